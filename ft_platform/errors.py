@@ -1,0 +1,80 @@
+"""The typed exceptions of the platform. Each message says what, where and what to do next, and never holds a record's text."""
+
+
+class FtError(Exception):
+    """Base of every error the platform raises on purpose.
+
+    Args:
+        message: what is wrong and where, with expected and got; never a value that may be personal data.
+        next_step: the command or setting that helps.
+    """
+
+    permanent = True
+
+    def __init__(self, message: str, next_step: str = "") -> None:
+        super().__init__(f"{message}. {next_step}" if next_step and not message.endswith(".") else f"{message} {next_step}".strip())
+        self.message = message
+        self.next_step = next_step
+
+
+class ConfigError(FtError):
+    """One or more settings are wrong. All problems of a file are collected and raised once."""
+
+    def __init__(self, problems: list[str], next_step: str = "") -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems), next_step)
+
+
+class SourceError(FtError):
+    """A source cannot be read: missing, cut, undecodable, wrong columns, duplicate ids."""
+
+
+class DataError(FtError):
+    """Records cannot go on: none left, one class only, a class too small, a failed expectation."""
+
+
+class KeyMissing(FtError):
+    """The pseudonym key is missing or is not the one this use case was started with."""
+
+
+class VersionRefused(FtError):
+    """A table or checkpoint version may not be used: its manifest is missing, stale or failed."""
+
+
+class CorruptVersion(VersionRefused):
+    """Stored bytes do not match the hash in the manifest."""
+
+
+class BaseModelError(FtError):
+    """A base model does not exist, has another hash than pinned, or is not safe to load."""
+
+
+class TrainingFailed(FtError):
+    """A training program ended without a checkpoint (NaN loss, out of memory, killed)."""
+
+
+class NanLoss(TrainingFailed):
+    """The loss became NaN or infinite."""
+
+
+class OutOfMemory(TrainingFailed):
+    """The device or the machine ran out of memory."""
+
+
+class ProgramKilled(TrainingFailed):
+    """The program was ended by a signal."""
+
+    permanent = False
+
+
+class MissingExtra(FtError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed", f'Add it with: pip install "ft-platform[{extra}]"')
+
+
+class TransientError(FtError):
+    """Something outside failed and may work on the next try: a lock, a network, a conflict of writers."""
+
+    permanent = False

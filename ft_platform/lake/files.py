@@ -1,0 +1,98 @@
+"""Atomic files and folders on a local disk or an object store.
+
+A local write goes to a temporary name, is flushed to the disk and renamed, and the folder is flushed too, so that a power
+cut leaves the old or the new file. An object store publishes a single object atomically; a folder counts once its
+`manifest.json` is there, which is uploaded last.
+"""
+
+import hashlib
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from ft_platform.errors import MissingExtra
+
+
+def filesystem(uri: str, options: dict[str, str] | None = None) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The file system of a URI and the path in it.
+
+    Raises:
+        MissingExtra: the protocol's package is not installed.
+    """
+    try:
+        return fsspec.core.url_to_fs(uri, **(options or {}))
+    except ImportError as error:
+        raise MissingExtra(f"the file system of {uri.split('://', 1)[0]}://", "aws") from error
+
+
+def fsync_path(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
+    """Writes one file so that a reader sees all of it or none of it."""
+    if not isinstance(fs, LocalFileSystem):
+        fs.pipe_file(path, data)
+        return
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    fsync_path(target.parent)
+
+
+def sha256_file(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_hashes(folder: Path) -> dict[str, str]:
+    """Relative path -> sha256 of every file below `folder`, but for `manifest.json`."""
+    paths = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {str(p.relative_to(folder)): sha256_file(p) for p in paths if str(p.relative_to(folder)) != "manifest.json"}
+
+
+def publish_folder(fs: fsspec.AbstractFileSystem, source: Path, target: str) -> None:
+    """Moves a finished local folder to its place. Where the place is taken already (equal inputs), the old one stays."""
+    if not isinstance(fs, LocalFileSystem):
+        for path in sorted(p for p in source.rglob("*") if p.is_file()):
+            if path.name != "manifest.json":
+                fs.put_file(str(path), f"{target}/{path.relative_to(source)}")
+        fs.put_file(str(source / "manifest.json"), f"{target}/manifest.json")
+        return
+    for path in source.rglob("*"):
+        fsync_path(path)
+    fsync_path(source)
+    place = Path(target)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    staged = place.with_name(f".{place.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        if os.stat(source).st_dev == os.stat(place.parent).st_dev:
+            os.rename(source, staged)
+        else:
+            shutil.copytree(source, staged)
+            for path in staged.rglob("*"):
+                fsync_path(path)
+        try:
+            os.rename(staged, place)
+        except OSError:
+            if not (place / "manifest.json").exists():
+                raise
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    fsync_path(place.parent)

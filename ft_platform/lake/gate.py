@@ -1,0 +1,77 @@
+"""The gate in front of training and everything after it. It reads manifests, not Dagster: whichever way a program was
+started (UI, CLI, sensor, by hand), a version whose evidence is missing, stale or failed is refused."""
+
+from ft_platform.errors import VersionRefused
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
+from ft_platform.stages import STAGES, check_settings_hash
+from ft_platform.use_case import NamedUseCase
+
+
+def require_usable(lake: Lake, use_case: NamedUseCase, version: Version) -> None:
+    """Returns if `version` and all it was built from may be used.
+
+    Raises:
+        VersionRefused: naming each reason: no manifest; settings or code changed since; a newer parent exists; a check is
+            missing, failed or was made on other content.
+    """
+    problems = problems_with(lake, use_case, version)
+    if problems:
+        raise VersionRefused(f"{use_case.name}: {version.id} is refused: " + "; ".join(problems), f"Run: ft run {use_case.name}")
+
+
+def problems_with(lake: Lake, use_case: NamedUseCase, version: Version) -> list[str]:
+    """Every reason why a version may not be used, for itself and its ancestors. Empty: it may."""
+    seen: set[str] = set()
+    problems: list[str] = []
+
+    def visit(current: Version) -> None:
+        if current.id in seen:
+            return
+        seen.add(current.id)
+        try:
+            manifest = lake.manifest(current)
+        except VersionRefused as refusal:
+            problems.append(refusal.message)
+            return
+        stage = STAGES[current.name]
+        if current.use_case != use_case.name:
+            problems.append(f"{current.id} belongs to use case {current.use_case}")
+        if manifest.settings_hash != stage.settings_hash(use_case):
+            problems.append(f"{current.id} is stale: settings or code of {current.name} changed since it was written")
+        if isinstance(current, TableVersion):
+            newest = lake.latest(current.use_case, current.name)
+            if newest and newest.content_hash != current.content_hash:
+                problems.append(f"{current.id} is stale: {newest.id} has replaced it")
+        problems.extend(_missing_verdicts(lake, use_case, current))
+        expected = set(stage.parents)
+        if {p.name for p in manifest.parents} != expected:
+            problems.append(f"{current.id} has parents {sorted(p.name for p in manifest.parents)}, expected {sorted(expected)}")
+        for parent in manifest.parents:
+            visit(_version_of(lake, current.use_case, parent))
+
+    visit(version)
+    return problems
+
+
+def _missing_verdicts(lake: Lake, use_case: NamedUseCase, version: Version) -> list[str]:
+    verdicts = lake.verdicts(version)
+    problems = []
+    for check in STAGES[version.name].checks:
+        verdict = verdicts.get(check)
+        if verdict is None:
+            problems.append(f"{version.id} has no verdict of check {check}")
+        elif verdict.content_hash != version.content_hash:
+            problems.append(f"check {check} of {version.id} was made on other content")
+        elif verdict.settings_hash != check_settings_hash(use_case, version.name, check):
+            problems.append(f"check {check} of {version.id} is stale: its settings changed")
+        elif not verdict.passed:
+            problems.append(f"check {check} of {version.id} failed")
+    return problems
+
+
+def _version_of(lake: Lake, use_case: str, parent) -> Version:  # noqa: ANN001 - lake.manifest.Parent
+    if parent.version is None:
+        return ArtifactVersion(use_case, parent.name, parent.id, parent.content_hash, lake.uri("shared", use_case, parent.name, parent.id))
+    zone = STAGES[parent.name].zone
+    return TableVersion(use_case, parent.name, zone, parent.version, parent.content_hash, 0, lake.uri(zone, use_case, "tables", parent.name))

@@ -1,0 +1,146 @@
+"""The columns of a record: the contract between the stages, as arrow schemas, and how to reach the texts in it.
+
+Column glossary: `record_id` is assigned once at `raw_records` and never changes; `source_key` is the source's own id;
+`messages` holds the conversation (`system`/`user`/`assistant`); `label` the class; `feature_<name>` a feature for fairness
+and slices, which never enters a prompt.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ft_platform.use_case import NamedUseCase
+
+MESSAGES = pa.list_(pa.struct([pa.field("role", pa.string()), pa.field("content", pa.string())]))
+COUNTS = pa.map_(pa.string(), pa.int32())
+
+PROVENANCE = ("source_uri", "source_position", "source_hash", "ingested_at")
+"""Where a row came from. Not part of the content hash: the same rows in another file are the same content."""
+
+REMOVED = pa.schema(
+    [
+        pa.field("record_id", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("duplicate_of", pa.string()),
+    ]
+)
+"""Removed rows of a stage: never their text, which stays readable in the parent version."""
+
+
+def feature_columns(use_case: NamedUseCase) -> list[str]:
+    return [f"feature_{name}" for name in use_case.settings.record.features]
+
+
+def raw_schema(use_case: NamedUseCase) -> pa.Schema:
+    """Columns of `raw_records` and `permitted_records` (restricted zone)."""
+    return pa.schema(
+        [
+            pa.field("record_id", pa.string()),
+            pa.field("source_key", pa.string()),
+            pa.field("source_uri", pa.string()),
+            pa.field("source_position", pa.int64()),
+            pa.field("source_hash", pa.string()),
+            pa.field("ingested_at", pa.timestamp("us", tz="UTC")),
+            pa.field("subject_id", pa.string()),
+            pa.field("messages", MESSAGES),
+            pa.field("label", pa.string()),
+            pa.field("record_date", pa.string()),
+            pa.field("consent", pa.string()),
+            pa.field("purpose", pa.string()),
+            pa.field("expires", pa.string()),
+            *[pa.field(name, pa.string()) for name in feature_columns(use_case)],
+        ]
+    )
+
+
+def cleaned_schema(use_case: NamedUseCase) -> pa.Schema:
+    """Columns of `cleaned_records` (restricted zone): raw columns, what was changed, and hashes before and after."""
+    return pa.schema(
+        [
+            *raw_schema(use_case),
+            pa.field("changes", pa.list_(pa.string())),
+            pa.field("sha256_before", pa.string()),
+            pa.field("sha256_after", pa.string()),
+            pa.field("text_characters", pa.int32()),
+        ]
+    )
+
+
+def anonymized_schema(use_case: NamedUseCase) -> pa.Schema:
+    """Columns of `anonymized_records` (shared zone): no source key, no source position, no text hash of the original."""
+    return pa.schema(
+        [
+            pa.field("record_id", pa.string()),
+            pa.field("subject_id", pa.string()),
+            pa.field("messages", MESSAGES),
+            pa.field("label", pa.string()),
+            pa.field("record_date", pa.string()),
+            *[pa.field(name, pa.string()) for name in feature_columns(use_case)],
+            pa.field("entities", COUNTS),
+            pa.field("sha256_after", pa.string()),
+            pa.field("text_characters", pa.int32()),
+        ]
+    )
+
+
+def splits_schema(use_case: NamedUseCase) -> pa.Schema:
+    """Columns of `splits` (shared zone): anonymized columns, the group that stays together, and the side."""
+    return pa.schema([*anonymized_schema(use_case), pa.field("group_id", pa.string()), pa.field("split", pa.string())])
+
+
+def plain_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def contents(messages: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """All message texts of a `messages` column, one after the other. Shape `(sum of messages,)`."""
+    return plain_array(messages).flatten().field("content")
+
+
+def with_contents(messages: pa.Array | pa.ChunkedArray, new: pa.Array) -> pa.Array:
+    """The `messages` column with its texts replaced, in the order of `contents`."""
+    array = plain_array(messages)
+    flat = array.flatten()
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cast(pc.cumulative_sum(pc.fill_null(pc.list_value_length(array), 0)), pa.int32())])
+    structs = pa.StructArray.from_arrays([flat.field("role"), new], fields=list(MESSAGES.value_type))
+    return pa.ListArray.from_arrays(offsets, structs, type=MESSAGES)
+
+
+def user_texts(messages: pa.Array | pa.ChunkedArray) -> list[str]:
+    """The user's words of each record (several user messages joined by a blank line). Shape `(rows,)`."""
+    return ["\n\n".join(m["content"] or "" for m in row or [] if m["role"] == "user") for row in plain_array(messages).to_pylist()]
+
+
+def answers(messages: pa.Array | pa.ChunkedArray) -> list[str | None]:
+    """The last assistant message of each record, or None. Shape `(rows,)`."""
+    return [next((m["content"] for m in reversed(row or []) if m["role"] == "assistant"), None) for row in plain_array(messages).to_pylist()]
+
+
+def removed_table(record_ids: Iterable[str], reasons: Iterable[str], duplicate_of: Iterable[str | None] | None = None) -> pa.Table:
+    ids = list(record_ids)
+    return pa.table({"record_id": ids, "reason": list(reasons), "duplicate_of": list(duplicate_of) if duplicate_of is not None else [None] * len(ids)}, schema=REMOVED)
+
+
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage made of its input: rows in = kept + removed, always.
+
+    Attributes:
+        kept: rows that go on, in the stage's schema.
+        removed: rows that do not, in schema `REMOVED`, each with its reason.
+        counts: numbers for the manifest and the UI (never a record's text).
+    """
+
+    kept: pa.Table
+    removed: pa.Table
+    counts: dict[str, Any] = field(default_factory=dict)
+
+    def funnel(self, stage: str) -> dict[str, Any]:
+        """`{"stage", "rows_in", "kept", "removed": {reason: count}}`."""
+        reasons = {v["values"]: v["counts"] for v in pc.value_counts(self.removed["reason"]).to_pylist()}
+        return {"stage": stage, "rows_in": self.kept.num_rows + self.removed.num_rows, "kept": self.kept.num_rows, "removed": dict(sorted(reasons.items()))}

@@ -1,0 +1,68 @@
+"""The stages of every graph in the order the data flows: what each reads, which zone it writes, which checks it must pass.
+
+This table is the one place that says which settings make a stage's result stale. Bump `version` when the code of a stage
+changes what it produces.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ft_platform.use_case import NamedUseCase, settings_hash
+
+Zone = Literal["restricted", "shared"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One asset of the graph.
+
+    Attributes:
+        name: asset name.
+        reads: sections of the YAML that change its result.
+        parents: stages it is built from.
+        zone: `restricted` holds personal data, `shared` does not.
+        checks: verdicts that must be there and passed before anything is trained on it.
+        role: the owner's role in the YAML.
+        version: code version of the stage.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    parents: tuple[str, ...]
+    zone: Zone
+    checks: tuple[str, ...] = ()
+    role: str = "data_engineering"
+    version: int = 1
+    kind: Literal["table", "checkpoint", "report"] = "table"
+
+    def settings_hash(self, use_case: NamedUseCase) -> str:
+        """Changes when a section this stage reads, or its code version, changes."""
+        sections = {name: use_case.section(name) for name in self.reads}
+        return settings_hash({**sections, "use_case": use_case.name, "stage": self.name, "version": self.version})
+
+
+STAGES: dict[str, Stage] = {
+    s.name: s
+    for s in [
+        Stage("raw_records", ("source", "record"), (), "restricted", ("rows_are_accounted_for",)),
+        Stage("permitted_records", ("governance",), ("raw_records",), "restricted", ("only_permitted_records",), role="compliance"),
+        Stage("cleaned_records", ("cleaning",), ("permitted_records",), "restricted", ("meets_expectations",)),
+        Stage("anonymized_records", ("privacy",), ("cleaned_records",), "shared", ("no_residual_pii",), role="compliance"),
+        Stage("splits", ("splits", "task"), ("anonymized_records",), "shared", ("no_leakage", "meets_expectations")),
+        Stage("base_evaluation", ("base_model", "task", "evaluation"), ("splits",), "shared", role="data_science", kind="report"),
+        Stage("adapter_checkpoint", ("base_model", "task", "training"), ("splits",), "shared", role="data_science", kind="checkpoint"),
+        Stage("evaluation_report", ("evaluation", "task"), ("splits", "base_evaluation", "adapter_checkpoint"), "shared", role="data_science", kind="report"),
+        Stage("fairness_report", ("fairness",), ("evaluation_report",), "shared", role="compliance", kind="report"),
+        Stage("model_card", ("release", "owners"), ("adapter_checkpoint", "evaluation_report", "fairness_report"), "shared", role="compliance", kind="report"),
+    ]
+}
+"""All stages by name."""
+
+CHECK_READS: dict[str, tuple[str, ...]] = {"meets_expectations": ("validation",)}
+"""Sections that a check reads beyond those of its stage: changing them makes its verdict stale, not the table."""
+
+
+def check_settings_hash(use_case: NamedUseCase, stage: str, check: str) -> str:
+    """Changes when a setting that the verdict of this check rests on changes."""
+    sections = {name: use_case.section(name) for name in CHECK_READS.get(check, ())}
+    return settings_hash({**sections, "stage": stage, "check": check, "version": STAGES[stage].version})
