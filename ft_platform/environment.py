@@ -92,7 +92,14 @@ def load_environment() -> Environment:
         values = yaml.safe_load(path.read_text()) or {}
     elif "FT_ENVIRONMENT" in os.environ:
         raise ConfigError([f"FT_ENVIRONMENT names {path}, which does not exist"])
-    variables = {"FT_HOME": "home", "FT_LAKE_ROOT": "lake_root", "FT_KEY_FILE": "key_file", "FT_TRACKING_URI": "tracking_uri", "FT_CACHE": "cache", "FT_DEFS": "defs"}
+    variables = {
+        "FT_HOME": "home",
+        "FT_LAKE_ROOT": "lake_root",
+        "FT_KEY_FILE": "key_file",
+        "FT_TRACKING_URI": "tracking_uri",
+        "FT_CACHE": "cache",
+        "FT_DEFS": "defs",
+    }
     values |= {field: os.environ[name] for name, field in variables.items() if os.environ.get(name)}
     values["home"] = Path(values.get("home", ".ft")).absolute()
     try:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -119,11 +120,24 @@ def answers(messages: pa.Array | pa.ChunkedArray) -> list[str | None]:
     return [next((m["content"] for m in reversed(row or []) if m["role"] == "assistant"), None) for row in plain_array(messages).to_pylist()]
 
 
+def newest_by_key(records: pa.Table) -> np.ndarray:
+    """Row numbers of the newest row of each source key; rows without a key are all newest. Ascending.
+
+    Newest: ingested last; among rows ingested together, the later in the file, then in the table. Columns needed:
+    `source_key`, `ingested_at`, `source_position`.
+    """
+    indexed = records.select(["source_key", "ingested_at", "source_position"]).append_column("row", pa.array(np.arange(records.num_rows)))
+    without_key = indexed.filter(indexed["source_key"].is_null())["row"]
+    keyed = indexed.filter(indexed["source_key"].is_valid()).sort_by([("ingested_at", "ascending"), ("source_position", "ascending"), ("row", "ascending")])
+    newest = keyed.group_by("source_key", use_threads=False).aggregate([("row", "last")])["row_last"]
+    return np.sort(np.concatenate([without_key.to_numpy(), newest.to_numpy()]))
+
+
 def removed_table(record_ids: Iterable[str], reasons: Iterable[str], duplicate_of: Iterable[str | None] | None = None) -> pa.Table:
     ids = list(record_ids)
-    return pa.table({"record_id": ids, "reason": list(reasons), "duplicate_of": list(duplicate_of) if duplicate_of is not None else [None] * len(ids)}, schema=REMOVED)
-
-
+    return pa.table(
+        {"record_id": ids, "reason": list(reasons), "duplicate_of": list(duplicate_of) if duplicate_of is not None else [None] * len(ids)}, schema=REMOVED
+    )
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import os
 import shutil
 import uuid
 from pathlib import Path
+from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -17,7 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 from ft_platform.errors import MissingExtra
 
 
-def filesystem(uri: str, options: dict[str, str] | None = None) -> tuple[fsspec.AbstractFileSystem, str]:
+def filesystem(uri: str, options: dict[str, Any] | None = None) -> tuple[fsspec.AbstractFileSystem, str]:
     """The file system of a URI and the path in it.
 
     Raises:
@@ -27,6 +28,18 @@ def filesystem(uri: str, options: dict[str, str] | None = None) -> tuple[fsspec.
         return fsspec.core.url_to_fs(uri, **(options or {}))
     except ImportError as error:
         raise MissingExtra(f"the file system of {uri.split('://', 1)[0]}://", "aws") from error
+
+
+def fsspec_options(uri: str, storage_options: dict[str, str]) -> dict[str, Any]:
+    """Options of `filesystem` for a URI, from credentials and endpoint in deltalake's names (`AWS_ENDPOINT_URL`, ...)."""
+    if not uri.startswith("s3://"):
+        return {}
+    options: dict[str, Any] = {}
+    if key := storage_options.get("AWS_ACCESS_KEY_ID"):
+        options |= {"key": key, "secret": storage_options.get("AWS_SECRET_ACCESS_KEY"), "token": storage_options.get("AWS_SESSION_TOKEN")}
+    client = {"endpoint_url": storage_options.get("AWS_ENDPOINT_URL"), "region_name": storage_options.get("AWS_REGION")}
+    options["client_kwargs"] = {k: v for k, v in client.items() if v}
+    return options
 
 
 def fsync_path(path: Path) -> None:

@@ -2,6 +2,7 @@
 started (UI, CLI, sensor, by hand), a version whose evidence is missing, stale or failed is refused."""
 
 from ft_platform.errors import VersionRefused
+from ft_platform.lake.manifest import Parent
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.stages import STAGES, check_settings_hash
@@ -31,6 +32,7 @@ def problems_with(lake: Lake, use_case: NamedUseCase, version: Version) -> list[
         seen.add(current.id)
         try:
             manifest = lake.manifest(current)
+            _verify_bytes(lake, current, is_root=current is version)
         except VersionRefused as refusal:
             problems.append(refusal.message)
             return
@@ -48,10 +50,18 @@ def problems_with(lake: Lake, use_case: NamedUseCase, version: Version) -> list[
         if {p.name for p in manifest.parents} != expected:
             problems.append(f"{current.id} has parents {sorted(p.name for p in manifest.parents)}, expected {sorted(expected)}")
         for parent in manifest.parents:
-            visit(_version_of(lake, current.use_case, parent))
+            visit(version_of_parent(lake, current.use_case, parent))
 
     visit(version)
     return problems
+
+
+def _verify_bytes(lake: Lake, version: Version, *, is_root: bool) -> None:
+    """Compares what is stored with its hash: of every checkpoint and report, and of the table that is about to be read."""
+    if isinstance(version, ArtifactVersion):
+        lake.verify_artifact(version)
+    elif is_root:
+        lake.verify_table(version)
 
 
 def _missing_verdicts(lake: Lake, use_case: NamedUseCase, version: Version) -> list[str]:
@@ -70,7 +80,8 @@ def _missing_verdicts(lake: Lake, use_case: NamedUseCase, version: Version) -> l
     return problems
 
 
-def _version_of(lake: Lake, use_case: str, parent) -> Version:  # noqa: ANN001 - lake.manifest.Parent
+def version_of_parent(lake: Lake, use_case: str, parent: Parent) -> Version:
+    """The handle of a version that a manifest names as its parent."""
     if parent.version is None:
         return ArtifactVersion(use_case, parent.name, parent.id, parent.content_hash, lake.uri("shared", use_case, parent.name, parent.id))
     zone = STAGES[parent.name].zone

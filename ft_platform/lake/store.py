@@ -56,7 +56,7 @@ class Lake:
     def __init__(self, root: str | Path, storage_options: dict[str, str] | None = None) -> None:
         self.root = str(root).rstrip("/")
         self.storage_options = dict(storage_options or {})
-        self.fs, self._path = files.filesystem(self.root, _fsspec_options(self.root, self.storage_options))
+        self.fs, self._path = files.filesystem(self.root, files.fsspec_options(self.root, self.storage_options))
         self.is_local = isinstance(self.fs, LocalFileSystem)
         if self.is_local:
             self.root = self._path
@@ -102,57 +102,60 @@ class Lake:
         started = time.monotonic()
         counts = counts if counts is not None else {}
         hasher = ContentHash(leave_out=PROVENANCE)
-        previous = self.latest(use_case, name, zone=zone) if append else None
-        if previous:
-            for batch in self.read(previous):
-                hasher.add(batch)
-        reader = pa.RecordBatchReader.from_batches(schema, _hashed(batches, hasher, schema))
-        number = self._commit(use_case, name, zone, reader, append=previous is not None, expected=previous.version if previous else None)
-        version = TableVersion(use_case, name, zone, number, hasher.hexdigest(), hasher.rows, self.uri(zone, use_case, "tables", name))
-        manifest = Manifest(
-            use_case=use_case,
-            name=name,
-            id=version.id,
-            version=number,
-            content_hash=version.content_hash,
-            rows=version.rows,
-            input_hash=input_hash,
-            settings_hash=settings_hash,
-            code=__version__,
-            parents=[parent_of(p) for p in parents],
-            counts=counts,
-            info=info or {},
-            seconds=round(seconds or time.monotonic() - started, 3),
-            written_at=now(),
-        )
-        self._write_json(self._manifest_path(version), manifest.model_dump(mode="json"))
+        with self._writer_lock(zone, use_case, name):
+            previous = self.latest(use_case, name, zone=zone) if append else None
+            if previous:
+                for batch in self.read(previous):
+                    hasher.add(batch)
+            reader = pa.RecordBatchReader.from_batches(schema, _hashed(batches, hasher, schema))
+            number = self._commit(use_case, name, zone, reader, previous)
+            version = TableVersion(use_case, name, zone, number, hasher.hexdigest(), hasher.rows, self.uri(zone, use_case, "tables", name))
+            manifest = Manifest(
+                use_case=use_case,
+                name=name,
+                id=version.id,
+                version=number,
+                content_hash=version.content_hash,
+                rows=version.rows,
+                input_hash=input_hash,
+                settings_hash=settings_hash,
+                code=__version__,
+                parents=[parent_of(p) for p in parents],
+                counts=counts,
+                info=info or {},
+                seconds=round(seconds or time.monotonic() - started, 3),
+                written_at=now(),
+            )
+            self._write_json(self._manifest_path(version), manifest.model_dump(mode="json"))
         return version
 
-    def _commit(self, use_case: str, name: str, zone: str, reader: pa.RecordBatchReader, *, append: bool, expected: int | None) -> int:
+    def _commit(self, use_case: str, name: str, zone: str, reader: pa.RecordBatchReader, previous: TableVersion | None) -> int:
         uri = self.uri(zone, use_case, "tables", name)
-        with self._writer_lock(zone, use_case, name):
-            if expected is not None and (current := self._table(zone, use_case, name).version()) != expected:
-                # Unreadable rests of a killed writer carry no manifest: go back to the version whose rows we hashed.
-                table = self._table(zone, use_case, name)
-                table.restore(expected)
-                current = table.version()
+        conflict = TransientError(f"table {name} of {use_case} was written by somebody else at the same time", "Run the step again")
+        before = self._version_number(uri)
+        if previous and before != previous.version:
+            # The newest commit has no manifest: rests of a killed writer. Go back to the version whose rows were hashed.
+            self._table(zone, use_case, name).restore(previous.version)
             before = self._version_number(uri)
-            try:
-                write_deltalake(
-                    uri,
-                    reader,
-                    mode="append" if append else "overwrite",
-                    schema_mode=None if append else "overwrite",
-                    configuration=DELTA_SETTINGS if before is None else None,
-                    commit_properties=CommitProperties(custom_metadata={"ft_platform": __version__}),
-                    storage_options=self.storage_options or None,
-                )
-            except CommitFailedError as error:
-                raise TransientError(f"table {name} of {use_case} was written by somebody else at the same time", "Run the step again") from error
-            table = self._table(zone, use_case, name)
-            if self.is_local:
-                _fsync_delta(Path(uri), table)
-            return table.version()
+        try:
+            write_deltalake(
+                uri,
+                reader,
+                mode="append" if previous else "overwrite",
+                schema_mode=None if previous else "overwrite",
+                configuration=DELTA_SETTINGS if before is None else None,
+                commit_properties=CommitProperties(custom_metadata={"ft_platform": __version__}),
+                storage_options=self.storage_options or None,
+            )
+        except CommitFailedError as error:
+            raise conflict from error
+        table = self._table(zone, use_case, name)
+        if table.version() != (0 if before is None else before + 1):
+            # Only where no lock holds (object stores): what is stored may hold another writer's rows. No manifest, so it does not count.
+            raise conflict
+        if self.is_local:
+            _fsync_delta(Path(uri), table)
+        return table.version()
 
     def _version_number(self, uri: str) -> int | None:
         try:
@@ -162,7 +165,7 @@ class Lake:
 
     @contextmanager
     def _writer_lock(self, zone: str, use_case: str, name: str) -> Iterator[None]:
-        """One writer per table: a file lock on local disks; on object stores Delta's conditional put decides."""
+        """One writer per table: a file lock on local disks. On object stores a lost race is found after the commit."""
         if not self.is_local:
             yield
             return
@@ -204,6 +207,10 @@ class Lake:
         schema = pa.schema(self._table(version.zone, version.use_case, version.name, version.version).schema())
         return schema.empty_table().select(columns or schema.names)
 
+    def columns(self, version: TableVersion) -> list[str]:
+        """Names of the columns of a version."""
+        return [field.name for field in self._table(version.zone, version.use_case, version.name, version.version).schema().fields]
+
     def verify_table(self, version: TableVersion) -> None:
         """Reads the rows and compares their hash with the handle's.
 
@@ -229,12 +236,26 @@ class Lake:
         return self._handle(manifest, STAGES[name].zone)
 
     def _handle(self, manifest: Manifest, zone: str) -> TableVersion:
-        return TableVersion(manifest.use_case, manifest.name, zone, int(manifest.version or 0), manifest.content_hash, manifest.rows, self.uri(zone, manifest.use_case, "tables", manifest.name))
+        return TableVersion(
+            manifest.use_case,
+            manifest.name,
+            zone,
+            int(manifest.version or 0),
+            manifest.content_hash,
+            manifest.rows,
+            self.uri(zone, manifest.use_case, "tables", manifest.name),
+        )
 
     # ---- manifests and verdicts
 
     def _manifest_path(self, version: TableVersion) -> str:
         return self._fs_path(version.zone, version.use_case, "manifests", version.name, f"{version.version:08d}.json")
+
+    def _read_manifest(self, path: str) -> Manifest:
+        try:
+            return Manifest.model_validate_json(self.fs.cat_file(path))
+        except ValueError:
+            raise CorruptVersion(f"the manifest {path} cannot be read", "Materialize that stage again") from None
 
     def manifests(self, use_case: str, name: str, zone: str | None = None) -> Iterator[Manifest]:
         """Manifests of a table, newest version first."""
@@ -242,7 +263,7 @@ class Lake:
         self.fs.invalidate_cache()
         paths = [p for p in self.fs.ls(folder, detail=False) if p.endswith(".json")] if self.fs.exists(folder) else []
         for path in sorted(paths, reverse=True):
-            yield Manifest.model_validate_json(self.fs.cat_file(path))
+            yield self._read_manifest(path)
 
     def manifest(self, version: Version) -> Manifest:
         """The manifest of a version.
@@ -253,7 +274,7 @@ class Lake:
         path = self._manifest_path(version) if isinstance(version, TableVersion) else f"{self._artifact_path(version)}/manifest.json"
         if not self.fs.exists(path):
             raise VersionRefused(f"{version.id} of {version.use_case} has no manifest", f"Materialize {version.name} again")
-        manifest = Manifest.model_validate_json(self.fs.cat_file(path))
+        manifest = self._read_manifest(path)
         if manifest.content_hash != version.content_hash:
             raise VersionRefused(f"the manifest of {version.id} of {version.use_case} is of other content than the handle", f"Materialize {version.name} again")
         return manifest
@@ -330,8 +351,7 @@ class Lake:
         )
         (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1))
         target = self._fs_path("shared", use_case, name, artifact_id)
-        existing = self.artifact(use_case, name, artifact_id, verify=False)
-        if existing and not self._is_intact(existing):
+        if self.fs.exists(f"{target}/manifest.json") and not self.intact_artifact(use_case, name, artifact_id):
             self.fs.mv(target, f"{target}.corrupt-{os.urandom(4).hex()}", recursive=True)
         files.publish_folder(self.fs, folder, target)
         published = self.artifact(use_case, name, artifact_id)
@@ -349,11 +369,18 @@ class Lake:
         self.fs.invalidate_cache()
         if not self.fs.exists(f"{path}/manifest.json"):
             return None
-        manifest = Manifest.model_validate_json(self.fs.cat_file(f"{path}/manifest.json"))
+        manifest = self._read_manifest(f"{path}/manifest.json")
         version = ArtifactVersion(use_case, name, artifact_id, manifest.content_hash, self.uri("shared", use_case, name, artifact_id))
         if verify:
             self.verify_artifact(version, manifest)
         return version
+
+    def intact_artifact(self, use_case: str, name: str, artifact_id: str) -> ArtifactVersion | None:
+        """A published folder whose bytes match its manifest, or None if there is none or it is damaged (`publish` replaces it)."""
+        try:
+            return self.artifact(use_case, name, artifact_id)
+        except CorruptVersion:
+            return None
 
     def artifacts(self, use_case: str, name: str) -> list[ArtifactVersion]:
         """Every published folder of an asset, newest first."""
@@ -380,16 +407,11 @@ class Lake:
                 raise CorruptVersion(f"{version.id} of {version.use_case} lacks its file {name}", f"Materialize {version.name} again")
             with self.fs.open(f"{path}/{name}", "rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != expected:  # type: ignore[arg-type]
-                    raise CorruptVersion(f"file {name} of {version.id} of {version.use_case} is not what its manifest says", f"Materialize {version.name} again")
+                    raise CorruptVersion(
+                        f"file {name} of {version.id} of {version.use_case} is not what its manifest says", f"Materialize {version.name} again"
+                    )
         if artifact_hash(manifest.files) != version.content_hash:
             raise CorruptVersion(f"the manifest of {version.id} of {version.use_case} contradicts itself", f"Materialize {version.name} again")
-
-    def _is_intact(self, version: ArtifactVersion) -> bool:
-        try:
-            self.verify_artifact(version)
-        except CorruptVersion:
-            return False
-        return True
 
     @contextmanager
     def local_copy(self, version: ArtifactVersion) -> Iterator[Path]:
@@ -433,15 +455,3 @@ def _fsync_delta(folder: Path, table: DeltaTable) -> None:
     files.fsync_path(log)
     files.fsync_path(log.parent)
     files.fsync_path(folder)
-
-
-def _fsspec_options(root: str, storage_options: dict[str, str]) -> dict[str, Any]:
-    """deltalake's option names as s3fs takes them."""
-    if not root.startswith("s3://"):
-        return {}
-    options: dict[str, Any] = {}
-    if key := storage_options.get("AWS_ACCESS_KEY_ID"):
-        options |= {"key": key, "secret": storage_options.get("AWS_SECRET_ACCESS_KEY")}
-    client = {"endpoint_url": storage_options.get("AWS_ENDPOINT_URL"), "region_name": storage_options.get("AWS_REGION")}
-    options["client_kwargs"] = {k: v for k, v in client.items() if v}
-    return options

@@ -1,0 +1,31 @@
+# The plain command behind each target is in the README.
+.DEFAULT_GOAL := help
+.PHONY: help demo test ui check clean
+
+help:  ## show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1	\2/' | expand -t 14
+
+demo:  ## install, then run the shipped use case from raw records to report
+	@scripts/install.sh demo
+	@.venv/bin/ft demo
+
+test:  ## install, then run the default test suite
+	@scripts/install.sh dev
+	.venv/bin/python -m pytest
+
+ui:  ## install, then start Dagster's UI and daemon on http://127.0.0.1:3000
+	@scripts/install.sh demo
+	@.venv/bin/ft ui
+
+check:  ## ruff, pyright, YAML, use-case files, documentation
+	@scripts/install.sh dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/pyright
+	.venv/bin/yamllint --strict .
+	.venv/bin/ft check
+	.venv/bin/python scripts/check_docs.py
+
+clean:  ## remove .venv and caches; keeps .ft, which holds the lake and the key
+	rm -rf .venv .pytest_cache .ruff_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,43 @@
+"""adapter_checkpoint: the fine-tuned LoRA adapter. Training runs as a program on a compute back end."""
+
+import json
+
+import dagster as dg
+
+from ft_platform.assets.stage import materialized, picture, stage, with_typed_failures
+from ft_platform.compute import run_program
+from ft_platform.environment import Environment
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.gate import require_usable
+from ft_platform.use_case import NamedUseCase
+
+
+def build(use_case: NamedUseCase) -> list:
+    @dg.asset(**stage(use_case, "adapter_checkpoint"))
+    @with_typed_failures
+    def adapter_checkpoint(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion
+    ) -> dg.MaterializeResult[ArtifactVersion]:
+        """Adapter weights trained on the train split, with the manifest of all they were made from.
+
+        Equal inputs give the same checkpoint: if it exists, it is used again and nothing is trained. Splits whose checks are
+        missing, stale or failed are refused, whoever started the run.
+        """
+        from ft_platform.training.inputs import checkpoint_inputs
+
+        require_usable(lake, use_case, splits)
+        checkpoint_id, _ = checkpoint_inputs(use_case, splits)
+        checkpoint = lake.intact_artifact(use_case.name, "adapter_checkpoint", checkpoint_id)
+        trained = checkpoint is None
+        if checkpoint is None:
+            checkpoint = run_program(context, environment, use_case, "train", {"splits": splits.to_dict()}).artifact
+        else:
+            context.log.info(f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused.")
+        manifest = lake.manifest(checkpoint)
+        metrics = {f"metric/{k}": v for k, v in manifest.info.get("metrics", {}).items() if isinstance(v, (int, float))}
+        pictures = {"loss_curve": picture(lake.read_file(checkpoint, "loss_curve.png"))} if "loss_curve.png" in manifest.files else {}
+        return materialized(
+            checkpoint, manifest, reused=not trained, trained=trained, tracking=json.dumps(manifest.info.get("tracking")), **metrics, **pictures
+        )
+
+    return [adapter_checkpoint]

@@ -1,0 +1,45 @@
+"""base_evaluation: what one gets without fine-tuning, on the same test records."""
+
+import json
+
+import dagster as dg
+
+from ft_platform.assets.stage import materialized, picture, stage, with_typed_failures
+from ft_platform.compute import run_program
+from ft_platform.environment import Environment
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.gate import require_usable
+from ft_platform.use_case import NamedUseCase
+
+
+def build(use_case: NamedUseCase) -> list:
+    @dg.asset(**stage(use_case, "base_evaluation"))
+    @with_typed_failures
+    def base_evaluation(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion
+    ) -> dg.MaterializeResult[ArtifactVersion]:
+        """Scores of the alternatives to fine-tuning: simple baselines and the base model, prompted without and with examples."""
+        from ft_platform.evaluation.inputs import evaluation_inputs
+
+        require_usable(lake, use_case, splits)
+        artifact_id, _ = evaluation_inputs(use_case, "base", splits, None, None)
+        report = lake.intact_artifact(use_case.name, "base_evaluation", artifact_id)
+        reused = report is not None
+        if report is None:
+            report = run_program(context, environment, use_case, "evaluate", {"which": "base", "splits": splits.to_dict()}).artifact
+        return evaluated(lake, report, reused=reused)
+
+    return [base_evaluation]
+
+
+def evaluated(lake: Lake, report: ArtifactVersion, *, reused: bool) -> dg.MaterializeResult:
+    """The result of an evaluation asset: every score with its interval, and the report's pictures."""
+    metrics = json.loads(lake.read_file(report, "metrics.json"))
+    scores = {f"{system}/{metric}": figure["value"] for system, figures in metrics["systems"].items() for metric, figure in figures.items()}
+    manifest = lake.manifest(report)
+    pictures = {name.removesuffix(".png"): picture(lake.read_file(report, name)) for name in manifest.files if name.endswith(".png")}
+    if "report.html" in manifest.files:
+        pictures["report"] = dg.MetadataValue.url(f"{report.uri}/report.html" if "://" in report.uri else f"file://{report.uri}/report.html")
+    return materialized(
+        report, manifest, reused=reused, test_rows=metrics["test_rows"], systems=dg.MetadataValue.json(metrics["systems"]), **scores, **pictures
+    )

@@ -1,0 +1,38 @@
+"""evaluation_report: the fine-tuned model beside its alternatives on the test split."""
+
+import dagster as dg
+
+from ft_platform.assets.base_evaluation import evaluated
+from ft_platform.assets.stage import stage, with_typed_failures
+from ft_platform.compute import run_program
+from ft_platform.environment import Environment
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.gate import require_usable
+from ft_platform.use_case import NamedUseCase
+
+
+def build(use_case: NamedUseCase) -> list:
+    @dg.asset(**stage(use_case, "evaluation_report"))
+    @with_typed_failures
+    def evaluation_report(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        environment: dg.ResourceParam[Environment],
+        splits: TableVersion,
+        base_evaluation: ArtifactVersion,
+        adapter_checkpoint: ArtifactVersion,
+    ) -> dg.MaterializeResult[ArtifactVersion]:
+        """Precision, recall, F1 (or ROUGE-L, chrF, answer loss) of the fine-tuned model and of every alternative, with intervals."""
+        from ft_platform.evaluation.inputs import evaluation_inputs
+
+        for version in (splits, base_evaluation, adapter_checkpoint):
+            require_usable(lake, use_case, version)
+        artifact_id, _ = evaluation_inputs(use_case, "tuned", splits, adapter_checkpoint, base_evaluation)
+        report = lake.intact_artifact(use_case.name, "evaluation_report", artifact_id)
+        reused = report is not None
+        if report is None:
+            handles = {"splits": splits, "checkpoint": adapter_checkpoint, "base_evaluation": base_evaluation}
+            report = run_program(context, environment, use_case, "evaluate", {"which": "tuned", **{k: v.to_dict() for k, v in handles.items()}}).artifact
+        return evaluated(lake, report, reused=reused)
+
+    return [evaluation_report]

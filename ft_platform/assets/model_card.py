@@ -1,0 +1,27 @@
+"""model_card: what the model is for, what it was made from, how good it is and for whom, in Hugging Face's format."""
+
+import dagster as dg
+
+from ft_platform.assets.stage import materialized, stage, with_typed_failures
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.gate import require_usable
+from ft_platform.use_case import NamedUseCase
+
+
+def build(use_case: NamedUseCase) -> list:
+    @dg.asset(**stage(use_case, "model_card"))
+    @with_typed_failures
+    def model_card(
+        lake: dg.ResourceParam[Lake], adapter_checkpoint: ArtifactVersion, evaluation_report: ArtifactVersion, fairness_report: ArtifactVersion
+    ) -> dg.MaterializeResult[ArtifactVersion]:
+        """A page for people who decide: intended use, data, scores, groups, limits, lineage and owners, all from the lineage."""
+        from ft_platform.reporting.model_card import publish_model_card
+
+        for version in (adapter_checkpoint, evaluation_report, fairness_report):
+            require_usable(lake, use_case, version)
+        card = publish_model_card(lake, use_case, adapter_checkpoint, evaluation_report, fairness_report)
+        text = lake.read_file(card, "README.md").decode()
+        body = text.split("---", 2)[-1] if text.startswith("---") else text
+        return materialized(card, lake.manifest(card), card=dg.MetadataValue.md(body), report=dg.MetadataValue.url(f"file://{card.uri}/model_card.html"))
+
+    return [model_card]

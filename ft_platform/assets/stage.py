@@ -1,0 +1,133 @@
+"""What all stages share as Dagster assets: keys, owners, tags, automation, failures and metadata, each decided in one place."""
+
+import base64
+import functools
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import dagster as dg
+
+from ft_platform import automation, progress
+from ft_platform.errors import FtError
+from ft_platform.lake import Lake, Manifest, Verdict
+from ft_platform.lake.versions import Version
+from ft_platform.stages import STAGES, check_settings_hash
+from ft_platform.use_case import NamedUseCase
+
+PROGRAM_STAGES = ("base_evaluation", "adapter_checkpoint", "evaluation_report")
+"""Stages that run a model as a program on a compute back end."""
+
+KINDS = {"table": {"deltalake"}, "checkpoint": {"pytorch", "huggingface"}, "report": {"html"}}
+RESULT = TypeVar("RESULT")
+
+
+def key(use_case: NamedUseCase, stage: str) -> dg.AssetKey:
+    return dg.AssetKey([use_case.name, stage])
+
+
+def stage(use_case: NamedUseCase, name: str) -> dict[str, Any]:
+    """Arguments of `@dg.asset` for one stage of one use case."""
+    spec = STAGES[name]
+    settings = use_case.settings
+    gpu = name in PROGRAM_STAGES
+    return {
+        "name": name,
+        "key_prefix": use_case.name,
+        "group_name": use_case.name,
+        "ins": {parent: dg.AssetIn(key=key(use_case, parent)) for parent in spec.parents},
+        "owners": [settings.owners.of(spec.role)],
+        "kinds": KINDS[spec.kind],
+        "tags": {"zone": spec.zone, "task": settings.task.kind, "compute": settings.compute.profile if gpu else "in_process"},
+        "metadata": {"settings": dg.MetadataValue.json({s: use_case.section(s).model_dump(mode="json") for s in spec.reads})},
+        "code_version": spec.settings_hash(use_case),
+        "automation_condition": automation.condition_of(use_case, name),
+        "io_manager_key": "versions",
+        "pool": "gpu" if gpu else None,
+        "output_required": True,
+    }
+
+
+@contextmanager
+def typed_failures(stage_name: str) -> Iterator[None]:
+    """Turns errors into Dagster failures that name the next step.
+
+    An unexpected exception may quote a record, so only its type and place reach the event log.
+    """
+    try:
+        yield
+    except FtError as error:
+        raise dg.Failure(str(error), metadata={"error": type(error).__name__}, allow_retries=not error.permanent) from None
+    except (dg.Failure, dg.DagsterError):
+        raise
+    except Exception as error:
+        places = [f"{frame.filename.rsplit('site-packages/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+        raise dg.Failure(
+            f"{stage_name} failed with {_kind(error)} at {places[-1]}. The message is left out because it may hold personal data.",
+            metadata={"error": type(error).__name__, "traceback": dg.MetadataValue.md("```\n" + "\n".join(places[-15:]) + "\n```")},
+            allow_retries=False,
+        ) from None
+
+
+def _kind(error: Exception) -> str:
+    """The type, and for an operating-system error also its number's meaning (`No space left on device`), which quotes no data."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{type(error).__name__} ({error.strerror})"
+    return type(error).__name__
+
+
+def with_typed_failures(function: Callable[..., RESULT]) -> Callable[..., RESULT]:
+    """Decorator form of `typed_failures`, for asset and check functions."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> RESULT:
+        with typed_failures(function.__name__):
+            return function(*args, **kwargs)
+
+    return wrapped
+
+
+def materialized(
+    version: Version, manifest: Manifest, *, reused: bool = False, pictures: Mapping[str, bytes] | None = None, **metadata: Any
+) -> dg.MaterializeResult:
+    """The result of an asset: handle, data version and what the UI shows."""
+    counts = {k: v for k, v in manifest.counts.items() if isinstance(v, (int, float, str))}
+    shown: dict[str, Any] = {
+        **({"dagster/row_count": manifest.rows} if manifest.rows else {}),
+        "dagster/uri": version.uri,
+        "content_hash": version.content_hash,
+        "version": version.id,
+        "settings_hash": manifest.settings_hash,
+        "seconds": manifest.seconds,
+        "reused": reused,
+        **{f"count/{k}": v for k, v in counts.items()},
+        **{name: picture(png) for name, png in (pictures or {}).items()},
+        **metadata,
+    }
+    if "funnel" in manifest.counts:
+        shown["removed"] = dg.MetadataValue.json(manifest.counts["funnel"]["removed"])
+    return dg.MaterializeResult(value=version, data_version=dg.DataVersion(version.content_hash[:32]), metadata=shown)
+
+
+def picture(png: bytes) -> dg.MetadataValue:
+    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def judged(lake: Lake, use_case: NamedUseCase, version: Version, check: str, judge: Callable[[], tuple[bool, dict[str, Any]]]) -> dg.AssetCheckResult:
+    """The result of a check, whose verdict is stored in the lake where the gate reads it.
+
+    A verdict on the same content with the same settings is not computed again.
+    """
+    settings = check_settings_hash(use_case, version.name, check)
+    verdict = lake.verdicts(version).get(check)
+    if not (verdict and verdict.settings_hash == settings and verdict.content_hash == version.content_hash):
+        progress.report(version.name, 0, None, "checks", check=check)
+        passed, numbers = judge()
+        verdict = lake.add_verdict(version, check, passed, settings, numbers)
+    return check_result(verdict)
+
+
+def check_result(verdict: Verdict) -> dg.AssetCheckResult:
+    numbers = {k: dg.MetadataValue.json(v) if isinstance(v, (dict, list)) else v for k, v in verdict.numbers.items()}
+    return dg.AssetCheckResult(passed=verdict.passed, metadata={**numbers, "checked_at": verdict.checked_at}, severity=dg.AssetCheckSeverity.ERROR)

@@ -1,0 +1,1 @@
+"""Texts repaired and unusable records removed, each with its reason."""

@@ -1,0 +1,102 @@
+"""The `ft` command. Each command is one file in `ft_platform/commands/`; heavy packages load only in the command that needs them."""
+
+import argparse
+import difflib
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import NoReturn
+
+from ft_platform import __version__
+from ft_platform.commands import check, demo, init, new, results, run, schema, trace, ui
+from ft_platform.commands import list as list_command
+from ft_platform.errors import ConfigError, FtError
+
+COMMANDS = {
+    "demo": demo,
+    "init": init,
+    "new": new,
+    "check": check,
+    "list": list_command,
+    "run": run,
+    "results": results,
+    "trace": trace,
+    "schema": schema,
+    "ui": ui,
+}
+"""Command -> module with HELP, EXAMPLES, add_arguments(parser) and run(arguments) -> exit code."""
+
+DESCRIPTION = "Fine-tune language models on Dagster: one YAML file becomes one lineage graph, from permitted records to an evaluated checkpoint."
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong usage ends with one line and exit code 1, like every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message}. Try: {self.prog} --help", file=sys.stderr)
+        raise SystemExit(1)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="ft", description=DESCRIPTION, epilog="ft <command> --help has examples.")
+    parser.add_argument("--version", action="version", version=f"ft-platform {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="<command>", parser_class=Parser)
+    for name, module in COMMANDS.items():
+        examples = "examples:\n" + "\n".join(f"  {line}" for line in module.EXAMPLES)
+        sub = commands.add_parser(name, help=module.HELP, description=module.HELP, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter)
+        module.add_arguments(sub)
+        sub.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command. Returns 0, or 1 after one clear line on standard error."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = build_parser()
+    if not words:
+        parser.print_help()
+        return 0
+    if not words[0].startswith("-") and words[0] not in COMMANDS:
+        close = difflib.get_close_matches(words[0], COMMANDS, n=1)
+        parser.error(f"there is no command {words[0]!r}; " + (f"did you mean {close[0]}" if close else f"there are {', '.join(COMMANDS)}"))
+    arguments = parser.parse_args(words)
+    if not arguments.debug and not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    try:
+        return COMMANDS[arguments.command].run(arguments)
+    except FtError as error:
+        return _failed(arguments, _lines(error))
+    except KeyboardInterrupt:
+        print("ft: stopped", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `ft list | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        # The text of an unexpected error may quote a record, so it is shown on demand only.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return _failed(arguments, [f"unexpected {type(error).__name__} in {place.filename}:{place.lineno}. Run again with --debug to see it all"])
+
+
+def _lines(error: FtError) -> list[str]:
+    if isinstance(error, ConfigError):
+        return [*error.problems, *([error.next_step] if error.next_step else [])]
+    return [" ".join(str(error).split())]
+
+
+def _failed(arguments: argparse.Namespace, lines: list[str]) -> int:
+    if arguments.debug:
+        traceback.print_exc()
+    for line in lines:
+        print(f"ft {arguments.command}: {line}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,28 @@
+"""ft check: every use-case file, all problems at once."""
+
+import argparse
+import json
+import sys
+
+HELP = "Check every use-case file; each problem comes with file, line, expected and got."
+EXAMPLES = ["ft check", "ft check --json"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.environment import load_environment
+    from ft_platform.use_case_file import find_use_cases, shown, validate_all
+
+    defs = load_environment().defs
+    names = [folder.name for folder in find_use_cases(defs)]
+    problems = validate_all(defs)
+    if arguments.json:
+        print(json.dumps({"use_cases": names, "problems": problems}, indent=1, ensure_ascii=False))
+    else:
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        print(f"{len(names)} use case{'' if len(names) == 1 else 's'} in {shown(defs)}: " + (f"{len(problems)} problems" if problems else "all load"))
+    return 1 if problems else 0

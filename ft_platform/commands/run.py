@@ -1,0 +1,56 @@
+"""ft run: a use case from raw records to report, with live progress and a summary."""
+
+import argparse
+import json
+import sys
+
+HELP = "Run a use case, or some of its stages, and show progress and results."
+EXAMPLES = [
+    "ft run complaint_routing",
+    "ft run complaint_routing --set source.uri=complaints.csv --set training.epochs=1",
+    "ft run complaint_routing --select raw_records permitted_records cleaned_records",
+]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("use_case", help="name of the use case (ft list)")
+    add_run_arguments(parser)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", dest="overrides", help="change one setting for this run; may be repeated")
+    parser.add_argument("--select", action="extend", nargs="+", default=[], metavar="STAGE", help="run these stages only")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON; progress goes to standard error")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    return run_and_show(arguments.use_case, arguments)
+
+
+def run_and_show(name: str, arguments: argparse.Namespace) -> int:
+    """Runs stages, shows progress, prints the summary. Returns the exit code."""
+    from ft_platform import execution
+    from ft_platform.environment import load_environment
+    from ft_platform.progress import listening
+    from ft_platform.results import collect_results
+    from ft_platform.terminal import ProgressView, print_summary
+    from ft_platform.use_case_file import load_use_case, parse_overrides, use_case_folder
+
+    environment = load_environment()
+    overrides = parse_overrides(arguments.overrides)
+    use_case = load_use_case(use_case_folder(environment.defs, name), overrides, environment)
+    stages = [stage for text in arguments.select for stage in text.split(",") if stage]
+    with ProgressView(sys.stderr if arguments.json else sys.stdout) as view, listening(view.update):
+        outcome = execution.run_use_case(name, overrides, stages or None, environment)
+    if not outcome.success:
+        reason = " ".join(filter(None, [outcome.error, outcome.next_step]))
+        if arguments.json:
+            print(json.dumps({"use_case": name, "success": False, "failed_stage": outcome.failed_stage, "error": reason}, indent=1, ensure_ascii=False))
+        print(f"ft run: {outcome.failed_stage or name} failed: {' '.join(reason.split())}", file=sys.stderr)
+        return 1
+    found = collect_results(environment, use_case)
+    if arguments.json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        print_summary(found)
+    return 0

@@ -1,0 +1,78 @@
+"""FineTuningUseCase: one `defs.yaml` becomes one graph of assets, checks, a job and a sensor."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+from dagster.components import Scaffolder, ScaffoldRequest
+from pydantic import BaseModel
+
+from ft_platform.assets import (
+    adapter_checkpoint,
+    anonymized,
+    base_evaluation,
+    cleaned,
+    evaluation_report,
+    fairness_report,
+    model_card,
+    permitted,
+    raw,
+    splits,
+)
+from ft_platform.scaffold import scaffold_yaml
+from ft_platform.sensors import source_sensor
+from ft_platform.use_case import NamedUseCase, UseCase
+
+STAGE_BUILDERS = {
+    "raw_records": raw.build,
+    "permitted_records": permitted.build,
+    "cleaned_records": cleaned.build,
+    "anonymized_records": anonymized.build,
+    "splits": splits.build,
+    "base_evaluation": base_evaluation.build,
+    "adapter_checkpoint": adapter_checkpoint.build,
+    "evaluation_report": evaluation_report.build,
+    "fairness_report": fairness_report.build,
+    "model_card": model_card.build,
+}
+"""Stage -> function that makes its assets and checks, in the order the data flows."""
+
+
+class UseCaseScaffolder(Scaffolder):
+    """`dg scaffold defs ft_platform.components.FineTuningUseCase <name>` writes a complete, commented YAML."""
+
+    def scaffold(self, request: ScaffoldRequest) -> None:
+        request.target_path.mkdir(parents=True, exist_ok=True)
+        (request.target_path / "defs.yaml").write_text(scaffold_yaml(request.target_path.name, "classification"))
+
+
+@dg.scaffold_with(UseCaseScaffolder)
+class FineTuningUseCase(dg.Component):
+    """One fine-tuning use case: raw records to evaluated checkpoint.
+
+    To replace or leave out a stage in one use case, subclass it in `defs/<use_case>/component.py`, override `stages`, and
+    name the class in the YAML: `type: .component.LegalUseCase`.
+    """
+
+    def __init__(self, use_case: NamedUseCase) -> None:
+        self.use_case = use_case
+
+    @classmethod
+    def get_model_cls(cls) -> type[BaseModel]:
+        return UseCase
+
+    @classmethod
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> "FineTuningUseCase":
+        assert isinstance(attributes, UseCase)
+        return cls(NamedUseCase(name=context.path.name, settings=attributes, path=context.path / "defs.yaml"))
+
+    def stages(self) -> Mapping[str, Any]:
+        """Stage -> builder. A subclass returns another mapping."""
+        return STAGE_BUILDERS
+
+    def build_defs(self, context: dg.ComponentLoadContext | None = None) -> dg.Definitions:
+        built = [item for build in self.stages().values() for item in build(self.use_case)]
+        checks = [item for item in built if isinstance(item, dg.AssetChecksDefinition)]
+        stage_assets = [item for item in built if not isinstance(item, dg.AssetChecksDefinition)]
+        job = dg.define_asset_job(self.use_case.name, selection=dg.AssetSelection.groups(self.use_case.name), description=self.use_case.settings.description)
+        return dg.Definitions(assets=stage_assets, asset_checks=checks, jobs=[job], sensors=[source_sensor(self.use_case)])

@@ -1,0 +1,84 @@
+"""What back ends share: live progress out of Pipes messages, and failures with their reason."""
+
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+from dagster._core.pipes.context import PipesMessageHandler
+
+from ft_platform import errors, progress
+
+OBSERVATION_SECONDS = 10.0
+"""Time between two points of the live curves in the UI. Each is a row in the event log."""
+
+
+class LiveMessages:
+    """Stands between a message reader and Dagster's handler: progress goes to listeners at once, the rest on to Dagster."""
+
+    def __init__(self, handler: PipesMessageHandler, context: dg.AssetExecutionContext) -> None:
+        self._handler = handler
+        self._context = context
+        self._observed_at = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._handler, name)
+
+    def handle_message(self, message: Mapping[str, Any]) -> None:
+        payload = (message.get("params") or {}).get("payload") if message.get("method") == "report_custom_message" else None
+        if isinstance(payload, dict) and "progress" in payload:
+            self._live(progress.Update(**payload["progress"]))
+        else:
+            self._handler.handle_message(message)  # type: ignore[arg-type]
+
+    def _live(self, update: progress.Update) -> None:
+        progress.publish(update)
+        numbers = {k: float(v) for k, v in update.fields.items() if isinstance(v, (int, float))}
+        finished = update.total is not None and update.done >= update.total
+        if numbers and (finished or time.monotonic() - self._observed_at > OBSERVATION_SECONDS):
+            self._observed_at = time.monotonic()
+            metadata = {update.unit: update.done, **{f"live/{k}": v for k, v in numbers.items()}}
+            self._context.instance.report_runless_asset_event(dg.AssetObservation(self._context.asset_key, metadata=metadata))
+
+
+class LiveMessageReader(dg.PipesMessageReader):
+    """Any message reader, with live progress."""
+
+    def __init__(self, reader: dg.PipesMessageReader, context: dg.AssetExecutionContext) -> None:
+        self._reader = reader
+        self._context = context
+
+    @contextmanager
+    def read_messages(self, handler: PipesMessageHandler) -> Iterator[Any]:
+        with self._reader.read_messages(LiveMessages(handler, self._context)) as params:  # type: ignore[arg-type]
+            yield params
+
+    def no_messages_debug_text(self) -> str:
+        return self._reader.no_messages_debug_text()
+
+
+def final_values(messages: list[Any], program: str, exit_code: int) -> dict[str, Any]:
+    """The program's own result, or the failure it ended with.
+
+    Raises:
+        TrainingFailed: typed where the program said why, by signal or exit code otherwise.
+    """
+    for message in reversed(messages):
+        if isinstance(message, dict) and "failed" in message:
+            failed = message["failed"]
+            kind = getattr(errors, failed["type"], errors.TrainingFailed)
+            raise (kind if issubclass(kind, errors.FtError) and kind is not errors.ConfigError else errors.TrainingFailed)(
+                failed["message"], failed.get("next_step", "")
+            )
+    if exit_code < 0:
+        name = signal.Signals(-exit_code).name
+        hint = "Out of memory is the usual reason for SIGKILL: lower training.micro_batch_tokens. " if name == "SIGKILL" else ""
+        raise errors.ProgramKilled(f"program {program} was ended by {name}; nothing was published", f"{hint}Run the step again")
+    if exit_code != 0:
+        raise errors.TrainingFailed(f"program {program} ended with exit code {exit_code} without saying why", "Its output is in the compute log of the step")
+    for message in reversed(messages):
+        if isinstance(message, dict) and "artifact" in message:
+            return message
+    raise errors.TrainingFailed(f"program {program} ended without a result", "Its output is in the compute log of the step")

@@ -1,0 +1,1 @@
+"""How well each system answers on the test split: metrics with intervals, baselines, the model, and groups of people."""

@@ -1,0 +1,1 @@
+"""Metrics, one per file, found by folder: a module with a `METRIC`. File name = metric name."""

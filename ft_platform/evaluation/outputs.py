@@ -1,0 +1,49 @@
+"""What a system gave for every test record: the input of every metric."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class LabelOutputs:
+    """Answers of a system on a classification test split.
+
+    Attributes:
+        labels: every label of the use case, sorted.
+        truth, predicted: one label per test record.
+    """
+
+    labels: list[str]
+    truth: list[str]
+    predicted: list[str]
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def codes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Positions in `labels` of truth and prediction. Shapes `(rows,)`."""
+        position = {label: i for i, label in enumerate(self.labels)}
+        return np.array([position[t] for t in self.truth], int), np.array([position[p] for p in self.predicted], int)
+
+
+@dataclass(frozen=True)
+class TextOutputs:
+    """Answers of a system on a generation test split.
+
+    Attributes:
+        references, answers: reference and generated answer per test record.
+        loss_sums: summed negative log-probability of the reference's tokens, in nats. Shape `(rows,)`.
+        tokens: number of those tokens. Shape `(rows,)`.
+    """
+
+    references: list[str]
+    answers: list[str]
+    loss_sums: np.ndarray = field(default_factory=lambda: np.empty(0))
+    tokens: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    def __len__(self) -> int:
+        return len(self.references)
+
+
+Outputs = LabelOutputs | TextOutputs

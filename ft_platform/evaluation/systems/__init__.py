@@ -1,0 +1,1 @@
+"""The systems that are compared: baselines without a model, the base model by prompting, the fine-tuned model."""

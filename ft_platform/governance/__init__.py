@@ -1,0 +1,1 @@
+"""Decides which records may be used at all."""

@@ -1,0 +1,95 @@
+"""Loads every use case of a folder. One that does not load shows as an asset with its errors; the others go on."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import yaml
+
+from ft_platform.assets.version_io import VersionIOManager
+from ft_platform.components.fine_tuning import FineTuningUseCase
+from ft_platform.environment import Environment
+from ft_platform.errors import ConfigError, FtError
+from ft_platform.lake import Lake
+from ft_platform.use_case_file import FILE_NAME, find_use_cases, load_use_case, use_case_folder
+
+
+def load_definitions(environment: Environment, only: str | None = None, overrides: dict[str, Any] | None = None) -> dg.Definitions:
+    """Definitions of all use cases, or of one with changed settings.
+
+    Args:
+        only: name of the one use case to load: running one out of many is several times faster so.
+        overrides: dotted path -> value, for `only`.
+
+    Raises:
+        ConfigError: `only` is given and does not load or does not exist.
+    """
+    folders = [use_case_folder(environment.defs, only)] if only else find_use_cases(environment.defs)
+    loaded = []
+    for folder in folders:
+        try:
+            loaded.append(load_component(folder, overrides).build_defs())
+        except (FtError, dg.DagsterError) as error:
+            if only:
+                raise
+            loaded.append(dg.Definitions(assets=[_broken(folder / FILE_NAME, str(error))]))
+    sensor = dg.AutomationConditionSensorDefinition("automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING)
+    shared = dg.Definitions(resources=_resources(environment), executor=dg.in_process_executor, sensors=[sensor] if loaded else [])
+    return dg.Definitions.merge(shared, *loaded)
+
+
+def load_component(folder: Path, overrides: dict[str, Any] | None = None) -> FineTuningUseCase:
+    """The component of one use case: FineTuningUseCase, or the class beside its `defs.yaml` that `type` names.
+
+    Raises:
+        ConfigError: with file and line of every problem.
+    """
+    use_case = load_use_case(folder, overrides)
+    type_name = yaml.safe_load((folder / FILE_NAME).read_text(encoding="utf-8"))["type"]
+    return (_own_class(folder / FILE_NAME, type_name) if type_name.startswith(".") else FineTuningUseCase)(use_case)
+
+
+def _own_class(path: Path, type_name: str) -> type[FineTuningUseCase]:
+    module_name, _, class_name = type_name.lstrip(".").rpartition(".")
+    file = path.parent / f"{module_name}.py"
+    if not file.exists():
+        raise ConfigError([f"type {type_name!r} needs the file {file}, which does not exist ({path}:1)"])
+    name = f"ft_platform_defs_{path.parent.name}_{module_name}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    found = getattr(module, class_name, None)
+    if not (isinstance(found, type) and issubclass(found, FineTuningUseCase)):
+        raise ConfigError([f"{file} has no class {class_name} derived from FineTuningUseCase ({path}:1)"])
+    return found
+
+
+def _broken(path: Path, message: str) -> dg.AssetSpec:
+    name = path.parent.name
+    return dg.AssetSpec(
+        dg.AssetKey([name, "does_not_load"]),
+        group_name=name if name.isidentifier() else "broken",
+        description=f"This use case does not load:\n\n```\n{message}\n```\n\nCorrect `{path}` and run `ft check`.",
+        kinds={"error"},
+        metadata={"file": str(path), "error": dg.MetadataValue.md(f"```\n{message}\n```")},
+    )
+
+
+def _resources(environment: Environment) -> dict[str, Any]:
+    @dg.resource(description="Versioned tables, checkpoints and reports.")
+    def lake(_context: Any) -> Lake:
+        return Lake(environment.lake_uri, environment.storage_options())
+
+    return {"lake": lake, "environment": environment, "versions": VersionIOManager()}
+
+
+def prepare_variables() -> None:
+    """Settings that must be there before heavy libraries are imported, in every process that loads the graph."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

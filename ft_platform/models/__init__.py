@@ -1,0 +1,1 @@
+"""The base model, the one renderer from records to tokens, and exact forward passes over packed rows."""

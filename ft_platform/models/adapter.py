@@ -1,0 +1,31 @@
+"""A fine-tuned adapter on its base model, computed exactly as in training."""
+
+from pathlib import Path
+from typing import Any
+
+from ft_platform.errors import BaseModelError
+from ft_platform.models.fused_lora import fuse
+
+WEIGHTS = "adapter_model.safetensors"
+
+
+def with_adapter(model: Any, folder: Path) -> Any:
+    """The base model with the adapter of a checkpoint, ready for evaluation.
+
+    Args:
+        model: base model of `base_model.load`; it is changed.
+        folder: checkpoint (`Lake.local_copy`).
+
+    Raises:
+        BaseModelError: the folder holds no safetensors adapter, or one for another base model.
+    """
+    from peft import PeftModel
+
+    if not (folder / WEIGHTS).is_file():
+        raise BaseModelError(f"checkpoint {folder.name} has no {WEIGHTS}", "Materialize adapter_checkpoint again")
+    try:
+        adapted = PeftModel.from_pretrained(model, folder, is_trainable=False)
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise BaseModelError(f"the adapter of checkpoint {folder.name} does not fit the base model: {type(error).__name__}", "Use the base model it was trained on") from error
+    fuse(adapted)
+    return adapted.eval()

@@ -1,0 +1,56 @@
+"""Turns a GGUF file into a transformers folder with safetensors, once."""
+
+from pathlib import Path
+
+from ft_platform import progress
+from ft_platform.errors import BaseModelError, MissingExtra
+from ft_platform.models.cached_folder import cached_folder
+
+CONVERSION = 1
+"""Raise when the converted folder would differ."""
+
+
+def converted_folder(gguf: Path, sha256: str, cache: Path) -> Path:
+    """The converted model, from the cache if it was converted before.
+
+    Args:
+        gguf: file with weights and tokenizer.
+        sha256: its hash, the key in the cache.
+
+    Raises:
+        BaseModelError: transformers does not read this file.
+    """
+
+    def convert(folder: Path) -> None:
+        progress.report("base_model", 0, 1, "models")
+        _convert(gguf, folder)
+        progress.report("base_model", 1, 1, "models")
+
+    return cached_folder(cache / "converted" / f"{sha256[:24]}-{CONVERSION}", convert)
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    try:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+    except ImportError as error:
+        raise MissingExtra(error.name or "torch", "train") from error
+    from ft_platform.models.base_model import quiet_transformers
+
+    quiet_transformers()
+    try:
+        source = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
+    except ImportError as error:
+        raise MissingExtra("gguf", "train") from error
+    except (OSError, ValueError, KeyError, NotImplementedError) as error:
+        raise BaseModelError(f"transformers cannot read {gguf.name}: {error}", "Name another base_model.uri") from error
+    # A model loaded from GGUF carries a quantization_config and refuses to be saved; a fresh one with its weights does not.
+    config = source.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="eager")
+    model.load_state_dict(source.state_dict())
+    model.generation_config = GenerationConfig(eos_token_id=tokenizer.eos_token_id, bos_token_id=tokenizer.bos_token_id, pad_token_id=tokenizer.pad_token_id)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -1,0 +1,50 @@
+"""Tokens of text that comes from people: a control token spelled out in it stays text."""
+
+from typing import Any
+
+LIKELY_CONTROL = ("<", "[")
+CHARACTERS_PER_TOKEN = 32
+"""Head of a text that is looked at per allowed token; a 10 MB text is not tokenized to keep 500 tokens of it."""
+
+
+class TextTokens:
+    """Turns text into token ids that are never control tokens.
+
+    Covered: every added token that is special or looks like a marker (`<...>`, `[...]`), spelled in any way the tokenizer
+    would take for it. Not covered: a model that treats ordinary tokens as commands.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        added = tokenizer.added_tokens_decoder
+        self.control_ids = frozenset(i for i, t in added.items() if t.special or (len(t.content) > 3 and t.content[0] in LIKELY_CONTROL)) | {tokenizer.eos_token_id}
+        self._control_texts = sorted(added[i].content for i in self.control_ids if i in added and len(added[i].content) > 1)
+
+    def markers(self, text: str) -> list[int]:
+        """Ids of text of the template, in which control tokens are meant."""
+        return self._tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
+
+    def content(self, text: str, max_tokens: int | None = None) -> list[int]:
+        """Ids of text of a person, at most `max_tokens`, none of them in `control_ids`."""
+        if max_tokens is not None:
+            text = text[: max(max_tokens, 0) * CHARACTERS_PER_TOKEN]
+        ids = [i for piece in self._pieces(text) for i in self._plain(piece)]
+        return ids if max_tokens is None else ids[: max(max_tokens, 0)]
+
+    def _pieces(self, text: str) -> list[str]:
+        """The text cut inside every spelled-out control token, so that no piece holds a whole one."""
+        cuts = set()
+        for token in self._control_texts:
+            start = text.find(token)
+            while start >= 0:
+                cuts.add(start + 1)
+                start = text.find(token, start + 1)
+        places = [0, *sorted(cuts), len(text)]
+        return [text[a:b] for a, b in zip(places, places[1:], strict=False) if a < b]
+
+    def _plain(self, piece: str) -> list[int]:
+        ids = self.markers(piece)
+        if self.control_ids.isdisjoint(ids):
+            return ids
+        # A normalizer (full-width to ASCII, say) can still make a control token: encode letter by letter, drop what remains.
+        return [i for letter in piece for i in self.markers(letter) if i not in self.control_ids]

@@ -1,0 +1,24 @@
+"""Words around a finding: what tells a phone number from an order number."""
+
+import re
+from collections.abc import Iterable
+
+
+def cue(*words: str) -> re.Pattern[str]:
+    """A pattern that finds any of the words, whole, in lower-cased text. A word may be a regular expression."""
+    return re.compile(r"(?<!\w)(?:" + "|".join(words) + r")(?!\w)")
+
+
+def before(text: str, start: int, width: int) -> str:
+    """The `width` characters in front of `start`, lower-cased."""
+    return text[max(0, start - width) : start].lower()
+
+
+def after(text: str, end: int, width: int) -> str:
+    """The `width` characters behind `end`, lower-cased."""
+    return text[end : end + width].lower()
+
+
+def holds_any(lowered: str, words: Iterable[str]) -> bool:
+    """Whether a lower-cased text holds one of the words at all: a cheap question before an expensive pattern."""
+    return any(word in lowered for word in words)

@@ -1,0 +1,36 @@
+"""Dates of birth."""
+
+import re
+
+from ft_platform.privacy.context import after, before, holds_any
+from ft_platform.privacy.spans import Span
+
+MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|januar|februar|märz|mai|juni|juli|oktober|dezember)\.?"
+DATE = re.compile(
+    rf"(?<![\w.,$/-])(?:\d{{1,2}}[/.-]\d{{1,2}}[/.-](?:\d{{4}}|\d{{2}})|(?:19|20)\d{{2}}[/.-]\d{{1,2}}[/.-]\d{{1,2}}"
+    rf"|{MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+(?:19|20)\d{{2}}|\d{{1,2}}(?:st|nd|rd|th|\.)?\s+(?:of\s+)?{MONTH},?\s+(?:19|20)\d{{2}}|(?:0[1-9]|1[0-2])[0-3]\d(?:19|20)\d{{2}})(?![\w/-]|\.\d)",
+    re.IGNORECASE,
+)
+WORDS = ("born", "birth", "dob", "d.o.b", "geb", "nacimiento", "naissance", "né")
+CUE_BEFORE = re.compile(
+    r"(?<!\w)(?:born|dob|d\.o\.b\.?|date of birth|birth ?date|birth ?day|geboren|geb\.|geburtsdatum|fecha de nacimiento|date de naissance|née?)(?!\w)[^.!?\n]{0,25}$"
+)
+CUE_AFTER = re.compile(r"^\s?[,(]?\s?(?:\(?dob\)?|is (?:my|his|her|the) (?:date of birth|dob|birth ?day)|date of birth)")
+
+
+class DateOfBirthRecognizer:
+    """Covered: numeric and written dates within 25 characters behind `born`, `DOB`, `date of birth`, `geboren` and the like.
+
+    Not counted: every other date, and masked ones (`XX/XX/1980`).
+    """
+
+    entity = "DATE_OF_BIRTH"
+
+    def find(self, text: str) -> list[Span]:
+        if not holds_any(text.lower(), WORDS):
+            return []
+        return [
+            Span(m.start(), m.end(), self.entity, 0.85, "date_of_birth")
+            for m in DATE.finditer(text)
+            if CUE_BEFORE.search(before(text, m.start(), 50)) or CUE_AFTER.match(after(text, m.end(), 40))
+        ]

@@ -1,0 +1,20 @@
+"""Hardware addresses of network devices."""
+
+import re
+
+from ft_platform.privacy.spans import Span
+
+# IEEE 802 (EUI-48): six pairs with one kind of separator, or three groups of four with dots (Cisco).
+PAIRS = re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![\w]|[:-]\w)")
+DOTS = re.compile(r"(?<![\w.])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?!\w|\.\w)")
+NOBODYS = {"000000000000", "ffffffffffff"}
+
+
+class MacAddressRecognizer:
+    """Covered: `00:1A:2B:3C:4D:5E`, with hyphens, and `001a.2b3c.4d5e`. Not counted: all zeros and broadcast."""
+
+    entity = "MAC_ADDRESS"
+
+    def find(self, text: str) -> list[Span]:
+        matches = [*PAIRS.finditer(text), *(m for m in DOTS.finditer(text) if not m.group().replace(".", "").isdigit())]
+        return [Span(m.start(), m.end(), self.entity, 0.95, "mac_address") for m in matches if re.sub(r"[:.-]", "", m.group()).lower() not in NOBODYS]

@@ -1,0 +1,76 @@
+"""Names of persons that a title, a greeting or an introduction gives away. Works without named-entity recognition."""
+
+import re
+
+from ft_platform.privacy.names import MASK, given_names, name_words
+from ft_platform.privacy.spans import Span
+
+UPPER = r"[^\W\d_a-zß-öø-ÿ]"
+WORD = rf"{UPPER}(?:[^\W\d_]+(?:['’-][^\W\d_]+)*|['’][^\W\d_]+(?:-[^\W\d_]+)*)"
+PARTICLE = r"(?:de|da|dos|del|della|di|la|le|van|von|der|den|bin|al|el|zu|ter)"
+# One to four capitalized words, with initials and particles between: `J. R. van der Berg`. `[ ]` only: a name stays on its line.
+NAME = rf"(?:{UPPER}\.?[ ]+){{0,2}}{WORD}(?:(?:[ ]+{UPPER}\.|[ ]+{UPPER}(?=[ ]+{UPPER}))?(?:[ ]+{PARTICLE}){{0,2}}[ ]+{WORD}){{0,3}}"
+PARTICLES = re.compile(PARTICLE)
+LOWER = r"[^\W\d_]{2,}(?:[ ]+[^\W\d_]{2,}){0,2}"
+
+TITLE = re.compile(rf"(?<![\w.])(?i:mr|mrs|ms|miss|mx|dr|herr|frau|fräulein|sr|sra|señora?|mme|monsieur|madame|mister|missus)\.?[ ]+({NAME})")
+TITLE_LOWER = re.compile(rf"(?<![\w.])(?i:mr|mrs|ms)\.?[ ]+({LOWER})")
+ROLE = re.compile(rf"(?<![\w.])(?:Prof(?:essor)?|Judge|Officer|Attorney|Atty|Detective|Sergeant|Sgt|Captain|Capt|Lieutenant|Lt|Reverend|Rev|Nurse|Senator|Sheriff|Uncle|Aunt|Sir)\.?[ ]+({NAME})")
+INTRODUCED = re.compile(
+    rf"(?<!\w)(?i:my (?:full |real |legal |maiden )?name is|my name's|my names|name was|mein name ist|ich hei(?:ß|ss)e|me llamo|je m'appelle|name[ ]?:|full name[ ]?:|(?:customer|account ?holder|patient|client|contact|borrower|representative|agent|supervisor|manager|signed|attn|attention|c/o|submitted by|sincerely from)[ ]?[:,])[ \t]*({NAME})"
+)
+INTRODUCED_LOWER = re.compile(rf"(?<!\w)(?i:my (?:full |legal )?name is|my name's)[ ]+({LOWER})")
+SPOKE = re.compile(rf"(?<!\w)(?i:named|by the name of|this is|i am|i'm|spoke (?:with|to)|speaking (?:with|to)|talked (?:with|to)|ich bin)[ ]+({WORD}(?:[ ]+{UPPER}\.)?[ ]+{NAME})")
+GREETING = re.compile(rf"(?:^|\n|(?<=[.!?:] ))[ \t>]*(?:Dear|Hi|Hello|Hey|Hallo|Liebe|Lieber|Hola)[ ]+({NAME})(?=[ ]?[,!:.\n-])")
+CLOSING = re.compile(rf"(?i:regards|sincerely(?: yours)?|yours (?:truly|sincerely|faithfully)|respectfully|cheers|thanks|thank you|best wishes|grüße|grüßen)[ ]*[,.!]?[ \t]*\n[\s>]*({NAME})(?=[ \t]*(?:\n|$|,))")
+# `[A given name] [another capitalized word]`.
+PAIR = re.compile(rf"(?<![\w.])({UPPER}[^\W\d_]{{2,}}(?:[ ]+{UPPER}\.?)?(?:[ ]+{PARTICLE}){{0,2}}[ ]+{WORD}(?:[ ]+{WORD})?)")
+LOWER_CASE = (TITLE_LOWER, INTRODUCED_LOWER)
+AT_LEAST = {SPOKE: 2, PAIR: 2}
+"""Fewest words that look like names, where the words in front say little."""
+
+HINTS = {
+    TITLE_LOWER: ("mr", "ms"),
+    INTRODUCED: ("name", "customer", "holder", "patient", "client", "contact", "borrower", "representative", "agent", "supervisor", "manager", "signed", "attn", "attention", "c/o", "submitted", "sincerely from", "llamo", "heiße", "heisse", "appelle"),
+    INTRODUCED_LOWER: ("my ",),
+    SPOKE: ("named", "name of", "this is", "i am", "i'm", "spoke", "speaking", "talked", "ich bin"),
+    CLOSING: ("regards", "sincerely", "yours", "respectfully", "cheers", "thank", "wishes", "grüße"),
+}
+
+
+class PersonRecognizer:
+    """Covered: names behind `Mr`, `Dr.`, `Frau`; `my name is`, `Name:`, `spoke with`; after `Dear` and below `Regards,`; lower case behind `my name is` and `mr`.
+
+    Not covered: a name without any of these; named-entity recognition finds those.
+    """
+
+    entity = "PERSON"
+
+    def find(self, text: str) -> list[Span]:
+        lowered = text.lower()
+        spans = [s for pattern, score in ((TITLE, 0.9), (ROLE, 0.7), (GREETING, 0.7), (PAIR, 0.6)) for m in pattern.finditer(text) if (s := self._span(text, m, score))]
+        for pattern, hints in HINTS.items():
+            if any(hint in lowered for hint in hints):
+                spans += [s for m in pattern.finditer(text) if (s := self._span(text, m, 0.8))]
+        return spans
+
+    def _span(self, text: str, match: re.Match[str], score: float) -> Span | None:
+        """The part of a match that is a name, or None: an everyday word is a name only right behind a title (`Mr. Price`)."""
+        start, end = match.span(1)
+        words = list(re.finditer(r"\S+", text[start:end]))
+        texts = [w.group().rstrip(".") for w in words]
+        is_lower = match.re in LOWER_CASE
+        names = name_words([w.capitalize() if is_lower else w for w in texts])
+        if match.re is TITLE and not MASK.search(texts[0]) and 0 not in names:
+            names.insert(0, 0)
+        sure = match.re is not PAIR or (names and texts[names[0]].lower() in given_names())
+        if not names or len(names) < AT_LEAST.get(match.re, 1) or not sure or (is_lower and names[0] > 0):
+            return None
+        last = names[0]
+        for index in range(names[0] + 1, len(words)):
+            if index in names or (len(texts[index]) == 1 and texts[index].isupper() and not MASK.search(texts[index])):
+                last = index
+            elif not PARTICLES.fullmatch(texts[index]):
+                break
+        tail = text[start:end][words[last].start() : words[last].end()]
+        return Span(start + words[names[0]].start(), start + words[last].end() - (len(tail) - len(tail.rstrip("."))), self.entity, score, "person")

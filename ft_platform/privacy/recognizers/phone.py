@@ -1,0 +1,56 @@
+"""Telephone numbers."""
+
+import re
+
+from ft_platform.privacy.context import after, before, cue
+from ft_platform.privacy.spans import Span
+
+EXTENSION = r"(?:\s?(?:x|ext\.?|extension)\s?\d{1,6})?"
+# North American Numbering Plan: area and exchange code start with 2 to 9 (ATIS-0300051).
+NANP = re.compile(rf"(?<![\w.+/$-])(?:\+?1[ .-]?)?(?:\([2-9]\d{{2}}\)[ -]?|[2-9]\d{{2}}[ .-])[2-9]\d{{2}}[ .-]\d{{4}}{EXTENSION}(?![\w]|[-.,]\d)")
+# ITU-T E.164: `+`, country code, at most 15 digits.
+INTERNATIONAL = re.compile(rf"(?<![\w+])\+[1-9](?:[ ().\-/]{{0,3}}\d){{6,14}}{EXTENSION}(?![\w])")
+# National formats with the trunk prefix 0 and at least two groups, 9 to 12 digits (ITU-T E.123).
+TRUNK = re.compile(rf"(?<![\w.,+/$:-])(?:\(0[1-9]\d{{0,4}}\)|0[1-9]\d{{0,4}})(?:[ ./-]{{1,2}}\d{{2,8}}){{1,4}}{EXTENSION}(?![\w/:-]|[.,]\d)")
+LOOSE = re.compile(rf"(?<![\w.,+/$€£#:-])\(?\d{{1,5}}\)?(?:[ .\-/]{{0,2}}\d{{2,5}}){{1,5}}{EXTENSION}(?![\w/:]|[-.,]\d)")
+DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2})\b|(?:19|20)\d{2}[./-]\d{1,2}[./-]\d{1,2}")
+
+CUES = cue("phone", "phones", "telephone", "telefon", "tel", "cell", "mobile", "mobil", "handy", "cellphone", "call", "called", "calling", "dial", "fax", "whatsapp", "contact", "reach", "reached", "text", "sms", "desk", "office", "direct", "teléfono")
+NEGATIVE = cue("order", "invoice", "case", "claim", "reference", "ref", "ticket", "tracking", "confirmation", "policy", "serial", "part", "account", "acct", "loan", "card", "id", "isbn", "member", "transaction", "receipt", "ssn")
+CUES_AFTER = re.compile(r"^[ \t]?[-(,]?[ \t]?(?:office|fax|cell|mobile|home|work|phone|desk|\(?[mhwcof]\)(?!\w))")
+
+
+class PhoneRecognizer:
+    """Covered: US and Canadian numbers with separators, `+` international numbers, national numbers with leading 0; other groups of 7 to 15 digits
+    beside words such as `phone` or `call`.
+
+    Not counted: numbers behind words such as `order` or `invoice`, dates, ten digits in one piece without a word.
+    """
+
+    entity = "PHONE"
+
+    def find(self, text: str) -> list[Span]:
+        spans: dict[tuple[int, int], Span] = {}
+        for pattern, plain in ((NANP, 0.7), (INTERNATIONAL, 0.85), (TRUNK, 0.55), (LOOSE, 0.2)):
+            for match in pattern.finditer(text):
+                score = self._score(text, match, plain)
+                place = match.span()
+                if score and (place not in spans or spans[place].score < score):
+                    spans[place] = Span(*place, self.entity, score, "phone")
+        return list(spans.values())
+
+    @staticmethod
+    def _score(text: str, match: re.Match[str], plain: float) -> float:
+        number = re.split("[xe]", match.group(), maxsplit=1)[0]
+        digits = sum(c.isdigit() for c in number)
+        if not (7 if plain < 0.5 else 9 if plain < 0.6 else 8) <= digits <= 15 or DATE.match(number):
+            return 0.0
+        in_front = before(text, match.start(), 35)
+        cues = list(CUES.finditer(in_front))
+        negatives = list(NEGATIVE.finditer(in_front))
+        # The nearer word decides: "call about order 415 555 2671" is an order.
+        if negatives and (not cues or negatives[-1].start() > cues[-1].start()):
+            return max(0.0, plain - 0.3)
+        if cues or CUES_AFTER.match(after(text, match.end(), 15)):
+            return min(1.0, plain + 0.35)
+        return plain

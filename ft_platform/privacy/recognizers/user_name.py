@@ -1,0 +1,36 @@
+"""Names of accounts and handles."""
+
+import re
+
+from ft_platform.privacy.context import holds_any
+from ft_platform.privacy.spans import Span
+
+WORDS = ("user", "login", "handle", "screen name", "benutzer", "@")
+NAMED = re.compile(
+    r"\b(?:user ?name|user[ _-]?id|login(?: name| id)?|screen ?name|account name|handle|benutzername)\b(\s+(?:is|was|ist)\b\s*:?|\s*[:=])\s*[\"'“`]?(@?[\w][\w.@+-]{2,63})", re.IGNORECASE
+)
+HANDLE = re.compile(r"(?<![\w@./])@[A-Za-z_]\w{2,30}(?![\w@]|\.\w)")
+HANDLE_CUE = re.compile(r"(?:twitter|instagram|insta|telegram|tiktok|github|mastodon|handle|dm|tag|tagged|follow|user|username)\W{1,3}(?:\w+\W{1,2}){0,2}$")
+MASKED = re.compile(r"[xX*/.\-]+")
+
+
+class UserNameRecognizer:
+    """Covered: what follows `username:`, `user id is`, `login =`; `@handle` beside words such as `twitter` or `follow`."""
+
+    entity = "USER_NAME"
+
+    def find(self, text: str) -> list[Span]:
+        if not holds_any(text.lower(), WORDS):
+            return []
+        spans = [span for m in NAMED.finditer(text) if (span := self._named(m))]
+        for match in HANDLE.finditer(text):
+            has_cue = HANDLE_CUE.search(text[max(0, match.start() - 40) : match.start()].lower())
+            spans.append(Span(match.start(), match.end(), self.entity, 0.8 if has_cue else 0.4, "user_name"))
+        return spans
+
+    def _named(self, match: re.Match[str]) -> Span | None:
+        value = match.group(2).rstrip(".-")
+        # After `is` a plain word is a statement (`my username is wrong`); after a colon it is the name.
+        if MASKED.fullmatch(value) or not (match.group(1).strip() in (":", "=") or re.search(r"[\d_.@+-]", value)):
+            return None
+        return Span(match.start(2), match.start(2) + len(value), self.entity, 0.7, "user_name")

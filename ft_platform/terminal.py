@@ -1,0 +1,218 @@
+"""What `ft run`, `ft results` and `ft trace` show on a terminal: live progress, then tables."""
+
+import sys
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ft_platform.progress import Update
+
+PLAIN_SECONDS = 5.0
+"""Seconds between two lines of a stage where the output is no terminal (a log file, a pipeline)."""
+
+HIDDEN = ("learning_rate", "memory_bytes")
+SYSTEMS = {
+    "majority": "majority class",
+    "tfidf_logreg": "TF-IDF + log. regression",
+    "base_zero_shot": "base model, zero-shot",
+    "base_few_shot": "base model, few-shot",
+    "fine_tuned": "fine-tuned model",
+}
+MAIN_METRICS = ("macro_precision", "macro_recall", "macro_f1")
+METRICS = {"macro_precision": "precision", "macro_recall": "recall", "macro_f1": "F1", "rouge_l": "ROUGE-L", "chrf": "chrF"}
+WIDE = 110
+"""Columns from which further metrics are shown beside the main ones."""
+
+
+@dataclass
+class StageLine:
+    """The state of one stage: its last update and since when it has counted in this unit."""
+
+    update: Update
+    started: float
+    phase_started: float
+    first_done: int = 0
+    seconds: float | None = field(default=None)
+
+    def take(self, update: Update, now: float) -> None:
+        if update.unit != self.update.unit or update.done < self.update.done:
+            self.phase_started, self.first_done = now, update.done
+        self.update = update
+
+    def seconds_left(self, now: float) -> float | None:
+        done = self.update.done - self.first_done
+        if not self.update.total or done <= 0:
+            return None
+        return (now - self.phase_started) / done * max(0, self.update.total - self.update.done)
+
+    def text(self, now: float) -> str:
+        update = self.update
+        parts = [f"{update.stage:<20}"]
+        if update.total:
+            parts.append(f"{update.done:,} of {update.total:,} {update.unit}")
+        elif update.done:
+            parts.append(f"{update.done:,} {update.unit}")
+        parts += [_figure(name, value) for name, value in update.fields.items() if name not in HIDDEN]
+        left = self.seconds_left(now) if self.seconds is None else None
+        parts.append(f"{_clock(now - self.started if self.seconds is None else self.seconds)}" + (f", about {_clock(left)} left" if left else ""))
+        return "  ".join(parts)
+
+
+class ProgressView:
+    """Shows updates while it is open: a line for each stage on a terminal, a line every few seconds elsewhere."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=True)
+        self._lines: dict[str, StageLine] = {}
+        self._current: str | None = None
+        self._printed = 0.0
+        self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=4) if self._console.is_terminal else None
+
+    def __enter__(self) -> "ProgressView":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._finish(self._current)
+        if self._live:
+            self._live.stop()
+
+    def update(self, update: Update) -> None:
+        """Takes one update; give it to `progress.listening`."""
+        now = time.monotonic()
+        if update.stage != self._current:
+            self._finish(self._current)
+            self._current = update.stage
+            self._printed = 0.0
+        line = self._lines.get(update.stage)
+        if line is None:
+            line = self._lines[update.stage] = StageLine(update, now, now, update.done)
+        line.seconds = None
+        line.take(update, now)
+        if not self._live and now - self._printed >= PLAIN_SECONDS:
+            self._printed = now
+            self._console.print(line.text(now))
+
+    def _finish(self, stage: str | None) -> None:
+        if stage is None:
+            return
+        now = time.monotonic()
+        line = self._lines[stage]
+        line.seconds = now - line.started
+        if not self._live:
+            self._console.print(f"{line.text(now)}, done")
+
+    def _render(self) -> Text:
+        now = time.monotonic()
+        lines = [("✓ " if line.seconds is not None else "· ") + line.text(now) for line in self._lines.values()]
+        return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
+
+
+def print_summary(found: dict[str, Any], console: Console | None = None) -> None:
+    """Funnel, systems, planted things and where to look further, from `results.collect_results`."""
+    console = console or Console(highlight=False)
+    console.print()
+    console.print(_funnel_table(found["funnel"]))
+    if found["systems"]:
+        console.print(_systems_table(found, console.width))
+    if planted := found.get("planted"):
+        console.print(_planted_table(planted))
+    if found["reused"]:
+        console.print(f"unchanged, reused: {', '.join(found['reused'])}, because content and settings are the same", soft_wrap=True)
+    if not found["trained"] and found["systems"]:
+        console.print("Nothing was trained in this run.")
+    if total := found["seconds"].get("total"):
+        console.print(f"Time: {_clock(total)}")
+    if found["report"]:
+        console.print(f"Report: {found['report']}", soft_wrap=True)
+        console.print("Lineage, checks and plots: make ui (or: ft ui)")
+
+
+def _funnel_table(funnel: list[dict[str, Any]]) -> Table:
+    table = _table("Rows", "stage", "in", "kept", "removed", "reasons", right=(1, 2, 3))
+    for row in funnel:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in row["removed"].items())
+        table.add_row(row["stage"], f"{row['rows_in']:,}", f"{row['kept']:,}", f"{sum(row['removed'].values()):,}", reasons)
+    return table
+
+
+def _systems_table(found: dict[str, Any], width: int) -> Table:
+    systems = found["systems"]
+    metrics = list(dict.fromkeys(metric for figures in systems.values() for metric in figures))
+    shown = [m for m in metrics if m in MAIN_METRICS] or metrics
+    if width >= WIDE:
+        shown = metrics
+    title = f"Test split, {found['test_rows']:,} records: value (interval)"
+    table = _table(title, "system", *(METRICS.get(m, m.replace("_", " ")) for m in shown), right=tuple(range(1, len(shown) + 1)))
+    for name, figures in systems.items():
+        table.add_row(SYSTEMS.get(name, name), *(_interval(figures.get(metric)) for metric in shown))
+    return table
+
+
+def _planted_table(planted: dict[str, Any]) -> Table:
+    table = _table("Planted in the sample data", "what", "planted", "caught", "missed", right=(1, 2, 3))
+    for what, counts in planted.items():
+        table.add_row(what.replace("_", " "), *(f"{counts[key]:,}" for key in ("planted", "caught", "missed")))
+    return table
+
+
+def print_record_trace(found: dict[str, Any]) -> None:
+    """`lake.provenance.trace_record` for people."""
+    console = Console(highlight=False, soft_wrap=True)
+    source = found["source"]
+    console.print(f"record {found['record_id']}")
+    console.print(f"source {source['uri']}, row {source['position']}, hash {source['hash']}, ingested {source['ingested_at']}")
+    for stage in found["stages"]:
+        told = {k: v for k, v in stage.items() if k not in ("stage", "version", "outcome", "in_versions")}
+        details = ", ".join(f"{key} {value}" for key, value in told.items())
+        console.print(f"{stage['version']:<26} {stage['outcome']:<8} {details}")
+    console.print(f"split  {found['split'] or 'none'}")
+    for checkpoint in found["checkpoints"]:
+        console.print(f"trained into {checkpoint['checkpoint']} ({checkpoint['written_at']}, {', '.join(checkpoint['splits'])})")
+    if not found["checkpoints"]:
+        console.print("no checkpoint was trained on it")
+
+
+def print_checkpoint_trace(found: dict[str, Any]) -> None:
+    """`lake.provenance.trace_checkpoint` for people."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"checkpoint {found['checkpoint']}, written {found['written_at']}, content {found['content_hash']}")
+    console.print(f"base model {found['base_model']}")
+    for version in found["versions"]:
+        console.print(f"{version['version']:<26} {version['rows']:>9,} rows  {version['content_hash']}  {version['written_at']}")
+    console.print(f"trained on {found['training_records']:,} records, from:")
+    for file in found["source_files"]:
+        console.print(f"  {file['uri']}  {file['records']:,} records  {file['hash'] or ''}")
+
+
+def _table(title: str, *columns: str, right: tuple[int, ...]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1), show_edge=False)
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="right" if position in right else "left", no_wrap=position in right)
+    return table
+
+
+def _interval(figure: dict[str, float] | None) -> str:
+    if figure is None:
+        return "-"
+    value = f"{figure['value']:.3f}" if abs(figure["value"]) < 100 else f"{figure['value']:,.0f}"
+    return value if figure.get("low") is None else f"{value} ({figure['low']:.2f}-{figure['high']:.2f})"
+
+
+def _figure(name: str, value: float | int | str) -> str:
+    shown = f"{value:.3g}" if isinstance(value, float) and abs(value) < 100 else f"{value:,.0f}" if isinstance(value, (int, float)) else value
+    return f"{shown} tokens/s" if name == "tokens_per_second" else f"{name.replace('_', ' ')} {shown}"
+
+
+def _clock(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3:05 min`"""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"

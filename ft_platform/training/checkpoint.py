@@ -1,0 +1,73 @@
+"""Writes a checkpoint folder: adapter, what it was made from, which records it saw, and its loss curve."""
+
+import importlib.metadata
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+from ft_platform.lake.provenance import TRAINING_RECORDS
+from ft_platform.models.base_model import ResolvedModel
+from ft_platform.models.renderer import Renderer
+from ft_platform.training.loop import TrainingRun
+from ft_platform.use_case import NamedUseCase
+
+PACKAGES = ("torch", "transformers", "peft", "safetensors", "tokenizers", "numpy", "ft-platform")
+
+
+def environment_versions() -> dict[str, str]:
+    """Versions of what computed the weights."""
+    found = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), "machine": platform.machine(), **found}
+
+
+def write_checkpoint(folder: Path, model: Any, run: TrainingRun, renderer: Renderer, base: ResolvedModel, use_case: NamedUseCase, record_ids: list[str], info: dict[str, Any]) -> None:
+    """Fills `folder`; nothing of it counts before `Lake.publish`.
+
+    Args:
+        model: peft model holding the best weights.
+        record_ids: records trained on.
+        info: figures that also go into the manifest.
+    """
+    folder.mkdir(parents=True)
+    model.peft_config["default"].base_model_name_or_path = base.uri
+    model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)
+    description = {
+        "use_case": use_case.name,
+        "task": use_case.settings.task.model_dump(mode="json"),
+        "training": use_case.settings.training.model_dump(mode="json"),
+        "labels": renderer.labels,
+        "renderer_hash": renderer.hash,
+        "markers": renderer.markers.to_dict(),
+        "curve": run.curve,
+        "planned_steps": run.steps,
+        "stopped_early": run.stopped_early,
+        **info,
+    }
+    (folder / "training.json").write_text(json.dumps(description, indent=1, ensure_ascii=False))
+    _write_records(folder / TRAINING_RECORDS, record_ids)
+    draw_loss_curve(run, folder / "loss_curve.png")
+
+
+def _write_records(path: Path, record_ids: list[str]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"record_id": pa.array(record_ids, pa.string()), "split": pa.array(["train"] * len(record_ids), pa.string())}), path)
+
+
+def draw_loss_curve(run: TrainingRun, path: Path) -> None:
+    """Training and validation loss over optimizer steps, and where the kept adapter was taken."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    axes = figure.subplots()
+    trained = [p for p in run.curve if "loss" in p]
+    validated = [p for p in run.curve if "validation_loss" in p]
+    axes.plot([p["step"] for p in trained], [p["loss"] for p in trained], linewidth=1, alpha=0.6, label="training")
+    axes.plot([p["step"] for p in validated], [p["validation_loss"] for p in validated], marker="o", label="validation")
+    axes.axvline(run.best_step, linestyle=":", color="grey", label=f"kept: step {run.best_step}")
+    axes.set(xlabel="optimizer step", ylabel="loss per answer token", ylim=(0, None))
+    axes.legend()
+    figure.savefig(path, dpi=80, metadata={"Software": None})

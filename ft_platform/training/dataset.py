@@ -1,0 +1,78 @@
+"""Reads the train and validation splits and renders them to tokens."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ft_platform import progress
+from ft_platform.errors import DataError
+from ft_platform.lake import Lake, TableVersion
+from ft_platform.models.renderer import AnswerTooLong, Rendered, Renderer
+from ft_platform.use_case import NamedUseCase
+
+COLUMNS = ["record_id", "messages", "label", "split"]
+
+
+@dataclass
+class RenderedSplit:
+    """One side of the split as tokens.
+
+    Attributes:
+        record_ids: of the rendered rows, in the same order.
+        left_out: reason -> records that could not be rendered.
+        truncated: rows whose user text was shortened.
+    """
+
+    rows: list[Rendered] = field(default_factory=list)
+    record_ids: list[str] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
+    truncated: int = 0
+
+    def counts(self) -> dict[str, Any]:
+        tokens = sum(len(row.input_ids) for row in self.rows)
+        return {"rows": len(self.rows), "tokens": tokens, "supervised_tokens": sum(sum(r.supervised) for r in self.rows), "truncated": self.truncated, "left_out": self.left_out}
+
+
+def read_splits(lake: Lake, splits: TableVersion) -> pa.Table:
+    """The columns that training needs, after the rows were compared with the hash in the handle.
+
+    Raises:
+        CorruptVersion: the stored rows are not those of the handle.
+        VersionRefused: the version does not exist.
+    """
+    lake.verify_table(splits)
+    return lake.read_table(splits, COLUMNS)
+
+
+def render_split(table: pa.Table, split: str, renderer: Renderer, use_case: NamedUseCase) -> RenderedSplit:
+    """All records of one side as tokens, in the order of their ids, so that storage order does not matter.
+
+    Raises:
+        DataError: nothing is left to learn from.
+    """
+    rows = table.filter(pc.field("split") == split).sort_by("record_id")
+    rendered = RenderedSplit()
+    classification = use_case.settings.task.kind == "classification"
+    for number, row in enumerate(rows.to_pylist()):
+        answer = row["label"] if classification else None
+        try:
+            example = renderer.example(row["messages"] or [], answer, use_case.settings.training.max_length)
+        except AnswerTooLong:
+            rendered.left_out["answer_too_long"] = rendered.left_out.get("answer_too_long", 0) + 1
+            continue
+        except DataError:
+            rendered.left_out["no_answer"] = rendered.left_out.get("no_answer", 0) + 1
+            continue
+        rendered.rows.append(example)
+        rendered.record_ids.append(row["record_id"])
+        rendered.truncated += example.truncated
+        if number % 500 == 0:
+            progress.report("adapter_checkpoint", number, rows.num_rows, "rows rendered")
+    if not rendered.rows:
+        raise DataError(
+            f"the {split} split of {use_case.name} has no record to learn from: {rows.num_rows} records, left out {rendered.left_out}",
+            "Check record.label or record.answer, splits, and training.max_length",
+        )
+    return rendered

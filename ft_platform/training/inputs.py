@@ -1,0 +1,21 @@
+"""What a checkpoint depends on. No torch here: the orchestrator asks before it starts a program."""
+
+from pathlib import Path
+
+from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.versions import TableVersion
+from ft_platform.models.base_model import weights_sha256
+from ft_platform.use_case import NamedUseCase
+
+
+def checkpoint_inputs(use_case: NamedUseCase, splits: TableVersion) -> tuple[str, str]:
+    """Id of the checkpoint that these inputs give, and their hash: content of `splits`, settings, code, base model.
+
+    Raises:
+        BaseModelError: the base model is a folder without safetensors weights.
+    """
+    base = Path(use_case.settings.base_model.uri).expanduser()
+    # A folder or file can change under the same name; a pinned package, revision or sha256 cannot.
+    weights = {"base_model": weights_sha256(base)} if base.exists() else {}
+    inputs = input_hash(use_case, "adapter_checkpoint", [splits], **weights)
+    return f"ckpt-{inputs[:12]}", inputs

@@ -1,0 +1,51 @@
+"""Adds a fresh LoRA adapter to a base model."""
+
+import math
+from typing import Any
+
+import torch
+
+from ft_platform.errors import ConfigError
+from ft_platform.models.fused_lora import fuse
+from ft_platform.use_case import Training
+
+
+def add_adapter(model: Any, training: Training) -> Any:
+    """The model with trainable adapters in float32 on frozen weights, seeded.
+
+    Args:
+        model: base model; it is changed.
+        training: rank, alpha, dropout, target modules and seed.
+
+    Raises:
+        ConfigError: `training.target_modules` names no module of this model.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(training.seed)
+    target = training.target_modules
+    config = LoraConfig(r=training.rank, lora_alpha=training.alpha, lora_dropout=training.dropout, target_modules=target, task_type="CAUSAL_LM")
+    try:
+        adapted = get_peft_model(model, config, autocast_adapter_dtype=True)
+    except ValueError as error:
+        raise ConfigError([f"training.target_modules {target!r} does not fit the base model: {error}"], "Use all-linear, or names as in the model, e.g. [q_proj, v_proj]") from None
+    fuse(adapted)
+    return adapted.train()
+
+
+def trainable(model: Any) -> dict[str, torch.nn.Parameter]:
+    """Adapter weights by name."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def learning_rate_factor(step: int, steps: int, training: Training) -> float:
+    """Share in (0, 1] of the peak learning rate at optimizer step `step` in [0, steps)."""
+    warmup = round(training.warmup_fraction * steps)
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    done = (step - warmup) / max(steps - warmup, 1)
+    if training.schedule == "linear":
+        return 1.0 - done
+    if training.schedule == "cosine":
+        return 0.5 * (1.0 + math.cos(math.pi * done))
+    return 1.0

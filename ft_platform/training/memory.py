@@ -1,0 +1,33 @@
+"""Out of memory: how much is in use, and one typed error for the ways torch says there is no more."""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ft_platform.errors import OutOfMemory
+
+SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
+
+
+def peak_gib() -> float:
+    """Most memory used so far in GiB: of the GPU if there is one, of this process otherwise."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+@contextmanager
+def memory_errors(micro_batch_tokens: int, max_length: int) -> Iterator[None]:
+    """Turns the memory errors of torch and Python inside the block into `OutOfMemory`, with the setting to lower."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(sign in str(error).lower() for sign in SIGNS):
+            raise
+        smaller = max(64, micro_batch_tokens // 2)
+        raise OutOfMemory(
+            f"training ran out of memory with training.micro_batch_tokens={micro_batch_tokens}; {peak_gib():.1f} GiB were in use",
+            f"Set training.micro_batch_tokens={smaller}, or lower training.max_length (now {max_length})",
+        ) from None

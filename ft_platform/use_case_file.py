@@ -1,0 +1,283 @@
+"""Reads `defs/<use_case>/defs.yaml` into a checked use case, and says what is wrong with it: all of it, with file and line.
+
+The file has a `type:` (the component) and `attributes:` (the schema in `use_case.py`). `{{ env.NAME }}` inside a string is
+replaced by that environment variable; such values never appear in a message.
+"""
+
+import difflib
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from ft_platform.environment import Environment, load_environment
+from ft_platform.errors import ConfigError
+from ft_platform.schema_problems import dotted, schema_problems
+from ft_platform.use_case import NamedUseCase, UseCase, UseCaseName
+from ft_platform.use_case_schema import COMPONENT_TYPE, fields, file_schema
+from ft_platform.yaml_file import Place, YamlFile, read_yaml
+
+FILE_NAME = "defs.yaml"
+LOCAL_TYPE = re.compile(r"^\.[a-z_]\w*\.[A-Za-z_]\w*$")
+TEMPLATE = re.compile(r"\{\{(.*?)\}\}")
+ENV = re.compile(r"^\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*$")
+
+
+@dataclass
+class _Reading:
+    """One file on its way to a use case: its attributes, where each came from, and what is wrong with them."""
+
+    file: Path
+    document: YamlFile
+    attributes: dict[str, Any] = field(default_factory=dict)
+    overridden: dict[Place, str] = field(default_factory=dict)
+    from_environment: dict[Place, list[str]] = field(default_factory=dict)
+    problems: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, place: Place, text: str) -> None:
+        """Notes a problem at a place in the file, from its root."""
+        self.problems.append((self.document.line_of(place), f"{text} ({shown(self.file)}:{self.document.line_of(place)})"))
+
+    def add_attribute(self, place: Place, text: str) -> None:
+        """Notes a problem at a place in the attributes; for one that was set on the command line, that is its place."""
+        if override := self.overridden.get(place):
+            self.problems.append((0, f"{text} (--set {override})"))
+        else:
+            self.add(("attributes", *place), text)
+
+    def error(self) -> ConfigError:
+        """All problems in the order of the file, without values that came from environment variables."""
+        texts = [text for _, text in sorted(dict.fromkeys(self.problems), key=lambda problem: problem[0])]
+        secrets = {os.environ[name]: name for names in self.from_environment.values() for name in names}
+        for secret, name in secrets.items():
+            texts = [text.replace(secret, f"<{name}>") if len(secret) >= 4 else text for text in texts]
+        return ConfigError(texts)
+
+
+def find_use_cases(defs: Path) -> list[Path]:
+    """Folders below `defs` that hold a use case, sorted by name. Hidden folders do not count."""
+    folders = [file.parent for file in defs.rglob(FILE_NAME)]
+    hidden = [f for f in folders if any(part.startswith((".", "__")) for part in f.relative_to(defs).parts)]
+    return sorted((f for f in folders if f not in hidden), key=lambda folder: folder.name)
+
+
+def use_case_folder(defs: Path, name: str) -> Path:
+    """The folder of a use case.
+
+    Raises:
+        ConfigError: there is none with this name; the closest name is suggested.
+    """
+    by_name = {p.name: p for p in find_use_cases(defs)}
+    if name not in by_name:
+        raise ConfigError([f"there is no use case {name!r} in {shown(defs)}{did_you_mean(name, by_name) or '; there are ' + (', '.join(by_name) or 'none')}"])
+    return by_name[name]
+
+
+def load_use_case(path: Path, overrides: dict[str, Any] | None = None, environment: Environment | None = None) -> NamedUseCase:
+    """The use case in a folder (or in the `defs.yaml` that is named).
+
+    Args:
+        overrides: dotted path -> value, applied before the file is checked; see `parse_overrides`.
+        environment: whose compute profiles may be named. Default: that of this process.
+
+    Raises:
+        ConfigError: with every problem of the file.
+    """
+    file = path / FILE_NAME if path.is_dir() else path
+    name = file.parent.name
+    if not file.is_file():
+        raise ConfigError([f"there is no {shown(file)}"], "Write one with: ft new " + (name if path.is_dir() else path.name))
+    reading = _Reading(file, read_yaml(file))
+    if reading.document.broken:
+        for line, text in reading.document.problems:
+            reading.problems.append((line, f"{text} ({shown(file)}:{line})"))
+        raise reading.error()
+    _check_frame(reading, name)
+    settings = _read_attributes(reading, overrides or {}, environment)
+    if reading.problems or settings is None:
+        raise reading.error()
+    return NamedUseCase(name=name, settings=settings, path=file)
+
+
+def validate_all(defs: Path) -> list[str]:
+    """Every problem of every use case in `defs`. Empty: all of them load."""
+    folders = find_use_cases(defs)
+    if not folders:
+        return [f"there is no use case in {shown(defs)}"]
+    problems: list[str] = []
+    first: dict[str, Path] = {}
+    for folder in folders:
+        if folder.name in first:
+            problems.append(f"two use cases have the name {folder.name}: {shown(first[folder.name])} and {shown(folder)}")
+        first.setdefault(folder.name, folder)
+        try:
+            load_use_case(folder)
+        except ConfigError as error:
+            problems += error.problems
+    return problems
+
+
+def parse_overrides(texts: list[str]) -> dict[str, Any]:
+    """`["training.epochs=1", "record.consent=null"]` as path -> value; values are read as YAML.
+
+    Raises:
+        ConfigError: no `=`, a value that is not YAML, or a path that is not a field.
+    """
+    overrides: dict[str, Any] = {}
+    problems = []
+    for text in texts:
+        path, equals, value = text.partition("=")
+        path = path.strip()
+        if not equals or not path:
+            problems.append(f"--set {text} is not of the form path.to.field=value")
+        elif problem := _path_problem(path):
+            problems.append(f"--set {path} {problem}")
+        else:
+            try:
+                overrides[path] = yaml.safe_load(value)
+            except (yaml.YAMLError, ValueError):
+                problems.append(f"--set {path}: the value is not YAML; put it in quotes, e.g. --set '{path}=\"...\"'")
+    if problems:
+        raise ConfigError(problems)
+    return overrides
+
+
+def did_you_mean(word: str, known: Any) -> str:
+    close = difflib.get_close_matches(str(word), [str(k) for k in known], n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def shown(path: Path) -> str:
+    """A path as people know it: relative to the working directory where it lies below it."""
+    path = path.absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _check_frame(reading: _Reading, name: str) -> None:
+    """Folder name, duplicate keys, `type` and `attributes`."""
+    try:
+        TypeAdapter(UseCaseName).validate_python(name)
+    except ValidationError:
+        reading.add((), f"the folder's name is the use case's name: 2 to 61 lower case letters, digits and `_`, a letter first, got {name!r}")
+    for line, text in reading.document.problems:
+        reading.problems.append((line, f"{text} ({shown(reading.file)}:{line})"))
+    value = reading.document.value
+    if not isinstance(value, dict):
+        reading.add((), "the file must hold `type` and `attributes`" + (", and is empty" if value is None else ""))
+        return
+    known = file_schema()["properties"]
+    for key in value:
+        if key not in known:
+            reading.add((key,), f"{key} is not a field of the file{did_you_mean(key, known) or '; it has ' + ', '.join(known)}")
+    kind = value.get("type")
+    if kind is None:
+        reading.add((), f"type is required: `type: {COMPONENT_TYPE}`")
+    elif kind != COMPONENT_TYPE and not (isinstance(kind, str) and LOCAL_TYPE.match(kind)):
+        reading.add(("type",), f"type must be {COMPONENT_TYPE}, or .<module>.<Class> of a file in the same folder, got {kind!r}")
+    if not isinstance(value.get("attributes"), dict):
+        reading.add(("attributes",), "attributes is required: a mapping with the sections of the use case")
+
+
+def _read_attributes(reading: _Reading, overrides: dict[str, Any], environment: Environment | None) -> UseCase | None:
+    attributes = reading.document.value.get("attributes") if isinstance(reading.document.value, dict) else None
+    if not isinstance(attributes, dict):
+        return None
+    # A section whose lines are all commented out reads as null: it has its defaults.
+    sections = {path for path, f in fields().items() if f.is_section}
+    reading.attributes = {key: {} if value is None and key in sections else value for key, value in attributes.items()}
+    _apply_overrides(reading, overrides)
+    unset = _fill_in(reading)
+    settings, found = schema_problems(reading.attributes, reading.from_environment)
+    for place, text in found:
+        if place not in unset:
+            reading.add_attribute(place, text)
+    if settings:
+        _check_installation(reading, settings, environment or load_environment())
+    return settings
+
+
+def _path_problem(path: str) -> str:
+    """Why a dotted path is not one that can be set, or an empty text."""
+    known = fields()
+    if path in known:
+        return ""
+    parts = path.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        parent = known.get(".".join(parts[:length]))
+        if parent and not parent.is_section and parent.kind.startswith("a mapping"):
+            return ""
+    return "is not a field" + (did_you_mean(path, known) or "; `ft schema` lists them")
+
+
+def _apply_overrides(reading: _Reading, overrides: dict[str, Any]) -> None:
+    for path, value in overrides.items():
+        if problem := _path_problem(path):
+            raise ConfigError([f"--set {path} {problem}"])
+        place = _place(path)
+        target: dict[Any, Any] = reading.attributes
+        for key in place[:-1]:
+            if not isinstance(target.get(key), dict):
+                target[key] = {}
+            target = target[key]
+        target[place[-1]] = value
+        reading.overridden[place] = path
+
+
+def _place(path: str) -> Place:
+    """The keys of a dotted path. What follows a mapping field is one key, whatever dots it has (`record.label_names.a.b`)."""
+    parts = path.split(".")
+    for length in range(1, len(parts)):
+        field_ = fields().get(".".join(parts[:length]))
+        if field_ and not field_.is_section:
+            return (*parts[:length], ".".join(parts[length:]))
+    return tuple(parts)
+
+
+def _fill_in(reading: _Reading) -> set[Place]:
+    """Replaces `{{ env.NAME }}` in all strings. Returns the places where that was not possible."""
+    failed: set[Place] = set()
+
+    def fill(value: Any, place: Place) -> Any:
+        if isinstance(value, dict):
+            return {key: fill(item, (*place, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [fill(item, (*place, position)) for position, item in enumerate(value)]
+        return TEMPLATE.sub(lambda match: replace(match, place), value) if isinstance(value, str) else value
+
+    def replace(match: re.Match[str], place: Place) -> str:
+        variable = ENV.match(match.group(1))
+        name = variable.group(1) if variable else ""
+        if name in os.environ:
+            reading.from_environment.setdefault(place, []).append(name)
+            return os.environ[name]
+        failed.add(place)
+        if name:
+            reading.add_attribute(place, f"{dotted(place)} needs the environment variable {name}, which is not set")
+        else:
+            reading.add_attribute(place, f"{dotted(place)} holds {match.group(0)!r}; only `{{{{ env.NAME }}}}` can stand in double braces")
+        return match.group(0)
+
+    reading.attributes = fill(reading.attributes, ())
+    return failed
+
+
+def _check_installation(reading: _Reading, settings: UseCase, environment: Environment) -> None:
+    """What the schema alone cannot know: the compute profiles of this installation, the entities that have a recognizer."""
+    profile, known = settings.compute.profile, environment.profiles
+    if profile not in known:
+        text = f"compute.profile must be a profile of this environment ({', '.join(sorted(known))}), got {profile!r}{did_you_mean(profile, known)}"
+        reading.add_attribute(("compute", "profile"), text)
+    named: list[tuple[Place, str]] = [(("privacy", "entities", position), name) for position, name in enumerate(settings.privacy.entities)]
+    named += [(("privacy", "operators", name), name) for name in settings.privacy.operators]
+    if named:
+        from ft_platform.privacy.entities import entity_names
+
+        entities = entity_names()
+        for place, name in named:
+            if name not in entities:
+                hint = did_you_mean(name, entities) or f"; there are {', '.join(entities)}"
+                reading.add_attribute(place, f"{dotted(place[:2])}: {name!r} is not an entity{hint}")

@@ -1,0 +1,162 @@
+"""The fields of a use-case file in words, from the pydantic schema: for error messages, the scaffolded YAML and the reference page."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import yaml
+
+from ft_platform.use_case import UseCase
+
+COMPONENT_TYPE = "ft_platform.components.FineTuningUseCase"
+"""Value of `type:` in a use-case file. `.component.<Class>` names a subclass in the file's own folder instead."""
+
+PATTERNS = {
+    r"^(team:[A-Za-z0-9_\-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$": "an e-mail address or `team:<name>`",
+    r"^[a-z][a-z0-9_]{0,40}$": "a name in lower case letters, digits and `_` (at most 41 characters)",
+    r"^[a-z][a-z0-9_]*$": "a name in lower case letters, digits and `_`",
+    r"^[0-9a-f]{64}$": "64 hex digits",
+    r"^expect_[a-z_]+$": "a name that starts with `expect_`",
+}
+"""What the regular expressions of the schema mean. One that is not here is shown as it is."""
+
+NAMES = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "`true` or `false`", "array": "a list", "object": "a mapping"}
+BOUND_KEYS = {"exclusiveMinimum", "minimum", "exclusiveMaximum", "maximum", "minLength", "maxLength"}
+
+
+@dataclass(frozen=True)
+class UseCaseField:
+    """One field of the YAML.
+
+    Attributes:
+        path: e.g. `training.learning_rate`; `[]` stands for the elements of a list.
+        description: with the unit, as in the schema.
+        kind: what it holds, e.g. `a number`, `one of csv, json`.
+        bounds: e.g. `1 to 512`, `greater than 0, at most 0.1`; empty without bounds.
+        required: it has no default.
+        default: value it has when it is not named.
+        is_section: it holds fields instead of a value.
+    """
+
+    path: str
+    description: str
+    kind: str
+    bounds: str
+    required: bool
+    default: Any
+    is_section: bool
+
+    @property
+    def name(self) -> str:
+        return self.path.rsplit(".", 1)[-1]
+
+    def facts(self) -> list[str]:
+        """What may stand here and what stands here by default, e.g. `["1 to 512", "default 16"]`."""
+        kind = [] if self.bounds and self.kind in ("text", "a number", "a whole number") else [self.kind]
+        default = "required" if self.required else "default empty" if self.default in (None, "", [], {}) else f"default {self.default_yaml}"
+        return [*kind, *([self.bounds] if self.bounds else []), default]
+
+    @property
+    def default_yaml(self) -> str:
+        return inline_yaml(self.default)
+
+
+@cache
+def fields() -> dict[str, UseCaseField]:
+    """Every field and section by path, in the order of the schema."""
+    schema = UseCase.model_json_schema()
+    return {f.path: f for f in _walk(schema, schema["$defs"], "")}
+
+
+def file_schema() -> dict[str, Any]:
+    """JSON Schema of a use-case file: `type` and `attributes`."""
+    attributes = UseCase.model_json_schema()
+    definitions = attributes.pop("$defs")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Fine-tuning use case",
+        "type": "object",
+        "required": ["type", "attributes"],
+        "additionalProperties": False,
+        "properties": {
+            "type": {
+                "description": "Component that builds the graph: the shipped one, or a subclass in the file's own folder.",
+                "anyOf": [{"const": COMPONENT_TYPE}, {"type": "string", "pattern": r"^\.[a-z_]\w*\.[A-Za-z_]\w*$"}],
+            },
+            "attributes": attributes,
+            "requirements": {"type": "object", "description": "Dagster's own: environment variables that the file needs."},
+            "post_processing": {"type": "object", "description": "Dagster's own: changes to the attributes of the assets."},
+        },
+        "$defs": definitions,
+    }
+
+
+def _walk(schema: dict[str, Any], definitions: dict[str, Any], prefix: str) -> Iterator[UseCaseField]:
+    for name, field in schema["properties"].items():
+        path = f"{prefix}{name}"
+        nested = _section(field, definitions)
+        elements = _section(field.get("items", {}), definitions)
+        yield UseCaseField(
+            path=path,
+            description=field.get("description") or (nested or {}).get("description", ""),
+            kind="section" if nested else kind_of(field),
+            bounds=bounds_of(field),
+            required=name in schema.get("required", []),
+            default=field.get("default", {} if field.get("type") == "object" else [] if field.get("type") == "array" else None),
+            is_section=nested is not None,
+        )
+        if nested:
+            yield from _walk(nested, definitions, f"{path}.")
+        if elements:
+            yield from _walk(elements, definitions, f"{path}[].")
+
+
+def inline_yaml(value: Any) -> str:
+    """A value as YAML on one line."""
+    return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=10**6).removesuffix("\n").removesuffix("\n...")
+
+
+def _section(field: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any] | None:
+    reference = field.get("$ref")
+    return definitions[reference.rsplit("/", 1)[-1]] if reference else None
+
+
+def kind_of(field: dict[str, Any]) -> str:
+    """What a field holds, in words."""
+    if "anyOf" in field:
+        return " or ".join(dict.fromkeys(kind_of(option) for option in field["anyOf"] if option.get("type") != "null"))
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "enum" in field:
+        return "one of " + ", ".join(f"`{v}`" for v in field["enum"])
+    if "$ref" in field:
+        return "a mapping"
+    if "pattern" in field:
+        return PATTERNS.get(field["pattern"], f"text that matches `{field['pattern']}`")
+    if field.get("type") == "array" and "$ref" in field.get("items", {}):
+        return "a list of mappings"
+    if field.get("type") == "array" and "items" in field:
+        return f"a list of {kind_of(field['items'])}"
+    if field.get("type") == "object":
+        values = field.get("additionalProperties") or next(iter(field.get("patternProperties", {}).values()), None)
+        return f"a mapping of names to {kind_of(values)}" if isinstance(values, dict) else "a mapping"
+    return NAMES.get(field.get("type", ""), "any value")
+
+
+def bounds_of(field: dict[str, Any]) -> str:
+    """The bounds of a field, in words; of its first option where there are several."""
+    bounds = next((o for o in [field, *field.get("anyOf", [])] if BOUND_KEYS & o.keys()), {})
+    low, high = bounds.get("minimum"), bounds.get("maximum")
+    if low is not None and high is not None:
+        return f"{_number(low)} to {_number(high)}"
+    words = [("exclusiveMinimum", "greater than"), ("minimum", "at least"), ("exclusiveMaximum", "less than"), ("maximum", "at most")]
+    found = [f"{word} {_number(bounds[key])}" for key, word in words if key in bounds]
+    shortest, longest = bounds.get("minLength", 0), bounds.get("maxLength")
+    if longest:
+        found.append(f"{_number(shortest)} to {_number(longest)} characters" if shortest > 1 else f"at most {_number(longest)} characters")
+    return ", ".join(found)
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"

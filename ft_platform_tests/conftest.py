@@ -1,0 +1,66 @@
+"""Fixtures of the whole suite. Persons in test data are fictitious."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ft_platform.environment import Environment, create_pseudonym_key
+from ft_platform.lake import Lake
+
+REPOSITORY = Path(__file__).parent.parent
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    """An installation in a temporary folder, with its own key and no tracker."""
+    made = Environment(home=tmp_path / "home", defs=tmp_path / "defs", tracking_uri="none")
+    made.defs.mkdir(parents=True)
+    create_pseudonym_key(made)
+    return made
+
+
+@pytest.fixture
+def lake(environment: Environment) -> Lake:
+    return Lake(environment.lake_uri)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Folder of the public data sets; tests that need it are marked `real_data`."""
+    folder = Path(os.environ.get("FT_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"public data sets are not in {folder}; set FT_SHARED_DATA")
+    return folder
+
+
+def minimal_attributes(source_uri: str) -> dict:
+    """Attributes of a small classification use case with columns id, text, label, consent, region."""
+    return {
+        "description": "Routes complaints of fictitious customers to the right team.",
+        "owners": {"accountable": "team:complaints"},
+        "task": {"kind": "classification", "instruction": "Name the product of the complaint. One of: {labels}."},
+        "source": {"uri": source_uri},
+        "record": {"id": "id", "text": "text", "label": "label", "consent": "consent", "features": {"region": "region"}},
+        "governance": {"purpose": "complaint routing", "accepted_consent": ["yes"]},
+        "cleaning": {"min_characters": 5},
+        "privacy": {"ner": "none"},
+        "splits": {"min_rows_per_label": 3},
+        "base_model": {"uri": "example/none"},
+        "fairness": {"sensitive_features": ["region"]},
+        "release": {"intended_use": "Tests of the platform."},
+    }
+
+
+def write_use_case(defs: Path, name: str, attributes: dict) -> Path:
+    folder = defs / name
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "defs.yaml"
+    file.write_text(yaml.safe_dump({"type": "ft_platform.components.FineTuningUseCase", "attributes": attributes}, sort_keys=False))
+    return file

@@ -1,0 +1,124 @@
+"""A small real graph for tests: real data stages on a CSV, real ticks, and a stand-in for the compute back end that publishes at once."""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from ft_platform.environment import Environment
+from ft_platform.lake import Lake
+from ft_platform.lake.versions import from_dict
+from ft_platform.loading import load_definitions
+from ft_platform.stages import STAGES
+from ft_platform.use_case import NamedUseCase
+
+WORDS = {
+    "mortgage": "mortgage escrow house appraisal refinance lender servicer foreclosure payoff deed title closing",
+    "credit card": "card cashback statement interest swipe merchant chargeback limit rewards annual fee balance",
+    "student loan": "student loan forbearance university deferment repayment tuition grant servicer degree campus",
+}
+
+
+def records(rows_per_label: int = 30, start: int = 0, consent: str = "yes") -> list[dict[str, str]]:
+    """Fictitious complaints with distinct texts: no two are near duplicates."""
+    made = []
+    for label, words in WORDS.items():
+        vocabulary = words.split()
+        for n in range(start, start + rows_per_label):
+            picked = [vocabulary[(n * 7 + k * (n % 5 + 1)) % len(vocabulary)] for k in range(6)]
+            text = f"Case {n * 37 + 11} about my {label}: " + " ".join(f"{w}{(n * 13 + k) % 97}" for k, w in enumerate(picked))
+            made.append({"id": f"{label[:3]}{n}", "text": text, "label": label, "consent": consent, "region": ["north", "south"][n % 2]})
+    return made
+
+
+def write_csv(path: Path, rows: Iterable[dict[str, str]]) -> Path:
+    rows = list(rows)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+class StandInBackend:
+    """Publishes what a program would, without a model. Counts what was started."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+
+    def run(self, context: Any, environment: Environment, profile: Any, use_case: NamedUseCase, program: str, extras: dict[str, Any]) -> dict[str, Any]:
+        from ft_platform.evaluation.inputs import evaluation_inputs
+        from ft_platform.training.inputs import checkpoint_inputs
+
+        self.started.append(program)
+        lake = Lake(environment.lake_uri)
+        splits = from_dict(extras["splits"])
+        if program == "train":
+            name, (artifact_id, inputs) = "adapter_checkpoint", checkpoint_inputs(use_case, splits)
+        else:
+            name, (artifact_id, inputs) = "base_evaluation", evaluation_inputs(use_case, "base", splits, None, None)
+        with lake.scratch(use_case.name, name) as folder:
+            folder.mkdir(parents=True)
+            (folder / "metrics.json").write_text('{"systems": {}, "test_rows": 0}')
+            (folder / "inputs.txt").write_text(inputs)
+            made = lake.publish(
+                use_case.name, name, artifact_id, folder, parents=[splits], settings_hash=STAGES[name].settings_hash(use_case), input_hash=inputs
+            )
+        return {"artifact": made.to_dict()}
+
+
+class Graph:
+    """One use case on an ephemeral instance, driven by automation ticks as the daemon does it."""
+
+    def __init__(self, environment: Environment, name: str, instance: dg.DagsterInstance) -> None:
+        self.environment = environment
+        self.name = name
+        self.instance = instance
+        self.cursor: Any = None
+        self.sensor_cursor: str | None = None
+
+    def definitions(self, overrides: dict[str, Any] | None = None) -> dg.Definitions:
+        return load_definitions(self.environment, only=self.name, overrides=overrides)
+
+    def run(self, *stages: str, overrides: dict[str, Any] | None = None) -> dg.ExecuteInProcessResult:
+        selection = [dg.AssetKey([self.name, s]) for s in stages] or None
+        return (
+            self.definitions(overrides).resolve_job_def(self.name).execute_in_process(instance=self.instance, asset_selection=selection, raise_on_error=False)
+        )
+
+    def tick(self, overrides: dict[str, Any] | None = None) -> set[str]:
+        """One evaluation of all conditions. Returns the stages that are requested."""
+        result = dg.evaluate_automation_conditions(self.definitions(overrides), self.instance, cursor=self.cursor)
+        self.cursor = result.cursor
+        keys = [dg.AssetKey([self.name, s]) for s in STAGES]
+        return {k.path[-1] for k in keys if result.get_num_requested(k)}
+
+    def look_at_source(self, overrides: dict[str, Any] | None = None) -> bool:
+        """One evaluation of the source sensor. Returns whether it reported a change."""
+        definitions = self.definitions(overrides)
+        sensor = definitions.resolve_sensor_def(f"{self.name}_source")
+        with dg.build_sensor_context(instance=self.instance, cursor=self.sensor_cursor, resources={"environment": self.environment}) as context:
+            result = sensor(context)
+        if isinstance(result, dg.SkipReason):
+            return False
+        assert isinstance(result, dg.SensorResult)
+        for event in result.asset_events or []:
+            self.instance.report_runless_asset_event(event)
+        self.sensor_cursor = result.cursor
+        return True
+
+    def settle(self, only: Iterable[str], overrides: dict[str, Any] | None = None, most: int = 20) -> list[set[str]]:
+        """Ticks and runs what is requested (among `only`) until three ticks request nothing. Returns the requests."""
+        asked: list[set[str]] = []
+        quiet = 0
+        for _ in range(most):
+            requested = self.tick(overrides) & set(only)
+            quiet = 0 if requested else quiet + 1
+            if quiet == 3:
+                return asked
+            if requested:
+                asked.append(requested)
+                self.run(*sorted(requested), overrides=overrides)
+        raise AssertionError(f"still asking after {most} ticks: {asked}")

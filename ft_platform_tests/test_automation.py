@@ -1,0 +1,96 @@
+"""Training is requested once when content or settings change, and not otherwise. Real ticks on an ephemeral instance."""
+
+import dagster as dg
+import pytest
+
+from ft_platform_tests.conftest import minimal_attributes, write_use_case
+from ft_platform_tests.graph import Graph, StandInBackend, records, write_csv
+
+WATCHED = ("raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits", "base_evaluation", "adapter_checkpoint")
+
+
+@pytest.fixture
+def backend(monkeypatch):
+    stand_in = StandInBackend()
+    monkeypatch.setattr("ft_platform.compute.local.run", stand_in.run)
+    return stand_in
+
+
+@pytest.fixture
+def csv_file(tmp_path):
+    return write_csv(tmp_path / "complaints.csv", records())
+
+
+@pytest.fixture
+def graph(environment, csv_file, backend):
+    attributes = {**minimal_attributes(str(csv_file)), "retraining": {"mode": "on_data_change"}}
+    write_use_case(environment.defs, "complaints", attributes)
+    with dg.DagsterInstance.ephemeral() as instance:
+        made = Graph(environment, "complaints", instance)
+        made.look_at_source()
+        made.settle(WATCHED)
+        assert backend.started.count("train") == 1, "the first content trains once"
+        backend.started.clear()
+        yield made
+
+
+def trainings(asked: list[set[str]]) -> int:
+    return sum("adapter_checkpoint" in requested for requested in asked)
+
+
+def test_new_content_requests_exactly_one_training_run(graph, backend, csv_file):
+    write_csv(csv_file, [*records(), *records(5, start=50)])
+    assert graph.look_at_source()
+    asked = graph.settle(WATCHED)
+    assert trainings(asked) == 1
+    assert backend.started.count("train") == 1
+    before_training = [s for requested in asked[: [("adapter_checkpoint" in r) for r in asked].index(True)] for s in requested]
+    assert before_training == ["raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
+
+
+def test_identical_content_requests_no_training(graph, backend, csv_file):
+    write_csv(csv_file, records())
+    assert not graph.look_at_source(), "the same bytes are no change"
+    assert trainings(graph.settle(WATCHED)) == 0
+    write_csv(csv_file, list(reversed(records())))
+    assert graph.look_at_source(), "other bytes are looked at"
+    assert trainings(graph.settle(WATCHED)) == 0
+    assert "train" not in backend.started
+
+
+def test_a_re_run_of_any_stage_with_the_same_content_requests_no_training(graph, backend):
+    for stage in WATCHED[:5]:
+        assert graph.run(stage).success
+        assert trainings(graph.settle(WATCHED)) == 0
+    assert "train" not in backend.started
+
+
+def test_changed_training_settings_request_exactly_one_training_run(graph, backend):
+    changed = {"training.learning_rate": 0.001}
+    assert trainings(graph.settle(WATCHED, overrides=changed)) == 1
+    assert backend.started == ["train"]
+
+
+def test_changed_unrelated_settings_request_no_training(graph, backend):
+    changed = {"release.intended_use": "Another sentence on the model card.", "fairness.max_gap": 0.1, "retraining.poll_seconds": 600}
+    assert trainings(graph.settle(WATCHED, overrides=changed)) == 0
+    assert backend.started == []
+
+
+def test_a_failed_check_requests_no_training_until_it_passes(graph, backend, csv_file):
+    write_csv(csv_file, [*records(), *records(5, start=50)])
+    graph.look_at_source()
+    too_many = {"validation.min_rows": 100_000}
+    assert trainings(graph.settle(WATCHED, overrides=too_many)) == 0
+    assert backend.started == []
+
+
+def test_on_demand_never_requests_training(environment, csv_file, backend):
+    write_use_case(environment.defs, "quiet", minimal_attributes(str(csv_file)))
+    with dg.DagsterInstance.ephemeral() as instance:
+        graph = Graph(environment, "quiet", instance)
+        graph.look_at_source()
+        asked = graph.settle(WATCHED)
+    assert trainings(asked) == 0
+    assert any("splits" in requested for requested in asked), "light stages still follow the content"
+    assert backend.started == []

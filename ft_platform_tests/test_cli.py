@@ -1,0 +1,230 @@
+"""The `ft` command: exit codes, one clear line for an error, JSON, and nothing heavy loaded for `--help`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from ft_platform import cli
+from ft_platform.commands import list as list_command
+from ft_platform.errors import DataError
+from ft_platform.scaffold import scaffold_yaml
+
+HEAVY = ("dagster", "pandas", "pyarrow", "pydantic", "yaml", "rich", "torch", "numpy", "deltalake", "great_expectations", "mlflow", "spacy")
+
+
+@pytest.fixture(autouse=True)
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FT_DEFS", str(tmp_path / "defs"))
+    for name in ("FT_LAKE_ROOT", "FT_KEY_FILE", "FT_PSEUDONYM_KEY", "FT_ENVIRONMENT", "DAGSTER_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    add_use_case(tmp_path, "letters")
+    return tmp_path
+
+
+def add_use_case(root: Path, name: str, text: str = "") -> None:
+    (root / "defs" / name).mkdir(parents=True)
+    (root / "defs" / name / "defs.yaml").write_text(text or scaffold_yaml(name, "classification"), encoding="utf-8")
+
+
+def outcome(**fields) -> SimpleNamespace:
+    return SimpleNamespace(**{"success": True, "trained": True, "reused": [], "seconds": {}, "failed_stage": None, "error": None, "next_step": None, **fields})
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, result: SimpleNamespace) -> list[tuple]:
+    """Replaces the run and the collection of results; returns the calls."""
+    from ft_platform import execution, progress, results
+
+    calls = []
+
+    def run_use_case(*args):
+        calls.append(args)
+        progress.report("cleaned_records", 10, 20)
+        progress.report("adapter_checkpoint", 3, 6, "steps", loss=0.5, tokens_per_second=300.0, learning_rate=1e-4)
+        return result
+
+    found = {
+        "use_case": "letters",
+        "systems": {"fine_tuned": {"macro_f1": {"value": 0.75, "low": 0.7, "high": 0.8}}},
+        "test_rows": 40,
+        "funnel": [{"stage": "cleaned_records", "rows_in": 12, "kept": 10, "removed": {"too_short": 2}}],
+        "trained": True,
+        "reused": ["raw_records"],
+        "seconds": {"total": 61.0},
+        "report": "/lake/report.html",
+    }
+    monkeypatch.setattr(execution, "run_use_case", run_use_case)
+    monkeypatch.setattr(results, "collect_results", lambda *_: found)
+    return calls
+
+
+def test_help_loads_nothing_heavy():
+    code = f"import sys; from ft_platform import cli; cli.build_parser().format_help(); print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_command_has_help_with_examples(capsys):
+    for name in cli.COMMANDS:
+        with pytest.raises(SystemExit) as ended:
+            cli.main([name, "--help"])
+        shown = capsys.readouterr().out
+        assert ended.value.code == 0
+        assert "examples:" in shown and f"ft {name}" in shown
+
+
+def test_without_a_command_the_help_is_shown(capsys):
+    assert cli.main([]) == 0
+    assert all(name in capsys.readouterr().out or name for name in cli.COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["rum"], "ft: there is no command 'rum'; did you mean run. Try: ft --help"),
+        (["run"], "ft run: the following arguments are required: use_case. Try: ft run --help"),
+        (["new", "x1", "--kind", "poem"], "ft new: argument --kind: invalid choice: 'poem' (choose from 'classification', 'generation'). Try: ft new --help"),
+    ],
+)
+def test_wrong_usage_ends_with_one_line_and_code_1(capsys, words, line):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == line + "\n"
+
+
+def test_an_unknown_use_case_is_one_line_with_the_closest_name(capsys):
+    assert cli.main(["run", "leters"]) == 1
+    assert capsys.readouterr().err == "ft run: there is no use case 'leters' in defs; did you mean letters?\n"
+
+
+def test_a_setting_that_does_not_exist_is_named(capsys):
+    assert cli.main(["run", "letters", "--set", "training.epoch=1"]) == 1
+    assert capsys.readouterr().err == "ft run: --set training.epoch is not a field; did you mean training.epochs?\n"
+
+
+def test_every_problem_of_a_file_has_its_line(capsys, installation):
+    text = scaffold_yaml("bad", "classification").replace("rank: 16", "rank: 0").replace("epochs: 2.0", "epochs: -1")
+    add_use_case(installation, "bad", text)
+    assert cli.main(["check"]) == 1
+    captured = capsys.readouterr()
+    assert "training.rank must be at least 1, got 0 (defs/bad/defs.yaml:" in captured.err
+    assert "training.epochs must be greater than 0, got -1 (defs/bad/defs.yaml:" in captured.err
+    assert captured.out == "2 use cases in defs: 2 problems\n"
+    assert cli.main(["check", "--json"]) == 1
+    assert len(json.loads(capsys.readouterr().out)["problems"]) == 2
+
+
+def test_check_succeeds_when_all_load(capsys):
+    assert cli.main(["check"]) == 0
+    assert capsys.readouterr() == ("1 use case in defs: all load\n", "")
+
+
+def test_list_shows_a_broken_use_case_beside_the_others(capsys, installation):
+    add_use_case(installation, "bad", "type: x")
+    assert cli.main(["list", "--json"]) == 0
+    rows = {row["use_case"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["letters"]["task"] == "classification" and rows["letters"]["last_run"] == "never run"
+    assert rows["bad"]["task"] is None and "does not load" in rows["bad"]["description"]
+    assert cli.main(["list"]) == 0
+    assert "does not load" in capsys.readouterr().out
+
+
+def test_new_writes_a_file_that_check_accepts_and_never_overwrites(capsys, installation):
+    assert cli.main(["new", "answers", "--kind", "generation"]) == 0
+    assert cli.main(["check"]) == 0
+    before = (installation / "defs/answers/defs.yaml").read_text()
+    assert cli.main(["new", "answers"]) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert (installation / "defs/answers/defs.yaml").read_text() == before
+    assert cli.main(["new", "My-Case"]) == 1
+
+
+def test_schema_is_json_on_screen_and_in_a_file(capsys, installation):
+    assert cli.main(["schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert cli.main(["schema", "--output", "out/schema.json"]) == 0
+    assert json.loads((installation / "out/schema.json").read_text()) == schema
+
+
+def test_run_passes_overrides_and_stages_on_and_prints_progress_and_summary(capsys, monkeypatch):
+    calls = stand_in(monkeypatch, outcome())
+    words = ["run", "letters", "--set", "training.epochs=1", "--set", "record.date=null", "--select", "raw_records,permitted_records", "cleaned_records"]
+    assert cli.main(words) == 0
+    ((name, overrides, stages, _),) = calls
+    assert (name, overrides, stages) == ("letters", {"training.epochs": 1, "record.date": None}, ["raw_records", "permitted_records", "cleaned_records"])
+    shown = capsys.readouterr().out
+    assert "3 of 6 steps" in shown and "loss 0.5" in shown and "300 tokens/s" in shown
+    assert "too_short 2" in shown and "0.750 (0.70-0.80)" in shown
+    assert "unchanged, reused: raw_records, because content and settings are the same" in shown
+    assert "1:01 min" in shown and "/lake/report.html" in shown and "make ui" in shown
+
+
+def test_run_json_keeps_standard_output_for_json_alone(capsys, monkeypatch):
+    stand_in(monkeypatch, outcome())
+    assert cli.main(["run", "letters", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["test_rows"] == 40
+    assert "3 of 6 steps" in captured.err
+
+
+def test_a_failed_run_ends_with_code_1_and_one_line(capsys, monkeypatch):
+    stand_in(monkeypatch, outcome(success=False, failed_stage="splits", error="one class only", next_step="Look at record.label"))
+    assert cli.main(["run", "letters"]) == 1
+    assert capsys.readouterr().err == "ft run: splits failed: one class only Look at record.label\n"
+    assert cli.main(["run", "letters", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["failed_stage"] == "splits"
+
+
+def test_an_expected_error_is_one_line_without_traceback(capsys, monkeypatch):
+    def fail(_arguments):
+        raise DataError("no record is left", "Look at governance")
+
+    monkeypatch.setattr(list_command, "run", fail)
+    assert cli.main(["list"]) == 1
+    assert capsys.readouterr().err == "ft list: no record is left. Look at governance\n"
+
+
+def test_an_unexpected_error_shows_its_place_but_not_its_text(capsys, monkeypatch):
+    def fail(_arguments):
+        raise ValueError("Ada Lovelace, 12 High Street")
+
+    monkeypatch.setattr(list_command, "run", fail)
+    assert cli.main(["list"]) == 1
+    error = capsys.readouterr().err
+    assert "Lovelace" not in error and "unexpected ValueError" in error and error.count("\n") == 1
+    assert cli.main(["list", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_results_of_a_use_case_that_never_ran_name_the_next_step(capsys):
+    assert cli.main(["results", "letters"]) == 1
+    assert capsys.readouterr().err == "ft results: letters was never run on this installation. Run: ft run letters\n"
+
+
+def test_results_of_a_failed_run_are_not_those_of_an_older_one(capsys, installation):
+    (installation / "home/runs").mkdir(parents=True)
+    (installation / "home/runs/letters.json").write_text(json.dumps({"success": False, "trained": False, "seconds": {}, "reused": []}))
+    assert cli.main(["results", "letters", "--json"]) == 1
+    assert "the last run of letters failed" in capsys.readouterr().err
+
+
+def test_trace_of_an_unknown_record_is_one_line(capsys):
+    assert cli.main(["trace", "record", "letters", "nobody"]) == 1
+    assert "no version of raw_records of letters holds this record" in capsys.readouterr().err
+
+
+def test_init_creates_home_and_key_once(capsys, installation):
+    assert cli.main(["init"]) == 0
+    assert "created" in capsys.readouterr().out
+    key = (installation / "home/vault/pseudonym.key").read_text()
+    assert (installation / "home/vault/pseudonym.key").stat().st_mode & 0o077 == 0
+    assert cli.main(["init"]) == 0
+    shown = capsys.readouterr().out
+    assert "was there" in shown and key not in shown
+    assert (installation / "home/vault/pseudonym.key").read_text() == key

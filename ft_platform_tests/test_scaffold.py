@@ -1,0 +1,59 @@
+"""The file that `ft new` writes: complete, loads as it is, and says the truth about every field."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ft_platform.errors import ConfigError
+from ft_platform.scaffold import check_name, scaffold_yaml
+from ft_platform.use_case_file import load_use_case
+from ft_platform.use_case_schema import fields
+
+
+def write(folder: Path, kind) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "defs.yaml").write_text(scaffold_yaml(folder.name, kind), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["classification", "generation"])
+def test_the_written_file_loads_as_it_is_on_sample_data(tmp_path, kind):
+    use_case = load_use_case(write(tmp_path / "contract_questions", kind))
+    assert use_case.settings.task.kind == kind
+    assert use_case.settings.source.uri.startswith("sample://")
+
+
+@pytest.mark.parametrize("kind", ["classification", "generation"])
+def test_every_field_of_the_schema_is_in_it(kind):
+    values = yaml.safe_load(scaffold_yaml("x1", kind))["attributes"]
+    for path, field in fields().items():
+        if "[]" in path:
+            continue
+        value = values
+        for part in path.split("."):
+            assert part in value, f"{path} is missing"
+            value = value[part]
+        if field.default is not None and not field.required and path not in ("task.instruction",):
+            assert type(value) is type(field.default), path
+
+
+def test_each_field_is_explained_with_its_bounds_and_default_right_above_it():
+    lines = scaffold_yaml("x1", "classification").splitlines()
+    position = lines.index("    rank: 16")
+    assert lines[position - 1] == "    # Rank r of the adapters (LoRA, arXiv:2106.09685). 1 to 512; default 16."
+    text = " ".join(line.strip(" #") for line in lines)
+    for path, field in fields().items():
+        assert field.description, path
+        assert field.description in text, path
+
+
+def test_the_file_opens_with_its_purpose_and_the_command_that_uses_it():
+    head = "".join(scaffold_yaml("my_case", "classification").splitlines()[:3])
+    assert "Use case my_case" in head and "ft run my_case" in head
+
+
+@pytest.mark.parametrize("name", ["", "A", "my-case", "1x", "x" * 62, "a b", "../x"])
+def test_a_name_that_cannot_be_an_asset_group_is_refused(name):
+    with pytest.raises(ConfigError, match="lower case letters"):
+        check_name(name)

@@ -1,0 +1,295 @@
+"""Loading `defs.yaml`: what is right loads, and what is wrong is named with its line, all of it at once."""
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from ft_platform.environment import ComputeProfile, Environment
+from ft_platform.errors import ConfigError
+from ft_platform.use_case_file import find_use_cases, load_use_case, parse_overrides, use_case_folder, validate_all
+
+GOOD = """\
+    # Routes complaints.
+    type: ft_platform.components.FineTuningUseCase
+    attributes:
+      description: Routes complaints to the right department.
+      owners:
+        accountable: team:complaints
+      task:
+        kind: classification
+      source:
+        uri: sample://complaints
+      record:
+        text: Consumer complaint narrative
+        label: Product
+        consent: Consumer consent provided?
+        features: {state: State}
+      governance:
+        purpose: complaint routing
+        accepted_consent: [Consent provided]
+      training:
+        epochs: 2
+        learning_rate: 5e-4
+      base_model:
+        uri: org/model
+      release:
+        intended_use: Routing of complaints.
+    """
+
+
+@pytest.fixture
+def defs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "defs"
+
+
+def write(defs: Path, text: str, name: str = "complaints") -> Path:
+    folder = defs / name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "defs.yaml").write_text(dedent(text))
+    return folder
+
+
+def problems_of(folder: Path, overrides: dict | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_use_case(folder, overrides)
+    return caught.value.problems
+
+
+def changed(old: str, new: str) -> str:
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+def test_a_good_file_loads_and_has_the_name_of_its_folder(defs):
+    use_case = load_use_case(write(defs, GOOD))
+    assert (use_case.name, use_case.settings.training.learning_rate, use_case.settings.record.label) == ("complaints", 5e-4, "Product")
+    assert use_case.path == defs / "complaints" / "defs.yaml"
+    assert load_use_case(defs / "complaints" / "defs.yaml") == use_case
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("5e-4", "-1", "training.learning_rate must be greater than 0, got -1 (defs/complaints/defs.yaml:21)"),
+        ("5e-4", "fast", "training.learning_rate must be a number, got 'fast' (defs/complaints/defs.yaml:21)"),
+        ("epochs: 2", "epochs: .nan", "training.epochs must be at most 100, got nan (defs/complaints/defs.yaml:20)"),
+        ("epochs: 2", "epochs: [1, 2]", "training.epochs must be a number, got a list of 2 (defs/complaints/defs.yaml:20)"),
+        ("epochs: 2", "epoch: 2", "training.epoch is not a field of training; did you mean epochs? (defs/complaints/defs.yaml:20)"),
+        ("training:", "epochs: 2\n      training:", "epochs is not a field of a use case; did you mean training.epochs? (defs/complaints/defs.yaml:19)"),
+        ("kind: classification", "kind: sorting", "task.kind must be one of `classification`, `generation`, got 'sorting' (defs/complaints/defs.yaml:8)"),
+        ("label: Product", "label: 2020", "record.label must be text, got 2020: put it in quotes (defs/complaints/defs.yaml:13)"),
+        (
+            "label: Product",
+            "label: no",
+            "record.label must be text, got false (so are `yes`, `no`, `on`, `off` read): put it in quotes (defs/complaints/defs.yaml:13)",
+        ),
+        ("text: Consumer complaint narrative", "text: 5", "record.text must be text or a list of text, got 5 (defs/complaints/defs.yaml:12)"),
+        (
+            "features: {state: State}",
+            "features: {State: State}",
+            "record.features: the name 'State' must be lower case letters, digits and `_`, a letter first (defs/complaints/defs.yaml:15)",
+        ),
+        ("team:complaints", "complaints", "owners.accountable must be an e-mail address or `team:<name>`, got 'complaints' (defs/complaints/defs.yaml:6)"),
+        ("intended_use", "intended_for", "release.intended_use is required: What the model is for. (defs/complaints/defs.yaml:24)"),
+        ("label: Product", "answer: Product", "`record.label` is needed for `task.kind: classification` (defs/complaints/defs.yaml:3)"),
+        ("epochs: 2", "epochs: 2\n        epochs: 3", "`training.epochs` is there twice, first in line 20; remove one (defs/complaints/defs.yaml:21)"),
+        (
+            "type: ft_platform.components.FineTuningUseCase",
+            "type: os.system",
+            "type must be ft_platform.components.FineTuningUseCase, or .<module>.<Class> of a file in the same folder, got 'os.system' (defs/complaints/defs.yaml:2)",
+        ),
+        (
+            "type: ft_platform.components.FineTuningUseCase",
+            "",
+            "type is required: `type: ft_platform.components.FineTuningUseCase` (defs/complaints/defs.yaml:3)",
+        ),
+        ("attributes:", "attribute:", "attribute is not a field of the file; did you mean attributes? (defs/complaints/defs.yaml:3)"),
+    ],
+)
+def test_a_mistake_is_named_with_field_expected_got_and_line(defs, old, new, problem):
+    assert problem in problems_of(write(defs, changed(old, new)))
+
+
+def test_five_mistakes_are_reported_at_once_in_the_order_of_the_file(defs):
+    text = GOOD
+    for old, new in [
+        ("description: Routes complaints to the right department.", "description: Routes"),
+        ("kind: classification", "kind: sorting"),
+        ("uri: sample://complaints", "url: sample://complaints"),
+        ("epochs: 2", "epochs: 0"),
+        ("5e-4", "7"),
+    ]:
+        text = text.replace(old, new)
+    problems = problems_of(write(defs, text))
+    assert [p.split(" ")[0] for p in problems] == ["description", "task.kind", "source.uri", "source.url", "training.epochs", "training.learning_rate"]
+    assert [int(p.rsplit(":", 1)[1].rstrip(")")) for p in problems] == [4, 8, 9, 10, 20, 21]
+
+
+def test_how_fields_fit_together_is_checked_although_another_field_is_wrong(defs):
+    text = changed("epochs: 2", "epochs: 0").replace("accepted_consent: [Consent provided]", "accepted_consent: []")
+    problems = problems_of(write(defs, text))
+    assert len(problems) == 2
+    assert any("`accepted_consent` needs at least one value" in p and p.endswith("defs.yaml:18)") for p in problems)
+
+
+def test_a_typing_mistake_brings_no_second_message_about_the_field_it_was_meant_to_be(defs):
+    assert problems_of(write(defs, changed("label: Product", "lable: Product"))) == [
+        "record.lable is not a field of record; did you mean label? (defs/complaints/defs.yaml:13)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        ("type: x\nattributes:\n  a: [1\n", 4, "expected ',' or ']'"),
+        ("type: x\nattributes:\n\ta: 1\n", 3, "cannot start any token"),
+        ("type: x\nattributes: {a: &b 1, c: *b}\n", 2, "aliases"),
+        ("type: x\n---\ntype: y\n", 2, "expected a single document"),
+        ("type: !!python/name:os.system x\n", 1, "could not determine a constructor"),
+    ],
+)
+def test_yaml_that_cannot_be_read_is_named_with_its_line(defs, text, line, what):
+    (problem,) = problems_of(write(defs, text))
+    assert what in problem
+    assert problem.endswith(f"defs.yaml:{line})")
+
+
+def test_a_file_that_is_not_utf8_or_nested_too_deeply_or_empty_is_an_error_not_a_crash(defs):
+    folder = write(defs, "")
+    assert problems_of(folder) == [
+        "the file must hold `type` and `attributes`, and is empty (defs/complaints/defs.yaml:1)",
+    ]
+    (folder / "defs.yaml").write_bytes(b"type: x\nattributes: \xff\n")
+    assert problems_of(folder) == ["the file is not UTF-8 text (byte 20) (defs/complaints/defs.yaml:2)"]
+    (folder / "defs.yaml").write_text("[" * 20_000)
+    assert "nested too deeply" in problems_of(folder)[0]
+
+
+def test_a_section_with_all_lines_commented_out_has_its_defaults(defs):
+    text = changed("training:\n        epochs: 2\n        learning_rate: 5e-4", "training:\n        # epochs: 2")
+    assert load_use_case(write(defs, text)).settings.training.rank == 16
+
+
+def test_environment_variables_are_filled_in(defs, monkeypatch):
+    monkeypatch.setenv("COMPLAINTS_BUCKET", "s3://bucket")
+    monkeypatch.setenv("EPOCHS", "3")
+    text = changed("sample://complaints", '"{{ env.COMPLAINTS_BUCKET }}/x.csv"').replace("epochs: 2", 'epochs: "{{env.EPOCHS}}"')
+    settings = load_use_case(write(defs, text)).settings
+    assert (settings.source.uri, settings.training.epochs) == ("s3://bucket/x.csv", 3.0)
+
+
+def test_an_unset_environment_variable_is_a_problem_and_not_an_empty_text(defs, monkeypatch):
+    monkeypatch.delenv("NOT_THERE", raising=False)
+    assert problems_of(write(defs, changed("sample://complaints", '"{{ env.NOT_THERE }}"'))) == [
+        "source.uri needs the environment variable NOT_THERE, which is not set (defs/complaints/defs.yaml:10)"
+    ]
+
+
+def test_other_templates_are_refused(defs):
+    (problem,) = problems_of(write(defs, changed("sample://complaints", '"{{ secrets.X }}"')))
+    assert "only `{{ env.NAME }}` can stand in double braces" in problem
+
+
+def test_a_value_from_the_environment_is_never_printed(defs, monkeypatch):
+    secret = "hunter2-very-secret"
+    monkeypatch.setenv("SECRET", secret)
+    text = GOOD
+    for old in ["team:complaints", "5e-4", "classification", "org/model"]:
+        text = text.replace(f": {old}", ': "{{ env.SECRET }}"')
+    text = text.replace(
+        "intended_use: Routing of complaints.",
+        "intended_use: Routing of complaints.\n      fairness: {sensitive_features: [hunter2]}\n      compute: {profile: '{{ env.SECRET }}'}",
+    )
+    problems = problems_of(write(defs, text))
+    assert len(problems) >= 4
+    assert not any(secret in p for p in problems)
+
+
+def test_a_compute_profile_must_be_one_of_the_installation(defs, tmp_path):
+    folder = write(defs, changed("training:", "compute: {profile: locl}\n      training:"))
+    assert problems_of(folder) == [
+        "compute.profile must be a profile of this environment (local), got 'locl'; did you mean local? (defs/complaints/defs.yaml:19)"
+    ]
+    assert load_use_case(folder, environment=Environment(home=tmp_path, profiles={"locl": ComputeProfile()})).settings.compute.profile == "locl"
+
+
+def test_an_entity_that_no_recognizer_finds_is_a_problem(defs):
+    folder = write(defs, changed("training:", "privacy: {entities: [PERSON, EMAL], operators: {IBAM: redact}}\n      training:"))
+    problems = problems_of(folder)
+    assert len(problems) == 2
+    assert problems[0].startswith("privacy.entities: 'EMAL' is not an entity") and problems[0].endswith("(defs/complaints/defs.yaml:19)")
+    assert problems[1].startswith("privacy.operators: 'IBAM' is not an entity; did you mean IBAN")
+
+
+def test_a_folder_name_that_cannot_be_a_use_case_name_is_a_problem(defs):
+    (problem,) = problems_of(write(defs, GOOD, name="My-Case"))
+    assert "the folder's name is the use case's name" in problem and "'My-Case'" in problem
+
+
+def test_overrides_are_read_as_yaml_and_applied(defs):
+    overrides = parse_overrides(
+        ["training.epochs=1", "record.features.age=Age", "record.label_names.a.b=c", "splits.stratify=false", "source.uri=s3://a/b=c.csv"]
+    )
+    assert overrides["splits.stratify"] is False
+    settings = load_use_case(write(defs, GOOD), overrides).settings
+    assert (settings.training.epochs, settings.splits.stratify, settings.source.uri) == (1.0, False, "s3://a/b=c.csv")
+    assert settings.record.features == {"state": "State", "age": "Age"}
+    assert settings.record.label_names == {"a.b": "c"}
+
+
+def test_null_as_override_empties_a_field(defs):
+    text = changed(
+        "accepted_consent: [Consent provided]", "accepted_consent: [Consent provided]\n        licence: CC0-1.0\n        without_consent_column: licence"
+    )
+    assert load_use_case(write(defs, text), parse_overrides(["record.consent=null"])).settings.record.consent is None
+
+
+def test_a_wrong_override_is_named_as_such(defs):
+    assert problems_of(write(defs, GOOD), parse_overrides(["training.epochs=-1"])) == ["training.epochs must be greater than 0, got -1 (--set training.epochs)"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("training.epoch=1", "--set training.epoch is not a field; did you mean training.epochs?"),
+        ("training.epochs", "--set training.epochs is not of the form path.to.field=value"),
+        ("training.epochs.deep=1", "--set training.epochs.deep is not a field; did you mean training.epochs?"),
+        ("=1", "--set =1 is not of the form path.to.field=value"),
+        ("task.instruction=[a", "--set task.instruction: the value is not YAML; put it in quotes, e.g. --set 'task.instruction=\"...\"'"),
+    ],
+)
+def test_an_override_that_cannot_be_used_is_refused(text, problem):
+    with pytest.raises(ConfigError) as caught:
+        parse_overrides([text])
+    assert caught.value.problems == [problem]
+
+
+def test_validate_all_reports_every_file_and_only_the_broken_ones(defs):
+    write(defs, GOOD, "good")
+    write(defs, changed("5e-4", "-1"), "bad_rate")
+    write(defs, "a: [", "bad_yaml")
+    write(defs, "a: [", ".hidden")
+    assert [p.name for p in find_use_cases(defs)] == ["bad_rate", "bad_yaml", "good"]
+    problems = validate_all(defs)
+    assert len(problems) == 2
+    assert "defs/bad_rate/defs.yaml:21" in problems[0] and "defs/bad_yaml/defs.yaml:1" in problems[1]
+
+
+def test_two_folders_with_one_name_are_a_problem(defs):
+    write(defs, GOOD, "a/complaints")
+    write(defs, GOOD, "b/complaints")
+    assert "two use cases have the name complaints" in validate_all(defs)[0]
+
+
+def test_no_use_case_at_all_is_a_problem(defs):
+    assert validate_all(defs) == ["there is no use case in defs"]
+
+
+def test_an_unknown_use_case_suggests_the_closest_name(defs):
+    write(defs, GOOD, "complaint_routing")
+    with pytest.raises(ConfigError, match="did you mean complaint_routing"):
+        use_case_folder(defs, "complaint_ruoting")
+    with pytest.raises(ConfigError, match="ft new other"):
+        load_use_case(defs / "other")

@@ -1,0 +1,78 @@
+"""Takes the pictures of docs/images in a real browser, and presses the materialize button.
+
+Needs `make ui` running, Chromium with its driver, and `pip install selenium`:
+
+    python scripts/lineage_picture.py --url http://127.0.0.1:3000 --use-case complaint_routing
+"""
+
+import argparse
+import shutil
+import time
+from pathlib import Path
+
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+def browser(width: int, height: int) -> webdriver.Chrome:
+    options = Options()
+    for flag in [*FLAGS, f"--window-size={width},{height}"]:
+        options.add_argument(flag)
+    options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
+    return webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+
+
+def wait_for_text(driver: webdriver.Chrome, text: str, seconds: float = 60) -> None:
+    WebDriverWait(driver, seconds).until(lambda d: text in d.find_element(By.TAG_NAME, "body").text)
+
+
+def picture_of_page(driver: webdriver.Chrome, url: str, expected: str, target: Path, settle_seconds: float = 6) -> None:
+    driver.get(url)
+    wait_for_text(driver, expected)
+    time.sleep(settle_seconds)
+    driver.save_screenshot(str(target))
+    print(f"{target}: {url}")
+
+
+def press_materialize(driver: webdriver.Chrome, url: str, asset: str) -> None:
+    """Opens the page of an asset and presses its button, as a person does."""
+    driver.get(url)
+    wait_for_text(driver, asset)
+    button = WebDriverWait(driver, 60).until(lambda d: next((b for b in d.find_elements(By.TAG_NAME, "button") if b.text.startswith("Materialize")), None))
+    button.click()
+    WebDriverWait(driver, 60).until(lambda d: any(word in d.find_element(By.TAG_NAME, "body").text for word in ("Launched run", "View", "Started", "Run")))
+    time.sleep(3)
+    print(f"materialization of {asset} was started with the button")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--url", default="http://127.0.0.1:3000")
+    parser.add_argument("--use-case", default="complaint_routing")
+    parser.add_argument("--output", type=Path, default=Path("docs/images"))
+    parser.add_argument("--press", default="fairness_report", help="asset whose materialize button is pressed; empty: none")
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    name = arguments.use_case
+    driver = browser(1900, 1000)
+    try:
+        picture_of_page(driver, f"{arguments.url}/asset-groups/{name}/lineage", "adapter_checkpoint", arguments.output / "lineage_group.png")
+        picture_of_page(
+            driver, f"{arguments.url}/locations/__repository__@ft_platform/asset-groups/{name}", "adapter_checkpoint", arguments.output / "lineage.png"
+        )
+        picture_of_page(driver, f"{arguments.url}/assets/{name}/evaluation_report?view=overview", "evaluation_report", arguments.output / "asset_page.png")
+        picture_of_page(driver, f"{arguments.url}/assets/{name}/splits?view=checks", "no_leakage", arguments.output / "checks.png")
+        if arguments.press:
+            press_materialize(driver, f"{arguments.url}/assets/{name}/{arguments.press}", arguments.press)
+            driver.save_screenshot(str(arguments.output / "button.png"))
+    finally:
+        driver.quit()
+
+
+if __name__ == "__main__":
+    main()
