@@ -113,7 +113,7 @@ def _outcome(result: dg.ExecuteInProcessResult, total: float) -> RunOutcome:
             if "trained" in materialization.metadata:
                 trained = bool(materialization.metadata["trained"].value)
         elif event.is_step_failure and error is None:
-            failed_stage = (event.step_key or "").split("__")[-1]
+            failed_stage = _stage_of(event.step_key or "")
             error = _message_of(event.step_failure_data)
         elif event.event_type_value == "ASSET_CHECK_EVALUATION" and error is None:
             check = event.asset_check_evaluation_data
@@ -122,6 +122,12 @@ def _outcome(result: dg.ExecuteInProcessResult, total: float) -> RunOutcome:
                 error = f"check {check.check_name} of {failed_stage} failed: {_numbers_of(check.metadata)}"
     seconds["total"] = round(total, 2)
     return RunOutcome(result.success, trained, result.run_id, reused, seconds, failed_stage, error)
+
+
+def _stage_of(step_key: str) -> str:
+    """`legal__cleaned_records_meets_expectations` is a check of stage `cleaned_records`."""
+    step = step_key.split("__")[-1]
+    return next((stage for stage in STAGES if step == stage or step.startswith(f"{stage}_")), step)
 
 
 def _message_of(failure: Any) -> str:

@@ -5,6 +5,8 @@ Column glossary: `record_id` is assigned once at `raw_records` and never changes
 and slices, which never enters a prompt.
 """
 
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +19,9 @@ from ft_platform.use_case import NamedUseCase
 
 MESSAGES = pa.list_(pa.struct([pa.field("role", pa.string()), pa.field("content", pa.string())]))
 COUNTS = pa.map_(pa.string(), pa.int32())
+
+SIDES = ("train", "validation", "test")
+"""Values of the column `split`."""
 
 PROVENANCE = ("source_uri", "source_position", "source_hash", "ingested_at")
 """Where a row came from. Not part of the content hash: the same rows in another file are the same content."""
@@ -118,6 +123,11 @@ def user_texts(messages: pa.Array | pa.ChunkedArray) -> list[str]:
 def answers(messages: pa.Array | pa.ChunkedArray) -> list[str | None]:
     """The last assistant message of each record, or None. Shape `(rows,)`."""
     return [next((m["content"] for m in reversed(row or []) if m["role"] == "assistant"), None) for row in plain_array(messages).to_pylist()]
+
+
+def contents_sha256(contents: Iterable[str | None]) -> str:
+    """sha256 over the texts of one record's messages, in order: what `sha256_before` and `sha256_after` hold (64 hex digits)."""
+    return hashlib.sha256(json.dumps(list(contents), ensure_ascii=False).encode()).hexdigest()
 
 
 def newest_by_key(records: pa.Table) -> np.ndarray:

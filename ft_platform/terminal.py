@@ -2,7 +2,7 @@
 
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -25,9 +25,9 @@ SYSTEMS = {
     "fine_tuned": "fine-tuned model",
 }
 MAIN_METRICS = ("macro_precision", "macro_recall", "macro_f1")
-METRICS = {"macro_precision": "precision", "macro_recall": "recall", "macro_f1": "F1", "rouge_l": "ROUGE-L", "chrf": "chrF"}
+SHA256_DIGITS = 64
 WIDE = 110
-"""Columns from which further metrics are shown beside the main ones."""
+"""Columns of a terminal from which all metrics are shown, not the main ones only."""
 
 
 @dataclass
@@ -38,7 +38,8 @@ class StageLine:
     started: float
     phase_started: float
     first_done: int = 0
-    seconds: float | None = field(default=None)
+    seconds: float | None = None
+    mark: str = "·"
 
     def take(self, update: Update, now: float) -> None:
         if update.unit != self.update.unit or update.done < self.update.done:
@@ -65,12 +66,17 @@ class StageLine:
 
 
 class ProgressView:
-    """Shows updates while it is open: a line for each stage on a terminal, a line every few seconds elsewhere."""
+    """Shows updates while it is open: a line for each stage on a terminal, a line every few seconds elsewhere.
+
+    Attributes:
+        failed: set it before the end if the last stage did not end well.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=True)
         self._lines: dict[str, StageLine] = {}
         self._current: str | None = None
+        self.failed = False
         self._printed = 0.0
         self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=4) if self._console.is_terminal else None
 
@@ -80,7 +86,7 @@ class ProgressView:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._finish(self._current)
+        self._finish(self._current, "stopped" if error else "failed" if self.failed else "done")
         if self._live:
             self._live.stop()
 
@@ -94,24 +100,25 @@ class ProgressView:
         line = self._lines.get(update.stage)
         if line is None:
             line = self._lines[update.stage] = StageLine(update, now, now, update.done)
-        line.seconds = None
+        line.seconds, line.mark = None, "·"
         line.take(update, now)
         if not self._live and now - self._printed >= PLAIN_SECONDS:
             self._printed = now
             self._console.print(line.text(now))
 
-    def _finish(self, stage: str | None) -> None:
+    def _finish(self, stage: str | None, how: str = "done") -> None:
         if stage is None:
             return
         now = time.monotonic()
         line = self._lines[stage]
         line.seconds = now - line.started
+        line.mark = "✓" if how == "done" else "✗"
         if not self._live:
-            self._console.print(f"{line.text(now)}, done")
+            self._console.print(f"{line.text(now)}, {how}")
 
     def _render(self) -> Text:
         now = time.monotonic()
-        lines = [("✓ " if line.seconds is not None else "· ") + line.text(now) for line in self._lines.values()]
+        lines = [f"{line.mark} {line.text(now)}" for line in self._lines.values()]
         return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
 
 
@@ -146,20 +153,28 @@ def _funnel_table(funnel: list[dict[str, Any]]) -> Table:
 def _systems_table(found: dict[str, Any], width: int) -> Table:
     systems = found["systems"]
     metrics = list(dict.fromkeys(metric for figures in systems.values() for metric in figures))
-    shown = [m for m in metrics if m in MAIN_METRICS] or metrics
-    if width >= WIDE:
-        shown = metrics
+    shown = metrics if width >= WIDE else [m for m in MAIN_METRICS if m in metrics] or metrics[:3]
     title = f"Test split, {found['test_rows']:,} records: value (interval)"
-    table = _table(title, "system", *(METRICS.get(m, m.replace("_", " ")) for m in shown), right=tuple(range(1, len(shown) + 1)))
+    table = _table(title, "system", *(metric_title(m) for m in shown), right=tuple(range(1, len(shown) + 1)))
     for name, figures in systems.items():
         table.add_row(SYSTEMS.get(name, name), *(_interval(figures.get(metric)) for metric in shown))
     return table
 
 
+def metric_title(name: str) -> str:
+    """Words for a metric of `ft_platform/evaluation/metrics/`."""
+    from ft_platform.evaluation.metric import all_metrics
+
+    known = all_metrics()
+    return known[name].title if name in known else name.replace("_", " ")
+
+
 def _planted_table(planted: dict[str, Any]) -> Table:
     table = _table("Planted in the sample data", "what", "planted", "caught", "missed", right=(1, 2, 3))
     for what, counts in planted.items():
-        table.add_row(what.replace("_", " "), *(f"{counts[key]:,}" for key in ("planted", "caught", "missed")))
+        rows = {what.replace("_", " "): counts, **{f"  {entity}": found for entity, found in counts.get("entities", {}).items()}}
+        for name, row in rows.items():
+            table.add_row(name, *(f"{row[key]:,}" for key in ("planted", "caught", "missed")))
     return table
 
 
@@ -170,8 +185,8 @@ def print_record_trace(found: dict[str, Any]) -> None:
     console.print(f"record {found['record_id']}")
     console.print(f"source {source['uri']}, row {source['position']}, hash {source['hash']}, ingested {source['ingested_at']}")
     for stage in found["stages"]:
-        told = {k: v for k, v in stage.items() if k not in ("stage", "version", "outcome", "in_versions")}
-        details = ", ".join(f"{key} {value}" for key, value in told.items())
+        told = {k: v for k, v in stage.items() if k not in ("stage", "version", "outcome", "in_versions") and v not in ([], {})}
+        details = ", ".join(f"{key.replace('_', ' ')} {_told(value)}" for key, value in told.items())
         console.print(f"{stage['version']:<26} {stage['outcome']:<8} {details}")
     console.print(f"split  {found['split'] or 'none'}")
     for checkpoint in found["checkpoints"]:
@@ -190,6 +205,15 @@ def print_checkpoint_trace(found: dict[str, Any]) -> None:
     console.print(f"trained on {found['training_records']:,} records, from:")
     for file in found["source_files"]:
         console.print(f"  {file['uri']}  {file['records']:,} records  {file['hash'] or ''}")
+
+
+def _told(value: Any) -> str:
+    """A value of a trace for people: lists and counts in words, hashes by their first digits (`--json` has them whole)."""
+    if isinstance(value, dict):
+        return " ".join(f"{name} {count}" for name, count in value.items())
+    if isinstance(value, list):
+        return " ".join(value)
+    return value[:12] if isinstance(value, str) and len(value) == SHA256_DIGITS else str(value)
 
 
 def _table(title: str, *columns: str, right: tuple[int, ...]) -> Table:

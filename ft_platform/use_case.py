@@ -211,6 +211,7 @@ class Evaluation(Section):
     max_test_rows: int | None = Field(None, ge=10, le=10_000_000, description="Evaluate on at most this many test records (seeded choice). Empty: all.")
     few_shot_examples: int = Field(4, ge=1, le=64, description="Examples from train in the few-shot prompt.")
     few_shot_selection: Literal["random", "nearest"] = Field("nearest", description="`nearest`: by TF-IDF similarity to the question; `random`: one seeded set.")
+    max_prompt_tokens: int = Field(512, ge=32, le=131_072, description="Longest prompt in tokens, few-shot examples not counted; the user's text is shortened, the same for every system.")
     max_new_tokens: int = Field(96, ge=1, le=8192, description="Longest generated answer in tokens.")
     bootstrap_samples: int = Field(1000, ge=100, le=100_000, description="Resamples behind each interval.")
     confidence: float = Field(0.95, gt=0.5, lt=1.0, description="Coverage of the intervals in (0.5, 1).")

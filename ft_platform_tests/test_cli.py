@@ -219,6 +219,23 @@ def test_trace_of_an_unknown_record_is_one_line(capsys):
     assert "no version of raw_records of letters holds this record" in capsys.readouterr().err
 
 
+def test_ui_starts_dagster_on_the_instance_and_settings_of_this_installation(monkeypatch, installation):
+    started = {}
+    monkeypatch.setattr(cli.ui.os, "execvpe", lambda file, words, variables: started.update(words=words, variables=variables))
+    cli.main(["ui", "--port", "3333"])
+    words, variables = started["words"], started["variables"]
+    assert words[words.index("--port") + 1] == "3333" and words[words.index("--host") + 1] == "127.0.0.1"
+    assert "location_name: ft_platform" in Path(words[words.index("--workspace") + 1]).read_text()
+    assert (variables["FT_HOME"], variables["DAGSTER_HOME"]) == (str(installation / "home"), str(installation / "home/dagster"))
+    assert variables["FT_DEFS"] == str(installation / "defs")
+
+
+def test_ui_without_the_web_server_says_how_to_add_it(monkeypatch, capsys):
+    monkeypatch.setattr(cli.ui.importlib.util, "find_spec", lambda _: None)
+    assert cli.main(["ui"]) == 1
+    assert 'pip install "ft-platform[ui]"' in capsys.readouterr().err
+
+
 def test_init_creates_home_and_key_once(capsys, installation):
     assert cli.main(["init"]) == 0
     assert "created" in capsys.readouterr().out

@@ -33,7 +33,7 @@ def problems_of(page: Path) -> list[str]:
 def anchors_of(page: Path) -> set[str]:
     """Anchors of the headings, as code hosts make them: lower case, punctuation dropped, blanks to hyphens."""
     headings = HEADING.findall(FENCE.sub("", page.read_text(encoding="utf-8")))
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
 
 
 def main() -> int:

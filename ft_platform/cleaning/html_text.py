@@ -13,7 +13,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 BLOCKS = (
     "address|article|aside|blockquote|body|br|caption|center|dd|div|dl|dt|fieldset|figcaption|figure|footer|form|h[1-6]|header|hr|html|legend|li|main|"
-    "nav|ol|optgroup|option|p|pre|section|table|tbody|td|tfoot|th|thead|tr|ul"
+    "nav|ol|optgroup|option|p|pre|section|table|tbody|tfoot|thead|tr|ul"
 )
 INLINE = (
     "abbr|acronym|area|audio|a|base|bdi|bdo|big|button|b|canvas|cite|code|colgroup|col|data|datalist|del|details|dfn|dialog|embed|em|font|head|"
@@ -28,6 +28,7 @@ BARE = "async|autofocus|autoplay|checked|controls|defer|disabled|hidden|loop|mul
 ATTRIBUTE = rf"""(?>\s++(?:[A-Za-z_:@][\w:.\-]*+\s?=\s?(?:"[^"]*+"|'[^']*+'|[^\s"'=<>`]++)|(?:{BARE})(?=[\s/>])))"""
 END = rf"(?:{ATTRIBUTE})*+\s*+/?>"
 BLOCK_TAG = re.compile(rf"</?(?:{BLOCKS}){END}", re.IGNORECASE)
+CELL_TAG = re.compile(rf"</?t[dh]{END}", re.IGNORECASE)
 INLINE_TAG = re.compile(rf"</?(?:{INLINE}){END}|<!doctype\s[^<>]*+>", re.IGNORECASE)
 DROPPED_TAG = re.compile(rf"<(/?)({'|'.join(DROPPED)}){END}|<(!--)|(--)>", re.IGNORECASE)
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -50,12 +51,13 @@ def html_to_text(text: str) -> str:
 def _to_text(text: str) -> str:
     if DOCUMENT.search(text) and DOCUMENT_END.search(text):
         return _document_text(text)
-    text = INLINE_TAG.sub("", BLOCK_TAG.sub("\n", _without_dropped(text)))
+    text = INLINE_TAG.sub("", CELL_TAG.sub(" ", BLOCK_TAG.sub("\n", _without_dropped(text))))
     return ENTITY.sub(lambda found: html.unescape(found[0]), text)
 
 
 def _document_text(text: str) -> str:
-    tree = LexborHTMLParser(MAIL_ADDRESS.sub("&lt;", BLOCK_TAG.sub(lambda found: "\n" + found[0], text)))
+    apart = CELL_TAG.sub(lambda found: " " + found[0], BLOCK_TAG.sub(lambda found: "\n" + found[0], text))
+    tree = LexborHTMLParser(MAIL_ADDRESS.sub("&lt;", apart))
     tree.strip_tags(list(DROPPED))
     return tree.body.text(deep=True, separator="") if tree.body else ""
 

@@ -25,11 +25,11 @@ CONFIG = ftfy.TextFixerConfig(
 )
 """Encoding repairs of ftfy only. The rest is done here, on every text, mojibake or not."""
 
-C1_CONTROLS = re.compile("[\x80-\x84\x86-\x9f]")
-LINE_BREAKS = re.compile("\r\n|[\r\x85\u2028\u2029]")
+C1_CONTROLS = re.compile("[\x80-\x9f]")
+LINE_BREAKS = re.compile("\r\n|[\r\u2028\u2029]")
 TERMINAL_ESCAPES = re.compile("\x1b\\[[0-9;]{0,20}[A-Za-z]")
 INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]"  # controls, but for tab, line feed, carriage return and next line
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"  # controls, but for tab, line feed and carriage return
     "|[\u00ad\u180e\u200b\u200e\u200f\u2060-\u2064\u206a-\u206f\ufeff\ufff9-\ufffb]"  # soft hyphen, zero width, marks
     "|[\u202a-\u202e\u2066-\u2069]"  # bidirectional embeddings, overrides and isolates
 )

@@ -42,6 +42,7 @@ def run_and_show(name: str, arguments: argparse.Namespace) -> int:
     stages = [stage for text in arguments.select for stage in text.split(",") if stage]
     with ProgressView(sys.stderr if arguments.json else sys.stdout) as view, listening(view.update):
         outcome = execution.run_use_case(name, overrides, stages or None, environment)
+        view.failed = not outcome.success
     if not outcome.success:
         reason = " ".join(filter(None, [outcome.error, outcome.next_step]))
         if arguments.json:

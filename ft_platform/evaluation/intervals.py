@@ -14,7 +14,7 @@ Figure = dict[str, float]
 DRAWS_IN_MEMORY = 4_000_000
 
 
-def resampled_sums(statistics: np.ndarray, samples: int, seed: int) -> np.ndarray:
+def resampled_sums(statistics: np.ndarray, samples: int, seed: int | list[int]) -> np.ndarray:
     """Sums over `samples` resamples with replacement of the rows. Shapes `(rows, k)` -> `(samples, k)`."""
     distinct, counts = np.unique(statistics, axis=0, return_counts=True)
     rng = np.random.default_rng(seed)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import BaseModelError
-from ft_platform.models.fused_lora import fuse
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -21,11 +20,15 @@ def with_adapter(model: Any, folder: Path) -> Any:
     """
     from peft import PeftModel
 
+    from ft_platform.models.fused_lora import fuse
+
     if not (folder / WEIGHTS).is_file():
         raise BaseModelError(f"checkpoint {folder.name} has no {WEIGHTS}", "Materialize adapter_checkpoint again")
     try:
         adapted = PeftModel.from_pretrained(model, folder, is_trainable=False)
     except (RuntimeError, ValueError, KeyError) as error:
-        raise BaseModelError(f"the adapter of checkpoint {folder.name} does not fit the base model: {type(error).__name__}", "Use the base model it was trained on") from error
+        raise BaseModelError(
+            f"the adapter of checkpoint {folder.name} does not fit the base model: {type(error).__name__}", "Use the base model it was trained on"
+        ) from error
     fuse(adapted)
     return adapted.eval()

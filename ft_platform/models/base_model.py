@@ -47,7 +47,10 @@ def resolve(settings: BaseModelSettings, cache: Path) -> ResolvedModel:
     found = model_sources.find(settings, cache)
     digest = weights_sha256(found)
     if settings.sha256 and digest != settings.sha256:
-        raise BaseModelError(f"base_model.sha256 expects {settings.sha256}, but the weights of {settings.uri} have {digest}", "Correct base_model.sha256, or find out who changed the weights")
+        raise BaseModelError(
+            f"base_model.sha256 expects {settings.sha256}, but the weights of {settings.uri} have {digest}",
+            "Correct base_model.sha256, or find out who changed the weights",
+        )
     folder = converted_folder(found, digest, cache) if found.is_file() else found
     refuse_code(folder, settings.uri)
     return ResolvedModel(folder, digest, settings.uri)
@@ -80,7 +83,10 @@ def refuse_code(folder: Path, uri: str) -> None:
             raise BaseModelError(f"{path.name} of base model {uri} is not JSON", "Download the model again") from None
         problems = _code_in(config)
         if problems:
-            raise BaseModelError(f"{path.name} of base model {uri} names code to run: {', '.join(problems)}", "Use a model that transformers supports by itself; remote code is never run")
+            raise BaseModelError(
+                f"{path.name} of base model {uri} names code to run: {', '.join(problems)}",
+                "Use a model that transformers supports by itself; remote code is never run",
+            )
 
 
 def _code_in(value: Any, place: str = "") -> list[str]:
@@ -90,9 +96,9 @@ def _code_in(value: Any, place: str = "") -> list[str]:
         return []
     problems = []
     for key, item in value.items():
-        if key in ("auto_map", "custom_generate") and item:
-            problems.append(f"{place}{key}")
-        elif key.endswith(("attn_implementation", "attn_implementation_internal", "experts_implementation")) and "/" in str(item):
+        names_code = key in ("auto_map", "custom_generate") and bool(item)
+        names_kernel = key.endswith(("attn_implementation", "attn_implementation_internal", "experts_implementation")) and "/" in str(item)
+        if names_code or names_kernel:
             problems.append(f"{place}{key}")
         else:
             problems += _code_in(item, f"{place}{key}.")
@@ -132,19 +138,24 @@ def load(resolved: ResolvedModel, dtype: str = "auto") -> tuple[Any, Any]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(resolved.folder, trust_remote_code=False, local_files_only=True)
         try:
-            model = AutoModelForCausalLM.from_pretrained(resolved.folder, attn_implementation="sdpa", **options)
+            model: Any = AutoModelForCausalLM.from_pretrained(resolved.folder, attn_implementation="sdpa", **options)
         except ValueError as error:
             if "scaled_dot_product_attention" not in str(error):
                 raise
             model = AutoModelForCausalLM.from_pretrained(resolved.folder, attn_implementation="eager", **options)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise BaseModelError(f"transformers cannot load base model {resolved.uri}: {error}", "Check base_model.uri") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # parsers of foreign files raise what they like (SafetensorError, struct.error, TypeError)
+        raise BaseModelError(f"transformers cannot load base model {resolved.uri}: {type(error).__name__}: {error}", "Check base_model.uri") from error
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
 
 
 def quiet_transformers() -> None:
     """No progress bars and no advice of transformers in logs."""
+    import warnings
+
     import transformers
 
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.|peft\.")
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

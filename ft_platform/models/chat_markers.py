@@ -91,6 +91,8 @@ def _cut(text: str, sentinels: list[str]) -> list[str]:
     for sentinel in sentinels:
         before, found, rest = rest.partition(sentinel)
         if not found:
-            raise BaseModelError("the chat template of the base model drops or changes a message", "Choose another base_model.uri, or give its tokenizer a chat template")
+            raise BaseModelError(
+                "the chat template of the base model drops or changes a message", "Choose another base_model.uri, or give its tokenizer a chat template"
+            )
         pieces.append(before)
     return [*pieces, rest]

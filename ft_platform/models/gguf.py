@@ -1,6 +1,7 @@
 """Turns a GGUF file into a transformers folder with safetensors, once."""
 
 from pathlib import Path
+from typing import Any
 
 from ft_platform import progress
 from ft_platform.errors import BaseModelError, MissingExtra
@@ -43,10 +44,12 @@ def _convert(gguf: Path, folder: Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
     except ImportError as error:
         raise MissingExtra("gguf", "train") from error
-    except (OSError, ValueError, KeyError, NotImplementedError) as error:
-        raise BaseModelError(f"transformers cannot read {gguf.name}: {error}", "Name another base_model.uri") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # the parser of a broken file raises what it likes (struct.error, IndexError, KeyError)
+        raise BaseModelError(f"transformers cannot read {gguf.name}: {type(error).__name__}: {error}", "Name another base_model.uri") from error
     # A model loaded from GGUF carries a quantization_config and refuses to be saved; a fresh one with its weights does not.
-    config = source.config
+    config: Any = source.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="eager")

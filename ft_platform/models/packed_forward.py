@@ -58,7 +58,7 @@ def packing_problem(model: Any) -> str | None:
     """Why this model cannot run packed rows exactly, or None. Finds out by running a few tokens both ways."""
     size = min(model.config.get_text_config().vocab_size, 1000)
     prefix = [(7 * i + 3) % size for i in range(5)]
-    segments = [Segment([(11 * i + 5 * n) % size for i in range(length)]) for n, length in enumerate((9, 4, 6))]
+    segments = [Segment([(11 * i + 5 * n) % size for i in range(length)]) for n, length in enumerate((9, 4, 8, 6))]
     keep = [(row, len(s.ids) - 1) for row, s in enumerate(segments)]
     training = model.training
     model.eval()
@@ -74,7 +74,9 @@ def packing_problem(model: Any) -> str | None:
     return None if difference <= PROBE_TOLERANCE[model.dtype] else f"packed logits differ from separate rows by {difference:.2g}"
 
 
-def label_log_probabilities(model: Any, prompts: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], prefix: Sequence[int], batch_tokens: int = 2048) -> torch.Tensor:
+def label_log_probabilities(
+    model: Any, prompts: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], prefix: Sequence[int], batch_tokens: int = 2048
+) -> torch.Tensor:
     """Log-probability of every label after every prompt; the prompt is computed once for all labels.
 
     Args:

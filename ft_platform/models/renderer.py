@@ -40,7 +40,7 @@ class Rendered:
 def labels_of(splits: pa.Table) -> list[str]:
     """The labels a model is asked to choose among: those of the train split, sorted; none for generation."""
     train = splits.filter(pc.field("split") == "train")
-    return sorted(label for label in pc.unique(train["label"]).to_pylist() if label is not None)
+    return sorted(label for label in train["label"].unique().to_pylist() if label is not None)
 
 
 class AnswerTooLong(DataError):

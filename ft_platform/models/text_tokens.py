@@ -1,5 +1,6 @@
 """Tokens of text that comes from people: a control token spelled out in it stays text."""
 
+from itertools import pairwise
 from typing import Any
 
 LIKELY_CONTROL = ("<", "[")
@@ -17,7 +18,9 @@ class TextTokens:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         added = tokenizer.added_tokens_decoder
-        self.control_ids = frozenset(i for i, t in added.items() if t.special or (len(t.content) > 3 and t.content[0] in LIKELY_CONTROL)) | {tokenizer.eos_token_id}
+        self.control_ids = frozenset(i for i, t in added.items() if t.special or (len(t.content) > 3 and t.content[0] in LIKELY_CONTROL)) | {
+            tokenizer.eos_token_id
+        }
         self._control_texts = sorted(added[i].content for i in self.control_ids if i in added and len(added[i].content) > 1)
 
     def markers(self, text: str) -> list[int]:
@@ -40,7 +43,7 @@ class TextTokens:
                 cuts.add(start + 1)
                 start = text.find(token, start + 1)
         places = [0, *sorted(cuts), len(text)]
-        return [text[a:b] for a, b in zip(places, places[1:], strict=False) if a < b]
+        return [text[a:b] for a, b in pairwise(places) if a < b]
 
     def _plain(self, piece: str) -> list[int]:
         ids = self.markers(piece)

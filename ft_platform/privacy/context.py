@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable
 
 
-def cue(*words: str) -> re.Pattern[str]:
-    """A pattern that finds any of the words, whole, in lower-cased text. A word may be a regular expression."""
-    return re.compile(r"(?<!\w)(?:" + "|".join(words) + r")(?!\w)")
+def cue(words: str) -> re.Pattern[str]:
+    """A pattern that finds any of the words, whole, in lower-cased text. `words` is an alternation: `phone|tel|call(?:ed)?`."""
+    return re.compile(rf"(?<!\w)(?:{words})(?!\w)")
 
 
 def before(text: str, start: int, width: int) -> str:

@@ -7,28 +7,38 @@ from pathlib import Path
 MASK = re.compile(r"XX|^[xX]{2,}$|^X$|xxx")
 """What a source has masked already, such as `XXXX`: never personal data, whatever stands around it."""
 
-OPENERS = frozenset(
-    "thank thanks dear hello hi hey ive im id ill dont cant thats whats isnt didnt wasnt theyre ok okay sincerely regards mr mrs ms miss dr prof jr sr ii iii iv inc llc corp ltd co dept dpt".split()
-)
-CALENDAR = frozenset(
-    "monday tuesday wednesday thursday friday saturday sunday january february march april june july august september october november december "
-    "jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur thurs fri sat sun".split()
-)
-# What complaints name most and models take for persons. A surname inside a company's name (Wells, Chase, Morgan) is not here.
-COMPANIES = frozenset(
-    "equifax experian transunion innovis lexisnexis navient nelnet pheaa paypal venmo zelle citi citibank citicard citicards citimortgage fargo jpmorgan bofa hsbc bbva pnc suntrust santander barclays barclay amex visa mastercard synchrony "
-    "ocwen nationstar ditech shellpoint usaa fico vantagescore google apple amazon facebook ebay walmart costco microsoft netflix fannie quicken netspend coinbase bitcoin westlake flagstar fedloan pennymac seterus fcra fdcpa cfpb".split()
-)
-# Places that a person is not called. `Virginia`, `Georgia` and `Carolina` are not here.
-PLACES = frozenset(
-    "america american americans usa texas california florida ohio michigan jersey york maryland pennsylvania delaware oregon colorado illinois massachusetts minnesota missouri tennessee alabama arkansas wisconsin utah iowa idaho hawaii alaska "
-    "washington english spanish german french".split()
-)
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+OPENERS = _set("""
+thank thanks dear hello hi hey ive im id ill dont cant thats whats isnt didnt wasnt theyre ok okay sincerely regards
+mr mrs ms miss dr prof jr sr ii iii iv inc llc corp ltd co dept dpt
+""")
+CALENDAR = _set("""
+monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thur thurs fri sat sun
+january february march april june july august september october november december jan feb mar apr jun jul aug sep sept oct nov dec
+""")
+COMPANIES = _set("""
+equifax experian transunion innovis lexisnexis navient nelnet pheaa paypal venmo zelle citi citibank citicard citicards citimortgage fargo chase wells
+jpmorgan bofa hsbc bbva pnc suntrust santander barclays barclay amex visa mastercard synchrony ocwen nationstar ditech shellpoint usaa fico vantagescore
+google apple amazon facebook ebay walmart costco microsoft netflix fannie quicken netspend coinbase bitcoin westlake flagstar fedloan pennymac seterus
+fcra fdcpa cfpb cras heloc midwest bureau ombudsman
+""")
+"""What complaints name most and models take for persons. As part of a name (`John Chase`) these words still go with it."""
+PLACES = _set("""
+america american americans usa texas california florida ohio michigan jersey york maryland pennsylvania delaware oregon colorado illinois massachusetts
+minnesota missouri tennessee alabama arkansas wisconsin utah iowa idaho hawaii alaska washington english spanish german french
+""")
+"""Places that a person is not called; `Virginia`, `Georgia` and `Carolina` are not here."""
 ORGANIZATION = re.compile(
-    r"(?<!\w)(?:bank|inc|llc|corp|corporation|company|credit|financial|finance|lending|funding|mortgage|loans?|services?|servicing|insurance|university|college|school|department|dept|bureau|agency|association|associates|group|"
-    r"partners|holdings|solutions|systems?|recovery|collections?|court|office|union|hospital|act|code|law|street|avenue|road|county|card|states?|time|standard|bill pay)(?!\w)",
+    r"(?<!\w)(?:bank|inc|llc|corp|corporation|company|credit|financial|finance|lending|funding|mortgage|loans?|services?|servicing|insurance"
+    r"|university|college|school|department|dept|bureau|agency|association|associates|group|partners|holdings|solutions|systems?|recovery|collections?"
+    r"|court|office|union|hospital|act|code|law|street|avenue|road|county|card|states?|time|standard|bill pay)(?!\w)",
     re.IGNORECASE,
 )
+"""A finding with such a word names an organization, a place or a product."""
 
 
 def _words(name: str) -> frozenset[str]:

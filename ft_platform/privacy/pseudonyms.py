@@ -68,8 +68,8 @@ def require_same_key(expected_fingerprint: str, key: bytes, use_case: str) -> No
     """
     if not hmac.compare_digest(expected_fingerprint, key_fingerprint(key, use_case)):
         raise KeyMissing(
-            f"{use_case}: the pseudonym key is not the one that earlier versions of anonymized_records were made with (fingerprint {expected_fingerprint} expected); "
-            "with another key the same person would get another pseudonym",
+            f"{use_case}: the pseudonym key is not the one that earlier versions of anonymized_records were made with "
+            f"(fingerprint {expected_fingerprint} expected); with another key the same person would get another pseudonym",
             "Restore the key in FT_PSEUDONYM_KEY or FT_KEY_FILE",
         )
 

@@ -5,14 +5,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ft_platform.privacy.entities import NER_ENTITIES, all_recognizers, chosen_entities
-from ft_platform.privacy.ner import load_ner
 from ft_platform.privacy.names import looks_like_name
+from ft_platform.privacy.ner import load_ner
 from ft_platform.privacy.ner.gate import Piece, name_in, pieces_to_read
 from ft_platform.privacy.spans import Span, resolve
 from ft_platform.use_case import Privacy
 
 KNOWN_PIECES = 50_000
 """Sentences whose findings are remembered in a run: form letters repeat them."""
+
+MOST_NAMES = 500
+"""Names of one text that are looked for again, the longest first: the time grows with names times characters."""
 
 PSEUDONYM = re.compile(r"<[A-Z][A-Z_]{1,40}(?:_[a-z2-7]{6,16})?>")
 """What this platform writes in place of a finding. Nothing is looked for inside."""
@@ -83,7 +86,7 @@ def _same_names(text: str, persons: list[Span]) -> list[Span]:
     """Other places where a name that was found, or one word of it, stands in the same text: `Mr Reed` after `Ann Reed`."""
     found = {name for name in (text[s.start : s.end] for s in persons) if any(c.isupper() for c in name)}
     words = {w for name in found if " " in name for w in re.findall(r"[^\W\d_]{3,}", name) if looks_like_name(w)}
-    names = sorted(found | words, key=lambda name: (-len(name), name))
+    names = sorted(found | words, key=lambda name: (-len(name), name))[:MOST_NAMES]
     if not names:
         return []
     pattern = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, names)) + r")(?!\w)")

@@ -9,40 +9,33 @@ prefixes of published test cards.
 import random
 import string
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
 
 from ft_platform.samples.phrases import MONTHS
 
-FIRST = (
-    "Denise Marcus Aisha Tomasz Rosalind Kwame Ingrid Darnell Yesenia Patrick Noriko Gwendolyn Hector Priya Leland Fatima Bernard Odette Malik Svetlana Curtis Anneliese "
-    "Tyrone Marisol Gareth Latoya Emeka Harriet Vikram Lucinda Rashad Beatrix Cornelius Mei-Ling Roberta Desmond Ximena Alistair Shanice Wendell Ludmila Terrence Imogen"
-).split()
-LAST = (
-    "Kowalczyk Whitfield Okonkwo Hargrove Villanueva Lindqvist Abernathy Castellano Nakamura Pettigrew Oyelaran Brandvold Sandoval McAllister Dubrovsky Ferreira Kaminski "
-    "Halloran Mwangi Eastwick Delacroix Thorvaldsen Quintanilla Rutherford Shimizu Blankenship Adeyemi Gunderson Marchetti Pemberton Srinivasan Underhill Zielinski Crabtree "
-    "Montague Haverford Bustamante Ellingsworth Tran Weatherby"
-).split()
-STREETS = "Maple Ridge,Alder Creek,Quarry Hill,Old Mill,Willow Bend,Stonegate,Juniper,Fox Hollow,Harvest Moon,Cedar Point,Larkspur,Birchwood".split(",")
 STREET_KINDS = ("Drive", "Street", "Avenue", "Lane", "Road", "Court", "Blvd")
-CITIES = (
-    ("Dayton", "OH", "454"),
-    ("Tucson", "AZ", "857"),
-    ("Macon", "GA", "312"),
-    ("Duluth", "MN", "558"),
-    ("Eugene", "OR", "974"),
-    ("Lubbock", "TX", "794"),
-    ("Utica", "NY", "135"),
-    ("Boise", "ID", "837"),
-    ("Mobile", "AL", "366"),
-    ("Fresno", "CA", "937"),
-)
 AREA_CODES = (212, 312, 404, 503, 602, 713, 816, 919)
 DNI_LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
 
 Value = tuple[str, str]
+"""Entity and the exact text that gives it away."""
+
+
+@cache
+def material() -> dict[str, Any]:
+    return yaml.safe_load((Path(__file__).parent / "personal_data.yaml").read_text(encoding="utf-8"))
+
+
+def _word(rng: random.Random, words: str) -> str:
+    return rng.choice(material()[words])
 
 
 def name(rng: random.Random) -> str:
-    return f"{rng.choice(FIRST)} {rng.choice(LAST)}"
+    return f"{_word(rng, 'first')} {_word(rng, 'last')}"
 
 
 def _digits(rng: random.Random, count: int) -> str:
@@ -50,7 +43,7 @@ def _digits(rng: random.Random, count: int) -> str:
 
 
 def _email(rng: random.Random) -> str:
-    first, last = rng.choice(FIRST).lower().replace("-", ""), rng.choice(LAST).lower()
+    first, last = _word(rng, "first").lower().replace("-", ""), _word(rng, "last").lower()
     local = rng.choice([f"{first}.{last}", f"{first[0]}{last}{rng.randint(50, 99)}", f"{last}_{first}"])
     return f"{local}@{rng.choice(('example.com', 'example.org', 'mail.example.net'))}"
 
@@ -82,9 +75,9 @@ def _iban(rng: random.Random) -> str:
 
 
 def _address(rng: random.Random) -> str:
-    city, state, prefix = rng.choice(CITIES)
+    city, state, prefix = rng.choice(material()["cities"])
     unit = f", Apt {rng.randint(1, 40)}" if rng.random() < 0.4 else ""
-    return f"{rng.randint(11, 9899)} {rng.choice(STREETS)} {rng.choice(STREET_KINDS)}{unit}, {city}, {state} {prefix}{_digits(rng, 2)}"
+    return f"{rng.randint(11, 9899)} {_word(rng, 'streets')} {rng.choice(STREET_KINDS)}{unit}, {city}, {state} {prefix}{_digits(rng, 2)}"
 
 
 def _birth_date(rng: random.Random) -> str:
@@ -105,11 +98,13 @@ def _token(rng: random.Random, length: int) -> str:
 
 
 def _url(rng: random.Random) -> str:
-    return rng.choice([f"https://portal.example.com/reset?token={_token(rng, 20)}", f"https://{rng.choice(LAST).lower()}:{_token(rng, 9)}@files.example.org/statements"])
+    return rng.choice(
+        [f"https://portal.example.com/reset?token={_token(rng, 20)}", f"https://{_word(rng, 'last').lower()}:{_token(rng, 9)}@files.example.org/statements"]
+    )
 
 
 def _password(rng: random.Random) -> str:
-    return f"{rng.choice(STREETS).replace(' ', '')}{rng.choice('!#%')}{rng.randint(10, 99)}"
+    return f"{_word(rng, 'streets').replace(' ', '')}{rng.choice('!#%')}{rng.randint(10, 99)}"
 
 
 def _user_name(rng: random.Random) -> str:
@@ -138,43 +133,39 @@ def _dni(rng: random.Random) -> str:
     return f"{number}{DNI_LETTERS[number % 23]}"
 
 
-KINDS: dict[str, tuple[int, Callable[[random.Random], str], tuple[str, ...]]] = {
-    "PERSON": (30, name, (
-        "My name is {}.", "I spoke with {}, who was rude.", "The manager, {}, told me to wait.", "I asked {} to help me with the forms.", "Signed, {}.", "{} can confirm all of this.",
-    )),
-    "EMAIL": (12, _email, ("My email is {}.", "Please write to {}.", "They have my address {} on file.")),
-    "PHONE": (14, _phone, ("You can call me at {}.", "My cell is {}.", "They keep calling {}.")),
-    "ADDRESS": (10, _address, ("I live at {}.", "Please mail everything to {}.", "They sent it to {}, where I no longer live.")),
-    "US_SSN": (6, _ssn, ("My social security number is {}.", "They asked for my SSN, which is {}.")),
-    "CREDIT_CARD": (6, _card, ("The card number is {}.", "It was charged to {}.")),
-    "DATE_OF_BIRTH": (6, _birth_date, ("I was born on {}.", "My date of birth is {}.")),
-    "BANK_ACCOUNT": (5, lambda rng: _digits(rng, 10), ("My account number is {}.", "It went to account number {}.")),
-    "IBAN": (4, _iban, ("The money went to {}.", "They wanted it sent to IBAN {}.")),
-    "IP_ADDRESS": (4, _ip_address, ("The login came from {}.", "Their log shows {}, which is not me.")),
-    "URL_CREDENTIALS": (3, _url, ("They sent me the link {}",)),
-    "PASSWORD": (3, _password, ("My password was {} and I had to change it.", "They even asked me to set the password to {} over the phone.")),
-    "USER_NAME": (3, _user_name, ("My user name is {}.", "I log in with the username {}.")),
-    "MEDICAL_RECORD_NUMBER": (3, lambda rng: _digits(rng, 8), ("The hospital file is MRN {}.", "It is medical record number {}.")),
-    "MAC_ADDRESS": (2, _mac_address, ("The device they list is {}.",)),
-    "API_KEY": (2, lambda rng: f"sk_test_{_token(rng, 24)}", ("The app showed me a key, {}.",)),
-    "DE_TAX_ID": (2, _tax_id, ("I am from Germany, my tax ID is {}.",)),
-    "UK_NINO": (2, _nino, ("My British national insurance number is {}.",)),
-    "ES_DNI": (2, _dni, ("I am a Spanish citizen, my DNI is {}.",)),
-}  # fmt: skip
-"""Entity -> weight, generator, sentences."""
+GENERATORS: dict[str, Callable[[random.Random], str]] = {
+    "PERSON": name,
+    "EMAIL": _email,
+    "PHONE": _phone,
+    "ADDRESS": _address,
+    "US_SSN": _ssn,
+    "CREDIT_CARD": _card,
+    "DATE_OF_BIRTH": _birth_date,
+    "BANK_ACCOUNT": lambda rng: _digits(rng, 10),
+    "IBAN": _iban,
+    "IP_ADDRESS": _ip_address,
+    "URL_CREDENTIALS": _url,
+    "PASSWORD": _password,
+    "USER_NAME": _user_name,
+    "MEDICAL_RECORD_NUMBER": lambda rng: _digits(rng, 8),
+    "MAC_ADDRESS": _mac_address,
+    "API_KEY": lambda rng: f"sk_test_{_token(rng, 24)}",
+    "DE_TAX_ID": _tax_id,
+    "UK_NINO": _nino,
+    "ES_DNI": _dni,
+}
 
 
 def sentence_with(rng: random.Random, entity: str) -> tuple[str, Value]:
     """A sentence that gives away one value, and `(entity, value)`."""
-    _, generate, templates = KINDS[entity]
-    value = generate(rng)
+    value = GENERATORS[entity](rng)
     if entity == "PERSON" and rng.random() < 0.08:
         value = value.lower()
-    return rng.choice(templates).format(value), (entity, value)
+    return rng.choice(material()["sentences"][entity]["texts"]).format(value), (entity, value)
 
 
 def any_entity(rng: random.Random) -> str:
-    return rng.choices(list(KINDS), weights=[weight for weight, _, _ in KINDS.values()])[0]
+    return rng.choices(list(GENERATORS), weights=[material()["sentences"][entity]["weight"] for entity in GENERATORS])[0]
 
 
 def insert_personal_data(rng: random.Random, text: str, entities: list[str]) -> tuple[str, list[Value]]:

@@ -62,7 +62,7 @@ def roughen(rng: random.Random, text: str) -> str:
     elif dice < 0.22:
         text = _with_typing_errors(rng, text)
     elif dice < 0.27:
-        text = text.replace(". ", "! ", 1) + "!"
+        text = text.replace(". ", "! ", 1).rstrip(".!") + "!!"
     elif dice < 0.35:
         text = text.replace("'", "’")
     return text

@@ -149,7 +149,7 @@ def _repeated_ids(reading: _Reading) -> SourceError:
     where = "several files" if len(uris) > 1 else next(iter(uris))
     column = reading.use_case.settings.record.id
     return SourceError(
-        f"{where}: {len(reading.repeated)} rows have an id (column {column!r}) that another row has: {'; '.join(pairs)}{more}",
+        f"{where}: {len(reading.repeated)} rows have a duplicate id in column {column!r}: {'; '.join(pairs)}{more}",
         "Remove the repeated rows, map another column to record.id, or leave record.id out to identify records by content",
     )
 

@@ -23,12 +23,21 @@ MARKS = [
 ]
 UTF8_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
-BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_])[^\w\x00-\x7f’‘–—…“”«»·´\xa0\xad]+(?=[^\W\d_])|(?<=[a-z])[À-ÖØ-ÞŠŽŸŒ](?=[a-z])")
-"""A symbol or a capital in the middle of a word: the sign of a wrong code page."""
-NOT_WESTERN = frozenset("þðýšžÞÐÝŠŽ")
-"""Letters at whose places in Windows-1252 the Turkish and Central European code pages have their own common letters."""
+MISPLACED = re.compile(
+    r"(?<=[^\W\d_])[^\w\x00-\x7f’‘–—…“”«»·´\xa0\xad\u3000-\u303f\uff00-\uff65]+(?=[^\W\d_])|[¢¤¥¦¨©¬®¯±²³¶¸¹¼½¾](?=[^\W\d_])|(?<=[a-z])[À-ÖØ-ÞŠŽŸŒ](?=[a-z])"
+)
+"""A symbol or a capital in the middle of a word, or a symbol before one: the signs of a wrong code page."""
+NOT_WESTERN = frozenset("þðýšžÞÐÝŠŽ¤")
+"""Characters at whose places in Windows-1252 Turkish and Central European code pages have common letters, and ISO 8859-15 the euro sign."""
 MAX_ACCENTED_SHARE = 0.3
 """Of all letters. French prose has 4 %, our accented test sentences up to 14 %; Greek or Russian read as Windows-1252 has 100 %."""
+LEGACY = frozenset(
+    (
+        *("cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "iso8859_2", "iso8859_5", "iso8859_7", "iso8859_8", "iso8859_9"),
+        *("koi8_r", "koi8_u", "cp932", "shift_jis", "euc_jp", "euc_jis_2004", "gb18030", "gbk", "big5", "cp949", "euc_kr"),
+    )
+)
+"""Code pages that files come in often enough to be taken without asking, where they stand out."""
 CANDIDATES = 4
 
 logging.getLogger("charset_normalizer").setLevel(logging.WARNING)
@@ -120,9 +129,9 @@ def _is_western(sample: bytes) -> bool:
     accented = [c for c in letters if c > "\x7f"]
     controls = sum(c < " " and c not in "\t\n\r" for c in text)
     return (
-        not NOT_WESTERN.intersection(accented)
+        not NOT_WESTERN.intersection(text)
         and len(accented) <= MAX_ACCENTED_SHARE * max(3, len(letters))
-        and len(BETWEEN_LETTERS.findall(text)) <= 0.01 * len(BEYOND_ASCII.findall(sample))
+        and len(MISPLACED.findall(text)) <= 0.01 * len(BEYOND_ASCII.findall(sample))
         and controls <= 0.01 * len(text)
     )
 
@@ -131,9 +140,9 @@ def _clear_winner(sample: bytes) -> tuple[str | None, list[str]]:
     """The encoding that fits a known language better than every other reading of the bytes, and the candidates."""
     from charset_normalizer import from_bytes
 
-    matches = [m for m in from_bytes(sample) if not BETWEEN_LETTERS.search(str(m))]
+    matches = [m for m in from_bytes(sample) if not MISPLACED.search(str(m))]
     names = [m.encoding for m in matches][:CANDIDATES]
-    if not matches or matches[0].coherence == 0:
+    if not matches or matches[0].coherence == 0 or matches[0].encoding not in LEGACY:
         return None, names
     best = matches[0]
     rivals = [m for m in matches[1:] if str(m) != str(best) and (m.chaos, -m.coherence) <= (best.chaos, -best.coherence)]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.lake.provenance import TRAINING_RECORDS
+from ft_platform.models.adapter import WEIGHTS
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.renderer import Renderer
 from ft_platform.training.loop import TrainingRun
@@ -21,7 +22,9 @@ def environment_versions() -> dict[str, str]:
     return {"python": platform.python_version(), "machine": platform.machine(), **found}
 
 
-def write_checkpoint(folder: Path, model: Any, run: TrainingRun, renderer: Renderer, base: ResolvedModel, use_case: NamedUseCase, record_ids: list[str], info: dict[str, Any]) -> None:
+def write_checkpoint(
+    folder: Path, model: Any, run: TrainingRun, renderer: Renderer, base: ResolvedModel, use_case: NamedUseCase, record_ids: list[str], info: dict[str, Any]
+) -> None:
     """Fills `folder`; nothing of it counts before `Lake.publish`.
 
     Args:
@@ -33,6 +36,11 @@ def write_checkpoint(folder: Path, model: Any, run: TrainingRun, renderer: Rende
     model.peft_config["default"].base_model_name_or_path = base.uri
     model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)
+    # peft writes a set, whose order changes from process to process.
+    config = json.loads((folder / "adapter_config.json").read_text())
+    config |= {key: sorted(value) for key, value in config.items() if key in ("target_modules", "exclude_modules") and isinstance(value, list)}
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=1, sort_keys=True))
+    (folder / WEIGHTS).chmod((folder / "adapter_config.json").stat().st_mode)
     description = {
         "use_case": use_case.name,
         "task": use_case.settings.task.model_dump(mode="json"),

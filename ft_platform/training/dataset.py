@@ -32,7 +32,13 @@ class RenderedSplit:
 
     def counts(self) -> dict[str, Any]:
         tokens = sum(len(row.input_ids) for row in self.rows)
-        return {"rows": len(self.rows), "tokens": tokens, "supervised_tokens": sum(sum(r.supervised) for r in self.rows), "truncated": self.truncated, "left_out": self.left_out}
+        return {
+            "rows": len(self.rows),
+            "tokens": tokens,
+            "supervised_tokens": sum(sum(r.supervised) for r in self.rows),
+            "truncated": self.truncated,
+            "left_out": self.left_out,
+        }
 
 
 def read_splits(lake: Lake, splits: TableVersion) -> pa.Table:

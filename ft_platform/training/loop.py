@@ -122,7 +122,15 @@ def train(
 
 
 def _optimizer_step(
-    model: Any, forward: Forward, prefix: list[int], rows: Sequence[Row], training: Training, optimizer: torch.optim.Optimizer, rate: float, run: TrainingRun, step: int
+    model: Any,
+    forward: Forward,
+    prefix: list[int],
+    rows: Sequence[Row],
+    training: Training,
+    optimizer: torch.optim.Optimizer,
+    rate: float,
+    run: TrainingRun,
+    step: int,
 ) -> dict[str, float]:
     """One step on `rows` with learning rate `rate`; its point of the curve."""
     begun = time.monotonic()
@@ -178,7 +186,10 @@ def _require_finite(what: str, value: float, step: int, run: TrainingRun, traini
         return
     good = next((p for p in reversed(run.curve) if "loss" in p), None)
     last = f"the last finite loss was {good['loss']:.4g} at step {int(good['step'])}" if good else "no step before had a finite loss"
-    raise NanLoss(f"the {what} became {value} at step {step} of {run.steps}; {last}; nothing was published", f"Lower training.learning_rate (now {training.learning_rate:g})")
+    raise NanLoss(
+        f"the {what} became {value} at step {step} of {run.steps}; {last}; nothing was published",
+        f"Lower training.learning_rate (now {training.learning_rate:g})",
+    )
 
 
 def _keep_if_best(run: TrainingRun, step: int, loss: float, weights: dict[str, torch.nn.Parameter]) -> bool:

@@ -48,11 +48,13 @@ def checkpoint_for(lake: Lake, environment: Environment, use_case: NamedUseCase,
         return _train(lake, environment, use_case, splits, checkpoint_id, inputs, tracker, log)
 
 
-def _train(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, checkpoint_id: str, inputs: str, tracker: Tracker, log: Any) -> Trained:
+def _train(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, checkpoint_id: str, inputs: str, tracker: Tracker, log: Any
+) -> Trained:
     from ft_platform.models.packed_forward import packed_forward, packing_problem, padded_forward
     from ft_platform.training.checkpoint import environment_versions, write_checkpoint
-    from ft_platform.training.lora import add_adapter
     from ft_platform.training.loop import train
+    from ft_platform.training.lora import add_adapter
 
     settings = use_case.settings
     started = time.monotonic()
@@ -73,7 +75,12 @@ def _train(lake: Lake, environment: Environment, use_case: NamedUseCase, splits:
 
     info = {
         "metrics": run.metrics(),
-        "base_model": {"uri": base.uri, "sha256": base.weights_sha256, "dtype": str(model.dtype).removeprefix("torch."), "revision": settings.base_model.revision},
+        "base_model": {
+            "uri": base.uri,
+            "sha256": base.weights_sha256,
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "revision": settings.base_model.revision,
+        },
         "renderer_hash": renderer.hash,
         "batching": batching,
         "seed": settings.training.seed,

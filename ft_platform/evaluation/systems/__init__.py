@@ -1,1 +1,10 @@
 """The systems that are compared: baselines without a model, the base model by prompting, the fine-tuned model."""
+
+TITLES = {
+    "majority": "Majority class",
+    "tfidf_logreg": "TF-IDF + logistic regression",
+    "base_zero_shot": "Base model, zero-shot",
+    "base_few_shot": "Base model, few-shot",
+    "fine_tuned": "Fine-tuned model",
+}
+"""Words for a system in tables."""

@@ -79,9 +79,10 @@ def truecase(sentence: str) -> str:
         capital = lowered[0].upper()
         if MASK.search(word) or len(lowered) != len(word) or len(capital) != 1:
             return word
-        return lowered if lowered in everyday else capital + lowered[1:]
+        is_everyday = lowered in everyday or re.sub(r"['’](?:s|m|ve|re|ll|d|t)$", "", lowered) in everyday
+        return lowered if is_everyday else capital + lowered[1:]
 
-    return re.sub(r"[^\W\d_]+", cased, sentence)
+    return re.sub(r"[^\W\d_]+(?:['’][^\W\d_]+)*", cased, sentence)
 
 
 def name_in(piece: Piece, start: int, end: int, places: bool) -> tuple[int, int] | None:
@@ -98,12 +99,13 @@ def name_in(piece: Piece, start: int, end: int, places: bool) -> tuple[int, int]
     if not names or (piece.one_case and not places and len(names) == 1 and texts[names[0]].lower() not in given_names()):
         return None
     first, last = names[0], names[-1]
-    if last + 1 < len(words) and _goes_on(found, words[last], words[last + 1]):
+    if first > 0 and _belongs(words[first - 1].group()):
+        first -= 1
+    if last + 1 < len(words) and _belongs(words[last + 1].group()):
         last += 1
     return start + words[first].start(), start + words[last].end() - (2 if texts[last].endswith(("'s", "’s")) else 0)
 
 
-def _goes_on(found: str, word: re.Match[str], following: re.Match[str]) -> bool:
-    """Whether a capitalized everyday word directly behind a name belongs to it: a surname such as `Price`."""
-    text = following.group()
-    return text[0].isupper() and not MASK.search(text) and found[word.end() : following.start()] == " "
+def _belongs(word: str) -> bool:
+    """Whether a word beside a name, inside one finding, is part of it: the surname `Price`, the given name `May`."""
+    return word[0].isupper() and not MASK.search(word)

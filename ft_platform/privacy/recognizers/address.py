@@ -8,6 +8,7 @@ from ft_platform.privacy.context import before, holds_any
 from ft_platform.privacy.names import common_words
 from ft_platform.privacy.spans import Span
 
+SENTENCE_END = re.compile(r"\w{5}\.\s")
 YEAR = re.compile(r"(?:19|20)\d{2}(?!\w)")
 
 
@@ -29,10 +30,10 @@ class AddressRecognizer:
     def _us(self, text: str) -> Iterator[Span]:
         for match in streets.US_STREET.finditer(text):
             name = re.sub(r"^\S+\s+", "", match.group())
-            if streets.NOT_NAMES.search(name.lower()):
+            if streets.NOT_NAMES.search(name.lower()) or SENTENCE_END.search(name):
                 continue
             end = self._tail_end(text, match.end())
-            is_weak = match.group("weak") is not None or YEAR.match(match.group()) is not None or not any(c.isupper() for c in name)
+            is_weak = match.group("weak") is not None or YEAR.match(match.group()) is not None or not any(c.isupper() for c in name.rsplit(maxsplit=1)[0])
             supported = end > match.end() or streets.NEAR_CUES.search(before(text, match.start(), 40))
             yield Span(match.start(), end, self.entity, 0.8 if supported else 0.4 if is_weak else 0.7, "address")
 
@@ -43,11 +44,24 @@ class AddressRecognizer:
                     yield self._span(text, match, 0.7)
             for match in streets.FRONT_LOWER.finditer(text):
                 yield self._span(text, match, 0.6)
-        if holds_any(lowered, streets.GLUED_HINTS):
-            for match in streets.GLUED_STREET.finditer(text):
-                # `during 2019` and `Investigate 30` end like streets too.
-                if match.group("name").lower() not in common_words() and not YEAR.search(match.group()[-4:]):
-                    yield self._span(text, match, 0.7)
+        for match in streets.WORD_NUMBER.finditer(text):
+            start = self._germanic_start(text, match)
+            if start is not None:
+                yield Span(start, self._tail_end(text, match.end()), self.entity, 0.7, "address")
+
+    @staticmethod
+    def _germanic_start(text: str, match: re.Match[str]) -> int | None:
+        """Where `Brucker Bundesstrasse 31` or `Rákóczi út 13` starts; None if the word in front of the number is no street."""
+        word = match.group(1).lower()
+        if YEAR.search(match.group()):
+            return None
+        in_front = streets.IN_FRONT.search(text, max(0, match.start() - 60), match.start())
+        if word in streets.SEPARATE:
+            return in_front.start() if in_front and in_front.group()[-2:].strip() and not in_front.group()[0].isdigit() else None
+        # `during 2019` and `Investigate 30` end like streets too.
+        if not word.endswith(streets.GLUED) or word in common_words() or len(word) < 6:
+            return None
+        return in_front.start() if in_front else match.start()
 
     def _boxes(self, text: str) -> Iterator[Span]:
         for match in streets.BOX.finditer(text):

@@ -14,7 +14,10 @@ KNOWN = re.compile(
 )
 KNOWN_STARTS = ("akia", "asia", "gh", "xox", "k_live_", "k_test_", "sk-", "aiza", "glpat-", "hf_", "npm_", "sg.", "eyj")
 PEM = re.compile(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[\s\S]{1,20000}?(?:-----END [A-Z ]{0,20}PRIVATE KEY-----|\Z)")
-NAMED = re.compile(r"\b(?:api|access|secret|auth|bearer|client|private|license|licence)[ _-]?(?:key|token|secret)\b(?:\s+(?:is|was))?\s*[:=]?\s*[\"'`]?([\w+/=.-]{12,500})", re.IGNORECASE)
+NAMED = re.compile(
+    r"\b(?:api|access|secret|auth|bearer|client|private|license|licence)[ _-]?(?:key|token|secret)\b(?:\s+(?:is|was))?\s*[:=]?\s*[\"'`]?([\w+/=.-]{12,500})",
+    re.IGNORECASE,
+)
 
 
 class ApiKeyRecognizer:

@@ -13,7 +13,7 @@ NETWORKS = re.compile(
     r"|(?:6011|64[4-9]\d|65\d\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}|(?:1800|2131)\d{11}|62\d{14,17}"
 )
 MAESTRO = re.compile(r"(?:5018|5020|5038|5612|5893|6304|6759|676[1-3]|0604|6390)\d{8,15}")
-CUES = cue("card", "cards", "credit", "debit", "visa", "mastercard", "amex", "american express", "discover", "maestro", "diners", "jcb", "kreditkarte", "cc", "pan")
+CUES = cue("card|cards|credit|debit|visa|mastercard|amex|american express|discover|maestro|diners|jcb|kreditkarte|cc|pan")
 
 
 def luhn_is_valid(digits: str) -> bool:

@@ -5,7 +5,10 @@ import re
 from ft_platform.privacy.context import after, before, holds_any
 from ft_platform.privacy.spans import Span
 
-MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|januar|februar|märz|mai|juni|juli|oktober|dezember)\.?"
+MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
+    r"|januar|februar|märz|mai|juni|juli|oktober|dezember)\.?"
+)
 DATE = re.compile(
     rf"(?<![\w.,$/-])(?:\d{{1,2}}[/.-]\d{{1,2}}[/.-](?:\d{{4}}|\d{{2}})|(?:19|20)\d{{2}}[/.-]\d{{1,2}}[/.-]\d{{1,2}}"
     rf"|{MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+(?:19|20)\d{{2}}|\d{{1,2}}(?:st|nd|rd|th|\.)?\s+(?:of\s+)?{MONTH},?\s+(?:19|20)\d{{2}}|(?:0[1-9]|1[0-2])[0-3]\d(?:19|20)\d{{2}})(?![\w/-]|\.\d)",
@@ -13,7 +16,8 @@ DATE = re.compile(
 )
 WORDS = ("born", "birth", "dob", "d.o.b", "geb", "nacimiento", "naissance", "né")
 CUE_BEFORE = re.compile(
-    r"(?<!\w)(?:born|dob|d\.o\.b\.?|date of birth|birth ?date|birth ?day|geboren|geb\.|geburtsdatum|fecha de nacimiento|date de naissance|née?)(?!\w)[^.!?\n]{0,25}$"
+    r"(?<!\w)(?:born|dob|d\.o\.b\.?|date of birth|birth ?date|birth ?day|geboren|geb\.|geburtsdatum"
+    r"|fecha de nacimiento|date de naissance|née?)(?!\w)[^.!?\n]{0,25}$"
 )
 CUE_AFTER = re.compile(r"^\s?[,(]?\s?(?:\(?dob\)?|is (?:my|his|her|the) (?:date of birth|dob|birth ?day)|date of birth)")
 

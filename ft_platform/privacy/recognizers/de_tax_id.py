@@ -7,7 +7,7 @@ from ft_platform.privacy.context import before, cue
 from ft_platform.privacy.spans import Span
 
 CANDIDATE = re.compile(r"(?<![\w.,$€/-])[1-9]\d([ /]?)\d{3}\1\d{3}\1\d{3}(?![\w/-]|[.,]\d)")
-CUES = cue("steuer-?id", "steueridentifikationsnummer", "identifikationsnummer", "steuernummer", "steuer-identnummer", "idnr", "tax id", "tax number", "tax identification number", "tin")
+CUES = cue("steuer-?id|steueridentifikationsnummer|identifikationsnummer|steuernummer|steuer-identnummer|idnr|tax id|tax number|tax identification number|tin")
 
 
 def tax_id_is_valid(digits: str) -> bool:

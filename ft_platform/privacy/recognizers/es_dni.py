@@ -7,7 +7,7 @@ from ft_platform.privacy.spans import Span
 
 CANDIDATE = re.compile(r"(?<![\w.,-])(?:\d{8}|\d{2}\.\d{3}\.\d{3}|[XYZ]-?\d{7})[ -]?[A-Z](?![\w-])", re.IGNORECASE)
 LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
-CUES = cue("dni", "nie", "nif", "documento", "identidad")
+CUES = cue("dni|nie|nif|documento|identidad")
 
 
 def dni_is_valid(compact: str) -> bool:

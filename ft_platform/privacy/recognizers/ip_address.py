@@ -8,7 +8,7 @@ from ft_platform.privacy.spans import Span
 
 V4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
 V6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4})(?![\w:])")
-VERSION_CUES = cue("version", "ver", "v", "release", "firmware", "build", "section", "chapter", "driver")
+VERSION_CUES = cue("version|ver|v|release|firmware|build|section|chapter|driver")
 
 
 class IpAddressRecognizer:

@@ -22,4 +22,8 @@ class MedicalRecordNumberRecognizer:
     def find(self, text: str) -> list[Span]:
         if not holds_any(text.lower(), WORDS):
             return []
-        return [Span(m.start(1), m.end(1), self.entity, 0.8, "medical_record_number") for m in NAMED.finditer(text) if not re.fullmatch(r"\d{4}-\d{2}-\d{2}|[Xx-]+", m.group(1))]
+        return [
+            Span(m.start(1), m.end(1), self.entity, 0.8, "medical_record_number")
+            for m in NAMED.finditer(text)
+            if not re.fullmatch(r"\d{4}-\d{2}-\d{2}|[Xx-]+", m.group(1))
+        ]

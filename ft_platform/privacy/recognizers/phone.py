@@ -11,12 +11,19 @@ NANP = re.compile(rf"(?<![\w.+/$-])(?:\+?1[ .-]?)?(?:\([2-9]\d{{2}}\)[ -]?|[2-9]
 # ITU-T E.164: `+`, country code, at most 15 digits.
 INTERNATIONAL = re.compile(rf"(?<![\w+])\+[1-9](?:[ ().\-/]{{0,3}}\d){{6,14}}{EXTENSION}(?![\w])")
 # National formats with the trunk prefix 0 and at least two groups, 9 to 12 digits (ITU-T E.123).
-TRUNK = re.compile(rf"(?<![\w.,+/$:-])(?:\(0[1-9]\d{{0,4}}\)|0[1-9]\d{{0,4}})(?:[ ./-]{{1,2}}\d{{2,8}}){{1,4}}{EXTENSION}(?![\w/:-]|[.,]\d)")
+TRUNK = re.compile(rf"(?<![\w.,+/$:-])(?:\(0[1-9]\d{{0,4}}\)|0[1-9]\d{{0,4}})(?:[ ./-]{{1,2}}\d{{2,8}}){{1,4}}(?:-\d{{1,4}})?{EXTENSION}(?![\w/:-]|[.,]\d)")
 LOOSE = re.compile(rf"(?<![\w.,+/$€£#:-])\(?\d{{1,5}}\)?(?:[ .\-/]{{0,2}}\d{{2,5}}){{1,5}}{EXTENSION}(?![\w/:]|[-.,]\d)")
-DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d{2})\b|(?:19|20)\d{2}[./-]\d{1,2}[./-]\d{1,2}")
+SSN = re.compile(r"\d{3}-\d{2}-\d{4}")
+DAY, MONTH = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
+DATE = re.compile(rf"(?:{DAY}[./-]{MONTH}|{MONTH}[./-]{DAY})[./-](?:(?:19|20)\d{{2}}|\d{{2}})(?![./-]?\d)|(?:19|20)\d{{2}}[./-]{MONTH}[./-]{DAY}(?!\d)")
 
-CUES = cue("phone", "phones", "telephone", "telefon", "tel", "cell", "mobile", "mobil", "handy", "cellphone", "call", "called", "calling", "dial", "fax", "whatsapp", "contact", "reach", "reached", "text", "sms", "desk", "office", "direct", "teléfono")
-NEGATIVE = cue("order", "invoice", "case", "claim", "reference", "ref", "ticket", "tracking", "confirmation", "policy", "serial", "part", "account", "acct", "loan", "card", "id", "isbn", "member", "transaction", "receipt", "ssn")
+CUES = cue(
+    "phone|phones|telephone|telefon|tel|cell|mobile|mobil|handy|cellphone|call|called|calling|dial|fax|whatsapp|contact|reach"
+    "|reached|text|sms|desk|office|direct|teléfono|answering|messages?"
+)
+NEGATIVE = cue(
+    "order|invoice|case|claim|reference|ref|ticket|tracking|confirmation|policy|serial|part|account|acct|loan|card|id|isbn|member|transaction|receipt|ssn"
+)
 CUES_AFTER = re.compile(r"^[ \t]?[-(,]?[ \t]?(?:office|fax|cell|mobile|home|work|phone|desk|\(?[mhwcof]\)(?!\w))")
 
 
@@ -43,7 +50,7 @@ class PhoneRecognizer:
     def _score(text: str, match: re.Match[str], plain: float) -> float:
         number = re.split("[xe]", match.group(), maxsplit=1)[0]
         digits = sum(c.isdigit() for c in number)
-        if not (7 if plain < 0.5 else 9 if plain < 0.6 else 8) <= digits <= 15 or DATE.match(number):
+        if not (7 if plain < 0.5 else 9 if plain < 0.6 else 8) <= digits <= 15 or DATE.match(number) or SSN.fullmatch(number):
             return 0.0
         in_front = before(text, match.start(), 35)
         cues = list(CUES.finditer(in_front))

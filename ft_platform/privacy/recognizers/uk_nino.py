@@ -11,7 +11,7 @@ NINO = re.compile(
     r"(?<![\w-])(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][ -]?\d{2}([ -]?)\d{2}\1\d{2}[ -]?[A-D](?![\w-])",
     re.IGNORECASE,
 )
-CUES = cue("nino", "ni", "national insurance", "ni number", "insurance number")
+CUES = cue("nino|ni|national insurance|ni number|insurance number")
 
 
 class UkNinoRecognizer:

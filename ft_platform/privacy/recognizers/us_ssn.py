@@ -10,8 +10,10 @@ from ft_platform.privacy.spans import Span
 SSN = re.compile(r"(?<![\w.,$-])(?!000|666|9)\d{3}([- .]?)(?!00)\d{2}\1(?!0000)\d{4}(?![\w-]|[.,]\d)")
 ITIN = re.compile(r"(?<![\w.,$-])9\d{2}-(?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9])-\d{4}(?![\w-]|[.,]\d)")
 LAST_FOUR = re.compile(r"(?<![\w.,$-])\d{4}(?![\w-]|[.,]\d)")
-CUES = cue("ssn", r"ss ?#", r"ss no\.?", "ss number", "social security", "social", "sozialversicherungsnummer", "taxpayer", "itin")
-LAST_FOUR_CUE = re.compile(r"last (?:four|4)(?: digits?| numbers?)?(?: of)?(?: my| your| his| her| the)? (?:ssn|social(?: security)?)(?: number| #)?(?: is| are|:)? ?$")
+CUES = cue(r"ssn|ss ?#|ss no\.?|ss number|social security|social|sozialversicherungsnummer|taxpayer|itin")
+LAST_FOUR_CUE = re.compile(
+    r"last (?:four|4)(?: digits?| numbers?)?(?: of)?(?: my| your| his| her| the)? (?:ssn|social(?: security)?)(?: number| #)?(?: is| are|:)? ?$"
+)
 
 
 class UsSsnRecognizer:
@@ -24,7 +26,9 @@ class UsSsnRecognizer:
         spans += [Span(m.start(), m.end(), self.entity, 0.8, "us_ssn") for m in ITIN.finditer(text)]
         lowered = text.lower()
         if "last four" in lowered or "last 4" in lowered:
-            spans += [Span(m.start(), m.end(), self.entity, 0.7, "us_ssn") for m in LAST_FOUR.finditer(text) if LAST_FOUR_CUE.search(before(text, m.start(), 60))]
+            spans += [
+                Span(m.start(), m.end(), self.entity, 0.7, "us_ssn") for m in LAST_FOUR.finditer(text) if LAST_FOUR_CUE.search(before(text, m.start(), 60))
+            ]
         return spans
 
     @staticmethod

@@ -7,7 +7,9 @@ from ft_platform.privacy.spans import Span
 
 WORDS = ("user", "login", "handle", "screen name", "benutzer", "@")
 NAMED = re.compile(
-    r"\b(?:user ?name|user[ _-]?id|login(?: name| id)?|screen ?name|account name|handle|benutzername)\b(\s+(?:is|was|ist)\b\s*:?|\s*[:=])\s*[\"'“`]?(@?[\w][\w.@+-]{2,63})", re.IGNORECASE
+    r"\b(?:user ?name|user[ _-]?id|login(?: name| id)?|screen ?name|account name|handle|benutzername)\b"
+    r"(\s+(?:is|was|ist)\b\s*:?|\s*[:=])\s*[\"'“`]?(@?[\w][\w.@+-]{2,63})",
+    re.IGNORECASE,
 )
 HANDLE = re.compile(r"(?<![\w@./])@[A-Za-z_]\w{2,30}(?![\w@]|\.\w)")
 HANDLE_CUE = re.compile(r"(?:twitter|instagram|insta|telegram|tiktok|github|mastodon|handle|dm|tag|tagged|follow|user|username)\W{1,3}(?:\w+\W{1,2}){0,2}$")

@@ -1,0 +1,30 @@
+"""One text repaired: HTML first (its entities may hide control characters), then Unicode, then white space."""
+
+from ft_platform.cleaning.html_text import html_to_text
+from ft_platform.cleaning.unicode_repair import repair_unicode
+from ft_platform.cleaning.whitespace import normalize_whitespace
+from ft_platform.use_case import Cleaning
+
+KINDS = ("unicode", "html", "whitespace")
+"""Kinds of change, in the order they are listed in the column `changes`."""
+
+
+def repair(text: str, settings: Cleaning, *, keep_indentation: bool = False) -> tuple[str, list[str]]:
+    """The repaired text and the kinds of change, a subset of `KINDS`.
+
+    Args:
+        text: as it came from the source.
+        settings: which repairs are on.
+        keep_indentation: for answers, where indentation is part of what the model learns.
+    """
+    changes = []
+    if settings.strip_html and (plain := html_to_text(text)) != text:
+        text = plain
+        changes.append("html")
+    if settings.fix_unicode and (repaired := repair_unicode(text)) != text:
+        text = repaired
+        changes.append("unicode")
+    if settings.normalize_whitespace and (tidied := normalize_whitespace(text, keep_indentation=keep_indentation)) != text:
+        text = tidied
+        changes.append("whitespace")
+    return text, changes

@@ -1,0 +1,122 @@
+"""Runs every system on the same test records and times it."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from ft_platform import progress
+from ft_platform.evaluation.outputs import LabelOutputs, Outputs, TextOutputs
+from ft_platform.evaluation.records import EvaluationRecords, Side, evaluation_records, side_of
+from ft_platform.evaluation.systems.few_shot import few_shot_prompts
+from ft_platform.evaluation.systems.generation import answer_losses, generate
+from ft_platform.evaluation.systems.label_scoring import label_scores
+from ft_platform.evaluation.systems.majority import majority
+from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
+from ft_platform.models.renderer import Renderer
+from ft_platform.use_case import NamedUseCase
+
+REFERENCE_TOKENS = 1024
+"""The answer loss is taken on at most this many tokens of a reference."""
+
+
+@dataclass
+class Evaluated:
+    """Outputs of systems on the same test records.
+
+    Attributes:
+        records: the test records.
+        outputs: by system, in the order of tables.
+        seconds: by system.
+        info: what a reader wants to know about a system, e.g. the tuned settings of a baseline.
+    """
+
+    records: EvaluationRecords
+    outputs: dict[str, Outputs] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+class Evaluator:
+    """A model with its renderer, ready to answer the test records of a use case.
+
+    Args:
+        splits: columns of a version of `splits`.
+        model, tokenizer: of `base_model.load`, with or without adapter.
+        stage: asset name under which progress is reported.
+    """
+
+    def __init__(self, use_case: NamedUseCase, splits: pa.Table, model: Any, tokenizer: Any, renderer: Renderer, stage: str) -> None:
+        self.use_case, self.model, self.tokenizer, self.renderer, self.stage = use_case, model, tokenizer, renderer, stage
+        self.settings = use_case.settings.evaluation
+        self.classification = use_case.settings.task.kind == "classification"
+        self.train, self.validation = side_of(use_case, splits, "train"), side_of(use_case, splits, "validation")
+        self.records = evaluation_records(use_case, splits, renderer)
+        self.evaluated = Evaluated(self.records)
+        self._done = 0
+        self._total = 0
+
+    @property
+    def test(self) -> Side:
+        return self.records.side
+
+    def base(self) -> Evaluated:
+        """Majority class and TF-IDF + logistic regression (classification), and the base model zero-shot and few-shot."""
+        # Four systems, or two that answer and are scored.
+        self._total = len(self.test) * 4
+        if self.classification:
+            with self._timed("majority") as tick:
+                self._labels("majority", majority(self.train.answers, len(self.test)))
+                tick(len(self.test))
+            with self._timed("tfidf_logreg") as tick:
+                train, validation = (LabelledTexts(side.texts, side.answers) for side in (self.train, self.validation))
+                predicted, chosen = tfidf_logreg(train, validation, self.test.texts)
+                self._labels("tfidf_logreg", predicted)
+                self.evaluated.info["tfidf_logreg"] = chosen
+                tick(len(self.test))
+        with self._timed("base_zero_shot") as tick:
+            self._prompted("base_zero_shot", self.records.prompts, tick)
+        with self._timed("base_few_shot") as tick:
+            prompts = few_shot_prompts(self.renderer, self.tokenizer, self.train, self.test, self.settings)
+            self._prompted("base_few_shot", prompts, tick)
+        return self.evaluated
+
+    def tuned(self) -> Evaluated:
+        """The fine-tuned model with the same prompt as `base_zero_shot`."""
+        self._total = len(self.test) * (1 if self.classification else 2)
+        with self._timed("fine_tuned") as tick:
+            self._prompted("fine_tuned", self.records.prompts, tick)
+        return self.evaluated
+
+    def _prompted(self, system: str, prompts: list[list[int]], tick: Callable[[int], None]) -> None:
+        if self.classification:
+            labels = self.renderer.labels
+            best = label_scores(self.model, prompts, [self.renderer.answer_ids(label) for label in labels], tick).argmax(dim=1).tolist()
+            self._labels(system, [labels[i] for i in best])
+            return
+        rows = len(prompts)
+        answers = generate(self.model, self.tokenizer, prompts, self.renderer.end_of_turn, self.settings.max_new_tokens, tick)
+        references = [self.renderer.answer_ids(reference)[:REFERENCE_TOKENS] for reference in self.test.answers]
+        losses, tokens = answer_losses(self.model, prompts, references, lambda done: tick(rows + done))
+        self.evaluated.outputs[system] = TextOutputs(self.test.answers, answers, losses, tokens)
+
+    def _labels(self, system: str, predicted: list[str]) -> None:
+        labels = sorted({*self.train.answers, *self.test.answers})
+        self.evaluated.outputs[system] = LabelOutputs(labels, self.test.answers, predicted)
+
+    @contextmanager
+    def _timed(self, system: str) -> Iterator[Callable[[int], None]]:
+        """Times a system. The value given reports how many records it has done."""
+        before = self._done
+
+        def tick(done: int) -> None:
+            self._done = before + done
+            progress.report(self.stage, self._done, self._total, "examples", system=system)
+
+        started = time.monotonic()
+        tick(0)
+        yield tick
+        self.evaluated.seconds[system] = round(time.monotonic() - started, 3)

@@ -1,0 +1,180 @@
+"""The fine-tuned model's outputs compared between groups, with Fairlearn's MetricFrame.
+
+Covered: quality and selection rates per sensitive feature, with group sizes and intervals. Not covered: combinations of
+features, groups that the data does not name, and whether a difference is justified; people judge that.
+"""
+
+import json
+import time
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ft_platform.evaluation.files import read_predictions
+from ft_platform.evaluation.inputs import fairness_inputs
+from ft_platform.evaluation.intervals import Figure, interval, resampled_sums
+from ft_platform.evaluation.metric import Metric, metric
+from ft_platform.evaluation.outputs import LabelOutputs
+from ft_platform.evaluation.predictions import rows_of
+from ft_platform.evaluation.scores import FINE_TUNED
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.stages import STAGES
+from ft_platform.use_case import NamedUseCase
+
+NOT_STATED = "not stated"
+GAP_METRIC = {"classification": "accuracy", "generation": "rouge_l"}
+GROUP_METRICS = {"classification": ("accuracy", "macro_f1", "macro_recall"), "generation": ("rouge_l", "answer_loss")}
+
+
+SELECTION = "selection_rate of "
+
+
+def fairness(use_case: NamedUseCase, predictions: pa.Table) -> dict[str, Any]:
+    """Comparison of groups for every sensitive feature.
+
+    A group with fewer than `fairness.min_group_rows` test records has no figures and never counts as fair; records without a
+    value form the group `not stated`.
+
+    Args:
+        predictions: rows of the fine-tuned system (`evaluation.predictions`).
+
+    Returns:
+        `{"test_rows", "gap_metric", "min_group_rows", "max_gap", "features": {feature: {"groups", "differences",
+        "demographic_parity", "status"}}, "gaps": {feature: difference or None}, "within_max_gap"}`. A difference is
+        `{"value", "low", "high", "best", "worst"}`: group with the best minus group with the worst value, with its interval.
+        `status`: `within_max_gap`, `above_max_gap`, or `not_enough_evidence` (fewer than two groups can be compared).
+    """
+    settings = use_case.settings.fairness
+    features = {name: compare_groups(use_case, predictions, name) for name in settings.sensitive_features}
+    gap_metric = GAP_METRIC[use_case.settings.task.kind]
+    return {
+        "test_rows": predictions.num_rows,
+        "gap_metric": gap_metric,
+        "min_group_rows": settings.min_group_rows,
+        "max_gap": settings.max_gap,
+        "features": features,
+        "gaps": {name: found["differences"].get(gap_metric) for name, found in features.items()},
+        "within_max_gap": all(found["status"] == "within_max_gap" for found in features.values()),
+    }
+
+
+def compare_groups(use_case: NamedUseCase, predictions: pa.Table, feature: str) -> dict[str, Any]:
+    """Figures of every group of one feature and the differences between groups with enough evidence."""
+    settings = use_case.settings
+    values = np.array([value or NOT_STATED for value in predictions[f"feature_{feature}"].to_pylist()], dtype=object)
+    sizes = {group: int((values == group).sum()) for group in sorted(set(values))}
+    compared = [group for group, rows in sizes.items() if rows >= settings.fairness.min_group_rows]
+    names = GROUP_METRICS[settings.task.kind]
+    groups: dict[str, Any] = {group: {"rows": rows, "enough_evidence": group in compared} for group, rows in sizes.items()}
+    result: dict[str, Any] = {"groups": groups, "differences": {}, "demographic_parity": None, "status": "not_enough_evidence"}
+    if not compared:
+        return result
+    shown = np.isin(values, compared)
+    frame = _frame(predictions.filter(pa.array(shown)), values[shown], settings.task.kind)
+    resampled = {group: _resampled(use_case, predictions.filter(pa.array(values == group)), number) for number, group in enumerate(compared)}
+    for group in compared:
+        for name in names:
+            groups[group][name] = interval(float(frame.by_group[name][group]), resampled[group][name], settings.evaluation.confidence)
+        rates = [column for column in frame.by_group.columns if column.startswith(SELECTION)]
+        if rates:
+            groups[group]["selection_rate"] = {column.removeprefix(SELECTION): float(frame.by_group[column][group]) for column in rates}
+    if len(compared) < 2:
+        return result
+    result["differences"] = {name: _difference(metric(name), groups, compared, resampled, settings.evaluation.confidence) for name in names}
+    result["demographic_parity"] = _demographic_parity(frame)
+    gap = result["differences"][GAP_METRIC[settings.task.kind]]["value"]
+    result["status"] = "within_max_gap" if gap <= settings.fairness.max_gap else "above_max_gap"
+    return result
+
+
+def _frame(predictions: pa.Table, groups: np.ndarray, kind: str) -> Any:
+    """Fairlearn's MetricFrame; for labels with the selection rate of each label that was predicted or is true."""
+    from functools import partial
+
+    from fairlearn.metrics import MetricFrame, selection_rate
+
+    if kind == "generation":
+        # A frame has one y_pred; figures per record come in as a parameter of each metric.
+        names, unused = GROUP_METRICS[kind], np.zeros(len(groups))
+        values = {name: {"values": predictions[name].to_numpy()} for name in names}
+        return MetricFrame(metrics=dict.fromkeys(names, _mean), y_true=unused, y_pred=unused, sensitive_features=groups, sample_params=values)
+    truth, predicted = np.array(predictions["label"].to_pylist(), dtype=object), np.array(predictions["predicted"].to_pylist(), dtype=object)
+    labels = sorted({*truth, *predicted})
+    quality = {name: partial(_label_metric, name, labels) for name in GROUP_METRICS[kind]}
+    rates = {f"{SELECTION}{label}": partial(selection_rate, pos_label=label) for label in labels}
+    return MetricFrame(metrics={**quality, **rates}, y_true=truth, y_pred=predicted, sensitive_features=groups)
+
+
+def _mean(y_true: Any, y_pred: Any, values: Any) -> float:
+    return float(np.mean(values))
+
+
+def _label_metric(name: str, labels: list[str], y_true: Any, y_pred: Any) -> float:
+    return metric(name).value(LabelOutputs(labels, list(y_true), list(y_pred)))
+
+
+def _resampled(use_case: NamedUseCase, rows: pa.Table, number: int) -> dict[str, np.ndarray]:
+    """Every metric over resamples of one group's records. Groups are drawn independently. Shapes `(samples,)`."""
+    settings = use_case.settings.evaluation
+    seed = [settings.seed, number]
+    if use_case.settings.task.kind == "generation":
+        values = np.stack([rows[name].to_numpy() for name in GROUP_METRICS["generation"]], axis=1)
+        means = resampled_sums(values, settings.bootstrap_samples, seed) / rows.num_rows
+        return {name: means[:, column] for column, name in enumerate(GROUP_METRICS["generation"])}
+    truth, predicted = rows["label"].to_pylist(), rows["predicted"].to_pylist()
+    outputs = LabelOutputs(sorted({*truth, *predicted}), truth, predicted)
+    return {name: (found := metric(name)).score(resampled_sums(found.statistics(outputs), settings.bootstrap_samples, seed)) for name in GROUP_METRICS["classification"]}
+
+
+def _difference(found: Metric, groups: dict[str, Any], compared: list[str], resampled: dict[str, dict[str, np.ndarray]], confidence: float) -> Figure | dict[str, Any]:
+    """Best minus worst group in absolute value. The interval is that of this pair: a maximum over resamples would never hold 0."""
+    ordered = sorted(compared, key=lambda group: (groups[group][found.name]["value"], group), reverse=found.higher_is_better)
+    best, worst = ordered[0], ordered[-1]
+    sign = 1 if found.higher_is_better else -1
+    value = sign * (groups[best][found.name]["value"] - groups[worst][found.name]["value"])
+    draws = sign * (resampled[best][found.name] - resampled[worst][found.name])
+    return {**interval(value, draws, confidence), "best": best, "worst": worst}
+
+
+def _demographic_parity(frame: Any) -> dict[str, Any] | None:
+    """Largest difference between groups in how often a label is predicted, and of which label."""
+    rates = [column for column in frame.by_group.columns if column.startswith(SELECTION)]
+    if not rates:
+        return None
+    differences = frame.difference(method="between_groups")
+    largest = max(rates, key=lambda column: float(differences[column]))
+    return {"value": float(differences[largest]), "label": largest.removeprefix(SELECTION)}
+
+
+def publish_fairness(lake: Lake, use_case: NamedUseCase, evaluation_report: ArtifactVersion) -> ArtifactVersion:
+    """The artifact `fairness_report` of an evaluation: an existing one, or a new one with figures, pictures and a page.
+
+    Args:
+        evaluation_report: a version that passed the gate (`lake.gate.require_usable`).
+    """
+    from ft_platform.reporting.fairness_report import write_fairness_report
+
+    stage = "fairness_report"
+    artifact_id, inputs = fairness_inputs(use_case, evaluation_report)
+    existing = lake.intact_artifact(use_case.name, stage, artifact_id)
+    if existing:
+        return existing
+    started = time.monotonic()
+    found = fairness(use_case, rows_of(read_predictions(lake, evaluation_report), FINE_TUNED))
+    with lake.scratch(use_case.name, stage) as folder:
+        folder.mkdir(parents=True)
+        (folder / "fairness.json").write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_fairness_report(folder, lake, use_case, artifact_id, evaluation_report, found)
+        return lake.publish(
+            use_case.name,
+            stage,
+            artifact_id,
+            folder,
+            parents=[evaluation_report],
+            settings_hash=STAGES[stage].settings_hash(use_case),
+            input_hash=inputs,
+            counts={"test_rows": found["test_rows"], "features": len(found["features"])},
+            info={"within_max_gap": found["within_max_gap"]},
+            seconds=time.monotonic() - started,
+        )

@@ -1,0 +1,23 @@
+"""Files of a published evaluation."""
+
+import io
+import json
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ft_platform.lake import ArtifactVersion, Lake
+
+PREDICTIONS = "predictions.parquet"
+METRICS = "metrics.json"
+
+
+def read_predictions(lake: Lake, evaluation: ArtifactVersion) -> pa.Table:
+    """One row per record and system (`evaluation.predictions`)."""
+    return pq.read_table(io.BytesIO(lake.read_file(evaluation, PREDICTIONS)))
+
+
+def read_metrics(lake: Lake, evaluation: ArtifactVersion) -> dict[str, Any]:
+    """All figures (`evaluation.scores`)."""
+    return json.loads(lake.read_file(evaluation, METRICS))

@@ -1,0 +1,47 @@
+"""What an evaluation depends on. No torch here: the orchestrator asks before it starts a program."""
+
+from pathlib import Path
+from typing import Literal
+
+from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.models.base_model import weights_sha256
+from ft_platform.use_case import NamedUseCase
+
+Which = Literal["base", "tuned"]
+
+
+def evaluation_inputs(
+    use_case: NamedUseCase, which: Which, splits: TableVersion, checkpoint: ArtifactVersion | None = None, base_evaluation: ArtifactVersion | None = None
+) -> tuple[str, str]:
+    """Id of the evaluation that these inputs give, and their hash: content of the parents, settings and code version.
+
+    Args:
+        which: `base` for artifact `base_evaluation`, `tuned` for artifact `evaluation_report`.
+        checkpoint, base_evaluation: needed for `tuned`.
+
+    Raises:
+        ValueError: a parent is missing.
+    """
+    if which == "base":
+        base = Path(use_case.settings.base_model.uri).expanduser()
+        # A folder or file can change under the same name; a pinned package, revision or sha256 cannot.
+        weights = {"base_model": weights_sha256(base)} if base.exists() else {}
+        inputs = input_hash(use_case, "base_evaluation", [splits], **weights)
+        return f"base-{inputs[:12]}", inputs
+    if checkpoint is None or base_evaluation is None:
+        raise ValueError("the evaluation of a fine-tuned model needs its checkpoint and the base evaluation")
+    inputs = input_hash(use_case, "evaluation_report", [splits, base_evaluation, checkpoint])
+    return f"eval-{inputs[:12]}", inputs
+
+
+def fairness_inputs(use_case: NamedUseCase, evaluation_report: ArtifactVersion) -> tuple[str, str]:
+    """Id and hash of the fairness report of an evaluation."""
+    inputs = input_hash(use_case, "fairness_report", [evaluation_report])
+    return f"fair-{inputs[:12]}", inputs
+
+
+def model_card_inputs(use_case: NamedUseCase, checkpoint: ArtifactVersion, evaluation_report: ArtifactVersion, fairness_report: ArtifactVersion) -> tuple[str, str]:
+    """Id and hash of the model card of a checkpoint with its reports. The card quotes the description, so it counts too."""
+    inputs = input_hash(use_case, "model_card", [checkpoint, evaluation_report, fairness_report], description=use_case.settings.description)
+    return f"card-{inputs[:12]}", inputs

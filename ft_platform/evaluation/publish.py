@@ -1,0 +1,148 @@
+"""Evaluations from the splits to the published artifact: `base_evaluation` and `evaluation_report`."""
+
+import json
+import time
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from ft_platform.environment import Environment
+from ft_platform.errors import VersionRefused
+from ft_platform.evaluation.evaluate import Evaluated, Evaluator
+from ft_platform.evaluation.inputs import Which, evaluation_inputs
+from ft_platform.evaluation.files import METRICS, PREDICTIONS, read_metrics, read_predictions
+from ft_platform.evaluation.predictions import outputs_in, predictions_table
+from ft_platform.evaluation.scores import scores
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.models import base_model
+from ft_platform.models.renderer import Renderer, labels_of
+from ft_platform.stages import STAGES
+from ft_platform.use_case import NamedUseCase
+
+def publish_base_evaluation(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion:
+    """The artifact `base_evaluation` of these splits: an existing one, or a new one.
+
+    Args:
+        splits: a version that passed the gate (`lake.gate.require_usable`).
+
+    Raises:
+        BaseModelError, DataError: nothing was published.
+    """
+    stage = "base_evaluation"
+    artifact_id, inputs = evaluation_inputs(use_case, "base", splits)
+    existing = lake.intact_artifact(use_case.name, stage, artifact_id)
+    if existing:
+        return existing
+    started = time.monotonic()
+    evaluator, _ = _evaluator(lake, environment, use_case, splits, stage)
+    evaluated = evaluator.base()
+    figures = _figures(use_case, evaluated, evaluator.model)
+    return _publish(lake, use_case, stage, artifact_id, inputs, [splits], evaluated, figures, started)
+
+
+def publish_evaluation_report(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, checkpoint: ArtifactVersion, base_evaluation: ArtifactVersion
+) -> ArtifactVersion:
+    """The artifact `evaluation_report` of a checkpoint beside the systems of `base_evaluation`: an existing one, or a new one.
+
+    Args:
+        splits, checkpoint, base_evaluation: versions that passed the gate.
+
+    Raises:
+        VersionRefused: checkpoint and evaluation disagree about renderer, base model or test records.
+        BaseModelError, DataError: nothing was published.
+    """
+    from ft_platform.models.adapter import with_adapter
+
+    stage = "evaluation_report"
+    artifact_id, inputs = evaluation_inputs(use_case, "tuned", splits, checkpoint, base_evaluation)
+    existing = lake.intact_artifact(use_case.name, stage, artifact_id)
+    if existing:
+        return existing
+    started = time.monotonic()
+    evaluator, weights = _evaluator(lake, environment, use_case, splits, stage)
+    require_same_rendering(json.loads(lake.read_file(checkpoint, "training.json")), evaluator.renderer, weights, checkpoint)
+    with lake.local_copy(checkpoint) as folder:
+        evaluator.model = with_adapter(evaluator.model, folder)
+        tuned = evaluator.tuned()
+    base = read_metrics(lake, base_evaluation)
+    labels = sorted({*evaluator.train.answers, *evaluator.test.answers}) if evaluator.classification else []
+    outputs = outputs_in(read_predictions(lake, base_evaluation), tuned.records.side, labels)
+    merged = Evaluated(tuned.records, {**outputs, **tuned.outputs}, {**base["seconds"], **tuned.seconds}, base["info"])
+    figures = _figures(use_case, merged, evaluator.model)
+    return _publish(lake, use_case, stage, artifact_id, inputs, [splits, base_evaluation, checkpoint], merged, figures, started)
+
+
+def require_same_rendering(training: dict[str, Any], renderer: Renderer, weights_sha256: str, checkpoint: ArtifactVersion) -> None:
+    """Raises VersionRefused if a checkpoint was trained with another renderer or base model than it would be evaluated with."""
+    expected = {"renderer": training["renderer_hash"], "base model": training["base_model"]["sha256"]}
+    found = {"renderer": renderer.hash, "base model": weights_sha256}
+    for what, value in expected.items():
+        if found[what] != value:
+            raise VersionRefused(
+                f"checkpoint {checkpoint.id} was trained with {what} {value[:12]}, but this evaluation would use {found[what][:12]}",
+                f"Train again: ft run {checkpoint.use_case}",
+            )
+
+
+def _evaluator(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, stage: str) -> tuple[Evaluator, str]:
+    """The base model ready to evaluate, and the sha256 of its weights."""
+    lake.verify_table(splits)
+    table = lake.read_table(splits)
+    resolved = base_model.resolve(use_case.settings.base_model, environment.cache_path)
+    model, tokenizer = base_model.load(resolved, use_case.settings.base_model.dtype)
+    renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table))
+    return Evaluator(use_case, table, model, tokenizer, renderer, stage), resolved.weights_sha256
+
+
+def _figures(use_case: NamedUseCase, evaluated: Evaluated, model: Any) -> dict[str, Any]:
+    import torch
+
+    return {
+        **scores(evaluated.outputs, use_case.settings.task, use_case.settings.evaluation),
+        "left_out": evaluated.records.left_out,
+        "seconds": evaluated.seconds,
+        "info": evaluated.info,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": str(model.device),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _publish(
+    lake: Lake,
+    use_case: NamedUseCase,
+    stage: str,
+    artifact_id: str,
+    inputs: str,
+    parents: list[TableVersion | ArtifactVersion],
+    evaluated: Evaluated,
+    figures: dict[str, Any],
+    started: float,
+) -> ArtifactVersion:
+    from ft_platform.reporting.evaluation_report import write_pictures, write_report
+
+    with lake.scratch(use_case.name, stage) as folder:
+        folder.mkdir(parents=True)
+        pq.write_table(predictions_table(use_case, evaluated.records.side, evaluated.outputs), folder / PREDICTIONS)
+        (folder / METRICS).write_text(json.dumps(figures, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_pictures(folder, figures, use_case)
+        if stage == "evaluation_report":
+            write_report(folder, lake, use_case, artifact_id, parents, figures)
+        return lake.publish(
+            use_case.name,
+            stage,
+            artifact_id,
+            folder,
+            parents=parents,
+            settings_hash=STAGES[stage].settings_hash(use_case),
+            input_hash=inputs,
+            counts={"test_rows": figures["test_rows"], "left_out": figures["left_out"]},
+            info={"metrics": _main_values(figures)},
+            seconds=time.monotonic() - started,
+        )
+
+
+def _main_values(figures: dict[str, Any]) -> dict[str, float]:
+    """Scores of the last system, the one the artifact is about."""
+    return {name: f["value"] for name, f in list(figures["systems"].values())[-1].items()}

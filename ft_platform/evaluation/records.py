@@ -1,0 +1,93 @@
+"""The records of an evaluation: the test split, and the other two for baselines and examples."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ft_platform.errors import DataError
+from ft_platform.models.renderer import AnswerTooLong, Renderer
+from ft_platform.records import answers, user_texts
+from ft_platform.use_case import NamedUseCase
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the split, ordered by record id.
+
+    Attributes:
+        rows: columns of `splits`.
+        texts: the user's words per record.
+        answers: label or reference answer per record.
+    """
+
+    rows: pa.Table
+    texts: list[str]
+    answers: list[str]
+
+    def __len__(self) -> int:
+        return self.rows.num_rows
+
+    def messages(self) -> list[list[dict[str, str]]]:
+        return self.rows["messages"].to_pylist()
+
+    def take(self, places: list[int]) -> "Side":
+        return Side(self.rows.take(pa.array(places, pa.int64())), [self.texts[i] for i in places], [self.answers[i] for i in places])
+
+
+def side_of(use_case: NamedUseCase, splits: pa.Table, name: str) -> Side:
+    """Records of a side that have an answer."""
+    rows = splits.filter(pc.field("split") == name).sort_by("record_id")
+    found = rows["label"].to_pylist() if use_case.settings.task.kind == "classification" else answers(rows["messages"])
+    side = Side(rows, user_texts(rows["messages"]), [a or "" for a in found])
+    return side.take([i for i, answer in enumerate(side.answers) if answer.strip()])
+
+
+@dataclass(frozen=True)
+class EvaluationRecords:
+    """The test records every system answers.
+
+    Attributes:
+        side: the records.
+        prompts: zero-shot prompt of each, as token ids.
+        left_out: reason -> test records that no system answers.
+    """
+
+
+    side: Side
+    prompts: list[list[int]]
+    left_out: dict[str, int]
+
+
+def evaluation_records(use_case: NamedUseCase, splits: pa.Table, renderer: Renderer) -> EvaluationRecords:
+    """The seeded choice of at most `evaluation.max_test_rows` test records whose prompt fits into `evaluation.max_prompt_tokens`.
+
+    Raises:
+        DataError: there is none.
+    """
+    settings = use_case.settings.evaluation
+    in_split = int(pc.sum(pc.equal(splits["split"], "test")).as_py() or 0)
+    side = side_of(use_case, splits, "test")
+    left_out = {"no_answer": in_split - len(side)}
+    if settings.max_test_rows and len(side) > settings.max_test_rows:
+        chosen = np.random.default_rng(settings.seed).permutation(len(side))[: settings.max_test_rows]
+        left_out["not_sampled"] = len(side) - settings.max_test_rows
+        side = side.take(sorted(chosen.tolist()))
+    prompts, fitting = [], []
+    for place, messages in enumerate(side.messages()):
+        try:
+            prompts.append(renderer.prompt_ids(messages, settings.max_prompt_tokens))
+            fitting.append(place)
+        except AnswerTooLong:
+            left_out["prompt_too_long"] = left_out.get("prompt_too_long", 0) + 1
+    if not fitting:
+        raise DataError(
+            f"{use_case.name} has no test record to evaluate on: {in_split} in the test split, left out {left_out}",
+            "Check splits.test_fraction and evaluation.max_prompt_tokens",
+        )
+    return EvaluationRecords(side.take(fitting), prompts, {reason: count for reason, count in left_out.items() if count})
+
+
+
+

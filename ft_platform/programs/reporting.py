@@ -1,0 +1,179 @@
+"""What every program does around its work: prepares the process, reads its orders, reports progress, result and failure.
+
+Started by a compute back end it talks Dagster Pipes; started by hand it reads `--use-case` and writes to the terminal.
+Messages: `{"progress": Update}`, `{"artifact": ..., ...}` at the end, or `{"failed": {"type", "message", "next_step"}}`.
+No message holds a record's text: of an unexpected exception only type and place are passed on.
+"""
+
+import argparse
+import ctypes
+import json
+import logging
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ft_platform import progress
+from ft_platform.environment import Environment, load_environment
+from ft_platform.errors import FtError
+from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.versions import from_dict
+from ft_platform.use_case import NamedUseCase, UseCase
+
+PROGRESS_SECONDS = 1.0
+LOG_SECONDS = 10.0
+PR_SET_PDEATHSIG = 1
+M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
+
+
+def prepare_process() -> None:
+    """Settings that must be made before torch is imported.
+
+    PASSIVE: with another busy process, two spinning OpenMP threads fall to a few tokens per second. mallopt: without it,
+    every large tensor is a fresh mapping whose pages fault in again (10 to 40 % of a training step). Parent-death signal: a
+    killed run worker must not leave a second trainer behind.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads()))
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    if sys.platform == "linux":
+        if "DAGSTER_PIPES_CONTEXT" in os.environ:  # started by hand, it may outlive the shell
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc = ctypes.CDLL(None, use_errno=True)
+        if hasattr(libc, "mallopt"):
+            libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
+            libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
+
+
+def threads() -> int:
+    """CPU threads of this program: `FT_THREADS`, by default all cores it may use."""
+    return int(os.environ.get("FT_THREADS") or 0) or len(os.sched_getaffinity(0))
+
+
+def pin_threads() -> None:
+    """Fixes torch's threads: their number changes results in the last bits."""
+    import torch
+
+    torch.set_num_threads(threads())
+
+
+class Program:
+    """One run of a program.
+
+    Attributes:
+        use_case: what to work on.
+        environment, lake: where.
+        extras: orders of the back end, e.g. version handles.
+        log: logger whose lines reach the Dagster UI.
+    """
+
+    def __init__(self, name: str, use_case: NamedUseCase, extras: Mapping[str, Any], pipes: Any | None) -> None:
+        self.name, self.use_case, self.extras, self._pipes = name, use_case, extras, pipes
+        self.environment: Environment = load_environment()
+        self.lake = Lake(self.environment.lake_uri, self.environment.storage_options())
+        self.log: logging.Logger = pipes.log if pipes else logging.getLogger(f"ft_platform.{name}")
+        self._progress_at = self._log_at = 0.0
+
+    def table(self, name: str) -> TableVersion | None:
+        """The version of a table that the back end handed over; by hand, the newest."""
+        if name in self.extras:
+            version = from_dict(self.extras[name])
+            assert isinstance(version, TableVersion)
+            return version
+        return self.lake.latest(self.use_case.name, name)
+
+    def finish(self, **values: Any) -> None:
+        """Reports the result, JSON values only."""
+        self._send(values)
+        if self._pipes is None:
+            print(json.dumps(values, indent=1, default=str))
+
+    def _send(self, payload: Mapping[str, Any]) -> None:
+        if self._pipes is not None:
+            self._pipes.report_custom_message(payload)
+
+    def on_progress(self, update: progress.Update) -> None:
+        """Passes progress on about once a second, and a line for the log every ten."""
+        now, is_last = time.monotonic(), update.total is not None and update.done >= update.total
+        if is_last or now - self._progress_at >= PROGRESS_SECONDS:
+            self._progress_at = now
+            self._send({"progress": update.to_dict()})
+        if is_last or now - self._log_at >= LOG_SECONDS:
+            self._log_at = now
+            figures = " ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in update.fields.items())
+            self.log.info(f"{update.stage}: {update.done}/{update.total or '?'} {update.unit} {figures}".rstrip())
+
+    def fail(self, error: BaseException) -> None:
+        """Reports a failure with its reason and next step."""
+        failed = described(error)
+        self._send({"failed": failed})
+        print(f"{self.name} failed: {failed['message']} {failed['next_step']}".strip(), file=sys.stderr)
+
+
+def described(error: BaseException) -> dict[str, str]:
+    """Type, message and next step of a failure; of an unexpected one only type and place, since its text may quote a record."""
+    if isinstance(error, FtError):
+        return {"type": type(error).__name__, "message": error.message, "next_step": error.next_step}
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno} {frames[-1].name}" if frames else "?"
+    reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+    return {
+        "type": "TrainingFailed",
+        "message": f"the program ended with {type(error).__name__}{reason} at {place}; nothing was published",
+        "next_step": "Run the step again; if it fails again, report this place",
+    }
+
+
+@contextmanager
+def program(name: str) -> Iterator[Program]:
+    """Runs the block as a program; a failure inside is reported and ends the process with exit code 1.
+
+    Args:
+        name: of the program, e.g. `train`.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("ft_platform").setLevel(logging.INFO)
+    from dagster_pipes import PipesEnvVarParamsLoader, open_dagster_pipes
+
+    pipes = open_dagster_pipes() if PipesEnvVarParamsLoader().is_dagster_pipes_process() else None
+    running: Program | None = None
+    try:
+        use_case, extras = _from_pipes(pipes) if pipes else _from_command_line(name)
+        running = Program(name, use_case, extras, pipes)
+        with progress.listening(running.on_progress):
+            yield running
+    except (Exception, KeyboardInterrupt) as error:
+        if running is not None:
+            running.fail(error)
+        else:
+            failed = described(error)
+            if pipes is not None:
+                pipes.report_custom_message({"failed": failed})
+            print(f"{name} failed: {failed['message']} {failed['next_step']}".strip(), file=sys.stderr)
+        raise SystemExit(1) from None
+    finally:
+        if pipes is not None:
+            pipes.close()
+
+
+def _from_pipes(pipes: Any) -> tuple[NamedUseCase, Mapping[str, Any]]:
+    extras = pipes.extras
+    return NamedUseCase(name=extras["use_case"], settings=UseCase.model_validate(extras["settings"])), extras
+
+
+def _from_command_line(name: str) -> tuple[NamedUseCase, Mapping[str, Any]]:
+    from ft_platform.use_case_file import load_use_case, use_case_folder
+
+    parser = argparse.ArgumentParser(prog=f"python -m ft_platform.programs.{name}")
+    parser.add_argument("--use-case", required=True, help="name of the use case; the newest version of its tables is used")
+    arguments, _ = parser.parse_known_args()
+    return load_use_case(use_case_folder(load_environment().defs, arguments.use_case)), {}

@@ -1,0 +1,24 @@
+"""Trains the adapter of a use case: `python -m ft_platform.programs.train`, started by a compute back end or by hand."""
+
+from ft_platform.programs.reporting import pin_threads, prepare_process, program
+
+
+def main() -> None:
+    """Refuses unusable splits, trains unless the checkpoint exists, publishes it and reports it."""
+    prepare_process()
+    from ft_platform.errors import VersionRefused
+    from ft_platform.lake.gate import require_usable
+    from ft_platform.training.trainer import checkpoint_for
+
+    with program("train") as running:
+        splits = running.table("splits")
+        if splits is None:
+            raise VersionRefused(f"{running.use_case.name} has no splits", f"Run: ft run {running.use_case.name}")
+        require_usable(running.lake, running.use_case, splits)
+        pin_threads()
+        result = checkpoint_for(running.lake, running.environment, running.use_case, splits, running.log)
+        running.finish(artifact=result.checkpoint.to_dict(), trained=not result.reused, metrics=result.metrics, tracking=result.tracking)
+
+
+if __name__ == "__main__":
+    main()

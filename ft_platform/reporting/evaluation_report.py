@@ -1,0 +1,87 @@
+"""The evaluation report: one HTML file with every system's figures, the funnel, the course of training, limits and lineage."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ft_platform.evaluation.metric import Metric, metrics_of
+from ft_platform.evaluation.systems import TITLES
+from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.store import now
+from ft_platform.lake.versions import Version
+from ft_platform.reporting import plots
+from ft_platform.reporting.funnel import funnel_of
+from ft_platform.reporting.html import page
+from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.reporting.verdict import limits, verdicts
+from ft_platform.use_case import NamedUseCase
+
+REPORT = "report.html"
+
+
+def write_pictures(folder: Path, figures: Mapping[str, Any], use_case: NamedUseCase) -> None:
+    """`systems.png`; for labels also `per_class.png` and `confusion_matrix.png` of the last system."""
+    main = metrics_of(use_case.settings.task.kind)[0]
+    (folder / "systems.png").write_bytes(plots.systems_plot(figures["systems"], main.name, main.title))
+    if figures["confusion"]:
+        systems = list(figures["confusion"])
+        (folder / "confusion_matrix.png").write_bytes(plots.confusion_matrix_plot(figures["labels"], figures["confusion"][systems[-1]]))
+        (folder / "per_class.png").write_bytes(plots.per_label_plot(figures["per_class"], systems[-3:]))
+
+
+def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, parents: Sequence[Version], figures: Mapping[str, Any]) -> None:
+    """`report.html` and `funnel.png`, from the figures and the manifests of `parents`."""
+    settings = use_case.settings
+    metrics = metrics_of(settings.task.kind)
+    manifests = manifests_behind(lake, parents)
+    funnel = funnel_of(manifests)
+    (folder / "funnel.png").write_bytes(plots.funnel_plot(funnel))
+    checkpoint = next(p for p in parents if isinstance(p, ArtifactVersion) and p.name == "adapter_checkpoint")
+    pictures = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))}
+    has_curve = "loss_curve.png" in manifests["adapter_checkpoint"].files
+    text = page(
+        "evaluation_report.html",
+        title=f"Evaluation of {use_case.name}",
+        use_case=use_case.name,
+        description=settings.description,
+        owner=settings.owners.accountable,
+        artifact_id=artifact_id,
+        written_at=now(),
+        verdicts=verdicts(figures, metrics[0]),
+        test_rows=figures["test_rows"],
+        confidence=settings.evaluation.confidence,
+        bootstrap_samples=settings.evaluation.bootstrap_samples,
+        systems=metric_table(figures["systems"], metrics),
+        differences=metric_table(figures["differences"], metrics),
+        per_class=[{"label": label, **row} for label, row in figures["per_class"].get("fine_tuned", {}).items()],
+        funnel=funnel,
+        left_out=figures["left_out"],
+        training=training_sentence(json.loads(lake.read_file(checkpoint, "training.json"))),
+        limits=limits(figures, metrics[0], settings.evaluation, EXAMPLE_TOKENS),
+        times=[*((row["stage"], row["seconds"]) for row in lineage_rows(manifests)), *((TITLES.get(s, s), t) for s, t in figures["seconds"].items())],
+        lineage=lineage_rows(manifests),
+        pictures={**pictures, "loss_curve": lake.read_file(checkpoint, "loss_curve.png") if has_curve else None},
+    )
+    (folder / REPORT).write_text(text, encoding="utf-8")
+
+
+def metric_table(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metrics: Sequence[Metric]) -> dict[str, Any]:
+    """Head and cells of a table of systems, the best value of each metric marked."""
+    best = {m.name: (max if m.higher_is_better else min)((found[m.name]["value"] for found in systems.values()), default=None) for m in metrics}
+    rows = [
+        {"title": TITLES.get(system, system), "cells": [{**found[m.name], "best": found[m.name]["value"] == best[m.name]} for m in metrics]}
+        for system, found in systems.items()
+    ]
+    return {"metrics": [{"title": m.title, "higher_is_better": m.higher_is_better} for m in metrics], "rows": rows}
+
+
+def training_sentence(training: Mapping[str, Any]) -> str:
+    """What was trained, from a checkpoint's `training.json`."""
+    metrics, settings, base = training["metrics"], training["training"], training["base_model"]
+    stopped = "stopped early by validation loss" if training["stopped_early"] else "all planned steps"
+    return (
+        f"LoRA of rank {settings['rank']} on {base['uri']} (weights {base['sha256'][:12]}), {metrics['steps']} optimizer steps ({stopped}), "
+        f"adapter of step {metrics['best_step']} kept. Validation loss {metrics['validation_loss_before']:.3f} before, {metrics['validation_loss']:.3f} after."
+    )

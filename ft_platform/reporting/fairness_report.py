@@ -1,0 +1,83 @@
+"""The fairness report: pictures and one HTML file from the figures of `evaluation.fairness`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ft_platform.evaluation.metric import metric
+from ft_platform.lake import Lake
+from ft_platform.lake.store import now
+from ft_platform.lake.versions import Version
+from ft_platform.reporting.html import number, page
+from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.reporting.plots import groups_plot
+from ft_platform.use_case import NamedUseCase
+
+MOST_GROUPS = 40
+"""Groups shown in tables and pictures, the largest ones; fairness.json has all."""
+
+
+def write_fairness_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, evaluation: Version, found: Mapping[str, Any]) -> None:
+    """`groups_<feature>.png` for each feature, and `report.html`."""
+    gap_metric = metric(found["gap_metric"])
+    pictures = {}
+    for name, feature in found["features"].items():
+        pictures[name] = groups_plot(name, largest_groups(feature["groups"]), gap_metric.name, gap_metric.title)
+        (folder / f"groups_{name}.png").write_bytes(pictures[name])
+    text = page(
+        "fairness_report.html",
+        title=f"Fairness of {use_case.name}",
+        use_case=use_case.name,
+        artifact_id=artifact_id,
+        written_at=now(),
+        found=found,
+        features=[{"name": name, "sentence": sentence(name, feature, found), **feature_tables(feature)} for name, feature in found["features"].items()],
+        confidence=use_case.settings.evaluation.confidence,
+        lineage=lineage_rows(manifests_behind(lake, [evaluation])),
+        pictures=pictures,
+    )
+    (folder / "report.html").write_text(text, encoding="utf-8")
+
+
+def largest_groups(groups: Mapping[str, Any]) -> dict[str, Any]:
+    """Groups by size, the largest first."""
+    return dict(sorted(groups.items(), key=lambda item: (-item[1]["rows"], item[0]))[:MOST_GROUPS])
+
+
+def sentence(name: str, feature: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """What the figures of one feature say in words: `{"good", "text"}`."""
+    title = metric(found["gap_metric"]).title
+    if feature["status"] == "not_enough_evidence":
+        return {"good": False, "text": f"{name}: not enough evidence. Fewer than two groups have {found['min_group_rows']} test records; nothing can be said about fairness."}
+    gap = feature["differences"][found["gap_metric"]]
+    within = feature["status"] == "within_max_gap"
+    text = f"{name}: {title} differs by {number(gap['value'])} ({number(gap['low'])} to {number(gap['high'])}) between {gap['best']} (best) and {gap['worst']} (worst), {'within' if within else 'above'} the limit of {number(found['max_gap'])}."
+    if within and gap["high"] > found["max_gap"]:
+        text += " The interval reaches above the limit: more test records are needed to be sure."
+    small = [group for group, row in feature["groups"].items() if not row["enough_evidence"]]
+    if small:
+        text += f" Groups without enough evidence: {len(small)}, with {sum(feature['groups'][group]['rows'] for group in small)} test records in all."
+    return {"good": within, "text": text}
+
+
+def feature_tables(feature: Mapping[str, Any]) -> dict[str, Any]:
+    """Rows of the group table, of the difference table and of the selection rates."""
+    groups = largest_groups(feature["groups"])
+    names = list(feature["differences"]) or next((_figures(row) for row in groups.values() if row["enough_evidence"]), [])
+    head = [metric(name) for name in names]
+    rows = [{"group": group, "rows": row["rows"], "enough": row["enough_evidence"], "cells": [row[m.name] for m in head] if row["enough_evidence"] else []} for group, row in groups.items()]
+    rated = {group: row["selection_rate"] for group, row in groups.items() if "selection_rate" in row}
+    labels = list(next(iter(rated.values()))) if rated else []
+    return {
+        "metrics": [{"title": m.title, "higher_is_better": m.higher_is_better} for m in head],
+        "rows": rows,
+        "hidden": len(feature["groups"]) - len(groups),
+        "differences": [{"title": metric(name).title, **difference} for name, difference in feature["differences"].items()],
+        "parity": feature["demographic_parity"],
+        "rate_groups": list(rated),
+        "rates": [{"label": label, "cells": [rates[label] for rates in rated.values()]} for label in labels],
+    }
+
+
+def _figures(row: Mapping[str, Any]) -> list[str]:
+    return [name for name, value in row.items() if isinstance(value, Mapping) and "low" in value]

@@ -1,0 +1,138 @@
+"""The model card: a page for people who decide, in Hugging Face's format (README.md with YAML metadata) and as HTML.
+
+Format: https://huggingface.co/docs/hub/model-cards and the metadata specification linked there.
+"""
+
+import html
+import json
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from ft_platform.evaluation.files import read_metrics
+from ft_platform.evaluation.inputs import model_card_inputs
+from ft_platform.evaluation.metric import metrics_of
+from ft_platform.evaluation.systems import TITLES
+from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.store import now
+from ft_platform.reporting.evaluation_report import metric_table, training_sentence
+from ft_platform.reporting.fairness_report import sentence
+from ft_platform.reporting.funnel import funnel_of
+from ft_platform.reporting.html import TEMPLATES, number, page, percent
+from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.reporting.plots import funnel_plot
+from ft_platform.reporting.verdict import limits, verdicts
+from ft_platform.stages import STAGES
+from ft_platform.use_case import NamedUseCase
+
+STAGE = "model_card"
+HUB_METRICS = {"accuracy": "accuracy", "macro_precision": "precision", "macro_recall": "recall", "macro_f1": "f1", "rouge_l": "rouge", "chrf": "chrf", "perplexity": "perplexity"}
+"""Our metric -> metric id of the hub. `answer_loss` has none."""
+
+HUB_LICENCES = {"apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc0-1.0", "gpl-3.0", "openrail", "llama3", "gemma"}
+ROLES = {"accountable": "Accountable", "data_engineering": "Data engineering", "data_science": "Data science", "domain_expert": "Domain expert", "compliance": "Compliance"}
+
+
+def publish_model_card(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, evaluation: ArtifactVersion, fairness: ArtifactVersion) -> ArtifactVersion:
+    """The artifact `model_card` of a checkpoint with its reports: an existing one, or a new one.
+
+    Args:
+        checkpoint, evaluation, fairness: versions that passed the gate (`lake.gate.require_usable`).
+    """
+    artifact_id, inputs = model_card_inputs(use_case, checkpoint, evaluation, fairness)
+    existing = lake.intact_artifact(use_case.name, STAGE, artifact_id)
+    if existing:
+        return existing
+    started = time.monotonic()
+    values = card_values(lake, use_case, checkpoint, evaluation, fairness)
+    with lake.scratch(use_case.name, STAGE) as folder:
+        folder.mkdir(parents=True)
+        (folder / "README.md").write_text(readme(values), encoding="utf-8")
+        (folder / "model_card.html").write_text(page("model_card.html", title=f"Model card of {use_case.name}", pictures={"funnel": funnel_plot(values["funnel"])}, **values), encoding="utf-8")
+        return lake.publish(
+            use_case.name,
+            STAGE,
+            artifact_id,
+            folder,
+            parents=[checkpoint, evaluation, fairness],
+            settings_hash=STAGES[STAGE].settings_hash(use_case),
+            input_hash=inputs,
+            counts={"test_rows": values["test_rows"]},
+            seconds=time.monotonic() - started,
+        )
+
+
+def card_values(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, evaluation: ArtifactVersion, fairness: ArtifactVersion) -> dict[str, Any]:
+    """Everything a card says, for both templates."""
+    settings = use_case.settings
+    figures = read_metrics(lake, evaluation)
+    groups = json.loads(lake.read_file(fairness, "fairness.json"))
+    training = json.loads(lake.read_file(checkpoint, "training.json"))
+    manifests = manifests_behind(lake, [checkpoint, evaluation, fairness])
+    metrics = metrics_of(settings.task.kind)
+    return {
+        "use_case": use_case.name,
+        "description": settings.description,
+        "checkpoint_id": checkpoint.artifact_id,
+        "written_at": now(),
+        "release": settings.release,
+        "purpose": settings.governance.purpose,
+        "data_licence": settings.governance.licence,
+        "instruction": settings.task.instruction,
+        "labels": training["labels"],
+        "training": training_sentence(training),
+        "training_rows": manifests["adapter_checkpoint"].counts.get("train", {}).get("rows"),
+        "verdicts": verdicts(figures, metrics[0]),
+        "systems": metric_table(figures["systems"], metrics),
+        "test_rows": figures["test_rows"],
+        "confidence": settings.evaluation.confidence,
+        "fairness": [sentence(name, feature, groups) for name, feature in groups["features"].items()],
+        "limits": limits(figures, metrics[0], settings.evaluation, EXAMPLE_TOKENS),
+        "funnel": funnel_of(manifests),
+        "lineage": lineage_rows(manifests),
+        "owners": [(title, settings.owners.of(role)) for role, title in ROLES.items()],
+        "front_matter": front_matter(use_case, figures, training),
+    }
+
+
+def front_matter(use_case: NamedUseCase, figures: Mapping[str, Any], training: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata of the hub: base model, licence, tags and the fine-tuned model's scores as `model-index`."""
+    settings = use_case.settings
+    found = figures["systems"]["fine_tuned"]
+    scores = [{"type": HUB_METRICS[name], "name": metric.title, "value": round(found[name]["value"], 6)} for metric in metrics_of(settings.task.kind) if (name := metric.name) in HUB_METRICS]
+    task = {"type": "text-generation", "name": "Classification by generation of the label" if settings.task.kind == "classification" else "Text generation"}
+    dataset = {"name": f"{use_case.name} test split", "type": use_case.name, "split": "test"}
+    licence = settings.release.licence
+    known = licence.lower() in HUB_LICENCES
+    return {
+        "base_model": training["base_model"]["uri"],
+        "library_name": "peft",
+        "pipeline_tag": "text-generation",
+        "license": licence.lower() if known else "other",
+        **({} if known else {"license_name": licence}),
+        "tags": ["lora", "fine-tuned", settings.task.kind, use_case.name],
+        "metrics": sorted({score["type"] for score in scores}),
+        "model-index": [{"name": use_case.name, "results": [{"task": task, "dataset": dataset, "metrics": scores}]}],
+    }
+
+
+def readme(values: Mapping[str, Any]) -> str:
+    """README.md. Every value is escaped, so that a label cannot act as markup."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=False, finalize=plain_markdown, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"number": number, "percent": percent, "short_hash": lambda text: text[:12]}
+    head = yaml.safe_dump(values["front_matter"], sort_keys=False, allow_unicode=True)
+    return f"---\n{head}---\n\n{environment.get_template('model_card.md').render(**values)}"
+
+
+def plain_markdown(value: Any) -> Any:
+    """A value as text that Markdown and HTML leave alone, on one line."""
+    if not isinstance(value, str):
+        return value
+    flat = html.escape(re.sub(r"\s+", " ", value), quote=False)
+    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", flat)

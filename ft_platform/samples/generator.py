@@ -1,0 +1,68 @@
+"""Turns `sample://complaints?rows=1600&seed=7` into a file, once, and its ground truth beside it."""
+
+import hashlib
+import json
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from fsspec.implementations.local import LocalFileSystem
+
+from ft_platform.errors import SourceError
+from ft_platform.lake.files import write_bytes
+
+ENDINGS = {"complaints": "csv", "support": "json"}
+"""Samples there are, each a module of this package, and the format of their file."""
+DEFAULT_SEED = 7
+MIN_ROWS, MAX_ROWS = 100, 1_000_000
+
+
+def sample_file(uri: str, folder: Path) -> Path:
+    """The file of a sample, generated at first use. Equal URIs and code give the same bytes.
+
+    Raises:
+        SourceError: no such sample, or wrong parameters.
+    """
+    name, rows, seed = _parsed(uri)
+    path = folder / f"{name}-{rows}-{seed}-{_code_version()}.{ENDINGS[name]}"
+    if not (path.exists() and truth_file(path).exists()):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        text, truth = _module(name).generate(rows, seed)
+        # The truth first: a sample that is there has one.
+        write_bytes(LocalFileSystem(), str(truth_file(path)), json.dumps(truth, ensure_ascii=False, indent=1).encode())
+        write_bytes(LocalFileSystem(), str(path), text.encode())
+    return path
+
+
+def truth_file(sample: Path) -> Path:
+    return sample.with_suffix(".truth.json")
+
+
+def _parsed(uri: str) -> tuple[str, int, int]:
+    parts = urlsplit(uri)
+    if parts.netloc not in ENDINGS:
+        raise SourceError(f"source.uri {uri}: there is no sample {parts.netloc!r}", f"Use one of {', '.join(f'sample://{name}' for name in ENDINGS)}")
+    values = dict(parse_qsl(parts.query, keep_blank_values=True))
+    wrong = sorted(set(values) - {"rows", "seed"}) + [k for k, v in values.items() if k in ("rows", "seed") and not v.isdecimal()]
+    rows, seed = (
+        int(values[k]) if values.get(k, "").isdecimal() else default for k, default in (("rows", _module(parts.netloc).DEFAULT_ROWS), ("seed", DEFAULT_SEED))
+    )
+    if wrong or not MIN_ROWS <= rows <= MAX_ROWS:
+        raise SourceError(
+            f"source.uri {uri}: expected rows ({MIN_ROWS} to {MAX_ROWS}) and seed, whole numbers, got {parts.query!r}",
+            "For example sample://complaints?rows=2400&seed=7",
+        )
+    return parts.netloc, rows, seed
+
+
+def _module(name: str) -> Any:
+    return import_module(f"ft_platform.samples.{name}")
+
+
+@cache
+def _code_version() -> str:
+    """Changes with the generator: another version of it must not pass for the same file."""
+    files = sorted(p for p in Path(__file__).parent.iterdir() if p.suffix in (".py", ".yaml") and p.name != "truth.py")
+    return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:8]

@@ -1,0 +1,1 @@
+"""Records divided into train, validation and test, related records together, and an independent look for leaks."""

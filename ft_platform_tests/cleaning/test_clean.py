@@ -1,0 +1,177 @@
+import hashlib
+import json
+import random
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import yaml
+
+from ft_platform.cleaning import clean as clean_module
+from ft_platform.cleaning.clean import clean
+from ft_platform.errors import DataError
+from ft_platform.progress import Update, listening
+from ft_platform.records import StageResult, cleaned_schema, user_texts
+from ft_platform_tests.tables import raw, use_case
+
+LETTER = "The bank charged me a fee of thirty dollars on my checking account although the balance never went below zero in May and I want it back"
+
+
+def removed(result: StageResult) -> list[tuple]:
+    return [tuple(row.values()) for row in result.removed.to_pylist()]
+
+
+def test_texts_and_answers_are_repaired_and_each_change_is_named() -> None:
+    case = use_case("generation")
+    records = raw(case, ["<p>My  cafÃ© &amp; bar</p>", "nothing to do here"], ["He said:  naïve\u200b!", "fine"])
+    result = clean(case, records)
+    assert result.kept.schema == cleaned_schema(case)
+    first, second = result.kept.to_pylist()
+    assert [m["content"] for m in first["messages"]] == ["My café & bar", "He said: naïve!"]
+    assert first["changes"] == ["unicode", "html", "whitespace"] and second["changes"] == []
+    assert first["text_characters"] == len("My café & bar")
+    counts = {"changed_unicode": 1, "changed_html": 1, "changed_whitespace": 1, "changed_rows": 1}
+    assert {name: result.counts[name] for name in counts} == counts
+
+
+def test_hashes_are_over_the_texts_before_and_after() -> None:
+    case = use_case()
+    changed, same = clean(case, raw(case, ["a  changed text", "an unchanged text"], label=["x", "y"])).kept.to_pylist()
+    assert changed["sha256_before"] == hashlib.sha256(json.dumps(["a  changed text"]).encode()).hexdigest()
+    assert changed["sha256_after"] == hashlib.sha256(json.dumps(["a changed text"]).encode()).hexdigest()
+    assert same["sha256_before"] == same["sha256_after"]
+
+
+@pytest.mark.parametrize(
+    ("switch", "text", "kind"),
+    [("fix_unicode", "a cafÃ© here", "unicode"), ("strip_html", "a <b>cafe</b> here", "html"), ("normalize_whitespace", "a  cafe here", "whitespace")],
+)
+def test_each_repair_can_be_switched_off(switch: str, text: str, kind: str) -> None:
+    on, off = use_case(), use_case(cleaning={switch: False})
+    assert clean(on, raw(on, [text], label=["x"])).kept["changes"].to_pylist() == [[kind]]
+    assert user_texts(clean(off, raw(off, [text], label=["x"])).kept["messages"]) == [text]
+
+
+def test_indentation_of_an_answer_stays() -> None:
+    case, answer = use_case("generation"), "def f():\n    return 1"
+    assert clean(case, raw(case, ["write  a function"], [answer])).kept["messages"].to_pylist()[0][1]["content"] == answer
+
+
+def test_labels_are_trimmed_and_a_missing_one_removes_the_record() -> None:
+    case = use_case()
+    result = clean(case, raw(case, ["the first text", "the second text", "the third text"], label=["  credit \n card ", None, "  "]))
+    assert result.kept["label"].to_pylist() == ["credit card"]
+    assert removed(result) == [("r001", "label_missing", None), ("r002", "label_missing", None)]
+
+
+def test_rows_without_messages_or_texts_are_removed_not_lost() -> None:
+    case = use_case()
+    records = raw(case, ["a good text", None, "x"], label=["a", "b", "c"])
+    records = records.set_column(
+        records.schema.get_field_index("messages"), "messages", pa.array([records["messages"][0].as_py(), None, []], records["messages"].type)
+    )
+    result = clean(case, pa.concat_tables([records, raw(case, [None], label=["d"], record_id=["r9"])]))
+    assert result.kept["record_id"].to_pylist() == ["r000"]
+    assert removed(result) == [("r001", "empty", None), ("r002", "empty", None), ("r9", "empty", None)]
+
+
+def test_exact_duplicates_of_text_leave_the_smallest_record_id_and_conflicting_labels_are_counted() -> None:
+    case = use_case()
+    records = raw(case, ["same text", "same  text", "other text", "same text"], label=["a", "b", "a", "a"], record_id=["r3", "r1", "r2", "r4"])
+    result = clean(case, records)
+    assert result.kept["record_id"].to_pylist() == ["r1", "r2"]
+    assert removed(result) == [("r3", "exact_duplicate", "r1"), ("r4", "exact_duplicate", "r1")]
+    assert result.counts["label_conflicts"] == 2
+
+
+def test_for_generation_the_same_question_with_another_answer_is_no_duplicate() -> None:
+    case = use_case("generation")
+    result = clean(case, raw(case, ["Say something nice", "Say something nice", "Say something nice"], ["You are kind", "Well done", "You are kind"]))
+    assert removed(result) == [("r002", "exact_duplicate", "r000")]
+
+
+def test_near_duplicates_go_and_say_of_which_record() -> None:
+    case = use_case()
+    texts = [LETTER, LETTER + " now", LETTER.upper() + "!", "Something else entirely was written here"]
+    result = clean(case, raw(case, texts, label=["a", "b", "a", "b"]))
+    assert removed(result) == [("r001", "near_duplicate", "r000"), ("r002", "near_duplicate", "r000")]
+    assert result.counts["near_label_conflicts"] == 1
+
+
+def test_the_threshold_of_near_duplicates_decides() -> None:
+    """`now` adds one shingle to 25: Jaccard similarity 25/26 = 0.9615."""
+    assert len(LETTER.split()) - 2 == 25
+    for threshold, left in ((0.96, 1), (0.97, 2)):
+        case = use_case(cleaning={"near_duplicate_threshold": threshold})
+        assert clean(case, raw(case, [LETTER, LETTER + " now"], label=["a", "a"])).kept.num_rows == left
+
+
+def test_a_chain_of_near_duplicates_loses_only_what_is_near_a_kept_record() -> None:
+    """Each text has one word more than the one before; at 0.9 the third is near the second, which goes, but not near the first."""
+    words = LETTER.split()
+    texts = [" ".join([*words, *(f"more{i}" for i in range(n))]) for n in (0, 2, 4)]
+    case = use_case(cleaning={"near_duplicate_threshold": 0.9})
+    assert removed(clean(case, raw(case, texts, label=["a"] * 3))) == [("r001", "near_duplicate", "r000")]
+
+
+def test_a_copy_with_other_punctuation_shares_the_fate_of_its_original() -> None:
+    """r001 is near r000; r002 has the same words as r001, so it is near r000 too and not a reason to keep one of them."""
+    case = use_case()
+    result = clean(case, raw(case, [LETTER, LETTER + " now", LETTER + ", now!"], label=["a"] * 3))
+    assert removed(result) == [("r001", "near_duplicate", "r000"), ("r002", "near_duplicate", "r000")]
+
+
+def test_duplicates_stay_where_the_settings_say_so() -> None:
+    texts = [LETTER, LETTER, LETTER + " now"]
+    for exact, near, kept in (("keep", "keep", [0, 1, 2]), ("keep", "drop", [0, 1]), ("drop", "keep", [0, 2])):
+        case = use_case(cleaning={"exact_duplicates": exact, "near_duplicates": near})
+        assert clean(case, raw(case, texts, label=["a"] * 3)).kept["record_id"].to_pylist() == [f"r00{i}" for i in kept]
+
+
+def test_the_result_does_not_depend_on_the_order_of_the_rows() -> None:
+    case, rng = use_case(cleaning={"near_duplicate_threshold": 0.93}), random.Random(0)
+    texts = [LETTER + f" in case {i % 7}" + " please" * (i % 3) for i in range(60)] + ["x", "other words of no relation"]
+    records = raw(case, texts, label=[f"l{i % 4}" for i in range(62)])
+    result = clean(case, records)
+    shuffled = clean(case, records.take(rng.sample(range(62), 62)))
+    assert result.kept.to_pylist() == shuffled.kept.sort_by("record_id").to_pylist()
+    assert result.removed.to_pylist() == shuffled.removed.sort_by("record_id").to_pylist()
+    assert result.kept.num_rows + result.removed.num_rows == 62 and 2 < result.kept.num_rows < 30
+
+
+def test_a_text_of_10_mb_is_removed_before_it_is_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
+    case, repaired = use_case(), []
+    original = clean_module.repair
+    monkeypatch.setattr(clean_module, "repair", lambda text, *args, **kwargs: repaired.append(len(text)) or original(text, *args, **kwargs))
+    result = clean(case, raw(case, ["Ã© <b>x</b>  " * 800_000, "a good text"], label=["a", "b"]))
+    assert removed(result) == [("r000", "too_long", None)] and max(repaired) < 100
+
+
+def test_a_text_that_is_short_once_its_markup_is_gone_stays() -> None:
+    case = use_case(cleaning={"max_characters": 100})
+    assert clean(case, raw(case, [f"<p style='{'x' * 5000}'>a short text</p>"], label=["a"])).kept["text_characters"].to_pylist() == [12]
+
+
+def test_no_record_left_is_an_error_with_the_reasons_and_without_texts() -> None:
+    case = use_case()
+    with pytest.raises(DataError, match=r"no record is left after cleaning \(1 empty, 2 too_short\)") as error:
+        clean(case, raw(case, ["abc", "", "xyz"], label=["a"] * 3))
+    assert "abc" not in str(error.value)
+    with pytest.raises(DataError, match="no records came in"):
+        clean(case, raw(case, []))
+
+
+def test_progress_is_reported() -> None:
+    updates: list[Update] = []
+    case = use_case()
+    with listening(updates.append):
+        clean(case, raw(case, ["a good text"], label=["a"]))
+    assert ("cleaned_records", 1, 1, "rows") in {(u.stage, u.done, u.total, u.unit) for u in updates}
+
+
+@pytest.mark.real_data
+def test_a_thousand_copies_of_ten_pairs_leave_ten(shared_data: Path) -> None:
+    pairs = yaml.safe_load((shared_data / "chatterbot_tech_support" / "tech_support.yml").read_text())["conversations"]
+    case = use_case("generation")
+    result = clean(case, raw(case, [q for q, _ in pairs], [a for _, a in pairs], record_id=[f"r{i:05d}" for i in range(len(pairs))]))
+    assert result.funnel("cleaned_records") == {"stage": "cleaned_records", "rows_in": 1050, "kept": 10, "removed": {"exact_duplicate": 1040}}

@@ -1,0 +1,142 @@
+"""The container files, as far as they can be checked without a container engine: syntax, pins, users, secrets, and that
+what they name exists in this repository."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+DOCKER = ROOT / "infra" / "docker"
+DOCKERFILES = sorted(DOCKER.glob("Dockerfile.*"))
+# https://docs.docker.com/reference/dockerfile/#overview
+WORDS = "ADD ARG CMD COPY ENTRYPOINT ENV EXPOSE FROM HEALTHCHECK LABEL RUN SHELL STOPSIGNAL USER VOLUME WORKDIR"
+
+
+def instructions(text: str) -> list[tuple[str, str]]:
+    """(instruction, rest) of a Dockerfile; continuation lines joined, comments dropped."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    joined = re.sub(r"\\\n", " ", "\n".join(lines))
+    return [(word.upper(), rest.strip()) for word, _, rest in (line.strip().partition(" ") for line in joined.splitlines())]
+
+
+@pytest.fixture(params=DOCKERFILES, ids=lambda path: path.name)
+def dockerfile(request: pytest.FixtureRequest) -> list[tuple[str, str]]:
+    return instructions(request.param.read_text())
+
+
+@pytest.fixture
+def compose() -> dict:
+    return yaml.safe_load((DOCKER / "compose.yaml").read_text())
+
+
+def test_both_images_are_there():
+    assert [path.name for path in DOCKERFILES] == ["Dockerfile.orchestrator", "Dockerfile.worker"]
+
+
+def test_every_line_is_an_instruction_and_the_first_one_is_from(dockerfile):
+    assert {word for word, _ in dockerfile} <= {*WORDS.split(" ")}
+    assert dockerfile[0][0] == "FROM"
+
+
+def test_the_base_image_is_pinned_to_a_full_version(dockerfile):
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-[a-z]+", dockerfile[0][1])
+
+
+def test_the_process_is_not_root(dockerfile):
+    users = [rest for word, rest in dockerfile if word == "USER"]
+    assert users == ["10001"]
+    positions = [word for word, _ in dockerfile]
+    assert positions.index("USER") < positions.index("CMD")
+    assert "RUN" not in positions[positions.index("USER") :]
+
+
+def test_json_commands_are_json_and_there_is_a_health_check(dockerfile):
+    for word, rest in dockerfile:
+        if word in ("CMD", "ENTRYPOINT"):
+            assert all(isinstance(part, str) for part in yaml.safe_load(rest))
+    assert [rest for word, rest in dockerfile if word == "HEALTHCHECK"]
+
+
+def test_every_file_that_is_copied_exists(dockerfile):
+    for word, rest in dockerfile:
+        if word == "COPY":
+            *sources, _target = [part for part in shlex.split(rest) if not part.startswith("--")]
+            assert sources
+            for source in sources:
+                assert (ROOT / source).exists(), source
+
+
+def test_every_extra_that_is_installed_is_in_pyproject():
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    named = [re.search(r"\.\[([a-z,]+)\]", path.read_text()) or re.search(r"EXTRAS=([a-z,]+)", path.read_text()) for path in DOCKERFILES]
+    for match in named:
+        assert match
+        assert set(match.group(1).split(",")) <= set(known)
+
+
+def test_the_orchestrator_has_no_torch():
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    extras = re.search(r"\.\[([a-z,]+)\]", (DOCKER / "Dockerfile.orchestrator").read_text())
+    assert extras
+    assert not any(requirement.startswith("torch") for extra in extras.group(1).split(",") for requirement in known[extra])
+
+
+def test_no_secret_is_in_a_file_that_is_committed():
+    for path in DOCKER.iterdir():
+        if path.is_file():
+            assert not re.search(r"(?i)password\s*[:=]\s*['\"]?[A-Za-z0-9]{6,}", path.read_text()), path.name
+    assert {".env", "secrets/"} <= set((DOCKER / ".gitignore").read_text().split())
+
+
+def test_compose_pins_every_image_and_nothing_runs_privileged(compose):
+    for name, service in compose["services"].items():
+        assert re.search(r":\d+\.\d+", service["image"]), name
+        assert "no-new-privileges:true" in service["security_opt"], name
+        assert not service.get("privileged"), name
+
+
+def test_compose_publishes_the_ui_on_this_machine_only_and_the_database_not_at_all(compose):
+    assert [port for service in compose["services"].values() for port in service.get("ports", [])] == ["127.0.0.1:3000:3000"]
+    assert compose["networks"]["inside"]["internal"] is True
+    assert compose["services"]["postgres"]["networks"] == ["inside"]
+
+
+def test_only_the_code_location_gets_the_pseudonym_key(compose):
+    assert [name for name, service in compose["services"].items() if "pseudonym_key" in service["secrets"]] == ["code"]
+
+
+def test_services_wait_for_what_they_need(compose):
+    services = compose["services"]
+    assert services["migrate"]["depends_on"]["postgres"]["condition"] == "service_healthy"
+    assert services["code"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    assert all(services[name]["depends_on"]["code"]["condition"] == "service_healthy" for name in ("webserver", "daemon"))
+    for service in services.values():
+        assert set(service.get("depends_on", {})) <= set(services)
+        assert set(service.get("networks", [])) <= set(compose["networks"])
+        assert {volume.split(":")[0] for volume in service.get("volumes", []) if not volume.startswith(".")} <= set(compose["volumes"])
+        assert set(service.get("secrets", [])) <= set(compose["secrets"])
+
+
+def test_the_workspace_names_the_service_and_port_of_the_code_location(compose):
+    server = yaml.safe_load((DOCKER / "workspace.yaml").read_text())["load_from"][0]["grpc_server"]
+    assert server["host"] in compose["services"]
+    command = dict(instructions((DOCKER / "Dockerfile.worker").read_text()))["CMD"]
+    assert str(server["port"]) in yaml.safe_load(command)
+    assert server["location_name"] in yaml.safe_load(command)
+
+
+def test_every_variable_of_the_instance_is_set_by_compose_or_the_entrypoint(compose):
+    wanted = set(re.findall(r"\{env: (\w+)\}", (DOCKER / "dagster.yaml").read_text()))
+    given = set(compose["services"]["code"]["environment"]) | set(compose["services"]["webserver"]["environment"])
+    exported = set(re.findall(r"export (\w+)", (DOCKER / "entrypoint.sh").read_text()))
+    assert wanted
+    assert wanted <= given | exported
+
+
+def test_the_instance_settings_agree_with_those_of_one_machine():
+    one, many = (yaml.safe_load(path.read_text()) for path in (ROOT / "dagster.yaml", DOCKER / "dagster.yaml"))
+    assert all(many[key] == value for key, value in one.items())

@@ -1,0 +1,76 @@
+"""The fused LoRA layer computes what peft computes, and rounds once."""
+
+import copy
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+
+from ft_platform.models.fused_lora import fuse
+from ft_platform_tests.tiny_models import tiny_model
+
+IDS = torch.arange(24).view(2, 12)
+
+
+def adapted(dropout: float = 0.0, dtype: torch.dtype = torch.float32, **settings):
+    torch.manual_seed(1)
+    model = get_peft_model(tiny_model(**settings).to(dtype), LoraConfig(r=4, lora_alpha=12, lora_dropout=dropout, target_modules="all-linear", task_type="CAUSAL_LM"))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.05)
+    return model.train()
+
+
+def logits_and_gradients(model) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    model.zero_grad()
+    logits = model(input_ids=IDS).logits.float()
+    logits[..., :7].log_softmax(-1)[..., 3].sum().backward()
+    return logits.detach(), {n: p.grad.clone() for n, p in model.named_parameters() if p.requires_grad}
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_fused_layers_equal_pefts_own_in_output_and_gradients(bias):
+    model = adapted(attention_bias=bias)
+    expected, gradients = logits_and_gradients(model)
+    assert fuse(model) == 14
+    found, fused_gradients = logits_and_gradients(model)
+    assert (found - expected).abs().max() < 1e-4
+    for name, gradient in gradients.items():
+        assert torch.allclose(fused_gradients[name], gradient, atol=1e-5, rtol=1e-3), name
+
+
+def test_one_rounding_keeps_small_updates_that_two_roundings_lose():
+    layer = torch.nn.Linear(64, 64, bias=False)
+    torch.manual_seed(0)
+    torch.nn.init.normal_(layer.weight)
+    errors = {}
+    for fused in (False, True):
+        model = get_peft_model(torch.nn.Sequential(copy.deepcopy(layer).to(torch.bfloat16)), LoraConfig(r=4, lora_alpha=4, target_modules=["0"]))
+        lora = model.base_model.model[0]
+        with torch.no_grad():
+            lora.lora_B["default"].weight.normal_(std=0.01)
+        if fused:
+            assert fuse(model) == 1
+        x = torch.randn(512, 64, generator=torch.Generator().manual_seed(2)).to(torch.bfloat16)
+        exact = x.double() @ (lora.base_layer.weight.double() + lora.lora_B["default"].weight.double() @ lora.lora_A["default"].weight.double()).T
+        with torch.no_grad():
+            errors[fused] = float((lora(x).double() - exact).pow(2).mean())
+    assert errors[True] < 0.8 * errors[False]
+
+
+def test_a_disabled_adapter_gives_the_base_model():
+    model = adapted().eval()
+    fuse(model)
+    with torch.no_grad(), model.disable_adapter():
+        found = model(input_ids=IDS).logits
+    with torch.no_grad():
+        expected = tiny_model()(input_ids=IDS).logits
+        assert (model(input_ids=IDS).logits - expected).abs().max() > 1e-3, "the adapter itself must make a difference"
+    assert (found - expected).abs().max() < 1e-4
+
+
+def test_layers_with_dropout_keep_pefts_code_and_no_layer_is_fused_twice():
+    assert fuse(adapted(dropout=0.1)) == 0
+    model = adapted()
+    assert fuse(model) == 14 and fuse(model) == 0

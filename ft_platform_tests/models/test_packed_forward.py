@@ -1,0 +1,131 @@
+"""Packed rows give what separate rows give, in logits and in gradients."""
+
+import pytest
+import torch
+
+from ft_platform.models import packed_attention
+from ft_platform.models.packed_attention import PackingUnsupported, Segment
+from ft_platform.models.packed_forward import batches_of, label_log_probabilities, packed_forward, packing_problem, padded_forward
+from ft_platform_tests.tiny_models import tiny_model
+
+ARCHITECTURES = {
+    "llama": {},
+    "qwen2": {"attention_bias": True},
+    "qwen3": {},
+    "mistral": {"sliding_window": 9},
+    "gemma2": {"sliding_window": 7, "attn_logit_softcapping": 5.0},
+    "gemma3_text": {"sliding_window": 8},
+    "phi3": {},
+    "gpt2": {"n_embd": 48, "n_layer": 2, "n_head": 6},
+}
+PREFIX = [257, 10, 20, 30, 40, 50]
+
+
+def segments(lengths=(12, 3, 11, 7, 25)) -> list[Segment]:
+    generator = torch.Generator().manual_seed(3)
+    return [Segment(torch.randint(0, 256, (n,), generator=generator).tolist()) for n in lengths]
+
+
+def last_places(rows: list[Segment]) -> list[tuple[int, int]]:
+    return [(row, place) for row, s in enumerate(rows) for place in (len(s.ids) // 2, len(s.ids) - 1)]
+
+
+def separately(model, rows, prefix, keep) -> torch.Tensor:
+    """Every row alone, through transformers' own attention."""
+    logits = [model(input_ids=torch.tensor([[*prefix, *s.ids]])).logits[0] for s in rows]
+    return torch.stack([logits[row][len(prefix) + place] for row, place in keep])
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("prefix", [PREFIX, []], ids=["prefix", "no_prefix"])
+def test_packed_rows_equal_separate_rows_in_logits_and_gradients(architecture, prefix):
+    model = tiny_model(architecture, **ARCHITECTURES[architecture])
+    rows = segments()
+    keep = last_places(rows)
+    found = []
+    for forward in (packed_forward, separately):
+        model.zero_grad()
+        logits = forward(model, rows, prefix, keep)
+        torch.nn.functional.cross_entropy(logits, torch.arange(len(keep))).backward()
+        found.append((logits.detach(), {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}))
+    (packed, packed_gradients), (expected, gradients) = found
+    assert (packed - expected).abs().max() < 1e-4
+    assert packed_gradients.keys() == gradients.keys()
+    for name, gradient in gradients.items():
+        assert torch.allclose(packed_gradients[name], gradient, atol=1e-5, rtol=1e-3), name
+
+
+@pytest.mark.parametrize("architecture", ["llama", "mistral"])
+def test_padded_rows_equal_separate_rows(architecture):
+    model = tiny_model(architecture, **ARCHITECTURES[architecture])
+    rows = segments()
+    with torch.no_grad():
+        assert (padded_forward(model, rows, PREFIX, last_places(rows)) - separately(model, rows, PREFIX, last_places(rows))).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("architecture", ["llama", "mistral", "gemma3_text"])
+def test_branches_do_not_see_each_other(architecture):
+    model = tiny_model(architecture, **ARCHITECTURES[architecture])
+    ids, branches = [5, 6, 7], [[8, 9], [10], [11, 12, 13, 14]]
+    packed = [Segment(ids, branches), Segment([1, 2, 3, 4, 5, 6, 7, 8])]
+    alone = [Segment([*ids, *branch]) for branch in branches]
+    with torch.no_grad():
+        found = packed_forward(model, packed, PREFIX, [(0, 2), (0, 4), (0, 5), (0, 9), (1, 7)])
+        expected = separately(model, [*alone, packed[1]], PREFIX, [(0, 2), (0, 4), (1, 3), (2, 6), (3, 7)])
+    assert (found - expected).abs().max() < 1e-4
+
+
+def test_label_scores_equal_those_of_whole_rows():
+    model = tiny_model()
+    prompts = [[3, 4, 5], [6] * 9, [7, 8], [1, 2, 3, 4]]
+    labels = [[100, 101, 258], [102, 258], [103, 104, 105, 258]]
+    found = label_log_probabilities(model, prompts, labels, PREFIX, batch_tokens=30)
+    for row, prompt in enumerate(prompts):
+        for number, label in enumerate(labels):
+            with torch.no_grad():
+                logits = model(input_ids=torch.tensor([[*PREFIX, *prompt, *label]])).logits[0].log_softmax(-1)
+            start = len(PREFIX) + len(prompt) - 1
+            expected = sum(float(logits[start + i, token]) for i, token in enumerate(label))
+            assert float(found[row, number]) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_probe_finds_no_problem_with_architectures_that_can_pack(architecture):
+    assert packing_problem(tiny_model(architecture, **ARCHITECTURES[architecture])) is None
+
+
+@pytest.mark.parametrize(
+    ("architecture", "settings", "reason"),
+    [
+        ("mamba", {"state_size": 8, "num_hidden_layers": 2}, "differ from separate rows"),
+        ("gpt_oss", {"num_local_experts": 2, "num_experts_per_tok": 1, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4}}, "attention sinks"),
+    ],
+)
+def test_the_probe_names_why_an_architecture_cannot_pack(architecture, settings, reason):
+    assert reason in (packing_problem(tiny_model(architecture, **settings)) or "")
+
+
+def test_the_probe_notices_rows_that_see_their_neighbours(monkeypatch):
+    def leaking(query_rows, keys, values, mask, **settings):
+        return real(query_rows, keys.flip(0), values.flip(0), mask, **settings)
+
+    real = packed_attention._attend
+    monkeypatch.setattr(packed_attention, "_attend", leaking)
+    assert "differ from separate rows" in (packing_problem(tiny_model()) or "")
+
+
+def test_attention_is_put_back_after_an_error():
+    model = tiny_model()
+    before = model.config._attn_implementation
+    with pytest.raises(IndexError):
+        packed_forward(model, segments(), [9999], [(0, 0)])  # no such token
+    assert model.config._attn_implementation == before
+
+
+def test_padded_rows_refuse_branches():
+    with pytest.raises(PackingUnsupported):
+        padded_forward(tiny_model(), [Segment([1], [[2]])], [], [(0, 0)])
+
+
+def test_batches_keep_order_and_bound_and_hold_a_row_that_is_too_long():
+    assert list(batches_of([4, 4, 4, 20, 1, 1], 8)) == [[0, 1], [2], [3], [4, 5]]

@@ -1,0 +1,50 @@
+"""Addresses (USPS Publication 28). Persons and numbers are fictitious."""
+
+import pytest
+
+from ft_platform.privacy.recognizers.address import AddressRecognizer
+from ft_platform_tests.privacy.examples import found
+
+FOUND = [
+    ("I live at 12 Main Street.", "12 Main Street.", "number, name, suffix"),
+    ("742 Evergreen Terrace, Springfield, IL 62701", "742 Evergreen Terrace, Springfield, IL 62701", "with city, state and ZIP"),
+    ("1600 N. Oak Ave Apt 4B, Dayton, OH 45402-1234", "1600 N. Oak Ave Apt 4B, Dayton, OH 45402-1234", "direction, unit, ZIP+4"),
+    ("221B Baker Street, London NW1 6XE", "221B Baker Street, London NW1 6XE", "British"),
+    ("Musterstraße 12a, 10115 Berlin", "Musterstraße 12a, 10115 Berlin", "German"),
+    ("Brucker Bundesstrasse 31", "Brucker Bundesstrasse 31", "two words"),
+    ("wohnt in der Lindenallee 5", "Lindenallee 5", "German, lower case around"),
+    ("Rua do Arenque 1634", "Rua do Arenque 1634", "Portuguese"),
+    ("56 rue La Boétie", "56 rue La Boétie", "French"),
+    ("Puruntie 82", "Puruntie 82", "Finnish"),
+    ("Rákóczi út 13", "Rákóczi út 13", "Hungarian"),
+    ("P.O. Box 1234, Reno, NV 89501", "P.O. Box 1234, Reno, NV 89501", "post box"),
+    ("PSC 3294, Box 9168\nAPO AA 61487", "PSC 3294, Box 9168\nAPO AA 61487", "military"),
+    ("my new address is Pagari 18", "Pagari 18", "only the words in front say so"),
+    ("12 park place, apt 3, dover, de", "12 park place, apt 3", "lower case with a unit"),
+]
+NOT_FOUND = [
+    ("I waited 30 days in court", "days"),
+    ("15 U.S. Code 1681", "law"),
+    ("in 2018 Federal Court ruled", "year and a weak suffix"),
+    ("5 minutes down the street", "distance"),
+    ("2 times the way it was", "words"),
+    ("during 2019", "ends like a street"),
+    ("Investigate 30 items", "ends like a street, capitalized"),
+    ("I called 3 different Bank Road offices", "words between"),
+    ("Section 605 of the Fair Credit Reporting Act", "section"),
+    ("XXXX XXXX XXXX OH XXXX", "masked address"),
+    ("I found 1 movie called Dr. Strange", "abbreviation that is no street"),
+    ("I paid {$1,234.56} on XX/XX/2019.", "masked amounts and dates of the source"),
+    ("XXXX XXXX called me 5 times on XX/XX/XXXX.", "masked names"),
+    ("Invoice of $1,234.56 dated 2020-03-15, due 03/31/2020.", "amounts and dates"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "why"), FOUND, ids=[why for _, _, why in FOUND])
+def test_it_is_found(text: str, expected: str, why: str) -> None:
+    assert found(AddressRecognizer(), text) == [expected]
+
+
+@pytest.mark.parametrize(("text", "why"), NOT_FOUND, ids=[why for _, why in NOT_FOUND])
+def test_ordinary_text_is_left_alone(text: str, why: str) -> None:
+    assert found(AddressRecognizer(), text) == []

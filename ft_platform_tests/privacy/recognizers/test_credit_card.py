@@ -1,0 +1,44 @@
+"""Card numbers: test numbers published by the networks, Luhn (ISO/IEC 7812-1). Persons and numbers are fictitious."""
+
+import pytest
+
+from ft_platform.privacy.recognizers.credit_card import CreditCardRecognizer, luhn_is_valid
+from ft_platform_tests.privacy.examples import found
+
+FOUND = [
+    ("4111111111111111", "4111111111111111", "Visa"),
+    ("4111 1111 1111 1111.", "4111 1111 1111 1111", "in groups"),
+    ("5555-5555-5555-4444", "5555-5555-5555-4444", "Mastercard"),
+    ("378282246310005", "378282246310005", "American Express"),
+    ("6011111111111117", "6011111111111117", "Discover"),
+    ("3530111333300000", "3530111333300000", "JCB"),
+    ("30569309025904", "30569309025904", "Diners"),
+    ("my card 5019717010103742", "5019717010103742", "unknown network beside a cue"),
+]
+NOT_FOUND = [
+    ("4111111111111112", "Luhn fails"),
+    ("4111 1111 1111 111", "too short"),
+    ("0000000000000000", "one digit repeated"),
+    ("tracking 9400100000000000000002", "not a card prefix"),
+    ("order 5019717010103742", "passes Luhn, unknown network, no cue"),
+    ("4111111111111111.50", "amount"),
+    ("$4111111111111111", "amount with currency"),
+    ("I paid {$1,234.56} on XX/XX/2019.", "masked amounts and dates of the source"),
+    ("XXXX XXXX called me 5 times on XX/XX/XXXX.", "masked names"),
+    ("Invoice of $1,234.56 dated 2020-03-15, due 03/31/2020.", "amounts and dates"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "why"), FOUND, ids=[why for _, _, why in FOUND])
+def test_it_is_found(text: str, expected: str, why: str) -> None:
+    assert found(CreditCardRecognizer(), text) == [expected]
+
+
+@pytest.mark.parametrize(("text", "why"), NOT_FOUND, ids=[why for _, why in NOT_FOUND])
+def test_ordinary_text_is_left_alone(text: str, why: str) -> None:
+    assert found(CreditCardRecognizer(), text) == []
+
+
+@pytest.mark.parametrize(("digits", "valid"), [("79927398713", True), ("79927398710", False), ("79927398714", False)])
+def test_luhn_as_in_the_worked_example_of_the_patent(digits: str, valid: bool) -> None:
+    assert luhn_is_valid(digits) is valid

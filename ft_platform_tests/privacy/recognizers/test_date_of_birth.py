@@ -1,0 +1,36 @@
+"""Dates of birth. Persons and numbers are fictitious."""
+
+import pytest
+
+from ft_platform.privacy.recognizers.date_of_birth import DateOfBirthRecognizer
+from ft_platform_tests.privacy.examples import found
+
+FOUND = [
+    ("born 03/04/1980", "03/04/1980", "born"),
+    ("DOB: 1980-04-03", "1980-04-03", "ISO"),
+    ("date of birth is April 3, 1980", "April 3, 1980", "written"),
+    ("She was born on the 3rd of April 1980.", "3rd of April 1980", "ordinal"),
+    ("geboren am 3.4.1980", "3.4.1980", "German"),
+    ("04/03/1980 (DOB)", "04/03/1980", "cue behind"),
+    ("my birthday is 4/3/80", "4/3/80", "two-digit year"),
+]
+NOT_FOUND = [
+    ("I opened the account on 03/04/1980", "date without a cue"),
+    ("born in a small town. On 03/04/1980 I moved", "other sentence"),
+    ("My DOB is XX/XX/1980", "masked"),
+    ("DOB is XXXX my SS # XXXX", "masked in full"),
+    ("the loan was borne 03 times", "no date"),
+    ("I paid {$1,234.56} on XX/XX/2019.", "masked amounts and dates of the source"),
+    ("XXXX XXXX called me 5 times on XX/XX/XXXX.", "masked names"),
+    ("Invoice of $1,234.56 dated 2020-03-15, due 03/31/2020.", "amounts and dates"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "why"), FOUND, ids=[why for _, _, why in FOUND])
+def test_it_is_found(text: str, expected: str, why: str) -> None:
+    assert found(DateOfBirthRecognizer(), text) == [expected]
+
+
+@pytest.mark.parametrize(("text", "why"), NOT_FOUND, ids=[why for _, why in NOT_FOUND])
+def test_ordinary_text_is_left_alone(text: str, why: str) -> None:
+    assert found(DateOfBirthRecognizer(), text) == []

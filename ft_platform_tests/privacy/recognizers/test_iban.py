@@ -1,0 +1,37 @@
+"""IBANs: examples of the SWIFT registry (ISO 13616). Persons and numbers are fictitious."""
+
+import pytest
+
+from ft_platform.privacy.recognizers.iban import IbanRecognizer
+from ft_platform_tests.privacy.examples import found
+
+FOUND = [
+    ("DE89370400440532013000", "DE89370400440532013000", "Germany"),
+    ("IBAN: DE89 3704 0044 0532 0130 00, thanks", "DE89 3704 0044 0532 0130 00", "in groups"),
+    ("gb29nwbk60161331926819", "gb29nwbk60161331926819", "lower case"),
+    ("NO9386011117947", "NO9386011117947", "shortest"),
+    ("MT84MALT011000012345MTLCAST001S", "MT84MALT011000012345MTLCAST001S", "longest of the euro area"),
+    ("FR14 2004 1010 0505 0001 3M02 606", "FR14 2004 1010 0505 0001 3M02 606", "letters inside"),
+    ("to GB29 NWBK 6016 1331 9268 19 please", "GB29 NWBK 6016 1331 9268 19", "followed by a word"),
+]
+NOT_FOUND = [
+    ("DE89370400440532013001", "check digits wrong"),
+    ("DE8937040044053201300", "one short"),
+    ("ZZ89370400440532013000", "no such country"),
+    ("XDE89370400440532013000", "inside a longer word"),
+    ("DE89 with nothing", "start only"),
+    ("Order AB12 3456 7890", "order number"),
+    ("I paid {$1,234.56} on XX/XX/2019.", "masked amounts and dates of the source"),
+    ("XXXX XXXX called me 5 times on XX/XX/XXXX.", "masked names"),
+    ("Invoice of $1,234.56 dated 2020-03-15, due 03/31/2020.", "amounts and dates"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "why"), FOUND, ids=[why for _, _, why in FOUND])
+def test_it_is_found(text: str, expected: str, why: str) -> None:
+    assert found(IbanRecognizer(), text) == [expected]
+
+
+@pytest.mark.parametrize(("text", "why"), NOT_FOUND, ids=[why for _, why in NOT_FOUND])
+def test_ordinary_text_is_left_alone(text: str, why: str) -> None:
+    assert found(IbanRecognizer(), text) == []

@@ -1,0 +1,49 @@
+"""Names behind cues, without named-entity recognition. Persons and numbers are fictitious."""
+
+import pytest
+
+from ft_platform.privacy.recognizers.person import PersonRecognizer
+from ft_platform_tests.privacy.examples import found
+
+FOUND = [
+    ("I spoke with Mr. Reed today", "Reed", "title"),
+    ("MS. ANNA REED called", "ANNA REED", "title in capitals"),
+    ("Dr Price said", "Price", "everyday word behind a title"),
+    ("mrs smith called", "smith", "lower case behind a title"),
+    ("My name is Mirela Okonjo-Laurent.", "Mirela Okonjo-Laurent", "introduction"),
+    ("my name is mirela okonjo and i", "mirela okonjo", "introduction in lower case"),
+    ("Best regards,\nMirela Okonjo", "Mirela Okonjo", "below the closing"),
+    ("Name: Vasquez Lumen", "Vasquez Lumen", "form field"),
+    ("Dear Mirela,", "Mirela", "greeting"),
+    ("spoke with Mirela Okonjo there", "Mirela Okonjo", "spoke with"),
+    ("Frau van der Berg-Ohm", "Berg-Ohm", "German title, particle in front"),
+    ("sent by Teresa Okonjo", "Teresa Okonjo", "known given name"),
+    ("by Mirela D. Okonjo", "Mirela D. Okonjo", "initial"),
+    ("Mr. O'Neil-Okonjo", "O'Neil-Okonjo", "apostrophe and hyphen"),
+]
+NOT_FOUND = [
+    ("Mr. XXXX XXXX called", "masked"),
+    ("My name is XXXX XXXX", "masked introduction"),
+    ("spoke with Customer Service", "department"),
+    ("Dear Sir or Madam,", "no name"),
+    ("Dear Customer Service,", "department greeted"),
+    ("Thank you,\nThe team", "no name below the closing"),
+    ("this is Bank of America", "company"),
+    ("my name is on the account", "statement"),
+    ("Officer of the bank", "no name behind the role"),
+    ("Equifax and Wells Fargo", "companies"),
+    ("THIS IS OUTRAGEOUS CONDUCT", "capitals"),
+    ("I paid {$1,234.56} on XX/XX/2019.", "masked amounts and dates of the source"),
+    ("XXXX XXXX called me 5 times on XX/XX/XXXX.", "masked names"),
+    ("Invoice of $1,234.56 dated 2020-03-15, due 03/31/2020.", "amounts and dates"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "why"), FOUND, ids=[why for _, _, why in FOUND])
+def test_it_is_found(text: str, expected: str, why: str) -> None:
+    assert found(PersonRecognizer(), text) == [expected]
+
+
+@pytest.mark.parametrize(("text", "why"), NOT_FOUND, ids=[why for _, why in NOT_FOUND])
+def test_ordinary_text_is_left_alone(text: str, why: str) -> None:
+    assert found(PersonRecognizer(), text) == []

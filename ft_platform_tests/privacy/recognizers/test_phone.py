@@ -1,0 +1,44 @@
+"""Telephone numbers (NANP; ITU-T E.164, E.123). Persons and numbers are fictitious."""
+
+import pytest
+
+from ft_platform.privacy.recognizers.phone import PhoneRecognizer
+from ft_platform_tests.privacy.examples import found
+
+FOUND = [
+    ("Call me at (415) 555-0132.", "(415) 555-0132", "US with parentheses"),
+    ("415-555-0132", "415-555-0132", "US without a cue"),
+    ("reach me on 4155550132", "4155550132", "ten digits beside a cue"),
+    ("+49 30 901820", "+49 30 901820", "international"),
+    ("+1-984-555-0190 x123", "+1-984-555-0190 x123", "with extension"),
+    ("my mobile is 07700 900123", "07700 900123", "British mobile"),
+    ("Tel. 030/901820-0", "030/901820-0", "German, beside a cue"),
+    ("Fax: 467 3395", "467 3395", "seven digits beside a cue"),
+    ("Phone:\n60-56-85-91", "60-56-85-91", "pairs that could be a date but are not"),
+    ("773-555-0155 (cell)", "773-555-0155", "cue behind"),
+]
+NOT_FOUND = [
+    ("order number 4155550132", "order number in one piece"),
+    ("Order 415-555-0132 is late", "order number that looks like a phone number"),
+    ("call me about invoice 415 555 0132", "the nearer word decides"),
+    ("ISO date 2020-03-15", "ISO date"),
+    ("I called on 03/15/2020", "date beside a cue"),
+    ("called on 15.03.2020 at noon", "German date beside a cue"),
+    ("card 4111 1111 1111 1111", "card number"),
+    ("078-05-1120", "social security number"),
+    ("I called 5 times in 2019", "small numbers"),
+    ("called about $4,155,550,132.00", "amount beside a cue"),
+    ("I paid {$1,234.56} on XX/XX/2019.", "masked amounts and dates of the source"),
+    ("XXXX XXXX called me 5 times on XX/XX/XXXX.", "masked names"),
+    ("Invoice of $1,234.56 dated 2020-03-15, due 03/31/2020.", "amounts and dates"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "why"), FOUND, ids=[why for _, _, why in FOUND])
+def test_it_is_found(text: str, expected: str, why: str) -> None:
+    assert found(PhoneRecognizer(), text) == [expected]
+
+
+@pytest.mark.parametrize(("text", "why"), NOT_FOUND, ids=[why for _, why in NOT_FOUND])
+def test_ordinary_text_is_left_alone(text: str, why: str) -> None:
+    assert found(PhoneRecognizer(), text) == []

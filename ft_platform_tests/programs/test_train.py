@@ -1,0 +1,198 @@
+"""The training program as a back end starts it (Dagster Pipes), and by hand: result, progress, failures, a kill in the middle."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dagster_pipes import encode_param
+
+from ft_platform.lake.gate import require_usable
+from ft_platform.programs.reporting import described
+from ft_platform_tests.conftest import minimal_attributes, write_use_case
+from ft_platform_tests.tiny_models import save_tiny_model, split_rows, usable_splits, use_case_for
+
+FAST = {"learning_rate": 5e-3, "batch_rows": 8, "rank": 4, "max_steps": 6}
+CONTEXT = dict.fromkeys(
+    ["code_version_by_asset_key", "provenance_by_asset_key", "partition_key", "partition_key_range", "partition_time_window", "job_name"]
+) | {"asset_keys": ["complaints/adapter_checkpoint"], "run_id": "run", "retry_number": 0}
+
+
+class Started:
+    """A program started with Pipes variables, as any back end does it, and the messages it writes."""
+
+    def __init__(self, folder: Path, environment, use_case, splits) -> None:
+        self.messages_file = folder / "messages"
+        self.messages_file.write_text("")
+        extras = {"use_case": use_case.name, "settings": use_case.settings.model_dump(mode="json"), "splits": splits.to_dict()}
+        (folder / "context").write_text(json.dumps({**CONTEXT, "extras": extras}))
+        variables = {
+            **os.environ,
+            **environment.to_variables(),
+            "FT_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+            "DAGSTER_PIPES_CONTEXT": encode_param({"path": str(folder / "context")}),
+            "DAGSTER_PIPES_MESSAGES": encode_param({"path": str(self.messages_file)}),
+        }
+        self.process = subprocess.Popen([sys.executable, "-m", "ft_platform.programs.train"], env=variables, stderr=subprocess.PIPE, text=True)
+
+    def messages(self, method: str = "report_custom_message") -> list[Any]:
+        whole = [line for line in self.messages_file.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        found = [m["params"] for m in map(json.loads, whole) if m["method"] == method]
+        return [m["payload"] for m in found] if method == "report_custom_message" else found
+
+    def wait(self) -> str:
+        return self.process.communicate(timeout=240)[1]
+
+    def kill_after_step(self, step: int) -> None:
+        deadline = time.monotonic() + 240
+        while not any(m.get("progress", {}).get("unit") == "steps" and m["progress"]["done"] >= step for m in self.messages()):
+            assert self.process.poll() is None and time.monotonic() < deadline, "ended before it could be killed"
+            time.sleep(0.02)
+        self.process.send_signal(signal.SIGKILL)
+        self.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def start(tmp_path, environment):
+    started: list[Started] = []
+
+    def starter(use_case, splits) -> Started:
+        folder = tmp_path / f"pipes-{len(started)}"
+        folder.mkdir()
+        started.append(Started(folder, environment, use_case, splits))
+        return started[-1]
+
+    yield starter
+    for program in started:
+        program.process.kill()
+
+
+def test_the_program_reports_progress_log_lines_and_the_artifact(lake, model, start):
+    use_case = use_case_for(model, **FAST)
+    splits = usable_splits(lake, use_case)
+    program = start(use_case, splits)
+    program.wait()
+    assert program.process.returncode == 0
+    *progress, result = program.messages()
+    steps = [m["progress"] for m in progress if m["progress"]["unit"] == "steps"]
+    assert steps[-1]["done"] == steps[-1]["total"] == 6 and {"loss", "learning_rate", "tokens_per_second", "memory_gib"} <= steps[-1]["fields"].keys()
+    assert result["trained"] and result["metrics"]["steps"] == 6 and result["tracking"] == "off: tracking_uri is none"
+    checkpoint = lake.artifact("complaints", "adapter_checkpoint", result["artifact"]["artifact_id"])
+    assert checkpoint and checkpoint.to_dict() == result["artifact"]
+    require_usable(lake, use_case, checkpoint)
+    lines = [m["message"] for m in program.messages("log")]
+    assert any("rows are packed" in line for line in lines) and any("6/6 steps" in line and "loss=" in line for line in lines)
+    assert program.messages("closed") == [{}]
+
+
+def test_a_failure_is_typed_names_the_next_step_and_quotes_no_record(lake, model, start):
+    use_case = use_case_for(model, **{**FAST, "target_modules": ["nope"]})
+    program = start(use_case, usable_splits(lake, use_case))
+    errors = program.wait()
+    failed = program.messages()[-1]["failed"]
+    assert program.process.returncode == 1 and failed["type"] == "ConfigError" and "training.target_modules" in failed["message"] and failed["next_step"]
+    assert "handled badly" not in errors + program.messages_file.read_text() and "Traceback" not in errors
+    assert lake.artifacts("complaints", "adapter_checkpoint") == []
+
+
+def test_splits_without_their_verdicts_are_refused_before_anything_is_loaded(lake, model, start):
+    use_case = use_case_for(model, **FAST)
+    splits = usable_splits(lake, use_case)
+    lake.add_verdict(splits, "no_leakage", False, lake.verdicts(splits)["no_leakage"].settings_hash)
+    program = start(use_case, splits)
+    program.wait()
+    assert program.process.returncode == 1
+    assert [m["failed"]["type"] for m in program.messages()] == ["VersionRefused"] and "no_leakage" in program.messages()[0]["failed"]["message"]
+
+
+def test_killed_in_the_middle_nothing_is_a_checkpoint_and_a_rerun_gives_the_same_weights(lake, model, start):
+    use_case = use_case_for(model, **{**FAST, "max_steps": 400, "epochs": 100, "validations_per_epoch": 1, "patience": 1000})
+    splits = usable_splits(lake, use_case)
+    start(use_case, splits).kill_after_step(1)
+    assert lake.artifacts("complaints", "adapter_checkpoint") == []
+    assert not (Path(lake.root) / "shared" / "complaints" / "adapter_checkpoint").exists()
+    weights = []
+    for _ in range(2):
+        program = start(use_case, splits)
+        program.wait()
+        checkpoint = lake.artifact("complaints", "adapter_checkpoint", program.messages()[-1]["artifact"]["artifact_id"])
+        weights.append(lake.manifest(checkpoint).files["adapter_model.safetensors"])
+        os.rename(checkpoint.uri, f"{lake.root}/away-{len(weights)}")
+    assert weights[0] == weights[1]
+
+
+def test_the_program_ends_with_the_worker_that_started_it(tmp_path, environment, lake, model):
+    use_case = use_case_for(model, **{**FAST, "max_steps": 5000, "epochs": 5000, "patience": 1000})
+    splits = usable_splits(lake, use_case)
+    code = (
+        "import pickle, sys, time\nfrom pathlib import Path\nfrom ft_platform_tests.programs.test_train import Started\n"
+        "started = Started(Path(sys.argv[1]), *pickle.load(sys.stdin.buffer))\nprint(started.process.pid, flush=True)\ntime.sleep(300)"
+    )
+    import pickle
+
+    worker = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert worker.stdin and worker.stdout
+    worker.stdin.write(pickle.dumps((environment, use_case, splits)))
+    worker.stdin.close()
+    trainer = int(worker.stdout.readline())
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "messages").read_text().count("steps") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert Path(f"/proc/{trainer}").exists()
+    worker.kill()
+    worker.wait()
+    while _is_running(trainer) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not _is_running(trainer)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def run_by_hand(environment, *arguments: str) -> subprocess.CompletedProcess:
+    variables = {**os.environ, **environment.to_variables(), "FT_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, "-m", "ft_platform.programs.train", *arguments], env=variables, capture_output=True, text=True, check=False, timeout=240)
+
+
+def test_started_by_hand_it_takes_the_newest_splits_and_the_gate_holds(lake, environment, model):
+    write_use_case(environment.defs, "complaints", {**minimal_attributes("unused.csv"), "base_model": {"uri": str(model), "dtype": "float32"}, "training": FAST})
+    nothing = run_by_hand(environment, "--use-case", "complaints")
+    assert nothing.returncode == 1 and "complaints has no splits" in nothing.stderr and "ft run complaints" in nothing.stderr
+    use_case = use_case_for(model, **FAST)
+    splits = usable_splits(lake, use_case)
+    done = run_by_hand(environment, "--use-case", "complaints")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["trained"]
+    os.unlink(lake._manifest_path(splits))
+    refused = run_by_hand(environment, "--use-case", "complaints")
+    assert refused.returncode == 1 and "no splits" in refused.stderr
+    unknown = run_by_hand(environment, "--use-case", "nobody")
+    assert unknown.returncode == 1 and "nobody" in unknown.stderr and "Traceback" not in unknown.stderr
+
+
+def test_of_an_unexpected_error_only_type_and_place_are_told():
+    try:
+        raise KeyError("my secret complaint")
+    except KeyError as error:
+        told = described(error)
+    assert "secret" not in str(told) and "KeyError" in told["message"] and "test_train.py" in told["message"]
+    assert "No space left on device" in described(OSError(28, "No space left on device", "/secret"))["message"]
+
+
+def test_rows_of_the_fixture_hold_the_text_the_tests_look_for():
+    assert all("handled badly" in r["messages"][0]["content"] for r in split_rows())

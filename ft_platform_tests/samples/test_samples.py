@@ -1,0 +1,170 @@
+"""Samples are the same everywhere, hold what their truth file says, and are neither trivial nor hopeless."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from ft_platform.errors import SourceError
+from ft_platform.near_duplicates import find_near_duplicates
+from ft_platform.privacy.entities import all_recognizers
+from ft_platform.samples import complaints, personal_data, sample_file, support, truth_file
+
+
+def complaint_rows(text: str) -> dict[str, dict[str, str]]:
+    return {row["Complaint ID"]: row for row in csv.DictReader(io.StringIO(text))}
+
+
+def planted(truth: dict, kind: str) -> dict[str, dict]:
+    """Key -> planted thing of one kind."""
+    return {key: thing for key, things in truth["records"].items() for thing in things if thing["kind"] == kind}
+
+
+@pytest.mark.parametrize("name", ["complaints", "support"])
+def test_a_sample_is_the_same_in_every_process(tmp_path: Path, name: str) -> None:
+    code = f"from pathlib import Path; from ft_platform.samples import sample_file; print(sample_file('sample://{name}?rows=300&seed=3', Path({str(tmp_path / 'other')!r})))"
+    other = Path(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "99"}).stdout.strip())
+    own = sample_file(f"sample://{name}?rows=300&seed=3", tmp_path / "own")
+    assert own.read_bytes() == other.read_bytes() and own.name == other.name
+    assert truth_file(own).read_bytes() == truth_file(other).read_bytes()
+    assert sample_file(f"sample://{name}?rows=300&seed=4", tmp_path / "own").read_bytes() != own.read_bytes()
+
+
+def test_a_sample_that_is_there_is_not_written_again(tmp_path: Path) -> None:
+    path = sample_file("sample://support?rows=100", tmp_path)
+    before = path.stat()
+    assert sample_file("sample://support?rows=100", tmp_path).stat().st_mtime_ns == before.st_mtime_ns
+    truth_file(path).unlink()
+    sample_file("sample://support?rows=100", tmp_path)
+    assert truth_file(path).exists(), "a sample without its truth is generated again"
+
+
+@pytest.mark.parametrize(
+    "uri", ["sample://complaint", "sample://complaints?rows=5", "sample://complaints?rows=many", "sample://complaints?row=500", "sample://support?seed=-1"]
+)
+def test_a_wrong_sample_uri_is_an_error_that_shows_a_right_one(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(SourceError, match="sample://"):
+        sample_file(uri, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["complaints", "support"])
+def test_every_kind_of_fault_is_planted_and_noted(name: str) -> None:
+    module = {"complaints": complaints, "support": support}[name]
+    text, truth = module.generate(module.DEFAULT_ROWS, 7)
+    kinds = Counter(thing["kind"] for things in truth["records"].values() for thing in things)
+    assert {"consent", "exact_duplicate", "near_duplicate", "pii", "mojibake", "html", "empty", "over_long"} <= set(kinds)
+    reasons = Counter(thing["reason"] for thing in planted(truth, "consent").values())
+    assert set(reasons) == {"consent_missing", "consent_not_accepted", "consent_withdrawn"}
+    assert min(kinds.values()) >= 2
+    if name == "complaints":
+        assert kinds["label_noise"] > 10
+    assert {thing["entity"] for things in truth["records"].values() for thing in things if thing["kind"] == "pii"} == set(personal_data.GENERATORS)
+
+
+def test_personal_data_of_every_kind_with_a_recognizer_is_planted_in_a_form_it_accepts() -> None:
+    assert set(personal_data.GENERATORS) == set(all_recognizers())
+    text, truth = complaints.generate(complaints.DEFAULT_ROWS, 7)
+    rows = complaint_rows(text)
+    found: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    for key, things in truth["records"].items():
+        for thing in (t for t in things if t["kind"] == "pii"):
+            narrative = rows[key]["Consumer complaint narrative"]
+            assert thing["value"] in narrative
+            spans = all_recognizers()[thing["entity"]].find(narrative)
+            total[thing["entity"]] += 1
+            found[thing["entity"]] += any(thing["value"] in narrative[s.start : s.end] for s in spans)
+    for entity in (
+        "EMAIL",
+        "PHONE",
+        "US_SSN",
+        "CREDIT_CARD",
+        "IBAN",
+        "IP_ADDRESS",
+        "MAC_ADDRESS",
+        "DE_TAX_ID",
+        "UK_NINO",
+        "ES_DNI",
+        "URL_CREDENTIALS",
+        "DATE_OF_BIRTH",
+    ):
+        assert found[entity] == total[entity] > 0, entity
+
+
+def test_complaints_have_the_columns_of_the_public_database_and_varied_texts() -> None:
+    text, truth = complaints.generate(1600, 7)
+    rows = list(complaint_rows(text).values())
+    assert len(rows) == 1600 and tuple(rows[0]) == complaints.COLUMNS
+    clean = [r["Consumer complaint narrative"] for r in rows if r["Complaint ID"] not in truth["records"]]
+    assert len(set(clean)) == len(clean), "no text comes twice unless it is planted"
+    words = [len(t.split()) for t in clean]
+    assert 30 <= sum(words) / len(words) <= 50
+    shares = sorted(count / 1600 for count in Counter(r["Product"] for r in rows).values())
+    assert shares[-1] > 0.2 and shares[0] < 0.02
+
+
+@pytest.mark.real_data
+def test_the_columns_are_those_of_a_real_export(shared_data: Path) -> None:
+    with open(shared_data / "cfpb_2020" / "complaints_sample.csv", encoding="utf-8") as file:
+        assert tuple(next(csv.reader(file))) == complaints.COLUMNS
+
+
+def test_planted_duplicates_and_no_others_are_near_duplicates() -> None:
+    text, truth = complaints.generate(1600, 7)
+    rows = [r for r in complaint_rows(text).values() if 20 <= len(r["Consumer complaint narrative"]) < 20_000]
+    found = find_near_duplicates([r["Consumer complaint narrative"] for r in rows], 0.85)
+    pairs = {(rows[i]["Complaint ID"], rows[j]["Complaint ID"]) for i, j in found.pairs.tolist()}
+    expected = {(thing["of"], key) for kind in ("exact_duplicate", "near_duplicate") for key, thing in planted(truth, kind).items()}
+    assert expected <= pairs
+    assert len(pairs - expected) <= 2
+
+
+def test_support_answers_are_in_the_house_style_and_of_the_asked_length() -> None:
+    text, truth = support.generate(support.DEFAULT_ROWS, 7)
+    items = json.loads(text)
+    assert list(items[0]) == ["instruction", "input", "output", "consent", "customer_id", "region"]
+    assert all(15 <= len(item["output"].split()) <= 50 and item["output"].endswith("Lakeside Care") for item in items)
+    roaming = {
+        item["output"].split("countries ")[1].split(".")[0] for item in items if item["input"] == "Plan: Flex" and "roaming" in item["output"].split(".")[0]
+    }
+    assert roaming == {"you pay 2 dollars per day"}, "the answer follows from topic and plan"
+    customers = Counter(item["customer_id"] for item in items)
+    assert max(customers.values()) > 1 and len(customers) < len(items)
+    assert truth["key"] == "source_position" and set(truth["records"]) <= {str(i) for i in range(1, len(items) + 1)}
+
+
+def test_complaints_are_neither_trivial_nor_hopeless_and_older_customers_are_harder() -> None:
+    import numpy as np
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+
+    text, truth = complaints.generate(1600, 7)
+    skipped = {*planted(truth, "exact_duplicate"), *planted(truth, "near_duplicate"), *planted(truth, "empty"), *planted(truth, "consent")}
+    rows = [r for key, r in complaint_rows(text).items() if key not in skipped]
+    product_label = {product: label for label, spec in complaints.material()["labels"].items() for product in spec["products"]}
+    labels = np.array([product_label[r["Product"]] for r in rows])
+    model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2), LogisticRegression(C=10, max_iter=1000))
+    right = cross_val_predict(model, [r["Consumer complaint narrative"] for r in rows], labels, cv=StratifiedKFold(5, shuffle=True, random_state=0)) == labels
+    older = np.array(["Older American" in r["Tags"] for r in rows])
+    assert 0.72 <= right.mean() <= 0.88, "measured: 0.77"
+    assert right[~older].mean() - right[older].mean() > 0.08, "measured: 0.80 against 0.66"
+
+
+@pytest.mark.parametrize("name", ["complaints", "support"])
+def test_no_template_is_left_in_a_text(name: str) -> None:
+    text, _ = {"complaints": complaints, "support": support}[name].generate(1000, 1)
+    narratives = (
+        [r["Consumer complaint narrative"] for r in complaint_rows(text).values()]
+        if name == "complaints"
+        else [i["instruction"] + i["output"] for i in json.loads(text)]
+    )
+    assert not [n for n in narratives if re.search(r"[\[\]{}|]", n)]

@@ -1,0 +1,189 @@
+"""From splits to a published checkpoint: what it holds, what it depends on, what is refused."""
+
+import dataclasses
+import io
+import json
+import logging
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from ft_platform.errors import BaseModelError, CorruptVersion, DataError
+from ft_platform.lake.gate import require_usable
+from ft_platform.lake.provenance import training_record_ids
+from ft_platform.models import base_model
+from ft_platform.models.adapter import with_adapter
+from ft_platform.models.packed_forward import packed_forward
+from ft_platform.models.renderer import Renderer, labels_of
+from ft_platform.training.batches import split_off_prefix
+from ft_platform.training.dataset import read_splits, render_split
+from ft_platform.training.inputs import checkpoint_inputs
+from ft_platform.training.loop import validation_loss
+from ft_platform.training.trainer import checkpoint_for
+from ft_platform_tests.tiny_models import save_tiny_model, split_rows, usable_splits, use_case_for
+
+LOG = logging.getLogger("test")
+FAST = {"learning_rate": 5e-3, "batch_rows": 8, "rank": 4, "max_steps": 6}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def use_case(model):
+    return use_case_for(model, **FAST)
+
+
+@pytest.fixture
+def splits(lake, use_case):
+    return usable_splits(lake, use_case)
+
+
+def with_section(use_case, name: str, **values):
+    section = use_case.section(name).model_copy(update=values)
+    return use_case.model_copy(update={"settings": use_case.settings.model_copy(update={name: section})})
+
+
+def test_a_checkpoint_passes_the_gate_and_tells_what_it_was_made_from(lake, environment, use_case, splits):
+    trained = checkpoint_for(lake, environment, use_case, splits, LOG)
+    require_usable(lake, use_case, trained.checkpoint)
+    manifest = lake.manifest(trained.checkpoint)
+    assert manifest.parents[0].content_hash == splits.content_hash
+    assert manifest.info["base_model"]["sha256"] == base_model.weights_sha256(base_model.resolve(use_case.settings.base_model, environment.cache_path).folder)
+    assert manifest.info["batching"] == "packed" and manifest.info["environment"]["torch"] == torch.__version__
+    assert set(manifest.files) == {"adapter_config.json", "adapter_model.safetensors", "training.json", "training_records.parquet", "loss_curve.png"}
+    ids = pq.read_table(io.BytesIO(lake.read_file(trained.checkpoint, "training_records.parquet")))["record_id"].to_pylist()
+    assert ids == [r["record_id"] for r in split_rows() if r["split"] == "train"]
+    assert training_record_ids(lake, trained.checkpoint) == set(ids)
+    told = json.loads(lake.read_file(trained.checkpoint, "training.json"))
+    assert told["labels"] == ["card", "loan"] and told["renderer_hash"] == manifest.info["renderer_hash"] and len(told["curve"]) == 7
+    assert lake.read_file(trained.checkpoint, "loss_curve.png")[:4] == b"\x89PNG"
+
+
+def test_no_text_of_a_record_is_in_the_checkpoint(lake, environment, use_case, splits):
+    checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
+    for name in [*lake.manifest(checkpoint).files, "manifest.json"]:
+        assert b"handled badly" not in lake.read_file(checkpoint, name), name
+
+
+def test_equal_inputs_use_the_checkpoint_again_and_train_nothing(lake, environment, use_case, splits, monkeypatch):
+    first = checkpoint_for(lake, environment, use_case, splits, LOG)
+    monkeypatch.setattr("ft_platform.training.trainer._train", lambda *_: pytest.fail("trained again"))
+    second = checkpoint_for(lake, environment, use_case, splits, LOG)
+    assert second.reused and second.checkpoint == first.checkpoint and second.metrics == json.loads(json.dumps(first.metrics))
+
+
+def test_a_damaged_checkpoint_is_trained_again_to_the_same_weights(lake, environment, use_case, splits):
+    first = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
+    weights = lake.manifest(first).files["adapter_model.safetensors"]
+    with open(f"{first.uri}/adapter_model.safetensors", "r+b") as file:
+        file.seek(2000)
+        file.write(b"\0\0\0\0")
+    again = checkpoint_for(lake, environment, use_case, splits, LOG)
+    assert not again.reused and lake.manifest(again.checkpoint).files["adapter_model.safetensors"] == weights
+    assert lake.manifest(again.checkpoint).files["adapter_config.json"] == lake.manifest(again.checkpoint).files["adapter_config.json"]
+
+
+def test_the_adapter_computes_after_loading_what_it_computed_in_training(lake, environment, use_case, splits):
+    trained = checkpoint_for(lake, environment, use_case, splits, LOG)
+    base, tokenizer = base_model.load(base_model.resolve(use_case.settings.base_model, environment.cache_path), "float32")
+    table = read_splits(lake, splits)
+    renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table))
+    rows = split_off_prefix(render_split(table, "validation", renderer, use_case).rows, renderer.prefix_ids())
+    with lake.local_copy(trained.checkpoint) as folder:
+        model = with_adapter(base, folder)
+    found = validation_loss(model, packed_forward, renderer.prefix_ids(), rows, use_case.settings.training)
+    assert found == pytest.approx(trained.metrics["validation_loss"], rel=1e-5)
+
+
+def test_an_adapter_for_another_base_model_is_refused(lake, environment, use_case, splits):
+    from ft_platform_tests.tiny_models import tiny_model
+
+    with lake.local_copy(checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint) as folder:
+        with pytest.raises(BaseModelError, match="does not fit the base model"):
+            with_adapter(tiny_model(hidden_size=24, head_dim=4), folder)
+        with pytest.raises(BaseModelError, match=r"has no adapter_model.safetensors"):
+            with_adapter(tiny_model(), folder.parent)
+
+
+def test_the_id_follows_content_and_training_settings_and_nothing_else(use_case, splits):
+    base = checkpoint_inputs(use_case, splits)[0]
+    assert base.startswith("ckpt-") and len(base) == 17
+    assert checkpoint_inputs(use_case, dataclasses.replace(splits, version=9))[0] == base, "another version with the same content is the same"
+    assert checkpoint_inputs(with_section(use_case, "evaluation", seed=5), splits)[0] == base
+    assert checkpoint_inputs(with_section(use_case, "retraining", poll_seconds=99), splits)[0] == base
+    for changed in (with_section(use_case, "training", seed=5), with_section(use_case, "base_model", sha256="0" * 64), with_section(use_case, "task", instruction="x")):
+        assert checkpoint_inputs(changed, splits)[0] != base
+    assert checkpoint_inputs(use_case, dataclasses.replace(splits, content_hash="0" * 64))[0] != base
+
+
+def test_the_id_follows_the_weights_in_a_folder(tmp_path, splits):
+    use_case = use_case_for(save_tiny_model(tmp_path / "mine"), **FAST)
+    base = checkpoint_inputs(use_case, splits)[0]
+    with open(tmp_path / "mine" / "model.safetensors", "ab") as file:
+        file.write(b"\0")
+    assert checkpoint_inputs(use_case, splits)[0] != base
+
+
+def test_rows_that_are_not_those_of_the_handle_are_refused(lake, environment, use_case, splits):
+    with pytest.raises(CorruptVersion):
+        checkpoint_for(lake, environment, use_case, dataclasses.replace(splits, content_hash="0" * 64), LOG)
+
+
+def test_storage_order_of_the_rows_does_not_change_the_weights(environment, use_case, tmp_path):
+    from ft_platform.lake import Lake
+
+    weights = []
+    for name, rows in (("a", split_rows()), ("b", split_rows()[::-1])):
+        lake = Lake(tmp_path / name)
+        checkpoint = checkpoint_for(lake, environment, use_case, usable_splits(lake, use_case, rows), LOG).checkpoint
+        weights.append(lake.manifest(checkpoint).files["adapter_model.safetensors"])
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize("side", ["train", "validation"])
+def test_a_side_without_rows_is_an_error_that_names_it(lake, environment, use_case, side):
+    splits = usable_splits(lake, use_case, [r for r in split_rows() if r["split"] != side])
+    with pytest.raises(DataError, match=f"the {side} split of complaints has no record to learn from"):
+        checkpoint_for(lake, environment, use_case, splits, LOG)
+
+
+def test_records_that_cannot_be_learned_from_are_counted_and_not_among_the_training_records(lake, environment, model):
+    use_case = with_section(use_case_for(model, **FAST, max_length=150), "task", kind="generation", instruction="Answer.")
+    rows = [{**r, "label": None, "messages": [*r["messages"], {"role": "assistant", "content": "Sorry."}]} for r in split_rows()]
+    rows[0]["messages"][1]["content"] = "Sorry. " * 40
+    rows[1]["messages"][1]["content"] = " "
+    rows[3]["messages"][0]["content"] *= 20
+    trained = checkpoint_for(lake, environment, use_case, usable_splits(lake, use_case, rows), LOG)
+    train = lake.manifest(trained.checkpoint).counts["train"]
+    assert train["left_out"] == {"answer_too_long": 1, "no_answer": 1} and train["rows"] == 34 and train["truncated"] == 1
+    ids = pq.read_table(io.BytesIO(lake.read_file(trained.checkpoint, "training_records.parquet")))["record_id"].to_pylist()
+    assert ids == [r["record_id"] for r in rows[2:] if r["split"] == "train"]
+
+
+def test_nothing_to_learn_at_all_is_an_error(lake, environment, use_case):
+    rows = [{**r, "label": ""} for r in split_rows()]
+    with pytest.raises(DataError, match="left out {'no_answer': 36}"):
+        checkpoint_for(lake, environment, use_case, usable_splits(lake, use_case, rows), LOG)
+
+
+def test_a_failure_publishes_nothing(lake, environment, use_case, splits, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ft_platform.training.checkpoint.draw_loss_curve", full)
+    with pytest.raises(OSError, match="No space"):
+        checkpoint_for(lake, environment, use_case, splits, LOG)
+    assert lake.artifacts(use_case.name, "adapter_checkpoint") == []
+    monkeypatch.undo()
+    assert not checkpoint_for(lake, environment, use_case, splits, LOG).reused
+
+
+def test_an_architecture_that_cannot_pack_is_trained_padded_and_says_so(lake, environment, use_case, splits, monkeypatch, caplog):
+    monkeypatch.setattr("ft_platform.models.packed_forward.packing_problem", lambda model: "planted")
+    with caplog.at_level(logging.INFO):
+        trained = checkpoint_for(lake, environment, use_case, splits, LOG)
+    assert lake.manifest(trained.checkpoint).info["batching"] == "padded (planted)" and "padded (planted)" in caplog.text
