@@ -31,8 +31,10 @@ def on_data_change(follow: list[dg.AssetKey] | None = None) -> dg.AutomationCond
     if follow:
         parent_changed = parent_changed.allow(dg.AssetSelection.assets(*follow))
     changed = (parent_changed | AC.code_version_changed() | AC.newly_missing()).since_last_handled()
+    # The first look forgets what happened before it: a source that was reported already would otherwise wait for its next change.
+    never_made = AC.initial_evaluation() & AC.missing()
     ready = ~AC.any_deps_missing() & ~AC.any_deps_in_progress() & ~AC.in_progress() & AC.all_deps_blocking_checks_passed()
-    return (changed & ready).with_label("on_data_change")
+    return ((changed | never_made) & ready).with_label("on_data_change")
 
 
 def condition_of(use_case: NamedUseCase, stage: str) -> dg.AutomationCondition | None:

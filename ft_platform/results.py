@@ -54,11 +54,18 @@ def collect_results(environment: Environment, use_case: NamedUseCase) -> dict[st
     }
     if "evaluation_report" in run["seconds"]:
         found |= _evaluated(lake, name, run.get("evaluation_report"))
-    if use_case.settings.source.uri.startswith(SAMPLE):
+    if use_case.settings.source.uri.startswith(SAMPLE) and _is_from_sample(lake, name, environment):
         from ft_platform.samples.truth import score_planted
 
         found["planted"] = score_planted(lake, use_case, environment)
     return found
+
+
+def _is_from_sample(lake: Lake, name: str, environment: Environment) -> bool:
+    """Whether the newest records were read from generated files: a run with `--set source.uri=...` read others."""
+    raw = next(lake.manifests(name, "raw_records"), None)
+    folder = str((environment.home / "samples").absolute())
+    return bool(raw and any(uri.startswith(folder) for uri in raw.info.get("files", {})))
 
 
 def _evaluated(lake: Lake, name: str, report_id: str | None) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from ft_platform.progress import Update
 PLAIN_SECONDS = 5.0
 """Seconds between two lines of a stage where the output is no terminal (a log file, a pipeline)."""
 
-HIDDEN = ("learning_rate", "memory_bytes")
+HIDDEN = ("learning_rate", "seconds_left")
 SYSTEMS = {
     "majority": "majority class",
-    "tfidf_logreg": "TF-IDF + log. regression",
+    "tfidf_logreg": "TF-IDF + log. regr.",
     "base_zero_shot": "base model, zero-shot",
     "base_few_shot": "base model, few-shot",
     "fine_tuned": "fine-tuned model",
@@ -47,6 +47,9 @@ class StageLine:
         self.update = update
 
     def seconds_left(self, now: float) -> float | None:
+        """The stage's own estimate, or one from the speed in this unit."""
+        if "seconds_left" in self.update.fields:
+            return float(self.update.fields["seconds_left"])
         done = self.update.done - self.first_done
         if not self.update.total or done <= 0:
             return None
@@ -199,7 +202,7 @@ def print_checkpoint_trace(found: dict[str, Any]) -> None:
     """`lake.provenance.trace_checkpoint` for people."""
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"checkpoint {found['checkpoint']}, written {found['written_at']}, content {found['content_hash']}")
-    console.print(f"base model {found['base_model']}")
+    console.print(f"base model {_told(found['base_model'])}")
     for version in found["versions"]:
         console.print(f"{version['version']:<26} {version['rows']:>9,} rows  {version['content_hash']}  {version['written_at']}")
     console.print(f"trained on {found['training_records']:,} records, from:")
@@ -210,7 +213,7 @@ def print_checkpoint_trace(found: dict[str, Any]) -> None:
 def _told(value: Any) -> str:
     """A value of a trace for people: lists and counts in words, hashes by their first digits (`--json` has them whole)."""
     if isinstance(value, dict):
-        return " ".join(f"{name} {count}" for name, count in value.items())
+        return " ".join(f"{name} {_told(item)}" for name, item in value.items() if item is not None)
     if isinstance(value, list):
         return " ".join(value)
     return value[:12] if isinstance(value, str) and len(value) == SHA256_DIGITS else str(value)
@@ -232,7 +235,8 @@ def _interval(figure: dict[str, float] | None) -> str:
 
 def _figure(name: str, value: float | int | str) -> str:
     shown = f"{value:.3g}" if isinstance(value, float) and abs(value) < 100 else f"{value:,.0f}" if isinstance(value, (int, float)) else value
-    return f"{shown} tokens/s" if name == "tokens_per_second" else f"{name.replace('_', ' ')} {shown}"
+    unit = {"tokens_per_second": "tokens/s", "memory_gib": "GiB"}.get(name)
+    return f"{shown} {unit}" if unit else f"{name.replace('_', ' ')} {shown}"
 
 
 def _clock(seconds: float) -> str:

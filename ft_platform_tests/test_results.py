@@ -73,6 +73,18 @@ def test_the_report_that_the_run_noted_is_shown_though_a_newer_one_exists(enviro
     assert collect_results(environment, use_case)["systems"]["fine_tuned"]["macro_f1"]["value"] == 0.5
 
 
+def test_planted_things_are_scored_only_if_the_records_came_from_the_sample(environment, lake):
+    folder = environment.defs / "letters"
+    folder.mkdir(parents=True)
+    (folder / "defs.yaml").write_text(scaffold_yaml("letters", "classification"))
+    note_run(environment, seconds={"raw_records": 1.0})
+    assert "planted" not in collect_results(environment, load_use_case(folder))
+    batches = pa.table({"record_id": ["a"]}, schema=SCHEMA).to_batches()
+    sampled = {str(environment.home / "samples" / "complaints-1.csv"): "hash"}
+    lake.write_table("letters", "raw_records", batches, SCHEMA, zone="restricted", info={"files": sampled})
+    assert "planted" in collect_results(environment, load_use_case(folder))
+
+
 def test_a_run_without_evaluation_shows_no_scores_of_an_older_run(environment, use_case, lake):
     publish_report(lake, "one", 0.5)
     note_run(environment, seconds={"raw_records": 1.0, "total": 1.0})

@@ -63,6 +63,12 @@ def test_time_left_is_not_guessed_without_a_total():
     assert "500 rows" in line.text(5.0) and "left" not in line.text(5.0)
 
 
+def test_the_estimate_of_the_stage_itself_comes_first():
+    line = StageLine(Update("adapter_checkpoint", 1, 100, "steps"), 0.0, 0.0, 0)
+    line.take(Update("adapter_checkpoint", 2, 100, "steps", {"seconds_left": 75, "memory_gib": 2.5}), 1.0)
+    assert line.text(1.0) == "adapter_checkpoint    2 of 100 steps  2.5 GiB  1.0 s, about 1:15 min left"
+
+
 def test_without_a_terminal_a_stage_prints_a_line_every_few_seconds_and_one_at_its_end(clock):
     out = io.StringIO()
     with ProgressView(out) as view, listening(view.update):

@@ -98,7 +98,8 @@ def test_a_good_file_loads_and_has_the_name_of_its_folder(defs):
         (
             "type: ft_platform.components.FineTuningUseCase",
             "type: os.system",
-            "type must be ft_platform.components.FineTuningUseCase, or .<module>.<Class> of a file in the same folder, got 'os.system' (defs/complaints/defs.yaml:2)",
+            "type must be ft_platform.components.FineTuningUseCase, "
+            "or .<module>.<Class> of a file in the same folder, got 'os.system' (defs/complaints/defs.yaml:2)",
         ),
         (
             "type: ft_platform.components.FineTuningUseCase",

@@ -4,7 +4,7 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.stage import materialized, picture, stage, with_typed_failures
+from ft_platform.assets.stage import materialized, pictures_of, stage, with_typed_failures
 from ft_platform.compute import run_program
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
@@ -35,9 +35,14 @@ def build(use_case: NamedUseCase) -> list:
             context.log.info(f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused.")
         manifest = lake.manifest(checkpoint)
         metrics = {f"metric/{k}": v for k, v in manifest.info.get("metrics", {}).items() if isinstance(v, (int, float))}
-        pictures = {"loss_curve": picture(lake.read_file(checkpoint, "loss_curve.png"))} if "loss_curve.png" in manifest.files else {}
         return materialized(
-            checkpoint, manifest, reused=not trained, trained=trained, tracking=json.dumps(manifest.info.get("tracking")), **metrics, **pictures
+            checkpoint,
+            manifest,
+            reused=not trained,
+            pictures=pictures_of(lake, checkpoint),
+            trained=trained,
+            tracking=json.dumps(manifest.info.get("tracking")),
+            **metrics,
         )
 
     return [adapter_checkpoint]

@@ -4,7 +4,7 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.stage import materialized, picture, stage, with_typed_failures
+from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, with_typed_failures
 from ft_platform.compute import run_program
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
@@ -35,11 +35,15 @@ def build(use_case: NamedUseCase) -> list:
 def evaluated(lake: Lake, report: ArtifactVersion, *, reused: bool) -> dg.MaterializeResult:
     """The result of an evaluation asset: every score with its interval, and the report's pictures."""
     metrics = json.loads(lake.read_file(report, "metrics.json"))
-    scores = {f"{system}/{metric}": figure["value"] for system, figures in metrics["systems"].items() for metric, figure in figures.items()}
+    scores = {f"score/{system}/{metric}": figure["value"] for system, figures in metrics["systems"].items() for metric, figure in figures.items()}
     manifest = lake.manifest(report)
-    pictures = {name.removesuffix(".png"): picture(lake.read_file(report, name)) for name in manifest.files if name.endswith(".png")}
-    if "report.html" in manifest.files:
-        pictures["report"] = dg.MetadataValue.url(f"{report.uri}/report.html" if "://" in report.uri else f"file://{report.uri}/report.html")
     return materialized(
-        report, manifest, reused=reused, test_rows=metrics["test_rows"], systems=dg.MetadataValue.json(metrics["systems"]), **scores, **pictures
+        report,
+        manifest,
+        reused=reused,
+        pictures=pictures_of(lake, report),
+        test_rows=metrics["test_rows"],
+        scores=dg.MetadataValue.json(metrics["systems"]),
+        **report_link(report, manifest),
+        **scores,
     )

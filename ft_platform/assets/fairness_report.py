@@ -4,7 +4,7 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.stage import check_result, materialized, picture, stage, with_typed_failures
+from ft_platform.assets.stage import check_result, materialized, pictures_of, report_link, stage, with_typed_failures
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import require_usable
 from ft_platform.stages import check_settings_hash
@@ -25,10 +25,7 @@ def build(use_case: NamedUseCase) -> list:
         report = publish_fairness(lake, use_case, evaluation_report)
         found = json.loads(lake.read_file(report, "fairness.json"))
         manifest = lake.manifest(report)
-        pictures = {name.removesuffix(".png"): picture(lake.read_file(report, name)) for name in manifest.files if name.endswith(".png")}
-        return materialized(
-            report, manifest, features=dg.MetadataValue.json(found), report=dg.MetadataValue.url(f"file://{report.uri}/report.html"), **pictures
-        )
+        return materialized(report, manifest, pictures=pictures_of(lake, report), features=dg.MetadataValue.json(found), **report_link(report, manifest))
 
     @dg.asset_check(asset=fairness_report, blocking=False, description="No group is served worse than another by more than fairness.max_gap.")
     @with_typed_failures

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ft_platform.assets.stage import materialized, stage, with_typed_failures
+from ft_platform.assets.stage import materialized, report_link, stage, with_typed_failures
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import require_usable
 from ft_platform.use_case import NamedUseCase
@@ -22,6 +22,7 @@ def build(use_case: NamedUseCase) -> list:
         card = publish_model_card(lake, use_case, adapter_checkpoint, evaluation_report, fairness_report)
         text = lake.read_file(card, "README.md").decode()
         body = text.split("---", 2)[-1] if text.startswith("---") else text
-        return materialized(card, lake.manifest(card), card=dg.MetadataValue.md(body), report=dg.MetadataValue.url(f"file://{card.uri}/model_card.html"))
+        manifest = lake.manifest(card)
+        return materialized(card, manifest, card=dg.MetadataValue.md(body), **report_link(card, manifest, "model_card.html"))
 
     return [model_card]

@@ -12,7 +12,7 @@ import dagster as dg
 from ft_platform import automation, progress
 from ft_platform.errors import FtError
 from ft_platform.lake import Lake, Manifest, Verdict
-from ft_platform.lake.versions import Version
+from ft_platform.lake.versions import ArtifactVersion, Version
 from ft_platform.stages import STAGES, check_settings_hash
 from ft_platform.use_case import NamedUseCase
 
@@ -102,7 +102,7 @@ def materialized(
         "seconds": manifest.seconds,
         "reused": reused,
         **{f"count/{k}": v for k, v in counts.items()},
-        **{name: picture(png) for name, png in (pictures or {}).items()},
+        **{f"plot/{name}": picture(png) for name, png in (pictures or {}).items()},
         **metadata,
     }
     if "funnel" in manifest.counts:
@@ -112,6 +112,18 @@ def materialized(
 
 def picture(png: bytes) -> dg.MetadataValue:
     return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def pictures_of(lake: Lake, artifact: ArtifactVersion) -> dict[str, bytes]:
+    """Every plot of a checkpoint or report by name."""
+    return {name.removesuffix(".png"): lake.read_file(artifact, name) for name in lake.manifest(artifact).files if name.endswith(".png")}
+
+
+def report_link(artifact: ArtifactVersion, manifest: Manifest, page: str = "report.html") -> dict[str, dg.MetadataValue]:
+    """A link to the HTML page of an artifact, where it has one."""
+    if page not in manifest.files:
+        return {}
+    return {"report": dg.MetadataValue.url(f"{artifact.uri}/{page}" if "://" in artifact.uri else f"file://{artifact.uri}/{page}")}
 
 
 def judged(lake: Lake, use_case: NamedUseCase, version: Version, check: str, judge: Callable[[], tuple[bool, dict[str, Any]]]) -> dg.AssetCheckResult:

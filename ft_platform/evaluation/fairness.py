@@ -124,10 +124,15 @@ def _resampled(use_case: NamedUseCase, rows: pa.Table, number: int) -> dict[str,
         return {name: means[:, column] for column, name in enumerate(GROUP_METRICS["generation"])}
     truth, predicted = rows["label"].to_pylist(), rows["predicted"].to_pylist()
     outputs = LabelOutputs(sorted({*truth, *predicted}), truth, predicted)
-    return {name: (found := metric(name)).score(resampled_sums(found.statistics(outputs), settings.bootstrap_samples, seed)) for name in GROUP_METRICS["classification"]}
+    return {
+        name: (found := metric(name)).score(resampled_sums(found.statistics(outputs), settings.bootstrap_samples, seed))
+        for name in GROUP_METRICS["classification"]
+    }
 
 
-def _difference(found: Metric, groups: dict[str, Any], compared: list[str], resampled: dict[str, dict[str, np.ndarray]], confidence: float) -> Figure | dict[str, Any]:
+def _difference(
+    found: Metric, groups: dict[str, Any], compared: list[str], resampled: dict[str, dict[str, np.ndarray]], confidence: float
+) -> Figure | dict[str, Any]:
     """Best minus worst group in absolute value. The interval is that of this pair: a maximum over resamples would never hold 0."""
     ordered = sorted(compared, key=lambda group: (groups[group][found.name]["value"], group), reverse=found.higher_is_better)
     best, worst = ordered[0], ordered[-1]

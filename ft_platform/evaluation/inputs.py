@@ -41,7 +41,9 @@ def fairness_inputs(use_case: NamedUseCase, evaluation_report: ArtifactVersion) 
     return f"fair-{inputs[:12]}", inputs
 
 
-def model_card_inputs(use_case: NamedUseCase, checkpoint: ArtifactVersion, evaluation_report: ArtifactVersion, fairness_report: ArtifactVersion) -> tuple[str, str]:
+def model_card_inputs(
+    use_case: NamedUseCase, checkpoint: ArtifactVersion, evaluation_report: ArtifactVersion, fairness_report: ArtifactVersion
+) -> tuple[str, str]:
     """Id and hash of the model card of a checkpoint with its reports. The card quotes the description, so it counts too."""
     inputs = input_hash(use_case, "model_card", [checkpoint, evaluation_report, fairness_report], description=use_case.settings.description)
     return f"card-{inputs[:12]}", inputs

@@ -19,6 +19,7 @@ from ft_platform.models.renderer import Renderer, labels_of
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
 
+
 def publish_base_evaluation(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion:
     """The artifact `base_evaluation` of these splits: an existing one, or a new one.
 

@@ -54,7 +54,6 @@ class EvaluationRecords:
         left_out: reason -> test records that no system answers.
     """
 
-
     side: Side
     prompts: list[list[int]]
     left_out: dict[str, int]
@@ -87,7 +86,3 @@ def evaluation_records(use_case: NamedUseCase, splits: pa.Table, renderer: Rende
             "Check splits.test_fraction and evaluation.max_prompt_tokens",
         )
     return EvaluationRecords(side.take(fitting), prompts, {reason: count for reason, count in left_out.items() if count})
-
-
-
-

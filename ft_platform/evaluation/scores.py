@@ -25,7 +25,9 @@ def scores(outputs: dict[str, Outputs], task: Task, settings: Evaluation) -> dic
     others = {system: found for system, found in outputs.items() if tuned is not None and system != FINE_TUNED}
     return {
         "systems": {system: {m.name: figure(m, found, settings) for m in metrics} for system, found in outputs.items()},
-        "differences": {system: {m.name: paired_difference(m, tuned, found, settings) for m in metrics} for system, found in others.items() if tuned is not None},
+        "differences": {
+            system: {m.name: paired_difference(m, tuned, found, settings) for m in metrics} for system, found in others.items() if tuned is not None
+        },
         "test_rows": len(next(iter(outputs.values()))),
         "labels": next(iter(labelled.values())).labels if labelled else [],
         "per_class": {system: per_label_table(found) for system, found in labelled.items()},

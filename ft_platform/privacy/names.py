@@ -64,11 +64,16 @@ def not_names(places: bool) -> frozenset[str]:
     return common_words() | OPENERS | CALENDAR | COMPANIES | (frozenset() if places else PLACES)
 
 
+def without_contraction(lowered: str) -> str:
+    """`mirela's` -> `mirela`, `don't` -> `not`."""
+    return "not" if lowered.endswith(("n't", "n’t")) else re.sub(r"['’](?:s|m|ve|re|ll|d)$", "", lowered)
+
+
 def looks_like_name(word: str, places: bool = False) -> bool:
     """Whether a capitalized word can be a name: not masked, not an everyday word, weekday, company or place."""
     if not word[0].isupper() or MASK.search(word):
         return False
-    lowered = re.sub(r"['’](?:s|m|ve|re|ll|d|t)$", "", word.lower())
+    lowered = without_contraction(word.lower())
     unlike = not_names(places)
     return lowered not in unlike and any(len(part) > 1 and part not in unlike for part in re.split(r"['’-]", lowered))
 

@@ -74,10 +74,14 @@ def _rows(use_case: NamedUseCase, records: pa.Table) -> Iterator[tuple[str, list
 
 
 def _emails(text: str) -> int:
-    if "@" not in text:
-        return 0
-    parts = [word.strip("<>()[]{},;:.!?\"'").split("@") for word in text.split() if "@" in word]
-    return sum(len(p) == 2 and len(p[0]) > 0 and "." in p[1] and p[1].rsplit(".", 1)[1].isalpha() and len(p[1].rsplit(".", 1)[1]) > 1 for p in parts)
+    return sum(_is_email(word.strip("<>()[]{},;:.!?\"'")) for word in text.split() if "@" in word) if "@" in text else 0
+
+
+def _is_email(word: str) -> bool:
+    local, _, host = word.rpartition("@")
+    ending = host.rsplit(".", 1)[-1]
+    is_password = "://" in local and ":" in local.split("://", 1)[1]
+    return bool(local) and "@" not in local and not is_password and "." in host and ending.isalpha() and len(ending) > 1
 
 
 def _ssns(text: str) -> int:

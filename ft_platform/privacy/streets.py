@@ -27,7 +27,8 @@ NUMBER = r"(?<![\w$€£.,/:-])\d{1,6}[A-Za-z]?(?:[-/]\d{1,4}[A-Za-z]?)?"
 
 US_STREET = re.compile(
     rf"{NUMBER},?[ \t]+{DIRECTION}?(?:[^\W_][\w'’.-]{{0,40}}[ \t]+){{1,4}}?"
-    rf"(?i:(?P<strong>{SUFFIX})|(?P<weak>{WEAK_SUFFIX}))\b\.?(?:[ \t]+(?:NE|NW|SE|SW|[NSEW])\b)?"
+    rf"(?i:(?P<strong>(?:(?:{WEAK_SUFFIX})[ \t]+)?(?:{SUFFIX}))"
+    rf"|(?P<weak>(?:(?:{WEAK_SUFFIX})[ \t]+)?(?:{WEAK_SUFFIX})))\b\.?(?:[ \t]+(?:NE|NW|SE|SW|[NSEW])\b)?"
 )
 
 # The kind stands in front (Romance and Slavic languages); the number on either side.
@@ -96,12 +97,16 @@ LED_CUE = re.compile(
     r"|ship(?:ped)?|deliver(?:ed)?|corner|office is|wohn\w{1,3})(?!\w)[^.!?\n]{0,20}?)"
     r"(?:\s(?:is|at|in|on|to|of|with|from)|:)\s+(?:the corner of\s+)?$"
 )
-LED = re.compile(rf"(?<![\w$.,-])(?:\d{{1,6}}[ ]+(?:{CAP}[ ]+){{0,3}}{CAP}(?:[ ]+\d{{1,4}}[a-z]?(?!\w))?|(?:{CAP}[ ]+){{1,4}}\d{{1,5}}[a-z]?(?!\w|[%:,.]\d))")
+NAME_WORD = r"[^\W\d_a-zß-öø-ÿ][^\W\d_]{0,30}(?:['’.-][^\W\d_]{0,30}){0,3}"
+LED = re.compile(
+    rf"(?<![\w$.,-])(?:\d{{1,6}}[ ]+(?:{NAME_WORD}[ ]+){{0,3}}{NAME_WORD}(?:[ ]+\d{{1,4}}[a-z]?(?!\w))?"
+    rf"|(?:{NAME_WORD}[ ]+){{1,4}}\d{{1,5}}[a-z]?(?!\w|[%:,.]\d))"
+)
 NEAR_CUES = cue("address|live|lives|lived|living|reside|resides|residing|located|moved|mail|mailed|home|house|property|deliver|delivered|shipped|at|to")
 NOT_NAMES = cue(
     "january|february|march|april|may|june|july|august|september|october|november|december|section|chapter|title|act|page"
     r"|terminal|form|days?|hours?|minutes?|months?|years?|weeks?|times?|percent|usc|u\.s\.c?\.?|miles?|blocks?|more|less"
     "|accounts?|payments?|letters?|calls?|am|pm|the|a|an|my|your|our|his|her|their|this|that|and|or|in|on|at|to|for|from|by"
     "|with|is|was|were|are|i|we|they|he|she|it|not|no|down|off|across|different|other|per|cents?|dollars?|people|if|when"
-    "|which|who|has|have|had|xx+"
+    "|which|who|has|have|had|xx+|iban|ssn|dob|mrn|po|ref|id"
 )

@@ -48,7 +48,10 @@ def sentence(name: str, feature: Mapping[str, Any], found: Mapping[str, Any]) ->
     """What the figures of one feature say in words: `{"good", "text"}`."""
     title = metric(found["gap_metric"]).title
     if feature["status"] == "not_enough_evidence":
-        return {"good": False, "text": f"{name}: not enough evidence. Fewer than two groups have {found['min_group_rows']} test records; nothing can be said about fairness."}
+        return {
+            "good": False,
+            "text": f"{name}: not enough evidence. Fewer than two groups have {found['min_group_rows']} test records; nothing can be said about fairness.",
+        }
     gap = feature["differences"][found["gap_metric"]]
     within = feature["status"] == "within_max_gap"
     text = f"{name}: {title} differs by {number(gap['value'])} ({number(gap['low'])} to {number(gap['high'])}) between {gap['best']} (best) and {gap['worst']} (worst), {'within' if within else 'above'} the limit of {number(found['max_gap'])}."
@@ -65,7 +68,10 @@ def feature_tables(feature: Mapping[str, Any]) -> dict[str, Any]:
     groups = largest_groups(feature["groups"])
     names = list(feature["differences"]) or next((_figures(row) for row in groups.values() if row["enough_evidence"]), [])
     head = [metric(name) for name in names]
-    rows = [{"group": group, "rows": row["rows"], "enough": row["enough_evidence"], "cells": [row[m.name] for m in head] if row["enough_evidence"] else []} for group, row in groups.items()]
+    rows = [
+        {"group": group, "rows": row["rows"], "enough": row["enough_evidence"], "cells": [row[m.name] for m in head] if row["enough_evidence"] else []}
+        for group, row in groups.items()
+    ]
     rated = {group: row["selection_rate"] for group, row in groups.items() if "selection_rate" in row}
     labels = list(next(iter(rated.values()))) if rated else []
     return {

@@ -30,14 +30,30 @@ from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
 
 STAGE = "model_card"
-HUB_METRICS = {"accuracy": "accuracy", "macro_precision": "precision", "macro_recall": "recall", "macro_f1": "f1", "rouge_l": "rouge", "chrf": "chrf", "perplexity": "perplexity"}
+HUB_METRICS = {
+    "accuracy": "accuracy",
+    "macro_precision": "precision",
+    "macro_recall": "recall",
+    "macro_f1": "f1",
+    "rouge_l": "rouge",
+    "chrf": "chrf",
+    "perplexity": "perplexity",
+}
 """Our metric -> metric id of the hub. `answer_loss` has none."""
 
 HUB_LICENCES = {"apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc0-1.0", "gpl-3.0", "openrail", "llama3", "gemma"}
-ROLES = {"accountable": "Accountable", "data_engineering": "Data engineering", "data_science": "Data science", "domain_expert": "Domain expert", "compliance": "Compliance"}
+ROLES = {
+    "accountable": "Accountable",
+    "data_engineering": "Data engineering",
+    "data_science": "Data science",
+    "domain_expert": "Domain expert",
+    "compliance": "Compliance",
+}
 
 
-def publish_model_card(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, evaluation: ArtifactVersion, fairness: ArtifactVersion) -> ArtifactVersion:
+def publish_model_card(
+    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, evaluation: ArtifactVersion, fairness: ArtifactVersion
+) -> ArtifactVersion:
     """The artifact `model_card` of a checkpoint with its reports: an existing one, or a new one.
 
     Args:
@@ -52,7 +68,9 @@ def publish_model_card(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactV
     with lake.scratch(use_case.name, STAGE) as folder:
         folder.mkdir(parents=True)
         (folder / "README.md").write_text(readme(values), encoding="utf-8")
-        (folder / "model_card.html").write_text(page("model_card.html", title=f"Model card of {use_case.name}", pictures={"funnel": funnel_plot(values["funnel"])}, **values), encoding="utf-8")
+        (folder / "model_card.html").write_text(
+            page("model_card.html", title=f"Model card of {use_case.name}", pictures={"funnel": funnel_plot(values["funnel"])}, **values), encoding="utf-8"
+        )
         return lake.publish(
             use_case.name,
             STAGE,
@@ -103,7 +121,11 @@ def front_matter(use_case: NamedUseCase, figures: Mapping[str, Any], training: M
     """Metadata of the hub: base model, licence, tags and the fine-tuned model's scores as `model-index`."""
     settings = use_case.settings
     found = figures["systems"]["fine_tuned"]
-    scores = [{"type": HUB_METRICS[name], "name": metric.title, "value": round(found[name]["value"], 6)} for metric in metrics_of(settings.task.kind) if (name := metric.name) in HUB_METRICS]
+    scores = [
+        {"type": HUB_METRICS[name], "name": metric.title, "value": round(found[name]["value"], 6)}
+        for metric in metrics_of(settings.task.kind)
+        if (name := metric.name) in HUB_METRICS
+    ]
     task = {"type": "text-generation", "name": "Classification by generation of the label" if settings.task.kind == "classification" else "Text generation"}
     dataset = {"name": f"{use_case.name} test split", "type": use_case.name, "split": "test"}
     licence = settings.release.licence
@@ -124,7 +146,9 @@ def readme(values: Mapping[str, Any]) -> str:
     """README.md. Every value is escaped, so that a label cannot act as markup."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=False, finalize=plain_markdown, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=False, finalize=plain_markdown, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters |= {"number": number, "percent": percent, "short_hash": lambda text: text[:12]}
     head = yaml.safe_dump(values["front_matter"], sort_keys=False, allow_unicode=True)
     return f"---\n{head}---\n\n{environment.get_template('model_card.md').render(**values)}"

@@ -21,7 +21,13 @@ def funnel_plot(funnel: Sequence[Mapping[str, Any]]) -> bytes:
             axes.barh(place, stage["kept"], color=COLOURS[0])
             left = stage["kept"]
             for reason, count in stage["removed"].items():
-                axes.barh(place, count, left=left, color=COLOURS[1 + reasons.index(reason) % (len(COLOURS) - 1)], hatch="//" if reasons.index(reason) >= len(COLOURS) - 1 else None)
+                axes.barh(
+                    place,
+                    count,
+                    left=left,
+                    color=COLOURS[1 + reasons.index(reason) % (len(COLOURS) - 1)],
+                    hatch="//" if reasons.index(reason) >= len(COLOURS) - 1 else None,
+                )
                 left += count
             axes.text(left, place, f" {stage['kept']:,} of {stage['rows_in']:,}", va="center")
         axes.set_yticks(range(len(funnel)), [short(stage["stage"]) for stage in funnel])
@@ -36,7 +42,14 @@ def _legend_of_reasons(axes: Any, reasons: list[str]) -> None:
     from matplotlib.patches import Patch
 
     names = [("kept", COLOURS[0]), *((short(r), COLOURS[1 + i % (len(COLOURS) - 1)]) for i, r in enumerate(reasons))]
-    axes.legend(handles=[Patch(color=colour, label=name) for name, colour in names], loc="upper center", bbox_to_anchor=(0.45, -0.35), ncols=4, frameon=False, fontsize=8)
+    axes.legend(
+        handles=[Patch(color=colour, label=name) for name, colour in names],
+        loc="upper center",
+        bbox_to_anchor=(0.45, -0.35),
+        ncols=4,
+        frameon=False,
+        fontsize=8,
+    )
 
 
 def confusion_matrix_plot(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> bytes:

@@ -22,7 +22,12 @@ def verdicts(figures: Mapping[str, Any], main: Metric) -> list[dict[str, Any]]:
     for system, difference in figures["differences"].items():
         found = difference[main.name]
         judged = compared(found, main)
-        sentences.append({"good": judged == "better", "text": f"Against {TITLES.get(system, system)} the fine-tuned model is {_WORDS[judged]}: {main.title} {_signed(found)}."})
+        sentences.append(
+            {
+                "good": judged == "better",
+                "text": f"Against {TITLES.get(system, system)} the fine-tuned model is {_WORDS[judged]}: {main.title} {_signed(found)}.",
+            }
+        )
     return sentences
 
 

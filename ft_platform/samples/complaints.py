@@ -135,11 +135,11 @@ def _text(rng: random.Random, label: str, spec: dict[str, Any], issue: dict[str,
         return [rng.choice(parts[part])] if rng.random() < chance else []
 
     core = rng.choice(parts["generic"]) if rng.random() < spec["generic_share"] else rng.choice(issue["cores"])
-    mention = maybe("mention_frame", 0.55)
+    mention = maybe("mention_frame", 0.3)
     if label != "credit reporting":
-        mention += maybe("mention_report", 0.2)
+        mention += maybe("mention_report", 0.12)
     if label != "debt collection":
-        mention += maybe("mention_debt", 0.15)
+        mention += maybe("mention_debt", 0.1)
     before = mention if rng.random() < 0.4 else []
     after = [] if before else mention
     opening = maybe("servicemember", 0.7) if serving else maybe("opening", 0.45)
@@ -150,9 +150,9 @@ def _text(rng: random.Random, label: str, spec: dict[str, Any], issue: dict[str,
 def _terse_text(rng: random.Random, spec: dict[str, Any], issue: dict[str, Any], words: Words) -> str:
     """Few words, often without saying which product: harder for every system."""
     parts = material()["words"]
-    generic = spec["generic_share"] > 0 and rng.random() < 0.75
+    generic = spec["generic_share"] > 0 and rng.random() < 0.5
     core = rng.choice(parts["generic_terse"] if generic else issue["cores"])
-    templates = [core, rng.choice(parts["mention_frame"])] if rng.random() < 0.75 else [core]
+    templates = [core, rng.choice(parts["mention_frame"])] if rng.random() < 0.5 else [core]
     if rng.random() < 0.4:
         rng.shuffle(templates)
     if rng.random() < 0.5:

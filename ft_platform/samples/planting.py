@@ -18,6 +18,7 @@ TYPOGRAPHIC = (
     "Señor Muñoz at the desk couldn’t say why.",
     "They’re “reviewing” it, they say.",
 )
+UNDEFINED = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
 MARKUP = ("<p>", "</p>", "<br/>", "&amp;", "&nbsp;", "<b>", "</b>")
 ADDITIONS = ("Second request.", "Sending this again.", "Hello again.", "Once more.")
 MIN_WORDS_OF_NEAR_DUPLICATE = 32
@@ -47,9 +48,14 @@ class Draft:
 def plant_mojibake(rng: random.Random, draft: Draft, words: Words) -> None:
     """UTF-8 read as Windows-1252, in one sentence."""
     expected = say(rng, rng.choice(TYPOGRAPHIC), words)
-    broken = "".join(c if c.isascii() else c.encode("utf-8").decode("cp1252", errors="ignore") for c in expected)
+    broken = "".join(c if c.isascii() else _as_windows_1252(c.encode()) for c in expected)
     draft.text = f"{draft.text} {broken}"
     draft.truth.append({"kind": "mojibake", "broken": broken, "expected": expected})
+
+
+def _as_windows_1252(data: bytes) -> str:
+    """As browsers read it: the five bytes without a character become control characters (WHATWG Encoding Standard)."""
+    return "".join(byte.decode("cp1252") if byte not in UNDEFINED else byte.decode("latin-1") for byte in (data[i : i + 1] for i in range(len(data))))
 
 
 def plant_html(rng: random.Random, draft: Draft) -> None:

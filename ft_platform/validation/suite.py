@@ -98,7 +98,8 @@ def _problems(use_case: NamedUseCase, expectation: Expectation) -> list[str]:
         implementation(**expectation.kwargs)
     except ValidationError as error:
         wrong = {".".join(str(part) for part in e["loc"]): e["msg"] for e in reversed(error.errors())}
-        return [f"kwargs.{path}: {message}".replace("kwargs.__root__", "kwargs") for path, message in sorted(wrong.items())]
+        about_all = wrong.pop("__root__", None)  # follows from the others, where there are any
+        return [f"kwargs.{path}: {message}" for path, message in sorted(wrong.items())] or [f"kwargs: {about_all}"]
     return []
 
 

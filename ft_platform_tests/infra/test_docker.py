@@ -137,6 +137,11 @@ def test_every_variable_of_the_instance_is_set_by_compose_or_the_entrypoint(comp
     assert wanted <= given | exported
 
 
+def test_the_database_driver_is_the_one_that_dagster_postgres_brings():
+    database = yaml.safe_load((DOCKER / "dagster.yaml").read_text())["storage"]["postgres"]["postgres_db"]
+    assert database["scheme"] == "postgresql+psycopg2"
+
+
 def test_the_instance_settings_agree_with_those_of_one_machine():
     one, many = (yaml.safe_load(path.read_text()) for path in (ROOT / "dagster.yaml", DOCKER / "dagster.yaml"))
     assert all(many[key] == value for key, value in one.items())

@@ -28,9 +28,10 @@ def planted(truth: dict, kind: str) -> dict[str, dict]:
 
 @pytest.mark.parametrize("name", ["complaints", "support"])
 def test_a_sample_is_the_same_in_every_process(tmp_path: Path, name: str) -> None:
-    code = f"from pathlib import Path; from ft_platform.samples import sample_file; print(sample_file('sample://{name}?rows=300&seed=3', Path({str(tmp_path / 'other')!r})))"
+    uri, folder = f"sample://{name}?rows=300&seed=3", str(tmp_path / "other")
+    code = f"from pathlib import Path; from ft_platform.samples import sample_file; print(sample_file({uri!r}, Path({folder!r})))"
     other = Path(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "99"}).stdout.strip())
-    own = sample_file(f"sample://{name}?rows=300&seed=3", tmp_path / "own")
+    own = sample_file(uri, tmp_path / "own")
     assert own.read_bytes() == other.read_bytes() and own.name == other.name
     assert truth_file(own).read_bytes() == truth_file(other).read_bytes()
     assert sample_file(f"sample://{name}?rows=300&seed=4", tmp_path / "own").read_bytes() != own.read_bytes()
@@ -57,7 +58,7 @@ def test_a_wrong_sample_uri_is_an_error_that_shows_a_right_one(tmp_path: Path, u
 @pytest.mark.parametrize("name", ["complaints", "support"])
 def test_every_kind_of_fault_is_planted_and_noted(name: str) -> None:
     module = {"complaints": complaints, "support": support}[name]
-    text, truth = module.generate(module.DEFAULT_ROWS, 7)
+    _, truth = module.generate(module.DEFAULT_ROWS, 7)
     kinds = Counter(thing["kind"] for things in truth["records"].values() for thing in things)
     assert {"consent", "exact_duplicate", "near_duplicate", "pii", "mojibake", "html", "empty", "over_long"} <= set(kinds)
     reasons = Counter(thing["reason"] for thing in planted(truth, "consent").values())

@@ -124,7 +124,7 @@ def test_all_mistakes_are_named_at_once_with_what_was_meant() -> None:
         {"table": "cleaned_records", "expectation": "expect_column_values_to_be_between", "kwargs": {"column": "label", "min": 3}},
         {"table": "cleaned_records", "expectation": "expect_column_values_to_be_between", "kwargs": {"column": "text_characters", "min_value": [1]}},
         {"table": "cleaned_records", "expectation": "expect_compound_columns_to_be_unique", "kwargs": {"column_list": ["label", "regoin"]}},
-        {"table": "cleaned_records", "expectation": "expect_column_values_to_match_regex", "kwargs": {"column": "label"}},
+        {"table": "cleaned_records", "expectation": "expect_column_values_to_be_in_set", "kwargs": {"column": "label"}},
     ]
     case = use_case(validation={"expectations": wrong})
     with pytest.raises(ConfigError) as error:
@@ -135,9 +135,9 @@ def test_all_mistakes_are_named_at_once_with_what_was_meant() -> None:
             "did you mean 'label'?",
             "'split' is not a column of cleaned_records",
             "kwargs.min is not an",
-            "None",
+            "kwargs.min_value: value is not a valid float",
             "'regoin'",
-            "regex: field required",
+            "kwargs.value_set: field required",
         ]
     ):
         assert f"validation.expectations[{index}]." in error.value.problems[index] and part in error.value.problems[index]

@@ -21,7 +21,10 @@ QUESTIONS_AT_ONCE = 256
 def few_shot_prompts(renderer: Renderer, tokenizer: Any, train: Side, test: Side, settings: Evaluation) -> list[list[int]]:
     """One prompt per test record, with as much room for the question as in the zero-shot prompt."""
     pool = _pool(train, settings.few_shot_examples)
-    examples = [(_cut(text, renderer, tokenizer, EXAMPLE_TOKENS), _cut(answer, renderer, tokenizer, 2 * EXAMPLE_TOKENS)) for text, answer in zip(pool.texts, pool.answers, strict=True)]
+    examples = [
+        (_cut(text, renderer, tokenizer, EXAMPLE_TOKENS), _cut(answer, renderer, tokenizer, 2 * EXAMPLE_TOKENS))
+        for text, answer in zip(pool.texts, pool.answers, strict=True)
+    ]
     prompts = []
     for messages, places in zip(test.messages(), chosen_examples(pool.texts, test.texts, settings), strict=True):
         shown = [examples[place] for place in places]

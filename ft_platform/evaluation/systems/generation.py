@@ -11,7 +11,9 @@ GENERATION_ROWS = 32
 LOSS_TOKENS = 1024
 
 
-def generate(model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], end_of_turn: Sequence[int], max_new_tokens: int, on_rows: OnRows = lambda done: None) -> list[str]:
+def generate(
+    model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], end_of_turn: Sequence[int], max_new_tokens: int, on_rows: OnRows = lambda done: None
+) -> list[str]:
     """One greedy answer per prompt, without the end of turn.
 
     Args:
@@ -45,7 +47,9 @@ def _generate_batch(model: Any, prompts: Sequence[Sequence[int]], end_of_turn: S
     return [row[: row.index(stop)] if stop in row else row for row in new]
 
 
-def answer_losses(model: Any, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], on_rows: OnRows = lambda done: None) -> tuple[np.ndarray, np.ndarray]:
+def answer_losses(
+    model: Any, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], on_rows: OnRows = lambda done: None
+) -> tuple[np.ndarray, np.ndarray]:
     """Summed negative log-probability in nats and number of tokens of each reference answer. Shapes `(rows,)`.
 
     Args:

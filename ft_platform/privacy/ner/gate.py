@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ft_platform.privacy.names import MASK, ORGANIZATION, given_names, name_words, not_names
+from ft_platform.privacy.names import MASK, ORGANIZATION, given_names, name_words, not_names, without_contraction
 
 MAX_CHARACTERS = 1500
 """Longest piece: more than a sentence, little enough that a text of 10 MB without a full stop costs no memory."""
@@ -79,8 +79,7 @@ def truecase(sentence: str) -> str:
         capital = lowered[0].upper()
         if MASK.search(word) or len(lowered) != len(word) or len(capital) != 1:
             return word
-        is_everyday = lowered in everyday or re.sub(r"['’](?:s|m|ve|re|ll|d|t)$", "", lowered) in everyday
-        return lowered if is_everyday else capital + lowered[1:]
+        return lowered if without_contraction(lowered) in everyday else capital + lowered[1:]
 
     return re.sub(r"[^\W\d_]+(?:['’][^\W\d_]+)*", cased, sentence)
 

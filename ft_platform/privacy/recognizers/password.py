@@ -8,7 +8,7 @@ from ft_platform.privacy.spans import Span
 WORDS = ("passw", "passcode", "passphrase", "pwd", "passwort", "kennwort", "contraseña", "pin")
 PASSWORD = re.compile(
     r"\b(?:password|passwd|passcode|passphrase|pwd|pass ?word|passwort|kennwort|contraseña)\b"
-    r"(?:\s+(?:is|was|ist|es)\b|\s*[:=]|\s+(?=[\"'“`]))\s*[:=]?\s*([\"'“`]?)(\S{4,128})",
+    r"(?:\s+(?:is|was|to|ist|es)\b|\s*[:=]|\s+(?=[\"'“`]))\s*[:=]?\s*([\"'“`]?)(\S{4,128})",
     re.IGNORECASE,
 )
 PIN = re.compile(r"\bpin(?:\s?(?:code|number|no\.?))?\b(?:\s+(?:is|was)\b|\s*[:=#])\s*(\d{4,8})(?!\d|[.,]\d)", re.IGNORECASE)

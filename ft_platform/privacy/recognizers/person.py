@@ -3,7 +3,7 @@
 import re
 
 from ft_platform.privacy.context import before
-from ft_platform.privacy.names import MASK, given_names, name_words
+from ft_platform.privacy.names import MASK, ORGANIZATION, given_names, name_words
 from ft_platform.privacy.spans import Span
 
 UPPER = r"[^\W\d_a-zß-öø-ÿ]"
@@ -39,10 +39,14 @@ CLOSING = re.compile(
 PAIR = re.compile(rf"(?<![\w.])({UPPER}[^\W\d_]{{2,}}(?:[ ]+{UPPER}\.?)?(?:[ ]+{PARTICLE}){{0,2}}[ ]+{WORD}(?:[ ]+{WORD})?)")
 # `Faina D. Yefremova`: an initial between two capitalized words.
 INITIAL = re.compile(rf"(?<![\w.])({WORD}[ ]+{UPPER}\.?[ ]+{WORD}(?:[ ]+{WORD})?)(?!\w)")
+# Two or three capitalized words in a row: a name if each looks like one and nothing names an organization.
+CAPITALS = re.compile(rf"(?<![\w.'’-])({WORD}[ ]+{WORD}(?:[ ]+{WORD})?)(?![\w'’-])")
 GIVEN = re.compile(rf"(?<![\w.])({UPPER}[^\W\d_]{{2,}})(?!\w|['’](?!s(?!\w)))")
-PATTERNS = ((TITLE, 0.9), (ROLE, 0.7), (GREETING, 0.7), (INITIAL, 0.6))
-LOWER_CASE = (TITLE_LOWER, INTRODUCED_LOWER)
-AT_LEAST = {SPOKE: 2, PAIR: 2}
+LOWER_WORD = re.compile(r"(?<![\w.@'’-])([^\W\d_]{3,})(?:-[^\W\d_]+)?(?=[ ]+[^\W\d_]{3})")
+LOWER_PAIR = re.compile(r"([^\W\d_]+(?:-[^\W\d_]+)?[ ]+[^\W\d_]{3,}(?:-[^\W\d_]+)?)(?![\w'’@])")
+PATTERNS = ((TITLE, 0.9), (ROLE, 0.7), (GREETING, 0.7), (INITIAL, 0.6), (CAPITALS, 0.5))
+LOWER_CASE = (TITLE_LOWER, INTRODUCED_LOWER, LOWER_PAIR)
+AT_LEAST = {SPOKE: 2, PAIR: 2, CAPITALS: 2, LOWER_PAIR: 2}
 """Fewest words that look like names, where the words in front say little."""
 
 INTRODUCED_HINTS = """
@@ -60,9 +64,10 @@ HINTS = {
 
 class PersonRecognizer:
     """Covered: names behind `Mr`, `Dr.`, `Frau`, `my name is`, `Name:`, `spoke with`; after `Dear`; below `Regards,`; a known given name alone or in front of
-    a capitalized word; two capitalized words around an initial; lower case behind `my name is` and `mr`.
+    a capitalized word; two capitalized words that are no everyday words, or around an initial; lower case behind `my name is` and `mr`, or a known given
+    name in front of a word that is no everyday word.
 
-    Not covered: other names without any of these; named-entity recognition finds most of them.
+    Not covered: a single name without any of these; named-entity recognition finds most of them.
     """
 
     entity = "PERSON"
@@ -75,10 +80,16 @@ class PersonRecognizer:
                 spans += [s for m in pattern.finditer(text) if (s := self._span(text, m, 0.8))]
         closings = (m for m in BELOW_CLOSING.finditer(text) if CLOSING.search(before(text, m.start(), 30)))
         spans += [s for m in closings if (s := self._span(text, m, 0.8))]
-        given = [s for m in GIVEN.finditer(text) if m.group(1).lower() in given_names() and (s := self._span(text, m, 0.5))]
-        if given:
-            spans += [s for m in PAIR.finditer(text) if (s := self._span(text, m, 0.6))]
-        return spans + given
+        if not given_names().isdisjoint(re.findall(r"[^\W\d_]+", lowered)):
+            spans += self._with_given_names(text)
+        return spans
+
+    def _with_given_names(self, text: str) -> list[Span]:
+        spans = [s for m in GIVEN.finditer(text) if m.group(1).lower() in given_names() and (s := self._span(text, m, 0.5))]
+        spans += [s for m in PAIR.finditer(text) if (s := self._span(text, m, 0.6))]
+        # `gareth shimizu`: a known given name and a word that is no everyday word, both in lower case.
+        starts = (m.start() for m in LOWER_WORD.finditer(text) if m.group(1).islower() and m.group(1) in given_names())
+        return spans + [s for start in starts if (m := LOWER_PAIR.match(text, start)) and (s := self._span(text, m, 0.6))]
 
     def _span(self, text: str, match: re.Match[str], score: float) -> Span | None:
         """The part of a match that is a name, or None: an everyday word is a name only right behind a title (`Mr. Price`)."""
@@ -90,6 +101,8 @@ class PersonRecognizer:
         if match.re is TITLE and not MASK.search(texts[0]) and 0 not in names:
             names.insert(0, 0)
         sure = match.re not in (PAIR, GIVEN) or (names and texts[names[0]].lower() in given_names())
+        if match.re is CAPITALS and (len(names) < len(words) or match.group(1).isupper() or ORGANIZATION.search(text, start, end + 20)):
+            return None
         if not names or len(names) < AT_LEAST.get(match.re, 1) or not sure or (names[0] > 0 and (is_lower or match.re is INITIAL)):
             return None
         last = names[0]

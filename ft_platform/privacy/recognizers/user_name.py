@@ -11,6 +11,8 @@ NAMED = re.compile(
     r"(\s+(?:is|was|ist)\b\s*:?|\s*[:=])\s*[\"'“`]?(@?[\w][\w.@+-]{2,63})",
     re.IGNORECASE,
 )
+# `log in with the username blue_17`: without `is` or a colon, only what no word looks like.
+BARE = re.compile(r"\b(?:user ?name|user[ _-]?id|login(?: name| id)?|benutzername)\s+((?=[\w.-]*[\d_])[A-Za-z][\w.-]{2,63})", re.IGNORECASE)
 HANDLE = re.compile(r"(?<![\w@./])@[A-Za-z_]\w{2,30}(?![\w@]|\.\w)")
 HANDLE_CUE = re.compile(r"(?:twitter|instagram|insta|telegram|tiktok|github|mastodon|handle|dm|tag|tagged|follow|user|username)\W{1,3}(?:\w+\W{1,2}){0,2}$")
 MASKED = re.compile(r"[xX*/.\-]+")
@@ -25,6 +27,7 @@ class UserNameRecognizer:
         if not holds_any(text.lower(), WORDS):
             return []
         spans = [span for m in NAMED.finditer(text) if (span := self._named(m))]
+        spans += [Span(m.start(1), m.start(1) + len(m.group(1).rstrip(".-")), self.entity, 0.6, "user_name") for m in BARE.finditer(text)]
         for match in HANDLE.finditer(text):
             has_cue = HANDLE_CUE.search(text[max(0, match.start() - 40) : match.start()].lower())
             spans.append(Span(match.start(), match.end(), self.entity, 0.8 if has_cue else 0.4, "user_name"))

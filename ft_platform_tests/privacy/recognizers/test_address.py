@@ -6,6 +6,7 @@ from ft_platform.privacy.recognizers.address import AddressRecognizer
 from ft_platform_tests.privacy.examples import found
 
 FOUND = [
+    ("mail it to 5264 Cedar Point Lane, Apt 16, Duluth, MN 55820", "5264 Cedar Point Lane, Apt 16, Duluth, MN 55820", "a street kind inside the name"),
     ("I live at 12 Main Street.", "12 Main Street.", "number, name, suffix"),
     ("742 Evergreen Terrace, Springfield, IL 62701", "742 Evergreen Terrace, Springfield, IL 62701", "with city, state and ZIP"),
     ("1600 N. Oak Ave Apt 4B, Dayton, OH 45402-1234", "1600 N. Oak Ave Apt 4B, Dayton, OH 45402-1234", "direction, unit, ZIP+4"),
@@ -23,6 +24,7 @@ FOUND = [
     ("12 park place, apt 3, dover, de", "12 park place, apt 3", "lower case with a unit"),
 ]
 NOT_FOUND = [
+    ("they wanted it sent to IBAN AT50 6457 1190 3882 1825", "account behind `sent to`"),
     ("I waited 30 days in court", "days"),
     ("15 U.S. Code 1681", "law"),
     ("in 2018 Federal Court ruled", "year and a weak suffix"),

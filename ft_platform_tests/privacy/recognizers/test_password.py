@@ -6,6 +6,7 @@ from ft_platform.privacy.recognizers.password import PasswordRecognizer
 from ft_platform_tests.privacy.examples import found
 
 FOUND = [
+    ("set the password to FoxHollow#43 over the phone", "FoxHollow#43", "behind `to`"),
     ("my password is Summer2020!", "Summer2020", "digits and a final sign of punctuation"),
     ("Password: hunter", "hunter", "word behind a colon"),
     ("pwd=abc123", "abc123", "assignment"),
@@ -14,6 +15,7 @@ FOUND = [
     ("my pin is 482193", "482193", "longer PIN"),
 ]
 NOT_FOUND = [
+    ("reset my password to continue", "verb behind `to`"),
     ("my password is wrong", "statement"),
     ("I forgot my password yesterday", "no value"),
     ("password is XXXX", "masked"),

