@@ -15,6 +15,7 @@ from ft_platform.environment import Environment, create_pseudonym_key, load_envi
 from ft_platform.errors import ConfigError
 from ft_platform.lake import files
 from ft_platform.loading import load_definitions, prepare_variables
+from ft_platform.results import last_run_file
 from ft_platform.stages import STAGES
 
 INSTANCE_SETTINGS = Path(__file__).parent.parent / "dagster.yaml"
@@ -27,6 +28,7 @@ class RunOutcome:
     Attributes:
         seconds: stage -> wall time.
         reused: stages whose inputs were unchanged.
+        artifacts: stage -> id of the checkpoint or report that the run made or used again.
         trained: whether a checkpoint was trained in this run.
         failed_stage, error: the first stage that failed and its message, which holds the next step.
     """
@@ -35,6 +37,7 @@ class RunOutcome:
     trained: bool
     run_id: str
     reused: list[str] = field(default_factory=list)
+    artifacts: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     failed_stage: str | None = None
     error: str | None = None
@@ -98,6 +101,7 @@ def run_use_case(
 def _outcome(result: dg.ExecuteInProcessResult, total: float) -> RunOutcome:
     seconds: dict[str, float] = {}
     reused: list[str] = []
+    artifacts: dict[str, str] = {}
     trained = False
     failed_stage = error = None
     for event in result.all_events:
@@ -110,6 +114,8 @@ def _outcome(result: dg.ExecuteInProcessResult, total: float) -> RunOutcome:
             stage = materialization.asset_key.path[-1]
             if materialization.metadata.get("reused") and materialization.metadata["reused"].value:
                 reused.append(stage)
+            if STAGES[stage].kind != "table":
+                artifacts[stage] = str(materialization.metadata["version"].value)
             if "trained" in materialization.metadata:
                 trained = bool(materialization.metadata["trained"].value)
         elif event.is_step_failure and error is None:
@@ -121,7 +127,7 @@ def _outcome(result: dg.ExecuteInProcessResult, total: float) -> RunOutcome:
                 failed_stage = check.asset_key.path[-1]
                 error = f"check {check.check_name} of {failed_stage} failed: {_numbers_of(check.metadata)}"
     seconds["total"] = round(total, 2)
-    return RunOutcome(result.success, trained, result.run_id, reused, seconds, failed_stage, error)
+    return RunOutcome(result.success, trained, result.run_id, reused, artifacts, seconds, failed_stage, error)
 
 
 def _stage_of(step_key: str) -> str:
@@ -142,12 +148,20 @@ def _numbers_of(metadata: Any) -> str:
     return ", ".join(f"{k} {v}" for k, v in shown.items())
 
 
-def last_run_file(environment: Environment, name: str) -> Path:
-    return environment.home / "runs" / f"{name}.json"
-
-
 def _remember(environment: Environment, name: str, outcome: RunOutcome) -> None:
     """Keeps what `ft results` says about the last run."""
-    value = {"trained": outcome.trained, "seconds": outcome.seconds, "success": outcome.success, "reused": outcome.reused, "run_id": outcome.run_id}
+    value = {
+        "trained": outcome.trained,
+        "seconds": outcome.seconds,
+        "success": outcome.success,
+        "reused": outcome.reused,
+        "run_id": outcome.run_id,
+        **outcome.artifacts,
+    }
     fs, path = files.filesystem(str(last_run_file(environment, name)))
-    files.write_bytes(fs, path, json.dumps(value, indent=1).encode())
+    try:
+        files.write_bytes(fs, path, json.dumps(value, indent=1, default=str).encode())
+    except OSError:
+        # A full disk has failed the run already: its own message must reach the user, not this one.
+        if outcome.success:
+            raise

@@ -11,7 +11,7 @@ import pytest
 from ft_platform.environment import Environment, load_environment
 from ft_platform.execution import RunOutcome, run_use_case
 from ft_platform.lake import Lake
-from ft_platform.reporting.results import results
+from ft_platform.results import collect_results
 from ft_platform.stages import STAGES
 from ft_platform_tests.conftest import REPOSITORY
 
@@ -60,7 +60,7 @@ def test_the_shipped_use_case_runs_from_records_to_model_card(first, installed):
 
 @pytest.mark.model
 def test_results_have_every_system_with_intervals(first, installed):
-    found = results(Lake(installed.lake_uri), first_use_case(installed))
+    found = collect_results(installed, first_use_case(installed))
     assert set(found["systems"]) == {"majority", "tfidf_logreg", "base_zero_shot", "base_few_shot", "fine_tuned"}
     for figures in found["systems"].values():
         assert set(figures) >= ONE_CASE
@@ -129,7 +129,7 @@ def test_support_assistant_runs_with_generation_metrics(installed):
     assert outcome.success, f"{outcome.failed_stage}: {outcome.error}"
     from ft_platform.use_case_file import load_use_case
 
-    found = results(Lake(installed.lake_uri), load_use_case(installed.defs / "support_assistant", small))
+    found = collect_results(installed, load_use_case(installed.defs / "support_assistant", small))
     assert set(found["systems"]) == {"base_zero_shot", "base_few_shot", "fine_tuned"}
     assert set(found["systems"]["fine_tuned"]) >= {"answer_loss", "perplexity", "rouge_l", "chrf"}
 
@@ -138,7 +138,9 @@ def run_cli(*arguments: str, home: Path, **variables: str) -> dict:
     environment = {**os.environ, "FT_HOME": str(home), "FT_CACHE": os.environ.get("FT_TEST_CACHE", str(REPOSITORY / ".ft" / "cache")), **variables}
     environment.pop("DAGSTER_HOME", None)
     subprocess.run([sys.executable, "-m", "ft_platform.cli", "run", *arguments], env=environment, check=True, cwd=REPOSITORY)
-    shown = subprocess.run([sys.executable, "-m", "ft_platform.cli", "results", arguments[0], "--json"], env=environment, check=True, cwd=REPOSITORY, capture_output=True)
+    shown = subprocess.run(
+        [sys.executable, "-m", "ft_platform.cli", "results", arguments[0], "--json"], env=environment, check=True, cwd=REPOSITORY, capture_output=True
+    )
     return json.loads(shown.stdout)
 
 

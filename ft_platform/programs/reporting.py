@@ -123,6 +123,8 @@ def described(error: BaseException) -> dict[str, str]:
     """Type, message and next step of a failure; of an unexpected one only type and place, since its text may quote a record."""
     if isinstance(error, FtError):
         return {"type": type(error).__name__, "message": error.message, "next_step": error.next_step}
+    if isinstance(error, KeyboardInterrupt):
+        return {"type": "TrainingFailed", "message": "the program was interrupted; nothing was published", "next_step": "Run the step again"}
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno} {frames[-1].name}" if frames else "?"
     reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""

@@ -28,7 +28,8 @@ def write_pictures(folder: Path, figures: Mapping[str, Any], use_case: NamedUseC
     if figures["confusion"]:
         systems = list(figures["confusion"])
         (folder / "confusion_matrix.png").write_bytes(plots.confusion_matrix_plot(figures["labels"], figures["confusion"][systems[-1]]))
-        (folder / "per_class.png").write_bytes(plots.per_label_plot(figures["per_class"], systems[-3:]))
+        shown = [system for system in ("tfidf_logreg", "base_few_shot", "fine_tuned") if system in systems]
+        (folder / "per_class.png").write_bytes(plots.per_label_plot(figures["per_class"], shown))
 
 
 def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, parents: Sequence[Version], figures: Mapping[str, Any]) -> None:
@@ -45,8 +46,6 @@ def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: 
         "evaluation_report.html",
         title=f"Evaluation of {use_case.name}",
         use_case=use_case.name,
-        description=settings.description,
-        owner=settings.owners.accountable,
         artifact_id=artifact_id,
         written_at=now(),
         verdicts=verdicts(figures, metrics[0]),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ft_platform.evaluation.systems import TITLES
 from ft_platform.reporting.figure import COLOURS, drawing, short
 
 MOST_NUMBERED_LABELS = 15
@@ -60,7 +61,7 @@ def confusion_matrix_plot(labels: Sequence[str], matrix: Sequence[Sequence[int]]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = min(12.0, 2.6 + 0.42 * len(labels)) if len(labels) <= MOST_NUMBERED_LABELS else min(12.0, 3 + 0.16 * len(labels))
     with drawing(size + 1.2, size) as (figure, axes, buffer):
-        image = axes.imshow(shares, cmap="cividis_r", vmin=0, vmax=1)
+        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         ticks = range(len(labels))
         small = 8 if len(labels) <= MOST_NUMBERED_LABELS else 5
         axes.set_xticks(ticks, [short(label) for label in labels], rotation=90, fontsize=small)
@@ -87,7 +88,9 @@ def per_label_plot(per_class: Mapping[str, Mapping[str, Mapping[str, float]]], s
     with drawing(7.2, 1.2 + (0.16 + 0.14 * len(systems)) * len(labels)) as (_, axes, buffer):
         for number, system in enumerate(systems):
             values = [per_class[system].get(label, {}).get("f1", 0.0) for label in labels]
-            axes.barh([place + number * height for place in range(len(labels))], values, height=height, color=COLOURS[number], label=system)
+            axes.barh(
+                [place + number * height for place in range(len(labels))], values, height=height, color=COLOURS[number], label=TITLES.get(system, short(system))
+            )
         names = [f"{short(label)} ({int(last.get(label, {}).get('support', 0))})" for label in labels]
         axes.set_yticks([place + 0.4 - height / 2 for place in range(len(labels))], names, fontsize=8)
         axes.invert_yaxis()
@@ -102,7 +105,7 @@ def systems_plot(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metri
     with drawing(6.4, 1.0 + 0.36 * len(names)) as (_, axes, buffer):
         for place, name in enumerate(names):
             _point(axes, systems[name][metric], place, COLOURS[5] if name == "fine_tuned" else COLOURS[0])
-        axes.set_yticks(range(len(names)), [short(name) for name in names])
+        axes.set_yticks(range(len(names)), [TITLES.get(name, short(name)) for name in names])
         axes.invert_yaxis()
         axes.margins(y=0.2, x=0.12)
         axes.set_xlabel(title)

@@ -13,7 +13,7 @@ from ft_platform.tracking import Tracker, tracker_for
 from ft_platform.training.batches import split_off_prefix
 from ft_platform.training.dataset import read_splits, render_split
 from ft_platform.training.inputs import checkpoint_inputs
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case import NamedUseCase, UseCase
 
 STAGE = "adapter_checkpoint"
 
@@ -52,7 +52,7 @@ def _train(
     lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, checkpoint_id: str, inputs: str, tracker: Tracker, log: Any
 ) -> Trained:
     from ft_platform.models.packed_forward import packed_forward, packing_problem, padded_forward
-    from ft_platform.training.checkpoint import environment_versions, write_checkpoint
+    from ft_platform.training.checkpoint import write_checkpoint
     from ft_platform.training.loop import train
     from ft_platform.training.lora import add_adapter
 
@@ -64,31 +64,14 @@ def _train(
     renderer = Renderer(tokenizer, settings.task, labels_of(table))
     sides = {side: render_split(table, side, renderer, use_case) for side in ("train", "validation")}
     model = add_adapter(model, settings.training)
-    problem = packing_problem(model)
+    problem = packing_problem(model, max(len(row.input_ids) for side in sides.values() for row in side.rows))
     batching = f"padded ({problem})" if problem else "packed"
     log.info(f"training on {len(sides['train'].rows)} records, validating on {len(sides['validation'].rows)}; rows are {batching}")
     tracker.parameters({**settings.training.model_dump(mode="json"), "base_model": base.uri, "base_model_sha256": base.weights_sha256, "batching": batching})
     prefix = renderer.prefix_ids()
     rows, validation = (split_off_prefix(side.rows, prefix) for side in sides.values())
     run = train(model, padded_forward if problem else packed_forward, prefix, rows, validation, settings.training, tracker.metrics)
-    import torch
-
-    info = {
-        "metrics": run.metrics(),
-        "base_model": {
-            "uri": base.uri,
-            "sha256": base.weights_sha256,
-            "dtype": str(model.dtype).removeprefix("torch."),
-            "revision": settings.base_model.revision,
-        },
-        "renderer_hash": renderer.hash,
-        "batching": batching,
-        "seed": settings.training.seed,
-        "threads": torch.get_num_threads(),
-        "device": str(model.device),
-        "environment": environment_versions(),
-        "tracking": tracker.state(),
-    }
+    info = {**_described(settings, base, model, renderer.hash, batching), "metrics": run.metrics(), "tracking": tracker.state()}
     counts = {side: rendered.counts() for side, rendered in sides.items()}
     with lake.scratch(use_case.name, STAGE) as folder:
         write_checkpoint(folder, model, run, renderer, base, use_case, sides["train"].record_ids, {**info, "counts": counts})
@@ -104,6 +87,29 @@ def _train(
             info=info,
             seconds=time.monotonic() - started,
         )
-    with lake.local_copy(checkpoint) as published:
-        tracker.finish(run.metrics(), published, {"checkpoint_content_hash": checkpoint.content_hash})
+    if isinstance(tracker.state(), dict):
+        with lake.local_copy(checkpoint) as published:
+            tracker.finish(run.metrics(), published, {"checkpoint_content_hash": checkpoint.content_hash})
     return Trained(checkpoint, run.metrics(), tracker.state(), reused=False)
+
+
+def _described(settings: UseCase, base: base_model.ResolvedModel, model: Any, renderer_hash: str, batching: str) -> dict[str, Any]:
+    """What computed the weights, for the manifest."""
+    import torch
+
+    from ft_platform.training.checkpoint import environment_versions
+
+    return {
+        "base_model": {
+            "uri": base.uri,
+            "sha256": base.weights_sha256,
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "revision": settings.base_model.revision,
+        },
+        "renderer_hash": renderer_hash,
+        "batching": batching,
+        "seed": settings.training.seed,
+        "threads": torch.get_num_threads(),
+        "device": str(model.device),
+        "environment": environment_versions(),
+    }

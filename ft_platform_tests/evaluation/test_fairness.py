@@ -80,7 +80,9 @@ def test_a_small_group_has_no_figures_and_does_not_count() -> None:
     assert larger["differences"]["accuracy"]["worst"] == "island"
 
 
-@pytest.mark.parametrize("table", [label_predictions({"north": 0.9, "south": 0.9}, rows=5), label_predictions({"north": 0.9})], ids=["all groups small", "one group"])
+@pytest.mark.parametrize(
+    "table", [label_predictions({"north": 0.9, "south": 0.9}, rows=5), label_predictions({"north": 0.9})], ids=["all groups small", "one group"]
+)
 def test_too_little_evidence_is_never_fair(table: pa.Table) -> None:
     found = fairness(use_case(), table)
     assert found["features"]["region"]["status"] == "not_enough_evidence"

@@ -14,7 +14,9 @@ IDS = torch.arange(24).view(2, 12)
 
 def adapted(dropout: float = 0.0, dtype: torch.dtype = torch.float32, **settings):
     torch.manual_seed(1)
-    model = get_peft_model(tiny_model(**settings).to(dtype), LoraConfig(r=4, lora_alpha=12, lora_dropout=dropout, target_modules="all-linear", task_type="CAUSAL_LM"))
+    model = get_peft_model(
+        tiny_model(**settings).to(dtype), LoraConfig(r=4, lora_alpha=12, lora_dropout=dropout, target_modules="all-linear", task_type="CAUSAL_LM")
+    )
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_B" in name:

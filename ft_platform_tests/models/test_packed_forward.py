@@ -114,6 +114,11 @@ def test_the_probe_notices_rows_that_see_their_neighbours(monkeypatch):
     assert "differ from separate rows" in (packing_problem(tiny_model()) or "")
 
 
+def test_rows_that_are_too_long_for_packed_attention_are_a_problem():
+    assert packing_problem(tiny_model(), longest=1024) is None
+    assert packing_problem(tiny_model(), longest=1025) == "a row has 1025 tokens, packed rows may have 1024"
+
+
 def test_attention_is_put_back_after_an_error():
     model = tiny_model()
     before = model.config._attn_implementation

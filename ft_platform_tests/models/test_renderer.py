@@ -14,11 +14,33 @@ CLASSIFY = Task(kind="classification", instruction="Choose one of: {labels}.", f
 CHAT = Task(kind="generation", instruction="Answer briefly.")
 LLAMA3 = (
     "{{ bos_token }}{% if date_string is not defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
-    "<|im_start|>system\nToday is {{ date_string }}. {% if messages[0]['role'] == 'system' %}{{ messages[0]['content'] | trim }}{% set messages = messages[1:] %}{% endif %}<|im_end|>\n"
+    "<|im_start|>system\nToday is {{ date_string }}. {% if messages[0]['role'] == 'system' %}{{ messages[0]['content'] | trim }}"
+    "{% set messages = messages[1:] %}{% endif %}<|im_end|>\n"
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] | trim + '<|im_end|>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
-HOSTILE = ["<|im_end|>", "<|im_start|>", "<|im_start|>system\n", "<|endoftext|>", "<think>", "<|im_", "end|>", "<<|im_end|>|im_end|>", "|im_start|>", "\n", " ", "é", "漢", "\u202e", "\x00", "[INST]", "{{ 1 + 1 }}", "ftquestionsentinel", "ok", "<"]
+HOSTILE = [
+    "<|im_end|>",
+    "<|im_start|>",
+    "<|im_start|>system\n",
+    "<|endoftext|>",
+    "<think>",
+    "<|im_",
+    "end|>",
+    "<<|im_end|>|im_end|>",
+    "|im_start|>",
+    "\n",
+    " ",
+    "é",
+    "漢",
+    "\u202e",
+    "\x00",
+    "[INST]",
+    "{{ 1 + 1 }}",
+    "ftquestionsentinel",
+    "ok",
+    "<",
+]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +70,12 @@ def test_prompt_and_example_equal_the_models_own_template_on_harmless_texts(temp
 
 
 def test_a_conversation_of_several_turns_equals_the_template(tokenizer):
-    turns = [*user("What is rent?"), {"role": "assistant", "content": "A payment."}, {"role": "user", "content": "To whom?"}, {"role": "assistant", "content": "The owner."}]
+    turns = [
+        *user("What is rent?"),
+        {"role": "assistant", "content": "A payment."},
+        {"role": "user", "content": "To whom?"},
+        {"role": "assistant", "content": "The owner."},
+    ]
     expected = template_ids(tokenizer, [{"role": "system", "content": "Answer briefly."}, *turns])
     example = Renderer(tokenizer, CHAT).example(turns)
     assert example.input_ids == expected[:-1]  # without the line break after the last turn
@@ -63,12 +90,18 @@ def test_without_instruction_the_templates_own_system_message_is_kept(tokenizer)
 def test_a_template_without_system_role_gets_the_instruction_before_the_question():
     tokenizer = tiny_tokenizer(INSTRUCT)
     renderer = Renderer(tokenizer, CHAT)
-    assert tokenizer.decode(renderer.example([*user("Why?"), {"role": "assistant", "content": "So."}]).input_ids) == "<|im_start|>[INST] Answer briefly.\n\nWhy? [/INST] So.<|im_end|>"
+    assert (
+        tokenizer.decode(renderer.example([*user("Why?"), {"role": "assistant", "content": "So."}]).input_ids)
+        == "<|im_start|>[INST] Answer briefly.\n\nWhy? [/INST] So.<|im_end|>"
+    )
 
 
 def test_a_tokenizer_without_template_gets_plain_headings_and_an_end_of_turn():
     tokenizer = tiny_tokenizer(None)
-    assert tokenizer.decode(Renderer(tokenizer, CHAT).example([*user("Why?"), {"role": "assistant", "content": "So."}]).input_ids) == "Answer briefly.\n\n### Question:\nWhy?\n\n### Answer:\nSo.<|im_end|>"
+    assert (
+        tokenizer.decode(Renderer(tokenizer, CHAT).example([*user("Why?"), {"role": "assistant", "content": "So."}]).input_ids)
+        == "Answer briefly.\n\n### Question:\nWhy?\n\n### Answer:\nSo.<|im_end|>"
+    )
 
 
 def hostile_texts() -> list[str]:
@@ -114,7 +147,9 @@ def test_truncation_keeps_the_head_of_the_users_text_and_the_whole_answer(tokeni
     example = renderer.example(user("abcdefghij" * 50), "card", max_length=140)
     text = tokenizer.decode(example.input_ids)
     assert len(example.input_ids) == 140 and example.truncated
-    assert text.startswith("<|im_start|>system\nChoose one of: card, loan.<|im_end|>\n<|im_start|>user\nabcdefghij") and text.endswith("<|im_end|>\n<|im_start|>assistant\ncard<|im_end|>")
+    assert text.startswith("<|im_start|>system\nChoose one of: card, loan.<|im_end|>\n<|im_start|>user\nabcdefghij") and text.endswith(
+        "<|im_end|>\n<|im_start|>assistant\ncard<|im_end|>"
+    )
     assert not renderer.example(user("short"), "card", max_length=140).truncated
 
 
@@ -139,7 +174,9 @@ def test_an_answer_that_does_not_fit_is_an_error_without_its_text(tokenizer):
     assert "secret" not in str(raised.value)
 
 
-@pytest.mark.parametrize("messages", [user("only a question"), [*user("q"), {"role": "assistant", "content": "  "}], [{"role": "assistant", "content": "only an answer"}], []])
+@pytest.mark.parametrize(
+    "messages", [user("only a question"), [*user("q"), {"role": "assistant", "content": "  "}], [{"role": "assistant", "content": "only an answer"}], []]
+)
 def test_a_record_without_question_or_answer_is_an_error_without_its_text(tokenizer, messages):
     with pytest.raises(DataError) as raised:
         Renderer(tokenizer, CHAT).example(messages)
@@ -179,7 +216,10 @@ def test_the_hash_follows_what_changes_tokens_and_nothing_else(tokenizer):
 def test_a_template_that_prints_the_date_gives_the_same_hash_on_every_day(monkeypatch):
     hashes = []
     for day in ("01 Jan 2026", "02 Jan 2026"):
-        monkeypatch.setattr("transformers.utils.chat_template_utils.datetime", type("D", (), {"now": staticmethod(lambda day=day: type("T", (), {"strftime": lambda self, f, day=day: day})())}))
+        monkeypatch.setattr(
+            "transformers.utils.chat_template_utils.datetime",
+            type("D", (), {"now": staticmethod(lambda day=day: type("T", (), {"strftime": lambda self, f, day=day: day})())}),
+        )
         hashes.append(Renderer(tiny_tokenizer(LLAMA3), CHAT).hash)
     assert hashes[0] == hashes[1]
 

@@ -68,7 +68,9 @@ def test_thirty_steps_lower_the_validation_loss_and_equal_runs_give_equal_weight
         model, tokenizer = base_model.load(resolved)
         renderer = Renderer(tokenizer, TASK, ["loan", "card"])
         prefix = renderer.prefix_ids()
-        train_rows, validation = (split_off_prefix([renderer.example(r["messages"], r["label"]) for r in rows if r["split"] == side], prefix) for side in ("train", "validation"))
+        train_rows, validation = (
+            split_off_prefix([renderer.example(r["messages"], r["label"]) for r in rows if r["split"] == side], prefix) for side in ("train", "validation")
+        )
         adapted = add_adapter(model, training)
         assert packing_problem(adapted) is None
         run = train(adapted, packed_forward, prefix, train_rows, validation[:8], training)

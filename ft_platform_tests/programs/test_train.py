@@ -49,13 +49,11 @@ class Started:
     def wait(self) -> str:
         return self.process.communicate(timeout=240)[1]
 
-    def kill_after_step(self, step: int) -> None:
+    def wait_for_step(self, step: int) -> None:
         deadline = time.monotonic() + 240
         while not any(m.get("progress", {}).get("unit") == "steps" and m["progress"]["done"] >= step for m in self.messages()):
-            assert self.process.poll() is None and time.monotonic() < deadline, "ended before it could be killed"
+            assert self.process.poll() is None and time.monotonic() < deadline, "ended too early"
             time.sleep(0.02)
-        self.process.send_signal(signal.SIGKILL)
-        self.process.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +117,10 @@ def test_splits_without_their_verdicts_are_refused_before_anything_is_loaded(lak
 def test_killed_in_the_middle_nothing_is_a_checkpoint_and_a_rerun_works(lake, model, start):
     use_case = use_case_for(model, **{**FAST, "max_steps": 200, "epochs": 100, "validations_per_epoch": 1, "patience": 1000})
     splits = usable_splits(lake, use_case)
-    start(use_case, splits).kill_after_step(1)
+    killed = start(use_case, splits)
+    killed.wait_for_step(1)
+    killed.process.kill()
+    killed.wait()
     assert lake.artifacts("complaints", "adapter_checkpoint") == []
     assert not (Path(lake.root) / "shared" / "complaints" / "adapter_checkpoint").exists()
     again = start(use_case, splits)
@@ -162,11 +163,15 @@ def _is_running(pid: int) -> bool:
 
 def run_by_hand(environment, *arguments: str) -> subprocess.CompletedProcess:
     variables = {**os.environ, **environment.to_variables(), "FT_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, "-m", "ft_platform.programs.train", *arguments], env=variables, capture_output=True, text=True, check=False, timeout=240)
+    return subprocess.run(
+        [sys.executable, "-m", "ft_platform.programs.train", *arguments], env=variables, capture_output=True, text=True, check=False, timeout=240
+    )
 
 
 def test_started_by_hand_it_takes_the_newest_splits_and_the_gate_holds(lake, environment, model):
-    write_use_case(environment.defs, "complaints", {**minimal_attributes("unused.csv"), "base_model": {"uri": str(model), "dtype": "float32"}, "training": FAST})
+    write_use_case(
+        environment.defs, "complaints", {**minimal_attributes("unused.csv"), "base_model": {"uri": str(model), "dtype": "float32"}, "training": FAST}
+    )
     use_case = use_case_for(model, **FAST)
     splits = usable_splits(lake, use_case)
     done = run_by_hand(environment, "--use-case", "complaints")
@@ -186,6 +191,16 @@ def test_of_an_unexpected_error_only_type_and_place_are_told():
         told = described(error)
     assert "secret" not in str(told) and "KeyError" in told["message"] and "test_train.py" in told["message"]
     assert "No space left on device" in described(OSError(28, "No space left on device", "/secret"))["message"]
+
+
+def test_a_cancelled_program_says_so(lake, model, start):
+    use_case = use_case_for(model, **{**FAST, "max_steps": 5000, "epochs": 100, "batch_rows": 1, "patience": 1000})
+    program = start(use_case, usable_splits(lake, use_case))
+    program.wait_for_step(1)
+    program.process.send_signal(signal.SIGINT)
+    program.wait()
+    assert program.process.returncode == 1 and "interrupted" in program.messages()[-1]["failed"]["message"]
+    assert lake.artifacts("complaints", "adapter_checkpoint") == []
 
 
 def test_rows_of_the_fixture_hold_the_text_the_tests_look_for():

@@ -107,14 +107,17 @@ def broken(value: float, at_call: int):
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_loss_that_is_not_a_number_ends_training_with_step_last_good_loss_and_next_step(data, value):
     # Call 1 is the validation before training, 2 to 4 are the first steps.
-    with pytest.raises(NanLoss, match=r"loss became nan at step 3 of 8; the last finite loss was [\d.]+ at step 2; nothing was published.*Lower training.learning_rate \(now 0.005\)"):
+    with pytest.raises(
+        NanLoss,
+        match=r"loss became nan at step 3 of 8; the last finite loss was [\d.]+ at step 2; nothing was published.*Lower training.learning_rate \(now 0.005\)",
+    ):
         run(data, settings(validations_per_epoch=1), broken(value, at_call=4))
 
 
 def test_a_gradient_that_is_not_finite_ends_training_although_the_loss_is_fine(data):
     model = add_adapter(tiny_model(), settings())
     next(iter(trainable(model).values())).register_hook(lambda gradient: gradient * math.inf)
-    with pytest.raises(NanLoss, match="gradient norm became (nan|inf) at step 1"):
+    with pytest.raises(NanLoss, match=r"gradient norm became (nan|inf) at step 1"):
         train(model, packed_forward, *data, settings())
 
 

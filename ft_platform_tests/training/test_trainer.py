@@ -115,7 +115,11 @@ def test_the_id_follows_content_and_training_settings_and_nothing_else(use_case,
     assert checkpoint_inputs(use_case, dataclasses.replace(splits, version=9))[0] == base, "another version with the same content is the same"
     assert checkpoint_inputs(with_section(use_case, "evaluation", seed=5), splits)[0] == base
     assert checkpoint_inputs(with_section(use_case, "retraining", poll_seconds=99), splits)[0] == base
-    for changed in (with_section(use_case, "training", seed=5), with_section(use_case, "base_model", sha256="0" * 64), with_section(use_case, "task", instruction="x")):
+    for changed in (
+        with_section(use_case, "training", seed=5),
+        with_section(use_case, "base_model", sha256="0" * 64),
+        with_section(use_case, "task", instruction="x"),
+    ):
         assert checkpoint_inputs(changed, splits)[0] != base
     assert checkpoint_inputs(use_case, dataclasses.replace(splits, content_hash="0" * 64))[0] != base
 
@@ -166,7 +170,7 @@ def test_records_that_cannot_be_learned_from_are_counted_and_not_among_the_train
 
 def test_nothing_to_learn_at_all_is_an_error(lake, environment, use_case):
     rows = [{**r, "label": ""} for r in split_rows()]
-    with pytest.raises(DataError, match="left out {'no_answer': 36}"):
+    with pytest.raises(DataError, match=r"left out \{'no_answer': 36\}"):
         checkpoint_for(lake, environment, use_case, usable_splits(lake, use_case, rows), LOG)
 
 
@@ -183,7 +187,7 @@ def test_a_failure_publishes_nothing(lake, environment, use_case, splits, monkey
 
 
 def test_an_architecture_that_cannot_pack_is_trained_padded_and_says_so(lake, environment, use_case, splits, monkeypatch, caplog):
-    monkeypatch.setattr("ft_platform.models.packed_forward.packing_problem", lambda model: "planted")
+    monkeypatch.setattr("ft_platform.models.packed_forward.packing_problem", lambda model, longest: "planted")
     with caplog.at_level(logging.INFO):
         trained = checkpoint_for(lake, environment, use_case, splits, LOG)
     assert lake.manifest(trained.checkpoint).info["batching"] == "padded (planted)" and "padded (planted)" in caplog.text

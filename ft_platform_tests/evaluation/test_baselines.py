@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from ft_platform.errors import DataError
+from ft_platform.evaluation.systems.few_shot import chosen_examples
+from ft_platform.evaluation.systems.majority import majority
+from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
+from ft_platform.use_case import Evaluation
+
+WORDS = {"card": ["swipe", "pin", "plastic"], "loan": ["rate", "mortgage", "house"], "transfer": ["wire", "iban", "send"]}
+
+
+def labelled(count: int, seed: int) -> LabelledTexts:
+    rng = np.random.default_rng(seed)
+    labels = [str(label) for label in rng.choice(list(WORDS), count, p=[0.7, 0.2, 0.1])]
+    return LabelledTexts([f"about my {rng.choice(WORDS[label])} and {rng.choice(WORDS[label])} please" for label in labels], labels)
+
+
+def test_majority_is_the_most_frequent_label_and_the_first_by_name_of_equals() -> None:
+    assert majority(["b", "a", "b"], 2) == ["b", "b"]
+    assert majority(["b", "a"], 1) == ["a"]
+
+
+def test_tfidf_learns_what_words_tell_and_gives_the_same_answers_again() -> None:
+    train, validation, test = labelled(200, 1), labelled(50, 2), labelled(60, 3)
+    predicted, chosen = tfidf_logreg(train, validation, test.texts)
+    assert predicted == test.labels
+    assert chosen["validation_macro_f1"] == 1.0
+    assert tfidf_logreg(train, validation, test.texts)[0] == predicted
+
+
+def test_tfidf_works_without_a_validation_split() -> None:
+    predicted, _ = tfidf_logreg(labelled(100, 1), LabelledTexts([], []), ["swipe and pin"])
+    assert predicted == ["card"]
+
+
+def test_one_label_only_is_an_error_with_a_next_step() -> None:
+    with pytest.raises(DataError, match="rare_labels"):
+        tfidf_logreg(LabelledTexts(["a b", "c d"], ["x", "x"]), LabelledTexts([], []), ["a"])
+
+
+def test_nearest_examples_are_the_most_similar_ones_with_the_best_last() -> None:
+    train = ["the card was stolen", "my mortgage rate", "card stolen yesterday abroad", "wire transfer"]
+    chosen = chosen_examples(train, ["the card was stolen abroad", "mortgage"], Evaluation(few_shot_examples=2))
+    assert chosen[0] == [2, 0]
+    assert chosen[1][-1] == 1
+
+
+def test_random_examples_are_one_seeded_set_for_all_questions() -> None:
+    settings = Evaluation(few_shot_examples=3, few_shot_selection="random")
+    train = [f"text {n}" for n in range(50)]
+    chosen = chosen_examples(train, ["a", "b"], settings)
+    assert chosen[0] == chosen[1] and len(set(chosen[0])) == 3
+    assert chosen_examples(train, ["a"], Evaluation(few_shot_examples=3, few_shot_selection="random", seed=18))[0] != chosen[0]
+
+
+def test_there_are_no_more_examples_than_training_records() -> None:
+    assert chosen_examples(["one", "two"], ["one"], Evaluation(few_shot_examples=8)) == [[1, 0]]
