@@ -27,7 +27,7 @@ def on_data_change(follow: list[dg.AssetKey] | None = None) -> dg.AutomationCond
     Args:
         follow: parents that may start it; default all.
     """
-    parent_changed = AC.any_deps_match(AC.data_version_changed())
+    parent_changed: dg.AutomationCondition = AC.any_deps_match(AC.data_version_changed())
     if follow:
         parent_changed = parent_changed.allow(dg.AssetSelection.assets(*follow))
     changed = (parent_changed | AC.code_version_changed() | AC.newly_missing()).since_last_handled()

@@ -22,7 +22,7 @@ class ComputeProfile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    backend: Literal["local"] = Field("local", description="Back end: a file in `ft_platform/compute/`.")
+    backend: Literal["local"] = Field(default="local", description="Back end: a file in `ft_platform/compute/`.")
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the program.")
 
 
@@ -32,11 +32,11 @@ class Environment(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     home: Path = Field(description="Folder of this installation. Variable FT_HOME, default `.ft`.")
-    lake_root: str = Field("", description="Root of the lake: folder or `s3://bucket/prefix`. Variable FT_LAKE_ROOT, default `<home>/lake`.")
-    key_file: Path | None = Field(None, description="File with the pseudonym key. Variable FT_KEY_FILE, default `<home>/vault/pseudonym.key`.")
-    tracking_uri: str = Field("", description="MLflow tracking URI, or `none`. Variable FT_TRACKING_URI, default sqlite in `<home>`.")
-    cache: Path | None = Field(None, description="Cache of converted base models. Variable FT_CACHE, default `<home>/cache`.")
-    defs: Path = Field(Path(__file__).parent / "defs", description="Folder of the use cases. Variable FT_DEFS.")
+    lake_root: str = Field(default="", description="Root of the lake: folder or `s3://bucket/prefix`. Variable FT_LAKE_ROOT, default `<home>/lake`.")
+    key_file: Path | None = Field(default=None, description="File with the pseudonym key. Variable FT_KEY_FILE, default `<home>/vault/pseudonym.key`.")
+    tracking_uri: str = Field(default="", description="MLflow tracking URI, or `none`. Variable FT_TRACKING_URI, default sqlite in `<home>`.")
+    cache: Path | None = Field(default=None, description="Cache of converted base models. Variable FT_CACHE, default `<home>/cache`.")
+    defs: Path = Field(default=Path(__file__).parent / "defs", description="Folder of the use cases. Variable FT_DEFS.")
     profiles: dict[str, ComputeProfile] = Field(default_factory=lambda: {"local": ComputeProfile()}, description="Compute profiles by name.")
 
     @property

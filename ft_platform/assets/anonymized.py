@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ft_platform.assets.stage import judged, materialized, stage, with_typed_failures
+from ft_platform.assets.stage import judged, key, materialized, stage, with_typed_failures
 from ft_platform.environment import Environment, read_pseudonym_key
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.stage_table import write_stage
@@ -40,7 +40,9 @@ def build(use_case: NamedUseCase) -> list:
         entities = dg.MetadataValue.json(written.manifest.counts.get("entities", {}))
         return materialized(written.version, written.manifest, reused=written.reused, entities=entities)
 
-    @dg.asset_check(asset=anonymized_records, blocking=True, description="A second, independent scan finds no direct identifier in the output.")
+    @dg.asset_check(
+        asset=key(use_case, "anonymized_records"), blocking=True, description="A second, independent scan finds no direct identifier in the output."
+    )
     @with_typed_failures
     def no_residual_pii(lake: dg.ResourceParam[Lake], anonymized_records: TableVersion) -> dg.AssetCheckResult:
         def judge() -> tuple[bool, dict]:

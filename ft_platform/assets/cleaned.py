@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ft_platform.assets.stage import judged, materialized, stage, with_typed_failures
+from ft_platform.assets.stage import judged, key, materialized, stage, with_typed_failures
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.stage_table import write_stage
 from ft_platform.records import cleaned_schema
@@ -31,7 +31,9 @@ def build(use_case: NamedUseCase) -> list:
         pictures = {"funnel": funnel_plot([written.manifest.counts["funnel"]])}
         return materialized(written.version, written.manifest, reused=written.reused, pictures=pictures)
 
-    @dg.asset_check(asset=cleaned_records, blocking=True, description="Great Expectations: the suite of the YAML and the defaults of the stage.")
+    @dg.asset_check(
+        asset=key(use_case, "cleaned_records"), blocking=True, description="Great Expectations: the suite of the YAML and the defaults of the stage."
+    )
     @with_typed_failures
     def meets_expectations(lake: dg.ResourceParam[Lake], cleaned_records: TableVersion) -> dg.AssetCheckResult:
         return judged(lake, use_case, cleaned_records, "meets_expectations", lambda: expectations_of(lake, use_case, cleaned_records))

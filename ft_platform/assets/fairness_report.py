@@ -4,7 +4,7 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.stage import check_result, materialized, pictures_of, report_link, stage, with_typed_failures
+from ft_platform.assets.stage import check_result, key, materialized, pictures_of, report_link, stage, with_typed_failures
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import require_usable
 from ft_platform.stages import check_settings_hash
@@ -27,7 +27,7 @@ def build(use_case: NamedUseCase) -> list:
         manifest = lake.manifest(report)
         return materialized(report, manifest, pictures=pictures_of(lake, report), features=dg.MetadataValue.json(found), **report_link(report, manifest))
 
-    @dg.asset_check(asset=fairness_report, blocking=False, description="No group is served worse than another by more than fairness.max_gap.")
+    @dg.asset_check(asset=key(use_case, "fairness_report"), blocking=False, description="No group is served worse than another by more than fairness.max_gap.")
     @with_typed_failures
     def within_max_gap(lake: dg.ResourceParam[Lake], fairness_report: ArtifactVersion) -> dg.AssetCheckResult:
         found = json.loads(lake.read_file(fairness_report, "fairness.json"))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from ft_platform.assets.stage import judged, materialized, stage, with_typed_failures
+from ft_platform.assets.stage import judged, key, materialized, stage, with_typed_failures
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.stage_table import write_stage
 from ft_platform.records import raw_schema
@@ -33,7 +33,7 @@ def build(use_case: NamedUseCase) -> list:
         )
         return materialized(written.version, written.manifest, reused=written.reused)
 
-    @dg.asset_check(asset=permitted_records, blocking=True, description="Every record has an accepted consent, or the dataset a licence.")
+    @dg.asset_check(asset=key(use_case, "permitted_records"), blocking=True, description="Every record has an accepted consent, or the dataset a licence.")
     @with_typed_failures
     def only_permitted_records(lake: dg.ResourceParam[Lake], permitted_records: TableVersion) -> dg.AssetCheckResult:
         def judge() -> tuple[bool, dict]:

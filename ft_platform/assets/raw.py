@@ -35,7 +35,7 @@ def build(use_case: NamedUseCase) -> list:
         manifest = lake.manifest(version)
         return materialized(version, manifest, reused=reused, files=dg.MetadataValue.json(manifest.info["files"]))
 
-    @dg.asset_check(asset=raw_records, blocking=True, description="Every row read from the source is in the table, once.")
+    @dg.asset_check(asset=key(use_case, "raw_records"), blocking=True, description="Every row read from the source is in the table, once.")
     @with_typed_failures
     def rows_are_accounted_for(lake: dg.ResourceParam[Lake], raw_records: TableVersion) -> dg.AssetCheckResult:
         def judge() -> tuple[bool, dict]:

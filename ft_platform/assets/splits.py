@@ -3,7 +3,7 @@
 import dagster as dg
 
 from ft_platform.assets.cleaned import expectations_of
-from ft_platform.assets.stage import judged, materialized, stage, with_typed_failures
+from ft_platform.assets.stage import judged, key, materialized, stage, with_typed_failures
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.stage_table import write_stage
 from ft_platform.records import splits_schema
@@ -31,19 +31,22 @@ def build(use_case: NamedUseCase) -> list:
         pictures = {"funnel_from_source": funnel_plot(funnel(lake, use_case.name))}
         return materialized(written.version, written.manifest, reused=written.reused, pictures=pictures, **rows)
 
-    @dg.asset_check(asset=splits, blocking=True, description="No person, no identical text and no near duplicate is on two sides.")
+    @dg.asset_check(asset=key(use_case, "splits"), blocking=True, description="No person, no identical text and no near duplicate is on two sides.")
     @with_typed_failures
     def no_leakage(lake: dg.ResourceParam[Lake], splits: TableVersion) -> dg.AssetCheckResult:
         def judge() -> tuple[bool, dict]:
             from ft_platform.splitting.leakage import leakage
 
             numbers = leakage(use_case, lake.read_table(splits))
-            return numbers.pop("passed"), numbers
+            return bool(numbers.pop("passed")), numbers
 
         return judged(lake, use_case, splits, "no_leakage", judge)
 
     @dg.asset_check(
-        asset=splits, name="meets_expectations", blocking=True, description="Great Expectations: the suite of the YAML and the defaults of the stage."
+        asset=key(use_case, "splits"),
+        name="meets_expectations",
+        blocking=True,
+        description="Great Expectations: the suite of the YAML and the defaults of the stage.",
     )
     @with_typed_failures
     def splits_meet_expectations(lake: dg.ResourceParam[Lake], splits: TableVersion) -> dg.AssetCheckResult:

@@ -119,7 +119,7 @@ def pictures_of(lake: Lake, artifact: ArtifactVersion) -> dict[str, bytes]:
     return {name.removesuffix(".png"): lake.read_file(artifact, name) for name in lake.manifest(artifact).files if name.endswith(".png")}
 
 
-def report_link(artifact: ArtifactVersion, manifest: Manifest, page: str = "report.html") -> dict[str, dg.MetadataValue]:
+def report_link(artifact: ArtifactVersion, manifest: Manifest, page: str = "report.html") -> dict[str, Any]:
     """A link to the HTML page of an artifact, where it has one."""
     if page not in manifest.files:
         return {}

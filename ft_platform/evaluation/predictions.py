@@ -36,7 +36,7 @@ def _columns(outputs: Outputs) -> dict[str, pa.Array]:
 
 
 def systems_in(predictions: pa.Table) -> list[str]:
-    return pc.unique(predictions["system"]).to_pylist()
+    return predictions["system"].unique().to_pylist()
 
 
 def rows_of(predictions: pa.Table, system: str) -> pa.Table:

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.evaluate import Evaluated, Evaluator
-from ft_platform.evaluation.inputs import Which, evaluation_inputs
 from ft_platform.evaluation.files import METRICS, PREDICTIONS, read_metrics, read_predictions
+from ft_platform.evaluation.inputs import evaluation_inputs
 from ft_platform.evaluation.predictions import outputs_in, predictions_table
 from ft_platform.evaluation.scores import scores
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion

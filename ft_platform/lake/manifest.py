@@ -39,7 +39,7 @@ class Manifest(BaseModel):
     id: str
     version: int | None = None
     content_hash: str
-    rows: int = Field(0, ge=0, description="Rows of a table.")
+    rows: int = Field(default=0, ge=0, description="Rows of a table.")
     input_hash: str = Field(description="Hash of everything the version was made from: equal inputs need not be computed again.")
     settings_hash: str
     code: str = Field(description="Version of the package that wrote it.")

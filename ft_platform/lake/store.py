@@ -428,7 +428,7 @@ class Lake:
             yield target
 
     def read_file(self, version: ArtifactVersion, name: str) -> bytes:
-        return self.fs.cat_file(f"{self._artifact_path(version)}/{name}")
+        return bytes(self.fs.cat_file(f"{self._artifact_path(version)}/{name}"))  # type: ignore[arg-type]
 
 
 def artifact_hash(hashes: dict[str, str]) -> str:

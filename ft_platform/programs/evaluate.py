@@ -37,7 +37,7 @@ def main() -> None:
         running.finish(artifact=artifact.to_dict())
 
 
-def _artifact(running: Program, order: str, stage: str):  # noqa: ANN202 - ArtifactVersion | None
+def _artifact(running: Program, order: str, stage: str):
     """The artifact that the back end handed over; by hand, the newest."""
     from ft_platform.lake.versions import ArtifactVersion, from_dict
 

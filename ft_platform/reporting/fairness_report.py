@@ -54,7 +54,10 @@ def sentence(name: str, feature: Mapping[str, Any], found: Mapping[str, Any]) ->
         }
     gap = feature["differences"][found["gap_metric"]]
     within = feature["status"] == "within_max_gap"
-    text = f"{name}: {title} differs by {number(gap['value'])} ({number(gap['low'])} to {number(gap['high'])}) between {gap['best']} (best) and {gap['worst']} (worst), {'within' if within else 'above'} the limit of {number(found['max_gap'])}."
+    text = (
+        f"{name}: {title} differs by {number(gap['value'])} ({number(gap['low'])} to {number(gap['high'])}) between {gap['best']} (best) and "
+        f"{gap['worst']} (worst), {'within' if within else 'above'} the limit of {number(found['max_gap'])}."
+    )
     if within and gap["high"] > found["max_gap"]:
         text += " The interval reaches above the limit: more test records are needed to be sure."
     small = [group for group, row in feature["groups"].items() if not row["enough_evidence"]]

@@ -15,7 +15,6 @@ import yaml
 from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.inputs import model_card_inputs
 from ft_platform.evaluation.metric import metrics_of
-from ft_platform.evaluation.systems import TITLES
 from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.store import now

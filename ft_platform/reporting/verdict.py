@@ -51,7 +51,8 @@ def limits(figures: Mapping[str, Any], main: Metric, settings: Evaluation, examp
         f"another test split of this size could as well have given a value anywhere in it.",
         "Intervals cover the choice of test records, not the seed of training: one training run was evaluated.",
         f"User texts are shortened so that a prompt has at most {settings.max_prompt_tokens:,} tokens, the same for every system. "
-        f"Each of the {settings.few_shot_examples} few-shot examples ({settings.few_shot_selection}, from the training split) shows at most {example_tokens} tokens of its text.",
+        f"Each of the {settings.few_shot_examples} few-shot examples ({settings.few_shot_selection}, from the training split) shows at most "
+        f"{example_tokens} tokens of its text.",
     ]
     rare = [label for label, row in figures["per_class"].get("fine_tuned", {}).items() if row["support"] < FEW_TEST_RECORDS]
     if rare:

@@ -24,7 +24,7 @@ def side(texts: list[str], answers: list[str]) -> Side:
 
 
 def test_examples_are_cut_and_the_question_keeps_its_room() -> None:
-    use_case, _, renderer = case()
+    _, _, renderer = case()
     train = side(["x" * 500, "y" * 500], ["card", "loan"])
     question = "q" * 2000
     settings = Evaluation(few_shot_examples=2, few_shot_selection="random", max_prompt_tokens=400)
@@ -47,7 +47,7 @@ def test_examples_come_from_train_only_and_the_test_label_is_not_in_the_prompt()
 
 
 def test_short_answers_are_preferred_over_cut_ones() -> None:
-    use_case, _, renderer = case("generation")
+    _, _, renderer = case("generation")
     train = side(["same words", "same words"], ["long answer " * 100, "short"])
     text = TOKENIZER.decode(few_shot_prompts(renderer, TOKENIZER, train, side(["same words"], [""]), Evaluation(few_shot_examples=1))[0])
     assert "short" in text and "long answer" not in text

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from ft_platform.evaluation.intervals import figure, paired_difference, resampled_sums
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.outputs import LabelOutputs

@@ -5,6 +5,7 @@ import pkgutil
 
 import numpy as np
 import pytest
+
 from ft_platform.errors import ConfigError
 from ft_platform.evaluation import metrics
 from ft_platform.evaluation.label_counts import confusion_matrix, per_label_table

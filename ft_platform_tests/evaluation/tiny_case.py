@@ -48,7 +48,7 @@ def rows_for(kind: str, count: int = 60) -> list[dict[str, Any]]:
                 "subject_id": f"s{number}",
                 "messages": messages,
                 "label": label if kind == "classification" else None,
-                "feature_region": ("north", "south", None)[number % 3 % 2 if number < 50 else 2],
+                "feature_region": ("north", "south", None)[number % 2 if number < 50 else 2],
                 "text_characters": len(text),
                 "group_id": f"g{number}",
                 "split": split,

@@ -15,10 +15,10 @@ OnRows = Callable[[int], None]
 
 def shared_start(prompts: Sequence[Sequence[int]]) -> list[int]:
     """Longest common start of all prompts that leaves at least one token of each."""
-    first, last = min(prompts), max(prompts)
+    first, last = min(map(list, prompts)), max(map(list, prompts))
     limit = min(map(len, prompts)) - 1
     common = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    return list(first[: min(common, limit)])
+    return first[: min(common, limit)]
 
 
 def label_scores(model: Any, prompts: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], on_rows: OnRows = lambda done: None) -> Any:

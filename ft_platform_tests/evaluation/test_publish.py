@@ -1,0 +1,158 @@
+"""From splits to published evaluations with a tiny random model that is really trained."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from ft_platform import progress
+from ft_platform.errors import VersionRefused
+from ft_platform.evaluation.files import read_metrics, read_predictions
+from ft_platform.evaluation.inputs import evaluation_inputs
+from ft_platform.evaluation.metric import metric, metrics_of
+from ft_platform.evaluation.predictions import outputs_in, rows_of, systems_in
+from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report, require_same_rendering
+from ft_platform.evaluation.records import side_of
+from ft_platform.lake.gate import problems_with
+from ft_platform.models.base_model import load, resolve
+from ft_platform.models.renderer import Renderer, labels_of
+from ft_platform_tests.evaluation.tiny_case import CANARY, TinyCase, rows_for, tiny_case
+
+SYSTEMS = {
+    "classification": ["majority", "tfidf_logreg", "base_zero_shot", "base_few_shot", "fine_tuned"],
+    "generation": ["base_zero_shot", "base_few_shot", "fine_tuned"],
+}
+
+
+@pytest.fixture(scope="module")
+def classified(tmp_path_factory: pytest.TempPathFactory) -> TinyCase:
+    return tiny_case(tmp_path_factory.mktemp("classification"), "classification")
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> TinyCase:
+    return tiny_case(tmp_path_factory.mktemp("generation"), "generation")
+
+
+@pytest.fixture(params=["classification", "generation"])
+def case(request: pytest.FixtureRequest, classified: TinyCase, generated: TinyCase) -> TinyCase:
+    return classified if request.param == "classification" else generated
+
+
+def test_every_system_has_every_metric_with_an_interval(case: TinyCase) -> None:
+    kind = case.use_case.settings.task.kind
+    figures = read_metrics(case.lake, case.report)
+    assert list(figures["systems"]) == SYSTEMS[kind]
+    assert list(read_metrics(case.lake, case.base)["systems"]) == SYSTEMS[kind][:-1]
+    for found in figures["systems"].values():
+        assert set(found) == {m.name for m in metrics_of(kind)}
+        assert all(set(f) == {"value", "low", "high"} and f["low"] <= f["high"] for f in found.values())
+    assert set(figures["seconds"]) == set(SYSTEMS[kind]) == {*figures["differences"], "fine_tuned"}
+
+
+def test_only_test_records_are_evaluated_and_all_of_them(case: TinyCase) -> None:
+    expected = sorted(r["record_id"] for r in rows_for(case.use_case.settings.task.kind) if r["split"] == "test")
+    predictions = read_predictions(case.lake, case.report)
+    for system in systems_in(predictions):
+        assert rows_of(predictions, system)["record_id"].to_pylist() == expected
+    assert read_metrics(case.lake, case.report)["test_rows"] == len(expected)
+
+
+def test_predictions_hold_no_text_of_a_record(case: TinyCase) -> None:
+    for version in (case.base, case.report):
+        predictions = read_predictions(case.lake, version)
+        assert "messages" not in predictions.schema.names
+        assert CANARY not in str(predictions.to_pylist())
+
+
+def test_metrics_can_be_computed_again_from_the_predictions(case: TinyCase) -> None:
+    figures, predictions = read_metrics(case.lake, case.report), read_predictions(case.lake, case.report)
+    test = side_of(case.use_case, case.lake.read_table(case.splits), "test")
+    for system, outputs in outputs_in(predictions, test, figures["labels"]).items():
+        for name, found in figures["systems"][system].items():
+            assert metric(name).value(outputs) == pytest.approx(found["value"])
+
+
+def test_confusion_matrix_and_label_table_belong_to_the_predictions(classified: TinyCase) -> None:
+    from sklearn.metrics import confusion_matrix
+
+    figures, predictions = read_metrics(classified.lake, classified.report), read_predictions(classified.lake, classified.report)
+    for system in SYSTEMS["classification"]:
+        rows = rows_of(predictions, system)
+        assert figures["confusion"][system] == confusion_matrix(rows["label"].to_pylist(), rows["predicted"].to_pylist(), labels=figures["labels"]).tolist()
+        assert rows["correct"].to_pylist() == [t == p for t, p in zip(rows["label"].to_pylist(), rows["predicted"].to_pylist(), strict=True)]
+
+
+def test_the_fine_tuned_system_runs_with_the_adapter(generated: TinyCase) -> None:
+    found = read_metrics(generated.lake, generated.report)["systems"]
+    assert found["fine_tuned"]["answer_loss"]["value"] < found["base_zero_shot"]["answer_loss"]["value"] - 0.05
+
+
+def test_equal_inputs_are_not_evaluated_again(classified: TinyCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ft_platform.models.base_model.load", lambda *_: pytest.fail("a model was loaded"))
+    where = (classified.lake, classified.environment, classified.use_case, classified.splits)
+    assert publish_base_evaluation(*where) == classified.base
+    assert publish_evaluation_report(*where, classified.checkpoint, classified.base) == classified.report
+
+
+def test_ids_follow_settings_and_content(classified: TinyCase) -> None:
+    case, use_case = classified, classified.use_case
+    seeded = use_case.model_copy(
+        update={"settings": use_case.settings.model_copy(update={"evaluation": use_case.settings.evaluation.model_copy(update={"seed": 18})})}
+    )
+    other_rows = dataclasses.replace(case.splits, content_hash="0" * 64)
+    other_checkpoint = dataclasses.replace(case.checkpoint, content_hash="0" * 64)
+    ids = [
+        evaluation_inputs(use_case, "base", case.splits)[0],
+        evaluation_inputs(seeded, "base", case.splits)[0],
+        evaluation_inputs(use_case, "base", other_rows)[0],
+        evaluation_inputs(use_case, "tuned", case.splits, case.checkpoint, case.base)[0],
+        evaluation_inputs(use_case, "tuned", case.splits, other_checkpoint, case.base)[0],
+    ]
+    assert len(set(ids)) == 5
+    assert ids[0] == case.base.artifact_id and ids[3] == case.report.artifact_id
+
+
+def test_every_published_version_passes_the_gate(case: TinyCase) -> None:
+    for version in (case.base, case.report, case.fairness, case.card):
+        assert problems_with(case.lake, case.use_case, version) == []
+
+
+def test_progress_counts_to_the_end_and_names_the_system(classified: TinyCase, tmp_path: Path) -> None:
+    updates: list[progress.Update] = []
+    with progress.listening(updates.append):
+        from ft_platform.evaluation.evaluate import Evaluator
+
+        model, tokenizer = load(resolve(classified.use_case.settings.base_model, tmp_path))
+        table = classified.lake.read_table(classified.splits)
+        Evaluator(
+            classified.use_case, table, model, tokenizer, Renderer(tokenizer, classified.use_case.settings.task, labels_of(table)), "base_evaluation"
+        ).base()
+    assert [u.done for u in updates] == sorted(u.done for u in updates)
+    assert updates[-1].done == updates[-1].total == 4 * 12
+    assert {u.fields["system"] for u in updates} == set(SYSTEMS["classification"][:-1])
+    assert {(u.stage, u.unit) for u in updates} == {("base_evaluation", "examples")}
+
+
+@pytest.mark.parametrize("field", ["renderer_hash", "base_model"])
+def test_a_checkpoint_of_another_renderer_or_base_model_is_refused(classified: TinyCase, tmp_path: Path, field: str) -> None:
+    training = json.loads(classified.lake.read_file(classified.checkpoint, "training.json"))
+    resolved = resolve(classified.use_case.settings.base_model, tmp_path)
+    _, tokenizer = load(resolved)
+    renderer = Renderer(tokenizer, classified.use_case.settings.task, labels_of(classified.lake.read_table(classified.splits)))
+    require_same_rendering(training, renderer, resolved.weights_sha256, classified.checkpoint)
+    training |= {"renderer_hash": {"renderer_hash": "0" * 64}, "base_model": {"base_model": {**training["base_model"], "sha256": "0" * 64}}}[field]
+    with pytest.raises(VersionRefused, match=field.split("_")[0]):
+        require_same_rendering(training, renderer, resolved.weights_sha256, classified.checkpoint)
+
+
+def test_figures_of_other_test_records_are_refused(classified: TinyCase) -> None:
+    test = side_of(classified.use_case, classified.lake.read_table(classified.splits), "test")
+    with pytest.raises(VersionRefused, match="other test records"):
+        outputs_in(read_predictions(classified.lake, classified.base), test.take(list(range(11))), [])
+
+
+def test_majority_is_what_it_says(classified: TinyCase) -> None:
+    predictions = rows_of(read_predictions(classified.lake, classified.base), "majority")
+    assert len(set(predictions["predicted"].to_pylist())) == 1

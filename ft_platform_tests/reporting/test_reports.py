@@ -1,0 +1,141 @@
+"""Reports of a tiny run: nothing personal, nothing loaded from outside, nothing that acts as markup."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+import yaml
+
+from ft_platform.reporting.model_card import publish_model_card
+from ft_platform_tests.evaluation.tiny_case import CANARY, HOSTILE, TinyCase, tiny_case
+
+
+@pytest.fixture(scope="module")
+def classified(tmp_path_factory: pytest.TempPathFactory) -> TinyCase:
+    return tiny_case(tmp_path_factory.mktemp("classification"), "classification")
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> TinyCase:
+    return tiny_case(tmp_path_factory.mktemp("generation"), "generation")
+
+
+@pytest.fixture(params=["classification", "generation"])
+def case(request: pytest.FixtureRequest, classified: TinyCase, generated: TinyCase) -> TinyCase:
+    return classified if request.param == "classification" else generated
+
+
+def pages(case: TinyCase) -> dict[str, str]:
+    files = {"evaluation": (case.report, "report.html"), "fairness": (case.fairness, "report.html"), "card": (case.card, "model_card.html")}
+    return {name: case.lake.read_file(version, file).decode() for name, (version, file) in files.items()}
+
+
+class Tags(HTMLParser):
+    """Tags with attributes, and the text between them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def test_pages_load_nothing_from_outside(case: TinyCase) -> None:
+    for name, text in pages(case).items():
+        tags = Tags(text).tags
+        assert not {tag for tag, _ in tags} & {"script", "link", "iframe", "object", "embed"}, name
+        sources = [value for _, attributes in tags for key, value in attributes.items() if key in ("src", "href", "srcset", "action")]
+        assert all((source or "").startswith("data:image/png;base64,") for source in sources), name
+        assert "@import" not in text and "url(" not in text, name
+        assert not re.search(r"https?://", text), name
+
+
+def test_every_picture_is_inside_the_page(classified: TinyCase) -> None:
+    names = [attributes["alt"] for tag, attributes in Tags(pages(classified)["evaluation"]).tags if tag == "img"]
+    assert names == ["Systems compared", "F1 per label", "Confusion matrix of the fine-tuned model", "Records kept and removed per stage", "Loss curve"]
+
+
+def test_a_hostile_label_is_shown_as_text(classified: TinyCase) -> None:
+    for name, text in pages(classified).items():
+        parsed = Tags(text)
+        assert "script" not in {tag for tag, _ in parsed.tags}, name
+        assert HOSTILE in parsed.words, name
+
+
+def test_a_hostile_label_breaks_no_table_of_the_model_card(classified: TinyCase) -> None:
+    text = classified.lake.read_file(classified.card, "README.md").decode()
+    assert "<script" not in text
+    tables = [block for block in text.split("\n\n") if block.startswith("|")]
+    assert len(tables) == 4
+    for table in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
+
+
+def test_no_file_holds_a_records_text(case: TinyCase) -> None:
+    for version in (case.base, case.report, case.fairness, case.card):
+        for name in [*case.lake.manifest(version).files, "manifest.json"]:
+            assert CANARY.encode() not in case.lake.read_file(version, name), f"{version.id}/{name}"
+
+
+def test_the_evaluation_report_names_every_version_behind_it(case: TinyCase) -> None:
+    text = pages(case)["evaluation"]
+    for version in (case.splits, case.base, case.checkpoint):
+        assert version.id in text and version.content_hash[:12] in text
+    for stage in ("raw_records", "permitted_records", "cleaned_records", "anonymized_records"):
+        assert stage in text
+
+
+def test_a_baseline_that_wins_is_said_to_win(classified: TinyCase) -> None:
+    text = Tags(pages(classified)["evaluation"]).words
+    assert "TF-IDF + logistic regression has the best Macro F1: 1.000" in text
+    assert "Against TF-IDF + logistic regression the fine-tuned model is worse" in text
+
+
+def test_the_report_says_how_wide_the_interval_is(case: TinyCase) -> None:
+    assert "The test split has 12 records. The 95 % interval" in Tags(pages(case)["evaluation"]).words
+
+
+def test_the_fairness_report_says_not_enough_evidence_of_small_groups(classified: TinyCase) -> None:
+    found = json.loads(classified.lake.read_file(classified.fairness, "fairness.json"))
+    small = [group for group, row in found["features"]["region"]["groups"].items() if not row["enough_evidence"]]
+    assert small == ["not stated"]
+    assert "not enough evidence" in Tags(pages(classified)["fairness"]).words
+
+
+def test_the_model_card_is_what_the_hub_reads(case: TinyCase, tmp_path) -> None:
+    from huggingface_hub import ModelCard
+
+    path = tmp_path / "README.md"
+    path.write_bytes(case.lake.read_file(case.card, "README.md"))
+    card = ModelCard.load(path)
+    assert card.data.base_model == case.use_case.settings.base_model.uri
+    assert card.data.license == "other"
+    scores = {result.metric_type: result.metric_value for result in card.data.eval_results}
+    figures = json.loads(case.lake.read_file(case.report, "metrics.json"))["systems"]["fine_tuned"]
+    expected = {"f1": "macro_f1", "accuracy": "accuracy"} if case.use_case.settings.task.kind == "classification" else {"rouge": "rouge_l", "chrf": "chrf"}
+    for hub, ours in expected.items():
+        assert scores[hub] == pytest.approx(figures[ours]["value"], abs=1e-6)
+
+
+def test_the_model_card_says_use_owners_and_lineage(case: TinyCase) -> None:
+    text = case.lake.read_file(case.card, "README.md").decode()
+    assert yaml.safe_load(text.split("---")[1])["library_name"] == "peft"
+    for part in ("Tests of the platform.", "team:complaints", case.checkpoint.id, case.report.id, case.fairness.id, "## Not intended for"):
+        assert part in text
+
+
+def test_the_same_card_is_not_written_again_and_another_use_is_another_card(classified: TinyCase) -> None:
+    case = classified
+    assert publish_model_card(case.lake, case.use_case, case.checkpoint, case.report, case.fairness) == case.card
+    release = case.use_case.settings.release.model_copy(update={"not_intended_for": "Decisions about persons."})
+    other = case.use_case.model_copy(update={"settings": case.use_case.settings.model_copy(update={"release": release})})
+    card = publish_model_card(case.lake, other, case.checkpoint, case.report, case.fairness)
+    assert card.artifact_id != case.card.artifact_id
+    assert "Decisions about persons." in case.lake.read_file(card, "README.md").decode()
