@@ -35,6 +35,10 @@ def picture_of_page(driver: webdriver.Chrome, url: str, expected: str, target: P
     driver.get(url)
     wait_for_text(driver, expected)
     time.sleep(settle_seconds)
+    for button in driver.find_elements(By.TAG_NAME, "button"):
+        if button.text == "Skip":  # the sign-up dialog of a first visit, where `nux` is on
+            button.click()
+            time.sleep(1)
     driver.save_screenshot(str(target))
     print(f"{target}: {url}")
 
@@ -44,6 +48,7 @@ def press_materialize(driver: webdriver.Chrome, url: str, asset: str) -> None:
     driver.get(url)
     wait_for_text(driver, asset)
     button = WebDriverWait(driver, 60).until(lambda d: next((b for b in d.find_elements(By.TAG_NAME, "button") if b.text.startswith("Materialize")), None))
+    assert button is not None
     button.click()
     WebDriverWait(driver, 60).until(lambda d: any(word in d.find_element(By.TAG_NAME, "body").text for word in ("Launched run", "View", "Started", "Run")))
     time.sleep(3)
@@ -59,13 +64,11 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     name = arguments.use_case
-    driver = browser(1900, 1000)
+    driver = browser(2500, 1100)
     try:
-        picture_of_page(driver, f"{arguments.url}/asset-groups/{name}/lineage", "adapter_checkpoint", arguments.output / "lineage_group.png")
-        picture_of_page(
-            driver, f"{arguments.url}/locations/__repository__@ft_platform/asset-groups/{name}", "adapter_checkpoint", arguments.output / "lineage.png"
-        )
-        picture_of_page(driver, f"{arguments.url}/assets/{name}/evaluation_report?view=overview", "evaluation_report", arguments.output / "asset_page.png")
+        lineage = f"{arguments.url}/locations/__repository__@ft_platform/asset-groups/{name}/lineage"
+        picture_of_page(driver, lineage, "adapter_checkpoint", arguments.output / "lineage.png")
+        picture_of_page(driver, f"{arguments.url}/assets/{name}/evaluation_report", "Latest materialization", arguments.output / "asset_page.png")
         picture_of_page(driver, f"{arguments.url}/assets/{name}/splits?view=checks", "no_leakage", arguments.output / "checks.png")
         if arguments.press:
             press_materialize(driver, f"{arguments.url}/assets/{name}/{arguments.press}", arguments.press)

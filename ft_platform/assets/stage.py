@@ -96,14 +96,14 @@ def materialized(
     shown: dict[str, Any] = {
         **({"dagster/row_count": manifest.rows} if manifest.rows else {}),
         "dagster/uri": version.uri,
+        **{f"plot/{name}": picture(png) for name, png in (pictures or {}).items()},
+        **metadata,
         "content_hash": version.content_hash,
         "version": version.id,
         "settings_hash": manifest.settings_hash,
         "seconds": manifest.seconds,
         "reused": reused,
         **{f"count/{k}": v for k, v in counts.items()},
-        **{f"plot/{name}": picture(png) for name, png in (pictures or {}).items()},
-        **metadata,
     }
     if "funnel" in manifest.counts:
         shown["removed"] = dg.MetadataValue.json(manifest.counts["funnel"]["removed"])
