@@ -115,10 +115,15 @@ def note_personal_data(draft: Draft, values: list[tuple[str, str]]) -> None:
 
 
 def quotas(rng: random.Random, total: int, shares: dict[str, float]) -> list[str]:
-    """`total` names in the given shares (which sum to 1), every name at least once, in random order."""
-    counts = {name: max(1, round(total * share)) for name, share in shares.items()}
-    largest = max(counts, key=lambda name: counts[name])
-    counts[largest] += total - sum(counts.values())
+    """`total` names in the given shares (which sum to 1), every name at least once where there is room, in random order."""
+    least = 1 if total >= len(shares) else 0
+    spare = total - least * len(shares)
+    exact = {name: spare * share for name, share in shares.items()}
+    counts = {name: least + int(value) for name, value in exact.items()}
+    # What rounding down left over goes to the largest remainders.
+    by_remainder = sorted(exact, key=lambda name: exact[name] - int(exact[name]), reverse=True)
+    for name in by_remainder[: total - sum(counts.values())]:
+        counts[name] += 1
     names = [name for name, count in counts.items() for _ in range(count)]
     rng.shuffle(names)
     return names

@@ -24,10 +24,18 @@ def tfidf_logreg(train: LabelledTexts, validation: LabelledTexts, test_texts: li
     Raises:
         DataError: the training split has one label only.
     """
-    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     if len(set(train.labels)) < 2:
         raise DataError("the training split has one label only", "Look at the labels in splits, or at splits.rare_labels")
+    # One thread: the matrices are small, and with another busy process two BLAS threads that wait for each other took 20 times as long.
+    with threadpool_limits(1):
+        return _tuned_predictions(train, validation, test_texts)
+
+
+def _tuned_predictions(train: LabelledTexts, validation: LabelledTexts, test_texts: list[str]) -> tuple[list[str], dict[str, Any]]:
+    from sklearn.linear_model import LogisticRegression
+
     vectorizer = tfidf_vectorizer()
     features = vectorizer.fit_transform(train.texts)
     candidates = [(strength, weight) for weight in CLASS_WEIGHTS for strength in REGULARIZATION]
