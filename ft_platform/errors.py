@@ -33,6 +33,10 @@ class DataError(FtError):
     """Records cannot go on: none left, one class only, a class too small, a failed expectation."""
 
 
+class DiskFull(FtError):
+    """The disk or bucket of the lake has no room. What was there before stays readable."""
+
+
 class KeyMissing(FtError):
     """The pseudonym key is missing or is not the one this use case was started with."""
 

@@ -148,7 +148,8 @@ def test_a_full_disk_fails_with_its_name_and_keeps_the_old_version(run, environm
     outcome = run({"source.uri": str(file)})
     monkeypatch.undo()
     assert not outcome.success
-    assert "No space left" in (outcome.error or "")
+    assert "no space left" in (outcome.error or "")
+    assert "Free some space" in (outcome.error or "")
     assert lake.latest("complaints", "raw_records") == before
     lake.verify_table(before)
 

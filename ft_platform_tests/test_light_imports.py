@@ -43,5 +43,13 @@ def test_domain_packages_load_without_dagster_and_heavy_libraries(module):
 
 
 def test_help_loads_neither_dagster_nor_arrow():
-    code = "import sys; sys.argv = ['ft', '--help']\nfrom ft_platform.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass\nassert 'pyarrow' not in sys.modules and 'pandas' not in sys.modules"
+    code = "\n".join(
+        [
+            "import sys; sys.argv = ['ft', '--help']",
+            "from ft_platform.cli import main",
+            "try: main()",
+            "except SystemExit: pass",
+            "assert not {'pyarrow', 'pandas'} & set(sys.modules)",
+        ]
+    )
     assert loaded_after(code) == set()

@@ -5,6 +5,7 @@ Layout below the root (a folder or an object-store URI):
 `<zone>/<use_case>/verdicts/<name>/<id>/<check>.json` · `<zone>/<use_case>/<name>/<artifact_id>/` checkpoints and reports.
 """
 
+import errno
 import json
 import os
 import random
@@ -18,11 +19,11 @@ from typing import Any
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from fsspec.implementations.local import LocalFileSystem
 
 from ft_platform import __version__
-from ft_platform.errors import CorruptVersion, TransientError, VersionRefused
+from ft_platform.errors import CorruptVersion, DiskFull, TransientError, VersionRefused
 from ft_platform.lake import files
 from ft_platform.lake.content_hash import ContentHash
 from ft_platform.lake.manifest import Manifest, Parent, Verdict
@@ -102,7 +103,7 @@ class Lake:
         started = time.monotonic()
         counts = counts if counts is not None else {}
         hasher = ContentHash(leave_out=PROVENANCE)
-        with self._writer_lock(zone, use_case, name):
+        with self._room_for(f"table {name} of {use_case}"), self._writer_lock(zone, use_case, name):
             previous = self.latest(use_case, name, zone=zone) if append else None
             if previous:
                 for batch in self.read(previous):
@@ -162,6 +163,16 @@ class Lake:
             return DeltaTable(uri, storage_options=self.storage_options or None).version()
         except TableNotFoundError:
             return None
+
+    @contextmanager
+    def _room_for(self, what: str) -> Iterator[None]:
+        """Names a full disk as such: deltalake reports it as a failure to parse parquet."""
+        try:
+            yield
+        except (OSError, DeltaError) as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+                raise DiskFull(f"no space left for {what} in {self.root}; the version before it is intact", "Free some space and run the step again") from None
+            raise
 
     @contextmanager
     def _writer_lock(self, zone: str, use_case: str, name: str) -> Iterator[None]:
@@ -311,7 +322,7 @@ class Lake:
         base = Path(self._fs_path("shared", use_case, ".scratch")) if self.is_local else None
         if base:
             base.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=base, ignore_cleanup_errors=True) as folder:
+        with self._room_for(f"{name} of {use_case}"), tempfile.TemporaryDirectory(prefix=f"{name}-", dir=base, ignore_cleanup_errors=True) as folder:
             yield Path(folder) / "artifact"
 
     def publish(
@@ -332,28 +343,29 @@ class Lake:
 
         The folder is moved. If an intact artifact with this id is there already, that one stays and is returned.
         """
-        hashes = files.folder_hashes(folder)
-        content_hash = artifact_hash(hashes)
-        manifest = Manifest(
-            use_case=use_case,
-            name=name,
-            id=artifact_id,
-            content_hash=content_hash,
-            input_hash=input_hash,
-            settings_hash=settings_hash,
-            code=__version__,
-            parents=[parent_of(p) for p in parents],
-            counts=counts or {},
-            files=hashes,
-            info=info or {},
-            seconds=round(seconds, 3),
-            written_at=now(),
-        )
-        (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1))
-        target = self._fs_path("shared", use_case, name, artifact_id)
-        if self.fs.exists(f"{target}/manifest.json") and not self.intact_artifact(use_case, name, artifact_id):
-            self.fs.mv(target, f"{target}.corrupt-{os.urandom(4).hex()}", recursive=True)
-        files.publish_folder(self.fs, folder, target)
+        with self._room_for(f"{artifact_id} of {use_case}"):
+            hashes = files.folder_hashes(folder)
+            content_hash = artifact_hash(hashes)
+            manifest = Manifest(
+                use_case=use_case,
+                name=name,
+                id=artifact_id,
+                content_hash=content_hash,
+                input_hash=input_hash,
+                settings_hash=settings_hash,
+                code=__version__,
+                parents=[parent_of(p) for p in parents],
+                counts=counts or {},
+                files=hashes,
+                info=info or {},
+                seconds=round(seconds, 3),
+                written_at=now(),
+            )
+            (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1))
+            target = self._fs_path("shared", use_case, name, artifact_id)
+            if self.fs.exists(f"{target}/manifest.json") and not self.intact_artifact(use_case, name, artifact_id):
+                self.fs.mv(target, f"{target}.corrupt-{os.urandom(4).hex()}", recursive=True)
+            files.publish_folder(self.fs, folder, target)
         published = self.artifact(use_case, name, artifact_id)
         if published is None:
             raise CorruptVersion(f"{artifact_id} of {use_case} cannot be read back after it was published", "Run the step again")

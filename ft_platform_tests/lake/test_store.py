@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from ft_platform.errors import CorruptVersion, VersionRefused
+from ft_platform.errors import CorruptVersion, DiskFull, VersionRefused
 from ft_platform.lake import Lake
 from ft_platform.lake.content_hash import ContentHash
 
@@ -174,7 +174,7 @@ def test_a_damaged_checkpoint_is_refused_and_replaced(lake, damage):
 
 
 def test_an_interrupted_build_leaves_nothing_readable(lake):
-    with pytest.raises(RuntimeError), lake.scratch("legal", "adapter_checkpoint") as folder:
+    with pytest.raises(RuntimeError), lake.scratch("legal", "adapter_checkpoint") as folder:  # noqa: PT012
         folder.mkdir(parents=True)
         (folder / "adapter.safetensors").write_text("half")
         raise RuntimeError
@@ -188,7 +188,7 @@ def test_a_full_disk_leaves_the_old_version(lake, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("ft_platform.lake.files.os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(DiskFull, match="Free some space"):
         write(lake, rows("b"))
     monkeypatch.undo()
     assert lake.latest("legal", "raw_records") == version
@@ -230,3 +230,28 @@ def test_the_same_lake_works_on_an_object_store(s3_lake, lake):
     published = artifact(s3_lake)
     with s3_lake.local_copy(published) as folder:
         assert (folder / "adapter.safetensors").read_text() == "weights"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system of its own needs root")
+def test_a_really_full_disk_leaves_the_old_version(tmp_path):
+    import subprocess
+
+    disk = tmp_path / "small"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)], capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a tmpfs is not permitted here")
+    try:
+        lake = Lake(disk / "lake")
+        version = write(lake, rows("a"))
+        noise = [
+            pa.table({"record_id": [f"n{i}"], "text": [os.urandom(50_000).hex()], "source_uri": ["a.csv"]}, schema=SCHEMA).to_batches()[0] for i in range(20)
+        ]
+        with pytest.raises(DiskFull):
+            write(lake, noise)
+        assert lake.latest("legal", "raw_records") == version
+        lake.verify_table(version)
+        with pytest.raises(DiskFull):
+            artifact(lake, os.urandom(600_000).hex())
+        assert lake.artifacts("legal", "adapter_checkpoint") == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=False)

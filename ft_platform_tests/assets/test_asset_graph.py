@@ -1,0 +1,64 @@
+"""What people see in the UI: every asset says what it is, whose it is and where it runs."""
+
+import dagster as dg
+import pytest
+
+from ft_platform.loading import load_definitions
+from ft_platform.stages import STAGES
+from ft_platform_tests.conftest import minimal_attributes, write_use_case
+
+
+@pytest.fixture
+def repository(environment):
+    write_use_case(environment.defs, "complaints", minimal_attributes("records.csv"))
+    write_use_case(environment.defs, "claims", minimal_attributes("claims.csv"))
+    return load_definitions(environment).get_repository_def()
+
+
+def test_every_stage_is_an_asset_of_every_use_case(repository):
+    keys = {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()}
+    assert keys == {f"{name}/{stage}" for name in ("complaints", "claims") for stage in ["source", *STAGES]}
+
+
+def test_lineage_follows_the_table_of_stages(repository):
+    graph = repository.asset_graph
+    for name, stage in STAGES.items():
+        parents = {key.path[-1] for key in graph.get(dg.AssetKey(["complaints", name])).parent_keys}
+        assert parents == (set(stage.parents) or {"source"}), name
+
+
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_every_asset_has_description_group_owner_kinds_and_tags(repository, stage):
+    node = repository.asset_graph.get(dg.AssetKey(["complaints", stage]))
+    assert node.description and len(node.description) > 40
+    assert node.group_name == "complaints"
+    assert node.owners == ["team:complaints"]
+    assert node.kinds
+    assert node.tags["zone"] == STAGES[stage].zone
+    assert node.code_version
+
+
+def test_steps_that_run_a_model_share_the_gpu_pool(repository):
+    pools = {stage: repository.asset_graph.get(dg.AssetKey(["complaints", stage])).assets_def.op.pool for stage in STAGES}
+    assert {stage for stage, pool in pools.items() if pool == "gpu"} == {"base_evaluation", "adapter_checkpoint", "evaluation_report"}
+
+
+def test_every_verdict_the_gate_asks_for_has_a_blocking_check(repository):
+    graph = repository.asset_graph
+    for name, stage in STAGES.items():
+        blocking = {key.name for key in graph.get_check_keys_for_assets({dg.AssetKey(["complaints", name])}) if graph.get_check_spec(key).blocking}
+        assert blocking == set(stage.checks), name
+
+
+def test_a_changed_setting_changes_the_code_version_of_the_stages_that_read_it(environment):
+    write_use_case(environment.defs, "complaints", minimal_attributes("records.csv"))
+
+    def versions(overrides: dict) -> dict:
+        graph = load_definitions(environment, only="complaints", overrides=overrides).get_repository_def().asset_graph
+        return {stage: graph.get(dg.AssetKey(["complaints", stage])).code_version for stage in STAGES}
+
+    before = versions({})
+    for path, value in {"training.learning_rate": 0.002, "cleaning.min_characters": 9, "splits.seed": 3, "fairness.max_gap": 0.5}.items():
+        section = path.split(".")[0]
+        after = versions({path: value})
+        assert {s for s in STAGES if after[s] != before[s]} == {s for s, stage in STAGES.items() if section in stage.reads}, path
