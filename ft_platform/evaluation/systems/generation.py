@@ -7,7 +7,11 @@ import numpy as np
 
 from ft_platform.evaluation.systems.label_scoring import OnRows, shared_start
 
-GENERATION_ROWS = 32
+GENERATION_TOKENS = 16_384
+"""Prompt and answer tokens that are generated side by side.
+
+Measured on SmolLM2-135M, bf16, one core, 60 short prompts: 15.1, 10.2, 7.9 cpu-seconds with 16, 32, 60 rows."""
+
 LOSS_TOKENS = 1024
 
 
@@ -20,13 +24,17 @@ def generate(
         end_of_turn: ids that end an answer (`Renderer.end_of_turn`); generation stops at the last of them.
         max_new_tokens: longest answer in tokens.
     """
+    from ft_platform.models.packed_forward import batches_of
+
     order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
     answers = [""] * len(prompts)
-    for start in range(0, len(order), GENERATION_ROWS):
-        rows = order[start : start + GENERATION_ROWS]
+    done = 0
+    for batch in batches_of([len(prompts[row]) + max_new_tokens for row in order], GENERATION_TOKENS):
+        rows = [order[place] for place in batch]
         for row, ids in zip(rows, _generate_batch(model, [prompts[row] for row in rows], end_of_turn, max_new_tokens), strict=True):
             answers[row] = tokenizer.decode(ids, skip_special_tokens=True).strip()
-        on_rows(start + len(rows))
+        done += len(rows)
+        on_rows(done)
     return answers
 
 
