@@ -51,16 +51,22 @@ def build(use_case: NamedUseCase) -> list:
 def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) -> tuple[TableVersion, bool]:
     """Adds what is new in the source to `raw_records`. Returns the version and whether nothing was new."""
     from ft_platform.sources.ingest import read_new_records
+    from ft_platform.sources.record_ids import current_ids
 
     settings_hash = STAGES["raw_records"].settings_hash(use_case)
     latest = lake.latest(use_case.name, "raw_records")
     manifest = lake.manifest(latest) if latest else None
     same_source = manifest is not None and manifest.settings_hash == settings_hash
     known_files = manifest.info["files"] if manifest and same_source else {}
-    known_ids = set(lake.read_table(latest, ["record_id"])["record_id"].to_pylist()) if latest and same_source else set()
-    found = read_new_records(use_case, environment, known_files, known_ids, datetime.now(UTC))
+    known = lake.read_table(latest, ["record_id", "source_key", "ingested_at", "source_position"]) if latest and same_source else None
+    known_ids = set(known["record_id"].to_pylist()) if known else set()
+    found = read_new_records(use_case, environment, known_files, known_ids, datetime.now(UTC), current_ids(known) if known else None)
     if latest and same_source and found.records.num_rows == 0 and set(found.files.items()) <= set(known_files.items()):
         return latest, True
+    absent = found.counts.get("columns_absent", [])
+    if manifest and same_source and found.records.num_rows:
+        # A column that any file of the source has is not absent: its empty values are no consent.
+        absent = [column for column in absent if column in manifest.info["columns_absent"]]
     rows_before = latest.rows if latest and same_source else 0
     kept = rows_before + found.records.num_rows
     version = lake.write_table(
@@ -72,7 +78,7 @@ def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) 
         settings_hash=settings_hash,
         input_hash=input_hash(use_case, "raw_records", [], files=str(sorted(found.files.items()))),
         counts={**found.counts, "funnel": {"stage": "raw_records", "rows_in": kept, "kept": kept, "removed": {}}},
-        info={"files": {**known_files, **found.files}, "columns_absent": found.counts.get("columns_absent", [])},
+        info={"files": {**known_files, **found.files}, "columns_absent": absent},
         append=same_source,
     )
     return version, False

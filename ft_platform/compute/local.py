@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import dagster as dg
-from dagster import PipesTempFileContextInjector, PipesTempFileMessageReader, open_pipes_session
+from dagster import PipesTempFileContextInjector, open_pipes_session
 
 from ft_platform.compute.pipes import LiveMessageReader, final_values
 from ft_platform.environment import ComputeProfile, Environment
@@ -32,7 +32,7 @@ def run(
         "OMP_WAIT_POLICY": "PASSIVE",
         **profile.environment,
     }
-    reader = LiveMessageReader(PipesTempFileMessageReader(), context)
+    reader = LiveMessageReader(context)
     with open_pipes_session(context=context, extras=extras, context_injector=PipesTempFileContextInjector(), message_reader=reader) as session:
         process = subprocess.Popen([sys.executable, "-m", f"ft_platform.programs.{program}"], env={**variables, **session.get_bootstrap_env_vars()})
         try:

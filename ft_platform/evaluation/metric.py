@@ -44,9 +44,6 @@ class Metric:
         """The score over all records."""
         return float(self.score(self.statistics(outputs).sum(axis=0)))
 
-    def better(self, a: float, b: float) -> bool:
-        return a > b if self.higher_is_better else a < b
-
 
 def all_metrics() -> dict[str, Metric]:
     """Every metric by name: one per file in `ft_platform/evaluation/metrics/`."""
@@ -57,8 +54,10 @@ def all_metrics() -> dict[str, Metric]:
 
 
 def metric(name: str) -> Metric:
-    """Raises:
-    ConfigError: there is no such metric; names those there are.
+    """The metric of that name.
+
+    Raises:
+        ConfigError: there is none; names those there are.
     """
     found = all_metrics()
     if name not in found:
