@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from ft_platform.errors import BaseModelError, CorruptVersion, DataError
+from ft_platform.errors import BaseModelError, CorruptVersion, DataError, DiskFull
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.provenance import training_record_ids
 from ft_platform.models import base_model
@@ -179,7 +179,7 @@ def test_a_failure_publishes_nothing(lake, environment, use_case, splits, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("ft_platform.training.checkpoint.draw_loss_curve", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskFull):
         checkpoint_for(lake, environment, use_case, splits, LOG)
     assert lake.artifacts(use_case.name, "adapter_checkpoint") == []
     monkeypatch.undo()
