@@ -52,7 +52,7 @@ class LiveMessageReader(dg.PipesMessageReader):
     """Reads messages from a temporary file while the program runs, whole lines only.
 
     Dagster's own file reader takes a line that is only half written for a whole one, and its thread then dies: all later
-    messages, the result among them, were lost so (seen once in some thirty runs).
+    messages, the result among them, were lost so (seen once).
     """
 
     def __init__(self, context: dg.AssetExecutionContext) -> None:
