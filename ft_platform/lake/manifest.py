@@ -1,8 +1,16 @@
 """What a version was made from and what was found about it. A version without a manifest does not count as written."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from ft_platform.lake.versions import TableVersion, Version
+
+
+def now() -> str:
+    """The present moment, as manifests write it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class Parent(BaseModel):
@@ -49,3 +57,8 @@ class Manifest(BaseModel):
     info: dict[str, Any] = Field(default_factory=dict, description="Environment, metrics, seeds: what a reader wants to know later.")
     seconds: float = 0.0
     written_at: str
+
+
+def parent_of(version: Version) -> Parent:
+    """How a manifest names a version that it was built from."""
+    return Parent(name=version.name, id=version.id, version=version.version if isinstance(version, TableVersion) else None, content_hash=version.content_hash)

@@ -9,7 +9,7 @@ from ft_platform.evaluation.metric import Metric, metrics_of
 from ft_platform.evaluation.systems import TITLES
 from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
 from ft_platform.lake import ArtifactVersion, Lake
-from ft_platform.lake.store import now
+from ft_platform.lake.manifest import now
 from ft_platform.lake.versions import Version
 from ft_platform.reporting import plots
 from ft_platform.reporting.funnel import funnel_of

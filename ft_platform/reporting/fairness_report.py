@@ -6,7 +6,7 @@ from typing import Any
 
 from ft_platform.evaluation.metric import metric
 from ft_platform.lake import Lake
-from ft_platform.lake.store import now
+from ft_platform.lake.manifest import now
 from ft_platform.lake.versions import Version
 from ft_platform.reporting.html import number, page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind

@@ -6,8 +6,9 @@ from ft_platform.privacy.context import after, before, cue
 from ft_platform.privacy.spans import Span
 
 EXTENSION = r"(?:\s?(?:x|ext\.?|extension)\s?\d{1,6})?"
-# North American Numbering Plan: area and exchange code start with 2 to 9 (ATIS-0300051).
-NANP = re.compile(rf"(?<![\w.+/$-])(?:\+?1[ .-]?)?(?:\([2-9]\d{{2}}\)[ -]?|[2-9]\d{{2}}[ .-])[2-9]\d{{2}}[ .-]\d{{4}}{EXTENSION}(?![\w]|[-.,]\d)")
+# North American Numbering Plan: area and exchange code start with 2 to 9 (ATIS-0300051). Behind an area code in parentheses any exchange counts:
+# nothing else is written like that, and people mistype and invent numbers.
+NANP = re.compile(rf"(?<![\w.+/$-])(?:\+?1[ .-]?)?(?:\([2-9]\d{{2}}\)[ -]?\d{{3}}|[2-9]\d{{2}}[ .-][2-9]\d{{2}})[ .-]\d{{4}}{EXTENSION}(?![\w]|[-.,]\d)")
 # ITU-T E.164: `+`, country code, at most 15 digits.
 INTERNATIONAL = re.compile(rf"(?<![\w+])\+[1-9](?:[ ().\-/]{{0,3}}\d){{6,14}}{EXTENSION}(?![\w])")
 # National formats with the trunk prefix 0 and at least two groups, 9 to 12 digits (ITU-T E.123).

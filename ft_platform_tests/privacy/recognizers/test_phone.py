@@ -7,6 +7,7 @@ from ft_platform_tests.privacy.examples import found
 
 FOUND = [
     ("Call me at (415) 555-0132.", "(415) 555-0132", "US with parentheses"),
+    ("(555) 123-4567", "(555) 123-4567", "an exchange that does not exist"),
     ("415-555-0132", "415-555-0132", "US without a cue"),
     ("reach me on 4155550132", "4155550132", "ten digits beside a cue"),
     ("+49 30 901820", "+49 30 901820", "international"),

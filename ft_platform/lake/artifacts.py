@@ -1,0 +1,178 @@
+"""Checkpoints and reports: folders that become readable all at once and are compared with their manifest on every use."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ft_platform import __version__
+from ft_platform.errors import CorruptVersion
+from ft_platform.lake import files
+from ft_platform.lake.manifest import Manifest, now, parent_of
+from ft_platform.lake.manifests import Manifests
+from ft_platform.lake.versions import ArtifactVersion, Version
+
+IN_USE = "in_use.lock"
+SWEEP_AFTER_SECONDS = 3600
+
+
+class Artifacts(Manifests):
+    """Published folders."""
+
+    @contextmanager
+    def scratch(self, use_case: str, name: str) -> Iterator[Path]:
+        """A private temporary folder to build an artifact in; on the lake's own disk where that is local.
+
+        What a killed run left in such folders is removed on the way.
+        """
+        base = Path(self._fs_path("shared", use_case, ".scratch")) if self.is_local else None
+        if base:
+            base.mkdir(parents=True, exist_ok=True)
+            _sweep(base)
+        with (
+            self._room_for(f"{name} of {use_case}"),
+            tempfile.TemporaryDirectory(prefix=f"{name}-", dir=base, ignore_cleanup_errors=True) as folder,
+            open(Path(folder) / IN_USE, "w") as lock,
+        ):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield Path(folder) / "artifact"
+
+    def publish(
+        self,
+        use_case: str,
+        name: str,
+        artifact_id: str,
+        folder: Path,
+        *,
+        parents: Iterable[Version],
+        settings_hash: str,
+        input_hash: str,
+        counts: dict[str, Any] | None = None,
+        info: dict[str, Any] | None = None,
+        seconds: float = 0.0,
+    ) -> ArtifactVersion:
+        """Makes a finished local folder readable as a checkpoint or report, all of it at once.
+
+        The folder is moved. If an intact artifact with this id is there already, that one stays and is returned.
+        """
+        with self._room_for(f"{artifact_id} of {use_case}"):
+            hashes = files.folder_hashes(folder)
+            content_hash = artifact_hash(hashes)
+            manifest = Manifest(
+                use_case=use_case,
+                name=name,
+                id=artifact_id,
+                content_hash=content_hash,
+                input_hash=input_hash,
+                settings_hash=settings_hash,
+                code=__version__,
+                parents=[parent_of(p) for p in parents],
+                counts=counts or {},
+                files=hashes,
+                info=info or {},
+                seconds=round(seconds, 3),
+                written_at=now(),
+            )
+            (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1))
+            target = self._fs_path("shared", use_case, name, artifact_id)
+            if self.fs.exists(f"{target}/manifest.json") and not self.intact_artifact(use_case, name, artifact_id):
+                self.fs.mv(target, f"{target}.corrupt-{os.urandom(4).hex()}", recursive=True)
+            files.publish_folder(self.fs, folder, target)
+        published = self.artifact(use_case, name, artifact_id)
+        if published is None:
+            raise CorruptVersion(f"{artifact_id} of {use_case} cannot be read back after it was published", "Run the step again")
+        return published
+
+    def artifact(self, use_case: str, name: str, artifact_id: str, *, verify: bool = True) -> ArtifactVersion | None:
+        """A published folder, or None if there is none with this id. Bytes are compared with the manifest.
+
+        Raises:
+            CorruptVersion: a file is missing or has another hash.
+        """
+        path = self._fs_path("shared", use_case, name, artifact_id)
+        self.fs.invalidate_cache()
+        if not self.fs.exists(f"{path}/manifest.json"):
+            return None
+        manifest = self._read_manifest(f"{path}/manifest.json")
+        version = ArtifactVersion(use_case, name, artifact_id, manifest.content_hash, self.uri("shared", use_case, name, artifact_id))
+        if verify:
+            self.verify_artifact(version, manifest)
+        return version
+
+    def intact_artifact(self, use_case: str, name: str, artifact_id: str) -> ArtifactVersion | None:
+        """A published folder whose bytes match its manifest, or None if there is none or it is damaged (`publish` replaces it)."""
+        try:
+            return self.artifact(use_case, name, artifact_id)
+        except CorruptVersion:
+            return None
+
+    def artifacts(self, use_case: str, name: str) -> list[ArtifactVersion]:
+        """Every published folder of an asset, newest first."""
+        folder = self._fs_path("shared", use_case, name)
+        self.fs.invalidate_cache()
+        if not self.fs.exists(folder):
+            return []
+        ids = [p.rstrip("/").rsplit("/", 1)[-1] for p in self.fs.ls(folder, detail=False)]
+        found = [a for i in ids if not i.startswith(".") and ".corrupt-" not in i and (a := self.artifact(use_case, name, i, verify=False))]
+        return sorted(found, key=lambda a: self.manifest(a).written_at, reverse=True)
+
+    def verify_artifact(self, version: ArtifactVersion, manifest: Manifest | None = None) -> None:
+        """Compares every file with the manifest.
+
+        Raises:
+            CorruptVersion: a file is missing or has another hash.
+        """
+        manifest = manifest or self.manifest(version)
+        path = self._artifact_path(version)
+        for name, expected in manifest.files.items():
+            if not self.fs.exists(f"{path}/{name}"):
+                raise CorruptVersion(f"{version.id} of {version.use_case} lacks its file {name}", f"Materialize {version.name} again")
+            with self.fs.open(f"{path}/{name}", "rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != expected:  # type: ignore[arg-type]
+                    raise CorruptVersion(
+                        f"file {name} of {version.id} of {version.use_case} is not what its manifest says", f"Materialize {version.name} again"
+                    )
+        if artifact_hash(manifest.files) != version.content_hash:
+            raise CorruptVersion(f"the manifest of {version.id} of {version.use_case} contradicts itself", f"Materialize {version.name} again")
+
+    @contextmanager
+    def local_copy(self, version: ArtifactVersion) -> Iterator[Path]:
+        """The artifact as a local folder: its own place on a local lake, a verified download otherwise."""
+        self.verify_artifact(version)
+        if self.is_local:
+            yield Path(self._artifact_path(version))
+            return
+        with tempfile.TemporaryDirectory(prefix="ft-artifact-") as folder:
+            target = Path(folder) / version.artifact_id
+            for name in [*self.manifest(version).files, "manifest.json"]:
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                self.fs.get_file(f"{self._artifact_path(version)}/{name}", str(target / name))
+            yield target
+
+    def read_file(self, version: ArtifactVersion, name: str) -> bytes:
+        return bytes(self.fs.cat_file(f"{self._artifact_path(version)}/{name}"))  # type: ignore[arg-type]
+
+
+def artifact_hash(hashes: dict[str, str]) -> str:
+    """Content hash of a folder from the sha256 of its files."""
+    return hashlib.sha256(json.dumps(sorted(hashes.items())).encode()).hexdigest()
+
+
+def _sweep(base: Path) -> None:
+    """Removes folders that no living process holds. Young ones stay: their owner may be about to lock them."""
+    for folder in base.iterdir():
+        try:
+            if time.time() - folder.stat().st_mtime < SWEEP_AFTER_SECONDS:
+                continue
+            with open(folder / IN_USE, "a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # in use, or swept by another process at this moment
+            continue

@@ -1,0 +1,252 @@
+"""Delta tables: written as a stream of batches, readable at any version, one writer at a time."""
+
+import json
+import random
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+
+from ft_platform import __version__
+from ft_platform.errors import CorruptVersion, TransientError, VersionRefused
+from ft_platform.lake import files
+from ft_platform.lake.content_hash import ContentHash
+from ft_platform.lake.manifest import Manifest, now, parent_of
+from ft_platform.lake.manifests import Manifests
+from ft_platform.lake.versions import TableVersion, Version
+from ft_platform.records import PROVENANCE
+from ft_platform.stages import STAGES
+
+WRITE_ATTEMPTS = 8
+DELTA_SETTINGS = {
+    # Without this, minimum and maximum texts of each file stay in the log, even after the rows are deleted and vacuumed.
+    "delta.dataSkippingStatsColumns": "record_id",
+}
+
+
+class Tables(Manifests):
+    """Versioned tables of rows."""
+
+    def _table(self, zone: str, use_case: str, name: str, version: int | None = None) -> DeltaTable:
+        return DeltaTable(self.uri(zone, use_case, "tables", name), version=version, storage_options=self.storage_options or None)
+
+    def write_table(
+        self,
+        use_case: str,
+        name: str,
+        batches: Iterable[pa.RecordBatch],
+        schema: pa.Schema,
+        *,
+        zone: str,
+        parents: Iterable[Version] = (),
+        settings_hash: str = "",
+        input_hash: str = "",
+        counts: dict[str, Any] | None = None,
+        info: dict[str, Any] | None = None,
+        append: bool = False,
+        seconds: float = 0.0,
+    ) -> TableVersion:
+        """Writes one version as a stream of batches and then its manifest.
+
+        Args:
+            append: keep the rows of the latest version and add these. Without it the new version holds these rows only.
+            counts, info: stored in the manifest; may be filled while `batches` is consumed.
+
+        Raises:
+            TransientError: other writers kept winning.
+        """
+        started = time.monotonic()
+        counts = counts if counts is not None else {}
+        hasher = ContentHash(leave_out=PROVENANCE)
+        with self._room_for(f"table {name} of {use_case}"), self._writer_lock(zone, use_case, name):
+            previous = self.latest(use_case, name, zone=zone) if append else None
+            if previous:
+                for batch in self.read(previous):
+                    hasher.add(batch)
+            reader = pa.RecordBatchReader.from_batches(schema, _hashed(batches, hasher, schema))
+            number = self._commit(use_case, name, zone, reader, previous)
+            version = TableVersion(use_case, name, zone, number, hasher.hexdigest(), hasher.rows, self.uri(zone, use_case, "tables", name))
+            manifest = Manifest(
+                use_case=use_case,
+                name=name,
+                id=version.id,
+                version=number,
+                content_hash=version.content_hash,
+                rows=version.rows,
+                input_hash=input_hash,
+                settings_hash=settings_hash,
+                code=__version__,
+                parents=[parent_of(p) for p in parents],
+                counts=counts,
+                info=info or {},
+                seconds=round(seconds or time.monotonic() - started, 3),
+                written_at=now(),
+            )
+            self._write_json(self._manifest_path(version), manifest.model_dump(mode="json"))
+        return version
+
+    def _commit(self, use_case: str, name: str, zone: str, reader: pa.RecordBatchReader, previous: TableVersion | None) -> int:
+        uri = self.uri(zone, use_case, "tables", name)
+        conflict = TransientError(f"table {name} of {use_case} was written by somebody else at the same time", "Run the step again")
+        before = self._version_number(uri)
+        if previous and before != previous.version:
+            # The newest commit has no manifest: rests of a killed writer. Go back to the version whose rows were hashed.
+            self._table(zone, use_case, name).restore(previous.version)
+            before = self._version_number(uri)
+        try:
+            write_deltalake(
+                uri,
+                reader,
+                mode="append" if previous else "overwrite",
+                schema_mode=None if previous else "overwrite",
+                configuration=DELTA_SETTINGS if before is None else None,
+                commit_properties=CommitProperties(custom_metadata={"ft_platform": __version__}),
+                storage_options=self.storage_options or None,
+            )
+        except CommitFailedError as error:
+            raise conflict from error
+        table = self._table(zone, use_case, name)
+        if table.version() != (0 if before is None else before + 1):
+            # Only where no lock holds (object stores): what is stored may hold another writer's rows. No manifest, so it does not count.
+            raise conflict
+        if self.is_local:
+            _fsync_delta(Path(uri), table)
+        return table.version()
+
+    def _version_number(self, uri: str) -> int | None:
+        try:
+            return DeltaTable(uri, storage_options=self.storage_options or None).version()
+        except TableNotFoundError:
+            return None
+
+    @contextmanager
+    def _writer_lock(self, zone: str, use_case: str, name: str) -> Iterator[None]:
+        """One writer per table: a file lock on local disks. On object stores a lost race is found after the commit."""
+        if not self.is_local:
+            yield
+            return
+        import fcntl
+
+        lock = Path(self._fs_path(zone, use_case, "locks", f"{name}.lock"))
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with open(lock, "w") as file:
+            for attempt in range(WRITE_ATTEMPTS):
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    time.sleep(min(2**attempt * 0.1, 5) * random.uniform(0.5, 1.5))
+            else:
+                raise TransientError(f"table {name} of {use_case} is being written by another process", "Run the step again when that run has ended")
+            yield
+
+    def read(self, version: TableVersion, columns: list[str] | None = None, batch_rows: int = 8192) -> Iterator[pa.RecordBatch]:
+        """Batches of one version, in stored order.
+
+        Raises:
+            VersionRefused: the table or this version of it does not exist.
+        """
+        try:
+            table = self._table(version.zone, version.use_case, version.name, version.version)
+        except TableNotFoundError as error:
+            raise VersionRefused(f"{version.id} of {version.use_case} does not exist", "Materialize it first") from error
+        schema = pa.schema(table.schema())
+        wanted = pa.schema([schema.field(name) for name in columns or schema.names])
+        folder = self._fs_path(version.zone, version.use_case, "tables", version.name)
+        for uri in table.file_uris():  # percent-encoded, hence only the name; tables are not partitioned
+            yield from self._read_file(f"{folder}/{uri.rsplit('/', 1)[-1]}", wanted, batch_rows)
+
+    def _read_file(self, path: str, schema: pa.Schema, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """Not through a dataset over deltalake's Python file system: a scan that is left unfinished ends the process with a
+        deadlock, an abort or a crash, because arrow's read-ahead threads call into an interpreter that has shut down."""
+        if self.is_local:
+            with pq.ParquetFile(path, memory_map=True) as file:
+                yield from _batches(file, schema, batch_rows)
+            return
+        with self.fs.open(path, "rb") as stream, pq.ParquetFile(stream, pre_buffer=False) as file:
+            yield from _batches(file, schema, batch_rows, use_threads=False)
+
+    def read_table(self, version: TableVersion, columns: list[str] | None = None) -> pa.Table:
+        """The whole version in memory. For tables that are known to be small."""
+        batches = list(self.read(version, columns))
+        if batches:
+            return pa.Table.from_batches(batches)
+        schema = pa.schema(self._table(version.zone, version.use_case, version.name, version.version).schema())
+        return schema.empty_table().select(columns or schema.names)
+
+    def columns(self, version: TableVersion) -> list[str]:
+        """Names of the columns of a version."""
+        return [field.name for field in self._table(version.zone, version.use_case, version.name, version.version).schema().fields]
+
+    def verify_table(self, version: TableVersion) -> None:
+        """Reads the rows and compares their hash with the handle's.
+
+        Raises:
+            CorruptVersion: they differ.
+        """
+        hasher = ContentHash(leave_out=PROVENANCE)
+        for batch in self.read(version):
+            hasher.add(batch)
+        if hasher.hexdigest() != version.content_hash:
+            raise CorruptVersion(f"rows of {version.id} of {version.use_case} do not match the hash in its manifest", "Materialize it again")
+
+    def latest(self, use_case: str, name: str, zone: str | None = None) -> TableVersion | None:
+        """The newest version that has a manifest."""
+        manifest = next(self.manifests(use_case, name, zone), None)
+        return self._handle(manifest, zone or STAGES[name].zone) if manifest else None
+
+    def find(self, use_case: str, name: str, input_hash: str) -> TableVersion | None:
+        """A version made from the same inputs, or None. Only the newest content counts: older ones have been replaced."""
+        manifest = next(self.manifests(use_case, name), None)
+        if manifest is None or manifest.input_hash != input_hash:
+            return None
+        return self._handle(manifest, STAGES[name].zone)
+
+    def _handle(self, manifest: Manifest, zone: str) -> TableVersion:
+        return TableVersion(
+            manifest.use_case,
+            manifest.name,
+            zone,
+            int(manifest.version or 0),
+            manifest.content_hash,
+            manifest.rows,
+            self.uri(zone, manifest.use_case, "tables", manifest.name),
+        )
+
+
+def _hashed(batches: Iterable[pa.RecordBatch], hasher: ContentHash, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        cast = cast_batch(batch, schema)
+        hasher.add(cast)
+        yield cast
+
+
+def _batches(file: pq.ParquetFile, schema: pa.Schema, batch_rows: int, use_threads: bool = True) -> Iterator[pa.RecordBatch]:
+    for batch in file.iter_batches(batch_size=batch_rows, columns=schema.names, use_threads=use_threads):
+        if batch.num_rows:
+            yield cast_batch(batch, schema)
+
+
+def cast_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The columns of `schema`, in its order and types."""
+    if batch.schema.equals(schema):
+        return batch
+    return pa.RecordBatch.from_arrays([batch.column(field.name).cast(field.type) for field in schema], schema=schema)
+
+
+def _fsync_delta(folder: Path, table: DeltaTable) -> None:
+    """Delta does not flush to the disk: a power cut could lose a commit that was acknowledged."""
+    log = folder / "_delta_log" / f"{table.version():020d}.json"
+    for line in log.read_text().splitlines():
+        added = json.loads(line).get("add")
+        if added:
+            files.fsync_path(folder / added["path"])
+    files.fsync_path(log)
+    files.fsync_path(log.parent)
+    files.fsync_path(folder)
