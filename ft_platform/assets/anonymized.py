@@ -33,7 +33,7 @@ def build(use_case: NamedUseCase) -> list:
             use_case,
             "anonymized_records",
             [cleaned_records],
-            lambda: anonymize(use_case, lake.read_table(cleaned_records), secret),
+            lambda work: anonymize(use_case, lake.read_table(cleaned_records), secret),
             anonymized_schema(use_case),
             key_fingerprint=key_fingerprint(secret, use_case.name),
         )

@@ -25,7 +25,7 @@ def build(use_case: NamedUseCase) -> list:
             use_case,
             "cleaned_records",
             [permitted_records],
-            lambda: clean(use_case, lake.read_table(permitted_records)),
+            lambda work: clean(use_case, lake.read_table(permitted_records)),
             cleaned_schema(use_case),
         )
         pictures = {"funnel": funnel_plot([written.manifest.counts["funnel"]])}

@@ -25,7 +25,7 @@ def build(use_case: NamedUseCase) -> list:
             use_case,
             "permitted_records",
             [raw_records],
-            lambda: permit(use_case, lake.read_table(raw_records), today, absent),
+            lambda work: permit(use_case, lake.read_table(raw_records), today, absent),
             raw_schema(use_case),
             # Without an expiry column the verdict does not depend on the day, and yesterday's version can be used again.
             today=today.isoformat() if use_case.settings.record.expires else "",

@@ -24,7 +24,7 @@ def build(use_case: NamedUseCase) -> list:
             use_case,
             "splits",
             [anonymized_records],
-            lambda: split(use_case, lake.read_table(anonymized_records)),
+            lambda work: split(use_case, lake.read_table(anonymized_records)),
             splits_schema(use_case),
         )
         rows = {k: dg.MetadataValue.json(v) for k, v in written.manifest.counts.items() if isinstance(v, dict) and k != "funnel"}

@@ -27,12 +27,14 @@ class Artifacts(Manifests):
     """Published folders."""
 
     @contextmanager
-    def scratch(self, use_case: str, name: str) -> Iterator[Path]:
-        """A private temporary folder to build an artifact in; on the lake's own disk where that is local.
+    def scratch(self, use_case: str, name: str, zone: str = "shared") -> Iterator[Path]:
+        """Where an artifact or the intermediate files of a stage may be built; on the lake's own disk where that is local.
+
+        The path does not exist yet; its parent is private and removed afterwards.
 
         What a killed run left in such folders is removed on the way.
         """
-        base = Path(self._fs_path("shared", use_case, ".scratch")) if self.is_local else None
+        base = Path(self._fs_path(zone, use_case, ".scratch")) if self.is_local else None
         if base:
             base.mkdir(parents=True, exist_ok=True)
             _sweep(base)

@@ -1,16 +1,21 @@
 """Writes what a stage made: its table, the rows it removed, and the manifest. Equal inputs are not computed again."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from ft_platform.engines import Engine, engine_of
 from ft_platform.errors import DataError
 from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion, Version
-from ft_platform.records import REMOVED, StageResult
+from ft_platform.records import REMOVED, StageResult, StageStream, reason_counts
+from ft_platform.rows import Spool
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase, settings_hash
 
@@ -29,16 +34,29 @@ def input_hash(use_case: NamedUseCase, name: str, parents: Iterable[Version], **
     return settings_hash({"stage": STAGES[name].settings_hash(use_case), "parents": [p.content_hash for p in parents], **extra})
 
 
+@dataclass(frozen=True)
+class Work:
+    """What a stage may use while it works.
+
+    Attributes:
+        folder: private folder in the restricted zone, removed afterwards: for spools and other intermediate files.
+        engine: where batch functions run.
+    """
+
+    folder: Path
+    engine: Engine
+
+
 def write_stage(
     lake: Lake,
     use_case: NamedUseCase,
     name: str,
     parents: list[TableVersion],
-    make: Callable[[], StageResult],
+    make: Callable[[Work], StageStream | StageResult],
     schema: pa.Schema,
     **extra: str,
 ) -> Written:
-    """The table of a stage: an existing one if its inputs are unchanged, otherwise what `make` returns.
+    """The table of a stage: an existing one if its inputs are unchanged, otherwise what `make` returns, batch by batch.
 
     Args:
         extra: what the result depends on beside parents and settings, e.g. the fingerprint of a key.
@@ -51,25 +69,45 @@ def write_stage(
     if existing:
         return Written(existing, lake.manifest(existing), reused=True)
     started = time.monotonic()
-    result = make()
-    rows_in = sum(p.rows for p in parents)
-    if rows_in != result.kept.num_rows + result.removed.num_rows:
-        raise DataError(
-            f"{name} of {use_case.name} got {rows_in} rows, kept {result.kept.num_rows} and removed {result.removed.num_rows}: rows were lost or doubled"
-        )
     zone = STAGES[name].zone
-    removed = lake.write_table(use_case.name, f"{name}_removed", result.removed.to_batches(), REMOVED, zone=zone, input_hash=inputs)
-    version = lake.write_table(
-        use_case.name,
-        name,
-        result.kept.to_batches(),
-        schema,
-        zone=zone,
-        parents=parents,
-        settings_hash=STAGES[name].settings_hash(use_case),
-        input_hash=inputs,
-        counts={**result.counts, "funnel": result.funnel(name)},
-        info={"removed_version": removed.version, **extra},
-        seconds=time.monotonic() - started,
-    )
+    counts: dict[str, Any] = {}
+    info: dict[str, Any] = dict(extra)
+    rows_in = sum(p.rows for p in parents)
+
+    with lake.scratch(use_case.name, name, zone="restricted") as folder:
+        folder.mkdir(mode=0o700)
+        made = make(Work(folder, engine_of(use_case.settings.compute)))
+        stream = made.stream() if isinstance(made, StageResult) else made
+        spool = Spool(folder / "removed_rows.arrow", REMOVED)
+        reasons: Counter[str] = Counter()
+
+        def kept() -> Iterator[pa.RecordBatch]:
+            rows_kept = 0
+            for goes_on, does_not in stream.parts:
+                if does_not is not None:
+                    spool.write(does_not)
+                    reasons.update(reason_counts(does_not))
+                if goes_on is not None:
+                    rows_kept += goes_on.num_rows
+                    yield goes_on
+            if rows_in != rows_kept + spool.num_rows:
+                raise DataError(f"{name} of {use_case.name} got {rows_in} rows, kept {rows_kept} and removed {spool.num_rows}: rows were lost or doubled")
+            removed = lake.write_table(use_case.name, f"{name}_removed", spool.batches(), REMOVED, zone=zone, input_hash=inputs)
+            counts.update(stream.counts)
+            counts["funnel"] = {"stage": name, "rows_in": rows_in, "kept": rows_kept, "removed": dict(sorted(reasons.items()))}
+            info["removed_version"] = removed.version
+
+        version = lake.write_table(
+            use_case.name,
+            name,
+            kept(),
+            schema,
+            zone=zone,
+            parents=parents,
+            settings_hash=STAGES[name].settings_hash(use_case),
+            input_hash=inputs,
+            counts=counts,
+            info=info,
+            started=started,
+        )
     return Written(version, lake.manifest(version), reused=False)

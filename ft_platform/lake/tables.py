@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ft_platform.lake import files
 from ft_platform.lake.content_hash import ContentHash
 from ft_platform.lake.manifest import Manifest, now, parent_of
 from ft_platform.lake.manifests import Manifests
+from ft_platform.lake.pump import Pump
 from ft_platform.lake.versions import TableVersion, Version
 from ft_platform.records import PROVENANCE
 from ft_platform.stages import STAGES
@@ -50,18 +51,19 @@ class Tables(Manifests):
         counts: dict[str, Any] | None = None,
         info: dict[str, Any] | None = None,
         append: bool = False,
-        seconds: float = 0.0,
+        started: float | None = None,
     ) -> TableVersion:
         """Writes one version as a stream of batches and then its manifest.
 
         Args:
             append: keep the rows of the latest version and add these. Without it the new version holds these rows only.
             counts, info: stored in the manifest; may be filled while `batches` is consumed.
+            started: `time.monotonic()` at which the work on it began, for the seconds in the manifest. Default: now.
 
         Raises:
             TransientError: other writers kept winning.
         """
-        started = time.monotonic()
+        started = time.monotonic() if started is None else started
         counts = counts if counts is not None else {}
         hasher = ContentHash(leave_out=PROVENANCE)
         with self._room_for(f"table {name} of {use_case}"), self._writer_lock(zone, use_case, name):
@@ -69,8 +71,9 @@ class Tables(Manifests):
             if previous:
                 for batch in self.read(previous):
                     hasher.add(batch)
-            reader = pa.RecordBatchReader.from_batches(schema, _hashed(batches, hasher, schema))
-            number = self._commit(use_case, name, zone, reader, previous)
+            with Pump(_hashed(batches, hasher, schema)) as pump:
+                reader = pa.RecordBatchReader.from_batches(schema, pump.batches())
+                number = self._commit(use_case, name, zone, reader, previous)
             version = TableVersion(use_case, name, zone, number, hasher.hexdigest(), hasher.rows, self.uri(zone, use_case, "tables", name))
             manifest = Manifest(
                 use_case=use_case,
@@ -84,8 +87,8 @@ class Tables(Manifests):
                 code=__version__,
                 parents=[parent_of(p) for p in parents],
                 counts=counts,
-                info=info or {},
-                seconds=round(seconds or time.monotonic() - started, 3),
+                info=info if info is not None else {},
+                seconds=round(time.monotonic() - started, 3),
                 written_at=now(),
             )
             self._write_json(self._manifest_path(version), manifest.model_dump(mode="json"))
@@ -172,6 +175,10 @@ class Tables(Manifests):
         with self.fs.open(path, "rb") as stream, pq.ParquetFile(stream, pre_buffer=False) as file:
             yield from _batches(file, schema, batch_rows, use_threads=False)
 
+    def rows(self, version: TableVersion) -> "VersionRows":
+        """The rows of a version, to be read batch by batch as often as needed."""
+        return VersionRows(self, version)
+
     def read_table(self, version: TableVersion, columns: list[str] | None = None) -> pa.Table:
         """The whole version in memory. For tables that are known to be small."""
         batches = list(self.read(version, columns))
@@ -218,6 +225,19 @@ class Tables(Manifests):
             manifest.rows,
             self.uri(zone, manifest.use_case, "tables", manifest.name),
         )
+
+
+class VersionRows:
+    """Rows of one version of a table (`rows.Rows`)."""
+
+    def __init__(self, lake: Tables, version: TableVersion) -> None:
+        self._lake = lake
+        self._version = version
+        self.schema = pa.schema(lake._table(version.zone, version.use_case, version.name, version.version).schema())
+        self.num_rows = version.rows
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        yield from self._lake.read(self._version, list(columns) if columns is not None else None)
 
 
 def _hashed(batches: Iterable[pa.RecordBatch], hasher: ContentHash, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
