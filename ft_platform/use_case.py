@@ -69,7 +69,6 @@ class Task(Section):
         max_length=4000,
         description="System message of every prompt, the same in training, evaluation and serving. `{labels}` is replaced by the list of labels.",
     )
-    few_shot_note: str = Field(default="", max_length=1000, description="Text put before the examples of the few-shot prompt.")
 
 
 class Release(Section):

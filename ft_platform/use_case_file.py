@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError
+from ft_platform.expectation_problems import expectation_problems_in
 from ft_platform.schema_problems import dotted, schema_problems
 from ft_platform.use_case import NamedUseCase, UseCase, UseCaseName
 from ft_platform.use_case_schema import COMPONENT_TYPE, fields, file_schema
@@ -77,12 +78,16 @@ def use_case_folder(defs: Path, name: str) -> Path:
     return by_name[name]
 
 
-def load_use_case(path: Path, overrides: dict[str, Any] | None = None, environment: Environment | None = None) -> NamedUseCase:
+def load_use_case(
+    path: Path, overrides: dict[str, Any] | None = None, environment: Environment | None = None, *, check_expectations: bool = False
+) -> NamedUseCase:
     """The use case in a folder (or in the `defs.yaml` that is named).
 
     Args:
         overrides: dotted path -> value, applied before the file is checked; see `parse_overrides`.
         environment: whose compute profiles may be named. Default: that of this process.
+        check_expectations: whether Great Expectations is asked about the expectations, where there are any. It takes seconds to
+            import, so the code location leaves it out: there the validation run says what is wrong.
 
     Raises:
         ConfigError: with every problem of the file.
@@ -98,13 +103,16 @@ def load_use_case(path: Path, overrides: dict[str, Any] | None = None, environme
         raise reading.error()
     _check_frame(reading, name)
     settings = _read_attributes(reading, overrides or {}, environment)
+    if check_expectations:
+        for place, text in expectation_problems_in(name, reading.attributes, reading.from_environment):
+            reading.add_attribute(place, text)
     if reading.problems or settings is None:
         raise reading.error()
     return NamedUseCase(name=name, settings=settings, path=file)
 
 
 def validate_all(defs: Path) -> list[str]:
-    """Every problem of every use case in `defs`. Empty: all of them load."""
+    """Every problem of every use case in `defs`, those of expectations too. Empty: all of them load."""
     folders = find_use_cases(defs)
     if not folders:
         return [f"there is no use case in {shown(defs)}"]
@@ -115,7 +123,7 @@ def validate_all(defs: Path) -> list[str]:
             problems.append(f"two use cases have the name {folder.name}: {shown(first[folder.name])} and {shown(folder)}")
         first.setdefault(folder.name, folder)
         try:
-            load_use_case(folder)
+            load_use_case(folder, check_expectations=True)
         except ConfigError as error:
             problems += error.problems
     return problems

@@ -77,12 +77,19 @@ def test_changed_unrelated_settings_request_no_training(graph, backend):
     assert backend.started == []
 
 
+def test_a_changed_evaluation_prompt_evaluates_again_and_trains_nothing(graph, backend):
+    assert trainings(graph.settle(WATCHED, overrides={"evaluation.few_shot_note": "Examples of the desk:"})) == 0
+    assert "train" not in backend.started
+
+
 def test_a_failed_check_requests_no_training_until_it_passes(graph, backend, csv_file):
     write_csv(csv_file, [*records(), *records(5, start=50)])
     graph.look_at_source()
     too_many = {"validation.min_rows": 100_000}
     assert trainings(graph.settle(WATCHED, overrides=too_many)) == 0
     assert backend.started == []
+    assert trainings(graph.settle(WATCHED)) == 1, "the check passes again"
+    assert backend.started.count("train") == 1
 
 
 def test_on_demand_never_requests_training(environment, csv_file, backend):

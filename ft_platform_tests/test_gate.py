@@ -13,6 +13,7 @@ from ft_platform.errors import VersionRefused
 from ft_platform.execution import run_use_case
 from ft_platform.lake import Lake
 from ft_platform.lake.gate import problems_with, require_usable
+from ft_platform.stages import STAGES
 from ft_platform.use_case_file import load_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import Graph, StandInBackend, records, write_csv
@@ -143,3 +144,62 @@ def test_a_changed_checkpoint_is_refused_downstream(graph, use_case):
     (Path(checkpoint.uri) / "metrics.json").write_text("{}")
     with pytest.raises(VersionRefused):
         require_usable(lake, use_case, checkpoint)
+
+
+def a_row_without_consent(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [*rows, {**rows[0], "id": "new1", "text": "A complaint of somebody who did not agree to its use, about a teller.", "consent": "no"}]
+
+
+def a_second_copy(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [*rows, {**rows[0], "id": "zzz9"}]
+
+
+@pytest.mark.parametrize("changed", [a_row_without_consent, a_second_copy], ids=lambda f: f.__name__)
+def test_new_rows_that_do_not_reach_the_splits_refuse_nothing(graph, use_case, backend, tmp_path, changed):
+    lake = Lake(graph.environment.lake_uri)
+    before = lake.latest("complaints", "splits")
+    write_csv(tmp_path / "complaints.csv", changed(records()))
+    assert graph.run(*DATA).success
+    assert lake.latest("complaints", "raw_records").rows == 91
+    assert lake.latest("complaints", "splits").content_hash == before.content_hash
+    assert problems_with(lake, use_case, lake.latest("complaints", "splits")) == []
+    assert graph.run("adapter_checkpoint").success
+
+
+@pytest.mark.parametrize("setting", [{"governance.purpose": "another purpose, of the same rows"}, {"source.encoding": "utf-8"}], ids=str)
+def test_settings_that_change_no_row_refuse_nothing(graph, backend, setting):
+    assert graph.run(*DATA, overrides=setting).success
+    lake = Lake(graph.environment.lake_uri)
+    use_case = load_use_case(graph.environment.defs / "complaints", setting)
+    assert problems_with(lake, use_case, lake.latest("complaints", "splits")) == []
+    assert graph.run("adapter_checkpoint", overrides=setting).success
+
+
+STAND_INS = ["evaluation_report", "fairness_report"]
+
+
+def publish_stand_in(graph: Graph, use_case, name: str) -> None:
+    """A published report with intact parents, as a program would have left it, and its event in the instance."""
+    lake = Lake(graph.environment.lake_uri)
+    stage = STAGES[name]
+    parents = [lake.latest("complaints", p) if p == "splits" else lake.artifacts("complaints", p)[0] for p in stage.parents]
+    with lake.scratch("complaints", name) as folder:
+        folder.mkdir(parents=True)
+        (folder / "metrics.json").write_text('{"systems": {}, "test_rows": 0}')
+        made = lake.publish("complaints", name, f"{name}-1", folder, parents=parents, settings_hash=stage.settings_hash(use_case), input_hash="stand-in")
+    graph.instance.report_runless_asset_event(
+        dg.AssetMaterialization(dg.AssetKey(["complaints", name]), metadata={"handle": dg.MetadataValue.json(made.to_dict())})
+    )
+
+
+@pytest.mark.parametrize("stage", ["base_evaluation", "evaluation_report", "fairness_report", "model_card"])
+def test_everything_after_training_refuses_as_well(graph, use_case, backend, stage):
+    assert graph.run("adapter_checkpoint", "base_evaluation").success
+    for name in STAND_INS:
+        publish_stand_in(graph, use_case, name)
+    before = list(backend.started)
+    fail_a_check(Lake(graph.environment.lake_uri))
+    result = graph.run(stage)
+    assert not result.success
+    assert "refused" in str(result.get_step_failure_events()[0].step_failure_data.user_failure_data.description)
+    assert backend.started == before

@@ -1,5 +1,8 @@
 """Loading `defs.yaml`: what is right loads, and what is wrong is named with its line, all of it at once."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from textwrap import dedent
 
@@ -8,6 +11,7 @@ import pytest
 from ft_platform.environment import ComputeProfile, Environment
 from ft_platform.errors import ConfigError
 from ft_platform.use_case_file import find_use_cases, load_use_case, parse_overrides, use_case_folder, validate_all
+from ft_platform_tests.conftest import REPOSITORY
 
 GOOD = """\
     # Routes complaints.
@@ -294,3 +298,74 @@ def test_an_unknown_use_case_suggests_the_closest_name(defs):
         use_case_folder(defs, "complaint_ruoting")
     with pytest.raises(ConfigError, match="ft new other"):
         load_use_case(defs / "other")
+
+
+EXPECTATIONS = """\
+  validation:
+    expectations:
+      - {table: cleaned_records, expectation: expect_column_values_to_not_be_null, kwargs: {column: feature_state}}
+      - table: cleaned_records
+        expectation: expect_column_values_to_be_unikue
+        kwargs: {column: record_id}
+      - table: cleaned_records
+        expectation: expect_column_values_to_be_between
+        kwargs:
+          column: text_characters
+          min_value: [1]
+      - table: splits
+        expectation: expect_column_values_to_be_between
+        kwargs: {column: lable, min: 3}
+      - table: splitz
+        expectation: expect_column_values_to_be_unique
+      - table: splits
+        expectation: expect_column_values_to_be_in_set
+        kwargs: {column: label}
+"""
+
+
+def test_expectations_that_great_expectations_does_not_accept_are_named_with_their_line(defs):
+    text = dedent(GOOD).replace("epochs: 2", "epochs: -2") + EXPECTATIONS
+    write(defs, text)
+    path = "validation.expectations"
+    expected = [  # start of the problem, line of the file
+        ("training.epochs must be greater than 0, got -2", "epochs: -2"),
+        (f"{path}[1].expectation 'expect_column_values_to_be_unikue' is not offered; did you mean 'expect_column_values_to_be_unique'?", "unikue"),
+        (f"{path}[2].kwargs.min_value: value is not a valid float, got [1]", "min_value: [1]"),
+        (f"{path}[3].kwargs.min is not an argument of expect_column_values_to_be_between; it has ['column', ", "lable"),
+        (f"{path}[3].kwargs.column: 'lable' is not a column of splits; did you mean 'label'?", "lable"),
+        (f"{path}[4].table must be one of `cleaned_records`, `splits`, got 'splitz'", "splitz"),
+        (f"{path}[5].kwargs.value_set: field required", "kwargs: {column: label}"),
+    ]
+    found = validate_all(defs)
+    assert len(found) == len(expected)
+    for problem, (start, part) in zip(found, expected, strict=True):
+        line = next(number for number, line in enumerate(text.splitlines(), 1) if part in line)
+        assert problem.startswith(start) and problem.endswith(f"(defs/complaints/defs.yaml:{line})"), problem
+
+
+def test_without_a_sound_record_section_columns_are_unknown_and_only_the_record_is_named(defs):
+    write(defs, dedent(GOOD).replace("label: Product", "lable: Product") + EXPECTATIONS)
+    assert not [problem for problem in validate_all(defs) if "is not a column" in problem]
+
+
+def test_an_argument_from_the_environment_is_never_printed(defs, monkeypatch):
+    monkeypatch.setenv("LEAST", "secret" * 20)
+    argument = "{column: text_characters, min_value: '{{ env.LEAST }}'}"
+    listed = f"[{{table: splits, expectation: expect_column_values_to_be_between, kwargs: {argument}}}]"
+    write(defs, dedent(GOOD) + f"  validation: {{expectations: {listed}}}\n")
+    (problem,) = validate_all(defs)
+    assert "value is not a valid float, got the value of LEAST" in problem and "secret" not in problem
+
+
+@pytest.mark.parametrize("expectations", ["[]", "[{table: splits, expectation: expect_column_values_to_be_unikue}]"])
+def test_great_expectations_is_imported_only_where_there_are_expectations_and_only_by_the_check(defs, expectations):
+    folder = write(defs, dedent(GOOD) + f"  validation: {{expectations: {expectations}}}\n")
+    code = "\n".join(
+        [
+            "import sys; from pathlib import Path; from ft_platform.use_case_file import load_use_case, validate_all",
+            f"load_use_case(Path({str(folder)!r})); loaded = 'great_expectations' in sys.modules",
+            f"problems = validate_all(Path({str(defs)!r})); print(loaded, 'great_expectations' in sys.modules, len(problems))",
+        ]
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(REPOSITORY)})
+    assert done.stdout.split() == ["False", str(expectations != "[]"), str(int(expectations != "[]"))]

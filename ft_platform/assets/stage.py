@@ -14,7 +14,7 @@ from ft_platform.errors import FtError
 from ft_platform.lake import Lake, Manifest, Verdict
 from ft_platform.lake.versions import ArtifactVersion, Version
 from ft_platform.stages import STAGES, check_settings_hash
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case import NamedUseCase, settings_hash
 
 PROGRAM_STAGES = ("base_evaluation", "adapter_checkpoint", "evaluation_report")
 """Stages that run a model as a program on a compute back end."""
@@ -41,12 +41,18 @@ def stage(use_case: NamedUseCase, name: str) -> dict[str, Any]:
         "kinds": KINDS[spec.kind],
         "tags": {"zone": spec.zone, "task": settings.task.kind, "compute": settings.compute.profile if gpu else "in_process"},
         "metadata": {"settings": dg.MetadataValue.json({s: use_case.section(s).model_dump(mode="json") for s in spec.reads})},
-        "code_version": spec.settings_hash(use_case),
+        "code_version": code_version(use_case, name),
         "automation_condition": automation.condition_of(use_case, name),
         "io_manager_key": "versions",
         "pool": "gpu" if gpu else None,
         "output_required": True,
     }
+
+
+def code_version(use_case: NamedUseCase, name: str) -> str:
+    """Changes with the settings of the stage and of its checks: a changed check runs again, on the table that is there already."""
+    checks = {check: check_settings_hash(use_case, name, check) for check in STAGES[name].checks}
+    return settings_hash({"stage": STAGES[name].settings_hash(use_case), **checks})
 
 
 @contextmanager

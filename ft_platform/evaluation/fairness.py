@@ -5,12 +5,14 @@ features, groups that the data does not name, and whether a difference is justif
 """
 
 import json
+import logging
 import time
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from ft_platform.environment import Environment
 from ft_platform.evaluation.files import read_predictions
 from ft_platform.evaluation.inputs import fairness_inputs
 from ft_platform.evaluation.intervals import Figure, interval, resampled_sums
@@ -19,9 +21,13 @@ from ft_platform.evaluation.outputs import LabelOutputs
 from ft_platform.evaluation.predictions import rows_of
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.gate import version_of_parent
 from ft_platform.stages import STAGES
+from ft_platform.tracking import Tracker, figure_metrics, finish_report, parent_tags, tracker_for, training_run
 from ft_platform.use_case import NamedUseCase
 
+LOG = logging.getLogger(__name__)
+STAGE = "fairness_report"
 NOT_STATED = "not stated"
 GAP_METRIC = {"classification": "accuracy", "generation": "rouge_l"}
 GROUP_METRICS = {"classification": ("accuracy", "macro_f1", "macro_recall"), "generation": ("rouge_l", "answer_loss")}
@@ -152,34 +158,68 @@ def _demographic_parity(frame: Any) -> dict[str, Any] | None:
     return {"value": float(differences[largest]), "label": largest.removeprefix(SELECTION)}
 
 
-def publish_fairness(lake: Lake, use_case: NamedUseCase, evaluation_report: ArtifactVersion) -> ArtifactVersion:
+def publish_fairness(
+    lake: Lake, use_case: NamedUseCase, evaluation_report: ArtifactVersion, environment: Environment | None = None, log: Any = LOG
+) -> ArtifactVersion:
     """The artifact `fairness_report` of an evaluation: an existing one, or a new one with figures, pictures and a page.
 
     Args:
         evaluation_report: a version that passed the gate (`lake.gate.require_usable`).
-    """
-    from ft_platform.reporting.fairness_report import write_fairness_report
+        environment: whose tracker the figures go to; None: to none.
+        log: a logger.
 
-    stage = "fairness_report"
+    Raises:
+        MissingExtra: a tracking URI is set, but MLflow is not installed.
+    """
     artifact_id, inputs = fairness_inputs(use_case, evaluation_report)
-    existing = lake.intact_artifact(use_case.name, stage, artifact_id)
+    existing = lake.intact_artifact(use_case.name, STAGE, artifact_id)
     if existing:
         return existing
+    checkpoint = _checkpoint_behind(lake, evaluation_report)
+    tags = parent_tags([evaluation_report, checkpoint])
+    with tracker_for(environment, use_case, STAGE, artifact_id, tags, log, training_run(lake, checkpoint)) as tracker:
+        tracker.parameters(use_case.settings.fairness.model_dump(mode="json"))
+        return _publish(lake, use_case, artifact_id, inputs, evaluation_report, tracker)
+
+
+def _checkpoint_behind(lake: Lake, evaluation_report: ArtifactVersion) -> ArtifactVersion:
+    parent = next(parent for parent in lake.manifest(evaluation_report).parents if parent.name == "adapter_checkpoint")
+    checkpoint = version_of_parent(lake, evaluation_report.use_case, parent)
+    assert isinstance(checkpoint, ArtifactVersion)
+    return checkpoint
+
+
+def _publish(lake: Lake, use_case: NamedUseCase, artifact_id: str, inputs: str, evaluation_report: ArtifactVersion, tracker: Tracker) -> ArtifactVersion:
+    from ft_platform.reporting.fairness_report import write_fairness_report
+
     started = time.monotonic()
     found = fairness(use_case, rows_of(read_predictions(lake, evaluation_report), FINE_TUNED))
-    with lake.scratch(use_case.name, stage) as folder:
+    with lake.scratch(use_case.name, STAGE) as folder:
         folder.mkdir(parents=True)
         (folder / "fairness.json").write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
         write_fairness_report(folder, lake, use_case, artifact_id, evaluation_report, found)
-        return lake.publish(
+        report = lake.publish(
             use_case.name,
-            stage,
+            STAGE,
             artifact_id,
             folder,
             parents=[evaluation_report],
-            settings_hash=STAGES[stage].settings_hash(use_case),
+            settings_hash=STAGES[STAGE].settings_hash(use_case),
             input_hash=inputs,
             counts={"test_rows": found["test_rows"], "features": len(found["features"])},
-            info={"within_max_gap": found["within_max_gap"]},
+            info={"within_max_gap": found["within_max_gap"], "tracking": tracker.state()},
             seconds=time.monotonic() - started,
         )
+    finish_report(tracker, lake, report, _metrics(found))
+    return report
+
+
+def _metrics(found: dict[str, Any]) -> dict[str, float]:
+    """Differences between groups by feature, for the tracker. The groups, which are values of the data, are only in the report."""
+    values: dict[str, float] = {"test_rows": found["test_rows"], "within_max_gap": float(found["within_max_gap"])}
+    for feature, compared in found["features"].items():
+        for name, difference in compared["differences"].items():
+            values |= figure_metrics(f"{feature}/{name}_difference", difference)
+        if compared["demographic_parity"]:
+            values[f"{feature}/demographic_parity_difference"] = compared["demographic_parity"]["value"]
+    return values

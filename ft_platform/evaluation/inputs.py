@@ -44,6 +44,8 @@ def fairness_inputs(use_case: NamedUseCase, evaluation_report: ArtifactVersion) 
 def model_card_inputs(
     use_case: NamedUseCase, checkpoint: ArtifactVersion, evaluation_report: ArtifactVersion, fairness_report: ArtifactVersion
 ) -> tuple[str, str]:
-    """Id and hash of the model card of a checkpoint with its reports. The card quotes the description, so it counts too."""
-    inputs = input_hash(use_case, "model_card", [checkpoint, evaluation_report, fairness_report], description=use_case.settings.description)
+    """Id and hash of the model card of a checkpoint with its reports. What the card quotes from other sections counts too."""
+    governance = use_case.settings.governance
+    quoted = {"description": use_case.settings.description, "purpose": governance.purpose, "licence": governance.licence or ""}
+    inputs = input_hash(use_case, "model_card", [checkpoint, evaluation_report, fairness_report], **quoted)
     return f"card-{inputs[:12]}", inputs

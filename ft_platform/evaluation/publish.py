@@ -1,6 +1,7 @@
 """Evaluations from the splits to the published artifact: `base_evaluation` and `evaluation_report`."""
 
 import json
+import logging
 import time
 from typing import Any
 
@@ -12,22 +13,26 @@ from ft_platform.evaluation.evaluate import Evaluated, Evaluator
 from ft_platform.evaluation.files import METRICS, PREDICTIONS, read_metrics, read_predictions
 from ft_platform.evaluation.inputs import evaluation_inputs
 from ft_platform.evaluation.predictions import outputs_in, predictions_table
-from ft_platform.evaluation.scores import scores
+from ft_platform.evaluation.scores import FINE_TUNED, scores
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.renderer import Renderer, labels_of
 from ft_platform.stages import STAGES
+from ft_platform.tracking import Tracker, figure_metrics, finish_report, parent_tags, tracker_for, training_run
 from ft_platform.use_case import NamedUseCase
 
+LOG = logging.getLogger(__name__)
 
-def publish_base_evaluation(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion:
+
+def publish_base_evaluation(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, log: Any = LOG) -> ArtifactVersion:
     """The artifact `base_evaluation` of these splits: an existing one, or a new one.
 
     Args:
         splits: a version that passed the gate (`lake.gate.require_usable`).
+        log: a logger.
 
     Raises:
-        BaseModelError, DataError: nothing was published.
+        BaseModelError, DataError, MissingExtra: nothing was published.
     """
     stage = "base_evaluation"
     artifact_id, inputs = evaluation_inputs(use_case, "base", splits)
@@ -35,33 +40,52 @@ def publish_base_evaluation(lake: Lake, environment: Environment, use_case: Name
     if existing:
         return existing
     started = time.monotonic()
-    evaluator, _ = _evaluator(lake, environment, use_case, splits, stage)
-    evaluated = evaluator.base()
-    figures = _figures(use_case, evaluated, evaluator.model)
-    return _publish(lake, use_case, stage, artifact_id, inputs, [splits], evaluated, figures, started)
+    with tracker_for(environment, use_case, stage, artifact_id, parent_tags([splits]), log) as tracker:
+        evaluator, weights = _evaluator(lake, environment, use_case, splits, stage)
+        tracker.parameters(_parameters(use_case, weights))
+        evaluated = evaluator.base()
+        figures = _figures(use_case, evaluated, evaluator.model)
+        return _publish(lake, use_case, stage, artifact_id, inputs, [splits], evaluated, figures, started, tracker)
 
 
 def publish_evaluation_report(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, checkpoint: ArtifactVersion, base_evaluation: ArtifactVersion
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    checkpoint: ArtifactVersion,
+    base_evaluation: ArtifactVersion,
+    log: Any = LOG,
 ) -> ArtifactVersion:
     """The artifact `evaluation_report` of a checkpoint beside the systems of `base_evaluation`: an existing one, or a new one.
 
     Args:
         splits, checkpoint, base_evaluation: versions that passed the gate.
+        log: a logger.
 
     Raises:
         VersionRefused: checkpoint and evaluation disagree about renderer, base model or test records.
-        BaseModelError, DataError: nothing was published.
+        BaseModelError, DataError, MissingExtra: nothing was published.
     """
-    from ft_platform.models.adapter import with_adapter
-
     stage = "evaluation_report"
     artifact_id, inputs = evaluation_inputs(use_case, "tuned", splits, checkpoint, base_evaluation)
     existing = lake.intact_artifact(use_case.name, stage, artifact_id)
     if existing:
         return existing
     started = time.monotonic()
-    evaluator, weights = _evaluator(lake, environment, use_case, splits, stage)
+    parents = [splits, base_evaluation, checkpoint]
+    with tracker_for(environment, use_case, stage, artifact_id, parent_tags(parents), log, training_run(lake, checkpoint)) as tracker:
+        evaluator, weights = _evaluator(lake, environment, use_case, splits, stage)
+        tracker.parameters(_parameters(use_case, weights))
+        evaluated = _tuned(lake, evaluator, weights, checkpoint, base_evaluation)
+        figures = _figures(use_case, evaluated, evaluator.model)
+        return _publish(lake, use_case, stage, artifact_id, inputs, parents, evaluated, figures, started, tracker)
+
+
+def _tuned(lake: Lake, evaluator: Evaluator, weights: str, checkpoint: ArtifactVersion, base_evaluation: ArtifactVersion) -> Evaluated:
+    """The fine-tuned model evaluated, beside the systems of the base evaluation."""
+    from ft_platform.models.adapter import with_adapter
+
     require_same_rendering(json.loads(lake.read_file(checkpoint, "training.json")), evaluator.renderer, weights, checkpoint)
     with lake.local_copy(checkpoint) as folder:
         evaluator.model = with_adapter(evaluator.model, folder)
@@ -69,9 +93,7 @@ def publish_evaluation_report(
     base = read_metrics(lake, base_evaluation)
     labels = sorted({*evaluator.train.answers, *evaluator.test.answers}) if evaluator.classification else []
     outputs = outputs_in(read_predictions(lake, base_evaluation), tuned.records.side, labels)
-    merged = Evaluated(tuned.records, {**outputs, **tuned.outputs}, {**base["seconds"], **tuned.seconds}, base["info"])
-    figures = _figures(use_case, merged, evaluator.model)
-    return _publish(lake, use_case, stage, artifact_id, inputs, [splits, base_evaluation, checkpoint], merged, figures, started)
+    return Evaluated(tuned.records, {**outputs, **tuned.outputs}, {**base["seconds"], **tuned.seconds}, base["info"])
 
 
 def require_same_rendering(training: dict[str, Any], renderer: Renderer, weights_sha256: str, checkpoint: ArtifactVersion) -> None:
@@ -92,8 +114,14 @@ def _evaluator(lake: Lake, environment: Environment, use_case: NamedUseCase, spl
     table = lake.read_table(splits)
     resolved = base_model.resolve(use_case.settings.base_model, environment.cache_path)
     model, tokenizer = base_model.load(resolved, use_case.settings.base_model.dtype)
-    renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table))
+    renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table), use_case.settings.evaluation.few_shot_note)
     return Evaluator(use_case, table, model, tokenizer, renderer, stage), resolved.weights_sha256
+
+
+def _parameters(use_case: NamedUseCase, weights_sha256: str) -> dict[str, Any]:
+    """Settings of the evaluation, for the tracker."""
+    settings = use_case.settings
+    return {**settings.evaluation.model_dump(mode="json"), "base_model": settings.base_model.uri, "base_model_sha256": weights_sha256}
 
 
 def _figures(use_case: NamedUseCase, evaluated: Evaluated, model: Any) -> dict[str, Any]:
@@ -120,6 +148,7 @@ def _publish(
     evaluated: Evaluated,
     figures: dict[str, Any],
     started: float,
+    tracker: Tracker,
 ) -> ArtifactVersion:
     from ft_platform.reporting.evaluation_report import write_pictures, write_report
 
@@ -130,7 +159,7 @@ def _publish(
         write_pictures(folder, figures, use_case)
         if stage == "evaluation_report":
             write_report(folder, lake, use_case, artifact_id, parents, figures)
-        return lake.publish(
+        report = lake.publish(
             use_case.name,
             stage,
             artifact_id,
@@ -139,9 +168,19 @@ def _publish(
             settings_hash=STAGES[stage].settings_hash(use_case),
             input_hash=inputs,
             counts={"test_rows": figures["test_rows"], "left_out": figures["left_out"]},
-            info={"metrics": _main_values(figures)},
+            info={"metrics": _main_values(figures), "tracking": tracker.state()},
             seconds=time.monotonic() - started,
         )
+    finish_report(tracker, lake, report, _metrics(figures))
+    return report
+
+
+def _metrics(figures: dict[str, Any]) -> dict[str, float]:
+    """Every figure of every system, and fine-tuned minus each other system, for the tracker."""
+    systems = {f"{system}/{name}": figure for system, found in figures["systems"].items() for name, figure in found.items()}
+    systems |= {f"{FINE_TUNED}_minus_{system}/{name}": figure for system, found in figures["differences"].items() for name, figure in found.items()}
+    values = {key: value for name, figure in systems.items() for key, value in figure_metrics(name, figure).items()}
+    return {**values, "test_rows": figures["test_rows"]}
 
 
 def _main_values(figures: dict[str, Any]) -> dict[str, float]:

@@ -58,10 +58,12 @@ class Renderer:
         tokenizer: of transformers.
         task: what the model is asked to do.
         labels: labels of the task; empty for generation.
+        few_shot_note: text before the examples of few-shot prompts. Not part of `hash`: no model is trained on such a prompt.
     """
 
-    def __init__(self, tokenizer: Any, task: Task, labels: Iterable[str] = ()) -> None:
+    def __init__(self, tokenizer: Any, task: Task, labels: Iterable[str] = (), few_shot_note: str = "") -> None:
         self.task = task
+        self._few_shot_note = few_shot_note.strip()
         self.labels = sorted(labels)
         self.markers = chat_markers(tokenizer)
         self.text = TextTokens(tokenizer)
@@ -84,7 +86,6 @@ class Renderer:
             "markers": self.markers.to_dict(),
             "ids": [self.prefix_ids(), self._answer_start, self._next_question, self.end_of_turn],
             "kind": self.task.kind,
-            "few_shot_note": self.task.few_shot_note,
             "system": self.system,
             "labels": self.labels,
         }
@@ -95,7 +96,7 @@ class Renderer:
         return list(self._prefixes[few_shot])
 
     def _prefix(self, few_shot: bool) -> list[int]:
-        note = self.task.few_shot_note.strip() if few_shot else ""
+        note = self._few_shot_note if few_shot else ""
         system = "\n\n".join(part for part in (self.system, note) if part)
         if not system:
             return self.text.markers(self.markers.opening)

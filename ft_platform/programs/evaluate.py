@@ -31,9 +31,9 @@ def main() -> None:
         pin_threads()
         where = (running.lake, running.environment, running.use_case, splits)
         if which == "tuned" and checkpoint is not None and base is not None:
-            artifact = publish_evaluation_report(*where, checkpoint, base)
+            artifact = publish_evaluation_report(*where, checkpoint, base, running.log)
         else:
-            artifact = publish_base_evaluation(*where)
+            artifact = publish_base_evaluation(*where, running.log)
         running.finish(artifact=artifact.to_dict())
 
 

@@ -12,6 +12,7 @@ class Evaluation(Section):
 
     max_test_rows: int | None = Field(default=None, ge=10, le=10_000_000, description="Evaluate on at most this many test records (seeded choice). Empty: all.")
     few_shot_examples: int = Field(default=4, ge=1, le=64, description="Examples from train in the few-shot prompt.")
+    few_shot_note: str = Field(default="", max_length=1000, description="Text put before the examples of the few-shot prompt.")
     few_shot_selection: Literal["random", "nearest"] = Field(
         default="nearest", description="`nearest`: by TF-IDF similarity to the question; `random`: one seeded set."
     )

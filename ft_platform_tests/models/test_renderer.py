@@ -10,7 +10,7 @@ from ft_platform.models.renderer import AnswerTooLong, Renderer, labels_of
 from ft_platform.use_case import Task
 from ft_platform_tests.tiny_models import CHATML, INSTRUCT, tiny_tokenizer
 
-CLASSIFY = Task(kind="classification", instruction="Choose one of: {labels}.", few_shot_note="Examples:")
+CLASSIFY = Task(kind="classification", instruction="Choose one of: {labels}.")
 CHAT = Task(kind="generation", instruction="Answer briefly.")
 LLAMA3 = (
     "{{ bos_token }}{% if date_string is not defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
@@ -192,7 +192,7 @@ def test_all_prompts_start_with_the_same_prefix(tokenizer):
 
 
 def test_few_shot_examples_are_preceding_turns_after_the_note(tokenizer):
-    renderer = Renderer(tokenizer, CLASSIFY, ["loan", "card"])
+    renderer = Renderer(tokenizer, CLASSIFY, ["loan", "card"], few_shot_note="Examples:")
     ids = renderer.few_shot_prompt_ids([("swiped twice", "card")], user("new text"))
     system = "Choose one of: card, loan.\n\nExamples:"
     expected = [{"role": "system", "content": system}, *user("swiped twice"), {"role": "assistant", "content": "card"}, *user("new text")]
@@ -203,10 +203,10 @@ def test_few_shot_examples_are_preceding_turns_after_the_note(tokenizer):
 def test_the_hash_follows_what_changes_tokens_and_nothing_else(tokenizer):
     base = Renderer(tokenizer, CLASSIFY, ["loan", "card"]).hash
     assert Renderer(tiny_tokenizer(), CLASSIFY, ["card", "loan"]).hash == base, "order of labels must not matter"
+    assert Renderer(tokenizer, CLASSIFY, ["loan", "card"], few_shot_note="See:").hash == base, "no model is trained on a few-shot prompt"
     changed = [
         Renderer(tokenizer, CLASSIFY, ["loan", "card", "rent"]),
         Renderer(tokenizer, CLASSIFY.model_copy(update={"instruction": "Pick: {labels}."}), ["loan", "card"]),
-        Renderer(tokenizer, CLASSIFY.model_copy(update={"few_shot_note": "See:"}), ["loan", "card"]),
         Renderer(tokenizer, CLASSIFY.model_copy(update={"kind": "generation"}), ["loan", "card"]),
         Renderer(tiny_tokenizer(CHATML.replace("<|im_end|>\n", "<|im_end|>")), CLASSIFY, ["loan", "card"]),
     ]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,20 @@ def test_the_newest_checkpoint_is_evaluated_unless_it_is_damaged(tmp_path: Path,
     assert run_here(case.environment, monkeypatch, "--which", "tuned") == 1
     assert "adapter_model.safetensors" in capsys.readouterr().err
     assert case.lake.artifacts("complaints", "evaluation_report") == []
+
+
+def test_a_tracking_server_that_is_down_is_told_in_the_programs_log_and_the_evaluation_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    environment, lake, _, _ = installed(tmp_path, "classification")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        down = environment.model_copy(update={"tracking_uri": f"http://127.0.0.1:{unused.getsockname()[1]}"})
+        assert run_here(down, monkeypatch, "--which", "base") == 0
+    assert [record.name for record in caplog.records if "tracking failed" in record.message] == ["ft_platform.evaluate"]
+    (published,) = lake.artifacts("complaints", "base_evaluation")
+    assert lake.manifest(published).info["tracking"].startswith("failed: start")
 
 
 def remove(lake: Lake, version: ArtifactVersion) -> None:
