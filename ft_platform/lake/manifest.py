@@ -48,6 +48,7 @@ class Manifest(BaseModel):
     version: int | None = None
     content_hash: str
     rows: int = Field(default=0, ge=0, description="Rows of a table.")
+    hash_state: str = Field(default="", description="Of a table: what the content hash goes on from when rows are appended.")
     input_hash: str = Field(description="Hash of everything the version was made from: equal inputs need not be computed again.")
     settings_hash: str
     code: str = Field(description="Version of the package that wrote it.")

@@ -27,6 +27,10 @@ TRACED = ("changes", "sha256_before", "sha256_after", "text_characters", "entiti
 TRAINING_RECORDS = "training_records.parquet"
 
 
+class NotTraced(DataError):
+    """The use case has no record or checkpoint with this id; another one may have it."""
+
+
 def trace_record(lake: Lake, use_case: str, record_id: str) -> dict[str, Any]:
     """Source, what each stage did, split and checkpoints of one record.
 
@@ -34,7 +38,8 @@ def trace_record(lake: Lake, use_case: str, record_id: str) -> dict[str, Any]:
         record_id: or the source's own id of the record, where the source has one.
 
     Raises:
-        DataError: no version of `raw_records` holds it.
+        NotTraced: no version of `raw_records` holds it.
+        DataError: several records have this id in their source.
     """
     raw = _find_raw(lake, use_case, record_id)
     record_id = raw["record_id"]
@@ -62,7 +67,8 @@ def trace_checkpoint(lake: Lake, use_case: str, checkpoint_id: str) -> dict[str,
         checkpoint_id: or the first characters of it.
 
     Raises:
-        DataError: there is no such checkpoint, or several begin so.
+        NotTraced: there is no such checkpoint.
+        DataError: several begin so.
     """
     checkpoint = _find_checkpoint(lake, use_case, checkpoint_id)
     manifest = lake.manifest(checkpoint)
@@ -99,7 +105,7 @@ def _find_raw(lake: Lake, use_case: str, wanted: str) -> dict[str, Any]:
             raise DataError(f"{len(found)} records of {use_case} have this id in their source", f"Trace one of {ids}")
         if found:
             return found[0]
-    raise DataError(f"no version of raw_records of {use_case} holds this record", "The id is that of the column record_id, or the source's own")
+    raise NotTraced(f"no version of raw_records of {use_case} holds this record", "The id is that of the column record_id, or the source's own")
 
 
 def _in_stage(lake: Lake, use_case: str, name: str, record_id: str) -> dict[str, Any] | None:
@@ -170,7 +176,7 @@ def _find_checkpoint(lake: Lake, use_case: str, wanted: str) -> ArtifactVersion:
     if found:
         raise DataError(f"{len(found)} checkpoints of {use_case} begin with {wanted!r}", f"There are {', '.join(c.artifact_id for c in found[:5])}")
     close = get_close_matches(wanted, known, n=1)
-    raise DataError(f"{use_case} has no checkpoint {wanted!r}", f"Did you mean {close[0]}?" if close else f"There are {', '.join(known) or 'none'}")
+    raise NotTraced(f"{use_case} has no checkpoint {wanted!r}", f"Did you mean {close[0]}?" if close else f"There are {', '.join(known) or 'none'}")
 
 
 def _ancestors(lake: Lake, version: Version) -> Iterator[Version]:

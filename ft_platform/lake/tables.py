@@ -65,12 +65,9 @@ class Tables(Manifests):
         """
         started = time.monotonic() if started is None else started
         counts = counts if counts is not None else {}
-        hasher = ContentHash(leave_out=PROVENANCE)
         with self._room_for(f"table {name} of {use_case}"), self._writer_lock(zone, use_case, name):
             previous = self.latest(use_case, name, zone=zone) if append else None
-            if previous:
-                for batch in self.read(previous):
-                    hasher.add(batch)
+            hasher = ContentHash(leave_out=PROVENANCE, state=self._hash_state(previous) if previous else "")
             with Pump(_hashed(batches, hasher, schema)) as pump:
                 reader = pa.RecordBatchReader.from_batches(schema, pump.batches())
                 number = self._commit(use_case, name, zone, reader, previous)
@@ -82,6 +79,7 @@ class Tables(Manifests):
                 version=number,
                 content_hash=version.content_hash,
                 rows=version.rows,
+                hash_state=hasher.state,
                 input_hash=input_hash,
                 settings_hash=settings_hash,
                 code=__version__,
@@ -121,6 +119,12 @@ class Tables(Manifests):
         if self.is_local:
             _fsync_delta(Path(uri), table)
         return table.version()
+
+    def _hash_state(self, version: TableVersion) -> str:
+        state = self.manifest(version).hash_state
+        if not state:
+            raise CorruptVersion(f"the manifest of {version.id} of {version.use_case} lacks the state of its hash", "Start the use case in a new lake")
+        return state
 
     def _version_number(self, uri: str) -> int | None:
         try:
