@@ -147,6 +147,19 @@ def test_a_checkpoint_of_another_renderer_or_base_model_is_refused(classified: T
         require_same_rendering(training, renderer, resolved.weights_sha256, classified.checkpoint)
 
 
+def test_nothing_is_published_for_a_checkpoint_of_another_renderer(classified: TinyCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Renderer, "_hash", lambda self: "0" * 64)
+    other = classified.use_case.model_copy(
+        update={
+            "settings": classified.use_case.settings.model_copy(update={"evaluation": classified.use_case.settings.evaluation.model_copy(update={"seed": 99})})
+        }
+    )
+    before = classified.lake.artifacts(other.name, "evaluation_report")
+    with pytest.raises(VersionRefused, match="renderer"):
+        publish_evaluation_report(classified.lake, classified.environment, other, classified.splits, classified.checkpoint, classified.base)
+    assert classified.lake.artifacts(other.name, "evaluation_report") == before
+
+
 def test_figures_of_other_test_records_are_refused(classified: TinyCase) -> None:
     test = side_of(classified.use_case, classified.lake.read_table(classified.splits), "test")
     with pytest.raises(VersionRefused, match="other test records"):
