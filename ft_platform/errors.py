@@ -1,5 +1,7 @@
 """The typed exceptions of the platform. Each message says what, where and what to do next, and never holds a record's text."""
 
+from typing import Any
+
 
 class FtError(Exception):
     """Base of every error the platform raises on purpose.
@@ -15,6 +17,17 @@ class FtError(Exception):
         super().__init__(f"{message}. {next_step}" if next_step and not message.endswith(".") else f"{message} {next_step}".strip())
         self.message = message
         self.next_step = next_step
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors of worker processes keep their type and parts, whatever the arguments of their class."""
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(kind: type[FtError], args: tuple[Any, ...], attributes: dict[str, Any]) -> FtError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
 
 
 class ConfigError(FtError):
@@ -72,10 +85,16 @@ class ProgramKilled(TrainingFailed):
 
 
 class MissingExtra(FtError):
-    """An optional dependency is not installed."""
+    """An optional dependency is not installed.
 
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed", f'Add it with: pip install "ft-platform[{extra}]"')
+    Args:
+        package: what is missing, and what for.
+        extra: extra of ft-platform that brings it.
+        install: what pip installs, where no extra brings it.
+    """
+
+    def __init__(self, package: str, extra: str = "", install: str = "") -> None:
+        super().__init__(f"{package} is not installed", "Add it with: pip install " + (f'"ft-platform[{extra}]"' if extra else install))
 
 
 class TransientError(FtError):

@@ -26,7 +26,19 @@ class Engine(Protocol):
 
 
 def engine_of(compute: Compute) -> Engine:
-    """The engine that a use case names."""
+    """The engine that a use case names.
+
+    Raises:
+        MissingExtra: its package is not installed (on first use).
+    """
+    if compute.engine == "ray":
+        from ft_platform.engines.ray import Ray
+
+        return Ray(compute.workers)
+    if compute.engine == "processes":
+        from ft_platform.engines.processes import Processes
+
+        return Processes(compute.workers)
     from ft_platform.engines.in_process import InProcess
 
     return InProcess()

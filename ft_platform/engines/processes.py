@@ -1,0 +1,76 @@
+"""Batch functions on a pool of processes of this machine."""
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import pyarrow as pa
+
+from ft_platform.engines import BatchFunction
+from ft_platform.errors import TransientError
+from ft_platform.rows import Rows
+
+_function: BatchFunction | None = None
+"""The batch function of a worker process, built once in it."""
+
+
+class Processes:
+    """Workers that are started for one `map` and end with it. At most two batches a worker are under way, so memory stays bounded.
+
+    Workers are spawned, not forked: the parent runs threads, and a fork of it can inherit a lock that nobody releases.
+
+    Args:
+        workers: number of processes; 0: one for each core this process may use.
+    """
+
+    def __init__(self, workers: int = 0) -> None:
+        self.workers = workers or len(os.sched_getaffinity(0))
+
+    def map(self, rows: Rows, make: Callable[[], BatchFunction], columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        context = multiprocessing.get_context("spawn")
+        under_way: deque[Future[bytes]] = deque()
+        pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_start, initargs=(make,))
+        try:
+            for batch in rows.batches(columns):
+                if len(under_way) >= 2 * self.workers:
+                    yield _result(under_way.popleft())
+                under_way.append(pool.submit(_apply, packed(batch)))
+            while under_way:
+                yield _result(under_way.popleft())
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def packed(batch: pa.RecordBatch) -> bytes:
+    """A batch as an arrow stream: cheap to hand to another process, unlike a pickle of slices, which carries the whole buffers."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue().to_pybytes()
+
+
+def unpacked(data: bytes) -> pa.RecordBatch:
+    with pa.ipc.open_stream(data) as reader:
+        return reader.read_next_batch()
+
+
+def _start(make: Callable[[], BatchFunction]) -> None:
+    global _function
+    pa.set_cpu_count(1)
+    _function = make()
+
+
+def _apply(data: bytes) -> bytes:
+    assert _function is not None
+    return packed(_function(unpacked(data)))
+
+
+def _result(future: "Future[Any]") -> pa.RecordBatch:
+    try:
+        return unpacked(future.result())
+    except BrokenProcessPool:
+        raise TransientError("a worker process ended in the middle of a batch (out of memory?)", "Run the step again, with fewer `compute.workers`") from None
