@@ -20,10 +20,11 @@ class FtError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Errors of worker processes keep their type and parts, whatever the arguments of their class."""
-        return _rebuilt, (type(self), self.args, self.__dict__)
+        return rebuilt, (type(self), self.args, self.__dict__)
 
 
-def _rebuilt(kind: type[FtError], args: tuple[Any, ...], attributes: dict[str, Any]) -> FtError:
+def rebuilt(kind: type[FtError], args: tuple[Any, ...], attributes: dict[str, Any]) -> FtError:
+    """An error of another process, as it was."""
     error = kind.__new__(kind)
     error.args = args
     error.__dict__.update(attributes)

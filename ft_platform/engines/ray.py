@@ -1,12 +1,13 @@
 """Batch functions on Ray Data: on this machine, or on the cluster that `RAY_ADDRESS` names."""
 
-import pickle
+import json
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from ft_platform import errors
 from ft_platform.engines import BatchFunction
 from ft_platform.errors import FtError, MissingExtra
 from ft_platform.rows import Rows
@@ -39,7 +40,7 @@ class Ray:
             )
             for table in mapped.iter_batches(batch_size=None, batch_format="pyarrow"):
                 if table.column_names == [FAILURE]:
-                    raise pickle.loads(table[FAILURE][0].as_py())
+                    raise _error(json.loads(table[FAILURE][0].as_py()))
                 yield from table.combine_chunks().to_batches()
 
 
@@ -56,11 +57,20 @@ class _Worker:
         try:
             return pa.Table.from_batches([self._function(batch) for batch in table.combine_chunks().to_batches()])
         except FtError as error:
-            return pa.table({FAILURE: [pickle.dumps(error)]})
+            return _failure(type(error).__name__, list(error.args), error.__dict__)
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
-            hidden = RuntimeError(f"{type(error).__name__} at {place.filename}:{place.lineno} in a batch function")
-            return pa.table({FAILURE: [pickle.dumps(hidden)]})
+            return _failure("", [f"{type(error).__name__} at {place.filename}:{place.lineno} in a batch function"], {})
+
+
+def _failure(kind: str, args: list[Any], attributes: dict[str, Any]) -> pa.Table:
+    return pa.table({FAILURE: [json.dumps({"kind": kind, "args": args, "attributes": attributes})]})
+
+
+def _error(failure: dict[str, Any]) -> Exception:
+    if not failure["kind"]:
+        return RuntimeError(*failure["args"])
+    return errors.rebuilt(getattr(errors, failure["kind"]), tuple(failure["args"]), failure["attributes"])
 
 
 def _windows(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
