@@ -89,9 +89,14 @@ class Retraining(Section):
 
 
 class Compute(Section):
-    """Where programs run."""
+    """Where data stages and programs run."""
 
-    profile: str = Field(default="local", pattern=r"^[a-z][a-z0-9_]*$", description="Name of a compute profile of the environment.")
+    profile: str = Field(default="local", pattern=r"^[a-z][a-z0-9_]*$", max_length=60, description="Name of a compute profile of the environment.")
+    engine: Literal["in_process", "processes", "ray"] = Field(
+        default="in_process",
+        description="Where data stages run batch by batch: in the step's process, on a pool of local processes, or on Ray Data (extra `ray`). Same results.",
+    )
+    workers: int = Field(default=0, ge=0, le=4096, description="Workers of `engine`: processes, or actors on Ray; 0: one a core.")
     threads: int = Field(default=0, ge=0, le=1024, description="CPU threads of a program; 0: all cores. Pinned, because it changes results in the last bits.")
     timeout_minutes: int = Field(default=24 * 60, ge=1, le=60 * 24 * 30, description="Minutes after which a program is stopped.")
 
