@@ -1,14 +1,23 @@
 """The flat columns that expectations are about: what is known of each record, without its texts."""
 
+# pyright: reportAttributeAccessIssue=false
+# The functions of pyarrow.compute are made at import, so pyright does not see them.
+
 from collections import defaultdict
+from collections.abc import Collection, Iterator
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from ft_platform.records import answers, feature_columns
+from ft_platform.records import feature_columns
+from ft_platform.rows import Rows
 from ft_platform.use_case import NamedUseCase
 
 TableName = Literal["cleaned_records", "splits"]
+SOURCES = {"answer_characters": ["messages"], "label_splits": ["label", "split"]}
+"""Flat column -> columns of the table that it is derived from; any other is a column of the table."""
 
 
 def columns_of(use_case: NamedUseCase, table_name: TableName) -> list[str]:
@@ -17,13 +26,58 @@ def columns_of(use_case: NamedUseCase, table_name: TableName) -> list[str]:
     return ["record_id", "text_characters", "answer_characters", "label", "record_date", *own, *feature_columns(use_case)]
 
 
-def flat_columns(use_case: NamedUseCase, table_name: TableName, table: pa.Table) -> pa.Table:
-    """One row per record. `answer_characters`: length of the last assistant message, null without one; `label_splits`: on how many sides its label is."""
-    derived = {"answer_characters": pa.array([None if answer is None else len(answer) for answer in answers(table["messages"])], pa.int64())}
-    if table_name == "splits":
+class FlatColumns:
+    """The flat columns of a table, batch by batch. Only what is asked for is read.
+
+    `answer_characters`: length of the last assistant message, null without one; `label_splits`: on how many sides the record's label is.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._sides: dict[str | None, int] | None = None
+        self.num_rows = rows.num_rows
+
+    def batches(self, names: Collection[str], batch_rows: int) -> Iterator[pa.Table]:
+        """Tables of up to about `batch_rows` rows with the columns `names` in this order. At least one, which may be empty."""
+        sources = list(dict.fromkeys(source for name in names for source in SOURCES.get(name, [name])))
+        if "label_splits" in names and self._sides is None:
+            self._sides = self._sides_of_labels()
+        waiting: list[pa.Table] = []
+        empty = True
+        for batch in self._rows.batches(sources):
+            waiting.append(pa.table({name: self._column(name, batch) for name in names}))
+            if sum(part.num_rows for part in waiting) >= batch_rows:
+                yield pa.concat_tables(waiting).combine_chunks()
+                waiting, empty = [], False
+        if waiting or empty:
+            schema = pa.schema([(name, pa.int64() if name in SOURCES else self._rows.schema.field(name).type) for name in names])
+            yield pa.concat_tables(waiting).combine_chunks() if waiting else schema.empty_table()
+
+    def _column(self, name: str, batch: pa.RecordBatch) -> pa.Array:
+        if name == "answer_characters":
+            return answer_characters(batch["messages"])
+        if name == "label_splits":
+            assert self._sides is not None
+            return pa.array([self._sides[label] for label in batch["label"].to_pylist()], pa.int64())
+        return batch[name]
+
+    def _sides_of_labels(self) -> dict[str | None, int]:
         sides: dict[str | None, set[str]] = defaultdict(set)
-        labels = table["label"].to_pylist()
-        for label, side in zip(labels, table["split"].to_pylist(), strict=True):
-            sides[label].add(side)
-        derived["label_splits"] = pa.array([len(sides[label]) for label in labels], pa.int64())
-    return pa.table({name: derived[name] if name in derived else table[name] for name in columns_of(use_case, table_name)})
+        for batch in self._rows.batches(["label", "split"]):
+            pairs = pa.table({"label": batch["label"], "split": batch["split"]}).group_by(["label", "split"]).aggregate([])
+            for label, side in zip(pairs["label"].to_pylist(), pairs["split"].to_pylist(), strict=True):
+                sides[label].add(side)
+        return {label: len(found) for label, found in sides.items()}
+
+
+def answer_characters(messages: pa.Array) -> pa.Array:
+    """Characters of the last assistant message of each record, null where there is none or it has no content. Shape `(rows,)`."""
+    flat = messages.flatten()
+    lengths = pc.utf8_length(flat.field("content"))
+    ends = np.cumsum(pc.fill_null(pc.list_value_length(messages), 0).to_numpy())
+    places = np.flatnonzero(pc.fill_null(pc.equal(flat.field("role"), "assistant"), False).to_numpy(zero_copy_only=False))
+    last = np.searchsorted(places, ends, side="left") - 1  # the last assistant message before the end of the record
+    starts = np.concatenate([[0], ends[:-1]])
+    found = (last >= 0) & (places[np.maximum(last, 0)] >= starts) if len(places) else np.zeros(len(ends), bool)
+    chosen = pa.array(places[np.maximum(last, 0)], pa.int64(), mask=~found) if len(places) else pa.nulls(len(ends), pa.int64())
+    return lengths.take(chosen).cast(pa.int64())

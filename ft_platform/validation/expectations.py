@@ -1,24 +1,50 @@
-"""A validation run: Great Expectations on the flat columns of a table.
+"""A validation run: Great Expectations on the flat columns of a table, without the table in memory.
+
+Great Expectations wants a whole data frame. Expectations about single rows run on one frame of `BATCH_ROWS` rows after the other and
+their counts are added; the others (uniqueness, order, statistics, sets of values) run once on the columns they name, with texts of
+many values as the numbers of their hashes where only equality counts. Each verdict is that of Great Expectations.
 
 Covered: results name failing records by record_id only; values, which the results of Great Expectations hold, are left behind.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ft_platform.errors import ConfigError
+from ft_platform.key_hashes import key_hashes
 from ft_platform.progress import report
+from ft_platform.rows import Rows, TableRows
 from ft_platform.use_case import Expectation, NamedUseCase
-from ft_platform.validation.columns import TableName, flat_columns
-from ft_platform.validation.suite import suite
+from ft_platform.validation.columns import FlatColumns, TableName, columns_of
+from ft_platform.validation.suite import COLUMN_KWARGS, suite
 
+BATCH_ROWS = 250_000
 SHOWN_IDS = 20
-RESULT_FORMAT = {"result_format": "SUMMARY", "unexpected_index_column_names": ["record_id"], "partial_unexpected_count": SHOWN_IDS}
+ROW = "row_number"
+RESULT_FORMAT = {"result_format": "SUMMARY", "unexpected_index_column_names": [ROW], "partial_unexpected_count": SHOWN_IDS}
+
+ABOUT_ALL_ROWS = frozenset(
+    [
+        "expect_column_values_to_be_unique",
+        "expect_compound_columns_to_be_unique",
+        "expect_column_values_to_be_increasing",
+        "expect_column_values_to_be_decreasing",
+        "expect_column_value_z_scores_to_be_less_than",
+        "expect_column_values_to_not_be_outliers",
+        "expect_column_values_to_be_of_type",  # the type of a frame's column depends on whether it has nulls
+        "expect_column_values_to_be_in_type_list",
+    ]
+)
+"""Expectations that Great Expectations counts by row but that look at other rows as well."""
+
+ONLY_EQUALITY = frozenset(["expect_column_values_to_be_unique", "expect_column_unique_value_count_to_be_between"])
+"""Expectations that give the same answer on the numbers of values as on the values."""
 
 
 @dataclass(frozen=True)
@@ -38,26 +64,123 @@ class ValidationResult:
     expectations: list[dict[str, Any]]
 
 
-def validate(use_case: NamedUseCase, table_name: TableName, table: pa.Table) -> ValidationResult:
+@dataclass
+class Counted:
+    """The sum of what Great Expectations said about the batches.
+
+    Attributes:
+        rows_judged: rows that the expectation is about: those that are not null, or not ignored.
+        unexpected_rows: row numbers of up to `SHOWN_IDS` rows that do not fit.
+    """
+
+    passed: bool = True
+    unexpected: int | None = None
+    rows_judged: int = 0
+    unexpected_rows: tuple[int, ...] = ()
+
+
+def validate(use_case: NamedUseCase, table_name: TableName, rows: Rows | pa.Table, batch_rows: int = BATCH_ROWS) -> ValidationResult:
     """Runs the defaults of the stage and the expectations of the YAML.
 
     Raises:
         ConfigError: an expectation of the YAML is unknown, has wrong arguments or cannot be computed on its column.
     """
+    table = TableRows(rows) if isinstance(rows, pa.Table) else rows
+    flat = FlatColumns(table)
+    run = _Run(use_case, table_name, flat, batch_rows)
     expectations = suite(use_case, table_name)
-    flat = flat_columns(use_case, table_name, table)
-    results = []
-    with _batch(flat) as batch:
-        for done, (expectation, implementation) in enumerate(expectations):
-            report(table_name, done, len(expectations), "expectations")
-            results.append(_result(use_case, expectation, batch.validate(implementation, result_format=RESULT_FORMAT).to_json_dict(), flat))
-    report(table_name, len(expectations), len(expectations), "expectations")
+    by_row = [place for place, (expectation, implementation) in enumerate(expectations) if is_about_single_rows(expectation.expectation, implementation)]
+    found: dict[int, Counted] = run.by_row([(place, *expectations[place]) for place in by_row])
+    for place, (expectation, implementation) in enumerate(expectations):
+        if place not in found:
+            found[place] = run.whole(expectation, implementation)
+            report(table_name, len(found), len(expectations), "expectations")
+    ids = _record_ids(table, sorted({row for counted in found.values() for row in counted.unexpected_rows}))
+    results = [_result(expectation, found[place], ids) for place, (expectation, _) in enumerate(expectations)]
     return ValidationResult(all(result["passed"] for result in results), table.num_rows, results)
 
 
+def is_about_single_rows(name: str, implementation: Any) -> bool:
+    """Whether the verdict about a row depends on this row alone, so that counts of batches may be added."""
+    from great_expectations.expectations.expectation import ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation
+
+    return isinstance(implementation, (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)) and name not in ABOUT_ALL_ROWS
+
+
+class _Run:
+    """Great Expectations on the flat columns of one table."""
+
+    def __init__(self, use_case: NamedUseCase, table_name: TableName, flat: FlatColumns, batch_rows: int) -> None:
+        self.use_case = use_case
+        self.table_name: TableName = table_name
+        self.flat = flat
+        self.batch_rows = batch_rows
+
+    def by_row(self, expectations: Sequence[tuple[int, Expectation, Any]]) -> dict[int, Counted]:
+        """Counts of each expectation, added over all batches."""
+        found = {place: Counted() for place, _, _ in expectations}
+        names = list(dict.fromkeys(name for _, expectation, _ in expectations for name in self._named(expectation)))
+        if not names:
+            return found
+        done = 0
+        for table in self.flat.batches(names, self.batch_rows):
+            with _frame(table, done) as batch:
+                for place, expectation, implementation in expectations:
+                    self._add(found[place], expectation, batch.validate(implementation, result_format=RESULT_FORMAT).to_json_dict(), table.schema)
+            done += table.num_rows
+            report(self.table_name, done, self.flat.num_rows, "rows validated")
+        for place, _, implementation in expectations:
+            counted = found[place]
+            fitting = counted.rows_judged - (counted.unexpected or 0)
+            counted.passed = counted.rows_judged == 0 or fitting / counted.rows_judged >= float(implementation.mostly)
+        return found
+
+    def whole(self, expectation: Expectation, implementation: Any) -> Counted:
+        """An expectation on all rows at once, with the columns it names."""
+        names = self._named(expectation)
+        counted = Counted()
+        if names:
+            only_equality = expectation.expectation in ONLY_EQUALITY
+            parts = [_numbered(table) if only_equality else table for table in self.flat.batches(names, self.batch_rows)]
+            table = _as_codes(parts) if only_equality else pa.concat_tables(parts)
+        elif expectation.expectation.startswith("expect_table_row_count"):
+            table = pa.table({"rows": pa.array(np.zeros(self.flat.num_rows, np.int8))})
+        else:  # about the columns of the table
+            table = next(iter(self.flat.batches(columns_of(self.use_case, self.table_name), self.batch_rows)))
+        # Expectations about the columns of a table must not see a column of ours.
+        with _frame(table, 0 if names else None) as batch:
+            raw = batch.validate(implementation, result_format=RESULT_FORMAT if names else "SUMMARY").to_json_dict()
+        self._add(counted, expectation, raw, table.schema)
+        counted.passed = bool(raw["success"])
+        return counted
+
+    def _named(self, expectation: Expectation) -> list[str]:
+        given = [expectation.kwargs.get(name) for name in COLUMN_KWARGS if name != "column_set"]
+        names = [name for value in given for name in ([value] if isinstance(value, str) else list(value or []))]
+        return [name for name in dict.fromkeys(names) if name in columns_of(self.use_case, self.table_name)]
+
+    def _add(self, counted: Counted, expectation: Expectation, raw: dict[str, Any], schema: pa.Schema) -> None:
+        if _raised(raw["exception_info"]):
+            kwargs = expectation.model_dump(mode="json")["kwargs"]
+            types = {field.name: str(field.type) for field in schema if field.name in str(kwargs)}
+            raise ConfigError(
+                [f"{self.use_case.name}: {expectation.expectation} with {kwargs} cannot be computed; column types: {types}"],
+                "Check its arguments in `validation.expectations`",
+            )
+        result = raw["result"]
+        if result.get("unexpected_count") is None:
+            return
+        counted.unexpected = (counted.unexpected or 0) + int(result["unexpected_count"])
+        if result.get("element_count") is None:  # values of a set, not rows
+            return
+        counted.rows_judged += int(result["element_count"]) - int(result.get("missing_count") or 0)
+        rows = tuple(int(entry[ROW]) for entry in result.get("partial_unexpected_index_list") or [])
+        counted.unexpected_rows = (*counted.unexpected_rows, *rows)[:SHOWN_IDS]
+
+
 @contextmanager
-def _batch(flat: pa.Table) -> Iterator[Any]:
-    """The columns as a batch of Great Expectations in memory: nothing written, nothing printed, nothing sent."""
+def _frame(table: pa.Table, first_row: int | None) -> Iterator[Any]:
+    """A table as a batch of Great Expectations in memory: nothing written, nothing printed, nothing sent."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -68,28 +191,70 @@ def _batch(flat: pa.Table) -> Iterator[Any]:
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
         asset = context.data_sources.add_pandas("records").add_dataframe_asset("flat")
-        yield asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": flat.to_pandas()})
+        frame = table.to_pandas()
+        if first_row is not None:
+            frame[ROW] = np.arange(first_row, first_row + table.num_rows)
+        yield asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": frame})
     finally:
         logger.setLevel(level)
 
 
-def _result(use_case: NamedUseCase, expectation: Expectation, raw: dict[str, Any], flat: pa.Table) -> dict[str, Any]:
-    """Only what may be shown of a result of Great Expectations, whose messages and lists hold values."""
-    name, kwargs = expectation.expectation, expectation.model_dump(mode="json")["kwargs"]
-    if _raised(raw["exception_info"]):
-        types = {field.name: str(field.type) for field in flat.schema if field.name in str(kwargs)}
-        raise ConfigError(
-            [f"{use_case.name}: {name} with {kwargs} cannot be computed; column types: {types}"], "Check its arguments in `validation.expectations`"
-        )
-    found = raw["result"]
-    ids = [row.get("record_id") for row in found.get("partial_unexpected_index_list") or []]
+def _numbered(table: pa.Table) -> pa.Table:
+    """The hashes of texts in place of them: two columns of 64 bits and whether there is a value. Numbers stay."""
+    columns: dict[str, Any] = {}
+    for name in table.column_names:
+        column = table[name].combine_chunks()
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            hashes = key_hashes(column)
+            columns |= {f"{name}.high": hashes.high, f"{name}.low": hashes.low, f"{name}.valid": column.is_valid()}
+        else:
+            columns[name] = column
+    return pa.table(columns)
+
+
+def _as_codes(parts: Sequence[pa.Table]) -> pa.Table:
+    """One number for each different text, null for none."""
+    table = pa.concat_tables(parts)
+    columns: dict[str, Any] = {}
+    for name in dict.fromkeys(name.rsplit(".", 1)[0] for name in table.column_names):
+        if name in table.column_names:
+            columns[name] = table[name]
+            continue
+        high, low = table[f"{name}.high"].to_numpy(), table[f"{name}.low"].to_numpy()
+        valid = table[f"{name}.valid"].to_numpy()
+        order = np.lexsort((low, high))
+        new = np.ones(len(order), bool)
+        new[1:] = (high[order][1:] != high[order][:-1]) | (low[order][1:] != low[order][:-1])
+        codes = np.empty(len(order), np.int64)
+        codes[order] = np.cumsum(new)
+        columns[name] = pa.array(codes, pa.int64(), mask=~valid)
+    return pa.table(columns)
+
+
+def _record_ids(table: Rows, rows: Sequence[int]) -> dict[int, str | None]:
+    """Row number -> record_id, in one pass that ends with the last of them."""
+    found: dict[int, str | None] = {}
+    start = 0
+    wanted = np.array(rows, dtype=np.int64)
+    for batch in table.batches(["record_id"]) if rows else ():
+        inside = wanted[(wanted >= start) & (wanted < start + batch.num_rows)]
+        found.update({int(row): batch["record_id"][int(row - start)].as_py() for row in inside})
+        start += batch.num_rows
+        if start > wanted[-1]:
+            break
+    return found
+
+
+def _result(expectation: Expectation, counted: Counted, ids: dict[int, str | None]) -> dict[str, Any]:
+    """Only what may be shown: counts and record ids."""
+    percent = 100.0 * (counted.unexpected or 0) / counted.rows_judged if counted.rows_judged else None
     return {
-        "expectation": name,
-        "kwargs": kwargs,
-        "passed": bool(raw["success"]),
-        "unexpected_count": found.get("unexpected_count"),
-        "unexpected_percent": found.get("unexpected_percent"),
-        "record_ids": [i for i in ids if isinstance(i, str)][:SHOWN_IDS],
+        "expectation": expectation.expectation,
+        "kwargs": expectation.model_dump(mode="json")["kwargs"],
+        "passed": counted.passed,
+        "unexpected_count": counted.unexpected,
+        "unexpected_percent": percent,
+        "record_ids": [found for row in counted.unexpected_rows if isinstance(found := ids.get(row), str)],
     }
 
 
