@@ -94,7 +94,7 @@ def write_use_case(folder: Path, source: Path, engine: str, workers: int, ner: s
         "task": {"kind": "classification", "instruction": "Name the product. One of: {labels}"},
         "source": {"uri": str(source)},
         "record": {"id": "id", "text": "text", "label": "product", "subject": "customer", "consent": "consent", "features": {"state": "state"}},
-        "governance": {"purpose": "measurement", "accepted_consent": ["yes"]},
+        "governance": {"purpose": "measurement", "accepted_consent": ["yes"], "licence": "proprietary"},
         "privacy": {"ner": ner},
         "base_model": {"uri": "not/used"},
         "release": {"intended_use": "Measurement of the data stages."},
@@ -181,8 +181,9 @@ def run_pandas(source: Path) -> dict[str, Any]:
     from sklearn.model_selection import GroupShuffleSplit
 
     from ft_platform.cleaning.repair import repair
-    from ft_platform.privacy.anonymize import replace_spans
-    from ft_platform.privacy.pseudonyms import Pseudonyms
+    from ft_platform.privacy.batch import replace_spans
+    from ft_platform.privacy.keys import UseCaseKeys
+    from ft_platform.privacy.operators import Operators
     from ft_platform.privacy.scan import Scanner
     from ft_platform.use_case import Cleaning, Privacy
 
@@ -194,8 +195,8 @@ def run_pandas(source: Path) -> dict[str, Any]:
     cleaning, privacy = Cleaning(), Privacy(ner="none")
     rows["text"] = rows["text"].apply(lambda text: repair(text, cleaning)[0])
     rows = rows[rows["text"].str.len().between(cleaning.min_characters, cleaning.max_characters)].drop_duplicates("text")
-    scanner, pseudonyms = Scanner(privacy), Pseudonyms(b"0" * 32, "complaints")
-    rows["text"] = rows["text"].apply(lambda text: replace_spans(text, scanner.find([text])[0], privacy, pseudonyms))
+    scanner, operators = Scanner(privacy), Operators(privacy, UseCaseKeys(b"0" * 32, "complaints"))
+    rows["text"] = rows["text"].apply(lambda text: replace_spans(text, scanner.find([text])[0], operators, "").text)
     train, test = next(GroupShuffleSplit(1, test_size=0.2, random_state=17).split(rows, groups=rows["customer"]))
     rows.iloc[train].to_parquet(source.parent / "train.parquet")
     rows.iloc[test].to_parquet(source.parent / "test.parquet")

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ft_platform import __version__
-from ft_platform.commands import check, demo, init, new, results, run, schema, trace, ui
+from ft_platform.commands import check, demo, diff, init, keys, new, privacy, reports, results, retention, run, schema, trace, ui, vault
 from ft_platform.commands import list as list_command
 from ft_platform.errors import ConfigError, FtError
 
@@ -23,8 +24,14 @@ COMMANDS = {
     "run": run,
     "results": results,
     "trace": trace,
+    "diff": diff,
+    "privacy": privacy,
+    "keys": keys,
+    "vault": vault,
+    "retention": retention,
     "schema": schema,
     "ui": ui,
+    "reports": reports,
 }
 """Command -> module with HELP, EXAMPLES, add_arguments(parser) and run(arguments) -> exit code."""
 
@@ -39,8 +46,16 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(1)
 
 
+class Layout(argparse.HelpFormatter):
+    """Every command beside its help: argparse forgets how far commands are indented, and puts the help of the longest one below it."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        self._action_max_length = max(self._action_max_length, 2 * self._indent_increment + max(map(len, COMMANDS)))
+
+
 def build_parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="ft", description=DESCRIPTION, epilog="ft <command> --help has examples.")
+    parser = Parser(prog="ft", description=DESCRIPTION, epilog="ft <command> --help has examples.", formatter_class=Layout)
     parser.add_argument("--version", action="version", version=f"ft-platform {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="<command>", parser_class=Parser)
     for name, module in COMMANDS.items():
@@ -52,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command. Returns 0, or 1 after one clear line on standard error."""
+    """Runs one command. Returns 0, or 1 after one clear line on standard error; where a signal stopped it, 128 and its number."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
     if not words:
@@ -74,7 +89,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return _failed(arguments, _lines(error))
     except KeyboardInterrupt:
         print("ft: stopped", file=sys.stderr)
-        return 1
+        return 128 + signal.SIGINT
     except BrokenPipeError:  # `ft list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

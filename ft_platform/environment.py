@@ -5,14 +5,16 @@ environment variable, which wins.
 """
 
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from ft_platform.errors import ConfigError, KeyMissing
+from ft_platform.errors import ConfigError
 
 STORAGE_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ALLOW_HTTP")
 
@@ -34,10 +36,40 @@ class Environment(BaseModel):
     home: Path = Field(description="Folder of this installation. Variable FT_HOME, default `.ft`.")
     lake_root: str = Field(default="", description="Root of the lake: folder or `s3://bucket/prefix`. Variable FT_LAKE_ROOT, default `<home>/lake`.")
     key_file: Path | None = Field(default=None, description="File with the pseudonym key. Variable FT_KEY_FILE, default `<home>/vault/pseudonym.key`.")
+    key_provider: str = Field(
+        default="",
+        description="Where the pseudonym key is kept: `file`, `environment`, `aws_kms:<key id>` (`key_file` holds it encrypted), "
+        "`aws_secrets_manager:<secret id>`. Variable FT_KEY_PROVIDER, default `environment` if FT_PSEUDONYM_KEY is set, else `file`.",
+    )
+    vault_key_provider: str = Field(
+        default="file",
+        description="Where the key that reads the vault is kept, as `key_provider` (`environment`: FT_VAULT_KEY). Needed by `ft vault` only. "
+        "Variable FT_VAULT_KEY_PROVIDER.",
+    )
+    vault_key_file: Path | None = Field(
+        default=None, description="File with the key that reads the vault. Variable FT_VAULT_KEY_FILE, default `<home>/vault/vault.key`."
+    )
+    vault_public_key_file: Path | None = Field(
+        default=None,
+        description="File with the public key that the vault is written with; it reads nothing. Variable FT_VAULT_PUBLIC_KEY_FILE, "
+        "default `<home>/vault/vault.pub`.",
+    )
     tracking_uri: str = Field(default="", description="MLflow tracking URI, or `none`. Variable FT_TRACKING_URI, default sqlite in `<home>`.")
     cache: Path | None = Field(default=None, description="Cache of converted base models. Variable FT_CACHE, default `<home>/cache`.")
+    reports_url: str = Field(
+        default="http://127.0.0.1:3001",
+        description="Address under which browsers reach the report server (`ft ui`, `ft reports`). Variable FT_REPORTS_URL.",
+    )
     defs: Path = Field(default=Path(__file__).parent / "defs", description="Folder of the use cases. Variable FT_DEFS.")
     profiles: dict[str, ComputeProfile] = Field(default_factory=lambda: {"local": ComputeProfile()}, description="Compute profiles by name.")
+
+    @field_validator("reports_url")
+    @classmethod
+    def is_web_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or re.search(r"[\s?#]", value):
+            raise ValueError(f"must be an address like http://127.0.0.1:3001 or https://ml.example.org/reports, got {value!r}")
+        return value
 
     @property
     def lake_uri(self) -> str:
@@ -46,6 +78,18 @@ class Environment(BaseModel):
     @property
     def key_path(self) -> Path:
         return self.key_file or self.home / "vault" / "pseudonym.key"
+
+    @property
+    def pseudonym_key_provider(self) -> str:
+        return self.key_provider or ("environment" if os.environ.get("FT_PSEUDONYM_KEY") else "file")
+
+    @property
+    def vault_key_path(self) -> Path:
+        return self.vault_key_file or self.home / "vault" / "vault.key"
+
+    @property
+    def vault_public_key_path(self) -> Path:
+        return self.vault_public_key_file or self.home / "vault" / "vault.pub"
 
     @property
     def cache_path(self) -> Path:
@@ -74,8 +118,11 @@ class Environment(BaseModel):
             "FT_HOME": str(self.home),
             "FT_LAKE_ROOT": self.lake_uri,
             "FT_KEY_FILE": str(self.key_path),
+            "FT_KEY_PROVIDER": self.key_provider,
+            "FT_VAULT_PUBLIC_KEY_FILE": str(self.vault_public_key_path),
             "FT_TRACKING_URI": self.mlflow_uri,
             "FT_CACHE": str(self.cache_path),
+            "FT_REPORTS_URL": self.reports_url,
             "FT_DEFS": str(self.defs),
         }
 
@@ -96,8 +143,13 @@ def load_environment() -> Environment:
         "FT_HOME": "home",
         "FT_LAKE_ROOT": "lake_root",
         "FT_KEY_FILE": "key_file",
+        "FT_KEY_PROVIDER": "key_provider",
+        "FT_VAULT_KEY_PROVIDER": "vault_key_provider",
+        "FT_VAULT_KEY_FILE": "vault_key_file",
+        "FT_VAULT_PUBLIC_KEY_FILE": "vault_public_key_file",
         "FT_TRACKING_URI": "tracking_uri",
         "FT_CACHE": "cache",
+        "FT_REPORTS_URL": "reports_url",
         "FT_DEFS": "defs",
     }
     values |= {field: os.environ[name] for name, field in variables.items() if os.environ.get(name)}
@@ -108,26 +160,10 @@ def load_environment() -> Environment:
         raise ConfigError([f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]) from error
 
 
-def read_pseudonym_key(environment: Environment) -> bytes:
-    """The secret that pseudonyms are made with, from the variable FT_PSEUDONYM_KEY (hex) or the key file.
-
-    Raises:
-        KeyMissing: there is none, or it is shorter than 32 bytes. There is no fallback.
-    """
-    text = os.environ.get("FT_PSEUDONYM_KEY") or (environment.key_path.read_text() if environment.key_path.exists() else "")
-    try:
-        key = bytes.fromhex(text.strip())
-    except ValueError:
-        raise KeyMissing("the pseudonym key is not hexadecimal", "Set FT_PSEUDONYM_KEY or FT_KEY_FILE to the key of this installation") from None
-    if len(key) < 32:
-        raise KeyMissing(f"no pseudonym key of at least 32 bytes in FT_PSEUDONYM_KEY or {environment.key_path}", "Create one once with: ft init")
-    return key
-
-
 def create_pseudonym_key(environment: Environment) -> bool:
-    """Creates the key file, readable by its owner only, if there is no key yet. Returns whether it did."""
+    """Creates the key file, readable by its owner only, if keys are kept in a file and there is none yet. Returns whether it did."""
     path = environment.key_path
-    if os.environ.get("FT_PSEUDONYM_KEY") or path.exists():
+    if environment.pseudonym_key_provider != "file" or path.exists():
         return False
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:

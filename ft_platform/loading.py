@@ -14,6 +14,7 @@ from ft_platform.components.fine_tuning import FineTuningUseCase
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError
 from ft_platform.lake import Lake
+from ft_platform.stages import STAGES
 from ft_platform.use_case_file import FILE_NAME, find_use_cases, load_use_case, use_case_folder
 
 
@@ -31,7 +32,7 @@ def load_definitions(environment: Environment, only: str | None = None, override
     loaded = []
     for folder in folders:
         try:
-            loaded.append(load_component(folder, overrides).build_defs())
+            loaded.append(with_places(load_component(folder, overrides).build_defs(), environment))
         except (FtError, dg.DagsterError) as error:
             if only:
                 raise
@@ -39,6 +40,21 @@ def load_definitions(environment: Environment, only: str | None = None, override
     sensor = dg.AutomationConditionSensorDefinition("automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING)
     shared = dg.Definitions(resources=_resources(environment), executor=dg.in_process_executor, sensors=[sensor] if loaded else [])
     return dg.Definitions.merge(shared, *loaded)
+
+
+def with_places(definitions: dg.Definitions, environment: Environment) -> dg.Definitions:
+    """The same definitions; each stage also says where its versions lie. Dagster shows that in the overview of an asset."""
+    root = environment.lake_uri if "://" in environment.lake_uri else str(Path(environment.lake_uri).absolute())
+
+    def placed(spec: dg.AssetSpec) -> dg.AssetSpec:
+        use_case, name = spec.key.path[0], spec.key.path[-1]
+        if name not in STAGES:
+            return spec
+        stage = STAGES[name]
+        folder = [name] if stage.kind in ("checkpoint", "report") else ["tables", name]
+        return spec.merge_attributes(metadata={"dagster/uri": "/".join([root.rstrip("/"), stage.zone, use_case, *folder])})
+
+    return definitions.map_asset_specs(func=placed)
 
 
 def load_component(folder: Path, overrides: dict[str, Any] | None = None) -> FineTuningUseCase:

@@ -2,12 +2,12 @@
 
 Column glossary: `record_id` is assigned once at `raw_records` and never changes; `source_key` is the source's own id;
 `messages` holds the conversation (`system`/`user`/`assistant`); `label` the class; `feature_<name>` a feature for fairness
-and slices, which never enters a prompt.
+and slices, which never enters a prompt; `withdrawn`, `lawful_basis`, `jurisdiction` and `licence` are there where they are mapped.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ft_platform.newest_rows import newest_rows
+from ft_platform.rows import Rows, TableRows
 from ft_platform.use_case import NamedUseCase
 
 MESSAGES = pa.list_(pa.struct([pa.field("role", pa.string()), pa.field("content", pa.string())]))
@@ -57,6 +59,7 @@ def raw_schema(use_case: NamedUseCase) -> pa.Schema:
             pa.field("consent", pa.string()),
             pa.field("purpose", pa.string()),
             pa.field("expires", pa.string()),
+            *[pa.field(name, pa.string()) for name in use_case.settings.record.permission_columns()],
             *[pa.field(name, pa.string()) for name in feature_columns(use_case)],
         ]
     )
@@ -131,16 +134,8 @@ def contents_sha256(contents: Iterable[str | None]) -> str:
 
 
 def newest_by_key(records: pa.Table) -> np.ndarray:
-    """Row numbers of the newest row of each source key; rows without a key are all newest. Ascending.
-
-    Newest: ingested last; among rows ingested together, the later in the file, then in the table. Columns needed:
-    `source_key`, `ingested_at`, `source_position`.
-    """
-    indexed = records.select(["source_key", "ingested_at", "source_position"]).append_column("row", pa.array(np.arange(records.num_rows)))
-    without_key = indexed.filter(indexed["source_key"].is_null())["row"]
-    keyed = indexed.filter(indexed["source_key"].is_valid()).sort_by([("ingested_at", "ascending"), ("source_position", "ascending"), ("row", "ascending")])
-    newest = keyed.group_by("source_key", use_threads=False).aggregate([("row", "last")])["row_last"]
-    return np.sort(np.concatenate([without_key.to_numpy(), newest.to_numpy()]))
+    """Row numbers of the newest row of each source key (`newest_rows.newest_rows`), of a table in memory. Ascending."""
+    return np.flatnonzero(newest_rows(TableRows(records)))
 
 
 def removed_table(record_ids: Iterable[str], reasons: Iterable[str], duplicate_of: Iterable[str | None] | None = None) -> pa.Table:
@@ -186,10 +181,12 @@ class StageStream:
     Attributes:
         parts: pairs of rows that go on, in the stage's schema, and rows that do not, in schema `REMOVED`; either may be None.
         counts: numbers for the manifest and the UI (never a record's text); complete once `parts` is used up.
+        beside: further tables that the stage writes, by name; complete once `parts` is used up.
     """
 
     parts: Iterator[tuple[pa.RecordBatch | None, pa.RecordBatch | None]]
     counts: dict[str, Any] = field(default_factory=dict)
+    beside: Mapping[str, Rows] = field(default_factory=dict)
 
     def collect(self, schema: pa.Schema) -> StageResult:
         """Everything in memory: for small tables and tests."""

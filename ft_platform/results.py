@@ -2,75 +2,101 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ft_platform.environment import Environment
 from ft_platform.errors import DataError
 from ft_platform.lake import Lake
 from ft_platform.use_case import NamedUseCase
 
+if TYPE_CHECKING:
+    from ft_platform.runs import RunOutcome
+
 REPORT = "report.html"
-SAMPLE = "sample://"
+EVALUATION = "evaluation_report"
+PAGES = ("fairness_report", "model_card")
+"""Stages whose artifacts are about an evaluation report."""
 
 
-def last_run_file(environment: Environment, name: str) -> Path:
-    """Where a run leaves its outcome for `ft results`."""
-    return environment.home / "runs" / f"{name}.json"
+def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "RunOutcome | None" = None) -> dict[str, Any]:
+    """Results of one run: by default of the newest on this installation's Dagster instance, whoever started it.
 
+    `{"use_case", "run_id", "systems": {system: {metric: {"value", "low", "high"}}}, "test_rows", "funnel", "trained", "reused",
+    "seconds", "report", "unfinished_run"}`, and `planted` where the records are a sample. The scores are those of the evaluation
+    report that the run made or used again, or that its fairness report or model card is about; another run has no systems.
+    `unfinished_run` is the id of a newer run that has not ended, or None.
 
-def last_run(environment: Environment, name: str) -> dict[str, Any] | None:
-    """The outcome of the last run on this installation, or None if there was none."""
-    path = last_run_file(environment, name)
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-
-
-def collect_results(environment: Environment, use_case: NamedUseCase) -> dict[str, Any]:
-    """Results of the last run.
-
-    `{"use_case", "systems": {system: {metric: {"value", "low", "high"}}}, "test_rows", "funnel", "trained", "reused",
-    "seconds", "report"}`, and `planted` where the source is a sample. A run that did not evaluate has no systems.
+    Args:
+        outcome: of the run to show.
 
     Raises:
-        DataError: the use case was never run here, or its last run failed.
+        DataError: the use case was never run here, or its last run failed or was stopped.
     """
     name = use_case.name
-    run = last_run(environment, name)
-    if run is None:
-        raise DataError(f"{name} was never run on this installation", f"Run: ft run {name}")
-    if not run["success"]:
-        raise DataError(f"the last run of {name} failed", f"Run it again: ft run {name}")
+    unfinished = None
+    if outcome is None:
+        from ft_platform.runs import last_runs
+
+        last = last_runs(environment, [name])[name]
+        outcome, unfinished = last.outcome, last.unfinished
+    run = _ended_well(outcome, unfinished, name)
     from ft_platform.reporting.funnel import funnel
 
     lake = Lake(environment.lake_uri, environment.storage_options())
     found = {
         "use_case": name,
+        "run_id": run.run_id,
         "systems": {},
         "test_rows": None,
         "funnel": funnel(lake, name),
-        "trained": run["trained"],
-        "reused": run["reused"],
-        "seconds": run["seconds"],
+        "trained": run.trained,
+        "reused": run.reused,
+        "seconds": run.seconds,
         "report": None,
+        "unfinished_run": unfinished,
     }
-    if "evaluation_report" in run["seconds"]:
-        found |= _evaluated(lake, name, run.get("evaluation_report"))
-    if use_case.settings.source.uri.startswith(SAMPLE) and _is_from_sample(lake, name, environment):
+    if report_id := _report_of(lake, name, run.artifacts):
+        found |= _evaluated(lake, name, report_id)
+    if sample := _sample_read(lake, name, environment):
         from ft_platform.samples.truth import score_planted
 
-        found["planted"] = score_planted(lake, use_case, environment)
+        found["planted"] = score_planted(lake, use_case, environment, sample)
     return found
 
 
-def _is_from_sample(lake: Lake, name: str, environment: Environment) -> bool:
-    """Whether the newest records were read from generated files: a run with `--set source.uri=...` read others."""
+def _ended_well(outcome: "RunOutcome | None", unfinished: str | None, name: str) -> "RunOutcome":
+    if outcome is None:
+        if unfinished:
+            raise DataError(f"the first run of {name}, {unfinished}, has not ended", "Look at it in the UI: ft ui")
+        raise DataError(f"{name} was never run on this installation", f"Run: ft run {name}")
+    if outcome.stopped and not outcome.success:
+        raise DataError(f"the last run of {name} was stopped", f"Run it again: ft run {name}")
+    if not outcome.success:
+        raise DataError(f"the last run of {name} failed", f"Run it again: ft run {name}")
+    return outcome
+
+
+def _sample_read(lake: Lake, name: str, environment: Environment) -> Path | None:
+    """The generated file that the newest records were read from, whatever source the use case's file names now."""
     raw = next(lake.manifests(name, "raw_records"), None)
-    folder = str((environment.home / "samples").absolute())
-    return bool(raw and any(uri.startswith(folder) for uri in raw.info.get("files", {})))
+    samples = (environment.home / "samples").absolute()
+    return next((Path(uri) for uri in (raw.info.get("files", {}) if raw else {}) if samples in Path(uri).parents), None)
 
 
-def _evaluated(lake: Lake, name: str, report_id: str | None) -> dict[str, Any]:
-    """Scores of the report that the run made or used again; of the newest one where the run did not note it."""
-    report = lake.artifact(name, "evaluation_report", report_id) if report_id else next(iter(lake.artifacts(name, "evaluation_report")), None)
+def _report_of(lake: Lake, name: str, artifacts: dict[str, str]) -> str | None:
+    """Id of the evaluation report that a run made, used again, or wrote a page about."""
+    if EVALUATION in artifacts:
+        return artifacts[EVALUATION]
+    for stage in PAGES:
+        page = lake.artifact(name, stage, artifacts[stage], verify=False) if stage in artifacts else None
+        parents = lake.manifest(page).parents if page else []
+        if report := next((parent.id for parent in parents if parent.name == EVALUATION), None):
+            return report
+    return None
+
+
+def _evaluated(lake: Lake, name: str, report_id: str) -> dict[str, Any]:
+    report = lake.artifact(name, EVALUATION, report_id)
     if report is None:
         raise DataError(f"the evaluation report of the last run of {name} is not in the lake any more", f"Run: ft run {name}")
     metrics = json.loads(lake.read_file(report, "metrics.json"))

@@ -96,6 +96,10 @@ class Spool:
         back[order] = np.arange(len(order))
         return pa.Table.from_batches(parts, schema=schema).take(pa.array(back)) if parts else schema.empty_table()
 
+    def delete(self) -> None:
+        """Gives the disk back; batches that are still held stay readable."""
+        self._path.unlink()
+
     def _opened(self) -> pa.RecordBatchFileReader:
         if self._reader is None:
             if self._writer is not None:

@@ -33,6 +33,7 @@ STARTS: dict[Kind, dict[str, Any]] = {
         "record.features": {"state": "State", "tags": "Tags"},
         "governance.purpose": "complaint routing",
         "governance.accepted_consent": ["Consent provided"],
+        "governance.licence": "proprietary",
         "splits.rare_labels": "drop",
         "fairness.sensitive_features": ["tags"],
         "release.intended_use": "Say what the model may be used for.",
@@ -51,6 +52,7 @@ STARTS: dict[Kind, dict[str, Any]] = {
         "record.features": {"region": "region"},
         "governance.purpose": "support answers",
         "governance.accepted_consent": ["yes"],
+        "governance.licence": "proprietary",
         "cleaning.min_characters": 10,
         "fairness.sensitive_features": ["region"],
         "release.intended_use": "Say what the model may be used for.",
@@ -78,7 +80,8 @@ def scaffold_yaml(name: str, kind: Kind = "classification") -> str:
 
 
 def _section(field: UseCaseField) -> list[str]:
-    return ["", *_comment(field.description, 2), f"  {field.path}:"]
+    indent = 2 + 2 * field.path.count(".")
+    return [*([""] if indent == 2 else []), *_comment(field.description, indent), f"{' ' * indent}{field.name}:"]
 
 
 def _value(field: UseCaseField, start: dict[str, Any]) -> list[str]:

@@ -16,6 +16,7 @@ Problem = tuple[Place, str]
 ROUNDS = 5
 LONGEST_GOT = 60
 MISSING = object()
+TOO_LONG = ("too_long", "string_too_long")
 
 
 def schema_problems(attributes: dict[str, Any], from_environment: dict[Place, list[str]]) -> tuple[UseCase | None, list[Problem]]:
@@ -55,7 +56,8 @@ def _sentences(error: ValidationError, values: dict[str, Any], from_environment:
         else:
             text = _sentence(kind, place, detail, values, from_environment)
         key = (place, kind if kind in ("value_error", "missing") else "one for each place")
-        sentences.setdefault(key, (place, text, kind not in ("value_error", "missing")))
+        if key not in sentences or kind in TOO_LONG:  # of the options of a union, the one that has the right type says more
+            sentences[key] = (place, text, kind not in ("value_error", "missing"))
     return list(sentences.values())
 
 
@@ -101,6 +103,8 @@ def _expected(kind: str, known: UseCaseField | None, detail: Any) -> str:
     if kind in ("string_too_short", "string_too_long"):
         bound = context.get("min_length", context.get("max_length"))
         return f"{'at least' if 'min_length' in context else 'at most'} {bound} characters long"
+    if kind == "too_long":
+        return f"at most {context['max_length']} entries long"
     if kind == "string_type" and not known:
         return "text"
     if known:

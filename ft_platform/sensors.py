@@ -1,13 +1,18 @@
-"""source sensor: notices new or changed files of a source and reports them as a new version of the external asset `source`."""
+"""source sensor: notices new or changed content of a source and reports it as a new version of the external asset `source`."""
 
 import hashlib
 import json
+import os
+import re
 
 import dagster as dg
 
 from ft_platform.environment import Environment
-from ft_platform.errors import FtError
+from ft_platform.errors import FtError, TransientError
+from ft_platform.settings.source import Source
 from ft_platform.use_case import NamedUseCase
+
+S3_URI = re.compile(r"^s3a?://([^/]+)/?([^*?\[]*)")
 
 
 def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
@@ -20,19 +25,68 @@ def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
         asset_selection=dg.AssetSelection.assets(key),
         minimum_interval_seconds=use_case.settings.retraining.poll_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
-        description=f"Looks for new or changed files of {use_case.name} by content hash. On by default where retraining.mode is on_data_change.",
+        description=f"Looks for new or changed content in the source of {use_case.name}, by hash. On by default where retraining.mode is on_data_change.",
     )
     def sensor(context: dg.SensorEvaluationContext, environment: dg.ResourceParam[Environment]) -> dg.SensorResult | dg.SkipReason:
         from ft_platform.sources.ingest import fingerprint
+        from ft_platform.sources.source_file import being_written
 
+        source = use_case.settings.source
+        seen = _cursor(context.cursor)
         try:
-            files = fingerprint(use_case.settings.source, environment)
+            listing = bucket_listing(source)
+            if listing and listing == seen.get("listing"):
+                return dg.SkipReason("no object of the bucket was written, replaced or deleted")
+            files = fingerprint(source, environment)
         except FtError as error:
             return dg.SkipReason(str(error))
         version = hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()[:32]
-        if context.cursor == version:
-            return dg.SkipReason(f"{len(files)} file(s), content unchanged")
+        cursor = json.dumps({"content": version, "listing": listing})
+        if seen.get("content") == version:
+            context.update_cursor(cursor)
+            return dg.SkipReason(f"{len(files)} file(s) or table(s), content unchanged")
+        if unfinished := being_written(files):
+            return dg.SkipReason(f"{len(unfinished)} file(s) changed within the last seconds: looks again once they are written completely")
         event = dg.AssetMaterialization(key, metadata={"files": len(files)}, tags={"dagster/data_version": version})
-        return dg.SensorResult(asset_events=[event], cursor=version)
+        return dg.SensorResult(asset_events=[event], cursor=cursor)
 
     return sensor
+
+
+def bucket_listing(source: Source) -> str | None:
+    """A hash of names, sizes and ETags of the objects that an S3 source may mean: one request per thousand, nothing is downloaded.
+
+    None where the source is not in S3, is a Delta table, or dagster-aws is not installed: then content alone decides.
+
+    Raises:
+        SourceError: the bucket is not on the list of allowed sources.
+        TransientError: the bucket does not answer, or may not be listed.
+    """
+    from ft_platform.sources.allowed import require_allowed
+
+    place = S3_URI.match(source.uri)
+    if not place or source.format == "delta":
+        return None
+    require_allowed(source.uri)
+    try:
+        import boto3
+        from botocore.exceptions import BotoCoreError, ClientError
+        from dagster_aws.s3.sensor import get_objects
+    except ImportError:
+        return None
+    try:
+        client = boto3.client("s3", endpoint_url=os.environ.get("AWS_ENDPOINT_URL"), region_name=os.environ.get("AWS_REGION"))
+        objects = get_objects(place[1], place[2], client=client)
+    except (BotoCoreError, ClientError) as error:
+        raise TransientError(
+            f"the bucket of source.uri {source.uri} cannot be listed ({type(error).__name__})", "Check network, endpoint and credentials"
+        ) from None
+    listed = sorted((one.get("Key", ""), one.get("Size", 0), one.get("ETag", "")) for one in objects)
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:32]
+
+
+def _cursor(cursor: str | None) -> dict[str, str]:
+    try:
+        return json.loads(cursor or "{}")
+    except ValueError:
+        return {}

@@ -33,7 +33,7 @@ class Stage:
     checks: tuple[str, ...] = ()
     role: str = "data_engineering"
     version: int = 1
-    kind: Literal["table", "checkpoint", "report"] = "table"
+    kind: Literal["table", "quarantine", "checkpoint", "report"] = "table"
 
     def settings_hash(self, use_case: NamedUseCase) -> str:
         """Changes when a section this stage reads, or its code version, changes."""
@@ -46,9 +46,18 @@ STAGES: dict[str, Stage] = {
     for s in [
         Stage("raw_records", ("source", "record"), (), "restricted", ("rows_are_accounted_for",)),
         Stage("permitted_records", ("governance",), ("raw_records",), "restricted", ("only_permitted_records",), role="compliance"),
-        Stage("cleaned_records", ("cleaning",), ("permitted_records",), "restricted", ("meets_expectations",)),
-        Stage("anonymized_records", ("privacy",), ("cleaned_records",), "shared", ("no_residual_pii",), role="compliance"),
-        Stage("splits", ("splits", "task"), ("anonymized_records",), "shared", ("no_leakage", "meets_expectations")),
+        Stage("cleaned_records", ("cleaning",), ("permitted_records",), "restricted", ("meets_expectations",), version=2),
+        Stage("quarantined_records", ("validation",), ("cleaned_records",), "restricted", kind="quarantine"),
+        Stage(
+            "anonymized_records",
+            ("privacy",),
+            ("cleaned_records",),
+            "shared",
+            ("no_residual_pii", "is_k_anonymous", "recall_above_floor"),
+            role="compliance",
+            version=2,
+        ),
+        Stage("splits", ("splits", "task"), ("anonymized_records",), "shared", ("no_leakage", "label_shares_hold", "meets_expectations")),
         Stage("base_evaluation", ("base_model", "task", "evaluation"), ("splits",), "shared", role="data_science", kind="report"),
         Stage("adapter_checkpoint", ("base_model", "task", "training"), ("splits",), "shared", role="data_science", kind="checkpoint"),
         Stage("evaluation_report", ("evaluation", "task"), ("splits", "base_evaluation", "adapter_checkpoint"), "shared", role="data_science", kind="report"),
@@ -57,6 +66,10 @@ STAGES: dict[str, Stage] = {
     ]
 }
 """All stages by name."""
+
+DATA_DOCS = "data_docs"
+PAGES = (DATA_DOCS, "profile")
+"""Reports about one version of a table, written beside the stages: counts and names of settings only, so they lie in the shared zone."""
 
 CHECK_READS: dict[str, tuple[str, ...]] = {"meets_expectations": ("validation",)}
 """Sections that a check reads beyond those of its stage: changing them makes its verdict stale, not the table."""

@@ -17,6 +17,7 @@ PLAIN_SECONDS = 5.0
 """Seconds between two lines of a stage where the output is no terminal (a log file, a pipeline)."""
 
 HIDDEN = ("learning_rate", "seconds_left")
+UNITS = {"tokens_per_second": "tokens/s", "memory_gib": "GiB", "gpu_utilization_percent": "% GPU", "gpu_power_watts": "W"}
 SYSTEMS = {
     "majority": "majority class",
     "tfidf_logreg": "TF-IDF + log. regr.",
@@ -210,6 +211,24 @@ def print_checkpoint_trace(found: dict[str, Any]) -> None:
         console.print(f"  {file['uri']}  {file['records']:,} records  {file['hash'] or ''}")
 
 
+def print_subject_trace(found: dict[str, Any]) -> None:
+    """`lake.subjects.merged` for people."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{found['records']:,} records of this person")
+    for one in found["versions"]:
+        removed = ", ".join(f"removed: {reason} {count:,}" for reason, count in one["removed"].items())
+        console.print(f"{one['use_case']:<24} {one['version']:<26} {one['rows']:>7,} rows  {'tainted  ' if one['tainted'] else ''}{removed}".rstrip())
+    for one in found["splits"]:
+        console.print(f"{one['use_case']:<24} {one['version']:<26} " + ", ".join(f"{one[side]:,} {side}" for side in ("train", "validation", "test")))
+    for one in found["checkpoints"]:
+        rows = "an unknown number of" if one["rows"] is None else f"{one['rows']:,}"
+        console.print(f"{one['use_case']:<24} trained {one['checkpoint']} on {rows} rows{', tainted' if one['tainted'] else ''} ({one['written_at']})")
+    if not found["checkpoints"]:
+        console.print("no checkpoint was trained on them")
+    if found["not_searched"]:
+        console.print(f"not searched, because their records name no person: {', '.join(found['not_searched'])}")
+
+
 def _told(value: Any) -> str:
     """A value of a trace for people: lists and counts in words, hashes by their first digits (`--json` has them whole)."""
     if isinstance(value, dict):
@@ -235,7 +254,7 @@ def _interval(figure: dict[str, float] | None) -> str:
 
 def _figure(name: str, value: float | int | str) -> str:
     shown = f"{value:.3g}" if isinstance(value, float) and abs(value) < 100 else f"{value:,.0f}" if isinstance(value, (int, float)) else value
-    unit = {"tokens_per_second": "tokens/s", "memory_gib": "GiB"}.get(name)
+    unit = UNITS.get(name)
     return f"{shown} {unit}" if unit else f"{name.replace('_', ' ')} {shown}"
 
 

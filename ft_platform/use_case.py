@@ -130,11 +130,15 @@ class UseCase(Section):
             raise ValueError("`record.answer` or `record.messages` is needed for `task.kind: generation`")
         if self.governance.without_consent_column == "refuse" and not self.record.consent:
             raise ValueError("`record.consent` is needed, or set `governance.without_consent_column: licence`")
+        if problems := self.governance.problems_with(self.record):
+            raise ValueError("; ".join(problems))
         unknown = sorted(set(self.fairness.sensitive_features) - set(self.record.features))
         if unknown:
             raise ValueError(f"`fairness.sensitive_features` names {unknown}, not among `record.features` {sorted(self.record.features)}")
-        if self.splits.validation_fraction + self.splits.test_fraction >= 0.9:
-            raise ValueError("`splits.validation_fraction` + `splits.test_fraction` must leave at least 0.1 for training")
+        if problems := self.privacy.problems_with(self.record):
+            raise ValueError("; ".join(problems))
+        if problems := self.splits.problems_with(self.record, self.privacy):
+            raise ValueError("; ".join(problems))
         return self
 
 

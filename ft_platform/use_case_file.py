@@ -281,10 +281,13 @@ def _check_installation(reading: _Reading, settings: UseCase, environment: Envir
         reading.add_attribute(("compute", "profile"), text)
     named: list[tuple[Place, str]] = [(("privacy", "entities", position), name) for position, name in enumerate(settings.privacy.entities)]
     named += [(("privacy", "operators", name), name) for name in settings.privacy.operators]
-    if named:
+    if named or settings.privacy.custom:
         from ft_platform.privacy.entities import entity_names
 
-        entities = entity_names()
+        for name in settings.privacy.custom:
+            if name in entity_names():
+                reading.add_attribute(("privacy", "custom", name), f"privacy.custom: {name} is an entity of the platform already, give yours another name")
+        entities = [*entity_names(), *settings.privacy.custom]
         for place, name in named:
             if name not in entities:
                 hint = did_you_mean(name, entities) or f"; there are {', '.join(entities)}"

@@ -22,7 +22,7 @@ PATTERNS = {
 """What the regular expressions of the schema mean. One that is not here is shown as it is."""
 
 NAMES = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "`true` or `false`", "array": "a list", "object": "a mapping"}
-BOUND_KEYS = {"exclusiveMinimum", "minimum", "exclusiveMaximum", "maximum", "minLength", "maxLength"}
+BOUND_KEYS = {"exclusiveMinimum", "minimum", "exclusiveMaximum", "maximum", "minLength", "maxLength", "maxItems", "maxProperties"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,11 @@ def fields() -> dict[str, UseCaseField]:
 
 
 def file_schema() -> dict[str, Any]:
-    """JSON Schema of a use-case file: `type` and `attributes`."""
+    """JSON Schema of a use-case file: `type` and `attributes`.
+
+    Dagster's own component files may also hold `requirements`, `post_processing` and `template_vars_module`. Nothing here reads
+    them (a use case is loaded without Dagster's file loader), so they are errors rather than ignored.
+    """
     attributes = UseCase.model_json_schema()
     definitions = attributes.pop("$defs")
     return {
@@ -85,8 +89,6 @@ def file_schema() -> dict[str, Any]:
                 "anyOf": [{"const": COMPONENT_TYPE}, {"type": "string", "pattern": r"^\.[a-z_]\w*\.[A-Za-z_]\w*$"}],
             },
             "attributes": attributes,
-            "requirements": {"type": "object", "description": "Dagster's own: environment variables that the file needs."},
-            "post_processing": {"type": "object", "description": "Dagster's own: changes to the attributes of the assets."},
         },
         "$defs": definitions,
     }
@@ -155,6 +157,8 @@ def bounds_of(field: dict[str, Any]) -> str:
     shortest, longest = bounds.get("minLength", 0), bounds.get("maxLength")
     if longest:
         found.append(f"{_number(shortest)} to {_number(longest)} characters" if shortest > 1 else f"at most {_number(longest)} characters")
+    if most := bounds.get("maxItems", bounds.get("maxProperties")):
+        found.append(f"at most {_number(most)} entries")
     return ", ".join(found)
 
 

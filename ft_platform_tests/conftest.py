@@ -48,7 +48,7 @@ def minimal_attributes(source_uri: str) -> dict:
         "task": {"kind": "classification", "instruction": "Name the product of the complaint. One of: {labels}."},
         "source": {"uri": source_uri},
         "record": {"id": "id", "text": "text", "label": "label", "consent": "consent", "features": {"region": "region"}},
-        "governance": {"purpose": "complaint routing", "accepted_consent": ["yes"]},
+        "governance": {"purpose": "complaint routing", "accepted_consent": ["yes"], "licence": "proprietary"},
         "cleaning": {"min_characters": 5},
         "privacy": {"ner": "none"},
         "splits": {"min_rows_per_label": 3},

@@ -69,6 +69,23 @@ class StandInBackend:
         return {"artifact": made.to_dict()}
 
 
+def run_here(context: Any, environment: Environment, profile: Any, use_case: NamedUseCase, program: str, extras: dict[str, Any]) -> dict[str, Any]:
+    """Does what the programs do, without a process of their own."""
+    from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
+    from ft_platform.training.trainer import checkpoint_for
+
+    lake = Lake(environment.lake_uri, environment.storage_options())
+    handles = {name: from_dict(extras[name]) for name in ("splits", "checkpoint", "base_evaluation") if name in extras}
+    where = (lake, environment, use_case, handles["splits"])
+    if program == "train":
+        made = checkpoint_for(*where, context.log).checkpoint
+    elif extras["which"] == "base":
+        made = publish_base_evaluation(*where, context.log)
+    else:
+        made = publish_evaluation_report(*where, handles["checkpoint"], handles["base_evaluation"], context.log)
+    return {"artifact": made.to_dict()}
+
+
 class Graph:
     """One use case on an ephemeral instance, driven by automation ticks as the daemon does it."""
 

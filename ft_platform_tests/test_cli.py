@@ -33,7 +33,8 @@ def add_use_case(root: Path, name: str, text: str = "") -> None:
 
 
 def outcome(**fields) -> SimpleNamespace:
-    return SimpleNamespace(**{"success": True, "trained": True, "reused": [], "seconds": {}, "failed_stage": None, "error": None, "next_step": None, **fields})
+    ended = {"success": True, "trained": True, "reused": [], "seconds": {}, "failed_stage": None, "error": None, "next_step": None, "stopped": False}
+    return SimpleNamespace(**{**ended, "stopped_by": None, **fields})
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, result: SimpleNamespace) -> list[tuple]:
@@ -182,6 +183,26 @@ def test_a_failed_run_ends_with_code_1_and_one_line(capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out)["failed_stage"] == "splits"
 
 
+@pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)])
+def test_a_stopped_run_says_so_and_ends_with_the_code_that_shells_give_its_signal(capsys, monkeypatch, number, code):
+    ended = outcome(success=False, stopped=True, stopped_by=number, failed_stage="splits", error="stopped", next_step="Go on with: ft run letters")
+    stand_in(monkeypatch, ended)
+    assert cli.main(["run", "letters"]) == code
+    assert capsys.readouterr().err == "ft run: splits was stopped. Go on with: ft run letters\n"
+    assert cli.main(["run", "letters", "--json"]) == code
+    found = json.loads(capsys.readouterr().out)
+    assert (found["stopped"], found["failed_stage"]) == (True, "splits")
+
+
+def test_ctrl_c_outside_a_run_ends_with_the_code_that_shells_give_it(capsys, monkeypatch):
+    def interrupted(_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(list_command, "run", interrupted)
+    assert cli.main(["list"]) == 130
+    assert capsys.readouterr().err == "ft: stopped\n"
+
+
 def test_an_expected_error_is_one_line_without_traceback(capsys, monkeypatch):
     def fail(_arguments):
         raise DataError("no record is left", "Look at governance")
@@ -206,13 +227,6 @@ def test_an_unexpected_error_shows_its_place_but_not_its_text(capsys, monkeypatc
 def test_results_of_a_use_case_that_never_ran_name_the_next_step(capsys):
     assert cli.main(["results", "letters"]) == 1
     assert capsys.readouterr().err == "ft results: letters was never run on this installation. Run: ft run letters\n"
-
-
-def test_results_of_a_failed_run_are_not_those_of_an_older_one(capsys, installation):
-    (installation / "home/runs").mkdir(parents=True)
-    (installation / "home/runs/letters.json").write_text(json.dumps({"success": False, "trained": False, "seconds": {}, "reused": []}))
-    assert cli.main(["results", "letters", "--json"]) == 1
-    assert "the last run of letters failed" in capsys.readouterr().err
 
 
 def test_trace_of_an_unknown_record_is_one_line(capsys):

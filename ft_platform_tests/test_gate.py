@@ -12,7 +12,7 @@ import pytest
 from ft_platform.errors import VersionRefused
 from ft_platform.execution import run_use_case
 from ft_platform.lake import Lake
-from ft_platform.lake.gate import problems_with, require_usable
+from ft_platform.lake.gate import NOT_TAINTED, problems_with, require_usable
 from ft_platform.stages import STAGES
 from ft_platform.use_case_file import load_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
@@ -75,7 +75,28 @@ def change_settings(lake: Lake) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), "settings_hash": "of other settings"}))
 
 
-FAULTS = [delete_manifest, fail_a_check, delete_a_verdict, judge_other_content, write_a_newer_parent, change_settings]
+def withdraw_a_row(lake: Lake) -> None:
+    """What a sweep leaves once a person has withdrawn."""
+    lake.add_verdict(lake.latest("complaints", "permitted_records"), NOT_TAINTED, False, "s", {"rows": 1, "reasons": {"consent_withdrawn": 1}})
+
+
+def let_the_last_day_pass(lake: Lake) -> None:
+    """As if the version had been written while one of its rows had a few days left."""
+    file = Path(lake._manifest_path(lake.latest("complaints", "permitted_records")))
+    manifest = json.loads(file.read_text())
+    file.write_text(json.dumps({**manifest, "counts": {**manifest["counts"], "permitted_until": "2026-01-31"}}))
+
+
+FAULTS = [
+    delete_manifest,
+    fail_a_check,
+    delete_a_verdict,
+    judge_other_content,
+    write_a_newer_parent,
+    change_settings,
+    withdraw_a_row,
+    let_the_last_day_pass,
+]
 
 
 def by_button(graph: Graph) -> str:
@@ -124,7 +145,7 @@ def test_training_is_refused_from_the_ui_and_the_cli(graph, backend, fault, star
     assert backend.started == []
 
 
-@pytest.mark.parametrize("fault", [fail_a_check, write_a_newer_parent], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("fault", [fail_a_check, write_a_newer_parent, withdraw_a_row], ids=lambda f: f.__name__)
 def test_a_program_started_by_hand_is_refused(graph, fault):
     fault(Lake(graph.environment.lake_uri))
     assert "refused" in by_hand(graph)
@@ -202,4 +223,19 @@ def test_everything_after_training_refuses_as_well(graph, use_case, backend, sta
     result = graph.run(stage)
     assert not result.success
     assert "refused" in str(result.get_step_failure_events()[0].step_failure_data.user_failure_data.description)
+    assert backend.started == before
+
+
+@pytest.mark.parametrize("stage", ["evaluation_report", "model_card"])
+def test_a_tainted_checkpoint_is_refused_by_what_comes_after_it(graph, use_case, backend, stage):
+    assert graph.run("adapter_checkpoint").success
+    for name in ["base_evaluation", *STAND_INS]:
+        publish_stand_in(graph, use_case, name)
+    before = list(backend.started)
+    lake = Lake(graph.environment.lake_uri)
+    checkpoint = lake.artifacts("complaints", "adapter_checkpoint")[0]
+    lake.add_verdict(checkpoint, NOT_TAINTED, False, "s", {"rows": 2, "reasons": {"expired": 2}})
+    result = graph.run(stage)
+    assert not result.success
+    assert "2 of its rows may not be used any more (expired 2" in str(result.get_step_failure_events()[0].step_failure_data.user_failure_data.description)
     assert backend.started == before

@@ -1,15 +1,20 @@
-"""What `ft results` says: figures of the report that the last run made, never of an older one."""
+"""What `ft results` and `ft list` say: the figures of the newest run, whoever started it, and of the report that this run made."""
 
 import json
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import pyarrow as pa
 import pytest
 
+from ft_platform import cli
 from ft_platform.environment import Environment
 from ft_platform.errors import DataError
-from ft_platform.lake import Lake
-from ft_platform.results import collect_results, last_run, last_run_file
+from ft_platform.instance import existing_instance, prepare_home
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.results import collect_results
+from ft_platform.runs import last_runs
 from ft_platform.scaffold import scaffold_yaml
 from ft_platform.use_case import NamedUseCase
 from ft_platform.use_case_file import load_use_case
@@ -18,7 +23,9 @@ SCHEMA = pa.schema([("record_id", pa.string())])
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Environment:
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    monkeypatch.delenv("DAGSTER_HOME")
     return Environment(home=tmp_path / "home", defs=tmp_path / "defs")
 
 
@@ -30,19 +37,48 @@ def use_case(environment: Environment) -> NamedUseCase:
     return load_use_case(folder, {"source.uri": "letters.csv"})
 
 
-def note_run(environment: Environment, **changes) -> None:
-    path = last_run_file(environment, "letters")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"success": True, "trained": True, "reused": [], "seconds": {"evaluation_report": 2.0, "total": 3.0}, "run_id": "r", **changes}))
+def note_run(environment: Environment, stages: dict[str, Any], name: str = "letters", job: str = "", fails: str = "", interrupted: bool = False) -> str:
+    """A real run on the installation's instance. Returns its id.
+
+    Args:
+        stages: stage -> metadata of its materialization.
+        job: name of a job; without it the assets are materialized as the button and the automation do it.
+        fails: stage that raises.
+    """
+
+    def asset(stage: str, metadata: dict[str, Any]) -> dg.AssetsDefinition:
+        @dg.asset(key=[name, stage])
+        def made() -> dg.MaterializeResult:
+            if stage == fails:
+                raise KeyboardInterrupt if interrupted else ValueError("no")
+            return dg.MaterializeResult(metadata=metadata)
+
+        return made
+
+    prepare_home(environment)
+    assets = [asset(stage, metadata) for stage, metadata in stages.items()]
+    keys = [dg.AssetKey([name, stage]) for stage in stages]
+    definitions = dg.Definitions(assets=assets, jobs=[dg.define_asset_job(job, selection=dg.AssetSelection.assets(*keys))] if job else [])
+    chosen = definitions.resolve_job_def(job) if job else definitions.resolve_implicit_global_asset_job_def()
+    with existing_instance(environment) as instance:
+        return chosen.execute_in_process(instance=instance, asset_selection=None if job else keys, raise_on_error=False).run_id
 
 
-def publish_report(lake: Lake, name: str, value: float) -> None:
-    metrics = {"systems": {"fine_tuned": {"macro_f1": {"value": value, "low": 0.1, "high": 0.9}}}, "test_rows": 12}
-    with lake.scratch("letters", "evaluation_report") as folder:
+def publish(lake: Lake, stage: str, name: str, files: dict[str, str], parents: tuple[ArtifactVersion, ...] = ()) -> ArtifactVersion:
+    with lake.scratch("letters", stage) as folder:
         folder.mkdir()
-        (folder / "metrics.json").write_text(json.dumps(metrics))
-        (folder / "report.html").write_text("x")
-        lake.publish("letters", "evaluation_report", name, folder, parents=[], settings_hash="s", input_hash="i")
+        for file, text in files.items():
+            (folder / file).write_text(text)
+        return lake.publish("letters", stage, name, folder, parents=parents, settings_hash="s", input_hash="i")
+
+
+def publish_report(lake: Lake, name: str, value: float) -> ArtifactVersion:
+    metrics = {"systems": {"fine_tuned": {"macro_f1": {"value": value, "low": 0.1, "high": 0.9}}}, "test_rows": 12}
+    return publish(lake, "evaluation_report", name, {"metrics.json": json.dumps(metrics), "report.html": "x"})
+
+
+def score(found: dict[str, Any]) -> float:
+    return found["systems"]["fine_tuned"]["macro_f1"]["value"]
 
 
 @pytest.fixture
@@ -56,58 +92,176 @@ def lake(environment: Environment) -> Lake:
 
 def test_results_have_the_promised_form(environment, use_case, lake):
     publish_report(lake, "one", 0.5)
-    note_run(environment)
+    note_run(environment, {"adapter_checkpoint": {"version": "c", "trained": True}, "evaluation_report": {"version": "one", "reused": True}}, job="letters")
     found = collect_results(environment, use_case)
     assert found["use_case"] == "letters" and found["trained"] is True and found["test_rows"] == 12
     assert found["systems"]["fine_tuned"]["macro_f1"] == {"value": 0.5, "low": 0.1, "high": 0.9}
     assert found["funnel"] == [{"stage": "raw_records", "rows_in": 5, "kept": 5, "removed": {}}]
-    assert found["seconds"]["total"] == 3.0
+    assert found["reused"] == ["evaluation_report"]
+    assert set(found["seconds"]) == {"adapter_checkpoint", "evaluation_report", "total"} and found["seconds"]["total"] > 0
     assert Path(found["report"]).read_text() == "x"
-    assert "planted" not in found
+    assert "planted" not in found and found["unfinished_run"] is None
+    json.dumps(found)
+
+
+def test_a_run_started_with_the_button_or_by_automation_is_the_last_run_too(environment, use_case, lake):
+    publish_report(lake, "one", 0.5)
+    publish_report(lake, "two", 0.7)
+    note_run(environment, {"adapter_checkpoint": {"version": "c", "trained": True}, "evaluation_report": {"version": "one"}}, job="letters")
+    note_run(environment, {"evaluation_report": {"version": "two"}})
+    found = collect_results(environment, use_case)
+    assert (score(found), found["trained"]) == (0.7, False)
+    note_run(environment, {"evaluation_report": {"version": "two"}}, fails="evaluation_report")
+    with pytest.raises(DataError, match="the last run of letters failed"):
+        collect_results(environment, use_case)
+
+
+def test_runs_of_other_use_cases_are_not_looked_at(environment, use_case, lake):
+    publish_report(lake, "one", 0.5)
+    run_id = note_run(environment, {"evaluation_report": {"version": "one"}})
+    note_run(environment, {"evaluation_report": {"version": "x"}}, name="letters_of_others", fails="evaluation_report")
+    note_run(environment, {"evaluation_report": {"version": "x"}}, name="others", job="others")
+    assert score(collect_results(environment, use_case)) == 0.5
+    found = last_runs(environment, ["letters", "letters_of_others", "others", "nobody"])
+    assert found["letters"].outcome.run_id == run_id
+    assert [(name, run.outcome and run.outcome.success) for name, run in found.items()] == [
+        ("letters", True),
+        ("letters_of_others", False),
+        ("others", True),
+        ("nobody", None),
+    ]
+
+
+def test_in_a_run_over_two_use_cases_each_has_its_own_end(environment, use_case, lake):
+    def asset(name: str) -> dg.AssetsDefinition:
+        @dg.asset(key=[name, "raw_records"])
+        def made() -> dg.MaterializeResult:
+            if name == "claims":
+                raise ValueError("no")
+            return dg.MaterializeResult(metadata={"reused": True})
+
+        return made
+
+    prepare_home(environment)
+    names = ["claims", "letters"]
+    job = dg.Definitions(assets=[asset(name) for name in names]).resolve_implicit_global_asset_job_def()
+    with existing_instance(environment) as instance:
+        job.execute_in_process(instance=instance, asset_selection=[dg.AssetKey([name, "raw_records"]) for name in names], raise_on_error=False)
+    found = last_runs(environment, names)
+    assert (found["letters"].outcome.success, found["letters"].outcome.reused, set(found["letters"].outcome.seconds)) == (
+        True,
+        ["raw_records"],
+        {"raw_records", "total"},
+    )
+    assert (found["claims"].outcome.success, found["claims"].outcome.failed_stage) == (False, "raw_records")
+
+
+def test_a_stage_that_was_to_be_made_and_was_not_is_no_success(environment, use_case, lake):
+    @dg.asset(key=["claims", "raw_records"])
+    def raw() -> None:
+        raise ValueError("no")
+
+    @dg.asset(key=["letters", "splits"], deps=[raw])
+    def splits() -> None:
+        pass
+
+    prepare_home(environment)
+    job = dg.Definitions(assets=[raw, splits]).resolve_implicit_global_asset_job_def()
+    with existing_instance(environment) as instance:
+        job.execute_in_process(instance=instance, asset_selection=[raw.key, splits.key], raise_on_error=False)
+    ended = last_runs(environment, ["letters"])["letters"].outcome
+    assert (ended.success, ended.error, ended.next_step) == (False, "the run ended without saying why", "Look at it in the UI: ft ui")
+
+
+def test_a_run_that_has_not_ended_is_named_and_the_one_before_it_shown(environment, use_case, lake, capsys, monkeypatch):
+    publish_report(lake, "one", 0.5)
+    note_run(environment, {"evaluation_report": {"version": "one"}})
+    with existing_instance(environment) as instance:
+        running = instance.create_run_for_job(
+            dg.Definitions(assets=[dg.AssetSpec(["letters", "raw_records"])], jobs=[dg.JobDefinition(name="letters", graph_def=empty_graph)]).resolve_job_def(
+                "letters"
+            ),
+            status=dg.DagsterRunStatus.STARTED,
+        )
+    found = collect_results(environment, use_case)
+    assert (score(found), found["unfinished_run"]) == (0.5, running.run_id)
+    assert last_runs(environment, ["letters"])["letters"].state == "running"
+
+
+@dg.graph(name="letters")
+def empty_graph() -> None:
+    pass
 
 
 def test_the_report_that_the_run_noted_is_shown_though_a_newer_one_exists(environment, use_case, lake):
     publish_report(lake, "one", 0.5)
     publish_report(lake, "two", 0.7)
-    note_run(environment, evaluation_report="one")
-    assert collect_results(environment, use_case)["systems"]["fine_tuned"]["macro_f1"]["value"] == 0.5
+    note_run(environment, {"evaluation_report": {"version": "one"}})
+    assert score(collect_results(environment, use_case)) == 0.5
 
 
-def test_planted_things_are_scored_only_if_the_records_came_from_the_sample(environment, lake):
-    folder = environment.defs / "letters"
-    folder.mkdir(parents=True)
-    (folder / "defs.yaml").write_text(scaffold_yaml("letters", "classification"))
-    note_run(environment, seconds={"raw_records": 1.0})
-    assert "planted" not in collect_results(environment, load_use_case(folder))
+def test_a_run_of_the_pages_behind_a_report_shows_the_scores_of_that_report(environment, use_case, lake):
+    """Automation makes each stage in a run of its own: the last one is the model card."""
+    report = publish_report(lake, "one", 0.5)
+    publish_report(lake, "two", 0.7)
+    card = publish(lake, "model_card", "card", {"model_card.html": "x"}, (report,))
+    note_run(environment, {"model_card": {"version": card.artifact_id}})
+    found = collect_results(environment, use_case)
+    assert score(found) == 0.5 and found["report"].endswith("one/report.html")
+
+
+def test_planted_things_are_scored_by_the_sample_that_was_read_whatever_the_file_says(environment, use_case, lake, monkeypatch):
+    """`ft run --set source.uri=sample://...` reads another sample than the file names."""
+    from ft_platform.samples import truth
+
+    asked = []
+    monkeypatch.setattr(truth, "score_planted", lambda *arguments: asked.append(arguments) or {"consent": {"planted": 1, "caught": 1, "missed": 0}})
+    note_run(environment, {"raw_records": {}})
+    assert "planted" not in collect_results(environment, use_case), "letters.csv is no sample"
+    sample = environment.home / "samples" / "complaints-360-7-abc.csv"
+    sample.parent.mkdir(parents=True)
     batches = pa.table({"record_id": ["a"]}, schema=SCHEMA).to_batches()
-    sampled = {str(environment.home / "samples" / "complaints-1.csv"): "hash"}
-    lake.write_table("letters", "raw_records", batches, SCHEMA, zone="restricted", info={"files": sampled})
-    assert "planted" in collect_results(environment, load_use_case(folder))
+    lake.write_table("letters", "raw_records", batches, SCHEMA, zone="restricted", info={"files": {str(sample): "hash"}})
+    assert collect_results(environment, use_case)["planted"] == {"consent": {"planted": 1, "caught": 1, "missed": 0}}
+    assert [arguments[-1] for arguments in asked] == [sample]
 
 
 def test_a_run_without_evaluation_shows_no_scores_of_an_older_run(environment, use_case, lake):
     publish_report(lake, "one", 0.5)
-    note_run(environment, seconds={"raw_records": 1.0, "total": 1.0})
+    note_run(environment, {"evaluation_report": {"version": "one"}})
+    note_run(environment, {"raw_records": {}})
     found = collect_results(environment, use_case)
     assert (found["systems"], found["test_rows"], found["report"]) == ({}, None, None)
 
 
 def test_a_report_that_is_gone_is_an_error(environment, use_case, lake):
-    note_run(environment, evaluation_report="gone")
+    note_run(environment, {"evaluation_report": {"version": "gone"}})
     with pytest.raises(DataError, match="not in the lake any more"):
         collect_results(environment, use_case)
 
 
-def test_no_run_and_a_failed_run_are_errors(environment, use_case, lake):
-    assert last_run(environment, "letters") is None
+def test_no_run_a_failed_and_a_stopped_run_are_errors(environment, use_case, lake):
     with pytest.raises(DataError, match="never run"):
         collect_results(environment, use_case)
-    note_run(environment, success=False)
+    assert not environment.dagster_home.exists(), "looking creates nothing"
+    note_run(environment, {"raw_records": {}}, fails="raw_records")
     with pytest.raises(DataError, match="the last run of letters failed"):
+        collect_results(environment, use_case)
+    note_run(environment, {"raw_records": {}}, fails="raw_records", interrupted=True)
+    with pytest.raises(DataError, match=r"the last run of letters was stopped\. Run it again: ft run letters"):
         collect_results(environment, use_case)
 
 
-def test_the_run_writes_its_outcome_where_results_look_for_it(environment):
-    from ft_platform import execution
+def test_list_and_results_on_the_command_line_read_the_same_runs(environment, use_case, lake, capsys, monkeypatch):
+    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
 
-    assert execution.last_run_file(environment, "letters") == last_run_file(environment, "letters")
+    def states() -> dict[str, str]:
+        assert cli.main(["list", "--json"]) == 0
+        return {row["use_case"]: row["last_run"] for row in json.loads(capsys.readouterr().out)}
+
+    assert states() == {"letters": "never run"}
+    for expected, changes in {"succeeded": {}, "failed": {"fails": "raw_records"}, "stopped": {"fails": "raw_records", "interrupted": True}}.items():
+        note_run(environment, {"raw_records": {}}, **changes)
+        assert states() == {"letters": expected}
+    assert cli.main(["results", "letters"]) == 1
+    assert "was stopped" in capsys.readouterr().err

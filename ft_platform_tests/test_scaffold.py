@@ -1,5 +1,9 @@
 """The file that `ft new` writes: complete, loads as it is, and says the truth about every field."""
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +12,8 @@ import yaml
 from ft_platform.errors import ConfigError
 from ft_platform.scaffold import check_name, scaffold_yaml
 from ft_platform.use_case_file import load_use_case
-from ft_platform.use_case_schema import fields
+from ft_platform.use_case_schema import COMPONENT_TYPE, fields
+from ft_platform_tests.conftest import REPOSITORY
 
 
 def write(folder: Path, kind) -> Path:
@@ -57,3 +62,16 @@ def test_the_file_opens_with_its_purpose_and_the_command_that_uses_it():
 def test_a_name_that_cannot_be_an_asset_group_is_refused(name):
     with pytest.raises(ConfigError, match="lower case letters"):
         check_name(name)
+
+
+def test_dg_scaffold_defs_writes_the_file_that_ft_new_writes_and_it_loads(tmp_path):
+    """In a copy of the project: `dg` writes below the module that its pyproject.toml names."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(REPOSITORY / "ft_platform", tmp_path / "ft_platform", ignore=ignored)
+    shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
+    command = [Path(sys.executable).parent / "dg", "scaffold", "defs", COMPONENT_TYPE, "contract_questions"]
+    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = tmp_path / "ft_platform" / "defs" / "contract_questions"
+    assert (folder / "defs.yaml").read_text(encoding="utf-8") == scaffold_yaml("contract_questions", "classification")
+    assert load_use_case(folder).settings.task.kind == "classification"

@@ -2,16 +2,19 @@
 
 import hashlib
 import importlib.util
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from ft_platform.environment import Environment
-from ft_platform.governance.permission import permit
-from ft_platform.sources.ingest import Ingest, read_new_records
+from ft_platform.records import raw_schema
+from ft_platform.sources.ingest import read_new_records
 from ft_platform.use_case import NamedUseCase
 from ft_platform.use_case_file import find_use_cases, load_use_case
+from ft_platform_tests.governance.tables import result_of
 
 DEFS = Path(__file__).parent.parent / "ft_platform" / "defs"
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
@@ -22,9 +25,15 @@ def load(name: str, environment: Environment, **overrides: str) -> NamedUseCase:
     return load_use_case(DEFS / name, overrides, environment)
 
 
-def permitted(case: NamedUseCase, environment: Environment) -> tuple[Ingest, int]:
-    found = read_new_records(case, environment, {}, set(), NOW)
-    return found, permit(case, found.records, date(2026, 1, 15), found.counts["columns_absent"]).kept.num_rows
+def read(case: NamedUseCase, environment: Environment) -> tuple[pa.Table, dict[str, Any]]:
+    found = read_new_records(case, environment, {}, None, NOW)
+    return pa.Table.from_batches(found.batches, raw_schema(case)), found.counts
+
+
+def permitted(case: NamedUseCase, environment: Environment) -> tuple[pa.Table, int, list[str]]:
+    """All records, how many of them may be used, and the columns that the source lacks."""
+    records, counts = read(case, environment)
+    return records, result_of(case, records, counts["columns_absent"]).kept.num_rows, counts["columns_absent"]
 
 
 def test_the_shipped_use_cases_are_these() -> None:
@@ -33,8 +42,8 @@ def test_the_shipped_use_cases_are_these() -> None:
 
 @pytest.mark.parametrize(("name", "rows"), [("complaint_routing", 1400), ("support_assistant", 700)])
 def test_a_shipped_use_case_reads_its_sample(environment: Environment, name: str, rows: int) -> None:
-    found, kept = permitted(load(name, environment), environment)
-    assert found.records.num_rows == rows and found.counts["columns_absent"] == []
+    records, kept, absent = permitted(load(name, environment), environment)
+    assert records.num_rows == rows and absent == []
     assert 0.7 * rows < kept < 0.85 * rows
 
 
@@ -46,7 +55,7 @@ def test_a_shipped_use_case_opens_with_its_purpose_and_command(name: str) -> Non
 
 def test_the_sample_has_only_labels_of_the_mapping_and_all_with_enough_rows(environment: Environment) -> None:
     case = load("complaint_routing", environment)
-    labels = read_new_records(case, environment, {}, set(), NOW).records["label"].value_counts().to_pylist()
+    labels = read(case, environment)[0]["label"].value_counts().to_pylist()
     assert {label["values"] for label in labels} == LABELS - {"personal loan"}
     assert min(label["counts"] for label in labels) > 2 * case.settings.splits.min_rows_per_label
 
@@ -54,17 +63,17 @@ def test_the_sample_has_only_labels_of_the_mapping_and_all_with_enough_rows(envi
 @pytest.mark.real_data
 def test_the_public_complaint_file_drops_in(environment: Environment, shared_data: Path) -> None:
     case = load("complaint_routing", environment, **{"source.uri": str(shared_data / "cfpb_2020" / "complaints_sample.csv")})
-    found, kept = permitted(case, environment)
-    assert (found.records.num_rows, kept) == (6623, 1532)
-    assert set(found.records["label"].to_pylist()) - LABELS == {"Consumer Loan"}
+    records, kept, _ = permitted(case, environment)
+    assert (records.num_rows, kept) == (6623, 1532)
+    assert set(records["label"].to_pylist()) - LABELS == {"Consumer Loan"}
 
 
 @pytest.mark.real_data
 def test_a_published_instruction_set_drops_in(environment: Environment, shared_data: Path) -> None:
     case = load("support_assistant", environment, **{"source.uri": str(shared_data / "llamafactory_demo" / "alpaca_en_demo.json")})
-    found, kept = permitted(case, environment)
-    assert kept == found.records.num_rows == 999
-    assert found.counts["columns_absent"] == ["consent", "customer_id", "region"]
+    records, kept, absent = permitted(case, environment)
+    assert kept == records.num_rows == 999
+    assert absent == ["consent", "customer_id", "region"]
 
 
 def test_the_pinned_hash_is_that_of_the_weights(environment: Environment) -> None:

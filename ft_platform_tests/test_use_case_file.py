@@ -32,6 +32,7 @@ GOOD = """\
       governance:
         purpose: complaint routing
         accepted_consent: [Consent provided]
+        licence: CC0-1.0
       training:
         epochs: 2
         learning_rate: 5e-4
@@ -76,12 +77,12 @@ def test_a_good_file_loads_and_has_the_name_of_its_folder(defs):
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("5e-4", "-1", "training.learning_rate must be greater than 0, got -1 (defs/complaints/defs.yaml:21)"),
-        ("5e-4", "fast", "training.learning_rate must be a number, got 'fast' (defs/complaints/defs.yaml:21)"),
-        ("epochs: 2", "epochs: .nan", "training.epochs must be at most 100, got nan (defs/complaints/defs.yaml:20)"),
-        ("epochs: 2", "epochs: [1, 2]", "training.epochs must be a number, got a list of 2 (defs/complaints/defs.yaml:20)"),
-        ("epochs: 2", "epoch: 2", "training.epoch is not a field of training; did you mean epochs? (defs/complaints/defs.yaml:20)"),
-        ("training:", "epochs: 2\n      training:", "epochs is not a field of a use case; did you mean training.epochs? (defs/complaints/defs.yaml:19)"),
+        ("5e-4", "-1", "training.learning_rate must be greater than 0, got -1 (defs/complaints/defs.yaml:22)"),
+        ("5e-4", "fast", "training.learning_rate must be a number, got 'fast' (defs/complaints/defs.yaml:22)"),
+        ("epochs: 2", "epochs: .nan", "training.epochs must be at most 100, got nan (defs/complaints/defs.yaml:21)"),
+        ("epochs: 2", "epochs: [1, 2]", "training.epochs must be a number, got a list of 2 (defs/complaints/defs.yaml:21)"),
+        ("epochs: 2", "epoch: 2", "training.epoch is not a field of training; did you mean epochs? (defs/complaints/defs.yaml:21)"),
+        ("training:", "epochs: 2\n      training:", "epochs is not a field of a use case; did you mean training.epochs? (defs/complaints/defs.yaml:20)"),
         ("kind: classification", "kind: sorting", "task.kind must be one of `classification`, `generation`, got 'sorting' (defs/complaints/defs.yaml:8)"),
         ("label: Product", "label: 2020", "record.label must be text, got 2020: put it in quotes (defs/complaints/defs.yaml:13)"),
         (
@@ -96,9 +97,9 @@ def test_a_good_file_loads_and_has_the_name_of_its_folder(defs):
             "record.features: the name 'State' must be lower case letters, digits and `_`, a letter first (defs/complaints/defs.yaml:15)",
         ),
         ("team:complaints", "complaints", "owners.accountable must be an e-mail address or `team:<name>`, got 'complaints' (defs/complaints/defs.yaml:6)"),
-        ("intended_use", "intended_for", "release.intended_use is required: What the model is for. (defs/complaints/defs.yaml:24)"),
+        ("intended_use", "intended_for", "release.intended_use is required: What the model is for. (defs/complaints/defs.yaml:25)"),
         ("label: Product", "answer: Product", "`record.label` is needed for `task.kind: classification` (defs/complaints/defs.yaml:3)"),
-        ("epochs: 2", "epochs: 2\n        epochs: 3", "`training.epochs` is there twice, first in line 20; remove one (defs/complaints/defs.yaml:21)"),
+        ("epochs: 2", "epochs: 2\n        epochs: 3", "`training.epochs` is there twice, first in line 21; remove one (defs/complaints/defs.yaml:22)"),
         (
             "type: ft_platform.components.FineTuningUseCase",
             "type: os.system",
@@ -129,7 +130,7 @@ def test_five_mistakes_are_reported_at_once_in_the_order_of_the_file(defs):
         text = text.replace(old, new)
     problems = problems_of(write(defs, text))
     assert [p.split(" ")[0] for p in problems] == ["description", "task.kind", "source.uri", "source.url", "training.epochs", "training.learning_rate"]
-    assert [int(p.rsplit(":", 1)[1].rstrip(")")) for p in problems] == [4, 8, 9, 10, 20, 21]
+    assert [int(p.rsplit(":", 1)[1].rstrip(")")) for p in problems] == [4, 8, 9, 10, 21, 22]
 
 
 def test_how_fields_fit_together_is_checked_although_another_field_is_wrong(defs):
@@ -215,7 +216,7 @@ def test_a_value_from_the_environment_is_never_printed(defs, monkeypatch):
 def test_a_compute_profile_must_be_one_of_the_installation(defs, tmp_path):
     folder = write(defs, changed("training:", "compute: {profile: locl}\n      training:"))
     assert problems_of(folder) == [
-        "compute.profile must be a profile of this environment (local), got 'locl'; did you mean local? (defs/complaints/defs.yaml:19)"
+        "compute.profile must be a profile of this environment (local), got 'locl'; did you mean local? (defs/complaints/defs.yaml:20)"
     ]
     assert load_use_case(folder, environment=Environment(home=tmp_path, profiles={"locl": ComputeProfile()})).settings.compute.profile == "locl"
 
@@ -224,7 +225,7 @@ def test_an_entity_that_no_recognizer_finds_is_a_problem(defs):
     folder = write(defs, changed("training:", "privacy: {entities: [PERSON, EMAL], operators: {IBAM: redact}}\n      training:"))
     problems = problems_of(folder)
     assert len(problems) == 2
-    assert problems[0].startswith("privacy.entities: 'EMAL' is not an entity") and problems[0].endswith("(defs/complaints/defs.yaml:19)")
+    assert problems[0].startswith("privacy.entities: 'EMAL' is not an entity") and problems[0].endswith("(defs/complaints/defs.yaml:20)")
     assert problems[1].startswith("privacy.operators: 'IBAM' is not an entity; did you mean IBAN")
 
 
@@ -245,9 +246,7 @@ def test_overrides_are_read_as_yaml_and_applied(defs):
 
 
 def test_null_as_override_empties_a_field(defs):
-    text = changed(
-        "accepted_consent: [Consent provided]", "accepted_consent: [Consent provided]\n        licence: CC0-1.0\n        without_consent_column: licence"
-    )
+    text = changed("accepted_consent: [Consent provided]", "accepted_consent: [Consent provided]\n        without_consent_column: licence")
     assert load_use_case(write(defs, text), parse_overrides(["record.consent=null"])).settings.record.consent is None
 
 
@@ -279,7 +278,7 @@ def test_validate_all_reports_every_file_and_only_the_broken_ones(defs):
     assert [p.name for p in find_use_cases(defs)] == ["bad_rate", "bad_yaml", "good"]
     problems = validate_all(defs)
     assert len(problems) == 2
-    assert "defs/bad_rate/defs.yaml:21" in problems[0] and "defs/bad_yaml/defs.yaml:1" in problems[1]
+    assert "defs/bad_rate/defs.yaml:22" in problems[0] and "defs/bad_yaml/defs.yaml:1" in problems[1]
 
 
 def test_two_folders_with_one_name_are_a_problem(defs):

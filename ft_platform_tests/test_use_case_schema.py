@@ -1,15 +1,20 @@
 """The published JSON Schema and the shipped use-case files agree."""
 
 import copy
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 import yaml
 
 import ft_platform
+from ft_platform.errors import ConfigError
 from ft_platform.scaffold import scaffold_yaml
-from ft_platform.use_case_file import find_use_cases
+from ft_platform.use_case import UseCase
+from ft_platform.use_case_file import find_use_cases, load_use_case
 from ft_platform.use_case_schema import fields, file_schema
 
 SHIPPED = find_use_cases(Path(ft_platform.__file__).parent / "defs")
@@ -42,9 +47,92 @@ def test_every_field_has_a_description_and_every_number_has_bounds():
             assert field.bounds, path
 
 
+def unbounded(schema: dict[str, Any], definitions: dict[str, Any], path: str) -> Iterator[str]:
+    """Paths of texts, lists and mappings below a schema that may be of any size."""
+    if "$ref" in schema:
+        schema = definitions[schema["$ref"].rsplit("/", 1)[-1]]
+    for option in schema.get("anyOf", []):
+        yield from unbounded(option, definitions, path)
+    kind = schema.get("type")
+    if kind == "string" and not {"enum", "const", "maxLength"} & schema.keys():
+        # A pattern bounds a text where it is anchored and repeats nothing without end.
+        pattern = schema.get("pattern", "*")
+        if re.search(r"[*+]|\{\d+,\}", pattern) or not (pattern.startswith("^") and pattern.endswith("$")):
+            yield path
+    if kind == "array":
+        if "maxItems" not in schema:
+            yield f"{path} (length of the list)"
+        yield from unbounded(schema["items"], definitions, f"{path}[]")
+    if kind == "object" and "properties" in schema:
+        for name, field in schema["properties"].items():
+            yield from unbounded(field, definitions, f"{path}.{name}")
+    elif kind == "object":
+        if "maxProperties" not in schema:
+            yield f"{path} (size of the mapping)"
+        for pattern, values in {"*": schema.get("additionalProperties", {}), **schema.get("patternProperties", {})}.items():
+            if isinstance(values, dict) and "type" in values:
+                yield from unbounded({"type": "string", "pattern": pattern, **schema.get("propertyNames", {})}, definitions, f"{path} (keys)")
+                yield from unbounded(values, definitions, f"{path}.*")
+
+
+@pytest.mark.parametrize("section", list(UseCase.model_fields))
+def test_every_text_list_and_mapping_has_a_largest_size(section):
+    schema = UseCase.model_json_schema()
+    assert list(unbounded(schema["properties"][section], schema["$defs"], section)) == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "found"),
+    [
+        ({"type": "string"}, ["x"]),
+        ({"type": "string", "maxLength": 9}, []),
+        ({"type": "string", "pattern": "^[a-z]{1,9}$"}, []),
+        ({"type": "string", "pattern": "^[a-z]+$"}, ["x"]),
+        ({"type": "string", "pattern": "[a-z]{1,9}"}, ["x"]),
+        ({"enum": ["a"], "type": "string"}, []),
+        ({"type": "array", "items": {"type": "string"}}, ["x (length of the list)", "x[]"]),
+        ({"type": "array", "items": {"type": "integer"}, "maxItems": 3}, []),
+        ({"type": "object", "additionalProperties": True}, ["x (size of the mapping)"]),
+        ({"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": 3}, ["x (keys)", "x.*"]),
+        ({"type": "object", "additionalProperties": {"type": "integer"}, "maxProperties": 3, "propertyNames": {"maxLength": 9}}, []),
+        ({"type": "object", "patternProperties": {"^[a-z]{0,4}$": {"type": "integer"}}, "maxProperties": 3}, []),
+        ({"anyOf": [{"$ref": "#/$defs/Section"}, {"type": "null"}]}, ["x.name"]),
+    ],
+)
+def test_what_has_no_largest_size_is_found(schema, found):
+    assert list(unbounded(schema, {"Section": {"type": "object", "properties": {"name": {"type": "string"}}}}, "x")) == found
+
+
+@pytest.mark.parametrize("part", ["requirements", "post_processing", "template_vars_module"])
+def test_parts_of_dagsters_component_file_that_nothing_reads_are_refused(tmp_path, part):
+    good = yaml.safe_load(scaffold_yaml("x1", "classification"))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**good, part: {"env": ["A"]}}, file_schema())
+    (tmp_path / "x1").mkdir()
+    (tmp_path / "x1" / "defs.yaml").write_text(yaml.safe_dump({**good, part: {"env": ["A"]}}))
+    with pytest.raises(ConfigError, match=f"{part} is not a field of the file; it has type, attributes"):
+        load_use_case(tmp_path / "x1")
+
+
 def test_facts_say_kind_bounds_and_default():
     assert fields()["training.rank"].facts() == ["1 to 512", "default 16"]
     assert fields()["training.learning_rate"].facts() == ["greater than 0, at most 0.1", "default 0.0005"]
-    assert fields()["source.format"].facts() == ["one of `auto`, `csv`, `jsonl`, `json`, `parquet`", "default auto"]
+    assert fields()["training.schedule"].facts() == ["one of `linear`, `cosine`, `constant`", "default linear"]
     assert fields()["record.text"].facts() == ["text or a list of text", "at most 200 characters", "default empty"]
-    assert fields()["base_model.uri"].facts() == ["text", "required"]
+    assert fields()["base_model.uri"].facts() == ["at most 2,000 characters", "required"]
+    assert fields()["fairness.sensitive_features"].facts()[1:] == ["at most 50 entries", "default empty"]
+    assert fields()["compute.profile"].facts()[1:] == ["at most 60 characters", "default local"]
+
+
+def test_a_list_that_is_too_long_says_how_long_it_may_be(tmp_path):
+    values = yaml.safe_load(scaffold_yaml("x1", "classification"))
+    values["attributes"]["training"]["target_modules"] = ["q_proj"] * 1001
+    values["attributes"]["validation"] = {"expectations": [{"table": "splits", "expectation": "expect_x", "kwargs": dict.fromkeys(map(str, range(51)))}]}
+    (tmp_path / "x1").mkdir()
+    (tmp_path / "x1" / "defs.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(ConfigError) as raised:
+        load_use_case(tmp_path / "x1")
+    assert sorted(problem.split(" (")[0] for problem in raised.value.problems) == [
+        "training.target_modules must be at most 1000 entries long, got a list of 1001",
+        "validation.expectations[0].kwargs must be at most 50 entries long, got a mapping",
+    ]

@@ -96,7 +96,7 @@ def usable_splits(lake: Lake, use_case: NamedUseCase, rows: list[dict[str, Any]]
     table = pa.Table.from_pylist(split_rows() if rows is None else rows, schema)
     for stage in STAGES.values():
         if stage.kind != "table":
-            break
+            continue
         version = lake.write_table(
             use_case.name,
             stage.name,

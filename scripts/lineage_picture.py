@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -35,22 +36,26 @@ def picture_of_page(driver: webdriver.Chrome, url: str, expected: str, target: P
     driver.get(url)
     wait_for_text(driver, expected)
     time.sleep(settle_seconds)
-    for button in driver.find_elements(By.TAG_NAME, "button"):
-        if button.text == "Skip":  # the sign-up dialog of a first visit, where `nux` is on
-            button.click()
-            time.sleep(1)
+    # The sign-up dialog of a first visit, where `nux` is on. In one script: the page replaces its buttons while it is looked at.
+    if driver.execute_script("const b = [...document.querySelectorAll('button')].find(b => b.innerText === 'Skip'); b?.click(); return !!b"):
+        time.sleep(1)
     driver.save_screenshot(str(target))
     print(f"{target}: {url}")
 
 
-def press_materialize(driver: webdriver.Chrome, url: str, asset: str) -> None:
-    """Opens the page of an asset and presses its button, as a person does."""
+def press_materialize(driver: webdriver.Chrome, url: str, asset: str, seconds: float = 60) -> None:
+    """Opens the page of an asset and presses its button, as a person does.
+
+    Raises:
+        TimeoutException: the UI did not say within `seconds` that it launched a run.
+    """
     driver.get(url)
-    wait_for_text(driver, asset)
-    button = WebDriverWait(driver, 60).until(lambda d: next((b for b in d.find_elements(By.TAG_NAME, "button") if b.text.startswith("Materialize")), None))
+    wait_for_text(driver, asset, seconds)
+    wait = WebDriverWait(driver, seconds, ignored_exceptions=[StaleElementReferenceException])
+    button = wait.until(lambda d: next((b for b in d.find_elements(By.TAG_NAME, "button") if b.text.startswith("Materialize")), None))
     assert button is not None
     button.click()
-    WebDriverWait(driver, 60).until(lambda d: any(word in d.find_element(By.TAG_NAME, "body").text for word in ("Launched run", "View", "Started", "Run")))
+    wait_for_text(driver, "Launched run", seconds)  # "Runs" and "View" stand on every page
     time.sleep(3)
     print(f"materialization of {asset} was started with the button")
 

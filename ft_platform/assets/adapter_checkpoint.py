@@ -1,10 +1,8 @@
 """adapter_checkpoint: the fine-tuned LoRA adapter. Training runs as a program on a compute back end."""
 
-import json
-
 import dagster as dg
 
-from ft_platform.assets.stage import materialized, pictures_of, stage, with_typed_failures
+from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, tracking, train_rows, with_typed_failures
 from ft_platform.compute import run_program
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
@@ -39,9 +37,11 @@ def build(use_case: NamedUseCase) -> list:
             checkpoint,
             manifest,
             reused=not trained,
+            rows=train_rows(lake, checkpoint),
             pictures=pictures_of(lake, checkpoint),
             trained=trained,
-            tracking=json.dumps(manifest.info.get("tracking")),
+            **tracking(manifest),
+            **report_link(environment, checkpoint, manifest),
             **metrics,
         )
 

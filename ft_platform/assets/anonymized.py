@@ -2,55 +2,102 @@
 
 import dagster as dg
 
-from ft_platform.assets.stage import judged, key, materialized, stage, with_typed_failures
-from ft_platform.environment import Environment, read_pseudonym_key
+from ft_platform.assets.stage import check_result, judged, key, materialized, stage, with_typed_failures
+from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
-from ft_platform.lake.stage_table import write_stage
+from ft_platform.lake.stage_table import input_hash, write_stage
 from ft_platform.records import anonymized_schema
+from ft_platform.stages import check_settings_hash
 from ft_platform.use_case import NamedUseCase
+
+STAGE = "anonymized_records"
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "anonymized_records"))
+    @dg.asset(**stage(use_case, STAGE))
     @with_typed_failures
     def anonymized_records(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], cleaned_records: TableVersion
     ) -> dg.MaterializeResult[TableVersion]:
-        """Records in which personal data is replaced by pseudonyms that are equal for equal originals.
+        """Records in which personal data is replaced, and columns that identify a person together are made coarser.
 
-        The pseudonyms are keyed: without the key nobody can tell whether a given name is behind one. A missing or another
-        key stops the stage.
+        Pseudonyms are equal for equal originals and keyed: without the key nobody can tell whether a given name is behind one.
+        A missing or another key stops the stage.
         """
         from ft_platform.privacy.anonymize import anonymize
-        from ft_platform.privacy.pseudonyms import key_fingerprint, require_same_key
+        from ft_platform.privacy.keys import key_handle, pseudonym_key_place, read_key_ring, require_known_key
+        from ft_platform.privacy.vault import VaultWriter, read_public_key
 
-        secret = read_pseudonym_key(environment)
-        latest = lake.latest(use_case.name, "anonymized_records")
+        place = pseudonym_key_place(environment)
+        ring = read_key_ring(place)
+        latest = lake.latest(use_case.name, STAGE)
         if latest:
-            require_same_key(lake.manifest(latest).info["key_fingerprint"], secret, use_case.name)
+            require_known_key(ring, use_case.name, lake.manifest(latest).info)
+        keys = key_handle(ring, place, use_case.name, use_case.settings.privacy.key_version)
+        depends_on = {"key_version": str(keys.version), "key_fingerprint": keys.fingerprint}
+        vault_key = read_public_key(environment.vault_public_key_path) if use_case.settings.privacy.vault else None
+        vault_id = input_hash(use_case, STAGE, [cleaned_records], **depends_on)
         written = write_stage(
             lake,
             use_case,
-            "anonymized_records",
+            STAGE,
             [cleaned_records],
-            lambda work: anonymize(use_case, lake.read_table(cleaned_records), secret),
+            lambda work: anonymize(
+                use_case,
+                lake.rows(cleaned_records),
+                work,
+                keys,
+                VaultWriter(lake, use_case.name, vault_id, vault_key, work.folder) if vault_key else None,
+                environment.home / "findings" / use_case.name if use_case.settings.privacy.cache_findings else None,
+            ),
             anonymized_schema(use_case),
-            key_fingerprint=key_fingerprint(secret, use_case.name),
+            **depends_on,
         )
-        entities = dg.MetadataValue.json(written.manifest.counts.get("entities", {}))
-        return materialized(written.version, written.manifest, reused=written.reused, entities=entities)
+        counts = written.manifest.counts
+        return materialized(
+            written.version,
+            written.manifest,
+            reused=written.reused,
+            key_version=keys.version,
+            entities=dg.MetadataValue.json(counts["entities"]),
+            k_anonymity=dg.MetadataValue.json(counts.get("k_anonymity", "no quasi-identifiers are named")),
+        )
 
-    @dg.asset_check(
-        asset=key(use_case, "anonymized_records"), blocking=True, description="A second, independent scan finds no direct identifier in the output."
-    )
+    @dg.asset_check(asset=key(use_case, STAGE), blocking=True, description="A second, independent scan finds no direct identifier in the output.")
     @with_typed_failures
     def no_residual_pii(lake: dg.ResourceParam[Lake], anonymized_records: TableVersion) -> dg.AssetCheckResult:
         def judge() -> tuple[bool, dict]:
             from ft_platform.privacy.residual import residual
 
-            numbers = residual(use_case, lake.read_table(anonymized_records))
+            numbers = residual(use_case, lake.rows(anonymized_records))
             return numbers.pop("passed"), numbers
 
         return judged(lake, use_case, anonymized_records, "no_residual_pii", judge)
 
-    return [anonymized_records, no_residual_pii]
+    @dg.asset_check(
+        asset=key(use_case, STAGE), blocking=True, description="Each combination of quasi-identifiers is shared by `privacy.k` persons, counted in the output."
+    )
+    @with_typed_failures
+    def is_k_anonymous(lake: dg.ResourceParam[Lake], anonymized_records: TableVersion) -> dg.AssetCheckResult:
+        def judge() -> tuple[bool, dict]:
+            from ft_platform.privacy.k_anonymity import measure
+
+            numbers = measure(use_case, lake.rows(anonymized_records))
+            return numbers.pop("passed"), numbers
+
+        return judged(lake, use_case, anonymized_records, "is_k_anonymous", judge)
+
+    @dg.asset_check(
+        asset=key(use_case, STAGE), blocking=True, description="The recognizers find at least `privacy.min_recall` of the personal data in annotated texts."
+    )
+    @with_typed_failures
+    def recall_above_floor(lake: dg.ResourceParam[Lake], anonymized_records: TableVersion) -> dg.AssetCheckResult:
+        from ft_platform.privacy.recall_floor import own_gold, recall_on
+        from ft_platform.samples.gold import gold_texts
+
+        # Measured anew each time: the annotated file may have changed.
+        numbers = recall_on(use_case, own_gold(use_case) or gold_texts())
+        settings = check_settings_hash(use_case, STAGE, "recall_above_floor")
+        return check_result(lake.add_verdict(anonymized_records, "recall_above_floor", numbers.pop("passed"), settings, numbers))
+
+    return [anonymized_records, no_residual_pii, is_k_anonymous, recall_above_floor]

@@ -4,7 +4,7 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, with_typed_failures
+from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, tracking, with_typed_failures
 from ft_platform.compute import run_program
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
@@ -27,23 +27,30 @@ def build(use_case: NamedUseCase) -> list:
         reused = report is not None
         if report is None:
             report = run_program(context, environment, use_case, "evaluate", {"which": "base", "splits": splits.to_dict()}).artifact
-        return evaluated(lake, report, reused=reused)
+        return evaluated(lake, environment, report, reused=reused)
 
     return [base_evaluation]
 
 
-def evaluated(lake: Lake, report: ArtifactVersion, *, reused: bool) -> dg.MaterializeResult:
-    """The result of an evaluation asset: every score with its interval, and the report's pictures."""
+def evaluated(lake: Lake, environment: Environment, report: ArtifactVersion, *, reused: bool) -> dg.MaterializeResult:
+    """The result of an evaluation asset: every score with its interval, the fine-tuned model first, and the report's pictures."""
+    from ft_platform.evaluation.scores import FINE_TUNED
+    from ft_platform.reporting.score_table import score_table_markdown
+
     metrics = json.loads(lake.read_file(report, "metrics.json"))
-    scores = {f"score/{system}/{metric}": figure["value"] for system, figures in metrics["systems"].items() for metric, figure in figures.items()}
+    systems = dict(sorted(metrics["systems"].items(), key=lambda item: item[0] != FINE_TUNED))
+    scores = {f"score/{system}/{metric}": round(figure["value"], 4) for system, figures in systems.items() for metric, figure in figures.items()}
     manifest = lake.manifest(report)
     return materialized(
         report,
         manifest,
         reused=reused,
+        rows=metrics["test_rows"],
         pictures=pictures_of(lake, report),
+        score_table=dg.MetadataValue.md(score_table_markdown(metrics)),
+        **report_link(environment, report, manifest),
         test_rows=metrics["test_rows"],
-        scores=dg.MetadataValue.json(metrics["systems"]),
-        **report_link(report, manifest),
+        scores=dg.MetadataValue.json(systems),
+        **tracking(manifest),
         **scores,
     )

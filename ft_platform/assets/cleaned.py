@@ -2,7 +2,9 @@
 
 import dagster as dg
 
-from ft_platform.assets.stage import judged, key, materialized, stage, with_typed_failures
+from ft_platform.assets.expectations import CHECK, DESCRIPTION, expectations_check
+from ft_platform.assets.stage import key, materialized, stage, with_typed_failures
+from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.stage_table import write_stage
 from ft_platform.records import cleaned_schema
@@ -13,38 +15,41 @@ def build(use_case: NamedUseCase) -> list:
     @dg.asset(**stage(use_case, "cleaned_records"))
     @with_typed_failures
     def cleaned_records(lake: dg.ResourceParam[Lake], permitted_records: TableVersion) -> dg.MaterializeResult[TableVersion]:
-        """Records with repaired Unicode, HTML and whitespace, within length bounds, without exact and near duplicates.
+        """Records with repaired Unicode, HTML and whitespace, within the bounds of the YAML, without exact and near duplicates.
 
-        Each changed text keeps its hashes before and after and the kinds of change.
+        Records that do not meet an expectation about single records go to `quarantined_records`. Each changed text keeps its
+        hashes before and after and the kinds of change; `ft diff <use_case> cleaned` shows them.
         """
         from ft_platform.cleaning.clean import clean
+        from ft_platform.cleaning.repair import KINDS
+        from ft_platform.cleaning.token_counts import tokenizer_fingerprint
+        from ft_platform.reporting.cleaning_plots import changes_plot, lengths_plot
         from ft_platform.reporting.plots import funnel_plot
+        from ft_platform.validation.quarantine import expectations_hash, quarantine
 
         written = write_stage(
             lake,
             use_case,
             "cleaned_records",
             [permitted_records],
-            lambda work: clean(use_case, lake.read_table(permitted_records)),
+            lambda work: quarantine(use_case, clean(use_case, lake.rows(permitted_records), work), work),
             cleaned_schema(use_case),
+            expectations=expectations_hash(use_case),
+            **tokenizer_fingerprint(use_case.settings.cleaning),
         )
-        pictures = {"funnel": funnel_plot([written.manifest.counts["funnel"]])}
+        counts = written.manifest.counts
+        pictures = {
+            "funnel": funnel_plot([counts["funnel"]]),
+            "changes": changes_plot({kind: counts[f"changed_{kind}"] for kind in KINDS}, counts["funnel"]["rows_in"]),
+            "lengths": lengths_plot(*counts["characters"].values()),
+        }
         return materialized(written.version, written.manifest, reused=written.reused, pictures=pictures)
 
-    @dg.asset_check(
-        asset=key(use_case, "cleaned_records"), blocking=True, description="Great Expectations: the suite of the YAML and the defaults of the stage."
-    )
+    @dg.asset_check(asset=key(use_case, "cleaned_records"), name=CHECK, blocking=True, description=DESCRIPTION)
     @with_typed_failures
-    def meets_expectations(lake: dg.ResourceParam[Lake], cleaned_records: TableVersion) -> dg.AssetCheckResult:
-        return judged(lake, use_case, cleaned_records, "meets_expectations", lambda: expectations_of(lake, use_case, cleaned_records))
+    def cleaned_records_meet_expectations(
+        lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], cleaned_records: TableVersion
+    ) -> dg.AssetCheckResult:
+        return expectations_check(lake, environment, use_case, cleaned_records)
 
-    return [cleaned_records, meets_expectations]
-
-
-def expectations_of(lake: Lake, use_case: NamedUseCase, version: TableVersion) -> tuple[bool, dict]:
-    """Runs the suite of a table. Failing rows appear by record_id only."""
-    from ft_platform.validation.expectations import validate
-
-    result = validate(use_case, version.name, lake.read_table(version))  # type: ignore[arg-type]
-    failed = [e["expectation"] for e in result.expectations if not e["passed"]]
-    return result.passed, {"rows": result.rows, "expectations": len(result.expectations), "failed": failed, "results": result.expectations}
+    return [cleaned_records, cleaned_records_meet_expectations]

@@ -33,6 +33,6 @@ def build(use_case: NamedUseCase) -> list:
         if report is None:
             handles = {"splits": splits, "checkpoint": adapter_checkpoint, "base_evaluation": base_evaluation}
             report = run_program(context, environment, use_case, "evaluate", {"which": "tuned", **{k: v.to_dict() for k, v in handles.items()}}).artifact
-        return evaluated(lake, report, reused=reused)
+        return evaluated(lake, environment, report, reused=reused)
 
     return [evaluation_report]

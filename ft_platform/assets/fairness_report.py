@@ -1,14 +1,14 @@
 """fairness_report: the model's outputs compared between groups, with Fairlearn."""
 
 import json
+from typing import Any
 
 import dagster as dg
 
-from ft_platform.assets.stage import check_result, key, materialized, pictures_of, report_link, stage, with_typed_failures
+from ft_platform.assets.stage import judged, key, materialized, pictures_of, report_link, stage, tracking, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import require_usable
-from ft_platform.stages import check_settings_hash
 from ft_platform.use_case import NamedUseCase
 
 
@@ -23,21 +23,47 @@ def build(use_case: NamedUseCase) -> list:
         A group below the minimum size shows as not enough evidence, never as fair.
         """
         from ft_platform.evaluation.fairness import publish_fairness
+        from ft_platform.evaluation.inputs import fairness_inputs
 
         require_usable(lake, use_case, evaluation_report)
+        artifact_id, _ = fairness_inputs(use_case, evaluation_report)
+        reused = lake.intact_artifact(use_case.name, "fairness_report", artifact_id) is not None
         report = publish_fairness(lake, use_case, evaluation_report, environment, context.log)
         found = json.loads(lake.read_file(report, "fairness.json"))
         manifest = lake.manifest(report)
-        return materialized(report, manifest, pictures=pictures_of(lake, report), features=dg.MetadataValue.json(found), **report_link(report, manifest))
+        return materialized(
+            report,
+            manifest,
+            reused=reused,
+            rows=found["test_rows"],
+            pictures=pictures_of(lake, report),
+            features=dg.MetadataValue.json(found),
+            **tracking(manifest),
+            **report_link(environment, report, manifest),
+        )
 
     @dg.asset_check(asset=key(use_case, "fairness_report"), blocking=False, description="No group is served worse than another by more than fairness.max_gap.")
     @with_typed_failures
     def within_max_gap(lake: dg.ResourceParam[Lake], fairness_report: ArtifactVersion) -> dg.AssetCheckResult:
         found = json.loads(lake.read_file(fairness_report, "fairness.json"))
-        settings = check_settings_hash(use_case, "fairness_report", "within_max_gap")
-        verdict = lake.add_verdict(
-            fairness_report, "within_max_gap", bool(found["within_max_gap"]), settings, {"gaps": found["gaps"], "max_gap": found["max_gap"]}
-        )
-        return check_result(verdict)._replace(severity=dg.AssetCheckSeverity.WARN)
+
+        def judge() -> tuple[bool, dict]:
+            return bool(found["within_max_gap"]), {"gaps": found["gaps"], "max_gap": found["max_gap"]}
+
+        result = judged(lake, use_case, fairness_report, "within_max_gap", judge)
+        return result._replace(severity=dg.AssetCheckSeverity.WARN, description=None if result.passed else why_not_within(found))
 
     return [fairness_report, within_max_gap]
+
+
+def why_not_within(found: dict[str, Any]) -> str:
+    """One sentence for each feature whose groups differ too much or cannot be compared. Groups are values of the data and not named."""
+    sentences = []
+    for feature, compared in found["features"].items():
+        if compared["status"] == "above_max_gap":
+            sentences.append(
+                f"{feature}: {found['gap_metric']} differs by {found['gaps'][feature]['value']:.3g}, more than fairness.max_gap {found['max_gap']:g}"
+            )
+        elif compared["status"] == "not_enough_evidence":
+            sentences.append(f"{feature}: fewer than two groups have {found['min_group_rows']} test records (fairness.min_group_rows)")
+    return "; ".join(sentences)

@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from ft_platform.assets.stage import materialized, report_link, stage, with_typed_failures
+from ft_platform.assets.stage import materialized, report_link, stage, train_rows, with_typed_failures
+from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import require_usable
 from ft_platform.use_case import NamedUseCase
@@ -12,17 +13,31 @@ def build(use_case: NamedUseCase) -> list:
     @dg.asset(**stage(use_case, "model_card"))
     @with_typed_failures
     def model_card(
-        lake: dg.ResourceParam[Lake], adapter_checkpoint: ArtifactVersion, evaluation_report: ArtifactVersion, fairness_report: ArtifactVersion
+        lake: dg.ResourceParam[Lake],
+        environment: dg.ResourceParam[Environment],
+        adapter_checkpoint: ArtifactVersion,
+        evaluation_report: ArtifactVersion,
+        fairness_report: ArtifactVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
         """A page for people who decide: intended use, data, scores, groups, limits, lineage and owners, all from the lineage."""
+        from ft_platform.evaluation.inputs import model_card_inputs
         from ft_platform.reporting.model_card import publish_model_card
 
         for version in (adapter_checkpoint, evaluation_report, fairness_report):
             require_usable(lake, use_case, version)
+        artifact_id, _ = model_card_inputs(use_case, adapter_checkpoint, evaluation_report, fairness_report)
+        reused = lake.intact_artifact(use_case.name, "model_card", artifact_id) is not None
         card = publish_model_card(lake, use_case, adapter_checkpoint, evaluation_report, fairness_report)
         text = lake.read_file(card, "README.md").decode()
         body = text.split("---", 2)[-1] if text.startswith("---") else text
         manifest = lake.manifest(card)
-        return materialized(card, manifest, card=dg.MetadataValue.md(body), **report_link(card, manifest, "model_card.html"))
+        return materialized(
+            card,
+            manifest,
+            reused=reused,
+            rows=train_rows(lake, adapter_checkpoint),
+            card=dg.MetadataValue.md(body),
+            **report_link(environment, card, manifest, "model_card.html"),
+        )
 
     return [model_card]

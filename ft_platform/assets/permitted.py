@@ -4,46 +4,96 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from ft_platform.assets.stage import judged, key, materialized, stage, with_typed_failures
+from ft_platform.assets.stage import check_result, judged, key, materialized, stage, tags, with_typed_failures
 from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.gate import NOT_TAINTED
 from ft_platform.lake.stage_table import write_stage
 from ft_platform.records import raw_schema
-from ft_platform.use_case import NamedUseCase
+from ft_platform.stages import check_settings_hash
+from ft_platform.use_case import NamedUseCase, settings_hash
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "permitted_records"))
+    has_ledger = bool(use_case.settings.governance.consent_ledger)
+    ledger = dg.AssetSpec(
+        key(use_case, "consent_ledger"),
+        description="One row per person with the consent that holds now. A sensor reports new content here.",
+        group_name=use_case.name,
+        kinds={"file"},
+        tags=tags(use_case, "restricted", "external"),
+        owners=[use_case.settings.owners.of("compliance")],
+        metadata={"dagster/uri": use_case.settings.governance.consent_ledger or ""},
+    )
+
+    @dg.asset(**stage(use_case, "permitted_records"), deps=[ledger.key] if has_ledger else [])
     @with_typed_failures
     def permitted_records(lake: dg.ResourceParam[Lake], raw_records: TableVersion) -> dg.MaterializeResult[TableVersion]:
-        """Records whose consent, purpose and expiry permit this use. The others are kept apart with their reason."""
-        from ft_platform.governance.permission import permit
+        """Records whose consent, purpose, lawful basis, jurisdiction, licence and expiry permit this use. The others are kept
+        apart with their reason.
+
+        Versions and checkpoints that hold records which may not be used any more are marked as tainted, and refused from then on.
+        """
+        from ft_platform.governance.judge import depends_on_the_day
+        from ft_platform.governance.ledger import Ledger, pin_ledger
+        from ft_platform.governance.permission import Refused, permit
+        from ft_platform.governance.taint import mark_refused, tainted_now
 
         today = datetime.now(UTC).date()
         absent = lake.manifest(raw_records).info["columns_absent"]
+        pinned = pin_ledger(use_case, lake.storage_options)
+
+        def mark_older(refused: Refused, known: Ledger | None) -> None:
+            mark_refused(lake, use_case, raw_records, today, refused, known)
+
         written = write_stage(
             lake,
             use_case,
             "permitted_records",
             [raw_records],
-            lambda work: permit(use_case, lake.read_table(raw_records), today, absent),
+            lambda work: permit(use_case, lake.rows(raw_records), work, today, absent, pinned, mark_older),
             raw_schema(use_case),
-            # Without an expiry column the verdict does not depend on the day, and yesterday's version can be used again.
-            today=today.isoformat() if use_case.settings.record.expires else "",
+            # Where nothing depends on the day, yesterday's version can be used again.
+            today=today.isoformat() if depends_on_the_day(use_case) else "",
             columns_absent=",".join(absent),
+            ledger=pinned.content if pinned else "",
+            mapping=settings_hash({"record": use_case.settings.record}),
         )
-        return materialized(written.version, written.manifest, reused=written.reused)
+        return materialized(written.version, written.manifest, reused=written.reused, tainted=dg.MetadataValue.json(tainted_now(lake, use_case.name)))
 
-    @dg.asset_check(asset=key(use_case, "permitted_records"), blocking=True, description="Every record has an accepted consent, or the dataset a licence.")
+    @dg.asset_check(asset=key(use_case, "permitted_records"), blocking=True, description="A second look: consent, purpose, basis, licence and days left.")
     @with_typed_failures
     def only_permitted_records(lake: dg.ResourceParam[Lake], permitted_records: TableVersion) -> dg.AssetCheckResult:
         def judge() -> tuple[bool, dict]:
-            governance = use_case.settings.governance
-            consents = lake.read_table(permitted_records, ["consent"])["consent"].to_pylist()
-            by_licence = governance.without_consent_column == "licence" and all(c is None for c in consents)
-            accepted = set(governance.accepted_consent)
-            refused = 0 if by_licence else sum((c or "").strip() not in accepted for c in consents)
-            return refused == 0, {"rows": len(consents), "rows_without_accepted_consent": refused, "basis": governance.licence if by_licence else "consent"}
+            from ft_platform.governance.ledger import pin_ledger
+            from ft_platform.governance.second_look import look_again
+
+            rows, counts = lake.rows(permitted_records), lake.manifest(permitted_records).counts
+            with lake.scratch(use_case.name, "only_permitted_records", zone="restricted") as folder:
+                folder.mkdir(mode=0o700)
+                numbers = look_again(use_case, rows, counts, datetime.now(UTC).date(), pin_ledger(use_case, lake.storage_options), folder)
+            return numbers.pop("passed"), numbers
 
         return judged(lake, use_case, permitted_records, "only_permitted_records", judge)
 
-    return [permitted_records, only_permitted_records]
+    @dg.asset_check(
+        asset=key(use_case, "permitted_records"),
+        name=NOT_TAINTED,
+        description="All records may still be used today. Looks at every version and checkpoint, and marks those that hold others.",
+    )
+    @with_typed_failures
+    def no_withdrawn_records(lake: dg.ResourceParam[Lake], permitted_records: TableVersion) -> dg.AssetCheckResult:
+        from ft_platform.governance.taint import permission_changed, sweep, tainted_now
+
+        today = datetime.now(UTC).date()
+        if permission_changed(lake, use_case, permitted_records, today):
+            sweep(lake, use_case, today)
+        found = tainted_now(lake, use_case.name)
+        own = next((one for one in found if one["stage"] == permitted_records.name and one["version"] == permitted_records.id), None)
+        numbers = {"rows": own["rows"] if own else 0, "on_day": today.isoformat(), "tainted": found}
+        verdict = lake.verdicts(permitted_records).get(NOT_TAINTED)
+        if verdict is None:
+            settings = check_settings_hash(use_case, permitted_records.name, NOT_TAINTED)
+            verdict = lake.add_verdict(permitted_records, NOT_TAINTED, own is None, settings, {"rows": 0, "reasons": {}, "on_day": today.isoformat()})
+        return check_result(verdict.model_copy(update={"numbers": numbers}))
+
+    return [permitted_records, only_permitted_records, no_withdrawn_records, *([ledger] if has_ledger else [])]

@@ -1,10 +1,15 @@
 """raw_records: what the source holds, mapped to the columns of a record, with where each row came from."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 
-from ft_platform.assets.stage import judged, key, materialized, stage, with_typed_failures
+from ft_platform.assets.stage import judged, key, materialized, stage, tags, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.stage_table import input_hash
@@ -12,13 +17,19 @@ from ft_platform.records import raw_schema
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
 
+SHOWN_FILES = 100
+"""Files whose hashes are shown in the UI; the manifest has all of them."""
+
 
 def build(use_case: NamedUseCase) -> list:
+    watched = use_case.settings.retraining.mode == "on_data_change"
     source = dg.AssetSpec(
-        dg.AssetKey([use_case.name, "source"]),
-        description="The files the records come from. A sensor reports new content here.",
+        key(use_case, "source"),
+        description=f"What the records are read from. The sensor `{use_case.name}_source` reports new content here"
+        + ("." if watched else "; it is off until someone switches it on, because retraining.mode is on_demand."),
         group_name=use_case.name,
         kinds={"file"},
+        tags=tags(use_case, "restricted", "external"),
         owners=[use_case.settings.owners.of("data_engineering")],
         metadata={"dagster/uri": use_case.settings.source.uri},
     )
@@ -28,19 +39,23 @@ def build(use_case: NamedUseCase) -> list:
     def raw_records(lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]) -> dg.MaterializeResult[TableVersion]:
         """Records of the source as they came, restricted to the mapped columns, each with its source file, row and hash.
 
-        Append-only: a file that was read before adds nothing, a changed file adds its new and changed rows. Another
-        source starts a new version without the rows of the old one, which stays readable.
+        A file that was read before adds nothing, a changed file adds its new and changed rows. Rows that the source no longer
+        has stay or go, as `source.vanished_rows` says. Another source starts a new version without the rows of the old one.
+        Old versions stay readable.
         """
         version, reused = ingest_source(lake, environment, use_case)
         manifest = lake.manifest(version)
-        return materialized(version, manifest, reused=reused, files=dg.MetadataValue.json(manifest.info["files"]))
+        files = dict(list(manifest.info["files"].items())[:SHOWN_FILES])
+        return materialized(version, manifest, reused=reused, files=dg.MetadataValue.json(files))
 
     @dg.asset_check(asset=key(use_case, "raw_records"), blocking=True, description="Every row read from the source is in the table, once.")
     @with_typed_failures
     def rows_are_accounted_for(lake: dg.ResourceParam[Lake], raw_records: TableVersion) -> dg.AssetCheckResult:
         def judge() -> tuple[bool, dict]:
-            ids = lake.read_table(raw_records, ["record_id"])["record_id"]
-            numbers = {"rows": len(ids), "distinct_record_ids": len(ids.unique()), "rows_in_manifest": lake.manifest(raw_records).rows}
+            from ft_platform.sources.known_records import distinct_ids
+
+            rows, distinct = distinct_ids(lake.rows(raw_records))
+            numbers = {"rows": rows, "distinct_record_ids": distinct, "rows_in_manifest": lake.manifest(raw_records).rows}
             return len(set(numbers.values())) == 1, numbers
 
         return judged(lake, use_case, raw_records, "rows_are_accounted_for", judge)
@@ -49,36 +64,57 @@ def build(use_case: NamedUseCase) -> list:
 
 
 def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) -> tuple[TableVersion, bool]:
-    """Adds what is new in the source to `raw_records`. Returns the version and whether nothing was new."""
+    """Adds what is new in the source to `raw_records`, batch by batch. Returns the version and whether nothing was new."""
     from ft_platform.sources.ingest import read_new_records
-    from ft_platform.sources.record_ids import current_ids
+    from ft_platform.sources.known_records import KnownRecords, known_rows_left
 
     settings_hash = STAGES["raw_records"].settings_hash(use_case)
-    latest = lake.latest(use_case.name, "raw_records")
-    manifest = lake.manifest(latest) if latest else None
-    same_source = manifest is not None and manifest.settings_hash == settings_hash
-    known_files = manifest.info["files"] if manifest and same_source else {}
-    known = lake.read_table(latest, ["record_id", "source_key", "ingested_at", "source_position"]) if latest and same_source else None
-    known_ids = set(known["record_id"].to_pylist()) if known else set()
-    found = read_new_records(use_case, environment, known_files, known_ids, datetime.now(UTC), current_ids(known) if known else None)
-    if latest and same_source and found.records.num_rows == 0 and set(found.files.items()) <= set(known_files.items()):
-        return latest, True
-    absent = found.counts.get("columns_absent", [])
-    if manifest and same_source and found.records.num_rows:
-        # A column that any file of the source has is not absent: its empty values are no consent.
-        absent = [column for column in absent if column in manifest.info["columns_absent"]]
-    rows_before = latest.rows if latest and same_source else 0
-    kept = rows_before + found.records.num_rows
-    version = lake.write_table(
-        use_case.name,
-        "raw_records",
-        found.records.to_batches(),
-        raw_schema(use_case),
-        zone="restricted",
-        settings_hash=settings_hash,
-        input_hash=input_hash(use_case, "raw_records", [], files=str(sorted(found.files.items()))),
-        counts={**found.counts, "funnel": {"stage": "raw_records", "rows_in": kept, "kept": kept, "removed": {}}},
-        info={"files": {**known_files, **found.files}, "columns_absent": absent},
-        append=same_source,
-    )
+    newest = lake.latest(use_case.name, "raw_records")
+    manifest = lake.manifest(newest) if newest else None
+    before = newest if manifest and manifest.settings_hash == settings_hash else None
+    known_files = manifest.info["files"] if before and manifest else {}
+    counts: dict[str, Any] = {}
+    info: dict[str, Any] = {}
+    started = time.monotonic()
+    with lake.scratch(use_case.name, "raw_records", zone="restricted") as folder:
+        folder.mkdir(mode=0o700)
+        known = (lambda: KnownRecords.of(lake.rows(before))) if before else None
+        known_marks = manifest.info.get("marks", {}) if before and manifest else {}
+        found = read_new_records(use_case, environment, known_files, known, datetime.now(UTC), folder, known_marks)
+        first = next(found.batches, None)
+        if before and first is None and not found.whole and found.files.items() <= known_files.items():
+            return before, True
+
+        def rows() -> Iterator[pa.RecordBatch]:
+            """New rows; where vanished ones are taken out, also the known rows that are left, in place of an append."""
+            if first is not None:
+                yield from chain([first], found.batches)
+            total, vanished = (before.rows if before else 0) + found.counts["rows_new"], 0
+            if before and found.whole:
+                for batch in known_rows_left(lake.rows(before), found.present):
+                    vanished -= batch.num_rows
+                    yield batch
+                vanished += before.rows
+                total -= vanished
+            absent = found.counts["columns_absent"]
+            if before and manifest and not found.whole and found.counts["rows_new"]:
+                # A column that any file of the source has is not absent: its empty values are no consent.
+                absent = [column for column in absent if column in manifest.info["columns_absent"]]
+            counts.update(found.counts, rows_vanished=vanished, funnel={"stage": "raw_records", "rows_in": total, "kept": total, "removed": {}})
+            files = found.files if found.whole else {**known_files, **found.files}
+            info.update(files=files, marks={**known_marks, **found.marks}, columns_absent=absent)
+
+        version = lake.write_table(
+            use_case.name,
+            "raw_records",
+            rows(),
+            raw_schema(use_case),
+            zone="restricted",
+            settings_hash=settings_hash,
+            input_hash=input_hash(use_case, "raw_records", [], files=str(sorted(found.files.items()))),
+            counts=counts,
+            info=info,
+            append=before is not None and not found.whole,
+            started=started,
+        )
     return version, False

@@ -1,12 +1,15 @@
 """splits: which record is for training, validation and test. Decided once, by group, before any model sees a record."""
 
+from typing import Any
+
 import dagster as dg
 
-from ft_platform.assets.cleaned import expectations_of
+from ft_platform.assets.expectations import CHECK, DESCRIPTION, expectations_check
 from ft_platform.assets.stage import judged, key, materialized, stage, with_typed_failures
+from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
-from ft_platform.lake.stage_table import write_stage
-from ft_platform.records import splits_schema
+from ft_platform.lake.stage_table import Work, write_stage
+from ft_platform.records import StageStream, splits_schema
 from ft_platform.use_case import NamedUseCase
 
 
@@ -14,42 +17,58 @@ def build(use_case: NamedUseCase) -> list:
     @dg.asset(**stage(use_case, "splits"))
     @with_typed_failures
     def splits(lake: dg.ResourceParam[Lake], anonymized_records: TableVersion) -> dg.MaterializeResult[TableVersion]:
-        """Train, validation and test records. A person's records and near duplicates stay on one side."""
+        """Train, validation and test records. A person's records and near duplicates stay on one side, and on the side they had before."""
         from ft_platform.reporting.funnel import funnel
         from ft_platform.reporting.plots import funnel_plot
+        from ft_platform.splitting.benchmark_texts import benchmark_fingerprint, benchmark_texts
+        from ft_platform.splitting.membership import carried_on
         from ft_platform.splitting.split import split
 
-        written = write_stage(
-            lake,
-            use_case,
-            "splits",
-            [anonymized_records],
-            lambda work: split(use_case, lake.read_table(anonymized_records)),
-            splits_schema(use_case),
-        )
-        rows = {k: dg.MetadataValue.json(v) for k, v in written.manifest.counts.items() if isinstance(v, dict) and k != "funnel"}
+        settings = use_case.settings.splits
+
+        def divide(work: Work) -> StageStream:
+            previous = carried_on(lake, use_case)
+            stream = split(use_case, lake.rows(anonymized_records), work, benchmark_texts(settings), lake.rows(previous) if previous else None)
+            stream.counts["carries_on"] = previous.id if previous else "nothing"
+            return stream
+
+        written = write_stage(lake, use_case, "splits", [anonymized_records], divide, splits_schema(use_case), **benchmark_fingerprint(settings))
+        rows: dict[str, Any] = {k: dg.MetadataValue.json(v) for k, v in written.manifest.counts.items() if isinstance(v, dict) and k != "funnel"}
         pictures = {"funnel_from_source": funnel_plot(funnel(lake, use_case.name))}
         return materialized(written.version, written.manifest, reused=written.reused, pictures=pictures, **rows)
 
-    @dg.asset_check(asset=key(use_case, "splits"), blocking=True, description="No person, no identical text and no near duplicate is on two sides.")
+    @dg.asset_check(
+        asset=key(use_case, "splits"),
+        blocking=True,
+        description="No person, conversation, identical text or near duplicate is on two sides; no benchmark text.",
+    )
     @with_typed_failures
     def no_leakage(lake: dg.ResourceParam[Lake], splits: TableVersion) -> dg.AssetCheckResult:
         def judge() -> tuple[bool, dict]:
+            from ft_platform.splitting.benchmark_texts import benchmark_texts
             from ft_platform.splitting.leakage import leakage
 
-            numbers = leakage(use_case, lake.read_table(splits))
+            with lake.scratch(use_case.name, "no_leakage") as folder:
+                folder.mkdir(mode=0o700)
+                numbers = leakage(use_case, lake.rows(splits), folder, benchmark_texts(use_case.settings.splits))
             return bool(numbers.pop("passed")), numbers
 
         return judged(lake, use_case, splits, "no_leakage", judge)
 
-    @dg.asset_check(
-        asset=key(use_case, "splits"),
-        name="meets_expectations",
-        blocking=True,
-        description="Great Expectations: the suite of the YAML and the defaults of the stage.",
-    )
+    @dg.asset_check(asset=key(use_case, "splits"), blocking=True, description="Each side has the labels in about the shares they have in all records.")
     @with_typed_failures
-    def splits_meet_expectations(lake: dg.ResourceParam[Lake], splits: TableVersion) -> dg.AssetCheckResult:
-        return judged(lake, use_case, splits, "meets_expectations", lambda: expectations_of(lake, use_case, splits))
+    def label_shares_hold(lake: dg.ResourceParam[Lake], splits: TableVersion) -> dg.AssetCheckResult:
+        def judge() -> tuple[bool, dict]:
+            from ft_platform.splitting.label_shares import label_shares
 
-    return [splits, no_leakage, splits_meet_expectations]
+            numbers = label_shares(use_case, lake.rows(splits))
+            return bool(numbers.pop("passed")), numbers
+
+        return judged(lake, use_case, splits, "label_shares_hold", judge)
+
+    @dg.asset_check(asset=key(use_case, "splits"), name=CHECK, blocking=True, description=DESCRIPTION)
+    @with_typed_failures
+    def splits_meet_expectations(lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion) -> dg.AssetCheckResult:
+        return expectations_check(lake, environment, use_case, splits)
+
+    return [splits, no_leakage, label_shares_hold, splits_meet_expectations]

@@ -10,16 +10,20 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from ft_platform import automation, progress
+from ft_platform.environment import Environment
 from ft_platform.errors import FtError
 from ft_platform.lake import Lake, Manifest, Verdict
-from ft_platform.lake.versions import ArtifactVersion, Version
-from ft_platform.stages import STAGES, check_settings_hash
+from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
+from ft_platform.reporting.report_urls import report_url
+from ft_platform.stages import STAGES, Zone, check_settings_hash
 from ft_platform.use_case import NamedUseCase, settings_hash
 
 PROGRAM_STAGES = ("base_evaluation", "adapter_checkpoint", "evaluation_report")
 """Stages that run a model as a program on a compute back end."""
 
-KINDS = {"table": {"deltalake"}, "checkpoint": {"pytorch", "huggingface"}, "report": {"html"}}
+KINDS = {"table": {"deltalake"}, "quarantine": {"deltalake"}, "checkpoint": {"pytorch", "huggingface"}, "report": {"html"}}
+NONE = "none"
+"""Shown for a list or mapping with nothing in it."""
 RESULT = TypeVar("RESULT")
 
 
@@ -39,7 +43,7 @@ def stage(use_case: NamedUseCase, name: str) -> dict[str, Any]:
         "ins": {parent: dg.AssetIn(key=key(use_case, parent)) for parent in spec.parents},
         "owners": [settings.owners.of(spec.role)],
         "kinds": KINDS[spec.kind],
-        "tags": {"zone": spec.zone, "task": settings.task.kind, "compute": settings.compute.profile if gpu else "in_process"},
+        "tags": tags(use_case, spec.zone, settings.compute.profile if gpu else "in_process"),
         "metadata": {"settings": dg.MetadataValue.json({s: use_case.section(s).model_dump(mode="json") for s in spec.reads})},
         "code_version": code_version(use_case, name),
         "automation_condition": automation.condition_of(use_case, name),
@@ -53,6 +57,11 @@ def code_version(use_case: NamedUseCase, name: str) -> str:
     """Changes with the settings of the stage and of its checks: a changed check runs again, on the table that is there already."""
     checks = {check: check_settings_hash(use_case, name, check) for check in STAGES[name].checks}
     return settings_hash({"stage": STAGES[name].settings_hash(use_case), **checks})
+
+
+def tags(use_case: NamedUseCase, zone: Zone, compute: str = "in_process") -> dict[str, str]:
+    """Tags of an asset: which zone it lies in, what the use case does, where the step runs."""
+    return {"zone": zone, "task": use_case.settings.task.kind, "compute": compute}
 
 
 @contextmanager
@@ -95,12 +104,20 @@ def with_typed_failures(function: Callable[..., RESULT]) -> Callable[..., RESULT
 
 
 def materialized(
-    version: Version, manifest: Manifest, *, reused: bool = False, pictures: Mapping[str, bytes] | None = None, **metadata: Any
+    version: Version, manifest: Manifest, *, reused: bool = False, rows: int | None = None, pictures: Mapping[str, bytes] | None = None, **metadata: Any
 ) -> dg.MaterializeResult:
-    """The result of an asset: handle, data version and what the UI shows."""
+    """The result of an asset: handle, data version and what the UI shows.
+
+    Args:
+        reused: nothing was computed, because an equal version was there.
+        rows: records that a checkpoint was trained on or a report is about; a table has its own.
+        pictures: name -> PNG.
+    """
     counts = {k: v for k, v in manifest.counts.items() if isinstance(v, (int, float, str))}
+    if isinstance(version, TableVersion):
+        rows = manifest.rows
     shown: dict[str, Any] = {
-        **({"dagster/row_count": manifest.rows} if manifest.rows else {}),
+        **({"dagster/row_count": rows} if rows is not None else {}),
         "dagster/uri": version.uri,
         **{f"plot/{name}": picture(png) for name, png in (pictures or {}).items()},
         **metadata,
@@ -113,7 +130,20 @@ def materialized(
     }
     if "funnel" in manifest.counts:
         shown["removed"] = dg.MetadataValue.json(manifest.counts["funnel"]["removed"])
-    return dg.MaterializeResult(value=version, data_version=dg.DataVersion(version.content_hash[:32]), metadata=shown)
+    return dg.MaterializeResult(
+        value=version, data_version=dg.DataVersion(version.content_hash[:32]), metadata={name: _said(value) for name, value in shown.items()}
+    )
+
+
+def _said(value: Any) -> Any:
+    """A list or mapping with nothing in it is said in a word: the UI would hide it behind a button."""
+    return NONE if isinstance(value, dg.JsonMetadataValue) and value.value in ([], {}) else value
+
+
+def tracking(manifest: Manifest) -> dict[str, Any]:
+    """The MLflow run of a checkpoint or report, or why there is none."""
+    state = manifest.info.get("tracking")
+    return {"tracking": dg.MetadataValue.json(state) if isinstance(state, dict) else str(state)}
 
 
 def picture(png: bytes) -> dg.MetadataValue:
@@ -125,11 +155,19 @@ def pictures_of(lake: Lake, artifact: ArtifactVersion) -> dict[str, bytes]:
     return {name.removesuffix(".png"): lake.read_file(artifact, name) for name in lake.manifest(artifact).files if name.endswith(".png")}
 
 
-def report_link(artifact: ArtifactVersion, manifest: Manifest, page: str = "report.html") -> dict[str, Any]:
-    """A link to the HTML page of an artifact, where it has one."""
+def report_link(environment: Environment, artifact: ArtifactVersion, manifest: Manifest, page: str = "report.html") -> dict[str, Any]:
+    """The HTML page of an artifact, where it has one: a link for the browser, and where it lies.
+
+    The link leads to the report server, because browsers open no `file://` link from a page of Dagster's UI.
+    """
     if page not in manifest.files:
         return {}
-    return {"report": dg.MetadataValue.url(f"{artifact.uri}/{page}" if "://" in artifact.uri else f"file://{artifact.uri}/{page}")}
+    return {"report": dg.MetadataValue.url(report_url(environment, artifact, page)), "report_file": dg.MetadataValue.path(f"{artifact.uri}/{page}")}
+
+
+def train_rows(lake: Lake, checkpoint: ArtifactVersion) -> int | None:
+    """Records that a checkpoint was trained on."""
+    return lake.manifest(checkpoint).counts.get("train", {}).get("rows")
 
 
 def judged(lake: Lake, use_case: NamedUseCase, version: Version, check: str, judge: Callable[[], tuple[bool, dict[str, Any]]]) -> dg.AssetCheckResult:
@@ -147,5 +185,5 @@ def judged(lake: Lake, use_case: NamedUseCase, version: Version, check: str, jud
 
 
 def check_result(verdict: Verdict) -> dg.AssetCheckResult:
-    numbers = {k: dg.MetadataValue.json(v) if isinstance(v, (dict, list)) else v for k, v in verdict.numbers.items()}
+    numbers = {k: _said(dg.MetadataValue.json(v)) if isinstance(v, (dict, list)) else v for k, v in verdict.numbers.items()}
     return dg.AssetCheckResult(passed=verdict.passed, metadata={**numbers, "checked_at": verdict.checked_at}, severity=dg.AssetCheckSeverity.ERROR)

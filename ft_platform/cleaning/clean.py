@@ -1,148 +1,181 @@
-"""The stage `cleaned_records`: texts repaired, unusable and repeated records removed, each with its reason."""
+"""The stage `cleaned_records`: texts repaired, unusable and repeated records removed, each with its reason.
+
+Two passes: the first repairs and filters batch by batch and parks what is left on the disk; the second, once the duplicates are known,
+hands on the rows that stay. In memory are some numbers per row, never the texts of more than a few batches.
+"""
 
 # pyright: reportAttributeAccessIssue=false
 # The functions of pyarrow.compute are made at import, so pyright does not see them.
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.cleaning.duplicates import exact_duplicates, near_duplicates
-from ft_platform.cleaning.filters import CleanedRecord, reason_to_remove
-from ft_platform.cleaning.repair import KINDS, repair
+from ft_platform.cleaning.batch import BatchCleaner, marked_schema
+from ft_platform.cleaning.duplicates import exact_duplicates_stream, near_duplicates_stream
+from ft_platform.cleaning.repair import KINDS
 from ft_platform.errors import DataError
+from ft_platform.lake.stage_table import Work
+from ft_platform.near_duplicates import rank_of
 from ft_platform.progress import report
-from ft_platform.records import StageResult, cleaned_schema, contents_sha256, plain_array, removed_table, with_contents
+from ft_platform.records import REMOVED, StageStream, cleaned_schema
+from ft_platform.rows import Rows, Spool
 from ft_platform.use_case import NamedUseCase
 
 STAGE = "cleaned_records"
-RAW_FACTOR = 20
-RAW_CHARACTERS = 200_000
-"""A record with more characters than this, and than `RAW_FACTOR` x `cleaning.max_characters`, is too long whatever its
-markup; it is removed before any repair, which takes about a microsecond per character in the worst case."""
 REPORT_ROWS = 20_000
+LENGTHS = (0, *(2**power for power in range(25)))
+"""Shortest length of each bin of the counts of texts by length, in characters."""
+KEPT, EXACT, NEAR = range(3)
+REASONS = ("", "exact_duplicate", "near_duplicate")
+"""Reason of a duplicate by its code."""
 
 
 @dataclass
-class Cleaned:
-    """Columns of the rows seen so far; an oversized row has empty values.
+class Parked:
+    """What is known of the rows in the spool.
 
     Attributes:
-        contents: texts of all messages, one row after the other.
-        texts, labels: the user's words and the label of each row.
-        keys: what two records must share to be the same: the text, and for generation the answer too.
-        removed: row -> (reason, row of the original or None).
+        spool: cleaned rows and their `dedup_key`.
+        labels: a number for each label; equal labels have equal numbers. Shape `(rows,)`, dtype int32.
+        fate: `KEPT`, `EXACT` or `NEAR`. Shape `(rows,)`, dtype int8.
+        original: row of which a duplicate is one; of other rows without meaning. Shape `(rows,)`, dtype int32.
     """
 
-    contents: list[str | None] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    labels: list[str | None] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
-    changes: list[list[str]] = field(default_factory=list)
-    before: list[str] = field(default_factory=list)
-    after: list[str] = field(default_factory=list)
-    removed: dict[int, tuple[str, int | None]] = field(default_factory=dict)
+    spool: Spool
+    labels: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
+    fate: np.ndarray = field(default_factory=lambda: np.empty(0, np.int8))
+    original: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
+
+    def column(self, name: str) -> Iterator[pa.Array]:
+        return (batch.column(0) for batch in self.spool.batches([name]))
+
+    def mark(self, originals: np.ndarray, fate: int) -> int:
+        """Notes duplicates among the rows that are kept so far, and returns how many have another label than their original.
+
+        Args:
+            originals: row that each row repeats, or -1. Shape `(rows,)`.
+        """
+        rows = np.flatnonzero((originals >= 0) & (self.fate == KEPT))
+        self.fate[rows], self.original[rows] = fate, originals[rows]
+        return int((self.labels[rows] != self.labels[originals[rows]]).sum())
 
 
-def clean(use_case: NamedUseCase, records: pa.Table) -> StageResult:
+def clean(use_case: NamedUseCase, rows: Rows, work: Work) -> StageStream:
     """Cleaned records in `cleaned_schema`, in the order of the input, and the removed ones with their reasons.
 
-    Reasons: those of the filters, `exact_duplicate` and `near_duplicate`.
-
-    Raises:
-        DataError: no record is left.
+    Reasons: those of the filters, `exact_duplicate` and `near_duplicate`. Counts: records with each kind of change (`changed_<kind>`,
+    `changed_rows`); user texts by length (`characters`: `at_least` that many, all of them `before`, the kept ones `after`); conflicting
+    labels among duplicates. Reading `parts` raises DataError if no record is left.
     """
-    cleaned = _repair_and_filter(use_case, records)
-    counts: dict[str, int] = {f"changed_{kind}": sum(kind in changes for changes in cleaned.changes) for kind in KINDS}
-    counts |= {"changed_rows": sum(bool(changes) for changes in cleaned.changes)}
-    counts |= _remove_duplicates(use_case, records["record_id"].to_pylist(), cleaned)
-    kept = [row for row in range(records.num_rows) if row not in cleaned.removed]
-    if not kept:
-        reasons = Counter(reason for reason, _ in cleaned.removed.values())
+    counts: dict[str, Any] = {}
+    return StageStream(_parts(use_case, rows, work, counts), counts)
+
+
+def _parts(use_case: NamedUseCase, rows: Rows, work: Work, counts: dict[str, Any]) -> Iterator[tuple[pa.RecordBatch | None, pa.RecordBatch | None]]:
+    parked = Parked(Spool(work.folder / "cleaned_rows.arrow", _parked_schema(use_case)))
+    reasons: Counter[str] = Counter()
+    for removed in _repair_and_filter(use_case, rows, work, parked, counts):
+        reasons.update(removed["reason"].to_pylist())
+        yield None, removed
+    if not parked.spool.num_rows:
         found = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "no records came in"
         raise DataError(f"{use_case.name}: no record is left after cleaning ({found})", "Look at `cleaning` and `record` in the YAML")
-    ids = records["record_id"].take(pa.array(sorted(cleaned.removed), pa.int64())).to_pylist()
-    reasons, originals = zip(*(cleaned.removed[row] for row in sorted(cleaned.removed)), strict=True) if cleaned.removed else ((), ())
-    all_ids = records["record_id"].to_pylist()
-    removed = removed_table(ids, reasons, [None if row is None else all_ids[row] for row in originals])
-    return StageResult(_table(use_case, records, cleaned).take(pa.array(kept, pa.int64())), removed, counts)
+    _find_duplicates(use_case, parked, work, counts)
+    after = np.zeros(len(LENGTHS), np.int64)
+    for kept, repeated in _kept_and_removed(use_case, parked):
+        after += _by_length(kept.column("text_characters"))
+        yield kept, repeated
+    counts["characters"] = {**counts["characters"], "after": after.tolist()}
 
 
-def _repair_and_filter(use_case: NamedUseCase, records: pa.Table) -> Cleaned:
+def _parked_schema(use_case: NamedUseCase) -> pa.Schema:
+    return pa.schema([column for column in marked_schema(use_case) if column.name not in ("reason", "characters_before")])
+
+
+def _repair_and_filter(use_case: NamedUseCase, rows: Rows, work: Work, parked: Parked, counts: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+    """Parks the rows that pass the filters, and yields those that do not, in schema `REMOVED`."""
+    counts |= {**{f"changed_{kind}": 0 for kind in KINDS}, "changed_rows": 0}
+    labels, numbers, before = [], {}, np.zeros(len(LENGTHS), np.int64)
+    done = reported = 0
+    for batch in work.engine.map(rows, partial(BatchCleaner, use_case)):
+        _count_changes(batch.column("changes"), counts)
+        before += _by_length(batch.column("characters_before"))
+        stays = batch.column("reason").is_null()
+        if pc.all(stays).as_py():
+            kept = batch
+        else:
+            kept = batch.filter(stays)
+            yield _removed(batch.filter(pc.invert(stays)))
+        parked.spool.write(kept.select(parked.spool.schema.names))
+        labels.append(_numbered(kept.column("label"), numbers))
+        done += batch.num_rows
+        if done - reported >= REPORT_ROWS or done == rows.num_rows:
+            report(STAGE, done, rows.num_rows)
+            reported = done
+    counts["characters"] = {"at_least": list(LENGTHS), "before": before.tolist()}
+    parked.labels = np.concatenate(labels) if labels else parked.labels
+    parked.fate, parked.original = np.full(len(parked.labels), KEPT, np.int8), np.zeros(len(parked.labels), np.int32)
+
+
+def _count_changes(changes: pa.Array, counts: dict[str, Any]) -> None:
+    for found in pc.value_counts(changes.flatten()).to_pylist():
+        counts[f"changed_{found['values']}"] += found["counts"]
+    counts["changed_rows"] += pc.sum(pc.greater(pc.list_value_length(changes), 0)).as_py() or 0
+
+
+def _by_length(characters: pa.Array) -> np.ndarray:
+    """How many texts fall into each of `LENGTHS`. Shape `(bins,)`."""
+    return np.bincount(np.searchsorted(LENGTHS, characters.to_numpy(), side="right") - 1, minlength=len(LENGTHS))
+
+
+def _numbered(labels: pa.Array, numbers: dict[str | None, int]) -> np.ndarray:
+    """A number for each label, the same in every batch. Shape `(rows,)`, dtype int32."""
+    encoded = pc.fill_null(labels, "").dictionary_encode()
+    codes = np.array([numbers.setdefault(label, len(numbers)) for label in encoded.dictionary.to_pylist()], np.int32)
+    return codes[encoded.indices.to_numpy()]
+
+
+def _removed(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([batch.column("record_id"), batch.column("reason"), pa.nulls(batch.num_rows, pa.string())], schema=REMOVED)
+
+
+def _find_duplicates(use_case: NamedUseCase, parked: Parked, work: Work, counts: dict[str, Any]) -> None:
+    """Marks duplicates. The first by record_id is the original, whatever the order of the rows."""
     settings = use_case.settings.cleaning
-    messages = plain_array(records["messages"])
-    flat = messages.flatten()
-    roles, texts = flat.field("role").to_pylist(), flat.field("content").to_pylist()
-    ends = np.cumsum(pc.fill_null(pc.list_value_length(messages), 0).to_numpy())
-    characters = np.concatenate([[0], np.cumsum(pc.fill_null(pc.utf8_length(flat.field("content")), 0).to_numpy())])
-    limit = max(RAW_CHARACTERS, RAW_FACTOR * settings.max_characters)
-    cleaned, start = Cleaned(), 0
-    for row, (end, label) in enumerate(zip(ends.tolist(), records["label"].to_pylist(), strict=True)):
-        oversized = characters[end] - characters[start] > limit
-        _add_row(cleaned, use_case, roles[start:end], texts[start:end], label, oversized)
-        if oversized:
-            cleaned.removed[row] = ("too_long", None)
-        start = end
-        if (row + 1) % REPORT_ROWS == 0 or row + 1 == records.num_rows:
-            report(STAGE, row + 1, records.num_rows)
-    return cleaned
-
-
-def _add_row(cleaned: Cleaned, use_case: NamedUseCase, roles: list[str], before: list[str | None], label: str | None, oversized: bool) -> None:
-    settings, after, changes = use_case.settings.cleaning, before, set()
-    if not oversized:
-        repaired = [(t, []) if t is None else repair(t, settings, keep_indentation=role == "assistant") for role, t in zip(roles, before, strict=True)]
-        after, changes = [text for text, _ in repaired], {kind for _, kinds in repaired for kind in kinds}
-    said = [(role, text or "") for role, text in zip(roles, after, strict=True) if role != "system"]
-    text = "\n\n".join(content for role, content in said if role == "user")
-    label = " ".join((label or "").split()) or None
-    if not oversized:
-        answer = next((content for role, content in reversed(said) if role == "assistant"), None)
-        if reason := reason_to_remove(CleanedRecord(text, answer, label), use_case):
-            cleaned.removed[len(cleaned.texts)] = (reason, None)
-    sha256 = contents_sha256(before)
-    cleaned.contents += after
-    cleaned.texts.append(text)
-    cleaned.labels.append(label)
-    cleaned.keys.append(text if use_case.settings.task.kind == "classification" else "\n\n".join(content for _, content in said))
-    cleaned.changes.append([kind for kind in KINDS if kind in changes])
-    cleaned.before.append(sha256)
-    cleaned.after.append(contents_sha256(after) if changes else sha256)
-
-
-def _remove_duplicates(use_case: NamedUseCase, ids: list[str], cleaned: Cleaned) -> dict[str, int]:
-    """Marks duplicates among the rows that are still there. Returns counts."""
-    settings = use_case.settings.cleaning
-    counts: dict[str, int] = {}
+    if "drop" not in (settings.exact_duplicates, settings.near_duplicates):
+        return
+    rows, order, keys = parked.spool.num_rows, rank_of(parked.column("record_id")), partial(parked.column, "dedup_key")
+    exact = exact_duplicates_stream(keys, rows, order=order)
     if settings.exact_duplicates == "drop":
-        rows = _rows_left(ids, cleaned)
-        found = exact_duplicates([cleaned.keys[row] for row in rows])
-        cleaned.removed |= {rows[i]: ("exact_duplicate", rows[original]) for i, original in found.items()}
-        counts["label_conflicts"] = sum(cleaned.labels[rows[i]] != cleaned.labels[rows[original]] for i, original in found.items())
+        counts["label_conflicts"] = parked.mark(exact, EXACT)
     if settings.near_duplicates == "drop":
-        rows = _rows_left(ids, cleaned)
-        found, counts["capped_near_duplicates"] = near_duplicates([cleaned.keys[row] for row in rows], settings.near_duplicate_threshold, stage=STAGE)
-        cleaned.removed |= {rows[i]: ("near_duplicate", rows[original]) for i, original in found.items()}
-        counts["near_label_conflicts"] = sum(cleaned.labels[rows[i]] != cleaned.labels[rows[original]] for i, original in found.items())
-    return counts
+        near, counts["capped_near_duplicates"] = near_duplicates_stream(
+            keys, rows, settings.near_duplicate_threshold, work.folder, stage=STAGE, order=order, repeated=exact
+        )
+        counts["near_label_conflicts"] = parked.mark(near, NEAR)
 
 
-def _rows_left(ids: list[str], cleaned: Cleaned) -> list[int]:
-    """Rows that are not removed, by record_id: the order in which the first of several duplicates is chosen."""
-    return sorted((row for row in range(len(ids)) if row not in cleaned.removed), key=lambda row: ids[row])
-
-
-def _table(use_case: NamedUseCase, records: pa.Table, cleaned: Cleaned) -> pa.Table:
-    schema = cleaned_schema(use_case)
-    columns = {
-        "messages": with_contents(records["messages"], pa.array(cleaned.contents, pa.string())),
-        "label": pa.array(cleaned.labels, pa.string()),
-        "changes": pa.array(cleaned.changes, pa.list_(pa.string())),
-        "sha256_before": cleaned.before,
-        "sha256_after": cleaned.after,
-        "text_characters": pa.array([len(text) for text in cleaned.texts], pa.int32()),
-    }
-    return pa.table({name: columns.get(name) if name in columns else records[name] for name in schema.names}, schema=schema)
+def _kept_and_removed(use_case: NamedUseCase, parked: Parked) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch | None]]:
+    names = cleaned_schema(use_case).names
+    originals = np.unique(parked.original[parked.fate != KEPT])
+    ids = parked.spool.take(originals, ["record_id"])["record_id"].combine_chunks()
+    start = 0
+    for batch in parked.spool.batches():
+        rows = slice(start, start + batch.num_rows)
+        start += batch.num_rows
+        kept, stays = batch.select(names), parked.fate[rows] == KEPT
+        if stays.all():
+            yield kept, None
+            continue
+        repeated = np.flatnonzero(~stays)
+        reasons = pa.array(REASONS, pa.string()).take(pa.array(parked.fate[rows][repeated]))
+        duplicate_of = ids.take(pa.array(np.searchsorted(originals, parked.original[rows][repeated])))
+        removed = [kept.column("record_id").take(pa.array(repeated)), reasons, duplicate_of]
+        yield kept.filter(pa.array(stays)), pa.RecordBatch.from_arrays(removed, schema=REMOVED)

@@ -1,36 +1,49 @@
 """Which records repeat another one, and which one of them stays: the one with the smallest record_id.
 
 A record_id is a hash of the record's content, so the choice does not depend on the order of the rows or files.
+Nothing here holds a text: exact duplicates cost 16 bytes a row, near ones about 100.
 """
 
-from collections.abc import Sequence
+from pathlib import Path
 
-from ft_platform.near_duplicates import find_near_duplicates
+import numpy as np
 
-
-def exact_duplicates(keys: Sequence[str]) -> dict[int, int]:
-    """Index of each repeated key -> index of its first occurrence."""
-    first: dict[str, int] = {}
-    return {i: original for i, key in enumerate(keys) if (original := first.setdefault(key, i)) != i}
+from ft_platform.key_hashes import joined, key_hashes
+from ft_platform.near_duplicates import Texts, find_near_duplicates_stream
+from ft_platform.near_duplicates.copies import first_of_equal
 
 
-def near_duplicates(texts: Sequence[str], threshold: float, *, stage: str) -> tuple[dict[int, int], int]:
-    """Index of each text that is near an earlier one that stays -> index of that one; and how many sets were capped.
+def exact_duplicates_stream(keys: Texts, rows: int, *, order: np.ndarray | None = None) -> np.ndarray:
+    """Row that each row repeats, or -1 for the first of its kind. Shape `(rows,)`, dtype int32.
+
+    Args:
+        keys: gives what two records must share to be the same, as string arrays.
+        order: rank of each row; of equal ones that of smallest rank stays. Default: the order of the rows.
+
+    Raises:
+        ValueError: there are more or fewer keys than rows.
+    """
+    hashes = joined([key_hashes(batch) for batch in keys()])
+    if len(hashes) != rows:
+        raise ValueError(f"{len(hashes)} keys instead of the {rows} rows that were announced")
+    return first_of_equal(hashes, order)
+
+
+def near_duplicates_stream(
+    texts: Texts, rows: int, threshold: float, folder: Path, *, stage: str, order: np.ndarray | None = None, repeated: np.ndarray | None = None
+) -> tuple[np.ndarray, int]:
+    """Row that each row goes for because it is near that one, or -1; and how many buckets of texts were capped.
 
     A text goes only if it is itself near one that stays: in a chain a ~ b ~ c, where a and c are not alike, c stays.
-    Identical texts share the fate of the first of them and are not near duplicates of it.
+
+    Args:
+        texts, rows, threshold, folder, stage, order: see `find_near_duplicates_stream`.
+        repeated: row that each row repeats exactly, or -1: these take no part and share the fate of their original.
+
+    Returns:
+        rows of shape `(rows,)`, dtype int32, and a count.
     """
-    repeated = exact_duplicates(texts)
-    distinct = [i for i in range(len(texts)) if i not in repeated]
-    found = find_near_duplicates([texts[i] for i in distinct], threshold, stage=stage)
-    near: dict[int, int] = {}
-    # Sorted by (i, j): all that decides on i comes before i decides on others.
-    for (i, j), similarity in zip(found.pairs.tolist(), found.similarity.tolist(), strict=True):
-        if j in near:
-            continue
-        if i not in near:
-            near[j] = i
-        elif similarity == 1.0:  # texts with equal shingles are paired with the first of them only
-            near[j] = near[i]
-    removed = {distinct[j]: distinct[i] for j, i in near.items()}
-    return removed | {i: removed[original] for i, original in repeated.items() if original in removed}, found.capped
+    found = find_near_duplicates_stream(texts, rows, threshold, folder, stage, order=order, left_out=None if repeated is None else repeated >= 0)
+    if repeated is None:
+        return found.original, found.capped
+    return np.where(repeated >= 0, found.original[repeated], found.original), found.capped

@@ -1,21 +1,23 @@
-"""One text repaired: HTML first (its entities may hide control characters), then Unicode, then white space."""
+"""One text repaired: HTML first (its entities may hide control characters), then Unicode, then white space, then boilerplate."""
 
+from ft_platform.cleaning.boilerplate import without_boilerplate
 from ft_platform.cleaning.html_text import html_to_text
 from ft_platform.cleaning.unicode_repair import repair_unicode
 from ft_platform.cleaning.whitespace import normalize_whitespace
 from ft_platform.use_case import Cleaning
 
-KINDS = ("unicode", "html", "whitespace")
+KINDS = ("unicode", "html", "whitespace", "boilerplate")
 """Kinds of change, in the order they are listed in the column `changes`."""
 
 
-def repair(text: str, settings: Cleaning, *, keep_indentation: bool = False) -> tuple[str, list[str]]:
+def repair(text: str, settings: Cleaning, *, role: str = "user") -> tuple[str, list[str]]:
     """The repaired text and the kinds of change, a subset of `KINDS`.
 
     Args:
         text: as it came from the source.
         settings: which repairs are on.
-        keep_indentation: for answers, where indentation is part of what the model learns.
+        role: whose words these are. In an answer (`assistant`) indentation is part of what the model learns; boilerplate is
+            cut off a `user`'s words only.
     """
     changes = []
     if settings.strip_html and (plain := html_to_text(text)) != text:
@@ -24,7 +26,10 @@ def repair(text: str, settings: Cleaning, *, keep_indentation: bool = False) -> 
     if settings.fix_unicode and (repaired := repair_unicode(text)) != text:
         text = repaired
         changes.append("unicode")
-    if settings.normalize_whitespace and (tidied := normalize_whitespace(text, keep_indentation=keep_indentation)) != text:
+    if settings.normalize_whitespace and (tidied := normalize_whitespace(text, keep_indentation=role == "assistant")) != text:
         text = tidied
         changes.append("whitespace")
+    if settings.boilerplate and role == "user" and (own := without_boilerplate(text, settings.boilerplate)) != text:
+        text = own
+        changes.append("boilerplate")
     return text, changes

@@ -11,7 +11,7 @@ import re
 import unicodedata
 
 import ftfy
-from ftfy.badness import is_bad
+from ftfy.badness import MOJIBAKE_CATEGORIES, is_bad
 
 CONFIG = ftfy.TextFixerConfig(
     unescape_html=False,
@@ -26,6 +26,18 @@ CONFIG = ftfy.TextFixerConfig(
 """Encoding repairs of ftfy only. The rest is done here, on every text, mojibake or not."""
 
 C1_CONTROLS = re.compile("[\x80-\x9f]")
+_LETTERS = ("common", "lower_common", "upper_common", "lower_accented", "kaomoji")
+_TELLING = "".join(members for name, members in MOJIBAKE_CATEGORIES.items() if name not in _LETTERS) + "ØÙ°"
+MAY_BE_MOJIBAKE = re.compile(rf"[\x80-\x9fŒœÂÃ]|[{_TELLING}][^\x00-\x7f]|[^\x00-\x7f][{_TELLING}]|[вВ]Ђ")
+"""What every text has that ftfy takes for mojibake. Its own test, an alternation of 30, costs
+11 microseconds for a text of 60 characters. Nearly all of its 30 want two characters side by side that are not ASCII, one of
+them from the categories that are no letters, or from the accented capitals."""
+TO_REMOVE = (
+    "\u00ad\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb"  # and line breaks of Unicode
+    "\U000e0000-\U000e007f\U000e0100-\U000e01ef"
+)
+"""Characters outside ASCII and C1 that are removed somewhere: members of a class, for `re` and for RE2."""
+_TO_REMOVE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{TO_REMOVE}]")
 LINE_BREAKS = re.compile("\r\n|[\r\u2028\u2029]")
 TERMINAL_ESCAPES = re.compile("\x1b\\[[0-9;]{0,20}[A-Za-z]")
 INVISIBLE = re.compile(
@@ -48,9 +60,10 @@ def repair_unicode(text: str) -> str:
     """The text in NFC, without mojibake and without invisible characters; line breaks as `\\n`."""
     if text.isascii():
         return text if not CONTROLS_IN_ASCII.search(text) else _without_invisible(text)
-    if C1_CONTROLS.search(text) or is_bad(text):
+    if MAY_BE_MOJIBAKE.search(text) and (C1_CONTROLS.search(text) or is_bad(text)):
         text = ftfy.fix_text(text, CONFIG)
-    text = _without_invisible(text)
+    if _TO_REMOVE.search(text):
+        text = _without_invisible(text)
     return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
 
 

@@ -20,10 +20,18 @@ def normalize_whitespace(text: str, *, keep_indentation: bool = False) -> str:
     """
     if not UNTIDY.search(text):
         return text
-    text = "\n" + LINE_BREAKS.sub("\n", text)
-    parts = CODE.split(text) if "`" in text or "~~~" in text else [text]
-    tidied = "".join(part if CODE.fullmatch(part) else _tidy(part, keep_indentation) for part in parts)
+    text = LINE_BREAKS.sub("\n", text)
+    if "`" in text or "~~~" in text:
+        tidied = "".join(part if CODE.fullmatch(part) else _tidy(part, keep_indentation) for part in CODE.split("\n" + text))
+    else:
+        tidied = EMPTY_LINES.sub("\n\n", "\n".join([_tidy_line(line, keep_indentation) for line in text.split("\n")]))
     return tidied.strip("\n").rstrip() if keep_indentation else tidied.strip()
+
+
+def _tidy_line(line: str, keep_indentation: bool) -> str:
+    """The same as `_tidy` for a whole line without code, in half the time."""
+    words = " ".join(line.split())
+    return line[: len(line) - len(line.lstrip())] + words if keep_indentation and words else words
 
 
 def _tidy(text: str, keep_indentation: bool) -> str:

@@ -20,10 +20,11 @@ def run(_arguments: argparse.Namespace) -> int:
     print(f"home          {environment.home}")
     print(f"lake          {environment.lake_uri}")
     print(f"Dagster home  {environment.dagster_home}")
-    if had_key:
+    provider = environment.pseudonym_key_provider
+    if provider != "file":
+        print(f"key           kept by {provider} (ft keys list; ft keys create makes the first version where there is none)")
+    elif had_key:
         print(f"key           {environment.key_path} (was there)")
-    elif environment.key_path.exists():
-        print(f"key           {environment.key_path} (created: keep a copy in a safe place, records pseudonymized with it cannot be matched without it)")
     else:
-        print("key           from the variable FT_PSEUDONYM_KEY")
+        print(f"key           {environment.key_path} (created: keep a copy in a safe place, records pseudonymized with it cannot be matched without it)")
     return 0

@@ -13,10 +13,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
+    from ft_platform.runs import last_runs
     from ft_platform.use_case_file import find_use_cases
 
     environment = load_environment()
-    rows = [_row(environment, folder) for folder in find_use_cases(environment.defs)]
+    folders = find_use_cases(environment.defs)
+    states = {name: run.state for name, run in last_runs(environment, [folder.name for folder in folders]).items()}
+    rows = [_row(environment, folder, states[folder.name]) for folder in folders]
     if arguments.json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return 0
@@ -28,13 +31,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _row(environment, folder) -> dict:
+def _row(environment, folder, state: str) -> dict:
     from ft_platform.errors import ConfigError
-    from ft_platform.results import last_run
     from ft_platform.use_case_file import load_use_case
 
-    run_ = last_run(environment, folder.name)
-    state = "never run" if run_ is None else "succeeded" if run_["success"] else "failed"
     try:
         settings = load_use_case(folder, environment=environment).settings
     except ConfigError as error:

@@ -3,6 +3,10 @@
 import argparse
 import json
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ft_platform.runs import RunOutcome
 
 HELP = "Run a use case, or some of its stages, and show progress and results."
 EXAMPLES = [
@@ -44,14 +48,22 @@ def run_and_show(name: str, arguments: argparse.Namespace) -> int:
         outcome = execution.run_use_case(name, overrides, stages or None, environment)
         view.failed = not outcome.success
     if not outcome.success:
-        reason = " ".join(filter(None, [outcome.error, outcome.next_step]))
-        if arguments.json:
-            print(json.dumps({"use_case": name, "success": False, "failed_stage": outcome.failed_stage, "error": reason}, indent=1, ensure_ascii=False))
-        print(f"ft run: {outcome.failed_stage or name} failed: {' '.join(reason.split())}", file=sys.stderr)
-        return 1
-    found = collect_results(environment, use_case)
+        return _failed(name, outcome, arguments)
+    found = collect_results(environment, use_case, outcome)
     if arguments.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
     else:
         print_summary(found)
     return 0
+
+
+def _failed(name: str, outcome: "RunOutcome", arguments: argparse.Namespace) -> int:
+    """Says why a run did not end well. Returns the exit code, for a run that a signal ended the one that shells give it."""
+    reason = " ".join(" ".join(filter(None, [outcome.error, outcome.next_step])).split())
+    if outcome.stopped:
+        reason = f"stopped. {outcome.next_step}"
+    if arguments.json:
+        found = {"use_case": name, "success": False, "stopped": outcome.stopped, "failed_stage": outcome.failed_stage, "error": reason}
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    print(f"ft run: {outcome.failed_stage or name} {'was' if outcome.stopped else 'failed:'} {reason}", file=sys.stderr)
+    return 128 + outcome.stopped_by if outcome.stopped_by else 1

@@ -1,12 +1,12 @@
-"""ft ui: Dagster's web UI and daemon on this installation's instance."""
+"""ft ui: Dagster's web UI and daemon on this installation's instance, and the report server beside them."""
 
 import argparse
 import importlib.util
 import os
 import sys
 
-HELP = "Start Dagster's UI and daemon (schedules, sensors, on-data-change) on this installation's instance."
-EXAMPLES = ["ft ui", "ft ui --port 3333"]
+HELP = "Start Dagster's UI and daemon (schedules, sensors, on-data-change) on this installation's instance, and the server of its HTML reports."
+EXAMPLES = ["ft ui", "ft ui --port 3333 --reports-port 3334"]
 
 WORKSPACE = "load_from:\n  - python_module: {module_name: ft_platform.definitions, location_name: ft_platform}\n"
 
@@ -14,6 +14,7 @@ WORKSPACE = "load_from:\n  - python_module: {module_name: ft_platform.definition
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=3000, help="port (default: %(default)s)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only; the UI has no users and no password)")
+    parser.add_argument("--reports-port", type=int, help="port of the report server (default: that of FT_REPORTS_URL, 3001; 0: no report server)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -27,8 +28,25 @@ def run(arguments: argparse.Namespace) -> int:
     prepare_home(environment)
     workspace = environment.dagster_home / "workspace.yaml"
     workspace.write_text(WORKSPACE, encoding="utf-8")
-    variables = {**os.environ, **environment.to_variables(), "DAGSTER_HOME": str(environment.dagster_home)}
+    port, url = reports_address(environment.reports_url, arguments.reports_port)
+    variables = {**os.environ, **environment.to_variables(), "FT_REPORTS_URL": url, "DAGSTER_HOME": str(environment.dagster_home)}
     print(f"http://{arguments.host}:{arguments.port} (stop with Ctrl-C)", flush=True)
+    if url != environment.reports_url:
+        print(f"Runs that are started elsewhere link their reports as {environment.reports_url}, unless FT_REPORTS_URL={url} is set there.", flush=True)
     # `dg dev` needs the project's folder as working directory; -W: `dagster dev` says that it is superseded by it.
-    command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "--workspace", str(workspace), "--host", arguments.host, "--port", str(arguments.port)]
+    dagster = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "--workspace", str(workspace), "--host", arguments.host, "--port", str(arguments.port)]
+    # Replaces this process, which has loaded all of Dagster, by one that serves reports and waits.
+    command = [sys.executable, "-m", "ft_platform.ui_processes", arguments.host, str(port), *dagster]
     os.execvpe(command[0], command, variables)
+
+
+def reports_address(reports_url: str, port: int | None) -> tuple[int, str]:
+    """Port of the report server (0: none), and the address that links in the UI start with."""
+    from urllib.parse import urlsplit
+
+    from ft_platform.reporting.report_urls import LOOPBACK, server_port
+
+    if port is None:
+        return server_port(reports_url), reports_url
+    own = port and urlsplit(reports_url).hostname in LOOPBACK
+    return port, f"http://127.0.0.1:{port}" if own else reports_url

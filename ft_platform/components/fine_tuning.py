@@ -16,9 +16,11 @@ from ft_platform.assets import (
     fairness_report,
     model_card,
     permitted,
+    quarantined,
     raw,
     splits,
 )
+from ft_platform.permission_watch import permission_watch
 from ft_platform.scaffold import scaffold_yaml
 from ft_platform.sensors import source_sensor
 from ft_platform.use_case import NamedUseCase, UseCase
@@ -27,6 +29,7 @@ STAGE_BUILDERS = {
     "raw_records": raw.build,
     "permitted_records": permitted.build,
     "cleaned_records": cleaned.build,
+    "quarantined_records": quarantined.build,
     "anonymized_records": anonymized.build,
     "splits": splits.build,
     "base_evaluation": base_evaluation.build,
@@ -75,4 +78,5 @@ class FineTuningUseCase(dg.Component):
         checks = [item for item in built if isinstance(item, dg.AssetChecksDefinition)]
         stage_assets = [item for item in built if not isinstance(item, dg.AssetChecksDefinition)]
         job = dg.define_asset_job(self.use_case.name, selection=dg.AssetSelection.groups(self.use_case.name), description=self.use_case.settings.description)
-        return dg.Definitions(assets=stage_assets, asset_checks=checks, jobs=[job], sensors=[source_sensor(self.use_case)])
+        graph = dg.Definitions(assets=stage_assets, asset_checks=checks, jobs=[job], sensors=[source_sensor(self.use_case)])
+        return dg.Definitions.merge(graph, permission_watch(self.use_case)) if "permitted_records" in self.stages() else graph

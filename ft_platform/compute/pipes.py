@@ -100,9 +100,8 @@ def final_values(messages: list[Any], program: str, exit_code: int) -> dict[str,
         if isinstance(message, dict) and "failed" in message:
             failed = message["failed"]
             kind = getattr(errors, failed["type"], errors.TrainingFailed)
-            raise (kind if issubclass(kind, errors.FtError) and kind is not errors.ConfigError else errors.TrainingFailed)(
-                failed["message"], failed.get("next_step", "")
-            )
+            plain = issubclass(kind, errors.FtError) and kind not in (errors.ConfigError, errors.MissingExtra)  # these two build their own message
+            raise (kind if plain else errors.TrainingFailed)(failed["message"], failed.get("next_step", ""))
     if exit_code < 0:
         name = signal.Signals(-exit_code).name
         hint = "Out of memory is the usual reason for SIGKILL: lower training.micro_batch_tokens. " if name == "SIGKILL" else ""

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -60,8 +62,19 @@ def unpacked(data: bytes) -> pa.RecordBatch:
 
 def _start(make: Callable[[], BatchFunction]) -> None:
     global _function
+    # Ctrl-C reaches every process of the terminal: the parent ends the workers, which would only print where they were.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     pa.set_cpu_count(1)
     _function = make()
+
+
+def _end_with_the_parent() -> None:
+    """A worker of a killed process would wait for work for ever: it holds the writing end of its own queue."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _apply(data: bytes) -> bytes:

@@ -151,14 +151,15 @@ def _publish(
     tracker: Tracker,
 ) -> ArtifactVersion:
     from ft_platform.reporting.evaluation_report import write_pictures, write_report
+    from ft_platform.reporting.stage_pages import write_base_report
 
     with lake.scratch(use_case.name, stage) as folder:
         folder.mkdir(parents=True)
         pq.write_table(predictions_table(use_case, evaluated.records.side, evaluated.outputs), folder / PREDICTIONS)
         (folder / METRICS).write_text(json.dumps(figures, indent=1, ensure_ascii=False), encoding="utf-8")
         write_pictures(folder, figures, use_case)
-        if stage == "evaluation_report":
-            write_report(folder, lake, use_case, artifact_id, parents, figures)
+        write = write_report if stage == "evaluation_report" else write_base_report
+        write(folder, lake, use_case, artifact_id, parents, figures)
         report = lake.publish(
             use_case.name,
             stage,

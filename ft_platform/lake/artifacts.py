@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ft_platform import __version__
+from ft_platform.code_hash import code
 from ft_platform.errors import CorruptVersion
 from ft_platform.lake import files
 from ft_platform.lake.manifest import Manifest, now, parent_of
@@ -74,7 +74,7 @@ class Artifacts(Manifests):
                 content_hash=content_hash,
                 input_hash=input_hash,
                 settings_hash=settings_hash,
-                code=__version__,
+                code=code(),
                 parents=[parent_of(p) for p in parents],
                 counts=counts or {},
                 files=hashes,

@@ -14,8 +14,12 @@ from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.registry import known_implementations
 
 from ft_platform.errors import MissingExtra
+
+EXTRAS = {"s3fs": "aws", "adlfs": "azure"}
+"""Package of a file system -> extra that brings it."""
 
 
 def filesystem(uri: str, options: dict[str, Any] | None = None) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -27,7 +31,16 @@ def filesystem(uri: str, options: dict[str, Any] | None = None) -> tuple[fsspec.
     try:
         return fsspec.core.url_to_fs(uri, **(options or {}))
     except ImportError as error:
-        raise MissingExtra(f"the file system of {uri.split('://', 1)[0]}://", "aws") from error
+        raise _missing_package(uri.split("://", 1)[0], error) from error
+
+
+def _missing_package(protocol: str, error: ImportError) -> MissingExtra:
+    """Names the package of a protocol from fsspec's own table, or the one that fsspec's own implementation needs."""
+    package = known_implementations[protocol]["class"].split(".")[0]
+    if package == "fsspec":
+        package = (error.__cause__.name if isinstance(error.__cause__, ImportError) else error.name) or protocol
+    what = f"{package}, which reads {protocol}://,"
+    return MissingExtra(what, extra=EXTRAS[package]) if package in EXTRAS else MissingExtra(what, install=package)
 
 
 def fsspec_options(uri: str, storage_options: dict[str, str]) -> dict[str, Any]:

@@ -1,12 +1,18 @@
 """The gate in front of training and everything after it. It reads manifests, not Dagster: whichever way a program was
 started (UI, CLI, sensor, by hand), a version whose evidence is missing, stale or failed is refused."""
 
-from ft_platform.errors import VersionRefused
-from ft_platform.lake.manifest import Parent
+from datetime import UTC, date, datetime
+
+from ft_platform.errors import SourceError, VersionRefused
+from ft_platform.lake.fingerprint import fingerprint
+from ft_platform.lake.manifest import Manifest, Parent, Verdict
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.stages import STAGES, check_settings_hash
 from ft_platform.use_case import NamedUseCase
+
+NOT_TAINTED = "no_withdrawn_records"
+"""The verdict that `governance.taint` leaves on a version: failed while it holds rows that may not be used any more."""
 
 
 def require_usable(lake: Lake, use_case: NamedUseCase, version: Version) -> None:
@@ -14,7 +20,8 @@ def require_usable(lake: Lake, use_case: NamedUseCase, version: Version) -> None
 
     Raises:
         VersionRefused: naming each reason: no manifest; settings or code changed since; a newer parent exists; a check is
-            missing, failed or was made on other content.
+            missing, failed or was made on other content; rows may not be used any more, or nobody can tell because the
+            consent ledger changed or is out of reach.
     """
     problems = problems_with(lake, use_case, version)
     if problems:
@@ -47,6 +54,7 @@ def problems_with(lake: Lake, use_case: NamedUseCase, version: Version) -> list[
             if newest and newest.content_hash != current.content_hash:
                 problems.append(f"{current.id} is stale: {newest.id} has replaced it")
         problems.extend(_missing_verdicts(lake, use_case, current))
+        problems.extend(_withdrawn(lake, use_case, current, manifest))
         expected = set(stage.parents)
         if {p.name for p in manifest.parents} != expected:
             problems.append(f"{current.id} has parents {sorted(p.name for p in manifest.parents)}, expected {sorted(expected)}")
@@ -89,6 +97,43 @@ def _missing_verdicts(lake: Lake, use_case: NamedUseCase, version: Version) -> l
         elif not verdict.passed:
             problems.append(f"check {check} of {version.id} failed")
     return problems
+
+
+def taint_of(lake: Lake, version: Version) -> Verdict | None:
+    """The verdict that names how many rows of a version may not be used any more, or None where all may."""
+    verdict = lake.verdicts(version).get(NOT_TAINTED)
+    return verdict if verdict and not verdict.passed else None
+
+
+def taint_text(version_id: str, verdict: Verdict) -> str:
+    reasons = ", ".join(f"{reason} {count}" for reason, count in verdict.numbers["reasons"].items())
+    return f"{version_id} is tainted: {verdict.numbers['rows']} of its rows may not be used any more ({reasons}; found {verdict.checked_at})"
+
+
+def _withdrawn(lake: Lake, use_case: NamedUseCase, version: Version, manifest: Manifest) -> list[str]:
+    """What has ended the permission since the version was written. A sweep marks it; until then the day and the ledger tell."""
+    taint = taint_of(lake, version)
+    problems = [f"{taint_text(version.id, taint)}: make versions without them from permitted_records on"] if taint else []
+    if version.name != "permitted_records":
+        return problems
+    until = manifest.counts.get("permitted_until")
+    if until and _today() > date.fromisoformat(until):
+        problems.append(f"{version.id} holds rows that may be used until {until} only: materialize permitted_records again")
+    ledger = use_case.settings.governance.consent_ledger
+    # Under other settings it is stale anyway, and the ledger they name was allowed by nobody yet.
+    if ledger and manifest.settings_hash == STAGES[version.name].settings_hash(use_case):
+        try:
+            content = fingerprint(ledger, "governance.consent_ledger", lake.storage_options)
+        except SourceError as error:
+            problems.append(f"nobody can tell whether the permission of {version.id} still holds: {error.message}")
+        else:
+            if content != manifest.info.get("ledger"):
+                problems.append(f"the consent ledger has changed since {version.id} was written: materialize permitted_records again")
+    return problems
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def version_of_parent(lake: Lake, use_case: str, parent: Parent) -> Version:

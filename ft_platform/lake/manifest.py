@@ -51,7 +51,7 @@ class Manifest(BaseModel):
     hash_state: str = Field(default="", description="Of a table: what the content hash goes on from when rows are appended.")
     input_hash: str = Field(description="Hash of everything the version was made from: equal inputs need not be computed again.")
     settings_hash: str
-    code: str = Field(description="Version of the package that wrote it.")
+    code: str = Field(description="Version of the package that wrote it, and a hash of its files: `0.1.0+3f9c0a1b2d4e`.")
     parents: list[Parent]
     counts: dict[str, Any] = Field(description="Rows in, kept, removed by reason, and what else the stage counted.")
     files: dict[str, str] = Field(default_factory=dict, description="File -> sha256, for checkpoints and reports.")

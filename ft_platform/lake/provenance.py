@@ -92,8 +92,13 @@ def training_record_ids(lake: Lake, checkpoint: ArtifactVersion) -> set[str]:
     """Ids of the records that a checkpoint was trained on."""
     if TRAINING_RECORDS not in lake.manifest(checkpoint).files:
         raise DataError(f"checkpoint {checkpoint.id} of {checkpoint.use_case} has no {TRAINING_RECORDS}, so its records are not known")
-    table = pq.read_table(io.BytesIO(lake.read_file(checkpoint, TRAINING_RECORDS)), columns=["record_id"])
-    return set(table["record_id"].to_pylist())
+    return {record_id for batch in training_records(lake, checkpoint) for record_id in batch.column("record_id").to_pylist()}
+
+
+def training_records(lake: Lake, checkpoint: ArtifactVersion) -> Iterator[pa.RecordBatch]:
+    """Column `record_id` of the records that a checkpoint was trained on, batch by batch; it must have the file `TRAINING_RECORDS`."""
+    with pq.ParquetFile(io.BytesIO(lake.read_file(checkpoint, TRAINING_RECORDS))) as file:
+        yield from file.iter_batches(columns=["record_id"])
 
 
 def _find_raw(lake: Lake, use_case: str, wanted: str) -> dict[str, Any]:

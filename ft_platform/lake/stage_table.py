@@ -96,6 +96,9 @@ def write_stage(
             counts.update(stream.counts)
             counts["funnel"] = {"stage": name, "rows_in": rows_in, "kept": rows_kept, "removed": dict(sorted(reasons.items()))}
             info["removed_version"] = removed.version
+            for beside, rows in stream.beside.items():
+                written = lake.write_table(use_case.name, beside, rows.batches(), rows.schema, zone=zone, input_hash=inputs)
+                info[f"{beside}_version"] = written.version
 
         version = lake.write_table(
             use_case.name,

@@ -14,6 +14,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from ft_platform import __version__
+from ft_platform.code_hash import code
 from ft_platform.errors import CorruptVersion, TransientError, VersionRefused
 from ft_platform.lake import files
 from ft_platform.lake.content_hash import ContentHash
@@ -65,7 +66,7 @@ class Tables(Manifests):
         """
         started = time.monotonic() if started is None else started
         counts = counts if counts is not None else {}
-        with self._room_for(f"table {name} of {use_case}"), self._writer_lock(zone, use_case, name):
+        with self._room_for(f"table {name} of {use_case}"), self.writer_lock(zone, use_case, name):
             previous = self.latest(use_case, name, zone=zone) if append else None
             hasher = ContentHash(leave_out=PROVENANCE, state=self._hash_state(previous) if previous else "")
             with Pump(_hashed(batches, hasher, schema)) as pump:
@@ -82,7 +83,7 @@ class Tables(Manifests):
                 hash_state=hasher.state,
                 input_hash=input_hash,
                 settings_hash=settings_hash,
-                code=__version__,
+                code=code(),
                 parents=[parent_of(p) for p in parents],
                 counts=counts,
                 info=info if info is not None else {},
@@ -133,7 +134,7 @@ class Tables(Manifests):
             return None
 
     @contextmanager
-    def _writer_lock(self, zone: str, use_case: str, name: str) -> Iterator[None]:
+    def writer_lock(self, zone: str, use_case: str, name: str) -> Iterator[None]:
         """One writer per table: a file lock on local disks. On object stores a lost race is found after the commit."""
         if not self.is_local:
             yield
@@ -218,6 +219,12 @@ class Tables(Manifests):
         if manifest is None or manifest.input_hash != input_hash:
             return None
         return self._handle(manifest, STAGES[name].zone)
+
+    def beside(self, version: TableVersion, name: str) -> TableVersion:
+        """The version of another table that a stage wrote together with this one."""
+        number = self.manifest(version).info[f"{name}_version"]
+        path = self._manifest_path(TableVersion(version.use_case, name, version.zone, number, "", 0, ""))
+        return self._handle(self._read_manifest(path), version.zone)
 
     def _handle(self, manifest: Manifest, zone: str) -> TableVersion:
         return TableVersion(

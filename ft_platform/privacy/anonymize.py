@@ -1,136 +1,128 @@
 """cleaned_records -> anonymized_records: what is found in the texts is replaced, what must not leave the restricted zone is left behind."""
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from ft_platform.errors import DataError
-from ft_platform.privacy.entities import all_recognizers
-from ft_platform.privacy.pseudonyms import Pseudonyms
-from ft_platform.privacy.scan import Scanner
-from ft_platform.privacy.spans import Span
+from ft_platform.lake.stage_table import Work
+from ft_platform.privacy.batch import BatchAnonymizer
+from ft_platform.privacy.column_identifiers import require_no_identifiers
+from ft_platform.privacy.entities import chosen_entities
+from ft_platform.privacy.k_anonymity import NOT_K_ANONYMOUS, KAnonymousRows, plan, quasi_identifiers
+from ft_platform.privacy.keys import KeyHandle
 from ft_platform.progress import report
-from ft_platform.records import (
-    StageResult,
-    anonymized_schema,
-    contents,
-    contents_sha256,
-    feature_columns,
-    plain_array,
-    removed_table,
-    user_texts,
-    with_contents,
-)
-from ft_platform.use_case import NamedUseCase, Privacy
+from ft_platform.records import StageStream, removed_table
+from ft_platform.rows import Rows
+from ft_platform.use_case import NamedUseCase
 
 STAGE = "anonymized_records"
 BATCH_ROWS = 256
-DIRECT = ("EMAIL", "PHONE", "US_SSN", "CREDIT_CARD", "IBAN", "URL_CREDENTIALS", "API_KEY", "UK_NINO", "ES_DNI")
-"""Entities that point to one person and are told by their form alone. No label or feature may hold one."""
-DIRECT_SCORE = 0.7
+"""Rows that a worker gets at once: about a second of work where texts go through named-entity recognition."""
+
+Parts = Iterator[tuple[pa.RecordBatch | None, pa.RecordBatch | None]]
 
 
-@dataclass
-class Replaced:
-    """New texts of some messages, in order, and what was replaced in each."""
+class OriginalsSink(Protocol):
+    """Keeps what pseudonyms stand for (`privacy.vault.VaultWriter`)."""
 
-    texts: list[str | None] = field(default_factory=list)
-    entities: list[Counter[str]] = field(default_factory=list)
+    def add(self, originals: pa.Array) -> None:
+        """Pairs of a batch, in type `batch.ORIGINALS`."""
+        ...
+
+    def finish(self) -> int:
+        """Makes them readable, all or none, and returns how many different pairs there are."""
+        ...
 
 
-def anonymize(use_case: NamedUseCase, records: pa.Table, key: bytes) -> StageResult:
-    """The records with personal data replaced in all messages; no row is removed.
+def anonymize(use_case: NamedUseCase, rows: Rows, work: Work, keys: KeyHandle, vault: OriginalsSink | None = None, findings: Path | None = None) -> StageStream:
+    """The records with personal data replaced in all messages, in `anonymized_schema` and in the order of the input.
 
-    Covered: entities of `privacy.entities` in every message, `subject_id`. Not covered: what no recognizer finds (`residual` looks for direct
-    identifiers a second time, the recall of each entity is measured by `benchmarks/anonymize_recall.py`); persons that the described facts give away.
+    Removed are only rows whose quasi-identifiers cannot be made k-anonymous (`not_k_anonymous`). In memory are some batches and, where
+    there are quasi-identifiers, some 40 bytes for each row, never all texts.
+
+    Covered: entities of `privacy.entities` in every message, `subject_id`, the columns that `privacy.columns` and `privacy.quasi_identifiers`
+    name. Not covered: what no recognizer finds (`residual` looks for direct identifiers a second time, `ft privacy eval` measures the recall of
+    each entity); persons that the described facts give away; features that the YAML names nowhere.
 
     Args:
-        records: in `cleaned_schema`.
-        key: secret of the installation, at least 32 bytes.
+        rows: in `cleaned_schema`.
+        keys: of the use case.
+        vault: gets what pseudonyms and surrogates stand for.
+        findings: private folder of the use case, in which it is remembered where findings are in a text (`RememberedFindings`).
 
     Raises:
         ConfigError: an entity or operator names no entity.
-        DataError: a label or feature column holds direct identifiers.
-        KeyMissing: the key is too short.
+
+    Reading `parts` raises:
+        DataError: a label or feature column holds direct identifiers; no row can be made k-anonymous.
+        KeyMissing: a worker has no key or another one.
         MissingExtra: the package of `privacy.ner` is not installed.
     """
-    started = time.monotonic()
-    pseudonyms = Pseudonyms(key, use_case.name)
-    _require_no_identifiers(use_case, records)
-    replaced = _replace_all(use_case.settings.privacy, records, pseudonyms)
-    kept = _table(use_case, records, replaced, pseudonyms)
-    total: Counter[str] = Counter()
-    for row in kept["entities"].to_pylist():
-        total.update(dict(row))
-    counts = {
-        "entities": dict(sorted(total.items())),
-        "rows_with_any": sum(bool(row) for row in kept["entities"].to_pylist()),
-        "seconds": round(time.monotonic() - started, 3),
-    }
-    return StageResult(kept, removed_table([], []), counts)
+    chosen_entities(use_case.settings.privacy)
+    counts: dict[str, Any] = {}
+    return StageStream(_parts(use_case, rows, work, keys, vault, findings, counts), counts)
 
 
-def replace_spans(text: str, spans: Sequence[Span], privacy: Privacy, pseudonyms: Pseudonyms) -> str:
-    """The text with each span replaced as its entity's operator says. The spans are in order and do not overlap."""
-    parts, end = [], 0
-    for span in spans:
-        operator = privacy.operators.get(span.entity, privacy.default_operator)
-        original = text[span.start : span.end]
-        parts += [text[end : span.start], f"<{span.entity}>" if operator == "redact" else pseudonyms.token(span.entity, original)]
-        end = span.end
-    return "".join([*parts, text[end:]])
+def _parts(
+    use_case: NamedUseCase, rows: Rows, work: Work, keys: KeyHandle, vault: OriginalsSink | None, findings: Path | None, counts: dict[str, Any]
+) -> Parts:
+    require_no_identifiers(use_case, rows)
+    kinds = quasi_identifiers(use_case)
+    if kinds:
+        privacy = use_case.settings.privacy
+        planned = plan(rows, kinds, privacy.k, privacy.max_not_k_anonymous_percent)
+        coarse = KAnonymousRows(rows, planned)
+        counts["k_anonymity"] = planned.counts
+        if rows.num_rows and not coarse.num_rows:
+            raise DataError(
+                f"{use_case.name}: no combination of quasi-identifiers is shared by {privacy.k} persons, however coarse",
+                "There are fewer persons than `privacy.k`: lower it or get more records",
+            )
+        for ids in coarse.removed():
+            yield None, removed_table(ids, [NOT_K_ANONYMOUS] * len(ids)).combine_chunks().to_batches()[0]
+        rows = coarse
+    yield from ((batch, None) for batch in _anonymized(use_case, rows, work, keys, vault, findings, counts))
 
 
-def _replace_all(privacy: Privacy, records: pa.Table, pseudonyms: Pseudonyms) -> Replaced:
-    scanner = Scanner(privacy)
-    replaced = Replaced()
-    for done, texts in _batches(records):
-        for text, spans in zip(texts, scanner.find([t or "" for t in texts]), strict=True):
-            replaced.texts.append(None if text is None else replace_spans(text, spans, privacy, pseudonyms))
-            replaced.entities.append(Counter(s.entity for s in spans))
-        report(STAGE, done, records.num_rows)
-    return replaced
+def _anonymized(
+    use_case: NamedUseCase, rows: Rows, work: Work, keys: KeyHandle, vault: OriginalsSink | None, findings: Path | None, counts: dict[str, Any]
+) -> Iterator[pa.RecordBatch]:
+    entities: Counter[str] = Counter()
+    done = with_any = 0
+    for batch in work.engine.map(SmallBatches(rows, BATCH_ROWS), partial(BatchAnonymizer, use_case, keys, originals=vault is not None, findings=findings)):
+        if vault:
+            vault.add(batch.column("originals"))
+            batch = batch.drop_columns(["originals"])
+        for row in batch.column("entities").to_pylist():
+            entities.update(dict(row))
+            with_any += bool(row)
+        done += batch.num_rows
+        report(STAGE, done, rows.num_rows)
+        yield batch
+    counts |= {"entities": dict(sorted(entities.items())), "rows_with_any": with_any}
+    if vault:
+        counts["vault_entries"] = vault.finish()
 
 
-def _batches(records: pa.Table) -> Iterator[tuple[int, list[str | None]]]:
-    """Rows done after the batch, and the texts of all messages of its rows."""
-    messages = plain_array(records["messages"])
-    for start in range(0, records.num_rows, BATCH_ROWS):
-        rows = messages.slice(start, BATCH_ROWS)
-        yield start + len(rows), contents(rows).to_pylist()
+class SmallBatches:
+    """The same rows in smaller batches (`rows.Rows`).
 
+    Args:
+        size: most rows of a batch.
+    """
 
-def _table(use_case: NamedUseCase, records: pa.Table, replaced: Replaced, pseudonyms: Pseudonyms) -> pa.Table:
-    messages = with_contents(records["messages"], pa.array(replaced.texts, pa.string()))
-    entities, hashes, start = [], [], 0
-    for length in plain_array(records["messages"]).value_lengths().to_pylist():
-        found = sum(replaced.entities[start : start + (length or 0)], Counter())
-        entities.append(sorted(found.items()))
-        hashes.append(contents_sha256(replaced.texts[start : start + (length or 0)]))
-        start += length or 0
-    columns = {
-        "messages": messages,
-        "subject_id": pa.array([None if s is None else pseudonyms.subject(s) for s in records["subject_id"].to_pylist()], pa.string()),
-        "entities": entities,
-        "sha256_after": hashes,
-        "text_characters": pa.array([len(text) for text in user_texts(messages)], pa.int32()),
-    }
-    schema = anonymized_schema(use_case)
-    return pa.table({name: columns[name] if name in columns else records[name] for name in schema.names}, schema=schema)
+    def __init__(self, rows: Rows, size: int) -> None:
+        self.schema = rows.schema
+        self.num_rows = rows.num_rows
+        self._rows = rows
+        self._size = size
 
-
-def _require_no_identifiers(use_case: NamedUseCase, records: pa.Table) -> None:
-    """Labels and features pass through as they are: an e-mail address in one is a mistake in the mapping."""
-    recognizers = [all_recognizers()[entity] for entity in DIRECT]
-    problems = []
-    for column in ["label", *feature_columns(use_case)]:
-        values = [v for v in records[column].unique().to_pylist() if v]
-        found = Counter(r.entity for value in values for r in recognizers if any(s.score >= DIRECT_SCORE for s in r.find(value)))
-        if found:
-            listed = ", ".join(f"{count} {entity}" for entity, count in sorted(found.items()))
-            problems.append(f"column {column} holds direct identifiers ({listed} among {len(values)} different values)")
-    if problems:
-        raise DataError(f"{use_case.name}: " + "; ".join(problems), "Map another column under `record.label` or `record.features`, or leave it out")
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        for batch in self._rows.batches(columns):
+            for start in range(0, batch.num_rows, self._size):
+                yield batch.slice(start, self._size)

@@ -9,15 +9,21 @@ from typing import Protocol
 
 from ft_platform.errors import ConfigError
 from ft_platform.privacy import recognizers
+from ft_platform.privacy.custom import custom_recognizers
 from ft_platform.privacy.spans import Span
 from ft_platform.use_case import Privacy
 
-NER_ENTITIES = ("PERSON", "LOCATION")
-"""What named-entity recognition finds. LOCATION has no recognizer of its own, so it is replaced only where it is named."""
+NER_ENTITIES = ("PERSON", "LOCATION", "ORGANIZATION")
+"""What named-entity recognition finds besides the recognizers of these entities."""
 
 
 class Recognizer(Protocol):
-    """Finds one entity. Equal texts give equal spans."""
+    """Finds one entity. Equal texts give equal spans.
+
+    A class attribute `optional = True` leaves the entity out where `privacy.entities` is empty: it identifies nobody alone (an age, a company).
+    A class attribute `digits = 9` says that a finding has nine digits or more in a row, with at most three separators between two of them: texts
+    without so many are not searched.
+    """
 
     entity: str
 
@@ -45,28 +51,41 @@ def _recognizer_in(name: str) -> Recognizer:
 
 
 def entity_names() -> list[str]:
-    """Every entity that `privacy.entities` and `privacy.operators` may name."""
+    """Every entity that `privacy.entities` and `privacy.operators` of any use case may name."""
     return sorted({*all_recognizers(), *NER_ENTITIES})
 
 
 def chosen_entities(privacy: Privacy) -> list[str]:
-    """The entities a use case looks for: those it names, or all that have a recognizer (all but LOCATION).
+    """The entities a use case looks for: those it names, or all whose recognizer is not optional; and its own.
 
     Raises:
-        ConfigError: a name is not an entity.
+        ConfigError: a name is not an entity, or an entity of its own has the name of another one.
     """
-    check_entities(privacy.entities)
-    check_entities(privacy.operators)
-    return sorted(set(privacy.entities)) or list(all_recognizers())
+    taken = sorted(set(privacy.custom) & set(entity_names()))
+    if taken:
+        raise ConfigError([f"privacy.custom: {name} is an entity of the platform already" for name in taken], "Give yours another name")
+    check_entities([*privacy.entities, *privacy.operators], privacy.custom)
+    shipped = set(privacy.entities) or {e for e, r in all_recognizers().items() if not getattr(r, "optional", False)}
+    return sorted({*shipped, *privacy.custom})
 
 
-def check_entities(names: Iterable[str]) -> None:
-    """Returns if every name is an entity.
+def recognizers_of(privacy: Privacy) -> dict[str, Recognizer]:
+    """Entity -> recognizer of every entity a use case looks for, but those it keeps.
+
+    Raises:
+        ConfigError: as `chosen_entities`.
+    """
+    known: dict[str, Recognizer] = {**all_recognizers(), **{r.entity: r for r in custom_recognizers(privacy)}}
+    return {entity: known[entity] for entity in chosen_entities(privacy) if privacy.operators.get(entity) != "keep"}
+
+
+def check_entities(names: Iterable[str], own: Iterable[str] = ()) -> None:
+    """Returns if every name is an entity of the platform or one of the use case's `own`.
 
     Raises:
         ConfigError: one problem per wrong name, with the closest right one, and the list of all.
     """
-    known = entity_names()
+    known = sorted({*entity_names(), *own})
     problems = []
     for name in names:
         if name not in known:

@@ -33,10 +33,10 @@ US_STREET = re.compile(
 
 # The kind stands in front (Romance and Slavic languages); the number on either side.
 FRONT = (
-    "rua|rue|calle|via|viale|vicolo|piazza|piazzale|corso|strada|avenida|avda|av|avenue|boulevard|chemin|impasse|allée|quai"
-    "|travessa|praça|estrada|carrer|paseo|plaza|camino|ul|ulica|aleja|ulice|náměstí|trg|calea|jalan"
+    "rua|rue|calle|via|viale|vicolo|piazza|piazzale|piazzetta|corso|strada|contrada|avenida|avda|av|avenue|boulevard|chemin|impasse|allée|quai"
+    "|travessa|praça|praceta|estrada|carrer|paseo|plaza|camino|ronda|ul|ulica|aleja|osiedle|ulice|náměstí|trg|calea|jalan"
 )
-PARTICLE = r"(?:de|da|do|du|dos|del|della|di|la|le|les|los|las|d['’]|l['’]|al)"
+PARTICLE = r"(?:de|da|do|du|des|dos|das|del|della|delle|dei|di|la|le|les|los|las|d['’]|l['’]|al|het|ter|ten)"
 FRONT_STREET = re.compile(
     rf"(?:{NUMBER},?[ \t]+)?(?<![\w'’])(?i:{FRONT})\b\.?[ \t]+(?:{PARTICLE}[ \t]*){{0,2}}{CAP}(?:[ \t]+(?:{PARTICLE}[ \t]*)*{CAP}){{0,4}}"
     rf"(?P<after>,?[ \t]+\d{{1,5}}[A-Za-z]?(?!\w))?"
@@ -57,21 +57,28 @@ WORD_NUMBER = re.compile(r"(?<!\w)([^\W\d_][\w'’-]{0,40}\.?)[ \t]+\d{1,4}(?:[ 
 IN_FRONT = re.compile(rf"(?:{NUMBER}[ \t]+)?(?:{CAP}[ \t]+){{0,3}}$")
 
 BOX = re.compile(
-    r"(?i:\bP\.?\s?O\.?\s?Box\s+#?\d{1,7}|\bpost(?:fach|[ ]office[ ]box)\s+\d[\d ]{1,8}|\bPSC\s+\d{1,4},?\s+Box\s+\d{1,5}|\bUnit\s+\d{1,5},?\s+Box\s+\d{1,5})"
+    r"(?i:\bP\.?\s?O\.?\s?Box\s+#?\d{1,7}|\bpost(?:box|boks|bus|fach|[ ]office[ ]box)\s+\d[\d ]{1,8}"
+    r"|\bPSC\s+\d{1,4},?\s+Box\s+\d{1,5}|\bUnit\s+\d{1,5},?\s+Box\s+\d{1,5})"
     r"|\b(?:USN[SV]|USS|USCGC)\s+[^\W\d_][\w'’-]{0,40}(?=\s+[FAD]PO\b)"
 )
 UNIT_ALONE = re.compile(r"\b(?i:apt|suite|ste)\b\.?\s?#?\s?\d{1,5}[A-Za-z]?(?!\w)")
 
 POSTCODE = r"(?:\d{5}(?:-\d{4})?|\d{4}-\d{3}|\d{3}[ ]\d{2}|\d{4}|[A-Z]{1,2}\d[A-Z\d]?[ ]?\d[A-Z]{2}|[A-CEGHJ-NPR-TVXY]\d[A-Z][ ]?\d[A-Z]\d)(?![\w-])"
-CITY = rf"{CAP}(?:[ ](?:{CAP}|of|and|de|del|la|u|v|am|im|an|der)){{0,4}}"
-TAIL = re.compile(
-    rf"(?:[\s,]+{UNIT}){{0,3}}"
-    rf"(?:(?:,\s*|\n\s*)\d{{4,5}}[ ]+{CITY}"
-    rf"|(?:[\s,]+{CITY}){{0,1}}(?:\s*,\s*[A-Z]{{2,3}}\b)?(?:[\s,]+{CITY})?[\s,]+(?:[A-Z]{{2}}[ ]+)?{POSTCODE}"
-    rf"|,[ ]+{CITY},[ ]*[A-Z]{{2}}\b)?"
-)
-"""Behind a street: units, then `postal code city`, or `city, state postal code` in one of its forms, or `city, state`."""
 MILITARY_TAIL = re.compile(r"[\s,]+[FAD]PO[ ,]+A[AEP][ ,]+\d{5}(?:-\d{4})?", re.IGNORECASE)
+
+# A number, up to six words, a number: `20789 Allika 46`, `10963 Rua Vinte e Cinco de Setembro 1257`.
+BETWEEN_NUMBERS = re.compile(
+    rf"(?<![\w.,$€£#/:-])\d{{1,6}},?[ \t]+(?P<name>{CAP}(?:[ \t]+(?:{PARTICLE}[ \t]+|(?:e"
+    rf"|y|z|ze|na|nad|u)[ \t]+)*{CAP}){{0,5}})[ \t]+\d{{1,5}}[a-zA-Z]?(?![\w%/:]|[.,:-]\d)"
+)
+BETWEEN_NUMBERS_LOWER = re.compile(r"(?<![\w.,$€£#/:-])\d{2,6}[ \t]+(?P<name>[^\W\d_]{4,}(?:[ \t]+[^\W\d_]{3,}){0,2})[ \t]+\d{1,4}(?![\w%/:]|[.,:-]\d)")
+CORNER = re.compile(
+    r"(?<!\w)(?:the[ ]+)?(?i:corner|intersection)[ ]+of[ ]+(?P<first>[^\s,.][^,;\n]{1,60}?)[ ]+(?:and|&|y|und)[ ]+"
+    r"(?P<second>[^\s,.;]+(?:[ ]+[^\s,.;]+){0,4}?)(?=[ ]+(?:St\.|Str\.|for|is|at|in|near"
+    r"|by|on|to|with|please|when|after|before|there|where)(?!\w)|[ ]*(?:[,.;:!?\n]|$))"
+)
+OTHER_STREET = re.compile(rf"(?:^|\n|(?<!\w)(?:is|at|on|in|to|of)[ ]+|[?:][ ]+)(?P<street>{CAP}(?:[ ]+{CAP}){{0,3}})[ ]+and[ ]+$")
+"""In front of an address: the first of two streets, `Mill Lane and Baker Street 5`."""
 
 LED_HINTS = (
     "address",
@@ -88,13 +95,17 @@ LED_HINTS = (
     "ship",
     "deliver",
     "corner",
-    "office is",
+    " is at",
+    " is on",
+    "off at",
+    "off on",
+    "stop at",
     "wohn",
 )
 LED_CUE = re.compile(
     r"(?<!\w)(?:address(?:es)?(?!\w)[^.!?\n]{0,35}?"
     r"|(?:live[sd]?|living|resid(?:e|es|ed|ing)|located|meet(?:ing)?(?: me| you| us)?|moved|taxi|arrived|return|sent|send"
-    r"|ship(?:ped)?|deliver(?:ed)?|corner|office is|wohn\w{1,3})(?!\w)[^.!?\n]{0,20}?)"
+    r"|ship(?:ped)?|deliver(?:ed)?|corner|off|stops?|is|wohn\w{1,3})(?!\w)[^.!?\n]{0,20}?)"
     r"(?:\s(?:is|at|in|on|to|of|with|from)|:)\s+(?:the corner of\s+)?$"
 )
 NAME_WORD = r"[^\W\d_a-zß-öø-ÿ][^\W\d_]{0,30}(?:['’.-][^\W\d_]{0,30}){0,3}"
@@ -110,3 +121,9 @@ NOT_NAMES = cue(
     "|with|is|was|were|are|i|we|they|he|she|it|not|no|down|off|across|different|other|per|cents?|dollars?|people|if|when"
     "|which|who|has|have|had|xx+|iban|ssn|dob|mrn|po|ref|id"
 )
+CODE_HINTS = ("zip", "postal code", "postcode", "post code", "plz", "postleitzahl", "code postal", "código postal")
+NAMED_CODE = re.compile(
+    r"(?<!\w)(?i:zip(?:[ -]?code)?|postal code|post ?code|plz|postleitzahl|code postal|código postal)(?:[ ]+(?i:is|was|ist|est|es))?[ ]*[:=#-]?[ ]*"
+    r"([A-Z]{0,2}-?\d(?:[A-Z\d]|[ -](?=\w{2,4}(?!\w))){2,9})(?![\w])"
+)
+"""`ZIP: 62701`, `postcode NW1 6XE` does not start with a digit and stands in POSTCODE."""

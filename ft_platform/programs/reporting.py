@@ -21,7 +21,7 @@ from typing import Any
 
 from ft_platform import progress
 from ft_platform.environment import Environment, load_environment
-from ft_platform.errors import FtError
+from ft_platform.errors import FtError, MissingExtra
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.versions import from_dict
 from ft_platform.use_case import NamedUseCase, UseCase
@@ -30,6 +30,8 @@ PROGRESS_SECONDS = 1.0
 LOG_SECONDS = 10.0
 PR_SET_PDEATHSIG = 1
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
+TRAIN_MODULES = {"torch", "transformers", "peft", "safetensors", "tokenizers", "huggingface_hub", "gguf"}
+"""Modules that the extra `train` brings."""
 
 
 def prepare_process() -> None:
@@ -60,8 +62,15 @@ def threads() -> int:
 
 
 def pin_threads() -> None:
-    """Fixes torch's threads: their number changes results in the last bits."""
-    import torch
+    """Fixes torch's threads: their number changes results in the last bits.
+
+    Raises:
+        MissingExtra: this machine was not installed as a worker.
+    """
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise MissingExtra("torch", "train") from error
 
     torch.set_num_threads(threads())
 
@@ -112,15 +121,11 @@ class Program:
             figures = " ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in update.fields.items())
             self.log.info(f"{update.stage}: {update.done}/{update.total or '?'} {update.unit} {figures}".rstrip())
 
-    def fail(self, error: BaseException) -> None:
-        """Reports a failure with its reason and next step."""
-        failed = described(error)
-        self._send({"failed": failed})
-        print(f"{self.name} failed: {failed['message']} {failed['next_step']}".strip(), file=sys.stderr)
-
 
 def described(error: BaseException) -> dict[str, str]:
     """Type, message and next step of a failure; of an unexpected one only type and place, since its text may quote a record."""
+    if isinstance(error, ModuleNotFoundError) and (module := (error.name or "").split(".")[0]) in TRAIN_MODULES:
+        error = MissingExtra(module, "train")
     if isinstance(error, FtError):
         return {"type": type(error).__name__, "message": error.message, "next_step": error.next_step}
     if isinstance(error, KeyboardInterrupt):
@@ -135,6 +140,15 @@ def described(error: BaseException) -> dict[str, str]:
     }
 
 
+def _report_failure(name: str, error: BaseException, pipes: Any | None) -> None:
+    """Tells the back end, whose step then fails with this reason; started by hand, the terminal."""
+    failed = described(error)
+    if pipes is not None:
+        pipes.report_custom_message({"failed": failed})
+    else:
+        print(f"{name} failed: {FtError(failed['message'], failed['next_step'])}", file=sys.stderr)
+
+
 @contextmanager
 def program(name: str) -> Iterator[Program]:
     """Runs the block as a program; a failure inside is reported and ends the process with exit code 1.
@@ -147,20 +161,13 @@ def program(name: str) -> Iterator[Program]:
     from dagster_pipes import PipesEnvVarParamsLoader, open_dagster_pipes
 
     pipes = open_dagster_pipes() if PipesEnvVarParamsLoader().is_dagster_pipes_process() else None
-    running: Program | None = None
     try:
         use_case, extras = _from_pipes(pipes) if pipes else _from_command_line(name)
         running = Program(name, use_case, extras, pipes)
         with progress.listening(running.on_progress):
             yield running
     except (Exception, KeyboardInterrupt) as error:
-        if running is not None:
-            running.fail(error)
-        else:
-            failed = described(error)
-            if pipes is not None:
-                pipes.report_custom_message({"failed": failed})
-            print(f"{name} failed: {failed['message']} {failed['next_step']}".strip(), file=sys.stderr)
+        _report_failure(name, error, pipes)
         raise SystemExit(1) from None
     finally:
         if pipes is not None:

@@ -24,10 +24,11 @@ REPORT = "report.html"
 def write_pictures(folder: Path, figures: Mapping[str, Any], use_case: NamedUseCase) -> None:
     """`systems.png`; for labels also `per_class.png` and `confusion_matrix.png` of the last system."""
     main = metrics_of(use_case.settings.task.kind)[0]
-    (folder / "systems.png").write_bytes(plots.systems_plot(figures["systems"], main.name, main.title))
+    (folder / "systems.png").write_bytes(plots.systems_plot(figures["systems"], main))
     if figures["confusion"]:
         systems = list(figures["confusion"])
-        (folder / "confusion_matrix.png").write_bytes(plots.confusion_matrix_plot(figures["labels"], figures["confusion"][systems[-1]]))
+        last = systems[-1]
+        (folder / "confusion_matrix.png").write_bytes(plots.confusion_matrix_plot(figures["labels"], figures["confusion"][last], last))
         shown = [system for system in ("tfidf_logreg", "base_few_shot", "fine_tuned") if system in systems]
         (folder / "per_class.png").write_bytes(plots.per_label_plot(figures["per_class"], shown))
 

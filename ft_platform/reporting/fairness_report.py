@@ -22,7 +22,7 @@ def write_fairness_report(folder: Path, lake: Lake, use_case: NamedUseCase, arti
     gap_metric = metric(found["gap_metric"])
     pictures = {}
     for name, feature in found["features"].items():
-        pictures[name] = groups_plot(name, largest_groups(feature["groups"]), gap_metric.name, gap_metric.title)
+        pictures[name] = groups_plot(name, largest_groups(feature["groups"]), gap_metric)
         (folder / f"groups_{name}.png").write_bytes(pictures[name])
     text = page(
         "fairness_report.html",

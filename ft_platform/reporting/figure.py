@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 DPI = 80
-COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
+YELLOW = "#F0E442"
+COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", YELLOW, "#000000"]
 """Okabe and Ito, Color Universal Design, 2008."""
 
 LONGEST_NAME = 28

@@ -1,13 +1,19 @@
 """Pictures of an evaluation, as PNG bytes. They hold counts and scores, never a record's text."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ft_platform.evaluation.metric import Metric
 from ft_platform.evaluation.systems import TITLES
-from ft_platform.reporting.figure import COLOURS, drawing, short
+from ft_platform.reporting.figure import COLOURS, YELLOW, drawing, short
 
 MOST_NUMBERED_LABELS = 15
 """Above, a cell of the confusion matrix is too small for its number."""
+
+HATCHES = (None, "///", "...", "xxx")
+SHORT_REASON = 20
+"""Characters of a legend entry of which four fit beside one another."""
 
 
 def funnel_plot(funnel: Sequence[Mapping[str, Any]]) -> bytes:
@@ -16,45 +22,54 @@ def funnel_plot(funnel: Sequence[Mapping[str, Any]]) -> bytes:
     Args:
         funnel: `[{"stage", "rows_in", "kept", "removed": {reason: count}}]`.
     """
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
     reasons = list(dict.fromkeys(reason for stage in funnel for reason in stage["removed"]))
-    with drawing(7.2, 1.2 + 0.42 * len(funnel)) as (_, axes, buffer):
+    styles = {"kept": {"facecolor": COLOURS[0]}, **{reason: style_of_reason(i) for i, reason in enumerate(reasons)}}
+    columns = 4 if max(len(short(name)) for name in styles) <= SHORT_REASON else 2
+    legend_rows = math.ceil(len(styles) / columns)
+    with drawing(7.2, 0.9 + 0.42 * len(funnel) + 0.2 * legend_rows) as (figure, axes, buffer):
         for place, stage in enumerate(funnel):
-            axes.barh(place, stage["kept"], color=COLOURS[0])
-            left = stage["kept"]
-            for reason, count in stage["removed"].items():
-                axes.barh(
-                    place,
-                    count,
-                    left=left,
-                    color=COLOURS[1 + reasons.index(reason) % (len(COLOURS) - 1)],
-                    hatch="//" if reasons.index(reason) >= len(COLOURS) - 1 else None,
-                )
+            left = 0
+            for name, count in [("kept", stage["kept"]), *stage["removed"].items()]:
+                axes.barh(place, count, left=left, **styles[name])
                 left += count
             axes.text(left, place, f" {stage['kept']:,} of {stage['rows_in']:,}", va="center")
         axes.set_yticks(range(len(funnel)), [short(stage["stage"]) for stage in funnel])
         axes.invert_yaxis()
-        axes.margins(x=0.18)
-        axes.set_xlabel("records")
-        _legend_of_reasons(axes, reasons)
+        # Right of the longest bar is its text.
+        axes.set(xlabel="records", xlim=(0, 1.2 * max((stage["rows_in"] for stage in funnel), default=0) or 1))
+        axes.xaxis.set(major_locator=MaxNLocator(integer=True), major_formatter=EngFormatter())
+        _legend_below(figure, styles, columns)
     return buffer.getvalue()
 
 
-def _legend_of_reasons(axes: Any, reasons: list[str]) -> None:
+def style_of_reason(number: int) -> dict[str, Any]:
+    """Colour of a reason's bar and legend entry; from the eighth on with a hatch, so that no two look alike."""
+    colours = COLOURS[1:]
+    colour = colours[number % len(colours)]
+    return {
+        "facecolor": colour,
+        "hatch": HATCHES[number // len(colours) % len(HATCHES)],
+        "edgecolor": "black" if colour == YELLOW else "white",
+        "linewidth": 0,
+    }
+
+
+def _legend_below(figure: Any, styles: Mapping[str, Mapping[str, Any]], columns: int) -> None:
+    """A legend that the constrained layout leaves room for: one inside the axes is cut off at the picture's edge."""
     from matplotlib.patches import Patch
 
-    names = [("kept", COLOURS[0]), *((short(r), COLOURS[1 + i % (len(COLOURS) - 1)]) for i, r in enumerate(reasons))]
-    axes.legend(
-        handles=[Patch(color=colour, label=name) for name, colour in names],
-        loc="upper center",
-        bbox_to_anchor=(0.45, -0.35),
-        ncols=4,
-        frameon=False,
-        fontsize=8,
-    )
+    handles = [Patch(label=short(name), **style) for name, style in styles.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
 
 
-def confusion_matrix_plot(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> bytes:
-    """True labels down, predicted labels across; shade is the share of the true label."""
+def confusion_matrix_plot(labels: Sequence[str], matrix: Sequence[Sequence[int]], system: str) -> bytes:
+    """True labels down, predicted labels across; shade is the share of the true label.
+
+    Args:
+        system: whose predictions, for the title.
+    """
     import numpy as np
 
     counts = np.asarray(matrix)
@@ -67,6 +82,7 @@ def confusion_matrix_plot(labels: Sequence[str], matrix: Sequence[Sequence[int]]
         axes.set_xticks(ticks, [short(label) for label in labels], rotation=90, fontsize=small)
         axes.set_yticks(ticks, [short(label) for label in labels], fontsize=small)
         axes.set(xlabel="predicted", ylabel="true")
+        axes.set_title(TITLES.get(system, short(system)), fontsize=10)
         if len(labels) <= MOST_NUMBERED_LABELS:
             for (row, column), count in np.ndenumerate(counts):
                 if count:
@@ -85,7 +101,7 @@ def per_label_plot(per_class: Mapping[str, Mapping[str, Mapping[str, float]]], s
     last = per_class[systems[-1]]
     labels = sorted({label for system in systems for label in per_class[system]}, key=lambda name: (-last.get(name, {}).get("support", 0), name))
     height = 0.8 / len(systems)
-    with drawing(7.2, 1.2 + (0.16 + 0.14 * len(systems)) * len(labels)) as (_, axes, buffer):
+    with drawing(7.2, 1.2 + (0.16 + 0.14 * len(systems)) * len(labels)) as (figure, axes, buffer):
         for number, system in enumerate(systems):
             values = [per_class[system].get(label, {}).get("f1", 0.0) for label in labels]
             axes.barh(
@@ -95,46 +111,56 @@ def per_label_plot(per_class: Mapping[str, Mapping[str, Mapping[str, float]]], s
         axes.set_yticks([place + 0.4 - height / 2 for place in range(len(labels))], names, fontsize=8)
         axes.invert_yaxis()
         axes.set(xlim=(0, 1), xlabel="F1 (in brackets: test records)")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.4, -0.08 - 0.6 / len(labels)), ncols=len(systems), frameon=False)
+        figure.legend(loc="outside lower center", ncols=len(systems), frameon=False)
     return buffer.getvalue()
 
 
-def systems_plot(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metric: str, title: str) -> bytes:
+def systems_plot(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metric: Metric) -> bytes:
     """One metric of every system with its interval."""
     names = list(systems)
     with drawing(6.4, 1.0 + 0.36 * len(names)) as (_, axes, buffer):
         for place, name in enumerate(names):
-            _point(axes, systems[name][metric], place, COLOURS[5] if name == "fine_tuned" else COLOURS[0])
+            _point(axes, systems[name][metric.name], place, COLOURS[5] if name == "fine_tuned" else COLOURS[0])
         axes.set_yticks(range(len(names)), [TITLES.get(name, short(name)) for name in names])
         axes.invert_yaxis()
         axes.margins(y=0.2, x=0.12)
-        axes.set_xlabel(title)
+        axes.set_xlabel(metric.title)
         axes.grid(axis="x", alpha=0.3)
     return buffer.getvalue()
 
 
-def groups_plot(feature: str, groups: Mapping[str, Mapping[str, Any]], metric: str, title: str) -> bytes:
+def groups_plot(feature: str, groups: Mapping[str, Mapping[str, Any]], metric: Metric) -> bytes:
     """One metric of every group with its interval; groups without enough evidence are named and have no point.
 
     Args:
-        groups: `{group: {"rows", "enough_evidence", metric: {"value", "low", "high"}}}`.
+        groups: `{group: {"rows", "enough_evidence", metric.name: {"value", "low", "high"}}}`.
     """
     names = list(groups)
     with drawing(6.4, 1.0 + 0.36 * len(names)) as (_, axes, buffer):
         for place, name in enumerate(names):
             if groups[name]["enough_evidence"]:
-                _point(axes, groups[name][metric], place, COLOURS[0])
+                _point(axes, groups[name][metric.name], place, COLOURS[0])
             else:
                 axes.text(0.5, place, "not enough evidence", transform=axes.get_yaxis_transform(), ha="center", va="center", style="italic", color="#555555")
         axes.set_yticks(range(len(names)), [f"{short(name)} ({groups[name]['rows']})" for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.margins(x=0.12)
-        axes.set(xlabel=title, ylabel=short(feature))
+        if not any(group["enough_evidence"] for group in groups.values()):
+            _without_points(axes, metric)
+        axes.set(xlabel=metric.title, ylabel=short(feature))
         axes.grid(axis="x", alpha=0.3)
     return buffer.getvalue()
+
+
+def _without_points(axes: Any, metric: Metric) -> None:
+    """The range of the metric; matplotlib's own around no point would show a score below 0."""
+    if math.isfinite(metric.low) and math.isfinite(metric.high):
+        axes.set_xlim(metric.low, metric.high)
+    else:
+        axes.set_xticks([])
 
 
 def _point(axes: Any, found: Mapping[str, float], place: int, colour: str) -> None:
     value, low, high = found["value"], found["low"], found["high"]
     axes.errorbar(value, place, xerr=[[max(value - low, 0)], [max(high - value, 0)]], fmt="o", color=colour, capsize=4)
-    axes.annotate(f"{value:.3g}", (value, place), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8)
+    axes.annotate(f"{value:.3f}", (value, place), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8)

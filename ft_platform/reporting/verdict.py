@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ft_platform.evaluation.metric import Metric
+from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.systems import TITLES
+from ft_platform.reporting.figure import short
 from ft_platform.reporting.html import number, percent
 from ft_platform.use_case import Evaluation
 
@@ -12,13 +14,24 @@ FEW_TEST_RECORDS = 10
 """Labels with fewer test records are named as uncertain: with 9 records one more hit moves recall by 0.11."""
 
 
+def best_system(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metric: Metric) -> str:
+    """The system with the best value of a metric; the first of equal ones."""
+    return max(systems, key=lambda system: systems[system][metric.name]["value"] * (1 if metric.higher_is_better else -1))
+
+
+def best_system_sentence(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metric: Metric) -> str:
+    """Which system has the best value of a metric, and that value with its interval."""
+    best = best_system(systems, metric)
+    return f"{TITLES.get(best, short(best))} has the best {metric.title}: {_with_interval(systems[best][metric.name])}."
+
+
 def verdicts(figures: Mapping[str, Any], main: Metric) -> list[dict[str, Any]]:
     """`[{"good": bool, "text": sentence}]`: the best system, then the fine-tuned model against each other one."""
-    values = {system: found[main.name] for system, found in figures["systems"].items()}
-    best = max(values, key=lambda system: values[system]["value"] if main.higher_is_better else -values[system]["value"])
-    sentences = [{"good": best == "fine_tuned", "text": f"{TITLES.get(best, best)} has the best {main.title}: {_with_interval(values[best])}."}]
-    if best != "fine_tuned":
-        sentences[0]["text"] += f" The fine-tuned model has {_with_interval(values['fine_tuned'])}."
+    systems = figures["systems"]
+    best = best_system(systems, main)
+    sentences = [{"good": best == FINE_TUNED, "text": best_system_sentence(systems, main)}]
+    if best != FINE_TUNED:
+        sentences[0]["text"] += f" The fine-tuned model has {_with_interval(systems[FINE_TUNED][main.name])}."
     for system, difference in figures["differences"].items():
         found = difference[main.name]
         judged = compared(found, main)
@@ -43,7 +56,7 @@ def compared(difference: Mapping[str, float], metric: Metric) -> str:
 
 def limits(figures: Mapping[str, Any], main: Metric, settings: Evaluation, example_tokens: int) -> list[str]:
     """Sentences about what the figures do not show."""
-    found = figures["systems"]["fine_tuned"][main.name]
+    found = figures["systems"][FINE_TUNED][main.name]
     width = found["high"] - found["low"]
     rows = figures["test_rows"]
     sentences = [
@@ -54,7 +67,7 @@ def limits(figures: Mapping[str, Any], main: Metric, settings: Evaluation, examp
         f"Each of the {settings.few_shot_examples} few-shot examples ({settings.few_shot_selection}, from the training split) shows at most "
         f"{example_tokens} tokens of its text.",
     ]
-    rare = [label for label, row in figures["per_class"].get("fine_tuned", {}).items() if row["support"] < FEW_TEST_RECORDS]
+    rare = [label for label, row in figures["per_class"].get(FINE_TUNED, {}).items() if row["support"] < FEW_TEST_RECORDS]
     if rare:
         sentences.append(f"Figures of these labels rest on fewer than {FEW_TEST_RECORDS} test records each: {', '.join(rare)}.")
     return sentences

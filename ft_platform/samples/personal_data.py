@@ -3,7 +3,7 @@
 Valid in form, nobody's in fact: telephone numbers from the range for fiction (555-0100 to 555-0199, NANPA), IP addresses for
 documentation (RFC 5737), example domains (RFC 2606), locally administered MAC addresses, social security numbers with area
 773 to 899, which were never issued before 2011 (Social Security Administration, "SSN Randomization"), card numbers on the
-prefixes of published test cards.
+prefixes of published test cards. Numbers of passports, driving licences and plates are random and may be somebody's.
 """
 
 import random
@@ -133,6 +133,42 @@ def _dni(rng: random.Random) -> str:
     return f"{number}{DNI_LETTERS[number % 23]}"
 
 
+def _nir(rng: random.Random) -> str:
+    """Key: 97 minus the number modulo 97 (Insee)."""
+    number = f"{rng.randint(1, 2)}{rng.randint(38, 99)}{rng.randint(1, 12):02d}{rng.randint(10, 95)}{rng.randint(1, 990):03d}{rng.randint(1, 999):03d}"
+    whole = f"{number}{97 - int(number) % 97:02d}"
+    return " ".join((whole[0], whole[1:3], whole[3:5], whole[5:7], whole[7:10], whole[10:13], whole[13:])) if rng.random() < 0.6 else whole
+
+
+def _aadhaar(rng: random.Random) -> str:
+    """Check digit: Verhoeff 1969, by its rule in the dihedral group of the pentagon."""
+    body = [rng.randint(2, 9), *(rng.randrange(10) for _ in range(10))]
+    check = 0
+    for place, digit in enumerate(reversed(body), start=1):
+        check = _in_dihedral_group(check, _permuted(digit, place))
+    inverse = next(d for d in range(10) if _in_dihedral_group(check, d) == 0)
+    number = "".join(map(str, [*body, inverse]))
+    return " ".join(number[i : i + 4] for i in range(0, 12, 4))
+
+
+def _in_dihedral_group(a: int, b: int) -> int:
+    """Product in D5: 0 to 4 are rotations, 5 to 9 reflections."""
+    if a < 5:
+        return (a + b) % 5 if b < 5 else 5 + (a + b) % 5
+    return 5 + (a - b) % 5 if b < 5 else (a - b) % 5
+
+
+def _permuted(digit: int, times: int) -> int:
+    for _ in range(times % 8):
+        digit = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)[digit]
+    return digit
+
+
+def _licence_plate(rng: random.Random) -> str:
+    letters = "".join(rng.choice("ABCDEFGHJKLMNPRSTVWXYZ") for _ in range(3))
+    return rng.choice([f"{letters} {_digits(rng, 4)}", f"{rng.choice('2345678')}{letters}{_digits(rng, 3)}"])
+
+
 GENERATORS: dict[str, Callable[[random.Random], str]] = {
     "PERSON": name,
     "EMAIL": _email,
@@ -153,6 +189,13 @@ GENERATORS: dict[str, Callable[[random.Random], str]] = {
     "DE_TAX_ID": _tax_id,
     "UK_NINO": _nino,
     "ES_DNI": _dni,
+    "FR_NIR": _nir,
+    "IN_AADHAAR": _aadhaar,
+    "PASSPORT": lambda rng: f"{rng.choice('ABCEXY')}{_digits(rng, 8)}",
+    "DRIVING_LICENCE": lambda rng: f"{rng.choice('BDFHKS')}{rng.randint(1000000, 9999999)}",
+    "LICENCE_PLATE": _licence_plate,
+    "LOCATION": lambda rng: rng.choice(material()["cities"])[0],
+    "URL": lambda rng: f"https://www.example.org/people/{_word(rng, 'last').lower()}",
 }
 
 

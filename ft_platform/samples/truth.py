@@ -17,6 +17,7 @@ import json
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ft_platform.environment import Environment
@@ -42,15 +43,18 @@ class _Stage:
         return {*self.kept, *self.removed}
 
 
-def score_planted(lake: Lake, use_case: NamedUseCase, environment: Environment) -> dict[str, Any]:
+def score_planted(lake: Lake, use_case: NamedUseCase, environment: Environment, sample: Path | None = None) -> dict[str, Any]:
     """`{kind: {"planted", "caught", "missed"}}`, and for `pii` also `"entities": {entity: {...}}`.
 
     Empty where the source is no sample, or a stage has not been materialized.
+
+    Args:
+        sample: the generated file that was read; by default the one that `source.uri` names.
     """
     uri = use_case.settings.source.uri
-    if not uri.startswith("sample://"):
+    if sample is None and not uri.startswith("sample://"):
         return {}
-    sample = sample_file(uri, environment.home / "samples")
+    sample = sample or sample_file(uri, environment.home / "samples")
     truth = json.loads(truth_file(sample).read_text(encoding="utf-8"))
     raw = lake.latest(use_case.name, "raw_records")
     stages = {name: stage for name in ("permitted_records", "cleaned_records", "anonymized_records") if (stage := _read_stage(lake, use_case, name))}

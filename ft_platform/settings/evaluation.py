@@ -31,7 +31,9 @@ class Evaluation(Section):
 class Fairness(Section):
     """Group comparison of the model's outputs."""
 
-    sensitive_features: list[FeatureName] = Field(default_factory=list, description="Names from `record.features` that must not make a difference.")
+    sensitive_features: list[FeatureName] = Field(
+        default_factory=list, max_length=50, description="Names from `record.features` that must not make a difference."
+    )
     min_group_rows: int = Field(
         default=20, ge=2, le=1_000_000, description="Test records from which a group is compared; smaller ones show as not enough evidence."
     )

@@ -1,10 +1,21 @@
 """Which records may be used."""
 
-from typing import Literal
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from ft_platform.settings.section import Section
+from ft_platform.settings.section import ColumnName, Section
+from ft_platform.settings.source import RecordMapping
+
+LedgerField = Literal["subject", "status", "purpose", "lawful_basis", "jurisdiction", "withdrawn", "valid_from", "valid_until"]
+Value = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+"""A value as the source, the ledger or SPDX writes it."""
+MOST_VALUES = 500
+LEDGER_DEFAULTS = {"subject": "subject_id", "status": "status"}
+DENIED_LICENCES = ["NONE", "NOASSERTION", "unknown", "CC-*-NC*", "CC-*-ND*"]
+"""SPDX 2.3, clause 7.13: NONE is no licence, NOASSERTION one that nobody has looked at. NC forbids commercial use, ND adaptations
+(creativecommons.org/licenses)."""
 
 
 class Governance(Section):
@@ -13,19 +24,102 @@ class Governance(Section):
     purpose: str = Field(
         min_length=3, max_length=300, description="What the records are used for here; must be among a record's purposes where `record.purpose` is mapped."
     )
-    accepted_consent: list[str] = Field(
-        default_factory=list, description="Values of `record.consent` that permit use. Every other value, and none, removes the record."
+    accepted_consent: list[Value] = Field(
+        default_factory=list,
+        max_length=MOST_VALUES,
+        description="Values of `record.consent`, and of the status in the ledger, that permit use. Every other value, and none, removes the record.",
     )
-    without_consent_column: Literal["refuse", "licence"] = Field(
+    without_consent_column: Literal["refuse", "ledger", "lawful_basis", "licence"] = Field(
         default="refuse",
-        description="What to do with a source that has no consent column: `refuse` it, or rely on `licence` (for published datasets).",
+        description="What permits the use of a source that has no consent column: nothing (`refuse`), the `consent_ledger`, one of "
+        "`lawful_bases_without_consent`, or the `licence` of a published dataset.",
     )
-    licence: str | None = Field(default=None, max_length=200, description="Licence of the dataset (SPDX id), needed for `without_consent_column: licence`.")
+    consent_ledger: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=2000,
+        description="Table with one row per person, looked up by `record.subject`: a CSV, JSON Lines or Parquet file or a Delta table, as a path or fsspec URI "
+        "(`s3://...`). A person who is not in it, or whose row does not permit this use, has no record used. It is read anew at every run.",
+    )
+    ledger_columns: dict[LedgerField, ColumnName] = Field(
+        default_factory=dict,
+        max_length=8,
+        description="Columns of the ledger by what they hold: `subject` (by default `subject_id`), `status` (by default `status`); and where the ledger has "
+        "them `purpose` (separated by `;`), `lawful_basis`, `jurisdiction`, `withdrawn`, `valid_from` and `valid_until` (YYYY-MM-DD, both days included).",
+    )
+    lawful_bases: list[Value] = Field(
+        default_factory=list,
+        max_length=MOST_VALUES,
+        description="Lawful bases that permit use, e.g. `consent`, `contract`; for `record.lawful_basis` or the ledger's column.",
+    )
+    lawful_bases_without_consent: list[Value] = Field(
+        default_factory=list,
+        max_length=MOST_VALUES,
+        description="Those of `lawful_bases` that permit use without a consent. A withdrawal removes the record all the same.",
+    )
+    jurisdictions: list[Value] = Field(
+        default_factory=list,
+        max_length=MOST_VALUES,
+        description="Jurisdictions whose records may be used, e.g. `DE`; for `record.jurisdiction` or the ledger's column.",
+    )
+    licence: str | None = Field(
+        default=None,
+        max_length=200,
+        description="Licence of the dataset: an SPDX id (`CC-BY-4.0`), or `proprietary` for data of your own. Needed unless `record.licence` is mapped; "
+        "one on the list `denied_licences` is an error.",
+    )
+    accepted_licences: list[Value] = Field(default_factory=list, max_length=MOST_VALUES, description="Values of `record.licence` that permit use.")
+    denied_licences: list[Value] = Field(
+        default=DENIED_LICENCES,
+        max_length=MOST_VALUES,
+        description="Licences that nothing may be trained on, in any case of letters; `*` stands for any characters. They go before `accepted_licences`.",
+    )
 
     @model_validator(mode="after")
     def permission_is_stated(self) -> "Governance":
-        if self.without_consent_column == "licence" and not self.licence:
+        if self.without_consent_column == "licence" and not (self.licence or "").strip():
             raise ValueError("`without_consent_column: licence` needs `licence`")
-        if self.without_consent_column == "refuse" and not self.accepted_consent:
+        if self.without_consent_column == "ledger" and not self.consent_ledger:
+            raise ValueError("`without_consent_column: ledger` needs `consent_ledger`")
+        if self.without_consent_column == "lawful_basis" and not self.lawful_bases_without_consent:
+            raise ValueError("`without_consent_column: lawful_basis` needs `lawful_bases_without_consent`")
+        if not self.accepted_consent and (self.without_consent_column in ("refuse", "ledger") or self.consent_ledger):
             raise ValueError("`accepted_consent` needs at least one value, or set `without_consent_column: licence`")
+        if unknown := sorted(set(self.lawful_bases_without_consent) - set(self.lawful_bases)):
+            raise ValueError(f"`lawful_bases_without_consent` names {unknown}, not among `lawful_bases`")
+        if self.licence and self.denies(self.licence):
+            raise ValueError(f"`governance.licence` {self.licence!r} is on the list `governance.denied_licences`: this dataset may not be used for training")
         return self
+
+    def denies(self, licence: str) -> bool:
+        """Whether a licence is on the deny list."""
+        name = licence.strip().casefold()
+        return any(fnmatchcase(name, pattern.strip().casefold()) for pattern in self.denied_licences)
+
+    def ledger_fields(self) -> dict[str, str]:
+        """What the ledger holds -> its column there; `subject` and `status` always."""
+        return {**LEDGER_DEFAULTS, **self.ledger_columns}
+
+    def problems_with(self, record: RecordMapping) -> list[str]:
+        """What does not fit together between this section and the mapping of the records. Empty: all does."""
+        problems = []
+        if not (self.licence or "").strip() and not record.licence:
+            problems.append("`governance.licence` is not stated: name the licence of the dataset (SPDX id, or `proprietary` for data of your own)")
+        if self.consent_ledger and not record.subject:
+            problems.append("`governance.consent_ledger` is looked up by person: name the person's column in `record.subject`")
+        if self.ledger_columns and not self.consent_ledger:
+            problems.append("`governance.ledger_columns` needs `governance.consent_ledger`")
+        if self.without_consent_column == "lawful_basis" and not record.lawful_basis:
+            problems.append("`governance.without_consent_column: lawful_basis` needs `record.lawful_basis`")
+        ledger = self.ledger_columns if self.consent_ledger else {}
+        lists = [
+            ("lawful_basis", "lawful_bases", self.lawful_bases, record.lawful_basis or ledger.get("lawful_basis")),
+            ("jurisdiction", "jurisdictions", self.jurisdictions, record.jurisdiction or ledger.get("jurisdiction")),
+            ("licence", "accepted_licences", self.accepted_licences, record.licence),
+        ]
+        for column, setting, accepted, mapped in lists:
+            if mapped and not accepted:
+                problems.append(f"`{column}` is mapped: name the accepted values in `governance.{setting}`")
+            if accepted and not mapped:
+                problems.append(f"`governance.{setting}` is set, and no column holds what it judges: map `record.{column}`")
+        return problems

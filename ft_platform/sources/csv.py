@@ -2,18 +2,18 @@
 
 import csv
 from collections.abc import Iterator
-from typing import TextIO
+from operator import itemgetter
+from typing import Any, TextIO
 
 import pyarrow as pa
 
 from ft_platform.errors import SourceError
-from ft_platform.sources.formats import BATCH_ROWS, OpenFile, row_list
+from ft_platform.sources.budget import over
+from ft_platform.sources.formats import OpenFile, row_list
 
 ENDINGS = (".csv", ".tsv")
 IS_TEXT = True
 DELIMITERS = (",", ";", "\t", "|")
-MAX_FIELD_CHARACTERS = 1 << 30
-"""A text of 10 MB is read and later removed by its length, with a reason, instead of ending the run here."""
 
 
 def read(file: OpenFile) -> Iterator[pa.RecordBatch]:
@@ -22,58 +22,59 @@ def read(file: OpenFile) -> Iterator[pa.RecordBatch]:
     Raises:
         SourceError: no header, missing columns, a quote that does not close, rows with too few or too many fields.
     """
-    csv.field_size_limit(MAX_FIELD_CHARACTERS)
+    csv.field_size_limit(file.budget.limits.field_characters)
     with open(file.path, encoding=file.encoding, newline="") as text:
-        delimiter = _delimiter(file, text)
-        reader = csv.reader(text, delimiter=delimiter, strict=True)
-        header = next(_rows(reader, file, 0), [])
+        reader = csv.reader(text, delimiter=_delimiter(file, text), strict=True)
+        header = _header(file, reader)
         columns = file.require(header)
-        places = [header.index(c) for c in columns]
-        misfits: list[tuple[int, int]] = []
-        count = 0
-        pending: list[list[str]] = []
-        for count, row in enumerate(_rows(reader, file), 1):
-            if len(row) != len(header):
-                misfits.append((count, len(row)))
-            if misfits:
-                continue  # only counting on: nothing of this file will be used
-            pending.append([row[p] for p in places])
-            if len(pending) == BATCH_ROWS:
-                yield file.batch(columns, _by_column(pending), count - len(pending) + 1)
-                pending = []
-    if misfits:
-        raise _misfit_error(file, misfits, len(header), count)
-    if pending:
-        yield file.batch(columns, _by_column(pending), count - len(pending) + 1)
+        yield from file.batches(columns, _fitting(file, reader, len(header), [header.index(c) for c in columns]))
 
 
-def _rows(reader, file: OpenFile, done: int | None = None) -> Iterator[list[str]]:
-    """Rows without the blank lines between them. `done`: data rows so far, None to count."""
+def _header(file: OpenFile, reader: Any) -> list[str]:
+    try:
+        return next((row for row in reader if row), [])
+    except csv.Error as error:
+        raise _csv_error(file, "the header", error) from None
+
+
+def _fitting(file: OpenFile, reader: Any, width: int, places: list[int]) -> Iterator[tuple[str, ...]]:
+    """The chosen fields of every row but blank lines. After the first row that does not fit only the others are counted:
+    nothing of this file will be used."""
+    chosen = itemgetter(*places) if len(places) > 1 else lambda row: tuple(row[p] for p in places)
+    misfits: list[tuple[int, int]] = []
     count = 0
     try:
         for row in reader:
-            if row:
-                count += 1
-                yield row
+            if not row:
+                continue
+            count += 1
+            if len(row) != width:
+                misfits.append((count, len(row)))
+            elif not misfits:
+                yield chosen(row)
     except csv.Error as error:
-        cut = "unexpected end of data" in str(error)
-        place = "the header" if done == 0 else f"data row {count + 1} (line {reader.line_num})"
-        problem = (
-            "has a quote that is never closed: the file is cut, or a quote in a text is not doubled"
-            if cut
-            else "has text after a closing quote: a quote in it is not doubled"
-        )
-        raise SourceError(f"{file.name}: {place} {problem}", "Export the file again") from None
+        raise _csv_error(file, f"data row {count + 1} (line {reader.line_num})", error) from None
+    if misfits:
+        raise _misfit_error(file, misfits, width, count)
 
 
-def _by_column(rows: list[list[str]]) -> list[list[str | None]]:
-    return [list(values) for values in zip(*rows, strict=True)]
+def _csv_error(file: OpenFile, place: str, error: csv.Error) -> SourceError:
+    if "field larger than field limit" in str(error):
+        limit = file.budget.limits.field_characters
+        return over(file.name, f"{place} has a field of more than {limit:,} characters, or a quote that is never closed", "field_characters")
+    cut = "unexpected end of data" in str(error)
+    problem = (
+        "has a quote that is never closed: the file is cut, or a quote in a text is not doubled"
+        if cut
+        else "has text after a closing quote: a quote in it is not doubled"
+    )
+    return SourceError(f"{file.name}: {place} {problem}", "Export the file again")
 
 
 def _delimiter(file: OpenFile, text: TextIO) -> str:
     """The set delimiter, or the one that finds most of the mapped columns in the first row."""
-    if file.delimiter != "auto":
-        return "\t" if file.delimiter == "\\t" else file.delimiter
+    if file.settings.delimiter != "auto":
+        return "\t" if file.settings.delimiter == "\\t" else file.settings.delimiter
     head = text.read(1 << 16)
     text.seek(0)
 

@@ -1,8 +1,9 @@
-"""Which files a source means right now, and the hash of each: what the sensor compares and `raw_records` starts from."""
+"""Which files or tables a source means right now, and the hash of each: what the sensor compares and `raw_records` starts from."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -10,42 +11,59 @@ from fsspec.implementations.local import LocalFileSystem
 from ft_platform.environment import Environment
 from ft_platform.errors import FtError, SourceError, TransientError
 from ft_platform.lake.files import filesystem, fsspec_options
+from ft_platform.settings.source import Source
+from ft_platform.sources.allowed import require_allowed
+from ft_platform.sources.budget import over
+from ft_platform.sources.checksums import MAX_CHARACTERS, is_checksum_file, known_hashes, lists_beside
+from ft_platform.sources.delta import LOG
 from ft_platform.sources.formats import format_name, known_endings
+from ft_platform.sources.local_files import HIDDEN, local_files, require_regular
+from ft_platform.sources.parts import Part
+from ft_platform.sources.saved_dataset import saved_files
 from ft_platform.sources.source_file import SourceFile
-from ft_platform.use_case import Source
+from ft_platform.sources.table_sources import find_table
+from ft_platform.sources.unpacking import PACKED_ENDINGS, is_archive
 
 GLOB_CHARACTERS = frozenset("*?[")
 
 
 @dataclass(frozen=True)
 class Found:
-    """The files of a source, sorted by URI, and how many in its folder are of no known format."""
+    """The files of a source, sorted by URI, or its one table, and how many files in its folder are of no known format."""
 
-    files: list[SourceFile]
+    parts: Sequence[Part]
     ignored: int = 0
 
 
 def fingerprint(source: Source, environment: Environment) -> dict[str, str]:
-    """URI -> sha256 of the bytes of every file the source means now.
+    """URI -> hash of the content of every file or table the source means now; of a file, the sha256 of its bytes.
 
     Raises:
         SourceError: there is none; the message says what was looked for.
-        TransientError: the object store does not answer.
+        TransientError: the object store or database does not answer.
     """
-    return hashes(find_files(source, environment).files)
+    return hashes(find_parts(source, environment).parts)
 
 
-def hashes(files: list[SourceFile]) -> dict[str, str]:
+def hashes(parts: Sequence[Part]) -> dict[str, str]:
     try:
-        return {file.uri: file.sha256() for file in files}
+        return {part.uri: part.sha256() for part in parts}
     except FileNotFoundError:
         raise SourceError("a file of the source disappeared while it was read", "Run again") from None
     except PermissionError:
         raise SourceError("a file of the source may not be read", "Give this user read access to the source") from None
 
 
-def find_files(source: Source, environment: Environment) -> Found:
-    """Resolves `source.uri`: one file, all files of known formats below a folder, or a glob. Hidden files do not count."""
+def find_parts(source: Source, environment: Environment) -> Found:
+    """Resolves `source.uri`: a table, one file, all files of known formats below a folder, or a glob. Hidden files do not count.
+
+    Raises:
+        SourceError: nothing is there, it is not on the list of allowed sources, or there is too much.
+        TransientError: the object store does not answer.
+    """
+    require_allowed(source.uri)
+    if table := find_table(source, environment):
+        return Found([table])
     uri = _sample_path(source.uri, environment) if source.uri.startswith("sample://") else source.uri
     try:
         fs, path = filesystem(uri, fsspec_options(uri, environment.storage_options()))
@@ -66,33 +84,57 @@ def find_files(source: Source, environment: Environment) -> Found:
         raise TransientError(
             f"source.uri {source.uri} cannot be reached ({type(error).__name__})", "Check network, endpoint and credentials, then run again"
         ) from None
-    if not found.files:
+    if not found.parts:
         raise SourceError(f"source.uri {source.uri}: {_looked_for(source, fs, path, found.ignored)}", "Correct source.uri, or put the file there")
+    if len(found.parts) > source.limits.files:
+        raise over(f"source.uri {source.uri}", f"means more than {source.limits.files:,} files", "files")
     return found
 
 
 def _resolve(source: Source, fs: fsspec.AbstractFileSystem, path: str) -> Found:
+    local = isinstance(fs, LocalFileSystem)
+    if local and os.path.exists(path) and not os.path.isdir(path):
+        require_regular(path)
     if fs.isfile(path):
-        if format_name(path, source.format) is None:
-            raise SourceError(f"source.uri {source.uri} has none of the endings {known_endings()}", "Set source.format to csv, jsonl, json or parquet")
-        return Found([_source_file(fs, path)])
-    listed: dict[str, dict[str, Any]] = dict(fs.glob(path, detail=True) if _is_glob(path) and not fs.isdir(path) else fs.find(path, detail=True))  # type: ignore
-    paths = [p for p, info in listed.items() if info["type"] == "file" and not _is_hidden(p, path)]
-    chosen = [p for p in paths if _belongs(p, source.format, only_format=not _is_glob(path))]
-    return Found(sorted((_source_file(fs, p) for p in chosen), key=lambda f: f.uri), ignored=len(paths) - len(chosen))
+        if format_name(path, source.format) is None and not is_archive(path):
+            raise SourceError(f"source.uri {source.uri} has none of the endings {known_endings()}", "Set source.format to the format it has")
+        known = known_hashes(lists_beside(path, fs.exists), lambda one: _text(fs, one))
+        return Found([_source_file(fs, path, source.sha256 or known.get(path))])
+    if source.sha256:
+        raise SourceError(f"source.sha256 is set, but source.uri {source.uri} is not one file", "Put a file SHA256SUMS beside the files, and leave it out")
+    if fs.exists(f"{path.rstrip('/')}/{LOG}"):
+        raise SourceError(f"source.uri {source.uri} is a Delta table, whose files hold rows that were deleted too", "Set source.format: delta")
+    if fs.isdir(path) and (saved := saved_files(fs, path.rstrip("/"))):
+        return Found([_source_file(fs, one, None) for one in sorted(saved)])
+    paths = local_files(path) if local else _remote_files(fs, path)
+    known = known_hashes(paths, lambda one: _text(fs, one))
+    paths = [one for one in paths if not is_checksum_file(one)]
+    chosen = [one for one in paths if _belongs(one, source.format, only_format=not _is_glob(path))]
+    return Found([_source_file(fs, one, known.get(one)) for one in sorted(chosen)], ignored=len(paths) - len(chosen))
+
+
+def _remote_files(fs: fsspec.AbstractFileSystem, path: str) -> list[str]:
+    """Files below a folder of an object store, or that match a glob; hidden ones are left out."""
+    listed = fs.glob(path, detail=True) if _is_glob(path) and not fs.isdir(path) else fs.find(path, detail=True)
+    return [one for one, info in dict(listed).items() if info["type"] == "file" and not _is_hidden(one, path)]  # type: ignore[arg-type]
 
 
 def _belongs(path: str, setting: str, *, only_format: bool) -> bool:
-    """In a folder a set format chooses the files of its endings; a glob has chosen already."""
+    """In a folder a set format chooses the files of its endings; a glob has chosen already. What an archive holds shows when it is opened."""
     by_ending = format_name(path)
     if setting == "auto":
-        return by_ending is not None
-    return by_ending == setting if only_format else True
+        return by_ending is not None or is_archive(path)
+    return by_ending == setting or is_archive(path) or not only_format
 
 
-def _source_file(fs: fsspec.AbstractFileSystem, path: str) -> SourceFile:
+def _source_file(fs: fsspec.AbstractFileSystem, path: str, known_sha256: str | None) -> SourceFile:
     local = isinstance(fs, LocalFileSystem)
-    return SourceFile(uri=path if local else fs.unstrip_protocol(path), path=path, fs=fs)
+    return SourceFile(uri=path if local else fs.unstrip_protocol(path), path=path, fs=fs, known_sha256=known_sha256)
+
+
+def _text(fs: fsspec.AbstractFileSystem, path: str) -> str:
+    with fs.open(path, "rb") as file:
+        return file.read(MAX_CHARACTERS).decode("utf-8", "replace")  # type: ignore[union-attr]
 
 
 def _is_glob(path: str) -> bool:
@@ -100,13 +142,12 @@ def _is_glob(path: str) -> bool:
 
 
 def _is_hidden(path: str, root: str) -> bool:
-    """`.name` and `_name` (as in `_SUCCESS`, `_temporary/`) below the root are not data."""
     below = path.removeprefix(root) if not _is_glob(root) else path.rsplit("/", 1)[-1]
-    return any(part.startswith((".", "_")) for part in below.split("/"))
+    return any(part.startswith(HIDDEN) for part in below.split("/"))
 
 
 def _looked_for(source: Source, fs: fsspec.AbstractFileSystem, path: str, ignored: int) -> str:
-    kind = known_endings() if source.format == "auto" else source.format
+    kind = f"{known_endings()}, alone or with {', '.join(PACKED_ENDINGS)}" if source.format == "auto" else source.format
     if _is_glob(path) and not fs.isdir(path):
         return f"no file matches {path} with a known format ({kind}); {ignored} matched without one"
     if fs.isdir(path):

@@ -8,42 +8,49 @@ import difflib
 import importlib
 import json
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ft_platform import sources
 from ft_platform.errors import SourceError
+from ft_platform.settings.source import Limits, Source
+from ft_platform.sources.budget import Budget, over
+from ft_platform.sources.unpacking import inner_name
 
-BATCH_ROWS = 2048
+BATCH_ROWS = 8192
+BATCH_CHARACTERS = 1 << 24
+"""A batch ends here if its texts are long: 8,192 texts of 10 MB would not fit into memory."""
+ROWS_BETWEEN_LOOKS = 16
 SHOWN = 10
 """Row numbers or column names that a message lists at most."""
 
 
 @dataclass
-class OpenFile:
-    """What a format is asked to read.
+class Opened:
+    """What a reader is asked to read, a file or a table.
 
     Attributes:
-        path: where the bytes lie.
-        name: what messages call the file.
+        name: what messages and `source_uri` call it.
         mapped: columns that the record mapping names.
-        optional: those of them that the file may lack.
-        encoding: text encoding; empty for binary formats.
-        delimiter: column delimiter, or `auto`.
-        absent: optional columns that the file lacks; set by `require`.
+        optional: those of them that it may lack.
+        settings: `source` of the use case.
+        budget: what may still be read.
+        absent: optional columns that it lacks; set by `require`.
     """
 
-    path: Path
     name: str
     mapped: list[str]
     optional: frozenset[str] = frozenset()
-    encoding: str = ""
-    delimiter: str = "auto"
+    settings: Source = field(default_factory=lambda: Source(uri="file"))
+    budget: Budget = field(default_factory=lambda: Budget(Limits()))
     absent: list[str] = field(default_factory=list)
 
     def require(self, columns: Iterable[str]) -> list[str]:
@@ -65,19 +72,73 @@ class OpenFile:
         self.absent = [c for c in self.mapped if c not in got]
         return [c for c in self.mapped if c in got]
 
-    def batch(self, columns: list[str], values: list[list[str | None]], first_row: int) -> pa.RecordBatch:
-        """An arrow batch of strings.
+    def batches(self, columns: list[str], rows: Iterable[Sequence[str | None]]) -> Iterator[pa.RecordBatch]:
+        """Arrow batches of strings from rows with a value for each of `columns`, in order.
 
         Raises:
             SourceError: a text is no valid Unicode (half of a surrogate pair).
         """
+        source = iter(rows)
+        pending: list[Sequence[str | None]] = []
+        first_row, characters = 1, 0
+        while some := list(islice(source, ROWS_BETWEEN_LOOKS)):
+            pending += some
+            characters += sum(map(len, filter(None, chain.from_iterable(some))))
+            if len(pending) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
+                yield self._batch(columns, pending, first_row)
+                first_row += len(pending)
+                pending, characters = [], 0
+        if pending:
+            yield self._batch(columns, pending, first_row)
+
+    def _batch(self, columns: list[str], rows: list[Sequence[str | None]], first_row: int) -> pa.RecordBatch:
+        values = zip(*rows, strict=True) if columns else ()
         try:
-            return pa.RecordBatch.from_arrays([pa.array(v, pa.string()) for v in values], names=columns)
+            arrays = [pa.array(column, pa.string()) for column in values]
         except UnicodeEncodeError:
-            rows = [first_row + i for i in range(len(values[0])) if any(not _is_unicode(column[i]) for column in values)]
+            wrong = [first_row + i for i, row in enumerate(rows) if not all(map(_is_unicode, row))]
             raise SourceError(
-                f"{self.name}: {row_list(rows)} hold half of a surrogate pair, which is no character", "Export the file again from its source"
+                f"{self.name}: {row_list(wrong)} hold half of a surrogate pair, which is no character", "Export the file again from its source"
             ) from None
+        return self.checked(columns, arrays, first_row)
+
+    def checked(self, columns: list[str], arrays: list[pa.Array], first_row: int) -> pa.RecordBatch:
+        """A batch of string arrays whose texts are within the limits.
+
+        Args:
+            first_row: data row of the file that the batch begins with, from 1.
+
+        Raises:
+            SourceError: a text is too long or holds a NUL character, or there are too many rows.
+        """
+        limit = self.budget.limits.field_characters
+        for name, array in zip(columns, arrays, strict=True):
+            octets = _octets(array)
+            if self.settings.nul_characters == "refuse" and len(octets) and not octets.min():
+                rows = _rows_where(pc.match_substring(array, "\0"), first_row)
+                raise SourceError(
+                    f"{self.name}: {row_list(rows)} have a NUL character in column {name!r}, where most tools cut the text",
+                    "Export the file again, or set source.nul_characters: keep",
+                )
+            if len(octets) > limit and (long := _rows_where(pc.greater(pc.utf8_length(array), limit), first_row)):
+                raise over(self.name, f"{row_list(long)} have more than {limit:,} characters in column {name!r}", "field_characters")
+        self.budget.add_rows(self.name, len(arrays[0]) if arrays else 0)
+        return pa.RecordBatch.from_arrays(arrays, names=columns)
+
+
+@dataclass
+class OpenFile(Opened):
+    """A file, as a format is asked to read it.
+
+    Attributes:
+        path: where the bytes lie.
+        encoding: text encoding; empty for binary formats.
+        without_checksum: the format could have checksums, and this file has none; set by the reader.
+    """
+
+    path: Path = field(default_factory=Path, kw_only=True)
+    encoding: str = ""
+    without_checksum: bool = False
 
 
 class Format(Protocol):
@@ -98,14 +159,27 @@ def formats() -> dict[str, Format]:
 
 
 def format_name(path: str, setting: str = "auto") -> str | None:
-    """The format of a file: the setting, or for `auto` the one its ending stands for, if any."""
+    """The format of a file: the setting, or for `auto` the one its ending stands for, if any. The ending of a packed file is that before `.gz`."""
     if setting != "auto":
         return setting
-    return next((name for name, f in formats().items() if path.lower().endswith(f.ENDINGS)), None)
+    return next((name for name, f in formats().items() if inner_name(path).lower().endswith(f.ENDINGS)), None)
 
 
 def known_endings() -> str:
     return ", ".join(ending for f in formats().values() for ending in f.ENDINGS)
+
+
+def _octets(array: pa.Array) -> np.ndarray:
+    """The bytes of all texts of a string array."""
+    _, offsets, data = array.buffers()
+    if not len(array) or data is None:
+        return np.empty(0, np.uint8)
+    ends = np.frombuffer(offsets, np.int32, array.offset + len(array) + 1)[[array.offset, array.offset + len(array)]]
+    return np.frombuffer(data, np.uint8)[ends[0] : ends[1]]
+
+
+def _rows_where(mask: pa.Array, first_row: int) -> list[int]:
+    return (np.flatnonzero(pc.fill_null(mask, False).to_numpy(zero_copy_only=False)) + first_row).tolist()
 
 
 def as_text(value: Any) -> str | None:

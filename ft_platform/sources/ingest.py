@@ -1,171 +1,225 @@
 """Reads what is new in a source: files that were not read before, and of them the rows that are not known."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ft_platform.environment import Environment
 from ft_platform.errors import SourceError
 from ft_platform.progress import report
-from ft_platform.records import MESSAGES, raw_schema
-from ft_platform.sources.discovery import Found, find_files, fingerprint, hashes
-from ft_platform.sources.formats import SHOWN, OpenFile, format_name, formats
-from ft_platform.sources.mapping import MappedRow, field_names, map_batch
+from ft_platform.records import raw_schema
+from ft_platform.sources.budget import Budget
+from ft_platform.sources.digests import text_digests, to_hex
+from ft_platform.sources.discovery import Found, find_parts, fingerprint, hashes
+from ft_platform.sources.formats import OpenFile
+from ft_platform.sources.known_records import KnownRecords
+from ft_platform.sources.mapping import MappedRows, map_batch
+from ft_platform.sources.parts import Order, Part, Piece
 from ft_platform.sources.record_ids import RecordIds
-from ft_platform.sources.source_file import SourceFile
-from ft_platform.sources.text_encoding import detect_encoding
+from ft_platform.sources.repeated_keys import Keys
 from ft_platform.use_case import NamedUseCase
 
 __all__ = ["Ingest", "fingerprint", "read_new_records"]
 
-
-@dataclass(frozen=True)
-class Ingest:
-    """What was new.
-
-    Attributes:
-        records: new rows, in `raw_schema`.
-        files: URI -> sha256 of every file the source means now, read or not.
-        counts: files, files_new, files_changed, files_unchanged, files_ignored; rows_read, rows_new, rows_known;
-            `encodings` (URI -> encoding) and `columns_absent` (optional columns that no file read now has).
-    """
-
-    records: pa.Table
-    files: dict[str, str]
-    counts: dict[str, Any]
+SHOWN_FILES = 100
 
 
 @dataclass
 class _Reading:
-    """State while the files of a source are read."""
+    """State while the parts of a source are read."""
 
     use_case: NamedUseCase
     ids: RecordIds
     ingested_at: datetime
-    keys: dict[str, tuple[str, int]] = field(default_factory=dict)
-    repeated: list[tuple[str, int, str, int]] = field(default_factory=list)
-    batches: list[pa.RecordBatch] = field(default_factory=list)
+    order: Order
+    keys: Keys = field(default_factory=Keys)
     rows_read: int = 0
+    rows_new: int = 0
     encodings: dict[str, str] = field(default_factory=dict)
+    without_checksum: int = 0
     absent: list[frozenset[str]] = field(default_factory=list)
+    marks: dict[str, str] = field(default_factory=dict)
+    problems: list[SourceError] = field(default_factory=list)
+
+
+class Ingest:
+    """What is new in a source. Nothing is read before `batches` is.
+
+    Attributes:
+        files: URI -> hash of every file or table the source means now, read or not.
+        unchanged: there is nothing to read, and nothing vanished.
+        whole: everything is read, also what is known: rows that are known but not among `present` have vanished.
+        batches: new rows, in `raw_schema`, lazily and once; raises at its end what was wrong with the files, all of it.
+        counts: complete once `batches` is used up: files, files_new, files_changed, files_unchanged, files_ignored,
+            files_without_checksum (Parquet pages that have none); rows_read, rows_new, rows_known; `encodings` (URI -> encoding,
+            of the first hundred) and `columns_absent` (optional columns that no file read now has).
+        marks: URI of a table -> highest value of its high-water column, once `batches` is used up.
+    """
+
+    def __init__(
+        self,
+        files: dict[str, str],
+        unchanged: bool,
+        whole: bool,
+        batches: Iterator[pa.RecordBatch],
+        counts: dict[str, Any],
+        marks: dict[str, str],
+        ids: RecordIds,
+        schema: pa.Schema,
+    ) -> None:
+        self.files = files
+        self.unchanged = unchanged
+        self.whole = whole
+        self.batches = batches
+        self.counts = counts
+        self.marks = marks
+        self._ids = ids
+        self._schema = schema
+
+    @cached_property
+    def records(self) -> pa.Table:
+        """All new rows in memory: for small sources and tests."""
+        return pa.Table.from_batches(list(self.batches), schema=self._schema)
+
+    @cached_property
+    def present(self) -> np.ndarray:
+        """Where `whole`: ids of all rows that the source has, ascending; complete once `batches` is used up."""
+        return self._ids.all_given()
 
 
 def read_new_records(
     use_case: NamedUseCase,
     environment: Environment,
     known_files: Mapping[str, str],
-    known_ids: set[str],
+    known: KnownRecords | Callable[[], KnownRecords] | None,
     ingested_at: datetime,
-    current_ids: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    known_marks: Mapping[str, str] | None = None,
 ) -> Ingest:
-    """Rows of the source that are not known yet. Files whose hash is known are not read.
+    """Rows of the source that are not known yet. Files and tables whose hash is known are not read, unless vanished rows are looked for.
 
     Args:
-        known_files: URI -> sha256 of the files as they were read last.
-        known_ids: record ids that are in `raw_records` already.
-        current_ids: source key -> newest record id (`record_ids.current_ids`); needed so that a row that changes back to
-            what it once was counts as new again.
+        known_files: URI -> hash of the files and tables as they were read last.
+        known: what is in `raw_records` already, or what loads it; called only if there is something to read.
+        folder: private folder for copies and for what is unpacked. Default: one in the system's temporary folder.
+        known_marks: URI of a table -> highest value of its high-water column when it was read last.
 
     Raises:
-        SourceError: the source is missing, or files cannot be read as they should; all files' problems in one message.
-        TransientError: the object store does not answer.
+        SourceError: the source is missing or not allowed; `Ingest.batches` raises it for files that cannot be read as they should.
+        TransientError: the object store or database does not answer.
     """
-    found = find_files(use_case.settings.source, environment)
-    files = hashes(found.files)
-    reading = _Reading(use_case, RecordIds(use_case.name, known_ids, current_ids), ingested_at)
-    problems: list[SourceError] = []
-    to_read = [file for file in found.files if known_files.get(file.uri) != files[file.uri]]
-    for file in to_read:
-        try:
-            _read_file(reading, file, files[file.uri])
-        except SourceError as error:
-            problems.append(error)
-    if reading.repeated and not problems:
-        problems.append(_repeated_ids(reading))
-    if problems:
-        raise problems[0] if len(problems) == 1 else SourceError("\n".join(str(p) for p in problems))
-    records = pa.Table.from_batches(reading.batches, schema=raw_schema(use_case))
-    return Ingest(records, files, _counts(reading, found, to_read, known_files, records.num_rows))
+    found = find_parts(use_case.settings.source, environment)
+    files = hashes(found.parts)
+    whole = use_case.settings.source.vanished_rows == "remove" and any(files.get(uri) != sha256 for uri, sha256 in known_files.items())
+    to_read = [part for part in found.parts if whole or known_files.get(part.uri) != files[part.uri]]
+    counts: dict[str, Any] = {}
+    marks: dict[str, str] = {}
+    ids = RecordIds(use_case.name, keep_all=whole)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with ExitStack() as stack:
+            private = folder or Path(stack.enter_context(TemporaryDirectory(prefix="ft-source-")))
+            settings = use_case.settings
+            before = known() if callable(known) and to_read else known
+            ids.start(before if isinstance(before, KnownRecords) else KnownRecords.none())
+            order = Order(settings.source, settings.record, private, Budget(settings.source.limits))
+            reading = _Reading(use_case, ids, ingested_at, order)
+            for part in to_read:
+                reading.order = replace(order, mark=(known_marks or {}).get(part.uri))
+                yield from _new_rows(reading, part, files[part.uri])
+            _raise_problems(reading)
+            marks.update(reading.marks)
+            counts.update(_counts(reading, found, known_files, files))
+
+    return Ingest(files, not to_read and not whole, whole, batches(), counts, marks, ids, raw_schema(use_case))
 
 
-def _read_file(reading: _Reading, file: SourceFile, sha256: str) -> None:
-    settings = reading.use_case.settings
-    reader = formats()[format_name(file.path, settings.source.format) or ""]
-    reading.ids.start_file()
+def _raise_problems(reading: _Reading) -> None:
+    if not reading.problems and (repeated := reading.keys.error(reading.use_case.settings.record.id)):
+        raise repeated
+    if reading.problems:
+        raise reading.problems[0] if len(reading.problems) == 1 else SourceError("\n".join(str(p) for p in reading.problems))
+
+
+def _new_rows(reading: _Reading, part: Part, sha256: str) -> Iterator[pa.RecordBatch]:
+    """New rows of a file or table. Its problem is noted; from then on the others are only checked."""
+    try:
+        reading.ids.start_file()
+        before = reading.rows_read
+        for piece in part.pieces(sha256, reading.order):
+            for batch in _read_piece(reading, part, piece, sha256):
+                if batch.num_rows and not reading.problems:
+                    reading.rows_new += batch.num_rows
+                    yield batch
+        if reading.rows_read == before and reading.order.mark is None:
+            raise SourceError(f"{part.uri} has no data row", "Export it again, or take it out of the source")
+    except SourceError as error:
+        reading.problems.append(error)
+
+
+def _read_piece(reading: _Reading, part: Part, piece: Piece, sha256: str) -> Iterator[pa.RecordBatch]:
+    opened = piece.opened
+    reading.keys.start_file(opened.name)
     before = reading.rows_read
-    with file.local_path(sha256) as path:
-        if path.stat().st_size == 0:
-            raise SourceError(f"{file.uri} is empty (0 bytes)", "Export it again, or take it out of the source")
-        encoding = detect_encoding(path, file.uri, settings.source.encoding) if reader.IS_TEXT else ""
-        opened = OpenFile(path, file.uri, settings.record.columns(), frozenset(settings.record.optional_columns), encoding, settings.source.delimiter)
-        for batch in reader.read(opened):
-            _add(reading, batch, file.uri, sha256, reading.rows_read - before + 1)
-    if reading.rows_read == before:
-        raise SourceError(f"{file.uri} has no data row", "Export it again, or take it out of the source")
-    if encoding:
-        reading.encodings[file.uri] = encoding
+    for batch in piece.batches:
+        yield _new_records(reading, batch, opened.name, sha256, reading.rows_read - before + 1)
+    if piece.encoding and len(reading.encodings) < SHOWN_FILES:
+        reading.encodings[opened.name] = piece.encoding
+    if piece.marks:
+        reading.marks[part.uri] = piece.marks[-1]
+    reading.without_checksum += isinstance(opened, OpenFile) and opened.without_checksum
     reading.absent.append(frozenset(opened.absent))
 
 
-def _add(reading: _Reading, batch: pa.RecordBatch, uri: str, sha256: str, first_row: int) -> None:
+def _new_records(reading: _Reading, batch: pa.RecordBatch, uri: str, sha256: str, first_row: int) -> pa.RecordBatch:
+    """The rows of a batch that are not known, as records."""
     rows = map_batch(reading.use_case, batch, uri, first_row)
-    new: list[tuple[str, int, MappedRow]] = []
-    for position, row in enumerate(rows, first_row):
-        if row.key is not None and (other := reading.keys.setdefault(row.key, (uri, position))) != (uri, position):
-            reading.repeated.append((*other, uri, position))
-        elif record_id := reading.ids.new_id(row):
-            new.append((record_id, position, row))
+    keys = None if rows.keys is None else text_digests(rows.keys)
+    if keys is not None:
+        reading.keys.add(keys)
+    ids, new = reading.ids.of(rows, keys)
     reading.rows_read += len(rows)
-    if new:
-        reading.batches.append(_to_arrow(reading, new, uri, sha256))
     report("raw_records", reading.rows_read, None, "rows")
+    return _to_arrow(reading, rows, ids, first_row, uri, sha256).filter(pa.array(new))
 
 
-def _to_arrow(reading: _Reading, new: list[tuple[str, int, MappedRow]], uri: str, sha256: str) -> pa.RecordBatch:
+def _to_arrow(reading: _Reading, rows: MappedRows, ids: np.ndarray, first_row: int, uri: str, sha256: str) -> pa.RecordBatch:
     schema = raw_schema(reading.use_case)
-    fields = zip(*[row.fields for _, _, row in new], strict=True)
-    columns = dict(zip(field_names(reading.use_case.settings.record), fields, strict=True))
-    columns |= {
-        "record_id": [record_id for record_id, _, _ in new],
-        "source_key": [row.key for _, _, row in new],
-        "source_uri": [uri] * len(new),
-        "source_position": [position for _, position, _ in new],
-        "source_hash": [sha256] * len(new),
-        "ingested_at": [reading.ingested_at] * len(new),
-        "messages": pa.array([row.messages for _, _, row in new], MESSAGES),
+    columns = {
+        **rows.fields,
+        "record_id": to_hex(ids),
+        "source_key": rows.keys if rows.keys is not None else pa.nulls(len(rows), pa.string()),
+        "source_uri": pa.repeat(pa.scalar(uri), len(rows)),
+        "source_position": pa.array(np.arange(first_row, first_row + len(rows))),
+        "source_hash": pa.repeat(pa.scalar(sha256), len(rows)),
+        "ingested_at": pa.repeat(pa.scalar(reading.ingested_at, schema.field("ingested_at").type), len(rows)),
+        "messages": rows.messages,
     }
-    return pa.RecordBatch.from_arrays([pa.array(columns[f.name], f.type) for f in schema], schema=schema)
+    return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 
-def _repeated_ids(reading: _Reading) -> SourceError:
-    """Positions only: an id may be personal data."""
-    uris = {uri for one, _, other, _ in reading.repeated for uri in (one, other)}
-    short = {uri: f" of {uri}" if len(uris) > 1 else "" for uri in uris}
-    pairs = [f"data row {row}{short[uri]} repeats data row {first}{short[other]}" for other, first, uri, row in reading.repeated[:SHOWN]]
-    more = f" and {len(reading.repeated) - SHOWN} more" if len(reading.repeated) > SHOWN else ""
-    where = "several files" if len(uris) > 1 else next(iter(uris))
-    column = reading.use_case.settings.record.id
-    return SourceError(
-        f"{where}: {len(reading.repeated)} rows have a duplicate id in column {column!r}: {'; '.join(pairs)}{more}",
-        "Remove the repeated rows, map another column to record.id, or leave record.id out to identify records by content",
-    )
-
-
-def _counts(reading: _Reading, found: Found, to_read: list[SourceFile], known_files: Mapping[str, str], rows_new: int) -> dict[str, Any]:
-    changed = sum(file.uri in known_files for file in to_read)
+def _counts(reading: _Reading, found: Found, known_files: Mapping[str, str], files: Mapping[str, str]) -> dict[str, Any]:
+    changed = sum(part.uri in known_files and known_files[part.uri] != files[part.uri] for part in found.parts)
+    unchanged = sum(known_files.get(uri) == sha256 for uri, sha256 in files.items())
     absent = frozenset.intersection(*reading.absent) if reading.absent else frozenset()
     return {
-        "files": len(found.files),
-        "files_new": len(to_read) - changed,
+        "files": len(found.parts),
+        "files_new": len(found.parts) - changed - unchanged,
         "files_changed": changed,
-        "files_unchanged": len(found.files) - len(to_read),
+        "files_unchanged": unchanged,
         "files_ignored": found.ignored,
+        "files_without_checksum": reading.without_checksum,
         "rows_read": reading.rows_read,
-        "rows_new": rows_new,
-        "rows_known": reading.rows_read - rows_new,
+        "rows_new": reading.rows_new,
+        "rows_known": reading.rows_read - reading.rows_new,
         "encodings": reading.encodings,
         "columns_absent": sorted(absent),
     }

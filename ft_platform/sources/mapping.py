@@ -1,61 +1,54 @@
-"""Turns source columns into the fields of a record, by the use case's record mapping."""
+"""Turns source columns into the fields of a record, by the use case's record mapping, a batch at a time."""
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ft_platform.errors import SourceError
+from ft_platform.records import MESSAGES
+from ft_platform.sources.conversations import conversations, has_lists, prompted
 from ft_platform.sources.formats import row_list
 from ft_platform.use_case import NamedUseCase, RecordMapping
 
-ROLES = ("system", "user", "assistant")
-Message = dict[str, str]
+LISTS_OF_MESSAGES = ("prompt_completion", "preference")
+"""Chat formats whose prompt and answer may be lists of messages."""
 
 
 @dataclass(frozen=True)
-class MappedRow:
-    """One source row as a record.
+class MappedRows:
+    """Source rows as records.
 
     Attributes:
-        key: the source's own id, or None where no id column is mapped.
-        messages: the conversation.
-        fields: `label`, `subject_id`, `record_date`, `consent`, `purpose`, `expires` and the features, in the order of `field_names`.
+        keys: the source's own ids, or None where no id column is mapped. Strings, shape `(rows,)`.
+        messages: the conversations, of type `MESSAGES`. Shape `(rows,)`.
+        fields: every other column of `raw_schema` that comes from a source column (label, subject, consent, features, ...), by name. Strings.
     """
 
-    key: str | None
-    messages: list[Message]
-    fields: tuple[str | None, ...]
+    keys: pa.Array | None
+    messages: pa.ListArray
+    fields: dict[str, pa.Array]
+
+    def __len__(self) -> int:
+        return len(self.messages)
 
 
-def field_names(record: RecordMapping) -> list[str]:
-    """Columns of a record beside its id, provenance and messages, in the order of `MappedRow.fields`."""
-    return [*_single_columns(record), *[f"feature_{name}" for name in record.features]]
-
-
-def map_batch(use_case: NamedUseCase, batch: pa.RecordBatch, file_name: str, first_row: int) -> list[MappedRow]:
-    """Records of a batch, one per row.
+def map_batch(use_case: NamedUseCase, batch: pa.RecordBatch, file_name: str, first_row: int) -> MappedRows:
+    """Records of a batch of strings, one per row.
 
     Raises:
         SourceError: rows without an id, or whose `messages` are no conversation.
     """
     record = use_case.settings.record
-    columns = {name: batch.column(name).to_pylist() for name in batch.schema.names}
-    empty = [None] * batch.num_rows
-
-    def values(column: str | None) -> list[str | None]:
-        return columns.get(column, empty) if column else empty
-
-    keys = _keys(values(record.id), file_name, first_row) if record.id else empty
-    messages = _messages(use_case, columns, batch.num_rows, file_name, first_row)
-    wanted = [*_single_columns(record).values(), *record.features.values()]
-    fields = [[_trimmed(v) for v in values(column)] for column in wanted]
-    fields[0] = [record.label_names.get(v, v) if v else None for v in fields[0]]
-    return [MappedRow(*row) for row in zip(keys, messages, zip(*fields, strict=True), strict=True)]
+    keys = _keys(_column(batch, record.id), file_name, first_row) if record.id else None
+    fields = {name: _trimmed(_column(batch, column)) for name, column in _single_columns(record).items()}
+    fields["label"] = _renamed(fields["label"], record.label_names)
+    return MappedRows(keys, _messages(use_case, batch, file_name, first_row), fields)
 
 
 def _single_columns(record: RecordMapping) -> dict[str, str | None]:
+    """Column of a record beside its id, provenance and messages -> source column."""
     return {
         "label": record.label,
         "subject_id": record.subject,
@@ -63,50 +56,75 @@ def _single_columns(record: RecordMapping) -> dict[str, str | None]:
         "consent": record.consent,
         "purpose": record.purpose,
         "expires": record.expires,
+        **record.permission_columns(),
+        **{f"feature_{name}": column for name, column in record.features.items()},
     }
 
 
-def _trimmed(value: str | None) -> str | None:
+def _column(batch: pa.RecordBatch, name: str | None) -> pa.Array:
+    return batch.column(name) if name in batch.schema.names else pa.nulls(batch.num_rows, pa.string())
+
+
+def _trimmed(column: pa.Array) -> pa.Array:
     """Blank cells are no value; CSV has no other way to say so."""
-    return (value.strip() or None) if value else None
+    trimmed = pc.utf8_trim_whitespace(column)
+    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
 
 
-def _keys(values: list[str | None], file_name: str, first_row: int) -> list[str | None]:
-    keys = [_trimmed(v) for v in values]
-    if missing := [first_row + i for i, key in enumerate(keys) if key is None]:
+def _renamed(labels: pa.Array, names: dict[str, str]) -> pa.Array:
+    if not names:
+        return labels
+    found = pc.index_in(labels, pa.array(list(names), pa.string()))
+    return pc.coalesce(pa.array(list(names.values()), pa.string()).take(found), labels)
+
+
+def _keys(column: pa.Array, file_name: str, first_row: int) -> pa.Array:
+    keys = _trimmed(column)
+    if keys.null_count:
+        missing = (np.flatnonzero(pc.is_null(keys).to_numpy(zero_copy_only=False)) + first_row).tolist()
         raise SourceError(
             f"{file_name}: {row_list(missing)} have no value in the id column", "Repair the file, or leave record.id out to identify records by content"
         )
     return keys
 
 
-def _messages(use_case: NamedUseCase, columns: dict[str, list[Any]], rows: int, file_name: str, first_row: int) -> list[list[Message]]:
+def _messages(use_case: NamedUseCase, batch: pa.RecordBatch, file_name: str, first_row: int) -> pa.ListArray:
     record = use_case.settings.record
     if record.messages:
-        return _conversations(columns.get(record.messages, [None] * rows), file_name, first_row)
-    texts = [columns[c] for c in record.text_columns() if c in columns]
-    joined = ["\n\n".join(t for t in row if t and t.strip()) for row in zip(*texts, strict=True)] if texts else [""] * rows
-    users: list[Message] = [{"role": "user", "content": text} for text in joined]
+        return conversations(_column(batch, record.messages), file_name, first_row)
+    asked = _joined([batch.column(c) for c in record.text_columns() if c in batch.schema.names], batch.num_rows)
     if record.answer is None or use_case.settings.task.kind == "classification":
-        return [[user] for user in users]
-    answers = columns.get(record.answer, [None] * rows)
-    return [[user, {"role": "assistant", "content": answer or ""}] for user, answer in zip(users, answers, strict=True)]
+        return interleaved([("user", asked)])
+    answer = pc.fill_null(_column(batch, record.answer), "")
+    if record.chat_format in LISTS_OF_MESSAGES and (has_lists(asked) or has_lists(answer)):
+        return prompted(asked, answer, file_name, first_row)
+    return interleaved([("user", asked), ("assistant", answer)])
 
 
-def _conversations(values: list[str | None], file_name: str, first_row: int) -> list[list[Message]]:
-    parsed = [_conversation(v) for v in values]
-    if wrong := [first_row + i for i, messages in enumerate(parsed) if messages is None]:
-        expected = f"a list of {{role, content}} with roles {', '.join(ROLES)} and a user message"
-        raise SourceError(f"{file_name}: {row_list(wrong)} have no conversation in the messages column: expected {expected}", "Correct the rows")
-    return [m for m in parsed if m is not None]
+def _joined(texts: list[pa.Array], rows: int) -> pa.Array:
+    """The texts that are not blank, with a blank line between them; empty where all are."""
+    if not texts:
+        return pa.array([""] * rows, pa.string())
+    written = [pc.if_else(pc.equal(pc.utf8_trim_whitespace(text), ""), pa.scalar(None, pa.string()), text) for text in texts]
+    # pyarrow 25.0.1 leaves out a row whose texts are all null ("skip"), instead of joining nothing: one must be there.
+    written[0] = pc.if_else(pc.is_null(pc.coalesce(*written)), "", written[0])
+    return pc.binary_join_element_wise(*written, "\n\n", null_handling="skip")
 
 
-def _conversation(value: str | None) -> list[Message] | None:
-    try:
-        items = json.loads(value or "")
-        messages = [{"role": item["role"], "content": item["content"]} for item in items]
-        sound = all(m["role"] in ROLES and isinstance(m["content"], str) for m in messages)
-        json.dumps(messages, ensure_ascii=False).encode()  # half of a surrogate pair is no text
-    except (json.JSONDecodeError, RecursionError, TypeError, KeyError, UnicodeEncodeError):
-        return None
-    return messages if sound and any(m["role"] == "user" for m in messages) else None
+def interleaved(turns: list[tuple[str, pa.Array]]) -> pa.ListArray:
+    """Conversations with these turns in each row; a turn whose text is null is left out.
+
+    Args:
+        turns: role and texts, of shape `(rows,)`.
+    """
+    rows, width = len(turns[0][1]), len(turns)
+    texts = pa.concat_arrays([text for _, text in turns])
+    roles = pa.array([role for role, _ in turns], pa.string())
+    order = (np.arange(rows)[:, None] + np.arange(width) * rows).ravel()
+    flat = texts.take(pa.array(order))
+    there = pc.is_valid(flat).to_numpy(zero_copy_only=False)
+    counts = there.reshape(rows, width).sum(axis=1)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    role = roles.take(pa.array(np.tile(np.arange(width), rows)[there]))
+    structs = pa.StructArray.from_arrays([role, flat.filter(pa.array(there))], fields=list(MESSAGES.value_type))
+    return pa.ListArray.from_arrays(pa.array(offsets), structs, type=MESSAGES)

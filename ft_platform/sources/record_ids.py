@@ -1,17 +1,12 @@
 """The identity of a record: the same for the same content, whatever file it comes from and whenever it is read."""
 
-import hashlib
-import json
-from collections import Counter
-from collections.abc import Mapping
-
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from ft_platform.records import newest_by_key
-from ft_platform.sources.mapping import MappedRow
-
-DIGEST_BYTES = 12
-"""96 bits: among 10 million records two share an id with a probability of 6e-16 (birthday bound)."""
+from ft_platform.sources.digests import DIGEST, DigestCounts, digest, digests, occurrences
+from ft_platform.sources.known_records import KnownRecords
+from ft_platform.sources.mapping import MappedRows
 
 
 class RecordIds:
@@ -22,45 +17,100 @@ class RecordIds:
 
     Args:
         use_case: its name.
-        known: ids that were given out before.
-        current: source key -> id of the newest known row. A row that returns to an older content gets a new id, so that
-            it can supersede the newest.
+        keep_all: all ids are asked for at the end (`all_given`).
     """
 
-    def __init__(self, use_case: str, known: set[str], current: Mapping[str, str] | None = None) -> None:
+    def __init__(self, use_case: str, keep_all: bool = False) -> None:
         self._use_case = use_case
+        self._known = KnownRecords.none()
+        self._given = DigestCounts()
+        self._seen_in_file = DigestCounts()
+        self._all: list[np.ndarray] | None = [] if keep_all else None
+
+    def start(self, known: KnownRecords) -> None:
+        """Args:
+        known: what was given out before. A row that returns to an older content gets a new id, so that it can supersede the newest.
+        """
         self._known = known
-        self._current = current or {}
-        self._given: set[str] = set()
-        self._seen_in_file: Counter[str] = Counter()
 
     def start_file(self) -> None:
-        self._seen_in_file.clear()
+        self._seen_in_file = DigestCounts()
 
-    def new_id(self, row: MappedRow) -> str | None:
-        """The id of a row, or None where the row is known."""
-        content = json.dumps([self._use_case, row.key, [list(m.items()) for m in row.messages], row.fields], ensure_ascii=False, separators=(",", ":"))
+    def of(self, rows: MappedRows, keys: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """The id of each row, and whether it is new.
+
+        Args:
+            keys: digests of the source keys, or None where no id column is mapped. Shape `(rows,)`.
+
+        Returns:
+            ids of dtype `S12` and new of dtype bool, both of shape `(rows,)`.
+        """
+        contents = digests(canonical(self._use_case, rows).to_pylist())
+        ids, new = self._without_key(contents) if keys is None else self._with_key(contents, keys)
+        if self._all is not None:
+            self._all.append(ids)
+        return ids, new
+
+    def all_given(self) -> np.ndarray:
+        """Ids of all rows, new and known, each once, ascending."""
+        return np.unique(np.concatenate([np.empty(0, DIGEST), *(self._all or [])]))
+
+    def _with_key(self, contents: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        ids = contents.copy()
+        known = self._known.contains(ids)
+        newest = self._known.newest_of(keys)
+        for row in np.flatnonzero(known & (newest != b"") & (ids != newest)).tolist():
+            ids[row], known[row] = self._next_id(bytes_of(contents, row), newest[row])
+        return ids, ~known
+
+    def _without_key(self, contents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        counts = self._seen_in_file.of(contents) + occurrences(contents)
+        self._seen_in_file.add(contents)
+        ids = contents.copy()
+        for row in np.flatnonzero(counts).tolist():
+            ids[row] = numbered(bytes_of(contents, row), int(counts[row]))
+        new = ~self._known.contains(ids) & (self._given.of(ids) == 0)
+        self._given.add(ids[new])
+        return ids, new
+
+    def _next_id(self, content: bytes, newest: bytes) -> tuple[bytes, bool]:
+        """The first id for this content that was not given out, or that of the newest row; and whether it was given out."""
         count = 0
-        if row.key is None:
-            count = self._seen_in_file[content_id(content)]
-            self._seen_in_file[content_id(content)] += 1
-        elif self._current:
-            current = self._current.get(row.key)
-            while current is not None and (candidate := content_id(content, count)) in self._known and candidate != current:
-                count += 1
-        record_id = content_id(content, count)
-        if record_id in self._known or record_id in self._given:
-            return None
-        self._given.add(record_id)
-        return record_id
+        while True:
+            count += 1
+            candidate = np.array([numbered(content, count)], DIGEST)
+            if candidate[0] == newest:
+                return candidate[0], True
+            if not self._known.contains(candidate)[0]:
+                return candidate[0], False
 
 
-def content_id(content: str, count: int = 0) -> str:
-    """24 hex digits."""
-    return hashlib.blake2b(f"{content}\0{count}".encode(), digest_size=DIGEST_BYTES).hexdigest()
+def numbered(content: bytes, count: int) -> bytes:
+    """Digest of the `count`-th row with this content; the first keeps the content's own."""
+    return digest(content + count.to_bytes(8, "big")) if count else content
 
 
-def current_ids(records: pa.Table) -> dict[str, str]:
-    """Source key -> record id of its newest row, from a `raw_records` table (also needs column `record_id`)."""
-    newest = records.take(newest_by_key(records))
-    return {k: v for k, v in zip(newest["source_key"].to_pylist(), newest["record_id"].to_pylist(), strict=True) if k is not None}
+def bytes_of(values: np.ndarray, row: int) -> bytes:
+    """All 12 bytes of one digest: numpy leaves out zero bytes at the end."""
+    return values[row : row + 1].tobytes()
+
+
+def canonical(use_case: str, rows: MappedRows) -> pa.Array:
+    """One text per row that differs whenever key, messages or fields differ: every part with its length before it. Binary."""
+    flat = rows.messages.flatten()
+    message = _joined([_sized(flat.field("role")), _sized(flat.field("content"))])
+    conversation = pa.ListArray.from_arrays(pc.cast(rows.messages.offsets, pa.int32()), message)
+    parts = [_sized(column) for column in ([] if rows.keys is None else [rows.keys])]
+    parts += [_sized(pc.binary_join(conversation, b"")), *[_sized(column) for column in rows.fields.values()]]
+    return _joined([pa.scalar(f"{len(use_case)}:{use_case}".encode(), pa.binary()), *parts])
+
+
+def _sized(column: pa.Array) -> pa.Array:
+    """`5:hello`; `-` for null."""
+    octets = pc.cast(column, pa.binary())
+    lengths = pc.cast(pc.cast(pc.binary_length(octets), pa.string()), pa.binary())
+    return pc.fill_null(pc.binary_join_element_wise(lengths, b":", octets, b""), b"-")
+
+
+def _joined(parts: list[pa.Array | pa.Scalar]) -> pa.Array:
+    return pc.binary_join_element_wise(*parts, b"")

@@ -1,9 +1,10 @@
 """One file of a source, on the local disk or in an object store: its hash, and a local path to read it from."""
 
 import hashlib
+import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,17 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from ft_platform.errors import SourceError
+from ft_platform.sources.checksums import require_known
+from ft_platform.sources.formats import OpenFile, format_name, formats
+from ft_platform.sources.local_files import HIDDEN
+from ft_platform.sources.parts import Order, Piece
+from ft_platform.sources.text_encoding import detect_encoding
+from ft_platform.sources.unpacking import Unpacked, unpacked
 
 SETTLED_SECONDS = 2.0
 """A file changed less than this long ago is hashed again each time: a second change might not move its time stamp."""
+VERSIONS = ("ETag", "etag", "generation", "blob_id")
+"""What changes with an object's bytes, as the file systems of S3, Azure, Google Cloud and the Hugging Face hub call it."""
 
 _hashes: dict[tuple[Any, ...], str] = {}
 
@@ -28,18 +37,41 @@ class SourceFile:
         uri: absolute local path, or URI with protocol: the file's name in messages, manifests and `source_uri`.
         path: path within `fs`.
         fs: the file system.
+        known_sha256: what a checksum file, or the setting, says that its hash is.
     """
 
     uri: str
     path: str
     fs: fsspec.AbstractFileSystem
+    known_sha256: str | None = None
 
     @property
     def is_local(self) -> bool:
         return isinstance(self.fs, LocalFileSystem)
 
     def sha256(self) -> str:
-        """Hash of the bytes. While size, time and version of the file stay, it is not read again by this process."""
+        """Hash of the bytes. While size, time and version of the file stay, it is not read again by this process.
+
+        Raises:
+            SourceError: it is not the known one.
+        """
+        found = self._sha256()
+        require_known(self.uri, found, self.known_sha256)
+        return found
+
+    def pieces(self, sha256: str, order: Order) -> Iterator[Piece]:
+        """What is in it: the file itself, or what is packed in it, each to be used up before the next.
+
+        Raises:
+            SourceError: it cannot be read as it should, or changed since it was hashed.
+        """
+        with self.local_path(sha256, order.folder) as path:
+            _require_content(path, self.uri)
+            for one in unpacked(path, self.uri, order.folder, order.budget, lambda name: _is_wanted(name, order.source.format)):
+                _require_content(one.path, one.name)
+                yield _opened(one, order)
+
+    def _sha256(self) -> str:
         identity = self._identity()
         if identity and identity in _hashes:
             return _hashes[identity]
@@ -53,30 +85,59 @@ class SourceFile:
         """What changes whenever the bytes change, or None where nothing does for certain."""
         if not self.is_local:
             info = self.fs.info(self.path, refresh=True) if "s3" in self.fs.protocol else self.fs.info(self.path)
-            return (self.uri, info["ETag"], info.get("size")) if info.get("ETag") else None
+            version = next((str(info[name]) for name in VERSIONS if info.get(name)), None)
+            return (self.uri, version, info.get("size")) if version else None
         status = Path(self.path).stat()
         if time.time() - status.st_mtime < SETTLED_SECONDS:
             return None
         return (self.uri, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
     @contextmanager
-    def local_path(self, expected_sha256: str) -> Iterator[Path]:
+    def local_path(self, expected_sha256: str, folder: Path | None = None) -> Iterator[Path]:
         """A local file with exactly the hashed bytes: the file itself, or a private download that is removed afterwards.
+
+        Args:
+            folder: where downloads go. Default: the system's temporary folder.
 
         Raises:
             SourceError: the file changed since it was hashed.
         """
         if self.is_local:
             yield Path(self.path)
-            if self.sha256() != expected_sha256:
+            if self._sha256() != expected_sha256:
                 raise _changed(self.uri)
             return
-        with tempfile.TemporaryDirectory(prefix="ft-source-") as folder:
-            target = Path(folder) / "source"
+        with tempfile.TemporaryDirectory(prefix="ft-source-", dir=folder) as private:
+            target = Path(private) / "source"
             self.fs.get_file(self.path, str(target))
             if SourceFile(str(target), str(target), LocalFileSystem()).sha256() != expected_sha256:
                 raise _changed(self.uri)
             yield target
+
+
+def being_written(uris: Iterable[str]) -> list[str]:
+    """Those of the local files that were changed moments ago, and may not be complete. What an object store shows is complete."""
+    now = time.time()
+    return [uri for uri in uris if uri.startswith("/") and os.path.exists(uri) and now - os.stat(uri).st_mtime < SETTLED_SECONDS]
+
+
+def _is_wanted(name: str, setting: str) -> bool:
+    """Whether a member of an archive is data: hidden files and those of another format are not."""
+    hidden = any(part.startswith(HIDDEN) for part in name.split("/"))
+    return not hidden and format_name(name) is not None and setting in ("auto", format_name(name))
+
+
+def _opened(one: Unpacked, order: Order) -> Piece:
+    reader = formats()[format_name(one.inner_name, order.source.format) or ""]
+    encoding = detect_encoding(one.path, one.name, order.source.encoding) if reader.IS_TEXT else ""
+    record = order.record
+    opened = OpenFile(one.name, record.columns(), frozenset(record.optional_columns), order.source, order.budget, path=one.path, encoding=encoding)
+    return Piece(opened, reader.read(opened), encoding)
+
+
+def _require_content(path: Path, name: str) -> None:
+    if path.stat().st_size == 0:
+        raise SourceError(f"{name} is empty (0 bytes)", "Export it again, or take it out of the source")
 
 
 def _changed(uri: str) -> SourceError:

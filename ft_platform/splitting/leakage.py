@@ -1,59 +1,127 @@
 """Whether anything of one side is on another, found from the texts and persons in the table, whatever its `group_id` says.
 
-Covered: records of one person, identical texts (case and white space aside), near duplicates, a group on two sides.
+Covered: records of one person or conversation, identical texts (case and white space aside), near duplicates, a group on two sides;
+training records newer than what is tested on, where the division is temporal; texts of the given benchmarks.
 Not covered: paraphrases, and persons whom the source does not identify.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
-from ft_platform.near_duplicates import find_near_duplicates, normalized_text
-from ft_platform.records import user_texts
+from ft_platform.key_hashes import KeyHashes
+from ft_platform.near_duplicates import link_near_duplicates
+from ft_platform.near_duplicates.copies import more_than_once, starts_of_equal
+from ft_platform.near_duplicates.shingle_sets import ShingleSets
+from ft_platform.rows import Rows
+from ft_platform.splitting.benchmark_texts import BenchmarkTexts
+from ft_platform.splitting.dates import record_days
+from ft_platform.splitting.groups import grouped_columns, present_keys
+from ft_platform.splitting.membership import side_numbers
+from ft_platform.splitting.sides import TEST, TRAIN, VALIDATION
+from ft_platform.splitting.texts import normalized_user_texts, user_texts
 from ft_platform.use_case import NamedUseCase
 
 
-def leakage(use_case: NamedUseCase, splits: pa.Table) -> dict[str, int | bool]:
-    """Counts of what is on more than one side, and `passed`: whether there is none.
+def leakage(use_case: NamedUseCase, rows: Rows, folder: Path, benchmark: BenchmarkTexts | None = None) -> dict[str, int | bool]:
+    """Counts of what is on more than one side, and `passed`: whether there is none. Holds about 100 bytes a row.
 
-    `subjects`: persons (they count only with `splits.group_by_subject`); `identical_texts`: distinct texts;
-    `near_duplicate_pairs`: pairs of distinct texts with a Jaccard similarity of at least `splits.near_duplicate_threshold`;
-    `groups`: values of `group_id`.
+    `subjects`: persons (with `splits.group_by_subject`); `feature_<name>`: values of the features of `splits.group_by_features`;
+    `identical_texts`: distinct texts; `near_duplicate_pairs`: pairs of distinct texts with a Jaccard similarity of at least
+    `splits.near_duplicate_threshold`; `groups`: values of `group_id`; `newer_than_tested`: records that are newer than a group of a
+    later side (`splits.strategy: temporal`); `benchmark_texts`: records that hold one.
+
+    Args:
+        rows: a version of `splits`.
+        folder: private folder for intermediate files, which are removed at the end.
+        benchmark: texts that no record may hold.
+
+    Raises:
+        DataError: a row is on none of the three sides.
     """
     settings = use_case.settings.splits
-    splits = splits.sort_by("record_id")
-    sides = splits["split"].to_pylist()
-    texts = user_texts(splits["messages"])
-    sides_of_text = _sides([normalized_text(text) for text in texts], sides)
-    found = {
-        "subjects": _on_several_sides(_sides(splits["subject_id"].to_pylist(), sides)) if settings.group_by_subject else 0,
-        "identical_texts": _on_several_sides(sides_of_text),
-        "near_duplicate_pairs": _near_duplicate_pairs(texts, sides, settings.near_duplicate_threshold),
-        "groups": _on_several_sides(_sides(splits["group_id"].to_pylist(), sides)),
+    numbers = np.concatenate([np.empty(0, np.int8), *(side_numbers(column) for column in _column(rows, "split"))])
+    sides = np.left_shift(1, numbers).astype(np.uint8)
+    found = {"subjects" if name == "subject_id" else name: _on_several_sides(_column(rows, name), sides) for name in grouped_columns(settings)}
+    found |= {
+        "identical_texts": _on_several_sides(normalized_user_texts(rows), sides),
+        "near_duplicate_pairs": _near_duplicate_pairs(rows, sides, settings.near_duplicate_threshold, folder),
+        "groups": _on_several_sides(_column(rows, "group_id"), sides),
     }
-    return {**found, "rows": splits.num_rows, "passed": not any(found.values())}
+    if settings.strategy == "temporal":
+        found["newer_than_tested"] = _newer_than_tested(use_case, rows, numbers)
+    if benchmark:
+        found["benchmark_texts"] = int(benchmark.held_by(rows).sum())
+    return {**found, "rows": rows.num_rows, "passed": not any(found.values())}
 
 
-def _sides(values: Iterable[str | None], sides: list[str]) -> dict[str, set[str]]:
-    """Value -> sides it is on."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for value, side in zip(values, sides, strict=True):
-        if value is not None:
-            found[value].add(side)
-    return found
+def _column(rows: Rows, name: str) -> Iterable[pa.Array]:
+    return (batch.column(name) for batch in rows.batches([name]))
 
 
-def _on_several_sides(sides_of: dict[str, set[str]]) -> int:
-    return sum(len(sides) > 1 for sides in sides_of.values())
+def _on_several_sides(keys: Iterable[pa.Array], sides: np.ndarray) -> int:
+    """Number of distinct keys that stand on more than one side. A missing key is none."""
+    hashes, present = present_keys(keys)
+    sides = sides[present]
+    rows = _by_key(hashes)
+    if not len(rows):
+        return 0
+    together = np.bitwise_or.reduceat(sides[rows], np.flatnonzero(starts_of_equal(hashes[rows])))
+    return int(np.count_nonzero(np.bitwise_count(together) > 1))
 
 
-def _near_duplicate_pairs(texts: list[str], sides: list[str], threshold: float) -> int:
-    """Pairs on two sides. Copies (equal words) are paired with the first of them, which stands for all their sides."""
-    found = find_near_duplicates(texts, threshold, stage="splits")
-    copies = {j: i for (i, j), similarity in zip(found.pairs.tolist(), found.similarity.tolist(), strict=True) if similarity == 1.0}
-    sides_of: dict[int, set[str]] = defaultdict(set)
-    for row, side in enumerate(sides):
-        sides_of[copies.get(row, row)].add(side)
-    crossing = sum(len(sides_of[i] | sides_of[j]) > 1 for i, j in found.pairs.tolist() if j not in copies)
-    return crossing + sum(len(sides_of[first]) > 1 for first in set(copies.values()))
+def _by_key(hashes: KeyHashes) -> np.ndarray:
+    """The rows whose key others may share, equal keys one after the other."""
+    rows = np.flatnonzero(more_than_once(hashes.high))
+    return rows[np.lexsort((hashes.low[rows], hashes.high[rows]))]
+
+
+def _newer_than_tested(use_case: NamedUseCase, rows: Rows, sides: np.ndarray) -> int:
+    """Records newer than the newest record of some group of a later side: knowledge from after what is tested."""
+    days = record_days(use_case.name, rows)
+    hashes, _ = present_keys(_column(rows, "group_id"))
+    _, group = np.unique(hashes.high, return_inverse=True)
+    newest = np.zeros(group.max(initial=0) + 1, np.int32)
+    np.maximum.at(newest, group, days)
+    too_new = np.zeros(len(days), bool)
+    for earlier, later in ((TRAIN, VALIDATION), (TRAIN, TEST), (VALIDATION, TEST)):
+        border = newest[group[sides == later]].min(initial=np.iinfo(np.int32).max)
+        too_new |= (sides == earlier) & (days > border)
+    return int(too_new.sum())
+
+
+class CrossingPairs:
+    """Counts near duplicates on two sides (`near_duplicates.links.Links`).
+
+    Args:
+        first: first text with the same set of words of each; it stands for all sides of its copies. Shape `(texts,)`.
+        sides: side of each text as a bit.
+
+    Attributes:
+        count: texts whose copies are on several sides, and pairs of distinct texts of which one is on another side.
+    """
+
+    def __init__(self, first: np.ndarray, sides: np.ndarray) -> None:
+        self._first = first
+        self._sides = sides.copy()
+        np.bitwise_or.at(self._sides, first, sides)
+        self.count = int(np.count_nonzero(np.bitwise_count(self._sides[np.unique(first)]) > 1))
+
+    def wanted(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        return (self._first[j] != i) & (np.bitwise_count(self._sides[i] | self._sides[j]) > 1)
+
+    def add(self, i: np.ndarray, j: np.ndarray, similarity: np.ndarray) -> None:
+        self.count += int(np.count_nonzero(self.wanted(i, j)))
+
+
+def _near_duplicate_pairs(rows: Rows, sides: np.ndarray, threshold: float, folder: Path) -> int:
+    crossing: list[CrossingPairs] = []
+
+    def links(sets: ShingleSets) -> list[CrossingPairs]:
+        crossing.append(CrossingPairs(sets.first, sides))
+        return crossing
+
+    link_near_duplicates(lambda: user_texts(rows), rows.num_rows, threshold, folder, "splits", links)
+    return crossing[0].count

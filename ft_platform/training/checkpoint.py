@@ -18,8 +18,11 @@ PACKAGES = ("torch", "transformers", "peft", "safetensors", "tokenizers", "numpy
 
 def environment_versions() -> dict[str, str]:
     """Versions of what computed the weights."""
+    import torch
+
     found = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"python": platform.python_version(), "machine": platform.machine(), **found}
+    # The build (`2.10.0+cu128`): the package's metadata may leave it out.
+    return {"python": platform.python_version(), "machine": platform.machine(), **found, "torch": torch.__version__}
 
 
 def write_checkpoint(

@@ -13,6 +13,7 @@ from ft_platform.errors import NanLoss
 from ft_platform.models.packed_attention import Segment
 from ft_platform.models.packed_forward import batches_of
 from ft_platform.training.batches import Forward, Row, training_order
+from ft_platform.training.gpu import GpuMeter
 from ft_platform.training.lora import learning_rate_factor, trainable
 from ft_platform.training.memory import memory_errors, peak_gib
 from ft_platform.use_case import Training
@@ -30,6 +31,7 @@ class TrainingRun:
         best: adapter weights with the lowest validation loss, on the CPU.
         best_step: optimizer step after which they were taken.
         stopped_early: whether `patience` ran out before all steps were done.
+        gpu: measures the device; its figures are in the curve as well.
     """
 
     steps: int
@@ -40,6 +42,7 @@ class TrainingRun:
     stopped_early: bool = False
     seconds: float = 0.0
     tokens: int = 0
+    gpu: GpuMeter = field(default_factory=GpuMeter)
 
     def metrics(self) -> dict[str, float]:
         """Figures for the manifest and the tracker."""
@@ -53,6 +56,7 @@ class TrainingRun:
             "tokens": self.tokens,
             "tokens_per_second": round(self.tokens / self.seconds, 1),
             "peak_memory_gib": round(peak_gib(), 3),
+            **self.gpu.means(),
         }
 
 
@@ -88,7 +92,7 @@ def train(
     weights = trainable(model)
     optimizer = torch.optim.AdamW(weights.values(), lr=training.learning_rate, weight_decay=training.weight_decay)
     steps, interval = planned_steps(len(rows), training)
-    run = TrainingRun(steps)
+    run = TrainingRun(steps, gpu=GpuMeter(model.device))
     started = time.monotonic()
     misses = 0
 
@@ -110,8 +114,8 @@ def train(
         for step, batch in enumerate(training_order(len(rows), training.batch_rows, training.seed), start=1):
             rate = training.learning_rate * learning_rate_factor(step - 1, steps, training)
             point = _optimizer_step(model, forward, prefix, [rows[n] for n in batch], training, optimizer, rate, run, step)
-            record(point, validate=step % interval == 0 or step == steps)
-            _report(run, point)
+            record({**point, **run.gpu.read()}, validate=step % interval == 0 or step == steps)
+            _report(run, run.curve[-1])
             if run.stopped_early or step == steps:
                 break
     with torch.no_grad():

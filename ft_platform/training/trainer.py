@@ -52,6 +52,7 @@ def _train(
     lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, checkpoint_id: str, inputs: str, tracker: Tracker, log: Any
 ) -> Trained:
     from ft_platform.models.packed_forward import packed_forward, packing_problem, padded_forward
+    from ft_platform.reporting.stage_pages import write_training_report
     from ft_platform.training.checkpoint import write_checkpoint
     from ft_platform.training.loop import train
     from ft_platform.training.lora import add_adapter
@@ -71,10 +72,13 @@ def _train(
     prefix = renderer.prefix_ids()
     rows, validation = (split_off_prefix(side.rows, prefix) for side in sides.values())
     run = train(model, padded_forward if problem else packed_forward, prefix, rows, validation, settings.training, tracker.metrics)
+    if run.gpu.problem:
+        log.warning(run.gpu.problem)
     info = {**_described(settings, base, model, renderer.hash, batching), "metrics": run.metrics(), "tracking": tracker.state()}
     counts = {side: rendered.counts() for side, rendered in sides.items()}
     with lake.scratch(use_case.name, STAGE) as folder:
         write_checkpoint(folder, model, run, renderer, base, use_case, sides["train"].record_ids, {**info, "counts": counts})
+        write_training_report(folder, lake, use_case, checkpoint_id, splits)
         checkpoint = lake.publish(
             use_case.name,
             STAGE,

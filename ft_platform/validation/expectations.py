@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ft_platform.errors import ConfigError
+from ft_platform.errors import ConfigError, DataError
 from ft_platform.key_hashes import key_hashes
 from ft_platform.progress import report
 from ft_platform.rows import Rows, TableRows
@@ -55,8 +55,8 @@ class ValidationResult:
         passed: whether every expectation holds.
         rows: rows of the table.
         expectations: one dictionary each: `expectation` and `kwargs` as in the suite, `passed`, `unexpected_count` and
-            `unexpected_percent` in [0, 100] (None where an expectation is not about single values), and `record_ids`, up to
-            20 of the records that do not fit.
+            `unexpected_percent` in [0, 100] (None where an expectation is not about single values), `observed` where that is a
+            number of the table, and `record_ids`, up to 20 of the records that do not fit.
     """
 
     passed: bool
@@ -71,12 +71,14 @@ class Counted:
     Attributes:
         rows_judged: rows that the expectation is about: those that are not null, or not ignored.
         unexpected_rows: row numbers of up to `SHOWN_IDS` rows that do not fit.
+        observed: what an expectation about the whole table found, where that is a number. A text could be a value of a record.
     """
 
     passed: bool = True
     unexpected: int | None = None
     rows_judged: int = 0
     unexpected_rows: tuple[int, ...] = ()
+    observed: int | float | None = None
 
 
 def validate(use_case: NamedUseCase, table_name: TableName, rows: Rows | pa.Table, batch_rows: int = BATCH_ROWS) -> ValidationResult:
@@ -107,6 +109,39 @@ def is_about_single_rows(name: str, implementation: Any) -> bool:
     return isinstance(implementation, (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)) and name not in ABOUT_ALL_ROWS
 
 
+def failing_rows(use_case: NamedUseCase, table_name: TableName, flat: FlatColumns, expectation: Expectation, implementation: Any) -> np.ndarray:
+    """Row numbers of all rows that do not meet an expectation about single rows, ascending. One frame: for a part of a table.
+
+    Raises:
+        ConfigError: the expectation cannot be computed on its column.
+    """
+    table = pa.concat_tables(flat.batches(named_columns(use_case, table_name, expectation), max(flat.num_rows, 1)))
+    with _frame(table, 0) as batch:
+        raw = batch.validate(implementation, result_format={**RESULT_FORMAT, "result_format": "COMPLETE"}).to_json_dict()
+    _require_computed(use_case, expectation, raw, table.schema)
+    rows = np.array(sorted(int(entry[ROW]) for entry in raw["result"].get("unexpected_index_list") or []), dtype=np.int64)
+    if len(rows) != raw["result"]["unexpected_count"]:
+        raise DataError(f"{use_case.name}: {expectation.expectation} counts {raw['result']['unexpected_count']} records that do not fit and names {len(rows)}")
+    return rows
+
+
+def named_columns(use_case: NamedUseCase, table_name: TableName, expectation: Expectation) -> list[str]:
+    """Columns that the arguments of an expectation name."""
+    given = [expectation.kwargs.get(name) for name in COLUMN_KWARGS if name != "column_set"]
+    names = [name for value in given for name in ([value] if isinstance(value, str) else list(value or []))]
+    return [name for name in dict.fromkeys(names) if name in columns_of(use_case, table_name)]
+
+
+def _require_computed(use_case: NamedUseCase, expectation: Expectation, raw: dict[str, Any], schema: pa.Schema) -> None:
+    if _raised(raw["exception_info"]):
+        kwargs = expectation.model_dump(mode="json")["kwargs"]
+        types = {field.name: str(field.type) for field in schema if field.name in str(kwargs)}
+        raise ConfigError(
+            [f"{use_case.name}: {expectation.expectation} with {kwargs} cannot be computed; column types: {types}"],
+            "Check its arguments in `validation.expectations`",
+        )
+
+
 class _Run:
     """Great Expectations on the flat columns of one table."""
 
@@ -119,7 +154,7 @@ class _Run:
     def by_row(self, expectations: Sequence[tuple[int, Expectation, Any]]) -> dict[int, Counted]:
         """Counts of each expectation, added over all batches."""
         found = {place: Counted() for place, _, _ in expectations}
-        names = list(dict.fromkeys(name for _, expectation, _ in expectations for name in self._named(expectation)))
+        names = list(dict.fromkeys(name for _, expectation, _ in expectations for name in named_columns(self.use_case, self.table_name, expectation)))
         if not names:
             return found
         done = 0
@@ -137,7 +172,7 @@ class _Run:
 
     def whole(self, expectation: Expectation, implementation: Any) -> Counted:
         """An expectation on all rows at once, with the columns it names."""
-        names = self._named(expectation)
+        names = named_columns(self.use_case, self.table_name, expectation)
         counted = Counted()
         if names:
             only_equality = expectation.expectation in ONLY_EQUALITY
@@ -152,21 +187,12 @@ class _Run:
             raw = batch.validate(implementation, result_format=RESULT_FORMAT if names else "SUMMARY").to_json_dict()
         self._add(counted, expectation, raw, table.schema)
         counted.passed = bool(raw["success"])
+        observed = raw["result"].get("observed_value")
+        counted.observed = observed if isinstance(observed, (int, float)) and not isinstance(observed, bool) else None
         return counted
 
-    def _named(self, expectation: Expectation) -> list[str]:
-        given = [expectation.kwargs.get(name) for name in COLUMN_KWARGS if name != "column_set"]
-        names = [name for value in given for name in ([value] if isinstance(value, str) else list(value or []))]
-        return [name for name in dict.fromkeys(names) if name in columns_of(self.use_case, self.table_name)]
-
     def _add(self, counted: Counted, expectation: Expectation, raw: dict[str, Any], schema: pa.Schema) -> None:
-        if _raised(raw["exception_info"]):
-            kwargs = expectation.model_dump(mode="json")["kwargs"]
-            types = {field.name: str(field.type) for field in schema if field.name in str(kwargs)}
-            raise ConfigError(
-                [f"{self.use_case.name}: {expectation.expectation} with {kwargs} cannot be computed; column types: {types}"],
-                "Check its arguments in `validation.expectations`",
-            )
+        _require_computed(self.use_case, expectation, raw, schema)
         result = raw["result"]
         if result.get("unexpected_count") is None:
             return
@@ -254,6 +280,7 @@ def _result(expectation: Expectation, counted: Counted, ids: dict[int, str | Non
         "passed": counted.passed,
         "unexpected_count": counted.unexpected,
         "unexpected_percent": percent,
+        "observed": counted.observed,
         "record_ids": [found for row in counted.unexpected_rows if isinstance(found := ids.get(row), str)],
     }
 

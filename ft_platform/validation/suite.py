@@ -31,10 +31,19 @@ def suite(use_case: NamedUseCase, table_name: TableName) -> list[tuple[Expectati
     Raises:
         ConfigError: all that is wrong with the expectations of the YAML, for every table.
     """
+    added = added_expectations(use_case, table_name)
+    return [*((e, implementation(e.expectation)(**e.kwargs)) for e in default_expectations(use_case, table_name)), *added]
+
+
+def added_expectations(use_case: NamedUseCase, table_name: TableName) -> list[tuple[Expectation, Any]]:
+    """Expectations of the YAML on a table, with what Great Expectations runs for them.
+
+    Raises:
+        ConfigError: all that is wrong with the expectations of the YAML, for every table.
+    """
     if problems := expectation_problems(use_case):
         raise ConfigError(problems)
-    added = [e for e in use_case.settings.validation.expectations if e.table == table_name]
-    return [(e, _implementation(e.expectation)(**e.kwargs)) for e in [*default_expectations(use_case, table_name), *added]]
+    return [(e, implementation(e.expectation)(**e.kwargs)) for e in use_case.settings.validation.expectations if e.table == table_name]
 
 
 def default_expectations(use_case: NamedUseCase, table_name: TableName) -> list[Expectation]:
@@ -59,7 +68,7 @@ def default_expectations(use_case: NamedUseCase, table_name: TableName) -> list[
         ]
     if settings.task.kind == "classification":
         made += [expect("column_values_to_not_be_null", column="label")]
-        if table_name == "splits":
+        if table_name == "splits" and settings.splits.strategy == "random":
             made += [expect("column_values_to_be_in_set", column="label_splits", value_set=[len(SIDES)])]
     else:
         made += [
@@ -84,8 +93,8 @@ def _problems(use_case: NamedUseCase, expectation: Expectation) -> list[str]:
     names = expectation_names()
     if expectation.expectation not in names:
         return [f"expectation {expectation.expectation!r} is not offered{_closest(expectation.expectation, names)}"]
-    implementation = _implementation(expectation.expectation)
-    allowed = sorted(set(implementation.__fields__) - {*RUN_AS_PYTHON, *NOT_ABOUT_DATA})
+    found = implementation(expectation.expectation)
+    allowed = sorted(set(found.__fields__) - {*RUN_AS_PYTHON, *NOT_ABOUT_DATA})
     problems = [f"kwargs.{name} is not an argument of {expectation.expectation}; it has {allowed}" for name in expectation.kwargs if name not in allowed]
     columns = columns_of(use_case, expectation.table)
     for name in COLUMN_KWARGS:
@@ -95,7 +104,7 @@ def _problems(use_case: NamedUseCase, expectation: Expectation) -> list[str]:
     if problems:
         return problems
     try:
-        implementation(**expectation.kwargs)
+        found(**expectation.kwargs)
     except ValidationError as error:
         wrong = {".".join(str(part) for part in e["loc"]): e["msg"] for e in reversed(error.errors())}
         about_all = wrong.pop("__root__", None)  # follows from the others, where there are any
@@ -111,7 +120,8 @@ def expectation_names() -> list[str]:
     return sorted(name for name in list_registered_expectation_implementations() if name.startswith("expect_") and name not in NOT_OFFERED)
 
 
-def _implementation(name: str) -> Any:
+def implementation(name: str) -> Any:
+    """The class of Great Expectations behind the name of an expectation."""
     _import_quietly()
     from great_expectations.expectations.registry import get_expectation_impl
 

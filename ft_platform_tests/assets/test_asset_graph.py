@@ -38,6 +38,30 @@ def test_every_asset_has_description_group_owner_kinds_and_tags(repository, stag
     assert node.code_version
 
 
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_the_overview_of_every_asset_says_where_its_versions_lie(repository, environment, lake, stage):
+    """Dagster's overview shows `dagster/uri` of the definition, as text; a path or JSON entry would show as a broken link."""
+    shown = repository.asset_graph.get(dg.AssetKey(["complaints", stage])).metadata["dagster/uri"]
+    spec = STAGES[stage]
+    folder = [stage] if spec.kind in ("checkpoint", "report") else ["tables", stage]
+    assert dg.MetadataValue.text(lake.uri(spec.zone, "complaints", *folder)) in (shown, dg.MetadataValue.text(shown))
+
+
+@pytest.mark.parametrize(("mode", "off"), [("on_demand", True), ("on_data_change", False)])
+def test_what_is_outside_has_owner_tags_and_place_too_and_says_when_nothing_watches_it(environment, mode, off):
+    attributes = {**minimal_attributes("records.csv"), "retraining": {"mode": mode}}
+    attributes["record"]["subject"] = "person"
+    attributes["governance"] = {**attributes["governance"], "consent_ledger": "ledger.csv"}
+    write_use_case(environment.defs, "complaints", attributes)
+    graph = load_definitions(environment).get_repository_def().asset_graph
+    for name, uri in {"source": "records.csv", "consent_ledger": "ledger.csv"}.items():
+        node = graph.get(dg.AssetKey(["complaints", name]))
+        assert node.group_name == "complaints" and node.owners == ["team:complaints"] and node.kinds == {"file"}
+        assert node.tags == {"zone": "restricted", "task": "classification", "compute": "external", "dagster/kind/file": ""}
+        assert node.metadata["dagster/uri"] == uri
+    assert ("it is off" in str(graph.get(dg.AssetKey(["complaints", "source"])).description)) is off
+
+
 def test_steps_that_run_a_model_share_the_gpu_pool(repository):
     pools = {stage: repository.asset_graph.get(dg.AssetKey(["complaints", stage])).assets_def.op.pool for stage in STAGES}
     assert {stage for stage, pool in pools.items() if pool == "gpu"} == {"base_evaluation", "adapter_checkpoint", "evaluation_report"}

@@ -1,20 +1,35 @@
+import csv
 import hashlib
 import json
+import pickle
 import random
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 import yaml
 
+from ft_platform.cleaning import batch as batch_module
 from ft_platform.cleaning import clean as clean_module
-from ft_platform.cleaning.clean import clean
+from ft_platform.engines import Engine, engine_of
+from ft_platform.engines.in_process import InProcess
 from ft_platform.errors import DataError
+from ft_platform.lake.content_hash import ContentHash
+from ft_platform.lake.stage_table import Work
 from ft_platform.progress import Update, listening
-from ft_platform.records import StageResult, cleaned_schema, user_texts
+from ft_platform.records import MESSAGES, PROVENANCE, StageResult, cleaned_schema, contents_sha256, user_texts
+from ft_platform.rows import TableRows
+from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.tables import raw, use_case
 
 LETTER = "The bank charged me a fee of thirty dollars on my checking account although the balance never went below zero in May and I want it back"
+
+
+def clean(case: NamedUseCase, records: pa.Table, batch_rows: int = 8192, engine: Engine | None = None) -> StageResult:
+    with tempfile.TemporaryDirectory() as folder:
+        stream = clean_module.clean(case, TableRows(records, batch_rows), Work(Path(folder), engine or InProcess()))
+        return stream.collect(cleaned_schema(case))
 
 
 def removed(result: StageResult) -> list[tuple]:
@@ -135,21 +150,32 @@ def test_the_result_does_not_depend_on_the_order_of_the_rows() -> None:
     result = clean(case, records)
     shuffled = clean(case, records.take(rng.sample(range(62), 62)))
     assert result.kept.to_pylist() == shuffled.kept.sort_by("record_id").to_pylist()
-    assert result.removed.to_pylist() == shuffled.removed.sort_by("record_id").to_pylist()
+    assert result.removed.sort_by("record_id").to_pylist() == shuffled.removed.sort_by("record_id").to_pylist()
     assert result.kept.num_rows + result.removed.num_rows == 62 and 2 < result.kept.num_rows < 30
 
 
 def test_a_text_of_10_mb_is_removed_before_it_is_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
     case, repaired = use_case(), []
-    original = clean_module.repair
-    monkeypatch.setattr(clean_module, "repair", lambda text, *args, **kwargs: repaired.append(len(text)) or original(text, *args, **kwargs))
-    result = clean(case, raw(case, ["Ã© <b>x</b>  " * 800_000, "a good text"], label=["a", "b"]))
+    original = batch_module.repair
+    monkeypatch.setattr(batch_module, "repair", lambda text, *args, **kwargs: repaired.append(len(text)) or original(text, *args, **kwargs))
+    result = clean(case, raw(case, ["Ã© <b>x</b>  " * 800_000, "a <b>good</b> text"], label=["a", "b"]))
     assert removed(result) == [("r000", "too_long", None)] and max(repaired) < 100
 
 
 def test_a_text_that_is_short_once_its_markup_is_gone_stays() -> None:
     case = use_case(cleaning={"max_characters": 100})
     assert clean(case, raw(case, [f"<p style='{'x' * 5000}'>a short text</p>"], label=["a"])).kept["text_characters"].to_pylist() == [12]
+
+
+def test_texts_are_counted_by_length_before_and_after() -> None:
+    """Bins: 0, 1, 2 to 3, 4 to 7, 8 to 15, 16 to 31 characters, ..."""
+    case = use_case()
+    found = clean(case, raw(case, ["", "<b>x</b>", "<b>twelve chars</b>", "twelve chars", "another text of 31 characters !"], label=["a"] * 5)).counts[
+        "characters"
+    ]
+    assert found["at_least"][:6] == [0, 1, 2, 4, 8, 16]
+    assert found["before"][:7] == [1, 0, 0, 0, 2, 2, 0] and sum(found["before"]) == 5
+    assert found["after"][:6] == [0, 0, 0, 0, 1, 1] and sum(found["after"]) == 2
 
 
 def test_no_record_left_is_an_error_with_the_reasons_and_without_texts() -> None:
@@ -175,3 +201,107 @@ def test_a_thousand_copies_of_ten_pairs_leave_ten(shared_data: Path) -> None:
     case = use_case("generation")
     result = clean(case, raw(case, [q for q, _ in pairs], [a for _, a in pairs], record_id=[f"r{i:05d}" for i in range(len(pairs))]))
     assert result.funnel("cleaned_records") == {"stage": "cleaned_records", "rows_in": 1050, "kept": 10, "removed": {"exact_duplicate": 1040}}
+
+
+@pytest.mark.real_data
+def test_real_texts_are_cleaned_in_columns_as_they_are_one_by_one(shared_data: Path) -> None:
+    with (shared_data / "cfpb_2020" / "complaints_sample.csv").open(encoding="utf-8", newline="") as file:
+        texts = [row["Consumer complaint narrative"] for row in csv.DictReader(file) if row["Consumer complaint narrative"]]
+    with (shared_data / "banking77" / "train.csv").open(encoding="utf-8", newline="") as file:
+        texts += [row["text"] for row in csv.DictReader(file)]
+    instructions = json.loads((shared_data / "llamafactory_demo" / "alpaca_en_demo.json").read_text(encoding="utf-8"))
+    case = use_case("generation", cleaning={"boilerplate": ["signatures", "quoted_replies"]})
+    questions = [*texts, *(found["instruction"] + "\n" + found["input"] for found in instructions)]
+    answers = ["yes"] * len(texts) + [found["output"] for found in instructions]
+    marked = batch_module.BatchCleaner(case)(raw(case, questions, answers).combine_chunks().to_batches()[0])
+    changed = 0
+    for messages, changes, question, answer in zip(marked["messages"].to_pylist(), marked["changes"].to_pylist(), questions, answers, strict=True):
+        repaired = [batch_module.repair(text, case.settings.cleaning, role=role) for text, role in ((question, "user"), (answer, "assistant"))]
+        assert [message["content"] for message in messages] == [text for text, _ in repaired]
+        assert set(changes) == {kind for _, found in repaired for kind in found}
+        changed += bool(changes)
+    assert len(questions) > 12_000 and changed > 1_000
+
+
+MIXED = [
+    *("plain text of a customer", "two  blanks in a text", "<p>a paragraph</p>", "the bankâ€™s reply", "x", "", "plain text of a customer"),
+    *(LETTER, LETTER + " now", "naïve café, clean", "line one\n\n\n\nline two", 'says "no" and \\ more', "kept as it is"),
+]
+
+
+@pytest.mark.parametrize("kind", ["classification", "generation"])
+def test_the_size_of_the_batches_makes_no_difference(kind: str) -> None:
+    case = use_case(kind)
+    records = raw(case, MIXED, [f"answer  to {i % 3}" for i in range(len(MIXED))], label=[f" l{i % 2}" for i in range(len(MIXED))])
+    whole = clean(case, records)
+    assert 4 < whole.kept.num_rows < len(MIXED) - 2
+    for batch_rows in (1, 2, 5):
+        result = clean(case, records, batch_rows)
+        assert result.kept.to_pylist() == whole.kept.to_pylist()
+        assert sorted(removed(result)) == sorted(removed(whole)) and result.counts == whole.counts
+
+
+def test_a_batch_is_cleaned_as_its_texts_one_by_one() -> None:
+    """The reference: repair, hashes and bounds, row by row in plain Python."""
+    case = use_case("generation")
+    settings = case.settings.cleaning
+    messages = [
+        [
+            {"role": "system", "content": "Be  brief."},
+            {"role": "user", "content": a},
+            {"role": "assistant", "content": b},
+            {"role": "user", "content": "ok  then"},
+        ]
+        for a, b in zip(MIXED, reversed(MIXED), strict=True)
+    ]
+    records = raw(case, MIXED)
+    records = records.set_column(records.schema.get_field_index("messages"), "messages", pa.array(messages, MESSAGES))
+    marked = batch_module.BatchCleaner(case)(records.to_batches()[0]).to_pylist()
+    for row, before in zip(marked, messages, strict=True):
+        repaired = [batch_module.repair(m["content"], settings, role=m["role"]) for m in before]
+        after = [text for text, _ in repaired]
+        kinds = {kind for _, found in repaired for kind in found}
+        assert [m["content"] for m in row["messages"]] == after and [m["role"] for m in row["messages"]] == [m["role"] for m in before]
+        assert row["changes"] == [kind for kind in batch_module.KINDS if kind in kinds]
+        assert row["sha256_before"] == contents_sha256(m["content"] for m in before) and row["sha256_after"] == contents_sha256(after)
+        assert row["text_characters"] == len(after[1]) + 2 + len(after[3])
+        assert row["dedup_key"] == "\n\n".join(after[1:])
+
+
+def test_the_function_of_a_batch_travels_to_other_processes() -> None:
+    case = use_case(cleaning={"boilerplate": ["signatures"], "max_capitals_share": 0.9})
+    batch = raw(case, MIXED, label=["a"] * len(MIXED)).to_batches()[0]
+    cleaner = batch_module.BatchCleaner(case)
+    assert pickle.loads(pickle.dumps(cleaner))(batch).equals(cleaner(batch))  # noqa: S301
+
+
+@pytest.mark.parametrize("engine", ["processes", pytest.param("ray", marks=pytest.mark.slow)])
+def test_every_engine_comes_to_the_same_rows(engine: str) -> None:
+    if engine == "ray":
+        pytest.importorskip("ray")
+    case = use_case(cleaning={"boilerplate": ["signatures"]}, compute={"engine": engine, "workers": 2})
+    texts = [f"{text} {number}" for number in range(40) for text in MIXED]
+    records = raw(case, texts, label=[f"l{number % 3}" for number in range(len(texts))])
+    digests = []
+    for chosen in (InProcess(), engine_of(case.settings.compute)):
+        result = clean(case, records, 100, chosen)
+        hasher = ContentHash(leave_out=PROVENANCE)
+        hasher.add(result.kept)
+        digests.append((hasher.hexdigest(), sorted(removed(result)), result.counts))
+    assert digests[0] == digests[1]
+
+
+def test_each_new_reason_is_in_the_funnel_and_boilerplate_is_counted() -> None:
+    case = use_case(cleaning={"max_capitals_share": 0.9, "boilerplate": ["signatures"]})
+    texts = ["PLEASE SEND MY MONEY BACK TODAY", "please send it back\n-- \nAnn", "I would like to know more"]
+    result = clean(case, raw(case, texts, label=["a"] * 3))
+    assert removed(result) == [("r000", "all_caps", None)]
+    assert result.counts["changed_boilerplate"] == 1 and user_texts(result.kept["messages"])[0] == "please send it back"
+
+
+def test_no_text_is_left_outside_the_folder_and_batches_come_one_by_one(tmp_path: Path) -> None:
+    case = use_case()
+    stream = clean_module.clean(case, TableRows(raw(case, MIXED, label=["a"] * len(MIXED)), 3), Work(tmp_path, InProcess()))
+    parts = [kept for kept, _ in stream.parts if kept is not None]
+    assert [path.name for path in tmp_path.iterdir()] == ["cleaned_rows.arrow"]
+    assert len(parts) > 1 and stream.counts["changed_rows"] == 4

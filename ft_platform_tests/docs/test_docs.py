@@ -87,7 +87,7 @@ def test_every_example_of_the_help_is_a_command():
     parser = build_parser()
     for module in COMMANDS.values():
         for example in module.EXAMPLES:
-            words = [word for word in shlex.split(example) if not re.match(r"^[A-Z_]+=", word)]
+            words = [word for word in shlex.split(example, comments=True) if not re.match(r"^[A-Z_]+=", word)]
             assert words[0] == "ft"
             assert parser.parse_args(words[1:]).command in COMMANDS
 

@@ -137,7 +137,7 @@ def test_one_filter_finds_a_checkpoint_with_everything_about_it(case: TrackedCas
 def test_pages_plots_and_figures_are_artifacts_and_predictions_are_not(case: TrackedCase) -> None:
     assert case.files(case.report) == {"report.html", "systems.png", "per_class.png", "confusion_matrix.png", "funnel.png", METRICS}
     assert case.files(case.fairness) == {"report.html", "groups_region.png", "fairness.json"}
-    assert case.files(case.base) == {"systems.png", "per_class.png", "confusion_matrix.png", METRICS}
+    assert case.files(case.base) == {"report.html", "systems.png", "per_class.png", "confusion_matrix.png", METRICS}
     assert PREDICTIONS in case.lake.manifest(case.report).files
 
 

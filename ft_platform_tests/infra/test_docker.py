@@ -100,7 +100,8 @@ def test_compose_pins_every_image_and_nothing_runs_privileged(compose):
 
 
 def test_compose_publishes_the_ui_on_this_machine_only_and_the_database_not_at_all(compose):
-    assert [port for service in compose["services"].values() for port in service.get("ports", [])] == ["127.0.0.1:3000:3000"]
+    published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
+    assert published == {"webserver": ["127.0.0.1:3000:3000"], "reports": ["127.0.0.1:3001:3001"]}
     assert compose["networks"]["inside"]["internal"] is True
     assert compose["services"]["postgres"]["networks"] == ["inside"]
 
@@ -109,11 +110,16 @@ def test_only_the_code_location_gets_the_pseudonym_key(compose):
     assert [name for name, service in compose["services"].items() if "pseudonym_key" in service["secrets"]] == ["code"]
 
 
+def test_the_report_server_gets_no_secret_and_writes_nothing(compose):
+    assert compose["services"]["reports"]["secrets"] == []
+    assert compose["services"]["reports"]["volumes"] == ["home:/var/lib/ft:ro"]
+
+
 def test_services_wait_for_what_they_need(compose):
     services = compose["services"]
     assert services["migrate"]["depends_on"]["postgres"]["condition"] == "service_healthy"
     assert services["code"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
-    assert all(services[name]["depends_on"]["code"]["condition"] == "service_healthy" for name in ("webserver", "daemon"))
+    assert all(services[name]["depends_on"]["code"]["condition"] == "service_healthy" for name in ("webserver", "daemon", "reports"))
     for service in services.values():
         assert set(service.get("depends_on", {})) <= set(services)
         assert set(service.get("networks", [])) <= set(compose["networks"])

@@ -2,8 +2,8 @@
 
 import sys
 
-import fsspec
 import pytest
+from fsspec.registry import _registry
 
 from ft_platform.errors import MissingExtra
 from ft_platform.lake.files import filesystem
@@ -15,15 +15,14 @@ from ft_platform.lake.files import filesystem
         ("s3://bucket/records.csv", "s3fs", "s3fs", 'pip install "ft-platform[aws]"'),
         ("gs://bucket/records.csv", "gcsfs", "gcsfs", "pip install gcsfs"),
         ("gcs://bucket/records.csv", "gcsfs", "gcsfs", "pip install gcsfs"),
-        ("abfs://container/records.csv", "adlfs", "adlfs", "pip install adlfs"),
-        ("az://container/records.csv", "adlfs", "adlfs", "pip install adlfs"),
+        ("abfs://container/records.csv", "adlfs", "adlfs", 'pip install "ft-platform[azure]"'),
+        ("az://container/records.csv", "adlfs", "adlfs", 'pip install "ft-platform[azure]"'),
         ("sftp://host/records.csv", "paramiko", "paramiko", "pip install paramiko"),
     ],
 )
 def test_a_missing_file_system_names_its_package_and_the_command_that_adds_it(monkeypatch, uri, module, package, command):
     monkeypatch.setitem(sys.modules, module, None)
-    for protocol in [p for p in fsspec.registry if p == uri.split(":")[0]]:
-        monkeypatch.delitem(fsspec.registry.target, protocol)
+    monkeypatch.delitem(_registry, uri.split(":")[0], raising=False)
     with pytest.raises(MissingExtra) as raised:
         filesystem(uri)
     assert str(raised.value) == f"{package}, which reads {uri.split(':')[0]}://, is not installed. Add it with: {command}"

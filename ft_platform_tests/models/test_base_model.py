@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,14 +12,17 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from ft_platform.errors import BaseModelError
 from ft_platform.lake.files import sha256_file
 from ft_platform.models import model_sources
-from ft_platform.models.base_model import load, resolve, weights_dtype
+from ft_platform.models.base_model import load, resolve, weights_dtype, weights_sha256
 from ft_platform.models.cached_folder import cached_folder
-from ft_platform.use_case import BaseModelSettings
-from ft_platform_tests.tiny_models import save_tiny_model
+from ft_platform.training.inputs import checkpoint_inputs
+from ft_platform.use_case import BaseModelSettings, NamedUseCase, UseCase
+from ft_platform_tests.conftest import minimal_attributes
+from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
 
 
 @pytest.fixture
@@ -127,6 +131,41 @@ def test_a_gguf_file_that_cannot_be_read_leaves_nothing_in_the_cache(tmp_path):
 
 
 # ---- PyPI
+
+
+@pytest.fixture
+def hub(model, tmp_path) -> Path:
+    """The hub's cache as a download of two revisions of `example/tiny` leaves it; the hub itself is not asked (HF_HUB_OFFLINE)."""
+    repository = tmp_path / "cache" / "hub" / "models--example--tiny"
+    for name, commit, seed in (("main", "1" * 40, 1), ("v2", "2" * 40, 2)):
+        folder = repository / "snapshots" / commit
+        shutil.copytree(model, folder)
+        save_file({name: value + seed for name, value in load_file(folder / "model.safetensors").items()}, folder / "model.safetensors", {"format": "pt"})
+        (repository / "refs").mkdir(exist_ok=True)
+        (repository / "refs" / name).write_text(commit)
+    return repository
+
+
+@pytest.mark.parametrize(("revision", "commit"), [(None, "1"), ("main", "1"), ("v2", "2"), ("2" * 40, "2")])
+def test_the_revision_of_a_hub_model_decides_which_weights_are_used(hub, tmp_path, revision, commit):
+    found = resolve(BaseModelSettings(uri="example/tiny", revision=revision), tmp_path / "cache")
+    assert found.folder == hub / "snapshots" / (commit * 40)
+    assert found.weights_sha256 == weights_sha256(hub / "snapshots" / (commit * 40))
+    assert weights_sha256(hub / "snapshots" / ("1" * 40)) != weights_sha256(hub / "snapshots" / ("2" * 40))
+
+
+def test_a_revision_that_does_not_exist_is_named(hub, tmp_path):
+    with pytest.raises(BaseModelError, match=r"example/tiny cannot be found .*model hub at revision v3.*base_model\.revision"):
+        resolve(BaseModelSettings(uri="example/tiny", revision="v3"), tmp_path / "cache")
+
+
+def test_another_revision_is_another_checkpoint(lake):
+    def checkpoint_id(revision: str | None) -> str:
+        attributes = {**minimal_attributes("records.csv"), "base_model": {"uri": "example/tiny", "revision": revision}}
+        return checkpoint_inputs(NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes)), splits)[0]
+
+    splits = usable_splits(lake, NamedUseCase(name="complaints", settings=UseCase.model_validate(minimal_attributes("records.csv"))))
+    assert len({checkpoint_id(revision) for revision in (None, "main", "v2")}) == 3
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ from html.parser import HTMLParser
 import pytest
 import yaml
 
-from ft_platform.reporting.model_card import publish_model_card
+from ft_platform.reporting import plots
+from ft_platform.reporting.evaluation_report import write_pictures
+from ft_platform.reporting.model_card import plain_markdown, publish_model_card
 from ft_platform_tests.evaluation.tiny_case import CANARY, HOSTILE, TinyCase, tiny_case
 
 
@@ -122,6 +124,30 @@ def test_the_model_card_is_what_the_hub_reads(case: TinyCase, tmp_path) -> None:
     expected = {"f1": "macro_f1", "accuracy": "accuracy"} if case.use_case.settings.task.kind == "classification" else {"rouge": "rouge_l", "chrf": "chrf"}
     for hub, ours in expected.items():
         assert scores[hub] == pytest.approx(figures[ours]["value"], abs=1e-6)
+
+
+def test_the_model_card_shows_the_system_message_that_the_model_gets(case: TinyCase) -> None:
+    from ft_platform.models import base_model
+    from ft_platform.models.renderer import Renderer, labels_of
+
+    settings = case.use_case.settings
+    _, tokenizer = base_model.load(base_model.resolve(settings.base_model, case.environment.cache_path), settings.base_model.dtype)
+    system = Renderer(tokenizer, settings.task, labels_of(case.lake.read_table(case.splits))).system
+    assert "{labels}" not in system
+    assert f"System message of every prompt: {system}" in Tags(pages(case)["card"]).words
+    assert f"System message of every prompt: {plain_markdown(system)}" in case.lake.read_file(case.card, "README.md").decode()
+
+
+@pytest.mark.parametrize(("systems", "last"), [(["majority", "base_few_shot"], "base_few_shot"), (["majority", "fine_tuned"], "fine_tuned")])
+def test_the_confusion_matrix_is_of_the_last_system_and_says_so(systems: list[str], last: str, tmp_path, monkeypatch, classified: TinyCase) -> None:
+    drawn = []
+    monkeypatch.setattr(plots, "confusion_matrix_plot", lambda *arguments: drawn.append(arguments) or b"")
+    counts = {system: [[place]] for place, system in enumerate(systems)}
+    row = {"a": {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1}}
+    score = {"macro_f1": {"value": 1.0, "low": 1.0, "high": 1.0}}
+    figures = {"systems": dict.fromkeys(systems, score), "labels": ["a"], "confusion": counts, "per_class": dict.fromkeys(systems, row)}
+    write_pictures(tmp_path, figures, classified.use_case)
+    assert drawn == [(["a"], [[1]], last)]
 
 
 def test_the_model_card_says_use_owners_and_lineage(case: TinyCase) -> None:

@@ -1,20 +1,20 @@
 """The score says what was caught and what was missed, and can tell the difference."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
 
-from ft_platform.cleaning.clean import clean
 from ft_platform.environment import Environment
-from ft_platform.governance.permission import permit
 from ft_platform.lake import Lake
 from ft_platform.records import StageResult, anonymized_schema, cleaned_schema, contents, raw_schema, removed_table, with_contents
 from ft_platform.samples import sample_file, truth_file
 from ft_platform.samples.truth import score_planted
 from ft_platform.sources.ingest import read_new_records
 from ft_platform.use_case import NamedUseCase
+from ft_platform_tests.cleaning.test_clean import clean
+from ft_platform_tests.governance.tables import result_of
 from ft_platform_tests.tables import use_case
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
@@ -40,9 +40,9 @@ def case_of(name: str) -> NamedUseCase:
 
 def run_stages(case: NamedUseCase, environment: Environment, lake: Lake, replaced: dict[str, str]) -> None:
     """All stages up to anonymized_records; `replaced` says what the anonymization finds."""
-    raw = read_new_records(case, environment, {}, set(), NOW).records
+    raw = pa.Table.from_batches(read_new_records(case, environment, {}, None, NOW).batches, raw_schema(case))
     lake.write_table(case.name, "raw_records", raw.to_batches(), raw_schema(case), zone="restricted")
-    permitted = permit(case, raw, date(2026, 1, 15))
+    permitted = result_of(case, raw)
     cleaned = clean(case, permitted.kept)
     anonymized = StageResult(anonymized_table(case, cleaned.kept, replaced), removed_table([], []))
     schemas = {"permitted_records": raw_schema(case), "cleaned_records": cleaned_schema(case), "anonymized_records": anonymized_schema(case)}

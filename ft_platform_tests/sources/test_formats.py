@@ -3,23 +3,28 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from ft_platform.errors import SourceError
+from ft_platform.settings.source import Source
+from ft_platform.sources.budget import Budget
 from ft_platform.sources.formats import OpenFile, format_name, formats, known_endings
+from ft_platform.sources.table_sources import table_sources
 from ft_platform.sources.text_encoding import detect_encoding
 
 CANARY = "Zebulon Quartermain"
 
 
-def read(path: Path, mapped: list[str], optional: tuple[str, ...] = (), **settings: str) -> list[dict]:
+def read(path: Path, mapped: list[str], optional: tuple[str, ...] = (), **settings: Any) -> list[dict]:
     """Rows of a file as the platform sees them."""
-    reader = formats()[format_name(str(path)) or ""]
-    encoding = detect_encoding(path, path.name, settings.pop("encoding", "auto")) if reader.IS_TEXT else ""
-    file = OpenFile(path, path.name, mapped, frozenset(optional), encoding, **settings)
+    source = Source.model_validate({"uri": str(path), **settings})
+    reader = formats()[format_name(str(path), source.format) or ""]
+    encoding = detect_encoding(path, path.name, source.encoding) if reader.IS_TEXT else ""
+    file = OpenFile(path.name, mapped, frozenset(optional), source, Budget(source.limits), path=path, encoding=encoding)
     return [row for batch in reader.read(file) for row in batch.to_pylist()]
 
 
@@ -29,7 +34,7 @@ def written(folder: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
-def error_of(path: Path, mapped: list[str], **settings: str) -> str:
+def error_of(path: Path, mapped: list[str], **settings: Any) -> str:
     with pytest.raises(SourceError) as caught:
         read(path, mapped, **settings)
     assert CANARY not in str(caught.value)
@@ -37,7 +42,7 @@ def error_of(path: Path, mapped: list[str], **settings: str) -> str:
 
 
 def test_every_format_of_the_schema_has_its_file() -> None:
-    assert set(formats()) == {"csv", "json", "jsonl", "parquet"}
+    assert {*formats(), *table_sources()} - {"sql"} == set(get_args(Source.model_fields["format"].annotation)) - {"auto"}
     assert format_name("a/B.CSV") == "csv" and format_name("x.ndjson") == "jsonl" and format_name("x.docx") is None
     assert ".parquet" in known_endings()
 
@@ -101,9 +106,10 @@ def test_a_cell_of_ten_megabytes_and_line_breaks_in_quotes_are_read(tmp_path: Pa
 
 
 @pytest.mark.parametrize(("name", "wrap"), [("a.csv", 'id,text\n1,"{}"\n'), ("a.jsonl", '{{"id":"1","text":"{}"}}\n')])
-def test_a_nul_character_does_not_cut_the_text(tmp_path: Path, name: str, wrap: str) -> None:
-    nul = "\\u0000" if name.endswith("jsonl") else "\0"
-    assert read(written(tmp_path, name, wrap.format(f"before{nul}after")), ["text"]) == [{"text": "before\0after"}]
+def test_a_nul_character_is_refused_or_kept_and_never_cuts_the_text(tmp_path: Path, name: str, wrap: str) -> None:
+    path = written(tmp_path, name, wrap.format("before{}after".format("\\u0000" if name.endswith("jsonl") else "\0")))
+    assert "data row 1 have a NUL character in column 'text'" in error_of(path, ["text"])
+    assert read(path, ["text"], nul_characters="keep") == [{"text": "before\0after"}]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +146,8 @@ def test_broken_json_names_the_line(tmp_path: Path, name: str, content: str, exp
 
 def test_json_values_become_text_as_they_are_written(tmp_path: Path) -> None:
     path = written(tmp_path, "a.json", '[{"a": 1.50, "b": 12345678901234567890, "c": true, "d": null, "e": NaN, "f": ["x"]}, {"a": "t"}]')
-    first, second = read(path, list("abcdef"))
+    assert "line 1 has NaN or Infinity" in error_of(path, list("abcdef"))
+    first, second = read(path, list("abcdef"), not_a_number="missing")
     assert first == {"a": "1.50", "b": "12345678901234567890", "c": "true", "d": None, "e": None, "f": '["x"]'}
     assert second == {"a": "t", "b": None, "c": None, "d": None, "e": None, "f": None}
 

@@ -5,14 +5,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.errors import SourceError
 from ft_platform.progress import Update, listening
-from ft_platform.records import raw_schema
+from ft_platform.records import newest_by_key, raw_schema
+from ft_platform.rows import TableRows
+from ft_platform.sources.digests import from_hex, places_in, text_digests
 from ft_platform.sources.ingest import Ingest, fingerprint, read_new_records
-from ft_platform.sources.record_ids import current_ids
+from ft_platform.sources.known_records import KnownRecords, distinct_ids
 from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.tables import use_case
 
@@ -22,12 +25,15 @@ ROWS = [f"{i},complaint number {i} about a fee,card,yes,north\n" for i in range(
 
 
 def case_of(uri: Path | str, **sections: dict[str, Any]) -> NamedUseCase:
-    return use_case(source={"uri": str(uri)}, **sections)
+    return use_case(**{"source": {"uri": str(uri)}, **sections})
 
 
-def ingest(case: NamedUseCase, environment: Environment, before: Ingest | None = None, **arguments: Any) -> Ingest:
-    known = set(before.records["record_id"].to_pylist()) if before else set()
-    return read_new_records(case, environment, before.files if before else {}, known, NOW, **arguments)
+def ingest(case: NamedUseCase, environment: Environment, before: Ingest | None = None) -> Ingest:
+    """Everything that is new, read to its end."""
+    known = KnownRecords.of(TableRows(before.records)) if before else None
+    found = read_new_records(case, environment, before.files if before else {}, known, NOW)
+    assert found.records.num_rows == found.counts["rows_new"]
+    return found
 
 
 def message_of(case: NamedUseCase, environment: Environment) -> str:
@@ -70,6 +76,7 @@ def test_rows_become_records_with_where_they_came_from(environment: Environment,
         "files_changed": 0,
         "files_unchanged": 0,
         "files_ignored": 0,
+        "files_without_checksum": 0,
         "rows_read": 5,
         "rows_new": 5,
         "rows_known": 0,
@@ -106,18 +113,66 @@ def test_a_changed_file_adds_only_its_new_and_changed_rows(environment: Environm
 def test_a_row_that_changes_back_is_new_again(environment: Environment, file: Path) -> None:
     case = case_of(file)
     texts = [file.read_text(), file.read_text().replace("1,complaint number 1", "1,a new text")]
-    tables, files, known = [], {}, set()
+    table, files = raw_schema(case).empty_table(), {}
     for i in range(5):
         file.write_text(texts[i % 2])
-        current = {}
-        for table in tables:
-            current |= current_ids(table)
-        found = read_new_records(case, environment, files, known, NOW + timedelta(days=i), current)
+        found = read_new_records(case, environment, files, KnownRecords.of(TableRows(table)), NOW + timedelta(days=i))
         assert found.records.num_rows == (5 if i == 0 else 1), f"round {i}"
-        tables.append(found.records)
+        table = pa.concat_tables([table, found.records])
         files = found.files
-        known |= set(found.records["record_id"].to_pylist())
-    assert len(known) == 9
+        newest = table.take(newest_by_key(table))
+        assert ("a new text" in str(newest["messages"].to_pylist())) == bool(i % 2)
+    assert distinct_ids(TableRows(table)) == (9, 9)
+
+
+def test_what_is_known_is_what_a_table_says(environment: Environment) -> None:
+    case = case_of("x")
+    rows = 500
+    table = pa.table(
+        {
+            "record_id": [f"{i:024x}" for i in range(rows)],
+            "source_key": [None if i % 7 == 0 else f"key {i * 31 % 90}" for i in range(rows)],
+            "ingested_at": [NOW + timedelta(days=i * 13 % 5) for i in range(rows)],
+            "source_position": [i * 17 % 40 for i in range(rows)],
+            **{name: pa.nulls(rows, raw_schema(case).field(name).type) for name in raw_schema(case).names[5:]},
+        }
+    )
+    known = KnownRecords.of(TableRows(table, batch_rows=37))
+    newest = table.take(newest_by_key(table)).to_pylist()
+    by_key = {row["source_key"]: row["record_id"] for row in newest if row["source_key"]}
+    assert len(known.ids) == rows and len(known.keys) == len(by_key) and len(known.without_key) == sum(i % 7 == 0 for i in range(rows))
+    assert (known.newest_of(text_digests(pa.array(list(by_key)))) == from_hex(pa.array(list(by_key.values())))).all()
+    assert known.newest_of(text_digests(pa.array(["no such key"])))[0] == b""
+    assert places_in(known.without_key, from_hex(pa.array(["0" * 23 + "7"])))[1].all()
+
+
+@pytest.mark.parametrize("id_column", ["id", None])
+def test_rows_are_handed_on_while_the_file_is_read(environment: Environment, file: Path, monkeypatch: pytest.MonkeyPatch, id_column: str | None) -> None:
+    monkeypatch.setattr("ft_platform.sources.formats.BATCH_CHARACTERS", 100_000)
+    text = "a long complaint " * 100
+    with open(file, "w") as out:
+        out.write(HEADER)
+        out.writelines(f"{i},{text}{i},card,yes,north\n" for i in range(10_000))
+    before, rows, peak = pa.total_allocated_bytes(), 0, 0
+    for batch in read_new_records(case_of(file, record={"id": id_column}), environment, {}, None, NOW).batches:
+        rows += batch.num_rows
+        peak = max(peak, pa.total_allocated_bytes() - before)
+    assert rows == 10_000 and file.stat().st_size > 17_000_000
+    assert peak < 3_000_000, "batches of a tenth of a megabyte, and nothing kept of those before"
+
+
+def test_nothing_is_read_before_the_batches_are(environment: Environment, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ft_platform.sources.formats.BATCH_ROWS", 2)
+    monkeypatch.setattr("ft_platform.sources.formats.ROWS_BETWEEN_LOOKS", 1)
+    (file.parent / "second.csv").write_text("id,text\n")
+    asked = []
+    found = read_new_records(case_of(file.parent), environment, {}, lambda: asked.append(1) or KnownRecords.none(), NOW)
+    assert asked == [] and not found.unchanged and found.counts == {}
+    assert next(found.batches).num_rows == 2 and asked == [1]
+    with pytest.raises(SourceError, match=r"second.csv: column 'label' is missing"):
+        list(found.batches)
+    again = read_new_records(case_of(file), environment, {str(file): found.files[str(file)]}, lambda: asked.append(1) or KnownRecords.none(), NOW)
+    assert again.unchanged and list(again.batches) == [] and asked == [1]
 
 
 def test_identical_rows_without_an_id_column_are_separate_records(environment: Environment, file: Path) -> None:
@@ -139,7 +194,10 @@ def test_duplicate_ids_are_an_error_with_positions_and_without_the_ids(environme
     file.write_text(HEADER + "".join(ROWS))
     (file.parent / "second.csv").write_text(HEADER + ROWS[1])
     message = message_of(case_of(file.parent), environment)
-    assert f"data row 1 of {file.parent}/second.csv repeats data row 2 of {file}" in message
+    assert f"several files: 1 rows have a duplicate id in column 'id': data row 1 of {file.parent}/second.csv repeats data row 2 of {file}" in message
+    (file.parent / "second.csv").write_text(HEADER + ROWS[1] * 30)
+    assert "several files: 30 rows have a duplicate id" in (message := message_of(case_of(file.parent), environment))
+    assert message.count("repeats") == 10 and "and 20 more" in message
 
 
 def test_rows_without_an_id_are_an_error(environment: Environment, file: Path) -> None:
@@ -157,7 +215,7 @@ def test_all_problems_of_all_files_come_at_once(environment: Environment, file: 
     assert "c_columns.csv: column 'id' is missing (did you mean 'ID'?); column 'label' is missing" in message
 
 
-def test_a_missing_file_says_what_was_looked_for(environment: Environment, tmp_path: Path) -> None:
+def test_a_missing_file_says_what_was_looked_for(environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"there is no file or folder {tmp_path}/nowhere.csv" in message_of(case_of(tmp_path / "nowhere.csv"), environment)
     assert "no file matches" in message_of(case_of(tmp_path / "*.csv"), environment)
     (tmp_path / "notes.txt").write_text("x")
@@ -165,6 +223,7 @@ def test_a_missing_file_says_what_was_looked_for(environment: Environment, tmp_p
     (tmp_path / "only").mkdir()
     (tmp_path / "only" / "notes.txt").write_text("x")
     assert "has no file of format" in message_of(case_of(tmp_path / "only"), environment)
+    monkeypatch.setenv("FT_SOURCES_ALLOWED", "nosuch://*")
     assert "Protocol not known" in message_of(case_of("nosuch://x/y.csv"), environment)
 
 
@@ -215,13 +274,14 @@ def test_reading_reports_its_progress(environment: Environment, file: Path) -> N
 
 def test_alpaca_columns_are_joined_and_absent_optional_ones_are_named(environment: Environment, tmp_path: Path) -> None:
     path = tmp_path / "alpaca.json"
-    path.write_text(json.dumps([{"instruction": "Add.", "input": "1 and 2", "output": "3"}, {"instruction": "Say hello.", "input": " ", "output": "Hello."}]))
+    rows = [("Add.", "1 and 2", "3"), ("Say hello.", " ", "Hello."), (None, "", "Nothing was asked."), ("No answer.", None, None)]
+    path.write_text(json.dumps([dict(zip(("instruction", "input", "output"), row, strict=True)) for row in rows]))
     record = {"text": ["instruction", "input"], "answer": "output", "subject": "customer", "optional_columns": ["consent", "region", "customer"]}
     found = ingest(use_case("generation", source={"uri": str(path)}, record=record), environment)
     contents = [[m["content"] for m in messages] for messages in found.records["messages"].to_pylist()]
-    assert contents == [["Add.\n\n1 and 2", "3"], ["Say hello.", "Hello."]]
+    assert contents == [["Add.\n\n1 and 2", "3"], ["Say hello.", "Hello."], ["", "Nothing was asked."], ["No answer.", ""]]
     assert found.counts["columns_absent"] == ["consent", "customer", "region"]
-    assert found.records["consent"].null_count == 2
+    assert found.records["consent"].null_count == 4
 
 
 def test_a_column_that_one_of_two_files_has_is_not_absent(environment: Environment, file: Path) -> None:

@@ -1,15 +1,23 @@
 """Sources in an S3 bucket, against a local server of the S3 protocol."""
 
-from collections.abc import Iterator
+import gzip
+import hashlib
+import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
-import boto3
+import pyarrow as pa
 import pytest
-from moto.server import ThreadedMotoServer
+from deltalake import write_deltalake
 
 from ft_platform.environment import Environment
 from ft_platform.errors import SourceError, TransientError
+from ft_platform.rows import TableRows
 from ft_platform.sources.ingest import fingerprint, read_new_records
+from ft_platform.sources.known_records import KnownRecords
+from ft_platform_tests.sources.s3_server import s3_bucket
 from ft_platform_tests.tables import use_case
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
@@ -17,21 +25,10 @@ HEADER = "id,text,label,consent,region\n"
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator:
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1")
-    client.create_bucket(Bucket="records")
-    yield lambda key, text: client.put_object(Bucket="records", Key=key, Body=text.encode())
-    server.stop()
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], Any]]:
+    """Puts an object into the bucket `records`."""
+    with s3_bucket("records", monkeypatch) as client:
+        yield lambda key, text: client.put_object(Bucket="records", Key=key, Body=text.encode())
 
 
 def test_files_of_a_bucket_are_found_read_and_noticed_when_they_change(bucket, environment: Environment) -> None:
@@ -39,16 +36,46 @@ def test_files_of_a_bucket_are_found_read_and_noticed_when_they_change(bucket, e
     bucket("in/sub/b.csv", HEADER + "2,the second complaint,card,yes,north\n")
     bucket("in/_SUCCESS", "")
     case = use_case(source={"uri": "s3://records/in"})
-    first = read_new_records(case, environment, {}, set(), NOW)
+    first = read_new_records(case, environment, {}, None, NOW)
     assert sorted(first.files) == ["s3://records/in/a.csv", "s3://records/in/sub/b.csv"]
     assert first.records["source_uri"].to_pylist() == sorted(first.files)
     assert fingerprint(case.settings.source, environment) == first.files
     bucket("in/a.csv", HEADER + "1,the first complaint,card,no,north\n")
-    known = set(first.records["record_id"].to_pylist())
-    second = read_new_records(case, environment, first.files, known, NOW)
+    second = read_new_records(case, environment, first.files, KnownRecords.of(TableRows(first.records)), NOW)
     assert [(r["source_key"], r["consent"]) for r in second.records.to_pylist()] == [("1", "no")]
     assert second.counts["files_changed"] == 1 and second.counts["files_unchanged"] == 1
     assert sorted(fingerprint(use_case(source={"uri": "s3://records/in/*.csv"}).settings.source, environment)) == ["s3://records/in/a.csv"]
+
+
+def test_packed_files_checksums_and_saved_datasets_work_in_a_bucket(environment: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    rows = [{"id": str(i), "text": f"complaint {i}", "label": "card", "consent": "yes", "region": "north"} for i in range(3)]
+    with s3_bucket("packed", monkeypatch) as client:
+        data = gzip.compress("\n".join(map(json.dumps, rows)).encode())
+        client.put_object(Bucket="packed", Key="in/a.jsonl.gz", Body=data)
+        client.put_object(Bucket="packed", Key="in/SHA256SUMS", Body=f"{hashlib.sha256(data).hexdigest()}  a.jsonl.gz\n".encode())
+        case = use_case(source={"uri": "s3://packed/in"})
+        assert read_new_records(case, environment, {}, None, NOW).records.num_rows == 3
+        client.put_object(Bucket="packed", Key="in/a.jsonl.gz", Body=gzip.compress(b"{}"))
+        for uri in ("s3://packed/in", "s3://packed/in/a.jsonl.gz"):
+            with pytest.raises(SourceError, match="damaged or exchanged"):
+                fingerprint(use_case(source={"uri": uri}).settings.source, environment)
+        with pa.ipc.new_stream(tmp_path / "data.arrow", pa.Table.from_pylist(rows).schema) as writer:
+            writer.write_table(pa.Table.from_pylist(rows))
+        client.upload_file(str(tmp_path / "data.arrow"), "packed", "saved/data.arrow")
+        client.put_object(Bucket="packed", Key="saved/state.json", Body=b'{"_data_files": [{"filename": "data.arrow"}]}')
+        client.put_object(Bucket="packed", Key="saved/dataset_info.json", Body=b"{}")
+        found = read_new_records(use_case(source={"uri": "s3://packed/saved"}), environment, {}, None, NOW)
+        assert found.records.num_rows == 3 and list(found.files) == ["s3://packed/saved/data.arrow"]
+
+
+def test_a_delta_table_in_a_bucket_is_read_and_never_taken_for_loose_files(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"id": str(i), "text": f"complaint {i}", "label": "card", "consent": "yes", "region": "north"} for i in range(3)]
+    with s3_bucket("records", monkeypatch):
+        write_deltalake("s3://records/delta", pa.Table.from_pylist(rows), storage_options=environment.storage_options())
+        case = use_case(source={"uri": "s3://records/delta", "format": "delta"})
+        assert read_new_records(case, environment, {}, None, NOW).records.num_rows == 3
+        with pytest.raises(SourceError, match=r"Set source\.format: delta"):
+            fingerprint(use_case(source={"uri": "s3://records/delta"}).settings.source, environment)
 
 
 def test_what_is_not_there_is_an_error(bucket, environment: Environment) -> None:

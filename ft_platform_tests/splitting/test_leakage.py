@@ -7,9 +7,10 @@ import pytest
 
 from ft_platform.near_duplicates import normalized_text
 from ft_platform.records import anonymized_schema, user_texts
-from ft_platform.splitting.leakage import leakage
-from ft_platform.splitting.split import split
+from ft_platform.rows import TableRows
+from ft_platform.splitting.label_shares import label_shares
 from ft_platform.use_case import NamedUseCase
+from ft_platform_tests.splitting.in_memory import leakage, split
 from ft_platform_tests.tables import table, use_case
 
 LETTER = "The bank charged me a fee of thirty dollars on my checking account and I want it back"
@@ -86,7 +87,7 @@ def test_real_complaints_with_their_template_letters_are_divided_without_leaks(s
     case = use_case(splits={"rare_labels": "drop"})
     given = table(anonymized_schema(case), texts, label=frame["Product"].tolist(), record_id=[f"r{i:05d}" for i in range(len(texts))])
     result = split(case, given)
-    assert leakage(case, result.kept)["passed"]
+    assert leakage(case, result.kept)["passed"] and max(label_shares(case, TableRows(result.kept))["shift"].values()) < 0.02
     assert _compare_all_with_all(result.kept, 0.7) == 0
     moved = changed(result.kept, "split", lambda first: dict.fromkeys(range(0, 1500, 2), "test"))
     found = leakage(case, moved)

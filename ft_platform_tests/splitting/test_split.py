@@ -6,9 +6,9 @@ import pytest
 
 from ft_platform.errors import DataError
 from ft_platform.records import SIDES, StageResult, anonymized_schema, splits_schema
-from ft_platform.splitting.leakage import leakage
-from ft_platform.splitting.split import split
 from ft_platform.use_case import NamedUseCase
+from ft_platform_tests.splitting import in_memory
+from ft_platform_tests.splitting.in_memory import leakage, split
 from ft_platform_tests.tables import table, use_case
 
 
@@ -52,7 +52,7 @@ def test_the_division_does_not_depend_on_the_order_of_the_rows() -> None:
     case = use_case()
     given = records(case, distinct(200), label=LABELS, subject_id=[f"s{i % 90}" for i in range(200)])
     shuffled = given.take(random.Random(1).sample(range(200), 200))
-    assert split(case, given).kept.to_pylist() == split(case, shuffled).kept.to_pylist()
+    assert split(case, given).kept.to_pylist() == split(case, shuffled).kept.sort_by("record_id").to_pylist()
 
 
 def test_another_seed_divides_differently() -> None:
@@ -187,3 +187,36 @@ def test_without_labels_every_side_gets_records() -> None:
     case = use_case("generation")
     result = split(case, records(case, distinct(10)))
     assert set(result.kept["split"].to_pylist()) == set(SIDES) and result.counts["rows_per_label"] == {}
+
+
+def test_sizes_can_be_given_as_counts() -> None:
+    case = use_case(splits={"test_rows": 30, "validation_rows": 10})
+    assert split(case, records(case, distinct(200), label=LABELS)).counts["rows_per_split"] == {"train": 160, "validation": 10, "test": 30}
+    case = use_case(splits={"test_rows": 30})
+    assert split(case, records(case, distinct(200), label=LABELS)).counts["rows_per_split"] == {"train": 140, "validation": 30, "test": 30}
+
+
+def test_counts_that_leave_too_little_for_training_are_an_error() -> None:
+    case = use_case(splits={"test_rows": 100, "validation_rows": 90})
+    with pytest.raises(DataError, match="100 test and 90 validation records of 200 leave less than 10% for training"):
+        split(case, records(case, distinct(200), label=LABELS))
+
+
+def test_records_with_an_equal_feature_stay_together_where_the_yaml_says_so() -> None:
+    conversations = [f"c{i % 50}" if i < 150 else None for i in range(200)]
+    for together in (True, False):
+        case = use_case(splits={"group_by_features": ["region"] if together else []})
+        kept = split(case, records(case, distinct(200), label=["a", "b"] * 100, feature_region=conversations)).kept.to_pylist()
+        sides = [{row["split"] for row in kept if row["feature_region"] == name} for name in set(conversations) - {None}]
+        assert all(len(s) == 1 for s in sides) is together
+        assert len({row["group_id"] for row in kept}) == (100 if together else 200)
+
+
+def test_batches_and_order_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = use_case(splits={"rare_labels": "drop"})
+    given = records(case, distinct(150), label=[*LABELS[:147], "x", "y", None], subject_id=[f"s{i % 90}" for i in range(150)])
+    expected = split(case, given)
+    monkeypatch.setattr(in_memory, "BATCH_ROWS", 7)
+    found = split(case, given.take(random.Random(1).sample(range(150), 150)))
+    assert found.kept.sort_by("record_id").to_pylist() == expected.kept.to_pylist() and found.counts == expected.counts
+    assert found.removed.sort_by("record_id").to_pylist() == expected.removed.to_pylist() and expected.removed.num_rows == 3

@@ -54,7 +54,8 @@ def test_a_checkpoint_passes_the_gate_and_tells_what_it_was_made_from(lake, envi
     assert manifest.parents[0].content_hash == splits.content_hash
     assert manifest.info["base_model"]["sha256"] == base_model.weights_sha256(base_model.resolve(use_case.settings.base_model, environment.cache_path).folder)
     assert manifest.info["batching"] == "packed" and manifest.info["environment"]["torch"] == torch.__version__
-    assert set(manifest.files) == {"adapter_config.json", "adapter_model.safetensors", "training.json", "training_records.parquet", "loss_curve.png"}
+    weights = {"adapter_config.json", "adapter_model.safetensors"}
+    assert set(manifest.files) == {*weights, "training.json", "training_records.parquet", "loss_curve.png", "report.html"}
     ids = pq.read_table(io.BytesIO(lake.read_file(trained.checkpoint, "training_records.parquet")))["record_id"].to_pylist()
     assert ids == [r["record_id"] for r in split_rows() if r["split"] == "train"]
     assert training_record_ids(lake, trained.checkpoint) == set(ids)

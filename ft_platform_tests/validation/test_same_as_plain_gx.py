@@ -9,7 +9,7 @@ import pytest
 from ft_platform.records import splits_schema
 from ft_platform.validation.columns import FlatColumns, columns_of
 from ft_platform.validation.expectations import is_about_single_rows, validate
-from ft_platform.validation.suite import _implementation, default_expectations, expectation_names
+from ft_platform.validation.suite import default_expectations, expectation_names, implementation
 from ft_platform_tests.tables import table, use_case
 
 CASES: list[tuple[str, dict[str, Any]]] = [
@@ -91,7 +91,7 @@ def plain(case, records: pa.Table, name: str, kwargs: dict[str, Any]) -> dict[st
     flat = next(FlatColumns(TableRows(records)).batches(columns_of(case, "splits"), 10_000))
     asset = gx.get_context(mode="ephemeral").data_sources.add_pandas("plain").add_dataframe_asset("plain")
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": flat.to_pandas()})
-    return batch.validate(_implementation(name)(**kwargs), result_format="COMPLETE").to_json_dict()
+    return batch.validate(implementation(name)(**kwargs), result_format="COMPLETE").to_json_dict()
 
 
 @pytest.mark.parametrize("batch_rows", [7, 1000])
@@ -123,5 +123,5 @@ def test_every_expectation_on_single_rows_that_is_offered_is_among_the_cases():
 
 def _unbuilt(name: str) -> Any:
     """An instance without arguments: enough to ask for its class."""
-    implementation = _implementation(name)
-    return implementation.__new__(implementation)
+    found = implementation(name)
+    return found.__new__(found)

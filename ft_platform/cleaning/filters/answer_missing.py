@@ -1,8 +1,14 @@
 """A record to learn an answer from has none."""
 
-from ft_platform.cleaning.filters import CleanedRecord
+import numpy as np
+import pyarrow.compute as pc
+
+from ft_platform.cleaning.filters import CleanedRecords
+from ft_platform.cleaning.filters.empty import is_blank
 from ft_platform.use_case import NamedUseCase
 
 
-def removes(record: CleanedRecord, use_case: NamedUseCase) -> bool:
-    return use_case.settings.task.kind == "generation" and not (record.answer or "").strip()
+def removes(records: CleanedRecords, use_case: NamedUseCase) -> np.ndarray:
+    if use_case.settings.task.kind != "generation":
+        return records.none()
+    return is_blank(pc.fill_null(records.answers, ""))

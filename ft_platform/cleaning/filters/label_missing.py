@@ -1,8 +1,12 @@
 """A record to learn a class from has no label."""
 
-from ft_platform.cleaning.filters import CleanedRecord
+import numpy as np
+
+from ft_platform.cleaning.filters import CleanedRecords
 from ft_platform.use_case import NamedUseCase
 
 
-def removes(record: CleanedRecord, use_case: NamedUseCase) -> bool:
-    return use_case.settings.task.kind == "classification" and not record.label
+def removes(records: CleanedRecords, use_case: NamedUseCase) -> np.ndarray:
+    if use_case.settings.task.kind != "classification":
+        return records.none()
+    return records.labels.is_null().to_numpy(zero_copy_only=False)

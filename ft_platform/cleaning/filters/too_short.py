@@ -1,8 +1,10 @@
 """The user's text is shorter than `cleaning.min_characters`."""
 
-from ft_platform.cleaning.filters import CleanedRecord
+import numpy as np
+
+from ft_platform.cleaning.filters import CleanedRecords
 from ft_platform.use_case import NamedUseCase
 
 
-def removes(record: CleanedRecord, use_case: NamedUseCase) -> bool:
-    return len(record.text) < use_case.settings.cleaning.min_characters
+def removes(records: CleanedRecords, use_case: NamedUseCase) -> np.ndarray:
+    return records.characters < use_case.settings.cleaning.min_characters

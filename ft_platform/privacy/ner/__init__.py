@@ -1,4 +1,4 @@
-"""Named-entity recognition: names of persons and places in free text. One file per engine, chosen by `privacy.ner`."""
+"""Named-entity recognition: names of persons, places and organizations in free text. One file per engine, chosen by `privacy.ner`."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -8,7 +8,7 @@ from ft_platform.privacy.spans import Span
 
 
 class Ner(Protocol):
-    """Finds PERSON and LOCATION in pieces of text. Equal pieces give equal spans, whatever the batch."""
+    """Finds PERSON, LOCATION and ORGANIZATION in pieces of text. Equal pieces give equal spans, whatever the batch."""
 
     def find(self, pieces: Sequence[str]) -> list[list[Span]]: ...
 

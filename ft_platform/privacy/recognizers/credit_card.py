@@ -5,7 +5,7 @@ import re
 from ft_platform.privacy.context import before, cue
 from ft_platform.privacy.spans import Span
 
-CANDIDATE = re.compile(r"(?<![\w.,$€£-])[2-6](?:[ -]?\d){11,18}(?![\w-]|[.,]\d)|(?<![\w.,$€£-])(?:1800|2131)(?:[ -]?\d){11}(?![\w-]|[.,]\d)")
+CANDIDATE = re.compile(r"(?<![\w.,$€£-])(?:[2-6]|0604)(?:[ -]?\d){8,18}(?![\w-]|[.,]\d)|(?<![\w.,$€£-])(?:1800|2131)(?:[ -]?\d){11}(?![\w-]|[.,]\d)")
 # Prefix and lengths by network: ISO/IEC 7812-1 ranges as published by the networks (Visa 4; Mastercard 51-55, 2221-2720;
 # American Express 34, 37; Diners 300-305, 36, 38; Discover 6011, 644-649, 65; JCB 3528-3589, 1800, 2131; UnionPay 62; Maestro).
 NETWORKS = re.compile(
@@ -29,6 +29,7 @@ class CreditCardRecognizer:
     """Covered: 12 to 19 digits that pass Luhn, with blanks or hyphens. A number of no known network counts beside words such as `card`."""
 
     entity = "CREDIT_CARD"
+    digits = 12
 
     def find(self, text: str) -> list[Span]:
         spans = []

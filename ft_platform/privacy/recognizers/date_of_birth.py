@@ -29,6 +29,7 @@ class DateOfBirthRecognizer:
     """
 
     entity = "DATE_OF_BIRTH"
+    digits = 4
 
     def find(self, text: str) -> list[Span]:
         if not holds_any(text.lower(), WORDS):

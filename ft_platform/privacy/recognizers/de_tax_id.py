@@ -29,6 +29,7 @@ class DeTaxIdRecognizer:
     """Covered: eleven digits with valid check digit, grouped `12 345 678 901` or beside words such as `Steuer-ID`."""
 
     entity = "DE_TAX_ID"
+    digits = 11
 
     def find(self, text: str) -> list[Span]:
         spans = []

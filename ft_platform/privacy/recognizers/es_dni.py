@@ -20,6 +20,7 @@ class EsDniRecognizer:
     """Covered: `12345678Z`, `12.345.678-Z`, `X1234567L` with the right letter; lower case only beside words such as `DNI`."""
 
     entity = "ES_DNI"
+    digits = 7
 
     def find(self, text: str) -> list[Span]:
         spans = []

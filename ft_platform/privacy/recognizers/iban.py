@@ -25,6 +25,7 @@ class IbanRecognizer:
     """Covered: all countries of the registry, in one piece or in groups, any case, valid check digits only."""
 
     entity = "IBAN"
+    digits = 2
 
     def find(self, text: str) -> list[Span]:
         spans = []

@@ -15,6 +15,7 @@ class IpAddressRecognizer:
     """Covered: what Python's `ipaddress` accepts (RFC 791, RFC 4291). Not counted: version numbers, loopback and unspecified addresses."""
 
     entity = "IP_ADDRESS"
+    digits = 1
 
     def find(self, text: str) -> list[Span]:
         spans = []

@@ -18,6 +18,7 @@ class MedicalRecordNumberRecognizer:
     """Covered: 5 to 17 letters and digits, at least three of them digits, behind `MRN`, `medical record number`, `patient id`, `NHS number`."""
 
     entity = "MEDICAL_RECORD_NUMBER"
+    digits = 3
 
     def find(self, text: str) -> list[Span]:
         if not holds_any(text.lower(), WORDS):

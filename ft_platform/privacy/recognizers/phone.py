@@ -12,8 +12,11 @@ NANP = re.compile(rf"(?<![\w.+/$-])(?:\+?1[ .-]?)?(?:\([2-9]\d{{2}}\)[ -]?\d{{3}
 # ITU-T E.164: `+`, country code, at most 15 digits.
 INTERNATIONAL = re.compile(rf"(?<![\w+])\+[1-9](?:[ ().\-/]{{0,3}}\d){{6,14}}{EXTENSION}(?![\w])")
 # National formats with the trunk prefix 0 and at least two groups, 9 to 12 digits (ITU-T E.123).
-TRUNK = re.compile(rf"(?<![\w.,+/$:-])(?:\(0[1-9]\d{{0,4}}\)|0[1-9]\d{{0,4}})(?:[ ./-]{{1,2}}\d{{2,8}}){{1,4}}(?:-\d{{1,4}})?{EXTENSION}(?![\w/:-]|[.,]\d)")
-LOOSE = re.compile(rf"(?<![\w.,+/$€£#:-])\(?\d{{1,5}}\)?(?:[ .\-/]{{0,2}}\d{{2,5}}){{1,5}}{EXTENSION}(?![\w/:]|[-.,]\d)")
+TRUNK = re.compile(
+    rf"(?<![\w.+/$:-])(?<!\d,)(?:\(0[1-9]\d{{0,4}}\)|0[1-9]\d{{0,4}})(?:[ ./-]{{1,2}}\d{{2,8}}){{1,4}}"
+    rf"(?:-\d{{1,4}})?{EXTENSION}(?![\w/:-]|[.,]\d)"
+)
+LOOSE = re.compile(rf"(?<![\w.+/$€£#:-])(?<!\d,)\(?\d{{1,5}}\)?(?:[ .\-/]{{0,2}}\d{{2,5}}){{1,5}}{EXTENSION}(?![\w/:]|[-.,]\d)")
 SSN = re.compile(r"\d{3}-\d{2}-\d{4}")
 DAY, MONTH = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
 DATE = re.compile(rf"(?:{DAY}[./-]{MONTH}|{MONTH}[./-]{DAY})[./-](?:(?:19|20)\d{{2}}|\d{{2}})(?![./-]?\d)|(?:19|20)\d{{2}}[./-]{MONTH}[./-]{DAY}(?!\d)")
@@ -36,6 +39,7 @@ class PhoneRecognizer:
     """
 
     entity = "PHONE"
+    digits = 6
 
     def find(self, text: str) -> list[Span]:
         spans: dict[tuple[int, int], Span] = {}
@@ -51,7 +55,9 @@ class PhoneRecognizer:
     def _score(text: str, match: re.Match[str], plain: float) -> float:
         number = re.split("[xe]", match.group(), maxsplit=1)[0]
         digits = sum(c.isdigit() for c in number)
-        if not (7 if plain < 0.5 else 9 if plain < 0.6 else 8) <= digits <= 15 or DATE.match(number) or SSN.fullmatch(number):
+        named_behind = CUES_AFTER.match(after(text, match.end(), 15))
+        least = 6 if named_behind else 7 if plain < 0.5 else 9 if plain < 0.6 else 8
+        if not least <= digits <= 15 or DATE.match(number) or SSN.fullmatch(number):
             return 0.0
         in_front = before(text, match.start(), 35)
         cues = list(CUES.finditer(in_front))
@@ -59,6 +65,6 @@ class PhoneRecognizer:
         # The nearer word decides: "call about order 415 555 2671" is an order.
         if negatives and (not cues or negatives[-1].start() > cues[-1].start()):
             return max(0.0, plain - 0.3)
-        if cues or CUES_AFTER.match(after(text, match.end(), 15)):
+        if cues or named_behind:
             return min(1.0, plain + 0.35)
         return plain

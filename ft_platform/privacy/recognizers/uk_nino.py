@@ -18,6 +18,7 @@ class UkNinoRecognizer:
     """Covered: `AB 12 34 56 C` with blanks, hyphens or in one piece; lower case only beside words such as `national insurance`."""
 
     entity = "UK_NINO"
+    digits = 6
 
     def find(self, text: str) -> list[Span]:
         spans = []

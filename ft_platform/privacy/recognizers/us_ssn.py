@@ -20,6 +20,7 @@ class UsSsnRecognizer:
     """Covered: `123-45-6789` anywhere; with blanks, dots or in one piece beside words such as `SSN`; the last four digits after `last four of my SSN is`."""
 
     entity = "US_SSN"
+    digits = 4
 
     def find(self, text: str) -> list[Span]:
         spans = [Span(m.start(), m.end(), self.entity, self._score(text, m), "us_ssn") for m in SSN.finditer(text)]

@@ -89,6 +89,6 @@ def test_a_finding_is_cut_to_the_name_in_it(text: str, expected: str | None) -> 
     assert (part and text[part[0] : part[1]]) == expected
 
 
-def test_in_one_case_a_single_word_must_be_a_known_given_name() -> None:
+def test_in_one_case_a_single_word_must_be_a_known_name() -> None:
     assert name_in(Piece("Teresa", one_case=True), 0, 6, places=False) == (0, 6)
     assert name_in(Piece("Recieved", one_case=True), 0, 8, places=False) is None

@@ -6,6 +6,7 @@ from ft_platform.privacy.recognizers.credit_card import CreditCardRecognizer, lu
 from ft_platform_tests.privacy.examples import found
 
 FOUND = [
+    ("on credit card 060426070011 now", "060426070011", "Maestro, twelve digits"),
     ("4111111111111111", "4111111111111111", "Visa"),
     ("4111 1111 1111 1111.", "4111 1111 1111 1111", "in groups"),
     ("5555-5555-5555-4444", "5555-5555-5555-4444", "Mastercard"),
@@ -16,6 +17,7 @@ FOUND = [
     ("my card 5019717010103742", "5019717010103742", "unknown network beside a cue"),
 ]
 NOT_FOUND = [
+    ("reference 060426070012 on the card", "Maestro prefix with a wrong check digit"),
     ("4111111111111112", "Luhn fails"),
     ("4111 1111 1111 111", "too short"),
     ("0000000000000000", "one digit repeated"),

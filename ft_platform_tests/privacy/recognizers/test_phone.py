@@ -6,6 +6,7 @@ from ft_platform.privacy.recognizers.phone import PhoneRecognizer
 from ft_platform_tests.privacy.examples import found
 
 FOUND = [
+    ("61 51 81 office", "61 51 81", "six digits in front of `office`"),
     ("Call me at (415) 555-0132.", "(415) 555-0132", "US with parentheses"),
     ("(555) 123-4567", "(555) 123-4567", "an exchange that does not exist"),
     ("415-555-0132", "415-555-0132", "US without a cue"),
@@ -19,6 +20,7 @@ FOUND = [
     ("773-555-0155 (cell)", "773-555-0155", "cue behind"),
 ]
 NOT_FOUND = [
+    ("61 51 81 boxes", "six digits without a word"),
     ("order number 4155550132", "order number in one piece"),
     ("Order 415-555-0132 is late", "order number that looks like a phone number"),
     ("call me about invoice 415 555 0132", "the nearer word decides"),

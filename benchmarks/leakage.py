@@ -1,0 +1,195 @@
+"""Recall of the leakage check on planted leaks, and what division and check cost.
+
+    python benchmarks/leakage.py --rows 100000 --json
+
+Texts of `benchmarks/dedup.py` (every fifth an edit of another one), a person for every record, two labels, divided by the stage `splits`. Into
+copies of the result, leaks of one kind at a time are planted: a record of another side gets the person, the text in capitals, an edit of the
+text (Jaccard similarity of word 3-grams from the threshold 0.7 to 0.9), or the group of a training record, or a text of a benchmark.
+
+`recall`: share of the planted leaks that `leakage` counts, by kind. `found_without_leaks`: what it counts where none was planted; anything but 0
+is a false alarm. `seconds`: division, and one check. `peak_gib`: largest resident memory of the process.
+"""
+
+import argparse
+import json
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from dedup import Texts
+
+from ft_platform.engines.in_process import InProcess
+from ft_platform.lake.stage_table import Work
+from ft_platform.records import MESSAGES, anonymized_schema, splits_schema
+from ft_platform.rows import BATCH_ROWS, Rows, Spool
+from ft_platform.splitting.benchmark_texts import BenchmarkTexts
+from ft_platform.splitting.leakage import leakage
+from ft_platform.splitting.split import split
+from ft_platform.use_case import NamedUseCase, UseCase
+
+BENCHMARK = "a train leaves the station at nine and travels north at forty miles an hour until it meets the planted text number {}"
+COUNTED_AS = {
+    "subjects": "subjects",
+    "identical_texts": "identical_texts",
+    "near_duplicates": "near_duplicate_pairs",
+    "groups": "groups",
+    "benchmark_texts": "benchmark_texts",
+}
+"""Kind of leak -> count of `leakage` in which it shows."""
+
+
+def use_case() -> NamedUseCase:
+    settings = {
+        "description": "Fictitious texts; used to measure the leakage check.",
+        "owners": {"accountable": "team:benchmarks"},
+        "task": {"kind": "classification", "instruction": "One of: {labels}"},
+        "source": {"uri": "not/used"},
+        "record": {"id": "id", "text": "text", "label": "label", "consent": "consent"},
+        "governance": {"purpose": "measurement", "accepted_consent": ["yes"], "licence": "proprietary"},
+        "base_model": {"uri": "not/used"},
+        "release": {"intended_use": "Measurement of the leakage check."},
+    }
+    return NamedUseCase(name="leakage", settings=UseCase.model_validate(settings))
+
+
+class Records:
+    """Records that are made when they are read (`rows.Rows`)."""
+
+    def __init__(self, texts: Texts, schema: pa.Schema) -> None:
+        self.schema = schema
+        self.num_rows = texts.rows
+        self._texts = texts
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        names = list(columns) if columns is not None else self.schema.names
+        for start in range(0, self.num_rows, BATCH_ROWS):
+            rows = np.arange(start, min(start + BATCH_ROWS, self.num_rows))
+            schema = pa.schema([self.schema.field(name) for name in names])
+            yield pa.RecordBatch.from_arrays([self._column(name, rows) for name in names], schema=schema)
+
+    def _column(self, name: str, rows: np.ndarray) -> pa.Array:
+        if name == "messages":
+            return messages(self._texts.texts(rows))
+        if name in ("record_id", "subject_id"):
+            return pa.array([f"{name[0]}{row:012d}" for row in rows.tolist()])
+        if name == "label":
+            return pa.array(np.array(["a", "b"])[rows % 2])
+        return pa.nulls(len(rows), self.schema.field(name).type)
+
+
+def messages(texts: pa.Array) -> pa.Array:
+    """One user message for each text."""
+    structs = pa.StructArray.from_arrays([pa.repeat(pa.scalar("user"), len(texts)), texts.cast(pa.string())], fields=list(MESSAGES.value_type))
+    return pa.ListArray.from_arrays(pa.array(np.arange(len(texts) + 1, dtype=np.int32)), structs, type=MESSAGES)
+
+
+class Planted:
+    """Rows with some values of one column replaced (`rows.Rows`).
+
+    Args:
+        places: rows to change, ascending. Shape `(leaks,)`.
+        values: their new values.
+    """
+
+    def __init__(self, rows: Rows, column: str, places: np.ndarray, values: pa.Array) -> None:
+        self.schema, self.num_rows = rows.schema, rows.num_rows
+        self._rows, self._column, self._places, self._values = rows, column, places, values
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        start = 0
+        for batch in self._rows.batches(columns):
+            first, last = np.searchsorted(self._places, [start, start + batch.num_rows])
+            if first < last and self._column in batch.schema.names:
+                taken = np.arange(batch.num_rows)
+                taken[self._places[first:last] - start] = batch.num_rows + np.arange(last - first)
+                number = batch.schema.get_field_index(self._column)
+                changed = pa.concat_arrays([batch.column(number), self._values.slice(first, last - first)]).take(pa.array(taken))
+                batch = batch.set_column(number, self._column, changed)
+            start += batch.num_rows
+            yield batch
+
+
+def leaking_pairs(rows: Rows, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Training rows, and rows of other sides (ascending), none twice and each the only one of its group."""
+    sides, groups = [], []
+    for batch in rows.batches(["split", "group_id"]):
+        sides.append(batch.column("split").to_numpy(zero_copy_only=False) == "train")
+        groups += [int(name, 16) for name in batch.column("group_id").to_pylist()]
+    train = np.concatenate(sides)
+    _, number, size = np.unique(np.array(groups, np.uint64), return_inverse=True, return_counts=True)
+    alone, random = size[number] == 1, np.random.default_rng(3)
+    chosen = [random.permutation(np.flatnonzero(alone & side))[:count] for side in (train, ~train)]
+    count = min(len(part) for part in chosen)
+    return chosen[0][:count], np.sort(chosen[1][:count])
+
+
+def edited(text: str, number: int) -> str:
+    """The text with its last word, or its last two, replaced: of s shingles s - 1 or s - 2 stay, so the similarity is at least 0.7."""
+    words = text.split()
+    shingles = len(words) - 2
+    replaced = 2 if number % 2 and (shingles - 2) / (shingles + 2) >= 0.7 else 1
+    return " ".join([*words[:-replaced], *(f"edit{number}x{place}" for place in range(replaced))])
+
+
+def leaks(rows: Spool, count: int) -> dict[str, tuple[Rows, int]]:
+    """Kind -> rows with leaks of that kind, and how many were planted."""
+    train, other = leaking_pairs(rows, count)
+    source = rows.take(train, ["subject_id", "messages", "group_id"])
+    texts: list[str] = [said[0]["content"] for said in source["messages"].to_pylist()]
+    values = {
+        "subjects": ("subject_id", source["subject_id"].combine_chunks()),
+        "identical_texts": ("messages", messages(pa.array([f"  {text.upper()}\n" for text in texts]))),
+        "near_duplicates": ("messages", messages(pa.array([edited(text, number) for number, text in enumerate(texts)]))),
+        "groups": ("group_id", source["group_id"].combine_chunks()),
+        "benchmark_texts": ("messages", messages(pa.array([f"Dear all, {BENCHMARK.format(number)}: help!" for number in range(len(texts))]))),
+    }
+    return {kind: (Planted(rows, column, other, made), len(other)) for kind, (column, made) in values.items()}
+
+
+def measure(rows: int, planted: int, folder: Path) -> dict[str, Any]:
+    case = use_case()
+    benchmark = BenchmarkTexts(iter([pa.array([BENCHMARK.format(number) for number in range(planted)])]))
+    divided = Spool(folder / "splits.arrow", splits_schema(case))
+    given = Records(Texts(rows), anonymized_schema(case))
+    division = _timed(lambda: [divided.write(kept) for kept, _ in split(case, given, Work(folder, InProcess())).parts if kept])
+    clean: dict[str, Any] = {}
+    check = _timed(lambda: clean.update(leakage(case, divided, folder, benchmark)))
+    recall = {}
+    for kind, (leaking, count) in leaks(divided, planted).items():
+        recall[kind] = round(leakage(case, leaking, folder, benchmark)[COUNTED_AS[kind]] / count, 4)
+        planted = count
+    return {
+        "rows": rows,
+        "planted": planted,
+        "recall": recall,
+        "found_without_leaks": sum(clean[name] for name in COUNTED_AS.values()),
+        "seconds": {"division": round(division, 2), "check": round(check, 2)},
+        "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3),
+    }
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.monotonic()
+    work()
+    return time.monotonic() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=100_000, help="at least 1,000 (default: 100,000)")
+    parser.add_argument("--planted", type=int, default=1000, help="leaks of each kind, at most (default: 1,000)")
+    parser.add_argument("--scratch", type=Path, help="folder for intermediate files, about 500 bytes a row (default: the system's)")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="leakage-", dir=arguments.scratch) as folder:
+        found = measure(arguments.rows, arguments.planted, Path(folder))
+    print(json.dumps(found) if arguments.json else "\n".join(f"{name}: {value}" for name, value in found.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""The check `meets_expectations` of `cleaned_records` and `splits`: Great Expectations, and where to read what it found."""
+
+from typing import Any
+
+import dagster as dg
+
+from ft_platform.assets.stage import judged, report_link
+from ft_platform.environment import Environment
+from ft_platform.lake import Lake, TableVersion
+from ft_platform.stages import DATA_DOCS
+from ft_platform.use_case import NamedUseCase
+
+CHECK = "meets_expectations"
+DESCRIPTION = "Great Expectations: the suite of the YAML and the defaults of the stage."
+
+
+def expectations_check(lake: Lake, environment: Environment, use_case: NamedUseCase, version: TableVersion) -> dg.AssetCheckResult:
+    """Runs the suite of a table. Failing rows appear by record_id only."""
+    result = judged(lake, use_case, version, CHECK, lambda: _judge(lake, use_case, version))
+    page = lake.intact_artifact(use_case.name, DATA_DOCS, str(lake.verdicts(version)[CHECK].numbers["data_docs"]))
+    links = report_link(environment, page, lake.manifest(page)) if page else {}
+    return result._replace(metadata={**links, **(result.metadata or {})})
+
+
+def _judge(lake: Lake, use_case: NamedUseCase, version: TableVersion) -> tuple[bool, dict[str, Any]]:
+    from ft_platform.validation.data_docs import publish_data_docs
+    from ft_platform.validation.expectations import validate
+    from ft_platform.validation.quarantine import quarantined_percent
+
+    result = validate(use_case, version.name, lake.rows(version))  # type: ignore[arg-type]
+    quarantined: dict[str, Any] = {}
+    few_enough = True
+    if version.name == "cleaned_records":
+        found = lake.manifest(version).counts["quarantine"]
+        percent, most = quarantined_percent(found), use_case.settings.validation.max_quarantined_percent
+        few_enough = percent <= most
+        quarantined = {"quarantined": found["rows"], "quarantined_percent": percent, "max_quarantined_percent": most}
+    page = publish_data_docs(lake, use_case, version, result, quarantined)
+    failed = [e["expectation"] for e in result.expectations if not e["passed"]]
+    numbers = {"rows": result.rows, "expectations": len(result.expectations), **quarantined, "failed": failed}
+    return result.passed and few_enough, {**numbers, "results": result.expectations, "data_docs": page.artifact_id}

@@ -1,0 +1,25 @@
+"""quarantined_records: which records did not meet an expectation about single records, and which expectation."""
+
+import dagster as dg
+
+from ft_platform.assets.stage import materialized, stage, with_typed_failures
+from ft_platform.lake import Lake, TableVersion
+from ft_platform.use_case import NamedUseCase
+
+
+def build(use_case: NamedUseCase) -> list:
+    @dg.asset(**stage(use_case, "quarantined_records"))
+    @with_typed_failures
+    def quarantined_records(lake: dg.ResourceParam[Lake], cleaned_records: TableVersion) -> dg.MaterializeResult[TableVersion]:
+        """One row per record that was put aside and expectation that it does not meet; never a value.
+
+        The rows are written together with `cleaned_records`; the records themselves stay readable in `permitted_records`.
+        """
+        counts = lake.manifest(cleaned_records).counts["quarantine"]
+        version = lake.beside(cleaned_records, "quarantined_records")
+        by_expectation = "\n".join(f"- {rows} × `{name}`" for name, rows in counts["expectations"].items()) or "none"
+        return materialized(
+            version, lake.manifest(version), records=counts["rows"], records_judged=counts["rows_judged"], by_expectation=dg.MetadataValue.md(by_expectation)
+        )
+
+    return [quarantined_records]

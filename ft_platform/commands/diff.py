@@ -1,0 +1,107 @@
+"""ft diff: what a stage changed in the texts, before and after, for people who may see restricted data."""
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from ft_platform.cleaning.differences import ChangedRecord
+
+HELP = "Show texts before and after a stage changed them. Shows personal data, so only on a terminal; --json has ids, kinds and hashes."
+EXAMPLES = [
+    "ft diff complaint_routing cleaned --sample 20",
+    "ft diff complaint_routing cleaned --kind unicode --seed 1",
+    "ft diff complaint_routing cleaned --json",
+]
+STAGES = {"cleaned": "cleaned_records"}
+KINDS = ("unicode", "html", "whitespace", "boilerplate")
+"""`cleaning.repair.KINDS`, without loading what repairs."""
+STYLES = {"same": "", "removed": "red strike", "added": "green"}
+MARKS = {"same": ("", ""), "removed": ("[-", "-]"), "added": ("{+", "+}")}
+"""As `wdiff` marks words, so that it can be read without colours."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("use_case", help="name of the use case (ft list)")
+    parser.add_argument("stage", choices=[*STAGES], help="the stage that changed the texts")
+    parser.add_argument("--sample", type=_count, default=20, metavar="N", help="how many records (default 20)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed shows other records, the same one the same (default 0)")
+    parser.add_argument("--kind", choices=KINDS, help="only records with this kind of change")
+    parser.add_argument("--context", type=_count, default=80, metavar="N", help="unchanged characters shown around a change (default 80)")
+    parser.add_argument("--force", action="store_true", help="show texts although standard output is no terminal; whoever reads it sees personal data")
+    parser.add_argument("--json", action="store_true", help="print ids, kinds and hashes, no texts")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number from 1 on")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.cleaning.differences import refused_without_access, sample_of_changes
+    from ft_platform.environment import load_environment
+    from ft_platform.errors import DataError, FtError
+    from ft_platform.lake import Lake
+    from ft_platform.use_case_file import use_case_folder
+
+    if not (arguments.json or arguments.force or sys.stdout.isatty()):
+        raise FtError("the texts are personal data and standard output is no terminal", "Add --json for ids, kinds and hashes, or --force for the texts")
+    environment = load_environment()
+    use_case_folder(environment.defs, arguments.use_case)
+    lake = Lake(environment.lake_uri, environment.storage_options())
+    with refused_without_access(lake, arguments.use_case):
+        version = lake.latest(arguments.use_case, STAGES[arguments.stage])
+        if version is None:
+            raise DataError(f"{arguments.use_case} has no {STAGES[arguments.stage]} yet", f"Run it first: ft run {arguments.use_case}")
+        records = sample_of_changes(lake, version, arguments.sample, arguments.seed, arguments.kind)
+        changed = {name: count for name, count in lake.manifest(version).counts.items() if name.startswith("changed_")}
+    if arguments.json:
+        print(json.dumps({"use_case": arguments.use_case, "version": version.id, "seed": arguments.seed, **changed, "records": _described(records)}, indent=1))
+        return 0
+    _show(records, arguments.context)
+    return 0
+
+
+def _described(records: "list[ChangedRecord]") -> list[dict[str, Any]]:
+    return [{"record_id": r.record_id, "changes": r.changes, "sha256_before": r.sha256_before, "sha256_after": r.sha256_after} for r in records]
+
+
+def _show(records: "list[ChangedRecord]", context: int) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    for record in records:
+        console.print(f"record {record.record_id}  {', '.join(record.changes)}", style="bold", markup=False)
+        for message in record.messages:
+            console.print(f"{message.role}:", markup=False)
+            console.print(marked(message.before, message.after, context))
+        console.print()
+    if not records:
+        console.print("No text was changed in this way.")
+
+
+def marked(before: str, after: str, context: int) -> "Text":
+    """Both texts as one, changes marked; of what stayed only `context` characters before and after a change."""
+    from rich.text import Text
+
+    from ft_platform.cleaning.differences import spans
+
+    found = spans(before, after)
+    text = Text()
+    for place, (kind, words) in enumerate(found):
+        if kind == "same":
+            words = _shortened(words, context if place else 0, context if place < len(found) - 1 else 0)
+        opening, closing = MARKS[kind]
+        text.append(f"{opening}{words}{closing}", STYLES[kind])
+    return text
+
+
+def _shortened(text: str, head: int, tail: int) -> str:
+    """The first and the last characters of a long text."""
+    if len(text) <= head + tail + 3:
+        return text
+    return f"{text[:head]} … {text[len(text) - tail :] if tail else ''}"

@@ -1,0 +1,91 @@
+"""ft privacy: what the recognizers find and miss on annotated texts."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+HELP = "Measure the recognizers of personal data on annotated texts: recall, precision, F2, the worst entity first."
+EXAMPLES = [
+    "ft privacy eval --gold annotated.json",
+    "ft privacy eval --gold annotated.jsonl --use-case complaint_routing --json",
+    "ft privacy eval --gold annotated.json --half held_out --perturbations",
+]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=["eval"], help="`eval`: score the current recognizers")
+    parser.add_argument(
+        "--gold",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help='JSON list or JSON lines of {"full_text", "spans": [{"entity_type", "start_position", "end_position"}]} (presidio-research)',
+    )
+    parser.add_argument("--use-case", metavar="NAME", help="score with the privacy section of this use case (default: the default settings)")
+    parser.add_argument("--half", choices=["development", "held_out"], help="only one half of the texts, parted by a hash of their template")
+    parser.add_argument("--perturbations", action="store_true", help="score the texts in 30 other ways of writing too: case, spacing, look-alikes, lists, JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.privacy.evaluation import evaluate, half_of, read_gold
+    from ft_platform.privacy.scan import Scanner
+
+    gold = read_gold(arguments.gold)
+    if arguments.half:
+        gold = half_of(gold, arguments.half)
+    scanner = Scanner(_settings(arguments.use_case))
+    scores = evaluate(gold, scanner)
+    others = _perturbed(gold, scanner) if arguments.perturbations else {}
+    if arguments.json:
+        print(json.dumps({**scores.as_json(), **({"perturbations": others} if others else {})}, indent=1))
+    else:
+        _show(scores)
+        _show_perturbed(others)
+    return 0
+
+
+def _perturbed(gold: Any, scanner: Any) -> dict[str, dict[str, float | None]]:
+    """Scores under each perturbation, the worst recall first."""
+    from ft_platform.privacy.evaluation import evaluate
+    from ft_platform.privacy.perturbations import PERTURBATIONS, perturbed
+
+    found = {name: evaluate(perturbed(gold, name), scanner) for name in PERTURBATIONS}
+    return {name: {"recall": s.recall, "precision": s.precision} for name, s in sorted(found.items(), key=lambda item: (item[1].recall or 0.0, item[0]))}
+
+
+def _settings(use_case: str | None) -> Any:
+    from ft_platform.use_case import Privacy
+
+    if use_case is None:
+        return Privacy()
+    from ft_platform.environment import load_environment
+    from ft_platform.use_case_file import load_use_case, use_case_folder
+
+    environment = load_environment()
+    return load_use_case(use_case_folder(environment.defs, use_case), environment=environment).settings.privacy
+
+
+def _show(scores: Any) -> None:
+    print(f"{scores.texts} texts, by character: recall {_text(scores.recall)}   precision {_text(scores.precision)}   F2 {_text(scores.f2)}")
+    print(f"\n{'annotated as':24}{'recall':>8}   {'95 % interval':17}{'spans':>6}")
+    for name, n in scores.entities.items():
+        print(f"{name:24}{n['recall']:>8.3f}   {n['low']:.3f} to {n['high']:.3f}   {n['spans']:>6}")
+    print(f"\n{'found as':24}{'precision':>9}{'spans':>26}")
+    for name, n in scores.precisions.items():
+        print(f"{name:24}{_text(n['precision']):>9}{n['spans']:>26}")
+    if scores.not_counted:
+        print("\nannotated but not counted (identifies nobody alone): " + ", ".join(f"{kind} {count}" for kind, count in scores.not_counted.items()))
+    print("Intervals: Wilson, one observation per text (weighted by its characters).")
+
+
+def _show_perturbed(others: dict[str, dict[str, float | None]]) -> None:
+    if others:
+        print(f"\n{'written in another way':34}{'recall':>8}{'precision':>11}")
+    for name, n in others.items():
+        print(f"{name:34}{_text(n['recall']):>8}{_text(n['precision']):>11}")
+
+
+def _text(share: float | None) -> str:
+    return "-" if share is None else f"{share:.3f}"

@@ -1,0 +1,64 @@
+"""ft retention sweep: marks versions and checkpoints that hold records which may not be used any more."""
+
+import argparse
+import json
+from datetime import date
+from typing import Any
+
+HELP = "Mark every dataset version and checkpoint that holds records whose permission has ended. Training, evaluation and release then refuse them."
+EXAMPLES = ["ft retention sweep", "ft retention sweep complaint_routing --json", "ft retention sweep --day 2027-01-01 --dry-run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "ft retention [-h] sweep [use_case] [--day DAY] [--dry-run] [--json]"
+    parser.add_argument("what", choices=["sweep"], help="judge the rows of all versions and mark what holds refused ones; makes no new version")
+    parser.add_argument("use_case", nargs="?", help="name of the use case (ft list); without it all")
+    parser.add_argument("--day", type=_day, help="judge by the permissions of this day, YYYY-MM-DD (default: today, UTC); a later one needs --dry-run")
+    parser.add_argument("--dry-run", action="store_true", help="tell what would be marked, mark nothing")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be a day as YYYY-MM-DD") from None
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.environment import load_environment
+    from ft_platform.errors import FtError
+    from ft_platform.governance.taint import sweep
+    from ft_platform.lake import Lake
+    from ft_platform.use_case_file import find_use_cases, load_use_case, use_case_folder
+
+    environment = load_environment()
+    lake = Lake(environment.lake_uri, environment.storage_options())
+    folders = [use_case_folder(environment.defs, arguments.use_case)] if arguments.use_case else find_use_cases(environment.defs)
+    sweeps: list[dict[str, Any]] = []
+    failed: dict[str, str] = {}
+    for folder in folders:
+        # One broken YAML or ledger must not keep the marks from the other use cases.
+        try:
+            use_case = load_use_case(folder, environment=environment)
+            sweeps.append({"use_case": use_case.name, **sweep(lake, use_case, arguments.day, dry_run=arguments.dry_run).to_dict()})
+        except FtError as error:
+            failed[folder.name] = str(error)
+    if arguments.json:
+        print(json.dumps({"sweeps": sweeps, "failed": failed}, indent=1, ensure_ascii=False))
+    else:
+        _show(sweeps)
+    if failed:
+        raise FtError("; ".join(f"{name} was not swept: {problem}" for name, problem in failed.items()))
+    return 0
+
+
+def _show(sweeps: list[dict[str, Any]]) -> None:
+    for found in sweeps:
+        counts = f"{len(found['tainted'])} tainted, {len(found['cleared'])} cleared"
+        print(f"{found['use_case']}, {found['day']}: {counts}{'' if found['marked'] else ', not marked'}")
+        for one in found["tainted"]:
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in one["reasons"].items())
+            print(f"  {one['version']:<28} {one['rows']:>9,} rows  {reasons}")
+        for one in found["cleared"]:
+            print(f"  {one['version']:<28} may be used again")

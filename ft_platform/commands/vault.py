@@ -1,0 +1,114 @@
+"""ft vault: what a pseudonym stands for, for the holder of the vault key. Each look-up is noted before its answer is printed."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ft_platform.environment import Environment
+    from ft_platform.privacy.vault import Vault
+
+HELP = "Look up what a pseudonym stands for (holder of the vault key only; each look-up is noted), or list the look-ups."
+EXAMPLES = [
+    "ft vault init                                                               # make the vault key",
+    "ft vault read complaint_routing '<PERSON_k3f9q2ab>' --reason 'case 4711'    # prints the originals",
+    "ft vault audit complaint_routing                                            # who looked up what, when and why",
+]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="{init,rotate,read,audit}", required=True)
+    actions.add_parser("init", help="make the vault key where there is none, and write its public half, with which use cases seal")
+    actions.add_parser("rotate", help="add a new version of the vault key: what is sealed from now on needs it")
+    read = actions.add_parser("read", help="print what a pseudonym or surrogate stands for")
+    read.add_argument("use_case")
+    read.add_argument("pseudonym", help="as it stands in the table, e.g. '<PERSON_k3f9q2ab>' or subject_k3f9q2ab7c5d4efg")
+    read.add_argument("--reason", required=True, help="why it is needed; stands in the audit log")
+    read.add_argument("--json", action="store_true", help="print JSON")
+    audit = actions.add_parser("audit", help="list all look-ups, the oldest first; no originals")
+    audit.add_argument("use_case")
+    audit.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.environment import load_environment
+
+    return ACTIONS[arguments.action](load_environment(), arguments)
+
+
+def _init(environment: "Environment", _arguments: argparse.Namespace) -> int:
+    from ft_platform.privacy.keys import read_key_ring, vault_key_place
+    from ft_platform.privacy.vault import VaultKeys, new_vault_ring, write_public_key
+
+    place = vault_key_place(environment)
+    provider = place.open()
+    made = provider.read() is None
+    if made:
+        VaultKeys(ring := new_vault_ring())  # before anything is written: is the package there?
+        provider.write(ring.to_text())
+    write_public_key(environment.vault_public_key_path, VaultKeys(read_key_ring(place)).public)
+    print(f"vault key     {provider.where} ({'created: move it to the machine or account of the one role that may read' if made else 'was there'})")
+    print(f"public half   {environment.vault_public_key_path} (use cases with `privacy.vault: true` seal with it; it reads nothing)")
+    return 0
+
+
+def _rotate(environment: "Environment", _arguments: argparse.Namespace) -> int:
+    from ft_platform.privacy.keys import read_key_ring, vault_key_place
+    from ft_platform.privacy.vault import VaultKeys, write_public_key
+
+    place = vault_key_place(environment)
+    rotated = read_key_ring(place).rotated()
+    keys = VaultKeys(rotated)
+    place.open().write(rotated.to_text())
+    write_public_key(environment.vault_public_key_path, keys.public)
+    print(f"version {rotated.newest} of the vault key seals from now on. Older versions still open what was sealed for them.")
+    return 0
+
+
+def _read(environment: "Environment", arguments: argparse.Namespace) -> int:
+    from ft_platform.errors import KeyMissing
+    from ft_platform.privacy.keys import read_key_ring, vault_key_place
+    from ft_platform.privacy.vault import VaultKeys
+
+    vault = _vault(environment, arguments.use_case)
+    try:
+        keys = VaultKeys(read_key_ring(vault_key_place(environment)))
+    except KeyMissing:
+        keys = None
+    originals = vault.read(arguments.pseudonym, keys, arguments.reason)
+    if arguments.json:
+        print(json.dumps({"pseudonym": arguments.pseudonym, "originals": originals}, indent=1, ensure_ascii=False))
+    else:
+        print("\n".join(originals) if originals else f"no vault of {arguments.use_case} holds this pseudonym (the look-up was noted)")
+    return 0 if originals else 1
+
+
+def _audit(environment: "Environment", arguments: argparse.Namespace) -> int:
+    notes = _vault(environment, arguments.use_case).notes()
+    if arguments.json:
+        print(json.dumps(notes, indent=1, ensure_ascii=False))
+    else:
+        for note in notes:
+            print(f"{note['at'][:19]}  {note['by']:12}  {note['pseudonym']:28}  {note['outcome']:24}  {note['reason']}")
+        print(f"{len(notes)} look-up(s)")
+    return 0
+
+
+def _vault(environment: "Environment", use_case: str) -> "Vault":
+    """The vault of a use case, also of one that has left the folder of the use cases.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    from ft_platform.errors import ConfigError
+    from ft_platform.lake import Lake
+    from ft_platform.privacy.vault import Vault, use_cases_with_vault
+
+    lake = Lake(environment.lake_uri, environment.storage_options())
+    names = use_cases_with_vault(lake)
+    if use_case not in names:
+        raise ConfigError([f"there is no vault of {use_case!r}; there are {', '.join(names) or 'none'}"], "Use cases with `privacy.vault: true` have one")
+    return Vault(lake, use_case)
+
+
+ACTIONS = {"init": _init, "rotate": _rotate, "read": _read, "audit": _audit}

@@ -1,0 +1,334 @@
+"""Marks every dataset version and checkpoint that holds rows which may not be used any more, so that the gate refuses them.
+
+Covered: all versions of `permitted_records`, what was made from them, and checkpoints by their training records. Judged under
+the present settings, ledger and day. Not covered: `raw_records`, the restricted archive that permission is decided on anew
+each time; copies outside the lake; what a model that is already served has learned (the mark names the checkpoint).
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ft_platform.errors import DataError, SourceError, TransientError
+from ft_platform.governance.judge import ConsentFrom, depends_on_the_day
+from ft_platform.governance.ledger import Ledger, pin_ledger
+from ft_platform.governance.permission import Refused, consent_from, judge_of
+from ft_platform.governance.reasons import NAMES, PERMITTED
+from ft_platform.key_hashes import KeyHashes, KeyIndex, joined, key_hashes
+from ft_platform.lake.gate import NOT_TAINTED, taint_of
+from ft_platform.lake.manifest import Manifest
+from ft_platform.lake.provenance import TRAINING_RECORDS, training_records
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
+from ft_platform.newest_rows import newest_rows
+from ft_platform.stages import STAGES, check_settings_hash
+from ft_platform.use_case import NamedUseCase
+
+FIRST = "permitted_records"
+LATER_TABLES = [s.name for s in STAGES.values() if s.kind == "table" and s.name not in ("raw_records", FIRST)]
+CHECKPOINTS = [s.name for s in STAGES.values() if s.kind == "checkpoint"]
+
+
+@dataclass(frozen=True)
+class Tainted:
+    """A version and how many of its rows may not be used any more, by reason."""
+
+    version: Version
+    reasons: Counter[str]
+
+    @property
+    def rows(self) -> int:
+        return self.reasons.total()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"stage": self.version.name, "version": self.version.id, "rows": self.rows, "reasons": dict(sorted(self.reasons.items()))}
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What rows are judged by: content of the ledger, and of `raw_records` (both empty where there is none)."""
+
+    ledger: str
+    raw: str
+
+    def still_holds(self, lake: Lake, use_case: NamedUseCase) -> bool:
+        """Whether ledger and records are what they were. A ledger that is out of reach may have changed."""
+        try:
+            pinned = pin_ledger(use_case, lake.storage_options)
+        except (SourceError, TransientError):
+            return False
+        raw = lake.latest(use_case.name, "raw_records")
+        return self == Basis(pinned.content if pinned else "", raw.content_hash if raw else "")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep found.
+
+    Attributes:
+        tainted: every version that holds rows which may not be used on that day, in the order of the stages.
+        cleared: versions that were tainted and are no longer, because all their rows may be used again.
+        marked: whether it was written to the lake.
+    """
+
+    day: date
+    tainted: list[Tainted]
+    cleared: list[Version]
+    marked: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        cleared = [{"stage": version.name, "version": version.id} for version in self.cleared]
+        return {"day": self.day.isoformat(), "tainted": [t.to_dict() for t in self.tainted], "cleared": cleared, "marked": self.marked}
+
+
+def sweep(lake: Lake, use_case: NamedUseCase, day: date | None = None, *, dry_run: bool = False) -> Sweep:
+    """Judges the rows of all versions on a day and marks those that may not be used. Makes no new version.
+
+    Args:
+        day: default: today (UTC). An earlier one marks and clears nothing; a later one needs `dry_run`.
+        dry_run: tell what would be marked.
+
+    Raises:
+        DataError: a later day without `dry_run`.
+        SourceError: the ledger cannot be read.
+    """
+    today = datetime.now(UTC).date()
+    day = day or today
+    if day > today and not dry_run:
+        raise DataError(f"{day} is still to come, so nothing is marked for it", "Look ahead with --dry-run")
+    pinned = pin_ledger(use_case, lake.storage_options)
+    raw = lake.latest(use_case.name, "raw_records")
+    with lake.scratch(use_case.name, "retention_sweep", zone="restricted") as folder:
+        folder.mkdir(mode=0o700)
+        ledger = pinned.read(use_case, folder, day) if pinned else None
+    tainted = find_tainted(lake, use_case, day, ledger, _refused_now(lake, use_case, raw, day, ledger))
+    basis = Basis(pinned.content if pinned else "", raw.content_hash if raw else "") if day >= today else None
+    cleared = [] if dry_run else mark(lake, use_case, tainted, day, basis)
+    return Sweep(day, tainted, cleared, marked=not dry_run)
+
+
+def permission_changed(lake: Lake, use_case: NamedUseCase, version: TableVersion, today: date) -> bool:
+    """Whether anything that permission rests on is other than when this version of `permitted_records` was made.
+
+    Raises:
+        SourceError: the ledger is out of reach.
+    """
+    manifest = lake.manifest(version)
+    pinned = pin_ledger(use_case, lake.storage_options)
+    raw = lake.latest(use_case.name, "raw_records")
+    same_raw = raw is not None and [p.content_hash for p in manifest.parents] == [raw.content_hash]
+    same_day = manifest.counts.get("on_day") == today.isoformat() or not depends_on_the_day(use_case)
+    same_ledger = manifest.info.get("ledger", "") == (pinned.content if pinned else "")
+    same_settings = manifest.settings_hash == STAGES[FIRST].settings_hash(use_case)
+    return not (same_raw and same_day and same_ledger and same_settings)
+
+
+def find_tainted(lake: Lake, use_case: NamedUseCase, day: date, ledger: Ledger | None, refused: Refused) -> list[Tainted]:
+    """Every version that holds rows which may not be used on a day.
+
+    Versions of `permitted_records` are judged row by row, as their columns say, by the ledger, and by the newest row of the
+    same source key. Later ones are searched for the same rows only if they were made from a version that holds some.
+
+    Args:
+        refused: source keys whose newest row is refused.
+    """
+    search = _Search(lake, use_case, day, ledger, refused)
+    found = search.permitted_versions()
+    return found + search.later_versions() if found else []
+
+
+def mark(lake: Lake, use_case: NamedUseCase, tainted: list[Tainted], day: date, basis: Basis | None) -> list[Version]:
+    """Writes the verdict `no_withdrawn_records` of these versions. Returns the versions that are cleared of it.
+
+    The mark is taken from versions that are not among `tainted` only where `basis` is what counts still: another process may
+    have judged by a newer ledger in the meantime. `permitted_records` is marked first and cleared last: as long as its mark is
+    there the gate refuses all that was made from it, also if this process is killed halfway.
+
+    Args:
+        basis: what `tainted` was judged by; None takes no mark away.
+    """
+    with lake.writer_lock("restricted", use_case.name, NOT_TAINTED):
+        clear = basis is not None and basis.still_holds(lake, use_case)
+        for one in tainted:
+            numbers = {"rows": one.rows, "reasons": dict(sorted(one.reasons.items()))}
+            before = taint_of(lake, one.version)
+            if before and not clear:  # what it was marked by may be newer
+                continue
+            if before is None or {key: before.numbers.get(key) for key in numbers} != numbers:
+                lake.add_verdict(one.version, NOT_TAINTED, False, _settings_hash(use_case, one.version), {**numbers, "on_day": day.isoformat()})
+        if not clear:
+            return []
+        ids = {(one.version.name, one.version.id) for one in tainted}
+        cleared = [version for version in _marked(lake, use_case.name) if (version.name, version.id) not in ids]
+        for version in reversed(cleared):
+            lake.add_verdict(version, NOT_TAINTED, True, _settings_hash(use_case, version), {"rows": 0, "reasons": {}, "on_day": day.isoformat()})
+        return cleared
+
+
+def mark_refused(lake: Lake, use_case: NamedUseCase, raw: TableVersion, day: date, refused: Refused, ledger: Ledger | None) -> None:
+    """What `permitted_records` does before it is written: older versions that hold refused rows are marked.
+
+    Args:
+        raw: version of `raw_records` that was judged.
+    """
+    basis = Basis(ledger.content if ledger else "", raw.content_hash)
+    mark(lake, use_case, find_tainted(lake, use_case, day, ledger, refused), day, basis)
+
+
+def tainted_now(lake: Lake, use_case: str) -> list[dict[str, Any]]:
+    """Every version that is marked: `{"stage", "version", "rows", "reasons", "found_at"}`."""
+    found = []
+    for version in _marked(lake, use_case):
+        verdict = taint_of(lake, version)
+        if verdict:
+            numbers = {key: verdict.numbers[key] for key in ("rows", "reasons")}
+            found.append({"stage": version.name, "version": version.id, **numbers, "found_at": verdict.checked_at})
+    return found
+
+
+class _Search:
+    """Counts revoked rows of versions; equal content is read once."""
+
+    def __init__(self, lake: Lake, use_case: NamedUseCase, day: date, ledger: Ledger | None, refused: Refused) -> None:
+        self._lake, self._use_case, self._day, self._ledger, self._refused = lake, use_case, day, ledger, refused
+        self._ids: list[KeyHashes] = []
+        self._codes: list[np.ndarray] = []
+        self._found: dict[tuple[str, str], Counter[str]] = {}
+        """Name and content hash of versions that hold revoked rows -> how many, by reason."""
+        self._raw = {manifest.id: manifest for manifest in lake.manifests(use_case.name, "raw_records")}
+
+    def permitted_versions(self) -> list[Tainted]:
+        counted: dict[str, Counter[str]] = {}
+        tainted = []
+        for version, manifest in _tables(self._lake, self._use_case.name, FIRST):
+            if version.content_hash not in counted:
+                counted[version.content_hash] = self._judge(version, manifest)
+            tainted += self._noted(version, counted[version.content_hash])
+        return tainted
+
+    def later_versions(self) -> list[Tainted]:
+        index = KeyIndex(joined(self._ids))
+        codes = np.concatenate(self._codes)[index.order]
+        tainted = []
+        for version, manifest in _later(self._lake, self._use_case.name):
+            parents = [self._found[place] for p in manifest.parents if (place := (p.name, p.content_hash)) in self._found]
+            if parents and (version.name, version.content_hash) not in self._found:
+                tainted += self._noted(version, self._count(version, manifest, parents, index, codes))
+            elif parents:
+                tainted += self._noted(version, self._found[version.name, version.content_hash])
+        return tainted
+
+    def _noted(self, version: Version, reasons: Counter[str]) -> list[Tainted]:
+        if not reasons:
+            return []
+        self._found[version.name, version.content_hash] = reasons
+        return [Tainted(version, reasons)]
+
+    def _judge(self, version: TableVersion, manifest: Manifest) -> Counter[str]:
+        judge = judge_of(self._use_case, self._day, self._consent_from(manifest), self._ledger)
+        keys_match = self._is_of_present_source(manifest)
+        there = set(self._lake.columns(version))
+        wanted = [name for name in dict.fromkeys(["record_id", "source_key", *judge.columns]) if name in there]
+        reasons: Counter[str] = Counter()
+        ids, found = [], []
+        for batch in self._lake.read(version, wanted):
+            codes = judge.judge(batch).codes
+            if keys_match:
+                codes = np.where(codes == PERMITTED, self._refused.look_up(batch.column("source_key")), codes)
+            revoked = codes != PERMITTED
+            if revoked.any():
+                ids.append(key_hashes(batch.column("record_id").filter(pa.array(revoked))))
+                found.append(codes[revoked])
+                reasons += _named(codes)
+        if ids:
+            self._remember(joined(ids), np.concatenate(found))
+        return reasons
+
+    def _remember(self, ids: KeyHashes, codes: np.ndarray) -> None:
+        """Notes revoked records, each once however many versions hold it."""
+        fresh = KeyIndex(joined(self._ids)).find(ids) < 0
+        self._ids.append(ids[fresh])
+        self._codes.append(codes[fresh])
+
+    def _is_of_present_source(self, manifest: Manifest) -> bool:
+        """Whether equal source keys mean the same row. Another source may count its rows from 1 as well."""
+        now = next(iter(self._raw.values()), None)
+        then = next((self._raw[p.id] for p in manifest.parents if p.id in self._raw), now)
+        if now is None or then is None:
+            return True
+        return now.settings_hash == then.settings_hash or not set(now.info.get("files", {})).isdisjoint(then.info.get("files", {}))
+
+    def _consent_from(self, manifest: Manifest) -> ConsentFrom:
+        """As it was when the version was made, if the settings still allow it."""
+        then = manifest.counts.get("consent_from", "column")
+        return then if then == self._use_case.settings.governance.without_consent_column else "column"
+
+    def _count(self, version: Version, manifest: Manifest, parents: list[Counter[str]], index: KeyIndex, codes: np.ndarray) -> Counter[str]:
+        reasons: Counter[str] = Counter()
+        if isinstance(version, ArtifactVersion):
+            if TRAINING_RECORDS not in manifest.files:
+                # Nobody knows which rows it was trained on, so it counts as trained on all that its parents hold.
+                return parents[0]
+            batches = training_records(self._lake, version)
+        else:
+            batches = self._lake.read(version, ["record_id"])
+        for batch in batches:
+            reasons += _found_in(batch.column("record_id"), index, codes)
+        return reasons
+
+
+def _refused_now(lake: Lake, use_case: NamedUseCase, raw: TableVersion | None, day: date, ledger: Ledger | None) -> Refused:
+    """Source keys whose newest row in `raw_records` may not be used."""
+    refused = Refused()
+    if raw is None:
+        return refused
+    rows = lake.rows(raw)
+    judge = judge_of(use_case, day, consent_from(use_case, rows, lake.manifest(raw).info.get("columns_absent", [])), ledger)
+    newest, start = newest_rows(rows), 0
+    wanted = [name for name in dict.fromkeys(["source_key", *judge.columns]) if name in rows.schema.names]
+    for batch in rows.batches(wanted):
+        refused.add(batch.column("source_key"), judge.judge(batch).codes, newest[start : start + batch.num_rows])
+        start += batch.num_rows
+    return refused
+
+
+def _found_in(record_ids: pa.Array, index: KeyIndex, codes: np.ndarray) -> Counter[str]:
+    places = index.find(key_hashes(record_ids))
+    return _named(codes[places[places >= 0]])
+
+
+def _named(codes: np.ndarray) -> Counter[str]:
+    return Counter({NAMES[code]: int(count) for code, count in enumerate(np.bincount(codes)) if count and code != PERMITTED})
+
+
+def _tables(lake: Lake, use_case: str, name: str) -> Iterator[tuple[TableVersion, Manifest]]:
+    """Every version of a table, newest first."""
+    zone = STAGES[name].zone
+    for manifest in lake.manifests(use_case, name):
+        uri = lake.uri(zone, use_case, "tables", name)
+        yield TableVersion(use_case, name, zone, int(manifest.version or 0), manifest.content_hash, manifest.rows, uri), manifest
+
+
+def _later(lake: Lake, use_case: str) -> Iterator[tuple[Version, Manifest]]:
+    """Tables behind `permitted_records` in the order of the stages, then checkpoints."""
+    for name in LATER_TABLES:
+        yield from _tables(lake, use_case, name)
+    for name in CHECKPOINTS:
+        for checkpoint in lake.artifacts(use_case, name):
+            yield checkpoint, lake.manifest(checkpoint)
+
+
+def _marked(lake: Lake, use_case: str) -> Iterator[Version]:
+    for versions in (_tables(lake, use_case, FIRST), _later(lake, use_case)):
+        for version, _ in versions:
+            if taint_of(lake, version):
+                yield version
+
+
+def _settings_hash(use_case: NamedUseCase, version: Version) -> str:
+    return check_settings_hash(use_case, version.name, NOT_TAINTED)

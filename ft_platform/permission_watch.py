@@ -1,0 +1,67 @@
+"""What watches permission between two runs: a sensor on the consent ledger and a daily sweep over all versions."""
+
+import hashlib
+from typing import Any
+
+import dagster as dg
+
+from ft_platform.lake import Lake
+from ft_platform.lake.gate import NOT_TAINTED
+from ft_platform.use_case import NamedUseCase
+
+SWEEP_CRON = "17 2 * * *"
+"""Every day at 02:17 UTC: after midnight, when days of expiry have passed, and off the full hour."""
+
+
+def permission_watch(use_case: NamedUseCase) -> dg.Definitions:
+    """The job that looks for records which may not be used any more, its daily schedule and, with a ledger, its sensor.
+
+    Empty where neither a ledger nor a date can end a permission between two runs.
+    """
+    from ft_platform.governance.judge import depends_on_the_day
+
+    has_ledger = bool(use_case.settings.governance.consent_ledger)
+    if not has_ledger and not depends_on_the_day(use_case):
+        return dg.Definitions()
+    check = dg.AssetCheckKey(dg.AssetKey([use_case.name, "permitted_records"]), NOT_TAINTED)
+    job = dg.define_asset_job(
+        f"{use_case.name}_retention_sweep",
+        selection=dg.AssetSelection.checks(check),
+        description=f"Marks versions and checkpoints of {use_case.name} that hold records which may not be used any more.",
+    )
+    schedule = dg.ScheduleDefinition(
+        name=f"{use_case.name}_retention_sweep", job=job, cron_schedule=SWEEP_CRON, execution_timezone="UTC", default_status=dg.DefaultScheduleStatus.RUNNING
+    )
+    return dg.Definitions(jobs=[job], schedules=[schedule], sensors=[ledger_sensor(use_case, job)] if has_ledger else [])
+
+
+def ledger_sensor(use_case: NamedUseCase, sweep: Any) -> dg.SensorDefinition:
+    """Reports a changed ledger once and starts the sweep. Whether stages run then is the automation conditions' decision."""
+    key = dg.AssetKey([use_case.name, "consent_ledger"])
+    permitted = dg.AssetKey([use_case.name, "permitted_records"])
+
+    @dg.sensor(
+        name=f"{use_case.name}_consent_ledger",
+        job=sweep,
+        minimum_interval_seconds=use_case.settings.retraining.poll_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Looks for a changed consent ledger of {use_case.name} by content.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult | dg.SkipReason:
+        from ft_platform.errors import FtError
+        from ft_platform.governance.ledger import pin_ledger
+
+        try:
+            pinned = pin_ledger(use_case, lake.storage_options)
+        except FtError as error:
+            return dg.SkipReason(str(error))
+        assert pinned is not None
+        if context.cursor == pinned.content:
+            return dg.SkipReason("the ledger is unchanged")
+        version = hashlib.sha256(pinned.content.encode()).hexdigest()[:32]
+        event = dg.AssetMaterialization(key, tags={"dagster/data_version": version})
+        made_before = context.instance.get_latest_materialization_event(permitted) is not None
+        runs = [dg.RunRequest(run_key=pinned.content)] if made_before else []
+        return dg.SensorResult(asset_events=[event], run_requests=runs, cursor=pinned.content)
+
+    return sensor

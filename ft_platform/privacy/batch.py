@@ -1,0 +1,138 @@
+"""Replaces what is found in the texts of one batch: the function that an engine runs."""
+
+# pyright: reportAttributeAccessIssue=false
+# The functions of pyarrow.compute are made at import, so pyright does not see them.
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ft_platform.privacy.findings import RememberedFindings
+from ft_platform.privacy.keys import KeyHandle
+from ft_platform.privacy.operators import Operators
+from ft_platform.privacy.pseudonyms import Pseudonyms
+from ft_platform.privacy.scan import Scanner
+from ft_platform.privacy.spans import Span
+from ft_platform.records import anonymized_schema, contents, contents_sha256, plain_array, user_texts, with_contents
+from ft_platform.use_case import NamedUseCase
+
+ORIGINALS = pa.list_(pa.struct([pa.field("pseudonym", pa.string()), pa.field("original", pa.string())]))
+
+Pair = tuple[str, str]
+"""A pseudonym or surrogate and what it stands for."""
+
+
+def batch_schema(use_case: NamedUseCase, originals: bool) -> pa.Schema:
+    """`anonymized_schema`, and for the vault a column `originals` that never leaves the restricted zone."""
+    schema = anonymized_schema(use_case)
+    return schema.append(pa.field("originals", ORIGINALS)) if originals else schema
+
+
+@dataclass(frozen=True)
+class ReplacedText:
+    """One text after the operators.
+
+    Attributes:
+        text: None where there was none.
+        entities: of the replaced findings, one for each.
+        pairs: replacements that stand for one original.
+    """
+
+    text: str | None
+    entities: list[str]
+    pairs: list[Pair]
+
+
+class BatchAnonymizer:
+    """Anonymizes batches in `cleaned_schema`: the function that an engine runs (`engines.BatchFunction`).
+
+    Args:
+        keys: opened in the process that does the work; the keys themselves are never handed on.
+        originals: add the column `originals` of `batch_schema`.
+        findings: private folder in which it is remembered where findings are in a text; None: nowhere.
+
+    Raises:
+        ConfigError: an entity or operator names no entity.
+        KeyMissing: there is no key, or it is another one than the step has.
+        MissingExtra: the package of `privacy.ner` is not installed.
+    """
+
+    def __init__(self, use_case: NamedUseCase, keys: KeyHandle, originals: bool = False, findings: Path | None = None) -> None:
+        privacy = use_case.settings.privacy
+        opened = keys.open()
+        self._schema = batch_schema(use_case, originals)
+        self._columns = {f"feature_{name}": treatment for name, treatment in privacy.columns.items()}
+        scanner = Scanner(privacy)
+        self._scanner = RememberedFindings(findings, opened.derived("findings"), scanner, privacy) if findings else scanner
+        self._operators = Operators(privacy, opened)
+        self._pseudonyms = Pseudonyms(opened, privacy.pseudonym_characters)
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        messages = batch.column("messages")
+        lengths = pc.fill_null(pc.list_value_length(messages), 0).to_numpy(zero_copy_only=False)
+        persons = pc.coalesce(batch.column("subject_id"), batch.column("record_id")).to_pylist()
+        replaced = self._replace(contents(messages).to_pylist(), [persons[row] for row in np.repeat(np.arange(len(lengths)), lengths)])
+        ends = np.cumsum(lengths)
+        rows = [replaced[end - length : end] for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)]
+        pairs: list[dict[Pair, None]] = [dict.fromkeys(pair for text in row for pair in text.pairs) for row in rows]
+        new = with_contents(messages, pa.array([text.text for text in replaced], pa.string())) if any(t.entities for t in replaced) else plain_array(messages)
+        made = {
+            "messages": new,
+            "subject_id": self._pseudonymized(batch.column("subject_id"), self._pseudonyms.subject, pairs),
+            "entities": pa.array([_counted(row) for row in rows], self._schema.field("entities").type),
+            "sha256_after": pa.array([contents_sha256(text.text for text in row) for row in rows], pa.string()),
+            "text_characters": pa.array([len(text) for text in user_texts(new)], pa.int32()),
+        }
+        for column, treatment in self._columns.items():
+            if treatment == "drop":
+                made[column] = pa.nulls(batch.num_rows, pa.string())
+            else:
+                name = column.removeprefix("feature_")
+                made[column] = self._pseudonymized(batch.column(column), lambda value, name=name: self._pseudonyms.value(name, value), pairs)
+        if "originals" in self._schema.names:
+            made["originals"] = pa.array([[{"pseudonym": new, "original": old} for new, old in row] for row in pairs], ORIGINALS)
+        return pa.RecordBatch.from_arrays([made[name] if name in made else batch.column(name) for name in self._schema.names], schema=self._schema)
+
+    def _replace(self, texts: list[str | None], persons: list[str]) -> list[ReplacedText]:
+        found = self._scanner.find([text or "" for text in texts])
+        return [
+            replace_spans(text, spans, self._operators, person) if text is not None else ReplacedText(None, [], [])
+            for text, spans, person in zip(texts, found, persons, strict=True)
+        ]
+
+    def _pseudonymized(self, column: pa.Array, make, pairs: list[dict[Pair, None]]) -> pa.Array:
+        made = []
+        for value, row in zip(column.to_pylist(), pairs, strict=True):
+            made.append(None if value is None else make(value))
+            if value is not None:
+                row[made[-1], value] = None
+        return pa.array(made, pa.string())
+
+
+def replace_spans(text: str, spans: Sequence[Span], operators: Operators, person: str) -> ReplacedText:
+    """The text with each span replaced as its entity's operator says. The spans are in order and do not overlap.
+
+    Args:
+        person: whom the record is about, for operators that treat all findings of a person alike.
+    """
+    if not spans:
+        return ReplacedText(text, [], [])
+    parts, pairs, end = [], [], 0
+    for span in spans:
+        operator = operators.of(span.entity)
+        original = text[span.start : span.end]
+        new = operator.replace(span.entity, original, person)
+        if operator.reversible:
+            pairs.append((new, original))
+        parts += [text[end : span.start], new]
+        end = span.end
+    return ReplacedText("".join([*parts, text[end:]]), [span.entity for span in spans], pairs)
+
+
+def _counted(row: list[ReplacedText]) -> list[tuple[str, int]]:
+    return sorted(Counter(entity for text in row for entity in text.entities).items())

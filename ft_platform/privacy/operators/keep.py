@@ -1,0 +1,16 @@
+"""Leaves a finding as it is."""
+
+from ft_platform.privacy.keys import UseCaseKeys
+from ft_platform.use_case import Privacy
+
+
+class Keep:
+    """For entities that may stay. The scanner does not even look for them."""
+
+    reversible = False
+
+    def __init__(self, privacy: Privacy, keys: UseCaseKeys) -> None:
+        pass
+
+    def replace(self, entity: str, original: str, person: str) -> str:
+        return original

@@ -1,0 +1,158 @@
+"""Detectors of direct identifiers that share no code and no word list with the recognizers, so that one mistake is not made twice.
+
+They look for fewer things and ask for more: each finding in an anonymized text should be one that somebody has to look at.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+OURS = re.compile(r"<[A-Z_]+(?:_[a-z2-7]{6,16})?>")
+"""What anonymization writes in place of a finding."""
+
+DIGITS_AND_SEPARATORS = re.compile(r"(?<![\d.,$])\d(?:[ -]?\d)+(?![\d]|[.,]\d)")
+SSN_SHAPE = re.compile(r"(?<![\d-])(\d{3})-(\d{2})-(\d{4})(?![\d-])")
+SSN_NAMED = re.compile(r"(?:ssn|social security)\W{0,3}(?:number|no|is|#|:|\W){0,4}(\d{3})[ .-]?(\d{2})[ .-]?(\d{4})(?!\d)", re.IGNORECASE)
+IBAN_SHAPE = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}")
+PHONE_SHAPE = re.compile(r"(?<![\d$])\([2-9]\d\d\) ?\d{3}-\d{4}(?!\d)|(?<!\w)\+[1-9]\d{0,2}[ -]?\d(?:[ -]?\d){7,11}(?!\d)")
+PHONE_NAMED = re.compile(
+    r"(?<!\w)(?:phone|telephone|tel|cell|mobile|fax)(?:\.| number| no\.?)?(?: is| at)?[ :#]{1,3}(\(?\d[\d ().-]{5,16}\d)(?![\d%]|[.,/]\d)", re.IGNORECASE
+)
+DOTTED = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])")
+COLONS = re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}(?![\w:])")
+NINO_NAMED = re.compile(r"(?:national insurance|nino)\W{0,3}(?:number|no|is|:|\W){0,4}([A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D])(?!\w)", re.IGNORECASE)
+SECRET = re.compile(r"(?<!\w)(?:AKIA[A-Z0-9]{16}|ghp_\w{36}|sk_(?:live|test)_\w{16,}|xox[bp]-[\w-]{10,})")
+TITLED = re.compile(r"(?<!\w)(?:Mr|Mrs|Ms)\.? ([A-Z][a-z]{2,}(?: [A-Z][a-z]{2,})?)(?!\w)")
+NAMED = re.compile(r"(?<!\w)(?:[Mm]y|[Hh]is|[Hh]er) (?:full )?name is ([A-Z][a-z]{2,} [A-Z][a-z]{2,})(?!\w)")
+HOUSE = re.compile(r"(?<![\w$.,])(\d{1,5} (?:[NSEW]\.? )?(?:[A-Z][a-z]+ ){1,2}(?:Street|Avenue|Road|Drive|Lane|Boulevard|Blvd|Ave|Rd))(?!\w)")
+
+
+def emails(text: str) -> Iterator[str]:
+    if "@" in text:
+        yield from (word for part in text.split() if "@" in part and _is_email(word := part.strip("<>()[]{},;:.!?\"'")))
+
+
+def _is_email(word: str) -> bool:
+    local, _, host = word.rpartition("@")
+    ending = host.rsplit(".", 1)[-1]
+    is_password = "://" in local and ":" in local.split("://", 1)[1]
+    return bool(local) and "@" not in local and not is_password and "." in host and ending.isalpha() and len(ending) > 1
+
+
+def ssns(text: str) -> Iterator[str]:
+    for numbers in {m.span(1): m.groups() for pattern in (SSN_SHAPE, SSN_NAMED) for m in pattern.finditer(text)}.values():
+        area, group, serial = numbers
+        if area not in ("000", "666") and area[0] != "9" and group != "00" and serial != "0000":
+            yield "-".join(numbers)
+
+
+def cards(text: str) -> Iterator[str]:
+    yield from (run for m in DIGITS_AND_SEPARATORS.finditer(text) if _is_card(run := re.sub(r"\D", "", m.group())))
+
+
+def _is_card(run: str) -> bool:
+    known = (len(run) == 16 and (run[0] == "4" or "51" <= run[:2] <= "55" or run[:4] == "6011" or run[:2] == "65")) or (
+        len(run) == 15 and run[:2] in ("34", "37")
+    )
+    doubled = "".join(str(2 * int(digit)) if place % 2 else digit for place, digit in enumerate(run[::-1]))
+    return known and len(set(run)) > 1 and sum(map(int, doubled)) % 10 == 0
+
+
+def ibans(text: str) -> Iterator[str]:
+    yield from (m.group() for m in IBAN_SHAPE.finditer(text) if any(_mod_97(m.group()[:end]) for end in _group_ends(m.group())))
+
+
+def _group_ends(value: str) -> list[int]:
+    """Where a number may end: at its end or in front of one of its blanks, so that a following word does not hide it."""
+    return [i for i in (*(i for i, c in enumerate(value) if c == " "), len(value)) if i >= 15]
+
+
+def _mod_97(value: str) -> bool:
+    compact = value.replace(" ", "")
+    rest = 0
+    for char in compact[4:] + compact[:4]:
+        rest = (rest * (100 if char.isalpha() else 10) + int(char, 36)) % 97
+    return rest == 1 and len(compact) >= 15
+
+
+def phones(text: str) -> Iterator[str]:
+    found = {m.start(): m.group() for m in PHONE_SHAPE.finditer(text)}
+    found |= {m.start(1): m.group(1) for m in PHONE_NAMED.finditer(text) if 7 <= sum(c.isdigit() for c in m.group(1)) <= 15}
+    yield from found.values()
+
+
+def urls_with_password(text: str) -> Iterator[str]:
+    for part in text.split("://")[1:]:
+        host = part.split("/", 1)[0].split()[:1]
+        if host and "@" in host[0] and ":" in host[0].rsplit("@", 1)[0]:
+            yield host[0]
+
+
+def ip_addresses(text: str) -> Iterator[str]:
+    """Public ones, behind a word that names them: a version has the same form."""
+    for match in DOTTED.finditer(text):
+        octets = [int(part) for part in match.group().split(".")]
+        if (
+            max(octets) < 256
+            and octets[0] not in (0, 10, 127)
+            and re.search(r"(?i)\b(?:ip|from|address|host|login)\b\W{0,3}(?:\w+\W){0,2}$", text[: match.start()][-40:])
+        ):
+            yield match.group()
+
+
+def _matches(pattern: re.Pattern[str]) -> Callable[[str], Iterator[str]]:
+    def find(text: str) -> Iterator[str]:
+        yield from (m.group(pattern.groups) for m in pattern.finditer(text))
+
+    return find
+
+
+def persons(text: str) -> Iterator[str]:
+    yield from (m.group(1) for pattern in (TITLED, NAMED) for m in pattern.finditer(text))
+
+
+def _is_fictitious_phone(value: str) -> bool:
+    """555-0100 to 555-0199 (NANPA); 07700 900000 to 900999 (Ofcom)."""
+    digits = re.sub(r"\D", "", value)
+    return digits[-7:-2] == "55501" or digits[-10:-3] == "7700900"
+
+
+def _is_documentation_ip(value: str) -> bool:
+    """RFC 5737."""
+    return value.rsplit(".", 1)[0] in ("192.0.2", "198.51.100", "203.0.113")
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Finds one kind of identifier.
+
+    Attributes:
+        find: text -> the values in it.
+        is_invented: whether a value is one that the operator `surrogate` writes and nobody can have. None: it cannot be told, so with that operator the
+            detector is not asked.
+    """
+
+    find: Callable[[str], Iterator[str]]
+    is_invented: Callable[[str], bool] | None
+
+
+def _never(value: str) -> bool:
+    """Surrogates of this kind break a rule that every issued value keeps: none is found."""
+    return False
+
+
+DETECTORS = {
+    "EMAIL": Detector(emails, lambda value: value.lower().endswith(".example")),
+    "US_SSN": Detector(ssns, _never),
+    "CREDIT_CARD": Detector(cards, _never),
+    "IBAN": Detector(ibans, _never),
+    "PHONE": Detector(phones, _is_fictitious_phone),
+    "URL_CREDENTIALS": Detector(urls_with_password, _never),
+    "IP_ADDRESS": Detector(ip_addresses, _is_documentation_ip),
+    "MAC_ADDRESS": Detector(_matches(COLONS), lambda value: value.lower().startswith("00:00:5e:00:53")),
+    "UK_NINO": Detector(_matches(NINO_NAMED), lambda value: value.upper().startswith("ZZ")),
+    "API_KEY": Detector(_matches(SECRET), _never),
+    "PERSON": Detector(persons, None),
+    "ADDRESS": Detector(_matches(HOUSE), None),
+}
+"""Entity -> its detector."""

@@ -1,0 +1,204 @@
+"""The profile of a table version as an artifact: `profile.json`, pictures, and one HTML page.
+
+A profile of a table in the restricted zone holds counts, lengths and languages only, because the profile itself lies in the shared zone.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ft_platform.errors import ConfigError, MissingExtra
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.manifest import now
+from ft_platform.profiling.drift import Drift, drift
+from ft_platform.profiling.profile import Profile, Tokens, from_dict, profile
+from ft_platform.reporting import data_plots
+from ft_platform.reporting.html import page, percent
+from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.use_case import NamedUseCase, settings_hash
+
+NAME = "profile"
+"""Of the artifacts; one of `stages.PAGES`."""
+REPORT = "report.html"
+PROFILE = "profile.json"
+CODE_VERSION = 1
+"""Bump when the code changes what a profile holds."""
+
+LENGTH_TITLES = {
+    "user_tokens": "tokens of the user's text",
+    "user_words": "words of the user's text",
+    "user_characters": "characters of the user's text",
+    "assistant_tokens": "tokens of the answer",
+    "assistant_words": "words of the answer",
+    "assistant_characters": "characters of the answer",
+    "messages": "messages of a record",
+}
+PICTURED_LENGTHS = ("user_tokens", "user_words", "assistant_words")
+LEVELS = {"stable": "stable", "moderate": "moderate shift", "large": "large shift", "too_few_rows": "too few records to tell"}
+
+
+def publish_profile(lake: Lake, use_case: NamedUseCase, version: TableVersion) -> ArtifactVersion:
+    """The profile of a table version, with what changed since the version before: an existing one, or a new one.
+
+    Raises:
+        ConfigError, MissingExtra: `cleaning.tokenizer` cannot be used.
+    """
+    before = _profile_before(lake, version)
+    tokens, tokenizer = _token_counter(use_case)
+    inputs = settings_hash(
+        {"table": version.name, "content": version.content_hash, "before": before.id if before else "", "code": CODE_VERSION, "tokenizer": tokenizer}
+    )
+    artifact_id = f"{version.name}-{inputs[:12]}"
+    existing = lake.intact_artifact(use_case.name, NAME, artifact_id)
+    if existing:
+        return existing
+    started = time.monotonic()
+    found = profile(lake.rows(version), version.name, shows_values=version.zone == "shared", tokens=tokens)
+    with lake.scratch(use_case.name, NAME) as folder:
+        folder.mkdir(parents=True)
+        (folder / PROFILE).write_text(json.dumps(found.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
+        write_page(folder, lake, version, artifact_id, found, before)
+        return lake.publish(
+            use_case.name,
+            NAME,
+            artifact_id,
+            folder,
+            parents=[version],
+            settings_hash=settings_hash({"code": CODE_VERSION, "tokenizer": tokenizer}),
+            input_hash=inputs,
+            counts={"rows": found.rows},
+            info={"table": version.name, "version": version.id, "content_hash": version.content_hash, "before": before.id if before else None},
+            seconds=time.monotonic() - started,
+        )
+
+
+def read_profile(lake: Lake, artifact: ArtifactVersion) -> Profile:
+    """The profile in an artifact."""
+    return from_dict(json.loads(lake.read_file(artifact, PROFILE)))
+
+
+def write_page(folder: Path, lake: Lake, version: TableVersion, artifact_id: str, found: Profile, before: ArtifactVersion | None) -> None:
+    """`report.html` and its pictures.
+
+    Args:
+        before: the profile of the version before.
+    """
+    old = read_profile(lake, before) if before else None
+    moved = drift(old, found) if old else []
+    pictures = dict(_pictures(found, old))
+    for name, png in pictures.items():
+        (folder / f"{name}.png").write_bytes(png)
+    text = page(
+        "profile.html",
+        title=f"Profile of {version.name} of {version.use_case}",
+        use_case=version.use_case,
+        table=version,
+        artifact_id=artifact_id,
+        written_at=now(),
+        found=found,
+        shows_values=version.zone == "shared",
+        sentences=sentences(found, moved),
+        lengths=[{"title": LENGTH_TITLES[name], "found": found.lengths[name]} for name in LENGTH_TITLES if name in found.lengths],
+        values={name: _shown(values) for name, values in found.values.items()},
+        sides=_sides(found),
+        before=lake.manifest(before).info["version"] if before else None,
+        drift=[
+            {"found": row, "what": LENGTH_TITLES.get(row.what, row.what), "level": LEVELS[row.level], "new": _listed(row.new), "gone": _listed(row.gone)}
+            for row in moved
+        ],
+        lineage=lineage_rows(manifests_behind(lake, [version])),
+        pictures=pictures,
+    )
+    (folder / REPORT).write_text(text, encoding="utf-8")
+
+
+def sentences(found: Profile, moved: list[Drift]) -> list[dict[str, Any]]:
+    """What stands out, in words: `[{"good": bool, "text": sentence}]`."""
+    said: list[dict[str, Any]] = []
+    for name in ("messages", "label", "split"):
+        labels = name != "label" or found.missing.get(name, 0) < found.rows
+        if labels and (count := found.missing.get(name, 0)):
+            said.append({"good": False, "text": f"{count:,} of {found.rows:,} records have no value in {name}."})
+    balance = found.values.get("label", {})
+    if len(balance) > 1:
+        most, least = next(iter(balance.items())), list(balance.items())[-1]
+        text = (
+            f"{len(balance)} labels: the largest is {most[0]} with {percent(most[1] / found.rows)} of the records, the smallest {least[0]} with {least[1]:,}."
+        )
+        said.append({"good": True, "text": text})
+    shifted = [row for row in moved if row.level in ("moderate", "large")]
+    if shifted:
+        named = "; ".join(f"{LENGTH_TITLES.get(row.what, row.what)} ({LEVELS[row.level]}, PSI {row.psi:.2f})" for row in shifted)
+        said.append({"good": False, "text": f"Moved since the version before: {named}."})
+    unsure = [LENGTH_TITLES.get(row.what, row.what) for row in moved if row.level == "too_few_rows"]
+    if unsure:
+        said.append({"good": False, "text": f"Too few records to tell whether these moved since the version before: {', '.join(unsure)}."})
+    if moved and not shifted and not unsure:
+        said.append({"good": True, "text": "Nothing moved noticeably since the version before."})
+    return said
+
+
+def _pictures(found: Profile, before: Profile | None) -> Iterator[tuple[str, bytes]]:
+    for name in PICTURED_LENGTHS:
+        if name in found.lengths and (name != "user_words" or "user_tokens" not in found.lengths):
+            yield name, data_plots.lengths_plot(found.lengths[name], LENGTH_TITLES[name], before.lengths.get(name) if before else None)
+    if found.sides:
+        yield "split_balance", data_plots.split_balance_plot(found.sides)
+    elif found.values.get("label"):
+        yield "labels", data_plots.counts_plot(found.values["label"], "records", of=found.rows)
+    if found.entities:
+        yield "entities", data_plots.entity_counts_plot(found.entities)
+    if found.languages:
+        yield "languages", data_plots.counts_plot(found.languages, "records of the sample", of=found.language_rows)
+
+
+def _shown(values: dict[str, int]) -> dict[str, int]:
+    """The most frequent values; the others are in `profile.json`."""
+    return dict(list(values.items())[: data_plots.MOST_BARS])
+
+
+def _sides(found: Profile) -> list[dict[str, Any]]:
+    rows = [{"label": label or "all records", "counts": [counts.get(side, 0) for side in data_plots.SIDES]} for label, counts in found.sides.items()]
+    return sorted(rows, key=lambda row: (-sum(row["counts"]), row["label"]))[: data_plots.MOST_BARS]
+
+
+def _listed(values: tuple[str, ...]) -> str:
+    more = len(values) - 5
+    return ", ".join(values[:5]) + (f" and {more} more" if more > 0 else "")
+
+
+def _profile_before(lake: Lake, version: TableVersion) -> ArtifactVersion | None:
+    """The newest profile of another content of the table."""
+    for artifact in lake.artifacts(version.use_case, NAME):
+        info = lake.manifest(artifact).info
+        if info["table"] == version.name and info["content_hash"] != version.content_hash:
+            return artifact
+    return None
+
+
+def _token_counter(use_case: NamedUseCase) -> tuple[Tokens | None, str]:
+    """Counts tokens with the tokenizer of `cleaning.tokenizer`, and its sha256; None and "" where none is named."""
+    from ft_platform.cleaning.token_counts import tokenizer_file, tokenizer_fingerprint
+
+    cleaning = use_case.settings.cleaning
+    if not cleaning.tokenizer:
+        return None, ""
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        raise MissingExtra("tokenizers", "train") from error
+    file = tokenizer_file(cleaning)
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises plain Exception for a file that is no tokenizer
+        raise ConfigError([f"cleaning.tokenizer {file} is not a tokenizer of the library tokenizers: {type(error).__name__}"]) from error
+
+    def tokens(texts: list[str]) -> np.ndarray:
+        encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        return np.fromiter((len(text.ids) for text in encoded), np.int64, len(encoded))
+
+    return tokens, tokenizer_fingerprint(cleaning)["tokenizer_sha256"]

@@ -1,0 +1,70 @@
+"""The HTML pages of stages that are on the way to the evaluation report: the alternatives to fine-tuning, and the training."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ft_platform.evaluation.metric import metrics_of
+from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.manifest import now
+from ft_platform.lake.versions import Version
+from ft_platform.reporting.evaluation_report import REPORT, metric_table, training_sentence
+from ft_platform.reporting.html import page
+from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.use_case import NamedUseCase
+
+FIGURES = {
+    "validation_loss_before": "validation loss per answer token before training",
+    "validation_loss": "validation loss per answer token of the adapter that was kept",
+    "train_loss": "training loss per answer token at the last step",
+    "best_step": "optimizer step of the adapter that was kept",
+    "steps": "optimizer steps",
+    "tokens": "tokens computed",
+    "tokens_per_second": "tokens per second",
+    "peak_memory_gib": "most memory in use, GiB",
+    "gpu_utilization_percent": "utilization of the GPU, percent of the time, mean",
+    "gpu_power_watts": "power draw of the GPU, watts, mean",
+}
+"""Figures of a training in words; others are shown by their name."""
+
+
+def write_base_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, parents: Sequence[Version], figures: Mapping[str, Any]) -> None:
+    """`report.html` of a base evaluation: every system without training, on the same test records."""
+    settings = use_case.settings
+    text = page(
+        "base_evaluation.html",
+        title=f"Alternatives to fine-tuning for {use_case.name}",
+        use_case=use_case.name,
+        artifact_id=artifact_id,
+        written_at=now(),
+        test_rows=figures["test_rows"],
+        left_out=figures["left_out"],
+        confidence=settings.evaluation.confidence,
+        bootstrap_samples=settings.evaluation.bootstrap_samples,
+        systems=metric_table(figures["systems"], metrics_of(settings.task.kind)),
+        pictures={path.stem.replace("_", " "): path.read_bytes() for path in sorted(folder.glob("*.png"))},
+        lineage=lineage_rows(manifests_behind(lake, parents)),
+    )
+    (folder / REPORT).write_text(text, encoding="utf-8")
+
+
+def write_training_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, splits: TableVersion) -> None:
+    """`report.html` of a checkpoint, from its `training.json` and `loss_curve.png`."""
+    training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    text = page(
+        "training_report.html",
+        title=f"Training of {use_case.name}",
+        use_case=use_case.name,
+        artifact_id=artifact_id,
+        written_at=now(),
+        training=training_sentence(training),
+        sides=training["counts"],
+        figures=[(FIGURES.get(name, name.replace("_", " ")), value) for name, value in training["metrics"].items()],
+        settings=training["training"],
+        base_model=training["base_model"],
+        machine={"device": training["device"], "threads": training["threads"], "batching": training["batching"], **training["environment"]},
+        loss_curve=(folder / "loss_curve.png").read_bytes(),
+        lineage=lineage_rows(manifests_behind(lake, [splits])),
+    )
+    (folder / REPORT).write_text(text, encoding="utf-8")

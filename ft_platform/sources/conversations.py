@@ -1,0 +1,97 @@
+"""Chat messages of a column: the JSON list of a row becomes the messages of a record, whichever way its authors write it.
+
+OpenAI: `[{"role": "user", "content": "..."}]`, a content may be a list of text parts. ShareGPT: `[{"from": "human", "value": "..."}]`.
+Prompt and answer of TRL: each a text, or a list of messages; an answer that holds a user message is the whole conversation.
+Sources: platform.openai.com/docs "Chat completions"; LLaMA-Factory `data/README.md`; huggingface.co/docs/trl "Dataset formats".
+Not covered: calls of tools, pictures and sounds (an error), and `weight` of single messages.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ft_platform.errors import SourceError
+from ft_platform.records import MESSAGES
+from ft_platform.sources.formats import row_list
+
+ROLES = ("system", "user", "assistant")
+OTHER_NAMES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant", "developer": "system"}
+Message = dict[str, str]
+
+
+def conversations(values: pa.Array, file_name: str, first_row: int) -> pa.ListArray:
+    """The conversation of each row, of type `MESSAGES`.
+
+    Raises:
+        SourceError: rows that hold no conversation.
+    """
+    return _checked([_conversation(v) for v in values.to_pylist()], file_name, first_row, "the messages column")
+
+
+def has_lists(column: pa.Array) -> bool:
+    """Whether a text of the column may be a JSON list."""
+    return bool(pc.any(pc.starts_with(pc.utf8_ltrim_whitespace(column), "[")).as_py())
+
+
+def prompted(prompts: pa.Array, answers: pa.Array, file_name: str, first_row: int) -> pa.ListArray:
+    """Conversations of prompts and answers, each a text or a list of messages. Of type `MESSAGES`.
+
+    Raises:
+        SourceError: rows whose lists are no conversation that ends with an answer.
+    """
+    made = [_prompted(prompt or "", answer or "") for prompt, answer in zip(prompts.to_pylist(), answers.to_pylist(), strict=True)]
+    return _checked(made, file_name, first_row, "the columns of prompt and answer")
+
+
+def messages_array(rows: Sequence[Sequence[Message]]) -> pa.ListArray:
+    """Lists of `{role, content}` as an array of type `MESSAGES`."""
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int32)
+    roles = pa.array([m["role"] for row in rows for m in row], pa.string())
+    contents = pa.array([m["content"] for row in rows for m in row], pa.string())
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.StructArray.from_arrays([roles, contents], fields=list(MESSAGES.value_type)), type=MESSAGES)
+
+
+def _checked(rows: list[list[Message] | None], file_name: str, first_row: int, where: str) -> pa.ListArray:
+    if wrong := [first_row + i for i, messages in enumerate(rows) if messages is None or not any(m["role"] == "user" for m in messages)]:
+        expected = f"a list of {{role, content}} with roles {', '.join(ROLES)} and a user message"
+        raise SourceError(f"{file_name}: {row_list(wrong)} have no conversation in {where}: expected {expected}", "Correct the rows")
+    return messages_array([messages or [] for messages in rows])
+
+
+def _conversation(value: str | None) -> list[Message] | None:
+    """The messages of a JSON text, or None where it is no list of messages."""
+    try:
+        messages = [_message(item) for item in json.loads(value or "")]
+        json.dumps(messages, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+    except (json.JSONDecodeError, RecursionError, TypeError, KeyError, ValueError):
+        return None
+    return messages
+
+
+def _message(item: dict[str, Any]) -> Message:
+    """Raises:
+    KeyError, TypeError: it is none, or holds more than text.
+    """
+    role = item["role"] if "role" in item else item["from"]
+    content = item["content"] if "content" in item else item["value"]
+    if isinstance(content, list):
+        content = "\n".join(part["text"] for part in content)
+    role = OTHER_NAMES.get(role, role)
+    if role not in ROLES or not isinstance(content, str) or item.get("tool_calls") or item.get("function_call"):
+        raise TypeError
+    return {"role": role, "content": content}
+
+
+def _prompted(prompt: str, answer: str) -> list[Message] | None:
+    """A text that begins like a list and is none is a text."""
+    asked = _conversation(prompt) if prompt.lstrip().startswith("[") else None
+    said = _conversation(answer) if answer.lstrip().startswith("[") else None
+    if said and any(m["role"] == "user" for m in said):
+        messages = said
+    else:
+        messages = (asked or [{"role": "user", "content": prompt}]) + (said or [{"role": "assistant", "content": answer}])
+    return messages if messages[-1]["role"] == "assistant" else None

@@ -1,0 +1,81 @@
+"""A Delta table: a folder, an object-store URI, or `uc://catalog.schema.table` of Unity Catalog. Read at one version, whole.
+
+It is read again whenever its version changes; rows that are known add nothing. Column mapping, partitions and deletion vectors are
+delta-rs's work. Covered by tests: local folders and `s3://`. Not run anywhere yet: `uc://`, which delta-rs reads with
+DATABRICKS_WORKSPACE_URL and DATABRICKS_ACCESS_TOKEN. Not covered: limits of unpacking and page checksums, because delta-rs and not
+this platform opens the files.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from ft_platform.environment import Environment
+from ft_platform.errors import SourceError, TransientError
+from ft_platform.settings.source import Source
+from ft_platform.sources.arrow_strings import checked_parts
+from ft_platform.sources.formats import Opened
+from ft_platform.sources.parts import Order, Piece
+
+LOG = "_delta_log"
+
+
+def find(source: Source, environment: Environment) -> "DeltaSource | None":
+    local = os.path.join(source.uri.removeprefix("file://"), LOG)
+    named = source.format == "delta" or source.uri.startswith("uc://")
+    return DeltaSource(source.uri, environment.storage_options()) if named or (source.format == "auto" and os.path.isdir(local)) else None
+
+
+class DeltaSource:
+    """The table at the version it had when it was asked for its hash.
+
+    Attributes:
+        uri: as in the settings.
+    """
+
+    def __init__(self, uri: str, storage_options: dict[str, str]) -> None:
+        self.uri = uri
+        self._options = storage_options
+        self._table: Any = None
+
+    def sha256(self) -> str:
+        """Changes with every commit, also with one that changes no row."""
+        self._table = self._opened()
+        return hashlib.sha256(f"{self._table.metadata().id}:{self._table.version()}".encode()).hexdigest()
+
+    def pieces(self, sha256: str, order: Order) -> Iterator[Piece]:
+        record = order.record
+        opened = Opened(self.uri, record.columns(), frozenset(record.optional_columns), order.source, order.budget)
+        yield Piece(opened, self._batches(opened))
+
+    def _batches(self, opened: Opened) -> Iterator[pa.RecordBatch]:
+        table = self._table if self._table is not None else self._opened()
+        columns = opened.require([field.name for field in table.schema().fields])
+        row = 1
+        try:
+            for made in pa.RecordBatchReader.from_stream(table.scan(columns=columns)):
+                yield from checked_parts(opened, made.select(columns), row)
+                row += made.num_rows
+        except (OSError, pa.ArrowException) as error:
+            raise SourceError(f"{self.uri}: version {table.version()} cannot be read ({type(error).__name__})", "Check that its files are there") from None
+
+    def _opened(self) -> Any:
+        """Raises:
+        SourceError: there is no Delta table.
+        TransientError: the object store or catalogue does not answer.
+        """
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError, TableNotFoundError
+
+        uri = os.path.expanduser(self.uri.removeprefix("file://"))
+        try:
+            return DeltaTable(uri, storage_options=self._options)
+        except TableNotFoundError:
+            raise SourceError(f"source.uri {self.uri} is no Delta table", "Correct source.uri or source.format") from None
+        except (DeltaError, OSError, ValueError) as error:
+            raise TransientError(
+                f"source.uri {self.uri} cannot be opened as a Delta table ({type(error).__name__})", "Check network, endpoint and credentials, then run again"
+            ) from None

@@ -1,0 +1,76 @@
+"""What a source consists of: files, or one table. A part is read whole, or not at all where its hash is known."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from ft_platform.settings.source import RecordMapping, Source
+from ft_platform.sources.budget import Budget
+from ft_platform.sources.formats import Opened
+
+
+@dataclass(frozen=True)
+class Order:
+    """How a part is to be read.
+
+    Attributes:
+        folder: private folder for copies and for what is unpacked.
+        budget: of the whole reading.
+        mark: of a table with a high-water column, the value up to which its rows are known.
+    """
+
+    source: Source
+    record: RecordMapping
+    folder: Path
+    budget: Budget
+    mark: str | None = None
+
+
+@dataclass
+class Piece:
+    """A file, a member of an archive or a table, opened.
+
+    Attributes:
+        opened: what it is called, and what it turned out to lack once `batches` is used up.
+        batches: its rows, as `formats.Format.read` gives them.
+        mark: of a table with a high-water column, the highest value; known once `batches` is used up.
+        encoding: of a text file.
+    """
+
+    opened: Opened
+    batches: Iterator[pa.RecordBatch]
+    encoding: str = ""
+    marks: list[str] = field(default_factory=list)
+
+
+class Part(Protocol):
+    """A file or a table.
+
+    Attributes:
+        uri: its name in messages, manifests and `source_uri`.
+    """
+
+    @property
+    def uri(self) -> str: ...
+
+    def sha256(self) -> str:
+        """Changes whenever the content does. Of a file, the sha256 of its bytes.
+
+        Raises:
+            SourceError: it is not what is known of it.
+        """
+        ...
+
+    def pieces(self, sha256: str, order: Order) -> Iterator[Piece]:
+        """What is in it, each to be used up before the next.
+
+        Args:
+            sha256: the hash it had.
+
+        Raises:
+            SourceError: it cannot be read, or changed since.
+        """
+        ...

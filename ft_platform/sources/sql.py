@@ -1,0 +1,195 @@
+"""A table or a query of a database, read through SQLAlchemy in batches. PostgreSQL and SQLite are opened so that nothing can be
+written; elsewhere the account decides: give it the right to read and no other.
+
+With `source.high_water_column` only rows from the highest value read so far on are asked for, and a change shows in that value or
+in the number of rows. Not covered then: rows that are changed or deleted without either, and rows that are committed later with a
+smaller value. Without the column the whole table is hashed to see whether it changed, and read again if it did.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from ft_platform.environment import Environment
+from ft_platform.errors import MissingExtra, SourceError, TransientError
+from ft_platform.settings.source import Source
+from ft_platform.sources.arrow_strings import text_of
+from ft_platform.sources.digests import digest
+from ft_platform.sources.formats import Opened
+from ft_platform.sources.local_files import require_regular
+from ft_platform.sources.parts import Order, Piece
+
+ROWS_AT_ONCE = 1000
+DRIVERS = {"postgresql": "postgresql+psycopg"}
+CONNECT_SECONDS = 15
+QUERY = re.compile(r"\s*(select|with)\b", re.IGNORECASE)
+MARKS: dict[str, Any] = {"int": int, "str": str, "datetime": datetime.fromisoformat, "date": date.fromisoformat, "Decimal": Decimal}
+"""Types that a high-water column may have, and how each is read from text."""
+
+
+def find(source: Source, environment: Environment) -> "SqlTable | None":
+    return SqlTable(source) if source.table or source.query else None
+
+
+class SqlTable:
+    """The rows of a table or query.
+
+    Attributes:
+        uri: URL of the database with the table's name, or a hash of the query.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        what = source.table or f"query-{digest((source.query or '').encode()).hex()[:12]}"
+        self.uri = f"{source.uri}#{what}"
+
+    def sha256(self) -> str:
+        """Changes with the rows; with a high-water column, with its highest value or the number of rows."""
+        import hashlib
+
+        with self._connected() as connection:
+            if self._source.high_water_column:
+                row = connection.execute(self._select([], what="count(*), max({mark})")).one()
+                return hashlib.sha256(json.dumps([row[0], _mark(self.uri, row[1])]).encode()).hexdigest()
+            total = rows = 0
+            for some in connection.execute(self._select(["*"])).partitions(ROWS_AT_ONCE):
+                for row in some:  # a sum does not depend on the order, which a database does not promise
+                    total += int.from_bytes(hashlib.sha256(repr(tuple(row)).encode("utf-8", "surrogatepass")).digest(), "big")
+                rows += len(some)
+            return hashlib.sha256(f"{rows}:{total % (1 << 256):x}".encode()).hexdigest()
+
+    def pieces(self, sha256: str, order: Order) -> Iterator[Piece]:
+        record = order.record
+        opened = Opened(self.uri, record.columns(), frozenset(record.optional_columns), order.source, order.budget)
+        marks: list[str] = []
+        yield Piece(opened, self._batches(opened, order.mark, marks), marks=marks)
+
+    def _batches(self, opened: Opened, mark: str | None, marks: list[str]) -> Iterator[Any]:
+        with self._connected() as connection:
+            names = list(connection.execute(self._select(["*"], none=True)).keys())
+            columns = opened.require(names)
+            if (column := self._source.high_water_column) and column not in names:
+                raise SourceError(f"{self.uri} has no column {column!r}", "Correct source.high_water_column")
+            chosen = [*columns, column] if column and column not in columns else columns
+            result = connection.execute(self._select(chosen, since=mark is not None), {"since": _value(mark)} if mark else {})
+            yield from opened.batches(columns, self._rows(opened, result, len(columns), chosen.index(column) if column else None, marks))
+
+    def _rows(self, opened: Opened, result: Any, width: int, place: int | None, marks: list[str]) -> Iterator[list[str | None]]:
+        """The first `width` values of each row as text; the highest value at `place` goes to `marks`."""
+        highest = None
+        for some in result.partitions(ROWS_AT_ONCE):
+            for row in some:
+                if place is not None and row[place] is not None and (highest is None or row[place] > highest):
+                    highest = row[place]
+                try:
+                    yield [text_of(opened, value) for value in row[:width]]
+                except UnicodeDecodeError:
+                    raise SourceError(f"{self.uri}: a value holds bytes that are no UTF-8 text", "Select it as text, or leave the column out") from None
+        if highest is not None:
+            marks.append(_mark(self.uri, highest) or "")
+
+    def _select(self, columns: list[str], *, what: str = "", since: bool = False, none: bool = False) -> Any:
+        """The statement; names are quoted as the database has it.
+
+        Args:
+            columns: `*` or names.
+            what: other expressions in their place, with `{mark}` for the high-water column.
+            since: only rows from parameter `since` on.
+            none: no row, for the names only.
+        """
+        import sqlalchemy as sa
+
+        quote = self._engine().dialect.identifier_preparer.quote
+        mark = quote(self._source.high_water_column or "")
+        chosen = what.format(mark=mark) or ", ".join("*" if c == "*" else quote(c) for c in columns) or "1"
+        rows = ".".join(quote(part) for part in (self._source.table or "").split(".")) if self._source.table else f"({_query(self._source)}) AS ft_source"
+        where = " WHERE 1 = 0" if none else f" WHERE {mark} >= :since" if since else ""
+        return sa.text(f"SELECT {chosen} FROM {rows}{where}")
+
+    @contextmanager
+    def _connected(self) -> Iterator[Any]:
+        """A connection to read from.
+
+        Raises:
+            MissingExtra: SQLAlchemy or the driver is not installed.
+            SourceError: the table or query cannot be read.
+            TransientError: the database does not answer, or refuses the account.
+        """
+        import sqlalchemy as sa
+
+        engine = self._engine()
+        try:
+            options: dict[str, Any] = {"postgresql_readonly": True} if engine.dialect.name == "postgresql" else {}
+            with engine.connect().execution_options(stream_results=True, max_row_buffer=ROWS_AT_ONCE, **options) as connection:
+                yield connection
+        except sa.exc.OperationalError as error:
+            if engine.dialect.name == "sqlite" and os.path.exists(self._source.uri.removeprefix("sqlite:///")):
+                raise _unreadable(self.uri, error) from None
+            raise TransientError(
+                f"{self.uri}: the database cannot be reached, or refuses the account", "Check host, account and source.password_variable, then run again"
+            ) from None
+        except sa.exc.SQLAlchemyError as error:
+            raise _unreadable(self.uri, error) from None
+        finally:
+            engine.dispose()
+
+    def _engine(self) -> Any:
+        try:
+            import sqlalchemy as sa
+        except ImportError:
+            raise MissingExtra("SQLAlchemy, which reads databases,", extra="sql") from None
+        try:
+            url = sa.make_url(self._source.uri)
+        except sa.exc.ArgumentError:
+            raise SourceError("source.uri is not the URL of a database", "Use one such as postgresql://reader@host/database") from None
+        url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername), password=self._password())
+        options: dict[str, Any] = {"connect_args": {"connect_timeout": CONNECT_SECONDS}} if url.drivername == "postgresql+psycopg" else {}
+        if url.drivername == "sqlite":
+            path = os.path.abspath(os.path.expanduser(url.database or ""))
+            if not os.path.exists(path):
+                raise SourceError(f"source.uri {self._source.uri}: there is no file {path}", "Correct source.uri, or put the file there")
+            require_regular(path)
+            url = url.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
+        try:
+            return sa.create_engine(url, poolclass=sa.NullPool, **options)
+        except (ImportError, sa.exc.NoSuchModuleError):
+            raise MissingExtra(f"the driver of {url.drivername}", extra="sql") from None
+
+    def _password(self) -> str | None:
+        variable = self._source.password_variable
+        if variable and variable not in os.environ:
+            raise SourceError(f"source.password_variable names {variable}, which is not set", "Set it where the platform runs")
+        return os.environ[variable] if variable else None
+
+
+def _query(source: Source) -> str:
+    query = (source.query or "").strip().rstrip(";")
+    if not QUERY.match(query):
+        raise SourceError("source.query is no SELECT", "A source only reads: write a query that begins with SELECT or WITH")
+    return re.sub(r"(?<!:):(?=\w)", r"\\:", query)  # a colon in a text of the query is no parameter
+
+
+def _mark(uri: str, value: Any) -> str | None:
+    """A value of the high-water column as text that says its type."""
+    if value is None:
+        return None
+    kind = next(
+        (name for name, of in (("int", int), ("str", str), ("datetime", datetime), ("date", date), ("Decimal", Decimal)) if isinstance(value, of)), None
+    )
+    if kind is None or isinstance(value, bool):
+        raise SourceError(f"{uri}: the high-water column is of type {type(value).__name__}", "Name a column with times, dates or numbers that only grow")
+    return json.dumps({kind: value.isoformat() if isinstance(value, date) else str(value)})
+
+
+def _value(mark: str | None) -> Any:
+    return next(MARKS[kind](text) for kind, text in json.loads(mark).items()) if mark else None
+
+
+def _unreadable(uri: str, error: Exception) -> SourceError:
+    """Without the database's own words: they may hold values."""
+    return SourceError(f"{uri} cannot be read ({type(error).__name__})", "Check that the table and its columns, or the query, work for this account")

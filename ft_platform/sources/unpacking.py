@@ -1,0 +1,130 @@
+"""Packed files: gzip, Zstandard, and zip archives of files of any format. Unpacked into the private folder, a piece at a time."""
+
+import gzip
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+
+from ft_platform.errors import SourceError
+from ft_platform.sources.budget import Budget, over
+
+PACKED_ENDINGS = (".gz", ".zst", ".zip")
+CHUNK_BYTES = 1 << 20
+REMEDY = "Pack the file again"
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """What a file, or one member of an archive, is after unpacking.
+
+    Attributes:
+        name: what messages and `source_uri` call it: the file's URI, with `!/member` for a member of an archive.
+        path: where the bytes lie.
+        inner_name: file name whose ending says the format.
+    """
+
+    name: str
+    path: Path
+    inner_name: str
+
+
+def inner_name(path: str) -> str:
+    """The name without the ending of the packing: `a.csv` of `a.csv.gz`. An archive keeps its name."""
+    return path[: -len(Path(path).suffix)] if path.lower().endswith((".gz", ".zst")) else path
+
+
+def is_archive(path: str) -> bool:
+    return path.lower().endswith(".zip")
+
+
+def unpacked(path: Path, name: str, folder: Path, budget: Budget, wanted: Callable[[str], bool]) -> Iterator[Unpacked]:
+    """The file itself, or what is packed in it; each unpacked copy is removed before the next is made.
+
+    Args:
+        name: the file's URI; its ending says how it is packed.
+        folder: private folder.
+        wanted: which files of an archive, by their name in it.
+
+    Raises:
+        SourceError: damaged, encrypted, or beyond the limits.
+    """
+    if is_archive(name):
+        yield from _members(path, name, folder, budget, wanted)
+    elif inner_name(name) != name:
+        target = folder / "unpacked"
+        with _stream(path, name) as packed:
+            _copy(packed, target, name, path.stat().st_size, budget)
+        yield Unpacked(name, target, inner_name(name))
+        target.unlink()
+    else:
+        yield Unpacked(name, path, name)
+
+
+@contextmanager
+def _stream(path: Path, name: str) -> Iterator[BinaryIO]:
+    with _typed_failures(name):
+        if name.lower().endswith(".gz"):
+            with gzip.open(path) as stream:
+                yield cast(BinaryIO, stream)
+        else:
+            with pa.OSFile(str(path)) as raw, pa.CompressedInputStream(raw, "zstd") as stream:
+                yield stream
+
+
+@contextmanager
+def _typed_failures(name: str) -> Iterator[None]:
+    try:
+        yield
+    except EOFError:
+        raise SourceError(f"{name} is cut: its packed data has no end", REMEDY) from None
+    except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, pa.ArrowException, NotImplementedError, RuntimeError) as error:
+        raise SourceError(f"{name} cannot be unpacked ({type(error).__name__}): damaged, encrypted or packed in another way", REMEDY) from None
+    except OSError as error:
+        if error.errno:
+            raise
+        raise SourceError(f"{name} cannot be unpacked: cut, damaged or packed in another way", REMEDY) from None
+
+
+def _copy(packed: BinaryIO, target: Path, name: str, packed_bytes: int, budget: Budget) -> None:
+    so_far = 0
+    with open(target, "wb") as file:
+        while chunk := packed.read(CHUNK_BYTES):
+            so_far += len(chunk)
+            budget.add_unpacked(name, len(chunk), packed_bytes, so_far)
+            file.write(chunk)
+
+
+def _members(path: Path, name: str, folder: Path, budget: Budget, wanted: Callable[[str], bool]) -> Iterator[Unpacked]:
+    with _typed_failures(name):
+        archive = zipfile.ZipFile(path)
+    with archive:
+        for member in _wanted_members(archive, name, budget, wanted):
+            target = folder / "member"
+            with _typed_failures(name), archive.open(member) as packed:
+                _copy(cast(BinaryIO, packed), target, name, max(member.compress_size, 1), budget)
+            yield Unpacked(f"{name}!/{member.filename}", target, member.filename)
+            target.unlink()
+
+
+def _wanted_members(archive: zipfile.ZipFile, name: str, budget: Budget, wanted: Callable[[str], bool]) -> list[zipfile.ZipInfo]:
+    listed = archive.infolist()
+    if len(listed) > budget.limits.files:
+        raise over(name, f"holds more than {budget.limits.files:,} files", "files")
+    members = sorted((m for m in listed if not m.is_dir() and wanted(m.filename)), key=lambda m: m.filename)
+    if not members:
+        raise SourceError(f"{name} holds no file of a known format, only {len(listed)} others", "Pack other files, or take it out of the source")
+    if repeated := len(members) - len({m.filename for m in members}):
+        raise SourceError(f"{name} holds {repeated} files under a name that another one has", REMEDY)
+    for number, member in enumerate(members, 1):
+        if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+            raise SourceError(f"{name}: file {number} of the archive is not a regular file", REMEDY)
+        if member.flag_bits & 1:
+            raise SourceError(f"{name}: file {number} of the archive is encrypted", "Pack it without a password")
+    return members

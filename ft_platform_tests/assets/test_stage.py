@@ -1,0 +1,86 @@
+"""What assets share: values as the UI shows them, verdicts that are not computed twice, and a check that says why it failed."""
+
+import dagster as dg
+import pytest
+
+from ft_platform.assets.fairness_report import why_not_within
+from ft_platform.assets.stage import check_result, judged, tracking
+from ft_platform.lake import Manifest, Verdict
+from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform_tests.conftest import minimal_attributes
+from ft_platform_tests.tiny_models import usable_splits
+
+USE_CASE = NamedUseCase(name="complaints", settings=UseCase.model_validate(minimal_attributes("records.csv")))
+
+
+def manifest(**info) -> Manifest:
+    return Manifest(
+        use_case="complaints",
+        name="model_card",
+        id="a",
+        content_hash="c",
+        input_hash="i",
+        settings_hash="s",
+        code="1",
+        parents=[],
+        counts={},
+        info=info,
+        written_at="",
+    )
+
+
+def test_a_tracked_run_is_json_and_the_reason_for_none_is_text():
+    run = {"uri": "sqlite:///mlflow.db", "run_id": "1", "experiment": "complaints"}
+    assert tracking(manifest(tracking=run)) == {"tracking": dg.MetadataValue.json(run)}
+    assert tracking(manifest(tracking="off: tracking_uri is none")) == {"tracking": "off: tracking_uri is none"}
+
+
+def test_the_numbers_of_a_check_are_json_and_empty_ones_a_word():
+    numbers = {"rows": 3, "failed": [], "results": [{"passed": True}], "gaps": {}}
+    verdict = Verdict(check="c", passed=True, settings_hash="s", content_hash="h", numbers=numbers, checked_at="today")
+    shown = {name: value.value for name, value in check_result(verdict).metadata.items()}
+    assert shown == {"rows": 3, "failed": "none", "results": [{"passed": True}], "gaps": "none", "checked_at": "today"}
+
+
+def test_a_verdict_that_holds_is_not_computed_again(lake):
+    splits = usable_splits(lake, USE_CASE)
+    asked = []
+
+    def judge():
+        asked.append(1)
+        return False, {"rows": 1}
+
+    assert not judged(lake, USE_CASE, splits, "new_check", judge).passed
+    assert not judged(lake, USE_CASE, splits, "new_check", judge).passed
+    assert asked == [1]
+
+
+FEATURES = {
+    "region": {"status": "above_max_gap"},
+    "age": {"status": "within_max_gap"},
+    "state": {"status": "not_enough_evidence"},
+}
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["region"], "region: accuracy differs by 0.313, more than fairness.max_gap 0.2"),
+        (["age", "state"], "state: fewer than two groups have 20 test records (fairness.min_group_rows)"),
+        (
+            ["region", "state"],
+            "region: accuracy differs by 0.313, more than fairness.max_gap 0.2; state: fewer than two groups have 20 test records (fairness.min_group_rows)",
+        ),
+        (["age"], ""),
+    ],
+)
+def test_a_gap_that_is_too_large_and_groups_that_are_too_small_are_told_apart(names, expected):
+    found = {
+        "gap_metric": "accuracy",
+        "max_gap": 0.2,
+        "min_group_rows": 20,
+        "features": {name: FEATURES[name] for name in names},
+        "gaps": {"region": {"value": 0.313, "best": "north", "worst": "south"}, "age": {"value": 0.1}, "state": None},
+    }
+    assert why_not_within(found) == expected
+    assert "north" not in why_not_within(found)

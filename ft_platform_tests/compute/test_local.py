@@ -1,0 +1,155 @@
+"""The back end `local`: a real subprocess that is told how many threads it has, watched while it runs, and ended when it must."""
+
+import json
+import os
+import stat
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from ft_platform import progress
+from ft_platform.compute import local
+from ft_platform.environment import ComputeProfile, Environment
+from ft_platform.errors import ProgramKilled, TrainingFailed
+from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform_tests.conftest import REPOSITORY, minimal_attributes
+
+STAND_IN = REPOSITORY / "ft_platform_tests" / "compute" / "stand_in.py"
+KEY = dg.AssetKey(["complaints", "adapter_checkpoint"])
+
+
+def stand_in_python(folder: Path) -> str:
+    """An interpreter that runs the stand-in, whatever module it is to run."""
+    script = folder / "python"
+    script.write_text(f'#!/bin/sh\nSTAND_IN_FOLDER={folder} exec {sys.executable} {STAND_IN} "$@"\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return str(script)
+
+
+@pytest.fixture
+def start(tmp_path: Path, environment: Environment, monkeypatch: pytest.MonkeyPatch):
+    """Runs a program of the stand-in as the step of an asset. Returns what the back end returned, or raises what it raised."""
+    monkeypatch.setattr(local.sys, "executable", stand_in_python(tmp_path))
+    monkeypatch.setattr(local, "GRACE_SECONDS", 0.5)
+
+    def start(program: str, profile: ComputeProfile | None = None, instance: dg.DagsterInstance | None = None, **compute: Any) -> dict[str, Any]:
+        settings = UseCase.model_validate(minimal_attributes("records.csv"))
+        settings = settings.model_copy(update={"compute": settings.compute.model_copy(update=compute)})
+        use_case = NamedUseCase(name="complaints", settings=settings)
+        found: list[Any] = []
+
+        @dg.asset(key=KEY)
+        def adapter_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+            try:
+                found.append(local.run(context, environment, profile or ComputeProfile(), use_case, program, {"use_case": "complaints"}))
+            except BaseException as error:  # an interrupt is no Exception
+                found.append(error)
+            return dg.MaterializeResult()
+
+        assert dg.materialize([adapter_checkpoint], instance=instance or dg.DagsterInstance.ephemeral()).success
+        if isinstance(found[0], BaseException):
+            raise found[0]
+        return found[0]
+
+    return start
+
+
+def variables(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "variables").read_text())
+
+
+def is_running(folder: Path) -> bool:
+    try:
+        return Path(f"/proc/{(folder / 'pid').read_text()}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_what_the_program_reports_is_returned(start):
+    assert start("reports_artifact")["artifact"]["artifact_id"] == "a-1"
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(3, "3"), (0, str(len(os.sched_getaffinity(0))))])
+def test_threads_are_pinned_before_the_program_starts(start, tmp_path, threads, expected):
+    start("tells_variables", threads=threads)
+    told = variables(tmp_path)
+    assert (told["FT_THREADS"], told["OMP_NUM_THREADS"], told["OMP_WAIT_POLICY"]) == (expected, expected, "PASSIVE")
+
+
+def test_the_program_gets_the_environment_of_the_installation_and_the_orders(start, tmp_path, environment):
+    start("tells_variables")
+    told = variables(tmp_path)
+    assert {name: told.get(name) for name in environment.to_variables()} == environment.to_variables()
+    assert told["extras"] == {"use_case": "complaints"}
+
+
+def test_variables_of_the_compute_profile_win(start, tmp_path):
+    start("tells_variables", ComputeProfile(environment={"CUDA_VISIBLE_DEVICES": "1", "OMP_NUM_THREADS": "7"}), threads=2)
+    told = variables(tmp_path)
+    assert (told["CUDA_VISIBLE_DEVICES"], told["OMP_NUM_THREADS"], told["FT_THREADS"]) == ("1", "7", "2")
+
+
+def test_a_program_that_is_killed_fails_with_the_signal_and_the_setting_to_lower(start):
+    with pytest.raises(ProgramKilled, match=r"program dies was ended by SIGKILL.*training\.micro_batch_tokens"):
+        start("dies")
+
+
+@pytest.mark.parametrize("program", ["sleeps", "ignores_sigint"])
+def test_a_program_that_takes_too_long_is_ended_and_the_setting_named(start, tmp_path, program):
+    with pytest.raises(TrainingFailed, match=rf"program {program} ran longer than .* minutes. Raise compute\.timeout_minutes"):
+        start(program, timeout_minutes=4 / 60)
+    assert (tmp_path / "started").exists()
+    assert not is_running(tmp_path)
+
+
+@pytest.mark.parametrize("program", ["sleeps", "ignores_sigint"])
+def test_a_cancelled_step_leaves_no_program_behind(start, tmp_path, program, monkeypatch):
+    wait = local.subprocess.Popen.wait
+
+    def interrupted(process, timeout=None):
+        if timeout and timeout > 60:  # the wait of the step; the others are those of its end
+            deadline = time.monotonic() + 30
+            while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert is_running(tmp_path)
+            raise dg.DagsterExecutionInterruptedError("stopped by the user")
+        return wait(process, timeout)
+
+    monkeypatch.setattr(local.subprocess.Popen, "wait", interrupted)
+    with pytest.raises(dg.DagsterExecutionInterruptedError):
+        start(program)
+    assert not is_running(tmp_path)
+
+
+def test_progress_reaches_listeners_at_once_and_the_ui_as_observations_while_the_program_runs(start, tmp_path):
+    """The program goes on only once both have been seen: what came after its end would be too late."""
+    updates: list[progress.Update] = []
+    with dg.DagsterInstance.ephemeral() as instance, progress.listening(updates.append):
+
+        def observed() -> list[dict[str, Any]]:
+            records = instance.fetch_observations(KEY, limit=10, ascending=True).records
+            return [{name: value.value for name, value in r.asset_observation.metadata.items()} for r in records if r.asset_observation]
+
+        watching = threading.Thread(target=touch_when, args=(tmp_path / "seen", lambda: len(updates) >= 3 and len(observed()) >= 1))
+        watching.start()
+        assert start("reports_losses", instance=instance)["artifact"]
+        watching.join()
+        assert [(update.done, update.fields["loss"]) for update in updates] == [(1, 1.0), (2, 0.5), (3, pytest.approx(1 / 3)), (4, 0.25)]
+        first, last = observed()
+        assert first == {"steps": 1, "live/loss": 1.0, "live/learning_rate": 1e-4}
+        assert last == {"steps": 4, "live/loss": 0.25}, "between the first and the last point ten seconds must pass"
+
+
+def touch_when(path: Path, condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 25
+    while time.monotonic() < deadline:
+        if condition():
+            path.touch()
+            return
+        time.sleep(0.05)

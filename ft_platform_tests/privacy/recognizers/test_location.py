@@ -1,0 +1,43 @@
+"""Places (GeoNames; ISO 3166). Persons and numbers are fictitious."""
+
+import pytest
+
+from ft_platform.privacy.recognizers.location import LocationRecognizer
+from ft_platform_tests.privacy.examples import found
+
+FOUND = [
+    ("to support Zonability in Bjert 6091 in its mission", "Bjert 6091", "postal code behind the place"),
+    ("I live in Mobile now", "Mobile", "city that is an everyday word"),
+    ("Where: UPTON SCUDAMORE Country Club", "UPTON SCUDAMORE", "form field, in front of a kind of organization"),
+    ("I moved to Bratislava last year", "Bratislava", "city"),
+    ("the weather of New Zealand", "New Zealand", "country"),
+    ("We flew to Finnbogastad on Friday", "Finnbogastad", "unknown name behind `flew to`"),
+    ("She grew up in Novosel", "Novosel", "unknown name behind `in`"),
+    ("City: Ettelgem", "Ettelgem", "form field"),
+    ("Tobel airport was closed", "Tobel", "in front of `airport`"),
+]
+NOT_FOUND = [
+    ("a Mobile phone", "everyday word that is a city"),
+    ("in Customer Service", "department"),
+    ("a branch in the city", "no name"),
+    ("I live in fear", "everyday word"),
+    ("Reading is fun", "everyday word that is a city"),
+    ("Anna Jackson called", "city that is a surname here"),
+    ("I paid {$1,234.56} on XX/XX/2019.", "masked amounts and dates of the source"),
+    ("XXXX XXXX called me 5 times on XX/XX/XXXX.", "masked names"),
+    ("Invoice of $1,234.56 dated 2020-03-15, due 03/31/2020.", "amounts and dates"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "why"), FOUND, ids=[why for _, _, why in FOUND])
+def test_it_is_found(text: str, expected: str, why: str) -> None:
+    assert found(LocationRecognizer(), text) == [expected]
+
+
+@pytest.mark.parametrize(("text", "why"), NOT_FOUND, ids=[why for _, why in NOT_FOUND])
+def test_ordinary_text_is_left_alone(text: str, why: str) -> None:
+    assert found(LocationRecognizer(), text) == []
+
+
+def test_a_line_above_a_country_is_a_city() -> None:
+    assert found(LocationRecognizer(), "Anna Reed\n\nALFRICK\nUnited Kingdom") == ["ALFRICK", "United Kingdom"]

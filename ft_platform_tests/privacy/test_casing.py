@@ -1,0 +1,27 @@
+"""Texts in one case, with capitals where names are. Persons are fictitious."""
+
+import pytest
+
+from ft_platform.privacy.casing import is_in_capitals, truecase, with_known_names
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "why"),
+    [
+        ("I SPOKE WITH HAROLD", True, "all in capitals"),
+        ("XXXX SPOKE WITH HAROLD ABOUT MY loan", True, "one word in five in lower case, masks aside"),
+        ("The IRS and the FCRA", False, "abbreviations in a text"),
+        ("XXXX XXXX paid", False, "masks are no capitals"),
+        ("i spoke with harold", False, "lower case"),
+    ],
+)
+def test_capitals_are_recognized(text: str, expected: bool, why: str) -> None:
+    assert is_in_capitals(text) is expected
+
+
+def test_everyday_words_become_small_and_all_others_get_a_capital() -> None:
+    assert truecase("I SPOKE WITH HAROLD WHITCOMBE'S BANK ABOUT XXXX") == "I spoke with Harold Whitcombe's bank about XXXX"
+
+
+def test_in_lower_case_only_known_names_get_a_capital() -> None:
+    assert with_known_names("i recieved a call from teresa in bratislava") == "i recieved a call from Teresa in Bratislava"

@@ -1,0 +1,56 @@
+"""The table of scores that the UI shows beside an evaluation."""
+
+import pytest
+
+from ft_platform.evaluation.metric import metrics_of
+from ft_platform.reporting.score_table import score_table_markdown
+
+
+def evaluation(task: str, **values: float) -> dict:
+    """Every metric of a system has the same value, with an interval of 0.1 to both sides."""
+    names = [m.name for m in metrics_of(task)]
+    return {"systems": {system: {name: {"value": v, "low": v - 0.1, "high": v + 0.1} for name in names} for system, v in values.items()}}
+
+
+def rows(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+
+
+def test_the_fine_tuned_model_comes_first_and_then_the_best() -> None:
+    text = score_table_markdown(evaluation("classification", majority=0.1, base_few_shot=2 / 7, tfidf_logreg=0.5, fine_tuned=0.4))
+    assert text.startswith("**TF-IDF + logistic regression has the best Macro F1: 0.500 (0.400 to 0.600).**\n\n|")
+    head, _, *body = rows(text)
+    assert head[:2] == ["system", "Macro F1"]
+    assert [row[0] for row in body] == ["Fine-tuned model", "TF-IDF + logistic regression", "Base model, few-shot", "Majority class"]
+    assert [row[1] for row in body] == ["0.400 (0.300 to 0.500)", "**0.500** (0.400 to 0.600)", "0.286 (0.186 to 0.386)", "0.100 (0.000 to 0.200)"]
+
+
+def test_the_lowest_loss_is_the_best() -> None:
+    text = score_table_markdown(evaluation("generation", base_zero_shot=3.0, base_few_shot=2.5, fine_tuned=1.5))
+    assert text.startswith("**Fine-tuned model has the best Answer loss: 1.500 (1.400 to 1.600).**")
+    head, _, *body = rows(text)
+    assert head[1] == "Answer loss (lower is better)"
+    assert [row[0] for row in body] == ["Fine-tuned model", "Base model, few-shot", "Base model, zero-shot"]
+
+
+def test_an_evaluation_without_a_fine_tuned_model_has_a_table_too() -> None:
+    text = score_table_markdown(evaluation("classification", majority=0.1, tfidf_logreg=0.5))
+    assert "TF-IDF + logistic regression has the best Macro F1" in text
+    assert [row[0] for row in rows(text)[2:]] == ["TF-IDF + logistic regression", "Majority class"]
+
+
+ALL_SYSTEMS = {"majority": 0.1, "tfidf_logreg": 0.4, "base_zero_shot": 0.2, "base_few_shot": 0.3, "fine_tuned": 0.5}
+
+
+@pytest.mark.parametrize(
+    "values", [ALL_SYSTEMS, {**ALL_SYSTEMS, **{f"system_{n}_" + "x" * 30: 0.0 for n in range(60)}}], ids=["shipped systems", "sixty more of long names"]
+)
+@pytest.mark.parametrize("task", ["classification", "generation"])
+def test_the_ui_shows_it_inline(task: str, values: dict[str, float]) -> None:
+    text = score_table_markdown(evaluation(task, **values))
+    assert len(text) < 1000
+    columns = {len(row) for row in rows(text)}
+    assert len(columns) == 1 and columns.pop() >= 2
+    assert rows(text)[2][0] == "Fine-tuned model"
+    missing = len(values) - len(rows(text)[2:])
+    assert (f"{missing} more systems are in the report." in text) == (missing > 0)

@@ -1,0 +1,326 @@
+"""The report server: what it serves, and above all what it does not."""
+
+import http.client
+import shutil
+import socket
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+
+from ft_platform.environment import Environment
+from ft_platform.errors import ConfigError
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.reporting.report_urls import report_url
+from ft_platform.reporting.server import ReportServer, report_server
+
+SECRET = "secret-of-the-restricted-zone"
+PAGE = "<!DOCTYPE html><title>Evaluation</title><p>Macro F1: 0.5"
+REPORT = "/complaints/evaluation_report/eval-1/report.html"
+
+
+def publish(
+    lake: Lake, name: str = "evaluation_report", artifact_id: str = "eval-1", page: str = "report.html", use_case: str = "complaints"
+) -> ArtifactVersion:
+    """A report with a page and files of other kinds."""
+    with lake.scratch(use_case, name) as folder:
+        folder.mkdir(parents=True)
+        (folder / page).write_text(PAGE)
+        for other in ("metrics.json", "systems.png", "predictions.parquet", "README.md", "report.html.bak"):
+            (folder / other).write_text(SECRET)
+        return lake.publish(use_case, name, artifact_id, folder, parents=[], settings_hash="s", input_hash="i")
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """A report in the shared zone, and the same files with a secret in the restricted zone, in a folder of a table and at the root of the lake."""
+    environment = Environment(home=tmp_path_factory.mktemp("home"), tracking_uri="none")
+    lake = Lake(environment.lake_uri)
+    version = publish(lake)
+    for folder in ("restricted/complaints/evaluation_report/eval-1", "shared/complaints/raw_records/eval-1", "."):
+        shutil.copytree(version.uri, Path(lake.root) / folder, dirs_exist_ok=True)
+        (Path(lake.root) / folder / "report.html").write_text(SECRET)
+    return environment
+
+
+@pytest.fixture(scope="module")
+def server(installation: Environment) -> Iterator[ReportServer]:
+    with report_server(installation, "127.0.0.1", 0) as running:
+        yield running
+
+
+def fetch(server: ReportServer, path: str, method: str = "GET", **headers: str) -> tuple[int, http.client.HTTPMessage, str]:
+    """Status, headers and body; the path goes out exactly as given."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    try:
+        connection.request(method, path, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.headers, response.read().decode()
+    finally:
+        connection.close()
+
+
+def test_a_report_is_fetched_by_the_link_of_the_ui(installation: Environment, server: ReportServer) -> None:
+    (published,) = server.reports.lake.artifacts("complaints", "evaluation_report")
+    here = installation.model_copy(update={"reports_url": f"http://127.0.0.1:{server.server_port}"})
+    status, headers, body = fetch(server, urlsplit(report_url(here, published)).path)
+    assert (status, body) == (200, PAGE)
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize("path", [REPORT, "/", "/nothing"])
+def test_no_answer_may_run_scripts_load_anything_or_stand_in_a_frame(server: ReportServer, path: str) -> None:
+    _, headers, _ = fetch(server, path)
+    policy = {words[0]: words[1:] for words in (part.split() for part in headers["Content-Security-Policy"].split(";"))}
+    assert policy["default-src"] == ["'none'"] and policy["frame-ancestors"] == ["'none'"] and policy["form-action"] == ["'none'"]
+    assert "script-src" not in policy and policy["img-src"] == ["data:"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+BACK = "/complaints/evaluation_report/eval-1/"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../report.html",
+        "/../../../etc/passwd",
+        f"{BACK}../../../../report.html",
+        f"{BACK}../../../../restricted/complaints/evaluation_report/eval-1/report.html",
+        f"{BACK}%2e%2e/%2e%2e/%2e%2e/%2e%2e/report.html",
+        f"{BACK}..%2f..%2f..%2f..%2freport.html",
+        f"{BACK}%252e%252e%252f%252e%252e%252freport.html",
+        f"{BACK}..%5c..%5creport.html",
+        f"{BACK}....//....//report.html",
+        f"{BACK}%c0%ae%c0%ae/report.html",
+        "/complaints/evaluation_report/../../../report.html",
+        "/complaints/evaluation_report/%2e%2e/report.html",
+        "/..%2frestricted/complaints/evaluation_report/eval-1/report.html",
+        "/%2e%2e/restricted/complaints/evaluation_report/eval-1/report.html",
+        f"{REPORT}%00.html",
+        f"{REPORT}%0a",
+        f"{BACK}report%2ehtml",  # nothing is decoded at all
+        f"{BACK}./report.html",
+        f"{BACK}/report.html",
+        "/complaints/evaluation_report//report.html",
+        "http://127.0.0.1/../report.html",
+        "file:///etc/passwd",
+    ],
+)
+def test_no_path_leads_out_of_a_report(server: ReportServer, path: str) -> None:
+    status, _, body = fetch(server, path)
+    assert status == 404
+    assert body == "There is no such report.\n"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/restricted/complaints/evaluation_report/eval-1/report.html",
+        "/shared/complaints/evaluation_report/eval-1/report.html",
+        "/complaints/raw_records/eval-1/report.html",  # a stage of the restricted zone, even if its folder were in the shared one
+        "/complaints/adapter_checkpoint/eval-1/report.html",
+        "/complaints/manifests/splits/00000000.json",
+        "/complaints/verdicts/splits/splits-0/no_leakage.json",
+        "/complaints/tables/splits/report.html",
+        "/report.html",
+    ],
+)
+def test_only_reports_of_the_shared_zone_are_served(server: ReportServer, path: str) -> None:
+    status, _, body = fetch(server, path)
+    assert status == 404 and SECRET not in body
+
+
+@pytest.mark.parametrize(
+    "name", ["metrics.json", "manifest.json", "systems.png", "predictions.parquet", "README.md", "report.html.bak", "REPORT.HTML", "report.htm"]
+)
+def test_other_files_of_a_report_are_not_served(server: ReportServer, name: str) -> None:
+    status, _, body = fetch(server, f"{BACK}{name}")
+    assert status == 404 and SECRET not in body
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/claims/evaluation_report/eval-1/report.html",
+        "/complaints/fairness_report/eval-1/report.html",
+        "/complaints/evaluation_report/eval-2/report.html",
+        f"{BACK}other.html",
+        "/claims/",
+    ],
+)
+def test_what_is_not_there_is_not_found(server: ReportServer, path: str) -> None:
+    assert fetch(server, path)[0] == 404
+
+
+def test_a_page_that_no_manifest_lists_is_not_served(server: ReportServer) -> None:
+    (Path(server.reports.lake.root) / f"shared{BACK}added.html").write_text(SECRET)
+    status, _, body = fetch(server, f"{BACK}added.html")
+    assert status == 404 and SECRET not in body
+
+
+def test_a_page_that_was_changed_or_lost_is_an_error(server: ReportServer) -> None:
+    damaged = publish(server.reports.lake, artifact_id="eval-damaged", use_case="damaged")
+    page = Path(damaged.uri) / "report.html"
+    page.write_text(SECRET)
+    status, _, body = fetch(server, "/damaged/evaluation_report/eval-damaged/report.html")
+    assert status == 500 and SECRET not in body and "Materialize it again" in body
+    page.unlink()
+    assert fetch(server, "/damaged/evaluation_report/eval-damaged/report.html")[0] == 500
+
+
+@pytest.mark.parametrize("path", ["/complaints", "/complaints/evaluation_report/", "/complaints/evaluation_report", BACK, BACK.rstrip("/"), "/restricted/"])
+def test_folders_are_not_listed(server: ReportServer, path: str) -> None:
+    assert fetch(server, path)[0] == 404
+
+
+class Links(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for key, value in attrs if key == "href"]
+
+
+def test_the_index_leads_to_every_report_of_every_use_case(environment: Environment, lake: Lake) -> None:
+    publish(lake)
+    publish(lake, "model_card", "card-1", "model_card.html")
+    publish(lake, "evaluation_report", "eval-9", use_case="claims")
+    (Path(lake.root) / "shared" / "Not A Use Case").mkdir()
+    with report_server(environment, "127.0.0.1", 0) as running:
+        status, _, body = fetch(running, "/")
+        assert status == 200 and Links(body).found == ["claims/", "complaints/"]
+        found = []
+        for folder in Links(body).found:
+            status, _, index = fetch(running, urljoin("/", folder))
+            assert status == 200
+            found += [urljoin(f"/{folder}", link) for link in Links(index).found]
+        assert found == ["/claims/evaluation_report/eval-9/report.html", REPORT, "/complaints/model_card/card-1/model_card.html"]
+        assert [fetch(running, path)[::2] for path in found] == [(200, PAGE)] * 3
+
+
+def test_an_empty_lake_has_an_index_too(environment: Environment) -> None:
+    with report_server(environment, "127.0.0.1", 0) as running:
+        status, _, body = fetch(running, "/")
+    assert status == 200 and "There are no use cases yet." in body
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+def test_nothing_can_be_written(server: ReportServer, method: str) -> None:
+    status, headers, body = fetch(server, REPORT, method)
+    assert status == 501 and PAGE not in body
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+
+
+def test_head_tells_the_size_without_the_page(server: ReportServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+        connection.sendall(f"HEAD {REPORT} HTTP/1.0\r\n\r\n".encode())
+        with connection.makefile("rb") as answer:
+            head, _, body = answer.read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.0 200 ") and f"Content-Length: {len(PAGE)}\r\n".encode() in head
+    assert body == b""
+
+
+@pytest.fixture(scope="module")
+def named_server(installation: Environment) -> Iterator[ReportServer]:
+    with report_server(installation.model_copy(update={"reports_url": "https://ml.example.org/reports"}), "127.0.0.1", 0) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1:3001", 200),
+        ("localhost", 200),
+        ("[::1]:3001", 200),
+        ("ml.example.org", 200),  # the name in FT_REPORTS_URL, which a proxy passes on
+        ("evil.example.net:3001", 421),  # a web page whose own name was pointed at this machine
+        ("127.0.0.1.evil.example.net", 421),
+        ("[::1", 421),
+        ("", 421),
+    ],
+)
+def test_a_server_of_this_machine_answers_to_its_own_names_only(named_server: ReportServer, host: str, expected: int) -> None:
+    status, _, body = fetch(named_server, REPORT, Host=host)
+    assert status == expected and (body == PAGE) == (expected == 200)
+
+
+def test_a_lake_that_cannot_be_read_is_no_secret_and_no_end(server: ReportServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_arguments, **_options):
+        raise ConnectionError(SECRET)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(server.reports.lake, "artifact", unreachable)
+        status, _, body = fetch(server, REPORT)
+    assert status == 503 and SECRET not in body
+    assert fetch(server, REPORT)[0] == 200
+
+
+def test_a_port_that_is_taken_is_one_clear_error(environment: Environment, server: ReportServer) -> None:
+    with (
+        pytest.raises(ConfigError, match=rf"127.0.0.1, port {server.server_port}: Address already in use"),
+        report_server(environment, "127.0.0.1", server.server_port),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("port", [-1, 70000])
+def test_a_port_that_does_not_exist_is_one_clear_error(environment: Environment, port: int) -> None:
+    with pytest.raises(ConfigError, match="no port has this number"), report_server(environment, "127.0.0.1", port):
+        pass
+
+
+def test_the_server_is_gone_after_the_block(environment: Environment) -> None:
+    with report_server(environment, "127.0.0.1", 0) as running:
+        assert fetch(running, "/")[0] == 200
+    with pytest.raises(ConnectionRefusedError):
+        fetch(running, "/")
+
+
+@pytest.fixture
+def s3_environment(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
+    """An installation whose lake is a bucket of a local server of the S3 protocol."""
+    pytest.importorskip("s3fs")
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_ALLOW_HTTP": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1").create_bucket(Bucket="lake")
+    yield environment.model_copy(update={"lake_root": "s3://lake/prefix"})
+    server.stop()
+
+
+def test_a_lake_in_a_bucket_is_served_in_the_same_way(s3_environment: Environment) -> None:
+    lake = Lake(s3_environment.lake_uri, s3_environment.storage_options())
+    publish(lake)
+    lake.fs.pipe_file("s3://lake/prefix/restricted/complaints/evaluation_report/eval-1/report.html", SECRET.encode())
+    lake.fs.pipe_file("s3://lake/report.html", SECRET.encode())
+    with report_server(s3_environment, "127.0.0.1", 0) as running:
+        assert fetch(running, REPORT)[::2] == (200, PAGE)
+        assert Links(fetch(running, "/")[2]).found == ["complaints/"]
+        assert Links(fetch(running, "/complaints/")[2]).found == ["evaluation_report/eval-1/report.html"]
+        for path in (
+            "/restricted/complaints/evaluation_report/eval-1/report.html",
+            f"{BACK}../../../../../report.html",
+            f"{BACK}metrics.json",
+            f"{BACK}no.html",
+        ):
+            status, _, body = fetch(running, path)
+            assert status == 404 and SECRET not in body, path
+        lake.fs.pipe_file(f"s3://lake/prefix/shared{REPORT}", b"changed")
+        assert fetch(running, REPORT)[0] == 500

@@ -1,0 +1,119 @@
+"""raw_records in the lake: appended to batch by batch, written only if there is something new."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ft_platform.assets.raw import ingest_source
+from ft_platform.environment import Environment
+from ft_platform.errors import SourceError
+from ft_platform.lake import Lake, TableVersion
+from ft_platform.use_case import NamedUseCase
+from ft_platform_tests.tables import use_case
+
+HEADER = "id,text,label,consent,region\n"
+ROWS = [f"{i},complaint number {i} about a fee,card,yes,north\n" for i in range(1, 6)]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "data" / "records.csv"
+    path.parent.mkdir()
+    path.write_text(HEADER + "".join(ROWS))
+    return path
+
+
+def case_of(uri: Path | str, **sections: dict[str, Any]) -> NamedUseCase:
+    return use_case(**{"source": {"uri": str(uri)}, **sections})
+
+
+def keys(lake: Lake, version: TableVersion) -> list[str]:
+    return lake.read_table(version, ["source_key"])["source_key"].to_pylist()
+
+
+def test_what_is_new_is_appended_and_nothing_new_writes_nothing(environment: Environment, lake: Lake, file: Path) -> None:
+    case = case_of(file)
+    first, reused = ingest_source(lake, environment, case)
+    assert not reused and keys(lake, first) == list("12345")
+    assert ingest_source(lake, environment, case) == (first, True)
+    file.write_text(HEADER + ROWS[0].replace("yes", "withdrawn") + "".join(ROWS[1:]) + "6,another one,card,yes,south\n")
+    second, reused = ingest_source(lake, environment, case)
+    assert not reused and sorted(keys(lake, second)) == sorted("1234516")
+    assert keys(lake, first) == list("12345"), "the old version stays readable"
+    manifest = lake.manifest(second)
+    assert manifest.counts["rows_new"] == 2 and manifest.counts["rows_known"] == 4 and manifest.counts["funnel"]["kept"] == 7
+    lake.verify_table(second)
+
+
+def test_the_same_rows_in_other_bytes_are_remembered_and_not_read_again(environment: Environment, lake: Lake, file: Path) -> None:
+    case = case_of(file)
+    first, _ = ingest_source(lake, environment, case)
+    file.write_text(HEADER + "".join(reversed(ROWS)))
+    second, reused = ingest_source(lake, environment, case)
+    assert not reused and second.content_hash == first.content_hash and second.rows == 5
+    assert ingest_source(lake, environment, case) == (second, True)
+
+
+def test_a_broken_second_file_writes_nothing(environment: Environment, lake: Lake, file: Path) -> None:
+    case = case_of(file.parent)
+    first, _ = ingest_source(lake, environment, case)
+    (file.parent / "a_new.csv").write_text(HEADER + "7,a new one,card,yes,north\n")
+    (file.parent / "z_broken.csv").write_text(HEADER + "8,cut")
+    with pytest.raises(SourceError, match="z_broken"):
+        ingest_source(lake, environment, case)
+    assert lake.latest(case.name, "raw_records") == first
+    lake.verify_table(first)
+    (file.parent / "z_broken.csv").unlink()
+    second, _ = ingest_source(lake, environment, case)
+    assert sorted(keys(lake, second)) == list("123457")
+    assert not list(Path(lake.root).rglob("raw_records-*")), "no private folder is left"
+
+
+def test_another_source_starts_a_version_without_the_rows_of_the_old_one(environment: Environment, lake: Lake, file: Path) -> None:
+    first, _ = ingest_source(lake, environment, case_of(file))
+    other = file.with_name("other.csv")
+    other.write_text(HEADER + "9,quite another complaint,card,yes,north\n")
+    second, _ = ingest_source(lake, environment, case_of(other))
+    assert keys(lake, second) == ["9"] and keys(lake, first) == list("12345")
+
+
+def test_rows_that_vanished_stay_or_go_as_set(environment: Environment, lake: Lake, file: Path) -> None:
+    second_file = file.with_name("second.csv")
+    second_file.write_text(HEADER + "7,a complaint of another file,card,yes,north\n" + ROWS[2].replace("3,", "8,"))
+    shorter = HEADER + ROWS[0].replace("yes", "no") + "".join(ROWS[2:])
+    for setting, expected in (("keep", "11234578"), ("remove", "134578")):
+        case = use_case(source={"uri": str(file.parent), "vanished_rows": setting})
+        file.write_text(HEADER + "".join(ROWS))
+        first, _ = ingest_source(lake, environment, case)
+        assert sorted(keys(lake, first)) == list("1234578")
+        file.write_text(shorter)
+        second, reused = ingest_source(lake, environment, case)
+        assert not reused and sorted(keys(lake, second)) == list(expected), setting
+        assert sorted(keys(lake, first)) == list("1234578"), "the old version stays readable"
+        lake.verify_table(second)
+        assert lake.manifest(second).counts["rows_vanished"] == (2 if setting == "remove" else 0), "row 2, and row 1 as it was"
+        assert ingest_source(lake, environment, case) == (second, True)
+
+
+def test_rows_of_a_file_that_vanished_go_and_come_back_as_the_same_records(environment: Environment, lake: Lake, file: Path) -> None:
+    case = use_case(source={"uri": str(file.parent), "vanished_rows": "remove"}, record={"id": None})
+    second_file = file.with_name("second.csv")
+    second_file.write_text(HEADER + ROWS[0] + "7,a complaint of another file,card,yes,north\n")
+    first, _ = ingest_source(lake, environment, case)
+    assert first.rows == 6
+    text = second_file.read_text()
+    second_file.unlink()
+    second, _ = ingest_source(lake, environment, case)
+    assert second.rows == 5 and list(lake.manifest(second).info["files"]) == [str(file)]
+    second_file.write_text(text)
+    third, _ = ingest_source(lake, environment, case)
+    assert third.content_hash == first.content_hash
+
+
+def test_added_files_alone_do_not_make_known_ones_be_read_again(environment: Environment, lake: Lake, file: Path) -> None:
+    case = use_case(source={"uri": str(file.parent), "vanished_rows": "remove"})
+    ingest_source(lake, environment, case)
+    file.with_name("second.csv").write_text(HEADER + "7,a complaint of another file,card,yes,north\n")
+    second, _ = ingest_source(lake, environment, case)
+    assert lake.manifest(second).counts["rows_read"] == 1 and second.rows == 6

@@ -1,0 +1,29 @@
+"""The splits stage and its check on small tables in memory."""
+
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+
+from ft_platform.engines.in_process import InProcess
+from ft_platform.lake.stage_table import Work
+from ft_platform.records import StageResult, splits_schema
+from ft_platform.rows import TableRows
+from ft_platform.splitting import leakage as leakage_module
+from ft_platform.splitting import split as split_module
+from ft_platform.splitting.benchmark_texts import BenchmarkTexts
+from ft_platform.use_case import NamedUseCase
+
+BATCH_ROWS = 64
+
+
+def split(case: NamedUseCase, records: pa.Table, *, benchmark: BenchmarkTexts | None = None, previous: pa.Table | None = None) -> StageResult:
+    with tempfile.TemporaryDirectory() as folder:
+        rows, work = TableRows(records, BATCH_ROWS), Work(Path(folder), InProcess())
+        earlier = TableRows(previous, BATCH_ROWS) if previous is not None else None
+        return split_module.split(case, rows, work, benchmark, earlier).collect(splits_schema(case))
+
+
+def leakage(case: NamedUseCase, splits: pa.Table, *, benchmark: BenchmarkTexts | None = None) -> dict[str, int | bool]:
+    with tempfile.TemporaryDirectory() as folder:
+        return leakage_module.leakage(case, TableRows(splits, BATCH_ROWS), Path(folder), benchmark)

@@ -1,0 +1,207 @@
+"""Personal data never leaves the restricted zone: every data stage and every way in which one can fail, with values to look for.
+
+What is searched: the event log, compute logs, metadata, reports and the shared zone on the disk (tables are decoded), temporary
+folders, the screen, and the error a person sees.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow.parquet as pq
+import pytest
+
+from ft_platform.environment import Environment
+from ft_platform.errors import DataError
+from ft_platform.execution import run_use_case
+from ft_platform.lake import Lake
+from ft_platform.records import contents
+from ft_platform_tests.conftest import minimal_attributes, write_use_case
+from ft_platform_tests.graph import StandInBackend, records, write_csv
+
+DATA = ["raw_records", "permitted_records", "cleaned_records", "quarantined_records", "anonymized_records", "splits"]
+SUBJECT = "subject-canary-7741"
+CONSENT = "canary-consent-7742"
+KEY = "key-canary-7743"
+EXPIRES = "canary-date-7744"
+IN_TEXT = ["zebulon.canary@mail.example", "4539 5787 6362 1486", "078-05-1120", "203.0.113.77", "DE89 3704 0044 0532 0130 00"]
+CANARIES = [SUBJECT, CONSENT, KEY, EXPIRES, *IN_TEXT]
+
+
+def planted() -> list[dict[str, str]]:
+    """Fictitious complaints. The first of each label has every canary in its text, others one each in a column that is not a text."""
+    rows = [{**row, "person": f"p{n}", "until": ""} for n, row in enumerate(records())]
+    for row in (rows[0], rows[30], rows[60]):
+        row["text"] += " Write to " + " or ".join(IN_TEXT) + "."
+    rows[1]["person"] = SUBJECT
+    rows[2]["consent"] = CONSENT
+    rows[3]["id"] = KEY
+    rows[4]["until"] = EXPIRES
+    return rows
+
+
+@pytest.fixture
+def home(environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Temporary files go where the test looks."""
+    for name in ("tmp", "source", "dagster"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    monkeypatch.setattr("ft_platform.compute.local.run", StandInBackend().run)
+    return tmp_path
+
+
+@pytest.fixture
+def run(environment: Environment, home: Path) -> Iterator[Callable[..., Any]]:
+    """Runs the data stages on records, with an instance that keeps its event log and compute logs on the disk."""
+    with dg.DagsterInstance.local_temp(str(home / "dagster")) as instance:
+
+        def run(rows: list[dict[str, str]], overrides: dict | None = None) -> Any:
+            attributes = minimal_attributes(str(write_csv(home / "source" / "records.csv", rows)))
+            attributes["record"] |= {"subject": "person", "expires": "until"}
+            write_use_case(environment.defs, "complaints", attributes)
+            return run_use_case("complaints", overrides, select=DATA, environment=environment, instance=instance)
+
+        yield run
+
+
+def assert_nothing_personal(home: Path, outcome: Any, capfd: pytest.CaptureFixture[str], canaries: list[str] = CANARIES) -> None:
+    """Fails with the place, never with the value."""
+    printed = capfd.readouterr()
+    places = {"the error": str(outcome.error).encode(), "the screen": (printed.out + printed.err).encode()}
+    restricted = Path(home / "home" / "lake" / "restricted")
+    files = [p for p in home.rglob("*") if p.is_file() and restricted not in p.parents and home / "source" not in p.parents]
+    assert any("dagster" in p.parts for p in files), "the event log is not where the test looks"
+    for file in files:
+        places[str(file.relative_to(home))] = _decoded(file)
+    found = sorted({f"{canary!r} in {place}" for place, content in places.items() for canary in canaries if canary.encode() in content})
+    assert found == []
+
+
+def _decoded(file: Path) -> bytes:
+    if file.suffix != ".parquet":
+        return file.read_bytes()
+    out = io.StringIO()
+    for row in pq.read_table(file).to_pylist():
+        out.write(repr(row))
+    return out.getvalue().encode()
+
+
+def test_the_search_finds_a_planted_value(run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The test of the test: an operator that keeps what it should replace."""
+    outcome = run(planted(), {"privacy.operators": {"EMAIL": "keep"}})
+    with pytest.raises(AssertionError, match="zebulon"):
+        assert_nothing_personal(home, outcome, capfd)
+
+
+def test_a_run_that_succeeds(run: Callable[..., Any], home: Path, environment: Environment, capfd: pytest.CaptureFixture[str]) -> None:
+    outcome = run(planted())
+    assert outcome.success, outcome.error
+    lake = Lake(environment.lake_uri)
+    raw = lake.latest("complaints", "raw_records")
+    assert raw and sum(IN_TEXT[0] in text for text in contents(lake.read_table(raw)["messages"]).to_pylist()) == 3, "the canaries are in the restricted zone"
+    assert_nothing_personal(home, outcome, capfd)
+
+
+def no_columns(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{("words" if name == "text" else name): value for name, value in row.items()} for row in rows]
+
+
+def same_key(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [*rows, {**rows[0], "id": KEY}, {**rows[1], "id": KEY}]
+
+
+def nothing_permitted(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{**row, "consent": CONSENT} for row in rows]
+
+
+def unknown_expiry(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{**row, "until": EXPIRES} for row in rows]
+
+
+def one_label(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return rows[:30]
+
+
+@pytest.mark.parametrize("spoiled", [no_columns, same_key, nothing_permitted, unknown_expiry, one_label], ids=lambda f: f.__name__)
+def test_records_that_stop_the_graph(spoiled: Callable, run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    outcome = run(spoiled(planted()))
+    assert not outcome.success and outcome.error
+    assert_nothing_personal(home, outcome, capfd)
+
+
+@pytest.mark.parametrize(
+    ("expectation", "kwargs"),
+    [
+        ("expect_column_values_to_match_regex", {"column": "record_date", "regex": "^never$"}),
+        ("expect_column_values_to_be_between", {"column": "text_characters", "max_value": 120}),
+        ("expect_column_values_to_be_between", {"column": "label", "max_value": 5}),
+        ("expect_column_most_common_value_to_be_in_set", {"column": "label", "value_set": ["nothing"]}),
+    ],
+)
+def test_expectations_that_fail(expectation: str, kwargs: dict[str, Any], run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    found = [{"table": "cleaned_records", "expectation": expectation, "kwargs": kwargs}]
+    outcome = run([{**row, "text": row["text"][:119]} if n % 30 else row for n, row in enumerate(planted())], {"validation.expectations": found})
+    assert outcome.success == (expectation == "expect_column_values_to_match_regex"), outcome.error  # there is no date: nothing to match
+    assert_nothing_personal(home, outcome, capfd)
+
+
+FUNCTIONS = [
+    "ft_platform.sources.ingest.read_new_records",
+    "ft_platform.governance.permission.permit",
+    "ft_platform.cleaning.clean.clean",
+    "ft_platform.validation.quarantine.quarantine",
+    "ft_platform.privacy.anonymize.anonymize",
+    "ft_platform.splitting.split.split",
+    "ft_platform.validation.expectations.validate",
+    "ft_platform.privacy.residual.residual",
+    "ft_platform.splitting.leakage.leakage",
+    "ft_platform.lake.tables.ContentHash.add",
+]
+
+
+CAUSES = [*((function, ValueError) for function in FUNCTIONS), *((FUNCTIONS[2], cause) for cause in (UnicodeError, KeyError, OSError, DataError))]
+
+
+@pytest.mark.parametrize(("function", "cause"), CAUSES, ids=lambda value: str(getattr(value, "__name__", value)).rsplit(".", 1)[-1])
+def test_an_exception_that_quotes_a_record(
+    function: str, cause: type[Exception], run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Libraries quote what they cannot handle. Our own errors name values of nobody, so a DataError stands for itself and comes through."""
+
+    def fail(*_: Any, **__: Any) -> Any:
+        try:
+            raise RuntimeError(f"inner {IN_TEXT[0]}")
+        except RuntimeError as inner:
+            raise cause("a clear error of ours" if cause is DataError else f"cannot handle {SUBJECT} {IN_TEXT[1]}") from inner
+
+    monkeypatch.setattr(function, fail)
+    outcome = run(planted())
+    assert not outcome.success and outcome.error
+    assert cause.__name__ in outcome.error or "a clear error of ours" in outcome.error
+    assert_nothing_personal(home, outcome, capfd)
+
+
+def test_a_missing_key(run: Callable[..., Any], home: Path, environment: Environment, capfd: pytest.CaptureFixture[str]) -> None:
+    environment.key_path.unlink()
+    outcome = run(planted())
+    assert not outcome.success
+    assert_nothing_personal(home, outcome, capfd)
+
+
+def test_a_full_disk(run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(28, "No space left on device", SUBJECT)
+
+    monkeypatch.setattr("ft_platform.lake.files.os.fsync", full)
+    outcome = run(planted())
+    assert not outcome.success
+    assert_nothing_personal(home, outcome, capfd)
+
+
+@pytest.mark.parametrize("engine", ["processes"])
+def test_a_worker_process_that_fails(engine: str, run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    outcome = run(planted(), {"compute.engine": engine, "compute.workers": 2})
+    assert outcome.success, outcome.error
+    assert_nothing_personal(home, outcome, capfd)
