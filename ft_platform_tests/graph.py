@@ -1,6 +1,8 @@
 """A small real graph for tests: real data stages on a CSV, real ticks, and a stand-in for the compute back end that publishes at once."""
 
 import csv
+import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from ft_platform.lake.versions import from_dict
 from ft_platform.loading import load_definitions
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
+
+WRITTEN_AT = 1_780_000_000
 
 WORDS = {
     "mortgage": "mortgage escrow house appraisal refinance lender servicer foreclosure payoff deed title closing",
@@ -39,6 +43,7 @@ def write_csv(path: Path, rows: Iterable[dict[str, str]]) -> Path:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+    os.utime(path, (WRITTEN_AT, WRITTEN_AT))  # the sensor waits for files that were changed within the last seconds
     return path
 
 
@@ -61,7 +66,8 @@ class StandInBackend:
             name, (artifact_id, inputs) = "base_evaluation", evaluation_inputs(use_case, "base", splits, None, None)
         with lake.scratch(use_case.name, name) as folder:
             folder.mkdir(parents=True)
-            (folder / "metrics.json").write_text('{"systems": {}, "test_rows": 0}')
+            figure = {"value": 0.5, "low": 0.4, "high": 0.6}
+            (folder / "metrics.json").write_text(json.dumps({"systems": {"majority": {"macro_f1": figure}}, "test_rows": 9}))
             (folder / "inputs.txt").write_text(inputs)
             made = lake.publish(
                 use_case.name, name, artifact_id, folder, parents=[splits], settings_hash=STAGES[name].settings_hash(use_case), input_hash=inputs

@@ -82,10 +82,10 @@ def test_another_key_remembers_nothing_and_a_changed_entry_is_scanned_again(tmp_
     assert scanner.asked == TEXTS[:4]
     (file,) = tmp_path.iterdir()
     with sqlite3.connect(file) as connection:
-        connection.execute("UPDATE findings SET spans = substr(spans, 1, 16) || CAST('[]' AS BLOB)")
+        connection.execute("UPDATE findings SET spans = ?", [bytes(16) + b"[]"])
     again, scanner = remembering(tmp_path)
     assert again.find(TEXTS) == Scanner(Privacy(ner="none")).find(TEXTS)
-    assert scanner.asked == TEXTS[:2] + TEXTS[3:4] or scanner.asked == [TEXTS[0], TEXTS[3]]
+    assert scanner.asked == TEXTS[:4]
 
 
 def test_no_text_is_in_the_file_and_nobody_else_may_read_it(tmp_path: Path) -> None:

@@ -1,13 +1,13 @@
 """Arrow, Excel, mail, Delta and saved datasets: each reads what it should, and damage is an error."""
 
 import json
-import struct
 import zipfile
 from datetime import UTC, date, datetime
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openpyxl
 import pyarrow as pa
 import pyarrow.feather
@@ -102,11 +102,13 @@ def test_a_cut_or_damaged_arrow_file_is_an_error_or_the_same(environment: Enviro
 def test_numbers_that_lead_outside_of_a_dictionary_or_text_are_an_error(environment: Environment, tmp_path: Path) -> None:
     """pyarrow follows them without a look unless it is asked to validate."""
     wrong_index = pa.DictionaryArray.from_arrays(pa.array([0, 90_000_000], pa.int32()), ["a"], safe=False)
-    wrong_offset = pa.StringArray.from_buffers(2, pa.py_buffer(struct.pack("<3i", 0, 1, 90_000_000)), pa.py_buffer(b"ab"))
-    outside = pa.py_buffer(struct.pack("<3i", 0, 1, 90_000_000))
-    wrong_list = pa.Array.from_buffers(pa.list_(pa.string()), 2, [None, outside], children=[pa.array(["a"])])
-    for column in (wrong_index, wrong_offset, wrong_list):
+    offsets = np.array([0, 1, 2], np.int32)
+    text = pa.StringArray.from_buffers(2, pa.py_buffer(offsets), pa.py_buffer(b"ab"))
+    texts = pa.Array.from_buffers(pa.list_(pa.string()), 2, [None, pa.py_buffer(offsets)], children=[pa.array(["a", "b"])])
+    for column in (wrong_index, text, texts):
+        offsets[2] = 2
         table = pa.table({**{name: ["1", "2"] for name in ROWS[0]}, "text": column})
+        offsets[2] = 90_000_000  # behind the back of pyarrow, which would not make such a table
         assert "cannot be read as Arrow" in error_of(case_of(write_arrow(tmp_path / "a", table, "stream")), environment)
 
 
