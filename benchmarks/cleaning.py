@@ -1,7 +1,7 @@
 """Rows per second of the stage `cleaned_records` on one core, against pandas doing the same, and what it repairs and leaves alone.
 
     python benchmarks/cleaning.py
-    python benchmarks/cleaning.py --mojibake ../shared/data/ftfy_mojibake --languages --json
+    python benchmarks/cleaning.py --mojibake ../shared/data/ftfy_mojibake --copies ../shared/data/chatterbot_tech_support/tech_support.yml --languages --json
 
 Rows are generated: fictitious questions of 40 to 90 characters. `clean_ascii` needs no repair; in `mixed` 3 % of the rows have HTML, 3 % mojibake,
 10 % doubled blanks and 20 % curly quotes or accents.
@@ -14,6 +14,7 @@ they are not, the exit code is 1.
 
 `--mojibake`: the folder of ftfy's test cases; how many texts come out as ftfy's authors want them (gold repairs), and how many of those that only
 look like mojibake do (must not be touched); the cases that ftfy's authors list as failures count apart.
+`--copies`: a corpus of ChatterBot (`conversations`: question and answer); how many of its rows the stage keeps, and how many distinct pairs there are.
 `--languages`: accuracy of language identification on the message catalogues of Django (`pip install django "ft-platform[language]"`), by length of text.
 """
 
@@ -26,13 +27,14 @@ import re
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import yaml
 
 from ft_platform.cleaning.batch import BatchCleaner
 from ft_platform.cleaning.clean import clean
@@ -55,8 +57,8 @@ LOCALES = "ar cs da de el es fa fi fr he hi hu id it ja ko nl pl pt ro ru sv tr 
 LANGUAGE_TEXTS = 4000
 
 
-def use_case() -> NamedUseCase:
-    settings = {
+def use_case(generation: bool = False) -> NamedUseCase:
+    settings: dict[str, Any] = {
         "description": "Routes fictitious questions; used to measure cleaning.",
         "owners": {"accountable": "team:benchmarks"},
         "task": {"kind": "classification"},
@@ -66,6 +68,8 @@ def use_case() -> NamedUseCase:
         "base_model": {"uri": "not/used"},
         "release": {"intended_use": "Measurement of cleaning."},
     }
+    if generation:
+        settings |= {"task": {"kind": "generation"}, "record": {"text": "text", "answer": "answer", "consent": "consent"}}
     return NamedUseCase(name="cleaning", settings=UseCase.model_validate(settings))
 
 
@@ -183,6 +187,24 @@ def mojibake(folder: Path) -> dict[str, dict[str, int]]:
     return scores
 
 
+def copies(file: Path) -> dict[str, Any]:
+    """`{"rows", "distinct_pairs", "kept", "removed"}` of question-answer pairs that repeat each other."""
+    pairs = yaml.safe_load(file.read_text(encoding="utf-8"))["conversations"]
+    case = use_case(generation=True)
+    columns = {
+        "record_id": [f"{number:024x}" for number in range(len(pairs))],
+        "messages": [[{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}] for pair in pairs],
+    }
+    schema = raw_schema(case)
+    records = pa.table({name: columns.get(name, [None] * len(pairs)) for name in schema.names}, schema=schema)
+    kept, reasons = 0, Counter[str]()
+    with tempfile.TemporaryDirectory(prefix="benchmark-cleaning-") as folder:
+        for stays, removed in clean(case, TableRows(records), Work(Path(folder), InProcess())).parts:
+            kept += stays.num_rows if stays is not None else 0
+            reasons.update(removed["reason"].to_pylist() if removed is not None else [])
+    return {"rows": len(pairs), "distinct_pairs": len(set(map(tuple, pairs))), "kept": kept, "removed": dict(reasons)}
+
+
 def languages() -> dict[str, dict[str, float]]:
     """Shares of texts by length: kept, undetermined and wrongly removed where their language is the only one allowed, and removed where English is."""
     from ft_platform.cleaning.language import _identifier, share_of
@@ -211,10 +233,10 @@ def languages() -> dict[str, dict[str, float]]:
 
 
 def _catalogue_texts() -> Iterator[tuple[str, str]]:
-    import django
+    import django  # pyright: ignore[reportMissingImports]
 
     for name in LOCALES.split():
-        for file in Path(django.__file__).parent.rglob(f"locale/{name}/LC_MESSAGES/django.mo"):
+        for file in Path(str(django.__file__)).parent.rglob(f"locale/{name}/LC_MESSAGES/django.mo"):
             with file.open("rb") as stream:
                 catalogue = gettext.GNUTranslations(stream)._catalog  # type: ignore[attr-defined]
             for original, translated in catalogue.items():
@@ -227,6 +249,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=lambda text: int(text.replace("_", "")), default=200_000, help="rows of each kind (default 200_000)")
     parser.add_argument("--mojibake", type=Path, help="folder of ftfy's test cases (JSON)")
+    parser.add_argument("--copies", type=Path, help="corpus of ChatterBot (YAML)")
     parser.add_argument("--languages", action="store_true", help="measure language identification, too")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -235,6 +258,8 @@ def main() -> int:
     result |= {name: compared(case, make(arguments.rows)) for name, make in (("clean_ascii", clean_texts), ("mixed", mixed_texts))}
     if arguments.mojibake:
         result["mojibake"] = mojibake(arguments.mojibake)
+    if arguments.copies:
+        result["copies"] = copies(arguments.copies)
     if arguments.languages:
         result["languages"] = languages()
     if arguments.json:

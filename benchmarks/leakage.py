@@ -1,6 +1,7 @@
 """Recall of the leakage check on planted leaks, and what division and check cost.
 
     python benchmarks/leakage.py --rows 100000 --json
+    python benchmarks/leakage.py --rows 100000 --paraphrases ngrams --questions ../shared/data/banking77/train.csv --json
 
 Texts of `benchmarks/dedup.py` (every fifth an edit of another one), a person for every record, two labels, divided by the stage `splits`. Into
 copies of the result, leaks of one kind at a time are planted: a record of another side gets the person, the text in capitals, an edit of the
@@ -8,9 +9,15 @@ text (Jaccard similarity of word 3-grams from the threshold 0.7 to 0.9), or the 
 
 `recall`: share of the planted leaks that `leakage` counts, by kind. `found_without_leaks`: what it counts where none was planted; anything but 0
 is a false alarm. `seconds`: division, and one check. `peak_gib`: largest resident memory of the process.
+
+`--paraphrases` (`ngrams`, or the folder of a sentence model) switches `splits.paraphrases` on and plants three kinds more: `reordered`, the words in
+reverse; `inflected`, also with an ending at every third; `reworded`, also with every sixth replaced. `near_duplicates_among_them`: how many of each the
+near-duplicate check alone would have found. `--questions` (CSV with `text` and `category`) says how many pairs of real questions count as paraphrases,
+the share of them in [0, 1] that are of one category, and the size of the largest group that they would form.
 """
 
 import argparse
+import csv
 import json
 import resource
 import tempfile
@@ -23,12 +30,15 @@ import numpy as np
 import pyarrow as pa
 from dedup import Texts
 
+from ft_platform.engines import engine_of
 from ft_platform.engines.in_process import InProcess
 from ft_platform.lake.stage_table import Work
+from ft_platform.near_duplicates import clusters
 from ft_platform.records import MESSAGES, anonymized_schema, splits_schema
-from ft_platform.rows import BATCH_ROWS, Rows, Spool
+from ft_platform.rows import BATCH_ROWS, Rows, Spool, TableRows
 from ft_platform.splitting.benchmark_texts import BenchmarkTexts
 from ft_platform.splitting.leakage import leakage
+from ft_platform.splitting.paraphrases import paraphrases
 from ft_platform.splitting.split import split
 from ft_platform.use_case import NamedUseCase, UseCase
 
@@ -40,11 +50,13 @@ COUNTED_AS = {
     "groups": "groups",
     "benchmark_texts": "benchmark_texts",
 }
+PARAPHRASES = ("reordered", "inflected", "reworded")
 """Kind of leak -> count of `leakage` in which it shows."""
 
 
-def use_case() -> NamedUseCase:
-    settings = {
+def use_case(vectors: str | None = None, similarity: float = 0.9) -> NamedUseCase:
+    """Paraphrases count where `vectors` is `ngrams` or the folder of a sentence model."""
+    settings: dict[str, Any] = {
         "description": "Fictitious texts; used to measure the leakage check.",
         "owners": {"accountable": "team:benchmarks"},
         "task": {"kind": "classification", "instruction": "One of: {labels}"},
@@ -54,6 +66,9 @@ def use_case() -> NamedUseCase:
         "base_model": {"uri": "not/used"},
         "release": {"intended_use": "Measurement of the leakage check."},
     }
+    if vectors:
+        model = {"paraphrases": "ngrams"} if vectors == "ngrams" else {"paraphrases": "sentence_model", "sentence_model": vectors}
+        settings["splits"] = {**model, "paraphrase_similarity": similarity}
     return NamedUseCase(name="leakage", settings=UseCase.model_validate(settings))
 
 
@@ -136,7 +151,17 @@ def edited(text: str, number: int) -> str:
     return " ".join([*words[:-replaced], *(f"edit{number}x{place}" for place in range(replaced))])
 
 
-def leaks(rows: Spool, count: int) -> dict[str, tuple[Rows, int]]:
+def paraphrased(text: str, kind: str) -> str:
+    """The same words in reverse; every third with an ending, and every sixth another word, as `kind` says."""
+    words = text.split()[::-1]
+    if kind != "reordered":
+        words[::3] = [f"{word}ing" for word in words[::3]]
+    if kind == "reworded":
+        words[1::6] = [f"synonym{place}" for place in range(len(words[1::6]))]
+    return " ".join(words)
+
+
+def leaks(rows: Spool, count: int, kinds: Sequence[str]) -> dict[str, tuple[Rows, int]]:
     """Kind -> rows with leaks of that kind, and how many were planted."""
     train, other = leaking_pairs(rows, count)
     source = rows.take(train, ["subject_id", "messages", "group_id"])
@@ -148,28 +173,52 @@ def leaks(rows: Spool, count: int) -> dict[str, tuple[Rows, int]]:
         "groups": ("group_id", source["group_id"].combine_chunks()),
         "benchmark_texts": ("messages", messages(pa.array([f"Dear all, {BENCHMARK.format(number)}: help!" for number in range(len(texts))]))),
     }
+    values |= {kind: ("messages", messages(pa.array([paraphrased(text, kind) for text in texts]))) for kind in kinds}
     return {kind: (Planted(rows, column, other, made), len(other)) for kind, (column, made) in values.items()}
 
 
-def measure(rows: int, planted: int, folder: Path) -> dict[str, Any]:
-    case = use_case()
+def measure(rows: int, planted: int, folder: Path, case: NamedUseCase) -> dict[str, Any]:
+    vectors = case.settings.splits.paraphrases != "ignore"
     benchmark = BenchmarkTexts(iter([pa.array([BENCHMARK.format(number) for number in range(planted)])]))
     divided = Spool(folder / "splits.arrow", splits_schema(case))
     given = Records(Texts(rows), anonymized_schema(case))
     division = _timed(lambda: [divided.write(kept) for kept, _ in split(case, given, Work(folder, InProcess())).parts if kept])
     clean: dict[str, Any] = {}
     check = _timed(lambda: clean.update(leakage(case, divided, folder, benchmark)))
-    recall = {}
-    for kind, (leaking, count) in leaks(divided, planted).items():
-        recall[kind] = round(leakage(case, leaking, folder, benchmark)[COUNTED_AS[kind]] / count, 4)
+    recall, also_near = {}, {}
+    for kind, (leaking, count) in leaks(divided, planted, PARAPHRASES if vectors else ()).items():
+        found = leakage(case if kind in PARAPHRASES else use_case(), leaking, folder, benchmark)
+        # A planted text may be near others, too, and then counts more than once.
+        recall[kind] = round(min(1.0, found[COUNTED_AS.get(kind, "paraphrase_pairs")] / count), 4)
+        if kind in PARAPHRASES:
+            also_near[kind] = found["near_duplicate_pairs"]
         planted = count
     return {
         "rows": rows,
         "planted": planted,
         "recall": recall,
-        "found_without_leaks": sum(clean[name] for name in COUNTED_AS.values()),
+        **({"near_duplicates_among_them": also_near} if vectors else {}),
+        "found_without_leaks": sum(clean.get(name, 0) for name in (*COUNTED_AS.values(), "paraphrase_pairs")),
         "seconds": {"division": round(division, 2), "check": round(check, 2)},
         "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3),
+    }
+
+
+def questions(file: Path, case: NamedUseCase, folder: Path) -> dict[str, Any]:
+    """How real questions are linked: `{"texts", "pairs", "same_category", "largest_group"}`."""
+    with file.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    schema = pa.schema([("record_id", pa.string()), ("messages", MESSAGES)])
+    ids, texts = (pa.array(values) for values in ([f"r{number:09d}" for number in range(len(rows))], [row["text"] for row in rows]))
+    table = pa.table([ids, messages(texts)], schema=schema)
+    blocks = [np.stack(pair, axis=1) for pair in paraphrases(case.settings.splits, TableRows(table), engine_of(case.settings.compute), folder)]
+    pairs = np.concatenate([np.empty((0, 2), np.int64), *blocks])
+    category = np.array([row["category"] for row in rows])
+    return {
+        "texts": len(rows),
+        "pairs": len(pairs),
+        "same_category": round(float((category[pairs[:, 0]] == category[pairs[:, 1]]).mean()), 4) if len(pairs) else None,
+        "largest_group": int(np.bincount(clusters(len(rows), pairs)).max()),
     }
 
 
@@ -183,11 +232,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000, help="at least 1,000 (default: 100,000)")
     parser.add_argument("--planted", type=int, default=1000, help="leaks of each kind, at most (default: 1,000)")
-    parser.add_argument("--scratch", type=Path, help="folder for intermediate files, about 500 bytes a row (default: the system's)")
+    parser.add_argument("--paraphrases", metavar="VECTORS", help="`ngrams`, or the folder of a sentence model; default: paraphrases are ignored")
+    parser.add_argument("--similarity", type=float, default=0.9, help="`splits.paraphrase_similarity` (default: 0.9)")
+    parser.add_argument("--questions", type=Path, help="CSV with the columns text and category; needs --paraphrases")
+    parser.add_argument("--scratch", type=Path, help="folder for intermediate files, about 1 KB a row (default: the system's)")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    if arguments.questions and not arguments.paraphrases:
+        parser.error("--questions needs --paraphrases")
     with tempfile.TemporaryDirectory(prefix="leakage-", dir=arguments.scratch) as folder:
-        found = measure(arguments.rows, arguments.planted, Path(folder))
+        case = use_case(arguments.paraphrases, arguments.similarity)
+        found = measure(arguments.rows, arguments.planted, Path(folder), case)
+        if arguments.questions:
+            found["questions"] = questions(arguments.questions, case, Path(folder))
     print(json.dumps(found) if arguments.json else "\n".join(f"{name}: {value}" for name, value in found.items()))
 
 

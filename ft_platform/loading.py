@@ -3,6 +3,9 @@
 import importlib.util
 import os
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError
 from ft_platform.lake import Lake
 from ft_platform.stages import STAGES
-from ft_platform.use_case_file import FILE_NAME, find_use_cases, load_use_case, use_case_folder
+from ft_platform.use_case_file import FILE_NAME, find_use_cases, load_use_case, shown, use_case_folder
 
 
 def load_definitions(environment: Environment, only: str | None = None, overrides: dict[str, Any] | None = None) -> dg.Definitions:
@@ -32,7 +35,7 @@ def load_definitions(environment: Environment, only: str | None = None, override
     loaded = []
     for folder in folders:
         try:
-            loaded.append(with_places(load_component(folder, overrides).build_defs(), environment))
+            loaded.append(with_places(build(folder, overrides), environment))
         except (FtError, dg.DagsterError) as error:
             if only:
                 raise
@@ -40,6 +43,49 @@ def load_definitions(environment: Environment, only: str | None = None, override
     sensor = dg.AutomationConditionSensorDefinition("automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING)
     shared = dg.Definitions(resources=_resources(environment), executor=dg.in_process_executor, sensors=[sensor] if loaded else [])
     return dg.Definitions.merge(shared, *loaded)
+
+
+def build(folder: Path, overrides: dict[str, Any] | None = None) -> dg.Definitions:
+    """The graph of one use case.
+
+    Raises:
+        ConfigError: with file and line of every problem, also of the code in its own folder.
+    """
+    with _own_code(folder):
+        return load_component(folder, overrides).build_defs()
+
+
+def component_problems(folders: list[Path]) -> list[str]:
+    """What is wrong with the code beside use-case files that name it; problems of the files themselves are left out."""
+    problems: list[str] = []
+    for folder in folders:
+        try:
+            load_use_case(folder)
+        except ConfigError:
+            continue
+        try:
+            build(folder)
+        except ConfigError as error:
+            problems += error.problems
+        except (FtError, dg.DagsterError) as error:
+            problems.append(f"{shown(folder / FILE_NAME)}: {error}")
+    return problems
+
+
+@contextmanager
+def _own_code(folder: Path) -> Iterator[None]:
+    """What the code in a use case's own folder raises becomes a problem of that use case, with file and line."""
+    try:
+        yield
+    except Exception as error:
+        frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+        if isinstance(error, SyntaxError):
+            frames.append((Path(error.filename or ""), error.lineno))
+        own = [(file, line) for file, line in frames if folder in file.parents]
+        if isinstance(error, (FtError, dg.DagsterError)) or not own:
+            raise
+        file, line = own[-1]
+        raise ConfigError([f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error} ({shown(file)}:{line})"]) from error
 
 
 def with_places(definitions: dg.Definitions, environment: Environment) -> dg.Definitions:

@@ -1,6 +1,7 @@
 """What watches permission between two runs: a sensor on the consent ledger and a daily sweep over all versions."""
 
 import hashlib
+import json
 from typing import Any
 
 import dagster as dg
@@ -56,12 +57,23 @@ def ledger_sensor(use_case: NamedUseCase, sweep: Any) -> dg.SensorDefinition:
         except FtError as error:
             return dg.SkipReason(str(error))
         assert pinned is not None
-        if context.cursor == pinned.content:
+        seen, changes = _cursor(context.cursor)
+        if seen == pinned.content:
             return dg.SkipReason("the ledger is unchanged")
         version = hashlib.sha256(pinned.content.encode()).hexdigest()[:32]
         event = dg.AssetMaterialization(key, tags={"dagster/data_version": version})
         made_before = context.instance.get_latest_materialization_event(permitted) is not None
-        runs = [dg.RunRequest(run_key=pinned.content)] if made_before else []
-        return dg.SensorResult(asset_events=[event], run_requests=runs, cursor=pinned.content)
+        # A ledger that is again what it once was is a change too: by content alone, Dagster would take its run for one that was made.
+        runs = [dg.RunRequest(run_key=f"{changes + 1}:{pinned.content}")] if made_before else []
+        return dg.SensorResult(asset_events=[event], run_requests=runs, cursor=json.dumps({"content": pinned.content, "changes": changes + 1}))
 
     return sensor
+
+
+def _cursor(cursor: str | None) -> tuple[str, int]:
+    """Content of the ledger that was reported last, and how many changes were."""
+    try:
+        seen = json.loads(cursor or "{}")
+        return seen.get("content", ""), int(seen.get("changes", 0))
+    except (ValueError, AttributeError):
+        return "", 0

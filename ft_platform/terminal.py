@@ -73,14 +73,14 @@ class ProgressView:
     """Shows updates while it is open: a line for each stage on a terminal, a line every few seconds elsewhere.
 
     Attributes:
-        failed: set it before the end if the last stage did not end well.
+        failed_stage: set it before the end if a stage did not end well. It may be one that had nothing to show yet.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=True)
         self._lines: dict[str, StageLine] = {}
         self._current: str | None = None
-        self.failed = False
+        self.failed_stage: str | None = None
         self._printed = 0.0
         self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=4) if self._console.is_terminal else None
 
@@ -90,7 +90,7 @@ class ProgressView:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._finish(self._current, "stopped" if error else "failed" if self.failed else "done")
+        self._finish(self._current, "stopped" if error else "failed" if self.failed_stage == self._current else "done")
         if self._live:
             self._live.stop()
 
@@ -225,6 +225,8 @@ def print_subject_trace(found: dict[str, Any]) -> None:
         console.print(f"{one['use_case']:<24} trained {one['checkpoint']} on {rows} rows{', tainted' if one['tainted'] else ''} ({one['written_at']})")
     if not found["checkpoints"]:
         console.print("no checkpoint was trained on them")
+    for one in found["reports"]:
+        console.print(f"{one['use_case']:<24} {one['report']} has a row about {one['records']:,} of them ({one['written_at']})")
     if found["not_searched"]:
         console.print(f"not searched, because their records name no person: {', '.join(found['not_searched'])}")
 

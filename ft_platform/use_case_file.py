@@ -24,6 +24,7 @@ from ft_platform.yaml_file import Place, YamlFile, read_yaml
 
 FILE_NAME = "defs.yaml"
 LOCAL_TYPE = re.compile(r"^\.[a-z_]\w*\.[A-Za-z_]\w*$")
+OWN_TYPE = re.compile(r"^type:\s*[\"']?\.", re.MULTILINE)
 TEMPLATE = re.compile(r"\{\{(.*?)\}\}")
 ENV = re.compile(r"^\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*$")
 
@@ -44,8 +45,9 @@ class _Reading:
         self.problems.append((self.document.line_of(place), f"{text} ({shown(self.file)}:{self.document.line_of(place)})"))
 
     def add_attribute(self, place: Place, text: str) -> None:
-        """Notes a problem at a place in the attributes; for one that was set on the command line, that is its place."""
-        if override := self.overridden.get(place):
+        """Notes a problem at a place in the attributes; where it or what it lies in was set on the command line, that is its place."""
+        set_by = (self.overridden.get(place[:length]) for length in range(len(place), 0, -1))
+        if override := next(filter(None, set_by), None):
             self.problems.append((0, f"{text} (--set {override})"))
         else:
             self.add(("attributes", *place), text)
@@ -64,6 +66,11 @@ def find_use_cases(defs: Path) -> list[Path]:
     folders = [file.parent for file in defs.rglob(FILE_NAME)]
     hidden = [f for f in folders if any(part.startswith((".", "__")) for part in f.relative_to(defs).parts)]
     return sorted((f for f in folders if f not in hidden), key=lambda folder: folder.name)
+
+
+def has_own_component(folder: Path) -> bool:
+    """Whether the file names a class beside it as its component."""
+    return bool(OWN_TYPE.search((folder / FILE_NAME).read_text(encoding="utf-8", errors="replace")))
 
 
 def use_case_folder(defs: Path, name: str) -> Path:

@@ -77,6 +77,8 @@ def file_schema() -> dict[str, Any]:
     """
     attributes = UseCase.model_json_schema()
     definitions = attributes.pop("$defs")
+    for section in (attributes, *definitions.values()):
+        _add_empty_defaults(section)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Fine-tuning use case",
@@ -92,6 +94,13 @@ def file_schema() -> dict[str, Any]:
         },
         "$defs": definitions,
     }
+
+
+def _add_empty_defaults(section: dict[str, Any]) -> None:
+    """Pydantic leaves out the default of a list, a mapping or a section that a factory makes: it is empty."""
+    for name, field in section["properties"].items():
+        if name not in section.get("required", []):
+            field.setdefault("default", [] if field.get("type") == "array" else {})
 
 
 def _walk(schema: dict[str, Any], definitions: dict[str, Any], prefix: str) -> Iterator[UseCaseField]:

@@ -48,6 +48,21 @@ def test_new_content_requests_exactly_one_training_run(graph, backend, csv_file)
     assert before_training == ["raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
 
 
+def test_a_change_that_is_reported_again_requests_nothing_more(graph, backend, csv_file):
+    """The daemon was stopped after the event and before it stored the cursor; later somebody resets the cursor."""
+    write_csv(csv_file, [*records(), *records(5, start=50)])
+    cursor = graph.sensor_cursor
+    assert graph.look_at_source()
+    graph.sensor_cursor = cursor
+    assert graph.look_at_source()
+    asked = graph.settle(WATCHED)
+    assert trainings(asked) == 1 and sum("raw_records" in requested for requested in asked) == 1
+    graph.sensor_cursor = None
+    assert graph.look_at_source()
+    assert not any(graph.settle(WATCHED))
+    assert backend.started.count("train") == 1
+
+
 def test_identical_content_requests_no_training(graph, backend, csv_file):
     write_csv(csv_file, records())
     assert not graph.look_at_source(), "the same bytes are no change"

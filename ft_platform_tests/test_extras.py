@@ -19,6 +19,7 @@ COMES_WITH = {"botocore": "boto3"}
 """Distribution -> the requirement that always brings it."""
 USED_BY_NAME = {
     "adlfs": "fsspec loads it for abfss://",
+    "gcsfs": "fsspec loads it for gs://",
     "defusedxml": "openpyxl reads XML with it where it is installed",
     "psycopg": "SQLAlchemy's driver of PostgreSQL",
     "gguf": "transformers reads .gguf files with it",

@@ -96,8 +96,16 @@ def test_a_stage_that_did_not_end_well_is_not_called_done(clock):
     assert out.getvalue().splitlines()[-1].endswith("stopped")
     with ProgressView(out) as view:
         view.update(Update("splits", 1, 2))
-        view.failed = True
+        view.failed_stage = "splits"
     assert out.getvalue().splitlines()[-1].endswith("failed")
+
+
+def test_a_stage_that_failed_before_it_showed_anything_does_not_make_the_one_before_it_fail(clock):
+    out = io.StringIO()
+    with ProgressView(out) as view:
+        view.update(Update("splits", 2, 2))
+        view.failed_stage = "base_evaluation"
+    assert out.getvalue().splitlines()[-1].endswith("done")
 
 
 def test_on_a_terminal_every_stage_keeps_its_line(monkeypatch):

@@ -257,6 +257,21 @@ def test_a_wrong_override_is_named_as_such(defs):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
+        ("source={}", "source.uri is required: "),
+        ("source=null", "source must be a mapping, got nothing"),
+        ("training=[]", "training must be a mapping, got a list of 0"),
+        ("training={epoch: 1}", "training.epoch is not a field of training; did you mean epochs?"),
+        ("source={uri: {}}", "source.uri must be text, got a mapping"),
+    ],
+)
+def test_what_is_wrong_in_a_whole_section_that_was_set_is_not_looked_for_in_the_file(defs, text, problem):
+    found = problems_of(write(defs, GOOD), parse_overrides([text]))
+    assert len(found) == 1 and found[0].startswith(problem) and found[0].endswith(f"(--set {text.split('=')[0]})")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
         ("training.epoch=1", "--set training.epoch is not a field; did you mean training.epochs?"),
         ("training.epochs", "--set training.epochs is not of the form path.to.field=value"),
         ("training.epochs.deep=1", "--set training.epochs.deep is not a field; did you mean training.epochs?"),

@@ -1,14 +1,16 @@
 """The published JSON Schema and the shipped use-case files agree."""
 
 import copy
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema
 import pytest
 import yaml
+from pydantic import BaseModel, TypeAdapter
 
 import ft_platform
 from ft_platform.errors import ConfigError
@@ -45,6 +47,29 @@ def test_every_field_has_a_description_and_every_number_has_bounds():
         assert field.description, path
         if field.kind in ("a number", "a whole number"):
             assert field.bounds, path
+
+
+def sections(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """A model and those of its fields."""
+    yield model
+    for field in model.model_fields.values():
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from sections(part)
+
+
+def test_every_field_that_may_be_left_out_says_in_the_json_schema_what_it_is_then():
+    schema = file_schema()
+    checked = 0
+    for model in sections(UseCase):
+        published = schema["properties"]["attributes"] if model is UseCase else schema["$defs"][model.__name__]
+        for name, field in model.model_fields.items():
+            if not field.is_required():
+                default = field.get_default(call_default_factory=True, validated_data={})
+                expected = {} if isinstance(default, BaseModel) else json.loads(TypeAdapter(field.annotation).dump_json(default))
+                assert published["properties"][name]["default"] == expected, f"{model.__name__}.{name}"
+                checked += 1
+    assert checked > 100
 
 
 def unbounded(schema: dict[str, Any], definitions: dict[str, Any], path: str) -> Iterator[str]:
@@ -101,6 +126,21 @@ def test_every_text_list_and_mapping_has_a_largest_size(section):
 )
 def test_what_has_no_largest_size_is_found(schema, found):
     assert list(unbounded(schema, {"Section": {"type": "object", "properties": {"name": {"type": "string"}}}}, "x")) == found
+
+
+def read_by_nothing(names: list[str]) -> list[str]:
+    """Names that no code and no template of the package reads as an attribute or names as a string, beyond their declaration."""
+    package = Path(ft_platform.__file__).parent
+    text = "\n".join(file.read_text(encoding="utf-8") for file in package.rglob("*") if file.suffix in (".py", ".html", ".md"))
+    used = set(re.findall(r"\.(\w+)|[\"'](\w+)[\"']", text))
+    return [name for name in names if (name, "") not in used and ("", name) not in used]
+
+
+def test_no_field_is_accepted_and_ignored():
+    leaves = {path: path.rsplit(".", 1)[-1] for path, field in fields().items() if not field.is_section}
+    unread = read_by_nothing(list(leaves.values()))
+    assert {path for path, name in leaves.items() if name in unread} == set()
+    assert read_by_nothing(["a_field_of_no_stage", "learning_rate"]) == ["a_field_of_no_stage"]
 
 
 @pytest.mark.parametrize("part", ["requirements", "post_processing", "template_vars_module"])

@@ -6,6 +6,7 @@ Needs `make ui` running, Chromium with its driver, and `pip install selenium`:
 """
 
 import argparse
+import base64
 import shutil
 import time
 from pathlib import Path
@@ -20,6 +21,13 @@ from selenium.webdriver.support.ui import WebDriverWait
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
+MARGIN = 12
+AREA = """
+const boxes = [...document.querySelectorAll(arguments[0])].map(e => e.getBoundingClientRect());
+return [Math.min(...boxes.map(b => b.left)), Math.min(...boxes.map(b => b.top)), Math.max(...boxes.map(b => b.right)), Math.max(...boxes.map(b => b.bottom))];
+"""
+
+
 def browser(width: int, height: int) -> webdriver.Chrome:
     options = Options()
     for flag in [*FLAGS, f"--window-size={width},{height}"]:
@@ -32,14 +40,20 @@ def wait_for_text(driver: webdriver.Chrome, text: str, seconds: float = 60) -> N
     WebDriverWait(driver, seconds).until(lambda d: text in d.find_element(By.TAG_NAME, "body").text)
 
 
-def picture_of_page(driver: webdriver.Chrome, url: str, expected: str, target: Path, settle_seconds: float = 6) -> None:
+def picture_of_page(driver: webdriver.Chrome, url: str, expected: str, target: Path, settle_seconds: float = 6, only: str = "") -> None:
+    """A picture of a page, or of the smallest part that holds all elements of the CSS selector `only`, with a margin."""
     driver.get(url)
     wait_for_text(driver, expected)
     time.sleep(settle_seconds)
     # The sign-up dialog of a first visit, where `nux` is on. In one script: the page replaces its buttons while it is looked at.
     if driver.execute_script("const b = [...document.querySelectorAll('button')].find(b => b.innerText === 'Skip'); b?.click(); return !!b"):
         time.sleep(1)
-    driver.save_screenshot(str(target))
+    if only:
+        left, top, right, bottom = driver.execute_script(AREA, only)
+        clip = {"x": left - MARGIN, "y": top - MARGIN, "width": right - left + 2 * MARGIN, "height": bottom - top + 2 * MARGIN, "scale": 1}
+        target.write_bytes(base64.b64decode(driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", "clip": clip})["data"]))
+    else:
+        driver.save_screenshot(str(target))
     print(f"{target}: {url}")
 
 
@@ -72,7 +86,7 @@ def main() -> None:
     driver = browser(2500, 1100)
     try:
         lineage = f"{arguments.url}/locations/__repository__@ft_platform/asset-groups/{name}/lineage"
-        picture_of_page(driver, lineage, "adapter_checkpoint", arguments.output / "lineage.png")
+        picture_of_page(driver, lineage, "adapter_checkpoint", arguments.output / "lineage.png", only="foreignObject")
         picture_of_page(driver, f"{arguments.url}/assets/{name}/evaluation_report", "Latest materialization", arguments.output / "asset_page.png")
         picture_of_page(driver, f"{arguments.url}/assets/{name}/splits?view=checks", "no_leakage", arguments.output / "checks.png")
         if arguments.press:

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import check_result, judged, key, materialized, stage, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
@@ -26,7 +27,9 @@ def build(use_case: NamedUseCase) -> list:
         """
         from ft_platform.privacy.anonymize import anonymize
         from ft_platform.privacy.keys import key_handle, pseudonym_key_place, read_key_ring, require_known_key
+        from ft_platform.privacy.ner import identity
         from ft_platform.privacy.vault import VaultWriter, read_public_key
+        from ft_platform.reporting.data_plots import entity_counts_plot, k_anonymity_plot
 
         place = pseudonym_key_place(environment)
         ring = read_key_ring(place)
@@ -34,7 +37,7 @@ def build(use_case: NamedUseCase) -> list:
         if latest:
             require_known_key(ring, use_case.name, lake.manifest(latest).info)
         keys = key_handle(ring, place, use_case.name, use_case.settings.privacy.key_version)
-        depends_on = {"key_version": str(keys.version), "key_fingerprint": keys.fingerprint}
+        depends_on = {"key_version": str(keys.version), "key_fingerprint": keys.fingerprint, "ner": identity(use_case.settings.privacy)}
         vault_key = read_public_key(environment.vault_public_key_path) if use_case.settings.privacy.vault else None
         vault_id = input_hash(use_case, STAGE, [cleaned_records], **depends_on)
         written = write_stage(
@@ -54,10 +57,15 @@ def build(use_case: NamedUseCase) -> list:
             **depends_on,
         )
         counts = written.manifest.counts
+        pictures = {"entities": entity_counts_plot(counts["entities"])}
+        if "k_anonymity" in counts:
+            pictures["k_anonymity"] = k_anonymity_plot(counts["k_anonymity"], counts["funnel"]["rows_in"])
         return materialized(
             written.version,
             written.manifest,
             reused=written.reused,
+            pictures=pictures,
+            **profile_link(lake, environment, use_case, written.version),
             key_version=keys.version,
             entities=dg.MetadataValue.json(counts["entities"]),
             k_anonymity=dg.MetadataValue.json(counts.get("k_anonymity", "no quasi-identifiers are named")),

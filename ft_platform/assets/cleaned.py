@@ -3,6 +3,7 @@
 import dagster as dg
 
 from ft_platform.assets.expectations import CHECK, DESCRIPTION, expectations_check
+from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import key, materialized, stage, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
@@ -14,7 +15,9 @@ from ft_platform.use_case import NamedUseCase
 def build(use_case: NamedUseCase) -> list:
     @dg.asset(**stage(use_case, "cleaned_records"))
     @with_typed_failures
-    def cleaned_records(lake: dg.ResourceParam[Lake], permitted_records: TableVersion) -> dg.MaterializeResult[TableVersion]:
+    def cleaned_records(
+        lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], permitted_records: TableVersion
+    ) -> dg.MaterializeResult[TableVersion]:
         """Records with repaired Unicode, HTML and whitespace, within the bounds of the YAML, without exact and near duplicates.
 
         Records that do not meet an expectation about single records go to `quarantined_records`. Each changed text keeps its
@@ -43,7 +46,8 @@ def build(use_case: NamedUseCase) -> list:
             "changes": changes_plot({kind: counts[f"changed_{kind}"] for kind in KINDS}, counts["funnel"]["rows_in"]),
             "lengths": lengths_plot(*counts["characters"].values()),
         }
-        return materialized(written.version, written.manifest, reused=written.reused, pictures=pictures)
+        links = profile_link(lake, environment, use_case, written.version)
+        return materialized(written.version, written.manifest, reused=written.reused, pictures=pictures, **links)
 
     @dg.asset_check(asset=key(use_case, "cleaned_records"), name=CHECK, blocking=True, description=DESCRIPTION)
     @with_typed_failures

@@ -17,9 +17,14 @@ DESCRIPTION = "Great Expectations: the suite of the YAML and the defaults of the
 def expectations_check(lake: Lake, environment: Environment, use_case: NamedUseCase, version: TableVersion) -> dg.AssetCheckResult:
     """Runs the suite of a table. Failing rows appear by record_id only."""
     result = judged(lake, use_case, version, CHECK, lambda: _judge(lake, use_case, version))
-    page = lake.intact_artifact(use_case.name, DATA_DOCS, str(lake.verdicts(version)[CHECK].numbers["data_docs"]))
-    links = report_link(environment, page, lake.manifest(page)) if page else {}
-    return result._replace(metadata={**links, **(result.metadata or {})})
+    return result._replace(metadata={**data_docs_link(lake, environment, version), **(result.metadata or {})})
+
+
+def data_docs_link(lake: Lake, environment: Environment, version: TableVersion) -> dict[str, Any]:
+    """Link and place of what Great Expectations found in a table; empty where it has not looked yet."""
+    verdict = lake.verdicts(version).get(CHECK)
+    page = lake.intact_artifact(version.use_case, DATA_DOCS, str(verdict.numbers["data_docs"])) if verdict else None
+    return report_link(environment, page, lake.manifest(page)) if page else {}
 
 
 def _judge(lake: Lake, use_case: NamedUseCase, version: TableVersion) -> tuple[bool, dict[str, Any]]:

@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import check_result, judged, key, materialized, stage, tags, with_typed_failures
+from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.gate import NOT_TAINTED
 from ft_platform.lake.stage_table import write_stage
@@ -27,7 +29,9 @@ def build(use_case: NamedUseCase) -> list:
 
     @dg.asset(**stage(use_case, "permitted_records"), deps=[ledger.key] if has_ledger else [])
     @with_typed_failures
-    def permitted_records(lake: dg.ResourceParam[Lake], raw_records: TableVersion) -> dg.MaterializeResult[TableVersion]:
+    def permitted_records(
+        lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], raw_records: TableVersion
+    ) -> dg.MaterializeResult[TableVersion]:
         """Records whose consent, purpose, lawful basis, jurisdiction, licence and expiry permit this use. The others are kept
         apart with their reason.
 
@@ -37,6 +41,7 @@ def build(use_case: NamedUseCase) -> list:
         from ft_platform.governance.ledger import Ledger, pin_ledger
         from ft_platform.governance.permission import Refused, permit
         from ft_platform.governance.taint import mark_refused, tainted_now
+        from ft_platform.reporting.plots import funnel_plot
 
         today = datetime.now(UTC).date()
         absent = lake.manifest(raw_records).info["columns_absent"]
@@ -58,7 +63,14 @@ def build(use_case: NamedUseCase) -> list:
             ledger=pinned.content if pinned else "",
             mapping=settings_hash({"record": use_case.settings.record}),
         )
-        return materialized(written.version, written.manifest, reused=written.reused, tainted=dg.MetadataValue.json(tainted_now(lake, use_case.name)))
+        return materialized(
+            written.version,
+            written.manifest,
+            reused=written.reused,
+            pictures={"funnel": funnel_plot([written.manifest.counts["funnel"]])},
+            **profile_link(lake, environment, use_case, written.version),
+            tainted=dg.MetadataValue.json(tainted_now(lake, use_case.name)),
+        )
 
     @dg.asset_check(asset=key(use_case, "permitted_records"), blocking=True, description="A second look: consent, purpose, basis, licence and days left.")
     @with_typed_failures
@@ -82,10 +94,10 @@ def build(use_case: NamedUseCase) -> list:
     )
     @with_typed_failures
     def no_withdrawn_records(lake: dg.ResourceParam[Lake], permitted_records: TableVersion) -> dg.AssetCheckResult:
-        from ft_platform.governance.taint import permission_changed, sweep, tainted_now
+        from ft_platform.governance.taint import must_be_swept, sweep, tainted_now
 
         today = datetime.now(UTC).date()
-        if permission_changed(lake, use_case, permitted_records, today):
+        if must_be_swept(lake, use_case, permitted_records, today):
             sweep(lake, use_case, today)
         found = tainted_now(lake, use_case.name)
         own = next((one for one in found if one["stage"] == permitted_records.name and one["version"] == permitted_records.id), None)

@@ -2,7 +2,9 @@
 
 import dagster as dg
 
+from ft_platform.assets.expectations import data_docs_link
 from ft_platform.assets.stage import materialized, stage, with_typed_failures
+from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.use_case import NamedUseCase
 
@@ -10,7 +12,9 @@ from ft_platform.use_case import NamedUseCase
 def build(use_case: NamedUseCase) -> list:
     @dg.asset(**stage(use_case, "quarantined_records"))
     @with_typed_failures
-    def quarantined_records(lake: dg.ResourceParam[Lake], cleaned_records: TableVersion) -> dg.MaterializeResult[TableVersion]:
+    def quarantined_records(
+        lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], cleaned_records: TableVersion
+    ) -> dg.MaterializeResult[TableVersion]:
         """One row per record that was put aside and expectation that it does not meet; never a value.
 
         The rows are written together with `cleaned_records`; the records themselves stay readable in `permitted_records`.
@@ -19,7 +23,12 @@ def build(use_case: NamedUseCase) -> list:
         version = lake.beside(cleaned_records, "quarantined_records")
         by_expectation = "\n".join(f"- {rows} × `{name}`" for name, rows in counts["expectations"].items()) or "none"
         return materialized(
-            version, lake.manifest(version), records=counts["rows"], records_judged=counts["rows_judged"], by_expectation=dg.MetadataValue.md(by_expectation)
+            version,
+            lake.manifest(version),
+            **data_docs_link(lake, environment, cleaned_records),
+            records=counts["rows"],
+            records_judged=counts["rows_judged"],
+            by_expectation=dg.MetadataValue.md(by_expectation),
         )
 
     return [quarantined_records]

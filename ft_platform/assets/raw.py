@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import judged, key, materialized, stage, tags, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
@@ -46,7 +47,7 @@ def build(use_case: NamedUseCase) -> list:
         version, reused = ingest_source(lake, environment, use_case)
         manifest = lake.manifest(version)
         files = dict(list(manifest.info["files"].items())[:SHOWN_FILES])
-        return materialized(version, manifest, reused=reused, files=dg.MetadataValue.json(files))
+        return materialized(version, manifest, reused=reused, **profile_link(lake, environment, use_case, version), files=dg.MetadataValue.json(files))
 
     @dg.asset_check(asset=key(use_case, "raw_records"), blocking=True, description="Every row read from the source is in the table, once.")
     @with_typed_failures
@@ -115,6 +116,7 @@ def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) 
             counts=counts,
             info=info,
             append=before is not None and not found.whole,
+            based_on=newest,
             started=started,
         )
     return version, False

@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.assets.expectations import CHECK, DESCRIPTION, expectations_check
+from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import judged, key, materialized, stage, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
@@ -16,12 +17,16 @@ from ft_platform.use_case import NamedUseCase
 def build(use_case: NamedUseCase) -> list:
     @dg.asset(**stage(use_case, "splits"))
     @with_typed_failures
-    def splits(lake: dg.ResourceParam[Lake], anonymized_records: TableVersion) -> dg.MaterializeResult[TableVersion]:
+    def splits(
+        lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], anonymized_records: TableVersion
+    ) -> dg.MaterializeResult[TableVersion]:
         """Train, validation and test records. A person's records and near duplicates stay on one side, and on the side they had before."""
+        from ft_platform.reporting.data_plots import split_balance_plot
         from ft_platform.reporting.funnel import funnel
         from ft_platform.reporting.plots import funnel_plot
         from ft_platform.splitting.benchmark_texts import benchmark_fingerprint, benchmark_texts
         from ft_platform.splitting.membership import carried_on
+        from ft_platform.splitting.paraphrases import paraphrase_fingerprint
         from ft_platform.splitting.split import split
 
         settings = use_case.settings.splits
@@ -32,15 +37,21 @@ def build(use_case: NamedUseCase) -> list:
             stream.counts["carries_on"] = previous.id if previous else "nothing"
             return stream
 
-        written = write_stage(lake, use_case, "splits", [anonymized_records], divide, splits_schema(use_case), **benchmark_fingerprint(settings))
-        rows: dict[str, Any] = {k: dg.MetadataValue.json(v) for k, v in written.manifest.counts.items() if isinstance(v, dict) and k != "funnel"}
-        pictures = {"funnel_from_source": funnel_plot(funnel(lake, use_case.name))}
-        return materialized(written.version, written.manifest, reused=written.reused, pictures=pictures, **rows)
+        depends_on = {**benchmark_fingerprint(settings), **paraphrase_fingerprint(settings)}
+        written = write_stage(lake, use_case, "splits", [anonymized_records], divide, splits_schema(use_case), **depends_on)
+        counts = written.manifest.counts
+        rows: dict[str, Any] = {k: dg.MetadataValue.json(v) for k, v in counts.items() if isinstance(v, dict) and k != "funnel"}
+        pictures = {
+            "funnel_from_source": funnel_plot(funnel(lake, use_case.name)),
+            "split_balance": split_balance_plot(counts["rows_per_label"] or {"": counts["rows_per_split"]}),
+        }
+        links = profile_link(lake, environment, use_case, written.version)
+        return materialized(written.version, written.manifest, reused=written.reused, pictures=pictures, **links, **rows)
 
     @dg.asset_check(
         asset=key(use_case, "splits"),
         blocking=True,
-        description="No person, conversation, identical text or near duplicate is on two sides; no benchmark text.",
+        description="No person, conversation, identical text, near duplicate or (if the YAML asks) paraphrase is on two sides; no benchmark text.",
     )
     @with_typed_failures
     def no_leakage(lake: dg.ResourceParam[Lake], splits: TableVersion) -> dg.AssetCheckResult:

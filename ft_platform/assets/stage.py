@@ -123,7 +123,7 @@ def materialized(
         **metadata,
         "content_hash": version.content_hash,
         "version": version.id,
-        "settings_hash": manifest.settings_hash,
+        "settings_hash": manifest.settings_hash or NONE,
         "seconds": manifest.seconds,
         "reused": reused,
         **{f"count/{k}": v for k, v in counts.items()},

@@ -46,7 +46,7 @@ def run_and_show(name: str, arguments: argparse.Namespace) -> int:
     stages = [stage for text in arguments.select for stage in text.split(",") if stage]
     with ProgressView(sys.stderr if arguments.json else sys.stdout) as view, listening(view.update):
         outcome = execution.run_use_case(name, overrides, stages or None, environment)
-        view.failed = not outcome.success
+        view.failed_stage = outcome.failed_stage
     if not outcome.success:
         return _failed(name, outcome, arguments)
     found = collect_results(environment, use_case, outcome)

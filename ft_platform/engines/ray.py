@@ -1,6 +1,9 @@
 """Batch functions on Ray Data: on this machine, or on the cluster that `RAY_ADDRESS` names."""
 
 import json
+import logging
+import queue
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -33,11 +36,10 @@ class Ray:
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False
         workers = self.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        pool = ray.data.ActorPoolStrategy(size=workers)
         for window in _windows(rows.batches(columns)):
             dataset = ray.data.from_arrow([pa.Table.from_batches([batch]) for batch in window])
-            mapped = dataset.map_batches(
-                _Worker, fn_constructor_args=(make,), batch_format="pyarrow", batch_size=None, concurrency=workers, zero_copy_batch=True
-            )
+            mapped = dataset.map_batches(_Worker, fn_constructor_args=(make,), batch_format="pyarrow", batch_size=None, compute=pool, zero_copy_batch=True)
             for table in mapped.iter_batches(batch_size=None, batch_format="pyarrow"):
                 if table.column_names == [FAILURE]:
                     raise _error(json.loads(table[FAILURE][0].as_py()))
@@ -91,5 +93,24 @@ def _started() -> Any:
     except ImportError:
         raise MissingExtra("engine: ray", "ray") from None
     if not ray.is_initialized():
-        ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
+        failures: queue.Queue[Exception | None] = queue.Queue()
+        threading.Thread(target=_start_and_stay, args=(ray, failures), name="ray", daemon=True).start()
+        if (failure := failures.get()) is not None:
+            raise failure
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
     return ray
+
+
+def _start_and_stay(ray: Any, failures: "queue.Queue[Exception | None]") -> None:
+    """Starts Ray, or connects to a cluster, in a thread that lives as long as the process.
+
+    On Linux, Ray's servers are killed with the *thread* that started them (PR_SET_PDEATHSIG), and then Ray ends the process. A stage computes in
+    a thread of its own (`lake.pump`): started there, Ray took the whole run with it after the first stage.
+    """
+    try:
+        ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
+    except Exception as error:
+        failures.put(error)
+        return
+    failures.put(None)
+    threading.Event().wait()

@@ -32,6 +32,7 @@ from ft_platform.use_case import NamedUseCase
 FIRST = "permitted_records"
 LATER_TABLES = [s.name for s in STAGES.values() if s.kind == "table" and s.name not in ("raw_records", FIRST)]
 CHECKPOINTS = [s.name for s in STAGES.values() if s.kind == "checkpoint"]
+NO_ROWS: dict[str, Any] = {"rows": 0, "reasons": {}}
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,19 @@ class Tainted:
 
     def to_dict(self) -> dict[str, Any]:
         return {"stage": self.version.name, "version": self.version.id, "rows": self.rows, "reasons": dict(sorted(self.reasons.items()))}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes:
+        tainted: versions that hold rows which may not be used, in the order of the stages.
+        clean: versions that were made from one of them and hold none of these rows.
+    """
+
+    tainted: list[Tainted]
+    clean: list[Version]
 
 
 @dataclass(frozen=True)
@@ -106,14 +120,17 @@ def sweep(lake: Lake, use_case: NamedUseCase, day: date | None = None, *, dry_ru
     with lake.scratch(use_case.name, "retention_sweep", zone="restricted") as folder:
         folder.mkdir(mode=0o700)
         ledger = pinned.read(use_case, folder, day) if pinned else None
-    tainted = find_tainted(lake, use_case, day, ledger, _refused_now(lake, use_case, raw, day, ledger))
+    found = find_tainted(lake, use_case, day, ledger, _refused_now(lake, use_case, raw, day, ledger))
     basis = Basis(pinned.content if pinned else "", raw.content_hash if raw else "") if day >= today else None
-    cleared = [] if dry_run else mark(lake, use_case, tainted, day, basis)
-    return Sweep(day, tainted, cleared, marked=not dry_run)
+    cleared = [] if dry_run else mark(lake, use_case, found, day, basis)
+    return Sweep(day, found.tainted, cleared, marked=not dry_run)
 
 
-def permission_changed(lake: Lake, use_case: NamedUseCase, version: TableVersion, today: date) -> bool:
-    """Whether anything that permission rests on is other than when this version of `permitted_records` was made.
+def must_be_swept(lake: Lake, use_case: NamedUseCase, version: TableVersion, today: date) -> bool:
+    """Whether something may hold rows that may not be used any more, and carries no mark.
+
+    Either what permission rests on is other than when this version of `permitted_records` was made; or a stage or a training
+    that was on its way while others were marked has published what it made of a marked version.
 
     Raises:
         SourceError: the ledger is out of reach.
@@ -125,10 +142,19 @@ def permission_changed(lake: Lake, use_case: NamedUseCase, version: TableVersion
     same_day = manifest.counts.get("on_day") == today.isoformat() or not depends_on_the_day(use_case)
     same_ledger = manifest.info.get("ledger", "") == (pinned.content if pinned else "")
     same_settings = manifest.settings_hash == STAGES[FIRST].settings_hash(use_case)
-    return not (same_raw and same_day and same_ledger and same_settings)
+    return not (same_raw and same_day and same_ledger and same_settings) or _published_since(lake, use_case.name)
 
 
-def find_tainted(lake: Lake, use_case: NamedUseCase, day: date, ledger: Ledger | None, refused: Refused) -> list[Tainted]:
+def _published_since(lake: Lake, use_case: str) -> bool:
+    """Whether a version is there that no sweep has looked at, and that was made from a marked one."""
+    marked = {(version.name, version.content_hash) for version in _marked(lake, use_case)}
+    for version, manifest in _later(lake, use_case) if marked else ():
+        if not marked.isdisjoint((p.name, p.content_hash) for p in manifest.parents) and NOT_TAINTED not in lake.verdicts(version):
+            return True
+    return False
+
+
+def find_tainted(lake: Lake, use_case: NamedUseCase, day: date, ledger: Ledger | None, refused: Refused) -> Found:
     """Every version that holds rows which may not be used on a day.
 
     Versions of `permitted_records` are judged row by row, as their columns say, by the ledger, and by the newest row of the
@@ -139,10 +165,10 @@ def find_tainted(lake: Lake, use_case: NamedUseCase, day: date, ledger: Ledger |
     """
     search = _Search(lake, use_case, day, ledger, refused)
     found = search.permitted_versions()
-    return found + search.later_versions() if found else []
+    return Found(found + search.later_versions() if found else [], search.clean)
 
 
-def mark(lake: Lake, use_case: NamedUseCase, tainted: list[Tainted], day: date, basis: Basis | None) -> list[Version]:
+def mark(lake: Lake, use_case: NamedUseCase, found: Found, day: date, basis: Basis | None) -> list[Version]:
     """Writes the verdict `no_withdrawn_records` of these versions. Returns the versions that are cleared of it.
 
     The mark is taken from versions that are not among `tainted` only where `basis` is what counts still: another process may
@@ -150,23 +176,37 @@ def mark(lake: Lake, use_case: NamedUseCase, tainted: list[Tainted], day: date, 
     there the gate refuses all that was made from it, also if this process is killed halfway.
 
     Args:
-        basis: what `tainted` was judged by; None takes no mark away.
+        basis: what `found` was judged by; None takes no mark away.
     """
+
+    def write(version: Version, passed: bool, numbers: dict[str, Any]) -> None:
+        settings = check_settings_hash(use_case, version.name, NOT_TAINTED)
+        lake.add_verdict(version, NOT_TAINTED, passed, settings, {**numbers, "on_day": day.isoformat()})
+
     with lake.writer_lock("restricted", use_case.name, NOT_TAINTED):
         clear = basis is not None and basis.still_holds(lake, use_case)
-        for one in tainted:
+        for one in found.tainted:
             numbers = {"rows": one.rows, "reasons": dict(sorted(one.reasons.items()))}
             before = taint_of(lake, one.version)
             if before and not clear:  # what it was marked by may be newer
                 continue
             if before is None or {key: before.numbers.get(key) for key in numbers} != numbers:
-                lake.add_verdict(one.version, NOT_TAINTED, False, _settings_hash(use_case, one.version), {**numbers, "on_day": day.isoformat()})
-        if not clear:
+                write(one.version, False, numbers)
+        if basis is None or not clear:
             return []
-        ids = {(one.version.name, one.version.id) for one in tainted}
+        for version in found.clean:
+            if NOT_TAINTED not in lake.verdicts(version):
+                write(version, True, NO_ROWS)
+        ids = {(one.version.name, one.version.id) for one in found.tainted}
         cleared = [version for version in _marked(lake, use_case.name) if (version.name, version.id) not in ids]
+        marks = {version: taint.numbers for version in cleared if (taint := taint_of(lake, version))}
         for version in reversed(cleared):
-            lake.add_verdict(version, NOT_TAINTED, True, _settings_hash(use_case, version), {"rows": 0, "reasons": {}, "on_day": day.isoformat()})
+            write(version, True, NO_ROWS)
+        if not basis.still_holds(lake, use_case):
+            # On object stores no lock holds: another process may have marked them by a newer ledger, before these were written.
+            for version, numbers in marks.items():
+                write(version, False, numbers)
+            return []
         return cleared
 
 
@@ -200,6 +240,8 @@ class _Search:
         self._codes: list[np.ndarray] = []
         self._found: dict[tuple[str, str], Counter[str]] = {}
         """Name and content hash of versions that hold revoked rows -> how many, by reason."""
+        self.clean: list[Version] = []
+        """Made from one of them, and without revoked rows."""
         self._raw = {manifest.id: manifest for manifest in lake.manifests(use_case.name, "raw_records")}
 
     def permitted_versions(self) -> list[Tainted]:
@@ -217,10 +259,12 @@ class _Search:
         tainted = []
         for version, manifest in _later(self._lake, self._use_case.name):
             parents = [self._found[place] for p in manifest.parents if (place := (p.name, p.content_hash)) in self._found]
-            if parents and (version.name, version.content_hash) not in self._found:
-                tainted += self._noted(version, self._count(version, manifest, parents, index, codes))
-            elif parents:
-                tainted += self._noted(version, self._found[version.name, version.content_hash])
+            if not parents:
+                continue
+            place = version.name, version.content_hash
+            counted = self._found[place] if place in self._found else self._count(version, manifest, parents, index, codes)
+            tainted += self._noted(version, counted)
+            self.clean += [] if counted else [version]
         return tainted
 
     def _noted(self, version: Version, reasons: Counter[str]) -> list[Tainted]:
@@ -328,7 +372,3 @@ def _marked(lake: Lake, use_case: str) -> Iterator[Version]:
         for version, _ in versions:
             if taint_of(lake, version):
                 yield version
-
-
-def _settings_hash(use_case: NamedUseCase, version: Version) -> str:
-    return check_settings_hash(use_case, version.name, NOT_TAINTED)

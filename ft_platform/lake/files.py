@@ -18,7 +18,7 @@ from fsspec.registry import known_implementations
 
 from ft_platform.errors import MissingExtra
 
-EXTRAS = {"s3fs": "aws", "adlfs": "azure"}
+EXTRAS = {"s3fs": "aws", "adlfs": "azure", "gcsfs": "gcp"}
 """Package of a file system -> extra that brings it."""
 
 

@@ -8,6 +8,7 @@ from ft_platform.lake.fingerprint import fingerprint
 from ft_platform.lake.manifest import Manifest, Parent, Verdict
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
+from ft_platform.sources.allowed import require_allowed
 from ft_platform.stages import STAGES, check_settings_hash
 from ft_platform.use_case import NamedUseCase
 
@@ -123,6 +124,7 @@ def _withdrawn(lake: Lake, use_case: NamedUseCase, version: Version, manifest: M
     # Under other settings it is stale anyway, and the ledger they name was allowed by nobody yet.
     if ledger and manifest.settings_hash == STAGES[version.name].settings_hash(use_case):
         try:
+            require_allowed(ledger, "governance.consent_ledger")
             content = fingerprint(ledger, "governance.consent_ledger", lake.storage_options)
         except SourceError as error:
             problems.append(f"nobody can tell whether the permission of {version.id} still holds: {error.message}")

@@ -25,6 +25,8 @@ TRACED = ("changes", "sha256_before", "sha256_after", "text_characters", "entiti
 """What a stage's row says about itself without its text."""
 
 TRAINING_RECORDS = "training_records.parquet"
+QUARANTINE = "quarantined_records"
+"""Written beside a table: which expectations its records did not meet."""
 
 
 class NotTraced(DataError):
@@ -132,7 +134,8 @@ def _kept(name: str, version: TableVersion, row: dict[str, Any]) -> dict[str, An
 
 
 def _removed(lake: Lake, version: TableVersion, record_id: str) -> dict[str, Any] | None:
-    number = lake.manifest(version).info.get("removed_version")
+    info = lake.manifest(version).info
+    number = info.get("removed_version")
     if number is None:
         return None
     table = TableVersion(version.use_case, f"{version.name}_removed", version.zone, number, "", 0, "")
@@ -140,6 +143,9 @@ def _removed(lake: Lake, version: TableVersion, record_id: str) -> dict[str, Any
     if not rows:
         return None
     told = {key: value for key, value in rows[0].items() if key != "record_id" and value is not None}
+    if f"{QUARANTINE}_version" in info:
+        unmet = _rows(lake, lake.beside(version, QUARANTINE), "record_id", record_id, ["expectation", "columns"])
+        told |= {"expectations": [f"{row['expectation']}({row['columns']})" for row in unmet]} if unmet else {}
     return {"stage": version.name, "version": version.id, "outcome": "removed", **told}
 
 

@@ -1,11 +1,13 @@
 """From a person to every version, split and checkpoint that holds rows of theirs. For the role that may read the restricted
 zone and the pseudonym key.
 
-Covered: all versions of all tables, also those that were made before the person withdrew, rows that a stage removed, and
-checkpoints by their training records. Not covered: persons who are named only inside texts of other people's records; use cases
-whose records name no person (`record.subject`), which are listed as not searched; copies outside the lake.
+Covered: all versions of all tables, also those that were made before the person withdrew, rows that a stage removed or put into
+quarantine, checkpoints by their training records, and reports that keep a row per record (predictions). Not covered: persons who
+are named only inside texts of other people's records; use cases whose records name no person (`record.subject`), which are
+listed as not searched; the vault (`ft vault`); copies outside the lake.
 """
 
+import io
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -13,18 +15,20 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from ft_platform.errors import FtError
 from ft_platform.lake.gate import taint_of
 from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.provenance import TRAINING_RECORDS, training_records
 from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import TableVersion
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.records import SIDES
 from ft_platform.stages import STAGES
 
-TABLES = [stage for stage in STAGES.values() if stage.kind == "table"]
+TABLES = [stage for stage in STAGES.values() if stage.kind in ("table", "quarantine")]
 CHECKPOINTS = [stage.name for stage in STAGES.values() if stage.kind == "checkpoint"]
+REPORTS = [stage.name for stage in STAGES.values() if stage.kind == "report"]
 
 
 @dataclass
@@ -48,9 +52,9 @@ def trace_subject(lake: Lake, use_case: str, subject_id: str, pseudonyms: Collec
         pseudonyms: of this person in this use case, by each key there is (`privacy.keys.subject_pseudonyms`).
 
     Returns:
-        `{"records", "versions", "splits", "checkpoints"}`: number of different records; every version with rows, how many,
-        how many of them the stage removed by reason, and whether the version is tainted; of `splits` the rows by side. None
-        where no record of the use case names a person.
+        `{"records", "versions", "splits", "checkpoints", "reports"}`: number of different records; every version with rows, how
+        many, how many of them the stage removed by reason, and whether the version is tainted; of `splits` the rows by side; of
+        reports how many of the records they have a row about. None where no record of the use case names a person.
 
     Raises:
         FtError: the restricted zone may not be read.
@@ -78,7 +82,8 @@ def trace_subject(lake: Lake, use_case: str, subject_id: str, pseudonyms: Collec
                 splits.append({"version": version.id, **{side: rows.sides[side] for side in SIDES}})
     if not names_persons:
         return None
-    return {"use_case": use_case, "records": len(known), "versions": versions, "splits": splits, "checkpoints": _checkpoints(lake, use_case, known)}
+    made = {"checkpoints": _checkpoints(lake, use_case, known), "reports": _reports(lake, use_case, known)}
+    return {"use_case": use_case, "records": len(known), "versions": versions, "splits": splits, **made}
 
 
 def require_access(lake: Lake, *use_case: str) -> None:
@@ -145,23 +150,46 @@ def _checkpoints(lake: Lake, use_case: str, known: set[str]) -> list[dict[str, A
     return found
 
 
+def _reports(lake: Lake, use_case: str, known: set[str]) -> list[dict[str, Any]]:
+    """Reports with a file of rows about these records: an evaluation keeps what the model said to each record of the test split."""
+    found = []
+    for name in REPORTS:
+        for report in lake.artifacts(use_case, name):
+            manifest = lake.manifest(report)
+            if about := known & _ids_in(lake, report, manifest):
+                found.append({"stage": name, "report": report.artifact_id, "records": len(about), "written_at": manifest.written_at})
+    return found
+
+
+def _ids_in(lake: Lake, report: ArtifactVersion, manifest: Manifest) -> set[str]:
+    """Record ids in all parquet files of a report."""
+    ids: set[str] = set()
+    for name in manifest.files:
+        if name.endswith(".parquet"):
+            with pq.ParquetFile(io.BytesIO(lake.read_file(report, name))) as file:
+                if "record_id" in file.schema_arrow.names:
+                    for batch in file.iter_batches(columns=["record_id"]):
+                        ids.update(batch.column("record_id").to_pylist())
+    return ids
+
+
 def _count(batch: pa.RecordBatch, records: pa.Array) -> int:
     return pc.sum(pc.is_in(batch.column("record_id"), value_set=records)).as_py() or 0
 
 
 def merged(found: Iterator[tuple[str, dict[str, Any] | None]]) -> dict[str, Any]:
-    """Traces of several use cases as one: each version, split and checkpoint with its use case.
+    """Traces of several use cases as one: each version, split, checkpoint and report with its use case.
 
     Args:
         found: name of the use case and `trace_subject` of it.
     """
-    told: dict[str, Any] = {"records": 0, "versions": [], "splits": [], "checkpoints": [], "searched": [], "not_searched": []}
+    told: dict[str, Any] = {"records": 0, "versions": [], "splits": [], "checkpoints": [], "reports": [], "searched": [], "not_searched": []}
     for use_case, trace in found:
         if trace is None:
             told["not_searched"].append(use_case)
             continue
         told["searched"].append(use_case)
         told["records"] += trace["records"]
-        for kind in ("versions", "splits", "checkpoints"):
+        for kind in ("versions", "splits", "checkpoints", "reports"):
             told[kind] += [{"use_case": use_case, **one} for one in trace[kind]]
     return told

@@ -52,22 +52,28 @@ class Tables(Manifests):
         counts: dict[str, Any] | None = None,
         info: dict[str, Any] | None = None,
         append: bool = False,
+        based_on: TableVersion | None = None,
         started: float | None = None,
     ) -> TableVersion:
         """Writes one version as a stream of batches and then its manifest.
 
         Args:
             append: keep the rows of the latest version and add these. Without it the new version holds these rows only.
+            based_on: the latest version when the rows were worked out. If another one has come since, nothing is written: two
+                runs that had both seen the same new rows would add them twice.
             counts, info: stored in the manifest; may be filled while `batches` is consumed.
             started: `time.monotonic()` at which the work on it began, for the seconds in the manifest. Default: now.
 
         Raises:
-            TransientError: other writers kept winning.
+            TransientError: other writers kept winning, or wrote a version after `based_on`.
         """
         started = time.monotonic() if started is None else started
         counts = counts if counts is not None else {}
         with self._room_for(f"table {name} of {use_case}"), self.writer_lock(zone, use_case, name):
-            previous = self.latest(use_case, name, zone=zone) if append else None
+            latest = self.latest(use_case, name, zone=zone) if append or based_on else None
+            if based_on and latest != based_on:
+                raise TransientError(f"table {name} of {use_case} was written by another run in the meantime", "Run the step again: it goes on from there")
+            previous = latest if append else None
             hasher = ContentHash(leave_out=PROVENANCE, state=self._hash_state(previous) if previous else "")
             with Pump(_hashed(batches, hasher, schema)) as pump:
                 reader = pa.RecordBatchReader.from_batches(schema, pump.batches())

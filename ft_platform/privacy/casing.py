@@ -2,16 +2,21 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from ft_platform.privacy.names import MASK, given_names, not_names, surnames, without_contraction
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+TWO_CAPITALS = re.compile(r"[^\W\d_a-zX]['’]?[^\W\d_a-z]|X['’]?[^\W\d_a-zX]")
+"""What every word in capitals holds that is no mask."""
 
 
 def is_in_capitals(text: str) -> bool:
     """Whether all letters are capitals, or four words or more are, masks aside, but for one in five."""
     if text.isupper():
         return True
+    if len(TWO_CAPITALS.findall(text)) < 4:
+        return False
     plain = [w for w in WORD.findall(text) if len(w) > 1 and not MASK.search(w)]
     return len(plain) >= 4 and sum(w.isupper() for w in plain) >= 0.8 * len(plain)
 
@@ -28,20 +33,18 @@ def truecase(text: str) -> str:
 
 def with_known_names(text: str) -> str:
     """A text in lower case with known names of persons and places capitalized; misspelled everyday words stay small, unlike in `truecase`."""
+    return _recased(text, _is_name_in_lower_case) if any(map(_is_name_in_lower_case, WORD.findall(text))) else text
+
+
+@lru_cache(maxsize=100_000)
+def _is_name_in_lower_case(lowered: str) -> bool:
     from ft_platform.privacy.places import names_by_first_word, words_of_places
 
-    given, family, first = given_names(), surnames(), names_by_first_word()
-    inside = words_of_places()
-    everyday = not_names(True)
-
-    def is_name(lowered: str) -> bool:
-        word = without_contraction(lowered)
-        if word in given or word in family:
-            return True
-        # Letters beyond ASCII: no misspelling of an English word.
-        return len(word) > 1 and word not in everyday and (word in first or word in inside or not word.isascii())
-
-    return _recased(text, is_name)
+    word = without_contraction(lowered)
+    if word in given_names() or word in surnames():
+        return True
+    # Letters beyond ASCII: no misspelling of an English word.
+    return len(word) > 1 and word not in not_names(True) and (word in names_by_first_word() or word in words_of_places() or not word.isascii())
 
 
 def _recased(text: str, is_name: Callable[[str], bool]) -> str:

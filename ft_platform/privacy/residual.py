@@ -5,9 +5,16 @@ addresses, British insurance numbers, API keys, names behind `Mr`, `Mrs`, `Ms` a
 Not covered: all other names and addresses, and everything else that has no form of its own.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# The functions of pyarrow.compute are made at import, so pyright does not see them.
+
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
 from ft_platform.privacy.second_scan import DETECTORS, OURS, Detector
@@ -39,13 +46,15 @@ def residual(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
     findings: Counter[str] = Counter()
     examples: list[str] = []
     scanned = with_finding = 0
-    for record_id, texts in _texts(use_case, rows):
-        scanned += 1
-        found = Counter({entity: sum(_count(detector, text, _operator(privacy, entity)) for text in texts) for entity, detector in detectors.items()})
-        if found.total():
-            findings += found
-            with_finding += 1
-            examples += [record_id] if len(examples) < EXAMPLES else []
+    for ids, row_of, texts in _texts(use_case, rows):
+        scanned += len(ids)
+        found = np.zeros(len(ids), np.int64)
+        for entity, detector in detectors.items():
+            counts = _counts(detector, texts, _operator(privacy, entity))
+            np.add.at(found, row_of, counts)
+            findings[entity] += int(counts.sum())
+        with_finding += int(np.count_nonzero(found))
+        examples += ids.take(pa.array(np.flatnonzero(found)[: EXAMPLES - len(examples)])).to_pylist()
     if not scanned:
         raise DataError(f"{use_case.name}: there are no anonymized records to scan", "Look at the stages before")
     percent = 100.0 * with_finding / scanned
@@ -55,7 +64,7 @@ def residual(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
         "max_percent": privacy.max_residual_percent,
         "rows": scanned,
         "rows_with_finding": with_finding,
-        "findings": dict(sorted(findings.items())),
+        "findings": dict(sorted((+findings).items())),
         "record_ids": examples,
     }
 
@@ -70,6 +79,17 @@ def _is_asked(entity: str, detector: Detector, privacy: Privacy) -> bool:
     return operator not in ("keep", "generalize") and not (operator == "surrogate" and detector.is_invented is None)
 
 
+def _counts(detector: Detector, texts: pa.Array, operator: str) -> np.ndarray:
+    """Values in each text, without those that the operator writes itself. Shape `(texts,)`.
+
+    Only texts with the detector's hint become Python objects: a tenth of the time on short texts.
+    """
+    counts = np.zeros(len(texts), np.int64)
+    suspects = np.flatnonzero(pc.match_substring_regex(texts, detector.hint).to_numpy(zero_copy_only=False))
+    counts[suspects] = [_count(detector, text, operator) for text in texts.take(pa.array(suspects)).to_pylist()]
+    return counts
+
+
 def _count(detector: Detector, text: str, operator: str) -> int:
     """Values in a text, without those that the operator writes itself."""
     values = detector.find(text)
@@ -78,13 +98,12 @@ def _count(detector: Detector, text: str, operator: str) -> int:
     return sum(operator != "mask" or "*" not in value for value in values)
 
 
-def _texts(use_case: NamedUseCase, rows: Rows) -> Iterator[tuple[str, list[str]]]:
-    """Record id and all texts of each row, with what anonymization wrote taken out."""
+def _texts(use_case: NamedUseCase, rows: Rows) -> Iterator[tuple[pa.Array, np.ndarray, pa.Array]]:
+    """For each batch the record_ids, all texts of its rows, with what anonymization wrote taken out, and the row of each text."""
     names = ["label", *feature_columns(use_case)]
     for batch in rows.batches(["record_id", "messages", *names]):
-        plain = [batch.column(name).to_pylist() for name in names]
-        lengths = [len(row or []) for row in batch.column("messages").to_pylist()]
-        texts = iter(contents(batch.column("messages")).to_pylist())
-        for row, (record_id, length) in enumerate(zip(batch.column("record_id").to_pylist(), lengths, strict=True)):
-            all_texts = [*(next(texts) for _ in range(length)), *(values[row] for values in plain)]
-            yield record_id, [OURS.sub("\n", text) for text in all_texts if text]
+        messages = batch.column("messages")
+        lengths = pc.fill_null(pc.list_value_length(messages), 0).to_numpy(zero_copy_only=False)
+        texts = pa.concat_arrays([contents(messages), *(batch.column(name).cast(pa.string()) for name in names)])
+        row_of = np.concatenate([np.repeat(np.arange(len(lengths)), lengths), *([np.arange(len(lengths))] * len(names))])
+        yield batch.column("record_id"), row_of, pc.replace_substring_regex(pc.fill_null(texts, ""), OURS.pattern, "\n")

@@ -47,7 +47,7 @@ class Scanner:
         self._recognizers = [(recognizer, getattr(recognizer, "digits", 0)) for recognizer in found.values()]
         self._min_score = privacy.min_score
         self._places = "LOCATION" in self.entities
-        self._ner = load_ner(privacy.ner) if any(e in self.entities for e in NER_ENTITIES) else None
+        self._ner = load_ner(privacy.ner, privacy.ner_model) if any(e in self.entities for e in NER_ENTITIES) else None
         self._gate = gate
         self._seen: dict[Piece, list[Span]] = {}
 

@@ -63,7 +63,7 @@ BOX = re.compile(
 )
 UNIT_ALONE = re.compile(r"\b(?i:apt|suite|ste)\b\.?\s?#?\s?\d{1,5}[A-Za-z]?(?!\w)")
 
-POSTCODE = r"(?:\d{5}(?:-\d{4})?|\d{4}-\d{3}|\d{3}[ ]\d{2}|\d{4}|[A-Z]{1,2}\d[A-Z\d]?[ ]?\d[A-Z]{2}|[A-CEGHJ-NPR-TVXY]\d[A-Z][ ]?\d[A-Z]\d)(?![\w-])"
+POSTCODE = r"(?:\d{5}(?:-\d{3,4})?|\d{4}-\d{3}|\d{3}[ ]\d{2}|\d{4}|[A-Z]{1,2}\d[A-Z\d]?[ ]?\d[A-Z]{2}|[A-CEGHJ-NPR-TVXY]\d[A-Z][ ]?\d[A-Z]\d)(?![\w-])"
 MILITARY_TAIL = re.compile(r"[\s,]+[FAD]PO[ ,]+A[AEP][ ,]+\d{5}(?:-\d{4})?", re.IGNORECASE)
 
 # A number, up to six words, a number: `20789 Allika 46`, `10963 Rua Vinte e Cinco de Setembro 1257`.
@@ -119,7 +119,7 @@ NOT_NAMES = cue(
     r"|terminal|form|days?|hours?|minutes?|months?|years?|weeks?|times?|percent|usc|u\.s\.c?\.?|miles?|blocks?|more|less"
     "|accounts?|payments?|letters?|calls?|am|pm|the|a|an|my|your|our|his|her|their|this|that|and|or|in|on|at|to|for|from|by"
     "|with|is|was|were|are|i|we|they|he|she|it|not|no|down|off|across|different|other|per|cents?|dollars?|people|if|when"
-    "|which|who|has|have|had|xx+|iban|ssn|dob|mrn|po|ref|id"
+    "|which|who|has|have|had|xx+|iban|ssn|dob|mrn|po|ref|id|code|cfr|c\\.f\\.r|part|statutes?|article|subpart"
 )
 CODE_HINTS = ("zip", "postal code", "postcode", "post code", "plz", "postleitzahl", "code postal", "código postal")
 NAMED_CODE = re.compile(

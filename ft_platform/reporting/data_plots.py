@@ -13,6 +13,7 @@ from ft_platform.reporting.figure import COLOURS, drawing, short
 MOST_BARS = 30
 LINEAR_BELOW = 40
 """Lengths up to this one have a linear axis."""
+MOST_TICKS = 12
 
 
 def counts_plot(counts: Mapping[str, int], xlabel: str, *, of: int | None = None) -> bytes:
@@ -57,10 +58,14 @@ def lengths_plot(lengths: Lengths, xlabel: str, before: Lengths | None = None) -
             figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
         axes.set(xlabel=xlabel, ylabel="share of records", xlim=(bins[0], bins[-1]))
         if largest > LINEAR_BELOW:
-            from matplotlib.ticker import EngFormatter, NullFormatter
+            from matplotlib.ticker import EngFormatter
 
-            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-            axes.xaxis.set_minor_formatter(NullFormatter())
+            # Powers of ten would be a single tick where all lengths lie in one decade.
+            doublings = [edge for edge in bins if math.log2(edge).is_integer()]
+            shown = doublings[:: math.ceil(len(doublings) / MOST_TICKS)]
+            write = EngFormatter(places=0, sep="")
+            axes.set_xticks(shown, [write(edge) if edge >= 1 else "0" for edge in shown])
+            axes.minorticks_off()
     return buffer.getvalue()
 
 

@@ -11,6 +11,8 @@ from ft_platform.settings.source import RecordMapping
 EntityName = Annotated[str, StringConstraints(min_length=1, max_length=60)]
 OperatorName = Literal["pseudonym", "surrogate", "redact", "mask", "generalize", "date_shift", "keep"]
 """Files in `privacy/operators/`."""
+NerName = Literal["spacy", "transformers", "gliner", "none"]
+"""Files in `privacy/ner/`, and `none`."""
 QuasiIdentifierKind = Literal["age", "number", "date", "postal_code", "category"]
 """Functions in `privacy/hierarchies.py`."""
 
@@ -69,8 +71,15 @@ class Privacy(Section):
         description="Entities that only this use case has, e.g. `EMPLOYEE_ID: {pattern: 'EMP-[0-9]{6}'}`. They are looked for beside `entities`, and "
         "`operators` may name them.",
     )
-    ner: Literal["spacy", "none"] = Field(
-        default="spacy", description="Named-entity recognition for persons and places in free text. `none`: patterns and context only."
+    ner: NerName = Field(
+        default="spacy",
+        description="Named-entity recognition for persons and places in free text: a `spacy` pipeline, a token classification model (`transformers`), or a "
+        "`gliner` model. `none`: patterns and context only.",
+    )
+    ner_model: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = Field(
+        default=None,
+        description="Model of the engine: a folder (absolute path), a Hugging Face id `org/name@commit`, or for `spacy` an installed package. "
+        "`transformers` and `gliner` need one. Default of `spacy`: the small English model.",
     )
     min_score: float = Field(default=0.5, ge=0.0, le=1.0, description="Confidence in [0, 1] from which a finding counts.")
     operators: dict[EntityName, OperatorName] = Field(
@@ -154,6 +163,14 @@ class Privacy(Section):
         if wrong:
             raise ValueError("; ".join(wrong))
         return operators
+
+    @model_validator(mode="after")
+    def an_engine_has_its_model(self) -> "Privacy":
+        if self.ner in ("transformers", "gliner") and self.ner_model is None:
+            raise ValueError(f"`ner: {self.ner}` needs `ner_model`, a folder or a Hugging Face id")
+        if self.ner == "none" and self.ner_model is not None:
+            raise ValueError("`ner_model` is named, and `ner` is none")
+        return self
 
     @model_validator(mode="after")
     def a_column_has_one_treatment(self) -> "Privacy":

@@ -46,6 +46,21 @@ class Splits(Section):
     near_duplicate_threshold: float = Field(
         default=0.7, ge=0.5, le=1.0, description="Jaccard similarity in [0.5, 1] from which two texts must stay on one side."
     )
+    paraphrases: Literal["ignore", "ngrams", "sentence_model"] = Field(
+        default="ignore",
+        description="Whether texts that say the same in other words must stay on one side, too. `ngrams`: by vectors of character n-grams, learned from the "
+        "texts; finds other word order and inflections, hardly synonyms. `sentence_model`: by the vectors of `sentence_model`.",
+    )
+    sentence_model: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1000,
+        description="Local folder of a transformers encoder with tokenizer and safetensors, on every machine that computes (`hf download <org/name> --local-dir "
+        "<folder>` makes one).",
+    )
+    paraphrase_similarity: float = Field(
+        default=0.9, ge=0.5, le=1.0, description="Cosine in [0.5, 1] of two vectors from which two texts are paraphrases; see `paraphrases`."
+    )
     benchmark_files: list[BenchmarkFile] = Field(
         default=[],
         max_length=100,
@@ -61,6 +76,8 @@ class Splits(Section):
         problems = []
         if self.validation_rows is None and self.test_rows is None and self.validation_fraction + self.test_fraction > 1 - SMALLEST_TRAIN_SHARE - 1e-9:
             problems.append(f"`splits.validation_fraction` + `splits.test_fraction` must leave more than {SMALLEST_TRAIN_SHARE} for training")
+        if (self.paraphrases == "sentence_model") != (self.sentence_model is not None):
+            problems.append("`splits.sentence_model` and `splits.paraphrases: sentence_model` need each other")
         if self.strategy == "temporal" and not record.date:
             problems.append("`record.date` is needed for `splits.strategy: temporal`")
         if unknown := sorted(set(self.group_by_features) - set(record.features)):

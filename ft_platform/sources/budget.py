@@ -20,11 +20,13 @@ class Budget:
         limits: of the use case.
         rows: data rows read so far.
         unpacked_bytes: bytes that archives and compressed pages were unpacked to so far.
+        members_ignored: files in archives that are of no known format.
     """
 
     limits: Limits
     rows: int = 0
     unpacked_bytes: int = 0
+    members_ignored: int = 0
 
     def add_rows(self, name: str, count: int) -> None:
         """Raises:

@@ -57,19 +57,42 @@ def messages_array(rows: Sequence[Sequence[Message]]) -> pa.ListArray:
 
 def _checked(rows: list[list[Message] | None], file_name: str, first_row: int, where: str) -> pa.ListArray:
     if wrong := [first_row + i for i, messages in enumerate(rows) if messages is None or not any(m["role"] == "user" for m in messages)]:
-        expected = f"a list of {{role, content}} with roles {', '.join(ROLES)} and a user message"
+        expected = f"a list of {{role, content}}, each once in a message, with roles {', '.join(ROLES)} and a user message"
         raise SourceError(f"{file_name}: {row_list(wrong)} have no conversation in {where}: expected {expected}", "Correct the rows")
     return messages_array([messages or [] for messages in rows])
+
+
+class _Repeated(Exception):
+    """An object has a key twice: readers differ in which value they take."""
 
 
 def _conversation(value: str | None) -> list[Message] | None:
     """The messages of a JSON text, or None where it is no list of messages."""
     try:
-        messages = [_message(item) for item in json.loads(value or "")]
+        return _parsed(value)
+    except _Repeated:
+        return None
+
+
+def _parsed(value: str | None) -> list[Message] | None:
+    """As `_conversation`.
+
+    Raises:
+        _Repeated: a key is there twice.
+    """
+    try:
+        messages = [_message(item) for item in json.loads(value or "", object_pairs_hook=_once)]
         json.dumps(messages, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except (json.JSONDecodeError, RecursionError, TypeError, KeyError, ValueError):
         return None
     return messages
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise _Repeated
+    return made
 
 
 def _message(item: dict[str, Any]) -> Message:
@@ -88,8 +111,11 @@ def _message(item: dict[str, Any]) -> Message:
 
 def _prompted(prompt: str, answer: str) -> list[Message] | None:
     """A text that begins like a list and is none is a text."""
-    asked = _conversation(prompt) if prompt.lstrip().startswith("[") else None
-    said = _conversation(answer) if answer.lstrip().startswith("[") else None
+    try:
+        asked = _parsed(prompt) if prompt.lstrip().startswith("[") else None
+        said = _parsed(answer) if answer.lstrip().startswith("[") else None
+    except _Repeated:
+        return None
     if said and any(m["role"] == "user" for m in said):
         messages = said
     else:

@@ -17,7 +17,7 @@ from ft_platform.sources.budget import over
 from ft_platform.sources.checksums import MAX_CHARACTERS, is_checksum_file, known_hashes, lists_beside
 from ft_platform.sources.delta import LOG
 from ft_platform.sources.formats import format_name, known_endings
-from ft_platform.sources.local_files import HIDDEN, local_files, require_regular
+from ft_platform.sources.local_files import is_hidden, local_files, require_regular
 from ft_platform.sources.parts import Part
 from ft_platform.sources.saved_dataset import saved_files
 from ft_platform.sources.source_file import SourceFile
@@ -142,8 +142,7 @@ def _is_glob(path: str) -> bool:
 
 
 def _is_hidden(path: str, root: str) -> bool:
-    below = path.removeprefix(root) if not _is_glob(root) else path.rsplit("/", 1)[-1]
-    return any(part.startswith(HIDDEN) for part in below.split("/"))
+    return is_hidden(path.removeprefix(root) if not _is_glob(root) else path.rsplit("/", 1)[-1])
 
 
 def _looked_for(source: Source, fs: fsspec.AbstractFileSystem, path: str, ignored: int) -> str:

@@ -26,13 +26,15 @@ def read(file: OpenFile) -> Iterator[pa.RecordBatch]:
     """The mapped columns of every row of the sheet that is not blank. Dates are in ISO 8601.
 
     Raises:
-        MissingExtra: openpyxl is not installed.
+        MissingExtra: openpyxl or defusedxml is not installed.
         SourceError: no readable workbook, no such sheet, missing columns, cells with an error such as #REF!, or beyond the limits.
     """
     try:
         import openpyxl
     except ImportError:
         raise MissingExtra("openpyxl, which reads Excel files,", extra="excel") from None
+    if not openpyxl.DEFUSEDXML:
+        raise MissingExtra("defusedxml, without which a workbook can fill the memory (entities of XML),", extra="excel")
     _count_unpacked(file)
     try:
         workbook = openpyxl.load_workbook(file.path, read_only=True, data_only=True, keep_links=False)

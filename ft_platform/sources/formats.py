@@ -116,10 +116,7 @@ class Opened:
             octets = _octets(array)
             if self.settings.nul_characters == "refuse" and len(octets) and not octets.min():
                 rows = _rows_where(pc.match_substring(array, "\0"), first_row)
-                raise SourceError(
-                    f"{self.name}: {row_list(rows)} have a NUL character in column {name!r}, where most tools cut the text",
-                    "Export the file again, or set source.nul_characters: keep",
-                )
+                raise nul_error(self.name, rows, f"in column {name!r}")
             if len(octets) > limit and (long := _rows_where(pc.greater(pc.utf8_length(array), limit), first_row)):
                 raise over(self.name, f"{row_list(long)} have more than {limit:,} characters in column {name!r}", "field_characters")
         self.budget.add_rows(self.name, len(arrays[0]) if arrays else 0)
@@ -180,6 +177,12 @@ def _octets(array: pa.Array) -> np.ndarray:
 
 def _rows_where(mask: pa.Array, first_row: int) -> list[int]:
     return (np.flatnonzero(pc.fill_null(mask, False).to_numpy(zero_copy_only=False)) + first_row).tolist()
+
+
+def nul_error(name: str, rows: list[int], where: str) -> SourceError:
+    return SourceError(
+        f"{name}: {row_list(rows)} have a NUL character {where}, where most tools cut the text", "Export the file again, or set source.nul_characters: keep"
+    )
 
 
 def as_text(value: Any) -> str | None:

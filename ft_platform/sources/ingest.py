@@ -58,9 +58,9 @@ class Ingest:
         unchanged: there is nothing to read, and nothing vanished.
         whole: everything is read, also what is known: rows that are known but not among `present` have vanished.
         batches: new rows, in `raw_schema`, lazily and once; raises at its end what was wrong with the files, all of it.
-        counts: complete once `batches` is used up: files, files_new, files_changed, files_unchanged, files_ignored,
-            files_without_checksum (Parquet pages that have none); rows_read, rows_new, rows_known; `encodings` (URI -> encoding,
-            of the first hundred) and `columns_absent` (optional columns that no file read now has).
+        counts: complete once `batches` is used up: files, files_new, files_changed, files_unchanged, files_ignored (in folders and in
+            the archives that were read), files_without_checksum (Parquet pages that have none); rows_read, rows_new, rows_known;
+            `encodings` (URI -> encoding, of the first hundred) and `columns_absent` (optional columns that no file read now has).
         marks: URI of a table -> highest value of its high-water column, once `batches` is used up.
     """
 
@@ -215,7 +215,7 @@ def _counts(reading: _Reading, found: Found, known_files: Mapping[str, str], fil
         "files_new": len(found.parts) - changed - unchanged,
         "files_changed": changed,
         "files_unchanged": unchanged,
-        "files_ignored": found.ignored,
+        "files_ignored": found.ignored + reading.order.budget.members_ignored,
         "files_without_checksum": reading.without_checksum,
         "rows_read": reading.rows_read,
         "rows_new": reading.rows_new,

@@ -12,6 +12,11 @@ HIDDEN = (".", "_")
 """`.name` and `_name` (as in `_SUCCESS`, `_temporary/`) are not data."""
 
 
+def is_hidden(path: str) -> bool:
+    """Whether a file, by its path in a folder or archive, is no data."""
+    return any(part.startswith(HIDDEN) for part in path.split("/"))
+
+
 def local_files(path: str) -> list[str]:
     """The files below a folder or those that match a glob, sorted. Hidden ones are left out.
 

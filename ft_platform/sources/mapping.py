@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from ft_platform.errors import SourceError
 from ft_platform.records import MESSAGES
 from ft_platform.sources.conversations import conversations, has_lists, prompted
-from ft_platform.sources.formats import row_list
+from ft_platform.sources.formats import nul_error, row_list
 from ft_platform.use_case import NamedUseCase, RecordMapping
 
 LISTS_OF_MESSAGES = ("prompt_completion", "preference")
@@ -38,7 +38,7 @@ def map_batch(use_case: NamedUseCase, batch: pa.RecordBatch, file_name: str, fir
     """Records of a batch of strings, one per row.
 
     Raises:
-        SourceError: rows without an id, or whose `messages` are no conversation.
+        SourceError: rows without an id, or whose `messages` are no conversation or hold a NUL character.
     """
     record = use_case.settings.record
     keys = _keys(_column(batch, record.id), file_name, first_row) if record.id else None
@@ -91,14 +91,23 @@ def _keys(column: pa.Array, file_name: str, first_row: int) -> pa.Array:
 def _messages(use_case: NamedUseCase, batch: pa.RecordBatch, file_name: str, first_row: int) -> pa.ListArray:
     record = use_case.settings.record
     if record.messages:
-        return conversations(_column(batch, record.messages), file_name, first_row)
+        return _without_nul(use_case, conversations(_column(batch, record.messages), file_name, first_row), file_name, first_row)
     asked = _joined([batch.column(c) for c in record.text_columns() if c in batch.schema.names], batch.num_rows)
     if record.answer is None or use_case.settings.task.kind == "classification":
         return interleaved([("user", asked)])
     answer = pc.fill_null(_column(batch, record.answer), "")
     if record.chat_format in LISTS_OF_MESSAGES and (has_lists(asked) or has_lists(answer)):
-        return prompted(asked, answer, file_name, first_row)
+        return _without_nul(use_case, prompted(asked, answer, file_name, first_row), file_name, first_row)
     return interleaved([("user", asked), ("assistant", answer)])
+
+
+def _without_nul(use_case: NamedUseCase, messages: pa.ListArray, file_name: str, first_row: int) -> pa.ListArray:
+    """The conversations, if they may be used: JSON writes NUL with other characters, so the text of the column did not show it."""
+    contents = messages.flatten().field("content")
+    if use_case.settings.source.nul_characters == "refuse" and pc.any(found := pc.match_substring(contents, "\0")).as_py():
+        rows = pc.unique(pc.list_parent_indices(messages).filter(found))
+        raise nul_error(file_name, [first_row + row for row in rows.to_pylist()], "in the conversation")
+    return messages
 
 
 def _joined(texts: list[pa.Array], rows: int) -> pa.Array:

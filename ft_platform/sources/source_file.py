@@ -16,7 +16,6 @@ from fsspec.implementations.local import LocalFileSystem
 from ft_platform.errors import SourceError
 from ft_platform.sources.checksums import require_known
 from ft_platform.sources.formats import OpenFile, format_name, formats
-from ft_platform.sources.local_files import HIDDEN
 from ft_platform.sources.parts import Order, Piece
 from ft_platform.sources.text_encoding import detect_encoding
 from ft_platform.sources.unpacking import Unpacked, unpacked
@@ -122,9 +121,8 @@ def being_written(uris: Iterable[str]) -> list[str]:
 
 
 def _is_wanted(name: str, setting: str) -> bool:
-    """Whether a member of an archive is data: hidden files and those of another format are not."""
-    hidden = any(part.startswith(HIDDEN) for part in name.split("/"))
-    return not hidden and format_name(name) is not None and setting in ("auto", format_name(name))
+    """Whether a member of an archive is data: those of another format are not."""
+    return format_name(name) is not None and setting in ("auto", format_name(name))
 
 
 def _opened(one: Unpacked, order: Order) -> Piece:

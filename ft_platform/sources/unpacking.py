@@ -1,4 +1,7 @@
-"""Packed files: gzip, Zstandard, and zip archives of files of any format. Unpacked into the private folder, a piece at a time."""
+"""Packed files: gzip, Zstandard, and zip archives of files of any format. Unpacked into the private folder, a piece at a time.
+
+Not read: an archive in an archive, which is an error, because nobody would notice what is missing.
+"""
 
 import gzip
 import stat
@@ -14,6 +17,7 @@ import pyarrow as pa
 
 from ft_platform.errors import SourceError
 from ft_platform.sources.budget import Budget, over
+from ft_platform.sources.local_files import is_hidden
 
 PACKED_ENDINGS = (".gz", ".zst", ".zip")
 CHUNK_BYTES = 1 << 20
@@ -109,7 +113,7 @@ def _members(path: Path, name: str, folder: Path, budget: Budget, wanted: Callab
             target = folder / "member"
             with _typed_failures(name), archive.open(member) as packed:
                 _copy(cast(BinaryIO, packed), target, name, max(member.compress_size, 1), budget)
-            yield Unpacked(f"{name}!/{member.filename}", target, member.filename)
+            yield from unpacked(target, f"{name}!/{member.filename}", folder, budget, wanted)  # `a.csv.gz` is packed once more
             target.unlink()
 
 
@@ -117,7 +121,11 @@ def _wanted_members(archive: zipfile.ZipFile, name: str, budget: Budget, wanted:
     listed = archive.infolist()
     if len(listed) > budget.limits.files:
         raise over(name, f"holds more than {budget.limits.files:,} files", "files")
-    members = sorted((m for m in listed if not m.is_dir() and wanted(m.filename)), key=lambda m: m.filename)
+    shown = [m for m in listed if not m.is_dir() and not is_hidden(m.filename)]
+    if any(is_archive(inner_name(m.filename)) for m in shown):
+        raise SourceError(f"{name} holds an archive, and archives in archives are not read", "Pack the files themselves, or unpack it")
+    members = sorted((m for m in shown if wanted(m.filename)), key=lambda m: m.filename)
+    budget.members_ignored += len(shown) - len(members)
     if not members:
         raise SourceError(f"{name} holds no file of a known format, only {len(listed)} others", "Pack other files, or take it out of the source")
     if repeated := len(members) - len({m.filename for m in members}):

@@ -1,4 +1,4 @@
-"""Records that must stay on one side: those of one person or conversation, with the same text, or with nearly the same text."""
+"""Records that must stay on one side: those of one person or conversation, with the same text, nearly the same text, or a paraphrase of it."""
 
 import hashlib
 from collections.abc import Iterable
@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from ft_platform.engines import Engine
 from ft_platform.key_hashes import KeyHashes, joined, key_hashes
 from ft_platform.near_duplicates import by_row, find_near_duplicates_stream, rank_of
 from ft_platform.near_duplicates.copies import first_of_equal
 from ft_platform.near_duplicates.links import Clusters
 from ft_platform.rows import Rows
+from ft_platform.splitting.paraphrases import paraphrases
 from ft_platform.splitting.texts import normalized_user_texts, user_texts
 from ft_platform.use_case import Splits
 
@@ -40,13 +42,14 @@ class Groups:
         return [f"{digest:016x}" for digest in self.digests[self.first[start:stop]].tolist()]
 
 
-def find_groups(settings: Splits, rows: Rows, folder: Path) -> Groups:
+def find_groups(settings: Splits, rows: Rows, folder: Path, engine: Engine) -> Groups:
     """The groups of all rows; holds about 70 bytes a row beside 0.4 GB, and no text.
 
     Args:
         settings: threshold of near duplicates, and what else keeps records together.
         rows: needs `record_id`, `messages` and `grouped_columns`.
         folder: private folder for intermediate files, which are removed at the end.
+        engine: where vectors are computed, for `splits.paraphrases`.
     """
     order = rank_of(batch.column("record_id") for batch in rows.batches(["record_id"]))
     near = find_near_duplicates_stream(lambda: user_texts(rows), rows.num_rows, settings.near_duplicate_threshold, folder, "splits", order=order)
@@ -55,6 +58,9 @@ def find_groups(settings: Splits, rows: Rows, folder: Path) -> Groups:
     _link(groups, order, first_of_equal(joined([key_hashes(texts) for texts in normalized_user_texts(rows)])))
     for column in grouped_columns(settings):
         _link(groups, order, _same_value(rows, column))
+    if settings.paraphrases != "ignore":
+        for i, j in paraphrases(settings, rows, engine, folder):
+            groups.link(order[i], order[j])
     return Groups(by_row(groups.smallest(), order), near.capped, _digests(rows))
 
 

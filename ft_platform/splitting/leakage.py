@@ -1,8 +1,8 @@
 """Whether anything of one side is on another, found from the texts and persons in the table, whatever its `group_id` says.
 
 Covered: records of one person or conversation, identical texts (case and white space aside), near duplicates, a group on two sides;
-training records newer than what is tested on, where the division is temporal; texts of the given benchmarks.
-Not covered: paraphrases, and persons whom the source does not identify.
+training records newer than what is tested on, where the division is temporal; texts of the given benchmarks; paraphrases, where
+`splits.paraphrases` asks for them, as far as its vectors see them. Not covered: persons whom the source does not identify.
 """
 
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from ft_platform.engines import engine_of
 from ft_platform.key_hashes import KeyHashes
 from ft_platform.near_duplicates import link_near_duplicates
 from ft_platform.near_duplicates.copies import more_than_once, starts_of_equal
@@ -20,6 +21,7 @@ from ft_platform.splitting.benchmark_texts import BenchmarkTexts
 from ft_platform.splitting.dates import record_days
 from ft_platform.splitting.groups import grouped_columns, present_keys
 from ft_platform.splitting.membership import side_numbers
+from ft_platform.splitting.paraphrases import paraphrases
 from ft_platform.splitting.sides import TEST, TRAIN, VALIDATION
 from ft_platform.splitting.texts import normalized_user_texts, user_texts
 from ft_platform.use_case import NamedUseCase
@@ -31,7 +33,8 @@ def leakage(use_case: NamedUseCase, rows: Rows, folder: Path, benchmark: Benchma
     `subjects`: persons (with `splits.group_by_subject`); `feature_<name>`: values of the features of `splits.group_by_features`;
     `identical_texts`: distinct texts; `near_duplicate_pairs`: pairs of distinct texts with a Jaccard similarity of at least
     `splits.near_duplicate_threshold`; `groups`: values of `group_id`; `newer_than_tested`: records that are newer than a group of a
-    later side (`splits.strategy: temporal`); `benchmark_texts`: records that hold one.
+    later side (`splits.strategy: temporal`); `benchmark_texts`: records that hold one; `paraphrase_pairs`: pairs of distinct texts with a cosine
+    of at least `splits.paraphrase_similarity` (unless `splits.paraphrases` is `ignore`), near duplicates among them.
 
     Args:
         rows: a version of `splits`.
@@ -50,6 +53,9 @@ def leakage(use_case: NamedUseCase, rows: Rows, folder: Path, benchmark: Benchma
         "near_duplicate_pairs": _near_duplicate_pairs(rows, sides, settings.near_duplicate_threshold, folder),
         "groups": _on_several_sides(_column(rows, "group_id"), sides),
     }
+    if settings.paraphrases != "ignore":
+        pairs = paraphrases(settings, rows, engine_of(use_case.settings.compute), folder)
+        found["paraphrase_pairs"] = sum(int(np.count_nonzero(numbers[i] != numbers[j])) for i, j in pairs)
     if settings.strategy == "temporal":
         found["newer_than_tested"] = _newer_than_tested(use_case, rows, numbers)
     if benchmark:

@@ -81,7 +81,7 @@ def _parts(
 
 def _divide(use_case: NamedUseCase, rows: Rows, work: Work, benchmark: BenchmarkTexts | None, previous: Rows | None, counts: dict[str, Any]) -> Division:
     settings = use_case.settings.splits
-    groups = find_groups(settings, rows, work.folder)
+    groups = find_groups(settings, rows, work.folder, work.engine)
     fate = np.full(rows.num_rows, KEPT, np.int8)
     if benchmark:
         fate[benchmark.held_by(rows)] = BENCHMARK_TEXT

@@ -126,6 +126,15 @@ def test_a_rotated_key_makes_new_pseudonyms_once_and_the_old_version_can_be_aske
     assert (done := run(environment)).success, done.error and newest(environment)[2].info["key_version"] == "2"
 
 
+def test_another_version_of_the_model_that_finds_names_makes_a_new_version(environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_use_case(environment, tmp_path)
+    assert (done := run(environment)).success, done.error
+    assert "anonymized_records" in run(environment).reused and newest(environment)[2].info["ner"] == "none"
+    monkeypatch.setattr("ft_platform.privacy.ner.identity", lambda privacy: "spacy 3.9, some-model 2")
+    outcome = run(environment)
+    assert outcome.success and "anonymized_records" not in outcome.reused and newest(environment)[2].info["ner"] == "spacy 3.9, some-model 2"
+
+
 def test_the_vault_is_written_with_the_version_and_opens_for_its_key(environment: Environment, tmp_path: Path) -> None:
     make_use_case(environment, tmp_path, privacy={"vault": True})
     outcome = run(environment)

@@ -3,7 +3,9 @@
 The whole graph runs on a CSV with a tiny random model; the programs run in this process.
 """
 
+import base64
 import html.parser
+import re
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,16 @@ from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, run_here, write_csv
 from ft_platform_tests.tiny_models import save_tiny_model
 
-ARTIFACTS = [stage.name for stage in STAGES.values() if stage.kind in ("checkpoint", "report")]
+PICTURES = {
+    "permitted_records": {"funnel"},
+    "cleaned_records": {"funnel", "changes", "lengths"},
+    "anonymized_records": {"entities", "k_anonymity"},
+    "splits": {"funnel_from_source", "split_balance"},
+    "base_evaluation": {"systems", "per_class", "confusion_matrix"},
+    "adapter_checkpoint": {"loss_curve"},
+    "evaluation_report": {"systems", "per_class", "confusion_matrix", "funnel"},
+    "fairness_report": {"groups_region"},
+}
 
 
 class Made:
@@ -39,6 +50,7 @@ class Made:
             "base_model": {"uri": str(save_tiny_model(folder / "model")), "dtype": "float32"},
             "training": {"max_steps": 2, "batch_rows": 8, "rank": 4},
             "evaluation": {"bootstrap_samples": 100},
+            "privacy": {"ner": "none", "quasi_identifiers": {"region": "category"}, "k": 2},
         }
         write_use_case(self.environment.defs, "complaints", attributes)
         self.lake = Lake(self.environment.lake_uri)
@@ -83,11 +95,11 @@ def shown_test_rows(made: Made) -> int:
     return made.lake.read_table(made.version("splits"), ["split"])["split"].to_pylist().count("test")
 
 
-@pytest.mark.parametrize("stage", ARTIFACTS)
+@pytest.mark.parametrize("stage", list(STAGES))
 def test_the_link_to_the_report_of_a_stage_opens_it(made, stage):
     shown, version = made.shown[stage], made.version(stage)
     link = shown["report"]
-    assert isinstance(link, dg.UrlMetadataValue) and isinstance(version, ArtifactVersion)
+    assert isinstance(link, dg.UrlMetadataValue)
     assert Path(shown["report_file"].value).is_file()
     with report_server(made.environment, "127.0.0.1", 0) as server:
         address = link.value.replace("http://127.0.0.1:3001", f"http://127.0.0.1:{server.server_port}")
@@ -95,13 +107,17 @@ def test_the_link_to_the_report_of_a_stage_opens_it(made, stage):
             page = answer.read()
             assert answer.status == 200 and answer.headers.get_content_type() == "text/html"
     assert page == Path(shown["report_file"].value).read_bytes()
-    assert version.artifact_id in page.decode() or stage == "model_card"
+    names = {"model_card": made.version("adapter_checkpoint").artifact_id, "quarantined_records": made.version("cleaned_records").id}
+    assert names.get(stage, version.id) in page.decode()
 
 
-@pytest.mark.parametrize("stage", ["base_evaluation", "adapter_checkpoint", "evaluation_report", "splits"])
+@pytest.mark.parametrize("stage", list(PICTURES))
 def test_key_pictures_are_shown_in_the_ui_itself(made, stage):
-    pictures = [value.value for name, value in made.shown[stage].items() if name.startswith("plot/")]
-    assert pictures and all(text.startswith("![plot](data:image/png;base64,") for text in pictures)
+    pictures = {name.removeprefix("plot/"): value.value for name, value in made.shown[stage].items() if name.startswith("plot/")}
+    assert set(pictures) == PICTURES[stage]
+    for text in pictures.values():
+        assert re.fullmatch(r"!\[plot\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)", text)
+        assert base64.b64decode(text.partition("base64,")[2][:-1]).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("stage", ["base_evaluation", "adapter_checkpoint", "evaluation_report", "fairness_report"])

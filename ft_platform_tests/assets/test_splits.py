@@ -23,7 +23,7 @@ def anonymized(lake: Lake, case: NamedUseCase, count: int, **columns: list) -> T
 
 def divide(lake: Lake, case: NamedUseCase, version: TableVersion) -> TableVersion:
     asset = splits_module.build(case)[0]
-    result: Any = asset(lake, version)
+    result: Any = asset(lake=lake, environment=None, anonymized_records=version)
     return result.value
 
 
@@ -39,7 +39,7 @@ def sides(lake: Lake, version: TableVersion) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_pictures(without_profiles: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The funnel needs the stages before; it is not what is tested here."""
     monkeypatch.setattr("ft_platform.reporting.funnel.funnel", lambda lake, name: [])
     monkeypatch.setattr("ft_platform.reporting.plots.funnel_plot", lambda steps: b"")

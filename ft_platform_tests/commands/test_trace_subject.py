@@ -4,12 +4,15 @@ import io
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ft_platform import cli
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake
 from ft_platform.privacy.keys import KeyRing, subject_pseudonyms
+from ft_platform.validation.quarantine import QUARANTINED
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.governance.house import House, rows
@@ -69,6 +72,25 @@ def test_every_version_split_and_checkpoint_with_rows_of_the_person(house, capsy
         "ckpt-second": (2, False, ["splits@2"]),
     }
     assert traced(capsys, "letters", PERSON) == found
+
+
+def test_rows_in_quarantine_and_in_reports_are_listed_as_well(house, capsys):
+    lake, cleaned = house.lake, house.lake.latest("letters", "cleaned_records")
+    ids = lake.read_table(cleaned, ["record_id", "subject_id"]).to_pylist()
+    own, others = ([row["record_id"] for row in ids if (PERSON in row["subject_id"]) is mine] for mine in (True, False))
+    told = [{"record_id": own[0], "expectation": e, "columns": "text"} for e in ("first", "second")] + [{"record_id": others[0]}]
+    lake.write_table("letters", "quarantined_records", pa.Table.from_pylist(told, QUARANTINED).to_batches(), QUARANTINED, zone="restricted")
+    for artifact_id, about in (("eval-a", own), ("eval-b", others)):
+        with lake.scratch("letters", "evaluation_report") as folder:
+            folder.mkdir()
+            pq.write_table(pa.table({"record_id": [*about, *about], "system": ["tuned"] * len(about) + ["base"] * len(about)}), folder / "predictions.parquet")
+            pq.write_table(pa.table({"metric": ["accuracy"]}), folder / "figures.parquet")
+            lake.publish("letters", "evaluation_report", artifact_id, folder, parents=[], settings_hash="s", input_hash=artifact_id)
+    found = traced(capsys, PERSON)
+    assert [(one["version"], one["rows"]) for one in found["versions"] if one["stage"] == "quarantined_records"] == [("quarantined_records@0", 1)]
+    assert [(one["report"], one["records"]) for one in found["reports"]] == [("eval-a", 2)]
+    assert cli.main(["trace", "subject", PERSON]) == 0
+    assert "eval-a has a row about 2 of them" in capsys.readouterr().out
 
 
 def test_it_says_the_same_to_people_and_never_the_person(house, capsys):

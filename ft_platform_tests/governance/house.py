@@ -78,7 +78,7 @@ class House:
         raw, _ = ingest_source(self.lake, self.environment, self.case)
         self.pass_checks(raw)
         permitted_records, only_permitted_records, no_withdrawn_records = permitted.build(self.case)[:3]
-        made = permitted_records(lake=self.lake, raw_records=raw).value
+        made = permitted_records(lake=self.lake, environment=self.environment, raw_records=raw).value
         assert only_permitted_records(lake=self.lake, permitted_records=made).passed
         no_withdrawn_records(lake=self.lake, permitted_records=made)
         return made

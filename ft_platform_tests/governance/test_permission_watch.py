@@ -74,6 +74,29 @@ def test_the_sensor_reports_a_changed_ledger_once_and_starts_a_sweep_where_there
         assert not sweep.get_asset_materialization_events(), "a sweep makes no new version"
 
 
+def test_each_change_starts_one_sweep_also_the_one_back_to_an_earlier_ledger(watched: House) -> None:
+    """Dagster starts no run for a run key that it has started one for."""
+    house, keys = watched, []
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = look(house, instance, None)
+        assert isinstance(first, dg.SensorResult)
+        house.permit()
+        made = dg.AssetMaterialization(dg.AssetKey(["tests", "permitted_records"]))
+        instance.report_runless_asset_event(made)
+        cursor = first.cursor
+        for status in ("withdrawn", "yes", "withdrawn", "yes"):
+            house.write_ledger(p0="yes", p1=status, p2="yes")
+            found = look(house, instance, cursor)
+            assert isinstance(found, dg.SensorResult) and found.run_requests and len(found.run_requests) == 1, status
+            again = look(house, instance, cursor)
+            assert isinstance(again, dg.SensorResult) and again.run_requests, "a tick whose cursor was lost asks for the same run"
+            assert again.run_requests[0].run_key == found.run_requests[0].run_key
+            keys.append(found.run_requests[0].run_key)
+            cursor = found.cursor
+            assert isinstance(look(house, instance, cursor), dg.SkipReason)
+    assert len(set(keys)) == 4
+
+
 def test_a_ledger_that_cannot_be_read_is_told_and_keeps_the_cursor(watched: House) -> None:
     watched.ledger_file.unlink()
     with dg.DagsterInstance.ephemeral() as instance:

@@ -5,14 +5,16 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from ft_platform.assets import permitted
 from ft_platform.errors import DataError, SourceError, VersionRefused
 from ft_platform.governance import taint
-from ft_platform.governance.taint import Basis, Tainted, find_tainted, mark, sweep, tainted_now
+from ft_platform.governance.taint import Basis, Found, Tainted, find_tainted, mark, sweep, tainted_now
 from ft_platform.lake import gate
 from ft_platform.lake.gate import NOT_TAINTED, problems_with, require_usable, taint_of
 from ft_platform.lake.versions import TableVersion, Version
@@ -83,6 +85,16 @@ def test_a_ledger_that_is_gone_refuses_and_is_not_taken_for_consent(ledger_house
     assert "nobody can tell whether the permission" in problems_with(house.lake, house.case, made["splits"])[0]
     with pytest.raises(SourceError, match=r"governance\.consent_ledger .* does not exist"):
         sweep(house.lake, house.case)
+
+
+def test_a_ledger_at_a_place_that_is_no_longer_allowed_is_not_asked_by_the_gate(ledger_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = ledger_house
+    house.write(rows(2))
+    house.write_ledger(p0="yes", p1="yes")
+    made = house.build()
+    monkeypatch.setenv("FT_SOURCES_ALLOWED", "s3://elsewhere")
+    monkeypatch.setattr(gate, "fingerprint", lambda *_: pytest.fail("a request was made"))
+    assert "not on the list of allowed sources" in problems_with(house.lake, house.case, made["splits"])[0]
 
 
 def test_who_consents_again_clears_the_marks(ledger_house: House) -> None:
@@ -171,14 +183,74 @@ def test_who_judged_by_an_older_ledger_clears_nothing(ledger_house: House) -> No
     house.write(rows(2))
     house.write_ledger(p0="yes", p1="yes")
     made = house.build()
-    older = Basis(house.lake.manifest(made["permitted_records"]).info["ledger"], house.lake.latest(house.name, "raw_records").content_hash)
+    manifest = house.lake.manifest(made["permitted_records"])
+    older = Basis(manifest.info["ledger"], manifest.parents[0].content_hash)
     house.write_ledger(p0="yes", p1="withdrawn")
     sweep(house.lake, house.case)
-    assert mark(house.lake, house.case, [], later(0), older) == [] and len(marked(house)) == len(CHAIN)
+    assert mark(house.lake, house.case, Found([], []), later(0), older) == [] and len(marked(house)) == len(CHAIN)
     house.ledger_file.unlink()
-    assert mark(house.lake, house.case, [], later(0), older) == [] and len(marked(house)) == len(CHAIN)
+    assert mark(house.lake, house.case, Found([], []), later(0), older) == [] and len(marked(house)) == len(CHAIN)
     house.write_ledger(p0="yes", p1="yes")
-    assert len(mark(house.lake, house.case, [], later(0), older)) == len(CHAIN), "with the ledger it was judged by it may"
+    assert len(mark(house.lake, house.case, Found([], []), later(0), older)) == len(CHAIN), "with the ledger it was judged by it may"
+
+
+def no_withdrawn_records(house: House, version: TableVersion) -> None:
+    """The check of the graph, of the daily schedule and of the ledger's sensor."""
+    permitted.build(house.case)[2](lake=house.lake, permitted_records=version)
+
+
+def test_what_was_on_its_way_while_others_were_marked_is_marked_by_the_next_check(ledger_house: House) -> None:
+    """A training of hours ends after the withdrawal: its checkpoint holds the row, and the sweep has not seen it."""
+    house = ledger_house
+    house.write(rows(6))
+    house.write_ledger(**{f"p{n}": "yes" for n in range(6)})
+    made = house.build(checkpoint="ckpt-before")
+    house.write_ledger(**{f"p{n}": "withdrawn" if n == 0 else "yes" for n in range(6)})
+    new = house.permit()
+    trained = house.lake.read_table(made["splits"], ["record_id", "split"])
+    ids = trained["record_id"].to_pylist()
+    late = house.checkpoint("ckpt-late", made["splits"], ids)
+    other = house.checkpoint("ckpt-of-others", made["splits"], ids[1:])
+    assert not usable(house, late) and taint_of(house.lake, late) is None, "refused at once, by what it was made from"
+    no_withdrawn_records(house, new)
+    assert marked(house) == {version: {"consent_withdrawn": 1} for version in [*(made[stage].id for stage in CHAIN), late.id]}
+    assert NOT_TAINTED in house.lake.verdicts(other), "looked at, and without the row"
+
+
+def test_versions_that_a_sweep_has_looked_at_are_not_read_again(ledger_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = ledger_house
+    house.write(rows(6))
+    house.write_ledger(**{f"p{n}": "yes" for n in range(6)})
+    house.build(leave_out=["0"])
+    house.write_ledger(**{f"p{n}": "withdrawn" if n == 0 else "yes" for n in range(6)})
+    new = house.permit()
+    monkeypatch.setattr(type(house.lake), "read", lambda *_: pytest.fail("rows were read although nothing has changed"))
+    no_withdrawn_records(house, new)
+
+
+def test_marks_that_came_while_older_ones_were_cleared_stay_where_no_lock_holds(ledger_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on an object store: another process marks by a newer ledger between the first look at the ledger and the clearing."""
+    house = ledger_house
+    house.write(rows(3))
+    house.write_ledger(p0="yes", p1="yes", p2="yes")
+    made = house.build()
+    house.write_ledger(p0="yes", p1="withdrawn", p2="yes")
+    sweep(house.lake, house.case)
+    house.write_ledger(p0="yes", p1="yes", p2="yes")
+    monkeypatch.setattr(type(house.lake), "writer_lock", lambda *_: nullcontext())
+    original, looks = Basis.still_holds, []
+
+    def still_holds(basis: Basis, lake, case) -> bool:
+        found = original(basis, lake, case)
+        if not looks:
+            looks.append(found)
+            house.write_ledger(p0="yes", p1="withdrawn", p2="yes")
+            sweep(house.lake, house.case)
+        return found
+
+    monkeypatch.setattr(Basis, "still_holds", still_holds)
+    assert sweep(house.lake, house.case).cleared == [] and looks == [True]
+    assert marked(house) == {made[stage].id: {"consent_withdrawn": 1} for stage in CHAIN}
 
 
 KILLED = """
@@ -262,7 +334,7 @@ def test_a_writer_that_was_faster_is_waited_for(house: House) -> None:
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, bufsize=0) as other:
         assert other.stdout is not None and other.stdout.readline() == b"held\n"
-        mark(house.lake, house.case, [one], later(0), None)
+        mark(house.lake, house.case, Found([one], []), later(0), None)
         assert select.select([other.stdout], [], [], 0)[0], "the other one still holds the lock"
     assert marked(house) == {made["splits"].id: {"expired": 1}}
 
@@ -309,4 +381,4 @@ def test_a_version_that_nobody_refuses_is_not_found(house: House) -> None:
 
     house.write(rows(2))
     house.build()
-    assert find_tainted(house.lake, house.case, datetime.now(UTC).date(), None, Refused()) == []
+    assert find_tainted(house.lake, house.case, datetime.now(UTC).date(), None, Refused()) == Found([], [])

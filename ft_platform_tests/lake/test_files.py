@@ -13,8 +13,8 @@ from ft_platform.lake.files import filesystem
     ("uri", "module", "package", "command"),
     [
         ("s3://bucket/records.csv", "s3fs", "s3fs", 'pip install "ft-platform[aws]"'),
-        ("gs://bucket/records.csv", "gcsfs", "gcsfs", "pip install gcsfs"),
-        ("gcs://bucket/records.csv", "gcsfs", "gcsfs", "pip install gcsfs"),
+        ("gs://bucket/records.csv", "gcsfs", "gcsfs", 'pip install "ft-platform[gcp]"'),
+        ("gcs://bucket/records.csv", "gcsfs", "gcsfs", 'pip install "ft-platform[gcp]"'),
         ("abfs://container/records.csv", "adlfs", "adlfs", 'pip install "ft-platform[azure]"'),
         ("az://container/records.csv", "adlfs", "adlfs", 'pip install "ft-platform[azure]"'),
         ("sftp://host/records.csv", "paramiko", "paramiko", "pip install paramiko"),

@@ -12,6 +12,7 @@ from ft_platform.errors import DataError
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.provenance import trace_checkpoint, trace_record
 from ft_platform.records import COUNTS, MESSAGES, REMOVED
+from ft_platform.validation.quarantine import QUARANTINED
 
 SECRET_TEXT = "my name is Ada Lovelace"
 RAW = pa.schema(
@@ -111,6 +112,18 @@ def test_a_record_is_followed_from_its_file_to_the_checkpoint_that_saw_it(lake):
     assert found["stages"][3]["entities"] == {"PERSON": 1}
     assert found["split"] == "train"
     assert [(c["checkpoint"], c["splits"]) for c in found["checkpoints"]] == [("checkpoint-one", ["splits@0"])]
+
+
+def test_a_record_that_was_put_aside_names_the_expectations_it_does_not_meet(lake):
+    unmet = [("r3", "expect_a"), ("r3", "expect_b"), ("r2", "expect_a")]
+    rows = [{"record_id": record_id, "expectation": name, "columns": "label"} for record_id, name in unmet]
+    beside = write(lake, "quarantined_records", "restricted", rows, QUARANTINED)
+    removed, info = {"r3": "quarantined", "r2": "too_short"}, {"quarantined_records_version": beside.version}
+    write(lake, "cleaned_records", "restricted", [], CLEANED, [lake.latest("claims", "permitted_records")], removed, info=info)
+    stages = trace_record(lake, "claims", "r3")["stages"]
+    assert [(s["outcome"], s.get("reason"), s.get("expectations")) for s in stages if s["stage"] == "cleaned_records"] == [
+        ("removed", "quarantined", ["expect_a(label)", "expect_b(label)"])
+    ]
 
 
 def test_a_record_in_the_test_split_has_no_checkpoint(lake):

@@ -25,6 +25,7 @@ CASES = [
     ("> Anna\n> Reed", "Anna\nReed", "quoted reply"),
     ("- Anna\n- Reed", "Anna\nReed", "list"),
     ("12. Oktober 1980\n1. Anna", "12. Oktober 1980\nAnna", "a numbered list, not a date"),
+    ("??? Anna\n??? Reed", "Anna\nReed", "bullets that were read as ASCII"),
     ("| 17 | Anna |", "\n 17 \n Anna \n", "table row"),
     ("Anna\tReed\tcalled", "Anna Reed called", "tabs between words"),
     ("H4rald R3ed", "H4rald Reed", "a digit like a letter inside a word"),

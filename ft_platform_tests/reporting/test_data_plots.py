@@ -130,6 +130,14 @@ def test_every_bar_of_lengths_covers_a_whole_number(drawn: list[Any]) -> None:
     assert min(heights) > 0 and heights[:2] == [0.005, 0.005]  # 0 and 1 have bars of their own
 
 
+@pytest.mark.parametrize(("values", "expected"), [(range(8, 91), ["8", "16", "32", "64", "128"]), ([0, 1, 41], ["0", "1", "2", "4", "8", "16", "32"])])
+def test_the_axis_of_lengths_has_numbers_even_where_all_lie_in_one_decade(drawn: list[Any], values: Any, expected: list[str]) -> None:
+    made = Lengths()
+    made.add(np.array(values))
+    data_plots.lengths_plot(made, "words")
+    assert [text.get_text() for text in drawn[0].axes[0].get_xticklabels()] == expected
+
+
 def test_the_sides_of_each_label_fill_its_bar(drawn: list[Any]) -> None:
     PICTURES["split balance"]()
     train, validation, test = ([bar.get_width() for bar in bars] for bars in drawn[0].axes[0].containers)

@@ -83,6 +83,31 @@ def test_what_is_no_text_conversation_is_an_error_with_its_row(tmp_path: Path, e
         messages_of(tmp_path, environment, chat_format, row)
 
 
+@pytest.mark.parametrize(
+    ("chat_format", "row"),
+    [
+        ("openai", {"messages": [{"role": "user", "content": "before\0after"}, ANSWERED]}),
+        ("openai", {"messages": json.dumps([{"role": "user", "content": "before\0after"}, ANSWERED])}),
+        ("preference", {"prompt": [ASKED], "chosen": [{"role": "assistant", "content": "before\0after"}], "rejected": [REJECTED]}),
+    ],
+)
+def test_a_nul_character_inside_a_conversation_is_found_however_json_writes_it(tmp_path: Path, environment: Environment, chat_format: str, row: dict) -> None:
+    with pytest.raises(SourceError, match=r"data row 1 have a NUL character in the conversation.*source\.nul_characters"):
+        messages_of(tmp_path, environment, chat_format, row)
+
+
+@pytest.mark.parametrize(
+    ("chat_format", "row"),
+    [
+        ("openai", {"messages": '[{"role": "user", "content": "one", "content": "another"}]'}),
+        ("prompt_completion", {"prompt": '[{"role": "user", "content": "one", "content": "another"}]', "completion": "Hello"}),
+    ],
+)
+def test_a_key_that_is_there_twice_in_the_json_of_a_cell_is_an_error(tmp_path: Path, environment: Environment, chat_format: str, row: dict) -> None:
+    with pytest.raises(SourceError, match="data row 1 have no conversation.* each once in a message"):
+        messages_of(tmp_path, environment, chat_format, row)
+
+
 @pytest.mark.real_data
 def test_the_public_alpaca_file_needs_no_column_names(environment: Environment, shared_data: Path) -> None:
     path = shared_data / "llamafactory_demo" / "alpaca_en_demo.json"

@@ -1,5 +1,8 @@
 """raw_records in the lake: appended to batch by batch, written only if there is something new."""
 
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +10,7 @@ import pytest
 
 from ft_platform.assets.raw import ingest_source
 from ft_platform.environment import Environment
-from ft_platform.errors import SourceError
+from ft_platform.errors import SourceError, TransientError
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.tables import use_case
@@ -117,3 +120,69 @@ def test_added_files_alone_do_not_make_known_ones_be_read_again(environment: Env
     file.with_name("second.csv").write_text(HEADER + "7,a complaint of another file,card,yes,north\n")
     second, _ = ingest_source(lake, environment, case)
     assert lake.manifest(second).counts["rows_read"] == 1 and second.rows == 6
+
+
+class Meanwhile:
+    """Another run of the same stage that begins and ends while the first one is about to write."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, work: Callable[[], Any]) -> None:
+        original, waiting = Lake.write_table, [work]
+
+        def write_table(lake: Lake, *arguments: Any, **options: Any) -> TableVersion:
+            if waiting:
+                waiting.pop()()
+            return original(lake, *arguments, **options)
+
+        monkeypatch.setattr(Lake, "write_table", write_table)
+
+
+@pytest.mark.parametrize("setting", ["keep", "remove"])
+def test_two_runs_that_see_the_same_new_rows_add_them_once(
+    environment: Environment, lake: Lake, file: Path, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    """The lock alone does not help: the second writer had worked out its rows before it waited for the first."""
+    case = use_case(source={"uri": str(file), "vanished_rows": setting})
+    ingest_source(lake, environment, case)
+    file.write_text(HEADER + "".join(ROWS[1:]) + "6,another one,card,yes,south\n")
+    Meanwhile(monkeypatch, lambda: ingest_source(Lake(environment.lake_uri), environment, case))
+    with pytest.raises(TransientError, match="was written by another run in the meantime"):
+        ingest_source(lake, environment, case)
+    version, reused = ingest_source(lake, environment, case)
+    assert reused and sorted(keys(lake, version)) == list("123456" if setting == "keep" else "23456")
+    lake.verify_table(version)
+
+
+def test_two_processes_at_once_add_each_row_once(environment: Environment, lake: Lake, file: Path) -> None:
+    case = case_of(file)
+    ingest_source(lake, environment, case)
+    with open(file, "a") as growing:
+        growing.writelines(f"{i},complaint number {i} about a fee,card,yes,north\n" for i in range(6, 3_000))
+    program = f"""
+import sys
+from pathlib import Path
+from ft_platform.assets.raw import ingest_source
+from ft_platform.environment import Environment
+from ft_platform.errors import TransientError
+from ft_platform.lake import Lake
+from ft_platform_tests.tables import use_case
+environment = Environment.model_validate_json({environment.model_dump_json()!r})
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    ingest_source(Lake(environment.lake_uri), environment, use_case(source={{"uri": {str(file)!r}}}))
+except TransientError as error:
+    print(error.message)
+"""
+    writers = [subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for writer in writers:
+        assert writer.stdout and writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        assert writer.stdin
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    told = [writer.communicate(timeout=120)[0] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert all(not text or "in the meantime" in text for text in told), told
+    version, _ = ingest_source(lake, environment, case)
+    assert version.rows == 2_999 and len(set(keys(lake, version))) == 2_999
+    lake.verify_table(version)

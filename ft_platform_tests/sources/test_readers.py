@@ -1,5 +1,6 @@
 """Arrow, Excel, mail, Delta and saved datasets: each reads what it should, and damage is an error."""
 
+import itertools
 import json
 import zipfile
 from datetime import UTC, date, datetime
@@ -165,6 +166,23 @@ def test_packed_files_give_the_records_of_what_is_packed(environment: Environmen
     assert not list(Path(environment.home).rglob("unpacked"))
 
 
+def test_what_an_archive_holds_beside_data_is_counted_or_an_error(environment: Environment, tmp_path: Path, expected_ids: list[str]) -> None:
+    import gzip
+
+    lines = ["\n".join(map(json.dumps, some)).encode() for some in (ROWS[:2], ROWS[2:])]
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("one.jsonl.gz", gzip.compress(lines[0]))
+        archive.writestr("two.jsonl", lines[1])
+        archive.writestr("README.txt", "no data")
+        archive.writestr("__MACOSX/._two.zip", "no data")
+    assert ids_of(case_of(tmp_path / "all.zip"), environment) == expected_ids
+    found = read(case_of(tmp_path / "all.zip"), environment)
+    assert found.records.num_rows == len(ROWS) and found.counts["files_ignored"] == 1
+    with zipfile.ZipFile(tmp_path / "all.zip", "a") as archive:
+        archive.writestr("in/more.zip", (tmp_path / "all.zip").read_bytes())
+    assert "archives in archives are not read" in error_of(case_of(tmp_path / "all.zip"), environment)
+
+
 # Excel
 
 
@@ -208,6 +226,24 @@ def test_a_cell_with_an_error_and_a_file_that_is_none_are_errors(environment: En
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/sharedStrings.xml", b" " * (64 * MIB))
     assert "unpacks to more than 200 times" in error_of(case_of(path), environment)
+
+
+@pytest.mark.parametrize(
+    "entities",
+    [
+        '<!ENTITY x SYSTEM "file:///etc/hostname">',
+        '<!ENTITY a "lol lol lol lol lol">' + "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in itertools.pairwise("abcdefghx")),
+    ],
+    ids=["of another file", "that grow a billion times"],
+)
+def test_entities_in_a_workbook_are_an_error(environment: Environment, tmp_path: Path, entities: str) -> None:
+    good = workbook(tmp_path / "good.xlsx", [list(ROWS[0]), ["1", "ENTITY", "card", "yes", "north"]])
+    with zipfile.ZipFile(good) as archive, zipfile.ZipFile(tmp_path / "a.xlsx", "w") as made:
+        for name in archive.namelist():
+            data = archive.read(name).decode()
+            planted = f"<!DOCTYPE x [{entities}]>{data.split('?>', 1)[-1].replace('ENTITY', '&x;')}"
+            made.writestr(name, planted if "ENTITY" in data else data)
+    assert "cannot be read as an Excel workbook" in error_of(case_of(tmp_path / "a.xlsx"), environment)
 
 
 # Mail

@@ -1,27 +1,65 @@
 """Named-entity recognition: names of persons, places and organizations in free text. One file per engine, chosen by `privacy.ner`."""
 
+import importlib
 from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Protocol
 
+from ft_platform.code_hash import files_hash
 from ft_platform.privacy.spans import Span
+from ft_platform.use_case import Privacy
+
+NONE = "none"
 
 
 class Ner(Protocol):
-    """Finds PERSON, LOCATION and ORGANIZATION in pieces of text. Equal pieces give equal spans, whatever the batch."""
+    """Finds PERSON, LOCATION and ORGANIZATION in pieces of text. Equal pieces give equal spans, whatever the batch.
+
+    The file of an engine has a function `engine(model) -> Ner`, which gets `privacy.ner_model`, and `PACKAGES`, whose versions decide what it finds.
+    """
 
     def find(self, pieces: Sequence[str]) -> list[list[Span]]: ...
 
 
 @cache
-def load_ner(name: str) -> Ner | None:
-    """The engine `spacy`, loaded once per process, or None for `none`.
+def load_ner(name: str, model: str | None = None) -> Ner | None:
+    """The engine of this name, loaded once per process, or None for `none`.
 
     Raises:
+        ConfigError: the model cannot be loaded or finds no persons.
         MissingExtra: the engine's package is not installed.
     """
-    if name == "none":
-        return None
-    from ft_platform.privacy.ner.spacy import SpacyNer
+    return None if name == NONE else importlib.import_module(f"{__name__}.{name}").engine(model)
 
-    return SpacyNer()
+
+@cache
+def _identity(name: str, model: str | None) -> str:
+    if name == NONE:
+        return NONE
+    packages: list[str] = [*importlib.import_module(f"{__name__}.{name}").PACKAGES]
+    parts = [f"{package} {_version(package)}" for package in packages]
+    if model:
+        parts.append(f"{model} {files_hash(Path(model)) if Path(model).is_dir() else _version(model)}")
+    return ", ".join(parts)
+
+
+def identity(privacy: Privacy) -> str:
+    """Engine and model with their versions, and of a model in a folder a hash of its files: with another identity texts are read again."""
+    return _identity(privacy.ner, privacy.ner_model)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except (PackageNotFoundError, ValueError):
+        return "?"
+
+
+def hub_name(model: str) -> tuple[str, str | None]:
+    """`org/name@commit` -> `org/name` and `commit`; a folder stays whole."""
+    if Path(model).is_dir():
+        return model, None
+    name, _, revision = model.partition("@")
+    return name, revision or None

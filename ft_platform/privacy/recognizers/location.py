@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ft_platform.privacy.name_runs import Run, runs
-from ft_platform.privacy.names import ORGANIZATION, is_given_name, is_known_name
-from ft_platform.privacy.places import COUNTRY, EVERYDAY_CITIES, names_by_first_word
+from ft_platform.privacy.names import ORGANIZATION, is_given_name, is_known_name, word_set
+from ft_platform.privacy.places import COUNTRY, EVERYDAY_CITIES, LONG, STATE, countries, names_by_first_word
 from ft_platform.privacy.spans import Span
 
 MOVING = (
@@ -16,8 +16,8 @@ MOVING = (
     r"|relocat\w*|settled|deployed|shipped|sent|immigrated|emigrated|originally|native|year|songwriters"
 )
 IN = re.compile(
-    r"(?:^|\s|[(,])(?:in|near|around|outside|throughout|across|within|downtown"
-    r"|inside)[ ]+(?:the[ ]+)?(?:(?:city|town|village|state|suburbs?|area|county|country|outskirts)[ ]+of[ ]+)?$"
+    r"(?:^|\s|[(,])(?:in|near|around|outside|throughout|across|within|downtown|inside|(?:north|south|east|west)(?:[ -]?(?:east|west))?[ ]of)[ ]+(?:the[ ]+)?"
+    r"(?:(?:city|town|village|state|suburbs?|area|county|country|outskirts)[ ]+of[ ]+)?$"
 )
 MOVED = re.compile(rf"(?<!\w)(?:{MOVING})(?!\w)[^.!?;\n]{{0,28}}?(?:^|\s)(?:at|from|to|for|via|through|in|into|towards?|of)[ ]+(?:the[ ]+)?$")
 VISITED = re.compile(
@@ -36,12 +36,14 @@ CODE_BEHIND = re.compile(
     r"[ ](?:\d{5}|(?!(?:19|20)\d\d)\d{4}(?:-\d{3})?|\d{3}[ ]\d{2})"
     r"(?![\w%-]|[.,:/]\d|[ ](?:[A-Z][a-z]|\d|people|times|euros?|dollars|miles|years))"
 )
-COUNTRY_NEXT = re.compile(rf"[ \t]*[,\n]{{1,2}}[ \t]*{COUNTRY.pattern}")
+COUNTRY_NEXT = re.compile(rf"[ \t]*[,\n]{{1,2}}[ \t]*{COUNTRY.pattern}|,[ \t]*{STATE.pattern}")
+AREAS = word_set("county parish township province village island islands lake river valley mountain mountains bay beach peninsula")
+"""What an area is called behind its name: `Seminole County`."""
 
 
 class LocationRecognizer:
-    """Covered: countries, US states, 31,000 cities (GeoNames, 15,000 inhabitants and more); unknown capitalized words behind `in`, `moved to`, `city of`, in
-    front of `airport`, of a comma and a country.
+    """Covered: countries, US states, 31,000 cities (GeoNames, 15,000 inhabitants and more); unknown capitalized words behind `in`, `moved to`, `city of`,
+    `north of`, in front of `County`, `airport`, of a comma and a country or US state.
 
     Not covered: villages without such words; cities named like everyday words (`Reading`, `Nice`); nationalities.
     """
@@ -51,7 +53,7 @@ class LocationRecognizer:
     def find(self, text: str) -> list[Span]:
         spans: list[Span] = []
         for run in runs(text):
-            spans += self._known(run)
+            spans += self._known(text, run)
             spans += self._cued(text, run)
         return [self._with_code(text, span) for span in spans]
 
@@ -61,10 +63,13 @@ class LocationRecognizer:
         code = CODE_BEHIND.match(text, span.end) if IN.search(text[max(0, span.start - 40) : span.start]) else None
         return replace(span, end=code.end()) if code else span
 
-    def _known(self, run: Run) -> Iterator[Span]:
+    def _known(self, text: str, run: Run) -> Iterator[Span]:
         """Known places in the run, the longest first at each word."""
         index = 0
         while index < len(run.words):
+            start, end, word = run.words[index]
+            if word.lower() in LONG and countries(text, start) > end:  # `Trinidad and Tobago` goes on behind the run
+                yield Span(start, countries(text, start), self.entity, 0.75, "location")
             count, is_country = self._longest(run, index)
             if count:
                 yield self._span(run, index, index + count, self._known_score(run, index, count, is_country))
@@ -101,7 +106,11 @@ class LocationRecognizer:
             return [Span(run.start, run.end, self.entity, 0.5, "location")]
         if len(run.words) == 1 and run.words[0][2].lower() in EVERYDAY_CITIES and MOVED.search(before):
             return [Span(run.start, run.end, self.entity, 0.55, "location")]
-        if run.names and text[run.end : run.end + 1] in ("\n", ",") and COUNTRY_NEXT.match(text, run.end):
+        last = len(run.words) - 1
+        if last > 0 and run.names and run.names[0] < last < 4 and run.words[last][2].lower() in AREAS and run.words[last][2][0].isupper():
+            return [Span(run.words[run.names[0]][0], run.end, self.entity, 0.6, "location")]
+        is_place = run.names or (len(run.words) == 1 and run.words[0][2].lower() in EVERYDAY_CITIES)
+        if is_place and text[run.end : run.end + 1] in ("\n", ",") and COUNTRY_NEXT.match(text, run.end):
             return [Span(run.start, run.end, self.entity, 0.6, "location")]
         if run.names and run.names[0] == 0 and FIELD.search(before) and ORGANIZATION.search(text, run.start, run.end):
             # `Where: Upton Scudamore Country Club`: the words in front of the kind.

@@ -2,7 +2,7 @@
 
 import re
 
-from ft_platform.privacy.context import before, holds_any
+from ft_platform.privacy.context import before
 from ft_platform.privacy.name_runs import Run, runs
 from ft_platform.privacy.names import MASK, ORGANIZATION, given_names, is_known_name, looks_like_name, name_words, word_set
 from ft_platform.privacy.spans import Span
@@ -62,7 +62,10 @@ SURE_BEFORE = re.compile(
     r"|(?:is|was|were|are|be|been|gets?|got|people|everyone|they|also) (?:called|named"
     r"|nicknamed)|(?:call|calls|called|named) (?:me|him|her|them)|(?:known|addressed) as|goes by"
     r"|starring|directed by|written by|produced by|screenplay by|sung by|performed by"
-    r"|painted by|featuring|founders?:|authors?:|cast:|directed by:)\s+(?:the )?\"?$"
+    r"|painted by|featuring|founders?:|authors?:|cast:|directed by:|name on (?:the )?card:?(?:\s+\w\.?){0,2})\s+(?:the )?\"?$"
+    # Fields of forms and JSON: `"lastName": "`, `customer_name=`.
+    r"|(?:first|last|middle|full|family|given|maiden|sur|birth|customer|client|patient|contact|account|holder|owner|recipient|sender|employee)"
+    r"[ _-]?name[\"']?\s*[:=]\s*[\"']?$"
 )
 ROLES = (
     r"kids?|child(?:ren)?|sons?|daughters?|babies|baby|wife|husband|spouse|partner|boyfriend|girlfriend|fianc[eé]+|ex|brothers?|sisters?|siblings?|mother|father|mom|mum|dad|parents?"
@@ -98,26 +101,30 @@ NEAR_AFTER = re.compile(
     r"|does|speak|and i|called|calls|likes?|loves?|knows?|took|got|who|whose|points out|point(?:s|ed)? out|to)(?!\w)"
 )
 DIALOGUE = re.compile(rf"(?:^|\n)[ \t>]*({WORD}(?:[ ]+{WORD})?)[ ]?:[ ]+(?=\S)")
+LETTERS = re.compile(r"[^\W\d_]+")
 LISTED = re.compile(r"[ ]*(?:,|,?[ ]+(?:and|or|&|und|y|et))[ ]+")
 
-INTRODUCED_HINTS = """
-name customer holder patient client contact borrower representative agent supervisor manager signed attn attention c/o submitted
-llamo heiße heisse appelle
-"""
 HINTED = (
-    (TITLE, 0.9, ("mr", "ms", "miss", "mx", "dr", "herr", "fr", "sr", "señor", "mme", "monsieur", "madame", "mister")),
-    (TITLE_LOWER, 0.8, ("mr", "ms")),
+    (TITLE, 0.9, "mr mrs ms miss mx dr herr frau fräulein sr sra señor señora mme monsieur madame mister missus"),
+    (TITLE_LOWER, 0.8, "mr mrs ms"),
     (
         ROLE,
         0.7,
-        ("prof", "judge", "officer", "att", "detective", "serg", "sgt", "capt", "lieut", "lt", "rev", "nurse", "senator", "sheriff", "uncle", "aunt", "sir"),
+        "prof professor judge officer attorney atty detective sergeant sgt captain capt lieutenant lt reverend rev nurse senator sheriff uncle aunt sir",
     ),
-    (GREETING, 0.7, ("dear", "hi", "hello", "hey", "hallo", "lieb", "hola")),
-    (INTRODUCED, 0.8, tuple(INTRODUCED_HINTS.split())),
-    (INTRODUCED_LOWER, 0.8, ("my ",)),
-    (SPOKE, 0.8, ("named", "name of", "this is", "i am", "i'm", "spoke", "speaking", "talked", "ich bin")),
+    (GREETING, 0.7, "dear hi hello hey hallo liebe lieber hola"),
+    (
+        INTRODUCED,
+        0.8,
+        "name names customer accountholder holder patient client contact borrower representative agent supervisor manager signed attn attention o submitted"
+        " llamo heiße heisse appelle",
+    ),
+    (INTRODUCED_LOWER, 0.8, "name"),
+    (SPOKE, 0.8, "named name this am m spoke speaking talked bin"),
 )
-"""Pattern, score, words: it is tried only in texts that hold one of its words."""
+"""Pattern, score, words: it is tried only in texts that hold one of its words. `o` is that of `c/o`, `m` that of `i'm`."""
+HINT_WORDS = tuple((pattern, score, word_set(words)) for pattern, score, words in HINTED)
+ALL_HINTS = frozenset(word for _, _, words in HINT_WORDS for word in words)
 
 
 class PersonRecognizer:
@@ -132,16 +139,18 @@ class PersonRecognizer:
 
     def find(self, text: str) -> list[Span]:
         lowered = text.lower()
+        words = set(LETTERS.findall(lowered))
         spans: list[Span] = []
-        for pattern, score, hints in HINTED:
-            if holds_any(lowered, hints):
-                spans += [s for m in pattern.finditer(text) if (s := self._span(text, m, score))]
+        if not ALL_HINTS.isdisjoint(words):
+            for pattern, score, hints in HINT_WORDS:
+                if not hints.isdisjoint(words):
+                    spans += [s for m in pattern.finditer(text) if (s := self._span(text, m, score))]
         if "xx" in lowered or any(len(run.words) > 1 for run in runs(text)):
             spans += [s for pattern, score in IN_A_ROW for m in pattern.finditer(text) if (s := self._span(text, m, score))]
         spans += self._in_runs(text)
         closings = (m for m in BELOW_CLOSING.finditer(text) if CLOSING.search(before(text, m.start(), 30)))
         spans += [s for m in closings if (s := self._span(text, m, 0.8))]
-        if not given_names().isdisjoint(re.findall(r"[^\W\d_]+", lowered)):
+        if not given_names().isdisjoint(words):
             spans += self._with_given_names(text)
         return spans
 
@@ -164,7 +173,7 @@ class PersonRecognizer:
     @staticmethod
     def _score(text: str, run: Run) -> float:
         """How sure a run is a person, in [0, 1]."""
-        if ORGANIZATION.search(text, run.start, min(len(text), run.end + 20)) or run.words[0][2].lower() in NO_PERSONS:
+        if not (run.names or run.before) or run.words[0][2].lower() in NO_PERSONS or ORGANIZATION.search(text, run.start, min(len(text), run.end + 20)):
             return 0.0
         if SURE_BEFORE.search(run.before) and len(run.words) <= 4:
             return 0.75

@@ -9,10 +9,6 @@ from ft_platform.privacy.ner import load_ner
 from ft_platform.privacy.ner.spacy import SpacyNer
 
 
-def test_none_is_no_engine() -> None:
-    assert load_ner("none") is None
-
-
 def test_it_is_loaded_once() -> None:
     assert load_ner("spacy") is load_ner("spacy")
 

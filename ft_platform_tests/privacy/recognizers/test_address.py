@@ -6,6 +6,7 @@ from ft_platform.privacy.recognizers.address import AddressRecognizer
 from ft_platform_tests.privacy.examples import found
 
 FOUND = [
+    ("Rua Augusta 1508\n01304-001 São Paulo", "Rua Augusta 1508\n01304-001 São Paulo", "Brazil, postal code with a hyphen"),
     ("mail it to 5264 Cedar Point Lane, Apt 16, Duluth, MN 55820", "5264 Cedar Point Lane, Apt 16, Duluth, MN 55820", "a street kind inside the name"),
     ("I live at 12 Main Street.", "12 Main Street.", "number, name, suffix"),
     ("742 Evergreen Terrace, Springfield, IL 62701", "742 Evergreen Terrace, Springfield, IL 62701", "with city, state and ZIP"),
@@ -24,6 +25,8 @@ FOUND = [
     ("12 park place, apt 3, dover, de", "12 park place, apt 3", "lower case with a unit"),
 ]
 NOT_FOUND = [
+    ("as required by 15 United States Code 1666", "law"),
+    ("12 CFR Part 1022, App. B.", "regulation"),
     ("they wanted it sent to IBAN AT50 6457 1190 3882 1825", "account behind `sent to`"),
     ("I waited 30 days in court", "days"),
     ("15 U.S. Code 1681", "law"),

@@ -6,6 +6,8 @@ from ft_platform.privacy.recognizers.person import PersonRecognizer
 from ft_platform_tests.privacy.examples import found
 
 FOUND = [
+    ('{"lastName": "Vandenbroucke"}', "Vandenbroucke", "field of JSON"),
+    ("name on card: A M FITZWILLIAM", "FITZWILLIAM", "behind `name on card` and initials"),
     ("the manager, latoya shimizu, told me", "latoya shimizu", "lower case, known given name"),
     ("I asked Tomasz Dubrovsky to help", "Tomasz Dubrovsky", "two unknown capitalized words"),
     ("I spoke with Mr. Reed today", "Reed", "title"),
@@ -24,6 +26,7 @@ FOUND = [
     ("Mr. O'Neil-Okonjo", "O'Neil-Okonjo", "apostrophe and hyphen"),
 ]
 NOT_FOUND = [
+    ('{"productName": "Blue Widget"}', "field of something else"),
     ("mark down the price and sue them", "everyday words that are given names"),
     ("Atlas Consumer Credit wrote", "unknown words of a company"),
     ("Mr. XXXX XXXX called", "masked"),

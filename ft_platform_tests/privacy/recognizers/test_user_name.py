@@ -6,6 +6,8 @@ from ft_platform.privacy.recognizers.user_name import UserNameRecognizer
 from ft_platform_tests.privacy.examples import found
 
 FOUND = [
+    ("WARN login failed user=jvandam84 ip=192.0.2.7", "jvandam84", "line of a log"),
+    ("Accepted password for mkowalski from 192.0.2.7 port 22", "mkowalski", "line of sshd"),
     ("I log in with the username blue_17.", "blue_17", "neither `is` nor a colon"),
     ("username: anna_reed", "anna_reed", "behind a colon"),
     ("my user id is reed1980.", "reed1980", "with digits"),
@@ -14,6 +16,9 @@ FOUND = [
     ("User name:  @annareed", "@annareed", "handle behind a name"),
 ]
 NOT_FOUND = [
+    ("Accepted password for root from 192.0.2.7", "account that every machine has"),
+    ("User: hello there", "turn of a chat"),
+    ("a letter for me from 2019", "no address behind"),
     ("my username is wrong", "statement"),
     ("username: XXXX", "masked"),
     ("Meet @noon today", "at sign without a cue"),
