@@ -10,10 +10,11 @@ text (Jaccard similarity of word 3-grams from the threshold 0.7 to 0.9), or the 
 `recall`: share of the planted leaks that `leakage` counts, by kind. `found_without_leaks`: what it counts where none was planted; anything but 0
 is a false alarm. `seconds`: division, and one check. `peak_gib`: largest resident memory of the process.
 
-`--paraphrases` (`ngrams`, or the folder of a sentence model) switches `splits.paraphrases` on and plants three kinds more: `reordered`, the words in
-reverse; `inflected`, also with an ending at every third; `reworded`, also with every sixth replaced. `near_duplicates_among_them`: how many of each the
-near-duplicate check alone would have found. `--questions` (CSV with `text` and `category`) says how many pairs of real questions count as paraphrases,
-the share of them in [0, 1] that are of one category, and the size of the largest group that they would form.
+`--paraphrases` (`ngrams`, or the folder of a sentence model) switches `splits.paraphrases` on and plants three kinds more: `reordered`, the words
+in reverse; `inflected`, also with an ending at every third; `reworded`, also with every sixth replaced by another word.
+`near_duplicates_among_them`: how many of each the near-duplicate check alone would have found. `--questions` (CSV with `text` and `category`) says
+how many pairs of real questions count as paraphrases, the share of them in [0, 1] that are of one category, and the size of the largest group that
+they would form.
 """
 
 import argparse
@@ -157,7 +158,7 @@ def paraphrased(text: str, kind: str) -> str:
     if kind != "reordered":
         words[::3] = [f"{word}ing" for word in words[::3]]
     if kind == "reworded":
-        words[1::6] = [f"synonym{place}" for place in range(len(words[1::6]))]
+        words[1::6] = [word[::-1] for word in words[1::6]]
     return " ".join(words)
 
 

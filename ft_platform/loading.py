@@ -18,7 +18,7 @@ from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError
 from ft_platform.lake import Lake
 from ft_platform.stages import STAGES
-from ft_platform.use_case_file import FILE_NAME, find_use_cases, load_use_case, shown, use_case_folder
+from ft_platform.use_case_file import FILE_NAME, find_use_cases, has_own_component, load_use_case, shown, use_case_folder
 
 
 def load_definitions(environment: Environment, only: str | None = None, overrides: dict[str, Any] | None = None) -> dg.Definitions:
@@ -35,7 +35,7 @@ def load_definitions(environment: Environment, only: str | None = None, override
     loaded = []
     for folder in folders:
         try:
-            loaded.append(with_places(build(folder, overrides), environment))
+            loaded.append(build(folder, environment, overrides))
         except (FtError, dg.DagsterError) as error:
             if only:
                 raise
@@ -45,17 +45,22 @@ def load_definitions(environment: Environment, only: str | None = None, override
     return dg.Definitions.merge(shared, *loaded)
 
 
-def build(folder: Path, overrides: dict[str, Any] | None = None) -> dg.Definitions:
+def build(folder: Path, environment: Environment, overrides: dict[str, Any] | None = None) -> dg.Definitions:
     """The graph of one use case.
 
     Raises:
         ConfigError: with file and line of every problem, also of the code in its own folder.
     """
+    if not has_own_component(folder):
+        return with_places(load_component(folder, overrides).build_defs(), environment)
     with _own_code(folder):
-        return load_component(folder, overrides).build_defs()
+        made = with_places(load_component(folder, overrides).build_defs(), environment)
+        # By itself: in the graph of all, a stage that it leaves out and another one reads would be a problem of all.
+        dg.Definitions.merge(dg.Definitions(resources=_resources(environment)), made).get_repository_def()
+        return made
 
 
-def component_problems(folders: list[Path]) -> list[str]:
+def component_problems(folders: list[Path], environment: Environment) -> list[str]:
     """What is wrong with the code beside use-case files that name it; problems of the files themselves are left out."""
     problems: list[str] = []
     for folder in folders:
@@ -64,11 +69,9 @@ def component_problems(folders: list[Path]) -> list[str]:
         except ConfigError:
             continue
         try:
-            build(folder)
+            build(folder, environment)
         except ConfigError as error:
             problems += error.problems
-        except (FtError, dg.DagsterError) as error:
-            problems.append(f"{shown(folder / FILE_NAME)}: {error}")
     return problems
 
 
@@ -78,14 +81,14 @@ def _own_code(folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if isinstance(error, FtError):
+            raise
         frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
         if isinstance(error, SyntaxError):
             frames.append((Path(error.filename or ""), error.lineno))
-        own = [(file, line) for file, line in frames if folder in file.parents]
-        if isinstance(error, (FtError, dg.DagsterError)) or not own:
-            raise
-        file, line = own[-1]
-        raise ConfigError([f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error} ({shown(file)}:{line})"]) from error
+        file, line = next((frame for frame in reversed(frames) if folder in frame[0].parents), (folder / FILE_NAME, 1))
+        text = str(error) if isinstance(error, dg.DagsterError) else f"{type(error).__name__}: {getattr(error, 'msg', error)}"
+        raise ConfigError([f"{' '.join(text.split())} ({shown(file)}:{line})"]) from error
 
 
 def with_places(definitions: dg.Definitions, environment: Environment) -> dg.Definitions:

@@ -16,14 +16,15 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.use_case_file import find_use_cases, has_own_component, shown, validate_all
 
-    defs = load_environment().defs
+    environment = load_environment()
+    defs = environment.defs
     folders = find_use_cases(defs)
     names = [folder.name for folder in folders]
     problems = validate_all(defs)
     if own := [folder for folder in folders if has_own_component(folder)]:
         from ft_platform.loading import component_problems
 
-        problems += component_problems(own)
+        problems += component_problems(own, environment)
     if arguments.json:
         print(json.dumps({"use_cases": names, "problems": problems}, indent=1, ensure_ascii=False))
     else:

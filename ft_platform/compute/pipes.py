@@ -40,7 +40,7 @@ class LiveMessages:
 
     def _live(self, update: progress.Update) -> None:
         progress.publish(update)
-        numbers = {k: float(v) for k, v in update.fields.items() if isinstance(v, (int, float))}
+        numbers = {k: float(f"{v:.5g}") for k, v in update.fields.items() if isinstance(v, (int, float))}
         finished = update.total is not None and update.done >= update.total
         if numbers and (finished or time.monotonic() - self._observed_at > OBSERVATION_SECONDS):
             self._observed_at = time.monotonic()

@@ -5,7 +5,8 @@ linked. MinHash, the usual choice, reaches only the recall that its bands allow,
 The texts are read once, batch by batch; what stays in memory is about 100 bytes a text, and on the disk 8 bytes a word.
 
 Covered: copies, edits, template letters; scripts without spaces (a character counts as a word there).
-Not covered: paraphrases, translations. Where a pair of shingles is among the rarest of more than `MAX_BUCKET` texts, these are
+Not covered: paraphrases (see `splitting.paraphrases`), translations.
+Where a pair of shingles is among the rarest of more than `MAX_BUCKET` texts, these are
 compared with up to 64 leaders instead of all with all, which keeps the cost linear; `capped` counts where that was not enough.
 """
 

@@ -49,14 +49,14 @@ class Splits(Section):
     paraphrases: Literal["ignore", "ngrams", "sentence_model"] = Field(
         default="ignore",
         description="Whether texts that say the same in other words must stay on one side, too. `ngrams`: by vectors of character n-grams, learned from the "
-        "texts; finds other word order and inflections, hardly synonyms. `sentence_model`: by the vectors of `sentence_model`.",
+        "texts; finds another word order, few inflections, hardly synonyms. `sentence_model`: by the vectors of `sentence_model`.",
     )
     sentence_model: str | None = Field(
         default=None,
         min_length=1,
         max_length=1000,
-        description="Local folder of a transformers encoder with tokenizer and safetensors, on every machine that computes (`hf download <org/name> --local-dir "
-        "<folder>` makes one).",
+        description="Local folder of a transformers encoder with tokenizer and safetensors, on every machine that computes. `hf download <org/name> "
+        "--local-dir <folder>` makes one.",
     )
     paraphrase_similarity: float = Field(
         default=0.9, ge=0.5, le=1.0, description="Cosine in [0.5, 1] of two vectors from which two texts are paraphrases; see `paraphrases`."

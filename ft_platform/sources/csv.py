@@ -26,7 +26,7 @@ def read(file: OpenFile) -> Iterator[pa.RecordBatch]:
     with open(file.path, encoding=file.encoding, newline="") as text:
         reader = csv.reader(text, delimiter=_delimiter(file, text), strict=True)
         header = _header(file, reader)
-        columns = file.require(header)
+        columns = file.require(header, from_first_row=True)
         yield from file.batches(columns, _fitting(file, reader, len(header), [header.index(c) for c in columns]))
 
 

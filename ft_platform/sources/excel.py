@@ -43,7 +43,7 @@ def read(file: OpenFile) -> Iterator[pa.RecordBatch]:
     try:
         rows = _rows(file, _sheet(file, workbook))
         header = [str(cell.value).strip() if cell.value is not None else "" for cell in next(rows, (0, ()))[1]]
-        columns = file.require([name for name in header if name])
+        columns = file.require([name for name in header if name], from_first_row=True)
         yield from file.batches(columns, _texts(file, rows, [header.index(name) for name in columns]))
     finally:
         workbook.close()

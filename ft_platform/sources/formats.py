@@ -53,8 +53,12 @@ class Opened:
     budget: Budget = field(default_factory=lambda: Budget(Limits()))
     absent: list[str] = field(default_factory=list)
 
-    def require(self, columns: Iterable[str]) -> list[str]:
+    def require(self, columns: Iterable[str], from_first_row: bool = False) -> list[str]:
         """The mapped columns that are among `columns`, in the mapping's order.
+
+        Args:
+            from_first_row: they are the first row of a file, which holds a person's data where the file has no header. If none
+                of them is mapped, the message does not repeat them.
 
         Raises:
             SourceError: a mapped column is missing and not optional, or is there twice.
@@ -65,6 +69,8 @@ class Opened:
         problems = [f"column {c!r} is missing{_suggestion(c, got)}" for c in missing] + [f"column {c!r} is there {got.count(c)} times" for c in twice]
         if problems:
             listed = ", ".join(map(repr, got[:40])) + (f" and {len(got) - 40} more" if len(got) > 40 else "")
+            if from_first_row and got and not set(got).intersection(self.mapped):
+                listed = f"{len(got)} others, which are left out here: the first row may be data, because it names none of them"
             raise SourceError(
                 f"{self.name}: {'; '.join(problems)}. Expected {', '.join(map(repr, self.mapped))}; got {listed or 'no column'}",
                 "Correct `record` in the use case, or name the column in record.optional_columns if sources may lack it",

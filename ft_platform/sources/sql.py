@@ -9,7 +9,7 @@ smaller value. Without the column the whole table is hashed to see whether it ch
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -33,7 +33,7 @@ MARKS: dict[str, Any] = {"int": int, "str": str, "datetime": datetime.fromisofor
 
 
 def find(source: Source, environment: Environment) -> "SqlTable | None":
-    return SqlTable(source) if source.table or source.query else None
+    return SqlTable(source) if (source.table or source.query) and "+adbc://" not in source.uri else None
 
 
 class SqlTable:
@@ -45,8 +45,7 @@ class SqlTable:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        what = source.table or f"query-{digest((source.query or '').encode()).hex()[:12]}"
-        self.uri = f"{source.uri}#{what}"
+        self.uri = table_uri(source)
 
     def sha256(self) -> str:
         """Changes with the rows; with a high-water column, with its highest value or the number of rows."""
@@ -55,7 +54,7 @@ class SqlTable:
         with self._connected() as connection:
             if self._source.high_water_column:
                 row = connection.execute(self._select([], what="count(*), max({mark})")).one()
-                return hashlib.sha256(json.dumps([row[0], _mark(self.uri, row[1])]).encode()).hexdigest()
+                return hashlib.sha256(json.dumps([row[0], written_mark(self.uri, row[1])]).encode()).hexdigest()
             total = rows = 0
             for some in connection.execute(self._select(["*"])).partitions(ROWS_AT_ONCE):
                 for row in some:  # a sum does not depend on the order, which a database does not promise
@@ -76,7 +75,7 @@ class SqlTable:
             if (column := self._source.high_water_column) and column not in names:
                 raise SourceError(f"{self.uri} has no column {column!r}", "Correct source.high_water_column")
             chosen = [*columns, column] if column and column not in columns else columns
-            result = connection.execute(self._select(chosen, since=mark is not None), {"since": _value(mark)} if mark else {})
+            result = connection.execute(self._select(chosen, since=mark is not None), {"since": mark_value(mark)} if mark else {})
             yield from opened.batches(columns, self._rows(opened, result, len(columns), chosen.index(column) if column else None, marks))
 
     def _rows(self, opened: Opened, result: Any, width: int, place: int | None, marks: list[str]) -> Iterator[list[str | None]]:
@@ -91,7 +90,7 @@ class SqlTable:
                 except UnicodeDecodeError:
                     raise SourceError(f"{self.uri}: a value holds bytes that are no UTF-8 text", "Select it as text, or leave the column out") from None
         if highest is not None:
-            marks.append(_mark(self.uri, highest) or "")
+            marks.append(written_mark(self.uri, highest) or "")
 
     def _select(self, columns: list[str], *, what: str = "", since: bool = False, none: bool = False) -> Any:
         """The statement; names are quoted as the database has it.
@@ -105,11 +104,8 @@ class SqlTable:
         import sqlalchemy as sa
 
         quote = self._engine().dialect.identifier_preparer.quote
-        mark = quote(self._source.high_water_column or "")
-        chosen = what.format(mark=mark) or ", ".join("*" if c == "*" else quote(c) for c in columns) or "1"
-        rows = ".".join(quote(part) for part in (self._source.table or "").split(".")) if self._source.table else f"({_query(self._source)}) AS ft_source"
-        where = " WHERE 1 = 0" if none else f" WHERE {mark} >= :since" if since else ""
-        return sa.text(f"SELECT {chosen} FROM {rows}{where}")
+        query = re.sub(r"(?<!:):(?=\w)", r"\\:", select_query(self._source))  # a colon in a text of the query is no parameter
+        return sa.text(statement(self._source, query, quote, columns, what=what, since=":since" if since else "", none=none))
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
@@ -129,12 +125,12 @@ class SqlTable:
                 yield connection
         except sa.exc.OperationalError as error:
             if engine.dialect.name == "sqlite" and os.path.exists(self._source.uri.removeprefix("sqlite:///")):
-                raise _unreadable(self.uri, error) from None
+                raise unreadable(self.uri, error) from None
             raise TransientError(
                 f"{self.uri}: the database cannot be reached, or refuses the account", "Check host, account and source.password_variable, then run again"
             ) from None
         except sa.exc.SQLAlchemyError as error:
-            raise _unreadable(self.uri, error) from None
+            raise unreadable(self.uri, error) from None
         finally:
             engine.dispose()
 
@@ -147,7 +143,7 @@ class SqlTable:
             url = sa.make_url(self._source.uri)
         except sa.exc.ArgumentError:
             raise SourceError("source.uri is not the URL of a database", "Use one such as postgresql://reader@host/database") from None
-        url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername), password=self._password())
+        url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername), password=password_of(self._source))
         options: dict[str, Any] = {"connect_args": {"connect_timeout": CONNECT_SECONDS}} if url.drivername == "postgresql+psycopg" else {}
         if url.drivername == "sqlite":
             path = os.path.abspath(os.path.expanduser(url.database or ""))
@@ -160,21 +156,50 @@ class SqlTable:
         except (ImportError, sa.exc.NoSuchModuleError):
             raise MissingExtra(f"the driver of {url.drivername}", extra="sql") from None
 
-    def _password(self) -> str | None:
-        variable = self._source.password_variable
-        if variable and variable not in os.environ:
-            raise SourceError(f"source.password_variable names {variable}, which is not set", "Set it where the platform runs")
-        return os.environ[variable] if variable else None
+
+def statement(source: Source, query: str, quote: Callable[[str], str], columns: list[str], *, what: str, since: str, none: bool) -> str:
+    """The statement that reads a table or query.
+
+    Args:
+        quote: writes a name as the database has it.
+        columns: `*` or names.
+        what: other expressions in their place, with `{mark}` for the high-water column.
+        since: only rows from this value on; empty for all.
+        none: no row, for the names only.
+    """
+    mark = quote(source.high_water_column or "")
+    chosen = what.format(mark=mark) or ", ".join("*" if c == "*" else quote(c) for c in columns) or "1"
+    rows = ".".join(quote(part) for part in (source.table or "").split(".")) if source.table else f"({query}) AS ft_source"
+    where = " WHERE 1 = 0" if none else f" WHERE {mark} >= {since}" if since else ""
+    return f"SELECT {chosen} FROM {rows}{where}"
 
 
-def _query(source: Source) -> str:
+def table_uri(source: Source) -> str:
+    what = source.table or f"query-{digest((source.query or '').encode()).hex()[:12]}"
+    return f"{source.uri}#{what}"
+
+
+def select_query(source: Source) -> str:
+    """Raises:
+    SourceError: the query does more than select.
+    """
     query = (source.query or "").strip().rstrip(";")
-    if not QUERY.match(query):
+    if source.query and not QUERY.match(query):
         raise SourceError("source.query is no SELECT", "A source only reads: write a query that begins with SELECT or WITH")
-    return re.sub(r"(?<!:):(?=\w)", r"\\:", query)  # a colon in a text of the query is no parameter
+    return query
 
 
-def _mark(uri: str, value: Any) -> str | None:
+def password_of(source: Source) -> str | None:
+    """Raises:
+    SourceError: the variable that `source.password_variable` names is not set.
+    """
+    variable = source.password_variable
+    if variable and variable not in os.environ:
+        raise SourceError(f"source.password_variable names {variable}, which is not set", "Set it where the platform runs")
+    return os.environ[variable] if variable else None
+
+
+def written_mark(uri: str, value: Any) -> str | None:
     """A value of the high-water column as text that says its type."""
     if value is None:
         return None
@@ -186,10 +211,10 @@ def _mark(uri: str, value: Any) -> str | None:
     return json.dumps({kind: value.isoformat() if isinstance(value, date) else str(value)})
 
 
-def _value(mark: str | None) -> Any:
+def mark_value(mark: str | None) -> Any:
     return next(MARKS[kind](text) for kind, text in json.loads(mark).items()) if mark else None
 
 
-def _unreadable(uri: str, error: Exception) -> SourceError:
+def unreadable(uri: str, error: Exception) -> SourceError:
     """Without the database's own words: they may hold values."""
     return SourceError(f"{uri} cannot be read ({type(error).__name__})", "Check that the table and its columns, or the query, work for this account")

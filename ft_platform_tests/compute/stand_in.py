@@ -43,7 +43,7 @@ def main(what: str) -> None:
                 fields = {"loss": 1 / step, "learning_rate": 1e-4, "tokens_per_second": 900.0, "memory_gib": 1.5}
                 pipes.report_custom_message({"progress": {"stage": "adapter_checkpoint", "done": step, "total": 4, "unit": "steps", "fields": fields}})
             wait_for("seen")
-            pipes.report_custom_message({"progress": {"stage": "adapter_checkpoint", "done": 4, "total": 4, "unit": "steps", "fields": {"loss": 0.25}}})
+            pipes.report_custom_message({"progress": {"stage": "adapter_checkpoint", "done": 4, "total": 4, "unit": "steps", "fields": {"loss": 0.251234567}}})
         artifact = {"use_case": "complaints", "name": "adapter_checkpoint", "artifact_id": "a-1", "content_hash": "0" * 64, "uri": "nowhere"}
         pipes.report_custom_message({"artifact": artifact})
 

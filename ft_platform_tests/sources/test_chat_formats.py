@@ -104,7 +104,7 @@ def test_a_nul_character_inside_a_conversation_is_found_however_json_writes_it(t
     ],
 )
 def test_a_key_that_is_there_twice_in_the_json_of_a_cell_is_an_error(tmp_path: Path, environment: Environment, chat_format: str, row: dict) -> None:
-    with pytest.raises(SourceError, match="data row 1 have no conversation.* each once in a message"):
+    with pytest.raises(SourceError, match=r"data row 1 have no conversation.* each once in a message"):
         messages_of(tmp_path, environment, chat_format, row)
 
 

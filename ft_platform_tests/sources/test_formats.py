@@ -42,7 +42,7 @@ def error_of(path: Path, mapped: list[str], **settings: Any) -> str:
 
 
 def test_every_format_of_the_schema_has_its_file() -> None:
-    assert {*formats(), *table_sources()} - {"sql"} == set(get_args(Source.model_fields["format"].annotation)) - {"auto"}
+    assert {*formats(), *table_sources()} - {"adbc", "sql"} == set(get_args(Source.model_fields["format"].annotation)) - {"auto"}
     assert format_name("a/B.CSV") == "csv" and format_name("x.ndjson") == "jsonl" and format_name("x.docx") is None
     assert ".parquet" in known_endings()
 
@@ -185,6 +185,12 @@ def test_missing_columns_are_listed_at_once_with_the_closest_name(tmp_path: Path
     assert "column 'Date' is missing;" in message
     assert "column 'extra' is there 2 times" in message
     assert "Expected 'Complaint ID', 'Narrative', 'Date', 'extra'; got 'complaint_id', 'Narative', 'extra', 'extra'" in message
+
+
+def test_the_first_row_of_a_file_without_a_header_is_not_repeated(tmp_path: Path) -> None:
+    message = error_of(written(tmp_path, "a.csv", f"1,{CANARY},card\n2,a text,card\n"), ["id", "text", "label"])
+    assert "column 'text' is missing" in message and "got 3 others, which are left out here: the first row may be data" in message
+    assert CANARY not in message
 
 
 def test_an_optional_column_may_be_absent(tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
+from ft_platform.assets.raw import ingest_source
 from ft_platform.environment import Environment
 from ft_platform.errors import SourceError, TransientError
+from ft_platform.lake import Lake, tables
 from ft_platform.rows import TableRows
 from ft_platform.sources.ingest import fingerprint, read_new_records
 from ft_platform.sources.known_records import KnownRecords
@@ -94,3 +96,36 @@ def test_a_store_that_does_not_answer_is_a_passing_trouble(environment: Environm
     with pytest.raises(TransientError, match="cannot be reached") as caught:
         fingerprint(use_case(source={"uri": "memory://records/a.csv"}).settings.source, environment)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["Lake.write_table", "Lake._commit", "tables.write_deltalake", "Lake._write_json"])
+def test_two_runs_at_once_add_rows_once_where_no_lock_holds(
+    bucket: Callable[[str, str], Any], environment: Environment, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Another run of the same stage begins and ends inside this one: before the lock, the commit, the rows or the manifest."""
+
+    def lake() -> Lake:
+        return Lake("s3://records/lake", environment.storage_options())
+
+    case = use_case(source={"uri": "s3://records/in/a.csv"})
+    bucket("in/a.csv", HEADER + "1,the first complaint,card,yes,north\n")
+    ingest_source(lake(), environment, case)
+    bucket("in/a.csv", HEADER + "1,the first complaint,card,yes,north\n2,the second complaint,card,yes,north\n")
+    owner = Lake if place.startswith("Lake") else tables
+    name = place.split(".")[1]
+    original, waiting = getattr(owner, name), [True]
+
+    def with_another_run(*arguments: Any, **options: Any) -> Any:
+        if waiting:
+            waiting.clear()
+            ingest_source(lake(), environment, case)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, with_another_run)
+    try:
+        ingest_source(lake(), environment, case)
+    except TransientError as error:
+        assert "the same time" in error.message or "in the meantime" in error.message
+    version, _ = ingest_source(lake(), environment, case)
+    assert not waiting and sorted(lake().read_table(version, ["source_key"])["source_key"].to_pylist()) == ["1", "2"]
+    lake().verify_table(version)

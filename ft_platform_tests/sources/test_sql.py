@@ -77,10 +77,13 @@ def _wait(port: int) -> None:
     raise RuntimeError("the PostgreSQL server did not start")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "sqlite+adbc", "postgresql+adbc"])
 def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], Execute]:
     """Settings of a source with five complaints, and what runs a statement on it."""
-    if request.param == "sqlite":
+    if "adbc" in request.param:
+        pytest.importorskip("adbc_driver_sqlite.dbapi")
+        pytest.importorskip("adbc_driver_postgresql.dbapi")
+    if request.param.startswith("sqlite"):
         path = tmp_path / "records.db"
 
         def execute(*statements: str) -> None:
@@ -89,7 +92,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
                     connection.execute(statement)
             connection.close()
 
-        settings = {"uri": f"sqlite:///{path}"}
+        settings = {"uri": f"{request.param}:///{path}"}
     else:
         import psycopg
 
@@ -104,8 +107,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
                     connection.execute(statement)  # type: ignore[arg-type]
 
         execute("DROP TABLE IF EXISTS complaints")
-        settings = {"uri": f"postgresql://owner@127.0.0.1:{port}/postgres", "password_variable": "RECORDS_PASSWORD"}
-    execute(CREATE.format(stamp="TEXT" if request.param == "sqlite" else "TIMESTAMPTZ"), *[INSERT.format(i, i, i) for i in range(1, 6)])
+        settings = {"uri": f"{request.param}://owner@127.0.0.1:{port}/postgres", "password_variable": "RECORDS_PASSWORD"}
+    execute(CREATE.format(stamp="TEXT" if request.param.startswith("sqlite") else "TIMESTAMPTZ"), *[INSERT.format(i, i, i) for i in range(1, 6)])
     return settings, execute
 
 
@@ -181,6 +184,20 @@ def test_nothing_can_be_written_and_no_value_is_in_a_message(database: Any, envi
             ingest_source(lake, environment, case_of(settings, **wrong))
 
 
+def test_a_type_that_the_driver_does_not_translate_is_an_error_and_text_is_read(database: Any, environment: Environment, lake: Lake) -> None:
+    settings, execute = database
+    if not settings["uri"].startswith("postgresql"):
+        pytest.skip("SQLite has no types of this kind")
+    execute("ALTER TABLE complaints ADD COLUMN place inet DEFAULT '192.0.2.7', ADD COLUMN fee numeric(9, 2) DEFAULT 7.5")
+    query = "SELECT id, text, label, consent, {} AS region FROM complaints"
+    for wanted, expected in (("place::text", "192.0.2.7/32"), ("fee", "7.50")):
+        first, _ = ingest_source(lake, environment, case_of(settings, query=query.format(wanted)))
+        assert set(lake.read_table(first)["feature_region"].to_pylist()) == {expected}
+    if "adbc" in settings["uri"]:
+        with pytest.raises(SourceError, match="column 'region' is of a type that ADBC does not translate"):
+            ingest_source(lake, environment, case_of(settings, query=query.format("place")))
+
+
 def test_limits_and_texts_are_watched_as_in_files(database: Any, environment: Environment, lake: Lake) -> None:
     settings, execute = database
     with pytest.raises(SourceError, match="more than 3 rows"):
@@ -190,18 +207,31 @@ def test_limits_and_texts_are_watched_as_in_files(database: Any, environment: En
         ingest_source(lake, environment, case_of(settings, table="complaints", limits={"field_characters": 1000}))
 
 
-def test_a_database_that_does_not_answer_is_a_passing_trouble(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+adbc"])
+def test_a_database_that_does_not_answer_is_a_passing_trouble(environment: Environment, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     monkeypatch.setenv("FT_SOURCES_ALLOWED", "postgresql://*")
     monkeypatch.setenv("RECORDS_PASSWORD", "hunter2")
-    source = {"uri": f"postgresql://reader@127.0.0.1:{port}/x", "table": "complaints", "password_variable": "RECORDS_PASSWORD"}
+    if "adbc" in scheme:
+        pytest.importorskip("adbc_driver_postgresql.dbapi")
+    source = {"uri": f"{scheme}://reader@127.0.0.1:{port}/x", "table": "complaints", "password_variable": "RECORDS_PASSWORD"}
     with pytest.raises(TransientError, match="cannot be reached") as caught:
         fingerprint(use_case(source=source).settings.source, environment)
     assert "hunter2" not in str(caught.value)
     monkeypatch.delenv("RECORDS_PASSWORD")
     with pytest.raises(SourceError, match="RECORDS_PASSWORD, which is not set"):
         fingerprint(use_case(source=source).settings.source, environment)
+
+
+def test_other_databases_are_not_read_through_adbc_and_no_request_is_sent(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("adbc_driver_postgresql.dbapi")
+    source = use_case(source={"uri": "mysql+adbc://reader@db.example.org/x", "table": "complaints"}).settings.source
+    with pytest.raises(SourceError, match=r"mysql://db\.example\.org is not on the list of allowed sources"):
+        fingerprint(source, environment)
+    monkeypatch.setenv("FT_SOURCES_ALLOWED", "mysql://db.example.org")
+    with pytest.raises(SourceError, match="mysql is not read through ADBC"):
+        fingerprint(source, environment)
 
 
 @pytest.mark.parametrize(

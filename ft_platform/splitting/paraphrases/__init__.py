@@ -1,7 +1,7 @@
 """Texts that say the same in other words, by the cosine of their vectors: an option, since it costs far more than near duplicates.
 
-`ngrams`: vectors of character n-grams that are learned from the texts themselves, so nothing is downloaded. Finds other word order, inflected
-and misspelt words; synonyms only as far as the texts show that they go together. `sentence_model`: a local encoder of the department's choice.
+`ngrams`: vectors of character n-grams that are learned from the texts themselves, so nothing is downloaded. Finds another word order, few
+inflected words, hardly a synonym. `sentence_model`: a local encoder of the department's choice.
 What each of them finds: `benchmarks/leakage.py --paraphrases`.
 
 Not covered: what the vectors do not see, such as another language; above `neighbours.ONE_CELL` texts some pairs that lie far from all pivots.

@@ -1,0 +1,75 @@
+"""A use case with code of its own: what is wrong in that code is a problem of this use case alone, and `ft check` finds it."""
+
+from pathlib import Path
+
+import pytest
+
+from ft_platform import cli
+from ft_platform.environment import Environment
+from ft_platform.errors import ConfigError
+from ft_platform.loading import load_definitions
+from ft_platform.stages import STAGES
+from ft_platform_tests.conftest import minimal_attributes, write_use_case
+
+SUBCLASS = """
+from ft_platform.components import FineTuningUseCase
+
+
+class Own(FineTuningUseCase):
+    def stages(self):
+        return {name: build for name, build in super().stages().items() if name not in %s}
+"""
+BROKEN = {
+    "def stages(:": r"SyntaxError: invalid syntax \(.*letters/component\.py:1\)",
+    "import json\nimport no_such_package": r"ModuleNotFoundError: No module named 'no_such_package' \(.*letters/component\.py:2\)",
+    "class Other: ...": r"has no class Own derived from FineTuningUseCase \(.*letters/defs\.yaml:1\)",
+    (SUBCLASS % "()").replace("super().stages()", "(1 / 0)"): r"ZeroDivisionError: division by zero \(.*letters/component\.py:7\)",
+    SUBCLASS % '("splits",)': r'Input asset "\["letters", "splits"\]" is not produced by any .* \(.*letters/defs\.yaml:1\)',
+}
+
+
+@pytest.fixture
+def own_code(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that `type: .component.Own` of the use case `letters` names; `complaints` beside it has none."""
+    monkeypatch.setenv("FT_HOME", str(environment.home))
+    monkeypatch.setenv("FT_DEFS", str(environment.defs))
+    write_use_case(environment.defs, "complaints", minimal_attributes("records.csv"))
+    file = write_use_case(environment.defs, "letters", minimal_attributes("records.csv"))
+    file.write_text(file.read_text().replace("ft_platform.components.FineTuningUseCase", ".component.Own"))
+    return file.parent / "component.py"
+
+
+def assets(environment: Environment) -> set[str]:
+    return {key.to_user_string() for key in load_definitions(environment).get_repository_def().asset_graph.get_all_asset_keys()}
+
+
+def test_a_stage_that_is_left_out_is_left_out_of_this_use_case_only(environment, own_code):
+    own_code.write_text(SUBCLASS % '("fairness_report", "model_card")')
+    found = assets(environment)
+    assert {name for name in STAGES if f"letters/{name}" not in found} == {"fairness_report", "model_card"}
+    assert {f"complaints/{name}" for name in STAGES} <= found
+    assert cli.main(["check"]) == 0
+
+
+@pytest.mark.parametrize("code", list(BROKEN), ids=["syntax", "import", "no class", "exception", "a stage that another one reads"])
+def test_broken_code_takes_no_other_use_case_down_and_is_told_with_file_and_line(environment, own_code, code, capsys):
+    own_code.write_text(code)
+    found = assets(environment)
+    assert {name for name in found if name.startswith("letters/")} == {"letters/does_not_load"}
+    assert {f"complaints/{name}" for name in STAGES} <= found
+    with pytest.raises(ConfigError, match=BROKEN[code]):
+        load_definitions(environment, only="letters")
+    capsys.readouterr()
+    assert cli.main(["check"]) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 1
+    with pytest.raises(ConfigError, match=BROKEN[code]):
+        raise ConfigError(errors)
+
+
+def test_a_problem_of_the_file_is_told_once(environment, own_code, capsys):
+    own_code.write_text(SUBCLASS % "()")
+    file = own_code.parent / "defs.yaml"
+    file.write_text(file.read_text().replace("min_characters: 5", "min_characters: -5"))
+    assert cli.main(["check"]) == 1
+    assert capsys.readouterr().err.count("min_characters") == 1
