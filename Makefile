@@ -11,7 +11,7 @@ demo:  ## install, then run the shipped use case from raw records to report
 
 test:  ## install, then run the default test suite
 	@scripts/install.sh dev
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n auto --maxprocesses 4
 
 ui:  ## install, then start Dagster's UI and daemon on http://127.0.0.1:3000
 	@scripts/install.sh demo

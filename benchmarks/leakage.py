@@ -13,8 +13,8 @@ is a false alarm. `seconds`: division, and one check. `peak_gib`: largest reside
 `--paraphrases` (`ngrams`, or the folder of a sentence model) switches `splits.paraphrases` on and plants three kinds more: `reordered`, the words
 in reverse; `inflected`, also with an ending at every third; `reworded`, also with every sixth replaced by another word.
 `near_duplicates_among_them`: how many of each the near-duplicate check alone would have found. `--questions` (CSV with `text` and `category`) says
-how many pairs of real questions count as paraphrases, the share of them in [0, 1] that are of one category, and the size of the largest group that
-they would form.
+how many pairs of real questions count as paraphrases, the share of them in [0, 1] that are of one category, the size of the largest group that
+they would form, and how many of six pairs written for this purpose, put among them, are found (`rewritten`).
 """
 
 import argparse
@@ -52,6 +52,15 @@ COUNTED_AS = {
     "benchmark_texts": "benchmark_texts",
 }
 PARAPHRASES = ("reordered", "inflected", "reworded")
+REWRITTEN = (
+    ("Why was my mortgage payment charged twice in May?", "The bank took the May instalment of my home loan two times. How come?"),
+    ("I never received the new card I ordered three weeks ago.", "Three weeks have passed since I asked for a replacement card and it has not arrived."),
+    ("Please close my savings account and send me the balance.", "I want to shut down my savings account and get the remaining money paid out."),
+    ("The collector keeps calling me about a debt that is not mine.", "An agency phones me all the time over a loan I never took."),
+    ("How do I reset the password of my online banking?", "I forgot my login for internet banking, how can I set a new one?"),
+    ("My credit report shows a late payment that I made on time.", "There is a delinquency on my credit file although I paid before the due date."),
+)
+"""Written for this measurement, each pair as two people would say it."""
 """Kind of leak -> count of `leakage` in which it shows."""
 
 
@@ -206,20 +215,22 @@ def measure(rows: int, planted: int, folder: Path, case: NamedUseCase) -> dict[s
 
 
 def questions(file: Path, case: NamedUseCase, folder: Path) -> dict[str, Any]:
-    """How real questions are linked: `{"texts", "pairs", "same_category", "largest_group"}`."""
+    """How real questions are linked: `{"texts", "pairs", "same_category", "largest_group", "rewritten"}`."""
     with file.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
+    said = [*(row["text"] for row in rows), *(text for pair in REWRITTEN for text in pair)]
     schema = pa.schema([("record_id", pa.string()), ("messages", MESSAGES)])
-    ids, texts = (pa.array(values) for values in ([f"r{number:09d}" for number in range(len(rows))], [row["text"] for row in rows]))
-    table = pa.table([ids, messages(texts)], schema=schema)
+    table = pa.table([pa.array([f"r{number:09d}" for number in range(len(said))]), messages(pa.array(said))], schema=schema)
     blocks = [np.stack(pair, axis=1) for pair in paraphrases(case.settings.splits, TableRows(table), engine_of(case.settings.compute), folder)]
-    pairs = np.concatenate([np.empty((0, 2), np.int64), *blocks])
+    found = np.sort(np.concatenate([np.empty((0, 2), np.int64), *blocks]), axis=1)
+    pairs, ours = found[found[:, 1] < len(rows)], found[found[:, 0] >= len(rows)] - len(rows)
     category = np.array([row["category"] for row in rows])
     return {
         "texts": len(rows),
         "pairs": len(pairs),
         "same_category": round(float((category[pairs[:, 0]] == category[pairs[:, 1]]).mean()), 4) if len(pairs) else None,
         "largest_group": int(np.bincount(clusters(len(rows), pairs)).max()),
+        "rewritten": f"{int((ours[:, 0] // 2 == ours[:, 1] // 2).sum())} of {len(REWRITTEN)}",
     }
 
 

@@ -103,7 +103,20 @@ def with_places(definitions: dg.Definitions, environment: Environment) -> dg.Def
         folder = [name] if stage.kind in ("checkpoint", "report") else ["tables", name]
         return spec.merge_attributes(metadata={"dagster/uri": "/".join([root.rstrip("/"), stage.zone, use_case, *folder])})
 
-    return definitions.map_asset_specs(func=placed)
+    # `Definitions.map_asset_specs` would do the same. It is in preview, and every start of the UI then warns of it twice a process.
+    return dg.Definitions(
+        assets=[
+            asset.map_asset_specs(placed) if isinstance(asset, dg.AssetsDefinition) else placed(asset) if isinstance(asset, dg.AssetSpec) else asset
+            for asset in definitions.assets or []
+        ],
+        asset_checks=definitions.asset_checks,
+        schedules=definitions.schedules,
+        sensors=definitions.sensors,
+        jobs=definitions.jobs,
+        resources=definitions.resources,
+        executor=definitions.executor,
+        loggers=definitions.loggers,
+    )
 
 
 def load_component(folder: Path, overrides: dict[str, Any] | None = None) -> FineTuningUseCase:

@@ -73,3 +73,9 @@ def test_a_problem_of_the_file_is_told_once(environment, own_code, capsys):
     file.write_text(file.read_text().replace("min_characters: 5", "min_characters: -5"))
     assert cli.main(["check"]) == 1
     assert capsys.readouterr().err.count("min_characters") == 1
+
+
+def test_loading_warns_of_nothing_that_is_not_ready_for_production(environment, own_code, recwarn):
+    own_code.write_text(SUBCLASS % "()")
+    assert "letters/splits" in assets(environment)
+    assert [str(w.message) for w in recwarn if "not considered ready for production" in str(w.message)] == []

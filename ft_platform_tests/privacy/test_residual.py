@@ -1,11 +1,13 @@
 """The second scan finds what the first one missed, and little else. Persons and numbers are fictitious."""
 
+import ast
 import csv
 from pathlib import Path
 
 import pytest
 
 from ft_platform.errors import DataError
+from ft_platform.privacy import second_scan
 from ft_platform.privacy.residual import residual
 from ft_platform.records import anonymized_schema, cleaned_schema
 from ft_platform.rows import TableRows
@@ -112,3 +114,10 @@ def test_a_number_of_a_range_for_fiction_counts_where_no_surrogate_was_asked_for
     assert not scan(["write to jo@ashford.example"])["passed"]
     assert scan(["phone number is 415 555 0132, write to jo@ashford.example"], default_operator="surrogate")["passed"]
     assert not scan(["phone number is 415 867 5309"], default_operator="surrogate")["passed"]
+
+
+def test_the_second_scan_shares_no_code_with_the_recognizers() -> None:
+    tree = ast.parse(Path(second_scan.__file__).read_text(encoding="utf-8"))
+    imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    imported += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    assert imported and [name for name in imported if name.startswith("ft_platform")] == []

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -98,34 +99,25 @@ def test_a_store_that_does_not_answer_is_a_passing_trouble(environment: Environm
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("place", ["Lake.write_table", "Lake._commit", "tables.write_deltalake", "Lake._write_json"])
-def test_two_runs_at_once_add_rows_once_where_no_lock_holds(
-    bucket: Callable[[str, str], Any], environment: Environment, monkeypatch: pytest.MonkeyPatch, place: str
-) -> None:
+def test_two_runs_at_once_add_rows_once_where_no_lock_holds(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another run of the same stage begins and ends inside this one: before the lock, the commit, the rows or the manifest."""
-
-    def lake() -> Lake:
-        return Lake("s3://records/lake", environment.storage_options())
-
     case = use_case(source={"uri": "s3://records/in/a.csv"})
-    bucket("in/a.csv", HEADER + "1,the first complaint,card,yes,north\n")
-    ingest_source(lake(), environment, case)
-    bucket("in/a.csv", HEADER + "1,the first complaint,card,yes,north\n2,the second complaint,card,yes,north\n")
-    owner = Lake if place.startswith("Lake") else tables
-    name = place.split(".")[1]
-    original, waiting = getattr(owner, name), [True]
+    with s3_bucket("records", monkeypatch, own_process=True) as client:
+        for owner, name in ((Lake, "write_table"), (Lake, "_commit"), (tables, "write_deltalake"), (Lake, "_write_json")):
+            lake = Lake(f"s3://records/{name}", environment.storage_options())
+            client.put_object(Bucket="records", Key="in/a.csv", Body=f"{HEADER}1,the first complaint,card,yes,north\n".encode())
+            ingest_source(lake, environment, case)
+            client.put_object(Bucket="records", Key="in/a.csv", Body=f"{HEADER}1,the first complaint,card,yes,north\n2,the second,card,yes,north\n".encode())
+            original, waiting = getattr(owner, name), [lambda lake=lake: ingest_source(lake, environment, case)]
 
-    def with_another_run(*arguments: Any, **options: Any) -> Any:
-        if waiting:
-            waiting.clear()
-            ingest_source(lake(), environment, case)
-        return original(*arguments, **options)
+            def with_another_run(*arguments: Any, original: Any = original, waiting: list[Any] = waiting, **options: Any) -> Any:
+                if waiting:
+                    waiting.pop()()
+                return original(*arguments, **options)
 
-    monkeypatch.setattr(owner, name, with_another_run)
-    try:
-        ingest_source(lake(), environment, case)
-    except TransientError as error:
-        assert "the same time" in error.message or "in the meantime" in error.message
-    version, _ = ingest_source(lake(), environment, case)
-    assert not waiting and sorted(lake().read_table(version, ["source_key"])["source_key"].to_pylist()) == ["1", "2"]
-    lake().verify_table(version)
+            with monkeypatch.context() as patched, suppress(TransientError):
+                patched.setattr(owner, name, with_another_run)
+                ingest_source(lake, environment, case)
+            version, _ = ingest_source(lake, environment, case)
+            assert not waiting and sorted(lake.read_table(version, ["source_key"])["source_key"].to_pylist()) == ["1", "2"], name
+            lake.verify_table(version)

@@ -105,8 +105,10 @@ def _loaded(folder: Path) -> tuple[Any, Any]:
     try:
         import torch
         from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
     except ImportError as error:
         raise MissingExtra(f"splits.paraphrases: sentence_model ({error.name})", "train") from error
+    logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         options = {"use_safetensors": True, "trust_remote_code": False, "local_files_only": True, "dtype": torch.float32, "attn_implementation": "eager"}
