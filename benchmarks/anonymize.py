@@ -84,8 +84,8 @@ def presidio() -> Callable[[Sequence[str]], tuple[list[list[Span]], float, float
     """Presidio's analyzer with its default recognizers and our spaCy model."""
     os.environ["TLDEXTRACT_PUBLIC_SUFFIX_LIST_URLS"] = ""  # its e-mail recognizer would fetch a list
     try:
-        from presidio_analyzer import AnalyzerEngine
-        from presidio_analyzer.nlp_engine import NlpEngineProvider
+        from presidio_analyzer import AnalyzerEngine  # pyright: ignore[reportMissingImports]
+        from presidio_analyzer.nlp_engine import NlpEngineProvider  # pyright: ignore[reportMissingImports]
     except ImportError:
         sys.exit('anonymize.py: presidio-analyzer is not installed. Run: pip install "presidio-analyzer>=2.2.366"')
     logging.disable(logging.WARNING)
@@ -96,7 +96,7 @@ def presidio() -> Callable[[Sequence[str]], tuple[list[list[Span]], float, float
         wall, cpu = time.perf_counter(), time.process_time()
         results = [engine.analyze(text, "en") for text in texts]
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        return [[Span(r.start, r.end, SAME_AS.get(r.entity_type, r.entity_type), r.score, "presidio") for r in row] for row in results], wall, cpu
+        return [[Span(r.start, r.end, SAME_AS.get(str(r.entity_type), str(r.entity_type)), r.score, "presidio") for r in row] for row in results], wall, cpu
 
     return find
 

@@ -242,7 +242,7 @@ def _timed(work: Callable[[], object]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=100_000, help="at least 1,000 (default: 100,000)")
+    parser.add_argument("--rows", type=int, default=100_000, help="at least 1,000, or 0: only --questions (default: 100,000)")
     parser.add_argument("--planted", type=int, default=1000, help="leaks of each kind, at most (default: 1,000)")
     parser.add_argument("--paraphrases", metavar="VECTORS", help="`ngrams`, or the folder of a sentence model; default: paraphrases are ignored")
     parser.add_argument("--similarity", type=float, default=0.9, help="`splits.paraphrase_similarity` (default: 0.9)")
@@ -254,7 +254,7 @@ def main() -> None:
         parser.error("--questions needs --paraphrases")
     with tempfile.TemporaryDirectory(prefix="leakage-", dir=arguments.scratch) as folder:
         case = use_case(arguments.paraphrases, arguments.similarity)
-        found = measure(arguments.rows, arguments.planted, Path(folder), case)
+        found = measure(arguments.rows, arguments.planted, Path(folder), case) if arguments.rows else {}
         if arguments.questions:
             found["questions"] = questions(arguments.questions, case, Path(folder))
     print(json.dumps(found) if arguments.json else "\n".join(f"{name}: {value}" for name, value in found.items()))
