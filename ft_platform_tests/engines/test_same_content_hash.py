@@ -85,9 +85,10 @@ def who_works() -> BatchFunction:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_two_workers_are_two_other_processes(engine: str) -> None:
+def test_workers_are_other_processes_and_no_more_than_were_asked_for(engine: str) -> None:
     needs(engine)
     rows: Any = TableRows(pa.table({"record_id": [str(n) for n in range(400)]}), 4)
     batches = engine_of(Compute.model_validate({"engine": engine, "workers": 2})).map(rows, functools.partial(who_works))
     workers = set(pa.Table.from_batches(batches)["process"].to_pylist())
-    assert workers == {os.getpid()} if engine == "in_process" else len(workers) == 2 and os.getpid() not in workers
+    # A pool starts its second worker only while the first is busy.
+    assert workers == {os.getpid()} if engine == "in_process" else 1 <= len(workers) <= 2 and os.getpid() not in workers
