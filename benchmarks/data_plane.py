@@ -225,11 +225,12 @@ def exponent(small: tuple[int, float], large: tuple[int, float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="largest size; a tenth and a hundredth of it (at least 10,000) run as well")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="largest size; those of --sizes run before it")
+    parser.add_argument("--sizes", type=int, nargs="*", help="sizes below --rows; default: a hundredth and a tenth of it, at least 10,000")
     parser.add_argument("--engine", choices=["in_process", "processes", "ray"], default="in_process")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--ner", choices=["none", "spacy"], default="none")
-    parser.add_argument("--pandas", action="store_true", help="also the same steps with pandas, on the smallest size but one")
+    parser.add_argument("--pandas", action="store_true", help="also the same steps with pandas, on the largest size but one")
     parser.add_argument("--folder", help="where files are written; default: the temporary folder")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--source", type=Path, help=argparse.SUPPRESS)
@@ -238,7 +239,8 @@ def main() -> None:
         found = run_pandas(arguments.source) if arguments.pandas else run_platform(arguments.source, arguments.engine, arguments.workers, arguments.ner)
         print(json.dumps(found), flush=True)
         os._exit(0)
-    sizes = sorted({max(10_000, arguments.rows // part) for part in (100, 10, 1)})
+    smaller = arguments.sizes if arguments.sizes is not None else [max(10_000, arguments.rows // part) for part in (100, 10)]
+    sizes = sorted({*smaller, arguments.rows})
     measured = {}
     for size in sizes:
         measured[size] = in_own_process(size, arguments)
