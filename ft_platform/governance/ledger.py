@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from ft_platform.errors import SourceError, TransientError
 from ft_platform.governance.judge import NEVER, Judged, ledger_judge
+from ft_platform.governance.ledger_database import KIND as DATABASE
+from ft_platform.governance.ledger_database import database_batches, database_fingerprint
 from ft_platform.governance.ledger_files import SETTING, delta_batches, file_batches
 from ft_platform.governance.reasons import CODES
 from ft_platform.key_hashes import KeyHashes, KeyIndex, joined, key_hashes
@@ -29,7 +31,7 @@ class PinnedLedger:
 
     Attributes:
         uri: where it lies.
-        content: `lake.fingerprint.fingerprint` at that moment; takes part in the input hash of `permitted_records`.
+        content: `lake.fingerprint.fingerprint` at that moment, of a database `database_fingerprint`; takes part in the input hash of `permitted_records`.
         storage_options: credentials and endpoint for an object store.
     """
 
@@ -51,6 +53,8 @@ class PinnedLedger:
         kind, _, rest = self.content.partition(":")
         if kind == "delta":
             yield from delta_batches(self.uri, int(rest.rsplit(":", 1)[-1]), dict(self.storage_options), columns)
+        elif kind == DATABASE:
+            yield from database_batches(use_case.settings.governance, self.content, folder)
         else:
             yield from file_batches(self._copy(folder), self.uri, columns)
 
@@ -142,7 +146,8 @@ def pin_ledger(use_case: NamedUseCase, storage_options: dict[str, str]) -> Pinne
     if not uri:
         return None
     require_allowed(uri, SETTING)
-    return PinnedLedger(uri, fingerprint(uri, SETTING, storage_options), storage_options)
+    governance = use_case.settings.governance
+    return PinnedLedger(uri, database_fingerprint(governance) if governance.ledger_table else fingerprint(uri, SETTING, storage_options), storage_options)
 
 
 def _trimmed(column: pa.Array) -> pa.Array:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from ft_platform.settings.section import ColumnName, Section
-from ft_platform.settings.source import RecordMapping
+from ft_platform.settings.source import DATABASES, RecordMapping
 
 LedgerField = Literal["subject", "status", "purpose", "lawful_basis", "jurisdiction", "withdrawn", "valid_from", "valid_until"]
 Value = Annotated[str, StringConstraints(min_length=1, max_length=300)]
@@ -39,7 +39,14 @@ class Governance(Section):
         min_length=1,
         max_length=2000,
         description="Table with one row per person, looked up by `record.subject`: a CSV, JSON Lines or Parquet file or a Delta table, as a path or fsspec URI "
-        "(`s3://...`). A person who is not in it, or whose row does not permit this use, has no record used. It is read anew at every run.",
+        "(`s3://...`), or the URL of a database with `ledger_table`. A person who is not in it, or whose row does not permit this use, has no record used. "
+        "It is read anew at every run.",
+    )
+    ledger_table: str | None = Field(
+        default=None, min_length=1, max_length=400, description="Table or view of the database that `consent_ledger` names, as `name` or `schema.name`."
+    )
+    ledger_password_variable: str | None = Field(
+        default=None, pattern=r"^[A-Z_][A-Z0-9_]*$", max_length=100, description="Environment variable that holds the password of the ledger's database."
     )
     ledger_columns: dict[LedgerField, ColumnName] = Field(
         default_factory=dict,
@@ -74,6 +81,17 @@ class Governance(Section):
         max_length=MOST_VALUES,
         description="Licences that nothing may be trained on, in any case of letters; `*` stands for any characters. They go before `accepted_licences`.",
     )
+
+    @model_validator(mode="after")
+    def ledger_is_a_file_or_a_table(self) -> "Governance":
+        is_database = (self.consent_ledger or "").partition("://")[0].partition("+")[0] in DATABASES
+        if is_database and not self.ledger_table:
+            raise ValueError("`ledger_table` is needed for a ledger in a database")
+        if (self.ledger_table or self.ledger_password_variable) and not is_database:
+            raise ValueError(
+                f"`ledger_table` and `ledger_password_variable` go with a database; `consent_ledger` must begin with one of {', '.join(DATABASES)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def permission_is_stated(self) -> "Governance":

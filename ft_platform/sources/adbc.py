@@ -64,9 +64,11 @@ class AdbcTable:
         record = order.record
         opened = Opened(self.uri, record.columns(), frozenset(record.optional_columns), order.source, order.budget)
         marks: list[str] = []
-        yield Piece(opened, self._batches(opened, order.mark, marks), marks=marks)
+        yield Piece(opened, self.batches(opened, order.mark, marks), marks=marks)
 
-    def _batches(self, opened: Opened, mark: str | None, marks: list[str]) -> Iterator[pa.RecordBatch]:
+    def batches(self, opened: Opened, mark: str | None = None, marks: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The mapped columns of `opened`, as strings: see `sql.SqlTable.batches`."""
+        marks = marks if marks is not None else []
         with self._connected() as cursor:
             cursor.execute(self._statement(["*"], none=True))
             names = cursor.fetch_record_batch().schema.names

@@ -15,6 +15,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
+
 from ft_platform.environment import Environment
 from ft_platform.errors import MissingExtra, SourceError, TransientError
 from ft_platform.settings.source import Source
@@ -66,9 +68,19 @@ class SqlTable:
         record = order.record
         opened = Opened(self.uri, record.columns(), frozenset(record.optional_columns), order.source, order.budget)
         marks: list[str] = []
-        yield Piece(opened, self._batches(opened, order.mark, marks), marks=marks)
+        yield Piece(opened, self.batches(opened, order.mark, marks), marks=marks)
 
-    def _batches(self, opened: Opened, mark: str | None, marks: list[str]) -> Iterator[Any]:
+    def batches(self, opened: Opened, mark: str | None = None, marks: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The mapped columns of `opened`, as strings.
+
+        Args:
+            mark: only rows from this value of the high-water column on.
+            marks: the highest value that was read is added to it.
+
+        Raises:
+            MissingExtra, SourceError, TransientError: as `_connected` says.
+        """
+        marks = marks if marks is not None else []
         with self._connected() as connection:
             names = list(connection.execute(self._select(["*"], none=True)).keys())
             columns = opened.require(names)
