@@ -7,6 +7,7 @@ many values as the numbers of their hashes where only equality counts. Each verd
 Covered: results name failing records by record_id only; values, which the results of Great Expectations hold, are left behind.
 """
 
+import gc
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -230,6 +231,9 @@ def _frame(table: pa.Table, first_row: int | None) -> Iterator[Any]:
         yield asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": frame})
     finally:
         logger.setLevel(level)
+        # Great Expectations holds frames and what it worked out from them in reference cycles: the next ones would come on top.
+        gc.collect()
+        pa.default_memory_pool().release_unused()
 
 
 def _numbered(table: pa.Table) -> pa.Table:
