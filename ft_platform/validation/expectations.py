@@ -26,6 +26,8 @@ from ft_platform.validation.columns import FlatColumns, TableName, columns_of
 from ft_platform.validation.suite import COLUMN_KWARGS, suite
 
 BATCH_ROWS = 250_000
+LARGE_ROWS = 50_000
+"""Rows of a frame from which its memory is worth the half second of a full garbage collection."""
 SHOWN_IDS = 20
 ROW = "row_number"
 RESULT_FORMAT = {"result_format": "SUMMARY", "include_unexpected_rows": True, "partial_unexpected_count": SHOWN_IDS}
@@ -231,9 +233,10 @@ def _frame(table: pa.Table, first_row: int | None) -> Iterator[Any]:
         yield asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": frame})
     finally:
         logger.setLevel(level)
-        # Great Expectations holds frames and what it worked out from them in reference cycles: the next ones would come on top.
-        gc.collect()
-        pa.default_memory_pool().release_unused()
+        if table.num_rows >= LARGE_ROWS:
+            # Great Expectations holds frames and what it worked out from them in reference cycles: the next ones would come on top.
+            gc.collect()
+            pa.default_memory_pool().release_unused()
 
 
 def _numbered(table: pa.Table) -> pa.Table:
