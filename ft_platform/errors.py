@@ -79,6 +79,30 @@ class OutOfMemory(TrainingFailed):
     """The device or the machine ran out of memory."""
 
 
+class Preempted(TrainingFailed):
+    """The program was asked to stop (SIGTERM or SIGINT) and saved where it was."""
+
+    permanent = False
+
+
+class TimeLimitReached(TrainingFailed):
+    """The program ran as long as it may and saved where it was."""
+
+
+class TrainerRunning(TrainingFailed):
+    """Another process trains the same checkpoint, or took over from this one."""
+
+    permanent = False
+
+
+class DoesNotFit(TrainingFailed):
+    """A training would need more memory than there is; refused before it starts."""
+
+
+class BudgetExceeded(TrainingFailed):
+    """A program would cost more than is left of a budget; refused before it starts."""
+
+
 class ProgramKilled(TrainingFailed):
     """The program was ended by a signal."""
 

@@ -98,7 +98,31 @@ class Compute(Section):
     )
     workers: int = Field(default=0, ge=0, le=4096, description="Workers of `engine`: processes, or actors on Ray; 0: one a core.")
     threads: int = Field(default=0, ge=0, le=1024, description="CPU threads of a program; 0: all cores. Pinned, because it changes results in the last bits.")
-    timeout_minutes: int = Field(default=24 * 60, ge=1, le=60 * 24 * 30, description="Minutes after which a program is stopped.")
+    timeout_minutes: int = Field(
+        default=24 * 60, ge=1, le=60 * 24 * 30, description="Minutes after which a program is stopped; training saves its state first."
+    )
+    grace_seconds: int = Field(
+        default=60,
+        ge=1,
+        le=86_400,
+        description="Seconds a program gets to end after it was asked to stop; training needs one optimizer step to save its state.",
+    )
+    save_minutes: float = Field(
+        default=5.0, ge=0.0, le=1440.0, description="Minutes between two saved states of a training, from which a killed one goes on; 0: after every step."
+    )
+    states_kept: int = Field(default=2, ge=2, le=1000, description="Newest saved states that are kept while training runs; damaged ones have a predecessor.")
+    on_out_of_memory: Literal["stop", "halve"] = Field(
+        default="stop",
+        description="`stop`: training fails and names the setting to lower. `halve`: it goes on with half of `training.micro_batch_tokens`, at the same "
+        "records per optimizer step.",
+    )
+    budget_per_month: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1_000_000_000.0,
+        description="Most that the programs of this use case may cost in a calendar month (UTC), in the currency of the environment; what the environment "
+        "allows is the limit as well. Default: that of the environment.",
+    )
 
 
 class UseCase(Section):

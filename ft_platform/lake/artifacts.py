@@ -34,7 +34,7 @@ class Artifacts(Manifests):
 
         What a killed run left in such folders is removed on the way.
         """
-        base = Path(self._fs_path(zone, use_case, ".scratch")) if self.is_local else None
+        base = Path(self.path_of(zone, use_case, ".scratch")) if self.is_local else None
         if base:
             base.mkdir(parents=True, exist_ok=True)
             _sweep(base)
@@ -83,7 +83,7 @@ class Artifacts(Manifests):
                 written_at=now(),
             )
             (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1))
-            target = self._fs_path("shared", use_case, name, artifact_id)
+            target = self.path_of("shared", use_case, name, artifact_id)
             if self.fs.exists(f"{target}/manifest.json") and not self.intact_artifact(use_case, name, artifact_id):
                 self.fs.mv(target, f"{target}.corrupt-{os.urandom(4).hex()}", recursive=True)
             files.publish_folder(self.fs, folder, target)
@@ -98,7 +98,7 @@ class Artifacts(Manifests):
         Raises:
             CorruptVersion: a file is missing or has another hash.
         """
-        path = self._fs_path("shared", use_case, name, artifact_id)
+        path = self.path_of("shared", use_case, name, artifact_id)
         self.fs.invalidate_cache()
         if not self.fs.exists(f"{path}/manifest.json"):
             return None
@@ -117,7 +117,7 @@ class Artifacts(Manifests):
 
     def artifacts(self, use_case: str, name: str) -> list[ArtifactVersion]:
         """Every published folder of an asset, newest first."""
-        folder = self._fs_path("shared", use_case, name)
+        folder = self.path_of("shared", use_case, name)
         self.fs.invalidate_cache()
         if not self.fs.exists(folder):
             return []

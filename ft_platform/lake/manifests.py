@@ -14,7 +14,7 @@ class Manifests(Places):
     """Sidecars of tables and artifacts."""
 
     def _manifest_path(self, version: TableVersion) -> str:
-        return self._fs_path(version.zone, version.use_case, "manifests", version.name, f"{version.version:08d}.json")
+        return self.path_of(version.zone, version.use_case, "manifests", version.name, f"{version.version:08d}.json")
 
     def _read_manifest(self, path: str) -> Manifest:
         try:
@@ -23,11 +23,11 @@ class Manifests(Places):
             raise CorruptVersion(f"the manifest {path} cannot be read", "Materialize that stage again") from None
 
     def _artifact_path(self, version: ArtifactVersion) -> str:
-        return self._fs_path("shared", version.use_case, version.name, version.artifact_id)
+        return self.path_of("shared", version.use_case, version.name, version.artifact_id)
 
     def manifests(self, use_case: str, name: str, zone: str | None = None) -> Iterator[Manifest]:
         """Manifests of a table, newest version first."""
-        folder = self._fs_path(zone or STAGES[name].zone, use_case, "manifests", name)
+        folder = self.path_of(zone or STAGES[name].zone, use_case, "manifests", name)
         self.fs.invalidate_cache()
         paths = [p for p in self.fs.ls(folder, detail=False) if p.endswith(".json")] if self.fs.exists(folder) else []
         for path in sorted(paths, reverse=True):
@@ -64,4 +64,4 @@ class Manifests(Places):
 
     def _verdict_folder(self, version: Version) -> str:
         zone = version.zone if isinstance(version, TableVersion) else "shared"
-        return self._fs_path(zone, version.use_case, "verdicts", version.name, version.id.replace("@", "-"))
+        return self.path_of(zone, version.use_case, "verdicts", version.name, version.id.replace("@", "-"))

@@ -33,7 +33,7 @@ class Places:
     def uri(self, zone: str, use_case: str, *parts: str) -> str:
         return "/".join([self.root, zone, use_case, *parts])
 
-    def _fs_path(self, zone: str, use_case: str, *parts: str) -> str:
+    def path_of(self, zone: str, use_case: str, *parts: str) -> str:
         return "/".join([self._path.rstrip("/"), zone, use_case, *parts])
 
     def _write_json(self, path: str, value: dict[str, Any]) -> None:

@@ -147,7 +147,7 @@ class Tables(Manifests):
             return
         import fcntl
 
-        lock = Path(self._fs_path(zone, use_case, "locks", f"{name}.lock"))
+        lock = Path(self.path_of(zone, use_case, "locks", f"{name}.lock"))
         lock.parent.mkdir(parents=True, exist_ok=True)
         with open(lock, "w") as file:
             for attempt in range(WRITE_ATTEMPTS):
@@ -172,7 +172,7 @@ class Tables(Manifests):
             raise VersionRefused(f"{version.id} of {version.use_case} does not exist", "Materialize it first") from error
         schema = pa.schema(table.schema())
         wanted = pa.schema([schema.field(name) for name in columns or schema.names])
-        folder = self._fs_path(version.zone, version.use_case, "tables", version.name)
+        folder = self.path_of(version.zone, version.use_case, "tables", version.name)
         for uri in table.file_uris():  # percent-encoded, hence only the name; tables are not partitioned
             yield from self._read_file(f"{folder}/{uri.rsplit('/', 1)[-1]}", wanted, batch_rows)
 

@@ -8,9 +8,8 @@ from typing import Any
 
 from ft_platform.lake.provenance import TRAINING_RECORDS
 from ft_platform.models.adapter import WEIGHTS
-from ft_platform.models.base_model import ResolvedModel
-from ft_platform.models.renderer import Renderer
-from ft_platform.training.loop import TrainingRun
+from ft_platform.training.prepare import Prepared
+from ft_platform.training.run import TrainingRun
 from ft_platform.use_case import NamedUseCase
 
 PACKAGES = ("torch", "transformers", "peft", "safetensors", "tokenizers", "numpy", "ft-platform")
@@ -25,25 +24,16 @@ def environment_versions() -> dict[str, str]:
     return {"python": platform.python_version(), "machine": platform.machine(), **found, "torch": torch.__version__}
 
 
-def write_checkpoint(
-    folder: Path, model: Any, run: TrainingRun, renderer: Renderer, base: ResolvedModel, use_case: NamedUseCase, record_ids: list[str], info: dict[str, Any]
-) -> None:
+def write_checkpoint(folder: Path, prepared: Prepared, run: TrainingRun, use_case: NamedUseCase, info: dict[str, Any]) -> None:
     """Fills `folder`; nothing of it counts before `Lake.publish`.
 
     Args:
-        model: peft model holding the best weights.
-        record_ids: records trained on.
+        prepared: its model holds the best weights.
         info: figures that also go into the manifest.
     """
     folder.mkdir(parents=True)
-    model.peft_config["default"].base_model_name_or_path = base.uri
-    model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
-    (folder / "README.md").unlink(missing_ok=True)
-    # peft writes a set, whose order changes from process to process.
-    config = json.loads((folder / "adapter_config.json").read_text())
-    config |= {key: sorted(value) for key, value in config.items() if key in ("target_modules", "exclude_modules") and isinstance(value, list)}
-    (folder / "adapter_config.json").write_text(json.dumps(config, indent=1, sort_keys=True))
-    (folder / WEIGHTS).chmod((folder / "adapter_config.json").stat().st_mode)
+    write_weights(folder, prepared)
+    renderer = prepared.renderer
     description = {
         "use_case": use_case.name,
         "task": use_case.settings.task.model_dump(mode="json"),
@@ -57,8 +47,21 @@ def write_checkpoint(
         **info,
     }
     (folder / "training.json").write_text(json.dumps(description, indent=1, ensure_ascii=False))
-    _write_records(folder / TRAINING_RECORDS, record_ids)
+    _write_records(folder / TRAINING_RECORDS, prepared.sides["train"].record_ids)
     draw_loss_curve(run, folder / "loss_curve.png")
+
+
+def write_weights(folder: Path, prepared: Prepared) -> None:
+    """The trained weights and what loads them: the same bytes for the same weights."""
+    model = prepared.model
+    model.peft_config["default"].base_model_name_or_path = prepared.base.uri
+    model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)
+    # peft writes a set, whose order changes from process to process.
+    config = json.loads((folder / "adapter_config.json").read_text())
+    config |= {key: sorted(value) for key, value in config.items() if key in ("target_modules", "exclude_modules") and isinstance(value, list)}
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=1, sort_keys=True))
+    (folder / WEIGHTS).chmod((folder / "adapter_config.json").stat().st_mode)
 
 
 def _write_records(path: Path, record_ids: list[str]) -> None:

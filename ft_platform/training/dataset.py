@@ -9,10 +9,12 @@ import pyarrow.compute as pc
 from ft_platform import progress
 from ft_platform.errors import DataError
 from ft_platform.lake import Lake, TableVersion
-from ft_platform.models.renderer import AnswerTooLong, Rendered, Renderer
+from ft_platform.models.renderer import NotRendered, Rendered, Renderer
 from ft_platform.use_case import NamedUseCase
 
 COLUMNS = ["record_id", "messages", "label", "split"]
+AT_ONCE = 1000
+"""Records whose texts are tokenized at once."""
 
 
 @dataclass
@@ -60,25 +62,32 @@ def render_split(table: pa.Table, split: str, renderer: Renderer, use_case: Name
     """
     rows = table.filter(pc.field("split") == split).sort_by("record_id")
     rendered = RenderedSplit()
-    classification = use_case.settings.task.kind == "classification"
-    for number, row in enumerate(rows.to_pylist()):
-        answer = row["label"] if classification else None
-        try:
-            example = renderer.example(row["messages"] or [], answer, use_case.settings.training.max_length)
-        except AnswerTooLong:
-            rendered.left_out["answer_too_long"] = rendered.left_out.get("answer_too_long", 0) + 1
-            continue
-        except DataError:
-            rendered.left_out["no_answer"] = rendered.left_out.get("no_answer", 0) + 1
-            continue
-        rendered.rows.append(example)
-        rendered.record_ids.append(row["record_id"])
-        rendered.truncated += example.truncated
-        if number % 500 == 0:
-            progress.report("adapter_checkpoint", number, rows.num_rows, "rows rendered")
+    training = use_case.settings.training
+    done = 0
+    for batch in rows.select(COLUMNS).to_batches(max_chunksize=AT_ONCE):
+        records = records_of(batch, use_case)
+        renderer.prepare([(messages, answer) for _, messages, answer in records], training.max_length)
+        for record_id, messages, answer in records:
+            try:
+                example = renderer.example(messages, answer, training.max_length, training.train_on)
+            except NotRendered as error:
+                rendered.left_out[error.reason] = rendered.left_out.get(error.reason, 0) + 1
+                continue
+            rendered.rows.append(example)
+            rendered.record_ids.append(record_id)
+            rendered.truncated += example.truncated
+        done += len(records)
+        progress.report("adapter_checkpoint", done, rows.num_rows, "rows rendered")
     if not rendered.rows:
         raise DataError(
             f"the {split} split of {use_case.name} has no record to learn from: {rows.num_rows} records, left out {rendered.left_out}",
             "Check record.label or record.answer, splits, and training.max_length",
         )
     return rendered
+
+
+def records_of(batch: pa.RecordBatch, use_case: NamedUseCase) -> list[tuple[str, list[dict[str, str]], str | None]]:
+    """`(record_id, messages, answer)` of each row; the answer of a generation task is in its messages, and None here."""
+    classification = use_case.settings.task.kind == "classification"
+    answers = [label or "" for label in batch.column("label").to_pylist()] if classification else [None] * batch.num_rows
+    return [(i, m or [], a) for i, m, a in zip(batch.column("record_id").to_pylist(), batch.column("messages").to_pylist(), answers, strict=True)]

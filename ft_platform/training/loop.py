@@ -1,63 +1,32 @@
-"""The training loop: AdamW on the adapter weights, early stop on the validation loss, the best adapter kept."""
+"""The training loop: AdamW on the trainable weights, early stop on the validation loss, the best weights kept.
 
+It can be killed at any moment: with `states` it saves all that the next step depends on, and a later call goes on from the
+last saved state to the same weights, bit for bit on a CPU with the same number of threads.
+"""
+
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from ft_platform import progress
-from ft_platform.errors import NanLoss
-from ft_platform.models.packed_attention import Segment
+from ft_platform.errors import NanLoss, TrainingFailed
 from ft_platform.models.packed_forward import batches_of
-from ft_platform.training.batches import Forward, Row, training_order
+from ft_platform.training.batches import training_order
 from ft_platform.training.gpu import GpuMeter
 from ft_platform.training.lora import learning_rate_factor, trainable
 from ft_platform.training.memory import memory_errors, peak_gib
+from ft_platform.training.objectives import Objective
+from ft_platform.training.run import TrainingRun
+from ft_platform.training.state import States, hardware
 from ft_platform.use_case import Training
 
 STAGE = "adapter_checkpoint"
 OnStep = Callable[[int, dict[str, float]], None]
-
-
-@dataclass
-class TrainingRun:
-    """Course and result of one training.
-
-    Attributes:
-        curve: per optimizer step loss, learning rate and tokens per second; the validation loss where it was measured.
-        best: adapter weights with the lowest validation loss, on the CPU.
-        best_step: optimizer step after which they were taken.
-        stopped_early: whether `patience` ran out before all steps were done.
-        gpu: measures the device; its figures are in the curve as well.
-    """
-
-    steps: int
-    curve: list[dict[str, float]] = field(default_factory=list)
-    best: dict[str, torch.Tensor] = field(default_factory=dict)
-    best_loss: float = math.inf
-    best_step: int = 0
-    stopped_early: bool = False
-    seconds: float = 0.0
-    tokens: int = 0
-    gpu: GpuMeter = field(default_factory=GpuMeter)
-
-    def metrics(self) -> dict[str, float]:
-        """Figures for the manifest and the tracker."""
-        validation = [p["validation_loss"] for p in self.curve if "validation_loss" in p]
-        return {
-            "validation_loss": self.best_loss,
-            "validation_loss_before": validation[0],
-            "train_loss": self.curve[-1]["loss"],
-            "best_step": self.best_step,
-            "steps": int(self.curve[-1]["step"]),
-            "tokens": self.tokens,
-            "tokens_per_second": round(self.tokens / self.seconds, 1),
-            "peak_memory_gib": round(peak_gib(), 3),
-            **self.gpu.means(),
-        }
+Limit = Callable[[TrainingRun], TrainingFailed | None]
 
 
 def planned_steps(rows: int, training: Training) -> tuple[int, int]:
@@ -69,55 +38,67 @@ def planned_steps(rows: int, training: Training) -> tuple[int, int]:
 
 def train(
     model: Any,
-    forward: Forward,
-    prefix: list[int],
-    rows: Sequence[Row],
-    validation: Sequence[Row],
+    objective: Objective,
+    rows: Sequence[Any],
+    validation: Sequence[Any],
     training: Training,
     on_step: OnStep = lambda step, values: None,
+    states: States | None = None,
+    limit: Limit = lambda run: None,
 ) -> TrainingRun:
-    """Trains the adapter weights of `model` and leaves the best ones in it.
+    """Trains the trainable weights of `model` and leaves the best ones in it.
 
     Args:
-        model: peft model from `add_adapter`.
-        forward: `packed_forward` or `padded_forward`.
-        prefix: token ids all rows start with.
-        rows, validation: the two sides of the split.
-        on_step: called with each point of the curve.
+        model: from `add_adapter`.
+        objective: the loss.
+        rows, validation: the two sides of the split, of the objective's kind.
+        on_step: called with each point of the curve, those of earlier attempts first.
+        states: where states are saved and found; without it a killed training starts again.
+        limit: asked after each step whether to end early, and why.
 
     Raises:
         NanLoss: the loss or a gradient became NaN or infinite.
         OutOfMemory: with the setting to lower.
+        TrainingFailed: what `limit` answered; the state was saved.
     """
     weights = trainable(model)
     optimizer = torch.optim.AdamW(weights.values(), lr=training.learning_rate, weight_decay=training.weight_decay)
     steps, interval = planned_steps(len(rows), training)
-    run = TrainingRun(steps, gpu=GpuMeter(model.device))
-    started = time.monotonic()
-    misses = 0
+    run = (states.restore(weights, optimizer) if states else None) or TrainingRun(steps)
+    run.gpu = GpuMeter(model.device)
+    run.attempts.append({"from_step": run.step, **hardware(model.device)})
+    began = time.monotonic() - run.seconds
 
     def record(point: dict[str, float], validate: bool) -> None:
-        nonlocal misses
-        step = int(point["step"])
+        run.step = int(point["step"])
         if validate:
-            point["validation_loss"] = validation_loss(model, forward, prefix, validation, training)
-            _require_finite("validation loss", point["validation_loss"], step, run, training)
-            if step:
-                misses = 0 if _keep_if_best(run, step, point["validation_loss"], weights) else misses + 1
-        run.seconds = time.monotonic() - started
-        run.stopped_early = misses >= training.patience and step < steps
+            point["validation_loss"] = validation_loss(model, objective, validation, training)
+            _require_finite("validation loss", point["validation_loss"], run.step, run, training)
+            if run.step:
+                run.misses = 0 if _keep_if_best(run, point["validation_loss"], weights) else run.misses + 1
+        run.seconds = time.monotonic() - began
+        run.stopped_early = run.misses >= training.patience and run.step < steps
         run.curve.append(point)
-        on_step(step, point)
+        on_step(run.step, point)
 
     with memory_errors(training.micro_batch_tokens, training.max_length):
-        record({"step": 0}, validate=True)
-        for step, batch in enumerate(training_order(len(rows), training.batch_rows, training.seed), start=1):
+        for point in run.curve:
+            on_step(int(point["step"]), point)
+        if not run.curve:
+            record({"step": 0}, validate=True)
+        for batch in itertools.islice(training_order(len(rows), training.batch_rows, training.seed), run.step, None):
+            if run.finished:
+                break
+            step = run.step + 1
             rate = training.learning_rate * learning_rate_factor(step - 1, steps, training)
-            point = _optimizer_step(model, forward, prefix, [rows[n] for n in batch], training, optimizer, rate, run, step)
+            point = _optimizer_step(model, objective, [rows[n] for n in batch], training, optimizer, rate, run, step)
             record({**point, **run.gpu.read()}, validate=step % interval == 0 or step == steps)
             _report(run, run.curve[-1])
-            if run.stopped_early or step == steps:
-                break
+            reason = None if run.finished else limit(run)
+            if states and (reason or states.due(run)):
+                states.save(run, weights, optimizer)
+            if reason:
+                raise reason
     with torch.no_grad():
         for name, value in run.best.items():
             weights[name].copy_(value)
@@ -126,21 +107,13 @@ def train(
 
 
 def _optimizer_step(
-    model: Any,
-    forward: Forward,
-    prefix: list[int],
-    rows: Sequence[Row],
-    training: Training,
-    optimizer: torch.optim.Optimizer,
-    rate: float,
-    run: TrainingRun,
-    step: int,
+    model: Any, objective: Objective, rows: Sequence[Any], training: Training, optimizer: torch.optim.Optimizer, rate: float, run: TrainingRun, step: int
 ) -> dict[str, float]:
     """One step on `rows` with learning rate `rate`; its point of the curve."""
     begun = time.monotonic()
     for group in optimizer.param_groups:
         group["lr"] = rate
-    loss, tokens = _accumulate(model, forward, prefix, rows, training)
+    loss, tokens = _accumulate(model, objective, rows, training)
     _require_finite("loss", loss, step, run, training)
     norm = float(torch.nn.utils.clip_grad_norm_(trainable(model).values(), training.max_grad_norm))
     _require_finite("gradient norm", norm, step, run, training)
@@ -150,38 +123,31 @@ def _optimizer_step(
     return {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm, "tokens_per_second": round(tokens / (time.monotonic() - begun), 1)}
 
 
-def _accumulate(model: Any, forward: Forward, prefix: list[int], rows: Sequence[Row], training: Training) -> tuple[float, int]:
-    """Gradients of the mean loss per supervised token over `rows`, in micro-batches; the mean loss and the tokens computed."""
+def _accumulate(model: Any, objective: Objective, rows: Sequence[Any], training: Training) -> tuple[float, int]:
+    """Gradients of the mean loss over `rows` (per supervised token, pair or record), in micro-batches; the mean loss and the tokens computed."""
     model.train()
-    supervised = sum(len(row.targets) for row in rows)
+    weight = objective.weight(rows)
     loss, tokens = 0.0, 0
-    for micro in _micro_batches(rows, prefix, training):
-        part = summed_loss(model, forward, prefix, micro) / supervised
+    for micro in micro_batches(rows, objective, training):
+        part = objective.loss(model, micro) / weight
         part.backward()
         loss += float(part.detach())
-        tokens += len(prefix) + sum(len(row.ids) for row in micro)
+        tokens += objective.shared_tokens + sum(map(objective.length, micro))
     return loss, tokens
 
 
-def validation_loss(model: Any, forward: Forward, prefix: list[int], rows: Sequence[Row], training: Training) -> float:
-    """Mean loss per supervised token, without dropout."""
+def validation_loss(model: Any, objective: Objective, rows: Sequence[Any], training: Training) -> float:
+    """Mean loss per supervised token, pair or record, without dropout."""
     model.eval()
     with torch.no_grad():
-        total = sum(float(summed_loss(model, forward, prefix, micro)) for micro in _micro_batches(rows, prefix, training))
-    return total / sum(len(row.targets) for row in rows)
+        total = sum(float(objective.loss(model, micro)) for micro in micro_batches(rows, objective, training))
+    return total / objective.weight(rows)
 
 
-def summed_loss(model: Any, forward: Forward, prefix: list[int], rows: Sequence[Row]) -> torch.Tensor:
-    """Sum of the cross entropies of all supervised tokens, float32."""
-    segments = [Segment(row.ids) for row in rows]
-    keep = [(number, place) for number, row in enumerate(rows) for place in row.places]
-    targets = torch.tensor([target for row in rows for target in row.targets], device=model.device)
-    return torch.nn.functional.cross_entropy(forward(model, segments, prefix, keep).float(), targets, reduction="sum")
-
-
-def _micro_batches(rows: Sequence[Row], prefix: list[int], training: Training) -> Iterator[list[Row]]:
-    room = max(training.micro_batch_tokens - len(prefix), 1)
-    for numbers in batches_of([len(row.ids) for row in rows], room):
+def micro_batches(rows: Sequence[Any], objective: Objective, training: Training) -> Iterator[list[Any]]:
+    """`rows` in their order, as many at once as `training.micro_batch_tokens` holds (one at least)."""
+    room = max(training.micro_batch_tokens - objective.shared_tokens, 1)
+    for numbers in batches_of([objective.length(row) for row in rows], room):
         yield [rows[number] for number in numbers]
 
 
@@ -192,20 +158,19 @@ def _require_finite(what: str, value: float, step: int, run: TrainingRun, traini
     last = f"the last finite loss was {good['loss']:.4g} at step {int(good['step'])}" if good else "no step before had a finite loss"
     raise NanLoss(
         f"the {what} became {value} at step {step} of {run.steps}; {last}; nothing was published",
-        f"Lower training.learning_rate (now {training.learning_rate:g})",
+        f"Lower training.learning_rate (now {training.learning_rate:g}) and run again; the saved state of this training leads to the same step",
     )
 
 
-def _keep_if_best(run: TrainingRun, step: int, loss: float, weights: dict[str, torch.nn.Parameter]) -> bool:
+def _keep_if_best(run: TrainingRun, loss: float, weights: dict[str, torch.nn.Parameter]) -> bool:
     if not loss < run.best_loss:
         return False
-    run.best_loss, run.best_step = loss, step
+    run.best_loss, run.best_step = loss, run.step
     run.best = {name: p.detach().to("cpu", copy=True) for name, p in weights.items()}
     return True
 
 
 def _report(run: TrainingRun, point: dict[str, float]) -> None:
-    step = int(point["step"])
-    left = 0.0 if run.stopped_early else run.seconds / step * (run.steps - step)
+    left = 0.0 if run.stopped_early else run.seconds / run.step * (run.steps - run.step)
     fields = {name: value for name, value in point.items() if name not in ("step", "gradient_norm")}
-    progress.report(STAGE, step, run.steps, "steps", **fields, memory_gib=round(peak_gib(), 2), seconds_left=round(left))
+    progress.report(STAGE, run.step, run.steps, "steps", **fields, memory_gib=round(peak_gib(), 2), seconds_left=round(left))

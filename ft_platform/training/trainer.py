@@ -1,19 +1,21 @@
 """From a version of `splits` to a published checkpoint."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ft_platform.environment import Environment
+from ft_platform.errors import OutOfMemory
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
-from ft_platform.models import base_model
-from ft_platform.models.renderer import Renderer, labels_of
+from ft_platform.lake.training_states import TrainingStates
 from ft_platform.stages import STAGES
 from ft_platform.tracking import Tracker, tracker_for
-from ft_platform.training.batches import split_off_prefix
-from ft_platform.training.dataset import read_splits, render_split
+from ft_platform.training.fit_check import require_fit
 from ft_platform.training.inputs import checkpoint_inputs
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.training.lease import lease
+from ft_platform.training.prepare import Prepared, prepare
+from ft_platform.use_case import NamedUseCase, Training
 
 STAGE = "adapter_checkpoint"
 
@@ -31,53 +33,87 @@ class Trained:
 def checkpoint_for(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, log: Any) -> Trained:
     """The checkpoint that these inputs give: an existing one, or a newly trained and published one.
 
+    A training that was killed goes on from its last saved state. SIGTERM and SIGINT end it after the step it is in.
+
     Args:
         splits: a version that passed the gate (`lake.gate.require_usable`).
         log: a logger.
 
     Raises:
         BaseModelError, DataError, NanLoss, OutOfMemory: nothing was published.
+        Preempted, TimeLimitReached: nothing was published, the state was saved.
+        TrainerRunning: another process trains this checkpoint.
     """
     checkpoint_id, inputs = checkpoint_inputs(use_case, splits)
+    if existing := _existing(lake, use_case, checkpoint_id, log):
+        return existing
+    with lease(lake, use_case.name, checkpoint_id) as held:
+        if existing := _existing(lake, use_case, checkpoint_id, log):  # published while this process waited for the lease
+            return existing
+        origin = {"splits": splits.id, "content_hash": splits.content_hash}
+        with tracker_for(environment, use_case, STAGE, checkpoint_id, origin, log) as tracker:
+            return _train(lake, environment, use_case, splits, checkpoint_id, inputs, tracker, log, held)
+
+
+def _existing(lake: Lake, use_case: NamedUseCase, checkpoint_id: str, log: Any) -> Trained | None:
     existing = lake.intact_artifact(use_case.name, STAGE, checkpoint_id)
-    if existing:
-        info = lake.manifest(existing).info
-        log.info(f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused")
-        return Trained(existing, info["metrics"], info.get("tracking"), reused=True)
-    with tracker_for(environment, use_case, STAGE, checkpoint_id, {"splits": splits.id, "content_hash": splits.content_hash}, log) as tracker:
-        return _train(lake, environment, use_case, splits, checkpoint_id, inputs, tracker, log)
+    if existing is None:
+        return None
+    info = lake.manifest(existing).info
+    log.info(f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused")
+    return Trained(existing, info["metrics"], info.get("tracking"), reused=True)
 
 
 def _train(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, checkpoint_id: str, inputs: str, tracker: Tracker, log: Any
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    checkpoint_id: str,
+    inputs: str,
+    tracker: Tracker,
+    log: Any,
+    held: Callable[[], bool],
 ) -> Trained:
-    from ft_platform.models.packed_forward import packed_forward, packing_problem, padded_forward
     from ft_platform.reporting.stage_pages import write_training_report
     from ft_platform.training.checkpoint import write_checkpoint
-    from ft_platform.training.loop import train
-    from ft_platform.training.lora import add_adapter
+    from ft_platform.training.state import States
+    from ft_platform.training.stopping import Stopping
 
-    settings = use_case.settings
+    settings, compute = use_case.settings, use_case.settings.compute
     started = time.monotonic()
-    table = read_splits(lake, splits)
-    base = base_model.resolve(settings.base_model, environment.cache_path)
-    model, tokenizer = base_model.load(base, settings.base_model.dtype)
-    renderer = Renderer(tokenizer, settings.task, labels_of(table))
-    sides = {side: render_split(table, side, renderer, use_case) for side in ("train", "validation")}
-    model = add_adapter(model, settings.training)
-    problem = packing_problem(model, max(len(row.input_ids) for side in sides.values() for row in side.rows))
-    batching = f"padded ({problem})" if problem else "packed"
-    log.info(f"training on {len(sides['train'].rows)} records, validating on {len(sides['validation'].rows)}; rows are {batching}")
-    tracker.parameters({**settings.training.model_dump(mode="json"), "base_model": base.uri, "base_model_sha256": base.weights_sha256, "batching": batching})
-    prefix = renderer.prefix_ids()
-    rows, validation = (split_off_prefix(side.rows, prefix) for side in sides.values())
-    run = train(model, padded_forward if problem else packed_forward, prefix, rows, validation, settings.training, tracker.metrics)
+    stopping = Stopping(use_case.name, compute.timeout_minutes * 60, held)
+    states = States(TrainingStates(lake, use_case.name, checkpoint_id, compute.states_kept), compute.save_minutes * 60, log)
+    with stopping.on_signals():
+        prepared = prepare(lake, environment, use_case, splits)
+        require_fit(prepared, environment.profile(compute.profile), use_case)
+        counts = {side: rendered.counts() for side, rendered in prepared.sides.items()}
+        log.info(f"training on {counts['train']['rows']} records, validating on {counts['validation']['rows']}; rows are {prepared.batching}")
+        base = {"base_model": prepared.base.uri, "base_model_sha256": prepared.base.weights_sha256, "batching": prepared.batching}
+        tracker.parameters({**settings.training.model_dump(mode="json"), **base})
+        training = settings.training
+        while True:
+            try:
+                run = fit(prepared, training, on_step=tracker.metrics, states=states, limit=stopping)
+                break
+            except OutOfMemory:
+                training = _halved(prepared, training)
+                if compute.on_out_of_memory != "halve" or training is None:
+                    raise
+            log.warning(f"out of memory: training goes on with training.micro_batch_tokens={training.micro_batch_tokens}")
+            prepared = prepare(lake, environment, use_case, splits)
     if run.gpu.problem:
         log.warning(run.gpu.problem)
-    info = {**_described(settings, base, model, renderer.hash, batching), "metrics": run.metrics(), "tracking": tracker.state()}
-    counts = {side: rendered.counts() for side, rendered in sides.items()}
+    info = {
+        **described(use_case, prepared),
+        "attempts": run.attempts,
+        "damaged_states": len(states.damaged),
+        "metrics": run.metrics(),
+        "tracking": tracker.state(),
+    }
+    info["micro_batch_tokens"] = training.micro_batch_tokens
     with lake.scratch(use_case.name, STAGE) as folder:
-        write_checkpoint(folder, model, run, renderer, base, use_case, sides["train"].record_ids, {**info, "counts": counts})
+        write_checkpoint(folder, prepared, run, use_case, {**info, "counts": counts})
         write_training_report(folder, lake, use_case, checkpoint_id, splits)
         checkpoint = lake.publish(
             use_case.name,
@@ -91,28 +127,44 @@ def _train(
             info=info,
             seconds=time.monotonic() - started,
         )
+    states.remove()
     if isinstance(tracker.state(), dict):
         with lake.local_copy(checkpoint) as published:
             tracker.finish(run.metrics(), published, {"checkpoint_content_hash": checkpoint.content_hash})
     return Trained(checkpoint, run.metrics(), tracker.state(), reused=False)
 
 
-def _described(settings: UseCase, base: base_model.ResolvedModel, model: Any, renderer_hash: str, batching: str) -> dict[str, Any]:
-    """What computed the weights, for the manifest."""
+def fit(prepared: Prepared, training: Training, **options: Any) -> Any:
+    """`training.loop.train` on what was prepared; `options` are its `on_step`, `states` and `limit`."""
+    from ft_platform.training.loop import train
+
+    return train(prepared.model, prepared.objective, prepared.rows, prepared.validation, training, **options)
+
+
+def _halved(prepared: Prepared, training: Training) -> Training | None:
+    """The same with half as many tokens at once, or None where already a single row fills them."""
+    longest = prepared.objective.shared_tokens + max(map(prepared.objective.length, [*prepared.rows, *prepared.validation]))
+    half = training.micro_batch_tokens // 2
+    return training.model_copy(update={"micro_batch_tokens": half}) if half >= max(longest, 64) else None
+
+
+def described(use_case: NamedUseCase, prepared: Prepared) -> dict[str, Any]:
+    """What computes the weights, for the manifest."""
     import torch
 
     from ft_platform.training.checkpoint import environment_versions
 
+    model, base = prepared.model, prepared.base
     return {
         "base_model": {
             "uri": base.uri,
             "sha256": base.weights_sha256,
             "dtype": str(model.dtype).removeprefix("torch."),
-            "revision": settings.base_model.revision,
+            "revision": use_case.settings.base_model.revision,
         },
-        "renderer_hash": renderer_hash,
-        "batching": batching,
-        "seed": settings.training.seed,
+        "renderer_hash": prepared.renderer.hash,
+        "batching": prepared.batching,
+        "seed": use_case.settings.training.seed,
         "threads": torch.get_num_threads(),
         "device": str(model.device),
         "environment": environment_versions(),

@@ -14,6 +14,7 @@ from ft_platform.models.renderer import Renderer
 from ft_platform.training.batches import split_off_prefix
 from ft_platform.training.loop import train
 from ft_platform.training.lora import add_adapter
+from ft_platform.training.objectives import AnswerLoss
 from ft_platform.use_case import BaseModelSettings, Task, Training
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.tiny_models import split_rows
@@ -73,7 +74,7 @@ def test_thirty_steps_lower_the_validation_loss_and_equal_runs_give_equal_weight
         )
         adapted = add_adapter(model, training)
         assert packing_problem(adapted) is None
-        run = train(adapted, packed_forward, prefix, train_rows, validation[:8], training)
+        run = train(adapted, AnswerLoss(packed_forward, prefix), train_rows, validation[:8], training)
         if steps == 30:
             assert run.metrics()["validation_loss"] < 0.5 * run.metrics()["validation_loss_before"]
         else:

@@ -14,6 +14,7 @@ from ft_platform.training.batches import split_off_prefix
 from ft_platform.training.gpu import GpuMeter
 from ft_platform.training.loop import train
 from ft_platform.training.lora import add_adapter
+from ft_platform.training.objectives import AnswerLoss
 from ft_platform.use_case import Task, Training
 from ft_platform_tests.tiny_models import split_rows, tiny_model, tiny_tokenizer
 
@@ -120,7 +121,7 @@ def test_the_figures_reach_the_live_progress_the_curve_and_the_metrics_of_a_chec
     updates = []
     with progress.listening(updates.append):
         training = Training(max_steps=2, batch_rows=8, rank=4)
-        run = train(add_adapter(tiny_model(), training), packed_forward, *data, training)
+        run = train(add_adapter(tiny_model(), training), AnswerLoss(packed_forward, data[0]), *data[1:], training)
     assert [u.fields["gpu_power_watts"] for u in updates if u.unit == "steps"] == [300.0, 300.0]
     assert [point.get("gpu_utilization_percent") for point in run.curve] == [None, 80.0, 80.0]
     assert (run.metrics()["gpu_utilization_percent"], run.metrics()["gpu_power_watts"]) == (80.0, 300.0)

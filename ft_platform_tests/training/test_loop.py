@@ -10,8 +10,9 @@ from ft_platform.errors import ConfigError, NanLoss, OutOfMemory
 from ft_platform.models.packed_forward import packed_forward, padded_forward
 from ft_platform.models.renderer import Renderer
 from ft_platform.training.batches import Row, split_off_prefix, training_order
-from ft_platform.training.loop import planned_steps, summed_loss, train, validation_loss
+from ft_platform.training.loop import planned_steps, train, validation_loss
 from ft_platform.training.lora import add_adapter, learning_rate_factor, trainable
+from ft_platform.training.objectives import AnswerLoss, summed_loss
 from ft_platform.use_case import Task, Training
 from ft_platform_tests.tiny_models import split_rows, tiny_model, tiny_tokenizer
 
@@ -32,7 +33,7 @@ def data() -> tuple[list[int], list[Row], list[Row]]:
 
 def run(data, training: Training, forward=packed_forward):
     model = add_adapter(tiny_model(), training)
-    return model, train(model, forward, *data, training)
+    return model, train(model, AnswerLoss(forward, data[0]), *data[1:], training)
 
 
 def test_training_lowers_the_validation_loss_and_leaves_the_best_adapter_in_the_model(data):
@@ -41,13 +42,13 @@ def test_training_lowers_the_validation_loss_and_leaves_the_best_adapter_in_the_
     metrics = result.metrics()
     assert metrics["validation_loss"] < 0.6 * metrics["validation_loss_before"]
     prefix, _, validation = data
-    assert validation_loss(model, packed_forward, prefix, validation, training) == pytest.approx(metrics["validation_loss"], rel=1e-5)
+    assert validation_loss(model, AnswerLoss(packed_forward, prefix), validation, training) == pytest.approx(metrics["validation_loss"], rel=1e-5)
 
 
 def test_only_adapter_weights_change(data):
     model = add_adapter(tiny_model(), settings())
     before = {n: p.detach().clone() for n, p in model.named_parameters() if not p.requires_grad}
-    train(model, packed_forward, *data, settings(max_steps=3))
+    train(model, AnswerLoss(packed_forward, data[0]), *data[1:], settings(max_steps=3))
     assert all(torch.equal(p, before[n]) for n, p in model.named_parameters() if not p.requires_grad)
     assert all("lora_" in name and p.dtype == torch.float32 for name, p in trainable(model).items())
 
@@ -87,11 +88,11 @@ def test_training_stops_when_the_validation_loss_gets_worse_and_keeps_the_best(d
     wrong = [Row(row.ids, [(target + 1) % 256 for target in row.targets], row.places) for row in validation]
     training = settings(epochs=20, patience=2, validations_per_epoch=1)
     model = add_adapter(tiny_model(), training)
-    result = train(model, packed_forward, prefix, rows, wrong, training)
+    result = train(model, AnswerLoss(packed_forward, prefix), rows, wrong, training)
     losses = [p["validation_loss"] for p in result.curve if "validation_loss" in p][1:]
     assert result.stopped_early and result.curve[-1]["step"] < result.steps
     assert result.best_loss == min(losses) and losses[-1] > result.best_loss and losses[-2] > result.best_loss
-    assert validation_loss(model, packed_forward, prefix, wrong, training) == pytest.approx(result.best_loss, rel=1e-5)
+    assert validation_loss(model, AnswerLoss(packed_forward, prefix), wrong, training) == pytest.approx(result.best_loss, rel=1e-5)
 
 
 def broken(value: float, at_call: int):
@@ -118,7 +119,7 @@ def test_a_gradient_that_is_not_finite_ends_training_although_the_loss_is_fine(d
     model = add_adapter(tiny_model(), settings())
     next(iter(trainable(model).values())).register_hook(lambda gradient: gradient * math.inf)
     with pytest.raises(NanLoss, match=r"gradient norm became (nan|inf) at step 1"):
-        train(model, packed_forward, *data, settings())
+        train(model, AnswerLoss(packed_forward, data[0]), *data[1:], settings())
 
 
 def test_a_validation_loss_that_is_not_a_number_is_not_taken_for_the_best(data):

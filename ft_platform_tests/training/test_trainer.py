@@ -20,6 +20,7 @@ from ft_platform.training.batches import split_off_prefix
 from ft_platform.training.dataset import read_splits, render_split
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.training.loop import validation_loss
+from ft_platform.training.objectives import AnswerLoss
 from ft_platform.training.trainer import checkpoint_for
 from ft_platform_tests.tiny_models import save_tiny_model, split_rows, usable_splits, use_case_for
 
@@ -96,7 +97,7 @@ def test_the_adapter_computes_after_loading_what_it_computed_in_training(lake, e
     rows = split_off_prefix(render_split(table, "validation", renderer, use_case).rows, renderer.prefix_ids())
     with lake.local_copy(trained.checkpoint) as folder:
         model = with_adapter(base, folder)
-    found = validation_loss(model, packed_forward, renderer.prefix_ids(), rows, use_case.settings.training)
+    found = validation_loss(model, AnswerLoss(packed_forward, renderer.prefix_ids()), rows, use_case.settings.training)
     assert found == pytest.approx(trained.metrics["validation_loss"], rel=1e-5)
 
 

@@ -1,0 +1,146 @@
+"""All that the next optimizer step depends on, saved so that a killed training goes on to the same weights, bit for bit.
+
+A state holds the trained weights, the moments of the optimizer, the best weights so far, the state of every random number
+generator and the course of the training. Learning rate and order of the rows follow from the step and the seed. States are
+saved between optimizer steps, so no accumulation is ever half done. There is no gradient scaler: weights that are trained are
+float32, the rest is float32 or bfloat16, which need none.
+"""
+
+import errno
+import json
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ft_platform.lake.training_states import TrainingStates
+from ft_platform.training.run import TrainingRun
+
+WEIGHTS, OPTIMIZER, BEST, RANDOM, RUN = "weights.safetensors", "optimizer.safetensors", "best.safetensors", "random.safetensors", "run.json"
+Weights = dict[str, torch.nn.Parameter]
+
+
+def hardware(device: torch.device) -> dict[str, Any]:
+    """What decides the last bits of a result besides inputs and code."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
+    return {"device": device.type, "processor": name, "threads": torch.get_num_threads(), "torch": torch.__version__}
+
+
+class States:
+    """Saves and restores the states of one training.
+
+    Args:
+        folders: where they lie.
+        every_seconds: time between two states; 0: after every step.
+        log: a logger.
+
+    Attributes:
+        damaged: step and reason of each saved state that was not whole and was set aside.
+    """
+
+    def __init__(self, folders: TrainingStates, every_seconds: float, log: Any) -> None:
+        self.folders, self.every_seconds, self.log = folders, every_seconds, log
+        self.damaged: list[tuple[int, str]] = []
+        self.saved_step = 0
+        self._saved_at = time.monotonic()
+
+    def due(self, run: TrainingRun) -> bool:
+        return not run.finished and time.monotonic() - self._saved_at >= self.every_seconds
+
+    def save(self, run: TrainingRun, weights: Weights, optimizer: torch.optim.Optimizer) -> None:
+        """Writes the state after `run.step`; it counts once all of it is on the disk.
+
+        Raises:
+            DiskFull: the states before are intact.
+        """
+        names = {parameter: name for name, parameter in weights.items()}
+        moments = {f"{names[p]}|{key}": value for p, values in optimizer.state.items() for key, value in values.items()}
+        generators, plain = _generators()
+        with self.folders.writing(run.step) as folder:
+            _write(folder / WEIGHTS, {name: p.detach() for name, p in weights.items()})
+            _write(folder / OPTIMIZER, moments)
+            _write(folder / BEST, run.best)
+            _write(folder / RANDOM, generators)
+            (folder / RUN).write_text(json.dumps({"run": run.to_dict(), "random": plain}))
+        self.saved_step, self._saved_at = run.step, time.monotonic()
+
+    def restore(self, weights: Weights, optimizer: torch.optim.Optimizer) -> TrainingRun | None:
+        """Puts the newest whole state into `weights`, `optimizer` and the random number generators; None if there is none."""
+        with self.folders.newest(self._set_aside) as found:
+            if found is None:
+                return None
+            step, folder = found
+            saved = json.loads((folder / RUN).read_text())
+            with torch.no_grad():
+                for name, value in _read(folder / WEIGHTS).items():
+                    weights[name].copy_(value)
+            optimizer.state.clear()
+            for name, value in _read(folder / OPTIMIZER).items():
+                parameter, key = name.split("|")
+                # The step counter stays on the CPU, where the optimizer keeps it.
+                optimizer.state[weights[parameter]][key] = value if key == "step" else value.to(weights[parameter].device)
+            run = TrainingRun.from_dict(saved["run"])
+            run.best = _read(folder / BEST)
+            _restore_generators(_read(folder / RANDOM), saved["random"])
+        self.saved_step = step
+        self.log.info(f"training goes on from the state saved after step {step} of {run.steps}")
+        self._warn_of_other_hardware(run, next(iter(weights.values())).device)
+        return run
+
+    def remove(self) -> None:
+        """Removes all states: the checkpoint is published."""
+        self.folders.remove()
+
+    def _set_aside(self, step: int, problem: str) -> None:
+        self.damaged.append((step, problem))
+        self.log.warning(f"the state saved after step {step} is damaged ({problem}) and was set aside; training goes on from the one before it")
+
+    def _warn_of_other_hardware(self, run: TrainingRun, device: torch.device) -> None:
+        before, now = run.attempts[-1], hardware(device)
+        changed = [f"{name} {before[name]} -> {now[name]}" for name in now if before.get(name) != now[name]]
+        if changed:
+            self.log.warning(f"this attempt runs with another {', '.join(changed)}: the result can differ in the last bits, and `ft reproduce` will say so")
+
+
+def _write(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, path)
+    except SafetensorError as error:  # its own type, also for a full disk
+        if "os error 28" in str(error) or "No space left" in str(error):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path)) from None
+        raise
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    # Copied out of the mapped file, which may be removed while the tensors live.
+    return {name: tensor.clone() for name, tensor in load_file(path).items()}
+
+
+def _generators() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """States of torch's generators as tensors, of Python's and numpy's as JSON values."""
+    tensors = {"torch": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        tensors |= {f"cuda.{number}": state for number, state in enumerate(torch.cuda.get_rng_state_all())}
+    version, numbers, gauss = random.getstate()
+    name, keys, position, has_gauss, cached = np.random.get_state()
+    return tensors, {"python": [version, list(numbers), gauss], "numpy": [name, np.asarray(keys).tolist(), position, has_gauss, cached]}
+
+
+def _restore_generators(tensors: dict[str, torch.Tensor], plain: dict[str, Any]) -> None:
+    torch.set_rng_state(tensors["torch"])
+    if torch.cuda.is_available():
+        # As many as were saved: a machine with fewer GPUs is told as other hardware.
+        for number in range(min(torch.cuda.device_count(), len(tensors) - 1)):
+            torch.cuda.set_rng_state(tensors[f"cuda.{number}"], number)
+    version, numbers, gauss = plain["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    name, keys, position, has_gauss, cached = plain["numpy"]
+    np.random.set_state((name, np.array(keys, dtype=np.uint32), position, has_gauss, cached))

@@ -1,0 +1,62 @@
+"""Why a training ends before its last step: a signal, the time limit, a lost lease. Each says what was saved and what to do next."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ft_platform.errors import Preempted, TimeLimitReached, TrainerRunning, TrainingFailed
+from ft_platform.training.run import TrainingRun
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stopping:
+    """Asked by the loop after every step.
+
+    Args:
+        use_case: named in the next command.
+        seconds: after which the training ends with a saved state; None: never.
+        held: whether this process still holds the lease of the checkpoint.
+    """
+
+    def __init__(self, use_case: str, seconds: float | None = None, held: Callable[[], bool] = lambda: True) -> None:
+        self.use_case, self.held = use_case, held
+        self._until = None if seconds is None else time.monotonic() + seconds
+        self._seconds = seconds
+        self.signal: int | None = None
+
+    def __call__(self, run: TrainingRun) -> TrainingFailed | None:
+        again = f"Run it again, it goes on from there: ft run {self.use_case} --select adapter_checkpoint"
+        saved = f"the state after step {run.step} of {run.steps} was saved"
+        if not self.held():
+            return TrainerRunning(
+                "another process took over the training of this checkpoint, because this one did not renew its lease in time", "Let it finish"
+            )
+        if self.signal is not None:
+            return Preempted(f"training was stopped by {signal.Signals(self.signal).name}; {saved}", again)
+        if self._until is not None and time.monotonic() > self._until:
+            return TimeLimitReached(f"training ran for compute.timeout_minutes ({self._seconds:.0f} s); {saved}", f"{again}, or raise compute.timeout_minutes")
+        return None
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Inside the block SIGTERM and SIGINT ask for a stop at the end of the step; a second one ends the process as usual."""
+        if threading.current_thread() is not threading.main_thread():  # only there Python allows handlers
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+
+        def note(number: int, _: object) -> None:
+            self.signal = number
+            for known, handler in before.items():
+                signal.signal(known, handler)
+
+        for number in SIGNALS:
+            signal.signal(number, note)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
