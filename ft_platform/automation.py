@@ -3,6 +3,7 @@
 import dagster as dg
 from dagster import AutomationCondition as AC
 
+from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
 
 GPU_STAGES = ("base_evaluation", "adapter_checkpoint")
@@ -39,7 +40,7 @@ def on_data_change(follow: list[dg.AssetKey] | None = None) -> dg.AutomationCond
 
 def condition_of(use_case: NamedUseCase, stage: str) -> dg.AutomationCondition | None:
     """The condition of a stage, from `retraining.mode` of its use case."""
-    if stage in GPU_STAGES and use_case.settings.retraining.mode == "on_demand":
+    if STAGES[stage].on_demand or (stage in GPU_STAGES and use_case.settings.retraining.mode == "on_demand"):
         return on_demand()
     follow = [dg.AssetKey([use_case.name, name]) for name in FOLLOWS_ONLY.get(stage, ())]
     return on_data_change(follow or None)

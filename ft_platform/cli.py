@@ -11,7 +11,29 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ft_platform import __version__
-from ft_platform.commands import check, demo, diff, init, keys, new, privacy, reports, results, retention, run, schema, trace, ui, vault
+from ft_platform.commands import (
+    audit,
+    check,
+    costs,
+    demo,
+    diff,
+    estimate,
+    explain,
+    init,
+    keys,
+    kill_test,
+    new,
+    privacy,
+    reports,
+    reproduce,
+    results,
+    retention,
+    run,
+    schema,
+    trace,
+    ui,
+    vault,
+)
 from ft_platform.commands import list as list_command
 from ft_platform.errors import ConfigError, FtError
 
@@ -23,12 +45,18 @@ COMMANDS = {
     "list": list_command,
     "run": run,
     "results": results,
+    "audit": audit,
+    "explain": explain,
+    "estimate": estimate,
+    "costs": costs,
     "trace": trace,
     "diff": diff,
     "privacy": privacy,
     "keys": keys,
     "vault": vault,
     "retention": retention,
+    "reproduce": reproduce,
+    "kill-test": kill_test,
     "schema": schema,
     "ui": ui,
     "reports": reports,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ft_platform.errors import ConfigError
 
@@ -26,6 +26,34 @@ class ComputeProfile(BaseModel):
 
     backend: Literal["local"] = Field(default="local", description="Back end: a file in `ft_platform/compute/`.")
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the program.")
+    price_per_hour: float = Field(default=0.0, ge=0.0, le=100_000.0, description="What an hour of it costs, in `currency`. Default: nothing.")
+    currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$", description="Currency of prices and budgets: an ISO 4217 code. Default: EUR.")
+    gpus: int = Field(default=0, ge=0, le=4096, description="GPUs that are paid for while a program runs; counted as GPU-hours. Default: none.")
+    watts: float | None = Field(default=None, gt=0.0, le=10_000_000.0, description="Power draw in watts, for kWh. Default: unknown, no kWh.")
+    memory_limit_gib: float | None = Field(
+        default=None, gt=0.0, le=1_000_000.0, description="Most memory of a program in GiB, on a GPU that of the GPU. Default: what the machine has."
+    )
+
+
+class Budgets(BaseModel):
+    """Most money that programs may cost in a calendar month (UTC), in the currency of the compute profiles."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    per_month: float | None = Field(default=None, ge=0.0, description="All use cases together. Default: no limit.")
+    per_use_case: float | None = Field(default=None, ge=0.0, description="Each use case that `use_cases` does not name. Default: no limit.")
+    use_cases: dict[str, float] = Field(default_factory=dict, description="Limits of single use cases by name, each 0 or more.")
+
+    @field_validator("use_cases")
+    @classmethod
+    def are_not_negative(cls, value: dict[str, float]) -> dict[str, float]:
+        if wrong := sorted(name for name, limit in value.items() if not limit >= 0):
+            raise ValueError(f"limits must be 0 or more: {wrong}")
+        return value
+
+    def of(self, use_case: str) -> float | None:
+        """The limit of one use case."""
+        return self.use_cases.get(use_case, self.per_use_case)
 
 
 class Environment(BaseModel):
@@ -55,6 +83,24 @@ class Environment(BaseModel):
         "default `<home>/vault/vault.pub`.",
     )
     tracking_uri: str = Field(default="", description="MLflow tracking URI, or `none`. Variable FT_TRACKING_URI, default sqlite in `<home>`.")
+    trackers: list[Literal["mlflow", "wandb"]] = Field(
+        default_factory=lambda: ["mlflow"],
+        max_length=2,
+        description="Trackers that get the same events: files in `ft_platform/tracking/trackers/`. Variable FT_TRACKERS (`mlflow,wandb`), default mlflow.",
+    )
+    wandb_mode: Literal["offline", "online"] = Field(
+        default="offline",
+        description="`offline`: runs are written to `<home>/wandb` and nothing is sent (`wandb sync` does that later). `online`: they are sent to "
+        "WANDB_BASE_URL, with the key in WANDB_API_KEY. Variable FT_WANDB_MODE, default offline.",
+    )
+    wandb_entity: str = Field(
+        default="", max_length=200, description="Team or user of Weights & Biases. Variable FT_WANDB_ENTITY, default: the one that the key belongs to."
+    )
+    unpinned_base_models: Literal["warn", "refuse"] = Field(
+        default="warn",
+        description="A hub model whose `base_model.revision` is no commit: its owner can move a branch or tag to other weights. Variable "
+        "FT_UNPINNED_BASE_MODELS, default warn.",
+    )
     cache: Path | None = Field(default=None, description="Cache of converted base models. Variable FT_CACHE, default `<home>/cache`.")
     reports_url: str = Field(
         default="http://127.0.0.1:3001",
@@ -62,6 +108,24 @@ class Environment(BaseModel):
     )
     defs: Path = Field(default=Path(__file__).parent / "defs", description="Folder of the use cases. Variable FT_DEFS.")
     profiles: dict[str, ComputeProfile] = Field(default_factory=lambda: {"local": ComputeProfile()}, description="Compute profiles by name.")
+    budgets: Budgets = Field(default_factory=Budgets, description="Most money that programs may cost in a month. Default: no limit.")
+
+    @model_validator(mode="after")
+    def has_one_currency(self) -> "Environment":
+        currencies = sorted({profile.currency for profile in self.profiles.values()})
+        if len(currencies) > 1:
+            raise ValueError(f"all `profiles` must have one currency, because budgets add them up, got {currencies}")
+        return self
+
+    @field_validator("trackers", mode="before")
+    @classmethod
+    def are_names(cls, value: Any) -> Any:
+        """`mlflow,wandb` or `none`, as a variable has it."""
+        if isinstance(value, str):
+            value = [] if value.strip() == "none" else [name.strip() for name in value.split(",") if name.strip()]
+        if isinstance(value, list) and len(set(value)) != len(value):
+            raise ValueError(f"names a tracker twice: {value}")
+        return value
 
     @field_validator("reports_url")
     @classmethod
@@ -121,6 +185,10 @@ class Environment(BaseModel):
             "FT_KEY_PROVIDER": self.key_provider,
             "FT_VAULT_PUBLIC_KEY_FILE": str(self.vault_public_key_path),
             "FT_TRACKING_URI": self.mlflow_uri,
+            "FT_TRACKERS": ",".join(self.trackers) or "none",
+            "FT_WANDB_MODE": self.wandb_mode,
+            "FT_WANDB_ENTITY": self.wandb_entity,
+            "FT_UNPINNED_BASE_MODELS": self.unpinned_base_models,
             "FT_CACHE": str(self.cache_path),
             "FT_REPORTS_URL": self.reports_url,
             "FT_DEFS": str(self.defs),
@@ -148,6 +216,10 @@ def load_environment() -> Environment:
         "FT_VAULT_KEY_FILE": "vault_key_file",
         "FT_VAULT_PUBLIC_KEY_FILE": "vault_public_key_file",
         "FT_TRACKING_URI": "tracking_uri",
+        "FT_TRACKERS": "trackers",
+        "FT_WANDB_MODE": "wandb_mode",
+        "FT_WANDB_ENTITY": "wandb_entity",
+        "FT_UNPINNED_BASE_MODELS": "unpinned_base_models",
         "FT_CACHE": "cache",
         "FT_REPORTS_URL": "reports_url",
         "FT_DEFS": "defs",

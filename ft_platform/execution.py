@@ -13,8 +13,9 @@ from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.instance import prepare_home
 from ft_platform.loading import load_definitions
+from ft_platform.run_launcher import this_process
 from ft_platform.runs import RunOutcome, outcome_of
-from ft_platform.stages import STAGES
+from ft_platform.stages import ON_DEMAND, STAGES
 
 __all__ = ["RunOutcome", "prepare_home", "run_use_case"]
 
@@ -42,6 +43,9 @@ def run_use_case(
     unknown = sorted(set(select or []) - set(STAGES))
     if unknown:
         raise ConfigError([f"there is no stage {stage!r}; there are {list(STAGES)}" for stage in unknown])
+    on_demand = sorted(stage for stage in select or [] if STAGES[stage].on_demand)
+    if on_demand and len(on_demand) < len(select or []):
+        raise ConfigError([f"{', '.join(on_demand)} run by themselves"], f"Run: ft run {name} --select {' '.join(on_demand)}")
     if instance is None:
         prepare_home(environment)
         with dg.DagsterInstance.get() as own:
@@ -49,10 +53,14 @@ def run_use_case(
     definitions = load_definitions(environment, only=name, overrides=overrides)
     selection = [dg.AssetKey([name, stage]) for stage in select] if select else None
     started = time.monotonic()
-    job = definitions.resolve_job_def(name)
+    job = definitions.resolve_job_def(f"{name}{ON_DEMAND}" if on_demand else name)
     with _noted_signals() as last_signal:
         result = job.execute_in_process(
-            instance=instance, asset_selection=selection, raise_on_error=False, run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+            instance=instance,
+            asset_selection=selection,
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            tags=this_process().tag(),
         )
         outcome = outcome_of(result.all_events, name, result.run_id, result.success, time.monotonic() - started)
         if outcome.stopped:

@@ -1,7 +1,7 @@
 """The columns of a record: the contract between the stages, as arrow schemas, and how to reach the texts in it.
 
 Column glossary: `record_id` is assigned once at `raw_records` and never changes; `source_key` is the source's own id;
-`messages` holds the conversation (`system`/`user`/`assistant`); `label` the class; `feature_<name>` a feature for fairness
+`messages` holds the conversation (`system`/`user`/`assistant`; with tools `tools`/`tool_call`/`tool`, all of them texts); `label` the class; `feature_<name>` a feature for fairness
 and slices, which never enters a prompt; `withdrawn`, `lawful_basis`, `jurisdiction` and `licence` are there where they are mapped.
 """
 
@@ -124,8 +124,9 @@ def user_texts(messages: pa.Array | pa.ChunkedArray) -> list[str]:
 
 
 def answers(messages: pa.Array | pa.ChunkedArray) -> list[str | None]:
-    """The last assistant message of each record, or None. Shape `(rows,)`."""
-    return [next((m["content"] for m in reversed(row or []) if m["role"] == "assistant"), None) for row in plain_array(messages).to_pylist()]
+    """The last assistant message of each record, or None: also where the conversation goes on to call a tool. Shape `(rows,)`."""
+    last = [next((m for m in reversed(row or []) if m["role"] in ("assistant", "tool_call")), None) for row in plain_array(messages).to_pylist()]
+    return [message["content"] if message and message["role"] == "assistant" else None for message in last]
 
 
 def contents_sha256(contents: Iterable[str | None]) -> str:

@@ -5,7 +5,7 @@ changes what it produces.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ft_platform.use_case import NamedUseCase, settings_hash
 
@@ -24,6 +24,7 @@ class Stage:
         checks: verdicts that must be there and passed before anything is trained on it.
         role: the owner's role in the YAML.
         version: code version of the stage.
+        on_demand: only a person starts it, by itself: no part of `ft run`, of a group's button or of automation.
     """
 
     name: str
@@ -34,12 +35,16 @@ class Stage:
     role: str = "data_engineering"
     version: int = 1
     kind: Literal["table", "quarantine", "checkpoint", "report"] = "table"
+    on_demand: bool = False
 
     def settings_hash(self, use_case: NamedUseCase) -> str:
         """Changes when a section this stage reads, or its code version, changes."""
         sections = {name: use_case.section(name) for name in self.reads}
         return settings_hash({**sections, "use_case": use_case.name, "stage": self.name, "version": self.version})
 
+
+TRAINING_AUDIT = "passes_training_audit"
+"""The check that renders every record of `splits` as the model will see it."""
 
 STAGES: dict[str, Stage] = {
     s.name: s
@@ -57,25 +62,61 @@ STAGES: dict[str, Stage] = {
             role="compliance",
             version=2,
         ),
-        Stage("splits", ("splits", "task"), ("anonymized_records",), "shared", ("no_leakage", "label_shares_hold", "meets_expectations")),
+        Stage("splits", ("splits", "task"), ("anonymized_records",), "shared", ("no_leakage", "label_shares_hold", "meets_expectations", TRAINING_AUDIT)),
         Stage("base_evaluation", ("base_model", "task", "evaluation"), ("splits",), "shared", role="data_science", kind="report"),
         Stage("adapter_checkpoint", ("base_model", "task", "training"), ("splits",), "shared", role="data_science", kind="checkpoint"),
         Stage("evaluation_report", ("evaluation", "task"), ("splits", "base_evaluation", "adapter_checkpoint"), "shared", role="data_science", kind="report"),
         Stage("fairness_report", ("fairness",), ("evaluation_report",), "shared", role="compliance", kind="report"),
+        Stage(
+            "hyperparameter_search",
+            ("base_model", "task", "training", "search"),
+            ("splits",),
+            "shared",
+            role="data_science",
+            kind="report",
+            on_demand=True,
+        ),
+        Stage(
+            "learning_curve",
+            ("base_model", "task", "training", "learning_curve"),
+            ("splits",),
+            "shared",
+            role="data_science",
+            kind="report",
+            on_demand=True,
+        ),
         Stage("model_card", ("release", "owners"), ("adapter_checkpoint", "evaluation_report", "fairness_report"), "shared", role="compliance", kind="report"),
     ]
 }
 """All stages by name."""
 
+ON_DEMAND = "_on_demand"
+"""Ending of the group and of the job of a use case's on-demand stages."""
+
+DEFAULT_STAGES = tuple(name for name, stage in STAGES.items() if not stage.on_demand)
+"""What `ft run` makes without `--select`."""
+
 DATA_DOCS = "data_docs"
-PAGES = (DATA_DOCS, "profile")
+AUDIT_PAGE = "training_audit"
+PAGES = (DATA_DOCS, "profile", AUDIT_PAGE)
 """Reports about one version of a table, written beside the stages: counts and names of settings only, so they lie in the shared zone."""
 
-CHECK_READS: dict[str, tuple[str, ...]] = {"meets_expectations": ("validation",)}
-"""Sections that a check reads beyond those of its stage: changing them makes its verdict stale, not the table."""
+RENDERING = ("base_model.uri", "base_model.revision", "base_model.sha256", "training.max_length", "training.train_on")
+CHECK_READS: dict[str, tuple[str, ...]] = {
+    "meets_expectations": ("validation",),
+    TRAINING_AUDIT: ("audit", "task", "evaluation.max_prompt_tokens", "evaluation.max_new_tokens", *RENDERING),
+}
+"""Sections and fields that a check reads beyond those of its stage: changing them makes its verdict stale, not the table. A learning rate
+changes no token: trying another one needs no new audit."""
 
 
 def check_settings_hash(use_case: NamedUseCase, stage: str, check: str) -> str:
     """Changes when a setting that the verdict of this check rests on changes."""
-    sections = {name: use_case.section(name) for name in CHECK_READS.get(check, ())}
+    sections = {name: _setting(use_case, name) for name in CHECK_READS.get(check, ())}
     return settings_hash({**sections, "stage": stage, "check": check, "version": STAGES[stage].version})
+
+
+def _setting(use_case: NamedUseCase, path: str) -> Any:
+    """A section, or a field of one (`training.max_length`)."""
+    section, _, name = path.partition(".")
+    return getattr(use_case.section(section), name) if name else use_case.section(section)

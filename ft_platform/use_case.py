@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ft_platform.settings.audit import Audit
 from ft_platform.settings.cleaning import Cleaning
 from ft_platform.settings.evaluation import Evaluation, Fairness
+from ft_platform.settings.experiments import LearningCurve, Search
 from ft_platform.settings.governance import Governance
 from ft_platform.settings.privacy import Privacy
 from ft_platform.settings.section import Owner, Section, UseCaseName
@@ -22,6 +24,7 @@ from ft_platform.settings.training import BaseModelSettings, Training
 from ft_platform.settings.validation import Expectation, Validation
 
 __all__ = [
+    "Audit",
     "BaseModelSettings",
     "Cleaning",
     "Compute",
@@ -29,12 +32,14 @@ __all__ = [
     "Expectation",
     "Fairness",
     "Governance",
+    "LearningCurve",
     "NamedUseCase",
     "Owners",
     "Privacy",
     "RecordMapping",
     "Release",
     "Retraining",
+    "Search",
     "Section",
     "Source",
     "Splits",
@@ -140,8 +145,11 @@ class UseCase(Section):
     splits: Splits = Field(default_factory=Splits, description="How records are divided.")
     base_model: BaseModelSettings = Field(description="The model that is fine-tuned.")
     training: Training = Field(default_factory=Training, description="How it is fine-tuned.")
+    audit: Audit = Field(default_factory=Audit, description="How many records may have a fault before training is refused.")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How systems are compared.")
     fairness: Fairness = Field(default_factory=Fairness, description="Group comparison of outputs.")
+    search: Search = Field(default_factory=Search, description="How `hyperparameter_search` looks for training settings.")
+    learning_curve: LearningCurve = Field(default_factory=LearningCurve, description="How `learning_curve` measures what more data would bring.")
     release: Release = Field(description="What the model card says about use.")
     retraining: Retraining = Field(default_factory=Retraining, description="When GPU work runs.")
     compute: Compute = Field(default_factory=Compute, description="Where programs run.")

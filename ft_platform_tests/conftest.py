@@ -3,12 +3,14 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from ft_platform.environment import Environment, create_pseudonym_key
 from ft_platform.lake import Lake
+from ft_platform.lake.versions import from_dict
 
 REPOSITORY = Path(__file__).parent.parent
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
@@ -39,6 +41,20 @@ def without_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out the profiles of tables: two seconds in each run of the data stages, for tests that make many."""
     for asset in ("raw", "permitted", "cleaned", "anonymized", "splits"):
         monkeypatch.setattr(f"ft_platform.assets.{asset}.profile_link", lambda *_: {})
+
+
+@pytest.fixture
+def without_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts a passed audit in place of the program, for use cases whose base model does not exist."""
+    from types import SimpleNamespace
+
+    from ft_platform_tests.graph import stand_in_audit
+
+    def audited(context: Any, environment: Environment, use_case: Any, program: str, extras: dict[str, Any]) -> Any:
+        assert program == "audit"
+        return SimpleNamespace(artifact=stand_in_audit(Lake(environment.lake_uri), use_case, from_dict(extras["splits"])))
+
+    monkeypatch.setattr("ft_platform.assets.splits.run_program", audited)
 
 
 @pytest.fixture

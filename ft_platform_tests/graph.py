@@ -13,7 +13,7 @@ from ft_platform.environment import Environment
 from ft_platform.lake import Lake
 from ft_platform.lake.versions import from_dict
 from ft_platform.loading import load_definitions
-from ft_platform.stages import STAGES
+from ft_platform.stages import AUDIT_PAGE, STAGES
 from ft_platform.use_case import NamedUseCase
 
 WRITTEN_AT = 1_780_000_000
@@ -47,8 +47,21 @@ def write_csv(path: Path, rows: Iterable[dict[str, str]]) -> Path:
     return path
 
 
+def stand_in_audit(lake: Lake, use_case: NamedUseCase, splits: Any) -> Any:
+    """A published audit without a fault, as if there were a tokenizer."""
+    from ft_platform.training.audit_faults import Found
+    from ft_platform.training.audit_verdict import FIGURES, audit_inputs
+
+    figures = {**Found(use_case.settings.audit, splits.rows).numbers(), "passed": True, "renderer_hash": None, "renderer_hashes": {}, "rows_per_second": 0}
+    audit_id, inputs = audit_inputs(use_case, splits)
+    with lake.scratch(use_case.name, AUDIT_PAGE) as folder:
+        folder.mkdir(parents=True)
+        (folder / FIGURES).write_text(json.dumps(figures))
+        return lake.publish(use_case.name, AUDIT_PAGE, audit_id, folder, parents=[splits], settings_hash="stand-in", input_hash=inputs)
+
+
 class StandInBackend:
-    """Publishes what a program would, without a model. Counts what was started."""
+    """Publishes what a program would, without a model. Counts what was started, audits of the splits not."""
 
     def __init__(self) -> None:
         self.started: list[str] = []
@@ -57,9 +70,11 @@ class StandInBackend:
         from ft_platform.evaluation.inputs import evaluation_inputs
         from ft_platform.training.inputs import checkpoint_inputs
 
-        self.started.append(program)
         lake = Lake(environment.lake_uri)
         splits = from_dict(extras["splits"])
+        if program == "audit":
+            return {"artifact": stand_in_audit(lake, use_case, splits).to_dict()}
+        self.started.append(program)
         if program == "train":
             name, (artifact_id, inputs) = "adapter_checkpoint", checkpoint_inputs(use_case, splits)
         else:
@@ -78,12 +93,15 @@ class StandInBackend:
 def run_here(context: Any, environment: Environment, profile: Any, use_case: NamedUseCase, program: str, extras: dict[str, Any]) -> dict[str, Any]:
     """Does what the programs do, without a process of their own."""
     from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
+    from ft_platform.training.audit import audit_for
     from ft_platform.training.trainer import checkpoint_for
 
     lake = Lake(environment.lake_uri, environment.storage_options())
     handles = {name: from_dict(extras[name]) for name in ("splits", "checkpoint", "base_evaluation") if name in extras}
     where = (lake, environment, use_case, handles["splits"])
-    if program == "train":
+    if program == "audit":
+        made = audit_for(*where)
+    elif program == "train":
         made = checkpoint_for(*where, context.log).checkpoint
     elif extras["which"] == "base":
         made = publish_base_evaluation(*where, context.log)

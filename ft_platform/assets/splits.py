@@ -6,11 +6,13 @@ import dagster as dg
 
 from ft_platform.assets.expectations import CHECK, DESCRIPTION, expectations_check
 from ft_platform.assets.profile import profile_link
-from ft_platform.assets.stage import judged, key, materialized, stage, with_typed_failures
+from ft_platform.assets.stage import check_result, judged, key, materialized, report_link, stage, with_typed_failures
+from ft_platform.compute import run_program
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.stage_table import Work, write_stage
 from ft_platform.records import StageStream, splits_schema
+from ft_platform.stages import TRAINING_AUDIT
 from ft_platform.use_case import NamedUseCase
 
 
@@ -82,4 +84,27 @@ def build(use_case: NamedUseCase) -> list:
     def splits_meet_expectations(lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion) -> dg.AssetCheckResult:
         return expectations_check(lake, environment, use_case, splits)
 
-    return [splits, no_leakage, label_shares_hold, splits_meet_expectations]
+    @dg.asset_check(
+        asset=key(use_case, "splits"),
+        name=TRAINING_AUDIT,
+        blocking=True,
+        description="Every record, rendered as the base model will see it: answers whole and learned with their end of turn, labels known, nothing "
+        "longer than the context, no word of a person a control token, no duplicates, one renderer for training, evaluation and serving.",
+    )
+    @with_typed_failures
+    def passes_training_audit(
+        context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion
+    ) -> dg.AssetCheckResult:
+        from ft_platform.training.audit_verdict import add_verdict, current_verdict, existing_audit
+
+        verdict = current_verdict(lake, use_case, splits)
+        audit = existing_audit(lake, use_case, splits) if verdict is None else None
+        if verdict is None:
+            audit = audit or run_program(context.op_execution_context, environment, use_case, "audit", {"splits": splits.to_dict()}).artifact
+            verdict = add_verdict(lake, use_case, splits, audit)
+        result = check_result(verdict)
+        audit = audit or existing_audit(lake, use_case, splits)
+        link = report_link(environment, audit, lake.manifest(audit)) if audit else {}
+        return dg.AssetCheckResult(passed=result.passed, metadata={**result.metadata, **link}, severity=result.severity)
+
+    return [splits, no_leakage, label_shares_hold, splits_meet_expectations, passes_training_audit]

@@ -15,10 +15,11 @@ from ft_platform.errors import FtError
 from ft_platform.lake import Lake, Manifest, Verdict
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.reporting.report_urls import report_url
-from ft_platform.stages import STAGES, Zone, check_settings_hash
+from ft_platform.stages import ON_DEMAND, STAGES, Zone, check_settings_hash
+from ft_platform.tracking.runs import runs_of
 from ft_platform.use_case import NamedUseCase, settings_hash
 
-PROGRAM_STAGES = ("base_evaluation", "adapter_checkpoint", "evaluation_report")
+PROGRAM_STAGES = ("base_evaluation", "adapter_checkpoint", "evaluation_report", "hyperparameter_search", "learning_curve")
 """Stages that run a model as a program on a compute back end."""
 
 KINDS = {"table": {"deltalake"}, "quarantine": {"deltalake"}, "checkpoint": {"pytorch", "huggingface"}, "report": {"html"}}
@@ -31,6 +32,11 @@ def key(use_case: NamedUseCase, stage: str) -> dg.AssetKey:
     return dg.AssetKey([use_case.name, stage])
 
 
+def group(use_case: NamedUseCase, stage_name: str) -> str:
+    """The asset group of a stage. Stages that a person starts stand in one of their own, so that "Materialize all" leaves them out."""
+    return f"{use_case.name}{ON_DEMAND}" if STAGES[stage_name].on_demand else use_case.name
+
+
 def stage(use_case: NamedUseCase, name: str) -> dict[str, Any]:
     """Arguments of `@dg.asset` for one stage of one use case."""
     spec = STAGES[name]
@@ -39,7 +45,7 @@ def stage(use_case: NamedUseCase, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "key_prefix": use_case.name,
-        "group_name": use_case.name,
+        "group_name": group(use_case, name),
         "ins": {parent: dg.AssetIn(key=key(use_case, parent)) for parent in spec.parents},
         "owners": [settings.owners.of(spec.role)],
         "kinds": KINDS[spec.kind],
@@ -141,9 +147,10 @@ def _said(value: Any) -> Any:
 
 
 def tracking(manifest: Manifest) -> dict[str, Any]:
-    """The MLflow run of a checkpoint or report, or why there is none."""
+    """The tracked runs of a checkpoint or report, or why there are none; a link for each that a browser can open."""
     state = manifest.info.get("tracking")
-    return {"tracking": dg.MetadataValue.json(state) if isinstance(state, dict) else str(state)}
+    links = {f"tracking/{name}": dg.MetadataValue.url(run["url"]) for name, run in runs_of(state).items() if run.get("url")}
+    return {"tracking": dg.MetadataValue.json(state) if isinstance(state, dict) else str(state), **links}
 
 
 def picture(png: bytes) -> dg.MetadataValue:

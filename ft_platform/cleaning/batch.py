@@ -74,7 +74,7 @@ class BatchCleaner:
         if not chosen.any():
             return before.contents
         texts = before.contents.filter(pa.array(chosen))
-        tidy = tidy_column(texts, before.said_by("assistant")[chosen])
+        tidy = tidy_column(texts, (before.said_by("assistant") | before.said_by("tool_call"))[chosen])
         changed = pc.not_equal(texts, tidy).to_numpy(zero_copy_only=False)
         kinds[before.row_of[chosen][changed], KINDS.index("whitespace")] = True
         return pc.replace_with_mask(before.contents, pa.array(chosen), tidy)

@@ -22,7 +22,7 @@ class Conversations:
     Attributes:
         rows: number of rows.
         row_of: row of each message, ascending. Shape `(messages,)`.
-        roles: `system`, `user` or `assistant`. Shape `(messages,)`.
+        roles: `system`, `user`, `assistant`, `tools`, `tool_call` or `tool`. Shape `(messages,)`.
         contents: texts; may be null. Shape `(messages,)`.
     """
 
@@ -78,12 +78,15 @@ class Conversations:
         return self.joined(self.contents, PARAGRAPH, self.said_by("user"))
 
     def all_but_system(self) -> pa.Array:
-        """What user and assistant said. Shape `(rows,)`, no nulls."""
-        return self.joined(self.contents, PARAGRAPH, ~self.said_by("system"))
+        """What user and assistant said, and what tools were asked and gave back. Shape `(rows,)`, no nulls.
+
+        Descriptions of tools are the same in many records: with them, different conversations would be near duplicates.
+        """
+        return self.joined(self.contents, PARAGRAPH, ~(self.said_by("system") | self.said_by("tools")))
 
     def last_answers(self) -> pa.Array:
-        """The last message of the assistant, empty if it has no text, null if there is none. Shape `(rows,)`."""
-        places = np.flatnonzero(self.said_by("assistant"))
+        """The last answer or call of a tool, empty if it has no text, null if there is none. Shape `(rows,)`."""
+        places = np.flatnonzero(self.said_by("assistant") | self.said_by("tool_call"))
         last = np.full(self.rows, -1)
         last[self.row_of[places]] = places  # of several the last one stays (numpy, "Assigning values to indexed arrays")
         return pc.fill_null(self.contents, "").take(pa.array(last, mask=last < 0))

@@ -14,6 +14,8 @@ from ft_platform.assets import (
     cleaned,
     evaluation_report,
     fairness_report,
+    hyperparameter_search,
+    learning_curve,
     model_card,
     permitted,
     quarantined,
@@ -23,6 +25,7 @@ from ft_platform.assets import (
 from ft_platform.permission_watch import permission_watch
 from ft_platform.scaffold import scaffold_yaml
 from ft_platform.sensors import source_sensor
+from ft_platform.stages import ON_DEMAND, STAGES
 from ft_platform.use_case import NamedUseCase, UseCase
 
 STAGE_BUILDERS = {
@@ -36,6 +39,8 @@ STAGE_BUILDERS = {
     "adapter_checkpoint": adapter_checkpoint.build,
     "evaluation_report": evaluation_report.build,
     "fairness_report": fairness_report.build,
+    "hyperparameter_search": hyperparameter_search.build,
+    "learning_curve": learning_curve.build,
     "model_card": model_card.build,
 }
 """Stage -> function that makes its assets and checks, in the order the data flows."""
@@ -78,5 +83,15 @@ class FineTuningUseCase(dg.Component):
         checks = [item for item in built if isinstance(item, dg.AssetChecksDefinition)]
         stage_assets = [item for item in built if not isinstance(item, dg.AssetChecksDefinition)]
         job = dg.define_asset_job(self.use_case.name, selection=dg.AssetSelection.groups(self.use_case.name), description=self.use_case.settings.description)
-        graph = dg.Definitions(assets=stage_assets, asset_checks=checks, jobs=[job], sensors=[source_sensor(self.use_case)])
+        jobs = [job, *on_demand_jobs(self.use_case, self.stages())]
+        graph = dg.Definitions(assets=stage_assets, asset_checks=checks, jobs=jobs, sensors=[source_sensor(self.use_case)])
         return dg.Definitions.merge(graph, permission_watch(self.use_case)) if "permitted_records" in self.stages() else graph
+
+
+def on_demand_jobs(use_case: NamedUseCase, stages: Mapping[str, Any]) -> list[Any]:
+    """The job of the stages that only a person starts; none if the use case leaves them out."""
+    keys = [dg.AssetKey([use_case.name, name]) for name in stages if STAGES[name].on_demand]
+    if not keys:
+        return []
+    description = "Experiments: they publish reports, and nothing else follows from them."
+    return [dg.define_asset_job(f"{use_case.name}{ON_DEMAND}", selection=dg.AssetSelection.assets(*keys), description=description)]

@@ -6,33 +6,43 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.costs.admission import admit
+from ft_platform.costs.metering import metered
 from ft_platform.environment import Environment
-from ft_platform.lake.versions import ArtifactVersion, from_dict
+from ft_platform.lake import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.use_case import NamedUseCase
 
 
 @dataclass(frozen=True)
 class ProgramResult:
-    """What a program reported at its end."""
+    """What a program reported at its end, and its row in the ledger of costs."""
 
     artifact: ArtifactVersion
     values: dict[str, Any]
+    cost: dict[str, Any]
 
 
 def run_program(context: dg.AssetExecutionContext, environment: Environment, use_case: NamedUseCase, program: str, extras: dict[str, Any]) -> ProgramResult:
-    """Runs `python -m ft_platform.programs.<program>` and waits for its artifact.
+    """Runs `python -m ft_platform.programs.<program>`, waits for its artifact and notes what it cost.
 
     Args:
         extras: what the program gets beside name and settings of the use case, e.g. version handles.
 
     Raises:
         TrainingFailed: with the reason that the program gave, or the signal that ended it.
+        BudgetExceeded, DoesNotFit: it was not started.
         ConfigError: the profile does not exist.
     """
     profile = environment.profile(use_case.settings.compute.profile)
     backend = importlib.import_module(f"ft_platform.compute.{profile.backend}")
+    lake = Lake(environment.lake_uri, environment.storage_options())
+    splits = from_dict(extras["splits"]) if "splits" in extras else None
+    admit(lake, environment, use_case, program, splits if isinstance(splits, TableVersion) else None, context.log)
     everything = {"use_case": use_case.name, "settings": use_case.settings.model_dump(mode="json"), **extras}
-    values = backend.run(context, environment, profile, use_case, program, everything)
-    artifact = from_dict(values["artifact"])
-    assert isinstance(artifact, ArtifactVersion)
-    return ProgramResult(artifact, values)
+    with metered(lake, use_case, profile, program, context.run.run_id) as run:
+        values = backend.run(context, environment, profile, use_case, program, everything)
+        artifact = from_dict(values["artifact"])
+        assert isinstance(artifact, ArtifactVersion)
+        run.note(values)
+    return ProgramResult(artifact, values, run.row())

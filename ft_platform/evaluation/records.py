@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
-from ft_platform.models.renderer import AnswerTooLong, Renderer
+from ft_platform.models.renderer import AnswerTooLong, NotRendered, Renderer, up_to_last_answer
 from ft_platform.records import answers, user_texts
 from ft_platform.use_case import NamedUseCase
 
@@ -30,7 +30,8 @@ class Side:
         return self.rows.num_rows
 
     def messages(self) -> list[list[dict[str, str]]]:
-        return self.rows["messages"].to_pylist()
+        """Conversations up to the last answer where there is one; what follows it is no part of the question."""
+        return [list(up_to_last_answer(messages) or messages) for messages in self.rows["messages"].to_pylist()]
 
     def take(self, places: list[int]) -> "Side":
         return Side(self.rows.take(pa.array(places, pa.int64())), [self.texts[i] for i in places], [self.answers[i] for i in places])
@@ -80,6 +81,8 @@ def evaluation_records(use_case: NamedUseCase, splits: pa.Table, renderer: Rende
             fitting.append(place)
         except AnswerTooLong:
             left_out["prompt_too_long"] = left_out.get("prompt_too_long", 0) + 1
+        except NotRendered as error:
+            left_out[error.reason] = left_out.get(error.reason, 0) + 1
     if not fitting:
         raise DataError(
             f"{use_case.name} has no test record to evaluate on: {in_split} in the test split, left out {left_out}",

@@ -39,7 +39,7 @@ class Artifacts(Manifests):
             base.mkdir(parents=True, exist_ok=True)
             _sweep(base)
         with (
-            self._room_for(f"{name} of {use_case}"),
+            self.room_for(f"{name} of {use_case}"),
             tempfile.TemporaryDirectory(prefix=f"{name}-", dir=base, ignore_cleanup_errors=True) as folder,
             open(Path(folder) / IN_USE, "w") as lock,
         ):
@@ -64,7 +64,7 @@ class Artifacts(Manifests):
 
         The folder is moved. If an intact artifact with this id is there already, that one stays and is returned.
         """
-        with self._room_for(f"{artifact_id} of {use_case}"):
+        with self.room_for(f"{artifact_id} of {use_case}"):
             hashes = files.folder_hashes(folder)
             content_hash = artifact_hash(hashes)
             manifest = Manifest(

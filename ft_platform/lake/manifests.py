@@ -50,7 +50,7 @@ class Manifests(Places):
     def add_verdict(self, version: Version, check: str, passed: bool, settings_hash: str, numbers: dict[str, Any] | None = None) -> Verdict:
         """Stores what a check found about a version. A later verdict of the same check replaces it."""
         verdict = Verdict(check=check, passed=passed, settings_hash=settings_hash, content_hash=version.content_hash, numbers=numbers or {}, checked_at=now())
-        with self._room_for(f"the verdict of {check} about {version.id} of {version.use_case}"):
+        with self.room_for(f"the verdict of {check} about {version.id} of {version.use_case}"):
             self._write_json(f"{self._verdict_folder(version)}/{check}.json", verdict.model_dump(mode="json"))
         return verdict
 

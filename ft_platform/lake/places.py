@@ -40,7 +40,7 @@ class Places:
         files.write_bytes(self.fs, path, json.dumps(value, indent=1, ensure_ascii=False, default=str).encode())
 
     @contextmanager
-    def _room_for(self, what: str) -> Iterator[None]:
+    def room_for(self, what: str) -> Iterator[None]:
         """Names a full disk as such: deltalake reports it as a failure to parse parquet."""
         try:
             yield

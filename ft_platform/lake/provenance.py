@@ -72,7 +72,7 @@ def trace_checkpoint(lake: Lake, use_case: str, checkpoint_id: str) -> dict[str,
         NotTraced: there is no such checkpoint.
         DataError: several begin so.
     """
-    checkpoint = _find_checkpoint(lake, use_case, checkpoint_id)
+    checkpoint = find_checkpoint(lake, use_case, checkpoint_id)
     manifest = lake.manifest(checkpoint)
     ancestors = list(_ancestors(lake, checkpoint))
     trained = training_record_ids(lake, checkpoint)
@@ -179,7 +179,13 @@ def _seen_by(lake: Lake, use_case: str, checkpoint: ArtifactVersion) -> dict[str
     return {"checkpoint": checkpoint.artifact_id, "written_at": manifest.written_at, "splits": [p.id for p in manifest.parents if p.name == "splits"]}
 
 
-def _find_checkpoint(lake: Lake, use_case: str, wanted: str) -> ArtifactVersion:
+def find_checkpoint(lake: Lake, use_case: str, wanted: str) -> ArtifactVersion:
+    """The checkpoint with this id, or the only one whose id begins so.
+
+    Raises:
+        NotTraced: there is none.
+        DataError: there are several.
+    """
     known = {c.artifact_id: c for c in lake.artifacts(use_case, "adapter_checkpoint")}
     found = [known[wanted]] if wanted in known else [c for name, c in known.items() if name.startswith(wanted)]
     if len(found) == 1:

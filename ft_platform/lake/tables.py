@@ -69,7 +69,7 @@ class Tables(Manifests):
         """
         started = time.monotonic() if started is None else started
         counts = counts if counts is not None else {}
-        with self._room_for(f"table {name} of {use_case}"), self.writer_lock(zone, use_case, name):
+        with self.room_for(f"table {name} of {use_case}"), self.writer_lock(zone, use_case, name):
             latest = self.latest(use_case, name, zone=zone) if append or based_on else None
             if based_on and latest != based_on:
                 raise TransientError(f"table {name} of {use_case} was written by another run in the meantime", "Run the step again: it goes on from there")

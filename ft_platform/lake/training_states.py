@@ -71,7 +71,8 @@ class TrainingStates:
                     yield step, place
                     return
                 on_damaged(step, problem)
-                self.lake.fs.mv(self._place(step), f"{self.folder}/damaged-{step:08d}-{os.urandom(4).hex()}", recursive=True)
+                with self.lake.room_for(f"setting aside a damaged state of {self.checkpoint_id}"):
+                    self.lake.fs.mv(self._place(step), f"{self.folder}/damaged-{step:08d}-{os.urandom(4).hex()}", recursive=True)
             yield None
 
     def _download(self, step: int, target: Path) -> Path:

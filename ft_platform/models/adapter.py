@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import BaseModelError
+from ft_platform.models.safety.adapter_files import WEIGHTS, require_finite_weights, require_fitting_adapter, require_safe_adapter
 
-WEIGHTS = "adapter_model.safetensors"
+__all__ = ["WEIGHTS", "with_adapter"]
 
 
 def with_adapter(model: Any, folder: Path) -> Any:
@@ -16,14 +17,17 @@ def with_adapter(model: Any, folder: Path) -> Any:
         folder: checkpoint (`Lake.local_copy`).
 
     Raises:
-        BaseModelError: the folder holds no safetensors adapter, or one for another base model.
+        BaseModelError: the folder holds no safetensors adapter, one for another base model, or one that is refused (`models/safety`).
     """
     from peft import PeftModel
 
     from ft_platform.models.fused_lora import fuse
 
-    if not (folder / WEIGHTS).is_file():
-        raise BaseModelError(f"checkpoint {folder.name} has no {WEIGHTS}", "Materialize adapter_checkpoint again")
+    try:
+        require_fitting_adapter(model, require_safe_adapter(folder))
+        require_finite_weights(folder / WEIGHTS)
+    except BaseModelError as error:
+        raise BaseModelError(f"checkpoint {folder.name}: {error.message}", error.next_step) from error
     try:
         adapted = PeftModel.from_pretrained(model, folder, is_trainable=False)
     except (RuntimeError, ValueError, KeyError) as error:

@@ -1,21 +1,27 @@
 """Finds a base model, checks its hash, and loads it as safetensors. No code of a model repository is ever run.
 
-Covered: pickled weights, `trust_remote_code`, `auto_map` and attention kernels named in a configuration are refused.
-Not covered: bugs in the parsers of safetensors, tokenizers and gguf.
+Covered and not covered: `ft_platform/models/safety/__init__.py`.
 """
 
 import hashlib
-import json
+import logging
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ft_platform.errors import BaseModelError, MissingExtra
 from ft_platform.lake.files import sha256_file
 from ft_platform.models import model_sources
 from ft_platform.models.gguf import converted_folder
+from ft_platform.models.safety.gguf_header import require_safe_gguf
+from ft_platform.models.safety.model_folder import SafeFolder, require_fitting_sizes, require_safe_folder
 from ft_platform.use_case import BaseModelSettings
 
+LOG = logging.getLogger(__name__)
+Unpinned = Literal["warn", "refuse"]
+COMMIT = re.compile(r"^[0-9a-f]{40}$")
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
@@ -27,23 +33,29 @@ class ResolvedModel:
         folder: transformers folder with safetensors weights and a tokenizer.
         weights_sha256: hash of the weights as they were delivered (the GGUF file, or the safetensors files).
         uri: where it came from, as in the settings.
+        commit: commit of a hub model, whatever name its revision was asked by.
+        safe: what of the folder may be loaded, where it was looked at already.
     """
 
     folder: Path
     weights_sha256: str
     uri: str
+    commit: str = ""
+    safe: SafeFolder | None = None
 
 
-def resolve(settings: BaseModelSettings, cache: Path) -> ResolvedModel:
+def resolve(settings: BaseModelSettings, cache: Path, unpinned: Unpinned = "warn") -> ResolvedModel:
     """Brings the base model onto this machine, once, and verifies it.
 
     Args:
         settings: `base_model` of the use case.
         cache: folder for downloads and conversions.
+        unpinned: what to do with a hub model whose revision is no commit (`unpinned_base_models` of the environment).
 
     Raises:
-        BaseModelError: it does not exist, has another hash than `base_model.sha256`, or is not safe to load.
+        BaseModelError: it does not exist, is not pinned, has another hash than `base_model.sha256`, or is not safe to load.
     """
+    _require_pinned(settings, unpinned)
     found = model_sources.find(settings, cache)
     digest = weights_sha256(found)
     if settings.sha256 and digest != settings.sha256:
@@ -51,9 +63,24 @@ def resolve(settings: BaseModelSettings, cache: Path) -> ResolvedModel:
             f"base_model.sha256 expects {settings.sha256}, but the weights of {settings.uri} have {digest}",
             "Correct base_model.sha256, or find out who changed the weights",
         )
+    if found.is_file():
+        require_safe_gguf(found)
     folder = converted_folder(found, digest, cache) if found.is_file() else found
-    refuse_code(folder, settings.uri)
-    return ResolvedModel(folder, digest, settings.uri)
+    safe = require_safe_folder(folder, settings.uri)
+    commit = found.name if model_sources.is_hub(settings.uri) and COMMIT.match(found.name) else ""
+    return ResolvedModel(folder, digest, settings.uri, commit, safe)
+
+
+def _require_pinned(settings: BaseModelSettings, unpinned: Unpinned) -> None:
+    """A branch or tag of a hub model can be moved by its owner: the same settings would then train on other weights."""
+    if not model_sources.is_hub(settings.uri) or COMMIT.match(settings.revision or ""):
+        return
+    named = f"revision {settings.revision}" if settings.revision else "no revision"
+    problem = f"base_model {settings.uri} is not pinned: {named} is not a commit, and its owner can move what it means"
+    next_step = "Set base_model.revision to the 40 hex digits of a commit"
+    if unpinned == "refuse":
+        raise BaseModelError(problem, next_step)
+    LOG.warning(f"{problem}. {next_step}")
 
 
 def weights_sha256(path: Path) -> str:
@@ -72,37 +99,6 @@ def weights_sha256(path: Path) -> str:
     if len(files) == 1:
         return sha256_file(files[0])
     return hashlib.sha256("\n".join(f"{p.name} {sha256_file(p)}" for p in files).encode()).hexdigest()
-
-
-def refuse_code(folder: Path, uri: str) -> None:
-    """Raises BaseModelError if a configuration names code to run: `auto_map`, or an attention kernel from a repository."""
-    for path in sorted(folder.glob("*config.json")):
-        try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            raise BaseModelError(f"{path.name} of base model {uri} is not JSON", "Download the model again") from None
-        problems = _code_in(config)
-        if problems:
-            raise BaseModelError(
-                f"{path.name} of base model {uri} names code to run: {', '.join(problems)}",
-                "Use a model that transformers supports by itself; remote code is never run",
-            )
-
-
-def _code_in(value: Any, place: str = "") -> list[str]:
-    if isinstance(value, list):
-        return [problem for item in value for problem in _code_in(item, place)]
-    if not isinstance(value, dict):
-        return []
-    problems = []
-    for key, item in value.items():
-        names_code = key in ("auto_map", "custom_generate") and bool(item)
-        names_kernel = key.endswith(("attn_implementation", "attn_implementation_internal", "experts_implementation")) and "/" in str(item)
-        if names_code or names_kernel:
-            problems.append(f"{place}{key}")
-        else:
-            problems += _code_in(item, f"{place}{key}.")
-    return problems
 
 
 def weights_dtype(choice: str) -> Any:
@@ -128,14 +124,21 @@ def load(resolved: ResolvedModel, dtype: str = "auto") -> tuple[Any, Any]:
         MissingExtra: torch or transformers is not installed.
         BaseModelError: transformers cannot load it.
     """
+    os.environ["USE_HUB_KERNELS"] = "NO"  # read when transformers is imported: Mamba and others would fetch compiled code from the hub
     try:
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoTokenizer
     except ImportError as error:
         raise MissingExtra(error.name or "torch", "train") from error
     quiet_transformers()
+    safe = resolved.safe or require_safe_folder(resolved.folder, resolved.uri)
+    if safe.dropped:
+        LOG.info(f"config.json of {resolved.uri}: not handed to transformers, which has no such fields: {', '.join(safe.dropped)}")
     options = {"dtype": weights_dtype(dtype), "use_safetensors": True, "trust_remote_code": False, "local_files_only": True}
     try:
+        config = CONFIG_MAPPING[safe.config["model_type"]].from_dict(safe.config)
+        require_fitting_sizes(config, safe.elements, resolved.uri)
+        options["config"] = config
         tokenizer = AutoTokenizer.from_pretrained(resolved.folder, trust_remote_code=False, local_files_only=True)
         try:
             model: Any = AutoModelForCausalLM.from_pretrained(resolved.folder, attn_implementation="sdpa", **options)
@@ -143,7 +146,7 @@ def load(resolved: ResolvedModel, dtype: str = "auto") -> tuple[Any, Any]:
             if "scaled_dot_product_attention" not in str(error):
                 raise
             model = AutoModelForCausalLM.from_pretrained(resolved.folder, attn_implementation="eager", **options)
-    except MemoryError:
+    except (MemoryError, BaseModelError):
         raise
     except Exception as error:  # parsers of foreign files raise what they like (SafetensorError, struct.error, TypeError)
         raise BaseModelError(f"transformers cannot load base model {resolved.uri}: {type(error).__name__}: {error}", "Check base_model.uri") from error

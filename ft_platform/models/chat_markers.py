@@ -4,15 +4,19 @@ The template is rendered once with sentinels in place of contents and cut at the
 so nothing in a user's text can act as a control token or as template code.
 """
 
+import re
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any
 
 from ft_platform.errors import BaseModelError
 
 SYSTEM, QUESTION, ANSWER, NEXT_QUESTION = "ftsystemsentinel", "ftquestionsentinel", "ftanswersentinel", "ftnextquestionsentinel"
 
-FIXED_DATE = "26 Jul 2024"
-"""Llama 3 templates print a date; a prompt that changes every day would not be the prompt that was trained. This is the default in Meta's template."""
+TODAY = date(2024, 7, 26)
+"""Some templates print a date; a prompt that changes every day would not be the prompt that was trained. This is the default in Meta's template."""
+FIXED_DATE = TODAY.strftime("%d %b %Y")
+CLOCK = re.compile(r"""strftime_now\(\s*(?:'([^'\\]*)'|"([^"\\]*)")\s*\)""")
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,8 @@ def chat_markers(tokenizer: Any) -> ChatMarkers:
     if not getattr(tokenizer, "chat_template", None):
         return PLAIN
     question, answer, following = _message("user", QUESTION), _message("assistant", ANSWER), _message("user", NEXT_QUESTION)
-    opening, answer_start = _cut(_render(tokenizer, [question], prompt=True), [QUESTION])
-    chat = _cut(_render(tokenizer, [question, answer, following, answer]), [QUESTION, ANSWER, NEXT_QUESTION, ANSWER])
+    opening, answer_start = _cut(render(tokenizer, [question], prompt=True), [QUESTION])
+    chat = _cut(render(tokenizer, [question, answer, following, answer]), [QUESTION, ANSWER, NEXT_QUESTION, ANSWER])
     system = _system_markers(tokenizer, question)
     start, end = system or ("", "\n\n")
     return ChatMarkers(start, end, opening, answer_start, chat[2], chat[4], system_role=system is not None)
@@ -65,11 +69,9 @@ def chat_markers(tokenizer: Any) -> ChatMarkers:
 
 def _system_markers(tokenizer: Any, question: dict[str, str]) -> tuple[str, str] | None:
     """Text before and after a system message, or None where the template refuses or drops it (Gemma 2 does)."""
-    from jinja2.exceptions import TemplateError
-
     try:
-        text = _render(tokenizer, [_message("system", SYSTEM), question], prompt=True)
-    except TemplateError:
+        text = render(tokenizer, [_message("system", SYSTEM), question], prompt=True)
+    except BaseModelError:
         return None
     if text.count(SYSTEM) != 1:
         return None
@@ -81,8 +83,29 @@ def _message(role: str, content: str) -> dict[str, str]:
     return {"role": role, "content": content}
 
 
-def _render(tokenizer: Any, messages: list[dict[str, str]], *, prompt: bool = False) -> str:
-    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt, date_string=FIXED_DATE, enable_thinking=False)
+def fixed_template(tokenizer: Any, *, tools: bool = False) -> str:
+    """The chat template, in which every call of the clock is the same day."""
+    template = tokenizer.get_chat_template(tools=[{}] if tools else None) if isinstance(tokenizer.chat_template, dict) else tokenizer.chat_template
+    return CLOCK.sub(lambda found: repr(TODAY.strftime(found[1] if found[1] is not None else found[2])), template)
+
+
+def render(tokenizer: Any, messages: list[dict[str, Any]], *, prompt: bool = False, tools: list[Any] | None = None) -> str:
+    """Text of the template around messages that hold no word of a person.
+
+    Raises:
+        BaseModelError: the template refuses them.
+    """
+    from jinja2.exceptions import TemplateError
+
+    template = fixed_template(tokenizer, tools=bool(tools))
+    try:
+        return tokenizer.apply_chat_template(
+            messages, tools=tools, chat_template=template, tokenize=False, add_generation_prompt=prompt, date_string=FIXED_DATE, enable_thinking=False
+        )
+    except (TemplateError, TypeError, ValueError, KeyError) as error:  # a template is code: it may fail in its own ways
+        raise BaseModelError(
+            f"the chat template of the base model cannot be rendered: {type(error).__name__}", "Choose another base_model.uri, or correct its template"
+        ) from error
 
 
 def _cut(text: str, sentinels: list[str]) -> list[str]:

@@ -36,6 +36,11 @@ MODEL_FILES = [
 PIP_SECONDS = 1800
 
 
+def is_hub(uri: str) -> bool:
+    """Whether a URI is the id of a hub model: no local path, no other protocol."""
+    return "://" not in uri and not Path(uri).expanduser().exists() and HUB_ID.match(uri) is not None
+
+
 def find(settings: BaseModelSettings, cache: Path) -> Path:
     """A folder of the model, or its GGUF file, on this machine.
 

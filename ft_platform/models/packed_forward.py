@@ -10,17 +10,13 @@ from typing import Any
 
 import torch
 
-from ft_platform.models.packed_attention import PackedLayout, PackingUnsupported, Segment, packed_attention_in
+from ft_platform.models.packed_attention import PackedLayout, PackingUnsupported, Segment, Tree, packed_attention_in
 
 Place = tuple[int, int]
 """Row, and token within the row's `Segment.tokens()`: the logits there predict the token after it."""
 
 PROBE_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
 """Largest relative difference of logits between packed and separate rows that is rounding. Seen: 1e-6 and 0.01; a row that sees its neighbour: above 0.3."""
-
-LONGEST_PACKED = 1024
-"""Packed attention keeps heads x tokens^2 weights per layer for the backward pass: 0.6 GB for one row of 1024 tokens of
-SmolLM2-135M in bfloat16, four times that for 2048."""
 
 
 def packed_forward(model: Any, segments: Sequence[Segment], prefix: Sequence[int], keep: Sequence[Place]) -> torch.Tensor:
@@ -47,7 +43,7 @@ def packed_forward(model: Any, segments: Sequence[Segment], prefix: Sequence[int
 
 def padded_forward(model: Any, segments: Sequence[Segment], prefix: Sequence[int], keep: Sequence[Place]) -> torch.Tensor:
     """The same as `packed_forward` with rows padded to the longest, for models that cannot run packed rows. No branches."""
-    if any(s.branches for s in segments):
+    if any(s.tree.tokens for s in segments):
         raise PackingUnsupported("branches need packed rows")
     rows = [[*prefix, *s.ids] for s in segments]
     longest = max(map(len, rows))
@@ -58,14 +54,8 @@ def padded_forward(model: Any, segments: Sequence[Segment], prefix: Sequence[int
     return logits[[row for row, _ in keep], [len(prefix) + token - first for _, token in keep]]
 
 
-def packing_problem(model: Any, longest: int = 0) -> str | None:
-    """Why this model should not run packed rows, or None. Finds out by running a few tokens both ways.
-
-    Args:
-        longest: tokens of the longest row that will be trained on.
-    """
-    if longest > LONGEST_PACKED:
-        return f"a row has {longest} tokens, packed rows may have {LONGEST_PACKED}"
+def packing_problem(model: Any) -> str | None:
+    """Why this model should not run packed rows, or None. Finds out by running a few tokens both ways."""
     size = min(model.config.get_text_config().vocab_size, 1000)
     prefix = [(7 * i + 3) % size for i in range(5)]
     segments = [Segment([(11 * i + 5 * n) % size for i in range(length)]) for n, length in enumerate((9, 4, 8, 6))]
@@ -99,26 +89,21 @@ def label_log_probabilities(
         Shape `(prompts, labels)`, float32, on the CPU.
     """
     scores = torch.empty(len(prompts), len(labels))
-    branches = [label[:-1] for label in labels]
-    targets = torch.tensor([token for label in labels for token in label], device=model.device)
-    owners = torch.tensor([number for number, label in enumerate(labels) for _ in label], device=model.device)
-    for rows in batches_of([len(p) + sum(map(len, branches)) for p in prompts], batch_tokens):
-        segments = [Segment(prompts[row], branches) for row in rows]
-        keep = [(n, place) for n, s in enumerate(segments) for place in _label_places(len(s.ids), labels)]
+    tree = Tree.of(label[:-1] for label in labels)
+    # Where a label's tokens are predicted: 0 is the prompt's last token, then the tokens of the tree.
+    predicted = [(label, [0, *(place + 1 for place in path)]) for label, path in zip(labels, tree.paths, strict=True)]
+    owners, places, tokens = (
+        torch.tensor(values, device=model.device)
+        for values in zip(*((n, place, token) for n, (label, at) in enumerate(predicted) for place, token in zip(at, label, strict=True)), strict=True)
+    )
+    for rows in batches_of([len(p) + len(tree.tokens) for p in prompts], batch_tokens):
+        segments = [Segment(prompts[row], tree) for row in rows]
+        keep = [(n, len(s.ids) - 1 + place) for n, s in enumerate(segments) for place in range(len(tree.tokens) + 1)]
         with torch.inference_mode():
-            logits = packed_forward(model, segments, prefix, keep).float()
-            chosen = torch.log_softmax(logits, dim=-1).view(len(rows), len(targets), -1).gather(2, targets[None, :, None].expand(len(rows), -1, 1))[..., 0]
+            logits = packed_forward(model, segments, prefix, keep).float().view(len(rows), len(tree.tokens) + 1, -1)
+            chosen = logits[:, places, tokens] - torch.logsumexp(logits, dim=-1)[:, places]
             scores[rows] = torch.zeros(len(rows), len(labels), device=model.device).index_add_(1, owners, chosen).cpu()
     return scores
-
-
-def _label_places(prompt: int, labels: Sequence[Sequence[int]]) -> Iterator[int]:
-    """Where each token of each label is predicted: the first by the prompt's last token, the others inside the branch."""
-    start = prompt
-    for label in labels:
-        yield prompt - 1
-        yield from range(start, start + len(label) - 1)
-        start += len(label) - 1
 
 
 def batches_of(lengths: Sequence[int], most: int) -> Iterator[list[int]]:

@@ -2,22 +2,38 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.errors import DataError
+from ft_platform.errors import BaseModelError
 from ft_platform.models.chat_markers import chat_markers
 from ft_platform.models.text_tokens import CHARACTERS_PER_TOKEN, TextTokens
+from ft_platform.models.tool_template import ESCAPES, ToolTemplate
+from ft_platform.models.turns import (
+    PARAGRAPH,
+    TOOL_ROLES,
+    AnswerTooLong,
+    Conversation,
+    NoQuestion,
+    NotRendered,
+    ToolsNotSupported,
+    Turn,
+    conversation_of,
+    up_to_last_answer,
+)
 from ft_platform.use_case import Task
 
-CODE_VERSION = 1
+__all__ = ["AnswerTooLong", "NotRendered", "Piece", "Rendered", "Renderer", "labels_of", "shared_prefix", "up_to_last_answer"]
+
+CODE_VERSION = 2
 """Raise when the same record would be rendered to other tokens."""
 
-Message = dict[str, str]
+Message = Mapping[str, Any]
+TrainOn = Literal["all_turns", "last_turn"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +42,8 @@ class Rendered:
 
     Attributes:
         input_ids: prompt, answer and end of turn, as token ids. Shape `(seq_len,)`.
-        supervised: True where the token counts in the loss: the answer and the end of turn. Shape `(seq_len,)`.
-        prompt_length: tokens before the answer.
+        supervised: True where the token counts in the loss: what the model writes, each time up to its end of turn. Shape `(seq_len,)`.
+        prompt_length: tokens before the last answer.
         truncated: whether the user's text was shortened.
     """
 
@@ -37,28 +53,56 @@ class Rendered:
     truncated: bool
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Some tokens of a row.
+
+    Attributes:
+        learned: the model writes them.
+        shortens: they may be cut at their end where a row is too long.
+        person: they are words of a record, not of the template.
+        cut: they were cut.
+    """
+
+    ids: list[int]
+    learned: bool = False
+    shortens: bool = False
+    person: bool = False
+    cut: bool = False
+
+
 def labels_of(splits: pa.Table) -> list[str]:
     """The labels a model is asked to choose among: those of the train split, sorted; none for generation."""
     train = splits.filter(pc.field("split") == "train")
     return sorted(label for label in train["label"].unique().to_pylist() if label is not None)
 
 
-class AnswerTooLong(DataError):
-    """Prompt markers and answer alone exceed `training.max_length`."""
+def shared_prefix(rows: Iterable[Rendered], prefix: list[int]) -> list[int]:
+    """The tokens all rows start with and that none of them learns: `prefix`, or less of it where tools stand in the system message."""
+    shared = len(prefix)
+    for row in rows:
+        shared = min(shared, max(row.supervised.index(True) - 1, 0) if True in row.supervised else len(row.input_ids))
+        while row.input_ids[:shared] != prefix[:shared]:
+            shared -= 1
+    return prefix[:shared]
 
 
 class Renderer:
     """Turns messages into token ids with the model's own chat template.
 
     System message: `task.instruction`, in which `{labels}` becomes the sorted labels. Classification: the user's words are
-    one user message and the label is the answer. Generation: the messages of the record; the last assistant message is the
-    answer; system messages of a record go before the next user message, so that the prefix is the same for all rows.
+    one user message and the label is the answer. Generation: the messages of the record; the last one of the model is the
+    answer; system messages of a record go before the next user message, so that the prefix is the same for all rows. Records
+    with tools are written as the template writes tools (`tool_template`).
 
     Args:
         tokenizer: of transformers.
         task: what the model is asked to do.
         labels: labels of the task; empty for generation.
         few_shot_note: text before the examples of few-shot prompts. Not part of `hash`: no model is trained on such a prompt.
+
+    Raises:
+        BaseModelError: the chat template cannot be used, or nothing tells where an answer ends.
     """
 
     def __init__(self, tokenizer: Any, task: Task, labels: Iterable[str] = (), few_shot_note: str = "") -> None:
@@ -71,20 +115,40 @@ class Renderer:
         self._answer_start = self.text.markers(self.markers.answer_start)
         self._next_question = self.text.markers(self.markers.next_question)
         self.end_of_turn = self._end_of_turn(tokenizer.eos_token_id)
+        self._end_between, self._after_end = self._between_turns()
+        self.tools = ToolTemplate(tokenizer, self.text.text_of(self.end_of_turn[-1]), self.text.markers) if self.markers.from_template else None
         self._prefixes = {few_shot: self._prefix(few_shot) for few_shot in (False, True)}
         self.hash = self._hash()
 
-    def _end_of_turn(self, eos: int) -> list[int]:
+    def _end_of_turn(self, eos: int | None) -> list[int]:
         """Ids up to the first control token after an answer (`<|im_end|>` without the line break behind it)."""
         ids = self.text.markers(self.markers.answer_end)
         ends = [place for place, token in enumerate(ids) if token in self.text.control_ids]
+        if eos is None and not ends:
+            raise BaseModelError(
+                "the tokenizer of the base model has no eos_token, and its chat template does not end an answer", "Give the tokenizer an eos_token"
+            )
         return ids[: ends[0] + 1] if ends else [*ids, eos]
+
+    def _between_turns(self) -> tuple[list[int], list[int]]:
+        """Between an answer and the next question of a conversation: the end of turn that is learned, and what follows.
+
+        A template that writes nothing there (`PLAIN`, or one for questions with one answer) gets the end of turn of a last answer.
+        """
+        opening = set(self.text.markers(self.markers.opening))
+        ends = [place for place, token in enumerate(self._next_question) if token in self.text.control_ids]
+        if ends and self._next_question[ends[0]] == self.end_of_turn[-1]:
+            return self._next_question[: ends[0] + 1], self._next_question[ends[0] + 1 :]
+        if ends and self._next_question[ends[0]] not in opening:
+            return self._next_question[: ends[0] + 1], self._next_question[ends[0] + 1 :]
+        return self.end_of_turn, self._next_question
 
     def _hash(self) -> str:
         parts = {
             "code": CODE_VERSION,
             "markers": self.markers.to_dict(),
-            "ids": [self.prefix_ids(), self._answer_start, self._next_question, self.end_of_turn],
+            "ids": [self.prefix_ids(), self._answer_start, self._end_between, self._after_end, self.end_of_turn],
+            "tools": self.tools.sample() if self.tools else "",
             "kind": self.task.kind,
             "system": self.system,
             "labels": self.labels,
@@ -92,12 +156,12 @@ class Renderer:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def prefix_ids(self, *, few_shot: bool = False) -> list[int]:
-        """Ids every prompt starts with: the system message up to the opening of the first question."""
+        """Ids every prompt without tools starts with: the system message up to the opening of the first question."""
         return list(self._prefixes[few_shot])
 
     def _prefix(self, few_shot: bool) -> list[int]:
         note = self._few_shot_note if few_shot else ""
-        system = "\n\n".join(part for part in (self.system, note) if part)
+        system = PARAGRAPH.join(part for part in (self.system, note) if part)
         if not system:
             return self.text.markers(self.markers.opening)
         start = self.markers.system_start if self.markers.system_role else self.markers.opening
@@ -108,75 +172,135 @@ class Renderer:
         return [*self.text.content(answer.strip()), *self.end_of_turn]
 
     def prompt_ids(self, messages: Sequence[Message], max_tokens: int | None = None) -> list[int]:
-        """Ids of the whole prompt (it starts with `prefix_ids()`), ready for the answer.
+        """Ids of the whole prompt (it starts with `prefix_ids()` where there are no tools), ready for the answer.
 
         Args:
-            messages: conversation; a last assistant message is the answer and is left out.
+            messages: conversation; a last message of the model is the answer and is left out.
             max_tokens: upper bound; the user's text is shortened at its end.
 
         Raises:
             AnswerTooLong: the prompt without any user text is longer than `max_tokens`.
+            NotRendered: there is no question, or tools cannot be written.
         """
-        return self._prompt(self.prefix_ids(), self._question_turns(messages), max_tokens)[0]
+        conversation = self._conversation(messages)
+        turns = conversation.turns[:-1] if conversation.turns and conversation.turns[-1].role == "assistant" else conversation.turns
+        return _ids(_fitted(self._context(Conversation(turns, conversation.tools), max_tokens), max_tokens))
 
     def few_shot_prompt_ids(self, examples: Sequence[tuple[str, str]], messages: Sequence[Message], max_tokens: int | None = None) -> list[int]:
         """Ids of a prompt with `(text, answer)` examples as preceding turns; it starts with `prefix_ids(few_shot=True)`."""
-        turns = [turn for text, answer in examples for turn in (("user", text), ("assistant", answer))]
-        return self._prompt(self.prefix_ids(few_shot=True), [*turns, *self._question_turns(messages)], max_tokens)[0]
+        conversation = self._conversation(messages)
+        turns = conversation.turns[:-1] if conversation.turns and conversation.turns[-1].role == "assistant" else conversation.turns
+        if conversation.with_tools:
+            raise ToolsNotSupported("records with tools have no few-shot prompts", "Leave the few-shot system out, or the records with tools")
+        shown = [Turn(role, said) for text, answer in examples for role, said in (("user", text), ("assistant", answer))]
+        return _ids(_fitted(self._plain([*shown, *turns], max_tokens, few_shot=True), max_tokens))
 
-    def example(self, messages: Sequence[Message], answer: str | None = None, max_length: int | None = None) -> Rendered:
+    def example(self, messages: Sequence[Message], answer: str | None = None, max_length: int | None = None, train_on: TrainOn = "all_turns") -> Rendered:
         """One training example.
 
         Args:
             messages: conversation of the record.
-            answer: the label, or the reference answer; by default the last assistant message.
-            max_length: longest example in tokens; the user's text is shortened, the answer never.
+            answer: the label, or the reference answer; by default the last message of the model, and what follows it is left out.
+            max_length: longest example in tokens; the user's text is shortened, no answer ever is.
+            train_on: learn all answers of a conversation, or the last only.
 
         Raises:
-            DataError: there is no answer.
-            AnswerTooLong: the answer does not fit into `max_length`.
+            NotRendered: there is no question or answer, or tools cannot be written.
+            AnswerTooLong: the answers do not fit into `max_length`.
         """
-        if answer is None and messages and messages[-1]["role"] == "assistant":
-            answer = messages[-1]["content"]
-        if not (answer or "").strip():
-            raise DataError("a record has no answer to learn from", "Check record.answer, record.label or record.messages")
-        answer_ids = self.answer_ids(answer or "")
-        prompt, truncated = self._prompt(self.prefix_ids(), self._question_turns(messages), None if max_length is None else max_length - len(answer_ids))
-        supervised = [False] * len(prompt) + [True] * len(answer_ids)
-        return Rendered([*prompt, *answer_ids], supervised, len(prompt), truncated)
+        pieces = self.pieces(messages, answer, max_length)
+        last = max(place for place, piece in enumerate(pieces) if not piece.learned) + 1
+        ids, supervised = _ids(pieces), [piece.learned and (place >= last or train_on == "all_turns") for place, piece in enumerate(pieces) for _ in piece.ids]
+        return Rendered(ids, supervised, sum(len(piece.ids) for piece in pieces[:last]), any(piece.cut for piece in pieces))
 
-    def _question_turns(self, messages: Sequence[Message]) -> list[tuple[str, str]]:
-        """Alternating `(role, text)`, from a user to a user: what comes before the answer."""
+    def pieces(self, messages: Sequence[Message], answer: str | None = None, max_length: int | None = None) -> list[Piece]:
+        """An example before it is one row of ids: what is learned, and what comes from the record. Arguments and errors as in `example`."""
+        if answer is None:
+            conversation = self._conversation(up_to_last_answer(messages))
+            last = conversation.turns[-1] if conversation.turns else Turn("assistant", "")
+            conversation = Conversation(conversation.turns[:-1], conversation.tools)
+        else:
+            conversation, last = self._conversation(messages), Turn("assistant", answer)
+            if conversation.turns and conversation.turns[-1].role == "assistant":
+                conversation = Conversation(conversation.turns[:-1], conversation.tools)
+        if not last.text.strip() and not last.calls:
+            raise NotRendered("a record has no answer to learn from", "Check record.answer, record.label or record.messages")
+        if last.calls:
+            return _fitted(self._with_tools(Conversation([*conversation.turns, last], conversation.tools), max_length, answered=True), max_length)
+        ids = self.text.content(last.text.strip())
+        room = None if max_length is None else max_length - len(ids) - len(self.end_of_turn)
+        return [*_fitted(self._context(conversation, room), room), Piece(ids, learned=True, person=True), Piece(self.end_of_turn, learned=True)]
+
+    def prepare(self, records: Sequence[tuple[Sequence[Message], str | None]], max_length: int | None = None) -> None:
+        """Tokenizes the texts of some records at once, which is faster than one by one. `example` finds them until the next call."""
+        self.text.prepare([text for messages, answer in records for text in self.words(messages, answer)], max_length)
+
+    def words(self, messages: Sequence[Message], answer: str | None = None) -> list[str]:
+        """The texts of a record as they are tokenized, empty ones left out; of one with tools, its messages."""
+        if any(message["role"] in TOOL_ROLES for message in messages) and self.task.kind != "classification":
+            said = [message["content"] or "" for message in messages]
+        else:
+            said = [turn.text for turn in self._conversation(messages).turns]
+        return [text for text in (one.strip() for one in [*said, answer or ""]) if text]
+
+    def _conversation(self, messages: Sequence[Message]) -> Conversation:
         if self.task.kind == "classification":
-            return [("user", "\n\n".join(m["content"] or "" for m in messages if m["role"] == "user"))]
-        turns: list[tuple[str, str]] = []
-        for message in messages[:-1] if messages and messages[-1]["role"] == "assistant" else messages:
-            role = "assistant" if message["role"] == "assistant" else "user"
-            if turns and turns[-1][0] == role:
-                turns[-1] = (role, f"{turns[-1][1]}\n\n{message['content'] or ''}")
-            else:
-                turns.append((role, message["content"] or ""))
-        if not turns or turns[-1][0] == "assistant":
-            raise DataError("a record has no question before its answer", "Check record.text or record.messages")
-        return turns if turns[0][0] == "user" else [("user", ""), *turns]
+            return Conversation([Turn("user", PARAGRAPH.join(m["content"] or "" for m in messages if m["role"] == "user"))])
+        return conversation_of(messages)
 
-    def _prompt(self, prefix: list[int], turns: list[tuple[str, str]], max_tokens: int | None) -> tuple[list[int], bool]:
-        contents = [self.text.content(text.strip(), max_tokens) for _, text in turns]
-        cut = max_tokens is not None and any(len(text.strip()) > max_tokens * CHARACTERS_PER_TOKEN for _, text in turns)
-        questions = [place for place, (role, _) in enumerate(turns) if role == "user"]
-        joints = len(questions) * len(self._answer_start) + (len(questions) - 1) * len(self._next_question)
-        excess = 0 if max_tokens is None else len(prefix) + joints + sum(map(len, contents)) - max_tokens
-        while excess > 0:
-            longest = max(questions, key=lambda place: len(contents[place]))
-            if not contents[longest]:
-                raise AnswerTooLong("a record's answer and markers alone are longer than allowed", "Raise training.max_length")
-            keep = max(len(contents[longest]) - excess, 0)
-            excess -= len(contents[longest]) - keep
-            contents[longest], cut = contents[longest][:keep], True
-        ids = list(prefix)
-        for place, (role, _) in enumerate(turns):
-            if role == "user":
-                ids += (self._next_question if place else []) + contents[place] + self._answer_start
+    def _context(self, conversation: Conversation, max_tokens: int | None) -> list[Piece]:
+        """What comes before an answer."""
+        if not conversation.turns or conversation.turns[-1].role == "assistant":
+            raise NoQuestion("a record has no question before its answer", "Check record.text or record.messages")
+        return self._with_tools(conversation, max_tokens, answered=False) if conversation.with_tools else self._plain(conversation.turns, max_tokens)
+
+    def _plain(self, turns: Sequence[Turn], max_tokens: int | None, *, few_shot: bool = False) -> list[Piece]:
+        """Alternating questions and answers up to the start of the next answer."""
+        end, after = ([], self._next_question) if few_shot else (self._end_between, self._after_end)
+        pieces = [Piece(self._prefixes[few_shot])]
+        for number, turn in enumerate(turns):
+            if turn.role == "user":
+                pieces += [Piece(after)] if number else []
+                pieces += [self._words(turn.text.strip(), max_tokens), Piece(self._answer_start)]
             else:
-                ids += contents[place]
-        return ids, cut
+                pieces += [Piece(self.text.content(turn.text.strip()), learned=True, person=True), Piece(end, learned=True)]
+        return pieces
+
+    def _words(self, text: str, max_tokens: int | None) -> Piece:
+        ids = self.text.content(text, max_tokens)
+        return Piece(ids, shortens=True, person=True, cut=max_tokens is not None and len(text) > max_tokens * CHARACTERS_PER_TOKEN)
+
+    def _with_tools(self, conversation: Conversation, max_tokens: int | None, *, answered: bool) -> list[Piece]:
+        if self.tools is None:
+            raise ToolsNotSupported("the base model has no chat template, so there is no way to write tools", "Choose a base model with tools")
+        turns, system = conversation.turns, self.system
+        if system and not (self.markers.system_role and self.tools.keeps_system()):
+            turns, system = [replace(turns[0], text=f"{system}{PARAGRAPH}{turns[0].text}"), *turns[1:]], ""
+        parts, slots = self.tools.parts(Conversation(turns, conversation.tools), system, answered=answered)
+        pieces = []
+        for part in parts:
+            if part.text is not None:
+                pieces.append(Piece(self.text.markers(part.text), learned=part.learned))
+                continue
+            text = ESCAPES[part.escape](slots.texts[part.slot])
+            shortens = slots.shortens[part.slot] and not part.learned
+            pieces.append(self._words(text.strip(), max_tokens) if shortens else Piece(self.text.content(text), learned=part.learned, person=True))
+        return pieces
+
+
+def _ids(pieces: Iterable[Piece]) -> list[int]:
+    return [token for piece in pieces for token in piece.ids]
+
+
+def _fitted(pieces: list[Piece], max_tokens: int | None) -> list[Piece]:
+    """The pieces with the longest texts that may be cut shortened, until they have no more than `max_tokens`."""
+    excess = 0 if max_tokens is None else sum(len(piece.ids) for piece in pieces) - max_tokens
+    shortens = [place for place, piece in enumerate(pieces) if piece.shortens]
+    while excess > 0:
+        longest = max(shortens, key=lambda place: len(pieces[place].ids), default=-1)
+        if longest < 0 or not pieces[longest].ids:
+            raise AnswerTooLong("a record's answers and markers alone are longer than allowed", "Raise training.max_length")
+        keep = max(len(pieces[longest].ids) - excess, 0)
+        excess -= len(pieces[longest].ids) - keep
+        pieces[longest] = replace(pieces[longest], ids=pieces[longest].ids[:keep], cut=True)
+    return pieces

@@ -91,6 +91,7 @@ class Program:
         self.lake = Lake(self.environment.lake_uri, self.environment.storage_options())
         self.log: logging.Logger = pipes.log if pipes else logging.getLogger(f"ft_platform.{name}")
         self._progress_at = self._log_at = 0.0
+        self._run: Any | None = None
 
     def table(self, name: str) -> TableVersion | None:
         """The version of a table that the back end handed over; by hand, the newest."""
@@ -100,9 +101,34 @@ class Program:
             return version
         return self.lake.latest(self.use_case.name, name)
 
+    def admit(self, splits: TableVersion) -> None:
+        """Started by hand: refuses what does not fit or goes beyond a budget. A back end has asked before it started this program.
+
+        Raises:
+            BudgetExceeded, DoesNotFit: with numbers, setting and next step.
+        """
+        if self._pipes is None:
+            from ft_platform.costs.admission import admit
+
+            admit(self.lake, self.environment, self.use_case, self.name, splits, self.log)
+
+    @contextmanager
+    def metered(self) -> Iterator[None]:
+        """Started by hand: notes in the ledger of costs what the block took. A back end notes it for the programs that it starts."""
+        if self._pipes is not None:
+            yield
+            return
+        from ft_platform.costs.metering import metered
+
+        profile = self.environment.profile(self.use_case.settings.compute.profile)
+        with metered(self.lake, self.use_case, profile, self.name, own=True) as self._run:
+            yield
+
     def finish(self, **values: Any) -> None:
         """Reports the result, JSON values only."""
         self._send(values)
+        if self._run is not None:
+            self._run.note(values)
         if self._pipes is None:
             print(json.dumps(values, indent=1, default=str))
 
@@ -164,7 +190,7 @@ def program(name: str) -> Iterator[Program]:
     try:
         use_case, extras = _from_pipes(pipes) if pipes else _from_command_line(name)
         running = Program(name, use_case, extras, pipes)
-        with progress.listening(running.on_progress):
+        with progress.listening(running.on_progress), running.metered():
             yield running
     except (Exception, KeyboardInterrupt) as error:
         _report_failure(name, error, pipes)

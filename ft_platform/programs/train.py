@@ -15,6 +15,7 @@ def main() -> None:
         if splits is None:
             raise VersionRefused(f"{running.use_case.name} has no splits", f"Run: ft run {running.use_case.name}")
         require_usable(running.lake, running.use_case, splits)
+        running.admit(splits)
         pin_threads()
         result = checkpoint_for(running.lake, running.environment, running.use_case, splits, running.log)
         running.finish(artifact=result.checkpoint.to_dict(), trained=not result.reused, metrics=result.metrics, tracking=result.tracking)

@@ -94,7 +94,7 @@ class Source(Section):
 CHAT_FORMATS: dict[str, dict[str, Any]] = {
     "alpaca": {"text": ["instruction", "input"], "answer": "output", "optional_columns": ["input"]},
     "sharegpt": {"messages": "conversations"},
-    "openai": {"messages": "messages"},
+    "openai": {"messages": "messages", "tools": "tools", "optional_columns": ["tools"]},
     "prompt_completion": {"text": "prompt", "answer": "completion"},
     "preference": {"text": "prompt", "answer": "chosen", "optional_columns": ["prompt"]},
     "text_label": {"text": "text", "label": "label"},
@@ -108,7 +108,7 @@ class RecordMapping(Section):
     chat_format: Literal["columns", "alpaca", "sharegpt", "openai", "prompt_completion", "preference", "text_label"] = Field(
         default="columns",
         description="Usual columns of chat data: sets `text`, `answer`, `messages` or `label` where they are not named. `alpaca`: instruction, input, output. "
-        "`sharegpt`: conversations. `openai`: messages. `prompt_completion`: prompt, completion. `preference`: prompt and the chosen answer; the "
+        "`sharegpt`: conversations. `openai`: messages, tools. `prompt_completion`: prompt, completion. `preference`: prompt and the chosen answer; the "
         "rejected one is not read. `text_label`: text, label. `columns`: only what is named.",
     )
     id: ColumnName | None = Field(
@@ -119,6 +119,9 @@ class RecordMapping(Section):
     )
     answer: ColumnName | None = Field(default=None, description="Column with the reference answer (generation).")
     messages: ColumnName | None = Field(default=None, description="Column with chat messages, a list of `{role, content}`, instead of `text` and `answer`.")
+    tools: ColumnName | None = Field(
+        default=None, description="Column with the descriptions of the tools that may be called in `messages`: a JSON list of `{type, function}` (OpenAI)."
+    )
     label: ColumnName | None = Field(default=None, description="Column with the label (classification).")
     label_names: dict[LabelName, LabelName] = Field(
         default_factory=dict, max_length=10_000, description="Source label -> label the model writes. Labels that are not named stay as they are."
@@ -165,6 +168,8 @@ class RecordMapping(Section):
             raise ValueError("name exactly one of `text` (with `answer` or `label`) and `messages`")
         if self.messages is not None and self.answer is not None:
             raise ValueError("`answer` goes with `text`; with `messages` the last assistant message is the answer")
+        if self.tools is not None and self.messages is None:
+            raise ValueError("`tools` goes with `messages`")
         return self
 
     def text_columns(self) -> list[str]:
@@ -174,7 +179,19 @@ class RecordMapping(Section):
 
     def columns(self) -> list[str]:
         """Every source column that the mapping names, in a fixed order, without repeats."""
-        single = [self.id, *self.text_columns(), self.answer, self.messages, self.label, self.subject, self.date, self.consent, self.purpose, self.expires]
+        single = [
+            self.id,
+            *self.text_columns(),
+            self.answer,
+            self.messages,
+            self.tools,
+            self.label,
+            self.subject,
+            self.date,
+            self.consent,
+            self.purpose,
+            self.expires,
+        ]
         return list(dict.fromkeys(c for c in [*single, *self.permission_columns().values(), *self.features.values()] if c))
 
     def permission_columns(self) -> dict[str, str]:

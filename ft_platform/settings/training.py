@@ -43,6 +43,10 @@ class Training(Section):
     batch_rows: int = Field(default=16, ge=1, le=4096, description="Records per optimizer step.")
     micro_batch_tokens: int = Field(default=2048, ge=64, le=1_000_000, description="Most tokens in memory at once; larger batches are accumulated.")
     max_length: int = Field(default=512, ge=32, le=131_072, description="Longest rendered record in tokens; the user's text is shortened, the answer never.")
+    train_on: Literal["all_turns", "last_turn"] = Field(
+        default="all_turns",
+        description="Which answers of a conversation are learned: all that the model gives, or the last only. Evaluation asks for the last.",
+    )
     validations_per_epoch: int = Field(default=2, ge=1, le=1000, description="How often the validation loss is measured in an epoch.")
     patience: int = Field(default=3, ge=1, le=1000, description="Validations without improvement after which training stops.")
     seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of weights, order and dropout.")

@@ -2,8 +2,10 @@
 
 OpenAI: `[{"role": "user", "content": "..."}]`, a content may be a list of text parts. ShareGPT: `[{"from": "human", "value": "..."}]`.
 Prompt and answer of TRL: each a text, or a list of messages; an answer that holds a user message is the whole conversation.
+Tools (`sources.tool_messages`): OpenAI's `tool_calls` and `tool`, ShareGPT's `function_call` and `observation`; the descriptions of the
+tools are a column of their own.
 Sources: platform.openai.com/docs "Chat completions"; LLaMA-Factory `data/README.md`; huggingface.co/docs/trl "Dataset formats".
-Not covered: calls of tools, pictures and sounds (an error), and `weight` of single messages.
+Not covered: pictures and sounds (an error), and `weight` of single messages.
 """
 
 import json
@@ -17,19 +19,32 @@ import pyarrow.compute as pc
 from ft_platform.errors import SourceError
 from ft_platform.records import MESSAGES
 from ft_platform.sources.formats import row_list
+from ft_platform.sources.tool_messages import call_message, described_tools, in_order_of_calls
 
-ROLES = ("system", "user", "assistant")
-OTHER_NAMES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant", "developer": "system"}
+ROLES = ("system", "user", "assistant", "tool")
+OTHER_NAMES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant", "developer": "system", "observation": "tool"}
 Message = dict[str, str]
 
 
-def conversations(values: pa.Array, file_name: str, first_row: int) -> pa.ListArray:
+def conversations(values: pa.Array, file_name: str, first_row: int, tools: pa.Array | None = None) -> pa.ListArray:
     """The conversation of each row, of type `MESSAGES`.
 
+    Args:
+        tools: descriptions of the tools of each row as a JSON list, or null. They become a first message of role `tools`.
+
     Raises:
-        SourceError: rows that hold no conversation.
+        SourceError: rows that hold no conversation, or whose tools are no list of descriptions.
     """
-    return _checked([_conversation(v) for v in values.to_pylist()], file_name, first_row, "the messages column")
+    made = [_conversation(v) for v in values.to_pylist()]
+    if tools is None:
+        return _checked(made, file_name, first_row, "the messages column")
+    described = [described_tools(value) for value in tools.to_pylist()]
+    if wrong := [first_row + i for i, found in enumerate(described) if found is None]:
+        raise SourceError(
+            f"{file_name}: {row_list(wrong)} have no descriptions of tools in the tools column: expected a JSON list of {{type, function}}", "Correct the rows"
+        )
+    rows = [None if messages is None else [*(found or []), *messages] for found, messages in zip(described, made, strict=True)]
+    return _checked(rows, file_name, first_row, "the messages column")
 
 
 def has_lists(column: pa.Array) -> bool:
@@ -81,7 +96,8 @@ def _parsed(value: str | None) -> list[Message] | None:
         _Repeated: a key is there twice.
     """
     try:
-        messages = [_message(item) for item in json.loads(value or "", object_pairs_hook=_once)]
+        items = json.loads(value or "", object_pairs_hook=_once)
+        messages = [message for item in in_order_of_calls(items) for message in _messages(item)]
         json.dumps(messages, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except (json.JSONDecodeError, RecursionError, TypeError, KeyError, ValueError):
         return None
@@ -95,18 +111,24 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _message(item: dict[str, Any]) -> Message:
-    """Raises:
-    KeyError, TypeError: it is none, or holds more than text.
+def _messages(item: dict[str, Any]) -> list[Message]:
+    """What is said and which tools are called, each a message.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none, or holds more than text and calls of tools.
     """
     role = item["role"] if "role" in item else item["from"]
-    content = item["content"] if "content" in item else item["value"]
+    content = item.get("content") if "role" in item and item.get("tool_calls") else item["content"] if "content" in item else item["value"]
+    if role == "function_call":
+        return [call_message(json.loads(content))]
     if isinstance(content, list):
         content = "\n".join(part["text"] for part in content)
     role = OTHER_NAMES.get(role, role)
-    if role not in ROLES or not isinstance(content, str) or item.get("tool_calls") or item.get("function_call"):
+    calls = item.get("tool_calls")
+    if role not in ROLES or not isinstance(content, str | None if calls else str) or item.get("function_call") or (calls and role != "assistant"):
         raise TypeError
-    return {"role": role, "content": content}
+    said: list[Message] = [{"role": role, "content": content or ""}] if content or not calls else []
+    return [*said, call_message(calls)] if calls else said
 
 
 def _prompted(prompt: str, answer: str) -> list[Message] | None:

@@ -91,7 +91,8 @@ def _keys(column: pa.Array, file_name: str, first_row: int) -> pa.Array:
 def _messages(use_case: NamedUseCase, batch: pa.RecordBatch, file_name: str, first_row: int) -> pa.ListArray:
     record = use_case.settings.record
     if record.messages:
-        return _without_nul(use_case, conversations(_column(batch, record.messages), file_name, first_row), file_name, first_row)
+        tools = _column(batch, record.tools) if record.tools else None
+        return _without_nul(use_case, conversations(_column(batch, record.messages), file_name, first_row, tools), file_name, first_row)
     asked = _joined([batch.column(c) for c in record.text_columns() if c in batch.schema.names], batch.num_rows)
     if record.answer is None or use_case.settings.task.kind == "classification":
         return interleaved([("user", asked)])

@@ -61,19 +61,18 @@ class Calibration:
         return rate, error, sum(checked) / len(checked) / validation_tokens if checked else rate / 3
 
 
-def estimate(prepared: Prepared, training: Training, seconds: float, setup_seconds: float) -> dict[str, Any]:
+def estimate(prepared: Prepared, training: Training, seconds: float, setup: tuple[float, float]) -> dict[str, Any]:
     """What the training will need.
 
     Args:
         seconds: how long the calibration may take; a few steps are made whatever they take.
-        setup_seconds: wall time from the start of the process to here: the training program will take it too.
+        setup: wall and CPU seconds from the start of the process to here: the training program will take them too.
 
     Raises:
         OutOfMemory: even the calibration did not fit.
     """
     plan = plan_of(prepared, training)
     parts = memory_parts(prepared.model, prepared.objective, heaviest_micro_batch(prepared, training, plan))
-    before = peak_gib()
     chosen = _chosen_steps(plan, training)
     validation = _some(prepared.validation, prepared.objective, 2 * training.micro_batch_tokens)
     calibration = _calibrate(prepared, training, plan, chosen, validation, seconds)
@@ -82,7 +81,8 @@ def estimate(prepared: Prepared, training: Training, seconds: float, setup_secon
     cpu_rate, _, cpu_validation_rate = calibration.rates(calibration.cpu_seconds, sample_tokens)
     computed = sum(plan.tokens) * rate + plan.validations * plan.validation_tokens * validation_rate
     cpu_computed = sum(plan.tokens) * cpu_rate + plan.validations * plan.validation_tokens * cpu_validation_rate
-    memory = max(peak_gib(), before)
+    memory = peak_gib()
+    setup_seconds, setup_cpu_seconds = setup
     return {
         "memory_gib": round(memory, 3),
         "memory_band": _band(memory, MEMORY_BAND, 3),
@@ -90,6 +90,7 @@ def estimate(prepared: Prepared, training: Training, seconds: float, setup_secon
         "seconds_band": _band(setup_seconds + computed, max(SECONDS_BAND, 2 * error), 1),
         "training_seconds": round(computed, 1),
         "setup_seconds": round(setup_seconds, 1),
+        "setup_cpu_seconds": round(setup_cpu_seconds, 1),
         "training_cpu_seconds": round(cpu_computed, 1),
         "parts_gib": {**parts.gib(), "program": round(memory - parts.total / 2**30, 4)},
         **described(prepared, training, plan),

@@ -32,22 +32,25 @@ def lease(lake: Lake, use_case: str, checkpoint_id: str) -> Iterator[Held]:
         TrainerRunning: another process trains this checkpoint.
     """
     place = lake.path_of("shared", use_case, ".training", f"{checkpoint_id}.lease")
-    with _file_lock(Path(place), checkpoint_id) if lake.is_local else _object_lease(lake, place, checkpoint_id) as held:
+    with _file_lock(lake, Path(place), checkpoint_id) if lake.is_local else _object_lease(lake, place, checkpoint_id) as held:
         yield held
 
 
 @contextmanager
-def _file_lock(place: Path, checkpoint_id: str) -> Iterator[Held]:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with open(place, "a+") as file:
+def _file_lock(lake: Lake, place: Path, checkpoint_id: str) -> Iterator[Held]:
+    with lake.room_for(f"the lease of {checkpoint_id}"):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file = open(place, "a+")  # noqa: SIM115 - closed below, which frees the lock
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             raise _running(checkpoint_id, file.read().strip() or "another process") from None
-        file.truncate(0)
-        file.write(_owner())
-        file.flush()
+        with lake.room_for(f"the lease of {checkpoint_id}"):
+            file.truncate(0)
+            file.write(_owner())
+            file.flush()
         yield lambda: True
 
 

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import torch
 
+from ft_platform.models.answer_loss import answer_loss
 from ft_platform.models.packed_attention import Segment
 from ft_platform.training.batches import Forward, Row
 
@@ -58,4 +59,4 @@ def summed_loss(model: Any, forward: Forward, prefix: list[int], rows: Sequence[
     segments = [Segment(row.ids) for row in rows]
     keep = [(number, place) for number, row in enumerate(rows) for place in row.places]
     targets = torch.tensor([target for row in rows for target in row.targets], device=model.device)
-    return torch.nn.functional.cross_entropy(forward(model, segments, prefix, keep).float(), targets, reduction="sum")
+    return answer_loss(model, forward, segments, prefix, keep, targets)

@@ -68,4 +68,3 @@ def heaviest_micro_batch(prepared: Prepared, training: Training, plan: Plan) -> 
     """Rows of the micro-batch with the most tokens, validation left out: it keeps nothing for a backward pass."""
     rows = [prepared.rows[n] for n in plan.batches[plan.heaviest[0]]]
     return max(micro_batches(rows, prepared.objective, training), key=lambda micro: tokens_of(micro, prepared.objective))
-

@@ -8,7 +8,8 @@ from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
-from ft_platform.models.renderer import Renderer, labels_of
+from ft_platform.models.renderer import Renderer, labels_of, shared_prefix
+from ft_platform.training.audit_verdict import require_audited_renderer
 from ft_platform.training.batches import split_off_prefix
 from ft_platform.training.dataset import RenderedSplit, read_splits, render_split
 from ft_platform.use_case import NamedUseCase
@@ -53,10 +54,11 @@ def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits
     base = base_model.resolve(settings.base_model, environment.cache_path)
     model, tokenizer = base_model.load(base, settings.base_model.dtype)
     renderer = Renderer(tokenizer, settings.task, labels_of(table))
+    require_audited_renderer(lake, splits, renderer.hash)
     sides = {side: render_split(table, side, renderer, use_case) for side in ("train", "validation")}
     model = add_adapter(model, settings.training)
-    problem = packing_problem(model, max(len(row.input_ids) for side in sides.values() for row in side.rows))
-    prefix = renderer.prefix_ids()
+    problem = packing_problem(model)
+    prefix = shared_prefix([row for side in sides.values() for row in side.rows], renderer.prefix_ids())
     rows, validation = (split_off_prefix(side.rows, prefix) for side in sides.values())
     objective = AnswerLoss(padded_forward if problem else packed_forward, prefix)
     return Prepared(model, objective, rows, validation, sides, renderer, base, f"padded ({problem})" if problem else "packed")

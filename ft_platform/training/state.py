@@ -56,8 +56,7 @@ class States:
         Raises:
             DiskFull: the states before are intact.
         """
-        names = {parameter: name for name, parameter in weights.items()}
-        moments = {f"{names[p]}|{key}": value for p, values in optimizer.state.items() for key, value in values.items()}
+        moments = {f"{name}|{key}": value for name, parameter in weights.items() for key, value in optimizer.state[parameter].items()}
         generators, plain = _generators()
         with self.folders.writing(run.step) as folder:
             _write(folder / WEIGHTS, {name: p.detach() for name, p in weights.items()})

@@ -45,14 +45,17 @@ def checkpoint_for(lake: Lake, environment: Environment, use_case: NamedUseCase,
         TrainerRunning: another process trains this checkpoint.
     """
     checkpoint_id, inputs = checkpoint_inputs(use_case, splits)
-    if existing := _existing(lake, use_case, checkpoint_id, log):
+    folders = TrainingStates(lake, use_case.name, checkpoint_id, use_case.settings.compute.states_kept)
+    existing = _existing(lake, use_case, checkpoint_id, log)
+    if existing and not folders.steps():
         return existing
     with lease(lake, use_case.name, checkpoint_id) as held:
-        if existing := _existing(lake, use_case, checkpoint_id, log):  # published while this process waited for the lease
+        if existing := _existing(lake, use_case, checkpoint_id, log):
+            folders.remove()  # of a process that was killed between publishing and this
             return existing
         origin = {"splits": splits.id, "content_hash": splits.content_hash}
         with tracker_for(environment, use_case, STAGE, checkpoint_id, origin, log) as tracker:
-            return _train(lake, environment, use_case, splits, checkpoint_id, inputs, tracker, log, held)
+            return _train(lake, environment, use_case, splits, checkpoint_id, inputs, folders, tracker, log, held)
 
 
 def _existing(lake: Lake, use_case: NamedUseCase, checkpoint_id: str, log: Any) -> Trained | None:
@@ -71,6 +74,7 @@ def _train(
     splits: TableVersion,
     checkpoint_id: str,
     inputs: str,
+    folders: TrainingStates,
     tracker: Tracker,
     log: Any,
     held: Callable[[], bool],
@@ -83,7 +87,7 @@ def _train(
     settings, compute = use_case.settings, use_case.settings.compute
     started = time.monotonic()
     stopping = Stopping(use_case.name, compute.timeout_minutes * 60, held)
-    states = States(TrainingStates(lake, use_case.name, checkpoint_id, compute.states_kept), compute.save_minutes * 60, log)
+    states = States(folders, compute.save_minutes * 60, log)
     with stopping.on_signals():
         prepared = prepare(lake, environment, use_case, splits)
         require_fit(prepared, environment.profile(compute.profile), use_case)

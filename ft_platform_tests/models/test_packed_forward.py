@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from ft_platform.models import packed_attention
-from ft_platform.models.packed_attention import PackingUnsupported, Segment
+from ft_platform.models import blockwise_attention, packed_attention
+from ft_platform.models.blockwise_attention import AttentionSettings
+from ft_platform.models.packed_attention import PackedLayout, PackingUnsupported, Segment, Tree
 from ft_platform.models.packed_forward import batches_of, label_log_probabilities, packed_forward, packing_problem, padded_forward
 from ft_platform_tests.tiny_models import tiny_model
 
@@ -21,7 +22,7 @@ ARCHITECTURES = {
 PREFIX = [257, 10, 20, 30, 40, 50]
 
 
-def segments(lengths=(12, 3, 11, 7, 25)) -> list[Segment]:
+def segments(lengths=(12, 3, 11, 7, 26)) -> list[Segment]:
     generator = torch.Generator().manual_seed(3)
     return [Segment(torch.randint(0, 256, (n,), generator=generator).tolist()) for n in lengths]
 
@@ -36,8 +37,18 @@ def separately(model, rows, prefix, keep) -> torch.Tensor:
     return torch.stack([logits[row][len(prefix) + place] for row, place in keep])
 
 
+@pytest.fixture(params=["one_block", "small_blocks", "fused_forward"])
+def blocks(request, monkeypatch):
+    if request.param == "fused_forward":
+        monkeypatch.setattr(packed_attention, "FUSED_FROM", 8)
+    if request.param == "small_blocks":
+        monkeypatch.setattr(blockwise_attention, "BLOCK_SCORES", 1)
+        monkeypatch.setattr(blockwise_attention, "LEAST_QUERIES", 4)
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("prefix", [PREFIX, []], ids=["prefix", "no_prefix"])
+@pytest.mark.usefixtures("blocks")
 def test_packed_rows_equal_separate_rows_in_logits_and_gradients(architecture, prefix):
     model = tiny_model(architecture, **ARCHITECTURES[architecture])
     rows = segments()
@@ -64,10 +75,11 @@ def test_padded_rows_equal_separate_rows(architecture):
 
 
 @pytest.mark.parametrize("architecture", ["llama", "mistral", "gemma3_text"])
+@pytest.mark.usefixtures("blocks")
 def test_branches_do_not_see_each_other(architecture):
     model = tiny_model(architecture, **ARCHITECTURES[architecture])
     ids, branches = [5, 6, 7], [[8, 9], [10], [11, 12, 13, 14]]
-    packed = [Segment(ids, branches), Segment([1, 2, 3, 4, 5, 6, 7, 8])]
+    packed = [Segment(ids, Tree.of(branches)), Segment([1, 2, 3, 4, 5, 6, 7, 8])]
     alone = [Segment([*ids, *branch]) for branch in branches]
     with torch.no_grad():
         found = packed_forward(model, packed, PREFIX, [(0, 2), (0, 4), (0, 5), (0, 9), (1, 7)])
@@ -75,10 +87,18 @@ def test_branches_do_not_see_each_other(architecture):
     assert (found - expected).abs().max() < 1e-4
 
 
-def test_label_scores_equal_those_of_whole_rows():
+LABELS = {
+    "apart": [[100, 101, 258], [102, 258], [103, 104, 105, 258]],
+    # The second begins like the first, the third is the start of both, the fifth is the first again.
+    "sharing": [[100, 101, 102, 258], [100, 101, 103, 258], [100, 101, 258], [104, 258], [100, 101, 102, 258], [100, 105, 258]],
+    "one_token": [[258], [100]],
+}
+
+
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+def test_label_scores_equal_those_of_whole_rows(labels):
     model = tiny_model()
     prompts = [[3, 4, 5], [6] * 9, [7, 8], [1, 2, 3, 4]]
-    labels = [[100, 101, 258], [102, 258], [103, 104, 105, 258]]
     found = label_log_probabilities(model, prompts, labels, PREFIX, batch_tokens=30)
     for row, prompt in enumerate(prompts):
         for number, label in enumerate(labels):
@@ -106,17 +126,20 @@ def test_the_probe_names_why_an_architecture_cannot_pack(architecture, settings,
 
 
 def test_the_probe_notices_rows_that_see_their_neighbours(monkeypatch):
-    def leaking(query_rows, keys, values, mask, **settings):
-        return real(query_rows, keys.flip(0), values.flip(0), mask, **settings)
+    def leaking(q, k, v, rows, settings):
+        return real(q, k.flip(0), v.flip(0), rows, settings)
 
-    real = packed_attention._attend
-    monkeypatch.setattr(packed_attention, "_attend", leaking)
+    real = packed_attention.attend
+    monkeypatch.setattr(packed_attention, "attend", leaking)
     assert "differ from separate rows" in (packing_problem(tiny_model()) or "")
 
 
-def test_rows_that_are_too_long_for_packed_attention_are_a_problem():
-    assert packing_problem(tiny_model(), longest=1024) is None
-    assert packing_problem(tiny_model(), longest=1025) == "a row has 1025 tokens, packed rows may have 1024"
+def test_a_tree_holds_shared_starts_once():
+    tree = Tree.of([[1, 2, 3], [4], [1, 2, 5], [1], [4, 1]])
+    assert tree.tokens == [1, 2, 3, 5, 4, 1]
+    assert tree.depths == [0, 1, 2, 2, 0, 1]
+    assert tree.ends == [4, 4, 3, 4, 6, 6]
+    assert tree.paths == [[0, 1, 2], [4], [0, 1, 3], [0], [4, 5]]
 
 
 def test_attention_is_put_back_after_an_error():
@@ -129,8 +152,45 @@ def test_attention_is_put_back_after_an_error():
 
 def test_padded_rows_refuse_branches():
     with pytest.raises(PackingUnsupported):
-        padded_forward(tiny_model(), [Segment([1], [[2]])], [], [(0, 0)])
+        padded_forward(tiny_model(), [Segment([1], Tree.of([[2]]))], [], [(0, 0)])
 
 
 def test_batches_keep_order_and_bound_and_hold_a_row_that_is_too_long():
     assert list(batches_of([4, 4, 4, 20, 1, 1], 8)) == [[0, 1], [2], [3], [4, 5]]
+
+
+def test_memory_of_attention_grows_with_the_tokens_and_not_with_their_square():
+    kept = []
+    for tokens in (64, 128, 256):
+        layout = PackedLayout(0, [Segment(range(tokens))])
+        q, k, v = (torch.randn(tokens, 2, *group, 8, requires_grad=True) for group in ((3,), (), ()))
+        stored = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda x, stored=stored: stored.append(x.numel()) or x, lambda x: x):
+            packed_attention._PackedAttention.apply(q, k, v, layout, AttentionSettings(scale=0.3))
+        kept.append(sum(stored))
+    assert kept == [kept[0], 2 * kept[0], 4 * kept[0]]
+
+
+def test_no_block_holds_more_scores_than_allowed(monkeypatch):
+    monkeypatch.setattr(blockwise_attention, "BLOCK_SCORES", 6 * 4000)
+    sizes = []
+    softmax = torch.softmax
+    monkeypatch.setattr(torch, "softmax", lambda x, dim: sizes.append(x.numel()) or softmax(x, dim=dim))
+    layout = PackedLayout(0, [Segment(range(500))])
+    q, k, v = (torch.randn(500, 2, *group, 8) for group in ((3,), (), ()))
+    found = packed_attention._PackedAttention.apply(q, k, v, layout, AttentionSettings(scale=0.3, softcap=50.0))
+    # The least block, 32 queries, may hold more.
+    assert len(sizes) > 5 and max(sizes) <= 6 * max(4000 * 1.5, 32 * 500 * 1.5)
+    monkeypatch.setattr(blockwise_attention, "BLOCK_SCORES", 10**9)
+    assert torch.allclose(found, packed_attention._PackedAttention.apply(q, k, v, layout, AttentionSettings(scale=0.3, softcap=50.0)), atol=1e-5)
+
+
+def test_dropout_drops_the_same_weights_backward_as_forward():
+    layout = PackedLayout(3, [Segment(range(9)), Segment(range(8))])
+    generator = torch.Generator().manual_seed(2)
+    q, k, v = (torch.randn(20, 2, *group, 4, dtype=torch.float64, generator=generator, requires_grad=True) for group in ((2,), (), ()))
+    settings = AttentionSettings(scale=0.5, dropout=0.4, seed=11)
+    plain = packed_attention._PackedAttention.apply(q, k, v, layout, AttentionSettings(scale=0.5))
+    assert not torch.allclose(plain, packed_attention._PackedAttention.apply(q, k, v, layout, settings))
+    # of_k and of_v are summed in float32.
+    assert torch.autograd.gradcheck(lambda *x: packed_attention._PackedAttention.apply(*x, layout, settings), (q, k, v), eps=1e-4, atol=1e-3)

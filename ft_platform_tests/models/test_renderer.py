@@ -52,6 +52,10 @@ def user(text: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": text}]
 
 
+def learned(tokenizer, example) -> str:
+    return tokenizer.decode([i for i, counts in zip(example.input_ids, example.supervised, strict=True) if counts])
+
+
 def template_ids(tokenizer, messages, **options) -> list[int]:
     return list(tokenizer.apply_chat_template(messages, tokenize=True, date_string="26 Jul 2024", **options)["input_ids"])
 
@@ -79,7 +83,10 @@ def test_a_conversation_of_several_turns_equals_the_template(tokenizer):
     expected = template_ids(tokenizer, [{"role": "system", "content": "Answer briefly."}, *turns])
     example = Renderer(tokenizer, CHAT).example(turns)
     assert example.input_ids == expected[:-1]  # without the line break after the last turn
-    assert tokenizer.decode([i for i, counts in zip(example.input_ids, example.supervised, strict=True) if counts]) == "The owner.<|im_end|>"
+    assert learned(tokenizer, example) == "A payment.<|im_end|>The owner.<|im_end|>"
+    last = Renderer(tokenizer, CHAT).example(turns, train_on="last_turn")
+    assert last.input_ids == example.input_ids and last.prompt_length == example.prompt_length
+    assert learned(tokenizer, last) == "The owner.<|im_end|>"
 
 
 def test_without_instruction_the_templates_own_system_message_is_kept(tokenizer):

@@ -114,19 +114,54 @@ def test_splits_without_their_verdicts_are_refused_before_anything_is_loaded(lak
     assert [m["failed"]["type"] for m in program.messages()] == ["VersionRefused"] and "no_leakage" in program.messages()[0]["failed"]["message"]
 
 
-def test_killed_in_the_middle_nothing_is_a_checkpoint_and_a_rerun_works(lake, model, start):
-    use_case = use_case_for(model, **{**FAST, "max_steps": 200, "epochs": 100, "validations_per_epoch": 1, "patience": 1000})
+def saving_each_step(use_case, **compute):
+    settings = use_case.settings.compute.model_copy(update={"save_minutes": 0.0, **compute})
+    return use_case.model_copy(update={"settings": use_case.settings.model_copy(update={"compute": settings})})
+
+
+def finished(lake, program: Started) -> dict[str, Any]:
+    """Manifest facts of the checkpoint that a program published."""
+    program.wait()
+    assert program.process.returncode == 0, program.messages()[-1]
+    manifest = lake.manifest(lake.artifact("complaints", "adapter_checkpoint", program.messages()[-1]["artifact"]["artifact_id"]))
+    return {"weights": manifest.files["adapter_model.safetensors"], "from_steps": [a["from_step"] for a in manifest.info["attempts"]]}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_ended_in_the_middle_nothing_is_a_checkpoint_and_a_rerun_goes_on_to_the_same_weights(tmp_path, lake, model, start, number):
+    use_case = saving_each_step(use_case_for(model, **{**FAST, "max_steps": 120, "epochs": 100, "dropout": 0.1, "validations_per_epoch": 1, "patience": 1000}))
     splits = usable_splits(lake, use_case)
-    killed = start(use_case, splits)
-    killed.wait_for_step(1)
-    killed.process.kill()
-    killed.wait()
+    ended = start(use_case, splits)
+    ended.wait_for_step(2)
+    ended.process.send_signal(number)
+    ended.wait()
     assert lake.artifacts("complaints", "adapter_checkpoint") == []
-    assert not (Path(lake.root) / "shared" / "complaints" / "adapter_checkpoint").exists()
+    if number != signal.SIGKILL:
+        failed = ended.messages()[-1]["failed"]
+        assert failed["type"] == "Preempted" and f"stopped by {number.name}; the state after step" in failed["message"]
+        assert "ft run complaints --select adapter_checkpoint" in failed["next_step"]
     again = start(use_case, splits)
-    again.wait()
-    checkpoint = lake.artifact("complaints", "adapter_checkpoint", again.messages()[-1]["artifact"]["artifact_id"])
-    require_usable(lake, use_case, checkpoint)
+    found = finished(lake, again)
+    assert len(found["from_steps"]) == 2 and found["from_steps"][1] >= 2
+    assert not list((Path(lake.root) / "shared" / "complaints" / ".training").glob("*/step-*")), "states are removed when the checkpoint is published"
+    os.rename(Path(lake.root) / "shared" / "complaints" / "adapter_checkpoint", tmp_path / "aside")
+    undisturbed = finished(lake, start(use_case, splits))
+    assert undisturbed == {"weights": found["weights"], "from_steps": [0]}
+
+
+def test_only_one_process_trains_a_checkpoint(lake, model, start):
+    use_case = use_case_for(model, **{**FAST, "max_steps": 5000, "epochs": 100, "batch_rows": 1, "patience": 1000})
+    splits = usable_splits(lake, use_case)
+    first, second = start(use_case, splits), None
+    first.wait_for_step(1)
+    second = start(use_case, splits)
+    second.wait()
+    failed = second.messages()[-1]["failed"]
+    assert failed["type"] == "TrainerRunning" and f"process {first.process.pid} on" in failed["message"] and first.process.poll() is None
+    first.process.kill()
+    first.wait()
+    third = start(use_case, splits)
+    third.wait_for_step(1)
 
 
 def test_the_program_ends_with_the_worker_that_started_it(tmp_path, environment, lake, model):
@@ -199,7 +234,7 @@ def test_a_cancelled_program_says_so(lake, model, start):
     program.wait_for_step(1)
     program.process.send_signal(signal.SIGINT)
     program.wait()
-    assert program.process.returncode == 1 and "interrupted" in program.messages()[-1]["failed"]["message"]
+    assert program.process.returncode == 1 and "stopped by SIGINT" in program.messages()[-1]["failed"]["message"]
     assert lake.artifacts("complaints", "adapter_checkpoint") == []
 
 

@@ -189,7 +189,7 @@ def test_a_failure_publishes_nothing(lake, environment, use_case, splits, monkey
 
 
 def test_an_architecture_that_cannot_pack_is_trained_padded_and_says_so(lake, environment, use_case, splits, monkeypatch, caplog):
-    monkeypatch.setattr("ft_platform.models.packed_forward.packing_problem", lambda model, longest: "planted")
+    monkeypatch.setattr("ft_platform.models.packed_forward.packing_problem", lambda model: "planted")
     with caplog.at_level(logging.INFO):
         trained = checkpoint_for(lake, environment, use_case, splits, LOG)
     assert lake.manifest(trained.checkpoint).info["batching"] == "padded (planted)" and "padded (planted)" in caplog.text

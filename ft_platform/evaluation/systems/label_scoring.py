@@ -1,6 +1,6 @@
 """Classification by the model: the label with the highest log-probability, end of turn included, given the prompt.
 
-The start that all prompts share is computed once, each prompt once, and the labels as branches after it. Every label is
+The start that all prompts share is computed once, each prompt once, and the labels as a tree after it, in which labels share their starts. Every label is
 scored, so the answer is always one of the labels, and nothing depends on how generated text would be read.
 """
 
@@ -35,6 +35,7 @@ def label_scores(model: Any, prompts: Sequence[Sequence[int]], labels: Sequence[
     """
     import torch
 
+    from ft_platform.models.packed_attention import Tree
     from ft_platform.models.packed_forward import batches_of, label_log_probabilities, packing_problem
 
     prefix = shared_start(prompts)
@@ -42,7 +43,7 @@ def label_scores(model: Any, prompts: Sequence[Sequence[int]], labels: Sequence[
     score = separate_label_scores if packing_problem(model) else label_log_probabilities
     # By length, so that rows in one pass need little padding in attention.
     order = sorted(range(len(rests)), key=lambda row: (len(rests[row]), row))
-    tokens_of_labels = sum(len(label) - 1 for label in labels)
+    tokens_of_labels = len(Tree.of(label[:-1] for label in labels).tokens)
     scores = torch.empty(len(prompts), len(labels))
     done = 0
     for batch in batches_of([len(rests[row]) + tokens_of_labels for row in order], PASS_TOKENS):

@@ -1,0 +1,233 @@
+"""One training of `benchmarks/training.py`, in a process of its own: `python benchmarks/training_systems.py <job.json>`.
+
+A job names the system, the rows as token ids, and what must be equal. Prints one JSON line with what was measured.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+IGNORED = -100
+LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+PARTS = {
+    "linear": ("_SummedOnce", "_SummedOnceBackward"),
+    "attention": ("_PackedAttention", "_PackedAttentionBackward"),
+    "norm_activation": ("_RmsNorm", "_RmsNormBackward", "_Gated", "_GatedBackward"),
+    "head_loss": ("_LinearCrossEntropy", "_LinearCrossEntropyBackward"),
+    "optimizer": ("Optimizer.step#AdamW.step",),
+}
+"""Part of a step -> names of the profiler's events."""
+
+
+def timed(work: Callable[[], Any]) -> dict[str, float]:
+    wall, cpu = time.monotonic(), time.process_time()
+    work()
+    return {"seconds": time.monotonic() - wall, "cpu_seconds": time.process_time() - cpu}
+
+
+def labels_of(row: dict[str, Any]) -> list[int]:
+    return [token if counts else IGNORED for token, counts in zip(row["ids"], row["supervised"], strict=True)]
+
+
+def shared_arguments(job: dict[str, Any]) -> dict[str, Any]:
+    """What must be equal, in the words of `TrainingArguments`; `TrainingArguments` and TRL both decay the rate linearly to 0 without warm-up by default."""
+    import torch
+
+    return {
+        "output_dir": job["adapter"],
+        "learning_rate": job["learning_rate"],
+        "per_device_train_batch_size": job["batch_rows"],
+        "num_train_epochs": 1,
+        "seed": job["seed"],
+        "use_cpu": not torch.cuda.is_available(),  # without it, the default of bfloat16 is refused on a machine without a GPU
+        "report_to": "none",
+        "save_strategy": "no",
+        "disable_tqdm": True,
+    }
+
+
+def trl(job: dict[str, Any], packing: bool) -> dict[str, float]:
+    """TRL's SFTTrainer. With packing, as many packed rows a step as hold the tokens of a plain step."""
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import AutoTokenizer
+    from trl import SFTConfig, SFTTrainer
+
+    columns = [{"input_ids": row["ids"], "completion_mask": [int(s) for s in row["supervised"]]} for row in job["rows"]]
+    arguments = shared_arguments(job)
+    if packing:
+        tokens = sum(len(row["ids"]) for row in job["rows"]) / len(job["rows"]) * job["batch_rows"]
+        arguments |= {"packing": True, "per_device_train_batch_size": max(1, round(tokens / job["max_length"]))}
+    config = SFTConfig(**arguments, max_length=job["max_length"], completion_only_loss=True)
+    tokenizer = AutoTokenizer.from_pretrained(job["model"])
+    trainer = SFTTrainer(job["model"], args=config, train_dataset=Dataset.from_list(columns), processing_class=tokenizer, peft_config=LoraConfig(**LORA))
+    measured = timed(trainer.train)
+    trainer.model.save_pretrained(job["adapter"])
+    return {**measured, "steps": trainer.state.global_step}
+
+
+def transformers_trainer(job: dict[str, Any]) -> dict[str, float]:
+    """`Trainer` with a peft model, in the bfloat16 autocast that is TRL's default too; nothing else is set."""
+    from datasets import Dataset
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForSeq2Seq, Trainer, TrainingArguments, set_seed
+
+    set_seed(job["seed"])
+    tokenizer = AutoTokenizer.from_pretrained(job["model"])
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(job["model"]), LoraConfig(**LORA))
+    columns = [{"input_ids": row["ids"], "attention_mask": [1] * len(row["ids"]), "labels": labels_of(row)} for row in job["rows"]]
+    arguments = TrainingArguments(**shared_arguments(job), bf16=True)
+    trainer = Trainer(model, arguments, train_dataset=Dataset.from_list(columns), data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED))
+    measured = timed(trainer.train)
+    model.save_pretrained(job["adapter"])
+    return {**measured, "steps": trainer.state.global_step}
+
+
+def ours(job: dict[str, Any]) -> dict[str, Any]:
+    """`ft_platform.training.loop.train` as the program runs it, with the process settings of the program."""
+    from ft_platform.programs.reporting import pin_threads, prepare_process
+
+    prepare_process()
+    pin_threads()
+    from ft_platform.models import base_model
+    from ft_platform.models.packed_forward import packed_forward, packing_problem
+    from ft_platform.models.renderer import Rendered
+    from ft_platform.training.batches import split_off_prefix
+    from ft_platform.training.loop import train
+    from ft_platform.training.lora import add_adapter
+    from ft_platform.training.objectives import AnswerLoss
+    from ft_platform.use_case import Training
+
+    training = Training(
+        epochs=1, batch_rows=job["batch_rows"], learning_rate=job["learning_rate"], warmup_fraction=0.0, validations_per_epoch=1, seed=job["seed"]
+    )
+    model, _ = base_model.load(base_model.ResolvedModel(Path(job["model"]), "", job["model"]))
+    model = add_adapter(model, training)
+    if problem := packing_problem(model):
+        raise SystemExit(problem)
+    prefix = job["prefix"]
+    rows = split_off_prefix([Rendered(row["ids"], row["supervised"], row["supervised"].index(True), False) for row in job["rows"]], prefix)
+    objective = AnswerLoss(packed_forward, prefix)
+    # One validation row: the loss that counts is measured afterwards, for all systems alike.
+    measured = timed(lambda: train(model, objective, rows, rows[:1], training))
+    peak = peak_gib()
+    model.save_pretrained(job["adapter"])
+    return {**measured, "steps": len(rows) / job["batch_rows"], "peak_gib": peak, **where_time_goes(model, objective, rows[: job["batch_rows"]], training)}
+
+
+def where_time_goes(model: Any, objective: Any, rows: list[Any], training: Any) -> dict[str, Any]:
+    """Share of each part in the time of an optimizer step, and its arithmetic against plain bfloat16 products of the same shapes."""
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
+    from ft_platform.training.loop import batches_of
+    from ft_platform.training.lora import trainable
+
+    room = training.micro_batch_tokens - objective.shared_tokens
+    micro = [[rows[n] for n in batch] for batch in batches_of([objective.length(row) for row in rows], room)]
+    optimizer = torch.optim.AdamW(trainable(model).values(), lr=0.0)
+
+    def step() -> None:
+        for part in micro:
+            objective.loss(model.train(), part).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    step()
+    cpu = min(timed(step)["cpu_seconds"] for _ in range(3))
+    with profile(activities=[ProfilerActivity.CPU]) as found:
+        whole = timed(step)["seconds"]
+    seconds = {event.key: event.cpu_time_total / 1e6 for event in found.key_averages()}
+    shares = {part: round(sum(seconds.get(name, 0.0) for name in names) / whole, 3) for part, names in PARTS.items()}
+    shares["rotary_residual_and_rest"] = round(1 - sum(shares.values()), 3)
+    flops = sum(step_flops(model, objective, part) for part in micro)
+    peak = gemm_flops_per_cpu_second(model, training.micro_batch_tokens)
+    return {"time_shares": shares, "gemm_peak_gflops_per_cpu_second": round(peak / 1e9), "share_of_gemm_peak": round(flops / cpu / peak, 3)}
+
+
+def linear_shapes(model: Any) -> list[tuple[int, int]]:
+    return [tuple(layer.base_layer.weight.shape) for layer in model.modules() if hasattr(layer, "lora_A")]
+
+
+def step_flops(model: Any, objective: Any, rows: list[Any]) -> float:
+    """Arithmetic that the step cannot do without: frozen layers forward and backward to their input, attention below the diagonal
+    (two products forward, four backward), and the output layer where a token is supervised. Nothing that is computed twice counts twice."""
+    prefix = objective.shared_tokens
+    config = model.config
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    tokens = prefix + sum(len(row.ids) for row in rows)
+    pairs = prefix * (prefix + 1) / 2 + sum(n * prefix + n * (n + 1) / 2 for n in (len(row.ids) for row in rows))
+    linear = 4 * tokens * sum(a * b for a, b in linear_shapes(model))
+    attention = 6 * 2 * pairs * width * config.num_attention_heads * config.num_hidden_layers
+    head = 4 * sum(len(row.targets) for row in rows) * config.hidden_size * config.vocab_size
+    return linear + attention + head
+
+
+def gemm_flops_per_cpu_second(model: Any, tokens: int) -> float:
+    """Forward and backward products of the model's own layer shapes, each the fastest of five, weighted as in the model."""
+    import torch
+
+    flops = seconds = 0.0
+    shapes = linear_shapes(model)
+    for out, width in sorted(set(shapes)):
+        weight = torch.randn(out, width, dtype=torch.bfloat16)
+        x, gradient = (torch.randn(tokens, size, dtype=torch.bfloat16) for size in (width, out))
+
+        def products(weight: Any = weight, x: Any = x, gradient: Any = gradient) -> None:
+            for _ in range(5):
+                x @ weight.T
+                gradient @ weight
+
+        products()
+        number = shapes.count((out, width))
+        seconds += number * min(timed(products)["cpu_seconds"] for _ in range(5)) / 5
+        flops += number * 4 * tokens * out * width
+    return flops / seconds
+
+
+def evaluate(job: dict[str, Any]) -> dict[str, Any]:
+    """Mean loss per supervised token of each adapter: float32, rows alone, transformers' own loss."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    losses = {}
+    for name, adapter in job["adapters"].items():
+        model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32), adapter).eval()
+        total = tokens = 0.0
+        for row in job["rows"]:
+            count = sum(row["supervised"])
+            with torch.no_grad():
+                total += float(model(input_ids=torch.tensor([row["ids"]]), labels=torch.tensor([labels_of(row)])).loss) * count
+            tokens += count
+        losses[name] = total / tokens
+    return {"losses": losses}
+
+
+def peak_gib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+SYSTEMS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "trl_default": lambda job: trl(job, packing=False),
+    "trl_packing": lambda job: trl(job, packing=True),
+    "transformers_trainer": transformers_trainer,
+    "ours": ours,
+    "evaluate": evaluate,
+}
+
+
+def main() -> None:
+    job = json.loads(Path(sys.argv[1]).read_text())
+    os.environ["OMP_NUM_THREADS"] = os.environ["FT_THREADS"] = str(job["threads"])
+    result = SYSTEMS[job["system"]](job)
+    print(json.dumps({"peak_gib": peak_gib(), **result}))
+
+
+if __name__ == "__main__":
+    main()

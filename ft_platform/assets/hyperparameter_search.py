@@ -1,0 +1,45 @@
+"""hyperparameter_search: which training settings give the lowest validation loss. A person starts it, and decides what follows."""
+
+import json
+
+import dagster as dg
+
+from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, tracking, with_typed_failures
+from ft_platform.compute import run_program
+from ft_platform.environment import Environment
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.gate import require_usable
+from ft_platform.use_case import NamedUseCase
+
+
+def build(use_case: NamedUseCase) -> list:
+    @dg.asset(**stage(use_case, "hyperparameter_search"))
+    @with_typed_failures
+    def hyperparameter_search(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion
+    ) -> dg.MaterializeResult[ArtifactVersion]:
+        """Trials of training settings, compared by their loss on the validation split; the test split is not read.
+
+        Nothing follows from it by itself: the best settings are shown as lines for the use-case file, which a person copies.
+        """
+        from ft_platform.experiments.inputs import experiment_inputs
+
+        require_usable(lake, use_case, splits)
+        artifact_id, _ = experiment_inputs(use_case, "hyperparameter_search", splits)
+        report = lake.intact_artifact(use_case.name, "hyperparameter_search", artifact_id)
+        reused = report is not None
+        if report is None:
+            report = run_program(context, environment, use_case, "search", {"splits": splits.to_dict()}).artifact
+        found, manifest = json.loads(lake.read_file(report, "search.json")), lake.manifest(report)
+        return materialized(
+            report,
+            manifest,
+            reused=reused,
+            pictures=pictures_of(lake, report),
+            best_settings=dg.MetadataValue.md(f"```yaml\n{found['snippet']}```"),
+            **report_link(environment, report, manifest),
+            **{f"metric/{name}": value for name, value in found["figures"].items()},
+            **tracking(manifest),
+        )
+
+    return [hyperparameter_search]

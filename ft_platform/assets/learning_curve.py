@@ -1,0 +1,45 @@
+"""learning_curve: is more data worth it? A person starts it."""
+
+import json
+
+import dagster as dg
+
+from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, tracking, with_typed_failures
+from ft_platform.compute import run_program
+from ft_platform.environment import Environment
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.gate import require_usable
+from ft_platform.use_case import NamedUseCase
+
+
+def build(use_case: NamedUseCase) -> list:
+    @dg.asset(**stage(use_case, "learning_curve"))
+    @with_typed_failures
+    def learning_curve(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion
+    ) -> dg.MaterializeResult[ArtifactVersion]:
+        """Trainings on growing shares of the training split, compared by their loss on the same validation split.
+
+        Says in words what twice the data would bring and where that cannot be told from nothing. The test split is not read.
+        """
+        from ft_platform.experiments.inputs import experiment_inputs
+
+        require_usable(lake, use_case, splits)
+        artifact_id, _ = experiment_inputs(use_case, "learning_curve", splits)
+        report = lake.intact_artifact(use_case.name, "learning_curve", artifact_id)
+        reused = report is not None
+        if report is None:
+            report = run_program(context, environment, use_case, "learning_curve", {"splits": splits.to_dict()}).artifact
+        found, manifest = json.loads(lake.read_file(report, "learning_curve.json")), lake.manifest(report)
+        return materialized(
+            report,
+            manifest,
+            reused=reused,
+            pictures=pictures_of(lake, report),
+            conclusion=dg.MetadataValue.md(" ".join(found["conclusion"])),
+            points=dg.MetadataValue.json(found["points"]),
+            **report_link(environment, report, manifest),
+            **tracking(manifest),
+        )
+
+    return [learning_curve]

@@ -1,0 +1,72 @@
+"""Whether a program may start: there is budget for it, and it fits into memory. Asked where programs are launched, before anything is paid for."""
+
+from typing import Any
+
+from ft_platform.costs import estimates
+from ft_platform.costs.budgets import limits_of, require_budget
+from ft_platform.environment import ComputeProfile, Environment
+from ft_platform.errors import DoesNotFit
+from ft_platform.lake import Lake, TableVersion
+from ft_platform.training.inputs import checkpoint_inputs
+from ft_platform.use_case import NamedUseCase
+
+
+def admit(lake: Lake, environment: Environment, use_case: NamedUseCase, program: str, splits: TableVersion | None, log: Any) -> None:
+    """Refuses a program that would go beyond a budget or would not fit.
+
+    What a training costs in advance is known from the estimate of an equal one on this machine; where a budget and a price are set and
+    there is none, it is made now. Programs without an estimate may start while the budget has something left.
+
+    Raises:
+        BudgetExceeded, DoesNotFit: with numbers, setting and next step.
+    """
+    profile = environment.profile(use_case.settings.compute.profile)
+    if program == "train" and splits is not None and lake.artifact(use_case.name, "adapter_checkpoint", checkpoint_inputs(use_case, splits)[0], verify=False):
+        return  # it will be used again, which costs nothing
+    require_budget(lake, environment, use_case, profile, program)
+    if program != "train" or splits is None:
+        return
+    estimate = estimates.kept(environment, use_case, splits, profile)
+    if estimate is None and profile.price_per_hour and limits_of(environment, use_case):
+        log.info("a budget is set: a few steps of the training are measured first")
+        estimate = estimates.measure(environment, use_case, splits, profile)
+    if estimate is None:
+        return
+    require_memory(estimate.figures["memory_gib"], profile, use_case, str(estimate.figures["device"]))
+    require_budget(lake, environment, use_case, profile, program, estimate.money)
+
+
+def require_memory(needed_gib: float, profile: ComputeProfile, use_case: NamedUseCase, device: str = "cpu") -> None:
+    """Refuses a training that needs more memory than its compute profile allows or its machine has.
+
+    Args:
+        device: of the training; what a GPU has is not known here, only what the profile says.
+
+    Raises:
+        DoesNotFit: with numbers, setting and next step.
+    """
+    limit, setting = profile.memory_limit_gib, f"memory_limit_gib of compute profile {use_case.settings.compute.profile!r}"
+    if limit is None and device == "cpu":
+        limit, setting = machine_gib(), "what this machine has"
+    if limit is None or needed_gib <= limit:
+        return
+    training = use_case.settings.training
+    smaller = max(64, training.micro_batch_tokens // 2)
+    raise DoesNotFit(
+        f"the training of {use_case.name} was not started: it would need {needed_gib:.2f} GiB of memory, {setting} is {limit:.2f} GiB",
+        f"Set training.micro_batch_tokens={smaller} (now {training.micro_batch_tokens}), lower training.max_length (now {training.max_length}), "
+        "or name a larger profile in compute.profile",
+    )
+
+
+def machine_gib() -> float | None:
+    """Memory of this machine or of the container that this process is in, whichever is less; None where the system does not tell (not Linux)."""
+    found = []
+    try:
+        with open("/proc/meminfo") as file:
+            found.append(int(file.readline().split()[1]) / 2**20)
+        with open("/sys/fs/cgroup/memory.max") as file:
+            found.append(int(file.read()) / 2**30)
+    except (OSError, ValueError):  # no cgroup version 2, or the word `max`
+        pass
+    return min(found) if found else None

@@ -1,0 +1,81 @@
+"""What is left of the budgets of a month, and the refusal of a program that would go beyond."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ft_platform.costs.ledger import Ledger, month_of
+from ft_platform.environment import ComputeProfile, Environment
+from ft_platform.errors import BudgetExceeded
+from ft_platform.lake import Lake
+from ft_platform.use_case import NamedUseCase
+
+
+@dataclass(frozen=True)
+class Budget:
+    """One limit of a calendar month and what of it is spent.
+
+    Attributes:
+        setting: where the limit is set.
+    """
+
+    setting: str
+    limit: float
+    spent: float
+    currency: str
+
+    @property
+    def left(self) -> float:
+        return max(self.limit - self.spent, 0.0)
+
+
+EVERYTHING = "budgets.per_month of the environment"
+"""The limit that all use cases share."""
+
+
+def limits_of(environment: Environment, use_case: NamedUseCase) -> dict[str, float]:
+    """Setting -> limit, for every limit that a use case's programs are under."""
+    budgets = environment.budgets
+    named = f"budgets.use_cases.{use_case.name}" if use_case.name in budgets.use_cases else "budgets.per_use_case"
+    limits = {
+        "compute.budget_per_month": use_case.settings.compute.budget_per_month,
+        f"{named} of the environment": budgets.of(use_case.name),
+        EVERYTHING: budgets.per_month,
+    }
+    return {setting: limit for setting, limit in limits.items() if limit is not None}
+
+
+def budgets_of(lake: Lake, environment: Environment, use_case: NamedUseCase, profile: ComputeProfile, month: str | None = None) -> list[Budget]:
+    """Every limit of a use case with what this month's program runs have cost so far, running ones included."""
+    limits = limits_of(environment, use_case)
+    if not limits:
+        return []
+    rows = [row for row in Ledger(lake).rows(month or month_of()) if row["currency"] == profile.currency]
+    everything, own = spent(rows), spent(row for row in rows if row["use_case"] == use_case.name)
+    return [Budget(setting, limit, everything if setting == EVERYTHING else own, profile.currency) for setting, limit in limits.items()]
+
+
+def spent(rows: Any) -> float:
+    """Money of ledger rows."""
+    return round(sum(row["money"] for row in rows), 4)
+
+
+def require_budget(lake: Lake, environment: Environment, use_case: NamedUseCase, profile: ComputeProfile, program: str, expected: float = 0.0) -> None:
+    """Refuses a program that would go beyond a budget of this month.
+
+    Args:
+        expected: what it will cost, as far as that is known; without it a budget must have something left.
+
+    Raises:
+        BudgetExceeded: with the numbers and the setting.
+    """
+    if not profile.price_per_hour:
+        return
+    for budget in budgets_of(lake, environment, use_case, profile):
+        if budget.left > 0 and expected <= budget.left:
+            continue
+        costs = f"it would cost {expected:.2f} {budget.currency} and " if expected else ""
+        raise BudgetExceeded(
+            f"program {program} of {use_case.name} was not started: {costs}{budget.spent:.2f} of {budget.limit:.2f} {budget.currency} "
+            f"of this month's budget ({budget.setting}) are spent",
+            f"See where it went with: ft costs; then raise {budget.setting}, wait for the next month, or train less: ft estimate {use_case.name}",
+        )

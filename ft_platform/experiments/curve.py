@@ -1,0 +1,130 @@
+"""Trains on growing shares of the training split, measures each on the same validation records, and publishes the curve."""
+
+import json
+import os
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ft_platform import progress
+from ft_platform.environment import Environment
+from ft_platform.errors import DataError
+from ft_platform.experiments.curve_figures import curve_figures
+from ft_platform.experiments.inputs import experiment_inputs, working_folder
+from ft_platform.experiments.study import owning
+from ft_platform.experiments.training_once import train_once, with_training
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.stages import STAGES
+from ft_platform.tracking import finish_report, parent_tags, tracker_for
+from ft_platform.use_case import NamedUseCase
+
+STAGE = "learning_curve"
+RESULTS = "trainings.jsonl"
+
+
+def publish_curve(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, log: Any) -> ArtifactVersion:
+    """The learning curve: an existing one, or a new one after all its trainings. One that was killed goes on with the next training.
+
+    Args:
+        splits: a version that passed the gate.
+        log: a logger.
+
+    Raises:
+        DataError: there are too few training records for the shares.
+        TrainerRunning: the same curve is being made.
+        NanLoss, OutOfMemory: as in training.
+    """
+    from ft_platform.experiments.curve_report import write_curve_report
+
+    artifact_id, inputs = experiment_inputs(use_case, STAGE, splits)
+    if existing := lake.intact_artifact(use_case.name, STAGE, artifact_id):
+        return existing
+    started = time.monotonic()
+    folder = working_folder(environment, STAGE, use_case, artifact_id)
+    with owning(folder), tracker_for(environment, use_case, STAGE, artifact_id, parent_tags([splits]), log) as tracker:
+        tracker.parameters(use_case.settings.learning_curve.model_dump(mode="json"))
+        trainings = _trainings(lake, environment, use_case, splits, folder / RESULTS, log)
+        settings = use_case.settings
+        found = curve_figures(trainings, settings.learning_curve, settings.training.seed)
+        with lake.scratch(use_case.name, STAGE) as place:
+            write_curve_report(place, lake, use_case, artifact_id, splits, found)
+            report = lake.publish(
+                use_case.name,
+                STAGE,
+                artifact_id,
+                place,
+                parents=[splits],
+                settings_hash=STAGES[STAGE].settings_hash(use_case),
+                input_hash=inputs,
+                counts={"trainings": len(trainings), "train_rows": found["points"][-1]["rows"], "validation_rows": found["validation_rows"]},
+                info={"doubling": found["doubling"], "tracking": tracker.state()},
+                seconds=time.monotonic() - started,
+            )
+        for point in found["points"]:
+            tracker.metrics(point["rows"], {"validation_loss": point["loss"]["value"]})
+        finish_report(tracker, lake, report, {"gain_of_twice_the_data": found["doubling"]["gain"]["value"]})
+    return report
+
+
+def _trainings(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, results: Path, log: Any) -> list[dict[str, Any]]:
+    """One result per share and repeat: `{"share", "repeat", "rows", "losses", "weights"}`; losses are sums per validation record."""
+    settings = use_case.settings.learning_curve
+    wanted = [(share, repeat) for repeat in range(settings.repeats) for share in settings.shares]
+    made = {(one["share"], one["repeat"]): one for one in _read(results)}
+    if made:
+        log.info(f"the learning curve goes on: {len(made)} of {len(wanted)} trainings are there")
+    for done, (share, repeat) in enumerate(wanted):
+        progress.report(STAGE, done, len(wanted), "trainings")
+        if (share, repeat) not in made:
+            one = _train(lake, environment, use_case, splits, share, repeat)
+            _append(results, one)
+            made[share, repeat] = one
+    progress.report(STAGE, len(wanted), len(wanted), "trainings")
+    return [made[key] for key in wanted]
+
+
+def _train(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, share: float, repeat: int) -> dict[str, Any]:
+    import torch
+
+    shares = use_case.settings.learning_curve.shares
+
+    def choose(record_ids: Sequence[str]) -> list[int]:
+        if len({rows_of(one, len(record_ids)) for one in shares}) < len(shares):
+            raise DataError(f"{use_case.name} has {len(record_ids)} training records, too few for learning_curve.shares {shares}", "Leave out the smallest")
+        return nested_subset(len(record_ids), share, f"{use_case.settings.training.seed}-{repeat}")
+
+    repeated = with_training(use_case, seed=use_case.settings.training.seed + repeat)
+    _, prepared = train_once(lake, environment, repeated, splits, choose=choose)
+    objective, model = prepared.objective, prepared.model
+    with torch.no_grad():
+        losses = [float(objective.loss(model, [row])) for row in prepared.validation]
+    weights = [objective.weight([row]) for row in prepared.validation]
+    return {"share": share, "repeat": repeat, "rows": len(prepared.rows), "losses": losses, "weights": weights}
+
+
+def rows_of(share: float, rows: int) -> int:
+    return max(1, round(share * rows))
+
+
+def nested_subset(rows: int, share: float, seed: str) -> list[int]:
+    """Places of the chosen records, rising. With one seed a larger share holds every smaller one."""
+    order = list(range(rows))
+    random.Random(seed).shuffle(order)
+    return sorted(order[: rows_of(share, rows)])
+
+
+def _append(path: Path, one: dict[str, Any]) -> None:
+    """Adds a line; the file is written aside and renamed, so a kill leaves the old one."""
+    whole = "".join(json.dumps(line) + "\n" for line in [*_read(path), one])
+    aside = path.with_suffix(".new")
+    with open(aside, "w", encoding="utf-8") as file:
+        file.write(whole)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []

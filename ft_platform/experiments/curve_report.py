@@ -1,0 +1,51 @@
+"""The page and the picture of a learning curve."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.manifest import now
+from ft_platform.reporting.figure import COLOURS, drawing
+from ft_platform.reporting.html import page
+from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.use_case import NamedUseCase
+
+
+def write_curve_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, splits: TableVersion, found: Mapping[str, Any]) -> None:
+    """Fills `folder` with `learning_curve.json`, `learning_curve.png` and `report.html`."""
+    folder.mkdir(parents=True)
+    (folder / "learning_curve.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    (folder / "learning_curve.png").write_bytes(curve_plot(found))
+    text = page(
+        "learning_curve_report.html",
+        title=f"Learning curve of {use_case.name}",
+        use_case=use_case.name,
+        artifact_id=artifact_id,
+        written_at=now(),
+        found=found,
+        settings={"training": use_case.settings.training.model_dump(mode="json"), "learning_curve": use_case.settings.learning_curve.model_dump(mode="json")},
+        curve=(folder / "learning_curve.png").read_bytes(),
+        lineage=lineage_rows(manifests_behind(lake, [splits])),
+    )
+    (folder / "report.html").write_text(text, encoding="utf-8")
+
+
+def curve_plot(found: Mapping[str, Any]) -> bytes:
+    """Loss by training records with intervals, the fitted curve and its band up to twice the records."""
+    from matplotlib.ticker import EngFormatter
+
+    points, band = found["points"], found["band"]
+    with drawing(6.4, 3.8) as (figure, axes, buffer):
+        axes.fill_between(band["rows"], band["low"], band["high"], color=COLOURS[4], alpha=0.3, linewidth=0, label=f"{found['confidence']:.0%} interval")
+        axes.plot(band["rows"], band["value"], color=COLOURS[0], linewidth=1, label="fitted curve")
+        values = [point["loss"]["value"] for point in points]
+        errors = [[max(p["loss"]["value"] - p["loss"]["low"], 0) for p in points], [max(p["loss"]["high"] - p["loss"]["value"], 0) for p in points]]
+        axes.errorbar([p["rows"] for p in points], values, yerr=errors, fmt="o", color=COLOURS[0], capsize=3, label="measured")
+        axes.axvline(points[-1]["rows"], linestyle=":", color="grey", label="records there are")
+        axes.set(xlabel="training records", ylabel="validation loss per answer token", xscale="log")
+        axes.xaxis.set_major_formatter(EngFormatter())
+        axes.xaxis.set_minor_formatter("")
+        figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    return buffer.getvalue()

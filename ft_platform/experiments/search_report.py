@@ -1,0 +1,138 @@
+"""What a search shows: every trial, the best settings as lines for the use-case file, and two pictures."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ft_platform.experiments.study import FAILED
+from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.manifest import now
+from ft_platform.reporting.figure import COLOURS, drawing
+from ft_platform.reporting.html import page
+from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.use_case import NamedUseCase
+
+STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+
+
+def summary(trials: Sequence[Any], use_case: NamedUseCase) -> dict[str, Any]:
+    """`{"trials", "best", "present", "snippet", "figures"}` of Optuna's trials.
+
+    A pruned trial has the last loss that was measured; only complete ones can be the best.
+    """
+    search = use_case.settings.search
+    found = [_described(trial) for trial in trials]
+    complete = [trial for trial in found if trial["state"] == "complete"]
+    best = min(complete, key=lambda trial: (trial["validation_loss"], trial["number"]), default=None)
+    present_values = {name: getattr(use_case.settings.training, name) for name in search.space}
+    present = next((trial for trial in complete if trial["params"] == present_values), None)
+    figures: dict[str, float | int] = {"trials": len(found), **{state: sum(t["state"] == state for t in found) for state in STATES.values()}}
+    if best:
+        figures["best_validation_loss"] = best["validation_loss"]
+    if present:
+        figures["present_validation_loss"] = present["validation_loss"]
+    snippet = yaml.safe_dump({"training": best["params"]}, sort_keys=True) if best else ""
+    return {"trials": found, "best": best, "present": present, "snippet": snippet, "figures": figures}
+
+
+def _described(trial: Any) -> dict[str, Any]:
+    measured = trial.value if trial.value is not None else next(reversed(trial.intermediate_values.values()), None)
+    return {
+        "number": trial.number,
+        "state": STATES.get(trial.state.name, trial.state.name.lower()),
+        "failed": trial.user_attrs.get(FAILED),
+        "params": dict(sorted(trial.params.items())),
+        "validation_loss": measured,
+        "validations": len(trial.intermediate_values),
+        "seconds": trial.user_attrs.get("seconds"),
+    }
+
+
+def write_search_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, splits: TableVersion, found: Mapping[str, Any]) -> None:
+    """Fills `folder` with `search.json`, `best_settings.yaml`, the pictures and `report.html`."""
+    folder.mkdir(parents=True)
+    (folder / "search.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    (folder / "best_settings.yaml").write_text(found["snippet"], encoding="utf-8")
+    (folder / "trials.png").write_bytes(trials_plot(found["trials"]))
+    (folder / "parameters.png").write_bytes(parameters_plot(found["trials"], use_case))
+    text = page(
+        "search_report.html",
+        title=f"Search for training settings of {use_case.name}",
+        use_case=use_case.name,
+        artifact_id=artifact_id,
+        written_at=now(),
+        conclusion=conclusion(found),
+        snippet=found["snippet"],
+        names=sorted(use_case.settings.search.space),
+        trials=sorted(found["trials"], key=lambda trial: (trial["state"] != "complete", trial["validation_loss"] is None, trial["validation_loss"] or 0.0)),
+        settings=use_case.settings.search.model_dump(mode="json"),
+        pictures={name: (folder / f"{name}.png").read_bytes() for name in ("trials", "parameters")},
+        lineage=lineage_rows(manifests_behind(lake, [splits])),
+    )
+    (folder / "report.html").write_text(text, encoding="utf-8")
+
+
+def conclusion(found: Mapping[str, Any]) -> list[str]:
+    """What the search says and does not say, in sentences."""
+    best, present, figures = found["best"], found["present"], found["figures"]
+    counts = f"{figures['complete']} complete, {figures['pruned']} pruned, {figures['failed']} failed"
+    sentences = [f"The lowest validation loss of {figures['trials']} trials ({counts}) is {best['validation_loss']:.4f}, of trial {best['number']}."]
+    if present is None:
+        sentences.append("The present settings are outside the searched space and were not tried.")
+    elif present["number"] == best["number"]:
+        sentences.append("Those are the present settings: none of the others did better.")
+    else:
+        sentences.append(
+            f"The present settings have {present['validation_loss']:.4f}, a difference of {present['validation_loss'] - best['validation_loss']:.4f}."
+        )
+    sentences.append(
+        "The lowest of many losses is lower than it would be on new records, and each setting was trained with one seed: the evaluation report of a "
+        "checkpoint says whether the model got better. Nothing follows from this page by itself."
+    )
+    return sentences
+
+
+def trials_plot(trials: Sequence[Mapping[str, Any]]) -> bytes:
+    """Validation loss by trial, and the lowest so far."""
+    with drawing(6.4, 3.4) as (figure, axes, buffer):
+        for colour, state in zip(COLOURS, ("complete", "pruned"), strict=False):
+            shown = [trial for trial in trials if trial["state"] == state and trial["validation_loss"] is not None]
+            axes.scatter(
+                [t["number"] for t in shown], [t["validation_loss"] for t in shown], color=colour, label=state, marker="o" if state == "complete" else "x"
+            )
+        lowest, steps = None, []
+        for trial in trials:
+            if trial["state"] == "complete":
+                lowest = trial["validation_loss"] if lowest is None else min(lowest, trial["validation_loss"])
+                steps.append((trial["number"], lowest))
+        axes.step([number for number, _ in steps], [value for _, value in steps], where="post", color="grey", linewidth=1, label="lowest so far")
+        axes.set(xlabel="trial", ylabel="validation loss per answer token")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    return buffer.getvalue()
+
+
+def parameters_plot(trials: Sequence[Mapping[str, Any]], use_case: NamedUseCase) -> bytes:
+    """Validation loss of the complete trials against each searched value."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    space = use_case.settings.search.space
+    complete = [trial for trial in trials if trial["state"] == "complete"]
+    import io
+
+    buffer = io.BytesIO()
+    with mpl.rc_context({"text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9}):
+        figure = Figure(figsize=(6.4, 2.4 * len(space)), dpi=80, layout="constrained")
+        grid = figure.subplots(len(space), squeeze=False)
+        for (name, dimension), axes in zip(sorted(space.items()), grid[:, 0], strict=True):
+            values = [trial["params"][name] for trial in complete]
+            axes.scatter([str(v) for v in values] if dimension.choices else values, [t["validation_loss"] for t in complete], color=COLOURS[0])
+            axes.set(xlabel=f"training.{name}", ylabel="validation loss")
+            if dimension.log:
+                axes.set_xscale("log")
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,52 @@
+"""One training of an experiment: the function that makes checkpoints, on other settings or fewer records, and nothing published."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from ft_platform.environment import Environment
+from ft_platform.errors import ConfigError
+from ft_platform.lake import Lake, TableVersion
+from ft_platform.use_case import NamedUseCase, Training
+
+OnStep = Callable[[int, dict[str, float]], None]
+
+
+def with_training(use_case: NamedUseCase, **changes: Any) -> NamedUseCase:
+    """The use case with other values of some training fields.
+
+    Raises:
+        ConfigError: the values do not go together.
+    """
+    try:
+        training = Training.model_validate({**use_case.settings.training.model_dump(), **changes})
+    except ValidationError as error:
+        raise ConfigError([f"training: {problem['msg']}" for problem in error.errors()], "Change search.space") from error
+    return use_case.model_copy(update={"settings": use_case.settings.model_copy(update={"training": training})})
+
+
+def train_once(
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    on_step: OnStep = lambda step, values: None,
+    choose: Callable[[Sequence[str]], Sequence[int]] | None = None,
+) -> tuple[Any, Any]:
+    """`(TrainingRun, Prepared)`; the model holds the best weights.
+
+    Args:
+        on_step: called with each point of the curve; what it raises ends the training.
+        choose: ids of the train records -> places of those to train on, rising. Default: all.
+
+    Raises:
+        NanLoss, OutOfMemory: as in training.
+    """
+    from ft_platform.training.prepare import prepare
+    from ft_platform.training.trainer import fit
+
+    prepared = prepare(lake, environment, use_case, splits)
+    if choose is not None:
+        prepared.rows = [prepared.rows[place] for place in choose(prepared.sides["train"].record_ids)]
+    return fit(prepared, use_case.settings.training, on_step=on_step), prepared

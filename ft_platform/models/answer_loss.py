@@ -1,0 +1,114 @@
+"""Cross entropy of answer tokens without ever holding all their logits.
+
+The output layer and the loss are computed for some tokens at a time, and the gradient in the same pass (Wijmans et al.,
+arXiv:2411.09009; Liger, arXiv:2410.10989): 500 answer tokens of a vocabulary of 49,152 would need 98 MB in float32 three
+times over.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+CHUNK_LOGITS = 2**23
+"""Logits computed at once: 32 MB in float32."""
+PROBE_TOLERANCE = 1e-3
+"""Largest relative difference between the model's logits and its output layer alone that is rounding; in bfloat16 both round alike."""
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    """Sum over tokens of the cross entropy of `hidden weight^T + bias`.
+
+    Shapes: `hidden (tokens, width)`, `weight (vocabulary, width)`, `bias (vocabulary,)` or None, `targets (tokens,)`.
+    Returns a scalar, float32.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor) -> torch.Tensor:
+        of_hidden, of_weight, of_bias = ctx.needs_input_grad[:3]
+        ctx.gradients = [
+            torch.empty_like(hidden) if of_hidden else None,
+            torch.zeros_like(weight, dtype=torch.float32) if of_weight else None,
+            torch.zeros_like(bias, dtype=torch.float32) if bias is not None and of_bias else None,
+        ]
+        ctx.dtypes = [hidden.dtype, weight.dtype, weight.dtype]
+        total = torch.zeros((), dtype=torch.float32, device=hidden.device)
+        tokens = max(CHUNK_LOGITS // len(weight), 1)
+        for start in range(0, len(hidden), tokens):
+            part, wanted = hidden[start : start + tokens], targets[start : start + tokens, None]
+            logits = torch.nn.functional.linear(part, weight, bias).float()
+            chosen = logits.gather(1, wanted)
+            log_sum = torch.logsumexp(logits, dim=1, keepdim=True)
+            total += (log_sum - chosen).sum()
+            if any(gradient is not None for gradient in ctx.gradients):
+                of_logits = logits.sub_(log_sum).exp_()
+                of_logits.scatter_add_(1, wanted, torch.full_like(chosen, -1.0))
+                _add(ctx.gradients, of_logits, part, weight, start)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+        scaled = [None if x is None else (x * gradient).to(dtype) for x, dtype in zip(ctx.gradients, ctx.dtypes, strict=True)]
+        return (*scaled, None)
+
+
+def _add(gradients: list[torch.Tensor | None], of_logits: torch.Tensor, hidden: torch.Tensor, weight: torch.Tensor, start: int) -> None:
+    of_hidden, of_weight, of_bias = gradients
+    rounded = of_logits.to(hidden.dtype)
+    if of_hidden is not None:
+        torch.mm(rounded, weight, out=of_hidden[start : start + len(hidden)])
+    if of_weight is not None:
+        of_weight += rounded.T @ hidden
+    if of_bias is not None:
+        of_bias += of_logits.sum(0)
+
+
+def answer_loss(model: Any, forward: Any, segments: Sequence[Any], prefix: Sequence[int], keep: Sequence[tuple[int, int]], targets: torch.Tensor) -> torch.Tensor:
+    """Sum of the cross entropies of `targets` at the places `keep`; a scalar, float32.
+
+    Args:
+        model: causal LM of transformers, with or without peft adapters.
+        forward: `packed_forward` or `padded_forward`; gets the arguments before and after it.
+        targets: token ids, shape `(len(keep),)`.
+    """
+    head = plain_head(model)
+    if head is None:
+        return torch.nn.functional.cross_entropy(forward(model, segments, prefix, keep).float(), targets, reduction="sum")
+    with _passing_through(head):
+        hidden = forward(model, segments, prefix, keep)
+    return _LinearCrossEntropy.apply(hidden, head.weight, head.bias, targets)
+
+
+def plain_head(model: Any) -> Any | None:
+    """The output layer of the model if its logits are that layer's output and nothing more; else None.
+
+    Gemma 2 squeezes its logits, for example. Asked once per model, on three tokens; a factor (Cohere) acts on the hidden states as well.
+    """
+    head = model.get_output_embeddings()
+    if type(head) is not torch.nn.Linear:
+        return None
+    if not hasattr(head, "_ft_is_plain"):
+        training = model.training
+        model.eval()
+        ids = torch.tensor([[1, 2, 3]], device=model.device)
+        try:
+            with torch.no_grad():
+                logits = model(input_ids=ids, use_cache=False).logits.float()
+                with _passing_through(head):
+                    hidden = model(input_ids=ids, use_cache=False).logits
+                alone = head(hidden).float()
+        finally:
+            model.train(training)
+        head._ft_is_plain = bool((logits - alone).norm() <= PROBE_TOLERANCE * logits.norm())
+    return head if head._ft_is_plain else None
+
+
+@contextmanager
+def _passing_through(head: Any) -> Iterator[None]:
+    """Inside the block the output layer returns its input: the model's logits are its last hidden states."""
+    head.forward = lambda hidden: hidden
+    try:
+        yield
+    finally:
+        del head.forward

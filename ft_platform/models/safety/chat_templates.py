@@ -1,0 +1,92 @@
+"""Chat templates of a folder: programs in Jinja that a model's authors wrote. Which constructs are refused before one is rendered.
+
+transformers renders them in Jinja's immutable sandbox, which keeps them away from Python's internals and limits `range` to
+100,000, but neither their time nor their memory. The probe renders each once as `chat_markers` does, in a process of its own
+with limits, and no text of a record is ever given to a template (`models/chat_markers.py`).
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ft_platform.models.safety.plain_json import read_object, refused
+
+MOST_CHARACTERS = 1 << 20
+"""The longest template on the hub that we know of, with tools, has 20,000."""
+
+
+def chat_templates(folder: Path) -> dict[str, str]:
+    """Every template by the file it stands in."""
+    found: dict[str, str] = {}
+    for path in [*sorted(folder.glob("chat_template*.jinja")), *sorted((folder / "additional_chat_templates").glob("*.jinja"))]:
+        if path.stat().st_size > MOST_CHARACTERS:
+            refused(path.name, f"a chat template of more than {MOST_CHARACTERS:,} bytes")
+        found[path.name] = path.read_text(encoding="utf-8", errors="replace")
+    for name in ("tokenizer_config.json", "chat_template.json"):
+        path = folder / name
+        for number, text in enumerate(_texts(read_object(path).get("chat_template")) if path.exists() else []):
+            found[f"{name} ({number + 1})" if number else name] = text
+    return found
+
+
+def _texts(value: Any) -> list[str]:
+    """One template, or several with names as transformers stores them."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for text in value.values() if isinstance(text, str)]
+    return [one["template"] for one in value or [] if isinstance(one, dict) and isinstance(one.get("template"), str)]
+
+
+def sandbox() -> Any:
+    """A Jinja environment like that of transformers (`chat_template_utils._compile_jinja_template`), whose import takes a second more."""
+    import datetime
+    import json
+
+    from jinja2 import nodes
+    from jinja2.exceptions import TemplateError
+    from jinja2.ext import Extension
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Generation(Extension):
+        """`{% generation %}...{% endgeneration %}` marks what the assistant writes."""
+
+        tags = {"generation"}
+
+        def parse(self, parser: Any) -> Any:
+            line = next(parser.stream).lineno
+            return nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True)).set_lineno(line)
+
+    def raise_exception(message: str) -> None:
+        raise TemplateError(message)
+
+    def tojson(value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, sort_keys: bool = False) -> str:
+        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"])
+    environment.filters["tojson"] = tojson
+    environment.globals |= {"raise_exception": raise_exception, "strftime_now": lambda form: datetime.datetime.now().strftime(form)}
+    return environment
+
+
+def require_safe_templates(templates: dict[str, str]) -> None:
+    """Raises BaseModelError if a template reaches for Python's internals or for other templates."""
+    from jinja2 import nodes
+    from jinja2.exceptions import TemplateError
+
+    environment = sandbox()
+    for name, text in templates.items():
+        try:
+            tree = environment.parse(text)
+        except (TemplateError, RecursionError) as error:
+            refused(f"the chat template in {name}", f"it cannot be parsed: {type(error).__name__}", "Give the tokenizer another chat template")
+        for attribute in tree.find_all(nodes.Getattr):
+            if attribute.attr.startswith("_"):
+                refused(f"the chat template in {name}", f"it reaches for Python's internals: .{attribute.attr[:40]}")
+        for item in tree.find_all(nodes.Getitem):
+            if isinstance(item.arg, nodes.Const) and str(item.arg.value).startswith("__"):
+                refused(f"the chat template in {name}", f"it reaches for Python's internals: [{str(item.arg.value)[:40]!r}]")
+        for used in tree.find_all(nodes.Filter):
+            if used.name in ("attr", "map") and any(isinstance(a, nodes.Const) and str(a.value).startswith("_") for a in used.args):
+                refused(f"the chat template in {name}", "it reaches for Python's internals through a filter")
+        if next(tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)), None):
+            refused(f"the chat template in {name}", "it loads another template")

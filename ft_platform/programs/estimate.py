@@ -1,0 +1,53 @@
+"""Estimates a training: `python -m ft_platform.programs.estimate <orders.json>`, started by `ft estimate` and before a launch with a budget.
+
+Orders: `use_case`, `settings`, `splits` (a version handle), `seconds`; the answer is written into `answer`: what
+`training.estimate.estimate` returns, or `{"failed": {"type", "message", "next_step"}}`.
+"""
+
+import ctypes
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+
+from ft_platform.programs.reporting import PR_SET_PDEATHSIG, described, pin_threads, prepare_process
+
+
+def main() -> None:
+    """Prepares the training as the program `train` does, measures a few steps and writes the answer."""
+    began = time.monotonic()
+    prepare_process()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody waits for the answer any more
+    orders = json.loads(Path(sys.argv[1]).read_text())
+    try:
+        found = _estimate(orders, began)
+    except Exception as error:
+        found = {"failed": described(error)}
+    Path(orders["answer"]).write_text(json.dumps(found))
+
+
+def _estimate(orders: dict, began: float) -> dict:
+    from ft_platform.environment import load_environment
+    from ft_platform.lake import Lake, TableVersion
+    from ft_platform.lake.versions import from_dict
+    from ft_platform.use_case import NamedUseCase, UseCase
+
+    environment = load_environment()
+    lake = Lake(environment.lake_uri, environment.storage_options())
+    use_case = NamedUseCase(name=orders["use_case"], settings=UseCase.model_validate(orders["settings"]))
+    splits = from_dict(orders["splits"])
+    assert isinstance(splits, TableVersion)
+    pin_threads()
+    if environment.mlflow_uri != "none":  # the training program has it in memory as well
+        import mlflow.tracking  # noqa: F401
+    from ft_platform.training.estimate import estimate
+    from ft_platform.training.prepare import prepare
+
+    prepared = prepare(lake, environment, use_case, splits)
+    return estimate(prepared, use_case.settings.training, orders["seconds"], (time.monotonic() - began, time.process_time()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""Looks at every record as the model will see it: rendered by the one renderer, compared with what its texts say it must be."""
+
+import hashlib
+import unicodedata
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ft_platform import progress
+from ft_platform.models.renderer import NotRendered, Rendered, Renderer
+from ft_platform.models.text_tokens import CHARACTERS_PER_TOKEN
+from ft_platform.models.turns import TOOL_ROLES, conversation_of, up_to_last_answer
+from ft_platform.records import SIDES
+from ft_platform.training.audit_faults import REASONS, Found
+from ft_platform.training.dataset import AT_ONCE, COLUMNS, records_of
+from ft_platform.use_case import NamedUseCase
+
+ANSWER_TOKENS = 8192
+"""Room for the answer of a test record: evaluation shortens prompts, and references by itself."""
+
+
+@dataclass
+class RowAudit:
+    """The audit of a table.
+
+    Args:
+        renderer: as training makes it.
+        decode: token ids of several texts -> texts, control tokens included.
+        context_length: longest row of the base model in tokens, or None where its configuration names none.
+    """
+
+    use_case: NamedUseCase
+    renderer: Renderer
+    decode: Callable[[list[list[int]]], list[str]]
+    context_length: int | None
+    found: Found = field(init=False)
+    _seen: dict[bytes, str] = field(default_factory=dict)
+    _controls: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.found = Found(self.use_case.settings.audit)
+
+    def run(self, table: pa.Table) -> Found:
+        """Looks at all rows, in the order of their ids."""
+        for side in SIDES:
+            rows = table.filter(pc.field("split") == side).sort_by("record_id")
+            for batch in rows.select(COLUMNS).to_batches(max_chunksize=AT_ONCE):
+                self._batch(side, records_of(batch, self.use_case))
+                progress.report("splits", self.found.rows, table.num_rows, "rows audited")
+        self.found.judge_share()
+        return self.found
+
+    def _batch(self, side: str, records: list[tuple[str, list[dict[str, str]], str | None]]) -> None:
+        settings = self.use_case.settings
+        longest = settings.training.max_length if side != "test" else settings.evaluation.max_prompt_tokens + ANSWER_TOKENS
+        self.renderer.prepare([(messages, answer) for _, messages, answer in records], longest)
+        changed = self._changed_texts(records, longest)
+        for record_id, messages, answer in records:
+            self.found.rows += 1
+            texts = self.renderer.words(messages, answer)
+            self.found.special_tokens_neutralized += any(self.renderer.text.spells_control(text) for text in texts)
+            if not changed.isdisjoint(texts):
+                self.found.add("text_not_kept", record_id)
+            if answer is not None and answer.strip() and answer not in self.renderer.labels:
+                self.found.add("answer_outside_labels", record_id)
+            try:
+                example = self.renderer.example(messages, answer, longest, settings.training.train_on)
+            except NotRendered as error:
+                if side != "test" or error.reason != "answer_too_long":
+                    self.found.add(REASONS.get(error.reason, error.reason), record_id)
+                continue
+            self._example(side, record_id, messages, answer, example)
+
+    def _example(self, side: str, record_id: str, messages: list[dict[str, str]], answer: str | None, example: Rendered) -> None:
+        settings = self.use_case.settings
+        length = len(example.input_ids)
+        if side == "test":
+            length = min(example.prompt_length, settings.evaluation.max_prompt_tokens) + (settings.evaluation.max_new_tokens if answer is None else 0)
+        else:
+            self.found.tokens += length
+            self.found.supervised += sum(example.supervised)
+            if example.truncated:
+                self.found.add("prompt_shortened", record_id)
+        if self.context_length is not None and length > self.context_length:
+            self.found.add("longer_than_context", record_id)
+        if fault := self._answer_fault(messages, answer, example):
+            self.found.add(fault, record_id)
+        if self._acts_as_control(messages, answer, example):
+            self.found.add("control_token_in_text", record_id)
+        digest = hashlib.blake2b(array("q", example.input_ids).tobytes(), digest_size=16).digest()
+        if self._seen.setdefault(digest, record_id) != record_id:
+            self.found.add("duplicate_conversation", record_id)
+
+    def _answer_fault(self, messages: list[dict[str, str]], answer: str | None, example: Rendered) -> str | None:
+        """What is wrong with the tokens that count in the loss, if anything."""
+        learned = [[token for token, _ in run] for counts, run in groupby(zip(example.input_ids, example.supervised, strict=True), lambda t: t[1]) if counts]
+        answers = self._answers(messages, answer)
+        if len(learned) < len(answers):
+            return "answer_masked"
+        for run, expected in zip(learned, answers, strict=False):
+            end = self.renderer.end_of_turn[-1]
+            if expected is not None:
+                if run[: len(expected)] != expected:
+                    return "answer_truncated"
+                run = run[len(expected) :]
+            if end not in run[-2:] and not (run and run[-1] in self.renderer.text.control_ids):
+                return "end_of_turn_missing"
+        return None
+
+    def _answers(self, messages: list[dict[str, str]], answer: str | None) -> list[list[int] | None]:
+        """Tokens of each answer that must be learned, without end of turn; None for a call of a tool, which the template writes."""
+        if answer is not None:
+            return [self.renderer.text.content(answer.strip())]
+        conversation = conversation_of(up_to_last_answer(messages))
+        turns = [turn for turn in conversation.turns if turn.role == "assistant"]
+        if self.use_case.settings.training.train_on == "last_turn":
+            turns = turns[-1:]
+        return [None if conversation.with_tools else self.renderer.text.content(turn.text.strip()) for turn in turns]
+
+    def _acts_as_control(self, messages: list[dict[str, str]], answer: str | None, example: Rendered) -> bool:
+        """Whether the row has other control tokens than the same conversation about nothing."""
+        control = self.renderer.text.control_ids
+        if any(message["role"] in TOOL_ROLES for message in messages):
+            pieces = self.renderer.pieces(messages, answer)
+            return any(piece.person and not control.isdisjoint(piece.ids) for piece in pieces)
+        roles = tuple(message["role"] for message in messages)
+        if roles not in self._controls:
+            harmless = [{"role": role, "content": "x"} for role in roles]
+            self._controls[roles] = [i for i in self.renderer.example(harmless, None if answer is None else "x").input_ids if i in control]
+        return [i for i in example.input_ids if i in control] != self._controls[roles]
+
+    def _changed_texts(self, records: Sequence[tuple[str, list[dict[str, str]], str | None]], longest: int) -> set[str]:
+        """Texts that come back from the tokenizer otherwise. White space at the ends, and Unicode forms (NFKC), may change."""
+        texts = list(dict.fromkeys(text for _, messages, answer in records for text in self.renderer.words(messages, answer)))
+        heads = [text[: longest * CHARACTERS_PER_TOKEN] for text in texts]
+        back = self.decode([self.renderer.text.content(head) for head in heads])
+        return {text for text, head, found in zip(texts, heads, back, strict=True) if found != head and _plain(found) != _plain(head)}
+
+
+def _plain(text: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", text).split())
+
+
+def decoder(tokenizer: Any) -> Callable[[list[list[int]]], list[str]]:
+    """`RowAudit.decode` of a tokenizer."""
+    return lambda rows: tokenizer.batch_decode(rows, skip_special_tokens=False, clean_up_tokenization_spaces=False)

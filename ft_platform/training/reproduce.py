@@ -1,0 +1,90 @@
+"""Trains a published checkpoint again from what its manifest says, and compares the weights. Publishes nothing."""
+
+import json
+from typing import Any
+
+from ft_platform.environment import Environment
+from ft_platform.errors import VersionRefused
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion, files
+from ft_platform.lake.provenance import version_of_parent
+from ft_platform.models.adapter import WEIGHTS
+from ft_platform.settings.training import BaseModelSettings, Training
+from ft_platform.training.checkpoint import environment_versions, write_weights
+from ft_platform.training.prepare import prepare
+from ft_platform.training.trainer import fit
+from ft_platform.use_case import NamedUseCase, Task
+
+GPU_TOLERANCE = 1e-2
+"""Largest difference of a weight on a GPU, relative to the largest of its tensor: sums there depend on the order of threads. Not measured yet."""
+
+
+def reproduce(lake: Lake, environment: Environment, use_case: NamedUseCase, checkpoint: ArtifactVersion) -> dict[str, Any]:
+    """Whether training again gives the same weights.
+
+    Args:
+        use_case: any present settings; task, training and base model are taken from the checkpoint.
+
+    Returns:
+        `identical`: the same bytes. `max_relative_difference`: of all weights, 0.0 where identical. `within_tolerance`: identical on
+        a CPU, at most `GPU_TOLERANCE` on a GPU. `other`: what is not as it was then: versions, threads, device.
+
+    Raises:
+        VersionRefused: the splits it was trained on do not exist any more.
+    """
+    import torch
+
+    manifest = lake.manifest(checkpoint)
+    then = as_trained(lake, use_case, checkpoint)
+    splits = next(version_of_parent(lake, use_case.name, parent) for parent in manifest.parents if parent.name == "splits")
+    if not isinstance(splits, TableVersion):
+        raise VersionRefused(f"{checkpoint.id} names no splits", "It cannot be trained again")
+    torch.set_num_threads(manifest.info["threads"])
+    prepared = prepare(lake, environment, then, splits)
+    fit(prepared, then.settings.training.model_copy(update={"micro_batch_tokens": manifest.info["micro_batch_tokens"]}))
+    with lake.scratch(use_case.name, "reproduced") as folder:
+        folder.mkdir()
+        write_weights(folder, prepared)
+        identical = files.sha256_file(folder / WEIGHTS) == manifest.files[WEIGHTS]
+        with lake.local_copy(checkpoint) as published:
+            difference = 0.0 if identical else _difference(published / WEIGHTS, folder / WEIGHTS)
+    on_gpu = prepared.model.device.type == "cuda"
+    return {
+        "checkpoint": checkpoint.artifact_id,
+        "identical": identical,
+        "max_relative_difference": difference,
+        "within_tolerance": identical or (on_gpu and difference <= GPU_TOLERANCE),
+        "other": _other(manifest.info, str(prepared.model.device)),
+    }
+
+
+def as_trained(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) -> NamedUseCase:
+    """The use case with the settings that the checkpoint was trained with."""
+    told = json.loads(lake.read_file(checkpoint, "training.json"))
+    base = lake.manifest(checkpoint).info["base_model"]
+    sections = {
+        "task": Task.model_validate(told["task"]),
+        "training": Training.model_validate(told["training"]),
+        "base_model": BaseModelSettings(uri=base["uri"], sha256=base["sha256"], revision=base["revision"], dtype=base["dtype"]),
+    }
+    return use_case.model_copy(update={"settings": use_case.settings.model_copy(update=sections)})
+
+
+def _difference(expected: Any, found: Any) -> float:
+    """Largest difference of a weight, relative to the largest weight of its tensor; infinite where the tensors are not the same ones."""
+    from safetensors.torch import load_file
+
+    before, now = load_file(expected), load_file(found)
+    if {name: value.shape for name, value in before.items()} != {name: value.shape for name, value in now.items()}:
+        return float("inf")
+    return max(float((before[name] - now[name]).abs().max() / before[name].abs().max().clamp(min=1e-12)) for name in before)
+
+
+def _other(info: dict[str, Any], device: str) -> dict[str, list[Any]]:
+    """What differs from the time of training: name -> [then, now]."""
+    now = {**environment_versions(), "device": device}
+    then = {**info["environment"], "device": info["device"]}
+    changed = {name: [then.get(name), value] for name, value in now.items() if then.get(name) != value}
+    kinds = [{name: value for name, value in attempt.items() if name != "from_step"} for attempt in info["attempts"]]
+    if any(kind != kinds[0] for kind in kinds):
+        changed["attempts"] = [kinds, "one attempt"]
+    return changed

@@ -1,0 +1,151 @@
+"""Budgets stop launches with their numbers, the setting and the next step."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from ft_platform.costs import admission, estimates
+from ft_platform.costs.admission import admit, machine_gib, require_memory
+from ft_platform.costs.budgets import require_budget
+from ft_platform.costs.estimates import Estimate
+from ft_platform.costs.metering import metered
+from ft_platform.environment import Budgets, ComputeProfile, Environment, load_environment
+from ft_platform.errors import BudgetExceeded, ConfigError, DoesNotFit
+from ft_platform.lake import Lake, TableVersion
+from ft_platform_tests.costs.test_ledger import named
+
+PROFILE = ComputeProfile(price_per_hour=10.0)
+LOG = logging.getLogger("test")
+SPLITS = TableVersion("complaints", "splits", "shared", 0, "0" * 64, 10, "nowhere")
+
+
+def spend(lake: Lake, money: float, use_case: str = "complaints") -> None:
+    """A program run that cost so much."""
+    with metered(lake, named(use_case), PROFILE, "train") as run:
+        begun = run.row
+
+        def row():
+            return {**begun(), "money": money}
+
+        run.row = row  # type: ignore[method-assign]
+
+
+def with_budgets(environment: Environment, **budgets) -> Environment:
+    return environment.model_copy(update={"budgets": Budgets(**budgets), "profiles": {"local": PROFILE}})
+
+
+@pytest.mark.parametrize(
+    ("budgets", "compute", "setting"),
+    [
+        ({"per_month": 4.0}, {}, "budgets.per_month of the environment"),
+        ({"per_use_case": 3.0}, {}, "budgets.per_use_case of the environment"),
+        ({"per_use_case": 100.0, "use_cases": {"complaints": 3.0}}, {}, "budgets.use_cases.complaints of the environment"),
+        ({"per_use_case": 100.0}, {"budget_per_month": 3.0}, "compute.budget_per_month"),
+    ],
+)
+def test_a_spent_budget_stops_every_program_and_names_its_setting(environment, lake, budgets, compute, setting):
+    environment, use_case = with_budgets(environment, **budgets), named(**compute)
+    spend(lake, 1.0, "other")
+    spend(lake, 2.5)
+    require_budget(lake, environment, use_case, PROFILE, "train")
+    spend(lake, 0.5)
+    with pytest.raises(BudgetExceeded) as refused:
+        require_budget(lake, environment, use_case, PROFILE, "evaluate")
+    assert setting in str(refused.value) and "program evaluate of complaints was not started" in str(refused.value) and "ft costs" in str(refused.value)
+
+
+def test_a_use_case_is_not_stopped_by_what_another_spent(environment, lake):
+    spend(lake, 50.0, "other")
+    require_budget(lake, with_budgets(environment, per_use_case=3.0), named(), PROFILE, "train")
+
+
+def test_a_training_that_would_cost_more_than_is_left_is_refused_with_both_numbers(environment, lake):
+    environment = with_budgets(environment, per_use_case=3.0)
+    spend(lake, 1.0)
+    require_budget(lake, environment, named(), PROFILE, "train", expected=2.0)
+    with pytest.raises(BudgetExceeded, match=r"it would cost 2\.10 EUR and 1\.00 of 3\.00 EUR"):
+        require_budget(lake, environment, named(), PROFILE, "train", expected=2.1)
+
+
+def test_a_free_profile_knows_no_budget(environment, lake):
+    require_budget(lake, with_budgets(environment, per_month=0.0), named(), ComputeProfile(), "train")
+
+
+@pytest.fixture
+def estimated(monkeypatch):
+    """Makes the calibration give these figures, and counts how often it is asked."""
+    asked = []
+
+    def of(**figures):
+        def measure(environment, use_case, splits, profile, seconds=20.0):
+            asked.append(use_case.name)
+            return Estimate({"memory_gib": 1.0, "seconds": 3600.0, "seconds_band": [1.0, 2.0], "device": "cpu", **figures}, profile)
+
+        monkeypatch.setattr(estimates, "measure", measure)
+        return asked
+
+    return of
+
+
+def test_with_a_budget_a_training_is_estimated_before_its_launch(environment, lake, estimated):
+    asked = estimated(seconds=3600.0)  # an hour at 10 EUR
+    admit(lake, with_budgets(environment, per_use_case=10.0), named(), "train", SPLITS, LOG)
+    with pytest.raises(BudgetExceeded, match=r"would cost 10\.00 EUR"):
+        admit(lake, with_budgets(environment, per_use_case=9.0), named(), "train", SPLITS, LOG)
+    assert asked == ["complaints"] * 2
+
+
+def test_without_a_budget_and_for_other_programs_nothing_is_measured(environment, lake, estimated):
+    asked = estimated()
+    admit(lake, environment, named(), "train", SPLITS, LOG)
+    admit(lake, with_budgets(environment, per_month=1.0), named(), "evaluate", SPLITS, LOG)
+    assert asked == []
+
+
+def test_an_estimate_that_does_not_fit_is_refused_with_both_numbers_and_the_setting_to_lower(environment, lake, estimated):
+    estimated(memory_gib=9.0)
+    small = PROFILE.model_copy(update={"memory_limit_gib": 8.0})
+    environment = with_budgets(environment, per_use_case=100.0).model_copy(update={"profiles": {"local": small}})
+    with pytest.raises(DoesNotFit, match=r"need 9\.00 GiB of memory, memory_limit_gib of compute profile 'local' is 8\.00 GiB.*micro_batch_tokens=1024"):
+        admit(lake, environment, named(), "train", SPLITS, LOG)
+
+
+def test_without_a_limit_the_machine_is_the_limit():
+    machine = machine_gib()
+    assert machine and machine > 0.5
+    require_memory(machine / 2, ComputeProfile(), named())
+    with pytest.raises(DoesNotFit, match="what this machine has"):
+        require_memory(machine * 2, ComputeProfile(), named())
+    require_memory(machine * 2, ComputeProfile(), named(), device="cuda")
+
+
+def test_a_container_has_the_memory_of_its_control_group(tmp_path, monkeypatch):
+    real = open
+
+    def limited(path, *rest, **named):
+        if path == "/sys/fs/cgroup/memory.max":
+            path = tmp_path / "memory.max"
+        return real(path, *rest, **named)
+
+    (tmp_path / "memory.max").write_text(f"{2**29}\n")
+    monkeypatch.setattr(admission, "open", limited, raising=False)
+    assert machine_gib() == 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ("profiles: {a: {currency: EUR}, b: {currency: USD}}", "one currency"),
+        ("budgets: {use_cases: {a: -1}}", "limits must be 0 or more"),
+        ("budgets: {per_month: -1}", "greater than or equal to 0"),
+        ("profiles: {a: {price_per_hour: -1}}", "greater than or equal to 0"),
+        ("profiles: {a: {memory_limit_gib: 0}}", "greater than 0"),
+        ("profiles: {a: {currency: euro}}", "should match pattern"),
+    ],
+)
+def test_wrong_prices_and_budgets_are_named(tmp_path: Path, monkeypatch, settings, problem):
+    (tmp_path / "environment.yaml").write_text(settings)
+    monkeypatch.setenv("FT_ENVIRONMENT", str(tmp_path / "environment.yaml"))
+    with pytest.raises(ConfigError, match=problem):
+        load_environment()

@@ -1,0 +1,143 @@
+"""What a training keeps in memory is counted exactly, without keeping it."""
+
+import pytest
+import torch
+
+from ft_platform.costs.admission import require_memory
+from ft_platform.environment import ComputeProfile
+from ft_platform.errors import DoesNotFit
+from ft_platform.lake import Lake
+from ft_platform.training import fit_check
+from ft_platform.training.estimate import estimate
+from ft_platform.training.fit_check import require_fit
+from ft_platform.training.loop import train
+from ft_platform.training.lora import trainable
+from ft_platform.training.memory_parts import memory_parts
+from ft_platform.training.plan import heaviest_micro_batch, plan_of, tokens_of
+from ft_platform.training.prepare import prepare
+from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
+
+
+@pytest.fixture
+def made(environment, lake: Lake, tmp_path):
+    """Prepares a training of a tiny model with these settings."""
+    folder = save_tiny_model(tmp_path / "model")
+
+    def made(**training):
+        use_case = use_case_for(folder, **{"batch_rows": 4, "epochs": 2.0, "rank": 4, "alpha": 8, **training})
+        return prepare(lake, environment, use_case, usable_splits(lake, use_case)), use_case
+
+    return made
+
+
+def test_weights_adapters_gradients_and_moments_are_those_of_the_model(made):
+    prepared, _ = made(rank=4)
+    parts = memory_parts(prepared.model, prepared.objective, prepared.rows[:2])
+    trained = sum(p.numel() for p in prepared.model.parameters() if p.requires_grad)
+    assert (parts.adapters, parts.gradients, parts.optimizer, parts.best) == (4 * trained, 4 * trained, 8 * trained, 4 * trained)
+    frozen = {p.untyped_storage().data_ptr(): p.untyped_storage().nbytes() for p in prepared.model.parameters() if not p.requires_grad}
+    assert sum(frozen.values()) <= parts.weights <= sum(frozen.values()) + 4096, "and the few numbers in buffers"
+
+
+def test_activations_are_the_bytes_that_autograd_keeps_until_the_backward_pass(made):
+    """Reference: what saved tensors occupy while they are all kept, each storage once."""
+    prepared, _ = made()
+    kept: list[torch.Tensor] = []
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tensor.detach())
+        return tensor
+
+    rows = list(prepared.rows[:3])
+    prepared.model.train()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = prepared.objective.loss(prepared.model, rows)
+    weights = {p.untyped_storage().data_ptr() for p in (*prepared.model.parameters(), *prepared.model.buffers())}
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in kept if t.untyped_storage().data_ptr() not in weights}
+    del loss
+    parts = memory_parts(prepared.model, prepared.objective, rows)
+    assert parts.activations + parts.logits // 2 == pytest.approx(sum(storages.values()), rel=0.02)
+    supervised = sum(len(row.targets) for row in rows)
+    assert parts.logits >= 2 * supervised * prepared.model.config.vocab_size * 4, "log-probabilities in float32 and their gradient"
+
+
+def test_counting_changes_neither_weights_nor_random_numbers_nor_gradients(made):
+    prepared, use_case = made(dropout=0.3)
+    before = {name: value.clone() for name, value in prepared.model.state_dict().items()}
+    state = torch.get_rng_state()
+    require_fit(prepared, ComputeProfile(), use_case)
+    assert torch.equal(state, torch.get_rng_state())
+    assert all(torch.equal(before[name], value) for name, value in prepared.model.state_dict().items())
+    assert all(p.grad is None for p in trainable(prepared.model).values())
+
+
+@pytest.mark.parametrize(
+    ("changed", "part"), [({"rank": 16}, "optimizer"), ({"micro_batch_tokens": 64}, "activations"), ({"target_modules": ["q_proj"]}, "adapters")]
+)
+def test_each_part_follows_its_setting(made, changed, part):
+    def size(**training):
+        prepared, use_case = made(**training)
+        settings = use_case.settings.training
+        return getattr(memory_parts(prepared.model, prepared.objective, heaviest_micro_batch(prepared, settings, plan_of(prepared, settings))), part)
+
+    assert (size(**changed) > size()) == ("rank" in changed)
+    assert size(**changed) != size()
+
+
+def test_a_training_that_does_not_fit_is_refused_before_its_first_step(made, monkeypatch):
+    prepared, use_case = made()
+    needed = fit_check._in_use(prepared.model.device) / 2**30
+    require_fit(prepared, ComputeProfile(memory_limit_gib=needed + 1), use_case)
+    with pytest.raises(DoesNotFit, match="was not started: it would need"):
+        require_fit(prepared, ComputeProfile(memory_limit_gib=needed / 2), use_case)
+
+
+def test_the_plan_is_what_the_loop_does(made):
+    prepared, use_case = made(validations_per_epoch=3)
+    training = use_case.settings.training
+    plan = plan_of(prepared, training)
+    points = []
+    run = train(prepared.model, prepared.objective, prepared.rows, prepared.validation, training, on_step=lambda step, values: points.append(values))
+    if not run.stopped_early:
+        assert (run.step, run.tokens) == (plan.steps, sum(plan.tokens))
+        assert sum("validation_loss" in point for point in points) == plan.validations
+    assert run.step <= plan.steps
+
+
+def test_the_heaviest_micro_batch_is_the_one_with_the_most_tokens(made):
+    prepared, use_case = made(micro_batch_tokens=256)
+    training = use_case.settings.training
+    heaviest = heaviest_micro_batch(prepared, training, plan_of(prepared, training))
+    assert tokens_of(heaviest, prepared.objective) <= 256
+    assert tokens_of(heaviest, prepared.objective) > 256 - max(map(prepared.objective.length, prepared.rows))
+
+
+def test_an_estimate_has_the_exact_figures_of_the_plan_and_bands_around_memory_and_time(made):
+    prepared, use_case = made()
+    training = use_case.settings.training
+    plan = plan_of(prepared, training)
+    found = estimate(prepared, training, seconds=0.0, setup=(3.0, 2.0))
+    assert (found["steps"], found["tokens"], found["validations"]) == (plan.steps, sum(plan.tokens), plan.validations)
+    assert found["trainable_parameters"] == sum(p.numel() for p in trainable(prepared.model).values())
+    assert found["memory_band"][0] < found["memory_gib"] < found["memory_band"][1]
+    assert found["seconds_band"][0] < found["seconds"] < found["seconds_band"][1]
+    assert found["seconds"] > 3.0 and found["setup_seconds"] == 3.0
+    assert sum(found["parts_gib"].values()) == pytest.approx(found["memory_gib"], abs=0.01)
+
+
+def test_an_estimate_of_a_training_of_one_short_batch_is_possible(made):
+    prepared, use_case = made(batch_rows=512, max_steps=1)
+    assert estimate(prepared, use_case.settings.training, seconds=0.0, setup=(0.0, 0.0))["steps"] == 1
+
+
+def test_more_steps_take_longer(made):
+    prepared, use_case = made()
+    short = estimate(prepared, use_case.settings.training, seconds=0.0, setup=(0.0, 0.0))
+    many = use_case.settings.training.model_copy(update={"epochs": 40.0})
+    assert estimate(prepared, many, seconds=0.0, setup=(0.0, 0.0))["steps"] == 20 * short["steps"]
+
+
+def test_the_limit_of_the_profile_wins_over_the_machine(made):
+    _, use_case = made()
+    with pytest.raises(DoesNotFit, match="memory_limit_gib of compute profile 'local'"):
+        require_memory(0.2, ComputeProfile(memory_limit_gib=0.1), use_case)
