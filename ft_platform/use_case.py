@@ -160,6 +160,10 @@ class UseCase(Section):
             raise ValueError("`record.label` is needed for `task.kind: classification`")
         if self.task.kind == "generation" and not (self.record.answer or self.record.messages):
             raise ValueError("`record.answer` or `record.messages` is needed for `task.kind: generation`")
+        if self.training.objective != "sft" and (self.task.kind != "generation" or not self.record.rejected):
+            raise ValueError(f"`training.objective: {self.training.objective}` needs `task.kind: generation` and `record.rejected`")
+        if self.training.method == "full" and self.base_model.quantization != "none":
+            raise ValueError("`training.method: full` cannot train `base_model.quantization: nf4`; use `training.method: lora`")
         if self.governance.without_consent_column == "refuse" and not self.record.consent:
             raise ValueError("`record.consent` is needed, or set `governance.without_consent_column: licence`")
         if problems := self.governance.problems_with(self.record):

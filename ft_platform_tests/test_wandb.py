@@ -16,11 +16,13 @@ from typing import Any
 
 import pytest
 
+from ft_platform.assets.stage import tracking
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError, MissingExtra
 from ft_platform.tracking import runs_of, tracker_for, training_run
 from ft_platform.training.trainer import checkpoint_for
 from ft_platform.use_case import NamedUseCase
+from ft_platform_tests.mlflow_server import mlflow_server
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 
 LOG = logging.getLogger("test")
@@ -38,8 +40,10 @@ def variables_as_before() -> Iterator[None]:
 
 
 @pytest.fixture
-def both(environment: Environment) -> Environment:
-    return environment.model_copy(update={"tracking_uri": "", "trackers": ["mlflow", "wandb"]})
+def both(environment: Environment, tmp_path: Path) -> Iterator[Environment]:
+    """A real MLflow server, and wandb offline."""
+    with mlflow_server(tmp_path) as address:
+        yield environment.model_copy(update={"tracking_uri": address, "trackers": ["mlflow", "wandb"]})
 
 
 @pytest.fixture
@@ -106,6 +110,9 @@ def test_both_trackers_get_the_same_events(lake: Any, both: Environment, use_cas
     assert summary["final/validation_loss"] == pytest.approx(trained.metrics["validation_loss"])
     files = {file.path for file in client.list_artifacts(runs["mlflow"]["run_id"])}
     assert {entry.path for entry in found["artifact"].artifact.manifest.contents} == files
+    shown = tracking(lake.manifest(trained.checkpoint))
+    link = shown["tracking/mlflow"].value
+    assert link.startswith(f"{both.tracking_uri}/#/experiments/") and link.endswith(f"/runs/{runs['mlflow']['run_id']}") and "tracking/wandb" not in shown
 
 
 def test_a_failed_run_says_the_type_of_the_error_and_the_exit_code(only_wandb: Environment, use_case: NamedUseCase) -> None:
@@ -153,6 +160,7 @@ import logging, sys
 from pathlib import Path
 from ft_platform.environment import Environment
 from ft_platform.tracking import tracker_for
+from ft_platform_tests.mlflow_server import mlflow_server
 from ft_platform_tests.tiny_models import use_case_for
 environment = Environment(home=Path(sys.argv[1]), trackers=["wandb"])
 with tracker_for(environment, use_case_for("none"), "adapter_checkpoint", "ckpt-1", {}, logging.getLogger()) as tracker:

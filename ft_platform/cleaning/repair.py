@@ -6,7 +6,7 @@ from ft_platform.cleaning.unicode_repair import repair_unicode
 from ft_platform.cleaning.whitespace import normalize_whitespace
 from ft_platform.use_case import Cleaning
 
-ANSWERS = ("assistant", "tool_call")
+ANSWERS = ("assistant", "tool_call", "rejected")
 JSON_ROLES = ("tools", "tool_call")
 """Messages that are JSON: what looks like HTML in them is part of a string."""
 

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.training.audit_verdict import read_figures
     from ft_platform.use_case_file import load_use_case, use_case_folder
 
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
     lake = Lake(environment.lake_uri, environment.storage_options())

@@ -71,7 +71,7 @@ def publish_curve(lake: Lake, environment: Environment, use_case: NamedUseCase, 
 def _trainings(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, results: Path, log: Any) -> list[dict[str, Any]]:
     """One result per share and repeat: `{"share", "repeat", "rows", "losses", "weights"}`; losses are sums per validation record."""
     settings = use_case.settings.learning_curve
-    wanted = [(share, repeat) for repeat in range(settings.repeats) for share in settings.shares]
+    wanted = [(share, repeat) for repeat in range(settings.repeats) for share in settings.points]
     made = {(one["share"], one["repeat"]): one for one in _read(results)}
     if made:
         log.info(f"the learning curve goes on: {len(made)} of {len(wanted)} trainings are there")
@@ -88,7 +88,7 @@ def _trainings(lake: Lake, environment: Environment, use_case: NamedUseCase, spl
 def _train(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, share: float, repeat: int) -> dict[str, Any]:
     import torch
 
-    shares = use_case.settings.learning_curve.shares
+    shares = use_case.settings.learning_curve.points
 
     def choose(record_ids: Sequence[str]) -> list[int]:
         if len({rows_of(one, len(record_ids)) for one in shares}) < len(shares):

@@ -19,7 +19,7 @@ def curve_figures(trainings: Sequence[dict[str, Any]], settings: LearningCurve, 
         trainings: `{"share", "repeat", "rows", "losses", "weights"}`; of every one the same validation records in the same order.
         seed: of the resamples.
     """
-    shares, repeats = settings.shares, settings.repeats
+    shares, repeats = settings.points, settings.repeats
     by_key = {(one["share"], one["repeat"]): one for one in trainings}
     losses = np.array([[by_key[share, repeat]["losses"] for repeat in range(repeats)] for share in shares])  # (shares, repeats, records)
     weights = np.array(trainings[0]["weights"], dtype=float)

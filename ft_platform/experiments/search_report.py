@@ -27,7 +27,7 @@ def summary(trials: Sequence[Any], use_case: NamedUseCase) -> dict[str, Any]:
     found = [_described(trial) for trial in trials]
     complete = [trial for trial in found if trial["state"] == "complete"]
     best = min(complete, key=lambda trial: (trial["validation_loss"], trial["number"]), default=None)
-    present_values = {name: getattr(use_case.settings.training, name) for name in search.space}
+    present_values = {name: getattr(use_case.settings.training, name) for name in search.dimensions}
     present = next((trial for trial in complete if trial["params"] == present_values), None)
     figures: dict[str, float | int] = {"trials": len(found), **{state: sum(t["state"] == state for t in found) for state in STATES.values()}}
     if best:
@@ -66,7 +66,7 @@ def write_search_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifa
         written_at=now(),
         conclusion=conclusion(found),
         snippet=found["snippet"],
-        names=sorted(use_case.settings.search.space),
+        names=sorted(use_case.settings.search.dimensions),
         trials=sorted(found["trials"], key=lambda trial: (trial["state"] != "complete", trial["validation_loss"] is None, trial["validation_loss"] or 0.0)),
         settings=use_case.settings.search.model_dump(mode="json"),
         pictures={name: (folder / f"{name}.png").read_bytes() for name in ("trials", "parameters")},
@@ -120,7 +120,7 @@ def parameters_plot(trials: Sequence[Mapping[str, Any]], use_case: NamedUseCase)
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    space = use_case.settings.search.space
+    space = use_case.settings.search.dimensions
     complete = [trial for trial in trials if trial["state"] == "complete"]
     import io
 

@@ -109,7 +109,7 @@ def next_trial(study: Any, folder: Path, use_case: NamedUseCase) -> Any | None:
         seed = int.from_bytes(hashlib.sha256(f"{search.seed}-{place}".encode()).digest()[:4], "big")
         study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=search.startup_trials, constant_liar=search.parallel > 1)
         study.pruner = optuna.pruners.MedianPruner(n_startup_trials=search.startup_trials) if search.prune else optuna.pruners.NopPruner()
-        present = {name: getattr(use_case.settings.training, name) for name in search.space}
+        present = {name: getattr(use_case.settings.training, name) for name in search.dimensions}
         if place == 0 and _is_within(search, present):
             study.enqueue_trial(present)
         trial = study.ask()
@@ -121,7 +121,7 @@ def next_trial(study: Any, folder: Path, use_case: NamedUseCase) -> Any | None:
 
 def _draw(trial: Any, search: Search) -> None:
     """Draws a value of every dimension, in the order of their names."""
-    for name, dimension in sorted(search.space.items()):
+    for name, dimension in sorted(search.dimensions.items()):
         if dimension.choices is not None:
             trial.suggest_categorical(name, dimension.choices)
         elif _is_whole(name):
@@ -137,7 +137,7 @@ def _is_whole(name: str) -> bool:
 
 
 def _is_within(search: Search, values: Mapping[str, Any]) -> bool:
-    for name, dimension in search.space.items():
+    for name, dimension in search.dimensions.items():
         value = values[name]
         if dimension.choices is not None and value not in dimension.choices:
             return False

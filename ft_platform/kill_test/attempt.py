@@ -122,7 +122,7 @@ def attempt(folder: Path, report: Path, fault: Fault) -> NoReturn:
 
 
 def _train(folder: Path) -> dict[str, Any]:
-    from ft_platform.models.adapter import WEIGHTS
+    from ft_platform.models.adapter import weights_file
     from ft_platform.training.trainer import checkpoint_for
 
     lake = case.lake_of(folder)
@@ -130,7 +130,7 @@ def _train(folder: Path) -> dict[str, Any]:
     trained = checkpoint_for(lake, case.environment_of(folder), case.use_case_of(folder), case.splits_of(folder), log)
     manifest = lake.manifest(trained.checkpoint)
     counts = {"damaged_states": manifest.info["damaged_states"], "attempts": len(manifest.info["attempts"])}
-    return {"ended": "finished", "weights": manifest.files[WEIGHTS], **counts}
+    return {"ended": "finished", "weights": manifest.files[weights_file(manifest.files)], **counts}
 
 
 def kill() -> None:

@@ -1,16 +1,25 @@
 """A fine-tuned adapter on its base model, computed exactly as in training."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import BaseModelError
 from ft_platform.models.safety.adapter_files import WEIGHTS, require_finite_weights, require_fitting_adapter, require_safe_adapter
 
-__all__ = ["WEIGHTS", "with_adapter"]
+__all__ = ["ALL_WEIGHTS", "WEIGHTS", "weights_file", "with_adapter"]
+
+ALL_WEIGHTS = "model.safetensors"
+"""Where `training.method: full` keeps the weights."""
+
+
+def weights_file(files: Collection[str]) -> str:
+    """The file with the trained weights among those of a checkpoint."""
+    return WEIGHTS if WEIGHTS in files else ALL_WEIGHTS
 
 
 def with_adapter(model: Any, folder: Path) -> Any:
-    """The base model with the adapter of a checkpoint, ready for evaluation.
+    """The base model with the adapter of a checkpoint, or with all its weights where all were trained, ready for evaluation.
 
     Args:
         model: base model of `base_model.load`; it is changed.
@@ -19,6 +28,8 @@ def with_adapter(model: Any, folder: Path) -> Any:
     Raises:
         BaseModelError: the folder holds no safetensors adapter, one for another base model, or one that is refused (`models/safety`).
     """
+    if (folder / ALL_WEIGHTS).is_file():
+        return _with_all_weights(model, folder)
     from peft import PeftModel
 
     from ft_platform.models.fused_lora import fuse
@@ -36,3 +47,20 @@ def with_adapter(model: Any, folder: Path) -> Any:
         ) from error
     fuse(adapted)
     return adapted.eval()
+
+
+def _with_all_weights(model: Any, folder: Path) -> Any:
+    """The model with the weights of a checkpoint in place of its own, in its own precision."""
+    from safetensors.torch import load_file
+
+    try:
+        require_finite_weights(folder / ALL_WEIGHTS)
+        missing, unexpected = model.load_state_dict(load_file(folder / ALL_WEIGHTS), strict=False)
+    except BaseModelError as error:
+        raise BaseModelError(f"checkpoint {folder.name}: {error.message}", error.next_step) from error
+    except RuntimeError as error:
+        raise BaseModelError(f"the weights of checkpoint {folder.name} do not fit the base model", "Use the base model it was trained on") from error
+    tied = set(getattr(model, "all_tied_weights_keys", None) or getattr(model, "_tied_weights_keys", None) or ())
+    if unexpected or set(missing) - tied:
+        raise BaseModelError(f"the weights of checkpoint {folder.name} are not those of the base model", "Use the base model it was trained on")
+    return model.eval()

@@ -4,6 +4,7 @@ Covered and not covered: `ft_platform/models/safety/__init__.py`.
 """
 
 import hashlib
+import importlib.util
 import logging
 import os
 import re
@@ -113,15 +114,15 @@ def weights_dtype(choice: str) -> Any:
     return torch.bfloat16 if capable.get("avx512_bf16") or capable.get("amx_bf16") else torch.float32
 
 
-def load(resolved: ResolvedModel, dtype: str = "auto") -> tuple[Any, Any]:
+def load(resolved: ResolvedModel, dtype: str = "auto", quantization: str = "none") -> tuple[Any, Any]:
     """The model in evaluation mode, on the GPU if there is one, and its tokenizer.
 
     Args:
         resolved: result of `resolve`.
-        dtype: `base_model.dtype` of the use case.
+        dtype, quantization: of `base_model` of the use case.
 
     Raises:
-        MissingExtra: torch or transformers is not installed.
+        MissingExtra: torch, transformers, or bitsandbytes for 4-bit weights, is not installed.
         BaseModelError: transformers cannot load it.
     """
     os.environ["USE_HUB_KERNELS"] = "NO"  # read when transformers is imported: Mamba and others would fetch compiled code from the hub
@@ -135,6 +136,9 @@ def load(resolved: ResolvedModel, dtype: str = "auto") -> tuple[Any, Any]:
     if safe.dropped:
         LOG.info(f"config.json of {resolved.uri}: not handed to transformers, which has no such fields: {', '.join(safe.dropped)}")
     options = {"dtype": weights_dtype(dtype), "use_safetensors": True, "trust_remote_code": False, "local_files_only": True}
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if quantization == "nf4":
+        options |= {"quantization_config": _four_bits(options["dtype"]), "device_map": {"": device}}
     try:
         config = CONFIG_MAPPING[safe.config["model_type"]].from_dict(safe.config)
         require_fitting_sizes(config, safe.elements, resolved.uri)
@@ -150,7 +154,28 @@ def load(resolved: ResolvedModel, dtype: str = "auto") -> tuple[Any, Any]:
         raise
     except Exception as error:  # parsers of foreign files raise what they like (SafetensorError, struct.error, TypeError)
         raise BaseModelError(f"transformers cannot load base model {resolved.uri}: {type(error).__name__}: {error}", "Check base_model.uri") from error
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
+    if quantization == "nf4":
+        return _with_one_kernel(model).eval(), tokenizer
+    return model.to(device).eval(), tokenizer
+
+
+def _with_one_kernel(model: Any) -> Any:
+    """On a CPU bitsandbytes packs 4-bit weights anew the first time a model is evaluated, for another kernel than in training: kept from it."""
+    from bitsandbytes.nn import Linear4bit
+
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+    return model
+
+
+def _four_bits(dtype: Any) -> Any:
+    """4-bit NormalFloat weights with quantized constants, as QLoRA trains on (arXiv:2305.14314)."""
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise MissingExtra("bitsandbytes, which keeps weights in 4 bits,", "gpu")
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype)
 
 
 def quiet_transformers() -> None:

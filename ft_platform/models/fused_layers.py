@@ -74,6 +74,27 @@ BACKWARD: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
 }
 
 
+class _NormForward:
+    """Replaces `forward` of one RMSNorm; `counted_from`: 1 where the weights are counted from one (Gemma), else 0."""
+
+    def __init__(self, layer: Any, eps: float, counted_from: float) -> None:
+        self.layer, self.eps, self.counted_from = layer, eps, counted_from
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        weight = self.layer.weight
+        return _RmsNorm.apply(x, weight.float() + self.counted_from if self.counted_from else weight, self.eps)
+
+
+class _MlpForward:
+    """Replaces `forward` of one gated MLP."""
+
+    def __init__(self, layer: Any, act: str) -> None:
+        self.layer, self.act = layer, act
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer.down_proj(_Gated.apply(self.layer.gate_proj(x), self.layer.up_proj(x), self.act))
+
+
 def replace_layers(model: Any) -> dict[str, int]:
     """Replaces what can be replaced, in place. Returns how many norms and gated MLPs were, e.g. `{"norms": 61, "mlps": 30}`."""
     found = {"norms": 0, "mlps": 0}
@@ -89,30 +110,24 @@ def replace_layers(model: Any) -> dict[str, int]:
     return found
 
 
-def _norm_of(layer: Any) -> Callable[[torch.Tensor], torch.Tensor] | None:
+def _norm_of(layer: Any) -> _NormForward | None:
     weight, eps = getattr(layer, "weight", None), getattr(layer, "variance_epsilon", getattr(layer, "eps", None))
     if weight is None or weight.dim() != 1 or not isinstance(eps, float) or getattr(layer, "bias", None) is not None:
         return None
-    # Gemma's weights are counted from one.
-    for forward in (lambda x: _RmsNorm.apply(x, layer.weight, eps), lambda x: _RmsNorm.apply(x, layer.weight.float() + 1.0, eps)):
-        if _agree(layer.forward, forward, len(weight), weight):
-            return forward
-    return None
+    ways = (_NormForward(layer, eps, counted_from) for counted_from in (0.0, 1.0))
+    return next((way for way in ways if _agree(layer.forward, way, len(weight), weight)), None)
 
 
-def _mlp_of(layer: Any) -> Callable[[torch.Tensor], torch.Tensor] | None:
+def _mlp_of(layer: Any) -> _MlpForward | None:
     weight = getattr(layer.gate_proj, "weight", None)
-    if weight is None or weight.dim() != 2 or not weight.dtype.is_floating_point:
+    if weight is None or weight.dim() != 2 or not weight.dtype.is_floating_point or weight.is_meta:
         return None
-    probe = torch.linspace(-4, 4, 101)
+    probe = torch.linspace(-4, 4, 101, device=weight.device)
     act = next((name for name, function in FORWARD.items() if torch.allclose(layer.act_fn(probe), function(probe), atol=1e-6)), None)
     if act is None:
         return None
-
-    def forward(x: torch.Tensor) -> torch.Tensor:
-        return layer.down_proj(_Gated.apply(layer.gate_proj(x), layer.up_proj(x), act))
-
-    return forward if _agree(layer.forward, forward, weight.shape[1], weight) else None
+    way = _MlpForward(layer, act)
+    return way if _agree(layer.forward, way, layer.gate_proj.in_features, weight) else None
 
 
 def _agree(original: Callable[[torch.Tensor], torch.Tensor], other: Callable[[torch.Tensor], torch.Tensor], width: int, weight: torch.Tensor) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from ft_platform.models.fused_layers import replace_layers
+
 
 class _SummedOnce(torch.autograd.Function):
     """`x W^T + s x A^T B^T`.
@@ -60,7 +62,8 @@ class _FusedForward:
 def fuse(model: Any, adapter: str = "default") -> int:
     """Makes the LoRA layers of a peft model sum before rounding. Returns how many could be changed.
 
-    Plain linear layers with plain LoRA and without dropout can; others keep peft's own code.
+    Plain linear layers with plain LoRA and without dropout can; others keep peft's own code. Norms and gated MLPs are replaced
+    as well (`fused_layers`), so that training and evaluation compute alike.
     """
     from peft.tuners.lora.layer import Linear
 
@@ -69,6 +72,7 @@ def fuse(model: Any, adapter: str = "default") -> int:
         if type(layer) is Linear and _is_plain(layer, adapter):
             layer.forward = _FusedForward(layer, adapter)
             changed += 1
+    replace_layers(model)
     return changed
 
 

@@ -285,8 +285,11 @@ def packed_attention(
         seed=int(torch.randint(2**62, ())) if dropped else 0,
     )
     # Several query heads share one key head (grouped-query attention).
+    # Under autocast rotated queries and keys are float32, and products made here would be cast forward but not backward.
+    query, key = query.to(value.dtype), key.to(value.dtype)
     q = query[0].transpose(0, 1).unflatten(1, (key.shape[1], -1))
-    output = _PackedAttention.apply(q, key[0].transpose(0, 1), value[0].transpose(0, 1), packed_layout, settings)
+    with torch.autocast(query.device.type, enabled=False):
+        output = _PackedAttention.apply(q, key[0].transpose(0, 1), value[0].transpose(0, 1), packed_layout, settings)
     return output.flatten(1, 2)[None], None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ft_platform.models.fused_rotary import rotary_in
 from ft_platform.models.packed_attention import PackedLayout, PackingUnsupported, Segment, Tree, packed_attention_in
 
 Place = tuple[int, int]
@@ -37,7 +38,7 @@ def packed_forward(model: Any, segments: Sequence[Segment], prefix: Sequence[int
     layout = PackedLayout(len(prefix), segments, model.device)
     ids = torch.tensor([[*prefix, *(token for s in segments for token in s.tokens())]], device=model.device)
     wanted = torch.tensor([layout.starts[row] + token for row, token in keep], device=model.device)
-    with packed_attention_in(model):
+    with packed_attention_in(model), rotary_in(model):
         return model(input_ids=ids, position_ids=layout.position_ids, use_cache=False, logits_to_keep=wanted, packed_layout=layout).logits[0]
 
 

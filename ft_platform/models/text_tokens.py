@@ -34,7 +34,10 @@ class TextTokens:
         return self._tokenizer.decode([token], skip_special_tokens=False)
 
     def prepare(self, texts: Iterable[str], max_tokens: int | None = None) -> None:
-        """Tokenizes texts of people at once: `content` finds them until the next call. 6 times as fast as one by one."""
+        """Tokenizes texts of people at once: `content` finds them until the next call.
+
+        Measured with SmolLM2's tokenizer, texts of 80 words, one core: 1.2 times as fast as one by one; with TOKENIZERS_PARALLELISM on all cores.
+        """
         heads = list(dict.fromkeys(text if max_tokens is None else text[: max(max_tokens, 0) * CHARACTERS_PER_TOKEN] for text in texts))
         harmless = [text for text in heads if text and len(self._pieces(text)) == 1]
         ids = self._tokenizer(harmless, add_special_tokens=False)["input_ids"] if harmless else []

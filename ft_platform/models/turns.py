@@ -13,6 +13,8 @@ from ft_platform.errors import DataError
 
 ANSWERS = ("assistant", "tool_call")
 """Roles of what the model writes."""
+REJECTED = "rejected"
+"""Role of an answer that people like less than the one before it: no turn of the conversation."""
 TOOL_ROLES = ("tools", "tool_call", "tool")
 PARAGRAPH = "\n\n"
 
@@ -101,6 +103,8 @@ def conversation_of(messages: Sequence[Message]) -> Conversation:
     for message in messages:
         role, text = message["role"], message["content"] or ""
         last = turns[-1] if turns else None
+        if role == REJECTED:
+            continue
         if role == "tools":
             tools = [*(tools or []), *_descriptions(text)]
         elif last and last.calls and role != "tool":

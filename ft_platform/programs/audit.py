@@ -3,11 +3,14 @@
 Orders: `splits`, a version handle. By hand (`--use-case <name>`) the newest splits are taken.
 """
 
+import os
+
 from ft_platform.programs.reporting import prepare_process, program
 
 
 def main() -> None:
     """Renders every record, publishes the report, stores the verdict and reports both. A failed audit is a result, not a failure."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # this program forks no process, so the tokenizer may use all cores
     prepare_process()
     from ft_platform.errors import VersionRefused
     from ft_platform.training.audit import audit_for

@@ -50,16 +50,20 @@ class Dimension(Section):
         return list(self.choices) if self.choices is not None else [self.low, self.high]
 
 
-def _default_space() -> dict[SearchedField, Dimension]:
-    # The learning rate decides most for LoRA, then the rank (Thinking Machines, "LoRA Without Regret", 2025; Hu et al., arXiv:2106.09685, section 7.2).
-    return {"learning_rate": Dimension(low=5e-5, high=2e-3, log=True), "rank": Dimension(choices=[8, 16, 32])}
+DEFAULT_SPACE: dict[SearchedField, Dimension] = {"learning_rate": Dimension(low=5e-5, high=2e-3, log=True), "rank": Dimension(choices=[8, 16, 32])}
+"""The learning rate decides most for LoRA, then the rank (Hu et al., arXiv:2106.09685, sections 7.2 and D.4)."""
+
+DEFAULT_SHARES = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 class Search(Section):
     """How `hyperparameter_search` looks for training settings. It publishes a report; a person decides what of it goes into `training`."""
 
     space: dict[SearchedField, Dimension] = Field(
-        default_factory=_default_space, min_length=1, max_length=12, description="Fields of `training` and the values to try. The others stay as they are."
+        default_factory=dict,
+        max_length=12,
+        description="Fields of `training` and the values to try; the others stay as they are. Empty: `learning_rate` from 0.00005 to 0.002 by order of "
+        "magnitude, and `rank` 8, 16 or 32.",
     )
     trials: int = Field(default=20, ge=1, le=10_000, description="Trainings to make. A search that goes on counts those that are there.")
     parallel: int = Field(
@@ -77,6 +81,11 @@ class Search(Section):
     )
     prune: bool = Field(default=True, description="Stop a trial whose validation loss is above the median of the earlier ones at the same share of an epoch.")
     seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of the sampler. Each training keeps `training.seed`.")
+
+    @property
+    def dimensions(self) -> dict[SearchedField, Dimension]:
+        """What is searched."""
+        return self.space or DEFAULT_SPACE
 
     @field_validator("space")
     @classmethod
@@ -97,18 +106,23 @@ class LearningCurve(Section):
     """How `learning_curve` measures what more data would bring."""
 
     shares: list[Annotated[float, Field(gt=0.0, le=1.0)]] = Field(
-        default_factory=lambda: [0.05, 0.1, 0.2, 0.5, 1.0],
-        min_length=3,
+        default_factory=list,
         max_length=20,
-        description="Shares of the training split in (0, 1], rising, the last one 1. Each subset holds the smaller ones.",
+        description="At least three shares of the training split in (0, 1], rising, the last one 1. Each subset holds the smaller ones. Empty: 0.05, 0.1, "
+        "0.2, 0.5, 1.",
     )
     repeats: int = Field(default=1, ge=1, le=100, description="Trainings per share, each with another seed of subset, weights and order.")
     bootstrap_samples: int = Field(default=1000, ge=100, le=100_000, description="Resamples of validation records (and repeats) behind the interval.")
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="Coverage of the intervals in (0.5, 1).")
 
+    @property
+    def points(self) -> list[float]:
+        """The shares that are trained on."""
+        return self.shares or list(DEFAULT_SHARES)
+
     @field_validator("shares")
     @classmethod
     def rise_to_one(cls, shares: list[float]) -> list[float]:
-        if sorted(set(shares)) != shares or shares[-1] != 1.0:
-            raise ValueError("must rise, without repetition, and end with 1")
+        if shares and (len(shares) < 3 or sorted(set(shares)) != shares or shares[-1] != 1.0):
+            raise ValueError("`learning_curve.shares` must be three or more that rise and end with 1")
         return shares

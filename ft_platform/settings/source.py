@@ -96,7 +96,7 @@ CHAT_FORMATS: dict[str, dict[str, Any]] = {
     "sharegpt": {"messages": "conversations"},
     "openai": {"messages": "messages", "tools": "tools", "optional_columns": ["tools"]},
     "prompt_completion": {"text": "prompt", "answer": "completion"},
-    "preference": {"text": "prompt", "answer": "chosen", "optional_columns": ["prompt"]},
+    "preference": {"text": "prompt", "answer": "chosen", "rejected": "rejected", "optional_columns": ["prompt"]},
     "text_label": {"text": "text", "label": "label"},
 }
 """Fields that a format of chat data stands for where the use case does not name them."""
@@ -108,8 +108,8 @@ class RecordMapping(Section):
     chat_format: Literal["columns", "alpaca", "sharegpt", "openai", "prompt_completion", "preference", "text_label"] = Field(
         default="columns",
         description="Usual columns of chat data: sets `text`, `answer`, `messages` or `label` where they are not named. `alpaca`: instruction, input, output. "
-        "`sharegpt`: conversations. `openai`: messages, tools. `prompt_completion`: prompt, completion. `preference`: prompt and the chosen answer; the "
-        "rejected one is not read. `text_label`: text, label. `columns`: only what is named.",
+        "`sharegpt`: conversations. `openai`: messages, tools. `prompt_completion`: prompt, completion. `preference`: prompt, chosen, "
+        "rejected (see `training.objective`). `text_label`: text, label. `columns`: only what is named.",
     )
     id: ColumnName | None = Field(
         default=None, description="Column that identifies a record in the source; must be unique. Without it records are identified by content."
@@ -118,6 +118,9 @@ class RecordMapping(Section):
         default=None, description="Column(s) with the user's text; several are joined by a blank line (Alpaca: `[instruction, input]`)."
     )
     answer: ColumnName | None = Field(default=None, description="Column with the reference answer (generation).")
+    rejected: ColumnName | None = Field(
+        default=None, description="Column with an answer that people like less than `answer`; `training.objective` dpo and orpo learn from the pair."
+    )
     messages: ColumnName | None = Field(default=None, description="Column with chat messages, a list of `{role, content}`, instead of `text` and `answer`.")
     tools: ColumnName | None = Field(
         default=None, description="Column with the descriptions of the tools that may be called in `messages`: a JSON list of `{type, function}` (OpenAI)."
@@ -168,6 +171,8 @@ class RecordMapping(Section):
             raise ValueError("name exactly one of `text` (with `answer` or `label`) and `messages`")
         if self.messages is not None and self.answer is not None:
             raise ValueError("`answer` goes with `text`; with `messages` the last assistant message is the answer")
+        if self.rejected is not None and self.answer is None:
+            raise ValueError("`rejected` goes with `answer`")
         if self.tools is not None and self.messages is None:
             raise ValueError("`tools` goes with `messages`")
         return self
@@ -183,6 +188,7 @@ class RecordMapping(Section):
             self.id,
             *self.text_columns(),
             self.answer,
+            self.rejected,
             self.messages,
             self.tools,
             self.label,

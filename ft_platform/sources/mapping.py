@@ -97,9 +97,10 @@ def _messages(use_case: NamedUseCase, batch: pa.RecordBatch, file_name: str, fir
     if record.answer is None or use_case.settings.task.kind == "classification":
         return interleaved([("user", asked)])
     answer = pc.fill_null(_column(batch, record.answer), "")
-    if record.chat_format in LISTS_OF_MESSAGES and (has_lists(asked) or has_lists(answer)):
-        return _without_nul(use_case, prompted(asked, answer, file_name, first_row), file_name, first_row)
-    return interleaved([("user", asked), ("assistant", answer)])
+    rejected = _column(batch, record.rejected) if record.rejected else None
+    if record.chat_format in LISTS_OF_MESSAGES and any(has_lists(column) for column in (asked, answer, rejected) if column is not None):
+        return _without_nul(use_case, prompted(asked, answer, file_name, first_row, rejected), file_name, first_row)
+    return interleaved([("user", asked), ("assistant", answer), *([("rejected", rejected)] if rejected is not None else [])])
 
 
 def _without_nul(use_case: NamedUseCase, messages: pa.ListArray, file_name: str, first_row: int) -> pa.ListArray:

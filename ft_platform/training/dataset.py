@@ -1,5 +1,6 @@
 """Reads the train and validation splits and renders them to tokens."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,11 +11,24 @@ from ft_platform import progress
 from ft_platform.errors import DataError
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.models.renderer import NotRendered, Rendered, Renderer
+from ft_platform.models.turns import REJECTED, up_to_last_answer
 from ft_platform.use_case import NamedUseCase
 
 COLUMNS = ["record_id", "messages", "label", "split"]
 AT_ONCE = 1000
 """Records whose texts are tokenized at once."""
+
+
+class NoRejectedAnswer(NotRendered):
+    """A preference needs two answers."""
+
+    reason = "no_rejected_answer"
+
+
+class EqualAnswers(NotRendered):
+    """Two answers that are the same prefer nothing."""
+
+    reason = "equal_answers"
 
 
 @dataclass
@@ -23,11 +37,13 @@ class RenderedSplit:
 
     Attributes:
         record_ids: of the rendered rows, in the same order.
+        rejected: of preference objectives, the same records with the answer that people like less.
         left_out: reason -> records that could not be rendered.
         truncated: rows whose user text was shortened.
     """
 
     rows: list[Rendered] = field(default_factory=list)
+    rejected: list[Rendered] = field(default_factory=list)
     record_ids: list[str] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
     truncated: int = 0
@@ -69,7 +85,11 @@ def render_split(table: pa.Table, split: str, renderer: Renderer, use_case: Name
         renderer.prepare([(messages, answer) for _, messages, answer in records], training.max_length)
         for record_id, messages, answer in records:
             try:
-                example = renderer.example(messages, answer, training.max_length, training.train_on)
+                if training.objective == "sft":
+                    example = renderer.example(messages, answer, training.max_length, training.train_on)
+                else:
+                    example, rejected = preference_pair(renderer, messages, training.max_length)
+                    rendered.rejected.append(rejected)
             except NotRendered as error:
                 rendered.left_out[error.reason] = rendered.left_out.get(error.reason, 0) + 1
                 continue
@@ -84,6 +104,26 @@ def render_split(table: pa.Table, split: str, renderer: Renderer, use_case: Name
             "Check record.label or record.answer, splits, and training.max_length",
         )
     return rendered
+
+
+def preference_pair(renderer: Renderer, messages: Sequence[Mapping[str, str]], max_length: int) -> tuple[Rendered, Rendered]:
+    """A record with the answer that people like and with the one they like less, after the same prompt.
+
+    Raises:
+        NotRendered: one of them is missing, or they are equal, or too long.
+    """
+    less = next((m["content"] or "" for m in messages if m["role"] == REJECTED), "")
+    conversation = up_to_last_answer([m for m in messages if m["role"] != REJECTED])
+    liked = conversation[-1]["content"] or "" if conversation else ""
+    if not less.strip():
+        raise NoRejectedAnswer("a record has no answer that is liked less", "Check record.rejected")
+    if less.strip() == liked.strip():
+        raise EqualAnswers("the two answers of a record are the same", "Check record.answer and record.rejected")
+    lengths = [len(renderer.answer_ids(answer)) for answer in (liked, less)]
+    # Both prompts are shortened to the room that the longer answer leaves, so that they are the same.
+    rooms = [max_length - max(lengths) + own for own in lengths]
+    chosen, rejected = (renderer.example(conversation, answer, room, "last_turn") for answer, room in zip((liked, less), rooms, strict=True))
+    return chosen, rejected
 
 
 def records_of(batch: pa.RecordBatch, use_case: NamedUseCase) -> list[tuple[str, list[dict[str, str]], str | None]]:

@@ -1,4 +1,4 @@
-"""Adds a fresh LoRA adapter to a base model."""
+"""The weights that are trained: a fresh LoRA adapter on frozen weights, or all weights of the model."""
 
 import math
 from typing import Any
@@ -10,12 +10,27 @@ from ft_platform.models.fused_lora import fuse
 from ft_platform.use_case import Training
 
 
+def with_trainable_weights(model: Any, training: Training) -> Any:
+    """The model whose trainable weights are what `training.method` says, in float32, seeded.
+
+    Args:
+        model: base model; it is changed.
+
+    Raises:
+        ConfigError: `training.target_modules` names no module of this model.
+    """
+    if training.method == "lora":
+        return add_adapter(model, training)
+    torch.manual_seed(training.seed)
+    return model.float().requires_grad_(True).train()
+
+
 def add_adapter(model: Any, training: Training) -> Any:
     """The model with trainable adapters in float32 on frozen weights, seeded.
 
     Args:
         model: base model; it is changed.
-        training: rank, alpha, dropout, target modules and seed.
+        training: rank, alpha, rslora, dora, dropout, target modules and seed.
 
     Raises:
         ConfigError: `training.target_modules` names no module of this model.
@@ -24,7 +39,15 @@ def add_adapter(model: Any, training: Training) -> Any:
 
     torch.manual_seed(training.seed)
     target = training.target_modules
-    config = LoraConfig(r=training.rank, lora_alpha=training.alpha, lora_dropout=training.dropout, target_modules=target, task_type="CAUSAL_LM")
+    config = LoraConfig(
+        r=training.rank,
+        lora_alpha=training.alpha,
+        lora_dropout=training.dropout,
+        use_rslora=training.rslora,
+        use_dora=training.dora,
+        target_modules=target,
+        task_type="CAUSAL_LM",
+    )
     try:
         adapted = get_peft_model(model, config, autocast_adapter_dtype=True)
     except ValueError as error:
@@ -36,7 +59,7 @@ def add_adapter(model: Any, training: Training) -> Any:
 
 
 def trainable(model: Any) -> dict[str, torch.nn.Parameter]:
-    """Adapter weights by name."""
+    """Trained weights by name."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 

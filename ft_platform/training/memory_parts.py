@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from ft_platform.models.answer_loss import CHUNK_LOGITS
 from ft_platform.training.lora import trainable
 
 ADAMW_MOMENTS = 2
@@ -22,7 +23,7 @@ class MemoryParts:
         adapters, gradients, optimizer: of the trained weights.
         best: the copy of the best trained weights so far.
         activations: what the backward pass needs of the forward pass, without logits.
-        logits: kept logits and their gradients.
+        logits: kept logits and their gradients; where the loss is computed chunk by chunk, those of a chunk.
     """
 
     weights: int
@@ -66,7 +67,7 @@ def memory_parts(model: Any, objective: Any, heaviest: Sequence[Any]) -> MemoryP
         optimizer=ADAMW_MOMENTS * trained,
         best=0 if on_gpu else trained,
         activations=saved["activations"],
-        logits=2 * saved["logits"],
+        logits=2 * saved["logits"] or _chunk_of_logits(model, objective.weight(heaviest)),
     )
 
 
@@ -92,6 +93,11 @@ def _saved_bytes(model: Any, objective: Any, rows: Sequence[Any], known: set[int
     finally:
         model.train(was_training)
     return found
+
+
+def _chunk_of_logits(model: Any, kept: int) -> int:
+    """Bytes of a chunk of logits in float32, and of what is computed from it."""
+    return 2 * 4 * min(kept * model.config.get_text_config().vocab_size, CHUNK_LOGITS)
 
 
 def _is_gone(_: Any) -> torch.Tensor:

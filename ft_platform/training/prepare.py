@@ -12,7 +12,7 @@ from ft_platform.models.renderer import Renderer, labels_of, shared_prefix
 from ft_platform.training.audit_verdict import require_audited_renderer
 from ft_platform.training.batches import split_off_prefix
 from ft_platform.training.dataset import RenderedSplit, read_splits, render_split
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case import NamedUseCase, Training
 
 
 @dataclass
@@ -46,19 +46,39 @@ def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits
         ConfigError: `training.target_modules` names no module of this model.
     """
     from ft_platform.models.packed_forward import packed_forward, packing_problem, padded_forward
-    from ft_platform.training.lora import add_adapter
-    from ft_platform.training.objectives import AnswerLoss
+    from ft_platform.training.lora import with_trainable_weights
+    from ft_platform.training.precision import in_bfloat16
 
     settings = use_case.settings
     table = read_splits(lake, splits)
     base = base_model.resolve(settings.base_model, environment.cache_path)
-    model, tokenizer = base_model.load(base, settings.base_model.dtype)
+    model, tokenizer = base_model.load(base, settings.base_model.dtype, settings.base_model.quantization)
     renderer = Renderer(tokenizer, settings.task, labels_of(table))
     require_audited_renderer(lake, splits, renderer.hash)
     sides = {side: render_split(table, side, renderer, use_case) for side in ("train", "validation")}
-    model = add_adapter(model, settings.training)
+    computed_in = model.dtype
+    model = with_trainable_weights(model, settings.training)
     problem = packing_problem(model)
-    prefix = shared_prefix([row for side in sides.values() for row in side.rows], renderer.prefix_ids())
-    rows, validation = (split_off_prefix(side.rows, prefix) for side in sides.values())
-    objective = AnswerLoss(padded_forward if problem else packed_forward, prefix)
+    prefix = shared_prefix([row for side in sides.values() for row in [*side.rows, *side.rejected]], renderer.prefix_ids())
+    forward = padded_forward if problem else packed_forward
+    if model.dtype != computed_in:  # all weights are trained, in float32; products are still made in the precision of the settings
+        forward = in_bfloat16(forward)
+    objective, rows, validation = _learning(settings.training, model, forward, prefix, sides)
     return Prepared(model, objective, rows, validation, sides, renderer, base, f"padded ({problem})" if problem else "packed")
+
+
+def _learning(training: Training, model: Any, forward: Any, prefix: list[int], sides: dict[str, RenderedSplit]) -> tuple[Any, Sequence[Any], Sequence[Any]]:
+    """The objective, and what it takes of both sides."""
+    from ft_platform.training.objectives import AnswerLoss
+    from ft_platform.training.preferences import Pair, PreferenceLoss, with_reference
+
+    if training.objective == "sft":
+        rows, validation = (split_off_prefix(side.rows, prefix) for side in sides.values())
+        return AnswerLoss(forward, prefix), rows, validation
+    pairs = []
+    for side in sides.values():
+        answers = zip(split_off_prefix(side.rows, prefix), split_off_prefix(side.rejected, prefix), strict=True)
+        pairs.append([Pair(chosen, rejected) for chosen, rejected in answers])
+    if training.objective == "dpo":
+        pairs = [with_reference(model, forward, prefix, side, training.micro_batch_tokens) for side in pairs]
+    return PreferenceLoss(training.objective, training.beta, forward, prefix), pairs[0], pairs[1]

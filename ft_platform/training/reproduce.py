@@ -7,7 +7,7 @@ from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion, files
 from ft_platform.lake.provenance import version_of_parent
-from ft_platform.models.adapter import WEIGHTS
+from ft_platform.models.adapter import weights_file
 from ft_platform.settings.training import BaseModelSettings, Training
 from ft_platform.training.checkpoint import environment_versions, write_weights
 from ft_platform.training.prepare import prepare
@@ -44,9 +44,10 @@ def reproduce(lake: Lake, environment: Environment, use_case: NamedUseCase, chec
     with lake.scratch(use_case.name, "reproduced") as folder:
         folder.mkdir()
         write_weights(folder, prepared)
-        identical = files.sha256_file(folder / WEIGHTS) == manifest.files[WEIGHTS]
+        name = weights_file(manifest.files)
+        identical = files.sha256_file(folder / name) == manifest.files[name]
         with lake.local_copy(checkpoint) as published:
-            difference = 0.0 if identical else _difference(published / WEIGHTS, folder / WEIGHTS)
+            difference = 0.0 if identical else _difference(published / name, folder / name)
     on_gpu = prepared.model.device.type == "cuda"
     return {
         "checkpoint": checkpoint.artifact_id,

@@ -3,6 +3,7 @@
 import dagster as dg
 import pytest
 
+from ft_platform.assets.stage import PROGRAM_STAGES
 from ft_platform.loading import load_definitions
 from ft_platform.stages import STAGES
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
@@ -31,7 +32,7 @@ def test_lineage_follows_the_table_of_stages(repository):
 def test_every_asset_has_description_group_owner_kinds_and_tags(repository, stage):
     node = repository.asset_graph.get(dg.AssetKey(["complaints", stage]))
     assert node.description and len(node.description) > 40
-    assert node.group_name == "complaints"
+    assert node.group_name == ("complaints_on_demand" if STAGES[stage].on_demand else "complaints")
     assert node.owners == ["team:complaints"]
     assert node.kinds
     assert node.tags["zone"] == STAGES[stage].zone
@@ -64,7 +65,19 @@ def test_what_is_outside_has_owner_tags_and_place_too_and_says_when_nothing_watc
 
 def test_steps_that_run_a_model_share_the_gpu_pool(repository):
     pools = {stage: repository.asset_graph.get(dg.AssetKey(["complaints", stage])).assets_def.op.pool for stage in STAGES}
-    assert {stage for stage, pool in pools.items() if pool == "gpu"} == {"base_evaluation", "adapter_checkpoint", "evaluation_report"}
+    assert {stage for stage, pool in pools.items() if pool == "gpu"} == {*PROGRAM_STAGES}
+
+
+def test_experiments_are_in_no_job_but_their_own_and_in_no_automation(environment):
+    for mode in ("on_demand", "on_data_change"):
+        write_use_case(environment.defs, "complaints", {**minimal_attributes("records.csv"), "retraining": {"mode": mode}})
+        repository = load_definitions(environment, only="complaints").get_repository_def()
+        experiments = {name for name, stage in STAGES.items() if stage.on_demand}
+        assert experiments == {"hyperparameter_search", "learning_curve"}
+        jobs = {job.name: {node.name.split("__")[-1] for node in job.graph.nodes} for job in repository.get_all_jobs() if job.name.startswith("complaints")}
+        assert not experiments & jobs["complaints"] and experiments == jobs["complaints_on_demand"]
+        for name in experiments:
+            assert repository.asset_graph.get(dg.AssetKey(["complaints", name])).automation_condition is None
 
 
 def test_every_verdict_the_gate_asks_for_has_a_blocking_check(repository):

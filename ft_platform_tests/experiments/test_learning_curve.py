@@ -105,7 +105,7 @@ def test_a_curve_that_was_stopped_goes_on_and_ends_the_same(
 
 def test_too_few_records_for_the_shares_are_an_error(lake: Lake, environment: Environment, use_case: NamedUseCase) -> None:
     rows = [row for row in split_rows() if row["split"] == "validation"] + [row for row in split_rows() if row["split"] == "train"][:2]
-    with pytest.raises(DataError, match="2 training records, too few for learning_curve.shares"):
+    with pytest.raises(DataError, match=r"2 training records, too few for learning_curve\.shares"):
         publish_curve(lake, environment, use_case, usable_splits(lake, use_case, rows), LOG)
 
 

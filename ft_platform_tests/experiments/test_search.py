@@ -206,6 +206,7 @@ def test_an_error_that_is_not_of_the_settings_ends_the_search(lake: Lake, enviro
         publish_search(lake, environment, searching(model), usable_splits(lake, searching(model)), LOG)
 
 
+@pytest.mark.slow  # two processes import torch
 def test_two_processes_share_the_trials(lake: Lake, environment: Environment, model: Path) -> None:
     use_case = searching(model, parallel=2)
     found = found_in(lake, publish_search(lake, environment, use_case, usable_splits(lake, use_case), LOG))

@@ -19,6 +19,8 @@ CREDENTIALS = ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")
 CLIENTS = ("wandb", "wandb_core", "requests", "urllib3", "google")
 FINISH_SECONDS = 120
 INIT_SECONDS = 60
+_OPEN: set[str] = set()
+"""Ids of the runs of this process that have not ended."""
 
 
 def open_tracker(environment: Environment, run: RunDescription, log: Any) -> Tracker:
@@ -69,6 +71,7 @@ class WandbTracker(GuardedTracker):
                 reinit="create_new",
                 settings=settings(environment),
             )
+            _OPEN.add(self._run.id)
             self._state = {"tracker": NAME, "run_id": self._run.id, "experiment": run.use_case, "mode": environment.wandb_mode}
             if environment.wandb_mode == "online":
                 self._state["url"] = self._run.url
@@ -116,10 +119,16 @@ class WandbTracker(GuardedTracker):
             self._end(1)
 
     def _end(self, exit_code: int) -> None:
+        """`finish` of an offline run returns before wandb's service has written it; ending the service, once nothing else is open, waits for that."""
         if self._run:
             with self.reported("end"):
+                import wandb
+
                 self._run.finish(exit_code=exit_code)
+                _OPEN.discard(self._run.id)
                 self._run = None
+                if not _OPEN:
+                    wandb.teardown()
 
 
 def settings(environment: Environment) -> Any:

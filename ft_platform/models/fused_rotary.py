@@ -1,0 +1,75 @@
+"""Rotary position embedding (arXiv:2104.09864) with a backward pass of its own: no copies of halves, nothing kept but the angles.
+
+transformers' attention layers call the function `apply_rotary_pos_emb` of their module. It is exchanged while a packed row
+runs, and only if the replacement gives its output; an architecture that rotates otherwise keeps its own.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+NAME = "apply_rotary_pos_emb"
+_agrees: dict[Callable[..., Any], bool] = {}
+"""For each function asked before, whether `rotated` gives its output."""
+
+
+class _Rotary(torch.autograd.Function):
+    """`x cos + rotate_half(x) sin`; `x (..., tokens, dim)`, `cos` and `sin` broadcast to it and do not need a gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(cos, sin)
+        half = x.shape[-1] // 2
+        output = x * cos
+        output[..., :half].addcmul_(x[..., half:], sin[..., :half], value=-1)
+        output[..., half:].addcmul_(x[..., :half], sin[..., half:])
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:  # type: ignore[override]
+        cos, sin = ctx.saved_tensors
+        half = gradient.shape[-1] // 2
+        of_x = gradient * cos
+        of_x[..., :half].addcmul_(gradient[..., half:], sin[..., half:])
+        of_x[..., half:].addcmul_(gradient[..., :half], sin[..., :half], value=-1)
+        return of_x, None, None
+
+
+def rotated(q: torch.Tensor, k: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, unsqueeze_dim: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    """Queries and keys turned by their positions; arguments as of transformers' function."""
+    cos, sin = cos.unsqueeze(unsqueeze_dim), sin.unsqueeze(unsqueeze_dim)
+    return _Rotary.apply(q, cos, sin), _Rotary.apply(k, cos, sin)
+
+
+@contextmanager
+def rotary_in(model: Any) -> Iterator[None]:
+    """Runs the layers of `model` with `rotated` inside the block, where it is the same. Not for a model that another thread uses at the same time."""
+    modules = {module for layer in model.modules() if (module := sys.modules.get(type(layer).__module__)) and hasattr(module, NAME)}
+    replaced = [(module, getattr(module, NAME)) for module in modules if _is_plain(getattr(module, NAME))]
+    for module, _ in replaced:
+        setattr(module, NAME, rotated)
+    try:
+        yield
+    finally:
+        for module, original in replaced:
+            setattr(module, NAME, original)
+
+
+def _is_plain(function: Callable[..., Any]) -> bool:
+    """Whether `function` gives what `rotated` gives, on random input."""
+    if function not in _agrees:
+        generator = torch.Generator().manual_seed(0)
+        q, k = (torch.randn(1, heads, 3, 8, generator=generator) for heads in (4, 2))
+        cos, sin = (torch.randn(1, 3, 8, generator=generator) for _ in range(2))
+        try:
+            found = function(q, k, cos, sin)
+        except (TypeError, RuntimeError, ValueError):  # another signature, or another way to turn
+            _agrees[function] = False
+            return False
+        wanted = rotated(q, k, cos, sin)
+        plain = isinstance(found, tuple) and len(found) == 2
+        _agrees[function] = plain and all(a.shape == b.shape and torch.allclose(a, b, atol=1e-5) for a, b in zip(found, wanted, strict=True))
+    return _agrees[function]

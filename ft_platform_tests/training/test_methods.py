@@ -1,0 +1,231 @@
+"""What can be trained and on what: LoRA and its variants, all weights, 4-bit weights, pairs of answers.."""
+
+import logging
+import math
+
+import pytest
+import torch
+
+from ft_platform.errors import BaseModelError
+from ft_platform.models.adapter import with_adapter
+from ft_platform.models.packed_forward import packed_forward, padded_forward
+from ft_platform.training.batches import Row
+from ft_platform.training.loop import validation_loss
+from ft_platform.training.lora import add_adapter, trainable
+from ft_platform.training.preferences import Pair, PreferenceLoss, summed_log_probabilities, with_reference
+from ft_platform.training.prepare import prepare
+from ft_platform.training.trainer import checkpoint_for
+from ft_platform.use_case import NamedUseCase, Training, UseCase
+from ft_platform_tests.conftest import minimal_attributes
+from ft_platform_tests.tiny_models import save_tiny_model, tiny_model, usable_splits, use_case_for
+
+LOG = logging.getLogger("test")
+FAST = {"learning_rate": 5e-3, "batch_rows": 8, "rank": 4, "max_steps": 6}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+def reloaded_loss(lake, environment, use_case: NamedUseCase, splits, checkpoint) -> float:
+    """Validation loss of the published weights on a freshly loaded base model."""
+    from ft_platform.models import base_model
+
+    prepared = prepare(lake, environment, use_case, splits)
+    settings = use_case.settings.base_model
+    base, _ = base_model.load(base_model.resolve(settings, environment.cache_path), settings.dtype, settings.quantization)
+    with lake.local_copy(checkpoint) as folder:
+        return validation_loss(with_adapter(base, folder), prepared.objective, prepared.validation, use_case.settings.training)
+
+
+@pytest.mark.parametrize("changed", [{}, {"rslora": True}, {"dora": True}, {"method": "full", "learning_rate": 5e-4}], ids=["lora", "rslora", "dora", "full"])
+def test_every_method_learns_and_computes_after_loading_what_it_computed_in_training(lake, environment, model, changed):
+    use_case = use_case_for(model, **{**FAST, "max_steps": 12, "epochs": 5, **changed})
+    splits = usable_splits(lake, use_case)
+    trained = checkpoint_for(lake, environment, use_case, splits, LOG)
+    assert trained.metrics["validation_loss"] < 0.95 * trained.metrics["validation_loss_before"]
+    assert reloaded_loss(lake, environment, use_case, splits, trained.checkpoint) == pytest.approx(trained.metrics["validation_loss"], rel=1e-5)
+
+
+def test_rslora_scales_by_the_root_of_the_rank_and_dora_learns_a_magnitude():
+    plain, scaled, dora = (add_adapter(tiny_model(), Training(rank=16, alpha=32, **changed)) for changed in ({}, {"rslora": True}, {"dora": True}))
+    layer = [next(m for m in adapted.modules() if hasattr(m, "lora_A")) for adapted in (plain, scaled)]
+    assert layer[0].scaling["default"] == 2.0 and layer[1].scaling["default"] == 32 / math.sqrt(16)
+    assert any("magnitude" in name for name in trainable(dora)) and not any("magnitude" in name for name in trainable(plain))
+
+
+def test_full_training_changes_every_matrix_in_float32_and_other_weights_are_refused(lake, environment, model, tmp_path):
+    use_case = use_case_for(model, **{**FAST, "method": "full", "max_steps": 2})
+    splits = usable_splits(lake, use_case)
+    prepared = prepare(lake, environment, use_case, splits)
+    assert all(p.dtype == torch.float32 for p in trainable(prepared.model).values())
+    assert {name for name, _ in prepared.model.named_parameters()} == trainable(prepared.model).keys()
+    checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
+    from safetensors.torch import load_file
+
+    before, after = tiny_model().state_dict(), load_file(f"{checkpoint.uri}/model.safetensors")
+    assert all(not torch.equal(before[name], value) for name, value in after.items() if value.dim() > 1)
+    with lake.local_copy(checkpoint) as folder, pytest.raises(BaseModelError, match="do not fit the base model"):
+        with_adapter(tiny_model(hidden_size=24, head_dim=4), folder)
+
+
+def test_bfloat16_products_train_float32_weights(lake, environment, model):
+    use_case = use_case_for(model, **{**FAST, "method": "full", "learning_rate": 5e-4, "max_steps": 12, "epochs": 5})
+    base = use_case.settings.base_model.model_copy(update={"dtype": "bfloat16"})
+    use_case = use_case.model_copy(update={"settings": use_case.settings.model_copy(update={"base_model": base})})
+    splits = usable_splits(lake, use_case)
+    trained = checkpoint_for(lake, environment, use_case, splits, LOG)
+    assert trained.metrics["validation_loss"] < 0.95 * trained.metrics["validation_loss_before"]
+    assert reloaded_loss(lake, environment, use_case, splits, trained.checkpoint) == pytest.approx(trained.metrics["validation_loss"], rel=0.02)
+
+
+def test_four_bit_weights_stay_as_they_are_and_their_adapter_learns(lake, environment, model):
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes (extra gpu) is not installed")
+    use_case = use_case_for(model, **{**FAST, "max_steps": 12, "epochs": 5})
+    base = use_case.settings.base_model.model_copy(update={"quantization": "nf4"})
+    use_case = use_case.model_copy(update={"settings": use_case.settings.model_copy(update={"base_model": base})})
+    splits = usable_splits(lake, use_case)
+    prepared = prepare(lake, environment, use_case, splits)
+    kinds = {type(m).__name__ for m in prepared.model.modules()}
+    assert "Linear4bit" in kinds and all("lora_" in name for name in trainable(prepared.model))
+    trained = checkpoint_for(lake, environment, use_case, splits, LOG)
+    assert trained.metrics["validation_loss"] < 0.95 * trained.metrics["validation_loss_before"]
+    assert reloaded_loss(lake, environment, use_case, splits, trained.checkpoint) == pytest.approx(trained.metrics["validation_loss"], rel=1e-3)
+
+
+# Pairs of answers
+
+
+def rows_of(answer: list[int]) -> Row:
+    question = [5, 6, 7, 8]
+    return Row([*question, *answer[:-1], answer[-1]], answer, [len(question) - 1 + i for i in range(len(answer))])
+
+
+PAIRS = [Pair(rows_of([10, 11, 12]), rows_of([20, 21])), Pair(rows_of([30]), rows_of([40, 41, 42, 43])), Pair(rows_of([9, 9]), rows_of([8, 7, 6]))]
+PREFIX = [1, 2, 3]
+
+
+def log_probability(model, row: Row) -> torch.Tensor:
+    """By the plain model, one row at a time."""
+    logits = model(input_ids=torch.tensor([[*PREFIX, *row.ids]])).logits[0].log_softmax(-1)
+    return sum(logits[len(PREFIX) + place, target] for place, target in zip(row.places, row.targets, strict=True))
+
+
+def test_log_probabilities_of_answers_are_those_of_the_plain_model():
+    model = tiny_model()
+    rows = [answer for pair in PAIRS for answer in (pair.chosen, pair.rejected)]
+    with torch.no_grad():
+        expected = torch.stack([log_probability(model, row) for row in rows])
+        for forward in (packed_forward, padded_forward):
+            assert torch.allclose(summed_log_probabilities(model, forward, PREFIX, rows), expected, atol=1e-4)
+
+
+def test_dpo_starts_at_log_two_and_equals_its_formula_after_a_change():
+    base, changed = tiny_model(), tiny_model()
+    pairs = with_reference(base, packed_forward, PREFIX, PAIRS, 2048)
+    objective = PreferenceLoss("dpo", 0.3, packed_forward, PREFIX)
+    with torch.no_grad():
+        assert float(objective.loss(base, pairs)) / 3 == pytest.approx(math.log(2), rel=1e-5)
+        for parameter in changed.parameters():
+            parameter.add_(0.02)
+        expected = 0.0
+        for pair in PAIRS:
+            gain = [float(log_probability(changed, row) - log_probability(base, row)) for row in (pair.chosen, pair.rejected)]
+            expected -= math.log(1 / (1 + math.exp(-0.3 * (gain[0] - gain[1]))))
+        assert float(objective.loss(changed, pairs)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_orpo_equals_the_formula_of_the_paper():
+    model = tiny_model()
+    expected = 0.0
+    with torch.no_grad():
+        for pair in PAIRS:
+            means = [float(log_probability(model, row)) / len(row.targets) for row in (pair.chosen, pair.rejected)]
+            odds = [math.log(math.exp(m) / (1 - math.exp(m))) for m in means]
+            expected += -means[0] - 0.2 * math.log(1 / (1 + math.exp(-(odds[0] - odds[1]))))
+        assert float(PreferenceLoss("orpo", 0.2, packed_forward, PREFIX).loss(model, PAIRS)) == pytest.approx(expected, rel=1e-4)
+
+
+def preference_case(model, **training) -> NamedUseCase:
+    attributes = {
+        **{name: value for name, value in minimal_attributes("unused.csv").items() if name != "fairness"},
+        "task": {"kind": "generation", "instruction": "Answer."},
+        "record": {"chat_format": "preference", "consent": "consent"},
+        "base_model": {"uri": str(model), "dtype": "float32"},
+        "training": {**FAST, **training},
+    }
+    return NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
+
+
+def preference_rows(rows: int = 48) -> list[dict]:
+    """Fictitious questions; polite answers are liked, curt ones are not."""
+    made = []
+    for number in range(rows):
+        messages = [
+            {"role": "user", "content": f"Case {number}: where is my card?"},
+            {"role": "assistant", "content": "We are sorry. It is on its way."},
+            {"role": "rejected", "content": "Wait."},
+        ]
+        made.append({"record_id": f"r{number:04d}", "messages": messages, "label": None, "split": "validation" if number % 8 in (2, 5) else "train"})
+    return made
+
+
+@pytest.mark.parametrize("objective", ["dpo", "orpo"])
+def test_preference_training_prefers_the_liked_answers(lake, environment, model, objective):
+    use_case = preference_case(model, objective=objective, max_steps=12, epochs=5)
+    splits = usable_splits(lake, use_case, preference_rows())
+    prepared = prepare(lake, environment, use_case, splits)
+    before = margin(prepared.model, prepared)
+    trained = checkpoint_for(lake, environment, use_case, splits, LOG)
+    assert trained.metrics["validation_loss"] < 0.9 * trained.metrics["validation_loss_before"]
+    with lake.local_copy(trained.checkpoint) as folder:
+        assert margin(with_adapter(tiny_model(), folder), prepared) > before + 1.0
+
+
+def margin(model, prepared) -> float:
+    """Mean log-probability of the liked answers minus that of the others, on validation pairs."""
+    rows = [answer for pair in prepared.validation for answer in (pair.chosen, pair.rejected)]
+    with torch.no_grad():
+        logs = summed_log_probabilities(model.eval(), packed_forward, prepared.objective.prefix, rows).view(-1, 2)
+    return float((logs[:, 0] - logs[:, 1]).mean())
+
+
+def test_pairs_without_a_second_answer_or_with_equal_ones_are_left_out_and_counted(lake, environment, model):
+    use_case = preference_case(model, objective="dpo")
+    rows = preference_rows()
+    rows[0]["messages"] = rows[0]["messages"][:2]
+    rows[1]["messages"] = [*rows[1]["messages"][:2], {"role": "rejected", "content": "We are sorry. It is on its way. "}]
+    prepared = prepare(lake, environment, use_case, usable_splits(lake, use_case, rows))
+    assert prepared.sides["train"].left_out == {"no_rejected_answer": 1, "equal_answers": 1}
+    assert len(prepared.rows) == len(prepared.sides["train"].record_ids) == sum(r["split"] == "train" for r in rows) - 2
+
+
+def test_both_answers_of_a_pair_follow_the_same_prompt_also_where_it_is_shortened(lake, environment, model):
+    use_case = preference_case(model, objective="dpo", max_length=120)
+    rows = preference_rows(16)
+    for row in rows:
+        row["messages"][0]["content"] = "Where is my card? " * 20
+    prepared = prepare(lake, environment, use_case, usable_splits(lake, use_case, rows))
+    for chosen, rejected in zip(prepared.sides["train"].rows, prepared.sides["train"].rejected, strict=True):
+        assert chosen.input_ids[: chosen.prompt_length] == rejected.input_ids[: rejected.prompt_length] and chosen.truncated
+        assert max(len(chosen.input_ids), len(rejected.input_ids)) == 120
+
+
+def test_the_learning_rate_of_preferences_is_lower_unless_it_is_named():
+    assert Training(objective="dpo").learning_rate == 5e-5 and Training(objective="orpo", learning_rate=1e-3).learning_rate == 1e-3
+    assert Training().learning_rate == 5e-4
+
+
+@pytest.mark.parametrize(
+    ("training", "base", "problem"),
+    [
+        ({"objective": "dpo"}, {}, "needs `task.kind: generation` and `record.rejected`"),
+        ({"method": "full"}, {"quantization": "nf4"}, "cannot train `base_model.quantization: nf4`"),
+        ({"method": "full", "dora": True}, {}, "`training.dora` goes with `training.method: lora`"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(training, base, problem):
+    attributes = {**minimal_attributes("unused.csv"), "training": training, "base_model": {"uri": "org/name", **base}}
+    with pytest.raises(ValueError, match=problem):
+        UseCase.model_validate(attributes)
