@@ -105,7 +105,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     for seed in range(arguments.seeds):
         for system in arguments.systems:
             adapters[f"{system} {seed}"] = str(folder / f"{system}-{seed}")
-            measured = run({**shared, "system": system, "seed": seed, "adapter": adapters[f"{system} {seed}"]}, folder)
+            measured = run({**shared, "system": system, "seed": seed, "profiled": seed == 0, "adapter": adapters[f"{system} {seed}"]}, folder)
             results[system].append(measured)
             speed = f"{tokens / measured['seconds']:.0f} tokens/s, {tokens / measured['cpu_seconds']:.0f} tokens/cpu-s"
             print(f"seed {seed} {system}: {speed}, {measured['steps']:.0f} steps, {measured['peak_gib']:.2f} GiB", file=sys.stderr, flush=True)
@@ -130,8 +130,7 @@ def report(arguments: argparse.Namespace, results: dict[str, list[dict[str, Any]
         "supervised_share": round(sum(sum(row["supervised"]) for row in rows) / tokens, 3),
     }
     if ours := results.get("ours"):
-        found["share_of_gemm_peak"] = round(median(m["share_of_gemm_peak"] for m in ours), 3)
-        found["time_shares"] = {part: round(median(m["time_shares"][part] for m in ours), 3) for part in ours[0]["time_shares"]}
+        found |= {name: ours[0][name] for name in ("share_of_gemm_peak", "gemm_peak_gflops_per_cpu_second", "time_shares")}
     return found
 
 

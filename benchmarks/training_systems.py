@@ -117,7 +117,8 @@ def ours(job: dict[str, Any]) -> dict[str, Any]:
     measured = timed(lambda: train(model, objective, rows, rows[:1], training))
     peak = peak_gib()
     model.save_pretrained(job["adapter"])
-    return {**measured, "steps": len(rows) / job["batch_rows"], "peak_gib": peak, **where_time_goes(model, objective, rows[: job["batch_rows"]], training)}
+    profiled = where_time_goes(model, objective, rows[: job["batch_rows"]], training) if job["profiled"] else {}
+    return {**measured, "steps": len(rows) / job["batch_rows"], "peak_gib": peak, **profiled}
 
 
 def where_time_goes(model: Any, objective: Any, rows: list[Any], training: Any) -> dict[str, Any]:

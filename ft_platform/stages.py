@@ -101,7 +101,7 @@ AUDIT_PAGE = "training_audit"
 PAGES = (DATA_DOCS, "profile", AUDIT_PAGE)
 """Reports about one version of a table, written beside the stages: counts and names of settings only, so they lie in the shared zone."""
 
-RENDERING = ("base_model.uri", "base_model.revision", "base_model.sha256", "training.max_length", "training.train_on")
+RENDERING = ("base_model.uri", "base_model.revision", "base_model.sha256", "training.max_length", "training.train_on", "training.objective")
 CHECK_READS: dict[str, tuple[str, ...]] = {
     "meets_expectations": ("validation",),
     TRAINING_AUDIT: ("audit", "task", "evaluation.max_prompt_tokens", "evaluation.max_new_tokens", *RENDERING),

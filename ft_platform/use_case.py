@@ -103,6 +103,12 @@ class Compute(Section):
     )
     workers: int = Field(default=0, ge=0, le=4096, description="Workers of `engine`: processes, or actors on Ray; 0: one a core.")
     threads: int = Field(default=0, ge=0, le=1024, description="CPU threads of a program; 0: all cores. Pinned, because it changes results in the last bits.")
+    attention: Literal["auto", "packed", "flash", "padded"] = Field(
+        default="auto",
+        description="How training rows go through attention. `auto`: flash attention on a GPU that has it, else packed rows, padded where the model cannot.",
+    )
+    liger: bool = Field(default=False, description="Liger kernels for norms, activations and rotary embeddings; needs a GPU and the package liger-kernel.")
+    compile: bool = Field(default=False, description="`torch.compile` of every layer: starts a minute later, then computes faster; needs a C++ compiler on a CPU.")
     timeout_minutes: int = Field(
         default=24 * 60, ge=1, le=60 * 24 * 30, description="Minutes after which a program is stopped; training saves its state first."
     )

@@ -14,6 +14,7 @@ from ft_platform.errors import MissingExtra
 from ft_platform.tracking import tracker_for
 from ft_platform.tracking.trackers.mlflow import without_password
 from ft_platform.training.trainer import checkpoint_for
+from ft_platform_tests.test_wandb import assert_both_get_the_same_events
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 
 LOG = logging.getLogger("test")
@@ -67,6 +68,12 @@ def test_a_training_leaves_a_run_with_parameters_curve_adapter_and_tags(lake, tr
     assert [m.step for m in sorted(curve, key=lambda m: m.step)] == [1, 2, 3, 4]
     assert {"adapter_model.safetensors", "training.json", "manifest.json"} <= {f.path for f in found.list_artifacts(state["run_id"])}
     assert str(tracked.home) in run.info.artifact_uri, "artifacts must not land in the working directory"
+
+
+def test_both_trackers_get_the_same_events(lake, tracked, use_case, monkeypatch):
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_ARTIFACT_DIR", "WANDB_MODE"):
+        monkeypatch.setenv(name, "set by the tracker, and unset after the test")
+    assert_both_get_the_same_events(lake, tracked.model_copy(update={"trackers": ["mlflow", "wandb"]}), use_case)
 
 
 def test_no_text_of_a_record_reaches_the_tracker(lake, tracked, use_case):

@@ -83,7 +83,8 @@ def history_of(folder: Path) -> dict[int, dict[str, float]]:
     return steps
 
 
-def test_both_trackers_get_the_same_events(lake: Any, both: Environment, use_case: NamedUseCase) -> None:
+def assert_both_get_the_same_events(lake: Any, both: Environment, use_case: NamedUseCase) -> None:
+    """Trains once with both trackers and compares what they hold. `test_tracking.py` has it with a database, here it is a server."""
     from mlflow.tracking import MlflowClient
 
     trained = checkpoint_for(lake, both, use_case, usable_splits(lake, use_case), LOG)
@@ -111,8 +112,15 @@ def test_both_trackers_get_the_same_events(lake: Any, both: Environment, use_cas
     files = {file.path for file in client.list_artifacts(runs["mlflow"]["run_id"])}
     assert {entry.path for entry in found["artifact"].artifact.manifest.contents} == files
     shown = tracking(lake.manifest(trained.checkpoint))
-    link = shown["tracking/mlflow"].value
-    assert link.startswith(f"{both.tracking_uri}/#/experiments/") and link.endswith(f"/runs/{runs['mlflow']['run_id']}") and "tracking/wandb" not in shown
+    assert "tracking/wandb" not in shown, "an offline run has no address"
+    if both.tracking_uri:
+        link = shown["tracking/mlflow"].value
+        assert link.startswith(f"{both.tracking_uri}/#/experiments/") and link.endswith(f"/runs/{runs['mlflow']['run_id']}")
+
+
+@pytest.mark.slow  # starting the server takes half a minute
+def test_a_server_and_wandb_get_the_same_events_and_the_run_has_a_link(lake: Any, both: Environment, use_case: NamedUseCase) -> None:
+    assert_both_get_the_same_events(lake, both, use_case)
 
 
 def test_a_failed_run_says_the_type_of_the_error_and_the_exit_code(only_wandb: Environment, use_case: NamedUseCase) -> None:

@@ -27,8 +27,10 @@ def build(use_case: NamedUseCase) -> list:
         checkpoint_id, _ = checkpoint_inputs(use_case, splits)
         checkpoint = lake.intact_artifact(use_case.name, "adapter_checkpoint", checkpoint_id)
         trained = checkpoint is None
+        cost = {}
         if checkpoint is None:
-            checkpoint = run_program(context, environment, use_case, "train", {"splits": splits.to_dict()}).artifact
+            result = run_program(context, environment, use_case, "train", {"splits": splits.to_dict()})
+            checkpoint, cost = result.artifact, result.cost_metadata()
         else:
             context.log.info(f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused.")
         manifest = lake.manifest(checkpoint)
@@ -42,6 +44,7 @@ def build(use_case: NamedUseCase) -> list:
             trained=trained,
             **tracking(manifest),
             **report_link(environment, checkpoint, manifest),
+            **cost,
             **metrics,
         )
 

@@ -70,7 +70,7 @@ def _examples(lake: Any, environment: Any, use_case: Any, splits: Any, arguments
 
     require_anonymized(lake, use_case, splits)
     table = read_splits(lake, splits)
-    tokenizer = load_tokenizer(base_model.resolve(use_case.settings.base_model, environment.cache_path)).tokenizer
+    tokenizer = load_tokenizer(base_model.resolve(use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models)).tokenizer
     return shown_examples(table, use_case, Renderer(tokenizer, use_case.settings.task, labels_of(table)), tokenizer, arguments.show or 3)
 
 

@@ -22,6 +22,11 @@ class ProgramResult:
     values: dict[str, Any]
     cost: dict[str, Any]
 
+    def cost_metadata(self) -> dict[str, Any]:
+        """Money, time by device and energy, as the UI shows them; what is not known is left out."""
+        shown = ("money", "currency", "seconds", "cpu_seconds", "gpu_seconds", "kwh")
+        return {f"cost/{name}": self.cost[name] for name in shown if self.cost[name] is not None}
+
 
 def run_program(context: dg.AssetExecutionContext, environment: Environment, use_case: NamedUseCase, program: str, extras: dict[str, Any]) -> ProgramResult:
     """Runs `python -m ft_platform.programs.<program>`, waits for its artifact and notes what it cost.

@@ -112,7 +112,7 @@ def _evaluator(lake: Lake, environment: Environment, use_case: NamedUseCase, spl
     """The base model ready to evaluate, and the sha256 of its weights."""
     lake.verify_table(splits)
     table = lake.read_table(splits)
-    resolved = base_model.resolve(use_case.settings.base_model, environment.cache_path)
+    resolved = base_model.resolve(use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models)
     model, tokenizer = base_model.load(resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization)
     renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table), use_case.settings.evaluation.few_shot_note)
     return Evaluator(use_case, table, model, tokenizer, renderer, stage), resolved.weights_sha256

@@ -74,7 +74,7 @@ def _resampled(losses: np.ndarray, weights: np.ndarray, samples: int, seed: int)
 def conclusion(found: dict[str, Any]) -> list[str]:
     """What the curve says, and where it says nothing."""
     last, doubling = found["points"][-1], found["doubling"]
-    sentences = [f"With all {last['rows']:,} training records the validation loss per answer token is {_said(last['loss'])}."]
+    sentences = [f"With all {last['rows']:,} training records the validation loss is {_said(last['loss'])}."]
     gain = _said(doubling["gain"])
     if doubling["told_apart"]:
         sentences.append(f"Twice the records ({doubling['rows']:,}) would bring it to {_said(doubling['loss'])} by the fitted curve, a gain of {gain}.")

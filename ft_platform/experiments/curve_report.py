@@ -44,7 +44,7 @@ def curve_plot(found: Mapping[str, Any]) -> bytes:
         errors = [[max(p["loss"]["value"] - p["loss"]["low"], 0) for p in points], [max(p["loss"]["high"] - p["loss"]["value"], 0) for p in points]]
         axes.errorbar([p["rows"] for p in points], values, yerr=errors, fmt="o", color=COLOURS[0], capsize=3, label="measured")
         axes.axvline(points[-1]["rows"], linestyle=":", color="grey", label="records there are")
-        axes.set(xlabel="training records", ylabel="validation loss per answer token", xscale="log")
+        axes.set(xlabel="training records", ylabel="validation loss", xscale="log")
         axes.xaxis.set_major_formatter(EngFormatter())
         axes.xaxis.set_minor_formatter("")
         figure.legend(loc="outside lower center", ncols=4, frameon=False)

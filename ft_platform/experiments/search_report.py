@@ -109,7 +109,7 @@ def trials_plot(trials: Sequence[Mapping[str, Any]]) -> bytes:
                 lowest = trial["validation_loss"] if lowest is None else min(lowest, trial["validation_loss"])
                 steps.append((trial["number"], lowest))
         axes.step([number for number, _ in steps], [value for _, value in steps], where="post", color="grey", linewidth=1, label="lowest so far")
-        axes.set(xlabel="trial", ylabel="validation loss per answer token")
+        axes.set(xlabel="trial", ylabel="validation loss")
         axes.xaxis.get_major_locator().set_params(integer=True)
         figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return buffer.getvalue()

@@ -85,7 +85,7 @@ class Artifacts(Manifests):
             (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1))
             target = self.path_of("shared", use_case, name, artifact_id)
             if self.fs.exists(f"{target}/manifest.json") and not self.intact_artifact(use_case, name, artifact_id):
-                self.fs.mv(target, f"{target}.corrupt-{os.urandom(4).hex()}", recursive=True)
+                files.move_folder(self.fs, target, f"{target}.corrupt-{os.urandom(4).hex()}")
             files.publish_folder(self.fs, folder, target)
         published = self.artifact(use_case, name, artifact_id)
         if published is None:

@@ -93,6 +93,16 @@ def folder_hashes(folder: Path) -> dict[str, str]:
     return {str(p.relative_to(folder)): sha256_file(p) for p in paths if str(p.relative_to(folder)) != "manifest.json"}
 
 
+def move_folder(fs: fsspec.AbstractFileSystem, source: str, target: str) -> None:
+    """Gives a folder another name. On an object store file by file, its `manifest.json` first: half moved it is no whole folder any more."""
+    if isinstance(fs, LocalFileSystem):
+        os.rename(source, target)
+        return
+    # Not `fs.mv(recursive=True)`: s3fs 2026.9 raises FileNotFoundError for the folder itself, which is no object.
+    for path in sorted(fs.find(source), key=lambda path: not path.endswith("/manifest.json")):
+        fs.mv(path, f"{target}{path[len(source):]}")
+
+
 def publish_folder(fs: fsspec.AbstractFileSystem, source: Path, target: str) -> None:
     """Moves a finished local folder to its place. Where the place is taken already (equal inputs), the old one stays."""
     if not isinstance(fs, LocalFileSystem):

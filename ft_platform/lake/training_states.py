@@ -72,7 +72,7 @@ class TrainingStates:
                     return
                 on_damaged(step, problem)
                 with self.lake.room_for(f"setting aside a damaged state of {self.checkpoint_id}"):
-                    self.lake.fs.mv(self._place(step), f"{self.folder}/damaged-{step:08d}-{os.urandom(4).hex()}", recursive=True)
+                    files.move_folder(self.lake.fs, self._place(step), f"{self.folder}/damaged-{step:08d}-{os.urandom(4).hex()}")
             yield None
 
     def _download(self, step: int, target: Path) -> Path:

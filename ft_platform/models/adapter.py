@@ -6,6 +6,7 @@ from typing import Any
 
 from ft_platform.errors import BaseModelError
 from ft_platform.models.safety.adapter_files import WEIGHTS, require_finite_weights, require_fitting_adapter, require_safe_adapter
+from ft_platform.models.safety.tensor_files import read_header
 
 __all__ = ["ALL_WEIGHTS", "WEIGHTS", "weights_file", "with_adapter"]
 
@@ -54,6 +55,7 @@ def _with_all_weights(model: Any, folder: Path) -> Any:
     from safetensors.torch import load_file
 
     try:
+        read_header(folder / ALL_WEIGHTS)
         require_finite_weights(folder / ALL_WEIGHTS)
         missing, unexpected = model.load_state_dict(load_file(folder / ALL_WEIGHTS), strict=False)
     except BaseModelError as error:

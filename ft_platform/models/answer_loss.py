@@ -64,7 +64,9 @@ def _add(gradients: list[torch.Tensor | None], of_logits: torch.Tensor, hidden: 
         of_bias += of_logits.sum(0)
 
 
-def answer_loss(model: Any, forward: Any, segments: Sequence[Any], prefix: Sequence[int], keep: Sequence[tuple[int, int]], targets: torch.Tensor) -> torch.Tensor:
+def answer_loss(
+    model: Any, forward: Any, segments: Sequence[Any], prefix: Sequence[int], keep: Sequence[tuple[int, int]], targets: torch.Tensor
+) -> torch.Tensor:
     """Sum of the cross entropies of `targets` at the places `keep`; a scalar, float32.
 
     Args:

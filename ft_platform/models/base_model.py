@@ -8,6 +8,7 @@ import importlib.util
 import logging
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -173,6 +174,9 @@ def _four_bits(dtype: Any) -> Any:
     """4-bit NormalFloat weights with quantized constants, as QLoRA trains on (arXiv:2305.14314)."""
     if importlib.util.find_spec("bitsandbytes") is None:
         raise MissingExtra("bitsandbytes, which keeps weights in 4 bits,", "gpu")
+    # At import bitsandbytes asks the package `kernels`, where there is one, for compiled code from the hub.
+    sys.modules["kernels"] = None  # type: ignore[assignment]
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype)

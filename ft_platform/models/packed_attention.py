@@ -170,15 +170,16 @@ class PackedLayout:
         slots = [slot < own for own in lengths for slot in range(length)]
         branched = any(s.tree.tokens for s in segments)
         shown = segments if branched else segments[:1]
-        positions = [[*s.positions(), *([0] * (length - len(s)))] for s in shown]
-        ends = [s.ends(length) for s in shown]
-        keys = [token for row in queries for token in [*range(prefix), *row]]
-        positions, ends, of_queries, of_keys, filled = (
-            torch.tensor(values, device=device) for values in (positions, ends, sum(queries, []), keys, slots)
-        )
-        return _Group(
-            len(segments), length, prefix, branched, positions, ends, of_queries, of_keys, filled.nonzero().flatten(), (~filled).nonzero().flatten()
-        )
+        tensors = {
+            "positions": [[*s.positions(), *([0] * (length - len(s)))] for s in shown],
+            "ends": [s.ends(length) for s in shown],
+            "queries": [token for row in queries for token in row],
+            "keys": [token for row in queries for token in [*range(prefix), *row]],
+            "filled": [slot for slot, full in enumerate(slots) if full],
+            "padding": [slot for slot, full in enumerate(slots) if not full],
+        }
+        made = {name: torch.tensor(values, dtype=torch.long, device=device) for name, values in tensors.items()}
+        return _Group(len(segments), length, prefix, branched, **made)
 
 
 def _similar(lengths: Sequence[int]) -> list[list[int]]:
@@ -284,6 +285,8 @@ def packed_attention(
         dropout=dropped,
         seed=int(torch.randint(2**62, ())) if dropped else 0,
     )
+    if torch.is_autocast_enabled(query.device.type):  # the backward pass runs outside of autocast
+        query, key, value = (x.to(torch.get_autocast_dtype(query.device.type)) for x in (query, key, value))
     # Several query heads share one key head (grouped-query attention).
     # Under autocast rotated queries and keys are float32, and products made here would be cast forward but not backward.
     query, key = query.to(value.dtype), key.to(value.dtype)

@@ -5,7 +5,7 @@ row continues it on its own, and logits are made only where they are asked for. 
 to rounding. `label_log_probabilities` scores every label of every prompt in one pass.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -55,8 +55,12 @@ def padded_forward(model: Any, segments: Sequence[Segment], prefix: Sequence[int
     return logits[[row for row, _ in keep], [len(prefix) + token - first for _, token in keep]]
 
 
-def packing_problem(model: Any) -> str | None:
-    """Why this model should not run packed rows, or None. Finds out by running a few tokens both ways."""
+def packing_problem(model: Any, forward: Callable[..., torch.Tensor] = packed_forward) -> str | None:
+    """Why this model should not run packed rows, or None. Finds out by running a few tokens both ways.
+
+    Args:
+        forward: `packed_forward` or `flat_forward`.
+    """
     size = min(model.config.get_text_config().vocab_size, 1000)
     prefix = [(7 * i + 3) % size for i in range(5)]
     segments = [Segment([(11 * i + 5 * n) % size for i in range(length)]) for n, length in enumerate((9, 4, 8, 6))]
@@ -65,7 +69,7 @@ def packing_problem(model: Any) -> str | None:
     model.eval()
     try:
         with torch.no_grad():
-            packed = packed_forward(model, segments, prefix, keep).float()
+            packed = forward(model, segments, prefix, keep).float()
             separate = torch.cat([padded_forward(model, [s], prefix, [(0, len(s.ids) - 1)]) for s in segments]).float()
     except (PackingUnsupported, TypeError) as error:
         return f"{type(model).__name__}: {error}"

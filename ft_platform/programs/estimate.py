@@ -40,13 +40,13 @@ def _estimate(orders: dict, began: float) -> dict:
     splits = from_dict(orders["splits"])
     assert isinstance(splits, TableVersion)
     pin_threads()
-    if environment.mlflow_uri != "none":  # the training program has it in memory as well
+    if "mlflow" in environment.trackers and environment.mlflow_uri != "none":  # the training program has it in memory as well
         import mlflow.tracking  # noqa: F401
-    from ft_platform.training.estimate import estimate
+    from ft_platform.training.estimate import cpu_seconds, estimate
     from ft_platform.training.prepare import prepare
 
     prepared = prepare(lake, environment, use_case, splits)
-    return estimate(prepared, use_case.settings.training, orders["seconds"], (time.monotonic() - began, time.process_time()))
+    return estimate(prepared, use_case.settings.training, orders["seconds"], (time.monotonic() - began, cpu_seconds()))
 
 
 if __name__ == "__main__":

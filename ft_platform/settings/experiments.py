@@ -20,6 +20,7 @@ SearchedField = Literal[
     "batch_rows",
     "max_length",
     "patience",
+    "beta",
 ]
 """Fields of `training` that may be searched. Seeds are not: the best of several seeds is luck."""
 

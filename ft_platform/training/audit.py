@@ -57,7 +57,7 @@ def _audit(lake: Lake, environment: Environment, use_case: NamedUseCase, splits:
 def figures_of(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> dict[str, Any]:
     """`Found.numbers`, the hash of each renderer, and rows per second (tokenizer loaded, rows read)."""
     table = read_splits(lake, splits)
-    resolved = base_model.resolve(use_case.settings.base_model, environment.cache_path)
+    resolved = base_model.resolve(use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models)
     loaded = load_tokenizer(resolved)
     renderers = renderers_of(use_case, loaded.tokenizer, load_tokenizer(resolved).tokenizer, labels_of(table))
     audit = RowAudit(use_case, renderers["training"], decoder(loaded.tokenizer), loaded.context_length)

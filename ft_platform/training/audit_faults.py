@@ -67,6 +67,9 @@ KINDS: dict[str, Kind] = {
         "Choose a base model whose tokenizer knows these characters, or allow it with audit.max_changed_share",
         lambda audit: audit.max_changed_share,
     ),
+    "rejected_answer_missing": Kind(
+        "no answer that is liked less than the other, or the same one", "Check record.rejected, or set training.objective to sft", _left_out
+    ),
     "tools_not_supported": Kind("the chat template of the base model cannot write its calls of tools", "Choose a base_model with tools", _left_out),
     "tool_call_broken": Kind(
         "tools or calls of tools are no JSON any more, perhaps since a number or name in them was replaced; or a call has no result",
@@ -74,7 +77,13 @@ KINDS: dict[str, Kind] = {
         _left_out,
     ),
 }
-REASONS = {"no_answer": "answer_missing", "no_question": "answer_missing", "answer_too_long": "answer_truncated"}
+REASONS = {
+    "no_answer": "answer_missing",
+    "no_question": "answer_missing",
+    "answer_too_long": "answer_truncated",
+    "no_rejected_answer": "rejected_answer_missing",
+    "equal_answers": "rejected_answer_missing",
+}
 """Why a record is not rendered (`models.turns.NotRendered.reason`) -> fault; other reasons are faults of their own name."""
 
 

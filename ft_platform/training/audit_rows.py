@@ -3,7 +3,7 @@
 import hashlib
 import unicodedata
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -17,11 +17,19 @@ from ft_platform.models.text_tokens import CHARACTERS_PER_TOKEN
 from ft_platform.models.turns import TOOL_ROLES, conversation_of, up_to_last_answer
 from ft_platform.records import SIDES
 from ft_platform.training.audit_faults import REASONS, Found
-from ft_platform.training.dataset import AT_ONCE, COLUMNS, records_of
+from ft_platform.training.dataset import AT_ONCE, COLUMNS, preference_pair, preferred_and_not, records_of
 from ft_platform.use_case import NamedUseCase
 
 ANSWER_TOKENS = 8192
 """Room for the answer of a test record: evaluation shortens prompts, and references by itself."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row, and the answer it was rendered with where it is not in the messages as their last one."""
+
+    rendered: Rendered
+    answer: str | None
 
 
 @dataclass
@@ -69,32 +77,45 @@ class RowAudit:
             if answer is not None and answer.strip() and answer not in self.renderer.labels:
                 self.found.add("answer_outside_labels", record_id)
             try:
-                example = self.renderer.example(messages, answer, longest, settings.training.train_on)
+                examples = self._examples(side, messages, answer, longest)
             except NotRendered as error:
                 if side != "test" or error.reason != "answer_too_long":
                     self.found.add(REASONS.get(error.reason, error.reason), record_id)
                 continue
-            self._example(side, record_id, messages, answer, example)
+            digest = hashlib.blake2b(digest_size=16)
+            faults = {fault for example in examples for fault in self._faults(side, messages, example)}
+            for example in examples:
+                digest.update(array("q", [*example.rendered.input_ids, -1]).tobytes())
+            if self._seen.setdefault(digest.digest(), record_id) != record_id:
+                faults.add("duplicate_conversation")
+            for fault in sorted(faults):
+                self.found.add(fault, record_id)
 
-    def _example(self, side: str, record_id: str, messages: list[dict[str, str]], answer: str | None, example: Rendered) -> None:
-        settings = self.use_case.settings
-        length = len(example.input_ids)
+    def _examples(self, side: str, messages: list[dict[str, str]], answer: str | None, longest: int) -> list["Example"]:
+        """What training renders of a record: one row, or the two of a preference."""
+        training = self.use_case.settings.training
+        if training.objective == "sft" or side == "test":
+            return [Example(self.renderer.example(messages, answer, longest, training.train_on), answer)]
+        rows = preference_pair(self.renderer, messages, training.max_length)
+        return [Example(row, said) for row, said in zip(rows, preferred_and_not(messages), strict=True)]
+
+    def _faults(self, side: str, messages: list[dict[str, str]], example: "Example") -> Iterator[str]:
+        settings, rendered = self.use_case.settings, example.rendered
+        length = len(rendered.input_ids)
         if side == "test":
-            length = min(example.prompt_length, settings.evaluation.max_prompt_tokens) + (settings.evaluation.max_new_tokens if answer is None else 0)
+            answer_tokens = settings.evaluation.max_new_tokens if example.answer is None else 0
+            length = min(rendered.prompt_length, settings.evaluation.max_prompt_tokens) + answer_tokens
         else:
             self.found.tokens += length
-            self.found.supervised += sum(example.supervised)
-            if example.truncated:
-                self.found.add("prompt_shortened", record_id)
+            self.found.supervised += sum(rendered.supervised)
+            if rendered.truncated:
+                yield "prompt_shortened"
         if self.context_length is not None and length > self.context_length:
-            self.found.add("longer_than_context", record_id)
-        if fault := self._answer_fault(messages, answer, example):
-            self.found.add(fault, record_id)
-        if self._acts_as_control(messages, answer, example):
-            self.found.add("control_token_in_text", record_id)
-        digest = hashlib.blake2b(array("q", example.input_ids).tobytes(), digest_size=16).digest()
-        if self._seen.setdefault(digest, record_id) != record_id:
-            self.found.add("duplicate_conversation", record_id)
+            yield "longer_than_context"
+        if fault := self._answer_fault(messages, example.answer, rendered):
+            yield fault
+        if self._acts_as_control(messages, example.answer, rendered):
+            yield "control_token_in_text"
 
     def _answer_fault(self, messages: list[dict[str, str]], answer: str | None, example: Rendered) -> str | None:
         """What is wrong with the tokens that count in the loss, if anything."""

@@ -112,9 +112,8 @@ def preference_pair(renderer: Renderer, messages: Sequence[Mapping[str, str]], m
     Raises:
         NotRendered: one of them is missing, or they are equal, or too long.
     """
-    less = next((m["content"] or "" for m in messages if m["role"] == REJECTED), "")
+    liked, less = preferred_and_not(messages)
     conversation = up_to_last_answer([m for m in messages if m["role"] != REJECTED])
-    liked = conversation[-1]["content"] or "" if conversation else ""
     if not less.strip():
         raise NoRejectedAnswer("a record has no answer that is liked less", "Check record.rejected")
     if less.strip() == liked.strip():
@@ -124,6 +123,13 @@ def preference_pair(renderer: Renderer, messages: Sequence[Mapping[str, str]], m
     rooms = [max_length - max(lengths) + own for own in lengths]
     chosen, rejected = (renderer.example(conversation, answer, room, "last_turn") for answer, room in zip((liked, less), rooms, strict=True))
     return chosen, rejected
+
+
+def preferred_and_not(messages: Sequence[Mapping[str, str]]) -> tuple[str, str]:
+    """The answer that people like and the one they like less; empty where there is none."""
+    less = next((m["content"] or "" for m in messages if m["role"] == REJECTED), "")
+    conversation = up_to_last_answer([m for m in messages if m["role"] != REJECTED])
+    return conversation[-1]["content"] or "" if conversation else "", less
 
 
 def records_of(batch: pa.RecordBatch, use_case: NamedUseCase) -> list[tuple[str, list[dict[str, str]], str | None]]:

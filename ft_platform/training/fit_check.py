@@ -6,25 +6,25 @@ from typing import Any
 
 from ft_platform.costs.admission import require_memory
 from ft_platform.environment import ComputeProfile
-from ft_platform.training.memory import peak_gib
+from ft_platform.training.memory import memory_errors, peak_gib
 from ft_platform.training.prepare import Prepared
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case import NamedUseCase, Training
 
 
-def require_fit(prepared: Prepared, profile: ComputeProfile, use_case: NamedUseCase) -> None:
+def require_fit(prepared: Prepared, training: Training, profile: ComputeProfile, use_case: NamedUseCase) -> None:
     """Refuses a training whose heaviest micro-batch would need more memory than there is. Takes one forward pass.
 
     Raises:
         DoesNotFit: with numbers, setting and next step.
+        OutOfMemory: already in that pass.
     """
     import torch
 
     from ft_platform.training.memory_parts import memory_parts
     from ft_platform.training.plan import heaviest_micro_batch, plan_of
 
-    training = use_case.settings.training
     # Dropout draws random numbers; the training itself must draw the same ones with this check and without it.
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), memory_errors(training.micro_batch_tokens, training.max_length):
         parts = memory_parts(prepared.model, prepared.objective, heaviest_micro_batch(prepared, training, plan_of(prepared, training)))
     needed = _in_use(prepared.model.device) + parts.to_come
     if prepared.model.device.type == "cuda" and profile.memory_limit_gib is None:

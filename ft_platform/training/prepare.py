@@ -45,26 +45,25 @@ def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits
         DataError: nothing is left to learn from.
         ConfigError: `training.target_modules` names no module of this model.
     """
-    from ft_platform.models.packed_forward import packed_forward, packing_problem, padded_forward
+    from ft_platform.models.acceleration import accelerated
     from ft_platform.training.lora import with_trainable_weights
     from ft_platform.training.precision import in_bfloat16
 
     settings = use_case.settings
     table = read_splits(lake, splits)
-    base = base_model.resolve(settings.base_model, environment.cache_path)
+    base = base_model.resolve(settings.base_model, environment.cache_path, environment.unpinned_base_models)
     model, tokenizer = base_model.load(base, settings.base_model.dtype, settings.base_model.quantization)
     renderer = Renderer(tokenizer, settings.task, labels_of(table))
     require_audited_renderer(lake, splits, renderer.hash)
     sides = {side: render_split(table, side, renderer, use_case) for side in ("train", "validation")}
     computed_in = model.dtype
     model = with_trainable_weights(model, settings.training)
-    problem = packing_problem(model)
+    forward, batching = accelerated(model, settings.compute)
     prefix = shared_prefix([row for side in sides.values() for row in [*side.rows, *side.rejected]], renderer.prefix_ids())
-    forward = padded_forward if problem else packed_forward
     if model.dtype != computed_in:  # all weights are trained, in float32; products are still made in the precision of the settings
         forward = in_bfloat16(forward)
     objective, rows, validation = _learning(settings.training, model, forward, prefix, sides)
-    return Prepared(model, objective, rows, validation, sides, renderer, base, f"padded ({problem})" if problem else "packed")
+    return Prepared(model, objective, rows, validation, sides, renderer, base, batching)
 
 
 def _learning(training: Training, model: Any, forward: Any, prefix: list[int], sides: dict[str, RenderedSplit]) -> tuple[Any, Sequence[Any], Sequence[Any]]:

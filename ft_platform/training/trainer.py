@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ft_platform.environment import Environment
-from ft_platform.errors import OutOfMemory
+from ft_platform.errors import DoesNotFit, OutOfMemory
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.stages import STAGES
@@ -84,28 +84,12 @@ def _train(
     from ft_platform.training.state import States
     from ft_platform.training.stopping import Stopping
 
-    settings, compute = use_case.settings, use_case.settings.compute
+    compute = use_case.settings.compute
     started = time.monotonic()
     stopping = Stopping(use_case.name, compute.timeout_minutes * 60, held)
     states = States(folders, compute.save_minutes * 60, log)
     with stopping.on_signals():
-        prepared = prepare(lake, environment, use_case, splits)
-        require_fit(prepared, environment.profile(compute.profile), use_case)
-        counts = {side: rendered.counts() for side, rendered in prepared.sides.items()}
-        log.info(f"training on {counts['train']['rows']} records, validating on {counts['validation']['rows']}; rows are {prepared.batching}")
-        base = {"base_model": prepared.base.uri, "base_model_sha256": prepared.base.weights_sha256, "batching": prepared.batching}
-        tracker.parameters({**settings.training.model_dump(mode="json"), **base})
-        training = settings.training
-        while True:
-            try:
-                run = fit(prepared, training, on_step=tracker.metrics, states=states, limit=stopping)
-                break
-            except OutOfMemory:
-                training = _halved(prepared, training)
-                if compute.on_out_of_memory != "halve" or training is None:
-                    raise
-            log.warning(f"out of memory: training goes on with training.micro_batch_tokens={training.micro_batch_tokens}")
-            prepared = prepare(lake, environment, use_case, splits)
+        prepared, training, run = _fit_in_memory(lake, environment, use_case, splits, states, stopping, tracker, log)
     if run.gpu.problem:
         log.warning(run.gpu.problem)
     info = {
@@ -114,8 +98,9 @@ def _train(
         "damaged_states": len(states.damaged),
         "metrics": run.metrics(),
         "tracking": tracker.state(),
+        "micro_batch_tokens": training.micro_batch_tokens,
     }
-    info["micro_batch_tokens"] = training.micro_batch_tokens
+    counts = {side: rendered.counts() for side, rendered in prepared.sides.items()}
     with lake.scratch(use_case.name, STAGE) as folder:
         write_checkpoint(folder, prepared, run, use_case, {**info, "counts": counts})
         write_training_report(folder, lake, use_case, checkpoint_id, splits)
@@ -136,6 +121,28 @@ def _train(
         with lake.local_copy(checkpoint) as published:
             tracker.finish(run.metrics(), published, {"checkpoint_content_hash": checkpoint.content_hash})
     return Trained(checkpoint, run.metrics(), tracker.state(), reused=False)
+
+
+def _fit_in_memory(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, states: Any, stopping: Any, tracker: Tracker, log: Any
+) -> tuple[Prepared, Training, Any]:
+    """Trains; where memory does not suffice and `compute.on_out_of_memory` says so, again with half as many tokens at once."""
+    compute, training = use_case.settings.compute, use_case.settings.training
+    while True:
+        prepared = prepare(lake, environment, use_case, splits)
+        rows = {side: len(rendered.rows) for side, rendered in prepared.sides.items()}
+        log.info(f"training on {rows['train']} records, validating on {rows['validation']}; rows are {prepared.batching}")
+        base = {"base_model": prepared.base.uri, "base_model_sha256": prepared.base.weights_sha256, "batching": prepared.batching}
+        tracker.parameters({**training.model_dump(mode="json"), **base})
+        try:
+            require_fit(prepared, training, environment.profile(compute.profile), use_case)
+            return prepared, training, fit(prepared, training, on_step=tracker.metrics, states=states, limit=stopping)
+        except (OutOfMemory, DoesNotFit):
+            smaller = _halved(prepared, training) if compute.on_out_of_memory == "halve" else None
+            if smaller is None:
+                raise
+        training = smaller
+        log.warning(f"out of memory: training goes on with training.micro_batch_tokens={training.micro_batch_tokens}")
 
 
 def fit(prepared: Prepared, training: Training, **options: Any) -> Any:

@@ -33,6 +33,12 @@ def main(what: str) -> None:
         elif what == "sleeps":
             (FOLDER / "started").touch()
             time.sleep(120)
+        elif what == "sleeps_like_a_program":
+            from ft_platform.programs.reporting import prepare_process
+
+            prepare_process()
+            (FOLDER / "started").touch()
+            time.sleep(120)
         elif what == "ignores_sigint":
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             (FOLDER / "started").touch()
@@ -44,7 +50,14 @@ def main(what: str) -> None:
                 pipes.report_custom_message({"progress": {"stage": "adapter_checkpoint", "done": step, "total": 4, "unit": "steps", "fields": fields}})
             wait_for("seen")
             pipes.report_custom_message({"progress": {"stage": "adapter_checkpoint", "done": 4, "total": 4, "unit": "steps", "fields": {"loss": 0.251234567}}})
-        artifact = {"use_case": "complaints", "name": "adapter_checkpoint", "artifact_id": "a-1", "content_hash": "0" * 64, "uri": "nowhere"}
+        artifact = {
+            "type": "artifact",
+            "use_case": "complaints",
+            "name": "adapter_checkpoint",
+            "artifact_id": "a-1",
+            "content_hash": "0" * 64,
+            "uri": "nowhere",
+        }
         pipes.report_custom_message({"artifact": artifact})
 
 

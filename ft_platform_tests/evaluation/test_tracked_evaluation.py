@@ -5,7 +5,7 @@ import json
 import logging
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ft_platform.evaluation.fairness import publish_fairness
 from ft_platform.evaluation.files import METRICS, PREDICTIONS, read_predictions
 from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.tracking import runs_of
 from ft_platform.training.trainer import checkpoint_for
 from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.evaluation.tiny_case import CANARY, installed
@@ -44,7 +45,7 @@ class TrackedCase:
         return MlflowClient(self.environment.mlflow_uri)
 
     def run_id(self, version: ArtifactVersion) -> str:
-        return self.lake.manifest(version).info["tracking"]["run_id"]
+        return runs_of(self.lake.manifest(version).info["tracking"])["mlflow"]["run_id"]
 
     def run(self, version: ArtifactVersion) -> Any:
         return self.client.get_run(self.run_id(version))
@@ -59,9 +60,9 @@ class TrackedCase:
         return publish_evaluation_report(self.lake, environment, self.use_case, self.splits, self.checkpoint, self.base, LOG)
 
 
-def tracked_case(home: Path, kind: str) -> TrackedCase:
+def tracked_case(home: Path, kind: str, trackers: Sequence[str] = ("mlflow",)) -> TrackedCase:
     untracked, lake, use_case, splits = installed(home, kind)
-    environment = untracked.model_copy(update={"tracking_uri": ""})
+    environment = untracked.model_copy(update={"tracking_uri": "", "trackers": list(trackers)})
     base = publish_base_evaluation(lake, environment, use_case, splits)
     checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
     report = publish_evaluation_report(lake, environment, use_case, splits, checkpoint, base)
@@ -141,12 +142,16 @@ def test_pages_plots_and_figures_are_artifacts_and_predictions_are_not(case: Tra
     assert PREDICTIONS in case.lake.manifest(case.report).files
 
 
-def test_no_text_and_no_test_record_reaches_the_tracker(tmp_path: Path) -> None:
+def test_no_text_and_no_test_record_reaches_a_tracker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With answers as texts: what the model wrote is in the predictions, by record id."""
-    generated = tracked_case(tmp_path, "generation")
-    sent = [path for path in tmp_path.rglob("*") if path.is_file() and "mlflow" in str(path.relative_to(tmp_path))]
+    for name in ("DATA", "CACHE", "CONFIG", "ARTIFACT"):
+        monkeypatch.setenv(f"WANDB_{name}_DIR", "set by the tracker, and unset after the test")
+    generated = tracked_case(tmp_path, "generation", ["mlflow", "wandb"])
+    sent = [path for path in tmp_path.rglob("*") if path.is_file() and {"mlflow", "wandb"} & {part.split(".")[0].split("-")[0] for part in path.parts}]
     names = {path.name for path in sent}
     assert {"report.html", METRICS, "fairness.json", "mlflow.db"} <= names and PREDICTIONS not in names
+    runs = [path for path in sent if path.suffix == ".wandb"]
+    assert len(runs) == 4 and all(path.stat().st_size > 500 for path in runs), "training, base evaluation, evaluation and fairness"
     (record, *_) = read_predictions(generated.lake, generated.report)["record_id"].to_pylist()
     for path in sent:
         assert [text for text in (CANARY, "Sorry about your", record) if text.encode() in path.read_bytes()] == [], path

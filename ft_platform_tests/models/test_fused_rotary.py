@@ -40,10 +40,16 @@ def test_logits_and_gradients_stay_what_they_were(architecture, monkeypatch):
 def test_the_modules_function_is_put_back_after_an_error():
     module = importlib.import_module("transformers.models.llama.modeling_llama")
     before = module.apply_rotary_pos_emb
-    with pytest.raises(KeyError), rotary_in(tiny_model("llama")):
-        assert module.apply_rotary_pos_emb is fused_rotary.rotated
-        raise KeyError
-    assert module.apply_rotary_pos_emb is before
+    inside = []
+
+    def failing():
+        with rotary_in(tiny_model("llama")):
+            inside.append(module.apply_rotary_pos_emb)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        failing()
+    assert inside == [fused_rotary.rotated] and module.apply_rotary_pos_emb is before
 
 
 def test_a_function_that_turns_otherwise_is_left_alone(monkeypatch):

@@ -140,9 +140,15 @@ def test_the_tokenizer_itself_takes_the_spelled_out_tokens_of_its_family_for_con
 def test_without_the_cuts_the_fuzz_finds_control_tokens(name, monkeypatch):
     monkeypatch.setattr("ft_platform.models.text_tokens.TextTokens.content", lambda self, text, limit=None: self.markers(text))
     fuzzed, rng = Fuzzed(FAMILIES[name]), random.Random(3)
-    with pytest.raises(AssertionError):
-        for _ in range(200):
-            fuzzed.check(chat(rng))
+
+    def control_tokens_are_found(messages: list[Message]) -> bool:
+        try:
+            fuzzed.check(messages)
+        except AssertionError:
+            return True
+        return False
+
+    assert any(control_tokens_are_found(chat(rng)) for _ in range(200))
 
 
 @pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if not family.tools])

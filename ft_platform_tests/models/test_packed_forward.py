@@ -5,6 +5,7 @@ import torch
 
 from ft_platform.models import blockwise_attention, packed_attention
 from ft_platform.models.blockwise_attention import AttentionSettings
+from ft_platform.models.fused_layers import replace_layers
 from ft_platform.models.packed_attention import PackedLayout, PackingUnsupported, Segment, Tree
 from ft_platform.models.packed_forward import batches_of, label_log_probabilities, packed_forward, packing_problem, padded_forward
 from ft_platform_tests.tiny_models import tiny_model
@@ -194,3 +195,25 @@ def test_dropout_drops_the_same_weights_backward_as_forward():
     assert not torch.allclose(plain, packed_attention._PackedAttention.apply(q, k, v, layout, settings))
     # of_k and of_v are summed in float32.
     assert torch.autograd.gradcheck(lambda *x: packed_attention._PackedAttention.apply(*x, layout, settings), (q, k, v), eps=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma2", "gpt2"])
+def test_packed_rows_run_under_autocast(architecture):
+    model = replaced(tiny_model(architecture, **ARCHITECTURES[architecture]))
+    rows = segments()
+    keep = last_places(rows)
+    losses = []
+    for forward in (packed_forward, separately):
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = forward(model, rows, PREFIX, keep)
+        loss = torch.nn.functional.cross_entropy(logits.float(), torch.arange(len(keep)))
+        loss.backward()
+        losses.append((float(loss.detach()), torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])))
+    assert losses[0][0] == pytest.approx(losses[1][0], rel=0.02)
+    assert float((losses[0][1] - losses[1][1]).norm() / losses[1][1].norm()) < 0.1
+
+
+def replaced(model):
+    replace_layers(model)
+    return model

@@ -20,7 +20,13 @@ TOOLS = [{"type": "function", "function": FUNCTION}]
 ARGUMENTS = {"city": 'Old "Town"\nNorth', "days": 3, "exact": True, "type": "day"}
 CALL = {"name": "weather", "arguments": ARGUMENTS}
 WITH_TOOLS = [name for name, family in FAMILIES.items() if family.tools]
-OWN_FORM = {"qwen2.5": "<tool_call>\n", "qwen3": "<tool_call>\n", "llama3.1": '{"name": "weather", "parameters": ', "mistral": "[TOOL_CALLS] [", "deepseek": "<｜tool▁"}
+OWN_FORM = {
+    "qwen2.5": "<tool_call>\n",
+    "qwen3": "<tool_call>\n",
+    "llama3.1": '{"name": "weather", "parameters": ',
+    "mistral": "[TOOL_CALLS] [",
+    "deepseek": "<｜tool▁",
+}
 
 
 def record(*calls: dict[str, Any], results: tuple[str, ...] = ("21 degrees",), text: str = "How warm is it?") -> list[dict[str, str]]:

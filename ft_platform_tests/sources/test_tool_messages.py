@@ -163,7 +163,9 @@ def test_a_number_that_was_replaced_leaves_a_call_that_is_no_json_and_is_counted
 
 def test_splits_keep_every_message_of_a_record_with_tools() -> None:
     called = {"role": "tool_call", "content": '[{"name": "f", "arguments": {"a": "b"}}]'}
-    rows = [[{"role": "user", "content": f"question {n} about w{n * 7} and w{n * 13}"}, called, {"role": "tool", "content": f"r{n}"}, ANSWERED] for n in range(60)]
+    rows = [
+        [{"role": "user", "content": f"question {n} about w{n * 7} and w{n * 13}"}, called, {"role": "tool", "content": f"r{n}"}, ANSWERED] for n in range(60)
+    ]
     given = table(anonymized_schema(CASE), ["x"] * 60)
     given = given.set_column(given.schema.get_field_index("messages"), given.schema.field("messages"), pa.array(rows, MESSAGES))
     divided = split(CASE, given).kept

@@ -13,11 +13,11 @@ from ft_platform.environment import Environment
 from ft_platform.errors import BaseModelError, VersionRefused
 from ft_platform.lake import Lake
 from ft_platform.lake.gate import problems_with, require_usable
-from ft_platform.models.renderer import Renderer
+from ft_platform.models.renderer import NotRendered, Renderer
 from ft_platform.models.text_tokens import TextTokens
 from ft_platform.stages import TRAINING_AUDIT
 from ft_platform.training.audit import audit_for, renderers_of
-from ft_platform.training.audit_faults import KINDS, Found
+from ft_platform.training.audit_faults import KINDS, REASONS, Found
 from ft_platform.training.audit_verdict import audit_inputs, current_verdict, read_figures, require_audited_renderer
 from ft_platform.use_case import Audit, NamedUseCase
 from ft_platform_tests.models.chat_families import FAMILIES, family_tokenizer
@@ -152,6 +152,23 @@ def a_broken_call(house: House) -> None:
     house.rows[4]["messages"].insert(1, {"role": "tool_call", "content": '[{"name": "find", "arguments": {"phone": <PHONE_1>}}]'})
 
 
+def preferences(house: House) -> None:
+    house.generation()
+    house.sections["training"] |= {"objective": "dpo"}
+    for number, row in enumerate(house.rows):
+        row["messages"].append({"role": "rejected", "content": f"Bad answer {number}."})
+
+
+def no_rejected_answer(house: House) -> None:
+    preferences(house)
+    del house.rows[4]["messages"][-1]
+
+
+def a_long_rejected_answer(house: House) -> None:
+    preferences(house)
+    house.rows[4]["messages"][-1]["content"] = "long " * 80
+
+
 PLANTED = [
     (few_tokens_to_learn, "low_supervised_share", None),
     (no_label, "answer_missing", ["r0004"]),
@@ -166,6 +183,8 @@ PLANTED = [
     (two_alike, "duplicate_conversation", ["r0006"]),
     (a_template_that_changes, "renderer_differs", None),
     (a_tokenizer_that_forgets_case, "text_not_kept", None),
+    (no_rejected_answer, "rejected_answer_missing", ["r0004"]),
+    (a_long_rejected_answer, "answer_truncated", ["r0004"]),
     (tools_without_a_template_for_them, "tools_not_supported", ["r0004"]),
     (a_broken_call, "tool_call_broken", ["r0004"]),
 ]
@@ -173,6 +192,22 @@ PLANTED = [
 
 def test_every_fault_is_planted():
     assert {kind for _, kind, _ in PLANTED} == set(KINDS)
+
+
+def test_every_reason_to_leave_a_record_out_is_a_fault():
+    from ft_platform.training import dataset
+
+    kinds = [NotRendered, *NotRendered.__subclasses__()]
+    assert dataset.NoRejectedAnswer in kinds and {REASONS.get(kind.reason, kind.reason) for kind in kinds} <= set(KINDS)
+
+
+def test_preferences_pass_and_both_answers_count_in_the_loss(house):
+    preferences(house)
+    house.rows[4]["messages"][-1]["content"] += "<|im_end|>"
+    figures = house.audited()
+    assert figures["passed"] and not any(figures["faults"].values())
+    house.sections["training"] |= {"objective": "sft"}
+    assert house.audited()["renderer_hash"] == figures["renderer_hash"]
 
 
 @pytest.mark.parametrize(("plant", "kind", "ids"), PLANTED, ids=lambda value: getattr(value, "__name__", ""))
@@ -243,6 +278,7 @@ def test_the_verdict_is_stale_once_what_is_rendered_changes_and_not_for_a_learni
     for section, values, stale in [
         ("training", {"learning_rate": 1e-5, "max_length": 300}, False),
         ("training", {"max_length": 301}, True),
+        ("training", {"max_length": 300, "objective": "dpo"}, True),
         ("training", {"max_length": 300, "train_on": "last_turn"}, True),
         ("audit", {"max_left_out_share": 0.1}, True),
         ("base_model", {"uri": str(house.folder) + "/."}, True),

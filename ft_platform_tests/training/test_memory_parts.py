@@ -64,7 +64,7 @@ def test_counting_changes_neither_weights_nor_random_numbers_nor_gradients(made)
     prepared, use_case = made(dropout=0.3)
     before = {name: value.clone() for name, value in prepared.model.state_dict().items()}
     state = torch.get_rng_state()
-    require_fit(prepared, ComputeProfile(), use_case)
+    require_fit(prepared, use_case.settings.training, ComputeProfile(), use_case)
     assert torch.equal(state, torch.get_rng_state())
     assert all(torch.equal(before[name], value) for name, value in prepared.model.state_dict().items())
     assert all(p.grad is None for p in trainable(prepared.model).values())
@@ -86,9 +86,9 @@ def test_each_part_follows_its_setting(made, changed, part):
 def test_a_training_that_does_not_fit_is_refused_before_its_first_step(made, monkeypatch):
     prepared, use_case = made()
     needed = fit_check._in_use(prepared.model.device) / 2**30
-    require_fit(prepared, ComputeProfile(memory_limit_gib=needed + 1), use_case)
+    require_fit(prepared, use_case.settings.training, ComputeProfile(memory_limit_gib=needed + 1), use_case)
     with pytest.raises(DoesNotFit, match="was not started: it would need"):
-        require_fit(prepared, ComputeProfile(memory_limit_gib=needed / 2), use_case)
+        require_fit(prepared, use_case.settings.training, ComputeProfile(memory_limit_gib=needed / 2), use_case)
 
 
 def test_the_plan_is_what_the_loop_does(made):
@@ -120,7 +120,7 @@ def test_an_estimate_has_the_exact_figures_of_the_plan_and_bands_around_memory_a
     assert found["trainable_parameters"] == sum(p.numel() for p in trainable(prepared.model).values())
     assert found["memory_band"][0] < found["memory_gib"] < found["memory_band"][1]
     assert found["seconds_band"][0] < found["seconds"] < found["seconds_band"][1]
-    assert found["seconds"] > 3.0 and found["setup_seconds"] == 3.0
+    assert found["seconds"] > 3.0 and found["setup_seconds"] >= 3.0
     assert sum(found["parts_gib"].values()) == pytest.approx(found["memory_gib"], abs=0.01)
 
 

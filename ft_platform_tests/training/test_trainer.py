@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from ft_platform.errors import BaseModelError, CorruptVersion, DataError, DiskFull
+from ft_platform.errors import BaseModelError, CorruptVersion, DataError, DiskFull, OutOfMemory
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.provenance import training_record_ids
 from ft_platform.models import base_model
@@ -105,9 +105,9 @@ def test_an_adapter_for_another_base_model_is_refused(lake, environment, use_cas
     from ft_platform_tests.tiny_models import tiny_model
 
     with lake.local_copy(checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint) as folder:
-        with pytest.raises(BaseModelError, match="does not fit the base model"):
+        with pytest.raises(BaseModelError, match="where the base model has"):
             with_adapter(tiny_model(hidden_size=24, head_dim=4), folder)
-        with pytest.raises(BaseModelError, match=r"has no adapter_model.safetensors"):
+        with pytest.raises(BaseModelError, match=r"adapter_config\.json is refused: it is missing"):
             with_adapter(tiny_model(), folder.parent)
 
 
@@ -193,3 +193,63 @@ def test_an_architecture_that_cannot_pack_is_trained_padded_and_says_so(lake, en
     with caplog.at_level(logging.INFO):
         trained = checkpoint_for(lake, environment, use_case, splits, LOG)
     assert lake.manifest(trained.checkpoint).info["batching"] == "padded (planted)" and "padded (planted)" in caplog.text
+
+
+def on_out_of_memory(use_case, choice: str):
+    return with_section(use_case, "compute", on_out_of_memory=choice)
+
+
+def no_memory_for(tokens: int, monkeypatch) -> None:
+    """Micro-batches with more tokens than this run out of memory."""
+    from ft_platform.training.objectives import AnswerLoss
+
+    real = AnswerLoss.loss
+
+    def loss(self, model, rows):
+        if self.shared_tokens + sum(map(self.length, rows)) > tokens:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return real(self, model, rows)
+
+    monkeypatch.setattr(AnswerLoss, "loss", loss)
+
+
+def test_out_of_memory_goes_on_with_smaller_micro_batches_only_where_that_was_asked_for(lake, environment, use_case, splits, monkeypatch, caplog):
+    no_memory_for(400, monkeypatch)
+    with pytest.raises(OutOfMemory, match=r"micro_batch_tokens=2048.*Set training.micro_batch_tokens=1024"):
+        checkpoint_for(lake, environment, use_case, splits, LOG)
+    with caplog.at_level(logging.WARNING):
+        trained = checkpoint_for(lake, environment, on_out_of_memory(use_case, "halve"), splits, LOG)
+    manifest = lake.manifest(trained.checkpoint)
+    assert manifest.info["micro_batch_tokens"] == 256 and caplog.text.count("out of memory: training goes on") == 3
+    assert trained.metrics["steps"] == 6
+
+
+def test_where_a_single_row_does_not_fit_out_of_memory_is_final(lake, environment, use_case, splits, monkeypatch):
+    no_memory_for(10, monkeypatch)
+    with pytest.raises(OutOfMemory):
+        checkpoint_for(lake, environment, on_out_of_memory(use_case, "halve"), splits, LOG)
+
+
+def test_a_checkpoint_is_reproduced_bit_for_bit_and_a_planted_change_is_found(lake, environment, use_case, splits, monkeypatch):
+    from ft_platform.training.reproduce import reproduce
+
+    checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
+    changed = with_section(use_case, "training", seed=99)
+    found = reproduce(lake, environment, changed, checkpoint)
+    assert found == {"checkpoint": checkpoint.artifact_id, "identical": True, "max_relative_difference": 0.0, "within_tolerance": True, "other": {}}
+    monkeypatch.setattr("ft_platform.training.loop.learning_rate_factor", lambda *_: 0.999)
+    found = reproduce(lake, environment, changed, checkpoint)
+    assert not found["identical"] and not found["within_tolerance"] and 0 < found["max_relative_difference"] < 1
+
+
+def test_states_of_a_process_that_died_after_publishing_are_removed_by_the_next(lake, environment, use_case, splits, monkeypatch):
+    from ft_platform.lake.training_states import TrainingStates
+    from ft_platform.training.state import States
+
+    use_case = with_section(use_case, "compute", save_minutes=0.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(States, "remove", lambda self: None)
+        first = checkpoint_for(lake, environment, use_case, splits, LOG)
+    folders = TrainingStates(lake, "complaints", first.checkpoint.artifact_id)
+    assert len(folders.steps()) == 2
+    assert checkpoint_for(lake, environment, use_case, splits, LOG).reused and folders.steps() == []

@@ -1,0 +1,38 @@
+"""ft search: what the newest search for training settings found, as lines for the use-case file. Changes nothing."""
+
+import argparse
+import json
+
+HELP = "Show the best settings of the newest search of a use case (hyperparameter_search), to copy into its file."
+EXAMPLES = ["ft run complaint_routing --select hyperparameter_search", "ft search complaint_routing", "ft search complaint_routing --json"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("use_case", help="name of the use case (ft list)")
+    parser.add_argument("--json", action="store_true", help="print all trials as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.environment import load_environment
+    from ft_platform.errors import DataError
+    from ft_platform.lake import Lake
+    from ft_platform.use_case_file import load_use_case, use_case_folder
+
+    environment = load_environment()
+    use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), {}, environment)
+    lake = Lake(environment.lake_uri, environment.storage_options())
+    report = next(iter(lake.artifacts(use_case.name, "hyperparameter_search")), None)
+    if report is None:
+        raise DataError(f"{use_case.name} has no search yet", f"Run: ft run {use_case.name} --select hyperparameter_search")
+    found = json.loads(lake.read_file(report, "search.json"))
+    if arguments.json:
+        print(json.dumps({"search": report.id, **found}, indent=1))
+        return 0
+    from ft_platform.experiments.search_report import conclusion
+
+    settings = " ".join(f"--set training.{name}={value}" for name, value in found["best"]["params"].items())
+    print(f"{report.id}\n")
+    print("\n".join(conclusion(found)))
+    print(f"\nTo use the best settings, copy these lines into {use_case.path}:\n\n{found['snippet']}")
+    print(f"or try them for one run: ft run {use_case.name} {settings}")
+    return 0

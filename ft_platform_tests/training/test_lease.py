@@ -1,0 +1,121 @@
+"""One trainer per checkpoint, on a local lake and on an object store (a server of the S3 protocol)."""
+
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+import torch
+
+from ft_platform.errors import Preempted, TrainerRunning
+from ft_platform.lake import Lake
+from ft_platform.lake.training_states import TrainingStates
+from ft_platform.training import lease as leases
+from ft_platform.training.lease import lease
+from ft_platform.training.run import TrainingRun
+from ft_platform.training.state import States, hardware
+from ft_platform.training.stopping import Stopping
+from ft_platform_tests.sources.s3_server import s3_bucket
+
+LOG = logging.getLogger("test")
+
+
+@pytest.fixture
+def bucket_lake(monkeypatch):
+    with s3_bucket("lake", monkeypatch):
+        from ft_platform.environment import load_environment
+
+        yield Lake("s3://lake/department", load_environment().storage_options())
+
+
+def hold(root: str, held: multiprocessing.Event) -> None:
+    with lease(Lake(root), "complaints", "ckpt-1"):
+        held.set()
+        time.sleep(60)
+
+
+def test_a_second_process_is_told_who_trains_and_gets_the_lease_when_the_first_one_is_killed(lake):
+    context = multiprocessing.get_context("spawn")
+    held = context.Event()
+    first = context.Process(target=hold, args=(lake.root, held))
+    first.start()
+    assert held.wait(60)
+    with pytest.raises(TrainerRunning, match=rf"ckpt-1 is being trained by process {first.pid} on .*Wait for it to end"), lease(lake, "complaints", "ckpt-1"):
+        pass
+    with lease(lake, "complaints", "ckpt-2"):
+        pass
+    os.kill(first.pid, signal.SIGKILL)
+    first.join()
+    with lease(lake, "complaints", "ckpt-1") as still_held:
+        assert still_held()
+
+
+def test_on_an_object_store_one_holds_the_lease_and_the_next_follows_when_it_is_given_back(bucket_lake):
+    with lease(bucket_lake, "complaints", "ckpt-1") as held:
+        assert held()
+        with pytest.raises(TrainerRunning, match=r"ckpt-1 is being trained by process \d+ on"), lease(bucket_lake, "complaints", "ckpt-1"):
+            pass
+    with lease(bucket_lake, "complaints", "ckpt-1") as held:
+        assert held()
+
+
+def test_on_an_object_store_of_two_that_follow_at_once_one_gets_it(bucket_lake, monkeypatch):
+    """Both saw that nobody holds the lease; the second one creates the same number."""
+    place = bucket_lake.path_of("shared", "complaints", ".training", "ckpt-2.lease")
+    seen = leases._numbers(bucket_lake, place)
+    assert leases._follow(bucket_lake, place, "ckpt-2") == 1
+    monkeypatch.setattr(leases, "_numbers", lambda *_: seen)
+    with pytest.raises(TrainerRunning, match="came first"):
+        leases._follow(bucket_lake, place, "ckpt-2")
+
+
+def test_on_an_object_store_a_lease_that_was_not_renewed_is_followed_and_its_holder_stops(bucket_lake, monkeypatch):
+    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.2)
+    with lease(bucket_lake, "complaints", "ckpt-3") as held:
+        place = bucket_lake.path_of("shared", "complaints", ".training", "ckpt-3.lease")
+        bucket_lake.fs.pipe_file(f"{place}/lease-000002", json.dumps({"owner": "another machine", "until": time.time() + 60}).encode())
+        deadline = time.monotonic() + 20
+        while held() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not held()
+        reason = Stopping("complaints", held=held)(TrainingRun(steps=4, step=2))
+        assert isinstance(reason, TrainerRunning) and "did not renew" in reason.message
+
+
+def test_states_on_an_object_store_are_whole_or_set_aside(bucket_lake):
+    weights = {"w": torch.nn.Parameter(torch.arange(4.0))}
+    optimizer = torch.optim.AdamW(weights.values())
+    folders = TrainingStates(bucket_lake, "complaints", "ckpt-4")
+    saved = States(folders, 0.0, LOG)
+    for step in (1, 2, 3):
+        with torch.no_grad():
+            weights["w"].fill_(step)
+        saved.save(TrainingRun(steps=9, step=step, attempts=[hardware(torch.device("cpu"))]), weights, optimizer)
+    assert folders.steps() == [3, 2]
+    bucket_lake.fs.pipe_file(f"{folders.folder}/step-00000003/weights.safetensors", b"other bytes")
+    bucket_lake.fs.pipe_file(f"{folders.folder}/step-00000004/weights.safetensors", b"an upload that a kill cut short: no manifest")
+    again = States(folders, 0.0, LOG)
+    run = again.restore(weights, optimizer)
+    assert run and run.step == 2 and weights["w"].tolist() == [2.0] * 4
+    assert again.damaged == [(4, "manifest.json is missing"), (3, "weights.safetensors holds other bytes than were saved")]
+    folders.remove()
+    assert folders.steps() == []
+
+
+def test_a_stop_is_asked_for_by_sigterm_once_and_the_second_signal_ends_the_process():
+    stopping = Stopping("complaints")
+    before = signal.getsignal(signal.SIGTERM)
+    with stopping.on_signals():
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stopping.signal == signal.SIGTERM and signal.getsignal(signal.SIGTERM) == before
+        assert isinstance(stopping(TrainingRun(steps=4, step=2)), Preempted)
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_at_the_time_limit_the_state_is_saved_and_the_next_command_is_named():
+    reason = Stopping("complaints", seconds=-1.0)(TrainingRun(steps=4, step=2))
+    assert reason and "the state after step 2 of 4 was saved" in reason.message and "raise compute.timeout_minutes" in reason.next_step
+    assert Stopping("complaints", seconds=60.0)(TrainingRun(steps=4, step=2)) is None
