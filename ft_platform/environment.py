@@ -24,7 +24,10 @@ class ComputeProfile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    backend: Literal["local"] = Field(default="local", description="Back end: a file in `ft_platform/compute/`.")
+    backend: Literal["local", "torchrun"] = Field(
+        default="local", description="Back end: a file in `ft_platform/compute/`. `local`: one process. `torchrun`: `processes` that train one model together."
+    )
+    processes: int = Field(default=1, ge=1, le=1024, description="Of `torchrun`: processes on this machine, one a GPU; on CPUs they share the threads.")
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the program.")
     price_per_hour: float = Field(default=0.0, ge=0.0, le=100_000.0, description="What an hour of it costs, in `currency`. Default: nothing.")
     currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$", description="Currency of prices and budgets: an ISO 4217 code. Default: EUR.")
@@ -33,6 +36,13 @@ class ComputeProfile(BaseModel):
     memory_limit_gib: float | None = Field(
         default=None, gt=0.0, le=1_000_000.0, description="Most memory of a program in GiB, on a GPU that of the GPU. Default: what the machine has."
     )
+
+
+    @model_validator(mode="after")
+    def processes_need_torchrun(self) -> "ComputeProfile":
+        if self.processes > 1 and self.backend != "torchrun":
+            raise ValueError("`processes` goes with `backend: torchrun`")
+        return self
 
 
 class Budgets(BaseModel):

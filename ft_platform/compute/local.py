@@ -19,11 +19,18 @@ def run(
     context: dg.AssetExecutionContext, environment: Environment, profile: ComputeProfile, use_case: NamedUseCase, program: str, extras: dict[str, Any]
 ) -> dict[str, Any]:
     """Starts the program, passes its messages on while it runs, and returns what it reported at its end."""
+    command = [sys.executable, "-m", f"ft_platform.programs.{program}"]
+    return run_command(context, command, program_variables(environment, profile, use_case), use_case, program, extras)
+
+
+def run_command(
+    context: dg.AssetExecutionContext, command: list[str], variables: dict[str, str], use_case: NamedUseCase, program: str, extras: dict[str, Any]
+) -> dict[str, Any]:
+    """The same for a command that starts the program, with these environment variables."""
     compute = use_case.settings.compute
-    variables = program_variables(environment, profile, use_case)
     reader = LiveMessageReader(context)
     with open_pipes_session(context=context, extras=extras, context_injector=PipesTempFileContextInjector(), message_reader=reader) as session:
-        process = subprocess.Popen([sys.executable, "-m", f"ft_platform.programs.{program}"], env={**variables, **session.get_bootstrap_env_vars()})
+        process = subprocess.Popen(command, env={**variables, **session.get_bootstrap_env_vars()})
         try:
             # Training ends by itself at the limit, with a saved state; this is for what does not.
             exit_code = process.wait(timeout=compute.timeout_minutes * 60 + compute.grace_seconds)

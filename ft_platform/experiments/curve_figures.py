@@ -77,7 +77,7 @@ def conclusion(found: dict[str, Any]) -> list[str]:
     sentences = [f"With all {last['rows']:,} training records the validation loss is {_said(last['loss'])}."]
     gain = _said(doubling["gain"])
     if doubling["told_apart"]:
-        sentences.append(f"Twice the records ({doubling['rows']:,}) would bring it to {_said(doubling['loss'])} by the fitted curve, a gain of {gain}.")
+        sentences.append(f"Twice the records ({doubling['rows']:,}) would lower it by {gain}, by the fitted curve.")
     else:
         sentences.append(f"What twice the records ({doubling['rows']:,}) would bring is not told apart from no gain: {gain} by the fitted curve.")
     equal = [f"{_share(step['from'])} and {_share(step['to'])}" for step in found["steps"] if not step["told_apart"]]

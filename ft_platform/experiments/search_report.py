@@ -1,5 +1,6 @@
 """What a search shows: every trial, the best settings as lines for the use-case file, and two pictures."""
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -120,19 +121,23 @@ def parameters_plot(trials: Sequence[Mapping[str, Any]], use_case: NamedUseCase)
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
+    buffer = io.BytesIO()
     space = use_case.settings.search.dimensions
     complete = [trial for trial in trials if trial["state"] == "complete"]
-    import io
-
-    buffer = io.BytesIO()
     with mpl.rc_context({"text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9}):
         figure = Figure(figsize=(6.4, 2.4 * len(space)), dpi=80, layout="constrained")
         grid = figure.subplots(len(space), squeeze=False)
         for (name, dimension), axes in zip(sorted(space.items()), grid[:, 0], strict=True):
             values = [trial["params"][name] for trial in complete]
-            axes.scatter([str(v) for v in values] if dimension.choices else values, [t["validation_loss"] for t in complete], color=COLOURS[0])
+            if dimension.choices is not None:
+                places = {value: place for place, value in enumerate(dimension.choices)}
+                axes.set_xticks(range(len(places)), [str(value) for value in places])
+                values = [places[value] for value in values]
+            axes.scatter(values, [trial["validation_loss"] for trial in complete], color=COLOURS[0])
             axes.set(xlabel=f"training.{name}", ylabel="validation loss")
             if dimension.log:
                 axes.set_xscale("log")
+                axes.xaxis.set_major_formatter("{x:g}")
+                axes.xaxis.set_minor_formatter("")
         figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

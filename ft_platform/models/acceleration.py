@@ -25,37 +25,46 @@ def accelerated(model: Any, compute: Compute) -> tuple[Any, str]:
     from ft_platform.models.packed_forward import packed_forward, packing_problem, padded_forward
 
     names = [name for name, apply in (("liger", _use_liger), ("compiled", _compile)) if apply(model, compute)]
-    if _wants_flash(model, compute):
-        forward, name = _flash(model)
-    else:
+    forward, name = _flash(model, compute) if _wants_flash(model, compute) else (None, "")
+    if forward is None:
         problem = "compute.attention: padded" if compute.attention == "padded" else packing_problem(model)
-        forward, name = (padded_forward, f"padded ({problem})") if problem else (packed_forward, "packed")
+        forward, rows = (padded_forward, f"padded ({problem})") if problem else (packed_forward, "packed")
+        name = ", ".join(filter(None, [rows, name]))
     return forward, ", ".join([name, *names])
 
 
 def _wants_flash(model: Any, compute: Compute) -> bool:
+    there = importlib.util.find_spec("flash_attn") is not None
     if compute.attention == "flash":
         if model.device.type != "cuda":
             raise ConfigError([f"compute.attention: flash needs a CUDA device, the model is on {model.device.type}"], "Set compute.attention: auto")
-        if importlib.util.find_spec("flash_attn") is None:
+        if not there:
             raise MissingExtra("flash-attn, for compute.attention: flash,", install="flash-attn")
-    return compute.attention == "flash" or (compute.attention == "auto" and model.device.type == "cuda" and importlib.util.find_spec("flash_attn") is not None)
+    return compute.attention == "flash" or (compute.attention == "auto" and model.device.type == "cuda" and there)
 
 
-def _flash(model: Any) -> tuple[Any, str]:
-    """Rows one after the other through flash attention, after a probe against separate rows.
+def _flash(model: Any, compute: Compute) -> tuple[Any | None, str]:
+    """Rows one after the other through flash attention, after a probe against separate rows; with `auto` None and the reason if it fails.
 
     Raises:
-        ConfigError: this model cannot.
+        ConfigError: this model cannot, and flash attention was asked for.
     """
     from ft_platform.models.flat_forward import flat_forward
     from ft_platform.models.packed_forward import packing_problem
 
     base = model.get_base_model() if hasattr(model, "peft_config") else model
-    base.set_attn_implementation("flash_attention_2")
-    if problem := packing_problem(model, flat_forward):
+    before = base.config._attn_implementation
+    try:
+        base.set_attn_implementation("flash_attention_2")
+        problem = packing_problem(model, flat_forward)
+    except (ValueError, ImportError) as error:  # the architecture or the installed package
+        problem = str(error)
+    if problem is None:
+        return flat_forward, "flash_attention_2"
+    if compute.attention == "flash":
         raise ConfigError([f"compute.attention: this model cannot run with flash attention: {problem}"], "Set compute.attention: packed")
-    return flat_forward, "flash_attention_2"
+    base.set_attn_implementation(before)
+    return None, f"no flash attention ({problem})"
 
 
 def _use_liger(model: Any, compute: Compute) -> bool:
@@ -65,7 +74,7 @@ def _use_liger(model: Any, compute: Compute) -> bool:
         raise ConfigError([f"compute.liger needs a CUDA device, the model is on {model.device.type}"], "Set compute.liger: false")
     if importlib.util.find_spec("liger_kernel") is None:
         raise MissingExtra("liger-kernel, for compute.liger,", install="liger-kernel")
-    from transformers.integrations import apply_liger_kernel
+    from transformers.integrations.liger import apply_liger_kernel
 
     # The loss is ours: logits are made only where a token is supervised.
     apply_liger_kernel(model, {"cross_entropy": False, "fused_linear_cross_entropy": False})

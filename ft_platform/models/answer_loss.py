@@ -8,6 +8,7 @@ times over.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -15,6 +16,9 @@ CHUNK_LOGITS = 2**23
 """Logits computed at once: 32 MB in float32."""
 PROBE_TOLERANCE = 1e-3
 """Largest relative difference between the model's logits and its output layer alone that is rounding; in bfloat16 both round alike."""
+
+_plain: WeakKeyDictionary[torch.nn.Module, bool] = WeakKeyDictionary()
+"""What `plain_head` found out about the output layers asked before."""
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -90,7 +94,7 @@ def plain_head(model: Any) -> Any | None:
     head = model.get_output_embeddings()
     if type(head) is not torch.nn.Linear:
         return None
-    if not hasattr(head, "_ft_is_plain"):
+    if head not in _plain:
         training = model.training
         model.eval()
         ids = torch.tensor([[1, 2, 3]], device=model.device)
@@ -102,8 +106,8 @@ def plain_head(model: Any) -> Any | None:
                 alone = head(hidden).float()
         finally:
             model.train(training)
-        head._ft_is_plain = bool((logits - alone).norm() <= PROBE_TOLERANCE * logits.norm())
-    return head if head._ft_is_plain else None
+        _plain[head] = bool((logits - alone).norm() <= PROBE_TOLERANCE * logits.norm())
+    return head if _plain[head] else None
 
 
 @contextmanager

@@ -156,7 +156,7 @@ def attend_backward(
             of_weights.mul_(kept)
         else:
             of_v[:, seen] += torch.bmm(weights.transpose(1, 2), of_output)
-        of_scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype)
+        of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, -1, weights.dtype)
         if squeezed is not None:
             of_scores.mul_(1 - squeezed * squeezed)
         part = torch.baddbmm(q.new_empty(()), of_scores, keys[:, seen], beta=0, alpha=settings.scale)

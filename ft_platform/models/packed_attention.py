@@ -178,7 +178,7 @@ class PackedLayout:
             "filled": [slot for slot, full in enumerate(slots) if full],
             "padding": [slot for slot, full in enumerate(slots) if not full],
         }
-        made = {name: torch.tensor(values, dtype=torch.long, device=device) for name, values in tensors.items()}
+        made: dict[str, Any] = {name: torch.tensor(values, dtype=torch.long, device=device) for name, values in tensors.items()}
         return _Group(len(segments), length, prefix, branched, **made)
 
 

@@ -128,7 +128,7 @@ class Renderer:
             raise BaseModelError(
                 "the tokenizer of the base model has no eos_token, and its chat template does not end an answer", "Give the tokenizer an eos_token"
             )
-        return ids[: ends[0] + 1] if ends else [*ids, eos]
+        return ids[: ends[0] + 1] if ends or eos is None else [*ids, eos]
 
     def _between_turns(self) -> tuple[list[int], list[int]]:
         """Between an answer and the next question of a conversation: the end of turn that is learned, and what follows.

@@ -131,7 +131,7 @@ def conversation_of(messages: Sequence[Message]) -> Conversation:
 
 def _descriptions(text: str) -> list[dict[str, Any]]:
     tools = _json_list(text)
-    if not all(isinstance((tool.get("function") if "function" in tool else tool).get("name"), str) for tool in tools):
+    if not all(isinstance(tool.get("function", tool).get("name"), str) for tool in tools):
         raise BrokenToolCall("a tool of a record has no name", "Check record.tools")
     return tools
 

@@ -187,8 +187,11 @@ def program(name: str) -> Iterator[Program]:
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("ft_platform").setLevel(logging.INFO)
-    from dagster_pipes import PipesEnvVarParamsLoader, open_dagster_pipes
+    from dagster_pipes import PipesEnvVarParamsLoader, encode_param, open_dagster_pipes
 
+    if os.environ.get("RANK", "0") != "0":  # of several processes the first reports; the others have orders only
+        os.environ["DAGSTER_PIPES_MESSAGES"] = encode_param({"path": os.devnull})
+        logging.getLogger("ft_platform").setLevel(logging.WARNING)
     pipes = open_dagster_pipes() if PipesEnvVarParamsLoader().is_dagster_pipes_process() else None
     try:
         use_case, extras = _from_pipes(pipes) if pipes else _from_command_line(name)

@@ -8,7 +8,7 @@ def main() -> None:
     prepare_process()
     from ft_platform.errors import VersionRefused
     from ft_platform.lake.gate import require_usable
-    from ft_platform.training.trainer import checkpoint_for
+    from ft_platform.training.trainer import checkpoint_for, help_with_training
 
     with program("train") as running:
         splits = running.table("splits")
@@ -17,7 +17,14 @@ def main() -> None:
         require_usable(running.lake, running.use_case, splits)
         running.admit(splits)
         pin_threads()
-        result = checkpoint_for(running.lake, running.environment, running.use_case, splits, running.log)
+        from ft_platform.training.processes import is_first, process_group
+
+        where = (running.lake, running.environment, running.use_case, splits, running.log)
+        with process_group():
+            if not is_first():
+                help_with_training(*where)
+                return
+            result = checkpoint_for(*where)
         running.finish(artifact=result.checkpoint.to_dict(), trained=not result.reused, metrics=result.metrics, tracking=result.tracking)
 
 

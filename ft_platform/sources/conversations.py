@@ -124,7 +124,7 @@ def _messages(item: dict[str, Any]) -> list[Message]:
     role = item["role"] if "role" in item else item["from"]
     content = item.get("content") if "role" in item and item.get("tool_calls") else item["content"] if "content" in item else item["value"]
     if role == "function_call":
-        return [call_message(json.loads(content))]
+        return [call_message(json.loads(content or ""))]
     if isinstance(content, list):
         content = "\n".join(part["text"] for part in content)
     role = OTHER_NAMES.get(role, role)

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 
 from ft_platform import progress
-from ft_platform.errors import NanLoss, TrainingFailed
+from ft_platform.errors import NanLoss, Preempted, TrainingFailed
 from ft_platform.models.packed_forward import batches_of
+from ft_platform.training import processes
 from ft_platform.training.batches import training_order
 from ft_platform.training.gpu import GpuMeter
 from ft_platform.training.lora import learning_rate_factor, trainable
@@ -64,6 +65,7 @@ def train(
     weights = trainable(model)
     optimizer = torch.optim.AdamW(weights.values(), lr=training.learning_rate, weight_decay=training.weight_decay)
     steps, interval = planned_steps(len(rows), training)
+    processes.draw_apart(training.seed)
     run = (states.restore(weights, optimizer) if states else None) or TrainingRun(steps)
     run.gpu = GpuMeter(model.device)
     run.attempts.append({"from_step": run.step, **hardware(model.device)})
@@ -94,8 +96,8 @@ def train(
             point = _optimizer_step(model, objective, [rows[n] for n in batch], training, optimizer, rate, run, step)
             record({**point, **run.gpu.read()}, validate=step % interval == 0 or step == steps)
             _report(run, run.curve[-1])
-            reason = None if run.finished else limit(run)
-            if states and (reason or states.due(run)):
+            reason, save = _end_or_save(run, limit, states)
+            if states and save:
                 states.save(run, weights, optimizer)
             if reason:
                 raise reason
@@ -104,6 +106,17 @@ def train(
             weights[name].copy_(value)
     model.eval()
     return run
+
+
+def _end_or_save(run: TrainingRun, limit: Limit, states: States | None) -> tuple[TrainingFailed | None, bool]:
+    """Why training ends now, if it does, and whether to save its state; the same answer in all processes."""
+    if run.finished:
+        return None, False
+    reason = limit(run)
+    ending, due = processes.summed(reason is not None, states is not None and states.due(run))
+    if ending and reason is None:
+        reason = Preempted(f"another process of this training was asked to stop after step {run.step}; the state was saved", "Run it again")
+    return reason, bool(ending or due)
 
 
 def _optimizer_step(
@@ -128,20 +141,22 @@ def _accumulate(model: Any, objective: Objective, rows: Sequence[Any], training:
     model.train()
     weight = objective.weight(rows)
     loss, tokens = 0.0, 0
-    for micro in micro_batches(rows, objective, training):
+    for micro in micro_batches(processes.own_share(rows), objective, training):
         part = objective.loss(model, micro) / weight
         part.backward()
         loss += float(part.detach())
         tokens += objective.shared_tokens + sum(map(objective.length, micro))
-    return loss, tokens
+    processes.sum_gradients(trainable(model).values())
+    loss, all_tokens = processes.summed(loss, tokens)
+    return loss, int(all_tokens)
 
 
 def validation_loss(model: Any, objective: Objective, rows: Sequence[Any], training: Training) -> float:
     """Mean loss per supervised token, pair or record, without dropout."""
     model.eval()
     with torch.no_grad():
-        total = sum(float(objective.loss(model, micro)) for micro in micro_batches(rows, objective, training))
-    return total / objective.weight(rows)
+        own = sum(float(objective.loss(model, micro)) for micro in micro_batches(processes.own_share(rows), objective, training))
+    return processes.summed(own)[0] / objective.weight(rows)
 
 
 def micro_batches(rows: Sequence[Any], objective: Objective, training: Training) -> Iterator[list[Any]]:
@@ -171,6 +186,8 @@ def _keep_if_best(run: TrainingRun, loss: float, weights: dict[str, torch.nn.Par
 
 
 def _report(run: TrainingRun, point: dict[str, float]) -> None:
+    if not processes.is_first():
+        return
     left = 0.0 if run.stopped_early else run.seconds / run.step * (run.steps - run.step)
     fields = {name: value for name, value in point.items() if name not in ("step", "gradient_norm")}
     progress.report(STAGE, run.step, run.steps, "steps", **fields, memory_gib=round(peak_gib(), 2), seconds_left=round(left))

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from ft_platform.errors import StateRefused
 from ft_platform.lake.training_states import TrainingStates
+from ft_platform.training import processes
 from ft_platform.training.run import TrainingRun
 
 WEIGHTS, OPTIMIZER, BEST, RANDOM, RUN = "weights.safetensors", "optimizer.safetensors", "best.safetensors", "random.safetensors", "run.json"
@@ -26,7 +28,8 @@ Weights = dict[str, torch.nn.Parameter]
 def hardware(device: torch.device) -> dict[str, Any]:
     """What decides the last bits of a result besides inputs and code."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
-    return {"device": device.type, "processor": name, "threads": torch.get_num_threads(), "torch": torch.__version__}
+    counts = {"threads": torch.get_num_threads(), "processes": processes.count()}
+    return {"device": device.type, "processor": name, **counts, "torch": torch.__version__}
 
 
 class States:
@@ -56,23 +59,40 @@ class States:
         Raises:
             DiskFull: the states before are intact.
         """
+        everyone = processes.gathered(_generators())
+        self.saved_step, self._saved_at = run.step, time.monotonic()
+        if not processes.is_first():
+            return
+        generators = {f"{number}.{name}": value for number, (tensors, _) in enumerate(everyone) for name, value in tensors.items()}
         moments = {f"{name}|{key}": value for name, parameter in weights.items() for key, value in optimizer.state[parameter].items()}
-        generators, plain = _generators()
         with self.folders.writing(run.step) as folder:
             _write(folder / WEIGHTS, {name: p.detach() for name, p in weights.items()})
             _write(folder / OPTIMIZER, moments)
             _write(folder / BEST, run.best)
             _write(folder / RANDOM, generators)
-            (folder / RUN).write_text(json.dumps({"run": run.to_dict(), "random": plain}))
-        self.saved_step, self._saved_at = run.step, time.monotonic()
+            (folder / RUN).write_text(json.dumps({"run": run.to_dict(), "random": [plain for _, plain in everyone]}))
 
     def restore(self, weights: Weights, optimizer: torch.optim.Optimizer) -> TrainingRun | None:
-        """Puts the newest whole state into `weights`, `optimizer` and the random number generators; None if there is none."""
+        """Puts the newest whole state into `weights`, `optimizer` and the random number generators; None if there is none.
+
+        Raises:
+            StateRefused: it was made by another number of processes.
+        """
+        if not processes.is_first():
+            processes.wait_for_all()  # the first one sets damaged states aside
+        try:
+            return self._restore(weights, optimizer)
+        finally:
+            if processes.is_first():
+                processes.wait_for_all()
+
+    def _restore(self, weights: Weights, optimizer: torch.optim.Optimizer) -> TrainingRun | None:
         with self.folders.newest(self._set_aside) as found:
             if found is None:
                 return None
             step, folder = found
             saved = json.loads((folder / RUN).read_text())
+            self._require_processes(step, len(saved["random"]))
             with torch.no_grad():
                 for name, value in _read(folder / WEIGHTS).items():
                     weights[name].copy_(value)
@@ -83,7 +103,9 @@ class States:
                 optimizer.state[weights[parameter]][key] = value if key == "step" else value.to(weights[parameter].device)
             run = TrainingRun.from_dict(saved["run"])
             run.best = _read(folder / BEST)
-            _restore_generators(_read(folder / RANDOM), saved["random"])
+            own = f"{processes.number()}."
+            tensors = {name.removeprefix(own): value for name, value in _read(folder / RANDOM).items() if name.startswith(own)}
+            _restore_generators(tensors, saved["random"][processes.number()])
         self.saved_step = step
         self.log.info(f"training goes on from the state saved after step {step} of {run.steps}")
         self._warn_of_other_hardware(run, next(iter(weights.values())).device)
@@ -96,6 +118,13 @@ class States:
     def _set_aside(self, step: int, problem: str) -> None:
         self.damaged.append((step, problem))
         self.log.warning(f"the state saved after step {step} is damaged ({problem}) and was set aside; training goes on from the one before it")
+
+    def _require_processes(self, step: int, saved_by: int) -> None:
+        if saved_by != processes.count():
+            raise StateRefused(
+                f"the state saved after step {step} is of {saved_by} processes, and this attempt has {processes.count()}: the result would be another",
+                f"Use the compute profile it was started with, or remove {self.folders.folder} to begin again",
+            )
 
     def _warn_of_other_hardware(self, run: TrainingRun, device: torch.device) -> None:
         before, now = run.attempts[-1], hardware(device)

@@ -44,18 +44,40 @@ def checkpoint_for(lake: Lake, environment: Environment, use_case: NamedUseCase,
         Preempted, TimeLimitReached: nothing was published, the state was saved.
         TrainerRunning: another process trains this checkpoint.
     """
+    from ft_platform.training import processes
+
     checkpoint_id, inputs = checkpoint_inputs(use_case, splits)
     folders = TrainingStates(lake, use_case.name, checkpoint_id, use_case.settings.compute.states_kept)
     existing = _existing(lake, use_case, checkpoint_id, log)
     if existing and not folders.steps():
+        processes.gathered(False)
         return existing
     with lease(lake, use_case.name, checkpoint_id) as held:
         if existing := _existing(lake, use_case, checkpoint_id, log):
             folders.remove()  # of a process that was killed between publishing and this
+            processes.gathered(False)
             return existing
+        processes.gathered(True)
         origin = {"splits": splits.id, "content_hash": splits.content_hash}
         with tracker_for(environment, use_case, STAGE, checkpoint_id, origin, log) as tracker:
             return _train(lake, environment, use_case, splits, checkpoint_id, inputs, folders, tracker, log, held)
+
+
+def help_with_training(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, log: Any) -> None:
+    """What the other processes do while the first one is in `checkpoint_for`: their share of every batch, if it trains."""
+    from ft_platform.training import processes
+    from ft_platform.training.state import States
+    from ft_platform.training.stopping import Stopping
+
+    trains, *_ = processes.gathered(None)
+    if not trains:
+        return
+    compute = use_case.settings.compute
+    checkpoint_id, _ = checkpoint_inputs(use_case, splits)
+    states = States(TrainingStates(lake, use_case.name, checkpoint_id, compute.states_kept), compute.save_minutes * 60, log)
+    stopping = Stopping(use_case.name)
+    with stopping.on_signals():
+        _fit_in_memory(lake, environment, use_case, splits, states, stopping, Tracker("the first process tracks"), log)
 
 
 def _existing(lake: Lake, use_case: NamedUseCase, checkpoint_id: str, log: Any) -> Trained | None:

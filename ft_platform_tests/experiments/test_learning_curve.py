@@ -142,7 +142,7 @@ def test_a_curve_that_still_falls_says_what_twice_the_data_brings() -> None:
     gain = found["doubling"]["gain"]
     assert found["doubling"]["told_apart"] and gain["low"] <= true_gain <= gain["high"] and found["doubling"]["rows"] == 2000
     assert all(step["told_apart"] for step in found["steps"])
-    assert "Twice the records (2,000) would bring it to" in found["conclusion"][1] and not any("Not told apart" in text for text in found["conclusion"])
+    assert "Twice the records (2,000) would lower it by" in found["conclusion"][1] and not any("Not told apart" in text for text in found["conclusion"])
 
 
 def test_a_flat_curve_is_not_told_apart_from_no_gain() -> None:

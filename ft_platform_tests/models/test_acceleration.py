@@ -85,10 +85,20 @@ def test_a_model_that_flash_attention_gets_wrong_is_refused(installed, monkeypat
         accelerated(model, Compute(attention="flash"))
 
 
+def test_by_itself_a_model_that_flash_attention_gets_wrong_is_packed_and_says_why(installed, monkeypatch):
+    installed(flash_attn=True)
+    model = on_cuda(tiny_model())
+    asked = []
+    monkeypatch.setattr(model, "set_attn_implementation", asked.append)
+    monkeypatch.setattr("ft_platform.models.packed_forward.packing_problem", lambda model, forward=None: "planted" if forward else None)
+    assert accelerated(model, Compute()) == (packed_forward, "packed, no flash attention (planted)")
+    assert asked == ["flash_attention_2", "eager"]
+
+
 def test_liger_gets_the_model_without_its_loss(installed, monkeypatch):
     installed(liger_kernel=True, flash_attn=False)
     seen = []
-    monkeypatch.setattr("transformers.integrations.apply_liger_kernel", lambda model, settings: seen.append(settings))
+    monkeypatch.setattr("transformers.integrations.liger.apply_liger_kernel", lambda model, settings: seen.append(settings))
     assert acceleration._use_liger(on_cuda(tiny_model()), Compute(liger=True))
     assert seen == [{"cross_entropy": False, "fused_linear_cross_entropy": False}]
 

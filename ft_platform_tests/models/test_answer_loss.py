@@ -78,7 +78,7 @@ def test_logits_that_are_more_than_the_output_layer_are_noticed(architecture, pl
 def test_a_squeezed_output_taken_for_a_plain_one_would_give_another_loss():
     model = model_of("gemma2", adapter=False)
     expected = float(reference_loss(model).detach())
-    model.get_output_embeddings()._ft_is_plain = True
+    module._plain[model.get_output_embeddings()] = True
     found = answer_loss(model, packed_forward, [Segment(ids) for ids in ROWS], PREFIX, KEEP, TARGETS)
     assert float(found.detach()) != pytest.approx(expected, rel=1e-5)
 

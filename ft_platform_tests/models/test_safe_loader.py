@@ -211,6 +211,12 @@ def test_the_folder_that_the_plants_start_from_loads(model: Path, tmp_path: Path
     assert loaded.config.hidden_size == 48 and tokens("a")["input_ids"]
 
 
+@pytest.mark.parametrize("name", ["tokenizer.model", "README.md", "pytorch_model.bin", "modeling_own.py", "consolidated.pth"])
+def test_files_that_no_loader_of_ours_opens_are_no_reason_to_refuse(model: Path, tmp_path: Path, name: str) -> None:
+    (model / name).write_bytes(b"\x80\x04 whatever")
+    opened(model, tmp_path)
+
+
 @pytest.mark.parametrize("key", ["rope_theta", "is_llama_config", "some_new_number"])
 def test_an_unknown_number_is_kept_because_old_names_are_read_that_way(key: str) -> None:
     kept, dropped = checked_config({"model_type": "llama", key: 12345.0})

@@ -195,7 +195,7 @@ def test_results_and_questions_are_shortened_and_calls_are_not():
 def test_a_template_that_changes_strings_is_refused():
     tokenizer = family_tokenizer(FAMILIES["qwen2.5"])
     tokenizer.chat_template = tokenizer.chat_template.replace("{{- tool_call.arguments | tojson }}", "{{- tool_call.arguments | tojson | upper }}")
-    with pytest.raises(NotRendered, match="changes strings|leaves out") as raised:
+    with pytest.raises(NotRendered, match=r"changes strings|leaves out") as raised:
         Renderer(tokenizer, CHAT).example(record())
     assert raised.value.reason == "tools_not_supported"
 

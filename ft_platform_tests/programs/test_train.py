@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from dagster_pipes import encode_param
 
+from ft_platform.compute.torchrun import command_of
+from ft_platform.environment import ComputeProfile
 from ft_platform.lake.gate import require_usable
 from ft_platform.programs.reporting import described
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
@@ -26,7 +28,7 @@ CONTEXT = dict.fromkeys(
 class Started:
     """A program started with Pipes variables, as any back end does it, and the messages it writes."""
 
-    def __init__(self, folder: Path, environment, use_case, splits) -> None:
+    def __init__(self, folder: Path, environment, use_case, splits, processes: int = 1) -> None:
         self.messages_file = folder / "messages"
         self.messages_file.write_text("")
         extras = {"use_case": use_case.name, "settings": use_case.settings.model_dump(mode="json"), "splits": splits.to_dict()}
@@ -39,7 +41,8 @@ class Started:
             "DAGSTER_PIPES_CONTEXT": encode_param({"path": str(folder / "context")}),
             "DAGSTER_PIPES_MESSAGES": encode_param({"path": str(self.messages_file)}),
         }
-        self.process = subprocess.Popen([sys.executable, "-m", "ft_platform.programs.train"], env=variables, stderr=subprocess.PIPE, text=True)
+        profile = ComputeProfile(backend="torchrun", processes=processes)
+        self.process = subprocess.Popen(command_of("train", profile, variables), env=variables, stderr=subprocess.PIPE, text=True)
 
     def messages(self, method: str = "report_custom_message") -> list[Any]:
         whole = [line for line in self.messages_file.read_text().splitlines(keepends=True) if line.endswith("\n")]
@@ -65,10 +68,10 @@ def model(tmp_path_factory) -> Path:
 def start(tmp_path, environment):
     started: list[Started] = []
 
-    def starter(use_case, splits) -> Started:
+    def starter(use_case, splits, processes: int = 1) -> Started:
         folder = tmp_path / f"pipes-{len(started)}"
         folder.mkdir()
-        started.append(Started(folder, environment, use_case, splits))
+        started.append(Started(folder, environment, use_case, splits, processes))
         return started[-1]
 
     yield starter
@@ -147,6 +150,38 @@ def test_ended_in_the_middle_nothing_is_a_checkpoint_and_a_rerun_goes_on_to_the_
     os.rename(Path(lake.root) / "shared" / "complaints" / "adapter_checkpoint", tmp_path / "aside")
     undisturbed = finished(lake, start(use_case, splits))
     assert undisturbed == {"weights": found["weights"], "from_steps": [0]}
+
+
+def curve_of(lake, program: Started) -> tuple[list[float], str]:
+    """Losses of each step and validation, and the hash of the weights."""
+    program.wait()
+    assert program.process.returncode == 0, program.messages()[-1]
+    checkpoint = lake.artifact("complaints", "adapter_checkpoint", program.messages()[-1]["artifact"]["artifact_id"])
+    curve = json.loads(lake.read_file(checkpoint, "training.json"))["curve"]
+    losses = [point[name] for point in curve for name in ("loss", "validation_loss") if name in point]
+    return losses, lake.manifest(checkpoint).files["adapter_model.safetensors"]
+
+
+def test_two_processes_learn_like_one_and_go_on_bit_for_bit_but_only_as_two(tmp_path, lake, model, start):
+    use_case = saving_each_step(use_case_for(model, **{**FAST, "max_steps": 40, "epochs": 100, "validations_per_epoch": 1, "patience": 1000}))
+    splits = usable_splits(lake, use_case)
+    published = Path(lake.root) / "shared" / "complaints" / "adapter_checkpoint"
+    together, weights = curve_of(lake, start(use_case, splits, 2))
+    os.rename(published, tmp_path / "two")
+    alone, _ = curve_of(lake, start(use_case, splits))
+    os.rename(published, tmp_path / "one")
+    assert together == pytest.approx(alone, rel=1e-4) and len(together) > 45
+
+    killed = start(use_case, splits, 2)
+    killed.wait_for_step(3)
+    killed.process.kill()
+    killed.wait()
+    other = start(use_case, splits, 1)
+    other.wait()
+    failed = other.messages()[-1]["failed"]
+    assert failed["type"] == "StateRefused" and "of 2 processes, and this attempt has 1" in failed["message"] and ".training" in failed["next_step"]
+    again = curve_of(lake, start(use_case, splits, 2))
+    assert again == (together, weights)
 
 
 def test_only_one_process_trains_a_checkpoint(lake, model, start):
