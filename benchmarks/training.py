@@ -1,5 +1,6 @@
 """Useful tokens per second, peak memory and validation loss: TRL, TRL with packing, transformers' Trainer, and this platform.
 
+    pip install "ft-platform[benchmarks]"                             # TRL
     python benchmarks/training.py --json                              # short chats, three seeds
     python benchmarks/training.py --shape long --rows 16 --steps 4 --json
 

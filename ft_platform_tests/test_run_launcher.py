@@ -83,7 +83,7 @@ def poll(instance: dg.DagsterInstance) -> None:
             assert not [error for error in iteration(context, logging.getLogger("monitor")) if error]
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], Any], seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

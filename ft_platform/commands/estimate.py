@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     splits = newest_splits(Lake(environment.lake_uri, environment.storage_options()), use_case)
     print("A few steps of the training are measured on this machine ...", file=sys.stderr, flush=True)
     estimate = measure(environment, use_case, splits, profile, arguments.seconds)
-    found = estimate.to_dict() | {"use_case": use_case.name, "profile": use_case.settings.compute.profile}
+    found: dict[str, Any] = estimate.to_dict() | {"use_case": use_case.name, "profile": use_case.settings.compute.profile}
     print(json.dumps(found, indent=1)) if arguments.json else print_estimate(found)
     require_memory(found["memory_gib"], profile, use_case, found["device"])
     return 0
@@ -69,7 +69,8 @@ def print_estimate(found: dict[str, Any]) -> None:
         "trainable": f"{found['trainable_parameters']:,} parameters",
         "memory": f"{found['memory_gib']:.2f} GiB  ({memory[0]:.2f} to {memory[1]:.2f}), of it: "
         + ", ".join(f"{name} {size:.3f}" for name, size in found["parts_gib"].items()),
-        "time": f"{_time(found['seconds'])}  ({_time(seconds[0])} to {_time(seconds[1])}), less if `patience` ends it early; {found['tokens_per_second']:.0f} tokens/s",
+        "time": f"{_time(found['seconds'])}  ({_time(seconds[0])} to {_time(seconds[1])}), less if `patience` ends it early; "
+        f"{found['tokens_per_second']:.0f} tokens/s",
         "cost": money + (f", {found['gpu_hours']:.2f} GPU-hours" if found["gpu_hours"] else ""),
         "energy": energy,
         "measured": f"{found['timed_steps']} steps on this machine ({found['device']}), rows {found['batching']}",

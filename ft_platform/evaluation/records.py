@@ -30,17 +30,22 @@ class Side:
         return self.rows.num_rows
 
     def messages(self) -> list[list[dict[str, str]]]:
-        """Conversations up to the last answer where there is one; what follows it is no part of the question."""
-        return [list(up_to_last_answer(messages) or messages) for messages in self.rows["messages"].to_pylist()]
+        return self.rows["messages"].to_pylist()
 
     def take(self, places: list[int]) -> "Side":
         return Side(self.rows.take(pa.array(places, pa.int64())), [self.texts[i] for i in places], [self.answers[i] for i in places])
 
 
 def side_of(use_case: NamedUseCase, splits: pa.Table, name: str) -> Side:
-    """Records of a side that have an answer."""
+    """Records of a side that have an answer. What follows the last answer of a conversation is no part of the question, and left out."""
     rows = splits.filter(pc.field("split") == name).sort_by("record_id")
-    found = rows["label"].to_pylist() if use_case.settings.task.kind == "classification" else answers(rows["messages"])
+    if use_case.settings.task.kind == "classification":
+        found = rows["label"].to_pylist()
+    else:
+        whole = [row or [] for row in rows["messages"].to_pylist()]
+        place, column = rows.schema.get_field_index("messages"), rows.schema.field("messages")
+        rows = rows.set_column(place, column, pa.array([up_to_last_answer(row) or row for row in whole], column.type))
+        found = answers(rows["messages"])
     side = Side(rows, user_texts(rows["messages"]), [a or "" for a in found])
     return side.take([i for i, answer in enumerate(side.answers) if answer.strip()])
 

@@ -162,7 +162,7 @@ def load(resolved: ResolvedModel, dtype: str = "auto", quantization: str = "none
 
 def _with_one_kernel(model: Any) -> Any:
     """On a CPU bitsandbytes packs 4-bit weights anew the first time a model is evaluated, for another kernel than in training: kept from it."""
-    from bitsandbytes.nn import Linear4bit
+    from bitsandbytes.nn.modules import Linear4bit
 
     for module in model.modules():
         if isinstance(module, Linear4bit):

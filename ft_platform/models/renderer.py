@@ -160,12 +160,14 @@ class Renderer:
         return list(self._prefixes[few_shot])
 
     def _prefix(self, few_shot: bool) -> list[int]:
-        note = self._few_shot_note if few_shot else ""
-        system = PARAGRAPH.join(part for part in (self.system, note) if part)
+        system = self._instruction(few_shot=few_shot)
         if not system:
             return self.text.markers(self.markers.opening)
         start = self.markers.system_start if self.markers.system_role else self.markers.opening
         return [*self.text.markers(start), *self.text.content(system), *self.text.markers(self.markers.system_end)]
+
+    def _instruction(self, *, few_shot: bool) -> str:
+        return PARAGRAPH.join(part for part in (self.system, self._few_shot_note if few_shot else "") if part)
 
     def answer_ids(self, answer: str) -> list[int]:
         """Ids of an answer and the end of turn: what the loss is taken on."""
@@ -187,12 +189,12 @@ class Renderer:
         return _ids(_fitted(self._context(Conversation(turns, conversation.tools), max_tokens), max_tokens))
 
     def few_shot_prompt_ids(self, examples: Sequence[tuple[str, str]], messages: Sequence[Message], max_tokens: int | None = None) -> list[int]:
-        """Ids of a prompt with `(text, answer)` examples as preceding turns; it starts with `prefix_ids(few_shot=True)`."""
+        """Ids of a prompt with `(text, answer)` examples as preceding turns; it starts with `prefix_ids(few_shot=True)` where there are no tools."""
         conversation = self._conversation(messages)
         turns = conversation.turns[:-1] if conversation.turns and conversation.turns[-1].role == "assistant" else conversation.turns
-        if conversation.with_tools:
-            raise ToolsNotSupported("records with tools have no few-shot prompts", "Leave the few-shot system out, or the records with tools")
         shown = [Turn(role, said) for text, answer in examples for role, said in (("user", text), ("assistant", answer))]
+        if conversation.with_tools:
+            return _ids(_fitted(self._with_tools(Conversation([*shown, *turns], conversation.tools), max_tokens, answered=False, few_shot=True), max_tokens))
         return _ids(_fitted(self._plain([*shown, *turns], max_tokens, few_shot=True), max_tokens))
 
     def example(self, messages: Sequence[Message], answer: str | None = None, max_length: int | None = None, train_on: TrainOn = "all_turns") -> Rendered:
@@ -270,10 +272,10 @@ class Renderer:
         ids = self.text.content(text, max_tokens)
         return Piece(ids, shortens=True, person=True, cut=max_tokens is not None and len(text) > max_tokens * CHARACTERS_PER_TOKEN)
 
-    def _with_tools(self, conversation: Conversation, max_tokens: int | None, *, answered: bool) -> list[Piece]:
+    def _with_tools(self, conversation: Conversation, max_tokens: int | None, *, answered: bool, few_shot: bool = False) -> list[Piece]:
         if self.tools is None:
             raise ToolsNotSupported("the base model has no chat template, so there is no way to write tools", "Choose a base model with tools")
-        turns, system = conversation.turns, self.system
+        turns, system = conversation.turns, self._instruction(few_shot=few_shot)
         if system and not (self.markers.system_role and self.tools.keeps_system()):
             turns, system = [replace(turns[0], text=f"{system}{PARAGRAPH}{turns[0].text}"), *turns[1:]], ""
         parts, slots = self.tools.parts(Conversation(turns, conversation.tools), system, answered=answered)

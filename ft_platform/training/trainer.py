@@ -194,6 +194,7 @@ def described(use_case: NamedUseCase, prepared: Prepared) -> dict[str, Any]:
             "sha256": base.weights_sha256,
             "dtype": str(model.dtype).removeprefix("torch."),
             "revision": use_case.settings.base_model.revision,
+            "commit": prepared.base.commit or None,
         },
         "renderer_hash": prepared.renderer.hash,
         "batching": prepared.batching,

@@ -18,7 +18,7 @@ from ft_platform.execution import RunOutcome, run_use_case
 from ft_platform.lake import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.reporting.server import report_server
-from ft_platform.stages import STAGES
+from ft_platform.stages import DEFAULT_STAGES, STAGES
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, run_here, write_csv
 from ft_platform_tests.tiny_models import save_tiny_model
@@ -56,7 +56,7 @@ class Made:
         self.lake = Lake(self.environment.lake_uri)
         with dg.DagsterInstance.ephemeral() as instance:
             self.first = self.run(instance)
-            events = {stage: instance.get_latest_materialization_event(dg.AssetKey(["complaints", stage])) for stage in STAGES}
+            events = {stage: instance.get_latest_materialization_event(dg.AssetKey(["complaints", stage])) for stage in DEFAULT_STAGES}
             self.shown = {stage: event.asset_materialization.metadata for stage, event in events.items() if event and event.asset_materialization}
             self.second = self.run(instance)
 
@@ -76,7 +76,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
         return Made(tmp_path_factory.mktemp("graph"))
 
 
-@pytest.mark.parametrize("stage", list(STAGES))
+@pytest.mark.parametrize("stage", list(DEFAULT_STAGES))
 def test_every_stage_shows_its_records_and_where_it_lies(made, stage):
     shown, version = made.shown[stage], made.version(stage)
     assert shown["dagster/uri"].value == version.uri
@@ -95,7 +95,7 @@ def shown_test_rows(made: Made) -> int:
     return made.lake.read_table(made.version("splits"), ["split"])["split"].to_pylist().count("test")
 
 
-@pytest.mark.parametrize("stage", list(STAGES))
+@pytest.mark.parametrize("stage", list(DEFAULT_STAGES))
 def test_the_link_to_the_report_of_a_stage_opens_it(made, stage):
     shown, version = made.shown[stage], made.version(stage)
     link = shown["report"]
@@ -148,7 +148,7 @@ def test_the_pages_load_nothing_and_show_their_picture(made, stage):
 def test_no_text_of_a_record_is_in_metadata_or_pages(made):
     words = {word for row in records() for word in row["text"].split() if any(letter.isdigit() for letter in word) and len(word) > 5}
     assert len(words) > 100
-    for stage in STAGES:
+    for stage in DEFAULT_STAGES:
         text = str({name: value.value for name, value in made.shown[stage].items() if not name.startswith("plot/")})
         version = made.version(stage)
         if isinstance(version, ArtifactVersion):
@@ -162,6 +162,6 @@ def test_a_second_run_uses_every_stage_again_and_says_so(made):
     assert made.first.reused == []
     assert made.first.trained
     # Quarantined records are written with cleaned_records, and never computed by themselves.
-    assert sorted(made.second.reused) == sorted(set(STAGES) - {"quarantined_records"})
+    assert sorted(made.second.reused) == sorted(set(DEFAULT_STAGES) - {"quarantined_records"})
     assert not made.second.trained
     assert made.second.artifacts == made.first.artifacts

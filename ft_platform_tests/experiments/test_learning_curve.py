@@ -179,6 +179,10 @@ def test_repeats_bring_the_noise_of_training_into_the_interval() -> None:
     assert width[1] > 2 * width[0]
 
 
+def test_without_shares_those_of_the_description_are_trained_on() -> None:
+    assert LearningCurve().points == [0.05, 0.1, 0.2, 0.5, 1.0] and LearningCurve(shares=[0.2, 0.4, 1.0]).points == [0.2, 0.4, 1.0]
+
+
 @pytest.mark.parametrize("shares", [[0.1, 1.0], [0.5, 0.2, 1.0], [0.1, 0.1, 1.0], [0.1, 0.5, 0.9], [0.0, 0.5, 1.0]])
 def test_shares_that_are_no_curve_are_refused(shares: list[float]) -> None:
     with pytest.raises(ValueError, match="shares"):

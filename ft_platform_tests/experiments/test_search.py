@@ -253,12 +253,17 @@ def test_what_changes_a_trial_changes_the_study_and_how_many_does_not(lake: Lake
         ({"dropout": {"low": 0, "high": 0.5, "log": True}}, "above 0 with `log: true`"),
         ({"rank": {"low": 4}}, "needs `low` and `high`, or `choices`"),
         ({"rank": {"low": 4, "high": 8, "choices": [4, 8]}}, "and not both"),
-        ({}, "at least 1"),
+        ({"rank": {"choices": [4]}}, "at least 2"),
     ],
 )
 def test_a_space_that_training_would_refuse_is_an_error_of_the_file(space: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         Search.model_validate({"space": space})
+
+
+def test_an_empty_space_is_the_one_that_the_description_names() -> None:
+    assert {name: dimension.ends() for name, dimension in Search().dimensions.items()} == {"learning_rate": [0.00005, 0.002], "rank": [8, 16, 32]}
+    assert Search(space={"alpha": {"choices": [8, 16]}}).dimensions.keys() == {"alpha"}  # type: ignore[arg-type]
 
 
 def test_every_searchable_field_is_one_of_training() -> None:

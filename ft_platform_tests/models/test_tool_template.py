@@ -192,6 +192,15 @@ def test_results_and_questions_are_shortened_and_calls_are_not():
         renderer.example(record({"name": "weather", "arguments": {"city": "c" * 3000}}), max_length=room)
 
 
+@pytest.mark.parametrize("name", WITH_TOOLS)
+def test_examples_of_few_shot_prompts_are_turns_before_a_conversation_with_tools(name):
+    tokenizer = family_tokenizer(FAMILIES[name])
+    renderer = Renderer(tokenizer, CHAT, few_shot_note="See:")
+    text = tokenizer.decode(renderer.few_shot_prompt_ids([("How cold?", "Very.")], record()), skip_special_tokens=False)
+    places = [text.index(part) for part in ("See:", "How cold?", "Very.", "How warm is it?", "Thanks")]
+    assert places == sorted(places) and "You are welcome." not in text
+
+
 def test_a_template_that_changes_strings_is_refused():
     tokenizer = family_tokenizer(FAMILIES["qwen2.5"])
     tokenizer.chat_template = tokenizer.chat_template.replace("{{- tool_call.arguments | tojson }}", "{{- tool_call.arguments | tojson | upper }}")

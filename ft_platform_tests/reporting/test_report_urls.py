@@ -26,7 +26,7 @@ def test_a_link_starts_with_the_address_of_the_installation(environment: Environ
 
 
 def test_the_server_understands_every_link(environment: Environment) -> None:
-    assert set(REPORT_STAGES) == {name for name, stage in STAGES.items() if stage.kind in ("checkpoint", "report")} | {"profile", "data_docs"}
+    assert set(REPORT_STAGES) == {name for name, stage in STAGES.items() if stage.kind in ("checkpoint", "report")} | {"profile", "data_docs", "training_audit"}
     for stage, page in [*((stage, "report.html") for stage in REPORT_STAGES), ("model_card", "model_card.html")]:
         path = report_url(environment, artifact(stage), page).removeprefix(environment.reports_url)
         assert report_address(path) == ("complaints", stage, "eval-0123456789ab", page)

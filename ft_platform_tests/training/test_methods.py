@@ -10,11 +10,11 @@ from ft_platform.errors import BaseModelError
 from ft_platform.models.adapter import with_adapter
 from ft_platform.models.packed_forward import packed_forward, padded_forward
 from ft_platform.training.batches import Row
-from ft_platform.training.loop import validation_loss
+from ft_platform.training.loop import micro_batches, validation_loss
 from ft_platform.training.lora import add_adapter, trainable
 from ft_platform.training.preferences import Pair, PreferenceLoss, summed_log_probabilities, with_reference
 from ft_platform.training.prepare import prepare
-from ft_platform.training.trainer import checkpoint_for
+from ft_platform.training.trainer import checkpoint_for, fit
 from ft_platform.use_case import NamedUseCase, Training, UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import save_tiny_model, tiny_model, usable_splits, use_case_for
@@ -229,3 +229,72 @@ def test_settings_that_contradict_each_other_are_refused(training, base, problem
     attributes = {**minimal_attributes("unused.csv"), "training": training, "base_model": {"uri": "org/name", **base}}
     with pytest.raises(ValueError, match=problem):
         UseCase.model_validate(attributes)
+
+
+# Every setting of `training` is read: another value gives other weights, another course, or other rows.
+
+OTHER_VALUES: dict[str, dict] = {
+    "objective": {"objective": "orpo"},
+    "beta": {"objective": "dpo", "beta": 0.9},
+    "method": {"method": "full"},
+    "rank": {"rank": 8},
+    "alpha": {"alpha": 8},
+    "rslora": {"rslora": True},
+    "dora": {"dora": True},
+    "dropout": {"dropout": 0.3},
+    "target_modules": {"target_modules": ["q_proj"]},
+    "learning_rate": {"learning_rate": 1e-3},
+    "schedule": {"schedule": "cosine"},
+    "warmup_fraction": {"warmup_fraction": 0.5},
+    "weight_decay": {"weight_decay": 0.5},
+    "max_grad_norm": {"max_grad_norm": 0.01},
+    "epochs": {"epochs": 0.5},
+    "max_steps": {"max_steps": 2},
+    "batch_rows": {"batch_rows": 4},
+    "micro_batch_tokens": {"micro_batch_tokens": 100},
+    "max_length": {"max_length": 200},
+    "train_on": {"train_on": "last_turn"},
+    "validations_per_epoch": {"validations_per_epoch": 4},
+    "patience": {"patience": 1, "learning_rate": 0.1, "epochs": 8, "max_steps": 40, "validations_per_epoch": 4},
+    "seed": {"seed": 5},
+}
+COMPARED_WITH = {
+    "beta": {"objective": "dpo"},
+    "patience": {"learning_rate": 0.1, "epochs": 8, "max_steps": 40, "validations_per_epoch": 4, "patience": 40},
+}
+"""What a value is compared with, where that is not the plain case."""
+
+
+def course(lake, environment, model, **training):
+    """Weights and losses of a training on pairs of answers in conversations of two turns."""
+    use_case = preference_case(model, **{"learning_rate": 5e-3, "max_steps": 4, **training})
+    rows = preference_rows()
+    for row in rows:
+        row["messages"] = [{"role": "user", "content": "Hello, how are you today? " * 6}, {"role": "assistant", "content": "Good day."}, *row["messages"]]
+    prepared = prepare(lake, environment, use_case, usable_splits(lake, use_case, rows))
+    found = fit(prepared, use_case.settings.training)
+    micros = micro_batches(prepared.rows[:16], prepared.objective, use_case.settings.training)
+    losses = [(point["step"], point.get("loss"), point.get("validation_loss")) for point in found.curve]
+    return found.best, losses, [len(micro) for micro in micros]
+
+
+@pytest.fixture(scope="module")
+def plain_course():
+    return {}
+
+
+def test_every_setting_of_training_is_compared():
+    assert OTHER_VALUES.keys() == Training.model_fields.keys()
+
+
+@pytest.mark.parametrize("name", OTHER_VALUES)
+def test_every_setting_of_training_changes_the_run(lake, environment, model, plain_course, name):
+    compared = COMPARED_WITH.get(name, {})
+    key = str(compared)
+    if key not in plain_course:
+        plain_course[key] = course(lake, environment, model, **compared)
+    before, now = plain_course[key], course(lake, environment, model, **OTHER_VALUES[name])
+    same_weights = before[0].keys() == now[0].keys() and all(torch.equal(value, now[0][n]) for n, value in before[0].items())
+    assert not same_weights or before[1:] != now[1:]
+    again = course(lake, environment, model, **compared) if name == "seed" else before
+    assert all(torch.equal(value, again[0][n]) for n, value in before[0].items()), "the same settings give the same weights"
