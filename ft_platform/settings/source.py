@@ -96,7 +96,7 @@ CHAT_FORMATS: dict[str, dict[str, Any]] = {
     "sharegpt": {"messages": "conversations"},
     "openai": {"messages": "messages", "tools": "tools", "optional_columns": ["tools"]},
     "prompt_completion": {"text": "prompt", "answer": "completion"},
-    "preference": {"text": "prompt", "answer": "chosen", "rejected": "rejected", "optional_columns": ["prompt"]},
+    "preference": {"text": "prompt", "answer": "chosen", "rejected": "rejected", "optional_columns": ["prompt", "rejected"]},
     "text_label": {"text": "text", "label": "label"},
 }
 """Fields that a format of chat data stands for where the use case does not name them."""

@@ -41,16 +41,18 @@ def messages_of(folder: Path, environment: Environment, chat_format: str, *rows:
         ("prompt_completion", {"prompt": "Hi", "completion": "Hello"}, ["Hi", "Hello"]),
         ("prompt_completion", {"prompt": [SYSTEM, ASKED], "completion": [ANSWERED]}, ["Be brief.", "Hi", "Hello"]),
         ("prompt_completion", {"prompt": "[sic] what is this", "completion": "[a list"}, ["[sic] what is this", "[a list"]),
-        ("preference", {"prompt": "Hi", "chosen": "Hello", "rejected": "Go away"}, ["Hi", "Hello"]),
-        ("preference", {"prompt": [ASKED], "chosen": [ANSWERED], "rejected": [REJECTED]}, ["Hi", "Hello"]),
-        ("preference", {"prompt": "Hi", "chosen": [ASKED, ANSWERED], "rejected": [ASKED, REJECTED]}, ["Hi", "Hello"]),
-        ("preference", {"chosen": [ASKED, ANSWERED], "rejected": [ASKED, REJECTED]}, ["Hi", "Hello"]),
+        ("preference", {"prompt": "Hi", "chosen": "Hello", "rejected": "Go away"}, ["Hi", "Hello", "Go away"]),
+        ("preference", {"prompt": [ASKED], "chosen": [ANSWERED], "rejected": [REJECTED]}, ["Hi", "Hello", "Go away"]),
+        ("preference", {"prompt": "Hi", "chosen": [ASKED, ANSWERED], "rejected": [ASKED, REJECTED]}, ["Hi", "Hello", "Go away"]),
+        ("preference", {"chosen": [ASKED, ANSWERED], "rejected": [ASKED, REJECTED]}, ["Hi", "Hello", "Go away"]),
+        ("preference", {"prompt": "Hi", "chosen": "Hello"}, ["Hi", "Hello"]),
     ],
 )
 def test_a_format_is_mapped_by_its_name(tmp_path: Path, environment: Environment, chat_format: str, row: dict, expected: list[str]) -> None:
     (found,) = messages_of(tmp_path, environment, chat_format, row)
     assert [m["content"] for m in found] == expected
-    assert [m["role"] for m in found][-2:] in (["user", "assistant"], ["user"])
+    roles = [m["role"] for m in found]
+    assert roles[-3:] == ["user", "assistant", "rejected"] if "Go away" in expected else roles[-2:] in (["user", "assistant"], ["user"])
 
 
 def test_text_and_label_are_mapped_by_name(tmp_path: Path, environment: Environment) -> None:
@@ -76,6 +78,7 @@ def test_what_is_named_wins_over_the_format(tmp_path: Path, environment: Environ
         ("openai", {"messages": [ASKED, {"role": "assistant", "content": None}]}),
         ("openai", {"messages": [ANSWERED]}),
         ("preference", {"prompt": [ASKED], "chosen": [ASKED], "rejected": [REJECTED]}),
+        ("preference", {"prompt": [ASKED], "chosen": [ANSWERED], "rejected": [ASKED]}),
     ],
 )
 def test_what_is_no_text_conversation_is_an_error_with_its_row(tmp_path: Path, environment: Environment, chat_format: str, row: dict) -> None:
