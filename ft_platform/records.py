@@ -1,7 +1,8 @@
 """The columns of a record: the contract between the stages, as arrow schemas, and how to reach the texts in it.
 
 Column glossary: `record_id` is assigned once at `raw_records` and never changes; `source_key` is the source's own id;
-`messages` holds the conversation (`system`/`user`/`assistant`; with tools `tools`/`tool_call`/`tool`, all of them texts); `label` the class; `feature_<name>` a feature for fairness
+`messages` holds the conversation (`system`/`user`/`assistant`; with tools `tools`/`tool_call`/`tool`, all of them texts; `rejected`, an answer that
+people like less); `label` the class; `feature_<name>` a feature for fairness
 and slices, which never enters a prompt; `withdrawn`, `lawful_basis`, `jurisdiction` and `licence` are there where they are mapped.
 """
 

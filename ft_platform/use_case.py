@@ -108,7 +108,7 @@ class Compute(Section):
         description="How training rows go through attention. `auto`: flash attention on a GPU that has it, else packed rows, padded where the model cannot.",
     )
     liger: bool = Field(default=False, description="Liger kernels for norms, activations and rotary embeddings; needs a GPU and the package liger-kernel.")
-    compile: bool = Field(default=False, description="`torch.compile` of every layer: starts a minute later, then computes faster; needs a C++ compiler on a CPU.")
+    compile: bool = Field(default=False, description="`torch.compile` of every layer: starts a minute later, then is faster; needs a C++ compiler on a CPU.")
     timeout_minutes: int = Field(
         default=24 * 60, ge=1, le=60 * 24 * 30, description="Minutes after which a program is stopped; training saves its state first."
     )

@@ -29,7 +29,7 @@ class BaseModelSettings(Section):
 
 
 PREFERENCE_LEARNING_RATE = 5e-5
-"""Default where answers are compared: a tenth of that of learning answers; higher ones drive both answers down (arXiv:2305.18290 takes 1e-6 for all weights)."""
+"""Default where answers are compared: a tenth of that of learning answers, as higher ones drive both answers down (TRL: 1e-6 for all weights)."""
 
 
 class Training(Section):
@@ -40,27 +40,41 @@ class Training(Section):
         description="`sft`: learn the answers. `dpo` (arXiv:2305.18290) and `orpo` (arXiv:2403.07691): prefer an answer to `record.rejected`.",
     )
     beta: float = Field(
-        default=0.1, gt=0.0, le=10.0, description="dpo: how close to the base model the preference keeps it; orpo: weight of the preference beside the answers."
+        default=0.1,
+        gt=0.0,
+        le=10.0,
+        description="dpo: how close to the base model the preference keeps it; orpo: weight of the preference beside the answers. 0.1 as in TRL.",
     )
     method: Literal["lora", "full"] = Field(
         default="lora",
         description="`lora`: small matrices beside frozen weights (arXiv:2106.09685). `full`: all weights, kept in float32 while they are trained.",
     )
-    rank: int = Field(default=16, ge=1, le=512, description="Rank r of the adapters (LoRA, arXiv:2106.09685).")
-    alpha: int = Field(default=32, ge=1, le=2048, description="LoRA scaling numerator: the update is scaled by alpha / rank.")
+    rank: int = Field(
+        default=16, ge=1, le=512, description="Rank r of the adapters (LoRA, arXiv:2106.09685). QLoRA (arXiv:2305.14314, Figure 4) found it to matter little."
+    )
+    alpha: int = Field(default=32, ge=1, le=2048, description="LoRA scaling numerator: the update is scaled by alpha / rank. Twice the rank is common.")
     rslora: bool = Field(
         default=False, description="Scale the update by alpha / sqrt(rank), which keeps high ranks from learning too slowly (arXiv:2312.03732)."
     )
     dora: bool = Field(default=False, description="Learn size and direction of the update apart (DoRA, arXiv:2402.09353); slower.")
-    dropout: float = Field(default=0.0, ge=0.0, le=0.9, description="Dropout in [0, 0.9] on the adapter input.")
-    target_modules: ModuleName | Annotated[list[ModuleName], Field(max_length=1000)] = Field(
-        default="all-linear", description="Module names that get an adapter, or `all-linear`."
+    dropout: float = Field(
+        default=0.0, ge=0.0, le=0.9, description="Dropout in [0, 0.9] on the adapter input. 0 as in peft; it also turns off the fast path of LoRA layers."
     )
-    learning_rate: float = Field(default=5e-4, gt=0.0, le=0.1, description="Peak learning rate.")
-    schedule: Literal["linear", "cosine", "constant"] = Field(default="linear", description="Course of the learning rate after warm-up.")
+    target_modules: ModuleName | Annotated[list[ModuleName], Field(max_length=1000)] = Field(
+        default="all-linear", description="Module names that get an adapter, or `all-linear` (QLoRA, arXiv:2305.14314, found all to matter)."
+    )
+    learning_rate: float = Field(
+        default=5e-4,
+        gt=0.0,
+        le=0.1,
+        description="Peak learning rate. QLoRA (arXiv:2305.14314) takes 2e-4 for 7 billion weights and 1e-4 for 33 billion; small models take more.",
+    )
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        default="linear", description="Course of the learning rate after warm-up; `linear` as in transformers."
+    )
     warmup_fraction: float = Field(default=0.05, ge=0.0, le=0.5, description="Share of the optimizer steps in [0, 0.5] with a rising learning rate.")
-    weight_decay: float = Field(default=0.0, ge=0.0, le=1.0, description="AdamW weight decay.")
-    max_grad_norm: float = Field(default=1.0, gt=0.0, le=100.0, description="Gradients are clipped to this norm.")
+    weight_decay: float = Field(default=0.0, ge=0.0, le=1.0, description="AdamW weight decay; 0 as in transformers.")
+    max_grad_norm: float = Field(default=1.0, gt=0.0, le=100.0, description="Gradients are clipped to this norm; 1 as in transformers.")
     epochs: float = Field(default=2.0, gt=0.0, le=100.0, description="Passes over the training split.")
     max_steps: int | None = Field(default=None, ge=1, le=10_000_000, description="Upper bound of optimizer steps, whatever `epochs` says.")
     batch_rows: int = Field(default=16, ge=1, le=4096, description="Records per optimizer step.")
