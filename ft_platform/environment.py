@@ -37,7 +37,6 @@ class ComputeProfile(BaseModel):
         default=None, gt=0.0, le=1_000_000.0, description="Most memory of a program in GiB, on a GPU that of the GPU. Default: what the machine has."
     )
 
-
     @model_validator(mode="after")
     def processes_need_torchrun(self) -> "ComputeProfile":
         if self.processes > 1 and self.backend != "torchrun":

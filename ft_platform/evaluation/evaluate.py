@@ -93,7 +93,12 @@ class Evaluator:
 
     def _prompted(self, system: str, prompts: list[list[int]], tick: Callable[[int], None]) -> None:
         if self.classification:
+            from ft_platform.models.label_head import head_of, head_scores
+
             labels = self.renderer.labels
+            if head_of(self.model):
+                self._labels(system, [labels[i] for i in head_scores(self.model, prompts, tick).argmax(dim=1).tolist()])
+                return
             best = label_scores(self.model, prompts, [self.renderer.answer_ids(label) for label in labels], tick).argmax(dim=1).tolist()
             self._labels(system, [labels[i] for i in best])
             return

@@ -100,7 +100,7 @@ def move_folder(fs: fsspec.AbstractFileSystem, source: str, target: str) -> None
         return
     # Not `fs.mv(recursive=True)`: s3fs 2026.9 raises FileNotFoundError for the folder itself, which is no object.
     for path in sorted(fs.find(source), key=lambda path: not path.endswith("/manifest.json")):
-        fs.mv(path, f"{target}{path[len(source):]}")
+        fs.mv(path, f"{target}{path[len(source) :]}")
 
 
 def publish_folder(fs: fsspec.AbstractFileSystem, source: Path, target: str) -> None:

@@ -34,6 +34,7 @@ def with_adapter(model: Any, folder: Path) -> Any:
     from peft import PeftModel
 
     from ft_platform.models.fused_lora import fuse
+    from ft_platform.models.label_head import with_label_head
 
     try:
         require_fitting_adapter(model, require_safe_adapter(folder))
@@ -41,7 +42,7 @@ def with_adapter(model: Any, folder: Path) -> Any:
     except BaseModelError as error:
         raise BaseModelError(f"checkpoint {folder.name}: {error.message}", error.next_step) from error
     try:
-        adapted = PeftModel.from_pretrained(model, folder, is_trainable=False)
+        adapted = PeftModel.from_pretrained(with_label_head(model, folder), folder, is_trainable=False)
     except (RuntimeError, ValueError, KeyError) as error:
         raise BaseModelError(
             f"the adapter of checkpoint {folder.name} does not fit the base model: {type(error).__name__}", "Use the base model it was trained on"

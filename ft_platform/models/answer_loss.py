@@ -83,7 +83,9 @@ def answer_loss(
         return torch.nn.functional.cross_entropy(forward(model, segments, prefix, keep).float(), targets, reduction="sum")
     with _passing_through(head):
         hidden = forward(model, segments, prefix, keep)
-    return _LinearCrossEntropy.apply(hidden, head.weight, head.bias, targets)
+    # Of a model whose weights are all trained the output layer is float32 and the hidden states may be bfloat16.
+    bias = None if head.bias is None else head.bias.to(hidden.dtype)
+    return _LinearCrossEntropy.apply(hidden, head.weight.to(hidden.dtype), bias, targets)
 
 
 def plain_head(model: Any) -> Any | None:

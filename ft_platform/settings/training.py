@@ -35,9 +35,10 @@ PREFERENCE_LEARNING_RATE = 5e-5
 class Training(Section):
     """What is learned, by which weights, and how."""
 
-    objective: Literal["sft", "dpo", "orpo"] = Field(
+    objective: Literal["sft", "dpo", "orpo", "label_head"] = Field(
         default="sft",
-        description="`sft`: learn the answers. `dpo` (arXiv:2305.18290) and `orpo` (arXiv:2403.07691): prefer an answer to `record.rejected`.",
+        description="`sft`: learn the answers. `dpo` (arXiv:2305.18290) and `orpo` (arXiv:2403.07691): prefer an answer to `record.rejected`. `label_head`: "
+        "score the labels by a linear layer on the last token of the prompt, instead of writing them (classification).",
     )
     beta: float = Field(
         default=0.1,
@@ -97,6 +98,8 @@ class Training(Section):
 
     @model_validator(mode="after")
     def fields_of_the_method(self) -> "Training":
+        if self.method == "full" and self.objective == "label_head":
+            raise ValueError("`training.objective: label_head` goes with `training.method: lora`")
         named = [name for name in ("rslora", "dora") if getattr(self, name)] if self.method == "full" else []
         if named:
             raise ValueError(f"`training.{named[0]}` goes with `training.method: lora`")

@@ -38,6 +38,14 @@ def split_off_prefix(rendered: Sequence[Rendered], prefix: list[int]) -> list[Ro
     return rows
 
 
+def labelled_prompts(rendered: Sequence[Rendered], answers: Sequence[str], labels: Sequence[str], prefix: list[int]) -> list[Row]:
+    """Prompts without the prefix, whose last token is to give the number of the label."""
+    numbers = {label: number for number, label in enumerate(labels)}
+    start = len(prefix)
+    prompts = [example.input_ids[start : example.prompt_length] for example in rendered]
+    return [Row(prompt, [numbers[answer]], [len(prompt) - 1]) for prompt, answer in zip(prompts, answers, strict=True)]
+
+
 def training_order(rows: int, batch_rows: int, seed: int) -> Iterator[list[int]]:
     """Row numbers of each optimizer step, for ever: every epoch is a new seeded shuffle; the last batch of an epoch may be short."""
     epoch = 0

@@ -53,10 +53,14 @@ def write_checkpoint(folder: Path, prepared: Prepared, run: TrainingRun, use_cas
 
 def write_weights(folder: Path, prepared: Prepared) -> None:
     """The trained weights and what loads them: the same bytes for the same weights."""
+    from ft_platform.models.label_head import head_of, save_head
+
     model = prepared.model
     if not hasattr(model, "peft_config"):
         model.save_pretrained(folder, safe_serialization=True, max_shard_size="1000GB")
         return
+    if head := head_of(model):
+        save_head(head, folder)
     model.peft_config["default"].base_model_name_or_path = prepared.base.uri
     model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)

@@ -38,6 +38,7 @@ class RenderedSplit:
     Attributes:
         record_ids: of the rendered rows, in the same order.
         rejected: of preference objectives, the same records with the answer that people like less.
+        answers: labels of a classification, in the same order.
         left_out: reason -> records that could not be rendered.
         truncated: rows whose user text was shortened.
     """
@@ -45,6 +46,7 @@ class RenderedSplit:
     rows: list[Rendered] = field(default_factory=list)
     rejected: list[Rendered] = field(default_factory=list)
     record_ids: list[str] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
     truncated: int = 0
 
@@ -85,7 +87,7 @@ def render_split(table: pa.Table, split: str, renderer: Renderer, use_case: Name
         renderer.prepare([(messages, answer) for _, messages, answer in records], training.max_length)
         for record_id, messages, answer in records:
             try:
-                if training.objective == "sft":
+                if training.objective in ("sft", "label_head"):
                     example = renderer.example(messages, answer, training.max_length, training.train_on)
                 else:
                     example, rejected = preference_pair(renderer, messages, training.max_length)
@@ -94,6 +96,7 @@ def render_split(table: pa.Table, split: str, renderer: Renderer, use_case: Name
                 rendered.left_out[error.reason] = rendered.left_out.get(error.reason, 0) + 1
                 continue
             rendered.rows.append(example)
+            rendered.answers.append(answer or "")
             rendered.record_ids.append(record_id)
             rendered.truncated += example.truncated
         done += len(records)

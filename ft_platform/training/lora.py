@@ -7,18 +7,26 @@ import torch
 
 from ft_platform.errors import ConfigError
 from ft_platform.models.fused_lora import fuse
+from ft_platform.models.label_head import add_label_head
 from ft_platform.use_case import Training
 
 
-def with_trainable_weights(model: Any, training: Training) -> Any:
+def with_trainable_weights(model: Any, training: Training, labels: int = 0) -> Any:
     """The model whose trainable weights are what `training.method` says, in float32, seeded.
 
     Args:
         model: base model; it is changed.
+        labels: of the task, for `training.objective: label_head`.
 
     Raises:
         ConfigError: `training.target_modules` names no module of this model.
     """
+    if training.objective == "label_head":
+        torch.manual_seed(training.seed)
+        head = add_label_head(model, labels)
+        adapted = add_adapter(model, training)
+        head.requires_grad_(True)
+        return adapted
     if training.method == "lora":
         return add_adapter(model, training)
     torch.manual_seed(training.seed)

@@ -10,7 +10,7 @@ from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.renderer import Renderer, labels_of, shared_prefix
 from ft_platform.training.audit_verdict import require_audited_renderer
-from ft_platform.training.batches import split_off_prefix
+from ft_platform.training.batches import labelled_prompts, split_off_prefix
 from ft_platform.training.dataset import RenderedSplit, read_splits, render_split
 from ft_platform.use_case import NamedUseCase, Training
 
@@ -57,22 +57,27 @@ def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits
     require_audited_renderer(lake, splits, renderer.hash)
     sides = {side: render_split(table, side, renderer, use_case) for side in ("train", "validation")}
     computed_in = model.dtype
-    model = with_trainable_weights(model, settings.training)
+    model = with_trainable_weights(model, settings.training, len(renderer.labels))
     forward, batching = accelerated(model, settings.compute)
     prefix = shared_prefix([row for side in sides.values() for row in [*side.rows, *side.rejected]], renderer.prefix_ids())
     if model.dtype != computed_in:  # all weights are trained, in float32; products are still made in the precision of the settings
         forward = in_bfloat16(forward)
-    objective, rows, validation = _learning(settings.training, model, forward, prefix, sides)
+    objective, rows, validation = _learning(settings.training, model, forward, prefix, sides, renderer.labels)
     return Prepared(model, objective, rows, validation, sides, renderer, base, batching)
 
 
-def _learning(training: Training, model: Any, forward: Any, prefix: list[int], sides: dict[str, RenderedSplit]) -> tuple[Any, Sequence[Any], Sequence[Any]]:
+def _learning(
+    training: Training, model: Any, forward: Any, prefix: list[int], sides: dict[str, RenderedSplit], labels: list[str]
+) -> tuple[Any, Sequence[Any], Sequence[Any]]:
     """The objective, and what it takes of both sides."""
     from ft_platform.training.objectives import AnswerLoss
     from ft_platform.training.preferences import Pair, PreferenceLoss, with_reference
 
     if training.objective == "sft":
         rows, validation = (split_off_prefix(side.rows, prefix) for side in sides.values())
+        return AnswerLoss(forward, prefix), rows, validation
+    if training.objective == "label_head":
+        rows, validation = (labelled_prompts(side.rows, side.answers, labels, prefix) for side in sides.values())
         return AnswerLoss(forward, prefix), rows, validation
     pairs = []
     for side in sides.values():

@@ -8,6 +8,7 @@ import torch
 
 from ft_platform.errors import BaseModelError
 from ft_platform.models.adapter import with_adapter
+from ft_platform.models.label_head import HEAD, head_scores, with_label_head
 from ft_platform.models.packed_forward import packed_forward, padded_forward
 from ft_platform.training.batches import Row
 from ft_platform.training.loop import micro_batches, validation_loss
@@ -221,6 +222,7 @@ def test_the_learning_rate_of_preferences_is_lower_unless_it_is_named():
     ("training", "base", "problem"),
     [
         ({"objective": "dpo"}, {}, "needs `task.kind: generation` and `record.rejected`"),
+        ({"method": "full", "objective": "label_head"}, {}, "`training.objective: label_head` goes with `training.method: lora`"),
         ({"method": "full"}, {"quantization": "nf4"}, "cannot train `base_model.quantization: nf4`"),
         ({"method": "full", "dora": True}, {}, "`training.dora` goes with `training.method: lora`"),
     ],
@@ -229,6 +231,31 @@ def test_settings_that_contradict_each_other_are_refused(training, base, problem
     attributes = {**minimal_attributes("unused.csv"), "training": training, "base_model": {"uri": "org/name", **base}}
     with pytest.raises(ValueError, match=problem):
         UseCase.model_validate(attributes)
+
+
+def test_a_label_head_learns_and_gives_the_same_labels_after_loading(lake, environment, model):
+    use_case = use_case_for(model, **{**FAST, "objective": "label_head", "max_steps": 30, "epochs": 20, "learning_rate": 1e-2})
+    splits = usable_splits(lake, use_case)
+    trained = checkpoint_for(lake, environment, use_case, splits, LOG)
+    assert trained.metrics["validation_loss_before"] == pytest.approx(math.log(2), abs=0.3)
+    assert trained.metrics["validation_loss"] < 0.2
+    assert reloaded_loss(lake, environment, use_case, splits, trained.checkpoint) == pytest.approx(trained.metrics["validation_loss"], rel=1e-5)
+    prepared = prepare(lake, environment, use_case, splits)
+    prompts = [row.input_ids[: row.prompt_length] for row in prepared.sides["validation"].rows]
+    with lake.local_copy(trained.checkpoint) as folder:
+        scores = head_scores(with_adapter(tiny_model(), folder), prompts)
+    expected = prepared.sides["validation"].answers
+    assert [prepared.renderer.labels[i] for i in scores.argmax(1).tolist()] == expected
+    assert torch.allclose(scores.exp().sum(1), torch.ones(len(prompts)), atol=1e-5)
+
+
+def test_a_label_head_of_another_width_or_with_infinite_values_is_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    for weight in (torch.zeros(3, 7), torch.full((3, 48), math.inf), torch.zeros(3)):
+        save_file({"weight": weight}, tmp_path / HEAD)
+        with pytest.raises(BaseModelError, match=r"label_head.safetensors of checkpoint .* does not fit"):
+            with_label_head(tiny_model(), tmp_path)
 
 
 # Every setting of `training` is read: another value gives other weights, another course, or other rows.

@@ -1,0 +1,87 @@
+"""A linear layer from the last hidden state of a prompt to the labels, in place of the layer that predicts tokens.
+
+An alternative to writing the label out: one number per label and no answer tokens, but labels are numbers to it, not words.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ft_platform.errors import BaseModelError
+
+HEAD = "label_head.safetensors"
+PASS_TOKENS = 2048
+
+
+class LabelHead(torch.nn.Linear):
+    """Hidden states in any precision `(..., width)` to logits in float32 `(..., labels)`."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.float())
+
+
+def add_label_head(model: Any, labels: int) -> LabelHead:
+    """Replaces the output layer of a causal LM by a fresh head; seed torch before."""
+    width = model.get_output_embeddings().weight.shape[1]
+    head = LabelHead(width, labels, bias=False, device=model.device, dtype=torch.float32)
+    torch.nn.init.normal_(head.weight, std=0.02)
+    model.config.tie_word_embeddings = False
+    model.set_output_embeddings(head)
+    return head
+
+
+def head_of(model: Any) -> LabelHead | None:
+    """The head of a model, with or without peft adapters, if it has one."""
+    found = model.get_output_embeddings()
+    return found if isinstance(found, LabelHead) else None
+
+
+def save_head(head: LabelHead, folder: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"weight": head.weight.detach().cpu().contiguous()}, folder / HEAD)
+
+
+def with_label_head(model: Any, folder: Path) -> Any:
+    """The base model with the head of a checkpoint, if the checkpoint has one.
+
+    Raises:
+        BaseModelError: the head is for hidden states of another width, or holds values that are not finite.
+    """
+    if not (folder / HEAD).is_file():
+        return model
+    from safetensors.torch import load_file
+
+    tensors = load_file(folder / HEAD)
+    weight = tensors.get("weight")
+    width = model.get_output_embeddings().weight.shape[1]
+    if weight is None or len(tensors) != 1 or weight.dim() != 2 or weight.shape[1] != width or not bool(torch.isfinite(weight).all()):
+        raise BaseModelError(f"{HEAD} of checkpoint {folder.name} does not fit the base model", "Use the base model it was trained on")
+    head = add_label_head(model, len(weight))
+    with torch.no_grad():
+        head.weight.copy_(weight)
+    return model
+
+
+def head_scores(model: Any, prompts: Sequence[Sequence[int]], on_rows: Callable[[int], None] = lambda done: None) -> torch.Tensor:
+    """Log-probability of every label after every prompt. Shape `(prompts, labels)`, float32, on the CPU."""
+    from ft_platform.models.packed_attention import Segment
+    from ft_platform.models.packed_forward import batches_of, packed_forward, packing_problem, padded_forward
+
+    forward = padded_forward if packing_problem(model) else packed_forward
+    order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
+    scores: list[torch.Tensor] = [torch.empty(0)] * len(prompts)
+    done = 0
+    for batch in batches_of([len(prompts[row]) for row in order], PASS_TOKENS):
+        rows = [order[place] for place in batch]
+        keep = [(number, len(prompts[row]) - 1) for number, row in enumerate(rows)]
+        with torch.inference_mode():
+            logits = forward(model, [Segment(prompts[row]) for row in rows], [], keep).float()
+            for row, found in zip(rows, torch.log_softmax(logits, dim=-1).cpu(), strict=True):
+                scores[row] = found
+        done += len(rows)
+        on_rows(done)
+    return torch.stack(scores)
