@@ -104,7 +104,7 @@ class DoesNotFit(TrainingFailed):
 
 
 class BudgetExceeded(TrainingFailed):
-    """A program would cost more than is left of a budget; refused before it starts."""
+    """A program would cost more than is left of a budget, or has used it up."""
 
 
 class ProgramKilled(TrainingFailed):

@@ -54,6 +54,14 @@ def budgets_of(lake: Lake, environment: Environment, use_case: NamedUseCase, pro
     return [Budget(setting, limit, everything if setting == EVERYTHING else own, profile.currency) for setting, limit in limits.items()]
 
 
+def used_up(lake: Lake, environment: Environment, use_case: NamedUseCase, profile: ComputeProfile) -> str | None:
+    """Which budget of this month has nothing left, running programs included, in words; None if there is none."""
+    if not profile.price_per_hour:
+        return None
+    gone = next((budget for budget in budgets_of(lake, environment, use_case, profile) if budget.left <= 0), None)
+    return f"{gone.spent:.2f} of {gone.limit:.2f} {gone.currency} of this month's budget ({gone.setting}) are spent" if gone else None
+
+
 def spent(rows: Any) -> float:
     """Money of ledger rows."""
     return round(sum(row["money"] for row in rows), 4)

@@ -5,7 +5,7 @@ from the queries and keys instead of keeping them (Rabe and Staats, arXiv:2112.0
 but `q`, `k` and `v` is kept. Blocks end at the diagonal, and begin at the window's edge, so hidden keys are not computed.
 
 Plain matrix products and softmax: torch's bf16 `scaled_dot_product_attention` is slow backward on a CPU. Forward and backward in
-bf16 with 9 heads of 64, torch 2.13, cpu-milliseconds here and there: 15.2 and 52.9 for 15 rows of 100 tokens, 33.9 and 46.4 for 3
+bf16 with 9 heads of 64, torch 2.13, busy cores, cpu-milliseconds here and there: 15.2 and 52.9 for 15 rows of 100 tokens, 33.9 and 46.4 for 3
 of 500, 79.5 and 68.4 for one of 1500. Forward alone it is the faster one for long rows (11.6 against 22.9), where it is used.
 """
 

@@ -33,7 +33,7 @@ class _SummedOnce(torch.autograd.Function):
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, None, None]:  # type: ignore[override]
         x, update, scaled_a = ctx.saved_tensors
         width = x.shape[1]
-        # Two products with rows of even length are faster than one with `joined` whole: 2.9 against 3.6 ms for 2048 tokens, 1536 x 576.
+        # Two products instead of one with `joined` whole: 584 against 570 tokens per cpu-second of whole steps (SmolLM2-135M, rows of 60 to 130 tokens).
         of_update = gradient @ ctx.joined[:, width:]
         of_x = (gradient @ ctx.joined[:, :width]).addmm_(of_update, scaled_a)
         return of_x, (of_update.T @ x).float() * ctx.scaling, (gradient.T @ update).float(), None, None

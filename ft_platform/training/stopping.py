@@ -1,4 +1,4 @@
-"""Why a training ends before its last step: a signal, the time limit, a lost lease. Each says what was saved and what to do next."""
+"""Why a training ends before its last step: a signal, the time limit, a budget, a lost lease. Each says what was saved and what to do next."""
 
 import signal
 import threading
@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ft_platform.errors import Preempted, TimeLimitReached, TrainerRunning, TrainingFailed
+from ft_platform.errors import BudgetExceeded, Preempted, TimeLimitReached, TrainerRunning, TrainingFailed
 from ft_platform.training.run import TrainingRun
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+BUDGET_SECONDS = 60.0
+"""Between two looks at the ledger of costs, where running programs are noted every 20 seconds."""
 
 
 class Stopping:
@@ -19,10 +21,14 @@ class Stopping:
         use_case: named in the next command.
         seconds: after which the training ends with a saved state; None: never.
         held: whether this process still holds the lease of the checkpoint.
+        used_up: which budget has nothing left, in words, or None.
     """
 
-    def __init__(self, use_case: str, seconds: float | None = None, held: Callable[[], bool] = lambda: True) -> None:
-        self.use_case, self.held = use_case, held
+    def __init__(
+        self, use_case: str, seconds: float | None = None, held: Callable[[], bool] = lambda: True, used_up: Callable[[], str | None] = lambda: None
+    ) -> None:
+        self.use_case, self.held, self.used_up = use_case, held, used_up
+        self._asked_at = time.monotonic()
         self._until = None if seconds is None else time.monotonic() + seconds
         self._seconds = seconds
         self.signal: int | None = None
@@ -38,6 +44,10 @@ class Stopping:
             return Preempted(f"training was stopped by {signal.Signals(self.signal).name}; {saved}", again)
         if self._until is not None and time.monotonic() > self._until:
             return TimeLimitReached(f"training ran for compute.timeout_minutes ({self._seconds:.0f} s); {saved}", f"{again}, or raise compute.timeout_minutes")
+        if time.monotonic() - self._asked_at >= BUDGET_SECONDS:
+            self._asked_at = time.monotonic()
+            if gone := self.used_up():
+                return BudgetExceeded(f"training was stopped: {gone}; {saved}", f"See where it went with: ft costs. Raise the budget or wait. {again}")
         return None
 
     @contextmanager

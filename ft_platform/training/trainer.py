@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ft_platform.costs.budgets import used_up
 from ft_platform.environment import Environment
 from ft_platform.errors import DoesNotFit, OutOfMemory
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
@@ -108,7 +109,8 @@ def _train(
 
     compute = use_case.settings.compute
     started = time.monotonic()
-    stopping = Stopping(use_case.name, compute.timeout_minutes * 60, held)
+    profile = environment.profile(compute.profile)
+    stopping = Stopping(use_case.name, compute.timeout_minutes * 60, held, lambda: used_up(lake, environment, use_case, profile))
     states = States(folders, compute.save_minutes * 60, log)
     with stopping.on_signals():
         prepared, training, run = _fit_in_memory(lake, environment, use_case, splits, states, stopping, tracker, log)

@@ -7,7 +7,7 @@ import pytest
 
 from ft_platform.costs import admission, estimates
 from ft_platform.costs.admission import admit, machine_gib, require_memory
-from ft_platform.costs.budgets import require_budget
+from ft_platform.costs.budgets import require_budget, used_up
 from ft_platform.costs.estimates import Estimate
 from ft_platform.costs.metering import metered
 from ft_platform.environment import Budgets, ComputeProfile, Environment, load_environment
@@ -49,7 +49,9 @@ def test_a_spent_budget_stops_every_program_and_names_its_setting(environment, l
     spend(lake, 1.0, "other")
     spend(lake, 2.5)
     require_budget(lake, environment, use_case, PROFILE, "train")
+    assert used_up(lake, environment, use_case, PROFILE) is None
     spend(lake, 0.5)
+    assert setting in (used_up(lake, environment, use_case, PROFILE) or "")
     with pytest.raises(BudgetExceeded) as refused:
         require_budget(lake, environment, use_case, PROFILE, "evaluate")
     assert setting in str(refused.value) and "program evaluate of complaints was not started" in str(refused.value) and "ft costs" in str(refused.value)

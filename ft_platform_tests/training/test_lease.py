@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from ft_platform.errors import Preempted, TrainerRunning
+from ft_platform.errors import BudgetExceeded, Preempted, TrainerRunning
 from ft_platform.lake import Lake
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.training import lease as leases
@@ -119,3 +119,14 @@ def test_at_the_time_limit_the_state_is_saved_and_the_next_command_is_named():
     reason = Stopping("complaints", seconds=-1.0)(TrainingRun(steps=4, step=2))
     assert reason and "the state after step 2 of 4 was saved" in reason.message and "raise compute.timeout_minutes" in reason.next_step
     assert Stopping("complaints", seconds=60.0)(TrainingRun(steps=4, step=2)) is None
+
+
+def test_a_budget_that_is_used_up_while_training_runs_ends_it_with_a_saved_state(monkeypatch):
+    monkeypatch.setattr("ft_platform.training.stopping.BUDGET_SECONDS", 0.0)
+    gone: list[str] = []
+    stopping = Stopping("complaints", used_up=lambda: gone[0] if gone else None)
+    assert stopping(TrainingRun(steps=4, step=1)) is None
+    gone.append("9.00 of 9.00 EUR of this month's budget (compute.budget_per_month) are spent")
+    reason = stopping(TrainingRun(steps=4, step=2))
+    assert isinstance(reason, BudgetExceeded) and "9.00 of 9.00 EUR" in reason.message and "the state after step 2 of 4 was saved" in reason.message
+    assert "ft costs" in reason.next_step and "ft run complaints --select adapter_checkpoint" in reason.next_step
