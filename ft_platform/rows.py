@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 BATCH_ROWS = 8192
+MAPPED_BATCHES = 32
+"""Batches of a spool that one mapping serves: about 100 MB of short texts."""
 
 
 class Rows(Protocol):
@@ -46,8 +48,8 @@ class TableRows:
 class Spool:
     """Record batches in an arrow file, written once and then read as often as needed, also by row number.
 
-    The file is memory-mapped: reading costs address space, not memory. It belongs into the private folder of a stage
-    (`Work.folder`), which is removed afterwards.
+    The file is memory-mapped, some batches at a time: pages of a mapping count as memory of the process until it ends, and ten million
+    rows stood at 9.2 GiB. It belongs into the private folder of a stage (`Work.folder`), which is removed afterwards.
 
     Args:
         path: file to write.
@@ -61,6 +63,7 @@ class Spool:
         self._sink = pa.OSFile(str(path), "wb")
         self._writer: pa.RecordBatchFileWriter | None = pa.ipc.new_file(self._sink, schema)
         self._reader: pa.RecordBatchFileReader | None = None
+        self._fetched = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
         assert self._writer is not None, "the spool is being read already"
@@ -71,9 +74,8 @@ class Spool:
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """All batches as they were written. The first call ends the writing."""
-        reader = self._opened()
-        for number in range(reader.num_record_batches):
-            batch = reader.get_batch(number)
+        for number in range(self._batch_count()):
+            batch = self._batch(number)
             yield batch.select(list(columns)) if columns is not None else batch
 
     def take(self, rows: np.ndarray, columns: Sequence[str] | None = None) -> pa.Table:
@@ -82,13 +84,13 @@ class Spool:
         Args:
             rows: row numbers, shape `(n,)`; sorted ones touch each page of the file once.
         """
-        reader = self._opened()
+        self._end_writing()
         wanted = np.asarray(rows, dtype=np.int64)
         order = np.argsort(wanted, kind="stable")
         numbers = np.searchsorted(self._starts, wanted[order], side="right") - 1
         parts = []
         for number in np.unique(numbers):
-            batch = reader.get_batch(int(number))
+            batch = self._batch(int(number))
             chosen = batch.select(list(columns)) if columns is not None else batch
             parts.append(chosen.take(pa.array(wanted[order][numbers == number] - self._starts[number])))
         schema = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
@@ -100,11 +102,19 @@ class Spool:
         """Gives the disk back; batches that are still held stay readable."""
         self._path.unlink()
 
-    def _opened(self) -> pa.RecordBatchFileReader:
-        if self._reader is None:
-            if self._writer is not None:
-                self._writer.close()
-                self._sink.close()
-                self._writer = None
-            self._reader = pa.ipc.open_file(pa.memory_map(str(self._path)))
-        return self._reader
+    def _batch_count(self) -> int:
+        self._end_writing()
+        return len(self._starts) - 1
+
+    def _batch(self, number: int) -> pa.RecordBatch:
+        if self._reader is None or self._fetched >= MAPPED_BATCHES:
+            # The mapping before ends with the last batch that is held of it.
+            self._reader, self._fetched = pa.ipc.open_file(pa.memory_map(str(self._path))), 0
+        self._fetched += 1
+        return self._reader.get_batch(number)
+
+    def _end_writing(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._sink.close()
+            self._writer = None

@@ -127,6 +127,9 @@ def load(resolved: ResolvedModel, dtype: str = "auto", quantization: str = "none
         BaseModelError: transformers cannot load it.
     """
     os.environ["USE_HUB_KERNELS"] = "NO"  # read when transformers is imported: Mamba and others would fetch compiled code from the hub
+    # At import bitsandbytes asks the package `kernels`, where there is one, for compiled code from the hub; peft imports it unasked.
+    sys.modules["kernels"] = None  # type: ignore[assignment]
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     try:
         import torch
         from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoTokenizer
@@ -174,9 +177,6 @@ def _four_bits(dtype: Any) -> Any:
     """4-bit NormalFloat weights with quantized constants, as QLoRA trains on (arXiv:2305.14314)."""
     if importlib.util.find_spec("bitsandbytes") is None:
         raise MissingExtra("bitsandbytes, which keeps weights in 4 bits,", "gpu")
-    # At import bitsandbytes asks the package `kernels`, where there is one, for compiled code from the hub.
-    sys.modules["kernels"] = None  # type: ignore[assignment]
-    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype)
