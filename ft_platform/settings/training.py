@@ -50,9 +50,7 @@ class Training(Section):
         default="lora",
         description="`lora`: small matrices beside frozen weights (arXiv:2106.09685). `full`: all weights, kept in float32 while they are trained.",
     )
-    rank: int = Field(
-        default=16, ge=1, le=512, description="Rank r of the adapters (LoRA, arXiv:2106.09685). QLoRA (arXiv:2305.14314, Figure 4) found it to matter little."
-    )
+    rank: int = Field(default=16, ge=1, le=512, description="Rank r of the adapters (LoRA, arXiv:2106.09685).")
     alpha: int = Field(default=32, ge=1, le=2048, description="LoRA scaling numerator: the update is scaled by alpha / rank. Twice the rank is common.")
     rslora: bool = Field(
         default=False, description="Scale the update by alpha / sqrt(rank), which keeps high ranks from learning too slowly (arXiv:2312.03732)."
