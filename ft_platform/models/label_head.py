@@ -55,6 +55,9 @@ def with_label_head(model: Any, folder: Path) -> Any:
         return model
     from safetensors.torch import load_file
 
+    from ft_platform.models.safety.tensor_files import read_header
+
+    read_header(folder / HEAD)
     tensors = load_file(folder / HEAD)
     weight = tensors.get("weight")
     width = model.get_output_embeddings().weight.shape[1]

@@ -73,7 +73,14 @@ def _object_lease(lake: Lake, place: str, checkpoint_id: str) -> Iterator[Held]:
                     lost.set()
                     return
 
-    thread = threading.Thread(target=renew, daemon=True)
+    def renew_or_lose() -> None:
+        try:
+            renew()
+        except BaseException:  # what is not renewed any more is not held
+            lost.set()
+            raise
+
+    thread = threading.Thread(target=renew_or_lose, daemon=True)
     thread.start()
     try:
         yield lambda: not lost.is_set()

@@ -1,13 +1,13 @@
 """Trains a published checkpoint again from what its manifest says, and compares the weights. Publishes nothing."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion, files
 from ft_platform.lake.provenance import version_of_parent
-from ft_platform.models.adapter import weights_file
 from ft_platform.settings.training import BaseModelSettings, Training
 from ft_platform.training.checkpoint import environment_versions, write_weights
 from ft_platform.training.prepare import prepare
@@ -44,10 +44,13 @@ def reproduce(lake: Lake, environment: Environment, use_case: NamedUseCase, chec
     with lake.scratch(use_case.name, "reproduced") as folder:
         folder.mkdir()
         write_weights(folder, prepared)
-        name = weights_file(manifest.files)
-        identical = files.sha256_file(folder / name) == manifest.files[name]
+        # Every file of weights: a label head lies beside its adapter.
+        names = sorted({path.name for path in folder.glob("*.safetensors")} | {name for name in manifest.files if name.endswith(".safetensors")})
+        found = {name: files.sha256_file(folder / name) if (folder / name).is_file() else None for name in names}
+        other = [name for name in names if found[name] != manifest.files.get(name)]
         with lake.local_copy(checkpoint) as published:
-            difference = 0.0 if identical else _difference(published / name, folder / name)
+            difference = max((_difference(published / name, folder / name) for name in other), default=0.0)
+    identical = not other
     on_gpu = prepared.model.device.type == "cuda"
     return {
         "checkpoint": checkpoint.artifact_id,
@@ -70,10 +73,12 @@ def as_trained(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) 
     return use_case.model_copy(update={"settings": use_case.settings.model_copy(update=sections)})
 
 
-def _difference(expected: Any, found: Any) -> float:
+def _difference(expected: Path, found: Path) -> float:
     """Largest difference of a weight, relative to the largest weight of its tensor; infinite where the tensors are not the same ones."""
     from safetensors.torch import load_file
 
+    if not (expected.is_file() and found.is_file()):
+        return float("inf")
     before, now = load_file(expected), load_file(found)
     if {name: value.shape for name, value in before.items()} != {name: value.shape for name, value in now.items()}:
         return float("inf")

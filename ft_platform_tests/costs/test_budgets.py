@@ -59,7 +59,9 @@ def test_a_spent_budget_stops_every_program_and_names_its_setting(environment, l
 
 def test_a_use_case_is_not_stopped_by_what_another_spent(environment, lake):
     spend(lake, 50.0, "other")
-    require_budget(lake, with_budgets(environment, per_use_case=3.0), named(), PROFILE, "train")
+    environment = with_budgets(environment, per_use_case=3.0)
+    require_budget(lake, environment, named(), PROFILE, "train")
+    assert used_up(lake, environment, named(), PROFILE) is None
 
 
 def test_a_training_that_would_cost_more_than_is_left_is_refused_with_both_numbers(environment, lake):
@@ -71,7 +73,9 @@ def test_a_training_that_would_cost_more_than_is_left_is_refused_with_both_numbe
 
 
 def test_a_free_profile_knows_no_budget(environment, lake):
-    require_budget(lake, with_budgets(environment, per_month=0.0), named(), ComputeProfile(), "train")
+    environment = with_budgets(environment, per_month=0.0)
+    require_budget(lake, environment, named(), ComputeProfile(), "train")
+    assert used_up(lake, environment, named(), ComputeProfile()) is None
 
 
 @pytest.fixture

@@ -130,3 +130,15 @@ def test_a_budget_that_is_used_up_while_training_runs_ends_it_with_a_saved_state
     reason = stopping(TrainingRun(steps=4, step=2))
     assert isinstance(reason, BudgetExceeded) and "9.00 of 9.00 EUR" in reason.message and "the state after step 2 of 4 was saved" in reason.message
     assert "ft costs" in reason.next_step and "ft run complaints --select adapter_checkpoint" in reason.next_step
+
+
+def test_a_lease_whose_renewal_breaks_is_not_held_any_more(bucket_lake, monkeypatch):
+    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.1)
+    # The thread's error is printed by Python's own hook; here it is expected.
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
+    with lease(bucket_lake, "complaints", "ckpt-5") as held:
+        monkeypatch.setattr(leases, "_numbers", lambda *_: 1 / 0)
+        deadline = time.monotonic() + 20
+        while held() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not held()

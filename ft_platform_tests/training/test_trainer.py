@@ -253,3 +253,22 @@ def test_states_of_a_process_that_died_after_publishing_are_removed_by_the_next(
     folders = TrainingStates(lake, "complaints", first.checkpoint.artifact_id)
     assert len(folders.steps()) == 2
     assert checkpoint_for(lake, environment, use_case, splits, LOG).reused and folders.steps() == []
+
+
+def test_a_label_head_that_comes_out_different_is_no_reproduction(lake, environment, model, monkeypatch):
+    from ft_platform.models import label_head
+    from ft_platform.training.reproduce import reproduce
+
+    use_case = use_case_for(model, **FAST, objective="label_head")
+    checkpoint = checkpoint_for(lake, environment, use_case, usable_splits(lake, use_case), LOG).checkpoint
+    assert reproduce(lake, environment, use_case, checkpoint)["identical"]
+    real = label_head.save_head
+
+    def changed(head, folder):
+        with torch.no_grad():
+            head.weight.add_(0.5)
+        real(head, folder)
+
+    monkeypatch.setattr(label_head, "save_head", changed)
+    found = reproduce(lake, environment, use_case, checkpoint)
+    assert not found["identical"] and found["max_relative_difference"] > 0.1
