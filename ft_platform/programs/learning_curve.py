@@ -6,16 +6,10 @@ from ft_platform.programs.reporting import pin_threads, prepare_process, program
 def main() -> None:
     """Refuses unusable splits, makes the trainings that are missing, publishes the report."""
     prepare_process()
-    from ft_platform.errors import VersionRefused
     from ft_platform.experiments.curve import publish_curve
-    from ft_platform.lake.gate import require_usable
 
     with program("learning_curve") as running:
-        splits = running.table("splits")
-        if splits is None:
-            raise VersionRefused(f"{running.use_case.name} has no splits", f"Run: ft run {running.use_case.name}")
-        require_usable(running.lake, running.use_case, splits)
-        running.admit(splits)
+        splits = running.usable_splits()
         pin_threads()
         running.finish(artifact=publish_curve(running.lake, running.environment, running.use_case, splits, running.log).to_dict())
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from ft_platform import progress
 from ft_platform.environment import Environment, load_environment
-from ft_platform.errors import FtError, MissingExtra
+from ft_platform.errors import FtError, MissingExtra, VersionRefused
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.versions import from_dict
 from ft_platform.use_case import NamedUseCase, UseCase
@@ -104,16 +104,24 @@ class Program:
             return version
         return self.lake.latest(self.use_case.name, name)
 
-    def admit(self, splits: TableVersion) -> None:
-        """Started by hand: refuses what does not fit or goes beyond a budget. A back end has asked before it started this program.
+    def usable_splits(self) -> TableVersion:
+        """The splits to train on, after the gate. Started by hand it also asks for memory and budget, as a back end has done before it started this program.
 
         Raises:
+            VersionRefused: there are none, or they may not be used.
             BudgetExceeded, DoesNotFit: with numbers, setting and next step.
         """
+        from ft_platform.lake.gate import require_usable
+
+        splits = self.table("splits")
+        if splits is None:
+            raise VersionRefused(f"{self.use_case.name} has no splits", f"Run: ft run {self.use_case.name}")
+        require_usable(self.lake, self.use_case, splits)
         if self._pipes is None:
             from ft_platform.costs.admission import admit
 
             admit(self.lake, self.environment, self.use_case, self.name, splits, self.log)
+        return splits
 
     @contextmanager
     def metered(self) -> Iterator[None]:

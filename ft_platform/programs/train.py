@@ -6,16 +6,10 @@ from ft_platform.programs.reporting import pin_threads, prepare_process, program
 def main() -> None:
     """Refuses unusable splits, trains unless the checkpoint exists, publishes it and reports it."""
     prepare_process()
-    from ft_platform.errors import VersionRefused
-    from ft_platform.lake.gate import require_usable
     from ft_platform.training.trainer import checkpoint_for, help_with_training
 
     with program("train") as running:
-        splits = running.table("splits")
-        if splits is None:
-            raise VersionRefused(f"{running.use_case.name} has no splits", f"Run: ft run {running.use_case.name}")
-        require_usable(running.lake, running.use_case, splits)
-        running.admit(splits)
+        splits = running.usable_splits()
         pin_threads()
         from ft_platform.training.processes import is_first, process_group
 
