@@ -7,7 +7,6 @@ from typing import Any
 import boto3
 import dagster as dg
 import pytest
-from moto.server import ThreadedMotoServer
 
 from ft_platform.environment import Environment, create_pseudonym_key
 from ft_platform.execution import RunOutcome, run_use_case
@@ -18,6 +17,7 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.results import collect_results
 from ft_platform.stages import DEFAULT_STAGES, STAGES
 from ft_platform.use_case_file import load_use_case
+from ft_platform_tests.aws_server import aws_server
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, run_here, write_csv
 from ft_platform_tests.tiny_models import save_tiny_model
@@ -26,13 +26,9 @@ from ft_platform_tests.tiny_models import save_tiny_model
 @pytest.fixture(scope="module")
 def store() -> Iterator[dict[str, str]]:
     """Variables of a server with an empty bucket `lake`."""
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    boto3.client("s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test").create_bucket(Bucket="lake")
-    yield {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1", "AWS_ALLOW_HTTP": "true"}
-    server.stop()
+    with pytest.MonkeyPatch.context() as patch, aws_server(patch) as variables:
+        boto3.client("s3").create_bucket(Bucket="lake")
+        yield variables
 
 
 class Runs:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from ft_platform.cli import main
 from ft_platform.environment import create_pseudonym_key, load_environment
 from ft_platform.privacy.keys import KeyRing, pseudonym_key_place, read_key_ring
+from ft_platform_tests.aws_server import aws_server
 
 
 @pytest.fixture(autouse=True)
@@ -86,13 +86,7 @@ def test_a_copy_goes_to_another_file_and_never_over_another_key(first: KeyRing, 
 
 
 def test_a_plain_file_is_encrypted_by_kms_in_place_and_copied_to_secrets_manager(first: KeyRing, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        for name, value in (("AWS_ENDPOINT_URL", f"http://{host}:{port}"), ("AWS_ACCESS_KEY_ID", "t"), ("AWS_SECRET_ACCESS_KEY", "t")):
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with aws_server(monkeypatch):
         key_id = boto3.client("kms").create_key()["KeyMetadata"]["KeyId"]
         assert main(["keys", "copy", "--to", f"aws_kms:{key_id}"]) == 0
         assert first.keys[1].hex() not in (home / "home/vault/pseudonym.key").read_text()
@@ -101,5 +95,3 @@ def test_a_plain_file_is_encrypted_by_kms_in_place_and_copied_to_secrets_manager
         assert main(["keys", "copy", "--to", "aws_secrets_manager:ft/copied"]) == 0
         monkeypatch.setenv("FT_KEY_PROVIDER", "aws_secrets_manager:ft/copied")
         assert ring() == first and main(["keys", "rotate"]) == 0 and ring().newest == 2
-    finally:
-        server.stop()

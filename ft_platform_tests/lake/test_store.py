@@ -6,12 +6,14 @@ import signal
 import time
 from pathlib import Path
 
+import boto3
 import pyarrow as pa
 import pytest
 
 from ft_platform.errors import CorruptVersion, DiskFull, VersionRefused
 from ft_platform.lake import Lake
 from ft_platform.lake.content_hash import ContentHash
+from ft_platform_tests.aws_server import aws_server
 
 SCHEMA = pa.schema([("record_id", pa.string()), ("text", pa.string()), ("source_uri", pa.string())])
 
@@ -197,26 +199,9 @@ def test_a_full_disk_leaves_the_old_version(lake, monkeypatch):
 
 @pytest.fixture
 def s3_lake(monkeypatch):
-    pytest.importorskip("s3fs")
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    options = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-        "AWS_ALLOW_HTTP": "true",
-    }
-    for name, value in options.items():
-        monkeypatch.setenv(name, value)
-    import boto3
-
-    boto3.client("s3", endpoint_url=options["AWS_ENDPOINT_URL"], region_name="us-east-1").create_bucket(Bucket="lake")
-    yield Lake("s3://lake/prefix", options)
-    server.stop()
+    with aws_server(monkeypatch) as options:
+        boto3.client("s3").create_bucket(Bucket="lake")
+        yield Lake("s3://lake/prefix", options)
 
 
 def test_the_same_lake_works_on_an_object_store(s3_lake, lake):

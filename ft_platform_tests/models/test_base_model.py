@@ -21,6 +21,7 @@ from ft_platform.models.base_model import load, resolve, weights_dtype, weights_
 from ft_platform.models.cached_folder import cached_folder
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case import BaseModelSettings, NamedUseCase, UseCase
+from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
 
@@ -245,20 +246,9 @@ def test_an_object_store_without_safetensors_is_refused(tmp_path):
 
 @pytest.fixture
 def store(monkeypatch):
-    """An S3 server with a bucket `models`; its address and credentials are in the environment."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    variables = {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3", endpoint_url=variables["AWS_ENDPOINT_URL"], region_name="us-east-1")
-    client.create_bucket(Bucket="models")
-    yield client
-    server.stop()
+    """A client of an S3 server with a bucket `models`."""
+    with s3_bucket("models", monkeypatch) as client:
+        yield client
 
 
 def test_a_model_on_s3_is_downloaded_and_loads(model, tmp_path, store):

@@ -10,7 +10,6 @@ from pathlib import Path
 import boto3
 import pyarrow as pa
 import pytest
-from moto.server import ThreadedMotoServer
 
 from ft_platform.errors import ConfigError, CorruptVersion, KeyMissing, MissingExtra
 from ft_platform.lake import Lake
@@ -19,6 +18,7 @@ from ft_platform.privacy.batch import ORIGINALS
 from ft_platform.privacy.keys import KeyRing
 from ft_platform.privacy.vault import Vault, VaultKeys, VaultPublicKey, VaultWriter, new_vault_ring, read_public_key, use_cases_with_vault, write_public_key
 from ft_platform.records import cleaned_schema
+from ft_platform_tests.aws_server import aws_server
 from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.tables import table, use_case
 
@@ -186,21 +186,14 @@ def test_writing_the_same_version_again_leaves_what_is_there(vault: Vault, lake:
     assert {p: p.read_bytes() for p in files_of(lake)} == before
 
 
-def test_a_vault_in_an_object_store(tmp_path: Path) -> None:
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        options = {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t", "AWS_REGION": "us-east-1"}
-        client = boto3.client("s3", endpoint_url=options["AWS_ENDPOINT_URL"], aws_access_key_id="t", aws_secret_access_key="t", region_name="us-east-1")
-        client.create_bucket(Bucket="lake")
-        lake = Lake("s3://lake/root", options)
+def test_a_vault_in_an_object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with aws_server(monkeypatch) as variables:
+        boto3.client("s3").create_bucket(Bucket="lake")
+        lake = Lake("s3://lake/root", variables)
         sealed(lake, tmp_path / "work", PAIRS)
         vault = Vault(lake, "complaints")
         assert vault.read("<EMAIL_bbbbbbbb>", VaultKeys(RING), "case 1") == ["mirela@example.com"]
         assert [note["outcome"] for note in vault.notes()] == ["1 found"] and use_cases_with_vault(lake) == ["complaints"]
-    finally:
-        server.stop()
 
 
 def test_the_public_key_is_read_back_and_a_damaged_one_refused(tmp_path: Path) -> None:

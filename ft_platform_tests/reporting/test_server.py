@@ -15,6 +15,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.reporting.report_urls import report_url
 from ft_platform.reporting.server import ReportServer, report_server
+from ft_platform_tests.aws_server import s3_bucket
 
 SECRET = "secret-of-the-restricted-zone"
 PAGE = "<!DOCTYPE html><title>Evaluation</title><p>Macro F1: 0.5"
@@ -284,25 +285,8 @@ def test_the_server_is_gone_after_the_block(environment: Environment) -> None:
 @pytest.fixture
 def s3_environment(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
     """An installation whose lake is a bucket of a local server of the S3 protocol."""
-    pytest.importorskip("s3fs")
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-        "AWS_ALLOW_HTTP": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
-    boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1").create_bucket(Bucket="lake")
-    yield environment.model_copy(update={"lake_root": "s3://lake/prefix"})
-    server.stop()
+    with s3_bucket("lake", monkeypatch):
+        yield environment.model_copy(update={"lake_root": "s3://lake/prefix"})
 
 
 def test_a_lake_in_a_bucket_is_served_in_the_same_way(s3_environment: Environment) -> None:

@@ -20,7 +20,7 @@ from ft_platform.lake import Lake, tables
 from ft_platform.rows import TableRows
 from ft_platform.sources.ingest import fingerprint, read_new_records
 from ft_platform.sources.known_records import KnownRecords
-from ft_platform_tests.sources.s3_server import s3_bucket
+from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.tables import use_case
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)

@@ -13,7 +13,7 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.sensors import source_sensor
-from ft_platform_tests.sources.s3_server import s3_bucket
+from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.tables import use_case
 
 HEADER = "id,text,label,consent,region\n"

@@ -18,7 +18,7 @@ from ft_platform.training.lease import lease
 from ft_platform.training.run import TrainingRun
 from ft_platform.training.state import States, hardware
 from ft_platform.training.stopping import Stopping
-from ft_platform_tests.sources.s3_server import s3_bucket
+from ft_platform_tests.aws_server import s3_bucket
 
 LOG = logging.getLogger("test")
 

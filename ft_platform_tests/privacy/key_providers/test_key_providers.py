@@ -8,11 +8,11 @@ from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from ft_platform.errors import ConfigError, KeyMissing, MissingExtra, TransientError
 from ft_platform.privacy.key_providers import KeyPlace, provider_names
 from ft_platform.privacy.keys import KeyRing, read_key_ring
+from ft_platform_tests.aws_server import aws_server
 
 RING = KeyRing({1: bytes(range(32)), 2: bytes(range(1, 33))})
 
@@ -23,20 +23,9 @@ def place(provider: str, tmp_path: Path) -> KeyPlace:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    settings = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_MAX_ATTEMPTS": "1",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    yield settings
-    server.stop()
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with aws_server(monkeypatch) as variables:
+        yield variables
 
 
 def test_there_are_four_providers_and_a_wrong_name_says_so(tmp_path: Path) -> None:
