@@ -197,6 +197,8 @@ def print_record_trace(found: dict[str, Any]) -> None:
         console.print(f"trained into {checkpoint['checkpoint']} ({checkpoint['written_at']}, {', '.join(checkpoint['splits'])})")
     if not found["checkpoints"]:
         console.print("no checkpoint was trained on it")
+    for training in found["unfinished_trainings"]:
+        console.print(f"unfinished training {training['checkpoint']} ({training['splits'] or 'splits unknown'}): saved states, no checkpoint yet")
 
 
 def print_checkpoint_trace(found: dict[str, Any]) -> None:
@@ -225,6 +227,8 @@ def print_subject_trace(found: dict[str, Any]) -> None:
         console.print(f"{one['use_case']:<24} trained {one['checkpoint']} on {rows} rows{', tainted' if one['tainted'] else ''} ({one['written_at']})")
     if not found["checkpoints"]:
         console.print("no checkpoint was trained on them")
+    for one in found["unfinished_trainings"]:
+        console.print(f"{one['use_case']:<24} unfinished training {one['checkpoint']} ({one['splits'] or 'splits unknown'}): saved states, no checkpoint yet")
     for one in found["reports"]:
         console.print(f"{one['use_case']:<24} {one['report']} has a row about {one['records']:,} of them ({one['written_at']})")
     if found["not_searched"]:

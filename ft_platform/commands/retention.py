@@ -5,7 +5,10 @@ import json
 from datetime import date
 from typing import Any
 
-HELP = "Mark every dataset version and checkpoint that holds records whose permission has ended. Training, evaluation and release then refuse them."
+HELP = (
+    "Mark every dataset version and checkpoint that holds records whose permission has ended, and remove the saved states of unfinished trainings "
+    "on them. Training, evaluation and release then refuse them."
+)
 EXAMPLES = ["ft retention sweep", "ft retention sweep complaint_routing --json", "ft retention sweep --day 2027-01-01 --dry-run"]
 
 
@@ -62,3 +65,6 @@ def _show(sweeps: list[dict[str, Any]]) -> None:
             print(f"  {one['version']:<28} {one['rows']:>9,} rows  {reasons}")
         for one in found["cleared"]:
             print(f"  {one['version']:<28} may be used again")
+        for one in found["unfinished_trainings"]:
+            removed = "its saved states are removed" if found["marked"] else "its saved states would be removed"
+            print(f"  {one['checkpoint']:<28} unfinished training on {one['splits'] or 'an unknown version'}: {removed}")

@@ -1,7 +1,8 @@
 """Marks every dataset version and checkpoint that holds rows which may not be used any more, so that the gate refuses them.
 
-Covered: all versions of `permitted_records`, what was made from them, and checkpoints by their training records. Judged under
-the present settings, ledger and day. Not covered: `raw_records`, the restricted archive that permission is decided on anew
+Covered: all versions of `permitted_records`, what was made from them, and checkpoints by their training records. Saved states of
+trainings that were on their way are removed: they hold weights that these rows gave. Judged under the present settings, ledger
+and day. Not covered: `raw_records`, the restricted archive that permission is decided on anew
 each time; copies outside the lake; what a model that is already served has learned (the mark names the checkpoint).
 """
 
@@ -24,6 +25,7 @@ from ft_platform.lake.gate import NOT_TAINTED, taint_of
 from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.provenance import TRAINING_RECORDS, training_records
 from ft_platform.lake.store import Lake
+from ft_platform.lake.training_states import UnfinishedTraining, remove_states, unfinished_trainings
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.newest_rows import newest_rows
 from ft_platform.stages import STAGES, check_settings_hash
@@ -87,17 +89,21 @@ class Sweep:
     Attributes:
         tainted: every version that holds rows which may not be used on that day, in the order of the stages.
         cleared: versions that were tainted and are no longer, because all their rows may be used again.
+        trainings: unfinished ones on such rows; their saved states are removed.
         marked: whether it was written to the lake.
     """
 
     day: date
     tainted: list[Tainted]
     cleared: list[Version]
+    trainings: list[UnfinishedTraining]
     marked: bool
 
     def to_dict(self) -> dict[str, Any]:
         cleared = [{"stage": version.name, "version": version.id} for version in self.cleared]
-        return {"day": self.day.isoformat(), "tainted": [t.to_dict() for t in self.tainted], "cleared": cleared, "marked": self.marked}
+        tainted = [one.to_dict() for one in self.tainted]
+        trainings = [{"checkpoint": training.checkpoint_id, "splits": training.splits} for training in self.trainings]
+        return {"day": self.day.isoformat(), "tainted": tainted, "cleared": cleared, "unfinished_trainings": trainings, "marked": self.marked}
 
 
 def sweep(lake: Lake, use_case: NamedUseCase, day: date | None = None, *, dry_run: bool = False) -> Sweep:
@@ -122,8 +128,9 @@ def sweep(lake: Lake, use_case: NamedUseCase, day: date | None = None, *, dry_ru
         ledger = pinned.read(use_case, folder, day) if pinned else None
     found = find_tainted(lake, use_case, day, ledger, _refused_now(lake, use_case, raw, day, ledger))
     basis = Basis(pinned.content if pinned else "", raw.content_hash if raw else "") if day >= today else None
+    trainings = _trainings_on(lake, use_case.name, [one.version for one in found.tainted])
     cleared = [] if dry_run else mark(lake, use_case, found, day, basis)
-    return Sweep(day, found.tainted, cleared, marked=not dry_run)
+    return Sweep(day, found.tainted, cleared, trainings, marked=not dry_run)
 
 
 def must_be_swept(lake: Lake, use_case: NamedUseCase, version: TableVersion, today: date) -> bool:
@@ -151,7 +158,14 @@ def _published_since(lake: Lake, use_case: str) -> bool:
     for version, manifest in _later(lake, use_case) if marked else ():
         if not marked.isdisjoint((p.name, p.content_hash) for p in manifest.parents) and NOT_TAINTED not in lake.verdicts(version):
             return True
-    return False
+    return bool(_trainings_on(lake, use_case, list(_marked(lake, use_case))))
+
+
+def _trainings_on(lake: Lake, use_case: str, tainted: list[Version]) -> list[UnfinishedTraining]:
+    """Unfinished trainings on one of these versions, or on nobody knows what."""
+    contents = {version.content_hash for version in tainted if version.name == "splits"}
+    unknown_or_tainted = {None, *contents}
+    return [one for one in unfinished_trainings(lake, use_case) if contents and one.splits_content_hash in unknown_or_tainted]
 
 
 def find_tainted(lake: Lake, use_case: NamedUseCase, day: date, ledger: Ledger | None, refused: Refused) -> Found:
@@ -169,7 +183,8 @@ def find_tainted(lake: Lake, use_case: NamedUseCase, day: date, ledger: Ledger |
 
 
 def mark(lake: Lake, use_case: NamedUseCase, found: Found, day: date, basis: Basis | None) -> list[Version]:
-    """Writes the verdict `no_withdrawn_records` of these versions. Returns the versions that are cleared of it.
+    """Writes the verdict `no_withdrawn_records` of these versions, and removes the saved states of trainings on them. Returns the
+    versions that are cleared of it.
 
     The mark is taken from versions that are not among `tainted` only where `basis` is what counts still: another process may
     have judged by a newer ledger in the meantime. `permitted_records` is marked first and cleared last: as long as its mark is
@@ -192,6 +207,8 @@ def mark(lake: Lake, use_case: NamedUseCase, found: Found, day: date, basis: Bas
                 continue
             if before is None or {key: before.numbers.get(key) for key in numbers} != numbers:
                 write(one.version, False, numbers)
+        for training in _trainings_on(lake, use_case.name, [one.version for one in found.tainted]):
+            remove_states(lake, use_case.name, training.checkpoint_id)
         if basis is None or not clear:
             return []
         for version in found.clean:

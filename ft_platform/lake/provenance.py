@@ -5,7 +5,7 @@ Results hold ids, hashes, reasons and counts; never a text, a name or the source
 
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from typing import Any
 
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from ft_platform.errors import DataError
 from ft_platform.lake.gate import version_of_parent
 from ft_platform.lake.store import Lake
+from ft_platform.lake.training_states import unfinished_trainings
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.records import REMOVED
 from ft_platform.stages import STAGES
@@ -47,6 +48,7 @@ def trace_record(lake: Lake, use_case: str, record_id: str) -> dict[str, Any]:
     record_id = raw["record_id"]
     stages = [found for name in TABLES if (found := _in_stage(lake, use_case, name, record_id))]
     split = next((stage["split"] for stage in stages if "split" in stage), None)
+    splits = [version for stage in stages if stage["stage"] == "splits" for version in stage["in_versions"]]
     return {
         "use_case": use_case,
         "record_id": record_id,
@@ -59,6 +61,7 @@ def trace_record(lake: Lake, use_case: str, record_id: str) -> dict[str, Any]:
         "stages": stages,
         "split": split,
         "checkpoints": [_seen_by(lake, use_case, checkpoint) for checkpoint in _trained_on(lake, use_case, record_id)],
+        "unfinished_trainings": trainings_on(lake, use_case, splits),
     }
 
 
@@ -88,6 +91,14 @@ def trace_checkpoint(lake: Lake, use_case: str, checkpoint_id: str) -> dict[str,
         "training_records": len(trained),
         "source_files": _source_files(lake, raw, trained) if isinstance(raw, TableVersion) else [],
     }
+
+
+def trainings_on(lake: Lake, use_case: str, splits: Collection[str]) -> list[dict[str, Any]]:
+    """Trainings without a checkpoint whose saved states hold weights that one of these versions gave: `{"checkpoint", "splits"}`.
+
+    `splits` is null where no state says any more what it was trained on; such a training is listed wherever there are versions.
+    """
+    return [{"checkpoint": t.checkpoint_id, "splits": t.splits} for t in unfinished_trainings(lake, use_case) if splits and t.splits in {None, *splits}]
 
 
 def training_record_ids(lake: Lake, checkpoint: ArtifactVersion) -> set[str]:

@@ -2,9 +2,9 @@
 zone and the pseudonym key.
 
 Covered: all versions of all tables, also those that were made before the person withdrew, rows that a stage removed or put into
-quarantine, checkpoints by their training records, and reports that keep a row per record (predictions). Not covered: persons who
-are named only inside texts of other people's records; use cases whose records name no person (`record.subject`), which are
-listed as not searched; the vault (`ft vault`); copies outside the lake.
+quarantine, checkpoints by their training records, trainings that saved states and published no checkpoint yet, and reports that
+keep a row per record (predictions). Not covered: persons who are named only inside texts of other people's records; use cases
+whose records name no person (`record.subject`), which are listed as not searched; the vault (`ft vault`); copies outside the lake.
 """
 
 import io
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from ft_platform.errors import FtError
 from ft_platform.lake.gate import taint_of
 from ft_platform.lake.manifest import Manifest
-from ft_platform.lake.provenance import TRAINING_RECORDS, training_records
+from ft_platform.lake.provenance import TRAINING_RECORDS, training_records, trainings_on
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.records import SIDES
@@ -28,6 +28,7 @@ from ft_platform.stages import STAGES
 
 TABLES = [stage for stage in STAGES.values() if stage.kind in ("table", "quarantine")]
 CHECKPOINTS = [stage.name for stage in STAGES.values() if stage.kind == "checkpoint"]
+KINDS = ("versions", "splits", "checkpoints", "unfinished_trainings", "reports")
 REPORTS = [stage.name for stage in STAGES.values() if stage.kind == "report"]
 
 
@@ -52,7 +53,7 @@ def trace_subject(lake: Lake, use_case: str, subject_id: str, pseudonyms: Collec
         pseudonyms: of this person in this use case, by each key there is (`privacy.keys.subject_pseudonyms`).
 
     Returns:
-        `{"records", "versions", "splits", "checkpoints", "reports"}`: number of different records; every version with rows, how
+        `{"records", "versions", "splits", "checkpoints", "unfinished_trainings", "reports"}`: number of different records; every version with rows, how
         many, how many of them the stage removed by reason, and whether the version is tainted; of `splits` the rows by side; of
         reports how many of the records they have a row about. None where no record of the use case names a person.
 
@@ -82,7 +83,11 @@ def trace_subject(lake: Lake, use_case: str, subject_id: str, pseudonyms: Collec
                 splits.append({"version": version.id, **{side: rows.sides[side] for side in SIDES}})
     if not names_persons:
         return None
-    made = {"checkpoints": _checkpoints(lake, use_case, known), "reports": _reports(lake, use_case, known)}
+    made = {
+        "checkpoints": _checkpoints(lake, use_case, known),
+        "unfinished_trainings": trainings_on(lake, use_case, [one["version"] for one in splits]),
+        "reports": _reports(lake, use_case, known),
+    }
     return {"use_case": use_case, "records": len(known), "versions": versions, "splits": splits, **made}
 
 
@@ -183,13 +188,13 @@ def merged(found: Iterator[tuple[str, dict[str, Any] | None]]) -> dict[str, Any]
     Args:
         found: name of the use case and `trace_subject` of it.
     """
-    told: dict[str, Any] = {"records": 0, "versions": [], "splits": [], "checkpoints": [], "reports": [], "searched": [], "not_searched": []}
+    told: dict[str, Any] = {"records": 0, **{kind: [] for kind in KINDS}, "searched": [], "not_searched": []}
     for use_case, trace in found:
         if trace is None:
             told["not_searched"].append(use_case)
             continue
         told["searched"].append(use_case)
         told["records"] += trace["records"]
-        for kind in ("versions", "splits", "checkpoints", "reports"):
+        for kind in KINDS:
             told[kind] += [{"use_case": use_case, **one} for one in trace[kind]]
     return told

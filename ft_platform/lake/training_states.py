@@ -1,7 +1,8 @@
 """Folders of saved training states: each becomes readable all at once, is compared with its manifest before use, and old ones go.
 
 They lie in the lake beside the checkpoints (`shared/<use_case>/.training/<checkpoint_id>/step-<n>/`), so that another machine
-can go on where one was lost.
+can go on where one was lost. They hold weights that records gave, so `governance.taint` removes those of trainings on records that
+may not be used any more, and `ft trace` lists trainings that have states and no checkpoint yet.
 """
 
 import json
@@ -9,10 +10,12 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ft_platform.lake import files
 from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 
 MANIFEST = "manifest.json"
 
@@ -21,12 +24,13 @@ class TrainingStates:
     """Saved states of one checkpoint that is being trained.
 
     Args:
+        splits: what it is trained on.
         keep: newest states that stay; at least 2, so that a damaged one has a predecessor.
     """
 
-    def __init__(self, lake: Lake, use_case: str, checkpoint_id: str, keep: int = 2) -> None:
-        self.lake, self.use_case, self.checkpoint_id, self.keep = lake, use_case, checkpoint_id, max(keep, 2)
-        self.folder = lake.path_of("shared", use_case, ".training", checkpoint_id)
+    def __init__(self, lake: Lake, splits: TableVersion, checkpoint_id: str, keep: int = 2) -> None:
+        self.lake, self.splits, self.checkpoint_id, self.keep = lake, splits, checkpoint_id, max(keep, 2)
+        self.folder = _folder(lake, splits.use_case, checkpoint_id)
 
     def steps(self) -> list[int]:
         """Optimizer steps after which a state was saved, newest first; one that a killed process left half made is among them."""
@@ -48,13 +52,14 @@ class TrainingStates:
         Raises:
             DiskFull: the states before stay as they are.
         """
-        with self.lake.scratch(self.use_case, f"state-{self.checkpoint_id}") as folder:
+        with self.lake.scratch(self.splits.use_case, f"state-{self.checkpoint_id}") as folder:
             folder.mkdir()
             yield folder
-            (folder / MANIFEST).write_text(json.dumps({"step": step, "files": files.folder_hashes(folder)}))
+            trained_on = {"splits": self.splits.id, "splits_content_hash": self.splits.content_hash}
+            (folder / MANIFEST).write_text(json.dumps({"step": step, "files": files.folder_hashes(folder), **trained_on}))
             files.publish_folder(self.lake.fs, folder, self._place(step))
         for old in self.steps()[self.keep :]:
-            self._remove(self._place(old))
+            _remove(self.lake, self._place(old))
 
     @contextmanager
     def newest(self, on_damaged: Callable[[int, str], None]) -> Iterator[tuple[int, Path] | None]:
@@ -81,15 +86,61 @@ class TrainingStates:
 
     def remove(self) -> None:
         """Removes all states: the checkpoint is published."""
-        self._remove(self.folder)
+        _remove(self.lake, self.folder)
 
-    def _remove(self, path: str) -> None:
-        self.lake.fs.invalidate_cache()
-        if self.lake.fs.exists(path):
-            # The manifest first: a folder that is half removed is no state.
-            for manifest in [p for p in self.lake.fs.find(path) if p.endswith(f"/{MANIFEST}")]:
-                self.lake.fs.rm_file(manifest)
-            self.lake.fs.rm(path, recursive=True)
+
+@dataclass(frozen=True)
+class UnfinishedTraining:
+    """A training that saved states and published no checkpoint yet.
+
+    Attributes:
+        splits: id of the version of `splits` it was trained on; None where no state says so any more, for instance because a
+            process was killed while it removed them.
+        splits_content_hash: of this version, or None.
+    """
+
+    checkpoint_id: str
+    splits: str | None
+    splits_content_hash: str | None
+
+
+def unfinished_trainings(lake: Lake, use_case: str) -> list[UnfinishedTraining]:
+    """All trainings of a use case whose states are in the lake, by checkpoint id."""
+    root = _folder(lake, use_case)
+    lake.fs.invalidate_cache()
+    if not lake.fs.exists(root):
+        return []
+    names = sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in lake.fs.ls(root, detail=False))
+    return [_unfinished(lake, use_case, name) for name in names if not name.endswith(".lease")]
+
+
+def _unfinished(lake: Lake, use_case: str, checkpoint_id: str) -> UnfinishedTraining:
+    for path in sorted(lake.fs.find(_folder(lake, use_case, checkpoint_id)), reverse=True):
+        if path.endswith(f"/{MANIFEST}"):
+            try:
+                manifest = json.loads(lake.fs.cat_file(path))
+                return UnfinishedTraining(checkpoint_id, str(manifest["splits"]), str(manifest["splits_content_hash"]))
+            except (OSError, ValueError, KeyError, TypeError):  # damaged, or just being removed
+                continue
+    return UnfinishedTraining(checkpoint_id, None, None)
+
+
+def remove_states(lake: Lake, use_case: str, checkpoint_id: str) -> None:
+    """Removes all states of a training. One that is running goes on, and saves new ones."""
+    _remove(lake, _folder(lake, use_case, checkpoint_id))
+
+
+def _folder(lake: Lake, use_case: str, *checkpoint_id: str) -> str:
+    return lake.path_of("shared", use_case, ".training", *checkpoint_id)
+
+
+def _remove(lake: Lake, path: str) -> None:
+    lake.fs.invalidate_cache()
+    if lake.fs.exists(path):
+        # The manifest first: a folder that is half removed is no state.
+        for manifest in [p for p in lake.fs.find(path) if p.endswith(f"/{MANIFEST}")]:
+            lake.fs.rm_file(manifest)
+        lake.fs.rm(path, recursive=True)
 
 
 def damage(folder: Path) -> str | None:

@@ -48,7 +48,7 @@ def checkpoint_for(lake: Lake, environment: Environment, use_case: NamedUseCase,
     from ft_platform.training import processes
 
     checkpoint_id, inputs = checkpoint_inputs(use_case, splits)
-    folders = TrainingStates(lake, use_case.name, checkpoint_id, use_case.settings.compute.states_kept)
+    folders = TrainingStates(lake, splits, checkpoint_id, use_case.settings.compute.states_kept)
     existing = _existing(lake, use_case, checkpoint_id, log)
     if existing and not folders.steps():
         processes.gathered(False)
@@ -75,7 +75,7 @@ def help_with_training(lake: Lake, environment: Environment, use_case: NamedUseC
         return
     compute = use_case.settings.compute
     checkpoint_id, _ = checkpoint_inputs(use_case, splits)
-    states = States(TrainingStates(lake, use_case.name, checkpoint_id, compute.states_kept), compute.save_minutes * 60, log)
+    states = States(TrainingStates(lake, splits, checkpoint_id, compute.states_kept), compute.save_minutes * 60, log)
     stopping = Stopping(use_case.name)
     with stopping.on_signals():
         _fit_in_memory(lake, environment, use_case, splits, states, stopping, Tracker("the first process tracks"), log)

@@ -74,6 +74,19 @@ def test_every_version_split_and_checkpoint_with_rows_of_the_person(house, capsy
     assert traced(capsys, "letters", PERSON) == found
 
 
+def test_a_training_that_saved_states_and_published_nothing_yet_is_listed(house, capsys):
+    splits = house.lake.latest("letters", "splits")
+    house.save_states("ckpt-on-its-way", splits)
+    expected = [{"use_case": "letters", "checkpoint": "ckpt-on-its-way", "splits": splits.id}]
+    assert traced(capsys, PERSON)["unfinished_trainings"] == expected
+    assert traced(capsys, "p7")["unfinished_trainings"] == expected, "another person of the same version"
+    assert cli.main(["trace", "subject", PERSON]) == 0
+    assert f"unfinished training ckpt-on-its-way ({splits.id})" in capsys.readouterr().out
+    record = house.lake.read_table(splits, ["record_id"])["record_id"][0].as_py()
+    assert cli.main(["trace", "record", record]) == 0
+    assert f"unfinished training ckpt-on-its-way ({splits.id})" in capsys.readouterr().out
+
+
 def test_rows_in_quarantine_and_in_reports_are_listed_as_well(house, capsys):
     lake, cleaned = house.lake, house.lake.latest("letters", "cleaned_records")
     ids = lake.read_table(cleaned, ["record_id", "subject_id"]).to_pylist()

@@ -16,6 +16,7 @@ from ft_platform.assets.raw import ingest_source
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.provenance import TRAINING_RECORDS
+from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.privacy.keys import subject_pseudonyms
 from ft_platform.stages import STAGES, check_settings_hash
@@ -124,6 +125,14 @@ class House:
                 pq.write_table(pa.table({"record_id": record_ids}), folder / TRAINING_RECORDS)
             settings = STAGES["adapter_checkpoint"].settings_hash(self.case)
             return self.lake.publish(self.name, "adapter_checkpoint", artifact_id, folder, parents=[splits], settings_hash=settings, input_hash=artifact_id)
+
+    def save_states(self, checkpoint_id: str, splits: TableVersion, steps: int = 2) -> TrainingStates:
+        """What a training leaves that was killed after a few steps."""
+        states = TrainingStates(self.lake, splits, checkpoint_id)
+        for step in range(1, steps + 1):
+            with states.writing(step) as folder:
+                (folder / "weights.safetensors").write_bytes(b"weights after some steps")
+        return states
 
     def pass_checks(self, version: TableVersion) -> None:
         for check in STAGES[version.name].checks:

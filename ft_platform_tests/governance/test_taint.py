@@ -217,6 +217,36 @@ def test_what_was_on_its_way_while_others_were_marked_is_marked_by_the_next_chec
     assert NOT_TAINTED in house.lake.verdicts(other), "looked at, and without the row"
 
 
+def test_saved_states_of_trainings_on_withdrawn_rows_are_removed_and_others_stay(ledger_house: House) -> None:
+    house = ledger_house
+    house.write(rows(6))
+    house.write_ledger(**{f"p{n}": "yes" for n in range(6)})
+    made = house.build(checkpoint=None)
+    killed = house.save_states("ckpt-killed", made["splits"])
+    unknown = house.save_states("ckpt-half-removed", made["splits"])
+    for manifest in Path(unknown.folder).rglob("manifest.json"):
+        manifest.unlink()
+    others = house.save_states("ckpt-of-others", house.build(leave_out=["0"], checkpoint=None)["splits"])
+    house.write_ledger(**{f"p{n}": "withdrawn" if n == 0 else "yes" for n in range(6)})
+    expected = [{"checkpoint": "ckpt-half-removed", "splits": None}, {"checkpoint": "ckpt-killed", "splits": made["splits"].id}]
+    assert sweep(house.lake, house.case, dry_run=True).to_dict()["unfinished_trainings"] == expected and killed.steps() == [2, 1]
+    assert sweep(house.lake, house.case).to_dict()["unfinished_trainings"] == expected
+    assert not Path(killed.folder).exists() and not Path(unknown.folder).exists() and others.steps() == [2, 1]
+    assert sweep(house.lake, house.case).to_dict()["unfinished_trainings"] == []
+
+
+def test_a_training_that_saves_after_the_sweep_is_found_by_the_next_check(ledger_house: House) -> None:
+    house = ledger_house
+    house.write(rows(6))
+    house.write_ledger(**{f"p{n}": "yes" for n in range(6)})
+    made = house.build(checkpoint=None)
+    house.write_ledger(**{f"p{n}": "withdrawn" if n == 0 else "yes" for n in range(6)})
+    new = house.permit()
+    late = house.save_states("ckpt-late", made["splits"])
+    no_withdrawn_records(house, new)
+    assert not Path(late.folder).exists()
+
+
 def test_versions_that_a_sweep_has_looked_at_are_not_read_again(ledger_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house = ledger_house
     house.write(rows(6))

@@ -12,7 +12,8 @@ import torch
 
 from ft_platform.errors import BudgetExceeded, Preempted, TrainerRunning
 from ft_platform.lake import Lake
-from ft_platform.lake.training_states import TrainingStates
+from ft_platform.lake.training_states import TrainingStates, UnfinishedTraining, unfinished_trainings
+from ft_platform.lake.versions import TableVersion
 from ft_platform.training import lease as leases
 from ft_platform.training.lease import lease
 from ft_platform.training.run import TrainingRun
@@ -88,7 +89,7 @@ def test_on_an_object_store_a_lease_that_was_not_renewed_is_followed_and_its_hol
 def test_states_on_an_object_store_are_whole_or_set_aside(bucket_lake):
     weights = {"w": torch.nn.Parameter(torch.arange(4.0))}
     optimizer = torch.optim.AdamW(weights.values())
-    folders = TrainingStates(bucket_lake, "complaints", "ckpt-4")
+    folders = TrainingStates(bucket_lake, TableVersion("complaints", "splits", "shared", 1, "c0", 40, ""), "ckpt-4")
     saved = States(folders, 0.0, LOG)
     for step in (1, 2, 3):
         with torch.no_grad():
@@ -100,9 +101,10 @@ def test_states_on_an_object_store_are_whole_or_set_aside(bucket_lake):
     again = States(folders, 0.0, LOG)
     run = again.restore(weights, optimizer)
     assert run and run.step == 2 and weights["w"].tolist() == [2.0] * 4
+    assert unfinished_trainings(bucket_lake, "complaints") == [UnfinishedTraining("ckpt-4", "splits@1", "c0")]
     assert again.damaged == [(4, "manifest.json is missing"), (3, "weights.safetensors holds other bytes than were saved")]
     folders.remove()
-    assert folders.steps() == []
+    assert folders.steps() == [] and unfinished_trainings(bucket_lake, "complaints") == []
 
 
 def test_a_stop_is_asked_for_by_sigterm_once_and_the_second_signal_ends_the_process():

@@ -13,6 +13,7 @@ import torch
 from ft_platform.errors import DiskFull, Preempted
 from ft_platform.lake import Lake
 from ft_platform.lake.training_states import TrainingStates
+from ft_platform.lake.versions import TableVersion
 from ft_platform.models.packed_forward import packed_forward
 from ft_platform.models.renderer import Renderer
 from ft_platform.training import state
@@ -43,7 +44,7 @@ def data():
 
 @pytest.fixture
 def folders(tmp_path) -> TrainingStates:
-    return TrainingStates(Lake(tmp_path / "lake"), "complaints", "ckpt-1")
+    return TrainingStates(Lake(tmp_path / "lake"), TableVersion("complaints", "splits", "shared", 1, "c0", 40, ""), "ckpt-1")
 
 
 def states(folders: TrainingStates, every_seconds: float = 0.0) -> States:

@@ -250,7 +250,7 @@ def test_states_of_a_process_that_died_after_publishing_are_removed_by_the_next(
     with monkeypatch.context() as patched:
         patched.setattr(States, "remove", lambda self: None)
         first = checkpoint_for(lake, environment, use_case, splits, LOG)
-    folders = TrainingStates(lake, "complaints", first.checkpoint.artifact_id)
+    folders = TrainingStates(lake, splits, first.checkpoint.artifact_id)
     assert len(folders.steps()) == 2
     assert checkpoint_for(lake, environment, use_case, splits, LOG).reused and folders.steps() == []
 
