@@ -6,25 +6,32 @@ from ft_platform.costs import estimates
 from ft_platform.costs.budgets import limits_of, require_budget
 from ft_platform.environment import ComputeProfile, Environment
 from ft_platform.errors import DoesNotFit
+from ft_platform.experiments.inputs import experiment_inputs
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case import NamedUseCase
+
+EXPERIMENTS = {"search": "hyperparameter_search", "learning_curve": "learning_curve"}
+"""Program -> what it makes, of those that train several times."""
 
 
 def admit(lake: Lake, environment: Environment, use_case: NamedUseCase, program: str, splits: TableVersion | None, log: Any) -> None:
     """Refuses a program that would go beyond a budget or would not fit.
 
     What a training costs in advance is known from the estimate of an equal one on this machine; where a budget and a price are set and
-    there is none, it is made now. Programs without an estimate may start while the budget has something left.
+    there is none, it is made now. A search and a learning curve count once for each training that they still make. Programs that do
+    not train may start while the budget has something left.
 
     Raises:
         BudgetExceeded, DoesNotFit: with numbers, setting and next step.
     """
     profile = environment.profile(use_case.settings.compute.profile)
-    if program == "train" and splits is not None and lake.artifact(use_case.name, "adapter_checkpoint", checkpoint_inputs(use_case, splits)[0], verify=False):
+    if program not in ("train", *EXPERIMENTS):
+        splits = None
+    if splits and _is_made(lake, use_case, program, splits):
         return  # it will be used again, which costs nothing
     require_budget(lake, environment, use_case, profile, program)
-    if program != "train" or splits is None:
+    if splits is None:
         return
     estimate = estimates.kept(environment, use_case, splits, profile)
     if estimate is None and profile.price_per_hour and limits_of(environment, use_case):
@@ -32,8 +39,27 @@ def admit(lake: Lake, environment: Environment, use_case: NamedUseCase, program:
         estimate = estimates.measure(environment, use_case, splits, profile)
     if estimate is None:
         return
-    require_memory(estimate.figures["memory_gib"], profile, use_case, str(estimate.figures["device"]))
-    require_budget(lake, environment, use_case, profile, program, estimate.money)
+    at_once = use_case.settings.search.parallel if program == "search" else 1
+    require_memory(estimate.figures["memory_gib"] * at_once, profile, use_case, str(estimate.figures["device"]))
+    expected = estimate.money * _trainings_left(environment, use_case, program, splits)
+    require_budget(lake, environment, use_case, profile, program, round(expected, 4))
+
+
+def _is_made(lake: Lake, use_case: NamedUseCase, program: str, splits: TableVersion) -> bool:
+    """Whether the program's result is in the lake, whole: a damaged one is made again."""
+    stage = EXPERIMENTS.get(program, "adapter_checkpoint")
+    made, _ = experiment_inputs(use_case, stage, splits) if program in EXPERIMENTS else checkpoint_inputs(use_case, splits)
+    return lake.intact_artifact(use_case.name, stage, made) is not None
+
+
+def _trainings_left(environment: Environment, use_case: NamedUseCase, program: str, splits: TableVersion) -> float:
+    """How many trainings on all training records a program still makes, at most; a training on a share of them counts as that share."""
+    from ft_platform.experiments import curve, search
+
+    if program == "train":
+        return 1.0
+    left = search.trainings_left if program == "search" else curve.trainings_left
+    return left(environment, use_case, splits)
 
 
 def require_memory(needed_gib: float, profile: ComputeProfile, use_case: NamedUseCase, device: str = "cpu") -> None:

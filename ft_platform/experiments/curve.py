@@ -68,6 +68,13 @@ def publish_curve(lake: Lake, environment: Environment, use_case: NamedUseCase, 
     return report
 
 
+def trainings_left(environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> float:
+    """How many trainings on all training records a curve still makes; one on a share of them counts as that share."""
+    folder = working_folder(environment, STAGE, use_case, experiment_inputs(use_case, STAGE, splits)[0])
+    settings = use_case.settings.learning_curve
+    return max(sum(settings.points) * settings.repeats - sum(one["share"] for one in _read(folder / RESULTS)), 0.0)
+
+
 def _trainings(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, results: Path, log: Any) -> list[dict[str, Any]]:
     """One result per share and repeat: `{"share", "repeat", "rows", "losses", "weights"}`; losses are sums per validation record."""
     settings = use_case.settings.learning_curve

@@ -79,6 +79,15 @@ def publish_search(lake: Lake, environment: Environment, use_case: NamedUseCase,
     return report
 
 
+def trainings_left(environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> float:
+    """How many trials a search still makes. Those that were made on another machine are not known here."""
+    folder = working_folder(environment, STAGE, use_case, study_id(use_case, splits))
+    made = 0
+    if (folder / studies.JOURNAL).exists():
+        made = sum(trial.state.is_finished() for trial in studies.trials_of(studies.open_study(folder)))
+    return float(max(use_case.settings.search.trials - made, 0))
+
+
 def _make_trials(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, folder: Path) -> None:
     search = use_case.settings.search
     if search.parallel == 1:

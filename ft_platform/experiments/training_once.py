@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ft_platform.environment import Environment
-from ft_platform.errors import ConfigError
+from ft_platform.errors import BudgetExceeded, ConfigError
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.use_case import NamedUseCase, Training
 
@@ -41,11 +41,18 @@ def train_once(
         choose: ids of the train records -> places of those to train on, rising. Default: all.
 
     Raises:
+        BudgetExceeded: nothing is left of a budget of this month.
         NanLoss, OutOfMemory: as in training.
     """
+    from ft_platform.costs.budgets import used_up
     from ft_platform.training.prepare import prepare
     from ft_platform.training.trainer import fit
 
+    if gone := used_up(lake, environment, use_case, environment.profile(use_case.settings.compute.profile)):
+        raise BudgetExceeded(
+            f"the next training of {use_case.name} was not started: {gone}; the ones before it are kept",
+            "See where it went with: ft costs. Raise the budget or wait for the next month, then run it again: it goes on",
+        )
     prepared = prepare(lake, environment, use_case, splits)
     if choose is not None:
         prepared.rows = [prepared.rows[place] for place in choose(prepared.sides["train"].record_ids)]

@@ -12,7 +12,10 @@ from ft_platform.costs.estimates import Estimate
 from ft_platform.costs.metering import metered
 from ft_platform.environment import Budgets, ComputeProfile, Environment, load_environment
 from ft_platform.errors import BudgetExceeded, ConfigError, DoesNotFit
+from ft_platform.experiments.inputs import experiment_inputs, working_folder
 from ft_platform.lake import Lake, TableVersion
+from ft_platform.training.inputs import checkpoint_inputs
+from ft_platform.use_case import NamedUseCase, Search
 from ft_platform_tests.costs.test_ledger import named
 
 PROFILE = ComputeProfile(price_per_hour=10.0)
@@ -33,6 +36,11 @@ def spend(lake: Lake, money: float, use_case: str = "complaints") -> None:
 
 def with_budgets(environment: Environment, **budgets) -> Environment:
     return environment.model_copy(update={"budgets": Budgets(**budgets), "profiles": {"local": PROFILE}})
+
+
+def searching(**values) -> NamedUseCase:
+    use_case = named()
+    return use_case.model_copy(update={"settings": use_case.settings.model_copy(update={"search": Search(**values)})})
 
 
 @pytest.mark.parametrize(
@@ -100,6 +108,42 @@ def test_with_a_budget_a_training_is_estimated_before_its_launch(environment, la
     with pytest.raises(BudgetExceeded, match=r"would cost 10\.00 EUR"):
         admit(lake, with_budgets(environment, per_use_case=9.0), named(), "train", SPLITS, LOG)
     assert asked == ["complaints"] * 2
+
+
+def test_an_experiment_costs_as_much_as_all_the_trainings_it_still_makes(environment, lake, estimated):
+    estimated(seconds=3600.0)  # an hour at 10 EUR
+    use_case = searching(trials=3)
+    for program, cost in (("search", 30.0), ("learning_curve", 18.5)):  # shares 0.05, 0.1, 0.2, 0.5, 1
+        admit(lake, with_budgets(environment, per_use_case=cost), use_case, program, SPLITS, LOG)
+        with pytest.raises(BudgetExceeded, match=rf"program {program} .* would cost {cost:.2f} EUR"):
+            admit(lake, with_budgets(environment, per_use_case=cost - 0.1), use_case, program, SPLITS, LOG)
+    results = working_folder(environment, "learning_curve", use_case, experiment_inputs(use_case, "learning_curve", SPLITS)[0]) / "trainings.jsonl"
+    results.parent.mkdir(parents=True)
+    results.write_text('{"share": 0.5}\n{"share": 0.2}\n')
+    admit(lake, with_budgets(environment, per_use_case=11.5), use_case, "learning_curve", SPLITS, LOG)
+
+
+def test_trials_at_once_need_memory_at_once(environment, lake, estimated):
+    estimated(memory_gib=3.0, seconds=1.0)
+    small = PROFILE.model_copy(update={"memory_limit_gib": 8.0})
+    environment = with_budgets(environment, per_use_case=100.0).model_copy(update={"profiles": {"local": small}})
+    admit(lake, environment, searching(parallel=2), "search", SPLITS, LOG)
+    with pytest.raises(DoesNotFit, match=r"need 9\.00 GiB"):
+        admit(lake, environment, searching(parallel=3), "search", SPLITS, LOG)
+
+
+def test_a_checkpoint_that_is_there_costs_nothing_and_a_damaged_one_is_paid_for_again(environment, lake, estimated):
+    estimated(seconds=3600.0)
+    environment, use_case = with_budgets(environment, per_use_case=1.0), named()
+    with lake.scratch("complaints", "adapter_checkpoint") as folder:
+        folder.mkdir()
+        (folder / "adapter_model.safetensors").write_bytes(b"weights")
+        made, inputs = checkpoint_inputs(use_case, SPLITS)
+        published = lake.publish("complaints", "adapter_checkpoint", made, folder, parents=[], settings_hash="s", input_hash=inputs)
+    admit(lake, environment, use_case, "train", SPLITS, LOG)
+    (Path(published.uri) / "adapter_model.safetensors").write_bytes(b"other bytes")
+    with pytest.raises(BudgetExceeded, match=r"would cost 10\.00 EUR"):
+        admit(lake, environment, use_case, "train", SPLITS, LOG)
 
 
 def test_without_a_budget_and_for_other_programs_nothing_is_measured(environment, lake, estimated):

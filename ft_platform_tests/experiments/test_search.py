@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ft_platform.environment import Environment
-from ft_platform.errors import ConfigError, MissingExtra, NanLoss, OutOfMemory, TrainerRunning, TrainingFailed
+from ft_platform.errors import BudgetExceeded, ConfigError, MissingExtra, NanLoss, OutOfMemory, TrainerRunning, TrainingFailed
 from ft_platform.experiments import search, study
 from ft_platform.experiments.inputs import experiment_inputs, study_id, working_folder
 from ft_platform.experiments.search import publish_search
@@ -49,6 +49,19 @@ def folder_of(environment: Environment, use_case: NamedUseCase, splits: TableVer
 
 def what_counts(trials: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [(trial["state"], trial["params"], trial["validation_loss"]) for trial in trials]
+
+
+def test_a_search_whose_budget_is_used_up_stops_before_the_next_trial_and_goes_on_later(lake, environment, model, monkeypatch):
+    use_case = searching(model)
+    splits = usable_splits(lake, use_case)
+    said = iter([None, None, "5.00 of 5.00 EUR of this month's budget are spent"])
+    with monkeypatch.context() as patched:
+        patched.setattr("ft_platform.costs.budgets.used_up", lambda *_: next(said))
+        with pytest.raises(BudgetExceeded, match=r"next training of complaints was not started: 5\.00 of 5\.00 EUR"):
+            publish_search(lake, environment, use_case, splits, LOG)
+    assert search.trainings_left(environment, use_case, splits) == 2.0
+    assert len(found_in(lake, publish_search(lake, environment, use_case, splits, LOG))["trials"]) == 4
+    assert search.trainings_left(environment, use_case, splits) == 0.0
 
 
 def test_trials_are_trainings_and_the_best_is_what_a_checkpoint_with_its_settings_gets(lake: Lake, environment: Environment, model: Path) -> None:
