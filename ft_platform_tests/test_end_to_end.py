@@ -14,6 +14,7 @@ from ft_platform.lake import Lake
 from ft_platform.results import collect_results
 from ft_platform.stages import STAGES
 from ft_platform_tests.conftest import REPOSITORY
+from ft_platform_tests.tiny_models import save_tiny_model
 
 SMALL = {
     "source.uri": "sample://complaints?rows=360&seed=7",
@@ -115,9 +116,10 @@ def planted_values(value: object) -> set[str]:
     return set()
 
 
-@pytest.mark.model
-def test_support_assistant_runs_with_generation_metrics(installed):
-    small = {
+@pytest.mark.parametrize("real", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.model])], ids=["tiny_model", "real_model"])
+def test_support_assistant_runs_with_generation_metrics(installed, tmp_path, real):
+    other_model = {} if real else {"base_model": {"uri": str(save_tiny_model(tmp_path / "model")), "dtype": "float32"}}
+    small = other_model | {
         "source.uri": "sample://support?rows=160&seed=7",
         "training.max_steps": 4,
         "training.batch_rows": 4,

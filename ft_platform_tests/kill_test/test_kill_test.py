@@ -29,8 +29,8 @@ def with_fault(fault: str, kills: int = 8, seed: int = 3) -> dict:
 
 
 def test_some_kills_leave_nothing_stuck_and_change_no_bit():
-    found = kill_test(5, seed=random.randrange(1_000_000))
-    assert found["kills"] >= 5 and found["stuck"] == found["different"] == 0 and found["corrupt_detected"] == found["corrupt_planted"], found
+    found = kill_test(4, seed=random.randrange(1_000_000))
+    assert found["kills"] >= 4 and found["stuck"] == found["different"] == 0 and found["corrupt_detected"] == found["corrupt_planted"], found
 
 
 @pytest.mark.slow

@@ -132,7 +132,7 @@ def finished(lake, program: Started) -> dict[str, Any]:
 
 @pytest.mark.parametrize("number", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGTERM], ids=lambda number: number.name)
 def test_ended_in_the_middle_nothing_is_a_checkpoint_and_a_rerun_goes_on_to_the_same_weights(tmp_path, lake, model, start, number):
-    use_case = saving_each_step(use_case_for(model, **{**FAST, "max_steps": 120, "epochs": 100, "dropout": 0.1, "validations_per_epoch": 1, "patience": 1000}))
+    use_case = saving_each_step(use_case_for(model, **{**FAST, "max_steps": 40, "epochs": 100, "dropout": 0.1, "validations_per_epoch": 1, "patience": 1000}))
     splits = usable_splits(lake, use_case)
     ended = start(use_case, splits)
     ended.wait_for_step(2)
