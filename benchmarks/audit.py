@@ -83,8 +83,14 @@ def main() -> None:
     case, table = use_case(), records(arguments.rows, arguments.words)
     renderer = Renderer(loaded.tokenizer, case.settings.task, ["card", "loan"])
     texts = [row[0]["content"] for row in table["messages"].to_pylist()]
+
+    def read(columns: list[str]) -> list[pa.RecordBatch]:
+        return table.select(columns).to_batches()
+
     work: dict[str, Callable[[], Any]] = {
-        "audit": lambda: RowAudit(case, renderer, decoder(loaded.tokenizer), loaded.context_length).run(table),
+        "audit": lambda: RowAudit(case, renderer, decoder(loaded.tokenizer), loaded.context_length).run(
+            lambda columns: table.select(columns).to_batches(), table.num_rows
+        ),
         "rendering": lambda: render_split(table, "train", renderer, case),
         "tokenizer": lambda: loaded.tokenizer(texts, add_special_tokens=False),
     }

@@ -3,10 +3,10 @@
     python benchmarks/data_plane.py --rows 10_000_000
     python benchmarks/data_plane.py --rows 1_000_000 --engine processes --pandas --json
 
-Each size runs in a process of its own: the real stages through `run_use_case`, without the audit of rendered rows (`benchmarks/audit.py`), on a generated Parquet file of fictitious complaints (45 words
-at the mean; 2 % exact copies, 2 % copies with a changed word, 5 % without consent, an e-mail address or telephone number in 10 %). `--pandas` does
-the same steps on the same file with pandas: the platform's own functions row by row through `DataFrame.apply`, exact duplicates through
-`drop_duplicates`, no near duplicates, no Great Expectations.
+Each size runs in a process of its own: the real stages through `run_use_case` on a generated Parquet file of fictitious complaints (45 words at the
+mean; 2 % exact copies, 2 % copies with a changed word, 5 % without consent, an e-mail address or telephone number in 10 %), without the audit of rendered
+rows, which `benchmarks/audit.py` measures. `--pandas` does the same steps on the same file with pandas: the platform's own functions row by row through
+`DataFrame.apply`, exact duplicates through `drop_duplicates`, no near duplicates, no Great Expectations.
 
 Prints `{"rows_per_second": {stage: r}, "peak_gib", "exponent", ...}`. `peak_gib` is the largest resident memory of the process and, with workers,
 of the sum of them; it counts mapped files that the kernel may drop at any time, `peak_anonymous_gib` does not. `exponent` is the slope of log(seconds)

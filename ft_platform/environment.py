@@ -28,6 +28,9 @@ class ComputeProfile(BaseModel):
         default="local", description="Back end: a file in `ft_platform/compute/`. `local`: one process. `torchrun`: `processes` that train one model together."
     )
     processes: int = Field(default=1, ge=1, le=1024, description="Of `torchrun`: processes on this machine, one a GPU; on CPUs they share the threads.")
+    sharded: bool = Field(
+        default=False, description="Of `torchrun`: divide the weights between the processes (FSDP), for models that one of them does not hold."
+    )
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the program.")
     price_per_hour: float = Field(default=0.0, ge=0.0, le=100_000.0, description="What an hour of it costs, in `currency`. Default: nothing.")
     currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$", description="Currency of prices and budgets: an ISO 4217 code. Default: EUR.")
@@ -41,6 +44,8 @@ class ComputeProfile(BaseModel):
     def processes_need_torchrun(self) -> "ComputeProfile":
         if self.processes > 1 and self.backend != "torchrun":
             raise ValueError("`processes` goes with `backend: torchrun`")
+        if self.sharded and self.processes == 1:
+            raise ValueError("`sharded` needs 2 or more `processes`")
         return self
 
 

@@ -1,7 +1,7 @@
 """Back end `torchrun`: training runs as several processes on this machine that work on one model; other programs as one.
 
-Data-parallel: every process holds the whole model and computes its share of each batch (`training/processes.py`). Seen with two
-processes on a CPU (gloo). With GPUs (NCCL) it has not been run.
+Every process computes its share of each batch (`training/processes.py`) and holds the whole model, or with `sharded` a part of it
+(FSDP, `training/sharding.py`). Seen with two processes on a CPU (gloo). With GPUs (NCCL) it has not been run.
 """
 
 import sys

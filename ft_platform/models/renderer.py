@@ -27,7 +27,7 @@ from ft_platform.models.turns import (
 )
 from ft_platform.use_case import Task
 
-__all__ = ["AnswerTooLong", "NotRendered", "Piece", "Rendered", "Renderer", "labels_of", "shared_prefix", "up_to_last_answer"]
+__all__ = ["AnswerTooLong", "NotRendered", "Piece", "Rendered", "Renderer", "labels_in", "labels_of", "shared_prefix", "up_to_last_answer"]
 
 CODE_VERSION = 2
 """Raise when the same record would be rendered to other tokens."""
@@ -73,8 +73,15 @@ class Piece:
 
 def labels_of(splits: pa.Table) -> list[str]:
     """The labels a model is asked to choose among: those of the train split, sorted; none for generation."""
-    train = splits.filter(pc.field("split") == "train")
-    return sorted(label for label in train["label"].unique().to_pylist() if label is not None)
+    return labels_in(splits.to_batches())
+
+
+def labels_in(splits: Iterable[pa.RecordBatch]) -> list[str]:
+    """`labels_of` batch by batch; columns `label` and `split`."""
+    found: set[str | None] = set()
+    for batch in splits:
+        found.update(batch.column("label").filter(pc.equal(batch.column("split"), "train")).unique().to_pylist())
+    return sorted(label for label in found if label is not None)
 
 
 def shared_prefix(rows: Iterable[Rendered], prefix: list[int]) -> list[int]:

@@ -2,18 +2,20 @@
 
 import json
 import time
+from collections.abc import Iterator
 from typing import Any
+
+import pyarrow as pa
 
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.models import base_model
-from ft_platform.models.renderer import Renderer, labels_of
+from ft_platform.models.renderer import Renderer, labels_in
 from ft_platform.models.tokenizer import load_tokenizer
 from ft_platform.stages import AUDIT_PAGE, TRAINING_AUDIT, check_settings_hash
 from ft_platform.training.audit_faults import KINDS
 from ft_platform.training.audit_rows import RowAudit, decoder
 from ft_platform.training.audit_verdict import FIGURES, add_verdict, audit_inputs, current_verdict, existing_audit
-from ft_platform.training.dataset import read_splits
 from ft_platform.use_case import NamedUseCase, Task
 
 REPORT = "report.html"
@@ -56,16 +58,20 @@ def _audit(lake: Lake, environment: Environment, use_case: NamedUseCase, splits:
 
 def figures_of(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> dict[str, Any]:
     """`Found.numbers`, the hash of each renderer, and rows per second (tokenizer loaded, rows read)."""
-    table = read_splits(lake, splits)
+    lake.verify_table(splits)
+
+    def read(columns: list[str]) -> Iterator[pa.RecordBatch]:
+        return lake.read(splits, columns)
+
     resolved = base_model.resolve(use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models)
     loaded = load_tokenizer(resolved)
-    renderers = renderers_of(use_case, loaded.tokenizer, load_tokenizer(resolved).tokenizer, labels_of(table))
+    renderers = renderers_of(use_case, loaded.tokenizer, load_tokenizer(resolved).tokenizer, labels_in(read(["label", "split"])))
     audit = RowAudit(use_case, renderers["training"], decoder(loaded.tokenizer), loaded.context_length)
     hashes = {name: renderer.hash for name, renderer in renderers.items()}
     if len(set(hashes.values())) > 1:
         audit.found.counts["renderer_differs"] = 1
     began = time.monotonic()
-    found = audit.run(table)
+    found = audit.run(read, splits.rows)
     seconds = max(time.monotonic() - began, 1e-6)
     return {**found.numbers(), "renderer_hash": hashes["training"], "renderer_hashes": hashes, "rows_per_second": round(found.rows / seconds)}
 

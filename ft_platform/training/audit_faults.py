@@ -1,5 +1,6 @@
 """The faults that the audit looks for in rendered splits: what each means, whether it stops training, and what helps."""
 
+from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,7 +96,7 @@ class Found:
         rows: records that were looked at.
         tokens, supervised: of train and validation.
         counts: fault -> records with it.
-        ids: fault -> the first of their ids.
+        ids: fault -> the smallest of their ids, so that the order of the rows does not matter.
         special_tokens_neutralized: records whose words spell out a control token, which stays text: no fault.
     """
 
@@ -110,8 +111,8 @@ class Found:
     def add(self, kind: str, record_id: str) -> None:
         self.counts[kind] += 1
         ids = self.ids.setdefault(kind, [])
-        if len(ids) < IDS_KEPT:
-            ids.append(record_id)
+        insort(ids, record_id)
+        del ids[IDS_KEPT:]
 
     @property
     def supervised_share(self) -> float:

@@ -3,11 +3,12 @@
 import hashlib
 import unicodedata
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,6 +23,9 @@ from ft_platform.use_case import NamedUseCase
 
 ANSWER_TOKENS = 8192
 """Room for the answer of a test record: evaluation shortens prompts, and references by itself."""
+DIGEST_BYTES = 16
+NOT_RENDERED = bytes(DIGEST_BYTES)
+"""Stands where the digest of a row would, which is equal to no other."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Example:
 
 @dataclass
 class RowAudit:
-    """The audit of a table.
+    """The audit of a version of `splits`, batch by batch: 16 bytes per row stay in memory.
 
     Args:
         renderer: as training makes it.
@@ -47,24 +51,60 @@ class RowAudit:
     decode: Callable[[list[list[int]]], list[str]]
     context_length: int | None
     found: Found = field(init=False)
-    _seen: dict[bytes, str] = field(default_factory=dict)
+    _digests: bytearray = field(default_factory=bytearray)
     _controls: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.found = Found(self.use_case.settings.audit)
 
-    def run(self, table: pa.Table) -> Found:
-        """Looks at all rows, in the order of their ids."""
-        for side in SIDES:
-            rows = table.filter(pc.field("split") == side).sort_by("record_id")
-            for batch in rows.select(COLUMNS).to_batches(max_chunksize=AT_ONCE):
-                self._batch(side, records_of(batch, self.use_case))
-                progress.report("splits", self.found.rows, table.num_rows, "rows audited")
+    def run(self, read: Callable[[list[str]], Iterable[pa.RecordBatch]], rows: int) -> Found:
+        """Looks at all rows.
+
+        Args:
+            read: batches with these columns, the same rows in the same order at every call.
+            rows: how many there are, for the progress.
+        """
+        for batch in read(COLUMNS):
+            for start in range(0, batch.num_rows, AT_ONCE):
+                self._batch(batch.slice(start, AT_ONCE))
+                progress.report("splits", self.found.rows, rows, "rows audited")
+        self._add_duplicates(read)
         self.found.judge_share()
         return self.found
 
-    def _batch(self, side: str, records: list[tuple[str, list[dict[str, str]], str | None]]) -> None:
+    def _add_duplicates(self, read: Callable[[list[str]], Iterable[pa.RecordBatch]]) -> None:
+        """Of rows that are token for token the same, every one but that with the smallest id."""
+        halves = np.frombuffer(self._digests, dtype=np.uint64).reshape(-1, 2)
+        order = np.lexsort((halves[:, 1], halves[:, 0]))
+        same = (halves[order[1:]] == halves[order[:-1]]).all(axis=1) & halves[order[1:]].any(axis=1)
+        member = np.zeros(len(halves), dtype=bool)
+        member[order[1:][same]] = member[order[:-1][same]] = True
+        groups = np.zeros(len(halves), dtype=np.int64)
+        groups[order[1:]] = np.cumsum(~same)
+        smallest: dict[int, str] = {}
+        start = 0
+        for batch in read(["record_id"]) if member.any() else ():
+            rows = slice(start, start + batch.num_rows)
+            ids = batch.column("record_id").filter(pa.array(member[rows])).to_pylist()
+            for group, record_id in zip(groups[rows][member[rows]].tolist(), ids, strict=True):
+                smallest[group], *larger = sorted([record_id, *([smallest[group]] if group in smallest else [])])
+                for one in larger:
+                    self.found.add("duplicate_conversation", one)
+            start += batch.num_rows
+
+    def _batch(self, batch: pa.RecordBatch) -> None:
+        sides = batch.column("split")
+        digests = np.zeros(batch.num_rows, dtype=f"V{DIGEST_BYTES}")
+        for side in SIDES:
+            own = np.asarray(pc.equal(sides, side))
+            found = self._side(side, records_of(batch.filter(pa.array(own)), self.use_case))
+            digests[own] = np.frombuffer(b"".join(found), dtype=digests.dtype)
+        self._digests += digests.tobytes()
+
+    def _side(self, side: str, records: list[tuple[str, list[dict[str, str]], str | None]]) -> list[bytes]:
+        """Looks at records of one side. Returns the digest of the tokens of each, or `NOT_RENDERED`."""
         settings = self.use_case.settings
+        digests: list[bytes] = []
         longest = settings.training.max_length if side != "test" else settings.evaluation.max_prompt_tokens + ANSWER_TOKENS
         self.renderer.prepare([(messages, answer) for _, messages, answer in records], longest)
         changed = self._changed_texts(records, longest)
@@ -81,15 +121,16 @@ class RowAudit:
             except NotRendered as error:
                 if side != "test" or error.reason != "answer_too_long":
                     self.found.add(REASONS.get(error.reason, error.reason), record_id)
+                digests.append(NOT_RENDERED)
                 continue
-            digest = hashlib.blake2b(digest_size=16)
+            digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
             faults = {fault for example in examples for fault in self._faults(side, messages, example)}
             for example in examples:
                 digest.update(array("q", [*example.rendered.input_ids, -1]).tobytes())
-            if self._seen.setdefault(digest.digest(), record_id) != record_id:
-                faults.add("duplicate_conversation")
+            digests.append(digest.digest())
             for fault in sorted(faults):
                 self.found.add(fault, record_id)
+        return digests
 
     def _examples(self, side: str, messages: list[dict[str, str]], answer: str | None, longest: int) -> list["Example"]:
         """What training renders of a record: one row, or the two of a preference."""

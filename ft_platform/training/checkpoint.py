@@ -28,11 +28,14 @@ def write_checkpoint(folder: Path, prepared: Prepared, run: TrainingRun, use_cas
     """Fills `folder`; nothing of it counts before `Lake.publish`.
 
     Args:
-        prepared: its model holds the best weights.
+        prepared: its model holds the best weights, or `run` where they are divided between processes.
         info: figures that also go into the manifest.
     """
+    from ft_platform.training.lora import trainable
+    from ft_platform.training.sharding import is_divided
+
     folder.mkdir(parents=True)
-    write_weights(folder, prepared)
+    write_weights(folder, prepared, run.best if is_divided(trainable(prepared.model)) else None)
     renderer = prepared.renderer
     description = {
         "use_case": use_case.name,
@@ -51,18 +54,22 @@ def write_checkpoint(folder: Path, prepared: Prepared, run: TrainingRun, use_cas
     draw_loss_curve(run, folder / "loss_curve.png")
 
 
-def write_weights(folder: Path, prepared: Prepared) -> None:
-    """The trained weights and what loads them: the same bytes for the same weights."""
+def write_weights(folder: Path, prepared: Prepared, weights: dict[str, Any] | None = None) -> None:
+    """The trained weights and what loads them: the same bytes for the same weights.
+
+    Args:
+        weights: by name, where the model does not hold them whole.
+    """
     from ft_platform.models.label_head import head_of, save_head
 
-    model = prepared.model
+    model, given = prepared.model, {} if weights is None else {"state_dict": weights}
     if not hasattr(model, "peft_config"):
-        model.save_pretrained(folder, safe_serialization=True, max_shard_size="1000GB")
+        model.save_pretrained(folder, safe_serialization=True, max_shard_size="1000GB", **given)
         return
     if head := head_of(model):
         save_head(head, folder)
     model.peft_config["default"].base_model_name_or_path = prepared.base.uri
-    model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+    model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False, **given)
     (folder / "README.md").unlink(missing_ok=True)
     # peft writes a set, whose order changes from process to process.
     config = json.loads((folder / "adapter_config.json").read_text())

@@ -15,7 +15,7 @@ import torch
 from ft_platform import progress
 from ft_platform.errors import NanLoss, Preempted, TrainingFailed
 from ft_platform.models.packed_forward import batches_of
-from ft_platform.training import processes
+from ft_platform.training import processes, sharding
 from ft_platform.training.batches import training_order
 from ft_platform.training.gpu import GpuMeter
 from ft_platform.training.lora import learning_rate_factor, trainable
@@ -47,7 +47,7 @@ def train(
     states: States | None = None,
     limit: Limit = lambda run: None,
 ) -> TrainingRun:
-    """Trains the trainable weights of `model` and leaves the best ones in it.
+    """Trains the trainable weights of `model` and leaves the best ones in it; where they are divided between processes, in `TrainingRun.best` only.
 
     Args:
         model: from `add_adapter`.
@@ -101,9 +101,10 @@ def train(
                 states.save(run, weights, optimizer)
             if reason:
                 raise reason
-    with torch.no_grad():
-        for name, value in run.best.items():
-            weights[name].copy_(value)
+    if not sharding.is_divided(weights):
+        with torch.no_grad():
+            for name, value in run.best.items():
+                weights[name].copy_(value)
     model.eval()
     return run
 
@@ -128,7 +129,7 @@ def _optimizer_step(
         group["lr"] = rate
     loss, tokens = _accumulate(model, objective, rows, training)
     _require_finite("loss", loss, step, run, training)
-    norm = float(torch.nn.utils.clip_grad_norm_(trainable(model).values(), training.max_grad_norm))
+    norm = float(sharding.whole(torch.nn.utils.clip_grad_norm_(trainable(model).values(), training.max_grad_norm)))
     _require_finite("gradient norm", norm, step, run, training)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
@@ -139,14 +140,15 @@ def _optimizer_step(
 def _accumulate(model: Any, objective: Objective, rows: Sequence[Any], training: Training) -> tuple[float, int]:
     """Gradients of the mean loss over `rows` (per supervised token, pair or record), in micro-batches; the mean loss and the tokens computed."""
     model.train()
-    weight = objective.weight(rows)
+    weight, divided = objective.weight(rows), sharding.is_divided(trainable(model))
     loss, tokens = 0.0, 0
-    for micro in micro_batches(processes.own_share(rows), objective, training):
-        part = objective.loss(model, micro) / weight
+    for micro, counts in _own_micro_batches(rows, objective, training, divided):
+        part = objective.loss(model, micro) * (counts / weight)
         part.backward()
         loss += float(part.detach())
         tokens += objective.shared_tokens + sum(map(objective.length, micro))
-    processes.sum_gradients(trainable(model).values())
+    if not divided:
+        processes.sum_gradients(trainable(model).values())
     loss, all_tokens = processes.summed(loss, tokens)
     return loss, int(all_tokens)
 
@@ -155,8 +157,18 @@ def validation_loss(model: Any, objective: Objective, rows: Sequence[Any], train
     """Mean loss per supervised token, pair or record, without dropout."""
     model.eval()
     with torch.no_grad():
-        own = sum(float(objective.loss(model, micro)) for micro in micro_batches(processes.own_share(rows), objective, training))
+        micros = _own_micro_batches(rows, objective, training, sharding.is_divided(trainable(model)))
+        own = sum(float(objective.loss(model, micro)) * counts for micro, counts in micros)
     return processes.summed(own)[0] / objective.weight(rows)
+
+
+def _own_micro_batches(rows: Sequence[Any], objective: Objective, training: Training, divided: bool) -> list[tuple[list[Any], int]]:
+    """Micro-batches of this process, each with 1. Divided weights are put together by all processes in every pass, so all make equally many: spare
+    ones come with 0."""
+    of_each = [list(micro_batches(processes.share_of(rows, number), objective, training)) for number in range(processes.count() if divided else 1)]
+    own = of_each[processes.number()] if divided else list(micro_batches(processes.own_share(rows), objective, training))
+    spare = max(map(len, of_each)) - len(own) if divided else 0
+    return [*((micro, 1) for micro in own), *(([min(rows, key=objective.length)], 0) for _ in range(spare))]
 
 
 def micro_batches(rows: Sequence[Any], objective: Objective, training: Training) -> Iterator[list[Any]]:
@@ -181,7 +193,8 @@ def _keep_if_best(run: TrainingRun, loss: float, weights: dict[str, torch.nn.Par
     if not loss < run.best_loss:
         return False
     run.best_loss, run.best_step = loss, run.step
-    run.best = {name: p.detach().to("cpu", copy=True) for name, p in weights.items()}
+    best = ((name, sharding.whole(p.detach())) for name, p in weights.items())
+    run.best = {name: p.to("cpu", copy=True) for name, p in best if processes.is_first() or not sharding.is_divided(weights)}
     return True
 
 

@@ -11,12 +11,13 @@ from ft_platform.models.label_head import add_label_head
 from ft_platform.use_case import Training
 
 
-def with_trainable_weights(model: Any, training: Training, labels: int = 0) -> Any:
+def with_trainable_weights(model: Any, training: Training, labels: int = 0, fused: bool = True) -> Any:
     """The model whose trainable weights are what `training.method` says, in float32, seeded.
 
     Args:
         model: base model; it is changed.
         labels: of the task, for `training.objective: label_head`.
+        fused: as for `add_adapter`.
 
     Raises:
         ConfigError: `training.target_modules` names no module of this model.
@@ -24,21 +25,22 @@ def with_trainable_weights(model: Any, training: Training, labels: int = 0) -> A
     if training.objective == "label_head":
         torch.manual_seed(training.seed)
         head = add_label_head(model, labels)
-        adapted = add_adapter(model, training)
+        adapted = add_adapter(model, training, fused)
         head.requires_grad_(True)
         return adapted
     if training.method == "lora":
-        return add_adapter(model, training)
+        return add_adapter(model, training, fused)
     torch.manual_seed(training.seed)
     return model.float().requires_grad_(True).train()
 
 
-def add_adapter(model: Any, training: Training) -> Any:
+def add_adapter(model: Any, training: Training, fused: bool = True) -> Any:
     """The model with trainable adapters in float32 on frozen weights, seeded.
 
     Args:
         model: base model; it is changed.
         training: rank, alpha, rslora, dora, dropout, target modules and seed.
+        fused: let layers sum before they round (`models.fused_lora`), which holds every weight whole.
 
     Raises:
         ConfigError: `training.target_modules` names no module of this model.
@@ -62,7 +64,8 @@ def add_adapter(model: Any, training: Training) -> Any:
         raise ConfigError(
             [f"training.target_modules {target!r} does not fit the base model: {error}"], "Use all-linear, or names as in the model, e.g. [q_proj, v_proj]"
         ) from None
-    fuse(adapted)
+    if fused:
+        fuse(adapted)
     return adapted.train()
 
 

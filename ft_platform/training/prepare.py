@@ -37,8 +37,11 @@ class Prepared:
     batching: str
 
 
-def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> Prepared:
+def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, fused: bool = True) -> Prepared:
     """Loads the base model, renders the splits and adds the weights that are trained.
+
+    Args:
+        fused: replace layers by faster ones with the same result up to rounding.
 
     Raises:
         BaseModelError: the base model cannot be loaded.
@@ -57,7 +60,7 @@ def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits
     require_audited_renderer(lake, splits, renderer.hash)
     sides = {side: render_split(table, side, renderer, use_case) for side in ("train", "validation")}
     computed_in = model.dtype
-    model = with_trainable_weights(model, settings.training, len(renderer.labels))
+    model = with_trainable_weights(model, settings.training, len(renderer.labels), fused)
     forward, batching = accelerated(model, settings.compute)
     prefix = shared_prefix([row for side in sides.values() for row in [*side.rows, *side.rejected]], renderer.prefix_ids())
     if model.dtype != computed_in:  # all weights are trained, in float32; products are still made in the precision of the settings

@@ -55,7 +55,12 @@ def draw_apart(seed: int) -> None:
 
 def own_share(rows: Sequence[Row]) -> Sequence[Row]:
     """The rows of this process; every row belongs to exactly one."""
-    return rows[number() :: count()]
+    return share_of(rows, number())
+
+
+def share_of(rows: Sequence[Row], process: int) -> Sequence[Row]:
+    """The rows of a process, by its number."""
+    return rows[process :: count()]
 
 
 def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:

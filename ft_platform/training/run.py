@@ -18,7 +18,7 @@ class TrainingRun:
         steps: optimizer steps that are planned.
         step: optimizer steps that are done.
         curve: per optimizer step loss, learning rate and tokens per second; the validation loss where it was measured.
-        best: trained weights with the lowest validation loss, on the CPU.
+        best: trained weights with the lowest validation loss, on the CPU; where weights are divided between processes, in the first one only.
         best_step: optimizer step after which they were taken.
         misses: validations in a row without improvement.
         stopped_early: whether `patience` ran out before all steps were done.

@@ -18,7 +18,7 @@ import torch
 
 from ft_platform.errors import StateRefused
 from ft_platform.lake.training_states import TrainingStates
-from ft_platform.training import processes
+from ft_platform.training import processes, sharding
 from ft_platform.training.run import TrainingRun
 
 WEIGHTS, OPTIMIZER, BEST, RANDOM, RUN = "weights.safetensors", "optimizer.safetensors", "best.safetensors", "random.safetensors", "run.json"
@@ -60,17 +60,19 @@ class States:
             DiskFull: the states before are intact.
         """
         everyone = processes.gathered(_generators())
+        trained = {name: sharding.whole(p.detach()) for name, p in weights.items()}
+        moments = {f"{name}|{key}": sharding.whole(value) for name, parameter in weights.items() for key, value in optimizer.state[parameter].items()}
         self.saved_step, self._saved_at = run.step, time.monotonic()
         if not processes.is_first():
             return
         generators = {f"{number}.{name}": value for number, (tensors, _) in enumerate(everyone) for name, value in tensors.items()}
-        moments = {f"{name}|{key}": value for name, parameter in weights.items() for key, value in optimizer.state[parameter].items()}
         with self.folders.writing(run.step) as folder:
-            _write(folder / WEIGHTS, {name: p.detach() for name, p in weights.items()})
+            _write(folder / WEIGHTS, trained)
             _write(folder / OPTIMIZER, moments)
             _write(folder / BEST, run.best)
             _write(folder / RANDOM, generators)
-            (folder / RUN).write_text(json.dumps({"run": run.to_dict(), "random": [plain for _, plain in everyone]}))
+            saved = {"run": run.to_dict(), "random": [plain for _, plain in everyone], "divided": sharding.is_divided(weights)}
+            (folder / RUN).write_text(json.dumps(saved))
 
     def restore(self, weights: Weights, optimizer: torch.optim.Optimizer) -> TrainingRun | None:
         """Puts the newest whole state into `weights`, `optimizer` and the random number generators; None if there is none.
@@ -92,15 +94,15 @@ class States:
                 return None
             step, folder = found
             saved = json.loads((folder / RUN).read_text())
-            self._require_processes(step, len(saved["random"]))
+            self._require_processes(step, len(saved["random"]), saved.get("divided", False) == sharding.is_divided(weights))
             with torch.no_grad():
                 for name, value in _read(folder / WEIGHTS).items():
-                    weights[name].copy_(value)
+                    weights[name].copy_(sharding.part_of(value, weights[name]))
             optimizer.state.clear()
             for name, value in _read(folder / OPTIMIZER).items():
                 parameter, key = name.split("|")
                 # The step counter stays on the CPU, where the optimizer keeps it.
-                optimizer.state[weights[parameter]][key] = value if key == "step" else value.to(weights[parameter].device)
+                optimizer.state[weights[parameter]][key] = value if key == "step" else sharding.part_of(value, weights[parameter])
             run = TrainingRun.from_dict(saved["run"])
             run.best = _read(folder / BEST)
             own = f"{processes.number()}."
@@ -119,10 +121,13 @@ class States:
         self.damaged.append((step, problem))
         self.log.warning(f"the state saved after step {step} is damaged ({problem}) and was set aside; training goes on from the one before it")
 
-    def _require_processes(self, step: int, saved_by: int) -> None:
-        if saved_by != processes.count():
+    def _require_processes(self, step: int, saved_by: int, divided_alike: bool) -> None:
+        if saved_by != processes.count() or not divided_alike:
+            other = f"of {saved_by} processes, and this attempt has {processes.count()}"
+            if saved_by == processes.count():
+                other = "of a training whose weights were divided between processes otherwise (`sharded`)"
             raise StateRefused(
-                f"the state saved after step {step} is of {saved_by} processes, and this attempt has {processes.count()}: the result would be another",
+                f"the state saved after step {step} is {other}: the result would be another",
                 f"Use the compute profile it was started with, or remove {self.folders.folder} to begin again",
             )
 

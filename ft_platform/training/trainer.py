@@ -151,18 +151,26 @@ def _fit_in_memory(
     lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, states: Any, stopping: Any, tracker: Tracker, log: Any
 ) -> tuple[Prepared, Training, Any]:
     """Trains; where memory does not suffice and `compute.on_out_of_memory` says so, again with half as many tokens at once."""
+    from ft_platform.training import processes, sharding
+
     compute, training = use_case.settings.compute, use_case.settings.training
+    profile = environment.profile(compute.profile)
+    divides = profile.sharded and processes.count() > 1
     while True:
-        prepared = prepare(lake, environment, use_case, splits)
+        prepared = prepare(lake, environment, use_case, splits, fused=not divides)
         rows = {side: len(rendered.rows) for side, rendered in prepared.sides.items()}
         log.info(f"training on {rows['train']} records, validating on {rows['validation']}; rows are {prepared.batching}")
         base = {"base_model": prepared.base.uri, "base_model_sha256": prepared.base.weights_sha256, "batching": prepared.batching}
         tracker.parameters({**training.model_dump(mode="json"), **base})
         try:
-            require_fit(prepared, training, environment.profile(compute.profile), use_case)
+            if divides:
+                sharding.divide(prepared.model)
+            else:
+                require_fit(prepared, training, profile, use_case)
             return prepared, training, fit(prepared, training, on_step=tracker.metrics, states=states, limit=stopping)
         except (OutOfMemory, DoesNotFit):
-            smaller = _halved(prepared, training) if compute.on_out_of_memory == "halve" else None
+            # Of several processes one alone cannot take smaller steps than the others.
+            smaller = _halved(prepared, training) if compute.on_out_of_memory == "halve" and processes.count() == 1 else None
             if smaller is None:
                 raise
         training = smaller

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import yaml
 from dagster_pipes import encode_param
+from safetensors.torch import load_file
 
 from ft_platform.compute.torchrun import command_of
 from ft_platform.environment import ComputeProfile
@@ -28,20 +31,22 @@ CONTEXT = dict.fromkeys(
 class Started:
     """A program started with Pipes variables, as any back end does it, and the messages it writes."""
 
-    def __init__(self, folder: Path, environment, use_case, splits, processes: int = 1) -> None:
+    def __init__(self, folder: Path, environment, use_case, splits, processes: int = 1, sharded: bool = False) -> None:
         self.messages_file = folder / "messages"
         self.messages_file.write_text("")
         extras = {"use_case": use_case.name, "settings": use_case.settings.model_dump(mode="json"), "splits": splits.to_dict()}
         (folder / "context").write_text(json.dumps({**CONTEXT, "extras": extras}))
+        profile = ComputeProfile(backend="torchrun", processes=processes, sharded=sharded)
+        (folder / "environment.yaml").write_text(yaml.safe_dump({"profiles": {"local": profile.model_dump()}}))
         variables = {
             **os.environ,
             **environment.to_variables(),
+            "FT_ENVIRONMENT": str(folder / "environment.yaml"),
             "FT_THREADS": "1",
             "OMP_NUM_THREADS": "1",
             "DAGSTER_PIPES_CONTEXT": encode_param({"path": str(folder / "context")}),
             "DAGSTER_PIPES_MESSAGES": encode_param({"path": str(self.messages_file)}),
         }
-        profile = ComputeProfile(backend="torchrun", processes=processes)
         self.process = subprocess.Popen(command_of("train", profile, variables), env=variables, stderr=subprocess.PIPE, text=True)
 
     def messages(self, method: str = "report_custom_message") -> list[Any]:
@@ -68,10 +73,10 @@ def model(tmp_path_factory) -> Path:
 def start(tmp_path, environment):
     started: list[Started] = []
 
-    def starter(use_case, splits, processes: int = 1) -> Started:
+    def starter(use_case, splits, processes: int = 1, sharded: bool = False) -> Started:
         folder = tmp_path / f"pipes-{len(started)}"
         folder.mkdir()
-        started.append(Started(folder, environment, use_case, splits, processes))
+        started.append(Started(folder, environment, use_case, splits, processes, sharded))
         return started[-1]
 
     yield starter
@@ -159,11 +164,12 @@ def curve_of(lake, program: Started) -> tuple[list[float], str]:
     checkpoint = lake.artifact("complaints", "adapter_checkpoint", program.messages()[-1]["artifact"]["artifact_id"])
     curve = json.loads(lake.read_file(checkpoint, "training.json"))["curve"]
     losses = [point[name] for point in curve for name in ("loss", "validation_loss") if name in point]
-    return losses, lake.manifest(checkpoint).files["adapter_model.safetensors"]
+    return losses, next(digest for name, digest in lake.manifest(checkpoint).files.items() if name.endswith(".safetensors"))
 
 
-def two_processes(lake, model, steps: int):
-    use_case = saving_each_step(use_case_for(model, **{**FAST, "max_steps": steps, "epochs": 100, "validations_per_epoch": 1, "patience": 1000}))
+def two_processes(lake, model, steps: int, **training: Any):
+    training = {**FAST, "max_steps": steps, "epochs": 100, "validations_per_epoch": 1, "patience": 1000, **training}
+    use_case = saving_each_step(use_case_for(model, **training))
     return use_case, usable_splits(lake, use_case), Path(lake.root) / "shared" / "complaints" / "adapter_checkpoint"
 
 
@@ -173,6 +179,32 @@ def test_two_processes_learn_like_one(tmp_path, lake, model, start):
     os.rename(published, tmp_path / "two")
     alone, _ = curve_of(lake, start(use_case, splits))
     assert together == pytest.approx(alone, rel=1e-4) and len(together) > 13
+
+
+@pytest.mark.parametrize("method", [pytest.param("lora", marks=pytest.mark.slow), "full"])
+def test_weights_divided_between_two_processes_learn_like_one_process(tmp_path, lake, model, start, method):
+    use_case, splits, published = two_processes(lake, model, 12, method=method, batch_rows=7)  # 4 rows and 3: the second has a spare pass
+    divided, _ = curve_of(lake, start(use_case, splits, 2, sharded=True))
+    os.rename(published, tmp_path / "divided")
+    alone, _ = curve_of(lake, start(use_case, splits))
+    assert divided == pytest.approx(alone, rel=1e-4) and len(divided) > 13
+    two, one = (load_file(next(folder.rglob("*.safetensors"))) for folder in (tmp_path / "divided", published))
+    assert two.keys() == one.keys() and all(torch.allclose(two[name], value, atol=1e-4) for name, value in one.items())
+
+
+@pytest.mark.slow
+def test_a_killed_training_with_divided_weights_goes_on_bit_for_bit(tmp_path, lake, model, start):
+    use_case, splits, published = two_processes(lake, model, 24)
+    undisturbed = curve_of(lake, start(use_case, splits, 2, sharded=True))
+    os.rename(published, tmp_path / "two")
+    killed = start(use_case, splits, 2, sharded=True)
+    killed.wait_for_step(3)
+    killed.process.kill()
+    killed.wait()
+    other = start(use_case, splits, 2)
+    other.wait()
+    assert other.messages()[-1]["failed"]["type"] == "StateRefused" and "(`sharded`)" in other.messages()[-1]["failed"]["message"]
+    assert curve_of(lake, start(use_case, splits, 2, sharded=True)) == undisturbed
 
 
 @pytest.mark.slow
