@@ -4,11 +4,10 @@ import json
 
 import dagster as dg
 
+from ft_platform.assets.experiment import experiment_report
 from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, tracking, with_typed_failures
-from ft_platform.compute import run_program
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
-from ft_platform.lake.gate import require_usable
 from ft_platform.use_case import NamedUseCase
 
 
@@ -22,14 +21,7 @@ def build(use_case: NamedUseCase) -> list:
 
         Nothing follows from it by itself: the best settings are shown as lines for the use-case file, which a person copies.
         """
-        from ft_platform.experiments.inputs import experiment_inputs
-
-        require_usable(lake, use_case, splits)
-        artifact_id, _ = experiment_inputs(use_case, "hyperparameter_search", splits)
-        report = lake.intact_artifact(use_case.name, "hyperparameter_search", artifact_id)
-        reused = report is not None
-        if report is None:
-            report = run_program(context, environment, use_case, "search", {"splits": splits.to_dict()}).artifact
+        report, reused = experiment_report(context, lake, environment, use_case, "hyperparameter_search", "search", splits)
         found, manifest = json.loads(lake.read_file(report, "search.json")), lake.manifest(report)
         return materialized(
             report,

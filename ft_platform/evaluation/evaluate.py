@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ft_platform import progress
@@ -31,12 +32,14 @@ class Evaluated:
         records: the test records.
         outputs: by system, in the order of tables.
         seconds: by system.
+        answer_seconds: of these, what answering took; what a baseline needs to learn is in it, scoring of reference answers is not.
         info: what a reader wants to know about a system, e.g. the tuned settings of a baseline.
     """
 
     records: EvaluationRecords
     outputs: dict[str, Outputs] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    answer_seconds: dict[str, float] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
 
 
@@ -73,8 +76,8 @@ class Evaluator:
                 tick(len(self.test))
             with self._timed("tfidf_logreg") as tick:
                 train, validation = (LabelledTexts(side.texts, side.answers) for side in (self.train, self.validation))
-                predicted, chosen = tfidf_logreg(train, validation, self.test.texts)
-                self._labels("tfidf_logreg", predicted)
+                predicted, confidence, chosen = tfidf_logreg(train, validation, self.test.texts)
+                self._labels("tfidf_logreg", predicted, confidence)
                 self.evaluated.info["tfidf_logreg"] = chosen
                 tick(len(self.test))
         with self._timed("base_zero_shot") as tick:
@@ -97,20 +100,23 @@ class Evaluator:
 
             labels = self.renderer.labels
             if head_of(self.model):
-                self._labels(system, [labels[i] for i in head_scores(self.model, prompts, tick).argmax(dim=1).tolist()])
-                return
-            best = label_scores(self.model, prompts, [self.renderer.answer_ids(label) for label in labels], tick).argmax(dim=1).tolist()
-            self._labels(system, [labels[i] for i in best])
+                scores = head_scores(self.model, prompts, tick)
+            else:
+                scores = label_scores(self.model, prompts, [self.renderer.answer_ids(label) for label in labels], tick)
+            confidence, best = scores.double().softmax(dim=1).max(dim=1)
+            self._labels(system, [labels[i] for i in best.tolist()], confidence.numpy())
             return
         rows = len(prompts)
+        started = time.monotonic()
         answers = generate(self.model, self.tokenizer, prompts, self.renderer.end_of_turn, self.settings.max_new_tokens, tick)
+        self.evaluated.answer_seconds[system] = round(time.monotonic() - started, 3)
         references = [self.renderer.answer_ids(reference)[:REFERENCE_TOKENS] for reference in self.test.answers]
         losses, tokens = answer_losses(self.model, prompts, references, lambda done: tick(rows + done))
         self.evaluated.outputs[system] = TextOutputs(self.test.answers, answers, losses, tokens)
 
-    def _labels(self, system: str, predicted: list[str]) -> None:
+    def _labels(self, system: str, predicted: list[str], confidence: np.ndarray | None = None) -> None:
         labels = sorted({*self.train.answers, *self.test.answers})
-        self.evaluated.outputs[system] = LabelOutputs(labels, self.test.answers, predicted)
+        self.evaluated.outputs[system] = LabelOutputs(labels, self.test.answers, predicted, confidence)
 
     @contextmanager
     def _timed(self, system: str) -> Iterator[Callable[[int], None]]:
@@ -125,3 +131,4 @@ class Evaluator:
         tick(0)
         yield tick
         self.evaluated.seconds[system] = round(time.monotonic() - started, 3)
+        self.evaluated.answer_seconds.setdefault(system, self.evaluated.seconds[system])

@@ -1,12 +1,14 @@
 """The fine-tuned model's outputs compared between groups, with Fairlearn's MetricFrame.
 
-Covered: quality and selection rates per sensitive feature, with group sizes and intervals. Not covered: combinations of
-features, groups that the data does not name, and whether a difference is justified; people judge that.
+Covered: quality, selection and error rates per sensitive feature and per pair of them, with group sizes and intervals. Not
+covered: groups that the data does not name, and whether a difference is justified; people judge that.
 """
 
 import json
 import logging
 import time
+from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ import pyarrow as pa
 
 from ft_platform.environment import Environment
 from ft_platform.evaluation.files import read_predictions
+from ft_platform.evaluation.group_rates import compare_rates
 from ft_platform.evaluation.inputs import fairness_inputs
 from ft_platform.evaluation.intervals import Figure, interval, resampled_sums
 from ft_platform.evaluation.metric import Metric, metric
@@ -47,12 +50,14 @@ def fairness(use_case: NamedUseCase, predictions: pa.Table) -> dict[str, Any]:
 
     Returns:
         `{"test_rows", "gap_metric", "min_group_rows", "max_gap", "features": {feature: {"groups", "differences",
-        "demographic_parity", "status"}}, "gaps": {feature: difference or None}, "within_max_gap"}`. A difference is
-        `{"value", "low", "high", "best", "worst"}`: group with the best minus group with the worst value, with its interval.
-        `status`: `within_max_gap`, `above_max_gap`, or `not_enough_evidence` (fewer than two groups can be compared).
+        "demographic_parity", "equalized_odds", "status"}}, "intersections": {"a and b": the same}, "gaps": {feature: difference or None},
+        "within_max_gap"}`. A difference is `{"value", "low", "high", "best", "worst"}`: group with the best minus group with the worst value,
+        with its interval. `status`: `within_max_gap`, `above_max_gap`, or `not_enough_evidence` (fewer than two groups can be
+        compared). `within_max_gap`: every feature is, and no pair of features is above.
     """
     settings = use_case.settings.fairness
-    features = {name: compare_groups(use_case, predictions, name) for name in settings.sensitive_features}
+    features = {name: compare_groups(use_case, predictions, [name]) for name in settings.sensitive_features}
+    pairs = {" and ".join(pair): compare_groups(use_case, predictions, pair) for pair in combinations(settings.sensitive_features, 2)}
     gap_metric = GAP_METRIC[use_case.settings.task.kind]
     return {
         "test_rows": predictions.num_rows,
@@ -60,20 +65,23 @@ def fairness(use_case: NamedUseCase, predictions: pa.Table) -> dict[str, Any]:
         "min_group_rows": settings.min_group_rows,
         "max_gap": settings.max_gap,
         "features": features,
+        "intersections": pairs,
         "gaps": {name: found["differences"].get(gap_metric) for name, found in features.items()},
-        "within_max_gap": all(found["status"] == "within_max_gap" for found in features.values()),
+        "within_max_gap": all(found["status"] == "within_max_gap" for found in features.values())
+        and not any(found["status"] == "above_max_gap" for found in pairs.values()),
     }
 
 
-def compare_groups(use_case: NamedUseCase, predictions: pa.Table, feature: str) -> dict[str, Any]:
-    """Figures of every group of one feature and the differences between groups with enough evidence."""
+def compare_groups(use_case: NamedUseCase, predictions: pa.Table, features: Sequence[str]) -> dict[str, Any]:
+    """Figures of every group, by one feature or by several together, and the differences between groups with enough evidence."""
     settings = use_case.settings
-    values = np.array([value or NOT_STATED for value in predictions[f"feature_{feature}"].to_pylist()], dtype=object)
+    columns = [[value or NOT_STATED for value in predictions[f"feature_{feature}"].to_pylist()] for feature in features]
+    values = np.array([" and ".join(row) for row in zip(*columns, strict=True)], dtype=object)
     sizes = {group: int((values == group).sum()) for group in sorted(set(values))}
     compared = [group for group, rows in sizes.items() if rows >= settings.fairness.min_group_rows]
     names = GROUP_METRICS[settings.task.kind]
     groups: dict[str, Any] = {group: {"rows": rows, "enough_evidence": group in compared} for group, rows in sizes.items()}
-    result: dict[str, Any] = {"groups": groups, "differences": {}, "demographic_parity": None, "status": "not_enough_evidence"}
+    result: dict[str, Any] = {"groups": groups, "differences": {}, "demographic_parity": None, "equalized_odds": None, "status": "not_enough_evidence"}
     if not compared:
         return result
     shown = np.isin(values, compared)
@@ -88,7 +96,8 @@ def compare_groups(use_case: NamedUseCase, predictions: pa.Table, feature: str) 
     if len(compared) < 2:
         return result
     result["differences"] = {name: _difference(metric(name), groups, compared, resampled, settings.evaluation.confidence) for name in names}
-    result["demographic_parity"] = _demographic_parity(frame)
+    if settings.task.kind == "classification":
+        result |= compare_rates(*_label_outputs(predictions, values, compared), settings.evaluation)
     gap = result["differences"][GAP_METRIC[settings.task.kind]]["value"]
     result["status"] = "within_max_gap" if gap <= settings.fairness.max_gap else "above_max_gap"
     return result
@@ -148,14 +157,11 @@ def _difference(
     return {**interval(value, draws, confidence), "best": best, "worst": worst}
 
 
-def _demographic_parity(frame: Any) -> dict[str, Any] | None:
-    """Largest difference between groups in how often a label is predicted, and of which label."""
-    rates = [column for column in frame.by_group.columns if column.startswith(SELECTION)]
-    if not rates:
-        return None
-    differences = frame.difference(method="between_groups")
-    largest = max(rates, key=lambda column: float(differences[column]))
-    return {"value": float(differences[largest]), "label": largest.removeprefix(SELECTION)}
+def _label_outputs(predictions: pa.Table, values: np.ndarray, compared: Sequence[str]) -> tuple[list[str], dict[str, LabelOutputs]]:
+    """All labels, and the outputs of every group."""
+    labels = sorted({*predictions["label"].to_pylist(), *predictions["predicted"].to_pylist()})
+    rows = {group: predictions.filter(pa.array(values == group)) for group in compared}
+    return labels, {group: LabelOutputs(labels, part["label"].to_pylist(), part["predicted"].to_pylist()) for group, part in rows.items()}
 
 
 def publish_fairness(
@@ -222,4 +228,6 @@ def _metrics(found: dict[str, Any]) -> dict[str, float]:
             values |= figure_metrics(f"{feature}/{name}_difference", difference)
         if compared["demographic_parity"]:
             values[f"{feature}/demographic_parity_difference"] = compared["demographic_parity"]["value"]
+        if compared["equalized_odds"]:
+            values[f"{feature}/equalized_odds_difference"] = compared["equalized_odds"]["value"]
     return values

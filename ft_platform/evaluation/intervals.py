@@ -40,16 +40,3 @@ def figure(metric: Metric, outputs: Outputs, settings: Evaluation) -> Figure:
     statistics = metric.statistics(outputs)
     resampled = metric.score(resampled_sums(statistics, settings.bootstrap_samples, settings.seed))
     return interval(float(metric.score(statistics.sum(axis=0))), resampled, settings.confidence)
-
-
-def paired_difference(metric: Metric, a: Outputs, b: Outputs, settings: Evaluation) -> Figure:
-    """Score of `a` minus score of `b` on the same records, with its interval.
-
-    Both are resampled together: two systems mostly fail on the same hard records, so their difference is known better than
-    the two intervals side by side suggest.
-    """
-    first, second = metric.statistics(a), metric.statistics(b)
-    width = first.shape[1]
-    both = resampled_sums(np.concatenate([first, second], axis=1), settings.bootstrap_samples, settings.seed)
-    value = float(metric.score(first.sum(axis=0)) - metric.score(second.sum(axis=0)))
-    return interval(value, metric.score(both[:, :width]) - metric.score(both[:, width:]), settings.confidence)

@@ -12,11 +12,13 @@ class LabelOutputs:
     Attributes:
         labels: every label of the use case, sorted.
         truth, predicted: one label per test record.
+        confidence: probability of the predicted label among all labels, shape `(rows,)`; None where a system has none.
     """
 
     labels: list[str]
     truth: list[str]
     predicted: list[str]
+    confidence: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.truth)

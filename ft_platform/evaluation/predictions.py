@@ -14,7 +14,7 @@ from ft_platform.use_case import NamedUseCase
 
 
 def predictions_table(use_case: NamedUseCase, side: Side, outputs: dict[str, Outputs]) -> pa.Table:
-    """Columns: record_id, text_characters, feature_*, system; for labels label, predicted, correct; for texts answer, rouge_l,
+    """Columns: record_id, text_characters, feature_*, system; for labels label, predicted, correct, confidence; for texts answer, rouge_l,
     chrf, answer_loss (nats per token), answer_tokens. No record's text; `answer` is what the model wrote."""
     described = {name: side.rows[name] for name in ("record_id", "text_characters", *feature_columns(use_case))}
     parts = [pa.table({**described, "system": [system] * len(side), **_columns(found)}) for system, found in outputs.items()]
@@ -24,7 +24,13 @@ def predictions_table(use_case: NamedUseCase, side: Side, outputs: dict[str, Out
 def _columns(outputs: Outputs) -> dict[str, pa.Array]:
     if isinstance(outputs, LabelOutputs):
         correct = [t == p for t, p in zip(outputs.truth, outputs.predicted, strict=True)]
-        return {"label": pa.array(outputs.truth, pa.string()), "predicted": pa.array(outputs.predicted, pa.string()), "correct": pa.array(correct, pa.bool_())}
+        confidence = [None] * len(outputs) if outputs.confidence is None else outputs.confidence.tolist()
+        return {
+            "label": pa.array(outputs.truth, pa.string()),
+            "predicted": pa.array(outputs.predicted, pa.string()),
+            "correct": pa.array(correct, pa.bool_()),
+            "confidence": pa.array(confidence, pa.float64()),
+        }
     pairs = list(zip(outputs.references, outputs.answers, strict=True))
     return {
         "rouge_l": pa.array([rouge_l(r, a) for r, a in pairs], pa.float64()),
@@ -59,7 +65,8 @@ def outputs_in(predictions: pa.Table, side: Side, labels: list[str]) -> dict[str
         if rows["record_id"].to_pylist() != side.rows["record_id"].to_pylist():
             raise VersionRefused(f"the predictions of {system} are of other test records than this evaluation", "Materialize base_evaluation again")
         if "predicted" in rows.schema.names:
-            found[system] = LabelOutputs(labels, rows["label"].to_pylist(), rows["predicted"].to_pylist())
+            confidence = None if rows["confidence"].null_count else rows["confidence"].to_numpy()
+            found[system] = LabelOutputs(labels, rows["label"].to_pylist(), rows["predicted"].to_pylist(), confidence)
         else:
             tokens = np.asarray(rows["answer_tokens"].to_numpy())
             found[system] = TextOutputs(side.answers, rows["answer"].to_pylist(), rows["answer_loss"].to_numpy() * tokens, tokens)

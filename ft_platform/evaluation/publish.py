@@ -13,7 +13,9 @@ from ft_platform.evaluation.evaluate import Evaluated, Evaluator
 from ft_platform.evaluation.files import METRICS, PREDICTIONS, read_metrics, read_predictions
 from ft_platform.evaluation.inputs import evaluation_inputs
 from ft_platform.evaluation.predictions import outputs_in, predictions_table
+from ft_platform.evaluation.requests import per_thousand
 from ft_platform.evaluation.scores import FINE_TUNED, scores
+from ft_platform.evaluation.slices import slices
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.renderer import Renderer, labels_of
@@ -44,7 +46,7 @@ def publish_base_evaluation(lake: Lake, environment: Environment, use_case: Name
         evaluator, weights = _evaluator(lake, environment, use_case, splits, stage)
         tracker.parameters(_parameters(use_case, weights))
         evaluated = evaluator.base()
-        figures = _figures(use_case, evaluated, evaluator.model)
+        figures = _figures(environment, use_case, evaluated, evaluator.model)
         return _publish(lake, use_case, stage, artifact_id, inputs, [splits], evaluated, figures, started, tracker)
 
 
@@ -78,7 +80,8 @@ def publish_evaluation_report(
         evaluator, weights = _evaluator(lake, environment, use_case, splits, stage)
         tracker.parameters(_parameters(use_case, weights))
         evaluated = _tuned(lake, evaluator, weights, checkpoint, base_evaluation)
-        figures = _figures(use_case, evaluated, evaluator.model)
+        figures = _figures(environment, use_case, evaluated, evaluator.model)
+        figures["slices"] = slices(use_case, predictions_table(use_case, evaluated.records.side, {FINE_TUNED: evaluated.outputs[FINE_TUNED]}))
         return _publish(lake, use_case, stage, artifact_id, inputs, parents, evaluated, figures, started, tracker)
 
 
@@ -93,7 +96,8 @@ def _tuned(lake: Lake, evaluator: Evaluator, weights: str, checkpoint: ArtifactV
     base = read_metrics(lake, base_evaluation)
     labels = sorted({*evaluator.train.answers, *evaluator.test.answers}) if evaluator.classification else []
     outputs = outputs_in(read_predictions(lake, base_evaluation), tuned.records.side, labels)
-    return Evaluated(tuned.records, {**outputs, **tuned.outputs}, {**base["seconds"], **tuned.seconds}, base["info"])
+    seconds, answering = {**base["seconds"], **tuned.seconds}, {**base["answer_seconds"], **tuned.answer_seconds}
+    return Evaluated(tuned.records, {**outputs, **tuned.outputs}, seconds, answering, base["info"])
 
 
 def require_same_rendering(training: dict[str, Any], renderer: Renderer, weights_sha256: str, checkpoint: ArtifactVersion) -> None:
@@ -124,13 +128,15 @@ def _parameters(use_case: NamedUseCase, weights_sha256: str) -> dict[str, Any]:
     return {**settings.evaluation.model_dump(mode="json"), "base_model": settings.base_model.uri, "base_model_sha256": weights_sha256}
 
 
-def _figures(use_case: NamedUseCase, evaluated: Evaluated, model: Any) -> dict[str, Any]:
+def _figures(environment: Environment, use_case: NamedUseCase, evaluated: Evaluated, model: Any) -> dict[str, Any]:
     import torch
 
     return {
         **scores(evaluated.outputs, use_case.settings.task, use_case.settings.evaluation),
         "left_out": evaluated.records.left_out,
         "seconds": evaluated.seconds,
+        "answer_seconds": evaluated.answer_seconds,
+        "per_1000_requests": per_thousand(evaluated.answer_seconds, len(evaluated.records.side), environment.profile(use_case.settings.compute.profile)),
         "info": evaluated.info,
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device),
@@ -177,10 +183,12 @@ def _publish(
 
 
 def _metrics(figures: dict[str, Any]) -> dict[str, float]:
-    """Every figure of every system, and fine-tuned minus each other system, for the tracker."""
+    """Every figure of every system, its calibration error, and fine-tuned minus each other system with its test, for the tracker."""
     systems = {f"{system}/{name}": figure for system, found in figures["systems"].items() for name, figure in found.items()}
     systems |= {f"{FINE_TUNED}_minus_{system}/{name}": figure for system, found in figures["differences"].items() for name, figure in found.items()}
+    systems |= {f"{system}/calibration_error": found["ece"] for system, found in figures["calibration"].items()}
     values = {key: value for name, figure in systems.items() for key, value in figure_metrics(name, figure).items()}
+    values |= {f"{FINE_TUNED}_minus_{system}/{test['metric']}_p_corrected": test["p_corrected"] for system, test in figures["tests"].items()}
     return {**values, "test_rows": figures["test_rows"]}
 
 

@@ -5,24 +5,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ft_platform.evaluation.metric import Metric, metrics_of
+from ft_platform.evaluation.metric import Metric, metric, metrics_of
+from ft_platform.evaluation.slices import slice_metric
 from ft_platform.evaluation.systems import TITLES
 from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.manifest import now
 from ft_platform.lake.versions import Version
 from ft_platform.reporting import plots
+from ft_platform.reporting.evidence_plots import calibration_plot, slices_plot
 from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
-from ft_platform.reporting.verdict import limits, verdicts
+from ft_platform.reporting.verdict import fine_tune_or_prompt, limits, slice_sentences, verdicts
 from ft_platform.use_case import NamedUseCase
 
 REPORT = "report.html"
 
 
 def write_pictures(folder: Path, figures: Mapping[str, Any], use_case: NamedUseCase) -> None:
-    """`systems.png`; for labels also `per_class.png` and `confusion_matrix.png` of the last system."""
+    """`systems.png`; for labels also `per_class.png`, and `confusion_matrix.png` and `calibration.png` of the last system; `slices.png` where there are."""
     main = metrics_of(use_case.settings.task.kind)[0]
     (folder / "systems.png").write_bytes(plots.systems_plot(figures["systems"], main))
     if figures["confusion"]:
@@ -31,6 +33,11 @@ def write_pictures(folder: Path, figures: Mapping[str, Any], use_case: NamedUseC
         (folder / "confusion_matrix.png").write_bytes(plots.confusion_matrix_plot(figures["labels"], figures["confusion"][last], last))
         shown = [system for system in ("tfidf_logreg", "base_few_shot", "fine_tuned") if system in systems]
         (folder / "per_class.png").write_bytes(plots.per_label_plot(figures["per_class"], shown))
+        if last in figures["calibration"]:
+            (folder / "calibration.png").write_bytes(calibration_plot(figures["calibration"][last]))
+    if figures.get("slices"):
+        compared_by, confidence = metric(slice_metric(use_case)), use_case.settings.evaluation.confidence
+        (folder / "slices.png").write_bytes(slices_plot(figures["slices"], compared_by, figures["systems"]["fine_tuned"], confidence))
 
 
 def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, parents: Sequence[Version], figures: Mapping[str, Any]) -> None:
@@ -50,11 +57,17 @@ def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: 
         artifact_id=artifact_id,
         written_at=now(),
         verdicts=verdicts(figures, metrics[0]),
+        advice=fine_tune_or_prompt(figures, metrics[0], settings.evaluation.confidence),
+        requests=[(TITLES.get(system, system), one) for system, one in figures["per_1000_requests"].items()],
         test_rows=figures["test_rows"],
         confidence=settings.evaluation.confidence,
         bootstrap_samples=settings.evaluation.bootstrap_samples,
         systems=metric_table(figures["systems"], metrics),
         differences=metric_table(figures["differences"], metrics),
+        calibration=figures["calibration"].get("fine_tuned"),
+        slices=figures["slices"],
+        slice_metric=metric(slice_metric(use_case)).title,
+        slice_sentences=slice_sentences(figures["slices"], settings.evaluation.confidence),
         per_class=[{"label": label, **row} for label, row in figures["per_class"].get("fine_tuned", {}).items()],
         funnel=funnel,
         left_out=figures["left_out"],

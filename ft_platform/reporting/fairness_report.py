@@ -13,6 +13,7 @@ from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import groups_plot
 from ft_platform.use_case import NamedUseCase
 
+GAPS = {"demographic_parity": "Demographic parity", "equalized_odds": "Equalized odds"}
 MOST_GROUPS = 40
 """Groups shown in tables and pictures, the largest ones; fairness.json has all."""
 
@@ -21,9 +22,10 @@ def write_fairness_report(folder: Path, lake: Lake, use_case: NamedUseCase, arti
     """`groups_<feature>.png` for each feature, and `report.html`."""
     gap_metric = metric(found["gap_metric"])
     pictures = {}
-    for name, feature in found["features"].items():
+    compared = {**found["features"], **found["intersections"]}
+    for name, feature in compared.items():
         pictures[name] = groups_plot(name, largest_groups(feature["groups"]), gap_metric)
-        (folder / f"groups_{name}.png").write_bytes(pictures[name])
+        (folder / f"groups_{name.replace(' ', '_')}.png").write_bytes(pictures[name])
     text = page(
         "fairness_report.html",
         title=f"Fairness of {use_case.name}",
@@ -31,7 +33,7 @@ def write_fairness_report(folder: Path, lake: Lake, use_case: NamedUseCase, arti
         artifact_id=artifact_id,
         written_at=now(),
         found=found,
-        features=[{"name": name, "sentence": sentence(name, feature, found), **feature_tables(feature)} for name, feature in found["features"].items()],
+        features=[{"name": name, "sentence": sentence(name, feature, found), **feature_tables(feature)} for name, feature in compared.items()],
         confidence=use_case.settings.evaluation.confidence,
         lineage=lineage_rows(manifests_behind(lake, [evaluation])),
         pictures=pictures,
@@ -82,7 +84,8 @@ def feature_tables(feature: Mapping[str, Any]) -> dict[str, Any]:
         "rows": rows,
         "hidden": len(feature["groups"]) - len(groups),
         "differences": [{"title": metric(name).title, **difference} for name, difference in feature["differences"].items()],
-        "parity": feature["demographic_parity"],
+        "gaps": [{"title": title, **feature[key]} for key, title in GAPS.items() if feature[key]],
+        "no_odds": bool(feature["demographic_parity"]) and not feature["equalized_odds"],
         "rate_groups": list(rated),
         "rates": [{"label": label, "cells": [rates[label] for rates in rated.values()]} for label in labels],
     }

@@ -1,6 +1,6 @@
 """What the figures of an evaluation say in words: who wins, by how much, and what this test split cannot tell."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ft_platform.evaluation.metric import Metric
@@ -35,13 +35,73 @@ def verdicts(figures: Mapping[str, Any], main: Metric) -> list[dict[str, Any]]:
     for system, difference in figures["differences"].items():
         found = difference[main.name]
         judged = compared(found, main)
-        sentences.append(
-            {
-                "good": judged == "better",
-                "text": f"Against {TITLES.get(system, system)} the fine-tuned model is {_WORDS[judged]}: {main.title} {_signed(found)}.",
-            }
-        )
+        text = f"Against {TITLES.get(system, system)} the fine-tuned model is {_WORDS[judged]}: {main.title} {_signed(found)}{_chance(figures, system)}."
+        if judged == "not_distinguishable":
+            text += f" Differences below {found['detectable']:.3f} stay hidden on this test split more often than in 1 of 5 cases."
+        sentences.append({"good": judged == "better", "text": text})
     return sentences
+
+
+def _chance(figures: Mapping[str, Any], system: str) -> str:
+    """The test behind a comparison, in brackets' words."""
+    test = figures["tests"][system]
+    comparisons = len(figures["tests"])
+    corrected = f", {probability(test['p_corrected'])} corrected for {comparisons} comparisons" if comparisons > 1 else ""
+    text = f"; {probability(test['p'])}{corrected}"
+    if mcnemar := test["mcnemar"]:
+        text += f"; {mcnemar['only_first']} records right that it gets wrong, {mcnemar['only_second']} the other way (McNemar: {probability(mcnemar['p'])})"
+    return text
+
+
+def probability(p: float) -> str:
+    """`p = 0.03`, or `p < 0.001`."""
+    return f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
+
+
+PROMPTED = ("base_zero_shot", "base_few_shot")
+
+
+def fine_tune_or_prompt(figures: Mapping[str, Any], main: Metric, confidence: float) -> str:
+    """Whether fine-tuning is worth it on this evidence, against the best prompt and the cheapest alternative, with the reasons."""
+    systems, differences, tests = figures["systems"], figures["differences"], figures["tests"]
+    prompt = best_system({name: systems[name] for name in PROMPTED if name in systems}, main)
+    found, name, p = differences[prompt][main.name], TITLES[prompt], tests[prompt]["p_corrected"]
+    judged = compared(found, main) if p <= 1 - confidence else "not_distinguishable"
+    gap = f"{main.title} {_signed(found)}, {probability(p)} corrected"
+    answer = {
+        "better": f"Fine-tune: it is better than the best prompt ({name}) by {gap}.",
+        "worse": f"Prompt: the fine-tuned model is worse than {name} by {gap}.",
+        "not_distinguishable": f"This test split gives no reason to fine-tune rather than to prompt: the difference to {name} is {gap}, and only differences "
+        f"of {found['detectable']:.3f} and more would show.",
+    }[judged]
+    taken = figures["per_1000_requests"]
+    costs = f" 1,000 requests take {_taken(taken['fine_tuned'])} fine-tuned and {_taken(taken[prompt])} prompted."
+    cheap = "tfidf_logreg"
+    if cheap not in differences:
+        return answer + costs
+    against = differences[cheap][main.name]
+    told = compared(against, main) if tests[cheap]["p_corrected"] <= 1 - confidence else "not_distinguishable"
+    words = {"better": "is worse", "worse": "is better still", "not_distinguishable": "is not told apart from it"}[told]
+    return f"{answer}{costs} {TITLES[cheap]}, in {_taken(taken[cheap])}, {words}."
+
+
+def _taken(one: Mapping[str, Any]) -> str:
+    money = "" if one["money"] is None else f" ({one['money']:.2f} {one['currency']})"
+    return f"{one['seconds']:,.1f} seconds{money}"
+
+
+def slice_sentences(slices: Sequence[Mapping[str, Any]], confidence: float) -> list[str]:
+    """Parts of the test split on which the model is worse than on the rest, beyond chance."""
+    level = 1 - confidence
+    worse = [one for one in slices if one.get("p_corrected", 1.0) <= level and one["value"] < one["rest"]]
+    if not worse:
+        judged = sum(one["enough_evidence"] for one in slices)
+        return [f"On none of {judged} parts of the test split is the model worse than on the rest beyond chance (corrected for all of them)."]
+    return [
+        f"Worse where {one['by']} is {one['part']}: {number(one['value'])} ({number(one['low'])} to {number(one['high'])}) on {one['rows']:,} records, "
+        f"{number(one['rest'])} on the others; {probability(one['p_corrected'])} corrected."
+        for one in worse
+    ]
 
 
 _WORDS = {"better": "better", "worse": "worse", "not_distinguishable": "not distinguishable on this test split"}

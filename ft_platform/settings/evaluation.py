@@ -25,6 +25,9 @@ class Evaluation(Section):
     max_new_tokens: int = Field(default=96, ge=1, le=8192, description="Longest generated answer in tokens.")
     bootstrap_samples: int = Field(default=1000, ge=100, le=100_000, description="Resamples behind each interval.")
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="Coverage of the intervals in (0.5, 1).")
+    min_slice_rows: int = Field(
+        default=20, ge=2, le=1_000_000, description="Test records from which a part of the test split (a feature's value, a label, a text length) is judged."
+    )
     seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of samples and resamples.")
 
 

@@ -87,9 +87,10 @@ class RowAudit:
             rows = slice(start, start + batch.num_rows)
             ids = batch.column("record_id").filter(pa.array(member[rows])).to_pylist()
             for group, record_id in zip(groups[rows][member[rows]].tolist(), ids, strict=True):
-                smallest[group], *larger = sorted([record_id, *([smallest[group]] if group in smallest else [])])
-                for one in larger:
-                    self.found.add("duplicate_conversation", one)
+                first = min(smallest.get(group, record_id), record_id)
+                if group in smallest:
+                    self.found.add("duplicate_conversation", max(smallest[group], record_id))
+                smallest[group] = first
             start += batch.num_rows
 
     def _batch(self, batch: pa.RecordBatch) -> None:

@@ -23,14 +23,14 @@ def test_majority_is_the_most_frequent_label_and_the_first_by_name_of_equals() -
 
 def test_tfidf_learns_what_words_tell_and_gives_the_same_answers_again() -> None:
     train, validation, test = labelled(200, 1), labelled(50, 2), labelled(60, 3)
-    predicted, chosen = tfidf_logreg(train, validation, test.texts)
+    predicted, confidence, chosen = tfidf_logreg(train, validation, test.texts)
     assert predicted == test.labels
-    assert chosen["validation_macro_f1"] == 1.0
+    assert chosen["validation_macro_f1"] == 1.0 and len(confidence) == 60 and all(0.5 < c <= 1 for c in confidence)
     assert tfidf_logreg(train, validation, test.texts)[0] == predicted
 
 
 def test_tfidf_works_without_a_validation_split() -> None:
-    predicted, _ = tfidf_logreg(labelled(100, 1), LabelledTexts([], []), ["swipe and pin"])
+    predicted, *_ = tfidf_logreg(labelled(100, 1), LabelledTexts([], []), ["swipe and pin"])
     assert predicted == ["card"]
 
 

@@ -13,6 +13,7 @@ def use_case(kind: str = "classification", **fairness_settings) -> NamedUseCase:
     attributes = minimal_attributes("unused.csv")
     attributes["task"] = {"kind": kind}
     attributes["record"]["answer"] = "answer"
+    attributes["record"]["features"] = {"region": "region", "age": "age"}
     attributes["fairness"] = {"sensitive_features": ["region"], **fairness_settings}
     attributes["evaluation"] = {"bootstrap_samples": 300}
     return NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
@@ -30,7 +31,7 @@ def label_predictions(accuracies: dict[str | None, float], rows: int = 80, seed:
 
 
 def test_group_figures_equal_fairlearn_and_scikit_learn() -> None:
-    from fairlearn.metrics import MetricFrame, demographic_parity_difference
+    from fairlearn.metrics import MetricFrame, demographic_parity_difference, demographic_parity_ratio, equalized_odds_difference
     from sklearn.metrics import accuracy_score, f1_score, recall_score
 
     table = label_predictions({"north": 0.9, "south": 0.6, "west": 0.7})
@@ -46,7 +47,39 @@ def test_group_figures_equal_fairlearn_and_scikit_learn() -> None:
             assert rate == pytest.approx(np.mean(predicted[mine] == label))
     assert found["differences"]["accuracy"]["value"] == pytest.approx(frame.difference(method="between_groups"))
     parity = {label: demographic_parity_difference(truth == label, predicted == label, sensitive_features=region) for label in ("card", "loan", "mortgage")}
-    assert found["demographic_parity"] == {"value": pytest.approx(max(parity.values())), "label": max(parity, key=lambda label: parity[label])}
+    largest = found["demographic_parity"]
+    assert (largest["value"], largest["label"]) == (pytest.approx(max(parity.values())), max(parity, key=lambda label: parity[label]))
+    assert largest["low"] < largest["value"] < largest["high"] and largest["rate"] == "selection rate"
+    odds = {label: equalized_odds_difference(truth == label, predicted == label, sensitive_features=region) for label in ("card", "loan", "mortgage")}
+    assert found["equalized_odds"]["value"] == pytest.approx(max(odds.values()))
+    assert found["equalized_odds"]["label"] == max(odds, key=lambda label: odds[label])
+    ratio = demographic_parity_ratio(truth == largest["label"], predicted == largest["label"], sensitive_features=region)
+    assert largest["ratio"] == pytest.approx(ratio)
+
+
+def test_error_rates_of_a_label_that_a_group_hardly_has_are_not_compared() -> None:
+    table = label_predictions({"north": 0.9, "south": 0.9})
+    rare = [("card", "card")] * 70 + [("rare", "card")] * 3
+    few = pa.table({"feature_region": ["west"] * 73, "label": [t for t, _ in rare], "predicted": [p for _, p in rare]})
+    found = fairness(use_case(), pa.concat_tables([table, few]))["features"]["region"]
+    assert found["demographic_parity"]["value"] > 0.5 and found["equalized_odds"] is None
+
+
+def test_two_features_together_show_a_gap_that_neither_shows_alone() -> None:
+    rng = np.random.default_rng(5)
+    made = []
+    for region, age, accuracy in (("north", "young", 0.95), ("north", "old", 0.45), ("south", "young", 0.45), ("south", "old", 0.95)):
+        for _ in range(60):
+            truth = str(rng.choice(["card", "loan"]))
+            wrong = "loan" if truth == "card" else "card"
+            made.append({"feature_region": region, "feature_age": age, "label": truth, "predicted": truth if rng.random() < accuracy else wrong})
+    both = use_case(sensitive_features=["region", "age"], max_gap=0.3)
+    found = fairness(both, pa.Table.from_pylist(made))
+    assert all(feature["status"] == "within_max_gap" for feature in found["features"].values())
+    together = found["intersections"]["region and age"]
+    assert together["status"] == "above_max_gap" and not found["within_max_gap"]
+    assert {together["differences"]["accuracy"]["best"], together["differences"]["accuracy"]["worst"]} <= set(together["groups"])
+    assert len(together["groups"]) == 4 and "north and old" in together["groups"]
 
 
 def test_a_planted_gap_is_found_with_its_groups_and_an_interval() -> None:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from ft_platform.evaluation.intervals import figure, paired_difference, percentiles, resampled_sums
+from ft_platform.evaluation.comparison import paired_difference
+from ft_platform.evaluation.intervals import figure, percentiles, resampled_sums
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.outputs import LabelOutputs
 from ft_platform.use_case import Evaluation
@@ -67,7 +68,7 @@ def test_a_paired_difference_is_narrower_than_unpaired_ones_and_zero_for_equal_s
     single = figure(metric("accuracy"), a, SETTINGS)
     assert difference["value"] > 0
     assert difference["high"] - difference["low"] < (single["high"] - single["low"]) / 1.5
-    assert paired_difference(metric("accuracy"), a, a, SETTINGS) == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert paired_difference(metric("accuracy"), a, a, SETTINGS) == {"value": 0.0, "low": 0.0, "high": 0.0, "p": 1.0, "detectable": 0.0}
 
 
 def test_an_interval_leaves_out_the_same_share_on_both_sides() -> None:

@@ -84,6 +84,43 @@ def test_chrf_equals_sacrebleu_for_the_corpus_and_for_each_record() -> None:
         assert chrf(reference, answer) == pytest.approx(sacrebleu.sentence_chrf(answer, [reference]).score)
 
 
+def test_bleu_equals_sacrebleu_for_the_corpus_and_for_each_record() -> None:
+    import sacrebleu
+
+    rng = np.random.default_rng(2)
+    words = ["card", "loan", "the", "a", "fee.", "7,5", "x-ray", "(EUR", "20)", "don't", "e.g.", "&amp;", "Köln"]
+    made = [(" ".join(rng.choice(words, rng.integers(1, 30))), " ".join(rng.choice(words, rng.integers(1, 30)))) for _ in range(60)]
+    for pairs in (TEXTS, made, *([pair] for pair in TEXTS + made)):
+        references, answers = [r for r, _ in pairs], [a for _, a in pairs]
+        outputs = TextOutputs(references, answers, np.ones(len(pairs)), np.ones(len(pairs)))
+        assert metric("bleu").value(outputs) == pytest.approx(sacrebleu.corpus_bleu(answers, [references]).score), pairs[0]
+
+
+def test_exact_match_is_equality_up_to_white_space() -> None:
+    outputs = TextOutputs(["yes", "no way", "a b"], [" yes\n", "no  way", "a  c"], np.ones(3), np.ones(3))
+    assert metric("exact_match").value(outputs) == pytest.approx(
+        sum(a.split() == r.split() for r, a in zip(outputs.references, outputs.answers, strict=True)) / 3
+    )
+    assert metric("exact_match").value(outputs) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("I'm sorry, but I can't help with that.", True),
+        ("As an AI language model, I have no opinion.", True),
+        ("I cannot provide medical advice.", True),
+        ("I’m unable to open your account.", True),
+        ("Sorry for the trouble! Your card is on its way.", False),
+        ("You can't use this card abroad; please order another.", False),
+        ("We are sorry about your loan.", False),
+        ("x" * 200 + " I cannot help with that.", False),
+    ],
+)
+def test_answers_that_decline_are_counted(answer: str, expected: bool) -> None:
+    assert metric("refusal_rate").value(TextOutputs(["r"], [answer], np.ones(1), np.ones(1))) == expected
+
+
 def test_rouge_l_equals_rouge_score_on_random_ascii_text() -> None:
     from rouge_score.rouge_scorer import RougeScorer
 
@@ -113,5 +150,5 @@ def test_a_perfect_system_reaches_the_good_end_of_the_range(name: str) -> None:
     if found.task == "classification":
         outputs = LabelOutputs(["a", "b"], ["a", "b", "a"], ["a", "b", "a"])
     else:
-        outputs = TextOutputs(["right answer"], ["right answer"], np.array([0.0]), np.array([3]))
+        outputs = TextOutputs(["the right answer is here"], ["the right answer is here"], np.array([0.0]), np.array([3]))
     assert found.value(outputs) == pytest.approx(found.high if found.higher_is_better else found.low)

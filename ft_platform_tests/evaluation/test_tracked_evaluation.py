@@ -99,7 +99,10 @@ def test_every_figure_of_every_system_is_a_metric_with_its_interval(case: Tracke
 def test_the_advantage_over_each_other_system_is_a_metric_of_the_report_only(case: TrackedCase) -> None:
     difference = json.loads(case.lake.read_file(case.report, METRICS))["differences"]["base_zero_shot"]["macro_f1"]
     found = case.run(case.report).data.metrics
-    assert {key: found[f"fine_tuned_minus_base_zero_shot/macro_f1{end}"] for key, end in ENDS} == pytest.approx(difference)
+    assert {key: found[f"fine_tuned_minus_base_zero_shot/macro_f1{end}"] for key, end in ENDS} == pytest.approx({key: difference[key] for key, _ in ENDS})
+    figures = json.loads(case.lake.read_file(case.report, METRICS))
+    assert found["fine_tuned_minus_base_zero_shot/macro_f1_p_corrected"] == pytest.approx(figures["tests"]["base_zero_shot"]["p_corrected"])
+    assert found["fine_tuned/calibration_error"] == pytest.approx(figures["calibration"]["fine_tuned"]["ece"]["value"])
     assert not [name for name in case.run(case.base).data.metrics if "minus" in name]
 
 
@@ -136,9 +139,10 @@ def test_one_filter_finds_a_checkpoint_with_everything_about_it(case: TrackedCas
 
 
 def test_pages_plots_and_figures_are_artifacts_and_predictions_are_not(case: TrackedCase) -> None:
-    assert case.files(case.report) == {"report.html", "systems.png", "per_class.png", "confusion_matrix.png", "funnel.png", METRICS}
+    pictures = {"systems.png", "per_class.png", "confusion_matrix.png", "calibration.png"}
+    assert case.files(case.report) == {"report.html", "funnel.png", "slices.png", *pictures, METRICS}
     assert case.files(case.fairness) == {"report.html", "groups_region.png", "fairness.json"}
-    assert case.files(case.base) == {"report.html", "systems.png", "per_class.png", "confusion_matrix.png", METRICS}
+    assert case.files(case.base) == {"report.html", *pictures, METRICS}
     assert PREDICTIONS in case.lake.manifest(case.report).files
 
 

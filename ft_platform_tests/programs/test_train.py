@@ -173,23 +173,19 @@ def two_processes(lake, model, steps: int, **training: Any):
     return use_case, usable_splits(lake, use_case), Path(lake.root) / "shared" / "complaints" / "adapter_checkpoint"
 
 
-def test_two_processes_learn_like_one(tmp_path, lake, model, start):
-    use_case, splits, published = two_processes(lake, model, 12)
-    together, _ = curve_of(lake, start(use_case, splits, 2))
-    os.rename(published, tmp_path / "two")
+@pytest.mark.parametrize("method", ["lora", pytest.param("full", marks=pytest.mark.slow)])
+def test_two_processes_with_whole_or_divided_weights_learn_like_one(tmp_path, lake, model, start, method):
+    use_case, splits, published = two_processes(lake, model, 12, method=method, batch_rows=7)  # 4 rows and 3: with divided weights the second has a spare pass
     alone, _ = curve_of(lake, start(use_case, splits))
-    assert together == pytest.approx(alone, rel=1e-4) and len(together) > 13
-
-
-@pytest.mark.parametrize("method", [pytest.param("lora", marks=pytest.mark.slow), "full"])
-def test_weights_divided_between_two_processes_learn_like_one_process(tmp_path, lake, model, start, method):
-    use_case, splits, published = two_processes(lake, model, 12, method=method, batch_rows=7)  # 4 rows and 3: the second has a spare pass
-    divided, _ = curve_of(lake, start(use_case, splits, 2, sharded=True))
-    os.rename(published, tmp_path / "divided")
-    alone, _ = curve_of(lake, start(use_case, splits))
-    assert divided == pytest.approx(alone, rel=1e-4) and len(divided) > 13
-    two, one = (load_file(next(folder.rglob("*.safetensors"))) for folder in (tmp_path / "divided", published))
-    assert two.keys() == one.keys() and all(torch.allclose(two[name], value, atol=1e-4) for name, value in one.items())
+    os.rename(published, tmp_path / "alone")
+    weights = load_file(next((tmp_path / "alone").rglob("*.safetensors")))
+    assert len(alone) > 13
+    for sharded in (False, True):
+        together, _ = curve_of(lake, start(use_case, splits, 2, sharded))
+        assert together == pytest.approx(alone, rel=1e-4)
+        os.rename(published, tmp_path / f"together-{sharded}")
+        found = load_file(next((tmp_path / f"together-{sharded}").rglob("*.safetensors")))
+        assert found.keys() == weights.keys() and all(torch.allclose(found[name], value, atol=1e-4) for name, value in weights.items())
 
 
 @pytest.mark.slow
@@ -303,6 +299,7 @@ def test_of_an_unexpected_error_only_type_and_place_are_told():
     assert "No space left on device" in described(OSError(28, "No space left on device", "/secret"))["message"]
 
 
+@pytest.mark.slow
 def test_a_cancelled_program_says_so(lake, model, start):
     use_case = use_case_for(model, **{**FAST, "max_steps": 5000, "epochs": 100, "batch_rows": 1, "patience": 1000})
     program = start(use_case, usable_splits(lake, use_case))

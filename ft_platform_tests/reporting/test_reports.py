@@ -61,7 +61,22 @@ def test_pages_load_nothing_from_outside(case: TinyCase) -> None:
 
 def test_every_picture_is_inside_the_page(classified: TinyCase) -> None:
     names = [attributes["alt"] for tag, attributes in Tags(pages(classified)["evaluation"]).tags if tag == "img"]
-    assert names == ["Systems compared", "F1 per label", "Confusion matrix of the fine-tuned model", "Records kept and removed per stage", "Loss curve"]
+    assert names == [
+        "Systems compared",
+        "Score of the fine-tuned model on parts of the test split",
+        "Accuracy against confidence, and against the share of records answered",
+        "F1 per label",
+        "Confusion matrix of the fine-tuned model",
+        "Records kept and removed per stage",
+        "Loss curve",
+    ]
+
+
+def test_the_evaluation_says_whether_to_fine_tune_where_it_is_worse_and_how_sure_it_is(case: TinyCase) -> None:
+    words = " ".join(Tags(pages(case)["evaluation"]).words.split())
+    assert "Fine-tune or prompt?" in words and "1,000 requests take" in words and "corrected" in words
+    assert "Where it is worse" in words and "region: north" in words and "not stated" in words
+    assert ("How sure it is" in words) == (case.use_case.settings.task.kind == "classification")
 
 
 def test_a_hostile_label_is_shown_as_text(classified: TinyCase) -> None:
@@ -145,7 +160,7 @@ def test_the_confusion_matrix_is_of_the_last_system_and_says_so(systems: list[st
     counts = {system: [[place]] for place, system in enumerate(systems)}
     row = {"a": {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1}}
     score = {"macro_f1": {"value": 1.0, "low": 1.0, "high": 1.0}}
-    figures = {"systems": dict.fromkeys(systems, score), "labels": ["a"], "confusion": counts, "per_class": dict.fromkeys(systems, row)}
+    figures = {"systems": dict.fromkeys(systems, score), "labels": ["a"], "confusion": counts, "per_class": dict.fromkeys(systems, row), "calibration": {}}
     write_pictures(tmp_path, figures, classified.use_case)
     assert drawn == [(["a"], [[1]], last)]
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ft_platform.errors import DataError
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.outputs import LabelOutputs
@@ -18,8 +20,8 @@ class LabelledTexts:
     labels: list[str]
 
 
-def tfidf_logreg(train: LabelledTexts, validation: LabelledTexts, test_texts: list[str]) -> tuple[list[str], dict[str, Any]]:
-    """One label per test record, and the setting with the best macro-F1 on the validation split.
+def tfidf_logreg(train: LabelledTexts, validation: LabelledTexts, test_texts: list[str]) -> tuple[list[str], np.ndarray, dict[str, Any]]:
+    """One label per test record, its probability, and the setting with the best macro-F1 on the validation split.
 
     Raises:
         DataError: the training split has one label only.
@@ -33,7 +35,7 @@ def tfidf_logreg(train: LabelledTexts, validation: LabelledTexts, test_texts: li
         return _tuned_predictions(train, validation, test_texts)
 
 
-def _tuned_predictions(train: LabelledTexts, validation: LabelledTexts, test_texts: list[str]) -> tuple[list[str], dict[str, Any]]:
+def _tuned_predictions(train: LabelledTexts, validation: LabelledTexts, test_texts: list[str]) -> tuple[list[str], np.ndarray, dict[str, Any]]:
     from sklearn.linear_model import LogisticRegression
 
     vectorizer = tfidf_vectorizer()
@@ -47,4 +49,5 @@ def _tuned_predictions(train: LabelledTexts, validation: LabelledTexts, test_tex
         scores = [metric("macro_f1").value(LabelOutputs(known, validation.labels, list(model.predict(held_out)))) for model in fitted]
     best = max(range(len(fitted)), key=lambda i: (scores[i], -i))
     chosen = {"C": candidates[best][0], "class_weight": candidates[best][1] or "none", "validation_macro_f1": scores[best]}
-    return [str(label) for label in fitted[best].predict(vectorizer.transform(test_texts))], chosen
+    probabilities = fitted[best].predict_proba(vectorizer.transform(test_texts))
+    return [str(fitted[best].classes_[i]) for i in probabilities.argmax(axis=1)], probabilities.max(axis=1), chosen
