@@ -33,7 +33,7 @@ LOG = logging.getLogger(__name__)
 STAGE = "fairness_report"
 NOT_STATED = "not stated"
 GAP_METRIC = {"classification": "accuracy", "generation": "rouge_l"}
-GROUP_METRICS = {"classification": ("accuracy", "macro_f1", "macro_recall"), "generation": ("rouge_l", "answer_loss")}
+GROUP_METRICS = {"classification": ("accuracy", "macro_f1", "macro_recall"), "generation": ("rouge_l", "answer_loss", "refusal_rate")}
 
 
 SELECTION = "selection_rate of "

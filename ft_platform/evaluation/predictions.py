@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.metrics.chrf import chrf
+from ft_platform.evaluation.metrics.refusal_rate import refuses
 from ft_platform.evaluation.metrics.rouge_l import rouge_l
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs, TextOutputs
 from ft_platform.evaluation.records import Side
@@ -15,7 +16,7 @@ from ft_platform.use_case import NamedUseCase
 
 def predictions_table(use_case: NamedUseCase, side: Side, outputs: dict[str, Outputs]) -> pa.Table:
     """Columns: record_id, text_characters, feature_*, system; for labels label, predicted, correct, confidence; for texts answer, rouge_l,
-    chrf, answer_loss (nats per token), answer_tokens. No record's text; `answer` is what the model wrote."""
+    chrf, answer_loss (nats per token), answer_tokens, refusal_rate (0 or 1). No record's text; `answer` is what the model wrote."""
     described = {name: side.rows[name] for name in ("record_id", "text_characters", *feature_columns(use_case))}
     parts = [pa.table({**described, "system": [system] * len(side), **_columns(found)}) for system, found in outputs.items()]
     return pa.concat_tables(parts)
@@ -35,6 +36,7 @@ def _columns(outputs: Outputs) -> dict[str, pa.Array]:
     return {
         "rouge_l": pa.array([rouge_l(r, a) for r, a in pairs], pa.float64()),
         "chrf": pa.array([chrf(r, a) for r, a in pairs], pa.float64()),
+        "refusal_rate": pa.array([float(refuses(answer)) for answer in outputs.answers], pa.float64()),
         "answer_loss": pa.array(outputs.loss_sums / outputs.tokens, pa.float64()),
         "answer_tokens": pa.array(outputs.tokens, pa.int64()),
         "answer": pa.array(outputs.answers, pa.string()),

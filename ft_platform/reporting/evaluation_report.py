@@ -56,7 +56,7 @@ def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: 
         use_case=use_case.name,
         artifact_id=artifact_id,
         written_at=now(),
-        verdicts=verdicts(figures, metrics[0]),
+        verdicts=verdicts(figures, metrics[0], settings.evaluation.confidence),
         advice=fine_tune_or_prompt(figures, metrics[0], settings.evaluation.confidence),
         requests=[(TITLES.get(system, system), one) for system, one in figures["per_1000_requests"].items()],
         test_rows=figures["test_rows"],

@@ -25,7 +25,7 @@ def best_system_sentence(systems: Mapping[str, Mapping[str, Mapping[str, float]]
     return f"{TITLES.get(best, short(best))} has the best {metric.title}: {_with_interval(systems[best][metric.name])}."
 
 
-def verdicts(figures: Mapping[str, Any], main: Metric) -> list[dict[str, Any]]:
+def verdicts(figures: Mapping[str, Any], main: Metric, confidence: float) -> list[dict[str, Any]]:
     """`[{"good": bool, "text": sentence}]`: the best system, then the fine-tuned model against each other one."""
     systems = figures["systems"]
     best = best_system(systems, main)
@@ -34,7 +34,7 @@ def verdicts(figures: Mapping[str, Any], main: Metric) -> list[dict[str, Any]]:
         sentences[0]["text"] += f" The fine-tuned model has {_with_interval(systems[FINE_TUNED][main.name])}."
     for system, difference in figures["differences"].items():
         found = difference[main.name]
-        judged = compared(found, main)
+        judged = compared(found, main, figures["tests"][system]["p_corrected"], confidence)
         text = f"Against {TITLES.get(system, system)} the fine-tuned model is {_WORDS[judged]}: {main.title} {_signed(found)}{_chance(figures, system)}."
         if judged == "not_distinguishable":
             text += f" Differences below {found['detectable']:.3f} stay hidden on this test split more often than in 1 of 5 cases."
@@ -66,7 +66,7 @@ def fine_tune_or_prompt(figures: Mapping[str, Any], main: Metric, confidence: fl
     systems, differences, tests = figures["systems"], figures["differences"], figures["tests"]
     prompt = best_system({name: systems[name] for name in PROMPTED if name in systems}, main)
     found, name, p = differences[prompt][main.name], TITLES[prompt], tests[prompt]["p_corrected"]
-    judged = compared(found, main) if p <= 1 - confidence else "not_distinguishable"
+    judged = compared(found, main, p, confidence)
     gap = f"{main.title} {_signed(found)}, {probability(p)} corrected"
     answer = {
         "better": f"Fine-tune: it is better than the best prompt ({name}) by {gap}.",
@@ -80,7 +80,7 @@ def fine_tune_or_prompt(figures: Mapping[str, Any], main: Metric, confidence: fl
     if cheap not in differences:
         return answer + costs
     against = differences[cheap][main.name]
-    told = compared(against, main) if tests[cheap]["p_corrected"] <= 1 - confidence else "not_distinguishable"
+    told = compared(against, main, tests[cheap]["p_corrected"], confidence)
     words = {"better": "is worse", "worse": "is better still", "not_distinguishable": "is not told apart from it"}[told]
     return f"{answer}{costs} {TITLES[cheap]}, in {_taken(taken[cheap])}, {words}."
 
@@ -107,9 +107,9 @@ def slice_sentences(slices: Sequence[Mapping[str, Any]], confidence: float) -> l
 _WORDS = {"better": "better", "worse": "worse", "not_distinguishable": "not distinguishable on this test split"}
 
 
-def compared(difference: Mapping[str, float], metric: Metric) -> str:
-    """`better`, `worse` or `not_distinguishable`: whether the interval of a difference lies on one side of 0."""
-    if difference["low"] <= 0 <= difference["high"]:
+def compared(difference: Mapping[str, float], metric: Metric, p_corrected: float, confidence: float) -> str:
+    """`better`, `worse` or `not_distinguishable`: whether the interval of a difference lies on one side of 0, and it is no chance among all comparisons."""
+    if difference["low"] <= 0 <= difference["high"] or p_corrected > 1 - confidence:
         return "not_distinguishable"
     return "better" if (difference["value"] > 0) == metric.higher_is_better else "worse"
 

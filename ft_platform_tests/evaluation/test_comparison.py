@@ -83,7 +83,7 @@ def test_of_several_comparisons_each_is_corrected_and_the_words_say_so() -> None
     figures = scores(outputs, Task(kind="classification", instruction="One of: {labels}."), SETTINGS)
     test = figures["tests"]["majority"]
     assert test["metric"] == "macro_f1" and test["p_corrected"] == pytest.approx(2 * test["p"]) and test["mcnemar"]["only_first"] == 40
-    texts = [sentence["text"] for sentence in verdicts(figures, metric("macro_f1"))]
+    texts = [sentence["text"] for sentence in verdicts(figures, metric("macro_f1"), 0.95)]
     assert "40 records right that it gets wrong, 5 the other way (McNemar: p < 0.001)" in texts[1] and "corrected for 2 comparisons" in texts[1]
 
 
@@ -91,7 +91,7 @@ def test_what_a_small_test_split_cannot_show_is_said() -> None:
     tuned, other = pair(20, 3, 2, 5)
     figures = scores({"majority": other, "fine_tuned": tuned}, Task(kind="classification", instruction="One of: {labels}."), SETTINGS)
     hidden = figures["differences"]["majority"]["macro_f1"]["detectable"]
-    text = verdicts(figures, metric("macro_f1"))[-1]["text"]
+    text = verdicts(figures, metric("macro_f1"), 0.95)[-1]["text"]
     assert "not distinguishable on this test split" in text and f"Differences below {hidden:.3f} stay hidden" in text
 
 

@@ -140,15 +140,19 @@ def test_generation_compares_rouge_l_and_loss() -> None:
     rng = np.random.default_rng(1)
     region = np.array(["north"] * 50 + ["south"] * 50, dtype=object)
     rouge, loss = rng.random(100) * np.where(region == "north", 1.0, 0.3), rng.random(100) + 1
-    table = pa.table({"feature_region": list(region), "rouge_l": rouge, "answer_loss": loss})
+    refused = (rng.random(100) < np.where(region == "north", 0.0, 0.4)).astype(float)
+    table = pa.table({"feature_region": list(region), "rouge_l": rouge, "answer_loss": loss, "refusal_rate": refused})
     found = fairness(use_case("generation"), table)
     groups = found["features"]["region"]["groups"]
-    for name, values in (("rouge_l", rouge), ("answer_loss", loss)):
+    for name, values in (("rouge_l", rouge), ("answer_loss", loss), ("refusal_rate", refused)):
         frame = MetricFrame(metrics=mean_prediction, y_true=values, y_pred=values, sensitive_features=region)
         assert {g: groups[g][name]["value"] for g in groups} == {g: pytest.approx(v) for g, v in frame.by_group.items()}
         assert found["features"]["region"]["differences"][name]["value"] == pytest.approx(frame.difference())
     assert found["gap_metric"] == "rouge_l"
-    assert found["features"]["region"]["differences"]["rouge_l"]["best"] == "north"
+    assert {name: difference["worst"] for name, difference in found["features"]["region"]["differences"].items()}.items() >= {
+        "rouge_l": "south",
+        "refusal_rate": "south",
+    }.items()
     assert found["features"]["region"]["demographic_parity"] is None
     assert not found["within_max_gap"]
 
