@@ -14,6 +14,7 @@ from ft_platform.environment import Environment
 from ft_platform.errors import FtError
 from ft_platform.lake import Lake, Manifest, Verdict
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
+from ft_platform.memory import give_back
 from ft_platform.reporting.report_urls import report_url
 from ft_platform.stages import ON_DEMAND, STAGES, Zone, check_settings_hash
 from ft_platform.tracking.runs import runs_of
@@ -99,10 +100,11 @@ def _kind(error: Exception) -> str:
 
 
 def with_typed_failures(function: Callable[..., RESULT]) -> Callable[..., RESULT]:
-    """Decorator form of `typed_failures`, for asset and check functions."""
+    """Decorator form of `typed_failures`, for asset and check functions. Before each, the process gives back what the ones before it left."""
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> RESULT:
+        give_back()
         with typed_failures(function.__name__):
             return function(*args, **kwargs)
 

@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ft_platform.memory import give_back
 from ft_platform.near_duplicates.candidates import Candidates
 from ft_platform.near_duplicates.links import Clusters, Links, Originals, Pairs
 from ft_platform.near_duplicates.shingle_sets import EPSILON, ShingleSets
@@ -135,6 +136,7 @@ def link_near_duplicates(
     order = np.arange(rows, dtype=np.int32) if order is None else order
     if order.shape != (rows,) or (rows and (order.min() != 0 or not (np.bincount(order, minlength=rows) == 1).all())):
         raise ValueError(f"order must be a permutation of {rows} ranks")
+    give_back()
     with tempfile.TemporaryDirectory(prefix="near-duplicates-", dir=folder) as name, ShingleSets(Path(name), rows, order) as sets:
         sets.read(texts(), left_out, stage)
         candidates = Candidates(sets, threshold, Path(name), stage)
