@@ -112,13 +112,17 @@ class ShingleSets:
 
     def _find_copies(self) -> None:
         """Fills `first`. Sets of equal 64-bit signatures count as copies, and are compared like all candidates."""
-        order = np.argsort(self._signatures, kind="stable")
+        # Ranks fit into 32 bits; nothing stays longer than it is needed: this is where the process holds most.
+        order = np.argsort(self._signatures, kind="stable").astype(np.int32)
         ordered = self._signatures[order]
-        new = np.concatenate([[True], ordered[1:] != ordered[:-1]]) if len(order) else np.empty(0, bool)
-        self.first[order] = order[np.flatnonzero(new)][np.cumsum(new) - 1]
+        self._signatures = np.empty(0, np.uint64)
+        new = np.ones(len(order), bool)
+        np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+        del ordered
+        copies = np.cumsum(new, dtype=np.int32) - 1
+        self.first[order] = order[new][copies]
         empty = np.flatnonzero(self.sizes == 0)
         self.first[empty] = empty
-        self._signatures = np.empty(0, np.uint64)
 
     def _cells(self, values: np.ndarray) -> np.ndarray:
         return (values >> np.uint64(SHINGLE_BITS - self._counter_bits)).astype(np.int64)
