@@ -85,12 +85,12 @@ class RowAudit:
         start = 0
         for batch in read(["record_id"]) if member.any() else ():
             rows = slice(start, start + batch.num_rows)
-            ids = batch.column("record_id").filter(pa.array(member[rows])).to_pylist()
+            ids: list[str] = batch.column("record_id").filter(pa.array(member[rows])).to_pylist()  # type: ignore[assignment]
             for group, record_id in zip(groups[rows][member[rows]].tolist(), ids, strict=True):
-                first = min(smallest.get(group, record_id), record_id)
-                if group in smallest:
-                    self.found.add("duplicate_conversation", max(smallest[group], record_id))
-                smallest[group] = first
+                known = smallest.get(group)
+                if known is not None:
+                    self.found.add("duplicate_conversation", max(known, record_id))
+                smallest[group] = record_id if known is None else min(known, record_id)
             start += batch.num_rows
 
     def _batch(self, batch: pa.RecordBatch) -> None:
