@@ -6,19 +6,24 @@ import sys
 
 import pyarrow as pa
 
-KEPT_BYTES = 512 * 2**20
-"""Below, giving back is not worth the milliseconds it takes."""
+GROWN_BYTES = 256 * 2**20
+"""A process that grew less since the last time is left alone: a collection takes up to seconds where libraries hold many objects."""
+
+_left = 512 * 2**20
+"""What the process held after the last time; at first, what libraries take."""
 
 
 def give_back() -> None:
-    """Returns unused memory to the system where a process holds much: the next stage would come on top of what allocators kept of the last."""
-    if anonymous_bytes() < KEPT_BYTES:
+    """Returns unused memory to the system where a process has grown: the next stage would come on top of what allocators kept of the last."""
+    global _left
+    if anonymous_bytes() < _left + GROWN_BYTES:
         return
     gc.collect()
     pa.default_memory_pool().release_unused()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:  # glibc has it, musl has not
         trim(0)
+    _left = anonymous_bytes()
 
 
 def anonymous_bytes() -> int:

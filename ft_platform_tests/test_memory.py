@@ -26,11 +26,18 @@ def test_memory_that_nothing_needs_goes_back_to_the_system() -> None:
     assert used - before > 900 and after - before < 0.2 * (used - before), done.stdout
 
 
-def test_every_stage_begins_with_it_and_a_small_process_is_left_alone(monkeypatch) -> None:
+def test_every_stage_begins_with_it(monkeypatch) -> None:
     asked = []
     monkeypatch.setattr("ft_platform.assets.stage.give_back", lambda: asked.append(True))
     assert with_typed_failures(lambda: 5)() == 5 and asked == [True]
-    monkeypatch.setattr(memory, "anonymous_bytes", lambda: memory.KEPT_BYTES - 1)
-    monkeypatch.setattr(memory.gc, "collect", lambda: asked.append("collected"))
-    memory.give_back()
-    assert asked == [True]
+
+
+def test_a_process_that_has_not_grown_since_is_left_alone(monkeypatch) -> None:
+    collected, held = [], [2 * memory.GROWN_BYTES]
+    monkeypatch.setattr(memory, "_left", memory.GROWN_BYTES)
+    monkeypatch.setattr(memory, "anonymous_bytes", lambda: held[0])
+    monkeypatch.setattr(memory.gc, "collect", lambda: collected.append(held[0]))
+    for now in (2 * memory.GROWN_BYTES - 1, 2 * memory.GROWN_BYTES, 2 * memory.GROWN_BYTES + 5, 3 * memory.GROWN_BYTES):
+        held[0] = now
+        memory.give_back()
+    assert collected == [2 * memory.GROWN_BYTES, 3 * memory.GROWN_BYTES]
