@@ -1,7 +1,5 @@
 # The plain command behind each target is in the README.
 .DEFAULT_GOAL := help
-# One process more than cores, at most five: tests wait for programs that they start.
-WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 5)))
 .PHONY: help demo test ui check clean
 
 help:  ## show the targets
@@ -13,7 +11,7 @@ demo:  ## install, then run the shipped use case from raw records to report
 
 test:  ## install, then run the default test suite
 	@scripts/install.sh dev
-	.venv/bin/python -m pytest -n $(WORKERS)
+	.venv/bin/python -m pytest -n auto --maxprocesses 4
 
 ui:  ## install, then start Dagster's UI and daemon on http://127.0.0.1:3000
 	@scripts/install.sh demo

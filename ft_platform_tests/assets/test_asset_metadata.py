@@ -28,9 +28,9 @@ PICTURES = {
     "cleaned_records": {"funnel", "changes", "lengths"},
     "anonymized_records": {"entities", "k_anonymity"},
     "splits": {"funnel_from_source", "split_balance"},
-    "base_evaluation": {"systems", "per_class", "confusion_matrix"},
+    "base_evaluation": {"systems", "per_class", "confusion_matrix", "calibration"},
     "adapter_checkpoint": {"loss_curve"},
-    "evaluation_report": {"systems", "per_class", "confusion_matrix", "funnel"},
+    "evaluation_report": {"systems", "per_class", "confusion_matrix", "calibration", "slices", "funnel"},
     "fairness_report": {"groups_region"},
 }
 
