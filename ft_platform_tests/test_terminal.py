@@ -183,6 +183,7 @@ def test_traces_are_readable(capsys):
             ],
             "split": None,
             "checkpoints": [],
+            "unfinished_trainings": [],
         }
     )
     text = capsys.readouterr().out
