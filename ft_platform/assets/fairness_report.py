@@ -57,13 +57,13 @@ def build(use_case: NamedUseCase) -> list:
 
 
 def why_not_within(found: dict[str, Any]) -> str:
-    """One sentence for each feature whose groups differ too much or cannot be compared. Groups are values of the data and not named."""
+    """One sentence for each feature, or pair of them, whose groups differ too much, and for each feature whose groups cannot be compared. Groups are
+    values of the data and not named."""
     sentences = []
-    for feature, compared in found["features"].items():
+    for feature, compared in {**found["features"], **found["intersections"]}.items():
         if compared["status"] == "above_max_gap":
-            sentences.append(
-                f"{feature}: {found['gap_metric']} differs by {found['gaps'][feature]['value']:.3g}, more than fairness.max_gap {found['max_gap']:g}"
-            )
-        elif compared["status"] == "not_enough_evidence":
+            gap = compared["differences"][found["gap_metric"]]["value"]
+            sentences.append(f"{feature}: {found['gap_metric']} differs by {gap:.3g}, more than fairness.max_gap {found['max_gap']:g}")
+        elif compared["status"] == "not_enough_evidence" and feature in found["features"]:
             sentences.append(f"{feature}: fewer than two groups have {found['min_group_rows']} test records (fairness.min_group_rows)")
     return "; ".join(sentences)

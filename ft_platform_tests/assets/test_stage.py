@@ -56,7 +56,7 @@ def test_a_verdict_that_holds_is_not_computed_again(lake):
 
 
 FEATURES = {
-    "region": {"status": "above_max_gap"},
+    "region": {"status": "above_max_gap", "differences": {"accuracy": {"value": 0.313, "best": "north", "worst": "south"}}},
     "age": {"status": "within_max_gap"},
     "state": {"status": "not_enough_evidence"},
 }
@@ -80,7 +80,7 @@ def test_a_gap_that_is_too_large_and_groups_that_are_too_small_are_told_apart(na
         "max_gap": 0.2,
         "min_group_rows": 20,
         "features": {name: FEATURES[name] for name in names},
-        "gaps": {"region": {"value": 0.313, "best": "north", "worst": "south"}, "age": {"value": 0.1}, "state": None},
+        "intersections": {},
     }
     assert why_not_within(found) == expected
     assert "north" not in why_not_within(found)

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from ft_platform.assets.fairness_report import why_not_within
 from ft_platform.evaluation.fairness import fairness
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.conftest import minimal_attributes
@@ -80,6 +81,7 @@ def test_two_features_together_show_a_gap_that_neither_shows_alone() -> None:
     assert together["status"] == "above_max_gap" and not found["within_max_gap"]
     assert {together["differences"]["accuracy"]["best"], together["differences"]["accuracy"]["worst"]} <= set(together["groups"])
     assert len(together["groups"]) == 4 and "north and old" in together["groups"]
+    assert why_not_within(found).startswith("region and age: accuracy differs by 0.") and "north" not in why_not_within(found)
 
 
 def test_a_planted_gap_is_found_with_its_groups_and_an_interval() -> None:
