@@ -134,7 +134,7 @@ def link_near_duplicates(
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold must be in (0, 1], got {threshold}")
     order = np.arange(rows, dtype=np.int32) if order is None else order
-    if order.shape != (rows,) or (rows and (order.min() != 0 or not (np.bincount(order, minlength=rows) == 1).all())):
+    if order.shape != (rows,) or not _is_permutation(order):
         raise ValueError(f"order must be a permutation of {rows} ranks")
     give_back()
     with tempfile.TemporaryDirectory(prefix="near-duplicates-", dir=folder) as name, ShingleSets(Path(name), rows, order) as sets:
@@ -145,6 +145,14 @@ def link_near_duplicates(
             for start in range(0, len(i), PAIRS_AT_ONCE):
                 _compare(sets, i[start : start + PAIRS_AT_ONCE], j[start : start + PAIRS_AT_ONCE], threshold, takers)
         return candidates.capped
+
+
+def _is_permutation(order: np.ndarray) -> bool:
+    seen = np.zeros(len(order), bool)
+    if order.size and (order.min() < 0 or order.max() >= len(order)):
+        return False
+    seen[order] = True
+    return bool(seen.all())
 
 
 def _compare(sets: ShingleSets, i: np.ndarray, j: np.ndarray, threshold: float, takers: Sequence[Links]) -> None:
