@@ -15,6 +15,7 @@ from ft_platform.commands import (
     audit,
     check,
     costs,
+    decide,
     demo,
     diff,
     estimate,
@@ -34,6 +35,7 @@ from ft_platform.commands import (
     trace,
     ui,
     vault,
+    waiver,
 )
 from ft_platform.commands import list as list_command
 from ft_platform.errors import ConfigError, FtError
@@ -46,6 +48,8 @@ COMMANDS = {
     "list": list_command,
     "run": run,
     "results": results,
+    "decide": decide,
+    "waiver": waiver,
     "audit": audit,
     "explain": explain,
     "estimate": estimate,

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from ft_platform.runs import RunOutcome
 
 REPORT = "report.html"
+BRIEF = "decision_brief.html"
 EVALUATION = "evaluation_report"
 PAGES = ("fairness_report", "model_card")
+DECISION = "release_decision"
 """Stages whose artifacts are about an evaluation report."""
 
 
@@ -22,8 +24,9 @@ def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "
     """Results of one run: by default of the newest on this installation's Dagster instance, whoever started it.
 
     `{"use_case", "run_id", "systems": {system: {metric: {"value", "low", "high"}}}, "test_rows", "funnel", "trained", "reused",
-    "seconds", "report", "unfinished_run"}`, and `planted` where the records are a sample. The scores are those of the evaluation
+    "seconds", "report", "decision", "unfinished_run"}`, and `planted` where the records are a sample. The scores are those of the evaluation
     report that the run made or used again, or that its fairness report or model card is about; another run has no systems.
+    `decision` is what the run's release decision says: `{"decision", "checkpoint", "broken": {rule: why}, "waived", "brief"}`, or None.
     `unfinished_run` is the id of a newer run that has not ended, or None.
 
     Args:
@@ -53,6 +56,7 @@ def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "
         "reused": run.reused,
         "seconds": run.seconds,
         "report": None,
+        "decision": _decided(lake, name, run.artifacts.get(DECISION)),
         "unfinished_run": unfinished,
     }
     if report_id := _report_of(lake, name, run.artifacts):
@@ -93,6 +97,16 @@ def _report_of(lake: Lake, name: str, artifacts: dict[str, str]) -> str | None:
         if report := next((parent.id for parent in parents if parent.name == EVALUATION), None):
             return report
     return None
+
+
+def _decided(lake: Lake, name: str, decision_id: str | None) -> dict[str, Any] | None:
+    decision = lake.artifact(name, DECISION, decision_id) if decision_id else None
+    if decision is None:
+        return None
+    found = json.loads(lake.read_file(decision, "decision.json"))
+    broken = {rule["rule"]: rule["why"] for rule in found["rules"] if not rule["passed"] and not rule["waiver"]}
+    waived = [waiver["rule"] for waiver in found["waivers"]]
+    return {"decision": found["decision"], "checkpoint": found["checkpoint"], "broken": broken, "waived": waived, "brief": f"{decision.uri}/{BRIEF}"}
 
 
 def _evaluated(lake: Lake, name: str, report_id: str) -> dict[str, Any]:

@@ -143,7 +143,18 @@ def print_summary(found: dict[str, Any], console: Console | None = None) -> None
         console.print(f"Time: {_clock(total)}")
     if found["report"]:
         console.print(f"Report: {found['report']}", soft_wrap=True)
+    if decision := found["decision"]:
+        _print_decision(decision, console)
+    if found["report"]:
         console.print("Lineage, checks and plots: make ui (or: ft ui)")
+
+
+def _print_decision(decision: dict[str, Any], console: Console) -> None:
+    waived = f", waived: {', '.join(decision['waived'])}" if decision["waived"] else ""
+    console.print(f"Release of {decision['checkpoint']}: {decision['decision']}{waived}")
+    for rule, why in decision["broken"].items():
+        console.print(f"  ✗ {rule}: {why}", soft_wrap=True, markup=False)
+    console.print(f"Decision brief: {decision['brief']}", soft_wrap=True)
 
 
 def _funnel_table(funnel: list[dict[str, Any]]) -> Table:

@@ -15,6 +15,7 @@ from ft_platform.settings.audit import Audit
 from ft_platform.settings.cleaning import Cleaning
 from ft_platform.settings.evaluation import Evaluation, Fairness
 from ft_platform.settings.experiments import LearningCurve, Search
+from ft_platform.settings.gate import Gate
 from ft_platform.settings.governance import Governance
 from ft_platform.settings.privacy import Privacy
 from ft_platform.settings.section import Owner, Section, UseCaseName
@@ -31,6 +32,7 @@ __all__ = [
     "Evaluation",
     "Expectation",
     "Fairness",
+    "Gate",
     "Governance",
     "LearningCurve",
     "NamedUseCase",
@@ -156,6 +158,7 @@ class UseCase(Section):
     fairness: Fairness = Field(default_factory=Fairness, description="Group comparison of outputs.")
     search: Search = Field(default_factory=Search, description="How `hyperparameter_search` looks for training settings.")
     learning_curve: LearningCurve = Field(default_factory=LearningCurve, description="How `learning_curve` measures what more data would bring.")
+    gate: Gate = Field(default_factory=Gate, description="What a checkpoint must show before it may be released.")
     release: Release = Field(description="What the model card says about use.")
     retraining: Retraining = Field(default_factory=Retraining, description="When GPU work runs.")
     compute: Compute = Field(default_factory=Compute, description="Where programs run.")

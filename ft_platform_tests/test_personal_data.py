@@ -104,6 +104,20 @@ def test_a_run_that_succeeds(run: Callable[..., Any], home: Path, environment: E
     assert_nothing_personal(home, outcome, capfd)
 
 
+def test_the_name_of_a_file_in_a_folder_may_name_a_person(
+    run: Callable[..., Any], home: Path, environment: Environment, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = home / "source" / "letters"
+    folder.mkdir()
+    file = write_csv(folder / "marta-canary-7745.csv", [{**row, "person": f"p{n}", "until": ""} for n, row in enumerate(records())])
+    outcome = run(planted(), {"source.uri": str(folder)})
+    assert outcome.success, outcome.error
+    lake = Lake(environment.lake_uri)
+    raw = lake.latest("complaints", "raw_records")
+    assert raw and list(lake.manifest(raw).info["files"]) == [str(file)], "the restricted zone knows the file"
+    assert_nothing_personal(home, outcome, capfd, [file.stem])
+
+
 def no_columns(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{("words" if name == "text" else name): value for name, value in row.items()} for row in rows]
 

@@ -1,7 +1,7 @@
 """raw_records: what the source holds, mapped to the columns of a record, with where each row came from."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -46,7 +46,7 @@ def build(use_case: NamedUseCase) -> list:
         """
         version, reused = ingest_source(lake, environment, use_case)
         manifest = lake.manifest(version)
-        files = dict(list(manifest.info["files"].items())[:SHOWN_FILES])
+        files = shown_files(use_case.settings.source.uri, manifest.info["files"])
         return materialized(version, manifest, reused=reused, **profile_link(lake, environment, use_case, version), files=dg.MetadataValue.json(files))
 
     @dg.asset_check(asset=key(use_case, "raw_records"), blocking=True, description="Every row read from the source is in the table, once.")
@@ -62,6 +62,18 @@ def build(use_case: NamedUseCase) -> list:
         return judged(lake, use_case, raw_records, "rows_are_accounted_for", judge)
 
     return [source, raw_records, rows_are_accounted_for]
+
+
+def shown_files(uri: str, files: Mapping[str, str]) -> dict[str, str]:
+    """Hashes of source files for the UI. The name of a file inside a folder (a message of a person, say) stays in the manifest, in the restricted zone.
+
+    Args:
+        uri: `source.uri`; a file that it names itself keeps its name.
+        files: path or URI -> sha256.
+    """
+    last = uri.rsplit("/", 1)[-1]
+    shown = list(files.items())[:SHOWN_FILES]
+    return {name if name.rsplit("/", 1)[-1] == last else f"file {number}": digest for number, (name, digest) in enumerate(shown, 1)}
 
 
 def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) -> tuple[TableVersion, bool]:

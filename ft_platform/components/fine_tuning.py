@@ -20,6 +20,7 @@ from ft_platform.assets import (
     permitted,
     quarantined,
     raw,
+    release_decision,
     splits,
 )
 from ft_platform.permission_watch import permission_watch
@@ -42,6 +43,7 @@ STAGE_BUILDERS = {
     "hyperparameter_search": hyperparameter_search.build,
     "learning_curve": learning_curve.build,
     "model_card": model_card.build,
+    "release_decision": release_decision.build,
 }
 """Stage -> function that makes its assets and checks, in the order the data flows."""
 

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
+from ft_platform.evaluation.metric import metric_versions
 from ft_platform.lake.stage_table import input_hash
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.base_model import weights_sha256
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case import NamedUseCase, settings_hash
 
 Which = Literal["base", "tuned"]
 
@@ -27,12 +28,17 @@ def evaluation_inputs(
         base = Path(use_case.settings.base_model.uri).expanduser()
         # A folder or file can change under the same name; a pinned package, revision or sha256 cannot.
         weights = {"base_model": weights_sha256(base)} if base.exists() else {}
-        inputs = input_hash(use_case, "base_evaluation", [splits], **weights)
+        inputs = input_hash(use_case, "base_evaluation", [splits], metrics=_metrics(), **weights)
         return f"base-{inputs[:12]}", inputs
     if checkpoint is None or base_evaluation is None:
         raise ValueError("the evaluation of a fine-tuned model needs its checkpoint and the base evaluation")
-    inputs = input_hash(use_case, "evaluation_report", [splits, base_evaluation, checkpoint])
+    inputs = input_hash(use_case, "evaluation_report", [splits, base_evaluation, checkpoint], metrics=_metrics())
     return f"eval-{inputs[:12]}", inputs
+
+
+def _metrics() -> str:
+    """Changed code of a metric is another evaluation."""
+    return settings_hash({"metrics": metric_versions()})
 
 
 def fairness_inputs(use_case: NamedUseCase, evaluation_report: ArtifactVersion) -> tuple[str, str]:

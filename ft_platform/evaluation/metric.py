@@ -3,16 +3,21 @@
 Because sums are all a score needs, one resampling routine gives the interval of every metric.
 """
 
+import hashlib
 import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from ft_platform.errors import ConfigError
 from ft_platform.evaluation.outputs import Outputs
+
+SHARED_CODE = ("metric.py", "outputs.py", "intervals.py", "comparison.py", "label_counts.py", "calibration.py")
+"""Files behind the figures of every metric."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,15 @@ def all_metrics() -> dict[str, Metric]:
 
     found = [importlib.import_module(f"{metrics.__name__}.{module.name}").METRIC for module in pkgutil.iter_modules(metrics.__path__)]
     return {m.name: m for m in sorted(found, key=lambda m: (m.task, m.order))}
+
+
+def metric_versions() -> dict[str, str]:
+    """Metric -> 12 hex digits that change with the code of its file or of what all metrics share."""
+    from ft_platform.evaluation import metrics
+
+    shared = b"".join((Path(__file__).parent / name).read_bytes() for name in SHARED_CODE)
+    files = sorted(Path(metrics.__path__[0]).glob("[a-z]*.py"))
+    return {file.stem: hashlib.sha256(shared + file.read_bytes()).hexdigest()[:12] for file in files}
 
 
 def metric(name: str) -> Metric:

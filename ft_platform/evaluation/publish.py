@@ -12,6 +12,7 @@ from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.evaluate import Evaluated, Evaluator
 from ft_platform.evaluation.files import METRICS, PREDICTIONS, read_metrics, read_predictions
 from ft_platform.evaluation.inputs import evaluation_inputs
+from ft_platform.evaluation.metric import metric_versions
 from ft_platform.evaluation.predictions import outputs_in, predictions_table
 from ft_platform.evaluation.requests import per_thousand
 from ft_platform.evaluation.scores import FINE_TUNED, scores
@@ -46,7 +47,7 @@ def publish_base_evaluation(lake: Lake, environment: Environment, use_case: Name
         evaluator, weights = _evaluator(lake, environment, use_case, splits, stage)
         tracker.parameters(_parameters(use_case, weights))
         evaluated = evaluator.base()
-        figures = _figures(environment, use_case, evaluated, evaluator.model)
+        figures = _figures(environment, use_case, evaluated, evaluator)
         return _publish(lake, use_case, stage, artifact_id, inputs, [splits], evaluated, figures, started, tracker)
 
 
@@ -80,7 +81,7 @@ def publish_evaluation_report(
         evaluator, weights = _evaluator(lake, environment, use_case, splits, stage)
         tracker.parameters(_parameters(use_case, weights))
         evaluated = _tuned(lake, evaluator, weights, checkpoint, base_evaluation)
-        figures = _figures(environment, use_case, evaluated, evaluator.model)
+        figures = _figures(environment, use_case, evaluated, evaluator)
         figures["slices"] = slices(use_case, predictions_table(use_case, evaluated.records.side, {FINE_TUNED: evaluated.outputs[FINE_TUNED]}))
         return _publish(lake, use_case, stage, artifact_id, inputs, parents, evaluated, figures, started, tracker)
 
@@ -128,7 +129,7 @@ def _parameters(use_case: NamedUseCase, weights_sha256: str) -> dict[str, Any]:
     return {**settings.evaluation.model_dump(mode="json"), "base_model": settings.base_model.uri, "base_model_sha256": weights_sha256}
 
 
-def _figures(environment: Environment, use_case: NamedUseCase, evaluated: Evaluated, model: Any) -> dict[str, Any]:
+def _figures(environment: Environment, use_case: NamedUseCase, evaluated: Evaluated, evaluator: Evaluator) -> dict[str, Any]:
     import torch
 
     return {
@@ -138,8 +139,10 @@ def _figures(environment: Environment, use_case: NamedUseCase, evaluated: Evalua
         "answer_seconds": evaluated.answer_seconds,
         "per_1000_requests": per_thousand(evaluated.answer_seconds, len(evaluated.records.side), environment.profile(use_case.settings.compute.profile)),
         "info": evaluated.info,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "device": str(model.device),
+        "renderer_hash": evaluator.renderer.hash,
+        "metric_versions": metric_versions(),
+        "dtype": str(evaluator.model.dtype).removeprefix("torch."),
+        "device": str(evaluator.model.device),
         "threads": torch.get_num_threads(),
     }
 

@@ -35,7 +35,7 @@ def problems_with(lake: Lake, use_case: NamedUseCase, version: Version) -> list[
     problems: list[str] = []
 
     def visit(named: Version) -> None:
-        current = _newest_of_same_content(lake, named)
+        current = newest_of_same_content(lake, named)
         if current.id in seen:
             return
         seen.add(current.id)
@@ -66,7 +66,7 @@ def problems_with(lake: Lake, use_case: NamedUseCase, version: Version) -> list[
     return problems
 
 
-def _newest_of_same_content(lake: Lake, version: Version) -> Version:
+def newest_of_same_content(lake: Lake, version: Version) -> Version:
     """A stage that ran again and came to the same rows has written a newer version, and later stages keep naming the older
     one as their parent because nothing changed for them. The evidence is with the newer one."""
     if isinstance(version, TableVersion):

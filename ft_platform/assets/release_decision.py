@@ -1,0 +1,71 @@
+"""release_decision: whether the checkpoint may be released, by the rules of the YAML, on evidence that is whole and current."""
+
+import json
+
+import dagster as dg
+
+from ft_platform.assets.stage import key, materialized, pictures_of, report_link, stage, with_typed_failures
+from ft_platform.environment import Environment
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.use_case import NamedUseCase
+
+
+def build(use_case: NamedUseCase) -> list:
+    @dg.asset(**stage(use_case, "release_decision"))
+    @with_typed_failures
+    def release_decision(
+        lake: dg.ResourceParam[Lake],
+        environment: dg.ResourceParam[Environment],
+        adapter_checkpoint: ArtifactVersion,
+        evaluation_report: ArtifactVersion,
+        fairness_report: ArtifactVersion,
+        privacy_report: ArtifactVersion,
+        regression_report: ArtifactVersion,
+        roi_report: ArtifactVersion,
+        data_report: ArtifactVersion,
+        model_card: ArtifactVersion,
+    ) -> dg.MaterializeResult[ArtifactVersion]:
+        """Accepted or refused, with a sentence for every rule, and a page for the people who sign.
+
+        A refusal is a result, not a failure: the check `accepted` shows it, and a release refuses a checkpoint without an accepted decision.
+        """
+        from ft_platform.release.decide import publish_decision
+
+        handed = (evaluation_report, fairness_report, privacy_report, regression_report, roi_report, data_report, model_card)
+        reports = {report.name: report for report in handed}
+        before = {version.id for version in lake.artifacts(use_case.name, "release_decision")}
+        decision = publish_decision(lake, use_case, adapter_checkpoint, reports)
+        manifest = lake.manifest(decision)
+        found = json.loads(lake.read_file(decision, "decision.json"))
+        return materialized(
+            decision,
+            manifest,
+            reused=decision.id in before,
+            pictures=pictures_of(lake, decision),
+            decision=found["decision"],
+            rules=dg.MetadataValue.md(_rules_table(found)),
+            **report_link(environment, decision, manifest, "decision_brief.html"),
+        )
+
+    @dg.asset_check(asset=key(use_case, "release_decision"), blocking=False, description="Every rule of the gate holds or is waived by a person.")
+    @with_typed_failures
+    def accepted(lake: dg.ResourceParam[Lake], release_decision: ArtifactVersion) -> dg.AssetCheckResult:
+        found = json.loads(lake.read_file(release_decision, "decision.json"))
+        refusing = [ruling for ruling in found["rules"] if not ruling["passed"] and not ruling["waiver"]]
+        return dg.AssetCheckResult(
+            passed=found["decision"] == "accepted",
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"broken_rules": len(refusing), "waivers": len(found["waivers"])},
+            description="; ".join(f"{ruling['rule']}: {ruling['why']}" for ruling in refusing) or None,
+        )
+
+    return [release_decision, accepted]
+
+
+def _rules_table(found: dict) -> str:
+    rows = [f"| {'✓' if rule['passed'] else 'waived' if rule['waiver'] else '✗'} | {rule['rule']} | {_cell(rule['why'])} |" for rule in found["rules"]]
+    return "\n".join(["| | rule | why |", "| --- | --- | --- |", *rows])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

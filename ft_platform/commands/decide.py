@@ -1,0 +1,44 @@
+"""ft decide: whether the newest checkpoint of a use case may be released, and why."""
+
+import argparse
+import json
+from typing import Any
+
+HELP = "Apply the rules of the gate to the evidence about the newest checkpoint. Ends with 1 where the release is refused."
+EXAMPLES = ["ft decide complaint_routing", "ft decide complaint_routing --json", "ft decide complaint_routing --checkpoint ckpt-0a1b2c3d4e5f"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("use_case", help="name of the use case (ft list)")
+    parser.add_argument("--checkpoint", help="id of the checkpoint (default: the newest that may be used)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.environment import load_environment
+    from ft_platform.lake import Lake
+    from ft_platform.release.decide import decide, newest_evidence, the_checkpoint
+    from ft_platform.use_case_file import load_use_case, use_case_folder
+
+    environment = load_environment()
+    use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
+    lake = Lake(environment.lake_uri, environment.storage_options())
+    checkpoint = the_checkpoint(lake, use_case, arguments.checkpoint)
+    decision = decide(lake, use_case, checkpoint, newest_evidence(lake, use_case, checkpoint))
+    found = decision.to_dict()
+    if arguments.json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        _show(found)
+    return 0 if decision.accepted else 1
+
+
+def _show(found: dict[str, Any]) -> None:
+    print(f"{found['checkpoint']} of {found['use_case']}: {found['decision']}")
+    for ruling in found["rules"]:
+        mark = "✓" if ruling["passed"] else "~" if ruling["waiver"] else "✗"
+        print(f"  {mark} {ruling['rule']:<38} {ruling['why']}")
+        if not ruling["passed"]:
+            print(f"    {'':<38} needed: {ruling['needed']}")
+    for waiver in found["waivers"]:
+        print(f"  waived: {waiver['rule']} by {waiver['granted_by']} ({waiver['role']}) until {waiver['until']}: {waiver['reason']}")

@@ -1,0 +1,165 @@
+"""The decision about a checkpoint: accepted or refused, with every rule's sentence."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from ft_platform.errors import DataError, VersionRefused
+from ft_platform.evaluation.champion import champion
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.gate import problems_with
+from ft_platform.lake.manifest import now
+from ft_platform.lake.stage_table import input_hash
+from ft_platform.release.evidence import CHECKPOINT, OPTIONAL, REQUIRED, Evidence, collect, is_about
+from ft_platform.release.rules import Ruling, apply, rules_of
+from ft_platform.release.waivers import Waiver, in_force
+from ft_platform.stages import STAGES
+from ft_platform.use_case import NamedUseCase, settings_hash
+
+STAGE = "release_decision"
+FILE = "decision.json"
+ACCEPTED, REFUSED = "accepted", "refused"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the rules say about a checkpoint.
+
+    Attributes:
+        waivers: rule -> waiver in force.
+        evidence: what the rules were applied to.
+    """
+
+    use_case: str
+    evidence: Evidence
+    rulings: list[Ruling]
+    waivers: Mapping[str, Waiver]
+
+    @property
+    def accepted(self) -> bool:
+        return bool(self.rulings) and not self.refusing
+
+    @property
+    def refusing(self) -> list[Ruling]:
+        """Rules that are broken and not waived."""
+        return [ruling for ruling in self.rulings if not ruling.passed and not (ruling.waivable and ruling.rule in self.waivers)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `decision.json` and `ft decide --json` have it."""
+        items = [item for item in self.evidence.items.values() if item.version]
+        used = [waiver for ruling in self.rulings if not ruling.passed and (waiver := self.waivers.get(ruling.rule))]
+        return {
+            "use_case": self.use_case,
+            "checkpoint": self.evidence.checkpoint.artifact_id,
+            "decision": ACCEPTED if self.accepted else REFUSED,
+            "rules": [{**ruling.to_dict(), "waiver": w.id if (w := self.waivers.get(ruling.rule)) and not ruling.passed else None} for ruling in self.rulings],
+            "waivers": [waiver.to_dict() for waiver in used],
+            "valid_until": min((waiver.until for waiver in used), default=None),
+            "evidence": [{"stage": i.stage, "id": i.version.artifact_id, "content_hash": i.version.content_hash} for i in items if i.version],
+        }
+
+
+def decide(
+    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, versions: Mapping[str, ArtifactVersion | None], today: date | None = None
+) -> Decision:
+    """Applies the rules of the YAML to the evidence about a checkpoint. Writes nothing.
+
+    Args:
+        versions: stage -> its artifact (`newest_evidence`).
+        today: day on which waivers must hold. Default: today, UTC.
+    """
+    evidence = collect(lake, use_case, checkpoint, versions)
+    before = champion(lake, use_case, other_than=checkpoint)
+    rulings = apply(rules_of(use_case, has_champion=before is not None), evidence)
+    return Decision(use_case.name, evidence, rulings, in_force(lake, use_case, checkpoint, today or datetime.now(UTC).date()))
+
+
+def newest_evidence(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) -> dict[str, ArtifactVersion | None]:
+    """Stage -> its newest artifact about this checkpoint that may be relied on, for the evidence that every decision needs and for what may stand beside it.
+
+    Where there is none, the newest one whatever it is about, so that the decision says what is wrong with it.
+    """
+    return {stage: _newest(lake, use_case, checkpoint, stage) for stage in (*REQUIRED, *OPTIONAL)}
+
+
+def _newest(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, stage: str) -> ArtifactVersion | None:
+    found = lake.artifacts(use_case.name, stage)
+    own = [version for version in found if is_about(lake, version, checkpoint)]
+    reliable = (version for version in own if not problems_with(lake, use_case, version))
+    return next(reliable, None) or next(iter([*own, *found]), None)
+
+
+def the_checkpoint(lake: Lake, use_case: NamedUseCase, checkpoint_id: str | None = None) -> ArtifactVersion:
+    """The checkpoint of that id; by default the newest that may be used, and where none may, the newest, so that the decision says why.
+
+    Raises:
+        DataError: there is none.
+    """
+    found = lake.artifacts(use_case.name, CHECKPOINT)
+    if not found:
+        raise DataError(f"{use_case.name} has no checkpoint to decide about", f"Run: ft run {use_case.name}")
+    if checkpoint_id:
+        named = next((one for one in found if one.artifact_id == checkpoint_id), None)
+        if named is None:
+            raise DataError(f"{use_case.name} has no checkpoint {checkpoint_id}; there are {', '.join(one.artifact_id for one in found)}")
+        return named
+    return next((one for one in found if not problems_with(lake, use_case, one)), found[0])
+
+
+def publish_decision(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, versions: Mapping[str, ArtifactVersion]) -> ArtifactVersion:
+    """The artifact `release_decision` about a checkpoint with this evidence: an existing one, or a new one. A refusal is a result as well.
+
+    Args:
+        versions: stage -> artifact, for every parent of the stage but the checkpoint.
+    """
+    from ft_platform.reporting.decision_brief import write_decision
+
+    started = time.monotonic()
+    beside = {stage: version for stage, version in newest_evidence(lake, use_case, checkpoint).items() if stage in OPTIONAL}
+    decision = decide(lake, use_case, checkpoint, {**beside, **versions})
+    found = decision.to_dict()
+    parents = [checkpoint if name == CHECKPOINT else versions[name] for name in STAGES[STAGE].parents]
+    inputs = input_hash(use_case, STAGE, parents, found=settings_hash(found))
+    artifact_id = f"decision-{inputs[:12]}"
+    existing = lake.intact_artifact(use_case.name, STAGE, artifact_id)
+    if existing:
+        return existing
+    with lake.scratch(use_case.name, STAGE) as folder:
+        folder.mkdir(parents=True)
+        (folder / FILE).write_text(json.dumps({**found, "decided_at": now()}, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_decision(folder, lake, use_case, artifact_id, decision)
+        return lake.publish(
+            use_case.name,
+            STAGE,
+            artifact_id,
+            folder,
+            parents=parents,
+            settings_hash=STAGES[STAGE].settings_hash(use_case),
+            input_hash=inputs,
+            counts={"rules": len(decision.rulings), "broken": sum(not r.passed for r in decision.rulings), "waived": len(found["waivers"])},
+            info={"decision": found["decision"], "checkpoint": found["checkpoint"]},
+            seconds=time.monotonic() - started,
+        )
+
+
+def require_accepted(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersion, today: date | None = None) -> None:
+    """Returns if a checkpoint may be released on this decision: it says so, and the same rules say so again today.
+
+    Raises:
+        VersionRefused: it was refused, altered, or does not hold any more (evidence replaced, a waiver ended, records withdrawn).
+    """
+    lake.verify_artifact(decision)
+    found = json.loads(lake.read_file(decision, FILE))
+    if found.get("decision") != ACCEPTED:
+        raise VersionRefused(f"{decision.id} refuses {found.get('checkpoint')}", f"See why: ft decide {use_case.name}")
+    checkpoint = lake.artifact(use_case.name, CHECKPOINT, found["checkpoint"])
+    if checkpoint is None:
+        raise VersionRefused(f"{decision.id} accepts {found['checkpoint']}, which is not in the lake any more", f"Run: ft run {use_case.name}")
+    named = {item["stage"]: lake.artifact(use_case.name, item["stage"], item["id"], verify=False) for item in found["evidence"]}
+    again = decide(lake, use_case, checkpoint, named, today)
+    if not again.accepted:
+        reasons = "; ".join(f"{ruling.rule}: {ruling.why}" for ruling in again.refusing)
+        raise VersionRefused(f"{decision.id} does not hold any more: {reasons}", f"Run: ft run {use_case.name}")

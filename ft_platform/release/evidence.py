@@ -1,0 +1,211 @@
+"""Collects the evidence about a checkpoint from the lake and says of each piece whether it may be relied on."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from ft_platform.errors import VersionRefused
+from ft_platform.evaluation.metric import metric_versions
+from ft_platform.lake import ArtifactVersion, Lake, Manifest
+from ft_platform.lake.gate import newest_of_same_content, problems_with, version_of_parent
+from ft_platform.lake.manifest import Verdict
+from ft_platform.lake.versions import TableVersion, Version
+from ft_platform.release.schema import (
+    CanaryEvidence,
+    EvaluationEvidence,
+    FairnessEvidence,
+    HumanReviewEvidence,
+    JudgeEvidence,
+    PrivacyEvidence,
+    RegressionEvidence,
+    Shown,
+    Typed,
+)
+from ft_platform.stages import STAGES
+from ft_platform.use_case import NamedUseCase
+
+CHECKPOINT = "adapter_checkpoint"
+FILES: dict[str, tuple[str, type[Typed]]] = {
+    "evaluation_report": ("metrics.json", EvaluationEvidence),
+    "fairness_report": ("fairness.json", FairnessEvidence),
+    "privacy_report": ("privacy.json", PrivacyEvidence),
+    "regression_report": ("regression.json", RegressionEvidence),
+    "roi_report": ("roi.json", Shown),
+    "data_report": ("data.json", Shown),
+    "canary_audit": ("canaries.json", CanaryEvidence),
+    "human_review": ("review.json", HumanReviewEvidence),
+    "judge_report": ("judge.json", JudgeEvidence),
+}
+"""Evidence -> its file and what that must hold."""
+
+REQUIRED = tuple(name for name in STAGES["release_decision"].parents if name != CHECKPOINT)
+"""Evidence that every decision needs."""
+OPTIONAL = ("canary_audit", "human_review", "judge_report")
+"""Evidence that is looked for where a rule asks for it."""
+
+EVIDENCE = TypeVar("EVIDENCE", bound=Typed)
+
+
+class NotProven(Exception):
+    """A rule cannot be judged; the sentence says why. It is refused."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One piece of evidence.
+
+    Attributes:
+        problems: every reason why it may not be relied on, as sentences. None: it may.
+        figures: what its file says; None where nobody can read it.
+    """
+
+    stage: str
+    version: ArtifactVersion | None
+    figures: Typed | None
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All evidence about one checkpoint.
+
+    Attributes:
+        data: stage -> table that the checkpoint was made from; empty where its lineage is broken.
+        verdicts: stage -> check -> verdict on that table's content.
+        items: stage -> evidence.
+        problems: what is wrong with the checkpoint itself.
+    """
+
+    checkpoint: ArtifactVersion
+    problems: tuple[str, ...]
+    data: Mapping[str, Version]
+    verdicts: Mapping[str, Mapping[str, Verdict]]
+    items: Mapping[str, Item]
+
+    def of(self, stage: str, kind: type[EVIDENCE]) -> EVIDENCE:
+        """What a report says.
+
+        Raises:
+            NotProven: it is missing or may not be relied on.
+        """
+        item = self.items.get(stage) or _missing(stage)
+        if item.problems or not isinstance(item.figures, kind):
+            raise NotProven("; ".join(item.problems) or f"{stage} cannot be read")
+        return item.figures
+
+
+def collect(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, versions: Mapping[str, ArtifactVersion | None]) -> Evidence:
+    """Evidence about a checkpoint.
+
+    Args:
+        versions: stage -> its artifact, for `REQUIRED` and `OPTIONAL`; None or left out: there is none.
+    """
+    try:
+        problems = tuple(problems_with(lake, use_case, checkpoint))
+        behind = _behind(lake, checkpoint)
+    except VersionRefused as refusal:
+        return Evidence(checkpoint, (refusal.message,), {}, {}, {stage: _missing(stage) for stage in (*REQUIRED, *OPTIONAL)})
+    data = {name: newest_of_same_content(lake, version) for name, (version, _) in behind.items() if isinstance(version, TableVersion)}
+    items = {stage: _item(lake, use_case, behind, stage, versions.get(stage)) for stage in (*REQUIRED, *OPTIONAL)}
+    return Evidence(checkpoint, problems, data, {name: _verdicts(lake, version) for name, version in data.items()}, items)
+
+
+def _verdicts(lake: Lake, version: Version) -> dict[str, Verdict]:
+    return {check: verdict for check, verdict in lake.verdicts(version).items() if verdict.content_hash == version.content_hash}
+
+
+def _missing(stage: str) -> Item:
+    return Item(stage, None, None, (f"there is no {stage} of this checkpoint",))
+
+
+def _item(lake: Lake, use_case: NamedUseCase, behind: Mapping[str, tuple[Version, Manifest]], stage: str, version: ArtifactVersion | None) -> Item:
+    if version is None:
+        return _missing(stage)
+    try:
+        own = problems_with(lake, use_case, version)
+        problems = [*own, *_of_others(lake, version, behind)]
+        figures = None if own else _read(lake, version)
+        if isinstance(figures, EvaluationEvidence):
+            problems += _evaluated_otherwise(lake, figures, version, behind)
+    except VersionRefused as refusal:
+        return Item(stage, version, None, (refusal.message,))
+    except NotProven as gap:
+        return Item(stage, version, None, (str(gap),))
+    return Item(stage, version, figures, tuple(problems))
+
+
+def _behind(lake: Lake, version: Version) -> dict[str, tuple[Version, Manifest]]:
+    """Stage -> version and manifest of an artifact and all it was made from."""
+    found: dict[str, tuple[Version, Manifest]] = {}
+    open_versions: list[Version] = [version]
+    while open_versions:
+        one = open_versions.pop()
+        if one.name not in found:
+            manifest = lake.manifest(one)
+            found[one.name] = (one, manifest)
+            open_versions += [version_of_parent(lake, one.use_case, parent) for parent in manifest.parents]
+    return found
+
+
+def is_about(lake: Lake, version: ArtifactVersion, checkpoint: ArtifactVersion) -> bool:
+    """Whether evidence was made from this checkpoint and the data behind it; not where its lineage is broken."""
+    try:
+        return not _of_others(lake, version, _behind(lake, checkpoint))
+    except VersionRefused:
+        return False
+
+
+def _of_others(lake: Lake, version: ArtifactVersion, behind: Mapping[str, tuple[Version, Manifest]]) -> list[str]:
+    """Evidence that was made from another checkpoint, or from other data than the checkpoint was."""
+    problems = []
+    for name, (one, _) in _behind(lake, version).items():
+        if name in behind and one.content_hash != behind[name][0].content_hash:
+            problems.append(f"{version.id} was made from {one.id}, the checkpoint's is {behind[name][0].id}")
+    return problems
+
+
+def _evaluated_otherwise(lake: Lake, figures: EvaluationEvidence, version: ArtifactVersion, behind: Mapping[str, tuple[Version, Manifest]]) -> list[str]:
+    """An evaluation whose prompts or metrics are not those of today."""
+    problems = []
+    checkpoint = behind[CHECKPOINT][0]
+    assert isinstance(checkpoint, ArtifactVersion)
+    trained_with = json.loads(lake.read_file(checkpoint, "training.json")).get("renderer_hash")
+    if figures.renderer_hash != trained_with:
+        problems.append(f"{version.id} was made with another prompt template than the checkpoint was trained with")
+    changed = sorted(name for name, digest in metric_versions().items() if figures.metric_versions.get(name) != digest)
+    if changed:
+        problems.append(f"{version.id} was made with another version of the metrics {', '.join(changed)}")
+    return problems
+
+
+def _read(lake: Lake, version: ArtifactVersion) -> Typed:
+    if version.name not in FILES:
+        return Shown()
+    name = FILES[version.name][0]
+    if name not in lake.manifest(version).files:
+        raise NotProven(f"{version.id} has no file {name}")
+    return typed(version.name, version.id, lake.read_file(version, name))
+
+
+def typed(stage: str, version_id: str, text: bytes) -> Typed:
+    """What a file of evidence says.
+
+    Raises:
+        NotProven: a key is missing, or a value is no finite number.
+    """
+    name, kind = FILES[stage]
+    try:
+        return kind.model_validate(json.loads(text))
+    except ValueError as error:
+        raise NotProven(f"{name} of {version_id} is no evidence: {_said(error)}") from None
+
+
+def _said(error: ValueError) -> str:
+    """Where and what, without the value found there."""
+    if not isinstance(error, ValidationError):
+        return "it is not JSON"
+    faults: list[Any] = error.errors(include_url=False, include_input=False)
+    return "; ".join(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults[:5])

@@ -1,0 +1,312 @@
+"""The rules of a release: one function each, from typed evidence to a ruling with a sentence.
+
+A rule is named by the settings, never by the evidence, so evidence that is missing cannot take its rule away.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ft_platform.evaluation.metric import Metric, metric, metrics_of
+from ft_platform.evaluation.scores import FINE_TUNED
+from ft_platform.release.evidence import REQUIRED, Evidence, Item, NotProven
+from ft_platform.release.schema import (
+    CanaryEvidence,
+    EvaluationEvidence,
+    FairnessEvidence,
+    Figure,
+    HumanReviewEvidence,
+    JudgeEvidence,
+    PrivacyEvidence,
+    RegressionEvidence,
+    Suite,
+    Taken,
+)
+from ft_platform.stages import STAGES
+from ft_platform.use_case import NamedUseCase
+
+CHAMPION = "champion"
+NOT_WAIVED = ("lineage", "data")
+"""Rules that nobody can waive: without them it is unknown what would be released, or whether it may be used at all."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule found in the evidence."""
+
+    passed: bool
+    why: str
+    figure: Figure | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One condition of a release.
+
+    Attributes:
+        name: `<kind>` or `<kind>/<what>`, e.g. `beats/base_few_shot`.
+        needed: what must hold, in words.
+        judge: raises NotProven where the evidence does not say.
+    """
+
+    name: str
+    needed: str
+    judge: Callable[[Evidence], Finding]
+
+    @property
+    def waivable(self) -> bool:
+        return self.name.split("/")[0] not in NOT_WAIVED
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """A rule applied to the evidence. `value`, `low` and `high` are None where the rule measures nothing or nothing was found."""
+
+    rule: str
+    passed: bool
+    value: float | None
+    low: float | None
+    high: float | None
+    needed: str
+    why: str
+    waivable: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def apply(rules: Iterable[Rule], evidence: Evidence) -> list[Ruling]:
+    """Every rule's ruling. A rule that cannot be judged is refused with the reason."""
+    rulings = []
+    for rule in rules:
+        try:
+            found = rule.judge(evidence)
+        except NotProven as gap:
+            found = Finding(False, f"Not proven: {gap}.")
+        figure = found.figure
+        values = (figure.value, figure.low, figure.high) if figure else (None, None, None)
+        rulings.append(Ruling(rule.name, found.passed, *values, rule.needed, found.why, rule.waivable))
+    return rulings
+
+
+def rules_of(use_case: NamedUseCase, *, has_champion: bool) -> list[Rule]:
+    """The rules of a use case, in the order of reports.
+
+    Args:
+        has_champion: whether a checkpoint was accepted before this one.
+    """
+    return [
+        *_lineage(),
+        *_data(),
+        *_quality(use_case, has_champion=has_champion),
+        *_serving(use_case),
+        *_fairness(use_case),
+        *_privacy(use_case),
+        Rule("forgetting", "no suite of the regression tests is worse than the base model by its margin", _forgetting),
+        *_people(use_case),
+    ]
+
+
+def _lineage() -> Iterator[Rule]:
+    yield Rule("lineage/adapter_checkpoint", "intact, current, permitted", lambda found: _whole(found.checkpoint.id, found.problems))
+    for stage in REQUIRED:
+        yield Rule(f"lineage/{stage}", "there, intact, current, of this checkpoint", lambda found, stage=stage: _item_whole(found.items[stage]))
+
+
+def _item_whole(item: Item) -> Finding:
+    return _whole(item.version.id if item.version else item.stage, item.problems)
+
+
+def _whole(name: str, problems: tuple[str, ...]) -> Finding:
+    return Finding(False, "; ".join(problems)) if problems else Finding(True, f"{name} and all it was made from are intact and current.")
+
+
+def _data() -> Iterator[Rule]:
+    """Every check of the tables behind the checkpoint: residual personal data, k-anonymity, leakage and so on."""
+    for stage in STAGES.values():
+        if stage.kind in ("table", "quarantine"):
+            for check in stage.checks:
+                yield Rule(f"data/{check}/{stage.name}", "passed", lambda found, stage=stage.name, check=check: _checked(found, stage, check))
+
+
+def _checked(evidence: Evidence, stage: str, check: str) -> Finding:
+    if stage not in evidence.data:
+        raise NotProven(f"no version of {stage} stands behind the checkpoint")
+    verdict = evidence.verdicts[stage].get(check)
+    if verdict is None:
+        raise NotProven(f"check {check} of {evidence.data[stage].id} was not made")
+    return Finding(verdict.passed, f"{evidence.data[stage].id} {'passed' if verdict.passed else 'failed'} it on {verdict.checked_at}.")
+
+
+def _quality(use_case: NamedUseCase, *, has_champion: bool) -> Iterator[Rule]:
+    gate, kind = use_case.settings.gate, use_case.settings.task.kind
+    main = metric(gate.metric) if gate.metric else metrics_of(kind)[0]
+    for system in gate.beats:
+        needed = f"{main.title} better than that of {system} by more than {gate.margin:g}, with the whole interval"
+        if system == CHAMPION and not has_champion:
+            yield Rule(f"beats/{system}", needed, lambda found: Finding(True, "No checkpoint was accepted before: there is none to beat."))
+        else:
+            yield Rule(f"beats/{system}", needed, lambda found, system=system: _beats(found, system, main, gate.margin))
+    for name, floor in gate.floors.items():
+        one = metric(name)
+        bound = "at least" if one.higher_is_better else "at most"
+        yield Rule(f"floor/{name}", f"{one.title} {bound} {floor:g}, with the whole interval", lambda found, one=one, floor=floor: _floor(found, one, floor))
+
+
+def _beats(evidence: Evidence, system: str, main: Metric, margin: float) -> Finding:
+    found = _named(_named(evidence.of("evaluation_report", EvaluationEvidence).differences, system, "differences"), main.name, f"differences.{system}")
+    gain = found if main.higher_is_better else Figure(value=-found.value, low=-found.high, high=-found.low)
+    text = f"{main.title}: {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) in favour of the fine-tuned model"
+    if gain.low > margin:
+        return Finding(True, f"{text}.", gain)
+    return Finding(False, f"{text}: {'a tie' if gain.low <= 0 <= gain.high else 'not enough' if gain.low > 0 else 'it is worse'}.", gain)
+
+
+def _floor(evidence: Evidence, one: Metric, floor: float) -> Finding:
+    found = _named(_fine_tuned(evidence), one.name, f"systems.{FINE_TUNED}")
+    passed = found.low >= floor if one.higher_is_better else found.high <= floor
+    return Finding(passed, f"{one.title} is {_shown(found)}.", found)
+
+
+def _fine_tuned(evidence: Evidence) -> dict[str, Figure]:
+    return _named(evidence.of("evaluation_report", EvaluationEvidence).systems, FINE_TUNED, "systems")
+
+
+def _serving(use_case: NamedUseCase) -> Iterator[Rule]:
+    gate = use_case.settings.gate
+    if gate.max_calibration_error is not None:
+        yield Rule(
+            "calibration", f"expected calibration error at most {gate.max_calibration_error:g}", lambda found: _calibration(found, gate.max_calibration_error)
+        )
+    for what, limit in (("seconds", gate.max_seconds_per_1000_requests), ("money", gate.max_money_per_1000_requests)):
+        if limit is not None:
+            yield Rule(f"{what}_per_1000_requests", f"at most {limit:g}", lambda found, what=what, limit=limit: _taken(found, what, limit))
+
+
+def _calibration(evidence: Evidence, limit: float) -> Finding:
+    found = _named(evidence.of("evaluation_report", EvaluationEvidence).calibration, FINE_TUNED, "calibration").ece
+    return Finding(found.high <= limit, f"The expected calibration error is {_shown(found)}.", found)
+
+
+def _taken(evidence: Evidence, what: str, limit: float) -> Finding:
+    found: Taken = _named(evidence.of("evaluation_report", EvaluationEvidence).per_1000_requests, FINE_TUNED, "per_1000_requests")
+    value = found.seconds if what == "seconds" else found.money
+    if value is None:
+        raise NotProven("the compute profile names no price, so nobody knows what requests cost")
+    return Finding(
+        value <= limit, f"1,000 requests took {value:,.2f} {what if what == 'seconds' else found.currency}.", Figure(value=value, low=value, high=value)
+    )
+
+
+def _fairness(use_case: NamedUseCase) -> Iterator[Rule]:
+    settings, gate = use_case.settings.fairness, use_case.settings.gate
+    if not settings.sensitive_features:
+        yield Rule("fairness", "sensitive features, or the reason why there are none", lambda found: _none_sensitive(gate.without_sensitive_features))
+        return
+    needed = f"no difference between groups above {settings.max_gap:g}, with groups large enough to tell"
+    for feature in settings.sensitive_features:
+        yield Rule(f"fairness/{feature}", needed, lambda found, feature=feature: _gap(found, feature, settings.max_gap))
+        if gate.max_amplification is not None:
+            text = f"fine-tuning widens the gap by at most {gate.max_amplification:g}"
+            yield Rule(f"amplification/{feature}", text, lambda found, feature=feature: _amplification(found, feature, gate.max_amplification))
+    if len(settings.sensitive_features) > 1:
+        yield Rule("fairness/pairs", f"no difference between groups of two features above {settings.max_gap:g}", lambda found: _pairs(found, settings.max_gap))
+
+
+def _none_sensitive(reason: str) -> Finding:
+    if not reason.strip():
+        return Finding(False, "Neither fairness.sensitive_features nor gate.without_sensitive_features is set.")
+    return Finding(True, f"No sensitive feature: {reason.strip()}")
+
+
+def _gap(evidence: Evidence, feature: str, limit: float) -> Finding:
+    report = evidence.of("fairness_report", FairnessEvidence)
+    compared = _named(report.features, feature, "features")
+    if compared.status == "not_enough_evidence":
+        raise NotProven(f"fewer than two groups of {feature} are large enough to be compared")
+    found = _named(compared.differences, report.gap_metric, f"features.{feature}.differences")
+    more = "; its interval reaches above the limit" if found.value <= limit < found.high else ""
+    return Finding(found.value <= limit, f"{report.gap_metric} differs by {_shown(found)} between groups{more}.", found)
+
+
+def _pairs(evidence: Evidence, limit: float) -> Finding:
+    """Pairs without enough evidence are no reason to refuse: every feature by itself has it."""
+    report = evidence.of("fairness_report", FairnessEvidence)
+    if not report.intersections:
+        raise NotProven("the fairness report compares no pairs of features")
+    gaps = {name: found.differences[report.gap_metric] for name, found in report.intersections.items() if report.gap_metric in found.differences}
+    if not gaps:
+        return Finding(True, "No pair of features has two groups that are large enough to be compared.")
+    worst = max(gaps, key=lambda name: gaps[name].value)
+    return Finding(gaps[worst].value <= limit, f"The largest, {worst}: {report.gap_metric} differs by {_shown(gaps[worst])}.", gaps[worst])
+
+
+def _amplification(evidence: Evidence, feature: str, limit: float) -> Finding:
+    compared = _named(evidence.of("fairness_report", FairnessEvidence).features, feature, "features")
+    found = _named(compared.amplification or {}, "base", f"features.{feature}.amplification")
+    return Finding(found.high <= limit, f"The gap is {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f}) wider than the base model's.", found)
+
+
+def _privacy(use_case: NamedUseCase) -> Iterator[Rule]:
+    yield Rule("memorization", "the attacks on the checkpoint find no more than privacy_report allows", _memorization)
+    limit = use_case.settings.gate.max_exposure_bits
+    if limit is not None:
+        yield Rule("exposure", f"at most {limit:g} bits for a secret that occurs once", lambda found: _exposure(found, limit))
+
+
+def _memorization(evidence: Evidence) -> Finding:
+    found = evidence.of("privacy_report", PrivacyEvidence)
+    text = f"Membership can be told with AUC {_shown(found.membership_auc)}; {found.extraction_rate.verbatim.value:.1%} of prefixes go on word for word"
+    reasons = "".join(f"; {reason}" for reason in found.reasons)
+    return Finding(found.passed, f"{text}{reasons}.", found.membership_auc)
+
+
+def _exposure(evidence: Evidence, limit: float) -> Finding:
+    bits = evidence.of("canary_audit", CanaryEvidence).exposure_bits
+    fewest = min(bits, key=int)
+    found = bits[fewest]
+    return Finding(found.high <= limit, f"A secret that occurs {fewest} time{'s' * (fewest != '1')} has {_shown(found)} bits of exposure.", found)
+
+
+def _forgetting(evidence: Evidence) -> Finding:
+    suites = evidence.of("regression_report", RegressionEvidence).suites
+    room = {name: _room(suite) for name, suite in suites.items()}
+    worst = min(room, key=lambda name: room[name])
+    found = suites[worst].difference
+    text = f"{worst}: {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f}) against the base model, margin {suites[worst].margin:g}"
+    return Finding(room[worst] >= 0, f"Of {len(suites)} suites the closest to its margin is {text}.", found)
+
+
+def _room(suite: Suite) -> float:
+    """Distance between the worse end of the interval and the margin; below 0: it may be worse than allowed."""
+    return suite.margin + (suite.difference.low if suite.higher_is_better else -suite.difference.high)
+
+
+def _people(use_case: NamedUseCase) -> Iterator[Rule]:
+    gate = use_case.settings.gate
+    if gate.min_human_win_rate is not None:
+        yield Rule("human_review", f"win rate at least {gate.min_human_win_rate:g}", lambda found: _human(found, gate.min_human_win_rate))
+    if gate.min_judge_win_rate is not None:
+        yield Rule("judge", f"win rate at least {gate.min_judge_win_rate:g}, by a calibrated judge", lambda found: _judge(found, gate.min_judge_win_rate))
+
+
+def _human(evidence: Evidence, least: float) -> Finding:
+    found = evidence.of("human_review", HumanReviewEvidence)
+    return Finding(found.win_rate.low >= least, f"Experts prefer the fine-tuned model in {_shown(found.win_rate)} of {found.rows:,} answers.", found.win_rate)
+
+
+def _judge(evidence: Evidence, least: float) -> Finding:
+    found = evidence.of("judge_report", JudgeEvidence)
+    if not found.usable_in_gate:
+        raise NotProven("the judge is not calibrated against people")
+    return Finding(found.win_rate.low >= least, f"The judge prefers the fine-tuned model in {_shown(found.win_rate)} of answers.", found.win_rate)
+
+
+def _named(found: Any, name: str, where: str) -> Any:
+    if name not in found:
+        raise NotProven(f"{where} has no {name}")
+    return found[name]
+
+
+def _shown(found: Figure) -> str:
+    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"

@@ -1,0 +1,149 @@
+"""What the files of evidence must hold. A key that is missing, not a number, or not finite is a refusal, never a default."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Typed(BaseModel):
+    """Reads strictly: `true` and `"0.5"` are no numbers, NaN and infinity neither. Keys that no rule needs may stand beside."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
+
+
+class Figure(Typed):
+    """A value with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def ordered(self) -> "Figure":
+        if self.low > self.high:
+            raise ValueError("the interval ends before it starts")
+        return self
+
+
+class Difference(Figure):
+    """The fine-tuned model minus another system. `detectable`: the smallest difference that this test split shows."""
+
+    detectable: float
+
+
+class Gap(Figure):
+    """The best group minus the worst."""
+
+    best: str
+    worst: str
+
+
+class Test(Typed):
+    """Whether a difference is chance."""
+
+    p: float = Field(ge=0.0, le=1.0)
+    p_corrected: float = Field(ge=0.0, le=1.0)
+
+
+Rows = Annotated[int, Field(ge=1)]
+
+
+class Taken(Typed):
+    """What 1,000 requests take; no price: no money."""
+
+    seconds: float
+    money: float | None
+    currency: str
+
+
+class Calibration(Typed):
+    """Expected calibration error."""
+
+    ece: Figure
+
+
+class EvaluationEvidence(Typed):
+    """`metrics.json` of `evaluation_report`."""
+
+    systems: dict[str, dict[str, Figure]]
+    differences: dict[str, dict[str, Difference]]
+    tests: dict[str, Test]
+    slices: list[dict[str, Any]]
+    test_rows: Rows
+    renderer_hash: str
+    metric_versions: dict[str, str]
+    calibration: dict[str, Calibration]
+    per_1000_requests: dict[str, Taken]
+
+
+class Compared(Typed):
+    """Groups of one feature, or of a pair of them."""
+
+    status: str
+    differences: dict[str, Gap]
+    amplification: dict[str, Figure] | None = None
+
+
+class FairnessEvidence(Typed):
+    """`fairness.json` of `fairness_report`."""
+
+    test_rows: Rows
+    gap_metric: str
+    max_gap: float
+    min_group_rows: Rows
+    features: dict[str, Compared]
+    intersections: dict[str, Compared]
+
+
+class Extraction(Typed):
+    """Share of prefixes of training records that the model goes on word for word."""
+
+    verbatim: Figure
+
+
+class PrivacyEvidence(Typed):
+    """`privacy.json` of `privacy_report`."""
+
+    passed: bool
+    reasons: list[str]
+    membership_auc: Figure
+    extraction_rate: Extraction
+
+
+class Suite(Typed):
+    """One suite of the regression tests: tuned minus base."""
+
+    higher_is_better: bool
+    difference: Figure
+    margin: float = Field(ge=0.0)
+
+
+class RegressionEvidence(Typed):
+    """`regression.json` of `regression_report`."""
+
+    suites: Annotated[dict[str, Suite], Field(min_length=1)]
+
+
+class CanaryEvidence(Typed):
+    """`canaries.json` of `canary_audit`: repetitions of a secret -> bits of exposure."""
+
+    exposure_bits: Annotated[dict[str, Figure], Field(min_length=1)]
+
+
+class HumanReviewEvidence(Typed):
+    """`review.json` of `human_review`."""
+
+    evaluation: str
+    win_rate: Figure
+    rows: Rows
+
+
+class JudgeEvidence(Typed):
+    """`judge.json` of `judge_report`."""
+
+    win_rate: Figure
+    usable_in_gate: bool
+
+
+class Shown(Typed):
+    """Evidence that people read and no rule measures: it must be there, intact and current."""

@@ -1,0 +1,90 @@
+"""The decision brief: one page in plain words for a domain expert and a compliance officer, from the decision and its evidence."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ft_platform.evaluation.metric import metrics_of
+from ft_platform.lake import Lake
+from ft_platform.lake.manifest import now
+from ft_platform.release.evidence import FILES, Item
+from ft_platform.reporting.fairness_report import sentence
+from ft_platform.reporting.html import page
+from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.reporting.plots import systems_plot
+from ft_platform.reporting.verdict import fine_tune_or_prompt, slice_sentences, verdicts
+from ft_platform.use_case import NamedUseCase
+
+if TYPE_CHECKING:
+    from ft_platform.release.decide import Decision
+
+PAGE = "decision_brief.html"
+SIGNERS = {
+    "domain_expert": "Domain expert: the answers are right for the work",
+    "compliance": "Compliance: the evidence is enough",
+    "accountable": "Accountable",
+}
+
+
+def write_decision(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, decision: "Decision") -> None:
+    """`decision_brief.html`, and `systems.png` where the systems could be compared."""
+    values = brief_values(lake, use_case, artifact_id, decision)
+    for name, png in values["pictures"].items():
+        (folder / f"{name}.png").write_bytes(png)
+    (folder / PAGE).write_text(page(PAGE, **values), encoding="utf-8")
+
+
+def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision: "Decision") -> dict[str, Any]:
+    """Everything the page says. What evidence cannot be relied on is said to be unknown, with the reason."""
+    settings = use_case.settings
+    found = decision.to_dict()
+    evidence = decision.evidence
+    manifests = {} if evidence.problems else manifests_behind(lake, [evidence.checkpoint])
+    evaluation = _figures(lake, evidence.items["evaluation_report"])
+    main = metrics_of(settings.task.kind)[0]
+    return {
+        "title": f"Decision about {use_case.name}",
+        "use_case": use_case.name,
+        "artifact_id": artifact_id,
+        "written_at": now(),
+        "description": settings.description,
+        "release": settings.release,
+        "found": found,
+        "accepted": decision.accepted,
+        "refusing": decision.refusing,
+        "purpose": settings.governance.purpose,
+        "licence": settings.governance.licence or "not stated",
+        "base_model": settings.base_model.uri,
+        "training_rows": manifests["adapter_checkpoint"].counts.get("train", {}).get("rows") if manifests else None,
+        "quality": _quality(evaluation, use_case, main),
+        "groups": _groups(_figures(lake, evidence.items["fairness_report"]), evaluation, use_case),
+        "signers": [(title, settings.owners.of(role)) for role, title in SIGNERS.items()],
+        "unknown": {stage: "; ".join(item.problems) for stage, item in evidence.items.items() if item.problems and stage in _asked(decision)},
+        "lineage": lineage_rows(manifests),
+        "pictures": {"systems": systems_plot(evaluation["systems"], main)} if evaluation else {},
+    }
+
+
+def _asked(decision: "Decision") -> set[str]:
+    """Evidence that a rule asks for by its name."""
+    return {ruling.rule.partition("/")[2] for ruling in decision.rulings if ruling.rule.startswith("lineage/")}
+
+
+def _figures(lake: Lake, item: Item) -> dict[str, Any] | None:
+    """All that a report says; None where it may not be relied on."""
+    if item.problems or item.version is None:
+        return None
+    return json.loads(lake.read_file(item.version, FILES[item.stage][0]))
+
+
+def _quality(figures: Mapping[str, Any] | None, use_case: NamedUseCase, main: Any) -> list[str]:
+    if figures is None:
+        return []
+    confidence = use_case.settings.evaluation.confidence
+    return [fine_tune_or_prompt(figures, main, confidence), *(said["text"] for said in verdicts(figures, main, confidence))]
+
+
+def _groups(fairness: Mapping[str, Any] | None, evaluation: Mapping[str, Any] | None, use_case: NamedUseCase) -> list[str]:
+    said = [sentence(name, feature, fairness)["text"] for name, feature in fairness["features"].items()] if fairness else []
+    return [*said, *(slice_sentences(evaluation["slices"], use_case.settings.evaluation.confidence) if evaluation else [])]

@@ -1,0 +1,47 @@
+"""What a checkpoint must show before it may be released."""
+
+from pydantic import Field
+
+from ft_platform.settings.section import Section
+
+SYSTEM = r"^[a-z][a-z0-9_]*$"
+"""Pattern of a system's or a metric's name."""
+
+
+class Gate(Section):
+    """Rules of `release_decision`. Missing, stale, broken or insufficient evidence refuses, whatever stands here."""
+
+    beats: list[str] = Field(
+        default_factory=lambda: ["base_few_shot", "champion"],
+        max_length=20,
+        description="Systems that the fine-tuned model must beat on the test split. `champion`: the last accepted checkpoint, where there is one.",
+    )
+    metric: str | None = Field(default=None, pattern=SYSTEM, description="Metric of `beats`. Default: the first metric of the task.")
+    margin: float = Field(
+        default=0.0, ge=0.0, le=1000.0, description="The interval of the difference must lie above this, in units of `metric`; a tie is refused."
+    )
+    floors: dict[str, float] = Field(
+        default_factory=dict, max_length=20, description="Metric -> the worse end of the fine-tuned model's interval must be at least as good as this."
+    )
+    without_sensitive_features: str = Field(
+        default="", max_length=1000, description="Why no group can be treated worse, where `fairness.sensitive_features` names none."
+    )
+    max_amplification: float | None = Field(
+        default=None, ge=0.0, le=1.0, description="Most that fine-tuning may widen the gap between groups, compared with the base model; the upper end counts."
+    )
+    max_exposure_bits: float | None = Field(
+        default=None, ge=0.0, le=64.0, description="Most bits of exposure that `canary_audit` may find for a secret that occurs once; the upper end counts."
+    )
+    max_calibration_error: float | None = Field(
+        default=None, ge=0.0, le=1.0, description="Largest expected calibration error of the fine-tuned model; the upper end of its interval counts."
+    )
+    max_seconds_per_1000_requests: float | None = Field(default=None, gt=0.0, le=1e9, description="Most seconds that 1,000 requests may take.")
+    max_money_per_1000_requests: float | None = Field(
+        default=None, ge=0.0, le=1e9, description="Most that 1,000 requests may cost, in the currency of the environment; needs a price in the compute profile."
+    )
+    min_human_win_rate: float | None = Field(
+        default=None, ge=0.0, le=1.0, description="Share of side-by-side answers that experts must prefer (`ft review`); the lower end counts."
+    )
+    min_judge_win_rate: float | None = Field(
+        default=None, ge=0.0, le=1.0, description="Share of answers that a judge calibrated against people must prefer; the lower end counts."
+    )

@@ -1,0 +1,162 @@
+"""A lake with complete evidence that a release is accepted on. The figures are made up: what is tested is the gate, not a model."""
+
+import copy
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ft_platform.evaluation.metric import metric_versions
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.manifest import Verdict
+from ft_platform.lake.stage_table import input_hash
+from ft_platform.release.decide import Decision, decide, newest_evidence
+from ft_platform.release.evidence import FILES, OPTIONAL, REQUIRED, Evidence, Item, NotProven, typed
+from ft_platform.release.rules import apply, rules_of
+from ft_platform.release.schema import Shown
+from ft_platform.stages import STAGES
+from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform_tests.conftest import minimal_attributes
+from ft_platform_tests.tiny_models import usable_splits
+
+RENDERER = "r" * 16
+
+
+def figure(value: float, half: float = 0.02) -> dict[str, float]:
+    return {"value": value, "low": value - half, "high": value + half}
+
+
+def difference(value: float, half: float = 0.02) -> dict[str, float]:
+    return {**figure(value, half), "p": 0.001, "detectable": 0.05}
+
+
+def gap(value: float) -> dict[str, Any]:
+    return {**figure(value), "best": "north", "worst": "south"}
+
+
+def _compared() -> dict[str, Any]:
+    return {"status": "within_max_gap", "groups": {}, "differences": {"accuracy": gap(0.03)}, "amplification": {"base": figure(0.01)}}
+
+
+def good_figures() -> dict[str, dict[str, Any]]:
+    """File contents of every piece of evidence; all rules hold."""
+    systems = ("fine_tuned", "base_few_shot", "champion")
+    taken = {"seconds": 40.0, "money": 0.5, "currency": "EUR"}
+    test = {"metric": "macro_f1", "p": 0.001, "p_corrected": 0.002, "mcnemar": None}
+    return {
+        "base_evaluation": {},
+        "evaluation_report": {
+            "systems": {system: {name: figure(0.9) for name in ("macro_f1", "accuracy")} for system in systems},
+            "differences": {"base_few_shot": {"macro_f1": difference(0.2)}, "champion": {"macro_f1": difference(0.1)}},
+            "test_rows": 400,
+            "renderer_hash": RENDERER,
+            "metric_versions": metric_versions(),
+            "calibration": {"fine_tuned": {"ece": figure(0.05)}},
+            "per_1000_requests": {system: dict(taken) for system in systems},
+            "tests": {"base_few_shot": dict(test), "champion": dict(test)},
+            "slices": [],
+        },
+        "fairness_report": {
+            "test_rows": 400,
+            "gap_metric": "accuracy",
+            "max_gap": 0.2,
+            "min_group_rows": 20,
+            "features": {"region": _compared(), "age": _compared()},
+            "intersections": {"age and region": _compared()},
+        },
+        "privacy_report": {"passed": True, "reasons": [], "membership_auc": figure(0.52), "extraction_rate": {"verbatim": figure(0.01, 0.01)}},
+        "regression_report": {"suites": {"general_text": {"higher_is_better": False, "difference": figure(0.01, 0.005), "margin": 0.05}}},
+        "roi_report": {},
+        "data_report": {},
+        "model_card": {},
+        "canary_audit": {"exposure_bits": {"1": figure(1.5, 0.5), "10": figure(6.0, 1.0)}},
+    }
+
+
+@dataclass
+class EvidenceCase:
+    """Publishes evidence that a test may change first."""
+
+    home: Path
+    attributes: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, dict[str, Any]] = field(default_factory=good_figures)
+    left_out: set[str] = field(default_factory=set)
+
+    def publish(self) -> "EvidenceCase":
+        self._settle()
+        self.lake = Lake(str(self.home / "lake"))
+        self.versions: dict[str, Any] = {"splits": usable_splits(self.lake, self.use_case)}
+        self.versions["adapter_checkpoint"] = self.checkpoint()
+        for stage in STAGES:
+            wanted = stage in ("base_evaluation", "canary_audit", *REQUIRED)
+            if wanted and stage not in self.left_out:
+                self.versions[stage] = self.add(stage)
+        return self
+
+    def refusing(self) -> dict[str, str]:
+        """Broken rule -> why, for these figures in an intact lineage; nothing is written."""
+        self._settle()
+        items = {stage: self._item(stage) for stage in (*REQUIRED, *OPTIONAL)}
+        made = ArtifactVersion("complaints", "adapter_checkpoint", "ckpt-weights", "0" * 64, "memory")
+        stages = [stage for stage in STAGES.values() if stage.kind == "table"]
+        tables = {stage.name: TableVersion("complaints", stage.name, stage.zone, 0, "0" * 64, 1, "memory") for stage in stages}
+        passed = Verdict(check="any", passed=True, settings_hash="s", content_hash="0" * 64, checked_at="today")
+        verdicts = {name: dict.fromkeys(STAGES[name].checks, passed) for name in tables}
+        rulings = apply(rules_of(self.use_case, has_champion=False), Evidence(made, (), tables, verdicts, items))
+        return {ruling.rule: ruling.why for ruling in rulings if not ruling.passed}
+
+    def _item(self, stage: str) -> Item:
+        if stage not in self.figures:
+            return Item(stage, None, None, (f"there is no {stage}",))
+        version = ArtifactVersion("complaints", stage, stage, "0" * 64, "memory")
+        try:
+            figures = typed(stage, stage, json.dumps(self.figures[stage]).encode()) if stage in FILES else Shown()
+        except NotProven as gap:
+            return Item(stage, version, None, (str(gap),))
+        return Item(stage, version, figures, ())
+
+    def _settle(self) -> None:
+        attributes = {**minimal_attributes("unused.csv"), "fairness": {"sensitive_features": ["region", "age"]}, **self.attributes}
+        attributes["record"] = {**attributes["record"], "features": {"region": "region", "age": "age"}}
+        self.attributes_used = attributes
+        self.use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
+
+    def checkpoint(self, content: str = "weights") -> ArtifactVersion:
+        return self._publish("adapter_checkpoint", {"training.json": {"renderer_hash": RENDERER}, "weights.json": content}, f"ckpt-{content}")
+
+    def add(self, stage: str, suffix: str = "") -> ArtifactVersion:
+        name = FILES.get(stage, ("page.json", None))[0]
+        return self._publish(stage, {name: self.figures.get(stage, {})}, f"{stage}{suffix}")
+
+    def _publish(self, stage: str, files: dict[str, Any], artifact_id: str) -> ArtifactVersion:
+        parents = [self.versions[name] for name in STAGES[stage].parents if name in self.versions]
+        with self.lake.scratch("complaints", stage) as folder:
+            folder.mkdir(parents=True)
+            for name, content in files.items():
+                (folder / name).write_text(json.dumps(content))
+            hashes = {"settings_hash": STAGES[stage].settings_hash(self.use_case), "input_hash": input_hash(self.use_case, stage, parents)}
+            return self.lake.publish("complaints", stage, artifact_id, folder, parents=parents, **hashes)
+
+    def decide(self, **kwargs: Any) -> Decision:
+        checkpoint = self.versions["adapter_checkpoint"]
+        return decide(self.lake, self.use_case, checkpoint, newest_evidence(self.lake, self.use_case, checkpoint), **kwargs)
+
+
+def changed(figures: dict[str, Any], stage: str, path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """Figures with one value replaced, or its key deleted where `value` is `...`."""
+    made = copy.deepcopy(figures)
+    place = made[stage]
+    for key in path[:-1]:
+        place = place[key]
+    if value is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return made
+
+
+def leaves(found: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Paths of every value below a mapping."""
+    if not isinstance(found, dict):
+        return [path]
+    return [leaf for key, value in found.items() for leaf in leaves(value, (*path, key))]

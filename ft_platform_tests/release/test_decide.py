@@ -1,0 +1,232 @@
+"""The gate fails closed: each piece of evidence, deleted or altered in turn, refuses the release with a sentence."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from ft_platform.errors import VersionRefused
+from ft_platform.lake.gate import NOT_TAINTED
+from ft_platform.release.decide import publish_decision, require_accepted
+from ft_platform.release.evidence import FILES, REQUIRED
+from ft_platform.stages import STAGES
+from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, gap, good_figures, leaves
+
+EVERY_RULE = {
+    "gate": {
+        "floors": {"macro_f1": 0.5},
+        "max_calibration_error": 0.1,
+        "max_seconds_per_1000_requests": 60.0,
+        "max_money_per_1000_requests": 1.0,
+        "max_amplification": 0.05,
+        "max_exposure_bits": 4.0,
+    }
+}
+
+
+def broken(decision) -> dict[str, str]:
+    return {ruling.rule: ruling.why for ruling in decision.refusing}
+
+
+def test_complete_evidence_is_accepted_by_every_rule(tmp_path):
+    case = EvidenceCase(tmp_path, EVERY_RULE).publish()
+    decision = case.decide()
+    assert broken(decision) == {}
+    assert decision.accepted
+    kinds = {ruling.rule.split("/")[0] for ruling in decision.rulings}
+    assert kinds >= {"lineage", "data", "beats", "floor", "calibration", "seconds_per_1000_requests", "money_per_1000_requests", "fairness", "amplification"}
+    assert kinds >= {"memorization", "exposure", "forgetting"}
+
+
+@pytest.mark.parametrize("stage", REQUIRED)
+def test_a_missing_report_refuses(tmp_path, stage):
+    children = {name for name in STAGES if stage in STAGES[name].parents}
+    case = EvidenceCase(tmp_path, EVERY_RULE, left_out={stage, *children}).publish()
+    assert f"there is no {stage}" in broken(case.decide())[f"lineage/{stage}"]
+
+
+UNASKED = {"champion", "metric", "mcnemar", "p", "groups"}
+"""What no rule reads under these settings: there is no champion yet, and the rest is for people to read."""
+NEEDED = [
+    (stage, path)
+    for stage, figures in good_figures().items()
+    for path in leaves(figures)
+    if stage in FILES and path and path[0] != "metric_versions" and path[-1] != "10" and not UNASKED & set(path)
+]
+
+
+@pytest.mark.parametrize(("stage", "path"), NEEDED, ids=lambda value: value if isinstance(value, str) else ".".join(value))
+def test_each_value_of_the_evidence_deleted_or_broken_in_turn_refuses(tmp_path, stage, path):
+    for value in (..., float("nan"), float("inf"), None, "0.5", True):
+        if value == "0.5" and path[-1] in ("status", "currency", "renderer_hash", "gap_metric", "best", "worst"):
+            continue  # a string like any other
+        if value is None and path == ("per_1000_requests", "base_few_shot", "money"):
+            continue  # no price is no fault by itself
+        if value is True and path[-1] in ("passed", "higher_is_better"):
+            continue
+        if value == [] or path[-1] == "reasons":
+            continue
+        refusing = EvidenceCase(tmp_path, EVERY_RULE, changed(good_figures(), stage, path, value)).refusing()
+        assert refusing, f"{stage}: {'.'.join(path)} = {value} was accepted"
+
+
+def test_complete_figures_are_accepted_in_memory_as_well(tmp_path):
+    assert EvidenceCase(tmp_path, EVERY_RULE).refusing() == {}
+
+
+@pytest.mark.parametrize("stage", ["adapter_checkpoint", *REQUIRED])
+def test_an_altered_file_refuses(tmp_path, stage):
+    case = EvidenceCase(tmp_path, EVERY_RULE).publish()
+    folder = Path(case.lake.path_of("shared", "complaints", stage, case.versions[stage].artifact_id))
+    file = next(path for path in folder.iterdir() if path.name != "manifest.json")
+    file.write_text(file.read_text() + " ")
+    assert "is not what its manifest says" in broken(case.decide())[f"lineage/{stage}"]
+
+
+@pytest.mark.parametrize("stage", ["adapter_checkpoint", *REQUIRED])
+def test_a_deleted_manifest_refuses(tmp_path, stage):
+    case = EvidenceCase(tmp_path, EVERY_RULE).publish()
+    Path(case.lake.path_of("shared", "complaints", stage, case.versions[stage].artifact_id, "manifest.json")).unlink()
+    assert f"lineage/{stage}" in broken(case.decide())
+
+
+CHECKS = [(stage.name, check) for stage in STAGES.values() if stage.kind == "table" for check in stage.checks]
+
+
+@pytest.mark.parametrize(("stage", "check"), CHECKS)
+@pytest.mark.parametrize("fault", ["failed", "skipped", "of other content"])
+def test_a_check_of_the_data_that_did_not_pass_refuses(tmp_path, stage, check, fault):
+    case = EvidenceCase(tmp_path, EVERY_RULE).publish()
+    version = case.lake.latest("complaints", stage)
+    file = Path(f"{case.lake._verdict_folder(version)}/{check}.json")
+    if fault == "skipped":
+        file.unlink()
+    else:
+        change = {"passed": False} if fault == "failed" else {"content_hash": "0" * 64}
+        file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    assert f"data/{check}/{stage}" in broken(case.decide())
+
+
+def test_evidence_of_another_checkpoint_refuses(tmp_path):
+    case = EvidenceCase(tmp_path, EVERY_RULE).publish()
+    reports = {name: case.versions[name] for name in REQUIRED}
+    case.versions["adapter_checkpoint"] = case.checkpoint("other weights")
+    found = broken(case.decide())
+    for stage in reports:
+        if "adapter_checkpoint" in STAGES[stage].parents:
+            assert "the checkpoint's is" in found[f"lineage/{stage}"]
+
+
+def test_evidence_made_with_another_prompt_template_refuses(tmp_path):
+    case = EvidenceCase(tmp_path, figures=changed(good_figures(), "evaluation_report", ("renderer_hash",), "other")).publish()
+    assert "another prompt template" in broken(case.decide())["lineage/evaluation_report"]
+
+
+def test_evidence_made_with_another_version_of_a_metric_refuses(tmp_path):
+    case = EvidenceCase(tmp_path, figures=changed(good_figures(), "evaluation_report", ("metric_versions", "macro_f1"), "0" * 12)).publish()
+    assert "another version of the metrics macro_f1" in broken(case.decide())["lineage/evaluation_report"]
+
+
+def test_changed_settings_of_a_report_refuse(tmp_path):
+    case = EvidenceCase(tmp_path).publish()
+    settings = case.use_case.settings
+    stricter = settings.fairness.model_copy(update={"max_gap": 0.1})
+    case.use_case = case.use_case.model_copy(update={"settings": settings.model_copy(update={"fairness": stricter})})
+    assert "is stale" in broken(case.decide())["lineage/fairness_report"]
+
+
+def test_withdrawn_records_refuse(tmp_path):
+    case = EvidenceCase(tmp_path).publish()
+    case.lake.add_verdict(case.lake.latest("complaints", "permitted_records"), NOT_TAINTED, False, "s", {"rows": 1, "reasons": {"consent_withdrawn": 1}})
+    assert "tainted" in broken(case.decide())["lineage/adapter_checkpoint"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "path", "value", "rule", "words"),
+    [
+        ("evaluation_report", ("differences", "base_few_shot", "macro_f1"), difference(0.0, 0.0), "beats/base_few_shot", "a tie"),
+        ("evaluation_report", ("differences", "base_few_shot", "macro_f1"), difference(0.01), "beats/base_few_shot", "a tie"),
+        ("evaluation_report", ("differences", "base_few_shot", "macro_f1"), difference(-0.2), "beats/base_few_shot", "worse"),
+        # A reference project read a metric that its evaluation did not write.
+        ("evaluation_report", ("differences", "base_few_shot"), {"f1": difference(0.2)}, "beats/base_few_shot", "has no macro_f1"),
+        ("evaluation_report", ("systems", "fine_tuned", "macro_f1"), figure(0.51), "floor/macro_f1", "0.510"),
+        ("evaluation_report", ("calibration", "fine_tuned", "ece"), figure(0.09), "calibration", "0.090"),
+        ("evaluation_report", ("per_1000_requests", "fine_tuned", "seconds"), 61.0, "seconds_per_1000_requests", "61.00 seconds"),
+        ("evaluation_report", ("per_1000_requests", "fine_tuned", "money"), 1.5, "money_per_1000_requests", "1.50 EUR"),
+        ("evaluation_report", ("per_1000_requests", "fine_tuned", "money"), None, "money_per_1000_requests", "no price"),
+        ("evaluation_report", ("test_rows",), 0, "beats/base_few_shot", "test_rows"),
+        ("fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3), "fairness/region", "0.300"),
+        ("fairness_report", ("features", "region", "status"), "not_enough_evidence", "fairness/region", "large enough"),
+        ("fairness_report", ("features", "age"), ..., "fairness/age", "features has no age"),
+        ("fairness_report", ("intersections", "age and region", "differences", "accuracy"), gap(0.3), "fairness/pairs", "age and region"),
+        ("fairness_report", ("features", "region", "amplification", "base"), figure(0.06), "amplification/region", "+0.060"),
+        ("privacy_report", ("passed",), False, "memorization", "AUC"),
+        ("regression_report", ("suites", "general_text", "difference"), figure(0.06), "forgetting", "general_text"),
+        ("regression_report", ("suites",), {}, "forgetting", "suites"),
+        ("canary_audit", ("exposure_bits", "1"), figure(3.9, 0.5), "exposure", "3.900"),
+    ],
+)
+def test_each_rule_refuses_what_breaks_it(tmp_path, stage, path, value, rule, words):
+    found = EvidenceCase(tmp_path, EVERY_RULE, changed(good_figures(), stage, path, value)).refusing()
+    assert words in found[rule], found
+
+
+def test_a_higher_margin_refuses_what_a_lower_one_accepts(tmp_path):
+    assert EvidenceCase(tmp_path, {"gate": {"margin": 0.17}}).refusing() == {}
+    assert set(EvidenceCase(tmp_path, {"gate": {"margin": 0.19}}).refusing()) == {"beats/base_few_shot"}
+
+
+def test_where_lower_is_better_the_difference_counts_the_other_way(tmp_path):
+    record = {"id": "id", "text": "text", "answer": "label", "consent": "consent"}
+    attributes = {"task": {"kind": "generation", "instruction": "Help."}, "gate": {"metric": "answer_loss"}, "record": record}
+    figures = changed(good_figures(), "evaluation_report", ("differences", "base_few_shot"), {"answer_loss": difference(-0.3)})
+    assert "beats/base_few_shot" not in EvidenceCase(tmp_path, attributes, figures).refusing()
+    figures = changed(good_figures(), "evaluation_report", ("differences", "base_few_shot"), {"answer_loss": difference(0.3)})
+    assert "worse" in EvidenceCase(tmp_path, attributes, figures).refusing()["beats/base_few_shot"]
+
+
+def test_without_sensitive_features_a_reason_is_needed(tmp_path):
+    none = {"fairness": {"sensitive_features": []}}
+    assert set(EvidenceCase(tmp_path, none).refusing()) == {"fairness"}
+    reasoned = {**none, "gate": {"without_sensitive_features": "The records hold parts of machines, no persons."}}
+    assert EvidenceCase(tmp_path, reasoned).refusing() == {}
+
+
+def test_after_an_accepted_checkpoint_the_next_one_must_beat_it(tmp_path):
+    case = EvidenceCase(tmp_path).publish()
+    assert case.decide().accepted
+    decision = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
+    require_accepted(case.lake, case.use_case, decision)
+    case.versions["adapter_checkpoint"] = case.checkpoint("next")
+    del case.figures["evaluation_report"]["differences"]["champion"]
+    for stage in ("base_evaluation", *REQUIRED):
+        case.versions[stage] = case.add(stage, "-next")
+    assert set(broken(case.decide())) == {"beats/champion"}
+
+
+def test_an_accepted_decision_does_not_outlive_its_evidence(tmp_path):
+    case = EvidenceCase(tmp_path).publish()
+    decision = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
+    require_accepted(case.lake, case.use_case, decision)
+    case.lake.add_verdict(case.lake.latest("complaints", "permitted_records"), NOT_TAINTED, False, "s", {"rows": 1, "reasons": {"consent_withdrawn": 1}})
+    with pytest.raises(VersionRefused, match="does not hold any more"):
+        require_accepted(case.lake, case.use_case, decision)
+
+
+def test_a_refused_decision_is_no_licence(tmp_path):
+    case = EvidenceCase(tmp_path, figures=changed(good_figures(), "privacy_report", ("passed",), False)).publish()
+    decision = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
+    found = json.loads(case.lake.read_file(decision, "decision.json"))
+    assert found["decision"] == "refused"
+    with pytest.raises(VersionRefused, match="refuses ckpt-weights"):
+        require_accepted(case.lake, case.use_case, decision)
+
+
+def test_the_brief_says_what_was_decided_and_what_is_not_known(tmp_path):
+    case = EvidenceCase(tmp_path, figures=changed(good_figures(), "evaluation_report", ("test_rows",), 0)).publish()
+    decision = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
+    text = case.lake.read_file(decision, "decision_brief.html").decode()
+    assert "may not be released" in text
+    assert "Not known: metrics.json of evaluation_report is no evidence: test_rows" in text
+    assert date.today().isoformat()[:4] in text

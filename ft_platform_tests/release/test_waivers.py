@@ -1,0 +1,97 @@
+"""A waiver lets one checkpoint pass one broken rule until a day; nothing else does."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from ft_platform.errors import ConfigError, CorruptVersion
+from ft_platform.release.decide import publish_decision
+from ft_platform.release.evidence import REQUIRED
+from ft_platform.release.waivers import grant, in_force, revoke, waivers
+from ft_platform_tests.release.evidence_case import EvidenceCase, changed, gap, good_figures
+
+TODAY = date(2026, 3, 1)
+WORDS = {"granted_by": "Ana Ruiz", "role": "compliance", "reason": "Few records of this region; watched every month.", "until": TODAY + timedelta(days=30)}
+
+
+@pytest.fixture
+def case(tmp_path):
+    return EvidenceCase(tmp_path, figures=changed(good_figures(), "fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3))).publish()
+
+
+def ruling_of(case, rule):
+    return next(ruling for ruling in case.decide(today=TODAY).rulings if ruling.rule == rule)
+
+
+def granted(case, rule="fairness/region", **words):
+    return grant(case.lake, case.use_case, case.versions["adapter_checkpoint"], ruling_of(case, rule), today=TODAY, **{**WORDS, **words})
+
+
+def test_a_waiver_holds_until_its_last_day_and_the_decision_carries_it(case):
+    assert not case.decide(today=TODAY).accepted
+    waiver = granted(case)
+    decision = case.decide(today=WORDS["until"])
+    assert decision.accepted
+    found = decision.to_dict()
+    assert found["waivers"] == [waiver.to_dict()]
+    assert found["valid_until"] == "2026-03-31"
+    assert [rule["rule"] for rule in found["rules"] if rule["waiver"]] == ["fairness/region"]
+    assert not case.decide(today=WORDS["until"] + timedelta(days=1)).accepted
+
+
+def test_the_brief_names_the_waiver(case):
+    granted(case, until=date(2027, 2, 1))
+    decision = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
+    text = case.lake.read_file(decision, "decision_brief.html").decode()
+    assert "Ana Ruiz" in text and WORDS["reason"] in text
+
+
+def test_a_waiver_is_for_one_checkpoint(case):
+    granted(case)
+    case.versions["adapter_checkpoint"] = case.checkpoint("next")
+    for stage in ("base_evaluation", *REQUIRED):
+        case.versions[stage] = case.add(stage, "-next")
+    assert [ruling.rule for ruling in case.decide(today=TODAY).refusing] == ["fairness/region"]
+
+
+def test_a_revoked_waiver_does_not_hold_and_stays_on_record(case):
+    waiver = granted(case)
+    revoke(case.lake, case.use_case, waiver.id, revoked_by="Ana Ruiz", reason="The gap has grown.")
+    assert not case.decide(today=TODAY).accepted
+    assert waivers(case.lake, case.use_case) == [(waiver, True)]
+
+
+def test_an_altered_waiver_stops_the_decision(case):
+    waiver = granted(case)
+    file = Path(case.lake.path_of("shared", "complaints", "waiver", waiver.id, "waiver.json"))
+    file.write_text(file.read_text().replace("fairness/region", "memorization"))
+    with pytest.raises(CorruptVersion):
+        case.decide(today=TODAY)
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ({"reason": "because"}, "at least 20 characters"),
+        ({"granted_by": " "}, "must be named"),
+        ({"role": "data_science"}, "may not grant waivers"),
+        ({"until": TODAY - timedelta(days=1)}, "between today and"),
+        ({"until": TODAY + timedelta(days=400)}, "between today and"),
+        ({"rule": "memorization"}, "nothing to waive"),
+    ],
+)
+def test_a_waiver_without_person_reason_or_day_is_refused(case, words, problem):
+    with pytest.raises(ConfigError, match=problem):
+        granted(case, **words)
+    assert waivers(case.lake, case.use_case) == []
+
+
+def test_broken_lineage_and_failed_checks_of_the_data_cannot_be_waived(tmp_path):
+    case = EvidenceCase(tmp_path, left_out={"model_card"}).publish()
+    version = case.lake.latest("complaints", "anonymized_records")
+    case.lake.add_verdict(version, "no_residual_pii", False, case.lake.verdicts(version)["no_residual_pii"].settings_hash)
+    for rule in ("lineage/model_card", "data/no_residual_pii/anonymized_records"):
+        with pytest.raises(ConfigError, match="cannot be waived"):
+            granted(case, rule)
+    assert in_force(case.lake, case.use_case, case.versions["adapter_checkpoint"], TODAY) == {}
