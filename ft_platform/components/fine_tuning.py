@@ -11,6 +11,7 @@ from ft_platform.assets import (
     adapter_checkpoint,
     anonymized,
     base_evaluation,
+    canary_audit,
     cleaned,
     evaluation_report,
     fairness_report,
@@ -18,6 +19,7 @@ from ft_platform.assets import (
     learning_curve,
     model_card,
     permitted,
+    privacy_report,
     quarantined,
     raw,
     splits,
@@ -41,6 +43,8 @@ STAGE_BUILDERS = {
     "fairness_report": fairness_report.build,
     "hyperparameter_search": hyperparameter_search.build,
     "learning_curve": learning_curve.build,
+    "privacy_report": privacy_report.build,
+    "canary_audit": canary_audit.build,
     "model_card": model_card.build,
 }
 """Stage -> function that makes its assets and checks, in the order the data flows."""
