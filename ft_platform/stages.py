@@ -93,6 +93,23 @@ STAGES: dict[str, Stage] = {
             kind="report",
             on_demand=True,
         ),
+        Stage(
+            "privacy_report",
+            ("attacks", "privacy", "task"),
+            ("splits", "adapter_checkpoint"),
+            "shared",
+            role="compliance",
+            kind="report",
+        ),
+        Stage(
+            "canary_audit",
+            ("base_model", "task", "training", "attacks"),
+            ("splits",),
+            "shared",
+            role="compliance",
+            kind="report",
+            on_demand=True,
+        ),
         Stage("model_card", ("release", "owners"), ("adapter_checkpoint", "evaluation_report", "fairness_report"), "shared", role="compliance", kind="report"),
         Stage("privacy_report", (), ("splits", "adapter_checkpoint"), "shared", role="compliance", kind="report"),  # TEMP
         Stage("regression_report", (), ("adapter_checkpoint",), "shared", role="compliance", kind="report"),  # TEMP

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ft_platform.settings.attacks import Attacks
 from ft_platform.settings.audit import Audit
 from ft_platform.settings.cleaning import Cleaning
 from ft_platform.settings.evaluation import Evaluation, Fairness
@@ -25,6 +26,7 @@ from ft_platform.settings.training import BaseModelSettings, Training
 from ft_platform.settings.validation import Expectation, Validation
 
 __all__ = [
+    "Attacks",
     "Audit",
     "BaseModelSettings",
     "Cleaning",
@@ -156,6 +158,7 @@ class UseCase(Section):
     audit: Audit = Field(default_factory=Audit, description="How many records may have a fault before training is refused.")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How systems are compared.")
     fairness: Fairness = Field(default_factory=Fairness, description="Group comparison of outputs.")
+    attacks: Attacks = Field(default_factory=Attacks, description="How a checkpoint is attacked, and what it may give away.")
     search: Search = Field(default_factory=Search, description="How `hyperparameter_search` looks for training settings.")
     learning_curve: LearningCurve = Field(default_factory=LearningCurve, description="How `learning_curve` measures what more data would bring.")
     gate: Gate = Field(default_factory=Gate, description="What a checkpoint must show before it may be released.")

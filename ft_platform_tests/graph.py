@@ -93,6 +93,7 @@ class StandInBackend:
 def run_here(context: Any, environment: Environment, profile: Any, use_case: NamedUseCase, program: str, extras: dict[str, Any]) -> dict[str, Any]:
     """Does what the programs do, without a process of their own."""
     from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
+    from ft_platform.privacy_attacks.publish import publish_privacy_report
     from ft_platform.training.audit import audit_for
     from ft_platform.training.trainer import checkpoint_for
 
@@ -103,6 +104,8 @@ def run_here(context: Any, environment: Environment, profile: Any, use_case: Nam
         made = audit_for(*where)
     elif program == "train":
         made = checkpoint_for(*where, context.log).checkpoint
+    elif program == "attack":
+        made = publish_privacy_report(*where, handles["checkpoint"], context.log)
     elif extras["which"] == "base":
         made = publish_base_evaluation(*where, context.log)
     else:

@@ -15,7 +15,7 @@ def experiment_report(
     """The report of an experiment on these splits, and whether it was there already.
 
     Args:
-        stage: `hyperparameter_search` or `learning_curve`.
+        stage: `hyperparameter_search`, `learning_curve` or `canary_audit`.
         program: what makes it.
 
     Raises:

@@ -5,30 +5,77 @@ import json
 from pathlib import Path
 from typing import Any
 
-HELP = "Measure the recognizers of personal data on annotated texts: recall, precision, F2, the worst entity first."
+HELP = "Measure the recognizers of personal data on annotated texts, or show what a checkpoint gives away of its training records."
 EXAMPLES = [
     "ft privacy eval --gold annotated.json",
     "ft privacy eval --gold annotated.jsonl --use-case complaint_routing --json",
     "ft privacy eval --gold annotated.json --half held_out --perturbations",
+    "ft privacy attack complaint_routing --json",
 ]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=["eval"], help="`eval`: score the current recognizers")
-    parser.add_argument(
+    actions = parser.add_subparsers(dest="what", metavar="{eval,attack}", required=True)
+    measure = actions.add_parser("eval", help="score the current recognizers on annotated texts: recall, precision, F2, the worst entity first")
+    measure.add_argument(
         "--gold",
         type=Path,
         required=True,
         metavar="FILE",
         help='JSON list or JSON lines of {"full_text", "spans": [{"entity_type", "start_position", "end_position"}]} (presidio-research)',
     )
-    parser.add_argument("--use-case", metavar="NAME", help="score with the privacy section of this use case (default: the default settings)")
-    parser.add_argument("--half", choices=["development", "held_out"], help="only one half of the texts, parted by a hash of their template")
-    parser.add_argument("--perturbations", action="store_true", help="score the texts in 30 other ways of writing too: case, spacing, look-alikes, lists, JSON")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    measure.add_argument("--use-case", metavar="NAME", help="score with the privacy section of this use case (default: the default settings)")
+    measure.add_argument("--half", choices=["development", "held_out"], help="only one half of the texts, parted by a hash of their template")
+    measure.add_argument(
+        "--perturbations", action="store_true", help="score the texts in 30 other ways of writing too: case, spacing, look-alikes, lists, JSON"
+    )
+    measure.add_argument("--json", action="store_true", help="print JSON")
+    attack = actions.add_parser("attack", help="what the newest checkpoint gives away, from its privacy_report and from canary_audit")
+    attack.add_argument("use_case", help="name of the use case (ft list)")
+    attack.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    return _attack(arguments) if arguments.what == "attack" else _eval(arguments)
+
+
+def _attack(arguments: argparse.Namespace) -> int:
+    from ft_platform.environment import load_environment
+    from ft_platform.lake import Lake
+    from ft_platform.privacy_attacks.newest import newest_attack
+    from ft_platform.use_case_file import load_use_case, use_case_folder
+
+    environment = load_environment()
+    use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
+    found = newest_attack(Lake(environment.lake_uri, environment.storage_options()), use_case)
+    if arguments.json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        _show_attack(found)
+    return 0
+
+
+def _show_attack(found: dict[str, Any]) -> None:
+    print(f"checkpoint {found['checkpoint']}: {'passed' if found['passed'] else 'not passed'}")
+    for sentence in [*found["reasons"], *(f"out of date: {problem}" for problem in found["problems"])]:
+        print(f"  {sentence}")
+    rates = found["extraction_rate"]
+    print(f"\nmembership, area under the curve   {_figure(found['membership_auc']) or found['membership_status']}   (0.5 is chance)")
+    for name, title in (("verbatim", "continued word for word"), ("near_verbatim", "continued nearly so"), ("baseline", "test records, word for word")):
+        print(f"{title:34} {_figure(rates[name]) or rates['status']}")
+    for copies, figure in (found["exposure_bits"] or {}).items():
+        print(f"{f'exposure of {copies} copies, bits':34} {_figure(figure)}   (of {found['max_bits']:.1f})")
+    if found["exposure_bits"] is None:
+        print(f"exposure of planted secrets        {found['exposure_status']}")
+    else:
+        print(f"{'exposure of no copy, bits':34} {_figure(found['control_bits'])}   (chance {found['chance_bits']:.2f})")
+
+
+def _figure(figure: dict[str, float] | None) -> str:
+    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})" if figure else ""
+
+
+def _eval(arguments: argparse.Namespace) -> int:
     from ft_platform.privacy.evaluation import evaluate, half_of, read_gold
     from ft_platform.privacy.scan import Scanner
 

@@ -11,8 +11,8 @@ from ft_platform.lake import Lake, TableVersion
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case import NamedUseCase
 
-EXPERIMENTS = {"search": "hyperparameter_search", "learning_curve": "learning_curve"}
-"""Program -> what it makes, of those that train several times."""
+EXPERIMENTS = {"search": "hyperparameter_search", "learning_curve": "learning_curve", "canaries": "canary_audit"}
+"""Program -> what it makes, of those that train and publish a report only."""
 
 
 def admit(lake: Lake, environment: Environment, use_case: NamedUseCase, program: str, splits: TableVersion | None, log: Any) -> None:
@@ -56,7 +56,7 @@ def _trainings_left(environment: Environment, use_case: NamedUseCase, program: s
     """How many trainings on all training records a program still makes, at most; a training on a share of them counts as that share."""
     from ft_platform.experiments import curve, search
 
-    if program == "train":
+    if program in ("train", "canaries"):
         return 1.0
     left = search.trainings_left if program == "search" else curve.trainings_left
     return left(environment, use_case, splits)

@@ -8,14 +8,14 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.models.base_model import weights_sha256
 from ft_platform.use_case import NamedUseCase, settings_hash
 
-PREFIXES = {"hyperparameter_search": "search", "learning_curve": "curve"}
+PREFIXES = {"hyperparameter_search": "search", "learning_curve": "curve", "canary_audit": "canaries"}
 
 
 def experiment_inputs(use_case: NamedUseCase, stage: str, splits: TableVersion) -> tuple[str, str]:
     """Id of the report that these inputs give, and their hash: content of `splits`, settings, code, base model.
 
     Args:
-        stage: `hyperparameter_search` or `learning_curve`.
+        stage: `hyperparameter_search`, `learning_curve` or `canary_audit`.
 
     Raises:
         BaseModelError: the base model is a folder without safetensors weights.

@@ -33,12 +33,14 @@ def train_once(
     splits: TableVersion,
     on_step: OnStep = lambda step, values: None,
     choose: Callable[[Sequence[str]], Sequence[int]] | None = None,
+    change: Callable[[Any], None] | None = None,
 ) -> tuple[Any, Any]:
     """`(TrainingRun, Prepared)`; the model holds the best weights.
 
     Args:
         on_step: called with each point of the curve; what it raises ends the training.
         choose: ids of the train records -> places of those to train on, rising. Default: all.
+        change: gets what was prepared before the first step, and may add to its `rows`.
 
     Raises:
         BudgetExceeded: nothing is left of a budget of this month.
@@ -56,4 +58,6 @@ def train_once(
     prepared = prepare(lake, environment, use_case, splits)
     if choose is not None:
         prepared.rows = [prepared.rows[place] for place in choose(prepared.sides["train"].record_ids)]
+    if change is not None:
+        change(prepared)
     return fit(prepared, use_case.settings.training, on_step=on_step), prepared

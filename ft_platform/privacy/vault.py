@@ -15,7 +15,7 @@ import os
 import pwd
 import secrets
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +40,12 @@ WAITING = 50_000
 ENTRIES = pa.schema([pa.field("pseudonym", pa.string()), pa.field("original", pa.string())])
 MANIFEST = "manifest.json"
 LONGEST_REASON = 500
+EVERY = "*"
+"""What a note names where all entries were compared."""
+
+
+def _folded(value: str) -> str:
+    return " ".join(value.split()).casefold()
 
 
 def shard_of(pseudonym: str) -> int:
@@ -209,18 +215,48 @@ class Vault:
         self._note(pseudonym, reason, f"{len(originals)} found", [m["id"] for m in readable])
         return list(originals)
 
+    def originals_among(self, values: Iterable[str], keys: VaultKeys, reason: str) -> int:
+        """How many of the values are an original, in any version; case and blanks make no difference. Noted once, as a look-up of `*`, before the answer.
+
+        Args:
+            values: texts that may be originals. Which of them are is not told.
+            reason: why it is needed; stands in the note.
+
+        Raises:
+            CorruptVersion: a part of the vault was changed.
+            KeyMissing: no vault can be opened with this key.
+        """
+        asked = [_folded(value) for value in values]
+        readable = [manifest for manifest in self._manifests() if keys.holds(manifest["sealed_for"])]
+        if not readable:
+            self._note(EVERY, reason, "refused: no fitting key", [])
+            raise KeyMissing(f"no vault of {self._use_case} can be opened with this key", "Use the key of the role that may read (FT_VAULT_KEY_PROVIDER)")
+        wanted, known = set(asked), set()
+        try:
+            for manifest in readable:
+                for shard in range(SHARDS):
+                    known |= {folded for entry in self._entries(manifest, shard, keys) if (folded := _folded(entry["original"])) in wanted}
+        except CorruptVersion:
+            self._note(EVERY, reason, "refused: damaged", [manifest["id"] for manifest in readable])
+            raise
+        found = sum(value in known for value in asked)
+        self._note(EVERY, reason, f"{found} of {len(asked)} values are originals", [manifest["id"] for manifest in readable])
+        return found
+
     def notes(self) -> list[dict[str, Any]]:
         """All look-ups, the oldest first: `{"at", "by", "use_case", "pseudonym", "reason", "outcome", "vaults"}`. Never an original."""
         return sorted((json.loads(self._fs.cat_file(path)) for path in self._list("audit")), key=lambda note: note["at"])
 
     def _look_up(self, manifest: dict[str, Any], pseudonym: str, keys: VaultKeys) -> list[str]:
-        shard = shard_of(pseudonym)
+        return [entry["original"] for entry in self._entries(manifest, shard_of(pseudonym), keys) if entry["pseudonym"] == pseudonym]
+
+    def _entries(self, manifest: dict[str, Any], shard: int, keys: VaultKeys) -> list[dict[str, str]]:
+        """All pairs of a part of a vault."""
         path = f"{self._path}/{manifest['id']}/{shard:02d}.sealed"
         if not self._fs.exists(path):
             return []
         plain = keys.open(self._fs.cat_file(path), manifest["sealed_for"], _context(self._use_case, manifest["id"], shard))
-        entries = _from_bytes(plain)
-        return [entry["original"] for entry in entries.to_pylist() if entry["pseudonym"] == pseudonym]
+        return _from_bytes(plain).to_pylist()
 
     def _manifests(self) -> Iterator[dict[str, Any]]:
         for folder in self._list(""):

@@ -32,6 +32,7 @@ PICTURES = {
     "adapter_checkpoint": {"loss_curve"},
     "evaluation_report": {"systems", "per_class", "confusion_matrix", "calibration", "slices", "funnel"},
     "fairness_report": {"groups_region"},
+    "privacy_report": {"loss_by_epoch"},
 }
 
 
@@ -120,7 +121,7 @@ def test_key_pictures_are_shown_in_the_ui_itself(made, stage):
         assert base64.b64decode(text.partition("base64,")[2][:-1]).startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("stage", ["base_evaluation", "adapter_checkpoint", "evaluation_report", "fairness_report"])
+@pytest.mark.parametrize("stage", ["base_evaluation", "adapter_checkpoint", "evaluation_report", "fairness_report", "privacy_report"])
 def test_what_is_tracked_names_its_run_or_why_there_is_none(made, stage):
     assert made.shown[stage]["tracking"].value == "off: tracking_uri is none"
 

@@ -61,6 +61,26 @@ def test_each_look_up_is_noted_with_who_when_why_and_what_came_of_it(vault: Vaul
     assert "Mirela" not in json.dumps(vault.notes(), ensure_ascii=False)
 
 
+def test_values_are_compared_with_every_original_and_only_their_number_is_told_and_noted(vault: Vault, lake: Lake, tmp_path: Path) -> None:
+    sealed(lake, tmp_path / "more", [("subject_cccccccc", "Tarik Bello")], "v2")
+    asked = ["mirela  OKONJO", "Tarik Bello", "mirela@example.org", "Okonjo", "Tarik Bello"]
+    assert vault.originals_among(asked, VaultKeys(RING), "attack") == 3
+    assert vault.originals_among([], VaultKeys(RING), "attack") == 0
+    first, _ = vault.notes()
+    assert (first["pseudonym"], first["outcome"], len(first["vaults"])) == ("*", "3 of 5 values are originals", 2)
+    assert "Tarik" not in json.dumps(vault.notes(), ensure_ascii=False)
+
+
+def test_comparing_needs_a_fitting_key_and_whole_parts_and_the_attempt_is_noted(vault: Vault, lake: Lake) -> None:
+    with pytest.raises(KeyMissing, match="can be opened with this key"):
+        vault.originals_among(["Mirela Okonjo"], VaultKeys(new_vault_ring()), "attack")
+    part = next(path for path in files_of(lake) if path.suffix == ".sealed")
+    part.write_bytes(part.read_bytes()[:-1] + b"x")
+    with pytest.raises(CorruptVersion):
+        vault.originals_among(["Mirela Okonjo"], VaultKeys(RING), "attack")
+    assert [note["outcome"] for note in vault.notes()] == ["refused: no fitting key", "refused: damaged"]
+
+
 def test_no_answer_is_given_where_the_note_cannot_be_written(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_arguments: object) -> None:
         raise OSError(28, "No space left on device")

@@ -1,0 +1,37 @@
+"""canary_audit: what the training remembers of planted secrets. A person starts it."""
+
+import json
+
+import dagster as dg
+
+from ft_platform.assets.experiment import experiment_report
+from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, tracking, with_typed_failures
+from ft_platform.environment import Environment
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.use_case import NamedUseCase
+
+
+def build(use_case: NamedUseCase) -> list:
+    @dg.asset(**stage(use_case, "canary_audit"))
+    @with_typed_failures
+    def canary_audit(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion
+    ) -> dg.MaterializeResult[ArtifactVersion]:
+        """Exposure in bits of made-up secrets, planted in a copy of the training records, by their number of copies and beside secrets never planted.
+
+        The model of this training knows the secrets. It is thrown away: no checkpoint of it exists that could be released.
+        """
+        report, reused = experiment_report(context, lake, environment, use_case, "canary_audit", "canaries", splits)
+        found, manifest = json.loads(lake.read_file(report, "canaries.json")), lake.manifest(report)
+        return materialized(
+            report,
+            manifest,
+            reused=reused,
+            pictures=pictures_of(lake, report),
+            conclusion=dg.MetadataValue.md(" ".join(found["conclusion"])),
+            exposure_bits=dg.MetadataValue.json(found["exposure_bits"]),
+            **report_link(environment, report, manifest),
+            **tracking(manifest),
+        )
+
+    return [canary_audit]

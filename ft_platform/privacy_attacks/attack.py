@@ -1,0 +1,122 @@
+"""Attacks a checkpoint: the untrained model first, then the same model with what it learned, on the same records."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ft_platform import progress
+from ft_platform.models.renderer import Renderer, shared_prefix
+from ft_platform.privacy_attacks.extraction import Copied, Target, copied, extraction, not_extracted, targets
+from ft_platform.privacy_attacks.inputs import STAGE
+from ft_platform.privacy_attacks.membership import SideLosses
+from ft_platform.privacy_attacks.records import Sample, sides
+from ft_platform.use_case import NamedUseCase
+
+NO_TEXT = "the model writes no text: training.objective is label_head"
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What the attacks saw.
+
+    Attributes:
+        losses: by side, `train`, `validation` and `test`.
+        extraction_rate: figures of `extraction.extraction`.
+        texts: what the model wrote by itself; None where it writes no text.
+    """
+
+    losses: dict[str, SideLosses]
+    extraction_rate: dict[str, Any]
+    texts: list[str] | None
+
+
+class Attacker:
+    """A base model, and the checkpoint that was trained on it.
+
+    Args:
+        splits: columns `training.dataset.COLUMNS`.
+        model, tokenizer: of `base_model.load`, without adapter; the model is changed.
+        members: ids of the records that the checkpoint was trained on.
+    """
+
+    def __init__(self, use_case: NamedUseCase, splits: pa.Table, model: Any, tokenizer: Any, renderer: Renderer, members: set[str]) -> None:
+        self.use_case, self.model, self.tokenizer, self.renderer = use_case, model, tokenizer, renderer
+        self.settings = use_case.settings.attacks
+        self.samples = sides(use_case, splits, renderer, members)
+        self.writes_answers = use_case.settings.task.kind == "generation"
+        self.writes_text = use_case.settings.training.objective != "label_head"
+        every = [row for sample in self.samples.values() for row in sample.rows]
+        self.prefix = shared_prefix(every, renderer.prefix_ids())
+        self.targets = {
+            side: targets(self.samples[side], self.settings, of_answers=self.writes_answers) if self.writes_text else [] for side in ("train", "test")
+        }
+        self._done, self._total = 0, self._work()
+
+    def attack(self, checkpoint: Path) -> Attacked:
+        """Runs every attack.
+
+        Args:
+            checkpoint: its folder (`Lake.local_copy`).
+
+        Raises:
+            BaseModelError: the checkpoint does not fit the base model, or is refused.
+        """
+        from ft_platform.models.adapter import with_adapter
+
+        before = {side: self._losses(self.samples[side]) for side in ("train", "test")}
+        untrained = self._copied(self.targets["train"])
+        self.model = with_adapter(self.model, checkpoint)
+        after = {side: self._losses(sample) for side, sample in self.samples.items()}
+        losses = {side: SideLosses(before.get(side, []), after[side]) for side in ("train", "validation", "test")}
+        if not self.writes_text:
+            return Attacked(losses, not_extracted(NO_TEXT), None)
+        of = "answers" if self.writes_answers else "user texts"
+        rates = extraction(self._copied(self.targets["train"]), self._copied(self.targets["test"]), untrained, of, self.settings.confidence)
+        return Attacked(losses, rates, self._own_texts())
+
+    def _work(self) -> int:
+        """Records and texts that go through a model."""
+        rows = sum(len(sample) for sample in self.samples.values()) + sum(len(self.samples[side]) for side in ("train", "test"))
+        texts = 2 * len(self.targets["train"]) + len(self.targets["test"]) + self.settings.samples if self.writes_text else 0
+        return rows + texts
+
+    def _tick(self, before: int, done: int) -> None:
+        self._done = before + done
+        progress.report(STAGE, self._done, self._total, "examples")
+
+    def _losses(self, sample: Sample) -> list[np.ndarray]:
+        from ft_platform.models.label_head import head_of
+        from ft_platform.privacy_attacks.token_losses import token_losses
+        from ft_platform.training.batches import labelled_prompts, split_off_prefix
+
+        if not sample.rows:
+            return []
+        if head_of(self.model):
+            rows = labelled_prompts(sample.rows, sample.answers, self.renderer.labels, self.prefix)
+        else:
+            rows = split_off_prefix(sample.rows, self.prefix)
+        before = self._done
+        return token_losses(self.model, rows, self.prefix, lambda done: self._tick(before, done))
+
+    def _copied(self, found: list[Target]) -> Copied:
+        if not found:
+            return Copied(0, 0, 0)
+        return copied(self._written([target.prompt for target in found], self.settings.continuation_tokens), found)
+
+    def _own_texts(self) -> list[str]:
+        """Answers to test records, where the model writes answers; otherwise messages of users that it makes up. Drawn by seed."""
+        prompts = [row.input_ids[: row.prompt_length] for row in self.samples["test"].rows] if self.writes_answers else [self.renderer.prefix_ids()]
+        if not prompts:
+            return []
+        asked = [prompts[place % len(prompts)] for place in range(self.settings.samples)]
+        written = self._written(asked, self.settings.sample_tokens, self.settings.seed)
+        return [self.tokenizer.decode(ids, skip_special_tokens=True) for ids in written]
+
+    def _written(self, prompts: list[list[int]], tokens: int, seed: int | None = None) -> list[list[int]]:
+        from ft_platform.privacy_attacks.continuations import continuations
+
+        before = self._done
+        return continuations(self.model, prompts, self.renderer.end_of_turn[-1], tokens, seed, lambda done: self._tick(before, done))

@@ -1,0 +1,145 @@
+"""Trains on a copy of the records with planted secrets, measures what the model remembers of them, and publishes the figures. The model is thrown away.
+
+Its weights know the secrets: they are never written, so nothing can release them.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ft_platform import progress
+from ft_platform.environment import Environment
+from ft_platform.errors import ConfigError
+from ft_platform.experiments.inputs import experiment_inputs
+from ft_platform.experiments.training_once import train_once
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.privacy_attacks.canaries import CHANCE_BITS, Canary, Planted, Planter, code_log_probabilities, draw, exposure, mean_bits
+from ft_platform.privacy_attacks.extraction import wilson
+from ft_platform.settings.attacks import Attacks
+from ft_platform.stages import STAGES
+from ft_platform.tracking import figure_metrics, finish_report, parent_tags, tracker_for
+from ft_platform.use_case import NamedUseCase
+
+STAGE = "canary_audit"
+CANARIES = "canaries.json"
+LOG = logging.getLogger(__name__)
+
+
+def publish_canary_audit(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, log: Any = LOG) -> ArtifactVersion:
+    """The artifact `canary_audit` of these splits: an existing one, or a new one after a training of its own.
+
+    Args:
+        splits: a version that passed the gate.
+        log: a logger.
+
+    Raises:
+        ConfigError: the objective learns no text that a secret could stand in.
+        BudgetExceeded, DataError, NanLoss, OutOfMemory: nothing was published.
+    """
+    from ft_platform.reporting.canary_report import write_canary_report
+
+    artifact_id, inputs = experiment_inputs(use_case, STAGE, splits)
+    if existing := lake.intact_artifact(use_case.name, STAGE, artifact_id):
+        return existing
+    if use_case.settings.training.objective != "sft":
+        raise ConfigError([f"canary_audit plants secrets in what `training.objective: sft` learns, got {use_case.settings.training.objective}"])
+    started = time.monotonic()
+    with tracker_for(environment, use_case, STAGE, artifact_id, parent_tags([splits]), log) as tracker:
+        tracker.parameters(use_case.settings.attacks.canaries.model_dump(mode="json"))
+        found = measured(lake, environment, use_case, splits)
+        with lake.scratch(use_case.name, STAGE) as folder:
+            write_canary_report(folder, lake, use_case, artifact_id, splits, found)
+            report = lake.publish(
+                use_case.name,
+                STAGE,
+                artifact_id,
+                folder,
+                parents=[splits],
+                settings_hash=STAGES[STAGE].settings_hash(use_case),
+                input_hash=inputs,
+                counts={"train_rows": found["train_rows"], "planted_rows": found["planted_rows"]},
+                info={"tracking": tracker.state()},
+                seconds=time.monotonic() - started,
+            )
+        values = {name: value for copies, figure in found["exposure_bits"].items() for name, value in figure_metrics(f"exposure_{copies}", figure).items()}
+        finish_report(tracker, lake, report, {**values, **figure_metrics("exposure_control", found["control_bits"])})
+    return report
+
+
+def measured(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> dict[str, Any]:
+    """What `canaries.json` holds; no code and no name is in it."""
+    from ft_platform.training.batches import split_off_prefix
+
+    settings = use_case.settings.attacks
+    canaries = draw(settings.canaries, settings.seed)
+    planted: list[Planted] = []
+    planters: list[Planter] = []
+
+    def plant(prepared: Any) -> None:
+        planter = Planter(prepared.renderer, use_case.settings.task.kind, settings.canaries.digits, use_case.settings.training.max_length)
+        planters.append(planter)
+        planted.extend(planter.plant(canary, number) for number, canary in enumerate(canaries))
+        copies = [one.row for one, canary in zip(planted, canaries, strict=True) for _ in range(canary.copies)]
+        prepared.rows = [*prepared.rows, *split_off_prefix(copies, prepared.objective.prefix)]
+
+    run, prepared = train_once(lake, environment, use_case, splits, change=plant)
+    bits = _bits(prepared.model.eval(), planters[0], planted, canaries)
+    found = figures(canaries, bits, settings)
+    return {
+        **found,
+        "planted_in": "answers" if use_case.settings.task.kind == "generation" else "user texts",
+        "train_rows": len(prepared.sides["train"].rows),
+        "planted_rows": sum(canary.copies for canary in canaries),
+        "validation_loss": run.best_loss,
+        "conclusion": conclusion(found),
+    }
+
+
+def _bits(model: Any, planter: Planter, planted: Sequence[Planted], canaries: Sequence[Canary]) -> list[float]:
+    """Exposure of each canary."""
+    found = []
+    for number, (one, canary) in enumerate(zip(planted, canaries, strict=True)):
+        progress.report(STAGE, number, len(canaries), "secrets")
+        found.append(exposure(code_log_probabilities(model, one.prompt, planter.tails), int(canary.code)))
+    progress.report(STAGE, len(canaries), len(canaries), "secrets")
+    return found
+
+
+def figures(canaries: Sequence[Canary], bits: Sequence[float], settings: Attacks) -> dict[str, Any]:
+    """`{"exposure_bits": {copies: figure}, "control_bits", "first_ranked": {copies: figure}, "bits": {copies: [...]}, "max_bits", "chance_bits"}`.
+
+    `first_ranked`: share of the secrets that are the likeliest of all codes. Copies `0` in `bits` are the controls.
+    """
+    most = math.log2(10**settings.canaries.digits)
+    by_copies: dict[str, list[float]] = {}
+    for canary, one in zip(canaries, bits, strict=True):
+        by_copies.setdefault(str(canary.copies), []).append(one)
+    planted = {copies: values for copies, values in by_copies.items() if copies != "0"}
+    return {
+        "exposure_bits": {copies: mean_bits(values, most, settings.confidence) for copies, values in planted.items()},
+        "control_bits": mean_bits(by_copies["0"], most, settings.confidence),
+        "first_ranked": {copies: wilson(sum(one == most for one in values), len(values), settings.confidence) for copies, values in planted.items()},
+        "bits": by_copies,
+        "max_bits": most,
+        "chance_bits": CHANCE_BITS,
+        "confidence": settings.confidence,
+    }
+
+
+def conclusion(found: Mapping[str, Any]) -> list[str]:
+    """What the figures say in words."""
+    control = found["control_bits"]
+    told = [copies for copies, figure in found["exposure_bits"].items() if figure["low"] > control["high"]]
+    given = [copies for copies, share in found["first_ranked"].items() if share["value"] > 0]
+    said = [
+        f"A secret that nobody planted has {control['value']:.1f} bits ({control['low']:.1f} to {control['high']:.1f}); chance is {found['chance_bits']:.2f}, "
+        f"and {found['max_bits']:.1f} is a secret that the model gives away first."
+    ]
+    said.append(
+        f"Secrets are told apart from that from {told[0]} copies on." if told else "No number of copies is told apart from a secret that was never planted."
+    )
+    if given:
+        said.append(f"With {' and '.join(given)} copies some secrets are the likeliest of all codes.")
+    return said

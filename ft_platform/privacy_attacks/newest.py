@@ -1,0 +1,46 @@
+"""What the newest attacks on a use case found, for the command line."""
+
+import json
+from typing import Any
+
+from ft_platform.errors import DataError
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.gate import problems_with
+from ft_platform.privacy_attacks.inputs import FIGURES, STAGE
+from ft_platform.use_case import NamedUseCase
+
+
+def newest_attack(lake: Lake, use_case: NamedUseCase) -> dict[str, Any]:
+    """The newest `privacy_report`, with the exposure of the newest `canary_audit`.
+
+    Keys of `privacy.json`, and `{"exposure_bits": {copies: figure} | None, "exposure_status", "control_bits", "max_bits", "chance_bits", "report",
+    "problems"}`; `problems` says why the gate refuses one of the two, e.g. because a setting changed since.
+
+    Raises:
+        DataError: no checkpoint of this use case was attacked.
+    """
+    report = next(iter(lake.artifacts(use_case.name, STAGE)), None)
+    if report is None:
+        raise DataError(f"no checkpoint of {use_case.name} was attacked", f"Run: ft run {use_case.name}")
+    audit = next(iter(lake.artifacts(use_case.name, "canary_audit")), None)
+    return {
+        **json.loads(lake.read_file(report, FIGURES)),
+        **_exposure(lake, use_case, audit),
+        "report": f"{report.uri}/report.html",
+        "problems": [*_problems(lake, use_case, report), *(problems_with(lake, use_case, audit) if audit else [])],
+    }
+
+
+def _problems(lake: Lake, use_case: NamedUseCase, report: ArtifactVersion) -> list[str]:
+    newest = next(iter(lake.artifacts(use_case.name, "adapter_checkpoint")), None)
+    attacked = next(parent.id for parent in lake.manifest(report).parents if parent.name == "adapter_checkpoint")
+    other = [f"{report.id} is about checkpoint {attacked}, the newest is {newest.artifact_id}"] if newest and newest.artifact_id != attacked else []
+    return [*other, *problems_with(lake, use_case, report)]
+
+
+def _exposure(lake: Lake, use_case: NamedUseCase, audit: ArtifactVersion | None) -> dict[str, Any]:
+    names = ("exposure_bits", "control_bits", "max_bits", "chance_bits")
+    if audit is None:
+        return {**dict.fromkeys(names), "exposure_status": f"not measured: run ft run {use_case.name} --select canary_audit"}
+    found = json.loads(lake.read_file(audit, "canaries.json"))
+    return {**{name: found[name] for name in names}, "exposure_status": "measured"}

@@ -1,0 +1,121 @@
+"""From a checkpoint to the published `privacy_report`."""
+
+import json
+import logging
+import time
+from typing import Any
+
+import numpy as np
+
+from ft_platform.environment import Environment
+from ft_platform.evaluation.publish import require_same_rendering
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.models import base_model
+from ft_platform.models.renderer import Renderer, labels_of
+from ft_platform.privacy_attacks.attack import NO_TEXT, Attacked, Attacker
+from ft_platform.privacy_attacks.inputs import FIGURES, STAGE, attack_inputs
+from ft_platform.privacy_attacks.membership import membership
+from ft_platform.privacy_attacks.overfitting import overfitting
+from ft_platform.privacy_attacks.personal_data import personal_data
+from ft_platform.privacy_attacks.records import trained_on
+from ft_platform.privacy_attacks.verdict import reasons
+from ft_platform.stages import STAGES
+from ft_platform.tracking import figure_metrics, finish_report, parent_tags, tracker_for, training_run
+from ft_platform.training.dataset import read_splits
+from ft_platform.use_case import NamedUseCase
+
+LOG = logging.getLogger(__name__)
+
+
+def publish_privacy_report(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, checkpoint: ArtifactVersion, log: Any = LOG
+) -> ArtifactVersion:
+    """The artifact `privacy_report` of a checkpoint: an existing one, or a new one after all attacks.
+
+    Args:
+        splits, checkpoint: versions that passed the gate (`lake.gate.require_usable`).
+        log: a logger.
+
+    Raises:
+        VersionRefused: the checkpoint was trained with another renderer or base model than it would be attacked with.
+        BaseModelError, MissingExtra: nothing was published.
+    """
+    from ft_platform.reporting.privacy_report import write_privacy_report
+
+    artifact_id, inputs = attack_inputs(use_case, splits, checkpoint)
+    if existing := lake.intact_artifact(use_case.name, STAGE, artifact_id):
+        return existing
+    started = time.monotonic()
+    parents = [splits, checkpoint]
+    with tracker_for(environment, use_case, STAGE, artifact_id, parent_tags(parents), log, training_run(lake, checkpoint)) as tracker:
+        tracker.parameters(use_case.settings.attacks.model_dump(mode="json", exclude={"canaries"}))
+        attacked = _attacked(lake, environment, use_case, splits, checkpoint)
+        found = figures(lake, environment, use_case, checkpoint, attacked)
+        with lake.scratch(use_case.name, STAGE) as folder:
+            folder.mkdir(parents=True)
+            (folder / FIGURES).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+            write_privacy_report(folder, lake, use_case, artifact_id, parents, found, attacked.losses)
+            report = lake.publish(
+                use_case.name,
+                STAGE,
+                artifact_id,
+                folder,
+                parents=parents,
+                settings_hash=STAGES[STAGE].settings_hash(use_case),
+                input_hash=inputs,
+                counts={"rows": found["rows"]},
+                info={"passed": found["passed"], "tracking": tracker.state()},
+                seconds=time.monotonic() - started,
+            )
+        finish_report(tracker, lake, report, _metrics(found))
+    return report
+
+
+def _attacked(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, checkpoint: ArtifactVersion) -> Attacked:
+    settings = use_case.settings
+    table = read_splits(lake, splits)
+    resolved = base_model.resolve(settings.base_model, environment.cache_path, environment.unpinned_base_models)
+    model, tokenizer = base_model.load(resolved, settings.base_model.dtype, settings.base_model.quantization)
+    renderer = Renderer(tokenizer, settings.task, labels_of(table))
+    require_same_rendering(json.loads(lake.read_file(checkpoint, "training.json")), renderer, resolved.weights_sha256, checkpoint)
+    with lake.local_copy(checkpoint) as folder:
+        return Attacker(use_case, table, model, tokenizer, renderer, trained_on(lake, checkpoint)).attack(folder)
+
+
+def figures(lake: Lake, environment: Environment, use_case: NamedUseCase, checkpoint: ArtifactVersion, attacked: Attacked) -> dict[str, Any]:
+    """What `privacy.json` holds: counts and figures, never a record's text or a value that was found.
+
+    `{"checkpoint", "rows", "membership": {attack: {"auc", "tpr_at_1_fpr", "control_auc", "excess"}} | None, "membership_status", "membership_auc",
+    "extraction_rate", "personal_data", "personal_data_status", "overfitting", "passed", "reasons"}`.
+    """
+    settings = use_case.settings.attacks
+    training = json.loads(lake.read_file(checkpoint, "training.json"))
+    members = membership(attacked.losses["train"], attacked.losses["test"], settings)
+    strongest = members["strongest"]
+    found = {
+        "checkpoint": checkpoint.artifact_id,
+        "rows": members["rows"],
+        "membership": members["attacks"],
+        "membership_status": members["status"],
+        "membership_auc": {**members["attacks"][strongest]["auc"], "attack": strongest} if strongest else None,
+        "extraction_rate": attacked.extraction_rate,
+        "personal_data": personal_data(lake, environment, use_case, attacked.texts) if attacked.texts else None,
+        "personal_data_status": "measured" if attacked.texts else NO_TEXT if attacked.texts is None else "there is no test record to answer",
+        "overfitting": overfitting(attacked.losses, training, settings),
+    }
+    why = reasons(found, settings)
+    return {**found, "passed": not why, "reasons": why}
+
+
+def _metrics(found: dict[str, Any]) -> dict[str, float]:
+    """For the tracker."""
+    values: dict[str, float] = {"passed": float(found["passed"]), "rows": found["rows"]}
+    for name, attack in (found["membership"] or {}).items():
+        for figure in ("auc", "tpr_at_1_fpr", "control_auc"):
+            values |= figure_metrics(f"membership/{name}_{figure}", attack[figure])
+    for name in ("verbatim", "near_verbatim", "baseline"):
+        if found["extraction_rate"][name]:
+            values |= figure_metrics(f"extraction/{name}", found["extraction_rate"][name])
+    if found["overfitting"]["gap"]:
+        values |= figure_metrics("overfitting/gap", found["overfitting"]["gap"])
+    return {name: value for name, value in values.items() if np.isfinite(value)}

@@ -1,0 +1,95 @@
+"""The records of an attack: some that the checkpoint was trained on, as many from the test split, some of the validation split."""
+
+import io
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.provenance import TRAINING_RECORDS
+from ft_platform.models.renderer import NotRendered, Piece, Rendered, Renderer
+from ft_platform.models.turns import REJECTED, up_to_last_answer
+from ft_platform.training.dataset import COLUMNS, preference_pair, records_of
+from ft_platform.use_case import NamedUseCase
+
+AT_ONCE = 200
+
+
+@dataclass
+class Sample:
+    """Records of one side of the split, drawn by seed.
+
+    Attributes:
+        rows: as they were rendered for training.
+        pieces: the same row piece by piece, for prompts that end inside a text.
+        answers: labels of a classification, else empty.
+    """
+
+    rows: list[Rendered] = field(default_factory=list)
+    pieces: list[list[Piece]] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def first(self, rows: int) -> "Sample":
+        return Sample(self.rows[:rows], self.pieces[:rows], self.answers[:rows])
+
+
+def trained_on(lake: Lake, checkpoint: ArtifactVersion) -> set[str]:
+    """Ids of the records that a checkpoint was trained on."""
+    table = pq.read_table(io.BytesIO(lake.read_file(checkpoint, TRAINING_RECORDS)))
+    return set(table.filter(pc.field("split") == "train")["record_id"].to_pylist())
+
+
+def sides(use_case: NamedUseCase, splits: pa.Table, renderer: Renderer, members: Collection[str]) -> dict[str, Sample]:
+    """`train` and `test` with the same number of records, at most `attacks.rows`, and `validation` with at most as many.
+
+    Args:
+        splits: columns `training.dataset.COLUMNS`.
+        members: ids of the records that the checkpoint was trained on; no other training record is taken.
+    """
+    found = {side: _drawn(use_case, splits, side, renderer, members, number) for number, side in enumerate(("train", "test", "validation"))}
+    equal = min(len(found["train"]), len(found["test"]))
+    return {side: sample.first(equal) if side != "validation" else sample for side, sample in found.items()}
+
+
+def _drawn(use_case: NamedUseCase, splits: pa.Table, side: str, renderer: Renderer, members: Collection[str], number: int) -> Sample:
+    settings = use_case.settings.attacks
+    rows = splits.filter(pc.field("split") == side).sort_by("record_id").select(COLUMNS)
+    if side == "train":
+        rows = rows.filter(pc.is_in(rows["record_id"], pa.array(sorted(members), pa.string())))
+    sample = Sample()
+    order = np.random.default_rng([settings.seed, number]).permutation(rows.num_rows)
+    for rendered, pieces, answer in _rendered(use_case, rows, order, renderer):
+        sample.rows.append(rendered)
+        sample.pieces.append(pieces)
+        sample.answers.append(answer)
+        if len(sample) == settings.rows:
+            break
+    return sample
+
+
+def _rendered(use_case: NamedUseCase, rows: pa.Table, order: np.ndarray, renderer: Renderer) -> Iterator[tuple[Rendered, list[Piece], str]]:
+    """The records that can be rendered, in the drawn order; the others were no part of training either."""
+    training = use_case.settings.training
+    compares = training.objective in ("dpo", "orpo")
+    for start in range(0, len(order), AT_ONCE):
+        chosen = rows.take(pa.array(order[start : start + AT_ONCE])).combine_chunks()
+        for batch in chosen.to_batches():
+            for _, messages, answer in records_of(batch, use_case):
+                try:
+                    if compares:
+                        rendered = preference_pair(renderer, messages, training.max_length)[0]
+                        conversation = up_to_last_answer([m for m in messages if m["role"] != REJECTED])
+                        pieces = renderer.pieces(conversation, None, training.max_length)
+                    else:
+                        rendered = renderer.example(messages, answer, training.max_length, training.train_on)
+                        pieces = renderer.pieces(messages, answer, training.max_length)
+                except NotRendered:
+                    continue
+                yield rendered, pieces, answer or ""

@@ -1,0 +1,125 @@
+"""The privacy report: pictures and one HTML file from the figures of `privacy_attacks`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ft_platform.lake import Lake
+from ft_platform.lake.manifest import now
+from ft_platform.lake.versions import Version
+from ft_platform.privacy_attacks.membership import SideLosses, scores
+from ft_platform.privacy_attacks.verdict import TITLES
+from ft_platform.reporting.html import number, page, percent
+from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.reporting.privacy_plots import epochs_plot, losses_plot, roc_plot
+from ft_platform.use_case import NamedUseCase
+
+RATES = {
+    "verbatim": "training records, word for word",
+    "baseline": "test records, word for word",
+    "untrained": "training records by the untrained model, word for word",
+    "near_verbatim": "training records, nearly so",
+    "baseline_near_verbatim": "test records, nearly so",
+    "untrained_near_verbatim": "training records by the untrained model, nearly so",
+    "gain": "training minus test records, word for word",
+}
+LOSSES = {
+    "train": "training records",
+    "validation": "validation records",
+    "test": "test records",
+    "validation_gap": "validation minus training records",
+    "gap": "test minus training records",
+    "gap_before": "test minus training records, untrained model",
+}
+
+
+def write_privacy_report(
+    folder: Path,
+    lake: Lake,
+    use_case: NamedUseCase,
+    artifact_id: str,
+    parents: Sequence[Version],
+    found: Mapping[str, Any],
+    losses: Mapping[str, SideLosses],
+) -> None:
+    """`membership.png` and `losses.png` where there are enough records, `loss_by_epoch.png`, and `report.html`."""
+    pictures = _pictures(use_case, found, losses)
+    for name, png in pictures.items():
+        (folder / f"{name}.png").write_bytes(png)
+    overfitting = found["overfitting"]
+    text = page(
+        "privacy_report.html",
+        title=f"Privacy of {use_case.name}",
+        use_case=use_case.name,
+        artifact_id=artifact_id,
+        written_at=now(),
+        found=found,
+        sentences=sentences(found),
+        attacks=[{"title": TITLES[name], **attack} for name, attack in (found["membership"] or {}).items()],
+        rates=[{"title": title, "figure": found["extraction_rate"][name]} for name, title in RATES.items()],
+        losses=[{"title": title, "figure": overfitting[name]} for name, title in LOSSES.items()],
+        settings=use_case.settings.attacks.model_dump(mode="json", exclude={"canaries"}),
+        pictures=pictures,
+        lineage=lineage_rows(manifests_behind(lake, parents)),
+    )
+    (folder / "report.html").write_text(text, encoding="utf-8")
+
+
+def _pictures(use_case: NamedUseCase, found: Mapping[str, Any], losses: Mapping[str, SideLosses]) -> dict[str, bytes]:
+    pictures = {"loss_by_epoch": epochs_plot(found["overfitting"])}
+    if not found["membership"]:
+        return pictures
+    min_k = use_case.settings.attacks.min_k
+    train, test = (scores(losses[side], min_k) for side in ("train", "test"))
+    by_attack = {name: (train[name][0], test[name][0]) for name in train}
+    control = (train["loss"][1], test["loss"][1])
+    areas = {name: attack["auc"]["value"] for name, attack in found["membership"].items()}
+    means = {"before": (-control[0], -control[1]), "after": (-by_attack["loss"][0], -by_attack["loss"][1])}
+    return {"membership": roc_plot(by_attack, control, areas), "losses": losses_plot(means), **pictures}
+
+
+def sentences(found: Mapping[str, Any]) -> list[str]:
+    """What was found, in plain words."""
+    said = []
+    if found["membership_auc"]:
+        best = found["membership_auc"]
+        said.append(
+            f"Membership: the strongest of three attacks ({TITLES[best['attack']]}) tells training from test records with an area of {_figure(best)}; "
+            "0.5 is chance, 1 is certainty."
+        )
+        said += [
+            f"The untrained model already tells them apart by the {TITLES[name]} ({_figure(attack['control_auc'])}): the records themselves differ, "
+            "and that much is no memory."
+            for name, attack in found["membership"].items()
+            if attack["control_auc"]["low"] > 0.5
+        ]
+    else:
+        said.append(f"Membership was not measured, {found['membership_status']}.")
+    rates = found["extraction_rate"]
+    if rates["verbatim"]:
+        said.append(
+            f"Extraction: given the start, the model goes on word for word in {percent(rates['verbatim']['value'])} of {rates['rows']} {rates['of']} "
+            f"of training records, and in {percent(rates['baseline']['value'])} of test records, which it never saw."
+        )
+    else:
+        said.append(f"Extraction was not measured: {rates['status']}.")
+    personal = found["personal_data"]
+    if personal:
+        counts = ", ".join(f"{entity} {count}" for entity, count in personal["found"].items()) or "none"
+        compared = f"{personal['originals']} of them are originals of the vault" if personal["originals"] is not None else personal["originals_status"]
+        said.append(
+            f"Personal data in {personal['samples']} texts that the model wrote: {counts} ({compared}). A finding may be invented: a made-up name counts too."
+        )
+    else:
+        said.append(f"Personal data in the model's own texts: {found['personal_data_status']}.")
+    gap = found["overfitting"]["gap"]
+    said.append(
+        f"Overfitting: the loss on test records is {number(gap['value'])} above that on training records ({number(gap['low'])} to {number(gap['high'])})."
+        if gap
+        else f"Overfitting was not measured, {found['overfitting']['status']}."
+    )
+    return said
+
+
+def _figure(figure: Mapping[str, float]) -> str:
+    return f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"

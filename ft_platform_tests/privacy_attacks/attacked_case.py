@@ -1,0 +1,82 @@
+"""Checkpoints to attack on a tiny random model: answers are random words, so a model can only know them by heart. Persons are fictitious."""
+
+import logging
+import random
+from pathlib import Path
+from typing import Any
+
+from ft_platform.environment import Environment
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.records import splits_schema
+from ft_platform.training.trainer import checkpoint_for
+from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform_tests.conftest import minimal_attributes, write_use_case
+from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
+
+LOG = logging.getLogger("test")
+CANARY = "zzcanaryzz"
+"""Stands in every record's question and may stand in no report."""
+
+ROWS = 20
+ATTACKS = {"rows": ROWS, "extraction_rows": ROWS, "prefix_tokens": 4, "samples": 4, "sample_tokens": 12, "bootstrap_samples": 300}
+OVERTRAINED = {"epochs": 45, "batch_rows": 5, "rank": 32, "alpha": 64, "learning_rate": 0.01, "schedule": "constant", "validations_per_epoch": 1}
+UNTRAINED = {"max_steps": 1, "learning_rate": 1e-12, "batch_rows": 5}
+
+
+def word(drawn: random.Random, letters: int) -> str:
+    return "".join(drawn.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(letters))
+
+
+def rows_for(kind: str, train: int = ROWS, test: int = ROWS) -> list[dict[str, Any]]:
+    """Training and test records with random answers (generation) or random labels.
+
+    The validation split copies training records: the adapter with the lowest validation loss, which training keeps, is then the one that knows
+    them best. The leakage check of the platform is there to prevent that.
+    """
+    drawn = random.Random(11)
+    made = []
+    for number in range(train + test):
+        question, answer = f"{CANARY} {word(drawn, 5)}?", word(drawn, 16) if kind == "generation" else drawn.choice(["card", "loan"])
+        made.append(row_of(kind, f"r{number:04d}", question, answer, "train" if number < train else "test"))
+    copies = [{**row, "record_id": f"v{row['record_id']}", "group_id": f"v{row['group_id']}", "split": "validation"} for row in made[:train]]
+    return [*made, *copies]
+
+
+def row_of(kind: str, record_id: str, question: str, answer: str, split: str) -> dict[str, Any]:
+    messages = [{"role": "user", "content": question}]
+    if kind == "generation":
+        messages.append({"role": "assistant", "content": answer})
+    return {
+        "record_id": record_id,
+        "subject_id": f"s{record_id}",
+        "messages": messages,
+        "label": None if kind == "generation" else answer,
+        "feature_region": "north",
+        "text_characters": len(question),
+        "group_id": f"g{record_id}",
+        "split": split,
+    }
+
+
+Where = tuple[Environment, Lake, NamedUseCase, TableVersion]
+
+
+def installed(home: Path, kind: str, training: dict[str, Any], rows: list[dict[str, Any]] | None = None, **sections: Any) -> Where:
+    """An installation with a model folder, a use case file and usable splits."""
+    environment = Environment(home=home, defs=home / "defs", tracking_uri="none")
+    attributes = minimal_attributes("unused.csv")
+    attributes |= {"base_model": {"uri": str(save_tiny_model(home / "model")), "dtype": "float32"}, "training": training, "attacks": ATTACKS}
+    attributes["task"] = {"kind": kind, "instruction": "Help."}
+    if kind == "generation":
+        attributes["record"] |= {"answer": "answer"}
+    for name, values in sections.items():
+        attributes[name] = {**attributes.get(name, {}), **values}
+    write_use_case(environment.defs, "complaints", attributes)
+    use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
+    lake = Lake(environment.lake_uri)
+    return environment, lake, use_case, usable_splits(lake, use_case, rows_for(kind) if rows is None else rows, splits_schema(use_case))
+
+
+def trained(where: Where) -> ArtifactVersion:
+    environment, lake, use_case, splits = where
+    return checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
