@@ -111,11 +111,9 @@ STAGES: dict[str, Stage] = {
             on_demand=True,
         ),
         Stage("model_card", ("release", "owners"), ("adapter_checkpoint", "evaluation_report", "fairness_report"), "shared", role="compliance", kind="report"),
-        Stage("privacy_report", (), ("splits", "adapter_checkpoint"), "shared", role="compliance", kind="report"),  # TEMP
         Stage("regression_report", (), ("adapter_checkpoint",), "shared", role="compliance", kind="report"),  # TEMP
         Stage("roi_report", (), ("evaluation_report",), "shared", role="compliance", kind="report"),  # TEMP
         Stage("data_report", (), ("splits",), "shared", role="compliance", kind="report"),  # TEMP
-        Stage("canary_audit", (), ("splits",), "shared", role="compliance", kind="report", on_demand=True),  # TEMP
         Stage(
             "release_decision",
             ("gate", "fairness"),
