@@ -74,6 +74,7 @@ STAGES: dict[str, Stage] = {
             kind="report",
             version=2,
         ),
+        Stage("regression_report", ("regression",), ("adapter_checkpoint",), "shared", role="data_science", kind="report"),
         Stage("fairness_report", ("fairness",), ("evaluation_report",), "shared", role="compliance", kind="report", version=2),
         Stage(
             "hyperparameter_search",

@@ -17,6 +17,7 @@ from ft_platform.settings.evaluation import Evaluation, Fairness
 from ft_platform.settings.experiments import LearningCurve, Search
 from ft_platform.settings.governance import Governance
 from ft_platform.settings.privacy import Privacy
+from ft_platform.settings.regression import Regression
 from ft_platform.settings.section import Owner, Section, UseCaseName
 from ft_platform.settings.source import RecordMapping, Source
 from ft_platform.settings.splits import Splits
@@ -37,6 +38,7 @@ __all__ = [
     "Owners",
     "Privacy",
     "RecordMapping",
+    "Regression",
     "Release",
     "Retraining",
     "Search",
@@ -154,6 +156,7 @@ class UseCase(Section):
     audit: Audit = Field(default_factory=Audit, description="How many records may have a fault before training is refused.")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How systems are compared.")
     fairness: Fairness = Field(default_factory=Fairness, description="Group comparison of outputs.")
+    regression: Regression = Field(default_factory=Regression, description="What the fine-tuned model may not have forgotten.")
     search: Search = Field(default_factory=Search, description="How `hyperparameter_search` looks for training settings.")
     learning_curve: LearningCurve = Field(default_factory=LearningCurve, description="How `learning_curve` measures what more data would bring.")
     release: Release = Field(description="What the model card says about use.")

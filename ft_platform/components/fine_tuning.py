@@ -20,6 +20,7 @@ from ft_platform.assets import (
     permitted,
     quarantined,
     raw,
+    regression_report,
     splits,
 )
 from ft_platform.permission_watch import permission_watch
@@ -38,6 +39,7 @@ STAGE_BUILDERS = {
     "base_evaluation": base_evaluation.build,
     "adapter_checkpoint": adapter_checkpoint.build,
     "evaluation_report": evaluation_report.build,
+    "regression_report": regression_report.build,
     "fairness_report": fairness_report.build,
     "hyperparameter_search": hyperparameter_search.build,
     "learning_curve": learning_curve.build,

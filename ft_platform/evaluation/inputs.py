@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
+from ft_platform.lake.fingerprint import fingerprint
 from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.base_model import weights_sha256
+from ft_platform.sources.allowed import require_allowed
 from ft_platform.use_case import NamedUseCase
 
 Which = Literal["base", "tuned"]
@@ -33,6 +36,23 @@ def evaluation_inputs(
         raise ValueError("the evaluation of a fine-tuned model needs its checkpoint and the base evaluation")
     inputs = input_hash(use_case, "evaluation_report", [splits, base_evaluation, checkpoint])
     return f"eval-{inputs[:12]}", inputs
+
+
+def regression_inputs(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, champion: ArtifactVersion | None) -> tuple[str, str]:
+    """Id and hash of the regression report of a checkpoint: checkpoint, champion, settings, items that come with the platform, content of the user's text.
+
+    Raises:
+        SourceError: `regression.text_file` may not be read or does not exist.
+    """
+    from ft_platform.evaluation.suites import shipped_hash
+
+    text_file = use_case.settings.regression.text_file
+    extra = {"suites": shipped_hash(), "champion": champion.content_hash if champion else ""}
+    if text_file:
+        require_allowed(text_file, "regression.text_file")
+        extra["text_file"] = fingerprint(text_file, "regression.text_file", lake.storage_options)
+    inputs = input_hash(use_case, "regression_report", [checkpoint], **extra)
+    return f"regr-{inputs[:12]}", inputs
 
 
 def fairness_inputs(use_case: NamedUseCase, evaluation_report: ArtifactVersion) -> tuple[str, str]:
