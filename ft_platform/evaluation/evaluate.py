@@ -66,6 +66,12 @@ class Evaluator:
     def test(self) -> Side:
         return self.records.side
 
+    @property
+    def precision(self) -> tuple[str, str]:
+        """How the base model is loaded: `base_model.dtype` and `base_model.quantization`."""
+        settings = self.use_case.settings.base_model
+        return settings.dtype, settings.quantization
+
     def base(self) -> Evaluated:
         """Majority class and TF-IDF + logistic regression (classification), and the base model zero-shot and few-shot."""
         # Four systems, or two that answer and are scored.
@@ -87,11 +93,15 @@ class Evaluator:
             self._prompted("base_few_shot", prompts, tick)
         return self.evaluated
 
-    def tuned(self) -> Evaluated:
-        """The fine-tuned model with the same prompt as `base_zero_shot`."""
-        self._total = len(self.test) * (1 if self.classification else 2)
-        with self._timed("fine_tuned") as tick:
-            self._prompted("fine_tuned", self.records.prompts, tick)
+    def tuned(self, system: str = "fine_tuned") -> Evaluated:
+        """A fine-tuned model with the same prompt as `base_zero_shot`.
+
+        Args:
+            system: `fine_tuned`, or `champion`, which goes before it.
+        """
+        self._total = self._done + len(self.test) * (1 if self.classification else 2)
+        with self._timed(system) as tick:
+            self._prompted(system, self.records.prompts, tick)
         return self.evaluated
 
     def _prompted(self, system: str, prompts: list[list[int]], tick: Callable[[int], None]) -> None:

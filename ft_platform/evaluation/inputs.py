@@ -15,13 +15,19 @@ Which = Literal["base", "tuned"]
 
 
 def evaluation_inputs(
-    use_case: NamedUseCase, which: Which, splits: TableVersion, checkpoint: ArtifactVersion | None = None, base_evaluation: ArtifactVersion | None = None
+    use_case: NamedUseCase,
+    which: Which,
+    splits: TableVersion,
+    checkpoint: ArtifactVersion | None = None,
+    base_evaluation: ArtifactVersion | None = None,
+    champion: ArtifactVersion | None = None,
 ) -> tuple[str, str]:
     """Id of the evaluation that these inputs give, and their hash: content of the parents, settings and code version.
 
     Args:
         which: `base` for artifact `base_evaluation`, `tuned` for artifact `evaluation_report`.
         checkpoint, base_evaluation: needed for `tuned`.
+        champion: of `tuned`, where there is one.
 
     Raises:
         ValueError: a parent is missing.
@@ -34,7 +40,8 @@ def evaluation_inputs(
         return f"base-{inputs[:12]}", inputs
     if checkpoint is None or base_evaluation is None:
         raise ValueError("the evaluation of a fine-tuned model needs its checkpoint and the base evaluation")
-    inputs = input_hash(use_case, "evaluation_report", [splits, base_evaluation, checkpoint])
+    beside = {"champion": champion.content_hash} if champion else {}
+    inputs = input_hash(use_case, "evaluation_report", [splits, base_evaluation, checkpoint], **beside)
     return f"eval-{inputs[:12]}", inputs
 
 

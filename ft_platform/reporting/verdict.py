@@ -128,6 +128,9 @@ def limits(figures: Mapping[str, Any], main: Metric, settings: Evaluation, examp
         f"{example_tokens} tokens of its text.",
     ]
     rare = [label for label, row in figures["per_class"].get(FINE_TUNED, {}).items() if row["support"] < FEW_TEST_RECORDS]
+    champion = figures.get("info", {}).get("champion", {"status": "compared"})
+    if champion["status"] != "compared":
+        sentences.append(f"The champion {champion['checkpoint']} is {champion['status']}.")
     if rare:
         sentences.append(f"Figures of these labels rest on fewer than {FEW_TEST_RECORDS} test records each: {', '.join(rare)}.")
     return sentences
