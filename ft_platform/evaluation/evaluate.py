@@ -12,12 +12,14 @@ import pyarrow as pa
 from ft_platform import progress
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs, TextOutputs
 from ft_platform.evaluation.records import EvaluationRecords, Side, evaluation_records, side_of
+from ft_platform.evaluation.systems.endpoint import PREFIX, UNREADABLE, ask, described, label_in
 from ft_platform.evaluation.systems.few_shot import few_shot_prompts
 from ft_platform.evaluation.systems.generation import answer_losses, generate
 from ft_platform.evaluation.systems.label_scoring import label_scores
 from ft_platform.evaluation.systems.majority import majority
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
 from ft_platform.models.renderer import Renderer
+from ft_platform.settings.evaluation import PromptedEndpoint
 from ft_platform.use_case import NamedUseCase
 
 REFERENCE_TOKENS = 1024
@@ -73,9 +75,9 @@ class Evaluator:
         return settings.dtype, settings.quantization
 
     def base(self) -> Evaluated:
-        """Majority class and TF-IDF + logistic regression (classification), and the base model zero-shot and few-shot."""
-        # Four systems, or two that answer and are scored.
-        self._total = len(self.test) * 4
+        """Majority class and TF-IDF + logistic regression (classification), endpoints, and the base model zero-shot and few-shot."""
+        # Four systems, or two that answer and are scored; and the endpoints.
+        self._total = len(self.test) * (4 + len(self.settings.endpoints))
         if self.classification:
             with self._timed("majority") as tick:
                 self._labels("majority", majority(self.train.answers, len(self.test)))
@@ -86,6 +88,8 @@ class Evaluator:
                 self._labels("tfidf_logreg", predicted, confidence)
                 self.evaluated.info["tfidf_logreg"] = chosen
                 tick(len(self.test))
+        for endpoint in self.settings.endpoints:
+            self._endpoint(endpoint)
         with self._timed("base_zero_shot") as tick:
             self._prompted("base_zero_shot", self.records.prompts, tick)
         with self._timed("base_few_shot") as tick:
@@ -103,6 +107,21 @@ class Evaluator:
         with self._timed(system) as tick:
             self._prompted(system, self.records.prompts, tick)
         return self.evaluated
+
+    def _endpoint(self, settings: PromptedEndpoint) -> None:
+        """The model behind an endpoint, with the messages of `base_zero_shot`."""
+        system = f"{PREFIX}{settings.name}"
+        conversations = [self.renderer.chat(messages, self.settings.max_prompt_tokens) for messages in self.test.messages()]
+        with self._timed(system) as tick:
+            asked = ask(settings, conversations, self.settings.max_new_tokens, tick)
+        unreadable = None
+        if self.classification:
+            predicted = [label_in(answer, self.renderer.labels) for answer in asked.answers]
+            unreadable = predicted.count(UNREADABLE)
+            self._labels(system, predicted)
+        else:
+            self.evaluated.outputs[system] = TextOutputs(self.test.answers, asked.answers)
+        self.evaluated.info[system] = described(settings, asked, unreadable)
 
     def _prompted(self, system: str, prompts: list[list[int]], tick: Callable[[int], None]) -> None:
         if self.classification:
@@ -126,6 +145,7 @@ class Evaluator:
 
     def _labels(self, system: str, predicted: list[str], confidence: np.ndarray | None = None) -> None:
         labels = sorted({*self.train.answers, *self.test.answers})
+        labels += sorted({*predicted} - {*labels})
         self.evaluated.outputs[system] = LabelOutputs(labels, self.test.answers, predicted, confidence)
 
     @contextmanager

@@ -36,7 +36,7 @@ class TextOutputs:
     Attributes:
         references, answers: reference and generated answer per test record.
         loss_sums: summed negative log-probability of the reference's tokens, in nats. Shape `(rows,)`.
-        tokens: number of those tokens. Shape `(rows,)`.
+        tokens: number of those tokens. Shape `(rows,)`. Both are empty for a system that tells no probabilities.
     """
 
     references: list[str]
@@ -46,6 +46,11 @@ class TextOutputs:
 
     def __len__(self) -> int:
         return len(self.references)
+
+    @property
+    def has_losses(self) -> bool:
+        """Whether the system tells how probable the references are; one behind an endpoint does not."""
+        return len(self.tokens) == len(self.references)
 
 
 Outputs = LabelOutputs | TextOutputs

@@ -16,7 +16,8 @@ from ft_platform.use_case import NamedUseCase
 
 def predictions_table(use_case: NamedUseCase, side: Side, outputs: dict[str, Outputs]) -> pa.Table:
     """Columns: record_id, text_characters, feature_*, system; for labels label, predicted, correct, confidence; for texts answer, rouge_l,
-    chrf, answer_loss (nats per token), answer_tokens, refusal_rate (0 or 1). No record's text; `answer` is what the model wrote."""
+    chrf, answer_loss (nats per token) and answer_tokens (both null for endpoints), refusal_rate (0 or 1). No record's text; `answer` is what the
+    model wrote."""
     described = {name: side.rows[name] for name in ("record_id", "text_characters", *feature_columns(use_case))}
     parts = [pa.table({**described, "system": [system] * len(side), **_columns(found)}) for system, found in outputs.items()]
     return pa.concat_tables(parts)
@@ -32,13 +33,15 @@ def _columns(outputs: Outputs) -> dict[str, pa.Array]:
             "correct": pa.array(correct, pa.bool_()),
             "confidence": pa.array(confidence, pa.float64()),
         }
+    rows = len(outputs)
+    losses = outputs.loss_sums / outputs.tokens if outputs.has_losses else [None] * rows
     pairs = list(zip(outputs.references, outputs.answers, strict=True))
     return {
         "rouge_l": pa.array([rouge_l(r, a) for r, a in pairs], pa.float64()),
         "chrf": pa.array([chrf(r, a) for r, a in pairs], pa.float64()),
         "refusal_rate": pa.array([float(refuses(answer)) for answer in outputs.answers], pa.float64()),
-        "answer_loss": pa.array(outputs.loss_sums / outputs.tokens, pa.float64()),
-        "answer_tokens": pa.array(outputs.tokens, pa.int64()),
+        "answer_loss": pa.array(losses, pa.float64()),
+        "answer_tokens": pa.array(outputs.tokens if outputs.has_losses else [None] * rows, pa.int64()),
         "answer": pa.array(outputs.answers, pa.string()),
     }
 
@@ -68,7 +71,10 @@ def outputs_in(predictions: pa.Table, side: Side, labels: list[str]) -> dict[str
             raise VersionRefused(f"the predictions of {system} are of other test records than this evaluation", "Materialize base_evaluation again")
         if "predicted" in rows.schema.names:
             confidence = None if rows["confidence"].null_count else rows["confidence"].to_numpy()
-            found[system] = LabelOutputs(labels, rows["label"].to_pylist(), rows["predicted"].to_pylist(), confidence)
+            predicted = rows["predicted"].to_pylist()
+            found[system] = LabelOutputs([*labels, *sorted({*predicted} - {*labels})], rows["label"].to_pylist(), predicted, confidence)
+        elif rows["answer_tokens"].null_count:
+            found[system] = TextOutputs(side.answers, rows["answer"].to_pylist())
         else:
             tokens = np.asarray(rows["answer_tokens"].to_numpy())
             found[system] = TextOutputs(side.answers, rows["answer"].to_pylist(), rows["answer_loss"].to_numpy() * tokens, tokens)

@@ -17,6 +17,7 @@ from ft_platform.evaluation.predictions import outputs_in, predictions_table
 from ft_platform.evaluation.requests import per_thousand
 from ft_platform.evaluation.scores import FINE_TUNED, scores
 from ft_platform.evaluation.slices import slices
+from ft_platform.evaluation.systems.endpoint import require_shared
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
@@ -44,6 +45,8 @@ def publish_base_evaluation(lake: Lake, environment: Environment, use_case: Name
     if existing:
         return existing
     started = time.monotonic()
+    if use_case.settings.evaluation.endpoints:
+        require_shared(splits)
     with tracker_for(environment, use_case, stage, artifact_id, parent_tags([splits]), log) as tracker:
         evaluator, resolved = _evaluator(lake, environment, use_case, splits, stage)
         tracker.parameters(_parameters(use_case, resolved.weights_sha256))
@@ -142,7 +145,9 @@ def _figures(environment: Environment, use_case: NamedUseCase, evaluated: Evalua
         "left_out": evaluated.records.left_out,
         "seconds": evaluated.seconds,
         "answer_seconds": evaluated.answer_seconds,
-        "per_1000_requests": per_thousand(evaluated.answer_seconds, len(evaluated.records.side), environment.profile(use_case.settings.compute.profile)),
+        "per_1000_requests": per_thousand(
+            evaluated.answer_seconds, len(evaluated.records.side), environment.profile(use_case.settings.compute.profile), evaluated.info
+        ),
         "info": evaluated.info,
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device),

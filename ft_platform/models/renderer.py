@@ -195,6 +195,22 @@ class Renderer:
         turns = conversation.turns[:-1] if conversation.turns and conversation.turns[-1].role == "assistant" else conversation.turns
         return _ids(_fitted(self._context(Conversation(turns, conversation.tools), max_tokens), max_tokens))
 
+    def chat(self, messages: Sequence[Message], max_tokens: int | None = None) -> list[dict[str, str]]:
+        """The prompt of `prompt_ids` as messages, for servers that render by themselves: the same instruction, turns and shortened texts.
+
+        Raises:
+            AnswerTooLong, NotRendered: as `prompt_ids`; records with tools are not rendered.
+        """
+        conversation = self._conversation(messages)
+        if conversation.with_tools:
+            raise ToolsNotSupported("a record with tools cannot be sent as plain messages", "Leave out evaluation.endpoints")
+        turns = conversation.turns[:-1] if conversation.turns and conversation.turns[-1].role == "assistant" else conversation.turns
+        pieces = [piece for piece in _fitted(self._context(Conversation(turns, conversation.tools), max_tokens), max_tokens) if piece.person]
+        said = [
+            {"role": turn.role, "content": self.text.decoded(piece.ids) if piece.cut else turn.text.strip()} for turn, piece in zip(turns, pieces, strict=True)
+        ]
+        return [*([{"role": "system", "content": self.system}] if self.system else []), *said]
+
     def few_shot_prompt_ids(self, examples: Sequence[tuple[str, str]], messages: Sequence[Message], max_tokens: int | None = None) -> list[int]:
         """Ids of a prompt with `(text, answer)` examples as preceding turns; it starts with `prefix_ids(few_shot=True)` where there are no tools."""
         conversation = self._conversation(messages)
