@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform import progress
+from ft_platform.evaluation.json_answers import require_json_references
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs, TextOutputs
 from ft_platform.evaluation.records import EvaluationRecords, Side, evaluation_records, side_of
 from ft_platform.evaluation.systems.endpoint import PREFIX, UNREADABLE, ask, described, label_in
@@ -60,6 +61,9 @@ class Evaluator:
         self.classification = use_case.settings.task.kind == "classification"
         self.train, self.validation = side_of(use_case, splits, "train"), side_of(use_case, splits, "validation")
         self.records = evaluation_records(use_case, splits, renderer)
+        self.schema = use_case.settings.task.schema_of_answers
+        if self.schema is not None:
+            require_json_references(self.test.answers)
         self.evaluated = Evaluated(self.records)
         self._done = 0
         self._total = 0
@@ -120,7 +124,7 @@ class Evaluator:
             unreadable = predicted.count(UNREADABLE)
             self._labels(system, predicted)
         else:
-            self.evaluated.outputs[system] = TextOutputs(self.test.answers, asked.answers)
+            self.evaluated.outputs[system] = TextOutputs(self.test.answers, asked.answers, schema=self.schema)
         self.evaluated.info[system] = described(settings, asked, unreadable)
 
     def _prompted(self, system: str, prompts: list[list[int]], tick: Callable[[int], None]) -> None:
@@ -139,9 +143,23 @@ class Evaluator:
         started = time.monotonic()
         answers = generate(self.model, self.tokenizer, prompts, self.renderer.end_of_turn, self.settings.max_new_tokens, tick)
         self.evaluated.answer_seconds[system] = round(time.monotonic() - started, 3)
-        references = [self.renderer.answer_ids(reference)[:REFERENCE_TOKENS] for reference in self.test.answers]
-        losses, tokens = answer_losses(self.model, prompts, references, lambda done: tick(rows + done))
-        self.evaluated.outputs[system] = TextOutputs(self.test.answers, answers, losses, tokens)
+        losses, tokens = answer_losses(self.model, prompts, self._ids(self.test.answers), lambda done: tick(rows + done))
+        self.evaluated.outputs[system] = TextOutputs(self.test.answers, answers, losses, tokens, self.schema, self._rejected_losses(prompts))
+
+    def _ids(self, answers: list[str]) -> list[list[int]]:
+        return [self.renderer.answer_ids(answer)[:REFERENCE_TOKENS] for answer in answers]
+
+    def _rejected_losses(self, prompts: list[list[int]]) -> np.ndarray:
+        """Of objectives that learn from pairs: how probable the answers are that people like less. A record whose two answers are equal is no pair."""
+        if self.use_case.settings.training.objective not in ("dpo", "orpo"):
+            return np.empty(0)
+        losses = np.full(len(prompts), np.nan)
+        pairs = [
+            place for place, (liked, less) in enumerate(zip(self.test.answers, self.test.rejected, strict=True)) if less.strip() not in ("", liked.strip())
+        ]
+        if pairs:
+            losses[pairs], _ = answer_losses(self.model, [prompts[place] for place in pairs], self._ids([self.test.rejected[place] for place in pairs]))
+        return losses
 
     def _labels(self, system: str, predicted: list[str], confidence: np.ndarray | None = None) -> None:
         labels = sorted({*self.train.answers, *self.test.answers})

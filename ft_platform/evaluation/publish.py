@@ -107,7 +107,7 @@ def _tuned(
     tuned = _with_adapter_of(lake, checkpoint, evaluator, FINE_TUNED)
     base = read_metrics(lake, base_evaluation)
     labels = sorted({*evaluator.train.answers, *evaluator.test.answers}) if evaluator.classification else []
-    outputs = outputs_in(read_predictions(lake, base_evaluation), tuned.records.side, labels)
+    outputs = outputs_in(read_predictions(lake, base_evaluation), tuned.records.side, labels, evaluator.schema)
     seconds, answering = {**base["seconds"], **tuned.seconds}, {**base["answer_seconds"], **tuned.answer_seconds}
     return Evaluated(tuned.records, {**outputs, **tuned.outputs}, seconds, answering, {**base["info"], **about})
 

@@ -8,6 +8,7 @@ from ft_platform.evaluation.intervals import figure
 from ft_platform.evaluation.label_counts import confusion_matrix, per_label_table
 from ft_platform.evaluation.metric import main_metric, metrics_of
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs
+from ft_platform.evaluation.win_rate import win_rates
 from ft_platform.use_case import Evaluation, Task
 
 FINE_TUNED = "fine_tuned"
@@ -18,7 +19,8 @@ def scores(outputs: dict[str, Outputs], task: Task, settings: Evaluation) -> dic
 
     Returns:
         `{"systems": {system: {metric: {"value", "low", "high"}}}, "differences": {system: {metric: {"value", "low", "high", "p",
-        "detectable"}}}, "tests": {system: {"metric", "p", "p_corrected", "mcnemar"}}, "main_metric", "test_rows", "labels", "per_class": {system: {label:
+        "detectable"}}}, "tests": {system: {"metric", "p", "p_corrected", "mcnemar"}}, "main_metric",
+        "win_rates", "test_rows", "labels", "per_class": {system: {label:
         {"precision", "recall", "f1", "support"}}}, "confusion": {system: matrix}, "calibration": {system: ...}}`. `differences` are fine-tuned
         minus system on the same records, `tests` say whether they are chance, by `main_metric`; the last four hold labels only. A system has the
         metrics that apply to its outputs.
@@ -39,6 +41,7 @@ def scores(outputs: dict[str, Outputs], task: Task, settings: Evaluation) -> dic
         "differences": differences,
         "tests": tests(outputs, differences, FINE_TUNED, main),
         "main_metric": main.name,
+        "win_rates": win_rates(outputs, settings),
         "test_rows": len(next(iter(outputs.values()))),
         "labels": next(iter(labelled.values())).labels if labelled else [],
         "per_class": {system: per_label_table(found) for system, found in labelled.items()},

@@ -97,8 +97,8 @@ def shared_prefix(rows: Iterable[Rendered], prefix: list[int]) -> list[int]:
 class Renderer:
     """Turns messages into token ids with the model's own chat template.
 
-    System message: `task.instruction`, in which `{labels}` becomes the sorted labels. Classification: the user's words are
-    one user message and the label is the answer. Generation: the messages of the record; the last one of the model is the
+    System message: `task.instruction`, in which `{labels}` becomes the sorted labels and `{fields}` the fields of answers in JSON.
+    Classification: the user's words are one user message and the label is the answer. Generation: the messages of the record; the last one of the model is the
     answer; system messages of a record go before the next user message, so that the prefix is the same for all rows. Records
     with tools are written as the template writes tools (`tool_template`).
 
@@ -118,7 +118,7 @@ class Renderer:
         self.labels = sorted(labels)
         self.markers = chat_markers(tokenizer)
         self.text = TextTokens(tokenizer)
-        self.system = task.instruction.replace("{labels}", ", ".join(self.labels)).strip()
+        self.system = task.system_message(self.labels)
         self._answer_start = self.text.markers(self.markers.answer_start)
         self._next_question = self.text.markers(self.markers.next_question)
         self.end_of_turn = self._end_of_turn(tokenizer.eos_token_id)

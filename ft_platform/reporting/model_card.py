@@ -100,7 +100,7 @@ def card_values(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion,
         "purpose": settings.governance.purpose,
         "data_licence": settings.governance.licence,
         # As `models.renderer.Renderer.system` has it; the renderer itself would need the tokenizer.
-        "instruction": settings.task.instruction.replace("{labels}", ", ".join(training["labels"])).strip(),
+        "instruction": settings.task.system_message(training["labels"]),
         "labels": training["labels"],
         "training": training_sentence(training),
         "training_rows": manifests["adapter_checkpoint"].counts.get("train", {}).get("rows"),

@@ -39,7 +39,19 @@ def verdicts(figures: Mapping[str, Any], main: Metric, confidence: float) -> lis
         if judged == "not_distinguishable":
             text += f" Differences below {found['detectable']:.3f} stay hidden on this test split more often than in 1 of 5 cases."
         sentences.append({"good": judged == "better", "text": text})
-    return sentences
+    return [*sentences, *win_sentences(figures.get("win_rates", {}))]
+
+
+def win_sentences(rates: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Whether training on pairs moved a system towards what people prefer: `[{"good", "text"}]`."""
+    return [
+        {
+            "good": found["low"] > 0.5,
+            "text": f"{TITLES.get(system, system)}: of {found['pairs']:,} pairs of answers its training moved {percent(found['value'])} "
+            f"({percent(found['low'])} to {percent(found['high'])}) towards the one that people prefer; 50 % is chance.",
+        }
+        for system, found in rates.items()
+    ]
 
 
 def _chance(figures: Mapping[str, Any], system: str) -> str:
