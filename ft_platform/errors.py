@@ -39,6 +39,10 @@ class ConfigError(FtError):
         super().__init__("\n".join(problems), next_step)
 
 
+class AnswersRefused(ConfigError):
+    """Sheets that experts filled in cannot be taken. All problems are collected, each with file and row."""
+
+
 class SourceError(FtError):
     """A source cannot be read: missing, cut, undecodable, wrong columns, duplicate ids."""
 
@@ -109,6 +113,16 @@ class BudgetExceeded(TrainingFailed):
 
 class ProgramKilled(TrainingFailed):
     """The program was ended by a signal."""
+
+    permanent = False
+
+
+class EndpointFailed(FtError):
+    """A model behind an endpoint refuses a request or sends something else than an answer."""
+
+
+class EndpointUnavailable(EndpointFailed):
+    """A model behind an endpoint cannot be reached, or is too slow or too busy."""
 
     permanent = False
 

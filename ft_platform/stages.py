@@ -63,7 +63,7 @@ STAGES: dict[str, Stage] = {
             version=2,
         ),
         Stage("splits", ("splits", "task"), ("anonymized_records",), "shared", ("no_leakage", "label_shares_hold", "meets_expectations", TRAINING_AUDIT)),
-        Stage("base_evaluation", ("base_model", "task", "evaluation"), ("splits",), "shared", role="data_science", kind="report", version=2),
+        Stage("base_evaluation", ("base_model", "task", "evaluation"), ("splits",), "shared", role="data_science", kind="report", version=3),
         Stage("adapter_checkpoint", ("base_model", "task", "training"), ("splits",), "shared", role="data_science", kind="checkpoint"),
         Stage(
             "evaluation_report",
@@ -72,8 +72,9 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="data_science",
             kind="report",
-            version=2,
+            version=3,
         ),
+        Stage("regression_report", ("regression",), ("adapter_checkpoint",), "shared", role="data_science", kind="report"),
         Stage("fairness_report", ("fairness",), ("evaluation_report",), "shared", role="compliance", kind="report", version=2),
         Stage(
             "hyperparameter_search",
@@ -111,7 +112,6 @@ STAGES: dict[str, Stage] = {
             on_demand=True,
         ),
         Stage("model_card", ("release", "owners"), ("adapter_checkpoint", "evaluation_report", "fairness_report"), "shared", role="compliance", kind="report"),
-        Stage("regression_report", (), ("adapter_checkpoint",), "shared", role="compliance", kind="report"),  # TEMP
         Stage("roi_report", (), ("evaluation_report",), "shared", role="compliance", kind="report"),  # TEMP
         Stage("data_report", (), ("splits",), "shared", role="compliance", kind="report"),  # TEMP
         Stage(

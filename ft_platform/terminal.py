@@ -23,6 +23,7 @@ SYSTEMS = {
     "tfidf_logreg": "TF-IDF + log. regr.",
     "base_zero_shot": "base model, zero-shot",
     "base_few_shot": "base model, few-shot",
+    "champion": "champion",
     "fine_tuned": "fine-tuned model",
 }
 MAIN_METRICS = ("macro_precision", "macro_recall", "macro_f1")

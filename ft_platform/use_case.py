@@ -6,11 +6,13 @@ which). The JSON Schema of this model is what `ft schema` prints and what editor
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ft_platform.settings.answer_fields import AnswerField, FieldKey, answer_schema, in_words
 from ft_platform.settings.attacks import Attacks
 from ft_platform.settings.audit import Audit
 from ft_platform.settings.cleaning import Cleaning
@@ -19,6 +21,7 @@ from ft_platform.settings.experiments import LearningCurve, Search
 from ft_platform.settings.gate import Gate
 from ft_platform.settings.governance import Governance
 from ft_platform.settings.privacy import Privacy
+from ft_platform.settings.regression import Regression
 from ft_platform.settings.section import Owner, Section, UseCaseName
 from ft_platform.settings.source import RecordMapping, Source
 from ft_platform.settings.splits import Splits
@@ -41,6 +44,7 @@ __all__ = [
     "Owners",
     "Privacy",
     "RecordMapping",
+    "Regression",
     "Release",
     "Retraining",
     "Search",
@@ -76,8 +80,30 @@ class Task(Section):
     instruction: str = Field(
         default="",
         max_length=4000,
-        description="System message of every prompt, the same in training, evaluation and serving. `{labels}` is replaced by the list of labels.",
+        description="System message of every prompt, the same in training, evaluation and serving. `{labels}` is replaced by the list of labels, `{fields}` "
+        "by `fields` in words.",
     )
+    answer_format: Literal["text", "json"] = Field(
+        default="text", description="`json`: every answer is one JSON object with `fields` (extraction), and is measured field by field (`generation`)."
+    )
+    fields: dict[FieldKey, AnswerField] = Field(default_factory=dict, max_length=100, description="Field of the answer -> what it holds, for `json`.")
+
+    @model_validator(mode="after")
+    def fields_go_with_json(self) -> "Task":
+        if self.answer_format == "json" and (self.kind != "generation" or not self.fields):
+            raise ValueError("`task.answer_format: json` needs `task.kind: generation` and `task.fields`")
+        if self.fields and self.answer_format != "json":
+            raise ValueError("`task.fields` needs `task.answer_format: json`")
+        return self
+
+    def system_message(self, labels: Iterable[str] = ()) -> str:
+        """The instruction with labels and fields in it."""
+        return self.instruction.replace("{fields}", in_words(self.fields)).replace("{labels}", ", ".join(labels)).strip()
+
+    @property
+    def schema_of_answers(self) -> dict[str, Any] | None:
+        """JSON Schema of an answer; None where answers are texts."""
+        return answer_schema(self.fields) if self.answer_format == "json" else None
 
 
 class Release(Section):
@@ -159,6 +185,7 @@ class UseCase(Section):
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How systems are compared.")
     fairness: Fairness = Field(default_factory=Fairness, description="Group comparison of outputs.")
     attacks: Attacks = Field(default_factory=Attacks, description="How a checkpoint is attacked, and what it may give away.")
+    regression: Regression = Field(default_factory=Regression, description="What the fine-tuned model may not have forgotten.")
     search: Search = Field(default_factory=Search, description="How `hyperparameter_search` looks for training settings.")
     learning_curve: LearningCurve = Field(default_factory=LearningCurve, description="How `learning_curve` measures what more data would bring.")
     gate: Gate = Field(default_factory=Gate, description="What a checkpoint must show before it may be released.")

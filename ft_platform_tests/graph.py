@@ -93,11 +93,14 @@ class StandInBackend:
 def run_here(context: Any, environment: Environment, profile: Any, use_case: NamedUseCase, program: str, extras: dict[str, Any]) -> dict[str, Any]:
     """Does what the programs do, without a process of their own."""
     from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
+    from ft_platform.evaluation.publish_regression import publish_regression_report
     from ft_platform.privacy_attacks.publish import publish_privacy_report
     from ft_platform.training.audit import audit_for
     from ft_platform.training.trainer import checkpoint_for
 
     lake = Lake(environment.lake_uri, environment.storage_options())
+    if program == "regression":
+        return {"artifact": publish_regression_report(lake, environment, use_case, from_dict(extras["checkpoint"]), context.log).to_dict()}
     handles = {name: from_dict(extras[name]) for name in ("splits", "checkpoint", "base_evaluation") if name in extras}
     where = (lake, environment, use_case, handles["splits"])
     if program == "audit":

@@ -24,6 +24,7 @@ PROGRAM_STAGES = (
     "base_evaluation",
     "adapter_checkpoint",
     "evaluation_report",
+    "regression_report",
     "hyperparameter_search",
     "learning_curve",
     "privacy_report",

@@ -22,6 +22,7 @@ from ft_platform.assets import (
     privacy_report,
     quarantined,
     raw,
+    regression_report,
     release_decision,
     splits,
 )
@@ -41,6 +42,7 @@ STAGE_BUILDERS = {
     "base_evaluation": base_evaluation.build,
     "adapter_checkpoint": adapter_checkpoint.build,
     "evaluation_report": evaluation_report.build,
+    "regression_report": regression_report.build,
     "fairness_report": fairness_report.build,
     "hyperparameter_search": hyperparameter_search.build,
     "learning_curve": learning_curve.build,

@@ -10,14 +10,17 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform import progress
+from ft_platform.evaluation.json_answers import require_json_references
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs, TextOutputs
 from ft_platform.evaluation.records import EvaluationRecords, Side, evaluation_records, side_of
+from ft_platform.evaluation.systems.endpoint import PREFIX, UNREADABLE, ask, described, label_in
 from ft_platform.evaluation.systems.few_shot import few_shot_prompts
 from ft_platform.evaluation.systems.generation import answer_losses, generate
 from ft_platform.evaluation.systems.label_scoring import label_scores
 from ft_platform.evaluation.systems.majority import majority
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
 from ft_platform.models.renderer import Renderer
+from ft_platform.settings.evaluation import PromptedEndpoint
 from ft_platform.use_case import NamedUseCase
 
 REFERENCE_TOKENS = 1024
@@ -58,6 +61,9 @@ class Evaluator:
         self.classification = use_case.settings.task.kind == "classification"
         self.train, self.validation = side_of(use_case, splits, "train"), side_of(use_case, splits, "validation")
         self.records = evaluation_records(use_case, splits, renderer)
+        self.schema = use_case.settings.task.schema_of_answers
+        if self.schema is not None:
+            require_json_references(self.test.answers)
         self.evaluated = Evaluated(self.records)
         self._done = 0
         self._total = 0
@@ -66,10 +72,16 @@ class Evaluator:
     def test(self) -> Side:
         return self.records.side
 
+    @property
+    def precision(self) -> tuple[str, str]:
+        """How the base model is loaded: `base_model.dtype` and `base_model.quantization`."""
+        settings = self.use_case.settings.base_model
+        return settings.dtype, settings.quantization
+
     def base(self) -> Evaluated:
-        """Majority class and TF-IDF + logistic regression (classification), and the base model zero-shot and few-shot."""
-        # Four systems, or two that answer and are scored.
-        self._total = len(self.test) * 4
+        """Majority class and TF-IDF + logistic regression (classification), endpoints, and the base model zero-shot and few-shot."""
+        # Four systems, or two that answer and are scored; and the endpoints.
+        self._total = len(self.test) * (4 + len(self.settings.endpoints))
         if self.classification:
             with self._timed("majority") as tick:
                 self._labels("majority", majority(self.train.answers, len(self.test)))
@@ -80,6 +92,8 @@ class Evaluator:
                 self._labels("tfidf_logreg", predicted, confidence)
                 self.evaluated.info["tfidf_logreg"] = chosen
                 tick(len(self.test))
+        for endpoint in self.settings.endpoints:
+            self._endpoint(endpoint)
         with self._timed("base_zero_shot") as tick:
             self._prompted("base_zero_shot", self.records.prompts, tick)
         with self._timed("base_few_shot") as tick:
@@ -87,12 +101,31 @@ class Evaluator:
             self._prompted("base_few_shot", prompts, tick)
         return self.evaluated
 
-    def tuned(self) -> Evaluated:
-        """The fine-tuned model with the same prompt as `base_zero_shot`."""
-        self._total = len(self.test) * (1 if self.classification else 2)
-        with self._timed("fine_tuned") as tick:
-            self._prompted("fine_tuned", self.records.prompts, tick)
+    def tuned(self, system: str = "fine_tuned") -> Evaluated:
+        """A fine-tuned model with the same prompt as `base_zero_shot`.
+
+        Args:
+            system: `fine_tuned`, or `champion`, which goes before it.
+        """
+        self._total = self._done + len(self.test) * (1 if self.classification else 2)
+        with self._timed(system) as tick:
+            self._prompted(system, self.records.prompts, tick)
         return self.evaluated
+
+    def _endpoint(self, settings: PromptedEndpoint) -> None:
+        """The model behind an endpoint, with the messages of `base_zero_shot`."""
+        system = f"{PREFIX}{settings.name}"
+        conversations = [self.renderer.chat(messages, self.settings.max_prompt_tokens) for messages in self.test.messages()]
+        with self._timed(system) as tick:
+            asked = ask(settings, conversations, self.settings.max_new_tokens, tick)
+        unreadable = None
+        if self.classification:
+            predicted = [label_in(answer, self.renderer.labels) for answer in asked.answers]
+            unreadable = predicted.count(UNREADABLE)
+            self._labels(system, predicted)
+        else:
+            self.evaluated.outputs[system] = TextOutputs(self.test.answers, asked.answers, schema=self.schema)
+        self.evaluated.info[system] = described(settings, asked, unreadable)
 
     def _prompted(self, system: str, prompts: list[list[int]], tick: Callable[[int], None]) -> None:
         if self.classification:
@@ -110,12 +143,27 @@ class Evaluator:
         started = time.monotonic()
         answers = generate(self.model, self.tokenizer, prompts, self.renderer.end_of_turn, self.settings.max_new_tokens, tick)
         self.evaluated.answer_seconds[system] = round(time.monotonic() - started, 3)
-        references = [self.renderer.answer_ids(reference)[:REFERENCE_TOKENS] for reference in self.test.answers]
-        losses, tokens = answer_losses(self.model, prompts, references, lambda done: tick(rows + done))
-        self.evaluated.outputs[system] = TextOutputs(self.test.answers, answers, losses, tokens)
+        losses, tokens = answer_losses(self.model, prompts, self._ids(self.test.answers), lambda done: tick(rows + done))
+        self.evaluated.outputs[system] = TextOutputs(self.test.answers, answers, losses, tokens, self.schema, self._rejected_losses(prompts))
+
+    def _ids(self, answers: list[str]) -> list[list[int]]:
+        return [self.renderer.answer_ids(answer)[:REFERENCE_TOKENS] for answer in answers]
+
+    def _rejected_losses(self, prompts: list[list[int]]) -> np.ndarray:
+        """Of objectives that learn from pairs: how probable the answers are that people like less. A record whose two answers are equal is no pair."""
+        if self.use_case.settings.training.objective not in ("dpo", "orpo"):
+            return np.empty(0)
+        losses = np.full(len(prompts), np.nan)
+        pairs = [
+            place for place, (liked, less) in enumerate(zip(self.test.answers, self.test.rejected, strict=True)) if less.strip() not in ("", liked.strip())
+        ]
+        if pairs:
+            losses[pairs], _ = answer_losses(self.model, [prompts[place] for place in pairs], self._ids([self.test.rejected[place] for place in pairs]))
+        return losses
 
     def _labels(self, system: str, predicted: list[str], confidence: np.ndarray | None = None) -> None:
         labels = sorted({*self.train.answers, *self.test.answers})
+        labels += sorted({*predicted} - {*labels})
         self.evaluated.outputs[system] = LabelOutputs(labels, self.test.answers, predicted, confidence)
 
     @contextmanager

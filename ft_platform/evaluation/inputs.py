@@ -4,22 +4,31 @@ from pathlib import Path
 from typing import Literal
 
 from ft_platform.evaluation.metric import metric_versions
+from ft_platform.lake.fingerprint import fingerprint
 from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.base_model import weights_sha256
+from ft_platform.sources.allowed import require_allowed
 from ft_platform.use_case import NamedUseCase, settings_hash
 
 Which = Literal["base", "tuned"]
 
 
 def evaluation_inputs(
-    use_case: NamedUseCase, which: Which, splits: TableVersion, checkpoint: ArtifactVersion | None = None, base_evaluation: ArtifactVersion | None = None
+    use_case: NamedUseCase,
+    which: Which,
+    splits: TableVersion,
+    checkpoint: ArtifactVersion | None = None,
+    base_evaluation: ArtifactVersion | None = None,
+    champion: ArtifactVersion | None = None,
 ) -> tuple[str, str]:
     """Id of the evaluation that these inputs give, and their hash: content of the parents, settings and code version.
 
     Args:
         which: `base` for artifact `base_evaluation`, `tuned` for artifact `evaluation_report`.
         checkpoint, base_evaluation: needed for `tuned`.
+        champion: of `tuned`, where there is one.
 
     Raises:
         ValueError: a parent is missing.
@@ -32,13 +41,31 @@ def evaluation_inputs(
         return f"base-{inputs[:12]}", inputs
     if checkpoint is None or base_evaluation is None:
         raise ValueError("the evaluation of a fine-tuned model needs its checkpoint and the base evaluation")
-    inputs = input_hash(use_case, "evaluation_report", [splits, base_evaluation, checkpoint], metrics=_metrics())
+    beside = {"champion": champion.content_hash} if champion else {}
+    inputs = input_hash(use_case, "evaluation_report", [splits, base_evaluation, checkpoint], metrics=_metrics(), **beside)
     return f"eval-{inputs[:12]}", inputs
 
 
 def _metrics() -> str:
     """Changed code of a metric is another evaluation."""
     return settings_hash({"metrics": metric_versions()})
+
+
+def regression_inputs(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, champion: ArtifactVersion | None) -> tuple[str, str]:
+    """Id and hash of the regression report of a checkpoint: checkpoint, champion, settings, items that come with the platform, content of the user's text.
+
+    Raises:
+        SourceError: `regression.text_file` may not be read or does not exist.
+    """
+    from ft_platform.evaluation.suites import shipped_hash
+
+    text_file = use_case.settings.regression.text_file
+    extra = {"suites": shipped_hash(), "champion": champion.content_hash if champion else ""}
+    if text_file:
+        require_allowed(text_file, "regression.text_file")
+        extra["text_file"] = fingerprint(text_file, "regression.text_file", lake.storage_options)
+    inputs = input_hash(use_case, "regression_report", [checkpoint], **extra)
+    return f"regr-{inputs[:12]}", inputs
 
 
 def fairness_inputs(use_case: NamedUseCase, evaluation_report: ArtifactVersion) -> tuple[str, str]:

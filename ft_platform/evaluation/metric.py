@@ -6,10 +6,10 @@ Because sums are all a score needs, one resampling routine gives the interval of
 import hashlib
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -33,6 +33,7 @@ class Metric:
         order: place in tables.
         statistics: outputs -> numbers per record. Shape `(rows, k)`.
         score: sums over records -> score. Shapes `(..., k)` -> `(...)`.
+        applies: whether outputs have what it needs; systems that do not have no such figure.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Metric:
     order: int
     statistics: Callable[..., np.ndarray]
     score: Callable[[np.ndarray], np.ndarray]
+    applies: Callable[[Any], bool] = lambda outputs: True
 
     def value(self, outputs: Outputs) -> float:
         """The score over all records."""
@@ -82,3 +84,9 @@ def metric(name: str) -> Metric:
 def metrics_of(task: str) -> list[Metric]:
     """The metrics of a kind of task, the most telling one first."""
     return [m for m in all_metrics().values() if m.task == task]
+
+
+def main_metric(metrics: Iterable[Metric], systems: Iterable[Outputs]) -> Metric:
+    """The most telling metric that every system has: what they are compared by."""
+    found = list(systems)
+    return next(m for m in metrics if all(m.applies(outputs) for outputs in found))

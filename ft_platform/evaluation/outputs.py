@@ -1,6 +1,7 @@
 """What a system gave for every test record: the input of every metric."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -36,16 +37,30 @@ class TextOutputs:
     Attributes:
         references, answers: reference and generated answer per test record.
         loss_sums: summed negative log-probability of the reference's tokens, in nats. Shape `(rows,)`.
-        tokens: number of those tokens. Shape `(rows,)`.
+        schema: JSON Schema of answers in JSON (`settings.answer_fields`); None where answers are texts.
+        rejected_loss_sums: `loss_sums` of the answers that people like less; NaN where a record has none, empty where nobody asked. Shape `(rows,)`.
+        tokens: number of those tokens. Shape `(rows,)`. Both are empty for a system that tells no probabilities.
     """
 
     references: list[str]
     answers: list[str]
     loss_sums: np.ndarray = field(default_factory=lambda: np.empty(0))
     tokens: np.ndarray = field(default_factory=lambda: np.empty(0))
+    schema: dict[str, Any] | None = None
+    rejected_loss_sums: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     def __len__(self) -> int:
         return len(self.references)
+
+    @property
+    def pairs(self) -> np.ndarray:
+        """Places of the records with a second answer that is liked less. Shape `(pairs,)`."""
+        return np.flatnonzero(~np.isnan(self.rejected_loss_sums))
+
+    @property
+    def has_losses(self) -> bool:
+        """Whether the system tells how probable the references are; one behind an endpoint does not."""
+        return len(self.tokens) == len(self.references)
 
 
 Outputs = LabelOutputs | TextOutputs

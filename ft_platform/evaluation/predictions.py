@@ -1,10 +1,13 @@
 """The predictions table of an evaluation: one row per record and system, and back to outputs."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import VersionRefused
+from ft_platform.evaluation.json_answers import field_counts, meets_schema, read_object
 from ft_platform.evaluation.metrics.chrf import chrf
 from ft_platform.evaluation.metrics.refusal_rate import refuses
 from ft_platform.evaluation.metrics.rouge_l import rouge_l
@@ -15,8 +18,12 @@ from ft_platform.use_case import NamedUseCase
 
 
 def predictions_table(use_case: NamedUseCase, side: Side, outputs: dict[str, Outputs]) -> pa.Table:
-    """Columns: record_id, text_characters, feature_*, system; for labels label, predicted, correct, confidence; for texts answer, rouge_l,
-    chrf, answer_loss (nats per token), answer_tokens, refusal_rate (0 or 1). No record's text; `answer` is what the model wrote."""
+    """One row per record and system. Columns: record_id, text_characters, feature_*, system.
+
+    For labels label, predicted, correct, confidence. For texts answer, rouge_l, chrf, answer_loss (nats per token) and answer_tokens (both null for
+    endpoints), refusal_rate (0 or 1), rejected_loss_sum (nats, null but for pairs of answers); for answers in JSON fields_right, fields_stated,
+    fields_expected, valid_json, valid_by_schema. No record's text; `answer` is what the model wrote.
+    """
     described = {name: side.rows[name] for name in ("record_id", "text_characters", *feature_columns(use_case))}
     parts = [pa.table({**described, "system": [system] * len(side), **_columns(found)}) for system, found in outputs.items()]
     return pa.concat_tables(parts)
@@ -32,13 +39,27 @@ def _columns(outputs: Outputs) -> dict[str, pa.Array]:
             "correct": pa.array(correct, pa.bool_()),
             "confidence": pa.array(confidence, pa.float64()),
         }
+    rows = len(outputs)
+    losses = outputs.loss_sums / outputs.tokens if outputs.has_losses else [None] * rows
     pairs = list(zip(outputs.references, outputs.answers, strict=True))
+    extracted: dict[str, pa.Array] = {}
+    if outputs.schema is not None:
+        counts = [field_counts(r, a) for r, a in pairs]
+        extracted = {
+            name: pa.array([row[place] for row in counts], pa.int64()) for place, name in enumerate(("fields_right", "fields_stated", "fields_expected"))
+        }
+        read = [read_object(a) for a in outputs.answers]
+        extracted["valid_json"] = pa.array([one is not None for one in read], pa.bool_())
+        extracted["valid_by_schema"] = pa.array([meets_schema(one, outputs.schema) for one in read], pa.bool_())
+    rejected = [None if np.isnan(one) else one for one in outputs.rejected_loss_sums] or [None] * rows
     return {
+        **extracted,
+        "rejected_loss_sum": pa.array(rejected, pa.float64()),
         "rouge_l": pa.array([rouge_l(r, a) for r, a in pairs], pa.float64()),
         "chrf": pa.array([chrf(r, a) for r, a in pairs], pa.float64()),
         "refusal_rate": pa.array([float(refuses(answer)) for answer in outputs.answers], pa.float64()),
-        "answer_loss": pa.array(outputs.loss_sums / outputs.tokens, pa.float64()),
-        "answer_tokens": pa.array(outputs.tokens, pa.int64()),
+        "answer_loss": pa.array(losses, pa.float64()),
+        "answer_tokens": pa.array(outputs.tokens if outputs.has_losses else [None] * rows, pa.int64()),
         "answer": pa.array(outputs.answers, pa.string()),
     }
 
@@ -51,12 +72,13 @@ def rows_of(predictions: pa.Table, system: str) -> pa.Table:
     return predictions.filter(pc.field("system") == system)
 
 
-def outputs_in(predictions: pa.Table, side: Side, labels: list[str]) -> dict[str, Outputs]:
+def outputs_in(predictions: pa.Table, side: Side, labels: list[str], schema: dict[str, Any] | None = None) -> dict[str, Outputs]:
     """Outputs of every system in a predictions table.
 
     Args:
         side: the test records now; the references of a generation task come from here.
         labels: of the use case.
+        schema: of answers in JSON (`Task.schema_of_answers`).
 
     Raises:
         VersionRefused: the table is of other test records, so its figures cannot stand beside these.
@@ -68,8 +90,13 @@ def outputs_in(predictions: pa.Table, side: Side, labels: list[str]) -> dict[str
             raise VersionRefused(f"the predictions of {system} are of other test records than this evaluation", "Materialize base_evaluation again")
         if "predicted" in rows.schema.names:
             confidence = None if rows["confidence"].null_count else rows["confidence"].to_numpy()
-            found[system] = LabelOutputs(labels, rows["label"].to_pylist(), rows["predicted"].to_pylist(), confidence)
+            predicted = rows["predicted"].to_pylist()
+            found[system] = LabelOutputs([*labels, *sorted({*predicted} - {*labels})], rows["label"].to_pylist(), predicted, confidence)
+        elif rows["answer_tokens"].null_count:
+            found[system] = TextOutputs(side.answers, rows["answer"].to_pylist(), schema=schema)
         else:
             tokens = np.asarray(rows["answer_tokens"].to_numpy())
-            found[system] = TextOutputs(side.answers, rows["answer"].to_pylist(), rows["answer_loss"].to_numpy() * tokens, tokens)
+            losses, rejected = rows["answer_loss"].to_numpy() * tokens, rows["rejected_loss_sum"]
+            rejected = np.empty(0) if rejected.null_count == len(rejected) else np.array([np.nan if one is None else one for one in rejected.to_pylist()])
+            found[system] = TextOutputs(side.answers, rows["answer"].to_pylist(), losses, tokens, schema, rejected)
     return found

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from ft_platform.environment import Environment
-from ft_platform.errors import VersionRefused
+from ft_platform.evaluation.champion import champion
+from ft_platform.evaluation.champion_system import CHAMPION, require_same_rendering, why_not_comparable
 from ft_platform.evaluation.evaluate import Evaluated, Evaluator
 from ft_platform.evaluation.files import METRICS, PREDICTIONS, read_metrics, read_predictions
 from ft_platform.evaluation.inputs import evaluation_inputs
@@ -17,8 +18,10 @@ from ft_platform.evaluation.predictions import outputs_in, predictions_table
 from ft_platform.evaluation.requests import per_thousand
 from ft_platform.evaluation.scores import FINE_TUNED, scores
 from ft_platform.evaluation.slices import slices
+from ft_platform.evaluation.systems.endpoint import require_shared
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.models import base_model
+from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.renderer import Renderer, labels_of
 from ft_platform.stages import STAGES
 from ft_platform.tracking import Tracker, figure_metrics, finish_report, parent_tags, tracker_for, training_run
@@ -43,9 +46,11 @@ def publish_base_evaluation(lake: Lake, environment: Environment, use_case: Name
     if existing:
         return existing
     started = time.monotonic()
+    if use_case.settings.evaluation.endpoints:
+        require_shared(splits)
     with tracker_for(environment, use_case, stage, artifact_id, parent_tags([splits]), log) as tracker:
-        evaluator, weights = _evaluator(lake, environment, use_case, splits, stage)
-        tracker.parameters(_parameters(use_case, weights))
+        evaluator, resolved = _evaluator(lake, environment, use_case, splits, stage)
+        tracker.parameters(_parameters(use_case, resolved.weights_sha256))
         evaluated = evaluator.base()
         figures = _figures(environment, use_case, evaluated, evaluator)
         return _publish(lake, use_case, stage, artifact_id, inputs, [splits], evaluated, figures, started, tracker)
@@ -60,67 +65,71 @@ def publish_evaluation_report(
     base_evaluation: ArtifactVersion,
     log: Any = LOG,
 ) -> ArtifactVersion:
-    """The artifact `evaluation_report` of a checkpoint beside the systems of `base_evaluation`: an existing one, or a new one.
+    """The artifact `evaluation_report` of a checkpoint beside the champion and the systems of `base_evaluation`: an existing one, or a new one.
 
     Args:
         splits, checkpoint, base_evaluation: versions that passed the gate.
         log: a logger.
 
     Raises:
-        VersionRefused: checkpoint and evaluation disagree about renderer, base model or test records.
+        VersionRefused: checkpoint and evaluation disagree about renderer, base model or test records; nobody can tell what the champion is.
         BaseModelError, DataError, MissingExtra: nothing was published.
     """
     stage = "evaluation_report"
-    artifact_id, inputs = evaluation_inputs(use_case, "tuned", splits, checkpoint, base_evaluation)
+    best = champion(lake, use_case.name, beside=checkpoint)
+    artifact_id, inputs = evaluation_inputs(use_case, "tuned", splits, checkpoint, base_evaluation, best)
     existing = lake.intact_artifact(use_case.name, stage, artifact_id)
     if existing:
         return existing
     started = time.monotonic()
     parents = [splits, base_evaluation, checkpoint]
     with tracker_for(environment, use_case, stage, artifact_id, parent_tags(parents), log, training_run(lake, checkpoint)) as tracker:
-        evaluator, weights = _evaluator(lake, environment, use_case, splits, stage)
-        tracker.parameters(_parameters(use_case, weights))
-        evaluated = _tuned(lake, evaluator, weights, checkpoint, base_evaluation)
+        evaluator, resolved = _evaluator(lake, environment, use_case, splits, stage)
+        tracker.parameters(_parameters(use_case, resolved.weights_sha256))
+        evaluated = _tuned(lake, evaluator, resolved, checkpoint, base_evaluation, best)
         figures = _figures(environment, use_case, evaluated, evaluator)
         figures["slices"] = slices(use_case, predictions_table(use_case, evaluated.records.side, {FINE_TUNED: evaluated.outputs[FINE_TUNED]}))
         return _publish(lake, use_case, stage, artifact_id, inputs, parents, evaluated, figures, started, tracker)
 
 
-def _tuned(lake: Lake, evaluator: Evaluator, weights: str, checkpoint: ArtifactVersion, base_evaluation: ArtifactVersion) -> Evaluated:
-    """The fine-tuned model evaluated, beside the systems of the base evaluation."""
-    from ft_platform.models.adapter import with_adapter
-
-    require_same_rendering(json.loads(lake.read_file(checkpoint, "training.json")), evaluator.renderer, weights, checkpoint)
-    with lake.local_copy(checkpoint) as folder:
-        evaluator.model = with_adapter(evaluator.model, folder)
-        tuned = evaluator.tuned()
+def _tuned(
+    lake: Lake, evaluator: Evaluator, resolved: ResolvedModel, checkpoint: ArtifactVersion, base_evaluation: ArtifactVersion, best: ArtifactVersion | None
+) -> Evaluated:
+    """The champion, where there is one that can be compared, and the fine-tuned model evaluated, beside the systems of the base evaluation."""
+    require_same_rendering(json.loads(lake.read_file(checkpoint, "training.json")), evaluator.renderer, resolved.weights_sha256, checkpoint)
+    about = {}
+    if best is not None:
+        problem = why_not_comparable(lake, best, evaluator, resolved.weights_sha256)
+        about[CHAMPION] = {"checkpoint": best.id, "status": f"not compared: {problem}" if problem else "compared"}
+        if not problem:
+            _with_adapter_of(lake, best, evaluator, CHAMPION)
+            # An adapter changes the model that it is put on.
+            evaluator.model, _ = base_model.load(resolved, *evaluator.precision)
+    tuned = _with_adapter_of(lake, checkpoint, evaluator, FINE_TUNED)
     base = read_metrics(lake, base_evaluation)
     labels = sorted({*evaluator.train.answers, *evaluator.test.answers}) if evaluator.classification else []
-    outputs = outputs_in(read_predictions(lake, base_evaluation), tuned.records.side, labels)
+    outputs = outputs_in(read_predictions(lake, base_evaluation), tuned.records.side, labels, evaluator.schema)
     seconds, answering = {**base["seconds"], **tuned.seconds}, {**base["answer_seconds"], **tuned.answer_seconds}
-    return Evaluated(tuned.records, {**outputs, **tuned.outputs}, seconds, answering, base["info"])
+    return Evaluated(tuned.records, {**outputs, **tuned.outputs}, seconds, answering, {**base["info"], **about})
 
 
-def require_same_rendering(training: dict[str, Any], renderer: Renderer, weights_sha256: str, checkpoint: ArtifactVersion) -> None:
-    """Raises VersionRefused if a checkpoint was trained with another renderer or base model than it would be evaluated with."""
-    expected = {"renderer": training["renderer_hash"], "base model": training["base_model"]["sha256"]}
-    found = {"renderer": renderer.hash, "base model": weights_sha256}
-    for what, value in expected.items():
-        if found[what] != value:
-            raise VersionRefused(
-                f"checkpoint {checkpoint.id} was trained with {what} {value[:12]}, but this evaluation would use {found[what][:12]}",
-                f"Train again: ft run {checkpoint.use_case}",
-            )
+def _with_adapter_of(lake: Lake, checkpoint: ArtifactVersion, evaluator: Evaluator, system: str) -> Evaluated:
+    """What was evaluated so far, and the evaluator's model with the adapter of a checkpoint."""
+    from ft_platform.models.adapter import with_adapter
+
+    with lake.local_copy(checkpoint) as folder:
+        evaluator.model = with_adapter(evaluator.model, folder)
+        return evaluator.tuned(system)
 
 
-def _evaluator(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, stage: str) -> tuple[Evaluator, str]:
-    """The base model ready to evaluate, and the sha256 of its weights."""
+def _evaluator(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, stage: str) -> tuple[Evaluator, ResolvedModel]:
+    """The base model ready to evaluate, and where its weights are."""
     lake.verify_table(splits)
     table = lake.read_table(splits)
     resolved = base_model.resolve(use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models)
     model, tokenizer = base_model.load(resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization)
     renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table), use_case.settings.evaluation.few_shot_note)
-    return Evaluator(use_case, table, model, tokenizer, renderer, stage), resolved.weights_sha256
+    return Evaluator(use_case, table, model, tokenizer, renderer, stage), resolved
 
 
 def _parameters(use_case: NamedUseCase, weights_sha256: str) -> dict[str, Any]:
@@ -137,7 +146,9 @@ def _figures(environment: Environment, use_case: NamedUseCase, evaluated: Evalua
         "left_out": evaluated.records.left_out,
         "seconds": evaluated.seconds,
         "answer_seconds": evaluated.answer_seconds,
-        "per_1000_requests": per_thousand(evaluated.answer_seconds, len(evaluated.records.side), environment.profile(use_case.settings.compute.profile)),
+        "per_1000_requests": per_thousand(
+            evaluated.answer_seconds, len(evaluated.records.side), environment.profile(use_case.settings.compute.profile), evaluated.info
+        ),
         "info": evaluated.info,
         "renderer_hash": evaluator.renderer.hash,
         "metric_versions": metric_versions(),

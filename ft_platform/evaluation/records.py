@@ -1,6 +1,6 @@
 """The records of an evaluation: the test split, and the other two for baselines and examples."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
 from ft_platform.models.renderer import AnswerTooLong, NotRendered, Renderer, up_to_last_answer
+from ft_platform.models.turns import REJECTED
 from ft_platform.records import answers, user_texts
 from ft_platform.use_case import NamedUseCase
 
@@ -20,11 +21,13 @@ class Side:
         rows: columns of `splits`.
         texts: the user's words per record.
         answers: label or reference answer per record.
+        rejected: answer that people like less, per record; empty where there is none, and for labels.
     """
 
     rows: pa.Table
     texts: list[str]
     answers: list[str]
+    rejected: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return self.rows.num_rows
@@ -33,20 +36,23 @@ class Side:
         return self.rows["messages"].to_pylist()
 
     def take(self, places: list[int]) -> "Side":
-        return Side(self.rows.take(pa.array(places, pa.int64())), [self.texts[i] for i in places], [self.answers[i] for i in places])
+        parts = ([part[i] for i in places] if part else [] for part in (self.texts, self.answers, self.rejected))
+        return Side(self.rows.take(pa.array(places, pa.int64())), *parts)
 
 
 def side_of(use_case: NamedUseCase, splits: pa.Table, name: str) -> Side:
     """Records of a side that have an answer. What follows the last answer of a conversation is no part of the question, and left out."""
     rows = splits.filter(pc.field("split") == name).sort_by("record_id")
+    rejected: list[str] = []
     if use_case.settings.task.kind == "classification":
         found = rows["label"].to_pylist()
     else:
         whole = [row or [] for row in rows["messages"].to_pylist()]
+        rejected = [next((message["content"] or "" for message in row if message["role"] == REJECTED), "") for row in whole]
         place, column = rows.schema.get_field_index("messages"), rows.schema.field("messages")
         rows = rows.set_column(place, column, pa.array([up_to_last_answer(row) or row for row in whole], column.type))
         found = answers(rows["messages"])
-    side = Side(rows, user_texts(rows["messages"]), [a or "" for a in found])
+    side = Side(rows, user_texts(rows["messages"]), [a or "" for a in found], rejected)
     return side.take([i for i, answer in enumerate(side.answers) if answer.strip()])
 
 

@@ -10,11 +10,17 @@ from ft_platform.costs.prices import cost_of
 from ft_platform.environment import ComputeProfile
 
 
-def per_thousand(answer_seconds: Mapping[str, float], rows: int, profile: ComputeProfile) -> dict[str, dict[str, Any]]:
-    """`{system: {"seconds", "money", "currency"}}` per 1,000 requests; money is None where the compute profile names no price."""
+def per_thousand(answer_seconds: Mapping[str, float], rows: int, profile: ComputeProfile, info: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+    """`{system: {"seconds", "money", "currency"}}` per 1,000 requests; money is None where the compute profile names no price.
+
+    Args:
+        info: what is known of single systems (`Evaluated.info`); an endpoint costs what its provider takes for the tokens it counted.
+    """
     found = {}
     for system, seconds in answer_seconds.items():
         each = 1000 * seconds / rows
-        money = cost_of(each, profile).money if profile.price_per_hour else None
-        found[system] = {"seconds": round(each, 3), "money": money, "currency": profile.currency}
+        money, currency = cost_of(each, profile).money if profile.price_per_hour else None, profile.currency
+        if system.startswith("endpoint_") and info:
+            money, currency = info[system]["money_per_1000"], info[system]["currency"]
+        found[system] = {"seconds": round(each, 3), "money": money, "currency": currency}
     return found

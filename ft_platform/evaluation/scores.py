@@ -6,8 +6,9 @@ from ft_platform.evaluation.calibration import calibration
 from ft_platform.evaluation.comparison import paired_difference, tests
 from ft_platform.evaluation.intervals import figure
 from ft_platform.evaluation.label_counts import confusion_matrix, per_label_table
-from ft_platform.evaluation.metric import metrics_of
+from ft_platform.evaluation.metric import main_metric, metrics_of
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs
+from ft_platform.evaluation.win_rate import win_rates
 from ft_platform.use_case import Evaluation, Task
 
 FINE_TUNED = "fine_tuned"
@@ -18,20 +19,29 @@ def scores(outputs: dict[str, Outputs], task: Task, settings: Evaluation) -> dic
 
     Returns:
         `{"systems": {system: {metric: {"value", "low", "high"}}}, "differences": {system: {metric: {"value", "low", "high", "p",
-        "detectable"}}}, "tests": {system: {"metric", "p", "p_corrected", "mcnemar"}}, "test_rows", "labels", "per_class": {system: {label:
+        "detectable"}}}, "tests": {system: {"metric", "p", "p_corrected", "mcnemar"}}, "main_metric",
+        "win_rates", "test_rows", "labels", "per_class": {system: {label:
         {"precision", "recall", "f1", "support"}}}, "confusion": {system: matrix}, "calibration": {system: ...}}`. `differences` are fine-tuned
-        minus system on the same records, `tests` say whether they are chance; the last four hold labels only.
+        minus system on the same records, `tests` say whether they are chance, by `main_metric`; the last four hold labels only. A system has the
+        metrics that apply to its outputs.
     """
     metrics = metrics_of(task.kind)
     labelled = {system: found for system, found in outputs.items() if isinstance(found, LabelOutputs)}
     tuned = outputs.get(FINE_TUNED)
     others = {system: found for system, found in outputs.items() if tuned is not None and system != FINE_TUNED}
-    differences = {system: {m.name: paired_difference(m, tuned, found, settings) for m in metrics} for system, found in others.items() if tuned is not None}
+    differences = {
+        system: {m.name: paired_difference(m, tuned, found, settings) for m in metrics if m.applies(tuned) and m.applies(found)}
+        for system, found in others.items()
+        if tuned is not None
+    }
+    main = main_metric(metrics, outputs.values())
     calibrated = {system: calibration(found, settings) for system, found in labelled.items()}
     return {
-        "systems": {system: {m.name: figure(m, found, settings) for m in metrics} for system, found in outputs.items()},
+        "systems": {system: {m.name: figure(m, found, settings) for m in metrics if m.applies(found)} for system, found in outputs.items()},
         "differences": differences,
-        "tests": tests(outputs, differences, FINE_TUNED, metrics[0]),
+        "tests": tests(outputs, differences, FINE_TUNED, main),
+        "main_metric": main.name,
+        "win_rates": win_rates(outputs, settings),
         "test_rows": len(next(iter(outputs.values()))),
         "labels": next(iter(labelled.values())).labels if labelled else [],
         "per_class": {system: per_label_table(found) for system, found in labelled.items()},

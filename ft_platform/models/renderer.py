@@ -97,8 +97,8 @@ def shared_prefix(rows: Iterable[Rendered], prefix: list[int]) -> list[int]:
 class Renderer:
     """Turns messages into token ids with the model's own chat template.
 
-    System message: `task.instruction`, in which `{labels}` becomes the sorted labels. Classification: the user's words are
-    one user message and the label is the answer. Generation: the messages of the record; the last one of the model is the
+    System message: `task.instruction`, in which `{labels}` becomes the sorted labels and `{fields}` the fields of answers in JSON.
+    Classification: the user's words are one user message and the label is the answer. Generation: the messages of the record; the last one of the model is the
     answer; system messages of a record go before the next user message, so that the prefix is the same for all rows. Records
     with tools are written as the template writes tools (`tool_template`).
 
@@ -118,7 +118,7 @@ class Renderer:
         self.labels = sorted(labels)
         self.markers = chat_markers(tokenizer)
         self.text = TextTokens(tokenizer)
-        self.system = task.instruction.replace("{labels}", ", ".join(self.labels)).strip()
+        self.system = task.system_message(self.labels)
         self._answer_start = self.text.markers(self.markers.answer_start)
         self._next_question = self.text.markers(self.markers.next_question)
         self.end_of_turn = self._end_of_turn(tokenizer.eos_token_id)
@@ -194,6 +194,22 @@ class Renderer:
         conversation = self._conversation(messages)
         turns = conversation.turns[:-1] if conversation.turns and conversation.turns[-1].role == "assistant" else conversation.turns
         return _ids(_fitted(self._context(Conversation(turns, conversation.tools), max_tokens), max_tokens))
+
+    def chat(self, messages: Sequence[Message], max_tokens: int | None = None) -> list[dict[str, str]]:
+        """The prompt of `prompt_ids` as messages, for servers that render by themselves: the same instruction, turns and shortened texts.
+
+        Raises:
+            AnswerTooLong, NotRendered: as `prompt_ids`; records with tools are not rendered.
+        """
+        conversation = self._conversation(messages)
+        if conversation.with_tools:
+            raise ToolsNotSupported("a record with tools cannot be sent as plain messages", "Leave out evaluation.endpoints")
+        turns = conversation.turns[:-1] if conversation.turns and conversation.turns[-1].role == "assistant" else conversation.turns
+        pieces = [piece for piece in _fitted(self._context(Conversation(turns, conversation.tools), max_tokens), max_tokens) if piece.person]
+        said = [
+            {"role": turn.role, "content": self.text.decoded(piece.ids) if piece.cut else turn.text.strip()} for turn, piece in zip(turns, pieces, strict=True)
+        ]
+        return [*([{"role": "system", "content": self.system}] if self.system else []), *said]
 
     def few_shot_prompt_ids(self, examples: Sequence[tuple[str, str]], messages: Sequence[Message], max_tokens: int | None = None) -> list[int]:
         """Ids of a prompt with `(text, answer)` examples as preceding turns; it starts with `prefix_ids(few_shot=True)` where there are no tools."""

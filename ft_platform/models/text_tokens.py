@@ -33,6 +33,10 @@ class TextTokens:
         """How a token is spelled."""
         return self._tokenizer.decode([token], skip_special_tokens=False)
 
+    def decoded(self, ids: list[int]) -> str:
+        """The text of ids that `content` gave; a letter cut in the middle is left out."""
+        return self._tokenizer.decode(ids, skip_special_tokens=True).rstrip("\ufffd")
+
     def prepare(self, texts: Iterable[str], max_tokens: int | None = None) -> None:
         """Tokenizes texts of people at once: `content` finds them until the next call.
 

@@ -72,7 +72,7 @@ def decide(
         today: day on which waivers must hold. Default: today, UTC.
     """
     evidence = collect(lake, use_case, checkpoint, versions)
-    before = champion(lake, use_case, other_than=checkpoint)
+    before = champion(lake, use_case.name, beside=checkpoint)
     rulings = apply(rules_of(use_case, has_champion=before is not None), evidence)
     return Decision(use_case.name, evidence, rulings, in_force(lake, use_case, checkpoint, today or datetime.now(UTC).date()))
 

@@ -21,11 +21,12 @@ from ft_platform.reporting.verdict import fine_tune_or_prompt, limits, slice_sen
 from ft_platform.use_case import NamedUseCase
 
 REPORT = "report.html"
+NO_FIGURE = {"value": None, "low": None, "high": None, "best": False}
 
 
 def write_pictures(folder: Path, figures: Mapping[str, Any], use_case: NamedUseCase) -> None:
     """`systems.png`; for labels also `per_class.png`, and `confusion_matrix.png` and `calibration.png` of the last system; `slices.png` where there are."""
-    main = metrics_of(use_case.settings.task.kind)[0]
+    main = metric(figures["main_metric"])
     (folder / "systems.png").write_bytes(plots.systems_plot(figures["systems"], main))
     if figures["confusion"]:
         systems = list(figures["confusion"])
@@ -43,7 +44,7 @@ def write_pictures(folder: Path, figures: Mapping[str, Any], use_case: NamedUseC
 def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, parents: Sequence[Version], figures: Mapping[str, Any]) -> None:
     """`report.html` and `funnel.png`, from the figures and the manifests of `parents`."""
     settings = use_case.settings
-    metrics = metrics_of(settings.task.kind)
+    metrics, main = metrics_of(settings.task.kind), metric(figures["main_metric"])
     manifests = manifests_behind(lake, parents)
     funnel = funnel_of(manifests)
     (folder / "funnel.png").write_bytes(plots.funnel_plot(funnel))
@@ -56,8 +57,8 @@ def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: 
         use_case=use_case.name,
         artifact_id=artifact_id,
         written_at=now(),
-        verdicts=verdicts(figures, metrics[0], settings.evaluation.confidence),
-        advice=fine_tune_or_prompt(figures, metrics[0], settings.evaluation.confidence),
+        verdicts=verdicts(figures, main, settings.evaluation.confidence),
+        advice=fine_tune_or_prompt(figures, main, settings.evaluation.confidence),
         requests=[(TITLES.get(system, system), one) for system, one in figures["per_1000_requests"].items()],
         test_rows=figures["test_rows"],
         confidence=settings.evaluation.confidence,
@@ -72,7 +73,7 @@ def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: 
         funnel=funnel,
         left_out=figures["left_out"],
         training=training_sentence(json.loads(lake.read_file(checkpoint, "training.json"))),
-        limits=limits(figures, metrics[0], settings.evaluation, EXAMPLE_TOKENS),
+        limits=limits(figures, main, settings.evaluation, EXAMPLE_TOKENS),
         times=[*((row["stage"], row["seconds"]) for row in lineage_rows(manifests)), *((TITLES.get(s, s), t) for s, t in figures["seconds"].items())],
         lineage=lineage_rows(manifests),
         pictures={**pictures, "loss_curve": lake.read_file(checkpoint, "loss_curve.png") if has_curve else None},
@@ -81,10 +82,14 @@ def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: 
 
 
 def metric_table(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metrics: Sequence[Metric]) -> dict[str, Any]:
-    """Head and cells of a table of systems, the best value of each metric marked."""
-    best = {m.name: (max if m.higher_is_better else min)((found[m.name]["value"] for found in systems.values()), default=None) for m in metrics}
+    """Head and cells of a table of systems, the best value of each metric marked; a system without a metric has an empty cell."""
+    metrics = [m for m in metrics if any(m.name in found for found in systems.values())]
+    best = {m.name: (max if m.higher_is_better else min)((f[m.name]["value"] for f in systems.values() if m.name in f), default=None) for m in metrics}
     rows = [
-        {"title": TITLES.get(system, system), "cells": [{**found[m.name], "best": found[m.name]["value"] == best[m.name]} for m in metrics]}
+        {
+            "title": TITLES.get(system, system),
+            "cells": [{**found[m.name], "best": found[m.name]["value"] == best[m.name]} if m.name in found else NO_FIGURE for m in metrics],
+        }
         for system, found in systems.items()
     ]
     return {"metrics": [{"title": m.title, "higher_is_better": m.higher_is_better} for m in metrics], "rows": rows}

@@ -14,7 +14,7 @@ import yaml
 
 from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.inputs import model_card_inputs
-from ft_platform.evaluation.metric import metrics_of
+from ft_platform.evaluation.metric import metric, metrics_of
 from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.manifest import now
@@ -90,7 +90,7 @@ def card_values(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion,
     groups = json.loads(lake.read_file(fairness, "fairness.json"))
     training = json.loads(lake.read_file(checkpoint, "training.json"))
     manifests = manifests_behind(lake, [checkpoint, evaluation, fairness])
-    metrics = metrics_of(settings.task.kind)
+    metrics, main = metrics_of(settings.task.kind), metric(figures["main_metric"])
     return {
         "use_case": use_case.name,
         "description": settings.description,
@@ -100,16 +100,16 @@ def card_values(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion,
         "purpose": settings.governance.purpose,
         "data_licence": settings.governance.licence,
         # As `models.renderer.Renderer.system` has it; the renderer itself would need the tokenizer.
-        "instruction": settings.task.instruction.replace("{labels}", ", ".join(training["labels"])).strip(),
+        "instruction": settings.task.system_message(training["labels"]),
         "labels": training["labels"],
         "training": training_sentence(training),
         "training_rows": manifests["adapter_checkpoint"].counts.get("train", {}).get("rows"),
-        "verdicts": verdicts(figures, metrics[0], use_case.settings.evaluation.confidence),
+        "verdicts": verdicts(figures, main, use_case.settings.evaluation.confidence),
         "systems": metric_table(figures["systems"], metrics),
         "test_rows": figures["test_rows"],
         "confidence": settings.evaluation.confidence,
         "fairness": [sentence(name, feature, groups) for name, feature in {**groups["features"], **groups["intersections"]}.items()],
-        "limits": limits(figures, metrics[0], settings.evaluation, EXAMPLE_TOKENS),
+        "limits": limits(figures, main, settings.evaluation, EXAMPLE_TOKENS),
         "funnel": funnel_of(manifests),
         "lineage": lineage_rows(manifests),
         "owners": [(title, settings.owners.of(role)) for role, title in ROLES.items()],
@@ -122,9 +122,9 @@ def front_matter(use_case: NamedUseCase, figures: Mapping[str, Any], training: M
     settings = use_case.settings
     found = figures["systems"]["fine_tuned"]
     scores = [
-        {"type": HUB_METRICS[name], "name": metric.title, "value": round(found[name]["value"], 6)}
-        for metric in metrics_of(settings.task.kind)
-        if (name := metric.name) in HUB_METRICS
+        {"type": HUB_METRICS[name], "name": one.title, "value": round(found[name]["value"], 6)}
+        for one in metrics_of(settings.task.kind)
+        if (name := one.name) in HUB_METRICS
     ]
     task = {"type": "text-generation", "name": "Classification by generation of the label" if settings.task.kind == "classification" else "Text generation"}
     dataset = {"name": f"{use_case.name} test split", "type": use_case.name, "split": "test"}

@@ -23,7 +23,7 @@ def score_table_markdown(evaluation: Mapping[str, Any]) -> str:
         evaluation: what `metrics.json` of `base_evaluation` or `evaluation_report` holds.
     """
     systems = evaluation["systems"]
-    metrics = [metric(name) for name in next(iter(systems.values()))]
+    metrics = [metric(name) for name in next(iter(systems.values())) if all(name in found for found in systems.values())]
     sentence = f"**{best_system_sentence(systems, metrics[0])}**"
     shapes = [(columns, len(systems)) for columns in range(len(metrics), 0, -1)] + [(1, rows) for rows in range(len(systems) - 1, 0, -1)]
     texts = (f"{sentence}\n\n{_table(systems, metrics[:columns], rows)}" for columns, rows in shapes)

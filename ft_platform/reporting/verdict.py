@@ -39,7 +39,19 @@ def verdicts(figures: Mapping[str, Any], main: Metric, confidence: float) -> lis
         if judged == "not_distinguishable":
             text += f" Differences below {found['detectable']:.3f} stay hidden on this test split more often than in 1 of 5 cases."
         sentences.append({"good": judged == "better", "text": text})
-    return sentences
+    return [*sentences, *win_sentences(figures.get("win_rates", {}))]
+
+
+def win_sentences(rates: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Whether training on pairs moved a system towards what people prefer: `[{"good", "text"}]`."""
+    return [
+        {
+            "good": found["low"] > 0.5,
+            "text": f"{TITLES.get(system, system)}: of {found['pairs']:,} pairs of answers its training moved {percent(found['value'])} "
+            f"({percent(found['low'])} to {percent(found['high'])}) towards the one that people prefer; 50 % is chance.",
+        }
+        for system, found in rates.items()
+    ]
 
 
 def _chance(figures: Mapping[str, Any], system: str) -> str:
@@ -59,13 +71,14 @@ def probability(p: float) -> str:
 
 
 PROMPTED = ("base_zero_shot", "base_few_shot")
+ENDPOINT = "endpoint_"
 
 
 def fine_tune_or_prompt(figures: Mapping[str, Any], main: Metric, confidence: float) -> str:
     """Whether fine-tuning is worth it on this evidence, against the best prompt and the cheapest alternative, with the reasons."""
     systems, differences, tests = figures["systems"], figures["differences"], figures["tests"]
-    prompt = best_system({name: systems[name] for name in PROMPTED if name in systems}, main)
-    found, name, p = differences[prompt][main.name], TITLES[prompt], tests[prompt]["p_corrected"]
+    prompt = best_system({name: found for name, found in systems.items() if name in PROMPTED or name.startswith(ENDPOINT)}, main)
+    found, name, p = differences[prompt][main.name], TITLES.get(prompt, prompt), tests[prompt]["p_corrected"]
     judged = compared(found, main, p, confidence)
     gap = f"{main.title} {_signed(found)}, {probability(p)} corrected"
     answer = {
@@ -128,9 +141,22 @@ def limits(figures: Mapping[str, Any], main: Metric, settings: Evaluation, examp
         f"{example_tokens} tokens of its text.",
     ]
     rare = [label for label, row in figures["per_class"].get(FINE_TUNED, {}).items() if row["support"] < FEW_TEST_RECORDS]
+    sentences += [endpoint_sentence(name, one, rows) for name, one in figures.get("info", {}).items() if name.startswith(ENDPOINT)]
+    champion = figures.get("info", {}).get("champion", {"status": "compared"})
+    if champion["status"] != "compared":
+        sentences.append(f"The champion {champion['checkpoint']} is {champion['status']}.")
     if rare:
         sentences.append(f"Figures of these labels rest on fewer than {FEW_TEST_RECORDS} test records each: {', '.join(rare)}.")
     return sentences
+
+
+def endpoint_sentence(system: str, one: Mapping[str, Any], rows: int) -> str:
+    """What is to be known about the figures of an endpoint."""
+    unreadable = "" if one["unreadable"] is None else f" {one['unreadable']:,} of {rows:,} answers named no label or several, and count as wrong."
+    return (
+        f"{system} is model {one['model']} at {one['host']}, asked one request at a time: its seconds hold the way there. The same model may answer otherwise "
+        f"another day.{unreadable}"
+    )
 
 
 def _with_interval(found: Mapping[str, float]) -> str:

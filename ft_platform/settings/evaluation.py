@@ -1,10 +1,37 @@
 """How systems and groups are compared."""
 
-from typing import Literal
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ft_platform.settings.section import FeatureName, Section
+
+Price = Annotated[float, Field(ge=0.0, le=1_000_000.0)]
+
+
+class PromptedEndpoint(Section):
+    """A model behind an OpenAI-compatible endpoint that is compared as a prompted alternative."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,30}$", description="Its name in the report, after `endpoint_`.")
+    url: str = Field(
+        pattern=r"^https?://[^\s?#]+$",
+        max_length=1000,
+        description="Base URL, to which `/chat/completions` is added, e.g. `https://models.example.org/v1`. Its host must be allowed by the installation.",
+    )
+    model: str = Field(min_length=1, max_length=200, description="Name of the model at the endpoint.")
+    api_key_env: str | None = Field(
+        default=None, pattern=r"^[A-Z_][A-Z0-9_]*$", max_length=100, description="Environment variable that holds the key. Default: no key is sent."
+    )
+    timeout_seconds: float = Field(default=60.0, gt=0.0, le=3600.0, description="Seconds after which one answer is given up and asked for again.")
+    price_per_1000_input_tokens: Price | None = Field(default=None, description="What 1,000 tokens of prompts cost, in `currency`. Default: unknown.")
+    price_per_1000_output_tokens: Price | None = Field(default=None, description="What 1,000 tokens of answers cost, in `currency`. Default: unknown.")
+    currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$", description="Currency of the prices: an ISO 4217 code.")
+
+    @property
+    def host(self) -> str:
+        """Host and port, for reports."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
 
 
 class Evaluation(Section):
@@ -29,6 +56,19 @@ class Evaluation(Section):
         default=20, ge=2, le=1_000_000, description="Test records from which a part of the test split (a feature's value, a label, a text length) is judged."
     )
     seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of samples and resamples.")
+    endpoints: list[PromptedEndpoint] = Field(
+        default_factory=list,
+        max_length=10,
+        description="Models behind OpenAI-compatible endpoints that answer the anonymized test records as well, zero-shot. Budgets do not count them.",
+    )
+
+    @field_validator("endpoints")
+    @classmethod
+    def have_names_of_their_own(cls, endpoints: list[PromptedEndpoint]) -> list[PromptedEndpoint]:
+        names = [one.name for one in endpoints]
+        if len(set(names)) < len(names):
+            raise ValueError(f"`evaluation.endpoints` has two of the same name: {sorted(name for name in set(names) if names.count(name) > 1)}")
+        return endpoints
 
 
 class Fairness(Section):

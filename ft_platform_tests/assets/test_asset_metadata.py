@@ -31,6 +31,7 @@ PICTURES = {
     "base_evaluation": {"systems", "per_class", "confusion_matrix", "calibration"},
     "adapter_checkpoint": {"loss_curve"},
     "evaluation_report": {"systems", "per_class", "confusion_matrix", "calibration", "slices", "funnel"},
+    "regression_report": {"margins"},
     "fairness_report": {"groups_region"},
     "privacy_report": {"loss_by_epoch"},
 }
@@ -84,7 +85,7 @@ def test_every_stage_shows_its_records_and_where_it_lies(made, stage):
     assert shown["content_hash"].value == version.content_hash
     if isinstance(version, TableVersion):
         expected = version.rows
-    elif stage in ("adapter_checkpoint", "model_card"):
+    elif stage in ("adapter_checkpoint", "regression_report", "model_card"):
         expected = made.lake.manifest(made.version("adapter_checkpoint")).counts["train"]["rows"]
     else:
         expected = shown_test_rows(made)

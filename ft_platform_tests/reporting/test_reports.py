@@ -160,7 +160,14 @@ def test_the_confusion_matrix_is_of_the_last_system_and_says_so(systems: list[st
     counts = {system: [[place]] for place, system in enumerate(systems)}
     row = {"a": {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1}}
     score = {"macro_f1": {"value": 1.0, "low": 1.0, "high": 1.0}}
-    figures = {"systems": dict.fromkeys(systems, score), "labels": ["a"], "confusion": counts, "per_class": dict.fromkeys(systems, row), "calibration": {}}
+    figures = {
+        "systems": dict.fromkeys(systems, score),
+        "main_metric": "macro_f1",
+        "labels": ["a"],
+        "confusion": counts,
+        "per_class": dict.fromkeys(systems, row),
+        "calibration": {},
+    }
     write_pictures(tmp_path, figures, classified.use_case)
     assert drawn == [(["a"], [[1]], last)]
 

@@ -14,4 +14,8 @@ def score(sums: np.ndarray) -> np.ndarray:
     return sums[..., 0] / sums[..., 1]
 
 
-METRIC = Metric("answer_loss", "Answer loss", "generation", 0.0, float("inf"), False, 0, statistics, score)
+def has_losses(outputs: TextOutputs) -> bool:
+    return outputs.has_losses
+
+
+METRIC = Metric("answer_loss", "Answer loss", "generation", 0.0, float("inf"), False, 0, statistics, score, has_losses)

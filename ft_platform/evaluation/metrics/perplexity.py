@@ -3,11 +3,11 @@
 import numpy as np
 
 from ft_platform.evaluation.metric import Metric
-from ft_platform.evaluation.metrics.answer_loss import statistics
+from ft_platform.evaluation.metrics.answer_loss import has_losses, statistics
 
 
 def score(sums: np.ndarray) -> np.ndarray:
     return np.exp(sums[..., 0] / sums[..., 1])
 
 
-METRIC = Metric("perplexity", "Perplexity", "generation", 1.0, float("inf"), False, 1, statistics, score)
+METRIC = Metric("perplexity", "Perplexity", "generation", 1.0, float("inf"), False, 1, statistics, score, has_losses)

@@ -1,10 +1,11 @@
-"""The systems that are compared: baselines without a model, the base model by prompting, the fine-tuned model."""
+"""The systems that are compared: baselines without a model, the base model by prompting, the champion, the fine-tuned model."""
 
 TITLES = {
     "majority": "Majority class",
     "tfidf_logreg": "TF-IDF + logistic regression",
     "base_zero_shot": "Base model, zero-shot",
     "base_few_shot": "Base model, few-shot",
+    "champion": "Champion",
     "fine_tuned": "Fine-tuned model",
 }
 """Words for a system in tables."""

@@ -1,0 +1,70 @@
+"""regression_report: what the fine-tuned model has forgotten, beside base model and champion."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from ft_platform.assets.stage import judged, key, materialized, pictures_of, report_link, stage, tracking, train_rows, with_typed_failures
+from ft_platform.compute import run_program
+from ft_platform.environment import Environment
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.gate import require_usable
+from ft_platform.use_case import NamedUseCase
+
+
+def build(use_case: NamedUseCase) -> list:
+    @dg.asset(**stage(use_case, "regression_report"))
+    @with_typed_failures
+    def regression_report(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], adapter_checkpoint: ArtifactVersion
+    ) -> dg.MaterializeResult[ArtifactVersion]:
+        """Base model, champion and fine-tuned model on general text, multiple choice and instructions, with margins for what may be lost.
+
+        Where an interval reaches its margin, the model counts as worse.
+        """
+        from ft_platform.evaluation.champion import champion
+        from ft_platform.evaluation.inputs import regression_inputs
+
+        require_usable(lake, use_case, adapter_checkpoint)
+        artifact_id, _ = regression_inputs(lake, use_case, adapter_checkpoint, champion(lake, use_case.name, beside=adapter_checkpoint))
+        report = lake.intact_artifact(use_case.name, "regression_report", artifact_id)
+        reused = report is not None
+        if report is None:
+            report = run_program(context, environment, use_case, "regression", {"checkpoint": adapter_checkpoint.to_dict()}).artifact
+        found = json.loads(lake.read_file(report, "regression.json"))
+        manifest = lake.manifest(report)
+        return materialized(
+            report,
+            manifest,
+            reused=reused,
+            rows=train_rows(lake, adapter_checkpoint),
+            pictures=pictures_of(lake, report),
+            **report_link(environment, report, manifest),
+            passed=found["passed"],
+            suites=dg.MetadataValue.json(found["suites"]),
+            **tracking(manifest),
+        )
+
+    @dg.asset_check(
+        asset=key(use_case, "regression_report"), blocking=False, description="On no suite is the model possibly worse than before by regression.margins."
+    )
+    @with_typed_failures
+    def not_forgotten(lake: dg.ResourceParam[Lake], regression_report: ArtifactVersion) -> dg.AssetCheckResult:
+        found = json.loads(lake.read_file(regression_report, "regression.json"))
+
+        def judge() -> tuple[bool, dict]:
+            return bool(found["passed"]), {name: one["status"] for name, one in found["suites"].items()}
+
+        result = judged(lake, use_case, regression_report, "not_forgotten", judge)
+        return result._replace(severity=dg.AssetCheckSeverity.WARN, description=None if result.passed else why_forgotten(found))
+
+    return [regression_report, not_forgotten]
+
+
+def why_forgotten(found: Mapping[str, Any]) -> str:
+    """One clause for each suite on which the model may be worse than allowed."""
+    from ft_platform.reporting.regression_report import sentence
+
+    return " ".join(said["text"] for name, one in found["suites"].items() if not (said := sentence(name, one))["good"])

@@ -1,0 +1,53 @@
+"""The champion as one more system of an evaluation report, on the same test records as the fine-tuned model."""
+
+import json
+from typing import Any
+
+from deltalake.exceptions import DeltaError
+
+from ft_platform.errors import FtError, VersionRefused
+from ft_platform.evaluation.evaluate import Evaluator
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.gate import version_of_parent
+from ft_platform.models.renderer import Renderer
+
+CHAMPION = "champion"
+LEARNED_FROM = ("train", "validation")
+
+
+def why_not_comparable(lake: Lake, champion: ArtifactVersion, evaluator: Evaluator, weights_sha256: str) -> str:
+    """Why a champion cannot stand beside the other systems, in words; empty where it can.
+
+    It cannot with another base model or renderer (other labels, another instruction), and not where it learned from records that are test records
+    now: it would look better than it is.
+    """
+    try:
+        require_same_rendering(json.loads(lake.read_file(champion, "training.json")), evaluator.renderer, weights_sha256, champion)
+    except VersionRefused as refusal:
+        return refusal.message
+    try:
+        seen = _learned_from(lake, champion) & set(evaluator.test.rows["record_id"].to_pylist())
+    except (FtError, OSError, DeltaError) as error:
+        return f"the records that {champion.id} learned from cannot be read any more ({type(error).__name__}), so test records may be among them"
+    return f"{champion.id} learned from {len(seen)} of these test records" if seen else ""
+
+
+def _learned_from(lake: Lake, checkpoint: ArtifactVersion) -> set[str]:
+    """Ids of the records on the training and validation sides of a checkpoint's splits."""
+    parent = next(parent for parent in lake.manifest(checkpoint).parents if parent.name == "splits")
+    version = version_of_parent(lake, checkpoint.use_case, parent)
+    assert isinstance(version, TableVersion)
+    sides = lake.read_table(version, ["record_id", "split"]).to_pydict()
+    return {record for record, side in zip(sides["record_id"], sides["split"], strict=True) if side in LEARNED_FROM}
+
+
+def require_same_rendering(training: dict[str, Any], renderer: Renderer, weights_sha256: str, checkpoint: ArtifactVersion) -> None:
+    """Raises VersionRefused if a checkpoint was trained with another renderer or base model than it would be evaluated with."""
+    expected = {"renderer": training["renderer_hash"], "base model": training["base_model"]["sha256"]}
+    found = {"renderer": renderer.hash, "base model": weights_sha256}
+    for what, value in expected.items():
+        if found[what] != value:
+            raise VersionRefused(
+                f"checkpoint {checkpoint.id} was trained with {what} {value[:12]}, but this evaluation would use {found[what][:12]}",
+                f"Train again: ft run {checkpoint.use_case}",
+            )

@@ -1,0 +1,201 @@
+"""The regression report from a checkpoint to the published artifact."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ft_platform import progress
+from ft_platform.environment import Environment
+from ft_platform.errors import VersionRefused
+from ft_platform.evaluation.champion import champion
+from ft_platform.evaluation.inputs import regression_inputs
+from ft_platform.evaluation.regression import SuiteResult, compare, general_text, instructions, multiple_choice
+from ft_platform.evaluation.suites import TEXT, choice_items, instruction_items, passages
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.files import filesystem, fsspec_options
+from ft_platform.models import base_model
+from ft_platform.models.adapter import with_adapter
+from ft_platform.models.renderer import Renderer
+from ft_platform.stages import STAGES
+from ft_platform.tracking import Tracker, figure_metrics, finish_report, parent_tags, tracker_for, training_run
+from ft_platform.use_case import NamedUseCase, Task
+
+LOG = logging.getLogger(__name__)
+STAGE = "regression_report"
+FIGURES, ITEMS = "regression.json", "items.parquet"
+
+Suite = Callable[[Any, Callable[[int], None]], SuiteResult]
+
+
+def publish_regression_report(lake: Lake, environment: Environment, use_case: NamedUseCase, checkpoint: ArtifactVersion, log: Any = LOG) -> ArtifactVersion:
+    """The artifact `regression_report` of a checkpoint: an existing one, or a new one with figures, picture and page.
+
+    Args:
+        checkpoint: a version that passed the gate (`lake.gate.require_usable`).
+        log: a logger.
+
+    Raises:
+        VersionRefused: the base model is another than the checkpoint was trained on, or nobody can tell what the champion is.
+        BaseModelError, SourceError, MissingExtra: nothing was published.
+    """
+    best = champion(lake, use_case.name, beside=checkpoint)
+    artifact_id, inputs = regression_inputs(lake, use_case, checkpoint, best)
+    existing = lake.intact_artifact(use_case.name, STAGE, artifact_id)
+    if existing:
+        return existing
+    started = time.monotonic()
+    with tracker_for(environment, use_case, STAGE, artifact_id, parent_tags([checkpoint]), log, training_run(lake, checkpoint)) as tracker:
+        tracker.parameters(use_case.settings.regression.model_dump(mode="json"))
+        results, about_champion = measured(lake, environment, use_case, checkpoint, best)
+        settings = use_case.settings.regression
+        found = {**compare(settings, results["base"], results["tuned"], results.get("champion")), "champion": about_champion, "confidence": settings.confidence}
+        return _publish(lake, use_case, artifact_id, inputs, checkpoint, results, found, started, tracker)
+
+
+def measured(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, checkpoint: ArtifactVersion, best: ArtifactVersion | None
+) -> tuple[dict[str, dict[str, SuiteResult]], dict[str, Any]]:
+    """Every suite for `base`, `tuned` and, where there is one on the same base model, `champion`; and what is to be said about the champion."""
+    resolved = base_model.resolve(use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models)
+    weights = _trained_on(lake, checkpoint)
+    if weights != resolved.weights_sha256:
+        raise VersionRefused(
+            f"checkpoint {checkpoint.id} was trained on base model {weights[:12]}, but this report would use {resolved.weights_sha256[:12]}",
+            f"Train again: ft run {use_case.name}",
+        )
+    model, tokenizer = base_model.load(resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization)
+    suites = suites_of(lake, use_case, tokenizer)
+    about: dict[str, Any] = {"checkpoint": best.id if best else None, "status": "compared" if best else "there is none yet"}
+    if best and _trained_on(lake, best) != resolved.weights_sha256:
+        best, about["status"] = None, "not compared: it has another base model"
+    systems = {"base": None, "tuned": checkpoint, **({"champion": best} if best else {})}
+    results = {}
+    for number, (system, version) in enumerate(systems.items()):
+        if version is not None:
+            # An adapter changes the model that it is put on.
+            if number > 1:
+                model, _ = base_model.load(resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization)
+            model = _adapted(lake, model, version)
+        results[system] = _run(model, suites, system, number, len(systems))
+    return results, about
+
+
+def _trained_on(lake: Lake, checkpoint: ArtifactVersion) -> str:
+    return json.loads(lake.read_file(checkpoint, "training.json"))["base_model"]["sha256"]
+
+
+def _adapted(lake: Lake, model: Any, checkpoint: ArtifactVersion) -> Any:
+    """The model with an adapter. One trained with a label head gets the output layer for words back: what it forgot is in its body."""
+    from ft_platform.models.label_head import head_of
+
+    words = model.get_output_embeddings()
+    with lake.local_copy(checkpoint) as folder:
+        adapted = with_adapter(model, folder)
+    if head_of(adapted):
+        adapted.set_output_embeddings(words)
+    return adapted
+
+
+def suites_of(lake: Lake, use_case: NamedUseCase, tokenizer: Any) -> dict[str, Suite]:
+    """Name -> function of a model and a listener, for every suite of the settings, on the same seeded choice of items."""
+    settings = use_case.settings.regression
+    renderer = Renderer(tokenizer, Task(kind="generation"))
+
+    def chosen(items: list) -> list:
+        if settings.rows is None or len(items) <= settings.rows:
+            return items
+        return [items[place] for place in sorted(np.random.default_rng(settings.seed).permutation(len(items))[: settings.rows].tolist())]
+
+    found: dict[str, Suite] = {}
+    if "general_text" in settings.suites:
+        texts = chosen(passages(_text(lake, settings.text_file)))
+        found["general_text"] = lambda model, tick: general_text(model, renderer, texts, tick)
+    if "multiple_choice" in settings.suites:
+        questions = chosen(choice_items())
+        found["multiple_choice"] = lambda model, tick: multiple_choice(model, renderer, questions, tick)
+    if "instructions" in settings.suites:
+        asked = chosen(instruction_items())
+        found["instructions"] = lambda model, tick: instructions(model, tokenizer, renderer, asked, tick)
+    for task in settings.harness_tasks:
+        from ft_platform.evaluation.harness import harness_suite
+
+        found[task] = harness_suite(task, tokenizer, settings.rows)
+    return found
+
+
+def _text(lake: Lake, text_file: str | None) -> bytes:
+    if text_file is None:
+        return TEXT.read_bytes()
+    fs, path = filesystem(text_file, fsspec_options(text_file, lake.storage_options))
+    return bytes(fs.cat_file(path))  # type: ignore[arg-type]
+
+
+def _run(model: Any, suites: Mapping[str, Suite], system: str, number: int, systems: int) -> dict[str, SuiteResult]:
+    results = {}
+    for place, (name, suite) in enumerate(suites.items()):
+        progress.report(STAGE, number * len(suites) + place, systems * len(suites), "suites", system=system, suite=name)
+        results[name] = suite(model, lambda done: None)
+    progress.report(STAGE, (number + 1) * len(suites), systems * len(suites), "suites", system=system)
+    return results
+
+
+def items_table(results: Mapping[str, Mapping[str, SuiteResult]]) -> pa.Table:
+    """One row per suite, item and system: the two numbers whose sums make the score. No text."""
+    rows = [
+        {"suite": suite, "item": item, "system": system, "numerator": float(top), "denominator": float(bottom)}
+        for system, suites in results.items()
+        for suite, result in suites.items()
+        for item, (top, bottom) in enumerate(result.statistics)
+    ]
+    types = [("suite", pa.string()), ("item", pa.int64()), ("system", pa.string()), ("numerator", pa.float64()), ("denominator", pa.float64())]
+    return pa.Table.from_pylist(rows, pa.schema(types))
+
+
+def _publish(
+    lake: Lake,
+    use_case: NamedUseCase,
+    artifact_id: str,
+    inputs: str,
+    checkpoint: ArtifactVersion,
+    results: Mapping[str, Mapping[str, SuiteResult]],
+    found: dict[str, Any],
+    started: float,
+    tracker: Tracker,
+) -> ArtifactVersion:
+    from ft_platform.reporting.regression_report import write_regression_report
+
+    with lake.scratch(use_case.name, STAGE) as folder:
+        folder.mkdir(parents=True)
+        (folder / FIGURES).write_text(json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+        pq.write_table(items_table(results), folder / ITEMS)
+        write_regression_report(folder, lake, use_case, artifact_id, checkpoint, found)
+        report = lake.publish(
+            use_case.name,
+            STAGE,
+            artifact_id,
+            folder,
+            parents=[checkpoint],
+            settings_hash=STAGES[STAGE].settings_hash(use_case),
+            input_hash=inputs,
+            counts={"items": sum(one["items"] for one in found["suites"].values()), "suites": len(found["suites"])},
+            info={"passed": found["passed"], "champion": found["champion"], "tracking": tracker.state()},
+            seconds=time.monotonic() - started,
+        )
+    finish_report(tracker, lake, report, _metrics(found))
+    return report
+
+
+def _metrics(found: Mapping[str, Any]) -> dict[str, float]:
+    """Scores of every suite and their differences, for the tracker."""
+    values: dict[str, float] = {"passed": float(found["passed"])}
+    for suite, one in found["suites"].items():
+        for name in ("base", "tuned", "champion", "difference"):
+            if one[name] is not None:
+                values |= figure_metrics(f"{suite}/{name}", one[name])
+    return values
