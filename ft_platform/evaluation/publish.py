@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.evaluate import Evaluated, Evaluator
+from ft_platform.evaluation.fairness_outputs import fairness_tables
 from ft_platform.evaluation.files import METRICS, PREDICTIONS, read_metrics, read_predictions
 from ft_platform.evaluation.inputs import evaluation_inputs
 from ft_platform.evaluation.predictions import outputs_in, predictions_table
@@ -93,11 +94,12 @@ def _tuned(lake: Lake, evaluator: Evaluator, weights: str, checkpoint: ArtifactV
     with lake.local_copy(checkpoint) as folder:
         evaluator.model = with_adapter(evaluator.model, folder)
         tuned = evaluator.tuned()
+        beside = fairness_tables(evaluator)
     base = read_metrics(lake, base_evaluation)
     labels = sorted({*evaluator.train.answers, *evaluator.test.answers}) if evaluator.classification else []
     outputs = outputs_in(read_predictions(lake, base_evaluation), tuned.records.side, labels)
     seconds, answering = {**base["seconds"], **tuned.seconds}, {**base["answer_seconds"], **tuned.answer_seconds}
-    return Evaluated(tuned.records, {**outputs, **tuned.outputs}, seconds, answering, base["info"])
+    return Evaluated(tuned.records, {**outputs, **tuned.outputs}, seconds, answering, base["info"], beside)
 
 
 def require_same_rendering(training: dict[str, Any], renderer: Renderer, weights_sha256: str, checkpoint: ArtifactVersion) -> None:
@@ -162,6 +164,8 @@ def _publish(
     with lake.scratch(use_case.name, stage) as folder:
         folder.mkdir(parents=True)
         pq.write_table(predictions_table(use_case, evaluated.records.side, evaluated.outputs), folder / PREDICTIONS)
+        for name, table in evaluated.beside.items():
+            pq.write_table(table, folder / name)
         (folder / METRICS).write_text(json.dumps(figures, indent=1, ensure_ascii=False), encoding="utf-8")
         write_pictures(folder, figures, use_case)
         write = write_report if stage == "evaluation_report" else write_base_report

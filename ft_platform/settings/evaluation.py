@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ft_platform.settings.section import FeatureName, Section
+from ft_platform.settings.section import Section
 
 
 class Evaluation(Section):
@@ -29,17 +29,3 @@ class Evaluation(Section):
         default=20, ge=2, le=1_000_000, description="Test records from which a part of the test split (a feature's value, a label, a text length) is judged."
     )
     seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of samples and resamples.")
-
-
-class Fairness(Section):
-    """Group comparison of the model's outputs."""
-
-    sensitive_features: list[FeatureName] = Field(
-        default_factory=list, max_length=50, description="Names from `record.features` that must not make a difference."
-    )
-    min_group_rows: int = Field(
-        default=20, ge=2, le=1_000_000, description="Test records from which a group is compared; smaller ones show as not enough evidence."
-    )
-    max_gap: float = Field(
-        default=0.2, ge=0.0, le=1.0, description="Largest difference in [0, 1] of accuracy (or ROUGE-L) between groups before the check warns."
-    )
