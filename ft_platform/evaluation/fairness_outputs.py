@@ -73,7 +73,9 @@ def _answers_to(evaluator: Evaluator, swap: TermSwap) -> pa.Table:
     tick = _tick(evaluator, f"swapped prompts: {swap.name}", len(rows))
     if rows:
         outputs = evaluator.evaluated.outputs[FINE_TUNED]
-        found = _labels_of(evaluator, outputs, places, prompts, tick) if isinstance(outputs, LabelOutputs) else _texts_of(evaluator, outputs, swap, places, prompts)
+        found = (
+            _labels_of(evaluator, outputs, places, prompts, tick) if isinstance(outputs, LabelOutputs) else _texts_of(evaluator, outputs, swap, places, prompts)
+        )
         rows = [{**row, **one} for row, one in zip(rows, found, strict=True)]
     return pa.Table.from_pylist(rows, SWAPPED)
 

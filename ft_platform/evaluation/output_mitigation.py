@@ -71,7 +71,8 @@ def mitigated_labels(settings: OutputMitigation, labels: list[str], fit: Scored,
 
     if len(set(fit.truth)) < 2 or len(set(fit.groups)) < 2:
         raise DataError(
-            f"fairness.mitigation: {settings.mitigation} is fitted on records with one label or one group only", "Look at fairness.mitigation_feature and splits"
+            f"fairness.mitigation: {settings.mitigation} is fitted on records with one label or one group only",
+            "Look at fairness.mitigation_feature and splits",
         )
     with threadpool_limits(1):
         if settings.mitigation == "threshold_optimizer":

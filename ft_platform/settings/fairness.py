@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     from ft_platform.settings.source import RecordMapping
 
 Term = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"\w")]
-Mitigation = Literal[
-    "none", "reweighting", "resampling", "counterfactual_augmentation", "threshold_optimizer", "exponentiated_gradient", "correlation_remover"
-]
+Mitigation = Literal["none", "reweighting", "resampling", "counterfactual_augmentation", "threshold_optimizer", "exponentiated_gradient", "correlation_remover"]
 IN_TRAINING = ("reweighting", "resampling", "counterfactual_augmentation")
 """Mitigations that change what is learned; the others work on the outputs of a trained model."""
 ON_LABELS = ("reweighting", "resampling", "threshold_optimizer", "exponentiated_gradient", "correlation_remover")
@@ -74,8 +72,8 @@ class Fairness(Section):
     )
     mitigation: Mitigation = Field(
         default="none",
-        description="What is done about a gap. On training rows: `reweighting`, `resampling` (Kamiran and Calders, 2012), `counterfactual_augmentation` (copies "
-        "with swapped terms). On outputs, as a further system beside the fine-tuned model: `threshold_optimizer`, `exponentiated_gradient`, "
+        description="What is done about a gap. On training rows: `reweighting`, `resampling` (Kamiran and Calders, 2012), `counterfactual_augmentation` "
+        "(copies with swapped terms). On outputs, as a further system beside the fine-tuned model: `threshold_optimizer`, `exponentiated_gradient`, "
         "`correlation_remover` (Fairlearn).",
     )
     mitigation_feature: FeatureName | None = Field(
@@ -83,7 +81,8 @@ class Fairness(Section):
     )
     mitigation_label: LabelName | None = Field(
         default=None,
-        description="The label whose rates `threshold_optimizer` and `exponentiated_gradient` bring together, against all others. Needed with more than two labels.",
+        description="The label whose rates `threshold_optimizer` and `exponentiated_gradient` bring together, against all others. Needed with more "
+        "than two labels.",
     )
     mitigation_constraint: Literal["demographic_parity", "equalized_odds"] = Field(
         default="demographic_parity", description="What `threshold_optimizer` and `exponentiated_gradient` bring together: selection rates, or error rates."
