@@ -23,5 +23,14 @@ def run(arguments: argparse.Namespace) -> int:
     lake = Lake(environment.lake_uri, environment.storage_options())
     report, found = newest_fairness(lake, use_case.name)
     shown = summary(report, found)
-    print(json.dumps(shown, indent=1, ensure_ascii=False) if arguments.json else "\n".join(summary_lines(shown)))
+    if arguments.json:
+        print(json.dumps(shown, indent=1, ensure_ascii=False))
+    else:
+        for line in summary_lines(shown):
+            print(printable(line))
     return 0
+
+
+def printable(text: str) -> str:
+    """Names of groups come from the data: nothing in them may steer a terminal."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "�" for letter in text)
