@@ -6,6 +6,7 @@ takes what is linearly related to the group out of the prompts' hidden states be
 covered: generation. Thresholds and the correlation remover need to know the group of whoever is served; the exponentiated gradient does not.
 """
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -161,7 +162,9 @@ def _with_heads(settings: OutputMitigation, labels: list[str], fit: Scored, test
     target = target_of(settings, labels)
     constraint = EqualizedOdds() if settings.constraint == "equalized_odds" else DemographicParity()
     gradient = ExponentiatedGradient(LogisticRegression(max_iter=1000), constraint)
-    gradient.fit(known, np.array([label == target for label in fit.truth], int), sensitive_features=fit.groups)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="fairlearn")  # of pandas 3, about how Fairlearn 0.15 fills its own tables
+        gradient.fit(known, np.array([label == target for label in fit.truth], int), sensitive_features=fit.groups)
     chosen = np.asarray(gradient.predict(asked, random_state=seed)).astype(bool)
     return {"head": plain, "mitigated": _labels(labels, labels.index(target), chosen, probabilities)}
 

@@ -1,4 +1,4 @@
-"""Groups compared in the data. Intervals are compared with statsmodels-free references: scipy's own."""
+"""Groups compared in the data. Intervals are compared with those of scipy, gaps with those of Fairlearn."""
 
 import numpy as np
 import pytest

@@ -58,7 +58,12 @@ def test_weights_are_those_of_the_paper() -> None:
     groups = ["m"] * 5 + ["f"] * 5
     labels = ["+"] * 4 + ["-"] + ["+"] * 2 + ["-"] * 3
     weights = dict(zip(zip(groups, labels, strict=True), reweighing(groups, labels), strict=True))
-    assert weights == {("m", "+"): pytest.approx(0.75), ("f", "-"): pytest.approx(0.67, abs=0.004), ("m", "-"): pytest.approx(2.0), ("f", "+"): pytest.approx(1.5)}
+    assert weights == {
+        ("m", "+"): pytest.approx(0.75),
+        ("f", "-"): pytest.approx(0.67, abs=0.004),
+        ("m", "-"): pytest.approx(2.0),
+        ("f", "+"): pytest.approx(1.5),
+    }
     assert reweighing(groups, labels).mean() == pytest.approx(1.0)
 
 
