@@ -26,7 +26,8 @@ def newest_fairness(lake: Lake, use_case: str) -> tuple[ArtifactVersion, dict[st
 
 def summary(report: ArtifactVersion, found: Mapping[str, Any]) -> dict[str, Any]:
     """`{"use_case", "report", "page", "within_max_gap", "max_gap", "gap_metric", "features": {name: {"groups", "demographic_parity_difference",
-    "equalized_odds_difference", "amplification", "gap", "status"}}, "swaps", "mitigation"}`. A figure that cannot be given has the value None and a `status`."""
+    "equalized_odds_difference", "amplification", "gap", "status"}}, "swaps", "mitigation"}`. A figure that cannot be given has the value None and a
+    `status`."""
     features = {
         name: {
             "groups": feature["groups"],
@@ -68,7 +69,8 @@ def summary_lines(shown: Mapping[str, Any]) -> Iterator[str]:
         }.items():
             yield f"  {title}: {_text(feature[key])}"
     for name, swap in shown["swaps"].items():
-        yield f"\nswapped terms, {name}: {swap['rows']} test prompts, answers that change: {_text(swap['flip_rate'] or {'value': None, 'status': swap['status']})}"
+        rate = swap["flip_rate"] or {"value": None, "status": swap["status"]}
+        yield f"\nswapped terms, {name}: {swap['rows']} test prompts, answers that change: {_text(rate)}"
     if shown["mitigation"]:
         change = shown["mitigation"]["change"].get("gap") or {"value": None, "status": shown["mitigation"]["status"]}
         yield f"\nmitigation {shown['mitigation']['chosen']}, change of the gap: {_text(change)}"

@@ -48,7 +48,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
     for name in ("FT_LAKE_ROOT", "FT_ENVIRONMENT"):
         monkeypatch.delenv(name, raising=False)
     write_use_case(tmp_path / "defs", "tests", minimal_attributes("x.csv"))
-    use_case, found = found_of()
+    _, found = found_of()
     lake = Lake(load_environment().lake_uri)
     with lake.scratch("tests", "fairness_report") as folder:
         folder.mkdir(parents=True)

@@ -210,5 +210,5 @@ def test_generation_has_no_labels_to_weigh_by() -> None:
     attributes["record"]["answer"] = "answer"
     for mitigation in ("reweighting", "threshold_optimizer"):
         attributes["fairness"] = {"sensitive_features": ["region"], "mitigation": mitigation}
-        with pytest.raises(ValueError, match="needs `task.kind: classification`"):
+        with pytest.raises(ValueError, match=r"needs `task\.kind: classification`"):
             UseCase.model_validate(attributes)
