@@ -18,7 +18,7 @@ class Stage:
 
     Attributes:
         name: asset name.
-        reads: sections of the YAML that change its result.
+        reads: sections of the YAML that change its result; with a dot a part of one, so that the rest of the section does not.
         parents: stages it is built from.
         zone: `restricted` holds personal data, `shared` does not.
         checks: verdicts that must be there and passed before anything is trained on it.
@@ -64,10 +64,10 @@ STAGES: dict[str, Stage] = {
         ),
         Stage("splits", ("splits", "task"), ("anonymized_records",), "shared", ("no_leakage", "label_shares_hold", "meets_expectations", TRAINING_AUDIT)),
         Stage("base_evaluation", ("base_model", "task", "evaluation"), ("splits",), "shared", role="data_science", kind="report", version=3),
-        Stage("adapter_checkpoint", ("base_model", "task", "training"), ("splits",), "shared", role="data_science", kind="checkpoint"),
+        Stage("adapter_checkpoint", ("base_model", "task", "training", "fairness.in_training"), ("splits",), "shared", role="data_science", kind="checkpoint"),
         Stage(
             "evaluation_report",
-            ("evaluation", "task"),
+            ("evaluation", "task", "fairness.in_evaluation"),
             ("splits", "base_evaluation", "adapter_checkpoint"),
             "shared",
             role="data_science",
@@ -75,10 +75,10 @@ STAGES: dict[str, Stage] = {
             version=3,
         ),
         Stage("regression_report", ("regression",), ("adapter_checkpoint",), "shared", role="data_science", kind="report"),
-        Stage("fairness_report", ("fairness",), ("evaluation_report",), "shared", role="compliance", kind="report", version=2),
+        Stage("fairness_report", ("fairness",), ("evaluation_report",), "shared", role="compliance", kind="report", version=3),
         Stage(
             "hyperparameter_search",
-            ("base_model", "task", "training", "search"),
+            ("base_model", "task", "training", "fairness.in_training", "search"),
             ("splits",),
             "shared",
             role="data_science",
@@ -87,7 +87,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "learning_curve",
-            ("base_model", "task", "training", "learning_curve"),
+            ("base_model", "task", "training", "fairness.in_training", "learning_curve"),
             ("splits",),
             "shared",
             role="data_science",

@@ -4,6 +4,7 @@ Every field has a description, a unit where there is one, a bound and a default,
 which). The JSON Schema of this model is what `ft schema` prints and what editors complete from.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable
@@ -16,8 +17,9 @@ from ft_platform.settings.answer_fields import AnswerField, FieldKey, answer_sch
 from ft_platform.settings.attacks import Attacks
 from ft_platform.settings.audit import Audit
 from ft_platform.settings.cleaning import Cleaning
-from ft_platform.settings.evaluation import Evaluation, Fairness
+from ft_platform.settings.evaluation import Evaluation
 from ft_platform.settings.experiments import LearningCurve, Search
+from ft_platform.settings.fairness import Fairness
 from ft_platform.settings.gate import Gate
 from ft_platform.settings.governance import Governance
 from ft_platform.settings.privacy import Privacy
@@ -183,9 +185,9 @@ class UseCase(Section):
     training: Training = Field(default_factory=Training, description="How it is fine-tuned.")
     audit: Audit = Field(default_factory=Audit, description="How many records may have a fault before training is refused.")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How systems are compared.")
-    fairness: Fairness = Field(default_factory=Fairness, description="Group comparison of outputs.")
     attacks: Attacks = Field(default_factory=Attacks, description="How a checkpoint is attacked, and what it may give away.")
     regression: Regression = Field(default_factory=Regression, description="What the fine-tuned model may not have forgotten.")
+    fairness: Fairness = Field(default_factory=Fairness, description="Group comparison of data and outputs.")
     search: Search = Field(default_factory=Search, description="How `hyperparameter_search` looks for training settings.")
     learning_curve: LearningCurve = Field(default_factory=LearningCurve, description="How `learning_curve` measures what more data would bring.")
     gate: Gate = Field(default_factory=Gate, description="What a checkpoint must show before it may be released.")
@@ -209,9 +211,8 @@ class UseCase(Section):
             raise ValueError("`record.consent` is needed, or set `governance.without_consent_column: licence`")
         if problems := self.governance.problems_with(self.record):
             raise ValueError("; ".join(problems))
-        unknown = sorted(set(self.fairness.sensitive_features) - set(self.record.features))
-        if unknown:
-            raise ValueError(f"`fairness.sensitive_features` names {unknown}, not among `record.features` {sorted(self.record.features)}")
+        if problems := self.fairness.problems_with(self.record, self.task.kind):
+            raise ValueError("; ".join(problems))
         if problems := self.privacy.problems_with(self.record):
             raise ValueError("; ".join(problems))
         if problems := self.splits.problems_with(self.record, self.privacy):
@@ -229,7 +230,8 @@ class NamedUseCase(BaseModel):
     path: Path | None = None
 
     def section(self, name: str) -> Any:
-        return getattr(self.settings, name)
+        """A section, or with a dot what one holds (`fairness.in_training`)."""
+        return functools.reduce(getattr, name.split("."), self.settings)
 
 
 def settings_hash(parts: dict[str, Any]) -> str:

@@ -37,8 +37,9 @@ def page() -> str:
 
 def _readers(section: str) -> str:
     stages = [name for name, stage in STAGES.items() if section in stage.reads]
+    partly = [name for name, stage in STAGES.items() if any(read.startswith(f"{section}.") for read in stage.reads)]
     checks = [name for name, sections in CHECK_READS.items() if section in sections]
-    named = [f"`{name}`" for name in stages] + [f"check `{name}`" for name in checks]
+    named = [f"`{name}`" for name in stages] + [f"`{name}` (in part)" for name in partly] + [f"check `{name}`" for name in checks]
     return f"Read by: {', '.join(named)}." if named else "No stage's result depends on it."
 
 

@@ -18,15 +18,16 @@ def build(use_case: NamedUseCase) -> list:
     def fairness_report(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], evaluation_report: ArtifactVersion
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """Quality and selection rates of the fine-tuned model by sensitive feature, with group sizes and intervals.
+        """Data, quality and selection rates of the fine-tuned model by sensitive feature, with group sizes and intervals; what fine-tuning added to a gap.
 
         A group below the minimum size shows as not enough evidence, never as fair.
         """
         from ft_platform.evaluation.fairness import publish_fairness
         from ft_platform.evaluation.inputs import fairness_inputs
+        from ft_platform.evaluation.mitigation_figures import evaluation_before
 
         require_usable(lake, use_case, evaluation_report)
-        artifact_id, _ = fairness_inputs(use_case, evaluation_report)
+        artifact_id, _ = fairness_inputs(use_case, evaluation_report, evaluation_before(lake, use_case, evaluation_report))
         reused = lake.intact_artifact(use_case.name, "fairness_report", artifact_id) is not None
         report = publish_fairness(lake, use_case, evaluation_report, environment, context.log)
         found = json.loads(lake.read_file(report, "fairness.json"))

@@ -1,7 +1,7 @@
 """Runs every system on the same test records and times it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +37,7 @@ class Evaluated:
         seconds: by system.
         answer_seconds: of these, what answering took; what a baseline needs to learn is in it, scoring of reference answers is not.
         info: what a reader wants to know about a system, e.g. the tuned settings of a baseline.
+        beside: further tables of the artifact by file name.
     """
 
     records: EvaluationRecords
@@ -44,6 +45,7 @@ class Evaluated:
     seconds: dict[str, float] = field(default_factory=dict)
     answer_seconds: dict[str, float] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
+    beside: dict[str, pa.Table] = field(default_factory=dict)
 
 
 class Evaluator:
@@ -127,15 +129,17 @@ class Evaluator:
             self.evaluated.outputs[system] = TextOutputs(self.test.answers, asked.answers, schema=self.schema)
         self.evaluated.info[system] = described(settings, asked, unreadable)
 
+    def label_scores(self, prompts: Sequence[Sequence[int]], tick: Callable[[int], None]) -> Any:
+        """Log-probability of every label of the renderer after every prompt: a tensor of shape `(prompts, labels)`, float32, on the CPU."""
+        from ft_platform.models.label_head import head_of, head_scores
+
+        if head_of(self.model):
+            return head_scores(self.model, prompts, tick)
+        return label_scores(self.model, prompts, [self.renderer.answer_ids(label) for label in self.renderer.labels], tick)
+
     def _prompted(self, system: str, prompts: list[list[int]], tick: Callable[[int], None]) -> None:
         if self.classification:
-            from ft_platform.models.label_head import head_of, head_scores
-
-            labels = self.renderer.labels
-            if head_of(self.model):
-                scores = head_scores(self.model, prompts, tick)
-            else:
-                scores = label_scores(self.model, prompts, [self.renderer.answer_ids(label) for label in labels], tick)
+            labels, scores = self.renderer.labels, self.label_scores(prompts, tick)
             confidence, best = scores.double().softmax(dim=1).max(dim=1)
             self._labels(system, [labels[i] for i in best.tolist()], confidence.numpy())
             return

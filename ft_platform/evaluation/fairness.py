@@ -1,7 +1,8 @@
 """The fine-tuned model's outputs compared between groups, with Fairlearn's MetricFrame.
 
-Covered: quality, selection and error rates per sensitive feature and per pair of them, with group sizes and intervals. Not
-covered: groups that the data does not name, and whether a difference is justified; people judge that.
+Covered: quality, selection and error rates per sensitive feature and per pair of them, with group sizes and intervals; what fine-tuning added to
+a gap; the data; swapped terms; before and after a mitigation. Not covered: groups that the data does not name, and whether a difference is
+justified; people judge that.
 """
 
 import json
@@ -15,16 +16,23 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform.environment import Environment
+from ft_platform.evaluation.amplification import amplification
+from ft_platform.evaluation.data_fairness import data_columns, data_fairness
+from ft_platform.evaluation.fairness_outputs import SWAPS
 from ft_platform.evaluation.files import read_predictions
-from ft_platform.evaluation.group_rates import compare_rates
+from ft_platform.evaluation.group_rates import compare_rates, label_figures
 from ft_platform.evaluation.inputs import fairness_inputs
 from ft_platform.evaluation.intervals import Figure, interval, resampled_sums
 from ft_platform.evaluation.metric import Metric, metric
+from ft_platform.evaluation.mitigation_figures import evaluation_before, mitigation_figures, read_beside
 from ft_platform.evaluation.outputs import LabelOutputs
 from ft_platform.evaluation.predictions import rows_of
 from ft_platform.evaluation.scores import FINE_TUNED
-from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.evaluation.swap_figures import swap_figures
+from ft_platform.evaluation.text_traits import text_traits
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.gate import version_of_parent
+from ft_platform.lake.versions import Version
 from ft_platform.stages import STAGES
 from ft_platform.tracking import Tracker, figure_metrics, finish_report, parent_tags, tracker_for, training_run
 from ft_platform.use_case import NamedUseCase
@@ -33,7 +41,7 @@ LOG = logging.getLogger(__name__)
 STAGE = "fairness_report"
 NOT_STATED = "not stated"
 GAP_METRIC = {"classification": "accuracy", "generation": "rouge_l"}
-GROUP_METRICS = {"classification": ("accuracy", "macro_f1", "macro_recall"), "generation": ("rouge_l", "answer_loss", "refusal_rate")}
+GROUP_METRICS = {"classification": ("accuracy", "macro_f1", "macro_precision", "macro_recall"), "generation": ("rouge_l", "answer_loss", "refusal_rate")}
 
 
 SELECTION = "selection_rate of "
@@ -49,10 +57,11 @@ def fairness(use_case: NamedUseCase, predictions: pa.Table) -> dict[str, Any]:
         predictions: rows of the fine-tuned system (`evaluation.predictions`).
 
     Returns:
-        `{"test_rows", "gap_metric", "min_group_rows", "max_gap", "features": {feature: {"groups", "differences",
-        "demographic_parity", "equalized_odds", "status"}}, "intersections": {"a and b": the same}, "gaps": {feature: difference or None},
-        "within_max_gap"}`. A difference is `{"value", "low", "high", "best", "worst"}`: group with the best minus group with the worst value,
-        with its interval. `status`: `within_max_gap`, `above_max_gap`, or `not_enough_evidence` (fewer than two groups can be
+        `{"test_rows", "gap_metric", "min_group_rows", "max_gap", "features": {feature: {"groups", "differences", "demographic_parity",
+        "equalized_odds", "errors", "traits", "status"}}, "intersections": {"a and b": the same}, "gaps": {feature: difference or None},
+        "within_max_gap"}`. A difference is `{"value", "low", "high", "ratio", "best", "worst"}`: group with the best minus group with the worst
+        value, with its interval, and the smaller value over the larger. Groups have `label_figures` (`group_rates`) for labels; `traits`
+        (`text_traits`) are there for texts. `status`: `within_max_gap`, `above_max_gap`, or `not_enough_evidence` (fewer than two groups can be
         compared). `within_max_gap`: every feature is, and no pair of features is above.
     """
     settings = use_case.settings.fairness
@@ -81,7 +90,8 @@ def compare_groups(use_case: NamedUseCase, predictions: pa.Table, features: Sequ
     compared = [group for group, rows in sizes.items() if rows >= settings.fairness.min_group_rows]
     names = GROUP_METRICS[settings.task.kind]
     groups: dict[str, Any] = {group: {"rows": rows, "enough_evidence": group in compared} for group, rows in sizes.items()}
-    result: dict[str, Any] = {"groups": groups, "differences": {}, "demographic_parity": None, "equalized_odds": None, "status": "not_enough_evidence"}
+    result: dict[str, Any] = {"groups": groups, "differences": {}, "demographic_parity": None, "equalized_odds": None, "errors": {}, "traits": None}
+    result["status"] = "not_enough_evidence"
     if not compared:
         return result
     shown = np.isin(values, compared)
@@ -93,6 +103,11 @@ def compare_groups(use_case: NamedUseCase, predictions: pa.Table, features: Sequ
         rates = [column for column in frame.by_group.columns if column.startswith(SELECTION)]
         if rates:
             groups[group]["selection_rate"] = {column.removeprefix(SELECTION): float(frame.by_group[column][group]) for column in rates}
+    if settings.task.kind == "classification":
+        for group, outputs in _label_outputs(predictions, values, compared)[1].items():
+            groups[group]["label_figures"] = label_figures(outputs)
+    elif "answer" in predictions.schema.names:
+        result["traits"] = text_traits(predictions, values, compared, settings.evaluation)
     if len(compared) < 2:
         return result
     result["differences"] = {name: _difference(metric(name), groups, compared, resampled, settings.evaluation.confidence) for name in names}
@@ -154,7 +169,9 @@ def _difference(
     sign = 1 if found.higher_is_better else -1
     value = sign * (groups[best][found.name]["value"] - groups[worst][found.name]["value"])
     draws = sign * (resampled[best][found.name] - resampled[worst][found.name])
-    return {**interval(value, draws, confidence), "best": best, "worst": worst}
+    values = [groups[group][found.name]["value"] for group in (best, worst)]
+    ratio = min(values) / max(values) if max(values) > 0 else 1.0
+    return {**interval(value, draws, confidence), "ratio": ratio, "best": best, "worst": worst}
 
 
 def _label_outputs(predictions: pa.Table, values: np.ndarray, compared: Sequence[str]) -> tuple[list[str], dict[str, LabelOutputs]]:
@@ -177,29 +194,61 @@ def publish_fairness(
     Raises:
         MissingExtra: a tracking URI is set, but MLflow is not installed.
     """
-    artifact_id, inputs = fairness_inputs(use_case, evaluation_report)
+    before = evaluation_before(lake, use_case, evaluation_report)
+    artifact_id, inputs = fairness_inputs(use_case, evaluation_report, before)
     existing = lake.intact_artifact(use_case.name, STAGE, artifact_id)
     if existing:
         return existing
-    checkpoint = _checkpoint_behind(lake, evaluation_report)
+    checkpoint = _parent(lake, evaluation_report, "adapter_checkpoint")
+    assert isinstance(checkpoint, ArtifactVersion)
     tags = parent_tags([evaluation_report, checkpoint])
     with tracker_for(environment, use_case, STAGE, artifact_id, tags, log, training_run(lake, checkpoint)) as tracker:
         tracker.parameters(use_case.settings.fairness.model_dump(mode="json"))
-        return _publish(lake, use_case, artifact_id, inputs, evaluation_report, tracker)
+        return _publish(lake, use_case, artifact_id, inputs, evaluation_report, before, tracker)
 
 
-def _checkpoint_behind(lake: Lake, evaluation_report: ArtifactVersion) -> ArtifactVersion:
-    parent = next(parent for parent in lake.manifest(evaluation_report).parents if parent.name == "adapter_checkpoint")
-    checkpoint = version_of_parent(lake, evaluation_report.use_case, parent)
-    assert isinstance(checkpoint, ArtifactVersion)
-    return checkpoint
+def _parent(lake: Lake, evaluation_report: ArtifactVersion, name: str) -> Version:
+    parent = next(parent for parent in lake.manifest(evaluation_report).parents if parent.name == name)
+    return version_of_parent(lake, evaluation_report.use_case, parent)
 
 
-def _publish(lake: Lake, use_case: NamedUseCase, artifact_id: str, inputs: str, evaluation_report: ArtifactVersion, tracker: Tracker) -> ArtifactVersion:
+def all_figures(lake: Lake, use_case: NamedUseCase, evaluation_report: ArtifactVersion, before: ArtifactVersion | None) -> dict[str, Any]:
+    """What `fairness.json` holds: `fairness`, for every feature its `amplification`, and `data`, `swaps` and `mitigation`.
+
+    Args:
+        before: an evaluation without the mitigation (`mitigation_figures.evaluation_before`).
+    """
+    predictions = read_predictions(lake, evaluation_report)
+    tuned = rows_of(predictions, FINE_TUNED)
+    found = fairness(use_case, tuned)
+    for name, feature in found["features"].items():
+        values = np.array([value or NOT_STATED for value in tuned[f"feature_{name}"].to_pylist()], dtype=object)
+        compared = [group for group, row in feature["groups"].items() if row["enough_evidence"]]
+        label = feature["demographic_parity"]["label"] if feature["demographic_parity"] else None
+        feature["amplification"] = amplification(predictions, values, compared, label, found["gap_metric"], use_case.settings.evaluation)
+    splits = _parent(lake, evaluation_report, "splits")
+    assert isinstance(splits, TableVersion)
+    return {
+        **found,
+        "data": data_fairness(use_case, lake.read_table(splits, data_columns(use_case))),
+        "swaps": swap_figures(use_case, read_beside(lake, evaluation_report, SWAPS)),
+        "mitigation": mitigation_figures(lake, use_case, evaluation_report, before),
+    }
+
+
+def _publish(
+    lake: Lake,
+    use_case: NamedUseCase,
+    artifact_id: str,
+    inputs: str,
+    evaluation_report: ArtifactVersion,
+    before: ArtifactVersion | None,
+    tracker: Tracker,
+) -> ArtifactVersion:
     from ft_platform.reporting.fairness_report import write_fairness_report
 
     started = time.monotonic()
-    found = fairness(use_case, rows_of(read_predictions(lake, evaluation_report), FINE_TUNED))
+    found = all_figures(lake, use_case, evaluation_report, before)
     with lake.scratch(use_case.name, STAGE) as folder:
         folder.mkdir(parents=True)
         (folder / "fairness.json").write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -223,7 +272,11 @@ def _publish(lake: Lake, use_case: NamedUseCase, artifact_id: str, inputs: str, 
 def _metrics(found: dict[str, Any]) -> dict[str, float]:
     """Differences between groups by feature, for the tracker. The groups, which are values of the data, are only in the report."""
     values: dict[str, float] = {"test_rows": found["test_rows"], "within_max_gap": float(found["within_max_gap"])}
+    for name, swap in found["swaps"].items():
+        values |= figure_metrics(f"swap_{name}/flip_rate", swap["flip_rate"]) if swap["flip_rate"] else {}
     for feature, compared in found["features"].items():
+        if compared["amplification"]["value"] is not None:
+            values |= figure_metrics(f"{feature}/amplification", {name: compared["amplification"][name] for name in ("value", "low", "high")})
         for name, difference in compared["differences"].items():
             values |= figure_metrics(f"{feature}/{name}_difference", difference)
         if compared["demographic_parity"]:

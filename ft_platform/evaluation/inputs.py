@@ -68,9 +68,14 @@ def regression_inputs(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVe
     return f"regr-{inputs[:12]}", inputs
 
 
-def fairness_inputs(use_case: NamedUseCase, evaluation_report: ArtifactVersion) -> tuple[str, str]:
-    """Id and hash of the fairness report of an evaluation."""
-    inputs = input_hash(use_case, "fairness_report", [evaluation_report])
+def fairness_inputs(use_case: NamedUseCase, evaluation_report: ArtifactVersion, before: ArtifactVersion | None = None) -> tuple[str, str]:
+    """Id and hash of the fairness report of an evaluation.
+
+    Args:
+        before: an evaluation without the mitigation, where the report compares with one.
+    """
+    compared = {"before": before.content_hash} if before else {}
+    inputs = input_hash(use_case, "fairness_report", [evaluation_report], **compared)
     return f"fair-{inputs[:12]}", inputs
 
 

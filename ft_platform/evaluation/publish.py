@@ -11,6 +11,7 @@ from ft_platform.environment import Environment
 from ft_platform.evaluation.champion import champion
 from ft_platform.evaluation.champion_system import CHAMPION, require_same_rendering, why_not_comparable
 from ft_platform.evaluation.evaluate import Evaluated, Evaluator
+from ft_platform.evaluation.fairness_outputs import fairness_tables
 from ft_platform.evaluation.files import METRICS, PREDICTIONS, read_metrics, read_predictions
 from ft_platform.evaluation.inputs import evaluation_inputs
 from ft_platform.evaluation.metric import metric_versions
@@ -106,11 +107,12 @@ def _tuned(
             # An adapter changes the model that it is put on.
             evaluator.model, _ = base_model.load(resolved, *evaluator.precision)
     tuned = _with_adapter_of(lake, checkpoint, evaluator, FINE_TUNED)
+    beside = fairness_tables(evaluator)
     base = read_metrics(lake, base_evaluation)
     labels = sorted({*evaluator.train.answers, *evaluator.test.answers}) if evaluator.classification else []
     outputs = outputs_in(read_predictions(lake, base_evaluation), tuned.records.side, labels, evaluator.schema)
     seconds, answering = {**base["seconds"], **tuned.seconds}, {**base["answer_seconds"], **tuned.answer_seconds}
-    return Evaluated(tuned.records, {**outputs, **tuned.outputs}, seconds, answering, {**base["info"], **about})
+    return Evaluated(tuned.records, {**outputs, **tuned.outputs}, seconds, answering, {**base["info"], **about}, beside)
 
 
 def _with_adapter_of(lake: Lake, checkpoint: ArtifactVersion, evaluator: Evaluator, system: str) -> Evaluated:
@@ -176,6 +178,8 @@ def _publish(
     with lake.scratch(use_case.name, stage) as folder:
         folder.mkdir(parents=True)
         pq.write_table(predictions_table(use_case, evaluated.records.side, evaluated.outputs), folder / PREDICTIONS)
+        for name, table in evaluated.beside.items():
+            pq.write_table(table, folder / name)
         (folder / METRICS).write_text(json.dumps(figures, indent=1, ensure_ascii=False), encoding="utf-8")
         write_pictures(folder, figures, use_case)
         write = write_report if stage == "evaluation_report" else write_base_report

@@ -29,6 +29,7 @@ def study_id(use_case: NamedUseCase, splits: TableVersion) -> str:
     settings = use_case.settings
     search = settings.search.model_dump(mode="json", exclude={"trials", "parallel"})
     parts = {"base_model": settings.base_model, "task": settings.task, "training": settings.training, "search": search}
+    parts["mitigation"] = settings.fairness.in_training
     return settings_hash({**parts, "splits": splits.content_hash, "use_case": use_case.name, **_weights(use_case)})
 
 

@@ -24,12 +24,15 @@ _plain: WeakKeyDictionary[torch.nn.Module, bool] = WeakKeyDictionary()
 class _LinearCrossEntropy(torch.autograd.Function):
     """Sum over tokens of the cross entropy of `hidden weight^T + bias`.
 
-    Shapes: `hidden (tokens, width)`, `weight (vocabulary, width)`, `bias (vocabulary,)` or None, `targets (tokens,)`.
+    Shapes: `hidden (tokens, width)`, `weight (vocabulary, width)`, `bias (vocabulary,)` or None, `targets (tokens,)`,
+    `weights (tokens,)` or None for all 1.
     Returns a scalar, float32.
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor) -> torch.Tensor:
+    def forward(
+        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor, weights: torch.Tensor | None
+    ) -> torch.Tensor:
         of_hidden, of_weight, of_bias = ctx.needs_input_grad[:3]
         ctx.gradients = [
             torch.empty_like(hidden) if of_hidden else None,
@@ -44,17 +47,21 @@ class _LinearCrossEntropy(torch.autograd.Function):
             logits = torch.nn.functional.linear(part, weight, bias).float()
             chosen = logits.gather(1, wanted)
             log_sum = torch.logsumexp(logits, dim=1, keepdim=True)
-            total += (log_sum - chosen).sum()
+            counted = None if weights is None else weights[start : start + tokens, None]
+            losses = log_sum - chosen
+            total += (losses if counted is None else losses * counted).sum()
             if any(gradient is not None for gradient in ctx.gradients):
                 of_logits = logits.sub_(log_sum).exp_()
                 of_logits.scatter_add_(1, wanted, torch.full_like(chosen, -1.0))
+                if counted is not None:
+                    of_logits *= counted
                 _add(ctx.gradients, of_logits, part, weight, start)
         return total
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
         scaled = [None if x is None else (x * gradient).to(dtype) for x, dtype in zip(ctx.gradients, ctx.dtypes, strict=True)]
-        return (*scaled, None)
+        return (*scaled, None, None)
 
 
 def _add(gradients: list[torch.Tensor | None], of_logits: torch.Tensor, hidden: torch.Tensor, weight: torch.Tensor, start: int) -> None:
@@ -69,7 +76,13 @@ def _add(gradients: list[torch.Tensor | None], of_logits: torch.Tensor, hidden: 
 
 
 def answer_loss(
-    model: Any, forward: Any, segments: Sequence[Any], prefix: Sequence[int], keep: Sequence[tuple[int, int]], targets: torch.Tensor
+    model: Any,
+    forward: Any,
+    segments: Sequence[Any],
+    prefix: Sequence[int],
+    keep: Sequence[tuple[int, int]],
+    targets: torch.Tensor,
+    weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Sum of the cross entropies of `targets` at the places `keep`; a scalar, float32.
 
@@ -77,15 +90,19 @@ def answer_loss(
         model: causal LM of transformers, with or without peft adapters.
         forward: `packed_forward` or `padded_forward`; gets the arguments before and after it.
         targets: token ids, shape `(len(keep),)`.
+        weights: how much each of them counts, shape `(len(keep),)`; None: all alike.
     """
     head = plain_head(model)
     if head is None:
-        return torch.nn.functional.cross_entropy(forward(model, segments, prefix, keep).float(), targets, reduction="sum")
+        logits = forward(model, segments, prefix, keep).float()
+        if weights is None:
+            return torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
+        return (torch.nn.functional.cross_entropy(logits, targets, reduction="none") * weights).sum()
     with _passing_through(head):
         hidden = forward(model, segments, prefix, keep)
     # Of a model whose weights are all trained the output layer is float32 and the hidden states may be bfloat16.
     bias = None if head.bias is None else head.bias.to(hidden.dtype)
-    return _LinearCrossEntropy.apply(hidden, head.weight.to(hidden.dtype), bias, targets)
+    return _LinearCrossEntropy.apply(hidden, head.weight.to(hidden.dtype), bias, targets, weights)
 
 
 def plain_head(model: Any) -> Any | None:

@@ -8,24 +8,49 @@ from ft_platform.evaluation.metric import metric
 from ft_platform.lake import Lake
 from ft_platform.lake.manifest import now
 from ft_platform.lake.versions import Version
+from ft_platform.reporting.fairness_plots import trade_off_plot
+from ft_platform.reporting.fairness_sections import (
+    amplification_rows,
+    amplification_sentence,
+    data_section,
+    mitigation_section,
+    swap_sentence,
+    trait_rows,
+)
 from ft_platform.reporting.html import number, page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import groups_plot
 from ft_platform.use_case import NamedUseCase
 
 GAPS = {"demographic_parity": "Demographic parity", "equalized_odds": "Equalized odds"}
+LABEL_FIGURES = {
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "false_positive_rate": "False positive rate",
+    "false_negative_rate": "False negative rate",
+}
+TRADE_OFF = "trade-off"
+"""No feature has this name: theirs hold no hyphen."""
+MOST_LABEL_ROWS = 400
+"""Rows of the table of labels and groups; fairness.json has all."""
 MOST_GROUPS = 40
 """Groups shown in tables and pictures, the largest ones; fairness.json has all."""
 
 
 def write_fairness_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, evaluation: Version, found: Mapping[str, Any]) -> None:
-    """`groups_<feature>.png` for each feature, and `report.html`."""
+    """`groups_<feature>.png` for each feature, `trade_off.png` where a gap was measured before and after, and `report.html`."""
     gap_metric = metric(found["gap_metric"])
     pictures = {}
     compared = {**found["features"], **found["intersections"]}
     for name, feature in compared.items():
         pictures[name] = groups_plot(name, largest_groups(feature["groups"]), gap_metric)
         (folder / f"groups_{name.replace(' ', '_')}.png").write_bytes(pictures[name])
+    mitigation = mitigation_section(found["mitigation"])
+    if mitigation and found["mitigation"]["change"].get("gap"):
+        quality = next(iter(found["mitigation"]["change"]["quality"]))
+        pictures[TRADE_OFF] = trade_off_plot(found["mitigation"]["systems"], quality, metric(quality).title, f"gap in {mitigation['gap']}")
+        (folder / "trade_off.png").write_bytes(pictures[TRADE_OFF])
     text = page(
         "fairness_report.html",
         title=f"Fairness of {use_case.name}",
@@ -34,6 +59,10 @@ def write_fairness_report(folder: Path, lake: Lake, use_case: NamedUseCase, arti
         written_at=now(),
         found=found,
         features=[{"name": name, "sentence": sentence(name, feature, found), **feature_tables(feature)} for name, feature in compared.items()],
+        data={name: data_section(feature, MOST_GROUPS) for name, feature in found["data"].items()},
+        amplified=[{"name": name, "sentence": amplification_sentence(name, f), "rows": amplification_rows(f)} for name, f in found["features"].items()],
+        swaps=[{"sentence": swap_sentence(name, swap, found["min_group_rows"]), "flips": swap["flips"]} for name, swap in found["swaps"].items()],
+        mitigation=mitigation,
         confidence=use_case.settings.evaluation.confidence,
         lineage=lineage_rows(manifests_behind(lake, [evaluation])),
         pictures=pictures,
@@ -85,10 +114,23 @@ def feature_tables(feature: Mapping[str, Any]) -> dict[str, Any]:
         "hidden": len(feature["groups"]) - len(groups),
         "differences": [{"title": metric(name).title, **difference} for name, difference in feature["differences"].items()],
         "gaps": [{"title": title, **feature[key]} for key, title in GAPS.items() if feature[key]],
+        "errors": [row for row in feature["errors"].values() if row],
+        "figures": _label_rows(groups),
+        "figure_names": list(LABEL_FIGURES.values()),
+        "traits": trait_rows(feature),
         "no_odds": bool(feature["demographic_parity"]) and not feature["equalized_odds"],
         "rate_groups": list(rated),
         "rates": [{"label": label, "cells": [rates[label] for rates in rated.values()]} for label in labels],
     }
+
+
+def _label_rows(groups: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Precision, recall, F1 and error rates of every label in every group."""
+    shown = {group: row["label_figures"] for group, row in groups.items() if "label_figures" in row}
+    labels = list(dict.fromkeys(label for found in shown.values() for label in found))
+    return [{"label": label, "group": group, "cells": [found[label][name] for name in LABEL_FIGURES]} for label in labels for group, found in shown.items()][
+        :MOST_LABEL_ROWS
+    ]
 
 
 def _figures(row: Mapping[str, Any]) -> list[str]:

@@ -70,6 +70,7 @@ PLANTED_SHARES = {"exact_duplicate": 0.03, "near_duplicate": 0.03, "mojibake": 0
 PERSONAL_DATA_SHARE = 0.35
 LABEL_NOISE = 0.03
 LABEL_NOISE_OF_OLDER = 0.06
+BIASED_TO = "debt collection"
 ACCOUNT_LIKE = ("credit card", "bank account", "mortgage", "student loan", "vehicle loan")
 
 
@@ -78,13 +79,18 @@ def material() -> dict[str, Any]:
     return yaml.safe_load((Path(__file__).parent / "complaints.yaml").read_text(encoding="utf-8"))
 
 
-def generate(rows: int, seed: int) -> tuple[str, dict[str, Any]]:
-    """CSV text and the ground truth of everything planted in it."""
+def generate(rows: int, seed: int, bias: int = 0) -> tuple[str, dict[str, Any]]:
+    """CSV text and the ground truth of everything planted in it.
+
+    Args:
+        bias: per cent of the complaints of older Americans that a prejudiced clerk noted as `BIASED_TO`, whatever they are about.
+    """
     rng = random.Random(f"complaints:{seed}")
     labels = quotas(rng, rows, {name: label["share"] for name, label in material()["labels"].items()})
     tags = quotas(rng, rows, TAGS)
     drafts = [_draft(rng, label, tag) for label, tag in zip(labels, tags, strict=True)]
     _fill_columns(rng, drafts)
+    _plant_bias(random.Random(f"bias:{seed}"), drafts, labels, bias)
     _plant(rng, drafts)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -92,7 +98,8 @@ def generate(rows: int, seed: int) -> tuple[str, dict[str, Any]]:
     writer.writerows([d.text if column == TEXT else d.columns.get(column, "") for column in COLUMNS] for d in drafts)
     records = {d.columns[KEY]: d.truth for d in drafts if d.truth}
     gap = {"feature": "Tags", "value": "Older American"}
-    return text.getvalue(), {"sample": "complaints", "rows": rows, "seed": seed, "key": "source_key", "group_gap": gap, "records": records}
+    about = {"sample": "complaints", "rows": rows, "seed": seed, **({"bias": bias} if bias else {})}
+    return text.getvalue(), {**about, "key": "source_key", "group_gap": gap, "records": records}
 
 
 def _draft(rng: random.Random, label: str, tag: str) -> Draft:
@@ -183,6 +190,15 @@ def _fill_columns(rng: random.Random, drafts: list[Draft]) -> None:
         if consent in REFUSED:
             draft.truth.append({"kind": "consent", "reason": REFUSED[consent]})
             draft.plain = False
+
+
+def _plant_bias(rng: random.Random, drafts: list[Draft], labels: list[str], bias: int) -> None:
+    """Wrong labels in one direction for one group; duplicates planted later copy them. Its own random numbers leave everything else as it was."""
+    products = material()["labels"][BIASED_TO]["products"]
+    for draft, label in zip(drafts, labels, strict=True):
+        if "Older American" in draft.columns["Tags"] and label != BIASED_TO and rng.random() < bias / 100:
+            draft.columns["Product"] = rng.choices(list(products), list(products.values()))[0]
+            draft.truth = [thing for thing in draft.truth if thing["kind"] != "label_noise"] + [{"kind": "label_bias", "label": label, "shown": BIASED_TO}]
 
 
 def _plant(rng: random.Random, drafts: list[Draft]) -> None:

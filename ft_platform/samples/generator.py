@@ -1,4 +1,4 @@
-"""Turns `sample://complaints?rows=1600&seed=7` into a file, once, and its ground truth beside it."""
+"""Turns `sample://complaints?rows=1600&seed=7&bias=0` into a file, once, and its ground truth beside it."""
 
 import hashlib
 import json
@@ -15,6 +15,8 @@ from ft_platform.lake.files import write_bytes
 
 ENDINGS = {"complaints": "csv", "support": "json"}
 """Samples there are, each a module of this package, and the format of their file."""
+BIASED = ("complaints",)
+"""Samples with the parameter `bias`: per cent of one group's records with a planted wrong label."""
 DEFAULT_SEED = 7
 MIN_ROWS, MAX_ROWS = 100, 1_000_000
 
@@ -25,11 +27,12 @@ def sample_file(uri: str, folder: Path) -> Path:
     Raises:
         SourceError: no such sample, or wrong parameters.
     """
-    name, rows, seed = _parsed(uri)
-    path = folder / f"{name}-{rows}-{seed}-{_code_version()}.{ENDINGS[name]}"
+    name, rows, seed, bias = _parsed(uri)
+    planted = {"bias": bias} if bias else {}
+    path = folder / f"{name}-{rows}-{seed}{f'-bias{bias}' if bias else ''}-{_code_version()}.{ENDINGS[name]}"
     if not (path.exists() and truth_file(path).exists()):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        text, truth = _module(name).generate(rows, seed)
+        text, truth = _module(name).generate(rows, seed, **planted)
         # The truth first: a sample that is there has one.
         write_bytes(LocalFileSystem(), str(truth_file(path)), json.dumps(truth, ensure_ascii=False, indent=1).encode())
         write_bytes(LocalFileSystem(), str(path), text.encode())
@@ -40,21 +43,21 @@ def truth_file(sample: Path) -> Path:
     return sample.with_suffix(".truth.json")
 
 
-def _parsed(uri: str) -> tuple[str, int, int]:
+def _parsed(uri: str) -> tuple[str, int, int, int]:
     parts = urlsplit(uri)
     if parts.netloc not in ENDINGS:
         raise SourceError(f"source.uri {uri}: there is no sample {parts.netloc!r}", f"Use one of {', '.join(f'sample://{name}' for name in ENDINGS)}")
     values = dict(parse_qsl(parts.query, keep_blank_values=True))
-    wrong = sorted(set(values) - {"rows", "seed"}) + [k for k, v in values.items() if k in ("rows", "seed") and not v.isdecimal()]
-    rows, seed = (
-        int(values[k]) if values.get(k, "").isdecimal() else default for k, default in (("rows", _module(parts.netloc).DEFAULT_ROWS), ("seed", DEFAULT_SEED))
-    )
-    if wrong or not MIN_ROWS <= rows <= MAX_ROWS:
+    defaults = {"rows": _module(parts.netloc).DEFAULT_ROWS, "seed": DEFAULT_SEED, **({"bias": 0} if parts.netloc in BIASED else {})}
+    wrong = sorted(set(values) - set(defaults)) + [k for k, v in values.items() if k in defaults and not v.isdecimal()]
+    found = {"bias": 0} | {k: int(values[k]) if values.get(k, "").isdecimal() else default for k, default in defaults.items()}
+    if wrong or not MIN_ROWS <= found["rows"] <= MAX_ROWS or found["bias"] > 100:
+        bias = " and bias (0 to 100)" if "bias" in defaults else ""
         raise SourceError(
-            f"source.uri {uri}: expected rows ({MIN_ROWS} to {MAX_ROWS}) and seed, whole numbers, got {parts.query!r}",
+            f"source.uri {uri}: expected rows ({MIN_ROWS} to {MAX_ROWS}), seed{bias}, whole numbers, got {parts.query!r}",
             "For example sample://complaints?rows=2400&seed=7",
         )
-    return parts.netloc, rows, seed
+    return parts.netloc, found["rows"], found["seed"], found["bias"]
 
 
 def _module(name: str) -> Any:

@@ -8,7 +8,8 @@ The ground truth lies beside the sample: `{"key": "source_key" | "source_positio
 - `empty`, `over_long`: removed by cleaned_records as `empty` or `too_short`, `too_long`;
 - `mojibake` (`broken`, `expected`), `html` (`markup`): repaired in cleaned_records;
 - `pii` (`entity`, `value`): gone from anonymized_records. Of a name no part may be left, of an address not its street;
-- `label_noise` (`label`, `shown`): a wrong label, which no stage is expected to find.
+- `label_noise` (`label`, `shown`): a wrong label, which no stage is expected to find;
+- `label_bias` (`label`, `shown`): a wrong label of one group in one direction (`sample://complaints?bias=...`), which the fairness report shows.
 
 A planted thing counts only if its record reached the stage that should catch it.
 """

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from ft_platform.settings.section import FeatureName, Section
+from ft_platform.settings.section import Section
 
 Price = Annotated[float, Field(ge=0.0, le=1_000_000.0)]
 
@@ -69,17 +69,3 @@ class Evaluation(Section):
         if len(set(names)) < len(names):
             raise ValueError(f"`evaluation.endpoints` has two of the same name: {sorted(name for name in set(names) if names.count(name) > 1)}")
         return endpoints
-
-
-class Fairness(Section):
-    """Group comparison of the model's outputs."""
-
-    sensitive_features: list[FeatureName] = Field(
-        default_factory=list, max_length=50, description="Names from `record.features` that must not make a difference."
-    )
-    min_group_rows: int = Field(
-        default=20, ge=2, le=1_000_000, description="Test records from which a group is compared; smaller ones show as not enough evidence."
-    )
-    max_gap: float = Field(
-        default=0.2, ge=0.0, le=1.0, description="Largest difference in [0, 1] of accuracy (or ROUGE-L) between groups before the check warns."
-    )

@@ -19,11 +19,13 @@ class Row:
         ids: tokens after the prefix.
         targets: supervised tokens.
         places: where in `ids` each target is predicted.
+        weight: how much the row counts in the loss.
     """
 
     ids: list[int]
     targets: list[int]
     places: list[int]
+    weight: float = 1.0
 
 
 def split_off_prefix(rendered: Sequence[Rendered], prefix: list[int]) -> list[Row]:

@@ -41,6 +41,7 @@ def write_checkpoint(folder: Path, prepared: Prepared, run: TrainingRun, use_cas
         "use_case": use_case.name,
         "task": use_case.settings.task.model_dump(mode="json"),
         "training": use_case.settings.training.model_dump(mode="json"),
+        "mitigation": use_case.settings.fairness.in_training.model_dump(mode="json"),
         "labels": renderer.labels,
         "renderer_hash": renderer.hash,
         "markers": renderer.markers.to_dict(),

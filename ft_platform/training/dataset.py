@@ -41,6 +41,7 @@ class RenderedSplit:
         answers: labels of a classification, in the same order.
         left_out: reason -> records that could not be rendered.
         truncated: rows whose user text was shortened.
+        weights: how much each row counts, 1 on average; empty: all alike.
     """
 
     rows: list[Rendered] = field(default_factory=list)
@@ -49,6 +50,7 @@ class RenderedSplit:
     answers: list[str] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
     truncated: int = 0
+    weights: list[float] = field(default_factory=list)
 
     def counts(self) -> dict[str, Any]:
         tokens = sum(len(row.input_ids) for row in self.rows)
@@ -61,15 +63,18 @@ class RenderedSplit:
         }
 
 
-def read_splits(lake: Lake, splits: TableVersion) -> pa.Table:
+def read_splits(lake: Lake, splits: TableVersion, further: Sequence[str] = ()) -> pa.Table:
     """The columns that training needs, after the rows were compared with the hash in the handle.
+
+    Args:
+        further: columns beside them.
 
     Raises:
         CorruptVersion: the stored rows are not those of the handle.
         VersionRefused: the version does not exist.
     """
     lake.verify_table(splits)
-    return lake.read_table(splits, COLUMNS)
+    return lake.read_table(splits, [*COLUMNS, *further])
 
 
 def render_split(table: pa.Table, split: str, renderer: Renderer, use_case: NamedUseCase) -> RenderedSplit:

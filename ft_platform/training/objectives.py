@@ -23,8 +23,8 @@ class Objective(Protocol):
         """Sum of the losses of `rows`, float32, with gradients where they are enabled."""
         ...
 
-    def weight(self, rows: Sequence[Any]) -> int:
-        """What the sum over `rows` is divided by: supervised tokens, pairs or records."""
+    def weight(self, rows: Sequence[Any]) -> float:
+        """What the sum over `rows` is divided by: supervised tokens, pairs or records, each as often as its row counts."""
         ...
 
     def length(self, row: Any) -> int:
@@ -47,16 +47,19 @@ class AnswerLoss:
     def loss(self, model: Any, rows: Sequence[Row]) -> torch.Tensor:
         return summed_loss(model, self.forward, self.prefix, rows)
 
-    def weight(self, rows: Sequence[Row]) -> int:
-        return sum(len(row.targets) for row in rows)
+    def weight(self, rows: Sequence[Row]) -> float:
+        return sum(len(row.targets) * row.weight for row in rows)
 
     def length(self, row: Row) -> int:
         return len(row.ids)
 
 
 def summed_loss(model: Any, forward: Forward, prefix: list[int], rows: Sequence[Row]) -> torch.Tensor:
-    """Sum of the cross entropies of all supervised tokens, float32."""
+    """Sum of the cross entropies of all supervised tokens, each times the weight of its row, float32."""
     segments = [Segment(row.ids) for row in rows]
     keep = [(number, place) for number, row in enumerate(rows) for place in row.places]
     targets = torch.tensor([target for row in rows for target in row.targets], device=model.device)
-    return answer_loss(model, forward, segments, prefix, keep, targets)
+    weights = None
+    if any(row.weight != 1.0 for row in rows):
+        weights = torch.tensor([row.weight for row in rows for _ in row.targets], device=model.device)
+    return answer_loss(model, forward, segments, prefix, keep, targets, weights)

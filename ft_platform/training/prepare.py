@@ -12,6 +12,7 @@ from ft_platform.models.renderer import Renderer, labels_of, shared_prefix
 from ft_platform.training.audit_verdict import require_audited_renderer
 from ft_platform.training.batches import labelled_prompts, split_off_prefix
 from ft_platform.training.dataset import RenderedSplit, read_splits, render_split
+from ft_platform.training.mitigation import columns_for, mitigated, weighted, with_swapped_copies
 from ft_platform.use_case import NamedUseCase, Training
 
 
@@ -53,12 +54,14 @@ def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits
     from ft_platform.training.precision import in_bfloat16
 
     settings = use_case.settings
-    table = read_splits(lake, splits)
+    mitigation = settings.fairness.in_training
+    table = with_swapped_copies(read_splits(lake, splits, columns_for(mitigation)), mitigation)
     base = base_model.resolve(settings.base_model, environment.cache_path, environment.unpinned_base_models)
     model, tokenizer = base_model.load(base, settings.base_model.dtype, settings.base_model.quantization)
     renderer = Renderer(tokenizer, settings.task, labels_of(table))
     require_audited_renderer(lake, splits, renderer.hash)
     sides = {side: render_split(table, side, renderer, use_case) for side in ("train", "validation")}
+    sides["train"] = mitigated(sides["train"], table, mitigation, settings.training.seed)
     computed_in = model.dtype
     model = with_trainable_weights(model, settings.training, len(renderer.labels), fused)
     forward, batching = accelerated(model, settings.compute)
@@ -66,6 +69,7 @@ def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits
     if model.dtype != computed_in:  # all weights are trained, in float32; products are still made in the precision of the settings
         forward = in_bfloat16(forward)
     objective, rows, validation = _learning(settings.training, model, forward, prefix, sides, renderer.labels)
+    rows = weighted(rows, sides["train"].weights) if sides["train"].weights else rows
     return Prepared(model, objective, rows, validation, sides, renderer, base, batching)
 
 

@@ -8,6 +8,7 @@ from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion, files
 from ft_platform.lake.provenance import version_of_parent
+from ft_platform.settings.fairness import Fairness, TrainingMitigation
 from ft_platform.settings.training import BaseModelSettings, Training
 from ft_platform.training.checkpoint import environment_versions, write_weights
 from ft_platform.training.prepare import prepare
@@ -22,7 +23,7 @@ def reproduce(lake: Lake, environment: Environment, use_case: NamedUseCase, chec
     """Whether training again gives the same weights.
 
     Args:
-        use_case: any present settings; task, training and base model are taken from the checkpoint.
+        use_case: any present settings; task, training, base model and mitigation are taken from the checkpoint.
 
     Returns:
         `identical`: the same bytes. `max_relative_difference`: of all weights, 0.0 where identical. `within_tolerance`: identical on
@@ -68,9 +69,16 @@ def as_trained(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) 
     sections = {
         "task": Task.model_validate(told["task"]),
         "training": Training.model_validate(told["training"]),
+        "fairness": _fairness(TrainingMitigation.model_validate(told.get("mitigation", {}))),
         "base_model": BaseModelSettings(uri=base["uri"], sha256=base["sha256"], revision=base["revision"], dtype=base["dtype"]),
     }
     return use_case.model_copy(update={"settings": use_case.settings.model_copy(update=sections)})
+
+
+def _fairness(mitigation: TrainingMitigation) -> Fairness:
+    """Settings with this part that training depends on."""
+    named = {} if mitigation.feature is None else {"sensitive_features": [mitigation.feature]}
+    return Fairness(mitigation=mitigation.mitigation, swaps=mitigation.swaps, **named)
 
 
 def _difference(expected: Path, found: Path) -> float:

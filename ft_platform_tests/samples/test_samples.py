@@ -47,7 +47,16 @@ def test_a_sample_that_is_there_is_not_written_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "uri", ["sample://complaint", "sample://complaints?rows=5", "sample://complaints?rows=many", "sample://complaints?row=500", "sample://support?seed=-1"]
+    "uri",
+    [
+        "sample://complaint",
+        "sample://complaints?rows=5",
+        "sample://complaints?rows=many",
+        "sample://complaints?row=500",
+        "sample://support?seed=-1",
+        "sample://support?bias=5",
+        "sample://complaints?bias=101",
+    ],
 )
 def test_a_wrong_sample_uri_is_an_error_that_shows_a_right_one(tmp_path: Path, uri: str) -> None:
     with pytest.raises(SourceError, match="sample://"):
@@ -172,3 +181,43 @@ def test_no_template_is_left_in_a_text(name: str) -> None:
         else [i["instruction"] + i["output"] for i in json.loads(text)]
     )
     assert not [n for n in narratives if re.search(r"[\[\]{}|]", n)]
+
+
+def test_planted_bias_is_wrong_labels_of_one_group_in_one_direction_and_nothing_else() -> None:
+    (plain, _), (biased, truth) = complaints.generate(1600, 7), complaints.generate(1600, 7, bias=60)
+    before, after = complaint_rows(plain), complaint_rows(biased)
+    changed = {key for key in before if before[key] != after[key]}
+    noted = planted(truth, "label_bias")
+    assert changed and truth["bias"] == 60
+    products = complaints.material()["labels"][complaints.BIASED_TO]["products"]
+    for key in changed:
+        assert {name for name in before[key] if before[key][name] != after[key][name]} <= {"Product"} and after[key]["Product"] in products
+    copies = {*planted(truth, "exact_duplicate"), *planted(truth, "near_duplicate")}
+    assert changed - copies <= set(noted) and all("Older American" in after[key]["Tags"] for key in noted)
+    older = [key for key in after if "Older American" in after[key]["Tags"]]
+    assert 0.4 * len(older) < len(noted) < 0.7 * len(older)
+
+
+def test_planted_bias_raises_the_gap_of_what_is_learned_and_weights_lower_it() -> None:
+    import numpy as np
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    from ft_platform.training.mitigation import reweighing
+
+    product_label = {product: label for label, spec in complaints.material()["labels"].items() for product in spec["products"]}
+    gaps = {}
+    for bias in (0, 90):
+        rows = [row for row in complaint_rows(complaints.generate(1600, 7, bias=bias)[0]).values() if row["Consumer complaint narrative"].strip()]
+        noted = np.array([product_label[row["Product"]] == complaints.BIASED_TO for row in rows])
+        older = np.array(["Older American" in row["Tags"] for row in rows])
+        texts = TfidfVectorizer(sublinear_tf=True, min_df=2).fit_transform(row["Consumer complaint narrative"] for row in rows)
+        half = np.arange(len(rows)) % 2 == 0
+        weights = {"none": None, "reweighting": reweighing(older[half].astype(str).tolist(), noted[half].astype(str).tolist())}
+        for mitigation, weight in weights.items():
+            with threadpool_limits(1):
+                said = LogisticRegression(C=3).fit(texts[half], noted[half], sample_weight=weight).predict(texts[~half])
+            gaps[bias, mitigation] = float(said[older[~half]].mean() - said[~older[~half]].mean())
+    assert abs(gaps[0, "none"]) < 0.06 and gaps[90, "none"] > 0.15, gaps
+    assert abs(gaps[90, "reweighting"]) < gaps[90, "none"] / 2, gaps
