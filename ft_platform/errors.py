@@ -39,6 +39,10 @@ class ConfigError(FtError):
         super().__init__("\n".join(problems), next_step)
 
 
+class AnswersRefused(ConfigError):
+    """Sheets that experts filled in cannot be taken. All problems are collected, each with file and row."""
+
+
 class SourceError(FtError):
     """A source cannot be read: missing, cut, undecodable, wrong columns, duplicate ids."""
 

@@ -93,6 +93,7 @@ STAGES: dict[str, Stage] = {
             kind="report",
             on_demand=True,
         ),
+        Stage("human_review", ("evaluation",), ("evaluation_report",), "shared", role="domain_expert", kind="report", on_demand=True),
         Stage("model_card", ("release", "owners"), ("adapter_checkpoint", "evaluation_report", "fairness_report"), "shared", role="compliance", kind="report"),
     ]
 }

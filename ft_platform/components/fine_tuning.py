@@ -14,6 +14,7 @@ from ft_platform.assets import (
     cleaned,
     evaluation_report,
     fairness_report,
+    human_review,
     hyperparameter_search,
     learning_curve,
     model_card,
@@ -41,6 +42,7 @@ STAGE_BUILDERS = {
     "fairness_report": fairness_report.build,
     "hyperparameter_search": hyperparameter_search.build,
     "learning_curve": learning_curve.build,
+    "human_review": human_review.build,
     "model_card": model_card.build,
 }
 """Stage -> function that makes its assets and checks, in the order the data flows."""
