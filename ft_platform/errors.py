@@ -117,6 +117,16 @@ class ProgramKilled(TrainingFailed):
     permanent = False
 
 
+class EndpointFailed(FtError):
+    """A model behind an endpoint refuses a request or sends something else than an answer."""
+
+
+class EndpointUnavailable(EndpointFailed):
+    """A model behind an endpoint cannot be reached, or is too slow or too busy."""
+
+    permanent = False
+
+
 class MissingExtra(FtError):
     """An optional dependency is not installed.
 

@@ -16,6 +16,7 @@ from ft_platform.settings.cleaning import Cleaning
 from ft_platform.settings.evaluation import Evaluation, Fairness
 from ft_platform.settings.experiments import LearningCurve, Search
 from ft_platform.settings.governance import Governance
+from ft_platform.settings.judge import EndpointSettings, Judge
 from ft_platform.settings.privacy import Privacy
 from ft_platform.settings.section import Owner, Section, UseCaseName
 from ft_platform.settings.source import RecordMapping, Source
@@ -28,10 +29,12 @@ __all__ = [
     "BaseModelSettings",
     "Cleaning",
     "Compute",
+    "EndpointSettings",
     "Evaluation",
     "Expectation",
     "Fairness",
     "Governance",
+    "Judge",
     "LearningCurve",
     "NamedUseCase",
     "Owners",
@@ -156,6 +159,7 @@ class UseCase(Section):
     fairness: Fairness = Field(default_factory=Fairness, description="Group comparison of outputs.")
     search: Search = Field(default_factory=Search, description="How `hyperparameter_search` looks for training settings.")
     learning_curve: LearningCurve = Field(default_factory=LearningCurve, description="How `learning_curve` measures what more data would bring.")
+    judge: Judge = Field(default_factory=Judge, description="How `judge_report` compares answers by a language model.")
     release: Release = Field(description="What the model card says about use.")
     retraining: Retraining = Field(default_factory=Retraining, description="When GPU work runs.")
     compute: Compute = Field(default_factory=Compute, description="Where programs run.")

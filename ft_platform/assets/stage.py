@@ -20,7 +20,7 @@ from ft_platform.stages import ON_DEMAND, STAGES, Zone, check_settings_hash
 from ft_platform.tracking.runs import runs_of
 from ft_platform.use_case import NamedUseCase, settings_hash
 
-PROGRAM_STAGES = ("base_evaluation", "adapter_checkpoint", "evaluation_report", "hyperparameter_search", "learning_curve")
+PROGRAM_STAGES = ("base_evaluation", "adapter_checkpoint", "evaluation_report", "hyperparameter_search", "learning_curve", "judge_report")
 """Stages that run a model as a program on a compute back end."""
 
 KINDS = {"table": {"deltalake"}, "quarantine": {"deltalake"}, "checkpoint": {"pytorch", "huggingface"}, "report": {"html"}}

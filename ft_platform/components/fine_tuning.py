@@ -16,6 +16,7 @@ from ft_platform.assets import (
     fairness_report,
     human_review,
     hyperparameter_search,
+    judge_report,
     learning_curve,
     model_card,
     permitted,
@@ -43,6 +44,7 @@ STAGE_BUILDERS = {
     "hyperparameter_search": hyperparameter_search.build,
     "learning_curve": learning_curve.build,
     "human_review": human_review.build,
+    "judge_report": judge_report.build,
     "model_card": model_card.build,
 }
 """Stage -> function that makes its assets and checks, in the order the data flows."""

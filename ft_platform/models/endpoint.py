@@ -1,0 +1,197 @@
+"""Asks a model behind an OpenAI-compatible endpoint (`POST <url>/chat/completions`), with the standard library alone.
+
+Which hosts may be asked belongs to the installation: variable FT_ENDPOINTS_ALLOWED, entries `scheme://host[:port]` with `*` as in shells,
+separated by blanks or commas. Default: this machine only.
+
+Covered: scheme, host and port as written; redirects are not followed; bounded time, bytes and tries. The key comes from the environment and
+stands in no message. Not covered: what a host name resolves to; proxies (none is used); that a host changes its model.
+"""
+
+import http.client
+import json
+import os
+import re
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from ft_platform.errors import ConfigError, EndpointFailed, EndpointUnavailable
+
+VARIABLE = "FT_ENDPOINTS_ALLOWED"
+DEFAULT = ("http://127.0.0.1:*", "http://localhost:*", "https://127.0.0.1:*", "https://localhost:*")
+ENTRY = re.compile(r"^https?://[^/\s]+$")
+PORTS = {"http": 80, "https": 443}
+
+TRIES = 4
+FIRST_WAIT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 30.0
+"""What a server asks for in `Retry-After` is not waited for beyond this."""
+MOST_BYTES = 4_000_000
+AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+"""Status codes that may be another on the next try (RFC 9110, RFC 6585)."""
+
+
+class Reply(NamedTuple):
+    """An answer.
+
+    Attributes:
+        answer: text of the first choice.
+        usage: `{"prompt_tokens", "completion_tokens"}` as the endpoint counts them; empty where it does not.
+        seconds: from the request that was answered to its answer.
+    """
+
+    answer: str
+    usage: dict[str, int]
+    seconds: float
+
+
+class Endpoint:
+    """A model behind an endpoint. Answers are greedy (temperature 0) as far as the endpoint obeys.
+
+    Args:
+        url: base URL, e.g. `https://models.example.org/v1`.
+        model: name of the model there.
+        api_key_env: environment variable that holds the key.
+        timeout_seconds: of connecting, of waiting for an answer to begin, and of the whole try once it has begun.
+        wait: pauses for so many seconds between tries.
+
+    Raises:
+        ConfigError: the host is not allowed, or the variable of the key is not set.
+    """
+
+    def __init__(self, url: str, model: str, api_key_env: str | None = None, timeout_seconds: float = 60.0, wait: Callable[[float], None] = time.sleep) -> None:
+        self.scheme, self.host, self.port = require_allowed_endpoint(url)
+        self.path = f"{urlsplit(url).path.rstrip('/')}/chat/completions"
+        self.model, self.timeout_seconds, self._wait = model, timeout_seconds, wait
+        self._key = os.environ.get(api_key_env, "") if api_key_env else ""
+        if api_key_env and not self._key:
+            raise ConfigError([f"the environment variable {api_key_env}, which api_key_env names, is not set"])
+        if not re.fullmatch(r"[\x21-\x7e]*", self._key):
+            raise ConfigError([f"the environment variable {api_key_env} holds blanks, line breaks or signs that no key has"])
+
+    def chat(self, messages: Sequence[Mapping[str, str]], max_tokens: int) -> Reply:
+        """The answer to a conversation, after at most `TRIES` tries.
+
+        Raises:
+            EndpointFailed: it refuses the request, or what it sends is no chat completion. No text of it is quoted.
+            EndpointUnavailable: it could not be reached, was too slow or too busy in every try.
+        """
+        body = json.dumps({"model": self.model, "messages": list(messages), "max_tokens": max_tokens, "temperature": 0}).encode()
+        reason = ""
+        for attempt in range(TRIES):
+            started = time.monotonic()
+            try:
+                status, retry_after, content = self._post(body, started + self.timeout_seconds)
+            except (OSError, http.client.HTTPException, ssl.SSLError) as error:
+                reason, retry_after = f"{type(error).__name__} after {time.monotonic() - started:.0f} s", ""
+            else:
+                if status == 200:
+                    return _reply(content, self.host, time.monotonic() - started)
+                if status not in AGAIN:
+                    raise EndpointFailed(f"{self.host} answers with status {status}", "Check url, model and key of the endpoint")
+                reason = f"status {status}"
+            if attempt < TRIES - 1:
+                self._wait(_pause(attempt, retry_after))
+        raise EndpointUnavailable(f"{self.host} gave no answer in {TRIES} tries; the last one ended with {reason}", "Try again later")
+
+    def _post(self, body: bytes, deadline: float) -> tuple[int, str, bytes]:
+        """Status, `Retry-After` and body of one request."""
+        kind = http.client.HTTPSConnection if self.scheme == "https" else http.client.HTTPConnection
+        connection = kind(self.host, self.port, timeout=self.timeout_seconds)
+        headers = {"Content-Type": "application/json", "Accept": "application/json", **({"Authorization": f"Bearer {self._key}"} if self._key else {})}
+        try:
+            connection.request("POST", self.path, body, headers)
+            response = connection.getresponse()
+            return response.status, response.headers.get("Retry-After", ""), _read(connection, response, deadline)
+        finally:
+            connection.close()
+
+
+def _read(connection: http.client.HTTPConnection, response: http.client.HTTPResponse, deadline: float) -> bytes:
+    """The body, in pieces: who sends a byte a minute is given up at the deadline."""
+    content = b""
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        if connection.sock is not None:
+            connection.sock.settimeout(left)
+        piece = response.read1(65_536)
+        if not piece:
+            if response.length:
+                raise http.client.IncompleteRead(b"", response.length)
+            return content
+        content += piece
+        if len(content) > MOST_BYTES:
+            raise EndpointFailed(f"{connection.host} sends more than {MOST_BYTES:,} bytes for one answer", "Check the endpoint")
+
+
+def _reply(content: bytes, host: str, seconds: float) -> Reply:
+    try:
+        found: Any = json.loads(content)
+        answer = found["choices"][0]["message"]["content"]
+        usage = found.get("usage") or {}
+        counts = {name: int(usage[name]) for name in ("prompt_tokens", "completion_tokens") if name in usage}
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        answer, counts = None, {}
+    if not isinstance(answer, str):
+        raise EndpointFailed(f"{host} sends no chat completion (choices[0].message.content is no text)", "Check that the endpoint is OpenAI-compatible")
+    return Reply(answer, counts, seconds)
+
+
+def _pause(attempt: int, retry_after: str) -> float:
+    """Seconds before the next try: what the server asks for, otherwise twice as long each time."""
+    asked = float(retry_after) if re.fullmatch(r"\d{1,6}", retry_after.strip()) else 0.0
+    return min(max(asked, FIRST_WAIT_SECONDS * 2**attempt), LONGEST_WAIT_SECONDS)
+
+
+def require_allowed_endpoint(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port of a URL that the installation allows to be asked.
+
+    Raises:
+        ConfigError: it does not, or the URL holds a user, a query or signs that parsers understand differently. The URL is not shown.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        if (
+            parts.scheme not in PORTS
+            or not parts.hostname
+            or parts.username is not None
+            or parts.query
+            or parts.fragment
+            or re.search(r"[\s\\%@\x00-\x1f]", url)
+        ):
+            raise ValueError
+    except ValueError:
+        raise ConfigError(["the url of an endpoint must be http(s)://host[:port]/path, without user, password or query"]) from None
+    host, port = parts.hostname.rstrip(".").lower(), port or PORTS[parts.scheme]
+    shown = f"[{host}]" if ":" in host else host
+    target = f"{parts.scheme}://{shown}:{port}"
+    if not any(fnmatchcase(target, _with_port(entry)) for entry in allowed_endpoints()):
+        wanted = target.removesuffix(f":{PORTS[parts.scheme]}")
+        raise ConfigError([f"{wanted} is not on the list of allowed endpoints"], f"Whoever runs this installation can add {wanted!r} to {VARIABLE}")
+    return parts.scheme, host, port
+
+
+def allowed_endpoints() -> tuple[str, ...]:
+    """Entries of the list, as they are written.
+
+    Raises:
+        ConfigError: an entry is no `scheme://host[:port]`.
+    """
+    written = os.environ.get(VARIABLE, "").strip()
+    entries = tuple(re.split(r"[\s,]+", written)) if written else DEFAULT
+    if wrong := [entry for entry in entries if not ENTRY.match(entry)]:
+        raise ConfigError([f"{VARIABLE}: {wrong[0]!r} is not of the form https://host or https://host:port"])
+    return entries
+
+
+def _with_port(entry: str) -> str:
+    """An entry in lower case, with the port that its scheme means. `[` of IPv6 addresses is no pattern."""
+    scheme, host = entry.lower().split("://")
+    whole = f"{scheme}://{host}" if re.search(r":(\d+|\*)$", host) else f"{scheme}://{host}:{PORTS[scheme]}"
+    return whole.replace("[", "[[]")
