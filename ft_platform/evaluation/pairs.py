@@ -9,13 +9,10 @@ from ft_platform.errors import ConfigError, DataError
 from ft_platform.evaluation.agreement import FINE_TUNED
 from ft_platform.evaluation.files import read_predictions
 from ft_platform.evaluation.predictions import rows_of, systems_in
-from ft_platform.evaluation.records import Side, side_of
+from ft_platform.evaluation.records import questions_of, side_of
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.gate import version_of_parent
 from ft_platform.use_case import NamedUseCase
-
-SHOWN_ROLES = ("system", "user", "assistant", "tool_call", "tool")
-"""Messages of a conversation that belong to the question. What people like less (`rejected`) and descriptions of tools do not."""
 
 
 @dataclass(frozen=True)
@@ -102,19 +99,3 @@ def splits_behind(lake: Lake, evaluation: ArtifactVersion) -> pa.Table:
     version = version_of_parent(lake, evaluation.use_case, parent)
     assert isinstance(version, TableVersion)
     return lake.read_table(version)
-
-
-def questions_of(use_case: NamedUseCase, side: Side) -> list[str]:
-    """The words of each test record up to its answer: those of the user alone, or of all who spoke, named."""
-    if use_case.settings.task.kind == "classification":
-        return side.texts
-    return [question_in(messages) for messages in side.messages()]
-
-
-def question_in(messages: list[dict[str, str]]) -> str:
-    """A conversation up to its last answer, as one text."""
-    last = max(place for place, message in enumerate(messages) if message["role"] == "assistant")
-    said = [(message["role"], message["content"] or "") for message in messages[:last] if message["role"] in SHOWN_ROLES]
-    if len(said) == 1:
-        return said[0][1]
-    return "\n\n".join(f"{role.replace('_', ' ')}: {text}" for role, text in said)

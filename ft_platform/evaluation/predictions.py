@@ -5,21 +5,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import VersionRefused
+from ft_platform.evaluation.groundedness import statistics
 from ft_platform.evaluation.metrics.chrf import chrf
 from ft_platform.evaluation.metrics.refusal_rate import refuses
 from ft_platform.evaluation.metrics.rouge_l import rouge_l
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs, TextOutputs
-from ft_platform.evaluation.records import Side
+from ft_platform.evaluation.records import Side, questions_of
 from ft_platform.records import feature_columns
 from ft_platform.use_case import NamedUseCase
 
 
 def predictions_table(use_case: NamedUseCase, side: Side, outputs: dict[str, Outputs]) -> pa.Table:
     """Columns: record_id, text_characters, feature_*, system; for labels label, predicted, correct, confidence; for texts answer, rouge_l,
-    chrf, answer_loss (nats per token), answer_tokens, refusal_rate (0 or 1). No record's text; `answer` is what the model wrote."""
+    chrf, answer_loss (nats per token), answer_tokens, refusal_rate (0 or 1), and with `evaluation.groundedness` claims and unsupported_claims (sentences).
+    No record's text; `answer` is what the model wrote."""
     described = {name: side.rows[name] for name in ("record_id", "text_characters", *feature_columns(use_case))}
-    parts = [pa.table({**described, "system": [system] * len(side), **_columns(found)}) for system, found in outputs.items()]
+    contexts = questions_of(use_case, side) if use_case.settings.evaluation.groundedness == "prompt" else None
+    parts = [pa.table({**described, "system": [system] * len(side), **_columns(found), **_claims(found, contexts)}) for system, found in outputs.items()]
     return pa.concat_tables(parts)
+
+
+def _claims(outputs: Outputs, contexts: list[str] | None) -> dict[str, pa.Array]:
+    if contexts is None or isinstance(outputs, LabelOutputs):
+        return {}
+    found = statistics(outputs.answers, contexts)
+    return {name: pa.array(found[:, place].astype(int), pa.int64()) for place, name in enumerate(("claims", "unsupported_claims"))}
 
 
 def _columns(outputs: Outputs) -> dict[str, pa.Array]:

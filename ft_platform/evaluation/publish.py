@@ -11,8 +11,10 @@ from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.evaluate import Evaluated, Evaluator
 from ft_platform.evaluation.files import METRICS, PREDICTIONS, read_metrics, read_predictions
+from ft_platform.evaluation.groundedness import groundedness
 from ft_platform.evaluation.inputs import evaluation_inputs
 from ft_platform.evaluation.predictions import outputs_in, predictions_table
+from ft_platform.evaluation.records import questions_of
 from ft_platform.evaluation.requests import per_thousand
 from ft_platform.evaluation.scores import FINE_TUNED, scores
 from ft_platform.evaluation.slices import slices
@@ -131,8 +133,11 @@ def _parameters(use_case: NamedUseCase, weights_sha256: str) -> dict[str, Any]:
 def _figures(environment: Environment, use_case: NamedUseCase, evaluated: Evaluated, model: Any) -> dict[str, Any]:
     import torch
 
+    side, settings = evaluated.records.side, use_case.settings.evaluation
+    grounded = groundedness(evaluated.outputs, side.answers, questions_of(use_case, side), settings) if settings.groundedness == "prompt" else None
     return {
-        **scores(evaluated.outputs, use_case.settings.task, use_case.settings.evaluation),
+        **scores(evaluated.outputs, use_case.settings.task, settings),
+        **({"groundedness": grounded} if grounded else {}),
         "left_out": evaluated.records.left_out,
         "seconds": evaluated.seconds,
         "answer_seconds": evaluated.answer_seconds,

@@ -55,4 +55,21 @@ def judge_sentences(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         f"In {100 * bias['value']:.0f} % of the pairs the judge contradicts itself when the answers change places ({100 * bias['low']:.0f} to "
         f"{100 * bias['high']:.0f} %); these count as ties. Replies that could not be read: {number(found['unreadable']['rows'])} pairs, left out."
     )
-    return [*sentences, preference_sentence("The judge seems to", found), {"good": bias["value"] < 0.2, "text": order}]
+    sentences += [_preferred(found), {"good": bias["value"] < 0.2, "text": order}]
+    return sentences + ([_support_sentence(found["groundedness"])] if "groundedness" in found else [])
+
+
+def _preferred(found: Mapping[str, Any]) -> dict[str, Any]:
+    sentence = preference_sentence("The judge's replies", found)
+    return {**sentence, "good": sentence["good"] and found["usable_in_gate"]}
+
+
+def _support_sentence(found: Mapping[str, Any]) -> dict[str, Any]:
+    rate = found["hallucination_rate"]
+    if rate is None:
+        return {"good": False, "text": f"There is no judgement of claims without support: {found['reason']}."}
+    text = (
+        f"The judge finds claims that the question does not support in {100 * rate['value']:.0f} % ({100 * rate['low']:.0f} to {100 * rate['high']:.0f} %) of "
+        f"{number(found['rows'])} answers of the fine-tuned model. This may not be used in a gate: {found['reason']}."
+    )
+    return {"good": False, "text": text}

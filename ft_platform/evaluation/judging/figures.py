@@ -95,3 +95,19 @@ def why_not_usable(found: Mapping[str, Any], min_kappa: float) -> str | None:
     if found["unreadable"]["share"] > MOST_UNREADABLE:
         return f"{found['unreadable']['share']:.0%} of the pairs have no readable verdict, more than {MOST_UNREADABLE:.0%}"
     return None
+
+
+def support_figures(verdicts: Sequence[str | None], confidence: float) -> dict[str, Any]:
+    """What a judge says of claims without support: `{"hallucination_rate": {"value", "low", "high"} or None, "rows", "unreadable", ...}`.
+
+    Nobody has judged the same answers for support, so it is never calibrated and never usable in a gate.
+    """
+    readable = [float(verdict == "unsupported") for verdict in verdicts if verdict is not None]
+    return {
+        "hallucination_rate": win_rate(readable, confidence) if readable else None,
+        "rows": len(readable),
+        "unreadable": len(verdicts) - len(readable),
+        "calibrated": False,
+        "usable_in_gate": False,
+        "reason": "no people have judged these answers for support" if readable else "no reply of the judge could be read",
+    }

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
-from ft_platform.evaluation.judging.question import CHOICES, choice_in
+from ft_platform.evaluation.judging.question import choice_in
 from ft_platform.models.endpoint import Endpoint
 from ft_platform.use_case import BaseModelSettings, Judge, Task
 
@@ -26,8 +26,8 @@ class AsksOneModel(Protocol):
     described: dict[str, Any]
     tokens: int
 
-    def choose(self, instruction: str, comparisons: Sequence[str], on_answers: OnAnswers) -> list[str | None]:
-        """One of `question.CHOICES` for each comparison; None where the reply cannot be read."""
+    def choose(self, instruction: str, questions: Sequence[str], choices: Sequence[str], on_answers: OnAnswers) -> list[str | None]:
+        """One of `choices` for each question; None where the reply cannot be read."""
         ...
 
 
@@ -39,12 +39,12 @@ class EndpointJudge:
         self.described = {"kind": "endpoint", "host": endpoint.host, "model": endpoint.model}
         self.tokens = 0
 
-    def choose(self, instruction: str, comparisons: Sequence[str], on_answers: OnAnswers) -> list[str | None]:
+    def choose(self, instruction: str, questions: Sequence[str], choices: Sequence[str], on_answers: OnAnswers) -> list[str | None]:
         found = []
-        for done, comparison in enumerate(comparisons, start=1):
-            reply = self.endpoint.chat([{"role": "system", "content": instruction}, {"role": "user", "content": comparison}], ANSWER_TOKENS)
+        for done, question in enumerate(questions, start=1):
+            reply = self.endpoint.chat([{"role": "system", "content": instruction}, {"role": "user", "content": question}], ANSWER_TOKENS)
             self.tokens += sum(reply.usage.values())
-            found.append(choice_in(reply.answer))
+            found.append(choice_in(reply.answer, choices))
             on_answers(done)
         return found
 
@@ -52,7 +52,7 @@ class EndpointJudge:
 class LocalJudge:
     """A model on this machine: the choice with the highest log-probability, so that every reply can be read.
 
-    A comparison longer than the model's context is not judged; cut, it would lack the second answer.
+    A question longer than the model's context is not judged; cut, it would lack the second answer.
     """
 
     def __init__(self, settings: BaseModelSettings, environment: Environment) -> None:
@@ -63,12 +63,12 @@ class LocalJudge:
         self.described = {"kind": "local", "uri": settings.uri, "sha256": resolved.weights_sha256}
         self.tokens = 0
 
-    def choose(self, instruction: str, comparisons: Sequence[str], on_answers: OnAnswers) -> list[str | None]:
+    def choose(self, instruction: str, questions: Sequence[str], choices: Sequence[str], on_answers: OnAnswers) -> list[str | None]:
         from ft_platform.evaluation.systems.label_scoring import label_scores
         from ft_platform.models.renderer import Renderer
 
-        renderer = Renderer(self.tokenizer, Task(kind="classification", instruction=instruction), CHOICES)
-        prompts = [renderer.prompt_ids([{"role": "user", "content": comparison}]) for comparison in comparisons]
+        renderer = Renderer(self.tokenizer, Task(kind="classification", instruction=instruction), choices)
+        prompts = [renderer.prompt_ids([{"role": "user", "content": question}]) for question in questions]
         labels = [renderer.answer_ids(choice) for choice in renderer.labels]
         room = self.model.config.get_text_config().max_position_embeddings - max(map(len, labels))
         fitting = [place for place, prompt in enumerate(prompts) if len(prompt) <= room]

@@ -7,10 +7,10 @@ from typing import Any
 
 from ft_platform import progress
 from ft_platform.environment import Environment
-from ft_platform.evaluation.judging.figures import judge_figures
+from ft_platform.evaluation.judging.figures import judge_figures, support_figures
 from ft_platform.evaluation.judging.gold import gold_hash, read_gold
 from ft_platform.evaluation.judging.judges import AsksOneModel, judge_of
-from ft_platform.evaluation.judging.question import comparison, instruction
+from ft_platform.evaluation.judging.question import CHOICES, SUPPORT, SUPPORT_INSTRUCTION, comparison, instruction, support_question
 from ft_platform.evaluation.pairs import Pair, pairs_of
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.stage_table import input_hash
@@ -20,7 +20,7 @@ from ft_platform.use_case import NamedUseCase
 
 STAGE = "judge_report"
 VERDICT = "judge.json"
-CHOICES = "choices.json"
+CHOICES_FILE = "choices.json"
 
 
 def judge_inputs(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion) -> tuple[str, str]:
@@ -67,6 +67,7 @@ def publish_judge(lake: Lake, environment: Environment, use_case: NamedUseCase, 
         "test_rows": pairs.test_rows,
         "identical_rows": pairs.identical_rows,
         **judge_figures(choices, [pair.record_id for pair in sampled], gold, settings, use_case.settings.evaluation),
+        **({"groundedness": ask_for_support(judge, use_case, sampled)} if use_case.settings.evaluation.groundedness == "prompt" else {}),
         "tokens": judge.tokens or None,
         "seconds": round(time.monotonic() - started, 3),
     }
@@ -82,8 +83,15 @@ def ask(judge: AsksOneModel, use_case: NamedUseCase, pairs: dict[str, Pair]) -> 
     for before, swapped in ((0, False), (len(pairs), True)):
         answers = [(pair.alternative, pair.fine_tuned) if swapped else (pair.fine_tuned, pair.alternative) for pair in pairs.values()]
         texts = [comparison(task, pair.question, *both) for pair, both in zip(pairs.values(), answers, strict=True)]
-        orders.append(judge.choose(said, texts, lambda done, before=before: progress.report(STAGE, before + done, total, "answers")))
+        orders.append(judge.choose(said, texts, CHOICES, lambda done, before=before: progress.report(STAGE, before + done, total, "answers")))
     return dict(zip(pairs, zip(*orders, strict=True), strict=True))
+
+
+def ask_for_support(judge: AsksOneModel, use_case: NamedUseCase, pairs: list[Pair]) -> dict[str, Any]:
+    """Whether the fine-tuned model's answers are supported by the questions they answer."""
+    texts = [support_question(pair.question, pair.fine_tuned) for pair in pairs]
+    found = judge.choose(SUPPORT_INSTRUCTION, texts, SUPPORT, lambda done: progress.report(STAGE, done, len(texts), "answers for support"))
+    return support_figures(found, use_case.settings.evaluation.confidence)
 
 
 def _publish(
@@ -102,7 +110,7 @@ def _publish(
         folder.mkdir(parents=True)
         (folder / VERDICT).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
         by_pair = [{"pair": pair, "first_order": first, "swapped": swapped} for pair, (first, swapped) in choices.items()]
-        (folder / CHOICES).write_text(json.dumps(by_pair, indent=1), encoding="utf-8")
+        (folder / CHOICES_FILE).write_text(json.dumps(by_pair, indent=1), encoding="utf-8")
         write_judge_report(folder, lake, use_case, artifact_id, evaluation, found)
         return lake.publish(
             use_case.name,

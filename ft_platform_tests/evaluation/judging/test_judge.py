@@ -101,6 +101,7 @@ def people(place: int) -> str:
 )
 def test_only_a_reply_that_is_a_choice_is_read_as_one(reply: str, choice: str | None) -> None:
     assert choice_in(reply) == choice
+    assert choice_in("Unsupported.", ("supported", "unsupported")) == "unsupported" and choice_in("not supported", ("supported", "unsupported")) is None
 
 
 @pytest.mark.parametrize(
@@ -257,6 +258,27 @@ def test_equal_inputs_ask_nobody_and_every_setting_makes_another_report(judged: 
         for settings in ({}, {"rows": 5}, {"rubric": "Another rubric."}, {"min_kappa": 0.5}, {"gold": gold_file(tmp_path, people)}, {"alternative": "x"})
     }
     assert len(ids) == 6
+
+
+def test_the_judge_is_asked_for_support_too_where_the_use_case_measures_groundedness(server: ChatServer, tmp_path: Path) -> None:
+    evaluation = {"bootstrap_samples": 400, "groundedness": "prompt"}
+    case = judged_case(tmp_path / "home", good, bad, evaluation=evaluation)
+
+    def answer(messages: list[dict[str, str]]) -> str:
+        if "context" not in asked(messages):
+            return fair(messages)
+        assert CANARY in asked(messages)["context"] and asked(messages)["answer"].startswith("good")
+        return ("Supported.", "unsupported", "hm")[int(asked(messages)["answer"].split()[1]) % 3]
+
+    server.answer = answer
+    report = publish_judge(case.lake, case.environment, with_judge(case, server), case.evaluation)
+    found = json.loads(case.lake.read_file(report, "judge.json"))["groundedness"]
+    assert (found["hallucination_rate"]["value"], found["rows"], found["unreadable"]) == (0.5, 8, 4)
+    assert found["usable_in_gate"] is False and found["calibrated"] is False
+    assert "claims that the question does not support in 50 %" in case.lake.read_file(report, "report.html").decode()
+    server.answer = lambda messages: fair(messages) if "context" not in asked(messages) else "hm"
+    report = publish_judge(case.lake, case.environment, with_judge(case, server, rows=5), case.evaluation)
+    assert json.loads(case.lake.read_file(report, "judge.json"))["groundedness"]["hallucination_rate"] is None
 
 
 def test_the_report_passes_the_gate_and_holds_no_text_of_a_record(judged: JudgedCase, server: ChatServer, tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ import pytest
 from ft_platform.assets.human_review import build
 from ft_platform.cli import main
 from ft_platform.errors import AnswersRefused, ConfigError, DataError, VersionRefused
-from ft_platform.evaluation.pairs import pairs_of, question_in
+from ft_platform.evaluation.pairs import pairs_of
+from ft_platform.evaluation.records import question_in
 from ft_platform.evaluation.review.export import export_sheets, first_systems, read_key
 from ft_platform.evaluation.review.publish import import_answers, reviews_of
 from ft_platform.evaluation.review.sheets import ANSWERS, COLUMNS, json_in_html
