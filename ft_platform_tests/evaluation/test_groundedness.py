@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.groundedness import FIGURES, claims_in, groundedness, statistics
 from ft_platform.evaluation.outputs import TextOutputs
-from ft_platform.evaluation.predictions import predictions_table
+from ft_platform.evaluation.predictions import predictions_table, rows_of
 from ft_platform.evaluation.records import questions_of, side_of
 from ft_platform.reporting.evaluation_report import groundedness_table
 from ft_platform.use_case import Evaluation, UseCase
 from ft_platform_tests.evaluation.judged_case import judged_case
-from ft_platform_tests.evaluation.tiny_case import attributes_for
+from ft_platform_tests.evaluation.tiny_case import CANARY, attributes_for, tiny_case
 
 CONTEXT = """Ticket 4711. The customer Zanna Orlova ordered the kettle Model K-200 on 2024-03-05 for 1,250.00 EUR.
 It was delivered to Tallinn on 9 March. The lid leaks when water boils. The warranty covers leaking lids for 24 months.
@@ -116,6 +117,25 @@ def test_predictions_hold_the_claims_of_each_answer_and_only_where_asked_for(tmp
     found = groundedness(outputs, side.answers, questions_of(asked, side), asked.settings.evaluation)
     assert found["systems"]["fine_tuned"]["hallucination_rate"]["value"] == 1.0
     assert dataclasses.asdict(claims_in("My swipe was handled badly.", side.texts[0]))["unsupported"] == 0
+
+
+def test_an_evaluation_measures_it_where_asked_and_its_figures_can_be_computed_again_from_the_predictions(tmp_path: Path) -> None:
+    case = tiny_case(tmp_path, "generation", groundedness="prompt")
+    found = read_metrics(case.lake, case.report)["groundedness"]
+    assert list(found["systems"]) == ["reference", "base_zero_shot", "base_few_shot", "fine_tuned"] and found["rows"] == 12
+    assert list(read_metrics(case.lake, case.base)["groundedness"]["systems"]) == ["reference", "base_zero_shot", "base_few_shot"]
+    predictions = read_predictions(case.lake, case.report)
+    for system in ("base_zero_shot", "fine_tuned"):
+        rows = rows_of(predictions, system)
+        claims, unsupported = (np.array(rows[name].to_pylist()) for name in ("claims", "unsupported_claims"))
+        for name, value in {
+            "unsupported_claims": (unsupported.sum(), claims.sum()),
+            "hallucination_rate": ((unsupported > 0).sum(), (claims > 0).sum()),
+        }.items():
+            figure = found["systems"][system][name]
+            assert figure is None if value[1] == 0 else figure["value"] == pytest.approx(value[0] / value[1])
+    page = case.lake.read_file(case.report, "report.html").decode()
+    assert "Claims that the question does not support" in page and "Reference answers" in page and CANARY not in page
 
 
 def test_a_classification_has_no_groundedness(tmp_path: Path) -> None:
