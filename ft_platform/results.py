@@ -24,7 +24,8 @@ def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "
     """Results of one run: by default of the newest on this installation's Dagster instance, whoever started it.
 
     `{"use_case", "run_id", "systems": {system: {metric: {"value", "low", "high"}}}, "test_rows", "funnel", "trained", "reused",
-    "seconds", "report", "decision", "unfinished_run"}`, and `planted` where the records are a sample. The scores are those of the evaluation
+    "seconds", "report", "decision", "unfinished_run"}`, `planted` where the records are a sample, and `human_review`
+    (`evaluation.review.publish.review_figures`) where experts judged the answers. The scores are those of the evaluation
     report that the run made or used again, or that its fairness report or model card is about; another run has no systems.
     `decision` is what the run's release decision says: `{"decision", "checkpoint", "broken": {rule: why}, "waived", "brief"}`, or None.
     `unfinished_run` is the id of a newer run that has not ended, or None.
@@ -114,4 +115,9 @@ def _evaluated(lake: Lake, name: str, report_id: str) -> dict[str, Any]:
     if report is None:
         raise DataError(f"the evaluation report of the last run of {name} is not in the lake any more", f"Run: ft run {name}")
     metrics = json.loads(lake.read_file(report, "metrics.json"))
-    return {"systems": metrics["systems"], "test_rows": metrics["test_rows"], "report": f"{report.uri}/{REPORT}"}
+    found = {"systems": metrics["systems"], "test_rows": metrics["test_rows"], "report": f"{report.uri}/{REPORT}"}
+    from ft_platform.evaluation.review.publish import read_review, reviews_of
+
+    if review := next(iter(reviews_of(lake, report)), None):
+        found["human_review"] = {"review": review.id, **read_review(lake, review)}
+    return found

@@ -111,6 +111,8 @@ STAGES: dict[str, Stage] = {
             kind="report",
             on_demand=True,
         ),
+        Stage("human_review", ("evaluation",), ("evaluation_report",), "shared", role="domain_expert", kind="report", on_demand=True),
+        Stage("judge_report", ("judge", "task", "evaluation"), ("evaluation_report",), "shared", role="data_science", kind="report", on_demand=True),
         Stage("model_card", ("release", "owners"), ("adapter_checkpoint", "evaluation_report", "fairness_report"), "shared", role="compliance", kind="report"),
         Stage("roi_report", (), ("evaluation_report",), "shared", role="compliance", kind="report"),  # TEMP
         Stage("data_report", (), ("splits",), "shared", role="compliance", kind="report"),  # TEMP

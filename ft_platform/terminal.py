@@ -134,6 +134,10 @@ def print_summary(found: dict[str, Any], console: Console | None = None) -> None
     console.print(_funnel_table(found["funnel"]))
     if found["systems"]:
         console.print(_systems_table(found, console.width))
+    if review := found.get("human_review"):
+        from ft_platform.reporting.review_report import preference_sentence
+
+        console.print(preference_sentence("Experts", review)["text"], soft_wrap=True)
     if planted := found.get("planted"):
         console.print(_planted_table(planted))
     if found["reused"]:

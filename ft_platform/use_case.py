@@ -22,6 +22,7 @@ from ft_platform.settings.experiments import LearningCurve, Search
 from ft_platform.settings.fairness import Fairness
 from ft_platform.settings.gate import Gate
 from ft_platform.settings.governance import Governance
+from ft_platform.settings.judge import EndpointSettings, Judge
 from ft_platform.settings.privacy import Privacy
 from ft_platform.settings.regression import Regression
 from ft_platform.settings.section import Owner, Section, UseCaseName
@@ -36,11 +37,13 @@ __all__ = [
     "BaseModelSettings",
     "Cleaning",
     "Compute",
+    "EndpointSettings",
     "Evaluation",
     "Expectation",
     "Fairness",
     "Gate",
     "Governance",
+    "Judge",
     "LearningCurve",
     "NamedUseCase",
     "Owners",
@@ -190,6 +193,7 @@ class UseCase(Section):
     fairness: Fairness = Field(default_factory=Fairness, description="Group comparison of data and outputs.")
     search: Search = Field(default_factory=Search, description="How `hyperparameter_search` looks for training settings.")
     learning_curve: LearningCurve = Field(default_factory=LearningCurve, description="How `learning_curve` measures what more data would bring.")
+    judge: Judge = Field(default_factory=Judge, description="How `judge_report` compares answers by a language model.")
     gate: Gate = Field(default_factory=Gate, description="What a checkpoint must show before it may be released.")
     release: Release = Field(description="What the model card says about use.")
     retraining: Retraining = Field(default_factory=Retraining, description="When GPU work runs.")
@@ -201,6 +205,8 @@ class UseCase(Section):
             raise ValueError("`record.label` is needed for `task.kind: classification`")
         if self.task.kind == "generation" and not (self.record.answer or self.record.messages):
             raise ValueError("`record.answer` or `record.messages` is needed for `task.kind: generation`")
+        if self.evaluation.groundedness != "none" and self.task.kind != "generation":
+            raise ValueError(f"`evaluation.groundedness: {self.evaluation.groundedness}` needs `task.kind: generation`")
         if self.training.objective == "label_head" and self.task.kind != "classification":
             raise ValueError("`training.objective: label_head` needs `task.kind: classification`")
         if self.training.objective in ("dpo", "orpo") and (self.task.kind != "generation" or not self.record.rejected):

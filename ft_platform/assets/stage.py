@@ -29,6 +29,7 @@ PROGRAM_STAGES = (
     "learning_curve",
     "privacy_report",
     "canary_audit",
+    "judge_report",
 )
 """Stages that run a model as a program on a compute back end."""
 

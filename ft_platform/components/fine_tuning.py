@@ -15,7 +15,9 @@ from ft_platform.assets import (
     cleaned,
     evaluation_report,
     fairness_report,
+    human_review,
     hyperparameter_search,
+    judge_report,
     learning_curve,
     model_card,
     permitted,
@@ -48,6 +50,8 @@ STAGE_BUILDERS = {
     "learning_curve": learning_curve.build,
     "privacy_report": privacy_report.build,
     "canary_audit": canary_audit.build,
+    "human_review": human_review.build,
+    "judge_report": judge_report.build,
     "model_card": model_card.build,
     "release_decision": release_decision.build,
 }

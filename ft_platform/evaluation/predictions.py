@@ -7,12 +7,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import VersionRefused
+from ft_platform.evaluation.groundedness import statistics
 from ft_platform.evaluation.json_answers import field_counts, meets_schema, read_object
 from ft_platform.evaluation.metrics.chrf import chrf
 from ft_platform.evaluation.metrics.refusal_rate import refuses
 from ft_platform.evaluation.metrics.rouge_l import rouge_l
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs, TextOutputs
-from ft_platform.evaluation.records import Side
+from ft_platform.evaluation.records import Side, questions_of
 from ft_platform.records import feature_columns
 from ft_platform.use_case import NamedUseCase
 
@@ -21,12 +22,21 @@ def predictions_table(use_case: NamedUseCase, side: Side, outputs: dict[str, Out
     """One row per record and system. Columns: record_id, text_characters, feature_*, system.
 
     For labels label, predicted, correct, confidence. For texts answer, rouge_l, chrf, answer_loss (nats per token) and answer_tokens (both null for
-    endpoints), refusal_rate (0 or 1), rejected_loss_sum (nats, null but for pairs of answers); for answers in JSON fields_right, fields_stated,
-    fields_expected, valid_json, valid_by_schema. No record's text; `answer` is what the model wrote.
+    endpoints), refusal_rate (0 or 1), rejected_loss_sum (nats, null but for pairs of answers); with `evaluation.groundedness` claims and
+    unsupported_claims (sentences); for answers in JSON fields_right, fields_stated, fields_expected, valid_json, valid_by_schema. No record's text;
+    `answer` is what the model wrote.
     """
     described = {name: side.rows[name] for name in ("record_id", "text_characters", *feature_columns(use_case))}
-    parts = [pa.table({**described, "system": [system] * len(side), **_columns(found)}) for system, found in outputs.items()]
+    contexts = questions_of(use_case, side) if use_case.settings.evaluation.groundedness == "prompt" else None
+    parts = [pa.table({**described, "system": [system] * len(side), **_columns(found), **_claims(found, contexts)}) for system, found in outputs.items()]
     return pa.concat_tables(parts)
+
+
+def _claims(outputs: Outputs, contexts: list[str] | None) -> dict[str, pa.Array]:
+    if contexts is None or isinstance(outputs, LabelOutputs):
+        return {}
+    found = statistics(outputs.answers, contexts)
+    return {name: pa.array(found[:, place].astype(int), pa.int64()) for place, name in enumerate(("claims", "unsupported_claims"))}
 
 
 def _columns(outputs: Outputs) -> dict[str, pa.Array]:

@@ -13,9 +13,11 @@ from ft_platform.evaluation.champion_system import CHAMPION, require_same_render
 from ft_platform.evaluation.evaluate import Evaluated, Evaluator
 from ft_platform.evaluation.fairness_outputs import fairness_tables
 from ft_platform.evaluation.files import METRICS, PREDICTIONS, read_metrics, read_predictions
+from ft_platform.evaluation.groundedness import groundedness
 from ft_platform.evaluation.inputs import evaluation_inputs
 from ft_platform.evaluation.metric import metric_versions
 from ft_platform.evaluation.predictions import outputs_in, predictions_table
+from ft_platform.evaluation.records import questions_of
 from ft_platform.evaluation.requests import per_thousand
 from ft_platform.evaluation.scores import FINE_TUNED, scores
 from ft_platform.evaluation.slices import slices
@@ -143,8 +145,11 @@ def _parameters(use_case: NamedUseCase, weights_sha256: str) -> dict[str, Any]:
 def _figures(environment: Environment, use_case: NamedUseCase, evaluated: Evaluated, evaluator: Evaluator) -> dict[str, Any]:
     import torch
 
+    side, settings = evaluated.records.side, use_case.settings.evaluation
+    grounded = groundedness(evaluated.outputs, side.answers, questions_of(use_case, side), settings) if settings.groundedness == "prompt" else None
     return {
-        **scores(evaluated.outputs, use_case.settings.task, use_case.settings.evaluation),
+        **scores(evaluated.outputs, use_case.settings.task, settings),
+        **({"groundedness": grounded} if grounded else {}),
         "left_out": evaluated.records.left_out,
         "seconds": evaluated.seconds,
         "answer_seconds": evaluated.answer_seconds,

@@ -12,6 +12,9 @@ from ft_platform.models.turns import REJECTED
 from ft_platform.records import answers, user_texts
 from ft_platform.use_case import NamedUseCase
 
+SPEAKERS = ("system", "user", "assistant", "tool_call", "tool")
+"""Roles of messages that belong to a question. What people like less (`rejected`) and descriptions of tools do not."""
+
 
 @dataclass(frozen=True)
 class Side:
@@ -100,3 +103,19 @@ def evaluation_records(use_case: NamedUseCase, splits: pa.Table, renderer: Rende
             "Check splits.test_fraction and evaluation.max_prompt_tokens",
         )
     return EvaluationRecords(side.take(fitting), prompts, {reason: count for reason, count in left_out.items() if count})
+
+
+def questions_of(use_case: NamedUseCase, side: Side) -> list[str]:
+    """The words of each test record up to its answer: those of the user alone, or of all who spoke, named."""
+    if use_case.settings.task.kind == "classification":
+        return side.texts
+    return [question_in(messages) for messages in side.messages()]
+
+
+def question_in(messages: list[dict[str, str]]) -> str:
+    """A conversation up to its last answer, as one text."""
+    last = max(place for place, message in enumerate(messages) if message["role"] == "assistant")
+    said = [(message["role"], message["content"] or "") for message in messages[:last] if message["role"] in SPEAKERS]
+    if len(said) == 1:
+        return said[0][1]
+    return "\n\n".join(f"{role.replace('_', ' ')}: {text}" for role, text in said)

@@ -243,8 +243,11 @@ def _pairs(evidence: Evidence, limit: float) -> Finding:
 
 def _amplification(evidence: Evidence, feature: str, limit: float) -> Finding:
     compared = _named(evidence.of("fairness_report", FairnessEvidence).features, feature, "features")
-    found = _named(compared.amplification or {}, "base", f"features.{feature}.amplification")
-    return Finding(found.high <= limit, f"The gap is {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f}) wider than the base model's.", found)
+    found = compared.amplification
+    if found is None or found.value is None or found.low is None or found.high is None:
+        raise NotProven(f"fewer than two groups of {feature} are large enough to be compared")
+    figure = Figure(value=found.value, low=found.low, high=found.high)
+    return Finding(figure.high <= limit, f"The gap is {figure.value:+.3f} ({figure.low:+.3f} to {figure.high:+.3f}) wider than the base model's.", figure)
 
 
 def _privacy(use_case: NamedUseCase) -> Iterator[Rule]:

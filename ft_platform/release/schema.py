@@ -76,12 +76,20 @@ class EvaluationEvidence(Typed):
     per_1000_requests: dict[str, Taken]
 
 
+class Amplification(Typed):
+    """How much wider fine-tuning made a gap; None: too few records to tell."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
 class Compared(Typed):
     """Groups of one feature, or of a pair of them."""
 
     status: str
     differences: dict[str, Gap]
-    amplification: dict[str, Figure] | None = None
+    amplification: Amplification | None = None
 
 
 class FairnessEvidence(Typed):

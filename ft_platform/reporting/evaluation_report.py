@@ -65,6 +65,7 @@ def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: 
         bootstrap_samples=settings.evaluation.bootstrap_samples,
         systems=metric_table(figures["systems"], metrics),
         differences=metric_table(figures["differences"], metrics),
+        groundedness=groundedness_table(figures.get("groundedness")),
         calibration=figures["calibration"].get("fine_tuned"),
         slices=figures["slices"],
         slice_metric=metric(slice_metric(use_case)).title,
@@ -93,6 +94,17 @@ def metric_table(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metri
         for system, found in systems.items()
     ]
     return {"metrics": [{"title": m.title, "higher_is_better": m.higher_is_better} for m in metrics], "rows": rows}
+
+
+def groundedness_table(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Head and cells of the table of claims without support; None where it was not asked for."""
+    if found is None:
+        return None
+    from ft_platform.evaluation.groundedness import FIGURES, REFERENCE
+
+    titles = {**TITLES, REFERENCE: "Reference answers"}
+    rows = [{"title": titles.get(system, system), "cells": list(figures.values())} for system, figures in found["systems"].items()]
+    return {"head": [one.title for one in FIGURES.values()], "rows": rows}
 
 
 def training_sentence(training: Mapping[str, Any]) -> str:

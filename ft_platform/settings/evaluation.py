@@ -55,6 +55,11 @@ class Evaluation(Section):
     min_slice_rows: int = Field(
         default=20, ge=2, le=1_000_000, description="Test records from which a part of the test split (a feature's value, a label, a text length) is judged."
     )
+    groundedness: Literal["none", "prompt"] = Field(
+        default="none",
+        description="`prompt`: measure which claims of an answer the question's own text supports, for generation whose questions hold the facts (documents, "
+        "tickets, search results). Asked of a judge as well, where `judge` names one.",
+    )
     seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of samples and resamples.")
     endpoints: list[PromptedEndpoint] = Field(
         default_factory=list,

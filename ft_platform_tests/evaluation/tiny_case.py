@@ -82,13 +82,13 @@ def installed(home: Path, kind: str, **evaluation: Any) -> tuple[Environment, La
     return environment, lake, use_case, usable_splits(lake, use_case, rows_for(kind), splits_schema(use_case))
 
 
-def tiny_case(home: Path, kind: str) -> TinyCase:
+def tiny_case(home: Path, kind: str, **evaluation: Any) -> TinyCase:
     """Trains and evaluates. A few seconds."""
     import logging
 
     from ft_platform.training.trainer import checkpoint_for
 
-    environment, lake, use_case, splits = installed(home, kind)
+    environment, lake, use_case, splits = installed(home, kind, **evaluation)
     base = publish_base_evaluation(lake, environment, use_case, splits)
     checkpoint = checkpoint_for(lake, environment, use_case, splits, logging.getLogger("test")).checkpoint
     report = publish_evaluation_report(lake, environment, use_case, splits, checkpoint, base)

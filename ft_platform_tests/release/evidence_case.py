@@ -35,7 +35,7 @@ def gap(value: float) -> dict[str, Any]:
 
 
 def _compared() -> dict[str, Any]:
-    return {"status": "within_max_gap", "groups": {}, "differences": {"accuracy": gap(0.03)}, "amplification": {"base": figure(0.01)}}
+    return {"status": "within_max_gap", "groups": {}, "differences": {"accuracy": gap(0.03)}, "amplification": figure(0.01)}
 
 
 def good_figures() -> dict[str, dict[str, Any]]:

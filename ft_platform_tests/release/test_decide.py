@@ -160,7 +160,7 @@ def test_withdrawn_records_refuse(tmp_path):
         ("fairness_report", ("features", "region", "status"), "not_enough_evidence", "fairness/region", "large enough"),
         ("fairness_report", ("features", "age"), ..., "fairness/age", "features has no age"),
         ("fairness_report", ("intersections", "age and region", "differences", "accuracy"), gap(0.3), "fairness/pairs", "age and region"),
-        ("fairness_report", ("features", "region", "amplification", "base"), figure(0.06), "amplification/region", "+0.060"),
+        ("fairness_report", ("features", "region", "amplification"), figure(0.06), "amplification/region", "+0.060"),
         ("privacy_report", ("passed",), False, "memorization", "AUC"),
         ("regression_report", ("suites", "general_text", "difference"), figure(0.06), "forgetting", "general_text"),
         ("regression_report", ("suites",), {}, "forgetting", "suites"),

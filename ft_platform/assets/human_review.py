@@ -1,0 +1,42 @@
+"""human_review: which answers experts preferred. It shows what `ft review import` published; a person starts it."""
+
+import dagster as dg
+
+from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, with_typed_failures
+from ft_platform.environment import Environment
+from ft_platform.errors import DataError
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.gate import require_usable
+from ft_platform.use_case import NamedUseCase
+
+
+def build(use_case: NamedUseCase) -> list:
+    @dg.asset(**stage(use_case, "human_review"))
+    @with_typed_failures
+    def human_review(
+        lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], evaluation_report: ArtifactVersion
+    ) -> dg.MaterializeResult[ArtifactVersion]:
+        """How often experts preferred the fine-tuned model's answer to an alternative's, on blinded sheets, and how far they agree.
+
+        The newest review of this evaluation that `ft review import` published. Without one it fails: reviews of older answers do not count.
+        """
+        from ft_platform.evaluation.review.publish import read_review, reviews_of
+        from ft_platform.reporting.review_report import review_sentences
+
+        require_usable(lake, use_case, evaluation_report)
+        review = next(iter(reviews_of(lake, evaluation_report)), None)
+        if review is None:
+            raise DataError(f"{use_case.name} has no review of evaluation {evaluation_report.id}", f"Run: ft review export {use_case.name} --out sheets")
+        lake.verify_artifact(review)
+        found, manifest = read_review(lake, review), lake.manifest(review)
+        return materialized(
+            review,
+            manifest,
+            rows=found["rows"],
+            pictures=pictures_of(lake, review),
+            conclusion=dg.MetadataValue.md("\n\n".join(sentence["text"] for sentence in review_sentences(found))),
+            review=dg.MetadataValue.json(found),
+            **report_link(environment, review, manifest),
+        )
+
+    return [human_review]

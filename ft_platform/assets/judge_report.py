@@ -1,0 +1,46 @@
+"""judge_report: which answers a language model prefers, and whether it agrees with people. A person starts it."""
+
+import json
+
+import dagster as dg
+
+from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, with_typed_failures
+from ft_platform.compute import run_program
+from ft_platform.environment import Environment
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.gate import require_usable
+from ft_platform.use_case import NamedUseCase
+
+
+def build(use_case: NamedUseCase) -> list:
+    @dg.asset(**stage(use_case, "judge_report"))
+    @with_typed_failures
+    def judge_report(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], evaluation_report: ArtifactVersion
+    ) -> dg.MaterializeResult[ArtifactVersion]:
+        """How often a language model prefers the fine-tuned model's answer to an alternative's, each pair asked in both orders.
+
+        Its agreement with people is measured on a gold set; without one, or below `judge.min_kappa`, the verdict cannot be used in a gate.
+        """
+        from ft_platform.evaluation.judging.publish import judge_inputs
+        from ft_platform.reporting.judge_report import judge_sentences
+
+        require_usable(lake, use_case, evaluation_report)
+        artifact_id, _ = judge_inputs(lake, use_case, evaluation_report)
+        report = lake.intact_artifact(use_case.name, "judge_report", artifact_id)
+        reused = report is not None
+        if report is None:
+            report = run_program(context, environment, use_case, "judge", {"evaluation_report": evaluation_report.to_dict()}).artifact
+        found, manifest = json.loads(lake.read_file(report, "judge.json")), lake.manifest(report)
+        return materialized(
+            report,
+            manifest,
+            reused=reused,
+            rows=found["rows"],
+            pictures=pictures_of(lake, report),
+            conclusion=dg.MetadataValue.md("\n\n".join(sentence["text"] for sentence in judge_sentences(found))),
+            verdict=dg.MetadataValue.json({name: value for name, value in found.items() if name != "rubric"}),
+            **report_link(environment, report, manifest),
+        )
+
+    return [judge_report]

@@ -1,0 +1,126 @@
+"""From an evaluation to the published verdict of a judge: `judge_report`."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from ft_platform import progress
+from ft_platform.environment import Environment
+from ft_platform.evaluation.judging.figures import judge_figures, support_figures
+from ft_platform.evaluation.judging.gold import gold_hash, read_gold
+from ft_platform.evaluation.judging.judges import AsksOneModel, judge_of
+from ft_platform.evaluation.judging.question import CHOICES, SUPPORT, SUPPORT_INSTRUCTION, comparison, instruction, support_question
+from ft_platform.evaluation.pairs import Pair, pairs_of
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.stage_table import input_hash
+from ft_platform.models.base_model import weights_sha256
+from ft_platform.stages import STAGES
+from ft_platform.use_case import NamedUseCase
+
+STAGE = "judge_report"
+VERDICT = "judge.json"
+CHOICES_FILE = "choices.json"
+
+
+def judge_inputs(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion) -> tuple[str, str]:
+    """Id of the report that these inputs give, and their hash: the evaluation, settings, code, gold set, weights of a local judge.
+
+    What a model behind an endpoint becomes under the same name is not part of it.
+
+    Raises:
+        SourceError, DataError: the gold set may not be read, or is not there.
+        BaseModelError: the folder of a local judge holds no weights.
+    """
+    local = use_case.settings.judge.model
+    folder = Path(local.uri).expanduser() if local else None
+    weights = {"weights": weights_sha256(folder)} if folder and folder.exists() else {}
+    inputs = input_hash(use_case, STAGE, [evaluation], gold=gold_hash(lake, use_case, evaluation), **weights)
+    return f"judge-{inputs[:12]}", inputs
+
+
+def publish_judge(lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation: ArtifactVersion) -> ArtifactVersion:
+    """The verdict of the judge on an evaluation: an existing one, or a new one.
+
+    Args:
+        evaluation: a version that passed the gate.
+
+    Raises:
+        ConfigError: no judge is named, its host is not allowed, its key is not set, or the alternative does not exist.
+        EndpointFailed, BaseModelError, MissingExtra, DataError, SourceError: nothing was published.
+    """
+    artifact_id, inputs = judge_inputs(lake, use_case, evaluation)
+    if existing := lake.intact_artifact(use_case.name, STAGE, artifact_id):
+        return existing
+    started = time.monotonic()
+    settings = use_case.settings.judge
+    pairs = pairs_of(lake, use_case, evaluation, settings.alternative)
+    sampled = pairs.sample(settings.rows, use_case.settings.evaluation.seed)
+    gold = read_gold(lake, use_case, evaluation, pairs.differing)
+    judge = judge_of(settings, environment)
+    choices = ask(judge, use_case, {**{pair.record_id: pair for pair in sampled}, **gold.pairs})
+    found = {
+        "evaluation": evaluation.id,
+        "alternative": settings.alternative,
+        "judge": judge.described,
+        "rubric": settings.rubric,
+        "test_rows": pairs.test_rows,
+        "identical_rows": pairs.identical_rows,
+        **judge_figures(choices, [pair.record_id for pair in sampled], gold, settings, use_case.settings.evaluation),
+        **({"groundedness": ask_for_support(judge, use_case, sampled)} if use_case.settings.evaluation.groundedness == "prompt" else {}),
+        "tokens": judge.tokens or None,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    return _publish(lake, use_case, evaluation, artifact_id, inputs, found, choices, time.monotonic() - started)
+
+
+def ask(judge: AsksOneModel, use_case: NamedUseCase, pairs: dict[str, Pair]) -> dict[str, tuple[str | None, str | None]]:
+    """Each pair in both orders: choice with the fine-tuned model's answer first, and with it second."""
+    task, total = use_case.settings.task.instruction, 2 * len(pairs)
+    progress.report(STAGE, 0, total, "answers")
+    said = instruction(use_case.settings.judge.rubric)
+    orders = []
+    for before, swapped in ((0, False), (len(pairs), True)):
+        answers = [(pair.alternative, pair.fine_tuned) if swapped else (pair.fine_tuned, pair.alternative) for pair in pairs.values()]
+        texts = [comparison(task, pair.question, *both) for pair, both in zip(pairs.values(), answers, strict=True)]
+        orders.append(judge.choose(said, texts, CHOICES, lambda done, before=before: progress.report(STAGE, before + done, total, "answers")))
+    return dict(zip(pairs, zip(*orders, strict=True), strict=True))
+
+
+def ask_for_support(judge: AsksOneModel, use_case: NamedUseCase, pairs: list[Pair]) -> dict[str, Any]:
+    """Whether the fine-tuned model's answers are supported by the questions they answer."""
+    texts = [support_question(pair.question, pair.fine_tuned) for pair in pairs]
+    found = judge.choose(SUPPORT_INSTRUCTION, texts, SUPPORT, lambda done: progress.report(STAGE, done, len(texts), "answers for support"))
+    return support_figures(found, use_case.settings.evaluation.confidence)
+
+
+def _publish(
+    lake: Lake,
+    use_case: NamedUseCase,
+    evaluation: ArtifactVersion,
+    artifact_id: str,
+    inputs: str,
+    found: dict[str, Any],
+    choices: dict[str, tuple[str | None, str | None]],
+    seconds: float,
+) -> ArtifactVersion:
+    from ft_platform.reporting.judge_report import write_judge_report
+
+    with lake.scratch(use_case.name, STAGE) as folder:
+        folder.mkdir(parents=True)
+        (folder / VERDICT).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+        by_pair = [{"pair": pair, "first_order": first, "swapped": swapped} for pair, (first, swapped) in choices.items()]
+        (folder / CHOICES_FILE).write_text(json.dumps(by_pair, indent=1), encoding="utf-8")
+        write_judge_report(folder, lake, use_case, artifact_id, evaluation, found)
+        return lake.publish(
+            use_case.name,
+            STAGE,
+            artifact_id,
+            folder,
+            parents=[evaluation],
+            settings_hash=STAGES[STAGE].settings_hash(use_case),
+            input_hash=inputs,
+            counts={"rows": found["rows"], "gold_rows": found["gold"]["rows"]},
+            info={"calibrated": found["calibrated"], "usable_in_gate": found["usable_in_gate"]},
+            seconds=seconds,
+        )

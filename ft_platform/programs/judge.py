@@ -1,0 +1,28 @@
+"""Lets a language model judge an evaluation: `python -m ft_platform.programs.judge`, started by a compute back end or by hand. Publishes a report only.
+
+Orders: `evaluation_report`, a version handle. By hand (`--use-case <name>`) the newest is taken.
+"""
+
+from ft_platform.programs.reporting import pin_threads, prepare_process, program
+
+
+def main() -> None:
+    """Refuses an unusable evaluation, asks the judge unless the artifact exists, publishes it and reports it."""
+    prepare_process()
+    from ft_platform.evaluation.judging.publish import publish_judge
+    from ft_platform.evaluation.pairs import newest_evaluation
+    from ft_platform.lake.gate import require_usable
+    from ft_platform.lake.versions import ArtifactVersion, from_dict
+
+    with program("judge") as running:
+        handed = running.extras.get("evaluation_report")
+        evaluation = from_dict(handed) if handed else newest_evaluation(running.lake, running.use_case)
+        assert isinstance(evaluation, ArtifactVersion)
+        require_usable(running.lake, running.use_case, evaluation)
+        if running.use_case.settings.judge.model:
+            pin_threads()
+        running.finish(artifact=publish_judge(running.lake, running.environment, running.use_case, evaluation).to_dict())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The page and the picture of a judge's verdict."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ft_platform.evaluation.agreement import in_words
+from ft_platform.evaluation.systems import TITLES
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.manifest import now
+from ft_platform.reporting.html import number, page
+from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.reporting.review_report import preference_sentence, preferences_plot
+from ft_platform.use_case import NamedUseCase
+
+
+def write_judge_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, evaluation: ArtifactVersion, found: Mapping[str, Any]) -> None:
+    """`judge.png` and `report.html`."""
+    (folder / "judge.png").write_bytes(preferences_plot({"judge": found["answers"]}, found["alternative"]))
+    text = page(
+        "judge_report.html",
+        title=f"Judge of {use_case.name}",
+        use_case=use_case.name,
+        artifact_id=artifact_id,
+        written_at=now(),
+        found=found,
+        alternative=TITLES.get(found["alternative"], found["alternative"]),
+        sentences=judge_sentences(found),
+        preferences=(folder / "judge.png").read_bytes(),
+        lineage=lineage_rows(manifests_behind(lake, [evaluation])),
+    )
+    (folder / "report.html").write_text(text, encoding="utf-8")
+
+
+def judge_sentences(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a verdict says in words, each `{"good", "text"}`; whether it may be relied on comes first."""
+    usable = found["usable_in_gate"]
+    if usable:
+        first = "This verdict may be used in a gate: the judge agrees with people."
+    else:
+        first = f"This verdict may not be used in a gate: {found['reason']}."
+    sentences = [{"good": usable, "text": first}]
+    if kappa := found["gold"]["kappa"]:
+        equal = found["gold"]["agreement"]
+        text = (
+            f"Compared with people ({found['gold']['source']}, {number(found['gold']['rows'])} pairs) the judge says the same in {100 * equal['value']:.0f} % "
+            f"({100 * equal['low']:.0f} to {100 * equal['high']:.0f} %); beyond chance by a kappa of {number(kappa['value'])} "
+            f"({number(kappa['low'])} to {number(kappa['high'])}): {in_words(kappa['value'])}."
+        )
+        sentences.append({"good": usable, "text": text})
+    if found["win_rate"] is None:
+        return [*sentences, {"good": False, "text": f"There is no win rate: {found['status']}."}]
+    bias = found["position_bias"]
+    order = (
+        f"In {100 * bias['value']:.0f} % of the pairs the judge contradicts itself when the answers change places ({100 * bias['low']:.0f} to "
+        f"{100 * bias['high']:.0f} %); these count as ties. Replies that could not be read: {number(found['unreadable']['rows'])} pairs, left out."
+    )
+    sentences += [_preferred(found), {"good": bias["value"] < 0.2, "text": order}]
+    return sentences + ([_support_sentence(found["groundedness"])] if "groundedness" in found else [])
+
+
+def _preferred(found: Mapping[str, Any]) -> dict[str, Any]:
+    sentence = preference_sentence("The judge's replies", found)
+    return {**sentence, "good": sentence["good"] and found["usable_in_gate"]}
+
+
+def _support_sentence(found: Mapping[str, Any]) -> dict[str, Any]:
+    rate = found["hallucination_rate"]
+    if rate is None:
+        return {"good": False, "text": f"There is no judgement of claims without support: {found['reason']}."}
+    text = (
+        f"The judge finds claims that the question does not support in {100 * rate['value']:.0f} % ({100 * rate['low']:.0f} to {100 * rate['high']:.0f} %) of "
+        f"{number(found['rows'])} answers of the fine-tuned model. This may not be used in a gate: {found['reason']}."
+    )
+    return {"good": False, "text": text}

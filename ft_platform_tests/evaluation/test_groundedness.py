@@ -1,0 +1,143 @@
+"""Planted hallucinations are found, supported answers are not, and what the method cannot see is written down here."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ft_platform.evaluation.files import read_metrics, read_predictions
+from ft_platform.evaluation.groundedness import FIGURES, claims_in, groundedness, statistics
+from ft_platform.evaluation.outputs import TextOutputs
+from ft_platform.evaluation.predictions import predictions_table, rows_of
+from ft_platform.evaluation.records import questions_of, side_of
+from ft_platform.reporting.evaluation_report import groundedness_table
+from ft_platform.use_case import Evaluation, UseCase
+from ft_platform_tests.evaluation.judged_case import judged_case
+from ft_platform_tests.evaluation.tiny_case import CANARY, attributes_for, tiny_case
+
+CONTEXT = """Ticket 4711. The customer Zanna Orlova ordered the kettle Model K-200 on 2024-03-05 for 1,250.00 EUR.
+It was delivered to Tallinn on 9 March. The lid leaks when water boils. The warranty covers leaking lids for 24 months.
+Repairs are done in the workshop. A refund is possible within 14 days after delivery."""
+
+SUPPORTED = [
+    "The warranty covers leaking lids for 24 months.",
+    "Zanna Orlova ordered the kettle on 2024/03/05 for 1250.00 EUR.",
+    "The lid leaks when the water is boiling, which the warranty covers.",
+    "Hello! Yes. A refund is possible within 14 days.",
+    "1. The kettle was delivered to Tallinn.\n2. The lid leaks.",
+    "Orlova's kettle leaks.",
+]
+PLANTED = [
+    ("The warranty covers leaking lids for 36 months.", 1, "another number"),
+    ("The kettle was delivered to Helsinki on 9 March.", 1, "another name"),
+    ("Zanna Orlova ordered the kettle on 2024-04-05.", 1, "another date"),
+    ("The lid leaks. Our shop gives discounts to loyal members every summer.", 1, "a sentence about something else"),
+    ("The warranty covers leaking lids for 24 months. It was sold by Marko for 99 EUR.", 1, "an invented seller and price"),
+    ("Contact support@example.com and ask Petra. Quantum flux capacitors need plutonium.", 2, "all invented"),
+]
+
+
+@pytest.mark.parametrize("answer", SUPPORTED)
+def test_what_stands_in_the_context_is_supported(answer: str) -> None:
+    found = claims_in(answer, CONTEXT)
+    assert found.claims >= 1 and found.unsupported == 0 and found.unsupported_facts == 0
+
+
+@pytest.mark.parametrize(("answer", "unsupported", "why"), PLANTED, ids=[why for *_, why in PLANTED])
+def test_a_planted_hallucination_is_found(answer: str, unsupported: int, why: str) -> None:
+    assert claims_in(answer, CONTEXT).unsupported == unsupported
+
+
+@pytest.mark.parametrize("answer", ["", "Yes.", "OK!", "\n\n", "It is so."])
+def test_an_answer_that_claims_nothing_has_no_claim(answer: str) -> None:
+    assert claims_in(answer, CONTEXT).claims == 0
+
+
+def test_without_a_context_every_claim_is_unsupported() -> None:
+    assert claims_in("The warranty covers leaking lids.", "") == claims_in("The warranty covers leaking lids.", "...")
+    assert claims_in("The warranty covers leaking lids.", "").unsupported == 1
+
+
+def test_limits_a_contradiction_in_the_same_words_is_not_seen_and_other_words_are_flagged() -> None:
+    assert claims_in("The warranty does not cover leaking lids.", CONTEXT).unsupported == 0
+    assert claims_in("Guarantee includes dripping covers.", CONTEXT).unsupported == 1
+
+
+def test_words_from_all_over_the_context_do_not_make_a_claim_supported() -> None:
+    context = (
+        "The kettle boils. " + "Nothing else matters much. " * 5 + "Oranges ripen slowly. " + "Nothing else matters much. " * 5 + "Trains arrive punctually."
+    )
+    assert claims_in("Kettle oranges trains punctually slowly.", context).unsupported == 1
+    assert claims_in("Oranges ripen slowly.", context).unsupported == 0
+
+
+def test_figures_are_shares_of_sentences_answers_and_facts_with_intervals() -> None:
+    answers = [*SUPPORTED, *(answer for answer, *_ in PLANTED), "Yes."]
+    contexts = [CONTEXT] * len(answers)
+    settings = Evaluation(bootstrap_samples=200, groundedness="prompt")
+    references = [SUPPORTED[0]] * len(answers)
+    found = groundedness({"fine_tuned": TextOutputs(references, answers)}, references, contexts, settings)
+    claims = [claims_in(answer, CONTEXT) for answer in answers]
+    expected = {
+        "unsupported_claims": sum(c.unsupported for c in claims) / sum(c.claims for c in claims),
+        "hallucination_rate": 6 / 12,
+        "unsupported_facts": sum(c.unsupported_facts for c in claims) / sum(c.facts for c in claims),
+    }
+    for name, value in expected.items():
+        figure = found["systems"]["fine_tuned"][name]
+        assert figure["value"] == pytest.approx(value) and figure["low"] < value < figure["high"]
+        assert found["systems"]["reference"][name]["value"] == 0.0
+        assert found["differences"]["reference"][name]["value"] == pytest.approx(value) and found["differences"]["reference"][name]["low"] > 0
+    assert list(expected) == list(FIGURES)
+
+
+def test_where_nobody_claims_anything_there_is_no_number() -> None:
+    settings = Evaluation(bootstrap_samples=200, groundedness="prompt")
+    found = groundedness({"fine_tuned": TextOutputs(["Yes."], ["No."])}, ["Yes."], [CONTEXT], settings)
+    assert set(found["systems"]["fine_tuned"].values()) == {None} and set(found["differences"]["reference"].values()) == {None}
+    table = groundedness_table(found)
+    assert table and table["rows"][1] == {"title": "Fine-tuned model", "cells": [None, None, None]} and groundedness_table(None) is None
+
+
+def test_a_long_hostile_text_is_read_in_no_time_worth_naming() -> None:
+    hostile = ["1." * 20_000, "a'" * 20_000, "A " * 20_000, "!" * 40_000, "\n" * 40_000, "1-" * 20_000]
+    assert statistics(hostile, hostile).shape == (6, 6)
+
+
+def test_predictions_hold_the_claims_of_each_answer_and_only_where_asked_for(tmp_path: Path) -> None:
+    case = judged_case(tmp_path / "home", lambda place: "Sorry about 99 Helsinki.", lambda place: "My swipe was handled badly.")
+    side = side_of(case.use_case, case.lake.read_table(case.splits), "test")
+    outputs = {"fine_tuned": TextOutputs(side.answers, ["My swipe was handled badly in 2031."] * len(side), np.ones(len(side)), np.ones(len(side)))}
+    assert "claims" not in predictions_table(case.use_case, side, outputs).schema.names
+    attributes = attributes_for(tmp_path, "generation", groundedness="prompt")
+    asked = case.use_case.model_copy(update={"settings": UseCase.model_validate(attributes)})
+    table = predictions_table(asked, side, outputs)
+    assert table["claims"].to_pylist() == [1] * 12 == table["unsupported_claims"].to_pylist()
+    found = groundedness(outputs, side.answers, questions_of(asked, side), asked.settings.evaluation)
+    assert found["systems"]["fine_tuned"]["hallucination_rate"]["value"] == 1.0
+    assert dataclasses.asdict(claims_in("My swipe was handled badly.", side.texts[0]))["unsupported"] == 0
+
+
+def test_an_evaluation_measures_it_where_asked_and_its_figures_can_be_computed_again_from_the_predictions(tmp_path: Path) -> None:
+    case = tiny_case(tmp_path, "generation", groundedness="prompt")
+    found = read_metrics(case.lake, case.report)["groundedness"]
+    assert list(found["systems"]) == ["reference", "base_zero_shot", "base_few_shot", "fine_tuned"] and found["rows"] == 12
+    assert list(read_metrics(case.lake, case.base)["groundedness"]["systems"]) == ["reference", "base_zero_shot", "base_few_shot"]
+    predictions = read_predictions(case.lake, case.report)
+    for system in ("base_zero_shot", "fine_tuned"):
+        rows = rows_of(predictions, system)
+        claims, unsupported = (np.array(rows[name].to_pylist()) for name in ("claims", "unsupported_claims"))
+        for name, value in {
+            "unsupported_claims": (unsupported.sum(), claims.sum()),
+            "hallucination_rate": ((unsupported > 0).sum(), (claims > 0).sum()),
+        }.items():
+            figure = found["systems"][system][name]
+            assert figure is None if value[1] == 0 else figure["value"] == pytest.approx(value[0] / value[1])
+    page = case.lake.read_file(case.report, "report.html").decode()
+    assert "Claims that the question does not support" in page and "Reference answers" in page and CANARY not in page
+
+
+def test_a_classification_has_no_groundedness(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"groundedness: prompt` needs `task\.kind: generation"):
+        UseCase.model_validate(attributes_for(tmp_path, "classification", groundedness="prompt"))
