@@ -18,11 +18,12 @@ from ft_platform.code_hash import code
 from ft_platform.errors import ConfigError
 from ft_platform.evidence.gather import Evidence, Found
 from ft_platform.evidence.layout import DOCUMENTS, FOR_READERS, FORMAT, INDEX, MANIFEST, SUMS, VERSIONS, sums, write_zip
-from ft_platform.lake import ArtifactVersion, Lake, Manifest, Verdict
+from ft_platform.lake import ArtifactVersion, Lake, Manifest, TableVersion, Verdict
 from ft_platform.lake.files import folder_hashes, sha256_file
 from ft_platform.reporting.documents import make_documents
-from ft_platform.reporting.documents.facts import Facts
+from ft_platform.reporting.documents.facts import Facts, described_table
 from ft_platform.reporting.html import page
+from ft_platform.reporting.lineage import manifests_behind
 from ft_platform.use_case import NamedUseCase
 
 RESTRICTED_COUNTS = ("basis", "consent_from", "on_day", "permitted_until")
@@ -113,6 +114,8 @@ def _write_contents(lake: Lake, use_case: NamedUseCase | None, evidence: Evidenc
 def facts_of(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence) -> Facts:
     """What documents may state about a checkpoint."""
     found = {name: one for name in dict.fromkeys(one.version.name for one in evidence.versions) if (one := evidence.of(name))}
+    behind = {manifest.id for manifest in manifests_behind(lake, [evidence.checkpoint]).values()}
+    found |= {one.version.name: one for one in evidence.versions if one.version.id in behind}  # not a later version of the same rows
 
     def read(stage: str, name: str) -> Any:
         one = found.get(stage)
@@ -127,7 +130,8 @@ def facts_of(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence) -> F
         manifests={name: one.manifest for name, one in found.items()},
         verdicts={name: _verdicts(evidence, one) for name, one in found.items()},
         read=read,
-        links={name: f"../{folder_of(one)}/" for name, one in found.items()},
+        table=described_table(lake, splits.version) if (splits := found.get("splits")) and isinstance(splits.version, TableVersion) else None,
+        links={name: folder_of(one) for name, one in found.items()},
     )
 
 

@@ -55,7 +55,9 @@ def small_case() -> Case:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     environment = Environment(home=folder / "home", defs=folder / "defs", tracking_uri="none")
     create_pseudonym_key(environment)
-    attributes = attributes_of(write_csv(folder / f"{PERSON}.csv", rows()))
+    (folder / "source").mkdir()
+    write_csv(folder / "source" / f"{PERSON}.csv", rows())
+    attributes = attributes_of(folder / "source")
     write_use_case(environment.defs, NAME, attributes)
     use_case = load_use_case(environment.defs / NAME, environment=environment)
     lake = Lake(environment.lake_uri)
@@ -111,6 +113,9 @@ def training() -> dict[str, Any]:
     }
 
 
+ENVIRONMENT = {"python": "3.11.7", "machine": "x86_64", "torch": "2.13.0+cpu", "packages": {"numpy": "2.4.6", "torch": "2.13.0", "typing-extensions": "4.15"}}
+
+
 def with_reports(environment: Environment, lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> Case:
     """Publishes a checkpoint and one report of each kind that the graph makes by itself."""
     training_json = training()
@@ -120,7 +125,13 @@ def with_reports(environment: Environment, lake: Lake, use_case: NamedUseCase, s
         use_case,
         "adapter_checkpoint",
         [splits],
-        {"training.json": training_json, "adapter_model.safetensors": "weights", "training_records.parquet": "ids", "report.html": "<p>Training</p>"},
+        {
+            "training.json": training_json,
+            "environment.json": ENVIRONMENT,
+            "adapter_model.safetensors": "weights",
+            "training_records.parquet": "ids",
+            "report.html": "<p>Training</p>",
+        },
         info=info,
         counts=training_json["counts"],
     )

@@ -1,12 +1,34 @@
 """What a document may state: figures of manifests and verdicts, and settings that a version was made with. Nothing else is known."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ft_platform.lake import Manifest, Verdict
+from ft_platform.errors import DataError
+from ft_platform.lake import Lake, Manifest, TableVersion, Verdict
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
+
+ROLES = {
+    "accountable": "accountable",
+    "data_engineering": "data engineering",
+    "data_science": "data science",
+    "domain_expert": "domain expert",
+    "compliance": "compliance",
+}
+
+
+class NotKnown(DataError):
+    """A document cannot be made, because the version that it is about is not there."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One sentence or more, and the stages whose versions say so; `by` nobody where a person has still to write it."""
+
+    text: str
+    by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -19,7 +41,8 @@ class Facts:
         manifests: stage -> manifest; of several versions the newest.
         verdicts: stage -> check -> verdict on its content.
         read: `(stage, file)` -> the JSON file of a checkpoint or report, or None where there is none.
-        links: stage -> folder of the version, for documents that lie beside it.
+        table: columns and files of `splits` (`described_table`).
+        links: stage -> folder of the version from the root of a pack, for documents in one.
     """
 
     name: str
@@ -27,6 +50,7 @@ class Facts:
     manifests: Mapping[str, Manifest]
     verdicts: Mapping[str, Mapping[str, Verdict]]
     read: Callable[[str, str], Any]
+    table: Mapping[str, Any] | None = None
     links: Mapping[str, str] = field(default_factory=dict)
 
     def section(self, stage: str, name: str) -> Any:
@@ -40,3 +64,44 @@ class Facts:
             return None
         same = manifest.settings_hash == STAGES[stage].settings_hash(self.use_case)
         return self.use_case.section(name) if same else None
+
+    def manifest(self, stage: str) -> Manifest:
+        """The manifest of a stage.
+
+        Raises:
+            NotKnown: there is no version of it.
+        """
+        if stage not in self.manifests:
+            raise NotKnown(f"there is no version of {stage} behind it", f"Run: ft run {self.name}")
+        return self.manifests[stage]
+
+    def verdict(self, stage: str, check: str) -> Verdict | None:
+        return self.verdicts.get(stage, {}).get(check)
+
+    def counts(self, stage: str) -> Mapping[str, Any]:
+        """Counts of a stage; nothing where there is no version of it."""
+        return self.manifests[stage].counts if stage in self.manifests else {}
+
+    def id_of(self, stage: str) -> str:
+        """`splits@0 (8db582d22950)`: version and the first digits of its content hash."""
+        manifest = self.manifest(stage)
+        return f"{manifest.id} ({manifest.content_hash[:12]})"
+
+    def owner(self, role: str) -> str:
+        """Who has a role, as the use case's file says now."""
+        who = self.use_case.settings.owners.of(role) if self.use_case else f"the owner of {self.name}"
+        return f"{who} ({ROLES[role]})"
+
+    def open(self, role: str, what: str = "") -> Statement:
+        """What the platform cannot know, and who has to say it."""
+        return Statement(f"To be completed by {self.owner(role)}{f': {what}' if what else ''}.")
+
+
+def described_table(lake: Lake, version: TableVersion) -> dict[str, Any]:
+    """`{"columns": {name: arrow type}, "files": [{"name", "sha256", "bytes"}]}` of the Parquet files that hold a version."""
+    files = []
+    for path in lake.file_paths(version):
+        with lake.fs.open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+        files.append({"name": path.rsplit("/", 1)[-1], "sha256": digest, "bytes": int(lake.fs.size(path) or 0)})
+    return {"columns": {column.name: str(column.type) for column in lake.rows(version).schema}, "files": files}
