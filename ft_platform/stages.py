@@ -63,6 +63,7 @@ STAGES: dict[str, Stage] = {
             version=2,
         ),
         Stage("splits", ("splits", "task"), ("anonymized_records",), "shared", ("no_leakage", "label_shares_hold", "meets_expectations", TRAINING_AUDIT)),
+        Stage("data_report", ("source", "governance", "owners"), ("splits",), "shared", role="compliance", kind="report"),
         Stage("base_evaluation", ("base_model", "task", "evaluation"), ("splits",), "shared", role="data_science", kind="report", version=2),
         Stage("adapter_checkpoint", ("base_model", "task", "training"), ("splits",), "shared", role="data_science", kind="checkpoint"),
         Stage(

@@ -114,8 +114,8 @@ def _write_contents(lake: Lake, use_case: NamedUseCase | None, evidence: Evidenc
 def facts_of(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence) -> Facts:
     """What documents may state about a checkpoint."""
     found = {name: one for name in dict.fromkeys(one.version.name for one in evidence.versions) if (one := evidence.of(name))}
-    behind = {manifest.id for manifest in manifests_behind(lake, [evidence.checkpoint]).values()}
-    found |= {one.version.name: one for one in evidence.versions if one.version.id in behind}  # not a later version of the same rows
+    for name, manifest in manifests_behind(lake, [evidence.checkpoint]).items():  # of this content, whatever another report has brought
+        found[name] = next(one for one in evidence.versions if (one.version.name, one.version.content_hash) == (name, manifest.content_hash))
 
     def read(stage: str, name: str) -> Any:
         one = found.get(stage)

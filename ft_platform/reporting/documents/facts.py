@@ -7,6 +7,10 @@ from typing import Any
 
 from ft_platform.errors import DataError
 from ft_platform.lake import Lake, Manifest, TableVersion, Verdict
+from ft_platform.lake.gate import version_of_parent
+from ft_platform.lake.manifest import Parent
+from ft_platform.lake.versions import Version
+from ft_platform.reporting.lineage import manifests_behind
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
 
@@ -95,6 +99,23 @@ class Facts:
     def open(self, role: str, what: str = "") -> Statement:
         """What the platform cannot know, and who has to say it."""
         return Statement(f"To be completed by {self.owner(role)}{f': {what}' if what else ''}.")
+
+
+def facts_behind(lake: Lake, use_case: NamedUseCase, version: TableVersion) -> Facts:
+    """What documents may state about a table: manifests and verdicts of it and of all it was made from.
+
+    Of versions with equal rows the newest counts: it was made with the settings of now, and later verdicts are about it.
+    """
+    manifests: dict[str, Manifest] = {}
+    verdicts: dict[str, dict[str, Verdict]] = {}
+    for name, named in manifests_behind(lake, [version]).items():
+        newest = lake.latest(use_case.name, name)
+        if newest and newest.content_hash == named.content_hash:
+            handle: Version = newest
+        else:
+            handle = version_of_parent(lake, use_case.name, Parent(name=name, id=named.id, version=named.version, content_hash=named.content_hash))
+        manifests[name], verdicts[name] = lake.manifest(handle), lake.verdicts(handle)
+    return Facts(use_case.name, use_case, manifests, verdicts, lambda *_: None, described_table(lake, version))
 
 
 def described_table(lake: Lake, version: TableVersion) -> dict[str, Any]:
