@@ -2,16 +2,12 @@
 
 import dataclasses
 import functools
-from pathlib import Path
 from typing import Any
 
 from ft_platform.evidence.gather import gather
 from ft_platform.evidence.pack import facts_of
 from ft_platform.reporting.documents.facts import Facts
 from ft_platform_tests.evidence.case import small_case
-
-XSS = Path(__file__).parent.parent / "xss.txt"
-"""Attacks on a page, one a line."""
 
 
 @functools.cache
