@@ -5,6 +5,7 @@ them, a hash of each file. Not covered: a signature. Who may have changed all fi
 which is to be kept apart from it.
 """
 
+import functools
 import json
 import os
 import shutil
@@ -124,13 +125,14 @@ def facts_of(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence) -> F
         assert isinstance(one.version, ArtifactVersion)
         return json.loads(lake.read_file(one.version, name))
 
+    splits = found["splits"].version if "splits" in found else None
     return Facts(
         name=evidence.checkpoint.use_case,
         use_case=use_case,
         manifests={name: one.manifest for name, one in found.items()},
         verdicts={name: _verdicts(evidence, one) for name, one in found.items()},
         read=read,
-        table=described_table(lake, splits.version) if (splits := found.get("splits")) and isinstance(splits.version, TableVersion) else None,
+        table=functools.cache(lambda: described_table(lake, splits)) if isinstance(splits, TableVersion) else None,
         links={name: folder_of(one) for name, one in found.items()},
     )
 

@@ -4,6 +4,7 @@ Format: https://docs.mlcommons.org/croissant/docs/croissant-spec.html (version 1
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ft_platform.reporting.documents.facts import Facts, NotKnown
@@ -75,6 +76,7 @@ def make(facts: Facts) -> str:
     manifest = facts.manifest("splits")
     if facts.table is None:
         raise NotKnown(f"the files of {manifest.id} were not read")
+    table = facts.table()
     governance, settings = facts.section("permitted_records", "governance"), facts.section("raw_records", "source")
     purpose = f" Used for: {governance.purpose}." if governance else ""
     found: dict[str, Any] = {
@@ -88,8 +90,8 @@ def make(facts: Facts) -> str:
         "identifier": f"{manifest.id} {manifest.content_hash}",
         **({"license": governance.licence} if governance and governance.licence else {}),
         **({"isBasedOn": place_of(settings.uri)} if settings else {}),
-        "distribution": [*(_file(one) for one in facts.table["files"]), _all_files(facts.table["files"])],
-        "recordSet": [{"@type": "cr:RecordSet", "@id": "records", "name": "records", "key": {"@id": "records/record_id"}, "field": _fields(facts)}],
+        "distribution": [*(_file(one) for one in table["files"]), _all_files(table["files"])],
+        "recordSet": [{"@type": "cr:RecordSet", "@id": "records", "name": "records", "key": {"@id": "records/record_id"}, "field": _fields(table["columns"])}],
     }
     return json.dumps(found, indent=1, ensure_ascii=False)
 
@@ -118,8 +120,7 @@ def _all_files(files: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _fields(facts: Facts) -> list[dict[str, Any]]:
-    assert facts.table is not None
+def _fields(columns: Mapping[str, str]) -> list[dict[str, Any]]:
     return [
         {
             "@type": "cr:Field",
@@ -129,6 +130,6 @@ def _fields(facts: Facts) -> list[dict[str, Any]]:
             "dataType": TYPES[kind],
             "source": {"fileSet": {"@id": "rows"}, "extract": {"column": name}},
         }
-        for name, kind in facts.table["columns"].items()
+        for name, kind in columns.items()
         if kind in TYPES
     ]

@@ -49,7 +49,7 @@ def metadata(facts: Facts) -> dict[str, Any]:
 
 def _body(facts: Facts) -> str:
     labels = facts.counts("splits").get("rows_per_label") or {}
-    columns = (facts.table or {}).get("columns", {})
+    columns = facts.table()["columns"] if facts.table else {}
     parts = [
         f"# {plain_markdown(facts.name)}",
         _paragraphs(facts, [Statement(f"Version {facts.id_of('splits')}, {facts.manifest('splits').rows:,} records.", ("splits",))]),

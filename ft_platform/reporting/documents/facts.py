@@ -1,5 +1,6 @@
 """What a document may state: figures of manifests and verdicts, and settings that a version was made with. Nothing else is known."""
 
+import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -45,7 +46,7 @@ class Facts:
         manifests: stage -> manifest; of several versions the newest.
         verdicts: stage -> check -> verdict on its content.
         read: `(stage, file)` -> the JSON file of a checkpoint or report, or None where there is none.
-        table: columns and files of `splits` (`described_table`).
+        table: gives columns and files of `splits` (`described_table`); None where there is no version of it. It reads every byte, so only who asks waits.
         links: stage -> folder of the version from the root of a pack, for documents in one.
     """
 
@@ -54,7 +55,7 @@ class Facts:
     manifests: Mapping[str, Manifest]
     verdicts: Mapping[str, Mapping[str, Verdict]]
     read: Callable[[str, str], Any]
-    table: Mapping[str, Any] | None = None
+    table: Callable[[], Mapping[str, Any]] | None = None
     links: Mapping[str, str] = field(default_factory=dict)
 
     def section(self, stage: str, name: str) -> Any:
@@ -115,7 +116,7 @@ def facts_behind(lake: Lake, use_case: NamedUseCase, version: TableVersion) -> F
         else:
             handle = version_of_parent(lake, use_case.name, Parent(name=name, id=named.id, version=named.version, content_hash=named.content_hash))
         manifests[name], verdicts[name] = lake.manifest(handle), lake.verdicts(handle)
-    return Facts(use_case.name, use_case, manifests, verdicts, lambda *_: None, described_table(lake, version))
+    return Facts(use_case.name, use_case, manifests, verdicts, lambda *_: None, functools.cache(lambda: described_table(lake, version)))
 
 
 def described_table(lake: Lake, version: TableVersion) -> dict[str, Any]:
