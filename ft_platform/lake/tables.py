@@ -166,15 +166,25 @@ class Tables(Manifests):
         Raises:
             VersionRefused: the table or this version of it does not exist.
         """
-        try:
-            table = self._table(version.zone, version.use_case, version.name, version.version)
-        except TableNotFoundError as error:
-            raise VersionRefused(f"{version.id} of {version.use_case} does not exist", "Materialize it first") from error
+        table = self._existing_table(version)
         schema = pa.schema(table.schema())
         wanted = pa.schema([schema.field(name) for name in columns or schema.names])
+        for path in self._file_paths(version, table):
+            yield from self._read_file(path, wanted, batch_rows)
+
+    def file_paths(self, version: TableVersion) -> list[str]:
+        """Paths, in the lake's file system, of the Parquet files that hold the rows of a version."""
+        return self._file_paths(version, self._existing_table(version))
+
+    def _existing_table(self, version: TableVersion) -> DeltaTable:
+        try:
+            return self._table(version.zone, version.use_case, version.name, version.version)
+        except TableNotFoundError as error:
+            raise VersionRefused(f"{version.id} of {version.use_case} does not exist", "Materialize it first") from error
+
+    def _file_paths(self, version: TableVersion, table: DeltaTable) -> list[str]:
         folder = self.path_of(version.zone, version.use_case, "tables", version.name)
-        for uri in table.file_uris():  # percent-encoded, hence only the name; tables are not partitioned
-            yield from self._read_file(f"{folder}/{uri.rsplit('/', 1)[-1]}", wanted, batch_rows)
+        return [f"{folder}/{uri.rsplit('/', 1)[-1]}" for uri in table.file_uris()]  # percent-encoded, hence only the name; tables are not partitioned
 
     def _read_file(self, path: str, schema: pa.Schema, batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Not through a dataset over deltalake's Python file system: a scan that is left unfinished ends the process with a

@@ -12,6 +12,7 @@ from ft_platform.training.prepare import Prepared
 from ft_platform.training.run import TrainingRun
 from ft_platform.use_case import NamedUseCase
 
+ENVIRONMENT = "environment.json"
 PACKAGES = ("torch", "transformers", "peft", "safetensors", "tokenizers", "numpy", "ft-platform")
 
 
@@ -22,6 +23,12 @@ def environment_versions() -> dict[str, str]:
     found = {name: importlib.metadata.version(name) for name in PACKAGES}
     # The build (`2.10.0+cu128`): the package's metadata may leave it out.
     return {"python": platform.python_version(), "machine": platform.machine(), **found, "torch": torch.__version__}
+
+
+def installed_packages() -> dict[str, str]:
+    """Every package of this Python with its version, by name: what another machine needs to compute the same."""
+    found = {distribution.name.lower().replace("_", "-"): distribution.version for distribution in importlib.metadata.distributions() if distribution.name}
+    return dict(sorted(found.items()))
 
 
 def write_checkpoint(folder: Path, prepared: Prepared, run: TrainingRun, use_case: NamedUseCase, info: dict[str, Any]) -> None:
@@ -51,6 +58,7 @@ def write_checkpoint(folder: Path, prepared: Prepared, run: TrainingRun, use_cas
         **info,
     }
     (folder / "training.json").write_text(json.dumps(description, indent=1, ensure_ascii=False))
+    (folder / ENVIRONMENT).write_text(json.dumps({**environment_versions(), "packages": installed_packages()}, indent=1))
     _write_records(folder / TRAINING_RECORDS, prepared.sides["train"].record_ids)
     draw_loss_curve(run, folder / "loss_curve.png")
 

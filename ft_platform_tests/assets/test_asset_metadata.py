@@ -28,6 +28,7 @@ PICTURES = {
     "cleaned_records": {"funnel", "changes", "lengths"},
     "anonymized_records": {"entities", "k_anonymity"},
     "splits": {"funnel_from_source", "split_balance"},
+    "data_report": {"funnel", "personal_data", "k_anonymity", "split_balance"},
     "base_evaluation": {"systems", "per_class", "confusion_matrix", "calibration"},
     "adapter_checkpoint": {"loss_curve"},
     "evaluation_report": {"systems", "per_class", "confusion_matrix", "calibration", "slices", "funnel"},
@@ -85,6 +86,8 @@ def test_every_stage_shows_its_records_and_where_it_lies(made, stage):
     assert shown["content_hash"].value == version.content_hash
     if isinstance(version, TableVersion):
         expected = version.rows
+    elif stage == "data_report":
+        expected = made.version("splits").rows
     elif stage in ("adapter_checkpoint", "regression_report", "model_card"):
         expected = made.lake.manifest(made.version("adapter_checkpoint")).counts["train"]["rows"]
     else:

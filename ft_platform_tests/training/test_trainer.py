@@ -1,6 +1,7 @@
 """From splits to a published checkpoint: what it holds, what it depends on, what is refused."""
 
 import dataclasses
+import importlib.metadata
 import io
 import json
 import logging
@@ -56,13 +57,15 @@ def test_a_checkpoint_passes_the_gate_and_tells_what_it_was_made_from(lake, envi
     assert manifest.info["base_model"]["sha256"] == base_model.weights_sha256(base_model.resolve(use_case.settings.base_model, environment.cache_path).folder)
     assert manifest.info["batching"] == "packed" and manifest.info["environment"]["torch"] == torch.__version__
     weights = {"adapter_config.json", "adapter_model.safetensors"}
-    assert set(manifest.files) == {*weights, "training.json", "training_records.parquet", "loss_curve.png", "report.html"}
+    assert set(manifest.files) == {*weights, "training.json", "environment.json", "training_records.parquet", "loss_curve.png", "report.html"}
     ids = pq.read_table(io.BytesIO(lake.read_file(trained.checkpoint, "training_records.parquet")))["record_id"].to_pylist()
     assert ids == [r["record_id"] for r in split_rows() if r["split"] == "train"]
     assert training_record_ids(lake, trained.checkpoint) == set(ids)
     told = json.loads(lake.read_file(trained.checkpoint, "training.json"))
     assert told["labels"] == ["card", "loan"] and told["renderer_hash"] == manifest.info["renderer_hash"] and len(told["curve"]) == 7
     assert lake.read_file(trained.checkpoint, "loss_curve.png")[:4] == b"\x89PNG"
+    packages = json.loads(lake.read_file(trained.checkpoint, "environment.json"))["packages"]
+    assert packages["pyarrow"] == importlib.metadata.version("pyarrow") and "dagster" in packages and list(packages) == sorted(packages)
 
 
 def test_no_text_of_a_record_is_in_the_checkpoint(lake, environment, use_case, splits):

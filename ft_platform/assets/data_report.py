@@ -1,0 +1,38 @@
+"""data_report: where the records come from, what permits their use, what was taken out, and how they are divided."""
+
+import json
+
+import dagster as dg
+
+from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, with_typed_failures
+from ft_platform.environment import Environment
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.gate import require_usable
+from ft_platform.use_case import NamedUseCase
+
+
+def build(use_case: NamedUseCase) -> list:
+    @dg.asset(**stage(use_case, "data_report"))
+    @with_typed_failures
+    def data_report(lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion) -> dg.MaterializeResult[ArtifactVersion]:
+        """For compliance officers: source, permission, personal data found and replaced, k-anonymity, duplicates and balance of the records.
+
+        With the dataset card in Hugging Face's format and a Croissant description as files. It reads manifests and verdicts, no text.
+        """
+        from ft_platform.reporting.data_report import existing_data_report, publish_data_report
+
+        require_usable(lake, use_case, splits)
+        reused = existing_data_report(lake, use_case, splits) is not None
+        report = publish_data_report(lake, use_case, splits)
+        found, manifest = json.loads(lake.read_file(report, "data.json")), lake.manifest(report)
+        return materialized(
+            report,
+            manifest,
+            reused=reused,
+            rows=splits.rows,
+            pictures=pictures_of(lake, report),
+            checks={one["check"]: one["status"] for one in found["checks"]},
+            **report_link(environment, report, manifest),
+        )
+
+    return [data_report]

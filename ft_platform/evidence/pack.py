@@ -1,0 +1,218 @@
+"""Writes the evidence of a checkpoint as one folder and one zip file. The same lake gives the same bytes.
+
+Covered: the files of every report for readers (HTML, JSON, Markdown, pictures), the manifest and the verdicts of every version, documents made from
+them, a hash of each file. Not covered: a signature. Who may have changed all files and hashes together is found by the hash of the zip file only,
+which is to be kept apart from it.
+"""
+
+import functools
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ft_platform.code_hash import code
+from ft_platform.errors import ConfigError
+from ft_platform.evidence.gather import Evidence, Found
+from ft_platform.evidence.layout import DOCUMENTS, FOR_READERS, FORMAT, INDEX, MANIFEST, SUMS, VERSIONS, sums, write_zip
+from ft_platform.lake import ArtifactVersion, Lake, Manifest, TableVersion, Verdict
+from ft_platform.lake.files import folder_hashes, sha256_file
+from ft_platform.reporting.documents import make_documents
+from ft_platform.reporting.documents.facts import Facts, described_table
+from ft_platform.reporting.html import page
+from ft_platform.reporting.lineage import manifests_behind
+from ft_platform.use_case import NamedUseCase
+
+RESTRICTED_COUNTS = ("basis", "consent_from", "on_day", "permitted_until")
+"""Texts among the counts of a stage with personal data that are words of the platform or days."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """What was written: the folder, the zip file beside it and its sha256, the hash of every file, and what is not in it."""
+
+    folder: Path
+    zip_file: Path
+    sha256: str
+    files: dict[str, str]
+    missing: list[dict[str, str]]
+
+
+def write_pack(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence, out: Path) -> Pack:
+    """Writes `out` and `out.zip`; a pack that is there is replaced at the end, anything else is left alone.
+
+    Args:
+        use_case: the file as it is now, or None where it is gone. What it says is quoted only for versions that were made with the same settings.
+
+    Raises:
+        ConfigError: `out` is there and is no pack.
+        CorruptVersion: bytes in the lake are not what a manifest says.
+    """
+    archive = out.with_name(f"{out.name}.zip")
+    _require_free(out, archive)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
+        folder = Path(temporary) / "pack"
+        folder.mkdir()
+        missing = _write_contents(lake, use_case, evidence, folder)
+        files = folder_hashes(folder)
+        listed = {**files, MANIFEST: sha256_file(folder / MANIFEST)}
+        (folder / SUMS).write_text(sums(listed), encoding="utf-8")
+        digest = write_zip(folder, [*listed, SUMS], evidence.checkpoint.artifact_id, Path(temporary) / "pack.zip")
+        _put_in_place(folder, out)
+        os.replace(Path(temporary) / "pack.zip", archive)
+    return Pack(out, archive, digest, {**listed, SUMS: sha256_file(out / SUMS)}, missing)
+
+
+def _require_free(out: Path, archive: Path) -> None:
+    if not out.exists() and not archive.exists():
+        return
+    try:
+        is_pack = json.loads((out / MANIFEST).read_text(encoding="utf-8"))["format"] == FORMAT
+    except (OSError, ValueError, KeyError, TypeError):
+        is_pack = False
+    if not is_pack and (archive.exists() or not out.is_dir() or any(out.iterdir())):
+        raise ConfigError([f"{out} or {archive.name} beside it is there already and is no evidence pack"], "Name another folder with --out")
+
+
+def _put_in_place(folder: Path, out: Path) -> None:
+    old = folder.with_name("old")
+    if out.exists():
+        os.rename(out, old)
+    os.rename(folder, out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_contents(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence, folder: Path) -> list[dict[str, str]]:
+    """Everything but the sums. Returns what is missing."""
+    listed = [_write_version(lake, found, folder) for found in evidence.versions]
+    facts = facts_of(lake, use_case, evidence)
+    documents, not_made = make_documents(facts)
+    for name, content in documents.items():
+        (folder / DOCUMENTS / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / DOCUMENTS / name).write_text(content, encoding="utf-8")
+    missing = [*evidence.missing, *not_made]
+    head = {
+        "format": FORMAT,
+        "use_case": evidence.checkpoint.use_case,
+        "checkpoint": evidence.checkpoint.artifact_id,
+        "content_hash": evidence.checkpoint.content_hash,
+        "written_by": code(),
+        "missing": missing,
+        "not_made": evidence.not_made,
+        "versions": listed,
+        "documents": sorted(documents),
+    }
+    (folder / INDEX).write_text(_index(evidence, head, facts), encoding="utf-8")
+    _write_json(folder / MANIFEST, {**head, "files": folder_hashes(folder)})
+    return missing
+
+
+def facts_of(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence) -> Facts:
+    """What documents may state about a checkpoint."""
+    found = {name: one for name in dict.fromkeys(one.version.name for one in evidence.versions) if (one := evidence.of(name))}
+    for name, manifest in manifests_behind(lake, [evidence.checkpoint]).items():  # of this content, whatever another report has brought
+        found[name] = next(one for one in evidence.versions if (one.version.name, one.version.content_hash) == (name, manifest.content_hash))
+
+    def read(stage: str, name: str) -> Any:
+        one = found.get(stage)
+        if one is None or name not in one.manifest.files:
+            return None
+        assert isinstance(one.version, ArtifactVersion)
+        return json.loads(lake.read_file(one.version, name))
+
+    splits = found["splits"].version if "splits" in found else None
+    return Facts(
+        name=evidence.checkpoint.use_case,
+        use_case=use_case,
+        manifests={name: one.manifest for name, one in found.items()},
+        verdicts={name: _verdicts(evidence, one) for name, one in found.items()},
+        read=read,
+        table=functools.cache(lambda: described_table(lake, splits)) if isinstance(splits, TableVersion) else None,
+        links={name: folder_of(one) for name, one in found.items()},
+    )
+
+
+def _verdicts(evidence: Evidence, found: Found) -> dict[str, Verdict]:
+    """Verdicts about a content: those of the newest version with it go first."""
+    same = [one for one in evidence.versions if one.version.name == found.version.name and one.version.content_hash == found.version.content_hash]
+    return {check: verdict for one in reversed(same) for check, verdict in one.verdicts.items()}
+
+
+def folder_of(found: Found) -> str:
+    """Where a version lies in a pack."""
+    return f"{VERSIONS}/{found.version.name}/{found.version.id.replace('@', '-')}"
+
+
+def _write_version(lake: Lake, found: Found, folder: Path) -> dict[str, Any]:
+    """Manifest, verdicts and the files for readers of a version. Of a version with personal data its counts and hashes only."""
+    place = folder / folder_of(found)
+    restricted = found.zone == "restricted"
+    manifest = without_names(found.manifest) if restricted else found.manifest
+    _write_json(place / MANIFEST, manifest.model_dump(mode="json"))
+    for check, verdict in found.verdicts.items():
+        _write_json(place / "verdicts" / f"{check}.json", (only_numbers(verdict) if restricted else verdict).model_dump(mode="json"))
+    # Of another checkpoint, or a report of it, that a report compares with, the manifest is enough.
+    taken = [name for name in found.manifest.files if name.endswith(FOR_READERS)] if found.role != "ancestor" else []
+    for name in taken:
+        assert isinstance(found.version, ArtifactVersion)
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(lake.read_file(found.version, name))
+    return {
+        "name": found.version.name,
+        "id": found.version.id,
+        "role": found.role,
+        "content_hash": found.version.content_hash,
+        "folder": folder_of(found),
+        "left_in_the_lake": sorted(set(found.manifest.files) - set(taken)),
+    }
+
+
+def without_names(manifest: Manifest) -> Manifest:
+    """The manifest of a version with personal data as it may be handed over: no names of source files, which may name a person; their hashes instead."""
+    funnel = {"funnel": manifest.counts["funnel"]} if "funnel" in manifest.counts else {}
+    counts = {name: value for name, value in manifest.counts.items() if _is_number(value) or (name in RESTRICTED_COUNTS and isinstance(value, str))}
+    hashes = sorted(map(str, manifest.info.get("files", {}).values()))
+    return manifest.model_copy(update={"counts": {**counts, **funnel}, "info": {"source_file_hashes": hashes} if hashes else {}, "hash_state": ""})
+
+
+def only_numbers(verdict: Verdict) -> Verdict:
+    """A verdict without names of columns and ids of records."""
+    return verdict.model_copy(update={"numbers": {name: value for name, value in verdict.numbers.items() if _is_number(value)}})
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (bool, int, float))
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True), encoding="utf-8")
+
+
+def _index(evidence: Evidence, head: Mapping[str, Any], facts: Facts) -> str:
+    """The page that a reader opens first: what is here, what is missing, and where each thing lies."""
+    entries = []
+    for listed, found in zip(head["versions"], evidence.versions, strict=True):
+        pages = [name for name in sorted(found.manifest.files) if name.endswith((".html", ".md", ".json"))] if found.role != "ancestor" else []
+        entries.append({**listed, "pages": pages, "written_at": found.manifest.written_at, "rows": found.manifest.rows or None})
+    checks = [
+        {"version": one.version.id, "check": check, "passed": verdict.passed, "checked_at": verdict.checked_at, "folder": folder_of(one)}
+        for one in evidence.versions
+        for check, verdict in one.verdicts.items()
+    ]
+    release = facts.section("model_card", "release")
+    return page(
+        "evidence_index.html",
+        title=f"Evidence about {head['checkpoint']}",
+        head=head,
+        manifest=facts.manifests["adapter_checkpoint"],
+        reports=[entry for entry in entries if entry["role"] != "ancestor"],
+        ancestors=[entry for entry in entries if entry["role"] == "ancestor"],
+        checks=checks,
+        intended_use=release.intended_use if release else None,
+    )

@@ -1,0 +1,181 @@
+"""The data report: figures about the records of a version of `splits` from manifests and verdicts, as JSON, pictures, one page, card and Croissant."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ft_platform.governance.reasons import REASONS
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.manifest import now
+from ft_platform.lake.stage_table import input_hash
+from ft_platform.reporting.data_plots import entity_counts_plot, k_anonymity_plot, split_balance_plot
+from ft_platform.reporting.documents import croissant, dataset_card, statements
+from ft_platform.reporting.documents.facts import Facts, facts_behind
+from ft_platform.reporting.funnel import funnel_of
+from ft_platform.reporting.html import page
+from ft_platform.reporting.lineage import lineage_rows
+from ft_platform.reporting.plots import funnel_plot
+from ft_platform.stages import STAGES
+from ft_platform.use_case import NamedUseCase, settings_hash
+
+STAGE = "data_report"
+FIGURES = "data.json"
+MOST_HASHES = 1000
+"""Source files whose hash the report lists; the manifest of `raw_records` has all."""
+
+
+def existing_data_report(lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion | None:
+    """The report on these records with these verdicts and settings, or None."""
+    return lake.intact_artifact(use_case.name, STAGE, _inputs(use_case, splits, facts_behind(lake, use_case, splits))[0])
+
+
+def publish_data_report(lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion:
+    """The artifact `data_report` of a version of `splits`: an existing one, or a new one.
+
+    Raises:
+        VersionRefused: a version behind it has no manifest any more.
+    """
+    started = time.monotonic()
+    facts = facts_behind(lake, use_case, splits)
+    artifact_id, inputs = _inputs(use_case, splits, facts)
+    if existing := lake.intact_artifact(use_case.name, STAGE, artifact_id):
+        return existing
+    found = figures(facts)
+    with lake.scratch(use_case.name, STAGE) as folder:
+        folder.mkdir(parents=True)
+        (folder / FIGURES).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+        (folder / "README.md").write_text(dataset_card.make(facts), encoding="utf-8")
+        (folder / "croissant.json").write_text(croissant.make(facts), encoding="utf-8")
+        _write_page(folder, facts, found, artifact_id)
+        return lake.publish(
+            use_case.name,
+            STAGE,
+            artifact_id,
+            folder,
+            parents=[splits],
+            settings_hash=STAGES[STAGE].settings_hash(use_case),
+            input_hash=inputs,
+            counts={"rows": splits.rows, "checks_not_passed": sum(one["status"] != "passed" for one in found["checks"])},
+            seconds=time.monotonic() - started,
+        )
+
+
+def _inputs(use_case: NamedUseCase, splits: TableVersion, facts: Facts) -> tuple[str, str]:
+    """Id and hash of the report: the records, the settings of every stage behind them, and what checks found, which may come later than the rows."""
+    settings = {name: manifest.settings_hash for name, manifest in facts.manifests.items()}
+    verdicts = {stage: {check: (one.passed, one.numbers) for check, one in found.items()} for stage, found in facts.verdicts.items()}
+    inputs = input_hash(use_case, STAGE, [splits], settings=settings_hash(settings), verdicts=settings_hash(verdicts))
+    return f"data-{inputs[:12]}", inputs
+
+
+def figures(facts: Facts) -> dict[str, Any]:
+    """Everything the report shows, as JSON. What was not counted or checked is null, with a `status` that says so."""
+    splits = facts.manifest("splits")
+    return {
+        "use_case": facts.name,
+        "splits": {"id": splits.id, "content_hash": splits.content_hash, "rows": splits.rows},
+        "source": _source(facts),
+        "funnel": funnel_of(facts.manifests),
+        "permission": _permission(facts),
+        "personal_data": _personal_data(facts),
+        "k_anonymity": _k_anonymity(facts),
+        "duplicates": _duplicates(facts),
+        "division": {key: splits.counts.get(key) for key in ("rows_per_split", "rows_per_label", "groups", "largest_group", "division")},
+        "checks": _checks(facts),
+    }
+
+
+def _source(facts: Facts) -> dict[str, Any]:
+    raw = facts.manifest("raw_records")
+    settings = facts.section("raw_records", "source")
+    hashes = sorted(map(str, raw.info.get("files", {}).values()))
+    place = statements.place_of(settings.uri) if settings else None
+    return {"place": place, "files": len(hashes), "sha256": hashes[:MOST_HASHES], "rows": raw.rows, "read_at": raw.written_at}
+
+
+def _permission(facts: Facts) -> dict[str, Any]:
+    manifest = facts.manifest("permitted_records")
+    governance = facts.section("permitted_records", "governance")
+    funnel = manifest.counts.get("funnel")
+    refused = None if funnel is None else {reason: {"rows": count, "means": REASONS.get(reason, reason)} for reason, count in funnel["removed"].items()}
+    return {
+        "purpose": governance.purpose if governance else None,
+        "licence": governance.licence if governance else None,
+        **{key: manifest.counts.get(key) for key in ("basis", "consent_from", "on_day", "permitted_until")},
+        "refused": refused,
+    }
+
+
+def _personal_data(facts: Facts) -> dict[str, Any]:
+    counts = facts.manifest("anonymized_records").counts
+    residual, recall = facts.verdict("anonymized_records", "no_residual_pii"), facts.verdict("anonymized_records", "recall_above_floor")
+    entities = recall.numbers.get("entities", {}) if recall else {}
+    return {
+        "replaced": counts.get("entities"),
+        "rows_with_any": counts.get("rows_with_any"),
+        "left": None if residual is None else {key: residual.numbers.get(key) for key in ("rows", "rows_with_finding", "percent", "findings")},
+        "left_status": "not_checked" if residual is None else "passed" if residual.passed else "failed",
+        "recall": {name: {"value": one["recall"], "low": one["low"], "high": one["high"], "spans": one["spans"]} for name, one in entities.items()} or None,
+        "recall_status": "measured on annotated texts" if entities else "not_measured",
+    }
+
+
+def _k_anonymity(facts: Facts) -> dict[str, Any]:
+    found = facts.manifest("anonymized_records").counts.get("k_anonymity")
+    return {"k": None, "status": "no quasi-identifiers are named"} if not found else {**found, "status": "not_measured" if found["k"] is None else "measured"}
+
+
+def _duplicates(facts: Facts) -> dict[str, Any]:
+    funnel = facts.manifest("cleaned_records").counts.get("funnel")
+    removed = None if funnel is None else {kind: funnel["removed"].get(kind, 0) for kind in ("exact_duplicate", "near_duplicate")}
+    leakage = facts.verdict("splits", "no_leakage")
+    return {
+        "removed": removed,
+        "pairs_on_two_sides": leakage.numbers.get("near_duplicate_pairs") if leakage else None,
+        "status": "not_checked" if leakage is None else "passed" if leakage.passed else "failed",
+    }
+
+
+def _checks(facts: Facts) -> list[dict[str, Any]]:
+    """Every check that a version behind the records needs, also those without a verdict, and every other that was made."""
+    found = []
+    for stage, manifest in facts.manifests.items():
+        verdicts = facts.verdicts.get(stage, {})
+        for check in dict.fromkeys([*STAGES[stage].checks, *verdicts]):
+            verdict = verdicts.get(check)
+            status = "not_checked" if verdict is None else "passed" if verdict.passed else "failed"
+            found.append({"stage": stage, "version": manifest.id, "check": check, "status": status, "checked_at": verdict.checked_at if verdict else None})
+    return found
+
+
+def _write_page(folder: Path, facts: Facts, found: Mapping[str, Any], artifact_id: str) -> None:
+    """Pictures, and `report.html`."""
+    division, k = found["division"], found["k_anonymity"]
+    pictures = {"funnel": funnel_plot(found["funnel"])}
+    if found["personal_data"]["replaced"] is not None:
+        pictures["personal_data"] = entity_counts_plot(found["personal_data"]["replaced"])
+    if "required_k" in k:
+        pictures["k_anonymity"] = k_anonymity_plot(k, facts.counts("anonymized_records")["funnel"]["rows_in"])
+    if division["rows_per_split"]:
+        pictures["split_balance"] = split_balance_plot(division["rows_per_label"] or {"": division["rows_per_split"]})
+    for name, png in pictures.items():
+        (folder / f"{name}.png").write_bytes(png)
+    text = page(
+        "data_report.html",
+        title=f"Data of {facts.name}",
+        use_case=facts.name,
+        artifact_id=artifact_id,
+        written_at=now(),
+        found=found,
+        not_passed=[one for one in found["checks"] if one["status"] != "passed"],
+        source=statements.source(facts),
+        permission=statements.permission(facts),
+        personal_data=statements.personal_data(facts),
+        division=statements.splits(facts),
+        pictures=pictures,
+        owner=facts.owner("compliance"),
+        lineage=lineage_rows(dict(facts.manifests)),
+    )
+    (folder / "report.html").write_text(text, encoding="utf-8")
