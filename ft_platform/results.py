@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 REPORT = "report.html"
 EVALUATION = "evaluation_report"
-PAGES = ("fairness_report", "model_card")
+PAGES = ("fairness_report", "roi_report", "model_card")
 """Stages whose artifacts are about an evaluation report."""
 
 

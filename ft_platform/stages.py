@@ -75,6 +75,7 @@ STAGES: dict[str, Stage] = {
             version=2,
         ),
         Stage("fairness_report", ("fairness",), ("evaluation_report",), "shared", role="compliance", kind="report", version=2),
+        Stage("roi_report", ("business",), ("evaluation_report",), "shared", role="domain_expert", kind="report"),
         Stage(
             "hyperparameter_search",
             ("base_model", "task", "training", "search"),

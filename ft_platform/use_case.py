@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ft_platform.settings.audit import Audit
+from ft_platform.settings.business import Business
 from ft_platform.settings.cleaning import Cleaning
 from ft_platform.settings.evaluation import Evaluation, Fairness
 from ft_platform.settings.experiments import LearningCurve, Search
@@ -26,6 +27,7 @@ from ft_platform.settings.validation import Expectation, Validation
 __all__ = [
     "Audit",
     "BaseModelSettings",
+    "Business",
     "Cleaning",
     "Compute",
     "Evaluation",
@@ -154,6 +156,7 @@ class UseCase(Section):
     audit: Audit = Field(default_factory=Audit, description="How many records may have a fault before training is refused.")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How systems are compared.")
     fairness: Fairness = Field(default_factory=Fairness, description="Group comparison of outputs.")
+    business: Business = Field(default_factory=Business, description="What the work costs with and without the model, for `roi_report`.")
     search: Search = Field(default_factory=Search, description="How `hyperparameter_search` looks for training settings.")
     learning_curve: LearningCurve = Field(default_factory=LearningCurve, description="How `learning_curve` measures what more data would bring.")
     release: Release = Field(description="What the model card says about use.")

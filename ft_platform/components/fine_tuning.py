@@ -20,6 +20,7 @@ from ft_platform.assets import (
     permitted,
     quarantined,
     raw,
+    roi_report,
     splits,
 )
 from ft_platform.permission_watch import permission_watch
@@ -39,6 +40,7 @@ STAGE_BUILDERS = {
     "adapter_checkpoint": adapter_checkpoint.build,
     "evaluation_report": evaluation_report.build,
     "fairness_report": fairness_report.build,
+    "roi_report": roi_report.build,
     "hyperparameter_search": hyperparameter_search.build,
     "learning_curve": learning_curve.build,
     "model_card": model_card.build,
