@@ -32,6 +32,7 @@ PICTURES = {
     "adapter_checkpoint": {"loss_curve"},
     "evaluation_report": {"systems", "per_class", "confusion_matrix", "calibration", "slices", "funnel"},
     "fairness_report": {"groups_region"},
+    "roi_report": {"change"},
 }
 
 
