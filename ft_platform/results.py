@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 REPORT = "report.html"
 BRIEF = "decision_brief.html"
 EVALUATION = "evaluation_report"
-PAGES = ("fairness_report", "model_card")
+PAGES = ("fairness_report", "roi_report", "model_card")
 DECISION = "release_decision"
 """Stages whose artifacts are about an evaluation report."""
 

@@ -77,6 +77,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage("regression_report", ("regression",), ("adapter_checkpoint",), "shared", role="data_science", kind="report"),
         Stage("fairness_report", ("fairness",), ("evaluation_report",), "shared", role="compliance", kind="report", version=3),
+        Stage("roi_report", ("business",), ("evaluation_report",), "shared", role="domain_expert", kind="report"),
         Stage(
             "hyperparameter_search",
             ("base_model", "task", "training", "fairness.in_training", "search"),
@@ -115,7 +116,6 @@ STAGES: dict[str, Stage] = {
         Stage("human_review", ("evaluation",), ("evaluation_report",), "shared", role="domain_expert", kind="report", on_demand=True),
         Stage("judge_report", ("judge", "task", "evaluation"), ("evaluation_report",), "shared", role="data_science", kind="report", on_demand=True),
         Stage("model_card", ("release", "owners"), ("adapter_checkpoint", "evaluation_report", "fairness_report"), "shared", role="compliance", kind="report"),
-        Stage("roi_report", (), ("evaluation_report",), "shared", role="compliance", kind="report"),  # TEMP
         Stage(
             "release_decision",
             ("gate", "fairness"),

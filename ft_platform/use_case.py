@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ft_platform.settings.answer_fields import AnswerField, FieldKey, answer_schema, in_words
 from ft_platform.settings.attacks import Attacks
 from ft_platform.settings.audit import Audit
+from ft_platform.settings.business import Business
 from ft_platform.settings.cleaning import Cleaning
 from ft_platform.settings.evaluation import Evaluation
 from ft_platform.settings.experiments import LearningCurve, Search
@@ -35,6 +36,7 @@ __all__ = [
     "Attacks",
     "Audit",
     "BaseModelSettings",
+    "Business",
     "Cleaning",
     "Compute",
     "EndpointSettings",
@@ -191,6 +193,7 @@ class UseCase(Section):
     attacks: Attacks = Field(default_factory=Attacks, description="How a checkpoint is attacked, and what it may give away.")
     regression: Regression = Field(default_factory=Regression, description="What the fine-tuned model may not have forgotten.")
     fairness: Fairness = Field(default_factory=Fairness, description="Group comparison of data and outputs.")
+    business: Business = Field(default_factory=Business, description="What the work costs with and without the model, for `roi_report`.")
     search: Search = Field(default_factory=Search, description="How `hyperparameter_search` looks for training settings.")
     learning_curve: LearningCurve = Field(default_factory=LearningCurve, description="How `learning_curve` measures what more data would bring.")
     judge: Judge = Field(default_factory=Judge, description="How `judge_report` compares answers by a language model.")

@@ -18,6 +18,7 @@ PATTERNS = {
     r"^[a-z][a-z0-9_]*$": "a name in lower case letters, digits and `_`",
     r"^[0-9a-f]{64}$": "64 hex digits",
     r"\w": "text with a letter or digit",
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$": "a day, YYYY-MM-DD",
     r"^expect_[a-z_]+$": "a name that starts with `expect_`",
 }
 """What the regular expressions of the schema mean. One that is not here is shown as it is."""

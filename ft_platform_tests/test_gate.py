@@ -213,7 +213,7 @@ def publish_stand_in(graph: Graph, use_case, name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("stage", ["base_evaluation", "evaluation_report", "fairness_report", "model_card"])
+@pytest.mark.parametrize("stage", ["base_evaluation", "evaluation_report", "fairness_report", "roi_report", "model_card"])
 def test_everything_after_training_refuses_as_well(graph, use_case, backend, stage):
     assert graph.run("adapter_checkpoint", "base_evaluation").success
     for name in STAND_INS:

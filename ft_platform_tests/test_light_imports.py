@@ -27,6 +27,7 @@ DOMAIN = ["lake", "sources.ingest", "governance.permission", "cleaning.clean", "
 DOMAIN += [
     "training.inputs",
     "evaluation.inputs",
+    "business.publish",
     "evaluation.fairness",
     "results",
     "use_case",

@@ -27,6 +27,7 @@ from ft_platform.assets import (
     raw,
     regression_report,
     release_decision,
+    roi_report,
     splits,
 )
 from ft_platform.permission_watch import permission_watch
@@ -48,6 +49,7 @@ STAGE_BUILDERS = {
     "evaluation_report": evaluation_report.build,
     "regression_report": regression_report.build,
     "fairness_report": fairness_report.build,
+    "roi_report": roi_report.build,
     "hyperparameter_search": hyperparameter_search.build,
     "learning_curve": learning_curve.build,
     "privacy_report": privacy_report.build,

@@ -95,7 +95,13 @@ def test_a_changed_setting_changes_the_code_version_of_the_stages_that_read_it(e
         return {stage: graph.get(dg.AssetKey(["complaints", stage])).code_version for stage in STAGES}
 
     before = versions({})
-    for path, value in {"training.learning_rate": 0.002, "cleaning.min_characters": 9, "splits.seed": 3, "fairness.max_gap": 0.5}.items():
+    for path, value in {
+        "training.learning_rate": 0.002,
+        "cleaning.min_characters": 9,
+        "splits.seed": 3,
+        "fairness.max_gap": 0.5,
+        "business.adoption": 0.5,
+    }.items():
         section = path.split(".")[0]
         after = versions({path: value})
         assert {s for s in STAGES if after[s] != before[s]} == {s for s, stage in STAGES.items() if section in stage.reads}, path

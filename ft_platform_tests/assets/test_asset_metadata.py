@@ -35,6 +35,7 @@ PICTURES = {
     "regression_report": {"margins"},
     "fairness_report": {"groups_region"},
     "privacy_report": {"loss_by_epoch"},
+    "roi_report": {"change"},
 }
 
 

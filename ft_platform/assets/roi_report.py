@@ -1,0 +1,43 @@
+"""roi_report: what the model is worth, from measurements and declared business figures."""
+
+import json
+
+import dagster as dg
+
+from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, with_typed_failures
+from ft_platform.environment import Environment
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.gate import require_usable
+from ft_platform.use_case import NamedUseCase
+
+
+def build(use_case: NamedUseCase) -> list:
+    @dg.asset(**stage(use_case, "roi_report"))
+    @with_typed_failures
+    def roi_report(
+        lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], evaluation_report: ArtifactVersion
+    ) -> dg.MaterializeResult[ArtifactVersion]:
+        """Accuracy, efficiency, cost savings, customer satisfaction and employee productivity before and after the model, each with its source.
+
+        Payback, break-even and sensitivity follow from them. What was neither measured nor declared shows as not measured.
+        """
+        from ft_platform.business.inputs import roi_inputs
+        from ft_platform.business.publish import FIGURES, publish_roi
+
+        require_usable(lake, use_case, evaluation_report)
+        artifact_id, _ = roi_inputs(lake, environment, use_case, evaluation_report)
+        reused = lake.intact_artifact(use_case.name, "roi_report", artifact_id) is not None
+        report = publish_roi(lake, environment, use_case, evaluation_report)
+        found, manifest = json.loads(lake.read_file(report, FIGURES)), lake.manifest(report)
+        return materialized(
+            report,
+            manifest,
+            reused=reused,
+            rows=found["test_rows"],
+            pictures=pictures_of(lake, report),
+            figures=dg.MetadataValue.json(found["figures"]),
+            payback_months=dg.MetadataValue.json(found["payback_months"]),
+            **report_link(environment, report, manifest),
+        )
+
+    return [roi_report]

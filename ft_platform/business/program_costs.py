@@ -1,0 +1,35 @@
+"""What the program runs behind an evaluated checkpoint have cost: its training and its evaluations, from the ledger."""
+
+from typing import Any
+
+from ft_platform.costs.ledger import Ledger
+from ft_platform.environment import Environment
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.use_case import NamedUseCase
+
+PROGRAM_ARTIFACTS = ("adapter_checkpoint", "base_evaluation")
+
+
+def program_costs(lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation_report: ArtifactVersion) -> dict[str, Any]:
+    """Sums over the program runs that made a checkpoint and its evaluations, repeated runs included.
+
+    Runs that failed made no artifact, so they are not here; `ft costs` has them.
+
+    Returns:
+        `{"artifacts", "runs", "seconds", "money", "currency", "reason"}`. `money` is None, with its reason, where no run is in
+        the ledger or the compute profile had no price.
+    """
+    parents = lake.manifest(evaluation_report).parents
+    artifacts = [evaluation_report.artifact_id, *(parent.id for parent in parents if parent.name in PROGRAM_ARTIFACTS)]
+    rows = [row for row in Ledger(lake).rows() if row["use_case"] == use_case.name and row["artifact"] in artifacts]
+    currency = environment.profile(use_case.settings.compute.profile).currency
+    money = round(sum(row["money"] for row in rows if row["currency"] == currency), 4)
+    reason = None
+    if not rows:
+        reason = "no program run of this checkpoint is in the ledger"
+    elif any(row["currency"] != currency for row in rows):
+        reason = "program runs are in another currency than the environment has now"
+    elif not money:
+        reason = f"compute profile {use_case.settings.compute.profile} has no price"
+    seconds = round(sum(row["seconds"] for row in rows), 3)
+    return {"artifacts": artifacts, "runs": len(rows), "seconds": seconds, "money": None if reason else money, "currency": currency, "reason": reason}

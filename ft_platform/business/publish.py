@@ -1,0 +1,68 @@
+"""The artifact `roi_report` of an evaluation, with its figures, pictures and page."""
+
+import json
+import time
+
+from ft_platform.business.inputs import STAGE, collect_inputs, roi_inputs
+from ft_platform.business.measurements import read_measurements
+from ft_platform.business.roi import roi
+from ft_platform.environment import Environment
+from ft_platform.errors import VersionRefused
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.stages import STAGES
+from ft_platform.use_case import NamedUseCase
+
+FIGURES = "roi.json"
+
+
+def publish_roi(lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation_report: ArtifactVersion) -> ArtifactVersion:
+    """An existing report of these inputs, or a new one.
+
+    Args:
+        evaluation_report: a version that passed the gate (`lake.gate.require_usable`).
+
+    Raises:
+        SourceError, DataError, TransientError: a file of measurements cannot be read or used; nothing was published.
+    """
+    from ft_platform.reporting.roi_report import write_roi_report
+
+    artifact_id, inputs = roi_inputs(lake, environment, use_case, evaluation_report)
+    existing = lake.intact_artifact(use_case.name, STAGE, artifact_id)
+    if existing:
+        return existing
+    started = time.monotonic()
+    # Rows of measurements may be about persons: what is unpacked of them lies in the restricted zone, and only figures leave this function.
+    with lake.scratch(use_case.name, STAGE, zone="restricted") as private:
+        private.mkdir(mode=0o700)
+        measured = read_measurements(use_case.settings.business, environment, private)
+    found = roi(collect_inputs(lake, environment, use_case, evaluation_report, measured))
+    with lake.scratch(use_case.name, STAGE) as folder:
+        folder.mkdir(parents=True)
+        (folder / FIGURES).write_text(json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+        write_roi_report(folder, lake, use_case, artifact_id, evaluation_report, found)
+        return lake.publish(
+            use_case.name,
+            STAGE,
+            artifact_id,
+            folder,
+            parents=[evaluation_report],
+            settings_hash=STAGES[STAGE].settings_hash(use_case),
+            input_hash=inputs,
+            counts={"test_rows": found["test_rows"], "measurements": sum(one["rows"] for one in found["measurements"])},
+            info={"status": {name: figure["status"] for name, figure in found["figures"].items()}},
+            seconds=time.monotonic() - started,
+        )
+
+
+def newest_roi(lake: Lake, use_case: NamedUseCase) -> tuple[ArtifactVersion, dict]:
+    """The newest report of a use case, and its figures.
+
+    Raises:
+        VersionRefused: there is none.
+        CorruptVersion: its bytes are not what the manifest says.
+    """
+    report = next(iter(lake.artifacts(use_case.name, STAGE)), None)
+    if report is None:
+        raise VersionRefused(f"{use_case.name} has no {STAGE}", f"Run: ft run {use_case.name}")
+    lake.verify_artifact(report)
+    return report, json.loads(lake.read_file(report, FIGURES))

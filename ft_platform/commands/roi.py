@@ -1,0 +1,41 @@
+"""ft roi: what a model is worth, from the newest ROI report of a use case."""
+
+import argparse
+import json
+from typing import Any
+
+HELP = "Show what a model is worth: figures before and after, savings and payback, each with its source."
+EXAMPLES = ["ft roi complaint_routing", "ft roi complaint_routing --json"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("use_case", help="name of the use case (ft list)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.business.publish import newest_roi
+    from ft_platform.environment import load_environment
+    from ft_platform.lake import Lake
+    from ft_platform.use_case_file import load_use_case, use_case_folder
+
+    environment = load_environment()
+    use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
+    report, found = newest_roi(Lake(environment.lake_uri, environment.storage_options()), use_case)
+    if arguments.json:
+        print(json.dumps({"use_case": use_case.name, "roi_report": report.artifact_id, **found}, indent=1, ensure_ascii=False))
+    else:
+        _print(found)
+        print(f"\n{report.uri}/report.html")
+    return 0
+
+
+def _print(found: dict[str, Any]) -> None:
+    from ft_platform.reporting.roi_words import conclusion, figure_sentence, left_out, uncertainty_sentence
+
+    for name, figure in found["figures"].items():
+        print(figure_sentence(name, figure)["text"])
+        print(f"  from {figure['source'] or 'nothing'}")
+    print()
+    for sentence in [*(one["text"] for one in conclusion(found)), *left_out(found), uncertainty_sentence(found)]:
+        print(sentence)

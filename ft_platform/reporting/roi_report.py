@@ -1,0 +1,79 @@
+"""The ROI report: pictures and one HTML file from the figures of `business.roi`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ft_platform.lake import Lake
+from ft_platform.lake.manifest import now
+from ft_platform.lake.versions import Version
+from ft_platform.reporting.html import page
+from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.reporting.roi_plots import change_plot, payback_plot, tornado_plot
+from ft_platform.reporting.roi_words import (
+    TITLES,
+    alternative_rows,
+    amount,
+    conclusion,
+    figure_sentence,
+    left_out,
+    uncertainty_sentence,
+    with_interval,
+)
+from ft_platform.use_case import NamedUseCase
+
+ALT = {"change": "Change of each figure", "tornado": "Sensitivity of the savings", "payback": "Savings minus investment by month"}
+
+
+def write_roi_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, evaluation: Version, found: Mapping[str, Any]) -> None:
+    """`change.png`, `tornado.png` and `payback.png` where there are savings (and an investment), and `report.html`."""
+    pictures = {"change": change_plot(found["figures"])}
+    if found["sensitivity"]:
+        pictures["tornado"] = tornado_plot(found["sensitivity"], found["savings_per_month"]["value"], found["currency"])
+        if found["investment"]:
+            pictures["payback"] = payback_plot(found["savings_per_month"], found["investment"], found["currency"])
+    for name, png in pictures.items():
+        (folder / f"{name}.png").write_bytes(png)
+    text = page(
+        "roi_report.html",
+        title=f"Return on investment of {use_case.name}",
+        use_case=use_case.name,
+        artifact_id=artifact_id,
+        written_at=now(),
+        found=found,
+        conclusion=conclusion(found),
+        figures=[{"name": name, "sentence": figure_sentence(name, figure), **_cells(name, figure)} for name, figure in found["figures"].items()],
+        uncertainty=uncertainty_sentence(found),
+        left_out=left_out(found),
+        sensitivity=[_sensitivity_cells(row, found["currency"]) for row in found["sensitivity"]],
+        alternatives=alternative_rows(found),
+        assumptions=[(name, amount(one["value"]), one["unit"].replace("money", found["currency"])) for name, one in found["assumptions"].items()],
+        programs=with_money(found["programs"]),
+        pictures={ALT[name]: png for name, png in pictures.items()},
+        lineage=lineage_rows(manifests_behind(lake, [evaluation])),
+    )
+    (folder / "report.html").write_text(text, encoding="utf-8")
+
+
+def _cells(name: str, figure: Mapping[str, Any]) -> dict[str, str]:
+    sides = {side: with_interval(figure[side]) for side in ("before", "after", "difference")}
+    return {"title": TITLES[name], **sides, "source": figure["source"] or "none", "unit": figure["unit"], "about": figure["about"], "status": figure["status"]}
+
+
+def _sensitivity_cells(row: Mapping[str, Any], currency: str) -> dict[str, str]:
+    def months(value: float | None) -> str:
+        return "–" if value is None else amount(value)
+
+    return {
+        "name": row["name"],
+        "source": row["source"],
+        "range": f"{amount(row['low'])} to {amount(row['high'])}",
+        "saving": f"{amount(row['saving_at_low'])} to {amount(row['saving_at_high'])} {currency}",
+        "payback": f"{months(row['payback_at_low'])} to {months(row['payback_at_high'])}",
+    }
+
+
+def with_money(programs: Mapping[str, Any]) -> str:
+    """What the programs behind the checkpoint have cost, in words."""
+    taken = f"{programs['runs']} program runs of {amount(programs['seconds'])} seconds"
+    return f"{taken}: {programs['money']:,.2f} {programs['currency']}." if programs["money"] is not None else f"{taken}; cost unknown: {programs['reason']}."

@@ -1,0 +1,110 @@
+"""What the figures of `business.roi` say in words and in cells of tables."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ft_platform.reporting.html import percent
+
+TITLES = {
+    "accuracy": "Accuracy",
+    "efficiency": "Efficiency",
+    "cost_savings": "Cost savings, by cost per month",
+    "customer_satisfaction": "Customer satisfaction",
+    "employee_productivity": "Employee productivity",
+}
+SYSTEMS = {"fine_tuned": "Fine-tuned model", "base_few_shot": "Base model, few-shot prompt", "api": "Prompted model elsewhere"}
+PART_WORDS = {"labour": "work", "errors": "errors", "requests": "requests to the model"}
+
+
+def amount(value: float | None) -> str:
+    """A number as people write it: the larger, the fewer places after the point."""
+    if value is None:
+        return "–"
+    size = abs(value)
+    return f"{value:,.0f}" if size >= 1000 else f"{value:,.1f}" if size >= 10 else f"{value:,.2f}" if size >= 1 else f"{value:,.3f}"
+
+
+def with_interval(found: Mapping[str, Any] | None, unit: str = "") -> str:
+    """`12.3 (10.1 to 14.2) EUR`; a bound that is never reached is said so."""
+    if found is None or found["value"] is None:
+        return "not measured"
+    unit = f" {unit}" if unit else ""
+    high = "no upper end" if found["high"] is None else amount(found["high"])
+    return f"{amount(found['value'])} ({amount(found['low'])} to {high}){unit}"
+
+
+def improved(figure: Mapping[str, Any]) -> bool | None:
+    """Whether the interval of the difference lies on the better side of 0; None where it holds 0 or there is no difference."""
+    difference = figure["difference"]
+    if difference is None or difference["low"] <= 0 <= difference["high"]:
+        return None
+    return (difference["value"] > 0) == figure["higher_is_better"]
+
+
+def figure_sentence(name: str, figure: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"good", "text"}` of one figure."""
+    title = TITLES[name]
+    if figure["difference"] is None:
+        return {"good": False, "text": f"{title}: {figure['status']}. {figure['reason'][:1].upper()}{figure['reason'][1:]}."}
+    told = {True: "better", False: "worse", None: "not told apart from before"}[improved(figure)]
+    change = f"{amount(figure['before']['value'])} before, {amount(figure['after']['value'])} after: {with_interval(figure['difference'], figure['unit'])}"
+    return {"good": bool(improved(figure)), "text": f"{title}: {told} ({figure['status']}). {change}."}
+
+
+def conclusion(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Sentences about savings, payback and break-even, each `{"good", "text"}`."""
+    currency, saved, payback = found["currency"], found["savings_per_month"], found["payback_months"]
+    if saved is None:
+        return [{"good": False, "text": f"Savings and payback: not measured. {payback['reason']}."}]
+    sign = "costs more than it saves" if saved["value"] < 0 else "saves nothing" if saved["value"] == 0 else "saves"
+    sure = "" if saved["low"] > 0 or saved["high"] < 0 else " The interval holds 0: whether it saves cannot be told."
+    sentences = [{"good": saved["low"] > 0, "text": f"The model {sign}: {with_interval(saved, f'{currency} per month')}.{sure}"}]
+    sentences.append({"good": payback["value"] is not None, "text": until_sentence("Payback", payback, "months")})
+    sentences.append({"good": found["break_even_volume"]["value"] is not None, "text": until_sentence("Break-even", found["break_even_volume"], "cases")})
+    return sentences
+
+
+def until_sentence(what: str, found: Mapping[str, Any], unit: str) -> str:
+    """One line for payback months, break-even cases or requests."""
+    if found["value"] is None:
+        why = "" if found["reason"] in (None, found["status"]) else f": {found['reason']}"
+        return f"{what}: {found['status']}{why}."
+    more = f" {found['reason'][:1].upper()}{found['reason'][1:]}." if found["reason"] else ""
+    return f"{what} after {with_interval(found, unit)}.{more}"
+
+
+def left_out(found: Mapping[str, Any]) -> list[str]:
+    """Parts of the cost of a case that are in no figure of money, with the reason."""
+    savings = found["figures"]["cost_savings"]
+    if savings["difference"] is None:
+        return []
+    sentences = [f"Cost of {PART_WORDS[part]} is not in the savings: {reason}." for part, reason in savings["left_out"].items()]
+    if found["programs"]["money"] is None and found["investment"]:
+        sentences.append(f"The programs of this checkpoint are not in the investment: {found['programs']['reason']}.")
+    return sentences
+
+
+def alternative_rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Cells of the table of alternatives."""
+    rows = []
+    for system, one in found["alternatives"].items():
+        until = one.get("requests_until_paid_back")
+        rows.append(
+            {
+                "title": SYSTEMS[system],
+                "money": with_interval(one["money_per_1000"], found["currency"]) if one["money_per_1000"] else "no price",
+                "seconds": amount(one["seconds_per_1000"]) if one["seconds_per_1000"] is not None else "not measured",
+                "quality": with_interval(one["quality"]),
+                "source": one["source"],
+                "until": "" if until is None else until_sentence("Fine-tuning is paid back", until, "requests"),
+            }
+        )
+    return rows
+
+
+def uncertainty_sentence(found: Mapping[str, Any]) -> str:
+    """How intervals came about."""
+    return (
+        f"Intervals hold {percent(found['confidence'])}: measured values by bootstrap, assumptions anywhere within ±{percent(found['uncertainty'])} "
+        "of what was declared, worked-out figures by Monte Carlo over both."
+    )

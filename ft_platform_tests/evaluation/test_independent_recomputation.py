@@ -1,0 +1,155 @@
+"""Every number of an evaluation and of its fairness report is what an independent script makes of the saved predictions."""
+
+import ast
+import copy
+import io
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from ft_platform.environment import Environment
+from ft_platform.evaluation.fairness import publish_fairness
+from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.records import splits_schema
+from ft_platform.training.trainer import checkpoint_for
+from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform_tests.evaluation import recompute
+from ft_platform_tests.evaluation.recompute import Between, Expected, fairness_figures, label_metrics, leaves, problems, text_metrics
+from ft_platform_tests.evaluation.tiny_case import HOSTILE, attributes_for, rows_for
+from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
+
+MEASURED = {"seconds", "answer_seconds", "left_out", "info", "dtype", "device", "threads"}
+"""Parts of `metrics.json` that are no function of the predictions: times, the machine, records that could not be asked."""
+
+
+def not_from_predictions(path: tuple[str, ...]) -> bool:
+    return path[0] in MEASURED or (path[0] == "per_1000_requests" and path[-1] in ("money", "currency"))
+
+
+class Run:
+    """A tiny model trained and evaluated, and what was saved of it.
+
+    Attributes:
+        columns: system -> column -> values.
+    """
+
+    def __init__(self, home: Path, kind: str, rows: list[dict[str, Any]]) -> None:
+        environment = Environment(home=home, defs=home / "defs", tracking_uri="none")
+        attributes = attributes_for(save_tiny_model(home / "model"), kind)
+        self.use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
+        self.lake = Lake(environment.lake_uri)
+        self.splits: TableVersion = usable_splits(self.lake, self.use_case, rows, splits_schema(self.use_case))
+        where = (self.lake, environment, self.use_case, self.splits)
+        base = publish_base_evaluation(*where)
+        checkpoint = checkpoint_for(*where, logging.getLogger("test")).checkpoint
+        self.report = publish_evaluation_report(*where, checkpoint, base)
+        self.fairness = publish_fairness(self.lake, self.use_case, self.report)
+        self.metrics = self.saved(self.report, "metrics.json")
+        table = pq.read_table(io.BytesIO(self.lake.read_file(self.report, "predictions.parquet"))).to_pandas().astype(object)
+        table = table.where(table.notna(), None)
+        self.columns = {name: {column: part[column].tolist() for column in part} for name, part in table.groupby("system", sort=False)}
+
+    def saved(self, artifact: ArtifactVersion, name: str) -> Any:
+        return json.loads(self.lake.read_file(artifact, name))
+
+    def records(self, *splits: str) -> list[dict[str, Any]]:
+        return [row for row in self.lake.read_table(self.splits).to_pylist() if row["split"] in splits]
+
+
+@pytest.fixture(scope="module")
+def classified(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    rows = rows_for("classification", 150)
+    for number, row in enumerate(rows):
+        row["feature_region"] = None if number < 20 else ("north", "south")[number // 10 % 2]
+        row["label"] = HOSTILE if number % 15 == 14 else ("card", "loan")[number % 2]
+    return Run(tmp_path_factory.mktemp("classification"), "classification", rows)
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return Run(tmp_path_factory.mktemp("generation"), "generation", rows_for("generation"))
+
+
+@pytest.fixture(scope="module")
+def expected(classified: Run) -> Expected:
+    settings = classified.use_case.settings.evaluation
+    labels = sorted({row["label"] for row in classified.records("train", "test")})
+    return label_metrics(classified.metrics, classified.columns, labels, settings)
+
+
+def test_the_script_uses_nothing_of_the_platform() -> None:
+    tree = ast.parse(Path(recompute.__file__).read_text(encoding="utf-8"))
+    modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert modules and not any(module.startswith("ft_platform") for module in modules)
+
+
+def test_every_number_of_a_classification_follows_from_its_predictions(classified: Run, expected: Expected) -> None:
+    assert problems(classified.metrics, expected, not_from_predictions) == []
+    assert len(expected.numbers) > 400
+    assert {path[0] for path in expected.numbers} == set(classified.metrics) - MEASURED
+
+
+def test_every_number_of_a_generation_follows_from_its_predictions(generated: Run) -> None:
+    references = {row["record_id"]: row["messages"][-1]["content"] for row in generated.records("test")}
+    ordered = [references[record_id] for record_id in generated.columns["fine_tuned"]["record_id"]]
+    expected = text_metrics(generated.metrics, generated.columns, ordered, generated.use_case.settings.evaluation)
+    assert problems(generated.metrics, expected, not_from_predictions) == []
+    assert len(expected.numbers) > 150
+
+
+def test_every_number_of_the_fairness_report_follows_from_the_predictions(classified: Run) -> None:
+    settings, told = classified.use_case.settings, classified.saved(classified.fairness, "fairness.json")
+    expected = fairness_figures(
+        told, classified.columns["fine_tuned"], ["region"], settings.evaluation, settings.fairness.min_group_rows, settings.fairness.max_gap
+    )
+    assert problems(told, expected, lambda path: False) == []
+    for name in ("demographic_parity", "equalized_odds"):
+        assert told["features"]["region"][name], f"{name} was not compared, so it was not tested either"
+    found = _with(told, ("features", "region", "groups", "north", "accuracy", "value"), 0.123)
+    assert problems(found, expected, lambda path: False)
+
+
+def test_a_changed_number_is_found_wherever_it_stands(classified: Run, expected: Expected) -> None:
+    """Every number in turn is moved: an exact one by a hundredth, one with bounds beyond them."""
+    tree = classified.metrics
+    tried = 0
+    for path, value in leaves(tree):
+        if not_from_predictions(path):
+            continue
+        bounds = expected.numbers[path]
+        wrong: Any
+        if isinstance(bounds, Between):
+            wrong = bounds.high + 1e-6
+        elif isinstance(value, str) or value is None:
+            wrong = f"{value} "
+        else:
+            wrong = (not value) if isinstance(value, bool) else value + (1 if isinstance(value, int) else 0.01)
+        assert problems(_with(tree, path, wrong), expected, not_from_predictions) != [], path
+        tried += 1
+    assert tried == len(expected.numbers)
+
+
+def test_intervals_of_another_confidence_are_found(classified: Run, expected: Expected) -> None:
+    """The bounds of the resamples are narrow enough to tell 95 % from 50 %."""
+    narrow = Expected(expected.samples, 0.5)
+    correct = [t == p for t, p in zip(classified.columns["fine_tuned"]["label"], classified.columns["fine_tuned"]["predicted"], strict=True)]
+    import numpy as np
+
+    draws = np.array(correct, float)[recompute.resampled_rows(len(correct), 1000, 5)].mean(axis=1)
+    narrow.interval("x", value=float(np.mean(correct)), draws=draws)
+    found = classified.metrics["systems"]["fine_tuned"]["accuracy"]
+    assert problems({"x": found}, narrow, lambda path: False)
+
+
+def _with(tree: Any, path: tuple[str, ...], value: Any) -> Any:
+    """A copy of a JSON tree in which one value is another."""
+    changed = copy.copy(tree)
+    key = int(path[0]) if isinstance(tree, list) else path[0]
+    changed[key] = _with(tree[key], path[1:], value) if len(path) > 1 else value
+    return changed
