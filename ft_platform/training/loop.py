@@ -83,7 +83,7 @@ def train(
         run.curve.append(point)
         on_step(run.step, point)
 
-    with memory_errors(training.micro_batch_tokens, training.max_length):
+    with memory_errors(training):
         for point in run.curve:
             on_step(int(point["step"]), point)
         if not run.curve:

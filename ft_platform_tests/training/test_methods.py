@@ -10,6 +10,7 @@ from ft_platform.errors import BaseModelError
 from ft_platform.models.adapter import with_adapter
 from ft_platform.models.label_head import HEAD, head_scores, with_label_head
 from ft_platform.models.packed_forward import packed_forward, padded_forward
+from ft_platform.models.recomputation import recomputes
 from ft_platform.training.batches import Row
 from ft_platform.training.loop import micro_batches, validation_loss
 from ft_platform.training.lora import add_adapter, trainable
@@ -279,6 +280,7 @@ OTHER_VALUES: dict[str, dict] = {
     "max_steps": {"max_steps": 2},
     "batch_rows": {"batch_rows": 4},
     "micro_batch_tokens": {"micro_batch_tokens": 100},
+    "gradient_checkpointing": {"gradient_checkpointing": "always"},
     "max_length": {"max_length": 200},
     "train_on": {"train_on": "last_turn"},
     "validations_per_epoch": {"validations_per_epoch": 4},
@@ -293,7 +295,7 @@ COMPARED_WITH = {
 
 
 def course(lake, environment, model, **training):
-    """Weights and losses of a training on pairs of answers in conversations of two turns."""
+    """Weights, losses, micro-batches and whether layers are computed again, of a training on pairs of answers in conversations of two turns."""
     use_case = preference_case(model, **{"learning_rate": 5e-3, "max_steps": 4, **training})
     rows = preference_rows()
     for row in rows:
@@ -302,7 +304,7 @@ def course(lake, environment, model, **training):
     found = fit(prepared, use_case.settings.training)
     micros = micro_batches(prepared.rows[:16], prepared.objective, use_case.settings.training)
     losses = [(point["step"], point.get("loss"), point.get("validation_loss")) for point in found.curve]
-    return found.best, losses, [len(micro) for micro in micros]
+    return found.best, losses, [len(micro) for micro in micros], recomputes(prepared.model)
 
 
 @pytest.fixture(scope="module")
