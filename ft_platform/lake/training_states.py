@@ -69,7 +69,7 @@ class TrainingStates:
             _remove(self.lake, self._place(old))
 
     def _publish(self, folder: Path, step: int) -> None:
-        """A sweep may remove the states of this training at this moment: before the new one is among them, or with it. The training goes on and saves others."""
+        """A sweep may remove the states of this training at this moment: before the new one is among them, or with it. The training goes on."""
         for last in (False, True):
             try:
                 files.publish_folder(self.lake.fs, folder, self._place(step))

@@ -104,7 +104,7 @@ def memory_parts(model: Any, objective: Any, heaviest: Sequence[Any]) -> MemoryP
         optimizer=ADAMW_MOMENTS * trained,
         best=0 if on_gpu else trained,
         activations=saved.recomputed if again else saved.whole,
-        logits=2 * saved.logits or _chunk_of_logits(model, objective.weight(heaviest)),
+        logits=2 * saved.logits or _chunk_of_logits(model, objective.kept(heaviest)),
         spared=0 if again else saved.whole - saved.recomputed,
     )
 

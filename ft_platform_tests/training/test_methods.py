@@ -2,6 +2,7 @@
 
 import logging
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from ft_platform.models.recomputation import recomputes
 from ft_platform.training.batches import Row
 from ft_platform.training.loop import micro_batches, validation_loss
 from ft_platform.training.lora import add_adapter, trainable
+from ft_platform.training.memory_parts import memory_parts
 from ft_platform.training.preferences import Pair, PreferenceLoss, summed_log_probabilities, with_reference
 from ft_platform.training.prepare import prepare
 from ft_platform.training.trainer import checkpoint_for, fit
@@ -147,6 +149,48 @@ def test_orpo_equals_the_formula_of_the_paper():
             odds = [math.log(math.exp(m) / (1 - math.exp(m))) for m in means]
             expected += -means[0] - 0.2 * math.log(1 / (1 + math.exp(-(odds[0] - odds[1]))))
         assert float(PreferenceLoss("orpo", 0.2, packed_forward, PREFIX).loss(model, PAIRS)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_both_equal_trl():
+    """DPO: the line of `DPOTrainer` for `loss_type: sigmoid`. ORPO: the function of `ORPOTrainer`, and its negative log-likelihood."""
+    trainer = pytest.importorskip("trl.experimental.orpo").ORPOTrainer
+    model, beta = tiny_model(), 0.3
+    with torch.no_grad():
+        logs = torch.stack([log_probability(model, row) for pair in PAIRS for row in (pair.chosen, pair.rejected)]).view(-1, 2)
+        lengths = torch.tensor([[len(pair.chosen.targets), len(pair.rejected.targets)] for pair in PAIRS])
+        means = logs / lengths
+        weighted, *_ = trainer.odds_ratio_loss(SimpleNamespace(beta=beta, accelerator=SimpleNamespace(device="cpu")), means[:, 0], means[:, 1])
+        assert float(PreferenceLoss("orpo", beta, packed_forward, PREFIX).loss(model, PAIRS)) == pytest.approx(float((-means[:, 0] - weighted).sum()), rel=1e-5)
+        pairs = [Pair(pair.chosen, pair.rejected, reference) for pair, reference in zip(PAIRS, (0.4, -0.2, 1.0), strict=True)]
+        delta = logs[:, 0] - logs[:, 1] - torch.tensor([0.4, -0.2, 1.0])
+        expected = -torch.nn.functional.logsigmoid(beta * delta)
+        assert float(PreferenceLoss("dpo", beta, packed_forward, PREFIX).loss(model, pairs)) == pytest.approx(float(expected.sum()), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["dpo", "orpo"])
+def test_the_loss_of_pairs_and_its_gradients_are_those_of_whole_logits(kind, monkeypatch):
+    monkeypatch.setattr("ft_platform.models.answer_loss.CHUNK_LOGITS", 3 * 260)  # several chunks
+
+    def found() -> tuple[float, dict]:
+        model = add_adapter(tiny_model(), Training(rank=4, alpha=8, seed=3))
+        loss = PreferenceLoss(kind, 0.3, packed_forward, PREFIX).loss(model, PAIRS)
+        loss.backward()
+        return float(loss.detach()), {name: p.grad for name, p in trainable(model).items()}
+
+    chunked = found()
+    monkeypatch.setattr("ft_platform.models.answer_loss.plain_head", lambda model: None)
+    plain = found()
+    assert chunked[0] == pytest.approx(plain[0], rel=1e-6)
+    assert all(torch.allclose(chunked[1][name], value, atol=1e-6) for name, value in plain[1].items())
+    assert any(bool(value.abs().max() > 1e-3) for value in plain[1].values())
+
+
+def test_memory_of_pairs_counts_the_logits_of_their_answers_and_keeps_none(lake, environment, model):
+    use_case = preference_case(model, objective="dpo")
+    prepared = prepare(lake, environment, use_case, usable_splits(lake, use_case, preference_rows()))
+    rows = list(prepared.rows[:3])
+    answers = sum(len(row.targets) for pair in rows for row in (pair.chosen, pair.rejected))
+    assert memory_parts(prepared.model, prepared.objective, rows).logits == 2 * 4 * 260 * answers
 
 
 def preference_case(model, **training) -> NamedUseCase:
