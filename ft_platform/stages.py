@@ -63,7 +63,7 @@ STAGES: dict[str, Stage] = {
             version=3,
         ),
         Stage("splits", ("splits", "task"), ("anonymized_records",), "shared", ("no_leakage", "label_shares_hold", "meets_expectations", TRAINING_AUDIT)),
-        Stage("base_evaluation", ("base_model", "task", "evaluation"), ("splits",), "shared", role="data_science", kind="report", version=2),
+        Stage("base_evaluation", ("base_model", "task", "evaluation"), ("splits",), "shared", role="data_science", kind="report", version=3),
         Stage("adapter_checkpoint", ("base_model", "task", "training"), ("splits",), "shared", role="data_science", kind="checkpoint"),
         Stage(
             "evaluation_report",
@@ -72,7 +72,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="data_science",
             kind="report",
-            version=2,
+            version=3,
         ),
         Stage("fairness_report", ("fairness",), ("evaluation_report",), "shared", role="compliance", kind="report", version=2),
         Stage(

@@ -110,7 +110,7 @@ class Evaluator:
         started = time.monotonic()
         answers = generate(self.model, self.tokenizer, prompts, self.renderer.end_of_turn, self.settings.max_new_tokens, tick)
         self.evaluated.answer_seconds[system] = round(time.monotonic() - started, 3)
-        references = [self.renderer.answer_ids(reference)[:REFERENCE_TOKENS] for reference in self.test.answers]
+        references = [reference[:REFERENCE_TOKENS] for reference in self.records.references]
         losses, tokens = answer_losses(self.model, prompts, references, lambda done: tick(rows + done))
         self.evaluated.outputs[system] = TextOutputs(self.test.answers, answers, losses, tokens)
 

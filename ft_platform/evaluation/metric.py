@@ -5,7 +5,7 @@ Because sums are all a score needs, one resampling routine gives the interval of
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +28,7 @@ class Metric:
         order: place in tables.
         statistics: outputs -> numbers per record. Shape `(rows, k)`.
         score: sums over records -> score. Shapes `(..., k)` -> `(...)`.
+        applies: of a metric for some test splits only, whether these outputs are of one; None: for all.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Metric:
     order: int
     statistics: Callable[..., np.ndarray]
     score: Callable[[np.ndarray], np.ndarray]
+    applies: Callable[[Outputs], bool] | None = None
 
     def value(self, outputs: Outputs) -> float:
         """The score over all records."""
@@ -66,5 +68,16 @@ def metric(name: str) -> Metric:
 
 
 def metrics_of(task: str) -> list[Metric]:
-    """The metrics of a kind of task, the most telling one first."""
-    return [m for m in all_metrics().values() if m.task == task]
+    """The metrics of a kind of task that every test split has, the most telling one first."""
+    return [m for m in all_metrics().values() if m.task == task and m.applies is None]
+
+
+def metrics_for(task: str, outputs: Iterable[Outputs]) -> list[Metric]:
+    """`metrics_of`, and those that apply to all of these outputs."""
+    found = list(outputs)
+    return [m for m in all_metrics().values() if m.task == task and (m.applies is None or (found and all(map(m.applies, found))))]
+
+
+def metrics_in(task: str, systems: Mapping[str, Mapping[str, object]]) -> list[Metric]:
+    """The metrics of which every system has a figure."""
+    return [m for m in all_metrics().values() if m.task == task and (m.applies is None or (systems and all(m.name in found for found in systems.values())))]

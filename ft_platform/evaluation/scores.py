@@ -6,7 +6,7 @@ from ft_platform.evaluation.calibration import calibration
 from ft_platform.evaluation.comparison import paired_difference, tests
 from ft_platform.evaluation.intervals import figure
 from ft_platform.evaluation.label_counts import confusion_matrix, per_label_table
-from ft_platform.evaluation.metric import metrics_of
+from ft_platform.evaluation.metric import metrics_for
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs
 from ft_platform.use_case import Evaluation, Task
 
@@ -22,7 +22,7 @@ def scores(outputs: dict[str, Outputs], task: Task, settings: Evaluation) -> dic
         {"precision", "recall", "f1", "support"}}}, "confusion": {system: matrix}, "calibration": {system: ...}}`. `differences` are fine-tuned
         minus system on the same records, `tests` say whether they are chance; the last four hold labels only.
     """
-    metrics = metrics_of(task.kind)
+    metrics = metrics_for(task.kind, outputs.values())
     labelled = {system: found for system, found in outputs.items() if isinstance(found, LabelOutputs)}
     tuned = outputs.get(FINE_TUNED)
     others = {system: found for system, found in outputs.items() if tuned is not None and system != FINE_TUNED}

@@ -33,6 +33,10 @@ class TextTokens:
         """How a token is spelled."""
         return self._tokenizer.decode([token], skip_special_tokens=False)
 
+    def written(self, ids: Iterable[int]) -> str:
+        """What is read of tokens that a model wrote, without special tokens."""
+        return self._tokenizer.decode(list(ids), skip_special_tokens=True).strip()
+
     def prepare(self, texts: Iterable[str], max_tokens: int | None = None) -> None:
         """Tokenizes texts of people at once: `content` finds them until the next call.
 

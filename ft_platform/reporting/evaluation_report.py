@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ft_platform.evaluation.metric import Metric, metric, metrics_of
+from ft_platform.evaluation.metric import Metric, metric, metrics_in, metrics_of
 from ft_platform.evaluation.slices import slice_metric
 from ft_platform.evaluation.systems import TITLES
 from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
@@ -43,7 +43,7 @@ def write_pictures(folder: Path, figures: Mapping[str, Any], use_case: NamedUseC
 def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, parents: Sequence[Version], figures: Mapping[str, Any]) -> None:
     """`report.html` and `funnel.png`, from the figures and the manifests of `parents`."""
     settings = use_case.settings
-    metrics = metrics_of(settings.task.kind)
+    metrics = metrics_in(settings.task.kind, figures["systems"])
     manifests = manifests_behind(lake, parents)
     funnel = funnel_of(manifests)
     (folder / "funnel.png").write_bytes(plots.funnel_plot(funnel))

@@ -14,7 +14,7 @@ import yaml
 
 from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.inputs import model_card_inputs
-from ft_platform.evaluation.metric import metrics_of
+from ft_platform.evaluation.metric import metrics_in, metrics_of
 from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.manifest import now
@@ -90,7 +90,7 @@ def card_values(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion,
     groups = json.loads(lake.read_file(fairness, "fairness.json"))
     training = json.loads(lake.read_file(checkpoint, "training.json"))
     manifests = manifests_behind(lake, [checkpoint, evaluation, fairness])
-    metrics = metrics_of(settings.task.kind)
+    metrics = metrics_in(settings.task.kind, figures["systems"])
     return {
         "use_case": use_case.name,
         "description": settings.description,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ft_platform.evaluation.metric import metrics_of
+from ft_platform.evaluation.metric import metrics_in
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.manifest import now
 from ft_platform.lake.versions import Version
@@ -42,7 +42,7 @@ def write_base_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact
         left_out=figures["left_out"],
         confidence=settings.evaluation.confidence,
         bootstrap_samples=settings.evaluation.bootstrap_samples,
-        systems=metric_table(figures["systems"], metrics_of(settings.task.kind)),
+        systems=metric_table(figures["systems"], metrics_in(settings.task.kind, figures["systems"])),
         pictures={path.stem.replace("_", " "): path.read_bytes() for path in sorted(folder.glob("*.png"))},
         lineage=lineage_rows(manifests_behind(lake, parents)),
     )
