@@ -144,3 +144,7 @@ class TransientError(FtError):
     """Something outside failed and may work on the next try: a lock, a network, a conflict of writers."""
 
     permanent = False
+
+
+class StatesInUse(TransientError):
+    """Saved states of a training could not be removed, because the training was faster."""

@@ -216,6 +216,8 @@ class UseCase(Section):
             raise ValueError(f"`training.objective: {self.training.objective}` needs `task.kind: generation` and `record.rejected`")
         if self.training.method == "full" and self.base_model.quantization != "none":
             raise ValueError("`training.method: full` cannot train `base_model.quantization: nf4`; use `training.method: lora`")
+        if self.training.gradient_checkpointing == "always" and self.compute.compile:
+            raise ValueError("`training.gradient_checkpointing: always` does not go with `compute.compile: true`")
         if self.governance.without_consent_column == "refuse" and not self.record.consent:
             raise ValueError("`record.consent` is needed, or set `governance.without_consent_column: licence`")
         if problems := self.governance.problems_with(self.record):

@@ -71,18 +71,23 @@ def require_memory(needed_gib: float, profile: ComputeProfile, use_case: NamedUs
     Raises:
         DoesNotFit: with numbers, setting and next step.
     """
-    limit, setting = profile.memory_limit_gib, f"memory_limit_gib of compute profile {use_case.settings.compute.profile!r}"
-    if limit is None and device == "cpu":
-        limit, setting = machine_gib(), "what this machine has"
+    limit = memory_limit(profile, device)
     if limit is None or needed_gib <= limit:
         return
+    setting = f"memory_limit_gib of compute profile {use_case.settings.compute.profile!r}" if profile.memory_limit_gib else "what this machine has"
     training = use_case.settings.training
     smaller = max(64, training.micro_batch_tokens // 2)
+    again = "set training.gradient_checkpointing=auto, " if training.gradient_checkpointing == "never" else ""
     raise DoesNotFit(
         f"the training of {use_case.name} was not started: it would need {needed_gib:.2f} GiB of memory, {setting} is {limit:.2f} GiB",
         f"Set training.micro_batch_tokens={smaller} (now {training.micro_batch_tokens}), lower training.max_length (now {training.max_length}), "
-        "or name a larger profile in compute.profile",
+        f"{again}or name a larger profile in compute.profile",
     )
+
+
+def memory_limit(profile: ComputeProfile, device: str = "cpu") -> float | None:
+    """GiB that a training may need: what the profile says, else what the machine of a training on a CPU has; None: nobody knows."""
+    return machine_gib() if profile.memory_limit_gib is None and device == "cpu" else profile.memory_limit_gib
 
 
 def machine_gib() -> float | None:

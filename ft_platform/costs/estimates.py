@@ -69,7 +69,7 @@ def measure(environment: Environment, use_case: NamedUseCase, splits: TableVersi
         plain = kind not in (errors.ConfigError, errors.MissingExtra)  # these two build their own message
         raise (kind if plain else errors.TrainingFailed)(failed["message"], failed["next_step"])
     found["measured_at"] = time.time()
-    path = _path(environment, use_case, splits)
+    path = _path(environment, use_case, splits, profile)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_text(json.dumps(found))
@@ -79,16 +79,18 @@ def measure(environment: Environment, use_case: NamedUseCase, splits: TableVersi
 
 def kept(environment: Environment, use_case: NamedUseCase, splits: TableVersion, profile: ComputeProfile) -> Estimate | None:
     """The estimate of an equal training that was made on this machine within a week, or None."""
-    path = _path(environment, use_case, splits)
+    path = _path(environment, use_case, splits, profile)
     if not path.exists():
         return None
     found = json.loads(path.read_text())
     return Estimate(found, profile) if time.time() - found["measured_at"] < KEPT_SECONDS else None
 
 
-def _path(environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> Path:
+def _path(environment: Environment, use_case: NamedUseCase, splits: TableVersion, profile: ComputeProfile) -> Path:
     _, inputs = checkpoint_inputs(use_case, splits)
     machine = f"{platform.node()} {platform.machine()} {os.cpu_count()} {use_case.settings.compute.threads}"
+    # Where memory is short layers may be computed again (`training.gradient_checkpointing: auto`).
+    machine += f" {profile.memory_limit_gib}"
     return environment.cache_path / "estimates" / f"{hashlib.sha256(f'{inputs} {machine}'.encode()).hexdigest()[:24]}.json"
 
 

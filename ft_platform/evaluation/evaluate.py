@@ -147,7 +147,8 @@ class Evaluator:
         started = time.monotonic()
         answers = generate(self.model, self.tokenizer, prompts, self.renderer.end_of_turn, self.settings.max_new_tokens, tick)
         self.evaluated.answer_seconds[system] = round(time.monotonic() - started, 3)
-        losses, tokens = answer_losses(self.model, prompts, self._ids(self.test.answers), lambda done: tick(rows + done))
+        references = [reference[:REFERENCE_TOKENS] for reference in self.records.references]
+        losses, tokens = answer_losses(self.model, prompts, references, lambda done: tick(rows + done))
         self.evaluated.outputs[system] = TextOutputs(self.test.answers, answers, losses, tokens, self.schema, self._rejected_losses(prompts))
 
     def _ids(self, answers: list[str]) -> list[list[int]]:

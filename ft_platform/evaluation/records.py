@@ -1,6 +1,6 @@
 """The records of an evaluation: the test split, and the other two for baselines and examples."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
 from ft_platform.models.renderer import AnswerTooLong, NotRendered, Renderer, up_to_last_answer
-from ft_platform.models.turns import REJECTED
+from ft_platform.models.turns import ANSWERS, REJECTED
 from ft_platform.records import answers, user_texts
 from ft_platform.use_case import NamedUseCase
 
@@ -43,8 +43,12 @@ class Side:
         return Side(self.rows.take(pa.array(places, pa.int64())), *parts)
 
 
-def side_of(use_case: NamedUseCase, splits: pa.Table, name: str) -> Side:
-    """Records of a side that have an answer. What follows the last answer of a conversation is no part of the question, and left out."""
+def side_of(use_case: NamedUseCase, splits: pa.Table, name: str, *, with_calls: bool = False) -> Side:
+    """Records of a side that have an answer. What follows the last answer of a conversation is no part of the question, and left out.
+
+    Args:
+        with_calls: also those whose last answer is a call of tools.
+    """
     rows = splits.filter(pc.field("split") == name).sort_by("record_id")
     rejected: list[str] = []
     if use_case.settings.task.kind == "classification":
@@ -55,8 +59,16 @@ def side_of(use_case: NamedUseCase, splits: pa.Table, name: str) -> Side:
         place, column = rows.schema.get_field_index("messages"), rows.schema.field("messages")
         rows = rows.set_column(place, column, pa.array([up_to_last_answer(row) or row for row in whole], column.type))
         found = answers(rows["messages"])
+        if with_calls:
+            found = [answer or _last_call(messages) for answer, messages in zip(found, whole, strict=True)]
     side = Side(rows, user_texts(rows["messages"]), [a or "" for a in found], rejected)
     return side.take([i for i, answer in enumerate(side.answers) if answer.strip()])
+
+
+def _last_call(messages: list[dict[str, str]]) -> str | None:
+    """The JSON text of a last answer that calls tools."""
+    last = next((m for m in reversed(messages) if m["role"] in ANSWERS), None)
+    return last["content"] if last and last["role"] == "tool_call" else None
 
 
 @dataclass(frozen=True)
@@ -64,13 +76,15 @@ class EvaluationRecords:
     """The test records every system answers.
 
     Attributes:
-        side: the records.
+        side: the records. The answer of one that ends with calls of tools is their text as the chat template writes it.
         prompts: zero-shot prompt of each, as token ids.
+        references: answer and end of turn of each, as token ids.
         left_out: reason -> test records that no system answers.
     """
 
     side: Side
     prompts: list[list[int]]
+    references: list[list[int]]
     left_out: dict[str, int]
 
 
@@ -82,16 +96,21 @@ def evaluation_records(use_case: NamedUseCase, splits: pa.Table, renderer: Rende
     """
     settings = use_case.settings.evaluation
     in_split = splits.filter(pc.field("split") == "test").num_rows
-    side = side_of(use_case, splits, "test")
+    side = side_of(use_case, splits, "test", with_calls=True)
     left_out = {"no_answer": in_split - len(side)}
     if settings.max_test_rows and len(side) > settings.max_test_rows:
         chosen = np.random.default_rng(settings.seed).permutation(len(side))[: settings.max_test_rows]
         left_out["not_sampled"] = len(side) - settings.max_test_rows
         side = side.take(sorted(chosen.tolist()))
-    prompts, fitting = [], []
-    for place, messages in enumerate(side.messages()):
+    prompts, references, texts, fitting = [], [], [], []
+    for place, (messages, answer) in enumerate(zip(side.messages(), side.answers, strict=True)):
         try:
-            prompts.append(renderer.prompt_ids(messages, settings.max_prompt_tokens))
+            prompt = renderer.prompt_ids(messages, settings.max_prompt_tokens)
+            calls = use_case.settings.task.kind == "generation" and _last_call(messages) is not None
+            reference, text = renderer.last_answer(messages) if calls else (renderer.answer_ids(answer), answer)
+            prompts.append(prompt)
+            references.append(reference)
+            texts.append(text)
             fitting.append(place)
         except AnswerTooLong:
             left_out["prompt_too_long"] = left_out.get("prompt_too_long", 0) + 1
@@ -102,7 +121,7 @@ def evaluation_records(use_case: NamedUseCase, splits: pa.Table, renderer: Rende
             f"{use_case.name} has no test record to evaluate on: {in_split} in the test split, left out {left_out}",
             "Check splits.test_fraction and evaluation.max_prompt_tokens",
         )
-    return EvaluationRecords(side.take(fitting), prompts, {reason: count for reason, count in left_out.items() if count})
+    return EvaluationRecords(replace(side.take(fitting), answers=texts), prompts, references, {reason: count for reason, count in left_out.items() if count})
 
 
 def questions_of(use_case: NamedUseCase, side: Side) -> list[str]:

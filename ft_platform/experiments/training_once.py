@@ -47,10 +47,12 @@ def train_once(
         NanLoss, OutOfMemory: as in training.
     """
     from ft_platform.costs.budgets import used_up
+    from ft_platform.training.fit_check import fitting_parts
     from ft_platform.training.prepare import prepare
     from ft_platform.training.trainer import fit
 
-    if gone := used_up(lake, environment, use_case, environment.profile(use_case.settings.compute.profile)):
+    training, profile = use_case.settings.training, environment.profile(use_case.settings.compute.profile)
+    if gone := used_up(lake, environment, use_case, profile):
         raise BudgetExceeded(
             f"the next training of {use_case.name} was not started: {gone}; the ones before it are kept",
             "See where it went with: ft costs. Raise the budget or wait for the next month, then run it again: it goes on",
@@ -60,4 +62,5 @@ def train_once(
         prepared.rows = [prepared.rows[place] for place in choose(prepared.sides["train"].record_ids)]
     if change is not None:
         change(prepared)
-    return fit(prepared, use_case.settings.training, on_step=on_step), prepared
+    fitting_parts(prepared, training, profile)
+    return fit(prepared, training, on_step=on_step), prepared

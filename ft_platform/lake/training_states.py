@@ -5,19 +5,23 @@ can go on where one was lost. They hold weights that records gave, so `governanc
 may not be used any more, and `ft trace` lists trainings that have states and no checkpoint yet.
 """
 
+import errno
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ft_platform.errors import StatesInUse
 from ft_platform.lake import files
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 
 MANIFEST = "manifest.json"
+ATTEMPTS = 10
+"""How often a folder is removed in which a training writes; it saves a state in minutes, or after every step."""
 
 
 class TrainingStates:
@@ -38,7 +42,10 @@ class TrainingStates:
         fs.invalidate_cache()
         if not fs.exists(self.folder):
             return []
-        names = [path.rstrip("/").rsplit("/", 1)[-1] for path in fs.ls(self.folder, detail=False)]
+        try:
+            names = [path.rstrip("/").rsplit("/", 1)[-1] for path in fs.ls(self.folder, detail=False)]
+        except FileNotFoundError:  # removed just now
+            return []
         found = [int(name[5:]) for name in names if name.startswith("step-") and name[5:].isdigit()]
         return sorted(found, reverse=True)
 
@@ -57,9 +64,21 @@ class TrainingStates:
             yield folder
             trained_on = {"splits": self.splits.id, "splits_content_hash": self.splits.content_hash}
             (folder / MANIFEST).write_text(json.dumps({"step": step, "files": files.folder_hashes(folder), **trained_on}))
-            files.publish_folder(self.lake.fs, folder, self._place(step))
+            self._publish(folder, step)
         for old in self.steps()[self.keep :]:
             _remove(self.lake, self._place(old))
+
+    def _publish(self, folder: Path, step: int) -> None:
+        """A sweep may remove the states of this training at this moment: before the new one is among them, or with it. The training goes on."""
+        for last in (False, True):
+            try:
+                files.publish_folder(self.lake.fs, folder, self._place(step))
+                return
+            except FileNotFoundError:
+                if last and folder.exists():
+                    raise
+                if not folder.exists():
+                    return
 
     @contextmanager
     def newest(self, on_damaged: Callable[[int, str], None]) -> Iterator[tuple[int, Path] | None]:
@@ -75,6 +94,8 @@ class TrainingStates:
                 if problem is None:
                     yield step, place
                     return
+                if not self.lake.fs.exists(self._place(step)):  # removed by a sweep since it was listed
+                    continue
                 on_damaged(step, problem)
                 with self.lake.room_for(f"setting aside a damaged state of {self.checkpoint_id}"):
                     files.move_folder(self.lake.fs, self._place(step), f"{self.folder}/damaged-{step:08d}-{os.urandom(4).hex()}")
@@ -135,12 +156,34 @@ def _folder(lake: Lake, use_case: str, *checkpoint_id: str) -> str:
 
 
 def _remove(lake: Lake, path: str) -> None:
+    """Removes a folder, also while its training saves states and removes old ones, or another sweep does the same.
+
+    Raises:
+        StatesInUse: new states came as fast as they went.
+    """
+    if not any(_try_to_remove(lake, path) for _ in range(ATTEMPTS)):
+        raise StatesInUse(
+            f"saved states of {path.rsplit('/.training/', 1)[-1]} were not all removed: their training saves new ones all the time",
+            "Run it again; what was removed stays removed. If it happens again, stop the training first",
+        )
+
+
+def _try_to_remove(lake: Lake, path: str) -> bool:
+    """Whether the folder is gone now."""
     lake.fs.invalidate_cache()
-    if lake.fs.exists(path):
+    if not lake.fs.exists(path):
+        return True
+    try:
         # The manifest first: a folder that is half removed is no state.
         for manifest in [p for p in lake.fs.find(path) if p.endswith(f"/{MANIFEST}")]:
-            lake.fs.rm_file(manifest)
+            with suppress(FileNotFoundError):
+                lake.fs.rm_file(manifest)
         lake.fs.rm(path, recursive=True)
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError) and error.errno != errno.ENOTEMPTY:
+            raise
+    lake.fs.invalidate_cache()
+    return not lake.fs.exists(path)
 
 
 def damage(folder: Path) -> str | None:

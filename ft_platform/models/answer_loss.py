@@ -1,8 +1,8 @@
-"""Cross entropy of answer tokens without ever holding all their logits.
+"""Cross entropy and log-probabilities of answer tokens without ever holding all their logits.
 
 The output layer and the loss are computed for some tokens at a time, and the gradient in the same pass (Wijmans et al.,
 arXiv:2411.09009; Liger, arXiv:2410.10989): 500 answer tokens of a vocabulary of 49,152 would need 98 MB in float32 three
-times over.
+times over. Where each token gets a gradient of its own (`answer_log_probabilities`), the logits are computed again in the backward pass.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,21 +33,15 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor, weights: torch.Tensor | None
     ) -> torch.Tensor:
-        of_hidden, of_weight, of_bias = ctx.needs_input_grad[:3]
-        ctx.gradients = [
-            torch.empty_like(hidden) if of_hidden else None,
-            torch.zeros_like(weight, dtype=torch.float32) if of_weight else None,
-            torch.zeros_like(bias, dtype=torch.float32) if bias is not None and of_bias else None,
-        ]
+        ctx.gradients = _empty_gradients(ctx, hidden, weight, bias)
         ctx.dtypes = [hidden.dtype, weight.dtype, weight.dtype]
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
-        tokens = max(CHUNK_LOGITS // len(weight), 1)
-        for start in range(0, len(hidden), tokens):
-            part, wanted = hidden[start : start + tokens], targets[start : start + tokens, None]
-            logits = torch.nn.functional.linear(part, weight, bias).float()
+        for part in _chunks(hidden, weight):
+            wanted = targets[part, None]
+            logits = torch.nn.functional.linear(hidden[part], weight, bias).float()
             chosen = logits.gather(1, wanted)
             log_sum = torch.logsumexp(logits, dim=1, keepdim=True)
-            counted = None if weights is None else weights[start : start + tokens, None]
+            counted = None if weights is None else weights[part, None]
             losses = log_sum - chosen
             total += (losses if counted is None else losses * counted).sum()
             if any(gradient is not None for gradient in ctx.gradients):
@@ -55,13 +49,55 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 of_logits.scatter_add_(1, wanted, torch.full_like(chosen, -1.0))
                 if counted is not None:
                     of_logits *= counted
-                _add(ctx.gradients, of_logits, part, weight, start)
+                _add(ctx.gradients, of_logits, hidden[part], weight, part.start)
         return total
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
         scaled = [None if x is None else (x * gradient).to(dtype) for x, dtype in zip(ctx.gradients, ctx.dtypes, strict=True)]
         return (*scaled, None, None)
+
+
+class _LinearLogProbabilities(torch.autograd.Function):
+    """Log-probability of each target under the softmax of `hidden weight^T + bias`.
+
+    Shapes as of `_LinearCrossEntropy`. Returns shape `(tokens,)`, float32. Keeps its arguments and a number per token.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor) -> torch.Tensor:
+        found, log_sums = (torch.empty(len(hidden), dtype=torch.float32, device=hidden.device) for _ in range(2))
+        for part in _chunks(hidden, weight):
+            logits = torch.nn.functional.linear(hidden[part], weight, bias).float()
+            log_sums[part] = torch.logsumexp(logits, dim=1)
+            found[part] = logits.gather(1, targets[part, None])[:, 0] - log_sums[part]
+        ctx.save_for_backward(hidden, weight, bias, targets, log_sums)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+        hidden, weight, bias, targets, log_sums = ctx.saved_tensors
+        gradients = _empty_gradients(ctx, hidden, weight, bias)
+        for part in _chunks(hidden, weight):
+            probabilities = torch.nn.functional.linear(hidden[part], weight, bias).float().sub_(log_sums[part, None]).exp_()
+            of_logits = probabilities.scatter_add_(1, targets[part, None], torch.full_like(log_sums[part, None], -1.0)).mul_(-gradient[part, None])
+            _add(gradients, of_logits, hidden[part], weight, part.start)
+        return (*(None if x is None else x.to(weight.dtype) for x in gradients), None)
+
+
+def _chunks(hidden: torch.Tensor, weight: torch.Tensor) -> Iterator[slice]:
+    tokens = max(CHUNK_LOGITS // len(weight), 1)
+    return (slice(start, start + tokens) for start in range(0, len(hidden), tokens))
+
+
+def _empty_gradients(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> list[torch.Tensor | None]:
+    """Room for what is asked for of `hidden`, `weight` and `bias`; what all tokens add to is float32."""
+    of_hidden, of_weight, of_bias = ctx.needs_input_grad[:3]
+    return [
+        torch.empty_like(hidden) if of_hidden else None,
+        torch.zeros_like(weight, dtype=torch.float32) if of_weight else None,
+        torch.zeros_like(bias, dtype=torch.float32) if bias is not None and of_bias else None,
+    ]
 
 
 def _add(gradients: list[torch.Tensor | None], of_logits: torch.Tensor, hidden: torch.Tensor, weight: torch.Tensor, start: int) -> None:
@@ -92,17 +128,36 @@ def answer_loss(
         targets: token ids, shape `(len(keep),)`.
         weights: how much each of them counts, shape `(len(keep),)`; None: all alike.
     """
+    found = _head_and_hidden(model, forward, segments, prefix, keep)
+    if found is not None:
+        return _LinearCrossEntropy.apply(*found, targets, weights)
+    logits = forward(model, segments, prefix, keep).float()
+    if weights is None:
+        return torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
+    return (torch.nn.functional.cross_entropy(logits, targets, reduction="none") * weights).sum()
+
+
+def answer_log_probabilities(
+    model: Any, forward: Any, segments: Sequence[Any], prefix: Sequence[int], keep: Sequence[tuple[int, int]], targets: torch.Tensor
+) -> torch.Tensor:
+    """Log-probability of each of `targets` at the places `keep`. Shape `(len(keep),)`, float32; arguments as of `answer_loss`."""
+    found = _head_and_hidden(model, forward, segments, prefix, keep)
+    if found is None:
+        return -torch.nn.functional.cross_entropy(forward(model, segments, prefix, keep).float(), targets, reduction="none")
+    return _LinearLogProbabilities.apply(*found, targets)
+
+
+def _head_and_hidden(
+    model: Any, forward: Any, segments: Sequence[Any], prefix: Sequence[int], keep: Sequence[tuple[int, int]]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None] | None:
+    """Last hidden states, weight and bias of the output layer, of a model whose logits are made of them alone; else None."""
     head = plain_head(model)
     if head is None:
-        logits = forward(model, segments, prefix, keep).float()
-        if weights is None:
-            return torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
-        return (torch.nn.functional.cross_entropy(logits, targets, reduction="none") * weights).sum()
+        return None
     with _passing_through(head):
         hidden = forward(model, segments, prefix, keep)
     # Of a model whose weights are all trained the output layer is float32 and the hidden states may be bfloat16.
-    bias = None if head.bias is None else head.bias.to(hidden.dtype)
-    return _LinearCrossEntropy.apply(hidden, head.weight.to(hidden.dtype), bias, targets, weights)
+    return hidden, head.weight.to(hidden.dtype), None if head.bias is None else head.bias.to(hidden.dtype)
 
 
 def plain_head(model: Any) -> Any | None:

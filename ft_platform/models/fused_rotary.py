@@ -47,8 +47,7 @@ def rotated(q: torch.Tensor, k: torch.Tensor, cos: torch.Tensor, sin: torch.Tens
 @contextmanager
 def rotary_in(model: Any) -> Iterator[None]:
     """Runs the layers of `model` with `rotated` inside the block, where it is the same. Not for a model that another thread uses at the same time."""
-    modules = {module for layer in model.modules() if (module := sys.modules.get(type(layer).__module__)) and hasattr(module, NAME)}
-    replaced = [(module, getattr(module, NAME)) for module in modules if _is_plain(getattr(module, NAME))]
+    replaced = [(module, getattr(module, NAME)) for module in rotating_modules(model) if _is_plain(getattr(module, NAME))]
     for module, _ in replaced:
         setattr(module, NAME, rotated)
     try:
@@ -56,6 +55,11 @@ def rotary_in(model: Any) -> Iterator[None]:
     finally:
         for module, original in replaced:
             setattr(module, NAME, original)
+
+
+def rotating_modules(model: Any) -> list[Any]:
+    """The Python modules of the layers of `model` that hold a function of this name."""
+    return list({module: None for layer in model.modules() if (module := sys.modules.get(type(layer).__module__)) and hasattr(module, NAME)})
 
 
 def _is_plain(function: Callable[..., Any]) -> bool:

@@ -256,6 +256,17 @@ class Renderer:
         room = None if max_length is None else max_length - len(ids) - len(self.end_of_turn)
         return [*_fitted(self._context(conversation, room), room), Piece(ids, learned=True, person=True), Piece(self.end_of_turn, learned=True)]
 
+    def last_answer(self, messages: Sequence[Message]) -> tuple[list[int], str]:
+        """Ids of the last answer of a conversation with its end of turn, calls of tools too, and what is read of them when a model writes it.
+
+        Raises:
+            NotRendered: as of `example`.
+        """
+        example = self.example(messages)
+        ids = example.input_ids[example.prompt_length :]
+        stop = self.end_of_turn[-1]
+        return ids, self.text.written(ids[: ids.index(stop)] if stop in ids else ids)
+
     def prepare(self, records: Sequence[tuple[Sequence[Message], str | None]], max_length: int | None = None) -> None:
         """Tokenizes the texts of some records at once, which is faster than one by one. `example` finds them until the next call."""
         self.text.prepare([text for messages, answer in records for text in self.words(messages, answer)], max_length)

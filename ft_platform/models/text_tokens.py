@@ -37,6 +37,10 @@ class TextTokens:
         """The text of ids that `content` gave; a letter cut in the middle is left out."""
         return self._tokenizer.decode(ids, skip_special_tokens=True).rstrip("\ufffd")
 
+    def written(self, ids: Iterable[int]) -> str:
+        """What is read of tokens that a model wrote, without special tokens."""
+        return self._tokenizer.decode(list(ids), skip_special_tokens=True).strip()
+
     def prepare(self, texts: Iterable[str], max_tokens: int | None = None) -> None:
         """Tokenizes texts of people at once: `content` finds them until the next call.
 

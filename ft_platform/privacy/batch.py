@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.privacy.findings import RememberedFindings
+from ft_platform.privacy.json_texts import ROLES as JSON_ROLES
+from ft_platform.privacy.json_texts import Replace, replace_in_json
 from ft_platform.privacy.keys import KeyHandle
 from ft_platform.privacy.operators import Operators
 from ft_platform.privacy.pseudonyms import Pseudonyms
@@ -76,7 +78,8 @@ class BatchAnonymizer:
         messages = batch.column("messages")
         lengths = pc.fill_null(pc.list_value_length(messages), 0).to_numpy(zero_copy_only=False)
         persons = pc.coalesce(batch.column("subject_id"), batch.column("record_id")).to_pylist()
-        replaced = self._replace(contents(messages).to_pylist(), [persons[row] for row in np.repeat(np.arange(len(lengths)), lengths)])
+        roles = plain_array(messages).flatten().field("role").to_pylist()
+        replaced = self._replace(contents(messages).to_pylist(), roles, [persons[row] for row in np.repeat(np.arange(len(lengths)), lengths)])
         ends = np.cumsum(lengths)
         rows = [replaced[end - length : end] for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)]
         pairs: list[dict[Pair, None]] = [dict.fromkeys(pair for text in row for pair in text.pairs) for row in rows]
@@ -98,11 +101,11 @@ class BatchAnonymizer:
             made["originals"] = pa.array([[{"pseudonym": new, "original": old} for new, old in row] for row in pairs], ORIGINALS)
         return pa.RecordBatch.from_arrays([made[name] if name in made else batch.column(name) for name in self._schema.names], schema=self._schema)
 
-    def _replace(self, texts: list[str | None], persons: list[str]) -> list[ReplacedText]:
+    def _replace(self, texts: list[str | None], roles: list[str], persons: list[str]) -> list[ReplacedText]:
         found = self._scanner.find([text or "" for text in texts])
         return [
-            replace_spans(text, spans, self._operators, person) if text is not None else ReplacedText(None, [], [])
-            for text, spans, person in zip(texts, found, persons, strict=True)
+            replace_spans(text, spans, self._operators, person, role in JSON_ROLES) if text is not None else ReplacedText(None, [], [])
+            for text, role, spans, person in zip(texts, roles, found, persons, strict=True)
         ]
 
     def _pseudonymized(self, column: pa.Array, make, pairs: list[dict[Pair, None]]) -> pa.Array:
@@ -114,24 +117,34 @@ class BatchAnonymizer:
         return pa.array(made, pa.string())
 
 
-def replace_spans(text: str, spans: Sequence[Span], operators: Operators, person: str) -> ReplacedText:
+def replace_spans(text: str, spans: Sequence[Span], operators: Operators, person: str, is_json: bool = False) -> ReplacedText:
     """The text with each span replaced as its entity's operator says. The spans are in order and do not overlap.
 
     Args:
         person: whom the record is about, for operators that treat all findings of a person alike.
+        is_json: the text is JSON and stays it.
     """
     if not spans:
         return ReplacedText(text, [], [])
-    parts, pairs, end = [], [], 0
-    for span in spans:
+    pairs: list[Pair] = []
+
+    def replace(span: Span, original: str) -> str:
         operator = operators.of(span.entity)
-        original = text[span.start : span.end]
         new = operator.replace(span.entity, original, person)
         if operator.reversible:
             pairs.append((new, original))
-        parts += [text[end : span.start], new]
+        return new
+
+    made = replace_in_json(text, spans, replace) if is_json else _replaced(text, spans, replace)
+    return ReplacedText(made, [span.entity for span in spans], pairs)
+
+
+def _replaced(text: str, spans: Sequence[Span], replace: Replace) -> str:
+    parts, end = [], 0
+    for span in spans:
+        parts += [text[end : span.start], replace(span, text[span.start : span.end])]
         end = span.end
-    return ReplacedText("".join([*parts, text[end:]]), [span.entity for span in spans], pairs)
+    return "".join([*parts, text[end:]])
 
 
 def _counted(row: list[ReplacedText]) -> list[tuple[str, int]]:

@@ -46,7 +46,8 @@ def _estimate(orders: dict, began: float) -> dict:
     from ft_platform.training.prepare import prepare
 
     prepared = prepare(lake, environment, use_case, splits)
-    return estimate(prepared, use_case.settings.training, orders["seconds"], (time.monotonic() - began, cpu_seconds()))
+    profile = environment.profile(use_case.settings.compute.profile)
+    return estimate(prepared, use_case.settings.training, profile, orders["seconds"], (time.monotonic() - began, cpu_seconds()))
 
 
 if __name__ == "__main__":

@@ -78,6 +78,11 @@ class Training(Section):
     max_steps: int | None = Field(default=None, ge=1, le=10_000_000, description="Upper bound of optimizer steps, whatever `epochs` says.")
     batch_rows: int = Field(default=16, ge=1, le=4096, description="Records per optimizer step.")
     micro_batch_tokens: int = Field(default=2048, ge=64, le=1_000_000, description="Most tokens in memory at once; larger batches are accumulated.")
+    gradient_checkpointing: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Keep only the inputs of layers and compute the rest again in the backward pass (arXiv:1604.06174): a fraction of the memory, a third more "
+        "time, the same weights. `auto`: where the training would not fit into memory otherwise.",
+    )
     max_length: int = Field(default=512, ge=32, le=131_072, description="Longest rendered record in tokens; the user's text is shortened, the answer never.")
     train_on: Literal["all_turns", "last_turn"] = Field(
         default="all_turns",

@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ft_platform.environment import ComputeProfile
 from ft_platform.errors import TrainingFailed
 from ft_platform.training.batches import training_order
+from ft_platform.training.fit_check import fitting_parts
 from ft_platform.training.loop import micro_batches, train
 from ft_platform.training.lora import trainable
 from ft_platform.training.memory import peak_gib
-from ft_platform.training.memory_parts import memory_parts
-from ft_platform.training.plan import Plan, heaviest_micro_batch, plan_of, tokens_of
+from ft_platform.training.plan import Plan, plan_of, tokens_of
 from ft_platform.training.prepare import Prepared
 from ft_platform.use_case import Training
 
@@ -79,10 +80,11 @@ class Calibration:
         return rate, error, sum(checked) / len(checked) / validation_tokens if checked else rate / 3
 
 
-def estimate(prepared: Prepared, training: Training, seconds: float, setup: tuple[float, float]) -> dict[str, Any]:
+def estimate(prepared: Prepared, training: Training, profile: ComputeProfile, seconds: float, setup: tuple[float, float]) -> dict[str, Any]:
     """What the training will need.
 
     Args:
+        profile: with the memory limit that decides about `training.gradient_checkpointing: auto`.
         seconds: how long the calibration may take; a few steps are made whatever they take.
         setup: wall and CPU seconds from the start of the process to here: the training program will take them too.
 
@@ -91,7 +93,7 @@ def estimate(prepared: Prepared, training: Training, seconds: float, setup: tupl
     """
     plan = plan_of(prepared, training)
     began = time.monotonic(), cpu_seconds()
-    parts = memory_parts(prepared.model, prepared.objective, heaviest_micro_batch(prepared, training, plan))
+    parts = fitting_parts(prepared, training, profile)
     # The training program counts them as well, before its first step.
     setup_seconds, setup_cpu_seconds = setup[0] + time.monotonic() - began[0], setup[1] + cpu_seconds() - began[1]
     chosen = _chosen_steps(plan, training)

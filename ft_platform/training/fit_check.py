@@ -1,12 +1,14 @@
-"""The last look before the first optimizer step: does this training fit into memory?"""
+"""The last look before the first optimizer step: does this training fit into memory, if need be with layers that are computed again?"""
 
 import resource
 import sys
 from typing import Any
 
-from ft_platform.costs.admission import require_memory
+from ft_platform.costs.admission import memory_limit, require_memory
 from ft_platform.environment import ComputeProfile
 from ft_platform.training.memory import memory_errors, peak_gib
+from ft_platform.training.memory_parts import MemoryParts, memory_parts
+from ft_platform.training.plan import heaviest_micro_batch, plan_of
 from ft_platform.training.prepare import Prepared
 from ft_platform.use_case import NamedUseCase, Training
 
@@ -18,19 +20,45 @@ def require_fit(prepared: Prepared, training: Training, profile: ComputeProfile,
         DoesNotFit: with numbers, setting and next step.
         OutOfMemory: already in that pass.
     """
+    parts = fitting_parts(prepared, training, profile)
+    require_memory(_needed_gib(prepared, parts), _known(profile, prepared), use_case, prepared.model.device.type)
+
+
+def fitting_parts(prepared: Prepared, training: Training, profile: ComputeProfile) -> MemoryParts:
+    """What the training keeps in memory; with `training.gradient_checkpointing: auto` layers are computed again from here on, if it would not fit otherwise.
+
+    Raises:
+        OutOfMemory: already in the forward pass that counts.
+    """
     import torch
 
-    from ft_platform.training.memory_parts import memory_parts
-    from ft_platform.training.plan import heaviest_micro_batch, plan_of
-
     # Dropout draws random numbers; the training itself must draw the same ones with this check and without it.
-    with torch.random.fork_rng(), memory_errors(training.micro_batch_tokens, training.max_length):
+    with torch.random.fork_rng(), memory_errors(training):
         parts = memory_parts(prepared.model, prepared.objective, heaviest_micro_batch(prepared, training, plan_of(prepared, training)))
-    needed = _in_use(prepared.model.device) + parts.to_come
-    if prepared.model.device.type == "cuda" and profile.memory_limit_gib is None:
-        total = torch.cuda.get_device_properties(prepared.model.device).total_memory
-        profile = profile.model_copy(update={"memory_limit_gib": total / 2**30})
-    require_memory(needed / 2**30, profile, use_case, prepared.model.device.type)
+        limit = memory_limit(_known(profile, prepared), prepared.model.device.type)
+        if training.gradient_checkpointing != "auto" or limit is None or _needed_gib(prepared, parts) <= limit or not _may_recompute(prepared, parts):
+            return parts
+        prepared.recompute_layers()
+        return parts.with_layers_computed_again()
+
+
+def _may_recompute(prepared: Prepared, parts: MemoryParts) -> bool:
+    """Whether it is possible and of use. `torch.compile` does not go with it."""
+    return parts.spared > 0 and "compiled" not in prepared.batching
+
+
+def _needed_gib(prepared: Prepared, parts: MemoryParts) -> float:
+    return (_in_use(prepared.model.device) + parts.to_come) / 2**30
+
+
+def _known(profile: ComputeProfile, prepared: Prepared) -> ComputeProfile:
+    """The profile; where it does not name a limit, with that of the GPU that the model is on."""
+    import torch
+
+    if prepared.model.device.type != "cuda" or profile.memory_limit_gib is not None:
+        return profile
+    total = torch.cuda.get_device_properties(prepared.model.device).total_memory
+    return profile.model_copy(update={"memory_limit_gib": total / 2**30})
 
 
 def _in_use(device: Any) -> int:

@@ -62,79 +62,131 @@ def train(
         OutOfMemory: with the setting to lower.
         TrainingFailed: what `limit` answered; the state was saved.
     """
-    weights = trainable(model)
-    optimizer = torch.optim.AdamW(weights.values(), lr=training.learning_rate, weight_decay=training.weight_decay)
-    steps, interval = planned_steps(len(rows), training)
-    processes.draw_apart(training.seed)
-    run = (states.restore(weights, optimizer) if states else None) or TrainingRun(steps)
-    run.gpu = GpuMeter(model.device)
-    run.attempts.append({"from_step": run.step, **hardware(model.device)})
-    began = time.monotonic() - run.seconds
-
-    def record(point: dict[str, float], validate: bool) -> None:
-        run.step = int(point["step"])
-        if validate:
-            point["validation_loss"] = validation_loss(model, objective, validation, training)
-            _require_finite("validation loss", point["validation_loss"], run.step, run, training)
-            if run.step:
-                run.misses = 0 if _keep_if_best(run, point["validation_loss"], weights) else run.misses + 1
-        run.seconds = time.monotonic() - began
-        run.stopped_early = run.misses >= training.patience and run.step < steps
-        run.curve.append(point)
-        on_step(run.step, point)
-
-    with memory_errors(training.micro_batch_tokens, training.max_length):
-        for point in run.curve:
-            on_step(int(point["step"]), point)
-        if not run.curve:
-            record({"step": 0}, validate=True)
-        for batch in itertools.islice(training_order(len(rows), training.batch_rows, training.seed), run.step, None):
-            if run.finished:
-                break
-            step = run.step + 1
-            rate = training.learning_rate * learning_rate_factor(step - 1, steps, training)
-            point = _optimizer_step(model, objective, [rows[n] for n in batch], training, optimizer, rate, run, step)
-            record({**point, **run.gpu.read()}, validate=step % interval == 0 or step == steps)
-            _report(run, run.curve[-1])
-            reason, save = _end_or_save(run, limit, states)
-            if states and save:
-                states.save(run, weights, optimizer)
-            if reason:
-                raise reason
-    if not sharding.is_divided(weights):
-        with torch.no_grad():
-            for name, value in run.best.items():
-                weights[name].copy_(value)
+    loop = _Loop(model, objective, rows, validation, training, on_step, states, limit)
+    with memory_errors(training):
+        loop.tell_earlier_points()
+        loop.validate_before_the_first_step()
+        for step, batch in loop.steps_to_come():
+            point = loop.optimizer_step(step, batch)
+            loop.record(point, validates=loop.validates_after(step))
+            loop.save_or_end()
+    loop.leave_best_weights()
     model.eval()
-    return run
+    return loop.run
 
 
-def _end_or_save(run: TrainingRun, limit: Limit, states: States | None) -> tuple[TrainingFailed | None, bool]:
-    """Why training ends now, if it does, and whether to save its state; the same answer in all processes."""
-    if run.finished:
-        return None, False
-    reason = limit(run)
-    ending, due = processes.summed(reason is not None, states is not None and states.due(run))
-    if ending and reason is None:
-        reason = Preempted(f"another process of this training was asked to stop after step {run.step}; the state was saved", "Run it again")
-    return reason, bool(ending or due)
+class _Loop:
+    """A training between its steps; arguments as of `train`. New, or as it was when its last state was saved."""
 
+    def __init__(
+        self,
+        model: Any,
+        objective: Objective,
+        rows: Sequence[Any],
+        validation: Sequence[Any],
+        training: Training,
+        on_step: OnStep,
+        states: States | None,
+        limit: Limit,
+    ) -> None:
+        self.model, self.objective, self.rows, self.validation, self.training = model, objective, rows, validation, training
+        self.on_step, self.states, self.limit = on_step, states, limit
+        self.weights = trainable(model)
+        self.optimizer = torch.optim.AdamW(self.weights.values(), lr=training.learning_rate, weight_decay=training.weight_decay)
+        self.steps, self.interval = planned_steps(len(rows), training)
+        processes.draw_apart(training.seed)
+        self.run = (states.restore(self.weights, self.optimizer) if states else None) or TrainingRun(self.steps)
+        self.run.gpu = GpuMeter(model.device)
+        self.run.attempts.append({"from_step": self.run.step, **hardware(model.device)})
+        self.began = time.monotonic() - self.run.seconds
 
-def _optimizer_step(
-    model: Any, objective: Objective, rows: Sequence[Any], training: Training, optimizer: torch.optim.Optimizer, rate: float, run: TrainingRun, step: int
-) -> dict[str, float]:
-    """One step on `rows` with learning rate `rate`; its point of the curve."""
-    begun = time.monotonic()
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    loss, tokens = _accumulate(model, objective, rows, training)
-    _require_finite("loss", loss, step, run, training)
-    norm = float(sharding.whole(torch.nn.utils.clip_grad_norm_(trainable(model).values(), training.max_grad_norm)))
-    _require_finite("gradient norm", norm, step, run, training)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    run.tokens += tokens
-    return {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm, "tokens_per_second": round(tokens / (time.monotonic() - begun), 1)}
+    def tell_earlier_points(self) -> None:
+        """The course of earlier attempts, for trackers that were started anew."""
+        for point in self.run.curve:
+            self.on_step(int(point["step"]), point)
+
+    def validate_before_the_first_step(self) -> None:
+        if not self.run.curve:
+            self.record({"step": 0}, validates=True)
+
+    def steps_to_come(self) -> Iterator[tuple[int, list[Any]]]:
+        """Number and rows of every step that is not done, until the last one or until `patience` has run out."""
+        order = training_order(len(self.rows), self.training.batch_rows, self.training.seed)
+        for batch in itertools.islice(order, self.run.step, None):
+            if self.run.finished:
+                return
+            yield self.run.step + 1, [self.rows[number] for number in batch]
+
+    def validates_after(self, step: int) -> bool:
+        return step % self.interval == 0 or step == self.steps
+
+    def optimizer_step(self, step: int, rows: Sequence[Any]) -> dict[str, float]:
+        """Learns from `rows`; the step's point of the curve."""
+        begun = time.monotonic()
+        rate = self.training.learning_rate * learning_rate_factor(step - 1, self.steps, self.training)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss, tokens = _accumulate(self.model, self.objective, rows, self.training)
+        self._require_finite("loss", loss, step)
+        norm = float(sharding.whole(torch.nn.utils.clip_grad_norm_(self.weights.values(), self.training.max_grad_norm)))
+        self._require_finite("gradient norm", norm, step)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.run.tokens += tokens
+        speed = round(tokens / (time.monotonic() - begun), 1)
+        return {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm, "tokens_per_second": speed, **self.run.gpu.read()}
+
+    def record(self, point: dict[str, float], validates: bool) -> None:
+        """Notes a step that is done, measures the validation loss where it is due, and tells both."""
+        run = self.run
+        run.step = int(point["step"])
+        if validates:
+            point["validation_loss"] = validation_loss(self.model, self.objective, self.validation, self.training)
+            self._require_finite("validation loss", point["validation_loss"], run.step)
+            if run.step:
+                run.misses = 0 if _keep_if_best(run, point["validation_loss"], self.weights) else run.misses + 1
+        run.seconds = time.monotonic() - self.began
+        run.stopped_early = run.misses >= self.training.patience and run.step < self.steps
+        run.curve.append(point)
+        self.on_step(run.step, point)
+        if run.step:
+            _report(run, point)
+
+    def save_or_end(self) -> None:
+        """Saves the state where it is due or training ends before its last step.
+
+        Raises:
+            TrainingFailed: why it ends.
+        """
+        if self.run.finished:
+            return
+        reason = self.limit(self.run)
+        # The same answer in all processes.
+        ending, due = processes.summed(reason is not None, self.states is not None and self.states.due(self.run))
+        if self.states and (ending or due):
+            self.states.save(self.run, self.weights, self.optimizer)
+        if reason:
+            raise reason
+        if ending:
+            raise Preempted(f"another process of this training was asked to stop after step {self.run.step}; the state was saved", "Run it again")
+
+    def leave_best_weights(self) -> None:
+        """In the model, unless they are divided between processes."""
+        if sharding.is_divided(self.weights):
+            return
+        with torch.no_grad():
+            for name, value in self.run.best.items():
+                self.weights[name].copy_(value)
+
+    def _require_finite(self, what: str, value: float, step: int) -> None:
+        if math.isfinite(value):
+            return
+        good = next((p for p in reversed(self.run.curve) if "loss" in p), None)
+        last = f"the last finite loss was {good['loss']:.4g} at step {int(good['step'])}" if good else "no step before had a finite loss"
+        raise NanLoss(
+            f"the {what} became {value} at step {step} of {self.run.steps}; {last}; nothing was published",
+            f"Lower training.learning_rate (now {self.training.learning_rate:g}) and run again; the saved state of this training leads to the same step",
+        )
 
 
 def _accumulate(model: Any, objective: Objective, rows: Sequence[Any], training: Training) -> tuple[float, int]:
@@ -176,17 +228,6 @@ def micro_batches(rows: Sequence[Any], objective: Objective, training: Training)
     room = max(training.micro_batch_tokens - objective.shared_tokens, 1)
     for numbers in batches_of([objective.length(row) for row in rows], room):
         yield [rows[number] for number in numbers]
-
-
-def _require_finite(what: str, value: float, step: int, run: TrainingRun, training: Training) -> None:
-    if math.isfinite(value):
-        return
-    good = next((p for p in reversed(run.curve) if "loss" in p), None)
-    last = f"the last finite loss was {good['loss']:.4g} at step {int(good['step'])}" if good else "no step before had a finite loss"
-    raise NanLoss(
-        f"the {what} became {value} at step {step} of {run.steps}; {last}; nothing was published",
-        f"Lower training.learning_rate (now {training.learning_rate:g}) and run again; the saved state of this training leads to the same step",
-    )
 
 
 def _keep_if_best(run: TrainingRun, loss: float, weights: dict[str, torch.nn.Parameter]) -> bool:

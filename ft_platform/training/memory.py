@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ft_platform.errors import OutOfMemory
+from ft_platform.use_case import Training
 
 SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
 
@@ -19,15 +20,16 @@ def peak_gib() -> float:
 
 
 @contextmanager
-def memory_errors(micro_batch_tokens: int, max_length: int) -> Iterator[None]:
+def memory_errors(training: Training) -> Iterator[None]:
     """Turns the memory errors of torch and Python inside the block into `OutOfMemory`, with the setting to lower."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not any(sign in str(error).lower() for sign in SIGNS):
             raise
-        smaller = max(64, micro_batch_tokens // 2)
+        now = training.micro_batch_tokens
+        again = "" if training.gradient_checkpointing == "always" else ", set training.gradient_checkpointing=always"
         raise OutOfMemory(
-            f"training ran out of memory with training.micro_batch_tokens={micro_batch_tokens}; {peak_gib():.1f} GiB were in use",
-            f"Set training.micro_batch_tokens={smaller}, or lower training.max_length (now {max_length})",
+            f"training ran out of memory with training.micro_batch_tokens={now}; {peak_gib():.1f} GiB were in use",
+            f"Set training.micro_batch_tokens={max(64, now // 2)}{again}, or lower training.max_length (now {training.max_length})",
         ) from None

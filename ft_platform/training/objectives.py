@@ -27,6 +27,10 @@ class Objective(Protocol):
         """What the sum over `rows` is divided by: supervised tokens, pairs or records, each as often as its row counts."""
         ...
 
+    def kept(self, rows: Sequence[Any]) -> int:
+        """Tokens of `rows` whose logits are computed."""
+        ...
+
     def length(self, row: Any) -> int:
         """Tokens of `row` in memory, beside the shared ones."""
         ...
@@ -49,6 +53,9 @@ class AnswerLoss:
 
     def weight(self, rows: Sequence[Row]) -> float:
         return sum(len(row.targets) * row.weight for row in rows)
+
+    def kept(self, rows: Sequence[Row]) -> int:
+        return self.weight(rows)
 
     def length(self, row: Row) -> int:
         return len(row.ids)

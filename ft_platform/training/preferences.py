@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 
 from ft_platform import progress
+from ft_platform.models.answer_loss import answer_log_probabilities
 from ft_platform.models.packed_attention import Segment
 from ft_platform.models.packed_forward import batches_of
 from ft_platform.training.batches import Forward, Row
@@ -57,6 +58,9 @@ class PreferenceLoss:
     def weight(self, rows: Sequence[Pair]) -> int:
         return len(rows)
 
+    def kept(self, rows: Sequence[Pair]) -> int:
+        return sum(len(pair.chosen.targets) + len(pair.rejected.targets) for pair in rows)
+
     def length(self, row: Pair) -> int:
         return len(row.chosen.ids) + len(row.rejected.ids)
 
@@ -66,7 +70,7 @@ def summed_log_probabilities(model: Any, forward: Forward, prefix: list[int], ro
     segments = [Segment(row.ids) for row in rows]
     keep = [(number, place) for number, row in enumerate(rows) for place in row.places]
     targets = torch.tensor([target for row in rows for target in row.targets], device=model.device)
-    logs = -torch.nn.functional.cross_entropy(forward(model, segments, prefix, keep).float(), targets, reduction="none")
+    logs = answer_log_probabilities(model, forward, segments, prefix, keep, targets)
     owners = torch.tensor([number for number, row in enumerate(rows) for _ in row.places], device=model.device)
     return logs.new_zeros(len(rows)).index_add(0, owners, logs)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ft_platform.environment import Environment
+from ft_platform.errors import ConfigError
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
@@ -25,7 +26,7 @@ class Prepared:
         objective: `training.objectives.Objective`.
         rows, validation: what the objective takes.
         sides: the rendered splits, `train` and `validation`.
-        batching: `packed`, or `padded` with the reason.
+        batching: `packed`, or `padded` with the reason; and whether layers are computed again.
     """
 
     model: Any
@@ -37,6 +38,20 @@ class Prepared:
     base: ResolvedModel
     batching: str
 
+    def recompute_layers(self) -> None:
+        """Lets the layers keep their inputs only (`models.recomputation`).
+
+        Raises:
+            ConfigError: this architecture cannot.
+        """
+        from ft_platform.models.recomputation import recompute_layers
+
+        try:
+            recompute_layers(self.model)
+        except ValueError as error:
+            raise ConfigError([f"training.gradient_checkpointing: {error}"], "Set training.gradient_checkpointing: never") from None
+        self.batching += ", layers computed again"
+
 
 def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, fused: bool = True) -> Prepared:
     """Loads the base model, renders the splits and adds the weights that are trained.
@@ -47,7 +62,7 @@ def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits
     Raises:
         BaseModelError: the base model cannot be loaded.
         DataError: nothing is left to learn from.
-        ConfigError: `training.target_modules` names no module of this model.
+        ConfigError: `training.target_modules` names no module of this model, or `training.gradient_checkpointing` is not for it.
     """
     from ft_platform.models.acceleration import accelerated
     from ft_platform.training.lora import with_trainable_weights
@@ -70,7 +85,10 @@ def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits
         forward = in_bfloat16(forward)
     objective, rows, validation = _learning(settings.training, model, forward, prefix, sides, renderer.labels)
     rows = weighted(rows, sides["train"].weights) if sides["train"].weights else rows
-    return Prepared(model, objective, rows, validation, sides, renderer, base, batching)
+    prepared = Prepared(model, objective, rows, validation, sides, renderer, base, batching)
+    if settings.training.gradient_checkpointing == "always":
+        prepared.recompute_layers()
+    return prepared
 
 
 def _learning(

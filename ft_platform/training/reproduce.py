@@ -11,6 +11,7 @@ from ft_platform.lake.provenance import version_of_parent
 from ft_platform.settings.fairness import Fairness, TrainingMitigation
 from ft_platform.settings.training import BaseModelSettings, Training
 from ft_platform.training.checkpoint import environment_versions, write_weights
+from ft_platform.training.fit_check import fitting_parts
 from ft_platform.training.prepare import prepare
 from ft_platform.training.trainer import fit
 from ft_platform.use_case import NamedUseCase, Task
@@ -41,7 +42,9 @@ def reproduce(lake: Lake, environment: Environment, use_case: NamedUseCase, chec
         raise VersionRefused(f"{checkpoint.id} names no splits", "It cannot be trained again")
     torch.set_num_threads(manifest.info["threads"])
     prepared = prepare(lake, environment, then, splits)
-    fit(prepared, then.settings.training.model_copy(update={"micro_batch_tokens": manifest.info["micro_batch_tokens"]}))
+    training = then.settings.training.model_copy(update={"micro_batch_tokens": manifest.info["micro_batch_tokens"]})
+    fitting_parts(prepared, training, environment.profile(use_case.settings.compute.profile))
+    fit(prepared, training)
     with lake.scratch(use_case.name, "reproduced") as folder:
         folder.mkdir()
         write_weights(folder, prepared)

@@ -151,6 +151,7 @@ def _fit_in_memory(
     lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, states: Any, stopping: Any, tracker: Tracker, log: Any
 ) -> tuple[Prepared, Training, Any]:
     """Trains; where memory does not suffice and `compute.on_out_of_memory` says so, again with half as many tokens at once."""
+    from ft_platform.models.recomputation import recomputes
     from ft_platform.training import processes, sharding
 
     compute, training = use_case.settings.compute, use_case.settings.training
@@ -167,6 +168,8 @@ def _fit_in_memory(
                 sharding.divide(prepared.model)
             else:
                 require_fit(prepared, training, profile, use_case)
+            if recomputes(prepared.model):
+                log.info("layers keep their inputs only and are computed again in the backward pass (training.gradient_checkpointing)")
             return prepared, training, fit(prepared, training, on_step=tracker.metrics, states=states, limit=stopping)
         except (OutOfMemory, DoesNotFit):
             # Of several processes one alone cannot take smaller steps than the others.

@@ -42,7 +42,7 @@ def text_outputs() -> TextOutputs:
 def test_every_file_in_the_folder_is_a_metric_of_that_name() -> None:
     files = {m.name for m in pkgutil.iter_modules(metrics.__path__)}
     assert files == set(all_metrics())
-    assert files == {m.name for task in ("classification", "generation") for m in metrics_of(task)}
+    assert files == {m.name for task in ("classification", "generation") for m in metrics_of(task)} | {"tool_calls"}, "for splits with calls only"
 
 
 def test_a_wrong_metric_name_lists_the_right_ones() -> None:
@@ -150,5 +150,6 @@ def test_a_perfect_system_reaches_the_good_end_of_the_range(name: str) -> None:
     if found.task == "classification":
         outputs = LabelOutputs(["a", "b"], ["a", "b", "a"], ["a", "b", "a"])
     else:
-        outputs = TextOutputs(["the right answer is here"], ["the right answer is here"], np.array([0.0]), np.array([3]))
+        answer = 'the right answer is here: {"name": "find", "arguments": {}}'
+        outputs = TextOutputs([answer], [answer], np.array([0.0]), np.array([3]))
     assert found.value(outputs) == pytest.approx(found.high if found.higher_is_better else found.low)

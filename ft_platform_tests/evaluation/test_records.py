@@ -33,7 +33,11 @@ def test_a_label_is_about_the_whole_conversation() -> None:
 def test_records_with_tools_are_asked_for_their_last_answer_and_others_are_counted_with_their_reason() -> None:
     case = use_case("generation")
     renderer = Renderer(family_tokenizer(FAMILIES["qwen2.5"]), case.settings.task)
-    made = splits([ASKED, CALL, RESULT, ANSWERED], [ASKED, ANSWERED, ASKED, CALL], [ASKED, BROKEN, RESULT, ANSWERED])
+    made = splits([ASKED, CALL, RESULT, ANSWERED], [ASKED, ANSWERED, ASKED, CALL], [ASKED, BROKEN, RESULT, ANSWERED], [ASKED, BROKEN], [ASKED])
     found = evaluation_records(case, made, renderer)
-    assert found.side.answers == ["21 degrees."] and found.left_out == {"no_answer": 1, "tool_call_broken": 1}
+    written = '<tool_call>\n{"name": "find", "arguments": {"word": "warm"}}\n</tool_call>'
+    assert found.side.answers == ["21 degrees.", written] and found.left_out == {"no_answer": 1, "tool_call_broken": 2}
+    assert found.references[0] == renderer.answer_ids("21 degrees.")
+    trained = renderer.example([ASKED, ANSWERED, ASKED, CALL])
+    assert found.references[1] == trained.input_ids[trained.prompt_length :] and found.prompts[1] == trained.input_ids[: trained.prompt_length]
     assert "<tool_response>\n21" in family_tokenizer(FAMILIES["qwen2.5"]).decode(found.prompts[0])

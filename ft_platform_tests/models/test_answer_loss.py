@@ -5,7 +5,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from ft_platform.models import answer_loss as module
-from ft_platform.models.answer_loss import answer_loss, plain_head
+from ft_platform.models.answer_loss import answer_log_probabilities, answer_loss, plain_head
 from ft_platform.models.packed_attention import Segment
 from ft_platform.models.packed_forward import packed_forward, padded_forward
 from ft_platform_tests.tiny_models import tiny_model
@@ -107,6 +107,56 @@ def test_no_more_logits_than_one_chunk_exist_at_a_time(monkeypatch):
     monkeypatch.setattr(torch.nn.functional, "linear", watched)
     answer_loss(model, packed_forward, [Segment(ids) for ids in ROWS], PREFIX, KEEP, TARGETS)
     assert sizes and max(sizes) == 2 and sum(sizes) == len(KEEP)
+
+
+def plain_log_probabilities(model) -> torch.Tensor:
+    """Of each target by the whole logits of each row alone."""
+    found = []
+    for ids, prompt in zip(ROWS, PROMPTS, strict=True):
+        logs = model(input_ids=torch.tensor([[*PREFIX, *ids]])).logits[0].float().log_softmax(-1)
+        found += [logs[len(PREFIX) + place, ids[place + 1]] for place in range(prompt - 1, len(ids) - 1)]
+    return torch.stack(found)
+
+
+@pytest.mark.parametrize("forward", [packed_forward, padded_forward])
+@pytest.mark.parametrize("adapter", [True, False], ids=["adapter", "all_weights"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_log_probabilities_and_their_gradients_equal_those_of_whole_logits(architecture, adapter, forward, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK_LOGITS", 4 * 260)  # several chunks
+    model = model_of(architecture, adapter)
+    weights = torch.linspace(-1.0, 2.0, len(KEEP))  # each token counts differently
+    expected = plain_log_probabilities(model)
+    of_reference = gradients(model, (weights * expected).sum())
+    found = answer_log_probabilities(model, forward, [Segment(ids) for ids in ROWS], PREFIX, KEEP, TARGETS)
+    assert found.dtype == torch.float32 and torch.allclose(found, expected, atol=1e-5)
+    ours = gradients(model, (weights * found).sum())
+    assert ours.keys() == of_reference.keys()
+    for name, gradient in of_reference.items():
+        assert torch.allclose(ours[name], gradient, atol=2e-5, rtol=1e-3), name
+
+
+def test_log_probabilities_keep_no_logits_and_compute_a_chunk_at_a_time(monkeypatch):
+    monkeypatch.setattr(module, "CHUNK_LOGITS", 2 * 260)
+    sizes, kept = [], []
+    linear = torch.nn.functional.linear
+
+    def watched(x, weight, bias=None):
+        if len(weight) == 260:
+            sizes.append(len(x))
+        return linear(x, weight, bias)
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tuple(tensor.shape))
+        return tensor
+
+    model = model_of("llama", adapter=True)
+    plain_head(model)
+    monkeypatch.setattr(torch.nn.functional, "linear", watched)
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        found = answer_log_probabilities(model, packed_forward, [Segment(ids) for ids in ROWS], PREFIX, KEEP, TARGETS)
+    assert not any(shape[-1:] == (260,) for shape in kept)
+    found.sum().backward()
+    assert max(sizes) == 2 and sum(sizes) == 2 * len(KEEP)
 
 
 def test_the_output_layer_is_put_back_after_an_error():

@@ -7,6 +7,7 @@ from ft_platform.costs.admission import require_memory
 from ft_platform.environment import ComputeProfile
 from ft_platform.errors import DoesNotFit
 from ft_platform.lake import Lake
+from ft_platform.models.recomputation import recomputes
 from ft_platform.training import fit_check
 from ft_platform.training.estimate import estimate
 from ft_platform.training.fit_check import require_fit
@@ -39,24 +40,29 @@ def test_weights_adapters_gradients_and_moments_are_those_of_the_model(made):
     assert sum(frozen.values()) <= parts.weights <= sum(frozen.values()) + 4096, "and the few numbers in buffers"
 
 
-def test_activations_are_the_bytes_that_autograd_keeps_until_the_backward_pass(made):
-    """Reference: what saved tensors occupy while they are all kept, each storage once."""
-    prepared, _ = made()
+def kept_bytes(prepared, rows) -> int:
+    """What saved tensors occupy while they are all kept, each storage once, weights not at all."""
     kept: list[torch.Tensor] = []
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         kept.append(tensor.detach())
         return tensor
 
-    rows = list(prepared.rows[:3])
     prepared.model.train()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = prepared.objective.loss(prepared.model, rows)
     weights = {p.untyped_storage().data_ptr() for p in (*prepared.model.parameters(), *prepared.model.buffers())}
-    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in kept if t.untyped_storage().data_ptr() not in weights}
     del loss
+    return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in kept if t.untyped_storage().data_ptr() not in weights}.values())
+
+
+def test_activations_are_the_bytes_that_autograd_keeps_until_the_backward_pass(made):
+    """Reference: what saved tensors occupy while they are all kept, each storage once."""
+    prepared, _ = made()
+    rows = list(prepared.rows[:3])
+    kept = kept_bytes(prepared, rows)
     parts = memory_parts(prepared.model, prepared.objective, rows)
-    assert parts.activations + parts.logits // 2 == pytest.approx(sum(storages.values()), rel=0.02)
+    assert parts.activations + parts.logits // 2 == pytest.approx(kept, rel=0.02)
     assert 0 < parts.logits < parts.activations
 
 
@@ -91,6 +97,54 @@ def test_a_training_that_does_not_fit_is_refused_before_its_first_step(made, mon
         require_fit(prepared, use_case.settings.training, ComputeProfile(memory_limit_gib=needed / 2), use_case)
 
 
+def test_layers_are_computed_again_where_memory_asks_for_it_and_the_setting_allows_it(made, monkeypatch):
+    monkeypatch.setattr(fit_check, "_in_use", lambda device: 0)
+
+    def fits(limit: int, choice: str) -> tuple[bool, str]:
+        prepared, use_case = made(gradient_checkpointing=choice)
+        require_fit(prepared, use_case.settings.training, ComputeProfile(memory_limit_gib=limit / 2**30), use_case)
+        return recomputes(prepared.model), prepared.batching
+
+    prepared, use_case = made(gradient_checkpointing="never")
+    training = use_case.settings.training
+    plain = memory_parts(prepared.model, prepared.objective, heaviest_micro_batch(prepared, training, plan_of(prepared, training)))
+    assert 0 < plain.spared < plain.activations
+    limit = plain.to_come - plain.spared // 2
+    assert fits(plain.to_come, "auto") == (False, "packed") and fits(2 * limit, "always") == (True, "packed, layers computed again")
+    assert fits(limit, "auto") == fits(limit, "always") == (True, "packed, layers computed again")
+    with pytest.raises(DoesNotFit, match=r"set training\.gradient_checkpointing=auto"):
+        fits(limit, "never")
+    with pytest.raises(DoesNotFit, match="or name a larger profile"):
+        fits(plain.to_come - 2 * plain.spared, "auto")
+
+
+def test_activations_of_layers_that_are_computed_again_are_their_inputs_and_one_layer(made):
+    """Reference: what autograd keeps outside of the layers with their inputs, and what one layer alone keeps."""
+    prepared, _ = made()
+    rows = list(prepared.rows[:3])
+    plain = memory_parts(prepared.model, prepared.objective, rows)
+    prepared.recompute_layers()
+    parts = memory_parts(prepared.model, prepared.objective, rows)
+    assert parts == plain.with_layers_computed_again() and recomputes(prepared.model)
+    outside = kept_bytes(prepared, rows)
+    a_layer = parts.activations + parts.logits // 2 - outside
+    hidden = prepared.model.config.hidden_size * 4 * tokens_of(rows, prepared.objective)
+    assert a_layer > 4 * hidden, "a layer keeps more than its input"
+    # The input of the first layer, the embeddings, is kept only where layers are computed again.
+    assert plain.activations + plain.logits // 2 - outside + hidden == pytest.approx(2 * a_layer, rel=0.05), "both layers are nearly alike"
+
+
+def test_an_estimate_says_that_layers_are_computed_again(made, monkeypatch):
+    monkeypatch.setattr(fit_check, "_in_use", lambda device: 0)
+    prepared, use_case = made()
+    training = use_case.settings.training
+    parts = memory_parts(prepared.model, prepared.objective, heaviest_micro_batch(prepared, training, plan_of(prepared, training)))
+    limit = (parts.to_come - parts.spared // 2) / 2**30
+    found = estimate(prepared, training, ComputeProfile(memory_limit_gib=limit), seconds=0.0, setup=(0.0, 0.0))
+    assert found["batching"] == "packed, layers computed again"
+    assert found["parts_gib"]["activations"] == pytest.approx((parts.activations - parts.spared) / 2**30, abs=1e-4)
+
+
 def test_the_plan_is_what_the_loop_does(made):
     prepared, use_case = made(validations_per_epoch=3)
     training = use_case.settings.training
@@ -115,7 +169,7 @@ def test_an_estimate_has_the_exact_figures_of_the_plan_and_bands_around_memory_a
     prepared, use_case = made()
     training = use_case.settings.training
     plan = plan_of(prepared, training)
-    found = estimate(prepared, training, seconds=0.0, setup=(3.0, 2.0))
+    found = estimate(prepared, training, ComputeProfile(), seconds=0.0, setup=(3.0, 2.0))
     assert (found["steps"], found["tokens"], found["validations"]) == (plan.steps, sum(plan.tokens), plan.validations)
     assert found["trainable_parameters"] == sum(p.numel() for p in trainable(prepared.model).values())
     assert found["memory_band"][0] < found["memory_gib"] < found["memory_band"][1]
@@ -126,14 +180,14 @@ def test_an_estimate_has_the_exact_figures_of_the_plan_and_bands_around_memory_a
 
 def test_an_estimate_of_a_training_of_one_short_batch_is_possible(made):
     prepared, use_case = made(batch_rows=512, max_steps=1)
-    assert estimate(prepared, use_case.settings.training, seconds=0.0, setup=(0.0, 0.0))["steps"] == 1
+    assert estimate(prepared, use_case.settings.training, ComputeProfile(), seconds=0.0, setup=(0.0, 0.0))["steps"] == 1
 
 
 def test_more_steps_take_longer(made):
     prepared, use_case = made()
-    short = estimate(prepared, use_case.settings.training, seconds=0.0, setup=(0.0, 0.0))
+    short = estimate(prepared, use_case.settings.training, ComputeProfile(), seconds=0.0, setup=(0.0, 0.0))
     many = use_case.settings.training.model_copy(update={"epochs": 40.0})
-    assert estimate(prepared, many, seconds=0.0, setup=(0.0, 0.0))["steps"] == 20 * short["steps"]
+    assert estimate(prepared, many, ComputeProfile(), seconds=0.0, setup=(0.0, 0.0))["steps"] == 20 * short["steps"]
 
 
 def test_the_limit_of_the_profile_wins_over_the_machine(made):

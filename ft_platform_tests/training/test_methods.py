@@ -2,6 +2,7 @@
 
 import logging
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,9 +11,11 @@ from ft_platform.errors import BaseModelError
 from ft_platform.models.adapter import with_adapter
 from ft_platform.models.label_head import HEAD, head_scores, with_label_head
 from ft_platform.models.packed_forward import packed_forward, padded_forward
+from ft_platform.models.recomputation import recomputes
 from ft_platform.training.batches import Row
 from ft_platform.training.loop import micro_batches, validation_loss
 from ft_platform.training.lora import add_adapter, trainable
+from ft_platform.training.memory_parts import memory_parts
 from ft_platform.training.preferences import Pair, PreferenceLoss, summed_log_probabilities, with_reference
 from ft_platform.training.prepare import prepare
 from ft_platform.training.trainer import checkpoint_for, fit
@@ -148,6 +151,48 @@ def test_orpo_equals_the_formula_of_the_paper():
         assert float(PreferenceLoss("orpo", 0.2, packed_forward, PREFIX).loss(model, PAIRS)) == pytest.approx(expected, rel=1e-4)
 
 
+def test_both_equal_trl():
+    """DPO: the line of `DPOTrainer` for `loss_type: sigmoid`. ORPO: the function of `ORPOTrainer`, and its negative log-likelihood."""
+    trainer = pytest.importorskip("trl.experimental.orpo").ORPOTrainer
+    model, beta = tiny_model(), 0.3
+    with torch.no_grad():
+        logs = torch.stack([log_probability(model, row) for pair in PAIRS for row in (pair.chosen, pair.rejected)]).view(-1, 2)
+        lengths = torch.tensor([[len(pair.chosen.targets), len(pair.rejected.targets)] for pair in PAIRS])
+        means = logs / lengths
+        weighted, *_ = trainer.odds_ratio_loss(SimpleNamespace(beta=beta, accelerator=SimpleNamespace(device="cpu")), means[:, 0], means[:, 1])
+        assert float(PreferenceLoss("orpo", beta, packed_forward, PREFIX).loss(model, PAIRS)) == pytest.approx(float((-means[:, 0] - weighted).sum()), rel=1e-5)
+        pairs = [Pair(pair.chosen, pair.rejected, reference) for pair, reference in zip(PAIRS, (0.4, -0.2, 1.0), strict=True)]
+        delta = logs[:, 0] - logs[:, 1] - torch.tensor([0.4, -0.2, 1.0])
+        expected = -torch.nn.functional.logsigmoid(beta * delta)
+        assert float(PreferenceLoss("dpo", beta, packed_forward, PREFIX).loss(model, pairs)) == pytest.approx(float(expected.sum()), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["dpo", "orpo"])
+def test_the_loss_of_pairs_and_its_gradients_are_those_of_whole_logits(kind, monkeypatch):
+    monkeypatch.setattr("ft_platform.models.answer_loss.CHUNK_LOGITS", 3 * 260)  # several chunks
+
+    def found() -> tuple[float, dict]:
+        model = add_adapter(tiny_model(), Training(rank=4, alpha=8, seed=3))
+        loss = PreferenceLoss(kind, 0.3, packed_forward, PREFIX).loss(model, PAIRS)
+        loss.backward()
+        return float(loss.detach()), {name: p.grad for name, p in trainable(model).items()}
+
+    chunked = found()
+    monkeypatch.setattr("ft_platform.models.answer_loss.plain_head", lambda model: None)
+    plain = found()
+    assert chunked[0] == pytest.approx(plain[0], rel=1e-6)
+    assert all(torch.allclose(chunked[1][name], value, atol=1e-6) for name, value in plain[1].items())
+    assert any(bool(value.abs().max() > 1e-3) for value in plain[1].values())
+
+
+def test_memory_of_pairs_counts_the_logits_of_their_answers_and_keeps_none(lake, environment, model):
+    use_case = preference_case(model, objective="dpo")
+    prepared = prepare(lake, environment, use_case, usable_splits(lake, use_case, preference_rows()))
+    rows = list(prepared.rows[:3])
+    answers = sum(len(row.targets) for pair in rows for row in (pair.chosen, pair.rejected))
+    assert memory_parts(prepared.model, prepared.objective, rows).logits == 2 * 4 * 260 * answers
+
+
 def preference_case(model, **training) -> NamedUseCase:
     attributes = {
         **{name: value for name, value in minimal_attributes("unused.csv").items() if name != "fairness"},
@@ -279,6 +324,7 @@ OTHER_VALUES: dict[str, dict] = {
     "max_steps": {"max_steps": 2},
     "batch_rows": {"batch_rows": 4},
     "micro_batch_tokens": {"micro_batch_tokens": 100},
+    "gradient_checkpointing": {"gradient_checkpointing": "always"},
     "max_length": {"max_length": 200},
     "train_on": {"train_on": "last_turn"},
     "validations_per_epoch": {"validations_per_epoch": 4},
@@ -293,7 +339,7 @@ COMPARED_WITH = {
 
 
 def course(lake, environment, model, **training):
-    """Weights and losses of a training on pairs of answers in conversations of two turns."""
+    """Weights, losses, micro-batches and whether layers are computed again, of a training on pairs of answers in conversations of two turns."""
     use_case = preference_case(model, **{"learning_rate": 5e-3, "max_steps": 4, **training})
     rows = preference_rows()
     for row in rows:
@@ -302,7 +348,7 @@ def course(lake, environment, model, **training):
     found = fit(prepared, use_case.settings.training)
     micros = micro_batches(prepared.rows[:16], prepared.objective, use_case.settings.training)
     losses = [(point["step"], point.get("loss"), point.get("validation_loss")) for point in found.curve]
-    return found.best, losses, [len(micro) for micro in micros]
+    return found.best, losses, [len(micro) for micro in micros], recomputes(prepared.model)
 
 
 @pytest.fixture(scope="module")
