@@ -52,17 +52,17 @@ def agreement(ratings: Mapping[str, Mapping[str, str]], settings: Evaluation) ->
         ratings of one record that are equal. `status` is `measured`, or why there is no kappa.
     """
     raters = sorted(ratings)
-    judged = [[found[record] for rater in raters if record in (found := ratings[rater])] for record in sorted(set().union(*map(set, ratings.values())))]
+    records = sorted(set().union(*map(set, ratings.values())))
+    judged = [[said[record] for said in map(ratings.__getitem__, raters) if record in said] for record in records]
     several = [row for row in judged if len(row) > 1]
-    statistics = np.array([_coincidences(row) for row in several]) if several else np.zeros((0, len(CHOICES) ** 2))
-    score, method = (cohens_kappa, "Cohen's kappa") if len(raters) == 2 else (krippendorffs_alpha, "Krippendorff's alpha")
-    if len(raters) == 2:
-        statistics = np.array([_cell(row) for row in several]) if several else statistics
+    two = len(raters) == 2
+    score, method, per_record = (cohens_kappa, "Cohen's kappa", _cell) if two else (krippendorffs_alpha, "Krippendorff's alpha", _coincidences)
     found: dict[str, Any] = {"kappa": None, "method": method, "raters": len(raters), "rows": len(several), "observed": None, "status": "measured"}
     if len(raters) < 2:
         return {**found, "status": "one rater alone agrees with nobody: there is no agreement to measure"}
     if not several:
         return {**found, "status": "no record was judged by two raters"}
+    statistics = np.array([per_record(row) for row in several])
     sums = statistics.sum(axis=0)
     found["observed"] = float(np.trace(sums.reshape(len(CHOICES), -1)) / sums.sum())
     value = float(score(sums))

@@ -8,7 +8,7 @@ import pytest
 
 from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.groundedness import FIGURES, claims_in, groundedness, statistics
-from ft_platform.evaluation.outputs import TextOutputs
+from ft_platform.evaluation.outputs import Outputs, TextOutputs
 from ft_platform.evaluation.predictions import predictions_table, rows_of
 from ft_platform.evaluation.records import questions_of, side_of
 from ft_platform.reporting.evaluation_report import groundedness_table
@@ -108,7 +108,9 @@ def test_a_long_hostile_text_is_read_in_no_time_worth_naming() -> None:
 def test_predictions_hold_the_claims_of_each_answer_and_only_where_asked_for(tmp_path: Path) -> None:
     case = judged_case(tmp_path / "home", lambda place: "Sorry about 99 Helsinki.", lambda place: "My swipe was handled badly.")
     side = side_of(case.use_case, case.lake.read_table(case.splits), "test")
-    outputs = {"fine_tuned": TextOutputs(side.answers, ["My swipe was handled badly in 2031."] * len(side), np.ones(len(side)), np.ones(len(side)))}
+    outputs: dict[str, Outputs] = {
+        "fine_tuned": TextOutputs(side.answers, ["My swipe was handled badly in 2031."] * len(side), np.ones(len(side)), np.ones(len(side)))
+    }
     assert "claims" not in predictions_table(case.use_case, side, outputs).schema.names
     attributes = attributes_for(tmp_path, "generation", groundedness="prompt")
     asked = case.use_case.model_copy(update={"settings": UseCase.model_validate(attributes)})

@@ -21,6 +21,8 @@ FIELDS = ("question", "answer_1", "answer_2", "better")
 BETTER = {"1": FINE_TUNED, "2": ALTERNATIVE, "tie": TIE}
 """In a file the first answer stands where the fine-tuned model's does, and the second where the alternative's does."""
 MOST_BYTES = 100_000_000
+GOLD_LINE = "line of the gold file "
+"""Begins the id of a pair of a file; no record id has blanks."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def _from_file(path: str) -> Gold:
         if not line.strip():
             continue
         found = _line(line, f"judge.gold: {path}:{number}")
-        name = f"gold-{number}"
+        name = f"{GOLD_LINE}{number}"
         pairs[name] = Pair(name, found["question"], found["answer_1"], found["answer_2"])
         preferred[name] = BETTER[found["better"]]
     return Gold("a file of judged pairs", hashlib.sha256(content).hexdigest(), pairs, preferred)

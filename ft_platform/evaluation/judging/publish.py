@@ -5,10 +5,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from ft_platform import progress
 from ft_platform.environment import Environment
 from ft_platform.evaluation.judging.figures import judge_figures, support_figures
-from ft_platform.evaluation.judging.gold import gold_hash, read_gold
+from ft_platform.evaluation.judging.gold import GOLD_LINE, gold_hash, read_gold
 from ft_platform.evaluation.judging.judges import AsksOneModel, judge_of
 from ft_platform.evaluation.judging.question import CHOICES, SUPPORT, SUPPORT_INSTRUCTION, comparison, instruction, support_question
 from ft_platform.evaluation.pairs import Pair, pairs_of
@@ -20,7 +23,7 @@ from ft_platform.use_case import NamedUseCase
 
 STAGE = "judge_report"
 VERDICT = "judge.json"
-CHOICES_FILE = "choices.json"
+CHOICES_FILE = "choices.parquet"
 
 
 def judge_inputs(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion) -> tuple[str, str]:
@@ -94,6 +97,20 @@ def ask_for_support(judge: AsksOneModel, use_case: NamedUseCase, pairs: list[Pai
     return support_figures(found, use_case.settings.evaluation.confidence)
 
 
+def choices_table(choices: dict[str, tuple[str | None, str | None]]) -> pa.Table:
+    """Columns record_id (None for a pair of a gold file), gold_line, first_order (choice with the fine-tuned model's answer as A) and swapped. No text."""
+    lines = {pair: int(pair.removeprefix(GOLD_LINE)) for pair in choices if pair.startswith(GOLD_LINE)}
+    first_order, swapped = zip(*choices.values(), strict=True)
+    return pa.table(
+        {
+            "record_id": pa.array([None if pair in lines else pair for pair in choices], pa.string()),
+            "gold_line": pa.array([lines.get(pair) for pair in choices], pa.int64()),
+            "first_order": pa.array(first_order, pa.string()),
+            "swapped": pa.array(swapped, pa.string()),
+        }
+    )
+
+
 def _publish(
     lake: Lake,
     use_case: NamedUseCase,
@@ -109,8 +126,7 @@ def _publish(
     with lake.scratch(use_case.name, STAGE) as folder:
         folder.mkdir(parents=True)
         (folder / VERDICT).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
-        by_pair = [{"pair": pair, "first_order": first, "swapped": swapped} for pair, (first, swapped) in choices.items()]
-        (folder / CHOICES_FILE).write_text(json.dumps(by_pair, indent=1), encoding="utf-8")
+        pq.write_table(choices_table(choices), folder / CHOICES_FILE)
         write_judge_report(folder, lake, use_case, artifact_id, evaluation, found)
         return lake.publish(
             use_case.name,

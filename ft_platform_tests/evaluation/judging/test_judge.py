@@ -4,10 +4,12 @@ import csv
 import io
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from ft_platform.environment import Environment
@@ -285,6 +287,11 @@ def test_the_report_passes_the_gate_and_holds_no_text_of_a_record(judged: Judged
     use_case = with_judge(judged, server, gold=gold_file(tmp_path, people), rows=10)
     report = publish_judge(judged.lake, judged.environment, use_case, judged.evaluation)
     assert problems_with(judged.lake, use_case, report) == []
+    choices = pq.read_table(io.BytesIO(judged.lake.read_file(report, "choices.parquet"))).to_pylist()
+    records = {row["record_id"] for row in choices if row["gold_line"] is None}
+    assert len(records) == 10 and all(re.fullmatch(r"r\d{4}", record) for record in records), "so that the trace of a person finds the report"
+    assert [row["gold_line"] for row in choices if row["record_id"] is None] == list(range(1, 31))
+    assert {(row["first_order"], row["swapped"]) for row in choices if row["record_id"]} == {("A", "B")}
     page = judged.lake.read_file(report, "report.html").decode()
     assert "may be used in a gate: the judge agrees with people" in page and "almost perfect" in page and "http" not in page.replace("http-equiv", "")
     for name in judged.lake.manifest(report).files:

@@ -115,9 +115,9 @@ def test_files_that_may_hold_answers_are_never_replaced(case: JudgedCase, tmp_pa
 def test_what_cannot_be_exported_says_why(case: JudgedCase, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no system 'majority' .* \['base_few_shot'\]"):
         export_sheets(case.lake, case.use_case, tmp_path, alternative="majority")
-    for numbers in ({"rows": 0}, {"raters": 0}, {"raters": 51}):
+    for rows, raters in ((0, 2), (5, 0), (5, 51)):
         with pytest.raises(ConfigError, match="1 to 50 raters"):
-            export_sheets(case.lake, case.use_case, tmp_path, **numbers)
+            export_sheets(case.lake, case.use_case, tmp_path, rows, raters)
     same = judged_case(tmp_path / "same", good, good)
     with pytest.raises(DataError, match="same answer on all 12"):
         export_sheets(same.lake, same.use_case, tmp_path)
@@ -337,7 +337,7 @@ def test_the_asset_shows_the_newest_review_of_this_evaluation_or_fails(case: Jud
         made()
     review, _ = import_answers(case.lake, case.use_case, filled(case, tmp_path))
     metadata = made().metadata or {}
-    assert metadata["version"] == review.id and "plot/human_review" in metadata and "judged records" in metadata["conclusion"].value
+    assert metadata["version"] == review.id and "plot/human_review" in metadata and "judged records" in str(metadata["conclusion"])
 
 
 def test_both_commands_print_json(case: JudgedCase, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
