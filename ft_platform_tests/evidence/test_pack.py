@@ -12,7 +12,9 @@ from ft_platform import cli
 from ft_platform.errors import ConfigError, CorruptVersion, DataError
 from ft_platform.evidence.gather import find_known, gather
 from ft_platform.evidence.pack import Pack, write_pack
+from ft_platform.evidence.verify import problems_of
 from ft_platform.lake.files import sha256_file
+from ft_platform.reporting.documents import DOCUMENTS
 from ft_platform.stages import STAGES
 from ft_platform_tests.evidence.case import NAME, PERSON, Case, publish, small_case
 
@@ -47,6 +49,18 @@ def test_every_report_and_every_version_behind_it_is_there(case: Case, pack: Pac
         for file in case.lake.manifest(case.reports[name]).files:
             assert (pack.folder / listed[name]["folder"] / file).exists() == (not file.endswith((".parquet", ".safetensors"))), file
     assert pack.missing == []
+
+
+def test_every_document_is_there_or_said_to_be_missing(case: Case, pack: Pack, tmp_path: Path) -> None:
+    names = sorted(document.FILE for document in DOCUMENTS)
+    assert head(pack)["documents"] == names and all((pack.folder / "documents" / name).is_file() for name in names)
+    copied = case.copy(tmp_path / "home")
+    bare = publish(copied.lake, copied.use_case, "adapter_checkpoint", [copied.splits], {"training.json": {}, "x.txt": "bare"}, artifact_id="ckpt-bare")
+    other = write_pack(copied.lake, copied.use_case, gather(copied.lake, bare), tmp_path / "pack")
+    missing = {one["what"]: one["why"] for one in other.missing}
+    assert "did not note which packages were installed" in missing["environment_lock.txt"] and "evaluation_report" in missing
+    assert "environment_lock.txt" not in head(other)["documents"] and "environment_lock.txt" in (other.folder / "index.html").read_text()
+    assert problems_of(other.folder) == []
 
 
 def test_every_verdict_is_there_and_on_the_page(case: Case, pack: Pack) -> None:
