@@ -13,7 +13,7 @@ from ft_platform.errors import VersionRefused
 from ft_platform.lake import ArtifactVersion
 from ft_platform.lake.gate import problems_with
 from ft_platform.privacy_attacks.publish import publish_privacy_report
-from ft_platform_tests.privacy_attacks.attacked_case import ATTACKS, CANARY, OVERTRAINED, ROWS, UNTRAINED, Where, installed, rows_for, trained
+from ft_platform_tests.privacy_attacks.attacked_case import ATTACKS, CANARY, COPIED, OVERTRAINED, ROWS, UNTRAINED, Where, installed, rows_for, trained
 
 
 @dataclass
@@ -54,7 +54,8 @@ def test_an_overtrained_adapter_is_flagged_by_every_attack(overtrained: Case) ->
     rates = found["extraction_rate"]
     assert rates["verbatim"]["value"] > 0.1 and rates["near_verbatim"]["value"] >= rates["verbatim"]["value"] and rates["gain"]["low"] > 0
     assert rates["baseline"]["value"] == rates["untrained"]["value"] == 0.0 and rates["of"] == "answers" and rates["rows"] == ROWS
-    assert found["overfitting"]["gap"]["low"] > 1 and found["overfitting"]["validation_gap"]["high"] < 0.1, "validation records are copies of training ones"
+    assert found["overfitting"]["gap"]["low"] > 1
+    assert found["overfitting"]["validation_gap"] is None and "validation 5; 20 are needed" in found["overfitting"]["status"]
     assert abs(found["overfitting"]["gap_before"]["value"]) < 0.3
     assert not found["passed"] and len(found["reasons"]) >= 3
 
@@ -182,7 +183,7 @@ def test_only_records_that_the_checkpoint_saw_count_as_training_records(untraine
     _, tokenizer = load(resolve(use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models), "float32")
     renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table))
     fewer = sides(use_case, table, renderer, sorted(members)[:7])
-    assert {side: len(sample) for side, sample in fewer.items()} == {"train": 7, "test": 7, "validation": ROWS}
+    assert {side: len(sample) for side, sample in fewer.items()} == {"train": 7, "test": 7, "validation": COPIED}
     whole = sides(use_case, table, renderer, members)
     assert all(row in whole["train"].rows for row in fewer["train"].rows)
 
