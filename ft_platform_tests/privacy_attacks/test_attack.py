@@ -1,6 +1,7 @@
 """Checkpoints of a tiny model attacked for real: one that knows its records by heart is flagged, one that learned nothing sits at chance."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,36 @@ def test_the_attack_on_the_command_line_says_what_was_not_measured_and_what_is_o
         assert any("privacy_report" in problem or "attack-" in problem for problem in json.loads(capsys.readouterr().out)["problems"])
     finally:
         path.write_text(whole)
+
+
+def test_the_check_fails_with_the_reasons_and_passes_without(overtrained: Case, untrained: Case) -> None:
+    from ft_platform.assets.privacy_report import build
+
+    results = []
+    for case in (overtrained, untrained):
+        _, lake, use_case, _ = case.where
+        check = build(use_case)[1]
+        results.append(check(lake=lake, privacy_report=case.report))
+    failed, passed = results
+    assert not failed.passed and "more than attacks.max_membership_auc" in failed.description and passed.passed and passed.description is None
+
+
+def test_the_programs_refuse_splits_whose_check_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from ft_platform.programs import attack, canaries
+    from ft_platform.stages import check_settings_hash
+
+    where = installed(tmp_path, "generation", UNTRAINED)
+    environment, lake, use_case, splits = where
+    trained(where)
+    lake.add_verdict(splits, "no_leakage", False, check_settings_hash(use_case, "splits", "no_leakage"))
+    for name, value in {**environment.to_variables(), "FT_THREADS": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["program", "--use-case", "complaints"])
+    for program in (attack, canaries):
+        with pytest.raises(SystemExit):
+            program.main()
+        assert "check no_leakage of splits@0 failed" in capsys.readouterr().err
+    assert lake.artifacts("complaints", "privacy_report") == [] == lake.artifacts("complaints", "canary_audit")
 
 
 def test_a_use_case_that_was_never_attacked_says_how(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

