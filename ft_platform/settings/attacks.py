@@ -24,6 +24,11 @@ class Canaries(Section):
         """The numbers of repetitions that are tried."""
         return self.repetitions or list(DEFAULT_REPETITIONS)
 
+    @property
+    def rows(self) -> int:
+        """Copies of secrets that are planted in all."""
+        return sum(self.copies) * self.per_repetition
+
     @field_validator("repetitions")
     @classmethod
     def rise(cls, repetitions: list[int]) -> list[int]:
