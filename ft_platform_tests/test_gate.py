@@ -213,7 +213,7 @@ def publish_stand_in(graph: Graph, use_case, name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("stage", ["base_evaluation", "evaluation_report", "fairness_report", "roi_report", "model_card"])
+@pytest.mark.parametrize("stage", ["base_evaluation", "evaluation_report", "fairness_report", "privacy_report", "roi_report", "model_card"])
 def test_everything_after_training_refuses_as_well(graph, use_case, backend, stage):
     assert graph.run("adapter_checkpoint", "base_evaluation").success
     for name in STAND_INS:
@@ -226,7 +226,7 @@ def test_everything_after_training_refuses_as_well(graph, use_case, backend, sta
     assert backend.started == before
 
 
-@pytest.mark.parametrize("stage", ["evaluation_report", "model_card"])
+@pytest.mark.parametrize("stage", ["evaluation_report", "privacy_report", "model_card"])
 def test_a_tainted_checkpoint_is_refused_by_what_comes_after_it(graph, use_case, backend, stage):
     assert graph.run("adapter_checkpoint").success
     for name in ["base_evaluation", *STAND_INS]:

@@ -41,7 +41,7 @@ def admit(lake: Lake, environment: Environment, use_case: NamedUseCase, program:
         return
     at_once = use_case.settings.search.parallel if program == "search" else 1
     require_memory(estimate.figures["memory_gib"] * at_once, profile, use_case, str(estimate.figures["device"]))
-    expected = estimate.money * _trainings_left(environment, use_case, program, splits)
+    expected = estimate.money * _trainings_left(environment, use_case, program, splits, estimate.figures)
     require_budget(lake, environment, use_case, profile, program, round(expected, 4))
 
 
@@ -52,12 +52,18 @@ def _is_made(lake: Lake, use_case: NamedUseCase, program: str, splits: TableVers
     return lake.intact_artifact(use_case.name, stage, made) is not None
 
 
-def _trainings_left(environment: Environment, use_case: NamedUseCase, program: str, splits: TableVersion) -> float:
-    """How many trainings on all training records a program still makes, at most; a training on a share of them counts as that share."""
+def _trainings_left(environment: Environment, use_case: NamedUseCase, program: str, splits: TableVersion, figures: dict[str, Any]) -> float:
+    """How many trainings on all training records a program still makes, at most; a training on a share of them counts as that share.
+
+    Args:
+        figures: of the estimate of one training.
+    """
     from ft_platform.experiments import curve, search
 
-    if program in ("train", "canaries"):
+    if program == "train":
         return 1.0
+    if program == "canaries":
+        return 1.0 + use_case.settings.attacks.canaries.rows / figures["examples"]
     left = search.trainings_left if program == "search" else curve.trainings_left
     return left(environment, use_case, splits)
 

@@ -91,7 +91,7 @@ def measured(lake: Lake, environment: Environment, use_case: NamedUseCase, split
         **found,
         "planted_in": "answers" if use_case.settings.task.kind == "generation" else "user texts",
         "train_rows": len(prepared.sides["train"].rows),
-        "planted_rows": sum(canary.copies for canary in canaries),
+        "planted_rows": settings.canaries.rows,
         "validation_loss": run.best_loss,
         "conclusion": conclusion(found),
     }

@@ -1,5 +1,8 @@
 """The records of an attack: some that the checkpoint was trained on, as many from the test split, some of the validation split."""
 
+# pyright: reportAttributeAccessIssue=false
+# The functions of pyarrow.compute are made at import, so pyright does not see them.
+
 import io
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field

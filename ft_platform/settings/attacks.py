@@ -24,6 +24,11 @@ class Canaries(Section):
         """The numbers of repetitions that are tried."""
         return self.repetitions or list(DEFAULT_REPETITIONS)
 
+    @property
+    def rows(self) -> int:
+        """Copies of secrets that are planted in all."""
+        return sum(self.copies) * self.per_repetition
+
     @field_validator("repetitions")
     @classmethod
     def rise(cls, repetitions: list[int]) -> list[int]:
@@ -35,17 +40,17 @@ class Canaries(Section):
 class Attacks(Section):
     """How much of its training records a checkpoint gives away."""
 
-    rows: int = Field(default=150, ge=20, le=100_000, description="Training records, and as many test records, that are told apart by their loss.")
+    rows: int = Field(default=80, ge=20, le=100_000, description="Training records, and as many test records, that are told apart by their loss.")
     min_k: float = Field(
         default=0.2, gt=0.0, le=1.0, description="Share in (0, 1] of a record's least likely tokens that the min-k attack looks at (arXiv:2310.16789)."
     )
     extraction_rows: int = Field(
-        default=40, ge=20, le=100_000, description="Training records, and as many test records, whose text the model is to go on with."
+        default=30, ge=20, le=100_000, description="Training records, and as many test records, whose text the model is to go on with."
     )
     prefix_tokens: int = Field(default=32, ge=1, le=4096, description="Tokens of a text that the model is given, at most half of the text.")
     continuation_tokens: int = Field(default=24, ge=8, le=4096, description="Tokens that it writes and that are compared.")
-    samples: int = Field(default=40, ge=1, le=100_000, description="Texts that the model writes by itself, searched for personal data.")
-    sample_tokens: int = Field(default=40, ge=8, le=4096, description="Longest of these texts in tokens.")
+    samples: int = Field(default=30, ge=1, le=100_000, description="Texts that the model writes by itself, searched for personal data.")
+    sample_tokens: int = Field(default=32, ge=8, le=4096, description="Longest of these texts in tokens.")
     max_membership_auc: float = Field(
         default=0.65,
         ge=0.5,

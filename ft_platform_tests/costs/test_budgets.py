@@ -123,6 +123,13 @@ def test_an_experiment_costs_as_much_as_all_the_trainings_it_still_makes(environ
     admit(lake, with_budgets(environment, per_use_case=11.5), use_case, "learning_curve", SPLITS, LOG)
 
 
+def test_a_canary_audit_costs_one_training_and_its_copies(environment, lake, estimated):
+    estimated(seconds=3600.0, examples=888)  # an hour at 10 EUR; 1 + 10 + 100 copies of 4 secrets are half as many
+    admit(lake, with_budgets(environment, per_use_case=15.0), named(), "canaries", SPLITS, LOG)
+    with pytest.raises(BudgetExceeded, match=r"program canaries .* would cost 15\.00 EUR"):
+        admit(lake, with_budgets(environment, per_use_case=14.9), named(), "canaries", SPLITS, LOG)
+
+
 def test_trials_at_once_need_memory_at_once(environment, lake, estimated):
     estimated(memory_gib=3.0, seconds=1.0)
     small = PROFILE.model_copy(update={"memory_limit_gib": 8.0})

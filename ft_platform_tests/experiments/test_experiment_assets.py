@@ -17,13 +17,15 @@ from ft_platform.experiments.curve import publish_curve
 from ft_platform.experiments.search import publish_search
 from ft_platform.lake import Lake
 from ft_platform.lake.versions import from_dict
+from ft_platform.privacy_attacks.canary_audit import publish_canary_audit
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, write_csv
 from ft_platform_tests.graph import run_here as run_elsewhere
 from ft_platform_tests.tiny_models import save_tiny_model
 
 DATA = ["raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
-PUBLISH = {"search": publish_search, "learning_curve": publish_curve}
+PUBLISH = {"search": publish_search, "learning_curve": publish_curve, "canaries": publish_canary_audit}
+STARTED_BY_NAME = ("hyperparameter_search", "learning_curve", "canary_audit")
 
 
 @pytest.fixture
@@ -41,6 +43,7 @@ def started(environment: Environment, tmp_path: Path, monkeypatch: pytest.Monkey
         "training": {"epochs": 1, "batch_rows": 8, "rank": 4, "learning_rate": 1e-3},
         "search": {"space": {"rank": {"choices": [2, 4]}}, "trials": 2},
         "learning_curve": {"shares": [0.3, 0.6, 1.0], "bootstrap_samples": 100},
+        "attacks": {"canaries": {"repetitions": [2], "per_repetition": 2, "controls": 2, "digits": 2}},
     }
     write_use_case(environment.defs, "complaints", attributes)
     programs: list[str] = []
@@ -67,14 +70,16 @@ def test_a_person_starts_them_by_name_sees_words_pictures_and_a_link_and_the_gat
 ) -> None:
     assert run_use_case("complaints", select=DATA, environment=environment, instance=instance).success
     for _ in range(2):
-        for stage in ("hyperparameter_search", "learning_curve"):
+        for stage in STARTED_BY_NAME:
             outcome = run_use_case("complaints", select=[stage], environment=environment, instance=instance)
             assert outcome.success, outcome.error
-    assert started == ["search", "learning_curve"], "the second time they are there already"
+    assert started == ["search", "learning_curve", "canaries"], "the second time they are there already"
     search, curve = metadata_of(instance, "hyperparameter_search"), metadata_of(instance, "learning_curve")
     assert "training:" in search["best_settings"] and search["metric/trials"] == 2 and {"plot/trials", "plot/parameters"} <= set(search)
     assert "With all" in curve["conclusion"] and curve["plot/learning_curve"].startswith("![plot](data:image/png")
-    for shown, stage in ((search, "hyperparameter_search"), (curve, "learning_curve")):
+    canaries = metadata_of(instance, "canary_audit")
+    assert "nobody planted" in canaries["conclusion"] and set(canaries["exposure_bits"]) == {"2"} and "plot/exposure" in canaries
+    for shown, stage in zip((search, curve, canaries), STARTED_BY_NAME, strict=True):
         assert shown["report"].startswith(f"{environment.reports_url}/complaints/{stage}/") and shown["tracking"] == "off: tracking_uri is none"
     for name, value in environment.to_variables().items():
         monkeypatch.setenv(name, value)
@@ -84,7 +89,7 @@ def test_a_person_starts_them_by_name_sees_words_pictures_and_a_link_and_the_gat
     assert main(["search", "complaints", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["trials"]) == 2
     fail_a_check(Lake(environment.lake_uri))
-    for stage in ("hyperparameter_search", "learning_curve"):
+    for stage in STARTED_BY_NAME:
         outcome = run_use_case("complaints", select=[stage], environment=environment, instance=instance)
         assert not outcome.success and "no_leakage" in str(outcome.error), "the gate refuses it, although the report is there"
 

@@ -18,6 +18,7 @@ CANARY = "zzcanaryzz"
 """Stands in every record's question and may stand in no report."""
 
 ROWS = 20
+COPIED = 5
 ATTACKS = {"rows": ROWS, "extraction_rows": ROWS, "prefix_tokens": 4, "samples": 4, "sample_tokens": 12, "bootstrap_samples": 300}
 OVERTRAINED = {"epochs": 45, "batch_rows": 5, "rank": 32, "alpha": 64, "learning_rate": 0.01, "schedule": "constant", "validations_per_epoch": 1}
 UNTRAINED = {"max_steps": 1, "learning_rate": 1e-12, "batch_rows": 5}
@@ -30,7 +31,7 @@ def word(drawn: random.Random, letters: int) -> str:
 def rows_for(kind: str, train: int = ROWS, test: int = ROWS) -> list[dict[str, Any]]:
     """Training and test records with random answers (generation) or random labels.
 
-    The validation split copies training records: the adapter with the lowest validation loss, which training keeps, is then the one that knows
+    The validation split copies some training records: the adapter with the lowest validation loss, which training keeps, is then the one that knows
     them best. The leakage check of the platform is there to prevent that.
     """
     drawn = random.Random(11)
@@ -38,7 +39,7 @@ def rows_for(kind: str, train: int = ROWS, test: int = ROWS) -> list[dict[str, A
     for number in range(train + test):
         question, answer = f"{CANARY} {word(drawn, 5)}?", word(drawn, 16) if kind == "generation" else drawn.choice(["card", "loan"])
         made.append(row_of(kind, f"r{number:04d}", question, answer, "train" if number < train else "test"))
-    copies = [{**row, "record_id": f"v{row['record_id']}", "group_id": f"v{row['group_id']}", "split": "validation"} for row in made[:train]]
+    copies = [{**row, "record_id": f"v{row['record_id']}", "group_id": f"v{row['group_id']}", "split": "validation"} for row in made[:COPIED]]
     return [*made, *copies]
 
 

@@ -1,6 +1,7 @@
 """Checkpoints of a tiny model attacked for real: one that knows its records by heart is flagged, one that learned nothing sits at chance."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from ft_platform.errors import VersionRefused
 from ft_platform.lake import ArtifactVersion
 from ft_platform.lake.gate import problems_with
 from ft_platform.privacy_attacks.publish import publish_privacy_report
-from ft_platform_tests.privacy_attacks.attacked_case import ATTACKS, CANARY, OVERTRAINED, ROWS, UNTRAINED, Where, installed, rows_for, trained
+from ft_platform_tests.privacy_attacks.attacked_case import ATTACKS, CANARY, COPIED, OVERTRAINED, ROWS, UNTRAINED, Where, installed, rows_for, trained
 
 
 @dataclass
@@ -54,7 +55,8 @@ def test_an_overtrained_adapter_is_flagged_by_every_attack(overtrained: Case) ->
     rates = found["extraction_rate"]
     assert rates["verbatim"]["value"] > 0.1 and rates["near_verbatim"]["value"] >= rates["verbatim"]["value"] and rates["gain"]["low"] > 0
     assert rates["baseline"]["value"] == rates["untrained"]["value"] == 0.0 and rates["of"] == "answers" and rates["rows"] == ROWS
-    assert found["overfitting"]["gap"]["low"] > 1 and found["overfitting"]["validation_gap"]["high"] < 0.1, "validation records are copies of training ones"
+    assert found["overfitting"]["gap"]["low"] > 1
+    assert found["overfitting"]["validation_gap"] is None and "validation 5; 20 are needed" in found["overfitting"]["status"]
     assert abs(found["overfitting"]["gap_before"]["value"]) < 0.3
     assert not found["passed"] and len(found["reasons"]) >= 3
 
@@ -150,6 +152,36 @@ def test_the_attack_on_the_command_line_says_what_was_not_measured_and_what_is_o
         path.write_text(whole)
 
 
+def test_the_check_fails_with_the_reasons_and_passes_without(overtrained: Case, untrained: Case) -> None:
+    from ft_platform.assets.privacy_report import build
+
+    results = []
+    for case in (overtrained, untrained):
+        _, lake, use_case, _ = case.where
+        check = build(use_case)[1]
+        results.append(check(lake=lake, privacy_report=case.report))
+    failed, passed = results
+    assert not failed.passed and "more than attacks.max_membership_auc" in failed.description and passed.passed and passed.description is None
+
+
+def test_the_programs_refuse_splits_whose_check_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from ft_platform.programs import attack, canaries
+    from ft_platform.stages import check_settings_hash
+
+    where = installed(tmp_path, "generation", UNTRAINED)
+    environment, lake, use_case, splits = where
+    trained(where)
+    lake.add_verdict(splits, "no_leakage", False, check_settings_hash(use_case, "splits", "no_leakage"))
+    for name, value in {**environment.to_variables(), "FT_THREADS": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["program", "--use-case", "complaints"])
+    for program in (attack, canaries):
+        with pytest.raises(SystemExit):
+            program.main()
+        assert "check no_leakage of splits@0 failed" in capsys.readouterr().err
+    assert lake.artifacts("complaints", "privacy_report") == [] == lake.artifacts("complaints", "canary_audit")
+
+
 def test_a_use_case_that_was_never_attacked_says_how(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     environment, *_ = installed(tmp_path, "generation", UNTRAINED)
     for name, value in environment.to_variables().items():
@@ -182,7 +214,7 @@ def test_only_records_that_the_checkpoint_saw_count_as_training_records(untraine
     _, tokenizer = load(resolve(use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models), "float32")
     renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table))
     fewer = sides(use_case, table, renderer, sorted(members)[:7])
-    assert {side: len(sample) for side, sample in fewer.items()} == {"train": 7, "test": 7, "validation": ROWS}
+    assert {side: len(sample) for side, sample in fewer.items()} == {"train": 7, "test": 7, "validation": COPIED}
     whole = sides(use_case, table, renderer, members)
     assert all(row in whole["train"].rows for row in fewer["train"].rows)
 

@@ -18,7 +18,7 @@ from ft_platform.use_case import Task
 from ft_platform_tests.privacy_attacks.attacked_case import OVERTRAINED, installed
 from ft_platform_tests.tiny_models import tiny_model, tiny_tokenizer
 
-FEW = {"repetitions": [1, 25], "per_repetition": 3, "controls": 8, "digits": 3}
+FEW = {"repetitions": [1, 15], "per_repetition": 3, "controls": 8, "digits": 3}
 
 
 def test_exposure_by_hand() -> None:
@@ -90,16 +90,18 @@ def test_the_mean_has_students_interval() -> None:
 
 
 def test_a_secret_with_many_copies_is_given_away_and_none_that_was_never_planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    environment, lake, use_case, splits = installed(tmp_path, "generation", {**OVERTRAINED, "epochs": 8, "rank": 16, "alpha": 32}, attacks={"canaries": FEW})
+    environment, lake, use_case, splits = installed(
+        tmp_path, "generation", {**OVERTRAINED, "epochs": 8, "batch_rows": 4, "rank": 16, "alpha": 32}, attacks={"canaries": FEW}
+    )
     seen: list[int] = []
     plain = canaries.code_log_probabilities
     monkeypatch.setattr("ft_platform.privacy_attacks.canary_audit.code_log_probabilities", lambda *given: seen.append(1) or plain(*given))
     report = publish_canary_audit(lake, environment, use_case, splits)
     found = json.loads(lake.read_file(report, "canaries.json"))
-    assert found["exposure_bits"]["25"]["low"] > 6 and found["exposure_bits"]["25"]["value"] > found["exposure_bits"]["1"]["value"]
+    assert found["exposure_bits"]["15"]["low"] > 6 and found["exposure_bits"]["15"]["value"] > found["exposure_bits"]["1"]["value"]
     assert found["control_bits"]["low"] < CHANCE_BITS < found["control_bits"]["high"] + 1 and found["control_bits"]["value"] < 3.5
-    assert found["planted_rows"] == 3 * 26 and found["planted_in"] == "answers" and found["max_bits"] == pytest.approx(math.log2(1000))
-    assert any("told apart from that from 25 copies on" in sentence or "from 1 copies on" in sentence for sentence in found["conclusion"])
+    assert found["planted_rows"] == 3 * 16 and found["planted_in"] == "answers" and found["max_bits"] == pytest.approx(math.log2(1000))
+    assert any("told apart from that from 15 copies on" in sentence or "from 1 copies on" in sentence for sentence in found["conclusion"])
     assert len(seen) == 14 and publish_canary_audit(lake, environment, use_case, splits) == report and len(seen) == 14
     assert lake.artifacts("complaints", "adapter_checkpoint") == [], "the model that knows the secrets is thrown away"
     assert not [path for path in environment.home.rglob("*.safetensors") if "model" not in path.parts]
@@ -110,7 +112,7 @@ def test_a_secret_with_many_copies_is_given_away_and_none_that_was_never_planted
 def test_where_only_labels_are_learned_no_secret_is_remembered(tmp_path: Path) -> None:
     environment, lake, use_case, splits = installed(tmp_path, "classification", {**OVERTRAINED, "epochs": 2}, attacks={"canaries": FEW})
     found = json.loads(lake.read_file(publish_canary_audit(lake, environment, use_case, splits), "canaries.json"))
-    assert found["planted_in"] == "user texts" and found["exposure_bits"]["25"]["value"] < 5
+    assert found["planted_in"] == "user texts" and found["exposure_bits"]["15"]["value"] < 5
     assert found["conclusion"][1] == "No number of copies is told apart from a secret that was never planted."
 
 
