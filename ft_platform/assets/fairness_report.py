@@ -23,6 +23,7 @@ def build(use_case: NamedUseCase) -> list:
         A group below the minimum size shows as not enough evidence, never as fair.
         """
         from ft_platform.evaluation.fairness import publish_fairness
+        from ft_platform.evaluation.fairness_summary import summary
         from ft_platform.evaluation.inputs import fairness_inputs
         from ft_platform.evaluation.mitigation_figures import evaluation_before
 
@@ -31,14 +32,16 @@ def build(use_case: NamedUseCase) -> list:
         reused = lake.intact_artifact(use_case.name, "fairness_report", artifact_id) is not None
         report = publish_fairness(lake, use_case, evaluation_report, environment, context.log)
         found = json.loads(lake.read_file(report, "fairness.json"))
-        manifest = lake.manifest(report)
+        manifest, told = lake.manifest(report), summary(report, found)
         return materialized(
             report,
             manifest,
             reused=reused,
             rows=found["test_rows"],
             pictures=pictures_of(lake, report),
-            features=dg.MetadataValue.json(found),
+            features=dg.MetadataValue.json({name: _without_groups(feature) for name, feature in told["features"].items()}),
+            swaps=dg.MetadataValue.json(told["swaps"]),
+            mitigation=dg.MetadataValue.json(told["mitigation"] or {}),
             **tracking(manifest),
             **report_link(environment, report, manifest),
         )
@@ -55,6 +58,11 @@ def build(use_case: NamedUseCase) -> list:
         return result._replace(severity=dg.AssetCheckSeverity.WARN, description=None if result.passed else why_not_within(found))
 
     return [fairness_report, within_max_gap]
+
+
+def _without_groups(feature: dict[str, Any]) -> dict[str, Any]:
+    """The differences between groups; the table of every group and label is in the report."""
+    return {name: value for name, value in feature.items() if name != "groups"}
 
 
 def why_not_within(found: dict[str, Any]) -> str:

@@ -171,5 +171,5 @@ def _quality_change(use_case: NamedUseCase, systems: Mapping[str, pa.Table]) -> 
     if use_case.settings.task.kind == "generation":
         return {"rouge_l": mean(_quality_numbers(after, "generation") - _quality_numbers(before, "generation"), use_case.settings.evaluation.confidence)}
     labels = sorted({label for table in (before, after) for column in ("label", "predicted") for label in table[column].to_pylist()})
-    outputs = [_outputs(table, labels) for table in (after, before)]
-    return {name: paired_difference(metric(name), *outputs, use_case.settings.evaluation) for name in QUALITY["classification"]}
+    later, earlier = _outputs(after, labels), _outputs(before, labels)
+    return {name: paired_difference(metric(name), later, earlier, use_case.settings.evaluation) for name in QUALITY["classification"]}

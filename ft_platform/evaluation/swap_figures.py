@@ -27,7 +27,7 @@ def swap_figures(use_case: NamedUseCase, swapped: pa.Table | None) -> dict[str, 
     settings = use_case.settings
     found = {}
     for swap in settings.fairness.swaps:
-        rows = [] if swapped is None else swapped.filter(pc.equal(swapped["swap"], swap.name)).to_pylist()
+        rows = [] if swapped is None else swapped.filter(pc.field("swap") == swap.name).to_pylist()
         enough = len(rows) >= settings.fairness.min_group_rows
         figures: dict[str, Any] = {"rows": len(rows), "flip_rate": None, "flips": [], "chrf_distance": None, "repeat_rate": None}
         if enough:

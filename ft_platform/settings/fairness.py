@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 Term = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"\w")]
 Mitigation = Literal["none", "reweighting", "resampling", "counterfactual_augmentation", "threshold_optimizer", "exponentiated_gradient", "correlation_remover"]
+Constraint = Literal["demographic_parity", "equalized_odds"]
 IN_TRAINING = ("reweighting", "resampling", "counterfactual_augmentation")
 """Mitigations that change what is learned; the others work on the outputs of a trained model."""
 ON_LABELS = ("reweighting", "resampling", "threshold_optimizer", "exponentiated_gradient", "correlation_remover")
@@ -50,7 +51,7 @@ class OutputMitigation(Section):
     mitigation: Mitigation = "none"
     feature: str | None = None
     label: str | None = None
-    constraint: str | None = None
+    constraint: Constraint | None = None
 
 
 class Fairness(Section):
@@ -84,7 +85,7 @@ class Fairness(Section):
         description="The label whose rates `threshold_optimizer` and `exponentiated_gradient` bring together, against all others. Needed with more "
         "than two labels.",
     )
-    mitigation_constraint: Literal["demographic_parity", "equalized_odds"] = Field(
+    mitigation_constraint: Constraint = Field(
         default="demographic_parity", description="What `threshold_optimizer` and `exponentiated_gradient` bring together: selection rates, or error rates."
     )
 

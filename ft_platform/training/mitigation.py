@@ -31,7 +31,7 @@ def with_swapped_copies(table: pa.Table, mitigation: TrainingMitigation) -> pa.T
     """
     if mitigation.mitigation != "counterfactual_augmentation":
         return table
-    train = table.filter(pc.equal(table["split"], "train"))
+    train = table.filter(pc.field("split") == "train")
     conversations = [row or [] for row in train["messages"].to_pylist()]
     tables, place = [table], table.schema.get_field_index("messages")
     for swap in map(TermSwap, mitigation.swaps):

@@ -80,8 +80,8 @@ def as_trained(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) 
 
 def _fairness(mitigation: TrainingMitigation) -> Fairness:
     """Settings with this part that training depends on."""
-    named = {} if mitigation.feature is None else {"sensitive_features": [mitigation.feature]}
-    return Fairness(mitigation=mitigation.mitigation, swaps=mitigation.swaps, **named)
+    features = [] if mitigation.feature is None else [mitigation.feature]
+    return Fairness(mitigation=mitigation.mitigation, swaps=mitigation.swaps, sensitive_features=features)
 
 
 def _difference(expected: Path, found: Path) -> float:

@@ -1,0 +1,27 @@
+"""The last hidden state of a prompt is what transformers gives its output layer."""
+
+import numpy as np
+import pytest
+import torch
+
+from ft_platform.models.label_head import add_label_head
+from ft_platform.models.prompt_states import prompt_states
+from ft_platform_tests.tiny_models import tiny_model
+
+PROMPTS = [[257, 10, 20, 30, 40], [257, 11, 12], [257, 10, 20, 31, 41, 51, 61]]
+
+
+@pytest.mark.parametrize("head", [False, True], ids=["tokens", "label head"])
+def test_states_are_those_before_the_output_layer_and_the_layer_is_put_back(head: bool) -> None:
+    model = tiny_model()
+    expected = []
+    with torch.no_grad():
+        for prompt in PROMPTS:
+            expected.append(model(input_ids=torch.tensor([prompt]), output_hidden_states=True).hidden_states[-1][0, -1].numpy())
+    if head:
+        add_label_head(model, 3)
+    done: list[int] = []
+    found = prompt_states(model, PROMPTS, done.append)
+    assert found.shape == (3, 48) and found.dtype == np.float32 and done[-1] == 3
+    np.testing.assert_allclose(found, np.stack(expected), rtol=1e-3, atol=1e-4)
+    assert "forward" not in vars(model.get_output_embeddings())
