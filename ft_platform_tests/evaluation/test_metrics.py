@@ -150,5 +150,8 @@ def test_a_perfect_system_reaches_the_good_end_of_the_range(name: str) -> None:
     if found.task == "classification":
         outputs = LabelOutputs(["a", "b"], ["a", "b", "a"], ["a", "b", "a"])
     else:
-        outputs = TextOutputs(["the right answer is here"], ["the right answer is here"], np.array([0.0]), np.array([3]))
+        right = "the right answer is here" if found.applies(TextOutputs([""], [""], np.zeros(1), np.ones(1))) else '{"answer": "here"}'
+        schema = {"properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+        outputs = TextOutputs([right], [right], np.array([0.0]), np.array([3]), schema, np.array([9.0]), np.array([1.0]))
+        assert found.applies(outputs)
     assert found.value(outputs) == pytest.approx(found.high if found.higher_is_better else found.low)
