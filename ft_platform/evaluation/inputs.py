@@ -10,7 +10,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.base_model import weights_sha256
 from ft_platform.sources.allowed import require_allowed
-from ft_platform.use_case import NamedUseCase, settings_hash
+from ft_platform.use_case import BaseModelSettings, NamedUseCase, settings_hash
 
 Which = Literal["base", "tuned"]
 
@@ -33,15 +33,15 @@ def evaluation_inputs(
     Raises:
         ValueError: a parent is missing.
     """
+    named = use_case.settings.evaluation.similarity_model
+    similar = _local_weights("similarity_model", named) if named else {}
     if which == "base":
-        base = Path(use_case.settings.base_model.uri).expanduser()
-        # A folder or file can change under the same name; a pinned package, revision or sha256 cannot.
-        weights = {"base_model": weights_sha256(base)} if base.exists() else {}
-        inputs = input_hash(use_case, "base_evaluation", [splits], metrics=_metrics(), **weights)
+        weights = _local_weights("base_model", use_case.settings.base_model)
+        inputs = input_hash(use_case, "base_evaluation", [splits], metrics=_metrics(), **weights, **similar)
         return f"base-{inputs[:12]}", inputs
     if checkpoint is None or base_evaluation is None:
         raise ValueError("the evaluation of a fine-tuned model needs its checkpoint and the base evaluation")
-    beside = {"champion": champion.content_hash} if champion else {}
+    beside = {**similar, **({"champion": champion.content_hash} if champion else {})}
     inputs = input_hash(use_case, "evaluation_report", [splits, base_evaluation, checkpoint], metrics=_metrics(), **beside)
     return f"eval-{inputs[:12]}", inputs
 
@@ -49,6 +49,12 @@ def evaluation_inputs(
 def _metrics() -> str:
     """Changed code of a metric is another evaluation."""
     return settings_hash({"metrics": metric_versions()})
+
+
+def _local_weights(name: str, model: BaseModelSettings) -> dict[str, str]:
+    """The hash of a model's weights where it is a folder or file, which can change under the same name; a pinned package, revision or sha256 cannot."""
+    path = Path(model.uri).expanduser()
+    return {name: weights_sha256(path)} if path.exists() else {}
 
 
 def regression_inputs(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, champion: ArtifactVersion | None) -> tuple[str, str]:

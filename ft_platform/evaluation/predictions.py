@@ -22,9 +22,9 @@ def predictions_table(use_case: NamedUseCase, side: Side, outputs: dict[str, Out
     """One row per record and system. Columns: record_id, text_characters, feature_*, system.
 
     For labels label, predicted, correct, confidence. For texts answer, rouge_l, chrf, answer_loss (nats per token) and answer_tokens (both null for
-    endpoints), refusal_rate (0 or 1), rejected_loss_sum (nats, null but for pairs of answers); with `evaluation.groundedness` claims and
-    unsupported_claims (sentences); for answers in JSON fields_right, fields_stated, fields_expected, valid_json, valid_by_schema. No record's text;
-    `answer` is what the model wrote.
+    endpoints), refusal_rate (0 or 1), rejected_loss_sum (nats, null but for pairs of answers), similarity (null
+    without `evaluation.similarity_model`); with `evaluation.groundedness` claims and unsupported_claims (sentences); for answers in JSON fields_right,
+    fields_stated, fields_expected, valid_json, valid_by_schema. No record's text; `answer` is what the model wrote.
     """
     described = {name: side.rows[name] for name in ("record_id", "text_characters", *feature_columns(use_case))}
     contexts = questions_of(use_case, side) if use_case.settings.evaluation.groundedness == "prompt" else None
@@ -62,8 +62,10 @@ def _columns(outputs: Outputs) -> dict[str, pa.Array]:
         extracted["valid_json"] = pa.array([one is not None for one in read], pa.bool_())
         extracted["valid_by_schema"] = pa.array([meets_schema(one, outputs.schema) for one in read], pa.bool_())
     rejected = [None if np.isnan(one) else one for one in outputs.rejected_loss_sums] or [None] * rows
+    similar = outputs.similarities.tolist() or [None] * rows
     return {
         **extracted,
+        "similarity": pa.array(similar, pa.float64()),
         "rejected_loss_sum": pa.array(rejected, pa.float64()),
         "rouge_l": pa.array([rouge_l(r, a) for r, a in pairs], pa.float64()),
         "chrf": pa.array([chrf(r, a) for r, a in pairs], pa.float64()),
@@ -103,10 +105,15 @@ def outputs_in(predictions: pa.Table, side: Side, labels: list[str], schema: dic
             predicted = rows["predicted"].to_pylist()
             found[system] = LabelOutputs([*labels, *sorted({*predicted} - {*labels})], rows["label"].to_pylist(), predicted, confidence)
         elif rows["answer_tokens"].null_count:
-            found[system] = TextOutputs(side.answers, rows["answer"].to_pylist(), schema=schema)
+            found[system] = TextOutputs(side.answers, rows["answer"].to_pylist(), schema=schema, similarities=_similarities(rows))
         else:
             tokens = np.asarray(rows["answer_tokens"].to_numpy())
             losses, rejected = rows["answer_loss"].to_numpy() * tokens, rows["rejected_loss_sum"]
             rejected = np.empty(0) if rejected.null_count == len(rejected) else np.array([np.nan if one is None else one for one in rejected.to_pylist()])
-            found[system] = TextOutputs(side.answers, rows["answer"].to_pylist(), losses, tokens, schema, rejected)
+            found[system] = TextOutputs(side.answers, rows["answer"].to_pylist(), losses, tokens, schema, rejected, _similarities(rows))
     return found
+
+
+def _similarities(rows: pa.Table) -> np.ndarray:
+    column = rows["similarity"]
+    return np.empty(0) if column.null_count else column.to_numpy()

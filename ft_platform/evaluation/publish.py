@@ -20,6 +20,7 @@ from ft_platform.evaluation.predictions import outputs_in, predictions_table
 from ft_platform.evaluation.records import questions_of
 from ft_platform.evaluation.requests import per_thousand
 from ft_platform.evaluation.scores import FINE_TUNED, scores
+from ft_platform.evaluation.similarities import add_similarities
 from ft_platform.evaluation.slices import slices
 from ft_platform.evaluation.systems.endpoint import require_shared
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
@@ -55,6 +56,7 @@ def publish_base_evaluation(lake: Lake, environment: Environment, use_case: Name
         evaluator, resolved = _evaluator(lake, environment, use_case, splits, stage)
         tracker.parameters(_parameters(use_case, resolved.weights_sha256))
         evaluated = evaluator.base()
+        add_similarities(evaluated.outputs, use_case, environment)
         figures = _figures(environment, use_case, evaluated, evaluator)
         return _publish(lake, use_case, stage, artifact_id, inputs, [splits], evaluated, figures, started, tracker)
 
@@ -89,14 +91,20 @@ def publish_evaluation_report(
     with tracker_for(environment, use_case, stage, artifact_id, parent_tags(parents), log, training_run(lake, checkpoint)) as tracker:
         evaluator, resolved = _evaluator(lake, environment, use_case, splits, stage)
         tracker.parameters(_parameters(use_case, resolved.weights_sha256))
-        evaluated = _tuned(lake, evaluator, resolved, checkpoint, base_evaluation, best)
+        evaluated = _tuned(lake, environment, evaluator, resolved, checkpoint, base_evaluation, best)
         figures = _figures(environment, use_case, evaluated, evaluator)
         figures["slices"] = slices(use_case, predictions_table(use_case, evaluated.records.side, {FINE_TUNED: evaluated.outputs[FINE_TUNED]}))
         return _publish(lake, use_case, stage, artifact_id, inputs, parents, evaluated, figures, started, tracker)
 
 
 def _tuned(
-    lake: Lake, evaluator: Evaluator, resolved: ResolvedModel, checkpoint: ArtifactVersion, base_evaluation: ArtifactVersion, best: ArtifactVersion | None
+    lake: Lake,
+    environment: Environment,
+    evaluator: Evaluator,
+    resolved: ResolvedModel,
+    checkpoint: ArtifactVersion,
+    base_evaluation: ArtifactVersion,
+    best: ArtifactVersion | None,
 ) -> Evaluated:
     """The champion, where there is one that can be compared, and the fine-tuned model evaluated, beside the systems of the base evaluation."""
     require_same_rendering(json.loads(lake.read_file(checkpoint, "training.json")), evaluator.renderer, resolved.weights_sha256, checkpoint)
@@ -110,6 +118,7 @@ def _tuned(
             evaluator.model, _ = base_model.load(resolved, *evaluator.precision)
     tuned = _with_adapter_of(lake, checkpoint, evaluator, FINE_TUNED)
     beside = fairness_tables(evaluator)
+    add_similarities(tuned.outputs, evaluator.use_case, environment)
     base = read_metrics(lake, base_evaluation)
     labels = sorted({*evaluator.train.answers, *evaluator.test.answers}) if evaluator.classification else []
     outputs = outputs_in(read_predictions(lake, base_evaluation), tuned.records.side, labels, evaluator.schema)

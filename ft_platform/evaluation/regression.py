@@ -137,6 +137,8 @@ def judged(difference: Figure | None, margin: float, *, higher_is_better: bool) 
 
 
 def _figure(settings: Regression, result: SuiteResult) -> Figure | None:
+    if not np.isfinite(result.statistics).all():
+        return None
     draws = _score(resampled_sums(result.statistics, settings.bootstrap_samples, settings.seed))
     return _finite(interval(float(_score(result.statistics.sum(axis=0))), draws, settings.confidence))
 
@@ -144,6 +146,8 @@ def _figure(settings: Regression, result: SuiteResult) -> Figure | None:
 def _difference(settings: Regression, tuned: SuiteResult, other: SuiteResult) -> Figure | None:
     """Score of the fine-tuned model minus that of another one; both are resampled together."""
     both = np.concatenate([tuned.statistics, other.statistics], axis=1)
+    if not np.isfinite(both).all():
+        return None
     draws = resampled_sums(both, settings.bootstrap_samples, settings.seed)
     value = float(_score(tuned.statistics.sum(axis=0)) - _score(other.statistics.sum(axis=0)))
     return _finite(interval(value, _score(draws[:, :2]) - _score(draws[:, 2:]), settings.confidence))

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from ft_platform.settings.section import Section
+from ft_platform.settings.training import BaseModelSettings
 
 Price = Annotated[float, Field(ge=0.0, le=1_000_000.0)]
 
@@ -65,6 +66,12 @@ class Evaluation(Section):
         default_factory=list,
         max_length=10,
         description="Models behind OpenAI-compatible endpoints that answer the anonymized test records as well, zero-shot. Budgets do not count them.",
+    )
+
+    similarity_model: BaseModelSettings | None = Field(
+        default=None,
+        description="Model whose hidden states say how similar an answer is to its reference (`generation`): a causal language model with the fields of "
+        "`base_model`, best another one than that. Default: no such figure.",
     )
 
     @field_validator("endpoints")
