@@ -17,6 +17,7 @@ from ft_platform.reporting.fairness_sections import (
     swap_sentence,
     trait_rows,
 )
+from ft_platform.reporting.figure import short
 from ft_platform.reporting.html import number, page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import groups_plot
@@ -49,7 +50,9 @@ def write_fairness_report(folder: Path, lake: Lake, use_case: NamedUseCase, arti
     mitigation = mitigation_section(found["mitigation"])
     if mitigation and found["mitigation"]["change"].get("gap"):
         quality = next(iter(found["mitigation"]["change"]["quality"]))
-        pictures[TRADE_OFF] = trade_off_plot(found["mitigation"]["systems"], quality, metric(quality).title, f"gap in {mitigation['gap']}")
+        label = found["mitigation"]["label"]
+        gap = f"gap in how often {short(label)!r} is given" if label else "gap in the quality of answers"
+        pictures[TRADE_OFF] = trade_off_plot(found["mitigation"]["systems"], quality, metric(quality).title, gap)
         (folder / "trade_off.png").write_bytes(pictures[TRADE_OFF])
     text = page(
         "fairness_report.html",
