@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ft_platform.evaluation.metric import Metric, metric, metrics_of
+from ft_platform.evaluation.metric import Metric, all_metrics, metric
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.release.evidence import REQUIRED, Evidence, Item, NotProven
 from ft_platform.release.schema import (
@@ -102,7 +102,7 @@ def rules_of(use_case: NamedUseCase, *, has_champion: bool) -> list[Rule]:
         *_serving(use_case),
         *_fairness(use_case),
         *_privacy(use_case),
-        Rule("forgetting", "no suite of the regression tests is worse than the base model by its margin", _forgetting),
+        Rule("forgetting", "no suite of the regression tests is worse than the base model or the champion by its margin", _forgetting),
         *_people(use_case),
     ]
 
@@ -139,22 +139,25 @@ def _checked(evidence: Evidence, stage: str, check: str) -> Finding:
 
 
 def _quality(use_case: NamedUseCase, *, has_champion: bool) -> Iterator[Rule]:
-    gate, kind = use_case.settings.gate, use_case.settings.task.kind
-    main = metric(gate.metric) if gate.metric else metrics_of(kind)[0]
+    gate = use_case.settings.gate
     for system in gate.beats:
-        needed = f"{main.title} better than that of {system} by more than {gate.margin:g}, with the whole interval"
+        needed = f"{gate.metric or 'the main metric'} better than that of {system} by more than {gate.margin:g}, with the whole interval"
         if system == CHAMPION and not has_champion:
             yield Rule(f"beats/{system}", needed, lambda found: Finding(True, "No checkpoint was accepted before: there is none to beat."))
         else:
-            yield Rule(f"beats/{system}", needed, lambda found, system=system: _beats(found, system, main, gate.margin))
+            yield Rule(f"beats/{system}", needed, lambda found, system=system: _beats(found, system, gate.metric, gate.margin))
     for name, floor in gate.floors.items():
         one = metric(name)
         bound = "at least" if one.higher_is_better else "at most"
         yield Rule(f"floor/{name}", f"{one.title} {bound} {floor:g}, with the whole interval", lambda found, one=one, floor=floor: _floor(found, one, floor))
 
 
-def _beats(evidence: Evidence, system: str, main: Metric, margin: float) -> Finding:
-    found = _named(_named(evidence.of("evaluation_report", EvaluationEvidence).differences, system, "differences"), main.name, f"differences.{system}")
+def _beats(evidence: Evidence, system: str, name: str | None, margin: float) -> Finding:
+    report = evidence.of("evaluation_report", EvaluationEvidence)
+    if (name or report.main_metric) not in all_metrics():
+        raise NotProven(f"there is no metric {name or report.main_metric}")
+    main = metric(name or report.main_metric)
+    found = _named(_named(report.differences, system, "differences"), main.name, f"differences.{system}")
     gain = found if main.higher_is_better else Figure(value=-found.value, low=-found.high, high=-found.low)
     text = f"{main.title}: {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) in favour of the fine-tuned model"
     if gain.low > margin:
@@ -273,16 +276,21 @@ def _exposure(evidence: Evidence, limit: float) -> Finding:
 
 def _forgetting(evidence: Evidence) -> Finding:
     suites = evidence.of("regression_report", RegressionEvidence).suites
-    room = {name: _room(suite) for name, suite in suites.items()}
-    worst = min(room, key=lambda name: room[name])
-    found = suites[worst].difference
-    text = f"{worst}: {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f}) against the base model, margin {suites[worst].margin:g}"
-    return Finding(room[worst] >= 0, f"Of {len(suites)} suites the closest to its margin is {text}.", found)
+    compared = {
+        (name, system): (_room(suite, found), found)
+        for name, suite in suites.items()
+        for system, found in (("the base model", suite.difference), ("the champion", suite.difference_to_champion))
+        if found is not None
+    }
+    worst, system = min(compared, key=lambda one: compared[one][0])
+    room, found = compared[worst, system]
+    text = f"{worst}: {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f}) against {system}, margin {suites[worst].margin:g}"
+    return Finding(room > 0, f"Of {len(suites)} suites the closest to its margin is {text}.", found)
 
 
-def _room(suite: Suite) -> float:
+def _room(suite: Suite, difference: Figure) -> float:
     """Distance between the worse end of the interval and the margin; below 0: it may be worse than allowed."""
-    return suite.margin + (suite.difference.low if suite.higher_is_better else -suite.difference.high)
+    return suite.margin + (difference.low if suite.higher_is_better else -difference.high)
 
 
 def _people(use_case: NamedUseCase) -> Iterator[Rule]:

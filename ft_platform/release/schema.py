@@ -67,6 +67,7 @@ class EvaluationEvidence(Typed):
 
     systems: dict[str, dict[str, Figure]]
     differences: dict[str, dict[str, Difference]]
+    main_metric: str
     tests: dict[str, Test]
     slices: list[dict[str, Any]]
     test_rows: Rows
@@ -119,10 +120,11 @@ class PrivacyEvidence(Typed):
 
 
 class Suite(Typed):
-    """One suite of the regression tests: tuned minus base."""
+    """One suite of the regression tests: tuned minus base, and minus champion where there is one."""
 
     higher_is_better: bool
     difference: Figure
+    difference_to_champion: Figure | None
     margin: float = Field(ge=0.0)
 
 

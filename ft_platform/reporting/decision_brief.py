@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ft_platform.evaluation.metric import metrics_of
+from ft_platform.evaluation.metric import Metric, metric
 from ft_platform.lake import Lake
 from ft_platform.lake.manifest import now
 from ft_platform.release.evidence import FILES, Item
@@ -42,7 +42,7 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
     evidence = decision.evidence
     manifests = {} if evidence.problems else manifests_behind(lake, [evidence.checkpoint])
     evaluation = _figures(lake, evidence.items["evaluation_report"])
-    main = metrics_of(settings.task.kind)[0]
+    main = metric(evaluation["main_metric"]) if evaluation else None
     return {
         "title": f"Decision about {use_case.name}",
         "use_case": use_case.name,
@@ -62,7 +62,7 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
         "signers": [(title, settings.owners.of(role)) for role, title in SIGNERS.items()],
         "unknown": {stage: "; ".join(item.problems) for stage, item in evidence.items.items() if item.problems and stage in _asked(decision)},
         "lineage": lineage_rows(manifests),
-        "pictures": {"systems": systems_plot(evaluation["systems"], main)} if evaluation else {},
+        "pictures": {"systems": systems_plot(evaluation["systems"], main)} if evaluation and main else {},
     }
 
 
@@ -78,8 +78,8 @@ def _figures(lake: Lake, item: Item) -> dict[str, Any] | None:
     return json.loads(lake.read_file(item.version, FILES[item.stage][0]))
 
 
-def _quality(figures: Mapping[str, Any] | None, use_case: NamedUseCase, main: Any) -> list[str]:
-    if figures is None:
+def _quality(figures: Mapping[str, Any] | None, use_case: NamedUseCase, main: Metric | None) -> list[str]:
+    if figures is None or main is None:
         return []
     confidence = use_case.settings.evaluation.confidence
     return [fine_tune_or_prompt(figures, main, confidence), *(said["text"] for said in verdicts(figures, main, confidence))]

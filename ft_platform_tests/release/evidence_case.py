@@ -49,6 +49,7 @@ def good_figures() -> dict[str, dict[str, Any]]:
             "systems": {system: {name: figure(0.9) for name in ("macro_f1", "accuracy")} for system in systems},
             "differences": {"base_few_shot": {"macro_f1": difference(0.2)}, "champion": {"macro_f1": difference(0.1)}},
             "test_rows": 400,
+            "main_metric": "macro_f1",
             "renderer_hash": RENDERER,
             "metric_versions": metric_versions(),
             "calibration": {"fine_tuned": {"ece": figure(0.05)}},
@@ -65,7 +66,11 @@ def good_figures() -> dict[str, dict[str, Any]]:
             "intersections": {"age and region": _compared()},
         },
         "privacy_report": {"passed": True, "reasons": [], "membership_auc": figure(0.52), "extraction_rate": {"verbatim": figure(0.01, 0.01)}},
-        "regression_report": {"suites": {"general_text": {"higher_is_better": False, "difference": figure(0.01, 0.005), "margin": 0.05}}},
+        "regression_report": {
+            "suites": {
+                "general_text": {"higher_is_better": False, "difference": figure(0.01, 0.005), "difference_to_champion": figure(0.02, 0.005), "margin": 0.05}
+            }
+        },
         "roi_report": {},
         "data_report": {},
         "model_card": {},
