@@ -115,7 +115,7 @@ def measure_figures(rows: int, repeats: int) -> dict[str, float]:
     return {part: cpu_seconds(work, repeats) for part, work in parts.items()}
 
 
-def measure_model(prompts: int, repeats: int, cache: Path) -> dict[str, float]:
+def measure_model(uri: str, prompts: int, repeats: int, cache: Path) -> dict[str, float]:
     """Cpu-seconds for `prompts` prompts."""
     from ft_platform.evaluation.systems.generation import generate
     from ft_platform.evaluation.systems.label_scoring import label_scores
@@ -123,7 +123,7 @@ def measure_model(prompts: int, repeats: int, cache: Path) -> dict[str, float]:
     from ft_platform.models.renderer import Renderer
     from ft_platform.use_case import BaseModelSettings, Task
 
-    model, tokenizer = base_model.load(base_model.resolve(BaseModelSettings(uri=URI), cache), "float32")
+    model, tokenizer = base_model.load(base_model.resolve(BaseModelSettings(uri=uri), cache), "float32")
     renderer = Renderer(tokenizer, use_case().settings.task, LABELS)
     drawn = random.Random(1)
     texts = [" ".join(sentence.format(drawn.choice(LABELS)) for sentence in drawn.sample(SENTENCES, 3)) for _ in range(prompts)]
@@ -142,6 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1000, help="test records of statistics, fairness and reports")
     parser.add_argument("--prompts", type=int, default=16, help="prompts of label scoring and generation; 0: neither")
+    parser.add_argument("--base-model", default=URI, help="package or folder of another one")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--cache", type=Path, default=Path(".ft/cache"), help="where the base model is kept")
@@ -154,7 +155,7 @@ def main() -> None:
     pin_threads()
     parts: dict[str, float] = {}
     if arguments.prompts:
-        model = measure_model(arguments.prompts, arguments.repeats, arguments.cache)
+        model = measure_model(arguments.base_model, arguments.prompts, arguments.repeats, arguments.cache)
         parts |= {part: 1000 * seconds / arguments.prompts for part, seconds in model.items()}
     parts |= {part: 1000 * seconds / arguments.rows for part, seconds in measure_figures(arguments.rows, arguments.repeats).items()}
     found = {"rows": arguments.rows, "prompts": arguments.prompts, "cpu_seconds_per_1000": {part: round(seconds, 3) for part, seconds in parts.items()}}

@@ -23,8 +23,10 @@ def alternatives(inputs: Inputs, invested: Quantity | None) -> dict[str, dict[st
     prices: dict[str, Quantity | None] = {}
     for system in (FINE_TUNED, PROMPT):
         money = inputs.metrics["per_1000_requests"][system]["money"]
-        constant = None if money is None else np.full(settings.bootstrap_samples, money)
-        prices[system] = None if constant is None else known(money, constant, inputs.evaluation_report.artifact_id, settings.confidence)
+        if money is None:
+            prices[system] = None
+            continue
+        prices[system] = known(money, np.full(settings.bootstrap_samples, money), inputs.evaluation_report.artifact_id, settings.confidence)
     if stated := inputs.get("api_price_per_1000"):
         prices[API] = stated
     return {system: _row(inputs, system, price, prices[FINE_TUNED], invested) for system, price in prices.items()}

@@ -99,8 +99,8 @@ def productivity(inputs: Inputs) -> dict[str, Any]:
         return measured
     if not (_positive(before) and _positive(after)):
         return {**measured, "reason": "a case that takes no time has no cases per hour"}
-    sides = [worked_out({"minutes": side}, lambda values: 60 / values["minutes"], inputs.confidence) for side in (before, after)]
-    return _figure(inputs, *sides, "cases per hour of work", True, "from the working minutes per case")
+    first, second = (worked_out({"minutes": side}, lambda values: 60 / values["minutes"], inputs.confidence) for side in (before, after))
+    return _figure(inputs, first, second, "cases per hour of work", True, "from the working minutes per case")
 
 
 def _positive(quantity: Quantity) -> bool:
