@@ -1,4 +1,4 @@
-"""The real small model with three adapters on the same records: one that knows them by heart, a normal one, and one that learned nothing."""
+"""The real small model with three adapters on the same records: one that was trained far too long, a normal one, and one that learned nothing."""
 
 import importlib.util
 import json
@@ -27,13 +27,13 @@ SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 WORDS = ["river", "table", "garden", "letter", "window", "paper", "silver", "number", "carpet", "market", "winter", "kitchen", "ladder", "button", "pocket"]
 ROWS = 40
 
-BY_HEART = {"epochs": 12, "batch_rows": 8, "learning_rate": 1e-3, "schedule": "constant", "validations_per_epoch": 1, "patience": 100}
+OVERTRAINED = {"epochs": 12, "batch_rows": 8, "learning_rate": 1e-3, "schedule": "constant", "validations_per_epoch": 1, "patience": 100}
 NORMAL = {"epochs": 1, "batch_rows": 8, "learning_rate": 2e-4}
 NOTHING = {"max_steps": 1, "batch_rows": 8, "learning_rate": 1e-12}
 
 
 def rows_for() -> list[dict[str, Any]]:
-    """Answers end with words drawn at random. The validation split copies training records, so that training keeps the adapter that knows them best."""
+    """Answers end with words drawn at random. The validation split copies training records, so that training keeps the one that fits them best."""
     drawn = random.Random(3)
     made = []
     for number in range(2 * ROWS):
@@ -62,11 +62,10 @@ def found_in(home: Path, training: dict[str, Any]) -> dict[str, Any]:
     return json.loads(lake.read_file(publish_privacy_report(lake, environment, use_case, splits, checkpoint), "privacy.json"))
 
 
-def test_an_adapter_that_knows_its_records_by_heart_is_flagged(tmp_path: Path) -> None:
-    found = found_in(tmp_path, BY_HEART)
+def test_an_overtrained_adapter_is_flagged(tmp_path: Path) -> None:
+    found = found_in(tmp_path, OVERTRAINED)
     assert all(one["auc"]["low"] > 0.8 for one in found["membership"].values()) and not found["passed"]
-    assert found["extraction_rate"]["verbatim"]["value"] > 0.1 and found["extraction_rate"]["baseline"]["value"] == 0.0
-    assert found["overfitting"]["gap"]["low"] > 0.3
+    assert found["overfitting"]["gap"]["low"] > 0.3 > abs(found["overfitting"]["gap_before"]["value"])
 
 
 def test_a_normal_adapter_passes(tmp_path: Path) -> None:
