@@ -38,6 +38,10 @@ def _compared() -> dict[str, Any]:
     return {"status": "within_max_gap", "groups": {}, "differences": {"accuracy": gap(0.03)}, "amplification": figure(0.01)}
 
 
+def _suite() -> dict[str, Any]:
+    return {"higher_is_better": False, "difference": figure(0.01, 0.005), "difference_to_champion": figure(0.02, 0.005), "margin": 0.05}
+
+
 def good_figures() -> dict[str, dict[str, Any]]:
     """File contents of every piece of evidence; all rules hold."""
     systems = ("fine_tuned", "base_few_shot", "champion")
@@ -66,11 +70,7 @@ def good_figures() -> dict[str, dict[str, Any]]:
             "intersections": {"age and region": _compared()},
         },
         "privacy_report": {"passed": True, "reasons": [], "membership_auc": figure(0.52), "extraction_rate": {"verbatim": figure(0.01, 0.01)}},
-        "regression_report": {
-            "suites": {
-                "general_text": {"higher_is_better": False, "difference": figure(0.01, 0.005), "difference_to_champion": figure(0.02, 0.005), "margin": 0.05}
-            }
-        },
+        "regression_report": {"suites": {"general_text": _suite()}},
         "roi_report": {},
         "data_report": {},
         "model_card": {},

@@ -61,11 +61,11 @@ def test_each_value_of_the_evidence_deleted_or_broken_in_turn_refuses(tmp_path, 
     for value in (..., float("nan"), float("inf"), None, "0.5", True):
         if value == "0.5" and path[-1] in ("status", "currency", "renderer_hash", "gap_metric", "best", "worst"):
             continue  # a string like any other
-        if value is None and path == ("per_1000_requests", "base_few_shot", "money"):
+        if value is None and path[0] == "intersections" and "amplification" in path:
+            continue  # of pairs of features nobody asks for it
+        if value is None and path[-1] == "money" and "fine_tuned" not in path:
             continue  # no price is no fault by itself
         if value is True and path[-1] in ("passed", "higher_is_better"):
-            continue
-        if value == [] or path[-1] == "reasons":
             continue
         refusing = EvidenceCase(tmp_path, EVERY_RULE, changed(good_figures(), stage, path, value)).refusing()
         assert refusing, f"{stage}: {'.'.join(path)} = {value} was accepted"
