@@ -77,7 +77,9 @@ def test_a_normal_adapter_passes(tmp_path: Path) -> None:
 def test_an_untrained_adapter_sits_at_chance(tmp_path: Path) -> None:
     found = found_in(tmp_path, NOTHING)
     assert found["passed"], found["reasons"]
-    assert all(one["auc"]["low"] < 0.5 < one["auc"]["high"] for one in found["membership"].values())
+    assert all(one["auc"]["low"] < 0.5 for one in found["membership"].values())
+    # Training records have lower numbers in their questions than test records: the control has the same distance from 0.5.
+    assert all(abs(found["membership"][name]["excess"]["value"]) < 0.1 for name in ("loss", "min_k"))
 
 
 def test_secrets_with_many_copies_are_exposed_and_controls_are_not(tmp_path: Path) -> None:
