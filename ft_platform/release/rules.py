@@ -177,10 +177,9 @@ def _fine_tuned(evidence: Evidence) -> dict[str, Figure]:
 
 def _serving(use_case: NamedUseCase) -> Iterator[Rule]:
     gate = use_case.settings.gate
-    if gate.max_calibration_error is not None:
-        yield Rule(
-            "calibration", f"expected calibration error at most {gate.max_calibration_error:g}", lambda found: _calibration(found, gate.max_calibration_error)
-        )
+    largest = gate.max_calibration_error
+    if largest is not None:
+        yield Rule("calibration", f"expected calibration error at most {largest:g}", lambda found: _calibration(found, largest))
     for what, limit in (("seconds", gate.max_seconds_per_1000_requests), ("money", gate.max_money_per_1000_requests)):
         if limit is not None:
             yield Rule(f"{what}_per_1000_requests", f"at most {limit:g}", lambda found, what=what, limit=limit: _taken(found, what, limit))
@@ -203,15 +202,16 @@ def _taken(evidence: Evidence, what: str, limit: float) -> Finding:
 
 def _fairness(use_case: NamedUseCase) -> Iterator[Rule]:
     settings, gate = use_case.settings.fairness, use_case.settings.gate
+    most = gate.max_amplification
     if not settings.sensitive_features:
         yield Rule("fairness", "sensitive features, or the reason why there are none", lambda found: _none_sensitive(gate.without_sensitive_features))
         return
     needed = f"no difference between groups above {settings.max_gap:g}, with groups large enough to tell"
     for feature in settings.sensitive_features:
         yield Rule(f"fairness/{feature}", needed, lambda found, feature=feature: _gap(found, feature, settings.max_gap))
-        if gate.max_amplification is not None:
-            text = f"fine-tuning widens the gap by at most {gate.max_amplification:g}"
-            yield Rule(f"amplification/{feature}", text, lambda found, feature=feature: _amplification(found, feature, gate.max_amplification))
+        if most is not None:
+            text = f"fine-tuning widens the gap by at most {most:g}"
+            yield Rule(f"amplification/{feature}", text, lambda found, feature=feature: _amplification(found, feature, most))
     if len(settings.sensitive_features) > 1:
         yield Rule("fairness/pairs", f"no difference between groups of two features above {settings.max_gap:g}", lambda found: _pairs(found, settings.max_gap))
 
@@ -254,15 +254,22 @@ def _amplification(evidence: Evidence, feature: str, limit: float) -> Finding:
 
 
 def _privacy(use_case: NamedUseCase) -> Iterator[Rule]:
-    yield Rule("memorization", "the attacks on the checkpoint find no more than privacy_report allows", _memorization)
+    writes = use_case.settings.training.objective != "label_head"
+    yield Rule("memorization", "the attacks on the checkpoint find no more than privacy_report allows", lambda found: _memorization(found, writes=writes))
     limit = use_case.settings.gate.max_exposure_bits
     if limit is not None:
         yield Rule("exposure", f"at most {limit:g} bits for a secret that occurs once", lambda found: _exposure(found, limit))
 
 
-def _memorization(evidence: Evidence) -> Finding:
+def _memorization(evidence: Evidence, *, writes: bool) -> Finding:
+    """A model that writes no text gives none away."""
     found = evidence.of("privacy_report", PrivacyEvidence)
-    text = f"Membership can be told with AUC {_shown(found.membership_auc)}; {found.extraction_rate.verbatim.value:.1%} of prefixes go on word for word"
+    text = f"Membership can be told with AUC {_shown(found.membership_auc)}"
+    extracted = found.extraction_rate.verbatim
+    if extracted is None and writes:
+        raise NotProven(f"extraction of training text was not measured, {found.extraction_rate.status}")
+    if extracted is not None:
+        text += f"; {extracted.value:.1%} ({extracted.low:.1%} to {extracted.high:.1%}) of prefixes are continued word for word"
     reasons = "".join(f"; {reason}" for reason in found.reasons)
     return Finding(found.passed, f"{text}{reasons}.", found.membership_auc)
 
@@ -294,11 +301,11 @@ def _room(suite: Suite, difference: Figure) -> float:
 
 
 def _people(use_case: NamedUseCase) -> Iterator[Rule]:
-    gate = use_case.settings.gate
-    if gate.min_human_win_rate is not None:
-        yield Rule("human_review", f"win rate at least {gate.min_human_win_rate:g}", lambda found: _human(found, gate.min_human_win_rate))
-    if gate.min_judge_win_rate is not None:
-        yield Rule("judge", f"win rate at least {gate.min_judge_win_rate:g}, by a calibrated judge", lambda found: _judge(found, gate.min_judge_win_rate))
+    by_people, by_judge = use_case.settings.gate.min_human_win_rate, use_case.settings.gate.min_judge_win_rate
+    if by_people is not None:
+        yield Rule("human_review", f"win rate at least {by_people:g}", lambda found: _human(found, by_people))
+    if by_judge is not None:
+        yield Rule("judge", f"win rate at least {by_judge:g}, by a calibrated judge", lambda found: _judge(found, by_judge))
 
 
 def _human(evidence: Evidence, least: float) -> Finding:

@@ -105,9 +105,10 @@ class FairnessEvidence(Typed):
 
 
 class Extraction(Typed):
-    """Share of prefixes of training records that the model goes on word for word."""
+    """Share of prefixes of training records that the model goes on word for word; None: `status` says why it was not measured."""
 
-    verbatim: Figure
+    verbatim: Figure | None
+    status: str
 
 
 class PrivacyEvidence(Typed):

@@ -55,7 +55,7 @@ class AnswerLoss:
         return sum(len(row.targets) * row.weight for row in rows)
 
     def kept(self, rows: Sequence[Row]) -> int:
-        return self.weight(rows)
+        return sum(len(row.targets) for row in rows)
 
     def length(self, row: Row) -> int:
         return len(row.ids)

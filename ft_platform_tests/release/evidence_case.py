@@ -69,7 +69,12 @@ def good_figures() -> dict[str, dict[str, Any]]:
             "features": {"region": _compared(), "age": _compared()},
             "intersections": {"age and region": _compared()},
         },
-        "privacy_report": {"passed": True, "reasons": [], "membership_auc": figure(0.52), "extraction_rate": {"verbatim": figure(0.01, 0.01)}},
+        "privacy_report": {
+            "passed": True,
+            "reasons": [],
+            "membership_auc": figure(0.52),
+            "extraction_rate": {"verbatim": figure(0.01, 0.01), "status": "measured"},
+        },
         "regression_report": {"suites": {"general_text": _suite()}},
         "roi_report": {},
         "data_report": {},
