@@ -13,6 +13,7 @@ from ft_platform.reporting.fairness_report import sentence
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import systems_plot
+from ft_platform.reporting.roi_words import conclusion, figure_sentence
 from ft_platform.reporting.verdict import fine_tune_or_prompt, slice_sentences, verdicts
 from ft_platform.use_case import NamedUseCase
 
@@ -59,6 +60,7 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
         "training_rows": manifests["adapter_checkpoint"].counts.get("train", {}).get("rows") if manifests else None,
         "quality": _quality(evaluation, use_case, main),
         "groups": _groups(_figures(lake, evidence.items["fairness_report"]), evaluation, use_case),
+        "worth": _worth(_figures(lake, evidence.items["roi_report"])),
         "signers": [(title, settings.owners.of(role)) for role, title in SIGNERS.items()],
         "unknown": {stage: "; ".join(item.problems) for stage, item in evidence.items.items() if item.problems and stage in _asked(decision)},
         "lineage": lineage_rows(manifests),
@@ -83,6 +85,13 @@ def _quality(figures: Mapping[str, Any] | None, use_case: NamedUseCase, main: Me
         return []
     confidence = use_case.settings.evaluation.confidence
     return [fine_tune_or_prompt(figures, main, confidence), *(said["text"] for said in verdicts(figures, main, confidence))]
+
+
+def _worth(roi: Mapping[str, Any] | None) -> list[str]:
+    """What is known of the return, in words; a figure nobody measured is said to be so."""
+    if roi is None:
+        return []
+    return [*(said["text"] for said in conclusion(roi)), *(figure_sentence(name, figure)["text"] for name, figure in roi["figures"].items())]
 
 
 def _groups(fairness: Mapping[str, Any] | None, evaluation: Mapping[str, Any] | None, use_case: NamedUseCase) -> list[str]:

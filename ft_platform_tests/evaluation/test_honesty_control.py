@@ -21,6 +21,7 @@ from ft_platform.reporting.verdict import compared, fine_tune_or_prompt
 from ft_platform.training.trainer import checkpoint_for
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for
+from ft_platform_tests.release.evidence_case import EvidenceCase, good_figures
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
 
 ROWS, CONFIDENCE, CHANCE = 160, 0.99, 0.5
@@ -99,3 +100,18 @@ def test_on_the_true_labels_the_same_judgement_finds_what_there_is_to_learn(made
     assert above_chance(figures, "tfidf_logreg") and not above_chance(made("shuffled"), "tfidf_logreg")
     assert above_chance(figures, "fine_tuned") and not above_chance(made("shuffled"), "fine_tuned")
     assert better_than(figures, "majority", "accuracy")
+
+
+def refusing(home: Path, figures: dict[str, Any]) -> dict[str, str]:
+    """Rules of the gate that do not hold where everything else is fine, for a model that must beat the majority class and the prompt."""
+    gate = {"beats": ["majority", "base_few_shot"], "metric": "accuracy", "floors": {"accuracy": 0.55}}
+    return EvidenceCase(home, {"gate": gate}, {**good_figures(), "evaluation_report": figures}).refusing()
+
+
+def test_the_gate_refuses_a_model_of_shuffled_labels(made, tmp_path: Path) -> None:
+    found = refusing(tmp_path, made("shuffled"))
+    assert {"beats/majority", "beats/base_few_shot", "floor/accuracy"} <= set(found), found
+
+
+def test_the_gate_lets_a_model_of_the_true_labels_pass_what_it_has_learned(made, tmp_path: Path) -> None:
+    assert not {"beats/majority", "floor/accuracy"} & set(refusing(tmp_path, made("true")))

@@ -76,7 +76,7 @@ def good_figures() -> dict[str, dict[str, Any]]:
             "extraction_rate": {"verbatim": figure(0.01, 0.01), "status": "measured"},
         },
         "regression_report": {"suites": {"general_text": _suite()}},
-        "roi_report": {},
+        "roi_report": {"currency": "EUR", "savings_per_month": None, "payback_months": {"value": None, "reason": "No volume is stated"}, "figures": {}},
         "data_report": {},
         "model_card": {},
         "canary_audit": {"exposure_bits": {"1": figure(1.5, 0.5), "10": figure(6.0, 1.0)}},

@@ -10,6 +10,7 @@ from ft_platform.errors import VersionRefused
 from ft_platform.lake.gate import NOT_TAINTED
 from ft_platform.release.decide import publish_decision, require_accepted
 from ft_platform.release.evidence import FILES, REQUIRED
+from ft_platform.release.schema import Shown
 from ft_platform.stages import STAGES
 from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, gap, good_figures, leaves
 
@@ -52,7 +53,7 @@ NEEDED = [
     (stage, path)
     for stage, figures in good_figures().items()
     for path in leaves(figures)
-    if stage in FILES and path and path[0] != "metric_versions" and path[-1] != "10" and not UNASKED & set(path)
+    if stage in FILES and FILES[stage][1] is not Shown and path and path[0] != "metric_versions" and path[-1] != "10" and not UNASKED & set(path)
 ]
 
 
