@@ -9,8 +9,8 @@ from ft_platform.use_case import NamedUseCase
 GPU_STAGES = ("base_evaluation", "adapter_checkpoint")
 """Stages that start GPU work of their own; the ones behind them follow a new checkpoint."""
 
-FOLLOWS_ONLY = {"evaluation_report": ("adapter_checkpoint", "base_evaluation")}
-"""Stages that must not start on every changed parent: new splits reach the evaluation through a new checkpoint."""
+FOLLOWS_ONLY = {"evaluation_report": ("adapter_checkpoint", "base_evaluation"), "privacy_report": ("adapter_checkpoint",)}
+"""Stages that must not start on every changed parent: new splits reach evaluation and attacks through a new checkpoint."""
 
 
 def on_demand() -> None:

@@ -13,7 +13,8 @@ from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import problems_with
 from ft_platform.lake.manifest import now
 from ft_platform.lake.stage_table import input_hash
-from ft_platform.release.evidence import CHECKPOINT, OPTIONAL, REQUIRED, Evidence, collect, is_about
+from ft_platform.lake.versions import Version
+from ft_platform.release.evidence import CHECKPOINT, EVALUATION, OPTIONAL, REQUIRED, Evidence, collect, is_about, pinned_versions
 from ft_platform.release.rules import Ruling, apply, rules_of
 from ft_platform.release.waivers import Waiver, in_force
 from ft_platform.stages import STAGES
@@ -82,12 +83,18 @@ def newest_evidence(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVers
 
     Where there is none, the newest one whatever it is about, so that the decision says what is wrong with it.
     """
-    return {stage: _newest(lake, use_case, checkpoint, stage) for stage in (*REQUIRED, *OPTIONAL)}
+    try:
+        pinned = pinned_versions(lake, checkpoint, None)
+        evaluation = _newest(lake, use_case, pinned, EVALUATION)
+        pinned = pinned_versions(lake, checkpoint, evaluation)
+    except VersionRefused:  # told where the checkpoint is judged
+        pinned = {CHECKPOINT: checkpoint}
+    return {stage: _newest(lake, use_case, pinned, stage) for stage in (*REQUIRED, *OPTIONAL)}
 
 
-def _newest(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, stage: str) -> ArtifactVersion | None:
+def _newest(lake: Lake, use_case: NamedUseCase, pinned: Mapping[str, Version], stage: str) -> ArtifactVersion | None:
     found = lake.artifacts(use_case.name, stage)
-    own = [version for version in found if is_about(lake, version, checkpoint)]
+    own = [version for version in found if is_about(lake, version, pinned)]
     reliable = (version for version in own if not problems_with(lake, use_case, version))
     return next(reliable, None) or next(iter([*own, *found]), None)
 

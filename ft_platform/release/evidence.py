@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.metric import metric_versions
-from ft_platform.lake import ArtifactVersion, Lake, Manifest
+from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import newest_of_same_content, problems_with, version_of_parent
 from ft_platform.lake.manifest import Verdict
 from ft_platform.lake.versions import TableVersion, Version
@@ -27,7 +27,7 @@ from ft_platform.release.schema import (
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
 
-CHECKPOINT = "adapter_checkpoint"
+CHECKPOINT, EVALUATION = "adapter_checkpoint", "evaluation_report"
 FILES: dict[str, tuple[str, type[Typed]]] = {
     "evaluation_report": ("metrics.json", EvaluationEvidence),
     "fairness_report": ("fairness.json", FairnessEvidence),
@@ -108,8 +108,9 @@ def collect(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, ver
         behind = _behind(lake, checkpoint)
     except VersionRefused as refusal:
         return Evidence(checkpoint, (refusal.message,), {}, {}, {stage: _missing(stage) for stage in (*REQUIRED, *OPTIONAL)})
-    data = {name: newest_of_same_content(lake, version) for name, (version, _) in behind.items() if isinstance(version, TableVersion)}
-    items = {stage: _item(lake, use_case, behind, stage, versions.get(stage)) for stage in (*REQUIRED, *OPTIONAL)}
+    data = {name: newest_of_same_content(lake, version) for name, version in behind.items() if isinstance(version, TableVersion)}
+    pinned = pinned_versions(lake, checkpoint, versions.get(EVALUATION))
+    items = {stage: _item(lake, use_case, pinned, stage, versions.get(stage)) for stage in (*REQUIRED, *OPTIONAL)}
     return Evidence(checkpoint, problems, data, {name: _verdicts(lake, version) for name, version in data.items()}, items)
 
 
@@ -121,15 +122,30 @@ def _missing(stage: str) -> Item:
     return Item(stage, None, None, (f"there is no {stage} of this checkpoint",))
 
 
-def _item(lake: Lake, use_case: NamedUseCase, behind: Mapping[str, tuple[Version, Manifest]], stage: str, version: ArtifactVersion | None) -> Item:
+def pinned_versions(lake: Lake, checkpoint: ArtifactVersion, evaluation: ArtifactVersion | None) -> dict[str, Version]:
+    """Stage -> the one version that all evidence must be about: the checkpoint and what it was made from, and its evaluation.
+
+    Raises:
+        VersionRefused: the lineage of the checkpoint is broken.
+    """
+    pinned = _behind(lake, checkpoint)
+    if evaluation is not None:
+        try:
+            pinned = {**_behind(lake, evaluation), **pinned}
+        except VersionRefused:  # told where the evaluation itself is judged
+            pinned = {**pinned, EVALUATION: evaluation}
+    return pinned
+
+
+def _item(lake: Lake, use_case: NamedUseCase, pinned: Mapping[str, Version], stage: str, version: ArtifactVersion | None) -> Item:
     if version is None:
         return _missing(stage)
     try:
         own = problems_with(lake, use_case, version)
-        problems = [*own, *_of_others(lake, version, behind)]
+        problems = [*own, *_of_others(lake, version, pinned)]
         figures = None if own else _read(lake, version)
         if isinstance(figures, EvaluationEvidence):
-            problems += _evaluated_otherwise(lake, figures, version, behind)
+            problems += _evaluated_otherwise(lake, figures, version, pinned[CHECKPOINT])
     except VersionRefused as refusal:
         return Item(stage, version, None, (refusal.message,))
     except NotProven as gap:
@@ -137,40 +153,38 @@ def _item(lake: Lake, use_case: NamedUseCase, behind: Mapping[str, tuple[Version
     return Item(stage, version, figures, tuple(problems))
 
 
-def _behind(lake: Lake, version: Version) -> dict[str, tuple[Version, Manifest]]:
-    """Stage -> version and manifest of an artifact and all it was made from."""
-    found: dict[str, tuple[Version, Manifest]] = {}
+def _behind(lake: Lake, version: Version) -> dict[str, Version]:
+    """Stage -> version of an artifact and of all it was made from."""
+    found: dict[str, Version] = {}
     open_versions: list[Version] = [version]
     while open_versions:
         one = open_versions.pop()
         if one.name not in found:
-            manifest = lake.manifest(one)
-            found[one.name] = (one, manifest)
-            open_versions += [version_of_parent(lake, one.use_case, parent) for parent in manifest.parents]
+            found[one.name] = one
+            open_versions += [version_of_parent(lake, one.use_case, parent) for parent in lake.manifest(one).parents]
     return found
 
 
-def is_about(lake: Lake, version: ArtifactVersion, checkpoint: ArtifactVersion) -> bool:
-    """Whether evidence was made from this checkpoint and the data behind it; not where its lineage is broken."""
+def is_about(lake: Lake, version: ArtifactVersion, pinned: Mapping[str, Version]) -> bool:
+    """Whether evidence was made from these versions (`pinned_versions`); not where its lineage is broken."""
     try:
-        return not _of_others(lake, version, _behind(lake, checkpoint))
+        return not _of_others(lake, version, pinned)
     except VersionRefused:
         return False
 
 
-def _of_others(lake: Lake, version: ArtifactVersion, behind: Mapping[str, tuple[Version, Manifest]]) -> list[str]:
-    """Evidence that was made from another checkpoint, or from other data than the checkpoint was."""
-    problems = []
-    for name, (one, _) in _behind(lake, version).items():
-        if name in behind and one.content_hash != behind[name][0].content_hash:
-            problems.append(f"{version.id} was made from {one.id}, the checkpoint's is {behind[name][0].id}")
-    return problems
+def _of_others(lake: Lake, version: ArtifactVersion, pinned: Mapping[str, Version]) -> list[str]:
+    """Evidence that was made from another checkpoint, from other data than the checkpoint was, or from another evaluation."""
+    return [
+        f"{version.id} was made from {one.id}, the checkpoint's is {pinned[name].id}"
+        for name, one in _behind(lake, version).items()
+        if name in pinned and one.content_hash != pinned[name].content_hash
+    ]
 
 
-def _evaluated_otherwise(lake: Lake, figures: EvaluationEvidence, version: ArtifactVersion, behind: Mapping[str, tuple[Version, Manifest]]) -> list[str]:
+def _evaluated_otherwise(lake: Lake, figures: EvaluationEvidence, version: ArtifactVersion, checkpoint: Version) -> list[str]:
     """An evaluation whose prompts or metrics are not those of today."""
     problems = []
-    checkpoint = behind[CHECKPOINT][0]
     assert isinstance(checkpoint, ArtifactVersion)
     trained_with = json.loads(lake.read_file(checkpoint, "training.json")).get("renderer_hash")
     if figures.renderer_hash != trained_with:

@@ -8,7 +8,7 @@ import pytest
 
 from ft_platform.errors import VersionRefused
 from ft_platform.lake.gate import NOT_TAINTED
-from ft_platform.release.decide import publish_decision, require_accepted
+from ft_platform.release.decide import decide, publish_decision, require_accepted
 from ft_platform.release.evidence import FILES, REQUIRED
 from ft_platform.release.schema import Shown
 from ft_platform.stages import STAGES
@@ -117,6 +117,17 @@ def test_evidence_of_another_checkpoint_refuses(tmp_path):
     for stage in reports:
         if "adapter_checkpoint" in STAGES[stage].parents:
             assert "the checkpoint's is" in found[f"lineage/{stage}"]
+
+
+def test_a_report_about_another_evaluation_of_the_same_checkpoint_refuses(tmp_path):
+    case = EvidenceCase(tmp_path).publish()
+    case.figures["evaluation_report"]["test_rows"] = 399
+    versions = {name: case.versions[name] for name in REQUIRED}
+    versions["evaluation_report"] = case.add("evaluation_report", "-again")
+    found = broken(decide(case.lake, case.use_case, case.versions["adapter_checkpoint"], versions))
+    assert {"lineage/fairness_report", "lineage/model_card", "lineage/roi_report"} <= set(found)
+    assert not {"lineage/evaluation_report", "lineage/privacy_report"} & set(found)
+    assert "was made from evaluation_report, the checkpoint's is evaluation_report-again" in found["lineage/fairness_report"]
 
 
 def test_evidence_made_with_another_prompt_template_refuses(tmp_path):
