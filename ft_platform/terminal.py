@@ -148,7 +148,7 @@ def print_summary(found: dict[str, Any], console: Console | None = None) -> None
         console.print(f"Time: {_clock(total)}")
     if found["report"]:
         console.print(f"Report: {found['report']}", soft_wrap=True)
-    if decision := found["decision"]:
+    if decision := found.get("decision"):
         _print_decision(decision, console)
     if found["report"]:
         console.print("Lineage, checks and plots: make ui (or: ft ui)")

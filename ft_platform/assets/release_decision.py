@@ -4,7 +4,7 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.stage import key, materialized, pictures_of, report_link, stage, with_typed_failures
+from ft_platform.assets.stage import key, materialized, pictures_of, report_link, stage, train_rows, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.use_case import NamedUseCase
@@ -41,6 +41,7 @@ def build(use_case: NamedUseCase) -> list:
             decision,
             manifest,
             reused=decision.id in before,
+            rows=train_rows(lake, adapter_checkpoint),
             pictures=pictures_of(lake, decision),
             decision=found["decision"],
             rules=dg.MetadataValue.md(_rules_table(found)),

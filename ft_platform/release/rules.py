@@ -135,7 +135,7 @@ def _checked(evidence: Evidence, stage: str, check: str) -> Finding:
     verdict = evidence.verdicts[stage].get(check)
     if verdict is None:
         raise NotProven(f"check {check} of {evidence.data[stage].id} was not made")
-    return Finding(verdict.passed, f"{evidence.data[stage].id} {'passed' if verdict.passed else 'failed'} it on {verdict.checked_at}.")
+    return Finding(verdict.passed, f"{evidence.data[stage].id} {'passed' if verdict.passed else 'failed'} it.")
 
 
 def _quality(use_case: NamedUseCase, *, has_champion: bool) -> Iterator[Rule]:

@@ -1,26 +1,28 @@
 """What a checkpoint must show before it may be released."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
 
 from ft_platform.settings.section import Section
 
-SYSTEM = r"^[a-z][a-z0-9_]*$"
-"""Pattern of a system's or a metric's name."""
+SystemName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
+"""Name of a system or of a metric."""
 
 
 class Gate(Section):
     """Rules of `release_decision`. Missing, stale, broken or insufficient evidence refuses, whatever stands here."""
 
-    beats: list[str] = Field(
-        default_factory=lambda: ["base_few_shot", "champion"],
+    beats: list[SystemName] = Field(
+        default=["base_few_shot", "champion"],
         max_length=20,
         description="Systems that the fine-tuned model must beat on the test split. `champion`: the last accepted checkpoint, where there is one.",
     )
-    metric: str | None = Field(default=None, pattern=SYSTEM, description="Metric of `beats`. Default: the first metric of the task.")
+    metric: SystemName | None = Field(default=None, description="Metric of `beats`. Default: the first metric of the task.")
     margin: float = Field(
         default=0.0, ge=0.0, le=1000.0, description="The interval of the difference must lie above this, in units of `metric`; a tie is refused."
     )
-    floors: dict[str, float] = Field(
+    floors: dict[SystemName, float] = Field(
         default_factory=dict, max_length=20, description="Metric -> the worse end of the fine-tuned model's interval must be at least as good as this."
     )
     without_sensitive_features: str = Field(

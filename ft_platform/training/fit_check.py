@@ -2,15 +2,16 @@
 
 import resource
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ft_platform.costs.admission import memory_limit, require_memory
 from ft_platform.environment import ComputeProfile
 from ft_platform.training.memory import memory_errors, peak_gib
-from ft_platform.training.memory_parts import MemoryParts, memory_parts
-from ft_platform.training.plan import heaviest_micro_batch, plan_of
 from ft_platform.training.prepare import Prepared
 from ft_platform.use_case import NamedUseCase, Training
+
+if TYPE_CHECKING:
+    from ft_platform.training.memory_parts import MemoryParts
 
 
 def require_fit(prepared: Prepared, training: Training, profile: ComputeProfile, use_case: NamedUseCase) -> None:
@@ -24,13 +25,16 @@ def require_fit(prepared: Prepared, training: Training, profile: ComputeProfile,
     require_memory(_needed_gib(prepared, parts), _known(profile, prepared), use_case, prepared.model.device.type)
 
 
-def fitting_parts(prepared: Prepared, training: Training, profile: ComputeProfile) -> MemoryParts:
+def fitting_parts(prepared: Prepared, training: Training, profile: ComputeProfile) -> "MemoryParts":
     """What the training keeps in memory; with `training.gradient_checkpointing: auto` layers are computed again from here on, if it would not fit otherwise.
 
     Raises:
         OutOfMemory: already in the forward pass that counts.
     """
     import torch
+
+    from ft_platform.training.memory_parts import memory_parts
+    from ft_platform.training.plan import heaviest_micro_batch, plan_of
 
     # Dropout draws random numbers; the training itself must draw the same ones with this check and without it.
     with torch.random.fork_rng(), memory_errors(training):
@@ -42,12 +46,12 @@ def fitting_parts(prepared: Prepared, training: Training, profile: ComputeProfil
         return parts.with_layers_computed_again()
 
 
-def _may_recompute(prepared: Prepared, parts: MemoryParts) -> bool:
+def _may_recompute(prepared: Prepared, parts: "MemoryParts") -> bool:
     """Whether it is possible and of use. `torch.compile` does not go with it."""
     return parts.spared > 0 and "compiled" not in prepared.batching
 
 
-def _needed_gib(prepared: Prepared, parts: MemoryParts) -> float:
+def _needed_gib(prepared: Prepared, parts: "MemoryParts") -> float:
     return (_in_use(prepared.model.device) + parts.to_come) / 2**30
 
 

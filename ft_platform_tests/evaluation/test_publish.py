@@ -26,8 +26,8 @@ SYSTEMS = {
 }
 
 
-NOT_OF_PLAIN_TEXTS = {"similarity", "preference_rate", "json_validity", "schema_validity", "field_f1", "field_precision", "field_recall"}
-"""Metrics that need pairs of answers, answers in JSON, or a model for similarity."""
+NOT_OF_PLAIN_TEXTS = {"similarity", "preference_rate", "json_validity", "schema_validity", "field_f1", "field_precision", "field_recall", "tool_calls"}
+"""Metrics that need pairs of answers, answers in JSON, calls of tools, or a model for similarity."""
 
 
 @pytest.fixture(scope="module")

@@ -104,12 +104,13 @@ def test_sha256sum_checks_the_pack_without_the_platform(pack: Pack) -> None:
 
 def test_a_report_that_was_not_made_is_said_to_be_missing(case: Case, tmp_path: Path) -> None:
     copied = case.copy(tmp_path / "home")
-    shutil.rmtree(copied.lake.path_of("shared", NAME, "fairness_report"))
-    shutil.rmtree(copied.lake.path_of("shared", NAME, "model_card"))
+    gone = ("fairness_report", "model_card", "release_decision")
+    for name in gone:
+        shutil.rmtree(copied.lake.path_of("shared", NAME, name))
     Path(copied.lake.path_of("shared", NAME, "verdicts", "splits", "splits-0", "no_leakage.json")).unlink()
     found = gather(copied.lake, copied.checkpoint)
     assert [one["what"] for one in found.missing if one["what"] not in REPORTS or not copied.lake.artifacts(NAME, one["what"])] == [
-        *(name for name in REPORTS if name in ("fairness_report", "model_card")),
+        *(name for name in REPORTS if name in gone),
         "no_leakage of splits@0",
     ]
     pack = write_pack(copied.lake, copied.use_case, found, tmp_path / "pack")
