@@ -212,19 +212,23 @@ RATE: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
 
 
 def fairlearn_rates() -> dict[str, Callable[..., float]]:
-    from functools import partial
-
     from fairlearn.metrics import false_negative_rate, false_positive_rate, selection_rate, true_positive_rate
     from sklearn.metrics import f1_score, precision_score
 
-    given = {
+    def precision(y_true: Any, y_pred: Any) -> float:
+        return float(precision_score(y_true, y_pred, zero_division=0))
+
+    def f1(y_true: Any, y_pred: Any) -> float:
+        return float(f1_score(y_true, y_pred, zero_division=0))
+
+    return {
         "selection rate": selection_rate,
         "true positive rate": true_positive_rate,
         "false positive rate": false_positive_rate,
         "false negative rate": false_negative_rate,
+        "precision": precision,
+        "F1": f1,
     }
-    named = {"precision": precision_score, "F1": f1_score}
-    return {**given, **{name: partial(function, zero_division=0) for name, function in named.items()}}
 
 
 def all_rates(expected: Expected, here: Mapping[str, Any], path: Path, rates: Rates) -> None:

@@ -29,6 +29,7 @@ MEASURED = {"seconds", "answer_seconds", "left_out", "info", "dtype", "device", 
 """Parts of `metrics.json` that are no function of the predictions: times, the machine, records that could not be asked, and which code rendered and counted."""
 
 FAIRNESS = {
+    "sensitive_features": ["region", "channel"],
     "swaps": [{"name": "words", "terms": [["swipe", "house"]]}, {"name": "absent", "terms": [["aunt", "uncle"]]}],
     "mitigation": "exponentiated_gradient",
     "mitigation_label": "card",
@@ -51,6 +52,7 @@ class Run:
         environment = Environment(home=home, defs=home / "defs", tracking_uri="none")
         attributes = attributes_for(save_tiny_model(home / "model"), kind)
         attributes["fairness"] |= fairness
+        attributes["record"]["features"] = {name: name for name in attributes["fairness"]["sensitive_features"]}
         self.use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
         self.lake = Lake(environment.lake_uri)
         self.splits: TableVersion = usable_splits(self.lake, self.use_case, rows, splits_schema(self.use_case))
@@ -82,6 +84,7 @@ def classified(tmp_path_factory: pytest.TempPathFactory) -> Run:
     rows = rows_for("classification", 150)
     for number, row in enumerate(rows):
         row["feature_region"] = None if number < 20 else ("north", "south")[number // 10 % 2]
+        row["feature_channel"] = ("web", "phone", "post")[number // 10 % 3]
         row["label"] = HOSTILE if number % 15 == 14 else ("card", "loan")[number % 2]
         row["entities"] = {"PERSON": number % 3} if number % 4 == 0 else None
         if number % 11 == 0 and row["split"] == "train":
@@ -140,10 +143,11 @@ def test_every_number_of_a_generation_follows_from_its_predictions(generated: Ru
 
 def test_every_number_of_the_fairness_report_follows_from_the_predictions_and_splits(told: Any, expected_fairness: Expected) -> None:
     assert problems(told, expected_fairness, lambda path: False) == []
-    assert {path[0] for path in expected_fairness.numbers} == set(told) - {"intersections"}
+    assert {path[0] for path in expected_fairness.numbers} == set(told)
     region, groups = told["features"]["region"], told["data"]["region"]["groups"].values()
     for found in (region["demographic_parity"], region["equalized_odds"], *region["errors"].values(), told["data"]["region"]["label_gap"]):
         assert found, "a difference was not compared, so it was not tested either"
+    assert {group["enough_evidence"] for group in told["intersections"]["region and channel"]["groups"].values()} == {True, False}
     for name in ("short", "personal_data", "repeated"):
         assert any(0 < group[name]["value"] < 1 for group in groups), name
     assert [told["swaps"][name]["status"] for name in ("words", "absent")] == ["measured", "not_enough_evidence"]
