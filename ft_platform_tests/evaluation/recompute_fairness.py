@@ -17,7 +17,7 @@ from ft_platform_tests.evaluation.recompute import Draws, Expected, exact_label_
 Columns = Mapping[str, Sequence[Any]]
 Path = tuple[str, ...]
 METRICS = ("accuracy", "macro_f1", "macro_precision", "macro_recall")
-RESAMPLES = 1000
+RESAMPLES = 4000
 ENOUGH_FOR_RATES = 5
 SHORT_WORDS = 5
 MOST_FLIPS = 10

@@ -36,6 +36,9 @@ FAIRNESS = {
 }
 """Settings with which every part of `fairness.json` has figures."""
 
+SAMPLES = 4000
+"""So many resamples bound the ends of an interval closely enough to tell systems resampled together from systems resampled apart."""
+
 
 def not_from_predictions(path: tuple[str, ...]) -> bool:
     return path[0] in MEASURED or (path[0] == "per_1000_requests" and path[-1] in ("money", "currency"))
@@ -48,9 +51,10 @@ class Run:
         columns: system -> column -> values.
     """
 
-    def __init__(self, home: Path, kind: str, rows: list[dict[str, Any]], **fairness: Any) -> None:
+    def __init__(self, home: Path, kind: str, rows: list[dict[str, Any]], samples: int = 400, **fairness: Any) -> None:
         environment = Environment(home=home, defs=home / "defs", tracking_uri="none")
         attributes = attributes_for(save_tiny_model(home / "model"), kind)
+        attributes["evaluation"]["bootstrap_samples"] = samples
         attributes["fairness"] |= fairness
         attributes["record"]["features"] = {name: name for name in attributes["fairness"]["sensitive_features"]}
         self.use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
@@ -89,7 +93,7 @@ def classified(tmp_path_factory: pytest.TempPathFactory) -> Run:
         row["entities"] = {"PERSON": number % 3} if number % 4 == 0 else None
         if number % 11 == 0 and row["split"] == "train":
             row["messages"], row["text_characters"], row["group_id"] = [{"role": "user", "content": f"swipe {number}"}], len(f"swipe {number}"), "twice"
-    return Run(tmp_path_factory.mktemp("classification"), "classification", rows, **FAIRNESS)
+    return Run(tmp_path_factory.mktemp("classification"), "classification", rows, SAMPLES, **FAIRNESS)
 
 
 @pytest.fixture(scope="module")
