@@ -1,4 +1,4 @@
-"""Every number of `metrics.json` and `fairness.json` once more, from saved predictions, with numpy, scipy, scikit-learn, Fairlearn and sacrebleu alone.
+"""Every number of `metrics.json` once more, from saved predictions, with numpy, scipy, scikit-learn and sacrebleu alone.
 
 Nothing of the platform is imported here. A number is expected exactly, or, where it rests on resamples, within what a plain bootstrap over
 records allows: each quantile between the plain quantiles four standard errors of its level apart, so that a wrong level or a wrong resampling shows.
@@ -329,6 +329,7 @@ def _text_scorer(columns: Mapping[str, Sequence[Any]], references: list[str]) ->
 
 
 def _differences(expected: Expected, figures: Mapping[str, Any], exact: Mapping[str, Any], draws: Mapping[str, Any], main: str) -> None:
+    expected.add("main_metric", value=main)
     others = [system for system in exact if system != "fine_tuned"]
     for system in others:
         for name in exact[system]:
@@ -347,137 +348,3 @@ def _frame(expected: Expected, figures: Mapping[str, Any], rows: int, labels: li
         expected.add("labels", number, value=label)
     for system, seconds in figures["answer_seconds"].items():
         expected.add("per_1000_requests", system, "seconds", value=round(1000 * seconds / rows, 3))
-
-
-def fairness_figures(
-    told: Mapping[str, Any], columns: Mapping[str, Sequence[Any]], features: Sequence[str], settings: Any, least: int, max_gap: float, resamples: int = 1000
-) -> Expected:
-    """What `fairness.json` of a classification must be, from the predictions of the fine-tuned model."""
-    from itertools import combinations
-
-    expected = Expected(settings.bootstrap_samples, settings.confidence)
-    for name, value in {"test_rows": len(columns["label"]), "gap_metric": "accuracy", "min_group_rows": least, "max_gap": max_gap}.items():
-        expected.add(name, value=value)
-    statuses = {}
-    for feature in features:
-        statuses[feature] = compare(expected, told, ("features", feature), columns, [feature], least, max_gap, resamples)
-        gap = told["features"][feature]["differences"].get("accuracy")
-        for path, value in leaves(gap):  # the same figure once more, judged where it stands first
-            expected.add("gaps", feature, *path, value=value)
-    pairs = {
-        " and ".join(pair): compare(expected, told, ("intersections", " and ".join(pair)), columns, pair, least, max_gap, resamples)
-        for pair in combinations(features, 2)
-    }
-    expected.add("within_max_gap", value=all(s == "within_max_gap" for s in statuses.values()) and "above_max_gap" not in pairs.values())
-    return expected
-
-
-def compare(
-    expected: Expected,
-    told: Mapping[str, Any],
-    path: tuple[str, ...],
-    columns: Mapping[str, Sequence[Any]],
-    features: Sequence[str],
-    least: int,
-    max_gap: float,
-    resamples: int,
-) -> str:
-    """One feature, or several together. Returns its status."""
-    from fairlearn.metrics import MetricFrame, selection_rate
-    from sklearn.metrics import accuracy_score
-
-    named = [["not stated" if value is None else value for value in columns[f"feature_{feature}"]] for feature in features]
-    group = np.array([" and ".join(row) for row in zip(*named, strict=True)], object)
-    truth, predicted = (np.array(columns[name], object) for name in ("label", "predicted"))
-    sizes = {name: int((group == name).sum()) for name in sorted(set(group))}
-    kept = [name for name, rows in sizes.items() if rows >= least]
-    shown = np.isin(group, kept)
-    labels = sorted({*truth[shown], *predicted[shown]})
-    exact, draws, drawn_rows = {}, {}, {}
-    for number, name in enumerate(sizes):
-        expected.add(*path, "groups", name, "rows", value=sizes[name])
-        expected.add(*path, "groups", name, "enough_evidence", value=name in kept)
-        if name not in kept:
-            continue
-        own = group == name
-        places = np.random.default_rng([3, number]).integers(0, sizes[name], (resamples, sizes[name]))
-        drawn_rows[name] = places
-        position = {label: i for i, label in enumerate(sorted({*truth[own], *predicted[own]}))}
-        codes = [np.array([position[label] for label in values[own]]) for values in (truth, predicted)]
-        exact[name] = exact_label_figures(truth[own].tolist(), predicted[own].tolist())
-        draws[name] = label_figures(codes[0][places], codes[1][places], len(position))
-        for metric in ("accuracy", "macro_f1", "macro_recall"):
-            expected.interval(*path, "groups", name, metric, value=exact[name][metric], draws=draws[name][metric])
-    for label in labels:
-        rates = MetricFrame(metrics=selection_rate, y_true=truth[shown] == label, y_pred=predicted[shown] == label, sensitive_features=group[shown]).by_group
-        for name in kept:
-            expected.add(*path, "groups", name, "selection_rate", label, value=float(rates[name]))
-    here = told[path[0]][path[1]]
-    if len(kept) < 2:
-        for name in ("demographic_parity", "equalized_odds"):
-            expected.add(*path, name, value=None)
-        expected.add(*path, "status", value="not_enough_evidence")
-        return "not_enough_evidence"
-    frame = MetricFrame(metrics=accuracy_score, y_true=truth[shown], y_pred=predicted[shown], sensitive_features=group[shown])
-    for metric in ("accuracy", "macro_f1", "macro_recall"):
-        values = {name: exact[name][metric] for name in kept}
-        best, worst = here["differences"][metric]["best"], here["differences"][metric]["worst"]
-        assert math.isclose(values[best], max(values.values())) and math.isclose(values[worst], min(values.values()))
-        expected.interval(*path, "differences", metric, value=max(values.values()) - min(values.values()), draws=draws[best][metric] - draws[worst][metric])
-        expected.add(*path, "differences", metric, "best", value=best)
-        expected.add(*path, "differences", metric, "worst", value=worst)
-    gap = float(frame.difference(method="between_groups"))
-    assert math.isclose(gap, max(exact[name]["accuracy"] for name in kept) - min(exact[name]["accuracy"] for name in kept), abs_tol=1e-12)
-    _rates(expected, here, path, truth, predicted, group, kept, drawn_rows)
-    status = "within_max_gap" if gap <= max_gap else "above_max_gap"
-    expected.add(*path, "status", value=status)
-    return status
-
-
-def _rates(
-    expected: Expected,
-    here: Mapping[str, Any],
-    path: tuple[str, ...],
-    truth: np.ndarray,
-    predicted: np.ndarray,
-    group: np.ndarray,
-    kept: Sequence[str],
-    places: Mapping[str, np.ndarray],
-) -> None:
-    """Demographic parity and equalized odds: Fairlearn's own difference for the worst label, one against all others."""
-    from fairlearn.metrics import demographic_parity_difference, demographic_parity_ratio, equalized_odds_difference
-
-    shown = np.isin(group, kept)
-    labels = sorted({*truth, *predicted})
-
-    def own(function: Any, label: str) -> float:
-        return float(function(truth[shown] == label, predicted[shown] == label, sensitive_features=group[shown]))
-
-    counts = {label: [int((truth[group == name] == label).sum()) for name in kept] for label in labels}
-    sizes = [int((group == name).sum()) for name in kept]
-    enough = [label for label in labels if all(5 <= count <= rows - 5 for count, rows in zip(counts[label], sizes, strict=True))]
-    for name, function, among in (("demographic_parity", demographic_parity_difference, labels), ("equalized_odds", equalized_odds_difference, enough)):
-        found = here[name]
-        if not among:
-            expected.add(*path, name, value=None)
-            continue
-        largest = max(own(function, label) for label in among)
-        assert math.isclose(own(function, found["label"]), largest, abs_tol=1e-12), name
-        rate = {
-            "selection rate": lambda t, p, label: (p == label).mean(axis=-1),
-            "true positive rate": lambda t, p, label: ((t == label) & (p == label)).sum(axis=-1) / np.maximum((t == label).sum(axis=-1), 1),
-            "false positive rate": lambda t, p, label: ((t != label) & (p == label)).sum(axis=-1) / np.maximum((t != label).sum(axis=-1), 1),
-        }[found["rate"]]
-        sides = {}
-        for end in ("highest", "lowest"):
-            t, p = (values[group == found[end]] for values in (truth, predicted))
-            drawn = places[found[end]]
-            sides[end] = float(rate(t, p, found["label"])), rate(t[drawn], p[drawn], found["label"])
-        assert math.isclose(sides["highest"][0] - sides["lowest"][0], largest, abs_tol=1e-12), name
-        expected.interval(*path, name, value=largest, draws=sides["highest"][1] - sides["lowest"][1])
-        ratio = sides["lowest"][0] / sides["highest"][0] if sides["highest"][0] else 1.0
-        if name == "demographic_parity" and sides["highest"][0]:
-            assert math.isclose(ratio, own(demographic_parity_ratio, found["label"]), abs_tol=1e-12)
-        expected.add(*path, name, "ratio", value=ratio)
-        for text in ("label", "rate", "highest", "lowest"):
-            expected.add(*path, name, text, value=found[text])

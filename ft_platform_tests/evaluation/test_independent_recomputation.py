@@ -5,6 +5,7 @@ import copy
 import io
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,25 @@ from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.records import splits_schema
 from ft_platform.training.trainer import checkpoint_for
 from ft_platform.use_case import NamedUseCase, UseCase
-from ft_platform_tests.evaluation import recompute
-from ft_platform_tests.evaluation.recompute import Between, Expected, fairness_figures, label_metrics, leaves, problems, text_metrics
+from ft_platform_tests.evaluation import recompute, recompute_fairness
+from ft_platform_tests.evaluation.recompute import Between, Expected, label_metrics, leaves, problems, text_metrics
+from ft_platform_tests.evaluation.recompute_fairness import Saved, fairness_figures
 from ft_platform_tests.evaluation.tiny_case import HOSTILE, attributes_for, rows_for
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
 
-MEASURED = {"seconds", "answer_seconds", "left_out", "info", "dtype", "device", "threads"}
-"""Parts of `metrics.json` that are no function of the predictions: times, the machine, records that could not be asked."""
+MEASURED = {"seconds", "answer_seconds", "left_out", "info", "dtype", "device", "threads", "renderer_hash", "metric_versions"}
+"""Parts of `metrics.json` that are no function of the predictions: times, the machine, records that could not be asked, and which code rendered and counted."""
+
+FAIRNESS = {
+    "sensitive_features": ["region", "channel"],
+    "swaps": [{"name": "words", "terms": [["swipe", "house"]]}, {"name": "absent", "terms": [["aunt", "uncle"]]}],
+    "mitigation": "exponentiated_gradient",
+    "mitigation_label": "card",
+}
+"""Settings with which every part of `fairness.json` has figures."""
+
+SAMPLES = 4000
+"""So many resamples bound the ends of an interval closely enough to tell systems resampled together from systems resampled apart."""
 
 
 def not_from_predictions(path: tuple[str, ...]) -> bool:
@@ -38,9 +51,12 @@ class Run:
         columns: system -> column -> values.
     """
 
-    def __init__(self, home: Path, kind: str, rows: list[dict[str, Any]]) -> None:
+    def __init__(self, home: Path, kind: str, rows: list[dict[str, Any]], samples: int = 400, **fairness: Any) -> None:
         environment = Environment(home=home, defs=home / "defs", tracking_uri="none")
         attributes = attributes_for(save_tiny_model(home / "model"), kind)
+        attributes["evaluation"]["bootstrap_samples"] = samples
+        attributes["fairness"] |= fairness
+        attributes["record"]["features"] = {name: name for name in attributes["fairness"]["sensitive_features"]}
         self.use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
         self.lake = Lake(environment.lake_uri)
         self.splits: TableVersion = usable_splits(self.lake, self.use_case, rows, splits_schema(self.use_case))
@@ -50,12 +66,18 @@ class Run:
         self.report = publish_evaluation_report(*where, checkpoint, base)
         self.fairness = publish_fairness(self.lake, self.use_case, self.report)
         self.metrics = self.saved(self.report, "metrics.json")
-        table = pq.read_table(io.BytesIO(self.lake.read_file(self.report, "predictions.parquet"))).to_pandas().astype(object)
-        table = table.where(table.notna(), None)
-        self.columns = {name: {column: part[column].tolist() for column in part} for name, part in table.groupby("system", sort=False)}
+        self.columns = self.by_system("predictions.parquet")
 
     def saved(self, artifact: ArtifactVersion, name: str) -> Any:
         return json.loads(self.lake.read_file(artifact, name))
+
+    def table(self, name: str) -> Any:
+        found = pq.read_table(io.BytesIO(self.lake.read_file(self.report, name))).to_pandas().astype(object)
+        return found.where(found.notna(), None)
+
+    def by_system(self, name: str) -> dict[str, dict[str, list[Any]]]:
+        """System -> column -> values, of a table beside the report."""
+        return {str(system): {column: part[column].tolist() for column in part} for system, part in self.table(name).groupby("system", sort=False)}
 
     def records(self, *splits: str) -> list[dict[str, Any]]:
         return [row for row in self.lake.read_table(self.splits).to_pylist() if row["split"] in splits]
@@ -66,8 +88,12 @@ def classified(tmp_path_factory: pytest.TempPathFactory) -> Run:
     rows = rows_for("classification", 150)
     for number, row in enumerate(rows):
         row["feature_region"] = None if number < 20 else ("north", "south")[number // 10 % 2]
+        row["feature_channel"] = ("web", "phone", "post")[number // 10 % 3]
         row["label"] = HOSTILE if number % 15 == 14 else ("card", "loan")[number % 2]
-    return Run(tmp_path_factory.mktemp("classification"), "classification", rows)
+        row["entities"] = {"PERSON": number % 3} if number % 4 == 0 else None
+        if number % 11 == 0 and row["split"] == "train":
+            row["messages"], row["text_characters"], row["group_id"] = [{"role": "user", "content": f"swipe {number}"}], len(f"swipe {number}"), "twice"
+    return Run(tmp_path_factory.mktemp("classification"), "classification", rows, SAMPLES, **FAIRNESS)
 
 
 @pytest.fixture(scope="module")
@@ -82,17 +108,33 @@ def expected(classified: Run) -> Expected:
     return label_metrics(classified.metrics, classified.columns, labels, settings)
 
 
-def test_the_script_uses_nothing_of_the_platform() -> None:
-    tree = ast.parse(Path(recompute.__file__).read_text(encoding="utf-8"))
+@pytest.fixture(scope="module")
+def told(classified: Run) -> Any:
+    return classified.saved(classified.fairness, "fairness.json")
+
+
+@pytest.fixture(scope="module")
+def expected_fairness(classified: Run, told: Any) -> Expected:
+    settings = classified.use_case.settings
+    swapped = classified.table("swaps.parquet").to_dict("records")
+    saved = Saved(classified.columns, classified.records("train", "validation", "test"), swapped, classified.by_system("mitigated.parquet"))
+    return fairness_figures(told, saved, settings.evaluation, settings.fairness)
+
+
+@pytest.mark.parametrize("script", [recompute, recompute_fairness])
+def test_the_script_uses_nothing_of_the_platform(script: Any) -> None:
+    tree = ast.parse(Path(script.__file__).read_text(encoding="utf-8"))
     modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     modules |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    modules -= {recompute.__name__}
     assert modules and not any(module.startswith("ft_platform") for module in modules)
 
 
 def test_every_number_of_a_classification_follows_from_its_predictions(classified: Run, expected: Expected) -> None:
     assert problems(classified.metrics, expected, not_from_predictions) == []
     assert len(expected.numbers) > 400
-    assert {path[0] for path in expected.numbers} == set(classified.metrics) - MEASURED
+    assert classified.metrics["win_rates"] == {}
+    assert {path[0] for path in expected.numbers} == set(classified.metrics) - MEASURED - {"win_rates"}
 
 
 def test_every_number_of_a_generation_follows_from_its_predictions(generated: Run) -> None:
@@ -103,24 +145,32 @@ def test_every_number_of_a_generation_follows_from_its_predictions(generated: Ru
     assert len(expected.numbers) > 150
 
 
-def test_every_number_of_the_fairness_report_follows_from_the_predictions(classified: Run) -> None:
-    settings, told = classified.use_case.settings, classified.saved(classified.fairness, "fairness.json")
-    expected = fairness_figures(
-        told, classified.columns["fine_tuned"], ["region"], settings.evaluation, settings.fairness.min_group_rows, settings.fairness.max_gap
-    )
-    assert problems(told, expected, lambda path: False) == []
-    for name in ("demographic_parity", "equalized_odds"):
-        assert told["features"]["region"][name], f"{name} was not compared, so it was not tested either"
-    found = _with(told, ("features", "region", "groups", "north", "accuracy", "value"), 0.123)
-    assert problems(found, expected, lambda path: False)
+def test_every_number_of_the_fairness_report_follows_from_the_predictions_and_splits(told: Any, expected_fairness: Expected) -> None:
+    assert problems(told, expected_fairness, lambda path: False) == []
+    assert {path[0] for path in expected_fairness.numbers} == set(told)
+    region, groups = told["features"]["region"], told["data"]["region"]["groups"].values()
+    for found in (region["demographic_parity"], region["equalized_odds"], *region["errors"].values(), told["data"]["region"]["label_gap"]):
+        assert found, "a difference was not compared, so it was not tested either"
+    assert {group["enough_evidence"] for group in told["intersections"]["region and channel"]["groups"].values()} == {True, False}
+    for name in ("short", "personal_data", "repeated"):
+        assert any(0 < group[name]["value"] < 1 for group in groups), name
+    assert [told["swaps"][name]["status"] for name in ("words", "absent")] == ["measured", "not_enough_evidence"]
+    assert told["swaps"]["words"]["flips"] and told["mitigation"]["change"]["gap"]["value"] != 0
 
 
 def test_a_changed_number_is_found_wherever_it_stands(classified: Run, expected: Expected) -> None:
     """Every number in turn is moved: an exact one by a hundredth, one with bounds beyond them."""
-    tree = classified.metrics
+    _move_each(classified.metrics, expected, not_from_predictions)
+
+
+def test_a_changed_number_of_the_fairness_report_is_found_wherever_it_stands(told: Any, expected_fairness: Expected) -> None:
+    _move_each(told, expected_fairness, lambda path: False)
+
+
+def _move_each(tree: Any, expected: Expected, unknown: Callable[[tuple[str, ...]], bool]) -> None:
     tried = 0
     for path, value in leaves(tree):
-        if not_from_predictions(path):
+        if unknown(path):
             continue
         bounds = expected.numbers[path]
         wrong: Any
@@ -130,7 +180,7 @@ def test_a_changed_number_is_found_wherever_it_stands(classified: Run, expected:
             wrong = f"{value} "
         else:
             wrong = (not value) if isinstance(value, bool) else value + (1 if isinstance(value, int) else 0.01)
-        assert problems(_with(tree, path, wrong), expected, not_from_predictions) != [], path
+        assert problems(_with(tree, path, wrong), expected, unknown) != [], path
         tried += 1
     assert tried == len(expected.numbers)
 
