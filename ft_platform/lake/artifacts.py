@@ -80,7 +80,7 @@ class Artifacts(Manifests):
                 files=hashes,
                 info=info or {},
                 seconds=round(seconds, 3),
-                written_at=now(),
+                written_at=now("milliseconds"),  # several reports may be published within a second, and the newest is asked for
             )
             (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1))
             target = self.path_of("shared", use_case, name, artifact_id)

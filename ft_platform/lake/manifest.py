@@ -1,16 +1,16 @@
 """What a version was made from and what was found about it. A version without a manifest does not count as written."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ft_platform.lake.versions import TableVersion, Version
 
 
-def now() -> str:
+def now(precision: Literal["seconds", "milliseconds"] = "seconds") -> str:
     """The present moment, as manifests write it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec=precision)
 
 
 class Parent(BaseModel):

@@ -19,7 +19,7 @@ def test_subjects_are_the_files_and_dependencies_every_version_behind_them() -> 
     assert list(dependencies) == ["base_model", "raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
     assert dependencies["base_model"]["digest"] == {"sha256": "a" * 64}
     assert dependencies["splits"]["digest"] == {"ftContentHash": facts().manifests["splits"].content_hash}
-    assert made["predicate"]["runDetails"]["metadata"]["finishedOn"] == checkpoint.written_at.replace("+00:00", "Z")
+    assert made["predicate"]["runDetails"]["metadata"]["finishedOn"] == f"{checkpoint.written_at[:19]}Z"
 
 
 def test_the_formats_own_library_accepts_it() -> None:
