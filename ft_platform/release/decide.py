@@ -74,7 +74,7 @@ def decide(
     """
     evidence = collect(lake, use_case, checkpoint, versions)
     before = champion(lake, use_case.name, beside=checkpoint)
-    rulings = apply(rules_of(use_case, has_champion=before is not None), evidence)
+    rulings = apply(rules_of(use_case, before.id if before else None), evidence)
     return Decision(use_case.name, evidence, rulings, in_force(lake, use_case, checkpoint, today or datetime.now(UTC).date()))
 
 

@@ -12,6 +12,7 @@ from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.release.evidence import REQUIRED, Evidence, Item, NotProven
 from ft_platform.release.schema import (
     CanaryEvidence,
+    ComparedChampion,
     EvaluationEvidence,
     FairnessEvidence,
     Figure,
@@ -89,20 +90,21 @@ def apply(rules: Iterable[Rule], evidence: Evidence) -> list[Ruling]:
     return rulings
 
 
-def rules_of(use_case: NamedUseCase, *, has_champion: bool) -> list[Rule]:
+def rules_of(use_case: NamedUseCase, champion: str | None) -> list[Rule]:
     """The rules of a use case, in the order of reports.
 
     Args:
-        has_champion: whether a checkpoint was accepted before this one.
+        champion: id of the checkpoint that was accepted last, apart from this one; None: there was none.
     """
+    worse = "no suite of the regression tests is worse than the base model or the champion by its margin"
     return [
         *_lineage(),
         *_data(),
-        *_quality(use_case, has_champion=has_champion),
+        *_quality(use_case, champion),
         *_serving(use_case),
         *_fairness(use_case),
         *_privacy(use_case),
-        Rule("forgetting", "no suite of the regression tests is worse than the base model or the champion by its margin", _forgetting),
+        Rule("forgetting", worse, lambda found: _forgetting(found, champion)),
         *_people(use_case),
     ]
 
@@ -138,22 +140,24 @@ def _checked(evidence: Evidence, stage: str, check: str) -> Finding:
     return Finding(verdict.passed, f"{evidence.data[stage].id} {'passed' if verdict.passed else 'failed'} it.")
 
 
-def _quality(use_case: NamedUseCase, *, has_champion: bool) -> Iterator[Rule]:
+def _quality(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
     gate = use_case.settings.gate
     for system in gate.beats:
         needed = f"{gate.metric or 'the main metric'} better than that of {system} by more than {gate.margin:g}, with the whole interval"
-        if system == CHAMPION and not has_champion:
+        if system == CHAMPION and champion is None:
             yield Rule(f"beats/{system}", needed, lambda found: Finding(True, "No checkpoint was accepted before: there is none to beat."))
         else:
-            yield Rule(f"beats/{system}", needed, lambda found, system=system: _beats(found, system, gate.metric, gate.margin))
+            yield Rule(f"beats/{system}", needed, lambda found, system=system: _beats(found, system, gate.metric, gate.margin, champion))
     for name, floor in gate.floors.items():
         one = metric(name)
         bound = "at least" if one.higher_is_better else "at most"
         yield Rule(f"floor/{name}", f"{one.title} {bound} {floor:g}, with the whole interval", lambda found, one=one, floor=floor: _floor(found, one, floor))
 
 
-def _beats(evidence: Evidence, system: str, name: str | None, margin: float) -> Finding:
+def _beats(evidence: Evidence, system: str, name: str | None, margin: float, champion: str | None) -> Finding:
     report = evidence.of("evaluation_report", EvaluationEvidence)
+    if system == CHAMPION:
+        _require_champion("evaluation_report", report.info.champion, champion)
     if (name or report.main_metric) not in all_metrics():
         raise NotProven(f"there is no metric {name or report.main_metric}")
     main = metric(name or report.main_metric)
@@ -281,8 +285,16 @@ def _exposure(evidence: Evidence, limit: float) -> Finding:
     return Finding(found.high <= limit, f"A secret that occurs {fewest} time{'s' * (fewest != '1')} has {_shown(found)} bits of exposure.", found)
 
 
-def _forgetting(evidence: Evidence) -> Finding:
-    suites = evidence.of("regression_report", RegressionEvidence).suites
+def _require_champion(report: str, compared: ComparedChampion | None, champion: str | None) -> None:
+    """Another checkpoint may have been accepted since a report was made."""
+    if champion is not None and (compared is None or compared.checkpoint != champion):
+        raise NotProven(f"{report} compares with {(compared and compared.checkpoint) or 'no champion'}, and {champion} is the champion now")
+
+
+def _forgetting(evidence: Evidence, champion: str | None) -> Finding:
+    report = evidence.of("regression_report", RegressionEvidence)
+    _require_champion("regression_report", report.champion, champion)
+    suites = report.suites
     compared = {
         (name, system): (_room(suite, found), found)
         for name, suite in suites.items()

@@ -45,6 +45,12 @@ class Test(Typed):
     p_corrected: float = Field(ge=0.0, le=1.0)
 
 
+class ComparedChampion(Typed):
+    """The champion that a report compares with, or says why it cannot; None: there was none."""
+
+    checkpoint: str | None
+
+
 Rows = Annotated[int, Field(ge=1)]
 
 
@@ -62,9 +68,16 @@ class Calibration(Typed):
     ece: Figure
 
 
+class About(Typed):
+    """What `metrics.json` says about its systems."""
+
+    champion: ComparedChampion | None = None
+
+
 class EvaluationEvidence(Typed):
     """`metrics.json` of `evaluation_report`."""
 
+    info: About
     systems: dict[str, dict[str, Figure]]
     differences: dict[str, dict[str, Difference]]
     main_metric: str
@@ -133,6 +146,7 @@ class RegressionEvidence(Typed):
     """`regression.json` of `regression_report`."""
 
     suites: Annotated[dict[str, Suite], Field(min_length=1)]
+    champion: ComparedChampion
 
 
 class CanaryEvidence(Typed):

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from ft_platform.settings.section import Section
 
@@ -47,3 +47,9 @@ class Gate(Section):
     min_judge_win_rate: float | None = Field(
         default=None, ge=0.0, le=1.0, description="Share of answers that a judge calibrated against people must prefer; the lower end counts."
     )
+
+    @model_validator(mode="after")
+    def asks_for_quality(self) -> "Gate":
+        if not self.beats and not self.floors:
+            raise ValueError("`gate.beats` and `gate.floors` are both empty: any model would be good enough")
+        return self

@@ -5,6 +5,7 @@ The whole graph runs on a CSV with a tiny random model; the programs run in this
 
 import base64
 import html.parser
+import json
 import re
 import urllib.request
 from pathlib import Path
@@ -162,6 +163,17 @@ def test_no_text_of_a_record_is_in_metadata_or_pages(made):
         elif STAGES[stage].zone == "restricted":  # of anonymized tables, the profile shows words that many records share
             text += Path(made.shown[stage]["report_file"].value).read_text()
         assert not [word for word in words if word in text], stage
+
+
+def test_the_real_reports_are_evidence_as_the_gate_reads_it(made: Made) -> None:
+    """The gate refuses this tiny model for what it is, not because a report lacks what a rule reads; only its records are too few to attack."""
+    found = json.loads(made.lake.read_file(made.version("release_decision"), "decision.json"))
+    assert found["decision"] == "refused" and len(found["evidence"]) == 7
+    unread = {
+        rule["rule"]: rule["why"] for rule in found["rules"] if "no evidence" in rule["why"] or (rule["rule"].startswith("lineage/") and not rule["passed"])
+    }
+    assert set(unread) == {"lineage/privacy_report", "memorization"}
+    assert all("membership_auc" in why for why in unread.values())
 
 
 def test_a_second_run_uses_every_stage_again_and_says_so(made):

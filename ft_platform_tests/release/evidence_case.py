@@ -54,6 +54,7 @@ def good_figures() -> dict[str, dict[str, Any]]:
             "differences": {"base_few_shot": {"macro_f1": difference(0.2)}, "champion": {"macro_f1": difference(0.1)}},
             "test_rows": 400,
             "main_metric": "macro_f1",
+            "info": {},
             "renderer_hash": RENDERER,
             "metric_versions": metric_versions(),
             "calibration": {"fine_tuned": {"ece": figure(0.05)}},
@@ -75,7 +76,7 @@ def good_figures() -> dict[str, dict[str, Any]]:
             "membership_auc": figure(0.52),
             "extraction_rate": {"verbatim": figure(0.01, 0.01), "status": "measured"},
         },
-        "regression_report": {"suites": {"general_text": _suite()}},
+        "regression_report": {"suites": {"general_text": _suite()}, "champion": {"checkpoint": None}},
         "roi_report": {"currency": "EUR", "savings_per_month": None, "payback_months": {"value": None, "reason": "No volume is stated"}, "figures": {}},
         "data_report": {},
         "model_card": {},
@@ -91,6 +92,7 @@ class EvidenceCase:
     attributes: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, dict[str, Any]] = field(default_factory=good_figures)
     left_out: set[str] = field(default_factory=set)
+    champion: str | None = None
 
     def publish(self) -> "EvidenceCase":
         self._settle()
@@ -112,7 +114,7 @@ class EvidenceCase:
         tables = {stage.name: TableVersion("complaints", stage.name, stage.zone, 0, "0" * 64, 1, "memory") for stage in stages}
         passed = Verdict(check="any", passed=True, settings_hash="s", content_hash="0" * 64, checked_at="today")
         verdicts = {name: dict.fromkeys(STAGES[name].checks, passed) for name in tables}
-        rulings = apply(rules_of(self.use_case, has_champion=False), Evidence(made, (), tables, verdicts, items))
+        rulings = apply(rules_of(self.use_case, self.champion), Evidence(made, (), tables, verdicts, items))
         return {ruling.rule: ruling.why for ruling in rulings if not ruling.passed}
 
     def _item(self, stage: str) -> Item:

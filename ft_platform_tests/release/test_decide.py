@@ -211,10 +211,33 @@ def test_after_an_accepted_checkpoint_the_next_one_must_beat_it(tmp_path):
     decision = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
     require_accepted(case.lake, case.use_case, decision)
     case.versions["adapter_checkpoint"] = case.checkpoint("next")
+    champion = {"checkpoint": "ckpt-weights", "status": "compared"}
+    case.figures["evaluation_report"]["info"] = {"champion": champion}
+    case.figures["regression_report"]["champion"] = champion
     del case.figures["evaluation_report"]["differences"]["champion"]
     for stage in ("base_evaluation", *REQUIRED):
         case.versions[stage] = case.add(stage, "-next")
     assert set(broken(case.decide())) == {"beats/champion"}
+
+
+def test_reports_that_compare_with_a_former_champion_refuse(tmp_path):
+    case = EvidenceCase(tmp_path, champion="ckpt-newest")
+    for former in ({"checkpoint": None, "status": "there is none yet"}, {"checkpoint": "ckpt-former", "status": "compared"}):
+        case.figures["evaluation_report"]["info"] = {"champion": former}
+        case.figures["regression_report"]["champion"] = former
+        found = case.refusing()
+        assert set(found) == {"beats/champion", "forgetting"}
+        assert all("ckpt-newest is the champion now" in why for why in found.values())
+    newest = {"checkpoint": "ckpt-newest", "status": "compared"}
+    case.figures["evaluation_report"]["info"] = {"champion": newest}
+    case.figures["regression_report"]["champion"] = newest
+    assert case.refusing() == {}
+
+
+def test_a_gate_that_asks_nothing_of_the_quality_is_no_gate(tmp_path):
+    with pytest.raises(ValueError, match=r"gate.beats. and .gate.floors. are both empty"):
+        EvidenceCase(tmp_path, {"gate": {"beats": []}}).refusing()
+    assert EvidenceCase(tmp_path, {"gate": {"beats": [], "floors": {"macro_f1": 0.5}}}).refusing() == {}
 
 
 def test_an_accepted_decision_does_not_outlive_its_evidence(tmp_path):
