@@ -22,7 +22,8 @@ MAX_BUCKET = 100
 """Sets that are compared all with all; in larger buckets a set costs as much as in one of this size."""
 MAX_SECOND = 24
 """Shingles after the first that are tried as the second one: all of them in texts of up to 70 words at a threshold of 0.7."""
-ENTRIES_AT_ONCE = 1 << 22
+ENTRIES_AT_ONCE = 1 << 20
+SETS_AT_ONCE = 1 << 20
 FIRST_ROUNDS, LAST_ROUNDS = 8, 64
 """Leaders of an overfull bucket, before and after it is divided by a second shingle."""
 RANKS_OF_A_FILE = 1 << 18
@@ -81,12 +82,12 @@ class Candidates:
         self._stage = stage
         self._leaders = Leaders(sets, threshold)
         self._pairs = Partitions(folder, "pairs", len(sets.rank) // RANKS_OF_A_FILE + 1)
-        entries = int(self._prefix_length(sets.sizes).sum(dtype=np.int64))
+        entries = sum(int(self._prefix_length(sets.sizes[start : start + SETS_AT_ONCE]).sum()) for start in range(0, len(sets.sizes), SETS_AT_ONCE))
         self._files = 1 << (entries // ENTRIES_AT_ONCE).bit_length()
 
     def find(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Ranks i < j of the pairs in blocks, ascending over all blocks."""
-        copies = np.flatnonzero(self._sets.first != np.arange(len(self._sets.first)))
+        copies = np.flatnonzero(self._sets.first != np.arange(len(self._sets.first), dtype=np.int32))
         self._add(self._sets.first[copies], copies)
         overfull = self._compare_by("first", _by_first, FIRST_ROUNDS)
         if len(overfull):

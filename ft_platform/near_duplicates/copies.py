@@ -4,6 +4,9 @@ import numpy as np
 
 from ft_platform.key_hashes import KeyHashes
 
+VALUES_AT_ONCE = 1 << 20
+"""What is looked up at a time, so that the places found do not take more memory than the values."""
+
 
 def first_of_equal(hashes: KeyHashes, order: np.ndarray | None = None) -> np.ndarray:
     """For each key the first place where an equal one stands, or -1 where that is its own. Shape `(n,)`, dtype int32.
@@ -24,9 +27,12 @@ def more_than_once(values: np.ndarray) -> np.ndarray:
     """Whether each value stands more than once. Shape `(n,)`. Most keys occur once, and need no sorting of more than one number."""
     ordered = np.sort(values)
     twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    if not len(twice):
-        return np.zeros(len(values), bool)
-    return twice[np.minimum(np.searchsorted(twice, values), len(twice) - 1)] == values
+    del ordered
+    found = np.zeros(len(values), bool)
+    for start in range(0, len(values) if len(twice) else 0, VALUES_AT_ONCE):
+        part = values[start : start + VALUES_AT_ONCE]
+        found[start : start + len(part)] = twice[np.minimum(np.searchsorted(twice, part), len(twice) - 1)] == part
+    return found
 
 
 def starts_of_equal(ordered: KeyHashes) -> np.ndarray:

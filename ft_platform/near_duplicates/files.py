@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-BUFFERED = 1 << 22
-"""Numbers that wait in memory before they are written (32 MB)."""
+BUFFERED = 1 << 21
+"""Numbers that wait in memory before they are written (16 MB)."""
 LOW = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 

@@ -4,6 +4,8 @@ from typing import Protocol
 
 import numpy as np
 
+TEXTS_AT_ONCE = 1 << 20
+
 
 class Links(Protocol):
     """Takes similar pairs, in ascending order of (i, j)."""
@@ -93,7 +95,10 @@ class Clusters:
 
     def smallest(self) -> np.ndarray:
         """Smallest text of the component of each. Shape `(size,)`, dtype int32."""
-        return self._root(np.arange(len(self._parent)))
+        smallest = np.empty_like(self._parent)
+        for start in range(0, len(smallest), TEXTS_AT_ONCE):
+            smallest[start : start + TEXTS_AT_ONCE] = self._root(np.arange(start, min(start + TEXTS_AT_ONCE, len(smallest))))
+        return smallest
 
     def _root(self, texts: np.ndarray) -> np.ndarray:
         while True:

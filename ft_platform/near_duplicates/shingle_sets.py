@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from ft_platform.near_duplicates.copies import more_than_once
 from ft_platform.near_duplicates.shingles import in_slices, mix, shingles
 from ft_platform.progress import report
 
@@ -28,7 +29,7 @@ EPSILON = 1e-9
 class ShingleSets:
     """Sets of shingles, numbered by the rank of their text: of two texts, the one with the smaller number is the original.
 
-    Disk: 8 bytes a shingle. Memory: 36 bytes a text and at most 256 MB of counters.
+    Disk: 8 bytes a shingle. Memory: 44 bytes a text and at most 256 MB of counters.
 
     Args:
         folder: for the file of shingles.
@@ -43,7 +44,7 @@ class ShingleSets:
     """
 
     def __init__(self, folder: Path, rows: int, order: np.ndarray) -> None:
-        self.rank = order.astype(np.int32)
+        self.rank = order.astype(np.int32, copy=False)
         self.sizes = np.zeros(rows, np.int32)
         self.first = np.arange(rows, dtype=np.int32)
         self.bits = np.zeros((rows, 2), np.uint64)
@@ -112,15 +113,15 @@ class ShingleSets:
 
     def _find_copies(self) -> None:
         """Fills `first`. Sets of equal 64-bit signatures count as copies, and are compared like all candidates."""
-        # Ranks fit into 32 bits; nothing stays longer than it is needed: this is where the process holds most.
-        order = np.argsort(self._signatures, kind="stable").astype(np.int32)
-        ordered = self._signatures[order]
+        # Only the few whose upper halves repeat are sorted by all of their bits: this is where the process holds most.
+        ranks = np.flatnonzero(more_than_once((self._signatures >> np.uint64(32)).astype(np.uint32)))
+        signatures = self._signatures[ranks]
         self._signatures = np.empty(0, np.uint64)
-        new = np.ones(len(order), bool)
-        np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
-        del ordered
-        copies = np.cumsum(new, dtype=np.int32) - 1
-        self.first[order] = order[new][copies]
+        order = np.argsort(signatures, kind="stable")
+        ranks, signatures = ranks[order], signatures[order]
+        new = np.ones(len(ranks), bool)
+        np.not_equal(signatures[1:], signatures[:-1], out=new[1:])
+        self.first[ranks] = ranks[new][np.cumsum(new) - 1]
         empty = np.flatnonzero(self.sizes == 0)
         self.first[empty] = empty
 
@@ -133,7 +134,7 @@ class ShingleSets:
 
     def originals(self) -> np.ndarray:
         """Whether each set takes part and is the first of its kind. Shape `(rows,)`."""
-        return (self.first == np.arange(len(self.first))) & (self.sizes > 0)
+        return (self.first == np.arange(len(self.first), dtype=np.int32)) & (self.sizes > 0)
 
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Ranks, and their shingles one after the other (uint64), of all sets in the order of the file."""
