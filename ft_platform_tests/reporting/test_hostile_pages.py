@@ -9,6 +9,7 @@ import yaml
 from ft_platform.evidence.gather import gather
 from ft_platform.evidence.pack import write_pack
 from ft_platform_tests.evaluation import tiny_case as tiny
+from ft_platform_tests.reporting.browser import browser, opened
 from ft_platform_tests.reporting.page_rules import ELEMENTS, Page, html5_problems, problems_of
 from ft_platform_tests.reporting.xss import ATTACKS
 
@@ -75,6 +76,36 @@ def test_the_attacks_are_shown_as_text(pages: dict[str, str]) -> None:
         words = " ".join(Page(text).words.split())
         assert [attack for attack in attacks if " ".join(attack.split()) not in words] == [], kind
     assert ATTACKS[0] in Page(pages["documents/technical_documentation.html"]).words
+
+
+def test_a_browser_shows_every_page_and_runs_and_loads_nothing(pages: dict[str, str], tmp_path: Path) -> None:
+    with browser() as chrome:
+        for number, (name, text) in enumerate((name, text) for name, text in pages.items() if name.endswith(".html")):
+            path = tmp_path / f"{number}.html"
+            path.write_text(text, encoding="utf-8")
+            seen = opened(chrome, path)
+            assert (seen.requests, seen.dialogs, seen.complaints, seen.pictures_not_shown) == ([], [], [], 0), name
+            assert seen.wider_by <= 0, name
+            assert seen.pdf_bytes > 1000 and len(seen.words) > 100, name
+
+
+def test_a_script_or_a_request_in_a_page_is_seen_by_the_browser(tmp_path: Path) -> None:
+    page = "<!DOCTYPE html><html lang=en><head><title>x</title></head><body><h1>x</h1>%s</body></html>"
+    faults = {
+        "<script>alert(1)</script>": "dialogs",
+        '<p onmouseover="alert(1)">x</p>': "dialogs",
+        '<img alt="x" src="http://127.0.0.1:9/p.png">': "requests",
+        "<style>body { background: url(http://127.0.0.1:9/p.png) }</style>": "requests",
+        '<img alt="x" src="data:image/png;base64,AAAA">': "pictures_not_shown",
+        '<div style="width: 3000px">x</div>': "wider_by",
+    }
+    with browser() as chrome:
+        for number, (fault, where) in enumerate({"": "", **faults}.items()):
+            path = tmp_path / f"{number}.html"
+            path.write_text(page % fault, encoding="utf-8")
+            seen = opened(chrome, path)
+            bad = {name for name in ("requests", "dialogs", "pictures_not_shown", "wider_by") if getattr(seen, name)}
+            assert where in bad if where else not bad, fault
 
 
 def test_cards_in_markdown_hold_no_markup(pages: dict[str, str]) -> None:
