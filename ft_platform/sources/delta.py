@@ -1,9 +1,8 @@
 """A Delta table: a folder, an object-store URI, or `uc://catalog.schema.table` of Unity Catalog. Read at one version, whole.
 
 It is read again whenever its version changes; rows that are known add nothing. Column mapping, partitions and deletion vectors are
-delta-rs's work. Covered by tests: local folders and `s3://`. Not run anywhere yet: `uc://`, which delta-rs reads with
-DATABRICKS_WORKSPACE_URL and DATABRICKS_ACCESS_TOKEN. Not covered: limits of unpacking and page checksums, because delta-rs and not
-this platform opens the files.
+delta-rs's work. Covered by tests: local folders, `s3://`, and `uc://` with tables in S3. Not covered: limits of unpacking and page
+checksums, because delta-rs and not this platform opens the files.
 """
 
 import hashlib
@@ -19,13 +18,14 @@ from ft_platform.settings.source import Source
 from ft_platform.sources.arrow_strings import checked_parts
 from ft_platform.sources.formats import Opened
 from ft_platform.sources.parts import Order, Piece
+from ft_platform.sources.unity_catalog import SCHEME, locate
 
 LOG = "_delta_log"
 
 
 def find(source: Source, environment: Environment) -> "DeltaSource | None":
     local = os.path.join(source.uri.removeprefix("file://"), LOG)
-    named = source.format == "delta" or source.uri.startswith("uc://")
+    named = source.format == "delta" or source.uri.startswith(SCHEME)
     return DeltaSource(source.uri, environment.storage_options()) if named or (source.format == "auto" and os.path.isdir(local)) else None
 
 
@@ -64,15 +64,18 @@ class DeltaSource:
 
     def _opened(self) -> Any:
         """Raises:
-        SourceError: there is no Delta table.
+        ConfigError, SourceError: there is no Delta table, or the catalogue does not give it.
         TransientError: the object store or catalogue does not answer.
         """
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
-        uri = os.path.expanduser(self.uri.removeprefix("file://"))
+        uri, options = os.path.expanduser(self.uri.removeprefix("file://")), self._options
+        if uri.startswith(SCHEME):
+            uri, credentials = locate(uri)
+            options = {**options, **credentials}
         try:
-            return DeltaTable(uri, storage_options=self._options)
+            return DeltaTable(uri, storage_options=options)
         except TableNotFoundError:
             raise SourceError(f"source.uri {self.uri} is no Delta table", "Correct source.uri or source.format") from None
         except (DeltaError, OSError, ValueError) as error:

@@ -1,0 +1,86 @@
+"""Where a table of Unity Catalog is, and credentials that read it for an hour: two questions to its REST API.
+
+delta-rs knows `uc://` as well, but in some of its runs it waits for ever (deltalake 1.6.6, and its pull request 3113 says so), and it asks for
+the right to write first. The workspace is named by DATABRICKS_HOST, the reader by DATABRICKS_TOKEN, as for Databricks' own tools.
+
+Covered by tests: a server that answers like the API, tables in S3. Not run: Databricks itself, tables in Azure.
+Not covered: tables in Google Cloud Storage, tables whose catalogue hands out no credentials.
+Sources: https://docs.databricks.com/api/workspace/tables/get and https://docs.databricks.com/api/workspace/temporarytablecredentials
+"""
+
+import http.client
+import json
+import os
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from ft_platform.errors import ConfigError, SourceError, TransientError
+
+SCHEME = "uc://"
+API = "/api/2.1/unity-catalog"
+SECONDS = 30
+MOST_BYTES = 16_000_000
+LOCAL = ("localhost", "127.0.0.1")
+NEXT_TIME = (408, 429, 500, 502, 503, 504)
+
+
+def locate(uri: str) -> tuple[str, dict[str, str]]:
+    """URI of the table behind `uc://catalog.schema.table`, and options of the object store.
+
+    Raises:
+        ConfigError: the variables that name the catalogue are not set, or would send the token without encryption.
+        SourceError: the catalogue knows no such table, does not give it to this reader, or it is in no object store that is read.
+        TransientError: the catalogue does not answer.
+    """
+    name = uri.removeprefix(SCHEME)
+    if len(name.split(".")) != 3 or not all(name.split(".")):
+        raise SourceError(f"source.uri {uri} is not of the form uc://catalog.schema.table", "Correct source.uri")
+    table = _asked(uri, "GET", f"/tables/{quote(name, safe='')}")
+    granted = _asked(uri, "POST", "/temporary-table-credentials", {"table_id": table.get("table_id"), "operation": "READ"})
+    location, options = str(table.get("storage_location", "")), _options(granted)
+    if not location.startswith(("s3://", "abfss://")) or not options:
+        raise SourceError(f"{uri}: tables are read from s3:// and abfss:// with credentials of the catalogue, this one is elsewhere", "Copy the table")
+    return location, options
+
+
+def _options(granted: dict[str, Any]) -> dict[str, str]:
+    """Options of delta-rs; empty: no kind of credentials that is known."""
+    if keys := granted.get("aws_temp_credentials"):
+        names = {"AWS_ACCESS_KEY_ID": "access_key_id", "AWS_SECRET_ACCESS_KEY": "secret_access_key", "AWS_SESSION_TOKEN": "session_token"}
+        return {option: keys[name] for option, name in names.items()}
+    if signature := granted.get("azure_user_delegation_sas"):
+        return {"AZURE_STORAGE_SAS_TOKEN": signature["sas_token"]}
+    return {}
+
+
+def _asked(uri: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    host, token = (os.environ.get(f"DATABRICKS_{name}", "").strip() for name in ("HOST", "TOKEN"))
+    if not host or not token:
+        raise ConfigError([f"{uri} needs the variables DATABRICKS_HOST and DATABRICKS_TOKEN"], "Set them where the stages run")
+    address = urlsplit(host if "://" in host else f"https://{host}")
+    if not address.hostname or (address.scheme != "https" and (address.scheme, address.hostname) not in [("http", local) for local in LOCAL]):
+        raise ConfigError(["DATABRICKS_HOST must be https://<workspace>: the token would be sent unencrypted"], "Correct the variable")
+    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    connection = kind(address.hostname, address.port, timeout=SECONDS)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": "application/json"}
+    try:
+        connection.request(method, f"{API}{path}", json.dumps(body) if body is not None else None, headers)
+        response = connection.getresponse()
+        status, content = response.status, response.read(MOST_BYTES)
+    except (OSError, http.client.HTTPException) as error:
+        raise TransientError(f"{uri}: the catalogue does not answer ({type(error).__name__})", "Check network and DATABRICKS_HOST, then run again") from None
+    finally:
+        connection.close()
+    if status in NEXT_TIME:
+        raise TransientError(f"{uri}: the catalogue answers with status {status}", "Run again later")
+    if status in (401, 403):
+        raise SourceError(f"{uri}: the catalogue does not give this table to the reader (status {status})", "Check DATABRICKS_TOKEN and its grants: SELECT")
+    if status != 200:
+        raise SourceError(f"{uri}: the catalogue knows no such table (status {status})", "Correct source.uri or DATABRICKS_HOST")
+    try:
+        found = json.loads(content)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise SourceError(f"{uri}: what answers is no Unity Catalog", "Correct DATABRICKS_HOST")
+    return found
