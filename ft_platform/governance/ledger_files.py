@@ -137,7 +137,7 @@ def _text_of(value: Any, uri: str, line: int) -> str | None:
 
 
 def _parquet(path: Path, uri: str, columns: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         _require_columns(uri, columns, file.schema_arrow.names)
         yield from file.iter_batches(batch_size=BATCH_ROWS, columns=sorted(set(columns.values())))
 

@@ -190,7 +190,7 @@ class Tables(Manifests):
         """Not through a dataset over deltalake's Python file system: a scan that is left unfinished ends the process with a
         deadlock, an abort or a crash, because arrow's read-ahead threads call into an interpreter that has shut down."""
         if self.is_local:
-            with pq.ParquetFile(path, memory_map=True) as file:
+            with pq.ParquetFile(path, pre_buffer=False) as file:  # a mapping would count as memory of the process
                 yield from _batches(file, schema, batch_rows)
             return
         with self.fs.open(path, "rb") as stream, pq.ParquetFile(stream, pre_buffer=False) as file:
