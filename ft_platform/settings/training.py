@@ -56,8 +56,8 @@ class DifferentialPrivacy(Section):
     )
     accountant: Literal["rdp", "prv"] = Field(
         default="rdp",
-        description="How Opacus adds up what the steps spend. `rdp` (arXiv:1908.10530) takes no time; `prv` (arXiv:2106.02848) needs 5 % to 30 % less noise for "
-        "the same epsilon, and minutes for very long trainings.",
+        description="How Opacus adds up what the steps spend. `rdp` (arXiv:1908.10530) takes no time; `prv` (arXiv:2106.02848) needs 5 % to 30 % less noise "
+        "for the same epsilon, and minutes for very long trainings.",
     )
 
     @property
@@ -138,7 +138,10 @@ class Training(Section):
     )
     validations_per_epoch: int = Field(default=2, ge=1, le=1000, description="How often the validation loss is measured in an epoch.")
     patience: int = Field(
-        default=3, ge=1, le=1000, description="Validations without improvement after which training stops; not with `differential_privacy`, which makes all steps."
+        default=3,
+        ge=1,
+        le=1000,
+        description="Validations without improvement after which training stops. With `differential_privacy` all steps are made and the last weights kept.",
     )
     seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of weights, order and dropout; never of the noise of `differential_privacy`.")
     differential_privacy: DifferentialPrivacy = Field(

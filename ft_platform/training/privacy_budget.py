@@ -2,7 +2,9 @@
 
 import functools
 import importlib.util
+import math
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -49,15 +51,26 @@ class PrivacyBudget:
         return self.sampling_rate * self.units
 
     def in_words(self) -> str:
-        """The promise in one sentence, with what it is not."""
-        of_persons = f"a person with k records has about k times that epsilon" if self.unit == "record" else f"at most {self.most_records:,} records of one"
+        """The promise in one sentence; epsilon is rounded up."""
+        of_persons = "a person with k records has about k times that epsilon" if self.unit == "record" else f"a person has up to {self.most_records:,} records"
         return (
-            f"epsilon {self.epsilon:.2f} with delta {self.delta:.1e} for each {self.unit} ({self.units:,} of them; {of_persons}), noise multiplier "
-            f"{self.noise_multiplier:.3f}, gradients clipped to {self.max_grad_norm:g}, sampled with probability {self.sampling_rate:.4f} in {self.steps:,} steps"
+            f"epsilon {math.ceil(self.epsilon * 100) / 100:.2f} with delta {self.delta:.1e} per {self.unit} ({self.units:,} of them; {of_persons}), noise "
+            f"multiplier {self.noise_multiplier:.3f}, gradients clipped to {self.max_grad_norm:g}, sampling rate {self.sampling_rate:.4f}, {self.steps:,} steps"
         )
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def promise(training: Mapping[str, Any]) -> str:
+    """What a checkpoint promises, as sentences from its `training.json`; empty where it was trained without differential privacy."""
+    budget = training.get("differential_privacy")
+    if not budget:
+        return ""
+    return (
+        f"Trained with differential privacy: {PrivacyBudget(**budget).in_words()}. This is about the weights of the adapter alone: loss curves, reports, the "
+        "list of labels and the choice of the settings come from the records without noise."
+    )
 
 
 def privacy_budget(sizes: list[int], persons: bool, steps: int, training: Training) -> PrivacyBudget:
@@ -77,7 +90,10 @@ def privacy_budget(sizes: list[int], persons: bool, steps: int, training: Traini
     delta = units**-1.1 if settings.target_delta is None else settings.target_delta
     if delta >= 1 / units:
         raise ConfigError(
-            [f"training.differential_privacy.target_delta is {delta:g}: with {units:,} to protect it must be below {1 / units:.3g}, or one may be given away whole"],
+            [
+                f"training.differential_privacy.target_delta is {delta:g}: with {units:,} to protect it must be below {1 / units:.3g}, "
+                "or one of them may be given away whole"
+            ],
             "Lower it, or train on more",
         )
     rate = min(1.0, training.batch_rows / sum(sizes))
@@ -132,5 +148,11 @@ def _noise_for(epsilon: float, delta: float, sampling_rate: float, steps: int, a
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return get_noise_multiplier(
-            target_epsilon=epsilon, target_delta=delta, sample_rate=sampling_rate, steps=steps, accountant=accountant, epsilon_tolerance=epsilon / 1000, alphas=ORDERS
+            target_epsilon=epsilon,
+            target_delta=delta,
+            sample_rate=sampling_rate,
+            steps=steps,
+            accountant=accountant,
+            epsilon_tolerance=epsilon / 1000,
+            alphas=ORDERS,
         )

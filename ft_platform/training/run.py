@@ -52,12 +52,13 @@ class TrainingRun:
 
     def metrics(self) -> dict[str, float]:
         """Figures for the manifest and the tracker."""
+        # A step of differential privacy may be without records.
+        trained = [p["loss"] for p in self.curve if "loss" in p]
         validation = [p["validation_loss"] for p in self.curve if "validation_loss" in p]
         return {
             "validation_loss": self.best_loss,
             "validation_loss_before": validation[0],
-            # A step of differential privacy may be without records.
-            **{"train_loss": p["loss"] for p in self.curve if "loss" in p},
+            **({"train_loss": trained[-1]} if trained else {}),
             "best_step": self.best_step,
             "steps": self.step,
             "tokens": self.tokens,
