@@ -56,7 +56,7 @@ class DifferentialPrivacy(Section):
     )
     accountant: Literal["rdp", "prv"] = Field(
         default="rdp",
-        description="How Opacus adds up what the steps spend. `rdp` (arXiv:1908.10530) takes no time; `prv` (arXiv:2106.02848) needs 5 % to 30 % less noise "
+        description="How Opacus adds up what the steps spend. `rdp` (arXiv:1908.10530) takes no time; `prv` (arXiv:2106.02848) needs 5 % to 25 % less noise "
         "for the same epsilon, and minutes for very long trainings.",
     )
 
