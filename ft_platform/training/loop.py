@@ -151,7 +151,8 @@ class _Loop:
         else:
             loss, tokens = _accumulate(self.model, self.objective, rows, self.training)
             figures = {"loss": loss}
-        self._require_finite("loss", figures.get("loss", 0.0), step)
+        if "loss" in figures:
+            self._require_finite("loss", figures["loss"], step)
         # Where each record's gradient was clipped already, the noisy sum is only measured.
         most = math.inf if self.private else self.training.max_grad_norm
         norm = float(sharding.whole(torch.nn.utils.clip_grad_norm_(self.weights.values(), most)))

@@ -178,7 +178,9 @@ def _fit_in_memory(
             return prepared, training, fit(prepared, training, on_step=tracker.metrics, states=states, limit=stopping)
         except (OutOfMemory, DoesNotFit):
             # Of several processes one alone cannot take smaller steps than the others.
-            smaller = _halved(prepared, training) if compute.on_out_of_memory == "halve" and processes.count() == 1 else None
+            # With differential privacy each row is alone already.
+            halves = compute.on_out_of_memory == "halve" and processes.count() == 1 and not training.differential_privacy.on
+            smaller = _halved(prepared, training) if halves else None
             if smaller is None:
                 raise
         training = smaller

@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from scipy.stats import kstest, norm
 
 from ft_platform.environment import ComputeProfile
-from ft_platform.errors import ConfigError, MissingExtra, Preempted, VersionRefused
+from ft_platform.errors import ConfigError, MissingExtra, OutOfMemory, Preempted, VersionRefused
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.models.packed_forward import packed_forward
 from ft_platform.models.renderer import Renderer
@@ -87,6 +87,22 @@ def test_a_person_moves_the_sum_by_the_clipping_norm_however_many_records_are_th
     assert units[0] == [0, 1, 2, 3, 4] and units[1] == [5] and sum(map(len, units)) == len(rows)
     assert gradients((objective, persons), max_norm=0.5, taken=persons[:5]).norm() == pytest.approx(0.5, rel=1e-3)
     assert gradients((objective, rows), max_norm=0.5, taken=rows[:5]).norm() > 1.0, "as five records they have more"
+
+
+def gradients_in_a_group(number: int, folder: str, rows) -> None:
+    """One of two processes."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=number, world_size=2)
+    torch.save(gradients(rows, noise=1.0, max_norm=0.5), f"{folder}/{number}.pt")
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_gradient_and_the_noise_of_one(data, tmp_path):
+    objective, rows, _ = data
+    torch.multiprocessing.spawn(gradients_in_a_group, (str(tmp_path), (objective, rows)), nprocs=2)  # type: ignore[attr-defined]
+    alone = gradients((objective, rows), noise=1.0, max_norm=0.5)
+    first, second = (torch.load(tmp_path / f"{number}.pt") for number in range(2))
+    assert torch.equal(first, second) and torch.allclose(first, alone, atol=1e-5)
 
 
 def test_a_short_gradient_is_left_alone_and_one_that_is_not_finite_stays_so():
@@ -255,6 +271,14 @@ def test_a_step_without_records_has_noise_and_no_loss(data, monkeypatch):
     empty = [p for p in run.curve if p["step"] and "loss" not in p]
     assert empty and all(p["gradient_norm"] > 0 for p in empty) and all(p["loss"] == p["loss"] for p in run.curve if "loss" in p)
     assert run.metrics()["train_loss"] == [p["loss"] for p in run.curve if "loss" in p][-1]
+
+
+def test_out_of_memory_names_the_settings_that_help(data):
+    def forward(*_):
+        raise MemoryError
+
+    with pytest.raises(OutOfMemory, match=r"each record goes through the model alone.*Lower training.max_length \(now 512\)"):
+        fit((AnswerLoss(forward, data[0].prefix), *data[1:]))
 
 
 @pytest.fixture(scope="module")
