@@ -20,7 +20,7 @@ from ft_platform.settings.business import Business
 from ft_platform.settings.cleaning import Cleaning
 from ft_platform.settings.evaluation import Evaluation
 from ft_platform.settings.experiments import LearningCurve, Search
-from ft_platform.settings.fairness import Fairness
+from ft_platform.settings.fairness import IN_TRAINING, Fairness
 from ft_platform.settings.gate import Gate
 from ft_platform.settings.governance import Governance
 from ft_platform.settings.judge import EndpointSettings, Judge
@@ -29,7 +29,7 @@ from ft_platform.settings.regression import Regression
 from ft_platform.settings.section import Owner, Section, UseCaseName
 from ft_platform.settings.source import RecordMapping, Source
 from ft_platform.settings.splits import Splits
-from ft_platform.settings.training import BaseModelSettings, Training
+from ft_platform.settings.training import BaseModelSettings, DifferentialPrivacy, Training
 from ft_platform.settings.validation import Expectation, Validation
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Business",
     "Cleaning",
     "Compute",
+    "DifferentialPrivacy",
     "EndpointSettings",
     "Evaluation",
     "Expectation",
@@ -224,6 +225,11 @@ class UseCase(Section):
             raise ValueError("; ".join(problems))
         if problems := self.fairness.problems_with(self.record, self.task.kind):
             raise ValueError("; ".join(problems))
+        if self.training.differential_privacy.on and self.fairness.mitigation in IN_TRAINING:
+            raise ValueError(
+                f"`training.differential_privacy` does not go with `fairness.mitigation: {self.fairness.mitigation}`, which lets records decide how much "
+                "others count; mitigations of outputs go with it"
+            )
         if problems := self.privacy.problems_with(self.record):
             raise ValueError("; ".join(problems))
         if problems := self.splits.problems_with(self.record, self.privacy):

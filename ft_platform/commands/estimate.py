@@ -75,6 +75,10 @@ def print_estimate(found: dict[str, Any]) -> None:
         "energy": energy,
         "measured": f"{found['timed_steps']} steps on this machine ({found['device']}), rows {found['batching']}",
     }
+    if found["differential_privacy"]:
+        from ft_platform.training.privacy_budget import PrivacyBudget
+
+        lines["privacy"] = PrivacyBudget(**found["differential_privacy"]).in_words()
     for name, text in lines.items():
         print(f"{name:<10} {text}")
 

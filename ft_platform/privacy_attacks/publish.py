@@ -86,7 +86,7 @@ def figures(lake: Lake, environment: Environment, use_case: NamedUseCase, checkp
     """What `privacy.json` holds: counts and figures, never a record's text or a value that was found.
 
     `{"checkpoint", "rows", "membership": {attack: {"auc", "tpr_at_1_fpr", "control_auc", "excess"}} | None, "membership_status", "membership_auc",
-    "extraction_rate", "personal_data", "personal_data_status", "overfitting", "passed", "reasons"}`.
+    "extraction_rate", "personal_data", "personal_data_status", "overfitting", "differential_privacy": budget | None, "passed", "reasons"}`.
     """
     settings = use_case.settings.attacks
     training = json.loads(lake.read_file(checkpoint, "training.json"))
@@ -102,6 +102,7 @@ def figures(lake: Lake, environment: Environment, use_case: NamedUseCase, checkp
         "personal_data": personal_data(lake, environment, use_case, attacked.texts) if attacked.texts else None,
         "personal_data_status": "measured" if attacked.texts else NO_TEXT if attacked.texts is None else "there is no test record to answer",
         "overfitting": overfitting(attacked.losses, training, settings),
+        "differential_privacy": training.get("differential_privacy"),
     }
     why = reasons(found, settings)
     return {**found, "passed": not why, "reasons": why}

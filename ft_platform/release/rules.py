@@ -261,6 +261,9 @@ def _privacy(use_case: NamedUseCase) -> Iterator[Rule]:
     writes = use_case.settings.training.objective != "label_head"
     yield Rule("memorization", "the attacks on the checkpoint find no more than privacy_report allows", lambda found: _memorization(found, writes=writes))
     limit = use_case.settings.gate.max_exposure_bits
+    largest = use_case.settings.gate.max_epsilon
+    if largest is not None:
+        yield Rule("epsilon", f"trained with differential privacy, epsilon at most {largest:g}", lambda found: _epsilon(found, largest))
     if limit is not None:
         yield Rule("exposure", f"at most {limit:g} bits for a secret that occurs once", lambda found: _exposure(found, limit))
 
@@ -276,6 +279,14 @@ def _memorization(evidence: Evidence, *, writes: bool) -> Finding:
         text += f"; {extracted.value:.1%} ({extracted.low:.1%} to {extracted.high:.1%}) of prefixes are continued word for word"
     reasons = "".join(f"; {reason}" for reason in found.reasons)
     return Finding(found.passed, f"{text}{reasons}.", found.membership_auc)
+
+
+def _epsilon(evidence: Evidence, limit: float) -> Finding:
+    found = evidence.of("privacy_report", PrivacyEvidence).differential_privacy
+    if found is None:
+        return Finding(False, "It was trained without differential privacy.")
+    figure = Figure(value=found.epsilon, low=found.epsilon, high=found.epsilon)
+    return Finding(found.epsilon <= limit, f"Epsilon is {found.epsilon:.3f} with delta {found.delta:.1e} per {found.unit}.", figure)
 
 
 def _exposure(evidence: Evidence, limit: float) -> Finding:

@@ -1,6 +1,6 @@
 """What the files of evidence must hold. A key that is missing, not a number, or not finite is a refusal, never a default."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -124,6 +124,14 @@ class Extraction(Typed):
     status: str
 
 
+class Promised(Typed):
+    """What differential privacy promises about the weights."""
+
+    epsilon: float = Field(ge=0.0)
+    delta: float = Field(gt=0.0, lt=1.0)
+    unit: Literal["record", "person"]
+
+
 class PrivacyEvidence(Typed):
     """`privacy.json` of `privacy_report`."""
 
@@ -131,6 +139,7 @@ class PrivacyEvidence(Typed):
     reasons: list[str]
     membership_auc: Figure
     extraction_rate: Extraction
+    differential_privacy: Promised | None = None
 
 
 class Suite(Typed):

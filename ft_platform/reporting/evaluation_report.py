@@ -18,6 +18,7 @@ from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.verdict import fine_tune_or_prompt, limits, slice_sentences, verdicts
+from ft_platform.training.privacy_budget import promise
 from ft_platform.use_case import NamedUseCase
 
 REPORT = "report.html"
@@ -111,7 +112,8 @@ def training_sentence(training: Mapping[str, Any]) -> str:
     """What was trained, from a checkpoint's `training.json`."""
     metrics, settings, base = training["metrics"], training["training"], training["base_model"]
     stopped = "stopped early by validation loss" if training["stopped_early"] else "all planned steps"
-    return (
+    trained = (
         f"LoRA of rank {settings['rank']} on {base['uri']} (weights {base['sha256'][:12]}), {metrics['steps']} optimizer steps ({stopped}), "
         f"adapter of step {metrics['best_step']} kept. Validation loss {metrics['validation_loss_before']:.3f} before, {metrics['validation_loss']:.3f} after."
     )
+    return f"{trained} {promise(training)}".strip()

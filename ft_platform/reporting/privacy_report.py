@@ -12,6 +12,7 @@ from ft_platform.privacy_attacks.verdict import TITLES
 from ft_platform.reporting.html import number, page, percent
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.privacy_plots import epochs_plot, losses_plot, roc_plot
+from ft_platform.training.privacy_budget import promise
 from ft_platform.use_case import NamedUseCase
 
 RATES = {
@@ -79,8 +80,8 @@ def _pictures(use_case: NamedUseCase, found: Mapping[str, Any], losses: Mapping[
 
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
-    """What was found, in plain words."""
-    said = []
+    """What was promised and what was found, in plain words."""
+    said = [promise(found) or "Trained without differential privacy: what follows is measured, nothing is promised."]
     if found["membership_auc"]:
         best = found["membership_auc"]
         said.append(

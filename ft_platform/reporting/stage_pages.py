@@ -23,6 +23,9 @@ FIGURES = {
     "tokens": "tokens computed",
     "tokens_per_second": "tokens per second",
     "peak_memory_gib": "most memory in use, GiB",
+    "epsilon": "epsilon of differential privacy",
+    "delta": "delta of differential privacy",
+    "noise_multiplier": "noise of differential privacy, in units of the norm that gradients are clipped to",
     "gpu_utilization_percent": "utilization of the GPU, percent of the time, mean",
     "gpu_power_watts": "power draw of the GPU, watts, mean",
 }

@@ -34,6 +34,9 @@ class Gate(Section):
     max_exposure_bits: float | None = Field(
         default=None, ge=0.0, le=64.0, description="Most bits of exposure that `canary_audit` may find for a secret that occurs once; the upper end counts."
     )
+    max_epsilon: float | None = Field(
+        default=None, gt=0.0, le=100.0, description="Largest epsilon that `training.differential_privacy` may have spent; a training without it is refused."
+    )
     max_calibration_error: float | None = Field(
         default=None, ge=0.0, le=1.0, description="Largest expected calibration error of the fine-tuned model; the upper end of its interval counts."
     )

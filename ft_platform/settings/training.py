@@ -32,6 +32,48 @@ PREFERENCE_LEARNING_RATE = 5e-5
 """Default where answers are compared: a tenth of that of learning answers, as higher ones drive both answers down (TRL: 1e-6 for all weights)."""
 
 
+class DifferentialPrivacy(Section):
+    """Noise in every optimizer step, so that the weights hardly depend on a single record (DP-SGD, arXiv:1607.00133)."""
+
+    target_epsilon: float | None = Field(
+        default=None,
+        ge=0.05,
+        le=50.0,
+        description="Epsilon that all steps together may spend; the noise follows from it. Smaller is more private: 1 is strict, 10 is usual for "
+        "fine-tuning. This or `noise_multiplier` turns differential privacy on.",
+    )
+    noise_multiplier: float | None = Field(
+        default=None,
+        ge=0.1,
+        le=1000.0,
+        description="Standard deviation of the noise, in units of `training.max_grad_norm`; epsilon follows from it. Instead of `target_epsilon`.",
+    )
+    target_delta: float | None = Field(
+        default=None,
+        gt=0.0,
+        lt=0.1,
+        description="Probability that epsilon does not hold; must be below 1 / n, where n is how many records (or persons) are trained on. Default: 1 / n^1.1.",
+    )
+    accountant: Literal["rdp", "prv"] = Field(
+        default="rdp",
+        description="How Opacus adds up what the steps spend. `rdp` (arXiv:1908.10530) takes no time; `prv` (arXiv:2106.02848) needs 5 % to 25 % less noise "
+        "for the same epsilon, and minutes for very long trainings.",
+    )
+
+    @property
+    def on(self) -> bool:
+        """Whether training is differentially private."""
+        return self.target_epsilon is not None or self.noise_multiplier is not None
+
+    @model_validator(mode="after")
+    def one_of_epsilon_and_noise(self) -> "DifferentialPrivacy":
+        if self.target_epsilon is not None and self.noise_multiplier is not None:
+            raise ValueError("set `training.differential_privacy.target_epsilon` or `noise_multiplier`, not both: each follows from the other")
+        if not self.on and self != DifferentialPrivacy.model_construct():
+            raise ValueError("`training.differential_privacy` needs `target_epsilon` or `noise_multiplier`; without them it is off")
+        return self
+
+
 class Training(Section):
     """What is learned, by which weights, and how."""
 
@@ -73,7 +115,13 @@ class Training(Section):
     )
     warmup_fraction: float = Field(default=0.05, ge=0.0, le=0.5, description="Share of the optimizer steps in [0, 0.5] with a rising learning rate.")
     weight_decay: float = Field(default=0.0, ge=0.0, le=1.0, description="AdamW weight decay; 0 as in transformers.")
-    max_grad_norm: float = Field(default=1.0, gt=0.0, le=100.0, description="Gradients are clipped to this norm; 1 as in transformers.")
+    max_grad_norm: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=100.0,
+        description="Gradients are clipped to this norm; 1 as in transformers. With `differential_privacy`: the gradient of each record (or person), before "
+        "they are summed.",
+    )
     epochs: float = Field(default=2.0, gt=0.0, le=100.0, description="Passes over the training split.")
     max_steps: int | None = Field(default=None, ge=1, le=10_000_000, description="Upper bound of optimizer steps, whatever `epochs` says.")
     batch_rows: int = Field(default=16, ge=1, le=4096, description="Records per optimizer step.")
@@ -89,8 +137,18 @@ class Training(Section):
         description="Which answers of a conversation are learned: all that the model gives, or the last only. Evaluation asks for the last.",
     )
     validations_per_epoch: int = Field(default=2, ge=1, le=1000, description="How often the validation loss is measured in an epoch.")
-    patience: int = Field(default=3, ge=1, le=1000, description="Validations without improvement after which training stops.")
-    seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of weights, order and dropout.")
+    patience: int = Field(
+        default=3,
+        ge=1,
+        le=1000,
+        description="Validations without improvement after which training stops. With `differential_privacy` all steps are made and the last weights kept.",
+    )
+    seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of weights, order and dropout; never of the noise of `differential_privacy`.")
+    differential_privacy: DifferentialPrivacy = Field(
+        default_factory=DifferentialPrivacy,
+        description="Noise in every step, so that the weights hardly depend on a single record, or person where `record.subject` is set (extra `dp`). Off "
+        "unless `target_epsilon` or `noise_multiplier` is set.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -106,4 +164,9 @@ class Training(Section):
         named = [name for name in ("rslora", "dora") if getattr(self, name)] if self.method == "full" else []
         if named:
             raise ValueError(f"`training.{named[0]}` goes with `training.method: lora`")
+        if self.differential_privacy.on and (self.method != "lora" or self.objective not in ("sft", "label_head")):
+            raise ValueError(
+                "`training.differential_privacy` goes with `training.method: lora` and `training.objective: sft` or `label_head`, "
+                f"got {self.method} and {self.objective}"
+            )
         return self

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ft_platform.models.renderer import Rendered
@@ -20,12 +20,14 @@ class Row:
         targets: supervised tokens.
         places: where in `ids` each target is predicted.
         weight: how much the row counts in the loss.
+        person: pseudonym of whose record it is; empty: not known, or nothing depends on it.
     """
 
     ids: list[int]
     targets: list[int]
     places: list[int]
     weight: float = 1.0
+    person: str = ""
 
 
 def split_off_prefix(rendered: Sequence[Rendered], prefix: list[int]) -> list[Row]:
@@ -46,6 +48,11 @@ def labelled_prompts(rendered: Sequence[Rendered], answers: Sequence[str], label
     start = len(prefix)
     prompts = [example.input_ids[start : example.prompt_length] for example in rendered]
     return [Row(prompt, [numbers[answer]], [len(prompt) - 1]) for prompt, answer in zip(prompts, answers, strict=True)]
+
+
+def with_persons(rows: Sequence[Row], persons: Sequence[str | None]) -> list[Row]:
+    """Rows that say whose they are."""
+    return [replace(row, person=person or "") for row, person in zip(rows, persons, strict=True)]
 
 
 def training_order(rows: int, batch_rows: int, seed: int) -> Iterator[list[int]]:

@@ -22,7 +22,8 @@ from ft_platform.training.lora import trainable
 from ft_platform.training.memory import peak_gib
 from ft_platform.training.plan import Plan, plan_of, tokens_of
 from ft_platform.training.prepare import Prepared
-from ft_platform.use_case import Training
+from ft_platform.training.private_gradients import budget_of
+from ft_platform.use_case import DifferentialPrivacy, Training
 
 MOST_STEPS = 24
 WARM_UP_STEPS = 2
@@ -143,6 +144,7 @@ def described(prepared: Prepared, training: Training, plan: Plan) -> dict[str, A
         "validation_tokens": plan.validation_tokens,
         "trainable_parameters": sum(p.numel() for p in trainable(prepared.model).values()),
         "batching": prepared.batching,
+        "differential_privacy": budget_of(prepared.rows, plan.steps, training).to_dict() if training.differential_privacy.on else None,
     }
 
 
@@ -162,7 +164,7 @@ def _calibrate(prepared: Prepared, training: Training, plan: Plan, chosen: Seque
     """Runs the real loop on the batches of the chosen steps, in this order."""
     size = len(plan.batches[chosen[0]])
     rows: list[Any] = [None] * (size * len(chosen))
-    # The loop shuffles: each row is put where the loop will look for it.
+    # Each row is put where the loop will look for it.
     for places, step in zip(training_order(len(rows), size, training.seed), chosen, strict=False):
         for place, number in zip(places, plan.batches[step], strict=True):
             rows[place] = prepared.rows[number]
@@ -173,8 +175,11 @@ def _calibrate(prepared: Prepared, training: Training, plan: Plan, chosen: Seque
             "batch_rows": size,
             "patience": len(chosen) + 1,
             "validations_per_epoch": max(1, round(len(chosen) / VALIDATION_EVERY)),
+            # Any noise takes the same time.
+            **({"differential_privacy": DifferentialPrivacy(noise_multiplier=10.0, target_delta=1e-9)} if training.differential_privacy.on else {}),
         }
     )
+    order = training_order(len(rows), size, training.seed)
     found = Calibration([plan.tokens[step] for step in chosen])
     clock = [time.monotonic(), time.process_time()]
     began = clock[0]
@@ -194,7 +199,7 @@ def _calibrate(prepared: Prepared, training: Training, plan: Plan, chosen: Seque
         return Enough("the calibration has measured enough") if enough else None
 
     with contextlib.suppress(Enough):
-        train(prepared.model, prepared.objective, rows, validation, settings, on_step=on_step, limit=limit)
+        train(prepared.model, prepared.objective, rows, validation, settings, on_step=on_step, limit=limit, order=order)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import resource
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ft_platform.costs.admission import memory_limit, require_memory
@@ -39,6 +40,8 @@ def fitting_parts(prepared: Prepared, training: Training, profile: ComputeProfil
     # Dropout draws random numbers; the training itself must draw the same ones with this check and without it.
     with torch.random.fork_rng(), memory_errors(training):
         parts = memory_parts(prepared.model, prepared.objective, heaviest_micro_batch(prepared, training, plan_of(prepared, training)))
+        if training.differential_privacy.on:
+            parts = replace(parts, gradients=2 * parts.gradients)  # of one record, and the sum
         limit = memory_limit(_known(profile, prepared), prepared.model.device.type)
         if training.gradient_checkpointing != "auto" or limit is None or _needed_gib(prepared, parts) <= limit or not _may_recompute(prepared, parts):
             return parts

@@ -1,4 +1,5 @@
-"""The training loop: AdamW on the trainable weights, early stop on the validation loss, the best weights kept.
+"""The training loop: AdamW on the trainable weights, early stop on the validation loss, the best weights kept. With differential privacy
+all steps are made and the last weights kept: a choice by validation loss would depend on validation records without any noise.
 
 It can be killed at any moment: with `states` it saves all that the next step depends on, and a later call goes on from the
 last saved state to the same weights, bit for bit on a CPU with the same number of threads.
@@ -7,7 +8,7 @@ last saved state to the same weights, bit for bit on a CPU with the same number 
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -21,7 +22,9 @@ from ft_platform.training.gpu import GpuMeter
 from ft_platform.training.lora import learning_rate_factor, trainable
 from ft_platform.training.memory import memory_errors, peak_gib
 from ft_platform.training.objectives import Objective
+from ft_platform.training.private_gradients import PrivateGradients, budget_of
 from ft_platform.training.run import TrainingRun
+from ft_platform.training.secret_draws import new_secret
 from ft_platform.training.state import States, hardware
 from ft_platform.use_case import Training
 
@@ -46,6 +49,7 @@ def train(
     on_step: OnStep = lambda step, values: None,
     states: States | None = None,
     limit: Limit = lambda run: None,
+    order: Iterable[list[int]] | None = None,
 ) -> TrainingRun:
     """Trains the trainable weights of `model` and leaves the best ones in it; where they are divided between processes, in `TrainingRun.best` only.
 
@@ -56,13 +60,15 @@ def train(
         on_step: called with each point of the curve, those of earlier attempts first.
         states: where states are saved and found; without it a killed training starts again.
         limit: asked after each step whether to end early, and why.
+        order: row numbers of each step, for measurements. Default: shuffled epochs; samples, with differential privacy.
 
     Raises:
+        ConfigError, MissingExtra: differential privacy cannot be promised.
         NanLoss: the loss or a gradient became NaN or infinite.
         OutOfMemory: with the setting to lower.
         TrainingFailed: what `limit` answered; the state was saved.
     """
-    loop = _Loop(model, objective, rows, validation, training, on_step, states, limit)
+    loop = _Loop(model, objective, rows, validation, training, on_step, states, limit, order)
     with memory_errors(training):
         loop.tell_earlier_points()
         loop.validate_before_the_first_step()
@@ -88,17 +94,25 @@ class _Loop:
         on_step: OnStep,
         states: States | None,
         limit: Limit,
+        order: Iterable[list[int]] | None,
     ) -> None:
         self.model, self.objective, self.rows, self.validation, self.training = model, objective, rows, validation, training
-        self.on_step, self.states, self.limit = on_step, states, limit
+        self.on_step, self.states, self.limit, self.given_order = on_step, states, limit, order
         self.weights = trainable(model)
         self.optimizer = torch.optim.AdamW(self.weights.values(), lr=training.learning_rate, weight_decay=training.weight_decay)
         self.steps, self.interval = planned_steps(len(rows), training)
         processes.draw_apart(training.seed)
-        self.run = (states.restore(self.weights, self.optimizer) if states else None) or TrainingRun(self.steps)
+        self.run = (states.restore(self.weights, self.optimizer) if states else None) or self._new_run()
+        self.private = PrivateGradients(rows, self.run.privacy, self.run.secret) if self.run.privacy else None
         self.run.gpu = GpuMeter(model.device)
         self.run.attempts.append({"from_step": self.run.step, **hardware(model.device)})
         self.began = time.monotonic() - self.run.seconds
+
+    def _new_run(self) -> TrainingRun:
+        if not self.training.differential_privacy.on:
+            return TrainingRun(self.steps)
+        secret, *_ = processes.gathered(new_secret())
+        return TrainingRun(self.steps, privacy=budget_of(self.rows, self.steps, self.training), secret=secret)
 
     def tell_earlier_points(self) -> None:
         """The course of earlier attempts, for trackers that were started anew."""
@@ -111,11 +125,17 @@ class _Loop:
 
     def steps_to_come(self) -> Iterator[tuple[int, list[Any]]]:
         """Number and rows of every step that is not done, until the last one or until `patience` has run out."""
-        order = training_order(len(self.rows), self.training.batch_rows, self.training.seed)
-        for batch in itertools.islice(order, self.run.step, None):
+        for batch in self._order():
             if self.run.finished:
                 return
             yield self.run.step + 1, [self.rows[number] for number in batch]
+
+    def _order(self) -> Iterator[list[int]]:
+        """Row numbers of the steps that are not done."""
+        if self.private and self.given_order is None:
+            return self.private.order(self.run.step)
+        order = training_order(len(self.rows), self.training.batch_rows, self.training.seed) if self.given_order is None else self.given_order
+        return itertools.islice(order, self.run.step, None)
 
     def validates_after(self, step: int) -> bool:
         return step % self.interval == 0 or step == self.steps
@@ -126,15 +146,22 @@ class _Loop:
         rate = self.training.learning_rate * learning_rate_factor(step - 1, self.steps, self.training)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss, tokens = _accumulate(self.model, self.objective, rows, self.training)
-        self._require_finite("loss", loss, step)
-        norm = float(sharding.whole(torch.nn.utils.clip_grad_norm_(self.weights.values(), self.training.max_grad_norm)))
+        if self.private:
+            figures, tokens = self.private.accumulate(self.model, self.objective, rows, step)
+        else:
+            loss, tokens = _accumulate(self.model, self.objective, rows, self.training)
+            figures = {"loss": loss}
+        if "loss" in figures:
+            self._require_finite("loss", figures["loss"], step)
+        # Where each record's gradient was clipped already, the noisy sum is only measured.
+        most = math.inf if self.private else self.training.max_grad_norm
+        norm = float(sharding.whole(torch.nn.utils.clip_grad_norm_(self.weights.values(), most)))
         self._require_finite("gradient norm", norm, step)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.run.tokens += tokens
         speed = round(tokens / (time.monotonic() - begun), 1)
-        return {"step": step, "loss": loss, "learning_rate": rate, "gradient_norm": norm, "tokens_per_second": speed, **self.run.gpu.read()}
+        return {"step": step, **figures, "learning_rate": rate, "gradient_norm": norm, "tokens_per_second": speed, **self.run.gpu.read()}
 
     def record(self, point: dict[str, float], validates: bool) -> None:
         """Notes a step that is done, measures the validation loss where it is due, and tells both."""
@@ -143,7 +170,10 @@ class _Loop:
         if validates:
             point["validation_loss"] = validation_loss(self.model, self.objective, self.validation, self.training)
             self._require_finite("validation loss", point["validation_loss"], run.step)
-            if run.step:
+            if run.step and self.private:
+                if run.step == self.steps:
+                    _keep(run, point["validation_loss"], self.weights)
+            elif run.step:
                 run.misses = 0 if _keep_if_best(run, point["validation_loss"], self.weights) else run.misses + 1
         run.seconds = time.monotonic() - self.began
         run.stopped_early = run.misses >= self.training.patience and run.step < self.steps
@@ -223,6 +253,11 @@ def _own_micro_batches(rows: Sequence[Any], objective: Objective, training: Trai
     return [*((micro, 1) for micro in own), *(([min(rows, key=objective.length)], 0) for _ in range(spare))]
 
 
+def passes(rows: Sequence[Any], objective: Objective, training: Training) -> Iterable[list[Any]]:
+    """Rows that go through the model together in a training step: micro-batches; with differential privacy each row alone."""
+    return ([row] for row in rows) if training.differential_privacy.on else micro_batches(rows, objective, training)
+
+
 def micro_batches(rows: Sequence[Any], objective: Objective, training: Training) -> Iterator[list[Any]]:
     """`rows` in their order, as many at once as `training.micro_batch_tokens` holds (one at least)."""
     room = max(training.micro_batch_tokens - objective.shared_tokens, 1)
@@ -233,10 +268,14 @@ def micro_batches(rows: Sequence[Any], objective: Objective, training: Training)
 def _keep_if_best(run: TrainingRun, loss: float, weights: dict[str, torch.nn.Parameter]) -> bool:
     if not loss < run.best_loss:
         return False
+    _keep(run, loss, weights)
+    return True
+
+
+def _keep(run: TrainingRun, loss: float, weights: dict[str, torch.nn.Parameter]) -> None:
     run.best_loss, run.best_step = loss, run.step
     best = ((name, sharding.whole(p.detach())) for name, p in weights.items())
     run.best = {name: p.to("cpu", copy=True) for name, p in best if processes.is_first() or not sharding.is_divided(weights)}
-    return True
 
 
 def _report(run: TrainingRun, point: dict[str, float]) -> None:

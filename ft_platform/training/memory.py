@@ -29,6 +29,11 @@ def memory_errors(training: Training) -> Iterator[None]:
             raise
         now = training.micro_batch_tokens
         again = "" if training.gradient_checkpointing == "always" else ", set training.gradient_checkpointing=always"
+        if training.differential_privacy.on:
+            raise OutOfMemory(
+                f"training ran out of memory although each record goes through the model alone; {peak_gib():.1f} GiB were in use",
+                f"Lower training.max_length (now {training.max_length}){again}",
+            ) from None
         raise OutOfMemory(
             f"training ran out of memory with training.micro_batch_tokens={now}; {peak_gib():.1f} GiB were in use",
             f"Set training.micro_batch_tokens={max(64, now // 2)}{again}, or lower training.max_length (now {training.max_length})",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ft_platform.training.batches import training_order
-from ft_platform.training.loop import micro_batches, planned_steps
+from ft_platform.training.loop import micro_batches, passes, planned_steps
 from ft_platform.training.prepare import Prepared
 from ft_platform.use_case import Training
 
@@ -16,7 +16,7 @@ class Plan:
     """The course of a training that `patience` does not end early.
 
     Attributes:
-        batches: row numbers of each optimizer step.
+        batches: row numbers of each optimizer step; with differential privacy an example of them, as large on average.
         tokens: computed tokens of each optimizer step.
         validations: how often the validation split is computed, before the first step included.
         validation_tokens: tokens of one validation.
@@ -42,7 +42,7 @@ def plan_of(prepared: Prepared, training: Training) -> Plan:
     batches = list(itertools.islice(training_order(len(rows), training.batch_rows, training.seed), steps))
     tokens, most_tokens, most_pairs = [], [], []
     for batch in batches:
-        micros = list(micro_batches([rows[n] for n in batch], objective, training))
+        micros = list(passes([rows[n] for n in batch], objective, training))
         tokens.append(sum(tokens_of(micro, objective) for micro in micros))
         most_tokens.append(max(tokens_of(micro, objective) for micro in micros))
         most_pairs.append(max(pairs_of(micro, objective) for micro in micros))
@@ -67,4 +67,4 @@ def pairs_of(rows: Sequence[Any], objective: Any) -> int:
 def heaviest_micro_batch(prepared: Prepared, training: Training, plan: Plan) -> list[Any]:
     """Rows of the micro-batch with the most tokens, validation left out: it keeps nothing for a backward pass."""
     rows = [prepared.rows[n] for n in plan.batches[plan.heaviest[0]]]
-    return max(micro_batches(rows, prepared.objective, training), key=lambda micro: tokens_of(micro, prepared.objective))
+    return max(passes(rows, prepared.objective, training), key=lambda micro: tokens_of(micro, prepared.objective))

@@ -11,10 +11,14 @@ from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.renderer import Renderer, labels_of, shared_prefix
 from ft_platform.training.audit_verdict import require_audited_renderer
-from ft_platform.training.batches import labelled_prompts, split_off_prefix
+from ft_platform.training.batches import labelled_prompts, split_off_prefix, with_persons
 from ft_platform.training.dataset import RenderedSplit, read_splits, render_split
 from ft_platform.training.mitigation import columns_for, mitigated, weighted, with_swapped_copies
+from ft_platform.training.privacy_budget import require_opacus
 from ft_platform.use_case import NamedUseCase, Training
+
+PERSON = "subject_id"
+"""Column with the pseudonym of whose record it is."""
 
 
 @dataclass
@@ -63,14 +67,18 @@ def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits
         BaseModelError: the base model cannot be loaded.
         DataError: nothing is left to learn from.
         ConfigError: `training.target_modules` names no module of this model, or `training.gradient_checkpointing` is not for it.
+        MissingExtra: `training.differential_privacy` needs Opacus.
     """
     from ft_platform.models.acceleration import accelerated
     from ft_platform.training.lora import with_trainable_weights
     from ft_platform.training.precision import in_bfloat16
 
     settings = use_case.settings
-    mitigation = settings.fairness.in_training
-    table = with_swapped_copies(read_splits(lake, splits, columns_for(mitigation)), mitigation)
+    mitigation, private = settings.fairness.in_training, settings.training.differential_privacy.on
+    if private:
+        require_opacus()
+    persons = [PERSON] if private and settings.record.subject else []
+    table = with_swapped_copies(read_splits(lake, splits, [*columns_for(mitigation), *persons]), mitigation)
     base = base_model.resolve(settings.base_model, environment.cache_path, environment.unpinned_base_models)
     model, tokenizer = base_model.load(base, settings.base_model.dtype, settings.base_model.quantization)
     renderer = Renderer(tokenizer, settings.task, labels_of(table))
@@ -85,6 +93,10 @@ def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits
         forward = in_bfloat16(forward)
     objective, rows, validation = _learning(settings.training, model, forward, prefix, sides, renderer.labels)
     rows = weighted(rows, sides["train"].weights) if sides["train"].weights else rows
+    if persons:
+        whose = dict(zip(table["record_id"].to_pylist(), table[PERSON].to_pylist(), strict=True))
+        rows = with_persons(rows, [whose[record_id] for record_id in sides["train"].record_ids])
+    batching += ", each record alone (differential privacy)" if private else ""
     prepared = Prepared(model, objective, rows, validation, sides, renderer, base, batching)
     if settings.training.gradient_checkpointing == "always":
         prepared.recompute_layers()

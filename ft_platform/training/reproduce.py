@@ -31,11 +31,17 @@ def reproduce(lake: Lake, environment: Environment, use_case: NamedUseCase, chec
         a CPU, at most `GPU_TOLERANCE` on a GPU. `other`: what is not as it was then: versions, threads, device.
 
     Raises:
-        VersionRefused: the splits it was trained on do not exist any more.
+        VersionRefused: the splits it was trained on do not exist any more, or it was trained with differential privacy.
     """
     import torch
 
     manifest = lake.manifest(checkpoint)
+    if manifest.info.get("differential_privacy"):
+        raise VersionRefused(
+            f"{checkpoint.id} was trained with differential privacy: its noise was drawn from a secret that was removed with the saved states, so that nobody "
+            "can compute these weights again",
+            "That is what protects the records; its settings, splits and budget are in training.json",
+        )
     then = as_trained(lake, use_case, checkpoint)
     splits = next(version_of_parent(lake, use_case.name, parent) for parent in manifest.parents if parent.name == "splits")
     if not isinstance(splits, TableVersion):

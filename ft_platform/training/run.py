@@ -8,6 +8,7 @@ import torch
 
 from ft_platform.training.gpu import GpuMeter
 from ft_platform.training.memory import peak_gib
+from ft_platform.training.privacy_budget import PrivacyBudget
 
 
 @dataclass
@@ -18,12 +19,15 @@ class TrainingRun:
         steps: optimizer steps that are planned.
         step: optimizer steps that are done.
         curve: per optimizer step loss, learning rate and tokens per second; the validation loss where it was measured.
-        best: trained weights with the lowest validation loss, on the CPU; where weights are divided between processes, in the first one only.
+        best: trained weights with the lowest validation loss (with differential privacy: the last ones), on the CPU; where weights are divided
+            between processes, in the first one only.
         best_step: optimizer step after which they were taken.
         misses: validations in a row without improvement.
         stopped_early: whether `patience` ran out before all steps were done.
         seconds: computed so far, in all attempts; what a killed attempt did after its last saved state is not in it.
         attempts: where each attempt began and on what it ran.
+        privacy: what differential privacy promises; None: it is off.
+        secret: what its noise is drawn from. It is in saved states, which go when the checkpoint is published, and nowhere else.
         gpu: measures the device; its figures are in the curve as well.
     """
 
@@ -38,6 +42,8 @@ class TrainingRun:
     seconds: float = 0.0
     tokens: int = 0
     attempts: list[dict[str, Any]] = field(default_factory=list)
+    privacy: PrivacyBudget | None = None
+    secret: str = field(default="", repr=False)
     gpu: GpuMeter = field(default_factory=GpuMeter)
 
     @property
@@ -46,11 +52,13 @@ class TrainingRun:
 
     def metrics(self) -> dict[str, float]:
         """Figures for the manifest and the tracker."""
+        # A step of differential privacy may be without records.
+        trained = [p["loss"] for p in self.curve if "loss" in p]
         validation = [p["validation_loss"] for p in self.curve if "validation_loss" in p]
         return {
             "validation_loss": self.best_loss,
             "validation_loss_before": validation[0],
-            "train_loss": self.curve[-1]["loss"],
+            **({"train_loss": trained[-1]} if trained else {}),
             "best_step": self.best_step,
             "steps": self.step,
             "tokens": self.tokens,
@@ -59,13 +67,15 @@ class TrainingRun:
             "attempts": len(self.attempts),
             "peak_memory_gib": round(peak_gib(), 3),
             **self.gpu.means(),
+            **({name: getattr(self.privacy, name) for name in ("epsilon", "delta", "noise_multiplier")} if self.privacy else {}),
         }
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the tensors and the meter, JSON values only (no best loss yet: null)."""
         plain = {name: value for name, value in self.__dict__.items() if name not in ("best", "gpu")}
-        return {**plain, "best_loss": self.best_loss if math.isfinite(self.best_loss) else None}
+        return {**plain, "best_loss": self.best_loss if math.isfinite(self.best_loss) else None, "privacy": self.privacy and self.privacy.to_dict()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainingRun":
-        return cls(**{**values, "best_loss": math.inf if values["best_loss"] is None else values["best_loss"]})
+        privacy = PrivacyBudget(**values["privacy"]) if values.get("privacy") else None
+        return cls(**{**values, "best_loss": math.inf if values["best_loss"] is None else values["best_loss"], "privacy": privacy})

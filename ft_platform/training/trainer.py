@@ -7,7 +7,7 @@ from typing import Any
 
 from ft_platform.costs.budgets import used_up
 from ft_platform.environment import Environment
-from ft_platform.errors import DoesNotFit, OutOfMemory
+from ft_platform.errors import ConfigError, DoesNotFit, OutOfMemory
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.stages import STAGES
@@ -120,6 +120,7 @@ def _train(
         **described(use_case, prepared),
         "attempts": run.attempts,
         "damaged_states": len(states.damaged),
+        "differential_privacy": run.privacy and run.privacy.to_dict(),
         "metrics": run.metrics(),
         "tracking": tracker.state(),
         "micro_batch_tokens": training.micro_batch_tokens,
@@ -157,6 +158,8 @@ def _fit_in_memory(
     compute, training = use_case.settings.compute, use_case.settings.training
     profile = environment.profile(compute.profile)
     divides = profile.sharded and processes.count() > 1
+    if divides and training.differential_privacy.on:
+        raise ConfigError(["training.differential_privacy does not go with a `sharded` compute profile"], "Name another compute.profile")
     while True:
         prepared = prepare(lake, environment, use_case, splits, fused=not divides)
         rows = {side: len(rendered.rows) for side, rendered in prepared.sides.items()}
@@ -168,16 +171,27 @@ def _fit_in_memory(
                 sharding.divide(prepared.model)
             else:
                 require_fit(prepared, training, profile, use_case)
+            if training.differential_privacy.on:
+                log.info(f"differential privacy: {_promised(prepared, training)}")
             if recomputes(prepared.model):
                 log.info("layers keep their inputs only and are computed again in the backward pass (training.gradient_checkpointing)")
             return prepared, training, fit(prepared, training, on_step=tracker.metrics, states=states, limit=stopping)
         except (OutOfMemory, DoesNotFit):
             # Of several processes one alone cannot take smaller steps than the others.
-            smaller = _halved(prepared, training) if compute.on_out_of_memory == "halve" and processes.count() == 1 else None
+            # With differential privacy each row is alone already.
+            halves = compute.on_out_of_memory == "halve" and processes.count() == 1 and not training.differential_privacy.on
+            smaller = _halved(prepared, training) if halves else None
             if smaller is None:
                 raise
         training = smaller
         log.warning(f"out of memory: training goes on with training.micro_batch_tokens={training.micro_batch_tokens}")
+
+
+def _promised(prepared: Prepared, training: Training) -> str:
+    from ft_platform.training.loop import planned_steps
+    from ft_platform.training.private_gradients import budget_of
+
+    return budget_of(prepared.rows, planned_steps(len(prepared.rows), training)[0], training).in_words()
 
 
 def fit(prepared: Prepared, training: Training, **options: Any) -> Any:

@@ -75,6 +75,7 @@ def good_figures() -> dict[str, dict[str, Any]]:
             "reasons": [],
             "membership_auc": figure(0.52),
             "extraction_rate": {"verbatim": figure(0.01, 0.01), "status": "measured"},
+            "differential_privacy": {"epsilon": 7.5, "delta": 1e-5, "unit": "record"},
         },
         "regression_report": {"suites": {"general_text": _suite()}, "champion": {"checkpoint": None}},
         "roi_report": {"currency": "EUR", "savings_per_month": None, "payback_months": {"value": None, "reason": "No volume is stated"}, "figures": {}},

@@ -22,6 +22,7 @@ EVERY_RULE = {
         "max_money_per_1000_requests": 1.0,
         "max_amplification": 0.05,
         "max_exposure_bits": 4.0,
+        "max_epsilon": 8.0,
     }
 }
 
@@ -37,7 +38,7 @@ def test_complete_evidence_is_accepted_by_every_rule(tmp_path):
     assert decision.accepted
     kinds = {ruling.rule.split("/")[0] for ruling in decision.rulings}
     assert kinds >= {"lineage", "data", "beats", "floor", "calibration", "seconds_per_1000_requests", "money_per_1000_requests", "fairness", "amplification"}
-    assert kinds >= {"memorization", "exposure", "forgetting"}
+    assert kinds >= {"memorization", "exposure", "epsilon", "forgetting"}
 
 
 @pytest.mark.parametrize("stage", REQUIRED)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 from ft_platform.reporting.documents.facts import Facts, Statement
 from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.html import number, page
+from ft_platform.training.privacy_budget import promise
 
 
 def heading_page(facts: Facts, file: str, title: str, lead: str, sections: Iterable[tuple[str, list[Statement]]]) -> str:
@@ -175,6 +176,8 @@ def training(facts: Facts) -> list[Statement]:
         said.append(
             Statement(f"Trained on {number(side.get('rows'))} records with {number(side.get('tokens'))} tokens, {number(side.get('truncated'))} shortened.", by)
         )
+    if promised := promise(told):
+        said.append(Statement(promised, by))
     environment = manifest.info.get("environment", {})
     if environment:
         versions = ", ".join(f"{name} {version}" for name, version in environment.items())
