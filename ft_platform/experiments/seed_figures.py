@@ -29,9 +29,7 @@ def seed_figures(tuned: Mapping[int, Outputs], others: Mapping[str, Outputs], ta
     models = list(tuned.values())
     metrics = [one for one in metrics_of(task) if all(map(one.applies, models))]
     main = main_metric(metrics, [*models, *others.values()])
-    differences = {
-        system: {one.name: _gain(one, models, outputs, settings) for one in metrics if one.applies(outputs)} for system, outputs in others.items()
-    }
+    differences = {system: {one.name: _gain(one, models, outputs, settings) for one in metrics if one.applies(outputs)} for system, outputs in others.items()}
     return {
         "main_metric": main.name,
         "metrics": {one.name: _spread(one, models, settings) for one in metrics},
@@ -59,8 +57,7 @@ def over_seeds(metric: Metric, models: Sequence[Outputs], other: Outputs | None,
     """`{"values", "value", "low", "high", "sd", "min", "max"}`: a score, or a score minus that of `other`, of each model; mean, its interval, spread.
 
     The interval is a two-level bootstrap: test records are resampled, the same for all models and for `other`, and so are the models (Davison and
-    Hinkley, Bootstrap Methods and their Application, 1997, section 3.8). Resampling n values gives the variance of their mean (n - 1) / n times too
-    small (ibid., p. 22: a fifth of the width with 3), so distances of resampled models from their mean are widened by sqrt(n / (n - 1)).
+    Hinkley, Bootstrap Methods and their Application, 1997, section 3.8).
     """
     systems = [*models, *([] if other is None else [other])]
     statistics = [metric.statistics(outputs) for outputs in systems]
@@ -68,12 +65,23 @@ def over_seeds(metric: Metric, models: Sequence[Outputs], other: Outputs | None,
     sums = resampled_sums(np.concatenate(statistics, axis=1), settings.bootstrap_samples, settings.seed)
     draws = _against(np.stack([metric.score(part) for part in np.split(sums, ends, axis=1)], axis=1), other)  # (samples, models)
     values = _against(np.array([[float(metric.score(found.sum(axis=0))) for found in statistics]]), other)[0]
-    count = len(models)
-    chosen = np.random.default_rng([settings.seed, count]).integers(count, size=draws.shape)
-    mean = draws.mean(axis=1)
-    resampled = mean + np.sqrt(count / (count - 1)) * (np.take_along_axis(draws, chosen, axis=1).mean(axis=1) - mean)
+    span = metric.high - metric.low
+    lowest, highest = (metric.low, metric.high) if other is None else (-span, span)
+    resampled = np.clip(resampled_means(draws, settings.seed), lowest, highest)  # widened ones may leave the range
     spread = {"sd": float(values.std(ddof=1)), "min": float(values.min()), "max": float(values.max())}
     return {"values": values.tolist(), **interval(float(values.mean()), resampled, settings.confidence), **spread}
+
+
+def resampled_means(draws: np.ndarray, seed: int) -> np.ndarray:
+    """Means of resampled models, one for each resample of the records. Shapes `(samples, models)` -> `(samples,)`.
+
+    The variance of a mean of n resampled values is (n - 1) / n of what n - 1 in the variance's denominator makes unbiased: a third too small with 3
+    models. Distances from the mean over all models are widened by sqrt(n / (n - 1)).
+    """
+    count = draws.shape[1]
+    chosen = np.random.default_rng([seed, count]).integers(count, size=draws.shape)
+    mean = draws.mean(axis=1)
+    return mean + np.sqrt(count / (count - 1)) * (np.take_along_axis(draws, chosen, axis=1).mean(axis=1) - mean)
 
 
 def _against(scores: np.ndarray, other: Outputs | None) -> np.ndarray:
@@ -98,7 +106,7 @@ def seed_sentences(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     lucky = " It is the best of them: expect the mean of another training." if released == best and spread["min"] < spread["max"] else ""
     sentences = [
         {
-            "good": not lucky,
+            "good": True,
             "text": f"{count} seeds: {main.title} {spread['value']:.3f} ± {spread['sd']:.3f} (mean and standard deviation), from {spread['min']:.3f} to "
             f"{spread['max']:.3f}. The checkpoint, seed {found['seeds'][0]['seed']}, has {released:.3f}.{lucky}",
         }
@@ -107,8 +115,9 @@ def seed_sentences(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         gain = differences[main.name]
         holds = gain["low"] > 0 if main.higher_is_better else gain["high"] < 0
         told = "the interval over seeds and test records excludes 0" if gain["low"] > 0 or gain["high"] < 0 else "the interval holds 0"
-        times = f"all {count} seeds" if gain["better_for"] == count else f"{gain['better_for']} of {count} seeds"
-        text = f"Better than {TITLES.get(system, system)} for {times}: {main.title} {gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f}) on average; {told}."
+        times = f"all {count} seeds" if gain["better_for"] == count else f"{gain['better_for'] or 'none'} of {count} seeds"
+        figure = f"{main.title} {gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})"
+        text = f"Better than {TITLES.get(system, system)} for {times}: {figure} on average; {told}."
         sentences.append({"good": holds and gain["better_for"] == count, "text": text})
     return [*sentences, *({"good": True, "text": text} for text in _limits(found, spread, count))]
 
@@ -116,7 +125,7 @@ def seed_sentences(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _limits(found: Mapping[str, Any], spread: Mapping[str, Any], count: int) -> list[str]:
     if count >= FEW_SEEDS:
         return []
-    sure = f"{found['confidence']:.0%}"
+    sure = f"{100 * found['confidence']:.0f} %"
     return [
         f"{count} seeds tell the spread coarsely: the standard deviation over all seeds may be {spread['sd_low']:.3f} to {spread['sd_high']:.3f} ({sure}, if "
         f"scores are normally distributed), and {sure} intervals over seeds cover less than they say."

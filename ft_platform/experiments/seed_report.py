@@ -40,5 +40,6 @@ def write_seed_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact
 
 def gain_rows(found: Mapping[str, Any], main: Metric) -> list[tuple[str, Metric, Mapping[str, Any]]]:
     """(system, metric, gain) of every comparison, the main metric first."""
-    rows = [(TITLES.get(system, system), metric(name), gain) for system, gains in found["differences"].items() for name, gain in gains.items()]
+    differences: Mapping[str, Mapping[str, Any]] = found["differences"]
+    rows = [(TITLES.get(system, system), metric(name), gain) for system, gains in differences.items() for name, gain in gains.items()]
     return sorted(rows, key=lambda row: row[1].name != main.name)

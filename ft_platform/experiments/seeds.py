@@ -22,7 +22,6 @@ from ft_platform.evaluation.champion_system import require_same_rendering
 from ft_platform.evaluation.evaluate import Evaluator
 from ft_platform.evaluation.files import PREDICTIONS, read_predictions
 from ft_platform.evaluation.metric import metric_versions
-from ft_platform.evaluation.outputs import Outputs
 from ft_platform.evaluation.predictions import outputs_in, predictions_table, rows_of
 from ft_platform.evaluation.publish import ready_evaluator
 from ft_platform.evaluation.scores import FINE_TUNED

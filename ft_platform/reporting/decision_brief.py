@@ -44,6 +44,7 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
     manifests = {} if evidence.problems else manifests_behind(lake, [evidence.checkpoint])
     evaluation = _figures(lake, evidence.items["evaluation_report"])
     main = metric(evaluation["main_metric"]) if evaluation else None
+    seeds = _figures(lake, evidence.items["seed_variation"]) if settings.seed_variation.seeds > 1 else None
     return {
         "title": f"Decision about {use_case.name}",
         "use_case": use_case.name,
@@ -59,13 +60,16 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
         "base_model": settings.base_model.uri,
         "training_rows": manifests["adapter_checkpoint"].counts.get("train", {}).get("rows") if manifests else None,
         "quality": _quality(evaluation, use_case, main),
-        "seeds": _seeds(_figures(lake, evidence.items["seed_variation"]), use_case),
+        "seeds": _seeds(seeds, use_case),
         "groups": _groups(_figures(lake, evidence.items["fairness_report"]), evaluation, use_case),
         "worth": _worth(_figures(lake, evidence.items["roi_report"])),
         "signers": [(title, settings.owners.of(role)) for role, title in SIGNERS.items()],
         "unknown": {stage: "; ".join(item.problems) for stage, item in evidence.items.items() if item.problems and stage in _asked(decision)},
         "lineage": lineage_rows(manifests),
-        "pictures": _pictures(lake, evidence.items["seed_variation"], use_case) | ({"systems": systems_plot(evaluation["systems"], main)} if main else {}),
+        "pictures": {
+            **({"systems": systems_plot(evaluation["systems"], main)} if evaluation and main else {}),
+            **({"seeds": seeds_plot(seeds, metric(seeds["main_metric"]))} if seeds else {}),
+        },
     }
 
 
@@ -89,21 +93,17 @@ def _quality(figures: Mapping[str, Any] | None, use_case: NamedUseCase, main: Me
     return [fine_tune_or_prompt(figures, main, confidence), *(said["text"] for said in verdicts(figures, main, confidence))]
 
 
-def _asks_for_seeds(use_case: NamedUseCase) -> bool:
-    return use_case.settings.seed_variation.seeds > 1
-
-
 def _seeds(found: Mapping[str, Any] | None, use_case: NamedUseCase) -> list[dict[str, Any]]:
     """Whether the gains hold for other seeds of training, where the use case asks for several; empty where that is asked for and not known."""
-    if not _asks_for_seeds(use_case):
+    if use_case.settings.seed_variation.seeds == 1:
         seed = use_case.settings.training.seed
-        return [{"good": True, "text": f"One training (seed {seed}) was evaluated; what of its figures is luck of the seed was not asked for (seed_variation.seeds)."}]
+        return [
+            {
+                "good": True,
+                "text": f"One training (seed {seed}) was evaluated; what of its figures is luck of the seed was not asked for (seed_variation.seeds).",
+            }
+        ]
     return found["conclusion"] if found else []
-
-
-def _pictures(lake: Lake, item: Item, use_case: NamedUseCase) -> dict[str, bytes]:
-    found = _figures(lake, item) if _asks_for_seeds(use_case) else None
-    return {"seeds": seeds_plot(found, metric(found["main_metric"]))} if found else {}
 
 
 def _worth(roi: Mapping[str, Any] | None) -> list[str]:

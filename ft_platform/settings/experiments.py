@@ -1,4 +1,4 @@
-"""Experiments that a person starts: the search for training settings, the learning curve, and the variation with the seed. Only the gate reads of them: the last."""
+"""Experiments that a person starts: search for training settings, learning curve, variation with the seed. Of other stages the gate reads the last section."""
 
 from typing import Annotated, Any, Literal
 
