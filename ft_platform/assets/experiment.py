@@ -37,6 +37,5 @@ def experiment_report(
     artifact_id, _ = experiment_inputs(use_case, stage, splits, *others.values())
     if existing := lake.intact_artifact(use_case.name, stage, artifact_id):
         return existing, True
-    return run_program(
-        context, environment, use_case, program, {name: parent.to_dict() for name, parent in {"splits": splits, **others}.items()}
-    ).artifact, False
+    handles = {name: parent.to_dict() for name, parent in {"splits": splits, **others}.items()}
+    return run_program(context, environment, use_case, program, handles).artifact, False

@@ -97,12 +97,8 @@ def _seeds(found: Mapping[str, Any] | None, use_case: NamedUseCase) -> list[dict
     """Whether the gains hold for other seeds of training, where the use case asks for several; empty where that is asked for and not known."""
     if use_case.settings.seed_variation.seeds == 1:
         seed = use_case.settings.training.seed
-        return [
-            {
-                "good": True,
-                "text": f"One training (seed {seed}) was evaluated; what of its figures is luck of the seed was not asked for (seed_variation.seeds).",
-            }
-        ]
+        text = f"One training (seed {seed}) was evaluated; what of its figures is luck of the seed was not asked for (seed_variation.seeds)."
+        return [{"good": True, "text": text}]
     return found["conclusion"] if found else []
 
 
