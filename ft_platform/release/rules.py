@@ -188,7 +188,8 @@ def _seeds(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
         return
     yield Rule("seeds", f"trained with {len(seeds)} seeds, each evaluated on the test split", lambda found: _spread(found, gate.metric, seeds))
     for system in gate.beats:
-        needed = f"{gate.metric or 'the main metric'} better than that of {system} by more than {gate.margin:g} on average of {len(seeds)} seeds, with the whole interval"
+        better = f"{gate.metric or 'the main metric'} better than that of {system} by more than {gate.margin:g}"
+        needed = f"{better} on average of {len(seeds)} seeds, with the whole interval over seeds and test records"
         if system == CHAMPION and champion is None:
             yield Rule(f"seeds/{system}", needed, lambda found: Finding(True, "No checkpoint was accepted before: there is none to beat."))
         else:
