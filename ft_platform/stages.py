@@ -115,10 +115,19 @@ STAGES: dict[str, Stage] = {
         ),
         Stage("human_review", ("evaluation",), ("evaluation_report",), "shared", role="domain_expert", kind="report", on_demand=True),
         Stage("judge_report", ("judge", "task", "evaluation"), ("evaluation_report",), "shared", role="data_science", kind="report", on_demand=True),
+        Stage(
+            "seed_variation",
+            ("base_model", "task", "training", "fairness.in_training", "evaluation", "seed_variation"),
+            ("splits", "evaluation_report"),
+            "shared",
+            role="data_science",
+            kind="report",
+            on_demand=True,
+        ),
         Stage("model_card", ("release", "owners"), ("adapter_checkpoint", "evaluation_report", "fairness_report"), "shared", role="compliance", kind="report"),
         Stage(
             "release_decision",
-            ("gate", "fairness"),
+            ("gate", "fairness", "seed_variation"),
             (
                 "adapter_checkpoint",
                 "evaluation_report",

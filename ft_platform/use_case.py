@@ -19,7 +19,7 @@ from ft_platform.settings.audit import Audit
 from ft_platform.settings.business import Business
 from ft_platform.settings.cleaning import Cleaning
 from ft_platform.settings.evaluation import Evaluation
-from ft_platform.settings.experiments import LearningCurve, Search
+from ft_platform.settings.experiments import LearningCurve, Search, SeedVariation
 from ft_platform.settings.fairness import IN_TRAINING, Fairness
 from ft_platform.settings.gate import Gate
 from ft_platform.settings.governance import Governance
@@ -57,6 +57,7 @@ __all__ = [
     "Retraining",
     "Search",
     "Section",
+    "SeedVariation",
     "Source",
     "Splits",
     "Task",
@@ -197,6 +198,9 @@ class UseCase(Section):
     business: Business = Field(default_factory=Business, description="What the work costs with and without the model, for `roi_report`.")
     search: Search = Field(default_factory=Search, description="How `hyperparameter_search` looks for training settings.")
     learning_curve: LearningCurve = Field(default_factory=LearningCurve, description="How `learning_curve` measures what more data would bring.")
+    seed_variation: SeedVariation = Field(
+        default_factory=SeedVariation, description="How `seed_variation` measures what of the evaluation is luck of the seed."
+    )
     judge: Judge = Field(default_factory=Judge, description="How `judge_report` compares answers by a language model.")
     gate: Gate = Field(default_factory=Gate, description="What a checkpoint must show before it may be released.")
     release: Release = Field(description="What the model card says about use.")

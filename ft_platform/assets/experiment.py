@@ -10,22 +10,32 @@ from ft_platform.use_case import NamedUseCase
 
 
 def experiment_report(
-    context: dg.AssetExecutionContext, lake: Lake, environment: Environment, use_case: NamedUseCase, stage: str, program: str, splits: TableVersion
+    context: dg.AssetExecutionContext,
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    stage: str,
+    program: str,
+    splits: TableVersion,
+    **others: ArtifactVersion,
 ) -> tuple[ArtifactVersion, bool]:
     """The report of an experiment on these splits, and whether it was there already.
 
     Args:
-        stage: `hyperparameter_search`, `learning_curve` or `canary_audit`.
+        stage: one of `experiments.inputs.PREFIXES`.
         program: what makes it.
+        others: further parents by name.
 
     Raises:
-        VersionRefused: the splits may not be used.
+        VersionRefused: a parent may not be used.
         TrainingFailed: as the program ended.
     """
     from ft_platform.experiments.inputs import experiment_inputs
 
-    require_usable(lake, use_case, splits)
-    artifact_id, _ = experiment_inputs(use_case, stage, splits)
+    for parent in (splits, *others.values()):
+        require_usable(lake, use_case, parent)
+    artifact_id, _ = experiment_inputs(use_case, stage, splits, *others.values())
     if existing := lake.intact_artifact(use_case.name, stage, artifact_id):
         return existing, True
-    return run_program(context, environment, use_case, program, {"splits": splits.to_dict()}).artifact, False
+    handles = {name: parent.to_dict() for name, parent in {"splits": splits, **others}.items()}
+    return run_program(context, environment, use_case, program, handles).artifact, False

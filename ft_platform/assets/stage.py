@@ -30,6 +30,7 @@ PROGRAM_STAGES = (
     "privacy_report",
     "canary_audit",
     "judge_report",
+    "seed_variation",
 )
 """Stages that run a model as a program on a compute back end."""
 

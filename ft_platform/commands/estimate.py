@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.costs.admission import require_memory
-    from ft_platform.costs.estimates import measure
+    from ft_platform.costs.estimates import further_seeds, measure
     from ft_platform.environment import load_environment
     from ft_platform.lake import Lake
     from ft_platform.use_case_file import load_use_case, parse_overrides, use_case_folder
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     splits = newest_splits(Lake(environment.lake_uri, environment.storage_options()), use_case)
     print("A few steps of the training are measured on this machine ...", file=sys.stderr, flush=True)
     estimate = measure(environment, use_case, splits, profile, arguments.seconds)
-    found: dict[str, Any] = estimate.to_dict() | {"use_case": use_case.name, "profile": use_case.settings.compute.profile}
+    found: dict[str, Any] = estimate.to_dict() | further_seeds(estimate, use_case) | {"use_case": use_case.name, "profile": use_case.settings.compute.profile}
     print(json.dumps(found, indent=1)) if arguments.json else print_estimate(found)
     require_memory(found["memory_gib"], profile, use_case, found["device"])
     return 0
@@ -79,6 +79,12 @@ def print_estimate(found: dict[str, Any]) -> None:
         from ft_platform.training.privacy_budget import PrivacyBudget
 
         lines["privacy"] = PrivacyBudget(**found["differential_privacy"]).in_words()
+    if further := found.get("further_seeds"):
+        seconds, cost = further["seconds_band"], further["cost_band"]
+        lines["seeds"] = (
+            f"{further['trainings']} more trainings for seed_variation: {_time(further['seconds'])} ({_time(seconds[0])} to {_time(seconds[1])}), "
+            f"{further['cost']:.2f} {further['currency']} ({cost[0]:.2f} to {cost[1]:.2f}); their evaluations are not in it"
+        )
     for name, text in lines.items():
         print(f"{name:<10} {text}")
 

@@ -61,7 +61,7 @@ def settings_of(section: Any) -> list[dict[str, Any]]:
 def _plan(environment: Any, use_case: Any) -> tuple[dict[str, Any] | None, str]:
     """The figures of the newest splits, measured now unless an equal training was measured here within a week; or why there are none."""
     from ft_platform.commands.estimate import newest_splits
-    from ft_platform.costs.estimates import kept, measure
+    from ft_platform.costs.estimates import further_seeds, kept, measure
     from ft_platform.errors import VersionRefused
     from ft_platform.lake import Lake
 
@@ -74,7 +74,7 @@ def _plan(environment: Any, use_case: Any) -> tuple[dict[str, Any] | None, str]:
     if estimate is None:
         print("A few steps of the training are measured on this machine ...", file=sys.stderr, flush=True)
         estimate = measure(environment, use_case, splits, profile, seconds=10.0)
-    return estimate.to_dict() | {"profile": use_case.settings.compute.profile}, ""
+    return estimate.to_dict() | further_seeds(estimate, use_case) | {"profile": use_case.settings.compute.profile}, ""
 
 
 def _print_settings(settings: list[dict[str, Any]]) -> None:

@@ -28,6 +28,7 @@ from ft_platform.assets import (
     regression_report,
     release_decision,
     roi_report,
+    seed_variation,
     splits,
 )
 from ft_platform.permission_watch import permission_watch
@@ -56,6 +57,7 @@ STAGE_BUILDERS = {
     "canary_audit": canary_audit.build,
     "human_review": human_review.build,
     "judge_report": judge_report.build,
+    "seed_variation": seed_variation.build,
     "model_card": model_card.build,
     "release_decision": release_decision.build,
 }

@@ -11,7 +11,7 @@ from ft_platform.lake import Lake, TableVersion
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case import NamedUseCase
 
-EXPERIMENTS = {"search": "hyperparameter_search", "learning_curve": "learning_curve", "canaries": "canary_audit"}
+EXPERIMENTS = {"search": "hyperparameter_search", "learning_curve": "learning_curve", "canaries": "canary_audit", "seeds": "seed_variation"}
 """Program -> what it makes, of those that train and publish a report only."""
 
 
@@ -19,7 +19,7 @@ def admit(lake: Lake, environment: Environment, use_case: NamedUseCase, program:
     """Refuses a program that would go beyond a budget or would not fit.
 
     What a training costs in advance is known from the estimate of an equal one on this machine; where a budget and a price are set and
-    there is none, it is made now. A search and a learning curve count once for each training that they still make. Programs that do
+    there is none, it is made now. A search, a learning curve and further seeds count once for each training that they still make. Programs that do
     not train may start while the budget has something left.
 
     Raises:
@@ -41,29 +41,33 @@ def admit(lake: Lake, environment: Environment, use_case: NamedUseCase, program:
         return
     at_once = use_case.settings.search.parallel if program == "search" else 1
     require_memory(estimate.figures["memory_gib"] * at_once, profile, use_case, str(estimate.figures["device"]))
-    expected = estimate.money * _trainings_left(environment, use_case, program, splits, estimate.figures)
+    expected = estimate.money * _trainings_left(lake, environment, use_case, program, splits, estimate.figures)
     require_budget(lake, environment, use_case, profile, program, round(expected, 4))
 
 
 def _is_made(lake: Lake, use_case: NamedUseCase, program: str, splits: TableVersion) -> bool:
     """Whether the program's result is in the lake, whole: a damaged one is made again."""
+    if program == "seeds":
+        return False  # which evaluation it is about is not known here; where it is made, no training is left
     stage = EXPERIMENTS.get(program, "adapter_checkpoint")
     made, _ = experiment_inputs(use_case, stage, splits) if program in EXPERIMENTS else checkpoint_inputs(use_case, splits)
     return lake.intact_artifact(use_case.name, stage, made) is not None
 
 
-def _trainings_left(environment: Environment, use_case: NamedUseCase, program: str, splits: TableVersion, figures: dict[str, Any]) -> float:
+def _trainings_left(lake: Lake, environment: Environment, use_case: NamedUseCase, program: str, splits: TableVersion, figures: dict[str, Any]) -> float:
     """How many trainings on all training records a program still makes, at most; a training on a share of them counts as that share.
 
     Args:
         figures: of the estimate of one training.
     """
-    from ft_platform.experiments import curve, search
+    from ft_platform.experiments import curve, search, seeds
 
     if program == "train":
         return 1.0
     if program == "canaries":
         return 1.0 + use_case.settings.attacks.canaries.rows / figures["examples"]
+    if program == "seeds":
+        return seeds.trainings_left(lake, environment, use_case, splits)
     left = search.trainings_left if program == "search" else curve.trainings_left
     return left(environment, use_case, splits)
 

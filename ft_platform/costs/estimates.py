@@ -48,6 +48,25 @@ class Estimate:
         money = {"cost": cost.money, "cost_band": band, "currency": cost.currency, "gpu_hours": cost.gpu_hours, "kwh": cost.kwh}
         return first | money | {name: value for name, value in self.figures.items() if name not in first}
 
+    def times(self, trainings: int) -> dict[str, Any]:
+        """What so many equal trainings, one after the other, take."""
+        seconds, band = (self.figures[name] for name in ("seconds", "seconds_band"))
+        cost = cost_of(trainings * seconds, self.profile)
+        return {
+            "trainings": trainings,
+            "seconds": trainings * seconds,
+            "seconds_band": [trainings * one for one in band],
+            "cost": cost.money,
+            "cost_band": [cost_of(trainings * one, self.profile).money for one in band],
+            "currency": cost.currency,
+        }
+
+
+def further_seeds(estimate: Estimate, use_case: NamedUseCase) -> dict[str, Any]:
+    """`{"further_seeds": ...}`, what the trainings of `seed_variation` take beside that of the checkpoint; nothing where it is off."""
+    further = use_case.settings.seed_variation.seeds - 1
+    return {"further_seeds": estimate.times(further)} if further else {}
+
 
 def measure(environment: Environment, use_case: NamedUseCase, splits: TableVersion, profile: ComputeProfile, seconds: float = CALIBRATION_SECONDS) -> Estimate:
     """Makes a few optimizer steps of the training in a process like the training program's, and keeps the result.

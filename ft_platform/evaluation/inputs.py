@@ -34,9 +34,9 @@ def evaluation_inputs(
         ValueError: a parent is missing.
     """
     named = use_case.settings.evaluation.similarity_model
-    similar = _local_weights("similarity_model", named) if named else {}
+    similar = local_weights("similarity_model", named) if named else {}
     if which == "base":
-        weights = _local_weights("base_model", use_case.settings.base_model)
+        weights = local_weights("base_model", use_case.settings.base_model)
         inputs = input_hash(use_case, "base_evaluation", [splits], metrics=_metrics(), **weights, **similar)
         return f"base-{inputs[:12]}", inputs
     if checkpoint is None or base_evaluation is None:
@@ -51,7 +51,7 @@ def _metrics() -> str:
     return settings_hash({"metrics": metric_versions()})
 
 
-def _local_weights(name: str, model: BaseModelSettings) -> dict[str, str]:
+def local_weights(name: str, model: BaseModelSettings) -> dict[str, str]:
     """The hash of a model's weights where it is a folder or file, which can change under the same name; a pinned package, revision or sha256 cannot."""
     path = Path(model.uri).expanduser()
     return {name: weights_sha256(path)} if path.exists() else {}

@@ -53,7 +53,7 @@ def publish_base_evaluation(lake: Lake, environment: Environment, use_case: Name
     if use_case.settings.evaluation.endpoints:
         require_shared(splits)
     with tracker_for(environment, use_case, stage, artifact_id, parent_tags([splits]), log) as tracker:
-        evaluator, resolved = _evaluator(lake, environment, use_case, splits, stage)
+        evaluator, resolved = ready_evaluator(lake, environment, use_case, splits, stage)
         tracker.parameters(_parameters(use_case, resolved.weights_sha256))
         evaluated = evaluator.base()
         add_similarities(evaluated.outputs, use_case, environment)
@@ -89,7 +89,7 @@ def publish_evaluation_report(
     started = time.monotonic()
     parents = [splits, base_evaluation, checkpoint]
     with tracker_for(environment, use_case, stage, artifact_id, parent_tags(parents), log, training_run(lake, checkpoint)) as tracker:
-        evaluator, resolved = _evaluator(lake, environment, use_case, splits, stage)
+        evaluator, resolved = ready_evaluator(lake, environment, use_case, splits, stage)
         tracker.parameters(_parameters(use_case, resolved.weights_sha256))
         evaluated = _tuned(lake, environment, evaluator, resolved, checkpoint, base_evaluation, best)
         figures = _figures(environment, use_case, evaluated, evaluator)
@@ -135,7 +135,7 @@ def _with_adapter_of(lake: Lake, checkpoint: ArtifactVersion, evaluator: Evaluat
         return evaluator.tuned(system)
 
 
-def _evaluator(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, stage: str) -> tuple[Evaluator, ResolvedModel]:
+def ready_evaluator(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, stage: str) -> tuple[Evaluator, ResolvedModel]:
     """The base model ready to evaluate, and where its weights are."""
     lake.verify_table(splits)
     table = lake.read_table(splits)

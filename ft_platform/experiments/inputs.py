@@ -3,24 +3,29 @@
 from pathlib import Path
 
 from ft_platform.environment import Environment
+from ft_platform.errors import ConfigError
+from ft_platform.evaluation.inputs import local_weights
 from ft_platform.lake.stage_table import input_hash
-from ft_platform.lake.versions import TableVersion
-from ft_platform.models.base_model import weights_sha256
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase, settings_hash
 
-PREFIXES = {"hyperparameter_search": "search", "learning_curve": "curve", "canary_audit": "canaries"}
+PREFIXES = {"hyperparameter_search": "search", "learning_curve": "curve", "canary_audit": "canaries", "seed_variation": "seeds"}
+SEEDS = 2**31
+"""So many values `training.seed` has; after the last comes 0."""
 
 
-def experiment_inputs(use_case: NamedUseCase, stage: str, splits: TableVersion) -> tuple[str, str]:
+def experiment_inputs(use_case: NamedUseCase, stage: str, splits: TableVersion, *others: ArtifactVersion) -> tuple[str, str]:
     """Id of the report that these inputs give, and their hash: content of `splits`, settings, code, base model.
 
     Args:
-        stage: `hyperparameter_search`, `learning_curve` or `canary_audit`.
+        stage: one of `PREFIXES`.
+        others: of `seed_variation` the evaluation report.
 
     Raises:
         BaseModelError: the base model is a folder without safetensors weights.
     """
-    inputs = input_hash(use_case, stage, [splits], **_weights(use_case))
+    inputs = input_hash(use_case, stage, [splits, *others], **_weights(use_case))
     return f"{PREFIXES[stage]}-{inputs[:12]}", inputs
 
 
@@ -33,10 +38,32 @@ def study_id(use_case: NamedUseCase, splits: TableVersion) -> str:
     return settings_hash({**parts, "splits": splits.content_hash, "use_case": use_case.name, **_weights(use_case)})
 
 
+def recipe_id(use_case: NamedUseCase, splits: TableVersion) -> str:
+    """Names what a training with another seed and its answers to the test records depend on. Not on the number of seeds, and not on the systems beside
+    it: with another champion, or one seed more, nothing is trained again."""
+    settings = use_case.settings
+    asked = settings.evaluation.model_dump(mode="json", exclude={"bootstrap_samples", "confidence", "min_slice_rows", "endpoints"})
+    parts = {"base_model": settings.base_model, "task": settings.task, "training": settings.training, "evaluation": asked}
+    parts["mitigation"] = settings.fairness.in_training
+    similar = settings.evaluation.similarity_model
+    weights = {**_weights(use_case), **(local_weights("similarity_model", similar) if similar else {})}
+    version = STAGES["seed_variation"].version
+    return settings_hash({**parts, "splits": splits.content_hash, "use_case": use_case.name, "version": version, **weights})
+
+
+def seeds_of(use_case: NamedUseCase) -> list[int]:
+    """The seeds that are compared, that of the checkpoint first."""
+    return [(use_case.settings.training.seed + further) % SEEDS for further in range(use_case.settings.seed_variation.seeds)]
+
+
+def require_several(use_case: NamedUseCase) -> None:
+    """Raises ConfigError where the use case asks for one seed only."""
+    if use_case.settings.seed_variation.seeds == 1:
+        raise ConfigError(["seed_variation.seeds is 1: there is nothing to compare"], "Set seed_variation.seeds to 3 or more")
+
+
 def _weights(use_case: NamedUseCase) -> dict[str, str]:
-    """A folder or file can change under the same name; a pinned package, revision or sha256 cannot."""
-    base = Path(use_case.settings.base_model.uri).expanduser()
-    return {"base_model_weights": weights_sha256(base)} if base.exists() else {}
+    return local_weights("base_model_weights", use_case.settings.base_model)
 
 
 def working_folder(environment: Environment, stage: str, use_case: NamedUseCase, experiment: str) -> Path:

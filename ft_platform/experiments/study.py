@@ -40,7 +40,7 @@ class FileLock:
 
 @contextmanager
 def owning(folder: Path) -> Iterator[None]:
-    """Only one search works on a study at a time.
+    """Only one run works on an experiment at a time.
 
     Raises:
         TrainerRunning: another one does.
@@ -50,7 +50,7 @@ def owning(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise TrainerRunning(f"another search works on {folder}", "Wait for it, or stop it") from None
+            raise TrainerRunning(f"another run works on {folder}", "Wait for it, or stop it") from None
         yield
 
 

@@ -21,6 +21,7 @@ from ft_platform.release.schema import (
     JudgeEvidence,
     PrivacyEvidence,
     RegressionEvidence,
+    SeedEvidence,
     Shown,
     Typed,
 )
@@ -38,12 +39,13 @@ FILES: dict[str, tuple[str, type[Typed]]] = {
     "canary_audit": ("canaries.json", CanaryEvidence),
     "human_review": ("review.json", HumanReviewEvidence),
     "judge_report": ("judge.json", JudgeEvidence),
+    "seed_variation": ("seeds.json", SeedEvidence),
 }
 """Evidence -> its file and what that must hold."""
 
 REQUIRED = tuple(name for name in STAGES["release_decision"].parents if name != CHECKPOINT)
 """Evidence that every decision needs."""
-OPTIONAL = ("canary_audit", "human_review", "judge_report")
+OPTIONAL = ("canary_audit", "human_review", "judge_report", "seed_variation")
 """Evidence that is looked for where a rule asks for it."""
 
 EVIDENCE = TypeVar("EVIDENCE", bound=Typed)
@@ -144,7 +146,7 @@ def _item(lake: Lake, use_case: NamedUseCase, pinned: Mapping[str, Version], sta
         own = problems_with(lake, use_case, version)
         problems = [*own, *_of_others(lake, version, pinned)]
         figures = None if own else _read(lake, version)
-        if isinstance(figures, EvaluationEvidence):
+        if isinstance(figures, EvaluationEvidence | SeedEvidence):
             problems += _evaluated_otherwise(lake, figures, version, pinned[CHECKPOINT])
     except VersionRefused as refusal:
         return Item(stage, version, None, (refusal.message,))
@@ -182,7 +184,7 @@ def _of_others(lake: Lake, version: ArtifactVersion, pinned: Mapping[str, Versio
     ]
 
 
-def _evaluated_otherwise(lake: Lake, figures: EvaluationEvidence, version: ArtifactVersion, checkpoint: Version) -> list[str]:
+def _evaluated_otherwise(lake: Lake, figures: EvaluationEvidence | SeedEvidence, version: ArtifactVersion, checkpoint: Version) -> list[str]:
     """An evaluation whose prompts or metrics are not those of today."""
     problems = []
     assert isinstance(checkpoint, ArtifactVersion)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ft_platform.evaluation.metric import Metric, all_metrics, metric
 from ft_platform.evaluation.scores import FINE_TUNED
+from ft_platform.experiments.inputs import seeds_of
 from ft_platform.release.evidence import REQUIRED, Evidence, Item, NotProven
 from ft_platform.release.schema import (
     CanaryEvidence,
@@ -20,6 +21,7 @@ from ft_platform.release.schema import (
     JudgeEvidence,
     PrivacyEvidence,
     RegressionEvidence,
+    SeedEvidence,
     Suite,
     Taken,
 )
@@ -148,6 +150,7 @@ def _quality(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
             yield Rule(f"beats/{system}", needed, lambda found: Finding(True, "No checkpoint was accepted before: there is none to beat."))
         else:
             yield Rule(f"beats/{system}", needed, lambda found, system=system: _beats(found, system, gate.metric, gate.margin, champion))
+    yield from _seeds(use_case, champion)
     for name, floor in gate.floors.items():
         one = metric(name)
         bound = "at least" if one.higher_is_better else "at most"
@@ -158,15 +161,63 @@ def _beats(evidence: Evidence, system: str, name: str | None, margin: float, cha
     report = evidence.of("evaluation_report", EvaluationEvidence)
     if system == CHAMPION:
         _require_champion("evaluation_report", report.info.champion, champion)
-    if (name or report.main_metric) not in all_metrics():
-        raise NotProven(f"there is no metric {name or report.main_metric}")
-    main = metric(name or report.main_metric)
+    main = _known(name or report.main_metric)
     found = _named(_named(report.differences, system, "differences"), main.name, f"differences.{system}")
+    return _gained(main, found, margin, "in favour of the fine-tuned model")
+
+
+def _known(name: str) -> Metric:
+    if name not in all_metrics():
+        raise NotProven(f"there is no metric {name}")
+    return metric(name)
+
+
+def _gained(main: Metric, found: Figure, margin: float, said: str) -> Finding:
+    """Whether the whole interval of a difference to another system is better by more than a margin."""
     gain = found if main.higher_is_better else Figure(value=-found.value, low=-found.high, high=-found.low)
-    text = f"{main.title}: {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) in favour of the fine-tuned model"
+    text = f"{main.title}: {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) {said}"
     if gain.low > margin:
         return Finding(True, f"{text}.", gain)
     return Finding(False, f"{text}: {'a tie' if gain.low <= 0 <= gain.high else 'not enough' if gain.low > 0 else 'it is worse'}.", gain)
+
+
+def _seeds(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
+    """Where several seeds are asked for, every gain of `beats` once more, over them."""
+    gate, seeds = use_case.settings.gate, seeds_of(use_case)
+    if len(seeds) == 1:
+        return
+    yield Rule("seeds", f"trained with {len(seeds)} seeds, each evaluated on the test split", lambda found: _spread(found, gate.metric, seeds))
+    for system in gate.beats:
+        better = f"{gate.metric or 'the main metric'} better than that of {system} by more than {gate.margin:g}"
+        needed = f"{better} on average of {len(seeds)} seeds, with the whole interval over seeds and test records"
+        if system == CHAMPION and champion is None:
+            yield Rule(f"seeds/{system}", needed, lambda found: Finding(True, "No checkpoint was accepted before: there is none to beat."))
+        else:
+            yield Rule(f"seeds/{system}", needed, lambda found, system=system: _holds_over_seeds(found, system, gate.metric, gate.margin, seeds, champion))
+
+
+def _compared_seeds(evidence: Evidence, seeds: list[int]) -> SeedEvidence:
+    report = evidence.of("seed_variation", SeedEvidence)
+    if [one.seed for one in report.seeds] != seeds:
+        raise NotProven(f"seed_variation compares the seeds {[one.seed for one in report.seeds]}, asked for are {seeds}")
+    return report
+
+
+def _spread(evidence: Evidence, name: str | None, seeds: list[int]) -> Finding:
+    report = _compared_seeds(evidence, seeds)
+    main = _known(name or report.main_metric)
+    found = _named(report.metrics, main.name, "metrics")
+    return Finding(True, f"{main.title} is {_shown(found)} on average of {len(seeds)} seeds, standard deviation {found.sd:.3f}.", found)
+
+
+def _holds_over_seeds(evidence: Evidence, system: str, name: str | None, margin: float, seeds: list[int], champion: str | None) -> Finding:
+    report = _compared_seeds(evidence, seeds)
+    if system == CHAMPION:
+        _require_champion("evaluation_report", evidence.of("evaluation_report", EvaluationEvidence).info.champion, champion)
+    main = _known(name or report.main_metric)
+    found = _named(_named(report.differences, system, "differences"), main.name, f"differences.{system}")
+    better = sum(value > 0 if main.higher_is_better else value < 0 for value in found.values)
+    return _gained(main, found, margin, f"on average of {len(seeds)} seeds, better for {better} of them")
 
 
 def _floor(evidence: Evidence, one: Metric, floor: float) -> Finding:

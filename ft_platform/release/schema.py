@@ -164,6 +164,53 @@ class CanaryEvidence(Typed):
     exposure_bits: Annotated[dict[str, Figure], Field(min_length=1)]
 
 
+class Seed(Typed):
+    """One training of the recipe. `adapter_sha256` is equal for equal weights."""
+
+    seed: int
+    adapter_sha256: str
+
+
+class OverSeeds(Figure):
+    """Mean over the seeds, its interval over seeds and test records, the standard deviation between seeds, and one value per seed."""
+
+    sd: float = Field(ge=0.0)
+    values: list[float]
+
+
+class Said(Typed):
+    """A sentence for people."""
+
+    good: bool
+    text: str
+
+
+class SeedEvidence(Typed):
+    """`seeds.json` of `seed_variation`: scores of the fine-tuned model, of the systems it is compared with, and fine-tuned minus system."""
+
+    seeds: Annotated[list[Seed], Field(min_length=2)]
+    metrics: dict[str, OverSeeds]
+    systems: dict[str, dict[str, float]]
+    conclusion: Annotated[list[Said], Field(min_length=1)]
+    differences: dict[str, dict[str, OverSeeds]]
+    main_metric: str
+    test_rows: Rows
+    renderer_hash: str
+    metric_versions: dict[str, str]
+
+    @model_validator(mode="after")
+    def seeds_are_several(self) -> "SeedEvidence":
+        if len({one.adapter_sha256 for one in self.seeds}) < len(self.seeds):
+            raise ValueError("two seeds have the same weights")
+        if self.main_metric not in self.metrics:
+            raise ValueError("the main metric has no value")
+        if any(len(found.values) != len(self.seeds) for scores in (self.metrics, *self.differences.values()) for found in scores.values()):
+            raise ValueError("a score has not one value per seed")
+        if {system: set(found) for system, found in self.systems.items()} != {system: set(found) for system, found in self.differences.items()}:
+            raise ValueError("scores and differences are not of the same systems and metrics")
+        return self
+
+
 class HumanReviewEvidence(Typed):
     """`review.json` of `human_review`."""
 

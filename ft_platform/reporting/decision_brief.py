@@ -12,7 +12,7 @@ from ft_platform.release.evidence import FILES, Item
 from ft_platform.reporting.fairness_report import sentence
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
-from ft_platform.reporting.plots import systems_plot
+from ft_platform.reporting.plots import seeds_plot, systems_plot
 from ft_platform.reporting.roi_words import conclusion, figure_sentence
 from ft_platform.reporting.verdict import fine_tune_or_prompt, slice_sentences, verdicts
 from ft_platform.use_case import NamedUseCase
@@ -29,7 +29,7 @@ SIGNERS = {
 
 
 def write_decision(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, decision: "Decision") -> None:
-    """`decision_brief.html`, and `systems.png` where the systems could be compared."""
+    """`decision_brief.html`, and `systems.png` and `seeds.png` where systems and seeds could be compared."""
     values = brief_values(lake, use_case, artifact_id, decision)
     for name, png in values["pictures"].items():
         (folder / f"{name}.png").write_bytes(png)
@@ -44,6 +44,7 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
     manifests = {} if evidence.problems else manifests_behind(lake, [evidence.checkpoint])
     evaluation = _figures(lake, evidence.items["evaluation_report"])
     main = metric(evaluation["main_metric"]) if evaluation else None
+    seeds = _figures(lake, evidence.items["seed_variation"]) if settings.seed_variation.seeds > 1 else None
     return {
         "title": f"Decision about {use_case.name}",
         "use_case": use_case.name,
@@ -59,18 +60,23 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
         "base_model": settings.base_model.uri,
         "training_rows": manifests["adapter_checkpoint"].counts.get("train", {}).get("rows") if manifests else None,
         "quality": _quality(evaluation, use_case, main),
+        "seeds": _seeds(seeds, use_case),
         "groups": _groups(_figures(lake, evidence.items["fairness_report"]), evaluation, use_case),
         "worth": _worth(_figures(lake, evidence.items["roi_report"])),
         "signers": [(title, settings.owners.of(role)) for role, title in SIGNERS.items()],
         "unknown": {stage: "; ".join(item.problems) for stage, item in evidence.items.items() if item.problems and stage in _asked(decision)},
         "lineage": lineage_rows(manifests),
-        "pictures": {"systems": systems_plot(evaluation["systems"], main)} if evaluation and main else {},
+        "pictures": {
+            **({"systems": systems_plot(evaluation["systems"], main)} if evaluation and main else {}),
+            **({"seeds": seeds_plot(seeds, metric(seeds["main_metric"]))} if seeds else {}),
+        },
     }
 
 
 def _asked(decision: "Decision") -> set[str]:
     """Evidence that a rule asks for by its name."""
-    return {ruling.rule.partition("/")[2] for ruling in decision.rulings if ruling.rule.startswith("lineage/")}
+    rules = [ruling.rule.partition("/") for ruling in decision.rulings]
+    return {name for kind, _, name in rules if kind == "lineage"} | ({"seed_variation"} if any(kind == "seeds" for kind, _, _ in rules) else set())
 
 
 def _figures(lake: Lake, item: Item) -> dict[str, Any] | None:
@@ -85,6 +91,15 @@ def _quality(figures: Mapping[str, Any] | None, use_case: NamedUseCase, main: Me
         return []
     confidence = use_case.settings.evaluation.confidence
     return [fine_tune_or_prompt(figures, main, confidence), *(said["text"] for said in verdicts(figures, main, confidence))]
+
+
+def _seeds(found: Mapping[str, Any] | None, use_case: NamedUseCase) -> list[dict[str, Any]]:
+    """Whether the gains hold for other seeds of training, where the use case asks for several; empty where that is asked for and not known."""
+    if use_case.settings.seed_variation.seeds == 1:
+        seed = use_case.settings.training.seed
+        text = f"One training (seed {seed}) was evaluated; what of its figures is luck of the seed was not asked for (seed_variation.seeds)."
+        return [{"good": True, "text": text}]
+    return found["conclusion"] if found else []
 
 
 def _worth(roi: Mapping[str, Any] | None) -> list[str]:

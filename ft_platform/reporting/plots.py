@@ -12,6 +12,8 @@ MOST_NUMBERED_LABELS = 15
 """Above, a cell of the confusion matrix is too small for its number."""
 
 HATCHES = (None, "///", "...", "xxx")
+LINE_STYLES: tuple[Any, ...] = ("--", ":", "-.", (0, (5, 1)), (0, (1, 3)))
+"""Of lines that are told apart without their colour."""
 SHORT_REASON = 20
 """Characters of a legend entry of which four fit beside one another."""
 
@@ -126,6 +128,29 @@ def systems_plot(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metri
         axes.margins(y=0.2, x=0.12)
         axes.set_xlabel(metric.title)
         axes.grid(axis="x", alpha=0.3)
+    return buffer.getvalue()
+
+
+def seeds_plot(found: Mapping[str, Any], metric: Metric) -> bytes:
+    """One metric of every seed as a point, their mean as a line, and every other system as a line with its name.
+
+    Args:
+        found: of `experiments.seed_figures`, with `seeds`.
+    """
+    spread = found["metrics"][metric.name]
+    lines = {system: values[metric.name] for system, values in found["systems"].items() if metric.name in values}
+    names = [str(one["seed"]) for one in found["seeds"]]
+    with drawing(6.4, 3.4 + 0.12 * len(lines)) as (figure, axes, buffer):
+        axes.axhspan(spread["value"] - spread["sd"], spread["value"] + spread["sd"], color=COLOURS[4], alpha=0.3, linewidth=0, label="± standard deviation")
+        axes.axhline(spread["value"], color=COLOURS[5], linewidth=1, label="mean of the seeds")
+        axes.plot(range(len(names)), spread["values"], linestyle="none", marker="o", color=COLOURS[5], label="fine-tuned, one seed")
+        for number, (system, value) in enumerate(lines.items()):
+            style = LINE_STYLES[number % len(LINE_STYLES)]
+            axes.axhline(value, color=COLOURS[(0, 2, 3, 7)[number % 4]], linestyle=style, linewidth=1.5, label=TITLES.get(system, short(system)))
+        axes.set_xticks(range(len(names)), [f"{names[0]}\n(checkpoint)", *names[1:]])
+        axes.margins(x=0.15, y=0.12)
+        axes.set(xlabel="seed", ylabel=metric.title)
+        figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return buffer.getvalue()
 
 

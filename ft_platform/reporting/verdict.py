@@ -135,7 +135,7 @@ def limits(figures: Mapping[str, Any], main: Metric, settings: Evaluation, examp
     sentences = [
         f"The test split has {rows:,} records. The {percent(settings.confidence)} interval of the fine-tuned model's {main.title} is {number(width)} wide: "
         f"another test split of this size could as well have given a value anywhere in it.",
-        "Intervals cover the choice of test records, not the seed of training: one training run was evaluated.",
+        "Intervals cover the choice of test records, not the seed of training: one training was evaluated; `seed_variation` measures that.",
         f"User texts are shortened so that a prompt has at most {settings.max_prompt_tokens:,} tokens, the same for every system. "
         f"Each of the {settings.few_shot_examples} few-shot examples ({settings.few_shot_selection}, from the training split) shows at most "
         f"{example_tokens} tokens of its text.",

@@ -1,4 +1,4 @@
-"""Experiments that a person starts: the search for training settings, and the learning curve. No other stage reads these sections."""
+"""Experiments that a person starts: search for training settings, learning curve, variation with the seed. Of other stages the gate reads the last section."""
 
 from typing import Annotated, Any, Literal
 
@@ -127,3 +127,19 @@ class LearningCurve(Section):
         if shares and (len(shares) < 3 or sorted(set(shares)) != shares or shares[-1] != 1.0):
             raise ValueError("`learning_curve.shares` must be three or more that rise and end with 1")
         return shares
+
+
+class SeedVariation(Section):
+    """How `seed_variation` measures what of the evaluation is luck of the seed.
+
+    A number, not a list: who names the seeds can choose those that look well.
+    """
+
+    seeds: int = Field(
+        default=1,
+        ge=1,
+        le=20,
+        description="Trainings of the same recipe that are compared on the test split: that of the checkpoint, and further ones with the seeds after "
+        "`training.seed`. 3 take two more trainings. Above 1 the gate needs `seed_variation`: every gain that `gate.beats` asks for must hold over the "
+        "seeds. 1: off.",
+    )

@@ -16,7 +16,8 @@ class Gate(Section):
     beats: list[SystemName] = Field(
         default=["base_few_shot", "champion"],
         max_length=20,
-        description="Systems that the fine-tuned model must beat on the test split. `champion`: the last accepted checkpoint, where there is one.",
+        description="Systems that the fine-tuned model must beat on the test split, and over the seeds where `seed_variation.seeds` is above 1. `champion`: "
+        "the last accepted checkpoint, where there is one.",
     )
     metric: SystemName | None = Field(default=None, description="Metric of `beats`. Default: the first metric of the task.")
     margin: float = Field(

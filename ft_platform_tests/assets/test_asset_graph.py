@@ -73,7 +73,7 @@ def test_experiments_are_in_no_job_but_their_own_and_in_no_automation(environmen
         write_use_case(environment.defs, "complaints", {**minimal_attributes("records.csv"), "retraining": {"mode": mode}})
         repository = load_definitions(environment, only="complaints").get_repository_def()
         experiments = {name for name, stage in STAGES.items() if stage.on_demand}
-        assert experiments == {"hyperparameter_search", "learning_curve", "canary_audit", "human_review", "judge_report"}
+        assert experiments == {"hyperparameter_search", "learning_curve", "canary_audit", "human_review", "judge_report", "seed_variation"}
         jobs = {job.name: {node.name.split("__")[-1] for node in job.graph.nodes} for job in repository.get_all_jobs() if job.name.startswith("complaints")}
         assert not experiments & jobs["complaints"] and experiments == jobs["complaints_on_demand"]
         for name in experiments:

@@ -74,6 +74,16 @@ def test_explain_says_what_will_happen_and_uses_the_estimate_that_is_there(estim
     assert [line for line in shown.splitlines() if line.startswith("* rank") and "(default 16)" in line]
 
 
+def test_further_seeds_are_told_beside_the_training_they_repeat(estimated, capsys, monkeypatch):
+    monkeypatch.setattr(estimates.subprocess, "run", None)  # the same training: nothing is measured again
+    asked = ["explain", "complaints", "training", "--set", "seed_variation.seeds=3"]
+    assert main([*asked, "--json"]) == 0
+    further = json.loads(capsys.readouterr().out)["plan"]["further_seeds"]
+    assert further["trainings"] == 2 and further["seconds"] == 2 * estimated["seconds"]
+    assert main(asked) == 0
+    assert "seeds      2 more trainings for seed_variation: " in capsys.readouterr().out
+
+
 def test_an_estimate_beyond_the_memory_limit_says_so_and_exits_with_1(estimated, capsys, monkeypatch):
     monkeypatch.setattr(estimates, "measure", lambda environment, use_case, splits, profile, seconds: estimates.Estimate(estimated, profile))
     assert main(["estimate", "complaints", "--compute", "small"]) == 1

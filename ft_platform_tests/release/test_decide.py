@@ -12,7 +12,8 @@ from ft_platform.release.decide import decide, publish_decision, require_accepte
 from ft_platform.release.evidence import FILES, REQUIRED
 from ft_platform.release.schema import Shown
 from ft_platform.stages import STAGES
-from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, gap, good_figures, leaves
+from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, gap, good_figures, leaves, seeds_evidence
+from ft_platform_tests.reporting.page_rules import problems_of
 
 EVERY_RULE = {
     "gate": {
@@ -23,7 +24,8 @@ EVERY_RULE = {
         "max_amplification": 0.05,
         "max_exposure_bits": 4.0,
         "max_epsilon": 8.0,
-    }
+    },
+    "seed_variation": {"seeds": 3},
 }
 
 
@@ -38,7 +40,8 @@ def test_complete_evidence_is_accepted_by_every_rule(tmp_path):
     assert decision.accepted
     kinds = {ruling.rule.split("/")[0] for ruling in decision.rulings}
     assert kinds >= {"lineage", "data", "beats", "floor", "calibration", "seconds_per_1000_requests", "money_per_1000_requests", "fairness", "amplification"}
-    assert kinds >= {"memorization", "exposure", "epsilon", "forgetting"}
+    assert kinds >= {"memorization", "exposure", "epsilon", "forgetting", "seeds"}
+    assert {"seeds", "seeds/base_few_shot", "seeds/champion"} <= {ruling.rule for ruling in decision.rulings}
 
 
 @pytest.mark.parametrize("stage", REQUIRED)
@@ -178,11 +181,81 @@ def test_withdrawn_records_refuse(tmp_path):
         ("regression_report", ("suites", "general_text", "difference"), figure(0.06), "forgetting", "general_text"),
         ("regression_report", ("suites",), {}, "forgetting", "suites"),
         ("canary_audit", ("exposure_bits", "1"), figure(3.9, 0.5), "exposure", "3.900"),
+        # One seed above few-shot, two below it: the mean is luck of the first.
+        ("seed_variation", (), seeds_evidence((0.2, -0.1, -0.1)), "seeds/base_few_shot", "on average of 3 seeds, better for 1 of them: a tie"),
+        ("seed_variation", (), seeds_evidence((-0.2, -0.1, -0.1)), "seeds/base_few_shot", "it is worse"),
+        ("seed_variation", (), seeds_evidence((0.2, float("nan"), 0.2)), "seeds/base_few_shot", "is no evidence"),
+        ("seed_variation", ("differences", "base_few_shot"), ..., "seeds/base_few_shot", "not of the same systems"),
+        ("seed_variation", ("differences", "base_few_shot", "macro_f1", "values"), [0.2, 0.2], "seeds/base_few_shot", "not one value per seed"),
+        ("seed_variation", ("seeds",), [{"seed": 17 + n, "adapter_sha256": str(n)} for n in range(2)], "seeds", "not one value per seed"),
+        ("seed_variation", ("seeds",), [{"seed": n, "adapter_sha256": str(n)} for n in range(3)], "seeds", "seeds [0, 1, 2], asked for are [17, 18, 19]"),
+        ("seed_variation", ("seeds",), [{"seed": 17 + n, "adapter_sha256": "same"} for n in range(3)], "seeds", "two seeds have the same weights"),
+        ("seed_variation", ("main_metric",), "f1", "seeds", "the main metric has no value"),
     ],
 )
 def test_each_rule_refuses_what_breaks_it(tmp_path, stage, path, value, rule, words):
     found = EvidenceCase(tmp_path, EVERY_RULE, changed(good_figures(), stage, path, value)).refusing()
     assert words in found[rule], found
+
+
+SEEDS = {"seed_variation": {"seeds": 3}}
+
+
+def test_seeds_that_were_asked_for_and_not_trained_refuse_whatever_the_gate_asks_for(tmp_path):
+    for gate in ({}, {"beats": [], "floors": {"macro_f1": 0.5}}):
+        case = EvidenceCase(tmp_path / str(len(gate)), {**SEEDS, "gate": gate}, left_out={"seed_variation"}).publish()
+        found = broken(case.decide())
+        assert set(found) == {"seeds", *(f"seeds/{system}" for system in gate.get("beats", ["base_few_shot"]))}
+        assert "there is no seed_variation of this checkpoint" in found["seeds"]
+
+
+def test_without_seeds_asked_for_nothing_is_refused(tmp_path):
+    case = EvidenceCase(tmp_path, left_out={"seed_variation"}).publish()
+    assert case.decide().accepted and not [ruling.rule for ruling in case.decide().rulings if ruling.rule.startswith("seeds")]
+
+
+@pytest.mark.parametrize("fault", ["altered", "other evaluation", "other template", "other metric", "more seeds"])
+def test_stale_evidence_about_seeds_refuses(tmp_path, fault):
+    change = {"other template": ("renderer_hash",), "other metric": ("metric_versions", "macro_f1")}.get(fault)
+    case = EvidenceCase(tmp_path, SEEDS, changed(good_figures(), "seed_variation", change, "other") if change else good_figures()).publish()
+    if fault == "altered":
+        file = Path(case.lake.path_of("shared", "complaints", "seed_variation", "seed_variation", "seeds.json"))
+        file.write_text(file.read_text().replace("0.2", "0.9"))
+    elif fault == "other evaluation":
+        case.figures["evaluation_report"]["test_rows"] = 399
+        for stage in ("evaluation_report", "fairness_report", "roi_report", "model_card"):
+            case.versions[stage] = case.add(stage, "-again")
+    elif fault == "more seeds":
+        settings = case.use_case.settings
+        more = settings.model_copy(update={"seed_variation": settings.seed_variation.model_copy(update={"seeds": 4})})
+        case.use_case = case.use_case.model_copy(update={"settings": more})
+    words = {
+        "altered": "is not what its manifest says",
+        "other evaluation": "was made from evaluation_report, the checkpoint's is evaluation_report-again",
+        "other template": "was made with another prompt template than the checkpoint was trained with",
+        "other metric": "was made with another version of the metrics macro_f1",
+        "more seeds": "settings or code of seed_variation changed",
+    }
+    found = broken(case.decide())
+    assert set(found) == {"seeds", "seeds/base_few_shot"} and words[fault] in found["seeds"]
+
+
+def test_over_seeds_the_margin_and_the_direction_of_the_metric_count_too(tmp_path):
+    assert set(EvidenceCase(tmp_path, {**SEEDS, "gate": {"margin": 0.14}}).refusing()) == set()
+    assert set(EvidenceCase(tmp_path, {**SEEDS, "gate": {"margin": 0.16}}).refusing()) == {"seeds/base_few_shot"}
+
+
+def test_the_champion_must_be_beaten_over_the_seeds_too(tmp_path):
+    champion = {"checkpoint": "ckpt-now", "status": "compared"}
+    case = EvidenceCase(tmp_path, SEEDS, champion="ckpt-now")
+    case.figures["evaluation_report"]["info"] = {"champion": champion}
+    case.figures["regression_report"]["champion"] = champion
+    assert set(case.refusing()) == {"seeds/champion"}, "seed_variation was not compared with the champion"
+    case.figures["seed_variation"]["systems"]["champion"] = case.figures["seed_variation"]["systems"]["base_few_shot"]
+    case.figures["seed_variation"]["differences"]["champion"] = case.figures["seed_variation"]["differences"]["base_few_shot"]
+    assert case.refusing() == {}
+    case.figures["evaluation_report"]["info"] = {"champion": {"checkpoint": "ckpt-former", "status": "compared"}}
+    assert "seeds/champion" in case.refusing()
 
 
 def test_a_higher_margin_refuses_what_a_lower_one_accepts(tmp_path):
@@ -263,6 +336,16 @@ def test_the_brief_says_what_was_decided_and_what_is_not_known(tmp_path):
     case = EvidenceCase(tmp_path, figures=changed(good_figures(), "evaluation_report", ("test_rows",), 0)).publish()
     decision = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
     text = case.lake.read_file(decision, "decision_brief.html").decode()
-    assert "may not be released" in text
+    assert "may not be released" in text and "One training (seed 17) was evaluated" in text
     assert "Not known: metrics.json of evaluation_report is no evidence: test_rows" in text
     assert date.today().isoformat()[:4] in text
+
+
+def test_the_brief_shows_the_seeds_or_says_why_they_are_not_known(tmp_path):
+    for left_out, words in ((set(), "for all 3 seeds"), ({"seed_variation"}, "Not known: there is no seed_variation of this checkpoint")):
+        case = EvidenceCase(tmp_path / str(len(left_out)), SEEDS, left_out=left_out)
+        case.figures["evaluation_report"]["test_rows"] = 0  # the rest of the page is not what is tested
+        case = case.publish()
+        decision = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
+        text = case.lake.read_file(decision, "decision_brief.html").decode()
+        assert words in text and ("Score of each seed" in text) is not bool(left_out) and problems_of(text) == []

@@ -33,6 +33,11 @@ FUNNEL = [
     step("anonymized_records", 240),
     step("splits", 240),
 ]
+SEEDS = {
+    "seeds": [{"seed": 2**31 - 1}, {"seed": 0}, {"seed": 1}],
+    "metrics": {"accuracy": {**FIGURE, "values": [0.4, 0.5, 0.6], "sd": 0.1}},
+    "systems": {**{f"endpoint_{name}": {"accuracy": 0.3} for name in LABELS}, "majority": {"accuracy": 0.1}, "base_zero_shot": {"macro_f1": 0.1}},
+}
 NO_EVIDENCE = {"b": {"rows": 2, "enough_evidence": False}}
 PICTURES = {
     "funnel of all stages": lambda: plots.funnel_plot(FUNNEL),
@@ -47,6 +52,7 @@ PICTURES = {
     "per label": lambda: plots.per_label_plot({"tfidf_logreg": ROWS, "fine_tuned": ROWS}, ["tfidf_logreg", "fine_tuned"]),
     "per label that one system never saw": lambda: plots.per_label_plot({"a": {}, "fine_tuned": ROWS}, ["a", "fine_tuned"]),
     "systems": lambda: plots.systems_plot({"majority": {"macro_f1": FIGURE}, "fine_tuned": {"macro_f1": FIGURE}}, metric("macro_f1")),
+    "seeds": lambda: plots.seeds_plot(SEEDS, ACCURACY),
     "groups": lambda: plots.groups_plot("region", {"$a": {"rows": 30, "enough_evidence": True, "accuracy": FIGURE}, **NO_EVIDENCE}, ACCURACY),
     "groups without evidence": lambda: plots.groups_plot("region", NO_EVIDENCE, ACCURACY),
     "groups without evidence of a metric without bound": lambda: plots.groups_plot("region", NO_EVIDENCE, metric("answer_loss")),

@@ -1,0 +1,45 @@
+"""seed_variation: does the gain hold for other seeds of training, or was it luck? A person starts it."""
+
+import json
+
+import dagster as dg
+
+from ft_platform.assets.experiment import experiment_report
+from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, tracking, with_typed_failures
+from ft_platform.environment import Environment
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.use_case import NamedUseCase
+
+
+def build(use_case: NamedUseCase) -> list:
+    @dg.asset(**stage(use_case, "seed_variation"))
+    @with_typed_failures
+    def seed_variation(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        environment: dg.ResourceParam[Environment],
+        splits: TableVersion,
+        evaluation_report: ArtifactVersion,
+    ) -> dg.MaterializeResult[ArtifactVersion]:
+        """The recipe of the checkpoint trained with further seeds, each evaluated on the same test records: spread, and whether every gain holds.
+
+        The checkpoint stays the one of `training.seed`; the other weights are thrown away. With `seed_variation.seeds` above 1 the gate asks for it.
+        """
+        from ft_platform.experiments.inputs import require_several
+
+        require_several(use_case)
+        report, reused = experiment_report(context, lake, environment, use_case, "seed_variation", "seeds", splits, evaluation_report=evaluation_report)
+        found, manifest = json.loads(lake.read_file(report, "seeds.json")), lake.manifest(report)
+        return materialized(
+            report,
+            manifest,
+            reused=reused,
+            rows=found["test_rows"],
+            pictures=pictures_of(lake, report),
+            conclusion=dg.MetadataValue.md("\n\n".join(sentence["text"] for sentence in found["conclusion"])),
+            scores=dg.MetadataValue.json(found["metrics"]),
+            **report_link(environment, report, manifest),
+            **tracking(manifest),
+        )
+
+    return [seed_variation]

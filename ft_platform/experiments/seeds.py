@@ -1,0 +1,247 @@
+"""Trains the recipe of a checkpoint with further seeds, lets each answer the test records of its evaluation, and publishes what is luck of the seed.
+
+The checkpoint stays the one of `training.seed`: the other weights answer the test records and are thrown away, so that nobody can release the best
+of several seeds.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ft_platform import progress
+from ft_platform.environment import Environment
+from ft_platform.errors import TrainingFailed
+from ft_platform.evaluation.champion_system import require_same_rendering
+from ft_platform.evaluation.evaluate import Evaluator
+from ft_platform.evaluation.files import PREDICTIONS, read_predictions
+from ft_platform.evaluation.metric import metric_versions
+from ft_platform.evaluation.predictions import outputs_in, predictions_table, rows_of
+from ft_platform.evaluation.publish import ready_evaluator
+from ft_platform.evaluation.scores import FINE_TUNED
+from ft_platform.evaluation.similarities import add_similarities
+from ft_platform.experiments.inputs import experiment_inputs, recipe_id, require_several, seeds_of, working_folder
+from ft_platform.experiments.seed_figures import seed_figures, seed_sentences
+from ft_platform.experiments.study import owning
+from ft_platform.experiments.training_once import train_once, with_training
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.files import folder_hashes, fsync_path
+from ft_platform.lake.gate import version_of_parent
+from ft_platform.memory import give_back
+from ft_platform.models import base_model
+from ft_platform.models.base_model import ResolvedModel
+from ft_platform.stages import STAGES
+from ft_platform.tracking import figure_metrics, finish_report, parent_tags, tracker_for
+from ft_platform.use_case import NamedUseCase
+
+STAGE = "seed_variation"
+FIGURES = "seeds.json"
+DETAILS = b"training"
+"""Where a file of answers keeps what is known of its training."""
+
+
+@dataclass(frozen=True)
+class SeedTraining:
+    """One training of the recipe.
+
+    Attributes:
+        adapter_sha256: of the files with weights: equal for equal weights.
+    """
+
+    seed: int
+    adapter_sha256: str
+    validation_loss: float
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A training, and what its model answered to the test records (`evaluation.predictions`)."""
+
+    training: SeedTraining
+    predictions: pa.Table
+
+
+def publish_seed_variation(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, evaluation: ArtifactVersion, log: Any
+) -> ArtifactVersion:
+    """The artifact `seed_variation` of an evaluation: an existing one, or a new one after the trainings that are missing. One that was killed goes on with
+    the next seed.
+
+    Args:
+        splits, evaluation: versions that passed the gate.
+        log: a logger.
+
+    Raises:
+        ConfigError: `seed_variation.seeds` is 1.
+        VersionRefused: the checkpoint was trained with another base model or renderer, or evaluated on other test records.
+        TrainingFailed: two seeds gave the same weights.
+        TrainerRunning: the same seeds are being trained.
+        BudgetExceeded, NanLoss, OutOfMemory: as in training.
+    """
+    require_several(use_case)
+    artifact_id, inputs = experiment_inputs(use_case, STAGE, splits, evaluation)
+    if existing := lake.intact_artifact(use_case.name, STAGE, artifact_id):
+        return existing
+    from ft_platform.experiments.seed_report import write_seed_report
+
+    started = time.monotonic()
+    recipe = recipe_id(use_case, splits)
+    folder = working_folder(environment, STAGE, use_case, recipe)
+    parents = [splits, evaluation]
+    with owning(folder), tracker_for(environment, use_case, STAGE, artifact_id, parent_tags(parents), log) as tracker:
+        tracker.parameters({"seeds": seeds_of(use_case), **use_case.settings.training.model_dump(mode="json")})
+        found, further = _measured(lake, environment, use_case, splits, evaluation, folder, log)
+        with lake.scratch(use_case.name, STAGE) as place:
+            place.mkdir(parents=True)
+            (place / FIGURES).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+            pq.write_table(further, place / PREDICTIONS)
+            write_seed_report(place, lake, use_case, artifact_id, parents, found)
+            report = lake.publish(
+                use_case.name,
+                STAGE,
+                artifact_id,
+                place,
+                parents=parents,
+                settings_hash=STAGES[STAGE].settings_hash(use_case),
+                input_hash=inputs,
+                counts={"seeds": len(found["seeds"]), "test_rows": found["test_rows"]},
+                info={"recipe": recipe, "tracking": tracker.state()},
+                seconds=time.monotonic() - started,
+            )
+        for file in folder.glob("*.parquet"):  # the published table holds them
+            file.unlink()
+        finish_report(tracker, lake, report, _metrics(found))
+    return report
+
+
+def trainings_left(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> float:
+    """How many trainings are still to be made. Unpublished ones that were made on another machine are not known here."""
+    recipe = recipe_id(use_case, splits)
+    made = _made(lake, use_case, recipe, working_folder(environment, STAGE, use_case, recipe))
+    return float(len(set(seeds_of(use_case)[1:]) - set(made)))
+
+
+def _measured(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, evaluation: ArtifactVersion, folder: Path, log: Any
+) -> tuple[dict[str, Any], pa.Table]:
+    """What `seeds.json` holds, and the answers of the further seeds."""
+    checkpoint = _checkpoint_of(lake, evaluation)
+    training = json.loads(lake.read_file(checkpoint, "training.json"))
+    evaluator, resolved = ready_evaluator(lake, environment, use_case, splits, STAGE)
+    evaluator.model = None  # the trainings come first, and load one of their own
+    require_same_rendering(training, evaluator.renderer, resolved.weights_sha256, checkpoint)
+    evaluated = read_predictions(lake, evaluation)
+    own = SeedTraining(use_case.settings.training.seed, weights_digest(lake.manifest(checkpoint).files), training["metrics"]["validation_loss"])
+    answered = {own.seed: Answered(own, rows_of(evaluated, FINE_TUNED)), **_made(lake, use_case, folder.name, folder)}
+    seeds = seeds_of(use_case)
+    if there := len(answered.keys() & set(seeds)) - 1:
+        log.info(f"{there} of {len(seeds) - 1} trainings with further seeds are there")
+    for done, seed in enumerate(seeds):
+        progress.report(STAGE, done, len(seeds), "seeds")
+        if seed not in answered:
+            answered[seed] = _answered(lake, environment, use_case, splits, evaluator, resolved, seed)
+            _keep(folder, answered[seed])
+        _require_another(answered[seed].training, [answered[before].training for before in seeds[:done]])
+    progress.report(STAGE, len(seeds), len(seeds), "seeds")
+    labels = sorted({*evaluator.train.answers, *evaluator.test.answers}) if evaluator.classification else []
+    outputs = outputs_in(evaluated, evaluator.test, labels, evaluator.schema)
+    tuned = {seed: next(iter(outputs_in(answered[seed].predictions, evaluator.test, labels, evaluator.schema).values())) for seed in seeds}
+    others = {system: one for system, one in outputs.items() if system != FINE_TUNED}
+    found = {
+        "evaluation": evaluation.id,
+        "checkpoint": checkpoint.id,
+        "seeds": [asdict(answered[seed].training) for seed in seeds],
+        **seed_figures(tuned, others, use_case.settings.task.kind, use_case.settings.evaluation),
+        "renderer_hash": evaluator.renderer.hash,
+        "metric_versions": metric_versions(),
+    }
+    return {**found, "conclusion": seed_sentences(found)}, pa.concat_tables([answered[seed].predictions for seed in seeds[1:]])
+
+
+def _checkpoint_of(lake: Lake, evaluation: ArtifactVersion) -> ArtifactVersion:
+    parent = next(parent for parent in lake.manifest(evaluation).parents if parent.name == "adapter_checkpoint")
+    found = version_of_parent(lake, evaluation.use_case, parent)
+    assert isinstance(found, ArtifactVersion)
+    return found
+
+
+def _answered(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, evaluator: Evaluator, resolved: ResolvedModel, seed: int
+) -> Answered:
+    """Trains with a seed, and evaluates as a checkpoint is: the weights written, then loaded beside a fresh base model. They are thrown away."""
+    from ft_platform.models.adapter import with_adapter
+    from ft_platform.training.checkpoint import write_weights
+
+    run, prepared = train_once(lake, environment, with_training(use_case, seed=seed), splits)
+    with lake.scratch(use_case.name, STAGE) as folder:
+        folder.mkdir(parents=True)
+        write_weights(folder, prepared)
+        training = SeedTraining(seed, weights_digest(folder_hashes(folder)), run.best_loss)
+        del run, prepared
+        give_back()
+        model, _ = base_model.load(resolved, *evaluator.precision)
+        evaluator.model = with_adapter(model, folder)
+        system = f"seed_{seed}"
+        outputs = {system: evaluator.tuned(system).outputs[system]}
+        evaluator.model = None
+    add_similarities(outputs, use_case, environment)
+    return Answered(training, predictions_table(use_case, evaluator.test, outputs))
+
+
+def weights_digest(files: Mapping[str, str]) -> str:
+    """64 hex digits that are equal for equal weights.
+
+    Args:
+        files: of a checkpoint, name -> sha256.
+    """
+    weights = sorted((name, digest) for name, digest in files.items() if name.endswith(".safetensors"))
+    return hashlib.sha256(json.dumps(weights).encode()).hexdigest()
+
+
+def _require_another(training: SeedTraining, before: list[SeedTraining]) -> None:
+    """Raises TrainingFailed if a seed gave the weights of an earlier one: their agreement would say nothing."""
+    same = [one.seed for one in before if one.adapter_sha256 == training.adapter_sha256]
+    if same:
+        raise TrainingFailed(
+            f"seeds {same[0]} and {training.seed} gave the same weights: the seed changes nothing in this training, so that the two agree says nothing",
+            "Set seed_variation.seeds to 1, or find out why neither new weights nor the order of records depend on training.seed",
+        )
+
+
+def _keep(folder: Path, answered: Answered) -> None:
+    """Writes a seed's answers with what is known of its training into one file, aside and renamed: after a kill it is there whole or not at all."""
+    path = folder / f"{answered.training.seed}.parquet"
+    aside = path.with_suffix(".new")
+    pq.write_table(answered.predictions.replace_schema_metadata({DETAILS: json.dumps(asdict(answered.training)).encode()}), aside)
+    fsync_path(aside)
+    aside.replace(path)
+
+
+def _made(lake: Lake, use_case: NamedUseCase, recipe: str, folder: Path) -> dict[int, Answered]:
+    """Seed -> what was made before by this recipe: in published reports, and of an unfinished one on this machine."""
+    found: dict[int, Answered] = {}
+    for report in lake.artifacts(use_case.name, STAGE):
+        if lake.manifest(report).info.get("recipe") == recipe and lake.intact_artifact(use_case.name, STAGE, report.artifact_id):
+            answers = read_predictions(lake, report)
+            for one in json.loads(lake.read_file(report, FIGURES))["seeds"][1:]:
+                found[one["seed"]] = Answered(SeedTraining(**one), rows_of(answers, f"seed_{one['seed']}"))
+    for file in sorted(folder.glob("*.parquet")):
+        table = pq.read_table(file)
+        training = SeedTraining(**json.loads((table.schema.metadata or {})[DETAILS]))
+        found[training.seed] = Answered(training, table.replace_schema_metadata(None))
+    return found
+
+
+def _metrics(found: Mapping[str, Any]) -> dict[str, float]:
+    """The main metric and the gains over the other systems, for the tracker."""
+    main = found["main_metric"]
+    values = {**figure_metrics(main, found["metrics"][main]), f"{main}_sd": found["metrics"][main]["sd"]}
+    for system, gains in found["differences"].items():
+        values |= figure_metrics(f"{FINE_TUNED}_minus_{system}/{main}", gains[main])
+    return values
