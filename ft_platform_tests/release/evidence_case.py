@@ -74,6 +74,7 @@ def good_figures() -> dict[str, dict[str, Any]]:
             "passed": True,
             "reasons": [],
             "membership_auc": figure(0.52),
+            "membership_status": "measured",
             "extraction_rate": {"verbatim": figure(0.01, 0.01), "status": "measured"},
         },
         "regression_report": {"suites": {"general_text": _suite()}, "champion": {"checkpoint": None}},
