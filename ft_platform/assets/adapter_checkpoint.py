@@ -25,7 +25,7 @@ def build(use_case: NamedUseCase) -> list:
         from ft_platform.training.inputs import checkpoint_inputs
 
         require_usable(lake, use_case, splits)
-        require_target(use_case.settings.fairness.in_evaluation, lake.manifest(splits).counts["rows_per_label"])
+        require_target(use_case.settings.fairness.in_evaluation, lake.manifest(splits).counts)
         checkpoint_id, _ = checkpoint_inputs(use_case, splits)
         checkpoint = lake.intact_artifact(use_case.name, "adapter_checkpoint", checkpoint_id)
         trained = checkpoint is None

@@ -29,7 +29,7 @@ def build(use_case: NamedUseCase) -> list:
 
         for version in (splits, base_evaluation, adapter_checkpoint):
             require_usable(lake, use_case, version)
-        require_target(use_case.settings.fairness.in_evaluation, lake.manifest(splits).counts["rows_per_label"])
+        require_target(use_case.settings.fairness.in_evaluation, lake.manifest(splits).counts)
         best = champion(lake, use_case.name, beside=adapter_checkpoint)
         artifact_id, _ = evaluation_inputs(use_case, "tuned", splits, adapter_checkpoint, base_evaluation, best)
         report = lake.intact_artifact(use_case.name, "evaluation_report", artifact_id)

@@ -43,7 +43,7 @@ def build(use_case: NamedUseCase) -> list:
         depends_on = {**benchmark_fingerprint(settings), **paraphrase_fingerprint(settings)}
         written = write_stage(lake, use_case, "splits", [anonymized_records], divide, splits_schema(use_case), **depends_on)
         counts = written.manifest.counts
-        require_target(use_case.settings.fairness.in_evaluation, counts["rows_per_label"])
+        require_target(use_case.settings.fairness.in_evaluation, counts)
         rows: dict[str, Any] = {k: dg.MetadataValue.json(v) for k, v in counts.items() if isinstance(v, dict) and k != "funnel"}
         pictures = {
             "funnel_from_source": funnel_plot(funnel(lake, use_case.name)),

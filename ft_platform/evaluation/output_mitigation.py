@@ -57,17 +57,17 @@ def target_of(settings: OutputMitigation, labels: Sequence[str]) -> str:
     return settings.label
 
 
-def require_target(settings: OutputMitigation, rows_per_label: Mapping[str, Mapping[str, int]]) -> None:
+def require_target(settings: OutputMitigation, counts: Mapping[str, Any]) -> None:
     """Refuses before anything is trained what `target_of` would refuse when the trained model is evaluated.
 
     Args:
-        rows_per_label: label -> side -> records, as the manifest of `splits` counts them.
+        counts: of the manifest of `splits`; `rows_per_label` is label -> side -> records.
 
     Raises:
         ConfigError: see `target_of`.
     """
     if settings.constraint is not None:
-        target_of(settings, sorted(label for label, rows in rows_per_label.items() if rows["train"]))
+        target_of(settings, sorted(label for label, rows in counts["rows_per_label"].items() if rows["train"]))
 
 
 def mitigated_labels(settings: OutputMitigation, labels: list[str], fit: Scored, test: Scored, seed: int) -> dict[str, list[str]]:
