@@ -1,4 +1,4 @@
-"""source sensor: notices new or changed content of a source and reports it as a new version of the external asset `source`."""
+"""Sensors of files: new or changed content of a source, or of measurements, is reported as a new version of an external asset."""
 
 import hashlib
 import json
@@ -12,6 +12,8 @@ from ft_platform.errors import FtError, TransientError
 from ft_platform.settings.source import Source
 from ft_platform.use_case import NamedUseCase
 
+MEASUREMENTS = "measurements"
+"""External asset: the files that `business.measurements` names."""
 S3_URI = re.compile(r"^s3a?://([^/]+)/?([^*?\[]*)")
 
 
@@ -49,6 +51,36 @@ def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
             return dg.SkipReason(f"{len(unfinished)} file(s) changed within the last seconds: looks again once they are written completely")
         event = dg.AssetMaterialization(key, metadata={"files": len(files)}, tags={"dagster/data_version": version})
         return dg.SensorResult(asset_events=[event], cursor=cursor)
+
+    return sensor
+
+
+def measurements_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
+    """Reports changed files of measurements once. `roi_report` follows by its automation condition."""
+    key = dg.AssetKey([use_case.name, MEASUREMENTS])
+
+    @dg.sensor(
+        name=f"{use_case.name}_{MEASUREMENTS}",
+        asset_selection=dg.AssetSelection.assets(key),
+        minimum_interval_seconds=use_case.settings.retraining.poll_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Looks for changed files of business.measurements of {use_case.name}, by hash.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, environment: dg.ResourceParam[Environment]) -> dg.SensorResult | dg.SkipReason:
+        from ft_platform.business.measurements import measurement_parts
+        from ft_platform.sources.source_file import being_written
+
+        try:
+            files = measurement_parts(use_case.settings.business, environment)
+        except FtError as error:
+            return dg.SkipReason(str(error))
+        version = hashlib.sha256(json.dumps([sha256 for _, sha256 in files]).encode()).hexdigest()[:32]
+        if context.cursor == version:
+            return dg.SkipReason(f"{len(files)} file(s), content unchanged")
+        if unfinished := being_written(part.uri for part, _ in files):
+            return dg.SkipReason(f"{len(unfinished)} file(s) changed within the last seconds: looks again once they are written completely")
+        event = dg.AssetMaterialization(key, metadata={"files": len(files)}, tags={"dagster/data_version": version})
+        return dg.SensorResult(asset_events=[event], cursor=version)
 
     return sensor
 

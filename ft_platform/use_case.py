@@ -215,6 +215,8 @@ class UseCase(Section):
             raise ValueError("`record.answer` or `record.messages` is needed for `task.kind: generation`")
         if self.evaluation.groundedness != "none" and self.task.kind != "generation":
             raise ValueError(f"`evaluation.groundedness: {self.evaluation.groundedness}` needs `task.kind: generation`")
+        if self.evaluation.groundedness_model and self.evaluation.groundedness == "none":
+            raise ValueError("`evaluation.groundedness_model` needs `evaluation.groundedness: prompt`")
         if self.training.objective == "label_head" and self.task.kind != "classification":
             raise ValueError("`training.objective: label_head` needs `task.kind: classification`")
         if self.training.objective in ("dpo", "orpo") and (self.task.kind != "generation" or not self.record.rejected):

@@ -90,6 +90,18 @@ def split_rows(rows: int = 48) -> list[dict[str, Any]]:
     return made
 
 
+def save_tiny_encoder(folder: Path) -> Path:
+    """A random BERT of two layers and 256 bytes as its vocabulary, as a folder."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 260, "max_position_embeddings": 64}
+    BertModel(BertConfig(**sizes)).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
 def usable_splits(lake: Lake, use_case: NamedUseCase, rows: list[dict[str, Any]] | None = None, schema: pa.Schema = SCHEMA) -> TableVersion:
     """`splits` with manifests and passed verdicts of itself and all it was built from."""
     parents: list[TableVersion] = []

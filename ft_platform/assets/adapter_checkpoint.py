@@ -21,9 +21,11 @@ def build(use_case: NamedUseCase) -> list:
         Equal inputs give the same checkpoint: if it exists, it is used again and nothing is trained. Splits whose checks are
         missing, stale or failed are refused, whoever started the run.
         """
+        from ft_platform.evaluation.output_mitigation import require_target
         from ft_platform.training.inputs import checkpoint_inputs
 
         require_usable(lake, use_case, splits)
+        require_target(use_case.settings.fairness.in_evaluation, lake.manifest(splits).counts)
         checkpoint_id, _ = checkpoint_inputs(use_case, splits)
         checkpoint = lake.intact_artifact(use_case.name, "adapter_checkpoint", checkpoint_id)
         trained = checkpoint is None

@@ -25,9 +25,11 @@ def build(use_case: NamedUseCase) -> list:
         """Precision, recall, F1 (or ROUGE-L, chrF, answer loss) of the fine-tuned model and of every alternative, with intervals."""
         from ft_platform.evaluation.champion import champion
         from ft_platform.evaluation.inputs import evaluation_inputs
+        from ft_platform.evaluation.output_mitigation import require_target
 
         for version in (splits, base_evaluation, adapter_checkpoint):
             require_usable(lake, use_case, version)
+        require_target(use_case.settings.fairness.in_evaluation, lake.manifest(splits).counts)
         best = champion(lake, use_case.name, beside=adapter_checkpoint)
         artifact_id, _ = evaluation_inputs(use_case, "tuned", splits, adapter_checkpoint, base_evaluation, best)
         report = lake.intact_artifact(use_case.name, "evaluation_report", artifact_id)

@@ -4,15 +4,27 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, with_typed_failures
+from ft_platform.assets.stage import key, materialized, pictures_of, report_link, stage, tags, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import require_usable
+from ft_platform.sensors import MEASUREMENTS
 from ft_platform.use_case import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "roi_report"))
+    files = use_case.settings.business.measurements
+    measurements = dg.AssetSpec(
+        key(use_case, MEASUREMENTS),
+        description="Files with what was measured before the model was introduced and since. A sensor reports new content here.",
+        group_name=use_case.name,
+        kinds={"file"},
+        tags=tags(use_case, "restricted", "external"),
+        owners=[use_case.settings.owners.of("domain_expert")],
+        metadata={"dagster/uri": files[0].uri} if len(files) == 1 else {"files": len(files)},
+    )
+
+    @dg.asset(**stage(use_case, "roi_report"), deps=[measurements.key] if files else [])
     @with_typed_failures
     def roi_report(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], evaluation_report: ArtifactVersion
@@ -40,4 +52,4 @@ def build(use_case: NamedUseCase) -> list:
             **report_link(environment, report, manifest),
         )
 
-    return [roi_report]
+    return [measurements, roi_report] if files else [roi_report]

@@ -23,6 +23,7 @@ def build(use_case: NamedUseCase) -> list:
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], anonymized_records: TableVersion
     ) -> dg.MaterializeResult[TableVersion]:
         """Train, validation and test records. A person's records and near duplicates stay on one side, and on the side they had before."""
+        from ft_platform.evaluation.output_mitigation import require_target
         from ft_platform.reporting.data_plots import split_balance_plot
         from ft_platform.reporting.funnel import funnel
         from ft_platform.reporting.plots import funnel_plot
@@ -42,6 +43,7 @@ def build(use_case: NamedUseCase) -> list:
         depends_on = {**benchmark_fingerprint(settings), **paraphrase_fingerprint(settings)}
         written = write_stage(lake, use_case, "splits", [anonymized_records], divide, splits_schema(use_case), **depends_on)
         counts = written.manifest.counts
+        require_target(use_case.settings.fairness.in_evaluation, counts)
         rows: dict[str, Any] = {k: dg.MetadataValue.json(v) for k, v in counts.items() if isinstance(v, dict) and k != "funnel"}
         pictures = {
             "funnel_from_source": funnel_plot(funnel(lake, use_case.name)),

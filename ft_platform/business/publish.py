@@ -4,11 +4,12 @@ import json
 import time
 
 from ft_platform.business.inputs import STAGE, collect_inputs, roi_inputs
-from ft_platform.business.measurements import read_measurements
+from ft_platform.business.measurements import measurement_parts, read_measurements
 from ft_platform.business.roi import roi
 from ft_platform.environment import Environment
-from ft_platform.errors import VersionRefused
+from ft_platform.errors import FtError, VersionRefused
 from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.gate import problems_with
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
 
@@ -66,3 +67,19 @@ def newest_roi(lake: Lake, use_case: NamedUseCase) -> tuple[ArtifactVersion, dic
         raise VersionRefused(f"{use_case.name} has no {STAGE}", f"Run: ft run {use_case.name}")
     lake.verify_artifact(report)
     return report, json.loads(lake.read_file(report, FIGURES))
+
+
+def outdated(lake: Lake, environment: Environment, use_case: NamedUseCase, report: ArtifactVersion, found: dict) -> list[str]:
+    """Why the next run would make another report than this one, as sentences: settings, what it was made from, files of measurements.
+
+    Args:
+        found: figures of the report.
+    """
+    problems = problems_with(lake, use_case, report)
+    try:
+        now = [sha256 for _, sha256 in measurement_parts(use_case.settings.business, environment)]
+    except FtError as error:
+        return [*problems, str(error)]
+    if now != [one["sha256"] for one in found["measurements"]]:
+        problems.append(f"the files of business.measurements have other content than {report.id} was made from. Run: ft run {use_case.name}")
+    return problems

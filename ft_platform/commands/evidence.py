@@ -10,11 +10,16 @@ EXAMPLES = [
     "ft evidence <checkpoint_id> --out handed_over/routing --json",
     "ft evidence verify handed_over/routing",
     "ft evidence verify handed_over/routing --sha256 <sha256_of_the_zip> --json",
+    "ft evidence <checkpoint_id> --sign-with signing_key.pem",
+    "ft evidence verify handed_over/routing --public-key public_key.pem",
 ]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "ft evidence [-h] [--out FOLDER] [--json] [use_case] checkpoint\n       ft evidence verify [--sha256 HEX] [--json] FOLDER"
+    parser.usage = (
+        "ft evidence [-h] [--out FOLDER] [--sign-with KEYFILE] [--json] [use_case] checkpoint\n"
+        "       ft evidence verify [--sha256 HEX] [--public-key FILE] [--json] FOLDER"
+    )
     parser.add_argument(
         "words",
         nargs="+",
@@ -23,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", metavar="FOLDER", help="folder to write; the zip file lies beside it (default: evidence/<checkpoint> below FT_HOME)")
     parser.add_argument("--sha256", metavar="HEX", help="with `verify`: sha256 of the zip file as it was written, to know that it is that pack")
+    parser.add_argument("--sign-with", metavar="KEYFILE", help="sign the pack with this Ed25519 private key (PEM; password in FT_SIGNING_KEY_PASSWORD)")
+    parser.add_argument("--public-key", metavar="FILE", help="with `verify`: the pack must be signed with the key that this public key (PEM) belongs to")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -32,23 +39,28 @@ def run(arguments: argparse.Namespace) -> int:
     verifies = arguments.words[0] == "verify"
     if len(arguments.words) > 2 or (verifies and len(arguments.words) != 2):
         raise ConfigError([f"expected a checkpoint, a use case and a checkpoint, or `verify` and a folder; got {len(arguments.words)} words"])
-    if (arguments.out and verifies) or (arguments.sha256 and not verifies):
-        raise ConfigError(["--out goes with writing a pack, --sha256 with `verify`"])
+    if (verifies and (arguments.out or arguments.sign_with)) or (not verifies and (arguments.sha256 or arguments.public_key)):
+        raise ConfigError(["--out and --sign-with go with writing a pack, --sha256 and --public-key with `verify`"])
     return _verify(arguments) if verifies else _write(arguments)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
+    from ft_platform.evidence.layout import SIGNATURE
+    from ft_platform.evidence.signing import PublicKey
     from ft_platform.evidence.verify import problems_of
 
-    problems = problems_of(Path(arguments.words[1]), arguments.sha256)
+    folder, key = Path(arguments.words[1]), PublicKey(Path(arguments.public_key)) if arguments.public_key else None
+    problems = problems_of(folder, arguments.sha256, key)
+    signed = "checked" if key else "there, not checked: name --public-key" if (folder / SIGNATURE).is_file() else "none"
     if arguments.json:
-        print(json.dumps({"ok": not problems, "problems": problems}, indent=1, ensure_ascii=False))
+        print(json.dumps({"ok": not problems, "problems": problems, "signature": signed}, indent=1, ensure_ascii=False))
     elif problems:
         print("\n".join(problems))
     else:
         print("whole: every file is there as it was written, and the chain of versions is closed")
+        print(f"signed by the key {key.key_id}" if key else f"signature: {signed}")
     return 1 if problems else 0
 
 
@@ -58,21 +70,26 @@ def _write(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.evidence.gather import find_known, gather
     from ft_platform.evidence.pack import write_pack
+    from ft_platform.evidence.signing import Signer
     from ft_platform.lake import Lake
     from ft_platform.reporting.server import Reports
 
+    signer = Signer(Path(arguments.sign_with)) if arguments.sign_with else None
     environment = load_environment()
     lake = Lake(environment.lake_uri, environment.storage_options())
     *named, wanted = arguments.words
     checkpoint = find_known(lake, named or Reports(lake).use_cases(), wanted)
     out = Path(arguments.out) if arguments.out else environment.home / "evidence" / checkpoint.artifact_id
-    pack = write_pack(lake, _use_case(environment, checkpoint.use_case), gather(lake, checkpoint), out.absolute())
+    pack = write_pack(lake, _use_case(environment, checkpoint.use_case), gather(lake, checkpoint), out.absolute(), signer)
     found = {"folder": str(pack.folder), "files": pack.files, "sha256": pack.sha256, "zip": str(pack.zip_file), "missing": pack.missing}
+    found["signed_by"] = signer.key_id if signer else None
     if arguments.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return 0
     print(f"{len(pack.files)} files in {pack.folder}; open index.html there")
     print(f"{pack.zip_file}: sha256 {pack.sha256} (keep it apart from the file)")
+    if signer:
+        print(f"signed by the key {signer.key_id} (sha256 of the public key)")
     for one in pack.missing:
         print(f"missing: {one['what']}: {one['why']}")
     return 0

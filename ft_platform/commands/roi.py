@@ -14,17 +14,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.business.publish import newest_roi
+    from ft_platform.business.publish import newest_roi, outdated
     from ft_platform.environment import load_environment
     from ft_platform.lake import Lake
     from ft_platform.use_case_file import load_use_case, use_case_folder
 
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    report, found = newest_roi(Lake(environment.lake_uri, environment.storage_options()), use_case)
+    lake = Lake(environment.lake_uri, environment.storage_options())
+    report, found = newest_roi(lake, use_case)
+    problems = outdated(lake, environment, use_case, report, found)
     if arguments.json:
-        print(json.dumps({"use_case": use_case.name, "roi_report": report.artifact_id, **found}, indent=1, ensure_ascii=False))
+        print(json.dumps({"use_case": use_case.name, "roi_report": report.artifact_id, **found, "problems": problems}, indent=1, ensure_ascii=False))
     else:
+        for problem in problems:
+            print(f"out of date: {problem}")
         _print(found)
         print(f"\n{report.uri}/report.html")
     return 0

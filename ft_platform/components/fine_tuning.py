@@ -33,7 +33,7 @@ from ft_platform.assets import (
 )
 from ft_platform.permission_watch import permission_watch
 from ft_platform.scaffold import scaffold_yaml
-from ft_platform.sensors import source_sensor
+from ft_platform.sensors import measurements_sensor, source_sensor
 from ft_platform.stages import ON_DEMAND, STAGES
 from ft_platform.use_case import NamedUseCase, UseCase
 
@@ -102,8 +102,12 @@ class FineTuningUseCase(dg.Component):
         stage_assets = [item for item in built if not isinstance(item, dg.AssetChecksDefinition)]
         job = dg.define_asset_job(self.use_case.name, selection=dg.AssetSelection.groups(self.use_case.name), description=self.use_case.settings.description)
         jobs = [job, *on_demand_jobs(self.use_case, self.stages())]
-        graph = dg.Definitions(assets=stage_assets, asset_checks=checks, jobs=jobs, sensors=[source_sensor(self.use_case)])
+        graph = dg.Definitions(assets=stage_assets, asset_checks=checks, jobs=jobs, sensors=self._sensors())
         return dg.Definitions.merge(graph, permission_watch(self.use_case)) if "permitted_records" in self.stages() else graph
+
+    def _sensors(self) -> list[dg.SensorDefinition]:
+        measures = "roi_report" in self.stages() and self.use_case.settings.business.measurements
+        return [source_sensor(self.use_case), *([measurements_sensor(self.use_case)] if measures else [])]
 
 
 def on_demand_jobs(use_case: NamedUseCase, stages: Mapping[str, Any]) -> list[Any]:

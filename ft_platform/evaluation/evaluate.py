@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform import progress
+from ft_platform.evaluation.groundedness import Meanings
 from ft_platform.evaluation.json_answers import require_json_references
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs, TextOutputs
 from ft_platform.evaluation.records import EvaluationRecords, Side, evaluation_records, side_of
@@ -38,6 +39,7 @@ class Evaluated:
         answer_seconds: of these, what answering took; what a baseline needs to learn is in it, scoring of reference answers is not.
         info: what a reader wants to know about a system, e.g. the tuned settings of a baseline.
         beside: further tables of the artifact by file name.
+        meanings: what sentences are compared by where groundedness is measured with an encoder.
     """
 
     records: EvaluationRecords
@@ -46,6 +48,7 @@ class Evaluated:
     answer_seconds: dict[str, float] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
     beside: dict[str, pa.Table] = field(default_factory=dict)
+    meanings: Meanings | None = None
 
 
 class Evaluator:

@@ -1,16 +1,18 @@
 """How much of an answer is supported by the text that the model was given: claims without support are what people call hallucinations.
 
 A claim is a sentence of an answer that holds a number, a name or two content words. It is supported where all its numbers and names stand in the
-context, and at least half of its content words in one passage of it (`PASSAGE` sentences in a row), by their first letters.
+context, and at least half of its content words in one passage of it (`PASSAGE` sentences in a row), by their first letters. With a sentence encoder
+(`evaluation.groundedness_model`) it is supported as well where, instead of half of the words, the meaning of one sentence of the context is close to its own.
 
-Covered: invented numbers, dates, names, and sentences about something else. Not covered: what contradicts the context in its own words ("is
-covered" for "is not covered"), numbers in words, right answers from general knowledge (they count as unsupported), the same in other words (counts
-as unsupported where most words differ), languages written without blanks. Where nouns are capitalized, as in German, they count as names. The
-reference answers are measured as well: what the method finds there is its own error, or the references use what the model is not given.
+Covered: invented numbers, dates, names, and sentences about something else; with an encoder, the same in other words. Not covered: what contradicts
+the context in its own words ("is covered" for "is not covered"), numbers in words, right answers from general knowledge (they count as unsupported),
+without an encoder the same in other words (counts as unsupported where most words differ), languages written without blanks. Where nouns are
+capitalized, as in German, they count as names. How often each kind is told rightly: `benchmarks/groundedness.py`. The reference answers are measured as
+well: what the method finds there is its own error, or the references use what the model is not given.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,7 @@ from ft_platform.evaluation.comparison import paired_difference
 from ft_platform.evaluation.intervals import interval, resampled_sums
 from ft_platform.evaluation.metric import Metric
 from ft_platform.evaluation.outputs import Outputs, TextOutputs
+from ft_platform.models.sentence_encoder import SentenceEncoder, encoder_fingerprint
 from ft_platform.use_case import Evaluation
 
 LEAST_WORDS = 0.5
@@ -32,6 +35,7 @@ SHORTEST_WORD = 4
 """Letters of a content word; shorter ones are mostly articles, pronouns and prepositions."""
 
 REFERENCE = "reference"
+SETTING = "evaluation.groundedness_model"
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+|\n+")
 LIST_MARK = re.compile(r"^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+", re.MULTILINE)
 WORD = re.compile(r"\w+(?:['’]\w+)*")
@@ -64,12 +68,58 @@ class Claims:
     unsupported_facts: int
 
 
-def claims_in(answer: str, context: str) -> Claims:
-    """The claims of an answer, compared with its context."""
+class Meanings:
+    """Whether two sentences mean about the same, by the cosine of their vectors.
+
+    Args:
+        encoder: of sentences.
+        sha256: of its files.
+        least: cosine in [-1, 1] from which they do.
+    """
+
+    def __init__(self, encoder: SentenceEncoder, sha256: str, least: float) -> None:
+        self.sha256, self.least = sha256, least
+        self._encoder = encoder
+        self._vectors: dict[str, np.ndarray] = {}
+
+    def read(self, texts: Iterable[str]) -> None:
+        """Makes the vectors of all sentences of some texts, many at once."""
+        new = sorted({sentence for text in texts for sentence in sentences_in(text)} - self._vectors.keys())
+        self._vectors |= zip(new, _of_length_one(self._encoder.vectors(new)), strict=True)
+
+    def close(self, sentence: str, context: str) -> bool:
+        """Whether one sentence of the context means about the same. Both were read."""
+        known = [self._vectors[one] for one in sentences_in(context)]
+        return bool(known) and float(np.max(np.stack(known) @ self._vectors[sentence])) >= self.least
+
+
+def _of_length_one(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def meanings_of(settings: Evaluation) -> Meanings | None:
+    """The encoder that the settings name; None: words alone decide.
+
+    Raises:
+        ConfigError: it is no folder with a model that can be loaded.
+        MissingExtra: torch or transformers is not installed.
+    """
+    name = settings.groundedness_model
+    if name is None:
+        return None
+    return Meanings(SentenceEncoder(name, SETTING), encoder_fingerprint(name, SETTING), settings.groundedness_similarity)
+
+
+def claims_in(answer: str, context: str, meanings: Meanings | None = None) -> Claims:
+    """The claims of an answer, compared with its context.
+
+    Args:
+        meanings: has read both; None: words alone decide.
+    """
     known_numbers, known_words = set(_numbers(context)), {word.casefold() for word in _words(context)}
     passages = _passages(context)
     claims = unsupported = facts = unknown = 0
-    for sentence in _sentences(answer):
+    for sentence in sentences_in(answer):
         numbers, names, stems = _numbers(sentence), _names(sentence), _stems(sentence)
         if not (numbers or names or len(stems) > 1):
             continue  # "Hello!"
@@ -78,17 +128,18 @@ def claims_in(answer: str, context: str) -> Claims:
         claims += 1
         facts += len(numbers) + len(names)
         unknown += missing
-        unsupported += bool(missing) or overlap < LEAST_WORDS * len(stems)
+        said = overlap >= LEAST_WORDS * len(stems) or (meanings is not None and meanings.close(sentence, context))
+        unsupported += bool(missing) or not said
     return Claims(claims, unsupported, facts, unknown)
 
 
-def _sentences(text: str) -> list[str]:
+def sentences_in(text: str) -> list[str]:
     return [part for part in map(str.strip, SENTENCE_END.split(LIST_MARK.sub("", text))) if part]
 
 
 def _passages(context: str) -> list[set[str]]:
     """Stems of the content words of every `PASSAGE` sentences in a row."""
-    stems = [_stems(sentence) for sentence in _sentences(context)]
+    stems = [_stems(sentence) for sentence in sentences_in(context)]
     return [set().union(*stems[start : start + PASSAGE]) for start in range(max(1, len(stems) - PASSAGE + 1))]
 
 
@@ -118,9 +169,11 @@ def _names(sentence: str) -> list[str]:
     return [word.casefold() for word in words[1:] if word[0].isupper() and len(word) > 1 and not re.match(r"I['’]", word)]
 
 
-def statistics(answers: list[str], contexts: list[str]) -> np.ndarray:
+def statistics(answers: list[str], contexts: list[str], meanings: Meanings | None = None) -> np.ndarray:
     """Per answer: claims, unsupported claims, has claims, has an unsupported one, numbers and names, those without support. Shape `(rows, 6)`."""
-    found = (claims_in(answer, context) for answer, context in zip(answers, contexts, strict=True))
+    if meanings is not None:
+        meanings.read([*answers, *contexts])
+    found = (claims_in(answer, context, meanings) for answer, context in zip(answers, contexts, strict=True))
     return np.array([[c.claims, c.unsupported, c.claims > 0, c.unsupported > 0, c.facts, c.unsupported_facts] for c in found], float).reshape(-1, 6)
 
 
@@ -140,21 +193,26 @@ FIGURES = {
 """Shares in [0, 1]. Not among the metrics of every use case: they need a context, which most use cases do not give."""
 
 
-def groundedness(outputs: Mapping[str, Outputs], references: list[str], contexts: list[str], settings: Evaluation) -> dict[str, Any]:
+def groundedness(
+    outputs: Mapping[str, Outputs], references: list[str], contexts: list[str], settings: Evaluation, meanings: Meanings | None = None
+) -> dict[str, Any]:
     """How far each system's answers, and the references, are supported by the contexts.
 
     Args:
         contexts: what the model was given per record.
+        meanings: of `meanings_of`.
 
     Returns:
-        `{"context", "rows", "systems": {system: {figure: {"value", "low", "high"} or None}}, "differences": {system: {figure: ...}}}`: `systems`
-        holds `reference` too; `differences` are the last system minus each other one on the same records. None where no answer claims anything.
+        `{"context", "meanings": {"sha256", "least_similarity"} or None, "rows", "systems": {system: {figure: {"value", "low", "high"} or None}},
+        "differences": {system: {figure: ...}}}`: `systems` holds `reference` too; `differences` are the last system minus each other one on the same
+        records. None where no answer claims anything.
     """
-    rows = {REFERENCE: statistics(references, contexts)}
-    rows |= {system: statistics(found.answers, contexts) for system, found in outputs.items() if isinstance(found, TextOutputs)}
+    rows = {REFERENCE: statistics(references, contexts, meanings)}
+    rows |= {system: statistics(found.answers, contexts, meanings) for system, found in outputs.items() if isinstance(found, TextOutputs)}
     last = list(rows)[-1]
     return {
         "context": settings.groundedness,
+        "meanings": {"sha256": meanings.sha256, "least_similarity": meanings.least} if meanings else None,
         "rows": len(contexts),
         "systems": {system: {name: _figure(one, table, settings) for name, one in FIGURES.items()} for system, table in rows.items()},
         "differences": {

@@ -9,6 +9,7 @@ from ft_platform.lake.stage_table import input_hash
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.base_model import weights_sha256
+from ft_platform.models.sentence_encoder import encoder_fingerprint
 from ft_platform.sources.allowed import require_allowed
 from ft_platform.use_case import BaseModelSettings, NamedUseCase, settings_hash
 
@@ -32,9 +33,12 @@ def evaluation_inputs(
 
     Raises:
         ValueError: a parent is missing.
+        ConfigError: `evaluation.groundedness_model` is no folder with a model.
     """
     named = use_case.settings.evaluation.similarity_model
     similar = local_weights("similarity_model", named) if named else {}
+    encoder = use_case.settings.evaluation.groundedness_model
+    similar |= {"groundedness_model": encoder_fingerprint(encoder, "evaluation.groundedness_model")} if encoder else {}
     if which == "base":
         weights = local_weights("base_model", use_case.settings.base_model)
         inputs = input_hash(use_case, "base_evaluation", [splits], metrics=_metrics(), **weights, **similar)

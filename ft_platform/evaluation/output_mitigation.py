@@ -8,7 +8,7 @@ covered: generation. Thresholds and the correlation remover need to know the gro
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from ft_platform.settings.fairness import OutputMitigation
 LEAST_ROWS = 5
 """Records with the label, and without it, from which a group gets a threshold of its own; smaller groups share one."""
 OTHERS = "other groups"
+SHOWN = 20
+"""Labels that a message names."""
 COMPONENTS = 64
 """Principal components of the hidden states that heads read. Fifty fits of the exponentiated gradient on 576 numbers a record take a minute."""
 
@@ -50,8 +52,22 @@ def target_of(settings: OutputMitigation, labels: Sequence[str]) -> str:
     if settings.label is None:
         raise ConfigError([f"fairness.mitigation_label is needed for fairness.mitigation: {settings.mitigation} with {len(labels)} labels"])
     if settings.label not in labels:
-        raise ConfigError([f"fairness.mitigation_label names a label that the {len(labels)} labels of the training split do not have"])
+        known = ", ".join(labels[:SHOWN]) + (", ..." if len(labels) > SHOWN else "")
+        raise ConfigError([f"fairness.mitigation_label {settings.label!r} is none of the {len(labels)} labels of the training split: {known}"])
     return settings.label
+
+
+def require_target(settings: OutputMitigation, counts: Mapping[str, Any]) -> None:
+    """Refuses before anything is trained what `target_of` would refuse when the trained model is evaluated.
+
+    Args:
+        counts: of the manifest of `splits`; `rows_per_label` is label -> side -> records.
+
+    Raises:
+        ConfigError: see `target_of`.
+    """
+    if settings.constraint is not None:
+        target_of(settings, sorted(label for label, rows in counts["rows_per_label"].items() if rows["train"]))
 
 
 def mitigated_labels(settings: OutputMitigation, labels: list[str], fit: Scored, test: Scored, seed: int) -> dict[str, list[str]]:

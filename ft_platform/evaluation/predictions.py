@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import VersionRefused
-from ft_platform.evaluation.groundedness import statistics
+from ft_platform.evaluation.groundedness import Meanings, statistics
 from ft_platform.evaluation.json_answers import field_counts, meets_schema, read_object
 from ft_platform.evaluation.metrics.chrf import chrf
 from ft_platform.evaluation.metrics.refusal_rate import refuses
@@ -18,24 +18,29 @@ from ft_platform.records import feature_columns
 from ft_platform.use_case import NamedUseCase
 
 
-def predictions_table(use_case: NamedUseCase, side: Side, outputs: dict[str, Outputs]) -> pa.Table:
+def predictions_table(use_case: NamedUseCase, side: Side, outputs: dict[str, Outputs], meanings: Meanings | None = None) -> pa.Table:
     """One row per record and system. Columns: record_id, text_characters, feature_*, system.
 
     For labels label, predicted, correct, confidence. For texts answer, rouge_l, chrf, answer_loss (nats per token) and answer_tokens (both null for
     endpoints), refusal_rate (0 or 1), rejected_loss_sum (nats, null but for pairs of answers), similarity (null
     without `evaluation.similarity_model`); with `evaluation.groundedness` claims and unsupported_claims (sentences); for answers in JSON fields_right,
     fields_stated, fields_expected, valid_json, valid_by_schema. No record's text; `answer` is what the model wrote.
+
+    Args:
+        meanings: of `groundedness.meanings_of`.
     """
     described = {name: side.rows[name] for name in ("record_id", "text_characters", *feature_columns(use_case))}
     contexts = questions_of(use_case, side) if use_case.settings.evaluation.groundedness == "prompt" else None
-    parts = [pa.table({**described, "system": [system] * len(side), **_columns(found), **_claims(found, contexts)}) for system, found in outputs.items()]
+    parts = [
+        pa.table({**described, "system": [system] * len(side), **_columns(found), **_claims(found, contexts, meanings)}) for system, found in outputs.items()
+    ]
     return pa.concat_tables(parts)
 
 
-def _claims(outputs: Outputs, contexts: list[str] | None) -> dict[str, pa.Array]:
+def _claims(outputs: Outputs, contexts: list[str] | None, meanings: Meanings | None) -> dict[str, pa.Array]:
     if contexts is None or isinstance(outputs, LabelOutputs):
         return {}
-    found = statistics(outputs.answers, contexts)
+    found = statistics(outputs.answers, contexts, meanings)
     return {name: pa.array(found[:, place].astype(int), pa.int64()) for place, name in enumerate(("claims", "unsupported_claims"))}
 
 

@@ -13,7 +13,7 @@ from ft_platform.evaluation.champion_system import CHAMPION, require_same_render
 from ft_platform.evaluation.evaluate import Evaluated, Evaluator
 from ft_platform.evaluation.fairness_outputs import fairness_tables
 from ft_platform.evaluation.files import METRICS, PREDICTIONS, read_metrics, read_predictions
-from ft_platform.evaluation.groundedness import groundedness
+from ft_platform.evaluation.groundedness import groundedness, meanings_of
 from ft_platform.evaluation.inputs import evaluation_inputs
 from ft_platform.evaluation.metric import metric_versions
 from ft_platform.evaluation.predictions import outputs_in, predictions_table
@@ -57,6 +57,7 @@ def publish_base_evaluation(lake: Lake, environment: Environment, use_case: Name
         tracker.parameters(_parameters(use_case, resolved.weights_sha256))
         evaluated = evaluator.base()
         add_similarities(evaluated.outputs, use_case, environment)
+        evaluated.meanings = meanings_of(use_case.settings.evaluation)
         figures = _figures(environment, use_case, evaluated, evaluator)
         return _publish(lake, use_case, stage, artifact_id, inputs, [splits], evaluated, figures, started, tracker)
 
@@ -123,7 +124,8 @@ def _tuned(
     labels = sorted({*evaluator.train.answers, *evaluator.test.answers}) if evaluator.classification else []
     outputs = outputs_in(read_predictions(lake, base_evaluation), tuned.records.side, labels, evaluator.schema)
     seconds, answering = {**base["seconds"], **tuned.seconds}, {**base["answer_seconds"], **tuned.answer_seconds}
-    return Evaluated(tuned.records, {**outputs, **tuned.outputs}, seconds, answering, {**base["info"], **about}, beside)
+    meanings = meanings_of(evaluator.settings)
+    return Evaluated(tuned.records, {**outputs, **tuned.outputs}, seconds, answering, {**base["info"], **about}, beside, meanings)
 
 
 def _with_adapter_of(lake: Lake, checkpoint: ArtifactVersion, evaluator: Evaluator, system: str) -> Evaluated:
@@ -155,7 +157,8 @@ def _figures(environment: Environment, use_case: NamedUseCase, evaluated: Evalua
     import torch
 
     side, settings = evaluated.records.side, use_case.settings.evaluation
-    grounded = groundedness(evaluated.outputs, side.answers, questions_of(use_case, side), settings) if settings.groundedness == "prompt" else None
+    asked = settings.groundedness == "prompt"
+    grounded = groundedness(evaluated.outputs, side.answers, questions_of(use_case, side), settings, evaluated.meanings) if asked else None
     return {
         **scores(evaluated.outputs, use_case.settings.task, settings),
         **({"groundedness": grounded} if grounded else {}),
@@ -191,7 +194,7 @@ def _publish(
 
     with lake.scratch(use_case.name, stage) as folder:
         folder.mkdir(parents=True)
-        pq.write_table(predictions_table(use_case, evaluated.records.side, evaluated.outputs), folder / PREDICTIONS)
+        pq.write_table(predictions_table(use_case, evaluated.records.side, evaluated.outputs, evaluated.meanings), folder / PREDICTIONS)
         for name, table in evaluated.beside.items():
             pq.write_table(table, folder / name)
         (folder / METRICS).write_text(json.dumps(figures, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -9,9 +9,14 @@ from ft_platform.lake.files import sha256_file
 FORMAT = "ft-evidence/1"
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
+SIGNATURE = "SHA256SUMS.sig"
+"""Signature of the sums. It stands in no list: it is made of the list."""
 INDEX = "index.html"
 VERSIONS = "versions"
 DOCUMENTS = "documents"
+STATEMENT = f"{DOCUMENTS}/provenance.intoto.json"
+ENVELOPE = f"{DOCUMENTS}/provenance.intoto.dsse.json"
+"""The statement in its signed envelope; an unsigned pack has none."""
 FOR_READERS = (".html", ".json", ".md", ".png", ".txt")
 """Endings of the files of a report that go into a pack. Weights, predictions and record ids stay in the lake; the pack has their hashes."""
 

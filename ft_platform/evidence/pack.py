@@ -1,8 +1,8 @@
 """Writes the evidence of a checkpoint as one folder and one zip file. The same lake gives the same bytes.
 
 Covered: the files of every report for readers (HTML, JSON, Markdown, pictures), the manifest and the verdicts of every version, documents made from
-them, a hash of each file. Not covered: a signature. Who may have changed all files and hashes together is found by the hash of the zip file only,
-which is to be kept apart from it.
+them, a hash of each file. With a key of the user the pack is signed (`signing`). Not covered without one: who changed all files and hashes together is found
+by the hash of the zip file only, which is to be kept apart from it.
 """
 
 import functools
@@ -18,7 +18,8 @@ from typing import Any
 from ft_platform.code_hash import code
 from ft_platform.errors import ConfigError
 from ft_platform.evidence.gather import Evidence, Found
-from ft_platform.evidence.layout import DOCUMENTS, FOR_READERS, FORMAT, INDEX, MANIFEST, SUMS, VERSIONS, sums, write_zip
+from ft_platform.evidence.layout import DOCUMENTS, ENVELOPE, FOR_READERS, FORMAT, INDEX, MANIFEST, SIGNATURE, STATEMENT, SUMS, VERSIONS, sums, write_zip
+from ft_platform.evidence.signing import Signer
 from ft_platform.lake import ArtifactVersion, Lake, Manifest, TableVersion, Verdict
 from ft_platform.lake.files import folder_hashes, sha256_file
 from ft_platform.reporting.documents import make_documents
@@ -42,11 +43,12 @@ class Pack:
     missing: list[dict[str, str]]
 
 
-def write_pack(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence, out: Path) -> Pack:
+def write_pack(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence, out: Path, signer: Signer | None = None) -> Pack:
     """Writes `out` and `out.zip`; a pack that is there is replaced at the end, anything else is left alone.
 
     Args:
         use_case: the file as it is now, or None where it is gone. What it says is quoted only for versions that were made with the same settings.
+        signer: signs the pack; None: it stays unsigned.
 
     Raises:
         ConfigError: `out` is there and is no pack.
@@ -58,14 +60,17 @@ def write_pack(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence, ou
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
         folder = Path(temporary) / "pack"
         folder.mkdir()
-        missing = _write_contents(lake, use_case, evidence, folder)
+        missing = _write_contents(lake, use_case, evidence, folder, signer)
         files = folder_hashes(folder)
         listed = {**files, MANIFEST: sha256_file(folder / MANIFEST)}
         (folder / SUMS).write_text(sums(listed), encoding="utf-8")
-        digest = write_zip(folder, [*listed, SUMS], evidence.checkpoint.artifact_id, Path(temporary) / "pack.zip")
+        if signer:
+            (folder / SIGNATURE).write_bytes(signer.sign((folder / SUMS).read_bytes()))
+        beside = [SUMS, *([SIGNATURE] if signer else [])]
+        digest = write_zip(folder, [*listed, *beside], evidence.checkpoint.artifact_id, Path(temporary) / "pack.zip")
         _put_in_place(folder, out)
         os.replace(Path(temporary) / "pack.zip", archive)
-    return Pack(out, archive, digest, {**listed, SUMS: sha256_file(out / SUMS)}, missing)
+    return Pack(out, archive, digest, {**listed, **{name: sha256_file(out / name) for name in beside}}, missing)
 
 
 def _require_free(out: Path, archive: Path) -> None:
@@ -87,11 +92,14 @@ def _put_in_place(folder: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _write_contents(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence, folder: Path) -> list[dict[str, str]]:
-    """Everything but the sums. Returns what is missing."""
+def _write_contents(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence, folder: Path, signer: Signer | None) -> list[dict[str, str]]:
+    """Everything but the sums and their signature. Returns what is missing."""
     listed = [_write_version(lake, found, folder) for found in evidence.versions]
     facts = facts_of(lake, use_case, evidence)
     documents, not_made = make_documents(facts)
+    statement, envelope = (name.removeprefix(f"{DOCUMENTS}/") for name in (STATEMENT, ENVELOPE))
+    if signer and statement in documents:
+        documents[envelope] = signer.envelope(documents[statement])
     for name, content in documents.items():
         (folder / DOCUMENTS / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / DOCUMENTS / name).write_text(content, encoding="utf-8")

@@ -1,7 +1,7 @@
 """Checks a pack without the lake: every byte, that nothing is missing or added, and that the chain of manifests is closed.
 
 A pack is foreign input: no path of it leads outside the folder, and nothing in it is run. Not covered: that the pack is the one which was written,
-unless its sha256 is given.
+unless its sha256 or the public key of who signed it is given.
 """
 
 import json
@@ -14,7 +14,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from ft_platform.errors import ConfigError
-from ft_platform.evidence.layout import DOCUMENTS, FOR_READERS, FORMAT, INDEX, MANIFEST, SUMS, sums, write_zip
+from ft_platform.evidence.layout import DOCUMENTS, FOR_READERS, FORMAT, INDEX, MANIFEST, SIGNATURE, SUMS, sums, write_zip
+from ft_platform.evidence.signing import PublicKey, signature_problems
 from ft_platform.lake.artifacts import artifact_hash
 from ft_platform.lake.files import sha256_file
 from ft_platform.lake.manifest import Manifest, Verdict
@@ -23,11 +24,12 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 MOST_MANIFEST_BYTES = 200_000_000
 
 
-def problems_of(folder: Path, sha256: str | None = None) -> list[str]:
+def problems_of(folder: Path, sha256: str | None = None, key: PublicKey | None = None) -> list[str]:
     """Everything that is wrong with a pack. Empty: it is whole.
 
     Args:
         sha256: of the zip file as it was written; found again from the folder.
+        key: of who must have signed the pack; None: a signature is not looked at.
 
     Raises:
         ConfigError: there is no such folder.
@@ -35,6 +37,7 @@ def problems_of(folder: Path, sha256: str | None = None) -> list[str]:
     if not folder.is_dir():
         raise ConfigError([f"there is no folder {folder}"], "Name the folder that `ft evidence <checkpoint>` wrote, or that its zip file holds")
     head, problems = _head(folder)
+    problems += signature_problems(folder, key) if key else []
     if head is None:
         return problems
     problems += _byte_problems(folder, head["files"])
@@ -100,7 +103,9 @@ def _byte_problems(folder: Path, files: dict[str, str]) -> list[str]:
             problems.append(f"{name} is no file of its own")
         elif sha256_file(path) != expected:
             problems.append(f"{name} was altered: its hash is not the one in {MANIFEST}")
-    problems += [f"{name} was added: {MANIFEST} does not list it" for name in sorted(set(there) - set(files) - {MANIFEST, SUMS})]
+    problems += [f"{name} was added: {MANIFEST} does not list it" for name in sorted(set(there) - set(files) - {MANIFEST, SUMS, SIGNATURE})]
+    if (signature := there.get(SIGNATURE)) and (signature.is_symlink() or not signature.is_file()):
+        problems.append(f"{SIGNATURE} is no file of its own")
     if INDEX not in files:
         problems.append(f"{INDEX} is missing")
     listed = {**files, MANIFEST: sha256_file(folder / MANIFEST)}
@@ -189,5 +194,6 @@ def _read(folder: Path, name: str, kind: type[Any], files: dict[str, str]) -> An
 
 def _other_pack(folder: Path, head: dict[str, Any], sha256: str) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="ft-evidence-") as temporary:
-        found = write_zip(folder, [*head["files"], MANIFEST, SUMS], head["checkpoint"], Path(temporary) / "pack.zip")
+        beside = [MANIFEST, SUMS, *([SIGNATURE] if (folder / SIGNATURE).is_file() else [])]
+        found = write_zip(folder, [*head["files"], *beside], head["checkpoint"], Path(temporary) / "pack.zip")
     return [] if found == sha256.lower() else [f"the pack is whole, and another one than was written: its sha256 is {found}"]

@@ -31,6 +31,8 @@ from ft_platform.use_case import NamedUseCase
 CHAMPION = "champion"
 NOT_WAIVED = ("lineage", "data")
 """Rules that nobody can waive: without them it is unknown what would be released, or whether it may be used at all."""
+MORE_RECORDS = "Add records, or give the test split more of them (splits.test_fraction), and train again"
+"""What to do where the attacks had too little to compare: as many training as test records are drawn."""
 
 
 @dataclass(frozen=True)
@@ -322,10 +324,10 @@ def _privacy(use_case: NamedUseCase) -> Iterator[Rule]:
 def _memorization(evidence: Evidence, *, writes: bool) -> Finding:
     """A model that writes no text gives none away."""
     found = evidence.of("privacy_report", PrivacyEvidence)
-    text = f"Membership can be told with AUC {_shown(found.membership_auc)}"
     extracted = found.extraction_rate.verbatim
-    if extracted is None and writes:
-        raise NotProven(f"extraction of training text was not measured, {found.extraction_rate.status}")
+    if found.membership_auc is None or (extracted is None and writes):
+        raise NotProven(f"{'; '.join(_not_attacked(found, writes=writes))}. {MORE_RECORDS}")
+    text = f"Membership can be told with AUC {_shown(found.membership_auc)}"
     if extracted is not None:
         text += f"; {extracted.value:.1%} ({extracted.low:.1%} to {extracted.high:.1%}) of prefixes are continued word for word"
     reasons = "".join(f"; {reason}" for reason in found.reasons)
@@ -338,6 +340,14 @@ def _epsilon(evidence: Evidence, limit: float) -> Finding:
         return Finding(False, "It was trained without differential privacy.")
     figure = Figure(value=found.epsilon, low=found.epsilon, high=found.epsilon)
     return Finding(found.epsilon <= limit, f"Epsilon is {found.epsilon:.3f} with delta {found.delta:.1e} per {found.unit}.", figure)
+
+
+def _not_attacked(found: PrivacyEvidence, *, writes: bool) -> Iterator[str]:
+    """Each figure that the attacks could not measure, and why."""
+    if found.membership_auc is None:
+        yield f"membership_auc (are training records told from test records?) was not measured, {found.membership_status}"
+    if found.extraction_rate.verbatim is None and writes:
+        yield f"extraction_rate (are training texts written word for word?) was not measured, {found.extraction_rate.status}"
 
 
 def _exposure(evidence: Evidence, limit: float) -> Finding:

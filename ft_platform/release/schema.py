@@ -133,11 +133,12 @@ class Promised(Typed):
 
 
 class PrivacyEvidence(Typed):
-    """`privacy.json` of `privacy_report`."""
+    """`privacy.json` of `privacy_report`. `membership_auc` is None where membership inference was not measured; `membership_status` says why."""
 
     passed: bool
     reasons: list[str]
-    membership_auc: Figure
+    membership_auc: Figure | None
+    membership_status: str
     extraction_rate: Extraction
     differential_privacy: Promised | None = None
 

@@ -105,7 +105,7 @@ def groundedness_table(found: Mapping[str, Any] | None) -> dict[str, Any] | None
 
     titles = {**TITLES, REFERENCE: "Reference answers"}
     rows = [{"title": titles.get(system, system), "cells": list(figures.values())} for system, figures in found["systems"].items()]
-    return {"head": [one.title for one in FIGURES.values()], "rows": rows}
+    return {"head": [one.title for one in FIGURES.values()], "rows": rows, "meanings": found["meanings"]}
 
 
 def training_sentence(training: Mapping[str, Any]) -> str:

@@ -61,6 +61,20 @@ class Evaluation(Section):
         description="`prompt`: measure which claims of an answer the question's own text supports, for generation whose questions hold the facts (documents, "
         "tickets, search results). Asked of a judge as well, where `judge` names one.",
     )
+    groundedness_model: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1000,
+        description="Local folder of a transformers encoder, as for `splits.sentence_model`: a claim that says in other words what a sentence of the "
+        "question says counts as supported too. Default: words alone decide.",
+    )
+    groundedness_similarity: float = Field(
+        default=0.45,
+        ge=0.0,
+        le=1.0,
+        description="Cosine in [0, 1] of two sentences from which `groundedness_model` takes them to say the same. The default was measured with "
+        "all-MiniLM-L6-v2; other models need another one.",
+    )
     seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of samples and resamples.")
     endpoints: list[PromptedEndpoint] = Field(
         default_factory=list,

@@ -83,7 +83,7 @@ class Fairness(Section):
     mitigation_label: LabelName | None = Field(
         default=None,
         description="The label whose rates `threshold_optimizer` and `exponentiated_gradient` bring together, against all others. Needed with more "
-        "than two labels.",
+        "than two labels. One that no training record has is refused by `splits`.",
     )
     mitigation_constraint: Constraint = Field(
         default="demographic_parity", description="What `threshold_optimizer` and `exponentiated_gradient` bring together: selection rates, or error rates."
@@ -131,6 +131,9 @@ class Fairness(Section):
             found.append(f"`fairness.mitigation: {self.mitigation}` needs `fairness.sensitive_features`")
         if self.mitigation == "counterfactual_augmentation" and not self.swaps:
             found.append("`fairness.mitigation: counterfactual_augmentation` needs `fairness.swaps`")
+        renamed = record.label_names.get(self.mitigation_label or "")
+        if renamed and self.mitigation_label not in record.label_names.values():
+            found.append(f"`fairness.mitigation_label` {self.mitigation_label!r} is a label of the source, which `record.label_names` renames to {renamed!r}")
         doubled = sorted({swap.name for swap in self.swaps if [other.name for other in self.swaps].count(swap.name) > 1})
         if doubled:
             found.append(f"`fairness.swaps` names {doubled} more than once")

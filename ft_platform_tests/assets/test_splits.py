@@ -7,6 +7,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
+from ft_platform.assets import adapter_checkpoint
 from ft_platform.assets import splits as splits_module
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.records import anonymized_schema
@@ -72,6 +73,21 @@ def test_a_changed_benchmark_file_divides_again_without_its_texts(lake: Lake, tm
     version = divide(lake, case, given)
     assert version.rows == 59 and lake.manifest(version).counts["funnel"]["removed"] == {"benchmark_text": 1}
     assert judge(lake, case, "no_leakage", version).passed
+
+
+def test_a_label_to_treat_that_no_training_record_has_is_refused_before_a_program_starts(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"sensitive_features": ["region"], "mitigation": "threshold_optimizer", "mitigation_label": "a"}
+    right, wrong = use_case(fairness=settings), use_case(fairness={**settings, "mitigation_label": "c"})
+    given = anonymized(lake, right, 60)
+    refusal = r"fairness\.mitigation_label 'c' is none of the 2 labels of the training split: a, b"
+    with pytest.raises(dg.Failure, match=refusal):
+        divide(lake, wrong, given)
+    version = divide(lake, right, given)
+    monkeypatch.setattr("ft_platform.assets.adapter_checkpoint.require_usable", lambda *_: None)
+    monkeypatch.setattr("ft_platform.assets.adapter_checkpoint.run_program", lambda *_: pytest.fail("a program was started"))
+    train: Any = adapter_checkpoint.build(wrong)[0]
+    with pytest.raises(dg.Failure, match=refusal):
+        train(dg.build_asset_context(), lake=lake, environment=None, splits=version)
 
 
 def _changed(lake: Lake, version: TableVersion, name: str, values: list) -> TableVersion:

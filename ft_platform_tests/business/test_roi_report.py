@@ -9,6 +9,7 @@ import pytest
 
 from ft_platform import cli
 from ft_platform.assets.stage import pictures_of
+from ft_platform.business.publish import outdated
 from ft_platform.errors import CorruptVersion, DataError
 from ft_platform.lake.gate import problems_with
 from ft_platform.reporting.roi_words import amount, conclusion, figure_sentence
@@ -55,6 +56,22 @@ def test_the_same_inputs_are_not_worked_out_again_and_a_changed_file_is(case: Ti
     assert published(case, priced(case.environment, currency="USD"), **business)[0].artifact_id != first.artifact_id
     Path(business["measurements"][0]["uri"]).write_text("date,metric,value,period,case\n2026-01-01,accuracy,1,before,c1\n")
     assert published(case, **business)[0].artifact_id != first.artifact_id
+
+
+def test_a_report_of_other_measurements_or_settings_is_called_out_of_date(case: TinyCase, tmp_path: Path) -> None:
+    business = {**PLAN, "measurements": measured(tmp_path)}
+    report, roi = published(case, **business)
+    use_case, file = with_business(case.use_case, **business), Path(business["measurements"][0]["uri"])
+    assert outdated(case.lake, case.environment, use_case, report, roi) == []
+    content = file.read_bytes()
+    file.write_bytes(content + content.splitlines(keepends=True)[-1].replace(b"-15", b"-99"))
+    assert [f"business.measurements have other content than {report.id}" in one for one in outdated(case.lake, case.environment, use_case, report, roi)] == [
+        True
+    ]
+    file.unlink()
+    assert "business.measurements[0]" in outdated(case.lake, case.environment, use_case, report, roi)[0]
+    file.write_bytes(content)
+    assert "stale" in outdated(case.lake, case.environment, with_business(case.use_case, **{**business, "adoption": 0.5}), report, roi)[0]
 
 
 def test_the_report_passes_the_gate_and_a_changed_assumption_makes_it_stale(case: TinyCase) -> None:

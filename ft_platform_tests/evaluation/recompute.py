@@ -4,6 +4,7 @@ Nothing of the platform is imported here. A number is expected exactly, or, wher
 records allows: each quantile between the plain quantiles four standard errors of its level apart, so that a wrong level or a wrong resampling shows.
 """
 
+import copy
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -81,6 +82,29 @@ def problems(tree: Any, expected: Expected, unknown: Callable[[tuple[str, ...]],
         elif not _fits(found[path], value):
             wrong.append(f"{'/'.join(path)}: {found[path]!r}, expected {value!r}")
     return wrong
+
+
+def moves_not_found(tree: Any, expected: Expected, unknown: Callable[[tuple[str, ...]], bool]) -> list[str]:
+    """Moves each number in turn, an exact one by a hundredth, one with bounds beyond them. Paths at which nobody notices, or that nobody expects."""
+    found = {path: value for path, value in leaves(tree) if not unknown(path)}
+    unnoticed = ["/".join(path) for path, value in found.items() if not problems(_with(tree, path, _moved(value, expected.numbers[path])), expected, unknown)]
+    return unnoticed + ["/".join(path) for path in expected.numbers if path not in found]
+
+
+def _moved(value: Any, bounds: Any) -> Any:
+    if isinstance(bounds, Between):
+        return bounds.high + 1e-6
+    if isinstance(value, str) or value is None:
+        return f"{value} "
+    return (not value) if isinstance(value, bool) else value + (1 if isinstance(value, int) else 0.01)
+
+
+def _with(tree: Any, path: tuple[str, ...], value: Any) -> Any:
+    """A copy of a JSON tree in which one value is another."""
+    changed = copy.copy(tree)
+    key = int(path[0]) if isinstance(tree, list) else path[0]
+    changed[key] = _with(tree[key], path[1:], value) if len(path) > 1 else value
+    return changed
 
 
 def _fits(found: Any, value: Any) -> bool:

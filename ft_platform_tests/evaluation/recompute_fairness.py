@@ -326,8 +326,10 @@ def mean(expected: Expected, path: Path, values: Sequence[float]) -> None:
         expected.add(*path, name, value=number)
 
 
-def data(expected: Expected, told: Mapping[str, Any], path: Path, records: Sequence[Mapping[str, Any]], feature: str, least: int) -> None:
-    """The records of the splits by group: sizes, sides, labels, and how good their texts are."""
+def data(
+    expected: Expected, told: Mapping[str, Any], path: Path, records: Sequence[Mapping[str, Any]], feature: str, least: int, *, labelled: bool = True
+) -> None:
+    """The records of the splits by group: sizes, sides, labels (of a classification), and how good their texts are."""
     columns = {name: [record[name] for record in records] for name in ("label", f"feature_{feature}")}
     group, sizes, kept = groups_of(columns, [feature], least)
     expected.add(*path, "rows", value=len(records))
@@ -339,8 +341,11 @@ def data(expected: Expected, told: Mapping[str, Any], path: Path, records: Seque
         expected.add(*start, "enough_evidence", value=name in kept)
         share(expected, (*start, "share"), rows, len(records))
         if name in kept:
-            _data_of_group(expected, start, [record for record, own in zip(records, group, strict=True) if own == name], records, repeats)
+            _data_of_group(expected, start, [record for record, own in zip(records, group, strict=True) if own == name], records, repeats, labelled=labelled)
     expected.add(*path, "status", value="compared" if len(kept) > 1 else "not_enough_evidence")
+    if not labelled:
+        expected.add(*path, "label_gap", value=None)
+        return
     labels = np.array(columns["label"], object)
     largest_rate(
         expected,
@@ -353,24 +358,37 @@ def data(expected: Expected, told: Mapping[str, Any], path: Path, records: Seque
 
 
 def _data_of_group(
-    expected: Expected, path: Path, own: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]], repeats: Mapping[str | None, int]
+    expected: Expected,
+    path: Path,
+    own: Sequence[Mapping[str, Any]],
+    records: Sequence[Mapping[str, Any]],
+    repeats: Mapping[str | None, int],
+    *,
+    labelled: bool,
 ) -> None:
     sides = Counter(record["split"] for record in records)
     for side, rows in sides.items():
         share(expected, (*path, "sides", side), sum(record["split"] == side for record in own), rows)
-    for label, rows in Counter(record["label"] for record in own).items():
+    for label, rows in Counter(record["label"] for record in own if labelled).items():
         share(expected, (*path, "labels", label), rows, len(own))
     words = [len(" ".join(m["content"] for m in record["messages"] if m["role"] == "user").split()) for record in own]
     mean(expected, (*path, "words"), words)
     mean(expected, (*path, "characters"), [record["text_characters"] for record in own])
     hits = {
         "short": [count < SHORT_WORDS for count in words],
-        "answer_missing": [not (record["label"] or "").strip() for record in own],
+        "answer_missing": [not (_answer_of(record, labelled=labelled) or "").strip() for record in own],
         "personal_data": [any(count for _, count in record["entities"] or []) for record in own],
         "repeated": [record["group_id"] is not None and repeats[record["group_id"]] > 1 for record in own],
     }
     for name, values in hits.items():
         share(expected, (*path, name), sum(values), len(own))
+
+
+def _answer_of(record: Mapping[str, Any], *, labelled: bool) -> str | None:
+    if labelled:
+        return record["label"]
+    said = [message["content"] for message in record["messages"] if message["role"] == "assistant"]
+    return said[-1] if said else None
 
 
 def swaps(expected: Expected, path: Path, rows: Sequence[Mapping[str, Any]], least: int) -> None:

@@ -1,20 +1,29 @@
 """Planted hallucinations are found, supported answers are not, and what the method cannot see is written down here."""
 
 import dataclasses
+import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from ft_platform.errors import ConfigError
 from ft_platform.evaluation.files import read_metrics, read_predictions
-from ft_platform.evaluation.groundedness import FIGURES, claims_in, groundedness, statistics
+from ft_platform.evaluation.groundedness import FIGURES, Meanings, claims_in, groundedness, meanings_of, statistics
+from ft_platform.evaluation.inputs import evaluation_inputs
 from ft_platform.evaluation.outputs import Outputs, TextOutputs
 from ft_platform.evaluation.predictions import predictions_table, rows_of
+from ft_platform.evaluation.publish import publish_base_evaluation
 from ft_platform.evaluation.records import questions_of, side_of
+from ft_platform.models.sentence_encoder import encoder_fingerprint
 from ft_platform.reporting.evaluation_report import groundedness_table
 from ft_platform.use_case import Evaluation, UseCase
 from ft_platform_tests.evaluation.judged_case import judged_case
-from ft_platform_tests.evaluation.tiny_case import CANARY, attributes_for, tiny_case
+from ft_platform_tests.evaluation.tiny_case import CANARY, attributes_for, installed, tiny_case
+from ft_platform_tests.tiny_models import save_tiny_encoder
 
 CONTEXT = """Ticket 4711. The customer Zanna Orlova ordered the kettle Model K-200 on 2024-03-05 for 1,250.00 EUR.
 It was delivered to Tallinn on 9 March. The lid leaks when water boils. The warranty covers leaking lids for 24 months.
@@ -36,6 +45,11 @@ PLANTED = [
     ("The warranty covers leaking lids for 24 months. It was sold by Marko for 99 EUR.", 1, "an invented seller and price"),
     ("Contact support@example.com and ask Petra. Quantum flux capacitors need plutonium.", 2, "all invented"),
 ]
+
+
+@pytest.fixture
+def encoder(tmp_path: Path) -> Path:
+    return save_tiny_encoder(tmp_path / "encoder")
 
 
 @pytest.mark.parametrize("answer", SUPPORTED)
@@ -121,8 +135,8 @@ def test_predictions_hold_the_claims_of_each_answer_and_only_where_asked_for(tmp
     assert dataclasses.asdict(claims_in("My swipe was handled badly.", side.texts[0]))["unsupported"] == 0
 
 
-def test_an_evaluation_measures_it_where_asked_and_its_figures_can_be_computed_again_from_the_predictions(tmp_path: Path) -> None:
-    case = tiny_case(tmp_path, "generation", groundedness="prompt")
+def test_an_evaluation_measures_it_where_asked_and_its_figures_can_be_computed_again_from_the_predictions(tmp_path: Path, encoder: Path) -> None:
+    case = tiny_case(tmp_path, "generation", groundedness="prompt", groundedness_model=str(encoder))
     found = read_metrics(case.lake, case.report)["groundedness"]
     assert list(found["systems"]) == ["reference", "base_zero_shot", "base_few_shot", "fine_tuned"] and found["rows"] == 12
     assert list(read_metrics(case.lake, case.base)["groundedness"]["systems"]) == ["reference", "base_zero_shot", "base_few_shot"]
@@ -137,9 +151,74 @@ def test_an_evaluation_measures_it_where_asked_and_its_figures_can_be_computed_a
             figure = found["systems"][system][name]
             assert figure is None if value[1] == 0 else figure["value"] == pytest.approx(value[0] / value[1])
     page = case.lake.read_file(case.report, "report.html").decode()
+    assert "means about the same (cosine of a sentence encoder from 0.45" in page and found["meanings"]["sha256"][:12] in page
     assert "Claims that the question does not support" in page and "Reference answers" in page and CANARY not in page
+
+
+GOLD = json.loads((Path(__file__).parent / "groundedness_gold.json").read_text(encoding="utf-8"))
+"""Written by hand before anything was measured: supported in the same and in other words, contradicted by a changed fact or a negation, invented."""
+
+
+def test_on_sentences_written_by_hand_words_alone_take_other_words_for_invented_and_miss_contradictions() -> None:
+    """The table of docs/benchmarks.md: of 18 sentences a kind (12 with a negation) so many are taken as supported."""
+    supported: Counter[str] = Counter()
+    for document in GOLD:
+        for kind in ("same_words", "other_words", "changed_fact", "negated", "invented"):
+            found = [claims_in(sentence, document["context"]) for sentence in document[kind]]
+            assert all(one.claims == 1 for one in found)
+            supported[kind] += sum(one.unsupported == 0 for one in found)
+    assert supported == {"same_words": 18, "other_words": 0, "changed_fact": 7, "negated": 12, "invented": 0}
+
+
+class Directions:
+    """An encoder that knows a few sentences; others point to a corner of their own."""
+
+    def __init__(self, **known: list[float]) -> None:
+        self.known = {sentence.replace("_", " "): vector for sentence, vector in known.items()}
+
+    def vectors(self, texts: Sequence[str]) -> np.ndarray:
+        return np.array([self.known.get(text.rstrip("."), [0.0, 0.0, 2.0]) for text in texts]).reshape(-1, 3)
+
+
+def test_with_an_encoder_the_same_in_other_words_is_supported_and_a_wrong_fact_is_not() -> None:
+    known = {"The_lid_leaks_when_water_boils": [3.0, 0.0, 0.0], "Hot_drinks_drip_everywhere": [0.6, 0.8, 0.0], "Helsinki_drips_with_Petra": [9.0, 0.0, 0.0]}
+    encoder: Any = Directions(**known, Oranges_ripen_slowly=[0.0, 1.0, 0.0])
+    answers = ["Hot drinks drip everywhere.", "Helsinki drips with Petra.", "Oranges ripen slowly. Hot drinks drip everywhere.", "Yes."]
+    contexts = [CONTEXT] * 4
+    assert statistics(answers, contexts)[:, 1].tolist() == [1, 1, 2, 0]
+    assert statistics(answers, contexts, Meanings(encoder, "f" * 64, 0.59))[:, 1].tolist() == [0, 1, 1, 0]
+    assert statistics(answers, contexts, Meanings(encoder, "f" * 64, 0.61))[:, 1].tolist() == [1, 1, 2, 0]
+    assert statistics(answers, [""] * 4, Meanings(encoder, "f" * 64, 0.0))[:, 1].tolist() == [1, 1, 2, 0], "nothing is close to no context"
+
+
+def test_an_evaluation_with_an_encoder_says_so_and_other_files_of_it_are_another_evaluation(
+    tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ft_platform.evaluation.evaluate.generate", lambda model, tokenizer, prompts, *_: ["Capacitors need plutonium."] * len(prompts))
+    named = {"groundedness": "prompt", "groundedness_model": str(encoder), "groundedness_similarity": 0.5}
+    environment, lake, use_case, splits = installed(tmp_path, "generation", **named)
+    report = publish_base_evaluation(lake, environment, use_case, splits)
+    found = read_metrics(lake, report)["groundedness"]
+    assert found["meanings"] == {"sha256": encoder_fingerprint(str(encoder), "x"), "least_similarity": 0.5}
+    side = side_of(use_case, lake.read_table(splits), "test")
+    contexts, meanings = questions_of(use_case, side), meanings_of(use_case.settings.evaluation)
+    predictions = read_predictions(lake, report)
+    for system in found["systems"].keys() - {"reference"}:
+        rows = rows_of(predictions, system)
+        expected = statistics(rows["answer"].to_pylist(), contexts, meanings)[:, 1].tolist()
+        assert rows["unsupported_claims"].to_pylist() == expected == [0] * 12 != statistics(rows["answer"].to_pylist(), contexts)[:, 1].tolist()
+    (encoder / "tokenizer_config.json").write_text("{}")
+    assert evaluation_inputs(use_case, "base", splits)[0] != report.artifact_id
 
 
 def test_a_classification_has_no_groundedness(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"groundedness: prompt` needs `task\.kind: generation"):
         UseCase.model_validate(attributes_for(tmp_path, "classification", groundedness="prompt"))
+
+
+def test_an_encoder_needs_something_to_measure_and_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"groundedness_model` needs `evaluation\.groundedness: prompt`"):
+        UseCase.model_validate(attributes_for(tmp_path, "generation", groundedness_model="models/encoder"))
+    settings = Evaluation(groundedness="prompt", groundedness_model=str(tmp_path))
+    with pytest.raises(ConfigError, match=r"evaluation\.groundedness_model names .*, which is no folder with a model"):
+        meanings_of(settings)

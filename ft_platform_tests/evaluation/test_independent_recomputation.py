@@ -1,11 +1,9 @@
 """Every number of an evaluation and of its fairness report is what an independent script makes of the saved predictions."""
 
 import ast
-import copy
 import io
 import json
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,8 @@ from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.records import splits_schema
 from ft_platform.training.trainer import checkpoint_for
 from ft_platform.use_case import NamedUseCase, UseCase
-from ft_platform_tests.evaluation import recompute, recompute_fairness
-from ft_platform_tests.evaluation.recompute import Between, Expected, label_metrics, leaves, problems, text_metrics
+from ft_platform_tests.evaluation import recompute, recompute_fairness, recompute_text_fairness
+from ft_platform_tests.evaluation.recompute import Expected, label_metrics, moves_not_found, problems, text_metrics
 from ft_platform_tests.evaluation.recompute_fairness import Saved, fairness_figures
 from ft_platform_tests.evaluation.tiny_case import HOSTILE, attributes_for, rows_for
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
@@ -121,12 +119,12 @@ def expected_fairness(classified: Run, told: Any) -> Expected:
     return fairness_figures(told, saved, settings.evaluation, settings.fairness)
 
 
-@pytest.mark.parametrize("script", [recompute, recompute_fairness])
+@pytest.mark.parametrize("script", [recompute, recompute_fairness, recompute_text_fairness])
 def test_the_script_uses_nothing_of_the_platform(script: Any) -> None:
     tree = ast.parse(Path(script.__file__).read_text(encoding="utf-8"))
     modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     modules |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    modules -= {recompute.__name__}
+    modules -= {recompute.__name__, recompute_fairness.__name__}
     assert modules and not any(module.startswith("ft_platform") for module in modules)
 
 
@@ -160,29 +158,11 @@ def test_every_number_of_the_fairness_report_follows_from_the_predictions_and_sp
 
 def test_a_changed_number_is_found_wherever_it_stands(classified: Run, expected: Expected) -> None:
     """Every number in turn is moved: an exact one by a hundredth, one with bounds beyond them."""
-    _move_each(classified.metrics, expected, not_from_predictions)
+    assert moves_not_found(classified.metrics, expected, not_from_predictions) == []
 
 
 def test_a_changed_number_of_the_fairness_report_is_found_wherever_it_stands(told: Any, expected_fairness: Expected) -> None:
-    _move_each(told, expected_fairness, lambda path: False)
-
-
-def _move_each(tree: Any, expected: Expected, unknown: Callable[[tuple[str, ...]], bool]) -> None:
-    tried = 0
-    for path, value in leaves(tree):
-        if unknown(path):
-            continue
-        bounds = expected.numbers[path]
-        wrong: Any
-        if isinstance(bounds, Between):
-            wrong = bounds.high + 1e-6
-        elif isinstance(value, str) or value is None:
-            wrong = f"{value} "
-        else:
-            wrong = (not value) if isinstance(value, bool) else value + (1 if isinstance(value, int) else 0.01)
-        assert problems(_with(tree, path, wrong), expected, unknown) != [], path
-        tried += 1
-    assert tried == len(expected.numbers)
+    assert moves_not_found(told, expected_fairness, lambda path: False) == []
 
 
 def test_intervals_of_another_confidence_are_found(classified: Run, expected: Expected) -> None:
@@ -195,11 +175,3 @@ def test_intervals_of_another_confidence_are_found(classified: Run, expected: Ex
     narrow.interval("x", value=float(np.mean(correct)), draws=draws)
     found = classified.metrics["systems"]["fine_tuned"]["accuracy"]
     assert problems({"x": found}, narrow, lambda path: False)
-
-
-def _with(tree: Any, path: tuple[str, ...], value: Any) -> Any:
-    """A copy of a JSON tree in which one value is another."""
-    changed = copy.copy(tree)
-    key = int(path[0]) if isinstance(tree, list) else path[0]
-    changed[key] = _with(tree[key], path[1:], value) if len(path) > 1 else value
-    return changed

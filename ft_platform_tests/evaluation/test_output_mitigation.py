@@ -102,7 +102,7 @@ def test_the_label_must_be_named_where_there_are_many_and_must_exist() -> None:
     assert target_of(OutputMitigation(mitigation="threshold_optimizer"), ["no", "yes"]) == "yes"
     with pytest.raises(ConfigError, match=r"fairness\.mitigation_label is needed"):
         target_of(OutputMitigation(mitigation="threshold_optimizer"), ["a", "b", "c"])
-    with pytest.raises(ConfigError, match="do not have"):
+    with pytest.raises(ConfigError, match=r"mitigation_label 'd' is none of the 3 labels of the training split: a, b, c"):
         target_of(OutputMitigation(mitigation="threshold_optimizer", label="d"), ["a", "b", "c"])
 
 

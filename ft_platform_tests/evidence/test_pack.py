@@ -206,7 +206,7 @@ def test_the_command_writes_and_verifies(case: Case, tmp_path: Path, monkeypatch
     assert Path(found["folder"]) == tmp_path / "home" / "evidence" / "adapter_checkpoint-1"
     assert found["sha256"] == sha256_file(Path(f"{found['folder']}.zip")) and len(found["files"]) > 20
     assert cli.main(["evidence", "verify", found["folder"], "--sha256", found["sha256"], "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"ok": True, "problems": []}
+    assert json.loads(capsys.readouterr().out) == {"ok": True, "problems": [], "signature": "none"}
     (Path(found["folder"]) / "index.html").write_text("<p>Better.</p>")
     assert cli.main(["evidence", "verify", found["folder"], "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
@@ -214,7 +214,7 @@ def test_the_command_writes_and_verifies(case: Case, tmp_path: Path, monkeypatch
         ("evidence", "nope"): "There are adapter_checkpoint-1 (complaints)",
         ("evidence", "verify"): "got 1 words",
         ("evidence", "verify", str(tmp_path / "nothing")): "there is no folder",
-        ("evidence", "verify", found["folder"], "--out", "x"): "--out goes with",
+        ("evidence", "verify", found["folder"], "--out", "x"): "--out and --sign-with go with",
     }.items():
         assert cli.main(list(words)) == 1
         assert message in capsys.readouterr().err

@@ -90,6 +90,7 @@ def good_figures() -> dict[str, dict[str, Any]]:
             "passed": True,
             "reasons": [],
             "membership_auc": figure(0.52),
+            "membership_status": "measured",
             "extraction_rate": {"verbatim": figure(0.01, 0.01), "status": "measured"},
             "differential_privacy": {"epsilon": 7.5, "delta": 1e-5, "unit": "record"},
         },

@@ -4,13 +4,17 @@ import json
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ft_platform.errors import VersionRefused
 from ft_platform.lake.gate import NOT_TAINTED
+from ft_platform.privacy_attacks.extraction import Copied, extraction
+from ft_platform.privacy_attacks.membership import SideLosses, membership
 from ft_platform.release.decide import decide, publish_decision, require_accepted
 from ft_platform.release.evidence import FILES, REQUIRED
 from ft_platform.release.schema import Shown
+from ft_platform.settings.attacks import Attacks
 from ft_platform.stages import STAGES
 from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, gap, good_figures, leaves, seeds_evidence
 from ft_platform_tests.reporting.page_rules import problems_of
@@ -64,7 +68,7 @@ NEEDED = [
 @pytest.mark.parametrize(("stage", "path"), NEEDED, ids=lambda value: value if isinstance(value, str) else ".".join(value))
 def test_each_value_of_the_evidence_deleted_or_broken_in_turn_refuses(tmp_path, stage, path):
     for value in (..., float("nan"), float("inf"), None, "0.5", True):
-        if value == "0.5" and path[-1] in ("status", "currency", "renderer_hash", "gap_metric", "best", "worst"):
+        if value == "0.5" and path[-1] in ("status", "membership_status", "currency", "renderer_hash", "gap_metric", "best", "worst"):
             continue  # a string like any other
         if value is None and path[0] == "intersections" and "amplification" in path:
             continue  # of pairs of features nobody asks for it
@@ -256,6 +260,22 @@ def test_the_champion_must_be_beaten_over_the_seeds_too(tmp_path):
     assert case.refusing() == {}
     case.figures["evaluation_report"]["info"] = {"champion": {"checkpoint": "ckpt-former", "status": "compared"}}
     assert "seeds/champion" in case.refusing()
+
+
+def test_too_few_records_to_attack_refuse_with_figure_reason_and_what_to_do(tmp_path):
+    losses = SideLosses([np.ones(3)] * 5, [np.ones(3)] * 5)
+    few = membership(losses, losses, Attacks())
+    too_short = extraction(Copied(4, 0, 0), Copied(7, 0, 0), Copied(4, 0, 0), "user texts", 0.95)
+    figures = good_figures()
+    figures["privacy_report"] |= {"passed": True, "membership_auc": few["attacks"], "membership_status": few["status"], "extraction_rate": too_short}
+    refusing = EvidenceCase(tmp_path, EVERY_RULE, figures).refusing()
+    assert refusing == {
+        "memorization": "Not proven: membership_auc (are training records told from test records?) was not measured, too few records: 5 a side, 20 are needed; "
+        "extraction_rate (are training texts written word for word?) was not measured, too few texts that are long enough to go on with: 4 a side, "
+        "20 are needed. Add records, or give the test split more of them (splits.test_fraction), and train again."
+    }
+    heads = {**EVERY_RULE, "training": {"objective": "label_head"}}
+    assert EvidenceCase(tmp_path, heads, changed(figures, "privacy_report", ("membership_auc",), figure(0.5))).refusing() == {}
 
 
 def test_a_higher_margin_refuses_what_a_lower_one_accepts(tmp_path):

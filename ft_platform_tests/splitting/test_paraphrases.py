@@ -20,6 +20,7 @@ from ft_platform.use_case import Compute, NamedUseCase, UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.splitting.in_memory import leakage, split
 from ft_platform_tests.tables import table, use_case
+from ft_platform_tests.tiny_models import save_tiny_encoder
 
 QUESTION = "Why was my mortgage payment charged twice in the month of May?"
 REORDERED = "In the month of May my mortgage payment was charged twice, why?"
@@ -110,17 +111,9 @@ def _pairs(file: VectorFile, rows: np.ndarray) -> list[tuple[int, int]]:
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random BERT of two layers and 256 bytes as its vocabulary."""
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
-    from ft_platform_tests.tiny_models import tiny_tokenizer
-
-    folder = tmp_path_factory.mktemp("encoder")
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 260, "max_position_embeddings": 64}
-    transformers.BertModel(transformers.BertConfig(**sizes)).save_pretrained(folder)
-    tiny_tokenizer().save_pretrained(folder)
-    return folder
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    return save_tiny_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 def pooling(folder: Path, **modes: bool) -> None:

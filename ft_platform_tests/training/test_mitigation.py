@@ -204,6 +204,17 @@ def test_settings_that_do_not_go_together_are_refused(fairness: dict[str, Any], 
         case_for("unused", **fairness)
 
 
+def test_a_label_of_the_source_that_the_file_itself_renames_is_refused_with_the_file() -> None:
+    attributes = minimal_attributes("unused.csv")
+    attributes["record"]["label_names"] = {"Credit card": "card", "loan": "loan"}
+    attributes["fairness"] = {"sensitive_features": ["region"], "mitigation": "threshold_optimizer", "mitigation_label": "Credit card"}
+    with pytest.raises(ValueError, match=r"`fairness\.mitigation_label` 'Credit card' is a label of the source, .*renames to 'card'"):
+        UseCase.model_validate(attributes)
+    for label in ("card", "loan", "not in the list, so perhaps in the data"):
+        attributes["fairness"]["mitigation_label"] = label
+        UseCase.model_validate(attributes)
+
+
 def test_generation_has_no_labels_to_weigh_by() -> None:
     attributes = minimal_attributes("unused.csv")
     attributes["task"] = {"kind": "generation"}

@@ -1,7 +1,7 @@
 """How the checkpoint came about as an in-toto statement with a SLSA provenance predicate: which files, from what, by which program.
 
 Formats: https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md and https://slsa.dev/spec/v1.0/provenance.
-Not covered: a signature (DSSE). The statement is what a signature would be put on.
+Not covered here: a signature. `ft evidence --sign-with` puts the statement into a signed envelope (DSSE) beside it.
 """
 
 import json
