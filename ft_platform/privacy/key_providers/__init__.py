@@ -35,6 +35,7 @@ class KeyProvider(Protocol):
 
         Raises:
             KeyMissing: the place cannot be written from here.
+            DiskFull: it has no room.
         """
         ...
 

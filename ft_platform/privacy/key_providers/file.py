@@ -1,10 +1,11 @@
 """Keys in a file that its owner alone may read."""
 
+import errno
 import os
 import uuid
 from pathlib import Path
 
-from ft_platform.errors import KeyMissing
+from ft_platform.errors import DiskFull, KeyMissing
 from ft_platform.privacy.key_providers import need_no_argument
 
 
@@ -27,6 +28,8 @@ class FileKeys:
         try:
             write_private(self._path, text)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFull(f"no space left for the key file {self._path}", "Free some space and run the step again") from None
             raise KeyMissing(f"the key file {self._path} cannot be written ({type(error).__name__})", "Change the key where it is managed") from None
 
 

@@ -1,6 +1,7 @@
 """Where keys are kept: a file, a variable, AWS (against a local server of its protocols)."""
 
 import base64
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from ft_platform.errors import ConfigError, KeyMissing, MissingExtra, TransientError
+from ft_platform.errors import ConfigError, DiskFull, FtError, KeyMissing, MissingExtra, TransientError
 from ft_platform.privacy.key_providers import KeyPlace, provider_names
 from ft_platform.privacy.keys import KeyRing, read_key_ring
 from ft_platform_tests.aws_server import aws_server
@@ -49,15 +50,19 @@ def test_a_file_is_written_whole_and_readable_by_its_owner_only(tmp_path: Path) 
     assert [p.name for p in here.file.parent.iterdir()] == ["pseudonym.key"]
 
 
-def test_a_write_that_fails_leaves_the_old_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("number", "error", "words"),
+    [(errno.ENOSPC, DiskFull, "no space left"), (errno.EDQUOT, DiskFull, "no space left"), (errno.EACCES, KeyMissing, "cannot be written")],
+)
+def test_a_write_that_fails_leaves_the_old_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: type[FtError], words: str) -> None:
     here = place("file", tmp_path)
     here.open().write(RING.to_text())
 
-    def full(*_arguments: object) -> None:
-        raise OSError(28, "No space left on device")
+    def fails(*_arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(KeyMissing, match="cannot be written"):
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(error, match=words):
         here.open().write(RING.rotated().to_text())
     assert read_key_ring(here) == RING
     assert [p.name for p in here.file.parent.iterdir()] == ["pseudonym.key"]
