@@ -230,7 +230,7 @@ def test_two_processes_share_the_trials(lake: Lake, environment: Environment, mo
 def test_only_one_search_works_on_a_study(lake: Lake, environment: Environment, model: Path) -> None:
     use_case = searching(model)
     splits = usable_splits(lake, use_case)
-    with study.owning(folder_of(environment, use_case, splits)), pytest.raises(TrainerRunning, match="another search"):
+    with study.owning(folder_of(environment, use_case, splits)), pytest.raises(TrainerRunning, match="another run works on"):
         publish_search(lake, environment, use_case, splits, LOG)
 
 

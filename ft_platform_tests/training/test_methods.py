@@ -330,6 +330,7 @@ OTHER_VALUES: dict[str, dict] = {
     "validations_per_epoch": {"validations_per_epoch": 4},
     "patience": {"patience": 1, "learning_rate": 0.1, "epochs": 8, "max_steps": 40, "validations_per_epoch": 4},
     "seed": {"seed": 5},
+    "differential_privacy": {"differential_privacy": {"target_epsilon": 8.0}},
 }
 COMPARED_WITH = {
     "beta": {"objective": "dpo"},
