@@ -34,7 +34,7 @@ class Artifacts(Manifests):
 
         What a killed run left in such folders is removed on the way.
         """
-        base = Path(self.path_of(zone, use_case, ".scratch")) if self.is_local else None
+        base = self._scratch_base(use_case, zone)
         if base:
             base.mkdir(parents=True, exist_ok=True)
             _sweep(base)
@@ -45,6 +45,15 @@ class Artifacts(Manifests):
         ):
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield Path(folder) / "artifact"
+
+    def sweep_scratch(self, use_case: str, zone: str = "shared") -> None:
+        """Removes what killed runs left in such folders."""
+        base = self._scratch_base(use_case, zone)
+        if base and base.is_dir():
+            _sweep(base)
+
+    def _scratch_base(self, use_case: str, zone: str) -> Path | None:
+        return Path(self.path_of(zone, use_case, ".scratch")) if self.is_local else None
 
     def publish(
         self,

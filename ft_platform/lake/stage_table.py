@@ -67,6 +67,7 @@ def write_stage(
     inputs = input_hash(use_case, name, parents, **extra)
     existing = lake.find(use_case.name, name, inputs)
     if existing:
+        lake.sweep_scratch(use_case.name, zone="restricted")  # a run that was killed right after it had written this version left its files
         return Written(existing, lake.manifest(existing), reused=True)
     started = time.monotonic()
     zone = STAGES[name].zone
