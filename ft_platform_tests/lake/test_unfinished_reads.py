@@ -43,3 +43,28 @@ def test_what_a_killed_run_left_is_swept(tmp_path):
             assert not left.exists()
             assert live.parent.exists() and other.parent.exists()
     assert not list(scratch.iterdir())
+
+
+def test_a_stage_that_has_nothing_to_do_sweeps_too(tmp_path):
+    import os
+
+    from ft_platform.cleaning.clean import clean
+    from ft_platform.lake.artifacts import SWEEP_AFTER_SECONDS
+    from ft_platform.lake.stage_table import write_stage
+    from ft_platform.records import cleaned_schema
+    from ft_platform_tests.assets.stop_points_of_later_stages import case, lake_of, permit
+
+    permit(tmp_path, 30)
+    lake = lake_of(tmp_path)
+    permitted = lake.latest("tests", "permitted_records")
+    assert permitted
+
+    def cleaned():
+        return write_stage(lake, case(), "cleaned_records", [permitted], lambda work: clean(case(), lake.rows(permitted), work), cleaned_schema(case()))
+
+    assert not cleaned().reused
+    left = tmp_path / "lake" / "restricted" / "tests" / ".scratch" / "cleaned_records-killed"
+    (left / "artifact").mkdir(parents=True)
+    long_ago = left.stat().st_mtime - SWEEP_AFTER_SECONDS - 1
+    os.utime(left, (long_ago, long_ago))
+    assert cleaned().reused and not left.exists()
