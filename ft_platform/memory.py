@@ -9,14 +9,18 @@ import pyarrow as pa
 GROWN_BYTES = 256 * 2**20
 """A process that grew less since the last time is left alone: a collection takes up to seconds where libraries hold many objects."""
 
-_left = 512 * 2**20
-"""What the process held after the last time; at first, what libraries take."""
+LIBRARY_BYTES = 512 * 2**20
+"""What libraries take: below it there is nothing to give back."""
+_left = LIBRARY_BYTES
+"""The least that the process was seen to hold since the last time: it may have been asked while a stage held much."""
 
 
 def give_back() -> None:
     """Returns unused memory to the system where a process has grown: the next stage would come on top of what allocators kept of the last."""
     global _left
-    if anonymous_bytes() < _left + GROWN_BYTES:
+    held = anonymous_bytes()
+    if held < _left + GROWN_BYTES:
+        _left = max(LIBRARY_BYTES, min(_left, held))
         return
     gc.collect()
     pa.default_memory_pool().release_unused()

@@ -32,12 +32,24 @@ def test_every_stage_begins_with_it(monkeypatch) -> None:
     assert with_typed_failures(lambda: 5)() == 5 and asked == [True]
 
 
-def test_a_process_that_has_not_grown_since_is_left_alone(monkeypatch) -> None:
-    collected, held = [], [2 * memory.GROWN_BYTES]
-    monkeypatch.setattr(memory, "_left", memory.GROWN_BYTES)
+def collections_at(monkeypatch, first_left: int, amounts: list[int]) -> list[int]:
+    """The amounts held, of those given, at which a process collects; a collection frees nothing."""
+    collected, held = [], [0]
+    monkeypatch.setattr(memory, "_left", first_left)
     monkeypatch.setattr(memory, "anonymous_bytes", lambda: held[0])
     monkeypatch.setattr(memory.gc, "collect", lambda: collected.append(held[0]))
-    for now in (2 * memory.GROWN_BYTES - 1, 2 * memory.GROWN_BYTES, 2 * memory.GROWN_BYTES + 5, 3 * memory.GROWN_BYTES):
-        held[0] = now
+    for held[0] in amounts:
         memory.give_back()
-    assert collected == [2 * memory.GROWN_BYTES, 3 * memory.GROWN_BYTES]
+    return collected
+
+
+def test_a_process_that_has_not_grown_since_is_left_alone(monkeypatch) -> None:
+    step, library = memory.GROWN_BYTES, memory.LIBRARY_BYTES
+    amounts = [library + step - 1, library + step, library + step + 5, library + 2 * step]
+    assert collections_at(monkeypatch, library, amounts) == [library + step, library + 2 * step]
+
+
+def test_what_was_held_in_the_middle_of_a_stage_is_no_measure_for_the_next_one(monkeypatch) -> None:
+    step, library = memory.GROWN_BYTES, memory.LIBRARY_BYTES
+    assert collections_at(monkeypatch, library, [library + 4 * step, library + step // 2, library + 2 * step]) == [library + 4 * step, library + 2 * step]
+    assert collections_at(monkeypatch, library, [library // 2, library + step - 1]) == []
