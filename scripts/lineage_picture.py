@@ -83,7 +83,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     name = arguments.use_case
-    driver = browser(2500, 1100)
+    driver = browser(2900, 1900)
     try:
         lineage = f"{arguments.url}/locations/__repository__@ft_platform/asset-groups/{name}/lineage"
         picture_of_page(driver, lineage, "adapter_checkpoint", arguments.output / "lineage.png", only="foreignObject")
