@@ -4,13 +4,15 @@ delta-rs knows `uc://` as well, but in some of its runs it waits for ever (delta
 the right to write first. The workspace is named by DATABRICKS_HOST, the reader by DATABRICKS_TOKEN, as for Databricks' own tools.
 
 Covered by tests: a server that answers like the API, tables in S3. Not run: Databricks itself, tables in Azure.
-Not covered: tables in Google Cloud Storage, tables whose catalogue hands out no credentials.
+Not covered: tables in Google Cloud Storage, tables whose catalogue hands out no credentials. Where a table is is the catalogue's word: the list of
+allowed sources (`allowed`) names the table, not its bucket.
 Sources: https://docs.databricks.com/api/workspace/tables/get and https://docs.databricks.com/api/workspace/temporarytablecredentials
 """
 
 import http.client
 import json
 import os
+import re
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -21,6 +23,11 @@ API = "/api/2.1/unity-catalog"
 SECONDS = 30
 MOST_BYTES = 16_000_000
 LOCAL = ("localhost", "127.0.0.1")
+CREDENTIALS = {
+    "aws_temp_credentials": {"AWS_ACCESS_KEY_ID": "access_key_id", "AWS_SECRET_ACCESS_KEY": "secret_access_key", "AWS_SESSION_TOKEN": "session_token"},
+    "azure_user_delegation_sas": {"AZURE_STORAGE_SAS_TOKEN": "sas_token"},
+}
+"""Kind of credentials -> option of delta-rs -> name in the answer."""
 NEXT_TIME = (408, 429, 500, 502, 503, 504)
 
 
@@ -44,24 +51,18 @@ def locate(uri: str) -> tuple[str, dict[str, str]]:
 
 
 def _options(granted: dict[str, Any]) -> dict[str, str]:
-    """Options of delta-rs; empty: no kind of credentials that is known."""
-    if keys := granted.get("aws_temp_credentials"):
-        names = {"AWS_ACCESS_KEY_ID": "access_key_id", "AWS_SECRET_ACCESS_KEY": "secret_access_key", "AWS_SESSION_TOKEN": "session_token"}
-        return {option: keys[name] for option, name in names.items()}
-    if signature := granted.get("azure_user_delegation_sas"):
-        return {"AZURE_STORAGE_SAS_TOKEN": signature["sas_token"]}
+    """Options of delta-rs; empty: no kind of credentials that is known, or a part of them is missing."""
+    for kind, names in CREDENTIALS.items():
+        keys = granted.get(kind)
+        if isinstance(keys, dict) and all(isinstance(keys.get(name), str) for name in names.values()):
+            return {option: keys[name] for option, name in names.items()}
     return {}
 
 
 def _asked(uri: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    host, token = (os.environ.get(f"DATABRICKS_{name}", "").strip() for name in ("HOST", "TOKEN"))
-    if not host or not token:
-        raise ConfigError([f"{uri} needs the variables DATABRICKS_HOST and DATABRICKS_TOKEN"], "Set them where the stages run")
-    address = urlsplit(host if "://" in host else f"https://{host}")
-    if not address.hostname or (address.scheme != "https" and (address.scheme, address.hostname) not in [("http", local) for local in LOCAL]):
-        raise ConfigError(["DATABRICKS_HOST must be https://<workspace>: the token would be sent unencrypted"], "Correct the variable")
-    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-    connection = kind(address.hostname, address.port, timeout=SECONDS)
+    (scheme, host, port), token = _workspace(uri)
+    kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
+    connection = kind(host, port, timeout=SECONDS)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": "application/json"}
     try:
         connection.request(method, f"{API}{path}", json.dumps(body) if body is not None else None, headers)
@@ -84,3 +85,20 @@ def _asked(uri: str, method: str, path: str, body: dict[str, Any] | None = None)
     if not isinstance(found, dict):
         raise SourceError(f"{uri}: what answers is no Unity Catalog", "Correct DATABRICKS_HOST")
     return found
+
+
+def _workspace(uri: str) -> tuple[tuple[str, str, int | None], str]:
+    """Scheme, host and port of the catalogue, and the reader's token."""
+    host, token = (os.environ.get(f"DATABRICKS_{name}", "").strip() for name in ("HOST", "TOKEN"))
+    if not host or not token:
+        raise ConfigError([f"{uri} needs the variables DATABRICKS_HOST and DATABRICKS_TOKEN"], "Set them where the stages run")
+    if not re.fullmatch(r"[\x21-\x7e]+", token):  # http.client would quote it in its error
+        raise ConfigError(["DATABRICKS_TOKEN holds blanks, line breaks or signs that no token has"], "Correct the variable")
+    try:
+        address = urlsplit(host if "://" in host else f"https://{host}")
+        scheme, name, port = address.scheme, address.hostname, address.port
+    except ValueError:
+        scheme, name, port = "", None, None
+    if not name or (scheme != "https" and (scheme, name) not in [("http", local) for local in LOCAL]):
+        raise ConfigError(["DATABRICKS_HOST must be https://<workspace>: the token would be sent unencrypted"], "Correct the variable")
+    return (scheme, name, port), token

@@ -78,6 +78,8 @@ def test_a_table_of_the_catalogue_is_read_and_noticed_when_it_changes(questions:
         ({}, "main.complaints", SourceError, "form uc://catalog.schema.table"),
         ({"DATABRICKS_TOKEN": ""}, unity_server.TABLE, ConfigError, "needs the variables"),
         ({"DATABRICKS_HOST": "http://catalogue.example.org"}, unity_server.TABLE, ConfigError, "unencrypted"),
+        ({"DATABRICKS_HOST": "https://catalogue.example.org:port"}, unity_server.TABLE, ConfigError, "must be https"),
+        ({"DATABRICKS_TOKEN": "token-of\nnobody"}, unity_server.TABLE, ConfigError, "signs that no token has"),
         ({"DATABRICKS_HOST": "http://127.0.0.1:9"}, unity_server.TABLE, TransientError, "does not answer"),
     ],
 )
@@ -102,6 +104,8 @@ def test_the_right_to_write_is_never_asked_for(questions: Path, environment: Env
     [
         ({"azure_user_delegation_sas": {"sas_token": "sig=x"}, "expiration_time": 1}, {"AZURE_STORAGE_SAS_TOKEN": "sig=x"}),
         ({"gcp_oauth_token": {"oauth_token": "x"}}, {}),
+        ({"aws_temp_credentials": {"access_key_id": "x"}}, {}),
+        ({"aws_temp_credentials": "x"}, {}),
         ({}, {}),
     ],
 )
