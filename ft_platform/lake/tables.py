@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from ft_platform import __version__
@@ -30,6 +30,11 @@ DELTA_SETTINGS = {
     # Without this, minimum and maximum texts of each file stay in the log, even after the rows are deleted and vacuumed.
     "delta.dataSkippingStatsColumns": "record_id",
 }
+
+FILE_BYTES = 32 * 2**20
+ROW_GROUP_ROWS = 1 << 16
+"""The writer holds a row group until it is whole, and gives its memory back late: with its defaults (100 MB a file, a million rows a group) 1.5
+million short rows took 0.67 GiB and left 0.49 with the process, with these 0.24 and 0.11. The files are as large together."""
 
 
 class Tables(Manifests):
@@ -115,6 +120,8 @@ class Tables(Manifests):
                 schema_mode=None if previous else "overwrite",
                 configuration=DELTA_SETTINGS if before is None else None,
                 commit_properties=CommitProperties(custom_metadata={"ft_platform": __version__}),
+                target_file_size=FILE_BYTES,
+                writer_properties=WriterProperties(compression="SNAPPY", max_row_group_size=ROW_GROUP_ROWS),
                 storage_options=self.storage_options or None,
             )
         except CommitFailedError as error:
