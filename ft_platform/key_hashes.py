@@ -1,7 +1,7 @@
 """Sets of keys that are too many to hold as texts: 128-bit hashes in numpy arrays, 16 bytes a key."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,25 @@ def key_hashes(keys: pa.Array) -> KeyHashes:
     digests = b"".join([hashlib.blake2b((key or "").encode(), digest_size=DIGEST_BYTES).digest() for key in keys.to_pylist()])
     halves = np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2)
     return KeyHashes(halves[:, 0], halves[:, 1])
+
+
+def collected(columns: Iterable[pa.Array], rows: int) -> KeyHashes:
+    """The hashes of the keys of all columns, one after the other, in arrays of just that size: 16 bytes a row.
+
+    Raises:
+        ValueError: there are more or fewer than `rows` of them.
+    """
+    high, low = np.empty(rows, np.uint64), np.empty(rows, np.uint64)
+    start = 0
+    for column in columns:
+        stop = start + len(column)
+        if stop <= rows:
+            hashes = key_hashes(column)
+            high[start:stop], low[start:stop] = hashes.high, hashes.low
+        start = stop
+    if start != rows:
+        raise ValueError(f"{start} keys instead of the {rows} rows that were announced")
+    return KeyHashes(high, low)
 
 
 def joined(parts: Sequence[KeyHashes]) -> KeyHashes:

@@ -6,10 +6,10 @@ import sys
 
 import pyarrow as pa
 
-GROWN_BYTES = 256 * 2**20
+GROWN_BYTES = 128 * 2**20
 """A process that grew less since the last time is left alone: a collection takes up to seconds where libraries hold many objects."""
 
-LIBRARY_BYTES = 512 * 2**20
+LIBRARY_BYTES = 256 * 2**20
 """What libraries take: below it there is nothing to give back."""
 _left = LIBRARY_BYTES
 """The least that the process was seen to hold since the last time: it may have been asked while a stage held much."""

@@ -219,7 +219,7 @@ class UseCase(Section):
             raise ValueError("`evaluation.groundedness_model` needs `evaluation.groundedness: prompt`")
         if self.training.objective == "label_head" and self.task.kind != "classification":
             raise ValueError("`training.objective: label_head` needs `task.kind: classification`")
-        if self.training.objective in ("dpo", "orpo") and (self.task.kind != "generation" or not self.record.rejected):
+        if self.training.compares_answers and (self.task.kind != "generation" or not self.record.rejected):
             raise ValueError(f"`training.objective: {self.training.objective}` needs `task.kind: generation` and `record.rejected`")
         if self.training.method == "full" and self.base_model.quantization != "none":
             raise ValueError("`training.method: full` cannot train `base_model.quantization: nf4`; use `training.method: lora`")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ft_platform.key_hashes import joined, key_hashes
+from ft_platform.key_hashes import collected
 from ft_platform.near_duplicates import Texts, find_near_duplicates_stream
 from ft_platform.near_duplicates.copies import first_of_equal
 
@@ -23,10 +23,7 @@ def exact_duplicates_stream(keys: Texts, rows: int, *, order: np.ndarray | None 
     Raises:
         ValueError: there are more or fewer keys than rows.
     """
-    hashes = joined([key_hashes(batch) for batch in keys()])
-    if len(hashes) != rows:
-        raise ValueError(f"{len(hashes)} keys instead of the {rows} rows that were announced")
-    return first_of_equal(hashes, order)
+    return first_of_equal(collected(keys(), rows), order)
 
 
 def near_duplicates_stream(

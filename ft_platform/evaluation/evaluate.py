@@ -159,7 +159,7 @@ class Evaluator:
 
     def _rejected_losses(self, prompts: list[list[int]]) -> np.ndarray:
         """Of objectives that learn from pairs: how probable the answers are that people like less. A record whose two answers are equal is no pair."""
-        if self.use_case.settings.training.objective not in ("dpo", "orpo"):
+        if not self.use_case.settings.training.compares_answers:
             return np.empty(0)
         losses = np.full(len(prompts), np.nan)
         pairs = [

@@ -80,7 +80,7 @@ def _drawn(use_case: NamedUseCase, splits: pa.Table, side: str, renderer: Render
 def _rendered(use_case: NamedUseCase, rows: pa.Table, order: np.ndarray, renderer: Renderer) -> Iterator[tuple[Rendered, list[Piece], str]]:
     """The records that can be rendered, in the drawn order; the others were no part of training either."""
     training = use_case.settings.training
-    compares = training.objective in ("dpo", "orpo")
+    compares = training.compares_answers
     for start in range(0, len(order), AT_ONCE):
         chosen = rows.take(pa.array(order[start : start + AT_ONCE])).combine_chunks()
         for batch in chosen.to_batches():

@@ -17,10 +17,15 @@ BenchmarkFile = Annotated[str, StringConstraints(min_length=1, max_length=1000, 
 class Splits(Section):
     """How records are divided. Every group of related records stays on one side."""
 
-    strategy: Literal["random", "temporal"] = Field(
+    strategy: Literal["random", "temporal", "given"] = Field(
         default="random",
         description="`random`: by a hash of seed and group. `temporal`: the newest groups by `record.date` are for test, those before them for validation; "
-        "no training record is newer.",
+        "no training record is newer. `given`: as the feature `given_by` says, for data with an official test split.",
+    )
+    given_by: FeatureName | None = Field(
+        default=None,
+        description="Name among `record.features` whose value is the side of the record: `train`, `validation` or `test` (`given`). Where nothing is given for "
+        "validation, `validation_fraction` or `validation_rows` of the training records are dealt to it. Records related to one of a later side are removed.",
     )
     validation_fraction: float = Field(default=0.15, gt=0.0, lt=0.5, description="Share of records in (0, 0.5) for early stopping.")
     test_fraction: float = Field(default=0.2, gt=0.0, lt=0.5, description="Share of records in (0, 0.5) for evaluation only.")
@@ -80,6 +85,14 @@ class Splits(Section):
             problems.append("`splits.sentence_model` and `splits.paraphrases: sentence_model` need each other")
         if self.strategy == "temporal" and not record.date:
             problems.append("`record.date` is needed for `splits.strategy: temporal`")
+        if (self.strategy == "given") != (self.given_by is not None):
+            problems.append("`splits.strategy: given` and `splits.given_by` need each other")
+        if self.given_by and self.given_by not in record.features:
+            problems.append(f"`splits.given_by` names {self.given_by!r}, not among `record.features` {sorted(record.features)}")
+        if self.given_by and (self.given_by in privacy.columns or self.given_by in privacy.quasi_identifiers):
+            problems.append(f"`splits.given_by` names {self.given_by!r}, which `privacy.columns` or `privacy.quasi_identifiers` changes")
+        if self.given_by and self.given_by in self.group_by_features:
+            problems.append(f"`splits.given_by` and `splits.group_by_features` both name {self.given_by!r}: all records of a side would be one group")
         if unknown := sorted(set(self.group_by_features) - set(record.features)):
             problems.append(f"`splits.group_by_features` names {unknown}, not among `record.features` {sorted(record.features)}")
         if emptied := sorted(name for name in self.group_by_features if privacy.columns.get(name) == "drop"):

@@ -150,6 +150,11 @@ class Training(Section):
         "unless `target_epsilon` or `noise_multiplier` is set.",
     )
 
+    @property
+    def compares_answers(self) -> bool:
+        """Whether it learns from pairs of answers, one of them liked more."""
+        return self.objective in ("dpo", "orpo")
+
     @model_validator(mode="before")
     @classmethod
     def learning_rate_of_the_objective(cls, values: Any) -> Any:
@@ -164,7 +169,7 @@ class Training(Section):
         named = [name for name in ("rslora", "dora") if getattr(self, name)] if self.method == "full" else []
         if named:
             raise ValueError(f"`training.{named[0]}` goes with `training.method: lora`")
-        if self.differential_privacy.on and (self.method != "lora" or self.objective not in ("sft", "label_head")):
+        if self.differential_privacy.on and (self.method != "lora" or self.compares_answers):
             raise ValueError(
                 "`training.differential_privacy` goes with `training.method: lora` and `training.objective: sft` or `label_head`, "
                 f"got {self.method} and {self.objective}"

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform.engines import Engine
-from ft_platform.key_hashes import KeyHashes, joined, key_hashes
+from ft_platform.key_hashes import KeyHashes, collected, key_hashes
 from ft_platform.near_duplicates import by_row, find_near_duplicates_stream, rank_of
 from ft_platform.near_duplicates.copies import first_of_equal
 from ft_platform.near_duplicates.links import Clusters
@@ -55,7 +55,7 @@ def find_groups(settings: Splits, rows: Rows, folder: Path, engine: Engine) -> G
     near = find_near_duplicates_stream(lambda: user_texts(rows), rows.num_rows, settings.near_duplicate_threshold, folder, "splits", order=order)
     groups = Clusters(rows.num_rows)
     groups.link(order, order[near.cluster])
-    _link(groups, order, first_of_equal(joined([key_hashes(texts) for texts in normalized_user_texts(rows)])))
+    _link(groups, order, first_of_equal(collected(normalized_user_texts(rows), rows.num_rows)))
     for column in grouped_columns(settings):
         _link(groups, order, _same_value(rows, column))
     if settings.paraphrases != "ignore":
@@ -76,20 +76,24 @@ def grouped_columns(settings: Splits) -> list[str]:
 
 def _same_value(rows: Rows, name: str) -> np.ndarray:
     """Row of the first record with the same value of a column, or -1: there is none, or the value is missing."""
-    hashes, known = present_keys(batch.column(0) for batch in rows.batches([name]))
+    hashes, known = present_keys((batch.column(0) for batch in rows.batches([name])), rows.num_rows)
     found = first_of_equal(hashes)
     first = np.full(rows.num_rows, -1, np.int32)
     first[known] = np.where(found >= 0, known[found], -1)
     return first
 
 
-def present_keys(columns: Iterable[pa.Array]) -> tuple[KeyHashes, np.ndarray]:
-    """Hashes of the values that are not missing, and the rows they stand in."""
-    hashes, valid = [], [np.empty(0, bool)]
+def present_keys(columns: Iterable[pa.Array], rows: int) -> tuple[KeyHashes, np.ndarray]:
+    """Hashes of the values that are not missing, and the rows they stand in. `rows`: how many there are, with missing ones."""
+    high, low, present = np.empty(rows, np.uint64), np.empty(rows, np.uint64), np.empty(rows, np.int32)
+    start = count = 0
     for column in columns:
-        hashes.append(key_hashes(column.drop_null()))
-        valid.append(column.is_valid().to_numpy(zero_copy_only=False))
-    return joined(hashes), np.flatnonzero(np.concatenate(valid))
+        valid = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+        hashes = key_hashes(column.drop_null())
+        part = slice(count, count + len(valid))
+        high[part], low[part], present[part] = hashes.high, hashes.low, valid + start
+        start, count = start + len(column), part.stop
+    return KeyHashes(high[:count], low[:count]), present[:count]
 
 
 def _digests(rows: Rows) -> np.ndarray:

@@ -12,9 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform.engines import engine_of
-from ft_platform.key_hashes import KeyHashes
 from ft_platform.near_duplicates import link_near_duplicates
-from ft_platform.near_duplicates.copies import more_than_once, starts_of_equal
+from ft_platform.near_duplicates.copies import repeated_keys, starts_of_equal
 from ft_platform.near_duplicates.shingle_sets import ShingleSets
 from ft_platform.rows import Rows
 from ft_platform.splitting.benchmark_texts import BenchmarkTexts
@@ -69,25 +68,21 @@ def _column(rows: Rows, name: str) -> Iterable[pa.Array]:
 
 def _on_several_sides(keys: Iterable[pa.Array], sides: np.ndarray) -> int:
     """Number of distinct keys that stand on more than one side. A missing key is none."""
-    hashes, present = present_keys(keys)
+    hashes, present = present_keys(keys, len(sides))
     sides = sides[present]
-    rows = _by_key(hashes)
-    if not len(rows):
-        return 0
-    together = np.bitwise_or.reduceat(sides[rows], np.flatnonzero(starts_of_equal(hashes[rows])))
-    return int(np.count_nonzero(np.bitwise_count(together) > 1))
-
-
-def _by_key(hashes: KeyHashes) -> np.ndarray:
-    """The rows whose key others may share, equal keys one after the other."""
-    rows = np.flatnonzero(more_than_once(hashes.high))
-    return rows[np.lexsort((hashes.low[rows], hashes.high[rows]))]
+    found = 0
+    for rows in repeated_keys(hashes):
+        rows = rows[np.lexsort((hashes.low[rows], hashes.high[rows]))]
+        if len(rows):
+            together = np.bitwise_or.reduceat(sides[rows], np.flatnonzero(starts_of_equal(hashes[rows])))
+            found += int(np.count_nonzero(np.bitwise_count(together) > 1))
+    return found
 
 
 def _newer_than_tested(use_case: NamedUseCase, rows: Rows, sides: np.ndarray) -> int:
     """Records newer than the newest record of some group of a later side: knowledge from after what is tested."""
     days = record_days(use_case.name, rows)
-    hashes, _ = present_keys(_column(rows, "group_id"))
+    hashes, _ = present_keys(_column(rows, "group_id"), rows.num_rows)
     _, group = np.unique(hashes.high, return_inverse=True)
     newest = np.zeros(group.max(initial=0) + 1, np.int32)
     np.maximum.at(newest, group, days)
@@ -113,7 +108,7 @@ class CrossingPairs:
         self._first = first
         self._sides = sides.copy()
         np.bitwise_or.at(self._sides, first, sides)
-        self.count = int(np.count_nonzero(np.bitwise_count(self._sides[np.unique(first)]) > 1))
+        self.count = int(np.count_nonzero(np.bitwise_count(self._sides[first == np.arange(len(first), dtype=np.int32)]) > 1))
 
     def wanted(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         return (self._first[j] != i) & (np.bitwise_count(self._sides[i] | self._sides[j]) > 1)

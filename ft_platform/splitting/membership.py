@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
-from ft_platform.key_hashes import KeyIndex, joined, key_hashes
+from ft_platform.key_hashes import KeyIndex, collected, key_hashes
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.records import SIDES
 from ft_platform.rows import Rows
@@ -39,12 +39,9 @@ class Membership:
     """
 
     def __init__(self, rows: Rows) -> None:
-        hashes, sides = [], [np.empty(0, np.int8)]
-        for batch in rows.batches(["record_id", "split"]):
-            hashes.append(key_hashes(batch.column("record_id")))
-            sides.append(side_numbers(batch.column("split")))
-        self._index = KeyIndex(joined(hashes))
-        self._sides = np.concatenate(sides)[self._index.order]
+        sides = np.concatenate([np.empty(0, np.int8), *(side_numbers(batch.column("split")) for batch in rows.batches(["split"]))])
+        self._index = KeyIndex(collected((batch.column("record_id") for batch in rows.batches(["record_id"])), rows.num_rows))
+        self._sides = sides[self._index.order]
 
     def sides(self, rows: Rows) -> np.ndarray:
         """Side of each record (a place in `SIDES`), or -1 where it is new. Shape `(rows,)`, dtype int8."""

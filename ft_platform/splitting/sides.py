@@ -3,6 +3,7 @@
 `random`: within a label, groups are dealt out in the order of a hash of seed and group, not by place in the table. Test is filled first,
 then validation; train takes the rest. A group that has a side already keeps it, so more data moves nothing.
 `temporal`: the groups whose newest record is newest go to test, those before them to validation.
+`given`: the records say it; validation is dealt from train where they name none for it.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ TRAIN, VALIDATION, TEST = range(len(SIDES))
 """Sides as numbers: places in `SIDES`."""
 NONE = -1
 AT_ONCE = 1 << 16
+LABELS_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,24 @@ def random_sides(use_case: NamedUseCase, table: GroupTable, fixed: np.ndarray, l
     """
     _require_groups(use_case, table)
     wanted = shares(use_case, int(table.rows.sum()))
-    strata = table.strata() if use_case.settings.splits.stratify else np.zeros(len(table.rows), np.int32)
     sides = fixed.copy()
+    _deal_by_label(use_case, table, wanted, sides)
+    _put_every_label_on_every_side(use_case, table, sides, fixed, labels)
+    return sides
+
+
+def _deal_by_label(use_case: NamedUseCase, table: GroupTable, wanted: dict[int, float], sides: np.ndarray, among: np.ndarray | None = None) -> None:
+    """Gives each group without a side one, so that each side of `wanted` has its share: of each label's records with `splits.stratify`.
+
+    Args:
+        among: the groups that are dealt and counted. Shape `(groups,)`, dtype bool. Default: all.
+    """
+    strata = table.strata() if use_case.settings.splits.stratify else np.zeros(len(table.rows), np.int32)
     order = np.lexsort((table.order, strata))
+    order = order if among is None else order[among[order]]
     borders = np.flatnonzero(np.diff(strata[order], prepend=-1, append=np.iinfo(np.int32).max))
     for start, stop in zip(borders[:-1].tolist(), borders[1:].tolist(), strict=True):
         _deal(table.rows, order[start:stop], wanted, sides)
-    _put_every_label_on_every_side(use_case, table, sides, fixed, labels)
-    return sides
 
 
 def _deal(rows: np.ndarray, groups: np.ndarray, wanted: dict[int, float], sides: np.ndarray) -> None:
@@ -178,6 +190,40 @@ def temporal_sides(use_case: NamedUseCase, table: GroupTable, newest: np.ndarray
     sides = np.full(len(newest), TRAIN, np.int8)
     sides[from_newest[:test]] = TEST
     sides[from_newest[test:validation]] = VALIDATION
+    return sides
+
+
+def completed_sides(use_case: NamedUseCase, table: GroupTable, given: np.ndarray, labels: Labels) -> np.ndarray:
+    """The side of each group where the records say it. Shape `(groups,)`, dtype int8.
+
+    Args:
+        given: side that all records of each group name. Shape `(groups,)`, dtype int8.
+        labels: names for messages.
+
+    Raises:
+        DataError: no record is for training, or none for test; validation would take nearly all of train; a label is tested but never trained.
+    """
+    settings = use_case.settings.splits
+    for side in (TRAIN, TEST):
+        if not (given == side).any():
+            raise DataError(f"{use_case.name}: `splits.given_by` puts no record on side {SIDES[side]}", "Check the feature that it names")
+    sides = given.copy()
+    if not (given == VALIDATION).any():
+        train = int(table.rows[given == TRAIN].sum())
+        share = settings.validation_fraction if settings.validation_rows is None else settings.validation_rows / train
+        if share > 1 - SMALLEST_TRAIN_SHARE:
+            raise DataError(
+                f"{use_case.name}: {settings.validation_rows} validation records of {train} leave less than {SMALLEST_TRAIN_SHARE:.0%} for training",
+                "Lower `splits.validation_rows`, or give the validation records, too",
+            )
+        sides[given == TRAIN] = NONE
+        _deal_by_label(use_case, table, {VALIDATION: share}, sides, among=given == TRAIN)
+        if not (sides == VALIDATION).any():
+            raise DataError(f"{use_case.name}: no group of training records is small enough for validation", "Give the validation records, too")
+    untrained = np.setdiff1d(table.label, table.label[sides[table.label_group] == TRAIN])
+    if len(untrained):
+        names = ", ".join(repr(labels.names[code]) for code in untrained[:LABELS_SHOWN].tolist())
+        raise DataError(f"{use_case.name}: no training record has the label(s) {names}", "Add such records, or remove the label from the other sides")
     return sides
 
 

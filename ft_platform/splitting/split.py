@@ -17,16 +17,17 @@ from ft_platform.records import REMOVED, SIDES, StageStream, splits_schema
 from ft_platform.rows import Rows
 from ft_platform.splitting.benchmark_texts import BenchmarkTexts
 from ft_platform.splitting.dates import record_days
+from ft_platform.splitting.given import given_sides, related_to_later_side
 from ft_platform.splitting.groups import Groups, find_groups
 from ft_platform.splitting.labels import Labels, handle_rare_labels, read_labels
 from ft_platform.splitting.membership import Membership, division_name
-from ft_platform.splitting.sides import NONE, GroupTable, group_table, random_sides, temporal_sides
+from ft_platform.splitting.sides import NONE, GroupTable, completed_sides, group_table, random_sides, temporal_sides
 from ft_platform.use_case import NamedUseCase
 
 STAGE = "splits"
 MIN_RECORDS = 10
-KEPT, RARE_LABEL, BENCHMARK_TEXT = range(3)
-REASONS = ("", "rare_label", "benchmark_text")
+KEPT, RARE_LABEL, BENCHMARK_TEXT, RELATED = range(4)
+REASONS = ("", "rare_label", "benchmark_text", "related_to_later_side")
 """Reason of a removed row by its code."""
 
 
@@ -35,7 +36,7 @@ class Division:
     """What becomes of each row. Shapes `(rows,)`.
 
     Attributes:
-        fate: `KEPT`, `RARE_LABEL` or `BENCHMARK_TEXT`, dtype int8.
+        fate: `KEPT`, or why the row is removed, dtype int8.
         side: place in `SIDES`, -1 for removed rows, dtype int8.
         labels: labels after rare ones were merged.
         groups: groups by row.
@@ -50,7 +51,8 @@ class Division:
 def split(use_case: NamedUseCase, rows: Rows, work: Work, benchmark: BenchmarkTexts | None = None, previous: Rows | None = None) -> StageStream:
     """All records with `group_id` and `split` in `splits_schema`, in the order of the input.
 
-    Reasons: `rare_label`, `benchmark_text`.
+    Reasons: `rare_label`, `benchmark_text`; `related_to_later_side` with `splits.strategy: given`: the record says train, but something it is
+    related to says validation or test, or it says validation and that says test.
 
     Args:
         rows: records in `anonymized_schema`.
@@ -59,7 +61,7 @@ def split(use_case: NamedUseCase, rows: Rows, work: Work, benchmark: BenchmarkTe
 
     Raises:
         DataError: when `parts` is read: too few records or groups, one label only, a label that cannot stand on all sides, a record
-            without a date where the division is temporal.
+            without a date where the division is temporal, or without a side where it is given.
     """
     counts: dict[str, Any] = {}
     return StageStream(_parts(use_case, rows, work, benchmark, previous, counts), counts)
@@ -85,6 +87,9 @@ def _divide(use_case: NamedUseCase, rows: Rows, work: Work, benchmark: Benchmark
     fate = np.full(rows.num_rows, KEPT, np.int8)
     if benchmark:
         fate[benchmark.held_by(rows)] = BENCHMARK_TEXT
+    given = given_sides(use_case, rows) if settings.strategy == "given" else None
+    if given is not None:
+        fate[related_to_later_side(groups.first, given, fate == KEPT)] = RELATED
     labels = _labels(use_case, rows, groups, fate)
     kept = np.flatnonzero(fate == KEPT)
     group, first = _numbered(groups.first, kept)
@@ -95,6 +100,8 @@ def _divide(use_case: NamedUseCase, rows: Rows, work: Work, benchmark: Benchmark
         newest = np.zeros(len(first), np.int32)
         np.maximum.at(newest, group, record_days(use_case.name, rows)[kept])
         sides = temporal_sides(use_case, table, newest)
+    elif given is not None:
+        sides = completed_sides(use_case, table, _fixed(given[kept], group, len(first)), labels)
     else:
         sides = random_sides(use_case, table, _fixed(before, group, len(first)), labels)
     side = np.full(rows.num_rows, NONE, np.int8)

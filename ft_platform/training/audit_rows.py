@@ -136,7 +136,7 @@ class RowAudit:
     def _examples(self, side: str, messages: list[dict[str, str]], answer: str | None, longest: int) -> list["Example"]:
         """What training renders of a record: one row, or the two of a preference."""
         training = self.use_case.settings.training
-        if training.objective == "sft" or side == "test":
+        if not training.compares_answers or side == "test":
             return [Example(self.renderer.example(messages, answer, longest, training.train_on), answer)]
         rows = preference_pair(self.renderer, messages, training.max_length)
         return [Example(row, said) for row, said in zip(rows, preferred_and_not(messages), strict=True)]

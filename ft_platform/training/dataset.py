@@ -92,11 +92,11 @@ def render_split(table: pa.Table, split: str, renderer: Renderer, use_case: Name
         renderer.prepare([(messages, answer) for _, messages, answer in records], training.max_length)
         for record_id, messages, answer in records:
             try:
-                if training.objective in ("sft", "label_head"):
-                    example = renderer.example(messages, answer, training.max_length, training.train_on)
-                else:
+                if training.compares_answers:
                     example, rejected = preference_pair(renderer, messages, training.max_length)
                     rendered.rejected.append(rejected)
+                else:
+                    example = renderer.example(messages, answer, training.max_length, training.train_on)
             except NotRendered as error:
                 rendered.left_out[error.reason] = rendered.left_out.get(error.reason, 0) + 1
                 continue

@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform.errors import ConfigError, DataError
-from ft_platform.key_hashes import key_hashes
+from ft_platform.key_hashes import KeyHashes, collected
+from ft_platform.near_duplicates.copies import key_ranges, starts_of_equal
 from ft_platform.progress import report
 from ft_platform.rows import Rows, TableRows
 from ft_platform.use_case import Expectation, NamedUseCase
@@ -47,7 +48,7 @@ ABOUT_ALL_ROWS = frozenset(
 )
 """Expectations that Great Expectations counts by row but that look at other rows as well."""
 
-ONLY_EQUALITY = frozenset(["expect_column_values_to_be_unique", "expect_column_unique_value_count_to_be_between"])
+UNIQUE, UNIQUE_COUNT = "expect_column_values_to_be_unique", "expect_column_unique_value_count_to_be_between"
 """Expectations that give the same answer on the numbers of values as on the values."""
 
 
@@ -99,7 +100,8 @@ def validate(use_case: NamedUseCase, table_name: TableName, rows: Rows | pa.Tabl
     found: dict[int, Counted] = run.by_row([(place, *expectations[place]) for place in by_row])
     for place, (expectation, implementation) in enumerate(expectations):
         if place not in found:
-            found[place] = run.whole(expectation, implementation)
+            in_parts = expectation.expectation == UNIQUE and run.is_text(expectation)
+            found[place] = run.unique(expectation, implementation) if in_parts else run.whole(expectation, implementation)
             report(table_name, len(found), len(expectations), "expectations")
     ids = _record_ids(table, sorted({row for counted in found.values() for row in counted.unexpected_rows}))
     results = [_result(expectation, found[place], ids) for place, (expectation, _) in enumerate(expectations)]
@@ -175,9 +177,7 @@ class _Run:
             done += table.num_rows
             report(self.table_name, done, self.flat.num_rows, "rows validated")
         for place, _, implementation in expectations:
-            counted = found[place]
-            fitting = counted.rows_judged - (counted.unexpected or 0)
-            counted.passed = counted.rows_judged == 0 or fitting / counted.rows_judged >= float(implementation.mostly)
+            _judge(found[place], implementation)
         return found
 
     def whole(self, expectation: Expectation, implementation: Any) -> Counted:
@@ -185,9 +185,8 @@ class _Run:
         names = named_columns(self.use_case, self.table_name, expectation)
         counted = Counted()
         if names:
-            only_equality = expectation.expectation in ONLY_EQUALITY
-            parts = [_numbered(table) if only_equality else table for table in self.flat.batches(names, self.batch_rows)]
-            table = _as_codes(parts) if only_equality else pa.concat_tables(parts)
+            as_codes = expectation.expectation == UNIQUE_COUNT and self.is_text(expectation)
+            table = self._codes(names[0]) if as_codes else pa.concat_tables(self.flat.batches(names, self.batch_rows))
         elif expectation.expectation.startswith("expect_table_row_count"):
             table = pa.table({"rows": pa.array(np.zeros(self.flat.num_rows, np.int8))})
         else:  # about the columns of the table
@@ -202,6 +201,40 @@ class _Run:
         counted.observed = observed if isinstance(observed, (int, float)) and not isinstance(observed, bool) else None
         return counted
 
+    def unique(self, expectation: Expectation, implementation: Any) -> Counted:
+        """Whether no text stands twice, in parts: equal texts are in one part, so the counts of the parts may be added."""
+        (name,) = named_columns(self.use_case, self.table_name, expectation)
+        hashes, missing = self._hashes(name)
+        counted, rows = Counted(), []
+        for places in key_ranges(hashes):
+            table = pa.table({name: _as_codes(hashes[places], missing[places])})
+            part = Counted()
+            with _frame(table, places) as batch:
+                self._add(part, expectation, batch.validate(implementation, result_format=RESULT_FORMAT), table.schema)
+            counted.unexpected = (counted.unexpected or 0) + (part.unexpected or 0)
+            counted.rows_judged += part.rows_judged
+            rows += part.unexpected_rows
+        counted.unexpected_rows = tuple(sorted(rows)[:SHOWN_IDS])
+        _judge(counted, implementation)
+        return counted
+
+    def is_text(self, expectation: Expectation) -> bool:
+        """Whether it is about one column, and that holds texts."""
+        names = named_columns(self.use_case, self.table_name, expectation)
+        kind = next(self._column(names[0])).type if len(names) == 1 else pa.null()
+        return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+    def _column(self, name: str) -> Iterator[pa.Array]:
+        return (table[name].combine_chunks() for table in self.flat.batches([name], self.batch_rows))
+
+    def _hashes(self, name: str) -> tuple[KeyHashes, np.ndarray]:
+        """Hashes of the texts of a column, and where there is none."""
+        missing = np.concatenate([part.is_null().to_numpy(zero_copy_only=False) for part in self._column(name)])
+        return collected(self._column(name), self.flat.num_rows), missing
+
+    def _codes(self, name: str) -> pa.Table:
+        return pa.table({name: _as_codes(*self._hashes(name))})
+
     def _add(self, counted: Counted, expectation: Expectation, found: Any, schema: pa.Schema) -> None:
         _require_computed(self.use_case, expectation, found, schema)
         result = found.result
@@ -214,9 +247,19 @@ class _Run:
         counted.unexpected_rows = (*counted.unexpected_rows, *_unexpected_rows(found))[:SHOWN_IDS]
 
 
+def _judge(counted: Counted, implementation: Any) -> None:
+    """The verdict on added counts, as Great Expectations works it out from those of one frame."""
+    fitting = counted.rows_judged - (counted.unexpected or 0)
+    counted.passed = counted.rows_judged == 0 or fitting / counted.rows_judged >= float(implementation.mostly)
+
+
 @contextmanager
-def _frame(table: pa.Table, first_row: int | None) -> Iterator[Any]:
-    """A table as a batch of Great Expectations in memory: nothing written, nothing printed, nothing sent."""
+def _frame(table: pa.Table, rows: int | np.ndarray | None) -> Iterator[Any]:
+    """A table as a batch of Great Expectations in memory: nothing written, nothing printed, nothing sent.
+
+    Args:
+        rows: number of the first row, or of each; None: without the column `ROW`.
+    """
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -228,8 +271,8 @@ def _frame(table: pa.Table, first_row: int | None) -> Iterator[Any]:
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
         asset = context.data_sources.add_pandas("records").add_dataframe_asset("flat")
         frame = table.to_pandas()
-        if first_row is not None:
-            frame[ROW] = np.arange(first_row, first_row + table.num_rows)
+        if rows is not None:
+            frame[ROW] = np.arange(rows, rows + table.num_rows) if isinstance(rows, int) else rows
         yield asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": frame})
     finally:
         logger.setLevel(level)
@@ -239,36 +282,12 @@ def _frame(table: pa.Table, first_row: int | None) -> Iterator[Any]:
             pa.default_memory_pool().release_unused()
 
 
-def _numbered(table: pa.Table) -> pa.Table:
-    """The hashes of texts in place of them: two columns of 64 bits and whether there is a value. Numbers stay."""
-    columns: dict[str, Any] = {}
-    for name in table.column_names:
-        column = table[name].combine_chunks()
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            hashes = key_hashes(column)
-            columns |= {f"{name}.high": hashes.high, f"{name}.low": hashes.low, f"{name}.valid": column.is_valid()}
-        else:
-            columns[name] = column
-    return pa.table(columns)
-
-
-def _as_codes(parts: Sequence[pa.Table]) -> pa.Table:
-    """One number for each different text, null for none."""
-    table = pa.concat_tables(parts)
-    columns: dict[str, Any] = {}
-    for name in dict.fromkeys(name.rsplit(".", 1)[0] for name in table.column_names):
-        if name in table.column_names:
-            columns[name] = table[name]
-            continue
-        high, low = table[f"{name}.high"].to_numpy(), table[f"{name}.low"].to_numpy()
-        valid = table[f"{name}.valid"].to_numpy()
-        order = np.lexsort((low, high))
-        new = np.ones(len(order), bool)
-        new[1:] = (high[order][1:] != high[order][:-1]) | (low[order][1:] != low[order][:-1])
-        codes = np.empty(len(order), np.int64)
-        codes[order] = np.cumsum(new)
-        columns[name] = pa.array(codes, pa.int64(), mask=~valid)
-    return pa.table(columns)
+def _as_codes(hashes: KeyHashes, missing: np.ndarray) -> pa.Array:
+    """Equal numbers for equal texts, null for none. Shape `(rows,)`, int32."""
+    order = np.lexsort((hashes.low, hashes.high))
+    codes = np.empty(len(order), np.int32)
+    codes[order] = np.cumsum(starts_of_equal(hashes[order]))
+    return pa.array(codes, mask=missing)
 
 
 def _record_ids(table: Rows, rows: Sequence[int]) -> dict[int, str | None]:

@@ -201,6 +201,14 @@ def test_every_reason_to_leave_a_record_out_is_a_fault():
     assert dataset.NoRejectedAnswer in kinds and {REASONS.get(kind.reason, kind.reason) for kind in kinds} <= set(KINDS)
 
 
+def test_a_label_head_needs_no_second_answer(house):
+    plain = house.audited()
+    house.sections["training"] |= {"objective": "label_head"}
+    figures = house.audited()
+    assert figures["passed"] and not any(figures["faults"].values())
+    assert figures["renderer_hash"] == plain["renderer_hash"]
+
+
 def test_preferences_pass_and_both_answers_count_in_the_loss(house):
     preferences(house)
     house.rows[4]["messages"][-1]["content"] += "<|im_end|>"

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ft_platform.engines import BatchFunction, Engine
-from ft_platform.key_hashes import joined, key_hashes
+from ft_platform.key_hashes import collected
 from ft_platform.near_duplicates import rank_of
 from ft_platform.near_duplicates.copies import first_of_equal
 from ft_platform.progress import report
@@ -46,7 +46,7 @@ def paraphrases(settings: Splits, rows: Rows, engine: Engine, folder: Path) -> I
         MissingExtra: torch or transformers is not installed.
     """
     order = rank_of(batch.column("record_id") for batch in rows.batches(["record_id"]))
-    repeats = first_of_equal(joined([key_hashes(texts) for texts in normalized_user_texts(rows)]), order)
+    repeats = first_of_equal(collected(normalized_user_texts(rows), rows.num_rows), order)
     make = _maker(settings, rows, order)
     if make is None:
         return
