@@ -50,8 +50,11 @@ class FlatColumns:
                 yield pa.concat_tables(waiting).combine_chunks()
                 waiting, empty = [], False
         if waiting or empty:
-            schema = pa.schema([(name, pa.int64() if name in SOURCES else self._rows.schema.field(name).type) for name in names])
+            schema = pa.schema([(name, self.type_of(name)) for name in names])
             yield pa.concat_tables(waiting).combine_chunks() if waiting else schema.empty_table()
+
+    def type_of(self, name: str) -> pa.DataType:
+        return pa.int64() if name in SOURCES else self._rows.schema.field(name).type
 
     def _column(self, name: str, batch: pa.RecordBatch) -> pa.Array:
         if name == "answer_characters":

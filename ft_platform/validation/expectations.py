@@ -50,6 +50,8 @@ ABOUT_ALL_ROWS = frozenset(
 
 UNIQUE, UNIQUE_COUNT = "expect_column_values_to_be_unique", "expect_column_unique_value_count_to_be_between"
 """Expectations that give the same answer on the numbers of values as on the values."""
+ABOUT_DISTINCT_VALUES = frozenset(f"expect_column_distinct_values_to_{how}_set" for how in ("be_in", "contain", "equal"))
+"""Expectations that give the same answer where each value stands once."""
 
 
 @dataclass(frozen=True)
@@ -185,8 +187,12 @@ class _Run:
         names = named_columns(self.use_case, self.table_name, expectation)
         counted = Counted()
         if names:
-            as_codes = expectation.expectation == UNIQUE_COUNT and self.is_text(expectation)
-            table = self._codes(names[0]) if as_codes else pa.concat_tables(self.flat.batches(names, self.batch_rows))
+            if expectation.expectation in ABOUT_DISTINCT_VALUES and len(names) == 1:
+                table = pa.table({names[0]: self._distinct(names[0])})
+            elif expectation.expectation == UNIQUE_COUNT and self.is_text(expectation):
+                table = pa.table({names[0]: _as_codes(*self._hashes(names[0]))})
+            else:
+                table = pa.concat_tables(self.flat.batches(names, self.batch_rows))
         elif expectation.expectation.startswith("expect_table_row_count"):
             table = pa.table({"rows": pa.array(np.zeros(self.flat.num_rows, np.int8))})
         else:  # about the columns of the table
@@ -232,8 +238,12 @@ class _Run:
         missing = np.concatenate([part.is_null().to_numpy(zero_copy_only=False) for part in self._column(name)])
         return collected(self._column(name), self.flat.num_rows), missing
 
-    def _codes(self, name: str) -> pa.Table:
-        return pa.table({name: _as_codes(*self._hashes(name))})
+    def _distinct(self, name: str) -> pa.Array:
+        """Each value of a column once, null among them."""
+        found = pa.array([], self.flat.type_of(name))
+        for part in self._column(name):
+            found = pa.concat_arrays([found, part.unique()]).unique()
+        return found
 
     def _add(self, counted: Counted, expectation: Expectation, found: Any, schema: pa.Schema) -> None:
         _require_computed(self.use_case, expectation, found, schema)
@@ -267,13 +277,14 @@ def _frame(table: pa.Table, rows: int | np.ndarray | None) -> Iterator[Any]:
     level = logger.level
     logger.setLevel(logging.CRITICAL)  # its messages quote values
     try:
-        context = gx.get_context(mode="ephemeral")
+        context = gx.get_context(mode="ephemeral")  # stays the current one of the library, with what it holds
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
         asset = context.data_sources.add_pandas("records").add_dataframe_asset("flat")
         frame = table.to_pandas()
         if rows is not None:
             frame[ROW] = np.arange(rows, rows + table.num_rows) if isinstance(rows, int) else rows
         yield asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": frame})
+        context.data_sources.delete("records")
     finally:
         logger.setLevel(level)
         if table.num_rows >= LARGE_ROWS:
