@@ -31,6 +31,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("expect_column_values_to_be_unique", {"column": "record_id"}),
     ("expect_column_values_to_be_unique", {"column": "feature_region"}),
     ("expect_column_values_to_be_unique", {"column": "text_characters", "mostly": 0.2}),
+    ("expect_column_values_to_be_unique", {"column": "record_date", "mostly": 0.1}),
+    ("expect_column_values_to_be_unique", {"column": "label"}),
     ("expect_compound_columns_to_be_unique", {"column_list": ["record_id", "label"]}),
     ("expect_select_column_values_to_be_unique_within_record", {"column_list": ["label", "feature_region"], "ignore_row_if": "any_value_is_missing"}),
     ("expect_column_pair_values_to_be_equal", {"column_A": "label", "column_B": "feature_region", "ignore_row_if": "either_value_is_missing"}),
@@ -96,7 +98,8 @@ def plain(case, records: pa.Table, name: str, kwargs: dict[str, Any]) -> dict[st
 
 @pytest.mark.parametrize("batch_rows", [7, 1000])
 @pytest.mark.parametrize(("name", "kwargs"), CASES, ids=[f"{i}-{name.removeprefix('expect_')}" for i, (name, _) in enumerate(CASES)])
-def test_the_verdict_is_that_of_plain_great_expectations(name, kwargs, batch_rows):
+def test_the_verdict_is_that_of_plain_great_expectations(name, kwargs, batch_rows, monkeypatch):
+    monkeypatch.setattr("ft_platform.near_duplicates.copies.PLACES_AT_ONCE", 2 * batch_rows)  # uniqueness in eleven parts, and in one
     case = use_case(validation={"expectations": [{"table": "splits", "expectation": name, "kwargs": kwargs}]})
     rows = records(case)
     expected = plain(case, rows, name, kwargs)
