@@ -141,6 +141,25 @@ def test_support_assistant_runs_with_generation_metrics(installed, tmp_path, rea
     assert set(found["systems"]["fine_tuned"]) >= {"answer_loss", "perplexity", "rouge_l", "chrf"}
 
 
+def test_a_label_head_goes_through_the_whole_graph(installed, tmp_path):
+    tiny = {
+        "base_model": {"uri": str(save_tiny_model(tmp_path / "model")), "dtype": "float32"},
+        "audit": {"max_left_out_share": 0.1, "max_shortened_share": 1.0},
+        "training.objective": "label_head",
+        "task.instruction": "Name the product.",  # a head needs no list of labels
+        "source.uri": "sample://complaints?rows=360&seed=8",
+        "evaluation.max_test_rows": 10,
+        "evaluation.bootstrap_samples": 100,
+    }
+    outcome = run_use_case("complaint_routing", {**SMALL, **tiny}, environment=installed)
+    assert outcome.success, f"{outcome.failed_stage}: {outcome.error}"
+    from ft_platform.use_case_file import load_use_case
+
+    found = collect_results(installed, load_use_case(installed.defs / "complaint_routing", {**SMALL, **tiny}))
+    assert set(found["systems"]) >= {"base_zero_shot", "fine_tuned"}
+    assert set(found["systems"]["fine_tuned"]) >= ONE_CASE
+
+
 def run_cli(*arguments: str, home: Path, **variables: str) -> dict:
     environment = {**os.environ, "FT_HOME": str(home), "FT_CACHE": os.environ.get("FT_TEST_CACHE", str(REPOSITORY / ".ft" / "cache")), **variables}
     environment.pop("DAGSTER_HOME", None)
