@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ft_platform.costs.ledger import Ledger
 from ft_platform.environment import Environment, load_environment
 from ft_platform.execution import RunOutcome, run_use_case
 from ft_platform.lake import Lake
@@ -141,7 +142,8 @@ def test_support_assistant_runs_with_generation_metrics(installed, tmp_path, rea
     assert set(found["systems"]["fine_tuned"]) >= {"answer_loss", "perplexity", "rouge_l", "chrf"}
 
 
-def test_a_label_head_goes_through_the_whole_graph(installed, tmp_path):
+def test_a_label_head_goes_through_the_whole_graph_with_warm_programs(installed, tmp_path, monkeypatch):
+    monkeypatch.setenv("FT_WARM_PROGRAMS", "1")
     tiny = {
         "base_model": {"uri": str(save_tiny_model(tmp_path / "model")), "dtype": "float32"},
         "audit": {"max_left_out_share": 0.1, "max_shortened_share": 1.0},
@@ -157,6 +159,8 @@ def test_a_label_head_goes_through_the_whole_graph(installed, tmp_path):
 
     found = collect_results(installed, load_use_case(installed.defs / "complaint_routing", {**SMALL, **tiny}))
     assert set(found["systems"]) >= {"base_zero_shot", "fine_tuned"}
+    costs = [row for row in Ledger(Lake(installed.lake_uri)).rows() if row["dagster_run"] == outcome.run_id]
+    assert {row["program"] for row in costs} >= {"train", "evaluate"} and all(row["cpu_seconds"] > 0.1 for row in costs)
     assert set(found["systems"]["fine_tuned"]) >= ONE_CASE
 
 

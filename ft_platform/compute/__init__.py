@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.compute import warm
 from ft_platform.costs.admission import admit
 from ft_platform.costs.metering import metered
 from ft_platform.environment import Environment
@@ -45,7 +46,7 @@ def run_program(context: dg.AssetExecutionContext, environment: Environment, use
     splits = from_dict(extras["splits"]) if "splits" in extras else None
     admit(lake, environment, use_case, program, splits if isinstance(splits, TableVersion) else None, context.log)
     everything = {"use_case": use_case.name, "settings": use_case.settings.model_dump(mode="json"), **extras}
-    with metered(lake, use_case, profile, program, context.run.run_id) as run:
+    with metered(lake, use_case, profile, program, context.run.run_id, cpu_elsewhere=warm.cpu_seconds) as run:
         values = backend.run(context, environment, profile, use_case, program, everything)
         artifact = from_dict(values["artifact"])
         assert isinstance(artifact, ArtifactVersion)

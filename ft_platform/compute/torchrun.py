@@ -4,6 +4,7 @@ Every process computes its share of each batch (`training/processes.py`) and hol
 (FSDP, `training/sharding.py`). Seen with two processes on a CPU (gloo). With GPUs (NCCL) it has not been run.
 """
 
+import subprocess
 import sys
 from typing import Any
 
@@ -23,7 +24,8 @@ def run(
 ) -> dict[str, Any]:
     """Starts the program in `profile.processes` processes, and returns what the first of them reported at its end."""
     variables = program_variables(environment, profile, use_case)
-    return run_command(context, command_of(program, profile, variables), variables, use_case, program, extras)
+    command = command_of(program, profile, variables)
+    return run_command(context, lambda started_with: subprocess.Popen(command, env=started_with), variables, use_case, program, extras)
 
 
 def command_of(program: str, profile: ComputeProfile, variables: dict[str, str]) -> list[str]:

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -71,20 +71,28 @@ class ProgramRun:
 
 @contextmanager
 def metered(
-    lake: Lake, use_case: NamedUseCase, profile: ComputeProfile, program: str, dagster_run: str | None = None, *, own: bool = False
+    lake: Lake,
+    use_case: NamedUseCase,
+    profile: ComputeProfile,
+    program: str,
+    dagster_run: str | None = None,
+    *,
+    own: bool = False,
+    cpu_elsewhere: Callable[[], float] = lambda: 0.0,
 ) -> Iterator[ProgramRun]:
     """Appends the program run of the block to the ledger: finished, failed, stopped, or lost if this process is killed.
 
     Args:
         own: the program is this process, not a child of it.
+        cpu_elsewhere: CPU seconds of programs that are no children of this process (`compute.warm`).
     """
     ledger = Ledger(lake)
     ledger.settle()
     run = ProgramRun(use_case.name, program, use_case.settings.compute.profile, profile, dagster_run)
-    started, cpu_before = time.monotonic(), _cpu_seconds(own)
+    started, cpu_before = time.monotonic(), _cpu_seconds(own) + cpu_elsewhere()
 
     def measure() -> dict[str, Any]:
-        run.seconds, run.cpu_seconds = time.monotonic() - started, _cpu_seconds(own) - cpu_before
+        run.seconds, run.cpu_seconds = time.monotonic() - started, _cpu_seconds(own) + cpu_elsewhere() - cpu_before
         return run.row()
 
     ledger.open(measure())

@@ -36,13 +36,8 @@ def open_tracker(environment: Environment, run: RunDescription, log: Any) -> Tra
     uri = environment.mlflow_uri
     if uri == "none":
         return Tracker("tracking_uri is none")
-    # Read when mlflow is imported. Few retries: a tracker that is down must not hold up a training for minutes.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
     try:
-        import mlflow.tracking  # noqa: F401
+        import_library(uri)
     except ImportError:
         is_default = uri == environment.model_copy(update={"tracking_uri": ""}).mlflow_uri
         if not is_default:
@@ -50,6 +45,19 @@ def open_tracker(environment: Environment, run: RunDescription, log: Any) -> Tra
         log.info('runs are not tracked: mlflow is not installed. Add it with: pip install "ft-platform[tracking]"')
         return Tracker("mlflow is not installed")
     return MlflowTracker(uri, run, log)
+
+
+def import_library(uri: str) -> None:
+    """Imports MLflow with its settings, and what a tracking URI needs of it."""
+    # Read when mlflow is imported. Few retries: a tracker that is down must not hold up a training for minutes.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+    import mlflow.tracking
+
+    if uri.startswith("sqlite:"):
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 
 class MlflowTracker(GuardedTracker):

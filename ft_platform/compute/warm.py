@@ -1,0 +1,149 @@
+"""Programs that begin at once: forked from a process that has imported what they need (`programs.warm`).
+
+One such process for each process that runs steps, started with its first program. It serves programs whose variables agree with its own in all that
+libraries may read when they are imported; for others it is replaced.
+"""
+
+import atexit
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from typing import Any
+
+STARTED_PER_PROGRAM = ("FT_", "DAGSTER_", "PYTEST_CURRENT_TEST")
+"""Beginnings of variables that no library reads while it is imported: they may differ from program to program."""
+MESSAGE_BYTES = 1 << 16
+_lock = threading.Lock()
+_server: "_Server | None" = None
+_cpu_seconds = 0.0
+
+
+def possible() -> bool:
+    """Whether it is asked for (`FT_WARM_PROGRAMS=1`) and this system has what it takes (Linux 5.3)."""
+    return os.environ.get("FT_WARM_PROGRAMS") == "1" and sys.platform == "linux" and hasattr(os, "pidfd_open")
+
+
+def start(program: str, variables: dict[str, str]) -> "WarmProgram | None":
+    """The program, running, with these environment variables and the standard output and error of this process; None where another one is running."""
+    global _server
+    if not _lock.acquire(blocking=False):
+        return None
+    try:
+        key = {name: value for name, value in variables.items() if not name.startswith(STARTED_PER_PROGRAM)} | {"FT_THREADS": variables.get("FT_THREADS", "")}
+        if _server is not None and (_server.key != key or not _server.alive()):
+            _server.close()
+            _server = None
+        _server = _server or _Server(key, variables)
+        return WarmProgram(_server, program, variables)
+    except BaseException as error:
+        close()
+        _lock.release()
+        if isinstance(error, OSError):
+            return None
+        raise
+
+
+def cpu_seconds() -> float:
+    """What all programs that have ended here used: they are no children of this process."""
+    return _cpu_seconds
+
+
+def close() -> None:
+    """Ends the process, and a program of it that still runs."""
+    global _server
+    if _server is not None:
+        _server.close()
+        _server = None
+
+
+atexit.register(close)
+
+
+class _Server:
+    """A process of `programs.warm`."""
+
+    def __init__(self, key: dict[str, str], variables: dict[str, str]) -> None:
+        self.key, self.owner = key, os.getpid()
+        self.channel, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with other:
+            command = [sys.executable, "-m", "ft_platform.programs.warm", str(other.fileno())]
+            own = {name: value for name, value in variables.items() if not name.startswith("DAGSTER_PIPES")}
+            self.process = subprocess.Popen(command, env=own, pass_fds=[other.fileno()])
+        if not self.receive(None).get("ready"):
+            self.close()
+            raise OSError("the process that starts programs ended before it was ready")
+
+    def alive(self) -> bool:
+        return self.owner == os.getpid() and self.process.poll() is None
+
+    def receive(self, timeout: float | None) -> dict[str, Any]:
+        """The next message; empty once the process is gone.
+
+        Raises:
+            TimeoutError: nothing came in `timeout` seconds.
+        """
+        self.channel.settimeout(timeout)
+        try:
+            message = self.channel.recv(MESSAGE_BYTES)
+        except ConnectionError:
+            message = b""
+        return json.loads(message) if message else {}
+
+    def close(self) -> None:
+        self.channel.close()
+        if self.owner == os.getpid():
+            self.process.wait()
+
+
+class WarmProgram:
+    """A running program, with the methods of `subprocess.Popen` that a back end needs.
+
+    Attributes:
+        pid: of its process.
+        returncode: minus the signal that ended it; None while it runs.
+    """
+
+    def __init__(self, server: _Server, program: str, variables: dict[str, str]) -> None:
+        self.returncode: int | None = None
+        self._server, self._program = server, program
+        order = json.dumps({"program": program, "variables": variables}).encode()
+        socket.send_fds(server.channel, [order], [1, 2])
+        told = server.receive(None)
+        if "pid" not in told:
+            raise OSError("the process that starts programs ended")
+        self.pid: int = told["pid"]
+
+    def poll(self) -> int | None:
+        try:
+            return self.wait(0.001)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Waits for its end.
+
+        Raises:
+            subprocess.TimeoutExpired: it still runs after `timeout` seconds.
+        """
+        global _cpu_seconds
+        if self.returncode is None:
+            try:
+                told = self._server.receive(timeout)
+            except TimeoutError:
+                raise subprocess.TimeoutExpired(self._program, timeout or 0.0) from None
+            # The server was killed: its program gets the same signal.
+            self.returncode = int(told.get("exit_code", -signal.SIGKILL))
+            _cpu_seconds += float(told.get("cpu_seconds", 0.0))
+            _lock.release()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
