@@ -198,6 +198,24 @@ def test_on_twenty_banking_intents_fine_tuning_beats_prompting(shared_data, tmp_
 
 @pytest.mark.slow
 @pytest.mark.real_data
+def test_the_official_test_split_of_banking77_stays_whole_and_what_is_near_it_leaves_train(shared_data, tmp_path, environment, without_audit):
+    import pandas as pd
+
+    parts = [pd.read_csv(shared_data / "banking77" / f"{part}.csv").assign(part=part) for part in ("train", "test")]
+    pd.concat(parts).to_csv(tmp_path / "banking77.csv", index=False)
+    own = environment.model_copy(update={"defs": REPOSITORY / "ft_platform_tests" / "use_cases"})
+    stages = ["raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
+    outcome = run_use_case("banking_77", {"source.uri": str(tmp_path / "banking77.csv")}, select=stages, environment=own)
+    assert outcome.success, f"{outcome.failed_stage}: {outcome.error}"
+    lake = Lake(own.lake_uri)
+    splits = lake.latest("banking_77", "splits")
+    counts = lake.manifest(splits).counts
+    assert counts["funnel"]["removed"] == {"related_to_later_side": 181}
+    assert counts["rows_per_split"] == {"train": 9321, "validation": 495, "test": 3074}, "six questions of the test are there twice, but for case"
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
 def test_on_alpaca_the_assistant_answers_better_than_prompting(shared_data, tmp_path):
     found = run_cli("support_assistant", "--set", f"source.uri={shared_data / 'llamafactory_demo' / 'alpaca_en_demo.json'}", home=tmp_path)
     losses = {system: figures["answer_loss"]["value"] for system, figures in found["systems"].items()}
