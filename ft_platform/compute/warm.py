@@ -67,7 +67,7 @@ class _Server:
     """A process of `programs.warm`."""
 
     def __init__(self, key: dict[str, str], variables: dict[str, str]) -> None:
-        self.key, self.owner = key, os.getpid()
+        self.key, self.owner, self._gone = key, os.getpid(), False
         self.channel, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with other:
             command = [sys.executable, "-m", "ft_platform.programs.warm", str(other.fileno())]
@@ -78,7 +78,7 @@ class _Server:
             raise OSError("the process that starts programs ended before it was ready")
 
     def alive(self) -> bool:
-        return self.owner == os.getpid() and self.process.poll() is None
+        return self.owner == os.getpid() and not self._gone and self.process.poll() is None
 
     def receive(self, timeout: float | None) -> dict[str, Any]:
         """The next message; empty once the process is gone.
@@ -91,6 +91,7 @@ class _Server:
             message = self.channel.recv(MESSAGE_BYTES)
         except ConnectionError:
             message = b""
+        self._gone = not message  # a process that is being killed lives on for a moment after its end of the socket
         return json.loads(message) if message else {}
 
     def close(self) -> None:
