@@ -240,10 +240,7 @@ class _Run:
 
     def _distinct(self, name: str) -> pa.Array:
         """Each value of a column once, null among them."""
-        found = pa.array([], self.flat.type_of(name))
-        for part in self._column(name):
-            found = pa.concat_arrays([found, part.unique()]).unique()
-        return found
+        return pa.chunked_array([part.unique() for part in self._column(name)], self.flat.type_of(name)).unique()
 
     def _add(self, counted: Counted, expectation: Expectation, found: Any, schema: pa.Schema) -> None:
         _require_computed(self.use_case, expectation, found, schema)
