@@ -142,8 +142,7 @@ def test_support_assistant_runs_with_generation_metrics(installed, tmp_path, rea
     assert set(found["systems"]["fine_tuned"]) >= {"answer_loss", "perplexity", "rouge_l", "chrf"}
 
 
-def test_a_label_head_goes_through_the_whole_graph_with_warm_programs(installed, tmp_path, monkeypatch):
-    monkeypatch.setenv("FT_WARM_PROGRAMS", "1")
+def test_a_label_head_goes_through_the_whole_graph(installed, tmp_path):
     tiny = {
         "base_model": {"uri": str(save_tiny_model(tmp_path / "model")), "dtype": "float32"},
         "audit": {"max_left_out_share": 0.1, "max_shortened_share": 1.0},

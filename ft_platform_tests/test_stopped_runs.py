@@ -46,7 +46,7 @@ def variables(environment, tmp_path: Path) -> dict[str, str]:
     file.write_text(file.read_text().replace("ft_platform.components.FineTuningUseCase", ".component.Slow"))
     (file.parent / "component.py").write_text(COMPONENT)
     kept = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
-    return {**kept, **environment.to_variables(), "STAND_IN": stand_in_python(tmp_path)}
+    return {**kept, **environment.to_variables(), "STAND_IN": stand_in_python(tmp_path), "FT_WARM_PROGRAMS": "0"}
 
 
 def ft(*words: str) -> list[str]:

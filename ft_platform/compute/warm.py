@@ -17,14 +17,21 @@ from typing import Any
 STARTED_PER_PROGRAM = ("FT_", "DAGSTER_", "PYTEST_CURRENT_TEST")
 """Beginnings of variables that no library reads while it is imported: they may differ from program to program."""
 MESSAGE_BYTES = 1 << 16
+ACCELERATORS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""Devices that the drivers of NVIDIA (also under WSL) and AMD make."""
+
 _lock = threading.Lock()
 _server: "_Server | None" = None
 _cpu_seconds = 0.0
 
 
 def possible() -> bool:
-    """Whether it is asked for (`FT_WARM_PROGRAMS=1`) and this system has what it takes (Linux 5.3)."""
-    return os.environ.get("FT_WARM_PROGRAMS") == "1" and sys.platform == "linux" and hasattr(os, "pidfd_open")
+    """Whether this system has what it takes (Linux 5.3), no accelerator, and nobody said `FT_WARM_PROGRAMS=0`.
+
+    A library that looks for a GPU while it is imported starts the driver, and a driver that was started does not survive a fork.
+    """
+    wanted = os.environ.get("FT_WARM_PROGRAMS", "1") != "0"
+    return wanted and sys.platform == "linux" and hasattr(os, "pidfd_open") and not any(map(os.path.exists, ACCELERATORS))
 
 
 def start(program: str, variables: dict[str, str]) -> "WarmProgram | None":

@@ -26,6 +26,7 @@ from ft_platform_tests.test_stopped_runs import COMPONENT
 def launch(tmp_path: Path, environment: Environment, monkeypatch):
     """Runs a program of the stand-in as the step of an asset. Returns its result, or raises what it raised."""
     monkeypatch.setattr(local.sys, "executable", stand_in_python(tmp_path))
+    monkeypatch.setenv("FT_WARM_PROGRAMS", "0")
     priced = environment.model_copy(update={"profiles": {"local": ComputeProfile(price_per_hour=3600.0, gpus=1, watts=100.0)}})
 
     def launch(program: str, budgets: Budgets | None = None):
@@ -81,7 +82,7 @@ def test_a_killed_run_worker_leaves_no_program_behind_and_a_row_in_the_ledger(en
     file.write_text(file.read_text().replace("ft_platform.components.FineTuningUseCase", ".component.Slow"))
     (file.parent / "component.py").write_text(WITH_DEATH_SIGNAL)
     kept = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
-    variables = {**kept, **environment.to_variables(), "STAND_IN": stand_in_python(tmp_path)}
+    variables = {**kept, **environment.to_variables(), "STAND_IN": stand_in_python(tmp_path), "FT_WARM_PROGRAMS": "0"}
     process = subprocess.Popen([sys.executable, "-m", "ft_platform.cli", "run", "slow"], env=variables, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 150

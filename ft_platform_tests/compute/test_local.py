@@ -36,6 +36,7 @@ def stand_in_python(folder: Path) -> str:
 def start(tmp_path: Path, environment: Environment, monkeypatch: pytest.MonkeyPatch):
     """Runs a program of the stand-in as the step of an asset. Returns what the back end returned, or raises what it raised."""
     monkeypatch.setattr(local.sys, "executable", stand_in_python(tmp_path))
+    monkeypatch.setenv("FT_WARM_PROGRAMS", "0")
 
     def start(program: str, profile: ComputeProfile | None = None, instance: dg.DagsterInstance | None = None, **compute: Any) -> dict[str, Any]:
         settings = UseCase.model_validate(minimal_attributes("records.csv"))

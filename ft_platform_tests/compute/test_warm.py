@@ -215,8 +215,15 @@ def test_a_process_that_cannot_start_is_none_and_the_back_end_starts_the_program
     assert started(variables).wait(120) == 0
 
 
-def test_it_is_asked_for(monkeypatch):
+def test_it_is_on_where_the_system_can_and_no_accelerator_is_there(monkeypatch, tmp_path):
     monkeypatch.delenv("FT_WARM_PROGRAMS", raising=False)
-    assert not warm.possible()
-    monkeypatch.setenv("FT_WARM_PROGRAMS", "1")
+    monkeypatch.setattr(warm, "ACCELERATORS", (str(tmp_path / "none"),))
     assert warm.possible() is (sys.platform == "linux")
+    monkeypatch.setattr(warm, "ACCELERATORS", (str(tmp_path / "none"), str(tmp_path)))
+    assert not warm.possible()
+
+
+def test_it_can_be_turned_off(monkeypatch):
+    monkeypatch.setattr(warm, "ACCELERATORS", ())
+    monkeypatch.setenv("FT_WARM_PROGRAMS", "0")
+    assert not warm.possible()

@@ -150,8 +150,10 @@ TOKENIZERS = {
     "no tokenizer at all": (text("tokenizer.json", '{"model": {"type": "BPE", "vocab": {}, "merges": 7}}'), "the tokenizers library cannot read it"),
 }
 
+TOO_LONG = "it needs more than"
+"""The only plant that is to reach the limit of processor time: it gets a short one, the others what the product gives."""
 TEMPLATES = {
-    "a loop without end": ("{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}", "it needs more than"),
+    "a loop without end": ("{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}", TOO_LONG),
     "a range beyond the sandbox": ("{% for i in range(10**12) %}{% endfor %}", "rendering it ended with OverflowError"),
     "a text without end": ("{{ 'a' * 10**10 }}", "rendering it ended with MemoryError"),
     "a long text": ("{{ 'a' * 10**7 }}", "it makes 10,000,000 characters of a chat of a few words"),
@@ -199,7 +201,8 @@ CASES = [
 
 @pytest.mark.parametrize(("plant", "reason"), CASES)
 def test_a_hostile_folder_is_refused_with_the_reason(model: Path, tmp_path: Path, plant: Plant, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ft_platform.models.safety.probe.CPU_SECONDS", 2)
+    if reason == TOO_LONG:
+        monkeypatch.setattr("ft_platform.models.safety.probe.CPU_SECONDS", 4)
     plant(model)
     with pytest.raises(BaseModelError, match=reason) as raised:
         opened(model, tmp_path)
