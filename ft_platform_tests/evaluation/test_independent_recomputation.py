@@ -1,30 +1,24 @@
 """Every number of an evaluation and of its fairness report is what an independent script makes of the saved predictions."""
 
 import ast
-import io
-import json
 import logging
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.evaluation.fairness import publish_fairness
 from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake import Lake
 from ft_platform.records import splits_schema
 from ft_platform.training.trainer import checkpoint_for
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.evaluation import recompute, recompute_fairness, recompute_text_fairness
-from ft_platform_tests.evaluation.recompute import Expected, label_metrics, moves_not_found, problems, text_metrics
-from ft_platform_tests.evaluation.recompute_fairness import Saved, fairness_figures
+from ft_platform_tests.evaluation.evaluated import MEASURED, Evaluated, not_from_predictions
+from ft_platform_tests.evaluation.recompute import Expected, moves_not_found, problems, text_metrics
 from ft_platform_tests.evaluation.tiny_case import HOSTILE, attributes_for, rows_for
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
-
-MEASURED = {"seconds", "answer_seconds", "left_out", "info", "dtype", "device", "threads", "renderer_hash", "metric_versions"}
-"""Parts of `metrics.json` that are no function of the predictions: times, the machine, records that could not be asked, and which code rendered and counted."""
 
 FAIRNESS = {
     "sensitive_features": ["region", "channel"],
@@ -38,16 +32,8 @@ SAMPLES = 4000
 """So many resamples bound the ends of an interval closely enough to tell systems resampled together from systems resampled apart."""
 
 
-def not_from_predictions(path: tuple[str, ...]) -> bool:
-    return path[0] in MEASURED or (path[0] == "per_1000_requests" and path[-1] in ("money", "currency"))
-
-
-class Run:
-    """A tiny model trained and evaluated, and what was saved of it.
-
-    Attributes:
-        columns: system -> column -> values.
-    """
+class Run(Evaluated):
+    """A tiny model trained and evaluated, and what was saved of it."""
 
     def __init__(self, home: Path, kind: str, rows: list[dict[str, Any]], samples: int = 400, **fairness: Any) -> None:
         environment = Environment(home=home, defs=home / "defs", tracking_uri="none")
@@ -55,30 +41,14 @@ class Run:
         attributes["evaluation"]["bootstrap_samples"] = samples
         attributes["fairness"] |= fairness
         attributes["record"]["features"] = {name: name for name in attributes["fairness"]["sensitive_features"]}
-        self.use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
-        self.lake = Lake(environment.lake_uri)
-        self.splits: TableVersion = usable_splits(self.lake, self.use_case, rows, splits_schema(self.use_case))
-        where = (self.lake, environment, self.use_case, self.splits)
+        use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
+        lake = Lake(environment.lake_uri)
+        splits = usable_splits(lake, use_case, rows, splits_schema(use_case))
+        where = (lake, environment, use_case, splits)
         base = publish_base_evaluation(*where)
         checkpoint = checkpoint_for(*where, logging.getLogger("test")).checkpoint
-        self.report = publish_evaluation_report(*where, checkpoint, base)
-        self.fairness = publish_fairness(self.lake, self.use_case, self.report)
-        self.metrics = self.saved(self.report, "metrics.json")
-        self.columns = self.by_system("predictions.parquet")
-
-    def saved(self, artifact: ArtifactVersion, name: str) -> Any:
-        return json.loads(self.lake.read_file(artifact, name))
-
-    def table(self, name: str) -> Any:
-        found = pq.read_table(io.BytesIO(self.lake.read_file(self.report, name))).to_pandas().astype(object)
-        return found.where(found.notna(), None)
-
-    def by_system(self, name: str) -> dict[str, dict[str, list[Any]]]:
-        """System -> column -> values, of a table beside the report."""
-        return {str(system): {column: part[column].tolist() for column in part} for system, part in self.table(name).groupby("system", sort=False)}
-
-    def records(self, *splits: str) -> list[dict[str, Any]]:
-        return [row for row in self.lake.read_table(self.splits).to_pylist() if row["split"] in splits]
+        report = publish_evaluation_report(*where, checkpoint, base)
+        super().__init__(lake, use_case, splits, report, publish_fairness(lake, use_case, report))
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +71,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def expected(classified: Run) -> Expected:
-    settings = classified.use_case.settings.evaluation
-    labels = sorted({row["label"] for row in classified.records("train", "test")})
-    return label_metrics(classified.metrics, classified.columns, labels, settings)
+    return classified.expected_labels()
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +81,7 @@ def told(classified: Run) -> Any:
 
 @pytest.fixture(scope="module")
 def expected_fairness(classified: Run, told: Any) -> Expected:
-    settings = classified.use_case.settings
-    swapped = classified.table("swaps.parquet").to_dict("records")
-    saved = Saved(classified.columns, classified.records("train", "validation", "test"), swapped, classified.by_system("mitigated.parquet"))
-    return fairness_figures(told, saved, settings.evaluation, settings.fairness)
+    return classified.expected_fairness(told)
 
 
 @pytest.mark.parametrize("script", [recompute, recompute_fairness, recompute_text_fairness])

@@ -189,6 +189,20 @@ def test_two_processes_with_whole_or_divided_weights_learn_like_one(tmp_path, la
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_layers_that_are_computed_again_change_nothing_where_weights_are_divided(tmp_path, lake, model, start, method):
+    kept = two_processes(lake, model, 6, method=method, gradient_checkpointing="never")
+    again = two_processes(lake, model, 6, method=method, gradient_checkpointing="always")
+    program = start(*kept[:2], 2, sharded=True)
+    found = curve_of(lake, program)
+    os.rename(kept[2], tmp_path / "kept")
+    recomputing = start(*again[:2], 2, sharded=True)
+    assert curve_of(lake, recomputing) == found
+    told = [any("computed again in the backward pass" in line["message"] for line in one.messages("log")) for one in (program, recomputing)]
+    assert told == [False, True]
+
+
+@pytest.mark.slow
 def test_a_killed_training_with_divided_weights_goes_on_bit_for_bit(tmp_path, lake, model, start):
     use_case, splits, published = two_processes(lake, model, 24)
     undisturbed = curve_of(lake, start(use_case, splits, 2, sharded=True))
