@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
@@ -296,6 +297,12 @@ def packed_attention(
     return output.flatten(1, 2)[None], None
 
 
+@cache
+def _not_compiled() -> Any:
+    """`packed_attention` where layers are compiled: its loops depend on the rows of each batch, and dynamo fails in its backward pass (torch 2.13)."""
+    return torch.compiler.disable(packed_attention)
+
+
 @contextmanager
 def packed_attention_in(model: Any) -> Iterator[None]:
     """Runs `model` with `packed_attention` inside the block. Not for a model that another thread uses at the same time.
@@ -305,7 +312,8 @@ def packed_attention_in(model: Any) -> Iterator[None]:
     """
     from transformers import AttentionInterface
 
-    AttentionInterface.register(NAME, packed_attention)
+    compiled = any(module._compiled_call_impl is not None for module in model.modules())
+    AttentionInterface.register(NAME, _not_compiled() if compiled else packed_attention)
     base = model.get_base_model() if hasattr(model, "peft_config") else model
     before = base.config._attn_implementation
     if not base._can_set_attn_implementation():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,7 +61,7 @@ class Started:
     def wait_for_step(self, step: int) -> None:
         deadline = time.monotonic() + 240
         while not any(m.get("progress", {}).get("unit") == "steps" and m["progress"]["done"] >= step for m in self.messages()):
-            assert self.process.poll() is None and time.monotonic() < deadline, "ended too early"
+            assert self.process.poll() is None and time.monotonic() < deadline, self.messages()[-1:]
             time.sleep(0.02)
 
 
@@ -215,6 +216,24 @@ def test_a_killed_training_with_divided_weights_goes_on_bit_for_bit(tmp_path, la
     other.wait()
     assert other.messages()[-1]["failed"]["type"] == "StateRefused" and "(`sharded`)" in other.messages()[-1]["failed"]["message"]
     assert curve_of(lake, start(use_case, splits, 2, sharded=True)) == undisturbed
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
+def test_a_killed_training_with_compiled_layers_goes_on_bit_for_bit(tmp_path, lake, model, start):
+    """The process that goes on compiles anew, for batches of other shapes than the first one saw at its start."""
+    training = {**FAST, "max_steps": 12, "epochs": 100, "dropout": 0.1, "validations_per_epoch": 1, "patience": 1000}
+    use_case = saving_each_step(use_case_for(model, **training), compile=True)
+    splits = usable_splits(lake, use_case)
+    killed = start(use_case, splits)
+    killed.wait_for_step(5)
+    killed.process.kill()
+    killed.wait()
+    again = start(use_case, splits)
+    found = curve_of(lake, again)
+    assert any("compiled" in line["message"] for line in again.messages("log"))
+    os.rename(Path(lake.root) / "shared" / "complaints" / "adapter_checkpoint", tmp_path / "aside")
+    assert curve_of(lake, start(use_case, splits)) == found
 
 
 @pytest.mark.slow
