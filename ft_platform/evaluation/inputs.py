@@ -45,7 +45,9 @@ def evaluation_inputs(
         return f"base-{inputs[:12]}", inputs
     if checkpoint is None or base_evaluation is None:
         raise ValueError("the evaluation of a fine-tuned model needs its checkpoint and the base evaluation")
-    beside = {**similar, **({"champion": champion.content_hash} if champion else {})}
+    languages = use_case.settings.cleaning.allowed_languages
+    told_apart = {"languages": ",".join(languages)} if len(languages) > 1 else {}
+    beside = {**similar, **told_apart, **({"champion": champion.content_hash} if champion else {})}
     inputs = input_hash(use_case, "evaluation_report", [splits, base_evaluation, checkpoint], metrics=_metrics(), **beside)
     return f"eval-{inputs[:12]}", inputs
 

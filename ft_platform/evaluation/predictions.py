@@ -19,7 +19,8 @@ from ft_platform.use_case import NamedUseCase
 
 
 def predictions_table(use_case: NamedUseCase, side: Side, outputs: dict[str, Outputs], meanings: Meanings | None = None) -> pa.Table:
-    """One row per record and system. Columns: record_id, text_characters, feature_*, system.
+    """One row per record and system. Columns: record_id, text_characters, feature_*, system; where they are known, record_date (`record.date`) and
+    language (the likeliest of `cleaning.allowed_languages`, where there are several).
 
     For labels label, predicted, correct, confidence. For texts answer, rouge_l, chrf, answer_loss (nats per token) and answer_tokens (both null for
     endpoints), refusal_rate (0 or 1), rejected_loss_sum (nats, null but for pairs of answers), similarity (null
@@ -30,11 +31,23 @@ def predictions_table(use_case: NamedUseCase, side: Side, outputs: dict[str, Out
         meanings: of `groundedness.meanings_of`.
     """
     described = {name: side.rows[name] for name in ("record_id", "text_characters", *feature_columns(use_case))}
+    described |= _known(use_case, side)
     contexts = questions_of(use_case, side) if use_case.settings.evaluation.groundedness == "prompt" else None
     parts = [
         pa.table({**described, "system": [system] * len(side), **_columns(found), **_claims(found, contexts, meanings)}) for system, found in outputs.items()
     ]
     return pa.concat_tables(parts)
+
+
+def _known(use_case: NamedUseCase, side: Side) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if use_case.settings.record.date:
+        found["record_date"] = side.rows["record_date"]
+    if len(languages := use_case.settings.cleaning.allowed_languages) > 1:
+        from ft_platform.cleaning.language import likeliest
+
+        found["language"] = pa.array(likeliest(side.texts, languages), pa.string())
+    return found
 
 
 def _claims(outputs: Outputs, contexts: list[str] | None, meanings: Meanings | None) -> dict[str, pa.Array]:

@@ -1,9 +1,11 @@
 """Where the model is worse: its score on parts of the test split, the worst part first.
 
-Parts are the values of every feature, quarters of text length, and for labels the true label. Covered: one feature at a time.
+Parts are the values of every feature, for labels the true label, languages where several are allowed, quarters of text length and, where records have a
+date, of time. Covered: one of these at a time.
 Not covered: combinations (`fairness_report` has those of sensitive features to come), and parts that no column names.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -13,12 +15,15 @@ import pyarrow as pa
 
 from ft_platform.evaluation.comparison import holm
 from ft_platform.evaluation.intervals import interval, resampled_sums
+from ft_platform.splitting.dates import DATE
 from ft_platform.use_case import NamedUseCase
 
 NOT_STATED = "not stated"
 MOST_VALUES = 30
 """Values of a feature that are looked at on their own; the rarer ones together are one part."""
 OTHERS = "all other values"
+DAY = 10
+"""Characters of a date: YYYY-MM-DD. Anonymization may have left a month or a year."""
 
 
 def slice_metric(use_case: NamedUseCase) -> str:
@@ -67,12 +72,30 @@ def _parts(use_case: NamedUseCase, predictions: pa.Table) -> Iterator[tuple[str,
         yield from _values(name, values)
     if use_case.settings.task.kind == "classification":
         yield from _values("label", predictions["label"].to_pylist())
+    if "language" in predictions.schema.names:
+        yield from _values("language", [value or NOT_STATED for value in predictions["language"].to_pylist()])
+    if "record_date" in predictions.schema.names:
+        yield from _times(predictions["record_date"].to_pylist())
     lengths = np.array(predictions["text_characters"].to_pylist(), dtype=float)
     edges = np.unique(np.quantile(lengths, [0.25, 0.5, 0.75]))
     quarter = np.searchsorted(edges, lengths, side="left")
     bounds = [0, *(int(edge) for edge in edges), int(lengths.max())]
     for number in np.unique(quarter):
         yield "text length", f"{bounds[number] + (number > 0):,} to {bounds[number + 1]:,} characters", quarter == number
+
+
+def _times(dates: list[str | None]) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Quarters of the records by date, one day never in two of them; dates are ISO 8601, so they are ordered as texts are."""
+    days = np.array([date[:DAY] if date and re.match(DATE, date) else "" for date in dates], dtype=object)
+    known = np.sort(days[days != ""])
+    ends = sorted({known[-(-len(known) * number // 4) - 1] for number in range(1, 5)}) if len(known) else []
+    before = ""
+    for end in ends:
+        member = (days > before) & (days <= end)
+        yield "time", f"{days[member].min()} to {end}", member
+        before = end
+    if (days == "").any():
+        yield "time", NOT_STATED, days == ""
 
 
 def _values(by: str, values: list[str]) -> Iterator[tuple[str, str, np.ndarray]]:

@@ -132,7 +132,9 @@ class RecordMapping(Section):
     subject: ColumnName | None = Field(
         default=None, description="Column that identifies the person a record is about; keeps a person's records on one side of the split."
     )
-    date: ColumnName | None = Field(default=None, description="Column with the date of the record.")
+    date: ColumnName | None = Field(
+        default=None, description="Column with the date of the record: YYYY-MM-DD, a time of it, a month or a year. `2019/1/13` is read as well."
+    )
     consent: ColumnName | None = Field(default=None, description="Column with the consent status.")
     purpose: ColumnName | None = Field(default=None, description="Column with the purposes consented to, separated by `;`.")
     expires: ColumnName | None = Field(default=None, description="Column with the date (YYYY-MM-DD) after which the record may not be used.")

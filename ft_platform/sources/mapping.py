@@ -14,6 +14,12 @@ from ft_platform.use_case import NamedUseCase, RecordMapping
 
 LISTS_OF_MESSAGES = ("prompt_completion", "preference")
 """Chat formats whose prompt and answer may be lists of messages."""
+OTHER_DAY = r"^[0-9]{4}([/.][0-9]{1,2}[/.][0-9]{1,2}|-[0-9]-[0-9]{1,2}|-[0-9]{2}-[0-9])$"
+DAY_PARTS = (
+    (r"^([0-9]{4})[/.]([0-9]{1,2})[/.]([0-9]{1,2})$", r"\1-\2-\3"),
+    (r"^([0-9]{4})-([0-9])-([0-9]{1,2})$", r"\1-0\2-\3"),
+    (r"^([0-9]{4})-([0-9]{2})-([0-9])$", r"\1-\2-0\3"),
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ def map_batch(use_case: NamedUseCase, batch: pa.RecordBatch, file_name: str, fir
     record = use_case.settings.record
     keys = _keys(_column(batch, record.id), file_name, first_row) if record.id else None
     fields = {name: _trimmed(_column(batch, column)) for name, column in _single_columns(record).items()}
+    fields["record_date"] = iso_days(fields["record_date"])
     fields["label"] = _renamed(fields["label"], record.label_names)
     return MappedRows(keys, _messages(use_case, batch, file_name, first_row), fields)
 
@@ -69,6 +76,16 @@ def _trimmed(column: pa.Array) -> pa.Array:
     """Blank cells are no value; CSV has no other way to say so."""
     trimmed = pc.utf8_trim_whitespace(column)
     return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+
+
+def iso_days(dates: pa.Array) -> pa.Array:
+    """Days that are written as `2019/1/13`, `2019.1.13` or `2019-1-13` as `2019-01-13`; everything else as it is. Where the year does not come first,
+    nobody can tell days from months."""
+    if not pc.any(pc.fill_null(pc.match_substring_regex(dates, OTHER_DAY), False)).as_py():
+        return dates
+    for pattern, written in DAY_PARTS:
+        dates = pc.replace_substring_regex(dates, pattern, written)
+    return dates
 
 
 def _renamed(labels: pa.Array, names: dict[str, str]) -> pa.Array:

@@ -230,7 +230,10 @@ def slices(
         own, rest = scores[member], scores[~member]
         drawn = own[places.integers(0, rows, (1000, rows))].mean(axis=1)
         expected.interval(*path, value=float(own.mean()), draws=drawn)
-        expected.add(*path, "rest", value=float(rest.mean()))
+        expected.add(*path, "rest", value=float(rest.mean()) if len(rest) else None)
+        if not len(rest):
+            expected.add(*path, "p", value=None)
+            continue
         labelled = set(scores.tolist()) <= {0.0, 1.0}
         p[number] = fisher(int(own.sum()), rows, int(rest.sum()), len(rest)) if labelled else float(mannwhitneyu(own, rest).pvalue)
         expected.add(*path, "p", value=p[number])
@@ -248,7 +251,10 @@ def _member(columns: Mapping[str, Sequence[Any]], by: str, part: str) -> np.ndar
         assert found
         low, high = (int(text.replace(",", "")) for text in found.groups())
         return np.array([low <= length <= high for length in columns["text_characters"]])
-    column = columns["label" if by == "label" else f"feature_{by}"]
+    if by == "time" and part != "not stated":
+        first, last = part.split(" to ")
+        return np.array([date is not None and first <= date[:10] <= last for date in columns["record_date"]])
+    column = columns[{"label": "label", "language": "language", "time": "record_date"}.get(by, f"feature_{by}")]
     return np.array([("not stated" if value is None else value) == part for value in column])
 
 

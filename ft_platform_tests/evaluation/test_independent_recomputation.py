@@ -40,6 +40,8 @@ class Run(Evaluated):
         attributes = attributes_for(save_tiny_model(home / "model"), kind)
         attributes["evaluation"]["bootstrap_samples"] = samples
         attributes["fairness"] |= fairness
+        attributes["record"]["date"] = "day"
+        attributes["cleaning"] = {"allowed_languages": ["en", "de"]}
         attributes["record"]["features"] = {name: name for name in attributes["fairness"]["sensitive_features"]}
         use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
         lake = Lake(environment.lake_uri)
@@ -56,9 +58,12 @@ def classified(tmp_path_factory: pytest.TempPathFactory) -> Run:
     rows = rows_for("classification", 150)
     for number, row in enumerate(rows):
         row["feature_region"] = None if number < 20 else ("north", "south")[number // 10 % 2]
+        row["record_date"] = None if number % 50 == 7 else f"2025-{1 + number // 15:02d}-0{1 + number % 3}"
         row["feature_channel"] = ("web", "phone", "post")[number // 10 % 3]
         row["label"] = HOSTILE if number % 15 == 14 else ("card", "loan")[number % 2]
         row["entities"] = {"PERSON": number % 3} if number % 4 == 0 else None
+        if number % 3 == 1:
+            row["messages"][0]["content"] += " Ich habe mehrmals geschrieben, aber niemand hat mir bisher geantwortet."
         if number % 11 == 0 and row["split"] == "train":
             row["messages"], row["text_characters"], row["group_id"] = [{"role": "user", "content": f"swipe {number}"}], len(f"swipe {number}"), "twice"
     return Run(tmp_path_factory.mktemp("classification"), "classification", rows, SAMPLES, **FAIRNESS)
@@ -97,6 +102,7 @@ def test_every_number_of_a_classification_follows_from_its_predictions(classifie
     assert problems(classified.metrics, expected, not_from_predictions) == []
     assert len(expected.numbers) > 400
     assert classified.metrics["win_rates"] == {}
+    assert {one["by"] for one in classified.metrics["slices"]} == {"region", "channel", "label", "language", "time", "text length"}
     assert {path[0] for path in expected.numbers} == set(classified.metrics) - MEASURED - {"win_rates"}
 
 

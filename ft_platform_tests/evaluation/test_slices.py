@@ -80,3 +80,34 @@ def test_texts_are_compared_by_rouge_and_a_single_part_has_no_rest() -> None:
     alone = slices(use_case("generation"), predictions(["north"] * 40, np.ones(40), rouge_l=[0.5] * 40))
     north = next(one for one in alone if one["by"] == "region")
     assert north["rest"] is None and "p_corrected" not in north and slice_sentences(alone, 0.95)
+
+
+def test_quarters_of_time_never_divide_a_day_and_an_unknown_date_is_not_stated() -> None:
+    dates = [f"2025-{1 + number // 10:02d}-01" for number in range(80)] + ["2026-03-04T10:00:00"] * 40 + ["13/1/2025", None]
+    table = predictions(["north"] * 122, np.ones(122), record_date=dates)
+    found = {one["part"]: one["rows"] for one in slices(use_case(), table) if one["by"] == "time"}
+    assert found == {"2025-01-01 to 2025-03-01": 30, "2025-04-01 to 2025-06-01": 30, "2025-07-01 to 2026-03-04": 60, "not stated": 2}
+    assert not [one for one in slices(use_case(), predictions(["north"] * 40, np.ones(40))) if one["by"] == "time"], "no column names a date"
+
+
+def test_a_month_that_went_badly_stands_first() -> None:
+    dates = [f"2025-{1 + number // 50:02d}-01" for number in range(200)]
+    right = np.array([number < 150 or number % 3 == 0 for number in range(200)])
+    equal = [50] * 200
+    worst = slices(use_case(), predictions(["north"] * 200, right, record_date=dates, text_characters=equal))[0]
+    assert (worst["by"], worst["part"]) == ("time", "2025-04-01 to 2025-04-01") and worst["p_corrected"] < 0.001
+
+
+def test_languages_are_parts_where_several_are_allowed() -> None:
+    spoken = ["de" if number % 4 == 0 else "en" for number in range(120)]
+    right = np.array([language == "en" for language in spoken])
+    worst = slices(use_case(), predictions(["north"] * 120, right, language=[*spoken[:119], None]))[0]
+    assert (worst["by"], worst["part"], worst["rows"], worst["value"]) == ("language", "de", 30, 0.0)
+
+
+def test_the_language_of_a_record_is_the_likeliest_of_those_that_are_allowed() -> None:
+    from ft_platform.cleaning.language import likeliest
+
+    texts = ["They charged my card twice and nobody answers.", "Meine Karte wurde zweimal belastet und niemand antwortet.", "12345 67890"]
+    assert likeliest(texts, ["en", "de"]) == ["en", "de", None]
+    assert likeliest(texts[:1], ["fr", "de"])[0] in ("fr", "de")

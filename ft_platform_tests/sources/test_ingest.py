@@ -333,3 +333,18 @@ def test_the_public_complaint_file_is_read_whole_and_unchanged(environment: Envi
     assert [r["messages"][0]["content"] for r in found] == expected["Consumer complaint narrative"].tolist()
     assert [r["label"] for r in found] == expected["Product"].tolist()
     assert [r["consent"] or "" for r in found] == expected["Consumer consent provided?"].tolist()
+
+
+def test_a_day_whose_year_comes_first_is_written_as_iso_8601_has_it() -> None:
+    from ft_platform.sources.mapping import iso_days
+
+    given = ["2019/1/13", "2019.12.1", "2019-1-3", "2019-01-3", "2019-01-03", "13/1/2019", None, "2019-01-03T10:00", "2019-01", "2019/13", "5/6/7"]
+    expected = ["2019-01-13", "2019-12-01", "2019-01-03", "2019-01-03", "2019-01-03", "13/1/2019", None, "2019-01-03T10:00", "2019-01", "2019/13", "5/6/7"]
+    assert iso_days(pa.array(given)).to_pylist() == expected
+    assert iso_days(pa.array([None, None], pa.string())).to_pylist() == [None, None]
+
+
+def test_the_date_of_a_record_is_a_day_that_can_be_ordered(environment: Environment, file: Path) -> None:
+    file.write_text("id,text,label,consent,region,day\n1,complaint about a fee,card,yes,north,2019/1/13\n")
+    [row] = ingest(case_of(file, record={"date": "day"}), environment).records.to_pylist()
+    assert row["record_date"] == "2019-01-13"
