@@ -5,7 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
+from ft_platform.evaluation.files import PREDICTIONS
 from ft_platform.evaluation.metric import Metric, metric, metrics_of
+from ft_platform.evaluation.mistakes import mistakes
+from ft_platform.evaluation.predictions import rows_of
+from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.slices import slice_metric
 from ft_platform.evaluation.systems import TITLES
 from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
@@ -43,7 +49,7 @@ def write_pictures(folder: Path, figures: Mapping[str, Any], use_case: NamedUseC
 
 
 def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, parents: Sequence[Version], figures: Mapping[str, Any]) -> None:
-    """`report.html` and `funnel.png`, from the figures and the manifests of `parents`."""
+    """`report.html` and `funnel.png`, from the figures, the predictions in `folder` and the manifests of `parents`."""
     settings = use_case.settings
     metrics, main = metrics_of(settings.task.kind), metric(figures["main_metric"])
     manifests = manifests_behind(lake, parents)
@@ -51,6 +57,7 @@ def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: 
     (folder / "funnel.png").write_bytes(plots.funnel_plot(funnel))
     checkpoint = next(p for p in parents if isinstance(p, ArtifactVersion) and p.name == "adapter_checkpoint")
     pictures = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))}
+    tuned = rows_of(pq.read_table(folder / PREDICTIONS), FINE_TUNED)
     has_curve = "loss_curve.png" in manifests["adapter_checkpoint"].files
     text = page(
         "evaluation_report.html",
@@ -71,6 +78,8 @@ def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: 
         slices=figures["slices"],
         slice_metric=metric(slice_metric(use_case)).title,
         slice_sentences=slice_sentences(figures["slices"], settings.evaluation.confidence),
+        mistakes=mistakes(use_case, tuned),
+        mistakes_in_all=sum(one["count"] for one in mistakes(use_case, tuned, pairs=tuned.num_rows, records=1)),
         per_class=[{"label": label, **row} for label, row in figures["per_class"].get("fine_tuned", {}).items()],
         funnel=funnel,
         left_out=figures["left_out"],

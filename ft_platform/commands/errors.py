@@ -1,0 +1,110 @@
+"""ft errors: which test records a system got wrong, with their texts for people who may see them."""
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ft_platform.lake import ArtifactVersion, Lake
+
+HELP = "Show the test records that a system got wrong: labels that are mixed up, surest mistakes first. Ids only; --text adds the texts, on a terminal."
+EXAMPLES = [
+    "ft errors complaint_routing",
+    'ft errors complaint_routing --label mortgage --predicted "debt collection" --text',
+    "ft errors complaint_routing --system base_few_shot --json",
+]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("use_case", help="name of the use case (ft list)")
+    parser.add_argument("--system", default="fine_tuned", help="system of the newest evaluation report (default fine_tuned)")
+    parser.add_argument("--label", help="only records with this label")
+    parser.add_argument("--predicted", help="only records that were given this label")
+    parser.add_argument("--show", type=_count, default=5, metavar="N", help="records of each group (default 5)")
+    parser.add_argument("--text", action="store_true", help="show the anonymized texts; needs the right to read the restricted zone")
+    parser.add_argument("--force", action="store_true", help="with --text: show them although standard output is no terminal")
+    parser.add_argument("--json", action="store_true", help="print JSON, without texts")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number from 1 on")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    import pyarrow.compute as pc
+
+    from ft_platform.environment import load_environment
+    from ft_platform.errors import ConfigError, FtError
+    from ft_platform.evaluation.files import read_predictions
+    from ft_platform.evaluation.mistakes import mistakes
+    from ft_platform.evaluation.pairs import newest_evaluation
+    from ft_platform.evaluation.predictions import rows_of, systems_in
+    from ft_platform.lake import Lake
+    from ft_platform.use_case_file import load_use_case, use_case_folder
+
+    if arguments.text and not arguments.json and not (arguments.force or sys.stdout.isatty()):
+        raise FtError("texts are for people who may see them and standard output is no terminal", "Leave out --text for ids, or add --force")
+    environment = load_environment()
+    use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
+    lake = Lake(environment.lake_uri, environment.storage_options())
+    evaluation = newest_evaluation(lake, use_case)
+    predictions = read_predictions(lake, evaluation)
+    if arguments.system not in (systems := systems_in(predictions)):
+        raise ConfigError([f"evaluation {evaluation.id} has no system {arguments.system!r}"], f"Name one of {', '.join(systems)}")
+    rows = rows_of(predictions, arguments.system)
+    chosen = rows
+    for column in ("label", "predicted"):
+        if (wanted := getattr(arguments, column)) is not None:
+            if column not in rows.schema.names:
+                raise ConfigError([f"--{column}: {use_case.name} has no labels"], f"Leave out --{column}")
+            chosen = chosen.filter(pc.field(column) == wanted)
+    found = mistakes(use_case, chosen, pairs=chosen.num_rows, records=arguments.show)
+    if arguments.json:
+        shown = {"use_case": use_case.name, "evaluation": evaluation.id, "system": arguments.system, "test_rows": rows.num_rows, "mistakes": found}
+        print(json.dumps(shown, indent=1, ensure_ascii=False))
+        return 0
+    texts = _texts(lake, evaluation, chosen, [record["record_id"] for group in found for record in group["records"]]) if arguments.text else {}
+    _show(arguments.system, rows.num_rows, found, texts)
+    return 0
+
+
+def _texts(lake: "Lake", evaluation: "ArtifactVersion", predictions: "pa.Table", record_ids: list[str]) -> dict[str, list[tuple[str, str]]]:
+    """Record id -> role and text of its turns, and what the model wrote where it writes."""
+    import pyarrow.compute as pc
+
+    from ft_platform.cleaning.differences import refused_without_access
+    from ft_platform.lake import TableVersion
+    from ft_platform.lake.gate import version_of_parent
+
+    with refused_without_access(lake, evaluation.use_case):
+        parent = next(one for one in lake.manifest(evaluation).parents if one.name == "splits")
+        splits = version_of_parent(lake, evaluation.use_case, parent)
+        assert isinstance(splits, TableVersion)
+        rows = lake.read_table(splits).filter(pc.field("record_id").isin(record_ids)).to_pylist()
+    found = {row["record_id"]: [(turn["role"], turn["content"]) for turn in row["messages"]] for row in rows}
+    if "answer" in predictions.schema.names:
+        for record_id, answer in zip(predictions["record_id"].to_pylist(), predictions["answer"].to_pylist(), strict=True):
+            if record_id in found:
+                found[record_id].append(("the model wrote", answer))
+    return found
+
+
+def _show(system: str, test_rows: int, groups: list[dict[str, Any]], texts: dict[str, list[tuple[str, str]]]) -> None:
+    from ft_platform.commands.fairness import printable
+
+    wrong = sum(group["count"] for group in groups)
+    print(f"{system}: {wrong:,} of {test_rows:,} test records are not answered as their reference has it")
+    for group in groups:
+        if group["label"] is not None:
+            print()
+            print(printable(f"{group['count']:,} × {group['label']} taken for {group['predicted']}"))
+        for record in group["records"]:
+            score = "" if record["score"] is None else f"  {record['score']:.3f}"
+            print(f"  {record['record_id']}{score}")
+            for role, text in texts.get(record["record_id"], []):
+                print("\n".join(f"    {line}" for line in printable(f"{role}: {text}").splitlines()))
