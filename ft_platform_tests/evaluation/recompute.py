@@ -339,6 +339,7 @@ def _text_scorer(columns: Mapping[str, Sequence[Any]], references: list[str]) ->
     scorer = RougeScorer(["rougeL"], use_stemmer=False)
     rouge = np.array([scorer.score(r, a)["rougeL"].fmeasure for r, a in zip(references, answers, strict=True)])
     equal = np.array([r.split() == a.split() for r, a in zip(references, answers, strict=True)], float)
+    words, expected_words = (np.array([len(text.split()) for text in texts], float) for texts in (answers, references))
     tokens = np.array(columns["answer_tokens"], float)
     losses, refused = np.array(columns["answer_loss"], float) * tokens, np.array(columns["refusal_rate"], float)
 
@@ -353,6 +354,7 @@ def _text_scorer(columns: Mapping[str, Sequence[Any]], references: list[str]) ->
             "bleu": BLEU().corpus_score(a, r).score,
             "exact_match": float(equal[rows].mean()),
             "refusal_rate": float(refused[rows].mean()),
+            "length_error": float(np.abs(words - expected_words)[rows].mean() / expected_words[rows].mean()),
         }
 
     return score

@@ -104,6 +104,16 @@ def test_exact_match_is_equality_up_to_white_space() -> None:
     assert metric("exact_match").value(outputs) == pytest.approx(2 / 3)
 
 
+def test_length_error_is_the_mean_absolute_error_of_the_number_of_words() -> None:
+    from sklearn.metrics import mean_absolute_error
+
+    references = ["one two three four", "one", "one two"]
+    answers = ["one two", "one two  three\n", "two one"]
+    counts = [[len(text.split()) for text in texts] for texts in (references, answers)]
+    found = metric("length_error").value(TextOutputs(references, answers, np.ones(3), np.ones(3)))
+    assert found == pytest.approx(mean_absolute_error(*counts) / np.mean(counts[0])) == pytest.approx(4 / 7)
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
