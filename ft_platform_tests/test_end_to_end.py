@@ -24,6 +24,7 @@ SMALL = {
     "training.batch_rows": 8,
     "evaluation.max_test_rows": 16,
     "evaluation.bootstrap_samples": 200,
+    "regression.rows": 8,
 }
 ONE_CASE = {"accuracy", "macro_precision", "macro_recall", "macro_f1"}
 

@@ -15,7 +15,7 @@ from ft_platform.settings.regression import Regression
 from ft_platform.use_case import BaseModelSettings, Task
 from ft_platform_tests.conftest import REPOSITORY
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 
 def test_the_suites_are_answered_better_than_by_chance_and_show_a_spoilt_model() -> None:
