@@ -6,7 +6,8 @@ but `q`, `k` and `v` is kept. Blocks end at the diagonal, and begin at the windo
 
 Plain matrix products and softmax: torch's bf16 `scaled_dot_product_attention` is slow backward on a CPU. Forward and backward in
 bf16 with 9 heads of 64, torch 2.13, busy cores, cpu-milliseconds here and there: 15.2 and 52.9 for 15 rows of 100 tokens, 33.9 and 46.4 for 3
-of 500, 79.5 and 68.4 for one of 1500. Forward alone it is the faster one for long rows (11.6 against 22.9), where it is used.
+of 500, 79.5 and 68.4 for one of 1500. Forward alone it is the faster one for long rows on processors with AMX (11.6 against 22.9), where it is used;
+on an AMD EPYC with AVX-512 it is the slower one (76 against 52 for one row of 1950, 17 against 9.6 for 3 of 400).
 """
 
 import math
@@ -16,8 +17,9 @@ from typing import Protocol
 
 import torch
 
-BLOCK_SCORES = 2**20
-"""Scores computed at once: 2 MB in bfloat16, which is what a core's second-level cache holds."""
+BLOCK_SCORES = 2**19
+"""Scores computed at once: 1 MB in bfloat16, two of which a core's second-level cache should hold. 2**20 takes 20.4 instead of 14.5 cpu-milliseconds
+backward for 8 rows of 190 tokens on an AMD EPYC with 1 MB of it, as much for long rows, and 2**18 saves nothing more."""
 LEAST_QUERIES = 32
 """Fewer queries in a block make the matrix products too thin."""
 

@@ -18,6 +18,13 @@ FUSED_FROM = 256
 """Tokens from which on torch's fused kernel is the faster one forward: 6.5 against 8.1 cpu-milliseconds for 6 rows of 250 (see `blockwise_attention`)."""
 
 
+@cache
+def fused_pays(device: str) -> bool:
+    """Whether torch's fused kernel is the faster one forward on this kind of device: of processors those with AMX. Asked of the machine and not
+    measured, so that equal machines compute equal bits."""
+    return device != "cpu" or bool(getattr(torch.cpu, "get_capabilities", dict)().get("amx_tile"))
+
+
 class PackingUnsupported(Exception):
     """This model cannot run packed rows exactly; run them padded."""
 
@@ -107,10 +114,10 @@ class _Group:
     padding: torch.Tensor
     masks: dict[tuple[Any, ...], torch.Tensor] = field(default_factory=dict)
 
-    def fused(self, settings: AttentionSettings) -> bool:
+    def fused(self, settings: AttentionSettings, device: str) -> bool:
         """Whether the fused kernel computes what is asked for, and faster."""
         plain = not (self.branched or settings.window or settings.softcap or settings.dropout)
-        return plain and self.length >= FUSED_FROM and self.prefix <= self.length // 4
+        return plain and fused_pays(device) and self.length >= FUSED_FROM and self.prefix <= self.length // 4
 
     def first_key(self, start: int, window: int | None) -> int:
         """Branches are next to each other without being near in the text, so only rows without any are cut at the window's edge."""
@@ -203,7 +210,7 @@ class _PackedAttention(torch.autograd.Function):
         output = q.new_empty(*q.shape[:-1], v.shape[-1])
         for group in layout.groups:
             keys, values = _rows_of(k, group, group.keys), _rows_of(v, group, group.keys)
-            if group.fused(settings):
+            if group.fused(settings, q.device.type):
                 # The prefix's queries are computed with each row: a few tokens for a kernel that knows no offset.
                 mixed = attend_causal(_rows_of(q, group, group.keys), keys, values, settings)[..., group.prefix :, :]
             else:

@@ -42,6 +42,7 @@ def separately(model, rows, prefix, keep) -> torch.Tensor:
 def blocks(request, monkeypatch):
     if request.param == "fused_forward":
         monkeypatch.setattr(packed_attention, "FUSED_FROM", 8)
+        monkeypatch.setattr(packed_attention, "fused_pays", lambda device: True)
     if request.param == "small_blocks":
         monkeypatch.setattr(blockwise_attention, "BLOCK_SCORES", 1)
         monkeypatch.setattr(blockwise_attention, "LEAST_QUERIES", 4)
@@ -217,3 +218,15 @@ def test_packed_rows_run_under_autocast(architecture):
 def replaced(model):
     replace_layers(model)
     return model
+
+
+@pytest.mark.parametrize(("capabilities", "pays"), [({"amx_tile": True}, True), ({"amx_tile": False}, False), ({}, False)])
+def test_on_a_processor_the_fused_kernel_runs_where_it_has_amx(monkeypatch, capabilities, pays):
+    packed_attention.fused_pays.cache_clear()
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    ran = []
+    monkeypatch.setattr(packed_attention, "attend_causal", lambda q, k, v, settings: ran.append(q.shape) or torch.zeros(*q.shape[:-1], v.shape[-1]))
+    layout = PackedLayout(0, [Segment(range(300))])
+    packed_attention._PackedAttention.apply(*(torch.randn(300, 2, *group, 8) for group in ((3,), (), ())), layout, AttentionSettings(scale=0.3))
+    assert bool(ran) is pays and packed_attention.fused_pays("cuda")
+    packed_attention.fused_pays.cache_clear()
