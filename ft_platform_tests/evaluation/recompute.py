@@ -7,6 +7,7 @@ records allows: each quantile between the plain quantiles four standard errors o
 import copy
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -221,7 +222,7 @@ def slices(
     told, p = figures["slices"], {}
     for number, one in enumerate(told):
         path = ("slices", number)
-        member = _member(columns, one["by"], one["part"])
+        member = _member(columns, one["by"], one["part"], told)
         rows = int(member.sum())
         for name, value in {"by": one["by"], "part": one["part"], "rows": rows, "enough_evidence": rows >= least}.items():
             expected.add(*path, name, value=value)
@@ -240,12 +241,12 @@ def slices(
     for number, value in holm(p).items():
         expected.add("slices", number, "p_corrected", value=value)
     for by in {one["by"] for one in told}:
-        assert sum(_member(columns, by, one["part"]).astype(int) for one in told if one["by"] == by).tolist() == [1] * len(scores), by
+        assert sum(_member(columns, by, one["part"], told).astype(int) for one in told if one["by"] == by).tolist() == [1] * len(scores), by
     values = [one["value"] for one in told if one["enough_evidence"]]
     assert values == sorted(values) and [one["enough_evidence"] for one in told] == sorted((one["enough_evidence"] for one in told), reverse=True)
 
 
-def _member(columns: Mapping[str, Sequence[Any]], by: str, part: str) -> np.ndarray:
+def _member(columns: Mapping[str, Sequence[Any]], by: str, part: str, told: Sequence[Mapping[str, Any]]) -> np.ndarray:
     if by == "text length":
         found = TEXT_LENGTH.fullmatch(part)
         assert found
@@ -255,7 +256,14 @@ def _member(columns: Mapping[str, Sequence[Any]], by: str, part: str) -> np.ndar
         first, last = part.split(" to ")
         return np.array([date is not None and first <= date[:10] <= last for date in columns["record_date"]])
     column = columns[{"label": "label", "language": "language", "time": "record_date"}.get(by, f"feature_{by}")]
-    return np.array([("not stated" if value is None else value) == part for value in column])
+    stated = ["not stated" if value is None else value for value in column]
+    if part == "all other values":
+        counts = Counter(stated)
+        named = {one["part"] for one in told if one["by"] == by} - {part}
+        rare = set(counts) - named
+        assert len(named) == 30 and max(counts[value] for value in rare) <= min(counts[value] for value in named), "the rarest values are put together"
+        return np.array([value in rare for value in stated])
+    return np.array([value == part for value in stated])
 
 
 def label_metrics(
