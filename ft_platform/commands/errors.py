@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             if column not in rows.schema.names:
                 raise ConfigError([f"--{column}: {use_case.name} has no labels"], f"Leave out --{column}")
             chosen = chosen.filter(pc.field(column) == wanted)
-    found = mistakes(use_case, chosen, pairs=chosen.num_rows, records=arguments.show)
+    found = mistakes(use_case, chosen, arguments.show)
     if arguments.json:
         shown = {"use_case": use_case.name, "evaluation": evaluation.id, "system": arguments.system, "test_rows": rows.num_rows, "mistakes": found}
         print(json.dumps(shown, indent=1, ensure_ascii=False))

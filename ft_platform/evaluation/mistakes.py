@@ -10,16 +10,12 @@ import pyarrow as pa
 
 from ft_platform.use_case import NamedUseCase
 
-MOST_PAIRS = 30
-MOST_RECORDS = 20
 
-
-def mistakes(use_case: NamedUseCase, predictions: pa.Table, pairs: int = MOST_PAIRS, records: int = MOST_RECORDS) -> list[dict[str, Any]]:
+def mistakes(use_case: NamedUseCase, predictions: pa.Table, records: int) -> list[dict[str, Any]]:
     """Groups of mistakes, the largest first.
 
     Args:
         predictions: rows of one system (`evaluation.predictions`).
-        pairs: most groups.
         records: most records of a group that are named.
 
     Returns:
@@ -39,7 +35,7 @@ def mistakes(use_case: NamedUseCase, predictions: pa.Table, pairs: int = MOST_PA
             if score < 1:
                 found[None, None].append({"record_id": record_id, "score": score})
         descending = False
-    groups = sorted(found.items(), key=lambda item: (-len(item[1]), str(item[0])))[:pairs]
+    groups = sorted(found.items(), key=lambda item: (-len(item[1]), str(item[0])))
     return [
         {"label": label, "predicted": predicted, "count": len(rows), "records": _ordered(rows, descending)[:records]} for (label, predicted), rows in groups
     ]

@@ -28,6 +28,8 @@ from ft_platform.training.privacy_budget import promise
 from ft_platform.use_case import NamedUseCase
 
 REPORT = "report.html"
+MOST_PAIRS = 30
+"""Pairs of labels that are mixed up, in the report; `ft errors` has all. No ids: the page goes to trackers and into evidence packs."""
 NO_FIGURE = {"value": None, "low": None, "high": None, "best": False}
 
 
@@ -58,6 +60,7 @@ def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: 
     checkpoint = next(p for p in parents if isinstance(p, ArtifactVersion) and p.name == "adapter_checkpoint")
     pictures = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))}
     tuned = rows_of(pq.read_table(folder / PREDICTIONS), FINE_TUNED)
+    wrong = mistakes(use_case, tuned, records=1)
     has_curve = "loss_curve.png" in manifests["adapter_checkpoint"].files
     text = page(
         "evaluation_report.html",
@@ -78,8 +81,8 @@ def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: 
         slices=figures["slices"],
         slice_metric=metric(slice_metric(use_case)).title,
         slice_sentences=slice_sentences(figures["slices"], settings.evaluation.confidence),
-        mistakes=mistakes(use_case, tuned),
-        mistakes_in_all=sum(one["count"] for one in mistakes(use_case, tuned, pairs=tuned.num_rows, records=1)),
+        mistakes=wrong[:MOST_PAIRS],
+        mistakes_in_all=sum(one["count"] for one in wrong),
         per_class=[{"label": label, **row} for label, row in figures["per_class"].get("fine_tuned", {}).items()],
         funnel=funnel,
         left_out=figures["left_out"],

@@ -28,22 +28,22 @@ def predictions(rows: list[tuple[str, str, str, float | None]]) -> pa.Table:
 
 def test_the_pair_that_is_mixed_up_most_often_stands_first_and_in_it_the_surest_mistake() -> None:
     rows = [("r1", "card", "loan", 0.6), ("r2", "card", "loan", 0.9), ("r3", "loan", "card", 0.99), ("r4", "card", "card", 1.0), ("r5", "card", "loan", 0.6)]
-    found = mistakes(case_of(), predictions(rows))
+    found = mistakes(case_of(), predictions(rows), 9)
     assert [(one["label"], one["predicted"], one["count"]) for one in found] == [("card", "loan", 3), ("loan", "card", 1)]
     assert [record["record_id"] for record in found[0]["records"]] == ["r2", "r1", "r5"]
-    assert mistakes(case_of(), predictions(rows), pairs=1, records=2) == [{**found[0], "records": found[0]["records"][:2]}]
-    assert mistakes(case_of(), predictions(rows[3:4])) == []
+    assert mistakes(case_of(), predictions(rows), 2)[0] == {**found[0], "records": found[0]["records"][:2]}
+    assert mistakes(case_of(), predictions(rows[3:4]), 9) == []
 
 
 def test_a_system_without_probabilities_has_mistakes_in_the_order_of_their_ids() -> None:
-    found = mistakes(case_of(), predictions([("r2", "card", "loan", None), ("r1", "card", "loan", None)]))
+    found = mistakes(case_of(), predictions([("r2", "card", "loan", None), ("r1", "card", "loan", None)]), 9)
     assert found[0]["records"] == [{"record_id": "r1", "score": None}, {"record_id": "r2", "score": None}]
 
 
 def test_answers_farthest_from_their_reference_stand_first() -> None:
     table = pa.table({"record_id": ["r1", "r2", "r3"], "rouge_l": [0.5, 1.0, 0.1]})
     records = [{"record_id": "r3", "score": 0.1}, {"record_id": "r1", "score": 0.5}]
-    assert mistakes(case_of("generation"), table) == [{"label": None, "predicted": None, "count": 2, "records": records}]
+    assert mistakes(case_of("generation"), table, 9) == [{"label": None, "predicted": None, "count": 2, "records": records}]
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +109,10 @@ def test_a_system_that_is_not_there_is_named_with_those_that_are(case: TinyCase,
     assert "has no system 'champion'" in told and "Name one of majority, tfidf_logreg" in told
 
 
-def test_the_report_names_ids_and_shows_no_text(case: TinyCase) -> None:
+def test_the_report_counts_what_is_mixed_up_and_names_no_record(case: TinyCase) -> None:
+    """It goes to trackers and into evidence packs."""
     page = case.lake.read_file(case.report, "report.html").decode()
     section = page.partition("<h2>Errors</h2>")[2].partition("<h2>Records</h2>")[0]
-    assert f"{len(wrong(case))} of {len({row['record_id'] for row in read_predictions(case.lake, case.report).to_pylist()})} test records" in section
-    assert all(row["record_id"] in section for row in wrong(case)) and "<details open>" in section
-    assert CANARY not in page
+    rows = read_predictions(case.lake, case.report).to_pylist()
+    assert f"{len(wrong(case))} of {len({row['record_id'] for row in rows})} test records" in section and "<td>card</td><td>loan</td>" in section
+    assert not [row["record_id"] for row in rows if row["record_id"] in page] and CANARY not in page
