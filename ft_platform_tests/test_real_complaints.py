@@ -129,7 +129,7 @@ def shuffled(home: Path, source: Path, tmp_path: Path) -> Iterator[Environment]:
 
 
 def test_on_shuffled_labels_no_system_beats_the_majority_and_the_release_is_refused(shuffled: Environment, home: Path) -> None:
-    overrides = {"source.uri": str(home / "shuffled.csv"), "training.epochs": 1.0}
+    overrides = {"source.uri": str(home / "shuffled.csv"), **RECIPE}
     outcome = run_use_case(CASE, overrides, environment=shuffled)
     assert outcome.success, f"{outcome.failed_stage}: {outcome.error}"
     metrics = saved(shuffled, "evaluation_report", "metrics.json")
