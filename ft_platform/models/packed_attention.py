@@ -131,7 +131,7 @@ class _Group:
         key = (end - start if plain else (start, end), window, like.dtype)
         if key not in self.masks:
             visible = self._visible(start, end, first, window)
-            self.masks[key] = torch.zeros(visible.shape, dtype=like.dtype, device=like.device).masked_fill_(~visible, float("-inf"))[:, None]
+            self.masks[key] = torch.zeros(visible.shape, dtype=like.dtype, device=like.device).masked_fill_(~visible, float("-inf"))[:, None, None]
         return first, self.masks[key]
 
     def _visible(self, start: int, end: int, first: int, window: int | None) -> torch.Tensor:
