@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ft_platform.commands import count
+
 HELP = "Render every record as the base model will see it, and say what would go wrong in training. Ends with 1 if training is refused."
 EXAMPLES = [
     "ft audit complaint_routing",
@@ -18,15 +20,9 @@ EXAMPLES = [
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", help="name of the use case (ft list)")
-    parser.add_argument("--show", type=_count, default=0, metavar="N", help="show N rendered training records: tokens that count in the loss, context, padding")
+    parser.add_argument("--show", type=count, default=0, metavar="N", help="show N rendered training records: tokens that count in the loss, context, padding")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the shown records (default 3) into one HTML file; it holds their anonymized texts")
     parser.add_argument("--json", action="store_true", help="print JSON: rows, supervised_share, faults; no texts")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("must be a whole number from 1 on")
-    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:

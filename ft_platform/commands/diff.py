@@ -5,6 +5,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ft_platform.commands import count
+
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -27,18 +29,12 @@ MARKS = {"same": ("", ""), "removed": ("[-", "-]"), "added": ("{+", "+}")}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", help="name of the use case (ft list)")
     parser.add_argument("stage", choices=[*STAGES], help="the stage that changed the texts")
-    parser.add_argument("--sample", type=_count, default=20, metavar="N", help="how many records (default 20)")
+    parser.add_argument("--sample", type=count, default=20, metavar="N", help="how many records (default 20)")
     parser.add_argument("--seed", type=int, default=0, help="another seed shows other records, the same one the same (default 0)")
     parser.add_argument("--kind", choices=KINDS, help="only records with this kind of change")
-    parser.add_argument("--context", type=_count, default=80, metavar="N", help="unchanged characters shown around a change (default 80)")
+    parser.add_argument("--context", type=count, default=80, metavar="N", help="unchanged characters shown around a change (default 80)")
     parser.add_argument("--force", action="store_true", help="show texts although standard output is no terminal; whoever reads it sees personal data")
     parser.add_argument("--json", action="store_true", help="print ids, kinds and hashes, no texts")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("must be a whole number from 1 on")
-    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:

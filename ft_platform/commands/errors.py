@@ -5,6 +5,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ft_platform.commands import count
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -23,16 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--system", default="fine_tuned", help="system of the newest evaluation report (default fine_tuned)")
     parser.add_argument("--label", help="only records with this label")
     parser.add_argument("--predicted", help="only records that were given this label")
-    parser.add_argument("--show", type=_count, default=5, metavar="N", help="records of each group (default 5)")
+    parser.add_argument("--show", type=count, default=5, metavar="N", help="records of each group (default 5)")
     parser.add_argument("--text", action="store_true", help="show the anonymized texts; needs the right to read the restricted zone")
     parser.add_argument("--force", action="store_true", help="with --text: show them although standard output is no terminal")
     parser.add_argument("--json", action="store_true", help="print JSON, without texts")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("must be a whole number from 1 on")
-    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
