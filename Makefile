@@ -1,5 +1,8 @@
 # The plain command behind each target is in the README.
 .DEFAULT_GOAL := help
+# Images of Python often set it. Without bytecode every program compiles torch and Dagster anew, which doubles its start.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo test ui check clean
 
 help:  ## show the targets

@@ -68,3 +68,10 @@ def test_an_unfit_interpreter_is_named(repository):
     done = install(repository, PYTHON="/bin/false")
     assert done.returncode == 1
     assert "PYTHON=/bin/false is not a Python 3.11, 3.12 or 3.13" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_lets_programs_keep_their_bytecode_where_the_machine_forbids_it():
+    told = ["--eval", "told: ; @echo bytecode is forbidden by [$$PYTHONDONTWRITEBYTECODE]", "told"]
+    done = subprocess.run(["make", "-C", str(ROOT), "-s", *told], env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, capture_output=True, text=True, check=True)
+    assert done.stdout == "bytecode is forbidden by []\n"
