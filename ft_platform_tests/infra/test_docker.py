@@ -57,7 +57,8 @@ def test_the_process_is_not_root(dockerfile):
 def test_what_no_process_may_write_later_is_compiled_in_the_image(dockerfile):
     variables = " ".join(rest for word, rest in dockerfile if word == "ENV")
     assert "PYTHONDONTWRITEBYTECODE=1" in variables and "UV_COMPILE_BYTECODE=1" in variables
-    assert any(word == "RUN" and "python -m compileall -q ft_platform" in rest for word, rest in dockerfile), "uv compiles what it installs, and not the folder that it links"
+    linked = "python -m compileall -q ft_platform"  # uv compiles what it installs, not the folder that it links
+    assert any(word == "RUN" and linked in rest for word, rest in dockerfile)
 
 
 def test_json_commands_are_json_and_there_is_a_health_check(dockerfile):

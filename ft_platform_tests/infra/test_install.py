@@ -73,5 +73,6 @@ def test_an_unfit_interpreter_is_named(repository):
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_make_lets_programs_keep_their_bytecode_where_the_machine_forbids_it():
     told = ["--eval", "told: ; @echo bytecode is forbidden by [$$PYTHONDONTWRITEBYTECODE]", "told"]
-    done = subprocess.run(["make", "-C", str(ROOT), "-s", *told], env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, capture_output=True, text=True, check=True)
+    forbidden = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(["make", "-C", str(ROOT), "-s", *told], env=forbidden, capture_output=True, text=True, check=True)
     assert done.stdout == "bytecode is forbidden by []\n"

@@ -16,6 +16,7 @@ import yaml
 from dagster_pipes import encode_param
 from safetensors.torch import load_file
 
+from ft_platform.compute import warm
 from ft_platform.compute.torchrun import command_of
 from ft_platform.environment import ComputeProfile
 from ft_platform.lake.gate import require_usable
@@ -30,9 +31,9 @@ CONTEXT = dict.fromkeys(
 
 
 class Started:
-    """A program started with Pipes variables, as any back end does it, and the messages it writes."""
+    """A program started with Pipes variables, as the back ends do it, and the messages it writes."""
 
-    def __init__(self, folder: Path, environment, use_case, splits, processes: int = 1, sharded: bool = False) -> None:
+    def __init__(self, folder: Path, environment, use_case, splits, processes: int = 1, sharded: bool = False, forked: bool = True) -> None:
         self.messages_file = folder / "messages"
         self.messages_file.write_text("")
         extras = {"use_case": use_case.name, "settings": use_case.settings.model_dump(mode="json"), "splits": splits.to_dict()}
@@ -48,15 +49,16 @@ class Started:
             "DAGSTER_PIPES_CONTEXT": encode_param({"path": str(folder / "context")}),
             "DAGSTER_PIPES_MESSAGES": encode_param({"path": str(self.messages_file)}),
         }
-        self.process = subprocess.Popen(command_of("train", profile, variables), env=variables, stderr=subprocess.PIPE, text=True)
+        started = warm.start("train", variables) if forked and processes == 1 and warm.possible() else None
+        self.process = started or subprocess.Popen(command_of("train", profile, variables), env=variables)
 
     def messages(self, method: str = "report_custom_message") -> list[Any]:
         whole = [line for line in self.messages_file.read_text().splitlines(keepends=True) if line.endswith("\n")]
         found = [m["params"] for m in map(json.loads, whole) if m["method"] == method]
         return [m["payload"] for m in found] if method == "report_custom_message" else found
 
-    def wait(self) -> str:
-        return self.process.communicate(timeout=240)[1]
+    def wait(self) -> None:
+        self.process.wait(timeout=240)
 
     def wait_for_step(self, step: int) -> None:
         deadline = time.monotonic() + 240
@@ -83,6 +85,7 @@ def start(tmp_path, environment):
     yield starter
     for program in started:
         program.process.kill()
+        program.wait()
 
 
 def test_the_program_reports_progress_log_lines_and_the_artifact(lake, model, start):
@@ -103,10 +106,11 @@ def test_the_program_reports_progress_log_lines_and_the_artifact(lake, model, st
     assert program.messages("closed") == [{}]
 
 
-def test_a_failure_is_typed_names_the_next_step_and_quotes_no_record(lake, model, start):
+def test_a_failure_is_typed_names_the_next_step_and_quotes_no_record(lake, model, start, capfd):
     use_case = use_case_for(model, **{**FAST, "target_modules": ["nope"]})
     program = start(use_case, usable_splits(lake, use_case))
-    errors = program.wait()
+    program.wait()
+    errors = capfd.readouterr().err
     failed = program.messages()[-1]["failed"]
     assert program.process.returncode == 1 and failed["type"] == "ConfigError" and "training.target_modules" in failed["message"] and failed["next_step"]
     assert "handled badly" not in errors + program.messages_file.read_text() and "Traceback" not in errors
@@ -273,7 +277,7 @@ def test_the_program_ends_with_the_worker_that_started_it(tmp_path, environment,
     splits = usable_splits(lake, use_case)
     code = (
         "import pickle, sys, time\nfrom pathlib import Path\nfrom ft_platform_tests.programs.test_train import Started\n"
-        "started = Started(Path(sys.argv[1]), *pickle.load(sys.stdin.buffer))\nprint(started.process.pid, flush=True)\ntime.sleep(300)"
+        "started = Started(Path(sys.argv[1]), *pickle.load(sys.stdin.buffer), forked=False)\nprint(started.process.pid, flush=True)\ntime.sleep(300)"
     )
     import pickle
 
