@@ -19,7 +19,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.expectation_problems import expectation_problems_in
 from ft_platform.schema_problems import dotted, schema_problems
 from ft_platform.use_case import NamedUseCase, UseCase, UseCaseName
-from ft_platform.use_case_schema import COMPONENT_TYPE, fields, file_schema
+from ft_platform.use_case_schema import COMPONENT_TYPE, FIELDS, fields
 from ft_platform.yaml_file import Place, YamlFile, read_yaml
 
 FILE_NAME = "defs.yaml"
@@ -184,10 +184,9 @@ def _check_frame(reading: _Reading, name: str) -> None:
     if not isinstance(value, dict):
         reading.add((), "the file must hold `type` and `attributes`" + (", and is empty" if value is None else ""))
         return
-    known = file_schema()["properties"]
     for key in value:
-        if key not in known:
-            reading.add((key,), f"{key} is not a field of the file{did_you_mean(key, known) or '; it has ' + ', '.join(known)}")
+        if key not in FIELDS:
+            reading.add((key,), f"{key} is not a field of the file{did_you_mean(key, FIELDS) or '; it has ' + ', '.join(FIELDS)}")
     kind = value.get("type")
     if kind is None:
         reading.add((), f"type is required: `type: {COMPONENT_TYPE}`")

@@ -10,6 +10,8 @@ import yaml
 from ft_platform.use_case import UseCase
 
 COMPONENT_TYPE = "ft_platform.components.FineTuningUseCase"
+FIELDS = ("type", "attributes")
+"""Of a use-case file."""
 """Value of `type:` in a use-case file. `.component.<Class>` names a subclass in the file's own folder instead."""
 
 PATTERNS = {
@@ -85,7 +87,7 @@ def file_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Fine-tuning use case",
         "type": "object",
-        "required": ["type", "attributes"],
+        "required": list(FIELDS),
         "additionalProperties": False,
         "properties": {
             "type": {

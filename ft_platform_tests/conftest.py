@@ -37,10 +37,11 @@ def lake(environment: Environment) -> Lake:
 
 
 @pytest.fixture
-def without_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves out the profiles of tables: two seconds in each run of the data stages, for tests that make many."""
+def without_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves out the profiles of tables and the pictures: seconds in each run of the data stages, for tests that make many."""
     for asset in ("raw", "permitted", "cleaned", "anonymized", "splits"):
         monkeypatch.setattr(f"ft_platform.assets.{asset}.profile_link", lambda *_: {})
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, file, **_: file.write(b"no picture"))
 
 
 @pytest.fixture

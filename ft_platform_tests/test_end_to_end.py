@@ -24,7 +24,14 @@ SMALL = {
     "training.batch_rows": 8,
     "evaluation.max_test_rows": 16,
     "evaluation.bootstrap_samples": 200,
+    "evaluation.few_shot_examples": 2,
     "regression.rows": 8,
+    "attacks.rows": 20,
+    "attacks.extraction_rows": 20,
+    "attacks.prefix_tokens": 8,
+    "attacks.continuation_tokens": 8,
+    "attacks.samples": 8,
+    "attacks.sample_tokens": 8,
 }
 ONE_CASE = {"accuracy", "macro_precision", "macro_recall", "macro_f1"}
 

@@ -1,6 +1,8 @@
 """The whole graph on a lake in an S3 bucket, against a local server of the S3 protocol, with a tiny random model."""
 
+from collections import Counter
 from collections.abc import Iterator
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,12 @@ import pytest
 from ft_platform.environment import Environment, create_pseudonym_key
 from ft_platform.execution import RunOutcome, run_use_case
 from ft_platform.lake import Lake
+from ft_platform.lake.artifacts import Artifacts
 from ft_platform.lake.gate import require_usable
+from ft_platform.lake.manifests import Manifests
 from ft_platform.lake.provenance import trace_checkpoint
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.release.decide import publish_decision
 from ft_platform.results import collect_results
 from ft_platform.stages import DEFAULT_STAGES, STAGES
 from ft_platform.use_case_file import load_use_case
@@ -42,6 +47,8 @@ class Runs:
             "base_model": {"uri": str(save_tiny_model(folder / "model")), "dtype": "float32"},
             "training": {"max_steps": 2, "batch_rows": 8, "rank": 4},
             "evaluation": {"bootstrap_samples": 100},
+            "regression": {"rows": 5},
+            "attacks": {"rows": 20, "extraction_rows": 20, "samples": 5, "bootstrap_samples": 100},
         }
         write_use_case(self.environment.defs, "complaints", attributes)
         self.lake = Lake(self.environment.lake_uri, self.environment.storage_options())
@@ -95,3 +102,23 @@ def test_a_second_run_trains_nothing(runs):
     assert_ended_well(runs.second)
     assert not runs.second.trained
     assert runs.second.artifacts == runs.first.artifacts
+
+
+def test_a_decision_asks_the_store_about_each_version_once(runs, monkeypatch):
+    asked: Counter[tuple[str, str]] = Counter()
+    for owner, question in ((Manifests, "verdicts"), (Manifests, "manifest"), (Artifacts, "verify_artifact")):
+        original = getattr(owner, question)
+
+        @wraps(original)
+        def counted(lake: Lake, version: Any, *more: Any, question: str = question, original: Any = original) -> Any:
+            asked[question, version.id] += 1
+            return original(lake, version, *more)
+
+        monkeypatch.setattr(owner, question, counted)
+    versions = {name: runs.lake.artifact("complaints", name, artifact_id, verify=False) for name, artifact_id in runs.first.artifacts.items()}
+    decision = publish_decision(runs.lake, runs.use_case, versions["adapter_checkpoint"], versions)
+    assert decision.artifact_id == runs.first.artifacts["release_decision"]
+    of_others = {about: times for about, times in asked.items() if about[1] != decision.artifact_id}
+    # The handle that a manifest names has no count of rows, so that of a table is asked for by two handles.
+    most = {question: max(times for (kind, _), times in of_others.items() if kind == question) for question in ("verdicts", "manifest", "verify_artifact")}
+    assert len(of_others) > 30 and most == {"verdicts": 1, "manifest": 2, "verify_artifact": 1}

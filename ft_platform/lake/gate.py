@@ -4,8 +4,8 @@ started (UI, CLI, sensor, by hand), a version whose evidence is missing, stale o
 from datetime import UTC, date, datetime
 
 from ft_platform.errors import SourceError, VersionRefused
-from ft_platform.lake.fingerprint import fingerprint
 from ft_platform.lake.manifest import Manifest, Parent, Verdict
+from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.sources.allowed import require_allowed
@@ -31,6 +31,7 @@ def require_usable(lake: Lake, use_case: NamedUseCase, version: Version) -> None
 
 def problems_with(lake: Lake, use_case: NamedUseCase, version: Version) -> list[str]:
     """Every reason why a version may not be used, for itself and its ancestors. Empty: it may."""
+    lake = Snapshot.of(lake)
     seen: set[str] = set()
     problems: list[str] = []
 
@@ -111,7 +112,7 @@ def taint_text(version_id: str, verdict: Verdict) -> str:
     return f"{version_id} is tainted: {verdict.numbers['rows']} of its rows may not be used any more ({reasons}; found {verdict.checked_at})"
 
 
-def _withdrawn(lake: Lake, use_case: NamedUseCase, version: Version, manifest: Manifest) -> list[str]:
+def _withdrawn(lake: Snapshot, use_case: NamedUseCase, version: Version, manifest: Manifest) -> list[str]:
     """What has ended the permission since the version was written. A sweep marks it; until then the day and the ledger tell."""
     taint = taint_of(lake, version)
     problems = [f"{taint_text(version.id, taint)}: make versions without them from permitted_records on"] if taint else []
@@ -125,7 +126,7 @@ def _withdrawn(lake: Lake, use_case: NamedUseCase, version: Version, manifest: M
     if ledger and manifest.settings_hash == STAGES[version.name].settings_hash(use_case):
         try:
             require_allowed(ledger, "governance.consent_ledger")
-            content = fingerprint(ledger, "governance.consent_ledger", lake.storage_options)
+            content = lake.fingerprint(ledger, "governance.consent_ledger")
         except SourceError as error:
             problems.append(f"nobody can tell whether the permission of {version.id} still holds: {error.message}")
         else:

@@ -12,6 +12,7 @@ from ft_platform.evaluation.champion import champion
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import problems_with
 from ft_platform.lake.manifest import now
+from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.stage_table import input_hash
 from ft_platform.lake.versions import Version
 from ft_platform.release.evidence import CHECKPOINT, EVALUATION, OPTIONAL, REQUIRED, Evidence, collect, is_about, pinned_versions
@@ -72,6 +73,7 @@ def decide(
         versions: stage -> its artifact (`newest_evidence`).
         today: day on which waivers must hold. Default: today, UTC.
     """
+    lake = Snapshot.of(lake)
     evidence = collect(lake, use_case, checkpoint, versions)
     before = champion(lake, use_case.name, beside=checkpoint)
     rulings = apply(rules_of(use_case, before.id if before else None), evidence)
@@ -83,6 +85,7 @@ def newest_evidence(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVers
 
     Where there is none, the newest one whatever it is about, so that the decision says what is wrong with it.
     """
+    lake = Snapshot.of(lake)
     try:
         pinned = pinned_versions(lake, checkpoint, None)
         evaluation = _newest(lake, use_case, pinned, EVALUATION)
@@ -125,8 +128,9 @@ def publish_decision(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVer
     from ft_platform.reporting.decision_brief import write_decision
 
     started = time.monotonic()
-    beside = {stage: version for stage, version in newest_evidence(lake, use_case, checkpoint).items() if stage in OPTIONAL}
-    decision = decide(lake, use_case, checkpoint, {**beside, **versions})
+    seen = Snapshot(lake)
+    beside = {stage: version for stage, version in newest_evidence(seen, use_case, checkpoint).items() if stage in OPTIONAL}
+    decision = decide(seen, use_case, checkpoint, {**beside, **versions})
     found = decision.to_dict()
     parents = [checkpoint if name == CHECKPOINT else versions[name] for name in STAGES[STAGE].parents]
     inputs = input_hash(use_case, STAGE, parents, found=settings_hash(found))

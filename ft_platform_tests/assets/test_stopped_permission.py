@@ -23,7 +23,7 @@ from ft_platform_tests.governance.house import House, rows
 
 MIB = 1 << 20
 KILLED = {"signal": signal.SIGKILL}
-SOME = 23
+SOME = 37
 """Every point takes some seconds."""
 
 

@@ -61,11 +61,11 @@ def test_prompts_equal_its_own_template_on_harmless_texts(resolved):
         assert renderer.prompt_ids(messages) == tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
 
 
-def test_thirty_steps_lower_the_validation_loss_and_equal_runs_give_equal_weights(resolved):
+def test_some_steps_lower_the_validation_loss_and_equal_runs_give_equal_weights(resolved):
     rows = split_rows(64)
     weights = []
-    for steps in (30, 3, 3):
-        training = Training(batch_rows=4, max_steps=steps, epochs=3, rank=8, validations_per_epoch=1, learning_rate=5e-4)
+    for steps in (10, 2, 2):
+        training = Training(batch_rows=4, max_steps=steps, epochs=3, rank=8, validations_per_epoch=1, learning_rate=1e-3)
         model, tokenizer = base_model.load(resolved)
         renderer = Renderer(tokenizer, TASK, ["loan", "card"])
         prefix = renderer.prefix_ids()
@@ -74,8 +74,8 @@ def test_thirty_steps_lower_the_validation_loss_and_equal_runs_give_equal_weight
         )
         adapted = add_adapter(model, training)
         assert packing_problem(adapted) is None
-        run = train(adapted, AnswerLoss(packed_forward, prefix), train_rows, validation[:8], training)
-        if steps == 30:
+        run = train(adapted, AnswerLoss(packed_forward, prefix), train_rows, validation[:4], training)
+        if steps == 10:
             assert run.metrics()["validation_loss"] < 0.5 * run.metrics()["validation_loss_before"]
         else:
             weights.append(run.best)

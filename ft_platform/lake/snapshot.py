@@ -1,0 +1,57 @@
+"""A lake that is looked at once, for judgements that ask about the same versions over and over."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ft_platform.lake.fingerprint import fingerprint
+from ft_platform.lake.manifest import Manifest, Verdict
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
+
+
+class Snapshot(Lake):
+    """The lake as it is found by the first question about each version. Nothing is written through it.
+
+    A release decision walks the lineage of every piece of evidence, and most of it is the same. Here a sidecar is read once and a file compared
+    with its hash once, which on an object store are requests, and for the weights of a whole model many gigabytes.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        super().__init__(lake.root, lake.storage_options)
+        self._found: dict[tuple[Any, ...], Any] = {}
+
+    @classmethod
+    def of(cls, lake: Lake) -> "Snapshot":
+        """`lake` itself where it is one already."""
+        return lake if isinstance(lake, cls) else cls(lake)
+
+    def _once(self, ask: Callable[..., Any], *about: Any) -> Any:
+        key = (ask.__name__, *about)
+        if key not in self._found:
+            self._found[key] = ask(*about)
+        return self._found[key]
+
+    def manifest(self, version: Version) -> Manifest:
+        return self._once(super().manifest, version)
+
+    def verdicts(self, version: Version) -> dict[str, Verdict]:
+        return self._once(super().verdicts, version)
+
+    def latest(self, use_case: str, name: str, zone: str | None = None) -> TableVersion | None:
+        return self._once(super().latest, use_case, name, zone)
+
+    def artifacts(self, use_case: str, name: str) -> list[ArtifactVersion]:
+        return self._once(super().artifacts, use_case, name)
+
+    def verify_artifact(self, version: ArtifactVersion, manifest: Manifest | None = None) -> None:
+        self._once(super().verify_artifact, version)
+
+    def verify_table(self, version: TableVersion) -> None:
+        self._once(super().verify_table, version)
+
+    def fingerprint(self, uri: str, setting: str) -> str:
+        """What is in a file or table outside the lake (`lake.fingerprint`)."""
+        return self._once(self._fingerprint, uri, setting)
+
+    def _fingerprint(self, uri: str, setting: str) -> str:
+        return fingerprint(uri, setting, self.storage_options)
