@@ -128,9 +128,15 @@ def test_one_metric_in_two_files_is_refused(environment: Environment, tmp_path: 
 def test_a_file_outside_the_allowed_sources_is_refused_before_it_is_opened(environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     uri = write_rows(tmp_path / "m.csv", satisfaction([3.0], [4.0]))
     monkeypatch.setenv("FT_SOURCES_ALLOWED", f"file://{tmp_path}/elsewhere")
-    monkeypatch.setattr("builtins.open", lambda *_, **__: pytest.fail("the file was opened"))
+    opened: list[str] = []
+    original = open
+    monkeypatch.setattr("builtins.open", lambda file, *more, **options: (opened.append(str(file)), original(file, *more, **options))[1])
     with pytest.raises(SourceError, match=r"business\.measurements\[0\]\.uri: file://.* is not on the list of allowed sources"):
         read_measurements(Business.model_validate({"measurements": [{"uri": uri, "period": "period"}]}), environment, tmp_path)
+    assert uri not in opened
+    monkeypatch.setenv("FT_SOURCES_ALLOWED", f"file://{tmp_path}")
+    read_measurements(Business.model_validate({"measurements": [{"uri": uri, "period": "period"}]}), environment, tmp_path)
+    assert uri in opened
 
 
 @pytest.mark.parametrize("uri", ["https://metrics.example.org/csat.csv", "zip://csat.csv::s3://bucket/a.zip"])

@@ -328,13 +328,13 @@ OTHER_VALUES: dict[str, dict] = {
     "max_length": {"max_length": 200},
     "train_on": {"train_on": "last_turn"},
     "validations_per_epoch": {"validations_per_epoch": 4},
-    "patience": {"patience": 1, "learning_rate": 0.1, "epochs": 8, "max_steps": 40, "validations_per_epoch": 4},
+    "patience": {"patience": 1, "learning_rate": 0.1, "epochs": 8, "max_steps": 16, "validations_per_epoch": 4},
     "seed": {"seed": 5},
     "differential_privacy": {"differential_privacy": {"target_epsilon": 8.0}},
 }
 COMPARED_WITH = {
     "beta": {"objective": "dpo"},
-    "patience": {"learning_rate": 0.1, "epochs": 8, "max_steps": 40, "validations_per_epoch": 4, "patience": 40},
+    "patience": {"learning_rate": 0.1, "epochs": 8, "max_steps": 16, "validations_per_epoch": 4, "patience": 40},
 }
 """What a value is compared with, where that is not the plain case."""
 

@@ -96,10 +96,10 @@ def plain(case, records: pa.Table, name: str, kwargs: dict[str, Any]) -> dict[st
     return batch.validate(implementation(name)(**kwargs), result_format="COMPLETE").to_json_dict()
 
 
-@pytest.mark.parametrize("batch_rows", [7, 1000])
+@pytest.mark.parametrize("batch_rows", [30, 1000])
 @pytest.mark.parametrize(("name", "kwargs"), CASES, ids=[f"{i}-{name.removeprefix('expect_')}" for i, (name, _) in enumerate(CASES)])
 def test_the_verdict_is_that_of_plain_great_expectations(name, kwargs, batch_rows, monkeypatch):
-    monkeypatch.setattr("ft_platform.near_duplicates.copies.PLACES_AT_ONCE", 2 * batch_rows)  # uniqueness in eleven parts, and in one
+    monkeypatch.setattr("ft_platform.near_duplicates.copies.PLACES_AT_ONCE", 2 * batch_rows)  # uniqueness in three parts, and in one
     case = use_case(validation={"expectations": [{"table": "splits", "expectation": name, "kwargs": kwargs}]})
     rows = records(case)
     expected = plain(case, rows, name, kwargs)
