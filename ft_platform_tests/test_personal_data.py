@@ -179,6 +179,7 @@ CAUSES = [*((function, ValueError) for function in FUNCTIONS), *((FUNCTIONS[2], 
 
 
 @pytest.mark.parametrize(("function", "cause"), CAUSES, ids=lambda value: str(getattr(value, "__name__", value)).rsplit(".", 1)[-1])
+@pytest.mark.usefixtures("without_pages")
 def test_an_exception_that_quotes_a_record(
     function: str, cause: type[Exception], run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
