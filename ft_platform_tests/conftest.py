@@ -41,7 +41,11 @@ def without_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out the profiles of tables and the pictures: seconds in each run of the data stages, for tests that make many."""
     for asset in ("raw", "permitted", "cleaned", "anonymized", "splits"):
         monkeypatch.setattr(f"ft_platform.assets.{asset}.profile_link", lambda *_: {})
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, file, **_: file.write(b"no picture"))
+
+    def savefig(figure: Any, file: Any, **_: Any) -> None:
+        file.write(b"no picture") if hasattr(file, "write") else Path(file).write_bytes(b"no picture")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", savefig)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from ft_platform_tests.assets.stop_points_of_later_stages import STAGES, WRITTEN
 
 KILLED = {"signal": signal.SIGKILL}
-SOME = {"kill": 43, "full": 31}
+SOME = {"kill": 43, "full": 19}
 """Every point takes some seconds."""
 
 

@@ -190,7 +190,6 @@ STARTS_AND_DIES = """
 import json, os, signal, sys, time
 from ft_platform.compute import warm
 program = warm.start("told", json.loads(sys.argv[1]))
-print(program.pid, flush=True)
 time.sleep(60)
 """
 
@@ -198,10 +197,9 @@ time.sleep(60)
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM], ids=lambda end: end.name)
 def test_the_end_of_who_started_it_is_the_end_of_all(variables, tmp_path, end):
     orders = json.dumps({**variables, "FT_WHAT": "sleeps"})
-    with subprocess.Popen([sys.executable, "-c", STARTS_AND_DIES, orders], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        pid = int(process.stdout.readline())
-        parent = told(tmp_path)["parent"]
+    with subprocess.Popen([sys.executable, "-c", STARTS_AND_DIES, orders]) as process:
+        found = told(tmp_path)
+        pid, parent = found["pid"], found["parent"]
         process.send_signal(end)
     deadline = time.monotonic() + 30
     while (is_running(pid) or is_running(parent)) and time.monotonic() < deadline:

@@ -15,7 +15,7 @@ from ft_platform.assets import permitted
 from ft_platform.errors import DataError, SourceError, VersionRefused
 from ft_platform.governance import taint
 from ft_platform.governance.taint import Basis, Found, Tainted, find_tainted, mark, sweep, tainted_now
-from ft_platform.lake import gate
+from ft_platform.lake import gate, snapshot
 from ft_platform.lake.gate import NOT_TAINTED, problems_with, require_usable, taint_of
 from ft_platform.lake.versions import TableVersion, Version
 from ft_platform_tests.governance.house import LATER, House, later, rows, today
@@ -93,7 +93,7 @@ def test_a_ledger_at_a_place_that_is_no_longer_allowed_is_not_asked_by_the_gate(
     house.write_ledger(p0="yes", p1="yes")
     made = house.build()
     monkeypatch.setenv("FT_SOURCES_ALLOWED", "s3://elsewhere")
-    monkeypatch.setattr(gate, "fingerprint", lambda *_: pytest.fail("a request was made"))
+    monkeypatch.setattr(snapshot, "fingerprint", lambda *_: pytest.fail("a request was made"))
     assert "not on the list of allowed sources" in problems_with(house.lake, house.case, made["splits"])[0]
 
 
