@@ -59,6 +59,7 @@ def measured(arguments: argparse.Namespace, home: Path, objective: str, log: log
     from ft_platform.environment import Environment, create_pseudonym_key
     from ft_platform.evaluation.evaluate import Evaluator
     from ft_platform.evaluation.publish import ready_evaluator
+    from ft_platform.evaluation.scores import FINE_TUNED, scores
     from ft_platform.evaluation.systems.majority import majority
     from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
     from ft_platform.execution import run_use_case
@@ -88,9 +89,9 @@ def measured(arguments: argparse.Namespace, home: Path, objective: str, log: log
         evaluator, _ = ready_evaluator(lake, environment, use_case, splits, "evaluation_report")
         with lake.local_copy(checkpoint) as folder:
             evaluator.model = with_adapter(evaluator.model, folder)
-            outputs[seed] = evaluator.tuned().outputs["fine_tuned"]
+            outputs[seed] = evaluator.tuned().outputs[FINE_TUNED]
         found["train_seconds"].append(training["metrics"]["seconds"])
-        found["answer_seconds"].append(evaluator.evaluated.seconds["fine_tuned"])
+        found["answer_seconds"].append(evaluator.evaluated.seconds[FINE_TUNED])
         log.info("%s, seed %d: trained for %.0f s", objective, seed, training["metrics"]["seconds"])
     started = time.monotonic()
     train, validation = (LabelledTexts(side.texts, side.answers) for side in (evaluator.train, evaluator.validation))
@@ -99,7 +100,11 @@ def measured(arguments: argparse.Namespace, home: Path, objective: str, log: log
     beside = Evaluator(evaluator.use_case, lake.read_table(splits), None, evaluator.tokenizer, evaluator.renderer, "evaluation_report")
     beside._labels("tfidf_logreg", predicted, confidence)
     beside._labels("majority", majority(evaluator.train.answers, len(evaluator.test)))
-    figures = seed_figures(outputs, beside.evaluated.outputs, "classification", evaluator.settings)
+    if arguments.seeds > 1:
+        figures = seed_figures(outputs, beside.evaluated.outputs, "classification", evaluator.settings)
+    else:  # nothing to say about seeds: intervals over test records
+        figures = scores({**beside.evaluated.outputs, FINE_TUNED: outputs[FIRST_SEED]}, evaluator.use_case.settings.task, evaluator.settings)
+        figures = {name: figures[name] for name in ("systems", "differences", "test_rows")}
     return {**found, "rows": {side: len(getattr(evaluator, side)) for side in ("train", "validation", "test")}, "tfidf_seconds": tfidf_seconds, **figures}
 
 
