@@ -10,9 +10,10 @@ import yaml
 from ft_platform.use_case import UseCase
 
 COMPONENT_TYPE = "ft_platform.components.FineTuningUseCase"
+"""Value of `type:` in a use-case file. `.component.<Class>` names a subclass in the file's own folder instead."""
+
 FIELDS = ("type", "attributes")
 """Of a use-case file."""
-"""Value of `type:` in a use-case file. `.component.<Class>` names a subclass in the file's own folder instead."""
 
 PATTERNS = {
     r"^(team:[A-Za-z0-9_\-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$": "an e-mail address or `team:<name>`",
