@@ -43,7 +43,10 @@ def without_pages(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"ft_platform.assets.{asset}.profile_link", lambda *_: {})
 
     def savefig(figure: Any, file: Any, **_: Any) -> None:
-        file.write(b"no picture") if hasattr(file, "write") else Path(file).write_bytes(b"no picture")
+        if isinstance(file, str | Path):
+            Path(file).write_bytes(b"no picture")
+        else:
+            file.write(b"no picture")
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", savefig)
 

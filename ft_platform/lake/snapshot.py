@@ -1,8 +1,10 @@
 """A lake that is looked at once, for judgements that ask about the same versions over and over."""
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
+from ft_platform.errors import CorruptVersion
 from ft_platform.lake.fingerprint import fingerprint
 from ft_platform.lake.manifest import Manifest, Verdict
 from ft_platform.lake.store import Lake
@@ -48,6 +50,17 @@ class Snapshot(Lake):
 
     def verify_table(self, version: TableVersion) -> None:
         self._once(super().verify_table, version)
+
+    def read_file(self, version: ArtifactVersion, name: str) -> bytes:
+        """A file as it was when it was compared with its hash.
+
+        Raises:
+            CorruptVersion: it was changed since.
+        """
+        content = super().read_file(version, name)
+        if hashlib.sha256(content).hexdigest() != self.manifest(version).files.get(name):
+            raise CorruptVersion(f"file {name} of {version.id} of {version.use_case} is not what its manifest says", f"Materialize {version.name} again")
+        return content
 
     def fingerprint(self, uri: str, setting: str) -> str:
         """What is in a file or table outside the lake (`lake.fingerprint`)."""

@@ -30,10 +30,13 @@ def test_what_was_asked_before_is_answered_as_before(lake: Lake, splits: TableVe
     assert Snapshot.of(seen) is seen and seen.root == lake.root
     assert (seen.verdicts(splits), seen.latest("tests", "splits"), seen.artifacts("tests", "adapter_checkpoint")) == ({}, splits, [checkpoint])
     seen.verify_artifact(checkpoint)
+    assert seen.read_file(checkpoint, "training.json") == b"{}"
     lake.add_verdict(splits, "no_leakage", False, "s")
     (Path(checkpoint.uri) / "training.json").write_text("altered")
     assert seen.verdicts(splits) == {}
     seen.verify_artifact(checkpoint)
+    with pytest.raises(CorruptVersion, match=r"training\.json .* is not what its manifest says"):
+        seen.read_file(checkpoint, "training.json")
     later = Snapshot(lake)
     assert not later.verdicts(splits)["no_leakage"].passed
     for _ in range(2):
