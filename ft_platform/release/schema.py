@@ -101,7 +101,7 @@ class Amplification(Typed):
 class Compared(Typed):
     """Groups of one feature, or of a pair of them."""
 
-    status: str
+    status: Literal["within_max_gap", "above_max_gap", "not_enough_evidence"]
     differences: dict[str, Gap]
     amplification: Amplification | None = None
 

@@ -84,7 +84,7 @@ def good_figures() -> dict[str, dict[str, Any]]:
             "max_gap": 0.2,
             "min_group_rows": 20,
             "features": {"region": _compared(), "age": _compared()},
-            "intersections": {"age and region": _compared()},
+            "intersections": {"region and age": _compared()},
         },
         "privacy_report": {
             "passed": True,
@@ -112,6 +112,7 @@ class EvidenceCase:
     figures: dict[str, dict[str, Any]] = field(default_factory=good_figures)
     left_out: set[str] = field(default_factory=set)
     champion: str | None = None
+    features: tuple[str, ...] = ("region", "age")
 
     def publish(self) -> "EvidenceCase":
         self._settle()
@@ -148,7 +149,7 @@ class EvidenceCase:
 
     def _settle(self) -> None:
         attributes = {**minimal_attributes("unused.csv"), "fairness": {"sensitive_features": ["region", "age"]}, **self.attributes}
-        attributes["record"] = {**attributes["record"], "features": {"region": "region", "age": "age"}}
+        attributes["record"] = {**attributes["record"], "features": {name: name for name in self.features}}
         self.attributes_used = attributes
         self.use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
 

@@ -1,5 +1,6 @@
 """The gate fails closed: each piece of evidence, deleted or altered in turn, refuses the release with a sentence."""
 
+import copy
 import json
 from datetime import date
 from pathlib import Path
@@ -177,9 +178,16 @@ def test_withdrawn_records_refuse(tmp_path):
         ("evaluation_report", ("per_1000_requests", "fine_tuned", "money"), None, "money_per_1000_requests", "no price"),
         ("evaluation_report", ("test_rows",), 0, "beats/base_few_shot", "test_rows"),
         ("fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3), "fairness/region", "0.300"),
-        ("fairness_report", ("features", "region", "status"), "not_enough_evidence", "fairness/region", "large enough"),
+        ("fairness_report", ("features", "region", "differences", "accuracy"), gap(0.19), "fairness/region", "reaches above the limit"),
+        ("fairness_report", ("features", "region", "differences", "accuracy"), {**gap(0.1), "value": 0.3}, "fairness/region", "0.300"),
+        ("fairness_report", ("features", "region", "status"), "not_enough_evidence", "fairness/region", "not enough evidence"),
+        ("fairness_report", ("features", "region", "status"), "not_enough_evidence", "amplification/region", "not enough evidence"),
+        ("fairness_report", ("features", "region", "status"), "fair", "fairness/region", "is no evidence"),
         ("fairness_report", ("features", "age"), ..., "fairness/age", "features has no age"),
-        ("fairness_report", ("intersections", "age and region", "differences", "accuracy"), gap(0.3), "fairness/pairs", "age and region"),
+        ("fairness_report", ("intersections", "region and age", "differences", "accuracy"), gap(0.3), "fairness/pairs", "region and age"),
+        ("fairness_report", ("intersections", "region and age", "differences", "accuracy"), gap(0.19), "fairness/pairs", "reaches above the limit"),
+        ("fairness_report", ("intersections", "region and age", "status"), "not_enough_evidence", "fairness/pairs", "not enough evidence"),
+        ("fairness_report", ("intersections",), {}, "fairness/pairs", "intersections has no region and age"),
         ("fairness_report", ("features", "region", "amplification"), figure(0.06), "amplification/region", "+0.060"),
         ("privacy_report", ("passed",), False, "memorization", "AUC"),
         ("regression_report", ("suites", "general_text", "difference"), figure(0.06), "forgetting", "general_text"),
@@ -200,6 +208,37 @@ def test_withdrawn_records_refuse(tmp_path):
 def test_each_rule_refuses_what_breaks_it(tmp_path, stage, path, value, rule, words):
     found = EvidenceCase(tmp_path, EVERY_RULE, changed(good_figures(), stage, path, value)).refusing()
     assert words in found[rule], found
+
+
+def test_each_limit_counts_to_the_upper_end_of_the_interval(tmp_path):
+    # Values are 0.05 (calibration), 0.03 (gap) and 0.01 (amplification), each with 0.02 to either side, and 1.5 bits with 0.5.
+    for rules, at, below in (
+        (("calibration",), {"gate": {"max_calibration_error": 0.071}}, {"gate": {"max_calibration_error": 0.06}}),
+        (("fairness/region", "fairness/age", "fairness/pairs"), {"fairness": {"max_gap": 0.05}}, {"fairness": {"max_gap": 0.04}}),
+        (("amplification/region", "amplification/age"), {"gate": {"max_amplification": 0.03}}, {"gate": {"max_amplification": 0.02}}),
+        (("exposure",), {"gate": {"max_exposure_bits": 2.0}}, {"gate": {"max_exposure_bits": 1.9}}),
+    ):
+        features = {"sensitive_features": ["region", "age"]}
+        kept, refused = ({**settings, "fairness": {**features, **settings.get("fairness", {})}} for settings in (at, below))
+        assert EvidenceCase(tmp_path, kept).refusing() == {}
+        found = EvidenceCase(tmp_path, refused).refusing()
+        assert set(found) == set(rules) and all("its interval reaches above the limit" in why for why in found.values())
+
+
+def test_of_three_features_every_pair_needs_evidence_and_the_widest_gap_is_told(tmp_path):
+    names = ("region", "age", "channel")
+    case = EvidenceCase(tmp_path, {"fairness": {"sensitive_features": list(names)}}, features=names)
+    compared = case.figures["fairness_report"]["features"]["region"]
+    pairs = {pair: copy.deepcopy(compared) for pair in ("region and age", "region and channel", "age and channel")}
+    case.figures["fairness_report"] |= {"features": dict.fromkeys(names, compared), "intersections": pairs}
+    assert case.refusing() == {}
+    pairs["age and channel"] |= {"status": "not_enough_evidence", "differences": {}, "amplification": None}
+    assert "not enough evidence, fewer than two groups of age and channel are large enough" in case.refusing()["fairness/pairs"]
+    pairs["region and age"]["differences"]["accuracy"] = gap(0.3)
+    why = case.refusing()["fairness/pairs"]
+    assert why.startswith("The largest, region and age: accuracy differs by 0.300") and "not enough evidence" in why
+    del pairs["age and channel"]
+    assert case.refusing() == {"fairness/pairs": "Not proven: intersections has no age and channel."}
 
 
 SEEDS = {"seed_variation": {"seeds": 3}}
