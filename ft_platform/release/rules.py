@@ -228,7 +228,7 @@ def _holds_over_seeds(evidence: Evidence, system: str, name: str | None, margin:
 
 def _floor(evidence: Evidence, one: Metric, floor: float) -> Finding:
     found = _named(_fine_tuned(evidence), one.name, f"systems.{FINE_TUNED}")
-    passed = found.low >= floor if one.higher_is_better else found.high <= floor
+    passed = _reached(found, floor) if one.higher_is_better else _held(found, floor)
     return Finding(passed, f"{one.title} is {_shown(found)}.", found)
 
 
@@ -263,6 +263,7 @@ def _taken(evidence: Evidence, what: str, limit: float) -> Finding:
 
 def _fairness(use_case: NamedUseCase) -> Iterator[Rule]:
     settings, gate = use_case.settings.fairness, use_case.settings.gate
+    yield from _swaps(use_case)
     most = gate.max_amplification
     if not settings.sensitive_features:
         yield Rule("fairness", "sensitive features, or the reason why there are none", lambda found: _none_sensitive(gate.without_sensitive_features))
@@ -273,10 +274,22 @@ def _fairness(use_case: NamedUseCase) -> Iterator[Rule]:
         if most is not None:
             text = f"fine-tuning widens the gap by at most {most:g}"
             yield Rule(f"amplification/{feature}", text, lambda found, feature=feature: _amplification(found, feature, most))
+        for kind, limit in (("demographic_parity", gate.max_demographic_parity_difference), ("equalized_odds", gate.max_equalized_odds_difference)):
+            if limit is not None:
+                text = f"{kind.replace('_', ' ')} difference at most {limit:g}, with the whole interval"
+                yield Rule(f"{kind}/{feature}", text, lambda found, feature=feature, kind=kind, limit=limit: _rates(found, feature, kind, limit))
     if len(settings.sensitive_features) > 1:
         pairs = [" and ".join(pair) for pair in combinations(settings.sensitive_features, 2)]
         of_two = f"no difference between groups of two features above {settings.max_gap:g}, with the whole interval and groups large enough to tell"
         yield Rule("fairness/pairs", of_two, lambda found: _pairs(found, pairs, settings.max_gap))
+
+
+def _swaps(use_case: NamedUseCase) -> Iterator[Rule]:
+    most = use_case.settings.gate.max_flip_rate
+    if most is not None:
+        for swap in use_case.settings.fairness.swaps:
+            needed = f"at most {most:g} of the answers change when a term is swapped, with the whole interval"
+            yield Rule(f"flip_rate/{swap.name}", needed, lambda found, name=swap.name: _flips(found, name, most))
 
 
 def _none_sensitive(reason: str) -> Finding:
@@ -328,6 +341,24 @@ def _amplification(evidence: Evidence, feature: str, limit: float) -> Finding:
     figure = Figure(value=found.value, low=found.low, high=found.high)
     text = f"The gap is {figure.value:+.3f} ({figure.low:+.3f} to {figure.high:+.3f}) wider than the base model's{_reaches(figure, limit)}."
     return Finding(_held(figure, limit), text, figure)
+
+
+def _rates(evidence: Evidence, feature: str, kind: str, limit: float) -> Finding:
+    """Demographic parity or equalized odds: of the labels, each against all others, the one whose rate differs most."""
+    compared = _with_groups(evidence.of("fairness_report", FairnessEvidence), feature)
+    found = compared.demographic_parity if kind == "demographic_parity" else compared.equalized_odds
+    if found is None:
+        raise NotProven(f"not enough evidence, no label has enough test records in every group of {feature} to compare its rates")
+    return Finding(_held(found, limit), f"The {found.rate} of {found.label} differs by {_shown(found)} between groups{_reaches(found, limit)}.", found)
+
+
+def _flips(evidence: Evidence, name: str, limit: float) -> Finding:
+    report = evidence.of("fairness_report", FairnessEvidence)
+    swapped = _named(report.swaps, name, "swaps")
+    if swapped.status == TOO_SMALL or swapped.flip_rate is None:
+        raise NotProven(f"not enough evidence, {swapped.rows} test prompts hold a term of {name} ({report.min_group_rows} are needed)")
+    found = swapped.flip_rate
+    return Finding(_held(found, limit), f"{_shown(found)} of {swapped.rows:,} answers change with a swapped term{_reaches(found, limit)}.", found)
 
 
 def _privacy(use_case: NamedUseCase) -> Iterator[Rule]:
@@ -415,14 +446,16 @@ def _people(use_case: NamedUseCase) -> Iterator[Rule]:
 
 def _human(evidence: Evidence, least: float) -> Finding:
     found = evidence.of("human_review", HumanReviewEvidence)
-    return Finding(found.win_rate.low >= least, f"Experts prefer the fine-tuned model in {_shown(found.win_rate)} of {found.rows:,} answers.", found.win_rate)
+    return Finding(
+        _reached(found.win_rate, least), f"Experts prefer the fine-tuned model in {_shown(found.win_rate)} of {found.rows:,} answers.", found.win_rate
+    )
 
 
 def _judge(evidence: Evidence, least: float) -> Finding:
     found = evidence.of("judge_report", JudgeEvidence)
     if not found.usable_in_gate:
         raise NotProven("the judge is not calibrated against people")
-    return Finding(found.win_rate.low >= least, f"The judge prefers the fine-tuned model in {_shown(found.win_rate)} of answers.", found.win_rate)
+    return Finding(_reached(found.win_rate, least), f"The judge prefers the fine-tuned model in {_shown(found.win_rate)} of answers.", found.win_rate)
 
 
 def _named(found: Any, name: str, where: str) -> Any:
@@ -439,6 +472,11 @@ def _upper_end(found: Figure) -> float:
 def _held(found: Figure, limit: float) -> bool:
     """Whether a limit holds for the whole interval: where the interval reaches above it, the records are too few to say so."""
     return _upper_end(found) <= limit
+
+
+def _reached(found: Figure, least: float) -> bool:
+    """Whether the whole interval is at least as high as asked for."""
+    return min(found.value, found.low) >= least
 
 
 def _reaches(found: Figure, limit: float) -> str:

@@ -50,8 +50,19 @@ def seeds_evidence(gain: tuple[float, float, float] = (0.19, 0.2, 0.21)) -> dict
     }
 
 
+def rate_gap(value: float, rate: str = "selection rate") -> dict[str, Any]:
+    return {**figure(value), "label": "mortgage", "rate": rate, "highest": "north", "lowest": "south"}
+
+
 def _compared() -> dict[str, Any]:
-    return {"status": "within_max_gap", "groups": {}, "differences": {"accuracy": gap(0.03)}, "amplification": figure(0.01)}
+    return {
+        "status": "within_max_gap",
+        "groups": {},
+        "differences": {"accuracy": gap(0.03)},
+        "amplification": figure(0.01),
+        "demographic_parity": rate_gap(0.04),
+        "equalized_odds": rate_gap(0.06, "true positive rate"),
+    }
 
 
 def _suite() -> dict[str, Any]:
@@ -85,6 +96,7 @@ def good_figures() -> dict[str, dict[str, Any]]:
             "min_group_rows": 20,
             "features": {"region": _compared(), "age": _compared()},
             "intersections": {"region and age": _compared()},
+            "swaps": {"gender": {"rows": 80, "flip_rate": figure(0.03), "status": "measured"}},
         },
         "privacy_report": {
             "passed": True,

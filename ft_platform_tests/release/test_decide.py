@@ -17,7 +17,7 @@ from ft_platform.release.evidence import FILES, REQUIRED
 from ft_platform.release.schema import Shown
 from ft_platform.settings.attacks import Attacks
 from ft_platform.stages import STAGES
-from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, gap, good_figures, leaves, seeds_evidence
+from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, gap, good_figures, leaves, rate_gap, seeds_evidence
 from ft_platform_tests.reporting.page_rules import problems_of
 
 EVERY_RULE = {
@@ -27,10 +27,14 @@ EVERY_RULE = {
         "max_seconds_per_1000_requests": 60.0,
         "max_money_per_1000_requests": 1.0,
         "max_amplification": 0.05,
+        "max_demographic_parity_difference": 0.1,
+        "max_equalized_odds_difference": 0.1,
+        "max_flip_rate": 0.1,
         "max_exposure_bits": 4.0,
         "max_epsilon": 8.0,
     },
     "seed_variation": {"seeds": 3},
+    "fairness": {"sensitive_features": ["region", "age"], "swaps": [{"name": "gender", "terms": [["he", "she"]]}]},
 }
 
 
@@ -45,7 +49,7 @@ def test_complete_evidence_is_accepted_by_every_rule(tmp_path):
     assert decision.accepted
     kinds = {ruling.rule.split("/")[0] for ruling in decision.rulings}
     assert kinds >= {"lineage", "data", "beats", "floor", "calibration", "seconds_per_1000_requests", "money_per_1000_requests", "fairness", "amplification"}
-    assert kinds >= {"memorization", "exposure", "epsilon", "forgetting", "seeds"}
+    assert kinds >= {"memorization", "exposure", "epsilon", "forgetting", "seeds", "demographic_parity", "equalized_odds", "flip_rate"}
     assert {"seeds", "seeds/base_few_shot", "seeds/champion"} <= {ruling.rule for ruling in decision.rulings}
 
 
@@ -56,7 +60,7 @@ def test_a_missing_report_refuses(tmp_path, stage):
     assert f"there is no {stage}" in broken(case.decide())[f"lineage/{stage}"]
 
 
-UNASKED = {"champion", "metric", "mcnemar", "p", "groups"}
+UNASKED = {"champion", "metric", "mcnemar", "p", "groups", "highest", "lowest"}
 """What no rule reads under these settings: there is no champion yet, and the rest is for people to read."""
 NEEDED = [
     (stage, path)
@@ -69,7 +73,7 @@ NEEDED = [
 @pytest.mark.parametrize(("stage", "path"), NEEDED, ids=lambda value: value if isinstance(value, str) else ".".join(value))
 def test_each_value_of_the_evidence_deleted_or_broken_in_turn_refuses(tmp_path, stage, path):
     for value in (..., float("nan"), float("inf"), None, "0.5", True):
-        if value == "0.5" and path[-1] in ("status", "membership_status", "currency", "renderer_hash", "gap_metric", "best", "worst"):
+        if value == "0.5" and path[-1] in ("status", "membership_status", "currency", "renderer_hash", "gap_metric", "best", "worst", "label", "rate"):
             continue  # a string like any other
         if value is None and path[0] == "intersections" and "amplification" in path:
             continue  # of pairs of features nobody asks for it
@@ -189,6 +193,18 @@ def test_withdrawn_records_refuse(tmp_path):
         ("fairness_report", ("intersections", "region and age", "status"), "not_enough_evidence", "fairness/pairs", "not enough evidence"),
         ("fairness_report", ("intersections",), {}, "fairness/pairs", "intersections has no region and age"),
         ("fairness_report", ("features", "region", "amplification"), figure(0.06), "amplification/region", "+0.060"),
+        ("fairness_report", ("features", "age", "demographic_parity"), rate_gap(0.09), "demographic_parity/age", "reaches above the limit"),
+        ("fairness_report", ("features", "age", "demographic_parity"), rate_gap(0.2), "demographic_parity/age", "The selection rate of mortgage differs by 0.200"),
+        ("fairness_report", ("features", "age", "demographic_parity"), None, "demographic_parity/age", "not enough evidence"),
+        ("fairness_report", ("features", "age", "status"), "not_enough_evidence", "demographic_parity/age", "not enough evidence"),
+        ("fairness_report", ("features", "age", "equalized_odds"), rate_gap(0.09), "equalized_odds/age", "reaches above the limit"),
+        ("fairness_report", ("features", "age", "equalized_odds"), None, "equalized_odds/age", "no label has enough test records in every group of age"),
+        ("fairness_report", ("features", "age", "status"), "not_enough_evidence", "equalized_odds/age", "not enough evidence"),
+        ("fairness_report", ("swaps", "gender", "flip_rate"), figure(0.09), "flip_rate/gender", "reaches above the limit"),
+        ("fairness_report", ("swaps", "gender", "flip_rate"), figure(0.3), "flip_rate/gender", "0.300 (0.280 to 0.320) of 80 answers change"),
+        ("fairness_report", ("swaps", "gender"), {"rows": 3, "flip_rate": None, "status": "not_enough_evidence"}, "flip_rate/gender", "3 test prompts hold"),
+        ("fairness_report", ("swaps", "gender", "status"), "not_enough_evidence", "flip_rate/gender", "not enough evidence"),
+        ("fairness_report", ("swaps",), {}, "flip_rate/gender", "swaps has no gender"),
         ("privacy_report", ("passed",), False, "memorization", "AUC"),
         ("regression_report", ("suites", "general_text", "difference"), figure(0.06), "forgetting", "general_text"),
         ("regression_report", ("suites",), {}, "forgetting", "suites"),
@@ -210,15 +226,21 @@ def test_each_rule_refuses_what_breaks_it(tmp_path, stage, path, value, rule, wo
     assert words in found[rule], found
 
 
+PARITY, ODDS = [(f"{kind}/region", f"{kind}/age") for kind in ("demographic_parity", "equalized_odds")]
+
+
 def test_each_limit_counts_to_the_upper_end_of_the_interval(tmp_path):
-    # Values are 0.05 (calibration), 0.03 (gap) and 0.01 (amplification), each with 0.02 to either side, and 1.5 bits with 0.5.
+    # Values are 0.05 (calibration), 0.03 (gap), 0.01 (amplification), 0.04 and 0.06 (rates), 0.03 (flips), all with 0.02 to either side; 1.5 bits with 0.5.
     for rules, at, below in (
         (("calibration",), {"gate": {"max_calibration_error": 0.071}}, {"gate": {"max_calibration_error": 0.06}}),
         (("fairness/region", "fairness/age", "fairness/pairs"), {"fairness": {"max_gap": 0.05}}, {"fairness": {"max_gap": 0.04}}),
         (("amplification/region", "amplification/age"), {"gate": {"max_amplification": 0.03}}, {"gate": {"max_amplification": 0.02}}),
+        (PARITY, {"gate": {"max_demographic_parity_difference": 0.061}}, {"gate": {"max_demographic_parity_difference": 0.05}}),
+        (ODDS, {"gate": {"max_equalized_odds_difference": 0.081}}, {"gate": {"max_equalized_odds_difference": 0.07}}),
+        (("flip_rate/gender",), {"gate": {"max_flip_rate": 0.051}}, {"gate": {"max_flip_rate": 0.04}}),
         (("exposure",), {"gate": {"max_exposure_bits": 2.0}}, {"gate": {"max_exposure_bits": 1.9}}),
     ):
-        features = {"sensitive_features": ["region", "age"]}
+        features = EVERY_RULE["fairness"]
         kept, refused = ({**settings, "fairness": {**features, **settings.get("fairness", {})}} for settings in (at, below))
         assert EvidenceCase(tmp_path, kept).refusing() == {}
         found = EvidenceCase(tmp_path, refused).refusing()
@@ -336,6 +358,29 @@ def test_without_sensitive_features_a_reason_is_needed(tmp_path):
     assert set(EvidenceCase(tmp_path, none).refusing()) == {"fairness"}
     reasoned = {**none, "gate": {"without_sensitive_features": "The records hold parts of machines, no persons."}}
     assert EvidenceCase(tmp_path, reasoned).refusing() == {}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "problem"),
+    [
+        ({"gate": {"max_amplification": 0.1}}, "gate.max_amplification` needs `fairness.sensitive_features"),
+        ({"gate": {"max_demographic_parity_difference": 0.1}}, "gate.max_demographic_parity_difference` needs `fairness.sensitive_features"),
+        ({"gate": {"max_equalized_odds_difference": 0.1}}, "gate.max_equalized_odds_difference` needs `fairness.sensitive_features"),
+        ({"gate": {"max_flip_rate": 0.1}}, "gate.max_flip_rate` needs `fairness.swaps"),
+        (
+            {
+                "gate": {"max_equalized_odds_difference": 0.1},
+                "fairness": {"sensitive_features": ["region"]},
+                "task": {"kind": "generation", "instruction": "Help."},
+                "record": {"id": "id", "text": "text", "answer": "label", "consent": "consent"},
+            },
+            "gate.max_equalized_odds_difference` needs `task.kind: classification",
+        ),
+    ],
+)
+def test_a_limit_that_nothing_could_be_compared_with_is_no_setting(tmp_path, attributes, problem):
+    with pytest.raises(ValueError, match=problem):
+        EvidenceCase(tmp_path, {"fairness": {"sensitive_features": []}, **attributes}).refusing()
 
 
 def test_after_an_accepted_checkpoint_the_next_one_must_beat_it(tmp_path):
