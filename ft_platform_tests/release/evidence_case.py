@@ -112,6 +112,8 @@ def good_figures() -> dict[str, dict[str, Any]]:
         "model_card": {},
         "seed_variation": seeds_evidence(),
         "canary_audit": {"exposure_bits": {"1": figure(1.5, 0.5), "10": figure(6.0, 1.0)}},
+        "human_review": {"evaluation": "evaluation_report", "win_rate": figure(0.6), "rows": 80},
+        "judge_report": {"win_rate": figure(0.6), "usable_in_gate": True},
     }
 
 
@@ -132,7 +134,7 @@ class EvidenceCase:
         self.versions: dict[str, Any] = {"splits": usable_splits(self.lake, self.use_case)}
         self.versions["adapter_checkpoint"] = self.checkpoint()
         for stage in STAGES:
-            wanted = stage in ("base_evaluation", "canary_audit", "seed_variation", *REQUIRED)
+            wanted = stage in ("base_evaluation", *OPTIONAL, *REQUIRED)
             if wanted and stage not in self.left_out:
                 self.versions[stage] = self.add(stage)
         return self

@@ -41,7 +41,7 @@ def test_a_waiver_holds_until_its_last_day_and_the_decision_carries_it(case):
 
 
 def test_groups_that_are_too_small_to_compare_pass_by_a_waiver_only(tmp_path):
-    small = {"status": "not_enough_evidence", "groups": {}, "differences": {}, "amplification": None}
+    small = {"status": "not_enough_evidence", "groups": {}, "differences": {}, "demographic_parity": None, "equalized_odds": None}
     figures = changed(good_figures(), "fairness_report", ("intersections", "region and age"), small)
     case = EvidenceCase(tmp_path, figures=figures).publish()
     assert [ruling.rule for ruling in case.decide(today=TODAY).refusing] == ["fairness/pairs"]
