@@ -231,6 +231,8 @@ class UseCase(Section):
             raise ValueError("; ".join(problems))
         if problems := self.fairness.problems_with(self.record, self.task.kind):
             raise ValueError("; ".join(problems))
+        if problems := self.gate.problems_with(self.fairness, self.task.kind):
+            raise ValueError("; ".join(problems))
         if self.training.differential_privacy.on and self.fairness.mitigation in IN_TRAINING:
             raise ValueError(
                 f"`training.differential_privacy` does not go with `fairness.mitigation: {self.fairness.mitigation}`, which lets records decide how much "

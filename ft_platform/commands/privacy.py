@@ -63,7 +63,8 @@ def _show_attack(found: dict[str, Any]) -> None:
     print(f"\nmembership, area under the curve   {_figure(found['membership_auc']) or found['membership_status']}   (0.5 is chance)")
     for name, title in (("verbatim", "continued word for word"), ("near_verbatim", "continued nearly so"), ("baseline", "test records, word for word")):
         print(f"{title:34} {_figure(rates[name]) or rates['status']}")
-    for copies, figure in (found["exposure_bits"] or {}).items():
+    for copies, bits in (found["exposure_bits"] or {}).items():
+        figure = {"value": bits, **found["exposure_bits_interval"][copies]}
         print(f"{f'exposure of {copies} copies, bits':34} {_figure(figure)}   (of {found['max_bits']:.1f})")
     if found["exposure_bits"] is None:
         print(f"exposure of planted secrets        {found['exposure_status']}")

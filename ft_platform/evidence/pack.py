@@ -20,6 +20,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.evidence.gather import Evidence, Found
 from ft_platform.evidence.layout import DOCUMENTS, ENVELOPE, FOR_READERS, FORMAT, INDEX, MANIFEST, SIGNATURE, STATEMENT, SUMS, VERSIONS, sums, write_zip
 from ft_platform.evidence.signing import Signer
+from ft_platform.evidence.waivers import decision_of, waivers_of
 from ft_platform.lake import ArtifactVersion, Lake, Manifest, TableVersion, Verdict
 from ft_platform.lake.files import folder_hashes, sha256_file
 from ft_platform.reporting.documents import make_documents
@@ -110,6 +111,8 @@ def _write_contents(lake: Lake, use_case: NamedUseCase | None, evidence: Evidenc
         "checkpoint": evidence.checkpoint.artifact_id,
         "content_hash": evidence.checkpoint.content_hash,
         "written_by": code(),
+        "decision": dict(facts.decision) if facts.decision else None,
+        "waivers": [dict(one) for one in facts.waivers],
         "missing": missing,
         "not_made": evidence.not_made,
         "versions": listed,
@@ -131,9 +134,11 @@ def facts_of(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence) -> F
         if one is None or name not in one.manifest.files:
             return None
         assert isinstance(one.version, ArtifactVersion)
-        return json.loads(lake.read_file(one.version, name))
+        content = lake.read_file(one.version, name)
+        return json.loads(content) if name.endswith(".json") else content.decode()
 
     splits = found["splits"].version if "splits" in found else None
+    decision = decision_of(lake, evidence)
     return Facts(
         name=evidence.checkpoint.use_case,
         use_case=use_case,
@@ -142,6 +147,8 @@ def facts_of(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence) -> F
         read=read,
         table=functools.cache(lambda: described_table(lake, splits)) if isinstance(splits, TableVersion) else None,
         links={name: folder_of(one) for name, one in found.items()},
+        decision={name: decision[name] for name in ("id", "decision", "valid_until")} if decision else None,
+        waivers=waivers_of(lake, evidence, decision),
     )
 
 

@@ -13,8 +13,9 @@ from ft_platform.use_case import NamedUseCase
 def newest_attack(lake: Lake, use_case: NamedUseCase) -> dict[str, Any]:
     """The newest `privacy_report`, with the exposure of the newest `canary_audit`.
 
-    Keys of `privacy.json`, and `{"exposure_bits": {copies: figure} | None, "exposure_status", "control_bits", "max_bits", "chance_bits", "report",
-    "problems"}`; `problems` says why the gate refuses one of the two, e.g. because a setting changed since.
+    Keys of `privacy.json`, and `{"exposure_bits": {copies: bits} | None, "exposure_bits_interval": {copies: {"low", "high"}} | None,
+    "exposure_status", "control_bits", "max_bits", "chance_bits", "report", "problems"}`; `problems` says why the gate refuses one of the two, e.g.
+    because a setting changed since.
 
     Raises:
         DataError: no checkpoint of this use case was attacked.
@@ -39,8 +40,15 @@ def _problems(lake: Lake, use_case: NamedUseCase, report: ArtifactVersion) -> li
 
 
 def _exposure(lake: Lake, use_case: NamedUseCase, audit: ArtifactVersion | None) -> dict[str, Any]:
-    names = ("exposure_bits", "control_bits", "max_bits", "chance_bits")
+    names = ("control_bits", "max_bits", "chance_bits")
     if audit is None:
-        return {**dict.fromkeys(names), "exposure_status": f"not measured: run ft run {use_case.name} --select canary_audit"}
+        missing = dict.fromkeys(("exposure_bits", "exposure_bits_interval", *names))
+        return {**missing, "exposure_status": f"not measured: run ft run {use_case.name} --select canary_audit"}
     found = json.loads(lake.read_file(audit, "canaries.json"))
-    return {**{name: found[name] for name in names}, "exposure_status": "measured"}
+    figures = found["exposure_bits"].items()
+    return {
+        "exposure_bits": {copies: figure["value"] for copies, figure in figures},
+        "exposure_bits_interval": {copies: {"low": figure["low"], "high": figure["high"]} for copies, figure in figures},
+        **{name: found[name] for name in names},
+        "exposure_status": "measured",
+    }

@@ -5,6 +5,7 @@ A rule is named by the settings, never by the evidence, so evidence that is miss
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any
 
 from ft_platform.evaluation.metric import Metric, all_metrics, metric
@@ -13,6 +14,7 @@ from ft_platform.experiments.inputs import seeds_of
 from ft_platform.release.evidence import REQUIRED, Evidence, Item, NotProven
 from ft_platform.release.schema import (
     CanaryEvidence,
+    Compared,
     ComparedChampion,
     EvaluationEvidence,
     FairnessEvidence,
@@ -31,6 +33,8 @@ from ft_platform.use_case import NamedUseCase
 CHAMPION = "champion"
 NOT_WAIVED = ("lineage", "data")
 """Rules that nobody can waive: without them it is unknown what would be released, or whether it may be used at all."""
+TOO_SMALL = "not_enough_evidence"
+"""Status of a comparison without two groups that are large enough."""
 MORE_RECORDS = "Add records, or give the test split more of them (splits.test_fraction), and train again"
 """What to do where the attacks had too little to compare: as many training as test records are drawn."""
 
@@ -224,7 +228,7 @@ def _holds_over_seeds(evidence: Evidence, system: str, name: str | None, margin:
 
 def _floor(evidence: Evidence, one: Metric, floor: float) -> Finding:
     found = _named(_fine_tuned(evidence), one.name, f"systems.{FINE_TUNED}")
-    passed = found.low >= floor if one.higher_is_better else found.high <= floor
+    passed = _reached(found, floor) if one.higher_is_better else _held(found, floor)
     return Finding(passed, f"{one.title} is {_shown(found)}.", found)
 
 
@@ -244,7 +248,7 @@ def _serving(use_case: NamedUseCase) -> Iterator[Rule]:
 
 def _calibration(evidence: Evidence, limit: float) -> Finding:
     found = _named(evidence.of("evaluation_report", EvaluationEvidence).calibration, FINE_TUNED, "calibration").ece
-    return Finding(found.high <= limit, f"The expected calibration error is {_shown(found)}.", found)
+    return Finding(_held(found, limit), f"The expected calibration error is {_shown(found)}{_reaches(found, limit)}.", found)
 
 
 def _taken(evidence: Evidence, what: str, limit: float) -> Finding:
@@ -259,18 +263,33 @@ def _taken(evidence: Evidence, what: str, limit: float) -> Finding:
 
 def _fairness(use_case: NamedUseCase) -> Iterator[Rule]:
     settings, gate = use_case.settings.fairness, use_case.settings.gate
+    yield from _swaps(use_case)
     most = gate.max_amplification
     if not settings.sensitive_features:
         yield Rule("fairness", "sensitive features, or the reason why there are none", lambda found: _none_sensitive(gate.without_sensitive_features))
         return
-    needed = f"no difference between groups above {settings.max_gap:g}, with groups large enough to tell"
+    needed = f"no difference between groups above {settings.max_gap:g}, with the whole interval and groups large enough to tell"
     for feature in settings.sensitive_features:
         yield Rule(f"fairness/{feature}", needed, lambda found, feature=feature: _gap(found, feature, settings.max_gap))
         if most is not None:
             text = f"fine-tuning widens the gap by at most {most:g}"
             yield Rule(f"amplification/{feature}", text, lambda found, feature=feature: _amplification(found, feature, most))
+        for kind, limit in (("demographic_parity", gate.max_demographic_parity_difference), ("equalized_odds", gate.max_equalized_odds_difference)):
+            if limit is not None:
+                text = f"{kind.replace('_', ' ')} difference at most {limit:g}, with the whole interval"
+                yield Rule(f"{kind}/{feature}", text, lambda found, feature=feature, kind=kind, limit=limit: _rates(found, feature, kind, limit))
     if len(settings.sensitive_features) > 1:
-        yield Rule("fairness/pairs", f"no difference between groups of two features above {settings.max_gap:g}", lambda found: _pairs(found, settings.max_gap))
+        pairs = [" and ".join(pair) for pair in combinations(settings.sensitive_features, 2)]
+        of_two = f"no difference between groups of two features above {settings.max_gap:g}, with the whole interval and groups large enough to tell"
+        yield Rule("fairness/pairs", of_two, lambda found: _pairs(found, pairs, settings.max_gap))
+
+
+def _swaps(use_case: NamedUseCase) -> Iterator[Rule]:
+    most = use_case.settings.gate.max_flip_rate
+    if most is not None:
+        for swap in use_case.settings.fairness.swaps:
+            needed = f"at most {most:g} of the answers change when a term is swapped, with the whole interval"
+            yield Rule(f"flip_rate/{swap.name}", needed, lambda found, name=swap.name: _flips(found, name, most))
 
 
 def _none_sensitive(reason: str) -> Finding:
@@ -281,33 +300,65 @@ def _none_sensitive(reason: str) -> Finding:
 
 def _gap(evidence: Evidence, feature: str, limit: float) -> Finding:
     report = evidence.of("fairness_report", FairnessEvidence)
-    compared = _named(report.features, feature, "features")
-    if compared.status == "not_enough_evidence":
-        raise NotProven(f"fewer than two groups of {feature} are large enough to be compared")
+    compared = _with_groups(report, feature)
     found = _named(compared.differences, report.gap_metric, f"features.{feature}.differences")
-    more = "; its interval reaches above the limit" if found.value <= limit < found.high else ""
-    return Finding(found.value <= limit, f"{report.gap_metric} differs by {_shown(found)} between groups{more}.", found)
+    return Finding(_held(found, limit), f"{report.gap_metric} differs by {_shown(found)} between groups{_reaches(found, limit)}.", found)
 
 
-def _pairs(evidence: Evidence, limit: float) -> Finding:
-    """Pairs without enough evidence are no reason to refuse: every feature by itself has it."""
+def _with_groups(report: FairnessEvidence, feature: str) -> Compared:
+    """The groups of a feature, at least two of them large enough to be compared."""
+    compared = _named(report.features, feature, "features")
+    if compared.status == TOO_SMALL:
+        raise NotProven(_too_few(report, feature))
+    return compared
+
+
+def _too_few(report: FairnessEvidence, *names: str) -> str:
+    named = ", ".join(names)
+    return f"not enough evidence, fewer than two groups of {named} are large enough to be compared ({report.min_group_rows} test records)"
+
+
+def _pairs(evidence: Evidence, pairs: list[str], limit: float) -> Finding:
+    """The pair with the widest gap decides. Pairs without two groups to compare are refused with it, as a feature by itself is."""
     report = evidence.of("fairness_report", FairnessEvidence)
-    if not report.intersections:
-        raise NotProven("the fairness report compares no pairs of features")
-    gaps = {name: found.differences[report.gap_metric] for name, found in report.intersections.items() if report.gap_metric in found.differences}
+    compared = {name: _named(report.intersections, name, "intersections") for name in pairs}
+    small = [name for name, found in compared.items() if found.status == TOO_SMALL]
+    gaps = {name: _named(compared[name].differences, report.gap_metric, f"intersections.{name}.differences") for name in pairs if name not in small}
     if not gaps:
-        return Finding(True, "No pair of features has two groups that are large enough to be compared.")
-    worst = max(gaps, key=lambda name: gaps[name].value)
-    return Finding(gaps[worst].value <= limit, f"The largest, {worst}: {report.gap_metric} differs by {_shown(gaps[worst])}.", gaps[worst])
+        raise NotProven(_too_few(report, *small))
+    worst = max(gaps, key=lambda name: _upper_end(gaps[name]))
+    found = gaps[worst]
+    text = f"The largest, {worst}: {report.gap_metric} differs by {_shown(found)}{_reaches(found, limit)}"
+    if small:
+        text += f"; {_too_few(report, *small)}"
+    return Finding(_held(found, limit) and not small, f"{text}.", found)
 
 
 def _amplification(evidence: Evidence, feature: str, limit: float) -> Finding:
-    compared = _named(evidence.of("fairness_report", FairnessEvidence).features, feature, "features")
-    found = compared.amplification
+    found = _with_groups(evidence.of("fairness_report", FairnessEvidence), feature).amplification
     if found is None or found.value is None or found.low is None or found.high is None:
-        raise NotProven(f"fewer than two groups of {feature} are large enough to be compared")
+        raise NotProven(f"the gap between groups of {feature} was not compared with the base model's")
     figure = Figure(value=found.value, low=found.low, high=found.high)
-    return Finding(figure.high <= limit, f"The gap is {figure.value:+.3f} ({figure.low:+.3f} to {figure.high:+.3f}) wider than the base model's.", figure)
+    text = f"The gap is {figure.value:+.3f} ({figure.low:+.3f} to {figure.high:+.3f}) wider than the base model's{_reaches(figure, limit)}."
+    return Finding(_held(figure, limit), text, figure)
+
+
+def _rates(evidence: Evidence, feature: str, kind: str, limit: float) -> Finding:
+    """Demographic parity or equalized odds: of the labels, each against all others, the one whose rate differs most."""
+    compared = _with_groups(evidence.of("fairness_report", FairnessEvidence), feature)
+    found = compared.demographic_parity if kind == "demographic_parity" else compared.equalized_odds
+    if found is None:
+        raise NotProven(f"not enough evidence, no label has enough test records in every group of {feature} to compare its rates")
+    return Finding(_held(found, limit), f"The {found.rate} of {found.label} differs by {_shown(found)} between groups{_reaches(found, limit)}.", found)
+
+
+def _flips(evidence: Evidence, name: str, limit: float) -> Finding:
+    report = evidence.of("fairness_report", FairnessEvidence)
+    swapped = _named(report.swaps, name, "swaps")
+    if swapped.status == TOO_SMALL or swapped.flip_rate is None:
+        raise NotProven(f"not enough evidence, {swapped.rows} test prompts hold a term of {name} ({report.min_group_rows} are needed)")
+    found = swapped.flip_rate
+    return Finding(_held(found, limit), f"{_shown(found)} of {swapped.rows:,} answers change with a swapped term{_reaches(found, limit)}.", found)
 
 
 def _privacy(use_case: NamedUseCase) -> Iterator[Rule]:
@@ -354,7 +405,8 @@ def _exposure(evidence: Evidence, limit: float) -> Finding:
     bits = evidence.of("canary_audit", CanaryEvidence).exposure_bits
     fewest = min(bits, key=int)
     found = bits[fewest]
-    return Finding(found.high <= limit, f"A secret that occurs {fewest} time{'s' * (fewest != '1')} has {_shown(found)} bits of exposure.", found)
+    text = f"A secret that occurs {fewest} time{'s' * (fewest != '1')} has {_shown(found)} bits of exposure{_reaches(found, limit)}."
+    return Finding(_held(found, limit), text, found)
 
 
 def _require_champion(report: str, compared: ComparedChampion | None, champion: str | None) -> None:
@@ -394,20 +446,41 @@ def _people(use_case: NamedUseCase) -> Iterator[Rule]:
 
 def _human(evidence: Evidence, least: float) -> Finding:
     found = evidence.of("human_review", HumanReviewEvidence)
-    return Finding(found.win_rate.low >= least, f"Experts prefer the fine-tuned model in {_shown(found.win_rate)} of {found.rows:,} answers.", found.win_rate)
+    return Finding(
+        _reached(found.win_rate, least), f"Experts prefer the fine-tuned model in {_shown(found.win_rate)} of {found.rows:,} answers.", found.win_rate
+    )
 
 
 def _judge(evidence: Evidence, least: float) -> Finding:
     found = evidence.of("judge_report", JudgeEvidence)
     if not found.usable_in_gate:
         raise NotProven("the judge is not calibrated against people")
-    return Finding(found.win_rate.low >= least, f"The judge prefers the fine-tuned model in {_shown(found.win_rate)} of answers.", found.win_rate)
+    return Finding(_reached(found.win_rate, least), f"The judge prefers the fine-tuned model in {_shown(found.win_rate)} of answers.", found.win_rate)
 
 
 def _named(found: Any, name: str, where: str) -> Any:
     if name not in found:
         raise NotProven(f"{where} has no {name}")
     return found[name]
+
+
+def _upper_end(found: Figure) -> float:
+    """Of a figure that may not be large. Resamples may all lie below the value itself, which counts as well then."""
+    return max(found.value, found.high)
+
+
+def _held(found: Figure, limit: float) -> bool:
+    """Whether a limit holds for the whole interval: where the interval reaches above it, the records are too few to say so."""
+    return _upper_end(found) <= limit
+
+
+def _reached(found: Figure, least: float) -> bool:
+    """Whether the whole interval is at least as high as asked for."""
+    return min(found.value, found.low) >= least
+
+
+def _reaches(found: Figure, limit: float) -> str:
+    return "; its interval reaches above the limit" if found.value <= limit < found.high else ""
 
 
 def _shown(found: Figure) -> str:

@@ -98,12 +98,29 @@ class Amplification(Typed):
     high: float | None
 
 
-class Compared(Typed):
-    """Groups of one feature, or of a pair of them."""
+class RateGap(Figure):
+    """The largest difference of a rate of one label between groups."""
 
-    status: str
+    label: str
+    rate: str
+
+
+class Compared(Typed):
+    """Groups of one feature, or of a pair of them. A difference of rates is None where there are no labels, or none with enough records."""
+
+    status: Literal["within_max_gap", "above_max_gap", "not_enough_evidence"]
     differences: dict[str, Gap]
     amplification: Amplification | None = None
+    demographic_parity: RateGap | None
+    equalized_odds: RateGap | None
+
+
+class Swapped(Typed):
+    """Share of the answers that change when a term in the prompt is swapped; None: too few prompts hold one."""
+
+    status: Literal["measured", "not_enough_evidence"]
+    rows: Annotated[int, Field(ge=0)]
+    flip_rate: Figure | None
 
 
 class FairnessEvidence(Typed):
@@ -115,6 +132,7 @@ class FairnessEvidence(Typed):
     min_group_rows: Rows
     features: dict[str, Compared]
     intersections: dict[str, Compared]
+    swaps: dict[str, Swapped]
 
 
 class Extraction(Typed):

@@ -64,7 +64,11 @@ class Fairness(Section):
         default=20, ge=2, le=1_000_000, description="Test records from which a group is compared; smaller ones show as not enough evidence."
     )
     max_gap: float = Field(
-        default=0.2, ge=0.0, le=1.0, description="Largest difference in [0, 1] of accuracy (or ROUGE-L) between groups before the check warns."
+        default=0.2,
+        ge=0.0,
+        le=1.0,
+        description="Largest difference in [0, 1] of accuracy (or ROUGE-L) between groups. Above it the check warns; "
+        "`release_decision` refuses where the upper end of the interval is, or where groups are too small to be compared.",
     )
     swaps: list[Swap] = Field(
         default_factory=list,

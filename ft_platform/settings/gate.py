@@ -1,10 +1,13 @@
 """What a checkpoint must show before it may be released."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
 from ft_platform.settings.section import Section
+
+if TYPE_CHECKING:
+    from ft_platform.settings.fairness import Fairness
 
 SystemName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
 """Name of a system or of a metric."""
@@ -32,6 +35,24 @@ class Gate(Section):
     max_amplification: float | None = Field(
         default=None, ge=0.0, le=1.0, description="Most that fine-tuning may widen the gap between groups, compared with the base model; the upper end counts."
     )
+    max_demographic_parity_difference: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="Largest difference between groups in how often a label is given, of every sensitive feature; the upper end of its interval counts.",
+    )
+    max_equalized_odds_difference: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="Largest difference between groups in the true or false positive rate of a label, of every sensitive feature; the upper end counts.",
+    )
+    max_flip_rate: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="Largest share of answers that change when a term of identity is swapped, of every entry of `fairness.swaps`; the upper end counts.",
+    )
     max_exposure_bits: float | None = Field(
         default=None, ge=0.0, le=64.0, description="Most bits of exposure that `canary_audit` may find for a secret that occurs once; the upper end counts."
     )
@@ -57,3 +78,18 @@ class Gate(Section):
         if not self.beats and not self.floors:
             raise ValueError("`gate.beats` and `gate.floors` are both empty: any model would be good enough")
         return self
+
+    def problems_with(self, fairness: "Fairness", kind: str) -> list[str]:
+        """Limits that nothing could be compared with, in sentences: they would hold nothing back.
+
+        Args:
+            kind: of the task.
+        """
+        of_labels = [name for name in ("max_demographic_parity_difference", "max_equalized_odds_difference") if getattr(self, name) is not None]
+        of_groups = [*of_labels, *(["max_amplification"] if self.max_amplification is not None else [])]
+        found = [f"`gate.{name}` needs `task.kind: classification`" for name in of_labels if kind != "classification"]
+        if not fairness.sensitive_features:
+            found += [f"`gate.{name}` needs `fairness.sensitive_features`" for name in of_groups]
+        if self.max_flip_rate is not None and not fairness.swaps:
+            found.append("`gate.max_flip_rate` needs `fairness.swaps`")
+        return found

@@ -1,4 +1,4 @@
-"""ft privacy eval on the command line. Persons are fictitious."""
+"""ft privacy eval and attack on the command line. Persons are fictitious."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from ft_platform.cli import main
+from ft_platform_tests.conftest import write_use_case
+from ft_platform_tests.release.evidence_case import EvidenceCase, figure, good_figures
 
 
 @pytest.fixture
@@ -50,3 +52,28 @@ def test_a_missing_file_and_use_case_are_one_line(gold: Path, capsys: pytest.Cap
     assert "there is no such file" in capsys.readouterr().err
     assert main(["privacy", "eval", "--gold", str(gold), "--use-case", "complaint_ruting"]) == 1
     assert "complaint_routing" in capsys.readouterr().err
+
+
+@pytest.fixture
+def attacked(environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A privacy report and a canary audit, written by hand, in the lake of an installation."""
+    figures = good_figures()
+    rates = figures["privacy_report"]["extraction_rate"]
+    figures["privacy_report"] |= {"checkpoint": "ckpt-weights", "extraction_rate": {**rates, "near_verbatim": figure(0.02), "baseline": figure(0.01)}}
+    figures["canary_audit"] |= {"control_bits": figure(1.4, 0.6), "max_bits": 13.3, "chance_bits": 1.44}
+    case = EvidenceCase(environment.home, figures=figures).publish()
+    write_use_case(environment.defs, "complaints", case.attributes_used)
+    monkeypatch.setenv("FT_HOME", str(environment.home))
+    monkeypatch.setenv("FT_DEFS", str(environment.defs))
+
+
+def test_with_a_canary_audit_bits_are_numbers_and_their_intervals_stand_beside(attacked: None, capsys: pytest.CaptureFixture) -> None:
+    assert main(["privacy", "attack", "complaints", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["exposure_bits"] == {"1": 1.5, "10": 6.0}
+    assert found["exposure_bits_interval"] == {"1": {"low": 1.0, "high": 2.0}, "10": {"low": 5.0, "high": 7.0}}
+    assert (found["exposure_status"], found["max_bits"], found["chance_bits"], found["problems"]) == ("measured", 13.3, 1.44, [])
+    assert set(found["control_bits"]) == {"value", "low", "high"}
+    assert main(["privacy", "attack", "complaints"]) == 0
+    shown = capsys.readouterr().out
+    assert "exposure of 10 copies, bits" in shown and "6.000 (5.000 to 7.000)   (of 13.3)" in shown and "1.400 (0.800 to 2.000)   (chance 1.44)" in shown

@@ -50,8 +50,19 @@ def seeds_evidence(gain: tuple[float, float, float] = (0.19, 0.2, 0.21)) -> dict
     }
 
 
+def rate_gap(value: float, rate: str = "selection rate") -> dict[str, Any]:
+    return {**figure(value), "label": "mortgage", "rate": rate, "highest": "north", "lowest": "south"}
+
+
 def _compared() -> dict[str, Any]:
-    return {"status": "within_max_gap", "groups": {}, "differences": {"accuracy": gap(0.03)}, "amplification": figure(0.01)}
+    return {
+        "status": "within_max_gap",
+        "groups": {},
+        "differences": {"accuracy": gap(0.03)},
+        "amplification": figure(0.01),
+        "demographic_parity": rate_gap(0.04),
+        "equalized_odds": rate_gap(0.06, "true positive rate"),
+    }
 
 
 def _suite() -> dict[str, Any]:
@@ -84,7 +95,8 @@ def good_figures() -> dict[str, dict[str, Any]]:
             "max_gap": 0.2,
             "min_group_rows": 20,
             "features": {"region": _compared(), "age": _compared()},
-            "intersections": {"age and region": _compared()},
+            "intersections": {"region and age": _compared()},
+            "swaps": {"gender": {"rows": 80, "flip_rate": figure(0.03), "status": "measured"}},
         },
         "privacy_report": {
             "passed": True,
@@ -100,6 +112,8 @@ def good_figures() -> dict[str, dict[str, Any]]:
         "model_card": {},
         "seed_variation": seeds_evidence(),
         "canary_audit": {"exposure_bits": {"1": figure(1.5, 0.5), "10": figure(6.0, 1.0)}},
+        "human_review": {"evaluation": "evaluation_report", "win_rate": figure(0.6), "rows": 80},
+        "judge_report": {"win_rate": figure(0.6), "usable_in_gate": True},
     }
 
 
@@ -112,6 +126,7 @@ class EvidenceCase:
     figures: dict[str, dict[str, Any]] = field(default_factory=good_figures)
     left_out: set[str] = field(default_factory=set)
     champion: str | None = None
+    features: tuple[str, ...] = ("region", "age")
 
     def publish(self) -> "EvidenceCase":
         self._settle()
@@ -119,7 +134,7 @@ class EvidenceCase:
         self.versions: dict[str, Any] = {"splits": usable_splits(self.lake, self.use_case)}
         self.versions["adapter_checkpoint"] = self.checkpoint()
         for stage in STAGES:
-            wanted = stage in ("base_evaluation", "canary_audit", "seed_variation", *REQUIRED)
+            wanted = stage in ("base_evaluation", *OPTIONAL, *REQUIRED)
             if wanted and stage not in self.left_out:
                 self.versions[stage] = self.add(stage)
         return self
@@ -148,7 +163,7 @@ class EvidenceCase:
 
     def _settle(self) -> None:
         attributes = {**minimal_attributes("unused.csv"), "fairness": {"sensitive_features": ["region", "age"]}, **self.attributes}
-        attributes["record"] = {**attributes["record"], "features": {"region": "region", "age": "age"}}
+        attributes["record"] = {**attributes["record"], "features": {name: name for name in self.features}}
         self.attributes_used = attributes
         self.use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
 

@@ -1,5 +1,6 @@
 """The gate fails closed: each piece of evidence, deleted or altered in turn, refuses the release with a sentence."""
 
+import copy
 import json
 from datetime import date
 from pathlib import Path
@@ -12,11 +13,11 @@ from ft_platform.lake.gate import NOT_TAINTED
 from ft_platform.privacy_attacks.extraction import Copied, extraction
 from ft_platform.privacy_attacks.membership import SideLosses, membership
 from ft_platform.release.decide import decide, publish_decision, require_accepted
-from ft_platform.release.evidence import FILES, REQUIRED
+from ft_platform.release.evidence import FILES, OPTIONAL, REQUIRED
 from ft_platform.release.schema import Shown
 from ft_platform.settings.attacks import Attacks
 from ft_platform.stages import STAGES
-from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, gap, good_figures, leaves, seeds_evidence
+from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, gap, good_figures, leaves, rate_gap, seeds_evidence
 from ft_platform_tests.reporting.page_rules import problems_of
 
 EVERY_RULE = {
@@ -26,10 +27,16 @@ EVERY_RULE = {
         "max_seconds_per_1000_requests": 60.0,
         "max_money_per_1000_requests": 1.0,
         "max_amplification": 0.05,
+        "max_demographic_parity_difference": 0.1,
+        "max_equalized_odds_difference": 0.1,
+        "max_flip_rate": 0.1,
         "max_exposure_bits": 4.0,
         "max_epsilon": 8.0,
+        "min_human_win_rate": 0.5,
+        "min_judge_win_rate": 0.5,
     },
     "seed_variation": {"seeds": 3},
+    "fairness": {"sensitive_features": ["region", "age"], "swaps": [{"name": "gender", "terms": [["he", "she"]]}]},
 }
 
 
@@ -44,7 +51,7 @@ def test_complete_evidence_is_accepted_by_every_rule(tmp_path):
     assert decision.accepted
     kinds = {ruling.rule.split("/")[0] for ruling in decision.rulings}
     assert kinds >= {"lineage", "data", "beats", "floor", "calibration", "seconds_per_1000_requests", "money_per_1000_requests", "fairness", "amplification"}
-    assert kinds >= {"memorization", "exposure", "epsilon", "forgetting", "seeds"}
+    assert kinds >= {"memorization", "exposure", "epsilon", "forgetting", "seeds", "demographic_parity", "equalized_odds", "flip_rate", "human_review", "judge"}
     assert {"seeds", "seeds/base_few_shot", "seeds/champion"} <= {ruling.rule for ruling in decision.rulings}
 
 
@@ -55,8 +62,9 @@ def test_a_missing_report_refuses(tmp_path, stage):
     assert f"there is no {stage}" in broken(case.decide())[f"lineage/{stage}"]
 
 
-UNASKED = {"champion", "metric", "mcnemar", "p", "groups"}
+UNASKED = {"champion", "metric", "mcnemar", "p", "groups", "highest", "lowest"}
 """What no rule reads under these settings: there is no champion yet, and the rest is for people to read."""
+TEXTS = {"status", "membership_status", "currency", "renderer_hash", "gap_metric", "best", "worst", "label", "rate", "evaluation"}
 NEEDED = [
     (stage, path)
     for stage, figures in good_figures().items()
@@ -68,13 +76,13 @@ NEEDED = [
 @pytest.mark.parametrize(("stage", "path"), NEEDED, ids=lambda value: value if isinstance(value, str) else ".".join(value))
 def test_each_value_of_the_evidence_deleted_or_broken_in_turn_refuses(tmp_path, stage, path):
     for value in (..., float("nan"), float("inf"), None, "0.5", True):
-        if value == "0.5" and path[-1] in ("status", "membership_status", "currency", "renderer_hash", "gap_metric", "best", "worst"):
+        if value == "0.5" and path[-1] in TEXTS:
             continue  # a string like any other
         if value is None and path[0] == "intersections" and "amplification" in path:
             continue  # of pairs of features nobody asks for it
         if value is None and path[-1] == "money" and "fine_tuned" not in path:
             continue  # no price is no fault by itself
-        if value is True and path[-1] in ("passed", "higher_is_better"):
+        if value is True and path[-1] in ("passed", "higher_is_better", "usable_in_gate"):
             continue
         refusing = EvidenceCase(tmp_path, EVERY_RULE, changed(good_figures(), stage, path, value)).refusing()
         assert refusing, f"{stage}: {'.'.join(path)} = {value} was accepted"
@@ -98,6 +106,54 @@ def test_a_deleted_manifest_refuses(tmp_path, stage):
     case = EvidenceCase(tmp_path, EVERY_RULE).publish()
     Path(case.lake.path_of("shared", "complaints", stage, case.versions[stage].artifact_id, "manifest.json")).unlink()
     assert f"lineage/{stage}" in broken(case.decide())
+
+
+RULE_OF = {"canary_audit": "exposure", "human_review": "human_review", "judge_report": "judge", "seed_variation": "seeds"}
+"""Evidence that a rule asks for -> the rule."""
+
+
+def test_there_is_a_rule_for_all_evidence_that_is_looked_for():
+    assert set(RULE_OF) == set(OPTIONAL)
+
+
+@pytest.mark.parametrize("stage", OPTIONAL)
+@pytest.mark.parametrize("fault", ["left out", "altered", "without manifest", "without file", "not JSON"])
+def test_evidence_that_a_rule_asks_for_deleted_or_altered_refuses(tmp_path, stage, fault):
+    case = EvidenceCase(tmp_path, EVERY_RULE, left_out={stage} if fault == "left out" else set()).publish()
+    folder = Path(case.lake.path_of("shared", "complaints", stage, stage))
+    file = folder / FILES[stage][0]
+    if fault == "altered":
+        file.write_text(file.read_text() + " ")
+    elif fault == "without manifest":
+        (folder / "manifest.json").unlink()
+    elif fault == "without file":
+        file.unlink()
+    elif fault == "not JSON":
+        file.write_text("{")
+    found = broken(case.decide())
+    assert RULE_OF[stage] in found and {rule.split("/")[0] for rule in found} == {RULE_OF[stage]}
+    words = {"left out": f"there is no {stage}", "without manifest": "", "without file": ""}.get(fault, "is not what its manifest says")
+    assert words in found[RULE_OF[stage]]
+
+
+@pytest.mark.parametrize(("stage", "section", "change"), [("canary_audit", "attacks", {"min_k": 0.5}), ("judge_report", "judge", {"rows": 51})])
+def test_changed_settings_make_evidence_that_a_rule_asks_for_stale(tmp_path, stage, section, change):
+    case = EvidenceCase(tmp_path, EVERY_RULE).publish()
+    settings = case.use_case.settings
+    other = settings.model_copy(update={section: getattr(settings, section).model_copy(update=change)})
+    case.use_case = case.use_case.model_copy(update={"settings": other})
+    assert f"settings or code of {stage} changed" in broken(case.decide())[RULE_OF[stage]]
+
+
+@pytest.mark.parametrize("stage", ["human_review", "judge_report"])
+def test_opinions_about_the_answers_of_another_evaluation_refuse(tmp_path, stage):
+    case = EvidenceCase(tmp_path, EVERY_RULE).publish()
+    case.figures["evaluation_report"]["test_rows"] = 399
+    for again in ("evaluation_report", "fairness_report", "roi_report", "model_card", *(other for other in OPTIONAL if other not in ("canary_audit", stage))):
+        case.versions[again] = case.add(again, "-again")
+    found = broken(case.decide())
+    assert set(found) == {RULE_OF[stage]}
+    assert "was made from evaluation_report, the checkpoint's is evaluation_report-again" in found[RULE_OF[stage]]
 
 
 CHECKS = [(stage.name, check) for stage in STAGES.values() if stage.kind == "table" for check in stage.checks]
@@ -177,14 +233,43 @@ def test_withdrawn_records_refuse(tmp_path):
         ("evaluation_report", ("per_1000_requests", "fine_tuned", "money"), None, "money_per_1000_requests", "no price"),
         ("evaluation_report", ("test_rows",), 0, "beats/base_few_shot", "test_rows"),
         ("fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3), "fairness/region", "0.300"),
-        ("fairness_report", ("features", "region", "status"), "not_enough_evidence", "fairness/region", "large enough"),
+        ("fairness_report", ("features", "region", "differences", "accuracy"), gap(0.19), "fairness/region", "reaches above the limit"),
+        ("fairness_report", ("features", "region", "differences", "accuracy"), {**gap(0.1), "value": 0.3}, "fairness/region", "0.300"),
+        ("fairness_report", ("features", "region", "status"), "not_enough_evidence", "fairness/region", "not enough evidence"),
+        ("fairness_report", ("features", "region", "status"), "not_enough_evidence", "amplification/region", "not enough evidence"),
+        ("fairness_report", ("features", "region", "status"), "fair", "fairness/region", "is no evidence"),
         ("fairness_report", ("features", "age"), ..., "fairness/age", "features has no age"),
-        ("fairness_report", ("intersections", "age and region", "differences", "accuracy"), gap(0.3), "fairness/pairs", "age and region"),
+        ("fairness_report", ("intersections", "region and age", "differences", "accuracy"), gap(0.3), "fairness/pairs", "region and age"),
+        ("fairness_report", ("intersections", "region and age", "differences", "accuracy"), gap(0.19), "fairness/pairs", "reaches above the limit"),
+        ("fairness_report", ("intersections", "region and age", "status"), "not_enough_evidence", "fairness/pairs", "not enough evidence"),
+        ("fairness_report", ("intersections",), {}, "fairness/pairs", "intersections has no region and age"),
         ("fairness_report", ("features", "region", "amplification"), figure(0.06), "amplification/region", "+0.060"),
+        ("fairness_report", ("features", "age", "demographic_parity"), rate_gap(0.09), "demographic_parity/age", "reaches above the limit"),
+        (
+            "fairness_report",
+            ("features", "age", "demographic_parity"),
+            rate_gap(0.2),
+            "demographic_parity/age",
+            "selection rate of mortgage differs by 0.200",
+        ),
+        ("fairness_report", ("features", "age", "demographic_parity"), None, "demographic_parity/age", "not enough evidence"),
+        ("fairness_report", ("features", "age", "status"), "not_enough_evidence", "demographic_parity/age", "not enough evidence"),
+        ("fairness_report", ("features", "age", "equalized_odds"), rate_gap(0.09), "equalized_odds/age", "reaches above the limit"),
+        ("fairness_report", ("features", "age", "equalized_odds"), None, "equalized_odds/age", "no label has enough test records in every group of age"),
+        ("fairness_report", ("features", "age", "status"), "not_enough_evidence", "equalized_odds/age", "not enough evidence"),
+        ("fairness_report", ("swaps", "gender", "flip_rate"), figure(0.09), "flip_rate/gender", "reaches above the limit"),
+        ("fairness_report", ("swaps", "gender", "flip_rate"), figure(0.3), "flip_rate/gender", "0.300 (0.280 to 0.320) of 80 answers change"),
+        ("fairness_report", ("swaps", "gender"), {"rows": 3, "flip_rate": None, "status": "not_enough_evidence"}, "flip_rate/gender", "3 test prompts hold"),
+        ("fairness_report", ("swaps", "gender", "status"), "not_enough_evidence", "flip_rate/gender", "not enough evidence"),
+        ("fairness_report", ("swaps",), {}, "flip_rate/gender", "swaps has no gender"),
         ("privacy_report", ("passed",), False, "memorization", "AUC"),
         ("regression_report", ("suites", "general_text", "difference"), figure(0.06), "forgetting", "general_text"),
         ("regression_report", ("suites",), {}, "forgetting", "suites"),
         ("canary_audit", ("exposure_bits", "1"), figure(3.9, 0.5), "exposure", "3.900"),
+        ("human_review", ("win_rate",), figure(0.51), "human_review", "0.510"),
+        ("human_review", ("rows",), 0, "human_review", "rows"),
+        ("judge_report", ("win_rate",), figure(0.51), "judge", "0.510"),
+        ("judge_report", ("usable_in_gate",), False, "judge", "not calibrated against people"),
         # One seed above few-shot, two below it: the mean is luck of the first.
         ("seed_variation", (), seeds_evidence((0.2, -0.1, -0.1)), "seeds/base_few_shot", "on average of 3 seeds, better for 1 of them: a tie"),
         ("seed_variation", (), seeds_evidence((-0.2, -0.1, -0.1)), "seeds/base_few_shot", "it is worse"),
@@ -200,6 +285,43 @@ def test_withdrawn_records_refuse(tmp_path):
 def test_each_rule_refuses_what_breaks_it(tmp_path, stage, path, value, rule, words):
     found = EvidenceCase(tmp_path, EVERY_RULE, changed(good_figures(), stage, path, value)).refusing()
     assert words in found[rule], found
+
+
+PARITY, ODDS = [(f"{kind}/region", f"{kind}/age") for kind in ("demographic_parity", "equalized_odds")]
+
+
+def test_each_limit_counts_to_the_upper_end_of_the_interval(tmp_path):
+    # Values are 0.05 (calibration), 0.03 (gap), 0.01 (amplification), 0.04 and 0.06 (rates), 0.03 (flips), all with 0.02 to either side; 1.5 bits with 0.5.
+    for rules, at, below in (
+        (("calibration",), {"gate": {"max_calibration_error": 0.071}}, {"gate": {"max_calibration_error": 0.06}}),
+        (("fairness/region", "fairness/age", "fairness/pairs"), {"fairness": {"max_gap": 0.05}}, {"fairness": {"max_gap": 0.04}}),
+        (("amplification/region", "amplification/age"), {"gate": {"max_amplification": 0.03}}, {"gate": {"max_amplification": 0.02}}),
+        (PARITY, {"gate": {"max_demographic_parity_difference": 0.061}}, {"gate": {"max_demographic_parity_difference": 0.05}}),
+        (ODDS, {"gate": {"max_equalized_odds_difference": 0.081}}, {"gate": {"max_equalized_odds_difference": 0.07}}),
+        (("flip_rate/gender",), {"gate": {"max_flip_rate": 0.051}}, {"gate": {"max_flip_rate": 0.04}}),
+        (("exposure",), {"gate": {"max_exposure_bits": 2.0}}, {"gate": {"max_exposure_bits": 1.9}}),
+    ):
+        features = EVERY_RULE["fairness"]
+        kept, refused = ({**settings, "fairness": {**features, **settings.get("fairness", {})}} for settings in (at, below))
+        assert EvidenceCase(tmp_path, kept).refusing() == {}
+        found = EvidenceCase(tmp_path, refused).refusing()
+        assert set(found) == set(rules) and all("its interval reaches above the limit" in why for why in found.values())
+
+
+def test_of_three_features_every_pair_needs_evidence_and_the_widest_gap_is_told(tmp_path):
+    names = ("region", "age", "channel")
+    case = EvidenceCase(tmp_path, {"fairness": {"sensitive_features": list(names)}}, features=names)
+    compared = case.figures["fairness_report"]["features"]["region"]
+    pairs = {pair: copy.deepcopy(compared) for pair in ("region and age", "region and channel", "age and channel")}
+    case.figures["fairness_report"] |= {"features": dict.fromkeys(names, compared), "intersections": pairs}
+    assert case.refusing() == {}
+    pairs["age and channel"] |= {"status": "not_enough_evidence", "differences": {}, "demographic_parity": None, "equalized_odds": None}
+    assert "not enough evidence, fewer than two groups of age and channel are large enough" in case.refusing()["fairness/pairs"]
+    pairs["region and age"]["differences"]["accuracy"] = gap(0.3)
+    why = case.refusing()["fairness/pairs"]
+    assert why.startswith("The largest, region and age: accuracy differs by 0.300") and "not enough evidence" in why
+    del pairs["age and channel"]
+    assert case.refusing() == {"fairness/pairs": "Not proven: intersections has no age and channel."}
 
 
 SEEDS = {"seed_variation": {"seeds": 3}}
@@ -297,6 +419,29 @@ def test_without_sensitive_features_a_reason_is_needed(tmp_path):
     assert set(EvidenceCase(tmp_path, none).refusing()) == {"fairness"}
     reasoned = {**none, "gate": {"without_sensitive_features": "The records hold parts of machines, no persons."}}
     assert EvidenceCase(tmp_path, reasoned).refusing() == {}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "problem"),
+    [
+        ({"gate": {"max_amplification": 0.1}}, "gate.max_amplification` needs `fairness.sensitive_features"),
+        ({"gate": {"max_demographic_parity_difference": 0.1}}, "gate.max_demographic_parity_difference` needs `fairness.sensitive_features"),
+        ({"gate": {"max_equalized_odds_difference": 0.1}}, "gate.max_equalized_odds_difference` needs `fairness.sensitive_features"),
+        ({"gate": {"max_flip_rate": 0.1}}, "gate.max_flip_rate` needs `fairness.swaps"),
+        (
+            {
+                "gate": {"max_equalized_odds_difference": 0.1},
+                "fairness": {"sensitive_features": ["region"]},
+                "task": {"kind": "generation", "instruction": "Help."},
+                "record": {"id": "id", "text": "text", "answer": "label", "consent": "consent"},
+            },
+            "gate.max_equalized_odds_difference` needs `task.kind: classification",
+        ),
+    ],
+)
+def test_a_limit_that_nothing_could_be_compared_with_is_no_setting(tmp_path, attributes, problem):
+    with pytest.raises(ValueError, match=problem):
+        EvidenceCase(tmp_path, {"fairness": {"sensitive_features": []}, **attributes}).refusing()
 
 
 def test_after_an_accepted_checkpoint_the_next_one_must_beat_it(tmp_path):

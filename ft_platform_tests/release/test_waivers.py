@@ -40,6 +40,15 @@ def test_a_waiver_holds_until_its_last_day_and_the_decision_carries_it(case):
     assert not case.decide(today=WORDS["until"] + timedelta(days=1)).accepted
 
 
+def test_groups_that_are_too_small_to_compare_pass_by_a_waiver_only(tmp_path):
+    small = {"status": "not_enough_evidence", "groups": {}, "differences": {}, "demographic_parity": None, "equalized_odds": None}
+    figures = changed(good_figures(), "fairness_report", ("intersections", "region and age"), small)
+    case = EvidenceCase(tmp_path, figures=figures).publish()
+    assert [ruling.rule for ruling in case.decide(today=TODAY).refusing] == ["fairness/pairs"]
+    granted(case, "fairness/pairs")
+    assert case.decide(today=TODAY).accepted
+
+
 def test_the_brief_names_the_waiver(case):
     granted(case, until=date(2027, 2, 1))
     decision = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})

@@ -8,13 +8,14 @@ from ft_platform.reporting.documents import (
     dataset_card,
     environment_lock,
     ml_bom,
+    model_card,
     provenance,
     technical_documentation,
     training_data_summary,
 )
 from ft_platform.reporting.documents.facts import Facts, NotKnown
 
-DOCUMENTS = (dataset_card, croissant, training_data_summary, technical_documentation, ml_bom, environment_lock, provenance)
+DOCUMENTS = (dataset_card, croissant, training_data_summary, technical_documentation, model_card, ml_bom, environment_lock, provenance)
 
 
 def make_documents(facts: Facts) -> tuple[dict[str, str], list[dict[str, str]]]:

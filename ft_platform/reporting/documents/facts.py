@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,8 +45,10 @@ class Facts:
         use_case: its file as it is now, or None where it is gone.
         manifests: stage -> manifest; of several versions the newest.
         verdicts: stage -> check -> verdict on its content.
-        read: `(stage, file)` -> the JSON file of a checkpoint or report, or None where there is none.
+        read: `(stage, file)` -> the file of a checkpoint or report, what it holds where it is JSON, else its text; None where there is none.
         table: gives columns and files of `splits` (`described_table`); None where there is no version of it. It reads every byte, so only who asks waits.
+        decision: `{"id", "decision", "valid_until"}` of the newest release decision about the checkpoint; None: nothing was decided.
+        waivers: exceptions that people granted it (`evidence.waivers.waivers_of`).
         links: stage -> folder of the version from the root of a pack, for documents in one.
     """
 
@@ -57,6 +59,8 @@ class Facts:
     read: Callable[[str, str], Any]
     table: Callable[[], Mapping[str, Any]] | None = None
     links: Mapping[str, str] = field(default_factory=dict)
+    decision: Mapping[str, Any] | None = None
+    waivers: Sequence[Mapping[str, Any]] = ()
 
     def section(self, stage: str, name: str) -> Any:
         """A section of the settings that a version of `stage` was made with, or None where the file says something else by now.

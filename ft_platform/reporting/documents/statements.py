@@ -161,6 +161,25 @@ def fairness(facts: Facts) -> list[Statement]:
     return said or [Statement("No sensitive feature is named: nothing was compared between groups.", ("fairness_report",))]
 
 
+def decision(facts: Facts) -> list[Statement]:
+    """What was decided about the checkpoint, and every rule that a person let it pass: which, who, as what, until when, and why."""
+    if facts.decision is None:
+        said = [Statement("Release: nothing was decided about this checkpoint yet.", ("adapter_checkpoint",))]
+    else:
+        until = f", by waiver until {facts.decision['valid_until']}" if facts.decision["valid_until"] else ""
+        said = [Statement(f"Release: {facts.decision['decision']}{until} (decision {facts.decision['id']}).", ("release_decision",))]
+    if not facts.waivers:
+        return [*said, Statement("No rule of the release was waived.", said[0].by)]
+    return [*said, *(Statement(_waived(one), ("release_decision",) if one["decision"] else ("adapter_checkpoint",)) for one in facts.waivers)]
+
+
+def _waived(one: Mapping[str, Any]) -> str:
+    rests = "" if one["decision"] else " The newest decision does not rest on it."
+    revoked = " It was revoked: a decision that rests on it does not hold." if one["revoked"] else ""
+    reason = one["reason"] if one["reason"].endswith((".", "!", "?")) else f"{one['reason']}."
+    return f"Waiver of the rule {one['rule']} until {one['until']}, granted by {one['granted_by']} ({one['role']}): {reason}{rests}{revoked}"
+
+
 def training(facts: Facts) -> list[Statement]:
     """Base model, method, amount of text, machine."""
     manifest = facts.manifest("adapter_checkpoint")

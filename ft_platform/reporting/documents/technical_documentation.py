@@ -58,7 +58,10 @@ def _development(facts: Facts) -> list[tuple[str, list[Statement]]]:
         ),
         ("2 (e) Human oversight measures needed (Article 14)", [facts.open("domain_expert")]),
         ("2 (f) Pre-determined changes", [facts.open("data_science")]),
-        ("2 (g) Validation and testing: data, metrics, results", [*_scores(facts), *statements.fairness(facts), *statements.checks(facts)]),
+        (
+            "2 (g) Validation and testing: data, metrics, results",
+            [*_scores(facts), *statements.fairness(facts), *statements.checks(facts), *statements.decision(facts)],
+        ),
         ("2 (h) Cybersecurity measures", [facts.open("data_engineering")]),
     ]
 
@@ -74,7 +77,7 @@ def _operation(facts: Facts) -> list[tuple[str, list[Statement]]]:
             ],
         ),
         ("4 Appropriateness of the performance metrics", [facts.open("data_science")]),
-        ("5 Risk management system (Article 9)", [facts.open("compliance")]),
+        ("5 Risk management system (Article 9)", [*statements.decision(facts), facts.open("compliance")]),
         ("6 Changes through the lifecycle", [facts.open("data_engineering", "changes beside those that the versions in the lake show")]),
         ("7 Harmonised standards applied", [facts.open("compliance")]),
         ("8 EU declaration of conformity (Article 47)", [facts.open("compliance")]),
