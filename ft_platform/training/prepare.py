@@ -31,6 +31,7 @@ class Prepared:
         rows, validation: what the objective takes.
         sides: the rendered splits, `train` and `validation`.
         batching: `packed`, or `padded` with the reason; and whether layers are computed again.
+        dtype: precision in which the base model was loaded and computes, e.g. `bfloat16`; where all weights are trained, they are kept in float32.
     """
 
     model: Any
@@ -41,6 +42,7 @@ class Prepared:
     renderer: Renderer
     base: ResolvedModel
     batching: str
+    dtype: str
 
     def recompute_layers(self) -> None:
         """Lets the layers keep their inputs only (`models.recomputation`).
@@ -97,7 +99,7 @@ def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits
         whose = dict(zip(table["record_id"].to_pylist(), table[PERSON].to_pylist(), strict=True))
         rows = with_persons(rows, [whose[record_id] for record_id in sides["train"].record_ids])
     batching += ", each record alone (differential privacy)" if private else ""
-    prepared = Prepared(model, objective, rows, validation, sides, renderer, base, batching)
+    prepared = Prepared(model, objective, rows, validation, sides, renderer, base, batching, str(computed_in).removeprefix("torch."))
     if settings.training.gradient_checkpointing == "always":
         prepared.recompute_layers()
     return prepared

@@ -19,6 +19,8 @@ from ft_platform.training.prepare import Prepared, prepare
 from ft_platform.use_case import NamedUseCase, Training
 
 STAGE = "adapter_checkpoint"
+COMPUTING = ("attention", "liger", "compile")
+"""Settings of `compute` that change the last bits of the weights."""
 
 
 @dataclass(frozen=True)
@@ -212,19 +214,25 @@ def described(use_case: NamedUseCase, prepared: Prepared) -> dict[str, Any]:
     """What computes the weights, for the manifest."""
     import torch
 
+    from ft_platform.training import processes, sharding
     from ft_platform.training.checkpoint import environment_versions
+    from ft_platform.training.lora import trainable
 
-    model, base = prepared.model, prepared.base
+    model, base, compute = prepared.model, prepared.base, use_case.settings.compute
     return {
         "base_model": {
             "uri": base.uri,
             "sha256": base.weights_sha256,
-            "dtype": str(model.dtype).removeprefix("torch."),
+            "dtype": prepared.dtype,
+            "quantization": use_case.settings.base_model.quantization,
             "revision": use_case.settings.base_model.revision,
             "commit": prepared.base.commit or None,
         },
         "renderer_hash": prepared.renderer.hash,
         "batching": prepared.batching,
+        "computing": {name: getattr(compute, name) for name in COMPUTING},
+        "processes": processes.count(),
+        "sharded": sharding.is_divided(trainable(model)),
         "seed": use_case.settings.training.seed,
         "threads": torch.get_num_threads(),
         "device": str(model.device),

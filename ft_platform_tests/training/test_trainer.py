@@ -245,6 +245,86 @@ def test_a_checkpoint_is_reproduced_bit_for_bit_and_a_planted_change_is_found(la
     assert not found["identical"] and not found["within_tolerance"] and 0 < found["max_relative_difference"] < 1
 
 
+def without_kernels(monkeypatch) -> list[str]:
+    """Lets 4-bit weights, Liger and compiled layers be asked for where they cannot be had; returns which quantizations were asked for."""
+    from ft_platform.models import acceleration
+
+    asked: list[str] = []
+    real = base_model.load
+
+    def load(resolved, dtype, quantization):
+        asked.append(quantization)
+        return real(resolved, dtype)
+
+    monkeypatch.setattr(base_model, "load", load)
+    for name in ("_use_liger", "_compile"):
+        monkeypatch.setattr(acceleration, name, lambda model, compute: False)
+    return asked
+
+
+def test_quantization_and_how_rows_are_computed_are_taken_from_the_checkpoint(lake, environment, use_case, splits, monkeypatch):
+    from ft_platform.training.reproduce import as_trained, reproduce
+
+    asked = without_kernels(monkeypatch)
+    case = with_section(with_section(use_case, "base_model", quantization="nf4"), "compute", attention="padded", liger=True, compile=True)
+    checkpoint = checkpoint_for(lake, environment, case, splits, LOG).checkpoint
+    then = as_trained(lake, use_case, checkpoint).settings
+    assert then.base_model.quantization == "nf4" and then.compute == case.settings.compute
+    found = reproduce(lake, environment, use_case, checkpoint)
+    assert asked == ["nf4", "nf4"] and found["identical"] and found["other"] == {}
+
+
+def forget(lake, checkpoint, monkeypatch, *names: str, **values) -> None:
+    """Lets the manifest of a checkpoint be without some entries, and have others."""
+    manifest = lake.manifest(checkpoint)
+    info = {name: value for name, value in manifest.info.items() if name not in names} | values
+    changed = manifest.model_copy(update={"info": info})
+    real = lake.manifest
+    monkeypatch.setattr(type(lake), "manifest", lambda self, version: changed if version == checkpoint else real(version))
+
+
+def test_a_checkpoint_whose_manifest_is_older_than_quantization_computing_and_processes_is_reproduced(lake, environment, use_case, splits, monkeypatch):
+    from ft_platform.training.reproduce import as_trained, reproduce
+
+    asked = without_kernels(monkeypatch)
+    checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
+    base = {name: value for name, value in lake.manifest(checkpoint).info["base_model"].items() if name != "quantization"}
+    forget(lake, checkpoint, monkeypatch, "computing", "processes", "sharded", base_model=base)
+    present = with_section(with_section(use_case, "base_model", quantization="nf4"), "compute", attention="padded")
+    then = as_trained(lake, present, checkpoint).settings
+    assert then.base_model.quantization == "nf4" and then.compute.attention == "padded", "what was not noted is as it is at present"
+    assert reproduce(lake, environment, use_case, checkpoint)["other"] == {} and asked == ["none", "none"]
+
+
+def test_several_processes_and_divided_weights_are_named_as_what_is_not_as_it_was(lake, environment, use_case, splits, monkeypatch):
+    from ft_platform.training.reproduce import reproduce
+
+    checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
+    info = lake.manifest(checkpoint).info
+    assert (info["processes"], info["sharded"]) == (1, False)
+    forget(lake, checkpoint, monkeypatch, processes=2, sharded=True, batching="padded (planted)")
+    assert reproduce(lake, environment, use_case, checkpoint)["other"] == {"processes": [2, 1], "sharded": [True, False], "batching": ["padded (planted)", "packed"]}
+
+
+def test_the_processes_of_an_older_manifest_are_those_of_its_attempts(lake, environment, use_case, splits, monkeypatch):
+    from ft_platform.training.reproduce import reproduce
+
+    checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
+    attempts = [{**attempt, "processes": 2} for attempt in lake.manifest(checkpoint).info["attempts"]]
+    forget(lake, checkpoint, monkeypatch, "processes", "sharded", attempts=attempts)
+    assert reproduce(lake, environment, use_case, checkpoint)["other"] == {"processes": [2, 1]}
+
+
+def test_all_weights_trained_beside_a_base_model_in_bfloat16_are_reproduced_bit_for_bit(lake, environment, model, splits):
+    from ft_platform.training.reproduce import reproduce
+
+    use_case = with_section(use_case_for(model, **FAST, method="full"), "base_model", dtype="bfloat16")
+    checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
+    assert lake.manifest(checkpoint).info["base_model"]["dtype"] == "bfloat16"
+    found = reproduce(lake, environment, use_case, checkpoint)
+    assert found["identical"] and found["other"] == {}
+
+
 def test_states_of_a_process_that_died_after_publishing_are_removed_by_the_next(lake, environment, use_case, splits, monkeypatch):
     from ft_platform.lake.training_states import TrainingStates
     from ft_platform.training.state import States
