@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from ft_platform.commands.kill_test import kill_test
+from ft_platform.kill_test import case
+from ft_platform.kill_test.run import KillTest
 
 BROKEN = """
 import random, sys, tempfile, json
@@ -66,3 +68,21 @@ def test_a_folder_that_is_readable_before_it_is_whole_is_found_out():
     )
     found = with_fault(fault, kills=20)
     assert found["stuck"] or found["different"]
+
+
+@pytest.mark.parametrize(
+    ("damaged", "aside", "found", "detected", "left"),
+    [
+        ([3, 5], [], {"ended": "finished", "damaged_states": 1}, 1, [3, 5]),  # two are damaged, one was noticed
+        ([3, 5], [], {"ended": "finished", "damaged_states": 2}, 2, [3, 5]),
+        ([5], [], {"ended": "finished", "damaged_states": 2}, 1, [5]),  # the other one was counted in an attempt before
+        ([5], [], {"ended": "finished", "damaged_states": 0}, 0, [5]),
+        ([3, 5], [5], {"ended": "killed"}, 1, [3]),
+        ([3, 5], [5], {"ended": "finished", "damaged_states": 1}, 1, [3]),  # published, and the states not removed yet
+    ],
+)
+def test_no_more_damaged_states_count_as_noticed_than_were_set_aside(tmp_path, damaged, aside, found, detected, left):
+    for step in aside:
+        (tmp_path / "lake" / "shared" / case.NAME / ".training" / "ckpt-1" / f"damaged-{step:08d}-0a1b2c3d").mkdir(parents=True)
+    test = KillTest(tmp_path, random.Random(1))
+    assert test._detected(tmp_path, damaged, found) == left and test.counts.corrupt_detected == detected
