@@ -23,6 +23,32 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
+FULL = """
+import errno, os, sys
+from pathlib import Path
+from ft_platform.kill_test.attempt import FullDisk
+folder = Path(sys.argv[1])
+kept = folder / "lake" / "kept"
+kept.parent.mkdir()
+kept.write_text("before")
+FullDisk(1).arm(folder)
+
+def full(work):
+    try:
+        work()
+    except OSError as error:
+        return error.errno == errno.ENOSPC
+    return False
+
+writes = [lambda: kept.write_text("x"), lambda: open(kept, "a+"), lambda: (kept.parent / "new").touch(), lambda: os.open(kept, os.O_RDWR)]
+moves = [lambda: kept.rename(kept.parent / "other"), lambda: (kept.parent / "folder").mkdir()]
+assert all(map(full, [*writes, *moves]))
+assert not any(map(full, [kept.read_text, lambda: os.close(os.open(kept, os.O_RDONLY)), lambda: (folder / "elsewhere").write_text("x")]))
+assert kept.read_text() == "before"
+kept.unlink()
+"""
+
+
 def with_fault(fault: str, kills: int = 8, seed: int = 3) -> dict:
     import json
 
@@ -68,6 +94,11 @@ def test_a_folder_that_is_readable_before_it_is_whole_is_found_out():
     )
     found = with_fault(fault, kills=20)
     assert found["stuck"] or found["different"]
+
+
+def test_a_full_disk_refuses_whatever_writes_and_lets_files_be_read_and_removed(tmp_path):
+    """In a process of its own, as an audit hook stays for ever."""
+    subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], check=True)
 
 
 @pytest.mark.parametrize(
