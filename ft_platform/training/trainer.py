@@ -165,7 +165,7 @@ def _fit_in_memory(
     while True:
         prepared = prepare(lake, environment, use_case, splits, fused=not divides)
         rows = {side: len(rendered.rows) for side, rendered in prepared.sides.items()}
-        log.info(f"training on {rows['train']} records, validating on {rows['validation']}; rows are {prepared.batching}")
+        log.info(f"training on {rows['train']} records, validating on {rows['validation']}; rows are {prepared.batching}; fused: {prepared.layers}")
         base = {"base_model": prepared.base.uri, "base_model_sha256": prepared.base.weights_sha256, "batching": prepared.batching}
         tracker.parameters({**training.model_dump(mode="json"), **base})
         try:
@@ -230,6 +230,7 @@ def described(use_case: NamedUseCase, prepared: Prepared) -> dict[str, Any]:
         },
         "renderer_hash": prepared.renderer.hash,
         "batching": prepared.batching,
+        "fused": prepared.layers,
         "computing": {name: getattr(compute, name) for name in COMPUTING},
         "processes": processes.count(),
         "sharded": sharding.is_divided(trainable(model)),

@@ -198,6 +198,13 @@ def test_an_architecture_that_cannot_pack_is_trained_padded_and_says_so(lake, en
     assert lake.manifest(trained.checkpoint).info["batching"] == "padded (planted)" and "padded (planted)" in caplog.text
 
 
+def test_the_log_and_the_manifest_say_how_many_layers_are_fused(lake, environment, model, splits, caplog):
+    with caplog.at_level(logging.INFO):
+        trained = checkpoint_for(lake, environment, use_case_for(model, **FAST, dropout=0.1), splits, LOG)
+    told = "0 of 14 LoRA layers (dropout), 5 of 5 norms, 2 of 2 MLPs"
+    assert lake.manifest(trained.checkpoint).info["fused"] == told and f"rows are packed; fused: {told}" in caplog.text
+
+
 def on_out_of_memory(use_case, choice: str):
     return with_section(use_case, "compute", on_out_of_memory=choice)
 
