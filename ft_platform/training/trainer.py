@@ -107,14 +107,15 @@ def _train(
     from ft_platform.reporting.stage_pages import write_training_report
     from ft_platform.training.checkpoint import write_checkpoint
     from ft_platform.training.state import States
-    from ft_platform.training.stopping import Stopping
+    from ft_platform.training.stopping import Stopping, telling_what_was_saved
 
     compute = use_case.settings.compute
     started = time.monotonic()
     profile = environment.profile(compute.profile)
     stopping = Stopping(use_case.name, compute.timeout_minutes * 60, held, lambda: used_up(lake, environment, use_case, profile))
     states = States(folders, compute.save_minutes * 60, log)
-    with stopping.on_signals():
+    may_halve = compute.on_out_of_memory == "stop" and _can_halve(use_case)
+    with stopping.on_signals(), telling_what_was_saved(use_case.name, folders.steps, may_halve):
         prepared, training, run = _fit_in_memory(lake, environment, use_case, splits, states, stopping, tracker, log)
     if run.gpu.problem:
         log.warning(run.gpu.problem)
@@ -179,14 +180,20 @@ def _fit_in_memory(
                 log.info("layers keep their inputs only and are computed again in the backward pass (training.gradient_checkpointing)")
             return prepared, training, fit(prepared, training, on_step=tracker.metrics, states=states, limit=stopping)
         except (OutOfMemory, DoesNotFit):
-            # Of several processes one alone cannot take smaller steps than the others.
-            # With differential privacy each row is alone already.
-            halves = compute.on_out_of_memory == "halve" and processes.count() == 1 and not training.differential_privacy.on
+            halves = compute.on_out_of_memory == "halve" and _can_halve(use_case)
             smaller = _halved(prepared, training) if halves else None
             if smaller is None:
                 raise
         training = smaller
         log.warning(f"out of memory: training goes on with training.micro_batch_tokens={training.micro_batch_tokens}")
+
+
+def _can_halve(use_case: NamedUseCase) -> bool:
+    """Whether smaller micro-batches are possible: of several processes one alone cannot take smaller steps than the others, and with differential
+    privacy each row is alone already."""
+    from ft_platform.training import processes
+
+    return processes.count() == 1 and not use_case.settings.training.differential_privacy.on
 
 
 def _promised(prepared: Prepared, training: Training) -> str:
