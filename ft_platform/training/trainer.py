@@ -119,12 +119,13 @@ def _train(
         prepared, training, run = _fit_in_memory(lake, environment, use_case, splits, states, stopping, tracker, log)
     if run.gpu.problem:
         log.warning(run.gpu.problem)
+    metrics = run.metrics()  # once: peak memory grows while the checkpoint is written
     info = {
         **described(use_case, prepared),
         "attempts": run.attempts,
         "damaged_states": len(states.damaged),
         "differential_privacy": run.privacy and run.privacy.to_dict(),
-        "metrics": run.metrics(),
+        "metrics": metrics,
         "tracking": tracker.state(),
         "micro_batch_tokens": training.micro_batch_tokens,
     }
@@ -147,8 +148,8 @@ def _train(
     states.remove()
     if isinstance(tracker.state(), dict):
         with lake.local_copy(checkpoint) as published:
-            tracker.finish(run.metrics(), published, {"checkpoint_content_hash": checkpoint.content_hash})
-    return Trained(checkpoint, run.metrics(), tracker.state(), reused=False)
+            tracker.finish(metrics, published, {"checkpoint_content_hash": checkpoint.content_hash})
+    return Trained(checkpoint, metrics, tracker.state(), reused=False)
 
 
 def _fit_in_memory(
