@@ -75,11 +75,23 @@ class TrainingFailed(FtError):
     """A training program ended without a checkpoint (NaN loss, out of memory, killed)."""
 
 
-class NanLoss(TrainingFailed):
+class SettingTooHigh(TrainingFailed):
+    """A training ended by one of its settings.
+
+    Args:
+        lower: setting and a lower value, as `ft run --set` takes them.
+    """
+
+    def __init__(self, message: str, next_step: str = "", lower: str = "") -> None:
+        super().__init__(message, next_step)
+        self.lower = lower
+
+
+class NanLoss(SettingTooHigh):
     """The loss became NaN or infinite."""
 
 
-class OutOfMemory(TrainingFailed):
+class OutOfMemory(SettingTooHigh):
     """The device or the machine ran out of memory."""
 
 

@@ -1,4 +1,4 @@
-"""The run launcher of an installation: it notices when the process or the machine of a run has died, so that the run is failed.
+"""The run launcher of an installation: it notices when the process or the machine of a run has died, so that the run is failed and its pool places are free.
 
 Dagster's own launcher cannot tell: such a run stayed STARTED and kept its slot in the pool `gpu` for as long as it was watched.
 Dagster's monitor (`run_monitoring` in dagster.yaml) asks this one about every started run, at each poll.
@@ -30,6 +30,7 @@ WORKER_TAG = "ft/worker"
 LOCAL = ("localhost", "127.0.0.1", "::1")
 POLLS_UNREACHABLE = 2
 """A code server over the network may miss one poll; at the second its runs are failed."""
+GONE = (WorkerStatus.NOT_FOUND, WorkerStatus.FAILED)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,18 @@ class WatchingRunLauncher(DefaultRunLauncher):
         super().launch_run(context)
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """RUNNING unless the worker is known to be gone."""
+        """RUNNING unless the worker is known to be gone; then its places in pools are freed.
+
+        Dagster's monitor fails the run after this, but would keep its places for `free_slots_after_run_end_seconds` and until the poll after that: with a code
+        server that does not answer the third one.
+        """
+        found = self._health(run)
+        storage = self._instance.event_log_storage
+        if found.status in GONE and storage.supports_global_concurrency_limits:
+            storage.free_concurrency_slots_for_run(run.run_id)
+        return found
+
+    def _health(self, run: DagsterRun) -> CheckRunHealthResult:
         if WORKER_TAG not in run.tags:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "started by a command that does not say where it runs")
         worker = Worker(**json.loads(run.tags[WORKER_TAG]))

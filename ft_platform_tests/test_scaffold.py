@@ -46,7 +46,7 @@ def test_every_field_of_the_schema_is_in_it(kind):
 def test_each_field_is_explained_with_its_bounds_and_default_right_above_it():
     lines = scaffold_yaml("x1", "classification").splitlines()
     position = lines.index("    rank: 16")
-    assert lines[position - 1] == "    # Rank r of the adapters (LoRA, arXiv:2106.09685). 1 to 512; default 16."
+    assert lines[position - 1] == "    # Rank r of the adapters (LoRA, arXiv:2106.09685); 16 as in TRL's `ModelConfig`. 1 to 512; default 16."
     text = " ".join(line.strip(" #") for line in lines)
     for path, field in fields().items():
         assert field.description, path

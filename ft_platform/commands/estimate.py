@@ -5,7 +5,10 @@ import json
 import sys
 from typing import Any
 
-HELP = "Measure a few steps of a training, and say how much memory, time and money the whole one will need."
+HELP = (
+    "Measure a few steps of a training, and say how much memory, time and money the whole one will need. Measured is one process on this machine, also for "
+    "a profile with several: a note then says so."
+)
 EXAMPLES = [
     "ft estimate complaint_routing",
     "ft estimate complaint_routing --compute gpu_large --json",
@@ -85,6 +88,8 @@ def print_estimate(found: dict[str, Any]) -> None:
             f"{further['trainings']} more trainings for seed_variation: {_time(further['seconds'])} ({_time(seconds[0])} to {_time(seconds[1])}), "
             f"{further['cost']:.2f} {further['currency']} ({cost[0]:.2f} to {cost[1]:.2f}); their evaluations are not in it"
         )
+    if found.get("note"):
+        lines["note"] = found["note"]
     for name, text in lines.items():
         print(f"{name:<10} {text}")
 

@@ -40,13 +40,25 @@ class Estimate:
     def money(self) -> float:
         return cost_of(self.figures["seconds"], self.profile).money
 
+    @property
+    def note(self) -> str | None:
+        """What the figures are not, where the profile trains otherwise than they were measured."""
+        if self.profile.processes == 1:
+            return None
+        weights = "divide the weights" if self.profile.sharded else "each hold the whole model"
+        return (
+            f"measured in one process on this machine; the compute profile trains with {self.profile.processes} processes that {weights}. How long they take, "
+            "and how much memory, was not measured"
+        )
+
     def to_dict(self) -> dict[str, Any]:
-        """All figures, JSON values only; those that were promised first."""
+        """All figures, JSON values only; those that were promised first. With a `note` where there is one."""
         cost = cost_of(self.figures["seconds"], self.profile)
         band = [cost_of(seconds, self.profile).money for seconds in self.figures["seconds_band"]]
         first = {name: self.figures[name] for name in ("memory_gib", "memory_band", "seconds", "seconds_band")}
         money = {"cost": cost.money, "cost_band": band, "currency": cost.currency, "gpu_hours": cost.gpu_hours, "kwh": cost.kwh}
-        return first | money | {name: value for name, value in self.figures.items() if name not in first}
+        note = {"note": self.note} if self.note else {}
+        return first | money | {name: value for name, value in self.figures.items() if name not in first} | note
 
     def times(self, trainings: int) -> dict[str, Any]:
         """What so many equal trainings, one after the other, take."""

@@ -104,10 +104,32 @@ def replace_layers(model: Any) -> dict[str, int]:
         if type(layer).__name__.endswith("RMSNorm") and (replaced := _norm_of(layer)):
             layer.forward = replaced
             found["norms"] += 1
-        elif all(hasattr(layer, name) for name in ("gate_proj", "up_proj", "down_proj", "act_fn")) and (replaced := _mlp_of(layer)):
+        elif _is_gated(layer) and (replaced := _mlp_of(layer)):
             layer.forward = replaced
             found["mlps"] += 1
     return found
+
+
+def replaced_of(model: Any) -> dict[str, tuple[int, int, str]]:
+    """Of norms and MLPs: how many are replaced, how many there are, and why the others are not, e.g. `{"norms": (61, 61, ""), "MLPs": (30, 30, "")}`."""
+    norms = [layer for layer in model.modules() if type(layer).__name__.endswith("Norm")]
+    mlps = [layer for layer in model.modules() if _is_gated(layer) or type(layer).__name__.endswith("MLP")]
+    return {kind: (sum(map(_is_replaced, layers)), len(layers), _why_not(layers)) for kind, layers in (("norms", norms), ("MLPs", mlps))}
+
+
+def _why_not(layers: list[Any]) -> str:
+    others = [layer for layer in layers if not _is_replaced(layer)]
+    if any("forward" in vars(layer) for layer in others):
+        return "replaced by another package"  # Liger
+    return "unlike those that are known" if others else ""
+
+
+def _is_gated(layer: Any) -> bool:
+    return all(hasattr(layer, name) for name in ("gate_proj", "up_proj", "down_proj", "act_fn"))
+
+
+def _is_replaced(layer: Any) -> bool:
+    return isinstance(vars(layer).get("forward"), _NormForward | _MlpForward)
 
 
 def _norm_of(layer: Any) -> _NormForward | None:

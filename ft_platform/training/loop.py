@@ -215,7 +215,8 @@ class _Loop:
         last = f"the last finite loss was {good['loss']:.4g} at step {int(good['step'])}" if good else "no step before had a finite loss"
         raise NanLoss(
             f"the {what} became {value} at step {step} of {self.run.steps}; {last}; nothing was published",
-            f"Lower training.learning_rate (now {self.training.learning_rate:g}) and run again; the saved state of this training leads to the same step",
+            f"Lower training.learning_rate (now {self.training.learning_rate:g})",
+            f"training.learning_rate={self.training.learning_rate / 2:g}",
         )
 
 

@@ -31,6 +31,8 @@ class Prepared:
         rows, validation: what the objective takes.
         sides: the rendered splits, `train` and `validation`.
         batching: `packed`, or `padded` with the reason; and whether layers are computed again.
+        layers: how many layers compute by our own code, and why the others do not.
+        dtype: precision in which the base model was loaded and computes, e.g. `bfloat16`; where all weights are trained, they are kept in float32.
     """
 
     model: Any
@@ -41,6 +43,8 @@ class Prepared:
     renderer: Renderer
     base: ResolvedModel
     batching: str
+    layers: str
+    dtype: str
 
     def recompute_layers(self) -> None:
         """Lets the layers keep their inputs only (`models.recomputation`).
@@ -70,6 +74,7 @@ def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits
         MissingExtra: `training.differential_privacy` needs Opacus.
     """
     from ft_platform.models.acceleration import accelerated
+    from ft_platform.models.fused_lora import layers_in_words
     from ft_platform.training.lora import with_trainable_weights
     from ft_platform.training.precision import in_bfloat16
 
@@ -88,6 +93,7 @@ def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits
     computed_in = model.dtype
     model = with_trainable_weights(model, settings.training, len(renderer.labels), fused)
     forward, batching = accelerated(model, settings.compute)
+    untried = "all weights are trained" if settings.training.method == "full" else "" if fused else "weights are divided"
     prefix = shared_prefix([row for side in sides.values() for row in [*side.rows, *side.rejected]], renderer.prefix_ids())
     if model.dtype != computed_in:  # all weights are trained, in float32; products are still made in the precision of the settings
         forward = in_bfloat16(forward)
@@ -97,7 +103,8 @@ def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits
         whose = dict(zip(table["record_id"].to_pylist(), table[PERSON].to_pylist(), strict=True))
         rows = with_persons(rows, [whose[record_id] for record_id in sides["train"].record_ids])
     batching += ", each record alone (differential privacy)" if private else ""
-    prepared = Prepared(model, objective, rows, validation, sides, renderer, base, batching)
+    layers, dtype = layers_in_words(model, untried), str(computed_in).removeprefix("torch.")
+    prepared = Prepared(model, objective, rows, validation, sides, renderer, base, batching, layers, dtype)
     if settings.training.gradient_checkpointing == "always":
         prepared.recompute_layers()
     return prepared

@@ -1,4 +1,11 @@
-"""Trains a published checkpoint again from what its manifest says, and compares the weights. Publishes nothing."""
+"""Trains a published checkpoint again from what its manifest says, and compares the weights. Publishes nothing.
+
+Covered: what decides the weights: splits, task, training, mitigation, base model with precision and quantization, how rows are computed
+(`compute.attention`, `liger`, `compile`), threads.
+Not covered: several processes. A checkpoint that `torchrun` trained, with whole or divided weights, is trained again in one process, which
+sums in another order: the weights are those up to rounding, and `other` says so. Checkpoints of versions that did not note quantization
+and computing: the present settings are taken.
+"""
 
 import json
 from pathlib import Path
@@ -12,7 +19,7 @@ from ft_platform.settings.fairness import Fairness, TrainingMitigation
 from ft_platform.settings.training import BaseModelSettings, Training
 from ft_platform.training.checkpoint import environment_versions, write_weights
 from ft_platform.training.fit_check import fitting_parts
-from ft_platform.training.prepare import prepare
+from ft_platform.training.prepare import Prepared, prepare
 from ft_platform.training.trainer import fit
 from ft_platform.use_case import NamedUseCase, Task
 
@@ -24,11 +31,12 @@ def reproduce(lake: Lake, environment: Environment, use_case: NamedUseCase, chec
     """Whether training again gives the same weights.
 
     Args:
-        use_case: any present settings; task, training, base model and mitigation are taken from the checkpoint.
+        use_case: any present settings; those of `as_trained` are taken from the checkpoint.
 
     Returns:
         `identical`: the same bytes. `max_relative_difference`: of all weights, 0.0 where identical. `within_tolerance`: identical on
-        a CPU, at most `GPU_TOLERANCE` on a GPU. `other`: what is not as it was then: versions, threads, device.
+        a CPU, at most `GPU_TOLERANCE` on a GPU. `other`: what is not as it was, name -> [then, now]: versions, device,
+        batching, processes, divided weights.
 
     Raises:
         VersionRefused: the splits it was trained on do not exist any more, or it was trained with differential privacy.
@@ -67,19 +75,21 @@ def reproduce(lake: Lake, environment: Environment, use_case: NamedUseCase, chec
         "identical": identical,
         "max_relative_difference": difference,
         "within_tolerance": identical or (on_gpu and difference <= GPU_TOLERANCE),
-        "other": _other(manifest.info, str(prepared.model.device)),
+        "other": _other(manifest.info, prepared),
     }
 
 
 def as_trained(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) -> NamedUseCase:
-    """The use case with the settings that the checkpoint was trained with."""
+    """The use case with the settings that the checkpoint was trained with; what an older manifest does not note stays as it is at present."""
     told = json.loads(lake.read_file(checkpoint, "training.json"))
-    base = lake.manifest(checkpoint).info["base_model"]
+    info, compute = lake.manifest(checkpoint).info, use_case.settings.compute
+    base = {"quantization": use_case.settings.base_model.quantization, **info["base_model"]}
     sections = {
         "task": Task.model_validate(told["task"]),
         "training": Training.model_validate(told["training"]),
         "fairness": _fairness(TrainingMitigation.model_validate(told.get("mitigation", {}))),
-        "base_model": BaseModelSettings(uri=base["uri"], sha256=base["sha256"], revision=base["revision"], dtype=base["dtype"]),
+        "base_model": BaseModelSettings(**{name: base[name] for name in ("uri", "sha256", "revision", "dtype", "quantization")}),
+        "compute": compute.model_copy(update=info.get("computing", {})),
     }
     return use_case.model_copy(update={"settings": use_case.settings.model_copy(update=sections)})
 
@@ -102,10 +112,12 @@ def _difference(expected: Path, found: Path) -> float:
     return max(float((before[name] - now[name]).abs().max() / before[name].abs().max().clamp(min=1e-12)) for name in before)
 
 
-def _other(info: dict[str, Any], device: str) -> dict[str, list[Any]]:
+def _other(info: dict[str, Any], prepared: Prepared) -> dict[str, list[Any]]:
     """What differs from the time of training: name -> [then, now]."""
-    now = {**environment_versions(), "device": device}
-    then = {**info["environment"], "device": info["device"]}
+    now = {**environment_versions(), "device": str(prepared.model.device), "batching": prepared.batching, "processes": 1, "sharded": False}
+    # Older manifests name the processes of each attempt only.
+    since = {"processes": info["attempts"][-1].get("processes", 1), "sharded": False}
+    then = {**info["environment"], **since, **{name: info[name] for name in ("device", "batching", *since) if name in info}}
     changed = {name: [then.get(name), value] for name, value in now.items() if then.get(name) != value}
     kinds = [{name: value for name, value in attempt.items() if name != "from_step"} for attempt in info["attempts"]]
     if any(kind != kinds[0] for kind in kinds):

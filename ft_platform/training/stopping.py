@@ -1,4 +1,4 @@
-"""Why a training ends before its last step: a signal, the time limit, a budget, a lost lease. Each says what was saved and what to do next."""
+"""Why a training ends before its last step: a signal, the time limit, a budget, a lost lease, a setting. Each says what was saved and what to do next."""
 
 import signal
 import threading
@@ -6,12 +6,42 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ft_platform.errors import BudgetExceeded, Preempted, TimeLimitReached, TrainerRunning, TrainingFailed
+from ft_platform.errors import BudgetExceeded, OutOfMemory, Preempted, SettingTooHigh, TimeLimitReached, TrainerRunning, TrainingFailed
 from ft_platform.training.run import TrainingRun
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 BUDGET_SECONDS = 60.0
 """Between two looks at the ledger of costs, where running programs are noted every 20 seconds."""
+
+
+def command(use_case: str) -> str:
+    """Starts the training of a use case, or goes on with it."""
+    return f"ft run {use_case} --select adapter_checkpoint"
+
+
+@contextmanager
+def telling_what_was_saved(use_case: str, saved_steps: Callable[[], list[int]], may_halve: bool) -> Iterator[None]:
+    """Adds to `NanLoss` and `OutOfMemory` of the block which state is saved and the next command.
+
+    Args:
+        saved_steps: steps after which a state was saved, newest first.
+        may_halve: whether `compute.on_out_of_memory: halve`, which keeps the saved states, could help.
+    """
+    try:
+        yield
+    except SettingTooHigh as error:
+        steps = saved_steps()
+        message = f"{error.message}; {f'the state after step {steps[0]} was saved' if steps else 'no state was saved yet'}"
+        again = f"{error.next_step}: {command(use_case)} --set {error.lower}"
+        if steps:
+            again += ". That is a new training; from the saved state this one "
+            if not isinstance(error, OutOfMemory):
+                again += "comes to the same step again"
+            elif may_halve:
+                again += f"goes on with: {command(use_case)} --set compute.on_out_of_memory=halve"
+            else:
+                again += f"goes on where more memory is free: {command(use_case)}"
+        raise type(error)(message, again, error.lower) from None
 
 
 class Stopping:
@@ -34,7 +64,7 @@ class Stopping:
         self.signal: int | None = None
 
     def __call__(self, run: TrainingRun) -> TrainingFailed | None:
-        again = f"Run it again, it goes on from there: ft run {self.use_case} --select adapter_checkpoint"
+        again = f"Run it again, it goes on from there: {command(self.use_case)}"
         saved = f"the state after step {run.step} of {run.steps} was saved"
         if not self.held():
             return TrainerRunning(

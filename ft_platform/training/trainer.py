@@ -19,6 +19,8 @@ from ft_platform.training.prepare import Prepared, prepare
 from ft_platform.use_case import NamedUseCase, Training
 
 STAGE = "adapter_checkpoint"
+COMPUTING = ("attention", "liger", "compile")
+"""Settings of `compute` that change the last bits of the weights."""
 
 
 @dataclass(frozen=True)
@@ -105,23 +107,25 @@ def _train(
     from ft_platform.reporting.stage_pages import write_training_report
     from ft_platform.training.checkpoint import write_checkpoint
     from ft_platform.training.state import States
-    from ft_platform.training.stopping import Stopping
+    from ft_platform.training.stopping import Stopping, telling_what_was_saved
 
     compute = use_case.settings.compute
     started = time.monotonic()
     profile = environment.profile(compute.profile)
     stopping = Stopping(use_case.name, compute.timeout_minutes * 60, held, lambda: used_up(lake, environment, use_case, profile))
     states = States(folders, compute.save_minutes * 60, log)
-    with stopping.on_signals():
+    may_halve = compute.on_out_of_memory == "stop" and _can_halve(use_case)
+    with stopping.on_signals(), telling_what_was_saved(use_case.name, folders.steps, may_halve):
         prepared, training, run = _fit_in_memory(lake, environment, use_case, splits, states, stopping, tracker, log)
     if run.gpu.problem:
         log.warning(run.gpu.problem)
+    metrics = run.metrics()  # once: peak memory grows while the checkpoint is written
     info = {
         **described(use_case, prepared),
         "attempts": run.attempts,
         "damaged_states": len(states.damaged),
         "differential_privacy": run.privacy and run.privacy.to_dict(),
-        "metrics": run.metrics(),
+        "metrics": metrics,
         "tracking": tracker.state(),
         "micro_batch_tokens": training.micro_batch_tokens,
     }
@@ -144,8 +148,8 @@ def _train(
     states.remove()
     if isinstance(tracker.state(), dict):
         with lake.local_copy(checkpoint) as published:
-            tracker.finish(run.metrics(), published, {"checkpoint_content_hash": checkpoint.content_hash})
-    return Trained(checkpoint, run.metrics(), tracker.state(), reused=False)
+            tracker.finish(metrics, published, {"checkpoint_content_hash": checkpoint.content_hash})
+    return Trained(checkpoint, metrics, tracker.state(), reused=False)
 
 
 def _fit_in_memory(
@@ -163,7 +167,7 @@ def _fit_in_memory(
     while True:
         prepared = prepare(lake, environment, use_case, splits, fused=not divides)
         rows = {side: len(rendered.rows) for side, rendered in prepared.sides.items()}
-        log.info(f"training on {rows['train']} records, validating on {rows['validation']}; rows are {prepared.batching}")
+        log.info(f"training on {rows['train']} records, validating on {rows['validation']}; rows are {prepared.batching}; fused: {prepared.layers}")
         base = {"base_model": prepared.base.uri, "base_model_sha256": prepared.base.weights_sha256, "batching": prepared.batching}
         tracker.parameters({**training.model_dump(mode="json"), **base})
         try:
@@ -177,14 +181,20 @@ def _fit_in_memory(
                 log.info("layers keep their inputs only and are computed again in the backward pass (training.gradient_checkpointing)")
             return prepared, training, fit(prepared, training, on_step=tracker.metrics, states=states, limit=stopping)
         except (OutOfMemory, DoesNotFit):
-            # Of several processes one alone cannot take smaller steps than the others.
-            # With differential privacy each row is alone already.
-            halves = compute.on_out_of_memory == "halve" and processes.count() == 1 and not training.differential_privacy.on
+            halves = compute.on_out_of_memory == "halve" and _can_halve(use_case)
             smaller = _halved(prepared, training) if halves else None
             if smaller is None:
                 raise
         training = smaller
         log.warning(f"out of memory: training goes on with training.micro_batch_tokens={training.micro_batch_tokens}")
+
+
+def _can_halve(use_case: NamedUseCase) -> bool:
+    """Whether smaller micro-batches are possible: of several processes one alone cannot take smaller steps than the others, and with differential
+    privacy each row is alone already."""
+    from ft_platform.training import processes
+
+    return processes.count() == 1 and not use_case.settings.training.differential_privacy.on
 
 
 def _promised(prepared: Prepared, training: Training) -> str:
@@ -212,19 +222,26 @@ def described(use_case: NamedUseCase, prepared: Prepared) -> dict[str, Any]:
     """What computes the weights, for the manifest."""
     import torch
 
+    from ft_platform.training import processes, sharding
     from ft_platform.training.checkpoint import environment_versions
+    from ft_platform.training.lora import trainable
 
-    model, base = prepared.model, prepared.base
+    model, base, compute = prepared.model, prepared.base, use_case.settings.compute
     return {
         "base_model": {
             "uri": base.uri,
             "sha256": base.weights_sha256,
-            "dtype": str(model.dtype).removeprefix("torch."),
+            "dtype": prepared.dtype,
+            "quantization": use_case.settings.base_model.quantization,
             "revision": use_case.settings.base_model.revision,
             "commit": prepared.base.commit or None,
         },
         "renderer_hash": prepared.renderer.hash,
         "batching": prepared.batching,
+        "fused": prepared.layers,
+        "computing": {name: getattr(compute, name) for name in COMPUTING},
+        "processes": processes.count(),
+        "sharded": sharding.is_divided(trainable(model)),
         "seed": use_case.settings.training.seed,
         "threads": torch.get_num_threads(),
         "device": str(model.device),

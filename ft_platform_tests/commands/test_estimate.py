@@ -91,6 +91,27 @@ def test_an_estimate_beyond_the_memory_limit_says_so_and_exits_with_1(estimated,
     assert "memory     " in shown.out and "memory_limit_gib of compute profile 'small' is 0.01 GiB" in shown.err
 
 
+@pytest.mark.parametrize(
+    ("profile", "told"),
+    [
+        (ComputeProfile(), None),
+        (ComputeProfile(backend="torchrun", processes=2), "2 processes that each hold the whole model"),
+        (ComputeProfile(backend="torchrun", processes=4, sharded=True), "4 processes that divide the weights"),
+    ],
+    ids=["one", "several", "sharded"],
+)
+def test_an_estimate_for_several_processes_says_that_one_was_measured(estimated, capsys, monkeypatch, profile, told):
+    monkeypatch.setattr(estimates, "measure", lambda environment, use_case, splits, of_use_case, seconds: estimates.Estimate(estimated, profile))
+    assert main(["estimate", "complaints", "--json"]) == 0
+    note = json.loads(capsys.readouterr().out).get("note")
+    assert main(["estimate", "complaints"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note")]
+    if told is None:
+        assert note is None and not lines
+    else:
+        assert note.startswith("measured in one process on this machine") and told in note and lines == [f"note       {note}"]
+
+
 def test_another_setting_is_another_training_and_its_estimate_is_not_used(installed):
     environment, _ = installed
     lake, use_case = Lake(environment.lake_uri), use_case_for(environment.home.parent / "model", rank=8)

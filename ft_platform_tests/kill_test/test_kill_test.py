@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from ft_platform.commands.kill_test import kill_test
+from ft_platform.kill_test import case
+from ft_platform.kill_test.run import KillTest
 
 BROKEN = """
 import random, sys, tempfile, json
@@ -18,6 +20,32 @@ run._import_everything()
 with tempfile.TemporaryDirectory() as folder:
     test = run.KillTest(Path(folder), random.Random({seed}))
     print(json.dumps(asdict(test.run({kills}))))
+"""
+
+
+FULL = """
+import errno, os, sys
+from pathlib import Path
+from ft_platform.kill_test.attempt import FullDisk
+folder = Path(sys.argv[1])
+kept = folder / "lake" / "kept"
+kept.parent.mkdir()
+kept.write_text("before")
+FullDisk(1).arm(folder)
+
+def full(work):
+    try:
+        work()
+    except OSError as error:
+        return error.errno == errno.ENOSPC
+    return False
+
+writes = [lambda: kept.write_text("x"), lambda: open(kept, "a+"), lambda: (kept.parent / "new").touch(), lambda: os.open(kept, os.O_RDWR)]
+moves = [lambda: kept.rename(kept.parent / "other"), lambda: (kept.parent / "folder").mkdir()]
+assert all(map(full, [*writes, *moves]))
+assert not any(map(full, [kept.read_text, lambda: os.close(os.open(kept, os.O_RDONLY)), lambda: (folder / "elsewhere").write_text("x")]))
+assert kept.read_text() == "before"
+kept.unlink()
 """
 
 
@@ -66,3 +94,26 @@ def test_a_folder_that_is_readable_before_it_is_whole_is_found_out():
     )
     found = with_fault(fault, kills=20)
     assert found["stuck"] or found["different"]
+
+
+def test_a_full_disk_refuses_whatever_writes_and_lets_files_be_read_and_removed(tmp_path):
+    """In a process of its own, as an audit hook stays for ever."""
+    subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "aside", "found", "detected", "left"),
+    [
+        ([3, 5], [], {"ended": "finished", "damaged_states": 1}, 1, [3, 5]),  # two are damaged, one was noticed
+        ([3, 5], [], {"ended": "finished", "damaged_states": 2}, 2, [3, 5]),
+        ([5], [], {"ended": "finished", "damaged_states": 2}, 1, [5]),  # the other one was counted in an attempt before
+        ([5], [], {"ended": "finished", "damaged_states": 0}, 0, [5]),
+        ([3, 5], [5], {"ended": "killed"}, 1, [3]),
+        ([3, 5], [5], {"ended": "finished", "damaged_states": 1}, 1, [3]),  # published, and the states not removed yet
+    ],
+)
+def test_no_more_damaged_states_count_as_noticed_than_were_set_aside(tmp_path, damaged, aside, found, detected, left):
+    for step in aside:
+        (tmp_path / "lake" / "shared" / case.NAME / ".training" / "ckpt-1" / f"damaged-{step:08d}-0a1b2c3d").mkdir(parents=True)
+    test = KillTest(tmp_path, random.Random(1))
+    assert test._detected(tmp_path, damaged, found) == left and test.counts.corrupt_detected == detected

@@ -6,7 +6,9 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from ft_platform.models.fused_lora import fuse
+from ft_platform.models.fused_lora import fuse, layers_in_words
+from ft_platform.training.lora import with_trainable_weights
+from ft_platform.use_case import Training
 from ft_platform_tests.tiny_models import tiny_model
 
 IDS = torch.arange(24).view(2, 12)
@@ -76,3 +78,31 @@ def test_layers_with_dropout_keep_pefts_code_and_no_layer_is_fused_twice():
     assert fuse(adapted(dropout=0.1)) == 0
     model = adapted()
     assert fuse(model) == 14 and fuse(model) == 0
+
+
+NORMS = "5 of 5 norms, 2 of 2 MLPs"
+
+
+@pytest.mark.parametrize(
+    ("training", "architecture", "untried", "expected"),
+    [
+        ({}, "llama", "", f"14 of 14 LoRA layers, {NORMS}"),
+        ({"dropout": 0.1}, "llama", "", f"0 of 14 LoRA layers (dropout), {NORMS}"),
+        ({"dora": True}, "llama", "", f"0 of 14 LoRA layers (DoRA), {NORMS}"),
+        ({"target_modules": ["q_proj", "embed_tokens"]}, "llama", "", f"2 of 3 LoRA layers (peft's Embedding), {NORMS}"),
+        ({"method": "full"}, "llama", "all weights are trained", "0 of 5 norms (all weights are trained), 0 of 2 MLPs (all weights are trained)"),
+        ({}, "gpt_neox", "", "8 of 8 LoRA layers, 0 of 5 norms (unlike those that are known), 0 of 2 MLPs (unlike those that are known)"),
+    ],
+)
+def test_what_is_fused_is_said_and_why_the_rest_is_not(training, architecture, untried, expected):
+    model = with_trainable_weights(tiny_model(architecture), Training(rank=4, **training))
+    assert layers_in_words(model, untried) == expected
+
+
+def test_norms_of_another_package_are_told_as_such():
+    model = adapted()
+    for layer in model.modules():
+        if type(layer).__name__ == "LlamaRMSNorm":
+            layer.forward = layer.forward  # as Liger binds its own
+    fuse(model)
+    assert layers_in_words(model) == "14 of 14 LoRA layers, 0 of 5 norms (replaced by another package), 2 of 2 MLPs"

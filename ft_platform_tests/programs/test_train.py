@@ -34,6 +34,7 @@ class Started:
     """A program started with Pipes variables, as the back ends do it, and the messages it writes."""
 
     def __init__(self, folder: Path, environment, use_case, splits, processes: int = 1, sharded: bool = False, forked: bool = True) -> None:
+        self.processes = processes, sharded
         self.messages_file = folder / "messages"
         self.messages_file.write_text("")
         extras = {"use_case": use_case.name, "settings": use_case.settings.model_dump(mode="json"), "splits": splits.to_dict()}
@@ -169,6 +170,8 @@ def curve_of(lake, program: Started) -> tuple[list[float], str]:
     checkpoint = lake.artifact("complaints", "adapter_checkpoint", program.messages()[-1]["artifact"]["artifact_id"])
     curve = json.loads(lake.read_file(checkpoint, "training.json"))["curve"]
     losses = [point[name] for point in curve for name in ("loss", "validation_loss") if name in point]
+    processes, sharded = (lake.manifest(checkpoint).info[name] for name in ("processes", "sharded"))
+    assert (processes, sharded) == program.processes
     return losses, next(digest for name, digest in lake.manifest(checkpoint).files.items() if name.endswith(".safetensors"))
 
 

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from ft_platform.errors import BaseModelError, CorruptVersion, DataError, DiskFull, OutOfMemory
+from ft_platform.errors import BaseModelError, CorruptVersion, DataError, DiskFull, NanLoss, OutOfMemory, SettingTooHigh
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.provenance import training_record_ids
+from ft_platform.lake.training_states import TrainingStates
 from ft_platform.models import base_model
 from ft_platform.models.adapter import with_adapter
 from ft_platform.models.packed_forward import packed_forward
@@ -198,6 +199,13 @@ def test_an_architecture_that_cannot_pack_is_trained_padded_and_says_so(lake, en
     assert lake.manifest(trained.checkpoint).info["batching"] == "padded (planted)" and "padded (planted)" in caplog.text
 
 
+def test_the_log_and_the_manifest_say_how_many_layers_are_fused(lake, environment, model, splits, caplog):
+    with caplog.at_level(logging.INFO):
+        trained = checkpoint_for(lake, environment, use_case_for(model, **FAST, dropout=0.1), splits, LOG)
+    told = "0 of 14 LoRA layers (dropout), 5 of 5 norms, 2 of 2 MLPs"
+    assert lake.manifest(trained.checkpoint).info["fused"] == told and f"rows are packed; fused: {told}" in caplog.text
+
+
 def on_out_of_memory(use_case, choice: str):
     return with_section(use_case, "compute", on_out_of_memory=choice)
 
@@ -227,6 +235,70 @@ def test_out_of_memory_goes_on_with_smaller_micro_batches_only_where_that_was_as
     assert trained.metrics["steps"] == 6
 
 
+def failing_after(calls: int, how, monkeypatch) -> None:
+    """The loss of every later call is what `how` makes of it."""
+    real, seen = AnswerLoss.loss, []
+
+    def loss(self, model, rows):
+        seen.append(1)
+        found = real(self, model, rows)
+        return how(found) if len(seen) > calls else found
+
+    monkeypatch.setattr(AnswerLoss, "loss", loss)
+
+
+def no_memory(loss):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+
+RUN = "ft run complaints --select adapter_checkpoint"
+
+
+def ended_by(error: type[SettingTooHigh], lake, environment, use_case, splits) -> SettingTooHigh:
+    with pytest.raises(error) as caught:
+        checkpoint_for(lake, environment, use_case, splits, LOG)
+    assert lake.artifacts(use_case.name, "adapter_checkpoint") == []
+    return caught.value
+
+
+def saved_step(lake, use_case, splits) -> int:
+    return TrainingStates(lake, splits, checkpoint_inputs(use_case, splits)[0]).steps()[0]
+
+
+def test_out_of_memory_says_what_was_saved_and_the_command_that_goes_on_from_there(lake, environment, use_case, splits, monkeypatch):
+    use_case = with_section(use_case, "compute", save_minutes=0.0)
+    with monkeypatch.context() as patched:
+        failing_after(6, no_memory, patched)
+        error = ended_by(OutOfMemory, lake, environment, use_case, splits)
+    step = saved_step(lake, use_case, splits)
+    assert error.message.endswith(f"; the state after step {step} was saved")
+    assert f"{RUN} --set training.micro_batch_tokens=1024. That is a new training" in error.next_step
+    assert error.next_step.endswith(f"from the saved state this one goes on with: {RUN} --set compute.on_out_of_memory=halve")
+    trained = checkpoint_for(lake, environment, on_out_of_memory(use_case, "halve"), splits, LOG)
+    assert [attempt["from_step"] for attempt in lake.manifest(trained.checkpoint).info["attempts"]] == [0, step]
+
+
+def test_out_of_memory_before_anything_was_saved_says_so(lake, environment, use_case, splits, monkeypatch):
+    failing_after(0, no_memory, monkeypatch)
+    error = ended_by(OutOfMemory, lake, environment, use_case, splits)
+    assert error.message.endswith("; no state was saved yet") and error.next_step.endswith(f": {RUN} --set training.micro_batch_tokens=1024")
+
+
+def test_where_halving_has_not_helped_it_is_not_advised(lake, environment, use_case, splits, monkeypatch):
+    failing_after(6, no_memory, monkeypatch)
+    use_case = on_out_of_memory(with_section(use_case, "compute", save_minutes=0.0), "halve")
+    assert ended_by(OutOfMemory, lake, environment, use_case, splits).next_step.endswith(f"goes on where more memory is free: {RUN}")
+
+
+def test_a_loss_that_is_not_a_number_says_what_was_saved_and_that_going_on_does_not_help(lake, environment, use_case, splits, monkeypatch):
+    use_case = with_section(use_case, "compute", save_minutes=0.0)
+    failing_after(6, lambda loss: loss * float("nan"), monkeypatch)
+    error = ended_by(NanLoss, lake, environment, use_case, splits)
+    assert error.message.endswith(f"nothing was published; the state after step {saved_step(lake, use_case, splits)} was saved")
+    assert f"Lower training.learning_rate (now 0.005): {RUN} --set training.learning_rate=0.0025." in error.next_step
+    assert error.next_step.endswith("from the saved state this one comes to the same step again")
+
+
 def test_where_a_single_row_does_not_fit_out_of_memory_is_final(lake, environment, use_case, splits, monkeypatch):
     no_memory_for(10, monkeypatch)
     with pytest.raises(OutOfMemory):
@@ -245,8 +317,88 @@ def test_a_checkpoint_is_reproduced_bit_for_bit_and_a_planted_change_is_found(la
     assert not found["identical"] and not found["within_tolerance"] and 0 < found["max_relative_difference"] < 1
 
 
+def without_kernels(monkeypatch) -> list[str]:
+    """Lets 4-bit weights, Liger and compiled layers be asked for where they cannot be had; returns which quantizations were asked for."""
+    from ft_platform.models import acceleration
+
+    asked: list[str] = []
+    real = base_model.load
+
+    def load(resolved, dtype, quantization):
+        asked.append(quantization)
+        return real(resolved, dtype)
+
+    monkeypatch.setattr(base_model, "load", load)
+    for name in ("_use_liger", "_compile"):
+        monkeypatch.setattr(acceleration, name, lambda model, compute: False)
+    return asked
+
+
+def test_quantization_and_how_rows_are_computed_are_taken_from_the_checkpoint(lake, environment, use_case, splits, monkeypatch):
+    from ft_platform.training.reproduce import as_trained, reproduce
+
+    asked = without_kernels(monkeypatch)
+    case = with_section(with_section(use_case, "base_model", quantization="nf4"), "compute", attention="padded", liger=True, compile=True)
+    checkpoint = checkpoint_for(lake, environment, case, splits, LOG).checkpoint
+    then = as_trained(lake, use_case, checkpoint).settings
+    assert then.base_model.quantization == "nf4" and then.compute == case.settings.compute
+    found = reproduce(lake, environment, use_case, checkpoint)
+    assert asked == ["nf4", "nf4"] and found["identical"] and found["other"] == {}
+
+
+def forget(lake, checkpoint, monkeypatch, *names: str, **values) -> None:
+    """Lets the manifest of a checkpoint be without some entries, and have others."""
+    manifest = lake.manifest(checkpoint)
+    info = {name: value for name, value in manifest.info.items() if name not in names} | values
+    changed = manifest.model_copy(update={"info": info})
+    real = lake.manifest
+    monkeypatch.setattr(type(lake), "manifest", lambda self, version: changed if version == checkpoint else real(version))
+
+
+def test_a_checkpoint_whose_manifest_is_older_than_quantization_computing_and_processes_is_reproduced(lake, environment, use_case, splits, monkeypatch):
+    from ft_platform.training.reproduce import as_trained, reproduce
+
+    asked = without_kernels(monkeypatch)
+    checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
+    base = {name: value for name, value in lake.manifest(checkpoint).info["base_model"].items() if name != "quantization"}
+    forget(lake, checkpoint, monkeypatch, "computing", "processes", "sharded", base_model=base)
+    present = with_section(with_section(use_case, "base_model", quantization="nf4"), "compute", attention="padded")
+    then = as_trained(lake, present, checkpoint).settings
+    assert then.base_model.quantization == "nf4" and then.compute.attention == "padded", "what was not noted is as it is at present"
+    assert reproduce(lake, environment, use_case, checkpoint)["other"] == {} and asked == ["none", "none"]
+
+
+def test_several_processes_and_divided_weights_are_named_as_what_is_not_as_it_was(lake, environment, use_case, splits, monkeypatch):
+    from ft_platform.training.reproduce import reproduce
+
+    checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
+    info = lake.manifest(checkpoint).info
+    assert (info["processes"], info["sharded"]) == (1, False)
+    forget(lake, checkpoint, monkeypatch, processes=2, sharded=True, batching="padded (planted)")
+    other = reproduce(lake, environment, use_case, checkpoint)["other"]
+    assert other == {"processes": [2, 1], "sharded": [True, False], "batching": ["padded (planted)", "packed"]}
+
+
+def test_the_processes_of_an_older_manifest_are_those_of_its_attempts(lake, environment, use_case, splits, monkeypatch):
+    from ft_platform.training.reproduce import reproduce
+
+    checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
+    attempts = [{**attempt, "processes": 2} for attempt in lake.manifest(checkpoint).info["attempts"]]
+    forget(lake, checkpoint, monkeypatch, "processes", "sharded", attempts=attempts)
+    assert reproduce(lake, environment, use_case, checkpoint)["other"] == {"processes": [2, 1]}
+
+
+def test_all_weights_trained_beside_a_base_model_in_bfloat16_are_reproduced_bit_for_bit(lake, environment, model, splits):
+    from ft_platform.training.reproduce import reproduce
+
+    use_case = with_section(use_case_for(model, **FAST, method="full"), "base_model", dtype="bfloat16")
+    checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
+    assert lake.manifest(checkpoint).info["base_model"]["dtype"] == "bfloat16"
+    found = reproduce(lake, environment, use_case, checkpoint)
+    assert found["identical"] and found["other"] == {}
+
+
 def test_states_of_a_process_that_died_after_publishing_are_removed_by_the_next(lake, environment, use_case, splits, monkeypatch):
-    from ft_platform.lake.training_states import TrainingStates
     from ft_platform.training.state import States
 
     use_case = with_section(use_case, "compute", save_minutes=0.0)
