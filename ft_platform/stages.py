@@ -77,7 +77,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage("regression_report", ("regression",), ("adapter_checkpoint",), "shared", role="data_science", kind="report"),
         Stage("fairness_report", ("fairness",), ("evaluation_report",), "shared", role="compliance", kind="report", version=4),
-        Stage("roi_report", ("business",), ("evaluation_report",), "shared", role="domain_expert", kind="report"),
+        Stage("roi_report", ("business",), ("evaluation_report",), "shared", role="domain_expert", kind="report", version=2),
         Stage(
             "hyperparameter_search",
             ("base_model", "task", "training", "fairness.in_training", "search"),
