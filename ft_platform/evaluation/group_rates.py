@@ -151,7 +151,7 @@ def _largest(
             continue
         highest, lowest = names[int(table[:, place].argmax())], names[int(table[:, place].argmin())]
         top, bottom = float(table[:, place].max()), float(table[:, place].min())
-        ratio = min((_ratio(values, draws, names, one, place, confidence) for one in rates), key=lambda one: one["ratio"])
+        ratio = min((_ratio(values, draws, names, one, place, confidence) for one in rates), key=lambda one: one["ratio"] or 0.0)
         resampled = draws[highest][rate][:, place] - draws[lowest][rate][:, place]
         found = {
             **interval(top - bottom, resampled, confidence),
@@ -172,7 +172,8 @@ def _ratio(values: Mapping[str, Rates], draws: Mapping[str, Rates], names: Seque
     # Nothing over nothing is equal; something over nothing is beyond any bound.
     ratios = np.where(above > 0, below / np.where(above > 0, above, 1.0), np.where(below > 0, np.inf, 1.0))
     # Ends that are resamples themselves: between a number and infinity nothing can be interpolated.
-    low, high = (float(np.quantile(ratios, level, method=end)) for level, end in (((1 - confidence) / 2, "lower"), ((1 + confidence) / 2, "higher")))
+    low = float(np.quantile(ratios, (1 - confidence) / 2, method="lower"))
+    high = float(np.quantile(ratios, (1 + confidence) / 2, method="higher"))
     return {
         "ratio": float(found.min() / found.max()) if found.max() else 1.0,
         "ratio_low": low if np.isfinite(low) else None,
