@@ -76,8 +76,8 @@ STAGES: dict[str, Stage] = {
             version=3,
         ),
         Stage("regression_report", ("regression",), ("adapter_checkpoint",), "shared", role="data_science", kind="report"),
-        Stage("fairness_report", ("fairness",), ("evaluation_report",), "shared", role="compliance", kind="report", version=3),
-        Stage("roi_report", ("business",), ("evaluation_report",), "shared", role="domain_expert", kind="report"),
+        Stage("fairness_report", ("fairness",), ("evaluation_report",), "shared", role="compliance", kind="report", version=4),
+        Stage("roi_report", ("business",), ("evaluation_report",), "shared", role="domain_expert", kind="report", version=2),
         Stage(
             "hyperparameter_search",
             ("base_model", "task", "training", "fairness.in_training", "search"),
@@ -160,7 +160,7 @@ PAGES = (DATA_DOCS, "profile", AUDIT_PAGE)
 RENDERING = ("base_model.uri", "base_model.revision", "base_model.sha256", "training.max_length", "training.train_on", "training.objective")
 CHECK_READS: dict[str, tuple[str, ...]] = {
     "meets_expectations": ("validation",),
-    TRAINING_AUDIT: ("audit", "task", "evaluation.max_prompt_tokens", "evaluation.max_new_tokens", *RENDERING),
+    TRAINING_AUDIT: ("audit", "task", "evaluation.max_prompt_tokens", "evaluation.max_new_tokens", "evaluation.label_answers", *RENDERING),
 }
 """Sections and fields that a check reads beyond those of its stage: changing them makes its verdict stale, not the table. A learning rate
 changes no token: trying another one needs no new audit."""

@@ -219,6 +219,8 @@ class UseCase(Section):
             raise ValueError("`evaluation.groundedness_model` needs `evaluation.groundedness: prompt`")
         if self.training.objective == "label_head" and self.task.kind != "classification":
             raise ValueError("`training.objective: label_head` needs `task.kind: classification`")
+        if self.evaluation.label_answers == "generated" and (problems := self._problems_with_generated_labels()):
+            raise ValueError("; ".join(problems))
         if self.training.compares_answers and (self.task.kind != "generation" or not self.record.rejected):
             raise ValueError(f"`training.objective: {self.training.objective}` needs `task.kind: generation` and `record.rejected`")
         if self.training.method == "full" and self.base_model.quantization != "none":
@@ -243,6 +245,17 @@ class UseCase(Section):
         if problems := self.splits.problems_with(self.record, self.privacy):
             raise ValueError("; ".join(problems))
         return self
+
+    def _problems_with_generated_labels(self) -> list[str]:
+        """What needs labels to be scored, in sentences."""
+        needed = {
+            "needs `task.kind: classification`": self.task.kind != "classification",
+            "does not go with `training.objective: label_head`: a label head scores labels and writes nothing": self.training.objective == "label_head",
+            "does not go with `fairness.mitigation: threshold_optimizer`, which needs the probability of a label": self.fairness.mitigation
+            == "threshold_optimizer",
+            "does not go with `gate.max_calibration_error`: answers that are written have no confidence": self.gate.max_calibration_error is not None,
+        }
+        return [f"`evaluation.label_answers: generated` {why}" for why, so in needed.items() if so]
 
 
 class NamedUseCase(BaseModel):

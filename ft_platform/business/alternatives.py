@@ -8,43 +8,64 @@ from ft_platform.business.inputs import PROMPT, Inputs
 from ft_platform.business.quantities import Quantity, known
 from ft_platform.business.returns import until
 from ft_platform.evaluation.scores import FINE_TUNED
+from ft_platform.evaluation.systems.endpoint import PREFIX
 
 API = "api"
 
 
 def alternatives(inputs: Inputs, invested: Quantity | None) -> dict[str, dict[str, Any]]:
-    """`{system: {"money_per_1000", "seconds_per_1000", "quality", "source", "requests_until_paid_back"}}` of the fine-tuned model, the base model with
-    examples in its prompt, and, where a price is stated, a prompted model elsewhere.
+    """`{system: {"money_per_1000", "currency", "seconds_per_1000", "quality", "source", "measured", "requests_until_paid_back"}}` of the fine-tuned model,
+    the base model with examples in its prompt, every endpoint of the evaluation (`evaluation.endpoints`), and, where a price is stated, a prompted model
+    elsewhere that nobody measured.
 
-    `money_per_1000` is `{"value", "low", "high"}`, None where no price is known; `quality` None where nobody measured it (a model elsewhere).
-    `requests_until_paid_back`: of the fine-tuned model in place of this one.
+    `money_per_1000` is `{"value", "low", "high", "source"}`, None where no price is known; `quality` and `seconds_per_1000` None where nobody measured
+    them. `measured` is `{"model", "host"}` of an endpoint, else None. `requests_until_paid_back`: of the fine-tuned model in place of this one.
     """
-    settings = inputs.use_case.settings.evaluation
-    prices: dict[str, Quantity | None] = {}
-    for system in (FINE_TUNED, PROMPT):
-        money = inputs.metrics["per_1000_requests"][system]["money"]
-        if money is None:
-            prices[system] = None
-            continue
-        prices[system] = known(money, np.full(settings.bootstrap_samples, money), inputs.evaluation_report.artifact_id, settings.confidence)
+    endpoints = [system for system in inputs.metrics["systems"] if system.startswith(PREFIX)]
+    prices = {system: _measured_price(inputs, system) for system in (FINE_TUNED, PROMPT, *endpoints)}
     if stated := inputs.get("api_price_per_1000"):
         prices[API] = stated
     return {system: _row(inputs, system, price, prices[FINE_TUNED], invested) for system, price in prices.items()}
 
 
+def _measured_price(inputs: Inputs, system: str) -> Quantity | None:
+    """Of a system of the evaluation: by the price of its compute profile, or of its tokens."""
+    money = inputs.metrics["per_1000_requests"][system]["money"]
+    if money is None:
+        return None
+    settings = inputs.use_case.settings.evaluation
+    return known(money, np.full(settings.bootstrap_samples, money), inputs.evaluation_report.artifact_id, settings.confidence)
+
+
 def _row(inputs: Inputs, system: str, price: Quantity | None, own: Quantity | None, invested: Quantity | None) -> dict[str, Any]:
-    evaluated = inputs.metrics["systems"].get(system)
+    evaluated, taken = inputs.metrics["systems"].get(system), inputs.metrics["per_1000_requests"].get(system)
+    about = inputs.metrics["info"].get(system, {}) if system.startswith(PREFIX) else None
+    currency = taken["currency"] if taken else inputs.currency
     row: dict[str, Any] = {
         "money_per_1000": price.figure(inputs.confidence) if price else None,
-        "seconds_per_1000": inputs.metrics["per_1000_requests"][system]["seconds"] if evaluated else None,
+        "currency": currency,
+        "seconds_per_1000": taken["seconds"] if taken else None,
         "quality": evaluated[inputs.quality] if evaluated else None,
         "source": price.source if price else inputs.evaluation_report.artifact_id,
+        "measured": {name: about[name] for name in ("model", "host")} if about else None,
     }
     if system != FINE_TUNED:
+        why_not = _why_not(inputs, price, own, currency)
         gained = None
-        if price and own:
+        if price and own and not why_not:
             value, draws = (price.value - own.value) / 1000, (price.draws - own.draws) / 1000
             gained = known(value, draws, price.source, inputs.confidence)
-        why_not = "business.investment is not stated" if price and own else "the compute profile has no price"
-        row["requests_until_paid_back"] = until(invested, gained, inputs.confidence, why_not)
+        row["requests_until_paid_back"] = until(invested, gained, inputs.confidence, why_not or "business.investment is not stated")
     return row
+
+
+def _why_not(inputs: Inputs, price: Quantity | None, own: Quantity | None, currency: str) -> str:
+    """Why a price cannot be compared with that of the fine-tuned model, in words; empty where it can."""
+    if own is None:
+        return "the compute profile has no price"
+    if price is None:
+        return "no price is known"
+    of_own = inputs.metrics["per_1000_requests"][FINE_TUNED]["currency"]
+    if not currency == of_own == inputs.currency:
+        return f"prices are in {currency} and {of_own if of_own != currency else inputs.currency}"
+    return ""

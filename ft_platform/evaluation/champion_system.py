@@ -18,13 +18,16 @@ LEARNED_FROM = ("train", "validation")
 def why_not_comparable(lake: Lake, champion: ArtifactVersion, evaluator: Evaluator, weights_sha256: str) -> str:
     """Why a champion cannot stand beside the other systems, in words; empty where it can.
 
-    It cannot with another base model or renderer (other labels, another instruction), and not where it learned from records that are test records
-    now: it would look better than it is.
+    It cannot with another base model or renderer (other labels, another instruction), with a label head where the others write their labels, and not
+    where it learned from records that are test records now: it would look better than it is.
     """
+    training = json.loads(lake.read_file(champion, "training.json"))
     try:
-        require_same_rendering(json.loads(lake.read_file(champion, "training.json")), evaluator.renderer, weights_sha256, champion)
+        require_same_rendering(training, evaluator.renderer, weights_sha256, champion)
     except VersionRefused as refusal:
         return refusal.message
+    if evaluator.settings.label_answers == "generated" and training["training"]["objective"] == "label_head":
+        return f"{champion.id} has a label head, which scores labels, and evaluation.label_answers is generated"
     try:
         seen = _learned_from(lake, champion) & set(evaluator.test.rows["record_id"].to_pylist())
     except (FtError, OSError, DeltaError) as error:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ft_platform.evaluation.group_rates import compare_rates
+from ft_platform.evaluation.group_rates import compare_rates, counted
 from ft_platform.evaluation.outputs import LabelOutputs
 from ft_platform.evaluation.proportions import mean, share
 from ft_platform.records import SIDES, answers, user_texts
@@ -106,6 +106,6 @@ def _label_gap(use_case: NamedUseCase, labels: dict[str, list[str]]) -> dict[str
     every = sorted({label for found in labels.values() for label in found})
     if not all(labels.values()):
         return None
-    return compare_rates(every, {group: LabelOutputs(every, found, found) for group, found in labels.items()}, use_case.settings.evaluation)[
-        "demographic_parity"
-    ]
+    settings = use_case.settings.evaluation
+    groups = counted({group: LabelOutputs(every, found, found) for group, found in labels.items()}, settings)
+    return compare_rates(every, groups, settings.confidence)["demographic_parity"]

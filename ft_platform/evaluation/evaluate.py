@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform import progress
+from ft_platform.errors import ConfigError
 from ft_platform.evaluation.groundedness import Meanings
 from ft_platform.evaluation.json_answers import require_json_references
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs, TextOutputs
@@ -140,11 +141,31 @@ class Evaluator:
             return head_scores(self.model, prompts, tick)
         return label_scores(self.model, prompts, [self.renderer.answer_ids(label) for label in self.renderer.labels], tick)
 
+    def predicted_labels(self, prompts: Sequence[Sequence[int]], tick: Callable[[int], None]) -> tuple[list[str], np.ndarray | None]:
+        """The model's label for every prompt, and its probability among all labels, shape `(prompts,)`.
+
+        With `evaluation.label_answers: generated` the model writes, as endpoints do: a label may be `UNREADABLE`, and there is no probability.
+
+        Raises:
+            ConfigError: labels are to be written by a model that only scores them.
+        """
+        from ft_platform.models.label_head import head_of
+
+        labels = self.renderer.labels
+        if self.settings.label_answers == "generated":
+            if head_of(self.model):
+                raise ConfigError(["evaluation.label_answers: generated does not go with a label head, which scores labels and writes nothing"])
+            answers = generate(self.model, self.tokenizer, prompts, self.renderer.end_of_turn, self.settings.max_new_tokens, tick)
+            return [label_in(answer, labels) for answer in answers], None
+        confidence, best = self.label_scores(prompts, tick).double().softmax(dim=1).max(dim=1)
+        return [labels[i] for i in best.tolist()], confidence.numpy()
+
     def _prompted(self, system: str, prompts: list[list[int]], tick: Callable[[int], None]) -> None:
         if self.classification:
-            labels, scores = self.renderer.labels, self.label_scores(prompts, tick)
-            confidence, best = scores.double().softmax(dim=1).max(dim=1)
-            self._labels(system, [labels[i] for i in best.tolist()], confidence.numpy())
+            predicted, confidence = self.predicted_labels(prompts, tick)
+            self._labels(system, predicted, confidence)
+            if confidence is None:
+                self.evaluated.info[system] = {"label_answers": "generated", "unreadable": predicted.count(UNREADABLE)}
             return
         rows = len(prompts)
         started = time.monotonic()

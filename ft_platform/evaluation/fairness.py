@@ -20,7 +20,7 @@ from ft_platform.evaluation.amplification import amplification
 from ft_platform.evaluation.data_fairness import data_columns, data_fairness
 from ft_platform.evaluation.fairness_outputs import SWAPS
 from ft_platform.evaluation.files import read_predictions
-from ft_platform.evaluation.group_rates import compare_rates, label_figures
+from ft_platform.evaluation.group_rates import Counted, compare_rates, counted, label_figures, label_intervals
 from ft_platform.evaluation.inputs import fairness_inputs
 from ft_platform.evaluation.intervals import Figure, interval, resampled_sums
 from ft_platform.evaluation.metric import Metric, metric
@@ -35,7 +35,7 @@ from ft_platform.lake.gate import version_of_parent
 from ft_platform.lake.versions import Version
 from ft_platform.stages import STAGES
 from ft_platform.tracking import Tracker, figure_metrics, finish_report, parent_tags, tracker_for, training_run
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case import Evaluation, NamedUseCase
 
 LOG = logging.getLogger(__name__)
 STAGE = "fairness_report"
@@ -60,7 +60,7 @@ def fairness(use_case: NamedUseCase, predictions: pa.Table) -> dict[str, Any]:
         `{"test_rows", "gap_metric", "min_group_rows", "max_gap", "features": {feature: {"groups", "differences", "demographic_parity",
         "equalized_odds", "errors", "traits", "status"}}, "intersections": {"a and b": the same}, "gaps": {feature: difference or None},
         "within_max_gap"}`. A difference is `{"value", "low", "high", "ratio", "best", "worst"}`: group with the best minus group with the worst
-        value, with its interval, and the smaller value over the larger. Groups have `label_figures` (`group_rates`) for labels; `traits`
+        value, with its interval, and the smaller value over the larger. Groups have `label_figures` and `label_intervals` (`group_rates`) for labels; `traits`
         (`text_traits`) are there for texts. `status`: `within_max_gap`, `above_max_gap`, or `not_enough_evidence` (fewer than two groups can be
         compared). `within_max_gap`: every feature is, and no pair of features is above.
     """
@@ -103,16 +103,17 @@ def compare_groups(use_case: NamedUseCase, predictions: pa.Table, features: Sequ
         rates = [column for column in frame.by_group.columns if column.startswith(SELECTION)]
         if rates:
             groups[group]["selection_rate"] = {column.removeprefix(SELECTION): float(frame.by_group[column][group]) for column in rates}
-    if settings.task.kind == "classification":
-        for group, outputs in _label_outputs(predictions, values, compared)[1].items():
-            groups[group]["label_figures"] = label_figures(outputs)
-    elif "answer" in predictions.schema.names:
+    labels, counts = _label_counts(predictions, values, compared, settings.evaluation) if settings.task.kind == "classification" else ([], {})
+    for group, one in counts.items():
+        groups[group]["label_figures"] = label_figures(labels, one)
+        groups[group]["label_intervals"] = label_intervals(labels, one, settings.evaluation.confidence)
+    if settings.task.kind == "generation" and "answer" in predictions.schema.names:
         result["traits"] = text_traits(predictions, values, compared, settings.evaluation)
     if len(compared) < 2:
         return result
     result["differences"] = {name: _difference(metric(name), groups, compared, resampled, settings.evaluation.confidence) for name in names}
-    if settings.task.kind == "classification":
-        result |= compare_rates(*_label_outputs(predictions, values, compared), settings.evaluation)
+    if counts:
+        result |= compare_rates(labels, counts, settings.evaluation.confidence)
     gap = result["differences"][GAP_METRIC[settings.task.kind]]["value"]
     result["status"] = "within_max_gap" if gap <= settings.fairness.max_gap else "above_max_gap"
     return result
@@ -174,11 +175,11 @@ def _difference(
     return {**interval(value, draws, confidence), "ratio": ratio, "best": best, "worst": worst}
 
 
-def _label_outputs(predictions: pa.Table, values: np.ndarray, compared: Sequence[str]) -> tuple[list[str], dict[str, LabelOutputs]]:
-    """All labels, and the outputs of every group."""
+def _label_counts(predictions: pa.Table, values: np.ndarray, compared: Sequence[str], settings: Evaluation) -> tuple[list[str], dict[str, Counted]]:
+    """All labels, and the counts of every group."""
     labels = sorted({*predictions["label"].to_pylist(), *predictions["predicted"].to_pylist()})
     rows = {group: predictions.filter(pa.array(values == group)) for group in compared}
-    return labels, {group: LabelOutputs(labels, part["label"].to_pylist(), part["predicted"].to_pylist()) for group, part in rows.items()}
+    return labels, counted({group: LabelOutputs(labels, part["label"].to_pylist(), part["predicted"].to_pylist()) for group, part in rows.items()}, settings)
 
 
 def publish_fairness(

@@ -81,8 +81,7 @@ def _answers_to(evaluator: Evaluator, swap: TermSwap) -> pa.Table:
 
 
 def _labels_of(evaluator: Evaluator, outputs: LabelOutputs, places: list[int], prompts: list[list[int]], tick: Callable[[int], None]) -> list[dict[str, Any]]:
-    labels = evaluator.renderer.labels
-    swapped = [labels[best] for best in evaluator.label_scores(prompts, tick).argmax(dim=1).tolist()]
+    swapped, _ = evaluator.predicted_labels(prompts, tick)
     found = []
     for place, label in zip(places, swapped, strict=True):
         found.append({"label": outputs.truth[place], "predicted": outputs.predicted[place], "swapped": label, "changed": label != outputs.predicted[place]})

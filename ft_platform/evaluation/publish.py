@@ -109,7 +109,7 @@ def _tuned(
 ) -> Evaluated:
     """The champion, where there is one that can be compared, and the fine-tuned model evaluated, beside the systems of the base evaluation."""
     require_same_rendering(json.loads(lake.read_file(checkpoint, "training.json")), evaluator.renderer, resolved.weights_sha256, checkpoint)
-    about = {}
+    about: dict[str, Any] = {}
     if best is not None:
         problem = why_not_comparable(lake, best, evaluator, resolved.weights_sha256)
         about[CHAMPION] = {"checkpoint": best.id, "status": f"not compared: {problem}" if problem else "compared"}
@@ -125,7 +125,9 @@ def _tuned(
     outputs = outputs_in(read_predictions(lake, base_evaluation), tuned.records.side, labels, evaluator.schema)
     seconds, answering = {**base["seconds"], **tuned.seconds}, {**base["answer_seconds"], **tuned.answer_seconds}
     meanings = meanings_of(evaluator.settings)
-    return Evaluated(tuned.records, {**outputs, **tuned.outputs}, seconds, answering, {**base["info"], **about}, beside, meanings)
+    told = {**base["info"], **tuned.info}
+    info = {**told, **{system: {**told.get(system, {}), **one} for system, one in about.items()}}
+    return Evaluated(tuned.records, {**outputs, **tuned.outputs}, seconds, answering, info, beside, meanings)
 
 
 def _with_adapter_of(lake: Lake, checkpoint: ArtifactVersion, evaluator: Evaluator, system: str) -> Evaluated:

@@ -1,5 +1,6 @@
 """All figures of an evaluation as plain values: what `metrics.json` holds."""
 
+from dataclasses import replace
 from typing import Any
 
 from ft_platform.evaluation.calibration import calibration
@@ -26,6 +27,7 @@ def scores(outputs: dict[str, Outputs], task: Task, settings: Evaluation) -> dic
         metrics that apply to its outputs.
     """
     metrics = metrics_of(task.kind)
+    outputs = _same_labels(outputs)
     labelled = {system: found for system, found in outputs.items() if isinstance(found, LabelOutputs)}
     tuned = outputs.get(FINE_TUNED)
     others = {system: found for system, found in outputs.items() if tuned is not None and system != FINE_TUNED}
@@ -48,3 +50,11 @@ def scores(outputs: dict[str, Outputs], task: Task, settings: Evaluation) -> dic
         "confusion": {system: confusion_matrix(found) for system, found in labelled.items()},
         "calibration": {system: found for system, found in calibrated.items() if found},
     }
+
+
+def _same_labels(outputs: dict[str, Outputs]) -> dict[str, Outputs]:
+    """Outputs whose labels are those of all systems, so that one list names rows and columns of every confusion matrix: some systems answer what is no
+    label of the use case."""
+    lists = [found.labels for found in outputs.values() if isinstance(found, LabelOutputs)]
+    labels = list(dict.fromkeys(label for one in lists for label in one))
+    return {system: replace(found, labels=labels) if isinstance(found, LabelOutputs) else found for system, found in outputs.items()}

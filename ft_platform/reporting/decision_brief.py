@@ -13,6 +13,7 @@ from ft_platform.reporting.fairness_report import sentence
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import seeds_plot, systems_plot
+from ft_platform.reporting.review_report import preference_sentence
 from ft_platform.reporting.roi_words import conclusion, figure_sentence
 from ft_platform.reporting.verdict import fine_tune_or_prompt, slice_sentences, verdicts
 from ft_platform.use_case import NamedUseCase
@@ -60,6 +61,7 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
         "base_model": settings.base_model.uri,
         "training_rows": manifests["adapter_checkpoint"].counts.get("train", {}).get("rows") if manifests else None,
         "quality": _quality(evaluation, use_case, main),
+        "people": _people(_figures(lake, evidence.items["human_review"])),
         "seeds": _seeds(seeds, use_case),
         "groups": _groups(_figures(lake, evidence.items["fairness_report"]), evaluation, use_case),
         "worth": _worth(_figures(lake, evidence.items["roi_report"])),
@@ -91,6 +93,11 @@ def _quality(figures: Mapping[str, Any] | None, use_case: NamedUseCase, main: Me
         return []
     confidence = use_case.settings.evaluation.confidence
     return [fine_tune_or_prompt(figures, main, confidence), *(said["text"] for said in verdicts(figures, main, confidence))]
+
+
+def _people(review: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """What experts said who compared answers of this checkpoint; nothing where none did, or where their review may not be relied on."""
+    return [preference_sentence("Experts", review)] if review else []
 
 
 def _seeds(found: Mapping[str, Any] | None, use_case: NamedUseCase) -> list[dict[str, Any]]:

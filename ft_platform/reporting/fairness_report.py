@@ -123,7 +123,7 @@ def feature_tables(feature: Mapping[str, Any]) -> dict[str, Any]:
         "traits": trait_rows(feature),
         "no_odds": bool(feature["demographic_parity"]) and not feature["equalized_odds"],
         "rate_groups": list(rated),
-        "rates": [{"label": label, "cells": [rates[label] for rates in rated.values()]} for label in labels],
+        "rates": [{"label": label, "cells": [_with_ends(groups[group], label, "selection_rate") for group in rated]} for label in labels],
     }
 
 
@@ -131,9 +131,14 @@ def _label_rows(groups: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Precision, recall, F1 and error rates of every label in every group."""
     shown = {group: row["label_figures"] for group, row in groups.items() if "label_figures" in row}
     labels = list(dict.fromkeys(label for found in shown.values() for label in found))
-    return [{"label": label, "group": group, "cells": [found[label][name] for name in LABEL_FIGURES]} for label in labels for group, found in shown.items()][
-        :MOST_LABEL_ROWS
-    ]
+    rows = [(label, group) for label in labels for group in shown][:MOST_LABEL_ROWS]
+    return [{"label": label, "group": group, "cells": [_with_ends(groups[group], label, name) for name in LABEL_FIGURES]} for label, group in rows]
+
+
+def _with_ends(group: Mapping[str, Any], label: str, name: str) -> dict[str, float] | None:
+    """A figure of one label in one group with its interval; None where there is no figure."""
+    value = group["label_figures"][label][name]
+    return None if value is None else {"value": value, **group["label_intervals"][label][name]}
 
 
 def _figures(row: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ TITLES = {
     "customer_satisfaction": "Customer satisfaction",
     "employee_productivity": "Employee productivity",
 }
-SYSTEMS = {"fine_tuned": "Fine-tuned model", "base_few_shot": "Base model, few-shot prompt", "api": "Prompted model elsewhere"}
+SYSTEMS = {"fine_tuned": "Fine-tuned model", "base_few_shot": "Base model, few-shot prompt", "api": "Prompted model elsewhere, price as declared"}
 PART_WORDS = {"labour": "work", "errors": "errors", "requests": "requests to the model"}
 
 
@@ -91,8 +91,8 @@ def alternative_rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
         until = one.get("requests_until_paid_back")
         rows.append(
             {
-                "title": SYSTEMS[system],
-                "money": with_interval(one["money_per_1000"], found["currency"]) if one["money_per_1000"] else "no price",
+                "title": SYSTEMS.get(system) or f"Model {one['measured']['model']} at {one['measured']['host']} ({system})",
+                "money": with_interval(one["money_per_1000"], one["currency"]) if one["money_per_1000"] else "no price",
                 "seconds": amount(one["seconds_per_1000"]) if one["seconds_per_1000"] is not None else "not measured",
                 "quality": with_interval(one["quality"]),
                 "source": one["source"],

@@ -142,12 +142,25 @@ def limits(figures: Mapping[str, Any], main: Metric, settings: Evaluation, examp
     ]
     rare = [label for label, row in figures["per_class"].get(FINE_TUNED, {}).items() if row["support"] < FEW_TEST_RECORDS]
     sentences += [endpoint_sentence(name, one, rows) for name, one in figures.get("info", {}).items() if name.startswith(ENDPOINT)]
+    sentences += generated_labels(figures.get("info", {}), rows)
     champion = figures.get("info", {}).get("champion", {"status": "compared"})
     if champion["status"] != "compared":
         sentences.append(f"The champion {champion['checkpoint']} is {champion['status']}.")
     if rare:
         sentences.append(f"Figures of these labels rest on fewer than {FEW_TEST_RECORDS} test records each: {', '.join(rare)}.")
     return sentences
+
+
+def generated_labels(info: Mapping[str, Mapping[str, Any]], rows: int) -> list[str]:
+    """How labels that the model wrote were read (`evaluation.label_answers: generated`), and how many answers could not be; nothing where it scored them."""
+    written = {system: one["unreadable"] for system, one in info.items() if one.get("label_answers") == "generated"}
+    if not written:
+        return []
+    told = ", ".join(f"{TITLES.get(system, short(system))} {count:,}" for system, count in written.items())
+    return [
+        f"The model wrote its labels as free text. Of {rows:,} answers each, so many named no label or several, and count as wrong: {told}. Answers that are "
+        f"written have no confidence."
+    ]
 
 
 def endpoint_sentence(system: str, one: Mapping[str, Any], rows: int) -> str:

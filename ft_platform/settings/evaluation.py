@@ -51,6 +51,11 @@ class Evaluation(Section):
         description="Longest prompt in tokens, few-shot examples not counted; the user's text is shortened, the same for every system.",
     )
     max_new_tokens: int = Field(default=96, ge=1, le=8192, description="Longest generated answer in tokens.")
+    label_answers: Literal["scored", "generated"] = Field(
+        default="scored",
+        description="`scored`: base model, champion and fine-tuned model score every label, and the likeliest is their answer (`classification`). `generated`: "
+        "they write free text, in which one label must stand; without confidence then. Not for `training.objective: label_head`, which writes nothing.",
+    )
     bootstrap_samples: int = Field(default=1000, ge=100, le=100_000, description="Resamples behind each interval.")
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="Coverage of the intervals in (0.5, 1).")
     min_slice_rows: int = Field(

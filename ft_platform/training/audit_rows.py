@@ -145,7 +145,8 @@ class RowAudit:
         settings, rendered = self.use_case.settings, example.rendered
         length = len(rendered.input_ids)
         if side == "test":
-            answer_tokens = settings.evaluation.max_new_tokens if example.answer is None else 0
+            written = example.answer is None or settings.evaluation.label_answers == "generated"
+            answer_tokens = settings.evaluation.max_new_tokens if written else 0
             length = min(rendered.prompt_length, settings.evaluation.max_prompt_tokens) + answer_tokens
         else:
             self.found.tokens += length

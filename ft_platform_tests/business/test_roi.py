@@ -10,6 +10,7 @@ from ft_platform.business.inputs import ASSUMPTIONS
 from ft_platform.business.quantities import assumed
 from ft_platform.business.returns import NEVER, until
 from ft_platform.evaluation.files import read_metrics
+from ft_platform.reporting.roi_words import alternative_rows, with_interval
 from ft_platform_tests.business.cases import PLAN, found, priced, satisfaction, write_rows
 from ft_platform_tests.evaluation.tiny_case import TinyCase
 
@@ -187,7 +188,7 @@ def test_payback_has_no_upper_end_where_the_interval_holds_no_saving() -> None:
 def test_a_prompted_model_elsewhere_is_compared_by_price(case: TinyCase, monkeypatch: pytest.MonkeyPatch) -> None:
     metrics = read_metrics(case.lake, case.report)
     for system in metrics["per_1000_requests"].values():
-        system["money"] = 0.5
+        system |= {"money": 0.5, "currency": "CHF"}
     monkeypatch.setattr("ft_platform.business.inputs.read_metrics", lambda *_: metrics)
     roi = found(case, priced(case.environment), **{**PLAN, "investment": 31000}, api_price_per_1000=4.5)
     api = roi["alternatives"]["api"]
@@ -201,6 +202,53 @@ def test_a_prompted_model_elsewhere_is_compared_by_price(case: TinyCase, monkeyp
     # 0.7 of the cases are requests at 0.5 per 1,000
     assert roi["figures"]["cost_savings"]["after"]["value"] == pytest.approx(9600 + 4000 * 0.7 * 0.0005)
     assert roi["figures"]["cost_savings"]["parts"] == ["labour", "requests"]
+
+
+def with_endpoint(case: TinyCase, monkeypatch: pytest.MonkeyPatch, money: float | None, currency: str = "CHF") -> dict:
+    """The case as if an endpoint had been evaluated as well."""
+    metrics = read_metrics(case.lake, case.report)
+    metrics["systems"]["endpoint_big"] = metrics["systems"]["tfidf_logreg"]
+    for system in metrics["per_1000_requests"].values():
+        system |= {"money": 0.5, "currency": "CHF"}
+    metrics["per_1000_requests"]["endpoint_big"] = {"seconds": 812.5, "money": money, "currency": currency}
+    metrics["info"]["endpoint_big"] = {"model": "big-1", "host": "models.example.org", "unreadable": 0, "money_per_1000": money, "currency": currency}
+    monkeypatch.setattr("ft_platform.business.inputs.read_metrics", lambda *_: metrics)
+    return metrics
+
+
+def test_a_measured_endpoint_enters_with_its_quality_seconds_and_price(case: TinyCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = with_endpoint(case, monkeypatch, 6.5)
+    roi = found(case, priced(case.environment), **{**PLAN, "investment": 30000}, api_price_per_1000=4.5)
+    assert list(roi["alternatives"]) == ["fine_tuned", "base_few_shot", "endpoint_big", "api"]
+    one = roi["alternatives"]["endpoint_big"]
+    assert one["quality"] == metrics["systems"]["tfidf_logreg"]["accuracy"] and one["seconds_per_1000"] == 812.5
+    assert one["money_per_1000"]["value"] == 6.5 and one["currency"] == "CHF" and one["source"] == case.report.artifact_id
+    assert one["measured"] == {"model": "big-1", "host": "models.example.org"}
+    assert one["requests_until_paid_back"]["value"] == pytest.approx(roi["investment"]["value"] / (6.0 / 1000))
+    declared = roi["alternatives"]["api"]
+    assert declared["quality"] is None and declared["seconds_per_1000"] is None and declared["measured"] is None
+    rows = alternative_rows(roi)
+    assert rows[2]["title"] == "Model big-1 at models.example.org (endpoint_big)" and rows[2]["seconds"] == "812.5" and rows[2]["money"].endswith(" CHF")
+    assert rows[2]["source"] == case.report.artifact_id and rows[2]["quality"] == with_interval(one["quality"])
+    assert rows[3]["quality"] == rows[3]["seconds"] == "not measured"
+
+
+@pytest.mark.parametrize(
+    ("money", "currency", "told", "shown"),
+    [(6.5, "USD", "prices are in USD and CHF", "6.50 (6.50 to 6.50) USD"), (None, "USD", "no price is known", "no price")],
+)
+def test_an_endpoint_without_a_comparable_price_has_its_quality_and_no_payback(
+    case: TinyCase, monkeypatch: pytest.MonkeyPatch, money: float | None, currency: str, told: str, shown: str
+) -> None:
+    with_endpoint(case, monkeypatch, money, currency)
+    roi = found(case, priced(case.environment), **PLAN)
+    one = roi["alternatives"]["endpoint_big"]
+    assert one["quality"]["value"] > 0 and one["requests_until_paid_back"]["value"] is None and one["requests_until_paid_back"]["reason"] == told
+    assert alternative_rows(roi)[2]["money"] == shown
+
+
+def test_without_an_endpoint_nothing_is_claimed_about_one(case: TinyCase) -> None:
+    assert list(found(case, **PLAN)["alternatives"]) == ["fine_tuned", "base_few_shot"]
 
 
 def test_a_generation_task_has_its_text_figure_and_no_cost_of_errors(generated: TinyCase) -> None:

@@ -26,6 +26,13 @@ class Between:
     high: float
 
 
+@dataclass(frozen=True)
+class AtLeast:
+    """A number that is expected from a bound on, or None, which is no bound at all."""
+
+    low: float
+
+
 class Expected:
     """Path of a number -> what it must be."""
 
@@ -38,14 +45,32 @@ class Expected:
 
     def interval(self, *path: Any, value: float, draws: Draws) -> None:
         self.add(*path, "value", value=value)
+        self.ends(*path, draws=draws)
+
+    def ends(self, *path: Any, draws: Draws, share: float = 1.0) -> None:
+        """Ends of an interval, of which a share of the resamples says something."""
         for name, level in (("low", (1 - self.confidence) / 2), ("high", (1 + self.confidence) / 2)):
-            spread = SIGMAS * math.sqrt(level * (1 - level) * (1 / self.samples + 1 / len(draws)))
+            spread = SIGMAS * math.sqrt(level * (1 - level) * (1 / (share * self.samples) + 1 / len(draws)))
             size = float(np.std(draws))
             # Where the level reaches the end of the plain draws, their extreme bounds nothing.
             bottom = size if level - spread < 2 / len(draws) else 0.02 * size + 1e-9
             top = size if level + spread > 1 - 2 / len(draws) else 0.02 * size + 1e-9
             low, high = np.quantile(draws, [max(level - spread, 0), min(level + spread, 1)])
             self.add(*path, name, value=Between(float(low) - bottom - 1e-9, float(high) + top + 1e-9))
+
+    def ratio(self, *path: Any, below: Draws, above: Draws) -> None:
+        """Ends of the interval of a quotient, which may be infinite."""
+        draws = np.where(above > 0, below / np.maximum(above, 1e-300), np.where(below > 0, np.inf, 1.0))
+        size = float(np.std(draws[np.isfinite(draws)]))
+        for name, level in (("ratio_low", (1 - self.confidence) / 2), ("ratio_high", (1 + self.confidence) / 2)):
+            spread = SIGMAS * math.sqrt(level * (1 - level) * (1 / self.samples + 1 / len(draws)))
+            low = float(np.quantile(draws, max(level - spread, 0), method="lower"))
+            high = float(np.quantile(draws, min(level + spread, 1), method="higher"))
+            slack = [size if outside else 0.02 * size + 1e-9 for outside in (level - spread < 2 / len(draws), level + spread > 1 - 2 / len(draws))]
+            if math.isinf(low):
+                self.add(*path, name, value=None)
+            else:
+                self.add(*path, name, value=AtLeast(low - slack[0]) if math.isinf(high) else Between(low - slack[0], high + slack[1]))
 
     def difference(self, *path: Any, value: float, draws: Draws) -> None:
         """An interval with its two-sided probability and the smallest difference that would show (power 0.8)."""
@@ -95,6 +120,8 @@ def moves_not_found(tree: Any, expected: Expected, unknown: Callable[[tuple[str,
 def _moved(value: Any, bounds: Any) -> Any:
     if isinstance(bounds, Between):
         return bounds.high + 1e-6
+    if isinstance(bounds, AtLeast):
+        return bounds.low - 1e-6
     if isinstance(value, str) or value is None:
         return f"{value} "
     return (not value) if isinstance(value, bool) else value + (1 if isinstance(value, int) else 0.01)
@@ -111,6 +138,8 @@ def _with(tree: Any, path: tuple[str, ...], value: Any) -> Any:
 def _fits(found: Any, value: Any) -> bool:
     if isinstance(value, Between):
         return isinstance(found, (int, float)) and value.low <= found <= value.high
+    if isinstance(value, AtLeast):
+        return found is None or (isinstance(found, (int, float)) and found >= value.low)
     if isinstance(value, float) and isinstance(found, (int, float)) and not isinstance(found, bool):
         return math.isclose(found, value, rel_tol=1e-9, abs_tol=1e-9)
     return type(found) is type(value) and found == value

@@ -110,7 +110,7 @@ def compare(expected: Expected, told: Mapping[str, Any], path: Path, columns: Co
         draws[name] = label_draws(truth[own], predicted[own], places[name])
         for metric in METRICS:
             expected.interval(*path, "groups", name, metric, value=exact[name][metric], draws=draws[name][metric])
-        _each_label(expected, (*path, "groups", name, "label_figures"), truth[own], predicted[own], sorted({*truth, *predicted}))
+        _each_label(expected, (*path, "groups", name), truth[own], predicted[own], sorted({*truth, *predicted}), places[name])
     _selection_rates(expected, path, truth[shown], predicted[shown], group[shown], kept)
     expected.add(*path, "traits", value=None)
     if len(kept) < 2:
@@ -138,8 +138,8 @@ def _selection_rates(expected: Expected, path: Path, truth: np.ndarray, predicte
             expected.add(*path, "groups", name, "selection_rate", label, value=float(rates[name]))
 
 
-def _each_label(expected: Expected, path: Path, truth: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> None:
-    """Each label in one group against all others. A rate over no record is None."""
+def _each_label(expected: Expected, path: Path, truth: np.ndarray, predicted: np.ndarray, labels: Sequence[str], places: np.ndarray) -> None:
+    """Each label in one group against all others. A rate over no record is None; of its interval, resamples in which there is none are left out."""
     from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
 
     for label in labels:
@@ -153,8 +153,32 @@ def _each_label(expected: Expected, path: Path, truth: np.ndarray, predicted: np
             "false_positive_rate": wrong / (wrong + right_not) if wrong + right_not else None,
             "false_negative_rate": missed / (missed + hits) if missed + hits else None,
         }
+        drawn = _label_draws(has[places], said[places])
         for name, value in figures.items():
-            expected.add(*path, label, name, value=None if value is None else float(value))
+            expected.add(*path, "label_figures", label, name, value=None if value is None else float(value))
+            if value is None:
+                expected.add(*path, "label_intervals", label, name, value=None)
+                continue
+            draws = drawn[name][~np.isnan(drawn[name])]
+            expected.ends(*path, "label_intervals", label, name, draws=draws, share=len(draws) / len(places))
+
+
+def _label_draws(has: np.ndarray, said: np.ndarray) -> dict[str, Draws]:
+    """Figures of one label over resamples, each of shape `(resamples, rows)` -> `(resamples,)`; NaN where nothing stands below the line."""
+    hits, missed, wrong = ((a & b).sum(axis=1).astype(float) for a, b in ((has, said), (has, ~said), (~has, said)))
+    rows = has.shape[1]
+
+    def over(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+        return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
+
+    return {
+        "precision": over(hits, hits + wrong),
+        "recall": over(hits, hits + missed),
+        "f1": over(2 * hits, 2 * hits + missed + wrong),
+        "selection_rate": (hits + wrong) / rows,
+        "false_positive_rate": over(wrong, rows - hits - missed),
+        "false_negative_rate": over(missed, hits + missed),
+    }
 
 
 def _quality_difference(expected: Expected, here: Mapping[str, Any], path: Path, metric: str, values: Mapping[str, float], draws: Mapping[str, Draws]) -> None:
@@ -257,11 +281,14 @@ def largest_rate(expected: Expected, found: Mapping[str, Any] | None, path: Path
     top, bottom = (rates.of(found["rate"], label, end) for end in (highest, lowest))
     assert math.isclose(top[0] - bottom[0], largest, abs_tol=1e-12), path
     expected.interval(*path, value=largest, draws=top[1] - bottom[1])
-    ratios = []
+    ratios, pairs = [], []
     for rate in names:
         values = [rates.of(rate, label, name)[0] for name in rates.kept]
+        pairs.append([rates.of(rate, label, rates.kept[place])[1] for place in (int(np.argmin(values)), int(np.argmax(values)))])
         ratios.append(min(values) / max(values) if max(values) else 1.0)
         assert not max(values) or math.isclose(ratios[-1], rates.fairlearn(metrics[rate], label, "ratio"), abs_tol=1e-12)
+    below, above = pairs[int(np.argmin(ratios))]
+    expected.ratio(*path, below=below, above=above)
     for name, value in {"ratio": min(ratios), "label": label, "rate": found["rate"], "highest": highest, "lowest": lowest}.items():
         expected.add(*path, name, value=value)
 

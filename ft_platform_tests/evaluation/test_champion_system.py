@@ -11,7 +11,7 @@ import pytest
 from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.inputs import evaluation_inputs
 from ft_platform.evaluation.predictions import rows_of
-from ft_platform.evaluation.publish import publish_evaluation_report
+from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
 from ft_platform.lake import ArtifactVersion
 from ft_platform.lake.gate import problems_with
 from ft_platform.records import splits_schema
@@ -104,3 +104,18 @@ def test_the_id_of_the_report_follows_the_champion(case: TinyCase) -> None:
     without = evaluation_inputs(case.use_case, "tuned", case.splits, case.checkpoint, case.base)
     assert without[0] == case.report.artifact_id
     assert evaluation_inputs(case.use_case, "tuned", case.splits, case.checkpoint, case.base, former(case)) != without
+
+
+@only_labels
+def test_a_champion_with_a_label_head_is_left_out_where_labels_are_written(case: TinyCase) -> None:
+    settings = case.use_case.settings
+    written = case.use_case.model_copy(
+        update={"settings": settings.model_copy(update={"evaluation": settings.evaluation.model_copy(update={"label_answers": "generated"})})}
+    )
+    told = json.loads(case.lake.read_file(case.checkpoint, "training.json"))
+    former(case, training={**told["training"], "objective": "label_head"})
+    base = publish_base_evaluation(case.lake, case.environment, written, case.splits)
+    report = publish_evaluation_report(case.lake, case.environment, written, case.splits, case.checkpoint, base)
+    figures = read_metrics(case.lake, report)
+    assert "champion" not in figures["systems"] and "has a label head, which scores labels" in figures["info"]["champion"]["status"]
+    assert figures["info"]["fine_tuned"]["label_answers"] == "generated"

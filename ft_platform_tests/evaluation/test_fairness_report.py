@@ -10,6 +10,7 @@ import pytest
 
 from ft_platform.evaluation.fairness import publish_fairness
 from ft_platform.evaluation.fairness_outputs import MITIGATED, SWAPS, groups_of
+from ft_platform.evaluation.fairness_summary import summary
 from ft_platform.evaluation.files import read_predictions
 from ft_platform.evaluation.mitigation_figures import NOTHING_BEFORE, evaluation_before, mitigation_figures
 from ft_platform.evaluation.predictions import rows_of
@@ -130,6 +131,17 @@ def test_group_label_figures_equal_scikit_learn_and_fairlearn(labels: FairCase, 
     assert odds["ratio"] == pytest.approx(equalized_odds_ratio(truth, given, sensitive_features=rows["feature_region"]))
     for name, error in region["errors"].items():
         assert error["value"] >= 0 and error["rate"] == name
+
+
+def test_intervals_of_rates_and_ratios_stand_on_the_page_and_in_the_summary(labels: FairCase, plain: ArtifactVersion) -> None:
+    shown = summary(plain, figures(labels, plain))["features"]["region"]
+    page = labels.lake.read_file(plain, "report.html").decode()
+    for name in ("selection_rate", "recall", "false_positive_rate"):
+        value, ends = (shown["groups"]["north"][key]["card"][name] for key in ("label_figures", "label_intervals"))
+        assert ends["low"] <= value <= ends["high"]
+        assert f'{value:.3f}<br><span class="interval">{ends["low"]:.3f} to {ends["high"]:.3f}</span>' in page
+    parity = shown["demographic_parity_difference"]
+    assert parity["ratio_low"] <= parity["ratio"] and f'{parity["ratio"]:.3f}<br><span class="interval">{parity["ratio_low"]:.3f} to ' in page
 
 
 @pytest.mark.parametrize("mitigation", ["threshold_optimizer", pytest.param("exponentiated_gradient", marks=pytest.mark.slow), "correlation_remover"])

@@ -506,6 +506,38 @@ def test_the_brief_says_what_was_decided_and_what_is_not_known(tmp_path):
     assert date.today().isoformat()[:4] in text
 
 
+REVIEW = {"evaluation": "evaluation_report", "win_rate": figure(0.64, 0.1), "rows": 75, "alternative": "base_few_shot", "confidence": 0.95}
+SAID = "Experts prefer the fine-tuned model to “Base model, few-shot” in 64 % of the 75 judged records (54 to 74 %, 95 % interval; a tie counts half)."
+
+
+def test_the_brief_says_what_experts_preferred_where_they_judged_this_checkpoint(tmp_path):
+    case = EvidenceCase(tmp_path, figures=changed(good_figures(), "human_review", (), REVIEW))
+    case.figures["evaluation_report"]["test_rows"] = 0  # the rest of the page is not what is tested
+    case = case.publish()
+    where = (case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
+    before = publish_decision(*where)
+    assert "Experts" not in case.lake.read_file(before, "decision_brief.html").decode()
+    case.add("human_review")
+    after = publish_decision(*where)
+    text = case.lake.read_file(after, "decision_brief.html").decode()
+    assert after != before, "a review that came later is another decision"
+    assert SAID in text and problems_of(text) == []
+
+
+def test_the_brief_does_not_quote_a_review_of_another_evaluation(tmp_path):
+    case = EvidenceCase(tmp_path, figures=changed(good_figures(), "human_review", (), REVIEW))
+    case.figures["evaluation_report"]["test_rows"] = 0
+    case = case.publish()
+    case.add("human_review")
+    case.figures["evaluation_report"]["left_out"] = {"too_long": 1}
+    case.versions["evaluation_report"] = case.add("evaluation_report", "-later")
+    for stage in ("fairness_report", "roi_report", "model_card"):
+        case.versions[stage] = case.add(stage, "-later")
+    required = {name: case.versions[name] for name in REQUIRED}
+    text = case.lake.read_file(publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], required), "decision_brief.html").decode()
+    assert "Experts prefer" not in text
+
+
 def test_the_brief_shows_the_seeds_or_says_why_they_are_not_known(tmp_path):
     for left_out, words in ((set(), "for all 3 seeds"), ({"seed_variation"}, "Not known: there is no seed_variation of this checkpoint")):
         case = EvidenceCase(tmp_path / str(len(left_out)), SEEDS, left_out=left_out)
