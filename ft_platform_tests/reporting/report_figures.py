@@ -11,14 +11,14 @@ GAIN = {**FIGURE, "sd": 0.01, "sd_low": 0.0, "sd_high": 0.1, "min": 0.5, "max": 
 
 
 def privacy() -> dict[str, Any]:
-    attack = {name: FIGURE for name in ("auc", "tpr_at_1_fpr", "control_auc", "excess")}
-    rates = {name: FIGURE for name in ("verbatim", "baseline", "untrained", "near_verbatim", "baseline_near_verbatim", "untrained_near_verbatim", "gain")}
-    losses = {name: FIGURE for name in ("train", "validation", "test", "validation_gap", "gap", "gap_before")}
+    attack = dict.fromkeys(("auc", "tpr_at_1_fpr", "control_auc", "excess"), FIGURE)
+    rates = dict.fromkeys(("verbatim", "baseline", "untrained", "near_verbatim", "baseline_near_verbatim", "untrained_near_verbatim", "gain"), FIGURE)
+    losses = dict.fromkeys(("train", "validation", "test", "validation_gap", "gap", "gap_before"), FIGURE)
     return {
         "checkpoint": "the checkpoint",
         "reasons": ["the reason"],
         "rows": 20,
-        "membership": {name: attack for name in ("loss", "reference", "min_k")},
+        "membership": dict.fromkeys(("loss", "reference", "min_k"), attack),
         "membership_auc": {**FIGURE, "attack": "loss"},
         "membership_status": "measured",
         "extraction_rate": {**rates, "rows": 20, "of": "answers", "status": "measured"},
@@ -34,7 +34,7 @@ def privacy_losses() -> dict[str, SideLosses]:
 
 
 def regression() -> dict[str, Any]:
-    suite = {name: FIGURE for name in ("base", "tuned", "champion", "difference", "difference_to_champion")}
+    suite = dict.fromkeys(("base", "tuned", "champion", "difference", "difference_to_champion"), FIGURE)
     suite |= {"metric": "the metric", "higher_is_better": True, "items": 40, "margin": 0.15, "non_inferior": False, "non_inferior_to_champion": False}
     suites = {"the harness task": {**suite, "status": "beyond_margin"}, "general_text": {**suite, "metric": "log_perplexity", "status": "within_margin"}}
     return {"suites": suites, "champion": {"status": "compared", "checkpoint": "the champion"}, "confidence": 0.95}
