@@ -1,11 +1,14 @@
 """Personal data never leaves the restricted zone: every data stage and every way in which one can fail, with values to look for.
 
-What is searched: the event log, compute logs, metadata, reports and the shared zone on the disk (tables are decoded), temporary
-folders, the screen, and the error a person sees.
+What is searched: the event log, compute logs, metadata, reports and the shared zone on the disk (tables are decoded), the tracker's store,
+temporary folders, the screen, and the error a person sees.
 """
 
+import importlib.util
 import io
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from ft_platform.environment import Environment
 from ft_platform.errors import DataError
 from ft_platform.execution import run_use_case
 from ft_platform.lake import Lake
+from ft_platform.privacy.ner.spacy import MODEL
 from ft_platform.records import contents
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import StandInBackend, records, write_csv
@@ -27,14 +31,20 @@ CONSENT = "canary-consent-7742"
 KEY = "key-canary-7743"
 EXPIRES = "canary-date-7744"
 IN_TEXT = ["zebulon.canary@mail.example", "4539 5787 6362 1486", "078-05-1120", "203.0.113.77", "DE89 3704 0044 0532 0130 00"]
-CANARIES = [SUBJECT, CONSENT, KEY, EXPIRES, *IN_TEXT]
+PHONE, ADDRESS, PERSON = "+1 212 555 0147", "7746 Canary Hill Road", "Zebulon Quillfeather"
+CANARIES = [SUBJECT, CONSENT, KEY, EXPIRES, *IN_TEXT, PHONE, ADDRESS, PERSON]
+UNANNOUNCED = "Brisbois"
+"""A person whom nothing beside the name gives away: only named-entity recognition finds it."""
+NER = "spacy" if importlib.util.find_spec(MODEL) else "none"
 
 
 def planted() -> list[dict[str, str]]:
-    """Fictitious complaints. The first of each label has every canary in its text, others one each in a column that is not a text."""
+    """Fictitious complaints. Two of each label have canaries in their text, others one each in a column that is not a text."""
     rows = [{**row, "person": f"p{n}", "until": ""} for n, row in enumerate(records())]
     for row in (rows[0], rows[30], rows[60]):
         row["text"] += " Write to " + " or ".join(IN_TEXT) + "."
+    for row in (rows[5], rows[35], rows[65]):
+        row["text"] += f" My name is {PERSON}, I live at {ADDRESS}, Springfield, IL 62704. Call me at {PHONE}."
     rows[1]["person"] = SUBJECT
     rows[2]["consent"] = CONSENT
     rows[3]["id"] = KEY
@@ -54,16 +64,21 @@ def home(environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def run(environment: Environment, home: Path) -> Iterator[Callable[..., Any]]:
-    """Runs the data stages on records, with an instance that keeps its event log and compute logs on the disk."""
+    """Runs the data stages, and the data report if asked for; event log, compute logs and the tracker's store are kept on the disk."""
     with dg.DagsterInstance.local_temp(str(home / "dagster")) as instance:
+        tracked = environment.model_copy(update={"tracking_uri": f"sqlite:///{store_of(home)}"})
 
-        def run(rows: list[dict[str, str]], overrides: dict | None = None) -> Any:
+        def run(rows: list[dict[str, str]], overrides: dict | None = None, *, report: bool = False) -> Any:
             attributes = minimal_attributes(str(write_csv(home / "source" / "records.csv", rows)))
             attributes["record"] |= {"subject": "person", "expires": "until"}
             write_use_case(environment.defs, "complaints", attributes)
-            return run_use_case("complaints", overrides, select=DATA, environment=environment, instance=instance)
+            return run_use_case("complaints", overrides, select=[*DATA, "data_report"] if report else DATA, environment=tracked, instance=instance)
 
         yield run
+
+
+def store_of(home: Path) -> Path:
+    return home / "home" / "mlflow.db"
 
 
 def assert_nothing_personal(home: Path, outcome: Any, capfd: pytest.CaptureFixture[str], canaries: list[str] = CANARIES) -> None:
@@ -88,20 +103,36 @@ def _decoded(file: Path) -> bytes:
     return out.getvalue().encode()
 
 
+@pytest.mark.usefixtures("without_pages")
 def test_the_search_finds_a_planted_value(run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The test of the test: an operator that keeps what it should replace."""
     outcome = run(planted(), {"privacy.operators": {"EMAIL": "keep"}})
     with pytest.raises(AssertionError, match="zebulon"):
         assert_nothing_personal(home, outcome, capfd)
+    with closing(sqlite3.connect(store_of(home))) as store:
+        store.execute("CREATE TABLE params (value TEXT)")
+        store.execute("INSERT INTO params VALUES (?)", [PHONE])
+        store.commit()
+    with pytest.raises(AssertionError, match=r"0147' in home/mlflow\.db"):
+        assert_nothing_personal(home, outcome, capfd)
 
 
 def test_a_run_that_succeeds(run: Callable[..., Any], home: Path, environment: Environment, capfd: pytest.CaptureFixture[str]) -> None:
-    outcome = run(planted())
+    rows, canaries = planted(), list(CANARIES)
+    if NER != "none":
+        rows[6]["text"] += f" Afterwards {UNANNOUNCED} refused the refund again."
+        canaries.append(UNANNOUNCED)
+    outcome = run(rows, {"privacy.ner": NER}, report=True)
     assert outcome.success, outcome.error
     lake = Lake(environment.lake_uri)
-    raw = lake.latest("complaints", "raw_records")
-    assert raw and sum(IN_TEXT[0] in text for text in contents(lake.read_table(raw)["messages"]).to_pylist()) == 3, "the canaries are in the restricted zone"
-    assert_nothing_personal(home, outcome, capfd)
+    assert len(lake.artifacts("complaints", "data_report")) == 1
+    raw, splits = (lake.latest("complaints", name) for name in ("raw_records", "splits"))
+    assert raw and splits
+    texts, kept = ("\n".join(contents(lake.read_table(version)["messages"]).to_pylist()) for version in (raw, splits))
+    in_texts = [*IN_TEXT, PHONE, ADDRESS, PERSON]
+    assert [texts.count(canary) for canary in in_texts] == [3] * len(in_texts), "the canaries are in the restricted zone"
+    assert kept.count("I live at") == 3 and kept.count("refused the refund again") == (NER != "none"), "their records are used"
+    assert_nothing_personal(home, outcome, capfd, canaries)
 
 
 def test_the_name_of_a_file_in_a_folder_may_name_a_person(
@@ -110,7 +141,7 @@ def test_the_name_of_a_file_in_a_folder_may_name_a_person(
     folder = home / "source" / "letters"
     folder.mkdir()
     file = write_csv(folder / "marta-canary-7745.csv", [{**row, "person": f"p{n}", "until": ""} for n, row in enumerate(records())])
-    outcome = run(planted(), {"source.uri": str(folder)})
+    outcome = run(planted(), {"source.uri": str(folder)}, report=True)
     assert outcome.success, outcome.error
     lake = Lake(environment.lake_uri)
     raw = lake.latest("complaints", "raw_records")
@@ -154,6 +185,7 @@ def test_records_that_stop_the_graph(spoiled: Callable, run: Callable[..., Any],
         ("expect_column_most_common_value_to_be_in_set", {"column": "label", "value_set": ["nothing"]}),
     ],
 )
+@pytest.mark.usefixtures("without_pages")
 def test_expectations_that_fail(expectation: str, kwargs: dict[str, Any], run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]) -> None:
     found = [{"table": "cleaned_records", "expectation": expectation, "kwargs": kwargs}]
     outcome = run([{**row, "text": row["text"][:119]} if n % 30 else row for n, row in enumerate(planted())], {"validation.expectations": found})
@@ -172,6 +204,7 @@ FUNCTIONS = [
     "ft_platform.privacy.residual.residual",
     "ft_platform.splitting.leakage.leakage",
     "ft_platform.lake.tables.ContentHash.add",
+    "ft_platform.reporting.data_report.publish_data_report",
 ]
 
 
@@ -192,7 +225,7 @@ def test_an_exception_that_quotes_a_record(
             raise cause("a clear error of ours" if cause is DataError else f"cannot handle {SUBJECT} {IN_TEXT[1]}") from inner
 
     monkeypatch.setattr(function, fail)
-    outcome = run(planted())
+    outcome = run(planted(), report=True)
     assert not outcome.success and outcome.error
     assert cause.__name__ in outcome.error or "a clear error of ours" in outcome.error
     assert_nothing_personal(home, outcome, capfd)
@@ -216,6 +249,7 @@ def test_a_full_disk(run: Callable[..., Any], home: Path, capfd: pytest.CaptureF
 
 
 @pytest.mark.parametrize("engine", ["processes"])
+@pytest.mark.usefixtures("without_pages")
 def test_a_worker_process_that_fails(engine: str, run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]) -> None:
     outcome = run(planted(), {"compute.engine": engine, "compute.workers": 2})
     assert outcome.success, outcome.error

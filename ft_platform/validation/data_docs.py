@@ -119,4 +119,7 @@ def sections(rendered: str) -> str:
             for name in list(node.attributes):
                 del node.attrs[name]
         section.unwrap_tags([tag for tag in {node.tag or "" for node in section.css("*")} if tag not in TAGS])
+        for node in section.css("*"):
+            if node.tag not in TAGS:  # an element with nothing in it, such as <embed>, is not unwrapped
+                node.decompose()
     return "\n".join(section.html or "" for section in found)

@@ -134,8 +134,10 @@ def failing_rows(use_case: NamedUseCase, table_name: TableName, flat: FlatColumn
 
 
 def named_columns(use_case: NamedUseCase, table_name: TableName, expectation: Expectation) -> list[str]:
-    """Columns that the arguments of an expectation name."""
-    given = [expectation.kwargs.get(name) for name in COLUMN_KWARGS if name != "column_set"]
+    """Columns that the arguments of an expectation name; none where it is about the columns of the table, which it then must see all."""
+    if expectation.expectation.startswith("expect_table_"):
+        return []
+    given = [expectation.kwargs.get(name) for name in COLUMN_KWARGS]
     names = [name for value in given for name in ([value] if isinstance(value, str) else list(value or []))]
     return [name for name in dict.fromkeys(names) if name in columns_of(use_case, table_name)]
 

@@ -1,6 +1,7 @@
 """The expectations of a table: the defaults of its stage and those of the YAML, checked before anything runs."""
 
 import os
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -8,6 +9,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.records import SIDES
 from ft_platform.use_case import Expectation, NamedUseCase
 from ft_platform.validation.columns import TableName, columns_of
+from ft_platform.validation.offered import OFFERED
 
 COLUMN_KWARGS = ("column", "column_A", "column_B", "column_list", "column_set")
 RUN_AS_PYTHON = ("row_condition", "condition_parser")
@@ -15,13 +17,6 @@ RUN_AS_PYTHON = ("row_condition", "condition_parser")
 NOT_ABOUT_DATA = (
     *("result_format", "catch_exceptions", "severity", "id", "meta", "notes"),
     *("description", "rendered_content", "windows", "batch_id", "library_metadata"),
-)
-NOT_OFFERED = frozenset(
-    [
-        "expect_query_results_to_match_comparison",  # SQL
-        "expect_table_row_count_to_equal_other_table",  # SQL
-        "expect_column_values_to_match_json_schema",  # no column holds JSON, and a `$ref` is fetched from the network
-    ]
 )
 
 
@@ -90,9 +85,8 @@ def expectation_problems(use_case: NamedUseCase) -> list[str]:
 def _problems(use_case: NamedUseCase, expectation: Expectation) -> list[str]:
     from pydantic.v1 import ValidationError
 
-    names = expectation_names()
-    if expectation.expectation not in names:
-        return [f"expectation {expectation.expectation!r} is not offered{_closest(expectation.expectation, names)}"]
+    if expectation.expectation not in OFFERED:
+        return [f"expectation {expectation.expectation!r} is not offered{_closest(expectation.expectation, OFFERED, alike=0.0)}"]
     found = implementation(expectation.expectation)
     allowed = sorted(set(found.__fields__) - {*RUN_AS_PYTHON, *NOT_ABOUT_DATA})
     problems = [f"kwargs.{name} is not an argument of {expectation.expectation}; it has {allowed}" for name in expectation.kwargs if name not in allowed]
@@ -112,14 +106,6 @@ def _problems(use_case: NamedUseCase, expectation: Expectation) -> list[str]:
     return []
 
 
-def expectation_names() -> list[str]:
-    """Names that a YAML may use."""
-    _import_quietly()
-    from great_expectations.expectations.registry import list_registered_expectation_implementations
-
-    return sorted(name for name in list_registered_expectation_implementations() if name.startswith("expect_") and name not in NOT_OFFERED)
-
-
 def implementation(name: str) -> Any:
     """The class of Great Expectations behind the name of an expectation."""
     _import_quietly()
@@ -134,8 +120,8 @@ def _import_quietly() -> None:
     import great_expectations  # noqa: F401
 
 
-def _closest(name: str, names: list[str]) -> str:
-    found = get_close_matches(name, names, n=1)
+def _closest(name: str, names: Sequence[str], alike: float = 0.6) -> str:
+    found = get_close_matches(name, names, n=1, cutoff=alike)
     return f"; did you mean {found[0]!r}?" if found else ""
 
 

@@ -23,6 +23,7 @@ ELEMENTS = {
     "em",
     "code",
     "br",
+    "sup",
     "ul",
     "ol",
     "li",

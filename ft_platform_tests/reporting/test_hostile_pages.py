@@ -1,19 +1,48 @@
-"""All pages of a small run whose labels, groups, description, purpose, licence and use are attacks: valid, nothing loaded, nothing runs."""
+"""Every page with attacks in the place of its texts: valid, nothing loaded, nothing runs.
 
+Three ways: a small run whose labels, groups, description, purpose, licence and use are attacks; what makes the other reports, with an attack in the
+place of every text of their figures; and every template once more, with an attack in the place of every text that it was given.
+"""
+
+import base64
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
 
 from ft_platform.evidence.gather import gather
 from ft_platform.evidence.pack import write_pack
+from ft_platform.release.decide import Decision, decide, newest_evidence
+from ft_platform.release.waivers import Waiver
+from ft_platform.reporting.canary_report import write_canary_report
+from ft_platform.reporting.decision_brief import write_decision
+from ft_platform.reporting.html import TEMPLATES, page
+from ft_platform.reporting.judge_report import write_judge_report
+from ft_platform.reporting.privacy_report import write_privacy_report
+from ft_platform.reporting.regression_report import write_regression_report
+from ft_platform.reporting.review_report import write_review_report
+from ft_platform.reporting.roi_report import write_roi_report
+from ft_platform.use_case import NamedUseCase, Search
+from ft_platform_tests.business.cases import PLAN, found, priced, satisfaction, write_rows
 from ft_platform_tests.evaluation import tiny_case as tiny
+from ft_platform_tests.reporting import report_figures
 from ft_platform_tests.reporting.browser import browser, opened
 from ft_platform_tests.reporting.page_rules import ELEMENTS, Page, html5_problems, problems_of
-from ft_platform_tests.reporting.xss import ATTACKS
+from ft_platform_tests.reporting.xss import ATTACKS, Attack, hostile
 
 FREE_TEXT = " ".join(ATTACKS)
+DOT = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
+"""A PNG of one pixel."""
+NO_PAGES = {"base.html", "lineage.html", "review_form.html"}
+"""Parts of other templates, and the form of `ft review`, which has a script by design and tests of its own."""
+NOT_TEXTS = {"href", "folder", "documents", "pages", "check", "sections"}
+"""Addresses inside a pack or on the server, and what is left of the page of Great Expectations: see the test of data docs."""
 
 
 def hostile_rows(kind: str) -> list[dict]:
@@ -36,23 +65,142 @@ def hostile_attributes(model: Path, kind: str, **evaluation: object) -> dict:
 ORDINARY_ROWS, ORDINARY_ATTRIBUTES = tiny.rows_for, tiny.attributes_for
 
 
+@contextmanager
+def watched() -> Iterator[dict[str, dict[str, Any]]]:
+    """Template -> the values that it was last rendered with inside the block."""
+    from jinja2 import Template
+
+    seen: dict[str, dict[str, Any]] = {}
+    plain = Template.render
+
+    def render(template: Template, **values: Any) -> str:
+        seen[str(template.name)] = values
+        return plain(template, **values)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Template, "render", render)
+        yield seen
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the tests look at.
+
+    Attributes:
+        files: HTML and Markdown files of the pack of a run with attacks everywhere.
+        reports: report -> page, made from figures with an attack in the place of every text.
+        values: template -> values that it was given.
+    """
+
+    files: dict[str, str]
+    reports: dict[str, str]
+    values: dict[str, dict[str, Any]]
+
+
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Every HTML and Markdown file of the pack of a run with attacks everywhere."""
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     from ft_platform.reporting.data_report import publish_data_report
     from ft_platform.reporting.profile_page import publish_profile
     from ft_platform.training.audit import audit_for
 
     home = tmp_path_factory.mktemp("hostile")
-    with pytest.MonkeyPatch.context() as patch:
+    with watched() as values, pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiny, "rows_for", hostile_rows)
         patch.setattr(tiny, "attributes_for", hostile_attributes)
         case = tiny.tiny_case(home, "classification")
-    publish_data_report(case.lake, case.use_case, case.splits)
-    publish_profile(case.lake, case.use_case, case.splits)
-    audit_for(case.lake, case.environment, case.use_case, case.splits)
-    pack = write_pack(case.lake, case.use_case, gather(case.lake, case.checkpoint), home / "pack")
-    return {name: (pack.folder / name).read_text(encoding="utf-8") for name in pack.files if name.endswith((".html", ".md"))}
+        publish_data_report(case.lake, case.use_case, case.splits)
+        publish_profile(case.lake, case.use_case, case.splits)
+        audit_for(case.lake, case.environment, case.use_case, case.splits)
+        pack = write_pack(case.lake, case.use_case, gather(case.lake, case.checkpoint), home / "pack")
+        files = {name: (pack.folder / name).read_text(encoding="utf-8") for name in pack.files if name.endswith((".html", ".md"))}
+        reports = reports_of(case, home / "reports")
+    return Made(files, reports, values)
+
+
+def reports_of(case: tiny.TinyCase, home: Path) -> dict[str, str]:
+    """Reports that take more than one training or people, from figures with an attack in the place of every text."""
+    from ft_platform.experiments.curve_report import write_curve_report
+    from ft_platform.experiments.search_report import write_search_report
+    from ft_platform.experiments.seed_report import write_seed_report
+
+    where = (case.lake, case.use_case, Attack("the report"))
+    searched = (case.lake, searching(case.use_case), Attack("the report"))
+    privacy = hostile(report_figures.privacy())
+    writers = {
+        "privacy": lambda to: write_privacy_report(to, *where, [case.checkpoint], privacy, report_figures.privacy_losses()),
+        "regression": lambda to: write_regression_report(to, *where, case.checkpoint, hostile(report_figures.regression())),
+        "roi": lambda to: write_roi_report(to, *where, case.report, hostile(worth(case, home))),
+        "judge": lambda to: write_judge_report(to, *where, case.report, hostile(report_figures.judge())),
+        "human_review": lambda to: write_review_report(to, *where, case.report, hostile(report_figures.human_review())),
+        "seeds": lambda to: write_seed_report(to, *where, [case.checkpoint], hostile(report_figures.seeds())),
+        "canaries": lambda to: write_canary_report(to / "new", *where, case.splits, hostile(report_figures.canaries())),
+        "search": lambda to: write_search_report(to / "new", *searched, case.splits, hostile(report_figures.search())),
+        "learning_curve": lambda to: write_curve_report(to / "new", *where, case.splits, hostile(report_figures.learning_curve())),
+        "decision": lambda to: write_decision(to, *where, decision(case)),
+    }
+    texts = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matplotlib.figure.Figure.savefig", lambda _, file, **__: file.write(DOT))  # drawing them all takes seconds
+        for name, write in writers.items():
+            (home / name).mkdir(parents=True)
+            write(home / name)
+            (file,) = (home / name).rglob("*.html")
+            texts[name] = file.read_text(encoding="utf-8")
+    return {**texts, "index": index(), "data_docs": data_docs_of(FREE_TEXT), "audit_examples": audit_examples()}
+
+
+def searching(use_case: NamedUseCase) -> NamedUseCase:
+    search = Search.model_validate({"space": {"schedule": {"choices": ["cosine", "constant"]}}})
+    return use_case.model_copy(update={"settings": use_case.settings.model_copy(update={"search": search})})
+
+
+def worth(case: tiny.TinyCase, home: Path) -> dict[str, Any]:
+    """Figures of a return with every branch: savings, prices, measurements, and one that cannot be compared."""
+    uri = write_rows(home / "measured.csv", satisfaction([3.0, 3.5] * 8, [4.0, 4.5] * 8))
+    figures = found(case, priced(case.environment), **PLAN, api_price_per_1000=4, measurements=[{"uri": uri, "period": "period"}])
+    return {**figures, "not_compared": {"the measure": "why it is not compared"}, "introduced_on": "the day"}
+
+
+def decision(case: tiny.TinyCase) -> Decision:
+    """A refusal of the small run, for which most evidence is missing, with a waiver."""
+    refused = decide(case.lake, case.use_case, case.checkpoint, newest_evidence(case.lake, case.use_case, case.checkpoint))
+    rulings = [replace(ruling, why=Attack(ruling.why), needed=Attack(ruling.needed)) for ruling in refused.rulings]
+    waived = next(ruling.rule for ruling in rulings if not ruling.passed and ruling.waivable)
+    words = {name: Attack(f"{name} of the waiver") for name in ("id", "checkpoint", "granted_by", "role", "reason", "until", "granted_at", "recorded_by")}
+    return replace(refused, rulings=rulings, waivers={waived: Waiver(rule=waived, **words)})
+
+
+def index() -> str:
+    from ft_platform.reporting.server import _index
+
+    return _index(Attack("the title"), Attack("what they are"), [{"href": "a/b", "title": Attack("a report"), "note": Attack("when")}]).decode()
+
+
+def audit_examples() -> str:
+    from ft_platform.training.audit_view import ShownExample, Span, examples_page
+
+    example = ShownExample(Attack("a record"), "train", [Span("context", FREE_TEXT, 3), Span("supervised", Attack("an answer"), 2)])
+    return examples_page(Attack("the title"), [example], {"problems": [Attack("a fault")], "rows": 1, "supervised_share": 0.5})
+
+
+def data_docs_of(markup: str) -> str:
+    """Data docs where Great Expectations rendered `markup` as it stands."""
+    from ft_platform.validation import data_docs
+
+    failed = {"expectation": Attack("the expectation"), "passed": False, "unexpected_count": 1, "record_ids": [Attack("a record")]}
+    result: Any = SimpleNamespace(expectations=[failed], rows=3)
+    use_case: Any = SimpleNamespace(name=Attack("the use case"))
+    version: Any = SimpleNamespace(id=Attack("the version"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data_docs, "_rendered", lambda *_: f'<html><body><div class="ge-section"><table><tr><td>{markup}</td></tr></table></div></body></html>')
+        return data_docs.data_docs(use_case, version, result, {Attack("quarantined"): 1})
+
+
+@pytest.fixture(scope="module")
+def pages(made: Made) -> dict[str, str]:
+    """Name -> page, made in all three ways."""
+    again = {f"templates/{name}": page(name, **hostile(values, NOT_TEXTS)) for name, values in made.values.items() if name.endswith(".html")}
+    return {**made.files, **{f"reports/{name}.html": text for name, text in made.reports.items()}, **again}
 
 
 def test_every_kind_of_page_is_there(pages: dict[str, str]) -> None:
@@ -60,6 +208,10 @@ def test_every_kind_of_page_is_there(pages: dict[str, str]) -> None:
     assert kinds >= {"adapter_checkpoint", "base_evaluation", "evaluation_report", "fairness_report", "model_card", "data_report", "profile", "training_audit"}
     documents = {"index.html", "documents/technical_documentation.html", "documents/training_data_summary.html", "documents/dataset/README.md"}
     assert documents <= set(pages)
+
+
+def test_every_template_was_tried(made: Made) -> None:
+    assert {path.name for path in TEMPLATES.glob("*.html")} - NO_PAGES == {name for name in made.values if name.endswith(".html")}
 
 
 def test_every_page_is_valid_and_has_only_elements_and_attributes_of_the_templates(pages: dict[str, str]) -> None:
@@ -78,9 +230,37 @@ def test_the_attacks_are_shown_as_text(pages: dict[str, str]) -> None:
     assert ATTACKS[0] in Page(pages["documents/technical_documentation.html"]).words
 
 
-def test_a_browser_shows_every_page_and_runs_and_loads_nothing(pages: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("report", "texts"),
+    [
+        ("decision", ["reason of the waiver", "granted_by of the waiver"]),
+        ("privacy", ["the checkpoint", "the entity", "the vault is off", "on answers"]),
+        ("regression", ["the harness task", "the metric", "the champion"]),
+        ("roi", ["the measure", "why it is not compared", "the day"]),
+        ("judge", ["the evaluation", "name of the judge", "the judge", "what makes an answer better", "another system", "why it may not be used"]),
+        ("human_review", ["the sheet", "the first rater", "the second rater", "another system", "the method"]),
+        ("seeds", ["another system", "what came out of the seeds"]),
+        ("canaries", ["what came out of the secrets", "user texts"]),
+        ("search", ["how the trial failed", "training: lines to copy", "cosine"]),
+        ("audit_examples", ["a record", "an answer", "a fault"]),
+        ("learning_curve", ["what came out of the curve", "the report"]),
+    ],
+)
+def test_the_attacks_in_figures_are_shown_as_text(report: str, texts: list[str], pages: dict[str, str]) -> None:
+    words = " ".join(Page(pages[f"reports/{report}.html"]).words.split())
+    assert [text for text in texts if " ".join(str(Attack(text)).split()) not in words] == []
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_nothing_of_the_page_of_great_expectations_runs(attack: str) -> None:
+    """Its page is cleaned and not escaped: values of the YAML, such as a set of labels, may come through it as they are."""
+    assert problems_of(data_docs_of(attack)) == []
+
+
+def test_a_browser_shows_every_page_and_runs_and_loads_nothing(made: Made, tmp_path: Path) -> None:
+    shown = {**{name: text for name, text in made.files.items() if name.endswith(".html")}, **made.reports}
     with browser() as chrome:
-        for number, (name, text) in enumerate((name, text) for name, text in pages.items() if name.endswith(".html")):
+        for number, (name, text) in enumerate(shown.items()):
             path = tmp_path / f"{number}.html"
             path.write_text(text, encoding="utf-8")
             seen = opened(chrome, path)
@@ -108,8 +288,8 @@ def test_a_script_or_a_request_in_a_page_is_seen_by_the_browser(tmp_path: Path) 
             assert where in bad if where else not bad, fault
 
 
-def test_cards_in_markdown_hold_no_markup(pages: dict[str, str]) -> None:
-    cards = {name: text for name, text in pages.items() if name.endswith(".md")}
+def test_cards_in_markdown_hold_no_markup(made: Made) -> None:
+    cards = {name: text for name, text in made.files.items() if name.endswith(".md")}
     assert len(cards) >= 3
     for name, text in cards.items():
         _, head, body = text.split("---\n", 2)

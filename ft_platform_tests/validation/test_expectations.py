@@ -10,7 +10,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.records import cleaned_schema, splits_schema
 from ft_platform.use_case import NamedUseCase
 from ft_platform.validation.expectations import ValidationResult, validate
-from ft_platform.validation.suite import expectation_names, expectation_problems
+from ft_platform.validation.suite import expectation_problems
 from ft_platform_tests.tables import table, use_case
 
 CANARY = "Zaphod-Canary-4711"
@@ -149,10 +149,6 @@ def test_all_mistakes_are_named_at_once_with_what_was_meant() -> None:
 def test_arguments_that_run_code_or_return_values_are_refused(kwargs: dict) -> None:
     problems = expectation_problems(with_expectation("splits", "expect_column_values_to_not_be_null", column="label", **kwargs))
     assert len(problems) == len(kwargs) and all("is not an argument" in problem for problem in problems)
-
-
-def test_expectations_in_sql_are_not_offered() -> None:
-    assert not [name for name in expectation_names() if "query" in name or "other_table" in name]
 
 
 def test_no_value_escapes_whatever_fails(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
