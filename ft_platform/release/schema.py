@@ -234,8 +234,10 @@ class HumanReviewEvidence(Typed):
     """`review.json` of `human_review`."""
 
     evaluation: str
+    alternative: str
     win_rate: Figure
     rows: Rows
+    confidence: float = Field(gt=0.0, lt=1.0)
 
 
 class JudgeEvidence(Typed):

@@ -112,7 +112,13 @@ def good_figures() -> dict[str, dict[str, Any]]:
         "model_card": {},
         "seed_variation": seeds_evidence(),
         "canary_audit": {"exposure_bits": {"1": figure(1.5, 0.5), "10": figure(6.0, 1.0)}},
-        "human_review": {"evaluation": "evaluation_report", "win_rate": figure(0.6), "rows": 80},
+        "human_review": {
+            "evaluation": "evaluation_report",
+            "alternative": "base_few_shot",
+            "win_rate": figure(0.6),
+            "rows": 80,
+            "confidence": 0.95,
+        },
         "judge_report": {"win_rate": figure(0.6), "usable_in_gate": True},
     }
 
