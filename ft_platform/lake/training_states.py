@@ -6,6 +6,7 @@ may not be used any more, and `ft trace` lists trainings that have states and no
 """
 
 import errno
+import hashlib
 import json
 import os
 import tempfile
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ft_platform.errors import StatesInUse
 from ft_platform.lake import files
@@ -20,6 +22,9 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 
 MANIFEST = "manifest.json"
+KEYS = {"step", "files", "splits", "splits_content_hash"}
+OWN_HASH = "sha256"
+"""Key of the hash of the others: a bit that flips in them would change what a training is said to be made from."""
 ATTEMPTS = 10
 """How often a folder is removed in which a training writes; it saves a state in minutes, or after every step."""
 
@@ -63,7 +68,7 @@ class TrainingStates:
             folder.mkdir()
             yield folder
             trained_on = {"splits": self.splits.id, "splits_content_hash": self.splits.content_hash}
-            (folder / MANIFEST).write_text(json.dumps({"step": step, "files": files.folder_hashes(folder), **trained_on}))
+            (folder / MANIFEST).write_text(_with_hash({"step": step, "files": files.folder_hashes(folder), **trained_on}))
             self._publish(folder, step)
         for old in self.steps()[self.keep :]:
             _remove(self.lake, self._place(old))
@@ -139,7 +144,7 @@ def _unfinished(lake: Lake, use_case: str, checkpoint_id: str) -> UnfinishedTrai
     for path in sorted(lake.fs.find(_folder(lake, use_case, checkpoint_id)), reverse=True):
         if path.endswith(f"/{MANIFEST}"):
             try:
-                manifest = json.loads(lake.fs.cat_file(path))
+                manifest = read_manifest(lake.fs.cat_file(path))
                 return UnfinishedTraining(checkpoint_id, str(manifest["splits"]), str(manifest["splits_content_hash"]))
             except (OSError, ValueError, KeyError, TypeError):  # damaged, or just being removed
                 continue
@@ -186,10 +191,35 @@ def _try_to_remove(lake: Lake, path: str) -> bool:
     return not lake.fs.exists(path)
 
 
+def _hash_of(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
+
+
+def _with_hash(manifest: dict[str, Any]) -> str:
+    return json.dumps({**manifest, OWN_HASH: _hash_of(manifest)})
+
+
+def read_manifest(content: bytes) -> dict[str, Any]:
+    """A manifest that holds what was written, its own hash left out. Those of earlier versions have none.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    manifest = json.loads(content)
+    if not isinstance(manifest, dict):
+        raise ValueError("no object")
+    if set(manifest) == KEYS:
+        return manifest
+    expected = manifest.pop(OWN_HASH, None)
+    if set(manifest) != KEYS or expected != _hash_of(manifest):
+        raise ValueError("not what was written")
+    return manifest
+
+
 def damage(folder: Path) -> str | None:
     """What makes a state unusable: a file that is missing or holds other bytes than its manifest says. None if it is whole."""
     try:
-        expected = json.loads((folder / MANIFEST).read_text())["files"]
+        expected = read_manifest((folder / MANIFEST).read_bytes())["files"]
         for name, digest in expected.items():
             if not (folder / name).is_file():
                 return f"{name} is missing"

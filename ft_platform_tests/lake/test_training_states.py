@@ -1,5 +1,7 @@
 """Saved states are removed by a sweep while their training saves new ones and removes old ones: planted at every file operation in between."""
 
+import itertools
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -10,7 +12,7 @@ import pytest
 
 from ft_platform.errors import StatesInUse, TransientError
 from ft_platform.lake import Lake, files
-from ft_platform.lake.training_states import ATTEMPTS, TrainingStates, remove_states
+from ft_platform.lake.training_states import ATTEMPTS, TrainingStates, UnfinishedTraining, damage, remove_states, unfinished_trainings
 
 
 @pytest.fixture
@@ -139,3 +141,39 @@ def test_a_state_that_is_swept_while_it_is_looked_at_is_not_damaged(lake, states
     with states.newest(lambda step, reason: damaged.append(step)) as found:
         assert found is not None and found[0] == 1
     assert damaged == []
+
+
+def test_every_bit_of_a_manifest_is_watched(states):
+    """Also those that say what a training is made from: by them the sweep finds trainings on withdrawn records."""
+    manifest = Path(states.folder) / "step-00000002" / "manifest.json"
+    written = manifest.read_bytes()
+    for place, bit in itertools.product(range(len(written)), range(8)):
+        flipped = bytearray(written)
+        flipped[place] ^= 1 << bit
+        manifest.write_bytes(flipped)
+        assert damage(manifest.parent), f"bit {bit} of byte {place}"
+    manifest.write_bytes(written)
+    assert damage(manifest.parent) is None
+
+
+@pytest.mark.parametrize("content", [b"[]", b"3", b"null", b"{}"])
+def test_a_manifest_that_is_no_manifest_is_damage_and_the_training_unknown(lake, states, content):
+    for manifest in Path(states.folder).rglob("manifest.json"):
+        manifest.write_bytes(content)
+        assert damage(manifest.parent) == "manifest.json cannot be read"
+    assert unfinished_trainings(lake, "complaints") == [UnfinishedTraining("ckpt-running", None, None)]
+
+
+def test_a_training_whose_manifests_name_other_splits_than_were_written_is_unknown(lake, states):
+    for manifest in Path(states.folder).rglob("manifest.json"):
+        manifest.write_text(manifest.read_text().replace(states.splits.content_hash, "0" * len(states.splits.content_hash)))
+    assert unfinished_trainings(lake, "complaints") == [UnfinishedTraining("ckpt-running", None, None)]
+
+
+def test_states_of_versions_that_wrote_no_hash_of_the_manifest_are_used(lake, states):
+    for manifest in Path(states.folder).rglob("manifest.json"):
+        content = json.loads(manifest.read_bytes())
+        del content["sha256"]
+        manifest.write_text(json.dumps(content))
+        assert damage(manifest.parent) is None
+    assert unfinished_trainings(lake, "complaints") == [UnfinishedTraining("ckpt-running", states.splits.id, states.splits.content_hash)]

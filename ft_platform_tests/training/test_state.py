@@ -188,7 +188,7 @@ def test_where_every_state_is_damaged_training_begins_again_and_says_so(data, fo
 def test_a_manifest_that_names_no_file_or_too_few_is_no_proof(folders, data):
     _, newest = saved_at(data, folders, 2, 4)
     manifest = newest / "manifest.json"
-    manifest.write_text(json.dumps({"step": 4, "files": {}}))
+    manifest.write_text(json.dumps({"step": 4, "files": {}, "splits": "splits@1", "splits_content_hash": "c"}))
     saved = states(folders)
     run(data, saved)
     assert saved.damaged == [(4, "manifest.json names no file")]
