@@ -199,7 +199,7 @@ def _with_hash(manifest: dict[str, Any]) -> str:
     return json.dumps({**manifest, OWN_HASH: _hash_of(manifest)})
 
 
-def read_manifest(content: bytes) -> dict[str, Any]:
+def read_manifest(content: str | bytes) -> dict[str, Any]:
     """A manifest that holds what was written, its own hash left out. Those of earlier versions have none.
 
     Raises:
