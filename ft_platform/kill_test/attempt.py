@@ -1,6 +1,7 @@
 """One attempt at the training, in a forked process, with a fault planted in it."""
 
 import errno
+import faulthandler
 import json
 import logging
 import os
@@ -119,6 +120,7 @@ class KillAtCall(Fault):
 
 def attempt(folder: Path, report: Path, fault: Fault) -> NoReturn:
     """Trains below `folder` and writes how it ended to `report`; ends the process."""
+    faulthandler.register(signal.SIGUSR1)  # where it is, should it be stuck
     try:
         fault.arm(folder)
         found = _train(folder)

@@ -25,6 +25,8 @@ from ft_platform.kill_test.attempt import NAMED_POINTS, Fault, FullDisk, KillAtC
 
 STUCK_SECONDS = 120.0
 """An attempt takes a second or two; one that takes this long is stuck."""
+LONGEST_POLL_SECONDS = 1.0
+"""No more than this counts for one poll: while the whole machine stands still, the attempt is not stuck."""
 MOST_FAULTS = 5
 DAMAGED_SHARE = 0.4
 POLL_SECONDS = 0.005
@@ -157,16 +159,15 @@ class KillTest:
         if child == 0:
             os.dup2(os.open(place / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
             attempt(place, report, fault)
-        begun, signalled = time.monotonic(), False
+        before, passed, signalled = time.monotonic(), 0.0, False
         while os.waitpid(child, os.WNOHANG)[0] == 0:
-            passed = time.monotonic() - begun
+            now = time.monotonic()
+            before, passed = now, passed + min(now - before, LONGEST_POLL_SECONDS)
             if signal_after is not None and passed >= signal_after and not signalled:
                 os.kill(child, number)
                 signalled = True
             if passed > STUCK_SECONDS:
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-                return {"ended": "stuck"}
+                return {"ended": "stuck", "stacks": _ended_by_force(child, place / "log")}
             time.sleep(POLL_SECONDS)
         return json.loads(report.read_text()) if report.exists() else {"ended": "killed"}
 
@@ -201,6 +202,16 @@ class KillTest:
         gone = [step for step in damaged if step in aside]
         self.counts.corrupt_detected += max(len(gone), seen)
         return [step for step in damaged if step not in aside]
+
+
+def _ended_by_force(child: int, log: Path) -> list[str]:
+    """Kills an attempt; where each of its threads was."""
+    size = log.stat().st_size
+    os.kill(child, signal.SIGUSR1)
+    time.sleep(LONGEST_POLL_SECONDS)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return log.read_text(errors="replace")[size:].splitlines()
 
 
 def _in_child(work: Callable[[], None]) -> None:

@@ -1,13 +1,17 @@
 """The kill test in its short form, and faults planted in the product itself: the kill test turns red."""
 
+import json
+import os
 import random
 import subprocess
 import sys
+import time
 
 import pytest
 
 from ft_platform.commands.kill_test import kill_test
 from ft_platform.kill_test import case
+from ft_platform.kill_test.attempt import Fault
 from ft_platform.kill_test.run import KillTest
 
 BROKEN = """
@@ -50,8 +54,6 @@ kept.unlink()
 
 
 def with_fault(fault: str, kills: int = 8, seed: int = 3) -> dict:
-    import json
-
     done = subprocess.run([sys.executable, "-c", BROKEN.format(fault=fault, kills=kills, seed=seed)], capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -94,6 +96,33 @@ def test_a_folder_that_is_readable_before_it_is_whole_is_found_out():
     )
     found = with_fault(fault, kills=20)
     assert found["stuck"] or found["different"]
+
+
+STUCK = """
+import json, random, sys, time
+from pathlib import Path
+from ft_platform.kill_test import attempt, run
+def a_lock_that_nobody_gives_back(folder):
+    time.sleep(60)
+attempt._train = a_lock_that_nobody_gives_back
+run.STUCK_SECONDS = 1.0
+place = Path(sys.argv[1])
+print(json.dumps(run.KillTest(place, random.Random(1))._attempt(place, attempt.Fault())))
+"""
+
+
+def test_an_attempt_that_hangs_is_stuck_and_says_where(tmp_path):
+    done = subprocess.run([sys.executable, "-c", STUCK, str(tmp_path)], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert found["ended"] == "stuck" and "a_lock_that_nobody_gives_back" in "".join(found["stacks"])
+
+
+def test_an_attempt_is_not_stuck_because_the_machine_stood_still(tmp_path, monkeypatch):
+    """The clock jumps by an hour at each poll."""
+    hours = iter(range(1000))
+    monkeypatch.setattr("ft_platform.kill_test.run.time.monotonic", lambda: 3600.0 * next(hours))
+    monkeypatch.setattr("ft_platform.kill_test.run.attempt", lambda *_: (time.sleep(0.1), os._exit(0)))
+    assert KillTest(tmp_path, random.Random(1))._attempt(tmp_path, Fault()) == {"ended": "killed"}
 
 
 def test_a_full_disk_refuses_whatever_writes_and_lets_files_be_read_and_removed(tmp_path):
