@@ -22,7 +22,7 @@ def csv_file(tmp_path):
 
 
 @pytest.fixture
-def graph(environment, csv_file, backend, without_pages):
+def graph(environment, csv_file, backend, quick_stages):
     attributes = {**minimal_attributes(str(csv_file)), "retraining": {"mode": "on_data_change"}}
     write_use_case(environment.defs, "complaints", attributes)
     with dg.DagsterInstance.ephemeral() as instance:

@@ -16,7 +16,7 @@ CANARY = "Zebulon Quartermain"
 
 
 @pytest.fixture
-def run(environment, tmp_path, monkeypatch, without_pages):
+def run(environment, tmp_path, monkeypatch, quick_stages):
     """Runs the data stages on a file; returns the outcome. The first run, on a good file, is done already."""
     file = write_csv(tmp_path / "records.csv", records())
     write_use_case(environment.defs, "complaints", minimal_attributes(str(file)))

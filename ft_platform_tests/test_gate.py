@@ -29,7 +29,7 @@ def backend(monkeypatch):
 
 
 @pytest.fixture
-def graph(environment, tmp_path, backend, without_pages):
+def graph(environment, tmp_path, backend, quick_stages):
     file = write_csv(tmp_path / "complaints.csv", records())
     attributes = {**minimal_attributes(str(file)), "retraining": {"mode": "on_data_change"}}
     write_use_case(environment.defs, "complaints", attributes)

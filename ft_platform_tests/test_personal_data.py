@@ -103,7 +103,7 @@ def _decoded(file: Path) -> bytes:
     return out.getvalue().encode()
 
 
-@pytest.mark.usefixtures("without_pages")
+@pytest.mark.usefixtures("quick_stages")
 def test_the_search_finds_a_planted_value(run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The test of the test: an operator that keeps what it should replace."""
     outcome = run(planted(), {"privacy.operators": {"EMAIL": "keep"}})
@@ -185,7 +185,7 @@ def test_records_that_stop_the_graph(spoiled: Callable, run: Callable[..., Any],
         ("expect_column_most_common_value_to_be_in_set", {"column": "label", "value_set": ["nothing"]}),
     ],
 )
-@pytest.mark.usefixtures("without_pages")
+@pytest.mark.usefixtures("quick_stages")
 def test_expectations_that_fail(expectation: str, kwargs: dict[str, Any], run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]) -> None:
     found = [{"table": "cleaned_records", "expectation": expectation, "kwargs": kwargs}]
     outcome = run([{**row, "text": row["text"][:119]} if n % 30 else row for n, row in enumerate(planted())], {"validation.expectations": found})
@@ -212,7 +212,7 @@ CAUSES = [*((function, ValueError) for function in FUNCTIONS), *((FUNCTIONS[2], 
 
 
 @pytest.mark.parametrize(("function", "cause"), CAUSES, ids=lambda value: str(getattr(value, "__name__", value)).rsplit(".", 1)[-1])
-@pytest.mark.usefixtures("without_pages")
+@pytest.mark.usefixtures("quick_stages")
 def test_an_exception_that_quotes_a_record(
     function: str, cause: type[Exception], run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,7 +249,7 @@ def test_a_full_disk(run: Callable[..., Any], home: Path, capfd: pytest.CaptureF
 
 
 @pytest.mark.parametrize("engine", ["processes"])
-@pytest.mark.usefixtures("without_pages")
+@pytest.mark.usefixtures("quick_stages")
 def test_a_worker_process_that_fails(engine: str, run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]) -> None:
     outcome = run(planted(), {"compute.engine": engine, "compute.workers": 2})
     assert outcome.success, outcome.error

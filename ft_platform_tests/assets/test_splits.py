@@ -40,7 +40,7 @@ def sides(lake: Lake, version: TableVersion) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def no_pictures(without_pages: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_pictures(quick_stages: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The funnel needs the stages before; it is not what is tested here."""
     monkeypatch.setattr("ft_platform.reporting.funnel.funnel", lambda lake, name: [])
     monkeypatch.setattr("ft_platform.reporting.plots.funnel_plot", lambda steps: b"")

@@ -16,7 +16,7 @@ def check_of(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
     return next(found for found in result.get_asset_check_evaluations() if found.check_name == TRAINING_AUDIT)
 
 
-def test_a_fault_that_the_program_finds_stops_training_and_a_correction_lets_it_go_on(environment, tmp_path, without_pages, monkeypatch):
+def test_a_fault_that_the_program_finds_stops_training_and_a_correction_lets_it_go_on(environment, tmp_path, quick_stages, monkeypatch):
     attributes = {
         **minimal_attributes(str(write_csv(tmp_path / "complaints.csv", records(12)))),
         "base_model": {"uri": str(save_tiny_model(tmp_path / "model")), "dtype": "float32"},

@@ -35,7 +35,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def started(environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_pages: None) -> list[str]:
+def started(environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_stages: None) -> list[str]:
     """A use case on a tiny model; programs run in this process, and the list says which were started."""
     attributes = minimal_attributes(str(write_csv(tmp_path / "records.csv", records(12))))
     attributes |= {

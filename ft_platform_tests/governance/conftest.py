@@ -7,12 +7,12 @@ from ft_platform_tests.governance.house import House
 
 
 @pytest.fixture
-def house(environment: Environment, without_pages: None) -> House:
+def house(environment: Environment, quick_stages: None) -> House:
     """A lake whose records state the consent themselves."""
     return House(environment)
 
 
 @pytest.fixture
-def ledger_house(environment: Environment, without_pages: None) -> House:
+def ledger_house(environment: Environment, quick_stages: None) -> House:
     """A lake whose ledger states the consent."""
     return House(environment, ledger=True)
