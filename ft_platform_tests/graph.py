@@ -15,6 +15,7 @@ from ft_platform.lake.versions import from_dict
 from ft_platform.loading import load_definitions
 from ft_platform.stages import AUDIT_PAGE, STAGES
 from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case_file import FILE_NAME
 
 WRITTEN_AT = 1_780_000_000
 
@@ -125,9 +126,14 @@ class Graph:
         self.instance = instance
         self.cursor: Any = None
         self.sensor_cursor: str | None = None
+        self._loaded: dict[tuple[str, str], dg.Definitions] = {}
 
     def definitions(self, overrides: dict[str, Any] | None = None) -> dg.Definitions:
-        return load_definitions(self.environment, only=self.name, overrides=overrides)
+        """Loaded once for each content of the YAML, as the daemon does."""
+        content = ((self.environment.defs / self.name / FILE_NAME).read_text(), repr(overrides))
+        if content not in self._loaded:
+            self._loaded[content] = load_definitions(self.environment, only=self.name, overrides=overrides)
+        return self._loaded[content]
 
     def run(self, *stages: str, overrides: dict[str, Any] | None = None) -> dg.ExecuteInProcessResult:
         selection = [dg.AssetKey([self.name, s]) for s in stages] or None
@@ -157,13 +163,13 @@ class Graph:
         return True
 
     def settle(self, only: Iterable[str], overrides: dict[str, Any] | None = None, most: int = 20) -> list[set[str]]:
-        """Ticks and runs what is requested (among `only`) until three ticks request nothing. Returns the requests."""
+        """Ticks and runs what is requested (among `only`) until two ticks request nothing. Returns the requests."""
         asked: list[set[str]] = []
         quiet = 0
         for _ in range(most):
             requested = self.tick(overrides) & set(only)
             quiet = 0 if requested else quiet + 1
-            if quiet == 3:
+            if quiet == 2:
                 return asked
             if requested:
                 asked.append(requested)
