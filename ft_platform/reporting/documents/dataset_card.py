@@ -73,6 +73,8 @@ def _body(facts: Facts) -> str:
         _paragraphs(facts, [facts.open("domain_expert", "who gave the records their labels or answers, how, and how well annotators agree")]),
         "## Bias, risks and limitations",
         _paragraphs(facts, [*statements.fairness(facts), facts.open("domain_expert", "whom the records do not represent")]),
+        "## Release decision and waivers",
+        _paragraphs(facts, statements.decision(facts)),
         "## Contact",
         plain_markdown(facts.owner("accountable")),
     ]

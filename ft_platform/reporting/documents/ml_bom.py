@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from ft_platform.reporting.documents.environment_lock import RECORDED
 from ft_platform.reporting.documents.facts import Facts
-from ft_platform.reporting.documents.statements import place_of
+from ft_platform.reporting.documents import statements
 
 FILE = "ml_bom.cdx.json"
 NAMESPACE = uuid.UUID("6f0d3f2e-7c55-4f0a-9d8e-2f4a5b0c7e11")
@@ -56,7 +56,11 @@ def _adapter(facts: Facts) -> dict[str, Any]:
         "name": facts.name,
         "version": manifest.id,
         **({"licenses": [{"license": {"name": release.licence}}]} if release else {}),
-        "properties": [{"name": "ft:content_hash", "value": manifest.content_hash}, {"name": "ft:settings_hash", "value": manifest.settings_hash}],
+        "properties": [
+            {"name": "ft:content_hash", "value": manifest.content_hash},
+            {"name": "ft:settings_hash", "value": manifest.settings_hash},
+            *({"name": "ft:release", "value": said.text} for said in statements.decision(facts)),
+        ],
         "components": [
             {"type": "file", "bom-ref": f"file:{name}", "name": name, "hashes": [{"alg": "SHA-256", "content": digest}]}
             for name, digest in sorted(manifest.files.items())
@@ -85,7 +89,7 @@ def _base_model(facts: Facts) -> dict[str, Any]:
     return {
         "type": "machine-learning-model",
         "bom-ref": "base_model",
-        "name": place_of(str(base.get("uri", "not stated"))),
+        "name": statements.place_of(str(base.get("uri", "not stated"))),
         **({"version": version} if version else {}),
         **({"hashes": [{"alg": "SHA-256", "content": base["sha256"]}]} if base.get("sha256") else {}),
         "properties": [{"name": "ft:hash_of", "value": "the weights file; of several files, the list of their names and hashes"}],
