@@ -73,11 +73,10 @@ def _body(facts: Facts) -> str:
         _paragraphs(facts, [facts.open("domain_expert", "who gave the records their labels or answers, how, and how well annotators agree")]),
         "## Bias, risks and limitations",
         _paragraphs(facts, [*statements.fairness(facts), facts.open("domain_expert", "whom the records do not represent")]),
-        "## Release decision and waivers",
-        _paragraphs(facts, statements.decision(facts)),
-        "## Contact",
-        plain_markdown(facts.owner("accountable")),
     ]
+    if "adapter_checkpoint" in facts.manifests:  # not in the card that is made with the records, before anything is trained on them
+        parts += ["## Release decision and waivers", _paragraphs(facts, statements.decision(facts))]
+    parts += ["## Contact", plain_markdown(facts.owner("accountable"))]
     return "\n\n".join(parts) + "\n"
 
 

@@ -49,6 +49,12 @@ def test_a_licence_of_the_hub_is_named_as_the_hub_does(monkeypatch: pytest.Monke
     assert dataset_card.metadata(with_use_case(cleaning={"allowed_languages": ["en"]}))["language"] == ["en"]
 
 
+def test_the_card_of_records_alone_speaks_of_no_release() -> None:
+    """As `data_report` makes it: nothing is trained on them yet."""
+    assert "Release decision" in dataset_card.make(facts())
+    assert "elease" not in dataset_card.make(without("adapter_checkpoint"))
+
+
 @pytest.mark.parametrize(("rows", "size"), [(999, "n<1K"), (1000, "1K<n<10K"), (99_999_999, "10M<n<100M"), (100_000_000, "100M<n<1B")])
 def test_the_size_category_is_that_of_the_rows(rows: int, size: str) -> None:
     import dataclasses
