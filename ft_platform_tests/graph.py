@@ -163,13 +163,13 @@ class Graph:
         return True
 
     def settle(self, only: Iterable[str], overrides: dict[str, Any] | None = None, most: int = 20) -> list[set[str]]:
-        """Ticks and runs what is requested (among `only`) until two ticks request nothing. Returns the requests."""
+        """Ticks and runs what is requested (among `only`) until three ticks request nothing. Returns the requests."""
         asked: list[set[str]] = []
         quiet = 0
         for _ in range(most):
             requested = self.tick(overrides) & set(only)
             quiet = 0 if requested else quiet + 1
-            if quiet == 2:
+            if quiet == 3:
                 return asked
             if requested:
                 asked.append(requested)

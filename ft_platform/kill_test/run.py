@@ -211,7 +211,7 @@ def _ended_by_force(child: int, log: Path) -> list[str]:
     time.sleep(LONGEST_POLL_SECONDS)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return log.read_text(errors="replace")[size:].splitlines()
+    return log.read_bytes()[size:].decode(errors="replace").splitlines()
 
 
 def _in_child(work: Callable[[], None]) -> None:

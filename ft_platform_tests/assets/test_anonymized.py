@@ -19,7 +19,6 @@ from ft_platform.use_case_file import load_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, write_csv
 
-pytestmark = pytest.mark.usefixtures("quick_stages")
 DATA = ["raw_records", "permitted_records", "cleaned_records", "anonymized_records"]
 CANARY = "zebulon.quartermain@corp.com"
 
