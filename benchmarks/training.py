@@ -135,7 +135,7 @@ def report(arguments: argparse.Namespace, results: dict[str, list[dict[str, Any]
     if compiled := results.get("ours_compiled"):
         found["seconds_with_compilation"] = round(median(m["first_seconds"] for m in compiled), 1)
     if ours := results.get("ours"):
-        found |= {name: ours[0][name] for name in ("share_of_gemm_peak", "gemm_peak_gflops_per_cpu_second", "time_shares")}
+        found |= {name: ours[0][name] for name in ("share_of_gemm_peak", "gemm_peak_gflops_per_cpu_second", "gemm_peak_precision", "time_shares")}
     return found
 
 

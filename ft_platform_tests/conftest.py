@@ -1,5 +1,7 @@
 """Fixtures of the whole suite. Persons in test data are fictitious."""
 
+import base64
+import gc
 import os
 import signal
 from functools import partial
@@ -24,6 +26,40 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, and the
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+PICTURES_ARE_DRAWN = True
+DOT = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+"""A PNG of one pixel."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """Pictures are drawn for tests marked `pictures`; elsewhere a dot stands in for each, for drawing took a fifth of the suite's time."""
+    global PICTURES_ARE_DRAWN
+    PICTURES_ARE_DRAWN = item.get_closest_marker("pictures") is not None
+    from matplotlib.figure import Figure
+
+    drawn = Figure.savefig
+    if getattr(drawn, "draws_on_request", False):
+        return
+
+    def savefig(figure: Any, file: Any, **options: Any) -> None:
+        if PICTURES_ARE_DRAWN:
+            drawn(figure, file, **options)
+        elif isinstance(file, str | Path):
+            Path(file).write_bytes(DOT)
+        else:
+            file.write(DOT)
+
+    savefig.draws_on_request = True  # pyright: ignore[reportFunctionMemberAccess]
+    Figure.savefig = savefig  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What importing and collecting made stays until the end: no garbage collection need look at it again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
     """An installation in a temporary folder, with its own key and no tracker."""
@@ -40,20 +76,12 @@ def lake(environment: Environment) -> Lake:
 
 @pytest.fixture
 def quick_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests that run the data stages many times: no profiles of tables, no pictures, recall measured on a tenth of the annotated texts."""
+    """For tests that run the data stages many times: no profiles of tables, recall measured on a tenth of the annotated texts."""
     from ft_platform.samples.gold import gold_texts
 
     monkeypatch.setattr("ft_platform.samples.gold.gold_texts", partial(gold_texts, per_entity=2))
     for asset in ("raw", "permitted", "cleaned", "anonymized", "splits"):
         monkeypatch.setattr(f"ft_platform.assets.{asset}.profile_link", lambda *_: {})
-
-    def savefig(figure: Any, file: Any, **_: Any) -> None:
-        if isinstance(file, str | Path):
-            Path(file).write_bytes(b"no picture")
-        else:
-            file.write(b"no picture")
-
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", savefig)
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from ft_platform.stages import STAGES
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.tiny_models import save_tiny_model
 
+pytestmark = pytest.mark.pictures
+
 SMALL = {
     "source.uri": "sample://complaints?rows=360&seed=7",
     "splits.min_rows_per_label": 5,

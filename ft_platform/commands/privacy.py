@@ -65,7 +65,8 @@ def _show_attack(found: dict[str, Any]) -> None:
         print(f"{title:34} {_figure(rates[name]) or rates['status']}")
     for copies, bits in (found["exposure_bits"] or {}).items():
         figure = {"value": bits, **found["exposure_bits_interval"][copies]}
-        print(f"{f'exposure of {copies} copies, bits':34} {_figure(figure)}   (of {found['max_bits']:.1f})")
+        copied = f"exposure of {copies} {'copy' if copies == '1' else 'copies'}, bits"
+        print(f"{copied:34} {_figure(figure)}   (of {found['max_bits']:.1f})")
     if found["exposure_bits"] is None:
         print(f"exposure of planted secrets        {found['exposure_status']}")
     else:

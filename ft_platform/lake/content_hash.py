@@ -23,8 +23,6 @@ import pyarrow.compute as pc
 MODULUS = 1 << 256
 DIGEST_BYTES = 32
 SLICE_ROWS = 8192
-NULL = pa.scalar(b"~", pa.large_binary())
-NOTHING = pa.scalar(b"", pa.large_binary())
 
 
 class ContentHash:
@@ -54,14 +52,19 @@ class ContentHash:
         names = sorted(name for name in batch.schema.names if name not in self._leave_out)
         parts: list[pa.Array | pa.Scalar] = []
         for name in names:
-            parts += [pa.scalar(_counted(name.encode()), pa.large_binary()), canonical(_plain(batch.column(name)))]
-        texts = pc.binary_join_element_wise(*parts, NOTHING) if parts else pa.array([b""] * batch.num_rows, pa.large_binary())
+            parts += [_constant(_counted(name.encode())), canonical(_plain(batch.column(name)))]
+        texts = pc.binary_join_element_wise(*parts, _constant(b"")) if parts else pa.array([b""] * batch.num_rows, pa.large_binary())
         self._sum = (self._sum + _sum_of_digests(_plain(texts))) % MODULUS
         self.rows += batch.num_rows
 
     def hexdigest(self) -> str:
         """64 hex digits over the multiset of rows and their number."""
         return hashlib.sha256(self.state.encode()).hexdigest()
+
+
+def _constant(value: bytes) -> pa.Scalar:
+    # Not a constant of the module: the first scalar that arrow makes imports pandas, a quarter of a second for programs that hash nothing.
+    return pa.scalar(value, pa.large_binary())
 
 
 def canonical(column: pa.Array) -> pa.Array:
@@ -104,7 +107,7 @@ def _text_of_structs(column: pa.Array) -> pa.Array:
     parts: list[pa.Array | pa.Scalar] = []
     for number in range(column.type.num_fields):
         parts += [pa.scalar(_counted(column.type.field(number).name.encode()), pa.large_binary()), canonical(column.field(number))]
-    return pc.binary_join_element_wise(pa.scalar(b"{", pa.large_binary()), *parts, pa.scalar(b"}", pa.large_binary()), NOTHING)
+    return pc.binary_join_element_wise(_constant(b"{"), *parts, _constant(b"}"), _constant(b""))
 
 
 def _text_of_lists(column: pa.Array) -> pa.Array:
@@ -116,7 +119,7 @@ def _text_of_lists(column: pa.Array) -> pa.Array:
         entries, offsets = column.values, column.offsets.cast(pa.int64()).cast(pa.int32())
     texts = canonical(_plain(entries)).cast(pa.binary())
     joined = pc.binary_join(pa.ListArray.from_arrays(offsets, texts), pa.scalar(b"", pa.binary())).cast(pa.large_binary())
-    return _or_null(column, pc.binary_join_element_wise(pa.scalar(b"[", pa.large_binary()), joined, pa.scalar(b"]", pa.large_binary()), NOTHING))
+    return _or_null(column, pc.binary_join_element_wise(_constant(b"["), joined, _constant(b"]"), _constant(b"")))
 
 
 def _counted(value: bytes) -> bytes:
@@ -125,11 +128,11 @@ def _counted(value: bytes) -> bytes:
 
 def _counted_array(values: pa.Array) -> pa.Array:
     lengths = pc.binary_length(values).cast(pa.large_string()).cast(pa.large_binary())
-    return pc.binary_join_element_wise(lengths, pa.scalar(b":", pa.large_binary()), values, NOTHING)
+    return pc.binary_join_element_wise(lengths, _constant(b":"), values, _constant(b""))
 
 
 def _or_null(column: pa.Array, texts: pa.Array) -> pa.Array:
-    return pc.if_else(column.is_valid(), texts, NULL) if column.null_count else texts
+    return pc.if_else(column.is_valid(), texts, _constant(b"~")) if column.null_count else texts
 
 
 def _plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -18,6 +18,7 @@ from ft_platform.cleaning.clean import clean
 from ft_platform.errors import DiskFull
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.stage_table import write_stage
+from ft_platform.privacy import places
 from ft_platform.privacy.anonymize import anonymize
 from ft_platform.records import anonymized_schema, cleaned_schema, raw_schema, splits_schema
 from ft_platform.splitting.membership import carried_on
@@ -133,8 +134,12 @@ def two_writers(home: Path) -> dict[str, Any]:
 
 def main(folder: Path, how: str, step: int) -> None:
     """Every run is in the same folder."""
+    import sklearn.decomposition
+    import sklearn.feature_extraction.text  # noqa: F401  # imported here, so that no child does
+
     stop = {"kill": killed, "full": full}.get(how, killed)
     home, start = folder / "run", folder / "start"
+    places.names_by_first_word()  # read once for all children
     home.mkdir()
 
     def tell(**what: Any) -> None:

@@ -4,16 +4,25 @@ import dagster as dg
 import pytest
 
 from ft_platform.assets.stage import PROGRAM_STAGES
+from ft_platform.environment import Environment
+from ft_platform.lake import Lake
 from ft_platform.loading import load_definitions
 from ft_platform.stages import STAGES
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 
-@pytest.fixture
-def repository(environment):
-    write_use_case(environment.defs, "complaints", minimal_attributes("records.csv"))
-    write_use_case(environment.defs, "claims", minimal_attributes("claims.csv"))
-    return load_definitions(environment).get_repository_def()
+@pytest.fixture(scope="module")
+def two_use_cases(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two_use_cases")
+    made = Environment(home=folder / "home", defs=folder / "defs", tracking_uri="none")
+    write_use_case(made.defs, "complaints", minimal_attributes("records.csv"))
+    write_use_case(made.defs, "claims", minimal_attributes("claims.csv"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def repository(two_use_cases):
+    return load_definitions(two_use_cases).get_repository_def()
 
 
 def test_every_stage_is_an_asset_of_every_use_case(repository):
@@ -40,11 +49,12 @@ def test_every_asset_has_description_group_owner_kinds_and_tags(repository, stag
 
 
 @pytest.mark.parametrize("stage", list(STAGES))
-def test_the_overview_of_every_asset_says_where_its_versions_lie(repository, environment, lake, stage):
+def test_the_overview_of_every_asset_says_where_its_versions_lie(repository, two_use_cases, stage):
     """Dagster's overview shows `dagster/uri` of the definition, as text; a path or JSON entry would show as a broken link."""
     shown = repository.asset_graph.get(dg.AssetKey(["complaints", stage])).metadata["dagster/uri"]
     spec = STAGES[stage]
     folder = [stage] if spec.kind in ("checkpoint", "report") else ["tables", stage]
+    lake = Lake(two_use_cases.lake_uri)
     assert dg.MetadataValue.text(lake.uri(spec.zone, "complaints", *folder)) in (shown, dg.MetadataValue.text(shown))
 
 

@@ -76,4 +76,9 @@ def test_with_a_canary_audit_bits_are_numbers_and_their_intervals_stand_beside(a
     assert set(found["control_bits"]) == {"value", "low", "high"}
     assert main(["privacy", "attack", "complaints"]) == 0
     shown = capsys.readouterr().out
-    assert "exposure of 10 copies, bits" in shown and "6.000 (5.000 to 7.000)   (of 13.3)" in shown and "1.400 (0.800 to 2.000)   (chance 1.44)" in shown
+    assert (
+        "exposure of 1 copy, bits" in shown
+        and "exposure of 10 copies, bits" in shown
+        and "6.000 (5.000 to 7.000)   (of 13.3)" in shown
+        and "1.400 (0.800 to 2.000)   (chance 1.44)" in shown
+    )

@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,13 @@ TEXTS = [
 ]
 """Fictitious, of every kind that the stages treat apart."""
 ENGINES = ["in_process", "processes", "ray"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_ray_is_left():
+    yield
+    if "ray" in sys.modules:
+        sys.modules["ray"].shutdown()
 
 
 def needs(engine: str) -> None:

@@ -65,7 +65,7 @@ def test_some_steps_lower_the_validation_loss_and_equal_runs_give_equal_weights(
     rows = split_rows(64)
     weights = []
     for steps in (10, 2, 2):
-        training = Training(batch_rows=4, max_steps=steps, epochs=3, rank=8, validations_per_epoch=1, learning_rate=1e-3)
+        training = Training(batch_rows=2, max_steps=steps, epochs=3, rank=8, validations_per_epoch=1, learning_rate=1e-3)
         model, tokenizer = base_model.load(resolved)
         renderer = Renderer(tokenizer, TASK, ["loan", "card"])
         prefix = renderer.prefix_ids()

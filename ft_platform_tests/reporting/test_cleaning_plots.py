@@ -5,6 +5,8 @@ import pytest
 from ft_platform.cleaning.clean import LENGTHS
 from ft_platform.reporting.cleaning_plots import changes_plot, lengths_plot
 
+pytestmark = pytest.mark.pictures
+
 PNG = b"\x89PNG\r\n\x1a\n"
 NONE = [0] * len(LENGTHS)
 

@@ -11,6 +11,8 @@ import pytest
 from ft_platform.profiling.lengths import Lengths
 from ft_platform.reporting import data_plots
 
+pytestmark = pytest.mark.pictures
+
 SIDES = {"card": {"train": 80, "validation": 10, "test": 10}, "$x^2$ <b>": {"train": 5, "test": 5}, "口座": {"train": 1}}
 K_ANONYMITY = {
     "k": 5,

@@ -12,6 +12,8 @@ from ft_platform.reporting.documents.facts import facts_behind
 from ft_platform.stages import check_settings_hash
 from ft_platform_tests.evidence.case import NAME, PERSON, Case, small_case
 
+pytestmark = pytest.mark.pictures
+
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:

@@ -6,6 +6,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+pytestmark = pytest.mark.pictures
+
 SCRIPT = Path(__file__).parents[2] / "scripts" / "lineage_picture.py"
 
 

@@ -10,6 +10,8 @@ from ft_platform.evaluation.systems import TITLES
 from ft_platform.reporting import plots
 from ft_platform.reporting.figure import short
 
+pytestmark = pytest.mark.pictures
+
 ACCURACY = metric("accuracy")
 LABELS = ["card", "$broken^{math$", "口座 <script>", "x" * 200]
 FIGURE = {"value": 0.5, "low": 0.4, "high": 0.7}

@@ -12,6 +12,8 @@ from ft_platform.reporting.evaluation_report import write_pictures
 from ft_platform.reporting.model_card import plain_markdown, publish_model_card
 from ft_platform_tests.evaluation.tiny_case import CANARY, HOSTILE, TinyCase, tiny_case
 
+pytestmark = pytest.mark.pictures
+
 
 @pytest.fixture(scope="module")
 def classified(tmp_path_factory: pytest.TempPathFactory) -> TinyCase:
