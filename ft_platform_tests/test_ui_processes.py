@@ -29,8 +29,10 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print(os.getpid(), child.pid, signal.getsignal(signal.SIGINT) is signal.default_int_handler, flush=True)
 time.sleep(600)
 """
-# What a script's `command &` does: the shell gives a background command an ignored SIGINT.
-IN_BACKGROUND = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+# What a script's `command &` does: the shell gives a background command an ignored SIGINT. (SIGHUP as without `nohup`, under which tests may run.)
+IN_BACKGROUND = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 def stat(pid: int) -> tuple[str, int, int]:
@@ -119,10 +121,12 @@ def test_a_service_that_ends_by_itself_leaves_no_child_and_gives_its_code(capfd:
 
 
 def test_handlers_are_given_back() -> None:
+    outside = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under `nohup` it is ignored, and stays so
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     with StopSignals():
         assert all(signal.getsignal(number) != handler for number, handler in before.items())
     assert {number: signal.getsignal(number) for number in before} == before
+    signal.signal(signal.SIGHUP, outside)
 
 
 def test_nohup_is_respected() -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
@@ -98,7 +99,8 @@ class Ledger:
             table = DeltaTable(self.uri, storage_options=self._lake.storage_options or None)
         except TableNotFoundError:
             return []
-        return table.to_pyarrow_table(filters=[("month", "=", month)] if month else None).to_pylist()
+        rows = pa.Table.from_batches(self._lake.batches_of(table, self._lake.path_of(ZONE, FOLDER, TABLE)), pa.schema(table.schema()))
+        return (rows.filter(pc.equal(rows["month"], month)) if month else rows).to_pylist()
 
     def _open_rows(self) -> list[dict[str, Any]]:
         """Runs that have not ended, with the time up to their last sign of life."""

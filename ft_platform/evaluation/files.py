@@ -1,6 +1,5 @@
 """Files of a published evaluation."""
 
-import io
 import json
 from typing import Any
 
@@ -15,7 +14,7 @@ METRICS = "metrics.json"
 
 def read_predictions(lake: Lake, evaluation: ArtifactVersion) -> pa.Table:
     """One row per record and system (`evaluation.predictions`)."""
-    return pq.read_table(io.BytesIO(lake.read_file(evaluation, PREDICTIONS)))
+    return pq.read_table(lake.open_file(evaluation, PREDICTIONS))
 
 
 def read_metrics(lake: Lake, evaluation: ArtifactVersion) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What a mitigation costs and brings: quality and gaps before and after it, on the same test records."""
 
-import io
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -65,7 +64,7 @@ def _made_from(lake: Lake, evaluation: ArtifactVersion) -> dict[str, Any]:
 
 def read_beside(lake: Lake, evaluation: ArtifactVersion, name: str) -> pa.Table | None:
     """A further table of an evaluation, or None where its settings asked for none."""
-    return pq.read_table(io.BytesIO(lake.read_file(evaluation, name))) if name in lake.manifest(evaluation).files else None
+    return pq.read_table(lake.open_file(evaluation, name)) if name in lake.manifest(evaluation).files else None
 
 
 def mitigation_figures(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion, before: ArtifactVersion | None) -> dict[str, Any] | None:

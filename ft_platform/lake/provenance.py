@@ -3,7 +3,6 @@
 Results hold ids, hashes, reasons and counts; never a text, a name or the source's own id of a record.
 """
 
-import io
 from collections import Counter
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
@@ -110,7 +109,7 @@ def training_record_ids(lake: Lake, checkpoint: ArtifactVersion) -> set[str]:
 
 def training_records(lake: Lake, checkpoint: ArtifactVersion) -> Iterator[pa.RecordBatch]:
     """Column `record_id` of the records that a checkpoint was trained on, batch by batch; it must have the file `TRAINING_RECORDS`."""
-    with pq.ParquetFile(io.BytesIO(lake.read_file(checkpoint, TRAINING_RECORDS))) as file:
+    with pq.ParquetFile(lake.open_file(checkpoint, TRAINING_RECORDS)) as file:
         yield from file.iter_batches(columns=["record_id"])
 
 

@@ -7,7 +7,6 @@ keep a row per record (predictions). Not covered: persons who are named only ins
 whose records name no person (`record.subject`), which are listed as not searched; the vault (`ft vault`); copies outside the lake.
 """
 
-import io
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -171,7 +170,7 @@ def _ids_in(lake: Lake, report: ArtifactVersion, manifest: Manifest) -> set[str]
     ids: set[str] = set()
     for name in manifest.files:
         if name.endswith(".parquet"):
-            with pq.ParquetFile(io.BytesIO(lake.read_file(report, name))) as file:
+            with pq.ParquetFile(lake.open_file(report, name)) as file:
                 if "record_id" in file.schema_arrow.names:
                     for batch in file.iter_batches(columns=["record_id"]):
                         ids.update(batch.column("record_id").to_pylist())

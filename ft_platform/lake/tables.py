@@ -173,25 +173,27 @@ class Tables(Manifests):
         Raises:
             VersionRefused: the table or this version of it does not exist.
         """
-        table = self._existing_table(version)
+        yield from self.batches_of(self._existing_table(version), self._folder_of(version), columns, batch_rows)
+
+    def batches_of(self, table: DeltaTable, folder: str, columns: list[str] | None = None, batch_rows: int = 8192) -> Iterator[pa.RecordBatch]:
+        """Batches of a Delta table that lies in `folder` of the lake's file system, in stored order."""
         schema = pa.schema(table.schema())
         wanted = pa.schema([schema.field(name) for name in columns or schema.names])
-        for path in self._file_paths(version, table):
+        for path in _file_paths(folder, table):
             yield from self._read_file(path, wanted, batch_rows)
 
     def file_paths(self, version: TableVersion) -> list[str]:
         """Paths, in the lake's file system, of the Parquet files that hold the rows of a version."""
-        return self._file_paths(version, self._existing_table(version))
+        return _file_paths(self._folder_of(version), self._existing_table(version))
+
+    def _folder_of(self, version: TableVersion) -> str:
+        return self.path_of(version.zone, version.use_case, "tables", version.name)
 
     def _existing_table(self, version: TableVersion) -> DeltaTable:
         try:
             return self._table(version.zone, version.use_case, version.name, version.version)
         except TableNotFoundError as error:
             raise VersionRefused(f"{version.id} of {version.use_case} does not exist", "Materialize it first") from error
-
-    def _file_paths(self, version: TableVersion, table: DeltaTable) -> list[str]:
-        folder = self.path_of(version.zone, version.use_case, "tables", version.name)
-        return [f"{folder}/{uri.rsplit('/', 1)[-1]}" for uri in table.file_uris()]  # percent-encoded, hence only the name; tables are not partitioned
 
     def _read_file(self, path: str, schema: pa.Schema, batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Not through a dataset over deltalake's Python file system: a scan that is left unfinished ends the process with a
@@ -272,6 +274,10 @@ class VersionRows:
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         yield from self._lake.read(self._version, list(columns) if columns is not None else None)
+
+
+def _file_paths(folder: str, table: DeltaTable) -> list[str]:
+    return [f"{folder}/{uri.rsplit('/', 1)[-1]}" for uri in table.file_uris()]  # percent-encoded, hence only the name; tables are not partitioned
 
 
 def _hashed(batches: Iterable[pa.RecordBatch], hasher: ContentHash, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

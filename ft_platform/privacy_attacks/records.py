@@ -3,7 +3,6 @@
 # pyright: reportAttributeAccessIssue=false
 # The functions of pyarrow.compute are made at import, so pyright does not see them.
 
-import io
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
@@ -45,7 +44,7 @@ class Sample:
 
 def trained_on(lake: Lake, checkpoint: ArtifactVersion) -> set[str]:
     """Ids of the records that a checkpoint was trained on."""
-    table = pq.read_table(io.BytesIO(lake.read_file(checkpoint, TRAINING_RECORDS)))
+    table = pq.read_table(lake.open_file(checkpoint, TRAINING_RECORDS))
     return set(table.filter(pc.field("split") == "train")["record_id"].to_pylist())
 
 

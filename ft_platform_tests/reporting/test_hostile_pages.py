@@ -4,7 +4,6 @@ Three ways: a small run whose labels, groups, description, purpose, licence and 
 place of every text of their figures; and every template once more, with an attack in the place of every text that it was given.
 """
 
-import base64
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,8 +35,8 @@ from ft_platform_tests.reporting.browser import browser, opened
 from ft_platform_tests.reporting.page_rules import ELEMENTS, Page, html5_problems, problems_of
 from ft_platform_tests.reporting.xss import ATTACKS, Attack, hostile
 
+pytestmark = pytest.mark.pictures
 FREE_TEXT = " ".join(ATTACKS)
-DOT = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
 """A PNG of one pixel."""
 NO_PAGES = {"base.html", "lineage.html", "review_form.html"}
 """Parts of other templates, and the form of `ft review`, which has a script by design and tests of its own."""
@@ -139,13 +138,11 @@ def reports_of(case: tiny.TinyCase, home: Path) -> dict[str, str]:
         "decision": lambda to: write_decision(to, *where, decision(case)),
     }
     texts = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("matplotlib.figure.Figure.savefig", lambda _, file, **__: file.write(DOT))  # drawing them all takes seconds
-        for name, write in writers.items():
-            (home / name).mkdir(parents=True)
-            write(home / name)
-            (file,) = (home / name).rglob("*.html")
-            texts[name] = file.read_text(encoding="utf-8")
+    for name, write in writers.items():
+        (home / name).mkdir(parents=True)
+        write(home / name)
+        (file,) = (home / name).rglob("*.html")
+        texts[name] = file.read_text(encoding="utf-8")
     return {**texts, "index": index(), "data_docs": data_docs_of(FREE_TEXT), "audit_examples": audit_examples()}
 
 

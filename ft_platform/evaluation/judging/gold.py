@@ -1,7 +1,6 @@
 """What people said about pairs of answers, for a judge to be compared with: a file, or the newest human review."""
 
 import hashlib
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +75,7 @@ def read_gold(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion, p
         return NO_GOLD
     lake.verify_artifact(review)
     ratings: dict[str, dict[str, str]] = {}
-    for row in pq.read_table(io.BytesIO(lake.read_file(review, RATINGS))).to_pylist():
+    for row in pq.read_table(lake.open_file(review, RATINGS)).to_pylist():
         ratings.setdefault(row["rater"], {})[row["record_id"]] = row["preferred"]
     preferred = {record: FINE_TUNED if points > 0.5 else ALTERNATIVE if points < 0.5 else TIE for record, points in points_of(ratings).items()}
     judged = {pair.record_id: pair for pair in pairs if pair.record_id in preferred}
