@@ -22,7 +22,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, and their models are tiny
-gc.set_threshold(2000, 20, 100)  # full collections a tenth as often: libraries hold millions of objects that stay until the end
+gc.set_threshold(50_000, 20, 20)  # garbage collections seldom: libraries hold millions of objects that stay until the end
 # A shell starts background jobs with SIGINT ignored, and programs that tests interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
