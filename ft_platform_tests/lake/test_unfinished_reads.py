@@ -73,7 +73,7 @@ def test_a_stage_that_has_nothing_to_do_sweeps_too(tmp_path):
 
 
 def test_arrow_reads_nothing_whose_memory_is_pythons():
-    """With a reader over `BytesIO`, one program in twenty that ended at once was aborted on a loaded machine: a thread of arrow freed Python's memory late."""
+    """With a reader over `BytesIO`, programs that ended at once were now and then aborted on a loaded machine: a thread of arrow freed Python's memory late."""
     sources = {path.relative_to(REPOSITORY): path.read_text() for path in (REPOSITORY / "ft_platform").rglob("*.py")}
     unsafe = re.compile(r"\b(pq\.\w+|pa\.py_buffer|BufferReader)\((io\.)?BytesIO|\bto_pyarrow_(table|dataset)\(")
     assert len(sources) > 100 and [str(path) for path, text in sources.items() if unsafe.search(text)] == []
