@@ -43,6 +43,16 @@ def test_domain_packages_load_without_dagster_and_heavy_libraries(module):
     assert loaded_after(f"import ft_platform.{module}") == set()
 
 
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [("models.safety.probe", {"ft_platform.lake", "pyarrow", "numpy", "pandas"}), ("lake", {"pandas"})],
+    ids=["a process for each base model", "every program"],
+)
+def test_what_many_processes_import_stays_small(module, unwanted):
+    code = f"import sys, ft_platform.{module}; assert not (found := {unwanted!r} & set(sys.modules)), found"
+    assert loaded_after(code) == set()
+
+
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"]], ids=" ".join)
 def test_help_loads_nothing_but_the_standard_library(words):
     """What keeps `ft --help` below half a second: one package of those that the commands need costs more than all the rest."""

@@ -37,7 +37,6 @@ from ft_platform_tests.reporting.xss import ATTACKS, Attack, hostile
 
 pytestmark = pytest.mark.pictures
 FREE_TEXT = " ".join(ATTACKS)
-"""A PNG of one pixel."""
 NO_PAGES = {"base.html", "lineage.html", "review_form.html"}
 """Parts of other templates, and the form of `ft review`, which has a script by design and tests of its own."""
 NOT_TEXTS = {"href", "folder", "documents", "pages", "check", "sections"}
