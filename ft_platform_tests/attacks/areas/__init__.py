@@ -1,0 +1,1 @@
+"""One file for each part of the platform that is attacked."""
