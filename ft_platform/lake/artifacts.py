@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ft_platform.errors import CorruptVersion
 from ft_platform.lake import files
 from ft_platform.lake.manifest import Manifest, now, parent_of
 from ft_platform.lake.manifests import Manifests
+from ft_platform.lake.seals import NotSigned
 from ft_platform.lake.versions import ArtifactVersion, Version
 
 IN_USE = "in_use.lock"
@@ -96,25 +97,36 @@ class Artifacts(Manifests):
             )
             (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1))
             target = self.path_of("shared", use_case, name, artifact_id)
-            if self.fs.exists(f"{target}/manifest.json") and not self.intact_artifact(use_case, name, artifact_id):
-                files.move_folder(self.fs, target, f"{target}.corrupt-{os.urandom(4).hex()}")
-            files.publish_folder(self.fs, folder, target)
+            seals = self.seals(use_case)
+            with seals.writing() if seals else nullcontext():
+                if seals:
+                    seals.open()
+                if self.fs.exists(f"{target}/manifest.json") and not self.intact_artifact(use_case, name, artifact_id):
+                    if seals:
+                        seals.remove(f"{target}/manifest.json", "damaged, moved aside")
+                    files.move_folder(self.fs, target, f"{target}.corrupt-{os.urandom(4).hex()}")
+                files.publish_folder(self.fs, folder, target)
+                if seals:
+                    seals.add(f"{target}/manifest.json")
         published = self.artifact(use_case, name, artifact_id)
         if published is None:
             raise CorruptVersion(f"{artifact_id} of {use_case} cannot be read back after it was published", "Run the step again")
         return published
 
     def artifact(self, use_case: str, name: str, artifact_id: str, *, verify: bool = True) -> ArtifactVersion | None:
-        """A published folder, or None if there is none with this id. Bytes are compared with the manifest.
+        """A published folder, or None if there is none with this id, or one that nobody signed. Bytes are compared with the manifest.
 
         Raises:
-            CorruptVersion: a file is missing or has another hash.
+            CorruptVersion: its manifest was altered, or a file is missing, has another hash, or stands in no manifest.
         """
         path = self.path_of("shared", use_case, name, artifact_id)
         self.fs.invalidate_cache()
         if not self.fs.exists(f"{path}/manifest.json"):
             return None
-        manifest = self._read_manifest(f"{path}/manifest.json")
+        try:
+            manifest = self._read_manifest(use_case, f"{path}/manifest.json")
+        except NotSigned:
+            return None
         version = ArtifactVersion(use_case, name, artifact_id, manifest.content_hash, self.uri("shared", use_case, name, artifact_id))
         if verify:
             self.verify_artifact(version, manifest)
@@ -155,6 +167,11 @@ class Artifacts(Manifests):
                     )
         if artifact_hash(manifest.files) != version.content_hash:
             raise CorruptVersion(f"the manifest of {version.id} of {version.use_case} contradicts itself", f"Materialize {version.name} again")
+        there = {str(found).removeprefix(f"{path}/") for found in self.fs.find(path)}
+        if more := sorted(there - {*manifest.files, "manifest.json"}):
+            raise CorruptVersion(
+                f"{version.id} of {version.use_case} holds {more[0]}, which its manifest does not name", f"Remove it, or materialize {version.name} again"
+            )
 
     @contextmanager
     def local_copy(self, version: ArtifactVersion) -> Iterator[Path]:
