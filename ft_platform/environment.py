@@ -18,6 +18,7 @@ from ft_platform.errors import ConfigError
 
 if TYPE_CHECKING:
     from ft_platform.lake import Lake
+    from ft_platform.signing.keys import SigningKeys
 
 STORAGE_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ALLOW_HTTP")
 
@@ -213,11 +214,15 @@ class Environment(BaseModel):
         """The lake of this installation, with the keys that sign and verify what lies there."""
         from ft_platform.lake import Lake
         from ft_platform.lake.seals import SealFolder
+
+        return Lake(self.lake_uri, self.storage_options(), SealFolder(self.signing_keys(), self.seals_path))
+
+    def signing_keys(self) -> "SigningKeys":
+        """What signs and verifies manifests, verdicts and decisions."""
         from ft_platform.privacy.key_providers import KeyPlace
         from ft_platform.signing.keys import SigningKeys
 
-        place = KeyPlace(self.signing_key_provider, self.signing_key_path, "FT_SIGNING_KEY")
-        return Lake(self.lake_uri, self.storage_options(), SealFolder(SigningKeys(place, self.seals_path), self.seals_path))
+        return SigningKeys(KeyPlace(self.signing_key_provider, self.signing_key_path, "FT_SIGNING_KEY"), self.seals_path)
 
     def profile(self, name: str) -> ComputeProfile:
         if name not in self.profiles:

@@ -18,6 +18,7 @@ import pyarrow as pa
 from ft_platform.code_hash import code
 from ft_platform.errors import CorruptVersion
 from ft_platform.lake import files
+from ft_platform.lake.journal import ChainBroken
 from ft_platform.lake.manifest import Manifest, now, parent_of
 from ft_platform.lake.manifests import Manifests
 from ft_platform.lake.seals import NotSigned
@@ -140,14 +141,22 @@ class Artifacts(Manifests):
             return None
 
     def artifacts(self, use_case: str, name: str) -> list[ArtifactVersion]:
-        """Every published folder of an asset, newest first."""
+        """Every published folder of an asset, newest first. One whose manifest was altered does not count, and a decision names it."""
         folder = self.path_of("shared", use_case, name)
         self.fs.invalidate_cache()
         if not self.fs.exists(folder):
             return []
         ids = [p.rstrip("/").rsplit("/", 1)[-1] for p in self.fs.ls(folder, detail=False)]
-        found = [a for i in ids if not i.startswith(".") and ".corrupt-" not in i and (a := self.artifact(use_case, name, i, verify=False))]
+        found = [a for i in ids if not i.startswith(".") and ".corrupt-" not in i and (a := self._counted(use_case, name, i))]
         return sorted(found, key=lambda a: self.manifest(a).written_at, reverse=True)
+
+    def _counted(self, use_case: str, name: str, artifact_id: str) -> ArtifactVersion | None:
+        try:
+            return self.artifact(use_case, name, artifact_id, verify=False)
+        except ChainBroken:
+            raise
+        except CorruptVersion:
+            return None
 
     def verify_artifact(self, version: ArtifactVersion, manifest: Manifest | None = None) -> None:
         """Compares every file with the manifest.
@@ -167,11 +176,15 @@ class Artifacts(Manifests):
                     )
         if artifact_hash(manifest.files) != version.content_hash:
             raise CorruptVersion(f"the manifest of {version.id} of {version.use_case} contradicts itself", f"Materialize {version.name} again")
-        there = {str(found).removeprefix(f"{path}/") for found in self.fs.find(path)}
-        if more := sorted(there - {*manifest.files, "manifest.json"}):
+        if more := self._not_named(path, manifest):
             raise CorruptVersion(
                 f"{version.id} of {version.use_case} holds {more[0]}, which its manifest does not name", f"Remove it, or materialize {version.name} again"
             )
+
+    def _not_named(self, path: str, manifest: Manifest) -> list[str]:
+        """Files that lie in the folder and stand in no manifest."""
+        there = {str(found).removeprefix(f"{path}/") for found in self.fs.find(path)}
+        return sorted(there - {*manifest.files, "manifest.json"})
 
     @contextmanager
     def local_copy(self, version: ArtifactVersion) -> Iterator[Path]:

@@ -83,6 +83,10 @@ class Keys(Protocol):
     def sign(self, content: bytes) -> bytes: ...
 
 
+class ChainBroken(CorruptVersion):
+    """The chain itself was tampered with: nothing that it says counts."""
+
+
 class Head:
     """Number and hash of the newest entry, in a file outside the lake."""
 
@@ -130,12 +134,18 @@ class Journal:
             again: look at the files even if the head says that nothing was added.
 
         Raises:
-            CorruptVersion: the chain was altered, cut or put back to an older state.
+            ChainBroken: the chain was altered, cut or put back to an older state.
         """
         head = self.head.read()
         if not again and head is not None and head == self._seen:
             return self._entries
         self._read(head)
+        self._compare(head)
+        self._seen = head
+        return self._entries
+
+    def _compare(self, head: tuple[int, str] | None) -> None:
+        """Raises ChainBroken if the chain is another or an older one than this installation wrote."""
         if head is None and len(self._entries) > 1:
             raise self._broken("is signed, but this installation does not know its newest entry: its folder of seals is new or was lost")
         if head is not None:
@@ -144,8 +154,6 @@ class Journal:
                 raise self._broken(f"was put back to an older state or cut: it ends with entry {len(self._entries) - 1}, the newest was {number}")
             if self._entries[number].hash != digest:
                 raise self._broken(f"has another history than this installation wrote: entry {number} differs")
-        self._seen = head
-        return self._entries
 
     def append(self, what: What, path: str, sha256: str, at: str, note: str = "") -> Entry:
         """Adds an entry. The caller holds the lock of the use case."""
@@ -160,8 +168,13 @@ class Journal:
         self._seen = entry.number, entry.hash
         return entry
 
+    def forget(self) -> None:
+        """Begins anew: the files of the chain were moved aside."""
+        self.head.path.unlink(missing_ok=True)
+        self._entries, self._seen = [], None
+
     def verify_signatures(self) -> list[str]:
-        """What is wrong with the signatures of the entries; the chain itself is checked whenever it is read."""
+        """What is wrong with the signature of any entry. The chain itself is compared with its head whenever it is read."""
         return [problem for entry in self.entries(again=True) if (problem := self._signature_problem(entry))]
 
     def _path(self, number: int) -> str:
@@ -210,5 +223,5 @@ class Journal:
         key: Key | None = self._keys.public.get(entry.key)
         return key is not None and key.trusted(self.name, entry.number, entry.at)
 
-    def _broken(self, what: str) -> CorruptVersion:
-        return CorruptVersion(f"the chain of signatures {self.name} {what}", NEXT)
+    def _broken(self, what: str) -> ChainBroken:
+        return ChainBroken(f"the chain of signatures {self.name} {what}", NEXT)

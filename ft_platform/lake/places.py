@@ -35,6 +35,11 @@ class Places:
         if self.is_local:
             self.root = self._path
 
+    @property
+    def folder(self) -> str:
+        """The root in the lake's own file system."""
+        return self._path.rstrip("/")
+
     def uri(self, zone: str, use_case: str, *parts: str) -> str:
         return "/".join([self.root, zone, use_case, *parts])
 

@@ -151,7 +151,16 @@ class Seals:
         if self.exists():
             return
         self.require_known()
-        self.journal.append("opened", f"shared/{self.use_case}", "", now())
+        self.begin()
+
+    def begin(self, note: str = "") -> None:
+        """Writes the first entry.
+
+        Args:
+            note: who answers for it, where a chain before it was given up.
+        """
+        self._newest, self._indexed = {}, 0
+        self.journal.append("opened", f"shared/{self.use_case}", "", now(), note)
 
     def require_known(self) -> None:
         """Returns if there is a chain, or nothing that one would be about.
@@ -160,10 +169,7 @@ class Seals:
             VersionRefused: there are control files, and none was ever signed.
         """
         if not self.exists() and any(True for _ in control_files(self._fs, self._root, self.use_case)):
-            raise VersionRefused(
-                f"the lake of {self.use_case} was written before its versions were signed",
-                f"Compare it with its hashes and sign it once: ft seals adopt {self.use_case}",
-            )
+            raise VersionRefused(f"the lake of {self.use_case} was written before its versions were signed", f"Sign it once: ft seals adopt {self.use_case}")
 
     def read(self, path: str) -> bytes:
         """The bytes of a control file, as they were signed.

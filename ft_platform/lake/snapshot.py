@@ -60,6 +60,11 @@ class Snapshot(Lake):
         """What is wrong with any manifest or verdict of a use case, or with the chain of their signatures."""
         return self._once(self._control_problems, use_case)
 
+    def adopted(self, use_case: str) -> int:
+        """How many manifests and verdicts were signed after they were written, because there were no signatures yet."""
+        seals = self.seals(use_case)
+        return sum(entry.what == "adopted" for entry in seals.paths().values()) if seals else 0
+
     def _control_problems(self, use_case: str) -> list[str]:
         seals = self.seals(use_case)
         if seals is None:

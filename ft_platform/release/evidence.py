@@ -81,6 +81,7 @@ class Evidence:
         items: stage -> evidence.
         problems: what is wrong with the checkpoint itself.
         signatures: what is wrong with any manifest, verdict, waiver or decision of the use case.
+        adopted: how many of them were signed after they were written.
     """
 
     checkpoint: ArtifactVersion
@@ -89,6 +90,7 @@ class Evidence:
     verdicts: Mapping[str, Mapping[str, Verdict]]
     items: Mapping[str, Item]
     signatures: tuple[str, ...]
+    adopted: int = 0
 
     def of(self, stage: str, kind: type[EVIDENCE]) -> EVIDENCE:
         """What a report says.
@@ -110,15 +112,16 @@ def collect(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, ver
     """
     lake = Snapshot.of(lake)
     signatures = tuple(lake.control_problems(use_case.name))
+    adopted = 0 if signatures else lake.adopted(use_case.name)
     try:
         problems = tuple(problems_with(lake, use_case, checkpoint))
         behind = _behind(lake, checkpoint)
     except VersionRefused as refusal:
-        return Evidence(checkpoint, (refusal.message,), {}, {}, {stage: _missing(stage) for stage in (*REQUIRED, *OPTIONAL)}, signatures)
+        return Evidence(checkpoint, (refusal.message,), {}, {}, {stage: _missing(stage) for stage in (*REQUIRED, *OPTIONAL)}, signatures, adopted)
     data = {name: newest_of_same_content(lake, version) for name, version in behind.items() if isinstance(version, TableVersion)}
     pinned = pinned_versions(lake, checkpoint, versions.get(EVALUATION))
     items = {stage: _item(lake, use_case, pinned, stage, versions.get(stage)) for stage in (*REQUIRED, *OPTIONAL)}
-    return Evidence(checkpoint, problems, data, {name: _verdicts(lake, version) for name, version in data.items()}, items, signatures)
+    return Evidence(checkpoint, problems, data, {name: _verdicts(lake, version) for name, version in data.items()}, items, signatures, adopted)
 
 
 def _verdicts(lake: Lake, version: Version) -> dict[str, Verdict]:

@@ -74,16 +74,25 @@ class SigningKeys:
 
     def __init__(self, place: KeyPlace, folder: Path) -> None:
         self._place, self._file = place, folder / FILE
+        self._read: tuple[Any, dict[str, PublicKey]] = None, {}
 
-    @cached_property
+    @property
     def public(self) -> dict[str, PublicKey]:
-        """Public keys by id; none before the first was made.
+        """Public keys by id; none before the first was made. Another process may add one at any time.
 
         Raises:
             CorruptVersion: the file cannot be read.
         """
-        if not self._file.exists():
+        try:
+            state = self._file.stat()
+        except FileNotFoundError:
             return {}
+        seen = state.st_ino, state.st_mtime_ns, state.st_size
+        if self._read[0] != seen:
+            self._read = seen, self._load()
+        return self._read[1]
+
+    def _load(self) -> dict[str, PublicKey]:
         try:
             found = [PublicKey(**{**one, "last_entries": tuple(map(tuple, one["last_entries"]))}) for one in json.loads(self._file.read_text())["keys"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -99,7 +108,6 @@ class SigningKeys:
         """
         with locked(self._file.with_suffix(".lock")):
             provider = self._place.open()
-            self.__dict__.pop("public", None)  # another process may have made it
             if provider.read() is None:
                 if self.public:
                     raise KeyMissing(f"the signing key is not in {provider.where} any more", "Restore it, or go on with a new one: ft seals rotate")
@@ -134,7 +142,8 @@ class SigningKeys:
             ring = ring.rotated()
         provider.write(ring.to_text())
         self.__dict__.pop("_newest", None)
-        return self.public[self._newest[0]]
+        newest = self.newest
+        return self.public[newest]
 
     def report_stolen(self, key_id: str, since: str, last_entries: dict[str, int]) -> None:
         """Notes that a key is in wrong hands: its signatures count up to `since` and to these entries only.
@@ -150,7 +159,6 @@ class SigningKeys:
 
     def _save(self, keys: list[PublicKey]) -> None:
         write_bytes(LocalFileSystem(), str(self._file), json.dumps({"keys": [asdict(key) for key in keys]}, indent=1).encode())
-        self.__dict__.pop("public", None)
 
 
 def _private(seed: bytes) -> Any:
