@@ -58,7 +58,8 @@ class Seals:
     def __init__(self, fs: fsspec.AbstractFileSystem, root: str, use_case: str, home: SealFolder) -> None:
         self._fs, self._root, self.use_case, self.home = fs, root.rstrip("/"), use_case, home
         name = f"shared/{use_case}/seals"
-        place = f"{use_case}-{hashlib.sha256(self._root.encode()).hexdigest()[:12]}"
+        beside = self._root.removeprefix(f"{home.folder.parent}/")  # an installation may be moved with its lake
+        place = f"{use_case}-{hashlib.sha256(beside.encode()).hexdigest()[:12]}"
         self.journal = Journal(fs, f"{self._root}/{name}", name, home.keys, Head(home.folder / "heads" / f"{place}.json"))
         self.verified = Verified(home.folder / "verified" / f"{place}.json")
         self._lock_file = home.folder / "locks" / f"{place}.lock"
