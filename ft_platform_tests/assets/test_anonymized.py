@@ -97,12 +97,14 @@ def test_a_manifest_of_the_first_release_and_its_key_file_are_read(environment: 
     assert (done := run(environment)).success, done.error
     lake, version, manifest = newest(environment)
     old = manifest.model_copy(update={"info": {"key_fingerprint": manifest.info["key_fingerprint"]}, "input_hash": "of the first release"})
-    lake._write_json(lake._manifest_path(version), old.model_dump(mode="json"))
+    lake._write_signed(version.use_case, lake._manifest_path(version), old.model_dump(mode="json"))
     before = subjects(environment)
     assert (done := run(environment)).success, done.error
     assert newest(environment)[2].info["key_version"] == "1" and subjects(environment) == before
     lake, version, manifest = newest(environment)
-    lake._write_json(lake._manifest_path(version), old.model_copy(update={"id": manifest.id, "version": manifest.version}).model_dump(mode="json"))
+    lake._write_signed(
+        version.use_case, lake._manifest_path(version), old.model_copy(update={"id": manifest.id, "version": manifest.version}).model_dump(mode="json")
+    )
     environment.key_path.write_text(bytes(32).hex())
     assert "the pseudonym key is not the one" in run(environment).error
 

@@ -46,9 +46,9 @@ def test_a_stop_at_any_point_loses_nothing_and_the_next_run_comes_to_the_same_co
             assert left["marked"] == after["marked"], "no version is published while older ones still wait to be marked"
         assert one["after"] == after, one["point"]
         assert "completed" in one["again"]
-        # A folder that is there already is not made: that run meets no full disk.
+        # A folder that is there already is not made, and a list of what was compared may be lost: that run meets no full disk.
         assert stopped == KILLED if how == "kill" else "completed" in stopped or "no space left for " in stopped["error"], one
-    assert sum("completed" not in one["stopped"] for one in points) > len(points) / 2
+    assert sum("completed" not in one["stopped"] for one in points) > len(points) / 3
 
 
 def test_two_runs_of_permitted_records_at_once_leave_whole_versions(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:

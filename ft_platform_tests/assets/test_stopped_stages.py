@@ -37,9 +37,9 @@ def test_a_stop_at_any_point_loses_nothing_and_the_next_run_comes_to_the_same_co
         new = [one["left"][name] == after[name] for name in STAGES]
         assert new == sorted(new, reverse=True), one["point"]
         assert "completed" in one["again"] and one["after"] == after, one["point"]
-        # A folder that is there already is not made: that run meets no full disk.
+        # A folder that is there already is not made, and a list of what was compared may be lost: that run meets no full disk.
         assert one["stopped"] == KILLED if how == "kill" else "completed" in one["stopped"] or "o space left" in one["stopped"]["error"], one
-    assert sum("completed" not in one["stopped"] for one in points) > len(points) / 3
+    assert sum("completed" not in one["stopped"] for one in points) > len(points) / 5
 
 
 def test_two_runs_at_the_same_time_come_to_the_content_of_one(tmp_path: Path) -> None:
