@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ft_platform.errors import ConfigError
+from ft_platform.settings.policy import Policy
 
 STORAGE_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ALLOW_HTTP")
 
@@ -123,6 +124,7 @@ class Environment(BaseModel):
     defs: Path = Field(default=Path(__file__).parent / "defs", description="Folder of the use cases. Variable FT_DEFS.")
     profiles: dict[str, ComputeProfile] = Field(default_factory=lambda: {"local": ComputeProfile()}, description="Compute profiles by name.")
     budgets: Budgets = Field(default_factory=Budgets, description="Most money that programs may cost in a month. Default: no limit.")
+    policy: Policy = Field(default_factory=Policy, description="What no use case may undercut, whatever its file says. Default: the policy `default`.")
 
     @model_validator(mode="after")
     def has_one_currency(self) -> "Environment":
