@@ -3,10 +3,13 @@
 Covered: the settings of the use case's file. Not covered: what its own `component.py` does, and who may write `ft_environment.yaml`.
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ft_platform.governance.licences import licence_problems
+from ft_platform.settings.gate import Gate
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case import NamedUseCase, UseCase, settings_hash
 
@@ -51,7 +54,7 @@ def _asked(settings: UseCase, policy: Policy) -> list[str]:
 def _beats(settings: UseCase, policy: Policy) -> Iterator[Undercut]:
     gate, by = settings.gate, f"under policy {policy.title} of this installation"
     missing = [name for name in _asked(settings, policy) if name not in gate.beats]
-    if missing and "beats" in gate.model_fields_set:
+    if missing and gate.beats != Gate().beats:  # the default, which `ft new` writes out, says nothing against the systems that the policy adds
         yield Undercut(("gate", "beats"), f"gate.beats must have {', '.join(missing)} {by}")
     if gate.metric and gate.metric not in policy.metrics:
         yield Undercut(("gate", "metric"), f"gate.metric must be one of {', '.join(policy.metrics)} {by}, got {gate.metric}")
@@ -71,9 +74,8 @@ def _limits(settings: UseCase, policy: Policy) -> Iterator[Undercut]:
 
 def _values(settings: UseCase, path: str) -> list[tuple[Place, float | None]]:
     """The number of a field, or the numbers of a mapping."""
-    place, found = tuple(path.split(".")), settings
-    for part in place:
-        found = getattr(found, part)
+    place = tuple(path.split("."))
+    found: Any = functools.reduce(getattr, place, settings)
     return [((*place, name), value) for name, value in found.items()] if isinstance(found, dict) else [(place, found)]
 
 
