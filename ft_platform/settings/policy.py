@@ -73,7 +73,7 @@ class Policy(Section):
     approvals: list[FieldPath] = Field(
         default=APPROVALS,
         max_length=100,
-        description="Fields of a use case's file that count only with a person's approval of what they say, for one checkpoint (`ft waiver grant`).",
+        description="Fields of a use case's file: whatever differs from their default counts only with a person's approval, for one checkpoint.",
     )
     accepted_licences: list[Annotated[str, StringConstraints(min_length=1, max_length=200)]] = Field(
         default=ACCEPTED_LICENCES,

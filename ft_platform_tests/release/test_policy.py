@@ -91,6 +91,16 @@ def test_check_names_the_line_and_the_gate_refuses_what_only_the_file_allows(env
     assert "✗ approval/gate.without_sensitive_features@" in shown
 
 
+def test_a_run_says_at_its_start_that_no_release_will_follow(environment: Environment, monkeypatch: Any, capsys: Any) -> None:
+    write_use_case(environment.defs, "complaints", {**minimal_attributes("nothing.csv"), "attacks": {"max_membership_auc": 0.9}})
+    for name, value in {"FT_HOME": environment.home, "FT_DEFS": environment.defs}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr("ft_platform.execution.run_use_case", lambda *_: (_ for _ in ()).throw(ConfigError(["it started"])))
+    assert main(["run", "complaints"]) == 1
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith("ft run: no release will follow from this: attacks.max_membership_auc must be at most 0.75") and first.endswith("ft check")
+
+
 def test_a_model_that_equals_the_majority_class_is_refused_whatever_it_need_not_beat(tmp_path: Path) -> None:
     for attributes in ({}, {"gate": {"beats": ["base_few_shot", "champion"]}}, {"gate": {"beats": [], "floors": {"macro_f1": 0.0}}}):
         tie = changed(good_figures(), "evaluation_report", ("differences", "majority", "macro_f1"), difference(0.0, 0.0))
@@ -139,6 +149,14 @@ def test_a_reason_counts_only_once_a_person_of_compliance_has_approved_these_wor
     other = case.use_case.settings.gate.model_copy(update={"without_sensitive_features": "Another reason, that nobody has read."})
     case.use_case = case.use_case.model_copy(update={"settings": case.use_case.settings.model_copy(update={"gate": other})})
     assert [ruling.rule.split("@")[0] for ruling in case.decide(today=date(2026, 3, 1)).refusing] == ["approval/gate.without_sensitive_features"]
+
+
+def test_an_installation_asks_for_the_approval_of_whatever_differs_from_the_default_of_a_field(tmp_path: Path) -> None:
+    own = Policy(name="bank", approvals=["governance.without_consent_column", "gate.metric", "privacy.entities"])
+    assert EvidenceCase(tmp_path, policy=own).refusing() == {}
+    governance = {"purpose": "routing", "without_consent_column": "licence", "licence": "CC0-1.0", "accepted_consent": ["yes"]}
+    attributes = {"governance": governance, "gate": {"metric": "macro_f1"}, "privacy": {"ner": "none", "entities": ["PERSON"]}}
+    assert {rule.split("@")[0] for rule in EvidenceCase(tmp_path, attributes, policy=own).refusing()} == {f"approval/{path}" for path in own.approvals}
 
 
 OWN: list[tuple[dict[str, Any], dict[str, Any]]] = [
