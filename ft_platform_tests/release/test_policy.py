@@ -35,7 +35,7 @@ UNDERCUTS: list[tuple[dict[str, Any], str]] = [
     ({"regression": {"suites": ["instructions"]}}, "regression.suites must have general_text"),
     ({"fairness": {"sensitive_features": ["region"], "max_gap": 1.0}}, "fairness.max_gap must be at most 0.3"),
     ({"fairness": {"sensitive_features": ["region"], "min_group_rows": 2}}, "fairness.min_group_rows must be at least 10"),
-    ({"privacy": {"ner": "none", "min_recall": 0.0}}, "privacy.min_recall must be at least 0.8"),
+    ({"privacy": {"ner": "none", "min_recall": 0.6}}, "privacy.min_recall must be at least 0.8"),
     ({"privacy": {"ner": "none", "k": 2}}, "privacy.k must be at least 3"),
     ({"privacy": {"ner": "none", "max_residual_percent": 100.0}}, "privacy.max_residual_percent must be at most 1"),
     ({"governance": {"purpose": "complaint routing", "without_consent_column": "licence", "licence": "banana"}}, "governance.licence: 'banana' is no SPDX id"),

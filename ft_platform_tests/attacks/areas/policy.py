@@ -31,6 +31,7 @@ TODAY = date(2026, 3, 1)
 LARGEST = {"regression.margins": 100.0, "privacy.max_residual_percent": 100.0, "privacy.max_not_k_anonymous_percent": 100.0}
 LARGEST |= {"validation.max_quarantined_percent": 99.9}
 SMALLEST = {"attacks.confidence": 0.501, "evaluation.confidence": 0.501, "regression.confidence": 0.501, "fairness.min_group_rows": 2, "privacy.k": 2}
+SMALLEST |= {"privacy.min_recall": 0.5}
 """Bounds of the schema where they are not 1 and 0."""
 WORDS = ("banana", "public domain", "free", "CC BY", "open data", "see contract", "any", "n/a", "licence", "own")
 
