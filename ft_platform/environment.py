@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ft_platform.errors import ConfigError
+from ft_platform.settings.policy import Policy
 
 if TYPE_CHECKING:
     from ft_platform.lake import Lake
@@ -140,6 +141,7 @@ class Environment(BaseModel):
     defs: Path = Field(default=Path(__file__).parent / "defs", description="Folder of the use cases. Variable FT_DEFS.")
     profiles: dict[str, ComputeProfile] = Field(default_factory=lambda: {"local": ComputeProfile()}, description="Compute profiles by name.")
     budgets: Budgets = Field(default_factory=Budgets, description="Most money that programs may cost in a month. Default: no limit.")
+    policy: Policy = Field(default_factory=Policy, description="What no use case may undercut, whatever its file says. Default: the policy `default`.")
 
     @model_validator(mode="after")
     def has_one_currency(self) -> "Environment":

@@ -52,9 +52,9 @@ def build(folder: Path, environment: Environment, overrides: dict[str, Any] | No
         ConfigError: with file and line of every problem, also of the code in its own folder.
     """
     if not has_own_component(folder):
-        return with_places(load_component(folder, overrides).build_defs(), environment)
+        return with_places(load_component(folder, overrides, environment).build_defs(), environment)
     with _own_code(folder):
-        made = with_places(load_component(folder, overrides).build_defs(), environment)
+        made = with_places(load_component(folder, overrides, environment).build_defs(), environment)
         # By itself: in the graph of all, a stage that it leaves out and another one reads would be a problem of all.
         dg.Definitions.merge(dg.Definitions(resources=_resources(environment)), made).get_repository_def()
         return made
@@ -119,13 +119,13 @@ def with_places(definitions: dg.Definitions, environment: Environment) -> dg.Def
     )
 
 
-def load_component(folder: Path, overrides: dict[str, Any] | None = None) -> FineTuningUseCase:
+def load_component(folder: Path, overrides: dict[str, Any] | None = None, environment: Environment | None = None) -> FineTuningUseCase:
     """The component of one use case: FineTuningUseCase, or the class beside its `defs.yaml` that `type` names.
 
     Raises:
         ConfigError: with file and line of every problem.
     """
-    use_case = load_use_case(folder, overrides)
+    use_case = load_use_case(folder, overrides, environment)
     type_name = yaml.safe_load((folder / FILE_NAME).read_text(encoding="utf-8"))["type"]
     return (_own_class(folder / FILE_NAME, type_name) if type_name.startswith(".") else FineTuningUseCase)(use_case)
 

@@ -24,7 +24,7 @@ def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "
     """Results of one run: by default of the newest on this installation's Dagster instance, whoever started it.
 
     `{"use_case", "run_id", "systems": {system: {metric: {"value", "low", "high"}}}, "test_rows", "funnel", "trained", "reused",
-    "seconds", "report", "decision", "unfinished_run"}`, `planted` where the records are a sample, and `human_review`
+    "seconds", "report", "decision", "unfinished_run", "warnings"}`, `planted` where the records are a sample, and `human_review`
     (`evaluation.review.publish.review_figures`) where experts judged the answers. The scores are those of the evaluation
     report that the run made or used again, or that its fairness report or model card is about; another run has no systems.
     `decision` is what the run's release decision says: `{"decision", "checkpoint", "broken": {rule: why}, "waived", "brief"}`, or None.
@@ -44,6 +44,7 @@ def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "
         last = last_runs(environment, [name])[name]
         outcome, unfinished = last.outcome, last.unfinished
     run = _ended_well(outcome, unfinished, name)
+    from ft_platform.lost_rows import loss_warnings
     from ft_platform.reporting.funnel import funnel
 
     lake = environment.lake()
@@ -60,6 +61,7 @@ def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "
         "decision": _decided(lake, name, run.artifacts.get(DECISION)),
         "unfinished_run": unfinished,
     }
+    found["warnings"] = loss_warnings(found["funnel"])
     if report_id := _report_of(lake, name, run.artifacts):
         found |= _evaluated(lake, name, report_id)
     if sample := _sample_read(lake, name, environment):

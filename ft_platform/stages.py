@@ -63,7 +63,7 @@ STAGES: dict[str, Stage] = {
             version=3,
         ),
         Stage("splits", ("splits", "task"), ("anonymized_records",), "shared", ("no_leakage", "label_shares_hold", "meets_expectations", TRAINING_AUDIT)),
-        Stage("data_report", ("source", "governance", "owners"), ("splits",), "shared", role="compliance", kind="report"),
+        Stage("data_report", ("source", "governance", "owners.roles"), ("splits",), "shared", role="compliance", kind="report"),
         Stage("base_evaluation", ("base_model", "task", "evaluation"), ("splits",), "shared", role="data_science", kind="report", version=3),
         Stage("adapter_checkpoint", ("base_model", "task", "training", "fairness.in_training"), ("splits",), "shared", role="data_science", kind="checkpoint"),
         Stage(
@@ -124,7 +124,14 @@ STAGES: dict[str, Stage] = {
             kind="report",
             on_demand=True,
         ),
-        Stage("model_card", ("release", "owners"), ("adapter_checkpoint", "evaluation_report", "fairness_report"), "shared", role="compliance", kind="report"),
+        Stage(
+            "model_card",
+            ("release", "owners.roles"),
+            ("adapter_checkpoint", "evaluation_report", "fairness_report"),
+            "shared",
+            role="compliance",
+            kind="report",
+        ),
         Stage(
             "release_decision",
             ("gate", "fairness", "seed_variation"),

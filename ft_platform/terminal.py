@@ -132,6 +132,8 @@ def print_summary(found: dict[str, Any], console: Console | None = None) -> None
     console = console or Console(highlight=False)
     console.print()
     console.print(_funnel_table(found["funnel"]))
+    for warning in found.get("warnings", []):
+        console.print(f"! {warning}", soft_wrap=True, markup=False)
     if found["systems"]:
         console.print(_systems_table(found, console.width))
     if review := found.get("human_review"):

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -24,9 +24,10 @@ from ft_platform.settings.fairness import IN_TRAINING, Fairness
 from ft_platform.settings.gate import Gate
 from ft_platform.settings.governance import Governance
 from ft_platform.settings.judge import EndpointSettings, Judge
+from ft_platform.settings.policy import Policy
 from ft_platform.settings.privacy import Privacy
 from ft_platform.settings.regression import Regression
-from ft_platform.settings.section import Owner, Section, UseCaseName
+from ft_platform.settings.section import Owner, Person, Section, TeamName, UseCaseName
 from ft_platform.settings.source import RecordMapping, Source
 from ft_platform.settings.splits import Splits
 from ft_platform.settings.training import BaseModelSettings, DifferentialPrivacy, Training
@@ -69,17 +70,42 @@ __all__ = [
 ]
 
 
+ROLES = ("accountable", "data_engineering", "data_science", "domain_expert", "compliance")
+
+
 class Owners(Section):
-    """Who answers for what. Each is an e-mail address or `team:<name>`."""
+    """Who answers for what. Each is an e-mail address or `team:<name>`; `teams` says who the persons of a team are."""
 
     accountable: Owner = Field(description="Person or team that answers for the use case as a whole.")
     data_engineering: Owner | None = Field(default=None, description="Owns source, cleaning and splits. Default: accountable.")
     data_science: Owner | None = Field(default=None, description="Owns training and evaluation. Default: accountable.")
     domain_expert: Owner | None = Field(default=None, description="Judges answers and labels. Default: accountable.")
     compliance: Owner | None = Field(default=None, description="Owns consent, privacy and fairness. Default: accountable.")
+    teams: dict[TeamName, Annotated[list[Person], Field(max_length=200)]] = Field(
+        default_factory=dict,
+        max_length=20,
+        description="Name of a team that is an owner -> e-mail addresses of its persons, who may grant waivers in its role.",
+    )
+
+    @model_validator(mode="after")
+    def teams_are_owners(self) -> "Owners":
+        named = {owner.removeprefix("team:") for role in ROLES if (owner := self.of(role)).startswith("team:")}
+        if unknown := sorted(set(self.teams) - named):
+            raise ValueError(f"`teams` names {', '.join(unknown)}, which owns nothing here; teams that do: {', '.join(sorted(named)) or 'none'}")
+        return self
 
     def of(self, role: str) -> str:
         return getattr(self, role, None) or self.accountable
+
+    def persons(self, role: str) -> list[str]:
+        """E-mail addresses of those who have a role: the owner, or the persons of the owning team."""
+        owner = self.of(role)
+        return list(self.teams.get(owner.removeprefix("team:"), [])) if owner.startswith("team:") else [owner]
+
+    @property
+    def roles(self) -> "Owners":
+        """The owners without the persons of their teams: a report names the former, and is not stale when somebody joins or leaves."""
+        return self.model_copy(update={"teams": {}})
 
 
 class Task(Section):
@@ -259,13 +285,14 @@ class UseCase(Section):
 
 
 class NamedUseCase(BaseModel):
-    """A use case with its name (the folder's name) and the file it was read from."""
+    """A use case with its name (the folder's name), the file it was read from, and the policy of the installation that it is judged under."""
 
     model_config = ConfigDict(frozen=True)
 
     name: UseCaseName
     settings: UseCase
     path: Path | None = None
+    policy: Policy = Field(default_factory=Policy)
 
     def section(self, name: str) -> Any:
         """A section, or with a dot what one holds (`fairness.in_training`)."""

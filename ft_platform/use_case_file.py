@@ -86,15 +86,22 @@ def use_case_folder(defs: Path, name: str) -> Path:
 
 
 def load_use_case(
-    path: Path, overrides: dict[str, Any] | None = None, environment: Environment | None = None, *, check_expectations: bool = False
+    path: Path,
+    overrides: dict[str, Any] | None = None,
+    environment: Environment | None = None,
+    *,
+    check_expectations: bool = False,
+    check_policy: bool = False,
 ) -> NamedUseCase:
     """The use case in a folder (or in the `defs.yaml` that is named).
 
     Args:
         overrides: dotted path -> value, applied before the file is checked; see `parse_overrides`.
-        environment: whose compute profiles may be named. Default: that of this process.
+        environment: whose compute profiles may be named, and whose policy the use case is judged under. Default: that of this process.
         check_expectations: whether Great Expectations is asked about the expectations, where there are any. It takes seconds to
             import, so the code location leaves it out: there the validation run says what is wrong.
+        check_policy: whether a setting that undercuts the policy of the installation is a problem of the file. It may be tried out, but the gate
+            releases nothing of it.
 
     Raises:
         ConfigError: with every problem of the file.
@@ -109,17 +116,23 @@ def load_use_case(
             reading.problems.append((line, f"{text} ({shown(file)}:{line})"))
         raise reading.error()
     _check_frame(reading, name)
+    environment = environment or load_environment()
     settings = _read_attributes(reading, overrides or {}, environment)
     if check_expectations:
         for place, text in expectation_problems_in(name, reading.attributes, reading.from_environment):
             reading.add_attribute(place, text)
+    if check_policy and settings:
+        from ft_platform.release.policy import undercuts
+
+        for one in undercuts(settings, environment.policy):
+            reading.add_attribute(one.place, one.text)
     if reading.problems or settings is None:
         raise reading.error()
-    return NamedUseCase(name=name, settings=settings, path=file)
+    return NamedUseCase(name=name, settings=settings, path=file, policy=environment.policy)
 
 
-def validate_all(defs: Path) -> list[str]:
-    """Every problem of every use case in `defs`, those of expectations too. Empty: all of them load."""
+def validate_all(defs: Path, environment: Environment | None = None) -> list[str]:
+    """Every problem of every use case in `defs`, those of expectations and of the installation's policy too. Empty: all of them load."""
     folders = find_use_cases(defs)
     if not folders:
         return [f"there is no use case in {shown(defs)}"]
@@ -130,7 +143,7 @@ def validate_all(defs: Path) -> list[str]:
             problems.append(f"two use cases have the name {folder.name}: {shown(first[folder.name])} and {shown(folder)}")
         first.setdefault(folder.name, folder)
         try:
-            load_use_case(folder, check_expectations=True)
+            load_use_case(folder, environment=environment, check_expectations=True, check_policy=True)
         except ConfigError as error:
             problems += error.problems
     return problems
@@ -196,7 +209,7 @@ def _check_frame(reading: _Reading, name: str) -> None:
         reading.add(("attributes",), "attributes is required: a mapping with the sections of the use case")
 
 
-def _read_attributes(reading: _Reading, overrides: dict[str, Any], environment: Environment | None) -> UseCase | None:
+def _read_attributes(reading: _Reading, overrides: dict[str, Any], environment: Environment) -> UseCase | None:
     attributes = reading.document.value.get("attributes") if isinstance(reading.document.value, dict) else None
     if not isinstance(attributes, dict):
         return None
@@ -210,7 +223,7 @@ def _read_attributes(reading: _Reading, overrides: dict[str, Any], environment: 
         if place not in unset:
             reading.add_attribute(place, text)
     if settings:
-        _check_installation(reading, settings, environment or load_environment())
+        _check_installation(reading, settings, environment)
     return settings
 
 

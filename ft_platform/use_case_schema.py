@@ -17,6 +17,8 @@ FIELDS = ("type", "attributes")
 
 PATTERNS = {
     r"^(team:[A-Za-z0-9_\-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$": "an e-mail address or `team:<name>`",
+    r"^[^@\s]+@[^@\s]+\.[^@\s]+$": "an e-mail address",
+    r"^[A-Za-z0-9_\-]+$": "a name in letters, digits, `_` and `-`",
     r"^[a-z][a-z0-9_]{0,40}$": "a name in lower case letters, digits and `_` (at most 41 characters)",
     r"^[a-z][a-z0-9_]*$": "a name in lower case letters, digits and `_`",
     r"^[0-9a-f]{64}$": "64 hex digits",

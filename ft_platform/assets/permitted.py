@@ -39,10 +39,12 @@ def build(use_case: NamedUseCase) -> list:
         """
         from ft_platform.governance.judge import depends_on_the_day
         from ft_platform.governance.ledger import Ledger, pin_ledger
+        from ft_platform.governance.licences import require_accepted_licences
         from ft_platform.governance.permission import Refused, permit
         from ft_platform.governance.taint import mark_refused, tainted_now
         from ft_platform.reporting.plots import funnel_plot
 
+        require_accepted_licences(use_case)
         today = datetime.now(UTC).date()
         absent = lake.manifest(raw_records).info["columns_absent"]
         pinned = pin_ledger(use_case, lake.storage_options)

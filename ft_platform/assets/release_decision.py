@@ -27,7 +27,7 @@ def build(use_case: NamedUseCase) -> list:
     ) -> dg.MaterializeResult[ArtifactVersion]:
         """Accepted or refused, with a sentence for every rule, and a page for the people who sign.
 
-        A refusal is a result, not a failure: the check `accepted` shows it, and a release refuses a checkpoint without an accepted decision.
+        A refusal is a result, not a failure: the check `accepted` shows it.
         """
         from ft_platform.release.decide import publish_decision
 

@@ -74,7 +74,8 @@ def stage(use_case: NamedUseCase, name: str) -> dict[str, Any]:
 def code_version(use_case: NamedUseCase, name: str) -> str:
     """Changes with the settings of the stage and of its checks: a changed check runs again, on the table that is there already."""
     checks = {check: check_settings_hash(use_case, name, check) for check in STAGES[name].checks}
-    return settings_hash({"stage": STAGES[name].settings_hash(use_case), **checks})
+    policy = {"policy": use_case.policy.to_dict()["hash"]} if name == "release_decision" else {}
+    return settings_hash({"stage": STAGES[name].settings_hash(use_case), **checks, **policy})
 
 
 def tags(use_case: NamedUseCase, zone: Zone, compute: str = "in_process") -> dict[str, str]:

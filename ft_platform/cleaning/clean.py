@@ -22,6 +22,7 @@ from ft_platform.cleaning.duplicates import exact_duplicates_stream, near_duplic
 from ft_platform.cleaning.repair import KINDS
 from ft_platform.errors import DataError
 from ft_platform.lake.stage_table import Work
+from ft_platform.lost_rows import require_kept
 from ft_platform.near_duplicates import rank_of
 from ft_platform.progress import report
 from ft_platform.records import REMOVED, StageStream, cleaned_schema
@@ -72,7 +73,7 @@ def clean(use_case: NamedUseCase, rows: Rows, work: Work) -> StageStream:
 
     Reasons: those of the filters, `exact_duplicate` and `near_duplicate`. Counts: records with each kind of change (`changed_<kind>`,
     `changed_rows`); user texts by length (`characters`: `at_least` that many, all of them `before`, the kept ones `after`); conflicting
-    labels among duplicates. Reading `parts` raises DataError if no record is left.
+    labels among duplicates. Reading `parts` raises DataError if no record is left, or a larger share was removed than the settings allow.
     """
     counts: dict[str, Any] = {}
     return StageStream(_parts(use_case, rows, work, counts), counts)
@@ -88,6 +89,9 @@ def _parts(use_case: NamedUseCase, rows: Rows, work: Work, counts: dict[str, Any
         found = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "no records came in"
         raise DataError(f"{use_case.name}: no record is left after cleaning ({found})", "Look at `cleaning` and `record` in the YAML")
     _find_duplicates(use_case, parked, work, counts)
+    reasons.update({REASONS[fate]: int((parked.fate == fate).sum()) for fate in (EXACT, NEAR)})
+    most = use_case.settings.cleaning.max_removed_share
+    require_kept(f"{STAGE} of {use_case.name}", "cleaning.max_removed_share", most, int((parked.fate == KEPT).sum()), reasons)
     after = np.zeros(len(LENGTHS), np.int64)
     for kept, repeated in _kept_and_removed(use_case, parked):
         after += _by_length(kept.column("text_characters"))

@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     defs = environment.defs
     folders = find_use_cases(defs)
     names = [folder.name for folder in folders]
-    problems = validate_all(defs)
+    problems = validate_all(defs, environment)
     if own := [folder for folder in folders if has_own_component(folder)]:
         from ft_platform.loading import component_problems
 

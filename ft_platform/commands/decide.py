@@ -34,7 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show(found: dict[str, Any]) -> None:
-    print(f"{found['checkpoint']} of {found['use_case']}: {found['decision']}")
+    policy = found["policy"]
+    print(f"{found['checkpoint']} of {found['use_case']}: {found['decision']}, under policy {policy['name']} {policy['version']} ({policy['hash']})")
     for ruling in found["rules"]:
         mark = "✓" if ruling["passed"] else "~" if ruling["waiver"] else "✗"
         print(f"  {mark} {ruling['rule']:<38} {ruling['why']}")
@@ -42,3 +43,5 @@ def _show(found: dict[str, Any]) -> None:
             print(f"    {'':<38} needed: {ruling['needed']}")
     for waiver in found["waivers"]:
         print(f"  waived: {waiver['rule']} by {waiver['granted_by']} ({waiver['role']}) until {waiver['until']}: {waiver['reason']}")
+    for waiver_id, why in found["waivers_without_effect"].items():
+        print(f"  without effect: {waiver_id}: {why}")

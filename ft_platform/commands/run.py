@@ -36,6 +36,7 @@ def run_and_show(name: str, arguments: argparse.Namespace) -> int:
     from ft_platform import execution
     from ft_platform.environment import load_environment
     from ft_platform.progress import listening
+    from ft_platform.release.policy import undercuts
     from ft_platform.results import collect_results
     from ft_platform.terminal import ProgressView, print_summary
     from ft_platform.use_case_file import load_use_case, parse_overrides, use_case_folder
@@ -43,6 +44,8 @@ def run_and_show(name: str, arguments: argparse.Namespace) -> int:
     environment = load_environment()
     overrides = parse_overrides(arguments.overrides)
     use_case = load_use_case(use_case_folder(environment.defs, name), overrides, environment)
+    if below := [one.text for one in undercuts(use_case.settings, use_case.policy)]:
+        print(f"ft run: no release will follow from this: {'; '.join(below)}. Lines: ft check", file=sys.stderr)
     stages = [stage for text in arguments.select for stage in text.split(",") if stage]
     with ProgressView(sys.stderr if arguments.json else sys.stdout) as view, listening(view.update):
         outcome = execution.run_use_case(name, overrides, stages or None, environment)

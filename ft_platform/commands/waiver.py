@@ -6,22 +6,21 @@ from datetime import UTC, date, datetime
 
 HELP = "Let one checkpoint pass a rule that it breaks, until a day, with a reason; list such waivers or end one. Every report of the decision carries them."
 EXAMPLES = [
-    'ft waiver grant complaint_routing --rule fairness/state --by "Ana Ruiz" --role compliance --until 2027-03-31 --reason "Too few records of small states; '
+    'ft waiver grant complaint_routing --rule fairness/state --by ana.ruiz@example.org --until 2027-03-31 --reason "Too few records of small states; '
     'monitored monthly"',
     "ft waiver list complaint_routing",
-    'ft waiver revoke complaint_routing waiver-0a1b2c3d4e5f --by "Ana Ruiz" --reason "Monitoring found a gap"',
+    'ft waiver revoke complaint_routing waiver-0a1b2c3d4e5f --by ana.ruiz@example.org --reason "Monitoring found a gap"',
 ]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "ft waiver [-h] {grant,list,revoke} use_case [id] [--rule RULE] [--by NAME] [--role ROLE] [--until DAY] [--reason TEXT] [--json]"
+    parser.usage = "ft waiver [-h] {grant,list,revoke} use_case [id] [--rule RULE] [--by PERSON] [--until DAY] [--reason TEXT] [--json]"
     parser.add_argument("what", choices=["grant", "list", "revoke"], help="grant one, list all, or end one")
     parser.add_argument("use_case", help="name of the use case (ft list)")
     parser.add_argument("id", nargs="?", help="waiver to revoke")
     parser.add_argument("--rule", help="name of the broken rule, as ft decide shows it")
     parser.add_argument("--checkpoint", help="id of the checkpoint (default: the one that ft decide is about)")
-    parser.add_argument("--by", default="", help="the person who grants or revokes it")
-    parser.add_argument("--role", default="", help="as which owner: accountable or compliance")
+    parser.add_argument("--by", default="", help="e-mail address of the person who grants or revokes it, one of `owners`")
     parser.add_argument("--until", type=date.fromisoformat, help="last day, YYYY-MM-DD, at most a year ahead")
     parser.add_argument("--reason", default="", help="why, in at least 20 characters")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         rulings = {ruling.rule: ruling for ruling in decide(lake, use_case, checkpoint, newest_evidence(lake, use_case, checkpoint)).rulings}
         if arguments.rule not in rulings:
             raise ConfigError([f"there is no rule {arguments.rule!r}; rules: {', '.join(rulings)}"])
-        words = {"granted_by": arguments.by, "role": arguments.role, "reason": arguments.reason, "until": arguments.until}
+        words = {"granted_by": arguments.by, "reason": arguments.reason, "until": arguments.until}
         waivers.grant(lake, use_case, checkpoint, rulings[arguments.rule], today=datetime.now(UTC).date(), **words)
     found = [{**waiver.to_dict(), "revoked": revoked} for waiver, revoked in waivers.waivers(lake, use_case)]
     if arguments.json:

@@ -31,6 +31,7 @@ from ft_platform.assets import (
     seed_variation,
     splits,
 )
+from ft_platform.environment import load_environment
 from ft_platform.permission_watch import permission_watch
 from ft_platform.scaffold import scaffold_yaml
 from ft_platform.sensors import measurements_sensor, source_sensor
@@ -90,7 +91,8 @@ class FineTuningUseCase(dg.Component):
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> "FineTuningUseCase":
         assert isinstance(attributes, UseCase)
-        return cls(NamedUseCase(name=context.path.name, settings=attributes, path=context.path / "defs.yaml"))
+        policy = load_environment().policy
+        return cls(NamedUseCase(name=context.path.name, settings=attributes, path=context.path / "defs.yaml", policy=policy))
 
     def stages(self) -> Mapping[str, Any]:
         """Stage -> builder. A subclass returns another mapping."""

@@ -22,6 +22,7 @@ from ft_platform.governance.ledger import Ledger, PinnedLedger
 from ft_platform.governance.reasons import CODES, NAMES, PERMITTED
 from ft_platform.key_hashes import KeyHashes, KeyIndex, joined, key_hashes
 from ft_platform.lake.stage_table import Work
+from ft_platform.lost_rows import require_kept
 from ft_platform.newest_rows import newest_rows
 from ft_platform.records import REMOVED, StageStream
 from ft_platform.rows import Rows
@@ -107,7 +108,7 @@ def permit(
             is published while older ones are still waiting to be tainted.
 
     Raises:
-        DataError: no record is permitted.
+        DataError: no record is permitted, or a larger share was removed than the settings allow.
         SourceError: the ledger cannot be read, or has several rows of one person.
     """
     counts: dict[str, Any] = {}
@@ -154,6 +155,8 @@ def _parts(
         before_end(refused, ledger)
     if not found[""]:
         raise _nothing_permitted(use_case, found)
+    most = use_case.settings.governance.max_removed_share
+    require_kept(f"permitted_records of {use_case.name}", "governance.max_removed_share", most, found[""], found)
     counts |= {"basis": _basis(use_case, stated_by), "consent_from": stated_by, "on_day": today.isoformat()}
     if ledger:
         counts["persons_in_ledger"] = len(ledger.index)

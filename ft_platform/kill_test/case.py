@@ -19,7 +19,7 @@ SETTINGS: dict[str, Any] = {
     "task": {"kind": "classification", "instruction": "Name the product. One of: {labels}."},
     "source": {"uri": "not-read.csv"},
     "record": {"text": "text", "label": "label"},
-    "governance": {"purpose": "test", "licence": "proprietary", "without_consent_column": "licence"},
+    "governance": {"purpose": "test", "licence": "CC0-1.0", "without_consent_column": "licence"},
     # Dropout, so that the random number generator counts; two validations per epoch, so that the best weights and the misses count.
     "training": {"learning_rate": 5e-3, "batch_rows": 8, "rank": 4, "epochs": 2.5, "dropout": 0.1, "weight_decay": 0.01, "micro_batch_tokens": 400},
     "release": {"intended_use": "A test of the training program."},

@@ -17,7 +17,8 @@ from ft_platform.lake.stage_table import input_hash
 from ft_platform.lake.versions import Version
 from ft_platform.release.evidence import CHECKPOINT, EVALUATION, OPTIONAL, REQUIRED, Evidence, collect, is_about, pinned_versions
 from ft_platform.release.rules import Ruling, apply, rules_of
-from ft_platform.release.waivers import Waiver, in_force
+from ft_platform.release.waivers import Waiver, in_force, without_effect
+from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase, settings_hash
 
@@ -33,12 +34,16 @@ class Decision:
     Attributes:
         waivers: rule -> waiver in force.
         evidence: what the rules were applied to.
+        policy: of the installation, that the use case was judged under.
+        without_effect: id of a waiver that has not ended and does not count -> why.
     """
 
     use_case: str
     evidence: Evidence
     rulings: list[Ruling]
     waivers: Mapping[str, Waiver]
+    policy: Policy
+    without_effect: Mapping[str, str]
 
     @property
     def accepted(self) -> bool:
@@ -57,8 +62,10 @@ class Decision:
             "use_case": self.use_case,
             "checkpoint": self.evidence.checkpoint.artifact_id,
             "decision": ACCEPTED if self.accepted else REFUSED,
+            "policy": self.policy.to_dict(),
             "rules": [{**ruling.to_dict(), "waiver": w.id if (w := self.waivers.get(ruling.rule)) and not ruling.passed else None} for ruling in self.rulings],
             "waivers": [waiver.to_dict() for waiver in used],
+            "waivers_without_effect": dict(self.without_effect),
             "valid_until": min((waiver.until for waiver in used), default=None),
             "evidence": [{"stage": i.stage, "id": i.version.artifact_id, "content_hash": i.version.content_hash} for i in items if i.version],
         }
@@ -77,7 +84,8 @@ def decide(
     evidence = collect(lake, use_case, checkpoint, versions)
     before = champion(lake, use_case.name, beside=checkpoint)
     rulings = apply(rules_of(use_case, before.id if before else None), evidence)
-    return Decision(use_case.name, evidence, rulings, in_force(lake, use_case, checkpoint, today or datetime.now(UTC).date()))
+    of = (lake, use_case, checkpoint, today or datetime.now(UTC).date())
+    return Decision(use_case.name, evidence, rulings, in_force(*of), use_case.policy, without_effect(*of))
 
 
 def newest_evidence(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) -> dict[str, ArtifactVersion | None]:

@@ -12,6 +12,7 @@ from ft_platform.evaluation.metric import Metric, all_metrics, metric
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.experiments.inputs import seeds_of
 from ft_platform.release.evidence import REQUIRED, Evidence, Item, NotProven
+from ft_platform.release.policy import beaten_systems, unapproved, undercuts
 from ft_platform.release.schema import (
     CanaryEvidence,
     Compared,
@@ -31,8 +32,8 @@ from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
 
 CHAMPION = "champion"
-NOT_WAIVED = ("lineage", "data")
-"""Rules that nobody can waive: without them it is unknown what would be released, or whether it may be used at all."""
+NOT_WAIVED = ("lineage", "data", "policy")
+"""Rules that nobody can waive: without them it is unknown what would be released, or whether it may be used at all; and the policy is the installation's."""
 TOO_SMALL = "not_enough_evidence"
 """Status of a comparison without two groups that are large enough."""
 MORE_RECORDS = "Add records, or give the test split more of them (splits.test_fraction), and train again"
@@ -108,6 +109,7 @@ def rules_of(use_case: NamedUseCase, champion: str | None) -> list[Rule]:
     return [
         *_lineage(),
         *_data(),
+        *_policy(use_case),
         *_quality(use_case, champion),
         *_serving(use_case),
         *_fairness(use_case),
@@ -157,9 +159,22 @@ def _checked(evidence: Evidence, stage: str, check: str) -> Finding:
     return Finding(verdict.passed, f"{evidence.data[stage].id} {'passed' if verdict.passed else 'failed'} it.")
 
 
+def _policy(use_case: NamedUseCase) -> Iterator[Rule]:
+    yield Rule("policy", f"no setting undercuts policy {use_case.policy.title} of the installation", lambda found: _above_policy(use_case))
+    for path, digest in unapproved(use_case).items():
+        needed = "a person of compliance approves it by name, for this checkpoint (ft waiver grant)"
+        why = f"{path} counts only where a person has approved what it says."
+        yield Rule(f"approval/{path}@{digest}", needed, lambda found, why=why: Finding(False, why))
+
+
+def _above_policy(use_case: NamedUseCase) -> Finding:
+    found = [one.text for one in undercuts(use_case.settings, use_case.policy)]
+    return Finding(not found, f"{'; '.join(found) or 'No setting of the use case does'}.")
+
+
 def _quality(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
     gate = use_case.settings.gate
-    for system in gate.beats:
+    for system in beaten_systems(use_case):
         needed = f"{gate.metric or 'the main metric'} better than that of {system} by more than {gate.margin:g}, with the whole interval"
         if system == CHAMPION and champion is None:
             yield Rule(f"beats/{system}", needed, lambda found: Finding(True, "No checkpoint was accepted before: there is none to beat."))

@@ -3,6 +3,7 @@
 import getpass
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from ft_platform.errors import ConfigError, CorruptVersion, DataError
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.manifest import now
 from ft_platform.release.rules import Ruling
+from ft_platform.release.waiver_persons import owner_problem, persons_of, role_of, who_may_waive
 from ft_platform.use_case import NamedUseCase
 
 STORED_AS = "waiver"
@@ -19,8 +21,6 @@ IN_FORCE = "in_force"
 """The verdict that a revocation leaves on a waiver: failed."""
 LONGEST_DAYS = 366
 SHORTEST_REASON = 20
-ROLES = ("accountable", "compliance")
-"""Owners of the YAML who may grant one."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Waiver:
     Attributes:
         rule: name of the rule.
         checkpoint: id of the only checkpoint it is for.
-        granted_by: the person.
-        role: as which owner of the use case.
+        granted_by: e-mail address of the person.
+        role: as which owner of the use case: that of the rule.
         until: last day on which it holds, YYYY-MM-DD, UTC.
         recorded_by: account of the operating system that recorded it.
     """
@@ -50,31 +50,28 @@ class Waiver:
         return asdict(self)
 
 
-def grant(
-    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, ruling: Ruling, *, granted_by: str, role: str, reason: str, until: date, today: date
-) -> Waiver:
+def grant(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, ruling: Ruling, *, granted_by: str, reason: str, until: date, today: date) -> Waiver:
     """Records a waiver for a rule that `checkpoint` breaks.
 
     Raises:
-        ConfigError: the rule passes or cannot be waived, nobody or no reason is named, or the day is past or too far away.
+        ConfigError: the rule passes or cannot be waived, the person may not waive it, no reason is named, or the day is past or too far away.
     """
     problems = []
     if ruling.passed:
         problems.append(f"rule {ruling.rule} passes: there is nothing to waive")
     if not ruling.waivable:
-        problems.append(f"rule {ruling.rule} cannot be waived: without it nobody knows what would be released, or whether it may be used")
-    if role not in ROLES:
-        problems.append(f"role {role!r} may not grant waivers; roles that may: {', '.join(ROLES)}")
-    if len(granted_by.strip()) < 3:
-        problems.append("the person who grants it must be named")
+        problems.append(f"rule {ruling.rule} cannot be waived: it says what would be released, whether it may be used, or what the installation asks for")
+    person = who_may_waive(use_case, ruling.rule, granted_by)
+    if ruling.waivable and person is None:
+        problems.append(owner_problem(use_case, ruling.rule, granted_by))
     if len(reason.strip()) < SHORTEST_REASON:
         problems.append(f"the reason must have at least {SHORTEST_REASON} characters")
     if not today <= until <= today + timedelta(days=LONGEST_DAYS):
         problems.append(f"the last day must lie between today and {today + timedelta(days=LONGEST_DAYS)}, got {until}")
     if problems:
         raise ConfigError(problems)
-    words = {"rule": ruling.rule, "checkpoint": checkpoint.artifact_id, "granted_by": granted_by.strip(), "role": role, "reason": reason.strip()}
-    words |= {"until": until.isoformat(), "granted_at": now(), "recorded_by": getpass.getuser()}
+    words = {"rule": ruling.rule, "checkpoint": checkpoint.artifact_id, "granted_by": person, "role": role_of(ruling.rule)}
+    words |= {"reason": reason.strip(), "until": until.isoformat(), "granted_at": now(), "recorded_by": getpass.getuser()}
     inputs = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
     waiver = Waiver(id=f"waiver-{inputs[:12]}", **words)
     with lake.scratch(use_case.name, STORED_AS) as folder:
@@ -87,9 +84,16 @@ def grant(
 def revoke(lake: Lake, use_case: NamedUseCase, waiver_id: str, *, revoked_by: str, reason: str) -> None:
     """Ends a waiver; it stays on record.
 
+    Args:
+        revoked_by: a person of the owners of the use case, in any role.
+
     Raises:
+        ConfigError: that is none.
         DataError: there is none with this id.
     """
+    persons = persons_of(use_case)
+    if revoked_by.strip().casefold() not in {person.casefold() for person in persons}:
+        raise ConfigError([f"{revoked_by!r} is no person of `owners` of {use_case.name}, who are {', '.join(persons) or 'none'}"])
     stored = lake.artifact(use_case.name, STORED_AS, waiver_id)
     if stored is None:
         raise DataError(f"{use_case.name} has no waiver {waiver_id}", f"List them: ft waiver list {use_case.name}")
@@ -117,8 +121,26 @@ def waivers(lake: Lake, use_case: NamedUseCase) -> list[tuple[Waiver, bool]]:
 def in_force(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, today: date) -> dict[str, Waiver]:
     """Rule -> the waiver that lets `checkpoint` pass it today; of several the one that holds longest."""
     found: dict[str, Waiver] = {}
-    for waiver, revoked in waivers(lake, use_case):
-        holds = not revoked and waiver.checkpoint == checkpoint.artifact_id and today <= date.fromisoformat(waiver.until)
-        if holds and (waiver.rule not in found or found[waiver.rule].until < waiver.until):
+    for waiver, problem in _not_ended(lake, use_case, checkpoint, today):
+        if not problem and (waiver.rule not in found or found[waiver.rule].until < waiver.until):
             found[waiver.rule] = waiver
     return found
+
+
+def without_effect(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, today: date) -> dict[str, str]:
+    """Id of a waiver of `checkpoint` that was neither revoked nor has ended -> why it does not count all the same."""
+    return {waiver.id: problem for waiver, problem in _not_ended(lake, use_case, checkpoint, today) if problem}
+
+
+def _not_ended(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, today: date) -> Iterator[tuple[Waiver, str]]:
+    """Waivers of a checkpoint, each with the reason why it does not count, or an empty text. Whoever granted it may have left the owners since."""
+    for waiver, revoked in waivers(lake, use_case):
+        until = date.fromisoformat(waiver.until)
+        if revoked or waiver.checkpoint != checkpoint.artifact_id or today > until:
+            continue
+        if until > today + timedelta(days=LONGEST_DAYS):
+            yield waiver, f"it ends on {until}, and none may last longer than {LONGEST_DAYS} days"
+        elif who_may_waive(use_case, waiver.rule, waiver.granted_by) is None:
+            yield waiver, owner_problem(use_case, waiver.rule, waiver.granted_by)
+        else:
+            yield waiver, ""

@@ -66,6 +66,12 @@ class Cleaning(Section):
     near_duplicate_threshold: float = Field(
         default=0.85, ge=0.5, le=1.0, description="Jaccard similarity in [0.5, 1] of word 3-grams at which two texts count as near duplicates."
     )
+    max_removed_share: float = Field(
+        default=0.9,
+        ge=0.0,
+        le=1.0,
+        description="Largest share in [0, 1] of records that may be removed; more stop the stage. Duplicates count only where fewer than 500 records are left.",
+    )
 
     @model_validator(mode="after")
     def bounds_in_order(self) -> "Cleaning":

@@ -81,6 +81,12 @@ class Governance(Section):
         max_length=MOST_VALUES,
         description="Licences that nothing may be trained on, in any case of letters; `*` stands for any characters. They go before `accepted_licences`.",
     )
+    max_removed_share: float = Field(
+        default=0.9,
+        ge=0.0,
+        le=1.0,
+        description="Largest share in [0, 1] of records that may be refused; more stop the stage. Older rows of a changed record do not count.",
+    )
 
     @model_validator(mode="after")
     def ledger_is_a_file_or_a_table(self) -> "Governance":

@@ -198,7 +198,7 @@ def test_progress_is_reported() -> None:
 @pytest.mark.real_data
 def test_a_thousand_copies_of_ten_pairs_leave_ten(shared_data: Path) -> None:
     pairs = yaml.safe_load((shared_data / "chatterbot_tech_support" / "tech_support.yml").read_text())["conversations"]
-    case = use_case("generation")
+    case = use_case("generation", cleaning={"max_removed_share": 1.0})
     result = clean(case, raw(case, [q for q, _ in pairs], [a for _, a in pairs], record_id=[f"r{i:05d}" for i in range(len(pairs))]))
     assert result.funnel("cleaned_records") == {"stage": "cleaned_records", "rows_in": 1050, "kept": 10, "removed": {"exact_duplicate": 1040}}
 

@@ -38,14 +38,14 @@ def test_a_refused_one_ends_with_1_and_says_why_until_a_person_waives_the_rule(i
     shown = capsys.readouterr().out
     assert "refused" in shown and "✗ fairness/region" in shown and "differs by 0.300" in shown
     day = (datetime.now(UTC).date() + timedelta(days=9)).isoformat()
-    words = ["--by", "Ana Ruiz", "--role", "compliance", "--until", day, "--reason", "Few records of this region; watched monthly."]
+    words = ["--by", "Ana.Ruiz@example.org", "--until", day, "--reason", "Few records of this region; watched monthly."]
     assert main(["waiver", "grant", "complaints", "--rule", "fairness/region", *words]) == 0
     assert main(["decide", "complaints", "--json"]) == 0
     capsys.readouterr()
     assert main(["waiver", "list", "complaints", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)["waivers"]
     assert [waiver["rule"] for waiver in listed] == ["fairness/region"]
-    assert main(["waiver", "revoke", "complaints", listed[0]["id"], "--by", "Ana Ruiz", "--reason", "It has grown."]) == 0
+    assert main(["waiver", "revoke", "complaints", listed[0]["id"], "--by", "ana.ruiz@example.org", "--reason", "It has grown."]) == 0
     assert main(["decide", "complaints"]) == 1
 
 
@@ -54,7 +54,7 @@ def test_a_refused_one_ends_with_1_and_says_why_until_a_person_waives_the_rule(i
     [
         (["grant", "complaints"], "--rule and --until are needed"),
         (["grant", "complaints", "--rule", "nothing", "--until", "2099-01-01"], "there is no rule 'nothing'"),
-        (["revoke", "complaints", "waiver-0", "--by", "Ana Ruiz"], "has no waiver waiver-0"),
+        (["revoke", "complaints", "waiver-0", "--by", "ana.ruiz@example.org"], "has no waiver waiver-0"),
         (["revoke", "complaints"], "a waiver's id and --by are needed"),
     ],
 )

@@ -103,7 +103,7 @@ def test_on_the_true_labels_the_same_judgement_finds_what_there_is_to_learn(made
 
 def refusing(home: Path, figures: dict[str, Any]) -> dict[str, str]:
     """Rules of the gate that do not hold where everything else is fine, for a model that must beat the majority class and the prompt."""
-    gate = {"beats": ["majority", "base_few_shot"], "metric": "accuracy", "floors": {"accuracy": 0.55}}
+    gate = {"beats": ["majority", "base_few_shot", "champion"], "metric": "accuracy", "floors": {"accuracy": 0.55}}
     return EvidenceCase(home, {"gate": gate}, {**good_figures(), "evaluation_report": figures}).refusing()
 
 

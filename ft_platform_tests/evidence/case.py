@@ -75,7 +75,7 @@ def small_case() -> Case:
 def attributes_of(source: Path) -> dict[str, Any]:
     return {
         **minimal_attributes(str(source)),
-        "owners": {"accountable": "team:complaints", "compliance": "officer@example.org"},
+        "owners": {"accountable": "team:complaints", "compliance": "officer@example.org", "teams": {"complaints": ["bo.lund@example.org"]}},
         "privacy": {"ner": "none", "quasi_identifiers": {"region": "category"}, "k": 2},
         "release": {"intended_use": "Suggests the product of a complaint; a person confirms it.", "not_intended_for": "Decisions about customers."},
     }

@@ -17,6 +17,7 @@ from ft_platform.release.waivers import Waiver, grant, revoke
 from ft_platform_tests.evidence.case import NAME, Case, publish, small_case
 
 TODAY = date(2026, 3, 1)
+ANA, BO = "officer@example.org", "bo.lund@example.org"
 REASON = "Few records of <b>this</b> region | watched every month"
 CARRYING = (
     "index.html",
@@ -34,9 +35,9 @@ def case(tmp_path: Path) -> Case:
     return small_case().copy(tmp_path / "home")
 
 
-def granted(case: Case, rule: str = "fairness/region", by: str = "Ana Ruiz") -> Waiver:
+def granted(case: Case, rule: str = "fairness/region", by: str = ANA) -> Waiver:
     ruling = Ruling(rule, False, 0.3, 0.2, 0.4, "no difference above 0.2", "It differs by 0.3.", True)
-    words: dict[str, Any] = {"granted_by": by, "role": "compliance", "reason": REASON, "until": TODAY + timedelta(days=30), "today": TODAY}
+    words: dict[str, Any] = {"granted_by": by, "reason": REASON, "until": TODAY + timedelta(days=30), "today": TODAY}
     return grant(case.lake, case.use_case, case.checkpoint, ruling, **words)
 
 
@@ -73,7 +74,7 @@ def test_a_waiver_stands_in_every_document_that_is_made_after_the_decision(case:
     told = {name: getattr(waiver, name) for name in ("id", "rule", "granted_by", "role", "reason", "until", "granted_at")}
     assert head(pack)["waivers"] == [{**told, "decision": "decision-2", "revoked": False}]
     for name, text in texts(pack).items():
-        for word in ("fairness/region", "Ana Ruiz", "compliance", "2026-03-31", "watched every month", "decision-2"):
+        for word in ("fairness/region", ANA, "compliance", "2026-03-31", "watched every month", "decision-2"):
             assert word in text, (name, word)
         assert name.endswith(".json") or "<b>this" not in text, "a reason cannot act as markup"
     card = (pack.folder / "documents" / "model_card.md").read_text()
@@ -86,15 +87,15 @@ def test_the_card_keeps_its_text_and_gets_the_decision_before_its_first_section(
     publish(case.lake, case.use_case, "model_card", parents, {"README.md": card}, artifact_id="model_card-2")
     decided(case, granted(case))
     text = (packed(case, tmp_path).folder / "documents" / "model_card.md").read_text()
-    places = [text.index(word) for word in ("---\nlicense", "What it is.", "## Release decision and waivers", "Ana Ruiz", "## Intended use", "## Owners")]
+    places = [text.index(word) for word in ("---\nlicense", "What it is.", "## Release decision and waivers", ANA, "## Intended use", "## Owners")]
     assert places == sorted(places) and text.startswith("---\nlicense")
     assert card == text[: places[2]] + text[places[4] :]
 
 
 def test_a_waiver_that_was_revoked_or_that_no_decision_rests_on_says_so(case: Case, tmp_path: Path) -> None:
-    used, unused = granted(case), granted(case, "memorization", "Bo Lund")
+    used, unused = granted(case), granted(case, "forgetting", BO)
     decided(case, used)
-    revoke(case.lake, case.use_case, used.id, revoked_by="Ana Ruiz", reason="The gap has grown.")
+    revoke(case.lake, case.use_case, used.id, revoked_by=ANA, reason="The gap has grown.")
     pack = packed(case, tmp_path)
     assert {one["id"]: (one["decision"], one["revoked"]) for one in head(pack)["waivers"]} == {used.id: ("decision-2", True), unused.id: (None, False)}
     for name in ("documents/technical_documentation.html", "documents/model_card.md"):
@@ -134,6 +135,6 @@ def test_an_exception_taken_out_of_the_first_page_or_the_manifest_is_found(case:
     for name in CARRYING:
         file = pack.folder / name
         whole = file.read_text()
-        file.write_text(whole.replace("Ana Ruiz", "Nobody"))
+        file.write_text(whole.replace(ANA, "Nobody"))
         assert problems_of(pack.folder), name
         file.write_text(whole)

@@ -15,12 +15,20 @@ from ft_platform.release.decide import Decision, decide, newest_evidence
 from ft_platform.release.evidence import FILES, OPTIONAL, REQUIRED, Evidence, Item, NotProven, typed
 from ft_platform.release.rules import apply, rules_of
 from ft_platform.release.schema import Shown
+from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import usable_splits
 
 RENDERER = "r" * 16
+OWNERS = {
+    "accountable": "team:complaints",
+    "domain_expert": "tom.okafor@example.org",
+    "compliance": "ana.ruiz@example.org",
+    "teams": {"complaints": ["maria.lind@example.org"]},
+}
+"""Fictitious persons."""
 
 
 def figure(value: float, half: float = 0.02) -> dict[str, float]:
@@ -72,14 +80,18 @@ def _suite() -> dict[str, Any]:
 
 def good_figures() -> dict[str, dict[str, Any]]:
     """File contents of every piece of evidence; all rules hold."""
-    systems = ("fine_tuned", "base_few_shot", "champion")
+    systems = ("fine_tuned", "majority", "base_few_shot", "champion")
     taken = {"seconds": 40.0, "money": 0.5, "currency": "EUR"}
     test = {"metric": "macro_f1", "p": 0.001, "p_corrected": 0.002, "mcnemar": None}
     return {
         "base_evaluation": {},
         "evaluation_report": {
             "systems": {system: {name: figure(0.9) for name in ("macro_f1", "accuracy")} for system in systems},
-            "differences": {"base_few_shot": {"macro_f1": difference(0.2)}, "champion": {"macro_f1": difference(0.1)}},
+            "differences": {
+                "majority": {"macro_f1": difference(0.6)},
+                "base_few_shot": {"macro_f1": difference(0.2)},
+                "champion": {"macro_f1": difference(0.1)},
+            },
             "test_rows": 400,
             "main_metric": "macro_f1",
             "info": {},
@@ -87,7 +99,7 @@ def good_figures() -> dict[str, dict[str, Any]]:
             "metric_versions": metric_versions(),
             "calibration": {"fine_tuned": {"ece": figure(0.05)}},
             "per_1000_requests": {system: dict(taken) for system in systems},
-            "tests": {"base_few_shot": dict(test), "champion": dict(test)},
+            "tests": {system: dict(test) for system in systems[1:]},
             "slices": [],
         },
         "fairness_report": {
@@ -134,6 +146,7 @@ class EvidenceCase:
     left_out: set[str] = field(default_factory=set)
     champion: str | None = None
     features: tuple[str, ...] = ("region", "age")
+    policy: Policy = field(default_factory=Policy)
 
     def publish(self) -> "EvidenceCase":
         self._settle()
@@ -169,10 +182,10 @@ class EvidenceCase:
         return Item(stage, version, figures, ())
 
     def _settle(self) -> None:
-        attributes = {**minimal_attributes("unused.csv"), "fairness": {"sensitive_features": ["region", "age"]}, **self.attributes}
+        attributes = {**minimal_attributes("unused.csv"), "owners": OWNERS, "fairness": {"sensitive_features": ["region", "age"]}, **self.attributes}
         attributes["record"] = {**attributes["record"], "features": {name: name for name in self.features}}
         self.attributes_used = attributes
-        self.use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
+        self.use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes), policy=self.policy)
 
     def checkpoint(self, content: str = "weights") -> ArtifactVersion:
         return self._publish("adapter_checkpoint", {"training.json": {"renderer_hash": RENDERER}, "weights.json": content}, f"ckpt-{content}")

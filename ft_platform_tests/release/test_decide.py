@@ -19,6 +19,7 @@ from ft_platform.release.decide import decide, newest_evidence, publish_decision
 from ft_platform.release.evidence import FILES, OPTIONAL, REQUIRED
 from ft_platform.release.schema import Shown
 from ft_platform.settings.attacks import Attacks
+from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
 from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, gap, good_figures, leaves, rate_gap, seeds_evidence
 from ft_platform_tests.reporting.page_rules import problems_of
@@ -331,11 +332,12 @@ def test_of_three_features_every_pair_needs_evidence_and_the_widest_gap_is_told(
 
 
 SEEDS = {"seed_variation": {"seeds": 3}}
+ASKS_FOR_NO_SYSTEM = Policy(name="tests", beats=[])
 
 
 def test_seeds_that_were_asked_for_and_not_trained_refuse_whatever_the_gate_asks_for(tmp_path):
     for gate in ({}, {"beats": [], "floors": {"macro_f1": 0.5}}):
-        case = EvidenceCase(tmp_path / str(len(gate)), {**SEEDS, "gate": gate}, left_out={"seed_variation"}).publish()
+        case = EvidenceCase(tmp_path / str(len(gate)), {**SEEDS, "gate": gate}, left_out={"seed_variation"}, policy=ASKS_FOR_NO_SYSTEM).publish()
         found = broken(case.decide())
         assert set(found) == {"seeds", *(f"seeds/{system}" for system in gate.get("beats", ["base_few_shot"]))}
         assert "there is no seed_variation of this checkpoint" in found["seeds"]
@@ -424,7 +426,7 @@ def test_without_sensitive_features_a_reason_is_needed(tmp_path):
     none = {"fairness": {"sensitive_features": []}}
     assert set(EvidenceCase(tmp_path, none).refusing()) == {"fairness"}
     reasoned = {**none, "gate": {"without_sensitive_features": "The records hold parts of machines, no persons."}}
-    assert EvidenceCase(tmp_path, reasoned).refusing() == {}
+    assert EvidenceCase(tmp_path, reasoned, policy=Policy(name="tests", approvals=[])).refusing() == {}
 
 
 @pytest.mark.parametrize(
@@ -482,7 +484,7 @@ def test_reports_that_compare_with_a_former_champion_refuse(tmp_path):
 def test_a_gate_that_asks_nothing_of_the_quality_is_no_gate(tmp_path):
     with pytest.raises(ValueError, match=r"gate.beats. and .gate.floors. are both empty"):
         EvidenceCase(tmp_path, {"gate": {"beats": []}}).refusing()
-    assert EvidenceCase(tmp_path, {"gate": {"beats": [], "floors": {"macro_f1": 0.5}}}).refusing() == {}
+    assert EvidenceCase(tmp_path, {"gate": {"beats": [], "floors": {"macro_f1": 0.5}}}, policy=ASKS_FOR_NO_SYSTEM).refusing() == {}
 
 
 def test_an_accepted_decision_does_not_outlive_its_evidence(tmp_path):

@@ -12,7 +12,7 @@ from ft_platform.release.waivers import grant, in_force, revoke, waivers
 from ft_platform_tests.release.evidence_case import EvidenceCase, changed, gap, good_figures
 
 TODAY = date(2026, 3, 1)
-WORDS = {"granted_by": "Ana Ruiz", "role": "compliance", "reason": "Few records of this region; watched every month.", "until": TODAY + timedelta(days=30)}
+WORDS = {"granted_by": "ana.ruiz@example.org", "reason": "Few records of this region; watched every month.", "until": TODAY + timedelta(days=30)}
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_the_brief_names_the_waiver(case):
     granted(case, until=date(2027, 2, 1))
     decision = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
     text = case.lake.read_file(decision, "decision_brief.html").decode()
-    assert "Ana Ruiz" in text and WORDS["reason"] in text
+    assert "ana.ruiz@example.org" in text and WORDS["reason"] in text
 
 
 def test_a_waiver_is_for_one_checkpoint(case):
@@ -66,7 +66,7 @@ def test_a_waiver_is_for_one_checkpoint(case):
 
 def test_a_revoked_waiver_does_not_hold_and_stays_on_record(case):
     waiver = granted(case)
-    revoke(case.lake, case.use_case, waiver.id, revoked_by="Ana Ruiz", reason="The gap has grown.")
+    revoke(case.lake, case.use_case, waiver.id, revoked_by="ana.ruiz@example.org", reason="The gap has grown.")
     assert not case.decide(today=TODAY).accepted
     assert waivers(case.lake, case.use_case) == [(waiver, True)]
 
@@ -79,12 +79,55 @@ def test_an_altered_waiver_stops_the_decision(case):
         case.decide(today=TODAY)
 
 
+def owned_by(case, **owners):
+    """The same use case after its owners have changed."""
+    settings = case.use_case.settings
+    return case.use_case.model_copy(update={"settings": settings.model_copy(update={"owners": settings.owners.model_copy(update=owners)})})
+
+
+def test_a_waiver_of_somebody_who_is_no_owner_any_more_does_not_count_and_the_decision_says_so(tmp_path):
+    figures = changed(good_figures(), "fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3))
+    owners = {"accountable": "team:complaints", "compliance": "team:officers", "teams": {"officers": ["ana.ruiz@example.org", "bo.lund@example.org"]}}
+    case = EvidenceCase(tmp_path, {"owners": owners}, figures).publish()
+    waiver = granted(case, until=date(2027, 2, 1))
+    assert case.decide(today=TODAY).accepted
+    case.use_case = owned_by(case, teams={"officers": ["bo.lund@example.org"]})
+    decision = case.decide(today=TODAY)
+    assert [ruling.rule for ruling in decision.refusing] == ["fairness/region"]
+    why = "fairness/region belongs to compliance, so only bo.lund@example.org may waive it, not 'ana.ruiz@example.org'"
+    assert decision.to_dict()["waivers_without_effect"] == {waiver.id: why} and decision.to_dict()["waivers"] == []
+    reports = {name: case.versions[name] for name in REQUIRED}
+    page = case.lake.read_file(publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], reports), "decision_brief.html").decode()
+    assert "Waivers without effect" in page and waiver.id in page
+
+
+def test_a_team_without_named_persons_waives_nothing_and_the_message_says_where_to_name_them(case):
+    case.use_case = owned_by(case, compliance="team:officers", teams={})
+    with pytest.raises(ConfigError, match=r"belongs to compliance, which is team:officers; name its persons in owners.teams.officers"):
+        granted(case)
+
+
+def test_a_stored_waiver_that_lasts_longer_than_any_may_does_not_count(case):
+    waiver = granted(case)
+    day = WORDS["until"] - timedelta(days=400)
+    assert case.decide(today=day).to_dict()["waivers_without_effect"] == {waiver.id: "it ends on 2026-03-31, and none may last longer than 366 days"}
+
+
+@pytest.mark.parametrize("by", ["Ana Ruiz", "", "nobody@example.org"])
+def test_only_a_person_of_the_owners_ends_a_waiver(case, by):
+    waiver = granted(case)
+    with pytest.raises(ConfigError, match="is no person of `owners` of complaints"):
+        revoke(case.lake, case.use_case, waiver.id, revoked_by=by, reason="The gap has grown.")
+    assert waivers(case.lake, case.use_case) == [(waiver, False)]
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
         ({"reason": "because"}, "at least 20 characters"),
-        ({"granted_by": " "}, "must be named"),
-        ({"role": "data_science"}, "may not grant waivers"),
+        ({"granted_by": " "}, "only ana.ruiz@example.org may waive it"),
+        ({"granted_by": "Ana Ruiz"}, "only ana.ruiz@example.org may waive it, not 'Ana Ruiz'"),
+        ({"granted_by": "maria.lind@example.org"}, "fairness/region belongs to compliance"),
         ({"until": TODAY - timedelta(days=1)}, "between today and"),
         ({"until": TODAY + timedelta(days=400)}, "between today and"),
         ({"rule": "memorization"}, "nothing to waive"),

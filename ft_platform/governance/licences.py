@@ -1,0 +1,40 @@
+"""Whether the licences that a use case names are licences, and such as the policy of the installation accepts."""
+
+from ft_platform.errors import ConfigError
+from ft_platform.settings.governance import Governance
+from ft_platform.settings.licences import PROPRIETARY, canonical_licence
+from ft_platform.settings.policy import Policy
+from ft_platform.use_case import NamedUseCase
+
+REMEDY = "a licence is added by whoever runs the installation: policy.accepted_licences in ft_environment.yaml"
+
+
+def licence_problems(governance: Governance, policy: Policy) -> list[tuple[tuple[str | int, ...], str]]:
+    """Each licence of the section that is none or is not accepted: its place in the section, and a sentence."""
+    stated: list[tuple[tuple[str | int, ...], str]] = [(("licence",), governance.licence)] if (governance.licence or "").strip() and governance.licence else []
+    stated += [(("accepted_licences", position), licence) for position, licence in enumerate(governance.accepted_licences)]
+    found = [(place, text) for place, licence in stated if (text := _problem(licence, policy))]
+    if governance.without_consent_column == "licence" and canonical_licence(governance.licence or "") == PROPRIETARY:
+        text = "records of your own need a consent, a ledger or a lawful basis; only the licence of a published dataset permits use without one"
+        found.append((("licence",), f"`{PROPRIETARY}` with without_consent_column: licence permits nothing: {text}"))
+    return found
+
+
+def require_accepted_licences(use_case: NamedUseCase) -> None:
+    """Returns if every licence of the use case is accepted.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    if found := licence_problems(use_case.settings.governance, use_case.policy):
+        place = use_case.path or use_case.name
+        raise ConfigError([f"governance.{'.'.join(map(str, where))} of {place}: {text}" for where, text in found[:3]], "See them with their lines: ft check")
+
+
+def _problem(licence: str, policy: Policy) -> str:
+    name = canonical_licence(licence)
+    if name is None:
+        return f"{licence!r} is no SPDX id (https://spdx.org/licenses/), nor LicenseRef-<name> nor `{PROPRIETARY}`"
+    if name not in policy.accepted_licences:
+        return f"{name} is not among the licences that policy {policy.title} accepts; {REMEDY}"
+    return ""

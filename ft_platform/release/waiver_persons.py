@@ -1,0 +1,41 @@
+"""Who may waive which rule: each rule belongs to one role, and only the persons whom the use case names as its owners in that role may waive it.
+
+Covered: that the name is one of those in the file. Not covered: that whoever types it is that person; the account of the operating system is recorded
+beside it.
+"""
+
+from ft_platform.use_case import ROLES, NamedUseCase
+
+ROLE_OF = {
+    **dict.fromkeys(("beats", "seeds", "floor", "calibration", "forgetting", "seconds_per_1000_requests", "money_per_1000_requests"), "accountable"),
+    **dict.fromkeys(("human_review", "judge"), "domain_expert"),
+}
+"""Kind of a rule -> the owner it belongs to: what the work gets to the accountable person, what experts judged to the domain expert. Everything else
+(fairness, privacy, approvals, and any kind that is not named here) belongs to compliance."""
+COMPLIANCE = "compliance"
+
+
+def role_of(rule: str) -> str:
+    """The role of the owner who may waive a rule."""
+    return ROLE_OF.get(rule.split("/")[0], COMPLIANCE)
+
+
+def who_may_waive(use_case: NamedUseCase, rule: str, name: str) -> str | None:
+    """The person of that name as the use case spells it, if this person may waive the rule; otherwise None."""
+    persons = use_case.settings.owners.persons(role_of(rule))
+    return next((person for person in persons if person.casefold() == name.strip().casefold()), None)
+
+
+def owner_problem(use_case: NamedUseCase, rule: str, name: str) -> str:
+    """Why that person may not waive the rule, and who may."""
+    owners, role = use_case.settings.owners, role_of(rule)
+    persons = owners.persons(role)
+    if not persons:
+        team = owners.of(role)
+        return f"{rule} belongs to {role}, which is {team}; name its persons in owners.teams.{team.removeprefix('team:')} (e-mail addresses)"
+    return f"{rule} belongs to {role}, so only {', '.join(persons)} may waive it, not {name.strip()!r}"
+
+
+def persons_of(use_case: NamedUseCase) -> list[str]:
+    """Everybody whom the use case names as an owner, in any role."""
+    return list(dict.fromkeys(person for role in ROLES for person in use_case.settings.owners.persons(role)))

@@ -1,0 +1,219 @@
+"""No use case undercuts the policy of its installation: the check of the file names the line, the gate refuses, and every decision names the policy."""
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ft_platform.cli import main
+from ft_platform.environment import Environment, load_environment
+from ft_platform.errors import ConfigError
+from ft_platform.release.decide import publish_decision
+from ft_platform.release.evidence import REQUIRED
+from ft_platform.release.policy import undercuts
+from ft_platform.release.waivers import grant
+from ft_platform.settings.policy import AT_LEAST, AT_MOST, Policy
+from ft_platform.use_case import UseCase
+from ft_platform.use_case_file import find_use_cases, load_use_case
+from ft_platform.use_case_schema import fields
+from ft_platform_tests.conftest import minimal_attributes, write_use_case
+from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, good_figures
+
+DEFS = Path(__file__).parent.parent.parent / "ft_platform" / "defs"
+REASON = {"fairness": {"sensitive_features": []}, "gate": {"without_sensitive_features": "The records hold parts of machines, no persons."}}
+UNDERCUTS: list[tuple[dict[str, Any], str]] = [
+    ({"gate": {"beats": [], "floors": {"accuracy": 0.0}}}, "gate.beats must have majority, base_few_shot, champion under policy default 1"),
+    ({"gate": {"beats": ["majority"]}}, "gate.beats must have base_few_shot, champion"),
+    ({"gate": {"metric": "refusal_rate"}}, "gate.metric must be one of"),
+    ({"attacks": {"max_membership_auc": 1.0}}, "attacks.max_membership_auc must be at most 0.75 under policy default 1 of this installation, got 1"),
+    ({"attacks": {"max_extraction_gain": 1.0}}, "attacks.max_extraction_gain must be at most 0.1"),
+    ({"attacks": {"confidence": 0.51}}, "attacks.confidence must be at least 0.9"),
+    ({"evaluation": {"confidence": 0.6}}, "evaluation.confidence must be at least 0.9"),
+    ({"regression": {"suites": ["general_text"], "margins": {"general_text": 1.0}}}, "regression.margins.general_text must be at most 0.3"),
+    ({"regression": {"suites": ["instructions"]}}, "regression.suites must have general_text"),
+    ({"fairness": {"sensitive_features": ["region"], "max_gap": 1.0}}, "fairness.max_gap must be at most 0.3"),
+    ({"fairness": {"sensitive_features": ["region"], "min_group_rows": 2}}, "fairness.min_group_rows must be at least 10"),
+    ({"privacy": {"ner": "none", "min_recall": 0.6}}, "privacy.min_recall must be at least 0.8"),
+    ({"privacy": {"ner": "none", "k": 2}}, "privacy.k must be at least 3"),
+    ({"privacy": {"ner": "none", "max_residual_percent": 100.0}}, "privacy.max_residual_percent must be at most 1"),
+    ({"governance": {"purpose": "complaint routing", "without_consent_column": "licence", "licence": "banana"}}, "governance.licence: 'banana' is no SPDX id"),
+]
+
+
+def settings(**changes: Any) -> UseCase:
+    return UseCase.model_validate({**minimal_attributes("x.csv"), **changes})
+
+
+def test_the_defaults_of_the_file_keep_the_default_policy() -> None:
+    for written_out in ({}, {"gate": {"beats": ["base_few_shot", "champion"]}}):
+        assert undercuts(settings(**written_out), Policy()) == []
+    for path in {**AT_MOST, **AT_LEAST}:
+        assert path in fields(), path
+
+
+@pytest.mark.parametrize("folder", find_use_cases(DEFS), ids=lambda folder: folder.name)
+def test_the_shipped_use_cases_keep_it_and_name_persons_who_may_waive(folder: Path, environment: Environment) -> None:
+    case = load_use_case(folder, environment=environment, check_policy=True)
+    assert all(case.settings.owners.persons(role) for role in ("accountable", "domain_expert", "compliance"))
+
+
+@pytest.mark.parametrize(("attributes", "words"), UNDERCUTS, ids=lambda value: value[:45] if isinstance(value, str) else "")
+def test_each_setting_below_the_floor_is_named_with_what_the_policy_asks_for(attributes: dict[str, Any], words: str, tmp_path: Path) -> None:
+    found = [one.text for one in undercuts(settings(**attributes), Policy())]
+    assert len(found) == 1 and found[0].startswith(words), found
+    refusing = EvidenceCase(tmp_path, {key: value for key, value in attributes.items() if key != "fairness"}).refusing()
+    assert "fairness" in attributes or words in refusing["policy"]
+
+
+def test_check_names_the_line_and_the_gate_refuses_what_only_the_file_allows(environment: Environment, monkeypatch: Any, capsys: Any) -> None:
+    attributes = {
+        **EvidenceCase(environment.home).publish().attributes_used,
+        "gate": {"beats": [], "floors": {"accuracy": 0.0}, "without_sensitive_features": "There are none."},
+        "attacks": {"max_membership_auc": 1.0, "max_extraction_gain": 1.0},
+        "regression": {"suites": ["general_text"], "margins": {"general_text": 1.0}},
+        "fairness": {"sensitive_features": []},
+    }
+    file = write_use_case(environment.defs, "complaints", attributes)
+    lines = file.read_text().splitlines()
+    monkeypatch.setenv("FT_HOME", str(environment.home))
+    monkeypatch.setenv("FT_DEFS", str(environment.defs))
+    assert main(["check"]) == 1
+    problems = capsys.readouterr().err
+    for field, needed in {"beats": "must have majority", "max_membership_auc": "at most 0.75", "max_extraction_gain": "at most 0.1"}.items():
+        (problem,) = [line for line in problems.splitlines() if f".{field} must" in line]
+        line = next(number for number, text in enumerate(lines, 1) if text.strip().startswith(f"{field}:"))
+        assert needed in problem and f"defs.yaml:{line})" in problem, problem
+    assert main(["decide", "complaints"]) == 1
+    shown = capsys.readouterr().out
+    assert "under policy default 1 (" in shown and "✗ policy" in shown and "regression.margins.general_text must be at most 0.3" in shown
+    assert "✗ approval/gate.without_sensitive_features@" in shown
+
+
+def test_a_run_says_at_its_start_that_no_release_will_follow(environment: Environment, monkeypatch: Any, capsys: Any) -> None:
+    write_use_case(environment.defs, "complaints", {**minimal_attributes("nothing.csv"), "attacks": {"max_membership_auc": 0.9}})
+    for name, value in {"FT_HOME": environment.home, "FT_DEFS": environment.defs}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr("ft_platform.execution.run_use_case", lambda *_: (_ for _ in ()).throw(ConfigError(["it started"])))
+    assert main(["run", "complaints"]) == 1
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith("ft run: no release will follow from this: attacks.max_membership_auc must be at most 0.75") and first.endswith("ft check")
+
+
+def test_a_model_that_equals_the_majority_class_is_refused_whatever_it_need_not_beat(tmp_path: Path) -> None:
+    for attributes in ({}, {"gate": {"beats": ["base_few_shot", "champion"]}}, {"gate": {"beats": [], "floors": {"macro_f1": 0.0}}}):
+        tie = changed(good_figures(), "evaluation_report", ("differences", "majority", "macro_f1"), difference(0.0, 0.0))
+        assert "a tie" in EvidenceCase(tmp_path, attributes, tie).refusing()["beats/majority"]
+
+
+def test_a_task_without_labels_has_no_majority_class_to_beat(tmp_path: Path) -> None:
+    record = {"id": "id", "text": "text", "answer": "label", "consent": "consent"}
+    attributes = {"task": {"kind": "generation", "instruction": "Help."}, "record": record}
+    assert "beats/majority" not in EvidenceCase(tmp_path, attributes).refusing()
+
+
+def test_every_decision_names_its_policy_and_another_policy_is_another_decision(tmp_path: Path) -> None:
+    case = EvidenceCase(tmp_path).publish()
+    reports = {name: case.versions[name] for name in REQUIRED}
+    first = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], reports)
+    stricter = case.use_case.model_copy(update={"policy": Policy(name="bank", version="2026-11", at_most={"fairness.max_gap": 0.1})})
+    second = publish_decision(case.lake, stricter, case.versions["adapter_checkpoint"], reports)
+    one, other = (json.loads(case.lake.read_file(decision, "decision.json")) for decision in (first, second))
+    assert first.id != second.id and (one["decision"], other["decision"]) == ("accepted", "refused")
+    assert one["policy"] == Policy().to_dict() and other["policy"] == stricter.policy.to_dict()
+    assert other["policy"]["name"] == "bank" and other["policy"]["version"] == "2026-11" and other["policy"]["hash"] != one["policy"]["hash"]
+    assert f"under policy bank 2026-11 (<code>{other['policy']['hash']}</code>)" in case.lake.read_file(second, "decision_brief.html").decode()
+
+
+def test_the_policy_cannot_be_waived(tmp_path: Path) -> None:
+    case = EvidenceCase(tmp_path, {"attacks": {"max_membership_auc": 1.0}}).publish()
+    ruling = next(ruling for ruling in case.decide().rulings if ruling.rule == "policy")
+    with pytest.raises(ConfigError, match="rule policy cannot be waived"):
+        grant(case.lake, case.use_case, case.versions["adapter_checkpoint"], ruling, **words("ana.ruiz@example.org"))
+
+
+def words(by: str) -> dict[str, Any]:
+    today = date(2026, 3, 1)
+    return {"granted_by": by, "reason": "Seen and approved for this checkpoint.", "until": today + timedelta(days=30), "today": today}
+
+
+def test_a_reason_counts_only_once_a_person_of_compliance_has_approved_these_words(tmp_path: Path) -> None:
+    case = EvidenceCase(tmp_path, REASON).publish()
+    (ruling,) = case.decide(today=date(2026, 3, 1)).refusing
+    assert ruling.rule.startswith("approval/gate.without_sensitive_features@")
+    with pytest.raises(ConfigError, match="belongs to compliance"):
+        grant(case.lake, case.use_case, case.versions["adapter_checkpoint"], ruling, **words("maria.lind@example.org"))
+    grant(case.lake, case.use_case, case.versions["adapter_checkpoint"], ruling, **words("ana.ruiz@example.org"))
+    assert case.decide(today=date(2026, 3, 1)).accepted
+    other = case.use_case.settings.gate.model_copy(update={"without_sensitive_features": "Another reason, that nobody has read."})
+    case.use_case = case.use_case.model_copy(update={"settings": case.use_case.settings.model_copy(update={"gate": other})})
+    assert [ruling.rule.split("@")[0] for ruling in case.decide(today=date(2026, 3, 1)).refusing] == ["approval/gate.without_sensitive_features"]
+
+
+def test_an_installation_asks_for_the_approval_of_whatever_differs_from_the_default_of_a_field(tmp_path: Path) -> None:
+    own = Policy(name="bank", approvals=["governance.without_consent_column", "gate.metric", "privacy.entities"])
+    assert EvidenceCase(tmp_path, policy=own).refusing() == {}
+    governance = {"purpose": "routing", "without_consent_column": "licence", "licence": "CC0-1.0", "accepted_consent": ["yes"]}
+    attributes = {"governance": governance, "gate": {"metric": "macro_f1"}, "privacy": {"ner": "none", "entities": ["PERSON"]}}
+    assert {rule.split("@")[0] for rule in EvidenceCase(tmp_path, attributes, policy=own).refusing()} == {f"approval/{path}" for path in own.approvals}
+
+
+OWN: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"beats": ["tfidf_logreg"]}, {"gate": {"beats": ["base_few_shot"]}}),
+    ({"metrics": ["macro_f1"]}, {"gate": {"metric": "accuracy"}}),
+    ({"suites": ["general_text", "multiple_choice"]}, {"regression": {"suites": ["general_text"]}}),
+    ({"at_most": {"attacks.max_membership_auc": 0.6}}, {}),
+    ({"at_most": {"gate.max_epsilon": 8}}, {}),  # a limit that is off is beyond it
+    ({"at_least": {"attacks.rows": 100}}, {}),
+    ({"accepted_licences": ["CC0-1.0"]}, {}),
+]
+
+
+@pytest.mark.parametrize(("policy", "attributes"), OWN, ids=lambda value: next(iter(value), "default"))
+def test_each_field_of_a_policy_changes_what_is_refused(policy: dict[str, Any], attributes: dict[str, Any]) -> None:
+    assert undercuts(settings(**attributes), Policy(name="bank", **{"beats": [], **policy}))
+    assert Policy(name="bank", **policy).to_dict()["hash"] != Policy(name="bank").to_dict()["hash"]
+
+
+def test_limits_are_added_to_the_default_ones_and_null_lifts_one() -> None:
+    own = Policy(name="bank", at_most={"fairness.max_gap": None, "gate.max_epsilon": 8.0})
+    assert own.at_most == {**{path: limit for path, limit in AT_MOST.items() if path != "fairness.max_gap"}, "gate.max_epsilon": 8.0}
+    assert undercuts(settings(fairness={"sensitive_features": ["region"], "max_gap": 1.0}, gate={"max_epsilon": 8.0}), own) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ({"at_most": {"fairness.max_gap": 0.1}}, "a policy of your own needs `name`"),
+        ({"name": "bank", "at_most": {"fairness.maxgap": 0.1}}, "fairness.maxgap: no field of a use-case file that holds a number"),
+        ({"name": "bank", "at_most": {"gate.beats": 1}}, "gate.beats: no field"),
+        ({"name": "bank", "at_most": {"fairness.max_gap": float("nan")}}, "finite number"),
+        ({"name": "bank", "approvals": ["gate.reason"]}, "gate.reason: no field of a use-case file"),
+        ({"name": "bank", "limits": {}}, "Extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_policy_is_an_error_of_the_environment_file(section: dict[str, Any], words: str, tmp_path: Path, monkeypatch: Any) -> None:
+    import yaml
+
+    file = tmp_path / "ft_environment.yaml"
+    file.write_text(yaml.safe_dump({"policy": section}))
+    monkeypatch.setenv("FT_ENVIRONMENT", str(file))
+    with pytest.raises(ConfigError, match="policy") as refused:
+        load_environment()
+    assert words in str(refused.value)
+
+
+def test_the_policy_of_the_environment_file_reaches_the_graph_and_the_command(environment: Environment, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    from ft_platform.loading import load_component
+
+    folder = write_use_case(environment.defs, "complaints", EvidenceCase(environment.home).publish().attributes_used).parent
+    file = tmp_path / "ft_environment.yaml"
+    file.write_text("policy:\n  name: bank\n  version: '7'\n  at_most:\n    fairness.max_gap: 0.05\n")
+    for name, value in {"FT_ENVIRONMENT": file, "FT_HOME": environment.home, "FT_DEFS": environment.defs}.items():
+        monkeypatch.setenv(name, str(value))
+    own = load_environment()
+    assert load_component(folder, environment=own).use_case.policy == load_component(folder).use_case.policy == own.policy != Policy()
+    assert main(["decide", "complaints", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["policy"] == own.policy.to_dict() and [rule["rule"] for rule in found["rules"] if not rule["passed"]] == ["policy"]
