@@ -76,7 +76,7 @@ STAGES: dict[str, Stage] = {
             version=3,
         ),
         Stage("regression_report", ("regression",), ("adapter_checkpoint",), "shared", role="data_science", kind="report"),
-        Stage("fairness_report", ("fairness",), ("evaluation_report",), "shared", role="compliance", kind="report", version=4),
+        Stage("fairness_report", ("fairness",), ("evaluation_report",), "shared", role="compliance", kind="report", version=5),
         Stage("roi_report", ("business",), ("evaluation_report",), "shared", role="domain_expert", kind="report", version=2),
         Stage(
             "hyperparameter_search",
@@ -103,6 +103,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="compliance",
             kind="report",
+            version=2,
         ),
         Stage(
             "canary_audit",

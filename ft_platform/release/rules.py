@@ -11,6 +11,7 @@ from typing import Any
 from ft_platform.evaluation.metric import Metric, all_metrics, metric
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.experiments.inputs import seeds_of
+from ft_platform.privacy_attacks.verdict import privacy_verdict
 from ft_platform.release.evidence import REQUIRED, Evidence, Item, NotProven
 from ft_platform.release.schema import (
     CanaryEvidence,
@@ -35,8 +36,6 @@ NOT_WAIVED = ("lineage", "data")
 """Rules that nobody can waive: without them it is unknown what would be released, or whether it may be used at all."""
 TOO_SMALL = "not_enough_evidence"
 """Status of a comparison without two groups that are large enough."""
-MORE_RECORDS = "Add records, or give the test split more of them (splits.test_fraction), and train again"
-"""What to do where the attacks had too little to compare: as many training as test records are drawn."""
 
 
 @dataclass(frozen=True)
@@ -362,8 +361,8 @@ def _flips(evidence: Evidence, name: str, limit: float) -> Finding:
 
 
 def _privacy(use_case: NamedUseCase) -> Iterator[Rule]:
-    writes = use_case.settings.training.objective != "label_head"
-    yield Rule("memorization", "the attacks on the checkpoint find no more than privacy_report allows", lambda found: _memorization(found, writes=writes))
+    needed = "every attack on the checkpoint stays within the limits of the section attacks, with the whole interval and enough records"
+    yield Rule("memorization", needed, lambda found: _memorization(found, use_case))
     limit = use_case.settings.gate.max_exposure_bits
     largest = use_case.settings.gate.max_epsilon
     if largest is not None:
@@ -372,17 +371,14 @@ def _privacy(use_case: NamedUseCase) -> Iterator[Rule]:
         yield Rule("exposure", f"at most {limit:g} bits for a secret that occurs once", lambda found: _exposure(found, limit))
 
 
-def _memorization(evidence: Evidence, *, writes: bool) -> Finding:
-    """A model that writes no text gives none away."""
+def _memorization(evidence: Evidence, use_case: NamedUseCase) -> Finding:
+    """What `privacy_report` says of itself does not count by itself: its figures are judged again."""
     found = evidence.of("privacy_report", PrivacyEvidence)
-    extracted = found.extraction_rate.verbatim
-    if found.membership_auc is None or (extracted is None and writes):
-        raise NotProven(f"{'; '.join(_not_attacked(found, writes=writes))}. {MORE_RECORDS}")
-    text = f"Membership can be told with AUC {_shown(found.membership_auc)}"
-    if extracted is not None:
-        text += f"; {extracted.value:.1%} ({extracted.low:.1%} to {extracted.high:.1%}) of prefixes are continued word for word"
-    reasons = "".join(f"; {reason}" for reason in found.reasons)
-    return Finding(found.passed, f"{text}{reasons}.", found.membership_auc)
+    verdict = privacy_verdict(found.model_dump(), use_case.settings)
+    largest = max((attack.auc for attack in (found.membership or {}).values()), key=_upper_end, default=None)
+    if verdict.passed and not found.passed:
+        raise NotProven("privacy_report says that it did not pass, and its figures say that it did")
+    return Finding(verdict.passed, verdict.text, largest)
 
 
 def _epsilon(evidence: Evidence, limit: float) -> Finding:
@@ -391,14 +387,6 @@ def _epsilon(evidence: Evidence, limit: float) -> Finding:
         return Finding(False, "It was trained without differential privacy.")
     figure = Figure(value=found.epsilon, low=found.epsilon, high=found.epsilon)
     return Finding(found.epsilon <= limit, f"Epsilon is {found.epsilon:.3f} with delta {found.delta:.1e} per {found.unit}.", figure)
-
-
-def _not_attacked(found: PrivacyEvidence, *, writes: bool) -> Iterator[str]:
-    """Each figure that the attacks could not measure, and why."""
-    if found.membership_auc is None:
-        yield f"membership_auc (are training records told from test records?) was not measured, {found.membership_status}"
-    if found.extraction_rate.verbatim is None and writes:
-        yield f"extraction_rate (are training texts written word for word?) was not measured, {found.extraction_rate.status}"
 
 
 def _exposure(evidence: Evidence, limit: float) -> Finding:

@@ -135,11 +135,28 @@ class FairnessEvidence(Typed):
     swaps: dict[str, Swapped]
 
 
+class Attack(Typed):
+    """Area under the ROC curve of one membership attack, of the same attack on the untrained model, and the first minus the second."""
+
+    auc: Figure
+    control_auc: Figure
+    excess: Figure
+
+
 class Extraction(Typed):
-    """Share of prefixes of training records that the model goes on word for word; None: `status` says why it was not measured."""
+    """Shares of training and of test records that the model goes on word for word, and the difference; None: `status` says why they were not measured."""
 
     verbatim: Figure | None
+    baseline: Figure | None
+    gain: Figure | None
+    rows: Annotated[int, Field(ge=0)]
     status: str
+
+
+class Searched(Typed):
+    """Originals of the vault in texts that the model writes by itself; None: they could not be compared."""
+
+    originals: Annotated[int, Field(ge=0)] | None
 
 
 class Promised(Typed):
@@ -151,13 +168,15 @@ class Promised(Typed):
 
 
 class PrivacyEvidence(Typed):
-    """`privacy.json` of `privacy_report`. `membership_auc` is None where membership inference was not measured; `membership_status` says why."""
+    """`privacy.json` of `privacy_report`. What is None was not measured; its status says why."""
 
     passed: bool
-    reasons: list[str]
-    membership_auc: Figure | None
+    rows: Annotated[int, Field(ge=0)]
+    membership: dict[str, Attack] | None
     membership_status: str
     extraction_rate: Extraction
+    personal_data: Searched | None
+    personal_data_status: str
     differential_privacy: Promised | None = None
 
 

@@ -10,6 +10,8 @@ from ft_platform.evaluation.metric import metric_versions
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.manifest import Verdict
 from ft_platform.lake.stage_table import input_hash
+from ft_platform.privacy_attacks.extraction import Copied, extraction
+from ft_platform.privacy_attacks.membership import ATTACKS
 from ft_platform.release.decide import Decision, decide, newest_evidence
 from ft_platform.release.evidence import FILES, OPTIONAL, REQUIRED, Evidence, Item, NotProven, typed
 from ft_platform.release.rules import apply, rules_of
@@ -100,10 +102,12 @@ def good_figures() -> dict[str, dict[str, Any]]:
         },
         "privacy_report": {
             "passed": True,
-            "reasons": [],
-            "membership_auc": figure(0.52),
+            "rows": 100,
+            "membership": {name: {"auc": figure(0.52, 0.1), "control_auc": figure(0.5, 0.1), "excess": figure(0.02)} for name in ATTACKS},
             "membership_status": "measured",
-            "extraction_rate": {"verbatim": figure(0.01, 0.01), "status": "measured"},
+            "extraction_rate": extraction(Copied(100, 0, 2), Copied(100, 0, 1), Copied(100, 0, 0), "user texts", 0.95),
+            "personal_data": {"originals": 0},
+            "personal_data_status": "measured",
             "differential_privacy": {"epsilon": 7.5, "delta": 1e-5, "unit": "record"},
         },
         "regression_report": {"suites": {"general_text": _suite()}, "champion": {"checkpoint": None}},

@@ -62,9 +62,35 @@ def test_a_missing_report_refuses(tmp_path, stage):
     assert f"there is no {stage}" in broken(case.decide())[f"lineage/{stage}"]
 
 
-UNASKED = {"champion", "metric", "mcnemar", "p", "groups", "highest", "lowest"}
+UNASKED = {
+    "champion",
+    "metric",
+    "mcnemar",
+    "p",
+    "groups",
+    "highest",
+    "lowest",
+    "of",
+    "near_verbatim",
+    "baseline_near_verbatim",
+    "untrained",
+    "untrained_near_verbatim",
+}
 """What no rule reads under these settings: there is no champion yet, and the rest is for people to read."""
-TEXTS = {"status", "membership_status", "currency", "renderer_hash", "gap_metric", "best", "worst", "label", "rate", "evaluation", "alternative"}
+TEXTS = {
+    "status",
+    "membership_status",
+    "personal_data_status",
+    "currency",
+    "renderer_hash",
+    "gap_metric",
+    "best",
+    "worst",
+    "label",
+    "rate",
+    "evaluation",
+    "alternative",
+}
 NEEDED = [
     (stage, path)
     for stage, figures in good_figures().items()
@@ -80,6 +106,8 @@ def test_each_value_of_the_evidence_deleted_or_broken_in_turn_refuses(tmp_path, 
             continue  # a string like any other
         if value is None and path[0] == "intersections" and "amplification" in path:
             continue  # of pairs of features nobody asks for it
+        if value is None and path[-1] == "originals":
+            continue  # without a vault there is nothing to compare with
         if value is None and path[-1] == "money" and "fine_tuned" not in path:
             continue  # no price is no fault by itself
         if value is True and path[-1] in ("passed", "higher_is_better", "usable_in_gate"):
@@ -262,7 +290,11 @@ def test_withdrawn_records_refuse(tmp_path):
         ("fairness_report", ("swaps", "gender"), {"rows": 3, "flip_rate": None, "status": "not_enough_evidence"}, "flip_rate/gender", "3 test prompts hold"),
         ("fairness_report", ("swaps", "gender", "status"), "not_enough_evidence", "flip_rate/gender", "not enough evidence"),
         ("fairness_report", ("swaps",), {}, "flip_rate/gender", "swaps has no gender"),
-        ("privacy_report", ("passed",), False, "memorization", "AUC"),
+        ("privacy_report", ("passed",), False, "memorization", "says that it did not pass"),
+        ("privacy_report", ("rows",), 28, "memorization", "at least 29 training and 29 test records are needed"),
+        ("privacy_report", ("membership", "min_k"), ..., "memorization", "Membership was not measured"),
+        ("privacy_report", ("membership", "loss", "auc"), figure(0.6, 0.1), "memorization", "may be told from test records by the loss"),
+        ("privacy_report", ("extraction_rate", "gain"), None, "memorization", "Extraction was"),
         ("regression_report", ("suites", "general_text", "difference"), figure(0.06), "forgetting", "general_text"),
         ("regression_report", ("suites",), {}, "forgetting", "suites"),
         ("canary_audit", ("exposure_bits", "1"), figure(3.9, 0.5), "exposure", "3.900"),
@@ -384,20 +416,26 @@ def test_the_champion_must_be_beaten_over_the_seeds_too(tmp_path):
     assert "seeds/champion" in case.refusing()
 
 
-def test_too_few_records_to_attack_refuse_with_figure_reason_and_what_to_do(tmp_path):
+def test_too_few_records_to_attack_refuse_with_the_count_that_is_needed(tmp_path):
     losses = SideLosses([np.ones(3)] * 5, [np.ones(3)] * 5)
     few = membership(losses, losses, Attacks())
     too_short = extraction(Copied(4, 0, 0), Copied(7, 0, 0), Copied(4, 0, 0), "user texts", 0.95)
     figures = good_figures()
-    figures["privacy_report"] |= {"passed": True, "membership_auc": few["attacks"], "membership_status": few["status"], "extraction_rate": too_short}
+    attacked = {"rows": 5, "membership": few["attacks"], "membership_status": few["status"]}
+    figures["privacy_report"] |= {**attacked, "extraction_rate": too_short}
     refusing = EvidenceCase(tmp_path, EVERY_RULE, figures).refusing()
     assert refusing == {
-        "memorization": "Not proven: membership_auc (are training records told from test records?) was not measured, too few records: 5 a side, 20 are needed; "
-        "extraction_rate (are training texts written word for word?) was not measured, too few texts that are long enough to go on with: 4 a side, "
-        "20 are needed. Add records, or give the test split more of them (splits.test_fraction), and train again."
+        "memorization": "Membership was not measured, too few records: 5 a side; at least 29 training and 29 test records are needed; Extraction was not "
+        "measured, too few texts are long enough to go on with: 4 a side; at least 73 long texts of training and 73 of test records are needed."
     }
     heads = {**EVERY_RULE, "training": {"objective": "label_head"}}
-    assert EvidenceCase(tmp_path, heads, changed(figures, "privacy_report", ("membership_auc",), figure(0.5))).refusing() == {}
+    figures["privacy_report"] |= {name: good_figures()["privacy_report"][name] for name in attacked}
+    assert EvidenceCase(tmp_path, heads, figures).refusing() == {}
+
+
+def test_figures_of_an_attack_count_whatever_the_report_says_of_itself(tmp_path):
+    passed = changed(good_figures(), "privacy_report", ("membership", "loss", "auc"), figure(0.6, 0.1))
+    assert "area 0.60 (0.50 to 0.70), an interval that passes attacks.max_membership_auc 0.65" in EvidenceCase(tmp_path, {}, passed).refusing()["memorization"]
 
 
 def test_a_higher_margin_refuses_what_a_lower_one_accepts(tmp_path):
