@@ -105,10 +105,19 @@ class RateGap(Figure):
     rate: str
 
 
+class Group(Typed):
+    """Test records of a group, and its figures where they are enough."""
+
+    rows: Annotated[int, Field(ge=1)]
+    accuracy: Figure | None = None
+    rouge_l: Figure | None = None
+
+
 class Compared(Typed):
     """Groups of one feature, or of a pair of them. A difference of rates is None where there are no labels, or none with enough records."""
 
     status: Literal["within_max_gap", "above_max_gap", "not_enough_evidence"]
+    groups: Annotated[dict[str, Group], Field(min_length=1)]
     differences: dict[str, Gap]
     amplification: Amplification | None = None
     demographic_parity: RateGap | None
@@ -127,12 +136,18 @@ class FairnessEvidence(Typed):
     """`fairness.json` of `fairness_report`."""
 
     test_rows: Rows
-    gap_metric: str
-    max_gap: float
+    gap_metric: Literal["accuracy", "rouge_l"]
     min_group_rows: Rows
     features: dict[str, Compared]
     intersections: dict[str, Compared]
     swaps: dict[str, Swapped]
+
+    @model_validator(mode="after")
+    def every_record_is_in_a_group(self) -> "FairnessEvidence":
+        for name, compared in {**self.features, **self.intersections}.items():
+            if (rows := sum(group.rows for group in compared.groups.values())) != self.test_rows:
+                raise ValueError(f"the groups of {name} hold {rows} of {self.test_rows} test records")
+        return self
 
 
 class Attack(Typed):

@@ -17,7 +17,19 @@ from ft_platform.release.evidence import FILES, OPTIONAL, REQUIRED
 from ft_platform.release.schema import Shown
 from ft_platform.settings.attacks import Attacks
 from ft_platform.stages import STAGES
-from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, gap, good_figures, leaves, rate_gap, seeds_evidence
+from ft_platform_tests.release.evidence_case import (
+    TEST_ROWS,
+    EvidenceCase,
+    changed,
+    difference,
+    figure,
+    gap,
+    good_figures,
+    grouped,
+    leaves,
+    rate_gap,
+    seeds_evidence,
+)
 from ft_platform_tests.reporting.page_rules import problems_of
 
 EVERY_RULE = {
@@ -246,6 +258,10 @@ def test_withdrawn_records_refuse(tmp_path):
     assert "tainted" in broken(case.decide())["lineage/adapter_checkpoint"]
 
 
+ONE_SMALL = grouped(north=TEST_ROWS // 2, south=TEST_ROWS // 2 - 3, island=3)
+ONE_LARGE = grouped(north=TEST_ROWS - 3, south=3)
+
+
 @pytest.mark.parametrize(
     ("stage", "path", "value", "rule", "words"),
     [
@@ -263,13 +279,23 @@ def test_withdrawn_records_refuse(tmp_path):
         ("fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3), "fairness/region", "0.300"),
         ("fairness_report", ("features", "region", "differences", "accuracy"), gap(0.19), "fairness/region", "reaches above the limit"),
         ("fairness_report", ("features", "region", "differences", "accuracy"), {**gap(0.1), "value": 0.3}, "fairness/region", "0.300"),
-        ("fairness_report", ("features", "region", "status"), "not_enough_evidence", "fairness/region", "not enough evidence"),
-        ("fairness_report", ("features", "region", "status"), "not_enough_evidence", "amplification/region", "not enough evidence"),
+        ("fairness_report", ("features", "region", "status"), "not_enough_evidence", "fairness/region", "its figures say within_max_gap"),
         ("fairness_report", ("features", "region", "status"), "fair", "fairness/region", "is no evidence"),
+        ("fairness_report", ("features", "region", "groups"), ONE_SMALL, "fairness/region", "A group has not enough evidence"),
+        ("fairness_report", ("features", "region", "groups"), ONE_SMALL, "fairness/region", "island needs 17 more"),
+        ("fairness_report", ("features", "region", "groups"), ONE_SMALL, "amplification/region", "island needs 17 more"),
+        ("fairness_report", ("features", "region", "groups"), ONE_LARGE, "fairness/region", "Fewer than two groups have 20 test records"),
+        ("fairness_report", ("features", "region", "groups"), ONE_LARGE, "amplification/region", "not enough evidence"),
+        ("fairness_report", ("features", "region", "groups"), {}, "fairness/region", "is no evidence"),
+        ("fairness_report", ("features", "region", "groups", "north", "rows"), 20, "fairness/region", "hold 20020 of 40000 test records"),
+        ("fairness_report", ("features", "region", "groups", "north", "accuracy"), None, "fairness/region", "Figures of groups are missing"),
+        ("fairness_report", ("features", "region", "groups", "north", "accuracy"), figure(0.3), "fairness/region", "differs by 0.600"),
+        ("fairness_report", ("features", "region", "differences", "accuracy", "best"), "west", "fairness/region", "Figures of groups are missing"),
         ("fairness_report", ("features", "age"), ..., "fairness/age", "features has no age"),
         ("fairness_report", ("intersections", "region and age", "differences", "accuracy"), gap(0.3), "fairness/pairs", "region and age"),
         ("fairness_report", ("intersections", "region and age", "differences", "accuracy"), gap(0.19), "fairness/pairs", "reaches above the limit"),
-        ("fairness_report", ("intersections", "region and age", "status"), "not_enough_evidence", "fairness/pairs", "not enough evidence"),
+        ("fairness_report", ("intersections", "region and age", "groups"), ONE_SMALL, "fairness/pairs", "island needs 17 more"),
+        ("fairness_report", ("intersections", "region and age", "groups"), ONE_LARGE, "fairness/pairs", "Fewer than two groups"),
         ("fairness_report", ("intersections",), {}, "fairness/pairs", "intersections has no region and age"),
         ("fairness_report", ("features", "region", "amplification"), figure(0.06), "amplification/region", "+0.060"),
         ("fairness_report", ("features", "age", "demographic_parity"), rate_gap(0.09), "demographic_parity/age", "reaches above the limit"),
@@ -281,10 +307,10 @@ def test_withdrawn_records_refuse(tmp_path):
             "selection rate of mortgage differs by 0.200",
         ),
         ("fairness_report", ("features", "age", "demographic_parity"), None, "demographic_parity/age", "not enough evidence"),
-        ("fairness_report", ("features", "age", "status"), "not_enough_evidence", "demographic_parity/age", "not enough evidence"),
+        ("fairness_report", ("features", "age", "groups"), ONE_SMALL, "demographic_parity/age", "not enough evidence"),
         ("fairness_report", ("features", "age", "equalized_odds"), rate_gap(0.09), "equalized_odds/age", "reaches above the limit"),
         ("fairness_report", ("features", "age", "equalized_odds"), None, "equalized_odds/age", "no label has enough test records in every group of age"),
-        ("fairness_report", ("features", "age", "status"), "not_enough_evidence", "equalized_odds/age", "not enough evidence"),
+        ("fairness_report", ("features", "age", "groups"), ONE_SMALL, "equalized_odds/age", "not enough evidence"),
         ("fairness_report", ("swaps", "gender", "flip_rate"), figure(0.09), "flip_rate/gender", "reaches above the limit"),
         ("fairness_report", ("swaps", "gender", "flip_rate"), figure(0.3), "flip_rate/gender", "0.300 (0.280 to 0.320) of 80 answers change"),
         ("fairness_report", ("swaps", "gender"), {"rows": 3, "flip_rate": None, "status": "not_enough_evidence"}, "flip_rate/gender", "3 test prompts hold"),
@@ -337,7 +363,7 @@ def test_each_limit_counts_to_the_upper_end_of_the_interval(tmp_path):
         kept, refused = ({**settings, "fairness": {**features, **settings.get("fairness", {})}} for settings in (at, below))
         assert EvidenceCase(tmp_path, kept).refusing() == {}
         found = EvidenceCase(tmp_path, refused).refusing()
-        assert set(found) == set(rules) and all("its interval reaches above the limit" in why for why in found.values())
+        assert set(found) == set(rules) and all("ts interval reaches above the limit" in why for why in found.values())
 
 
 def test_of_three_features_every_pair_needs_evidence_and_the_widest_gap_is_told(tmp_path):
@@ -347,11 +373,11 @@ def test_of_three_features_every_pair_needs_evidence_and_the_widest_gap_is_told(
     pairs = {pair: copy.deepcopy(compared) for pair in ("region and age", "region and channel", "age and channel")}
     case.figures["fairness_report"] |= {"features": dict.fromkeys(names, compared), "intersections": pairs}
     assert case.refusing() == {}
-    pairs["age and channel"] |= {"status": "not_enough_evidence", "differences": {}, "demographic_parity": None, "equalized_odds": None}
-    assert "not enough evidence, fewer than two groups of age and channel are large enough" in case.refusing()["fairness/pairs"]
+    pairs["age and channel"]["groups"] = ONE_SMALL
+    assert case.refusing()["fairness/pairs"].endswith("A group has not enough evidence, fewer than 20 test records: island needs 17 more.")
     pairs["region and age"]["differences"]["accuracy"] = gap(0.3)
     why = case.refusing()["fairness/pairs"]
-    assert why.startswith("The largest, region and age: accuracy differs by 0.300") and "not enough evidence" in why
+    assert why.startswith("region and age: accuracy differs by 0.300") and "more than the limit of 0.2" in why and "island needs 17 more" in why
     del pairs["age and channel"]
     assert case.refusing() == {"fairness/pairs": "Not proven: intersections has no age and channel."}
 
