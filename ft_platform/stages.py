@@ -85,7 +85,7 @@ STAGES: dict[str, Stage] = {
             kind="report",
             version=5,
         ),
-        Stage("roi_report", ("business",), ("evaluation_report",), "shared", role="domain_expert", kind="report", version=2),
+        Stage("roi_report", ("business", "gate.beats"), ("evaluation_report",), "shared", role="domain_expert", kind="report", version=3),
         Stage(
             "hyperparameter_search",
             ("base_model", "task", "training", "fairness.in_training", "search"),

@@ -41,7 +41,7 @@ GROUPS: dict[str, tuple[dict, dict, dict]] = {
     "alike": (LARGE, {}, {}),
     "a gap of one feature": (LARGE, {group: 0.5 for group in LARGE if group[0] == "south"}, {}),
     "a gap of two features together": (LARGE, ONLY_PAIRS, {}),
-    "an interval that reaches above the limit": ({group: 20 for group in LARGE}, {("south", "old"): 0.25, ("south", "young"): 0.25}, {}),
+    "an interval that reaches above the limit": (dict.fromkeys(LARGE, 20), {("south", "old"): 0.25, ("south", "young"): 0.25}, {}),
     "a small group of one feature": ({**LARGE, ("island", "old"): 3}, {}, {}),
     "a small group of two features": (LARGE | FEW, {}, {}),
     "a small group that is accepted": (LARGE | FEW, {}, {"small_groups": {"region and age": {"south and young": REASON}}}),
