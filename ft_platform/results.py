@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ft_platform.environment import Environment
 from ft_platform.errors import DataError
 from ft_platform.lake import Lake
+from ft_platform.release.standing import standing_of
 from ft_platform.use_case import NamedUseCase
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "
     "seconds", "report", "decision", "unfinished_run", "warnings"}`, `planted` where the records are a sample, and `human_review`
     (`evaluation.review.publish.review_figures`) where experts judged the answers. The scores are those of the evaluation
     report that the run made or used again, or that its fairness report or model card is about; another run has no systems.
-    `decision` is what the run's release decision says: `{"decision", "checkpoint", "broken": {rule: why}, "waived", "brief"}`, or None.
+    `decision` is what the run's release decision says: `{"decision", "checkpoint", "words", "broken": {rule: why}, "waived", "brief"}`, or None;
+    `words` say it beside how the run ended, as `ft list` does: `succeeded, release refused`.
     `unfinished_run` is the id of a newer run that has not ended, or None.
 
     Args:
@@ -109,7 +111,8 @@ def _decided(lake: Lake, name: str, decision_id: str | None) -> dict[str, Any] |
     found = json.loads(lake.read_file(decision, "decision.json"))
     broken = {rule["rule"]: rule["why"] for rule in found["rules"] if not rule["passed"] and not rule["waiver"]}
     waived = [waiver["rule"] for waiver in found["waivers"]]
-    return {"decision": found["decision"], "checkpoint": found["checkpoint"], "broken": broken, "waived": waived, "brief": f"{decision.uri}/{BRIEF}"}
+    told = {"decision": found["decision"], "checkpoint": found["checkpoint"], "words": f"succeeded, {standing_of(lake, decision).words}"}
+    return {**told, "broken": broken, "waived": waived, "brief": f"{decision.uri}/{BRIEF}"}
 
 
 def _evaluated(lake: Lake, name: str, report_id: str) -> dict[str, Any]:

@@ -76,8 +76,16 @@ STAGES: dict[str, Stage] = {
             version=3,
         ),
         Stage("regression_report", ("regression",), ("adapter_checkpoint",), "shared", role="data_science", kind="report"),
-        Stage("fairness_report", ("fairness",), ("evaluation_report",), "shared", role="compliance", kind="report", version=4),
-        Stage("roi_report", ("business",), ("evaluation_report",), "shared", role="domain_expert", kind="report", version=2),
+        Stage(
+            "fairness_report",
+            ("fairness", "gate.without_sensitive_features"),
+            ("evaluation_report",),
+            "shared",
+            role="compliance",
+            kind="report",
+            version=5,
+        ),
+        Stage("roi_report", ("business", "gate.beats"), ("evaluation_report",), "shared", role="domain_expert", kind="report", version=3),
         Stage(
             "hyperparameter_search",
             ("base_model", "task", "training", "fairness.in_training", "search"),
@@ -103,6 +111,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="compliance",
             kind="report",
+            version=2,
         ),
         Stage(
             "canary_audit",
@@ -131,6 +140,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="compliance",
             kind="report",
+            version=2,
         ),
         Stage(
             "release_decision",
@@ -148,6 +158,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="accountable",
             kind="report",
+            version=2,
         ),
     ]
 }
@@ -166,6 +177,8 @@ PAGES = (DATA_DOCS, "profile", AUDIT_PAGE)
 
 RENDERING = ("base_model.uri", "base_model.revision", "base_model.sha256", "training.max_length", "training.train_on", "training.objective")
 CHECK_READS: dict[str, tuple[str, ...]] = {
+    "within_max_gap": ("fairness", "gate.without_sensitive_features"),
+    "keeps_training_records_private": ("attacks", "training.objective"),
     "meets_expectations": ("validation",),
     TRAINING_AUDIT: ("audit", "task", "evaluation.max_prompt_tokens", "evaluation.max_new_tokens", "evaluation.label_answers", *RENDERING),
 }

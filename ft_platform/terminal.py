@@ -158,7 +158,7 @@ def print_summary(found: dict[str, Any], console: Console | None = None) -> None
 
 def _print_decision(decision: dict[str, Any], console: Console) -> None:
     waived = f", waived: {', '.join(decision['waived'])}" if decision["waived"] else ""
-    console.print(f"Release of {decision['checkpoint']}: {decision['decision']}{waived}")
+    console.print(f"{decision['checkpoint']}: {decision['words']}{waived}", soft_wrap=True, markup=False)
     for rule, why in decision["broken"].items():
         console.print(f"  ✗ {rule}: {why}", soft_wrap=True, markup=False)
     console.print(f"Decision brief: {decision['brief']}", soft_wrap=True)

@@ -265,3 +265,42 @@ def test_list_and_results_on_the_command_line_read_the_same_runs(environment, us
         assert states() == {"letters": expected}
     assert cli.main(["results", "letters"]) == 1
     assert "was stopped" in capsys.readouterr().err
+
+
+def decided(lake: Lake, name: str, decision: str, valid_until: str | None = None) -> ArtifactVersion:
+    found = {"decision": decision, "checkpoint": "ckpt-1", "rules": [], "waivers": [], "valid_until": valid_until}
+    return publish(lake, "release_decision", name, {"decision.json": json.dumps(found)})
+
+
+@pytest.mark.parametrize(
+    ("decision", "until", "words"),
+    [
+        ("refused", None, "release refused"),
+        ("accepted", None, "release accepted"),
+        ("accepted", "2999-01-01", "release accepted until 2999-01-01"),
+        ("accepted", "2020-01-01", "release no longer accepted, a waiver ended on 2020-01-01"),
+    ],
+)
+def test_the_decision_stands_beside_how_the_run_ended(environment, use_case, lake, capsys, monkeypatch, decision, until, words):
+    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    decided(lake, "one", decision, until)
+    note_run(environment, {"release_decision": {"version": "one"}}, job="letters")
+    found = collect_results(environment, use_case)
+    assert found["decision"]["words"] == f"succeeded, {words}"
+    assert cli.main(["results", "letters"]) == 0
+    assert f"ckpt-1: succeeded, {words}" in capsys.readouterr().out
+    assert cli.main(["list"]) == 0
+    assert f"  succeeded, {words}  " in capsys.readouterr().out
+    note_run(environment, {"raw_records": {}}, fails="raw_records")
+    assert cli.main(["list"]) == 0
+    assert f"  failed (earlier: {words})  " in capsys.readouterr().out
+
+
+def test_a_decision_that_was_altered_is_never_shown_as_accepted(environment, use_case, lake, capsys, monkeypatch):
+    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    version = decided(lake, "one", "refused")
+    file = Path(lake.path_of("shared", "letters", "release_decision", version.artifact_id)) / "decision.json"
+    file.write_text(file.read_text().replace("refused", "accepted"))
+    assert cli.main(["list", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["release"], row["release_of_last_run"], row["ended"]) == ("unreadable", False, "never run (earlier: release decision cannot be read)")

@@ -32,7 +32,7 @@ def build(use_case: NamedUseCase) -> list:
         reused = lake.intact_artifact(use_case.name, "fairness_report", artifact_id) is not None
         report = publish_fairness(lake, use_case, evaluation_report, environment, context.log)
         found = json.loads(lake.read_file(report, "fairness.json"))
-        manifest, told = lake.manifest(report), summary(report, found)
+        manifest, told = lake.manifest(report), summary(report, found, use_case)
         return materialized(
             report,
             manifest,
@@ -46,16 +46,17 @@ def build(use_case: NamedUseCase) -> list:
             **report_link(environment, report, manifest),
         )
 
-    @dg.asset_check(asset=key(use_case, "fairness_report"), blocking=False, description="No group is served worse than another by more than fairness.max_gap.")
+    description = "No group is served worse than another by more than fairness.max_gap, with the whole interval, and every group is large enough to tell."
+
+    @dg.asset_check(asset=key(use_case, "fairness_report"), blocking=False, description=description)
     @with_typed_failures
     def within_max_gap(lake: dg.ResourceParam[Lake], fairness_report: ArtifactVersion) -> dg.AssetCheckResult:
-        found = json.loads(lake.read_file(fairness_report, "fairness.json"))
+        from ft_platform.evaluation.fairness_verdict import all_fair, why_not_fair
 
-        def judge() -> tuple[bool, dict]:
-            return bool(found["within_max_gap"]), {"gaps": found["gaps"], "max_gap": found["max_gap"]}
-
-        result = judged(lake, use_case, fairness_report, "within_max_gap", judge)
-        return result._replace(severity=dg.AssetCheckSeverity.WARN, description=None if result.passed else why_not_within(found))
+        found, settings = json.loads(lake.read_file(fairness_report, "fairness.json")), use_case.settings
+        fair = all_fair(found, settings)
+        result = judged(lake, use_case, fairness_report, "within_max_gap", lambda: (fair, {"gaps": found["gaps"], "max_gap": found["max_gap"]}))
+        return result._replace(severity=dg.AssetCheckSeverity.ERROR, passed=fair, description=why_not_fair(found, settings))
 
     return [fairness_report, within_max_gap]
 
@@ -63,16 +64,3 @@ def build(use_case: NamedUseCase) -> list:
 def _without_groups(feature: dict[str, Any]) -> dict[str, Any]:
     """The differences between groups; the table of every group and label is in the report."""
     return {name: value for name, value in feature.items() if name != "groups"}
-
-
-def why_not_within(found: dict[str, Any]) -> str:
-    """One sentence for each feature, or pair of them, whose groups differ too much, and for each feature whose groups cannot be compared. Groups are
-    values of the data and not named."""
-    sentences = []
-    for feature, compared in {**found["features"], **found["intersections"]}.items():
-        if compared["status"] == "above_max_gap":
-            gap = compared["differences"][found["gap_metric"]]["value"]
-            sentences.append(f"{feature}: {found['gap_metric']} differs by {gap:.3g}, more than fairness.max_gap {found['max_gap']:g}")
-        elif compared["status"] == "not_enough_evidence" and feature in found["features"]:
-            sentences.append(f"{feature}: fewer than two groups have {found['min_group_rows']} test records (fairness.min_group_rows)")
-    return "; ".join(sentences)

@@ -47,17 +47,15 @@ def build(use_case: NamedUseCase) -> list:
             **report_link(environment, report, manifest),
         )
 
-    description = "No attack on the checkpoint finds more of its training records than the section attacks allows."
+    description = "Every attack on the checkpoint stays within the limits of the section attacks, with the whole interval and enough records."
 
     @dg.asset_check(asset=key(use_case, "privacy_report"), blocking=False, description=description)
     @with_typed_failures
     def keeps_training_records_private(lake: dg.ResourceParam[Lake], privacy_report: ArtifactVersion) -> dg.AssetCheckResult:
-        found = json.loads(lake.read_file(privacy_report, FIGURES))
+        from ft_platform.privacy_attacks.verdict import privacy_verdict
 
-        def judge() -> tuple[bool, dict]:
-            return bool(found["passed"]), {"reasons": found["reasons"]}
-
-        result = judged(lake, use_case, privacy_report, "keeps_training_records_private", judge)
-        return result._replace(severity=dg.AssetCheckSeverity.WARN, description=None if result.passed else "; ".join(found["reasons"]))
+        verdict = privacy_verdict(json.loads(lake.read_file(privacy_report, FIGURES)), use_case.settings)
+        result = judged(lake, use_case, privacy_report, "keeps_training_records_private", lambda: (verdict.passed, {"reasons": list(verdict.reasons)}))
+        return result._replace(severity=dg.AssetCheckSeverity.ERROR, passed=verdict.passed, description=verdict.text)
 
     return [privacy_report, keeps_training_records_private]

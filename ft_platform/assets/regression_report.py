@@ -58,7 +58,7 @@ def build(use_case: NamedUseCase) -> list:
             return bool(found["passed"]), {name: one["status"] for name, one in found["suites"].items()}
 
         result = judged(lake, use_case, regression_report, "not_forgotten", judge)
-        return result._replace(severity=dg.AssetCheckSeverity.WARN, description=None if result.passed else why_forgotten(found))
+        return result._replace(severity=dg.AssetCheckSeverity.ERROR, description=None if result.passed else why_forgotten(found))
 
     return [regression_report, not_forgotten]
 

@@ -55,7 +55,7 @@ def build(use_case: NamedUseCase) -> list:
         refusing = [ruling for ruling in found["rules"] if not ruling["passed"] and not ruling["waiver"]]
         return dg.AssetCheckResult(
             passed=found["decision"] == "accepted",
-            severity=dg.AssetCheckSeverity.WARN,
+            severity=dg.AssetCheckSeverity.ERROR,
             metadata={"broken_rules": len(refusing), "waivers": len(found["waivers"])},
             description="; ".join(f"{ruling['rule']}: {ruling['why']}" for ruling in refusing) or None,
         )

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import dagster as dg
+from pydantic import BaseModel
 
 from ft_platform import automation, progress
 from ft_platform.environment import Environment
@@ -62,13 +63,17 @@ def stage(use_case: NamedUseCase, name: str) -> dict[str, Any]:
         "owners": [settings.owners.of(spec.role)],
         "kinds": KINDS[spec.kind],
         "tags": tags(use_case, spec.zone, settings.compute.profile if gpu else "in_process"),
-        "metadata": {"settings": dg.MetadataValue.json({s: use_case.section(s).model_dump(mode="json") for s in spec.reads})},
+        "metadata": {"settings": dg.MetadataValue.json({s: _plain(use_case.section(s)) for s in spec.reads})},
         "code_version": code_version(use_case, name),
         "automation_condition": automation.condition_of(use_case, name),
         "io_manager_key": "versions",
         "pool": "gpu" if gpu else None,
         "output_required": True,
     }
+
+
+def _plain(setting: Any) -> Any:
+    return setting.model_dump(mode="json") if isinstance(setting, BaseModel) else setting
 
 
 def code_version(use_case: NamedUseCase, name: str) -> str:

@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
     lake = environment.lake()
     report, found = newest_fairness(lake, use_case.name)
-    shown = summary(report, found)
+    shown = summary(report, found, use_case)
     if arguments.json:
         print(json.dumps(shown, indent=1, ensure_ascii=False))
     else:

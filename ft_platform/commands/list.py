@@ -1,9 +1,15 @@
-"""ft list: the use cases of this installation and how their last run ended."""
+"""ft list: the use cases of this installation, how their last run ended, and whether a release was accepted."""
 
 import argparse
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-HELP = "List the use cases and how their last run ended."
+if TYPE_CHECKING:
+    from ft_platform.environment import Environment
+    from ft_platform.runs import LastRun
+
+HELP = "List the use cases, how their last run ended, and whether a release was accepted."
 EXAMPLES = ["ft list", "ft list --json"]
 
 
@@ -18,20 +24,37 @@ def run(arguments: argparse.Namespace) -> int:
 
     environment = load_environment()
     folders = find_use_cases(environment.defs)
-    states = {name: run.state for name, run in last_runs(environment, [folder.name for folder in folders]).items()}
-    rows = [_row(environment, folder, states[folder.name]) for folder in folders]
+    runs = last_runs(environment, [folder.name for folder in folders])
+    rows = [{**_row(environment, folder, runs[folder.name].state), **_release(environment, folder.name, runs[folder.name])} for folder in folders]
     if arguments.json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return 0
-    width = max((len(row["use_case"]) for row in rows), default=0)
+    width, ended = (max((len(row[name]) for row in rows), default=0) for name in ("use_case", "ended"))
     for row in rows:
-        print(f"{row['use_case']:<{width}}  {row['task'] or '-':<14}  {row['last_run']:<9}  {row['description']}")
+        print(f"{row['use_case']:<{width}}  {row['task'] or '-':<14}  {row['ended']:<{ended}}  {row['description']}")
     if not rows:
         print("There is no use case yet. Write one with: ft new <name>")
     return 0
 
 
-def _row(environment, folder, state: str) -> dict:
+def _release(environment: "Environment", name: str, last: "LastRun") -> dict[str, Any]:
+    """`release` (`accepted`, `refused`, `ended`, `unreadable` or None), whether the last run decided it, and all of it in words beside how that run ended."""
+    from ft_platform.errors import FtError
+    from ft_platform.lake import Lake
+    from ft_platform.release.standing import newest_standing
+
+    decided = last.outcome.artifacts.get("release_decision") if last.outcome and not last.unfinished else None
+    try:
+        found = newest_standing(Lake(environment.lake_uri, environment.storage_options()), name, decided)
+    except FtError:  # an object store that is out of reach: how the run ended is known all the same
+        return {"release": "unreadable", "release_of_last_run": False, "ended": f"{last.state}, release decision cannot be read"}
+    if found is None:
+        return {"release": None, "release_of_last_run": False, "ended": last.state}
+    words = f"{last.state}, {found.words}" if decided else f"{last.state} (earlier: {found.words})"
+    return {"release": found.state, "release_of_last_run": bool(decided), "ended": words}
+
+
+def _row(environment: "Environment", folder: Path, state: str) -> dict[str, Any]:
     from ft_platform.errors import ConfigError
     from ft_platform.use_case_file import load_use_case
 

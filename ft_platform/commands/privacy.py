@@ -56,7 +56,7 @@ def _attack(arguments: argparse.Namespace) -> int:
 
 def _show_attack(found: dict[str, Any]) -> None:
     print(f"checkpoint {found['checkpoint']}: {'passed' if found['passed'] else 'not passed'}")
-    for sentence in [*found["reasons"], *(f"out of date: {problem}" for problem in found["problems"])]:
+    for sentence in [*(found["reasons"] or [found["verdict"]]), *(f"out of date: {problem}" for problem in found["problems"])]:
         print(f"  {sentence}")
     rates = found["extraction_rate"]
     print(f"\nmembership, area under the curve   {_figure(found['membership_auc']) or found['membership_status']}   (0.5 is chance)")

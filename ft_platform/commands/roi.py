@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.business.publish import newest_roi, outdated
     from ft_platform.environment import load_environment
+    from ft_platform.release.standing import newest_standing
     from ft_platform.use_case_file import load_use_case, use_case_folder
 
     environment = load_environment()
@@ -23,9 +24,17 @@ def run(arguments: argparse.Namespace) -> int:
     lake = environment.lake()
     report, found = newest_roi(lake, use_case)
     problems = outdated(lake, environment, use_case, report, found)
+    standing = newest_standing(lake, use_case.name)
     if arguments.json:
-        print(json.dumps({"use_case": use_case.name, "roi_report": report.artifact_id, **found, "problems": problems}, indent=1, ensure_ascii=False))
+        print(
+            json.dumps(
+                {"use_case": use_case.name, "roi_report": report.artifact_id, "release": standing and standing.state, **found, "problems": problems},
+                indent=1,
+                ensure_ascii=False,
+            )
+        )
     else:
+        print(f"{use_case.name}: {standing.words if standing else 'no release was decided'}. Nothing is saved by a model that is not released.\n")
         for problem in problems:
             print(f"out of date: {problem}")
         _print(found)

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform.evaluation.group_rates import compare_rates, counted
+from ft_platform.evaluation.groups import group_values
 from ft_platform.evaluation.outputs import LabelOutputs
 from ft_platform.evaluation.proportions import mean, share
 from ft_platform.records import SIDES, answers, user_texts
 from ft_platform.use_case import NamedUseCase
 
-NOT_STATED = "not stated"
 SHORT_WORDS = 5
 """A text with fewer words says little."""
 
@@ -67,7 +67,7 @@ def _feature(use_case: NamedUseCase, splits: pa.Table, name: str, quality: dict[
     settings, rows = use_case.settings, splits.num_rows
     confidence = settings.evaluation.confidence
     stated = splits[f"feature_{name}"].to_pylist()
-    values = np.array([value or NOT_STATED for value in stated], dtype=object)
+    values = group_values(settings.fairness, splits, [name])
     sides, labels = np.array(splits["split"].to_pylist(), dtype=object), np.array(splits["label"].to_pylist(), dtype=object)
     sizes = {group: int((values == group).sum()) for group in sorted(set(values))}
     groups: dict[str, Any] = {}

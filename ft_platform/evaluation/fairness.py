@@ -19,8 +19,10 @@ from ft_platform.environment import Environment
 from ft_platform.evaluation.amplification import amplification
 from ft_platform.evaluation.data_fairness import data_columns, data_fairness
 from ft_platform.evaluation.fairness_outputs import SWAPS
+from ft_platform.evaluation.fairness_verdict import TOO_LITTLE, all_fair, score_interval, verdict_about
 from ft_platform.evaluation.files import read_predictions
 from ft_platform.evaluation.group_rates import Counted, compare_rates, counted, label_figures, label_intervals
+from ft_platform.evaluation.groups import AND, group_values, pooled_parts
 from ft_platform.evaluation.inputs import fairness_inputs
 from ft_platform.evaluation.intervals import Figure, interval, resampled_sums
 from ft_platform.evaluation.metric import Metric, metric
@@ -39,7 +41,6 @@ from ft_platform.use_case import Evaluation, NamedUseCase
 
 LOG = logging.getLogger(__name__)
 STAGE = "fairness_report"
-NOT_STATED = "not stated"
 GAP_METRIC = {"classification": "accuracy", "generation": "rouge_l"}
 GROUP_METRICS = {"classification": ("accuracy", "macro_f1", "macro_precision", "macro_recall"), "generation": ("rouge_l", "answer_loss", "refusal_rate")}
 
@@ -51,24 +52,23 @@ def fairness(use_case: NamedUseCase, predictions: pa.Table) -> dict[str, Any]:
     """Comparison of groups for every sensitive feature.
 
     A group with fewer than `fairness.min_group_rows` test records has no figures and never counts as fair; records without a
-    value form the group `not stated`.
+    value form the group `not stated`. Groups of `fairness.pooled_groups` take the place of their parts.
 
     Args:
         predictions: rows of the fine-tuned system (`evaluation.predictions`).
 
     Returns:
         `{"test_rows", "gap_metric", "min_group_rows", "max_gap", "features": {feature: {"groups", "differences", "demographic_parity",
-        "equalized_odds", "errors", "traits", "status"}}, "intersections": {"a and b": the same}, "gaps": {feature: difference or None},
+        "equalized_odds", "errors", "traits", "pooled", "status"}}, "intersections": {"a and b": the same}, "gaps": {feature: difference or None},
         "within_max_gap"}`. A difference is `{"value", "low", "high", "ratio", "best", "worst"}`: group with the best minus group with the worst
         value, with its interval, and the smaller value over the larger. Groups have `label_figures` and `label_intervals` (`group_rates`) for labels; `traits`
-        (`text_traits`) are there for texts. `status`: `within_max_gap`, `above_max_gap`, or `not_enough_evidence` (fewer than two groups can be
-        compared). `within_max_gap`: every feature is, and no pair of features is above.
+        (`text_traits`) are there for texts. `pooled`: pooled group -> value -> records. `status` and `within_max_gap` are what `fairness_verdict` says.
     """
     settings = use_case.settings.fairness
     features = {name: compare_groups(use_case, predictions, [name]) for name in settings.sensitive_features}
-    pairs = {" and ".join(pair): compare_groups(use_case, predictions, pair) for pair in combinations(settings.sensitive_features, 2)}
+    pairs = {AND.join(pair): compare_groups(use_case, predictions, pair) for pair in combinations(settings.sensitive_features, 2)}
     gap_metric = GAP_METRIC[use_case.settings.task.kind]
-    return {
+    found = {
         "test_rows": predictions.num_rows,
         "gap_metric": gap_metric,
         "min_group_rows": settings.min_group_rows,
@@ -76,22 +76,20 @@ def fairness(use_case: NamedUseCase, predictions: pa.Table) -> dict[str, Any]:
         "features": features,
         "intersections": pairs,
         "gaps": {name: found["differences"].get(gap_metric) for name, found in features.items()},
-        "within_max_gap": all(found["status"] == "within_max_gap" for found in features.values())
-        and not any(found["status"] == "above_max_gap" for found in pairs.values()),
     }
+    return {**found, "within_max_gap": all_fair(found, use_case.settings)}
 
 
 def compare_groups(use_case: NamedUseCase, predictions: pa.Table, features: Sequence[str]) -> dict[str, Any]:
     """Figures of every group, by one feature or by several together, and the differences between groups with enough evidence."""
     settings = use_case.settings
-    columns = [[value or NOT_STATED for value in predictions[f"feature_{feature}"].to_pylist()] for feature in features]
-    values = np.array([" and ".join(row) for row in zip(*columns, strict=True)], dtype=object)
+    values = group_values(settings.fairness, predictions, features)
     sizes = {group: int((values == group).sum()) for group in sorted(set(values))}
     compared = [group for group, rows in sizes.items() if rows >= settings.fairness.min_group_rows]
     names = GROUP_METRICS[settings.task.kind]
     groups: dict[str, Any] = {group: {"rows": rows, "enough_evidence": group in compared} for group, rows in sizes.items()}
     result: dict[str, Any] = {"groups": groups, "differences": {}, "demographic_parity": None, "equalized_odds": None, "errors": {}, "traits": None}
-    result["status"] = "not_enough_evidence"
+    result |= {"pooled": pooled_parts(settings.fairness, predictions, features), "status": TOO_LITTLE}
     if not compared:
         return result
     shown = np.isin(values, compared)
@@ -114,8 +112,7 @@ def compare_groups(use_case: NamedUseCase, predictions: pa.Table, features: Sequ
     result["differences"] = {name: _difference(metric(name), groups, compared, resampled, settings.evaluation.confidence) for name in names}
     if counts:
         result |= compare_rates(labels, counts, settings.evaluation.confidence)
-    gap = result["differences"][GAP_METRIC[settings.task.kind]]["value"]
-    result["status"] = "within_max_gap" if gap <= settings.fairness.max_gap else "above_max_gap"
+    result["status"] = verdict_about(AND.join(features), result, GAP_METRIC[settings.task.kind], settings).status
     return result
 
 
@@ -164,7 +161,10 @@ def _resampled(use_case: NamedUseCase, rows: pa.Table, number: int) -> dict[str,
 def _difference(
     found: Metric, groups: dict[str, Any], compared: list[str], resampled: dict[str, dict[str, np.ndarray]], confidence: float
 ) -> Figure | dict[str, Any]:
-    """Best minus worst group in absolute value. The interval is that of this pair: a maximum over resamples would never hold 0."""
+    """Best minus worst group in absolute value. The interval is that of this pair: a maximum over resamples would never hold 0.
+
+    For accuracy it is at least as wide as the score interval: resamples of two groups that are all right have no width, however small the groups.
+    """
     ordered = sorted(compared, key=lambda group: (groups[group][found.name]["value"], group), reverse=found.higher_is_better)
     best, worst = ordered[0], ordered[-1]
     sign = 1 if found.higher_is_better else -1
@@ -172,7 +172,13 @@ def _difference(
     draws = sign * (resampled[best][found.name] - resampled[worst][found.name])
     values = [groups[group][found.name]["value"] for group in (best, worst)]
     ratio = min(values) / max(values) if max(values) > 0 else 1.0
-    return {**interval(value, draws, confidence), "ratio": ratio, "best": best, "worst": worst}
+    ends = interval(value, draws, confidence)
+    if found.name == "accuracy":
+        low, high = score_interval(
+            (groups[best]["accuracy"]["value"], groups[best]["rows"]), (groups[worst]["accuracy"]["value"], groups[worst]["rows"]), confidence
+        )
+        ends |= {"low": min(ends["low"], low), "high": max(ends["high"], high)}
+    return {**ends, "ratio": ratio, "best": best, "worst": worst}
 
 
 def _label_counts(predictions: pa.Table, values: np.ndarray, compared: Sequence[str], settings: Evaluation) -> tuple[list[str], dict[str, Counted]]:
@@ -223,7 +229,7 @@ def all_figures(lake: Lake, use_case: NamedUseCase, evaluation_report: ArtifactV
     tuned = rows_of(predictions, FINE_TUNED)
     found = fairness(use_case, tuned)
     for name, feature in found["features"].items():
-        values = np.array([value or NOT_STATED for value in tuned[f"feature_{name}"].to_pylist()], dtype=object)
+        values = group_values(use_case.settings.fairness, tuned, [name])
         compared = [group for group, row in feature["groups"].items() if row["enough_evidence"]]
         label = feature["demographic_parity"]["label"] if feature["demographic_parity"] else None
         feature["amplification"] = amplification(predictions, values, compared, label, found["gap_metric"], use_case.settings.evaluation)

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ft_platform.errors import DataError
+from ft_platform.evaluation.fairness_verdict import all_fair, fairness_verdicts, nothing_compared
 from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.use_case import NamedUseCase
 
 STAGE = "fairness_report"
 
@@ -24,10 +26,11 @@ def newest_fairness(lake: Lake, use_case: str) -> tuple[ArtifactVersion, dict[st
     return report, json.loads(lake.read_file(report, "fairness.json"))
 
 
-def summary(report: ArtifactVersion, found: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"use_case", "report", "page", "within_max_gap", "max_gap", "gap_metric", "features": {name: {"groups", "demographic_parity_difference",
-    "equalized_odds_difference", "amplification", "gap", "status"}}, "swaps", "mitigation"}`. A figure that cannot be given has the value None and a
-    `status`."""
+def summary(report: ArtifactVersion, found: Mapping[str, Any], use_case: NamedUseCase) -> dict[str, Any]:
+    """`{"use_case", "report", "page", "within_max_gap", "verdicts": [{"name", "passed", "status", "text", "missing"}], "max_gap", "gap_metric",
+    "features": {name: {"groups", "demographic_parity_difference", "equalized_odds_difference", "amplification", "gap", "status"}}, "swaps",
+    "mitigation"}`. A figure that cannot be given has the value None and a `status`. Verdicts are those of the gate, about features and pairs of them."""
+    verdicts = fairness_verdicts(found, use_case.settings)
     features = {
         name: {
             "groups": feature["groups"],
@@ -35,11 +38,27 @@ def summary(report: ArtifactVersion, found: Mapping[str, Any]) -> dict[str, Any]
             "equalized_odds_difference": _figure(feature["equalized_odds"], feature),
             "amplification": feature["amplification"],
             "gap": _figure(found["gaps"][name], feature),
-            "status": feature["status"],
+            "status": verdicts[name].status,
         }
         for name, feature in found["features"].items()
     }
-    told = {name: found[name] for name in ("within_max_gap", "max_gap", "gap_metric")}
+    told = {
+        "within_max_gap": all_fair(found, use_case.settings),
+        "verdicts": [
+            {"name": one.name, "passed": one.passed, "status": one.status, "text": one.text, "missing": dict(one.missing)} for one in verdicts.values()
+        ]
+        or [
+            {
+                "name": "fairness",
+                "passed": all_fair(found, use_case.settings),
+                "status": "nothing_compared",
+                "text": nothing_compared(use_case.settings),
+                "missing": {},
+            }
+        ],
+        "max_gap": use_case.settings.fairness.max_gap,
+        "gap_metric": found["gap_metric"],
+    }
     where = {"use_case": report.use_case, "report": report.artifact_id, "page": f"{report.uri}/report.html"}
     return {**where, **told, "features": features, "swaps": found["swaps"], "mitigation": found["mitigation"]}
 
@@ -48,16 +67,17 @@ def _figure(figure: Mapping[str, Any] | None, feature: Mapping[str, Any]) -> dic
     if figure is not None:
         return dict(figure)
     labelled = any("label_figures" in row for row in feature["groups"].values())
-    reason = "not_enough_evidence" if labelled or feature["status"] == "not_enough_evidence" else "needs_labels"
+    reason = "not_enough_evidence" if labelled or not feature["differences"] else "needs_labels"
     return {"value": None, "low": None, "high": None, "status": reason}
 
 
 def summary_lines(shown: Mapping[str, Any]) -> Iterator[str]:
     """The same for people."""
-    limit = "" if shown["features"] else ": no sensitive feature is named in fairness.sensitive_features"
-    yield f"{shown['use_case']}, fairness report {shown['report']}{limit}"
+    yield f"{shown['use_case']}, fairness report {shown['report']}"
+    for verdict in shown["verdicts"]:
+        yield f"  {'✓' if verdict['passed'] else '✗'} {verdict['text']}"
     for name, feature in shown["features"].items():
-        yield f"\n{name} ({feature['status'].replace('_', ' ')}, limit {shown['max_gap']:g})"
+        yield f"\n{name}"
         for group, row in sorted(feature["groups"].items(), key=lambda item: -item[1]["rows"]):
             told = _text(row[shown["gap_metric"]]) if row["enough_evidence"] else "not enough evidence"
             yield f"  {group}: {row['rows']} test records, {shown['gap_metric']} {told}"

@@ -12,6 +12,7 @@ from ft_platform.evaluation.amplification import gap_change, gap_of
 from ft_platform.evaluation.comparison import paired_difference
 from ft_platform.evaluation.fairness_outputs import MITIGATED, SWAPS
 from ft_platform.evaluation.files import read_predictions
+from ft_platform.evaluation.groups import group_values
 from ft_platform.evaluation.intervals import figure
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.outputs import LabelOutputs
@@ -25,7 +26,6 @@ from ft_platform.settings.fairness import IN_TRAINING
 from ft_platform.use_case import NamedUseCase
 
 QUALITY = {"classification": ("accuracy", "macro_f1"), "generation": ("rouge_l",)}
-NOT_STATED = "not stated"
 BEFORE, AFTER = "before", "mitigated"
 NOTHING_BEFORE = "no evaluation of these splits with the same settings and without mitigation is in the lake: run with fairness.mitigation: none first"
 
@@ -116,7 +116,7 @@ def compared(use_case: NamedUseCase, systems: Mapping[str, pa.Table]) -> dict[st
         raise ValueError("systems of a mitigation are compared on the same records only")
     kind, fairness, evaluation = use_case.settings.task.kind, use_case.settings.fairness, use_case.settings.evaluation
     feature = fairness.treated_feature
-    values = np.array([value or NOT_STATED for value in systems[BEFORE][f"feature_{feature}"].to_pylist()] if feature else [], dtype=object)
+    values = group_values(fairness, systems[BEFORE], [feature]) if feature else np.array([], dtype=object)
     groups = [group for group in sorted(set(values)) if (values == group).sum() >= fairness.min_group_rows]
     label = _label(use_case, systems[BEFORE], values, groups) if kind == "classification" and len(groups) > 1 else None
     quality = {name: _quality_numbers(table, kind) for name, table in systems.items()}

@@ -8,7 +8,7 @@ import numpy as np
 from ft_platform.evaluation.intervals import Figure
 
 
-def share(count: int, rows: int, confidence: float) -> Figure:
+def share(count: float, rows: int, confidence: float) -> Figure:
     """`count / rows` with Wilson's interval, which is right at 0 and 1 too (Wilson, Probable inference, 1927)."""
     z = _z(confidence)
     value = count / rows

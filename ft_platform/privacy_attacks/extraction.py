@@ -7,7 +7,7 @@ Covered: greedy continuation, token by token equal (verbatim) or nearly so. Not 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,7 +106,7 @@ def extraction(train: Copied, test: Copied, untrained: Copied, of: str, confiden
     }
     figures: dict[str, Any] = {name: wilson(*counts, confidence) if measured else None for name, counts in rates.items()}
     figures["gain"] = newcombe(rates["verbatim"], rates["baseline"], confidence) if measured else None
-    status = "measured" if measured else f"too few texts that are long enough to go on with: {rows} a side, {LEAST_ROWS} are needed"
+    status = "measured" if measured else f"too few texts are long enough to go on with: {rows} a side"
     return {**figures, "of": of, "rows": rows, "status": status}
 
 
@@ -116,7 +116,7 @@ def not_extracted(why: str) -> dict[str, Any]:
     return {**dict.fromkeys(names), "of": None, "rows": 0, "status": why}
 
 
-def wilson(successes: int, rows: int, confidence: float) -> dict[str, float]:
+def wilson(successes: float, rows: int, confidence: float) -> dict[str, float]:
     """A share with its score interval (Wilson 1927, JASA 22), which is not empty at 0 and 1 as a bootstrap is."""
     from statistics import NormalDist
 
@@ -133,13 +133,13 @@ def newcombe(one: tuple[int, int], other: tuple[int, int], confidence: float) ->
     Args:
         one, other: `(successes, rows)`.
     """
-    a, b = wilson(*one, confidence), wilson(*other, confidence)
+    return difference_of_shares(one[0] / one[1], one[1], other[0] / other[1], other[1], confidence)
+
+
+def difference_of_shares(one: float, one_rows: int, other: float, other_rows: int, confidence: float) -> dict[str, float]:
+    """`newcombe`, from shares in [0, 1] of so many rows."""
+    a, b = wilson(one * one_rows, one_rows, confidence), wilson(other * other_rows, other_rows, confidence)
     value = a["value"] - b["value"]
     low = value - math.hypot(a["value"] - a["low"], b["high"] - b["value"])
     high = value + math.hypot(a["high"] - a["value"], b["value"] - b["low"])
     return {"value": value, "low": low, "high": high}
-
-
-def goes_beyond(found: Mapping[str, Any], most: float) -> bool:
-    """Whether training records are given away for sure, beyond what test records show."""
-    return found["gain"] is not None and found["gain"]["low"] > most

@@ -7,13 +7,14 @@ from ft_platform.errors import DataError
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import problems_with
 from ft_platform.privacy_attacks.inputs import FIGURES, STAGE
+from ft_platform.privacy_attacks.verdict import privacy_verdict
 from ft_platform.use_case import NamedUseCase
 
 
 def newest_attack(lake: Lake, use_case: NamedUseCase) -> dict[str, Any]:
-    """The newest `privacy_report`, with the exposure of the newest `canary_audit`.
+    """The newest `privacy_report`, judged by the limits of today, with the exposure of the newest `canary_audit`.
 
-    Keys of `privacy.json`, and `{"exposure_bits": {copies: bits} | None, "exposure_bits_interval": {copies: {"low", "high"}} | None,
+    Keys of `privacy.json`, `verdict` in words, and `{"exposure_bits": {copies: bits} | None, "exposure_bits_interval": {copies: {"low", "high"}} | None,
     "exposure_status", "control_bits", "max_bits", "chance_bits", "report", "problems"}`; `problems` says why the gate refuses one of the two, e.g.
     because a setting changed since.
 
@@ -24,8 +25,13 @@ def newest_attack(lake: Lake, use_case: NamedUseCase) -> dict[str, Any]:
     if report is None:
         raise DataError(f"no checkpoint of {use_case.name} was attacked", f"Run: ft run {use_case.name}")
     audit = next(iter(lake.artifacts(use_case.name, "canary_audit")), None)
+    found = json.loads(lake.read_file(report, FIGURES))
+    verdict = privacy_verdict(found, use_case.settings)
     return {
-        **json.loads(lake.read_file(report, FIGURES)),
+        **found,
+        "passed": verdict.passed,
+        "reasons": list(verdict.reasons),
+        "verdict": verdict.text,
         **_exposure(lake, use_case, audit),
         "report": f"{report.uri}/report.html",
         "problems": [*_problems(lake, use_case, report), *(problems_with(lake, use_case, audit) if audit else [])],

@@ -18,7 +18,7 @@ from ft_platform.privacy_attacks.membership import membership
 from ft_platform.privacy_attacks.overfitting import overfitting
 from ft_platform.privacy_attacks.personal_data import personal_data
 from ft_platform.privacy_attacks.records import trained_on
-from ft_platform.privacy_attacks.verdict import reasons
+from ft_platform.privacy_attacks.verdict import privacy_verdict
 from ft_platform.stages import STAGES
 from ft_platform.tracking import figure_metrics, finish_report, parent_tags, tracker_for, training_run
 from ft_platform.training.dataset import read_splits
@@ -104,8 +104,8 @@ def figures(lake: Lake, environment: Environment, use_case: NamedUseCase, checkp
         "overfitting": overfitting(attacked.losses, training, settings),
         "differential_privacy": training.get("differential_privacy"),
     }
-    why = reasons(found, settings)
-    return {**found, "passed": not why, "reasons": why}
+    verdict = privacy_verdict(found, use_case.settings)
+    return {**found, "passed": verdict.passed, "reasons": list(verdict.reasons)}
 
 
 def _metrics(found: dict[str, Any]) -> dict[str, float]:

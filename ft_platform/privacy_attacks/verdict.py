@@ -1,39 +1,148 @@
-"""Whether a checkpoint gives away more than its settings allow, and why, in sentences without a record's words."""
+"""Whether the attacks prove that a checkpoint keeps its training records private: one judgement, which the report, its check, the commands and the gate repeat.
 
-from collections.abc import Mapping
+The burden of proof is on the checkpoint: an interval must end below its limit, and records must be enough for that. No sentence holds a record's words.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from ft_platform.privacy_attacks.extraction import goes_beyond
-from ft_platform.privacy_attacks.membership import exposed
+from ft_platform.privacy_attacks.enough_records import for_area, for_gain
+from ft_platform.privacy_attacks.membership import ATTACKS
 from ft_platform.settings.attacks import Attacks
+from ft_platform.use_case import UseCase
 
 TITLES = {"loss": "loss", "reference": "loss below the untrained model's", "min_k": "least likely tokens"}
+CHANCE = 0.5
+CALIBRATED = "reference"
+"""The attack that subtracts what the untrained model knows: on the untrained model its area is 0.5 by construction, so nothing excuses it."""
 
 
-def reasons(found: Mapping[str, Any], settings: Attacks) -> list[str]:
-    """Every reason why the check fails. Empty: it passes. What was not measured does not pass.
+@dataclass(frozen=True)
+class PrivacyVerdict:
+    """What the attacks on a checkpoint prove.
+
+    Attributes:
+        reasons: every reason why it does not pass, as sentences. Empty: it passes.
+        text: the verdict in words.
+    """
+
+    reasons: tuple[str, ...]
+    text: str
+
+    @property
+    def passed(self) -> bool:
+        return not self.reasons
+
+
+def privacy_verdict(found: Mapping[str, Any], settings: UseCase) -> PrivacyVerdict:
+    """Judges the figures of the attacks. What was not measured does not pass.
 
     Args:
-        found: `membership`, `membership_status`, `extraction_rate`, `personal_data`.
+        found: `rows`, `membership`, `membership_status`, `extraction_rate`, `personal_data`, `personal_data_status` of `privacy.json`.
     """
-    sentences = []
-    if found["membership"] is None:
-        sentences.append(f"membership was not measured, {found['membership_status']}")
-    for name, attack in (found["membership"] or {}).items():
-        if exposed(attack, settings.max_membership_auc):
-            sentences.append(
-                f"training records are told from test records by the {TITLES[name]}: area {_figure(attack['auc'])}, more than "
-                f"attacks.max_membership_auc {settings.max_membership_auc:g}"
+    writes = settings.training.objective != "label_head"
+    reasons = (*_membership(found, settings.attacks), *(_written(found, settings.attacks) if writes else ()))
+    if reasons:
+        return PrivacyVerdict(reasons, f"{'; '.join(reasons)}.")
+    largest = max((found["membership"][name]["auc"] for name in ATTACKS), key=lambda area: area["high"])
+    text = f"No attack tells training records from test records by more than the limit: the largest area is {_figure(largest)} with {found['rows']} a side"
+    if writes:
+        text += f"; training records are continued word for word in {_shares(found['extraction_rate'])}"
+    return PrivacyVerdict((), f"{text}. The intervals end within the limits.")
+
+
+def _membership(found: Mapping[str, Any], settings: Attacks) -> Iterator[str]:
+    limit, rows = settings.max_membership_auc, found["rows"]
+    needed = for_area(CHANCE, limit, settings.confidence)
+    if needed is None:
+        yield f"attacks.max_membership_auc {limit:g} cannot be proven with any number of records"
+        return
+    measured = found["membership"] or {}
+    missing = [name for name in ATTACKS if name not in measured]
+    few = bool(missing) or rows < needed
+    if few:
+        told = f"not measured, {found['membership_status']}" if missing else f"measured on {rows} records a side"
+        yield f"Membership was {told}; at least {needed} training and {needed} test records are needed{_more(needed, settings.rows, 'rows')}"
+    for name in [name for name in ATTACKS if name in measured]:
+        attack = measured[name]
+        area, end = _away(attack["auc"])
+        if end <= limit or (name != CALIBRATED and _differed_before(attack) and _beyond(attack) <= limit - CHANCE):
+            continue
+        what = f"by the {TITLES[name]}: area {_figure(attack['auc'])}"
+        if area > limit:
+            yield f"Training records can be told from test records {what}, beyond attacks.max_membership_auc {limit:g}"
+        elif not few:
+            enough = _enough(for_area(area, limit, settings.confidence), "records", settings.rows, "rows", "area")
+            yield f"Training records may be told from test records {what}, an interval that passes attacks.max_membership_auc {limit:g}{enough}"
+
+
+def _away(area: Mapping[str, float]) -> tuple[float, float]:
+    """The value and the end of an area on the far side of chance: 0.2 tells two sides apart as well as 0.8 does."""
+    value = max(area["value"], 1 - area["value"])
+    return value, max(value, area["high"], 1 - area["low"])
+
+
+def _differed_before(attack: Mapping[str, Any]) -> bool:
+    """Whether the untrained model tells the two sides apart for sure: the records themselves differ, and that is no memory."""
+    control = attack["control_auc"]
+    return control["low"] > CHANCE or control["high"] < CHANCE
+
+
+def _beyond(attack: Mapping[str, Any]) -> float:
+    """How far from the same attack on the untrained model an area may lie, at most."""
+    excess = attack["excess"]
+    return max(abs(excess["low"]), abs(excess["high"]), abs(excess["value"]), abs(attack["auc"]["value"] - attack["control_auc"]["value"]))
+
+
+def _written(found: Mapping[str, Any], settings: Attacks) -> Iterator[str]:
+    """Reasons from what the model writes."""
+    personal = found["personal_data"]
+    if personal is None:
+        yield f"Texts that the model writes were not searched for personal data, {found['personal_data_status']}"
+    elif personal["originals"]:
+        yield f"{personal['originals']} finding(s) in texts that the model wrote are originals that the vault keeps"
+    rates, limit = found["extraction_rate"], settings.max_extraction_gain
+    needed = for_gain(0.0, 0.0, limit, settings.confidence)
+    measured = rates["verbatim"] and rates["baseline"] and rates["gain"]
+    if needed is None:
+        yield f"attacks.max_extraction_gain {limit:g} cannot be proven with any number of records"
+        return
+    few = not measured or rates["rows"] < needed
+    if few:
+        told = f"measured on {rates['rows']} texts a side" if measured else f"not measured, {rates['status']}"
+        yield f"Extraction was {told}; at least {needed} long texts of training and {needed} of test records are needed{_room(needed, settings)}"
+    if measured:
+        verbatim, baseline = rates["verbatim"]["value"], rates["baseline"]["value"]
+        if max(verbatim - baseline, rates["gain"]["value"]) > limit:
+            yield f"Training records are continued word for word in {_shares(rates)}: more than attacks.max_extraction_gain {limit:g}"
+        elif rates["gain"]["high"] > limit and not few:
+            enough = _enough(for_gain(verbatim, baseline, limit, settings.confidence), "texts", settings.extraction_rows, "extraction_rows", "shares")
+            yield (
+                f"Training records may be continued word for word more often than attacks.max_extraction_gain {limit:g} allows: in {_shares(rates)}, "
+                f"an interval that passes it{enough}"
             )
-    rates = found["extraction_rate"]
-    if goes_beyond(rates, settings.max_extraction_gain):
-        sentences.append(
-            f"{rates['of']} of training records are continued verbatim in {_figure(rates['verbatim'])} of the cases, of test records in "
-            f"{_figure(rates['baseline'])}; the difference {_figure(rates['gain'])} is more than attacks.max_extraction_gain {settings.max_extraction_gain:g}"
-        )
-    if found["personal_data"] and found["personal_data"]["originals"]:
-        sentences.append(f"{found['personal_data']['originals']} finding(s) in texts that the model wrote are originals that the vault keeps")
-    return sentences
+
+
+def _enough(needed: int | None, unit: str, most: int, setting: str, kept: str) -> str:
+    if needed is None:
+        return ""
+    return f". About {needed:,} {unit} a side would be enough if the {kept} stayed the same{_more(needed, most, setting)}"
+
+
+def _more(needed: int, most: int, setting: str) -> str:
+    """Which setting holds the attack back, where one does."""
+    return f"; raise attacks.{setting}, now {most}" if needed > most else ""
+
+
+def _room(needed: int, settings: Attacks) -> str:
+    return _more(needed, settings.rows, "rows") or _more(needed, settings.extraction_rows, "extraction_rows")
+
+
+def _shares(rates: Mapping[str, Any]) -> str:
+    verbatim, baseline, gain = rates["verbatim"], rates["baseline"], rates["gain"]
+    ends = f"{gain['low']:+.1%} to {gain['high']:+.1%}"
+    return f"{verbatim['value']:.1%} of the cases, test records in {baseline['value']:.1%}, a difference of {gain['value']:+.1%} ({ends})"
 
 
 def _figure(figure: Mapping[str, float]) -> str:

@@ -3,14 +3,16 @@
 A rule is named by the settings, never by the evidence, so evidence that is missing cannot take its rule away.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import Any
 
+from ft_platform.evaluation.fairness_verdict import FairnessVerdict, all_fair, nothing_compared, verdict_about
 from ft_platform.evaluation.metric import Metric, all_metrics, metric
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.experiments.inputs import seeds_of
+from ft_platform.privacy_attacks.verdict import privacy_verdict
 from ft_platform.release.evidence import REQUIRED, Evidence, Item, NotProven
 from ft_platform.release.policy import beaten_systems, unapproved, undercuts
 from ft_platform.release.schema import (
@@ -35,9 +37,11 @@ CHAMPION = "champion"
 NOT_WAIVED = ("lineage", "data", "policy")
 """Rules that nobody can waive: without them it is unknown what would be released, or whether it may be used at all; and the policy is the installation's."""
 TOO_SMALL = "not_enough_evidence"
-"""Status of a comparison without two groups that are large enough."""
-MORE_RECORDS = "Add records, or give the test split more of them (splits.test_fraction), and train again"
-"""What to do where the attacks had too little to compare: as many training as test records are drawn."""
+"""Status of a swap that too few prompts hold."""
+
+
+Missing = Mapping[str, Mapping[str, int]]
+"""Feature, or two of them -> group -> test records that it lacks to be compared."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Finding:
     passed: bool
     why: str
     figure: Figure | None = None
+    missing: Missing = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ class Ruling:
     needed: str
     why: str
     waivable: bool
+    missing: Missing = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -95,7 +101,7 @@ def apply(rules: Iterable[Rule], evidence: Evidence) -> list[Ruling]:
             found = Finding(False, f"Not proven: {gap}.")
         figure = found.figure
         values = (figure.value, figure.low, figure.high) if figure else (None, None, None)
-        rulings.append(Ruling(rule.name, found.passed, *values, rule.needed, found.why, rule.waivable))
+        rulings.append(Ruling(rule.name, found.passed, *values, rule.needed, found.why, rule.waivable, found.missing))
     return rulings
 
 
@@ -290,22 +296,27 @@ def _fairness(use_case: NamedUseCase) -> Iterator[Rule]:
     yield from _swaps(use_case)
     most = gate.max_amplification
     if not settings.sensitive_features:
-        yield Rule("fairness", "sensitive features, or the reason why there are none", lambda found: _none_sensitive(gate.without_sensitive_features))
+        yield Rule(
+            "fairness",
+            "sensitive features, or the reason why there are none",
+            lambda found: Finding(all_fair({}, use_case.settings), nothing_compared(use_case.settings)),
+        )
         return
-    needed = f"no difference between groups above {settings.max_gap:g}, with the whole interval and groups large enough to tell"
+    large = f"every group large enough ({settings.min_group_rows} test records), pooled, or accepted with a reason"
+    needed = f"no difference between groups above {settings.max_gap:g}, with the whole interval; {large}"
     for feature in settings.sensitive_features:
-        yield Rule(f"fairness/{feature}", needed, lambda found, feature=feature: _gap(found, feature, settings.max_gap))
+        yield Rule(f"fairness/{feature}", needed, lambda found, feature=feature: _alike(found, feature, use_case))
         if most is not None:
             text = f"fine-tuning widens the gap by at most {most:g}"
-            yield Rule(f"amplification/{feature}", text, lambda found, feature=feature: _amplification(found, feature, most))
+            yield Rule(f"amplification/{feature}", text, lambda found, feature=feature: _amplification(found, feature, most, use_case))
         for kind, limit in (("demographic_parity", gate.max_demographic_parity_difference), ("equalized_odds", gate.max_equalized_odds_difference)):
             if limit is not None:
                 text = f"{kind.replace('_', ' ')} difference at most {limit:g}, with the whole interval"
-                yield Rule(f"{kind}/{feature}", text, lambda found, feature=feature, kind=kind, limit=limit: _rates(found, feature, kind, limit))
+                yield Rule(f"{kind}/{feature}", text, lambda found, feature=feature, kind=kind, limit=limit: _rates(found, feature, kind, limit, use_case))
     if len(settings.sensitive_features) > 1:
         pairs = [" and ".join(pair) for pair in combinations(settings.sensitive_features, 2)]
-        of_two = f"no difference between groups of two features above {settings.max_gap:g}, with the whole interval and groups large enough to tell"
-        yield Rule("fairness/pairs", of_two, lambda found: _pairs(found, pairs, settings.max_gap))
+        of_two = f"no difference between groups of two features above {settings.max_gap:g}, with the whole interval; {large}"
+        yield Rule("fairness/pairs", of_two, lambda found: _pairs(found, pairs, use_case))
 
 
 def _swaps(use_case: NamedUseCase) -> Iterator[Rule]:
@@ -316,50 +327,46 @@ def _swaps(use_case: NamedUseCase) -> Iterator[Rule]:
             yield Rule(f"flip_rate/{swap.name}", needed, lambda found, name=swap.name: _flips(found, name, most))
 
 
-def _none_sensitive(reason: str) -> Finding:
-    if not reason.strip():
-        return Finding(False, "Neither fairness.sensitive_features nor gate.without_sensitive_features is set.")
-    return Finding(True, f"No sensitive feature: {reason.strip()}")
-
-
-def _gap(evidence: Evidence, feature: str, limit: float) -> Finding:
+def _alike(evidence: Evidence, feature: str, use_case: NamedUseCase) -> Finding:
     report = evidence.of("fairness_report", FairnessEvidence)
-    compared = _with_groups(report, feature)
-    found = _named(compared.differences, report.gap_metric, f"features.{feature}.differences")
-    return Finding(_held(found, limit), f"{report.gap_metric} differs by {_shown(found)} between groups{_reaches(found, limit)}.", found)
+    verdict = _verdict(report, feature, _named(report.features, feature, "features"), use_case)
+    return Finding(verdict.passed, verdict.text, _figure(verdict), {feature: verdict.missing} if verdict.missing else {})
 
 
-def _with_groups(report: FairnessEvidence, feature: str) -> Compared:
-    """The groups of a feature, at least two of them large enough to be compared."""
+def _verdict(report: FairnessEvidence, name: str, compared: Compared, use_case: NamedUseCase) -> FairnessVerdict:
+    """What `fairness_report` says of itself does not count by itself: its figures are judged again."""
+    verdict = verdict_about(name, compared.model_dump(), report.gap_metric, use_case.settings)
+    if verdict.passed and compared.status != verdict.status:
+        raise NotProven(f"fairness_report says {compared.status} about {name}, and its figures say {verdict.status}")
+    return verdict
+
+
+def _figure(verdict: FairnessVerdict) -> Figure | None:
+    return Figure(**verdict.gap) if verdict.gap else None
+
+
+def _with_groups(report: FairnessEvidence, feature: str, use_case: NamedUseCase) -> Compared:
+    """The groups of a feature, every one of them large enough to be compared, or accepted."""
     compared = _named(report.features, feature, "features")
-    if compared.status == TOO_SMALL:
-        raise NotProven(_too_few(report, feature))
+    verdict = _verdict(report, feature, compared, use_case)
+    if verdict.gap is None or verdict.missing:
+        raise NotProven(verdict.text.rstrip("."))
     return compared
 
 
-def _too_few(report: FairnessEvidence, *names: str) -> str:
-    named = ", ".join(names)
-    return f"not enough evidence, fewer than two groups of {named} are large enough to be compared ({report.min_group_rows} test records)"
-
-
-def _pairs(evidence: Evidence, pairs: list[str], limit: float) -> Finding:
-    """The pair with the widest gap decides. Pairs without two groups to compare are refused with it, as a feature by itself is."""
+def _pairs(evidence: Evidence, pairs: list[str], use_case: NamedUseCase) -> Finding:
+    """Every pair counts. Told are those that do not hold, or else the one with the widest gap."""
     report = evidence.of("fairness_report", FairnessEvidence)
-    compared = {name: _named(report.intersections, name, "intersections") for name in pairs}
-    small = [name for name, found in compared.items() if found.status == TOO_SMALL]
-    gaps = {name: _named(compared[name].differences, report.gap_metric, f"intersections.{name}.differences") for name in pairs if name not in small}
-    if not gaps:
-        raise NotProven(_too_few(report, *small))
-    worst = max(gaps, key=lambda name: _upper_end(gaps[name]))
-    found = gaps[worst]
-    text = f"The largest, {worst}: {report.gap_metric} differs by {_shown(found)}{_reaches(found, limit)}"
-    if small:
-        text += f"; {_too_few(report, *small)}"
-    return Finding(_held(found, limit) and not small, f"{text}.", found)
+    verdicts = {name: _verdict(report, name, _named(report.intersections, name, "intersections"), use_case) for name in pairs}
+    broken = [verdict for verdict in verdicts.values() if not verdict.passed]
+    figures = {name: figure for name, verdict in verdicts.items() if (figure := _figure(verdict))}
+    widest = max(figures, key=lambda name: _upper_end(figures[name]), default=pairs[0])
+    why = " ".join(verdict.text for verdict in broken) or verdicts[widest].text
+    return Finding(not broken, why, figures.get(widest), {name: verdict.missing for name, verdict in verdicts.items() if verdict.missing})
 
 
-def _amplification(evidence: Evidence, feature: str, limit: float) -> Finding:
-    found = _with_groups(evidence.of("fairness_report", FairnessEvidence), feature).amplification
+def _amplification(evidence: Evidence, feature: str, limit: float, use_case: NamedUseCase) -> Finding:
+    found = _with_groups(evidence.of("fairness_report", FairnessEvidence), feature, use_case).amplification
     if found is None or found.value is None or found.low is None or found.high is None:
         raise NotProven(f"the gap between groups of {feature} was not compared with the base model's")
     figure = Figure(value=found.value, low=found.low, high=found.high)
@@ -367,9 +374,9 @@ def _amplification(evidence: Evidence, feature: str, limit: float) -> Finding:
     return Finding(_held(figure, limit), text, figure)
 
 
-def _rates(evidence: Evidence, feature: str, kind: str, limit: float) -> Finding:
+def _rates(evidence: Evidence, feature: str, kind: str, limit: float, use_case: NamedUseCase) -> Finding:
     """Demographic parity or equalized odds: of the labels, each against all others, the one whose rate differs most."""
-    compared = _with_groups(evidence.of("fairness_report", FairnessEvidence), feature)
+    compared = _with_groups(evidence.of("fairness_report", FairnessEvidence), feature, use_case)
     found = compared.demographic_parity if kind == "demographic_parity" else compared.equalized_odds
     if found is None:
         raise NotProven(f"not enough evidence, no label has enough test records in every group of {feature} to compare its rates")
@@ -386,8 +393,8 @@ def _flips(evidence: Evidence, name: str, limit: float) -> Finding:
 
 
 def _privacy(use_case: NamedUseCase) -> Iterator[Rule]:
-    writes = use_case.settings.training.objective != "label_head"
-    yield Rule("memorization", "the attacks on the checkpoint find no more than privacy_report allows", lambda found: _memorization(found, writes=writes))
+    needed = "every attack on the checkpoint stays within the limits of the section attacks, with the whole interval and enough records"
+    yield Rule("memorization", needed, lambda found: _memorization(found, use_case))
     limit = use_case.settings.gate.max_exposure_bits
     largest = use_case.settings.gate.max_epsilon
     if largest is not None:
@@ -396,17 +403,14 @@ def _privacy(use_case: NamedUseCase) -> Iterator[Rule]:
         yield Rule("exposure", f"at most {limit:g} bits for a secret that occurs once", lambda found: _exposure(found, limit))
 
 
-def _memorization(evidence: Evidence, *, writes: bool) -> Finding:
-    """A model that writes no text gives none away."""
+def _memorization(evidence: Evidence, use_case: NamedUseCase) -> Finding:
+    """What `privacy_report` says of itself does not count by itself: its figures are judged again."""
     found = evidence.of("privacy_report", PrivacyEvidence)
-    extracted = found.extraction_rate.verbatim
-    if found.membership_auc is None or (extracted is None and writes):
-        raise NotProven(f"{'; '.join(_not_attacked(found, writes=writes))}. {MORE_RECORDS}")
-    text = f"Membership can be told with AUC {_shown(found.membership_auc)}"
-    if extracted is not None:
-        text += f"; {extracted.value:.1%} ({extracted.low:.1%} to {extracted.high:.1%}) of prefixes are continued word for word"
-    reasons = "".join(f"; {reason}" for reason in found.reasons)
-    return Finding(found.passed, f"{text}{reasons}.", found.membership_auc)
+    verdict = privacy_verdict(found.model_dump(), use_case.settings)
+    largest = max((attack.auc for attack in (found.membership or {}).values()), key=_upper_end, default=None)
+    if verdict.passed and not found.passed:
+        raise NotProven("privacy_report says that it did not pass, and its figures say that it did")
+    return Finding(verdict.passed, verdict.text, largest)
 
 
 def _epsilon(evidence: Evidence, limit: float) -> Finding:
@@ -415,14 +419,6 @@ def _epsilon(evidence: Evidence, limit: float) -> Finding:
         return Finding(False, "It was trained without differential privacy.")
     figure = Figure(value=found.epsilon, low=found.epsilon, high=found.epsilon)
     return Finding(found.epsilon <= limit, f"Epsilon is {found.epsilon:.3f} with delta {found.delta:.1e} per {found.unit}.", figure)
-
-
-def _not_attacked(found: PrivacyEvidence, *, writes: bool) -> Iterator[str]:
-    """Each figure that the attacks could not measure, and why."""
-    if found.membership_auc is None:
-        yield f"membership_auc (are training records told from test records?) was not measured, {found.membership_status}"
-    if found.extraction_rate.verbatim is None and writes:
-        yield f"extraction_rate (are training texts written word for word?) was not measured, {found.extraction_rate.status}"
 
 
 def _exposure(evidence: Evidence, limit: float) -> Finding:

@@ -105,10 +105,19 @@ class RateGap(Figure):
     rate: str
 
 
+class Group(Typed):
+    """Test records of a group, and its figures where they are enough."""
+
+    rows: Annotated[int, Field(ge=1)]
+    accuracy: Figure | None = None
+    rouge_l: Figure | None = None
+
+
 class Compared(Typed):
     """Groups of one feature, or of a pair of them. A difference of rates is None where there are no labels, or none with enough records."""
 
     status: Literal["within_max_gap", "above_max_gap", "not_enough_evidence"]
+    groups: Annotated[dict[str, Group], Field(min_length=1)]
     differences: dict[str, Gap]
     amplification: Amplification | None = None
     demographic_parity: RateGap | None
@@ -127,19 +136,42 @@ class FairnessEvidence(Typed):
     """`fairness.json` of `fairness_report`."""
 
     test_rows: Rows
-    gap_metric: str
-    max_gap: float
+    gap_metric: Literal["accuracy", "rouge_l"]
     min_group_rows: Rows
     features: dict[str, Compared]
     intersections: dict[str, Compared]
     swaps: dict[str, Swapped]
 
+    @model_validator(mode="after")
+    def every_record_is_in_a_group(self) -> "FairnessEvidence":
+        for name, compared in {**self.features, **self.intersections}.items():
+            if (rows := sum(group.rows for group in compared.groups.values())) != self.test_rows:
+                raise ValueError(f"the groups of {name} hold {rows} of {self.test_rows} test records")
+        return self
+
+
+class Attack(Typed):
+    """Area under the ROC curve of one membership attack, of the same attack on the untrained model, and the first minus the second."""
+
+    auc: Figure
+    control_auc: Figure
+    excess: Figure
+
 
 class Extraction(Typed):
-    """Share of prefixes of training records that the model goes on word for word; None: `status` says why it was not measured."""
+    """Shares of training and of test records that the model goes on word for word, and the difference; None: `status` says why they were not measured."""
 
     verbatim: Figure | None
+    baseline: Figure | None
+    gain: Figure | None
+    rows: Annotated[int, Field(ge=0)]
     status: str
+
+
+class Searched(Typed):
+    """Originals of the vault in texts that the model writes by itself; None: they could not be compared."""
+
+    originals: Annotated[int, Field(ge=0)] | None
 
 
 class Promised(Typed):
@@ -151,13 +183,15 @@ class Promised(Typed):
 
 
 class PrivacyEvidence(Typed):
-    """`privacy.json` of `privacy_report`. `membership_auc` is None where membership inference was not measured; `membership_status` says why."""
+    """`privacy.json` of `privacy_report`. What is None was not measured; its status says why."""
 
     passed: bool
-    reasons: list[str]
-    membership_auc: Figure | None
+    rows: Annotated[int, Field(ge=0)]
+    membership: dict[str, Attack] | None
     membership_status: str
     extraction_rate: Extraction
+    personal_data: Searched | None
+    personal_data_status: str
     differential_privacy: Promised | None = None
 
 

@@ -9,7 +9,7 @@ from ft_platform.evaluation.metric import Metric, metric
 from ft_platform.lake import Lake
 from ft_platform.lake.manifest import now
 from ft_platform.release.evidence import FILES, Item
-from ft_platform.reporting.fairness_report import sentence
+from ft_platform.reporting.fairness_report import sentences
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import seeds_plot, systems_plot
@@ -117,5 +117,5 @@ def _worth(roi: Mapping[str, Any] | None) -> list[str]:
 
 
 def _groups(fairness: Mapping[str, Any] | None, evaluation: Mapping[str, Any] | None, use_case: NamedUseCase) -> list[str]:
-    said = [sentence(name, feature, fairness)["text"] for name, feature in fairness["features"].items()] if fairness else []
+    said = [one["text"] for one in sentences(fairness, use_case).values()] if fairness else []
     return [*said, *(slice_sentences(evaluation["slices"], use_case.settings.evaluation.confidence) if evaluation else [])]

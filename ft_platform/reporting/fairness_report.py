@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ft_platform.evaluation.fairness_verdict import fairness_verdicts, nothing_compared
 from ft_platform.evaluation.metric import metric
 from ft_platform.lake import Lake
 from ft_platform.lake.manifest import now
@@ -18,7 +19,7 @@ from ft_platform.reporting.fairness_sections import (
     trait_rows,
 )
 from ft_platform.reporting.figure import short
-from ft_platform.reporting.html import number, page
+from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import groups_plot
 from ft_platform.use_case import NamedUseCase
@@ -54,6 +55,7 @@ def write_fairness_report(folder: Path, lake: Lake, use_case: NamedUseCase, arti
         gap = f"gap in how often {short(label)!r} is given" if label else "gap in the quality of answers"
         pictures[TRADE_OFF] = trade_off_plot(found["mitigation"]["systems"], quality, metric(quality).title, gap)
         (folder / "trade_off.png").write_bytes(pictures[TRADE_OFF])
+    said = sentences(found, use_case)
     text = page(
         "fairness_report.html",
         title=f"Fairness of {use_case.name}",
@@ -61,7 +63,8 @@ def write_fairness_report(folder: Path, lake: Lake, use_case: NamedUseCase, arti
         artifact_id=artifact_id,
         written_at=now(),
         found=found,
-        features=[{"name": name, "sentence": sentence(name, feature, found), **feature_tables(feature)} for name, feature in compared.items()],
+        features=[{"name": name, "sentence": said[name], **feature_tables(feature)} for name, feature in compared.items()],
+        nothing_compared=nothing_compared(use_case.settings),
         data={name: data_section(feature, MOST_GROUPS) for name, feature in found["data"].items()},
         amplified=[{"name": name, "sentence": amplification_sentence(name, f), "rows": amplification_rows(f)} for name, f in found["features"].items()],
         swaps=[{"sentence": swap_sentence(name, swap, found["min_group_rows"]), "flips": swap["flips"]} for name, swap in found["swaps"].items()],
@@ -78,26 +81,9 @@ def largest_groups(groups: Mapping[str, Any]) -> dict[str, Any]:
     return dict(sorted(groups.items(), key=lambda item: (-item[1]["rows"], item[0]))[:MOST_GROUPS])
 
 
-def sentence(name: str, feature: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """What the figures of one feature say in words: `{"good", "text"}`."""
-    title = metric(found["gap_metric"]).title
-    if feature["status"] == "not_enough_evidence":
-        return {
-            "good": False,
-            "text": f"{name}: not enough evidence. Fewer than two groups have {found['min_group_rows']} test records; nothing can be said about fairness.",
-        }
-    gap = feature["differences"][found["gap_metric"]]
-    within = feature["status"] == "within_max_gap"
-    text = (
-        f"{name}: {title} differs by {number(gap['value'])} ({number(gap['low'])} to {number(gap['high'])}) between {gap['best']} (best) and "
-        f"{gap['worst']} (worst), {'within' if within else 'above'} the limit of {number(found['max_gap'])}."
-    )
-    if within and gap["high"] > found["max_gap"]:
-        text += " The interval reaches above the limit: more test records are needed to be sure."
-    small = [group for group, row in feature["groups"].items() if not row["enough_evidence"]]
-    if small:
-        text += f" Groups without enough evidence: {len(small)}, with {sum(feature['groups'][group]['rows'] for group in small)} test records in all."
-    return {"good": within, "text": text}
+def sentences(found: Mapping[str, Any], use_case: NamedUseCase) -> dict[str, dict[str, Any]]:
+    """What the figures of every feature and every pair of them prove, in words: name -> `{"good", "text"}`."""
+    return {name: {"good": verdict.passed, "text": verdict.text} for name, verdict in fairness_verdicts(found, use_case.settings).items()}
 
 
 def feature_tables(feature: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,6 +100,7 @@ def feature_tables(feature: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "metrics": [{"title": m.title, "higher_is_better": m.higher_is_better} for m in head],
         "rows": rows,
+        "pooled": {pool: ", ".join(f"{value} ({count:,})" for value, count in parts.items()) for pool, parts in feature["pooled"].items()},
         "hidden": len(feature["groups"]) - len(groups),
         "differences": [{"title": metric(name).title, **difference} for name, difference in feature["differences"].items()],
         "gaps": [{"title": title, **feature[key]} for key, title in GAPS.items() if feature[key]],

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from ft_platform.evaluation.fairness_verdict import nothing_compared
 from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.inputs import model_card_inputs
 from ft_platform.evaluation.metric import metric, metrics_of
@@ -19,7 +20,7 @@ from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.manifest import now
 from ft_platform.reporting.evaluation_report import metric_table, training_sentence
-from ft_platform.reporting.fairness_report import sentence
+from ft_platform.reporting.fairness_report import sentences
 from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.html import TEMPLATES, number, page, percent
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
@@ -108,7 +109,8 @@ def card_values(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion,
         "systems": metric_table(figures["systems"], metrics),
         "test_rows": figures["test_rows"],
         "confidence": settings.evaluation.confidence,
-        "fairness": [sentence(name, feature, groups) for name, feature in {**groups["features"], **groups["intersections"]}.items()],
+        "fairness": list(sentences(groups, use_case).values()),
+        "nothing_compared": nothing_compared(settings),
         "limits": limits(figures, main, settings.evaluation, EXAMPLE_TOKENS),
         "funnel": funnel_of(manifests),
         "lineage": lineage_rows(manifests),

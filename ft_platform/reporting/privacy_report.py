@@ -8,7 +8,7 @@ from ft_platform.lake import Lake
 from ft_platform.lake.manifest import now
 from ft_platform.lake.versions import Version
 from ft_platform.privacy_attacks.membership import SideLosses, scores
-from ft_platform.privacy_attacks.verdict import TITLES
+from ft_platform.privacy_attacks.verdict import TITLES, privacy_verdict
 from ft_platform.reporting.html import number, page, percent
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.privacy_plots import epochs_plot, losses_plot, roc_plot
@@ -55,6 +55,7 @@ def write_privacy_report(
         artifact_id=artifact_id,
         written_at=now(),
         found=found,
+        verdict=privacy_verdict(found, use_case.settings),
         sentences=sentences(found),
         attacks=[{"title": TITLES[name], **attack} for name, attack in (found["membership"] or {}).items()],
         rates=[{"title": title, "figure": found["extraction_rate"][name]} for name, title in RATES.items()],

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ft_platform.lake import Lake
+from ft_platform.evaluation.files import read_metrics
+from ft_platform.evaluation.metric import metric
+from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.manifest import now
-from ft_platform.lake.versions import Version
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.roi_plots import change_plot, payback_plot, tornado_plot
 from ft_platform.reporting.roi_words import (
+    NOT_RELEASED,
     TITLES,
     alternative_rows,
     amount,
@@ -20,12 +22,13 @@ from ft_platform.reporting.roi_words import (
     uncertainty_sentence,
     with_interval,
 )
+from ft_platform.reporting.verdict import worth_paying_for
 from ft_platform.use_case import NamedUseCase
 
 ALT = {"change": "Change of each figure", "tornado": "Sensitivity of the savings", "payback": "Savings minus investment by month"}
 
 
-def write_roi_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, evaluation: Version, found: Mapping[str, Any]) -> None:
+def write_roi_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, evaluation: ArtifactVersion, found: Mapping[str, Any]) -> None:
     """`change.png`, `tornado.png` and `payback.png` where there are savings (and an investment), and `report.html`."""
     pictures = {"change": change_plot(found["figures"])}
     if found["sensitivity"]:
@@ -34,6 +37,7 @@ def write_roi_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_
             pictures["payback"] = payback_plot(found["savings_per_month"], found["investment"], found["currency"])
     for name, png in pictures.items():
         (folder / f"{name}.png").write_bytes(png)
+    figures = read_metrics(lake, evaluation)
     text = page(
         "roi_report.html",
         title=f"Return on investment of {use_case.name}",
@@ -41,6 +45,8 @@ def write_roi_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_
         artifact_id=artifact_id,
         written_at=now(),
         found=found,
+        quality=worth_paying_for(figures, metric(figures["main_metric"]), use_case.settings.gate.beats, use_case.settings.evaluation.confidence),
+        not_released=NOT_RELEASED,
         conclusion=conclusion(found),
         figures=[{"name": name, "sentence": figure_sentence(name, figure), **_cells(name, figure)} for name, figure in found["figures"].items()],
         uncertainty=uncertainty_sentence(found),

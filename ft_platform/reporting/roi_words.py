@@ -13,6 +13,7 @@ TITLES = {
     "employee_productivity": "Employee productivity",
 }
 SYSTEMS = {"fine_tuned": "Fine-tuned model", "base_few_shot": "Base model, few-shot prompt", "api": "Prompted model elsewhere, price as declared"}
+NOT_RELEASED = "Nothing is saved before the model is released, and release_decision decides about that after this page: see its decision brief."
 PART_WORDS = {"labour": "work", "errors": "errors", "requests": "requests to the model"}
 
 
@@ -46,7 +47,7 @@ def figure_sentence(name: str, figure: Mapping[str, Any]) -> dict[str, Any]:
     title = TITLES[name]
     if figure["difference"] is None:
         return {"good": False, "text": f"{title}: {figure['status']}. {figure['reason'][:1].upper()}{figure['reason'][1:]}."}
-    told = {True: "better", False: "worse", None: "not told apart from before"}[improved(figure)]
+    told = {True: "better", False: "worse", None: "no clear change"}[improved(figure)]
     change = f"{amount(figure['before']['value'])} before, {amount(figure['after']['value'])} after: {with_interval(figure['difference'], figure['unit'])}"
     return {"good": bool(improved(figure)), "text": f"{title}: {told} ({figure['status']}). {change}."}
 
@@ -58,7 +59,7 @@ def conclusion(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         return [{"good": False, "text": f"Savings and payback: not measured. {payback['reason']}."}]
     sign = "costs more than it saves" if saved["value"] < 0 else "saves nothing" if saved["value"] == 0 else "saves"
     sure = "" if saved["low"] > 0 or saved["high"] < 0 else " The interval holds 0: whether it saves cannot be told."
-    sentences = [{"good": saved["low"] > 0, "text": f"The model {sign}: {with_interval(saved, f'{currency} per month')}.{sure}"}]
+    sentences = [{"good": saved["low"] > 0, "text": f"If it is released, the model {sign}: {with_interval(saved, f'{currency} per month')}.{sure}"}]
     sentences.append({"good": payback["value"] is not None, "text": until_sentence("Payback", payback, "months")})
     sentences.append({"good": found["break_even_volume"]["value"] is not None, "text": until_sentence("Break-even", found["break_even_volume"], "cases")})
     return sentences

@@ -35,11 +35,30 @@ def verdicts(figures: Mapping[str, Any], main: Metric, confidence: float) -> lis
     for system, difference in figures["differences"].items():
         found = difference[main.name]
         judged = compared(found, main, figures["tests"][system]["p_corrected"], confidence)
-        text = f"Against {TITLES.get(system, system)} the fine-tuned model is {_WORDS[judged]}: {main.title} {_signed(found)}{_chance(figures, system)}."
-        if judged == "not_distinguishable":
-            text += f" Differences below {found['detectable']:.3f} stay hidden on this test split more often than in 1 of 5 cases."
-        sentences.append({"good": judged == "better", "text": text})
+        sentences.append({"good": judged == "better", "text": _against(figures, system, main, judged, confidence)})
     return [*sentences, *win_sentences(figures.get("win_rates", {}))]
+
+
+def worth_paying_for(figures: Mapping[str, Any], main: Metric, beats: Sequence[str], confidence: float) -> dict[str, Any]:
+    """`{"good", "text"}`: whether the fine-tuned model is better than what a release must beat, and worse than nothing else. Opens pages about money.
+
+    Args:
+        beats: systems that a release must beat (`gate.beats`); those that were not evaluated are left out.
+    """
+    judged = {system: compared(found[main.name], main, figures["tests"][system]["p_corrected"], confidence) for system, found in figures["differences"].items()}
+    of = f"{main.title} on {figures['test_rows']:,} test records"
+    if worse := [_title(system) for system, word in judged.items() if word == "worse"]:
+        return {"good": False, "text": f"The fine-tuned model is worse than {', '.join(worse)} ({of}): what it saves is not worth having."}
+    if unsure := [_title(system) for system in beats if judged.get(system) == "not_distinguishable"]:
+        return {"good": False, "text": f"It is not shown that the fine-tuned model is better than {', '.join(unsure)} ({of})."}
+    better = [_title(system) for system in beats if judged.get(system) == "better"]
+    if not better:
+        return {"good": False, "text": f"The fine-tuned model was compared with none of the systems that a release must beat ({', '.join(beats) or 'none'})."}
+    return {"good": True, "text": f"The fine-tuned model is better than {', '.join(better)} ({of})."}
+
+
+def _title(system: str) -> str:
+    return TITLES.get(system) or short(system)
 
 
 def win_sentences(rates: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -54,15 +73,34 @@ def win_sentences(rates: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]
     ]
 
 
-def _chance(figures: Mapping[str, Any], system: str) -> str:
-    """The test behind a comparison, in brackets' words."""
-    test = figures["tests"][system]
+def _against(figures: Mapping[str, Any], system: str, main: Metric, judged: str, confidence: float) -> str:
+    """The fine-tuned model against another system. Each test stands beside the figure that it tests: one figure may differ where another does not."""
+    name, found, test = TITLES.get(system, system), figures["differences"][system][main.name], figures["tests"][system]
     comparisons = len(figures["tests"])
     corrected = f", {probability(test['p_corrected'])} corrected for {comparisons} comparisons" if comparisons > 1 else ""
-    text = f"; {probability(test['p'])}{corrected}"
-    if mcnemar := test["mcnemar"]:
-        text += f"; {mcnemar['only_first']} records right that it gets wrong, {mcnemar['only_second']} the other way (McNemar: {probability(mcnemar['p'])})"
-    return text
+    difference = f"{_signed(found)}, {probability(test['p'])}{corrected}"
+    if judged != "not_distinguishable":
+        text = f"Against {name} the fine-tuned model is {judged}: {main.title} {difference}."
+    else:
+        chance = "" if found["low"] <= 0 <= found["high"] else " After the correction it may be chance."
+        text = (
+            f"Against {name}, {figures['test_rows']:,} test records do not show which of the two has the better {main.title}: difference {difference}.{chance} "
+            f"Differences below {found['detectable']:.3f} stay hidden on this test split more often than in 1 of 5 cases."
+        )
+    return f"{text}{_records_right(test['mcnemar'], name, judged, confidence)}"
+
+
+def _records_right(test: Mapping[str, Any] | None, name: str, judged: str, confidence: float) -> str:
+    """McNemar's test, which is about the share of records that are right, whatever the main metric is."""
+    if not test:
+        return ""
+    text = f" It gets {test['only_first']} records right that {name} gets wrong; the reverse happens {_times(test['only_second'])}"
+    differs = ", so the share of right answers does differ" if judged == "not_distinguishable" and test["p"] <= 1 - confidence else ""
+    return f"{text} (McNemar: {probability(test['p'])}){differs}."
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def probability(p: float) -> str:
@@ -94,7 +132,8 @@ def fine_tune_or_prompt(figures: Mapping[str, Any], main: Metric, confidence: fl
         return answer + costs
     against = differences[cheap][main.name]
     told = compared(against, main, tests[cheap]["p_corrected"], confidence)
-    words = {"better": "is worse", "worse": "is better still", "not_distinguishable": "is not told apart from it"}[told]
+    unsure = f"has a {main.title} so close that {figures['test_rows']:,} test records do not show which is better"
+    words = {"better": "is worse", "worse": "is better still", "not_distinguishable": unsure}[told]
     return f"{answer}{costs} {TITLES[cheap]}, in {_taken(taken[cheap])}, {words}."
 
 
@@ -115,9 +154,6 @@ def slice_sentences(slices: Sequence[Mapping[str, Any]], confidence: float) -> l
         f"{number(one['rest'])} on the others; {probability(one['p_corrected'])} corrected."
         for one in worse
     ]
-
-
-_WORDS = {"better": "better", "worse": "worse", "not_distinguishable": "not distinguishable on this test split"}
 
 
 def compared(difference: Mapping[str, float], metric: Metric, p_corrected: float, confidence: float) -> str:

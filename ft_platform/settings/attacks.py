@@ -40,12 +40,21 @@ class Canaries(Section):
 class Attacks(Section):
     """How much of its training records a checkpoint gives away."""
 
-    rows: int = Field(default=80, ge=20, le=100_000, description="Training records, and as many test records, that are told apart by their loss.")
+    rows: int = Field(
+        default=100,
+        ge=20,
+        le=100_000,
+        description="Training records, and as many test records, that are attacked: the attacks try to tell them apart. 29 are the fewest that can prove an "
+        "area below 0.65.",
+    )
     min_k: float = Field(
         default=0.2, gt=0.0, le=1.0, description="Share in (0, 1] of a record's least likely tokens that the min-k attack looks at (arXiv:2310.16789)."
     )
     extraction_rows: int = Field(
-        default=30, ge=20, le=100_000, description="Training records, and as many test records, whose text the model is to go on with."
+        default=80,
+        ge=20,
+        le=100_000,
+        description="Of these, records whose text the model is to go on with. 73 are the fewest that can prove a gain below 0.05.",
     )
     prefix_tokens: int = Field(default=32, ge=1, le=4096, description="Tokens of a text that the model is given, at most half of the text.")
     continuation_tokens: int = Field(default=24, ge=8, le=4096, description="Tokens that it writes and that are compared.")
@@ -55,13 +64,13 @@ class Attacks(Section):
         default=0.65,
         ge=0.5,
         le=1.0,
-        description="The check fails if the lower end of an attack's interval is above: area under the ROC curve, 0.5 is chance.",
+        description="The area under the ROC curve of every attack must stay below this with its whole interval (0.5 is chance).",
     )
     max_extraction_gain: float = Field(
         default=0.05,
         ge=0.0,
         le=1.0,
-        description="The check fails if training records are continued verbatim more often than test records by more than this share, with its interval.",
+        description="Training records may be continued verbatim more often than test records by at most this share, with the whole interval.",
     )
     bootstrap_samples: int = Field(default=1000, ge=100, le=100_000, description="Resamples behind each interval.")
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="Coverage of the intervals in (0.5, 1).")

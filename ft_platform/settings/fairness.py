@@ -1,5 +1,6 @@
 """Which groups are compared, how identity is swapped, and what is done about a gap."""
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
@@ -9,6 +10,11 @@ from ft_platform.settings.section import FeatureName, LabelName, Section
 if TYPE_CHECKING:
     from ft_platform.settings.source import RecordMapping
 
+GroupName = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+"""A value of a feature, or of two together (`north and old`); `not stated` where a record has none."""
+Compared = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+"""A sensitive feature, or two of them (`region and age`)."""
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=20, max_length=1000)]
 Term = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"\w")]
 Mitigation = Literal["none", "reweighting", "resampling", "counterfactual_augmentation", "threshold_optimizer", "exponentiated_gradient", "correlation_remover"]
 Constraint = Literal["demographic_parity", "equalized_odds"]
@@ -61,14 +67,29 @@ class Fairness(Section):
         default_factory=list, max_length=50, description="Names from `record.features` that must not make a difference."
     )
     min_group_rows: int = Field(
-        default=20, ge=2, le=1_000_000, description="Test records from which a group is compared; smaller ones show as not enough evidence."
+        default=20,
+        ge=2,
+        le=1_000_000,
+        description="Test records from which a group is compared. A smaller one is not enough evidence: it is named, and `release_decision` refuses.",
+    )
+    pooled_groups: dict[Compared, dict[GroupName, Annotated[list[GroupName], Field(min_length=1, max_length=1000)]]] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="Small groups that are compared as one: feature, or two of them (`region and age`) -> name of the pooled group -> values that it holds "
+        "(`not stated`: none). The pooled group is what is measured, and every report says so.",
+    )
+    small_groups: dict[Compared, dict[GroupName, Reason]] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="Small groups that a release may leave unmeasured: feature, or two of them -> group -> the reason, in 20 characters or more. It stands in "
+        "the reports and in the decision. At least two groups must still be compared.",
     )
     max_gap: float = Field(
         default=0.2,
         ge=0.0,
         le=1.0,
-        description="Largest difference in [0, 1] of accuracy (or ROUGE-L) between groups. Above it the check warns; "
-        "`release_decision` refuses where the upper end of the interval is, or where groups are too small to be compared.",
+        description="Largest difference in [0, 1] of accuracy (or ROUGE-L) between groups. The whole interval must be within it, for the check of the report "
+        "and for `release_decision` alike.",
     )
     swaps: list[Swap] = Field(
         default_factory=list,
@@ -135,10 +156,30 @@ class Fairness(Section):
             found.append(f"`fairness.mitigation: {self.mitigation}` needs `fairness.sensitive_features`")
         if self.mitigation == "counterfactual_augmentation" and not self.swaps:
             found.append("`fairness.mitigation: counterfactual_augmentation` needs `fairness.swaps`")
+        found += self._problems_with_groups()
         renamed = record.label_names.get(self.mitigation_label or "")
         if renamed and self.mitigation_label not in record.label_names.values():
             found.append(f"`fairness.mitigation_label` {self.mitigation_label!r} is a label of the source, which `record.label_names` renames to {renamed!r}")
         doubled = sorted({swap.name for swap in self.swaps if [other.name for other in self.swaps].count(swap.name) > 1})
         if doubled:
             found.append(f"`fairness.swaps` names {doubled} more than once")
+        return found
+
+    def _problems_with_groups(self) -> list[str]:
+        """Pools and reasons that name what is not compared, or one value twice."""
+        names = {*self.sensitive_features, *(" and ".join(pair) for pair in combinations(self.sensitive_features, 2))}
+        found = []
+        for field, named in (("pooled_groups", self.pooled_groups), ("small_groups", self.small_groups)):
+            unknown = sorted(set(named) - names)
+            if unknown:
+                found.append(f"`fairness.{field}` names {unknown}, not among what is compared: {sorted(names)}")
+        for name, pools in self.pooled_groups.items():
+            values = [value for parts in pools.values() for value in parts]
+            of_others = {pool for pool, parts in pools.items() if pool in set(values) - set(parts)}
+            doubled = sorted({value for value in values if values.count(value) > 1} | of_others)
+            if doubled:
+                found.append(f"`fairness.pooled_groups` {name} puts {doubled} into more than one group")
+            gone = sorted(set(self.small_groups.get(name, {})) & (set(values) - set(pools)))
+            if gone:
+                found.append(f"`fairness.small_groups` {name} names {gone}, which `fairness.pooled_groups` pools")
         return found

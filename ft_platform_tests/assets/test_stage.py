@@ -1,9 +1,7 @@
-"""What assets share: values as the UI shows them, verdicts that are not computed twice, and a check that says why it failed."""
+"""What assets share: values as the UI shows them, and verdicts that are not computed twice."""
 
 import dagster as dg
-import pytest
 
-from ft_platform.assets.fairness_report import why_not_within
 from ft_platform.assets.stage import check_result, judged, tracking
 from ft_platform.lake import Manifest, Verdict
 from ft_platform.use_case import NamedUseCase, UseCase
@@ -53,34 +51,3 @@ def test_a_verdict_that_holds_is_not_computed_again(lake):
     assert not judged(lake, USE_CASE, splits, "new_check", judge).passed
     assert not judged(lake, USE_CASE, splits, "new_check", judge).passed
     assert asked == [1]
-
-
-FEATURES = {
-    "region": {"status": "above_max_gap", "differences": {"accuracy": {"value": 0.313, "best": "north", "worst": "south"}}},
-    "age": {"status": "within_max_gap"},
-    "state": {"status": "not_enough_evidence"},
-}
-
-
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        (["region"], "region: accuracy differs by 0.313, more than fairness.max_gap 0.2"),
-        (["age", "state"], "state: fewer than two groups have 20 test records (fairness.min_group_rows)"),
-        (
-            ["region", "state"],
-            "region: accuracy differs by 0.313, more than fairness.max_gap 0.2; state: fewer than two groups have 20 test records (fairness.min_group_rows)",
-        ),
-        (["age"], ""),
-    ],
-)
-def test_a_gap_that_is_too_large_and_groups_that_are_too_small_are_told_apart(names, expected):
-    found = {
-        "gap_metric": "accuracy",
-        "max_gap": 0.2,
-        "min_group_rows": 20,
-        "features": {name: FEATURES[name] for name in names},
-        "intersections": {},
-    }
-    assert why_not_within(found) == expected
-    assert "north" not in why_not_within(found)

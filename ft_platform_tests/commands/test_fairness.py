@@ -93,7 +93,7 @@ def test_a_changed_report_is_refused(published: dict[str, Any], capsys: pytest.C
 def test_figures_without_evidence_have_no_value() -> None:
     use_case, found = found_of(rows=8)
     assert use_case.name == "tests"
-    shown = summary(ArtifactVersion("tests", "fairness_report", "fair-1", "", "file"), found)
+    shown = summary(ArtifactVersion("tests", "fairness_report", "fair-1", "", "file"), found, use_case)
     region = shown["features"]["region"]
     for key in ("demographic_parity_difference", "equalized_odds_difference", "amplification", "gap"):
         assert region[key]["value"] is None and region[key]["status"] == "not_enough_evidence"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ft_platform_tests.evaluation.recompute import Draws, Expected, exact_label_figures, label_figures, leaves, resampled_rows, wilson
+from ft_platform_tests.evaluation.recompute import Between, Draws, Expected, exact_label_figures, label_figures, leaves, resampled_rows, wilson
 
 Columns = Mapping[str, Sequence[Any]]
 Path = tuple[str, ...]
@@ -63,7 +63,7 @@ def fairness_figures(told: Mapping[str, Any], saved: Saved, evaluation: Any, fai
     pairs = {
         " and ".join(pair): compare(expected, told, ("intersections", " and ".join(pair)), columns, pair, least, max_gap) for pair in combinations(features, 2)
     }
-    expected.add("within_max_gap", value=all(s == "within_max_gap" for s in statuses.values()) and "above_max_gap" not in pairs.values())
+    expected.add("within_max_gap", value=all(status == "within_max_gap" for status in (*statuses.values(), *pairs.values())))
     for swap in fairness.swaps:
         swaps(expected, ("swaps", swap.name), [row for row in saved.swapped if row["swap"] == swap.name], least)
     mitigation(expected, saved, fairness)
@@ -124,9 +124,26 @@ def compare(expected: Expected, told: Mapping[str, Any], path: Path, columns: Co
     gap = float(MetricFrame(metrics=accuracy_score, y_true=truth[shown], y_pred=predicted[shown], sensitive_features=group[shown]).difference())
     assert math.isclose(gap, max(exact[name]["accuracy"] for name in kept) - min(exact[name]["accuracy"] for name in kept), abs_tol=1e-12)
     all_rates(expected, here, path, Rates(truth, predicted, group, kept, places))
-    status = "within_max_gap" if gap <= max_gap else "above_max_gap"
+    ends = [exact[here["differences"]["accuracy"][end]]["accuracy"] for end in ("best", "worst")]
+    rows = [sizes[here["differences"]["accuracy"][end]] for end in ("best", "worst")]
+    best, worst = (wilson(round(share * count), count, expected.confidence) for share, count in zip(ends, rows, strict=True))
+    _widened(expected, (*path, "differences", "accuracy", "low"), gap - math.hypot(best["value"] - best["low"], worst["high"] - worst["value"]))
+    _widened(expected, (*path, "differences", "accuracy", "high"), gap + math.hypot(best["high"] - best["value"], worst["value"] - worst["low"]))
+    status = status_of(gap, here["differences"]["accuracy"]["high"], max_gap, some_small=len(kept) < len(sizes))
     expected.add(*path, "status", value=status)
     return status
+
+
+def status_of(gap: float, high: float, max_gap: float, *, some_small: bool) -> str:
+    """The whole interval counts, and every group."""
+    return "above_max_gap" if gap > max_gap else "not_enough_evidence" if some_small or high > max_gap else "within_max_gap"
+
+
+def _widened(expected: Expected, path: Path, end: float) -> None:
+    """An end of an interval lies no nearer than that of Newcombe's score interval."""
+    outer = min if path[-1] == "low" else max
+    drawn = expected.numbers[path]
+    expected.add(*path, value=Between(outer(drawn.low, end) - 1e-9, outer(drawn.high, end) + 1e-9))
 
 
 def _selection_rates(expected: Expected, path: Path, truth: np.ndarray, predicted: np.ndarray, group: np.ndarray, kept: Sequence[str]) -> None:

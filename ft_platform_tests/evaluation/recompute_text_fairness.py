@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ft_platform_tests.evaluation.recompute import Expected, leaves
-from ft_platform_tests.evaluation.recompute_fairness import Columns, Path, data, gap_draws, group_places, groups_of, mean, share, versus
+from ft_platform_tests.evaluation.recompute_fairness import Columns, Path, data, gap_draws, group_places, groups_of, mean, share, status_of, versus
 
 HIGHER_IS_BETTER = {"rouge_l": True, "answer_loss": False, "refusal_rate": False}
 TRAITS = ("answer_words", "sentiment", "toxicity")
@@ -76,11 +76,9 @@ def text_fairness_figures(told: Mapping[str, Any], spoken: Spoken, words: Words,
             expected.add("gaps", feature, *rest, value=value)
         data(expected, told["data"][feature], ("data", feature), spoken.records, feature, least, labelled=False)
     pairs = {" and ".join(pair): pair for pair in combinations(features, 2)}
-    within = [
-        _compare(expected, told["intersections"][name], ("intersections", name), columns, pair, words, fairness) != "above_max_gap"
-        for name, pair in pairs.items()
-    ]
-    expected.add("within_max_gap", value=all(status == "within_max_gap" for status in statuses.values()) and all(within))
+    for name, pair in pairs.items():
+        statuses[name] = _compare(expected, told["intersections"][name], ("intersections", name), columns, pair, words, fairness)
+    expected.add("within_max_gap", value=all(status == "within_max_gap" for status in statuses.values()))
     for swap in fairness.swaps:
         _swaps(expected, ("swaps", swap.name), [row for row in spoken.swapped if row["swap"] == swap.name], least)
     _mitigation(expected, spoken, fairness)
@@ -89,9 +87,9 @@ def text_fairness_figures(told: Mapping[str, Any], spoken: Spoken, words: Words,
 
 def _compare(expected: Expected, told: Mapping[str, Any], path: Path, columns: Columns, features: Sequence[str], words: Words, fairness: Any) -> str:
     """One feature, or several together. Returns its status."""
-    group, sizes, kept = groups_of(columns, features, fairness.min_group_rows)
+    group, group_sizes, kept = groups_of(columns, features, fairness.min_group_rows)
     places = group_places(group, kept)
-    for name, rows in sizes.items():
+    for name, rows in group_sizes.items():
         expected.add(*path, "groups", name, "rows", value=rows)
         expected.add(*path, "groups", name, "enough_evidence", value=name in kept)
     for name in ("demographic_parity", "equalized_odds"):
@@ -120,7 +118,7 @@ def _compare(expected: Expected, told: Mapping[str, Any], path: Path, columns: C
         high, low = (float(values[group == here[end]].mean()) for end in ("highest", "lowest"))
         expected.add(*path, "traits", "differences", trait, "ratio", value=low / high if low > 0 else None)
     rouge = [numbers["rouge_l"][group == name].mean() for name in kept]
-    status = "within_max_gap" if max(rouge) - min(rouge) <= fairness.max_gap else "above_max_gap"
+    status = status_of(max(rouge) - min(rouge), told["differences"]["rouge_l"]["high"], fairness.max_gap, some_small=len(kept) < len(group_sizes))
     expected.add(*path, "status", value=status)
     return status
 

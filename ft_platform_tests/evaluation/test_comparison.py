@@ -84,7 +84,10 @@ def test_of_several_comparisons_each_is_corrected_and_the_words_say_so() -> None
     test = figures["tests"]["majority"]
     assert test["metric"] == "macro_f1" and test["p_corrected"] == pytest.approx(2 * test["p"]) and test["mcnemar"]["only_first"] == 40
     texts = [sentence["text"] for sentence in verdicts(figures, metric("macro_f1"), 0.95)]
-    assert "40 records right that it gets wrong, 5 the other way (McNemar: p < 0.001)" in texts[1] and "corrected for 2 comparisons" in texts[1]
+    assert (
+        "It gets 40 records right that Majority class gets wrong; the reverse happens 5 times (McNemar: p < 0.001)." in texts[1]
+        and "corrected for 2 comparisons" in texts[1]
+    )
 
 
 def test_what_a_small_test_split_cannot_show_is_said() -> None:
@@ -92,7 +95,7 @@ def test_what_a_small_test_split_cannot_show_is_said() -> None:
     figures = scores({"majority": other, "fine_tuned": tuned}, Task(kind="classification", instruction="One of: {labels}."), SETTINGS)
     hidden = figures["differences"]["majority"]["macro_f1"]["detectable"]
     text = verdicts(figures, metric("macro_f1"), 0.95)[-1]["text"]
-    assert "not distinguishable on this test split" in text and f"Differences below {hidden:.3f} stay hidden" in text
+    assert "30 test records do not show which of the two has the better Macro F1: difference " in text and f"Differences below {hidden:.3f} stay hidden" in text
 
 
 TAKEN = {
@@ -116,7 +119,9 @@ def test_fine_tune_or_prompt_is_answered_with_its_reasons(counts: tuple[int, ...
     text = fine_tune_or_prompt({**figures, "per_1000_requests": TAKEN}, metric("macro_f1"), 0.95)
     assert text.startswith(beginning)
     assert "1,000 requests take 1,234.5 seconds (0.25 EUR) fine-tuned and 1,234.5 seconds (0.50 EUR) prompted." in text
-    assert text.endswith("TF-IDF + logistic regression, in 1,234.5 seconds, is not told apart from it.")
+    assert text.endswith(
+        f"TF-IDF + logistic regression, in 1,234.5 seconds, has a Macro F1 so close that {figures['test_rows']} test records do not show which is better."
+    )
 
 
 def test_what_1000_requests_take_is_scaled_from_the_test_records() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ft_platform.assets.fairness_report import why_not_within
 from ft_platform.evaluation.fairness import fairness
+from ft_platform.evaluation.fairness_verdict import why_not_fair
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.conftest import minimal_attributes
 
@@ -76,12 +76,12 @@ def test_two_features_together_show_a_gap_that_neither_shows_alone() -> None:
             made.append({"feature_region": region, "feature_age": age, "label": truth, "predicted": truth if rng.random() < accuracy else wrong})
     both = use_case(sensitive_features=["region", "age"], max_gap=0.3)
     found = fairness(both, pa.Table.from_pylist(made))
-    assert all(feature["status"] == "within_max_gap" for feature in found["features"].values())
+    assert all(feature["status"] == "within_max_gap" for feature in found["features"].values()), found
     together = found["intersections"]["region and age"]
     assert together["status"] == "above_max_gap" and not found["within_max_gap"]
     assert {together["differences"]["accuracy"]["best"], together["differences"]["accuracy"]["worst"]} <= set(together["groups"])
     assert len(together["groups"]) == 4 and "north and old" in together["groups"]
-    assert why_not_within(found).startswith("region and age: accuracy differs by 0.") and "north" not in why_not_within(found)
+    assert why_not_fair(found, both.settings).startswith("region and age: accuracy differs by 0.")
 
 
 def test_a_planted_gap_is_found_with_its_groups_and_an_interval() -> None:
@@ -101,16 +101,17 @@ def test_equal_groups_are_within_the_gap_and_their_interval_holds_zero() -> None
 
 def test_max_gap_decides() -> None:
     table = label_predictions({"north": 0.9, "south": 0.7})
-    gap = fairness(use_case(), table)["gaps"]["region"]["value"]
-    assert fairness(use_case(max_gap=gap + 0.001), table)["within_max_gap"]
-    assert not fairness(use_case(max_gap=gap - 0.001), table)["within_max_gap"]
+    gap = fairness(use_case(), table)["gaps"]["region"]
+    for limit, status in ((gap["high"] + 0.001, "within_max_gap"), (gap["high"] - 0.001, "not_enough_evidence"), (gap["value"] - 0.001, "above_max_gap")):
+        found = fairness(use_case(max_gap=limit), table)
+        assert (found["features"]["region"]["status"], found["within_max_gap"]) == (status, status == "within_max_gap")
 
 
-def test_a_small_group_has_no_figures_and_does_not_count() -> None:
+def test_a_small_group_has_no_figures_and_is_not_enough_evidence() -> None:
     table = pa.concat_tables([label_predictions({"north": 0.9, "south": 0.9}), label_predictions({"island": 0.0}, rows=19)])
     found = fairness(use_case(min_group_rows=20), table)["features"]["region"]
     assert found["groups"]["island"] == {"rows": 19, "enough_evidence": False}
-    assert found["differences"]["accuracy"]["worst"] != "island"
+    assert found["differences"]["accuracy"]["worst"] != "island" and found["status"] == "not_enough_evidence"
     larger = fairness(use_case(min_group_rows=19), table)["features"]["region"]
     assert larger["differences"]["accuracy"]["worst"] == "island"
 

@@ -134,7 +134,7 @@ def test_group_label_figures_equal_scikit_learn_and_fairlearn(labels: FairCase, 
 
 
 def test_intervals_of_rates_and_ratios_stand_on_the_page_and_in_the_summary(labels: FairCase, plain: ArtifactVersion) -> None:
-    shown = summary(plain, figures(labels, plain))["features"]["region"]
+    shown = summary(plain, figures(labels, plain), labels.use_case())["features"]["region"]
     page = labels.lake.read_file(plain, "report.html").decode()
     for name in ("selection_rate", "recall", "false_positive_rate"):
         value, ends = (shown["groups"]["north"][key]["card"][name] for key in ("label_figures", "label_intervals"))

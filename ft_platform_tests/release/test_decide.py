@@ -21,7 +21,19 @@ from ft_platform.release.schema import Shown
 from ft_platform.settings.attacks import Attacks
 from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
-from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, gap, good_figures, leaves, rate_gap, seeds_evidence
+from ft_platform_tests.release.evidence_case import (
+    TEST_ROWS,
+    EvidenceCase,
+    changed,
+    difference,
+    figure,
+    gap,
+    good_figures,
+    grouped,
+    leaves,
+    rate_gap,
+    seeds_evidence,
+)
 from ft_platform_tests.reporting.page_rules import problems_of
 
 EVERY_RULE = {
@@ -66,9 +78,35 @@ def test_a_missing_report_refuses(tmp_path, stage):
     assert f"there is no {stage}" in broken(case.decide())[f"lineage/{stage}"]
 
 
-UNASKED = {"champion", "metric", "mcnemar", "p", "groups", "highest", "lowest"}
+UNASKED = {
+    "champion",
+    "metric",
+    "mcnemar",
+    "p",
+    "groups",
+    "highest",
+    "lowest",
+    "of",
+    "near_verbatim",
+    "baseline_near_verbatim",
+    "untrained",
+    "untrained_near_verbatim",
+}
 """What no rule reads under these settings: there is no champion yet, and the rest is for people to read."""
-TEXTS = {"status", "membership_status", "currency", "renderer_hash", "gap_metric", "best", "worst", "label", "rate", "evaluation", "alternative"}
+TEXTS = {
+    "status",
+    "membership_status",
+    "personal_data_status",
+    "currency",
+    "renderer_hash",
+    "gap_metric",
+    "best",
+    "worst",
+    "label",
+    "rate",
+    "evaluation",
+    "alternative",
+}
 NEEDED = [
     (stage, path)
     for stage, figures in good_figures().items()
@@ -84,6 +122,8 @@ def test_each_value_of_the_evidence_deleted_or_broken_in_turn_refuses(tmp_path, 
             continue  # a string like any other
         if value is None and path[0] == "intersections" and "amplification" in path:
             continue  # of pairs of features nobody asks for it
+        if value is None and path[-1] == "originals":
+            continue  # without a vault there is nothing to compare with
         if value is None and path[-1] == "money" and "fine_tuned" not in path:
             continue  # no price is no fault by itself
         if value is True and path[-1] in ("passed", "higher_is_better", "usable_in_gate"):
@@ -225,6 +265,10 @@ def test_withdrawn_records_refuse(tmp_path):
     assert "tainted" in broken(case.decide())["lineage/adapter_checkpoint"]
 
 
+ONE_SMALL = grouped(north=TEST_ROWS // 2, south=TEST_ROWS // 2 - 3, island=3)
+ONE_LARGE = grouped(north=TEST_ROWS - 3, south=3)
+
+
 @pytest.mark.parametrize(
     ("stage", "path", "value", "rule", "words"),
     [
@@ -242,13 +286,23 @@ def test_withdrawn_records_refuse(tmp_path):
         ("fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3), "fairness/region", "0.300"),
         ("fairness_report", ("features", "region", "differences", "accuracy"), gap(0.19), "fairness/region", "reaches above the limit"),
         ("fairness_report", ("features", "region", "differences", "accuracy"), {**gap(0.1), "value": 0.3}, "fairness/region", "0.300"),
-        ("fairness_report", ("features", "region", "status"), "not_enough_evidence", "fairness/region", "not enough evidence"),
-        ("fairness_report", ("features", "region", "status"), "not_enough_evidence", "amplification/region", "not enough evidence"),
+        ("fairness_report", ("features", "region", "status"), "not_enough_evidence", "fairness/region", "its figures say within_max_gap"),
         ("fairness_report", ("features", "region", "status"), "fair", "fairness/region", "is no evidence"),
+        ("fairness_report", ("features", "region", "groups"), ONE_SMALL, "fairness/region", "A group has not enough evidence"),
+        ("fairness_report", ("features", "region", "groups"), ONE_SMALL, "fairness/region", "island needs 17 more"),
+        ("fairness_report", ("features", "region", "groups"), ONE_SMALL, "amplification/region", "island needs 17 more"),
+        ("fairness_report", ("features", "region", "groups"), ONE_LARGE, "fairness/region", "Fewer than two groups have 20 test records"),
+        ("fairness_report", ("features", "region", "groups"), ONE_LARGE, "amplification/region", "not enough evidence"),
+        ("fairness_report", ("features", "region", "groups"), {}, "fairness/region", "is no evidence"),
+        ("fairness_report", ("features", "region", "groups", "north", "rows"), 20, "fairness/region", "hold 20020 of 40000 test records"),
+        ("fairness_report", ("features", "region", "groups", "north", "accuracy"), None, "fairness/region", "Figures of groups are missing"),
+        ("fairness_report", ("features", "region", "groups", "north", "accuracy"), figure(0.3), "fairness/region", "differs by 0.600"),
+        ("fairness_report", ("features", "region", "differences", "accuracy", "best"), "west", "fairness/region", "Figures of groups are missing"),
         ("fairness_report", ("features", "age"), ..., "fairness/age", "features has no age"),
         ("fairness_report", ("intersections", "region and age", "differences", "accuracy"), gap(0.3), "fairness/pairs", "region and age"),
         ("fairness_report", ("intersections", "region and age", "differences", "accuracy"), gap(0.19), "fairness/pairs", "reaches above the limit"),
-        ("fairness_report", ("intersections", "region and age", "status"), "not_enough_evidence", "fairness/pairs", "not enough evidence"),
+        ("fairness_report", ("intersections", "region and age", "groups"), ONE_SMALL, "fairness/pairs", "island needs 17 more"),
+        ("fairness_report", ("intersections", "region and age", "groups"), ONE_LARGE, "fairness/pairs", "Fewer than two groups"),
         ("fairness_report", ("intersections",), {}, "fairness/pairs", "intersections has no region and age"),
         ("fairness_report", ("features", "region", "amplification"), figure(0.06), "amplification/region", "+0.060"),
         ("fairness_report", ("features", "age", "demographic_parity"), rate_gap(0.09), "demographic_parity/age", "reaches above the limit"),
@@ -260,16 +314,20 @@ def test_withdrawn_records_refuse(tmp_path):
             "selection rate of mortgage differs by 0.200",
         ),
         ("fairness_report", ("features", "age", "demographic_parity"), None, "demographic_parity/age", "not enough evidence"),
-        ("fairness_report", ("features", "age", "status"), "not_enough_evidence", "demographic_parity/age", "not enough evidence"),
+        ("fairness_report", ("features", "age", "groups"), ONE_SMALL, "demographic_parity/age", "not enough evidence"),
         ("fairness_report", ("features", "age", "equalized_odds"), rate_gap(0.09), "equalized_odds/age", "reaches above the limit"),
         ("fairness_report", ("features", "age", "equalized_odds"), None, "equalized_odds/age", "no label has enough test records in every group of age"),
-        ("fairness_report", ("features", "age", "status"), "not_enough_evidence", "equalized_odds/age", "not enough evidence"),
+        ("fairness_report", ("features", "age", "groups"), ONE_SMALL, "equalized_odds/age", "not enough evidence"),
         ("fairness_report", ("swaps", "gender", "flip_rate"), figure(0.09), "flip_rate/gender", "reaches above the limit"),
         ("fairness_report", ("swaps", "gender", "flip_rate"), figure(0.3), "flip_rate/gender", "0.300 (0.280 to 0.320) of 80 answers change"),
         ("fairness_report", ("swaps", "gender"), {"rows": 3, "flip_rate": None, "status": "not_enough_evidence"}, "flip_rate/gender", "3 test prompts hold"),
         ("fairness_report", ("swaps", "gender", "status"), "not_enough_evidence", "flip_rate/gender", "not enough evidence"),
         ("fairness_report", ("swaps",), {}, "flip_rate/gender", "swaps has no gender"),
-        ("privacy_report", ("passed",), False, "memorization", "AUC"),
+        ("privacy_report", ("passed",), False, "memorization", "says that it did not pass"),
+        ("privacy_report", ("rows",), 28, "memorization", "at least 29 training and 29 test records are needed"),
+        ("privacy_report", ("membership", "min_k"), ..., "memorization", "Membership was not measured"),
+        ("privacy_report", ("membership", "loss", "auc"), figure(0.6, 0.1), "memorization", "may be told from test records by the loss"),
+        ("privacy_report", ("extraction_rate", "gain"), None, "memorization", "Extraction was"),
         ("regression_report", ("suites", "general_text", "difference"), figure(0.06), "forgetting", "general_text"),
         ("regression_report", ("suites",), {}, "forgetting", "suites"),
         ("canary_audit", ("exposure_bits", "1"), figure(3.9, 0.5), "exposure", "3.900"),
@@ -312,7 +370,7 @@ def test_each_limit_counts_to_the_upper_end_of_the_interval(tmp_path):
         kept, refused = ({**settings, "fairness": {**features, **settings.get("fairness", {})}} for settings in (at, below))
         assert EvidenceCase(tmp_path, kept).refusing() == {}
         found = EvidenceCase(tmp_path, refused).refusing()
-        assert set(found) == set(rules) and all("its interval reaches above the limit" in why for why in found.values())
+        assert set(found) == set(rules) and all("ts interval reaches above the limit" in why for why in found.values())
 
 
 def test_of_three_features_every_pair_needs_evidence_and_the_widest_gap_is_told(tmp_path):
@@ -322,11 +380,11 @@ def test_of_three_features_every_pair_needs_evidence_and_the_widest_gap_is_told(
     pairs = {pair: copy.deepcopy(compared) for pair in ("region and age", "region and channel", "age and channel")}
     case.figures["fairness_report"] |= {"features": dict.fromkeys(names, compared), "intersections": pairs}
     assert case.refusing() == {}
-    pairs["age and channel"] |= {"status": "not_enough_evidence", "differences": {}, "demographic_parity": None, "equalized_odds": None}
-    assert "not enough evidence, fewer than two groups of age and channel are large enough" in case.refusing()["fairness/pairs"]
+    pairs["age and channel"]["groups"] = ONE_SMALL
+    assert case.refusing()["fairness/pairs"].endswith("A group has not enough evidence, fewer than 20 test records: island needs 17 more.")
     pairs["region and age"]["differences"]["accuracy"] = gap(0.3)
     why = case.refusing()["fairness/pairs"]
-    assert why.startswith("The largest, region and age: accuracy differs by 0.300") and "not enough evidence" in why
+    assert why.startswith("region and age: accuracy differs by 0.300") and "more than the limit of 0.2" in why and "island needs 17 more" in why
     del pairs["age and channel"]
     assert case.refusing() == {"fairness/pairs": "Not proven: intersections has no age and channel."}
 
@@ -392,20 +450,26 @@ def test_the_champion_must_be_beaten_over_the_seeds_too(tmp_path):
     assert "seeds/champion" in case.refusing()
 
 
-def test_too_few_records_to_attack_refuse_with_figure_reason_and_what_to_do(tmp_path):
+def test_too_few_records_to_attack_refuse_with_the_count_that_is_needed(tmp_path):
     losses = SideLosses([np.ones(3)] * 5, [np.ones(3)] * 5)
     few = membership(losses, losses, Attacks())
     too_short = extraction(Copied(4, 0, 0), Copied(7, 0, 0), Copied(4, 0, 0), "user texts", 0.95)
     figures = good_figures()
-    figures["privacy_report"] |= {"passed": True, "membership_auc": few["attacks"], "membership_status": few["status"], "extraction_rate": too_short}
+    attacked = {"rows": 5, "membership": few["attacks"], "membership_status": few["status"]}
+    figures["privacy_report"] |= {**attacked, "extraction_rate": too_short}
     refusing = EvidenceCase(tmp_path, EVERY_RULE, figures).refusing()
     assert refusing == {
-        "memorization": "Not proven: membership_auc (are training records told from test records?) was not measured, too few records: 5 a side, 20 are needed; "
-        "extraction_rate (are training texts written word for word?) was not measured, too few texts that are long enough to go on with: 4 a side, "
-        "20 are needed. Add records, or give the test split more of them (splits.test_fraction), and train again."
+        "memorization": "Membership was not measured, too few records: 5 a side; at least 29 training and 29 test records are needed; Extraction was not "
+        "measured, too few texts are long enough to go on with: 4 a side; at least 73 long texts of training and 73 of test records are needed."
     }
     heads = {**EVERY_RULE, "training": {"objective": "label_head"}}
-    assert EvidenceCase(tmp_path, heads, changed(figures, "privacy_report", ("membership_auc",), figure(0.5))).refusing() == {}
+    figures["privacy_report"] |= {name: good_figures()["privacy_report"][name] for name in attacked}
+    assert EvidenceCase(tmp_path, heads, figures).refusing() == {}
+
+
+def test_figures_of_an_attack_count_whatever_the_report_says_of_itself(tmp_path):
+    passed = changed(good_figures(), "privacy_report", ("membership", "loss", "auc"), figure(0.6, 0.1))
+    assert "area 0.60 (0.50 to 0.70), an interval that passes attacks.max_membership_auc 0.65" in EvidenceCase(tmp_path, {}, passed).refusing()["memorization"]
 
 
 def test_a_higher_margin_refuses_what_a_lower_one_accepts(tmp_path):

@@ -9,7 +9,7 @@ from ft_platform.errors import ConfigError, CorruptVersion
 from ft_platform.release.decide import publish_decision
 from ft_platform.release.evidence import REQUIRED
 from ft_platform.release.waivers import grant, in_force, revoke, waivers
-from ft_platform_tests.release.evidence_case import EvidenceCase, changed, gap, good_figures
+from ft_platform_tests.release.evidence_case import TEST_ROWS, EvidenceCase, changed, gap, good_figures, grouped
 
 TODAY = date(2026, 3, 1)
 WORDS = {"granted_by": "ana.ruiz@example.org", "reason": "Few records of this region; watched every month.", "until": TODAY + timedelta(days=30)}
@@ -41,7 +41,8 @@ def test_a_waiver_holds_until_its_last_day_and_the_decision_carries_it(case):
 
 
 def test_groups_that_are_too_small_to_compare_pass_by_a_waiver_only(tmp_path):
-    small = {"status": "not_enough_evidence", "groups": {}, "differences": {}, "demographic_parity": None, "equalized_odds": None}
+    small = {"status": "not_enough_evidence", "groups": grouped(north=TEST_ROWS - 3, south=3), "differences": {}}
+    small |= {"demographic_parity": None, "equalized_odds": None}
     figures = changed(good_figures(), "fairness_report", ("intersections", "region and age"), small)
     case = EvidenceCase(tmp_path, figures=figures).publish()
     assert [ruling.rule for ruling in case.decide(today=TODAY).refusing] == ["fairness/pairs"]

@@ -1,7 +1,7 @@
 import pytest
 
 from ft_platform.evaluation.metric import metric
-from ft_platform.reporting.verdict import compared, limits, verdicts
+from ft_platform.reporting.verdict import compared, limits, verdicts, worth_paying_for
 from ft_platform.use_case import Evaluation
 
 
@@ -48,6 +48,34 @@ def test_the_best_system_is_named_whoever_it_is() -> None:
     assert not lost[0]["good"] and lost[0]["text"].startswith("Base model, few-shot has the best Macro F1: 0.500")
     assert not lost[1]["good"] and "is worse" in lost[1]["text"]
     assert verdicts(figures("answer_loss", 1.0, 2.0, -1.2, -0.8), metric("answer_loss"), 0.95)[0]["good"]
+
+
+def test_a_test_stands_beside_the_figure_that_it_tests() -> None:
+    """Macro F1 may be the same by all that is known where the share of right answers is not."""
+    found = figures("macro_f1", 0.52, 0.5, -0.1, 0.14)
+    found["tests"]["base_few_shot"] |= {"p": 0.7, "p_corrected": 0.7, "mcnemar": {"only_first": 67, "only_second": 7, "p": 0.002}}
+    text = verdicts(found, metric("macro_f1"), 0.95)[1]["text"]
+    assert "43 test records do not show which of the two has the better Macro F1: difference +0.020 (-0.100 to +0.140), p = 0.7." in text
+    assert text.endswith(
+        "It gets 67 records right that Base model, few-shot gets wrong; the reverse happens 7 times (McNemar: p = 0.002), so the share of right answers does "
+        "differ."
+    )
+    assert "distinguishable" not in text and "told apart" not in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "beats", "good", "words"),
+    [
+        (0.1, 0.3, ["base_few_shot", "champion"], True, "is better than Base model, few-shot (Macro F1 on 43 test records)."),
+        (-0.3, -0.1, ["majority"], False, "is worse than Base model, few-shot (Macro F1 on 43 test records): what it saves is not worth having."),
+        (-0.1, 0.3, ["base_few_shot"], False, "It is not shown that the fine-tuned model is better than Base model, few-shot"),
+        (0.1, 0.3, ["majority"], False, "was compared with none of the systems that a release must beat (majority)."),
+        (0.1, 0.3, [], False, "was compared with none of the systems that a release must beat (none)."),
+    ],
+)
+def test_money_is_spoken_of_after_the_quality(low: float, high: float, beats: list[str], good: bool, words: str) -> None:
+    said = worth_paying_for(figures("macro_f1", 0.5 + (low + high) / 2, 0.5, low, high), metric("macro_f1"), beats, 0.95)
+    assert said["good"] is good and words in said["text"]
 
 
 def test_limits_name_the_width_and_the_rare_labels() -> None:
