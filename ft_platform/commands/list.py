@@ -40,12 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _release(environment: "Environment", name: str, last: "LastRun") -> dict[str, Any]:
     """`release` (`accepted`, `refused`, `ended`, `unreadable` or None), whether the last run decided it, and all of it in words beside how that run ended."""
     from ft_platform.errors import FtError
-    from ft_platform.lake import Lake
     from ft_platform.release.standing import newest_standing
 
     decided = last.outcome.artifacts.get("release_decision") if last.outcome and not last.unfinished else None
     try:
-        found = newest_standing(Lake(environment.lake_uri, environment.storage_options()), name, decided)
+        found = newest_standing(environment.lake(), name, decided)
     except FtError:  # an object store that is out of reach: how the run ended is known all the same
         return {"release": "unreadable", "release_of_last_run": False, "ended": f"{last.state}, release decision cannot be read"}
     if found is None:

@@ -148,7 +148,7 @@ def test_a_reason_counts_only_once_a_person_of_compliance_has_approved_these_wor
     assert case.decide(today=date(2026, 3, 1)).accepted
     other = case.use_case.settings.gate.model_copy(update={"without_sensitive_features": "Another reason, that nobody has read."})
     case.use_case = case.use_case.model_copy(update={"settings": case.use_case.settings.model_copy(update={"gate": other})})
-    assert [ruling.rule.split("@")[0] for ruling in case.decide(today=date(2026, 3, 1)).refusing] == ["approval/gate.without_sensitive_features"]
+    assert "approval/gate.without_sensitive_features" in [ruling.rule.split("@")[0] for ruling in case.decide(today=date(2026, 3, 1)).refusing]
 
 
 def test_an_installation_asks_for_the_approval_of_whatever_differs_from_the_default_of_a_field(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ OWN: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"suites": ["general_text", "multiple_choice"]}, {"regression": {"suites": ["general_text"]}}),
     ({"at_most": {"attacks.max_membership_auc": 0.6}}, {}),
     ({"at_most": {"gate.max_epsilon": 8}}, {}),  # a limit that is off is beyond it
-    ({"at_least": {"attacks.rows": 100}}, {}),
+    ({"at_least": {"attacks.rows": 200}}, {}),
     ({"accepted_licences": ["CC0-1.0"]}, {}),
 ]
 
