@@ -12,6 +12,7 @@ from ft_platform.evaluation.metric import Metric, all_metrics, metric
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.experiments.inputs import seeds_of
 from ft_platform.release.evidence import REQUIRED, Evidence, Item, NotProven
+from ft_platform.release.recall_rule import judge_recall, needed
 from ft_platform.release.schema import (
     CanaryEvidence,
     Compared,
@@ -108,6 +109,7 @@ def rules_of(use_case: NamedUseCase, champion: str | None) -> list[Rule]:
     return [
         *_lineage(),
         *_data(),
+        Rule("recall", needed(use_case), lambda found: Finding(*judge_recall(found, use_case))),
         *_quality(use_case, champion),
         *_serving(use_case),
         *_fairness(use_case),
@@ -145,7 +147,8 @@ def _checked(evidence: Evidence, stage: str, check: str) -> Finding:
     verdict = evidence.verdicts[stage].get(check)
     if verdict is None:
         raise NotProven(f"check {check} of {evidence.data[stage].id} was not made")
-    return Finding(verdict.passed, f"{evidence.data[stage].id} {'passed' if verdict.passed else 'failed'} it.")
+    says = f" {verdict.numbers['says']}" if "says" in verdict.numbers else ""
+    return Finding(verdict.passed, f"{evidence.data[stage].id} {'passed' if verdict.passed else 'failed'} it.{says}")
 
 
 def _quality(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:

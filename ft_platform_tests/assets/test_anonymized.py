@@ -225,3 +225,13 @@ def test_a_kill_in_the_middle_leaves_nothing_and_the_next_run_comes_to_the_same_
     assert lake.latest("complaints", "anonymized_records") is None and list(Vault(lake, "complaints")._manifests()) == []
     assert run(other).success
     assert newest(other)[1].content_hash == whole.content_hash
+
+
+def test_without_quasi_identifiers_or_a_reason_nothing_may_be_trained_and_the_run_says_why(environment: Environment, tmp_path: Path) -> None:
+    make_use_case(environment, tmp_path, privacy={"without_quasi_identifiers": None})
+    outcome = run(environment)
+    assert not outcome.success
+    said = (
+        "check is_k_anonymous of anonymized_records failed: k-anonymity was not measured on 90 records; no quasi-identifiers are named, and the file gives no"
+    )
+    assert outcome.error.startswith(said)
