@@ -36,6 +36,8 @@ NOT_WAIVED = ("lineage", "data")
 """Rules that nobody can waive: without them it is unknown what would be released, or whether it may be used at all."""
 TOO_SMALL = "not_enough_evidence"
 """Status of a comparison without two groups that are large enough."""
+CHECK_NEEDS = {"is_k_anonymous": "k-anonymity is measured and holds, or the file says why it is not", "recall_above_floor": "nothing shows it to be below"}
+"""What a check of tables needs where `passed` would say too much."""
 MORE_RECORDS = "Add records, or give the test split more of them (splits.test_fraction), and train again"
 """What to do where the attacks had too little to compare: as many training as test records are drawn."""
 
@@ -138,7 +140,9 @@ def _data() -> Iterator[Rule]:
     for stage in STAGES.values():
         if stage.kind in ("table", "quarantine"):
             for check in stage.checks:
-                yield Rule(f"data/{check}/{stage.name}", "passed", lambda found, stage=stage.name, check=check: _checked(found, stage, check))
+                yield Rule(
+                    f"data/{check}/{stage.name}", CHECK_NEEDS.get(check, "passed"), lambda found, stage=stage.name, check=check: _checked(found, stage, check)
+                )
 
 
 def _checked(evidence: Evidence, stage: str, check: str) -> Finding:
@@ -147,8 +151,8 @@ def _checked(evidence: Evidence, stage: str, check: str) -> Finding:
     verdict = evidence.verdicts[stage].get(check)
     if verdict is None:
         raise NotProven(f"check {check} of {evidence.data[stage].id} was not made")
-    says = f" {verdict.numbers['says']}" if "says" in verdict.numbers else ""
-    return Finding(verdict.passed, f"{evidence.data[stage].id} {'passed' if verdict.passed else 'failed'} it.{says}")
+    found = f": {verdict.numbers['says']}" if "says" in verdict.numbers else f" {'passed' if verdict.passed else 'failed'} it."
+    return Finding(verdict.passed, f"{evidence.data[stage].id}{found}")
 
 
 def _quality(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:

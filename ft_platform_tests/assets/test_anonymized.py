@@ -151,7 +151,7 @@ def test_the_vault_is_written_with_the_version_and_opens_for_its_key(environment
 
 
 def test_quasi_identifiers_are_generalized_and_reported(environment: Environment, tmp_path: Path) -> None:
-    make_use_case(environment, tmp_path, privacy={"quasi_identifiers": {"region": "category"}, "k": 5})
+    make_use_case(environment, tmp_path, privacy={"quasi_identifiers": {"region": "category"}, "k": 5, "without_quasi_identifiers": None})
     assert (done := run(environment)).success, done.error
     lake, version, manifest = newest(environment)
     assert manifest.counts["k_anonymity"]["k"] >= 5 and manifest.counts["k_anonymity"]["levels"] == {"feature_region": "0 of 1"}
@@ -160,7 +160,7 @@ def test_quasi_identifiers_are_generalized_and_reported(environment: Environment
 
 
 def test_a_version_that_is_not_k_anonymous_is_refused_by_the_gate(environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_use_case(environment, tmp_path, privacy={"quasi_identifiers": {"region": "category"}, "k": 5})
+    make_use_case(environment, tmp_path, privacy={"quasi_identifiers": {"region": "category"}, "k": 5, "without_quasi_identifiers": None})
     monkeypatch.setattr("ft_platform.privacy.batch.BatchAnonymizer.__call__", lone_region())
     outcome = run(environment)
     assert not outcome.success and "is_k_anonymous" in outcome.error

@@ -24,7 +24,7 @@ def test_json_has_the_promised_keys_the_worst_entity_first(gold: Path, capsys: p
     result = json.loads(capsys.readouterr().out)
     assert set(result) == {"recall", "precision", "f2", "entities"}
     assert list(result["entities"]) == ["PERSON", "EMAIL_ADDRESS"]
-    assert set(result["entities"]["PERSON"]) == {"recall", "low", "high", "spans"}
+    assert set(result["entities"]["PERSON"]) == {"recall", "low", "high", "spans", "texts"}
     assert (result["recall"], result["precision"]) == (round(18 / 21, 4), 1.0)
 
 
