@@ -224,10 +224,10 @@ def test_a_compute_profile_must_be_one_of_the_installation(defs, tmp_path):
 
 
 def test_an_entity_that_no_recognizer_finds_is_a_problem(defs):
-    folder = write(defs, changed("training:", "privacy: {entities: [PERSON, EMAL], operators: {IBAM: redact}}\n      training:"))
+    folder = write(defs, changed("privacy:", "privacy:\n        entities: [PERSON, EMAL]\n        operators: {IBAM: redact}"))
     problems = problems_of(folder)
     assert len(problems) == 2
-    assert problems[0].startswith("privacy.entities: 'EMAL' is not an entity") and problems[0].endswith("(defs/complaints/defs.yaml:20)")
+    assert problems[0].startswith("privacy.entities: 'EMAL' is not an entity") and problems[0].endswith("(defs/complaints/defs.yaml:28)")
     assert problems[1].startswith("privacy.operators: 'IBAM' is not an entity; did you mean IBAN")
 
 
@@ -399,7 +399,7 @@ def test_what_the_checks_of_personal_data_will_refuse_is_a_problem_of_the_check_
     ("settings", "words"),
     [
         ("left_out: {EMIAL: Customers have none.}", "'EMIAL' is not an entity; did you mean EMAIL?"),
-        ("left_out: {EMAIL: no}", "left_out.EMAIL must have at least 10 characters"),
+        ("left_out: {EMAIL: because}", "left_out.EMAIL must be"),
         ("left_out: {EMAIL: Customers have none.}, entities: [EMAIL]", "`privacy.left_out` names ['EMAIL'], which are looked for"),
         ("min_recall: 0.2", "privacy.min_recall must be at least 0.5, got 0.2"),
     ],

@@ -75,7 +75,7 @@ def _generated(use_case: NamedUseCase, source_sha256s: Collection[str], why_not:
     texts = gold_texts()
     about = f"{len(texts):,} sentences that the platform generates"
     if source_sha256s and is_generated(use_case.settings.source.uri, source_sha256s):
-        return Annotated(texts, "generated_records", f"{about}, as it generated the records")
+        return Annotated(texts, "generated_records", f"{about} (it generated the records too)")
     return Annotated(texts, "other_texts", about, why_not)
 
 

@@ -80,7 +80,9 @@ def _unmeasured(use_case: NamedUseCase, rows: int) -> dict[str, Any]:
     """The verdict where no quasi-identifiers are named. It names the columns that nobody looked at: a reason may be older than they are."""
     reason, record = use_case.settings.privacy.without_quasi_identifiers, use_case.settings.record
     columns = [*record.features, *(["record_date"] if record.date else [])]
-    why = f"the file gives the reason: {reason.strip().rstrip('.')}" if reason else "no quasi-identifiers are named, and the file gives no reason"
+    owner = use_case.settings.owners.of("compliance")
+    given = f"the file gives the reason, for which {owner} answers: {(reason or '').strip().rstrip('.')}"
+    why = given if reason else "no quasi-identifiers are named, and the file gives no reason"
     says = f"k-anonymity was not measured on {rows:,} records; {why}. Columns not looked at: {', '.join(columns) or 'there are none'}."
     nothing = {"required_k": None, "k": None, "classes": None, "rows": rows, "quasi_identifiers": []}
     return {"passed": bool(reason), "says": says, **nothing, "reason": reason, "not_looked_at": columns}

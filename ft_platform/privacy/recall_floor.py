@@ -99,7 +99,7 @@ def _unseen(annotated: Annotated, entities: Mapping[str, Mapping[str, Any]]) -> 
 def _said(
     status: str, annotated: Annotated, scores: Scores, entities: Mapping[str, Mapping[str, Any]], floor: float, out: Mapping[str, str | None]
 ) -> Iterator[str]:
-    worst = next(iter(entities.items()), None)
+    worst = min(entities.items(), key=lambda item: (item[1]["low"], item[0]), default=None)
     if status == BELOW:
         low = [_figures(name, one) for name, one in entities.items() if one["status"] == BELOW] or [f"all together {scores.recall:.3f}"]
         yield f"Too little is found in {annotated.about}: {_listed(low)}; at least {floor:g} of every entity must be."
@@ -113,7 +113,7 @@ def _said(
         nothing = [] if entities else ["no personal data is annotated in them"]
         yield f"Not proven by {annotated.about} that {floor:g} of every entity is found: {_listed([*nothing, *annotated.gaps, *wide, *few, *unseen])}."
     elif worst:
-        yield f"In {annotated.about} at least {floor:g} of every entity is found, with the whole interval; the least of {_figures(*worst)}."
+        yield f"In {annotated.about} at least {floor:g} of every entity is found, with the whole interval; the lowest is {_figures(*worst)}."
     for entity, reason in out.items():
         yield f"{entity} is not looked for: {reason.strip().rstrip('.')}." if reason else f"{entity} is not looked for, and privacy.left_out gives no reason."
 
