@@ -46,7 +46,7 @@ def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "
     run = _ended_well(outcome, unfinished, name)
     from ft_platform.reporting.funnel import funnel
 
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     found = {
         "use_case": name,
         "run_id": run.run_id,

@@ -48,7 +48,6 @@ def run(arguments: argparse.Namespace) -> int:
 def _sample(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, DataError
-    from ft_platform.lake import Lake
     from ft_platform.lake.gate import tables_behind
     from ft_platform.privacy.annotation_sample import MOST_RECORDS, draw, write_sample
     from ft_platform.use_case_file import load_use_case, use_case_folder
@@ -57,7 +56,7 @@ def _sample(arguments: argparse.Namespace) -> int:
         raise ConfigError([f"--size must be in 1 to {MOST_RECORDS:,} and --seed at least 0, got {arguments.size} and {arguments.seed}"])
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     anonymized = lake.latest(use_case.name, "anonymized_records")
     if anonymized is None:
         raise DataError(f"{use_case.name} has no anonymized_records to draw from", f"Run: ft run {use_case.name} --select anonymized_records")
@@ -77,13 +76,12 @@ def _sample(arguments: argparse.Namespace) -> int:
 
 def _attack(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
-    from ft_platform.lake import Lake
     from ft_platform.privacy_attacks.newest import newest_attack
     from ft_platform.use_case_file import load_use_case, use_case_folder
 
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    found = newest_attack(Lake(environment.lake_uri, environment.storage_options()), use_case)
+    found = newest_attack(environment.lake(), use_case)
     if arguments.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
     else:

@@ -9,7 +9,6 @@ import pytest
 
 from ft_platform.cli import main
 from ft_platform.environment import Environment
-from ft_platform.lake import Lake
 from ft_platform.lake.manifest import Verdict
 from ft_platform.loading import load_definitions
 from ft_platform.runs import outcome_of
@@ -46,7 +45,7 @@ def run(environment: Environment, folder: Path, rows: list[dict[str, str]], **pr
     with dg.DagsterInstance.ephemeral() as instance:
         keys = [dg.AssetKey(["complaints", stage]) for stage in DATA]
         result = job.execute_in_process(instance=instance, asset_selection=keys, raise_on_error=False)
-    lake = Lake(environment.lake_uri)
+    lake = environment.lake()
     version = lake.latest("complaints", "anonymized_records")
     assert version
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
@@ -86,7 +85,7 @@ def test_a_sample_that_people_filled_in_proves_it_and_anonymizes_nothing_again(
     environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     run(environment, tmp_path, with_mails())
-    before = Lake(environment.lake_uri).latest("complaints", "anonymized_records")
+    before = environment.lake().latest("complaints", "anonymized_records")
     monkeypatch.setattr("ft_platform.environment.load_environment", lambda *_: environment)
     assert main(["privacy", "sample", "complaints", "--json"]) == 0
     drawn = json.loads(capsys.readouterr().out)
@@ -101,5 +100,5 @@ def test_a_sample_that_people_filled_in_proves_it_and_anonymizes_nothing_again(
     assert result.success and verdict.passed and check.passed
     assert verdict.numbers["basis"] == "own_records" and verdict.numbers["status"] == "above_floor"
     assert check.description.startswith("In 90 annotated texts of this source at least 0.9 of every entity is found, with the whole interval;")
-    after = Lake(environment.lake_uri).latest("complaints", "anonymized_records")
+    after = environment.lake().latest("complaints", "anonymized_records")
     assert before and after and after.id == before.id, "a file of annotations changes no record"

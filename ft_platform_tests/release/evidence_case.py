@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ft_platform.environment import Environment
 from ft_platform.evaluation.metric import metric_versions
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake import ArtifactVersion, TableVersion
 from ft_platform.lake.manifest import Verdict
 from ft_platform.lake.stage_table import input_hash
 from ft_platform.release.decide import Decision, decide, newest_evidence
@@ -137,7 +138,7 @@ class EvidenceCase:
 
     def publish(self) -> "EvidenceCase":
         self._settle()
-        self.lake = Lake(str(self.home / "lake"))
+        self.lake = Environment(home=self.home).lake()
         self.versions: dict[str, Any] = {"splits": usable_splits(self.lake, self.use_case)}
         self.versions["adapter_checkpoint"] = self.checkpoint()
         for stage in STAGES:
@@ -156,7 +157,7 @@ class EvidenceCase:
         passed = Verdict(check="any", passed=True, settings_hash="s", content_hash="0" * 64, checked_at="today")
         verdicts = {name: dict.fromkeys(STAGES[name].checks, passed) for name in tables}
         verdicts["anonymized_records"]["recall_above_floor"] = passed.model_copy(update={"numbers": self.recall})
-        rulings = apply(rules_of(self.use_case, self.champion), Evidence(made, (), tables, verdicts, items))
+        rulings = apply(rules_of(self.use_case, self.champion), Evidence(made, (), tables, verdicts, items, ()))
         return {ruling.rule: ruling.why for ruling in rulings if not ruling.passed}
 
     def _item(self, stage: str) -> Item:

@@ -131,7 +131,8 @@ def test_evidence_that_a_rule_asks_for_deleted_or_altered_refuses(tmp_path, stag
     elif fault == "not JSON":
         file.write_text("{")
     found = broken(case.decide())
-    assert RULE_OF[stage] in found and {rule.split("/")[0] for rule in found} == {RULE_OF[stage]}
+    noticed = {"lineage"} if fault == "without manifest" else set()
+    assert RULE_OF[stage] in found and {rule.split("/")[0] for rule in found} == {RULE_OF[stage], *noticed}
     words = {"left out": f"there is no {stage}", "without manifest": "", "without file": ""}.get(fault, "is not what its manifest says")
     assert words in found[RULE_OF[stage]]
 
@@ -160,16 +161,18 @@ CHECKS = [(stage.name, check) for stage in STAGES.values() if stage.kind == "tab
 
 
 @pytest.mark.parametrize(("stage", "check"), CHECKS)
-@pytest.mark.parametrize("fault", ["failed", "skipped", "of other content"])
+@pytest.mark.parametrize("fault", ["failed", "deleted", "altered", "of other content"])
 def test_a_check_of_the_data_that_did_not_pass_refuses(tmp_path, stage, check, fault):
     case = EvidenceCase(tmp_path, EVERY_RULE).publish()
     version = case.lake.latest("complaints", stage)
     file = Path(f"{case.lake._verdict_folder(version)}/{check}.json")
-    if fault == "skipped":
+    if fault == "deleted":
         file.unlink()
+    elif fault == "altered":
+        file.write_text(json.dumps({**json.loads(file.read_text()), "numbers": {"all": "well"}}))
     else:
         change = {"passed": False} if fault == "failed" else {"content_hash": "0" * 64}
-        file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+        case.lake._write_signed("complaints", str(file), {**json.loads(file.read_text()), **change})
     assert f"data/{check}/{stage}" in broken(case.decide())
 
 
