@@ -63,6 +63,7 @@ def build(use_case: NamedUseCase) -> list:
             **depends_on,
         )
         counts = written.manifest.counts
+        unmeasured = f"not measured: {use_case.settings.privacy.without_quasi_identifiers or 'no reason is given'}"
         pictures = {"entities": entity_counts_plot(counts["entities"])}
         if "k_anonymity" in counts:
             pictures["k_anonymity"] = k_anonymity_plot(counts["k_anonymity"], counts["funnel"]["rows_in"])
@@ -74,7 +75,7 @@ def build(use_case: NamedUseCase) -> list:
             **profile_link(lake, environment, use_case, written.version),
             key_version=keys.version,
             entities=dg.MetadataValue.json(counts["entities"]),
-            k_anonymity=dg.MetadataValue.json(counts.get("k_anonymity") or f"not measured: {use_case.settings.privacy.without_quasi_identifiers}"),
+            k_anonymity=dg.MetadataValue.json(counts.get("k_anonymity") or unmeasured),
         )
 
     @dg.asset_check(asset=key(use_case, STAGE), blocking=True, description="A second, independent scan finds no direct identifier in the output.")

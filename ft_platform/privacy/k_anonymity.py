@@ -43,8 +43,8 @@ def measure(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
 
     Returns:
         `{"passed", "says", "required_k", "k", "l_diversity", "classes", "rows", "rows_below_k", "unique_rows", "unique_percent", "rows_without_person",
-        "quasi_identifiers"}`: `k` is the fewest persons, `l_diversity` the fewest labels of a combination; `says` is the sentence for every report.
-        Without quasi-identifiers nothing is measured (`k` is None), and it passes only where the file gives the reason.
+        "quasi_identifiers", "not_looked_at"}`: `k` is the fewest persons, `l_diversity` the fewest labels of a combination; `says` is the sentence for
+        every report. Without quasi-identifiers nothing is measured (`k` is None), and it passes only where the file gives the reason.
 
     Raises:
         DataError: there are no rows.
@@ -59,10 +59,12 @@ def measure(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
     everything = np.ones(len(classes.rows), bool)
     unique = _unique_rows(classes)
     k, nameless = int(classes.persons.min()), int(np.count_nonzero(groups.person == 0))
+    others = not_looked_at(use_case)
     persons = f"; {nameless:,} records name no person, and each of them counts as one" if nameless else ""
     return {
         "passed": k >= privacy.k,
-        "says": f"Of {rows.num_rows:,} records every combination of {_columns(kinds)} is shared by at least {k:,} persons (required: {privacy.k:,}){persons}.",
+        "says": f"Of {rows.num_rows:,} records every combination of {_columns(kinds)} is shared by at least {k:,} persons (required: {privacy.k:,}){persons}."
+        + (f" Columns not looked at: {', '.join(others)}." if others else ""),
         "required_k": privacy.k,
         "k": k,
         "l_diversity": classes.least_labels(everything) if groups.labelled else None,
@@ -73,13 +75,20 @@ def measure(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
         "unique_percent": round(100.0 * unique / rows.num_rows, 4),
         "rows_without_person": nameless,
         "quasi_identifiers": list(kinds),
+        "not_looked_at": others,
     }
+
+
+def not_looked_at(use_case: NamedUseCase) -> list[str]:
+    """Columns about a record that are neither quasi-identifiers nor dropped or pseudonymized."""
+    privacy, record = use_case.settings.privacy, use_case.settings.record
+    columns = [*record.features, *(["record_date"] if record.date else [])]
+    return [name for name in columns if name not in privacy.quasi_identifiers and name not in privacy.columns]
 
 
 def _unmeasured(use_case: NamedUseCase, rows: int) -> dict[str, Any]:
     """The verdict where no quasi-identifiers are named. It names the columns that nobody looked at: a reason may be older than they are."""
-    reason, record = use_case.settings.privacy.without_quasi_identifiers, use_case.settings.record
-    columns = [*record.features, *(["record_date"] if record.date else [])]
+    reason, columns = use_case.settings.privacy.without_quasi_identifiers, not_looked_at(use_case)
     owner = use_case.settings.owners.of("compliance")
     given = f"the file gives the reason, for which {owner} answers: {(reason or '').strip().rstrip('.')}"
     why = given if reason else "no quasi-identifiers are named, and the file gives no reason"

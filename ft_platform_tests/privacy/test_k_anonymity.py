@@ -158,8 +158,11 @@ def test_what_was_measured_is_said_with_what_it_rests_on() -> None:
     columns = {"feature_age": ["30-39"] * 6, "feature_zip": ["627**"] * 6, "subject_id": ["anna", "ben", "cleo", "dora", None, None]}
     numbers = measure(case_of(), TableRows(table(anonymized_schema(case_of()), ["x"] * 6, **columns)))
     assert numbers["says"] == (
-        "Of 6 records every combination of age, zip is shared by at least 6 persons (required: 3); 2 records name no person, and each of them counts as one."
+        "Of 6 records every combination of age, zip is shared by at least 6 persons (required: 3); 2 records name no person, and each of them counts as one. "
+        "Columns not looked at: job, account, record_date."
     )
+    dropped = case_of(columns={"job": "drop", "account": "pseudonym"})
+    assert measure(dropped, TableRows(table(anonymized_schema(dropped), ["x"] * 6, **columns)))["not_looked_at"] == ["record_date"]
 
 
 def test_without_quasi_identifiers_the_check_says_that_nothing_was_looked_at_and_by_whose_reason() -> None:
