@@ -97,7 +97,7 @@ def write_use_case(folder: Path, source: Path, engine: str, workers: int, ner: s
         "source": {"uri": str(source)},
         "record": {"id": "id", "text": "text", "label": "product", "subject": "customer", "consent": "consent", "features": {"state": "state"}},
         "governance": {"purpose": "measurement", "accepted_consent": ["yes"], "licence": "proprietary"},
-        "privacy": {"ner": ner},
+        "privacy": {"ner": ner, "without_quasi_identifiers": "The complaints are generated."},
         "base_model": {"uri": "not/used"},
         "release": {"intended_use": "Measurement of the data stages."},
         "compute": {"engine": engine, "workers": workers},

@@ -177,7 +177,7 @@ def _note_step(outcome: RunOutcome, event: dg.DagsterEvent) -> None:
 
 def _note_check(outcome: RunOutcome, event: dg.DagsterEvent, use_case: str) -> None:
     check = event.asset_check_evaluation_data
-    if outcome.error is None and not check.passed and check.blocking and check.asset_key.path[0] == use_case:
+    if outcome.error is None and not check.passed and check.blocking and check.severity == dg.AssetCheckSeverity.ERROR and check.asset_key.path[0] == use_case:
         outcome.failed_stage = check.asset_key.path[-1]
         outcome.error = f"check {check.check_name} of {outcome.failed_stage} failed: {_numbers_of(check.metadata)}"
 
@@ -199,5 +199,8 @@ def _message_of(failure: Any) -> str:
 
 
 def _numbers_of(metadata: Any) -> str:
+    """What a check says in words, or its numbers."""
+    if "says" in metadata:
+        return str(metadata["says"].value)
     shown = {k: v.value for k, v in metadata.items() if k not in ("results", "checked_at", "report", "report_file") and v.value not in (None, NONE)}
     return ", ".join(f"{k} {v}" for k, v in shown.items())

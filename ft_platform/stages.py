@@ -55,12 +55,12 @@ STAGES: dict[str, Stage] = {
         Stage("quarantined_records", ("validation",), ("cleaned_records",), "restricted", kind="quarantine"),
         Stage(
             "anonymized_records",
-            ("privacy",),
+            ("privacy.in_anonymization",),
             ("cleaned_records",),
             "shared",
             ("no_residual_pii", "is_k_anonymous", "recall_above_floor"),
             role="compliance",
-            version=3,
+            version=4,
         ),
         Stage("splits", ("splits", "task"), ("anonymized_records",), "shared", ("no_leakage", "label_shares_hold", "meets_expectations", TRAINING_AUDIT)),
         Stage("data_report", ("source", "governance", "owners.roles"), ("splits",), "shared", role="compliance", kind="report"),
@@ -106,7 +106,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "privacy_report",
-            ("attacks", "privacy", "task"),
+            ("attacks", "privacy.in_anonymization", "task"),
             ("splits", "adapter_checkpoint"),
             "shared",
             role="compliance",
@@ -180,6 +180,8 @@ CHECK_READS: dict[str, tuple[str, ...]] = {
     "within_max_gap": ("fairness", "gate.without_sensitive_features"),
     "keeps_training_records_private": ("attacks", "training.objective"),
     "meets_expectations": ("validation",),
+    "is_k_anonymous": ("privacy.without_quasi_identifiers",),
+    "recall_above_floor": ("privacy.gold", "privacy.min_recall", "privacy.left_out"),
     TRAINING_AUDIT: ("audit", "task", "evaluation.max_prompt_tokens", "evaluation.max_new_tokens", "evaluation.label_answers", *RENDERING),
 }
 """Sections and fields that a check reads beyond those of its stage: changing them makes its verdict stale, not the table. A learning rate

@@ -85,23 +85,15 @@ def use_case_folder(defs: Path, name: str) -> Path:
     return by_name[name]
 
 
-def load_use_case(
-    path: Path,
-    overrides: dict[str, Any] | None = None,
-    environment: Environment | None = None,
-    *,
-    check_expectations: bool = False,
-    check_policy: bool = False,
-) -> NamedUseCase:
+def load_use_case(path: Path, overrides: dict[str, Any] | None = None, environment: Environment | None = None, *, thorough: bool = False) -> NamedUseCase:
     """The use case in a folder (or in the `defs.yaml` that is named).
 
     Args:
         overrides: dotted path -> value, applied before the file is checked; see `parse_overrides`.
         environment: whose compute profiles may be named, and whose policy the use case is judged under. Default: that of this process.
-        check_expectations: whether Great Expectations is asked about the expectations, where there are any. It takes seconds to
-            import, so the code location leaves it out: there the validation run says what is wrong.
-        check_policy: whether a setting that undercuts the policy of the installation is a problem of the file. It may be tried out, but the gate
-            releases nothing of it.
+        thorough: also what would only stop a run later: expectations that Great Expectations does not know (it takes seconds to import), reasons
+            about personal data that the file does not give, and settings that undercut the policy of the installation, with which nothing is released.
+            The code location leaves it out: there the checks of the stages and the gate say it.
 
     Raises:
         ConfigError: with every problem of the file.
@@ -118,14 +110,19 @@ def load_use_case(
     _check_frame(reading, name)
     environment = environment or load_environment()
     settings = _read_attributes(reading, overrides or {}, environment)
-    if check_expectations:
+    if thorough:
         for place, text in expectation_problems_in(name, reading.attributes, reading.from_environment):
             reading.add_attribute(place, text)
-    if check_policy and settings:
+    if thorough and settings:
         from ft_platform.release.policy import undercuts
 
         for one in undercuts(settings, environment.policy):
             reading.add_attribute(one.place, one.text)
+        if settings and not reading.problems:
+            from ft_platform.privacy.reasons import missing_reasons
+
+            for place, text in missing_reasons(settings.privacy):
+                reading.add_attribute(place, text)
     if reading.problems or settings is None:
         raise reading.error()
     return NamedUseCase(name=name, settings=settings, path=file, policy=environment.policy)
@@ -143,7 +140,7 @@ def validate_all(defs: Path, environment: Environment | None = None) -> list[str
             problems.append(f"two use cases have the name {folder.name}: {shown(first[folder.name])} and {shown(folder)}")
         first.setdefault(folder.name, folder)
         try:
-            load_use_case(folder, environment=environment, check_expectations=True, check_policy=True)
+            load_use_case(folder, environment=environment, thorough=True)
         except ConfigError as error:
             problems += error.problems
     return problems
@@ -299,7 +296,7 @@ def _check_installation(reading: _Reading, settings: UseCase, environment: Envir
         text = f"compute.profile must be a profile of this environment ({', '.join(sorted(known))}), got {profile!r}{did_you_mean(profile, known)}"
         reading.add_attribute(("compute", "profile"), text)
     named: list[tuple[Place, str]] = [(("privacy", "entities", position), name) for position, name in enumerate(settings.privacy.entities)]
-    named += [(("privacy", "operators", name), name) for name in settings.privacy.operators]
+    named += [(("privacy", field, name), name) for field in ("operators", "left_out") for name in getattr(settings.privacy, field)]
     if named or settings.privacy.custom:
         from ft_platform.privacy.entities import entity_names
 

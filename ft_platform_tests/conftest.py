@@ -102,6 +102,10 @@ def shared_data() -> Path:
     return folder
 
 
+WITHOUT = "The persons of these tests are fictitious."
+"""The reason why small test data names no quasi-identifiers."""
+
+
 def minimal_attributes(source_uri: str) -> dict:
     """Attributes of a small classification use case with columns id, text, label, consent, region."""
     return {
@@ -112,7 +116,7 @@ def minimal_attributes(source_uri: str) -> dict:
         "record": {"id": "id", "text": "text", "label": "label", "consent": "consent", "features": {"region": "region"}},
         "governance": {"purpose": "complaint routing", "accepted_consent": ["yes"], "licence": "proprietary"},
         "cleaning": {"min_characters": 5},
-        "privacy": {"ner": "none"},
+        "privacy": {"ner": "none", "without_quasi_identifiers": WITHOUT},
         "splits": {"min_rows_per_label": 3},
         "base_model": {"uri": "example/none"},
         "fairness": {"sensitive_features": ["region"]},

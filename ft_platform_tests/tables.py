@@ -18,6 +18,8 @@ def use_case(kind: str = "classification", **sections: dict[str, Any]) -> NamedU
         attributes["record"] = {"text": "text", "answer": "answer", "consent": "consent", "features": {"region": "region"}}
     for name, settings in sections.items():
         attributes[name] = {**attributes.get(name, {}), **settings}
+    if attributes["privacy"].get("quasi_identifiers"):
+        del attributes["privacy"]["without_quasi_identifiers"]
     return NamedUseCase(name="tests", settings=UseCase.model_validate(attributes))
 
 

@@ -40,6 +40,8 @@ GOOD = """\
         uri: org/model
       release:
         intended_use: Routing of complaints.
+      privacy:
+        without_quasi_identifiers: A state alone points to nobody.
     """
 
 
@@ -222,10 +224,10 @@ def test_a_compute_profile_must_be_one_of_the_installation(defs, tmp_path):
 
 
 def test_an_entity_that_no_recognizer_finds_is_a_problem(defs):
-    folder = write(defs, changed("training:", "privacy: {entities: [PERSON, EMAL], operators: {IBAM: redact}}\n      training:"))
+    folder = write(defs, changed("privacy:", "privacy:\n        entities: [PERSON, EMAL]\n        operators: {IBAM: redact}"))
     problems = problems_of(folder)
     assert len(problems) == 2
-    assert problems[0].startswith("privacy.entities: 'EMAL' is not an entity") and problems[0].endswith("(defs/complaints/defs.yaml:20)")
+    assert problems[0].startswith("privacy.entities: 'EMAL' is not an entity") and problems[0].endswith("(defs/complaints/defs.yaml:28)")
     assert problems[1].startswith("privacy.operators: 'IBAM' is not an entity; did you mean IBAN")
 
 
@@ -383,3 +385,26 @@ def test_great_expectations_is_imported_only_where_there_are_expectations_and_on
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(REPOSITORY)})
     assert done.stdout.split() == ["False", str(expectations != "[]"), str(int(expectations != "[]"))]
+
+
+def test_what_the_checks_of_personal_data_will_refuse_is_a_problem_of_the_check_and_no_reason_not_to_load(defs):
+    write(defs, dedent(GOOD).replace("  privacy:\n    without_quasi_identifiers: A state alone points to nobody.\n", "  privacy:\n    entities: [EMAIL]\n"))
+    assert load_use_case(defs / "complaints").settings.privacy.entities == ["EMAIL"]
+    columns, entities = validate_all(defs)
+    assert columns.startswith("privacy names neither `quasi_identifiers` nor") and columns.endswith("(defs/complaints/defs.yaml:27)")
+    assert entities.startswith("privacy does not look for ADDRESS, API_KEY, ") and "`left_out` does not say why" in entities
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("left_out: {EMIAL: Customers have none.}", "'EMIAL' is not an entity; did you mean EMAIL?"),
+        ("left_out: {EMAIL: because}", "left_out.EMAIL must be"),
+        ("left_out: {EMAIL: Customers have none.}, entities: [EMAIL]", "`privacy.left_out` names ['EMAIL'], which are looked for"),
+        ("min_recall: 0.2", "privacy.min_recall must be at least 0.5, got 0.2"),
+    ],
+)
+def test_reasons_and_floors_are_checked_where_the_file_is_read(defs, settings, words):
+    text = dedent(GOOD).replace("    without_quasi_identifiers: A state alone points to nobody.\n", "")
+    (problem,) = problems_of(write(defs, text.replace("  privacy:\n", f"  privacy: {{{settings}}}\n")))
+    assert words in problem

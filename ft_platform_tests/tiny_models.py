@@ -102,6 +102,15 @@ def save_tiny_encoder(folder: Path) -> Path:
     return folder
 
 
+RECALL = {
+    "status": "above_floor",
+    "says": "In 60 annotated texts of this source at least 0.9 of every entity is found.",
+    "basis": "own_records",
+    "entities": {"EMAIL": {"recall": 0.99, "low": 0.95, "high": 1.0, "spans": 70, "texts": 60}},
+}
+"""Made-up numbers of a verdict `recall_above_floor` that a release is accepted on."""
+
+
 def usable_splits(lake: Lake, use_case: NamedUseCase, rows: list[dict[str, Any]] | None = None, schema: pa.Schema = SCHEMA) -> TableVersion:
     """`splits` with manifests and passed verdicts of itself and all it was built from."""
     parents: list[TableVersion] = []
@@ -120,6 +129,6 @@ def usable_splits(lake: Lake, use_case: NamedUseCase, rows: list[dict[str, Any]]
             input_hash=stage.name,
         )
         for check in stage.checks:
-            lake.add_verdict(version, check, True, check_settings_hash(use_case, stage.name, check))
+            lake.add_verdict(version, check, True, check_settings_hash(use_case, stage.name, check), RECALL if check == "recall_above_floor" else None)
         parents = [version]
     return parents[0]

@@ -1,21 +1,22 @@
-"""ft privacy: what the recognizers find and miss on annotated texts."""
+"""ft privacy: what the recognizers find and miss on annotated texts, records to annotate, what a checkpoint gives away."""
 
 import argparse
 import json
 from pathlib import Path
 from typing import Any
 
-HELP = "Measure the recognizers of personal data on annotated texts, or show what a checkpoint gives away of its training records."
+HELP = "Measure the recognizers of personal data on annotated texts, draw records to annotate, or show what a checkpoint gives away of its training records."
 EXAMPLES = [
     "ft privacy eval --gold annotated.json",
     "ft privacy eval --gold annotated.jsonl --use-case complaint_routing --json",
     "ft privacy eval --gold annotated.json --half held_out --perturbations",
+    "ft privacy sample complaint_routing --size 400",
     "ft privacy attack complaint_routing --json",
 ]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="what", metavar="{eval,attack}", required=True)
+    actions = parser.add_subparsers(dest="what", metavar="{eval,sample,attack}", required=True)
     measure = actions.add_parser("eval", help="score the current recognizers on annotated texts: recall, precision, F2, the worst entity first")
     measure.add_argument(
         "--gold",
@@ -30,13 +31,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--perturbations", action="store_true", help="score the texts in 30 other ways of writing too: case, spacing, look-alikes, lists, JSON"
     )
     measure.add_argument("--json", action="store_true", help="print JSON")
+    sample = actions.add_parser("sample", help="draw records to annotate into the restricted zone, for privacy.gold: every entity found, and texts without one")
+    sample.add_argument("use_case", help="name of the use case (ft list)")
+    sample.add_argument("--size", type=int, default=400, help="records to draw at most, 1 to 10,000 (default: %(default)s)")
+    sample.add_argument("--seed", type=int, default=7, help="equal seeds and records give the same texts (default: %(default)s)")
+    sample.add_argument("--json", action="store_true", help="print JSON")
     attack = actions.add_parser("attack", help="what the newest checkpoint gives away, from its privacy_report and from canary_audit")
     attack.add_argument("use_case", help="name of the use case (ft list)")
     attack.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return _attack(arguments) if arguments.what == "attack" else _eval(arguments)
+    return {"attack": _attack, "sample": _sample, "eval": _eval}[arguments.what](arguments)
+
+
+def _sample(arguments: argparse.Namespace) -> int:
+    from ft_platform.environment import load_environment
+    from ft_platform.errors import ConfigError, DataError
+    from ft_platform.lake.gate import tables_behind
+    from ft_platform.privacy.annotation_sample import MOST_RECORDS, draw, write_sample
+    from ft_platform.use_case_file import load_use_case, use_case_folder
+
+    if not 1 <= arguments.size <= MOST_RECORDS or arguments.seed < 0:
+        raise ConfigError([f"--size must be in 1 to {MOST_RECORDS:,} and --seed at least 0, got {arguments.size} and {arguments.seed}"])
+    environment = load_environment()
+    use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
+    lake = environment.lake()
+    anonymized = lake.latest(use_case.name, "anonymized_records")
+    if anonymized is None:
+        raise DataError(f"{use_case.name} has no anonymized_records to draw from", f"Run: ft run {use_case.name} --select anonymized_records")
+    cleaned = tables_behind(lake, anonymized)["cleaned_records"]
+    texts = draw(lake.rows(cleaned), lake.rows(anonymized), arguments.size, arguments.seed)
+    name = f"sample-{arguments.seed}.jsonl"
+    place = write_sample(lake, use_case.name, name, texts)
+    if arguments.json:
+        print(json.dumps({"file": place, "texts": len(texts), "from": [cleaned.id, anonymized.id], "seed": arguments.seed}, indent=1))
+        return 0
+    print(f"{place}: {len(texts):,} texts of {cleaned.id}. They hold personal data; leave the file where it is.")
+    print('In each line replace the null of "spans" by what is personal in the text, [] where nothing is:')
+    print('  "spans": [{"entity_type": "PERSON", "entity_value": "the words as they stand there"}]   (ft schema entities lists the types)')
+    print(f"Then put  gold: {name}  under privacy in the YAML, and run: ft run {use_case.name}")
+    return 0
 
 
 def _attack(arguments: argparse.Namespace) -> int:

@@ -151,6 +151,20 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
+def tables_behind(lake: Lake, version: TableVersion) -> dict[str, TableVersion]:
+    """Stage -> the table that a version was made from, itself left out.
+
+    Raises:
+        VersionRefused: one of them has no manifest any more.
+    """
+    found: dict[str, TableVersion] = {}
+    for parent in lake.manifest(version).parents:
+        behind = version_of_parent(lake, version.use_case, parent)
+        assert isinstance(behind, TableVersion)
+        found |= {parent.name: behind, **tables_behind(lake, behind)}
+    return found
+
+
 def version_of_parent(lake: Lake, use_case: str, parent: Parent) -> Version:
     """The handle of a version that a manifest names as its parent."""
     if parent.version is None:

@@ -55,8 +55,13 @@ def entity_names() -> list[str]:
     return sorted({*all_recognizers(), *NER_ENTITIES})
 
 
+def default_entities() -> list[str]:
+    """The entities that are looked for where `privacy.entities` is empty: all whose recognizer is not optional."""
+    return [entity for entity, recognizer in all_recognizers().items() if not getattr(recognizer, "optional", False)]
+
+
 def chosen_entities(privacy: Privacy) -> list[str]:
-    """The entities a use case looks for: those it names, or all whose recognizer is not optional; and its own.
+    """The entities a use case looks for: those it names, or all of the default that it does not leave out; and its own.
 
     Raises:
         ConfigError: a name is not an entity, or an entity of its own has the name of another one.
@@ -64,8 +69,8 @@ def chosen_entities(privacy: Privacy) -> list[str]:
     taken = sorted(set(privacy.custom) & set(entity_names()))
     if taken:
         raise ConfigError([f"privacy.custom: {name} is an entity of the platform already" for name in taken], "Give yours another name")
-    check_entities([*privacy.entities, *privacy.operators], privacy.custom)
-    shipped = set(privacy.entities) or {e for e, r in all_recognizers().items() if not getattr(r, "optional", False)}
+    check_entities([*privacy.entities, *privacy.operators, *privacy.left_out], privacy.custom)
+    shipped = set(privacy.entities) or {*default_entities()} - {*privacy.left_out}
     return sorted({*shipped, *privacy.custom})
 
 

@@ -7,6 +7,7 @@ Not covered: whether the replacement reads well; whether a finding has the right
 import hashlib
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,10 @@ RIGHT_BESIDES = {"DATE_TIME": {"DATE_OF_BIRTH", "DATE"}, "DATE": {"DATE_OF_BIRTH
 """Annotated types that do not count for recall, and findings that are no mistake there."""
 
 
+class NotAnnotated(DataError):
+    """A file of texts that nobody has annotated yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class GoldText:
     """An annotated text. `spans` are `(start, end, type)`, offsets in characters."""
@@ -51,22 +56,26 @@ class GoldText:
     spans: tuple[tuple[int, int, str], ...]
     group: str = ""
     """What related texts share, e.g. the template they were made from. Empty: none is known."""
+    weight: float = 1.0
+    """Texts of the source that it stands for: one that was drawn from many counts for more than one that was drawn from few."""
 
 
 @dataclass
 class Tally:
     """Characters of one entity in all texts."""
 
-    annotated: int = 0
-    covered: int = 0
-    squares: int = 0
+    annotated: float = 0
+    covered: float = 0
+    squares: float = 0
     spans: int = 0
+    texts: int = 0
 
-    def add(self, annotated: int, covered: int, spans: int) -> None:
-        self.annotated += annotated
-        self.covered += covered
-        self.squares += annotated * annotated
+    def add(self, annotated: int, covered: int, spans: int, weight: float = 1.0) -> None:
+        self.annotated += weight * annotated
+        self.covered += weight * covered
+        self.squares += (weight * annotated) ** 2
         self.spans += spans
+        self.texts += 1
 
     @property
     def effective_size(self) -> float:
@@ -91,50 +100,84 @@ class Scores:
     not_counted: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """`{"recall", "precision", "f2", "entities": {name: {"recall", "low", "high", "spans"}}}`, the worst entity first."""
+        """`{"recall", "precision", "f2", "entities": {name: {"recall", "low", "high", "spans", "texts"}}}`, the worst entity first."""
         return {"recall": self.recall, "precision": self.precision, "f2": self.f2, "entities": self.entities}
 
 
 def read_gold(path: Path) -> list[GoldText]:
     """Annotated texts of a JSON list or of JSON lines `{"full_text", "spans": [{"entity_type", "start_position", "end_position"}]}`.
 
+    In place of the positions a span may have `entity_value`, the words themselves: they count wherever they stand in the text. A text whose `spans` are
+    null is not annotated yet and is left out; one without personal data has an empty list.
+
     Raises:
-        DataError: the file is missing, is neither format, holds no text, or an offset is outside its text; the message never quotes a text.
+        DataError: the file is missing, is neither format, holds no annotated text, or an offset is outside its text; the message never quotes a text.
     """
     if not path.is_file():
         raise DataError(f"{path}: there is no such file of annotated texts", "Give a file in the format of presidio-research with --gold")
-    rows = list(_rows(path))
+    return gold_in(str(path), path.read_bytes())
+
+
+def gold_in(path: str, content: bytes) -> list[GoldText]:
+    """The annotated texts of a file's content, as `read_gold` says. `path` is for messages."""
+    rows = list(_rows(path, content))
     if not rows:
         raise DataError(f"{path}: there is no annotated text in it", "A score of nothing would look like a perfect one")
-    return [_gold_text(path, number, row) for number, row in enumerate(rows, start=1)]
+    annotated = [_gold_text(path, number, row) for number, row in enumerate(rows, start=1) if not _is_open(row)]
+    if not annotated:
+        raise NotAnnotated(
+            f"{path}: none of its {len(rows)} texts is annotated yet", "Replace the null in `spans` by a list; an empty one where there is nothing"
+        )
+    return annotated
 
 
-def _rows(path: Path) -> Iterator[Any]:
+def _is_open(row: Any) -> bool:
+    return isinstance(row, dict) and "spans" in row and row["spans"] is None
+
+
+def _rows(path: str, content: bytes) -> Iterator[Any]:
     try:
-        content = path.read_text(encoding="utf-8-sig")
-        if content.lstrip()[:1] == "[":
-            yield from json.loads(content)
+        text = content.decode("utf-8-sig")
+        if text.lstrip()[:1] == "[":
+            yield from json.loads(text)
         else:
-            yield from (json.loads(line) for line in content.split("\n") if line.strip())
+            yield from (json.loads(line) for line in text.split("\n") if line.strip())
     except ValueError as error:  # UnicodeDecodeError and JSONDecodeError; the texts of both quote the file
         raise DataError(f"{path}: neither a JSON list nor JSON lines in UTF-8 ({type(error).__name__})", "See docs/how_to/add_a_recognizer.md") from None
 
 
-def _gold_text(path: Path, number: int, row: Any) -> GoldText:
+def _gold_text(path: str, number: int, row: Any) -> GoldText:
     try:
         text = row["full_text"]
-        spans = tuple((int(s["start_position"]), int(s["end_position"]), str(s["entity_type"])) for s in row["spans"])
+        spans = tuple(place for s in row["spans"] for place in _places(text, s))
         group = row.get("masked") or str(row.get("template_id") or "")
         if not isinstance(text, str):
             raise TypeError
     except (KeyError, TypeError, ValueError, AttributeError):
         raise DataError(
-            f"{path}: text {number} must have full_text and spans with entity_type, start_position, end_position", "See docs/how_to/add_a_recognizer.md"
+            f"{path}: text {number} must have full_text and spans with entity_type, and start_position and end_position, or entity_value as it stands there",
+            "See docs/how_to/add_a_recognizer.md",
         ) from None
     wrong = [f"{start}-{end}" for start, end, _ in spans if not 0 <= start < end <= len(text)]
     if wrong:
         raise DataError(f"{path}: text {number} has {len(text)} characters, but a span at {wrong[0]}", "Offsets count characters, not bytes")
     return GoldText(text, spans, group)
+
+
+def _places(text: str, span: Any) -> list[tuple[int, int, str]]:
+    """Where a span is: at its positions, or wherever its words stand.
+
+    Raises:
+        ValueError: its words are not in the text.
+    """
+    kind, value = str(span["entity_type"]), span.get("entity_value")
+    if "start_position" in span or value is None:
+        return [(int(span["start_position"]), int(span["end_position"]), kind)]
+    whole = rf"(?<!\w){re.escape(value)}(?!\w)" if value else ""
+    found = [(m.start(), m.end(), kind) for m in re.finditer(whole, text) if m.group()]
+    if not found:
+        raise ValueError("the words are not in the text")
+    return found
 
 
 HALVES = ("development", "held_out")
@@ -180,10 +223,10 @@ def score(gold: Sequence[GoldText], found: Sequence[Sequence[Span]], looked_for:
         ignored.update(kind for _, _, kind in others)
         ours = {place for s in spans for place in range(s.start, s.end)}
         theirs = {place for start, end, _ in counted for place in range(start, end)}
-        total.add(len(theirs), len(theirs & ours), len(counted))
-        _add_entities(recall, counted, ours)
-        right = _add_findings(precision, spans, theirs, others)
-        total_found.add(len(ours), right, len(spans))
+        total.add(len(theirs), len(theirs & ours), len(counted), one.weight)
+        _add_entities(recall, counted, ours, one.weight)
+        right = _add_findings(precision, spans, theirs, others, one.weight)
+        total_found.add(len(ours), right, len(spans), one.weight)
     if not total.annotated:
         raise DataError("no annotation counts: the types in the file identify nobody alone", f"Counted is every type but {', '.join(sorted(NOT_IDENTIFYING))}")
     shares = {name: _with_interval(tally) for name, tally in recall.items()}
@@ -204,13 +247,13 @@ def _split(one: GoldText, looked_for: set[str]) -> tuple[list[tuple[int, int, st
     return counted, [s for s in one.spans if s not in counted]
 
 
-def _add_entities(recall: dict[str, Tally], counted: list[tuple[int, int, str]], ours: set[int]) -> None:
+def _add_entities(recall: dict[str, Tally], counted: list[tuple[int, int, str]], ours: set[int], weight: float) -> None:
     for kind in {kind for _, _, kind in counted}:
         places = {place for start, end, other in counted if other == kind for place in range(start, end)}
-        recall.setdefault(kind, Tally()).add(len(places), len(places & ours), sum(other == kind for _, _, other in counted))
+        recall.setdefault(kind, Tally()).add(len(places), len(places & ours), sum(other == kind for _, _, other in counted), weight)
 
 
-def _add_findings(precision: dict[str, Tally], spans: Sequence[Span], theirs: set[int], others: list[tuple[int, int, str]]) -> int:
+def _add_findings(precision: dict[str, Tally], spans: Sequence[Span], theirs: set[int], others: list[tuple[int, int, str]], weight: float) -> int:
     """Adds the findings of one text by entity; returns how many found characters are right."""
     all_right: set[int] = set()
     for entity in {s.entity for s in spans}:
@@ -219,14 +262,14 @@ def _add_findings(precision: dict[str, Tally], spans: Sequence[Span], theirs: se
         besides = {place for start, end, kind in others if entity in RIGHT_BESIDES.get(kind, ()) for place in range(start, end)}
         right = places & (theirs | besides)
         all_right |= right
-        precision.setdefault(entity, Tally()).add(len(places), len(right), len(mine))
+        precision.setdefault(entity, Tally()).add(len(places), len(right), len(mine), weight)
     return len(all_right)
 
 
 def _with_interval(tally: Tally) -> dict[str, Any]:
     share = tally.covered / tally.annotated
     low, high = wilson(share, tally.effective_size)
-    return {"recall": round(share, 4), "low": round(low, 4), "high": round(high, 4), "spans": tally.spans}
+    return {"recall": round(share, 4), "low": round(low, 4), "high": round(high, 4), "spans": tally.spans, "texts": tally.texts}
 
 
 def wilson(share: float, size: float) -> tuple[float, float]:

@@ -42,9 +42,9 @@ def measure(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
         rows: in `anonymized_schema`.
 
     Returns:
-        `{"passed", "required_k", "k", "l_diversity", "classes", "rows", "rows_below_k", "unique_rows", "unique_percent", "quasi_identifiers"}`:
-        `k` is the fewest persons, `l_diversity` the fewest labels of a combination. Without quasi-identifiers it passes, and says that nothing
-        was looked at: `k` and `classes` are None.
+        `{"passed", "says", "required_k", "k", "l_diversity", "classes", "rows", "rows_below_k", "unique_rows", "unique_percent", "rows_without_person",
+        "quasi_identifiers", "not_looked_at"}`: `k` is the fewest persons, `l_diversity` the fewest labels of a combination; `says` is the sentence for
+        every report. Without quasi-identifiers nothing is measured (`k` is None), and it passes only where the file gives the reason.
 
     Raises:
         DataError: there are no rows.
@@ -53,23 +53,52 @@ def measure(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
     if not rows.num_rows:
         raise DataError(f"{use_case.name}: there are no anonymized records to measure", "Look at the stages before")
     if not kinds:
-        return {"passed": True, "required_k": None, "k": None, "classes": None, "rows": rows.num_rows, "quasi_identifiers": []}
+        return _unmeasured(use_case, rows.num_rows)
     groups = read_groups(rows, tuple(kinds))
     classes = _Classes(groups, kinds, dict.fromkeys(kinds, 0))
     everything = np.ones(len(classes.rows), bool)
     unique = _unique_rows(classes)
+    k, nameless = int(classes.persons.min()), int(np.count_nonzero(groups.person == 0))
+    others = not_looked_at(use_case)
+    persons = f"; {nameless:,} records name no person, and each of them counts as one" if nameless else ""
     return {
-        "passed": bool((classes.persons >= privacy.k).all()),
+        "passed": k >= privacy.k,
+        "says": f"Of {rows.num_rows:,} records every combination of {_columns(kinds)} is shared by at least {k:,} persons (required: {privacy.k:,}){persons}."
+        + (f" Columns not looked at: {', '.join(others)}." if others else ""),
         "required_k": privacy.k,
-        "k": int(classes.persons.min()),
+        "k": k,
         "l_diversity": classes.least_labels(everything) if groups.labelled else None,
         "classes": len(classes.rows),
         "rows": rows.num_rows,
         "rows_below_k": int(classes.rows[classes.persons < privacy.k].sum()),
         "unique_rows": unique,
         "unique_percent": round(100.0 * unique / rows.num_rows, 4),
+        "rows_without_person": nameless,
         "quasi_identifiers": list(kinds),
+        "not_looked_at": others,
     }
+
+
+def not_looked_at(use_case: NamedUseCase) -> list[str]:
+    """Columns about a record that are neither quasi-identifiers nor dropped or pseudonymized."""
+    privacy, record = use_case.settings.privacy, use_case.settings.record
+    columns = [*record.features, *(["record_date"] if record.date else [])]
+    return [name for name in columns if name not in privacy.quasi_identifiers and name not in privacy.columns]
+
+
+def _unmeasured(use_case: NamedUseCase, rows: int) -> dict[str, Any]:
+    """The verdict where no quasi-identifiers are named. It names the columns that nobody looked at: a reason may be older than they are."""
+    reason, columns = use_case.settings.privacy.without_quasi_identifiers, not_looked_at(use_case)
+    owner = use_case.settings.owners.of("compliance")
+    given = f"the file gives the reason, for which {owner} answers: {(reason or '').strip().rstrip('.')}"
+    why = given if reason else "no quasi-identifiers are named, and the file gives no reason"
+    says = f"k-anonymity was not measured on {rows:,} records; {why}. Columns not looked at: {', '.join(columns) or 'there are none'}."
+    nothing = {"required_k": None, "k": None, "classes": None, "rows": rows, "quasi_identifiers": []}
+    return {"passed": bool(reason), "says": says, **nothing, "reason": reason, "not_looked_at": columns}
+
+
+def _columns(kinds: dict[str, str]) -> str:
+    return ", ".join(name.removeprefix("feature_") for name in kinds)
 
 
 class Codes:

@@ -1,44 +1,127 @@
-"""Whether the recognizers of a use case find enough in annotated texts to be trusted with its records.
+"""Whether the recognizers of a use case find enough of every entity to be trusted with its records.
 
-Covered: recall by character with the use case's own entities, engine and `min_score`. Not covered: its records themselves, unless `privacy.gold` names
-annotated texts that were drawn from them.
+Covered: recall by character and entity with the use case's own entities, engine and `min_score`, the lower end of its interval, and what the annotated texts
+cannot tell. Not covered: entities that stand in no annotated text.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from ft_platform.privacy.entities import entity_names
-from ft_platform.privacy.evaluation import SAME_AS, GoldText, evaluate, read_gold
+from ft_platform.privacy.annotated import LEAST_TEXTS, Annotated
+from ft_platform.privacy.entities import default_entities
+from ft_platform.privacy.evaluation import NOT_IDENTIFYING, SAME_AS, GoldText, Scores, evaluate
+from ft_platform.privacy.reasons import left_out
 from ft_platform.privacy.scan import Scanner
 from ft_platform.use_case import NamedUseCase
 
-
-def own_gold(use_case: NamedUseCase) -> list[GoldText] | None:
-    """The texts of `privacy.gold`, or None where the use case names none.
-
-    Raises:
-        DataError: the file is missing or not in the format.
-    """
-    name = use_case.settings.privacy.gold
-    if name is None:
-        return None
-    return read_gold((use_case.path.parent if use_case.path else Path()) / name)
+ABOVE, BELOW, NOT_PROVEN, NOT_MEASURED = "above_floor", "below_floor", "not_proven", "not_measured_on_this_source"
+"""Statuses of the whole. `BELOW` stops training; a release needs `ABOVE`, or a person who approves by name."""
+TOO_FEW = "too_few_texts"
+"""Status of an entity in fewer than `LEAST_TEXTS` annotated texts."""
+MOST_NAMED = 5
+"""Entities that a sentence names."""
 
 
-def recall_on(use_case: NamedUseCase, gold: Sequence[GoldText]) -> dict[str, Any]:
-    """The score of the current recognizers. Annotations of entities that the use case does not look for do not count.
+def recall_on(use_case: NamedUseCase, annotated: Annotated) -> dict[str, Any]:
+    """The verdict about the current recognizers. Annotations of entities that the use case does not look for do not count; they are counted.
 
     Returns:
-        `{"passed", "recall", "min_recall", "precision", "f2", "texts", "entities": {name: {"recall", "low", "high", "spans"}}}`, the worst entity first.
+        `{"passed", "status", "says", "basis", "recall", "min_recall", "precision", "f2", "texts", "entities": {name: {"recall", "low", "high", "spans",
+        "texts", "status"}}, "left_out": {entity: reason}, "not_looked_for": {entity: spans}}`, the worst entity first. `says` is the sentence for every
+        report. `passed` is False where too little is found, or an entity is left out without a reason; where the texts say nothing about the source it is
+        True, and the release rule `recall` refuses.
 
     Raises:
-        DataError: nothing that counts is annotated.
+        DataError: nothing that counts is annotated, in texts that are not of this source.
     """
-    scanner = Scanner(use_case.settings.privacy)
-    left_out = {*entity_names()} - {*scanner.entities}
-    counted = [replace(one, spans=tuple(s for s in one.spans if SAME_AS.get(s[2], s[2]) not in left_out)) for one in gold]
-    scores = evaluate(counted, scanner)
-    floor = use_case.settings.privacy.min_recall
-    return {"passed": (scores.recall or 0.0) >= floor, "min_recall": floor, **scores.as_json(), "texts": scores.texts}
+    privacy = use_case.settings.privacy
+    scanner = Scanner(privacy)
+    texts, ignored = _counted(annotated.texts, {*scanner.entities}, {*privacy.custom})
+    floor = privacy.min_recall
+    nothing = annotated.basis == "own_records" and not any(one.spans for one in texts)
+    scores = Scores(None, None, None, texts=len(texts)) if nothing else evaluate(texts, scanner)
+    entities = {name: {**one, "status": _status_of(one, floor)} for name, one in scores.entities.items()}
+    out = left_out(privacy)
+    status = _status(annotated, scores, entities, floor, nothing=nothing)
+    unexplained = [entity for entity, reason in out.items() if not reason]
+    return {
+        "passed": status != BELOW and not unexplained,
+        "status": status,
+        "says": " ".join(_said(status, annotated, scores, entities, floor, out)),
+        "basis": annotated.basis,
+        "min_recall": floor,
+        **scores.as_json(),
+        "entities": entities,
+        "texts": scores.texts,
+        "left_out": out,
+        "not_looked_for": dict(sorted(ignored.items())),
+    }
+
+
+def _counted(gold: Sequence[GoldText], looked_for: set[str], own: set[str]) -> tuple[list[GoldText], Counter[str]]:
+    """Texts with the annotations that count, under this platform's names, and the spans of entities that the use case leaves out."""
+    ours = {*default_entities(), *NOT_IDENTIFYING} - own
+    counted, ignored = [], Counter()
+    for one in gold:
+        spans = [(start, end, SAME_AS.get(kind, kind)) for start, end, kind in one.spans]
+        kept = tuple(span for span in spans if span[2] in looked_for or span[2] not in ours)
+        ignored.update(span[2] for span in spans if span not in kept and span[2] not in NOT_IDENTIFYING)
+        counted.append(replace(one, spans=kept))
+    return counted, ignored
+
+
+def _status_of(one: Mapping[str, Any], floor: float) -> str:
+    """Shown to be below, shown to be above, or neither: the interval and the number of texts decide."""
+    enough = one["texts"] >= LEAST_TEXTS
+    if one["high"] < floor or (enough and one["recall"] < floor):
+        return BELOW
+    if not enough:
+        return TOO_FEW
+    return ABOVE if one["low"] >= floor else NOT_PROVEN
+
+
+def _status(annotated: Annotated, scores: Scores, entities: Mapping[str, Mapping[str, Any]], floor: float, *, nothing: bool) -> str:
+    found = {one["status"] for one in entities.values()}
+    if BELOW in found or (scores.recall is not None and scores.recall < floor):
+        return BELOW
+    if annotated.basis == "other_texts":
+        return NOT_MEASURED
+    return ABOVE if found == {ABOVE} and not annotated.gaps and not _unseen(annotated, entities) and not nothing else NOT_PROVEN
+
+
+def _unseen(annotated: Annotated, entities: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Entities that were found in records, and of which the annotated texts have too few to tell."""
+    return {entity: why for entity, why in (annotated.unseen or {}).items() if entity not in entities}
+
+
+def _said(
+    status: str, annotated: Annotated, scores: Scores, entities: Mapping[str, Mapping[str, Any]], floor: float, out: Mapping[str, str | None]
+) -> Iterator[str]:
+    worst = min(entities.items(), key=lambda item: (item[1]["low"], item[0]), default=None)
+    if status == BELOW:
+        low = [_figures(name, one) for name, one in entities.items() if one["status"] == BELOW] or [f"all together {scores.recall:.3f}"]
+        yield f"Too little is found in {annotated.about}: {_listed(low)}; at least {floor:g} of every entity must be."
+    elif status == NOT_MEASURED:
+        easier = f" In {annotated.about}, which may be easier, {scores.recall:.3f} is found." if scores.recall is not None else ""
+        yield f"Recall was not measured on this source: {annotated.why_not}.{easier}"
+    elif status == NOT_PROVEN:
+        few = [f"{name} stands in {one['texts']} of at least {LEAST_TEXTS} texts" for name, one in entities.items() if one["status"] == TOO_FEW]
+        wide = [_figures(name, one) for name, one in entities.items() if one["status"] == NOT_PROVEN]
+        unseen = [f"{name}: {why}" for name, why in _unseen(annotated, entities).items()]
+        nothing = [] if entities else ["no personal data is annotated in them"]
+        yield f"Not proven by {annotated.about} that {floor:g} of every entity is found: {_listed([*nothing, *annotated.gaps, *wide, *few, *unseen])}."
+    elif worst:
+        yield f"In {annotated.about} at least {floor:g} of every entity is found, with the whole interval; the lowest is {_figures(*worst)}."
+    for entity, reason in out.items():
+        yield f"{entity} is not looked for: {reason.strip().rstrip('.')}." if reason else f"{entity} is not looked for, and privacy.left_out gives no reason."
+
+
+def _figures(name: str, one: Mapping[str, Any]) -> str:
+    return f"{name} {one['recall']:.3f} ({one['low']:.3f} to {one['high']:.3f}) in {one['texts']:,} texts"
+
+
+def _listed(clauses: Sequence[str]) -> str:
+    more = f"; and {len(clauses) - MOST_NAMED} more" if len(clauses) > MOST_NAMED else ""
+    return "; ".join(clauses[:MOST_NAMED]) + more

@@ -15,6 +15,7 @@ from ft_platform.experiments.inputs import seeds_of
 from ft_platform.privacy_attacks.verdict import privacy_verdict
 from ft_platform.release.evidence import REQUIRED, Evidence, Item, NotProven
 from ft_platform.release.policy import beaten_systems, unapproved, undercuts
+from ft_platform.release.recall_rule import judge_recall, needed
 from ft_platform.release.schema import (
     CanaryEvidence,
     Compared,
@@ -38,6 +39,8 @@ NOT_WAIVED = ("lineage", "data", "policy")
 """Rules that nobody can waive: without them it is unknown what would be released, or whether it may be used at all; and the policy is the installation's."""
 TOO_SMALL = "not_enough_evidence"
 """Status of a swap that too few prompts hold."""
+CHECK_NEEDS = {"is_k_anonymous": "k-anonymity is measured and holds, or the file says why it is not", "recall_above_floor": "nothing shows it to be below"}
+"""What a check of tables needs where `passed` would say too much."""
 
 
 Missing = Mapping[str, Mapping[str, int]]
@@ -116,6 +119,7 @@ def rules_of(use_case: NamedUseCase, champion: str | None) -> list[Rule]:
         *_lineage(),
         *_data(),
         *_policy(use_case),
+        Rule("recall", needed(use_case), lambda found: Finding(*judge_recall(found, use_case))),
         *_quality(use_case, champion),
         *_serving(use_case),
         *_fairness(use_case),
@@ -153,7 +157,9 @@ def _data() -> Iterator[Rule]:
     for stage in STAGES.values():
         if stage.kind in ("table", "quarantine"):
             for check in stage.checks:
-                yield Rule(f"data/{check}/{stage.name}", "passed", lambda found, stage=stage.name, check=check: _checked(found, stage, check))
+                yield Rule(
+                    f"data/{check}/{stage.name}", CHECK_NEEDS.get(check, "passed"), lambda found, stage=stage.name, check=check: _checked(found, stage, check)
+                )
 
 
 def _checked(evidence: Evidence, stage: str, check: str) -> Finding:
@@ -162,7 +168,8 @@ def _checked(evidence: Evidence, stage: str, check: str) -> Finding:
     verdict = evidence.verdicts[stage].get(check)
     if verdict is None:
         raise NotProven(f"check {check} of {evidence.data[stage].id} was not made")
-    return Finding(verdict.passed, f"{evidence.data[stage].id} {'passed' if verdict.passed else 'failed'} it.")
+    found = f": {verdict.numbers['says']}" if "says" in verdict.numbers else f" {'passed' if verdict.passed else 'failed'} it."
+    return Finding(verdict.passed, f"{evidence.data[stage].id}{found}")
 
 
 def _policy(use_case: NamedUseCase) -> Iterator[Rule]:

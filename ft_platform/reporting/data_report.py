@@ -12,7 +12,7 @@ from ft_platform.lake.manifest import now
 from ft_platform.lake.stage_table import input_hash
 from ft_platform.reporting.data_plots import entity_counts_plot, k_anonymity_plot, split_balance_plot
 from ft_platform.reporting.documents import croissant, dataset_card, statements
-from ft_platform.reporting.documents.facts import Facts, facts_behind
+from ft_platform.reporting.documents.facts import Facts, facts_behind, outcome
 from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows
@@ -111,20 +111,32 @@ def _permission(facts: Facts) -> dict[str, Any]:
 def _personal_data(facts: Facts) -> dict[str, Any]:
     counts = facts.manifest("anonymized_records").counts
     residual, recall = facts.verdict("anonymized_records", "no_residual_pii"), facts.verdict("anonymized_records", "recall_above_floor")
-    entities = recall.numbers.get("entities", {}) if recall else {}
+    numbers = recall.numbers if recall else {}
+    entities = numbers.get("entities", {})
     return {
         "replaced": counts.get("entities"),
         "rows_with_any": counts.get("rows_with_any"),
         "left": None if residual is None else {key: residual.numbers.get(key) for key in ("rows", "rows_with_finding", "percent", "findings")},
         "left_status": "not_checked" if residual is None else "passed" if residual.passed else "failed",
-        "recall": {name: {"value": one["recall"], "low": one["low"], "high": one["high"], "spans": one["spans"]} for name, one in entities.items()} or None,
-        "recall_status": "measured on annotated texts" if entities else "not_measured",
+        "recall": {
+            name: {"value": one["recall"], "low": one["low"], "high": one["high"], "spans": one["spans"], "status": one.get("status")}
+            for name, one in entities.items()
+        }
+        or None,
+        "recall_status": numbers.get("status", "not_measured"),
+        "recall_basis": numbers.get("basis"),
+        "recall_says": numbers.get("says"),
+        "left_out": numbers.get("left_out"),
     }
 
 
 def _k_anonymity(facts: Facts) -> dict[str, Any]:
-    found = facts.manifest("anonymized_records").counts.get("k_anonymity")
-    return {"k": None, "status": "no quasi-identifiers are named"} if not found else {**found, "status": "not_measured" if found["k"] is None else "measured"}
+    """What making them coarser took, and what the check counted afterwards."""
+    made, verdict = facts.manifest("anonymized_records").counts.get("k_anonymity") or {}, facts.verdict("anonymized_records", "is_k_anonymous")
+    numbers = verdict.numbers if verdict else {}
+    k = numbers.get("k")
+    told = {"says": numbers.get("says"), "reason": numbers.get("reason"), "not_looked_at": numbers.get("not_looked_at")}
+    return {**made, "k": k, "status": "not_checked" if verdict is None else "not_measured" if k is None else "measured", **told}
 
 
 def _duplicates(facts: Facts) -> dict[str, Any]:
@@ -145,8 +157,9 @@ def _checks(facts: Facts) -> list[dict[str, Any]]:
         verdicts = facts.verdicts.get(stage, {})
         for check in dict.fromkeys([*STAGES[stage].checks, *verdicts]):
             verdict = verdicts.get(check)
-            status = "not_checked" if verdict is None else "passed" if verdict.passed else "failed"
-            found.append({"stage": stage, "version": manifest.id, "check": check, "status": status, "checked_at": verdict.checked_at if verdict else None})
+            status, says = outcome(verdict).replace(" ", "_"), verdict.numbers.get("says") if verdict else None
+            checked_at = verdict.checked_at if verdict else None
+            found.append({"stage": stage, "version": manifest.id, "check": check, "status": status, "says": says, "checked_at": checked_at})
     return found
 
 
@@ -157,7 +170,7 @@ def _write_page(folder: Path, facts: Facts, found: Mapping[str, Any], artifact_i
     if found["personal_data"]["replaced"] is not None:
         pictures["personal_data"] = entity_counts_plot(found["personal_data"]["replaced"])
     if "required_k" in k:
-        pictures["k_anonymity"] = k_anonymity_plot(k, facts.counts("anonymized_records")["funnel"]["rows_in"])
+        pictures["k_anonymity"] = k_anonymity_plot(facts.counts("anonymized_records")["k_anonymity"], facts.counts("anonymized_records")["funnel"]["rows_in"])
     if division["rows_per_split"]:
         pictures["split_balance"] = split_balance_plot(division["rows_per_label"] or {"": division["rows_per_split"]})
     for name, png in pictures.items():

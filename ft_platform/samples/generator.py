@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from functools import cache
+from collections.abc import Collection
+from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,38 @@ def sample_file(uri: str, folder: Path) -> Path:
         SourceError: no such sample, or wrong parameters.
     """
     name, rows, seed, bias = _parsed(uri)
-    planted = {"bias": bias} if bias else {}
     path = folder / f"{name}-{rows}-{seed}{f'-bias{bias}' if bias else ''}-{_code_version()}.{ENDINGS[name]}"
     if not (path.exists() and truth_file(path).exists()):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        text, truth = _module(name).generate(rows, seed, **planted)
+        text, truth = _generated(name, rows, seed, bias)
         # The truth first: a sample that is there has one.
         write_bytes(LocalFileSystem(), str(truth_file(path)), json.dumps(truth, ensure_ascii=False, indent=1).encode())
         write_bytes(LocalFileSystem(), str(path), text.encode())
     return path
+
+
+@lru_cache(maxsize=8)
+def sample_sha256(uri: str) -> str:
+    """sha256 of a sample, generated anew: a file of its name may have been replaced.
+
+    Raises:
+        SourceError: no such sample, or wrong parameters.
+    """
+    return hashlib.sha256(_generated(*_parsed(uri))[0].encode()).hexdigest()
+
+
+def is_generated(uri: str, sha256s: Collection[str]) -> bool:
+    """Whether files that were read from a source hold nothing but what this platform generates for it.
+
+    Args:
+        uri: `source.uri`.
+        sha256s: of every file that its records came from.
+    """
+    return uri.startswith("sample://") and set(sha256s) == {sample_sha256(uri)}
+
+
+def _generated(name: str, rows: int, seed: int, bias: int) -> tuple[str, dict[str, Any]]:
+    return _module(name).generate(rows, seed, **({"bias": bias} if bias else {}))
 
 
 def truth_file(sample: Path) -> Path:

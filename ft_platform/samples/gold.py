@@ -15,7 +15,8 @@ AROUND = (
     "Nobody at the branch could explain the letter of 2019.",
     "Order 48-1102 was cancelled twice.",
 )
-PER_ENTITY = 20
+PER_ENTITY = 50
+"""With fewer than 35 the interval of a recall of 1 reaches below 0.9 (Wilson 1927)."""
 
 
 def gold_texts(seed: int = 7, per_entity: int = PER_ENTITY) -> list[GoldText]:

@@ -24,6 +24,8 @@ FITTING = {"date_shift": DATES, "generalize": GENERALIZABLE}
 
 
 CustomName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{1,40}$")]
+Reason = Annotated[str, StringConstraints(pattern=r"\w", min_length=10, max_length=1000)]
+"""Why something is not measured or not looked for, in a sentence that reports repeat."""
 
 
 class CustomEntity(Section):
@@ -64,6 +66,12 @@ class Privacy(Section):
 
     entities: list[EntityName] = Field(
         default_factory=list, max_length=100, description="Entities to look for. Empty: all that have a recognizer (`ft schema entities` lists them)."
+    )
+    left_out: dict[EntityName, Reason] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="Entity that is not looked for -> why. Every entity that is looked for by default, and that `entities` does not name or `operators` "
+        "keeps, needs a reason here; the data report repeats it.",
     )
     custom: dict[CustomName, CustomEntity] = Field(
         default_factory=dict,
@@ -121,7 +129,12 @@ class Privacy(Section):
         default_factory=dict,
         max_length=12,
         description="Features (or `record_date`) that identify a person together -> kind, which says how they are made coarser until `k` persons share each "
-        "combination. Empty: nothing is made coarser or removed.",
+        "combination. Without any, `without_quasi_identifiers` must say why.",
+    )
+    without_quasi_identifiers: Reason | None = Field(
+        default=None,
+        description="Why no columns of these records identify a person together, where `quasi_identifiers` names none. k-anonymity is not measured then, and "
+        "every report says so with this reason. With neither, the check `is_k_anonymous` fails and nothing is trained.",
     )
     k: int = Field(
         default=5, ge=2, le=100_000, description="Fewest persons with the same combination of quasi-identifiers. A row without a subject counts as one person."
@@ -131,9 +144,10 @@ class Privacy(Section):
     )
     min_recall: float = Field(
         default=0.9,
-        ge=0.0,
-        le=1.0,
-        description="Share in [0, 1] of the annotated personal data, by character, that the recognizers must find; below it the version is refused.",
+        ge=0.5,
+        le=0.99,
+        description="Share of the annotated personal data, by character, that the recognizers must find of every entity. A version in which they find less is "
+        "refused; a release needs the lower end of each interval above it, in at least 20 annotated texts of the source (`gold`).",
     )
     cache_findings: bool = Field(
         default=True,
@@ -142,8 +156,9 @@ class Privacy(Section):
     )
     gold: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = Field(
         default=None,
-        description="File with annotated texts that `min_recall` is measured on, beside this YAML (the format of `ft privacy eval --gold`). "
-        "Default: texts of the package.",
+        description="File with annotated texts that `min_recall` is measured on: one that `ft privacy sample` drew and people filled in (its name), or a file "
+        "beside this YAML in the same format. Only texts that are among the records count for a release. Default: sentences that the platform generates, "
+        "which count where it generated the records too (`sample://`).",
     )
     max_residual_percent: float = Field(
         default=0.0,
@@ -178,6 +193,20 @@ class Privacy(Section):
         if both:
             raise ValueError(f"`privacy.columns` and `privacy.quasi_identifiers` both name {both}: a column is one or the other")
         return self
+
+    @model_validator(mode="after")
+    def reasons_contradict_nothing(self) -> "Privacy":
+        if self.quasi_identifiers and self.without_quasi_identifiers:
+            raise ValueError("`privacy.quasi_identifiers` names columns, and `privacy.without_quasi_identifiers` says why there are none: leave one out")
+        if both := sorted({*self.entities, *self.custom} & set(self.left_out)):
+            raise ValueError(f"`privacy.left_out` names {both}, which are looked for: leave them out of one")
+        return self
+
+    @property
+    def in_anonymization(self) -> "Privacy":
+        """The part that changes records. What is only measured or stated makes no other table: its checks are made again, nothing else."""
+        measured = {name: Privacy.model_fields[name].default for name in ("gold", "without_quasi_identifiers", "min_recall")}
+        return self.model_copy(update={**measured, "left_out": dict.fromkeys(self.left_out, "")})
 
     def problems_with(self, record: RecordMapping) -> list[str]:
         """What does not fit the columns of a record, as sentences."""

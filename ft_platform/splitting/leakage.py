@@ -33,7 +33,8 @@ def leakage(use_case: NamedUseCase, rows: Rows, folder: Path, benchmark: Benchma
     `identical_texts`: distinct texts; `near_duplicate_pairs`: pairs of distinct texts with a Jaccard similarity of at least
     `splits.near_duplicate_threshold`; `groups`: values of `group_id`; `newer_than_tested`: records that are newer than a group of a
     later side (`splits.strategy: temporal`); `benchmark_texts`: records that hold one; `paraphrase_pairs`: pairs of distinct texts with a cosine
-    of at least `splits.paraphrase_similarity` (unless `splits.paraphrases` is `ignore`), near duplicates among them.
+    of at least `splits.paraphrase_similarity` (unless `splits.paraphrases` is `ignore`), near duplicates among them. `rows_with_person`: records that name
+    a person, for the others cannot be told from each other.
 
     Args:
         rows: a version of `splits`.
@@ -59,7 +60,8 @@ def leakage(use_case: NamedUseCase, rows: Rows, folder: Path, benchmark: Benchma
         found["newer_than_tested"] = _newer_than_tested(use_case, rows, numbers)
     if benchmark:
         found["benchmark_texts"] = int(benchmark.held_by(rows).sum())
-    return {**found, "rows": rows.num_rows, "passed": not any(found.values())}
+    named = sum(len(column) - column.null_count for column in _column(rows, "subject_id"))
+    return {**found, "rows": rows.num_rows, "rows_with_person": named, "passed": not any(found.values())}
 
 
 def _column(rows: Rows, name: str) -> Iterable[pa.Array]:

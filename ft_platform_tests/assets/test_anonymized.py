@@ -152,7 +152,7 @@ def test_the_vault_is_written_with_the_version_and_opens_for_its_key(environment
 
 
 def test_quasi_identifiers_are_generalized_and_reported(environment: Environment, tmp_path: Path) -> None:
-    make_use_case(environment, tmp_path, privacy={"quasi_identifiers": {"region": "category"}, "k": 5})
+    make_use_case(environment, tmp_path, privacy={"quasi_identifiers": {"region": "category"}, "k": 5, "without_quasi_identifiers": None})
     assert (done := run(environment)).success, done.error
     lake, version, manifest = newest(environment)
     assert manifest.counts["k_anonymity"]["k"] >= 5 and manifest.counts["k_anonymity"]["levels"] == {"feature_region": "0 of 1"}
@@ -161,7 +161,7 @@ def test_quasi_identifiers_are_generalized_and_reported(environment: Environment
 
 
 def test_a_version_that_is_not_k_anonymous_is_refused_by_the_gate(environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_use_case(environment, tmp_path, privacy={"quasi_identifiers": {"region": "category"}, "k": 5})
+    make_use_case(environment, tmp_path, privacy={"quasi_identifiers": {"region": "category"}, "k": 5, "without_quasi_identifiers": None})
     monkeypatch.setattr("ft_platform.privacy.batch.BatchAnonymizer.__call__", lone_region())
     outcome = run(environment)
     assert not outcome.success and "is_k_anonymous" in outcome.error
@@ -226,3 +226,13 @@ def test_a_kill_in_the_middle_leaves_nothing_and_the_next_run_comes_to_the_same_
     assert lake.latest("complaints", "anonymized_records") is None and list(Vault(lake, "complaints")._manifests()) == []
     assert run(other).success
     assert newest(other)[1].content_hash == whole.content_hash
+
+
+def test_without_quasi_identifiers_or_a_reason_nothing_may_be_trained_and_the_run_says_why(environment: Environment, tmp_path: Path) -> None:
+    make_use_case(environment, tmp_path, privacy={"without_quasi_identifiers": None})
+    outcome = run(environment)
+    assert not outcome.success
+    said = (
+        "check is_k_anonymous of anonymized_records failed: k-anonymity was not measured on 90 records; no quasi-identifiers are named, and the file gives no"
+    )
+    assert outcome.error.startswith(said)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ft_platform.cli import main
-from ft_platform_tests.conftest import write_use_case
+from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.release.evidence_case import EvidenceCase, figure, good_figures
 
 
@@ -24,7 +24,7 @@ def test_json_has_the_promised_keys_the_worst_entity_first(gold: Path, capsys: p
     result = json.loads(capsys.readouterr().out)
     assert set(result) == {"recall", "precision", "f2", "entities"}
     assert list(result["entities"]) == ["PERSON", "EMAIL_ADDRESS"]
-    assert set(result["entities"]["PERSON"]) == {"recall", "low", "high", "spans"}
+    assert set(result["entities"]["PERSON"]) == {"recall", "low", "high", "spans", "texts"}
     assert (result["recall"], result["precision"]) == (round(18 / 21, 4), 1.0)
 
 
@@ -82,3 +82,12 @@ def test_with_a_canary_audit_bits_are_numbers_and_their_intervals_stand_beside(a
         and "6.000 (5.000 to 7.000)   (of 13.3)" in shown
         and "1.400 (0.800 to 2.000)   (chance 1.44)" in shown
     )
+
+
+def test_there_is_nothing_to_draw_before_records_are_anonymized(environment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    monkeypatch.setattr("ft_platform.environment.load_environment", lambda *_: environment)
+    write_use_case(environment.defs, "complaints", minimal_attributes("x.csv"))
+    assert main(["privacy", "sample", "complaints"]) == 1
+    assert "complaints has no anonymized_records to draw from" in capsys.readouterr().err
+    assert main(["privacy", "sample", "complaints", "--size", "0"]) == 1
+    assert "--size must be in 1 to 10,000" in capsys.readouterr().err

@@ -26,7 +26,7 @@ def test_recall_and_precision_count_characters() -> None:
     assert scores.precision == pytest.approx(16 / 20, abs=1e-4)
     assert scores.f2 == pytest.approx(5 * 0.8 * (16 / 21) / (4 * 0.8 + 16 / 21), abs=1e-3)
     assert scores.entities["PERSON"]["recall"] == pytest.approx(4 / 9, abs=1e-4)
-    assert scores.entities["PHONE_NUMBER"] == {"recall": 1.0, "low": pytest.approx(0.2065, abs=1e-3), "high": 1.0, "spans": 1}
+    assert scores.entities["PHONE_NUMBER"] == {"recall": 1.0, "low": pytest.approx(0.2065, abs=1e-3), "high": 1.0, "spans": 1, "texts": 1}
 
 
 def test_the_worst_entity_comes_first() -> None:
@@ -54,6 +54,30 @@ def test_nothing_found_is_recall_zero_and_no_precision() -> None:
 def test_texts_without_an_annotation_that_counts_are_an_error() -> None:
     with pytest.raises(DataError, match="no annotation counts"):
         score([GoldText("Acme", ((0, 4, "ORGANIZATION"),))], [[]])
+
+
+def test_a_text_counts_as_often_as_the_texts_that_it_stands_for() -> None:
+    found, missed = (GoldText(f"{name} called", ((0, 4, "PERSON"),), weight=weight) for name, weight in (("Anna", 1.0), ("Otto", 3.0)))
+    scores = score([found, missed], [[span(0, 4)], []])
+    assert scores.recall == 0.25 and scores.entities["PERSON"]["recall"] == 0.25
+    # (4 + 12)^2 / (4^2 + 12^2) = 1.6 observations instead of 2: the interval is wider.
+    low, high = wilson(0.25, 1.6)
+    assert (scores.entities["PERSON"]["low"], scores.entities["PERSON"]["high"]) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+
+
+def test_a_span_may_say_its_words_in_place_of_its_positions(tmp_path) -> None:
+    file = tmp_path / "gold.jsonl"
+    value = {"entity_type": "PERSON", "entity_value": "Ann"}
+    rows = [{"full_text": "Ann and Annette, says Ann.", "spans": [value]}, {"full_text": "Nobody.", "spans": []}, {"full_text": "Not yet.", "spans": None}]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [one.spans for one in read_gold(file)] == [((0, 3, "PERSON"), (22, 25, "PERSON")), ()]
+    for spans in ([{**value, "entity_value": "Otto"}], [{**value, "entity_value": ""}], [{"entity_type": "PERSON"}], "PERSON"):
+        file.write_text(json.dumps([{"full_text": "Ann", "spans": spans}]))
+        with pytest.raises(DataError, match="text 1 must have full_text"):
+            read_gold(file)
+    file.write_text(json.dumps([{"full_text": "Ann", "spans": None}]))
+    with pytest.raises(DataError, match="none of its 1 texts is annotated yet"):
+        read_gold(file)
 
 
 def test_the_interval_is_that_of_wilson() -> None:

@@ -13,7 +13,8 @@ from ft_platform.privacy import k_anonymity
 from ft_platform.privacy.k_anonymity import KAnonymousRows, measure, plan, quasi_identifiers
 from ft_platform.records import anonymized_schema, cleaned_schema
 from ft_platform.rows import TableRows
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case import NamedUseCase, Privacy
+from ft_platform_tests.conftest import WITHOUT
 from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.tables import table, use_case
 
@@ -138,10 +139,47 @@ def test_the_check_counts_persons_too() -> None:
     assert not measure(case, TableRows(table(anonymized_schema(case), ["x"] * 6, subject_id=["anna", "ben"] * 3, **columns)))["passed"]
 
 
-def test_without_quasi_identifiers_the_check_says_that_nothing_was_looked_at() -> None:
+def test_without_quasi_identifiers_and_without_a_reason_the_check_fails() -> None:
+    case = use_case(privacy={"without_quasi_identifiers": None})
+    numbers = measure(case, TableRows(table(anonymized_schema(case), ["x"])))
+    assert not numbers["passed"] and numbers["k"] is None
+    assert "no quasi-identifiers are named, and the file gives no reason. Columns not looked at: region." in numbers["says"]
+
+
+def test_a_column_or_a_reason_why_there_is_none_but_not_both() -> None:
+    with pytest.raises(ValidationError, match="leave one out"):
+        Privacy(quasi_identifiers={"region": "category"}, without_quasi_identifiers="There are no columns.")
+    for reason in ("", "none", "          "):
+        with pytest.raises(ValidationError):
+            Privacy(without_quasi_identifiers=reason)
+
+
+def test_what_was_measured_is_said_with_what_it_rests_on() -> None:
+    columns = {"feature_age": ["30-39"] * 6, "feature_zip": ["627**"] * 6, "subject_id": ["anna", "ben", "cleo", "dora", None, None]}
+    numbers = measure(case_of(), TableRows(table(anonymized_schema(case_of()), ["x"] * 6, **columns)))
+    assert numbers["says"] == (
+        "Of 6 records every combination of age, zip is shared by at least 6 persons (required: 3); 2 records name no person, and each of them counts as one. "
+        "Columns not looked at: job, account, record_date."
+    )
+    dropped = case_of(columns={"job": "drop", "account": "pseudonym"})
+    assert measure(dropped, TableRows(table(anonymized_schema(dropped), ["x"] * 6, **columns)))["not_looked_at"] == ["record_date"]
+
+
+def test_without_quasi_identifiers_the_check_says_that_nothing_was_looked_at_and_by_whose_reason() -> None:
     case = use_case()
     numbers = measure(case, TableRows(table(anonymized_schema(case), ["x"])))
-    assert numbers == {"passed": True, "required_k": None, "k": None, "classes": None, "rows": 1, "quasi_identifiers": []}
+    assert numbers == {
+        "passed": True,
+        "says": "k-anonymity was not measured on 1 records; the file gives the reason, for which team:complaints answers: "
+        f"{WITHOUT} Columns not looked at: region.",
+        "required_k": None,
+        "k": None,
+        "classes": None,
+        "rows": 1,
+        "quasi_identifiers": [],
+        "reason": WITHOUT,
+        "not_looked_at": ["region"],
+    }
     with pytest.raises(DataError, match="no anonymized records"):
         measure(case, TableRows(table(anonymized_schema(case), [])))
 

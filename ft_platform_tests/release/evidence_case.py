@@ -21,7 +21,7 @@ from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.conftest import minimal_attributes
-from ft_platform_tests.tiny_models import usable_splits
+from ft_platform_tests.tiny_models import RECALL, usable_splits
 
 RENDERER = "r" * 16
 OWNERS = {
@@ -157,6 +157,7 @@ class EvidenceCase:
     figures: dict[str, dict[str, Any]] = field(default_factory=good_figures)
     left_out: set[str] = field(default_factory=set)
     champion: str | None = None
+    recall: dict[str, Any] = field(default_factory=lambda: dict(RECALL))
     features: tuple[str, ...] = ("region", "age")
     policy: Policy = field(default_factory=Policy)
 
@@ -180,6 +181,7 @@ class EvidenceCase:
         tables = {stage.name: TableVersion("complaints", stage.name, stage.zone, 0, "0" * 64, 1, "memory") for stage in stages}
         passed = Verdict(check="any", passed=True, settings_hash="s", content_hash="0" * 64, checked_at="today")
         verdicts = {name: dict.fromkeys(STAGES[name].checks, passed) for name in tables}
+        verdicts["anonymized_records"]["recall_above_floor"] = passed.model_copy(update={"numbers": self.recall})
         rulings = apply(rules_of(self.use_case, self.champion), Evidence(made, (), tables, verdicts, items, ()))
         return {ruling.rule: ruling.why for ruling in rulings if not ruling.passed}
 

@@ -55,7 +55,7 @@ def test_the_defaults_of_the_file_keep_the_default_policy() -> None:
 
 @pytest.mark.parametrize("folder", find_use_cases(DEFS), ids=lambda folder: folder.name)
 def test_the_shipped_use_cases_keep_it_and_name_persons_who_may_waive(folder: Path, environment: Environment) -> None:
-    case = load_use_case(folder, environment=environment, check_policy=True)
+    case = load_use_case(folder, environment=environment, thorough=True)
     assert all(case.settings.owners.persons(role) for role in ("accountable", "domain_expert", "compliance"))
 
 

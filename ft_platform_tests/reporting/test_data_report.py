@@ -37,13 +37,16 @@ def test_the_figures_are_those_of_the_records(case: Case, report: ArtifactVersio
     assert found["duplicates"] == {"removed": {"exact_duplicate": 1, "near_duplicate": 0}, "pairs_on_two_sides": 0, "status": "passed"}
     assert found["personal_data"]["replaced"] == {"EMAIL": 1} and found["personal_data"]["rows_with_any"] == 1
     assert found["personal_data"]["left"]["rows_with_finding"] == 0 and found["personal_data"]["left_status"] == "passed"
-    assert set(found["personal_data"]["recall"]["EMAIL"]) == {"value", "low", "high", "spans"}
+    assert set(found["personal_data"]["recall"]["EMAIL"]) == {"value", "low", "high", "spans", "status"}
+    assert (found["personal_data"]["recall_status"], found["personal_data"]["recall_basis"]) == ("not_measured_on_this_source", "other_texts")
+    assert found["personal_data"]["left_out"] == {}
     regions = case.lake.read_table(case.splits)["feature_region"].to_pylist()
     assert found["k_anonymity"]["k"] == min(regions.count(region) for region in set(regions))
     sides = case.lake.read_table(case.splits)["split"].to_pylist()
     assert found["division"]["rows_per_split"] == {side: sides.count(side) for side in set(sides)}
     assert [(row["rows_in"], row["kept"]) for row in found["funnel"]] == [(37, 37), (37, 35), (35, 34), (34, 34), (34, 34)]
-    assert {one["status"] for one in found["checks"]} == {"passed"} and len(found["checks"]) >= 10
+    other = {one["check"]: one["status"] for one in found["checks"] if one["status"] != "passed"}
+    assert other == {"recall_above_floor": "not_measured_on_this_source"} and len(found["checks"]) >= 10
 
 
 def test_card_croissant_and_pictures_lie_beside_the_page(case: Case, report: ArtifactVersion) -> None:
@@ -52,6 +55,25 @@ def test_card_croissant_and_pictures_lie_beside_the_page(case: Case, report: Art
     text = case.lake.read_file(report, "report.html").decode()
     assert text.count("<img ") == text.count("<img alt=") == len(pictures)
     assert "consent_not_accepted" in text and report.artifact_id in text and case.splits.content_hash[:12] in text
+
+
+def test_the_page_says_what_recall_and_k_anonymity_rest_on(case: Case, report: ArtifactVersion, tmp_path: Path) -> None:
+    text = case.lake.read_file(report, "report.html").decode()
+    assert "Recall was not measured on this source: privacy.gold names no annotated texts." in text
+    assert "every combination of region is shared by at least" in text and "records name no person, and each of them counts as one" in text
+    copied = case.copy(tmp_path / "home")
+    anonymized = copied.lake.latest(NAME, "anonymized_records")
+    assert anonymized
+    reasons = {"URL": "Addresses of pages are public here."}
+    for check, numbers in {
+        "is_k_anonymous": {"k": None, "reason": "Nobody.", "says": "k-anonymity was not measured on 34 records; the file gives the reason: Nobody."},
+        "recall_above_floor": {"status": "above_floor", "basis": "own_records", "says": "Measured.", "left_out": reasons, "entities": {}},
+    }.items():
+        copied.lake.add_verdict(anonymized, check, True, check_settings_hash(case.use_case, "anonymized_records", check), numbers)
+    later = publish_data_report(copied.lake, copied.use_case, copied.splits)
+    text = copied.lake.read_file(later, "report.html").decode()
+    assert f"Check is_k_anonymous of {anonymized.id}: not measured. k-anonymity was not measured on 34 records" in text
+    assert "Addresses of pages are public here." in text and "<td>URL</td>" in text
 
 
 def test_nothing_personal_is_in_it(case: Case, report: ArtifactVersion) -> None:
@@ -81,7 +103,7 @@ def test_what_was_not_checked_or_counted_is_null_and_says_so(case: Case) -> None
     found = figures(dataclasses.replace(facts, manifests=bare, verdicts={}))
     assert (found["personal_data"]["replaced"], found["personal_data"]["left"], found["personal_data"]["left_status"]) == (None, None, "not_checked")
     assert (found["personal_data"]["recall"], found["personal_data"]["recall_status"]) == (None, "not_measured")
-    assert found["k_anonymity"] == {"k": None, "status": "no quasi-identifiers are named"}
+    assert found["k_anonymity"] == {"k": None, "status": "not_checked", "says": None, "reason": None, "not_looked_at": None}
     assert found["duplicates"] == {"removed": None, "pairs_on_two_sides": None, "status": "not_checked"}
     assert found["permission"]["refused"] is None
     assert {one["status"] for one in found["checks"]} == {"not_checked"} and len(found["checks"]) >= 9

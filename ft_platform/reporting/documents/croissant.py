@@ -56,7 +56,7 @@ TYPES = {"string": "sc:Text", "int32": "sc:Integer", "int64": "sc:Integer", "dou
 COLUMNS = {
     "record_id": "Id of the record, given once when it was read.",
     "subject_id": "Pseudonym of the person, where the source names one.",
-    "messages": "The conversation, without personal data.",
+    "messages": "The conversation, with the personal data replaced that was found.",
     "label": "The class, where the records have one.",
     "record_date": "Day of the record.",
     "entities": "How much personal data of each kind was replaced.",

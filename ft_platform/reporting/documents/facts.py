@@ -24,6 +24,21 @@ ROLES = {
 }
 
 
+NOT_SHOWN = {"not_proven": "not proven", "not_measured_on_this_source": "not measured on this source"}
+"""Statuses of a verdict that stops nothing and shows nothing either (`privacy.recall_floor`), in words."""
+
+
+def outcome(verdict: Verdict | None) -> str:
+    """What a check came to, in words: a verdict that rests on nothing has not passed."""
+    if verdict is None:
+        return "not checked"
+    if not verdict.passed:
+        return "failed"
+    if verdict.check == "is_k_anonymous" and verdict.numbers.get("k") is None:
+        return "not measured"
+    return NOT_SHOWN.get(str(verdict.numbers.get("status")), "passed")
+
+
 class NotKnown(DataError):
     """A document cannot be made, because the version that it is about is not there."""
 

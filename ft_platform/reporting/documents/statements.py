@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from ft_platform.reporting.documents.facts import Facts, Statement
+from ft_platform.reporting.documents.facts import Facts, Statement, outcome
 from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.html import number, page
 from ft_platform.training.privacy_budget import promise
@@ -76,7 +76,8 @@ def permission(facts: Facts) -> list[Statement]:
         limit = f" They may be used until {until}." if until else ""
         said.append(Statement(f"Use is permitted by {basis} (stated by: {origin}), judged on {manifest.counts.get('on_day')}.{limit}", ("permitted_records",)))
     funnel = manifest.counts.get("funnel")
-    said.append(Statement(f"Refused: {'not counted' if funnel is None else counted(funnel['removed']) or 'none'}.", ("permitted_records",)))
+    refused = "not counted" if funnel is None else f"{counted(funnel['removed']) or 'none'}, of {number(funnel['rows_in'])} records"
+    said.append(Statement(f"Refused: {refused}.", ("permitted_records",)))
     return said
 
 
@@ -90,51 +91,77 @@ def funnel_statements(facts: Facts) -> list[Statement]:
 
 
 def personal_data(facts: Facts) -> list[Statement]:
-    """What was found and replaced, what a second look found, how well the recognizers find, k-anonymity."""
-    counts = facts.manifest("anonymized_records").counts
-    by = ("anonymized_records",)
-    entities = counts.get("entities")
-    said = [Statement(f"Personal data found and replaced: {'not counted' if entities is None else counted(entities) or 'none'}.", by)]
+    """What was found and replaced, what a second look found, how well the recognizers find, k-anonymity: each with what it rests on."""
+    manifest = facts.manifest("anonymized_records")
     residual = facts.verdict("anonymized_records", "no_residual_pii")
+    recall, k = facts.verdict("anonymized_records", "recall_above_floor"), facts.verdict("anonymized_records", "is_k_anonymous")
+    said = [_replaced(manifest.counts, manifest.rows)]
     if residual and {"rows_with_finding", "rows"} <= set(residual.numbers):
         n = residual.numbers
-        said.append(
-            Statement(f"A second look at the anonymized records found {number(n['rows_with_finding'])} of {number(n['rows'])} with a finding left.", by)
-        )
+        found = f"found {number(n['rows_with_finding'])} of {number(n['rows'])} with a finding left"
+        said.append(f"A second look at the anonymized records, for values with a form of their own such as mail addresses and card numbers, {found}.")
     else:
-        said.append(Statement("No second look at the anonymized records was made.", by))
-    recall = facts.verdict("anonymized_records", "recall_above_floor")
-    if recall and "recall" in recall.numbers:
-        text = f"The recognizers find {100 * recall.numbers['recall']:.1f} % of the personal data, by characters, in annotated texts."
-        said.append(Statement(text, by))
-    k = counts.get("k_anonymity")
-    if not k:
-        said.append(Statement("k-anonymity: not measured, no quasi-identifiers are named.", by))
-    elif k["k"] is None:
-        said.append(Statement(f"k-anonymity: not measured on the records that are left (required: {k['required_k']}).", by))
-    else:
-        said.append(Statement(f"k-anonymity: k is {number(k['k'])} (required: {k['required_k']}), {number(k['rows_removed'])} records left out for it.", by))
-    return said
+        said.append("No second look at the anonymized records was made.")
+    said.append(str(recall.numbers["says"]) if recall and "says" in recall.numbers else "How much of the personal data is found was not measured.")
+    said.append(str(k.numbers["says"]) if k and "says" in k.numbers else "k-anonymity was not measured: no check of these records says on what.")
+    if removed := (manifest.counts.get("k_anonymity") or {}).get("rows_removed"):
+        said.append(f"{number(removed)} records were left out for k-anonymity.")
+    return [Statement(text, ("anonymized_records",)) for text in said]
+
+
+def _replaced(counts: Mapping[str, Any], rows: int) -> str:
+    if counts.get("entities") is None:
+        return "Personal data found and replaced: not counted."
+    where = f"in {number(counts['rows_with_any'])} of {number(rows)} records" if "rows_with_any" in counts else f"in {number(rows)} records"
+    return f"Personal data that the recognizers found and replaced {where}: {counted(counts['entities']) or 'none'}."
+
+
+CROSSING = {
+    "subjects": "persons",
+    "identical_texts": "identical texts",
+    "near_duplicate_pairs": "pairs of near duplicates",
+    "paraphrase_pairs": "pairs of paraphrases",
+    "benchmark_texts": "records with a text of a benchmark",
+    "newer_than_tested": "records newer than what is tested on",
+}
+"""Numbers of the verdict `no_leakage` in words."""
 
 
 def splits(facts: Facts) -> list[Statement]:
-    """How the records are divided, and that no person or near duplicate is on two sides."""
+    """How the records are divided, and what was looked for on two sides, in how many records."""
     counts = facts.manifest("splits").counts
     sides = ", ".join(f"{side} {number(rows)}" for side, rows in counts.get("rows_per_split", {}).items())
-    said = [Statement(f"Division: {sides or 'not counted'} ({counts.get('division', 'division not stated')}).", ("splits",))]
     leakage = facts.verdict("splits", "no_leakage")
-    result = "not checked" if leakage is None else "none found" if leakage.passed else "found, see the verdict no_leakage"
-    said.append(Statement(f"Persons, texts or near duplicates on two sides: {result}.", ("splits",)))
+    said = [f"Division: {sides or 'not counted'} ({counts.get('division', 'division not stated')}).", *_on_two_sides(leakage.numbers if leakage else None)]
+    return [Statement(text, ("splits",)) for text in said]
+
+
+def _on_two_sides(numbers: Mapping[str, Any] | None) -> list[str]:
+    if numbers is None or "rows" not in numbers:
+        return ["Persons, texts or near duplicates on two sides: not checked."]
+    rows, named = numbers["rows"], numbers.get("rows_with_person", 0)
+    looked_for = {key: words for key, words in CROSSING.items() if key in numbers and (key != "subjects" or named)}
+    said = [f"On two sides of the division of {number(rows)} records: {', '.join(f'{words} {number(numbers[key])}' for key, words in looked_for.items())}."]
+    if "subjects" not in numbers:
+        said.append("Persons on two sides: not looked for, `splits.group_by_subject` is off.")
+    elif not named:
+        said.append(f"Persons on two sides: not looked for, none of the {number(rows)} records is known to name one (`record.subject`).")
+    elif named < rows:
+        said.append(f"Persons were looked for in the {number(named)} records that name one; of the other {number(rows - named)} nobody can tell.")
     return said
 
 
 def checks(facts: Facts) -> list[Statement]:
-    """Every check of every version with its result."""
+    """Every check of every version with its result, and what it rests on where the verdict says so."""
     return [
-        Statement(f"{check}: {'passed' if verdict.passed else 'failed'}, {verdict.checked_at}.", (stage,))
+        Statement(f"{check}: {outcome(verdict)}, {verdict.checked_at}.{_rests_on(verdict.numbers)}", (stage,))
         for stage, found in facts.verdicts.items()
         for check, verdict in found.items()
     ]
+
+
+def _rests_on(numbers: Mapping[str, Any]) -> str:
+    return f" {numbers['says']}" if "says" in numbers else ""
 
 
 def scores(facts: Facts) -> list[Statement]:

@@ -8,6 +8,7 @@ Not covered: whether the article applies to this model, which a person decides.
 from ft_platform.reporting.documents import statements
 from ft_platform.reporting.documents.facts import Facts, Statement
 from ft_platform.reporting.html import number
+from ft_platform.samples.generator import is_generated
 
 FILE = "training_data_summary.html"
 BILLION = 1_000_000_000
@@ -21,7 +22,7 @@ def make(facts: Facts) -> str:
     """
     checkpoint = facts.manifest("adapter_checkpoint")
     governance, source = facts.section("permitted_records", "governance"), facts.section("raw_records", "source")
-    generated = bool(source) and source.uri.startswith("sample://")
+    generated = bool(source) and is_generated(source.uri, facts.manifest("raw_records").info.get("files", {}).values())
     reader = Statement("The platform reads files and databases that the use case names. It has no crawler.", ("raw_records",))
     licence = Statement(f"Licence of the records: {governance.licence or 'stated by each record'}.", ("permitted_records",)) if governance else None
     synthetic = Statement("The records are fictitious: the platform generated them.", ("raw_records",))

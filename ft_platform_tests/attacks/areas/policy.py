@@ -81,7 +81,7 @@ def _undercutting(random: Random) -> tuple[dict[str, Any], str]:
 def _checked(attributes: dict[str, Any], folder: Path) -> str | None:
     file = write_use_case(folder, "complaints", attributes)
     try:
-        load_use_case(file, check_policy=True)
+        load_use_case(file, thorough=True)
     except ConfigError as refused:
         return None if all("policy default 1" in problem and "defs.yaml:" in problem for problem in refused.problems) else "the problem names no policy or line"
     return "the check finds nothing"

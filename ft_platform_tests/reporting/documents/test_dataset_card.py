@@ -26,8 +26,8 @@ def test_the_hub_reads_it(tmp_path: Path) -> None:
 def test_every_figure_is_that_of_the_version_it_names() -> None:
     text = dataset_card.make(facts())
     assert "permitted\\_records: 34 of 37 records kept; removed: consent\\_not\\_accepted 2" in text or "consent\\_not\\_accepted 2" in text
-    assert "Personal data found and replaced: EMAIL 1." in text
-    assert "k-anonymity: k is " in text and "0 of " in text
+    assert "Personal data that the recognizers found and replaced in 1 of 34 records: EMAIL 1." in text
+    assert "Of 34 records every combination of region is shared by at least " in text and "0 of 34 with a finding left" in text
     assert f"[splits@0 ({facts().manifests['splits'].content_hash[:12]})](../../versions/splits/splits-0/manifest.json)" in text
 
 
@@ -71,8 +71,8 @@ def test_a_second_look_that_was_not_made_is_not_said_to_have_found_nothing() -> 
     verdicts = {**given.verdicts, "anonymized_records": {}, "splits": {}}
     text = dataset_card.make(dataclasses.replace(given, verdicts=verdicts))
     assert "No second look at the anonymized records was made." in text and "two sides: not checked." in text
-    unmeasured = dataset_card.make(with_counts("anonymized_records", k_anonymity=None))
-    assert "k-anonymity: not measured, no quasi-identifiers are named." in unmeasured
+    assert "k-anonymity was not measured: no check of these records says on what." in text
+    assert "How much of the personal data is found was not measured." in text
 
 
 def test_hostile_labels_break_no_table_and_are_no_markup() -> None:

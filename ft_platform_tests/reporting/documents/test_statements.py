@@ -50,4 +50,40 @@ def test_a_check_that_failed_is_said_to_have_failed() -> None:
     failed = given.verdicts["splits"]["no_leakage"].model_copy(update={"passed": False})
     changed = dataclasses.replace(given, verdicts={**given.verdicts, "splits": {**given.verdicts["splits"], "no_leakage": failed}})
     assert any(one.text.startswith("no_leakage: failed") for one in statements.checks(changed))
-    assert "found, see the verdict no_leakage" in statements.splits(changed)[1].text
+
+
+def with_numbers(stage: str, check: str, **numbers: object):
+    given = facts()
+    verdict = given.verdicts[stage][check]
+    verdict = verdict.model_copy(update={"numbers": {**verdict.numbers, **numbers}})
+    return dataclasses.replace(given, verdicts={**given.verdicts, stage: {**given.verdicts[stage], check: verdict}})
+
+
+def test_nothing_is_said_about_persons_where_no_record_names_one() -> None:
+    said = [one.text for one in statements.splits(facts())]
+    assert said[1] == "On two sides of the division of 34 records: identical texts 0, pairs of near duplicates 0."
+    assert said[2] == "Persons on two sides: not looked for, none of the 34 records is known to name one (`record.subject`)."
+    assert not any("none found" in one for one in said)
+
+
+def test_persons_are_counted_in_the_records_that_name_one() -> None:
+    said = [one.text for one in statements.splits(with_numbers("splits", "no_leakage", rows_with_person=30))]
+    assert "persons 0" in said[1] and said[2] == "Persons were looked for in the 30 records that name one; of the other 4 nobody can tell."
+    assert len(statements.splits(with_numbers("splits", "no_leakage", rows_with_person=34))) == 2
+    off = with_numbers("splits", "no_leakage")
+    del off.verdicts["splits"]["no_leakage"].numbers["subjects"]
+    assert "Persons on two sides: not looked for, `splits.group_by_subject` is off." in [one.text for one in statements.splits(off)]
+
+
+def test_generated_sentences_are_called_what_they_are() -> None:
+    said = [one.text for one in statements.personal_data(facts())]
+    assert any(one.startswith("Recall was not measured on this source: privacy.gold names no annotated texts.") for one in said)
+    assert any("sentences that the platform generates" in one for one in said) and not any("annotated texts of this source" in one for one in said)
+
+
+def test_a_verdict_that_rests_on_nothing_has_not_passed() -> None:
+    said = [one.text for one in statements.checks(facts())]
+    assert any(one.startswith("recall_above_floor: not measured on this source, ") for one in said)
+    unmeasured = with_numbers("anonymized_records", "is_k_anonymous", k=None, says="k-anonymity was not measured.")
+    assert any(one.startswith("is_k_anonymous: not measured, ") and "was not measured." in one for one in [s.text for s in statements.checks(unmeasured)])
+    assert any(one.startswith("is_k_anonymous: passed, ") and "shared by at least" in one for one in said)
