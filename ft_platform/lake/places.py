@@ -11,7 +11,7 @@ from deltalake.exceptions import DeltaError
 from fsspec.implementations.local import LocalFileSystem
 
 from ft_platform.errors import DiskFull
-from ft_platform.lake import files
+from ft_platform.lake import files, modes
 
 
 class Places:
@@ -36,8 +36,26 @@ class Places:
     def path_of(self, zone: str, use_case: str, *parts: str) -> str:
         return "/".join([self._path.rstrip("/"), zone, use_case, *parts])
 
+    def close_zone(self, zone: str) -> None:
+        """Before anything is written to a zone: on a local disk, a private one is closed to others (`lake.modes`)."""
+        if self.is_local and zone in modes.PRIVATE_ZONES:
+            modes.close_zone(Path(self._path, zone))
+
+    def settle(self, path: str, tree: bool = False) -> None:
+        """After something was written: on a local disk, what lies in a private zone gets its modes.
+
+        Args:
+            tree: everything in the folder too.
+        """
+        zone = Path(path).relative_to(self._path).parts[0] if self.is_local else ""
+        if zone in modes.PRIVATE_ZONES:
+            (modes.settle_tree if tree else modes.settle)(Path(path), Path(self._path, zone))
+
     def _write_json(self, path: str, value: dict[str, Any]) -> None:
+        if self.is_local:
+            self.close_zone(Path(path).relative_to(self._path).parts[0])
         files.write_bytes(self.fs, path, json.dumps(value, indent=1, ensure_ascii=False, default=str).encode())
+        self.settle(path)
 
     @contextmanager
     def room_for(self, what: str) -> Iterator[None]:
