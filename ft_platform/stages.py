@@ -60,7 +60,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             ("no_residual_pii", "is_k_anonymous", "recall_above_floor"),
             role="compliance",
-            version=3,
+            version=4,
         ),
         Stage("splits", ("splits", "task"), ("anonymized_records",), "shared", ("no_leakage", "label_shares_hold", "meets_expectations", TRAINING_AUDIT)),
         Stage("data_report", ("source", "governance", "owners"), ("splits",), "shared", role="compliance", kind="report"),

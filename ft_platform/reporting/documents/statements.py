@@ -95,6 +95,8 @@ def personal_data(facts: Facts) -> list[Statement]:
     by = ("anonymized_records",)
     entities = counts.get("entities")
     said = [Statement(f"Personal data found and replaced: {'not counted' if entities is None else counted(entities) or 'none'}.", by)]
+    if emptied := counts.get("emptied"):
+        said.append(Statement(f"Values that could not be read as what their column holds, and were left out: {counted(emptied)}.", by))
     residual = facts.verdict("anonymized_records", "no_residual_pii")
     if residual and {"rows_with_finding", "rows"} <= set(residual.numbers):
         n = residual.numbers
