@@ -22,9 +22,9 @@ Juan Carlos Ortiz|Faina D. Yefremova|John Smith|smith john
 """.replace("\n", "|").strip("|")
 NO_PERSONS = """
 credit reporting|Debt collection|Consumer Loan|Student loan|Older American, Servicemember|Virginia|West Virginia|North Carolina|New Hampshire|San Francisco
-Costa Rica|STATEN ISLAND|GLEN OAKS|HERBERT VON KING PARK|card_arrival|apple_pay_or_google_pay|visa_or_mastercard|male|no checking|skilled|A34|30-39|Roman Catholic
-Hispanic Latino|African American|Baden-Württemberg|Nordrhein-Westfalen|Iris-setosa|positive|Sci/Tech|talk.politics.mideast|Golden Retriever|Western Union
-Vitamin C|Plan B|N/A|Maria
+Costa Rica|STATEN ISLAND|GLEN OAKS|HERBERT VON KING PARK|card_arrival|apple_pay_or_google_pay|visa_or_mastercard|male|no checking|skilled|A34|30-39
+Roman Catholic|Hispanic Latino|African American|Baden-Württemberg|Nordrhein-Westfalen|Iris-setosa|positive|Sci/Tech|talk.politics.mideast
+Golden Retriever|Western Union|Vitamin C|Plan B|N/A|Maria
 """.replace("\n", "|").strip("|")
 
 
@@ -79,23 +79,21 @@ def test_a_feature_with_anything_of_a_person_stops_the_stage(value: str, kind: s
         looked_at(use_case(privacy=remedy), feature_region=["north", value])
 
 
+CFPB = ("Product", "Sub-product", "Issue", "Sub-issue", "Company public response", "State", "ZIP code", "Tags", "Submitted via")
+NYC = ("Agency Name", "Complaint Type", "Descriptor", "Location Type", "City", "Borough", "Community Board", "Status")
+
+
 @pytest.mark.real_data
 @pytest.mark.parametrize(
     ("file", "columns"),
     [
-        (
-            "cfpb_2020/complaints_sample.csv",
-            ["Product", "Sub-product", "Issue", "Sub-issue", "Company public response", "State", "ZIP code", "Tags", "Submitted via"],
-        ),
+        ("cfpb_2020/complaints_sample.csv", CFPB),
         ("german_credit_ibm/german_credit_data_biased_training.csv", None),
-        (
-            "nyc311_animals/311_Animals_short.csv",
-            ["Agency Name", "Complaint Type", "Descriptor", "Location Type", "City", "Borough", "Community Board", "Status"],
-        ),
-        ("banking77/test.csv", ["category"]),
+        ("nyc311_animals/311_Animals_short.csv", NYC),
+        ("banking77/test.csv", ("category",)),
     ],
 )
-def test_labels_and_features_of_public_data_pass(file: str, columns: list[str] | None, shared_data: Path) -> None:
+def test_labels_and_features_of_public_data_pass(file: str, columns: tuple[str, ...] | None, shared_data: Path) -> None:
     with open(shared_data / file, newline="", encoding="utf-8") as opened:
         rows = list(csv.DictReader(opened))
     for name in columns or list(rows[0]):
