@@ -9,6 +9,7 @@ from ft_platform.privacy.closed_columns import ClosedRows, closers, is_date, req
 from ft_platform.records import cleaned_schema, splits_schema
 from ft_platform.rows import TableRows
 from ft_platform.use_case import NamedUseCase
+from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.tables import table, use_case
 
@@ -31,6 +32,11 @@ def cleaned(case: NamedUseCase, rows: int = 1, **columns: list) -> pa.Table:
 def test_every_column_of_the_shared_zone_has_a_rule() -> None:
     for case in (with_features(), with_features(columns={"account": "pseudonym", "zip": "drop"}, quasi_identifiers={"age": "age"}), use_case("generation")):
         assert {name: rule_of(case, name).by for name in splits_schema(case).names if not rule_of(case, name).by} == {}
+
+
+def test_the_page_about_zones_names_what_closes_each_column() -> None:
+    page = (REPOSITORY / "docs" / "how_to" / "protect_the_zones.md").read_text(encoding="utf-8")
+    assert [name for name, rule in closed_columns.RULES.items() if f"| `{name}` | {rule.by} |" not in page] == []
 
 
 def test_a_new_column_without_a_rule_stops_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
