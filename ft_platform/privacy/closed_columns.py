@@ -165,7 +165,7 @@ def closers(use_case: NamedUseCase) -> dict[str, Callable[[str], bool]]:
     for column in ("label", *feature_columns(use_case)):
         name = column.removeprefix("feature_")
         kind, allowed = (privacy.quasi_identifiers.get(name) if column != "label" else None), privacy.allowed_values.get(name)
-        if name not in privacy.columns and (kind in KINDS or allowed is not None):
+        if (column == "label" or name not in privacy.columns) and (kind in KINDS or allowed is not None):
             found[column] = partial(_can_be_read, kind, frozenset(allowed or ()))
     return found
 

@@ -14,7 +14,6 @@ from ft_platform.errors import DataError
 from ft_platform.privacy.custom import custom_recognizers
 from ft_platform.privacy.entities import Recognizer, all_recognizers
 from ft_platform.privacy.person_values import looks_like_person, single_names
-from ft_platform.records import feature_columns
 from ft_platform.rows import Rows
 from ft_platform.use_case import NamedUseCase, Privacy
 
@@ -40,16 +39,18 @@ class Found:
     Attributes:
         entities: values that hold them, by entity.
         names: values that look like names of persons.
+        rows_with_name: rows with such a value.
         long: values that are too long.
-        rows: value -> rows, of the first values.
-        seen: values that were looked at.
+        single_words: value -> rows, of the first values that are one word.
+        seen: values that were looked at, and whether they look like a name.
     """
 
     entities: Counter[str] = field(default_factory=Counter)
-    names: set[str] = field(default_factory=set)
+    names: int = 0
+    rows_with_name: int = 0
     long: int = 0
-    rows: Counter[str] = field(default_factory=Counter)
-    seen: set[str] = field(default_factory=set)
+    single_words: Counter[str] = field(default_factory=Counter)
+    seen: dict[str, bool] = field(default_factory=dict)
 
 
 def require_no_identifiers(use_case: NamedUseCase, rows: Rows) -> None:
@@ -59,7 +60,8 @@ def require_no_identifiers(use_case: NamedUseCase, rows: Rows) -> None:
         DataError: naming the columns, and how many values of them hold which entity or look like a name.
     """
     privacy = use_case.settings.privacy
-    columns = [name for name in ("label", *feature_columns(use_case)) if name.removeprefix("feature_") not in {*privacy.columns, *privacy.allowed_values}]
+    features = [f"feature_{name}" for name in use_case.settings.record.features if name not in {*privacy.columns, *privacy.allowed_values}]
+    columns = [*(["label"] if "label" not in privacy.allowed_values else []), *features]
     recognizers = recognizers_of_values(privacy)
     found = {column: Found() for column in columns}
     for batch in rows.batches(columns):
@@ -83,22 +85,25 @@ def _look(found: Found, column: pa.Array, recognizers: list[Recognizer]) -> None
     for value, count in ((one["values"], one["counts"]) for one in column.value_counts().to_pylist()):
         if not value or SHORT_NUMBER.fullmatch(value):
             continue
-        found.rows[value] += count if len(found.rows) <= KNOWN_VALUES else 0
         if value not in found.seen:
-            found.seen.add(value)
+            found.seen[value] = looks_like_person(value)
+            found.names += found.seen[value]
             found.long += len(value) > LONGEST_VALUE
             found.entities.update(r.entity for r in recognizers if any(s.score >= DIRECT_SCORE for s in r.find(value)))
-            found.names.update([value] if looks_like_person(value) else [])
+        if found.seen[value]:
+            found.rows_with_name += count
+        elif " " not in value and len(found.single_words) < KNOWN_VALUES:
+            found.single_words[value] += count
 
 
 def _problems(column: str, found: Found) -> list[str]:
-    names = found.names | set(single_names(found.rows))
+    singles = single_names(found.single_words, len(found.seen))
+    names, rows = found.names + len(singles), found.rows_with_name + sum(found.single_words[name] for name in singles)
     problems = []
     if found.entities:
         problems.append(f"column {column} holds direct identifiers ({', '.join(f'{count} {entity}' for entity, count in sorted(found.entities.items()))})")
     if names:
-        rows = sum(found.rows[name] for name in names)
-        problems.append(f"column {column} holds names of persons, by the look of it ({len(names)} values in {rows} rows)")
+        problems.append(f"column {column} holds names of persons, by the look of it ({names} values in {rows} rows)")
     if found.long:
         problems.append(f"column {column} holds texts ({found.long} values of more than {LONGEST_VALUE} characters)")
     return problems

@@ -55,10 +55,15 @@ def looks_like_person(value: str) -> bool:
     return len(words) > 1 and any(is_given_name(part) for name in names for part in name.split("-"))
 
 
-def single_names(values: Collection[str]) -> list[str]:
-    """Values that are one known given name or surname, where most of the values are."""
-    found = [value for value in values if is_single_name(value.strip())]
-    return found if len(found) >= FEWEST_SINGLE_NAMES and 2 * len(found) > len(values) else []
+def single_names(words: Collection[str], values: int) -> list[str]:
+    """Of the values of a column, those that are one known given name or surname, where most of its values are.
+
+    Args:
+        words: different values that are one word.
+        values: how many different values there are.
+    """
+    found = [word for word in words if is_single_name(word.strip())]
+    return found if len(found) >= FEWEST_SINGLE_NAMES and 2 * len(found) > values else []
 
 
 def is_single_name(word: str) -> bool:

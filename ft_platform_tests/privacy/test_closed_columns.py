@@ -1,5 +1,7 @@
 """Every column that leaves the restricted zone is closed by a rule. Persons are fictitious."""
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 
@@ -17,7 +19,7 @@ LEAK = "born dateleak@example.com"
 TEXT = "The bank charged a fee for a card that I never had."
 
 
-def with_features(**privacy: dict) -> NamedUseCase:
+def with_features(**privacy: Any) -> NamedUseCase:
     features = {name: name for name in ("region", "age", "income", "zip", "joined", "account")}
     return use_case(record={"date": "day", "features": features}, privacy={"ner": "none", **privacy})
 

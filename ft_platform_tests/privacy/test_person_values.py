@@ -39,11 +39,12 @@ def test_an_ordinary_value_is_no_person(value: str) -> None:
 
 
 def test_single_names_count_where_most_values_are_names() -> None:
-    assert single_names(["Maria", "John", "Peter", "other"]) == ["Maria", "John", "Peter"]
-    assert single_names(["Maria", "John"]) == []
-    assert single_names(["Maria", "John", "Peter", "card", "loan", "mortgage"]) == []
-    assert single_names(["Virginia", "Georgia", "Texas", "Ohio"]) == []
-    assert single_names(["January", "April", "May", "June", "August"]) == []
+    names = ["Maria", "John", "Peter"]
+    assert single_names([*names, "other"], 4) == names
+    assert single_names(["Maria", "John"], 2) == []
+    assert single_names([*names, "card", "loan", "mortgage"], 6) == single_names(names, 6) == []
+    assert single_names(["Virginia", "Georgia", "Texas", "Ohio"], 4) == []
+    assert single_names(["January", "April", "May", "June", "August"], 5) == []
 
 
 def looked_at(case: NamedUseCase, **columns: list) -> None:
@@ -57,6 +58,17 @@ def test_25_rows_with_a_persons_name_as_label_stop_the_stage_with_their_count_an
         looked_at(use_case(), label=labels)
     assert "privacy.allowed_values" in str(caught.value) and "Drosselmeyer" not in str(caught.value)
     looked_at(use_case(privacy={"allowed_values": {"label": ["card", "Wilhelmina Drosselmeyer"]}}), label=labels)
+
+
+def test_a_column_of_given_names_stops_the_stage() -> None:
+    with pytest.raises(DataError, match=r"column feature_region holds names of persons, by the look of it \(3 values in 4 rows\)"):
+        looked_at(use_case(), feature_region=["Maria", "John", "Peter", "Maria", "other"])
+
+
+def test_a_feature_with_the_name_label_does_not_stand_for_the_label() -> None:
+    case = use_case(record={"features": {"label": "kind"}}, privacy={"columns": {"label": "drop"}}, fairness={"sensitive_features": []})
+    with pytest.raises(DataError, match="column label"):
+        looked_at(case, label=["Wilhelmina Drosselmeyer"])
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,7 @@ AREA = Area(
         "dates_are_parsed": off((closed_columns, "is_date", lambda value: True)),
         "values_are_parsed": off((closed_columns, "_can_be_read", lambda *_: True), (closed_columns, "_may_leave", lambda *_: True)),
         "values_are_scanned": off((IDENTIFIERS, "recognizers_of_values", lambda privacy: [])),
-        "persons_are_seen": off((IDENTIFIERS, "looks_like_person", lambda value: False), (IDENTIFIERS, "single_names", lambda values: [])),
+        "persons_are_seen": off((IDENTIFIERS, "looks_like_person", lambda value: False), (IDENTIFIERS, "single_names", lambda *_: [])),
         "last_look_at_what_leaves": off(("ft_platform.privacy.anonymize", "require_closed", lambda *_: None)),
         "zone_is_closed": off((modes, "close_zone", lambda top: None)),
         "files_are_private": off(
