@@ -60,14 +60,14 @@ def access_of(top: Path) -> Access:
 
 
 def close_zone(top: Path) -> None:
-    """Makes the top folder of a private zone where there is none. One that holds something stays as it is (`harden` mends it)."""
-    try:
-        top.parent.mkdir(parents=True, exist_ok=True)
-        top.mkdir(mode=0o700)
-    except FileExistsError:
+    """Makes the top folder of a private zone where there is none, and closes an empty one. One that holds something stays as it is (`harden` mends it)."""
+    if top.is_dir():
         found = top.stat()
-        if not found.st_mode & 0o007 or found.st_uid != os.geteuid() or any(top.iterdir()):
+        if not found.st_mode & 0o077 or access_of(top).group is not None or found.st_uid != os.geteuid() or any(top.iterdir()):
             return
+    else:
+        top.parent.mkdir(parents=True, exist_ok=True)
+        top.mkdir(mode=0o700, exist_ok=True)
     os.chmod(top, 0o700)
     keep_private(top)
 
