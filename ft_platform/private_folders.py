@@ -1,6 +1,7 @@
 """The private folders of an installation: whether others may read them, in sentences, and how they are closed."""
 
 import grp
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,12 @@ def private_folders(environment: Environment) -> list[PrivateFolder]:
     zones = [PrivateFolder(zone, Path(lake.root, zone), access) for zone in modes.PRIVATE_ZONES] if lake.is_local else []
     keys = PrivateFolder("keys", environment.home / "vault", modes.Access())
     dagster = PrivateFolder("Dagster home", environment.dagster_home, access)
-    return [folder for folder in (*zones, keys, dagster) if folder.path.is_dir() and (folder in zones or any(folder.path.iterdir()))]
+    return [folder for folder in (*zones, keys, dagster) if os.path.isdir(folder.path) and (folder in zones or _holds_something(folder.path))]
+
+
+def _holds_something(folder: Path) -> bool:
+    """Also where this account may not look."""
+    return not os.access(folder, os.R_OK | os.X_OK) or any(folder.iterdir())
 
 
 def access_wanted(environment: Environment) -> modes.Access:
@@ -73,6 +79,8 @@ def problems_of(environment: Environment) -> list[str]:
 def _problems(folder: PrivateFolder) -> list[str]:
     found = modes.survey(folder.path, folder.access)
     who = f"group {grp_name(folder.access.group)}" if folder.access.group is not None else "its owner"
+    if found.unreadable and not found.is_open:
+        return [f"{folder.path} was not looked at: {found.unreadable} folders there are closed to this account. Run ft check as the account that owns it"]
     if found.is_open:
         return [f"{folder.path} is open to others than {who}: {found.wide} of {found.entries} files and folders. {REMEDY}"]
     if found.wide and folder.name != "Dagster home":  # Dagster makes files by the umask; the folder keeps others out

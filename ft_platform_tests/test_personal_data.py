@@ -165,6 +165,8 @@ def test_free_text_in_a_date_or_language_and_a_name_as_label(
     anonymized = (lake := Lake(environment.lake_uri)).latest("complaints", "anonymized_records")
     assert anonymized and lake.manifest(anonymized).counts["emptied"] == {"feature_language": 1, "record_date": 1}
     report = lake.artifacts("complaints", "data_report")[0]
+    restricted = Path(lake.root, "restricted")
+    assert {oct(path.lstat().st_mode & 0o7777) for path in (restricted, *restricted.rglob("*"))} == {"0o600", "0o700"}
     assert "feature_language 1, record_date 1" in lake.read_file(report, "report.html").decode()
     assert_nothing_personal(home, outcome, capfd, canaries)
     for row in rows[40:65]:

@@ -22,8 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     environment = load_environment()
     lake = Lake(environment.lake_uri, environment.storage_options())
-    for zone in modes.PRIVATE_ZONES[:1]:
-        lake.close_zone(zone)  # one that does not exist yet is made, for the group as well
+    lake.close_zone("restricted")  # one that does not exist yet is made, for the group as well
     done = {}
     for folder in private_folders(environment):
         try:
