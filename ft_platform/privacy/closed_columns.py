@@ -123,6 +123,8 @@ def rule_of(use_case: NamedUseCase, column: str) -> Rule:
         return Rule(SCANNED)
     if column == "label" and (allowed := privacy.allowed_values.get("label")) is not None:
         return Rule("a list", allows=partial(_may_leave, None, frozenset(allowed)))
+    if column == "record_date" and privacy.quasi_identifiers.get(column, "date") != "date":
+        return Rule(RULES[column].by, allows=lambda value: is_date(value) or bool(COARSE.fullmatch(value)))
     if column not in RULES:
         raise DataError(f"{use_case.name}: nothing closes column {column} of the shared zone", "Add a rule to ft_platform/privacy/closed_columns.py")
     return RULES[column]

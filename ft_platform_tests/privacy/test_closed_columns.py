@@ -146,6 +146,13 @@ def test_every_value_that_k_anonymity_makes_may_leave() -> None:
     assert result.kept.num_rows == rows and result.counts["k_anonymity"]["levels"]
 
 
+@pytest.mark.parametrize("kind", ["date", "number", "age", "postal_code", "category"])
+def test_a_date_may_leave_in_whatever_way_it_is_made_coarser(kind: str) -> None:
+    case = with_features(quasi_identifiers={"record_date": kind}, k=2, max_not_k_anonymous_percent=0.0)
+    for dates in ([f"{1990 + n}" for n in range(8)], [f"20{n:02d}-0{n + 1}-05" for n in range(8)]):
+        assert anonymized(case, cleaned(case, 8, record_date=dates)).kept.num_rows == 8
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [
