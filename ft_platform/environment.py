@@ -82,6 +82,12 @@ class Environment(BaseModel):
 
     home: Path = Field(description="Folder of this installation. Variable FT_HOME, default `.ft`.")
     lake_root: str = Field(default="", description="Root of the lake: folder or `s3://bucket/prefix`. Variable FT_LAKE_ROOT, default `<home>/lake`.")
+    restricted_group: str = Field(
+        default="",
+        max_length=100,
+        description="Group of the operating system whose members may read and write `restricted/` and `vault/` of a local lake, once `ft lake harden` has run. "
+        "Variable FT_RESTRICTED_GROUP, default: the account that made them alone.",
+    )
     key_file: Path | None = Field(default=None, description="File with the pseudonym key. Variable FT_KEY_FILE, default `<home>/vault/pseudonym.key`.")
     key_provider: str = Field(
         default="",
@@ -268,6 +274,7 @@ def load_environment() -> Environment:
     variables = {
         "FT_HOME": "home",
         "FT_LAKE_ROOT": "lake_root",
+        "FT_RESTRICTED_GROUP": "restricted_group",
         "FT_KEY_FILE": "key_file",
         "FT_KEY_PROVIDER": "key_provider",
         "FT_VAULT_KEY_PROVIDER": "vault_key_provider",

@@ -11,6 +11,7 @@ import dagster as dg
 
 from ft_platform.environment import Environment, create_pseudonym_key
 from ft_platform.errors import ConfigError
+from ft_platform.lake.modes import close_zone
 
 INSTANCE_SETTINGS = Path(__file__).parent / "dagster.yaml"
 """The settings that a new instance gets. `dagster.yaml` at the root of the repository is the same file, for Dagster's own commands."""
@@ -27,7 +28,7 @@ def prepare_home(environment: Environment) -> None:
 
     prepare_variables()
     home = environment.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
+    close_zone(home)
     os.environ["DAGSTER_HOME"] = str(home)
     with _lock(home):
         create_pseudonym_key(environment)

@@ -148,6 +148,33 @@ def test_the_name_of_a_file_in_a_folder_may_name_a_person(
     assert_nothing_personal(home, outcome, capfd, [file.stem])
 
 
+@pytest.mark.usefixtures("quick_stages")
+def test_free_text_in_a_date_or_language_and_a_name_as_label(
+    run: Callable[..., Any], home: Path, environment: Environment, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The date and the language become empty and are counted; the label stops the stage until the YAML lists the labels."""
+    name = "Wilhelmina Drosselmeyer"
+    rows = [{**row, "day": "2024-03-05", "language": "en"} for row in planted()]
+    rows[7]["day"] = "born dateleak@example.com"
+    rows[8]["language"] = f"en, says {name}"
+    settings = {"record.date": "day", "record.features": {"region": "region", "language": "language"}, "privacy.allowed_values": {"language": ["en"]}}
+    canaries = [*CANARIES, "dateleak@example.com", "Drosselmeyer"]
+    outcome = run(rows, settings, report=True)
+    assert outcome.success, outcome.error
+    anonymized = (lake := environment.lake()).latest("complaints", "anonymized_records")
+    assert anonymized and lake.manifest(anonymized).counts["emptied"] == {"feature_language": 1, "record_date": 1}
+    report = lake.artifacts("complaints", "data_report")[0]
+    restricted = Path(lake.root, "restricted")
+    assert {oct(path.lstat().st_mode & 0o7777) for path in (restricted, *restricted.rglob("*"))} == {"0o600", "0o700"}
+    assert "feature_language 1, record_date 1" in lake.read_file(report, "report.html").decode()
+    assert_nothing_personal(home, outcome, capfd, canaries)
+    for row in rows[40:65]:
+        row["label"] = name
+    outcome = run(rows, settings)
+    assert not outcome.success and "column label holds names of persons" in str(outcome.error)
+    assert_nothing_personal(home, outcome, capfd, canaries)
+
+
 def no_columns(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{("words" if name == "text" else name): value for name, value in row.items()} for row in rows]
 

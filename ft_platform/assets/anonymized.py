@@ -75,6 +75,7 @@ def build(use_case: NamedUseCase) -> list:
             **profile_link(lake, environment, use_case, written.version),
             key_version=keys.version,
             entities=dg.MetadataValue.json(counts["entities"]),
+            emptied=dg.MetadataValue.json(counts["emptied"]),
             k_anonymity=dg.MetadataValue.json(counts.get("k_anonymity") or unmeasured),
         )
 

@@ -1,10 +1,10 @@
-"""ft check: every use-case file, all problems at once."""
+"""ft check: every use-case file, all problems at once; and who else may read the private folders, as warnings."""
 
 import argparse
 import json
 import sys
 
-HELP = "Check every use-case file; each problem comes with file, line, expected and got."
+HELP = "Check every use-case file (each problem with file, line, expected and got), and warn where others may read the restricted zone."
 EXAMPLES = ["ft check", "ft check --json"]
 
 
@@ -14,6 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
+    from ft_platform.errors import ConfigError
+    from ft_platform.private_folders import problems_of
     from ft_platform.use_case_file import find_use_cases, has_own_component, shown, validate_all
 
     environment = load_environment()
@@ -25,9 +27,15 @@ def run(arguments: argparse.Namespace) -> int:
         from ft_platform.loading import component_problems
 
         problems += component_problems(own, environment)
+    try:
+        warnings = problems_of(environment)
+    except ConfigError as error:  # a group that does not exist
+        warnings, problems = [], [*problems, *error.problems]
     if arguments.json:
-        print(json.dumps({"use_cases": names, "problems": problems}, indent=1, ensure_ascii=False))
+        print(json.dumps({"use_cases": names, "problems": problems, "warnings": warnings}, indent=1, ensure_ascii=False))
     else:
+        for warning in warnings:
+            print(f"warning: {warning}", file=sys.stderr)
         for problem in problems:
             print(problem, file=sys.stderr)
         print(f"{len(names)} use case{'' if len(names) == 1 else 's'} in {shown(defs)}: " + (f"{len(problems)} problems" if problems else "all load"))

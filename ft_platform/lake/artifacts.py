@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from ft_platform.code_hash import code
 from ft_platform.errors import CorruptVersion
-from ft_platform.lake import files
+from ft_platform.lake import files, modes
 from ft_platform.lake.journal import ChainBroken
 from ft_platform.lake.manifest import Manifest, now, parent_of
 from ft_platform.lake.manifests import Manifests
@@ -41,12 +41,14 @@ class Artifacts(Manifests):
         """
         base = self._scratch_base(use_case, zone)
         if base:
+            self.close_zone(zone)
             base.mkdir(parents=True, exist_ok=True)
+            self.settle(str(base))
             _sweep(base)
         with (
             self.room_for(f"{name} of {use_case}"),
             tempfile.TemporaryDirectory(prefix=f"{name}-", dir=base, ignore_cleanup_errors=True) as folder,
-            open(Path(folder) / IN_USE, "w") as lock,
+            open((modes.keep_private(Path(folder)) if zone in modes.PRIVATE_ZONES else Path(folder)) / IN_USE, "w") as lock,
         ):
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield Path(folder) / "artifact"

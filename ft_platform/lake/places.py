@@ -11,7 +11,7 @@ from deltalake.exceptions import DeltaError
 from fsspec.implementations.local import LocalFileSystem
 
 from ft_platform.errors import DiskFull
-from ft_platform.lake import files
+from ft_platform.lake import files, modes
 from ft_platform.lake.seals import SealFolder, Seals
 from ft_platform.lake.verified import Verified
 
@@ -46,6 +46,21 @@ class Places:
     def path_of(self, zone: str, use_case: str, *parts: str) -> str:
         return "/".join([self._path.rstrip("/"), zone, use_case, *parts])
 
+    def close_zone(self, zone: str) -> None:
+        """Before anything is written to a zone: on a local disk, a private one is closed to others (`lake.modes`)."""
+        if self.is_local and zone in modes.PRIVATE_ZONES:
+            modes.close_zone(Path(self._path, zone))
+
+    def settle(self, path: str, tree: bool = False) -> None:
+        """After something was written: on a local disk, what lies in a private zone gets its modes.
+
+        Args:
+            tree: everything in the folder too.
+        """
+        zone = Path(path).relative_to(self._path).parts[0] if self.is_local else ""
+        if zone in modes.PRIVATE_ZONES:
+            (modes.settle_tree if tree else modes.settle)(Path(path), Path(self._path, zone))
+
     def seals(self, use_case: str) -> Seals | None:
         """The signed chain of a use case; None where this lake was opened without keys."""
         if self.signing is None:
@@ -62,10 +77,13 @@ class Places:
     def _write_signed(self, use_case: str, path: str, value: dict[str, Any]) -> None:
         """Writes a control file and signs it."""
         content = json.dumps(value, indent=1, ensure_ascii=False, default=str).encode()
+        if self.is_local:
+            self.close_zone(Path(path).relative_to(self._path).parts[0])
         if seals := self.seals(use_case):
             seals.write(path, content)
         else:
             files.write_bytes(self.fs, path, content)
+        self.settle(path)
 
     def _read_signed(self, use_case: str, path: str) -> bytes:
         """The bytes of a control file, as they were signed (`Seals.read`)."""

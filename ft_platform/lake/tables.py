@@ -139,6 +139,7 @@ class Tables(Manifests):
             raise conflict
         if self.is_local:
             _fsync_delta(Path(uri), table)
+        self.settle(self.path_of(zone, use_case, "tables", name), tree=True)
         return table.version()
 
     def _hash_state(self, version: TableVersion) -> str:
@@ -161,9 +162,11 @@ class Tables(Manifests):
             return
         import fcntl
 
+        self.close_zone(zone)
         lock = Path(self.path_of(zone, use_case, "locks", f"{name}.lock"))
         lock.parent.mkdir(parents=True, exist_ok=True)
         with open(lock, "w") as file:
+            self.settle(str(lock))
             for attempt in range(WRITE_ATTEMPTS):
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

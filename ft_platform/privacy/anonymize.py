@@ -11,6 +11,7 @@ import pyarrow as pa
 from ft_platform.errors import DataError
 from ft_platform.lake.stage_table import Work
 from ft_platform.privacy.batch import BatchAnonymizer
+from ft_platform.privacy.closed_columns import ClosedRows, require_closed
 from ft_platform.privacy.column_identifiers import require_no_identifiers
 from ft_platform.privacy.entities import chosen_entities
 from ft_platform.privacy.k_anonymity import NOT_K_ANONYMOUS, KAnonymousRows, plan, quasi_identifiers
@@ -45,9 +46,9 @@ def anonymize(use_case: NamedUseCase, rows: Rows, work: Work, keys: KeyHandle, v
     Removed are only rows whose quasi-identifiers cannot be made k-anonymous (`not_k_anonymous`). In memory are some batches and, where
     there are quasi-identifiers, some 40 bytes for each row, never all texts.
 
-    Covered: entities of `privacy.entities` in every message, `subject_id`, the columns that `privacy.columns` and `privacy.quasi_identifiers`
-    name. Not covered: what no recognizer finds (`residual` looks for direct identifiers a second time, `ft privacy eval` measures the recall of
-    each entity); persons that the described facts give away; features that the YAML names nowhere.
+    Covered: entities of `privacy.entities` in every message, `subject_id`, and every column that leaves, each by its rule (`closed_columns`).
+    Not covered: what no recognizer finds (`residual` looks for direct identifiers a second time, `ft privacy eval` measures the recall of
+    each entity); persons that the described facts give away.
 
     Args:
         rows: in `cleaned_schema`.
@@ -59,7 +60,7 @@ def anonymize(use_case: NamedUseCase, rows: Rows, work: Work, keys: KeyHandle, v
         ConfigError: an entity or operator names no entity.
 
     Reading `parts` raises:
-        DataError: a label or feature column holds direct identifiers; no row can be made k-anonymous.
+        DataError: a label or feature column holds direct identifiers or names; no row can be made k-anonymous.
         KeyMissing: a worker has no key or another one.
         MissingExtra: the package of `privacy.ner` is not installed.
     """
@@ -71,6 +72,8 @@ def anonymize(use_case: NamedUseCase, rows: Rows, work: Work, keys: KeyHandle, v
 def _parts(
     use_case: NamedUseCase, rows: Rows, work: Work, keys: KeyHandle, vault: OriginalsSink | None, findings: Path | None, counts: dict[str, Any]
 ) -> Parts:
+    rows = closed = ClosedRows(use_case, rows)
+    counts["emptied"] = closed.emptied
     require_no_identifiers(use_case, rows)
     kinds = quasi_identifiers(use_case)
     if kinds:
@@ -98,6 +101,7 @@ def _anonymized(
         if vault:
             vault.add(batch.column("originals"))
             batch = batch.drop_columns(["originals"])
+        require_closed(use_case, batch)
         for row in batch.column("entities").to_pylist():
             entities.update(dict(row))
             with_any += bool(row)

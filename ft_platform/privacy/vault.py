@@ -164,7 +164,9 @@ class VaultWriter:
         manifest = {"use_case": self._use_case, "id": self._id, "sealed_for": self._key.fingerprint, "entries": entries, "written_at": _now()}
         (sealed / MANIFEST).write_text(json.dumps(manifest, indent=1))
         fs, path = _place(self._lake, self._use_case)
+        self._lake.close_zone("vault")
         files.publish_folder(fs, sealed, f"{path}/{self._id}")
+        self._lake.settle(f"{path}/{self._id}", tree=True)
         return entries
 
     def _divide(self) -> None:
@@ -183,7 +185,7 @@ class Vault:
     """
 
     def __init__(self, lake: Places, use_case: str) -> None:
-        self._use_case = use_case
+        self._lake, self._use_case = lake, use_case
         self._fs, self._path = _place(lake, use_case)
 
     def read(self, pseudonym: str, keys: VaultKeys | None, reason: str) -> list[str]:
@@ -271,7 +273,9 @@ class Vault:
         """One file per look-up: written whole or not at all, and nobody else's note is touched."""
         note = {"at": _now(), "by": _user(), "use_case": self._use_case, "pseudonym": pseudonym, "reason": reason, "outcome": outcome, "vaults": vaults}
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.json"
+        self._lake.close_zone("vault")
         files.write_bytes(self._fs, f"{self._path}/audit/{name}", json.dumps(note, indent=1, ensure_ascii=False).encode())
+        self._lake.settle(f"{self._path}/audit/{name}")
 
 
 def use_cases_with_vault(lake: Places) -> list[str]:

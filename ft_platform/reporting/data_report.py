@@ -116,6 +116,7 @@ def _personal_data(facts: Facts) -> dict[str, Any]:
     return {
         "replaced": counts.get("entities"),
         "rows_with_any": counts.get("rows_with_any"),
+        "emptied": counts.get("emptied"),
         "left": None if residual is None else {key: residual.numbers.get(key) for key in ("rows", "rows_with_finding", "percent", "findings")},
         "left_status": "not_checked" if residual is None else "passed" if residual.passed else "failed",
         "recall": {

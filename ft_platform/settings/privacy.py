@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from ft_platform.settings.section import FeatureName, Section
+from ft_platform.settings.section import FeatureName, LabelName, Section
 from ft_platform.settings.source import RecordMapping
 
 EntityName = Annotated[str, StringConstraints(min_length=1, max_length=60)]
@@ -125,6 +125,12 @@ class Privacy(Section):
     columns: dict[FeatureName, Literal["drop", "pseudonym"]] = Field(
         default_factory=dict, max_length=200, description="Features that identify a person directly -> emptied (`drop`) or replaced by a keyed `pseudonym`."
     )
+    allowed_values: dict[FeatureName, Annotated[list[LabelName], Field(max_length=10_000)]] = Field(
+        default_factory=dict,
+        max_length=200,
+        description="Feature (or `label`) -> its values. Any other becomes empty and is counted; these are not scanned for names and identifiers. A column "
+        "that is not named here is scanned, and stops the stage if it holds any.",
+    )
     quasi_identifiers: dict[FeatureName, QuasiIdentifierKind] = Field(
         default_factory=dict,
         max_length=12,
@@ -189,9 +195,10 @@ class Privacy(Section):
 
     @model_validator(mode="after")
     def a_column_has_one_treatment(self) -> "Privacy":
-        both = sorted(set(self.columns) & set(self.quasi_identifiers))
-        if both:
-            raise ValueError(f"`privacy.columns` and `privacy.quasi_identifiers` both name {both}: a column is one or the other")
+        for other in ("quasi_identifiers", "allowed_values"):
+            both = sorted(set(self.columns) & set(getattr(self, other)))
+            if both:
+                raise ValueError(f"`privacy.columns` and `privacy.{other}` both name {both}: a column is one or the other")
         return self
 
     @model_validator(mode="after")
@@ -211,8 +218,13 @@ class Privacy(Section):
     def problems_with(self, record: RecordMapping) -> list[str]:
         """What does not fit the columns of a record, as sentences."""
         problems = []
-        for field, allowed in (("columns", set(record.features)), ("quasi_identifiers", {*record.features, *(["record_date"] if record.date else [])})):
+        fields = {
+            "columns": (set(record.features), "`record.features`"),
+            "quasi_identifiers": ({*record.features, *(["record_date"] if record.date else [])}, "`record.features`, and `record_date` where it is mapped"),
+            "allowed_values": ({*record.features, *(["label"] if record.label else [])}, "`record.features`, and `label` where it is mapped"),
+        }
+        for field, (allowed, words) in fields.items():
             unknown = sorted(set(getattr(self, field)) - allowed)
             if unknown:
-                problems.append(f"`privacy.{field}` names {unknown}, not among {sorted(allowed)} (`record.features`, and `record_date` where it is mapped)")
+                problems.append(f"`privacy.{field}` names {unknown}, not among {sorted(allowed)} ({words})")
         return problems

@@ -26,8 +26,8 @@ from ft_platform.use_case import NamedUseCase
 
 STAGE = "splits"
 MIN_RECORDS = 10
-KEPT, RARE_LABEL, BENCHMARK_TEXT, RELATED = range(4)
-REASONS = ("", "rare_label", "benchmark_text", "related_to_later_side")
+KEPT, RARE_LABEL, BENCHMARK_TEXT, RELATED, LABEL_MISSING = range(5)
+REASONS = ("", "rare_label", "benchmark_text", "related_to_later_side", "label_missing")
 """Reason of a removed row by its code."""
 
 
@@ -51,8 +51,8 @@ class Division:
 def split(use_case: NamedUseCase, rows: Rows, work: Work, benchmark: BenchmarkTexts | None = None, previous: Rows | None = None) -> StageStream:
     """All records with `group_id` and `split` in `splits_schema`, in the order of the input.
 
-    Reasons: `rare_label`, `benchmark_text`; `related_to_later_side` with `splits.strategy: given`: the record says train, but something it is
-    related to says validation or test, or it says validation and that says test.
+    Reasons: `rare_label`, `benchmark_text`; `label_missing`: anonymization emptied it (`privacy.allowed_values`); `related_to_later_side` with
+    `splits.strategy: given`: the record says train, but something it is related to says validation or test, or it says validation and that says test.
 
     Args:
         rows: records in `anonymized_schema`.
@@ -121,6 +121,7 @@ def _labels(use_case: NamedUseCase, rows: Rows, groups: Groups, fate: np.ndarray
     if use_case.settings.task.kind != "classification":
         return Labels([""], np.zeros(rows.num_rows, np.int32))
     read = read_labels(rows)
+    fate[(read.codes == NONE) & (fate == KEPT)] = LABEL_MISSING
     read.codes[fate != KEPT] = NONE
     labels = handle_rare_labels(use_case, read, groups.first)
     fate[(labels.codes < 0) & (fate == KEPT)] = RARE_LABEL

@@ -103,7 +103,7 @@ def test_two_runs_at_once_add_rows_once_where_no_lock_holds(environment: Environ
     """Another run of the same stage begins and ends inside this one: before the lock, the commit, the rows or the manifest."""
     case = use_case(source={"uri": "s3://records/in/a.csv"})
     with s3_bucket("records", monkeypatch, own_process=True) as client:
-        for owner, name in ((Lake, "write_table"), (Lake, "_commit"), (tables, "write_deltalake"), (Lake, "_write_json")):
+        for owner, name in ((Lake, "write_table"), (Lake, "_commit"), (tables, "write_deltalake"), (Lake, "_write_signed")):
             lake = Lake(f"s3://records/{name}", environment.storage_options())
             client.put_object(Bucket="records", Key="in/a.csv", Body=f"{HEADER}1,the first complaint,card,yes,north\n".encode())
             ingest_source(lake, environment, case)

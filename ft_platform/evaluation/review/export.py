@@ -138,11 +138,11 @@ def _require_free(files: dict[Path, bytes]) -> None:
 
 
 def _write_new(path: Path, content: bytes) -> None:
-    """A file that appears whole or not at all, and never in place of another."""
+    """A file for its owner alone, who passes it on, that appears whole or not at all, and never in place of another."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        with open(aside, "wb") as file:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -96,6 +96,8 @@ def personal_data(facts: Facts) -> list[Statement]:
     residual = facts.verdict("anonymized_records", "no_residual_pii")
     recall, k = facts.verdict("anonymized_records", "recall_above_floor"), facts.verdict("anonymized_records", "is_k_anonymous")
     said = [_replaced(manifest.counts, manifest.rows)]
+    if emptied := manifest.counts.get("emptied"):
+        said.append(f"Values that could not be read as what their column holds, and were left out: {counted(emptied)}.")
     if residual and {"rows_with_finding", "rows"} <= set(residual.numbers):
         n = residual.numbers
         found = f"found {number(n['rows_with_finding'])} of {number(n['rows'])} with a finding left"

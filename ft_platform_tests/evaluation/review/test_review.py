@@ -75,6 +75,7 @@ def test_sheets_name_no_system_and_hold_anonymized_texts_and_both_answers(case: 
         made = export_sheets(case.lake, case.use_case, tmp_path / file_format, file_format=file_format)
         assert (made["rows"], made["differing_rows"], made["test_rows"]) == (11, 11, 12), "the record with equal answers is not shown"
         for path in map(Path, made["files"]):
+            assert path.stat().st_mode & 0o777 == 0o600, "its owner passes it on"
             text = xlsx_text(path) if file_format == "xlsx" else path.read_text("utf-8-sig")
             assert CANARY in text and "good answer 3" in text and "bad answer 3" in text and "answer 7" not in text
             for name in ("fine_tuned", "fine-tuned", "few_shot", "alternative", case.evaluation.id, case.evaluation.content_hash[:12]):

@@ -1,0 +1,76 @@
+"""Whether an object store lets everybody read the lake: what its client can tell.
+
+Covered: on S3 the public-access block, the policy status and the ACL of the bucket.
+Not covered: who of the account may read `restricted/` (IAM, bucket policy, access points), the block of the whole account, lifecycle and replication;
+every other object store.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ft_platform.lake import files
+from ft_platform.lake.places import Places
+
+QUICK = {"config_kwargs": {"connect_timeout": 5, "read_timeout": 10, "retries": {"max_attempts": 0}}}
+"""Seconds, and no second try: a store that does not answer must not hold up the other checks."""
+
+EVERYBODY = ("http://acs.amazonaws.com/groups/global/AllUsers", "http://acs.amazonaws.com/groups/global/AuthenticatedUsers")
+BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+ABSENT = ("NoSuchPublicAccessBlockConfiguration", "NoSuchBucketPolicy")
+POLICY = "Only the role of the data stages should read `restricted/` and `vault/`: docs/how_to/protect_the_zones.md"
+
+
+def problems_of(lake: Places) -> list[str]:
+    """What is open, and what was not looked at, a sentence each."""
+    protocol = lake.root.split("://", 1)[0]
+    if protocol != "s3":
+        return [f"who may read {lake.root} was not looked at: ft check knows S3 only. {POLICY}"]
+    bucket = lake.root.split("://", 1)[1].split("/", 1)[0]
+    fs, _ = files.filesystem(lake.root, {**files.fsspec_options(lake.root, lake.storage_options), **QUICK})
+    fs.retries = 1  # pyright: ignore[reportAttributeAccessIssue]
+    found = []
+    for about, call, judge in LOOKS:
+        try:
+            found += [f"bucket {bucket}: {sentence}. {POLICY}" for sentence in judge(fs.call_s3(call, Bucket=bucket))]  # pyright: ignore[reportAttributeAccessIssue]
+        except Exception as error:  # the client has an exception of its own for every refusal of every store
+            found += [f"bucket {bucket}: {sentence}. {POLICY}" for sentence in _refused(about, error)]
+    return found
+
+
+def _refused(about: str, error: Exception) -> list[str]:
+    code = _code(error)
+    if code == ABSENT[0]:
+        return ["it has no public-access block of its own"]
+    return [] if code == ABSENT[1] else [f"its {about} could not be looked at ({code or type(error).__name__})"]
+
+
+def _code(error: BaseException | None) -> str:
+    """The store's own word for a refusal; s3fs hides it behind an `OSError`."""
+    while error is not None:
+        response = getattr(error, "response", None)
+        if isinstance(response, dict):
+            return str(response.get("Error", {}).get("Code", ""))
+        error = error.__cause__
+    return ""
+
+
+def _block(answer: dict[str, Any]) -> list[str]:
+    off = [name for name in BLOCKS if not answer["PublicAccessBlockConfiguration"].get(name)]
+    return [f"its public-access block has {', '.join(off)} switched off"] if off else []
+
+
+def _policy(answer: dict[str, Any]) -> list[str]:
+    return ["its policy lets everybody in"] if answer["PolicyStatus"]["IsPublic"] else []
+
+
+def _acl(answer: dict[str, Any]) -> list[str]:
+    granted = sorted({grant["Permission"] for grant in answer["Grants"] if grant["Grantee"].get("URI") in EVERYBODY})
+    return [f"its ACL gives everybody {', '.join(granted)}"] if granted else []
+
+
+LOOKS: tuple[tuple[str, str, Callable[[dict[str, Any]], list[str]]], ...] = (
+    ("public-access block", "get_public_access_block", _block),
+    ("policy", "get_bucket_policy_status", _policy),
+    ("ACL", "get_bucket_acl", _acl),
+)
+"""What is looked at, the call of the client, and what its answer means."""

@@ -1,0 +1,122 @@
+"""Labels and features that look like names of persons, and those that do not. Persons are fictitious."""
+
+import csv
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from ft_platform.errors import DataError
+from ft_platform.privacy.column_identifiers import require_no_identifiers
+from ft_platform.privacy.person_values import looks_like_person, single_names
+from ft_platform.records import cleaned_schema
+from ft_platform.rows import TableRows
+from ft_platform.use_case import NamedUseCase
+from ft_platform_tests.tables import table, use_case
+
+PERSONS = """
+Wilhelmina Drosselmeyer|WILHELMINA DROSSELMEYER|wilhelmina drosselmeyer|wilhelmina_drosselmeyer|wilhelmina.drosselmeyer|Drosselmeyer, Wilhelmina
+Drosselmeyer, W.|Dr. Price|Mrs. Okonjo|Mirela Okonjo|José García|Anna-Lena Müller|anna-lena|Siobhan O'Brien|J. R. van der Berg|Priya Natarajan
+Juan Carlos Ortiz|Faina D. Yefremova|John Smith|smith john
+""".replace("\n", "|").strip("|")
+NO_PERSONS = """
+credit reporting|Debt collection|Consumer Loan|Student loan|Older American, Servicemember|Virginia|West Virginia|North Carolina|New Hampshire|San Francisco
+Costa Rica|STATEN ISLAND|GLEN OAKS|HERBERT VON KING PARK|card_arrival|apple_pay_or_google_pay|visa_or_mastercard|male|no checking|skilled|A34|30-39
+Roman Catholic|Hispanic Latino|African American|Baden-Württemberg|Nordrhein-Westfalen|Iris-setosa|positive|Sci/Tech|talk.politics.mideast
+Golden Retriever|Western Union|Vitamin C|Plan B|N/A|Maria
+""".replace("\n", "|").strip("|")
+
+
+@pytest.mark.parametrize("value", PERSONS.split("|"))
+def test_a_persons_name_is_seen(value: str) -> None:
+    assert looks_like_person(value)
+
+
+@pytest.mark.parametrize("value", NO_PERSONS.split("|"))
+def test_an_ordinary_value_is_no_person(value: str) -> None:
+    assert not looks_like_person(value)
+
+
+def test_single_names_count_where_most_values_are_names() -> None:
+    names = ["Maria", "John", "Peter"]
+    assert single_names([*names, "other"], 4) == names
+    assert single_names(["Maria", "John"], 2) == []
+    assert single_names([*names, "card", "loan", "mortgage"], 6) == single_names(names, 6) == []
+    assert single_names(["Virginia", "Georgia", "Texas", "Ohio"], 4) == []
+    assert single_names(["January", "April", "May", "June", "August"], 5) == []
+
+
+def looked_at(case: NamedUseCase, **columns: list) -> None:
+    rows = len(next(iter(columns.values())))
+    require_no_identifiers(case, TableRows(table(cleaned_schema(case), ["x"] * rows, **columns)))
+
+
+def test_25_rows_with_a_persons_name_as_label_stop_the_stage_with_their_count_and_the_remedy() -> None:
+    labels = ["card"] * 40 + ["Wilhelmina Drosselmeyer"] * 25
+    with pytest.raises(DataError, match=r"column label holds names of persons, by the look of it \(1 values in 25 rows\)") as caught:
+        looked_at(use_case(), label=labels)
+    assert "privacy.allowed_values" in str(caught.value) and "Drosselmeyer" not in str(caught.value)
+    looked_at(use_case(privacy={"allowed_values": {"label": ["card", "Wilhelmina Drosselmeyer"]}}), label=labels)
+
+
+def test_a_column_of_given_names_stops_the_stage() -> None:
+    with pytest.raises(DataError, match=r"column feature_region holds names of persons, by the look of it \(3 values in 4 rows\)"):
+        looked_at(use_case(), feature_region=["Maria", "John", "Peter", "Maria", "other"])
+
+
+def test_a_feature_with_the_name_label_does_not_stand_for_the_label() -> None:
+    case = use_case(record={"features": {"label": "kind"}}, privacy={"columns": {"label": "drop"}}, fairness={"sensitive_features": []})
+    with pytest.raises(DataError, match="column label"):
+        looked_at(case, label=["Wilhelmina Drosselmeyer"])
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("285 Cozine Avenue", "ADDRESS"),
+        ("anna.weber@example.com", "EMAIL"),
+        ("EMP-123456", "EMPLOYEE_ID"),
+        ("born on 5 March 1980", "DATE_OF_BIRTH"),
+        ("word " * 80, "texts"),
+        ("DROSSELMEYER, WILHELMINA", "names of persons"),
+    ],
+)
+def test_a_feature_with_anything_of_a_person_stops_the_stage(value: str, kind: str) -> None:
+    case = use_case(privacy={"custom": {"EMPLOYEE_ID": {"pattern": "EMP-[0-9]{6}"}}})
+    with pytest.raises(DataError, match=kind) as caught:
+        looked_at(case, feature_region=["north", value])
+    assert value not in str(caught.value)
+    for remedy in ({"columns": {"region": "drop"}}, {"allowed_values": {"region": ["north"]}}):
+        looked_at(use_case(privacy=remedy), feature_region=["north", value])
+
+
+CFPB = ("Product", "Sub-product", "Issue", "Sub-issue", "Company public response", "State", "ZIP code", "Tags", "Submitted via")
+NYC = ("Agency Name", "Complaint Type", "Descriptor", "Location Type", "City", "Borough", "Community Board", "Status")
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("file", "columns"),
+    [
+        ("cfpb_2020/complaints_sample.csv", CFPB),
+        ("german_credit_ibm/german_credit_data_biased_training.csv", None),
+        ("nyc311_animals/311_Animals_short.csv", NYC),
+        ("banking77/test.csv", ("category",)),
+    ],
+)
+def test_labels_and_features_of_public_data_pass(file: str, columns: tuple[str, ...] | None, shared_data: Path) -> None:
+    with open(shared_data / file, newline="", encoding="utf-8") as opened:
+        rows = list(csv.DictReader(opened))
+    for name in columns or list(rows[0]):
+        looked_at(use_case(), label=[row[name] for row in rows])
+
+
+@pytest.mark.real_data
+def test_the_labels_of_banking77_pass_as_words_too(shared_data: Path) -> None:
+    labels = json.loads((shared_data / "banking77" / "categories.json").read_text())
+    looked_at(use_case(), label=[*labels, *(label.replace("_", " ").title() for label in labels)])
+
+
+def test_many_numbers_are_looked_at_quickly_and_none_is_remembered() -> None:
+    looked_at(use_case(), feature_region=pa.array([f"{n / 7:.6f}" for n in range(50_000)]).to_pylist())
