@@ -111,6 +111,7 @@ def waivers(lake: Lake, use_case: NamedUseCase) -> list[tuple[Waiver, bool]]:
         lake.verify_artifact(stored)
         try:
             waiver = Waiver(**json.loads(lake.read_file(stored, FILE)))
+            date.fromisoformat(waiver.until)
         except (TypeError, ValueError):
             raise CorruptVersion(f"{stored.id} of {use_case.name} cannot be read", f"Revoke it: ft waiver revoke {use_case.name} {stored.id}") from None
         verdict = lake.verdicts(stored).get(IN_FORCE)

@@ -114,6 +114,13 @@ def test_a_stored_waiver_that_lasts_longer_than_any_may_does_not_count(case):
     assert case.decide(today=day).to_dict()["waivers_without_effect"] == {waiver.id: "it ends on 2026-03-31, and none may last longer than 366 days"}
 
 
+def test_a_stored_waiver_without_a_day_stops_the_decision(case, monkeypatch):
+    monkeypatch.setattr("ft_platform.release.waivers.Waiver.to_dict", lambda waiver: {**vars(waiver), "until": "some day"})
+    granted(case)
+    with pytest.raises(CorruptVersion, match=r"cannot be read\. Revoke it"):
+        case.decide(today=TODAY)
+
+
 @pytest.mark.parametrize("by", ["Ana Ruiz", "", "nobody@example.org"])
 def test_only_a_person_of_the_owners_ends_a_waiver(case, by):
     waiver = granted(case)
