@@ -39,9 +39,7 @@ def test_what_was_not_measured_on_this_source_is_refused_with_a_way_out_and_pass
     other = next(one for one in decision.rulings if one.rule == "data/recall_above_floor/anonymized_records")
     assert other.passed and other.needed == "nothing shows it to be below" and "not measured on this source" in other.why
     reason = "Read 300 records by hand, nothing was missed."
-    grant(
-        case.lake, case.use_case, case.versions["adapter_checkpoint"], ruling, granted_by="Ana Ruiz", role="compliance", reason=reason, until=TODAY, today=TODAY
-    )
+    grant(case.lake, case.use_case, case.versions["adapter_checkpoint"], ruling, granted_by="ana.ruiz@example.org", reason=reason, until=TODAY, today=TODAY)
     assert case.decide(today=TODAY).accepted
 
 
