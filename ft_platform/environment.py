@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ft_platform.errors import ConfigError
+from ft_platform.web.hosts import authority
 
 STORAGE_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ALLOW_HTTP")
 
@@ -120,6 +121,12 @@ class Environment(BaseModel):
         default="http://127.0.0.1:3001",
         description="Address under which browsers reach the report server (`ft ui`, `ft reports`). Variable FT_REPORTS_URL.",
     )
+    web_hosts: list[str] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Names by which browsers reach the UI and the report server, besides those of this machine: `ml.example.org`, `10.0.0.5:3000`. Without a "
+        "port: at any port. Requests by other names are refused. Variable FT_WEB_HOSTS (`a,b`), default none.",
+    )
     defs: Path = Field(default=Path(__file__).parent / "defs", description="Folder of the use cases. Variable FT_DEFS.")
     profiles: dict[str, ComputeProfile] = Field(default_factory=lambda: {"local": ComputeProfile()}, description="Compute profiles by name.")
     budgets: Budgets = Field(default_factory=Budgets, description="Most money that programs may cost in a month. Default: no limit.")
@@ -139,6 +146,16 @@ class Environment(BaseModel):
             value = [] if value.strip() == "none" else [name.strip() for name in value.split(",") if name.strip()]
         if isinstance(value, list) and len(set(value)) != len(value):
             raise ValueError(f"names a tracker twice: {value}")
+        return value
+
+    @field_validator("web_hosts", mode="before")
+    @classmethod
+    def are_hosts(cls, value: Any) -> Any:
+        """`a,b`, as a variable has it."""
+        if isinstance(value, str):
+            value = [name.strip() for name in value.split(",") if name.strip()]
+        if isinstance(value, list) and (wrong := [name for name in value if not isinstance(name, str) or authority(name) is None]):
+            raise ValueError(f"must be host names with or without a port, like ml.example.org or 10.0.0.5:3000, got {wrong}")
         return value
 
     @field_validator("reports_url")
@@ -205,6 +222,7 @@ class Environment(BaseModel):
             "FT_UNPINNED_BASE_MODELS": self.unpinned_base_models,
             "FT_CACHE": str(self.cache_path),
             "FT_REPORTS_URL": self.reports_url,
+            "FT_WEB_HOSTS": ",".join(self.web_hosts),
             "FT_DEFS": str(self.defs),
         }
 
@@ -236,6 +254,7 @@ def load_environment() -> Environment:
         "FT_UNPINNED_BASE_MODELS": "unpinned_base_models",
         "FT_CACHE": "cache",
         "FT_REPORTS_URL": "reports_url",
+        "FT_WEB_HOSTS": "web_hosts",
         "FT_DEFS": "defs",
     }
     values |= {field: os.environ[name] for name, field in variables.items() if os.environ.get(name)}
