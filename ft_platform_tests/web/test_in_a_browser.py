@@ -91,7 +91,7 @@ def test_dagsters_pages_work_behind_the_guard(page: Page, port: int, run_id: str
     assert any("subscription" in text for text in subscribed)
     received = [json.loads(one["response"]["payloadData"])["type"] for one in page.told("Network.webSocketFrameReceived")]
     assert "connection_ack" in received and "data" in received
-    assert [one for one in page.told("Network.webSocketClosed")] == []
+    assert page.told("Network.webSocketClosed") == []
 
 
 def test_a_page_of_another_origin_changes_and_reads_nothing(page: Page, port: int, home: Path, run_id: str) -> None:
