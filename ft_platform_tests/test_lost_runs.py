@@ -142,12 +142,7 @@ with dg.DagsterInstance.get() as instance:
 
 def test_two_killed_runs_are_both_noticed(installation, instance) -> None:
     words, variables = [sys.executable, "-c", KILLED], {**os.environ, "DAGSTER_HOME": str(installation.dagster_home)}
-    processes = [
-        subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, "DAGSTER_HOME": str(installation.dagster_home)}
-        )
-        for _ in range(2)
-    ]
+    processes = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=variables) for _ in range(2)]
     for process in processes:
         assert process.stdout and process.stdout.readline() == "started\n"
     assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.STARTED] * 2
