@@ -127,6 +127,11 @@ class Environment(BaseModel):
         description="Names by which browsers reach the UI and the report server, besides those of this machine: `ml.example.org`, `10.0.0.5:3000`. Without a "
         "port: at any port. Requests by other names are refused. Variable FT_WEB_HOSTS (`a,b`), default none.",
     )
+    identities: dict[str, str] = Field(
+        default_factory=dict,
+        description="Use case -> account of the operating system that it runs under, with a lake, keys and code location of its own. Needs root. "
+        "Default: all run under the account that starts them.",
+    )
     defs: Path = Field(default=Path(__file__).parent / "defs", description="Folder of the use cases. Variable FT_DEFS.")
     profiles: dict[str, ComputeProfile] = Field(default_factory=lambda: {"local": ComputeProfile()}, description="Compute profiles by name.")
     budgets: Budgets = Field(default_factory=Budgets, description="Most money that programs may cost in a month. Default: no limit.")

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 HELP = "Start Dagster's UI and daemon (schedules, sensors, on-data-change) on this installation's instance, and the server of its HTML reports."
 EXAMPLES = ["ft ui", "ft ui --port 3333 --reports-port 3334", "ft ui --host 10.0.0.5 --without-logins"]
 
-WORKSPACE = "load_from:\n  - python_module: {module_name: ft_platform.definitions, location_name: ft_platform}\n"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=3000, help="port (default: %(default)s)")
@@ -26,13 +24,16 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import MissingExtra
     from ft_platform.execution import prepare_home
+    from ft_platform.web.code_servers import check_accounts
+    from ft_platform.web.code_servers import workspace as workspace_of
 
     if importlib.util.find_spec("dagster_webserver") is None:
         raise MissingExtra("dagster-webserver", "ui")
     environment = listening_on(arguments.host, arguments.port, arguments.without_logins, load_environment())
     prepare_home(environment)
     workspace = environment.dagster_home / "workspace.yaml"
-    workspace.write_text(WORKSPACE, encoding="utf-8")
+    check_accounts(environment)
+    workspace.write_text(workspace_of(environment), encoding="utf-8")
     port, url = reports_address(environment.reports_url, arguments.reports_port)
     variables = {**os.environ, **environment.to_variables(), "FT_REPORTS_URL": url, "DAGSTER_HOME": str(environment.dagster_home)}
     print(f"http://{arguments.host}:{arguments.port} (stop with Ctrl-C)", flush=True)
