@@ -129,7 +129,7 @@ class Environment(BaseModel):
     )
     identities: dict[str, str] = Field(
         default_factory=dict,
-        description="Use case -> account of the operating system that it runs under, with a lake, keys and code location of its own. Needs root. "
+        description="Use case -> account of the operating system that it runs under, with a lake, keys and Dagster instance of its own. Needs root. "
         "Default: all run under the account that starts them.",
     )
     defs: Path = Field(default=Path(__file__).parent / "defs", description="Folder of the use cases. Variable FT_DEFS.")

@@ -1,17 +1,17 @@
 """Use cases that run under an operating-system account of their own, so that their code cannot read another's restricted zone or keys.
 
 `identities: {legal: ft_legal}` in `ft_environment.yaml` gives the use case `legal` a home of its own, `<home>/identities/legal`, which nobody but `ft_legal`
-and root can open: its lake, its pseudonym key, its vault, its cache. Commands about `legal` that root starts become `ft_legal` before they load any of its
-code, and so does its code location below `ft ui`; its runs and programs are children of those.
+and root can open. It is an installation below the installation: lake, keys, cache and Dagster instance lie there. Commands about `legal` that root starts,
+`ft ui legal` among them, become `ft_legal` before they load any of its code; code servers, runs and programs are their children. Nothing that runs as root
+opens a file that such an account can write.
 
-Covered: files and memory of the other accounts, as the operating system keeps them apart.
-Not covered: what all share because Dagster has one instance (names, settings, counts and metadata of every run, which with sqlite they can also change);
-programs of this machine that use the UI, which has no logins; credentials in environment variables; use cases that share an account or have none.
+Covered: files and memory, as the operating system keeps accounts apart.
+Not covered: programs of this machine that use a UI, which has no logins; credentials in environment variables other than the platform's keys; the shared zone
+of the installation, which all may read; use cases that share an account or have none.
 
 python -m ft_platform.identities <use case> <words for python ...>
 """
 
-import grp
 import os
 import pwd
 import stat
@@ -29,6 +29,7 @@ IDENTITY = "FT_IDENTITY"
 KEYS = ("FT_PSEUDONYM_KEY", "FT_VAULT_KEY", "FT_SIGNING_KEY")
 OWN_FILES = ("key_file", "vault_key_file", "vault_public_key_file", "cache", "signing_key_file", "seals_folder")
 """Settings that lead into the home by default; those of the installation would lead an account to the files of all."""
+OWN_PROVIDERS = ("key_provider", "vault_key_provider", "signing_key_provider")
 NO_NEW_PRIVILEGES = 38  # PR_SET_NO_NEW_PRIVS, prctl(2)
 
 
@@ -45,16 +46,10 @@ def identity_of(environment: Environment, use_case: str) -> Identity | None:
     """The account that a use case runs under, or None: that of whoever runs it.
 
     Raises:
-        ConfigError: there is no such account, it is root, or the accounts have no group in common.
+        ConfigError: there is no such account, or it is root.
     """
     user = environment.identities.get(use_case)
-    if user is None or os.environ.get(IDENTITY) == use_case:
-        return None
-    found = {name: _account(name) for name in {*environment.identities.values()}}
-    groups = sorted({grp.getgrgid(account.gid).gr_name for account in found.values()})
-    if len(groups) > 1:
-        raise ConfigError([f"the accounts in `identities` must have one primary group, through which they share Dagster's instance; they have {groups}"])
-    return found[user]
+    return None if user is None or os.environ.get(IDENTITY) == use_case else _account(user)
 
 
 def _account(user: str) -> Identity:
@@ -88,61 +83,35 @@ def own_environment(environment: Environment, use_case: str) -> Environment:
             [f"`identities` keeps use cases apart on a local lake only, this one is {environment.lake_uri.split('://')[0]}://..."],
             "Give each use case an installation with credentials and a prefix of its own",
         )
-    files = {name: None for name in OWN_FILES if name in Environment.model_fields}
+    fields = Environment.model_fields
+    own = {name: None for name in OWN_FILES if name in fields} | {name: "file" for name in OWN_PROVIDERS if name in fields}
     tracking = environment.tracking_uri if "://" in environment.tracking_uri and not environment.tracking_uri.startswith("sqlite") else ""
     none = environment.tracking_uri == "none"
-    update = {**files, "home": own_home(environment, use_case), "lake_root": "", "key_provider": "file", "tracking_uri": "none" if none else tracking}
+    update = {**own, "home": own_home(environment, use_case), "lake_root": "", "tracking_uri": "none" if none else tracking}
     return environment.model_copy(update=update)
 
 
 def prepare(environment: Environment, use_case: str, identity: Identity) -> None:
-    """Makes the home of a use case for its account, and Dagster's instance usable for its group. For root.
+    """Makes the home of a use case for its account, and closes what is the installation's. For root.
 
     Raises:
         ConfigError: the home belongs to another account.
     """
     home = own_home(environment, use_case)
-    if not (environment.dagster_home / "dagster.yaml").exists():
-        from ft_platform.instance import prepare_home
-
-        prepare_home(environment)
-    environment.home.mkdir(parents=True, exist_ok=True)
-    home.parent.mkdir(exist_ok=True)
+    home.parent.mkdir(parents=True, exist_ok=True)
     for folder in (environment.home, home.parent):
         _change(folder, add=0o011)
-    for folder in (Path(environment.lake_uri) / "restricted", environment.key_path.parent, home.parent.parent / "vault"):
+    restricted = Path(environment.lake_uri) / "restricted"
+    restricted.mkdir(parents=True, exist_ok=True)
+    for folder in (restricted, environment.home / "dagster", environment.home / "vault"):
         if folder.is_dir():
             _change(folder, remove=0o007)
-    if not home.exists():
+    if not home.is_symlink() and not home.exists():
         home.mkdir(mode=0o700)
         os.chown(home, identity.uid, identity.gid)
     if home.is_symlink() or home.stat().st_uid != identity.uid:
         raise ConfigError([f"{home} does not belong to {identity.user}"], f"Move it away, or: chown -R {identity.user} {home}")
     home.chmod(0o700)
-    _share(environment.dagster_home, identity.gid)
-
-
-def _share(dagster_home: Path, gid: int) -> None:
-    """Dagster's instance for a group. Its settings stay root's: a class that they name is run by every process."""
-    settings = {dagster_home / "dagster.yaml", dagster_home / "workspace.yaml"}
-    for path in [dagster_home, *dagster_home.rglob("*")]:
-        if path.is_symlink():
-            continue
-        if path in settings:
-            path.chmod(0o644)
-            continue
-        os.chown(path, -1, gid)
-        # Sticky: nobody replaces what another account has made. Set-group-id: what is made later has the same group.
-        _change(path, add=0o3070 if path.is_dir() else 0o060)
-
-
-def share_events(run_id: str) -> None:
-    """Lets the account that a run will have write its events: sqlite makes their file for the account that launches it alone, whatever the umask."""
-    if os.geteuid() != 0 or not (environment := load_environment()).identities:
-        return
-    for path in (environment.dagster_home / "history" / "runs").glob(f"{run_id}.db*"):
-        if not path.is_symlink():
-            _change(path, add=0o060)
 
 
 def _change(path: Path, add: int = 0, remove: int = 0) -> None:
@@ -155,7 +124,7 @@ def variables(environment: Environment, use_case: str, identity: Identity) -> di
     """Environment variables of a process of this use case: of the installation's keys it gets none."""
     kept = {name: value for name, value in os.environ.items() if name not in KEYS}
     own = own_environment(environment, use_case)
-    account = {"HOME": str(own.home), "USER": identity.user, "LOGNAME": identity.user, IDENTITY: use_case, "DAGSTER_HOME": str(environment.dagster_home)}
+    account = {"HOME": str(own.home), "USER": identity.user, "LOGNAME": identity.user, IDENTITY: use_case, "DAGSTER_HOME": str(own.home / "dagster")}
     return {**kept, **own.to_variables(), "FT_VAULT_KEY_PROVIDER": "file", "FT_VAULT_KEY_FILE": str(own.vault_key_path), **account}
 
 
@@ -175,11 +144,11 @@ def become(environment: Environment, use_case: str) -> None:
         prepare(environment, use_case, identity)
         _drop(identity)
     settings = Path(os.environ.get("FT_ENVIRONMENT", "ft_environment.yaml"))
-    needed = {own_home(environment, use_case): os.W_OK | os.X_OK, environment.dagster_home: os.W_OK, environment.defs: os.R_OK | os.X_OK, settings: os.R_OK}
+    needed = {own_home(environment, use_case): os.W_OK | os.X_OK, environment.defs: os.R_OK | os.X_OK, settings: os.R_OK}
     needed |= {Path(sys.executable): os.X_OK, Path(__file__): os.R_OK}
     if out_of_reach := [str(path) for path, right in needed.items() if not os.access(path, right)]:
         raise ConfigError([f"the account {identity.user} cannot use {', '.join(out_of_reach)}"], "Let it pass the folders above: chmod o+x")
-    os.umask(0o007)
+    os.umask(0o077)
     os.environ.clear()
     os.environ.update(made)
 

@@ -26,8 +26,6 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._grpc.types import GetCurrentRunsResult
 from dagster._serdes import deserialize_value
 
-from ft_platform.identities import share_events
-
 WORKER_TAG = "ft/worker"
 LOCAL = ("localhost", "127.0.0.1", "::1")
 POLLS_UNREACHABLE = 2
@@ -93,7 +91,6 @@ class WatchingRunLauncher(DefaultRunLauncher):
 
     def launch_run(self, context: LaunchRunContext) -> None:
         self._instance.add_run_tags(context.dagster_run.run_id, Worker(*this_machine()).tag())
-        share_events(context.dagster_run.run_id)
         super().launch_run(context)
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:

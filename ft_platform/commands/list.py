@@ -13,12 +13,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
+    from ft_platform.identities import is_served_here
     from ft_platform.runs import last_runs
     from ft_platform.use_case_file import find_use_cases
 
     environment = load_environment()
     folders = find_use_cases(environment.defs)
     states = {name: run.state for name, run in last_runs(environment, [folder.name for folder in folders]).items()}
+    states |= {name: "elsewhere" for name in states if not is_served_here(environment, name)}
     rows = [_row(environment, folder, states[folder.name]) for folder in folders]
     if arguments.json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))

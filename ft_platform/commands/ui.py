@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 HELP = "Start Dagster's UI and daemon (schedules, sensors, on-data-change) on this installation's instance, and the server of its HTML reports."
 EXAMPLES = ["ft ui", "ft ui --port 3333 --reports-port 3334", "ft ui --host 10.0.0.5 --without-logins"]
 
+WORKSPACE = "load_from:\n  - python_module: {module_name: ft_platform.definitions, location_name: ft_platform}\n"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("use_case", nargs="?", help="a use case with an account of its own (`identities`); default: all others")
     parser.add_argument("--port", type=int, default=3000, help="port (default: %(default)s)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only); others need --without-logins")
     parser.add_argument("--without-logins", action="store_true", help="let everybody who reaches --host read everything and start runs: the UI has no users")
@@ -22,21 +25,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
-    from ft_platform.errors import MissingExtra
+    from ft_platform.errors import ConfigError, MissingExtra
     from ft_platform.execution import prepare_home
-    from ft_platform.web.code_servers import check_accounts
-    from ft_platform.web.code_servers import workspace as workspace_of
+    from ft_platform.identities import IDENTITY, is_served_here
 
     if importlib.util.find_spec("dagster_webserver") is None:
         raise MissingExtra("dagster-webserver", "ui")
+    if arguments.use_case and arguments.use_case != os.environ.get(IDENTITY):
+        raise ConfigError([f"{arguments.use_case} has no account of its own (`identities`)"], "ft ui without a name shows all use cases that have none")
     environment = listening_on(arguments.host, arguments.port, arguments.without_logins, load_environment())
     prepare_home(environment)
     workspace = environment.dagster_home / "workspace.yaml"
-    check_accounts(environment)
-    workspace.write_text(workspace_of(environment), encoding="utf-8")
+    workspace.write_text(WORKSPACE, encoding="utf-8")
     port, url = reports_address(environment.reports_url, arguments.reports_port)
     variables = {**os.environ, **environment.to_variables(), "FT_REPORTS_URL": url, "DAGSTER_HOME": str(environment.dagster_home)}
     print(f"http://{arguments.host}:{arguments.port} (stop with Ctrl-C)", flush=True)
+    if apart := [name for name in environment.identities if not is_served_here(environment, name)]:
+        print(f"Under accounts of their own, each in a UI of its own: {', '.join(f'ft ui {name}' for name in apart)}", flush=True)
     if url != environment.reports_url:
         print(f"Runs that are started elsewhere link their reports as {environment.reports_url}, unless FT_REPORTS_URL={url} is set there.", flush=True)
     # `dg dev` needs the project's folder as working directory; -W: `dagster dev` says that it is superseded by it.

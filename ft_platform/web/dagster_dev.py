@@ -4,8 +4,6 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ft_platform.errors import FtError
-
 WEBSERVER = ["-m", "dagster_webserver"]
 OURS = ["-m", "ft_platform.web.dagster_webserver"]
 
@@ -20,20 +18,13 @@ def main() -> None:
     """Runs until it is stopped."""
     from dagster._cli import dev
 
-    from ft_platform.environment import load_environment
-    from ft_platform.web.code_servers import code_servers
-
     start = vars(dev)["open_ipc_subprocess"]
 
     def started(words: Sequence[str], **kwargs: Any) -> Any:
         return start(our_webserver(words), **kwargs)
 
     setattr(dev, "open_ipc_subprocess", started)  # noqa: B010
-    try:
-        with code_servers(load_environment()):
-            dev.dev_command()
-    except FtError as error:
-        raise SystemExit(f"ft ui: {' '.join(str(error).split())}") from None
+    dev.dev_command()
 
 
 if __name__ == "__main__":
