@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
@@ -16,6 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ft_platform.errors import ConfigError
 from ft_platform.web.hosts import authority
+
+if TYPE_CHECKING:
+    from ft_platform.lake import Lake
+    from ft_platform.signing.keys import SigningKeys
 
 STORAGE_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ALLOW_HTTP")
 
@@ -96,6 +100,19 @@ class Environment(BaseModel):
         default=None,
         description="File with the public key that the vault is written with; it reads nothing. Variable FT_VAULT_PUBLIC_KEY_FILE, "
         "default `<home>/vault/vault.pub`.",
+    )
+    signing_key_provider: str = Field(
+        default="file",
+        description="Where the key that signs manifests, verdicts and decisions is kept, as `key_provider` (`environment`: FT_SIGNING_KEY). "
+        "Variable FT_SIGNING_KEY_PROVIDER.",
+    )
+    signing_key_file: Path | None = Field(
+        default=None, description="File with the signing key. Variable FT_SIGNING_KEY_FILE, default `<home>/vault/signing.key`."
+    )
+    seals_folder: Path | None = Field(
+        default=None,
+        description="Folder with the public keys and the newest signature of each use case: outside the lake, readable for whoever verifies, "
+        "writable for the programs only, one for all machines that write the lake. Variable FT_SEALS_FOLDER, default `<home>/seals`.",
     )
     tracking_uri: str = Field(default="", description="MLflow tracking URI, or `none`. Variable FT_TRACKING_URI, default sqlite in `<home>`.")
     trackers: list[Literal["mlflow", "wandb"]] = Field(
@@ -192,6 +209,14 @@ class Environment(BaseModel):
         return self.vault_public_key_file or self.home / "vault" / "vault.pub"
 
     @property
+    def signing_key_path(self) -> Path:
+        return self.signing_key_file or self.home / "vault" / "signing.key"
+
+    @property
+    def seals_path(self) -> Path:
+        return self.seals_folder or self.home / "seals"
+
+    @property
     def cache_path(self) -> Path:
         return self.cache or self.home / "cache"
 
@@ -207,6 +232,20 @@ class Environment(BaseModel):
         """Object-store settings that are present as environment variables."""
         return {name: os.environ[name] for name in STORAGE_VARIABLES if os.environ.get(name)}
 
+    def lake(self) -> "Lake":
+        """The lake of this installation, with the keys that sign and verify what lies there."""
+        from ft_platform.lake import Lake
+        from ft_platform.lake.seals import SealFolder
+
+        return Lake(self.lake_uri, self.storage_options(), SealFolder(self.signing_keys(), self.seals_path))
+
+    def signing_keys(self) -> "SigningKeys":
+        """What signs and verifies manifests, verdicts and decisions."""
+        from ft_platform.privacy.key_providers import KeyPlace
+        from ft_platform.signing.keys import SigningKeys
+
+        return SigningKeys(KeyPlace(self.signing_key_provider, self.signing_key_path, "FT_SIGNING_KEY"), self.seals_path)
+
     def profile(self, name: str) -> ComputeProfile:
         if name not in self.profiles:
             raise ConfigError([f"compute.profile {name!r} is not a profile of this environment; there are {sorted(self.profiles)}"])
@@ -220,6 +259,9 @@ class Environment(BaseModel):
             "FT_KEY_FILE": str(self.key_path),
             "FT_KEY_PROVIDER": self.key_provider,
             "FT_VAULT_PUBLIC_KEY_FILE": str(self.vault_public_key_path),
+            "FT_SIGNING_KEY_PROVIDER": self.signing_key_provider,
+            "FT_SIGNING_KEY_FILE": str(self.signing_key_path),
+            "FT_SEALS_FOLDER": str(self.seals_path),
             "FT_TRACKING_URI": self.mlflow_uri,
             "FT_TRACKERS": ",".join(self.trackers) or "none",
             "FT_WANDB_MODE": self.wandb_mode,
@@ -252,6 +294,9 @@ def load_environment() -> Environment:
         "FT_VAULT_KEY_PROVIDER": "vault_key_provider",
         "FT_VAULT_KEY_FILE": "vault_key_file",
         "FT_VAULT_PUBLIC_KEY_FILE": "vault_public_key_file",
+        "FT_SIGNING_KEY_PROVIDER": "signing_key_provider",
+        "FT_SIGNING_KEY_FILE": "signing_key_file",
+        "FT_SEALS_FOLDER": "seals_folder",
         "FT_TRACKING_URI": "tracking_uri",
         "FT_TRACKERS": "trackers",
         "FT_WANDB_MODE": "wandb_mode",

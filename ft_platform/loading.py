@@ -167,7 +167,7 @@ def _broken(path: Path, message: str) -> dg.AssetSpec:
 def _resources(environment: Environment) -> dict[str, Any]:
     @dg.resource(description="Versioned tables, checkpoints and reports.")
     def lake(_context: Any) -> Lake:
-        return Lake(environment.lake_uri, environment.storage_options())
+        return environment.lake()
 
     return {"lake": lake, "environment": environment, "versions": VersionIOManager()}
 

@@ -49,7 +49,7 @@ def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "
     from ft_platform.lake.provenance import tables_behind
     from ft_platform.reporting.funnel import funnel, funnel_of
 
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     # Another run may have written newer versions beside this one. Only a run of assets that are no stages names none.
     tables = tables_behind(lake, run.versions.values())
     found = {

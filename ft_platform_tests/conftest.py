@@ -66,7 +66,7 @@ def environment(tmp_path: Path) -> Environment:
 
 @pytest.fixture
 def lake(environment: Environment) -> Lake:
-    return Lake(environment.lake_uri)
+    return environment.lake()
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def without_audit(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def audited(context: Any, environment: Environment, use_case: Any, program: str, extras: dict[str, Any]) -> Any:
         assert program == "audit"
-        return SimpleNamespace(artifact=stand_in_audit(Lake(environment.lake_uri), use_case, from_dict(extras["splits"])))
+        return SimpleNamespace(artifact=stand_in_audit(environment.lake(), use_case, from_dict(extras["splits"])))
 
     monkeypatch.setattr("ft_platform.assets.splits.run_program", audited)
 

@@ -71,7 +71,7 @@ class StandInBackend:
         from ft_platform.evaluation.inputs import evaluation_inputs
         from ft_platform.training.inputs import checkpoint_inputs
 
-        lake = Lake(environment.lake_uri)
+        lake = environment.lake()
         splits = from_dict(extras["splits"])
         if program == "audit":
             return {"artifact": stand_in_audit(lake, use_case, splits).to_dict()}
@@ -99,7 +99,7 @@ def run_here(context: Any, environment: Environment, profile: Any, use_case: Nam
     from ft_platform.training.audit import audit_for
     from ft_platform.training.trainer import checkpoint_for
 
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     if program == "regression":
         return {"artifact": publish_regression_report(lake, environment, use_case, from_dict(extras["checkpoint"]), context.log).to_dict()}
     handles = {name: from_dict(extras[name]) for name in ("splits", "checkpoint", "base_evaluation") if name in extras}

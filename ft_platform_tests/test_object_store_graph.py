@@ -51,7 +51,7 @@ class Runs:
             "attacks": {"rows": 20, "extraction_rows": 20, "samples": 5, "bootstrap_samples": 100},
         }
         write_use_case(self.environment.defs, "complaints", attributes)
-        self.lake = Lake(self.environment.lake_uri, self.environment.storage_options())
+        self.lake = self.environment.lake()
         self.use_case = load_use_case(self.environment.defs / "complaints")
         with dg.DagsterInstance.ephemeral() as instance:
             self.first, self.second = (run_use_case("complaints", environment=self.environment, instance=instance) for _ in range(2))

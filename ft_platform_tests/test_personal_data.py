@@ -19,7 +19,6 @@ import pytest
 from ft_platform.environment import Environment
 from ft_platform.errors import DataError
 from ft_platform.execution import run_use_case
-from ft_platform.lake import Lake
 from ft_platform.privacy.ner.spacy import MODEL
 from ft_platform.records import contents
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
@@ -124,7 +123,7 @@ def test_a_run_that_succeeds(run: Callable[..., Any], home: Path, environment: E
         canaries.append(UNANNOUNCED)
     outcome = run(rows, {"privacy.ner": NER}, report=True)
     assert outcome.success, outcome.error
-    lake = Lake(environment.lake_uri)
+    lake = environment.lake()
     assert len(lake.artifacts("complaints", "data_report")) == 1
     raw, splits = (lake.latest("complaints", name) for name in ("raw_records", "splits"))
     assert raw and splits
@@ -143,7 +142,7 @@ def test_the_name_of_a_file_in_a_folder_may_name_a_person(
     file = write_csv(folder / "marta-canary-7745.csv", [{**row, "person": f"p{n}", "until": ""} for n, row in enumerate(records())])
     outcome = run(planted(), {"source.uri": str(folder)}, report=True)
     assert outcome.success, outcome.error
-    lake = Lake(environment.lake_uri)
+    lake = environment.lake()
     raw = lake.latest("complaints", "raw_records")
     assert raw and list(lake.manifest(raw).info["files"]) == [str(file)], "the restricted zone knows the file"
     assert_nothing_personal(home, outcome, capfd, [file.stem])

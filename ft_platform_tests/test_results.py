@@ -83,7 +83,7 @@ def score(found: dict[str, Any]) -> float:
 
 @pytest.fixture
 def lake(environment: Environment) -> Lake:
-    lake = Lake(environment.lake_uri)
+    lake = environment.lake()
     funnel = {"stage": "raw_records", "rows_in": 5, "kept": 5, "removed": {}}
     batches = pa.table({"record_id": ["a", "b"]}, schema=SCHEMA).to_batches()
     lake.write_table("letters", "raw_records", batches, SCHEMA, zone="restricted", counts={"funnel": funnel})

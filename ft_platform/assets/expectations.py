@@ -22,7 +22,7 @@ def expectations_check(lake: Lake, environment: Environment, use_case: NamedUseC
 
 def data_docs_link(lake: Lake, environment: Environment, version: TableVersion) -> dict[str, Any]:
     """Link and place of what Great Expectations found in a table; empty where it has not looked yet."""
-    verdict = lake.verdicts(version).get(CHECK)
+    verdict = lake.verdicts(version, intact_only=True).get(CHECK)
     page = lake.intact_artifact(version.use_case, DATA_DOCS, str(verdict.numbers["data_docs"])) if verdict else None
     return report_link(environment, page, lake.manifest(page)) if page else {}
 

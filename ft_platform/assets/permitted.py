@@ -102,7 +102,7 @@ def build(use_case: NamedUseCase) -> list:
         found = tainted_now(lake, use_case.name)
         own = next((one for one in found if one["stage"] == permitted_records.name and one["version"] == permitted_records.id), None)
         numbers = {"rows": own["rows"] if own else 0, "on_day": today.isoformat(), "tainted": found}
-        verdict = lake.verdicts(permitted_records).get(NOT_TAINTED)
+        verdict = lake.verdicts(permitted_records, intact_only=True).get(NOT_TAINTED)
         if verdict is None:
             settings = check_settings_hash(use_case, permitted_records.name, NOT_TAINTED)
             verdict = lake.add_verdict(permitted_records, NOT_TAINTED, own is None, settings, {"rows": 0, "reasons": {}, "on_day": today.isoformat()})

@@ -28,7 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import VersionRefused
-    from ft_platform.lake import Lake
     from ft_platform.progress import listening
     from ft_platform.terminal import ProgressView
     from ft_platform.training.audit import audit_for
@@ -38,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     splits = lake.latest(use_case.name, "splits")
     if splits is None:
         raise VersionRefused(f"{use_case.name} has no splits yet", f"Run: ft run {use_case.name}")

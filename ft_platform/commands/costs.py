@@ -24,10 +24,9 @@ def _month(text: str) -> str:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.costs.ledger import Ledger
     from ft_platform.environment import load_environment
-    from ft_platform.lake import Lake
 
     environment = load_environment()
-    rows = Ledger(Lake(environment.lake_uri, environment.storage_options())).rows(arguments.month)
+    rows = Ledger(environment.lake()).rows(arguments.month)
     sums = by_use_case_and_month(rows, environment)
     if arguments.json:
         print(json.dumps({"use_cases": sums, **({"runs": rows} if arguments.runs else {})}, indent=1, default=str))

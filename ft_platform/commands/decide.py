@@ -16,14 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
-    from ft_platform.lake import Lake
     from ft_platform.lake.snapshot import Snapshot
     from ft_platform.release.decide import decide, newest_evidence, the_checkpoint
     from ft_platform.use_case_file import load_use_case, use_case_folder
 
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = Snapshot(Lake(environment.lake_uri, environment.storage_options()))
+    lake = Snapshot(environment.lake())
     checkpoint = the_checkpoint(lake, use_case, arguments.checkpoint)
     decision = decide(lake, use_case, checkpoint, newest_evidence(lake, use_case, checkpoint))
     found = decision.to_dict()

@@ -41,14 +41,13 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.cleaning.differences import refused_without_access, sample_of_changes
     from ft_platform.environment import load_environment
     from ft_platform.errors import DataError, FtError
-    from ft_platform.lake import Lake
     from ft_platform.use_case_file import use_case_folder
 
     if not (arguments.json or arguments.force or sys.stdout.isatty()):
         raise FtError("the texts are personal data and standard output is no terminal", "Add --json for ids, kinds and hashes, or --force for the texts")
     environment = load_environment()
     use_case_folder(environment.defs, arguments.use_case)
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     with refused_without_access(lake, arguments.use_case):
         version = lake.latest(arguments.use_case, STAGES[arguments.stage])
         if version is None:

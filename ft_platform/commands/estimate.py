@@ -28,14 +28,13 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.costs.admission import require_memory
     from ft_platform.costs.estimates import further_seeds, measure
     from ft_platform.environment import load_environment
-    from ft_platform.lake import Lake
     from ft_platform.use_case_file import load_use_case, parse_overrides, use_case_folder
 
     environment = load_environment()
     overrides = parse_overrides(arguments.overrides) | ({"compute.profile": arguments.compute} if arguments.compute else {})
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), overrides, environment)
     profile = environment.profile(use_case.settings.compute.profile)
-    splits = newest_splits(Lake(environment.lake_uri, environment.storage_options()), use_case)
+    splits = newest_splits(environment.lake(), use_case)
     print("A few steps of the training are measured on this machine ...", file=sys.stderr, flush=True)
     estimate = measure(environment, use_case, splits, profile, arguments.seconds)
     found: dict[str, Any] = estimate.to_dict() | further_seeds(estimate, use_case) | {"use_case": use_case.name, "profile": use_case.settings.compute.profile}

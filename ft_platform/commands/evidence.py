@@ -71,12 +71,11 @@ def _write(arguments: argparse.Namespace) -> int:
     from ft_platform.evidence.gather import find_known, gather
     from ft_platform.evidence.pack import write_pack
     from ft_platform.evidence.signing import Signer
-    from ft_platform.lake import Lake
     from ft_platform.reporting.server import Reports
 
     signer = Signer(Path(arguments.sign_with)) if arguments.sign_with else None
     environment = load_environment()
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     *named, wanted = arguments.words
     checkpoint = find_known(lake, named or Reports(lake).use_cases(), wanted)
     out = Path(arguments.out) if arguments.out else environment.home / "evidence" / checkpoint.artifact_id

@@ -63,10 +63,9 @@ def _plan(environment: Any, use_case: Any) -> tuple[dict[str, Any] | None, str]:
     from ft_platform.commands.estimate import newest_splits
     from ft_platform.costs.estimates import further_seeds, kept, measure
     from ft_platform.errors import VersionRefused
-    from ft_platform.lake import Lake
 
     try:
-        splits = newest_splits(Lake(environment.lake_uri, environment.storage_options()), use_case)
+        splits = newest_splits(environment.lake(), use_case)
     except VersionRefused as error:
         return None, str(error)
     profile = environment.profile(use_case.settings.compute.profile)

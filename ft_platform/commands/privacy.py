@@ -41,13 +41,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _attack(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
-    from ft_platform.lake import Lake
     from ft_platform.privacy_attacks.newest import newest_attack
     from ft_platform.use_case_file import load_use_case, use_case_folder
 
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    found = newest_attack(Lake(environment.lake_uri, environment.storage_options()), use_case)
+    found = newest_attack(environment.lake(), use_case)
     if arguments.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
     else:

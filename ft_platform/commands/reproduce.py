@@ -43,12 +43,11 @@ def _find(wanted: str) -> tuple[str, int]:
     """
     from ft_platform.environment import load_environment
     from ft_platform.errors import DataError
-    from ft_platform.lake import Lake
     from ft_platform.lake.provenance import NotTraced, find_checkpoint
     from ft_platform.use_case_file import find_use_cases
 
     environment = load_environment()
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     found = {}
     names = [folder.name for folder in find_use_cases(environment.defs)]
     for name in names:

@@ -32,11 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import FtError
     from ft_platform.governance.taint import sweep
-    from ft_platform.lake import Lake
     from ft_platform.use_case_file import find_use_cases, load_use_case, use_case_folder
 
     environment = load_environment()
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     folders = [use_case_folder(environment.defs, arguments.use_case)] if arguments.use_case else find_use_cases(environment.defs)
     sweeps: list[dict[str, Any]] = []
     failed: dict[str, str] = {}

@@ -15,12 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import DataError
-    from ft_platform.lake import Lake
     from ft_platform.use_case_file import load_use_case, use_case_folder
 
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), {}, environment)
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     report = next(iter(lake.artifacts(use_case.name, "hyperparameter_search")), None)
     if report is None:
         raise DataError(f"{use_case.name} has no search yet", f"Run: ft run {use_case.name} --select hyperparameter_search")

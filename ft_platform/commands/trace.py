@@ -49,14 +49,13 @@ def _find(what: str, words: list[str], trace: Callable[..., dict[str, Any]]) -> 
     """The trace of an id in the use case that is named, or in the only one that has it."""
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, DataError
-    from ft_platform.lake import Lake
     from ft_platform.lake.provenance import NotTraced
     from ft_platform.use_case_file import find_use_cases, use_case_folder
 
     if len(words) > 2:
         raise ConfigError([f"expected one id, or a use case and an id, got {len(words)} words"])
     environment = load_environment()
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     # What was trained from a use case that has left the folder must be found as well.
     names = sorted({*(folder.name for folder in find_use_cases(environment.defs)), *_names_in(lake)})
     *named, wanted = words
@@ -84,7 +83,6 @@ def _find_subject(words: list[str]) -> dict[str, Any]:
 
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, DataError
-    from ft_platform.lake import Lake
     from ft_platform.lake.subjects import merged, require_access, trace_subject
     from ft_platform.privacy.keys import subject_pseudonyms
     from ft_platform.use_case_file import find_use_cases, use_case_folder
@@ -94,7 +92,7 @@ def _find_subject(words: list[str]) -> dict[str, Any]:
     if len(words) > 2 or not wanted:
         raise ConfigError([f"expected the id of one person, or a use case and an id, got {len(words)} words"])
     environment = load_environment()
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     require_access(lake)
     names = sorted({*(folder.name for folder in find_use_cases(environment.defs)), *_names_in(lake)})
     if named and named[0] not in names:

@@ -101,10 +101,9 @@ def _vault(environment: "Environment", use_case: str) -> "Vault":
         ConfigError: there is none.
     """
     from ft_platform.errors import ConfigError
-    from ft_platform.lake import Lake
     from ft_platform.privacy.vault import Vault, use_cases_with_vault
 
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     names = use_cases_with_vault(lake)
     if use_case not in names:
         raise ConfigError([f"there is no vault of {use_case!r}; there are {', '.join(names) or 'none'}"], "Use cases with `privacy.vault: true` have one")

@@ -30,14 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
-    from ft_platform.lake import Lake
     from ft_platform.release import waivers
     from ft_platform.release.decide import decide, newest_evidence, the_checkpoint
     from ft_platform.use_case_file import load_use_case, use_case_folder
 
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     if arguments.what == "revoke":
         if not arguments.id or not arguments.by.strip():
             raise ConfigError(["a waiver's id and --by are needed"], f"List waivers: ft waiver list {use_case.name}")

@@ -10,7 +10,6 @@ from ft_platform.compute import warm
 from ft_platform.costs.admission import admit
 from ft_platform.costs.metering import metered
 from ft_platform.environment import Environment
-from ft_platform.lake import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.use_case import NamedUseCase
 
@@ -42,7 +41,7 @@ def run_program(context: dg.AssetExecutionContext, environment: Environment, use
     """
     profile = environment.profile(use_case.settings.compute.profile)
     backend = importlib.import_module(f"ft_platform.compute.{profile.backend}")
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     splits = from_dict(extras["splits"]) if "splits" in extras else None
     admit(lake, environment, use_case, program, splits if isinstance(splits, TableVersion) else None, context.log)
     everything = {"use_case": use_case.name, "settings": use_case.settings.model_dump(mode="json"), **extras}

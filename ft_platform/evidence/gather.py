@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ft_platform.errors import DataError
+from ft_platform.errors import CorruptVersion, DataError
 from ft_platform.lake import ArtifactVersion, Lake, Manifest, TableVersion, Verdict
 from ft_platform.lake.gate import version_of_parent
 from ft_platform.lake.provenance import NotTraced, find_checkpoint
+from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.versions import Version
 from ft_platform.stages import STAGES
 
@@ -82,8 +83,10 @@ def gather(lake: Lake, checkpoint: ArtifactVersion) -> Evidence:
     """The evidence about a checkpoint.
 
     Raises:
-        VersionRefused: a version behind it has no manifest, or bytes of a report are not what its manifest says.
+        VersionRefused: a version behind it has no manifest, or bytes of a report or of any signed file are not what was written.
     """
+    if altered := Snapshot.of(lake).control_problems(checkpoint.use_case):
+        raise CorruptVersion("; ".join(altered), f"See: ft seals verify {checkpoint.use_case}")
     versions: dict[str, Found] = {}
     _add(lake, versions, checkpoint, "checkpoint")
     for report in _reports(lake, checkpoint, {_key(found.version) for found in versions.values()}):

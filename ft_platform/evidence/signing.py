@@ -15,7 +15,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ft_platform.errors import ConfigError, MissingExtra
+from ft_platform.errors import ConfigError
 from ft_platform.evidence.layout import ENVELOPE, SIGNATURE, STATEMENT, SUMS
 
 PASSWORD = "FT_SIGNING_KEY_PASSWORD"
@@ -36,7 +36,6 @@ class Signer:
 
     Raises:
         ConfigError: it is no such file, or the password is missing or wrong. The message never holds anything of the file.
-        MissingExtra: `cryptography` is not installed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -62,7 +61,6 @@ class PublicKey:
 
     Raises:
         ConfigError: it is no such file.
-        MissingExtra: `cryptography` is not installed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -186,11 +184,9 @@ def _read(path: Path, option: str, next_step: str) -> bytes:
 
 
 def _cryptography() -> tuple[Any, Any]:
-    try:
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric import ed25519
-    except ImportError:
-        raise MissingExtra("cryptography, which signs evidence and checks signatures,", "sign") from None
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
     return ed25519, serialization
 
 

@@ -136,7 +136,7 @@ def _worker(environment: Environment, use_case: NamedUseCase, splits: TableVersi
 
     pin_threads()
     try:
-        work(Lake(environment.lake_uri, environment.storage_options()), environment, use_case, splits, folder)
+        work(environment.lake(), environment, use_case, splits, folder)
     except FtError as error:
         _error_file(folder, number).write_text(json.dumps({"message": error.message, "next_step": error.next_step}))
         raise SystemExit(1) from None

@@ -149,14 +149,15 @@ def must_be_swept(lake: Lake, use_case: NamedUseCase, version: TableVersion, tod
     same_day = manifest.counts.get("on_day") == today.isoformat() or not depends_on_the_day(use_case)
     same_ledger = manifest.info.get("ledger", "") == (pinned.content if pinned else "")
     same_settings = manifest.settings_hash == STAGES[FIRST].settings_hash(use_case)
-    return not (same_raw and same_day and same_ledger and same_settings) or _published_since(lake, use_case.name)
+    kept = same_raw and same_day and same_ledger and same_settings
+    return not kept or _published_since(lake, use_case.name) or any(True for _ in _lost_marks(lake, use_case.name))
 
 
 def _published_since(lake: Lake, use_case: str) -> bool:
     """Whether a version is there that no sweep has looked at, and that was made from a marked one."""
     marked = {(version.name, version.content_hash) for version in _marked(lake, use_case)}
     for version, manifest in _later(lake, use_case) if marked else ():
-        if not marked.isdisjoint((p.name, p.content_hash) for p in manifest.parents) and NOT_TAINTED not in lake.verdicts(version):
+        if not marked.isdisjoint((p.name, p.content_hash) for p in manifest.parents) and NOT_TAINTED not in lake.verdicts(version, intact_only=True):
             return True
     return bool(_trainings_on(lake, use_case, list(_marked(lake, use_case))))
 
@@ -202,7 +203,7 @@ def mark(lake: Lake, use_case: NamedUseCase, found: Found, day: date, basis: Bas
         clear = basis is not None and basis.still_holds(lake, use_case)
         for one in found.tainted:
             numbers = {"rows": one.rows, "reasons": dict(sorted(one.reasons.items()))}
-            before = taint_of(lake, one.version)
+            before = taint_of(lake, one.version, intact_only=True)
             if before and not clear:  # what it was marked by may be newer
                 continue
             if before is None or {key: before.numbers.get(key) for key in numbers} != numbers:
@@ -211,12 +212,14 @@ def mark(lake: Lake, use_case: NamedUseCase, found: Found, day: date, basis: Bas
             remove_states(lake, use_case.name, training.checkpoint_id)
         if basis is None or not clear:
             return []
-        for version in found.clean:
-            if NOT_TAINTED not in lake.verdicts(version):
-                write(version, True, NO_ROWS)
         ids = {(one.version.name, one.version.id) for one in found.tainted}
+        for version in found.clean:
+            if NOT_TAINTED not in lake.verdicts(version, intact_only=True):
+                write(version, True, NO_ROWS)
+        for version in [lost for lost in _lost_marks(lake, use_case.name) if (lost.name, lost.id) not in ids]:
+            write(version, True, NO_ROWS)
         cleared = [version for version in _marked(lake, use_case.name) if (version.name, version.id) not in ids]
-        marks = {version: taint.numbers for version in cleared if (taint := taint_of(lake, version))}
+        marks = {version: taint.numbers for version in cleared if (taint := taint_of(lake, version, intact_only=True))}
         for version in reversed(cleared):
             write(version, True, NO_ROWS)
         if not basis.still_holds(lake, use_case):
@@ -241,7 +244,7 @@ def tainted_now(lake: Lake, use_case: str) -> list[dict[str, Any]]:
     """Every version that is marked: `{"stage", "version", "rows", "reasons", "found_at"}`."""
     found = []
     for version in _marked(lake, use_case):
-        verdict = taint_of(lake, version)
+        verdict = taint_of(lake, version, intact_only=True)
         if verdict:
             numbers = {key: verdict.numbers[key] for key in ("rows", "reasons")}
             found.append({"stage": version.name, "version": version.id, **numbers, "found_at": verdict.checked_at})
@@ -385,7 +388,16 @@ def _later(lake: Lake, use_case: str) -> Iterator[tuple[Version, Manifest]]:
 
 
 def _marked(lake: Lake, use_case: str) -> Iterator[Version]:
+    """Versions that carry a mark. One that was altered or deleted is none: `_lost_marks` tells those."""
     for versions in (_tables(lake, use_case, FIRST), _later(lake, use_case)):
         for version, _ in versions:
-            if taint_of(lake, version):
+            if taint_of(lake, version, intact_only=True):
+                yield version
+
+
+def _lost_marks(lake: Lake, use_case: str) -> Iterator[Version]:
+    """Versions whose verdict was altered or deleted since a sweep signed it: nobody can tell what it said, so they are judged again."""
+    for versions in (_tables(lake, use_case, FIRST), _later(lake, use_case)):
+        for version, _ in versions:
+            if lake.verdict_is_lost(version, NOT_TAINTED):
                 yield version

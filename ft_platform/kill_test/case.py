@@ -74,7 +74,7 @@ def _write_model(folder: Path) -> None:
 
 
 def lake_of(folder: Path) -> Lake:
-    return Lake(folder / "lake")
+    return environment_of(folder).lake()
 
 
 def environment_of(folder: Path) -> Environment:

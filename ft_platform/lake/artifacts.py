@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ import pyarrow as pa
 from ft_platform.code_hash import code
 from ft_platform.errors import CorruptVersion
 from ft_platform.lake import files
+from ft_platform.lake.journal import ChainBroken
 from ft_platform.lake.manifest import Manifest, now, parent_of
 from ft_platform.lake.manifests import Manifests
+from ft_platform.lake.seals import NotSigned
 from ft_platform.lake.versions import ArtifactVersion, Version
 
 IN_USE = "in_use.lock"
@@ -96,25 +98,36 @@ class Artifacts(Manifests):
             )
             (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1))
             target = self.path_of("shared", use_case, name, artifact_id)
-            if self.fs.exists(f"{target}/manifest.json") and not self.intact_artifact(use_case, name, artifact_id):
-                files.move_folder(self.fs, target, f"{target}.corrupt-{os.urandom(4).hex()}")
-            files.publish_folder(self.fs, folder, target)
+            seals = self.seals(use_case)
+            with seals.writing() if seals else nullcontext():
+                if seals:
+                    seals.open()
+                if self.fs.exists(f"{target}/manifest.json") and not self.intact_artifact(use_case, name, artifact_id):
+                    if seals:
+                        seals.remove(f"{target}/manifest.json", "damaged, moved aside")
+                    files.move_folder(self.fs, target, f"{target}.corrupt-{os.urandom(4).hex()}")
+                files.publish_folder(self.fs, folder, target)
+                if seals:
+                    seals.add(f"{target}/manifest.json")
         published = self.artifact(use_case, name, artifact_id)
         if published is None:
             raise CorruptVersion(f"{artifact_id} of {use_case} cannot be read back after it was published", "Run the step again")
         return published
 
     def artifact(self, use_case: str, name: str, artifact_id: str, *, verify: bool = True) -> ArtifactVersion | None:
-        """A published folder, or None if there is none with this id. Bytes are compared with the manifest.
+        """A published folder, or None if there is none with this id, or one that nobody signed. Bytes are compared with the manifest.
 
         Raises:
-            CorruptVersion: a file is missing or has another hash.
+            CorruptVersion: its manifest was altered, or a file is missing, has another hash, or stands in no manifest.
         """
         path = self.path_of("shared", use_case, name, artifact_id)
         self.fs.invalidate_cache()
         if not self.fs.exists(f"{path}/manifest.json"):
             return None
-        manifest = self._read_manifest(f"{path}/manifest.json")
+        try:
+            manifest = self._read_manifest(use_case, f"{path}/manifest.json")
+        except NotSigned:
+            return None
         version = ArtifactVersion(use_case, name, artifact_id, manifest.content_hash, self.uri("shared", use_case, name, artifact_id))
         if verify:
             self.verify_artifact(version, manifest)
@@ -128,14 +141,22 @@ class Artifacts(Manifests):
             return None
 
     def artifacts(self, use_case: str, name: str) -> list[ArtifactVersion]:
-        """Every published folder of an asset, newest first."""
+        """Every published folder of an asset, newest first. One whose manifest was altered does not count, and a decision names it."""
         folder = self.path_of("shared", use_case, name)
         self.fs.invalidate_cache()
         if not self.fs.exists(folder):
             return []
         ids = [p.rstrip("/").rsplit("/", 1)[-1] for p in self.fs.ls(folder, detail=False)]
-        found = [a for i in ids if not i.startswith(".") and ".corrupt-" not in i and (a := self.artifact(use_case, name, i, verify=False))]
+        found = [a for i in ids if not i.startswith(".") and ".corrupt-" not in i and (a := self._counted(use_case, name, i))]
         return sorted(found, key=lambda a: self.manifest(a).written_at, reverse=True)
+
+    def _counted(self, use_case: str, name: str, artifact_id: str) -> ArtifactVersion | None:
+        try:
+            return self.artifact(use_case, name, artifact_id, verify=False)
+        except ChainBroken:
+            raise
+        except CorruptVersion:
+            return None
 
     def verify_artifact(self, version: ArtifactVersion, manifest: Manifest | None = None) -> None:
         """Compares every file with the manifest.
@@ -155,6 +176,15 @@ class Artifacts(Manifests):
                     )
         if artifact_hash(manifest.files) != version.content_hash:
             raise CorruptVersion(f"the manifest of {version.id} of {version.use_case} contradicts itself", f"Materialize {version.name} again")
+        if more := self._not_named(path, manifest):
+            raise CorruptVersion(
+                f"{version.id} of {version.use_case} holds {more[0]}, which its manifest does not name", f"Remove it, or materialize {version.name} again"
+            )
+
+    def _not_named(self, path: str, manifest: Manifest) -> list[str]:
+        """Files that lie in the folder and stand in no manifest."""
+        there = {str(found).removeprefix(f"{path}/") for found in self.fs.find(path)}
+        return sorted(there - {*manifest.files, "manifest.json"})
 
     @contextmanager
     def local_copy(self, version: ArtifactVersion) -> Iterator[Path]:

@@ -5,10 +5,13 @@ cut leaves the old or the new file. An object store publishes a single object at
 `manifest.json` is there, which is uploaded last.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +83,24 @@ def write_bytes(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     fsync_path(target.parent)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Waits until no other process holds this local file, and holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def read_bytes(fs: Any, path: str) -> bytes:
+    """The bytes of one file, on whatever file system.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    return bytes(fs.cat_file(path))
 
 
 def sha256_file(path: Path) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 from ft_platform.errors import SourceError, VersionRefused
 from ft_platform.lake.manifest import Manifest, Parent, Verdict
-from ft_platform.lake.snapshot import Snapshot
+from ft_platform.lake.snapshot import NO_KEYS, Snapshot
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.sources.allowed import require_allowed
@@ -35,14 +35,22 @@ def problems_with(lake: Lake, use_case: NamedUseCase, version: Version) -> list[
     seen: set[str] = set()
     problems: list[str] = []
 
+    if lake.signing is None:
+        return [NO_KEYS]
+
     def visit(named: Version) -> None:
-        current = newest_of_same_content(lake, named)
-        if current.id in seen:
-            return
-        seen.add(current.id)
         try:
+            current = newest_of_same_content(lake, named)
+            if current.id in seen:
+                return
+            seen.add(current.id)
             manifest = lake.manifest(current)
+            if erased := lake.erased(current):
+                problems.append(f"{current.id} was valid when it was made; its content was erased since ({erased})")
+                return
             _verify_bytes(lake, current, is_root=named is version)
+            problems.extend(_missing_verdicts(lake, use_case, current))
+            problems.extend(_withdrawn(lake, use_case, current, manifest))
         except VersionRefused as refusal:
             problems.append(refusal.message)
             return
@@ -53,10 +61,10 @@ def problems_with(lake: Lake, use_case: NamedUseCase, version: Version) -> list[
             problems.append(f"{current.id} is stale: settings or code of {current.name} changed since it was written")
         if isinstance(current, TableVersion):
             newest = lake.latest(current.use_case, current.name)
+            if lost := lake.newer_that_is_lost(current.use_case, current.name):
+                problems.append(f"a newer version of {current.name} was deleted: {lost}")
             if newest and newest.content_hash != current.content_hash:
                 problems.append(f"{current.id} is stale: {newest.id} has replaced it")
-        problems.extend(_missing_verdicts(lake, use_case, current))
-        problems.extend(_withdrawn(lake, use_case, current, manifest))
         expected = set(stage.parents)
         if {p.name for p in manifest.parents} != expected:
             problems.append(f"{current.id} has parents {sorted(p.name for p in manifest.parents)}, expected {sorted(expected)}")
@@ -78,11 +86,11 @@ def newest_of_same_content(lake: Lake, version: Version) -> Version:
 
 
 def _verify_bytes(lake: Lake, version: Version, *, is_root: bool) -> None:
-    """Compares what is stored with its hash: of every checkpoint and report, and of the table that is about to be read."""
+    """Compares what is stored with its hash: every checkpoint and report, the table that is about to be read, and of others what was written since."""
     if isinstance(version, ArtifactVersion):
         lake.verify_artifact(version)
-    elif is_root:
-        lake.verify_table(version)
+    else:
+        lake.verify_table(version, changed_only=not is_root)
 
 
 def _missing_verdicts(lake: Lake, use_case: NamedUseCase, version: Version) -> list[str]:
@@ -101,9 +109,13 @@ def _missing_verdicts(lake: Lake, use_case: NamedUseCase, version: Version) -> l
     return problems
 
 
-def taint_of(lake: Lake, version: Version) -> Verdict | None:
-    """The verdict that names how many rows of a version may not be used any more, or None where all may."""
-    verdict = lake.verdicts(version).get(NOT_TAINTED)
+def taint_of(lake: Lake, version: Version, *, intact_only: bool = False) -> Verdict | None:
+    """The verdict that names how many rows of a version may not be used any more, or None where all may.
+
+    Args:
+        intact_only: a verdict that was altered or deleted is none, for a sweep that makes it again.
+    """
+    verdict = lake.verdicts(version, intact_only=intact_only).get(NOT_TAINTED)
     return verdict if verdict and not verdict.passed else None
 
 

@@ -54,7 +54,7 @@ class Manifest(BaseModel):
     code: str = Field(description="Version of the package that wrote it, and a hash of its files: `0.1.0+3f9c0a1b2d4e`.")
     parents: list[Parent]
     counts: dict[str, Any] = Field(description="Rows in, kept, removed by reason, and what else the stage counted.")
-    files: dict[str, str] = Field(default_factory=dict, description="File -> sha256, for checkpoints and reports.")
+    files: dict[str, str] = Field(default_factory=dict, description="File -> sha256; of a table the Parquet files that hold its rows.")
     info: dict[str, Any] = Field(default_factory=dict, description="Environment, metrics, seeds: what a reader wants to know later.")
     seconds: float = 0.0
     written_at: str

@@ -1,13 +1,17 @@
 """Reads and writes the sidecars of versions: manifests and the verdicts of checks."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from ft_platform.errors import CorruptVersion, VersionRefused
 from ft_platform.lake.manifest import Manifest, Verdict, now
 from ft_platform.lake.places import Places
+from ft_platform.lake.seals import NotSigned
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.stages import STAGES
+
+NEXT = "Restore it from a backup, or make it again: ft run {}"
 
 
 class Manifests(Places):
@@ -16,9 +20,15 @@ class Manifests(Places):
     def _manifest_path(self, version: TableVersion) -> str:
         return self.path_of(version.zone, version.use_case, "manifests", version.name, f"{version.version:08d}.json")
 
-    def _read_manifest(self, path: str) -> Manifest:
+    def _read_manifest(self, use_case: str, path: str) -> Manifest:
+        """A manifest, as it was signed.
+
+        Raises:
+            NotSigned: it does not count.
+            CorruptVersion: it was altered, or cannot be read.
+        """
         try:
-            return Manifest.model_validate_json(self.fs.cat_file(path))
+            return Manifest.model_validate_json(self._read_signed(use_case, path))
         except ValueError:
             raise CorruptVersion(f"the manifest {path} cannot be read", "Materialize that stage again") from None
 
@@ -26,41 +36,97 @@ class Manifests(Places):
         return self.path_of("shared", version.use_case, version.name, version.artifact_id)
 
     def manifests(self, use_case: str, name: str, zone: str | None = None) -> Iterator[Manifest]:
-        """Manifests of a table, newest version first."""
+        """Manifests of a table, newest version first, as they were signed."""
         folder = self.path_of(zone or STAGES[name].zone, use_case, "manifests", name)
-        self.fs.invalidate_cache()
-        paths = [p for p in self.fs.ls(folder, detail=False) if p.endswith(".json")] if self.fs.exists(folder) else []
-        for path in sorted(paths, reverse=True):
-            yield self._read_manifest(path)
+        for file in reversed(self._present(use_case, folder)[0]):
+            with suppress(NotSigned):
+                yield self._read_manifest(use_case, f"{folder}/{file}")
 
     def manifest(self, version: Version) -> Manifest:
-        """The manifest of a version.
+        """The manifest of a version, as it was signed.
 
         Raises:
-            VersionRefused: there is none, or it is of other content than the handle.
+            VersionRefused: there is none, it is not signed or was altered, or it is of other content than the handle.
         """
         path = self._manifest_path(version) if isinstance(version, TableVersion) else f"{self._artifact_path(version)}/manifest.json"
-        if not self.fs.exists(path):
-            raise VersionRefused(f"{version.id} of {version.use_case} has no manifest", f"Materialize {version.name} again")
-        manifest = self._read_manifest(path)
+        try:
+            manifest = self._read_manifest(version.use_case, path)
+        except FileNotFoundError:
+            raise VersionRefused(f"{version.id} of {version.use_case} has no manifest", f"Materialize {version.name} again") from None
         if manifest.content_hash != version.content_hash:
             raise VersionRefused(f"the manifest of {version.id} of {version.use_case} is of other content than the handle", f"Materialize {version.name} again")
         return manifest
+
+    def newer_that_is_lost(self, use_case: str, name: str) -> str:
+        """File of the newest manifest of a table that was signed and is missing, where none that is there is newer; else empty."""
+        names, missing = self._present(use_case, self.path_of(STAGES[name].zone, use_case, "manifests", name))
+        newest = max(missing, default="")
+        return newest if newest > max(names, default="") else ""
+
+    def erased(self, version: Version) -> str:
+        """Why and when the content of a version was deleted lawfully; empty: it was not."""
+        seals = self.seals(version.use_case)
+        path = self._manifest_path(version) if isinstance(version, TableVersion) else f"{self._artifact_path(version)}/manifest.json"
+        entry = seals.entry(path) if seals else None
+        return f"{entry.note}, {entry.at}" if entry and entry.what == "erased" else ""
+
+    def note_erased(self, version: Version, reason: str) -> None:
+        """Signs that the content of a version was deleted lawfully. Its manifest and verdicts stay and verify; no gate lets anything pass that rests on it.
+
+        Args:
+            reason: why, on whose request; no personal data.
+        """
+        seals = self.seals(version.use_case)
+        if seals is None:
+            raise VersionRefused("the lake was opened without the keys of its installation", "Open it with Environment.lake()")
+        path = self._manifest_path(version) if isinstance(version, TableVersion) else f"{self._artifact_path(version)}/manifest.json"
+        seals.erase(path, reason)
 
     def add_verdict(self, version: Version, check: str, passed: bool, settings_hash: str, numbers: dict[str, Any] | None = None) -> Verdict:
         """Stores what a check found about a version. A later verdict of the same check replaces it."""
         verdict = Verdict(check=check, passed=passed, settings_hash=settings_hash, content_hash=version.content_hash, numbers=numbers or {}, checked_at=now())
         with self.room_for(f"the verdict of {check} about {version.id} of {version.use_case}"):
-            self._write_json(f"{self._verdict_folder(version)}/{check}.json", verdict.model_dump(mode="json"))
+            self._write_signed(version.use_case, f"{self._verdict_folder(version)}/{check}.json", verdict.model_dump(mode="json"))
         return verdict
 
-    def verdicts(self, version: Version) -> dict[str, Verdict]:
-        """Verdicts of a version by check."""
+    def verdicts(self, version: Version, *, intact_only: bool = False) -> dict[str, Verdict]:
+        """Verdicts of a version by check, as they were signed. One that nobody signed does not count.
+
+        Args:
+            intact_only: leave out what was altered or deleted, to make it again.
+
+        Raises:
+            CorruptVersion: one was altered, replaced by an older one, or deleted.
+        """
         folder = self._verdict_folder(version)
-        self.fs.invalidate_cache()
-        paths = self.fs.ls(folder, detail=False) if self.fs.exists(folder) else []
-        found = [Verdict.model_validate_json(self.fs.cat_file(p)) for p in paths if p.endswith(".json")]
+        names, missing = self._present(version.use_case, folder)
+        if missing and not intact_only:
+            raise CorruptVersion(
+                f"the verdict {missing[0].removesuffix('.json')} of {version.id} of {version.use_case} was deleted", NEXT.format(version.use_case)
+            )
+        found = []
+        for name in names:
+            try:
+                found.append(Verdict.model_validate_json(self._read_signed(version.use_case, f"{folder}/{name}")))
+            except NotSigned:
+                continue
+            except CorruptVersion:
+                if not intact_only:
+                    raise
+            except ValueError:
+                raise CorruptVersion(f"the verdict {folder}/{name} cannot be read", NEXT.format(version.use_case)) from None
         return {v.check: v for v in found}
+
+    def verdict_is_lost(self, version: Version, check: str) -> bool:
+        """Whether a verdict was signed, and was altered or deleted since."""
+        seals, path = self.seals(version.use_case), f"{self._verdict_folder(version)}/{check}.json"
+        if seals is None or seals.entry(path) is None:
+            return False
+        try:
+            seals.read(path)
+        except (FileNotFoundError, CorruptVersion):
+            return True
+        return False
 
     def _verdict_folder(self, version: Version) -> str:
         zone = version.zone if isinstance(version, TableVersion) else "shared"

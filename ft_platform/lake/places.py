@@ -12,6 +12,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from ft_platform.errors import DiskFull
 from ft_platform.lake import files
+from ft_platform.lake.seals import SealFolder, Seals
+from ft_platform.lake.verified import Verified
 
 
 class Places:
@@ -20,9 +22,12 @@ class Places:
     Args:
         root: local folder or object-store URI such as `s3://bucket/prefix`.
         storage_options: credentials and endpoint for an object store, in deltalake's names (`AWS_ENDPOINT_URL`, ...).
+        signing: keys that sign what is written and verify what is read. Without them nothing is signed, and no gate lets anything pass.
     """
 
-    def __init__(self, root: str | Path, storage_options: dict[str, str] | None = None) -> None:
+    def __init__(self, root: str | Path, storage_options: dict[str, str] | None = None, signing: SealFolder | None = None) -> None:
+        self.signing = signing
+        self._seals: dict[str, Seals] = {}
         self.root = str(root).rstrip("/")
         self.storage_options = dict(storage_options or {})
         self.fs, self._path = files.filesystem(self.root, files.fsspec_options(self.root, self.storage_options))
@@ -30,14 +35,56 @@ class Places:
         if self.is_local:
             self.root = self._path
 
+    @property
+    def folder(self) -> str:
+        """The root in the lake's own file system."""
+        return self._path.rstrip("/")
+
     def uri(self, zone: str, use_case: str, *parts: str) -> str:
         return "/".join([self.root, zone, use_case, *parts])
 
     def path_of(self, zone: str, use_case: str, *parts: str) -> str:
         return "/".join([self._path.rstrip("/"), zone, use_case, *parts])
 
-    def _write_json(self, path: str, value: dict[str, Any]) -> None:
-        files.write_bytes(self.fs, path, json.dumps(value, indent=1, ensure_ascii=False, default=str).encode())
+    def seals(self, use_case: str) -> Seals | None:
+        """The signed chain of a use case; None where this lake was opened without keys."""
+        if self.signing is None:
+            return None
+        if use_case not in self._seals:
+            self._seals[use_case] = Seals(self.fs, self._path, use_case, self.signing)
+        return self._seals[use_case]
+
+    def verified(self, use_case: str) -> Verified:
+        """What was found intact before."""
+        seals = self.seals(use_case)
+        return seals.verified if seals else Verified(None)
+
+    def _write_signed(self, use_case: str, path: str, value: dict[str, Any]) -> None:
+        """Writes a control file and signs it."""
+        content = json.dumps(value, indent=1, ensure_ascii=False, default=str).encode()
+        if seals := self.seals(use_case):
+            seals.write(path, content)
+        else:
+            files.write_bytes(self.fs, path, content)
+
+    def _read_signed(self, use_case: str, path: str) -> bytes:
+        """The bytes of a control file, as they were signed (`Seals.read`)."""
+        seals = self.seals(use_case)
+        return seals.read(path) if seals else files.read_bytes(self.fs, path)
+
+    def _present(self, use_case: str, folder: str) -> tuple[list[str], list[str]]:
+        """Names of the files in a folder of control files, and of those that were signed and are missing."""
+        self.fs.invalidate_cache()
+
+        def listed() -> list[str]:
+            names = [path.rsplit("/", 1)[-1] for path in self.fs.ls(folder, detail=False)] if self.fs.exists(folder) else []
+            return sorted(name for name in names if name.endswith(".json"))
+
+        names, seals = listed(), self.seals(use_case)
+        if seals is None:
+            return names, []
+        missing = seals.missing(folder, set(names))
+        return (names, missing) if not missing else (listed(), seals.missing(folder, set(listed())))
 
     @contextmanager
     def room_for(self, what: str) -> Iterator[None]:

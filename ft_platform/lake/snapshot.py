@@ -4,11 +4,13 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from ft_platform.errors import CorruptVersion
+from ft_platform.errors import CorruptVersion, VersionRefused
 from ft_platform.lake.fingerprint import fingerprint
 from ft_platform.lake.manifest import Manifest, Verdict
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
+
+NO_KEYS = "the lake was opened without the keys of its installation, so nobody can tell whether what it says was altered"
 
 
 class Snapshot(Lake):
@@ -19,7 +21,7 @@ class Snapshot(Lake):
     """
 
     def __init__(self, lake: Lake) -> None:
-        super().__init__(lake.root, lake.storage_options)
+        super().__init__(lake.root, lake.storage_options, lake.signing)
         self._found: dict[tuple[Any, ...], Any] = {}
 
     @classmethod
@@ -36,8 +38,8 @@ class Snapshot(Lake):
     def manifest(self, version: Version) -> Manifest:
         return self._once(super().manifest, version)
 
-    def verdicts(self, version: Version) -> dict[str, Verdict]:
-        return self._once(super().verdicts, version)
+    def verdicts(self, version: Version, *, intact_only: bool = False) -> dict[str, Verdict]:
+        return super().verdicts(version, intact_only=True) if intact_only else self._once(super().verdicts, version)
 
     def latest(self, use_case: str, name: str, zone: str | None = None) -> TableVersion | None:
         return self._once(super().latest, use_case, name, zone)
@@ -48,8 +50,29 @@ class Snapshot(Lake):
     def verify_artifact(self, version: ArtifactVersion, manifest: Manifest | None = None) -> None:
         self._once(super().verify_artifact, version)
 
-    def verify_table(self, version: TableVersion) -> None:
-        self._once(super().verify_table, version)
+    def verify_table(self, version: TableVersion, *, changed_only: bool = False) -> None:
+        self._once(self._compare_table, version, changed_only)
+
+    def _compare_table(self, version: TableVersion, changed_only: bool) -> None:
+        super().verify_table(version, changed_only=changed_only)
+
+    def control_problems(self, use_case: str) -> list[str]:
+        """What is wrong with any manifest or verdict of a use case, or with the chain of their signatures."""
+        return self._once(self._control_problems, use_case)
+
+    def adopted(self, use_case: str) -> int:
+        """How many manifests and verdicts were signed after they were written, because there were no signatures yet."""
+        seals = self.seals(use_case)
+        return sum(entry.what == "adopted" for entry in seals.paths().values()) if seals else 0
+
+    def _control_problems(self, use_case: str) -> list[str]:
+        seals = self.seals(use_case)
+        if seals is None:
+            return [NO_KEYS]
+        try:
+            return seals.problems()
+        except VersionRefused as refusal:
+            return [refusal.message]
 
     def read_file(self, version: ArtifactVersion, name: str) -> bytes:
         """A file as it was when it was compared with its hash.

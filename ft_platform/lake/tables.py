@@ -1,5 +1,6 @@
 """Delta tables: written as a stream of batches, readable at any version, one writer at a time."""
 
+import hashlib
 import json
 import random
 import time
@@ -11,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from ft_platform import __version__
 from ft_platform.code_hash import code
@@ -21,6 +22,7 @@ from ft_platform.lake.content_hash import ContentHash
 from ft_platform.lake.manifest import Manifest, now, parent_of
 from ft_platform.lake.manifests import Manifests
 from ft_platform.lake.pump import Pump
+from ft_platform.lake.verified import state_of
 from ft_platform.lake.versions import TableVersion, Version
 from ft_platform.records import PROVENANCE
 from ft_platform.stages import STAGES
@@ -84,6 +86,9 @@ class Tables(Manifests):
                 reader = pa.RecordBatchReader.from_batches(schema, pump.batches())
                 number = self._commit(use_case, name, zone, reader, previous)
             version = TableVersion(use_case, name, zone, number, hasher.hexdigest(), hasher.rows, self.uri(zone, use_case, "tables", name))
+            table = self._existing_table(version)
+            paths = _file_paths(self._folder_of(version), table)
+            hashes = self._file_hashes(paths, self.manifest(previous).files if previous else {})
             manifest = Manifest(
                 use_case=use_case,
                 name=name,
@@ -97,11 +102,13 @@ class Tables(Manifests):
                 code=code(),
                 parents=[parent_of(p) for p in parents],
                 counts=counts,
+                files=hashes,
                 info=info if info is not None else {},
                 seconds=round(time.monotonic() - started, 3),
                 written_at=now(),
             )
-            self._write_json(self._manifest_path(version), manifest.model_dump(mode="json"))
+            self._write_signed(use_case, self._manifest_path(version), manifest.model_dump(mode="json"))
+            self.verified(use_case).add(f"{zone}/{version.id}", self._state_of(table, paths, version))
         return version
 
     def _commit(self, use_case: str, name: str, zone: str, reader: pa.RecordBatchReader, previous: TableVersion | None) -> int:
@@ -221,17 +228,47 @@ class Tables(Manifests):
         """Names of the columns of a version."""
         return [field.name for field in self._table(version.zone, version.use_case, version.name, version.version).schema().fields]
 
-    def verify_table(self, version: TableVersion) -> None:
-        """Reads the rows and compares their hash with the handle's.
+    def verify_table(self, version: TableVersion, *, changed_only: bool = False) -> None:
+        """Compares what is stored with the manifest: the bytes of each file, and the hash of the rows.
+
+        Args:
+            changed_only: do not read what was compared before and not written since.
 
         Raises:
-            CorruptVersion: they differ.
+            CorruptVersion: they differ, or cannot be read.
         """
-        hasher = ContentHash(leave_out=PROVENANCE)
-        for batch in self.read(version):
-            hasher.add(batch)
+        manifest, verified, name = self.manifest(version), self.verified(version.use_case), f"{version.zone}/{version.id}"
+        try:
+            table, folder = self._existing_table(version), self._folder_of(version)
+            paths = _file_paths(folder, table)
+            state = self._state_of(table, paths, version)
+            if changed_only and verified.holds(name, state):
+                return
+            if manifest.files and manifest.files != self._file_hashes(paths, {}):
+                raise CorruptVersion(f"a file of {version.id} of {version.use_case} is not what its manifest says", "Materialize it again")
+            hasher = ContentHash(leave_out=PROVENANCE)
+            for batch in self.batches_of(table, folder):
+                hasher.add(batch)
+        except FileNotFoundError:
+            raise CorruptVersion(f"a file with rows of {version.id} of {version.use_case} was deleted", "Materialize it again") from None
+        except (DeltaError, pa.ArrowException, OSError) as error:
+            raise CorruptVersion(f"{version.id} of {version.use_case} cannot be read ({type(error).__name__})", "Materialize it again") from None
         if hasher.hexdigest() != version.content_hash:
             raise CorruptVersion(f"rows of {version.id} of {version.use_case} do not match the hash in its manifest", "Materialize it again")
+        verified.add(name, state)
+
+    def _state_of(self, table: DeltaTable, paths: list[str], version: TableVersion) -> str:
+        return state_of(self.fs, paths, f"{version.content_hash} {table.schema().to_json()}")
+
+    def _file_hashes(self, paths: list[str], known: dict[str, str]) -> dict[str, str]:
+        """Name -> sha256 of each file; of those that an earlier version had already, as it said."""
+        hashes = {}
+        for path in paths:
+            name = path.rsplit("/", 1)[-1]
+            if name not in known:
+                with self.fs.open(path, "rb") as file:
+                    hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+        return hashes | {name: known[name] for path in paths if (name := path.rsplit("/", 1)[-1]) in known}
 
     def latest(self, use_case: str, name: str, zone: str | None = None) -> TableVersion | None:
         """The newest version that has a manifest."""
@@ -240,7 +277,10 @@ class Tables(Manifests):
 
     def find(self, use_case: str, name: str, input_hash: str) -> TableVersion | None:
         """A version made from the same inputs, or None. Only the newest content counts: older ones have been replaced."""
-        manifest = next(self.manifests(use_case, name), None)
+        try:
+            manifest = next(self.manifests(use_case, name), None)
+        except CorruptVersion:  # made again
+            return None
         if manifest is None or manifest.input_hash != input_hash:
             return None
         return self._handle(manifest, STAGES[name].zone)
@@ -249,7 +289,7 @@ class Tables(Manifests):
         """The version of another table that a stage wrote together with this one."""
         number = self.manifest(version).info[f"{name}_version"]
         path = self._manifest_path(TableVersion(version.use_case, name, version.zone, number, "", 0, ""))
-        return self._handle(self._read_manifest(path), version.zone)
+        return self._handle(self._read_manifest(version.use_case, path), version.zone)
 
     def _handle(self, manifest: Manifest, zone: str) -> TableVersion:
         return TableVersion(

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ft_platform.errors import ConfigError, CorruptVersion, KeyMissing, MissingExtra
+from ft_platform.errors import ConfigError, CorruptVersion, KeyMissing
 from ft_platform.lake import files
 from ft_platform.lake.places import Places
 from ft_platform.privacy.key_providers.file import write_private
@@ -108,7 +108,6 @@ def read_public_key(path: Path) -> VaultPublicKey:
 
     Raises:
         KeyMissing: there is none, or it is damaged.
-        MissingExtra: `cryptography` is not installed.
     """
     _suite()
     try:
@@ -315,16 +314,12 @@ def _user() -> str:
 
 
 def _suite() -> Any:
-    try:
-        from cryptography.hazmat.primitives import hpke
-    except ImportError:
-        raise MissingExtra("cryptography, which seals the vault,", "vault") from None
+    from cryptography.hazmat.primitives import hpke
+
     return hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 
 
 def _x25519() -> Any:
-    try:
-        from cryptography.hazmat.primitives.asymmetric import x25519
-    except ImportError:
-        raise MissingExtra("cryptography, which seals the vault,", "vault") from None
+    from cryptography.hazmat.primitives.asymmetric import x25519
+
     return x25519

@@ -30,12 +30,12 @@ def main() -> None:
 
 def _estimate(orders: dict, began: float) -> dict:
     from ft_platform.environment import load_environment
-    from ft_platform.lake import Lake, TableVersion
+    from ft_platform.lake import TableVersion
     from ft_platform.lake.versions import from_dict
     from ft_platform.use_case import NamedUseCase, UseCase
 
     environment = load_environment()
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     use_case = NamedUseCase(name=orders["use_case"], settings=UseCase.model_validate(orders["settings"]))
     splits = from_dict(orders["splits"])
     assert isinstance(splits, TableVersion)

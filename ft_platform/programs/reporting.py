@@ -22,7 +22,7 @@ from typing import Any
 from ft_platform import progress
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import FtError, MissingExtra, VersionRefused
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake import TableVersion
 from ft_platform.lake.versions import from_dict
 from ft_platform.use_case import NamedUseCase, UseCase
 
@@ -91,7 +91,7 @@ class Program:
     def __init__(self, name: str, use_case: NamedUseCase, extras: Mapping[str, Any], pipes: Any | None) -> None:
         self.name, self.use_case, self.extras, self._pipes = name, use_case, extras, pipes
         self.environment: Environment = load_environment()
-        self.lake = Lake(self.environment.lake_uri, self.environment.storage_options())
+        self.lake = self.environment.lake()
         self.log: logging.Logger = pipes.log if pipes else logging.getLogger(f"ft_platform.{name}")
         self._progress_at = self._log_at = 0.0
         self._run: Any | None = None

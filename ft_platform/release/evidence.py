@@ -12,6 +12,7 @@ from ft_platform.evaluation.metric import metric_versions
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import newest_of_same_content, problems_with, version_of_parent
 from ft_platform.lake.manifest import Verdict
+from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.versions import TableVersion, Version
 from ft_platform.release.schema import (
     CanaryEvidence,
@@ -79,6 +80,8 @@ class Evidence:
         verdicts: stage -> check -> verdict on that table's content.
         items: stage -> evidence.
         problems: what is wrong with the checkpoint itself.
+        signatures: what is wrong with any manifest, verdict, waiver or decision of the use case.
+        adopted: how many of them were signed after they were written.
     """
 
     checkpoint: ArtifactVersion
@@ -86,6 +89,8 @@ class Evidence:
     data: Mapping[str, Version]
     verdicts: Mapping[str, Mapping[str, Verdict]]
     items: Mapping[str, Item]
+    signatures: tuple[str, ...]
+    adopted: int = 0
 
     def of(self, stage: str, kind: type[EVIDENCE]) -> EVIDENCE:
         """What a report says.
@@ -105,19 +110,22 @@ def collect(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, ver
     Args:
         versions: stage -> its artifact, for `REQUIRED` and `OPTIONAL`; None or left out: there is none.
     """
+    lake = Snapshot.of(lake)
+    signatures = tuple(lake.control_problems(use_case.name))
+    adopted = 0 if signatures else lake.adopted(use_case.name)
     try:
         problems = tuple(problems_with(lake, use_case, checkpoint))
         behind = _behind(lake, checkpoint)
     except VersionRefused as refusal:
-        return Evidence(checkpoint, (refusal.message,), {}, {}, {stage: _missing(stage) for stage in (*REQUIRED, *OPTIONAL)})
+        return Evidence(checkpoint, (refusal.message,), {}, {}, {stage: _missing(stage) for stage in (*REQUIRED, *OPTIONAL)}, signatures, adopted)
     data = {name: newest_of_same_content(lake, version) for name, version in behind.items() if isinstance(version, TableVersion)}
     pinned = pinned_versions(lake, checkpoint, versions.get(EVALUATION))
     items = {stage: _item(lake, use_case, pinned, stage, versions.get(stage)) for stage in (*REQUIRED, *OPTIONAL)}
-    return Evidence(checkpoint, problems, data, {name: _verdicts(lake, version) for name, version in data.items()}, items)
+    return Evidence(checkpoint, problems, data, {name: _verdicts(lake, version) for name, version in data.items()}, items, signatures, adopted)
 
 
 def _verdicts(lake: Lake, version: Version) -> dict[str, Verdict]:
-    return {check: verdict for check, verdict in lake.verdicts(version).items() if verdict.content_hash == version.content_hash}
+    return {check: verdict for check, verdict in lake.verdicts(version, intact_only=True).items() if verdict.content_hash == version.content_hash}
 
 
 def _missing(stage: str) -> Item:

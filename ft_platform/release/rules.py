@@ -118,9 +118,18 @@ def rules_of(use_case: NamedUseCase, champion: str | None) -> list[Rule]:
 
 
 def _lineage() -> Iterator[Rule]:
+    """The chain of signatures of the whole use case, the checkpoint, and every report that a decision needs."""
+    yield Rule("lineage/signatures", "each manifest, verdict, waiver and decision as a program signed it", _signed)
     yield Rule("lineage/adapter_checkpoint", "intact, current, permitted", lambda found: _whole(found.checkpoint.id, found.problems))
     for stage in REQUIRED:
         yield Rule(f"lineage/{stage}", "there, intact, current, of this checkpoint", lambda found, stage=stage: _item_whole(found.items[stage]))
+
+
+def _signed(found: Evidence) -> Finding:
+    if found.signatures:
+        return Finding(False, "; ".join(found.signatures))
+    afterwards = f" {found.adopted:,} of them were written before there were signatures and signed afterwards." if found.adopted else ""
+    return Finding(True, f"Each is as it was signed, and none is missing.{afterwards}")
 
 
 def _item_whole(item: Item) -> Finding:

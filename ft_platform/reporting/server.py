@@ -196,7 +196,7 @@ def report_server(environment: Environment, host: str, port: int) -> Iterator[Re
     Raises:
         ConfigError: the address cannot be listened on.
     """
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     try:
         server = ReportServer(lake, host, port, [urlsplit(environment.reports_url).netloc.rpartition("@")[2], *environment.web_hosts])
     except (OSError, OverflowError) as error:

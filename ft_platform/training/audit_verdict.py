@@ -48,7 +48,7 @@ def _tokenizer_state(base: Path) -> str:
 
 def current_verdict(lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> Verdict | None:
     """The verdict about these rows with these settings and this tokenizer, or None if there is none."""
-    verdict = lake.verdicts(splits).get(TRAINING_AUDIT)
+    verdict = lake.verdicts(splits, intact_only=True).get(TRAINING_AUDIT)
     settings = check_settings_hash(use_case, splits.name, TRAINING_AUDIT)
     if verdict is None or verdict.settings_hash != settings or verdict.content_hash != splits.content_hash:
         return None

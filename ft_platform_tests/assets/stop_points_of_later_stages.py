@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from ft_platform.cleaning.clean import clean
+from ft_platform.environment import Environment
 from ft_platform.errors import DiskFull
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.stage_table import write_stage
@@ -54,7 +55,7 @@ def permit(home: Path, rows: int) -> None:
 
 
 def lake_of(home: Path) -> Lake:
-    return Lake(str(home / "lake"))
+    return Environment(home=home).lake()
 
 
 def run(home: Path) -> None:

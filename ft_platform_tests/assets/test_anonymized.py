@@ -11,7 +11,6 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.execution import run_use_case
-from ft_platform.lake import Lake
 from ft_platform.lake.gate import problems_with
 from ft_platform.privacy.keys import KeyRing, pseudonym_key_place, read_key_ring, vault_key_place
 from ft_platform.privacy.vault import Vault, VaultKeys, new_vault_ring, write_public_key
@@ -39,7 +38,7 @@ def run(environment: Environment, name: str = "complaints", stages: list[str] = 
 
 
 def newest(environment: Environment, name: str = "complaints"):
-    lake = Lake(environment.lake_uri)
+    lake = environment.lake()
     version = lake.latest(name, "anonymized_records")
     assert version
     return lake, version, lake.manifest(version)
@@ -69,7 +68,7 @@ def test_without_a_key_the_stage_stops_and_writes_nothing(environment: Environme
     outcome = run(environment)
     assert not outcome.success and outcome.failed_stage == "anonymized_records"
     assert "there is no key in" in outcome.error and "ft init" in outcome.error
-    assert Lake(environment.lake_uri).latest("complaints", "anonymized_records") is None
+    assert environment.lake().latest("complaints", "anonymized_records") is None
     assert not (Path(environment.lake_uri) / "shared/complaints/tables/anonymized_records").exists()
 
 
@@ -221,7 +220,7 @@ def test_a_kill_in_the_middle_leaves_nothing_and_the_next_run_comes_to_the_same_
     process.start()
     process.join(120)
     assert process.exitcode == -signal.SIGKILL
-    lake = Lake(other.lake_uri)
+    lake = other.lake()
     assert lake.latest("complaints", "anonymized_records") is None and list(Vault(lake, "complaints")._manifests()) == []
     assert run(other).success
     assert newest(other)[1].content_hash == whole.content_hash

@@ -16,7 +16,6 @@ import pytest
 
 from ft_platform.environment import Environment, create_pseudonym_key
 from ft_platform.execution import RunOutcome, run_use_case
-from ft_platform.lake import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.reporting.server import report_server
 from ft_platform.stages import DEFAULT_STAGES, STAGES
@@ -58,7 +57,7 @@ class Made:
             "privacy": {"ner": "none", "quasi_identifiers": {"region": "category"}, "k": 2},
         }
         write_use_case(self.environment.defs, "complaints", attributes)
-        self.lake = Lake(self.environment.lake_uri)
+        self.lake = self.environment.lake()
         with dg.DagsterInstance.ephemeral() as instance:
             self.first = self.run(instance)
             events = {stage: instance.get_latest_materialization_event(dg.AssetKey(["complaints", stage])) for stage in DEFAULT_STAGES}

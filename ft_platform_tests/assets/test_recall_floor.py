@@ -7,7 +7,6 @@ import dagster as dg
 
 from ft_platform.environment import Environment
 from ft_platform.execution import run_use_case
-from ft_platform.lake import Lake
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, write_csv
 
@@ -32,7 +31,7 @@ def run(environment: Environment, folder: Path, missed: int):
     write_use_case(environment.defs, "complaints", attributes)
     with dg.DagsterInstance.ephemeral() as instance:
         outcome = run_use_case("complaints", select=DATA, environment=environment, instance=instance)
-    lake = Lake(environment.lake_uri)
+    lake = environment.lake()
     version = lake.latest("complaints", "anonymized_records")
     assert version
     return outcome, lake.verdicts(version)["recall_above_floor"]

@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from ft_platform.lake import Lake
 from ft_platform.runs import outcome_of
 from ft_platform.stages import TRAINING_AUDIT
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
@@ -23,7 +22,7 @@ def test_a_fault_that_the_program_finds_stops_training_and_a_correction_lets_it_
         "audit": {"min_supervised_share": 0.9},
     }
     write_use_case(environment.defs, "complaints", attributes)
-    lake = Lake(environment.lake_uri)
+    lake = environment.lake()
     with dg.DagsterInstance.ephemeral() as instance:
         graph = Graph(environment, "complaints", instance)
         first = graph.run(*DATA, "adapter_checkpoint")

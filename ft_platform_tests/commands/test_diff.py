@@ -36,7 +36,7 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NamedUseCase:
     write_use_case(tmp_path / "defs", "tests", minimal_attributes("x.csv"))
     from ft_platform.environment import load_environment
 
-    lake = Lake(load_environment().lake_uri)
+    lake = load_environment().lake()
     case = use_case()
     records = raw(case, DIRTY, label=["a"] * len(DIRTY), record_id=[f"r{i}" for i in range(len(DIRTY))])
     permitted = lake.write_table(case.name, "permitted_records", records.to_batches(), raw_schema(case), zone="restricted")

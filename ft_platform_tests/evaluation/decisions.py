@@ -18,5 +18,5 @@ def decide(
     if written_at:
         path = f"{lake.path_of('shared', made.use_case, made.name, made.artifact_id)}/manifest.json"
         manifest = json.loads(lake.fs.cat_file(path)) | {"written_at": written_at}
-        lake.fs.pipe_file(path, json.dumps(manifest).encode())
+        lake._write_signed(made.use_case, path, manifest)
     return made

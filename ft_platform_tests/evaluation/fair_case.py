@@ -69,6 +69,6 @@ def fair_case(home: Path, kind: str, count: int = 100, epochs: int = 6) -> FairC
     attributes["fairness"] = {"sensitive_features": ["region"], "min_group_rows": 5, "swaps": SWAPS}
     write_use_case(environment.defs, "complaints", attributes)
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
-    lake = Lake(environment.lake_uri)
+    lake = environment.lake()
     splits = usable_splits(lake, use_case, rows_for(kind, count), splits_schema(use_case))
     return FairCase(environment, lake, attributes, splits, publish_base_evaluation(lake, environment, use_case, splits))

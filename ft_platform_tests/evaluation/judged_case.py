@@ -55,7 +55,7 @@ def judged_case(
     settings = {**attributes_for(home / "no_model", kind), **attributes}
     write_use_case(environment.defs, "complaints", settings)
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(settings))
-    lake = Lake(environment.lake_uri)
+    lake = environment.lake()
     splits = usable_splits(lake, use_case, rows_for(kind, rows), splits_schema(use_case))
     return JudgedCase(environment, lake, use_case, splits, evaluated(lake, use_case, splits, fine_tuned, few_shot))
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.champion import champion
 from ft_platform.lake import ArtifactVersion, Lake
@@ -17,7 +18,7 @@ def checkpoint(lake: Lake, number: int) -> ArtifactVersion:
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    return Lake(str(tmp_path / "lake"))
+    return Environment(home=tmp_path).lake()
 
 
 def test_without_a_decision_there_is_no_champion(lake: Lake) -> None:

@@ -10,7 +10,6 @@ import pytest
 from ft_platform.environment import Environment
 from ft_platform.evaluation.fairness import publish_fairness
 from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
-from ft_platform.lake import Lake
 from ft_platform.records import splits_schema
 from ft_platform.training.trainer import checkpoint_for
 from ft_platform.use_case import NamedUseCase, UseCase
@@ -44,7 +43,7 @@ class Run(Evaluated):
         attributes["cleaning"] = {"allowed_languages": ["en", "de"]}
         attributes["record"]["features"] = {name: name for name in attributes["fairness"]["sensitive_features"]}
         use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
-        lake = Lake(environment.lake_uri)
+        lake = environment.lake()
         splits = usable_splits(lake, use_case, rows, splits_schema(use_case))
         where = (lake, environment, use_case, splits)
         base = publish_base_evaluation(*where)

@@ -78,7 +78,7 @@ def installed(home: Path, kind: str, **evaluation: Any) -> tuple[Environment, La
     attributes = attributes_for(save_tiny_model(home / "model"), kind, **evaluation)
     write_use_case(environment.defs, "complaints", attributes)
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
-    lake = Lake(environment.lake_uri)
+    lake = environment.lake()
     return environment, lake, use_case, usable_splits(lake, use_case, rows_for(kind), splits_schema(use_case))
 
 

@@ -46,7 +46,7 @@ class Case:
         """The same in another folder, to be changed."""
         shutil.copytree(self.environment.home, home)
         environment = self.environment.model_copy(update={"home": home})
-        return Case(environment, Lake(environment.lake_uri), self.use_case, self.splits, self.checkpoint, self.reports)
+        return Case(environment, environment.lake(), self.use_case, self.splits, self.checkpoint, self.reports)
 
 
 @functools.cache
@@ -60,7 +60,7 @@ def small_case() -> Case:
     attributes = attributes_of(folder / "source")
     write_use_case(environment.defs, NAME, attributes)
     use_case = load_use_case(environment.defs / NAME, environment=environment)
-    lake = Lake(environment.lake_uri)
+    lake = environment.lake()
     with dg.DagsterInstance.ephemeral() as instance, pytest.MonkeyPatch.context() as patch:
         for asset in ("raw", "permitted", "cleaned", "anonymized", "splits"):
             patch.setattr(f"ft_platform.assets.{asset}.profile_link", lambda *_: {})
@@ -93,7 +93,7 @@ def _audit_only(context: Any, environment: Environment, profile: Any, use_case: 
     from ft_platform.lake.versions import from_dict
 
     assert program == "audit"
-    return {"artifact": stand_in_audit(Lake(environment.lake_uri), use_case, from_dict(extras["splits"])).to_dict()}
+    return {"artifact": stand_in_audit(environment.lake(), use_case, from_dict(extras["splits"])).to_dict()}
 
 
 def training() -> dict[str, Any]:

@@ -105,9 +105,16 @@ def test_sha256sum_checks_the_pack_without_the_platform(pack: Pack) -> None:
 def test_a_report_that_was_not_made_is_said_to_be_missing(case: Case, tmp_path: Path) -> None:
     copied = case.copy(tmp_path / "home")
     gone = ("fairness_report", "model_card", "release_decision")
+    seals = copied.lake.seals(NAME)
+    assert seals
+    verdict = copied.lake.path_of("shared", NAME, "verdicts", "splits", "splits-0", "no_leakage.json")
+    Path(verdict).unlink()
     for name in gone:
         shutil.rmtree(copied.lake.path_of("shared", NAME, name))
-    Path(copied.lake.path_of("shared", NAME, "verdicts", "splits", "splits-0", "no_leakage.json")).unlink()
+    with pytest.raises(CorruptVersion, match="was deleted"):
+        gather(copied.lake, copied.checkpoint)
+    for path in [path for path in seals.paths() if path.split("/")[2] in gone or path.endswith("splits-0/no_leakage.json")]:
+        seals.remove(f"{copied.lake.folder}/{path}", "Ana Ruiz: was never made")
     found = gather(copied.lake, copied.checkpoint)
     assert [one["what"] for one in found.missing if one["what"] not in REPORTS or not copied.lake.artifacts(NAME, one["what"])] == [
         *(name for name in REPORTS if name in gone),

@@ -84,7 +84,7 @@ def test_a_curve_that_was_stopped_goes_on_and_ends_the_same(
 ) -> None:
     whole = found_in(lake, publish_curve(lake, environment, use_case, splits, LOG))
     elsewhere = environment.model_copy(update={"home": environment.home / "other"})
-    other = Lake(elsewhere.home / "lake")
+    other = elsewhere.lake()
     calls: list[int] = []
 
     def stopped(*arguments: Any, **options: Any) -> Any:

@@ -111,7 +111,7 @@ def killed(*arguments):
         on_step(number, values)
     return train_once(*others, step)
 search.train_once = killed
-search.publish_search(Lake(environment.lake_uri), environment, use_case, splits, logging.getLogger())
+search.publish_search(environment.lake(), environment, use_case, splits, logging.getLogger())
 """
 
 
@@ -127,7 +127,7 @@ def test_a_killed_search_goes_on_and_comes_to_the_same_trials(lake: Lake, enviro
         resumed = found_in(lake, publish_search(lake, environment, use_case, splits, LOG))
     assert "1 trials were killed and are made again" in caplog.text
     elsewhere = environment.model_copy(update={"home": environment.home / "other"})
-    other = Lake(elsewhere.lake_uri)
+    other = elsewhere.lake()
     whole = found_in(other, publish_search(other, elsewhere, use_case, usable_splits(other, use_case), LOG))
     assert what_counts(resumed["trials"]) == what_counts(whole["trials"])
 

@@ -70,7 +70,7 @@ def case(made_once: Case, tmp_path: Path) -> Case:
 def copied(case: Case, home: Path) -> Case:
     shutil.copytree(case.environment.home, home)
     environment = case.environment.model_copy(update={"home": home})
-    lake = Lake(environment.lake_uri)
+    lake = environment.lake()
     checkpoint, report = (lake.artifacts("complaints", stage)[0] for stage in ("adapter_checkpoint", "evaluation_report"))
     where = {"environment": environment, "lake": lake, "splits": lake.latest("complaints", "splits")}
     return Case(**where, checkpoint=checkpoint, report=report, use_case=case.use_case)

@@ -412,3 +412,25 @@ def test_a_version_that_nobody_refuses_is_not_found(house: House) -> None:
     house.write(rows(2))
     house.build()
     assert find_tainted(house.lake, house.case, datetime.now(UTC).date(), None, Refused()) == Found([], [])
+
+
+@pytest.mark.parametrize("how", ["deleted", "altered"])
+def test_a_mark_that_was_taken_away_by_hand_is_noticed_and_made_again(ledger_house: House, how: str) -> None:
+    house = ledger_house
+    house.write(rows())
+    house.write_ledger(**{f"p{n}": "yes" for n in range(6)})
+    splits = house.build()["splits"]
+    house.write_ledger(**{f"p{n}": "withdrawn" if n == 2 else "yes" for n in range(6)})
+    sweep(house.lake, house.case)
+    assert taint_of(house.lake, splits)
+    file = Path(f"{house.lake._verdict_folder(splits)}/{NOT_TAINTED}.json")
+    if how == "deleted":
+        file.unlink()
+    else:
+        file.write_text(file.read_text().replace('"passed": false', '"passed": true'))
+    assert any(f"was {how}" in problem for problem in problems_with(house.lake, house.case, splits))
+    permitted_records = house.lake.latest("tests", "permitted_records")
+    assert permitted_records and taint.must_be_swept(house.lake, house.case, permitted_records, datetime.now(UTC).date())
+    sweep(house.lake, house.case)
+    assert taint_of(house.lake, splits)
+    assert house.lake.signing and not snapshot.Snapshot(house.lake).control_problems("tests")

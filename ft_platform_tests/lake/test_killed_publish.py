@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.lake import Lake
+from ft_platform.environment import Environment
 from ft_platform.lake.versions import ArtifactVersion
 
 PROGRAM = textwrap.dedent(
     """
     import os, sys, time
-    from ft_platform.lake import Lake
+    from pathlib import Path
+
+    from ft_platform.environment import Environment
 
     root, point = sys.argv[1:]
 
@@ -23,17 +25,21 @@ PROGRAM = textwrap.dedent(
             print("here", flush=True)
             time.sleep(120)
 
-    real_rename, renames = os.rename, 0
+    def stopping(name):
+        real, calls = getattr(os, name), 0
 
-    def rename(source, target):
-        global renames
-        renames += 1
-        stop_here(f"before rename {renames}")
-        real_rename(source, target)
-        stop_here(f"after rename {renames}")
+        def stopped(source, target):
+            nonlocal calls
+            calls += 1
+            stop_here(f"before {name} {calls}")
+            real(source, target)
+            stop_here(f"after {name} {calls}")
 
-    os.rename = rename
-    lake = Lake(root)
+        setattr(os, name, stopped)
+
+    stopping("rename")
+    stopping("replace")
+    lake = Environment(home=Path(root)).lake()
     with lake.scratch("claims", "adapter_checkpoint") as folder:
         folder.mkdir()
         with open(folder / "adapter_model.safetensors", "wb") as file:
@@ -45,7 +51,12 @@ PROGRAM = textwrap.dedent(
     print("published", flush=True)
     """
 )
-POINTS = ["in the middle of a file", "before rename 1", "after rename 1", "before rename 2", "after rename 2"]
+FOLDER = [f"{when} rename {number}" for number in (1, 2) for when in ("before", "after")]
+SIGNED = [f"{when} replace {number}" for number in range(1, 7) for when in ("before", "after")]
+"""The private key, the public keys, the chain with its first entry, its head; then the chain with the entry of the checkpoint, its head."""
+POINTS = ["in the middle of a file", *FOLDER, *SIGNED]
+COUNTS = SIGNED[9:]
+"""From here on the checkpoint is signed."""
 
 
 def start(root: Path, point: str) -> subprocess.Popen:
@@ -54,7 +65,7 @@ def start(root: Path, point: str) -> subprocess.Popen:
 
 def published(root: Path) -> ArtifactVersion | None:
     """Verified: raises if a byte is missing."""
-    return Lake(root).artifact("claims", "adapter_checkpoint", "ckpt-1")
+    return Environment(home=root).lake().artifact("claims", "adapter_checkpoint", "ckpt-1")
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -64,11 +75,11 @@ def test_a_kill_leaves_the_whole_checkpoint_or_none(tmp_path, point):
         assert process.stdout.readline() == "here\n"
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
-    assert (published(tmp_path) is not None) == (point == "after rename 2")
-    assert [a.id for a in Lake(tmp_path).artifacts("claims", "adapter_checkpoint")] == (["ckpt-1"] if point == "after rename 2" else [])
+    assert (published(tmp_path) is not None) == (point in COUNTS)
+    assert [a.id for a in Environment(home=tmp_path).lake().artifacts("claims", "adapter_checkpoint")] == (["ckpt-1"] if point in COUNTS else [])
     with start(tmp_path, "nowhere") as again:
         assert again.stdout is not None
         assert again.stdout.readline() == "published\n"
     found = published(tmp_path)
     assert found is not None
-    assert len(Lake(tmp_path).read_file(found, "adapter_model.safetensors")) == 2_000_000
+    assert len(Environment(home=tmp_path).lake().read_file(found, "adapter_model.safetensors")) == 2_000_000

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ft_platform.environment import Environment
 from ft_platform.errors import DataError
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.provenance import trace_checkpoint, trace_record
@@ -74,7 +75,7 @@ def publish_checkpoint(lake: Lake, splits: TableVersion, record_ids: list[str], 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """r1 reaches a checkpoint, r2 is in the test split, r3 is removed in cleaning, r4 arrives with a second file."""
-    lake = Lake(tmp_path / "lake")
+    lake = Environment(home=tmp_path).lake()
     raw = write(
         lake,
         "raw_records",

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import boto3
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from ft_platform.environment import Environment
 from ft_platform.errors import CorruptVersion, DiskFull, VersionRefused
 from ft_platform.lake import Lake
 from ft_platform.lake.content_hash import ContentHash
@@ -71,14 +73,39 @@ def test_delta_log_holds_no_text_statistics(lake):
 
 
 def test_a_table_whose_rows_were_changed_behind_the_manifest_is_corrupt(lake):
+    version = write(lake, rows("a"))
+    [path] = lake.file_paths(version)
+    pq.write_table(pa.Table.from_batches(rows("x")), path)
+    for changed_only in (False, True):
+        with pytest.raises(CorruptVersion, match="is not what its manifest says"):
+            lake.verify_table(version, changed_only=changed_only)
+
+
+def test_a_manifest_that_was_written_by_hand_does_not_count(lake):
     from deltalake import write_deltalake
 
     version = write(lake, rows("a"))
     manifest = lake._manifest_path(version)
     write_deltalake(version.uri, pa.Table.from_batches(rows("x")), mode="overwrite")
     Path(manifest).with_name("00000001.json").write_text(Path(manifest).read_text().replace('"version": 0', '"version": 1'))
-    with pytest.raises(CorruptVersion):
-        lake.verify_table(lake.latest("legal", "raw_records"))
+    assert lake.latest("legal", "raw_records") == version
+    lake.verify_table(version)
+
+
+def test_a_table_is_read_again_only_where_it_was_written_since(lake, monkeypatch):
+    version = write(lake, rows("a"))
+    read: list[str] = []
+    compared = lake._file_hashes
+    monkeypatch.setattr(lake, "_file_hashes", lambda paths, known: read.extend(paths) or compared(paths, known))
+    lake.verify_table(version, changed_only=True)
+    assert read == []
+    [path] = lake.file_paths(version)
+    os.utime(path, ns=(0, 0))
+    lake.verify_table(version, changed_only=True)
+    lake.verify_table(version, changed_only=True)
+    assert read == [path]
+    lake.verify_table(version)
+    assert read == [path, path]
 
 
 def test_a_version_without_manifest_does_not_count(lake):
@@ -125,7 +152,7 @@ def test_kill_in_the_middle_of_a_table_write_leaves_the_old_version(lake):
 
 
 def _append_one(root: str, number: int) -> None:
-    Lake(root).write_table("legal", "raw_records", rows(f"w{number}"), SCHEMA, zone="restricted", append=True)
+    Environment(home=Path(root).parent).lake().write_table("legal", "raw_records", rows(f"w{number}"), SCHEMA, zone="restricted", append=True)
 
 
 def test_two_writers_lose_nothing(lake):

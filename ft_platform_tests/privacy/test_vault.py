@@ -11,7 +11,7 @@ import boto3
 import pyarrow as pa
 import pytest
 
-from ft_platform.errors import ConfigError, CorruptVersion, KeyMissing, MissingExtra
+from ft_platform.errors import ConfigError, CorruptVersion, KeyMissing
 from ft_platform.lake import Lake
 from ft_platform.privacy import vault as vault_module
 from ft_platform.privacy.batch import ORIGINALS
@@ -226,11 +226,3 @@ def test_the_public_key_is_read_back_and_a_damaged_one_refused(tmp_path: Path) -
         path.write_text(text)
         with pytest.raises(KeyMissing, match=problem):
             read_public_key(path)
-
-
-def test_a_missing_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.hpke", None)
-    monkeypatch.setattr("cryptography.hazmat.primitives.hpke", None, raising=False)
-    monkeypatch.delattr("cryptography.hazmat.primitives.hpke", raising=False)
-    with pytest.raises(MissingExtra, match=r"ft-platform\[vault\]"):
-        read_public_key(tmp_path / "vault.pub")

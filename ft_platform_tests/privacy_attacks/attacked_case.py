@@ -74,7 +74,7 @@ def installed(home: Path, kind: str, training: dict[str, Any], rows: list[dict[s
         attributes[name] = {**attributes.get(name, {}), **values}
     write_use_case(environment.defs, "complaints", attributes)
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
-    lake = Lake(environment.lake_uri)
+    lake = environment.lake()
     return environment, lake, use_case, usable_splits(lake, use_case, rows_for(kind) if rows is None else rows, splits_schema(use_case))
 
 

@@ -52,7 +52,7 @@ def attack(home: Path, training: dict[str, Any], **attacks: Any) -> tuple[Enviro
     attributes["task"] = {"kind": "generation", "instruction": "You answer customers."}
     attributes["record"] |= {"answer": "answer"}
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
-    lake = Lake(environment.lake_uri)
+    lake = environment.lake()
     return environment, lake, use_case, usable_splits(lake, use_case, rows_for(), splits_schema(use_case))
 
 

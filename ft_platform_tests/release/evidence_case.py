@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ft_platform.environment import Environment
 from ft_platform.evaluation.metric import metric_versions
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake import ArtifactVersion, TableVersion
 from ft_platform.lake.manifest import Verdict
 from ft_platform.lake.stage_table import input_hash
 from ft_platform.release.decide import Decision, decide, newest_evidence
@@ -136,7 +137,7 @@ class EvidenceCase:
 
     def publish(self) -> "EvidenceCase":
         self._settle()
-        self.lake = Lake(str(self.home / "lake"))
+        self.lake = Environment(home=self.home).lake()
         self.versions: dict[str, Any] = {"splits": usable_splits(self.lake, self.use_case)}
         self.versions["adapter_checkpoint"] = self.checkpoint()
         for stage in STAGES:
@@ -154,7 +155,7 @@ class EvidenceCase:
         tables = {stage.name: TableVersion("complaints", stage.name, stage.zone, 0, "0" * 64, 1, "memory") for stage in stages}
         passed = Verdict(check="any", passed=True, settings_hash="s", content_hash="0" * 64, checked_at="today")
         verdicts = {name: dict.fromkeys(STAGES[name].checks, passed) for name in tables}
-        rulings = apply(rules_of(self.use_case, self.champion), Evidence(made, (), tables, verdicts, items))
+        rulings = apply(rules_of(self.use_case, self.champion), Evidence(made, (), tables, verdicts, items, ()))
         return {ruling.rule: ruling.why for ruling in rulings if not ruling.passed}
 
     def _item(self, stage: str) -> Item:

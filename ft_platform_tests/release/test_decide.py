@@ -2,17 +2,20 @@
 
 import copy
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
 from ft_platform.lake.gate import NOT_TAINTED
+from ft_platform.lake.inspection import adopt
 from ft_platform.privacy_attacks.extraction import Copied, extraction
 from ft_platform.privacy_attacks.membership import SideLosses, membership
-from ft_platform.release.decide import decide, publish_decision, require_accepted
+from ft_platform.release.decide import decide, newest_evidence, publish_decision, require_accepted
 from ft_platform.release.evidence import FILES, OPTIONAL, REQUIRED
 from ft_platform.release.schema import Shown
 from ft_platform.settings.attacks import Attacks
@@ -131,7 +134,8 @@ def test_evidence_that_a_rule_asks_for_deleted_or_altered_refuses(tmp_path, stag
     elif fault == "not JSON":
         file.write_text("{")
     found = broken(case.decide())
-    assert RULE_OF[stage] in found and {rule.split("/")[0] for rule in found} == {RULE_OF[stage]}
+    noticed = {"lineage"} if fault == "without manifest" else set()
+    assert RULE_OF[stage] in found and {rule.split("/")[0] for rule in found} == {RULE_OF[stage], *noticed}
     words = {"left out": f"there is no {stage}", "without manifest": "", "without file": ""}.get(fault, "is not what its manifest says")
     assert words in found[RULE_OF[stage]]
 
@@ -160,16 +164,18 @@ CHECKS = [(stage.name, check) for stage in STAGES.values() if stage.kind == "tab
 
 
 @pytest.mark.parametrize(("stage", "check"), CHECKS)
-@pytest.mark.parametrize("fault", ["failed", "skipped", "of other content"])
+@pytest.mark.parametrize("fault", ["failed", "deleted", "altered", "of other content"])
 def test_a_check_of_the_data_that_did_not_pass_refuses(tmp_path, stage, check, fault):
     case = EvidenceCase(tmp_path, EVERY_RULE).publish()
     version = case.lake.latest("complaints", stage)
     file = Path(f"{case.lake._verdict_folder(version)}/{check}.json")
-    if fault == "skipped":
+    if fault == "deleted":
         file.unlink()
+    elif fault == "altered":
+        file.write_text(json.dumps({**json.loads(file.read_text()), "numbers": {"all": "well"}}))
     else:
         change = {"passed": False} if fault == "failed" else {"content_hash": "0" * 64}
-        file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+        case.lake._write_signed("complaints", str(file), {**json.loads(file.read_text()), **change})
     assert f"data/{check}/{stage}" in broken(case.decide())
 
 
@@ -546,3 +552,28 @@ def test_the_brief_shows_the_seeds_or_says_why_they_are_not_known(tmp_path):
         decision = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
         text = case.lake.read_file(decision, "decision_brief.html").decode()
         assert words in text and ("Score of each seed" in text) is not bool(left_out) and problems_of(text) == []
+
+
+def test_a_decision_that_rested_on_content_erased_since_was_valid_and_permits_no_release(tmp_path):
+    case = EvidenceCase(tmp_path, EVERY_RULE).publish()
+    assert case.decide().accepted
+    splits = case.versions["splits"]
+    case.lake.note_erased(splits, "erasure request 7")
+    shutil.rmtree(splits.uri)
+    found = broken(case.decide())
+    assert "splits@0 was valid when it was made; its content was erased since (erasure request 7" in found["lineage/adapter_checkpoint"]
+    assert "lineage/signatures" not in found
+
+
+def test_a_lake_that_was_signed_afterwards_says_so_in_the_decision(tmp_path):
+    case = EvidenceCase(tmp_path, EVERY_RULE).publish()
+    shutil.rmtree(tmp_path / "seals")
+    shutil.rmtree(case.lake.path_of("shared", "complaints", "seals"))
+    lake = Environment(home=tmp_path).lake()
+    with pytest.raises(VersionRefused, match="written before its versions were signed"):
+        newest_evidence(lake, case.use_case, case.versions["adapter_checkpoint"])
+    files = adopt(lake, "complaints").files
+    decision = decide(lake, case.use_case, case.versions["adapter_checkpoint"], newest_evidence(lake, case.use_case, case.versions["adapter_checkpoint"]))
+    assert decision.accepted
+    [ruling] = [ruling for ruling in decision.rulings if ruling.rule == "lineage/signatures"]
+    assert f"{files} of them were written before there were signatures and signed afterwards." in ruling.why

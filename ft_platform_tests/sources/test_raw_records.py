@@ -144,7 +144,7 @@ def test_two_runs_that_see_the_same_new_rows_add_them_once(
     case = use_case(source={"uri": str(file), "vanished_rows": setting})
     ingest_source(lake, environment, case)
     file.write_text(HEADER + "".join(ROWS[1:]) + "6,another one,card,yes,south\n")
-    Meanwhile(monkeypatch, lambda: ingest_source(Lake(environment.lake_uri), environment, case))
+    Meanwhile(monkeypatch, lambda: ingest_source(environment.lake(), environment, case))
     with pytest.raises(TransientError, match="was written by another run in the meantime"):
         ingest_source(lake, environment, case)
     version, reused = ingest_source(lake, environment, case)
@@ -169,7 +169,7 @@ environment = Environment.model_validate_json({environment.model_dump_json()!r})
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    ingest_source(Lake(environment.lake_uri), environment, use_case(source={{"uri": {str(file)!r}}}))
+    ingest_source(environment.lake(), environment, use_case(source={{"uri": {str(file)!r}}}))
 except TransientError as error:
     print(error.message)
 """

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from ft_platform.environment import Environment
 from ft_platform.errors import DiskFull, Preempted
-from ft_platform.lake import Lake
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import TableVersion
 from ft_platform.models.packed_forward import packed_forward
@@ -44,7 +44,7 @@ def data():
 
 @pytest.fixture
 def folders(tmp_path) -> TrainingStates:
-    return TrainingStates(Lake(tmp_path / "lake"), TableVersion("complaints", "splits", "shared", 1, "c0", 40, ""), "ckpt-1")
+    return TrainingStates(Environment(home=tmp_path).lake(), TableVersion("complaints", "splits", "shared", 1, "c0", 40, ""), "ckpt-1")
 
 
 def states(folders: TrainingStates, every_seconds: float = 0.0) -> States:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from ft_platform.environment import Environment
 from ft_platform.errors import BaseModelError, CorruptVersion, DataError, DiskFull, NanLoss, OutOfMemory, SettingTooHigh
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.provenance import training_record_ids
@@ -144,11 +145,10 @@ def test_rows_that_are_not_those_of_the_handle_are_refused(lake, environment, us
 
 
 def test_storage_order_of_the_rows_does_not_change_the_weights(environment, use_case, tmp_path):
-    from ft_platform.lake import Lake
 
     weights = []
     for name, rows in (("a", split_rows()), ("b", split_rows()[::-1])):
-        lake = Lake(tmp_path / name)
+        lake = Environment(home=tmp_path / name).lake()
         checkpoint = checkpoint_for(lake, environment, use_case, usable_splits(lake, use_case, rows), LOG).checkpoint
         weights.append(lake.manifest(checkpoint).files["adapter_model.safetensors"])
     assert weights[0] == weights[1]

@@ -1,0 +1,154 @@
+"""ft seals: the signatures of manifests, verdicts, waivers and decisions, and the keys that make them."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ft_platform.environment import Environment
+    from ft_platform.signing.keys import SigningKeys
+
+HELP = "Verify what was signed in the lake, sign a lake from before there were signatures, answer for a lost file, and rotate the signing key."
+EXAMPLES = [
+    "ft seals verify                                  # every use case: chain, signatures, each file and row",
+    "ft seals adopt complaint_routing                 # once, for a lake that was written before there were signatures",
+    'ft seals accept complaint_routing shared/complaint_routing/waiver/waiver-0a1b/manifest.json --by "Ana Ruiz" --reason "Lost with disk 3"',
+    "ft seals rotate                                  # a new signing key; what older ones signed still verifies",
+    "ft seals stolen 0a1b2c3d4e5f6a7b --since 2027-03-01T00:00:00+00:00",
+]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="{verify,adopt,accept,keys,rotate,stolen}", required=True)
+    verify = actions.add_parser("verify", help="compare everything with what was signed")
+    verify.add_argument("use_cases", nargs="*", help="names (default: every use case in the lake)")
+    verify.add_argument("--json", action="store_true", help="print JSON")
+    adopt = actions.add_parser("adopt", help="compare a lake from before there were signatures with its hashes, and sign it once")
+    accept = actions.add_parser("accept", help="answer for a signed file that was altered or lost: it does not count any more")
+    for parser_of in (adopt, accept):
+        parser_of.add_argument("use_case", help="name of the use case (ft list)")
+    accept.add_argument("file", help="as `ft seals verify` names it")
+    for parser_of in (adopt, accept):
+        parser_of.add_argument("--by", default="", help="the person who answers for it (of adopt: where the folder of seals was lost)")
+        parser_of.add_argument("--reason", default="", help="why; no personal data")
+    actions.add_parser("keys", help="the signing keys, public halves only").add_argument("--json", action="store_true", help="print JSON")
+    actions.add_parser("rotate", help="make a new signing key; where the old one is lost, too")
+    stolen = actions.add_parser("stolen", help="what a key signed from a moment on counts no more")
+    stolen.add_argument("key", help="its id, as `ft seals keys` shows it")
+    stolen.add_argument("--since", required=True, metavar="MOMENT", help="ISO 8601 with an offset, e.g. 2027-03-01T00:00:00+00:00")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.environment import load_environment
+
+    return ACTIONS[arguments.action](load_environment(), arguments)
+
+
+def _verify(environment: "Environment", arguments: argparse.Namespace) -> int:
+    from ft_platform.lake.inspection import inspect, signed_use_cases
+
+    lake = environment.lake()
+    found = [inspect(lake, name, _tell) for name in arguments.use_cases or signed_use_cases(lake)]
+    if arguments.json:
+        print(json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False))
+    else:
+        for one in found:
+            state = f"{len(one.problems)} problem{'s' * (len(one.problems) != 1)}" if one.problems else "intact"
+            more = f", {one.adopted:,} signed afterwards" * bool(one.adopted) + f", {one.erased:,} erased" * bool(one.erased)
+            print(f"{one.use_case}: {state}. {one.entries:,} entries, {one.files:,} files, {one.tables:,} tables, {one.artifacts:,} folders{more}")
+            for problem in one.problems:
+                print(f"  {problem}")
+        if not found:
+            print("nothing was written to the lake yet")
+    return 1 if any(one.problems for one in found) else 0
+
+
+def _adopt(environment: "Environment", arguments: argparse.Namespace) -> int:
+    from ft_platform.errors import ConfigError
+    from ft_platform.lake.inspection import adopt
+
+    lake = environment.lake()
+    seals = lake.seals(arguments.use_case)
+    assert seals is not None
+    note = ""
+    if lake.fs.exists(f"{lake.folder}/{seals.journal.name}") or seals.journal.head.read() is not None:
+        if len(arguments.by.strip()) < 3 or len(arguments.reason.strip()) < 20:
+            raise ConfigError(
+                [f"{arguments.use_case} is signed already; its chain is given up only where its folder of seals or its keys were lost"],
+                "Say who answers for it, and why in 20 characters or more: --by NAME --reason TEXT",
+            )
+        note = f"{arguments.by.strip()}: {arguments.reason.strip()}"
+    found = adopt(lake, arguments.use_case, _tell, note=note)
+    print(f"{found.files:,} files of {arguments.use_case} are signed: {found.tables:,} tables and {found.artifacts:,} folders were compared with their hashes.")
+    return 0
+
+
+def _accept(environment: "Environment", arguments: argparse.Namespace) -> int:
+    from ft_platform.errors import ConfigError
+
+    lake = environment.lake()
+    seals = lake.seals(arguments.use_case)
+    assert seals is not None
+    problems = []
+    if arguments.file not in seals.paths():
+        problems.append(f"{arguments.file} is not signed; see ft seals verify {arguments.use_case}")
+    if len(arguments.by.strip()) < 3 or len(arguments.reason.strip()) < 20:
+        problems.append("--by must name a person, and --reason must have 20 characters or more")
+    if problems:
+        raise ConfigError(problems)
+    seals.remove(f"{lake.folder}/{arguments.file}", f"{arguments.by.strip()}: {arguments.reason.strip()}")
+    print(f"{arguments.file} does not count any more; the chain of signatures says who answers for it.")
+    return 0
+
+
+def _keys(environment: "Environment", arguments: argparse.Namespace) -> int:
+    found = [{"version": key.version, "key": key.key_id, "public": key.public, "stolen_since": key.stolen_since} for key in _of(environment).public.values()]
+    if arguments.json:
+        print(json.dumps({"folder": str(environment.seals_path), "keys": found}, indent=1))
+        return 0
+    for one in found:
+        print(f"version {one['version']:<3} {one['key']}  {one['public']}" + (f"  stolen since {one['stolen_since']}" if one["stolen_since"] else ""))
+    if not found:
+        print("there is no signing key yet: the first run makes it")
+    return 0
+
+
+def _rotate(environment: "Environment", _arguments: argparse.Namespace) -> int:
+    key = _of(environment).rotate()
+    print(f"version {key.version} ({key.key_id}) signs from now on. What older keys signed still verifies: keep {environment.seals_path}.")
+    return 0
+
+
+def _stolen(environment: "Environment", arguments: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+
+    from ft_platform.errors import ConfigError
+    from ft_platform.lake.inspection import signed_use_cases
+
+    try:
+        since = datetime.fromisoformat(arguments.since)
+    except ValueError:
+        since = None
+    if since is None or since.tzinfo is None:
+        raise ConfigError([f"--since must be a moment with an offset, e.g. 2027-03-01T00:00:00+00:00, got {arguments.since!r}"])
+    lake = environment.lake()
+    chains = [seals for name in signed_use_cases(lake) if (seals := lake.seals(name)) and seals.exists()]
+    newest = {seals.journal.name: len(seals.journal.entries()) - 1 for seals in chains}
+    _of(environment).report_stolen(arguments.key, since.astimezone(UTC).isoformat(timespec="seconds"), newest)
+    print(f"What {arguments.key} signed since {arguments.since} counts no more. Go on with a new key (ft seals rotate), then see: ft seals verify")
+    return 0
+
+
+def _of(environment: "Environment") -> "SigningKeys":
+    return environment.signing_keys()
+
+
+def _tell(what: str) -> None:
+    """Progress, where somebody watches."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{what}", end="\r", file=sys.stderr, flush=True)
+
+
+ACTIONS = {"verify": _verify, "adopt": _adopt, "accept": _accept, "keys": _keys, "rotate": _rotate, "stolen": _stolen}
