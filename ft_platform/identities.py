@@ -83,8 +83,7 @@ def own_environment(environment: Environment, use_case: str) -> Environment:
             [f"`identities` keeps use cases apart on a local lake only, this one is {environment.lake_uri.split('://')[0]}://..."],
             "Give each use case an installation with credentials and a prefix of its own",
         )
-    fields = Environment.model_fields
-    own = {name: None for name in OWN_FILES if name in fields} | {name: "file" for name in OWN_PROVIDERS if name in fields}
+    own = {**dict.fromkeys(OWN_FILES), **dict.fromkeys(OWN_PROVIDERS, "file")}
     tracking = environment.tracking_uri if "://" in environment.tracking_uri and not environment.tracking_uri.startswith("sqlite") else ""
     none = environment.tracking_uri == "none"
     update = {**own, "home": own_home(environment, use_case), "lake_root": "", "tracking_uri": "none" if none else tracking}

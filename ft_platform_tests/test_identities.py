@@ -89,7 +89,16 @@ def test_nothing_of_the_installations_own_files_and_keys_is_handed_on(with_accou
     home = moved.home / "identities" / "spy"
     assert not [value for value in made.values() if value.startswith("secret of")]
     assert made["FT_KEY_PROVIDER"] == "file"
-    for name in ("FT_HOME", "FT_LAKE_ROOT", "FT_KEY_FILE", "FT_VAULT_KEY_FILE", "FT_VAULT_PUBLIC_KEY_FILE", "FT_CACHE"):
+    for name in (
+        "FT_HOME",
+        "FT_LAKE_ROOT",
+        "FT_KEY_FILE",
+        "FT_VAULT_KEY_FILE",
+        "FT_VAULT_PUBLIC_KEY_FILE",
+        "FT_SIGNING_KEY_FILE",
+        "FT_SEALS_FOLDER",
+        "FT_CACHE",
+    ):
         assert Path(made[name]).is_relative_to(home), name
     assert Path(made["DAGSTER_HOME"]).is_relative_to(home)
 
@@ -238,6 +247,7 @@ def installation(folder: Path) -> Environment:
         "its lake": own / "lake",
         "its restricted zone": own / "lake/restricted/victim",
         "its key": own / "vault/pseudonym.key",
+        "its signing key": own / "vault/signing.key",
         "its Dagster instance": own / "dagster/dagster.yaml",
         "the installation's Dagster instance": folder / "home/dagster",
         "the installation's key": folder / "home/vault/pseudonym.key",
