@@ -132,6 +132,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     try:
+        if getattr(arguments, "use_case", None):
+            _become_account(arguments.use_case)
         return COMMANDS[arguments.command].run(arguments)
     except FtError as error:
         return _failed(arguments, _lines(error))
@@ -145,6 +147,17 @@ def _run(arguments: argparse.Namespace) -> int:
         # The text of an unexpected error may quote a record, so it is shown on demand only.
         place = traceback.extract_tb(error.__traceback__)[-1]
         return _failed(arguments, [f"unexpected {type(error).__name__} in {place.filename}:{place.lineno}. Run again with --debug to see it all"])
+
+
+def _become_account(use_case: str) -> None:
+    """Where the installation gives a use case an account of its own, commands about it run under that account."""
+    from ft_platform.environment import load_environment
+
+    environment = load_environment()
+    if use_case in environment.identities:
+        from ft_platform.identities import become
+
+        become(environment, use_case)
 
 
 def _lines(error: FtError) -> list[str]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ft_platform.errors import ConfigError
 from ft_platform.settings.policy import Policy
+from ft_platform.web.hosts import authority
 
 if TYPE_CHECKING:
     from ft_platform.lake import Lake
@@ -144,6 +145,17 @@ class Environment(BaseModel):
         default="http://127.0.0.1:3001",
         description="Address under which browsers reach the report server (`ft ui`, `ft reports`). Variable FT_REPORTS_URL.",
     )
+    web_hosts: list[str] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Names by which browsers reach the UI and the report server, besides those of this machine: `ml.example.org`, `10.0.0.5:3000`. Without a "
+        "port: at any port. Requests by other names are refused. Variable FT_WEB_HOSTS (`a,b`), default none.",
+    )
+    identities: dict[str, str] = Field(
+        default_factory=dict,
+        description="Use case -> account of the operating system that it runs under, with a lake, keys and Dagster instance of its own. Needs root. "
+        "Default: all run under the account that starts them.",
+    )
     defs: Path = Field(default=Path(__file__).parent / "defs", description="Folder of the use cases. Variable FT_DEFS.")
     profiles: dict[str, ComputeProfile] = Field(default_factory=lambda: {"local": ComputeProfile()}, description="Compute profiles by name.")
     budgets: Budgets = Field(default_factory=Budgets, description="Most money that programs may cost in a month. Default: no limit.")
@@ -164,6 +176,16 @@ class Environment(BaseModel):
             value = [] if value.strip() == "none" else [name.strip() for name in value.split(",") if name.strip()]
         if isinstance(value, list) and len(set(value)) != len(value):
             raise ValueError(f"names a tracker twice: {value}")
+        return value
+
+    @field_validator("web_hosts", mode="before")
+    @classmethod
+    def are_hosts(cls, value: Any) -> Any:
+        """`a,b`, as a variable has it."""
+        if isinstance(value, str):
+            value = [name.strip() for name in value.split(",") if name.strip()]
+        if isinstance(value, list) and (wrong := [name for name in value if not isinstance(name, str) or authority(name) is None]):
+            raise ValueError(f"must be host names with or without a port, like ml.example.org or 10.0.0.5:3000, got {wrong}")
         return value
 
     @field_validator("reports_url")
@@ -255,6 +277,7 @@ class Environment(BaseModel):
             "FT_UNPINNED_BASE_MODELS": self.unpinned_base_models,
             "FT_CACHE": str(self.cache_path),
             "FT_REPORTS_URL": self.reports_url,
+            "FT_WEB_HOSTS": ",".join(self.web_hosts),
             "FT_DEFS": str(self.defs),
         }
 
@@ -290,6 +313,7 @@ def load_environment() -> Environment:
         "FT_UNPINNED_BASE_MODELS": "unpinned_base_models",
         "FT_CACHE": "cache",
         "FT_REPORTS_URL": "reports_url",
+        "FT_WEB_HOSTS": "web_hosts",
         "FT_DEFS": "defs",
     }
     values |= {field: os.environ[name] for name, field in variables.items() if os.environ.get(name)}

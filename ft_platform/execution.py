@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.instance import prepare_home
 from ft_platform.loading import load_definitions
+from ft_platform.lost_runs import mend_lost_runs
 from ft_platform.run_launcher import this_process
 from ft_platform.runs import RunOutcome, outcome_of
 from ft_platform.stages import ON_DEMAND, STAGES
@@ -49,6 +51,8 @@ def run_use_case(
     if instance is None:
         prepare_home(environment)
         with dg.DagsterInstance.get() as own:
+            for lost in mend_lost_runs(own):
+                print(lost, file=sys.stderr)
             return run_use_case(name, overrides, select, environment, own)
     definitions = load_definitions(environment, only=name, overrides=overrides)
     selection = [dg.AssetKey([name, stage]) for stage in select] if select else None

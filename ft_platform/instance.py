@@ -2,19 +2,48 @@
 
 import fcntl
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 
-from ft_platform.environment import Environment, create_pseudonym_key
-from ft_platform.errors import ConfigError
+from ft_platform.environment import Environment, create_pseudonym_key, load_environment
+from ft_platform.errors import ConfigError, FtError
 from ft_platform.lake.modes import close_zone
 
 INSTANCE_SETTINGS = Path(__file__).parent / "dagster.yaml"
 """The settings that a new instance gets. `dagster.yaml` at the root of the repository is the same file, for Dagster's own commands."""
+
+
+class GuardedInstance(dg.DagsterInstance):
+    """Dagster's instance, for `instance_class` in dagster.yaml: no web server of Dagster starts on it without the guard of `ft_platform.web`.
+
+    Covered: `dagster dev`, `dg dev` and `dagster-webserver`; they hand the instance to the web server's process, which tells it so before it makes its pages.
+    Not covered: a dagster.yaml without `instance_class`, and programs that make their own pages from Dagster's parts.
+    """
+
+    @staticmethod
+    def config_defaults(base_dir: str) -> Mapping[str, Any]:
+        return InstanceRef.config_defaults(base_dir)
+
+    @staticmethod
+    def config_schema() -> Mapping[str, Any]:
+        return {}
+
+    def optimize_for_webserver(self, *args: Any, **kwargs: Any) -> None:
+        """Dagster calls this in the process of a web server only."""
+        from ft_platform.web.dagster_webserver import guard_webserver
+
+        try:
+            guard_webserver(load_environment())
+        except FtError as error:
+            raise SystemExit(f"Dagster's web server does not start: {' '.join(str(error).split())}") from None
+        super().optimize_for_webserver(*args, **kwargs)
 
 
 def prepare_home(environment: Environment) -> None:
@@ -36,8 +65,19 @@ def prepare_home(environment: Environment) -> None:
             if not INSTANCE_SETTINGS.exists():
                 raise ConfigError([f"the settings of the Dagster instance are missing: there is no {INSTANCE_SETTINGS}"], "Install ft-platform again")
             shutil.copy(INSTANCE_SETTINGS, home / "dagster.yaml")
+        _add_guard(home / "dagster.yaml")
         with dg.DagsterInstance.get() as instance:
             _create_storage(instance)
+
+
+GUARD = "\n# Puts a guard before the web server of `dagster dev`, `dg dev` and `dagster-webserver`.\ninstance_class:\n  module: {}\n  class: GuardedInstance\n"
+
+
+def _add_guard(settings: Path) -> None:
+    """Settings of an instance that is older than the guard, or that lost it, name it again."""
+    text = settings.read_text(encoding="utf-8")
+    if not re.search(r"^instance_class\s*:", text, re.MULTILINE) and os.access(settings, os.W_OK):
+        settings.write_text(text.rstrip("\n") + "\n" + GUARD.format(__name__), encoding="utf-8")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from ft_platform.assets.version_io import VersionIOManager
 from ft_platform.components.fine_tuning import FineTuningUseCase
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError
+from ft_platform.identities import is_served_here
 from ft_platform.lake import Lake
 from ft_platform.stages import STAGES
 from ft_platform.use_case_file import FILE_NAME, find_use_cases, has_own_component, load_use_case, shown, use_case_folder
@@ -32,6 +33,9 @@ def load_definitions(environment: Environment, only: str | None = None, override
         ConfigError: `only` is given and does not load or does not exist.
     """
     folders = [use_case_folder(environment.defs, only)] if only else find_use_cases(environment.defs)
+    folders = [folder for folder in folders if is_served_here(environment, folder.name)]
+    if only and not folders:
+        raise ConfigError([f"{only} runs under an account of its own, and this process has another one"], f"Start it with the command: ft run {only}")
     loaded = []
     for folder in folders:
         try:
@@ -68,6 +72,8 @@ def component_problems(folders: list[Path], environment: Environment) -> list[st
             load_use_case(folder)
         except ConfigError:
             continue
+        if not is_served_here(environment, folder.name):
+            continue  # its code would run here with the rights of this account
         try:
             build(folder, environment)
         except ConfigError as error:

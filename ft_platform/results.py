@@ -11,6 +11,7 @@ from ft_platform.release.standing import standing_of
 from ft_platform.use_case import NamedUseCase
 
 if TYPE_CHECKING:
+    from ft_platform.lake import TableVersion
     from ft_platform.runs import RunOutcome
 
 REPORT = "report.html"
@@ -24,6 +25,7 @@ DECISION = "release_decision"
 def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "RunOutcome | None" = None) -> dict[str, Any]:
     """Results of one run: by default of the newest on this installation's Dagster instance, whoever started it.
 
+    `funnel` and `planted` are of the versions that the run made or used again, and of those behind them.
     `{"use_case", "run_id", "systems": {system: {metric: {"value", "low", "high"}}}, "test_rows", "funnel", "trained", "reused",
     "seconds", "report", "decision", "unfinished_run", "warnings"}`, `planted` where the records are a sample, and `human_review`
     (`evaluation.review.publish.review_figures`) where experts judged the answers. The scores are those of the evaluation
@@ -46,16 +48,19 @@ def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "
         last = last_runs(environment, [name])[name]
         outcome, unfinished = last.outcome, last.unfinished
     run = _ended_well(outcome, unfinished, name)
+    from ft_platform.lake.provenance import tables_behind
     from ft_platform.lost_rows import loss_warnings
-    from ft_platform.reporting.funnel import funnel
+    from ft_platform.reporting.funnel import funnel, funnel_of
 
     lake = environment.lake()
+    # Another run may have written newer versions beside this one. Only a run of assets that are no stages names none.
+    tables = tables_behind(lake, run.versions.values())
     found = {
         "use_case": name,
         "run_id": run.run_id,
         "systems": {},
         "test_rows": None,
-        "funnel": funnel(lake, name),
+        "funnel": funnel_of({stage: lake.manifest(table) for stage, table in tables.items()}) if tables else funnel(lake, name),
         "trained": run.trained,
         "reused": run.reused,
         "seconds": run.seconds,
@@ -66,10 +71,10 @@ def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "
     found["warnings"] = loss_warnings(found["funnel"])
     if report_id := _report_of(lake, name, run.artifacts):
         found |= _evaluated(lake, name, report_id)
-    if sample := _sample_read(lake, name, environment):
+    if sample := _sample_read(lake, name, environment, tables.get("raw_records")):
         from ft_platform.samples.truth import score_planted
 
-        found["planted"] = score_planted(lake, use_case, environment, sample)
+        found["planted"] = score_planted(lake, use_case, environment, sample, tables)
     return found
 
 
@@ -85,9 +90,9 @@ def _ended_well(outcome: "RunOutcome | None", unfinished: str | None, name: str)
     return outcome
 
 
-def _sample_read(lake: Lake, name: str, environment: Environment) -> Path | None:
-    """The generated file that the newest records were read from, whatever source the use case's file names now."""
-    raw = next(lake.manifests(name, "raw_records"), None)
+def _sample_read(lake: Lake, name: str, environment: Environment, records: "TableVersion | None") -> Path | None:
+    """The generated file that the records of a run, or the newest ones, were read from, whatever source the use case's file names now."""
+    raw = lake.manifest(records) if records else next(lake.manifests(name, "raw_records"), None)
     samples = (environment.home / "samples").absolute()
     return next((Path(uri) for uri in (raw.info.get("files", {}) if raw else {}) if samples in Path(uri).parents), None)
 

@@ -109,27 +109,12 @@ class WatchingRunLauncher(DefaultRunLauncher):
         if WORKER_TAG not in run.tags:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "started by a command that does not say where it runs")
         worker = Worker(**json.loads(run.tags[WORKER_TAG]))
-        server = json.loads(run.tags[GRPC_INFO_TAG]) if GRPC_INFO_TAG in run.tags else None
-        if server is not None and not (server.get("socket") or server.get("host") in LOCAL):
+        if _is_served_elsewhere(run):
             return self._ask(run)
-        host, boot, processes = this_machine()
-        if worker.host != host or (worker.boot == boot and worker.processes != processes):
-            return self._ask(run) if server else CheckRunHealthResult(WorkerStatus.RUNNING, f"it runs on {worker.host}, which cannot be looked at from here")
-        if worker.boot != boot:
-            return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"machine {host} was restarted while the run was going on")
-        return self._look_at(run, worker)
-
-    def _look_at(self, run: DagsterRun, worker: Worker) -> CheckRunHealthResult:
-        """Looks at the process of a run on this machine."""
-        pid = worker.pid or first_pid(self._instance, run.run_id)
-        if pid is None:
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "its process has not reported its number yet")
-        started = started_at(pid) if worker.boot else _started_elsewhere(pid)
-        if started is None or (worker.started is not None and started != worker.started):
-            return CheckRunHealthResult(WorkerStatus.FAILED, f"process {pid} of the run has ended without reporting an end", run_worker_id=str(pid))
-        if worker.started is None:  # the first look: from now on another process with this number is told apart
-            self._instance.add_run_tags(run.run_id, Worker(worker.host, worker.boot, worker.processes, pid, started).tag())
-        return CheckRunHealthResult(WorkerStatus.RUNNING, run_worker_id=str(pid))
+        if not _is_seen_from_here(worker):
+            served = GRPC_INFO_TAG in run.tags
+            return self._ask(run) if served else CheckRunHealthResult(WorkerStatus.RUNNING, f"it runs on {worker.host}, which cannot be looked at from here")
+        return _look_at(self._instance, run, worker)
 
     def _ask(self, run: DagsterRun) -> CheckRunHealthResult:
         """Asks the code server that started the run."""
@@ -146,6 +131,43 @@ class WatchingRunLauncher(DefaultRunLauncher):
         self._unreachable.pop(run.run_id, None)
         known = run.run_id in current
         return CheckRunHealthResult(WorkerStatus.RUNNING if known else WorkerStatus.NOT_FOUND, None if known else "its code server does not know the run")
+
+
+def gone_from_here(instance: DagsterInstance, run: DagsterRun) -> str | None:
+    """Why the worker of a run is known to be gone, as far as it can be seen from this machine; None: it may be alive."""
+    if WORKER_TAG not in run.tags or _is_served_elsewhere(run):
+        return None
+    worker = Worker(**json.loads(run.tags[WORKER_TAG]))
+    found = _look_at(instance, run, worker) if _is_seen_from_here(worker) else None
+    return found.msg if found and found.status in GONE else None
+
+
+def _is_served_elsewhere(run: DagsterRun) -> bool:
+    """Whether a code server that was reached over the network started the run."""
+    server = json.loads(run.tags[GRPC_INFO_TAG]) if GRPC_INFO_TAG in run.tags else None
+    return server is not None and not (server.get("socket") or server.get("host") in LOCAL)
+
+
+def _is_seen_from_here(worker: Worker) -> bool:
+    """Whether the process of a run is, or before a restart was, one of those that this process can see."""
+    host, boot, processes = this_machine()
+    return worker.host == host and (worker.boot != boot or worker.processes == processes)
+
+
+def _look_at(instance: DagsterInstance, run: DagsterRun, worker: Worker) -> CheckRunHealthResult:
+    """Looks at the process of a run on this machine."""
+    host, boot, _ = this_machine()
+    if worker.boot != boot:
+        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"machine {host} was restarted while the run was going on")
+    pid = worker.pid or first_pid(instance, run.run_id)
+    if pid is None:
+        return CheckRunHealthResult(WorkerStatus.RUNNING, "its process has not reported its number yet")
+    started = started_at(pid) if worker.boot else _started_elsewhere(pid)
+    if started is None or (worker.started is not None and started != worker.started):
+        return CheckRunHealthResult(WorkerStatus.FAILED, f"process {pid} of the run has ended without reporting an end", run_worker_id=str(pid))
+    if worker.started is None:  # the first look: from now on another process with this number is told apart
+        instance.add_run_tags(run.run_id, Worker(worker.host, worker.boot, worker.processes, pid, started).tag())
+    return CheckRunHealthResult(WorkerStatus.RUNNING, run_worker_id=str(pid))
 
 
 def first_pid(instance: DagsterInstance, run_id: str) -> int | None:

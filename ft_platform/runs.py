@@ -1,6 +1,7 @@
 """How runs of a use case ended, from Dagster's events: of `ft run` itself, or of the newest run on the instance, whoever started
 it: a command, the button in the UI, an automation condition or a sensor."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,8 +9,11 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.assets.stage import NONE
+from ft_platform.assets.version_io import HANDLE
 from ft_platform.environment import Environment
 from ft_platform.instance import existing_instance
+from ft_platform.lake.versions import Version, from_dict
+from ft_platform.lost_runs import mend_lost_runs
 from ft_platform.stages import STAGES
 
 PAGE = 100
@@ -36,6 +40,7 @@ class RunOutcome:
         trained: whether a checkpoint was trained in this run.
         reused: stages whose inputs were unchanged.
         artifacts: stage -> id of the checkpoint or report that the run made or used again.
+        versions: stage -> handle of what the run made or used again.
         seconds: stage -> wall time, and `total`.
         failed_stage, error: the first stage that failed and its message.
         next_step: what to do about it, where the message does not say it.
@@ -48,6 +53,7 @@ class RunOutcome:
     run_id: str = ""
     reused: list[str] = field(default_factory=list)
     artifacts: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, Version] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     failed_stage: str | None = None
     error: str | None = None
@@ -88,6 +94,7 @@ def outcome_of(events: Iterable[dg.DagsterEvent], use_case: str, run_id: str, su
     outcome = RunOutcome(run_id=run_id)
     planned: set[str] = set()
     made: set[str] = set()
+    said: str | None = None
     for event in events:
         if event.event_type_value == "ASSET_MATERIALIZATION_PLANNED":
             planned |= _stages([event.asset_key], use_case)
@@ -99,23 +106,27 @@ def outcome_of(events: Iterable[dg.DagsterEvent], use_case: str, run_id: str, su
         elif (event.step_key or "").startswith(f"{use_case}__"):
             _note_step(outcome, event)
         elif event.event_type_value in ("PIPELINE_CANCELED", "PIPELINE_FAILURE"):
+            said = event.message if event.event_specific_data is None else None
             outcome.stopped |= event.event_type_value == "PIPELINE_CANCELED" or _is_interrupt(getattr(event.event_specific_data, "error", None))
     outcome.success = succeeded or (bool(planned) and planned <= made and outcome.error is None and not outcome.stopped)
     if outcome.stopped:
         outcome.error, outcome.next_step = "stopped", f"What was finished is kept and used again. Go on with: ft run {use_case}"
     elif not outcome.success and outcome.error is None:
-        outcome.error, outcome.next_step = "the run ended without saying why", "Look at it in the UI: ft ui"
+        # A run that was ended from outside (`lost_runs`, Dagster's monitor) has the reason in the event; one that ended by itself had said it at a step.
+        outcome.error, outcome.next_step = said or "the run ended without saying why", "Look at it in the UI: ft ui"
     outcome.seconds["total"] = round(total, 2)
     return outcome
 
 
 def last_runs(environment: Environment, use_cases: Iterable[str]) -> dict[str, LastRun]:
-    """The newest run of each use case on the installation's instance."""
+    """The newest run of each use case on the installation's instance. Runs whose process is gone are marked as failed first, with a line on standard error."""
     names = list(use_cases)
     found: dict[str, LastRun] = {}
     with existing_instance(environment) as instance:
         if instance is None:
             return dict.fromkeys(names, LastRun())
+        for lost in mend_lost_runs(instance):
+            print(lost, file=sys.stderr)
         # A use case with no event never ran; without this, looking for it would read every run there is.
         open_names = set(names) & {key.path[0] for key in instance.all_asset_keys() if len(key.path) > 1}
         unfinished: dict[str, str] = {}
@@ -160,6 +171,8 @@ def _note_materialization(outcome: RunOutcome, event: dg.DagsterEvent, use_case:
             outcome.reused.append(stage)
         if "trained" in metadata:
             outcome.trained = bool(metadata["trained"].value)
+        if HANDLE in metadata and isinstance(handle := metadata[HANDLE].value, dict):
+            outcome.versions[stage] = from_dict(handle)
         if stage in STAGES and STAGES[stage].kind in ("checkpoint", "report") and "version" in metadata:
             outcome.artifacts[stage] = str(metadata["version"].value)
 

@@ -240,6 +240,7 @@ def test_ui_starts_dagster_on_the_instance_and_settings_of_this_installation(mon
     cli.main(["ui", "--port", "3333"])
     words, variables = started["words"], started["variables"]
     assert words[words.index("--port") + 1] == "3333" and words[words.index("--host") + 1] == "127.0.0.1"
+    assert "ft_platform.web.dagster_dev" in words
     assert "location_name: ft_platform" in Path(words[words.index("--workspace") + 1]).read_text()
     assert (variables["FT_HOME"], variables["DAGSTER_HOME"]) == (str(installation / "home"), str(installation / "home/dagster"))
     assert variables["FT_DEFS"] == str(installation / "defs")

@@ -104,6 +104,30 @@ def test_results_have_the_promised_form(environment, use_case, lake):
     json.dumps(found)
 
 
+def test_a_run_shows_its_own_counts_though_another_one_has_written_beside_it(environment, use_case, lake):
+    """Two `ft run ... --set source.uri=...` at once: each printed the counts of whichever wrote last."""
+
+    def written(rows: int) -> dict[str, Any]:
+        batches = pa.table({"record_id": [str(n) for n in range(rows)]}, schema=SCHEMA).to_batches()
+        counts = {"funnel": {"stage": "raw_records", "rows_in": rows, "kept": rows, "removed": {}}}
+        raw = lake.write_table("letters", "raw_records", batches, SCHEMA, zone="restricted", counts=counts)
+        counts = {"funnel": {"stage": "permitted_records", "rows_in": rows, "kept": rows - 1, "removed": {"no_licence": 1}}}
+        permitted = lake.write_table("letters", "permitted_records", batches, SCHEMA, zone="restricted", counts=counts, parents=[raw])
+        return {"raw_records": raw, "permitted_records": permitted}
+
+    def outcome_with(stages: dict[str, Any]):
+        note_run(environment, {stage: {"handle": dg.MetadataValue.json(version.to_dict())} for stage, version in stages.items()})
+        return last_runs(environment, ["letters"])["letters"].outcome
+
+    mine, others = written(3), written(7)
+    for stages in (mine, {"permitted_records": mine["permitted_records"]}):
+        found = collect_results(environment, use_case, outcome_with(stages))["funnel"]
+        assert [(step["rows_in"], step["kept"]) for step in found] == [(3, 3), (3, 2)]
+    found = collect_results(environment, use_case, outcome_with({"raw_records": mine["raw_records"]}))["funnel"]
+    assert [(step["stage"], step["kept"]) for step in found] == [("raw_records", 3)], "nothing of what others made of other records"
+    assert [step["kept"] for step in collect_results(environment, use_case, outcome_with(others))["funnel"]] == [7, 6]
+
+
 def test_a_run_started_with_the_button_or_by_automation_is_the_last_run_too(environment, use_case, lake):
     publish_report(lake, "one", 0.5)
     publish_report(lake, "two", 0.7)
@@ -223,7 +247,7 @@ def test_planted_things_are_scored_by_the_sample_that_was_read_whatever_the_file
     batches = pa.table({"record_id": ["a"]}, schema=SCHEMA).to_batches()
     lake.write_table("letters", "raw_records", batches, SCHEMA, zone="restricted", info={"files": {str(sample): "hash"}})
     assert collect_results(environment, use_case)["planted"] == {"consent": {"planted": 1, "caught": 1, "missed": 0}}
-    assert [arguments[-1] for arguments in asked] == [sample]
+    assert [arguments[3] for arguments in asked] == [sample]
 
 
 def test_a_run_without_evaluation_shows_no_scores_of_an_older_run(environment, use_case, lake):

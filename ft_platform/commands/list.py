@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 HELP = "List the use cases, how their last run ended, and whether a release was accepted."
 EXAMPLES = ["ft list", "ft list --json"]
+ELSEWHERE = "elsewhere"
+"""The state of a use case that has an account and an installation of its own (`identities`)."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,13 +21,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
+    from ft_platform.identities import is_served_here
     from ft_platform.runs import last_runs
     from ft_platform.use_case_file import find_use_cases
 
     environment = load_environment()
     folders = find_use_cases(environment.defs)
     runs = last_runs(environment, [folder.name for folder in folders])
-    rows = [{**_row(environment, folder, runs[folder.name].state), **_release(environment, folder.name, runs[folder.name])} for folder in folders]
+    rows = [
+        {**_row(environment, folder, runs[folder.name].state), **_release(environment, folder.name, runs[folder.name])}
+        if is_served_here(environment, folder.name)
+        else {**_row(environment, folder, ELSEWHERE), "release": None, "release_of_last_run": False, "ended": ELSEWHERE}
+        for folder in folders
+    ]
     if arguments.json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return 0

@@ -4,7 +4,8 @@ Results hold ids, hashes, reasons and counts; never a text, a name or the source
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ft_platform.errors import DataError
+from ft_platform.errors import DataError, VersionRefused
 from ft_platform.lake.gate import version_of_parent
 from ft_platform.lake.store import Lake
 from ft_platform.lake.training_states import unfinished_trainings
@@ -204,6 +205,19 @@ def find_checkpoint(lake: Lake, use_case: str, wanted: str) -> ArtifactVersion:
         raise DataError(f"{len(found)} checkpoints of {use_case} begin with {wanted!r}", f"There are {', '.join(c.artifact_id for c in found[:5])}")
     close = get_close_matches(wanted, known, n=1)
     raise NotTraced(f"{use_case} has no checkpoint {wanted!r}", f"Did you mean {close[0]}?" if close else f"There are {', '.join(known) or 'none'}")
+
+
+def tables_behind(lake: Lake, versions: Iterable[Version]) -> dict[str, TableVersion]:
+    """Stage -> its table: those among the versions, and of the other stages those that they were made from."""
+    given = list(versions)
+    found = {version.name: version for version in given if isinstance(version, TableVersion)}
+    for version in given:
+        # What it was made from may be erased or expired; then the rest still counts.
+        with suppress(VersionRefused):
+            for ancestor in _ancestors(lake, version):
+                if isinstance(ancestor, TableVersion):
+                    found.setdefault(ancestor.name, ancestor)
+    return found
 
 
 def _ancestors(lake: Lake, version: Version) -> Iterator[Version]:

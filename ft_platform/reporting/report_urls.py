@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 from ft_platform.environment import Environment
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.stages import PAGES, STAGES
+from ft_platform.web.hosts import LOOPBACK
 
 DEFAULT_PORT = 3001
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 REPORT_STAGES = (*(stage.name for stage in STAGES.values() if stage.kind in ("checkpoint", "report")), *PAGES)
 

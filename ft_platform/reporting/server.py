@@ -1,8 +1,8 @@
 """The report server: HTML reports of the lake over HTTP, read-only, for the links in Dagster's UI.
 
 Covered: only pages that the manifest of a report in the shared zone lists, only if their bytes are those of the manifest; no
-script runs in them; a server of this machine only answers requests addressed to this machine, so that a web page which points
-its own name at 127.0.0.1 (DNS rebinding) reads nothing.
+script runs in them; only requests by a name of this machine or the installation are answered, so that a web page which points
+its own name here (DNS rebinding) reads nothing.
 Not covered: users and passwords, and encryption. Whoever reaches the port reads every report: put a proxy with a login before
 it, as before Dagster's UI.
 """
@@ -13,7 +13,7 @@ import socket
 import socketserver
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, CorruptVersion
 from ft_platform.lake import Lake
-from ft_platform.reporting.report_urls import LOOPBACK, REPORT_STAGES, ReportAddress, report_address, use_case_of_index
+from ft_platform.reporting.report_urls import REPORT_STAGES, ReportAddress, report_address, use_case_of_index
+from ft_platform.web.hosts import LOOPBACK, authority
 
 LOG = logging.getLogger(__name__)
 REQUEST_SECONDS = 10
@@ -39,7 +40,7 @@ HEADERS = {
 }
 WORDS = {
     HTTPStatus.NOT_FOUND: "There is no such report.",
-    HTTPStatus.MISDIRECTED_REQUEST: "This server is addressed by another name. FT_REPORTS_URL says which.",
+    HTTPStatus.MISDIRECTED_REQUEST: "This server is addressed by another name: that in FT_REPORTS_URL, or one in FT_WEB_HOSTS.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "This report is damaged: it is not what its manifest says. Materialize it again.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The lake cannot be read at the moment.",
 }
@@ -160,16 +161,16 @@ class ReportServer(ThreadingHTTPServer):
 
     Args:
         host, port: address to listen on; port 0: any free one.
-        reports_url: address in the links of the UI.
+        names: by which it is addressed, besides `host` and this machine's own, with or without a port.
     """
 
     allow_reuse_port = False
     daemon_threads = True
 
-    def __init__(self, lake: Lake, host: str, port: int, reports_url: str) -> None:
+    def __init__(self, lake: Lake, host: str, port: int, names: Iterable[str | None]) -> None:
         self.reports = Reports(lake)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._names = {*LOOPBACK, urlsplit(reports_url).hostname} if host in LOOPBACK else None
+        self._names = {*LOOPBACK, host, *(found.name for name in names if (found := authority(name)))}
         super().__init__((host, port), ReportHandler)
 
     def server_bind(self) -> None:
@@ -178,13 +179,9 @@ class ReportServer(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def is_addressed_by(self, host: str | None) -> bool:
-        """Whether a request with this `Host` header is meant for this server."""
-        if self._names is None or host is None:
-            return True
-        try:
-            return urlsplit(f"//{host}").hostname in self._names
-        except ValueError:
-            return False
+        """Whether a request with this `Host` header is meant for this server; browsers always send one."""
+        found = authority(host)
+        return host is None or (found is not None and found.name in self._names)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away in the middle of an answer is no error; the default prints a traceback."""
@@ -201,7 +198,7 @@ def report_server(environment: Environment, host: str, port: int) -> Iterator[Re
     """
     lake = environment.lake()
     try:
-        server = ReportServer(lake, host, port, environment.reports_url)
+        server = ReportServer(lake, host, port, [urlsplit(environment.reports_url).netloc.rpartition("@")[2], *environment.web_hosts])
     except (OSError, OverflowError) as error:
         reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "no port has this number"
         raise ConfigError(

@@ -17,7 +17,8 @@ A planted thing counts only if its record reached the stage that should catch it
 import json
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ from ft_platform.lake import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.samples.generator import sample_file, truth_file
 from ft_platform.samples.planting import Truth
-from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
 
+STEPS = ("permitted_records", "cleaned_records", "anonymized_records")
 REASONS = {"empty": ("empty", "too_short"), "over_long": ("too_long",), "exact_duplicate": ("exact_duplicate",), "near_duplicate": ("near_duplicate",)}
 
 
@@ -44,21 +45,25 @@ class _Stage:
         return {*self.kept, *self.removed}
 
 
-def score_planted(lake: Lake, use_case: NamedUseCase, environment: Environment, sample: Path | None = None) -> dict[str, Any]:
+def score_planted(
+    lake: Lake, use_case: NamedUseCase, environment: Environment, sample: Path | None = None, versions: Mapping[str, TableVersion] | None = None
+) -> dict[str, Any]:
     """`{kind: {"planted", "caught", "missed"}}`, and for `pii` also `"entities": {entity: {...}}`.
 
     Empty where the source is no sample, or a stage has not been materialized.
 
     Args:
         sample: the generated file that was read; by default the one that `source.uri` names.
+        versions: stage -> the version to look at; by default the newest of each.
     """
     uri = use_case.settings.source.uri
     if sample is None and not uri.startswith("sample://"):
         return {}
     sample = sample or sample_file(uri, environment.home / "samples")
     truth = json.loads(truth_file(sample).read_text(encoding="utf-8"))
-    raw = lake.latest(use_case.name, "raw_records")
-    stages = {name: stage for name in ("permitted_records", "cleaned_records", "anonymized_records") if (stage := _read_stage(lake, use_case, name))}
+    chosen = versions or {name: found for name in ("raw_records", *STEPS) if (found := lake.latest(use_case.name, name))}
+    raw = chosen.get("raw_records")
+    stages = {name: _read_stage(lake, chosen[name]) for name in STEPS if name in chosen}
     if raw is None or len(stages) < 3:
         return {}
     ids = _record_ids(lake, raw, truth["key"], str(sample.absolute()))
@@ -126,11 +131,8 @@ def _record_ids(lake: Lake, raw: TableVersion, key: str, uri: str) -> dict[str, 
     return {str(row[key]): row["record_id"] for row in rows if row["source_uri"] == uri}
 
 
-def _read_stage(lake: Lake, use_case: NamedUseCase, name: str) -> _Stage | None:
-    version = lake.latest(use_case.name, name)
-    removed = lake.latest(use_case.name, f"{name}_removed", zone=STAGES[name].zone)
-    if version is None or removed is None:
-        return None
+def _read_stage(lake: Lake, version: TableVersion) -> _Stage:
+    removed = replace(version, name=f"{version.name}_removed", version=lake.manifest(version).info["removed_version"])
     kept: dict[str, str] = {}
     for batch in lake.read(version, ["record_id", "messages"]):
         for row in batch.to_pylist():

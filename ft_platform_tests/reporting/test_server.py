@@ -250,6 +250,13 @@ def test_a_server_of_this_machine_answers_to_its_own_names_only(named_server: Re
     assert status == expected and (body == PAGE) == (expected == 200)
 
 
+@pytest.mark.parametrize(("host", "expected"), [("ml.example.org", 200), ("10.0.0.5:3001", 200), ("127.0.0.1:3001", 200), ("evil.example.net", 421)])
+def test_a_server_for_other_machines_answers_to_names_of_the_installation_only(installation: Environment, host: str, expected: int) -> None:
+    named = installation.model_copy(update={"web_hosts": ["ml.example.org", "10.0.0.5:3000"]})
+    with report_server(named, "0.0.0.0", 0) as running:
+        assert fetch(running, REPORT, Host=host)[0] == expected
+
+
 def test_a_lake_that_cannot_be_read_is_no_secret_and_no_end(server: ReportServer, monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_arguments, **_options):
         raise ConnectionError(SECRET)

@@ -48,8 +48,8 @@ def run_stages(case: NamedUseCase, environment: Environment, lake: Lake, replace
     schemas = {"permitted_records": raw_schema(case), "cleaned_records": cleaned_schema(case), "anonymized_records": anonymized_schema(case)}
     for (name, schema), result in zip(schemas.items(), (permitted, cleaned, anonymized), strict=True):
         zone = "shared" if name == "anonymized_records" else "restricted"
-        lake.write_table(case.name, name, result.kept.to_batches(), schema, zone=zone)
-        lake.write_table(case.name, f"{name}_removed", result.removed.to_batches(), result.removed.schema, zone=zone)
+        removed = lake.write_table(case.name, f"{name}_removed", result.removed.to_batches(), result.removed.schema, zone=zone)
+        lake.write_table(case.name, name, result.kept.to_batches(), schema, zone=zone, info={"removed_version": removed.version})
 
 
 def anonymized_table(case: NamedUseCase, records: pa.Table, replaced: dict[str, str]) -> pa.Table:
