@@ -16,6 +16,7 @@ from ft_platform.lake import Lake, Manifest, Verdict
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.memory import give_back
 from ft_platform.redaction.metadata import vouched_metadata
+from ft_platform.redaction.settings import shown_settings
 from ft_platform.redaction.vouched import vouch
 from ft_platform.reporting.report_urls import report_url
 from ft_platform.stages import ON_DEMAND, STAGES, Zone, check_settings_hash
@@ -64,7 +65,7 @@ def stage(use_case: NamedUseCase, name: str) -> dict[str, Any]:
         "owners": [settings.owners.of(spec.role)],
         "kinds": KINDS[spec.kind],
         "tags": tags(use_case, spec.zone, settings.compute.profile if gpu else "in_process"),
-        "metadata": {"settings": dg.MetadataValue.json({s: use_case.section(s).model_dump(mode="json") for s in spec.reads})},
+        "metadata": {"settings": dg.MetadataValue.json(shown_settings({s: use_case.section(s).model_dump(mode="json") for s in spec.reads}))},
         "code_version": code_version(use_case, name),
         "automation_condition": automation.condition_of(use_case, name),
         "io_manager_key": "versions",

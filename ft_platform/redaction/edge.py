@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from dagster_shared.serdes import pack_value, unpack_value
 
 from ft_platform.redaction.digits import few_digits
+from ft_platform.redaction.hidden_names import HIDDEN, without_names
 from ft_platform.redaction.vouched import is_vouched
 from ft_platform.redaction.withheld import Withheld, harmless
 from ft_platform.redaction.words import WORDS
@@ -156,8 +157,10 @@ class _Look:
         return found
 
     def _text(self, text: str, field: str, kind: str) -> str:
-        if field in NAMES or (kind, field) == ("TypeCheckData", "label") or is_vouched(text) or HASH.fullmatch(text) or not text:
+        if field in NAMES or (kind, field) == ("TypeCheckData", "label") or HASH.fullmatch(text) or not text:
             return text
+        if is_vouched(text):
+            return self._without_names(text)
         if field in (*SENTENCES, "logging_tags") and is_sentence(text, self._names):
             return text
         return self._replace(field, text)
@@ -165,6 +168,14 @@ class _Look:
     def _replace(self, field: str, text: str) -> str:
         self.replaced.append(f"{field}: {text}")
         return self._placeholder
+
+    def _without_names(self, text: str) -> str:
+        """Our own text without the names of source files."""
+        shown = without_names(text)
+        if shown == text:
+            return text
+        self.replaced.append(text)
+        return f"{shown.rstrip()} ({HIDDEN}: {self._placeholder})\n"
 
     def _tag(self, value: Any) -> Any:
         if not isinstance(value, str) or self._edge.is_tag(value):
@@ -200,7 +211,7 @@ class _Look:
         stack = [frame for frame in map(place_of, error["stack"]) if frame]
         found = {**error, "stack": stack, "cause": self.at(error.get("cause"), ""), "context": self.at(error.get("context"), "")}
         if kept:
-            return found
+            return {**found, "message": self._without_names(message)}
         self.replaced.append(message + "".join(error["stack"]))
         place = short_place(stack[-1]) if stack else ""
         return {**found, "message": f"{name_of(error['cls_name'])}{place}, text {self._placeholder}\n"}
