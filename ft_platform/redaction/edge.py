@@ -59,10 +59,10 @@ class Edge:
     """Decides what may be stored and keeps the rest.
 
     Args:
-        withheld: where the rest is kept; None: nowhere.
+        withheld: where the rest is kept.
     """
 
-    def __init__(self, withheld: Withheld | None) -> None:
+    def __init__(self, withheld: Withheld) -> None:
         self.withheld = withheld
         self._names: dict[str, None] = {}
 
@@ -79,7 +79,7 @@ class Edge:
         passed = look.at(packed, "")
         if not look.replaced:
             return thing
-        if self.withheld and keep:
+        if keep:
             self.withheld.keep(name, "\n".join(look.replaced))
         return unpack_value(passed)  # type: ignore[return-value]
 
@@ -87,13 +87,12 @@ class Edge:
         """The same text, or what stands for it."""
         if is_vouched(text) or is_sentence(text, self._names):
             return text
-        if self.withheld:
-            self.withheld.keep(name, text)
+        self.withheld.keep(name, text)
         return self.placeholder(name)
 
     def placeholder(self, name: str) -> str:
         """What stands for a text that is withheld: where it is kept."""
-        return f"withheld: {self.withheld.folder / 'withheld' / harmless(name)}.log" if self.withheld else "withheld"
+        return f"withheld: {self.withheld.folder / 'withheld' / harmless(f'{name}.log')}"
 
     def tags(self, tags: Mapping[str, str]) -> dict[str, str]:
         """The tags of a run. A value of somebody else's tag is replaced by its fingerprint: equal ones stay equal."""
@@ -103,7 +102,7 @@ class Edge:
         return bool(HASH.fullmatch(value)) or is_vouched(value) or is_sentence(value, self._names)
 
     def fingerprint(self, value: str) -> str:
-        return self.withheld.fingerprint(value) if self.withheld else "withheld"
+        return self.withheld.fingerprint(value)
 
     def _learn(self, node: Any, field: str) -> None:
         """Remembers the words of names, for sentences in which they occur."""

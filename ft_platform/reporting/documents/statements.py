@@ -55,11 +55,8 @@ def source(facts: Facts) -> Statement:
     manifest = facts.manifest("raw_records")
     files = manifest.info.get("files") or manifest.info.get("source_file_hashes") or []
     settings = facts.section("raw_records", "source")
-    place = (
-        f"Records were read from {source_place(settings.uri)}"
-        if settings
-        else "Records were read from a source that the use case's file does not name any more"
-    )
+    named = source_place(settings.uri) if settings else "a source that the use case's file does not name any more"
+    place = f"Records were read from {named}"
     hashed = f", {number(len(files))} {'file' if len(files) == 1 else 'files'} whose sha256 the manifest has" if files else ""
     return Statement(f"{place}{hashed}: {number(manifest.rows)} rows, version of {manifest.written_at}.", ("raw_records",))
 
