@@ -14,21 +14,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
+    from ft_platform.redaction.lint import own_code_warnings
+    from ft_platform.redaction.settings_file import instance_problems
     from ft_platform.use_case_file import find_use_cases, has_own_component, shown, validate_all
 
     environment = load_environment()
     defs = environment.defs
     folders = find_use_cases(defs)
     names = [folder.name for folder in folders]
-    problems = validate_all(defs)
+    problems = [*validate_all(defs), *instance_problems(environment.dagster_home)]
+    warnings: list[str] = []
     if own := [folder for folder in folders if has_own_component(folder)]:
         from ft_platform.loading import component_problems
 
         problems += component_problems(own, environment)
+        warnings = [warning for folder in own for warning in own_code_warnings(folder)]
     if arguments.json:
-        print(json.dumps({"use_cases": names, "problems": problems}, indent=1, ensure_ascii=False))
+        print(json.dumps({"use_cases": names, "problems": problems, "warnings": warnings}, indent=1, ensure_ascii=False))
     else:
         for problem in problems:
             print(problem, file=sys.stderr)
+        for warning in warnings:
+            print(f"warning: {warning}", file=sys.stderr)
         print(f"{len(names)} use case{'' if len(names) == 1 else 's'} in {shown(defs)}: " + (f"{len(problems)} problems" if problems else "all load"))
     return 1 if problems else 0

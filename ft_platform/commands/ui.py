@@ -19,13 +19,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
-    from ft_platform.errors import MissingExtra
+    from ft_platform.errors import ConfigError, MissingExtra
     from ft_platform.execution import prepare_home
+    from ft_platform.redaction.settings_file import instance_problems
 
     if importlib.util.find_spec("dagster_webserver") is None:
         raise MissingExtra("dagster-webserver", "ui")
     environment = load_environment()
     prepare_home(environment)
+    if problems := instance_problems(environment.dagster_home):
+        raise ConfigError(problems)
     workspace = environment.dagster_home / "workspace.yaml"
     workspace.write_text(WORKSPACE, encoding="utf-8")
     port, url = reports_address(environment.reports_url, arguments.reports_port)
