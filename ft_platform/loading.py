@@ -17,6 +17,7 @@ from ft_platform.components.fine_tuning import FineTuningUseCase
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError
 from ft_platform.lake import Lake
+from ft_platform.redaction.console import console_logger
 from ft_platform.redaction.own_code import prints_kept, said_of
 from ft_platform.redaction.withheld import Withheld
 from ft_platform.stages import STAGES
@@ -43,7 +44,12 @@ def load_definitions(environment: Environment, only: str | None = None, override
                 raise
             loaded.append(dg.Definitions(assets=[_broken(folder / FILE_NAME, str(error))]))
     sensor = dg.AutomationConditionSensorDefinition("automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING)
-    shared = dg.Definitions(resources=_resources(environment), executor=dg.in_process_executor, sensors=[sensor] if loaded else [])
+    shared = dg.Definitions(
+        resources=_resources(environment),
+        executor=dg.in_process_executor,
+        loggers={"console": console_logger(Withheld(environment.dagster_home))},
+        sensors=[sensor] if loaded else [],
+    )
     return dg.Definitions.merge(shared, *loaded)
 
 

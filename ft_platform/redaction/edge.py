@@ -83,11 +83,18 @@ class Edge:
             self.withheld.keep(name, "\n".join(look.replaced))
         return unpack_value(passed)  # type: ignore[return-value]
 
-    def sentence(self, text: str, name: str) -> str:
-        """The same text, or what stands for it."""
-        if is_vouched(text) or is_sentence(text, self._names):
+    def sentence(self, text: str, name: str, *, own: bool = False, keep: bool = True) -> str:
+        """The same text, or what stands for it.
+
+        Args:
+            own: it is a line that code logged, no sentence of Dagster's: only what is vouched for passes.
+        """
+        if is_vouched(text):
+            return without_names(text)
+        if not own and is_sentence(text, self._names):
             return text
-        self.withheld.keep(name, text)
+        if keep:
+            self.withheld.keep(name, text)
         return self.placeholder(name)
 
     def placeholder(self, name: str) -> str:

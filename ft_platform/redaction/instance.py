@@ -12,12 +12,12 @@ from dagster._serdes import ConfigurableClassData
 
 from ft_platform.errors import ConfigError
 from ft_platform.redaction.compute_logs import RestrictedComputeLogs
+from ft_platform.redaction.console import MARK, use_for_runs
 from ft_platform.redaction.edge import LABEL, Edge
 from ft_platform.redaction.vouched import is_vouched
 from ft_platform.redaction.withheld import Withheld, private
 
 INSTANCE = TypeVar("INSTANCE", bound=dg.DagsterInstance)
-MARK = "_ft_edge"
 FREE_CONFIG = ("loggers", "execution")
 """Parts of a run's configuration that only Dagster's own code reads."""
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)
@@ -47,6 +47,7 @@ def guard(instance: INSTANCE) -> INSTANCE:
         return instance
     edge = Edge(Withheld(instance.root_directory))
     setattr(instance, MARK, edge)
+    use_for_runs()
     events, runs, ticks = instance.event_log_storage, instance.run_storage, instance.schedule_storage
     _before(events, "store_event", lambda event: edge.passed(event, event.run_id or "no_run"))
     _before(runs, "add_run", lambda run: _run(edge, run))

@@ -134,14 +134,21 @@ def test_check_warns_of_what_own_code_would_show_to_nobody(tmp_path: Path) -> No
     assert "figures(rows=rows)" in found[3] and "must stand in the code" in found[2]
 
 
+PRINTS = """
+from ft_platform.components import FineTuningUseCase
+class Own(FineTuningUseCase):
+    def stages(self):
+        print("x")
+        return super().stages()
+"""
+
+
 def test_warnings_leave_the_exit_code_alone(environment: Environment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("FT_HOME", str(environment.home))
     monkeypatch.setenv("FT_DEFS", str(environment.defs))
     file = write_use_case(environment.defs, "letters", minimal_attributes("records.csv"))
     file.write_text(file.read_text().replace("ft_platform.components.FineTuningUseCase", ".component.Own"))
-    (file.parent / "component.py").write_text(
-        "from ft_platform.components import FineTuningUseCase\nclass Own(FineTuningUseCase):\n    def stages(self):\n        print('x')\n        return super().stages()\n"
-    )
+    (file.parent / "component.py").write_text(PRINTS)
     assert cli.main(["check"]) == 0
     printed = capsys.readouterr()
-    assert "warning: what is printed goes to a file" in printed.err and "component.py:4" in printed.err and "all load" in printed.out
+    assert "warning: what is printed goes to a file" in printed.err and "component.py:5" in printed.err and "all load" in printed.out
