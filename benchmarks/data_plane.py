@@ -166,9 +166,8 @@ def run_platform(source: Path, engine: str, workers: int, ner: str) -> dict[str,
     memory.stop()
     if not outcome.success:
         raise SystemExit(f"{outcome.failed_stage} failed: {outcome.error}")
-    from ft_platform.lake import Lake
 
-    splits = Lake(environment.lake_uri).latest("complaints", "splits")
+    splits = environment.lake().latest("complaints", "splits")
     assert splits is not None
     return {
         "seconds": {stage: outcome.seconds[stage] for stage in STAGES},
@@ -185,14 +184,13 @@ def _leave_out_the_audit() -> None:
     from types import SimpleNamespace
 
     import ft_platform.assets.splits
-    from ft_platform.lake import Lake
     from ft_platform.lake.versions import from_dict
     from ft_platform.stages import AUDIT_PAGE
     from ft_platform.training.audit_faults import Found
     from ft_platform.training.audit_verdict import FIGURES, audit_inputs
 
     def passed(context: Any, environment: Any, use_case: Any, program: str, extras: dict[str, Any]) -> Any:
-        lake, splits = Lake(environment.lake_uri), from_dict(extras["splits"])
+        lake, splits = environment.lake(), from_dict(extras["splits"])
         figures = {**Found(use_case.settings.audit).numbers(), "passed": True, "renderer_hash": None, "renderer_hashes": {}, "rows_per_second": 0}
         audit_id, inputs = audit_inputs(use_case, splits)
         with lake.scratch(use_case.name, AUDIT_PAGE) as folder:

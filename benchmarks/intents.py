@@ -64,7 +64,6 @@ def measured(arguments: argparse.Namespace, home: Path, objective: str, log: log
     from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
     from ft_platform.execution import run_use_case
     from ft_platform.experiments.seed_figures import seed_figures
-    from ft_platform.lake import Lake
     from ft_platform.lake.gate import require_usable
     from ft_platform.models.adapter import with_adapter
     from ft_platform.training.trainer import checkpoint_for
@@ -76,7 +75,7 @@ def measured(arguments: argparse.Namespace, home: Path, objective: str, log: log
     done = run_use_case("banking_77", changes, select=DATA_STAGES, environment=environment)
     if not done.success:
         raise SystemExit(f"{done.failed_stage}: {done.error}")
-    lake = Lake(environment.lake_uri)
+    lake = environment.lake()
     splits = lake.latest("banking_77", "splits")
     assert splits
     outputs: dict[int, Any] = {}

@@ -62,7 +62,6 @@ def rows_for(copies: int, own_validation: bool) -> list[dict[str, Any]]:
 
 def measure(folder: Path, cache: Path, training: dict[str, Any], copies: int = 1, own_validation: bool = False) -> dict[str, Any]:
     from ft_platform.environment import Environment
-    from ft_platform.lake import Lake
     from ft_platform.privacy_attacks.publish import publish_privacy_report
     from ft_platform.records import splits_schema
     from ft_platform.training.trainer import checkpoint_for
@@ -76,7 +75,7 @@ def measure(folder: Path, cache: Path, training: dict[str, Any], copies: int = 1
     attributes["task"] = {"kind": "generation", "instruction": "You answer customers."}
     attributes["record"] |= {"answer": "answer"}
     use_case = NamedUseCase(name="memorization", settings=UseCase.model_validate(attributes))
-    lake = Lake(environment.lake_uri)
+    lake = environment.lake()
     splits = usable_splits(lake, use_case, rows_for(copies, own_validation), splits_schema(use_case))
     checkpoint = checkpoint_for(lake, environment, use_case, splits, logging.getLogger("benchmark")).checkpoint
     trained = json.loads(lake.read_file(checkpoint, "training.json"))

@@ -8,6 +8,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import NoReturn
 
 from ft_platform import __version__
@@ -46,6 +47,7 @@ from ft_platform.commands import (
 )
 from ft_platform.commands import list as list_command
 from ft_platform.errors import ConfigError, FtError
+from ft_platform.redaction.hooks import install_hooks, native_errors_dropped
 
 COMMANDS = {
     "demo": demo,
@@ -82,6 +84,9 @@ COMMANDS = {
     "reports": reports,
 }
 """Command -> module with HELP, EXAMPLES, add_arguments(parser) and run(arguments) -> exit code."""
+
+STARTS_OTHERS = ("ui", "reports", "reproduce", "kill-test")
+"""Commands that become or start other processes, which need standard error as it is."""
 
 DESCRIPTION = "Fine-tune language models on Dagster: one YAML file becomes one lineage graph, from permitted records to an evaluated checkpoint."
 
@@ -134,7 +139,8 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         if getattr(arguments, "use_case", None):
             _become_account(arguments.use_case)
-        return COMMANDS[arguments.command].run(arguments)
+        with nullcontext() if arguments.debug or arguments.command in STARTS_OTHERS else native_errors_dropped():
+            return COMMANDS[arguments.command].run(arguments)
     except FtError as error:
         return _failed(arguments, _lines(error))
     except KeyboardInterrupt:
@@ -143,8 +149,12 @@ def _run(arguments: argparse.Namespace) -> int:
     except BrokenPipeError:  # `ft list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as error:
-        # The text of an unexpected error may quote a record, so it is shown on demand only.
+    except SystemExit as stop:
+        if not isinstance(stop.code, str):
+            raise
+        return _failed(arguments, ["the command ended with a text that may quote a record. Run again with --debug to see it"])
+    except BaseException as error:
+        # The text of an unexpected error may quote a record, so it is shown on demand only. A panic in Rust is no Exception.
         place = traceback.extract_tb(error.__traceback__)[-1]
         return _failed(arguments, [f"unexpected {type(error).__name__} in {place.filename}:{place.lineno}. Run again with --debug to see it all"])
 
@@ -181,6 +191,7 @@ def run_and_exit() -> None:
     that is shutting down ("terminate called without an active exception", seen once in two runs of the suite), and a run that
     succeeded would then exit with a failure.
     """
+    install_hooks()
     try:
         code = main()
     except SystemExit as stop:  # argparse: --help and wrong options

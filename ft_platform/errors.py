@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from ft_platform.redaction.vouched import vouch
+
 
 class FtError(Exception):
     """Base of every error the platform raises on purpose.
@@ -14,7 +16,7 @@ class FtError(Exception):
     permanent = True
 
     def __init__(self, message: str, next_step: str = "") -> None:
-        super().__init__(f"{message}. {next_step}" if next_step and not message.endswith(".") else f"{message} {next_step}".strip())
+        super().__init__(vouch(f"{message}. {next_step}" if next_step and not message.endswith(".") else f"{message} {next_step}".strip()))
         self.message = message
         self.next_step = next_step
 
@@ -27,6 +29,7 @@ def rebuilt(kind: type[FtError], args: tuple[Any, ...], attributes: dict[str, An
     """An error of another process, as it was."""
     error = kind.__new__(kind)
     error.args = args
+    vouch(str(error))
     error.__dict__.update(attributes)
     return error
 

@@ -15,8 +15,12 @@ from ft_platform.errors import ConfigError
 from ft_platform.instance import prepare_home
 from ft_platform.loading import load_definitions
 from ft_platform.lost_runs import mend_lost_runs
+from ft_platform.redaction.edge import Edge
+from ft_platform.redaction.instance import edge_of, guard
+from ft_platform.redaction.output import output_to
+from ft_platform.redaction.withheld import Withheld
 from ft_platform.run_launcher import this_process
-from ft_platform.runs import RunOutcome, outcome_of
+from ft_platform.runs import EVENTS, RunOutcome, outcome_of
 from ft_platform.stages import ON_DEMAND, STAGES
 
 __all__ = ["RunOutcome", "prepare_home", "run_use_case"]
@@ -54,6 +58,15 @@ def run_use_case(
             for lost in mend_lost_runs(own):
                 print(lost, file=sys.stderr)
             return run_use_case(name, overrides, select, environment, own)
+    edge, withheld = edge_of(guard(instance)), Withheld(instance.root_directory)
+    with output_to(withheld.file("output", f"ft_run_{os.getpid()}.out"), withheld.file("output", f"ft_run_{os.getpid()}.err")):
+        return _run(name, overrides, select, environment, instance, edge)
+
+
+def _run(
+    name: str, overrides: dict[str, Any] | None, select: list[str] | None, environment: Environment, instance: dg.DagsterInstance, edge: Edge
+) -> RunOutcome:
+    on_demand = [stage for stage in select or [] if STAGES[stage].on_demand]
     definitions = load_definitions(environment, only=name, overrides=overrides)
     selection = [dg.AssetKey([name, stage]) for stage in select] if select else None
     started = time.monotonic()
@@ -66,7 +79,8 @@ def run_use_case(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             tags=this_process().tag(),
         )
-        outcome = outcome_of(result.all_events, name, result.run_id, result.success, time.monotonic() - started)
+        events = (edge.passed(event, result.run_id, keep=False) for event in result.all_events if event.event_type in EVENTS)
+        outcome = outcome_of(events, name, result.run_id, result.success, time.monotonic() - started)
         if outcome.stopped:
             outcome.stopped_by = last_signal() or signal.SIGINT
     return outcome

@@ -21,7 +21,7 @@ INSTANCE_SETTINGS = Path(__file__).parent / "dagster.yaml"
 
 
 class GuardedInstance(dg.DagsterInstance):
-    """Dagster's instance, for `instance_class` in dagster.yaml: no web server of Dagster starts on it without the guard of `ft_platform.web`.
+    """Dagster's instance: no web server of Dagster starts on it without the guard of `ft_platform.web`.
 
     Covered: `dagster dev`, `dg dev` and `dagster-webserver`; they hand the instance to the web server's process, which tells it so before it makes its pages.
     Not covered: a dagster.yaml without `instance_class`, and programs that make their own pages from Dagster's parts.
@@ -70,14 +70,19 @@ def prepare_home(environment: Environment) -> None:
             _create_storage(instance)
 
 
-GUARD = "\n# Puts a guard before the web server of `dagster dev`, `dg dev` and `dagster-webserver`.\ninstance_class:\n  module: {}\n  class: GuardedInstance\n"
+GUARD = """
+# Writes only what may be shown, and puts a guard before the web server of `dagster dev`, `dg dev` and `dagster-webserver`.
+instance_class:
+  module: ft_platform.redaction.instance
+  class: RedactingInstance
+"""
 
 
 def _add_guard(settings: Path) -> None:
     """Settings of an instance that is older than the guard, or that lost it, name it again."""
     text = settings.read_text(encoding="utf-8")
     if not re.search(r"^instance_class\s*:", text, re.MULTILINE) and os.access(settings, os.W_OK):
-        settings.write_text(text.rstrip("\n") + "\n" + GUARD.format(__name__), encoding="utf-8")
+        settings.write_text(text.rstrip("\n") + "\n" + GUARD, encoding="utf-8")
 
 
 @contextmanager

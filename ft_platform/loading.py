@@ -18,6 +18,9 @@ from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError
 from ft_platform.identities import is_served_here
 from ft_platform.lake import Lake
+from ft_platform.redaction.console import console_logger
+from ft_platform.redaction.own_code import prints_kept, said_of
+from ft_platform.redaction.withheld import Withheld
 from ft_platform.stages import STAGES
 from ft_platform.use_case_file import FILE_NAME, find_use_cases, has_own_component, load_use_case, shown, use_case_folder
 
@@ -45,7 +48,12 @@ def load_definitions(environment: Environment, only: str | None = None, override
                 raise
             loaded.append(dg.Definitions(assets=[_broken(folder / FILE_NAME, str(error))]))
     sensor = dg.AutomationConditionSensorDefinition("automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING)
-    shared = dg.Definitions(resources=_resources(environment), executor=dg.in_process_executor, sensors=[sensor] if loaded else [])
+    shared = dg.Definitions(
+        resources=_resources(environment),
+        executor=dg.in_process_executor,
+        loggers={"console": console_logger(Withheld(environment.dagster_home))},
+        sensors=[sensor] if loaded else [],
+    )
     return dg.Definitions.merge(shared, *loaded)
 
 
@@ -57,7 +65,7 @@ def build(folder: Path, environment: Environment, overrides: dict[str, Any] | No
     """
     if not has_own_component(folder):
         return with_places(load_component(folder, overrides, environment).build_defs(), environment)
-    with _own_code(folder):
+    with _own_code(folder, Withheld(environment.dagster_home)):
         made = with_places(load_component(folder, overrides, environment).build_defs(), environment)
         # By itself: in the graph of all, a stage that it leaves out and another one reads would be a problem of all.
         dg.Definitions.merge(dg.Definitions(resources=_resources(environment)), made).get_repository_def()
@@ -82,18 +90,19 @@ def component_problems(folders: list[Path], environment: Environment) -> list[st
 
 
 @contextmanager
-def _own_code(folder: Path) -> Iterator[None]:
+def _own_code(folder: Path, withheld: Withheld) -> Iterator[None]:
     """What the code in a use case's own folder raises becomes a problem of that use case, with file and line."""
     try:
-        yield
-    except Exception as error:
-        if isinstance(error, FtError):
-            raise
+        with prints_kept(folder.name, withheld):
+            yield
+    except (FtError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # also SystemExit, and a panic in Rust: each is a problem of this use case alone
         frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
         if isinstance(error, SyntaxError):
             frames.append((Path(error.filename or ""), error.lineno))
         file, line = next((frame for frame in reversed(frames) if folder in frame[0].parents), (folder / FILE_NAME, 1))
-        text = str(error) if isinstance(error, dg.DagsterError) else f"{type(error).__name__}: {getattr(error, 'msg', error)}"
+        text = str(error) if isinstance(error, dg.DagsterError) else said_of(error, folder.name, withheld)
         raise ConfigError([f"{' '.join(text.split())} ({shown(file)}:{line})"]) from error
 
 

@@ -83,7 +83,9 @@ class ProgressView:
         self._current: str | None = None
         self.failed_stage: str | None = None
         self._printed = 0.0
-        self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=4) if self._console.is_terminal else None
+        self._live: Live | None = None
+        if self._console.is_terminal:
+            self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=4, redirect_stdout=False, redirect_stderr=False)
 
     def __enter__(self) -> "ProgressView":
         if self._live:

@@ -13,6 +13,7 @@ from ft_platform.environment import Environment
 from ft_platform.errors import DataError
 from ft_platform.instance import existing_instance, prepare_home
 from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.results import collect_results
 from ft_platform.runs import last_runs
 from ft_platform.scaffold import scaffold_yaml
@@ -51,7 +52,7 @@ def note_run(environment: Environment, stages: dict[str, Any], name: str = "lett
         def made() -> dg.MaterializeResult:
             if stage == fails:
                 raise KeyboardInterrupt if interrupted else ValueError("no")
-            return dg.MaterializeResult(metadata=metadata)
+            return dg.MaterializeResult(metadata=vouched_metadata(metadata))
 
         return made
 

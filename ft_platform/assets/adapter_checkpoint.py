@@ -7,6 +7,7 @@ from ft_platform.compute import run_program
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.gate import require_usable
+from ft_platform.redaction.vouched import vouch
 from ft_platform.use_case import NamedUseCase
 
 
@@ -34,7 +35,7 @@ def build(use_case: NamedUseCase) -> list:
             result = run_program(context, environment, use_case, "train", {"splits": splits.to_dict()})
             checkpoint, cost = result.artifact, result.cost_metadata()
         else:
-            context.log.info(f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused.")
+            context.log.info(vouch(f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused."))
         manifest = lake.manifest(checkpoint)
         metrics = {f"metric/{k}": v for k, v in manifest.info.get("metrics", {}).items() if isinstance(v, (int, float))}
         return materialized(

@@ -7,6 +7,7 @@ import dagster as dg
 from ft_platform.assets.stage import judged, report_link
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
+from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.stages import DATA_DOCS
 from ft_platform.use_case import NamedUseCase
 
@@ -17,7 +18,7 @@ DESCRIPTION = "Great Expectations: the suite of the YAML and the defaults of the
 def expectations_check(lake: Lake, environment: Environment, use_case: NamedUseCase, version: TableVersion) -> dg.AssetCheckResult:
     """Runs the suite of a table. Failing rows appear by record_id only."""
     result = judged(lake, use_case, version, CHECK, lambda: _judge(lake, use_case, version))
-    return result._replace(metadata={**data_docs_link(lake, environment, version), **(result.metadata or {})})
+    return result._replace(metadata=vouched_metadata({**data_docs_link(lake, environment, version), **(result.metadata or {})}))
 
 
 def data_docs_link(lake: Lake, environment: Environment, version: TableVersion) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from ft_platform.assets.stage import judged, key, materialized, pictures_of, rep
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import require_usable
+from ft_platform.redaction.vouched import VouchedLog
 from ft_platform.use_case import NamedUseCase
 
 
@@ -30,7 +31,7 @@ def build(use_case: NamedUseCase) -> list:
         require_usable(lake, use_case, evaluation_report)
         artifact_id, _ = fairness_inputs(use_case, evaluation_report, evaluation_before(lake, use_case, evaluation_report))
         reused = lake.intact_artifact(use_case.name, "fairness_report", artifact_id) is not None
-        report = publish_fairness(lake, use_case, evaluation_report, environment, context.log)
+        report = publish_fairness(lake, use_case, evaluation_report, environment, VouchedLog(context.log))
         found = json.loads(lake.read_file(report, "fairness.json"))
         manifest, told = lake.manifest(report), summary(report, found, use_case)
         return materialized(

@@ -15,6 +15,7 @@ from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.stage_table import input_hash
 from ft_platform.records import raw_schema
+from ft_platform.redaction.hidden_names import source_place
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
 
@@ -32,7 +33,7 @@ def build(use_case: NamedUseCase) -> list:
         kinds={"file"},
         tags=tags(use_case, "restricted", "external"),
         owners=[use_case.settings.owners.of("data_engineering")],
-        metadata={"dagster/uri": use_case.settings.source.uri},
+        metadata={"dagster/uri": source_place(use_case.settings.source.uri)},
     )
 
     @dg.asset(**stage(use_case, "raw_records"), deps=[key(use_case, "source")])
@@ -46,7 +47,7 @@ def build(use_case: NamedUseCase) -> list:
         """
         version, reused = ingest_source(lake, environment, use_case)
         manifest = lake.manifest(version)
-        files = shown_files(use_case.settings.source.uri, manifest.info["files"])
+        files = shown_files(manifest.info["files"])
         return materialized(version, manifest, reused=reused, **profile_link(lake, environment, use_case, version), files=dg.MetadataValue.json(files))
 
     @dg.asset_check(asset=key(use_case, "raw_records"), blocking=True, description="Every row read from the source is in the table, once.")
@@ -64,16 +65,13 @@ def build(use_case: NamedUseCase) -> list:
     return [source, raw_records, rows_are_accounted_for]
 
 
-def shown_files(uri: str, files: Mapping[str, str]) -> dict[str, str]:
-    """Hashes of source files for the UI. The name of a file inside a folder (a message of a person, say) stays in the manifest, in the restricted zone.
+def shown_files(files: Mapping[str, str]) -> dict[str, str]:
+    """Hashes of source files for the UI. The names (a message of a person, say) stay in the manifest, in the restricted zone.
 
     Args:
-        uri: `source.uri`; a file that it names itself keeps its name.
         files: path or URI -> sha256.
     """
-    last = uri.rsplit("/", 1)[-1]
-    shown = list(files.items())[:SHOWN_FILES]
-    return {name if name.rsplit("/", 1)[-1] == last else f"file {number}": digest for number, (name, digest) in enumerate(shown, 1)}
+    return {f"file {number}": digest for number, digest in enumerate(list(files.values())[:SHOWN_FILES], 1)}
 
 
 def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) -> tuple[TableVersion, bool]:

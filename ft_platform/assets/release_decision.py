@@ -7,6 +7,7 @@ import dagster as dg
 from ft_platform.assets.stage import key, materialized, pictures_of, report_link, stage, train_rows, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.redaction.vouched import vouch
 from ft_platform.use_case import NamedUseCase
 
 
@@ -57,7 +58,7 @@ def build(use_case: NamedUseCase) -> list:
             passed=found["decision"] == "accepted",
             severity=dg.AssetCheckSeverity.ERROR,
             metadata={"broken_rules": len(refusing), "waivers": len(found["waivers"])},
-            description="; ".join(f"{ruling['rule']}: {ruling['why']}" for ruling in refusing) or None,
+            description=vouch("; ".join(f"{ruling['rule']}: {ruling['why']}" for ruling in refusing)) or None,
         )
 
     return [release_decision, accepted]

@@ -12,6 +12,7 @@ from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.stage_table import Work, write_stage
 from ft_platform.records import StageStream, splits_schema
+from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.stages import TRAINING_AUDIT
 from ft_platform.use_case import NamedUseCase
 
@@ -108,6 +109,6 @@ def build(use_case: NamedUseCase) -> list:
         result = check_result(verdict)
         audit = audit or existing_audit(lake, use_case, splits)
         link = report_link(environment, audit, lake.manifest(audit)) if audit else {}
-        return dg.AssetCheckResult(passed=result.passed, metadata={**result.metadata, **link}, severity=result.severity)
+        return dg.AssetCheckResult(passed=result.passed, metadata=vouched_metadata({**result.metadata, **link}), severity=result.severity)
 
     return [splits, no_leakage, label_shares_hold, splits_meet_expectations, passes_training_audit]

@@ -16,6 +16,9 @@ from ft_platform.errors import FtError
 from ft_platform.lake import Lake, Manifest, Verdict
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.memory import give_back
+from ft_platform.redaction.metadata import vouched_metadata
+from ft_platform.redaction.settings import shown_settings
+from ft_platform.redaction.vouched import vouch
 from ft_platform.reporting.report_urls import report_url
 from ft_platform.stages import ON_DEMAND, STAGES, Zone, check_settings_hash
 from ft_platform.tracking.runs import runs_of
@@ -63,7 +66,7 @@ def stage(use_case: NamedUseCase, name: str) -> dict[str, Any]:
         "owners": [settings.owners.of(spec.role)],
         "kinds": KINDS[spec.kind],
         "tags": tags(use_case, spec.zone, settings.compute.profile if gpu else "in_process"),
-        "metadata": {"settings": dg.MetadataValue.json({s: _plain(use_case.section(s)) for s in spec.reads})},
+        "metadata": {"settings": dg.MetadataValue.json(shown_settings({s: _plain(use_case.section(s)) for s in spec.reads}))},
         "code_version": code_version(use_case, name),
         "automation_condition": automation.condition_of(use_case, name),
         "io_manager_key": "versions",
@@ -92,24 +95,25 @@ def tags(use_case: NamedUseCase, zone: Zone, compute: str = "in_process") -> dic
 def typed_failures(stage_name: str) -> Iterator[None]:
     """Turns errors into Dagster failures that name the next step.
 
-    An unexpected exception may quote a record, so only its type and place reach the event log.
+    An unexpected exception may quote a record, so only its type and place reach the event log. That goes for what is no `Exception` too: a panic in Rust is a
+    `BaseException` with the text of the panic. Stops pass: Dagster tells them from failures.
     """
     try:
         yield
     except FtError as error:
-        raise dg.Failure(str(error), metadata={"error": type(error).__name__}, allow_retries=not error.permanent) from None
-    except (dg.Failure, dg.DagsterError):
+        raise dg.Failure(str(error), metadata=vouched_metadata({"error": type(error).__name__}), allow_retries=not error.permanent) from None
+    except (dg.Failure, dg.DagsterError, KeyboardInterrupt, dg.DagsterExecutionInterruptedError, GeneratorExit):
         raise
-    except Exception as error:
+    except BaseException as error:
         places = [f"{frame.filename.rsplit('site-packages/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
         raise dg.Failure(
-            f"{stage_name} failed with {_kind(error)} at {places[-1]}. The message is left out because it may hold personal data.",
-            metadata={"error": type(error).__name__, "traceback": dg.MetadataValue.md("```\n" + "\n".join(places[-15:]) + "\n```")},
+            vouch(f"{stage_name} failed with {_kind(error)} at {places[-1]}. The message is left out because it may hold personal data."),
+            metadata=vouched_metadata({"error": type(error).__name__, "traceback": dg.MetadataValue.md("```\n" + "\n".join(places[-15:]) + "\n```")}),
             allow_retries=False,
         ) from None
 
 
-def _kind(error: Exception) -> str:
+def _kind(error: BaseException) -> str:
     """The type, and for an operating-system error also its number's meaning (`No space left on device`), which quotes no data."""
     if isinstance(error, OSError) and error.strerror:
         return f"{type(error).__name__} ({error.strerror})"
@@ -156,7 +160,9 @@ def materialized(
     if "funnel" in manifest.counts:
         shown["removed"] = dg.MetadataValue.json(manifest.counts["funnel"]["removed"])
     return dg.MaterializeResult(
-        value=version, data_version=dg.DataVersion(version.content_hash[:32]), metadata={name: _said(value) for name, value in shown.items()}
+        value=version,
+        data_version=dg.DataVersion(version.content_hash[:32]),
+        metadata=vouched_metadata({name: _said(value) for name, value in shown.items()}),
     )
 
 
@@ -212,4 +218,5 @@ def judged(lake: Lake, use_case: NamedUseCase, version: Version, check: str, jud
 
 def check_result(verdict: Verdict) -> dg.AssetCheckResult:
     numbers = {k: _said(dg.MetadataValue.json(v)) if isinstance(v, (dict, list)) else v for k, v in verdict.numbers.items()}
-    return dg.AssetCheckResult(passed=verdict.passed, metadata={**numbers, "checked_at": verdict.checked_at}, severity=dg.AssetCheckSeverity.ERROR)
+    metadata = vouched_metadata({**numbers, "checked_at": verdict.checked_at})
+    return dg.AssetCheckResult(passed=verdict.passed, metadata=metadata, severity=dg.AssetCheckSeverity.ERROR)

@@ -5,6 +5,8 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.lake.versions import Version, from_dict
+from ft_platform.redaction.metadata import vouched_metadata
+from ft_platform.redaction.vouched import vouch
 
 HANDLE = "handle"
 
@@ -13,17 +15,17 @@ class VersionIOManager(dg.IOManager):
     """Stores a handle with the materialization event and reads it back, in the same run or a later one."""
 
     def handle_output(self, context: dg.OutputContext, obj: Version) -> None:
-        context.add_output_metadata({HANDLE: dg.MetadataValue.json(obj.to_dict())})
+        context.add_output_metadata(vouched_metadata({HANDLE: dg.MetadataValue.json(obj.to_dict())}))
 
     def load_input(self, context: dg.InputContext) -> Version:
         instance: Any = context.instance
         event = self._event_of_this_run(context) or instance.get_latest_materialization_event(context.asset_key)
         if event is None:
-            raise dg.Failure(f"{context.asset_key.to_user_string()} was never materialized. Materialize it first.", allow_retries=False)
+            raise dg.Failure(vouch(f"{context.asset_key.to_user_string()} was never materialized. Materialize it first."), allow_retries=False)
         metadata = event.asset_materialization.metadata
         if HANDLE not in metadata:
             raise dg.Failure(
-                f"the last materialization of {context.asset_key.to_user_string()} has no version handle. Materialize it again.", allow_retries=False
+                vouch(f"the last materialization of {context.asset_key.to_user_string()} has no version handle. Materialize it again."), allow_retries=False
             )
         return from_dict(metadata[HANDLE].value)
 

@@ -16,21 +16,25 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
     from ft_platform.private_folders import problems_of
+    from ft_platform.redaction.lint import own_code_warnings
+    from ft_platform.redaction.settings_file import instance_problems
     from ft_platform.use_case_file import find_use_cases, has_own_component, shown, validate_all
 
     environment = load_environment()
     defs = environment.defs
     folders = find_use_cases(defs)
     names = [folder.name for folder in folders]
-    problems = validate_all(defs, environment)
+    problems = [*validate_all(defs, environment), *instance_problems(environment.dagster_home)]
+    warnings: list[str] = []
     if own := [folder for folder in folders if has_own_component(folder)]:
         from ft_platform.loading import component_problems
 
         problems += component_problems(own, environment)
+        warnings += [warning for folder in own for warning in own_code_warnings(folder)]
     try:
-        warnings = problems_of(environment)
+        warnings += problems_of(environment)
     except ConfigError as error:  # a group that does not exist
-        warnings, problems = [], [*problems, *error.problems]
+        problems += error.problems
     if arguments.json:
         print(json.dumps({"use_cases": names, "problems": problems, "warnings": warnings}, indent=1, ensure_ascii=False))
     else:

@@ -17,11 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
-    from ft_platform.lake import Lake, modes
+    from ft_platform.lake import modes
     from ft_platform.private_folders import private_folders
 
     environment = load_environment()
-    lake = Lake(environment.lake_uri, environment.storage_options())
+    lake = environment.lake()
     lake.close_zone("restricted")  # one that does not exist yet is made, for the group as well
     done = {}
     for folder in private_folders(environment):

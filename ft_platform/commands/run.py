@@ -36,6 +36,7 @@ def run_and_show(name: str, arguments: argparse.Namespace) -> int:
     from ft_platform import execution
     from ft_platform.environment import load_environment
     from ft_platform.progress import listening
+    from ft_platform.redaction.output import terminal
     from ft_platform.release.policy import undercuts
     from ft_platform.results import collect_results
     from ft_platform.terminal import ProgressView, print_summary
@@ -47,7 +48,8 @@ def run_and_show(name: str, arguments: argparse.Namespace) -> int:
     if below := [one.text for one in undercuts(use_case.settings, use_case.policy)]:
         print(f"ft run: no release will follow from this: {'; '.join(below)}. Lines: ft check", file=sys.stderr)
     stages = [stage for text in arguments.select for stage in text.split(",") if stage]
-    with ProgressView(sys.stderr if arguments.json else sys.stdout) as view, listening(view.update):
+    # The run's own output goes elsewhere: code of a use case, or a library, may print a record.
+    with terminal(sys.stderr if arguments.json else sys.stdout) as stream, ProgressView(stream) as view, listening(view.update):
         outcome = execution.run_use_case(name, overrides, stages or None, environment)
         view.failed_stage = outcome.failed_stage
     if not outcome.success:

@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError, MissingExtra
     from ft_platform.execution import prepare_home
     from ft_platform.identities import IDENTITY, is_served_here
+    from ft_platform.redaction.settings_file import instance_problems
 
     if importlib.util.find_spec("dagster_webserver") is None:
         raise MissingExtra("dagster-webserver", "ui")
@@ -35,6 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError([f"{arguments.use_case} has no account of its own (`identities`)"], "ft ui without a name shows all use cases that have none")
     environment = listening_on(arguments.host, arguments.port, arguments.without_logins, load_environment())
     prepare_home(environment)
+    if problems := instance_problems(environment.dagster_home):
+        raise ConfigError(problems)
     workspace = environment.dagster_home / "workspace.yaml"
     workspace.write_text(WORKSPACE, encoding="utf-8")
     port, url = reports_address(environment.reports_url, arguments.reports_port)

@@ -11,6 +11,7 @@ from ft_platform.costs.admission import admit
 from ft_platform.costs.metering import metered
 from ft_platform.environment import Environment
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
+from ft_platform.redaction.vouched import VouchedLog
 from ft_platform.use_case import NamedUseCase
 
 
@@ -43,7 +44,7 @@ def run_program(context: dg.AssetExecutionContext, environment: Environment, use
     backend = importlib.import_module(f"ft_platform.compute.{profile.backend}")
     lake = environment.lake()
     splits = from_dict(extras["splits"]) if "splits" in extras else None
-    admit(lake, environment, use_case, program, splits if isinstance(splits, TableVersion) else None, context.log)
+    admit(lake, environment, use_case, program, splits if isinstance(splits, TableVersion) else None, VouchedLog(context.log))
     everything = {"use_case": use_case.name, "settings": use_case.settings.model_dump(mode="json"), **extras}
     with metered(lake, use_case, profile, program, context.run.run_id, cpu_elsewhere=warm.cpu_seconds) as run:
         values = backend.run(context, environment, profile, use_case, program, everything)

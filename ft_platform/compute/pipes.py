@@ -14,6 +14,8 @@ import dagster as dg
 from dagster._core.pipes.context import PipesMessageHandler
 
 from ft_platform import errors, progress
+from ft_platform.redaction.metadata import vouched_metadata
+from ft_platform.redaction.vouched import vouch
 
 POLL_SECONDS = 0.05
 OBSERVATION_SECONDS = 10.0
@@ -21,7 +23,10 @@ OBSERVATION_SECONDS = 10.0
 
 
 class LiveMessages:
-    """Stands between a message reader and Dagster's handler: progress goes to listeners at once, the rest on to Dagster."""
+    """Stands between a message reader and Dagster's handler: progress goes to listeners at once, the rest on to Dagster.
+
+    The programs are ours, and what they log are figures: those lines are vouched for. Messages of a program that somebody else starts do not come by here.
+    """
 
     def __init__(self, handler: PipesMessageHandler, context: dg.AssetExecutionContext) -> None:
         self._handler = handler
@@ -32,6 +37,10 @@ class LiveMessages:
         return getattr(self._handler, name)
 
     def handle_message(self, message: Mapping[str, Any]) -> None:
+        if message.get("method") == "log":
+            vouch(str((message.get("params") or {}).get("message", "")))
+        if message.get("method") == "closed":  # what Dagster adds for a program that ended with an exception has its text
+            message = {**message, "params": {}}
         payload = (message.get("params") or {}).get("payload") if message.get("method") == "report_custom_message" else None
         if isinstance(payload, dict) and "progress" in payload:
             self._live(progress.Update(**payload["progress"]))
@@ -45,7 +54,7 @@ class LiveMessages:
         if numbers and (finished or time.monotonic() - self._observed_at > OBSERVATION_SECONDS):
             self._observed_at = time.monotonic()
             metadata = {update.unit: update.done, **{f"live/{k}": v for k, v in numbers.items()}}
-            self._context.instance.report_runless_asset_event(dg.AssetObservation(self._context.asset_key, metadata=metadata))
+            self._context.instance.report_runless_asset_event(dg.AssetObservation(self._context.asset_key, metadata=vouched_metadata(metadata)))
 
 
 class LiveMessageReader(dg.PipesMessageReader):

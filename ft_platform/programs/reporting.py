@@ -13,10 +13,8 @@ import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from ft_platform import progress
@@ -24,6 +22,7 @@ from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import FtError, MissingExtra, VersionRefused
 from ft_platform.lake import TableVersion
 from ft_platform.lake.versions import from_dict
+from ft_platform.redaction.hooks import install_hooks, place_of_error
 from ft_platform.use_case import NamedUseCase, UseCase
 
 PROGRESS_SECONDS = 1.0
@@ -167,12 +166,9 @@ def described(error: BaseException) -> dict[str, str]:
         return {"type": type(error).__name__, "message": error.message, "next_step": error.next_step}
     if isinstance(error, KeyboardInterrupt):
         return {"type": "TrainingFailed", "message": "the program was interrupted; nothing was published", "next_step": "Run the step again"}
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno} {frames[-1].name}" if frames else "?"
-    reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
     return {
         "type": "TrainingFailed",
-        "message": f"the program ended with {type(error).__name__}{reason} at {place}; nothing was published",
+        "message": f"the program ended with {place_of_error(error)}; nothing was published",
         "next_step": "Run the step again; if it fails again, report this place",
     }
 
@@ -188,11 +184,12 @@ def _report_failure(name: str, error: BaseException, pipes: Any | None) -> None:
 
 @contextmanager
 def program(name: str) -> Iterator[Program]:
-    """Runs the block as a program; a failure inside is reported and ends the process with exit code 1.
+    """Runs the block as a program; a failure inside is reported and ends the process with exit code 1. No text of an exception is printed.
 
     Args:
         name: of the program, e.g. `train`.
     """
+    install_hooks()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("ft_platform").setLevel(logging.INFO)
     from dagster_pipes import PipesEnvVarParamsLoader, encode_param, open_dagster_pipes
@@ -206,7 +203,9 @@ def program(name: str) -> Iterator[Program]:
         running = Program(name, use_case, extras, pipes)
         with progress.listening(running.on_progress), running.metered():
             yield running
-    except (Exception, KeyboardInterrupt) as error:
+    except BaseException as error:  # a panic in Rust is no Exception, and its text would be printed
+        if isinstance(error, SystemExit) and not isinstance(error.code, str):
+            raise
         _report_failure(name, error, pipes)
         raise SystemExit(1) from None
     finally:

@@ -10,6 +10,7 @@ from ft_platform.governance.reasons import REASONS
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.manifest import now
 from ft_platform.lake.stage_table import input_hash
+from ft_platform.redaction.hidden_names import source_place
 from ft_platform.reporting.data_plots import entity_counts_plot, k_anonymity_plot, split_balance_plot
 from ft_platform.reporting.documents import croissant, dataset_card, statements
 from ft_platform.reporting.documents.facts import Facts, facts_behind, outcome
@@ -91,7 +92,7 @@ def _source(facts: Facts) -> dict[str, Any]:
     raw = facts.manifest("raw_records")
     settings = facts.section("raw_records", "source")
     hashes = sorted(map(str, raw.info.get("files", {}).values()))
-    place = statements.place_of(settings.uri) if settings else None
+    place = source_place(settings.uri) if settings else None
     return {"place": place, "files": len(hashes), "sha256": hashes[:MOST_HASHES], "rows": raw.rows, "read_at": raw.written_at}
 
 

@@ -14,6 +14,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from ft_platform.errors import SourceError
+from ft_platform.redaction.hidden_names import hide
 from ft_platform.sources.checksums import require_known
 from ft_platform.sources.formats import OpenFile, format_name, formats
 from ft_platform.sources.parts import Order, Piece
@@ -44,6 +45,9 @@ class SourceFile:
     fs: fsspec.AbstractFileSystem
     known_sha256: str | None = None
 
+    def __post_init__(self) -> None:
+        hide(self.uri)
+
     @property
     def is_local(self) -> bool:
         return isinstance(self.fs, LocalFileSystem)
@@ -67,6 +71,7 @@ class SourceFile:
         with self.local_path(sha256, order.folder) as path:
             _require_content(path, self.uri)
             for one in unpacked(path, self.uri, order.folder, order.budget, lambda name: _is_wanted(name, order.source.format)):
+                hide(one.name)
                 _require_content(one.path, one.name)
                 yield _opened(one, order)
 

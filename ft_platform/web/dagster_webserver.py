@@ -1,6 +1,6 @@
 """Dagster's web server behind the guard: `python -m ft_platform.web.dagster_webserver` takes the words of `dagster-webserver`.
 
-`GuardedInstance` (`instance_class` in dagster.yaml) puts the same guard before the web server that `dagster dev`, `dg dev` and `dagster-webserver` start.
+`RedactingInstance` (`instance_class` in dagster.yaml) puts the same guard before the web server that `dagster dev`, `dg dev` and `dagster-webserver` start.
 """
 
 import sys

@@ -21,6 +21,7 @@ from websockets.sync.client import connect
 from ft_platform import instance
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
+from ft_platform.redaction.settings_file import INSTANCE_CLASS
 from ft_platform.web import dagster_webserver, deadlines
 from ft_platform.web.dagster_dev import OURS as OUR_WORDS
 from ft_platform.web.dagster_dev import our_webserver
@@ -90,7 +91,7 @@ def test_dagster_dev_starts_our_web_server_and_leaves_the_daemon_as_it_is() -> N
 
 @pytest.mark.parametrize("file", ["dagster.yaml", "infra/docker/dagster.yaml"])
 def test_the_shipped_settings_name_the_guard(file: str) -> None:
-    assert yaml.safe_load((REPOSITORY / file).read_text())["instance_class"] == {"module": instance.__name__, "class": instance.GuardedInstance.__name__}
+    assert yaml.safe_load((REPOSITORY / file).read_text())["instance_class"] == INSTANCE_CLASS
 
 
 def test_settings_that_are_older_than_the_guard_get_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +104,7 @@ def test_settings_that_are_older_than_the_guard_get_it_once(tmp_path: Path, monk
     first = settings.read_text()
     instance.prepare_home(made)
     assert settings.read_text() == first
-    assert yaml.safe_load(first)["instance_class"]["class"] == "GuardedInstance" and yaml.safe_load(first)["concurrency"]
+    assert yaml.safe_load(first)["instance_class"] == INSTANCE_CLASS and yaml.safe_load(first)["concurrency"]
     with instance.existing_instance(made) as found:
         assert isinstance(found, instance.GuardedInstance)
     monkeypatch.delenv("DAGSTER_HOME", raising=False)

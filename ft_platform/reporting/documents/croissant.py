@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ft_platform.redaction.hidden_names import source_place
 from ft_platform.reporting.documents.facts import Facts, NotKnown
-from ft_platform.reporting.documents.statements import place_of
 
 FILE = "dataset/croissant.json"
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
@@ -89,7 +89,7 @@ def make(facts: Facts) -> str:
         "datePublished": manifest.written_at,
         "identifier": f"{manifest.id} {manifest.content_hash}",
         **({"license": governance.licence} if governance and governance.licence else {}),
-        **({"isBasedOn": place_of(settings.uri)} if settings else {}),
+        **({"isBasedOn": source_place(settings.uri)} if settings else {}),
         "distribution": [*(_file(one) for one in table["files"]), _all_files(table["files"])],
         "recordSet": [{"@type": "cr:RecordSet", "@id": "records", "name": "records", "key": {"@id": "records/record_id"}, "field": _fields(table["columns"])}],
     }

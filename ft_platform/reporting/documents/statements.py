@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from ft_platform.redaction.hidden_names import source_place
 from ft_platform.reporting.documents.facts import Facts, Statement, outcome
 from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.html import number, page
@@ -54,9 +55,8 @@ def source(facts: Facts) -> Statement:
     manifest = facts.manifest("raw_records")
     files = manifest.info.get("files") or manifest.info.get("source_file_hashes") or []
     settings = facts.section("raw_records", "source")
-    place = (
-        f"Records were read from {place_of(settings.uri)}" if settings else "Records were read from a source that the use case's file does not name any more"
-    )
+    named = source_place(settings.uri) if settings else "a source that the use case's file does not name any more"
+    place = f"Records were read from {named}"
     hashed = f", {number(len(files))} {'file' if len(files) == 1 else 'files'} whose sha256 the manifest has" if files else ""
     return Statement(f"{place}{hashed}: {number(manifest.rows)} rows, version of {manifest.written_at}.", ("raw_records",))
 
