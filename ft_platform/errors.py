@@ -55,6 +55,14 @@ class DiskFull(FtError):
     """The disk or bucket of the lake has no room. What was there before stays readable."""
 
 
+class NotWritable(FtError):
+    """A file or folder of the installation may not be read or written, or something else is in its place. What was there before stays as it is."""
+
+
+class StateDamaged(FtError):
+    """Dagster's own settings or databases cannot be read. The lake does not depend on them."""
+
+
 class KeyMissing(FtError):
     """The pseudonym key is missing or is not the one this use case was started with."""
 

@@ -11,7 +11,7 @@ import dagster as dg
 
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError
-from ft_platform.instance import prepare_home
+from ft_platform.instance import prepare_home, told
 from ft_platform.loading import load_definitions
 from ft_platform.run_launcher import this_process
 from ft_platform.runs import RunOutcome, outcome_of
@@ -48,7 +48,7 @@ def run_use_case(
         raise ConfigError([f"{', '.join(on_demand)} run by themselves"], f"Run: ft run {name} --select {' '.join(on_demand)}")
     if instance is None:
         prepare_home(environment)
-        with dg.DagsterInstance.get() as own:
+        with told(environment.dagster_home), dg.DagsterInstance.get() as own:
             return run_use_case(name, overrides, select, environment, own)
     definitions = load_definitions(environment, only=name, overrides=overrides)
     selection = [dg.AssetKey([name, stage]) for stage in select] if select else None

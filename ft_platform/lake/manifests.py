@@ -59,8 +59,14 @@ class Manifests(Places):
         folder = self._verdict_folder(version)
         self.fs.invalidate_cache()
         paths = self.fs.ls(folder, detail=False) if self.fs.exists(folder) else []
-        found = [Verdict.model_validate_json(self.fs.cat_file(p)) for p in paths if p.endswith(".json")]
+        found = [self._read_verdict(p) for p in paths if p.endswith(".json")]
         return {v.check: v for v in found}
+
+    def _read_verdict(self, path: str) -> Verdict:
+        try:
+            return Verdict.model_validate_json(self.fs.cat_file(path))
+        except ValueError:
+            raise CorruptVersion(f"the verdict {path} cannot be read", "Delete it and materialize that stage again: the check then runs again") from None
 
     def _verdict_folder(self, version: Version) -> str:
         zone = version.zone if isinstance(version, TableVersion) else "shared"
