@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from ft_platform.printable import printable
+
 
 class FtError(Exception):
     """Base of every error the platform raises on purpose.
@@ -35,8 +37,8 @@ class ConfigError(FtError):
     """One or more settings are wrong. All problems of a file are collected and raised once."""
 
     def __init__(self, problems: list[str], next_step: str = "") -> None:
-        self.problems = problems
-        super().__init__("\n".join(problems), next_step)
+        self.problems = [printable(problem) for problem in problems]
+        super().__init__("\n".join(self.problems), next_step)
 
 
 class AnswersRefused(ConfigError):

@@ -197,7 +197,7 @@ def _name_in(values: dict[str, Any], place: Place) -> str:
 
 def dotted(place: Place) -> str:
     """`validation.expectations[0].table`"""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".").replace("\n", "\\n")
 
 
 def schema_path(place: Place) -> str:

@@ -229,7 +229,8 @@ def test_an_unexpected_error_shows_its_place_and_keeps_its_text_where_only_its_o
     error = capsys.readouterr().err
     assert "Lovelace" not in error and kind.__name__ not in error and error.count("\n") == 2
     assert re.search(r"went wrong at .*test_cli\.py:\d+", error)
-    file = Path(re.search(r"All of it is in (\S+\.txt), which only you can read", error).group(1))
+    (name,) = re.findall(r"All of it is in (\S+\.txt), which only you can read", error)
+    file = Path(name)
     assert "Lovelace" in file.read_text()
     assert (stat.S_IMODE(file.stat().st_mode), stat.S_IMODE(file.parent.stat().st_mode)) == (0o600, 0o700)
     assert "restricted" in file.parts
