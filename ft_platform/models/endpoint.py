@@ -198,7 +198,8 @@ def _reply(content: bytes, host: str, seconds: float) -> Reply:
         found: Any = json.loads(content)
         answer = found["choices"][0]["message"]["content"]
         usage = found.get("usage")
-        counts = {name: count for name in ("prompt_tokens", "completion_tokens") if _is_count(count := usage.get(name))} if isinstance(usage, dict) else {}
+        given = usage if isinstance(usage, dict) else {}
+        counts: dict[str, int] = {name: given[name] for name in ("prompt_tokens", "completion_tokens") if _is_count(given.get(name))}
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         answer, counts = None, {}
     if not isinstance(answer, str):

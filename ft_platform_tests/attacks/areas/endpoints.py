@@ -1,4 +1,4 @@
-"""A hostile model server: whatever it sends, a request ends in time with an answer or a typed error, and nothing of it is taken for a figure or another host."""
+"""A hostile model server: whatever it sends, a request ends in time with an answer or a typed error, and nothing odd becomes a figure."""
 
 import json
 import threading
@@ -21,6 +21,7 @@ MOST_SECONDS = 5.0
 TOKENS = ["<|im_end|>", "<|im_start|>", "<|eot_id|>", "<|start_header_id|>", "</s>", "<s>", "[INST]", "[/INST]", "<<SYS>>", "<start_of_turn>", "<end_of_turn>"]
 TOKENS += ["<\uff5cUser\uff5c>", "<|endoftext|>", "<|user|>", "<bos>", "<eos>", "<tool_call>", "[TOOL_CALLS]", "<|assistant|>", "<|end|>"]
 COUNTS = ["1e999", "-1", "-9e99", "NaN", "Infinity", "true", '"7"', "2.5", "1" * 30, "1" * 5000, "[1]", "{}", "null"]
+ODD = ["[" * 100_000, "{}", "[]", "null", '{"choices": 7}', '{"choices": [{"message": {"content": 7}}]}', '{"choices": [null]}', "\ufeff{}", "yes"]
 Answer = Callable[[Any, Random], None]
 
 
@@ -70,9 +71,7 @@ def _endless(handler: Any, _: Random) -> None:
 
 
 def _json(handler: Any, random: Random) -> None:
-    odd = random.choice(
-        ["[" * 100_000, "{}", "[]", "null", '{"choices": 7}', '{"choices": [{"message": {"content": 7}}]}', '{"choices": [null]}', "\ufeff{}", "yes"]
-    )
+    odd = random.choice(ODD)
     handler.wfile.write(_body(odd.encode()))
 
 
