@@ -17,7 +17,7 @@ from ft_platform.models.endpoint import Endpoint
 from ft_platform_tests.attacks.area import Area, Attack
 
 TIMEOUT = 0.15
-MOST_SECONDS = 5.0
+MOST_SECONDS = 3.0
 TOKENS = ["<|im_end|>", "<|im_start|>", "<|eot_id|>", "<|start_header_id|>", "</s>", "<s>", "[INST]", "[/INST]", "<<SYS>>", "<start_of_turn>", "<end_of_turn>"]
 TOKENS += ["<\uff5cUser\uff5c>", "<|endoftext|>", "<|user|>", "<bos>", "<eos>", "<tool_call>", "[TOOL_CALLS]", "<|assistant|>", "<|end|>"]
 COUNTS = ["1e999", "-1", "-9e99", "NaN", "Infinity", "true", '"7"', "2.5", "1" * 30, "1" * 5000, "[1]", "{}", "null"]
