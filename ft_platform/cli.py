@@ -5,10 +5,13 @@ import difflib
 import os
 import signal
 import sys
+import tempfile
+import time
 import traceback
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import NoReturn
 
 from ft_platform import __version__
@@ -47,7 +50,9 @@ from ft_platform.commands import (
 )
 from ft_platform.commands import list as list_command
 from ft_platform.errors import ConfigError, FtError
+from ft_platform.printable import printable_streams
 from ft_platform.redaction.hooks import install_hooks, native_errors_dropped
+from ft_platform.system_errors import in_words
 
 COMMANDS = {
     "demo": demo,
@@ -132,7 +137,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(words)
     if not arguments.debug and not sys.warnoptions:
         warnings.simplefilter("ignore")
-    return _run(arguments)
+    with printable_streams():
+        return _run(arguments)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -149,14 +155,35 @@ def _run(arguments: argparse.Namespace) -> int:
     except BrokenPipeError:  # `ft list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except GeneratorExit:
+        raise
     except SystemExit as stop:
         if not isinstance(stop.code, str):
             raise
         return _failed(arguments, ["the command ended with a text that may quote a record. Run again with --debug to see it"])
-    except BaseException as error:
-        # The text of an unexpected error may quote a record, so it is shown on demand only. A panic in Rust is no Exception.
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        return _failed(arguments, [f"unexpected {type(error).__name__} in {place.filename}:{place.lineno}. Run again with --debug to see it all"])
+    except BaseException as error:  # the last resort: panics of native libraries are no Exception
+        return _failed(arguments, last_words(error))
+
+
+def last_words(error: BaseException) -> list[str]:
+    """Lines about an error that nobody foresaw. Its text may quote a record: it goes into a file that its owner alone can read."""
+    home = Path(os.environ.get("FT_HOME") or ".ft").absolute()
+    if found := in_words(error, home):
+        return _lines(found)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{place.filename.rsplit('site-packages/', 1)[-1]}:{place.lineno}"
+    try:
+        kept = home / "restricted" / "errors"
+        kept.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor, name = tempfile.mkstemp(".txt", time.strftime("%Y%m%d-%H%M%S-"), kept)  # mode 0600
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            traceback.print_exception(error, file=file)
+    except OSError:
+        return [f"something that the platform has no words for went wrong at {where}. Run it again with --debug to see all of it"]
+    return [
+        f"something that the platform has no words for went wrong at {where}",
+        f"All of it is in {name}, which only you can read, because it may quote records. Look there for the cause, or report it without them",
+    ]
 
 
 def _become_account(use_case: str) -> None:

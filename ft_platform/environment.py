@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ft_platform.errors import ConfigError
 from ft_platform.settings.policy import Policy
 from ft_platform.web.hosts import authority
+from ft_platform.yaml_file import YamlFile, read_yaml
 
 if TYPE_CHECKING:
     from ft_platform.lake import Lake
@@ -24,11 +24,20 @@ if TYPE_CHECKING:
 
 STORAGE_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ALLOW_HTTP")
 
+WORDS = {
+    "extra_forbidden": "there is no such setting",
+    "invalid_key": "there is no such setting",
+    "path_type": "must be a path",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+}
+"""Kinds of mistakes that pydantic tells in the words of a programmer."""
+
 
 class ComputeProfile(BaseModel):
     """Where a program runs. A use case names a profile, never a back end."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     backend: Literal["local", "torchrun"] = Field(
         default="local", description="Back end: a file in `ft_platform/compute/`. `local`: one process. `torchrun`: `processes` that train one model together."
@@ -58,7 +67,7 @@ class ComputeProfile(BaseModel):
 class Budgets(BaseModel):
     """Most money that programs may cost in a calendar month (UTC), in the currency of the compute profiles."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     per_month: float | None = Field(default=None, ge=0.0, description="All use cases together. Default: no limit.")
     per_use_case: float | None = Field(default=None, ge=0.0, description="Each use case that `use_cases` does not name. Default: no limit.")
@@ -286,14 +295,21 @@ def load_environment() -> Environment:
     """The environment of this process.
 
     Raises:
-        ConfigError: the file has unknown or wrong settings.
+        ConfigError: the file cannot be read, or it or a variable has unknown or wrong settings; with the line, or the variable.
     """
     path = Path(os.environ.get("FT_ENVIRONMENT", "ft_environment.yaml"))
-    values: dict[str, Any] = {}
-    if path.exists():
-        values = yaml.safe_load(path.read_text()) or {}
-    elif "FT_ENVIRONMENT" in os.environ:
+    file = read_yaml(path) if path.exists() or path.is_symlink() else YamlFile()
+    if "FT_ENVIRONMENT" in os.environ and not path.exists():
         raise ConfigError([f"FT_ENVIRONMENT names {path}, which does not exist"])
+    problems = [f"{text} ({path}:{line})" for line, text in file.problems]
+    if not isinstance(file.value, (dict, type(None))):
+        problems.append(f"the file must be a mapping of settings ({path}:1)")
+    if problems:
+        raise ConfigError(problems)
+    values: dict[str, Any] = dict(file.value or {})
+    for name in ("home", "key_file", "vault_key_file", "vault_public_key_file", "cache", "defs"):
+        if "\0" in str(values.get(name, "")):
+            problems.append(f"{name} must be a path, which has no NUL ({path}:{file.line_of((name,))})")
     variables = {
         "FT_HOME": "home",
         "FT_LAKE_ROOT": "lake_root",
@@ -316,12 +332,22 @@ def load_environment() -> Environment:
         "FT_WEB_HOSTS": "web_hosts",
         "FT_DEFS": "defs",
     }
-    values |= {field: os.environ[name] for name, field in variables.items() if os.environ.get(name)}
-    values["home"] = Path(values.get("home", ".ft")).absolute()
-    try:
-        return Environment(**values)
-    except ValidationError as error:
-        raise ConfigError([f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]) from error
+    set_by = {field: name for name, field in variables.items() if os.environ.get(name)}
+    values |= {field: os.environ[name] for field, name in set_by.items()}
+    if not isinstance(values.setdefault("home", ".ft"), str):
+        problems.append(f"home must be a path ({path}:{file.line_of(('home',))})")
+    if not problems:
+        values["home"] = Path(values["home"]).absolute()
+        try:
+            return Environment.model_validate(values)
+        except ValidationError as error:
+            for found in error.errors(include_url=False, include_input=False):
+                field = str(found["loc"][0]) if found["loc"] else ""
+                where = f"variable {set_by[field]}" if field in set_by else f"{path}:{file.line_of(found['loc'])}"
+                problems.append(
+                    f"{'.'.join(map(str, found['loc']))}: {WORDS.get(found['type'], found['msg'].removeprefix('Value error, '))} ({where})".removeprefix(": ")
+                )
+    raise ConfigError(problems)
 
 
 def create_pseudonym_key(environment: Environment) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ft_platform.printable import printable
 from ft_platform.redaction.vouched import vouch
 
 
@@ -38,8 +39,8 @@ class ConfigError(FtError):
     """One or more settings are wrong. All problems of a file are collected and raised once."""
 
     def __init__(self, problems: list[str], next_step: str = "") -> None:
-        self.problems = problems
-        super().__init__("\n".join(problems), next_step)
+        self.problems = [printable(problem) for problem in problems]
+        super().__init__("\n".join(self.problems), next_step)
 
 
 class AnswersRefused(ConfigError):
@@ -56,6 +57,14 @@ class DataError(FtError):
 
 class DiskFull(FtError):
     """The disk or bucket of the lake has no room. What was there before stays readable."""
+
+
+class NotWritable(FtError):
+    """A file or folder of the installation may not be read or written, or something else is in its place. What was there before stays as it is."""
+
+
+class StateDamaged(FtError):
+    """Dagster's own settings or databases cannot be read. The lake does not depend on them."""
 
 
 class KeyMissing(FtError):

@@ -12,7 +12,7 @@ import dagster as dg
 
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError
-from ft_platform.instance import prepare_home
+from ft_platform.instance import prepare_home, told
 from ft_platform.loading import load_definitions
 from ft_platform.lost_runs import mend_lost_runs
 from ft_platform.redaction.edge import Edge
@@ -54,7 +54,7 @@ def run_use_case(
         raise ConfigError([f"{', '.join(on_demand)} run by themselves"], f"Run: ft run {name} --select {' '.join(on_demand)}")
     if instance is None:
         prepare_home(environment)
-        with dg.DagsterInstance.get() as own:
+        with told(environment.dagster_home), dg.DagsterInstance.get() as own:
             for lost in mend_lost_runs(own):
                 print(lost, file=sys.stderr)
             return run_use_case(name, overrides, select, environment, own)

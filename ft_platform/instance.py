@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import yaml
 from dagster._core.instance.ref import InstanceRef
+from dagster_shared.check import CheckError
 
 from ft_platform.environment import Environment, create_pseudonym_key, load_environment
-from ft_platform.errors import ConfigError, FtError
+from ft_platform.errors import ConfigError, FtError, StateDamaged
 from ft_platform.lake.modes import close_zone
+from ft_platform.system_errors import in_words
+from ft_platform.yaml_file import read_bytes
 
 INSTANCE_SETTINGS = Path(__file__).parent / "dagster.yaml"
 """The settings that a new instance gets. `dagster.yaml` at the root of the repository is the same file, for Dagster's own commands."""
+
+RESTORE = "Correct it, or move it away: the next run writes the packaged settings"
 
 
 class GuardedInstance(dg.DagsterInstance):
@@ -57,6 +63,11 @@ def prepare_home(environment: Environment) -> None:
 
     prepare_variables()
     home = environment.dagster_home
+    with told(home):
+        _prepare(environment, home)
+
+
+def _prepare(environment: Environment, home: Path) -> None:
     close_zone(home)
     os.environ["DAGSTER_HOME"] = str(home)
     with _lock(home):
@@ -66,7 +77,7 @@ def prepare_home(environment: Environment) -> None:
                 raise ConfigError([f"the settings of the Dagster instance are missing: there is no {INSTANCE_SETTINGS}"], "Install ft-platform again")
             shutil.copy(INSTANCE_SETTINGS, home / "dagster.yaml")
         _add_guard(home / "dagster.yaml")
-        with dg.DagsterInstance.get() as instance:
+        with _opened(home) as instance:
             _create_storage(instance)
 
 
@@ -87,16 +98,50 @@ def _add_guard(settings: Path) -> None:
 
 @contextmanager
 def existing_instance(environment: Environment) -> Iterator[dg.DagsterInstance | None]:
-    """The instance of an installation, or None where nothing ever ran. Creates nothing."""
+    """The instance of an installation, or None where nothing ever ran. Creates nothing.
+
+    Raises:
+        FtError: its settings or databases cannot be used; also of what is asked of it.
+    """
     home = environment.dagster_home
     if not (home / "dagster.yaml").exists():
         yield None
         return
-    with _lock(home):
-        instance = dg.DagsterInstance.from_config(str(home))
-        _create_storage(instance)
-    with instance:
-        yield instance
+    with told(home):
+        with _lock(home):
+            instance = _opened(home)
+            _create_storage(instance)
+        with instance:
+            yield instance
+
+
+@contextmanager
+def told(home: Path) -> Iterator[None]:
+    """Full disks, missing rights and damaged databases of an instance become errors that say what to do."""
+    try:
+        yield
+    except FtError:
+        raise
+    except Exception as error:
+        if found := in_words(error, home):
+            raise found from error
+        raise
+
+
+def _opened(home: Path) -> dg.DagsterInstance:
+    path = home / "dagster.yaml"
+    try:
+        read_bytes(path)  # Dagster would wait for a pipe
+        return dg.DagsterInstance.from_config(str(home))
+    except (OSError, yaml.YAMLError, dg.DagsterError, CheckError, ImportError, AttributeError, ValueError) as error:
+        if found := in_words(error, home):
+            raise found from error
+        line = f":{mark.line + 1}" if (mark := getattr(error, "problem_mark", None)) else ""
+        said = (
+            getattr(error, "problem", None) or next((one.message for one in getattr(error, "errors", [])), "") or (isinstance(error, OSError) and error.args[0])
+        )
+        what = " ".join(str(said or "they are not those of a Dagster instance").split()).split(" Expected: ")[0]
+        raise StateDamaged(f"Dagster's settings cannot be used: {what} ({path}{line})", RESTORE) from error
 
 
 @contextmanager

@@ -2,15 +2,16 @@
 
 import importlib.util
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import yaml
 
 from ft_platform.assets.version_io import VersionIOManager
 from ft_platform.components.fine_tuning import FineTuningUseCase
@@ -18,11 +19,12 @@ from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError
 from ft_platform.identities import is_served_here
 from ft_platform.lake import Lake
+from ft_platform.printable import printable
 from ft_platform.redaction.console import console_logger
 from ft_platform.redaction.own_code import prints_kept, said_of
 from ft_platform.redaction.withheld import Withheld
 from ft_platform.stages import STAGES
-from ft_platform.use_case_file import FILE_NAME, find_use_cases, has_own_component, load_use_case, shown, use_case_folder
+from ft_platform.use_case_file import FILE_NAME, component_type, find_use_cases, has_own_component, load_use_case, same_name, shown, use_case_folder
 
 
 def load_definitions(environment: Environment, only: str | None = None, overrides: dict[str, Any] | None = None) -> dg.Definitions:
@@ -40,13 +42,18 @@ def load_definitions(environment: Environment, only: str | None = None, override
     if only and not folders:
         raise ConfigError([f"{only} runs under an account of its own, and this process has another one"], f"Start it with the command: ft run {only}")
     loaded = []
-    for folder in folders:
+    own = []
+    for name, folder in {folder.name: folder for folder in folders}.items():
         try:
+            if problem := same_name(name, folders):
+                raise ConfigError([problem])
             loaded.append(build(folder, environment, overrides))
         except (FtError, dg.DagsterError) as error:
             if only:
                 raise
-            loaded.append(dg.Definitions(assets=[_broken(folder / FILE_NAME, str(error))]))
+            loaded.append(_broken(folder / FILE_NAME, str(error)))
+        else:
+            own += [(len(loaded) - 1, folder)] if has_own_component(folder) else []
     sensor = dg.AutomationConditionSensorDefinition("automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING)
     shared = dg.Definitions(
         resources=_resources(environment),
@@ -54,7 +61,20 @@ def load_definitions(environment: Environment, only: str | None = None, override
         loggers={"console": console_logger(Withheld(environment.dagster_home))},
         sensors=[sensor] if loaded else [],
     )
+    if len(loaded) > 1:
+        for place, folder in own:
+            loaded[place] = _fitting(loaded[place], folder, environment, [shared, *(one for number, one in enumerate(loaded) if number != place)])
     return dg.Definitions.merge(shared, *loaded)
+
+
+def _fitting(own: dg.Definitions, folder: Path, environment: Environment, others: list[dg.Definitions]) -> dg.Definitions:
+    """The definitions of a use case with code of its own; its error where they do not go together with those of the others."""
+    try:
+        with _own_code(folder, Withheld(environment.dagster_home)):
+            dg.Definitions.merge(*others, own).get_repository_def()
+    except ConfigError as error:
+        return _broken(folder / FILE_NAME, str(error))
+    return own
 
 
 def build(folder: Path, environment: Environment, overrides: dict[str, Any] | None = None) -> dg.Definitions:
@@ -95,7 +115,7 @@ def _own_code(folder: Path, withheld: Withheld) -> Iterator[None]:
     try:
         with prints_kept(folder.name, withheld):
             yield
-    except (FtError, KeyboardInterrupt):
+    except (FtError, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # also SystemExit, and a panic in Rust: each is a problem of this use case alone
         frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
@@ -104,6 +124,13 @@ def _own_code(folder: Path, withheld: Withheld) -> Iterator[None]:
         file, line = next((frame for frame in reversed(frames) if folder in frame[0].parents), (folder / FILE_NAME, 1))
         text = str(error) if isinstance(error, dg.DagsterError) else said_of(error, folder.name, withheld)
         raise ConfigError([f"{' '.join(text.split())} ({shown(file)}:{line})"]) from error
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(getattr(error, "msg", error))
+    except Exception:  # the class is the use case's own
+        return "its text cannot be shown"
 
 
 def with_places(definitions: dg.Definitions, environment: Environment) -> dg.Definitions:
@@ -141,14 +168,14 @@ def load_component(folder: Path, overrides: dict[str, Any] | None = None, enviro
         ConfigError: with file and line of every problem.
     """
     use_case = load_use_case(folder, overrides, environment)
-    type_name = yaml.safe_load((folder / FILE_NAME).read_text(encoding="utf-8"))["type"]
+    type_name = component_type(folder)
     return (_own_class(folder / FILE_NAME, type_name) if type_name.startswith(".") else FineTuningUseCase)(use_case)
 
 
 def _own_class(path: Path, type_name: str) -> type[FineTuningUseCase]:
     module_name, _, class_name = type_name.lstrip(".").rpartition(".")
     file = path.parent / f"{module_name}.py"
-    if not file.exists():
+    if not file.is_file():  # nor a pipe, which would be waited for
         raise ConfigError([f"type {type_name!r} needs the file {file}, which does not exist ({path}:1)"])
     name = f"ft_platform_defs_{path.parent.name}_{module_name}"
     spec = importlib.util.spec_from_file_location(name, file)
@@ -162,15 +189,17 @@ def _own_class(path: Path, type_name: str) -> type[FineTuningUseCase]:
     return found
 
 
-def _broken(path: Path, message: str) -> dg.AssetSpec:
-    name = path.parent.name
-    return dg.AssetSpec(
-        dg.AssetKey([name, "does_not_load"]),
-        group_name=name if name.isidentifier() else "broken",
-        description=f"This use case does not load:\n\n```\n{message}\n```\n\nCorrect `{path}` and run `ft check`.",
+def _broken(path: Path, message: str) -> dg.Definitions:
+    name, file, message = path.parent.name, printable(str(path)), printable(message)
+    known = bool(re.fullmatch(r"[a-z][a-z0-9_]*", name))
+    shown_as = dg.AssetSpec(
+        dg.AssetKey([name if known else f"folder_{sha256(os.fsencode(path)).hexdigest()[:12]}", "does_not_load"]),
+        group_name=name if known else "broken",
+        description=f"This use case does not load:\n\n```\n{message}\n```\n\nCorrect `{file}` and run `ft check`.",
         kinds={"error"},
-        metadata={"file": str(path), "error": dg.MetadataValue.md(f"```\n{message}\n```")},
+        metadata={"file": file, "error": dg.MetadataValue.md(f"```\n{message}\n```")},
     )
+    return dg.Definitions(assets=[shown_as])
 
 
 def _resources(environment: Environment) -> dict[str, Any]:

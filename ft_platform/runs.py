@@ -1,6 +1,7 @@
 """How runs of a use case ended, from Dagster's events: of `ft run` itself, or of the newest run on the instance, whoever started
 it: a command, the button in the UI, an automation condition or a sensor."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -208,7 +209,10 @@ def _message_of(failure: Any) -> str:
     if failure.user_failure_data and failure.user_failure_data.description:
         return failure.user_failure_data.description
     cause = failure.error.cause or failure.error
-    return ((cause.message or "").strip().splitlines() or [cause.cls_name or ""])[0]
+    said = ((cause.message or "").strip().splitlines() or [cause.cls_name or ""])[0]
+    if re.fullmatch(r"[\w.]*:?", said):
+        return f"its code ended with {said.rstrip(':') or 'an error'} and said nothing about it. Look at it in the UI: ft ui"
+    return said
 
 
 def _numbers_of(metadata: Any) -> str:

@@ -10,12 +10,14 @@ from pydantic import ValidationError
 
 from ft_platform.use_case import UseCase
 from ft_platform.use_case_schema import UseCaseField, fields
-from ft_platform.yaml_file import Place
+from ft_platform.yaml_file import Place, yaml_scalar
 
 Problem = tuple[Place, str]
 ROUNDS = 5
 LONGEST_GOT = 60
 MISSING = object()
+NO_TEXT = ("a number", "a whole number", "`true` or `false`")
+"""Kinds of fields that hold no text."""
 TOO_LONG = ("too_long", "string_too_long")
 
 
@@ -30,7 +32,7 @@ def schema_problems(attributes: dict[str, Any], from_environment: dict[Place, li
     suspects: set[str] = set()
     for _ in range(ROUNDS):
         try:
-            settings = UseCase.model_validate(values)
+            settings = UseCase.model_validate(values, strict=True)
         except ValidationError as error:
             found = _sentences(error, values, from_environment)
             known = {place for place, _ in problems}
@@ -65,7 +67,7 @@ def _sentence(kind: str, place: Place, detail: Any, values: dict[str, Any], from
     path = dotted(place)
     if kind == "extra_forbidden":
         return _unknown(place)
-    known = fields().get(_schema_path(place))
+    known = fields().get(schema_path(place))
     if kind == "missing":
         return f"{path} is required" + (f": {known.description}" if known else "")
     if detail["loc"][-1] == "[key]":
@@ -73,12 +75,14 @@ def _sentence(kind: str, place: Place, detail: Any, values: dict[str, Any], from
     expected = _expected(kind, known, detail)
     value = _at(values, place)
     hint = ": put it in quotes" if expected == "text" and isinstance(value, (bool, int, float, date)) else ""
+    if isinstance(value, str) and known and known.kind in NO_TEXT and not isinstance(yaml_scalar(value), str):
+        hint = ": write it without quotes"
     return f"{path} must be {expected}, got {_got(value, place, from_environment)}{hint}"
 
 
 def _unknown(place: Place) -> str:
     """A field that is not in the schema, with the closest one of its section or, failing that, of any section."""
-    section = _schema_path(place[:-1])
+    section = schema_path(place[:-1])
     beside = [f.name for f in fields().values() if f.path == ".".join(filter(None, [section, f.name]))]
     close = difflib.get_close_matches(str(place[-1]), beside, n=1, cutoff=0.7)
     elsewhere = [path for path, f in fields().items() if f.name == place[-1] and "[]" not in path]
@@ -100,6 +104,8 @@ def _expected(kind: str, known: UseCaseField | None, detail: Any) -> str:
         return f"at least {context['ge']:g}"
     if kind == "less_than_equal":
         return f"at most {context['le']:g}"
+    if kind == "finite_number":
+        return "a finite number"
     if kind in ("string_too_short", "string_too_long"):
         bound = context.get("min_length", context.get("max_length"))
         return f"{'at least' if 'min_length' in context else 'at most'} {bound} characters long"
@@ -131,7 +137,10 @@ def _got(value: Any, place: Place, from_environment: dict[Place, list[str]]) -> 
         return f"{str(value).lower()} (so are `yes`, `no`, `on`, `off` read)"
     if isinstance(value, dict):
         return "a mapping"
-    return f"a list of {len(value)}" if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    text = str(value)
+    return text if len(text) <= LONGEST_GOT else f"{text[:LONGEST_GOT]}... ({len(text)} digits)"
 
 
 def _place_in(values: Any, location: tuple[str | int, ...], *, keep_last: bool) -> Place:
@@ -188,9 +197,9 @@ def _name_in(values: dict[str, Any], place: Place) -> str:
 
 def dotted(place: Place) -> str:
     """`validation.expectations[0].table`"""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".").replace("\n", "\\n")
 
 
-def _schema_path(place: Place) -> str:
+def schema_path(place: Place) -> str:
     """`("validation", "expectations", 0, "table")` as the schema names it: `validation.expectations[].table`."""
     return re.sub(r"\[\d+\]", "[]", dotted(place))

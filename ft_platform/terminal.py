@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ft_platform.printable import printable
 from ft_platform.progress import Update
 
 PLAIN_SECONDS = 5.0
@@ -67,7 +68,17 @@ class StageLine:
         parts += [_figure(name, value) for name, value in update.fields.items() if name not in HIDDEN]
         left = self.seconds_left(now) if self.seconds is None else None
         parts.append(f"{_clock(now - self.started if self.seconds is None else self.seconds)}" + (f", about {_clock(left)} left" if left else ""))
-        return "  ".join(parts)
+        return printable("  ".join(parts))
+
+
+class Terminal(Console):
+    """Rich's console for texts that others wrote: no markup in them, and no sign that a terminal obeys."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
 
 
 class ProgressView:
@@ -78,7 +89,7 @@ class ProgressView:
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self._console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=True)
+        self._console = Terminal(file=stream or sys.stdout, soft_wrap=True)
         self._lines: dict[str, StageLine] = {}
         self._current: str | None = None
         self.failed_stage: str | None = None
@@ -131,7 +142,7 @@ class ProgressView:
 
 def print_summary(found: dict[str, Any], console: Console | None = None) -> None:
     """Funnel, systems, planted things and where to look further, from `results.collect_results`."""
-    console = console or Console(highlight=False)
+    console = console or Terminal()
     console.print()
     console.print(_funnel_table(found["funnel"]))
     for warning in found.get("warnings", []):
@@ -204,7 +215,7 @@ def _planted_table(planted: dict[str, Any]) -> Table:
 
 def print_record_trace(found: dict[str, Any]) -> None:
     """`lake.provenance.trace_record` for people."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal(soft_wrap=True)
     source = found["source"]
     console.print(f"record {found['record_id']}")
     console.print(f"source {source['uri']}, row {source['position']}, hash {source['hash']}, ingested {source['ingested_at']}")
@@ -223,7 +234,7 @@ def print_record_trace(found: dict[str, Any]) -> None:
 
 def print_checkpoint_trace(found: dict[str, Any]) -> None:
     """`lake.provenance.trace_checkpoint` for people."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal(soft_wrap=True)
     console.print(f"checkpoint {found['checkpoint']}, written {found['written_at']}, content {found['content_hash']}")
     console.print(f"base model {_told(found['base_model'])}")
     for version in found["versions"]:
@@ -235,7 +246,7 @@ def print_checkpoint_trace(found: dict[str, Any]) -> None:
 
 def print_subject_trace(found: dict[str, Any]) -> None:
     """`lake.subjects.merged` for people."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal(soft_wrap=True)
     console.print(f"{found['records']:,} records of this person")
     for one in found["versions"]:
         removed = ", ".join(f"removed: {reason} {count:,}" for reason, count in one["removed"].items())

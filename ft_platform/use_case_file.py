@@ -11,20 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.expectation_problems import expectation_problems_in
-from ft_platform.schema_problems import dotted, schema_problems
+from ft_platform.schema_problems import NO_TEXT, dotted, schema_path, schema_problems
 from ft_platform.use_case import NamedUseCase, UseCase, UseCaseName
 from ft_platform.use_case_schema import COMPONENT_TYPE, FIELDS, fields
-from ft_platform.yaml_file import Place, YamlFile, read_yaml
+from ft_platform.yaml_file import Place, YamlFile, parse_yaml, read_yaml, yaml_scalar
 
 FILE_NAME = "defs.yaml"
 LOCAL_TYPE = re.compile(r"^\.[a-z_]\w*\.[A-Za-z_]\w*$")
-OWN_TYPE = re.compile(r"^type:\s*[\"']?\.", re.MULTILINE)
 TEMPLATE = re.compile(r"\{\{(.*?)\}\}")
 ENV = re.compile(r"^\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*$")
 
@@ -62,27 +60,45 @@ class _Reading:
 
 
 def find_use_cases(defs: Path) -> list[Path]:
-    """Folders below `defs` that hold a use case, sorted by name. Hidden folders do not count."""
-    folders = [file.parent for file in defs.rglob(FILE_NAME)]
-    hidden = [f for f in folders if any(part.startswith((".", "__")) for part in f.relative_to(defs).parts)]
-    return sorted((f for f in folders if f not in hidden), key=lambda folder: folder.name)
+    """Folders below `defs` that hold a use case, sorted by name. Hidden folders do not count, and links to folders are not followed."""
+    folders = []
+    for folder, below, files in os.walk(defs):
+        folders += [Path(folder)] if FILE_NAME in (*files, *below) else []
+        below[:] = [name for name in below if not name.startswith((".", "__")) and name != FILE_NAME]
+    return sorted(folders, key=lambda folder: (folder.name, folder))
+
+
+def component_type(folder: Path) -> str:
+    """What a use case's file names as its `type`; "" where it cannot be read or names none."""
+    value = read_yaml(folder / FILE_NAME).value
+    kind = value.get("type") if isinstance(value, dict) else None
+    return kind if isinstance(kind, str) else ""
 
 
 def has_own_component(folder: Path) -> bool:
     """Whether the file names a class beside it as its component."""
-    return bool(OWN_TYPE.search((folder / FILE_NAME).read_text(encoding="utf-8", errors="replace")))
+    return component_type(folder).startswith(".")
 
 
 def use_case_folder(defs: Path, name: str) -> Path:
     """The folder of a use case.
 
     Raises:
-        ConfigError: there is none with this name; the closest name is suggested.
+        ConfigError: there is none with this name, and the closest name is suggested; or there are several.
     """
-    by_name = {p.name: p for p in find_use_cases(defs)}
+    folders = find_use_cases(defs)
+    by_name = {p.name: p for p in folders}
+    if problem := same_name(name, folders):
+        raise ConfigError([problem])
     if name not in by_name:
         raise ConfigError([f"there is no use case {name!r} in {shown(defs)}{did_you_mean(name, by_name) or '; there are ' + (', '.join(by_name) or 'none')}"])
     return by_name[name]
+
+
+def same_name(name: str, folders: list[Path]) -> str:
+    """What is wrong where several use cases have one name, or an empty text: neither is meant more than the other."""
+    found = [folder for folder in folders if folder.name == name]
+    return f"{len(found)} use cases have the name {name}: {' and '.join(map(shown, found))}; rename all but one" if len(found) > 1 else ""
 
 
 def load_use_case(path: Path, overrides: dict[str, Any] | None = None, environment: Environment | None = None, *, thorough: bool = False) -> NamedUseCase:
@@ -100,7 +116,7 @@ def load_use_case(path: Path, overrides: dict[str, Any] | None = None, environme
     """
     file = path / FILE_NAME if path.is_dir() else path
     name = file.parent.name
-    if not file.is_file():
+    if not file.exists() and not file.is_symlink():
         raise ConfigError([f"there is no {shown(file)}"], "Write one with: ft new " + (name if path.is_dir() else path.name))
     reading = _Reading(file, read_yaml(file))
     if reading.document.broken:
@@ -133,12 +149,8 @@ def validate_all(defs: Path, environment: Environment | None = None) -> list[str
     folders = find_use_cases(defs)
     if not folders:
         return [f"there is no use case in {shown(defs)}"]
-    problems: list[str] = []
-    first: dict[str, Path] = {}
+    problems = [problem for name in dict.fromkeys(folder.name for folder in folders) if (problem := same_name(name, folders))]
     for folder in folders:
-        if folder.name in first:
-            problems.append(f"two use cases have the name {folder.name}: {shown(first[folder.name])} and {shown(folder)}")
-        first.setdefault(folder.name, folder)
         try:
             load_use_case(folder, environment=environment, thorough=True)
         except ConfigError as error:
@@ -162,9 +174,9 @@ def parse_overrides(texts: list[str]) -> dict[str, Any]:
         elif problem := _path_problem(path):
             problems.append(f"--set {path} {problem}")
         else:
-            try:
-                overrides[path] = yaml.safe_load(value)
-            except (yaml.YAMLError, ValueError):
+            found = parse_yaml(value)
+            overrides[path] = found.value
+            if found.problems:
                 problems.append(f"--set {path}: the value is not YAML; put it in quotes, e.g. --set '{path}=\"...\"'")
     if problems:
         raise ConfigError(problems)
@@ -270,7 +282,11 @@ def _fill_in(reading: _Reading) -> set[Place]:
             return {key: fill(item, (*place, key)) for key, item in value.items()}
         if isinstance(value, list):
             return [fill(item, (*place, position)) for position, item in enumerate(value)]
-        return TEMPLATE.sub(lambda match: replace(match, place), value) if isinstance(value, str) else value
+        if not isinstance(value, str) or not TEMPLATE.search(value):
+            return value
+        filled = TEMPLATE.sub(lambda match: replace(match, place), value)
+        known = fields().get(schema_path(place))
+        return yaml_scalar(filled) if known and known.kind in NO_TEXT else filled
 
     def replace(match: re.Match[str], place: Place) -> str:
         variable = ENV.match(match.group(1))

@@ -1,6 +1,9 @@
 """The `ft` command: exit codes, one clear line for an error, JSON, and nothing heavy loaded for `--help`."""
 
+import errno
 import json
+import re
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -212,16 +215,60 @@ def test_an_expected_error_is_one_line_without_traceback(capsys, monkeypatch):
     assert capsys.readouterr().err == "ft list: no record is left. Look at governance\n"
 
 
-def test_an_unexpected_error_shows_its_place_but_not_its_text(capsys, monkeypatch):
+class Panic(BaseException):
+    """Native libraries raise such."""
+
+
+@pytest.mark.parametrize("kind", [ValueError, Panic])
+def test_an_unexpected_error_shows_its_place_and_keeps_its_text_where_only_its_owner_can_read_it(capsys, monkeypatch, installation, kind):
     def fail(_arguments):
-        raise ValueError("Ada Lovelace, 12 High Street")
+        raise kind("Ada Lovelace, 12 High Street")
 
     monkeypatch.setattr(list_command, "run", fail)
     assert cli.main(["list"]) == 1
     error = capsys.readouterr().err
-    assert "Lovelace" not in error and "unexpected ValueError" in error and error.count("\n") == 1
+    assert "Lovelace" not in error and kind.__name__ not in error and error.count("\n") == 2
+    assert re.search(r"went wrong at .*test_cli\.py:\d+", error)
+    (name,) = re.findall(r"All of it is in (\S+\.txt), which only you can read", error)
+    file = Path(name)
+    assert "Lovelace" in file.read_text()
+    assert (stat.S_IMODE(file.stat().st_mode), stat.S_IMODE(file.parent.stat().st_mode)) == (0o600, 0o700)
+    assert "restricted" in file.parts
     assert cli.main(["list", "--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_unexpected_error_is_told_although_its_text_cannot_be_kept(capsys, monkeypatch, tmp_path):
+    def fail(_arguments):
+        raise ValueError("Ada Lovelace")
+
+    (tmp_path / "taken").write_text("")
+    monkeypatch.setenv("FT_HOME", str(tmp_path / "taken"))
+    monkeypatch.setattr(list_command, "run", fail)
+    assert cli.main(["list"]) == 1
+    error = capsys.readouterr().err
+    assert "Run it again with --debug" in error and "Lovelace" not in error
+
+
+def test_a_full_disk_that_nobody_foresaw_is_told_as_such(capsys, monkeypatch):
+    def fail(_arguments):
+        raise OSError(errno.ENOSPC, "No space left on device", "/somewhere")
+
+    monkeypatch.setattr(list_command, "run", fail)
+    assert cli.main(["list"]) == 1
+    assert capsys.readouterr().err == "ft list: no space is left on the disk of /somewhere. Free some space and run it again\n"
+
+
+def test_what_a_terminal_would_obey_is_shown_by_its_number(capsys, monkeypatch):
+    def fail(_arguments):
+        print("title \x1b]0;x\x07 \x9b2J \u202eevil \udcff")
+        raise DataError("a column \x1b[31m\r is wrong")
+
+    monkeypatch.setattr(list_command, "run", fail)
+    assert cli.main(["list"]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == "title \\u001b]0;x\\u0007 \\u009b2J \\u202eevil \\udcff\n"
+    assert shown.err == "ft list: a column \\u001b[31m is wrong\n"
 
 
 def test_results_of_a_use_case_that_never_ran_name_the_next_step(capsys):

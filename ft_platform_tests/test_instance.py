@@ -1,14 +1,19 @@
 """The Dagster instance of an installation has the settings of the package, above all the limit of the pool `gpu`."""
 
+import errno
+import os
+import sqlite3
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from sqlalchemy.exc import OperationalError
 
 import ft_platform
 from ft_platform import instance
 from ft_platform.environment import Environment
-from ft_platform.errors import ConfigError
+from ft_platform.errors import ConfigError, DiskFull, NotWritable, StateDamaged
+from ft_platform.system_errors import in_words
 from ft_platform_tests.conftest import REPOSITORY
 
 
@@ -52,3 +57,85 @@ def test_settings_that_are_there_stay(installation):
     instance.prepare_home(installation)
     with instance.existing_instance(installation) as found:
         assert found and found.get_concurrency_config().pool_config.default_pool_limit == 3
+
+
+EDITED = {
+    "a: [": r"expected the node content.*dagster\.yaml:1\)",
+    "surprise: 1": r'unexpected config entry "surprise" at the root\. \(.*dagster\.yaml\)',
+    "- 1": r"not those of a Dagster instance \(.*dagster\.yaml\)",
+    "a: !!python/object:os.system x": r"could not determine a constructor.*dagster\.yaml:1\)",
+    "storage: {sqlite: {base_dir: 3}}": r"Invalid scalar at path root:storage:sqlite:base_dir",
+    "a: " + "b" * 300_000: r"it has more than 262,144 bytes",
+}
+
+
+@pytest.mark.parametrize(("text", "said"), EDITED.items(), ids=[text[:12] for text in EDITED])
+def test_settings_that_were_edited_wrongly_are_named_with_file_and_remedy(installation, text, said):
+    (home := installation.dagster_home).mkdir(parents=True)
+    (home / "dagster.yaml").write_text(text)
+    with pytest.raises(StateDamaged, match=rf"Dagster's settings cannot be used: .*{said}.*move it away"):
+        instance.prepare_home(installation)
+    with pytest.raises(StateDamaged, match=said), instance.existing_instance(installation):
+        pass
+
+
+def test_a_pipe_in_place_of_the_settings_is_not_waited_for(installation):
+    (home := installation.dagster_home).mkdir(parents=True)
+    os.mkfifo(home / "dagster.yaml")
+    with pytest.raises(StateDamaged, match="must be a regular file"), instance.existing_instance(installation):
+        pass
+
+
+@pytest.mark.parametrize("content", [b"garbage" * 100, None], ids=["garbage", "cut"])
+@pytest.mark.parametrize("database", ["history/runs.db", "history/runs/index.db", "schedules/schedules.db"])
+def test_a_damaged_database_is_named_and_a_new_one_takes_its_place_once_it_is_moved_away(installation, database, content):
+    instance.prepare_home(installation)
+    file = installation.dagster_home / database
+    whole = file.read_bytes()
+    file.write_bytes(content or whole[:1000])
+    with pytest.raises(StateDamaged, match=rf"{database} is damaged: .*the lake is not touched.*move it away"):
+        instance.prepare_home(installation)
+    with pytest.raises(StateDamaged, match=database), instance.existing_instance(installation):
+        pass
+    file.unlink()
+    instance.prepare_home(installation)
+    file.write_bytes(whole)
+    instance.prepare_home(installation)
+
+
+def test_a_file_in_place_of_the_home_is_named(installation):
+    installation.home.mkdir()
+    installation.dagster_home.write_text("")
+    with pytest.raises(NotWritable, match=r"dagster cannot be used: File exists\. Move it away"):
+        instance.prepare_home(installation)
+
+
+REFUSALS = [
+    (OSError(errno.ENOSPC, "No space left on device", "/x/run.db"), DiskFull, "no space is left on the disk of /x/run.db"),
+    (OSError(errno.EROFS, "Read-only file system", "/x/lock"), NotWritable, "/x/lock cannot be used: Read-only file system"),
+    (PermissionError(errno.EACCES, "Permission denied", "/x/lock"), NotWritable, "/x/lock cannot be used: Permission denied"),
+    (sqlite3.OperationalError("database or disk is full"), DiskFull, "where Dagster keeps its runs"),
+    (sqlite3.OperationalError("attempt to write a readonly database"), NotWritable, "cannot be written: attempt to write a readonly database"),
+    (sqlite3.OperationalError("database is locked"), NotWritable, "another process keeps a database"),
+    (sqlite3.OperationalError("unable to open database file"), NotWritable, "unable to open database file"),
+    (sqlite3.DatabaseError("database disk image is malformed"), StateDamaged, "is damaged: database disk image is malformed"),
+]
+
+
+@pytest.mark.parametrize(("error", "kind", "said"), REFUSALS, ids=[str(error) for error, *_ in REFUSALS])
+def test_what_the_system_refuses_is_told_in_words_also_where_a_library_wraps_it(tmp_path, error, kind, said):
+    wrapped = RuntimeError("of a library")
+    wrapped.__cause__ = OperationalError("insert ...", {"body": "Ada Lovelace"}, error)
+    for one in (error, wrapped):
+        found = in_words(one, tmp_path)
+        assert isinstance(found, kind) and said in str(found)
+        assert "Lovelace" not in str(found)
+    with pytest.raises(kind), instance.told(tmp_path):
+        raise wrapped
+
+
+def test_other_errors_stay_what_they_are(tmp_path):
+    assert in_words(ValueError("x"), tmp_path) is None
+    assert in_words(OSError(errno.EIO, "Input/output error"), tmp_path) is None
+    with pytest.raises(ValueError, match="x"), instance.told(tmp_path):
+        raise ValueError("x")

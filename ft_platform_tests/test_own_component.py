@@ -1,5 +1,6 @@
 """A use case with code of its own: what is wrong in that code is a problem of this use case alone, and `ft check` finds it."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
 from ft_platform.loading import load_definitions
 from ft_platform.stages import STAGES
+from ft_platform.yaml_file import parse_yaml
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 SUBCLASS = """
@@ -24,6 +26,10 @@ BROKEN = {
     "import json\nimport no_such_package": r"ModuleNotFoundError: No module named 'no_such_package' \(.*letters/component\.py:2\)",
     "class Other: ...": r"has no class Own derived from FineTuningUseCase \(.*letters/defs\.yaml:1\)",
     (SUBCLASS % "()").replace("super().stages()", "(1 / 0)"): r"ZeroDivisionError: division by zero \(.*letters/component\.py:7\)",
+    "import sys\nsys.exit(3)": r"SystemExit: 3 \(.*letters/component\.py:2\)",
+    "class Panic(BaseException): ...\n\n\nraise Panic('of a library')": r"Panic: of a library \(.*letters/component\.py:4\)",
+    "class Rude(Exception):\n    def __str__(self): raise self\n\n\nraise Rude": r"Rude: its text cannot be shown \(.*letters/component\.py:5\)",
+    (SUBCLASS % "()").replace("super().stages()", "exit(1)"): r"SystemExit: 1 \(.*letters/component\.py:7\)",
     SUBCLASS % '("splits",)': r'Input asset "\["letters", "splits"\]" is not produced by any .* \(.*letters/defs\.yaml:1\)',
 }
 
@@ -51,7 +57,7 @@ def test_a_stage_that_is_left_out_is_left_out_of_this_use_case_only(environment,
     assert cli.main(["check"]) == 0
 
 
-@pytest.mark.parametrize("code", list(BROKEN), ids=["syntax", "import", "no class", "exception", "a stage that another one reads"])
+@pytest.mark.parametrize("code", list(BROKEN), ids=["syntax", "import", "no class", "exception", "exit", "panic", "no text", "exit later", "a stage"])
 def test_broken_code_takes_no_other_use_case_down_and_is_told_with_file_and_line(environment, own_code, code, capsys):
     own_code.write_text(code)
     found = assets(environment)
@@ -65,6 +71,28 @@ def test_broken_code_takes_no_other_use_case_down_and_is_told_with_file_and_line
     assert len(errors) == 1
     with pytest.raises(ConfigError, match=BROKEN[code]):
         raise ConfigError(errors)
+
+
+CLASHES = {
+    "an asset of another use case": "return dg.Definitions.merge(made, dg.Definitions(assets=[dg.AssetSpec(['complaints', 'splits'])]))",
+    "a job of another use case": "return dg.Definitions.merge(made, dg.Definitions(jobs=[dg.define_asset_job('complaints', selection='*')]))",
+}
+
+
+@pytest.mark.parametrize("clash", CLASHES.values(), ids=CLASHES)
+def test_what_clashes_with_another_use_case_is_an_error_of_the_one_with_its_own_code(environment, own_code, clash):
+    lines = ["def build_defs(self, *_):", "    import dagster as dg", "    made = super().build_defs()", f"    {clash}"]
+    own_code.write_text((SUBCLASS % "()") + "".join(f"\n    {line}" for line in lines))
+    found = assets(environment)
+    assert {name for name in found if name.startswith("letters/")} == {"letters/does_not_load"}
+    assert {f"complaints/{name}" for name in STAGES} <= found
+
+
+def test_own_code_is_found_however_the_file_is_written(environment, own_code):
+    own_code.write_text("import sys\nsys.exit(3)")
+    file = own_code.parent / "defs.yaml"
+    file.write_text(json.dumps(parse_yaml(file.read_text()).value))
+    assert "letters/does_not_load" in assets(environment)
 
 
 def test_a_problem_of_the_file_is_told_once(environment, own_code, capsys):

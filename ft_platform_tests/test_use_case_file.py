@@ -81,7 +81,7 @@ def test_a_good_file_loads_and_has_the_name_of_its_folder(defs):
     [
         ("5e-4", "-1", "training.learning_rate must be greater than 0, got -1 (defs/complaints/defs.yaml:22)"),
         ("5e-4", "fast", "training.learning_rate must be a number, got 'fast' (defs/complaints/defs.yaml:22)"),
-        ("epochs: 2", "epochs: .nan", "training.epochs must be at most 100, got nan (defs/complaints/defs.yaml:21)"),
+        ("epochs: 2", "epochs: .nan", "training.epochs must be a finite number, got nan (defs/complaints/defs.yaml:21)"),
         ("epochs: 2", "epochs: [1, 2]", "training.epochs must be a number, got a list of 2 (defs/complaints/defs.yaml:21)"),
         ("epochs: 2", "epoch: 2", "training.epoch is not a field of training; did you mean epochs? (defs/complaints/defs.yaml:21)"),
         ("training:", "epochs: 2\n      training:", "epochs is not a field of a use case; did you mean training.epochs? (defs/complaints/defs.yaml:20)"),
@@ -155,13 +155,76 @@ def test_a_typing_mistake_brings_no_second_message_about_the_field_it_was_meant_
         ("type: x\nattributes:\n\ta: 1\n", 3, "cannot start any token"),
         ("type: x\nattributes: {a: &b 1, c: *b}\n", 2, "aliases"),
         ("type: x\n---\ntype: y\n", 2, "expected a single document"),
-        ("type: !!python/name:os.system x\n", 1, "could not determine a constructor"),
+        ("type: !!python/name:os.system x\n", 1, "tags (`!name`) are not supported"),
+        ("type: x\nattributes: !!set {a, b}\n", 2, "tags (`!name`) are not supported"),
+        ("type: x\nattributes: !!binary aGk=\n", 2, "tags (`!name`) are not supported"),
+        ("type: ! x\n", 1, "tags (`!name`) are not supported"),
+        ("type: x\n\nattributes: \x1b\n", 3, "the sign U+001B must not stand there"),
+        ("type: x\nattributes: " + "[" * 40, 2, "nested too deeply (more than 32 levels)"),
+        ('type: x\nattributes: "\\UFFFFFFFF"\n', 2, "a number or an escape is too large"),
     ],
 )
 def test_yaml_that_cannot_be_read_is_named_with_its_line(defs, text, line, what):
     (problem,) = problems_of(write(defs, text))
     assert what in problem
     assert problem.endswith(f"defs.yaml:{line})")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("epochs: 2", "epochs: true", "training.epochs must be a number, got true (so are `yes`, `no`, `on`, `off` read)"),
+        ("epochs: 2", "epochs: '2'", "training.epochs must be a number, got '2': write it without quotes"),
+        ("epochs: 2", "rank: 16.0", "training.rank must be a whole number, got 16.0"),
+        ("epochs: 2", "rank: 0400", "training.rank must be a whole number, got '0400'"),
+        ("epochs: 2", "max_length: 1:30", "training.max_length must be a whole number, got '1:30'"),
+        ("epochs: 2", "epochs: 1e999", "training.epochs must be a finite number, got inf"),
+        ("epochs: 2", f"rank: {'9' * 4000}", f"got {'9' * 60}... (4000 digits)"),
+        ("epochs: 2", f"rank: {'9' * 5000}", "this day or number does not exist or is too long"),
+        ("epochs: 2", "checkpoint_at: 2020-13-45", "this day or number does not exist or is too long"),
+        ("uri: org/model", 'uri: "\\ud83d"', "half of a surrogate pair is no sign"),
+        ("uri: org/model", "<<: {uri: org/model}", "base_model.<< is not a field of base_model"),
+        ("uri: org/model", "uri: [org/model]", "base_model.uri must be text, got a list of 1"),
+    ],
+)
+def test_a_value_of_another_type_is_not_made_to_fit(defs, old, new, problem):
+    found = problems_of(write(defs, changed(old, new)))
+    line = next(number for number, text in enumerate(dedent(changed(old, new)).splitlines(), 1) if new in text)
+    assert any(problem in one and one.endswith(f"(defs/complaints/defs.yaml:{line})") for one in found), found
+
+
+def test_numbers_are_read_as_in_yaml_1_2(defs):
+    text = changed("epochs: 2", "epochs: 1_0.5").replace("5e-4", "+5E-4").replace("label: Product", "label: 010")
+    assert "training.epochs must be a number, got '1_0.5'" in problems_of(write(defs, text))[0]
+    settings = load_use_case(write(defs, text.replace("1_0.5", "10."))).settings
+    assert (settings.training.epochs, settings.training.learning_rate, settings.record.label) == (10.0, 5e-4, "010")
+
+
+def test_only_regular_files_up_to_a_size_are_read_and_links_to_them(defs, monkeypatch):
+    """Kubernetes mounts a configuration as a link to a file beside it."""
+    (defs / "elsewhere").mkdir(parents=True)
+    for name, made in {
+        "pipe": os.mkfifo,
+        "folder": os.mkdir,
+        "endless": lambda path: path.symlink_to("/dev/zero"),
+        "nowhere": lambda path: path.symlink_to("none"),
+        "large": lambda path: path.write_text("a: " + "b" * 300_000),
+    }.items():
+        (defs / name).mkdir()
+        made(defs / name / "defs.yaml")
+    told = dict(zip(("endless", "folder", "large", "nowhere", "pipe"), validate_all(defs), strict=True))
+    assert "it has more than 262,144 bytes" in told["large"] and "No such file" in told["nowhere"]
+    assert all("it must be a regular file" in told[name] for name in ("endless", "folder", "pipe"))
+    folder = write(defs, GOOD)
+    (folder / "defs.yaml").rename(folder / "..data")
+    (folder / "defs.yaml").symlink_to("..data")
+    assert load_use_case(folder).name == "complaints"
+
+
+def test_a_file_that_may_not_be_read_is_named(defs, monkeypatch):
+    folder = write(defs, GOOD)
+    monkeypatch.setattr("ft_platform.yaml_file.os.open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    assert problems_of(folder) == ["the file cannot be read: Permission denied (defs/complaints/defs.yaml:1)"]
 
 
 def test_a_file_that_is_not_utf8_or_nested_too_deeply_or_empty_is_an_error_not_a_crash(defs):
@@ -186,6 +249,15 @@ def test_environment_variables_are_filled_in(defs, monkeypatch):
     text = changed("sample://complaints", '"{{ env.COMPLAINTS_BUCKET }}/x.csv"').replace("epochs: 2", 'epochs: "{{env.EPOCHS}}"')
     settings = load_use_case(write(defs, text)).settings
     assert (settings.source.uri, settings.training.epochs) == ("s3://bucket/x.csv", 3.0)
+
+
+def test_an_environment_variable_is_read_as_the_type_of_its_field(defs, monkeypatch):
+    monkeypatch.setenv("VALUE", "true")
+    text = changed("epochs: 2", 'epochs: "{{env.VALUE}}"')
+    assert "training.epochs must be a number, got the value of VALUE" in problems_of(write(defs, text))[0]
+    text = changed("training:", "splits: {stratify: '{{ env.VALUE }}'}\n      training:").replace("label: Product", 'label: "{{env.VALUE}}"')
+    settings = load_use_case(write(defs, text)).settings
+    assert (settings.splits.stratify, settings.record.label) == (True, "true")
 
 
 def test_an_unset_environment_variable_is_a_problem_and_not_an_empty_text(defs, monkeypatch):
@@ -301,11 +373,18 @@ def test_validate_all_reports_every_file_and_only_the_broken_ones(defs):
 def test_two_folders_with_one_name_are_a_problem(defs):
     write(defs, GOOD, "a/complaints")
     write(defs, GOOD, "b/complaints")
-    assert "two use cases have the name complaints" in validate_all(defs)[0]
+    assert "2 use cases have the name complaints" in validate_all(defs)[0]
 
 
 def test_no_use_case_at_all_is_a_problem(defs):
     assert validate_all(defs) == ["there is no use case in defs"]
+
+
+def test_of_two_folders_with_one_name_neither_is_taken(defs):
+    write(defs, GOOD, "a/complaints")
+    write(defs, GOOD, "b/complaints")
+    with pytest.raises(ConfigError, match="2 use cases have the name complaints"):
+        use_case_folder(defs, "complaints")
 
 
 def test_an_unknown_use_case_suggests_the_closest_name(defs):

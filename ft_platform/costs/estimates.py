@@ -114,7 +114,7 @@ def kept(environment: Environment, use_case: NamedUseCase, splits: TableVersion,
     if not path.exists():
         return None
     found = json.loads(path.read_text())
-    return Estimate(found, profile) if time.time() - found["measured_at"] < KEPT_SECONDS else None
+    return Estimate(found, profile) if abs(time.time() - found["measured_at"]) < KEPT_SECONDS else None
 
 
 def _path(environment: Environment, use_case: NamedUseCase, splits: TableVersion, profile: ComputeProfile) -> Path:

@@ -115,7 +115,7 @@ class Ledger:
             except FileNotFoundError:  # it ended just now, and is in the table
                 continue
             seen_at = row.pop("seen_at")
-            row["state"] = "running" if time.time() - seen_at < LOST_AFTER_SECONDS else "lost"
+            row["state"] = "running" if abs(time.time() - seen_at) < LOST_AFTER_SECONDS else "lost"
             found.append(row | {"started_at": _moment(row["started_at"])})
         return found
 

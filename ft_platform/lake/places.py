@@ -10,10 +10,13 @@ from typing import Any
 from deltalake.exceptions import DeltaError
 from fsspec.implementations.local import LocalFileSystem
 
-from ft_platform.errors import DiskFull
+from ft_platform.errors import DiskFull, NotWritable
 from ft_platform.lake import files, modes
 from ft_platform.lake.seals import SealFolder, Seals
 from ft_platform.lake.verified import Verified
+
+NOT_WRITABLE = ("Read-only file system", "Permission denied", "AccessDenied", "Access Denied")
+"""Of local file systems and of S3, inside messages of deltalake."""
 
 
 class Places:
@@ -106,10 +109,16 @@ class Places:
 
     @contextmanager
     def room_for(self, what: str) -> Iterator[None]:
-        """Names a full disk as such: deltalake reports it as a failure to parse parquet."""
+        """Names a full disk and a lake that may not be written as such: deltalake reports them as failures to parse parquet, or of an object store."""
         try:
             yield
         except (OSError, DeltaError) as error:
-            if (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or "No space left" in str(error):
+            number = error.errno if isinstance(error, OSError) else None
+            if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
                 raise DiskFull(f"no space left for {what} in {self.root}; the version before it is intact", "Free some space and run the step again") from None
+            if number in (errno.EROFS, errno.EACCES, errno.EPERM) or any(words in str(error) for words in NOT_WRITABLE):
+                raise NotWritable(
+                    f"{what} cannot be written: the lake {self.root} is read-only for this user; the version before it is intact",
+                    "Give this user the right to write there, or set FT_LAKE_ROOT to another place",
+                ) from None
             raise

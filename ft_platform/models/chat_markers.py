@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 from ft_platform.errors import BaseModelError
+from ft_platform.models.safety.bounded_jinja import render_bounded
 
 SYSTEM, QUESTION, ANSWER, NEXT_QUESTION = "ftsystemsentinel", "ftquestionsentinel", "ftanswersentinel", "ftnextquestionsentinel"
 
@@ -97,11 +98,9 @@ def render(tokenizer: Any, messages: list[dict[str, Any]], *, prompt: bool = Fal
     """
     from jinja2.exceptions import TemplateError
 
-    template = fixed_template(tokenizer, tools=bool(tools))
+    values = {"messages": messages, "tools": tools, "documents": None, "add_generation_prompt": prompt, "date_string": FIXED_DATE, "enable_thinking": False}
     try:
-        return tokenizer.apply_chat_template(
-            messages, tools=tools, chat_template=template, tokenize=False, add_generation_prompt=prompt, date_string=FIXED_DATE, enable_thinking=False
-        )
+        return render_bounded(fixed_template(tokenizer, tools=bool(tools)), {**tokenizer.special_tokens_map, **values})
     except (TemplateError, TypeError, ValueError, KeyError) as error:  # a template is code: it may fail in its own ways
         raise BaseModelError(
             f"the chat template of the base model cannot be rendered: {type(error).__name__}", "Choose another base_model.uri, or correct its template"

@@ -3,17 +3,23 @@
 Which hosts may be asked belongs to the installation: variable FT_ENDPOINTS_ALLOWED, entries `scheme://host[:port]` with `*` as in shells,
 separated by blanks or commas. Default: this machine only.
 
-Covered: scheme, host and port as written; redirects are not followed; bounded time, bytes and tries. The key comes from the environment and
-stands in no message. Not covered: what a host name resolves to; proxies (none is used); that a host changes its model.
+Covered: scheme, host and port as written; redirects are not followed; bounded time (of a whole try, however slowly its parts come), bytes and tries;
+counts of tokens that are none are not counted. The server renders by itself, so what looks like a control token of a known chat format is sent with a blank
+in it (`<|im_end|>` as `< |im_end|>`). The key comes from the environment and stands in no message.
+Not covered: control tokens of other formats, and what else the server makes of a text; what a host name resolves to, and how long that takes; proxies (none
+is used); that a host changes its model.
 """
 
 import http.client
 import json
 import os
 import re
+import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -32,6 +38,28 @@ LONGEST_WAIT_SECONDS = 30.0
 MOST_BYTES = 4_000_000
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 """Status codes that may be another on the next try (RFC 9110, RFC 6585)."""
+MOST_TOKENS = 100_000_000
+"""A count above that is none: the longest context of 2026 has 10,000,000."""
+
+CONTROL = re.compile(
+    r"<(?=[|\uff5c][^<>\s]{1,64}[|\uff5c]>)|<(?=/?s>|/?(?:bos|eos|pad|unk|think|tool_call|tool_response)>|(?:start|end)_of_turn>|</?SYS>>)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT)\])"
+)
+"""First signs of control tokens: of ChatML, Llama, DeepSeek, Gemma, Mistral, Qwen, Phi and those that copied them."""
+
+LONE = re.compile("[\ud800-\udfff]")
+WORDS: dict[type[Exception], str] = {
+    TimeoutError: "no answer in time",
+    ConnectionRefusedError: "a refused connection",
+    http.client.IncompleteRead: "an answer that was cut",
+    http.client.RemoteDisconnected: "a closed connection",
+    ssl.SSLError: "a connection that cannot be encrypted",
+    http.client.HTTPException: "something that is no HTTP",
+    ConnectionError: "a broken connection",
+    socket.gaierror: "a name that cannot be resolved",
+    OSError: "a connection that could not be made",
+}
+"""How a try ended, the first that fits."""
 
 
 class Reply(NamedTuple):
@@ -55,7 +83,7 @@ class Endpoint:
         url: base URL, e.g. `https://models.example.org/v1`.
         model: name of the model there.
         api_key_env: environment variable that holds the key.
-        timeout_seconds: of connecting, of waiting for an answer to begin, and of the whole try once it has begun.
+        timeout_seconds: of a whole try, from connecting to the last byte of the answer.
         wait: pauses for so many seconds between tries.
 
     Raises:
@@ -79,14 +107,16 @@ class Endpoint:
             EndpointFailed: it refuses the request, or what it sends is no chat completion. No text of it is quoted.
             EndpointUnavailable: it could not be reached, was too slow or too busy in every try.
         """
-        body = json.dumps({"model": self.model, "messages": list(messages), "max_tokens": max_tokens, "temperature": 0}).encode()
+        said = [{**message, "content": without_control_tokens(message["content"])} for message in messages]
+        body = json.dumps({"model": self.model, "messages": said, "max_tokens": max_tokens, "temperature": 0}).encode()
         reason = ""
         for attempt in range(TRIES):
             started = time.monotonic()
             try:
                 status, retry_after, content = self._post(body, started + self.timeout_seconds)
             except (OSError, http.client.HTTPException, ssl.SSLError) as error:
-                reason, retry_after = f"{type(error).__name__} after {time.monotonic() - started:.0f} s", ""
+                what = next(words for kind, words in WORDS.items() if isinstance(error, kind))
+                reason, retry_after = f"{what} after {time.monotonic() - started:.0f} s", ""
             else:
                 if status == 200:
                     return _reply(content, self.host, time.monotonic() - started)
@@ -103,11 +133,45 @@ class Endpoint:
         connection = kind(self.host, self.port, timeout=self.timeout_seconds)
         headers = {"Content-Type": "application/json", "Accept": "application/json", **({"Authorization": f"Bearer {self._key}"} if self._key else {})}
         try:
-            connection.request("POST", self.path, body, headers)
-            response = connection.getresponse()
-            return response.status, response.headers.get("Retry-After", ""), _read(connection, response, deadline)
+            with _cut_at(deadline, connection) as sockets:
+                connection.request("POST", self.path, body, headers)
+                sockets.append(connection.sock)  # an answer that closes the connection takes it away
+                response = connection.getresponse()
+                return response.status, response.headers.get("Retry-After", ""), _read(connection, response, deadline)
         finally:
             connection.close()
+
+
+@contextmanager
+def _cut_at(deadline: float, connection: http.client.HTTPConnection) -> Iterator[list[Any]]:
+    """Shuts the connection down at the deadline: a timeout of a socket starts again with every byte that comes.
+
+    Raises:
+        TimeoutError: the deadline came.
+    """
+    late = threading.Event()
+    sockets: list[Any] = []
+
+    def cut() -> None:
+        late.set()
+        for one in filter(None, [*sockets, connection.sock]):
+            with suppress(OSError):  # it is closed already
+                socket.socket.shutdown(one, socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(deadline - time.monotonic(), 0), cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield sockets
+    except (OSError, http.client.HTTPException) as error:
+        raise (TimeoutError() if late.is_set() else error) from None
+    finally:
+        timer.cancel()
+
+
+def without_control_tokens(text: str) -> str:
+    """The text with a blank behind the first sign of everything that looks like a control token, and U+FFFD for halves of surrogate pairs."""
+    return LONE.sub("\ufffd", CONTROL.sub(lambda found: f"{found[0]} ", text))
 
 
 def _read(connection: http.client.HTTPConnection, response: http.client.HTTPResponse, deadline: float) -> bytes:
@@ -133,13 +197,18 @@ def _reply(content: bytes, host: str, seconds: float) -> Reply:
     try:
         found: Any = json.loads(content)
         answer = found["choices"][0]["message"]["content"]
-        usage = found.get("usage") or {}
-        counts = {name: int(usage[name]) for name in ("prompt_tokens", "completion_tokens") if name in usage}
+        usage = found.get("usage")
+        given = usage if isinstance(usage, dict) else {}
+        counts: dict[str, int] = {name: given[name] for name in ("prompt_tokens", "completion_tokens") if _is_count(given.get(name))}
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         answer, counts = None, {}
     if not isinstance(answer, str):
         raise EndpointFailed(f"{host} sends no chat completion (choices[0].message.content is no text)", "Check that the endpoint is OpenAI-compatible")
-    return Reply(answer, counts, seconds)
+    return Reply(LONE.sub("\ufffd", answer), counts, seconds)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
 
 
 def _pause(attempt: int, retry_after: str) -> float:

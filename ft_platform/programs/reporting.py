@@ -19,7 +19,7 @@ from typing import Any
 
 from ft_platform import progress
 from ft_platform.environment import Environment, load_environment
-from ft_platform.errors import FtError, MissingExtra, VersionRefused
+from ft_platform.errors import ConfigError, FtError, MissingExtra, VersionRefused
 from ft_platform.lake import TableVersion
 from ft_platform.lake.versions import from_dict
 from ft_platform.redaction.hooks import install_hooks, place_of_error
@@ -59,8 +59,9 @@ def prepare_process() -> None:
 
 
 def threads() -> int:
-    """CPU threads of this program: `FT_THREADS`, by default all cores it may use."""
-    return int(os.environ.get("FT_THREADS") or 0) or len(os.sched_getaffinity(0))
+    """CPU threads of this program: `FT_THREADS`; without it, or where it is no number, all cores it may use."""
+    named = os.environ.get("FT_THREADS", "")
+    return (int(named) if named.isdecimal() and len(named) < 5 else 0) or len(os.sched_getaffinity(0))
 
 
 def pin_threads() -> None:
@@ -197,7 +198,11 @@ def program(name: str) -> Iterator[Program]:
     if os.environ.get("RANK", "0") != "0":  # of several processes the first reports; the others have orders only
         os.environ["DAGSTER_PIPES_MESSAGES"] = encode_param({"path": os.devnull})
         logging.getLogger("ft_platform").setLevel(logging.WARNING)
-    pipes = open_dagster_pipes() if PipesEnvVarParamsLoader().is_dagster_pipes_process() else None
+    try:
+        pipes = open_dagster_pipes() if PipesEnvVarParamsLoader().is_dagster_pipes_process() else None
+    except Exception as error:  # whatever the loader of Dagster raises on orders that are none
+        _report_failure(name, _no_orders(), None)
+        raise SystemExit(1) from error
     try:
         use_case, extras = _from_pipes(pipes) if pipes else _from_command_line(name)
         running = Program(name, use_case, extras, pipes)
@@ -214,8 +219,18 @@ def program(name: str) -> Iterator[Program]:
 
 
 def _from_pipes(pipes: Any) -> tuple[NamedUseCase, Mapping[str, Any]]:
-    extras = pipes.extras
-    return NamedUseCase(name=extras["use_case"], settings=UseCase.model_validate(extras["settings"])), extras
+    try:
+        extras = pipes.extras
+        return NamedUseCase(name=extras["use_case"], settings=UseCase.model_validate(extras["settings"])), extras
+    except (KeyError, TypeError, ValueError):
+        raise _no_orders() from None
+
+
+def _no_orders() -> ConfigError:
+    return ConfigError(
+        ["the variables DAGSTER_PIPES_CONTEXT and DAGSTER_PIPES_MESSAGES hold no orders of a back end"],
+        "Start it by `ft run`, or unset them and name --use-case",
+    )
 
 
 def _from_command_line(name: str) -> tuple[NamedUseCase, Mapping[str, Any]]:

@@ -19,6 +19,7 @@ from ft_platform.evaluation.metric import metric, metrics_of
 from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.manifest import now
+from ft_platform.printable import printable
 from ft_platform.reporting.evaluation_report import metric_table, training_sentence
 from ft_platform.reporting.fairness_report import sentences
 from ft_platform.reporting.funnel import funnel_of
@@ -152,13 +153,25 @@ def readme(values: Mapping[str, Any]) -> str:
         loader=FileSystemLoader(TEMPLATES), autoescape=False, finalize=plain_markdown, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"number": number, "percent": percent, "short_hash": lambda text: text[:12]}
-    head = yaml.safe_dump(values["front_matter"], sort_keys=False, allow_unicode=True)
-    return f"---\n{head}---\n\n{environment.get_template('model_card.md').render(**values)}"
+    return f"{front_matter_text(values['front_matter'])}\n{environment.get_template('model_card.md').render(**values)}"
+
+
+def front_matter_text(values: Mapping[str, Any]) -> str:
+    """Metadata between two lines of `---`. Every text is on one line, so that none can end the metadata or add a field."""
+    return f"---\n{yaml.safe_dump(_on_one_line(values), sort_keys=False, allow_unicode=True, width=10**6)}---\n"
+
+
+def _on_one_line(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {_on_one_line(name): _on_one_line(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_on_one_line(item) for item in value]
+    return printable(" ".join(value.split())) if isinstance(value, str) else value
 
 
 def plain_markdown(value: Any) -> Any:
     """A value as text that Markdown and HTML leave alone, on one line."""
     if not isinstance(value, str):
         return value
-    flat = html.escape(re.sub(r"\s+", " ", value), quote=False)
-    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", flat)
+    flat = html.escape(printable(re.sub(r"\s+", " ", value)), quote=False)
+    return re.sub(r"([\\`*_\[\]|~$]|^[#+=-]|(?<=^\d)[.)](?=\s|$))", r"\\\1", flat)

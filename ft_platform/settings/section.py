@@ -16,4 +16,4 @@ UseCaseName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,60}$"
 class Section(BaseModel):
     """A part of the YAML. Unknown fields are errors, so a typing mistake cannot be ignored silently."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

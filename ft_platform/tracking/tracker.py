@@ -1,10 +1,16 @@
 """What the programs need of a tracker, and how one that fails is kept from costing a checkpoint."""
 
+import signal
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+CALL_SECONDS = 120.0
+ARTIFACT_SECONDS = 1800.0
+"""Of one call, and of the upload of a checkpoint: timeouts of HTTP clients start again with every byte, so a server that drips would hold up a training."""
 
 State = dict[str, Any] | str
 """Of a run: `{"tracker", "run_id", ...}`, with `url` where a browser finds it; of several trackers `{name: state}`. Otherwise why there is none."""
@@ -71,9 +77,10 @@ class GuardedTracker(Tracker):
 
     @contextmanager
     def reported(self, what: str) -> Iterator[None]:
-        """Lets errors of the tracker pass with a warning; other errors are errors of ours."""
+        """Lets errors of the tracker pass with a warning, and ends a call that takes too long; other errors are errors of ours."""
         try:
-            yield
+            with _at_most(ARTIFACT_SECONDS if what == "artifacts" else CALL_SECONDS):
+                yield
         except Exception as error:
             packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
             # ImportError: the client of the artifact store is not installed.
@@ -81,6 +88,25 @@ class GuardedTracker(Tracker):
                 raise
             self._run, self._state = None, f"failed: {what}: {type(error).__name__}"
             self._log.warning(f"tracking failed ({what}: {type(error).__name__}); the run goes on without {self._name}. {self._remedy}")
+
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Raises TimeoutError inside the block after some seconds. In other threads than the main one there is no limit: no signal reaches them."""
+
+    def late(*_: Any) -> None:
+        raise TimeoutError
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
 
 
 class SeveralTrackers(Tracker):

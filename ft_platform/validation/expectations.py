@@ -34,6 +34,9 @@ ROW = "row_number"
 RESULT_FORMAT = {"result_format": "SUMMARY", "include_unexpected_rows": True, "partial_unexpected_count": SHOWN_IDS}
 """With the rows that do not fit as a frame: `unexpected_index_column_names` costs 0.1 ms for each of them."""
 
+EVERY_ROW = {"result_format": "COMPLETE", "partial_unexpected_count": 0, "return_unexpected_index_query": False}
+"""With the index of every row that does not fit. As a frame or a list of values they end at 200 (`great_expectations.constants.MAX_RESULT_RECORDS`)."""
+
 ABOUT_ALL_ROWS = frozenset(
     [
         "expect_column_values_to_be_unique",
@@ -125,9 +128,9 @@ def failing_rows(use_case: NamedUseCase, table_name: TableName, flat: FlatColumn
     """
     table = pa.concat_tables(flat.batches(named_columns(use_case, table_name, expectation), max(flat.num_rows, 1)))
     with _frame(table, 0) as batch:
-        found = batch.validate(implementation, result_format={**RESULT_FORMAT, "result_format": "COMPLETE"})
+        found = batch.validate(implementation, result_format=EVERY_ROW)
     _require_computed(use_case, expectation, found, table.schema)
-    rows = np.sort(np.array(_unexpected_rows(found), dtype=np.int64))
+    rows = np.sort(np.array(found.result.get("unexpected_index_list") or [], dtype=np.int64))
     if len(rows) != found.result["unexpected_count"]:
         raise DataError(f"{use_case.name}: {expectation.expectation} counts {found.result['unexpected_count']} records that do not fit and names {len(rows)}")
     return rows
@@ -143,7 +146,7 @@ def named_columns(use_case: NamedUseCase, table_name: TableName, expectation: Ex
 
 
 def _unexpected_rows(found: Any) -> list[int]:
-    """Row numbers in a result of Great Expectations: of all rows that do not fit, or of the first few, as its format says."""
+    """Row numbers of the first rows that do not fit, in a result of Great Expectations."""
     frame = found.result.get("unexpected_rows")
     return [] if frame is None or frame.empty else frame[ROW].tolist()
 

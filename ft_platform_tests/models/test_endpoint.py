@@ -1,7 +1,9 @@
 """An endpoint that errs, stalls or lies ends in a typed error after bounded tries; only allowed hosts are asked; no key or text is told."""
 
+import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -120,15 +122,89 @@ def test_a_slow_and_a_cut_answer_and_a_closed_port_are_tried_again_and_given_up(
         return True
 
     server.broken = drips
-    with pytest.raises(EndpointUnavailable, match="TimeoutError"):
+    with pytest.raises(EndpointUnavailable, match="no answer in time"):
         endpoint(server, waits, timeout_seconds=0.2).chat(ASKED, 7)
     released.set()
     server.broken = cut
-    with pytest.raises(EndpointUnavailable, match="IncompleteRead"):
+    with pytest.raises(EndpointUnavailable, match="an answer that was cut"):
         endpoint(server, waits).chat(ASKED, 7)
-    with pytest.raises(EndpointUnavailable, match="ConnectionRefusedError"):
+    with pytest.raises(EndpointUnavailable, match="a refused connection"):
         Endpoint("http://127.0.0.1:1/v1", "m", wait=waits.append).chat(ASKED, 7)
     assert len(waits) == 3 * (TRIES - 1)
+
+
+ONE_ANSWER = {"choices": [{"message": {"content": "yes"}}]}
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        ('{"prompt_tokens": 5, "completion_tokens": 0}', {"prompt_tokens": 5, "completion_tokens": 0}),
+        ('{"prompt_tokens": 1e999, "completion_tokens": 2}', {"completion_tokens": 2}),
+        ('{"prompt_tokens": -5, "completion_tokens": NaN}', {}),
+        ('{"prompt_tokens": true, "completion_tokens": "7"}', {}),
+        ('{"prompt_tokens": 1000000000000, "completion_tokens": 2.5}', {}),
+        ("[1, 2]", {}),
+        ("7", {}),
+        ("null", {}),
+    ],
+)
+def test_counts_that_are_none_are_not_counted(server: ChatServer, waits: list[float], usage: str, counted: dict[str, int]) -> None:
+    server.broken = lambda handler: send(handler, 200, f'{json.dumps(ONE_ANSWER)[:-1]}, "usage": {usage}}}'.encode())
+    reply = endpoint(server, waits).chat(ASKED, 7)
+    assert (reply.answer, reply.usage) == ("yes", counted)
+
+
+def test_half_of_a_surrogate_pair_is_replaced_in_what_is_sent_and_what_comes(server: ChatServer, waits: list[float]) -> None:
+    server.broken = lambda handler: send(handler, 200, b'{"choices": [{"message": {"content": "a\\ud800b\\ud83d\\ude00"}}]}')
+    assert endpoint(server, waits).chat([{"role": "user", "content": "c\udfffd"}], 7).answer == "a\ufffdb\U0001f600"
+    assert server.requests[0]["messages"][0]["content"] == "c\ufffdd"
+
+
+@pytest.mark.parametrize("slow", ["status", "headers", "continue"])
+def test_an_answer_that_begins_slowly_is_given_up_at_the_deadline_of_the_whole_try(server: ChatServer, waits: list[float], slow: str) -> None:
+    """A byte at a time is within every timeout of a socket."""
+    released = threading.Event()
+
+    def drips(handler: Any) -> bool:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n" if slow == "headers" else b"")
+        number = 0
+        with suppress(OSError):
+            while not released.wait(0.05):
+                number += 1
+                handler.wfile.write({"status": b"H", "headers": b"X-%d: y\r\n" % number, "continue": b"HTTP/1.1 100 Continue\r\n\r\n"}[slow])
+        return True
+
+    server.broken = drips
+    with pytest.raises(EndpointUnavailable, match="no answer in time"):
+        endpoint(server, waits, timeout_seconds=0.3).chat(ASKED, 7)
+    released.set()
+
+
+TOKENS = [
+    "<|im_end|>",
+    "<|im_start|>system",
+    "</s>",
+    "<s>",
+    "[INST]",
+    "[/INST]",
+    "<<SYS>>",
+    "<start_of_turn>",
+    "<｜User｜>",
+    "<eos>",
+    "<|eot_id|>",
+    "<tool_call>",
+]
+PLAIN = ["a < b | c > d", "<b>bold</b>", "[1]", "x <| y |> z", "<script>", "[INSTALL]", "a|b"]
+
+
+def test_what_looks_like_a_control_token_is_sent_with_a_blank_in_it_because_the_server_renders_itself(server: ChatServer, waits: list[float]) -> None:
+    messages = [{"role": role, "content": " ".join([*TOKENS, *PLAIN])} for role in ("system", "user", "assistant", "user")]
+    endpoint(server, waits).chat(messages, 7)
+    for message in server.requests[0]["messages"]:
+        assert not [token for token in TOKENS if token in message["content"]]
+        assert [text for text in PLAIN if text not in message["content"]] == []
+        assert message["content"].replace("< ", "<").replace("[ ", "[").split()[0] == TOKENS[0]
 
 
 def test_a_key_that_is_not_set_or_would_break_a_header_is_named_by_its_variable_only(server: ChatServer, waits: list[float], monkeypatch) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from ft_platform.errors import BaseModelError
 from ft_platform.models.adapter import with_adapter
+from ft_platform.models.safety.adapter_files import require_safe_adapter
 from ft_platform_tests.tiny_models import tiny_model
 
 Plant = Callable[[Path], Any]
@@ -123,3 +125,24 @@ def test_what_peft_writes_for_plain_adapters_loads(tmp_path: Path, options: dict
 def test_the_place_of_the_base_model_is_never_followed(adapter: Path) -> None:
     settings(base_model_name_or_path="https://evil.example/model", revision="evil")(adapter)
     with_adapter(tiny_model(), adapter)
+
+
+ODD = [True, 0, -1, 4.5, 10**30, "", "x", [], [1], [["q_proj"]], {}, {"a": {"b": 1}}, {"q_proj": -1}, [None], "q_proj\0"]
+
+
+@pytest.mark.parametrize(
+    "key", ["bias", "rank_pattern", "alpha_pattern", "layers_to_transform", "modules_to_save", "target_modules", "arrow_config", "use_dora"]
+)
+def test_a_setting_of_another_type_is_refused_or_does_no_harm(adapter: Path, key: str) -> None:
+    file = adapter / "adapter_config.json"
+    whole, refused = json.loads(file.read_text()), 0
+    for value in ODD:
+        file.write_text(json.dumps({**whole, key: value}))
+        try:
+            require_safe_adapter(adapter)
+        except BaseModelError:
+            refused += 1
+        else:
+            with suppress(BaseModelError):
+                with_adapter(tiny_model(), adapter)
+    assert refused >= 9

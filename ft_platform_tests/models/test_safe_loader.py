@@ -150,17 +150,20 @@ TOKENIZERS = {
     "no tokenizer at all": (text("tokenizer.json", '{"model": {"type": "BPE", "vocab": {}, "merges": 7}}'), "the tokenizers library cannot read it"),
 }
 
-TOO_LONG = "it needs more than"
-"""The only plant that is to reach the limit of processor time: it gets a short one, the others what the product gives."""
+LOOPS = "{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}"
+TOO_LONG = "it takes more than 3 cpu-seconds"
 TEMPLATES = {
-    "a loop without end": ("{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}", TOO_LONG),
-    "a range beyond the sandbox": ("{% for i in range(10**12) %}{% endfor %}", "rendering it ended with OverflowError"),
-    "a text without end": ("{{ 'a' * 10**10 }}", "rendering it ended with MemoryError"),
-    "a long text": ("{{ 'a' * 10**7 }}", "it makes 10,000,000 characters of a chat of a few words"),
+    "a loop without end": (LOOPS, TOO_LONG),
+    "a loop under tools": ("{% if tools %}" + LOOPS + "{% endif %}", TOO_LONG),
+    "a loop under documents": ("{% if documents %}" + LOOPS + "{% endif %}", TOO_LONG),
+    "a loop under a long history": ("{% if messages | length > 300 %}" + LOOPS + "{% endif %}", TOO_LONG),
+    "a range beyond the sandbox": ("{% for i in range(10**12) %}{% endfor %}", "it names a number of more than 1,048,576"),
+    "a text without end": ("{{ 'a' * 10**10 }}", "it makes more than 8,388,608 signs"),
+    "a long text": ("{{ 'a' * 10**6 * 8 }}", r"it makes 8,000,000 characters of a chat of \d+"),
     "internals": ("{{ messages.__class__.__mro__ }}", r"reaches for Python's internals: \.__"),
     "internals by subscript": ("{{ messages['__class__'] }}", "reaches for Python's internals"),
     "internals by filter": ("{{ messages | attr('__class__') }}", "reaches for Python's internals through a filter"),
-    "internals put together": ("{{ messages['__cl' + 'ass__'].mro() }}", "rendering it ended with SecurityError"),
+    "internals put together": ("{{ messages['__cl' + 'ass__'].mro() }}", "is unsafe|access to attribute"),
     "another template": ("{% include '/etc/passwd' %}", "it loads another template"),
     "no template": ("{% if %}", "cannot be parsed"),
 }
@@ -200,9 +203,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("plant", "reason"), CASES)
-def test_a_hostile_folder_is_refused_with_the_reason(model: Path, tmp_path: Path, plant: Plant, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if reason == TOO_LONG:
-        monkeypatch.setattr("ft_platform.models.safety.probe.CPU_SECONDS", 4)
+def test_a_hostile_folder_is_refused_with_the_reason(model: Path, tmp_path: Path, plant: Plant, reason: str) -> None:
     plant(model)
     with pytest.raises(BaseModelError, match=reason) as raised:
         opened(model, tmp_path)

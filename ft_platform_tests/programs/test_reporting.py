@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from ft_platform.compute.pipes import final_values
-from ft_platform.errors import MissingExtra
-from ft_platform.programs.reporting import described, pin_threads
+from ft_platform.errors import ConfigError, MissingExtra
+from ft_platform.programs.reporting import _from_pipes, described, pin_threads, program, threads
 from ft_platform.use_case_file import load_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.tiny_models import usable_splits
@@ -54,3 +55,37 @@ def test_the_training_program_on_a_machine_without_torch_names_the_extra(tmp_pat
     command = [sys.executable, "-m", "ft_platform.programs.train", "--use-case", "complaints"]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (1, f"train failed: torch is not installed. Add it with: {ADVICE}\n")
+
+
+ORDERS = {
+    "garbage": "garbage",
+    "another encoding": "eyJhIjogMX0=",
+    "a file that is not there": {"path": "/nowhere"},
+    "no mapping": [],
+}
+
+
+@pytest.mark.parametrize("orders", ORDERS.values(), ids=ORDERS)
+def test_orders_that_are_none_end_a_program_with_one_line(orders, tmp_path, monkeypatch, capsys):
+    from dagster_pipes import encode_param
+
+    messages = tmp_path / "messages.jsonl"
+    monkeypatch.setenv("DAGSTER_PIPES_CONTEXT", orders if isinstance(orders, str) else encode_param(orders))
+    monkeypatch.setenv("DAGSTER_PIPES_MESSAGES", encode_param({"path": str(messages)}))
+    with pytest.raises(SystemExit) as ended, program("train"):
+        raise AssertionError("it works on orders that are none")
+    assert ended.value.code == 1
+    told = capsys.readouterr().err + (messages.read_text() if messages.exists() else "")
+    assert "hold no orders of a back end" in told and "Start it by `ft run`" in told and "Traceback" not in told
+
+
+@pytest.mark.parametrize("extras", [{}, {"use_case": "../../x", "settings": {}}, {"use_case": "letters"}, None, []])
+def test_orders_without_a_use_case_are_none(extras):
+    with pytest.raises(ConfigError, match="hold no orders of a back end"):
+        _from_pipes(SimpleNamespace(extras=extras))
+
+
+@pytest.mark.parametrize(("named", "expected"), [("3", 3), ("x", None), ("-4", None), ("", None), ("9" * 30, None)])
+def test_threads_that_are_no_number_are_those_of_the_machine(named, expected, monkeypatch):
+    monkeypatch.setenv("FT_THREADS", named)
+    assert threads() == (expected or len(os.sched_getaffinity(0)))

@@ -86,6 +86,12 @@ def test_on_an_object_store_a_lease_that_was_not_renewed_is_followed_and_its_hol
         assert isinstance(reason, TrainerRunning) and "did not renew" in reason.message
 
 
+def test_on_an_object_store_a_lease_of_a_clock_that_was_wrong_does_not_block_a_training_for_years(bucket_lake):
+    place = bucket_lake.path_of("shared", "complaints", ".training", "ckpt-9.lease")
+    bucket_lake.fs.pipe_file(f"{place}/lease-000001", json.dumps({"owner": "somebody", "until": time.time() + 10**9}).encode())
+    assert leases._follow(bucket_lake, place, "ckpt-9") == 2
+
+
 def test_states_on_an_object_store_are_whole_or_set_aside(bucket_lake):
     weights = {"w": torch.nn.Parameter(torch.arange(4.0))}
     optimizer = torch.optim.AdamW(weights.values())

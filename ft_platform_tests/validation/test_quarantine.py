@@ -92,3 +92,44 @@ def test_the_table_holds_no_value(tmp_path: Path) -> None:
     a_case = case(KNOWN_LABEL)
     _, _, beside, counts = judged(a_case, cleaned(a_case, [10], ["Zaphod-Canary"]), tmp_path)
     assert set(beside[0]) == set(QUARANTINED.names) and "Zaphod" not in str(beside) + str(counts)
+
+
+PAIR = "expect_column_pair_values_a_to_be_greater_than_b"
+SUM = "expect_multicolumn_sum_to_equal"
+MANY = [
+    ("numbers of a column", BETWEEN, lambda row: row % 50 == 0),
+    ("labels, some missing", KNOWN_LABEL, lambda row: row % 50 == 2),
+    ("texts by pattern", {"expectation": "expect_column_values_to_match_regex", "kwargs": {"column": "label", "regex": "^[ab]$"}}, lambda row: row % 50 == 2),
+    ("missing labels", {"expectation": "expect_column_values_to_not_be_null", "kwargs": {"column": "label"}}, lambda row: row % 50 == 1),
+]
+
+
+@pytest.mark.parametrize(("expectation", "wrong"), [one[1:] for one in MANY], ids=[one[0] for one in MANY])
+def test_two_thousand_of_a_hundred_thousand_records_are_put_aside_each_by_its_own_id(tmp_path: Path, expectation: dict, wrong: Any) -> None:
+    """Great Expectations names 20 rows in a partial result and 200 in a complete one, but the index of every row."""
+    a_case = case(expectation)
+    lengths = [21 if row % 50 == 0 else 10 for row in range(100_000)]
+    labels = [{1: None, 2: "?"}.get(row % 50, "a") for row in range(100_000)]
+    stream = cleaned(a_case, lengths, labels, batch_rows=30_000)
+    kept, removed, beside, counts = judged(a_case, stream, tmp_path, batch_rows=40_000)
+    expected = [f"r{row:03d}" for row in range(100_000) if wrong(row)]
+    assert len(expected) == 2000
+    assert [record_id for record_id, reason in removed if reason == "quarantined"] == [row["record_id"] for row in beside] == expected
+    assert len(kept) == 98_000 and not {*kept} & {*expected}
+    assert counts["quarantine"]["rows"] == 2000
+
+
+def test_rows_of_several_columns_are_put_aside_beyond_the_first_two_hundred(tmp_path: Path) -> None:
+    wrong = [row for row in range(3000) if row % 10 == 0]
+    pair = {"expectation": PAIR, "kwargs": {"column_A": "text_characters", "column_B": "answer_characters", "ignore_row_if": "either_value_is_missing"}}
+    total = {"expectation": SUM, "kwargs": {"column_list": ["text_characters", "answer_characters"], "sum_total": 28}}
+    for number, expectation in enumerate((pair, total)):
+        a_case = use_case(kind="generation", validation={"expectations": [{"table": "cleaned_records", **expectation}]})
+        messages = [[{"role": "user", "content": "q"}, {"role": "assistant", "content": "an answer"[:9]}]] * 3000
+        lengths = [3 if row % 10 == 0 else 19 for row in range(3000)]
+        rows = table(cleaned_schema(a_case), ["q"] * 3000, messages=messages, text_characters=lengths)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        kept, removed, _, _ = judged(a_case, StageStream(iter((batch, None) for batch in rows.to_batches(max_chunksize=1000)), {}), folder, batch_rows=2000)
+        assert [record_id for record_id, _ in removed] == [f"r{row:03d}" for row in wrong]
+        assert len(kept) == 2700

@@ -40,7 +40,10 @@ PLAIN = frozenset(
         "ensure_weight_tying",
     ]
 )
-"""Settings of peft's LoraConfig that are handed on; any other must be empty."""
+"""Settings of peft's LoraConfig that are handed on; any other must be null, false or what peft writes for a plain adapter."""
+
+FLAGS = ("fan_in_fan_out", "use_rslora", "use_dora", "inference_mode", "lora_bias", "ensure_weight_tying")
+BIASES = ("none", "all", "lora_only")
 
 PLACE_OF_THE_BASE = ("base_model_name_or_path", "revision")
 """Written for people. The base model is always the one of the use case; these are never followed."""
@@ -79,19 +82,35 @@ def _require_plain_settings(config: dict[str, Any]) -> None:
     for key, value in config.items():
         if key in PLACE_OF_THE_BASE:
             continue
-        if key not in PLAIN and value not in (None, False, "", [], {}) and not _is_default(key, value):
+        if key not in PLAIN and value is not None and value is not False and not _is_default(key, value):
             refused(CONFIG, f"{key[:60]} is set, which is not among the settings of a plain LoRA adapter", "Save the adapter as plain LoRA")
     _require_number(config, "r", MOST_RANK, least=1)
     _require_number(config, "lora_alpha", 1 << 20)
     _require_number(config, "lora_dropout", 1)
+    if config.get("bias", "none") not in BIASES:
+        refused(CONFIG, f"bias must be one of {', '.join(BIASES)}")
+    for key in FLAGS:
+        if not isinstance(config.get(key, False), bool):
+            refused(CONFIG, f"{key} must be true or false")
+    for key in ("task_type", "peft_version"):
+        if not isinstance(config.get(key), (str, type(None))):
+            refused(CONFIG, f"{key} must be a text")
+    layers = config.get("layers_to_transform")
+    if not isinstance(layers, (list, int, type(None))) or any(type(layer) is not int for layer in (layers if isinstance(layers, list) else [])):
+        refused(CONFIG, "layers_to_transform must be numbers of layers")
     for key in ("target_modules", "exclude_modules"):
         _require_module_names(config.get(key), key)
     for key in ("rank_pattern", "alpha_pattern"):
-        for pattern, number in (config.get(key) or {}).items():
+        if not isinstance(config.get(key, {}), dict):
+            refused(CONFIG, f"{key} must be a mapping of modules to numbers")
+        for pattern, number in config.get(key, {}).items():
             _require_module_names(pattern, key)
             if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number <= MOST_RANK:
                 refused(CONFIG, f"{key} must map modules to numbers up to {MOST_RANK}")
-    if strange := [name for name in config.get("modules_to_save") or [] if name not in HEADS]:
+    saved = config.get("modules_to_save")
+    if not isinstance(saved, (list, type(None))):
+        refused(CONFIG, "modules_to_save must be a list of names")
+    if strange := [name for name in saved or [] if name not in HEADS]:
         refused(CONFIG, f"modules_to_save replaces whole modules of the base model: {', '.join(str(name)[:40] for name in strange)}")
     if not isinstance(config.get("init_lora_weights", True), bool):
         refused(CONFIG, "init_lora_weights names a way to compute new weights; trained ones are expected")
@@ -99,7 +118,7 @@ def _require_plain_settings(config: dict[str, Any]) -> None:
 
 def _is_default(key: str, value: Any) -> bool:
     """What peft itself writes for a plain adapter beside the settings above."""
-    defaults = {"megatron_core": "megatron.core", "qalora_group_size": 16, "runtime_config": {"ephemeral_gpu_offload": False}}
+    defaults = {"megatron_core": "megatron.core", "qalora_group_size": 16, "runtime_config": {"ephemeral_gpu_offload": False}, "loftq_config": {}}
     return defaults.get(key) == value
 
 

@@ -1,13 +1,14 @@
 """Chat templates of a folder: programs in Jinja that a model's authors wrote. Which constructs are refused before one is rendered.
 
-transformers renders them in Jinja's immutable sandbox, which keeps them away from Python's internals and limits `range` to
-100,000, but neither their time nor their memory. The probe renders each once as `chat_markers` does, in a process of its own
-with limits, and no text of a record is ever given to a template (`models/chat_markers.py`).
+Jinja's immutable sandbox keeps them away from Python's internals and limits `range` to 100,000, but neither their time nor their memory. So each is
+rendered within bounds (`bounded_jinja.py`), first by the probe, in a process of its own with limits, with plain chats, tools, documents and long histories.
+No text of a record is ever given to a template (`models/chat_markers.py`).
 """
 
 from pathlib import Path
 from typing import Any
 
+from ft_platform.models.safety.bounded_jinja import sandbox
 from ft_platform.models.safety.plain_json import read_object, refused
 
 MOST_CHARACTERS = 1 << 20
@@ -35,37 +36,6 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, dict):
         return [text for text in value.values() if isinstance(text, str)]
     return [one["template"] for one in value or [] if isinstance(one, dict) and isinstance(one.get("template"), str)]
-
-
-def sandbox() -> Any:
-    """A Jinja environment like that of transformers (`chat_template_utils._compile_jinja_template`), whose import takes a second more."""
-    import datetime
-    import json
-
-    from jinja2 import nodes
-    from jinja2.exceptions import TemplateError
-    from jinja2.ext import Extension
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    class Generation(Extension):
-        """`{% generation %}...{% endgeneration %}` marks what the assistant writes."""
-
-        tags = {"generation"}
-
-        def parse(self, parser: Any) -> Any:
-            line = next(parser.stream).lineno
-            return nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True)).set_lineno(line)
-
-    def raise_exception(message: str) -> None:
-        raise TemplateError(message)
-
-    def tojson(value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, sort_keys: bool = False) -> str:
-        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"])
-    environment.filters["tojson"] = tojson
-    environment.globals |= {"raise_exception": raise_exception, "strftime_now": lambda form: datetime.datetime.now().strftime(form)}
-    return environment
 
 
 def require_safe_templates(templates: dict[str, str]) -> None:

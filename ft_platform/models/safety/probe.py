@@ -9,11 +9,15 @@ import json
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ft_platform.errors import BaseModelError
-from ft_platform.models.safety.chat_templates import chat_templates, sandbox
+from ft_platform.models.safety.bounded_jinja import render_bounded
+from ft_platform.models.safety.chat_templates import chat_templates
 from ft_platform.models.safety.plain_json import refused
 from ft_platform.models.safety.tokenizer_files import special_tokens
 
@@ -24,6 +28,12 @@ MEMORY_BYTES = 8 << 30
 WALL_SECONDS = 600
 MOST_RENDERED = 1 << 20
 """Characters of a rendered chat of a few words; the templates of Llama 3 and Qwen 2.5 give below 1,000."""
+
+MOST_TIMES = 64
+"""Characters of a rendered chat for each of what a template was given; indented schemas of tools give below 10."""
+
+HISTORY = 200
+"""Questions of the longest chat that is rendered."""
 
 MOST_TOKENS_PER_CHARACTER = 32
 SEPARATOR = ": "
@@ -49,35 +59,54 @@ def _probe_once(folder: Path, content: str) -> None:
     _PROBED.add(content)
 
 
+@dataclass(frozen=True)
 class _Rendering:
     """Stands for a tokenizer in `chat_markers`, with one template and no vocabulary."""
 
-    def __init__(self, template: str, tokens: dict[str, str]) -> None:
-        self.chat_template, self._tokens = template, tokens
-
-    def apply_chat_template(self, messages: list[dict[str, str]], **values: Any) -> str:
-        from jinja2.exceptions import SecurityError
-
-        try:
-            text = sandbox().from_string(self.chat_template).render(**{"messages": messages, "tools": None, "documents": None, **self._tokens, **values})
-        except (SecurityError, MemoryError, OverflowError, RecursionError) as error:
-            _say(f"rendering it ended with {type(error).__name__}")
-        if len(text) > MOST_RENDERED:
-            _say(f"it makes {len(text):,} characters of a chat of a few words")
-        return text
+    chat_template: str
+    special_tokens_map: dict[str, str]
 
 
 def _render_all(folder: Path) -> None:
-    from jinja2.exceptions import TemplateError
+    from jinja2.exceptions import SecurityError, TemplateError
 
-    from ft_platform.models.chat_markers import chat_markers
+    from ft_platform.models.chat_markers import FIXED_DATE, chat_markers
 
+    tokens = special_tokens(folder)
     for name, template in chat_templates(folder).items():
         _now(f"the chat template in {name}")
-        try:
-            chat_markers(_Rendering(template, special_tokens(folder)))
-        except (TemplateError, BaseModelError, TypeError, ValueError, LookupError, AttributeError):
-            continue  # a template that does not fit is judged by the renderer, which names the reason
+        for values in chats():
+            given = len(json.dumps(values))
+            try:
+                text = render_bounded(template, {"date_string": FIXED_DATE, "enable_thinking": False, **tokens, **values})
+            except SecurityError as error:
+                _say(str(error))
+            except (TemplateError, TypeError, ValueError, LookupError, AttributeError):
+                continue  # a template that does not fit is judged by the renderer, which names the reason
+            if len(text) > MOST_RENDERED + MOST_TIMES * given:
+                _say(f"it makes {len(text):,} characters of a chat of {given:,}")
+        with suppress(TemplateError, BaseModelError, TypeError, ValueError, LookupError, AttributeError):
+            chat_markers(_Rendering(template, tokens))
+
+
+def chats() -> Iterator[dict[str, Any]]:
+    """What the renderer may give to a template, and what servers give besides: a short chat and a long history, without and with calls, tools, documents."""
+    short = [{"role": "user", "content": "Hi"}]
+    long = [{"role": role, "content": f"Turn {number}."} for number in range(HISTORY) for role in ("user", "assistant")]
+    call = {"id": "call00001", "type": "function", "function": {"name": "find", "arguments": {"word": "a", "deep": {"list": [1, {"b": None}]}}}}
+    asked = {"role": "assistant", "content": "", "tool_calls": [call, call]}
+    found = {"role": "tool", "content": "b", "name": "find", "tool_call_id": "call00001"}
+    words = {f"word_{number}": {"type": "string", "description": "a word", "enum": ["a", "b"]} for number in range(20)}
+    described = {"name": "find", "description": "Finds.", "parameters": {"type": "object", "properties": words, "required": list(words)}}
+    tools = [{"type": "function", "function": {**described, "name": f"find_{number}"}} for number in range(20)]
+    documents = [{"title": f"Title {number}", "text": "A text."} for number in range(50)]
+    with_calls = [*short, *[asked, found, found, {"role": "assistant", "content": "c"}, *short] * (HISTORY // 8)]
+    system = {"role": "system", "content": "Help."}
+    histories = [short, [system, *short], with_calls, [system, *with_calls], long, [system, *long[:-1]]]
+    for messages in histories:
+        for given in ({"tools": None, "documents": None}, {"tools": tools[:1], "documents": None}, {"tools": tools, "documents": documents}):
+            for prompt in (False, True):
+                yield {"messages": messages, "add_generation_prompt": prompt, **given}
 
 
 def _tokenize_all(folder: Path) -> None:

@@ -5,11 +5,9 @@ Format: https://huggingface.co/docs/hub/datasets-cards and the metadata specific
 
 from typing import Any
 
-import yaml
-
 from ft_platform.reporting.documents import statements
 from ft_platform.reporting.documents.facts import Facts, Statement
-from ft_platform.reporting.model_card import HUB_LICENCES, plain_markdown
+from ft_platform.reporting.model_card import HUB_LICENCES, front_matter_text, plain_markdown
 
 FILE = "dataset/README.md"
 SIZES = [(1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M")]
@@ -22,8 +20,7 @@ def make(facts: Facts) -> str:
     Raises:
         NotKnown: there is no version of `splits`.
     """
-    head = yaml.safe_dump(metadata(facts), sort_keys=False, allow_unicode=True)
-    return f"---\n{head}---\n\n{_body(facts)}"
+    return f"{front_matter_text(metadata(facts))}\n{_body(facts)}"
 
 
 def metadata(facts: Facts) -> dict[str, Any]:

@@ -1,0 +1,75 @@
+"""`ft_environment.yaml`: what is wrong with it is named with its line, and nothing in it is made to fit."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ft_platform.environment import load_environment
+from ft_platform.errors import ConfigError
+from ft_platform.loading import load_definitions
+from ft_platform_tests.conftest import minimal_attributes, write_use_case
+
+WRONG = {
+    "an unknown setting": ("\nsurprise: 1", "surprise: there is no such setting (ft_environment.yaml:2)"),
+    "a number as a name": ("1: 2", "1: there is no such setting (ft_environment.yaml:1)"),
+    "a list": ("- home", "the file must be a mapping of settings (ft_environment.yaml:1)"),
+    "a number as a folder": ("home: 3", "home must be a path (ft_environment.yaml:1)"),
+    "NUL": ('home: "a\\0b"', "home must be a path, which has no NUL (ft_environment.yaml:1)"),
+    "a boolean as a folder": ("cache: true", "cache: must be a path (ft_environment.yaml:1)"),
+    "a boolean as money": ("budgets:\n  per_month: true", "budgets.per_month: Input should be a valid number (ft_environment.yaml:2)"),
+    "endless money": ("budgets:\n  per_month: .inf", "budgets.per_month: Input should be a finite number (ft_environment.yaml:2)"),
+    "a boolean as a count": ("profiles: {x: {processes: true}}", "profiles.x.processes: Input should be a valid integer (ft_environment.yaml:1)"),
+    "a number in the environment": ("profiles: {x: {environment: {A: 1}}}", "profiles.x.environment.A: Input should be a valid string (ft_environment.yaml:1)"),
+    "a tag": ("home: !!python/name:os.system x", "not valid YAML: tags (`!name`) are not supported; leave it out (ft_environment.yaml:1)"),
+    "a name twice": ("home: a\nhome: b", "`home` is there twice, first in line 1; remove one (ft_environment.yaml:2)"),
+}
+
+
+@pytest.fixture(autouse=True)
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in [name for name in os.environ if name.startswith("FT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "ft_environment.yaml"
+
+
+@pytest.mark.parametrize(("text", "problem"), WRONG.values(), ids=WRONG)
+def test_a_mistake_is_named_with_its_line(installation, text, problem):
+    installation.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_environment()
+    assert caught.value.problems == [problem]
+
+
+def test_a_wrong_variable_is_named_as_such(monkeypatch):
+    monkeypatch.setenv("FT_REPORTS_URL", "nowhere")
+    with pytest.raises(ConfigError, match=r"reports_url: must be an address .* \(variable FT_REPORTS_URL\)"):
+        load_environment()
+
+
+def test_a_pipe_is_not_waited_for_and_a_link_to_nothing_is_no_absent_file(installation):
+    os.mkfifo(installation)
+    with pytest.raises(ConfigError, match="must be a regular file"):
+        load_environment()
+    installation.unlink()
+    installation.symlink_to("none")
+    with pytest.raises(ConfigError, match="No such file"):
+        load_environment()
+
+
+def test_an_empty_file_and_a_good_one_load(installation):
+    installation.write_text("")
+    assert load_environment().home == Path.cwd() / ".ft"
+    installation.write_text("home: there\nbudgets: {per_month: 5}\nprofiles: {local: {price_per_hour: 2}}\n")
+    found = load_environment()
+    assert (found.home, found.budgets.per_month, found.profiles["local"].price_per_hour) == (Path.cwd() / "there", 5.0, 2.0)
+
+
+def test_folders_with_one_name_or_with_a_name_that_none_can_have_take_nobody_else_down(environment):
+    for folder in ("complaints", "a/letters", "b/letters", "Bad name", "x\x1b[31m", os.fsdecode(b"bad\xff"), "class"):
+        write_use_case(environment.defs, folder, minimal_attributes("records.csv"))
+    graph = load_definitions(environment).get_repository_def().asset_graph
+    broken = {key.path[0] for key in graph.get_all_asset_keys() if key.path[-1] == "does_not_load"}
+    assert "letters" in broken and len([name for name in broken if name.startswith("folder_")]) == 3
+    assert {key.path[0] for key in graph.get_all_asset_keys()} >= {"complaints", "class"}
