@@ -134,8 +134,8 @@ class AdbcTable:
                     cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
                     connection.commit()
                 yield cursor
-        except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
-            raise unreadable(self.uri, error) from None
+        except (adbc_driver_manager.Error, pa.ArrowException, OSError):
+            raise unreadable(self.uri) from None
 
     def _address(self) -> str:
         """What the driver is given: the path of a file, or a URI with the password.

@@ -135,14 +135,14 @@ class SqlTable:
             options: dict[str, Any] = {"postgresql_readonly": True} if engine.dialect.name == "postgresql" else {}
             with engine.connect().execution_options(stream_results=True, max_row_buffer=ROWS_AT_ONCE, **options) as connection:
                 yield connection
-        except sa.exc.OperationalError as error:
+        except sa.exc.OperationalError:
             if engine.dialect.name == "sqlite" and os.path.exists(self._source.uri.removeprefix("sqlite:///")):
-                raise unreadable(self.uri, error) from None
+                raise unreadable(self.uri) from None
             raise TransientError(
                 f"{self.uri}: the database cannot be reached, or refuses the account", "Check host, account and source.password_variable, then run again"
             ) from None
-        except sa.exc.SQLAlchemyError as error:
-            raise unreadable(self.uri, error) from None
+        except sa.exc.SQLAlchemyError:
+            raise unreadable(self.uri) from None
         finally:
             engine.dispose()
 
@@ -227,6 +227,6 @@ def mark_value(mark: str | None) -> Any:
     return next(MARKS[kind](text) for kind, text in json.loads(mark).items()) if mark else None
 
 
-def unreadable(uri: str, error: Exception) -> SourceError:
+def unreadable(uri: str) -> SourceError:
     """Without the database's own words: they may hold values."""
-    return SourceError(f"{uri} cannot be read ({type(error).__name__})", "Check that the table and its columns, or the query, work for this account")
+    return SourceError(f"{uri} cannot be read", "Check that the table and its columns, or the query, work for this account")

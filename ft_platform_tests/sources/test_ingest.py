@@ -224,7 +224,7 @@ def test_a_missing_file_says_what_was_looked_for(environment: Environment, tmp_p
     (tmp_path / "only" / "notes.txt").write_text("x")
     assert "has no file of format" in message_of(case_of(tmp_path / "only"), environment)
     monkeypatch.setenv("FT_SOURCES_ALLOWED", "nosuch://*")
-    assert "Protocol not known" in message_of(case_of("nosuch://x/y.csv"), environment)
+    assert "is not a URI that can be read" in message_of(case_of("nosuch://x/y.csv"), environment)
 
 
 def test_a_folder_means_its_files_of_known_formats_and_a_glob_what_it_matches(environment: Environment, file: Path) -> None:
