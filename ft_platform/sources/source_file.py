@@ -144,9 +144,10 @@ def _is_wanted(name: str, setting: str) -> bool:
 
 def _opened(one: Unpacked, order: Order) -> Piece:
     reader = formats()[format_name(one.inner_name, order.source.format) or ""]
-    encoding = detect_encoding(one.path, one.name, order.source.encoding) if reader.IS_TEXT else ""
+    encoding = detect_encoding(one.path, one.name, order.source.encoding) if reader.IS_TEXT else None
+    name = encoding.name if encoding else ""
     record = order.record
-    opened = OpenFile(one.name, record.columns(), frozenset(record.optional_columns), order.source, order.budget, path=one.path, encoding=encoding)
+    opened = OpenFile(one.name, record.columns(), frozenset(record.optional_columns), order.source, order.budget, path=one.path, encoding=name)
     opened.packed_bytes = one.path.stat().st_size
     return Piece(opened, reader.read(opened), encoding)
 

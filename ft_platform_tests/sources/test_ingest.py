@@ -80,7 +80,7 @@ def test_rows_become_records_with_where_they_came_from(environment: Environment,
         "rows_read": 5,
         "rows_new": 5,
         "rows_known": 0,
-        "encodings": {str(file): "utf-8"},
+        "encodings": [{"encoding": "utf-8", "how": "detected", "files": 1, "beyond_ascii": 0, "certainty": 1.0}],
         "columns_absent": [],
     }
 
