@@ -244,7 +244,7 @@ def _is_in_place(line: str, place: int) -> bool:
 
 
 def _wide(text: str, language: str) -> tuple[np.ndarray, int]:
-    """What a reading explains, and how many letters: all of it where the text is made of the letters of the language, many of them common ones; else nothing."""
+    """What a reading explains, and how many letters: all where the text is made of letters of the language, many of them common ones; else nothing."""
     wide = [one for one in text if one > "\x7f"]
     letters = [one for one in wide if unicodedata.category(one)[0] in "LM"]
     common = sum(one in common_letters(language) for one in letters)
@@ -265,6 +265,9 @@ def common_letters(language: str) -> frozenset[str]:
     """Of Japanese the syllables that words end with, of Chinese and Korean the commonest characters."""
     if language == "ja":
         return frozenset(map(chr, range(0x3041, 0x3094)))
-    chinese = "的一是不了在有人我他這这個个們们中來来上大為为和國国地到以說说時时要就出會会可也你對对生能而子那得於于著着下自之年過过發发後后作裡里用道行所然家種种事成方多經经么去法學学如都同現现當当沒没動动面起看定天分還还進进好小部其些主樣样"
+    chinese = (
+        "的一是不了在有人我他這这個个們们中來来上大為为和國国地到以說说時时要就出會会可也你對对生能而子那得於于著着下自之年過过發发後后作裡里用道行所"
+        "然家種种事成方多經经么去法學学如都同現现當当沒没動动面起看定天分還还進进好小部其些主樣样"
+    )
     korean = "이다에의는로하을가고지서한은기으년대사시를리도인스일어자나정제수아해부전보주동그있것었했들습니까요만게면과와세금행돈두번환불"
     return frozenset(chinese if language == "zh" else korean)

@@ -206,7 +206,7 @@ def _to_arrow(reading: _Reading, rows: MappedRows, ids: np.ndarray, first_row: i
 
 
 def encodings_of(found: Iterable[FoundEncoding]) -> list[dict[str, Any]]:
-    """Of each encoding, by how it is known: files, characters beyond ASCII that this rests on, and the certainty of the least certain file. No names of files."""
+    """Of each encoding, by how it is known: files, characters beyond ASCII that this rests on, certainty of the least certain file. No names of files."""
     groups: dict[tuple[str, str], list[FoundEncoding]] = {}
     for one in found:
         groups.setdefault((one.name, one.how), []).append(one)

@@ -32,16 +32,10 @@ class Language:
 LANGUAGES = {
     "en": Language("é", "the and of to in is was for that with on are my not have this be from they it at you were has had but which would been their our"),
     "de": Language("äöüß", "der die das und ist nicht ich ein eine den von zu mit dem auf für im es sich des wir sie hat wurde auch bei nach über werden sind"),
-    "fr": Language(
-        "àâæçéèêëîïôœùûüÿ", "le la les des et est un une du que qui dans pour pas je ne sur au ma mon avec ce il plus été à où même très après son mais"
-    ),
-    "es": Language("áéíñóúü", "el la los las de que y en un una por con no se del al para es su mi lo como más pero sus le ha me fue está qué sin también dos"),
-    "pt": Language(
-        "áàâãçéêíóôõúü", "o a os as de que e do da em um uma para com não por no na se mais dos das foi ao meu minha ele é são está já também às nos"
-    ),
-    "it": Language(
-        "àéèìîòóù", "il la le gli di che e un una per non in con del della è sono mi si da al ho ha più questo come ma anche dei alla nel stato perché"
-    ),
+    "fr": Language("àâæçéèêëîïôœùûüÿ", "le la les des et est un une du que qui dans pour pas je ne sur au ma mon avec ce il plus été à où même très après"),
+    "es": Language("áéíñóúü", "el la los las de que y en un una por con no se del al para es su mi lo como más pero sus le me fue está qué sin también"),
+    "pt": Language("áàâãçéêíóôõúü", "o a os as de que e do da em um uma para com não por no na se mais dos das foi ao meu minha é são está já também às"),
+    "it": Language("àéèìîòóù", "il la le gli di che e un una per non in con del della è sono mi si da al ho ha più questo come ma anche dei alla nel perché"),
     "ca": Language("àçéèíïóòúü·", "el la els les de que i en un una per amb no es del al què més però com és són va ha han aquest aquesta meu seva dos"),
     "nl": Language("áéèëíïóöúü", "de het een en van ik te dat die in is niet zijn op met voor mijn maar er aan ook wordt bij om naar heb heeft was als deze"),
     "da": Language("æøåé", "og i jeg det at en er til på de der den ikke som for med har af et jeg min mig blev fra kan men være efter også skal været"),
@@ -63,22 +57,16 @@ LANGUAGES = {
     "tr": Language("çğıöşüâîû", "ve bir bu da de için ne çok ben o mi ama var gibi daha olarak kadar sonra bana benim iki kez değil ile her kimse yok beni"),
     "ru": Language(
         "абвгдежзийклмнопрстуфхцчшщъыьэюяё",
-        "и в не на что с по как это за из мне мой от для но меня было деньги уже так был они все до если дважды никто мои то",
+        "и в не на что с по как это за из мне мой от для но меня было деньги уже так был они все если дважды никто",
     ),
     "uk": Language(
-        "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя", "і в не на що з до як це за та мені мій від для але мене було гроші вже так був вони все якщо двічі ніхто мої у"
+        "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя", "і в не на що з до як це за та мені мій від для але мене було гроші вже так був вони все якщо двічі ніхто"
     ),
-    "be": Language(
-        "абвгдеёжзійклмнопрстуўфхцчшыьэюя", "і ў не на што з да як гэта за мне мой ад для але мяне было грошы ужо так быў яны усе калі двойчы ніхто мае"
-    ),
-    "bg": Language(
-        "абвгдежзийклмнопрстуфхцчшщъьюя", "и в не на че с по как това за от ми моята но ме беше пари вече така бил те всичко до ако два пъти никой да се са"
-    ),
+    "be": Language("абвгдеёжзійклмнопрстуўфхцчшыьэюя", "і ў не на што з да як гэта за мне мой ад для але мяне было грошы ужо так быў яны калі двойчы ніхто"),
+    "bg": Language("абвгдежзийклмнопрстуфхцчшщъьюя", "и в не на че с по как това за от ми моята но ме беше пари вече така бил те всичко два пъти никой да се"),
     "sr": Language("абвгдђежзијклљмнњопрстћуфхцчџш", "и у не на да је се за су са од сам који што као али до из или ми ме био моје већ још није све два пута"),
     "mk": Language("абвгдѓежзѕијклљмнњопрстќуфхцчџш", "и во не на да е се за со од сум кој што како но до или ми ме беше мојата веќе уште нема сè два пати"),
-    "el": Language(
-        "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ", "και το η της την να του με δεν που για από τα ο είναι στο στην μου τον θα οι μας ή αλλά δύο φορές σε ένα δε"
-    ),
+    "el": Language("αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ", "και το η της την να του με δεν που για από τα ο είναι στο στην μου τον θα οι ή αλλά δύο φορές σε"),
     "he": Language("אבגדהוזחטיךכלםמןנסעףפץצקרשת", "את של על לא זה אני הוא עם כי גם או אבל יש לי מה כל היא אין שלי הבנק היה פעמיים אחד כבר"),
     "ar": Language("ءآأؤإئابةتثجحخدذرزسشصضطظعغفقكلمنهوىيًٌٍَُِّْ", "في من على أن لا إلى هذا ما و هو لم عن مع كان التي الذي كل أو بعد قد لي هذه ولم مرتين إن البنك"),
     "fa": Language("ءآأؤئابپتثجچحخدذرزژسشصضطظعغفقکگلمنهوی\u200c", "و در به از که این را با است برای آن یک من هم تا بر نیست دو بار کرد شده اما هیچ حساب"),

@@ -138,7 +138,7 @@ def _wide_without_mark(head: bytes, name: str) -> str | None:
         letters = [one for one in text if one.isalpha() and one > "\x7f"]
         if letters and max(letters) < "\u1000" and all(one < "\x7f" or USUAL.match(one) for one in text) and len({_script(one) for one in letters}) == 1:
             return encoding
-    if zeros_even and zeros_odd or controls > zeros_even + zeros_odd:
+    if (zeros_even and zeros_odd) or controls > zeros_even + zeros_odd:
         raise _uncertain(f"{name} has {controls} control characters in its first {len(head):,} bytes", ["utf-16-le", "utf-16-be"])
     return None
 

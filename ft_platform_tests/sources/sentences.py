@@ -34,9 +34,7 @@ SENTENCES: dict[str, list[str]] = {
     "is": ["Bankinn tók tvisvar út af reikningnum mínum og ég hef ekki fengið svar við bréfinu. Það er ekki rétt að þetta sé ég."],
     "et": ["Pank võttis kaks korda raha minu kontolt ja keegi ei vasta mulle. See on väga halb, sest ma ei saa üüri õigel ajal maksta."],
     "lv": ["Banka divas reizes noņēma naudu no mana konta, un neviens man neatbild. Lūdzu atmaksāt summu un paskaidrot, kas par kļūdu tā bija."],
-    "lt": [
-        "Bankas du kartus nuskaičiavo pinigus iš mano sąskaitos ir niekas man neatsako. Prašau grąžinti pinigus, nes tai yra klaida, kurią padarė jūsų skyrius."
-    ],
+    "lt": ["Bankas du kartus nuskaičiavo pinigus iš mano sąskaitos ir niekas man neatsako. Prašau grąžinti pinigus, nes tai yra klaida."],
     "pl": [
         "Bank nie wypłacił środków, mimo że złożyłem reklamację. Proszę o zwrot pieniędzy i wyjaśnienie, dlaczego tak się stało.",
         "Na moim koncie jest błąd i nikt nie odpowiada, bo już trzy razy dzwoniłam do was w tej sprawie.",
@@ -80,14 +78,14 @@ CENTRAL = ["cp1250", "iso8859-2", "cp852", "mac-latin2"]
 CYRILLIC = ["cp1251", "koi8-r", "iso8859-5", "cp866", "mac-cyrillic"]
 UNICODE = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-7"]
 ENCODINGS: dict[str, list[str]] = {
-    **{language: WEST for language in ("en", "de", "fr", "es", "pt", "it", "ca", "nl", "da", "no", "sv", "fi", "is")},
-    **{language: CENTRAL for language in ("pl", "cs", "sk", "sl", "hr", "hu", "ro")},
+    **dict.fromkeys(("en", "de", "fr", "es", "pt", "it", "ca", "nl", "da", "no", "sv", "fi", "is"), WEST),
+    **dict.fromkeys(("pl", "cs", "sk", "sl", "hr", "hu", "ro"), CENTRAL),
     "et": ["cp1257", "cp1252", "iso8859-13", "iso8859-15", "iso8859-4"],
     "lv": ["cp1257", "iso8859-13", "iso8859-4", "cp775"],
     "lt": ["cp1257", "iso8859-13", "iso8859-4", "cp775"],
     "ro": [*CENTRAL, "iso8859-16"],
     "tr": ["cp1254", "iso8859-9", "cp857", "mac-turkish"],
-    **{language: CYRILLIC for language in ("ru", "bg", "sr")},
+    **dict.fromkeys(("ru", "bg", "sr"), CYRILLIC),
     "uk": ["cp1251", "koi8-u", "iso8859-5", "mac-cyrillic"],
     "el": ["cp1253", "iso8859-7", "cp737", "mac-greek"],
     "he": ["cp1255", "iso8859-8", "cp862"],

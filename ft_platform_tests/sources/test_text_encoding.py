@@ -112,7 +112,7 @@ def test_the_offset_is_right_beyond_the_first_chunk_and_at_the_end(tmp_path: Pat
 
 @pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x81\x8d\x8f\x90", bytes(range(256)) * 4, b"PK\x03\x04\x14\x00\x81\x9d\x00\x08" * 9])
 def test_bytes_that_are_no_text_are_an_error(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(SourceError, match="cannot be decoded|control characters"):
+    with pytest.raises(SourceError, match=r"cannot be decoded|control characters"):
         detect_encoding(encoded(tmp_path, data), "a.csv", "auto")
 
 
