@@ -30,6 +30,9 @@ from ft_platform.use_case import NamedUseCase
 
 __all__ = ["Ingest", "fingerprint", "read_new_records"]
 
+SHOWN_PROBLEMS = 4
+"""Files whose problems a message tells, a line each."""
+
 
 @dataclass
 class _Reading:
@@ -145,7 +148,9 @@ def _raise_problems(reading: _Reading) -> None:
     if not reading.problems and (repeated := reading.keys.error(reading.use_case.settings.record.id)):
         raise repeated
     if reading.problems:
-        raise reading.problems[0] if len(reading.problems) == 1 else SourceError("\n".join(str(p) for p in reading.problems))
+        more = len(reading.problems) - SHOWN_PROBLEMS
+        lines = [*map(str, reading.problems[:SHOWN_PROBLEMS]), *([f"And {more} more files. Repair these first, then run again"] if more > 0 else [])]
+        raise reading.problems[0] if len(reading.problems) == 1 else SourceError("\n".join(lines))
 
 
 def _new_rows(reading: _Reading, part: Part, sha256: str) -> Iterator[pa.RecordBatch]:

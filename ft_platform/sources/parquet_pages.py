@@ -116,7 +116,7 @@ def read_footer(file: BinaryIO) -> list[RowGroup]:
         if footer[3] != sum(group.rows for group in groups):
             raise BrokenPage("its footer names another number of rows than its row groups")
         return groups
-    except (EOFError, BrokenStruct, KeyError, TypeError, AttributeError, UnicodeError):  # fields that are missing or of another kind
+    except (EOFError, BrokenStruct, LookupError, TypeError, AttributeError, UnicodeError):  # fields that are missing or of another kind
         raise BrokenPage("its footer is damaged") from None
 
 
@@ -135,6 +135,8 @@ def _column_chunk(fields: dict[int, Any], size: int, repeated: set[str]) -> Colu
     if start < 0 or length < 0 or start + length > size:
         raise BrokenPage("a column reaches beyond the file")
     path = tuple(part.decode() for part in about[3])
+    if not path or not isinstance(about[4], int):
+        raise KeyError
     return ColumnChunk(path, start, start + length, about[4], is_flat=len(path) == 1 and path[0] not in repeated)
 
 
