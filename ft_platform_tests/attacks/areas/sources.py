@@ -91,7 +91,8 @@ def outcome(home: Path, case: Case) -> str | None:
 
 
 def _read(home: Path, case: Case) -> Ingest:
-    settings = use_case(source={"uri": case.uri, **case.source}, **({"record": case.record} if case.record else {}))
+    sections = {"source": {"uri": case.uri, **case.source}, **({"record": case.record} if case.record else {})}
+    settings = use_case("classification", **sections)
     found = read_new_records(settings, Environment(home=home, tracking_uri="none"), {}, None, NOW)
     if case.during:
         case.during()
