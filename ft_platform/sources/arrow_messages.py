@@ -41,6 +41,9 @@ def unpacked_bytes(file: BinaryIO) -> Iterator[tuple[int, int]]:
             start = 4 if head[:4] == CONTINUATION else 0  # streams of before 0.15 have none
             length = _number(memoryview(head), start, "<i")
             if length == 0:
+                file.seek(place + start + 4)
+                if file.read(4) == CONTINUATION:
+                    raise BrokenMessage("messages behind the mark of its end")
                 return
             if not 0 < length <= size - place:
                 raise BrokenMessage("metadata that leads outside of the file")
