@@ -72,7 +72,8 @@ class Opened:
         twice = [c for c in self.mapped if got.count(c) > 1]
         problems = [f"column {c!r} is missing{_suggestion(c, got)}" for c in missing] + [f"column {c!r} is there {got.count(c)} times" for c in twice]
         if problems:
-            listed = ", ".join(map(repr, got[:40])) + (f" and {len(got) - 40} more" if len(got) > 40 else "")
+            names = [one for one in got if not from_first_row or (len(one) <= 40 and one.count(" ") <= 3 and "@" not in one)][:40]  # longer ones may be data
+            listed = ", ".join(map(repr, names)) + (f" and {len(got) - len(names)} more" if len(got) > len(names) else "")
             if from_first_row and got and not set(got).intersection(self.mapped):
                 listed = f"{len(got)} others, which are left out here: the first row may be data, because it names none of them"
             raise SourceError(
