@@ -41,9 +41,11 @@ def unpacked_bytes(file: BinaryIO) -> Iterator[tuple[int, int]]:
             start = 4 if head[:4] == CONTINUATION else 0  # streams of before 0.15 have none
             length = _number(memoryview(head), start, "<i")
             if length == 0:
-                file.seek(place + start + 4)
-                if file.read(4) == CONTINUATION:
-                    raise BrokenMessage("messages behind the mark of its end")
+                rest = size - (place + start + 4)
+                file.seek(max(0, size - 10))
+                tail = file.read(10)
+                if rest and not (tail[4:] == b"ARROW1" and int.from_bytes(tail[:4], "little") == rest - 10):  # nothing but the footer of a file
+                    raise BrokenMessage("bytes behind the mark of its end")
                 return
             if not 0 < length <= size - place:
                 raise BrokenMessage("metadata that leads outside of the file")
