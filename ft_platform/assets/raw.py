@@ -76,7 +76,7 @@ def shown_files(files: Mapping[str, str]) -> dict[str, str]:
 
 def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) -> tuple[TableVersion, bool]:
     """Adds what is new in the source to `raw_records`, batch by batch. Returns the version and whether nothing was new."""
-    from ft_platform.sources.ingest import read_new_records
+    from ft_platform.sources.ingest import joined_encodings, read_new_records
     from ft_platform.sources.known_records import KnownRecords, known_rows_left
 
     settings_hash = STAGES["raw_records"].settings_hash(use_case)
@@ -113,7 +113,9 @@ def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) 
                 absent = [column for column in absent if column in manifest.info["columns_absent"]]
             counts.update(found.counts, rows_vanished=vanished, funnel={"stage": "raw_records", "rows_in": total, "kept": total, "removed": {}})
             files = found.files if found.whole else {**known_files, **found.files}
+            earlier = manifest.info.get("encodings", []) if before and manifest and not found.whole else []
             info.update(files=files, marks={**known_marks, **found.marks}, columns_absent=absent)
+            info["encodings"] = joined_encodings(earlier, found.counts["encodings"])
 
         version = lake.write_table(
             use_case.name,

@@ -93,7 +93,14 @@ def _source(facts: Facts) -> dict[str, Any]:
     settings = facts.section("raw_records", "source")
     hashes = sorted(map(str, raw.info.get("files", {}).values()))
     place = source_place(settings.uri) if settings else None
-    return {"place": place, "files": len(hashes), "sha256": hashes[:MOST_HASHES], "rows": raw.rows, "read_at": raw.written_at}
+    return {
+        "place": place,
+        "files": len(hashes),
+        "sha256": hashes[:MOST_HASHES],
+        "rows": raw.rows,
+        "read_at": raw.written_at,
+        "encodings": raw.info.get("encodings", []),
+    }
 
 
 def _permission(facts: Facts) -> dict[str, Any]:

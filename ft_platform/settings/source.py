@@ -1,8 +1,10 @@
 """Where records come from and which column is what."""
 
+import codecs
+import unicodedata
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ft_platform.settings.section import ColumnName, FeatureName, LabelName, Section
 
@@ -10,17 +12,30 @@ DATABASES = ("postgresql", "mysql", "mariadb", "mssql", "oracle", "sqlite", "red
 """Schemes of URLs that mean a database."""
 
 
+NO_FILE_HAS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem", "charmap"})
+"""Text codecs of Python that are for something else than files."""
+
+
 class Limits(Section):
     """What a source may hold at most. More ends the run with an error that names the limit: against damaged and hostile files."""
 
-    files: int = Field(default=100_000, ge=1, le=10_000_000, description="Files of the source, and members of an archive.")
+    files: int = Field(
+        default=100_000,
+        ge=1,
+        le=10_000_000,
+        description="Files of the source, and members of an archive. For a folder or glob ten times as many entries of folders are looked at.",
+    )
     rows: int = Field(default=100_000_000, ge=1, le=10_000_000_000, description="Rows in all files that are read in one run.")
     field_characters: int = Field(
         default=20_000_000, ge=1000, le=1_000_000_000, description="Characters of one field. A JSON object may have eight times as many."
     )
     unpacked_gib: float = Field(default=200.0, gt=0.0, le=100_000.0, description="GiB that archives, and compressed pages of Parquet, unpack to in one run.")
     unpacked_ratio: int = Field(
-        default=200, ge=2, le=100_000, description="Unpacked bytes for each packed byte of a file; counts once 16 MiB are unpacked (gzip reaches 1,032)."
+        default=200,
+        ge=2,
+        le=100_000,
+        description="Unpacked bytes for each packed byte of a file, and bytes of texts for each byte of a file that repeats them; counts from 16 MiB on "
+        "(gzip reaches 1,032).",
     )
     nesting_depth: int = Field(default=64, ge=2, le=500, description="Depth of lists and mappings in JSON.")
 
@@ -74,6 +89,33 @@ class Source(Section):
         "once one of them changed or vanished.",
     )
     limits: Limits = Field(default_factory=Limits, description="What the source may hold at most.")
+
+    @field_validator("uri")
+    @classmethod
+    def has_no_control_characters(cls, value: str) -> str:
+        if any(unicodedata.category(one) in ("Cc", "Cs") for one in value):
+            raise ValueError("must not hold control characters such as NUL, or bytes that are no UTF-8")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def is_an_encoding(cls, value: str) -> str:
+        if value == "auto":
+            return value
+        try:
+            found = codecs.lookup(value)
+        except (LookupError, ValueError):
+            found = None
+        if found is None or not found._is_text_encoding or found.name.replace("_", "-") in NO_FILE_HAS:
+            raise ValueError(f"{value!r} is not a text encoding: name one such as utf-8, cp1252 or shift_jis")
+        return value
+
+    @field_validator("delimiter")
+    @classmethod
+    def is_one_character(cls, value: str) -> str:
+        if value not in ("auto", "\\t") and (len(value) != 1 or value in '"\r\n\0'):
+            raise ValueError("must be one character such as `;` or `\\t`, and neither a quote nor the end of a line")
+        return value
 
     @model_validator(mode="after")
     def fits_together(self) -> "Source":

@@ -24,7 +24,7 @@ from ft_platform.sources.arrow_strings import checked_parts
 from ft_platform.sources.formats import Opened
 from ft_platform.sources.local_files import require_regular
 from ft_platform.sources.parts import Order, Piece
-from ft_platform.sources.sql import CONNECT_SECONDS, mark_value, password_of, select_query, statement, table_uri, unreadable, written_mark
+from ft_platform.sources.sql import CONNECT_SECONDS, mark_value, password_of, require_rows, select_query, statement, table_uri, unreadable, written_mark
 
 SIGN = "+adbc://"
 DATABASES = ("postgresql", "sqlite")
@@ -58,6 +58,7 @@ class AdbcTable:
                 for row in zip(*[column.to_pylist() for column in batch.columns], strict=True):  # a sum does not depend on the order
                     total += int.from_bytes(hashlib.sha256(repr(row).encode("utf-8", "surrogatepass")).digest(), "big")
                 rows += batch.num_rows
+                require_rows(self.uri, self._source, rows)
             return hashlib.sha256(f"{rows}:{total % (1 << 256):x}".encode()).hexdigest()
 
     def pieces(self, sha256: str, order: Order) -> Iterator[Piece]:
@@ -134,8 +135,8 @@ class AdbcTable:
                     cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
                     connection.commit()
                 yield cursor
-        except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
-            raise unreadable(self.uri, error) from None
+        except (adbc_driver_manager.Error, pa.ArrowException, OSError):
+            raise unreadable(self.uri) from None
 
     def _address(self) -> str:
         """What the driver is given: the path of a file, or a URI with the password.

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from ft_platform.errors import ConfigError, SourceError
+from ft_platform.sources.names import is_plain
 
 VARIABLE = "FT_SOURCES_ALLOWED"
 DEFAULT = ("file://*", "sample://*", "memory://*", "s3://*", "gs://*", "abfss://*", "sqlite://*")
@@ -46,6 +47,8 @@ def require_allowed(uri: str, setting: str = "source.uri") -> None:
         SourceError: it does not; or the URI is chained or holds a password. The URI is shown without what may be a secret.
     """
     scheme = scheme_of(uri)
+    if scheme in PATHS and not is_plain(uri):
+        raise SourceError(f"{setting} holds control characters such as NUL, or bytes that are no UTF-8", f"Correct {setting}")
     if "::" in uri or scheme in NEVER:
         raise SourceError(f"{setting}: {scheme}:// and chained URIs are not read", "Copy the data to a folder, a bucket or a database first")
     target = _path(uri) if scheme in PATHS else _repository(uri) if scheme == "hf" else _host(uri, scheme, setting)

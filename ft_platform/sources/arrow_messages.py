@@ -5,42 +5,66 @@ flatbuffer (Message {version, header_type, header, bodyLength}), that of rows ho
 compression}, that of a dictionary DictionaryBatch {id, data: RecordBatch}. A compressed buffer begins with its unpacked length.
 """
 
+import os
 import struct
 from collections.abc import Iterator
-from typing import Any
+from typing import BinaryIO
 
-import pyarrow as pa
-
-HEADER_TYPE, HEADER = 1, 2
+HEADER_TYPE, HEADER, BODY_LENGTH = 1, 2, 3
 DICTIONARY_BATCH, RECORD_BATCH = 2, 3
 DATA = 1
 BUFFERS, COMPRESSION = 2, 3
 NOT_COMPRESSED = -1
+CONTINUATION = b"\xff\xff\xff\xff"
 
 
 class BrokenMessage(ValueError):
     """Metadata that cannot be."""
 
 
-def unpacked_bytes(stream: Any) -> Iterator[int]:
-    """Bytes that the compressed buffers of each message unpack to; 0 for a message without any.
+def unpacked_bytes(file: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Of each message: bytes of its body, and bytes that the compressed buffers in it unpack to. No body is read.
 
     Args:
-        stream: an arrow file, at the place where the stream begins.
+        file: at the place where the stream begins.
 
     Raises:
-        BrokenMessage: the metadata does not fit the message.
+        BrokenMessage: the metadata does not fit the message, or the message does not fit the file; or the mark of the end is not there, which a
+            file that was cut between two messages lacks.
     """
-    for message in pa.ipc.MessageReader.open_stream(stream):
-        if message.body is not None and message.body.size:
-            try:
-                yield _unpacked(memoryview(message.metadata), memoryview(message.body))
-            except (struct.error, IndexError):
-                raise BrokenMessage("metadata that leads outside of its message") from None
+    place = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    try:
+        while place < size:
+            file.seek(place)
+            head = file.read(8)
+            start = 4 if head[:4] == CONTINUATION else 0  # streams of before 0.15 have none
+            length = _number(memoryview(head), start, "<i")
+            if length == 0:
+                rest = size - (place + start + 4)
+                file.seek(max(0, size - 10))
+                tail = file.read(10)
+                if rest and not (tail[4:] == b"ARROW1" and int.from_bytes(tail[:4], "little") == rest - 10):  # nothing but the footer of a file
+                    raise BrokenMessage("bytes behind the mark of its end")
+                return
+            if not 0 < length <= size - place:
+                raise BrokenMessage("metadata that leads outside of the file")
+            file.seek(place + start + 4)
+            metadata = memoryview(file.read(length))
+            body = place + start + 4 + length
+            root = _number(metadata, 0, "<I")
+            length_at = _field(metadata, root, BODY_LENGTH)
+            body_bytes = _number(metadata, length_at, "<q") if length_at is not None else 0
+            if body_bytes < 0 or body + body_bytes > size:
+                raise BrokenMessage("a body that leads outside of the file")
+            yield body_bytes, _unpacked(metadata, root, file, body, body_bytes)
+            place = body + body_bytes
+        raise BrokenMessage("no mark of its end")
+    except (struct.error, IndexError):
+        raise BrokenMessage("metadata that leads outside of its message") from None
 
 
-def _unpacked(metadata: memoryview, body: memoryview) -> int:
-    root = _number(metadata, 0, "<I")
+def _unpacked(metadata: memoryview, root: int, file: BinaryIO, body: int, body_bytes: int) -> int:
     kind = _field(metadata, root, HEADER_TYPE)
     batch = _table(metadata, root, HEADER)
     if batch is None or kind is None or metadata[kind] not in (DICTIONARY_BATCH, RECORD_BATCH):
@@ -53,12 +77,14 @@ def _unpacked(metadata: memoryview, body: memoryview) -> int:
     total = 0
     for number in range(_number(metadata, buffers, "<I")):
         offset, length = _number(metadata, buffers + 4 + 16 * number, "<q"), _number(metadata, buffers + 12 + 16 * number, "<q")
-        if offset < 0 or length < 0 or offset + length > len(body):
+        if offset < 0 or length < 0 or offset + length > body_bytes:
             raise BrokenMessage("a buffer that reaches beyond its message")
-        if length >= 8 and (unpacked := _number(body, offset, "<q")) != NOT_COMPRESSED:
-            if unpacked < 0:
+        if length >= 8:
+            file.seek(body + offset)
+            unpacked = _number(memoryview(file.read(8)), 0, "<q")
+            if unpacked < NOT_COMPRESSED:
                 raise BrokenMessage("a buffer of negative length")
-            total += unpacked
+            total += max(0, unpacked)
     return total
 
 

@@ -53,6 +53,19 @@ class Budget:
         if so_far > RATIO_FROM_BYTES and so_far > self.limits.unpacked_ratio * packed:
             raise over(name, f"unpacks to more than {self.limits.unpacked_ratio} times its {packed:,} bytes", "unpacked_ratio")
 
+    def check_texts(self, name: str, total: int, packed: int) -> None:
+        """Texts that a file has once and repeats (dictionaries of Parquet and Arrow, shared strings of Excel) unpack to nothing, and still fill the lake.
+
+        Args:
+            total: bytes of all texts that were read from the file so far.
+            packed: size of the file.
+
+        Raises:
+            SourceError: too many for the size of the file.
+        """
+        if total > RATIO_FROM_BYTES and total > self.limits.unpacked_ratio * packed:
+            raise over(name, f"its texts are more than {self.limits.unpacked_ratio} times its {packed:,} bytes: it repeats some of them", "unpacked_ratio")
+
     @property
     def item_characters(self) -> int:
         return ITEM_FIELDS * self.limits.field_characters

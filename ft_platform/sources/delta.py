@@ -59,8 +59,8 @@ class DeltaSource:
             for made in pa.RecordBatchReader.from_stream(table.scan(columns=columns)):
                 yield from checked_parts(opened, made.select(columns), row)
                 row += made.num_rows
-        except (OSError, pa.ArrowException) as error:
-            raise SourceError(f"{self.uri}: version {table.version()} cannot be read ({type(error).__name__})", "Check that its files are there") from None
+        except (OSError, pa.ArrowException):
+            raise SourceError(f"{self.uri}: version {table.version()} cannot be read", "Check that its files are there and not damaged") from None
 
     def _opened(self) -> Any:
         """Raises:
@@ -78,7 +78,7 @@ class DeltaSource:
             return DeltaTable(uri, storage_options=options)
         except TableNotFoundError:
             raise SourceError(f"source.uri {self.uri} is no Delta table", "Correct source.uri or source.format") from None
-        except (DeltaError, OSError, ValueError) as error:
+        except (DeltaError, OSError, ValueError):
             raise TransientError(
-                f"source.uri {self.uri} cannot be opened as a Delta table ({type(error).__name__})", "Check network, endpoint and credentials, then run again"
+                f"source.uri {self.uri} cannot be opened as a Delta table", "Check that its log is whole, network, endpoint and credentials, then run again"
             ) from None

@@ -12,12 +12,14 @@ from ft_platform.environment import Environment
 from ft_platform.errors import FtError, SourceError, TransientError
 from ft_platform.lake.files import filesystem, fsspec_options
 from ft_platform.settings.source import Source
-from ft_platform.sources.allowed import require_allowed
+from ft_platform.sources.allowed import require_allowed, scheme_of
 from ft_platform.sources.budget import over
 from ft_platform.sources.checksums import MAX_CHARACTERS, is_checksum_file, known_hashes, lists_beside
 from ft_platform.sources.delta import LOG
+from ft_platform.sources.failures import of_system, plain_failures
 from ft_platform.sources.formats import format_name, known_endings
 from ft_platform.sources.local_files import is_hidden, local_files, require_regular
+from ft_platform.sources.names import require_plain
 from ft_platform.sources.parts import Part
 from ft_platform.sources.saved_dataset import saved_files
 from ft_platform.sources.source_file import SourceFile
@@ -46,12 +48,17 @@ def fingerprint(source: Source, environment: Environment) -> dict[str, str]:
 
 
 def hashes(parts: Sequence[Part]) -> dict[str, str]:
-    try:
-        return {part.uri: part.sha256() for part in parts}
-    except FileNotFoundError:
-        raise SourceError("a file of the source disappeared while it was read", "Run again") from None
-    except PermissionError:
-        raise SourceError("a file of the source may not be read", "Give this user read access to the source") from None
+    """URI -> hash of each.
+
+    Raises:
+        SourceError: one is gone or cannot be read; the message names it.
+        TransientError: a database does not answer.
+    """
+    found = {}
+    for part in parts:
+        with plain_failures(part.uri):
+            found[part.uri] = part.sha256()
+    return found
 
 
 def find_parts(source: Source, environment: Environment) -> Found:
@@ -74,21 +81,26 @@ def find_parts(source: Source, environment: Environment) -> Found:
             found = Found([])
     except FtError:
         raise
-    except PermissionError:
-        raise SourceError(f"source.uri {source.uri} may not be read", "Give this user read access, or set its credentials") from None
-    except ValueError as error:
-        raise SourceError(
-            f"source.uri {source.uri} is not a URI that can be read: {error}", "Use a local path or an fsspec URI such as s3://bucket/key"
-        ) from None
-    except Exception as error:
-        raise TransientError(
-            f"source.uri {source.uri} cannot be reached ({type(error).__name__})", "Check network, endpoint and credentials, then run again"
-        ) from None
+    except PermissionError as error:
+        which = f": {error.filename}" if error.filename else ""
+        raise SourceError(f"source.uri {source.uri} may not be read{which}", "Give this user read access, or set its credentials") from None
+    except ValueError:
+        raise SourceError(f"source.uri {source.uri} is not a URI that can be read", "Use a local path or an fsspec URI such as s3://bucket/key") from None
+    except OSError as error:
+        if scheme_of(source.uri) in ("file", "sample"):
+            raise of_system(f"source.uri {source.uri}", error) from None
+        raise _not_reached(source) from None
+    except Exception:  # each object store's client raises kinds of its own: a network that fails, credentials that are wrong
+        raise _not_reached(source) from None
     if not found.parts:
         raise SourceError(f"source.uri {source.uri}: {_looked_for(source, fs, path, found.ignored)}", "Correct source.uri, or put the file there")
     if len(found.parts) > source.limits.files:
         raise over(f"source.uri {source.uri}", f"means more than {source.limits.files:,} files", "files")
     return found
+
+
+def _not_reached(source: Source) -> TransientError:
+    return TransientError(f"source.uri {source.uri} cannot be reached", "Check network, endpoint and credentials, then run again")
 
 
 def _resolve(source: Source, fs: fsspec.AbstractFileSystem, path: str) -> Found:
@@ -106,7 +118,7 @@ def _resolve(source: Source, fs: fsspec.AbstractFileSystem, path: str) -> Found:
         raise SourceError(f"source.uri {source.uri} is a Delta table, whose files hold rows that were deleted too", "Set source.format: delta")
     if fs.isdir(path) and (saved := saved_files(fs, path.rstrip("/"))):
         return Found([_source_file(fs, one, None) for one in sorted(saved)])
-    paths = local_files(path) if local else _remote_files(fs, path)
+    paths = local_files(path, source.limits.files) if local else _remote_files(fs, path)
     known = known_hashes(paths, lambda one: _text(fs, one))
     paths = [one for one in paths if not is_checksum_file(one)]
     chosen = [one for one in paths if _belongs(one, source.format, only_format=not _is_glob(path))]
@@ -129,6 +141,7 @@ def _belongs(path: str, setting: str, *, only_format: bool) -> bool:
 
 def _source_file(fs: fsspec.AbstractFileSystem, path: str, known_sha256: str | None) -> SourceFile:
     local = isinstance(fs, LocalFileSystem)
+    require_plain(path)
     return SourceFile(uri=path if local else fs.unstrip_protocol(path), path=path, fs=fs, known_sha256=known_sha256)
 
 

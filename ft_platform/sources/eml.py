@@ -37,8 +37,8 @@ def read(file: OpenFile) -> Iterator[pa.RecordBatch]:
         raise
     except RecursionError:
         raise SourceError(f"{file.name} has parts that are nested too deeply", "Take it out of the source") from None
-    except Exception as error:  # the parser of headers lets ValueError, IndexError, AttributeError and others pass
-        raise SourceError(f"{file.name} cannot be read as a message ({type(error).__name__})", "Export it again, or take it out of the source") from None
+    except Exception:  # the parser of headers lets ValueError, IndexError, AttributeError and others pass
+        raise SourceError(f"{file.name} cannot be read as a message: cut or damaged", "Export it again, or take it out of the source") from None
     yield from file.batches(columns, [[row[name] for name in columns]])
 
 

@@ -1,7 +1,4 @@
-"""Excel workbooks (`.xlsx`, `.xlsm`): one sheet, whose first row that is not blank names the columns. Macros are never run.
-
-Not covered: a formula whose result the file does not hold (written by a program and never opened in Excel) is an empty cell.
-"""
+"""Excel workbooks (`.xlsx`, `.xlsm`): one sheet, whose first row that is not blank names the columns. Macros are never run, links never followed."""
 
 import zipfile
 from collections.abc import Iterator
@@ -16,6 +13,8 @@ from ft_platform.sources.formats import OpenFile
 
 ENDINGS = (".xlsx", ".xlsm")
 IS_TEXT = False
+REPAIR = "Open it in a spreadsheet program, and save it again"
+NOT_CALCULATED = "formula without a result"
 MAX_ROWS = 1_048_576
 """Rows of a sheet: Excel specifications and limits."""
 MAX_UNPACKED_BYTES = 1 << 30
@@ -27,7 +26,8 @@ def read(file: OpenFile) -> Iterator[pa.RecordBatch]:
 
     Raises:
         MissingExtra: openpyxl or defusedxml is not installed.
-        SourceError: no readable workbook, no such sheet, missing columns, cells with an error such as #REF!, or beyond the limits.
+        SourceError: no readable workbook, no such sheet, missing columns, rows or cells whose numbers do not grow, cells with an error such as
+            #REF! or a formula that was never calculated, or beyond the limits.
     """
     try:
         import openpyxl
@@ -38,13 +38,15 @@ def read(file: OpenFile) -> Iterator[pa.RecordBatch]:
     _count_unpacked(file)
     try:
         workbook = openpyxl.load_workbook(file.path, read_only=True, data_only=True, keep_links=False)
-    except Exception as error:  # openpyxl lets whatever its XML reader meets pass: KeyError, ValueError, ParseError, ...
-        raise _unreadable(file, error) from None
+    except Exception:  # openpyxl lets whatever its XML reader meets pass: KeyError, ValueError, ParseError, ...
+        raise _unreadable(file) from None
     try:
         rows = _rows(file, _sheet(file, workbook))
-        header = [str(cell.value).strip() if cell.value is not None else "" for cell in next(rows, (0, ()))[1]]
-        columns = file.require([name for name in header if name], from_first_row=True)
-        yield from file.batches(columns, _texts(file, rows, [header.index(name) for name in columns]))
+        _, first = next(rows, (0, {}))
+        header = {place: str(cell["value"]).strip() for place, cell in first.items() if cell["value"] is not None}
+        columns = file.require([name for name in header.values() if name], from_first_row=True)
+        places = {name: place for place, name in header.items()}
+        yield from file.batches(columns, _texts(file, rows, [places[name] for name in columns]))
     finally:
         workbook.close()
 
@@ -53,9 +55,12 @@ def _count_unpacked(file: OpenFile) -> None:
     """Counts what the workbook, a zip archive, unpacks to before it is opened; zipfile reads no more of a member than it states."""
     try:
         with zipfile.ZipFile(file.path) as archive:
-            total = sum(member.file_size for member in archive.infolist())
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise _unreadable(file, error) from None
+            members = archive.infolist()
+    except Exception:  # see `unpacking`: damaged directories raise all kinds
+        raise _unreadable(file) from None
+    total = sum(member.file_size for member in members)
+    if len({member.filename for member in members}) < len(members):
+        raise SourceError(f"{file.name} has two parts of one name, of which programs read the one or the other", "Save it again")
     file.budget.add_unpacked(file.name, total, file.path.stat().st_size, total)
     if total > MAX_UNPACKED_BYTES:
         raise SourceError(f"{file.name} unpacks to {total:,} bytes, too much for a workbook", "Export it as CSV or Parquet")
@@ -66,31 +71,60 @@ def _sheet(file: OpenFile, workbook: Any) -> Any:
     wanted = file.settings.sheet or (names[0] if names else "")
     if wanted not in names:
         raise SourceError(f"{file.name} has no sheet {wanted!r}, it has {', '.join(map(repr, names[:20])) or 'none'}", "Correct source.sheet")
-    sheet = workbook[wanted]
-    sheet.reset_dimensions()  # what a file says of its size may lie
-    return sheet
+    return workbook[wanted]
 
 
-def _rows(file: OpenFile, sheet: Any) -> Iterator[tuple[int, Any]]:
-    """Number in the sheet and cells of each row that is not blank."""
+def _rows(file: OpenFile, sheet: Any) -> Iterator[tuple[int, dict[int, Any]]]:
+    """Number in the sheet, and cells by their column, of each row that is not blank.
+
+    openpyxl's own rows leave out a row whose number is not above the one before, and fill each row up to its last column.
+    """
+    last = 0
     try:
-        for number, cells in enumerate(sheet.iter_rows(), 1):
-            if number > MAX_ROWS:
-                raise SourceError(f"{file.name} has a row beyond {MAX_ROWS:,}, the last that Excel has", "Export it again")
-            if any(cell.value is not None for cell in cells):
-                yield number, cells
+        for number, cells in _numbered_rows(sheet):
+            if not last < number <= MAX_ROWS:
+                behind = f"a row with the number {number} behind row {last}" if number <= MAX_ROWS else f"a row beyond {MAX_ROWS:,}, the last that Excel has"
+                raise SourceError(f"{file.name} has {behind}", REPAIR)
+            last = number
+            columns = [cell["column"] for cell in cells]
+            if any(cell["row"] != number for cell in cells) or columns != sorted(set(columns)):
+                raise SourceError(f"{file.name}: row {number} of the sheet has cells that repeat or belong to another row", REPAIR)
+            if any(cell["value"] is not None or cell["data_type"] == NOT_CALCULATED for cell in cells):
+                yield number, dict(zip(columns, cells, strict=True))
     except SourceError:
         raise
-    except Exception as error:
-        raise _unreadable(file, error) from None
+    except Exception:  # see `read`
+        raise _unreadable(file, f" behind row {last} of the sheet") from None
 
 
-def _texts(file: OpenFile, rows: Iterator[tuple[int, Any]], places: list[int]) -> Iterator[list[str | None]]:
+def _numbered_rows(sheet: Any) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Every row as the file has it."""
+    from openpyxl.worksheet._reader import FORMULA_TAG, VALUE_TAG, WorkSheetParser  # the public classes hide the numbers
+
+    class Parser(WorkSheetParser):
+        def parse_cell(self, element: Any) -> dict[str, Any]:
+            if element.get("t") == "s" and (element.findtext(VALUE_TAG) or "0").startswith("-"):
+                raise IndexError  # Python would count from the end of the texts
+            cell = super().parse_cell(element)
+            if cell["value"] is None and element.find(FORMULA_TAG) is not None and element.find(VALUE_TAG) is None:
+                cell["data_type"] = NOT_CALCULATED
+            return cell
+
+    book = sheet.parent
+    formats = {"date_formats": book._date_formats, "timedelta_formats": book._timedelta_formats}
+    with sheet._get_source() as source:
+        yield from Parser(source, sheet._shared_strings, data_only=True, epoch=book.epoch, **formats).parse()
+
+
+def _texts(file: OpenFile, rows: Iterator[tuple[int, dict[int, Any]]], places: list[int]) -> Iterator[list[str | None]]:
     for number, cells in rows:
-        chosen = [cells[place] if place < len(cells) else None for place in places]
-        if any(cell is not None and cell.data_type == "e" for cell in chosen):
-            raise SourceError(f"{file.name}: row {number} of the sheet has a cell with an error such as #REF!", "Correct the formula, or empty the cell")
-        yield [None if cell is None else _text(file, cell.value) for cell in chosen]
+        chosen = [cells.get(place) for place in places]
+        for cell in filter(None, chosen):
+            if cell["data_type"] == "e":
+                raise SourceError(f"{file.name}: row {number} of the sheet has a cell with an error such as #REF!", "Correct the formula, or empty the cell")
+            if cell["data_type"] == NOT_CALCULATED:
+                raise SourceError(f"{file.name}: row {number} of the sheet has a formula without a result", "Open the file in Excel, and save it")
+        yield [None if cell is None else _text(file, cell["value"]) for cell in chosen]
 
 
 def _text(file: OpenFile, value: Any) -> str | None:
@@ -98,5 +132,5 @@ def _text(file: OpenFile, value: Any) -> str | None:
     return value.date().isoformat() if isinstance(value, datetime) and value.time() == time() else text_of(file, value)
 
 
-def _unreadable(file: OpenFile, error: Exception) -> SourceError:
-    return SourceError(f"{file.name} cannot be read as an Excel workbook ({type(error).__name__}): cut, damaged or another format", "Export it again")
+def _unreadable(file: OpenFile, where: str = "") -> SourceError:
+    return SourceError(f"{file.name} cannot be read as an Excel workbook{where}: cut, damaged or another format", REPAIR)

@@ -44,6 +44,8 @@ class Opened:
         settings: `source` of the use case.
         budget: what may still be read.
         absent: optional columns that it lacks; set by `require`.
+        packed_bytes: what it takes where it lies; None of a table, whose database or log says nothing of it.
+        text_bytes: bytes of all texts that were read from it so far.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Opened:
     settings: Source = field(default_factory=lambda: Source(uri="file"))
     budget: Budget = field(default_factory=lambda: Budget(Limits()))
     absent: list[str] = field(default_factory=list)
+    packed_bytes: int | None = None
+    text_bytes: int = 0
 
     def require(self, columns: Iterable[str], from_first_row: bool = False) -> list[str]:
         """The mapped columns that are among `columns`, in the mapping's order.
@@ -68,7 +72,8 @@ class Opened:
         twice = [c for c in self.mapped if got.count(c) > 1]
         problems = [f"column {c!r} is missing{_suggestion(c, got)}" for c in missing] + [f"column {c!r} is there {got.count(c)} times" for c in twice]
         if problems:
-            listed = ", ".join(map(repr, got[:40])) + (f" and {len(got) - 40} more" if len(got) > 40 else "")
+            names = [one for one in got if not from_first_row or (len(one) <= 40 and one.count(" ") <= 3 and "@" not in one)][:40]  # longer ones may be data
+            listed = ", ".join(map(repr, names)) + (f" and {len(got) - len(names)} more" if len(got) > len(names) else "")
             if from_first_row and got and not set(got).intersection(self.mapped):
                 listed = f"{len(got)} others, which are left out here: the first row may be data, because it names none of them"
             raise SourceError(
@@ -115,16 +120,19 @@ class Opened:
             first_row: data row of the file that the batch begins with, from 1.
 
         Raises:
-            SourceError: a text is too long or holds a NUL character, or there are too many rows.
+            SourceError: a text is too long or holds a NUL character, there are too many rows, or the texts are too many for the file's size.
         """
         limit = self.budget.limits.field_characters
         for name, array in zip(columns, arrays, strict=True):
             octets = _octets(array)
+            self.text_bytes += len(octets)
             if self.settings.nul_characters == "refuse" and len(octets) and not octets.min():
                 rows = _rows_where(pc.match_substring(array, "\0"), first_row)
                 raise nul_error(self.name, rows, f"in column {name!r}")
             if len(octets) > limit and (long := _rows_where(pc.greater(pc.utf8_length(array), limit), first_row)):
                 raise over(self.name, f"{row_list(long)} have more than {limit:,} characters in column {name!r}", "field_characters")
+        if self.packed_bytes is not None:
+            self.budget.check_texts(self.name, self.text_bytes, self.packed_bytes)
         self.budget.add_rows(self.name, len(arrays[0]) if arrays else 0)
         return pa.RecordBatch.from_arrays(arrays, names=columns)
 

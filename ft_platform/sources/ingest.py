@@ -1,6 +1,6 @@
 """Reads what is new in a source: files that were not read before, and of them the rows that are not known."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -25,11 +25,13 @@ from ft_platform.sources.mapping import MappedRows, map_batch
 from ft_platform.sources.parts import Order, Part, Piece
 from ft_platform.sources.record_ids import RecordIds
 from ft_platform.sources.repeated_keys import Keys
+from ft_platform.sources.text_encoding import FoundEncoding
 from ft_platform.use_case import NamedUseCase
 
 __all__ = ["Ingest", "fingerprint", "read_new_records"]
 
-SHOWN_FILES = 100
+SHOWN_PROBLEMS = 4
+"""Files whose problems a message tells, a line each."""
 
 
 @dataclass
@@ -43,7 +45,7 @@ class _Reading:
     keys: Keys = field(default_factory=Keys)
     rows_read: int = 0
     rows_new: int = 0
-    encodings: dict[str, str] = field(default_factory=dict)
+    encodings: list[FoundEncoding] = field(default_factory=list)
     without_checksum: int = 0
     absent: list[frozenset[str]] = field(default_factory=list)
     marks: dict[str, str] = field(default_factory=dict)
@@ -60,7 +62,7 @@ class Ingest:
         batches: new rows, in `raw_schema`, lazily and once; raises at its end what was wrong with the files, all of it.
         counts: complete once `batches` is used up: files, files_new, files_changed, files_unchanged, files_ignored (in folders and in
             the archives that were read), files_without_checksum (Parquet pages that have none); rows_read, rows_new, rows_known;
-            `encodings` (URI -> encoding, of the first hundred) and `columns_absent` (optional columns that no file read now has).
+            `encodings` of the text files (see `encodings_of`) and `columns_absent` (optional columns that no file read now has).
         marks: URI of a table -> highest value of its high-water column, once `batches` is used up.
     """
 
@@ -146,7 +148,9 @@ def _raise_problems(reading: _Reading) -> None:
     if not reading.problems and (repeated := reading.keys.error(reading.use_case.settings.record.id)):
         raise repeated
     if reading.problems:
-        raise reading.problems[0] if len(reading.problems) == 1 else SourceError("\n".join(str(p) for p in reading.problems))
+        more = len(reading.problems) - SHOWN_PROBLEMS
+        lines = [*map(str, reading.problems[:SHOWN_PROBLEMS]), *([f"And {more} more files. Repair these first, then run again"] if more > 0 else [])]
+        raise reading.problems[0] if len(reading.problems) == 1 else SourceError("\n".join(lines))
 
 
 def _new_rows(reading: _Reading, part: Part, sha256: str) -> Iterator[pa.RecordBatch]:
@@ -171,8 +175,8 @@ def _read_piece(reading: _Reading, part: Part, piece: Piece, sha256: str) -> Ite
     before = reading.rows_read
     for batch in piece.batches:
         yield _new_records(reading, batch, opened.name, sha256, reading.rows_read - before + 1)
-    if piece.encoding and len(reading.encodings) < SHOWN_FILES:
-        reading.encodings[opened.name] = piece.encoding
+    if piece.encoding:
+        reading.encodings.append(piece.encoding)
     if piece.marks:
         reading.marks[part.uri] = piece.marks[-1]
     reading.without_checksum += isinstance(opened, OpenFile) and opened.without_checksum
@@ -206,6 +210,32 @@ def _to_arrow(reading: _Reading, rows: MappedRows, ids: np.ndarray, first_row: i
     return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 
+def encodings_of(found: Iterable[FoundEncoding]) -> list[dict[str, Any]]:
+    """Of each encoding, by how it is known: files, characters beyond ASCII that this rests on, certainty of the least certain file. No names of files."""
+    groups: dict[tuple[str, str], list[FoundEncoding]] = {}
+    for one in found:
+        groups.setdefault((one.name, one.how), []).append(one)
+    return [
+        {
+            "encoding": name,
+            "how": how,
+            "files": len(some),
+            "beyond_ascii": sum(one.beyond_ascii for one in some),
+            "certainty": min(one.certainty for one in some),
+        }
+        for (name, how), some in sorted(groups.items())
+    ]
+
+
+def joined_encodings(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What `encodings_of` says of the files of two readings."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in [*before, *now]:
+        other = found.setdefault((one["encoding"], one["how"]), {**one, "files": 0, "beyond_ascii": 0})
+        other |= {name: other[name] + one[name] for name in ("files", "beyond_ascii")} | {"certainty": min(other["certainty"], one["certainty"])}
+    return [found[key] for key in sorted(found)]
+
+
 def _counts(reading: _Reading, found: Found, known_files: Mapping[str, str], files: Mapping[str, str]) -> dict[str, Any]:
     changed = sum(part.uri in known_files and known_files[part.uri] != files[part.uri] for part in found.parts)
     unchanged = sum(known_files.get(uri) == sha256 for uri, sha256 in files.items())
@@ -220,6 +250,6 @@ def _counts(reading: _Reading, found: Found, known_files: Mapping[str, str], fil
         "rows_read": reading.rows_read,
         "rows_new": reading.rows_new,
         "rows_known": reading.rows_read - reading.rows_new,
-        "encodings": reading.encodings,
+        "encodings": encodings_of(reading.encodings),
         "columns_absent": sorted(absent),
     }

@@ -10,6 +10,7 @@ import pyarrow as pa
 from ft_platform.settings.source import RecordMapping, Source
 from ft_platform.sources.budget import Budget
 from ft_platform.sources.formats import Opened
+from ft_platform.sources.text_encoding import FoundEncoding
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Piece:
 
     opened: Opened
     batches: Iterator[pa.RecordBatch]
-    encoding: str = ""
+    encoding: FoundEncoding | None = None
     marks: list[str] = field(default_factory=list)
 
 

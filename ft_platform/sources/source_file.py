@@ -6,16 +6,18 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import fsspec
+import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
 
 from ft_platform.errors import SourceError
 from ft_platform.redaction.hidden_names import hide
 from ft_platform.sources.checksums import require_known
+from ft_platform.sources.failures import plain_failures
 from ft_platform.sources.formats import OpenFile, format_name, formats
 from ft_platform.sources.parts import Order, Piece
 from ft_platform.sources.text_encoding import detect_encoding
@@ -68,12 +70,27 @@ class SourceFile:
         Raises:
             SourceError: it cannot be read as it should, or changed since it was hashed.
         """
-        with self.local_path(sha256, order.folder) as path:
+        with plain_failures(self.uri, private=order.folder), self.local_path(sha256, order.folder) as path:
             _require_content(path, self.uri)
             for one in unpacked(path, self.uri, order.folder, order.budget, lambda name: _is_wanted(name, order.source.format)):
                 hide(one.name)
                 _require_content(one.path, one.name)
-                yield _opened(one, order)
+                piece = _opened(one, order)
+                yield replace(piece, batches=self._watched(piece, sha256, order))
+
+    def _watched(self, piece: Piece, sha256: str, order: Order) -> Iterator[pa.RecordBatch]:
+        """The batches of a piece; an error names the row, or that the file changed."""
+        rows = 0
+        try:
+            with plain_failures(piece.opened.name, lambda: f"data row {rows:,}", order.folder):
+                for batch in piece.batches:
+                    yield batch
+                    rows += batch.num_rows
+        except SourceError:
+            with plain_failures(self.uri):
+                if self.is_local and self._sha256() != sha256:
+                    raise _changed(self.uri) from None
+            raise
 
     def _sha256(self) -> str:
         identity = self._identity()
@@ -132,9 +149,11 @@ def _is_wanted(name: str, setting: str) -> bool:
 
 def _opened(one: Unpacked, order: Order) -> Piece:
     reader = formats()[format_name(one.inner_name, order.source.format) or ""]
-    encoding = detect_encoding(one.path, one.name, order.source.encoding) if reader.IS_TEXT else ""
+    encoding = detect_encoding(one.path, one.name, order.source.encoding) if reader.IS_TEXT else None
+    name = encoding.name if encoding else ""
     record = order.record
-    opened = OpenFile(one.name, record.columns(), frozenset(record.optional_columns), order.source, order.budget, path=one.path, encoding=encoding)
+    opened = OpenFile(one.name, record.columns(), frozenset(record.optional_columns), order.source, order.budget, path=one.path, encoding=name)
+    opened.packed_bytes = one.path.stat().st_size
     return Piece(opened, reader.read(opened), encoding)
 
 

@@ -21,6 +21,7 @@ from ft_platform.environment import Environment
 from ft_platform.errors import MissingExtra, SourceError, TransientError
 from ft_platform.settings.source import Source
 from ft_platform.sources.arrow_strings import text_of
+from ft_platform.sources.budget import over
 from ft_platform.sources.digests import digest
 from ft_platform.sources.formats import Opened
 from ft_platform.sources.local_files import require_regular
@@ -62,6 +63,7 @@ class SqlTable:
                 for row in some:  # a sum does not depend on the order, which a database does not promise
                     total += int.from_bytes(hashlib.sha256(repr(tuple(row)).encode("utf-8", "surrogatepass")).digest(), "big")
                 rows += len(some)
+                require_rows(self.uri, self._source, rows)
             return hashlib.sha256(f"{rows}:{total % (1 << 256):x}".encode()).hexdigest()
 
     def pieces(self, sha256: str, order: Order) -> Iterator[Piece]:
@@ -95,14 +97,20 @@ class SqlTable:
         highest = None
         for some in result.partitions(ROWS_AT_ONCE):
             for row in some:
-                if place is not None and row[place] is not None and (highest is None or row[place] > highest):
-                    highest = row[place]
+                if place is not None and row[place] is not None:
+                    highest = row[place] if highest is None else self._higher(highest, row[place])
                 try:
                     yield [text_of(opened, value) for value in row[:width]]
                 except UnicodeDecodeError:
                     raise SourceError(f"{self.uri}: a value holds bytes that are no UTF-8 text", "Select it as text, or leave the column out") from None
         if highest is not None:
             marks.append(written_mark(self.uri, highest) or "")
+
+    def _higher(self, one: Any, other: Any) -> Any:
+        try:
+            return max(one, other)
+        except TypeError:
+            raise SourceError(f"{self.uri}: the high-water column holds values of several types", "Name a column with times, dates or numbers") from None
 
     def _select(self, columns: list[str], *, what: str = "", since: bool = False, none: bool = False) -> Any:
         """The statement; names are quoted as the database has it.
@@ -135,14 +143,14 @@ class SqlTable:
             options: dict[str, Any] = {"postgresql_readonly": True} if engine.dialect.name == "postgresql" else {}
             with engine.connect().execution_options(stream_results=True, max_row_buffer=ROWS_AT_ONCE, **options) as connection:
                 yield connection
-        except sa.exc.OperationalError as error:
+        except sa.exc.OperationalError:
             if engine.dialect.name == "sqlite" and os.path.exists(self._source.uri.removeprefix("sqlite:///")):
-                raise unreadable(self.uri, error) from None
+                raise unreadable(self.uri) from None
             raise TransientError(
                 f"{self.uri}: the database cannot be reached, or refuses the account", "Check host, account and source.password_variable, then run again"
             ) from None
-        except sa.exc.SQLAlchemyError as error:
-            raise unreadable(self.uri, error) from None
+        except sa.exc.SQLAlchemyError:
+            raise unreadable(self.uri) from None
         finally:
             engine.dispose()
 
@@ -167,6 +175,16 @@ class SqlTable:
             return sa.create_engine(url, poolclass=sa.NullPool, **options)
         except (ImportError, sa.exc.NoSuchModuleError):
             raise MissingExtra(f"the driver of {url.drivername}", extra="sql") from None
+
+
+def require_rows(uri: str, source: Source, rows: int) -> None:
+    """Returns while a table is within `source.limits.rows`: a query may have no end.
+
+    Raises:
+        SourceError: it is beyond.
+    """
+    if rows > source.limits.rows:
+        raise over(uri, f"has more than {source.limits.rows:,} rows", "rows")
 
 
 def statement(source: Source, query: str, quote: Callable[[str], str], columns: list[str], *, what: str, since: str, none: bool) -> str:
@@ -227,6 +245,6 @@ def mark_value(mark: str | None) -> Any:
     return next(MARKS[kind](text) for kind, text in json.loads(mark).items()) if mark else None
 
 
-def unreadable(uri: str, error: Exception) -> SourceError:
+def unreadable(uri: str) -> SourceError:
     """Without the database's own words: they may hold values."""
-    return SourceError(f"{uri} cannot be read ({type(error).__name__})", "Check that the table and its columns, or the query, work for this account")
+    return SourceError(f"{uri} cannot be read", "Check that the table and its columns, or the query, work for this account")

@@ -68,8 +68,8 @@ def _asked(uri: str, method: str, path: str, body: dict[str, Any] | None = None)
         connection.request(method, f"{API}{path}", json.dumps(body) if body is not None else None, headers)
         response = connection.getresponse()
         status, content = response.status, response.read(MOST_BYTES)
-    except (OSError, http.client.HTTPException) as error:
-        raise TransientError(f"{uri}: the catalogue does not answer ({type(error).__name__})", "Check network and DATABRICKS_HOST, then run again") from None
+    except (OSError, http.client.HTTPException):
+        raise TransientError(f"{uri}: the catalogue does not answer", "Check network and DATABRICKS_HOST, then run again") from None
     finally:
         connection.close()
     if status in NEXT_TIME:

@@ -3,10 +3,10 @@
 Not read: an archive in an archive, which is an error, because nobody would notice what is missing.
 """
 
+import errno
 import gzip
 import stat
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ import pyarrow as pa
 from ft_platform.errors import SourceError
 from ft_platform.sources.budget import Budget, over
 from ft_platform.sources.local_files import is_hidden
+from ft_platform.sources.names import is_plain
 
 PACKED_ENDINGS = (".gz", ".zst", ".zip")
 CHUNK_BYTES = 1 << 20
@@ -88,51 +89,83 @@ def _typed_failures(name: str) -> Iterator[None]:
         yield
     except EOFError:
         raise SourceError(f"{name} is cut: its packed data has no end", REMEDY) from None
-    except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, pa.ArrowException, NotImplementedError, RuntimeError) as error:
-        raise SourceError(f"{name} cannot be unpacked ({type(error).__name__}): damaged, encrypted or packed in another way", REMEDY) from None
+    except SourceError:
+        raise
     except OSError as error:
-        if error.errno:
+        if error.errno and error.errno != errno.EINVAL:  # an archive whose directory leads before its beginning: "Invalid argument"
             raise
-        raise SourceError(f"{name} cannot be unpacked: cut, damaged or packed in another way", REMEDY) from None
+        raise _damaged(name) from None
+    except Exception:  # zipfile lets pass what damaged directories lead to: ValueError, struct.error, OverflowError, UnicodeError, lzma's and zlib's own, ...
+        raise _damaged(name) from None
 
 
-def _copy(packed: BinaryIO, target: Path, name: str, packed_bytes: int, budget: Budget) -> None:
-    so_far = 0
+def _damaged(name: str) -> SourceError:
+    return SourceError(f"{name} cannot be unpacked: cut, damaged, encrypted or packed in another way", REMEDY)
+
+
+def _copy(packed: BinaryIO, target: Path, name: str, packed_bytes: int, budget: Budget, before: int = 0) -> int:
+    """Unpacks into a file. Returns the bytes that `name` was unpacked to, with `before` that others in it were."""
+    so_far = before
     with open(target, "wb") as file:
         while chunk := packed.read(CHUNK_BYTES):
             so_far += len(chunk)
             budget.add_unpacked(name, len(chunk), packed_bytes, so_far)
             file.write(chunk)
+    return so_far
 
 
 def _members(path: Path, name: str, folder: Path, budget: Budget, wanted: Callable[[str], bool]) -> Iterator[Unpacked]:
     with _typed_failures(name):
         archive = zipfile.ZipFile(path)
+    so_far = 0
     with archive:
-        for member in _wanted_members(archive, name, budget, wanted):
+        for inner, member in _wanted_members(archive, name, budget, wanted).items():
             target = folder / "member"
-            with _typed_failures(name), archive.open(member) as packed:
-                _copy(cast(BinaryIO, packed), target, name, max(member.compress_size, 1), budget)
-            yield from unpacked(target, f"{name}!/{member.filename}", folder, budget, wanted)  # `a.csv.gz` is packed once more
+            with _typed_failures(f"{name}!/{inner}"), archive.open(member) as packed:
+                # Members may share their bytes, so the whole archive counts: of its size and of what was unpacked.
+                so_far = _copy(cast(BinaryIO, packed), target, name, path.stat().st_size, budget, so_far)
+            yield from unpacked(target, f"{name}!/{inner}", folder, budget, wanted)  # `a.csv.gz` is packed once more
             target.unlink()
 
 
-def _wanted_members(archive: zipfile.ZipFile, name: str, budget: Budget, wanted: Callable[[str], bool]) -> list[zipfile.ZipInfo]:
+def _wanted_members(archive: zipfile.ZipFile, name: str, budget: Budget, wanted: Callable[[str], bool]) -> dict[str, zipfile.ZipInfo]:
+    """The members that are data, by their name without `./`, in its order.
+
+    Raises:
+        SourceError: a member that might be data is left out by it, or leads elsewhere.
+    """
     listed = archive.infolist()
     if len(listed) > budget.limits.files:
         raise over(name, f"holds more than {budget.limits.files:,} files", "files")
-    shown = [m for m in listed if not m.is_dir() and not is_hidden(m.filename)]
-    if any(is_archive(inner_name(m.filename)) for m in shown):
+    if listed and min(member.header_offset for member in listed) > 0:
+        raise SourceError(f"{name} has bytes before its first member: another archive, or a program that unpacks itself", REMEDY)
+    named = [(_inner_path(member, name, number), member) for number, member in enumerate(listed, 1)]
+    shown = [(inner, member) for inner, member in named if not member.is_dir() and not is_hidden(inner)]
+    if any(is_archive(inner_name(inner)) for inner, _ in shown):
         raise SourceError(f"{name} holds an archive, and archives in archives are not read", "Pack the files themselves, or unpack it")
-    members = sorted((m for m in shown if wanted(m.filename)), key=lambda m: m.filename)
+    members = sorted(((inner, member) for inner, member in shown if wanted(inner)), key=lambda one: one[0])
     budget.members_ignored += len(shown) - len(members)
     if not members:
         raise SourceError(f"{name} holds no file of a known format, only {len(listed)} others", "Pack other files, or take it out of the source")
-    if repeated := len(members) - len({m.filename for m in members}):
+    if repeated := len(members) - len({inner for inner, _ in members}):
         raise SourceError(f"{name} holds {repeated} files under a name that another one has", REMEDY)
-    for number, member in enumerate(members, 1):
+    for number, (_, member) in enumerate(members, 1):
         if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
             raise SourceError(f"{name}: file {number} of the archive is not a regular file", REMEDY)
         if member.flag_bits & 1:
             raise SourceError(f"{name}: file {number} of the archive is encrypted", "Pack it without a password")
-    return members
+    return dict(members)
+
+
+def _inner_path(member: zipfile.ZipInfo, name: str, number: int) -> str:
+    """The name of a member without `./`.
+
+    Raises:
+        SourceError: it leads out of the archive, holds signs that no name has, or is the name of a folder and has content.
+    """
+    parts = member.filename.split("/")
+    if parts[0] == "" or ".." in parts or "\\" in member.filename or ":" in parts[0] or not is_plain(member.filename):
+        raise SourceError(f"{name}: the name of member {number} is absolute, leads out of the archive or cannot be shown", REMEDY)
+    if member.is_dir() and member.file_size:
+        raise SourceError(f"{name}: member {number} is called a folder and has content", REMEDY)
+    return "/".join(part for part in parts if part != ".")

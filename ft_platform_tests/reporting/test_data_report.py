@@ -32,6 +32,8 @@ def read(case: Case, report: ArtifactVersion) -> dict:
 def test_the_figures_are_those_of_the_records(case: Case, report: ArtifactVersion) -> None:
     found = read(case, report)
     assert found["source"]["files"] == 1 and found["source"]["rows"] == 37
+    assert found["source"]["encodings"] == [{"encoding": "utf-8", "how": "detected", "files": 1, "beyond_ascii": 0, "certainty": 1.0}]
+    assert "Encodings of the text files, and how sure they are" in case.lake.read_file(report, "report.html").decode()
     assert found["permission"]["refused"] == {"consent_not_accepted": {"rows": 2, "means": "the stated consent is not among accepted_consent"}}
     assert found["permission"]["basis"] == "consent" and found["permission"]["purpose"] == "complaint routing"
     assert found["duplicates"] == {"removed": {"exact_duplicate": 1, "near_duplicate": 0}, "pairs_on_two_sides": 0, "status": "passed"}

@@ -80,7 +80,7 @@ def test_rows_become_records_with_where_they_came_from(environment: Environment,
         "rows_read": 5,
         "rows_new": 5,
         "rows_known": 0,
-        "encodings": {str(file): "utf-8"},
+        "encodings": [{"encoding": "utf-8", "how": "detected", "files": 1, "beyond_ascii": 0, "certainty": 1.0}],
         "columns_absent": [],
     }
 
@@ -224,7 +224,7 @@ def test_a_missing_file_says_what_was_looked_for(environment: Environment, tmp_p
     (tmp_path / "only" / "notes.txt").write_text("x")
     assert "has no file of format" in message_of(case_of(tmp_path / "only"), environment)
     monkeypatch.setenv("FT_SOURCES_ALLOWED", "nosuch://*")
-    assert "Protocol not known" in message_of(case_of("nosuch://x/y.csv"), environment)
+    assert "is not a URI that can be read" in message_of(case_of("nosuch://x/y.csv"), environment)
 
 
 def test_a_folder_means_its_files_of_known_formats_and_a_glob_what_it_matches(environment: Environment, file: Path) -> None:

@@ -28,7 +28,7 @@ def encoded(folder: Path, data: bytes) -> Path:
 
 def found_or_refused(path: Path) -> tuple[str | None, str]:
     try:
-        return detect_encoding(path, "a.csv", "auto"), ""
+        return detect_encoding(path, "a.csv", "auto").name, ""
     except SourceError as error:
         return None, str(error)
 
@@ -37,7 +37,7 @@ def found_or_refused(path: Path) -> tuple[str | None, str]:
 @pytest.mark.parametrize("text", [GERMAN, "plain ascii, nothing else"])
 def test_unicode_is_told_for_certain(tmp_path: Path, encoding: str, text: str) -> None:
     path = encoded(tmp_path, f"id,text\n1,{text}\n".encode(encoding))
-    found = detect_encoding(path, "a.csv", "auto")
+    found = detect_encoding(path, "a.csv", "auto").name
     assert path.read_text(encoding=found) == f"id,text\n1,{text}\n"
 
 
@@ -81,10 +81,10 @@ def test_a_legacy_encoding_is_right_or_refused(tmp_path: Path, text: str, encodi
 )
 def test_a_code_page_that_stands_out_is_recognized(tmp_path: Path, text: str, encoding: str) -> None:
     path = encoded(tmp_path, f"id,text\n1,{text}\n".encode(encoding))
-    assert path.read_text(encoding=detect_encoding(path, "a.csv", "auto")) == f"id,text\n1,{text}\n"
+    assert path.read_text(encoding=detect_encoding(path, "a.csv", "auto").name) == f"id,text\n1,{text}\n"
 
 
-@pytest.mark.parametrize(("text", "encoding"), [(FRENCH, "mac-roman"), (RUSSIAN, "koi8-r"), ("Das kostet 30 € für Sie", "iso8859-15")])
+@pytest.mark.parametrize(("text", "encoding"), [("Son prénom est José", "mac-roman"), ("Привет, Анна", "koi8-r"), ("Das kostet 30 € für Sie", "iso8859-15")])
 def test_an_encoding_that_does_not_stand_out_is_refused_with_candidates(tmp_path: Path, text: str, encoding: str) -> None:
     found, message = found_or_refused(encoded(tmp_path, text.encode(encoding)))
     assert found is None and "no other encoding is certain" in message and "Set source.encoding" in message
@@ -94,7 +94,7 @@ def test_an_encoding_that_does_not_stand_out_is_refused_with_candidates(tmp_path
 @pytest.mark.parametrize("lines_of_ascii", [0, 3000])
 def test_western_windows_text_is_recognized(tmp_path: Path, text: str, lines_of_ascii: int) -> None:
     plain = "1,nothing but ascii here\n" * lines_of_ascii
-    assert detect_encoding(encoded(tmp_path, plain.encode() + f"2,{text}\n".encode("cp1252")), "a.csv", "auto") == "cp1252"
+    assert detect_encoding(encoded(tmp_path, plain.encode() + f"2,{text}\n".encode("cp1252")), "a.csv", "auto").name == "cp1252"
 
 
 def test_a_damaged_utf_8_file_is_not_read_as_something_else(tmp_path: Path) -> None:
@@ -112,15 +112,15 @@ def test_the_offset_is_right_beyond_the_first_chunk_and_at_the_end(tmp_path: Pat
 
 @pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x81\x8d\x8f\x90", bytes(range(256)) * 4, b"PK\x03\x04\x14\x00\x81\x9d\x00\x08" * 9])
 def test_bytes_that_are_no_text_are_an_error(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(SourceError, match="cannot be decoded"):
+    with pytest.raises(SourceError, match=r"cannot be decoded|control characters"):
         detect_encoding(encoded(tmp_path, data), "a.csv", "auto")
 
 
 def test_a_set_encoding_is_used_or_refused(tmp_path: Path) -> None:
     path = encoded(tmp_path, POLISH.encode("iso8859-2"))
-    assert detect_encoding(path, "a.csv", "iso8859-2") == "iso8859-2"
+    assert detect_encoding(path, "a.csv", "iso8859-2").name == "iso8859-2"
     with pytest.raises(SourceError, match="cannot be decoded as utf-8"):
         detect_encoding(path, "a.csv", "utf-8")
     with pytest.raises(SourceError, match="'utf-99' is not an encoding"):
         detect_encoding(path, "a.csv", "utf-99")
-    assert detect_encoding(encoded(tmp_path, "a,b".encode("utf-8-sig")), "a.csv", "utf-8") == "utf-8-sig"
+    assert detect_encoding(encoded(tmp_path, "a,b".encode("utf-8-sig")), "a.csv", "utf-8").name == "utf-8-sig"
