@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.proportions import share
 from ft_platform.use_case import UseCase
 
 Status = Literal["within_max_gap", "above_max_gap", "not_enough_evidence"]
+IN_WORDS = {"within_max_gap": "within the limit", "above_max_gap": "above the limit", "not_enough_evidence": "not enough evidence"}
 WITHIN, ABOVE, TOO_LITTLE = "within_max_gap", "above_max_gap", "not_enough_evidence"
 MOST_NAMED = 6
 """Groups that a sentence names; `decision.json` has all."""
@@ -80,25 +82,28 @@ def verdict_about(name: str, compared: Mapping[str, Any], gap_metric: str, setti
     accepted = {group: reason for group, reason in fairness.small_groups.get(name, {}).items() if group in small}
     missing = {group: count for group, count in sorted(small.items(), key=lambda item: (item[1], item[0])) if group not in accepted}
     gap = _gap(compared, gap_metric, groups.keys() - small.keys(), settings)
-    sentences = []
-    if gap is None:
-        why = (
-            f"Fewer than two groups have {least} test records, so nothing can be compared" if len(groups) - len(small) < 2 else "Figures of groups are missing"
-        )
-        sentences.append(f"{name}: not enough evidence. {why}.")
-    else:
-        best, worst = (named(compared["differences"][gap_metric][end]) for end in ("best", "worst"))
-        between = f"{name}: {gap_metric} differs by {gap['value']:.3f} ({gap['low']:.3f} to {gap['high']:.3f}) between {best} (best) and {worst} (worst)"
-        sentences.append(between + _against_limit(gap, limit, min(groups[compared["differences"][gap_metric][end]]["rows"] for end in ("best", "worst"))))
+    status = _status(gap, limit, missing)
+    sentences = [f"{name}: {IN_WORDS[status]}."]
+    if gap is None and len(groups) - len(small) < 2:
+        sentences.append(f"Fewer than two groups have {least} test records, so nothing can be compared.")
+    elif gap is None:
+        sentences.append("Figures of groups are missing.")
     if missing:
         sentences.append(_too_small(missing, least))
+    if gap is not None:
+        ends = [compared["differences"][gap_metric][end] for end in ("best", "worst")]
+        of_others = " of the other groups" if missing else ""
+        sentences.append(
+            f"{metric(gap_metric).title}{of_others} differs by {gap['value']:.3f} ({gap['low']:.3f} to {gap['high']:.3f}) between {named(ends[0])} (best) "
+            f"and {named(ends[1])} (worst){_against_limit(gap, limit, min(groups[end]['rows'] for end in ends))}"
+        )
     if accepted:
         reasons = "; ".join(f"{named(group)}: {_ended(reason)}" for group, reason in accepted.items())
         sentences.append(f"Too small to be compared, and accepted in fairness.small_groups: {reasons}.")
     pools = [pool for pool in fairness.pooled_groups.get(name, {}) if pool in groups]
     if pools:
         sentences.append(f"Pooled by fairness.pooled_groups: {_listed([named(pool) for pool in pools])}.")
-    return FairnessVerdict(name, _status(gap, limit, missing), " ".join(sentences), gap, missing)
+    return FairnessVerdict(name, status, " ".join(sentences), gap, missing)
 
 
 def _status(gap: Mapping[str, float] | None, limit: float, missing: Mapping[str, int]) -> Status:
@@ -111,7 +116,7 @@ def _against_limit(gap: Mapping[str, float], limit: float, rows: int) -> str:
     if gap["value"] > limit:
         return f", more than the limit of {limit:g}."
     if gap["high"] <= limit:
-        return f". The whole interval is within the limit of {limit:g}."
+        return f", the whole interval within the limit of {limit:g}."
     text = f". Its interval reaches above the limit of {limit:g}, so these test records do not prove that the groups are served alike."
     if gap["value"] >= limit:
         return text
@@ -125,7 +130,7 @@ def _too_small(missing: Mapping[str, int], least: int) -> str:
     lacking = [f"{named(group)} needs {count} more" for group, count in list(missing.items())[:MOST_NAMED]]
     others = len(missing) - MOST_NAMED
     rest = f", and {others} other{'s' * (others > 1)} (fairness.json has all)" if others > 0 else ""
-    return f"{few} not enough evidence, fewer than {least} test records: {_listed(lacking) if not rest else ', '.join(lacking)}{rest}."
+    return f"{few} fewer than {least} test records: {_listed(lacking) if not rest else ', '.join(lacking)}{rest}."
 
 
 def _gap(compared: Mapping[str, Any], gap_metric: str, large: Any, settings: UseCase) -> dict[str, float] | None:

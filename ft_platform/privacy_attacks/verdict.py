@@ -62,7 +62,9 @@ def _membership(found: Mapping[str, Any], settings: Attacks) -> Iterator[str]:
     missing = [name for name in ATTACKS if name not in measured]
     few = bool(missing) or rows < needed
     if few:
-        told = f"not measured, {found['membership_status']}" if missing else f"measured on {rows} records a side"
+        told = f"measured on {rows} records a side"
+        if missing:
+            told = "not measured by every attack" if measured else f"not measured, {found['membership_status']}"
         yield f"Membership was {told}; at least {needed} training and {needed} test records are needed{_more(needed, settings.rows, 'rows')}"
     for name in [name for name in ATTACKS if name in measured]:
         attack = measured[name]

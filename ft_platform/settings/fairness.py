@@ -72,13 +72,13 @@ class Fairness(Section):
         le=1_000_000,
         description="Test records from which a group is compared. A smaller one is not enough evidence: it is named, and `release_decision` refuses.",
     )
-    pooled_groups: dict[Compared, dict[GroupName, Annotated[list[GroupName], Field(min_length=1, max_length=1000)]]] = Field(
+    pooled_groups: dict[Compared, Annotated[dict[GroupName, Annotated[list[GroupName], Field(min_length=1, max_length=1000)]], Field(max_length=1000)]] = Field(
         default_factory=dict,
         max_length=100,
         description="Small groups that are compared as one: feature, or two of them (`region and age`) -> name of the pooled group -> values that it holds "
         "(`not stated`: none). The pooled group is what is measured, and every report says so.",
     )
-    small_groups: dict[Compared, dict[GroupName, Reason]] = Field(
+    small_groups: dict[Compared, Annotated[dict[GroupName, Reason], Field(max_length=1000)]] = Field(
         default_factory=dict,
         max_length=100,
         description="Small groups that a release may leave unmeasured: feature, or two of them -> group -> the reason, in 20 characters or more. It stands in "

@@ -67,6 +67,13 @@ def test_a_small_group_has_its_size_and_nothing_else() -> None:
     assert set(found) == {"rows", "enough_evidence", "share"} and found["rows"] == 1 and not found["enough_evidence"]
 
 
+def test_pooled_groups_take_the_place_of_their_parts_in_the_data_too() -> None:
+    pooled = {"sensitive_features": ["region"], "min_group_rows": 10, "pooled_groups": {"region": {"elsewhere": ["south", "not stated"]}}}
+    found = data_fairness(use_case(fairness=pooled, evaluation={"bootstrap_samples": 200}), given())["region"]
+    assert {group: row["rows"] for group, row in found["groups"].items()} == {"elsewhere": 21, "north": 30}
+    assert found["missing"]["value"] == pytest.approx(1 / 51)
+
+
 def test_one_large_group_is_not_enough_evidence() -> None:
     large = use_case(fairness={"sensitive_features": ["region"], "min_group_rows": 25})
     found = data_fairness(large, given())["region"]

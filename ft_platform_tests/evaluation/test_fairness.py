@@ -81,7 +81,7 @@ def test_two_features_together_show_a_gap_that_neither_shows_alone() -> None:
     assert together["status"] == "above_max_gap" and not found["within_max_gap"]
     assert {together["differences"]["accuracy"]["best"], together["differences"]["accuracy"]["worst"]} <= set(together["groups"])
     assert len(together["groups"]) == 4 and "north and old" in together["groups"]
-    assert why_not_fair(found, both.settings).startswith("region and age: accuracy differs by 0.")
+    assert why_not_fair(found, both.settings).startswith("region and age: above the limit. Accuracy differs by 0.")
 
 
 def test_a_planted_gap_is_found_with_its_groups_and_an_interval() -> None:

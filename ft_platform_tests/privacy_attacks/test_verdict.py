@@ -67,7 +67,7 @@ BROKEN = [
         figures(membership={**figures()["membership"], "loss": {**attack(0.9), "excess": area(0.0, 0.01)}}),
         "by the loss",
     ),
-    ("one of three attacks was left out", figures(membership={"loss": attack(0.5), "min_k": attack(0.5)}), "Membership was not measured"),
+    ("one of three attacks was left out", figures(membership={"loss": attack(0.5), "min_k": attack(0.5)}), "Membership was not measured by every attack"),
     ("no attack was made", figures(membership={}), "at least 29 training and 29 test records are needed"),
     ("too few records", figures(rows=28), "Membership was measured on 28 records a side; at least 29 training and 29 test records are needed"),
     ("none", figures(membership=None, membership_status="too few records: 5 a side"), "Membership was not measured, too few records: 5 a side; at least 29"),

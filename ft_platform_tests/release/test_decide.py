@@ -288,7 +288,13 @@ ONE_LARGE = grouped(north=TEST_ROWS - 3, south=3)
         ("fairness_report", ("features", "region", "differences", "accuracy"), {**gap(0.1), "value": 0.3}, "fairness/region", "0.300"),
         ("fairness_report", ("features", "region", "status"), "not_enough_evidence", "fairness/region", "its figures say within_max_gap"),
         ("fairness_report", ("features", "region", "status"), "fair", "fairness/region", "is no evidence"),
-        ("fairness_report", ("features", "region", "groups"), ONE_SMALL, "fairness/region", "A group has not enough evidence"),
+        (
+            "fairness_report",
+            ("features", "region", "groups"),
+            ONE_SMALL,
+            "fairness/region",
+            "region: not enough evidence. A group has fewer than 20 test records",
+        ),
         ("fairness_report", ("features", "region", "groups"), ONE_SMALL, "fairness/region", "island needs 17 more"),
         ("fairness_report", ("features", "region", "groups"), ONE_SMALL, "amplification/region", "island needs 17 more"),
         ("fairness_report", ("features", "region", "groups"), ONE_LARGE, "fairness/region", "Fewer than two groups have 20 test records"),
@@ -381,10 +387,12 @@ def test_of_three_features_every_pair_needs_evidence_and_the_widest_gap_is_told(
     case.figures["fairness_report"] |= {"features": dict.fromkeys(names, compared), "intersections": pairs}
     assert case.refusing() == {}
     pairs["age and channel"]["groups"] = ONE_SMALL
-    assert case.refusing()["fairness/pairs"].endswith("A group has not enough evidence, fewer than 20 test records: island needs 17 more.")
+    assert case.refusing()["fairness/pairs"].startswith("age and channel: not enough evidence. A group has fewer than 20 test records: island needs 17 more.")
     pairs["region and age"]["differences"]["accuracy"] = gap(0.3)
     why = case.refusing()["fairness/pairs"]
-    assert why.startswith("region and age: accuracy differs by 0.300") and "more than the limit of 0.2" in why and "island needs 17 more" in why
+    assert (
+        why.startswith("region and age: above the limit. Accuracy differs by 0.300") and "more than the limit of 0.2" in why and "island needs 17 more" in why
+    )
     del pairs["age and channel"]
     assert case.refusing() == {"fairness/pairs": "Not proven: intersections has no age and channel."}
 
