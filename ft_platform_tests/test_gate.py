@@ -13,6 +13,7 @@ from ft_platform.errors import VersionRefused
 from ft_platform.execution import run_use_case
 from ft_platform.lake import Lake
 from ft_platform.lake.gate import NOT_TAINTED, problems_with, require_usable
+from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.stages import STAGES
 from ft_platform.use_case_file import load_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
@@ -209,7 +210,7 @@ def publish_stand_in(graph: Graph, use_case, name: str) -> None:
         (folder / "metrics.json").write_text('{"systems": {}, "test_rows": 0}')
         made = lake.publish("complaints", name, f"{name}-1", folder, parents=parents, settings_hash=stage.settings_hash(use_case), input_hash="stand-in")
     graph.instance.report_runless_asset_event(
-        dg.AssetMaterialization(dg.AssetKey(["complaints", name]), metadata={"handle": dg.MetadataValue.json(made.to_dict())})
+        dg.AssetMaterialization(dg.AssetKey(["complaints", name]), metadata=vouched_metadata({"handle": dg.MetadataValue.json(made.to_dict())}))
     )
 
 
