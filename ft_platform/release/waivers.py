@@ -113,7 +113,7 @@ def waivers(lake: Lake, use_case: NamedUseCase) -> list[tuple[Waiver, bool]]:
             waiver = Waiver(**json.loads(lake.read_file(stored, FILE)))
             date.fromisoformat(waiver.until)
         except (TypeError, ValueError):
-            raise CorruptVersion(f"{stored.id} of {use_case.name} cannot be read", f"Revoke it: ft waiver revoke {use_case.name} {stored.id}") from None
+            raise CorruptVersion(f"{stored.id} of {use_case.name} cannot be read", "Answer for its loss: ft seals accept") from None
         verdict = lake.verdicts(stored).get(IN_FORCE)
         found.append((waiver, verdict is not None and not verdict.passed))
     return found

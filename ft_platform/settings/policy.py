@@ -38,7 +38,8 @@ BEATS = ["majority", "base_few_shot", "champion"]
 METRICS = ["macro_f1", "accuracy", "macro_recall", "exact_match", "field_f1", "rouge_l", "chrf", "bleu", "similarity", "preference_rate", "tool_calls"]
 METRICS += ["answer_loss", "perplexity"]
 """Those that say whether answers are right. The others (is it valid JSON, how long is it, does it refuse) can be perfect for answers that are wrong."""
-APPROVALS = ["gate.without_sensitive_features"]
+APPROVALS = ["gate.without_sensitive_features", "fairness.small_groups", "privacy.without_quasi_identifiers", "privacy.left_out"]
+"""A sentence in a file stands for evidence there: somebody has to put a name to it."""
 ACCEPTED_LICENCES = [
     *("proprietary", "LicenseRef-public-domain"),
     *("CC0-1.0", "CC-PDDC", "CC-PDM-1.0", "PDDL-1.0", "Unlicense", "0BSD"),

@@ -24,6 +24,8 @@ from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import RECALL, usable_splits
 
 RENDERER = "r" * 16
+MEASURED = {"ner": "none", "quasi_identifiers": {"region": "category"}}
+"""Settings that need no reason and so no approval."""
 OWNERS = {
     "accountable": "team:complaints",
     "domain_expert": "tom.okafor@example.org",
@@ -196,7 +198,8 @@ class EvidenceCase:
         return Item(stage, version, figures, ())
 
     def _settle(self) -> None:
-        attributes = {**minimal_attributes("unused.csv"), "owners": OWNERS, "fairness": {"sensitive_features": ["region", "age"]}, **self.attributes}
+        usual = {"owners": OWNERS, "fairness": {"sensitive_features": ["region", "age"]}, "privacy": MEASURED}
+        attributes = {**minimal_attributes("unused.csv"), **usual, **self.attributes}
         attributes["record"] = {**attributes["record"], "features": {name: name for name in self.features}}
         self.attributes_used = attributes
         self.use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes), policy=self.policy)

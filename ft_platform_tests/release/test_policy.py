@@ -190,7 +190,7 @@ def test_limits_are_added_to_the_default_ones_and_null_lifts_one() -> None:
         ({"name": "bank", "at_most": {"gate.beats": 1}}, "gate.beats: no field"),
         ({"name": "bank", "at_most": {"fairness.max_gap": float("nan")}}, "finite number"),
         ({"name": "bank", "approvals": ["gate.reason"]}, "gate.reason: no field of a use-case file"),
-        ({"name": "bank", "limits": {}}, "Extra inputs are not permitted"),
+        ({"name": "bank", "limits": {}}, "there is no such setting"),
     ],
 )
 def test_a_wrong_policy_is_an_error_of_the_environment_file(section: dict[str, Any], words: str, tmp_path: Path, monkeypatch: Any) -> None:

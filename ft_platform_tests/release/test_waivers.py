@@ -117,7 +117,7 @@ def test_a_stored_waiver_that_lasts_longer_than_any_may_does_not_count(case):
 def test_a_stored_waiver_without_a_day_stops_the_decision(case, monkeypatch):
     monkeypatch.setattr("ft_platform.release.waivers.Waiver.to_dict", lambda waiver: {**vars(waiver), "until": "some day"})
     granted(case)
-    with pytest.raises(CorruptVersion, match=r"cannot be read\. Revoke it"):
+    with pytest.raises(CorruptVersion, match=r"cannot be read\. Answer for its loss"):
         case.decide(today=TODAY)
 
 

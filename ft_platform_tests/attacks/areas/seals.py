@@ -67,7 +67,8 @@ class Target:
 
 def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack]]:
     target = Target(folder)
-    control = sorted(path.relative_to(target.whole) for path in target.whole.rglob("*.json*") if "_delta_log" not in path.parts and _is_control(path))
+    files = sorted(path.relative_to(target.whole) for path in target.whole.rglob("*.json*"))
+    control = [path for path in files if "_delta_log" not in path.parts and _is_control(path)]
     data = sorted((path.relative_to(target.whole) for path in target.whole.rglob("*.parquet")), key=lambda path: str(path.parent))  # their names are random
     for file in random.sample(control, min(size, len(control))):
         for how, change in (("altered", _flip), ("emptied", _empty), ("deleted", Path.unlink)):
