@@ -133,7 +133,8 @@ class KillTest:
     def _copy(self, name: str) -> Path:
         place = self.folder / name
         # The base model is not copied: it is named by its path, which is part of the checkpoint's id.
-        shutil.copytree(self.template / "lake", place / "lake")
+        for part in ("lake", "seals", "vault"):  # what is signed, and the keys that sign
+            shutil.copytree(self.template / part, place / part)
         (place / "model").symlink_to(self.template / "model")
         return place
 
