@@ -59,7 +59,11 @@ def attacked(environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """A privacy report and a canary audit, written by hand, in the lake of an installation."""
     figures = good_figures()
     rates = figures["privacy_report"]["extraction_rate"]
-    figures["privacy_report"] |= {"checkpoint": "ckpt-weights", "extraction_rate": {**rates, "near_verbatim": figure(0.02), "baseline": figure(0.01)}, "membership_auc": figure(0.52, 0.1)}
+    figures["privacy_report"] |= {
+        "checkpoint": "ckpt-weights",
+        "extraction_rate": {**rates, "near_verbatim": figure(0.02), "baseline": figure(0.01)},
+        "membership_auc": figure(0.52, 0.1),
+    }
     figures["canary_audit"] |= {"control_bits": figure(1.4, 0.6), "max_bits": 13.3, "chance_bits": 1.44}
     case = EvidenceCase(environment.home, figures=figures).publish()
     write_use_case(environment.defs, "complaints", case.attributes_used)
