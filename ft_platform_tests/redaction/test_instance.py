@@ -11,6 +11,7 @@ from ft_platform import cli
 from ft_platform.definitions import defs
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
+from ft_platform.instance import prepare_home
 from ft_platform.redaction.compute_logs import RestrictedComputeLogs
 from ft_platform.redaction.instance import RedactingInstance, edge_of, guard
 from ft_platform.redaction.settings_file import INSTANCE_CLASS, instance_problems
@@ -85,9 +86,10 @@ def test_an_instance_without_the_edge_is_a_problem_of_ft_check_and_stops_the_gra
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     assert cli.main(["check"]) == 1
     assert "Add the line `instance_class:" in capsys.readouterr().err
-    assert cli.main(["ui"]) == 1
     monkeypatch.setattr("ft_platform.definitions.install_hooks", lambda: None)
     with pytest.raises(ConfigError, match="stores texts that may be personal data"):
         defs()
+    prepare_home(environment)  # as every command that runs or shows something does
+    assert instance_problems(home) == [] and "telemetry: {enabled: false}" in (home / "dagster.yaml").read_text()
     (home / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
     assert instance_problems(home) == []

@@ -273,6 +273,18 @@ def open_compute_logs() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def python_own_hooks() -> Iterator[None]:
+    """Python's own hooks, also where a command of this process has put ours in their place before."""
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
+    sys.excepthook, threading.excepthook, sys.unraisablehook = sys.__excepthook__, threading.__excepthook__, sys.__unraisablehook__
+    try:
+        with patch("ft_platform.redaction.hooks.install_hooks", lambda: None):
+            yield
+    finally:
+        sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+
+
 DEFENCES: dict[str, Callable[[], Any]] = {
     "edge_of_events": lambda: patch("ft_platform.redaction.edge.Edge.passed", lambda _edge, thing, _name, **_: thing),
     "edge_of_sentences": lambda: patch("ft_platform.redaction.edge.Edge.sentence", lambda _edge, text, _name: text),
@@ -280,7 +292,7 @@ DEFENCES: dict[str, Callable[[], Any]] = {
     "no_text_in_run_config": lambda: patch("ft_platform.redaction.instance._texts", lambda *_: ()),
     "restricted_compute_logs": open_compute_logs,
     "restricted_values": lambda: patch("ft_platform.redaction.instance._values", lambda withheld: str(withheld.folder.parent / "values")),
-    "excepthooks": lambda: patch("ft_platform.redaction.hooks.install_hooks", lambda: None),
+    "excepthooks": python_own_hooks,
     "short_numbers": lambda: patch("ft_platform.redaction.edge.few_digits", lambda _value: True),
     "hidden_file_names": lambda: patch("ft_platform.redaction.edge.without_names", lambda text: text),
     "console": lambda: patch("ft_platform.redaction.console.Passed.filter", lambda _filter, _record: True),
