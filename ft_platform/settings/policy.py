@@ -110,7 +110,7 @@ class Policy(Section):
 
     @model_validator(mode="after")
     def has_a_name_of_its_own(self) -> "Policy":
-        if self.name == DEFAULT and self.model_fields_set - {"name"}:
+        if self.name == DEFAULT and self.model_fields_set and self.model_dump() != Policy().model_dump():
             raise ValueError("a policy of your own needs `name`, which stands in every decision")
         return self
 
