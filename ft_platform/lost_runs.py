@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 
+from ft_platform.redaction.vouched import vouch
 from ft_platform.run_launcher import gone_from_here
 
 OPEN = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
@@ -38,9 +39,9 @@ def _mended(instance: DagsterInstance, run: DagsterRun) -> LostRun | None:
     if why is None or now is None or now.status not in OPEN:
         return None
     if now.status == DagsterRunStatus.CANCELING:
-        instance.report_run_canceled(now, f"stopped: {why}")
+        instance.report_run_canceled(now, vouch(f"stopped: {why}"))
     else:
-        instance.report_run_failed(now, why)
+        instance.report_run_failed(now, vouch(why))
     if instance.event_log_storage.supports_global_concurrency_limits:
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return LostRun(run.run_id, run.job_name.strip("_"), why)

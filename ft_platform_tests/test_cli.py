@@ -159,10 +159,10 @@ def test_schema_is_json_on_screen_and_in_a_file(capsys, installation):
 
 def test_run_passes_overrides_and_stages_on_and_prints_progress_and_summary(capsys, monkeypatch):
     calls = stand_in(monkeypatch, outcome())
-    words = ["run", "letters", "--set", "training.epochs=1", "--set", "record.date=null", "--select", "raw_records,permitted_records", "cleaned_records"]
+    words = ["run", "letters", "--set", "training.epochs=1", "--set", "record.subject=null", "--select", "raw_records,permitted_records", "cleaned_records"]
     assert cli.main(words) == 0
     ((name, overrides, stages, _),) = calls
-    assert (name, overrides, stages) == ("letters", {"training.epochs": 1, "record.date": None}, ["raw_records", "permitted_records", "cleaned_records"])
+    assert (name, overrides, stages) == ("letters", {"training.epochs": 1, "record.subject": None}, ["raw_records", "permitted_records", "cleaned_records"])
     shown = capsys.readouterr().out
     assert "3 of 6 steps" in shown and "loss 0.5" in shown and "300 tokens/s" in shown
     assert "too_short 2" in shown and "0.750 (0.70-0.80)" in shown

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -131,7 +132,7 @@ from ft_platform.run_launcher import this_process
 
 @dg.asset(key=["letters", "raw_records"])
 def raw():
-    print("started", flush=True)
+    open(os.environ["STARTED"], "w").close()
     time.sleep(300)
 
 job = dg.Definitions(assets=[raw], jobs=[dg.define_asset_job("letters", selection=[raw])]).resolve_job_def("letters")
@@ -141,10 +142,12 @@ with dg.DagsterInstance.get() as instance:
 
 
 def test_two_killed_runs_are_both_noticed(installation, instance) -> None:
-    words, variables = [sys.executable, "-c", KILLED], {**os.environ, "DAGSTER_HOME": str(installation.dagster_home)}
-    processes = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=variables) for _ in range(2)]
-    for process in processes:
-        assert process.stdout and process.stdout.readline() == "started\n"
+    begun = [installation.home / f"started-{number}" for number in range(2)]
+    variables = [{**os.environ, "DAGSTER_HOME": str(installation.dagster_home), "STARTED": str(file)} for file in begun]
+    processes = [subprocess.Popen([sys.executable, "-c", KILLED], stderr=subprocess.DEVNULL, env=one) for one in variables]
+    while not all(file.exists() for file in begun):
+        assert all(process.poll() is None for process in processes)
+        time.sleep(0.1)
     assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.STARTED] * 2
     assert mend_lost_runs(instance) == []
     for process in processes:

@@ -26,10 +26,10 @@ BROKEN = {
     "import json\nimport no_such_package": r"ModuleNotFoundError: No module named 'no_such_package' \(.*letters/component\.py:2\)",
     "class Other: ...": r"has no class Own derived from FineTuningUseCase \(.*letters/defs\.yaml:1\)",
     (SUBCLASS % "()").replace("super().stages()", "(1 / 0)"): r"ZeroDivisionError: division by zero \(.*letters/component\.py:7\)",
-    "import sys\nsys.exit(3)": r"SystemExit: 3 \(.*letters/component\.py:2\)",
-    "class Panic(BaseException): ...\n\n\nraise Panic('of a library')": r"Panic: of a library \(.*letters/component\.py:4\)",
-    "class Rude(Exception):\n    def __str__(self): raise self\n\n\nraise Rude": r"Rude: its text cannot be shown \(.*letters/component\.py:5\)",
-    (SUBCLASS % "()").replace("super().stages()", "exit(1)"): r"SystemExit: 1 \(.*letters/component\.py:7\)",
+    "import sys\nsys.exit(3)": r"SystemExit, text withheld: .* \(.*letters/component\.py:2\)",
+    "class Panic(BaseException): ...\n\n\nraise Panic('of a library')": r"Panic, text withheld: .* \(.*letters/component\.py:4\)",
+    "class Rude(Exception):\n    def __str__(self): raise self\n\n\nraise Rude": r"Rude, text withheld: .* \(.*letters/component\.py:5\)",
+    (SUBCLASS % "()").replace("super().stages()", "exit(1)"): r"SystemExit, text withheld: .* \(.*letters/component\.py:7\)",
     SUBCLASS % '("splits",)': r'Input asset "\["letters", "splits"\]" is not produced by any .* \(.*letters/defs\.yaml:1\)',
 }
 

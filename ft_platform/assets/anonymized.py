@@ -119,8 +119,8 @@ def build(use_case: NamedUseCase) -> list:
     # A check of its own: automation takes a blocking check that warns for one that failed, and would never train on records without annotated texts.
     @dg.asset_check(
         asset=key(use_case, STAGE),
-        description="Annotated records of this source show that the recognizers find at least `privacy.min_recall` of every entity. Where they do not, this is a "
-        "warning: training goes on, and the release is refused until they do or an owner approves by name.",
+        description="Annotated records of this source show that the recognizers find at least `privacy.min_recall` of every entity. Where they do not, this "
+        "is a warning: training goes on, and the release is refused until they do or an owner approves by name.",
     )
     @with_typed_failures
     def recall_is_proven(lake: dg.ResourceParam[Lake], anonymized_records: TableVersion) -> dg.AssetCheckResult:

@@ -25,7 +25,10 @@ def prints_kept(use_case: str, withheld: Withheld) -> Iterator[None]:
 
 def said_of(error: BaseException, use_case: str, withheld: Withheld) -> str:
     """Class and text of an exception where Python makes the text from the code alone. Else the class, and where the rest is kept: it may quote a record."""
-    text = f"{type(error).__name__}: {getattr(error, 'msg', error)}"
+    try:
+        text = f"{type(error).__name__}: {getattr(error, 'msg', error)}"
+    except Exception:  # its own code makes the text, and fails at it
+        text = ""
     if isinstance(error, SyntaxError) or CODE_PROBLEM.fullmatch(text):
         return text
     path = withheld.keep(f"loading_{use_case}", "".join(traceback.format_exception(error)))

@@ -59,7 +59,9 @@ class Withheld:
 
 def private(folder: Path) -> None:
     """Makes a folder that only its owner can enter."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for parent in reversed([one for one in folder.parents if not one.exists()]):  # a home of Dagster that nobody made yet is its owner's too
+        parent.mkdir(exist_ok=True, mode=0o700)
+    folder.mkdir(exist_ok=True, mode=0o700)
     if folder.stat().st_mode & 0o077:
         folder.chmod(0o700)
 
