@@ -300,7 +300,7 @@ def test_the_verdict_is_stale_once_what_is_rendered_changes_and_not_for_a_learni
 def test_a_missing_verdict_is_refused(house):
     house.audited()
     Path(f"{house.lake._verdict_folder(house.splits)}/{TRAINING_AUDIT}.json").unlink()
-    with pytest.raises(VersionRefused, match=f"no verdict of check {TRAINING_AUDIT}"):
+    with pytest.raises(VersionRefused, match=f"the verdict {TRAINING_AUDIT} of splits@0 of complaints was deleted"):
         require_usable(house.lake, house.case, house.splits)
 
 
