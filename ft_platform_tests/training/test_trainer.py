@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ft_platform.environment import Environment
-from ft_platform.errors import BaseModelError, CorruptVersion, DataError, DiskFull, NanLoss, OutOfMemory, SettingTooHigh
+from ft_platform.errors import BaseModelError, DataError, DiskFull, NanLoss, OutOfMemory, SettingTooHigh, VersionRefused
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.provenance import training_record_ids
 from ft_platform.lake.training_states import TrainingStates
@@ -140,7 +140,7 @@ def test_the_id_follows_the_weights_in_a_folder(tmp_path, splits):
 
 
 def test_rows_that_are_not_those_of_the_handle_are_refused(lake, environment, use_case, splits):
-    with pytest.raises(CorruptVersion):
+    with pytest.raises(VersionRefused):
         checkpoint_for(lake, environment, use_case, dataclasses.replace(splits, content_hash="0" * 64), LOG)
 
 
