@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -91,8 +90,12 @@ instance_class:
 
 def _add_guard(settings: Path) -> None:
     """Settings of an instance that is older than the guard, or that lost it, name it again."""
-    text = settings.read_text(encoding="utf-8")
-    if not re.search(r"^instance_class\s*:", text, re.MULTILINE) and os.access(settings, os.W_OK):
+    try:
+        text = read_bytes(settings).decode()
+        found = yaml.safe_load(text)
+    except (FtError, OSError, ValueError, yaml.YAMLError):  # told where the instance is opened
+        return
+    if (found is None or isinstance(found, dict)) and "instance_class" not in (found or {}) and os.access(settings, os.W_OK):
         settings.write_text(text.rstrip("\n") + "\n" + GUARD, encoding="utf-8")
 
 
