@@ -2,27 +2,37 @@
 
 import logging
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from ft_platform_tests.conftest import REPOSITORY
+
+RUN = """
+import sys
+import dagster as dg
 from ft_platform.errors import DataError
 from ft_platform.redaction.instance import guard
 from ft_platform.redaction.vouched import shown
 
+@dg.asset
+def letters(context):
+    context.log.info(shown("{} rows kept", 8001))
+    context.log.info("Marta canary 8002")
+    context.log.info("failed")
+    raise DataError("no record is left of 8003")
 
-def test_the_terminal_shows_lines_of_dagster_and_what_is_vouched_for(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    @dg.asset
-    def letters(context: dg.AssetExecutionContext) -> None:
-        context.log.info(shown("{} rows kept", 8001))
-        context.log.info("Marta canary 8002")
-        context.log.info("failed")
-        raise DataError("no record is left of 8003")
+with dg.DagsterInstance.local_temp(sys.argv[1]) as instance:
+    dg.materialize([letters], instance=guard(instance), raise_on_error=False)
+"""
 
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        dg.materialize([letters], instance=guard(instance), raise_on_error=False)
-    printed = capfd.readouterr().err
+
+def test_the_terminal_shows_lines_of_dagster_and_what_is_vouched_for(tmp_path: Path) -> None:
+    """In a process of its own, as a run is: handlers of other tests would print beside it."""
+    printed = subprocess.run([sys.executable, "-c", RUN, str(tmp_path)], capture_output=True, text=True, check=True, cwd=REPOSITORY).stderr
     assert "8001 rows kept" in printed and 'Finished execution of step "letters"' not in printed
     assert "Started execution of run" in printed and "DataError: no record is left of 8003" in printed
     assert "Marta" not in printed and not re.search(r"letters - failed$", printed, re.MULTILINE)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,7 +11,7 @@ import dagster as dg
 import pytest
 
 pytest.importorskip("dagster_webserver")
-from ft_platform_tests.web.browser import CHROMIUM, Page, chromium
+from ft_platform_tests.web.browser import CHROMIUM, WAIT_SECONDS, Page, chromium
 from ft_platform_tests.web.server import OURS, home_with, webserver
 
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install --no-install-recommends chromium")]
@@ -89,8 +90,11 @@ def test_dagsters_pages_work_behind_the_guard(page: Page, port: int, run_id: str
     assert sockets and set(sockets) == {101}
     subscribed = [one["response"]["payloadData"] for one in page.told("Network.webSocketFrameSent")]
     assert any("subscription" in text for text in subscribed)
-    received = [json.loads(one["response"]["payloadData"])["type"] for one in page.told("Network.webSocketFrameReceived")]
-    assert "connection_ack" in received and "data" in received
+    received, deadline = set(), time.monotonic() + WAIT_SECONDS
+    while not {"connection_ack", "data"} <= received and time.monotonic() < deadline:
+        page.value("new Promise((done) => setTimeout(() => done(true), 200))")  # meanwhile the browser tells what it received
+        received = {json.loads(one["response"]["payloadData"])["type"] for one in page.told("Network.webSocketFrameReceived")}
+    assert {"connection_ack", "data"} <= received
     assert page.told("Network.webSocketClosed") == []
 
 
