@@ -11,7 +11,7 @@ artifacts by themselves, which are compared with the hashes in their signed mani
 import hashlib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -264,10 +264,9 @@ class Seals:
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
-        try:
-            with self.writing():
-                yield
-        except PermissionError:  # whoever only verifies may not be allowed to hold up the writers
+        with ExitStack() as stack:
+            with suppress(OSError):  # whoever only verifies may not be allowed to hold up the writers
+                stack.enter_context(self.writing())
             yield
 
     def _append(self, what: What, path: str, content: bytes, note: str = "") -> None:

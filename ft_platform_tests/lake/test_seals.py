@@ -260,6 +260,20 @@ def test_a_file_that_somebody_answers_for_does_not_count_any_more(home):
         seals(home.lake()).read(str(file))
 
 
+def test_who_may_not_hold_up_the_writers_notices_it_all_the_same(home, monkeypatch):
+    lake = home.lake()
+    version = table(lake)
+    lake.add_verdict(version, "no_leakage", False, "s")
+    ATTACKS["altered"][0](verdict_file(lake, version))
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(path)
+
+    monkeypatch.setattr("ft_platform.lake.seals.locked", refuse)
+    with pytest.raises(CorruptVersion, match="was altered"):
+        home.lake().verdicts(version)
+
+
 PROGRAM = textwrap.dedent(
     """
     import os, signal, sys
