@@ -1,7 +1,8 @@
 """The Dagster instance of an installation: whatever storage it has, only what `Edge` passes is written. `instance_class` in dagster.yaml names it."""
 
+import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -11,7 +12,7 @@ from dagster._core.scheduler.instigation import InstigatorTick, TickData
 from ft_platform.errors import ConfigError
 from ft_platform.instance import GuardedInstance
 from ft_platform.redaction.compute_logs import RestrictedComputeLogs
-from ft_platform.redaction.console import MARK, use_for_runs
+from ft_platform.redaction.console import MARK, Passed, use_for_runs
 from ft_platform.redaction.edge import LABEL, Edge
 from ft_platform.redaction.vouched import is_vouched
 from ft_platform.redaction.withheld import Withheld, private
@@ -54,6 +55,8 @@ def guard(instance: INSTANCE) -> INSTANCE:
         instance._compute_log_manager = RestrictedComputeLogs(edge.withheld)
         instance.compute_log_manager.register_instance(instance)
     instance.storage_directory = lambda: _values(edge.withheld)
+    named = instance.get_yaml_python_handlers
+    instance.get_yaml_python_handlers = lambda: _handlers(instance, named, edge)
     return instance
 
 
@@ -66,6 +69,20 @@ def _before(storage: Any, method: str, change: Callable[[Any], Any]) -> None:
     """Puts `change` before a method, which then gets what it returns as its first argument."""
     write = getattr(storage, method)
     setattr(storage, method, lambda thing, *args, **kwargs: write(change(thing), *args, **kwargs))
+
+
+def _handlers(instance: dg.DagsterInstance, named: Callable[[], Sequence[logging.Handler]], edge: Edge) -> Sequence[logging.Handler]:
+    """Handlers that dagster.yaml names for lines of runs, behind the edge.
+
+    Where it names none, Dagster would still configure Python's logging anew at the start of each run. That closes every handler of the process,
+    and some close what they write to.
+    """
+    if not instance.get_python_log_dagster_handler_config():
+        return []
+    handlers = named()
+    for handler in handlers:
+        handler.addFilter(Passed(edge))
+    return handlers
 
 
 def _values(withheld: Withheld) -> str:

@@ -67,6 +67,13 @@ class Started:
             assert self.process.poll() is None and time.monotonic() < deadline, self.messages()[-1:]
             time.sleep(0.02)
 
+    def wait_for_state(self, lake, step: int) -> None:
+        """Until the state after a step is saved: a quick program is at its end before it tells its progress a second time."""
+        states, deadline = Path(lake.root) / "shared" / "complaints" / ".training", time.monotonic() + 240
+        while not any(state.name[5:].isdigit() and int(state.name[5:]) >= step for state in states.glob("*/step-*")):
+            assert self.process.poll() is None and time.monotonic() < deadline, self.messages()[-1:]
+            time.sleep(0.005)
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
@@ -146,7 +153,7 @@ def test_ended_in_the_middle_nothing_is_a_checkpoint_and_a_rerun_goes_on_to_the_
     use_case = saving_each_step(use_case_for(model, **{**FAST, "max_steps": 40, "epochs": 100, "dropout": 0.1, "validations_per_epoch": 1, "patience": 1000}))
     splits = usable_splits(lake, use_case)
     ended = start(use_case, splits)
-    ended.wait_for_step(2)
+    ended.wait_for_state(lake, 2)
     ended.process.send_signal(number)
     ended.wait()
     assert lake.artifacts("complaints", "adapter_checkpoint") == []
@@ -216,7 +223,7 @@ def test_a_killed_training_with_divided_weights_goes_on_bit_for_bit(tmp_path, la
     undisturbed = curve_of(lake, start(use_case, splits, 2, sharded=True))
     os.rename(published, tmp_path / "two")
     killed = start(use_case, splits, 2, sharded=True)
-    killed.wait_for_step(3)
+    killed.wait_for_state(lake, 3)
     killed.process.kill()
     killed.wait()
     other = start(use_case, splits, 2)
@@ -233,7 +240,7 @@ def test_a_killed_training_with_compiled_layers_goes_on_bit_for_bit(tmp_path, la
     use_case = saving_each_step(use_case_for(model, **training), compile=True)
     splits = usable_splits(lake, use_case)
     killed = start(use_case, splits)
-    killed.wait_for_step(5)
+    killed.wait_for_state(lake, 5)
     killed.process.kill()
     killed.wait()
     again = start(use_case, splits)
@@ -249,7 +256,7 @@ def test_two_processes_go_on_bit_for_bit_but_only_as_two(tmp_path, lake, model, 
     undisturbed = curve_of(lake, start(use_case, splits, 2))
     os.rename(published, tmp_path / "two")
     killed = start(use_case, splits, 2)
-    killed.wait_for_step(3)
+    killed.wait_for_state(lake, 3)
     killed.process.kill()
     killed.wait()
     other = start(use_case, splits, 1)

@@ -1,5 +1,6 @@
 """An instance behind the edge: made from dagster.yaml, in every way in which Dagster makes one."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -93,3 +94,40 @@ def test_an_instance_without_the_edge_is_a_problem_of_ft_check_and_stops_the_gra
     assert instance_problems(home) == [] and "telemetry: {enabled: false}" in (home / "dagster.yaml").read_text()
     (home / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text())
     assert instance_problems(home) == []
+
+
+def materialize_letters(instance: dg.DagsterInstance) -> None:
+    @dg.asset
+    def letters(context: dg.AssetExecutionContext) -> None:
+        context.log.info("Marta canary 7902")
+
+    assert dg.materialize([letters], instance=instance).success
+
+
+def test_a_run_leaves_the_handlers_of_the_process_around_it_open(tmp_path: Path) -> None:
+    class Closing(logging.StreamHandler):
+        """Closes what it writes to, as absl's handler does."""
+
+        def close(self) -> None:
+            self.stream.close()
+            super().close()
+
+    (tmp_path / "home").mkdir()
+    with (
+        dg.DagsterInstance.local_temp(str(tmp_path / "home"), overrides={**OURS, "python_logs": {"python_log_level": "INFO"}}) as instance,
+        (tmp_path / "log").open("w") as file,
+    ):
+        handler = Closing(file)
+        materialize_letters(instance)
+        assert not file.closed
+        handler.close()
+
+
+def test_handlers_that_dagster_yaml_names_get_what_the_edge_passes(tmp_path: Path) -> None:
+    handlers = {"lines": {"class": "logging.FileHandler", "filename": str(tmp_path / "lines.log"), "level": "DEBUG"}}
+    logs = {"python_logs": {"dagster_handler_config": {"handlers": handlers}}}
+    (tmp_path / "home").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "home"), overrides={**OURS, **logs}) as instance:
+        materialize_letters(instance)
+    lines = (tmp_path / "lines.log").read_text()
+    assert "Marta" not in lines and "withheld" in lines and 'Started execution of step "letters"' in lines
