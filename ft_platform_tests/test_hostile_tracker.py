@@ -1,10 +1,16 @@
 """A tracking server that hangs or answers garbage costs a training a warning; one that only the environment of MLflow names is not asked at all."""
 
+import json
 import logging
 import os
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -53,3 +59,46 @@ def test_what_only_the_environment_of_mlflow_names_gets_nothing(environment, emp
             tracked.finish({"loss": 1.0}, tmp_path / "kept")
         assert isinstance(tracked.state(), dict), tracked.state()
         assert server.paths == []  # type: ignore[attr-defined]
+
+
+@contextmanager
+def server_that_names(place: str) -> Iterator[str]:
+    """Address of a tracking server as MLflow's client sees it, with this place for the files of every run."""
+    info = {"run_id": "r" * 32, "experiment_id": "1", "status": "RUNNING", "lifecycle_stage": "active", "artifact_uri": place}
+    answer = {
+        "experiment": {"experiment_id": "1", "name": "letters", "lifecycle_stage": "active", "artifact_location": place},
+        "run": {"info": info, "data": {}},
+        "run_info": info,
+    }
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("scheme", ["file://", "", "runs:/"])
+def test_a_server_makes_nobody_write_into_a_folder_of_this_machine(environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    monkeypatch.setattr(tracker, "CALL_SECONDS", 60.0)
+    for folder in ("kept", "victim"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "kept" / "training.json").write_text("{}")
+    with server_that_names("runs:/abc/victim" if scheme == "runs:/" else f"{scheme}{tmp_path}/victim") as uri:
+        hostile = environment.model_copy(update={"tracking_uri": uri})
+        with tracker_for(hostile, use_case_for(tmp_path), "adapter_checkpoint", "ckpt", {}, LOG) as tracked:
+            tracked.parameters({"rank": 4})
+            tracked.finish({"loss": 1.0}, tmp_path / "kept")
+    assert tracked.state() == "failed: artifacts: LocalPlaceRefused" and list((tmp_path / "victim").iterdir()) == []

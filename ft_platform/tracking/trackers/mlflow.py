@@ -23,8 +23,14 @@ NAME = "mlflow"
 FLUSH_SECONDS = 10.0
 BATCH_METRICS = 900
 """MLflow takes at most 1000 metrics in one call."""
+HERE = ("", "file", "runs", "models")
+"""Schemes of places that are, or lead to, a folder of this machine."""
 CLIENTS = ("mlflow", "sqlalchemy", "requests", "urllib3", "boto3", "botocore", "azure", "google")
 """MLflow passes the errors of artifact stores on."""
+
+
+class LocalPlaceRefused(OSError):
+    """A tracking server names a folder of this machine as the place for files."""
 
 
 def open_tracker(environment: Environment, run: RunDescription, log: Any) -> Tracker:
@@ -134,12 +140,28 @@ class MlflowTracker(GuardedTracker):
             with self.reported("artifacts"):
                 for key, value in (tags or {}).items():
                     self._client.set_tag(self._run, key, value)
-                if folder is not None and files is None:
-                    self._client.log_artifacts(self._run, str(folder))
-                elif folder is not None:
+                if folder is not None:
+                    store = self._artifact_store()
+                    if files is None:
+                        store.log_artifacts(str(folder))
                     for name in files or ():
-                        self._client.log_artifact(self._run, str(folder / name))
+                        store.log_artifact(str(folder / name))
                 self._client.set_terminated(self._run, "FINISHED")
+
+    def _artifact_store(self) -> Any:
+        """Where the files of the run go. A server names the place, but no folder of this machine: whoever runs it would write there as we.
+
+        Raises:
+            LocalPlaceRefused: it does. Files go to a server that keeps them itself (`mlflow server --serve-artifacts`, its default) or to a bucket.
+        """
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+        from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
+
+        named = self._client.get_run(self._run).info.artifact_uri
+        place = str(add_databricks_profile_info_to_artifact_uri(named, self._client.tracking_uri))
+        if urlsplit(self._client.tracking_uri).scheme in ("http", "https") and urlsplit(place).scheme in HERE:
+            raise LocalPlaceRefused
+        return get_artifact_repository(place, tracking_uri=self._client.tracking_uri)
 
     def abandon(self, reason: str) -> None:
         self._flush()
