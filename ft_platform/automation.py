@@ -6,12 +6,6 @@ from dagster import AutomationCondition as AC
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
 
-GPU_STAGES = ("base_evaluation", "adapter_checkpoint")
-"""Stages that start GPU work of their own; the ones behind them follow a new checkpoint."""
-
-FOLLOWS_ONLY = {"evaluation_report": ("adapter_checkpoint", "base_evaluation"), "privacy_report": ("adapter_checkpoint",)}
-"""Stages that must not start on every changed parent: new splits reach evaluation and attacks through a new checkpoint."""
-
 
 def on_demand() -> None:
     """A person starts it: button, CLI or API."""
@@ -40,7 +34,7 @@ def on_data_change(follow: list[dg.AssetKey] | None = None) -> dg.AutomationCond
 
 def condition_of(use_case: NamedUseCase, stage: str) -> dg.AutomationCondition | None:
     """The condition of a stage, from `retraining.mode` of its use case."""
-    if STAGES[stage].on_demand or (stage in GPU_STAGES and use_case.settings.retraining.mode == "on_demand"):
+    spec = STAGES[stage]
+    if spec.on_demand or (spec.starts == "as_retraining" and use_case.settings.retraining.mode == "on_demand"):
         return on_demand()
-    follow = [dg.AssetKey([use_case.name, name]) for name in FOLLOWS_ONLY.get(stage, ())]
-    return on_data_change(follow or None)
+    return on_data_change([dg.AssetKey([use_case.name, name]) for name in spec.follows] or None)

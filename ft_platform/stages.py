@@ -1,10 +1,12 @@
-"""The stages of every graph in the order the data flows: what each reads, which zone it writes, which checks it must pass.
+"""The stages of every graph in the order the data flows: what each reads, which zone it writes, which checks it must pass, what starts it.
 
-This table is the one place that says which settings make a stage's result stale. Bump `version` when the code of a stage
-changes what it produces.
+All that is known about a stage stands in its line. A new stage is a line here and a file `ft_platform/assets/<stage>.py`, whose function `build` makes
+its assets and checks. Bump `version` when the code of a stage changes what it produces.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Literal
 
 from ft_platform.use_case import NamedUseCase, settings_hash
@@ -24,7 +26,11 @@ class Stage:
         checks: verdicts that must be there and passed before anything is trained on it.
         role: the owner's role in the YAML.
         version: code version of the stage.
-        on_demand: only a person starts it, by itself: no part of `ft run`, of a group's button or of automation.
+        program: what runs the model for it on a compute back end (`ft_platform/programs/<program>.py`); None: the stage runs where Dagster does.
+        trains: its program trains; an experiment publishes a report about its trainings, and nothing else.
+        starts: `on_change`: new content or settings start it. `as_retraining`: `retraining.mode` of the use case says whether they do, or a person
+            does. `by_person`: only a person starts it, by itself: it is no part of `ft run`, of a group's button or of automation.
+        follows: parents whose change starts it; default all. New splits reach an evaluation through a new checkpoint only.
     """
 
     name: str
@@ -35,7 +41,20 @@ class Stage:
     role: str = "data_engineering"
     version: int = 1
     kind: Literal["table", "quarantine", "checkpoint", "report"] = "table"
-    on_demand: bool = False
+    program: str | None = None
+    trains: bool = False
+    starts: Literal["on_change", "as_retraining", "by_person"] = "on_change"
+    follows: tuple[str, ...] = ()
+
+    @property
+    def on_demand(self) -> bool:
+        """Only a person starts it."""
+        return self.starts == "by_person"
+
+    @property
+    def build(self) -> Callable[[NamedUseCase], list[Any]]:
+        """The function that makes its assets and checks for one use case."""
+        return import_module(f"ft_platform.assets.{self.name}").build
 
     def settings_hash(self, use_case: NamedUseCase) -> str:
         """Changes when a section this stage reads, or its code version, changes."""
@@ -64,8 +83,28 @@ STAGES: dict[str, Stage] = {
         ),
         Stage("splits", ("splits", "task"), ("anonymized_records",), "shared", ("no_leakage", "label_shares_hold", "meets_expectations", TRAINING_AUDIT)),
         Stage("data_report", ("source", "governance", "owners.roles"), ("splits",), "shared", role="compliance", kind="report"),
-        Stage("base_evaluation", ("base_model", "task", "evaluation"), ("splits",), "shared", role="data_science", kind="report", version=3),
-        Stage("adapter_checkpoint", ("base_model", "task", "training", "fairness.in_training"), ("splits",), "shared", role="data_science", kind="checkpoint"),
+        Stage(
+            "base_evaluation",
+            ("base_model", "task", "evaluation"),
+            ("splits",),
+            "shared",
+            role="data_science",
+            kind="report",
+            version=3,
+            program="evaluate",
+            starts="as_retraining",
+        ),
+        Stage(
+            "adapter_checkpoint",
+            ("base_model", "task", "training", "fairness.in_training"),
+            ("splits",),
+            "shared",
+            role="data_science",
+            kind="checkpoint",
+            program="train",
+            trains=True,
+            starts="as_retraining",
+        ),
         Stage(
             "evaluation_report",
             ("evaluation", "task", "fairness.in_evaluation"),
@@ -74,8 +113,10 @@ STAGES: dict[str, Stage] = {
             role="data_science",
             kind="report",
             version=3,
+            program="evaluate",
+            follows=("adapter_checkpoint", "base_evaluation"),
         ),
-        Stage("regression_report", ("regression",), ("adapter_checkpoint",), "shared", role="data_science", kind="report"),
+        Stage("regression_report", ("regression",), ("adapter_checkpoint",), "shared", role="data_science", kind="report", program="regression"),
         Stage(
             "fairness_report",
             ("fairness", "gate.without_sensitive_features"),
@@ -93,7 +134,9 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="data_science",
             kind="report",
-            on_demand=True,
+            program="search",
+            trains=True,
+            starts="by_person",
         ),
         Stage(
             "learning_curve",
@@ -102,7 +145,9 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="data_science",
             kind="report",
-            on_demand=True,
+            program="learning_curve",
+            trains=True,
+            starts="by_person",
         ),
         Stage(
             "privacy_report",
@@ -112,6 +157,8 @@ STAGES: dict[str, Stage] = {
             role="compliance",
             kind="report",
             version=2,
+            program="attack",
+            follows=("adapter_checkpoint",),
         ),
         Stage(
             "canary_audit",
@@ -120,10 +167,21 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="compliance",
             kind="report",
-            on_demand=True,
+            program="canaries",
+            trains=True,
+            starts="by_person",
         ),
-        Stage("human_review", ("evaluation",), ("evaluation_report",), "shared", role="domain_expert", kind="report", on_demand=True),
-        Stage("judge_report", ("judge", "task", "evaluation"), ("evaluation_report",), "shared", role="data_science", kind="report", on_demand=True),
+        Stage("human_review", ("evaluation",), ("evaluation_report",), "shared", role="domain_expert", kind="report", starts="by_person"),
+        Stage(
+            "judge_report",
+            ("judge", "task", "evaluation"),
+            ("evaluation_report",),
+            "shared",
+            role="data_science",
+            kind="report",
+            program="judge",
+            starts="by_person",
+        ),
         Stage(
             "seed_variation",
             ("base_model", "task", "training", "fairness.in_training", "evaluation", "seed_variation"),
@@ -131,7 +189,9 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="data_science",
             kind="report",
-            on_demand=True,
+            program="seeds",
+            trains=True,
+            starts="by_person",
         ),
         Stage(
             "model_card",

@@ -75,7 +75,7 @@ def quick_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     from ft_platform.samples.gold import gold_texts
 
     monkeypatch.setattr("ft_platform.samples.gold.gold_texts", partial(gold_texts, per_entity=2))
-    for asset in ("raw", "permitted", "cleaned", "anonymized", "splits"):
+    for asset in ("raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"):
         monkeypatch.setattr(f"ft_platform.assets.{asset}.profile_link", lambda *_: {})
 
 

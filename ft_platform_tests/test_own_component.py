@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from ft_platform import cli
@@ -11,7 +12,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.loading import load_definitions
 from ft_platform.stages import STAGES
 from ft_platform.yaml_file import parse_yaml
-from ft_platform_tests.conftest import minimal_attributes, write_use_case
+from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
 
 SUBCLASS = """
 from ft_platform.components import FineTuningUseCase
@@ -20,6 +21,23 @@ from ft_platform.components import FineTuningUseCase
 class Own(FineTuningUseCase):
     def stages(self):
         return {name: build for name, build in super().stages().items() if name not in %s}
+"""
+REPLACED = """
+import dagster as dg
+from ft_platform.components import FineTuningUseCase
+
+
+def own_splits(use_case):
+    @dg.asset(key_prefix=use_case.name, group_name=use_case.name, deps=[[use_case.name, "cleaned_records"]])
+    def splits() -> None: ...
+
+    return [splits]
+
+
+class Own(FineTuningUseCase):
+    def stages(self):
+        kept = {name: build for name, build in super().stages().items() if name != "anonymized_records"}
+        return {**kept, "splits": own_splits}
 """
 BROKEN = {
     "def stages(:": r"SyntaxError: invalid syntax \(.*letters/component\.py:1\)",
@@ -30,7 +48,7 @@ BROKEN = {
     "class Panic(BaseException): ...\n\n\nraise Panic('of a library')": r"Panic, text withheld: .* \(.*letters/component\.py:4\)",
     "class Rude(Exception):\n    def __str__(self): raise self\n\n\nraise Rude": r"Rude, text withheld: .* \(.*letters/component\.py:5\)",
     (SUBCLASS % "()").replace("super().stages()", "exit(1)"): r"SystemExit, text withheld: .* \(.*letters/component\.py:7\)",
-    SUBCLASS % '("splits",)': r'Input asset "\["letters", "splits"\]" is not produced by any .* \(.*letters/defs\.yaml:1\)',
+    SUBCLASS % '("fairness_report",)': r"leaves out fairness_report; built from that: model_card, release_decision \(.*letters/defs\.yaml:1\)",
 }
 
 
@@ -55,6 +73,21 @@ def test_a_stage_that_is_left_out_is_left_out_of_this_use_case_only(environment,
     assert {name for name in STAGES if f"letters/{name}" not in found} == {"fairness_report", "model_card", "release_decision"}
     assert {f"complaints/{name}" for name in STAGES} <= found
     assert cli.main(["check"]) == 0
+
+
+def test_the_example_of_the_readme_leaves_stages_out_and_adds_one(environment, own_code):
+    (example,) = [block for block in (REPOSITORY / "README.md").read_text().split("```") if "class LegalUseCase" in block]
+    own_code.write_text(example.removeprefix("python").replace("LegalUseCase", "Own"))
+    found = {name for name in assets(environment) if name.startswith("letters/")}
+    assert found == {f"letters/{name}" for name in {*STAGES, "letters", "source"} - {"fairness_report", "model_card", "release_decision"}}
+    assert cli.main(["check"]) == 0
+
+
+def test_a_stage_is_replaced_with_what_is_built_from_it(environment, own_code):
+    own_code.write_text(REPLACED)
+    definitions = load_definitions(environment, only="letters")
+    parents = definitions.resolve_asset_graph().get(dg.AssetKey(["letters", "splits"])).parent_keys
+    assert parents == {dg.AssetKey(["letters", "cleaned_records"])}
 
 
 @pytest.mark.parametrize("code", list(BROKEN), ids=["syntax", "import", "no class", "exception", "exit", "panic", "no text", "exit later", "a stage"])

@@ -24,20 +24,6 @@ from ft_platform.stages import ON_DEMAND, STAGES, Zone, check_settings_hash
 from ft_platform.tracking.runs import runs_of
 from ft_platform.use_case import NamedUseCase, settings_hash
 
-PROGRAM_STAGES = (
-    "base_evaluation",
-    "adapter_checkpoint",
-    "evaluation_report",
-    "regression_report",
-    "hyperparameter_search",
-    "learning_curve",
-    "privacy_report",
-    "canary_audit",
-    "judge_report",
-    "seed_variation",
-)
-"""Stages that run a model as a program on a compute back end."""
-
 KINDS = {"table": {"deltalake"}, "quarantine": {"deltalake"}, "checkpoint": {"pytorch", "huggingface"}, "report": {"html"}}
 NONE = "none"
 """Shown for a list or mapping with nothing in it."""
@@ -57,7 +43,7 @@ def stage(use_case: NamedUseCase, name: str) -> dict[str, Any]:
     """Arguments of `@dg.asset` for one stage of one use case."""
     spec = STAGES[name]
     settings = use_case.settings
-    gpu = name in PROGRAM_STAGES
+    gpu = spec.program is not None
     return {
         "name": name,
         "key_prefix": use_case.name,

@@ -7,62 +7,13 @@ import dagster as dg
 from dagster.components import Scaffolder, ScaffoldRequest
 from pydantic import BaseModel
 
-from ft_platform.assets import (
-    adapter_checkpoint,
-    anonymized,
-    base_evaluation,
-    canary_audit,
-    cleaned,
-    data_report,
-    evaluation_report,
-    fairness_report,
-    human_review,
-    hyperparameter_search,
-    judge_report,
-    learning_curve,
-    model_card,
-    permitted,
-    privacy_report,
-    quarantined,
-    raw,
-    regression_report,
-    release_decision,
-    roi_report,
-    seed_variation,
-    splits,
-)
 from ft_platform.environment import load_environment
+from ft_platform.errors import ConfigError
 from ft_platform.permission_watch import permission_watch
 from ft_platform.scaffold import scaffold_yaml
 from ft_platform.sensors import measurements_sensor, source_sensor
 from ft_platform.stages import ON_DEMAND, STAGES
 from ft_platform.use_case import NamedUseCase, UseCase
-
-STAGE_BUILDERS = {
-    "raw_records": raw.build,
-    "permitted_records": permitted.build,
-    "cleaned_records": cleaned.build,
-    "quarantined_records": quarantined.build,
-    "anonymized_records": anonymized.build,
-    "splits": splits.build,
-    "data_report": data_report.build,
-    "base_evaluation": base_evaluation.build,
-    "adapter_checkpoint": adapter_checkpoint.build,
-    "evaluation_report": evaluation_report.build,
-    "regression_report": regression_report.build,
-    "fairness_report": fairness_report.build,
-    "roi_report": roi_report.build,
-    "hyperparameter_search": hyperparameter_search.build,
-    "learning_curve": learning_curve.build,
-    "privacy_report": privacy_report.build,
-    "canary_audit": canary_audit.build,
-    "human_review": human_review.build,
-    "judge_report": judge_report.build,
-    "seed_variation": seed_variation.build,
-    "model_card": model_card.build,
-    "release_decision": release_decision.build,
-}
-"""Stage -> function that makes its assets and checks, in the order the data flows."""
 
 
 class UseCaseScaffolder(Scaffolder):
@@ -77,7 +28,7 @@ class UseCaseScaffolder(Scaffolder):
 class FineTuningUseCase(dg.Component):
     """One fine-tuning use case: raw records to evaluated checkpoint.
 
-    To replace or leave out a stage in one use case, subclass it in `defs/<use_case>/component.py`, override `stages`, and
+    To replace, add or leave out a stage in one use case, subclass it in `defs/<use_case>/component.py`, override `stages`, and
     name the class in the YAML: `type: .component.LegalUseCase`.
     """
 
@@ -95,26 +46,43 @@ class FineTuningUseCase(dg.Component):
         return cls(NamedUseCase(name=context.path.name, settings=attributes, path=context.path / "defs.yaml", policy=policy))
 
     def stages(self) -> Mapping[str, Any]:
-        """Stage -> builder. A subclass returns another mapping."""
-        return STAGE_BUILDERS
+        """Stage -> builder, in the order the data flows. A subclass returns another mapping; a name of its own adds a stage."""
+        return {name: stage.build for name, stage in STAGES.items()}
 
     def build_defs(self, context: dg.ComponentLoadContext | None = None) -> dg.Definitions:
-        built = [item for build in self.stages().values() for item in build(self.use_case)]
+        stages = self.stages()
+        require_parents(self.use_case, stages)
+        built = [item for build in stages.values() for item in build(self.use_case)]
         checks = [item for item in built if isinstance(item, dg.AssetChecksDefinition)]
         stage_assets = [item for item in built if not isinstance(item, dg.AssetChecksDefinition)]
         job = dg.define_asset_job(self.use_case.name, selection=dg.AssetSelection.groups(self.use_case.name), description=self.use_case.settings.description)
-        jobs = [job, *on_demand_jobs(self.use_case, self.stages())]
+        jobs = [job, *on_demand_jobs(self.use_case, stages)]
         graph = dg.Definitions(assets=stage_assets, asset_checks=checks, jobs=jobs, sensors=self._sensors())
-        return dg.Definitions.merge(graph, permission_watch(self.use_case)) if "permitted_records" in self.stages() else graph
+        return dg.Definitions.merge(graph, permission_watch(self.use_case)) if "permitted_records" in stages else graph
 
     def _sensors(self) -> list[dg.SensorDefinition]:
         measures = "roi_report" in self.stages() and self.use_case.settings.business.measurements
         return [source_sensor(self.use_case), *([measurements_sensor(self.use_case)] if measures else [])]
 
 
+def require_parents(use_case: NamedUseCase, stages: Mapping[str, Any]) -> None:
+    """Refuses stages of which some are built from one that is left out.
+
+    Raises:
+        ConfigError: with those that have to be left out, or replaced, too.
+    """
+    left_out = [name for name in STAGES if name not in stages]
+    orphans = [name for name in STAGES if name in stages and STAGES[name].build == stages[name] and not set(STAGES[name].parents).isdisjoint(left_out)]
+    if orphans:
+        raise ConfigError(
+            [f"its stages() leaves out {', '.join(left_out)}; built from that: {', '.join(orphans)} ({use_case.path}:1)"],
+            "Leave these out too, or replace them. Without release_decision nothing of this use case is released",
+        )
+
+
 def on_demand_jobs(use_case: NamedUseCase, stages: Mapping[str, Any]) -> list[Any]:
     """The job of the stages that only a person starts; none if the use case leaves them out."""
-    keys = [dg.AssetKey([use_case.name, name]) for name in stages if STAGES[name].on_demand]
+    keys = [dg.AssetKey([use_case.name, name]) for name in stages if name in STAGES and STAGES[name].on_demand]
     if not keys:
         return []
     description = "Experiments: they publish reports, and nothing else follows from them."

@@ -8,10 +8,11 @@ from ft_platform.environment import ComputeProfile, Environment
 from ft_platform.errors import DoesNotFit
 from ft_platform.experiments.inputs import experiment_inputs
 from ft_platform.lake import Lake, TableVersion
+from ft_platform.stages import STAGES
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case import NamedUseCase
 
-EXPERIMENTS = {"search": "hyperparameter_search", "learning_curve": "learning_curve", "canaries": "canary_audit", "seeds": "seed_variation"}
+EXPERIMENTS = {stage.program: stage.name for stage in STAGES.values() if stage.program and stage.trains and stage.kind == "report"}
 """Program -> what it makes, of those that train and publish a report only."""
 
 

@@ -3,7 +3,6 @@
 import dagster as dg
 import pytest
 
-from ft_platform.assets.stage import PROGRAM_STAGES
 from ft_platform.environment import Environment
 from ft_platform.loading import load_definitions
 from ft_platform.stages import STAGES
@@ -74,7 +73,7 @@ def test_what_is_outside_has_owner_tags_and_place_too_and_says_when_nothing_watc
 
 def test_steps_that_run_a_model_share_the_gpu_pool(repository):
     pools = {stage: repository.asset_graph.get(dg.AssetKey(["complaints", stage])).assets_def.op.pool for stage in STAGES}
-    assert {stage for stage, pool in pools.items() if pool == "gpu"} == {*PROGRAM_STAGES}
+    assert {stage for stage, pool in pools.items() if pool == "gpu"} == {stage.name for stage in STAGES.values() if stage.program}
 
 
 def test_experiments_are_in_no_job_but_their_own_and_in_no_automation(environment):

@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from ft_platform.assets.raw import ingest_source
+from ft_platform.assets.raw_records import ingest_source
 from ft_platform.environment import Environment
 from ft_platform.errors import DiskFull
 from ft_platform.lake import Lake, TableVersion

@@ -62,7 +62,7 @@ def small_case() -> Case:
     use_case = load_use_case(environment.defs / NAME, environment=environment)
     lake = environment.lake()
     with dg.DagsterInstance.ephemeral() as instance, pytest.MonkeyPatch.context() as patch:
-        for asset in ("raw", "permitted", "cleaned", "anonymized", "splits"):
+        for asset in ("raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"):
             patch.setattr(f"ft_platform.assets.{asset}.profile_link", lambda *_: {})
         patch.setattr("ft_platform.compute.local.run", _audit_only)
         result = Graph(environment, NAME, instance).run(*TABLES)

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ft_platform.assets import permitted
-from ft_platform.assets.raw import ingest_source
+from ft_platform.assets import permitted_records as permitted
+from ft_platform.assets.raw_records import ingest_source
 from ft_platform.environment import Environment
 from ft_platform.lake import TableVersion
 from ft_platform.lake.provenance import TRAINING_RECORDS

@@ -113,7 +113,7 @@ def test_the_job_of_the_schedule_marks_all_that_a_passed_day_ends(watched: House
         made = house.build()
         sweep = definitions(house).resolve_job_def("tests_retention_sweep")
         assert sweep.execute_in_process(instance=instance).success and tainted_now(house.lake, "tests") == []
-        from ft_platform.assets import permitted
+        from ft_platform.assets import permitted_records as permitted
         from ft_platform.governance import taint
         from ft_platform_tests.governance.test_taint import later_datetime
 

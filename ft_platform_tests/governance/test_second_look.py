@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ft_platform.assets import permitted, raw
+from ft_platform.assets import permitted_records as permitted
+from ft_platform.assets import raw_records as raw
 from ft_platform.governance.ledger import pin_ledger
 from ft_platform.governance.second_look import look_again
 from ft_platform.lake import Lake

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.assets import permitted
+from ft_platform.assets import permitted_records as permitted
 from ft_platform.errors import DataError, SourceError, VersionRefused
 from ft_platform.governance import taint
 from ft_platform.governance.taint import Basis, Found, Tainted, find_tainted, mark, sweep, tainted_now

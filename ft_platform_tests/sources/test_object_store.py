@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from ft_platform.assets.raw import ingest_source
+from ft_platform.assets.raw_records import ingest_source
 from ft_platform.environment import Environment
 from ft_platform.errors import SourceError, TransientError
 from ft_platform.lake import Lake, tables

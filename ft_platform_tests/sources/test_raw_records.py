@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ft_platform.assets.raw import ingest_source
+from ft_platform.assets.raw_records import ingest_source
 from ft_platform.environment import Environment
 from ft_platform.errors import SourceError, TransientError
 from ft_platform.lake import Lake, TableVersion
@@ -160,7 +160,7 @@ def test_two_processes_at_once_add_each_row_once(environment: Environment, lake:
     program = f"""
 import sys
 from pathlib import Path
-from ft_platform.assets.raw import ingest_source
+from ft_platform.assets.raw_records import ingest_source
 from ft_platform.environment import Environment
 from ft_platform.errors import TransientError
 from ft_platform.lake import Lake

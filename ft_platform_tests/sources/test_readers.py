@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from ft_platform.assets.raw import ingest_source
+from ft_platform.assets.raw_records import ingest_source
 from ft_platform.environment import Environment
 from ft_platform.errors import SourceError
 from ft_platform.lake import Lake

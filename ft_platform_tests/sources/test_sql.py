@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ft_platform.assets.raw import ingest_source
+from ft_platform.assets.raw_records import ingest_source
 from ft_platform.environment import Environment
 from ft_platform.errors import SourceError, TransientError
 from ft_platform.lake import Lake, TableVersion
