@@ -21,6 +21,7 @@ USED_BY_NAME = {
     "adlfs": "fsspec loads it for abfss://",
     "gcsfs": "fsspec loads it for gs://",
     "defusedxml": "openpyxl reads XML with it where it is installed",
+    "pyopenssl": "model-signing imports it and does not ask for it",
     "psycopg": "SQLAlchemy's driver of PostgreSQL",
     "gguf": "transformers reads .gguf files with it",
     "pandas": "Great Expectations and Fairlearn are given its frames",

@@ -4,24 +4,26 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ft_platform.environment import Environment
     from ft_platform.signing.keys import SigningKeys
 
-HELP = "Verify what was signed in the lake, sign a lake from before there were signatures, answer for a lost file, and rotate the signing key."
+HELP = "Verify what was signed in the lake, sign a lake from before there were signatures, answer for a lost file, rotate the signing key, write certificates."
 EXAMPLES = [
     "ft seals verify                                  # every use case: chain, signatures, each file and row",
     "ft seals adopt complaint_routing                 # once, for a lake that was written before there were signatures",
     'ft seals accept complaint_routing shared/complaint_routing/waiver/waiver-0a1b/manifest.json --by "Ana Ruiz" --reason "Lost with disk 3"',
     "ft seals rotate                                  # a new signing key; what older ones signed still verifies",
     "ft seals stolen 0a1b2c3d4e5f6a7b --since 2027-03-01T00:00:00+00:00",
+    "ft seals certificates public/                    # with which anybody verifies models of this installation",
 ]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="{verify,adopt,accept,keys,rotate,stolen}", required=True)
+    actions = parser.add_subparsers(dest="action", metavar="{verify,adopt,accept,keys,rotate,stolen,certificates}", required=True)
     verify = actions.add_parser("verify", help="compare everything with what was signed")
     verify.add_argument("use_cases", nargs="*", help="names (default: every use case in the lake)")
     verify.add_argument("--json", action="store_true", help="print JSON")
@@ -38,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     stolen = actions.add_parser("stolen", help="what a key signed from a moment on counts no more")
     stolen.add_argument("key", help="its id, as `ft seals keys` shows it")
     stolen.add_argument("--since", required=True, metavar="MOMENT", help="ISO 8601 with an offset, e.g. 2027-03-01T00:00:00+00:00")
+    written = actions.add_parser("certificates", help="write the certificates with which anybody verifies models of this installation")
+    written.add_argument("folder", type=Path, help="gets roots.pem (what to trust) and signers.pem; stolen keys are left out")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -141,6 +145,23 @@ def _stolen(environment: "Environment", arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _certificates(environment: "Environment", arguments: argparse.Namespace) -> int:
+    from fsspec.implementations.local import LocalFileSystem
+
+    from ft_platform.errors import ConfigError
+    from ft_platform.lake.files import write_bytes
+
+    trusted = [key for key in reversed(_of(environment).public.values()) if key.root and not key.stolen_since]
+    if not trusted:
+        raise ConfigError(
+            ["no signing key of this installation has certificates that can be trusted"], "The next run makes them; after a theft: ft seals rotate"
+        )
+    for name, texts in {"roots.pem": [key.root for key in trusted], "signers.pem": [key.leaf for key in trusted]}.items():
+        write_bytes(LocalFileSystem(), str(arguments.folder / name), "".join(texts).encode())
+    print(f"{arguments.folder} has the certificates of version {', '.join(str(key.version) for key in trusted)}. Whoever verifies models needs roots.pem.")
+    return 0
+
+
 def _of(environment: "Environment") -> "SigningKeys":
     return environment.signing_keys()
 
@@ -151,4 +172,4 @@ def _tell(what: str) -> None:
         print(f"\r\033[K{what}", end="\r", file=sys.stderr, flush=True)
 
 
-ACTIONS = {"verify": _verify, "adopt": _adopt, "accept": _accept, "keys": _keys, "rotate": _rotate, "stolen": _stolen}
+ACTIONS = {"verify": _verify, "adopt": _adopt, "accept": _accept, "keys": _keys, "rotate": _rotate, "stolen": _stolen, "certificates": _certificates}

@@ -4,7 +4,8 @@ The private keys are a key ring like that of pseudonyms, kept by the same provid
 halves and their state stand in `keys.json`, which whoever may write to the lake must not be able to write.
 
 Covered: a version that was rotated out still verifies what it signed. A version that was lost stays, too. One that was stolen verifies only what it
-signed before a moment that a person names, and nothing that came after the day of the report. Not covered: whoever may act as the account of the
+signed before a moment that a person names, and nothing that came after the day of the report. A thief of the newest version has no older one with it:
+rotation keeps the private half of the new version only. Not covered: whoever may act as the account of the
 operating system that runs the programs has the newest private key and can sign anything.
 """
 
@@ -22,6 +23,7 @@ from ft_platform.errors import ConfigError, CorruptVersion, KeyMissing
 from ft_platform.lake.files import locked, write_bytes
 from ft_platform.privacy.key_providers import KeyPlace
 from ft_platform.privacy.keys import KeyRing, read_key_ring
+from ft_platform.signing.certificates import certificates, model_key
 
 FILE = "keys.json"
 
@@ -35,6 +37,8 @@ class PublicKey:
         public: the public key in base64.
         stolen_since: moment from which on its signatures count no more, ISO 8601; empty: it was not stolen.
         last_entries: of a stolen key: folder of seals -> number of the newest entry when that was reported. Later ones do not count.
+        root: certificate of this key (PEM), under which others verify models; empty: of a version that was never the newest since there are any.
+        leaf: certificate of the key that signs models.
     """
 
     version: int
@@ -42,6 +46,8 @@ class PublicKey:
     public: str
     stolen_since: str = ""
     last_entries: tuple[tuple[str, int], ...] = ()
+    root: str = ""
+    leaf: str = ""
 
     @cached_property
     def _verifier(self) -> Any:
@@ -115,12 +121,12 @@ class SigningKeys:
             ring = read_key_ring(self._place)
             key = _private(ring.keys[ring.newest])
             own = _public(ring.newest, key)
-            if own.key_id not in self.public:
-                if self.public and ring.newest <= max(one.version for one in self.public.values()):
-                    raise KeyMissing(
-                        f"the signing key in {provider.where} is another than the one in {self._file}", "Restore it, or go on with: ft seals rotate"
-                    )
-                self._save([*self.public.values(), own])
+            known = self.public.get(own.key_id)
+            if known is None and self.public and ring.newest <= max(one.version for one in self.public.values()):
+                raise KeyMissing(f"the signing key in {provider.where} is another than the one in {self._file}", "Restore it, or go on with: ft seals rotate")
+            if known is None or not known.root:
+                root, leaf = certificates(own.version, own.key_id, key)
+                self._save({**self.public, own.key_id: replace(known or own, root=root, leaf=leaf)})
         if self.public[own.key_id].stolen_since:
             raise KeyMissing("the signing key was reported stolen", "Make a new one with: ft seals rotate")
         return own.key_id, key
@@ -134,13 +140,27 @@ class SigningKeys:
         """The signature of the newest key, 64 bytes."""
         return self._newest[1].sign(content)
 
+    def model_signer(self) -> tuple[bytes, PublicKey]:
+        """The P-256 key that signs models, as PEM (PKCS#8), and the version it belongs to. Keep it off every disk.
+
+        Raises:
+            KeyMissing: as of `newest`.
+        """
+        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+        key_id, key = self._newest
+        return model_key(key.private_bytes_raw()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), self.public[key_id]
+
     def rotate(self) -> PublicKey:
-        """Makes a new version, which signs from now on. Where the private keys are lost, it is the only one that is kept."""
-        provider = self._place.open()
-        ring = read_key_ring(self._place) if provider.read() is not None else KeyRing({}, {one.version: "lost" for one in self.public.values()})
-        while not ring.keys or ring.newest <= max((one.version for one in self.public.values()), default=0):
-            ring = ring.rotated()
-        provider.write(ring.to_text())
+        """Makes a new version, which signs from now on. Its private half is the only one that is kept: older ones verify without."""
+        with locked(self._file.with_suffix(".lock")):
+            provider = self._place.open()
+            ring = read_key_ring(self._place) if provider.read() is not None else KeyRing({}, {one.version: "lost" for one in self.public.values()})
+            while not ring.keys or ring.newest <= max((one.version for one in self.public.values()), default=0):
+                ring = ring.rotated()
+            for older in sorted(ring.keys)[:-1]:
+                ring = ring.without(older)
+            provider.write(ring.to_text())
         self.__dict__.pop("_newest", None)
         newest = self.newest
         return self.public[newest]
@@ -151,14 +171,15 @@ class SigningKeys:
         Raises:
             ConfigError: there is no such key.
         """
-        if key_id not in self.public:
-            raise ConfigError([f"there is no signing key {key_id!r}; there are {sorted(self.public)}"])
-        stolen = replace(self.public[key_id], stolen_since=since, last_entries=tuple(sorted(last_entries.items())))
-        self._save([stolen if key.key_id == key_id else key for key in self.public.values()])
+        with locked(self._file.with_suffix(".lock")):
+            if key_id not in self.public:
+                raise ConfigError([f"there is no signing key {key_id!r}; there are {sorted(self.public)}"])
+            stolen = replace(self.public[key_id], stolen_since=since, last_entries=tuple(sorted(last_entries.items())))
+            self._save({**self.public, key_id: stolen})
         self.__dict__.pop("_newest", None)
 
-    def _save(self, keys: list[PublicKey]) -> None:
-        write_bytes(LocalFileSystem(), str(self._file), json.dumps({"keys": [asdict(key) for key in keys]}, indent=1).encode())
+    def _save(self, keys: dict[str, PublicKey]) -> None:
+        write_bytes(LocalFileSystem(), str(self._file), json.dumps({"keys": [asdict(key) for key in keys.values()]}, indent=1).encode())
 
 
 def _private(seed: bytes) -> Any:
