@@ -24,7 +24,7 @@ import pyarrow as pa
 from ft_platform.models import base_model
 from ft_platform.models.renderer import Renderer
 from ft_platform.models.tokenizer import load_tokenizer
-from ft_platform.records import MESSAGES
+from ft_platform.records.columns import MESSAGES
 from ft_platform.training.audit_rows import RowAudit, decoder
 from ft_platform.training.dataset import render_split
 from ft_platform.use_case import BaseModelSettings, NamedUseCase, UseCase

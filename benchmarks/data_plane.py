@@ -147,7 +147,7 @@ def _memory(pid: int) -> tuple[int, int]:
 def run_platform(source: Path, engine: str, workers: int, ner: str) -> dict[str, Any]:
     """The data stages on a file, in a fresh installation. In this process."""
     from ft_platform.environment import load_environment
-    from ft_platform.execution import prepare_home, run_use_case
+    from ft_platform.orchestration.execution import prepare_home, run_use_case
 
     home = source.parent / "home"
     write_use_case(source.parent / "defs" / "complaints", source, engine, workers, ner)

@@ -62,12 +62,12 @@ def measured(arguments: argparse.Namespace, home: Path, objective: str, log: log
     from ft_platform.evaluation.scores import FINE_TUNED, scores
     from ft_platform.evaluation.systems.majority import majority
     from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
-    from ft_platform.execution import run_use_case
     from ft_platform.experiments.seed_figures import seed_figures
     from ft_platform.lake.gate import require_usable
     from ft_platform.models.adapter import with_adapter
+    from ft_platform.orchestration.execution import run_use_case
     from ft_platform.training.trainer import checkpoint_for
-    from ft_platform.use_case_file import load_use_case
+    from ft_platform.use_case.file import load_use_case
 
     environment = Environment(home=home, defs=DEFS, tracking_uri="none")
     create_pseudonym_key(environment)

@@ -62,7 +62,7 @@ def case() -> Any:
 
 
 class ParquetRows:
-    """Rows of a Parquet file (`ft_platform.rows.Rows`), read as the lake reads them."""
+    """Rows of a Parquet file (`ft_platform.records.rows.Rows`), read as the lake reads them."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -76,7 +76,7 @@ class ParquetRows:
 
 def written(path: Path, rows: int, seed: int = 7) -> ParquetRows:
     """A file of `rows` cleaned records with 300 bytes of text each (columns that no expectation reads are left out)."""
-    from ft_platform.records import MESSAGES, with_contents
+    from ft_platform.records.columns import MESSAGES, with_contents
 
     random = np.random.default_rng(seed)
     writer: pq.ParquetWriter | None = None

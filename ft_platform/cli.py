@@ -50,9 +50,9 @@ from ft_platform.commands import (
 )
 from ft_platform.commands import list as list_command
 from ft_platform.errors import ConfigError, FtError
-from ft_platform.printable import printable_streams
+from ft_platform.process.printable import printable_streams
+from ft_platform.process.system_errors import in_words
 from ft_platform.redaction.hooks import install_hooks, native_errors_dropped
-from ft_platform.system_errors import in_words
 
 COMMANDS = {
     "demo": demo,
@@ -192,7 +192,7 @@ def _become_account(use_case: str) -> None:
 
     environment = load_environment()
     if use_case in environment.identities:
-        from ft_platform.identities import become
+        from ft_platform.orchestration.identities import become
 
         become(environment, use_case)
 

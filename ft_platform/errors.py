@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ft_platform.printable import printable
+from ft_platform.process.printable import printable
 from ft_platform.redaction.vouched import vouch
 
 

@@ -12,10 +12,10 @@ import dagster as dg
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake
 from ft_platform.lake.versions import from_dict
-from ft_platform.loading import load_definitions
+from ft_platform.orchestration.loading import load_definitions
 from ft_platform.stages import AUDIT_PAGE, STAGES
 from ft_platform.use_case import NamedUseCase
-from ft_platform.use_case_file import FILE_NAME
+from ft_platform.use_case.file import FILE_NAME
 
 WRITTEN_AT = 1_780_000_000
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ft_platform.execution import run_use_case
+from ft_platform.orchestration.execution import run_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import StandInBackend, records, write_csv
 
@@ -172,7 +172,7 @@ def test_control_tokens_in_a_text_stay_text(run, environment, tmp_path):
     """They pass all stages as the person wrote them, and no rendered training row has more turns than its messages."""
     from ft_platform.models.renderer import Renderer, labels_of
     from ft_platform.training.dataset import read_splits, render_split
-    from ft_platform.use_case_file import load_use_case
+    from ft_platform.use_case.file import load_use_case
     from ft_platform_tests.tiny_models import tiny_tokenizer
 
     def turns(file: Path) -> tuple[list[str], list[int]]:
@@ -197,7 +197,7 @@ def test_control_tokens_in_a_text_stay_text(run, environment, tmp_path):
 
 
 def test_a_broken_use_case_does_not_take_the_others_down(run, environment):
-    from ft_platform.loading import load_definitions
+    from ft_platform.orchestration.loading import load_definitions
 
     write_use_case(environment.defs, "broken", {"description": "x", "training": {"learning_rate": -1}})
     keys = {k.to_user_string() for k in load_definitions(environment).get_repository_def().asset_graph.get_all_asset_keys()}

@@ -14,7 +14,7 @@ import pytest
 from ft_platform import cli
 from ft_platform.commands import list as list_command
 from ft_platform.errors import DataError
-from ft_platform.scaffold import scaffold_yaml
+from ft_platform.use_case.scaffold import scaffold_yaml
 
 HEAVY = ("dagster", "pandas", "pyarrow", "pydantic", "yaml", "rich", "torch", "numpy", "deltalake", "great_expectations", "mlflow", "spacy")
 
@@ -42,7 +42,9 @@ def outcome(**fields) -> SimpleNamespace:
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, result: SimpleNamespace) -> list[tuple]:
     """Replaces the run and the collection of results; returns the calls."""
-    from ft_platform import execution, progress, results
+    from ft_platform.orchestration import execution
+    from ft_platform.process import progress
+    from ft_platform.reporting import results
 
     calls = []
 

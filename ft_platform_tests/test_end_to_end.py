@@ -10,8 +10,8 @@ import pytest
 
 from ft_platform.costs.ledger import Ledger
 from ft_platform.environment import Environment, load_environment
-from ft_platform.execution import RunOutcome, run_use_case
-from ft_platform.results import collect_results
+from ft_platform.orchestration.execution import RunOutcome, run_use_case
+from ft_platform.reporting.results import collect_results
 from ft_platform.stages import STAGES
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.tiny_models import save_tiny_model
@@ -84,7 +84,7 @@ def test_results_have_every_system_with_intervals(first, installed):
 
 
 def first_use_case(environment: Environment):
-    from ft_platform.use_case_file import load_use_case
+    from ft_platform.use_case.file import load_use_case
 
     return load_use_case(environment.defs / "complaint_routing", SMALL)
 
@@ -144,7 +144,7 @@ def test_support_assistant_runs_with_generation_metrics(installed, tmp_path, rea
     }
     outcome = run_use_case("support_assistant", small, environment=installed)
     assert outcome.success, f"{outcome.failed_stage}: {outcome.error}"
-    from ft_platform.use_case_file import load_use_case
+    from ft_platform.use_case.file import load_use_case
 
     found = collect_results(installed, load_use_case(installed.defs / "support_assistant", small))
     assert set(found["systems"]) == {"base_zero_shot", "base_few_shot", "fine_tuned"}
@@ -163,7 +163,7 @@ def test_a_label_head_goes_through_the_whole_graph(installed, tmp_path):
     }
     outcome = run_use_case("complaint_routing", {**SMALL, **tiny}, environment=installed)
     assert outcome.success, f"{outcome.failed_stage}: {outcome.error}"
-    from ft_platform.use_case_file import load_use_case
+    from ft_platform.use_case.file import load_use_case
 
     found = collect_results(installed, load_use_case(installed.defs / "complaint_routing", {**SMALL, **tiny}))
     assert set(found["systems"]) >= {"base_zero_shot", "fine_tuned"}

@@ -7,7 +7,7 @@ import pytest
 
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
-from ft_platform.loading import load_definitions
+from ft_platform.orchestration.loading import load_definitions
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 WRONG = {

@@ -10,12 +10,12 @@ import dagster as dg
 import pytest
 
 from ft_platform.errors import VersionRefused
-from ft_platform.execution import run_use_case
 from ft_platform.lake import Lake
 from ft_platform.lake.gate import NOT_TAINTED, problems_with, require_usable
+from ft_platform.orchestration.execution import run_use_case
 from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.stages import STAGES
-from ft_platform.use_case_file import load_use_case
+from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import Graph, StandInBackend, records, write_csv
 

@@ -29,11 +29,11 @@ DOMAIN += [
     "evaluation.inputs",
     "business.publish",
     "evaluation.fairness",
-    "results",
+    "reporting.results",
     "use_case",
     "environment",
     "errors",
-    "records",
+    "records.columns",
     "models.renderer",
 ]
 

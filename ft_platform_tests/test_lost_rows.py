@@ -7,8 +7,8 @@ import pytest
 from ft_platform.environment import Environment
 from ft_platform.errors import DataError
 from ft_platform.lake.stage_table import Work, write_stage
-from ft_platform.lost_rows import loss_warnings, lost_rows, require_kept
-from ft_platform.records import cleaned_schema, raw_schema
+from ft_platform.records.columns import cleaned_schema, raw_schema
+from ft_platform.records.lost_rows import loss_warnings, lost_rows, require_kept
 from ft_platform_tests.cleaning.test_clean import clean
 from ft_platform_tests.governance.tables import result_of
 from ft_platform_tests.tables import raw, use_case
@@ -74,7 +74,7 @@ def test_permission_that_refuses_most_records_stops_unless_it_is_allowed_and_mar
 
 def test_a_stage_that_stops_writes_no_version(environment: Environment, tmp_path: Path) -> None:
     from ft_platform.cleaning.clean import clean as clean_stream
-    from ft_platform.rows import TableRows
+    from ft_platform.records.rows import TableRows
 
     case, lake = use_case(), environment.lake()
     records = raw(case, [*TEXTS[:2], *["no"] * 58], label=["card"] * 60)

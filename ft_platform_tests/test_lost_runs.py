@@ -13,12 +13,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ft_platform import cli, execution
+from ft_platform import cli
 from ft_platform.environment import Environment
-from ft_platform.instance import existing_instance, prepare_home
-from ft_platform.lost_runs import mend_lost_runs
-from ft_platform.run_launcher import Worker, this_process
-from ft_platform.runs import last_runs
+from ft_platform.orchestration import execution
+from ft_platform.orchestration.instance import existing_instance, prepare_home
+from ft_platform.orchestration.lost_runs import mend_lost_runs
+from ft_platform.orchestration.run_launcher import Worker, this_process
+from ft_platform.orchestration.runs import last_runs
 
 HERE = this_process()
 DEAD = replace(HERE, pid=2**22 + 1)  # above the largest process number of Linux
@@ -128,7 +129,7 @@ def test_ft_run_mends_before_it_starts(installation, instance, capsys, monkeypat
 KILLED = """
 import os, signal, sys, time
 import dagster as dg
-from ft_platform.run_launcher import this_process
+from ft_platform.orchestration.run_launcher import this_process
 
 @dg.asset(key=["letters", "raw_records"])
 def raw():

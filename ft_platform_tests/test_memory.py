@@ -3,12 +3,12 @@
 import subprocess
 import sys
 
-from ft_platform import memory
 from ft_platform.assets.stage import with_typed_failures
+from ft_platform.process import memory
 
 KEPT_AND_GIVEN_BACK = """
 import pyarrow as pa, pyarrow.compute as pc
-from ft_platform.memory import anonymous_bytes, give_back
+from ft_platform.process.memory import anonymous_bytes, give_back
 before = anonymous_bytes()
 columns = [pc.add(pa.nulls(1_000_000, pa.int64()).fill_null(1), number) for number in range(100)]
 texts = [bytes(900) + str(number).encode() for number in range(300_000)]

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ft_platform import key_hashes as module
-from ft_platform.key_hashes import KeyHashes, KeyIndex, joined, key_hashes
-from ft_platform.newest_rows import newest_rows
-from ft_platform.rows import TableRows
+from ft_platform.records.columns import key_hashes as module
+from ft_platform.records.key_hashes import KeyHashes, KeyIndex, joined, key_hashes
+from ft_platform.records.newest_rows import newest_rows
+from ft_platform.records.rows import TableRows
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

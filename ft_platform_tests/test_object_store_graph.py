@@ -11,17 +11,17 @@ import dagster as dg
 import pytest
 
 from ft_platform.environment import Environment, create_pseudonym_key
-from ft_platform.execution import RunOutcome, run_use_case
 from ft_platform.lake import Lake
 from ft_platform.lake.artifacts import Artifacts
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.manifests import Manifests
 from ft_platform.lake.provenance import trace_checkpoint
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.orchestration.execution import RunOutcome, run_use_case
 from ft_platform.release.decide import publish_decision
-from ft_platform.results import collect_results
+from ft_platform.reporting.results import collect_results
 from ft_platform.stages import DEFAULT_STAGES, STAGES
-from ft_platform.use_case_file import load_use_case
+from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.aws_server import aws_server
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, run_here, write_csv

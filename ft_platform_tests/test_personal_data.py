@@ -18,9 +18,9 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.errors import DataError
-from ft_platform.execution import run_use_case
+from ft_platform.orchestration.execution import run_use_case
 from ft_platform.privacy.ner.spacy import MODEL
-from ft_platform.records import contents
+from ft_platform.records.columns import contents
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import StandInBackend, records, write_csv
 

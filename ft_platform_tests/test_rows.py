@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ft_platform.rows import Spool, TableRows
+from ft_platform.records.rows import Spool, TableRows
 
 SCHEMA = pa.schema([("id", pa.int64()), ("text", pa.string())])
 

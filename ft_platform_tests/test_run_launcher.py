@@ -27,8 +27,8 @@ from dagster._core.workspace.load_target import EmptyWorkspaceTarget, PythonFile
 from dagster._daemon.monitoring.concurrency import execute_concurrency_slots_iteration
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
-from ft_platform.instance import INSTANCE_SETTINGS
-from ft_platform.run_launcher import WORKER_TAG, WatchingRunLauncher, Worker, started_at, this_machine, this_process
+from ft_platform.orchestration.instance import INSTANCE_SETTINGS
+from ft_platform.orchestration.run_launcher import WORKER_TAG, WatchingRunLauncher, Worker, started_at, this_machine, this_process
 
 CODE = """
 import os
@@ -132,7 +132,7 @@ def test_a_run_whose_worker_and_code_server_were_killed_is_failed_its_place_free
 KILLED = """
 import sys
 import dagster as dg
-from ft_platform.run_launcher import this_process
+from ft_platform.orchestration.run_launcher import this_process
 sys.path.insert(0, sys.argv[1])
 from code_of_run import defs
 with dg.DagsterInstance.get() as instance:

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from ft_platform.errors import ConfigError
-from ft_platform.scaffold import check_name, scaffold_yaml
-from ft_platform.use_case_file import load_use_case
-from ft_platform.use_case_schema import COMPONENT_TYPE, fields
+from ft_platform.use_case.fields import COMPONENT_TYPE, fields
+from ft_platform.use_case.file import load_use_case
+from ft_platform.use_case.scaffold import check_name, scaffold_yaml
 from ft_platform_tests.conftest import REPOSITORY
 
 

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
+from ft_platform.evaluation.term_swaps import TermSwap
 from ft_platform.settings.fairness import Swap
-from ft_platform.term_swaps import TermSwap
 
 GENDER = TermSwap(Swap(name="gender", terms=[["he", "she"], ["his", "her"], ["him", "her"], ["wife", "husband"], ["Mr. Example", "Ms. Example"]]))
 

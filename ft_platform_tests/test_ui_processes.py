@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from ft_platform.environment import Environment
-from ft_platform.ui_processes import StopSignals, run_until_stopped
+from ft_platform.orchestration.ui_processes import StopSignals, run_until_stopped
 
 SUPERVISOR = """
 import sys
-from ft_platform.ui_processes import StopSignals, run_until_stopped
+from ft_platform.orchestration.ui_processes import StopSignals, run_until_stopped
 with StopSignals() as stop:
     sys.exit(run_until_stopped(sys.argv[1:], stop))
 """
@@ -178,7 +178,7 @@ def test_a_taken_reports_port_ends_ft_ui_before_dagster_starts(environment: Envi
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        command = [sys.executable, "-m", "ft_platform.ui_processes", "127.0.0.1", str(port), sys.executable, "-c", "print('started')"]
+        command = [sys.executable, "-m", "ft_platform.orchestration.ui_processes", "127.0.0.1", str(port), sys.executable, "-c", "print('started')"]
         done = subprocess.run(command, env=variables(environment), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     problem = f"reports cannot be served on 127.0.0.1, port {port}: Address already in use"
@@ -186,7 +186,7 @@ def test_a_taken_reports_port_ends_ft_ui_before_dagster_starts(environment: Envi
 
 
 def test_dagster_that_ends_by_itself_is_a_failure(environment: Environment, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ft_platform.ui_processes", "0.0.0.0", str(free_port()), sys.executable, "-c", ""]
+    command = [sys.executable, "-m", "ft_platform.orchestration.ui_processes", "0.0.0.0", str(free_port()), sys.executable, "-c", ""]
     done = subprocess.run(command, env=variables(environment), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr == "ft ui: Dagster ended by itself with code 0. Its last messages say why\n"

@@ -10,7 +10,7 @@ import pytest
 
 from ft_platform.environment import ComputeProfile, Environment
 from ft_platform.errors import ConfigError
-from ft_platform.use_case_file import find_use_cases, load_use_case, parse_overrides, use_case_folder, validate_all
+from ft_platform.use_case.file import find_use_cases, load_use_case, parse_overrides, use_case_folder, validate_all
 from ft_platform_tests.conftest import REPOSITORY
 
 GOOD = """\
@@ -223,7 +223,7 @@ def test_only_regular_files_up_to_a_size_are_read_and_links_to_them(defs, monkey
 
 def test_a_file_that_may_not_be_read_is_named(defs, monkeypatch):
     folder = write(defs, GOOD)
-    monkeypatch.setattr("ft_platform.yaml_file.os.open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    monkeypatch.setattr("ft_platform.use_case.yaml_file.os.open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
     assert problems_of(folder) == ["the file cannot be read: Permission denied (defs/complaints/defs.yaml:1)"]
 
 
@@ -457,7 +457,7 @@ def test_great_expectations_is_imported_only_where_there_are_expectations_and_on
     folder = write(defs, dedent(GOOD) + f"  validation: {{expectations: {expectations}}}\n")
     code = "\n".join(
         [
-            "import sys; from pathlib import Path; from ft_platform.use_case_file import load_use_case, validate_all",
+            "import sys; from pathlib import Path; from ft_platform.use_case.file import load_use_case, validate_all",
             f"load_use_case(Path({str(folder)!r})); loaded = 'great_expectations' in sys.modules",
             f"problems = validate_all(Path({str(defs)!r})); print(loaded, 'great_expectations' in sys.modules, len(problems))",
         ]

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from ft_platform.scaffold import scaffold_yaml
 from ft_platform.stages import CHECK_READS, STAGES
-from ft_platform.use_case_schema import COMPONENT_TYPE, UseCaseField, fields
+from ft_platform.use_case.fields import COMPONENT_TYPE, UseCaseField, fields
+from ft_platform.use_case.scaffold import scaffold_yaml
 
 PAGE = Path(__file__).parent.parent / "docs" / "use_case_reference.md"
 

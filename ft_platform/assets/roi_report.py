@@ -8,7 +8,7 @@ from ft_platform.assets.stage import key, materialized, pictures_of, report_link
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import require_usable
-from ft_platform.sensors import MEASUREMENTS
+from ft_platform.orchestration.sensors import MEASUREMENTS
 from ft_platform.use_case import NamedUseCase
 
 

@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 import dagster as dg
 from pydantic import BaseModel
 
-from ft_platform import automation, progress
 from ft_platform.environment import Environment
 from ft_platform.errors import FtError
 from ft_platform.lake import Lake, Manifest, Verdict
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
-from ft_platform.memory import give_back
+from ft_platform.orchestration import automation
+from ft_platform.process import progress
+from ft_platform.process.memory import give_back
 from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.redaction.settings import shown_settings
 from ft_platform.redaction.vouched import vouch

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pyarrow as pa
 
-from ft_platform.records import plain_array
+from ft_platform.records.columns import plain_array
 
 NON_ASCII = range(0x80, 0x100)
 """Bytes of UTF-8 that belong to characters outside ASCII."""

@@ -22,11 +22,11 @@ from ft_platform.cleaning.duplicates import exact_duplicates_stream, near_duplic
 from ft_platform.cleaning.repair import KINDS
 from ft_platform.errors import DataError
 from ft_platform.lake.stage_table import Work
-from ft_platform.lost_rows import require_kept
 from ft_platform.near_duplicates import rank_of
-from ft_platform.progress import report
-from ft_platform.records import REMOVED, StageStream, cleaned_schema
-from ft_platform.rows import Rows, Spool
+from ft_platform.process.progress import report
+from ft_platform.records.columns import REMOVED, StageStream, cleaned_schema
+from ft_platform.records.lost_rows import require_kept
+from ft_platform.records.rows import Rows, Spool
 from ft_platform.use_case import NamedUseCase
 
 STAGE = "cleaned_records"

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.records import MESSAGES, plain_array
+from ft_platform.records.columns import MESSAGES, plain_array
 
 PARAGRAPH = "\n\n"
 """Between two messages of the same person that are taken as one text."""

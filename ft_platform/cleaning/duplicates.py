@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ft_platform.key_hashes import collected
 from ft_platform.near_duplicates import Texts, find_near_duplicates_stream
 from ft_platform.near_duplicates.copies import first_of_equal
+from ft_platform.records.key_hashes import collected
 
 
 def exact_duplicates_stream(keys: Texts, rows: int, *, order: np.ndarray | None = None) -> np.ndarray:

@@ -15,10 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
-    from ft_platform.private_folders import problems_of
+    from ft_platform.process.private_folders import problems_of
     from ft_platform.redaction.lint import own_code_warnings
     from ft_platform.redaction.settings_file import instance_problems
-    from ft_platform.use_case_file import find_use_cases, has_own_component, shown, validate_all
+    from ft_platform.use_case.file import find_use_cases, has_own_component, shown, validate_all
 
     environment = load_environment()
     defs = environment.defs
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     problems = [*validate_all(defs, environment), *instance_problems(environment.dagster_home)]
     warnings: list[str] = []
     if own := [folder for folder in folders if has_own_component(folder)]:
-        from ft_platform.loading import component_problems
+        from ft_platform.orchestration.loading import component_problems
 
         problems += component_problems(own, environment)
         warnings += [warning for folder in own for warning in own_code_warnings(folder)]

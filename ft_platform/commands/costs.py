@@ -67,7 +67,7 @@ def _limits(environment: Any, names: set[str]) -> dict[str, float | None]:
     """The lowest limit of each use case alone; one that is gone or does not load has the environment's."""
     from ft_platform.costs.budgets import EVERYTHING, limits_of
     from ft_platform.errors import ConfigError
-    from ft_platform.use_case_file import load_use_case, use_case_folder
+    from ft_platform.use_case.file import load_use_case, use_case_folder
 
     found: dict[str, float | None] = {}
     for name in names:

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.cleaning.differences import refused_without_access, sample_of_changes
     from ft_platform.environment import load_environment
     from ft_platform.errors import DataError, FtError
-    from ft_platform.use_case_file import use_case_folder
+    from ft_platform.use_case.file import use_case_folder
 
     if not (arguments.json or arguments.force or sys.stdout.isatty()):
         raise FtError("the texts are personal data and standard output is no terminal", "Add --json for ids, kinds and hashes, or --force for the texts")

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.evaluation.mistakes import mistakes
     from ft_platform.evaluation.pairs import newest_evaluation
     from ft_platform.evaluation.predictions import rows_of, systems_in
-    from ft_platform.use_case_file import load_use_case, use_case_folder
+    from ft_platform.use_case.file import load_use_case, use_case_folder
 
     if arguments.text and not arguments.json and not (arguments.force or sys.stdout.isatty()):
         raise FtError("texts are for people who may see them and standard output is no terminal", "Leave out --text for ids, or add --force")

@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.costs.admission import require_memory
     from ft_platform.costs.estimates import further_seeds, measure
     from ft_platform.environment import load_environment
-    from ft_platform.use_case_file import load_use_case, parse_overrides, use_case_folder
+    from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
 
     environment = load_environment()
     overrides = parse_overrides(arguments.overrides) | ({"compute.profile": arguments.compute} if arguments.compute else {})

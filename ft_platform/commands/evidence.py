@@ -96,7 +96,7 @@ def _write(arguments: argparse.Namespace) -> int:
 
 def _use_case(environment: Any, name: str) -> Any:
     """The use case as its file is now, or None where it is gone; a file with mistakes is an error."""
-    from ft_platform.use_case_file import find_use_cases, load_use_case
+    from ft_platform.use_case.file import find_use_cases, load_use_case
 
     folder = next((folder for folder in find_use_cases(environment.defs) if folder.name == name), None)
     return load_use_case(folder, environment=environment) if folder else None

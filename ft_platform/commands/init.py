@@ -12,7 +12,7 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run(_arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
-    from ft_platform.execution import prepare_home
+    from ft_platform.orchestration.execution import prepare_home
 
     environment = load_environment()
     had_key = environment.key_path.exists()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ft_platform.environment import Environment
-    from ft_platform.runs import LastRun
+    from ft_platform.orchestration.runs import LastRun
 
 HELP = "List the use cases, how their last run ended, and whether a release was accepted."
 EXAMPLES = ["ft list", "ft list --json"]
@@ -21,9 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
-    from ft_platform.identities import is_served_here
-    from ft_platform.runs import last_runs
-    from ft_platform.use_case_file import find_use_cases
+    from ft_platform.orchestration.identities import is_served_here
+    from ft_platform.orchestration.runs import last_runs
+    from ft_platform.use_case.file import find_use_cases
 
     environment = load_environment()
     folders = find_use_cases(environment.defs)
@@ -63,7 +63,7 @@ def _release(environment: "Environment", name: str, last: "LastRun") -> dict[str
 
 def _row(environment: "Environment", folder: Path, state: str) -> dict[str, Any]:
     from ft_platform.errors import ConfigError
-    from ft_platform.use_case_file import load_use_case
+    from ft_platform.use_case.file import load_use_case
 
     try:
         settings = load_use_case(folder, environment=environment).settings

@@ -16,8 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
-    from ft_platform.scaffold import check_name, scaffold_yaml
-    from ft_platform.use_case_file import FILE_NAME, shown
+    from ft_platform.use_case.file import FILE_NAME, shown
+    from ft_platform.use_case.scaffold import check_name, scaffold_yaml
 
     check_name(arguments.name)
     folder = load_environment().defs / arguments.name

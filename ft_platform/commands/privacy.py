@@ -50,7 +50,7 @@ def _sample(arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError, DataError
     from ft_platform.lake.gate import tables_behind
     from ft_platform.privacy.annotation_sample import MOST_RECORDS, draw, write_sample
-    from ft_platform.use_case_file import load_use_case, use_case_folder
+    from ft_platform.use_case.file import load_use_case, use_case_folder
 
     if not 1 <= arguments.size <= MOST_RECORDS or arguments.seed < 0:
         raise ConfigError([f"--size must be in 1 to {MOST_RECORDS:,} and --seed at least 0, got {arguments.size} and {arguments.seed}"])
@@ -77,7 +77,7 @@ def _sample(arguments: argparse.Namespace) -> int:
 def _attack(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.privacy_attacks.newest import newest_attack
-    from ft_platform.use_case_file import load_use_case, use_case_folder
+    from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
@@ -144,7 +144,7 @@ def _settings(use_case: str | None) -> Any:
     if use_case is None:
         return Privacy()
     from ft_platform.environment import load_environment
-    from ft_platform.use_case_file import load_use_case, use_case_folder
+    from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()
     return load_use_case(use_case_folder(environment.defs, use_case), environment=environment).settings.privacy

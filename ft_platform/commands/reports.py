@@ -13,9 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
+    from ft_platform.orchestration.ui_processes import StopSignals
     from ft_platform.reporting.report_urls import server_port
     from ft_platform.reporting.server import report_server
-    from ft_platform.ui_processes import StopSignals
 
     environment = load_environment()
     port = server_port(environment.reports_url) if arguments.port is None else arguments.port

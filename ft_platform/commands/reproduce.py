@@ -44,7 +44,7 @@ def _find(wanted: str) -> tuple[str, int]:
     from ft_platform.environment import load_environment
     from ft_platform.errors import DataError
     from ft_platform.lake.provenance import NotTraced, find_checkpoint
-    from ft_platform.use_case_file import find_use_cases
+    from ft_platform.use_case.file import find_use_cases
 
     environment = load_environment()
     lake = environment.lake()

@@ -14,9 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
-    from ft_platform.results import collect_results
-    from ft_platform.terminal import print_summary
-    from ft_platform.use_case_file import load_use_case, use_case_folder
+    from ft_platform.process.terminal import print_summary
+    from ft_platform.reporting.results import collect_results
+    from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)

@@ -17,7 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.business.publish import newest_roi, outdated
     from ft_platform.environment import load_environment
     from ft_platform.release.standing import newest_standing
-    from ft_platform.use_case_file import load_use_case, use_case_folder
+    from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)

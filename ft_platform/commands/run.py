@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ft_platform.runs import RunOutcome
+    from ft_platform.orchestration.runs import RunOutcome
 
 HELP = "Run a use case, or some of its stages, and show progress and results."
 EXAMPLES = [
@@ -33,14 +33,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def run_and_show(name: str, arguments: argparse.Namespace) -> int:
     """Runs stages, shows progress, prints the summary. Returns the exit code."""
-    from ft_platform import execution
     from ft_platform.environment import load_environment
-    from ft_platform.progress import listening
+    from ft_platform.orchestration import execution
+    from ft_platform.process.progress import listening
+    from ft_platform.process.terminal import ProgressView, print_summary
     from ft_platform.redaction.output import terminal
     from ft_platform.release.policy import undercuts
-    from ft_platform.results import collect_results
-    from ft_platform.terminal import ProgressView, print_summary
-    from ft_platform.use_case_file import load_use_case, parse_overrides, use_case_folder
+    from ft_platform.reporting.results import collect_results
+    from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
 
     environment = load_environment()
     overrides = parse_overrides(arguments.overrides)

@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.what == "entities":
         text = _entities(as_json=arguments.json)
     else:
-        from ft_platform.use_case_schema import file_schema
+        from ft_platform.use_case.fields import file_schema
 
         text = json.dumps(file_schema(), indent=2, ensure_ascii=False)
     if arguments.output:

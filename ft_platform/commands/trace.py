@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.lake.provenance import trace_checkpoint, trace_record
-    from ft_platform.terminal import print_checkpoint_trace, print_record_trace, print_subject_trace
+    from ft_platform.process.terminal import print_checkpoint_trace, print_record_trace, print_subject_trace
 
     if arguments.what == "subject":
         found, show = _find_subject(arguments.words), print_subject_trace
@@ -50,7 +50,7 @@ def _find(what: str, words: list[str], trace: Callable[..., dict[str, Any]]) -> 
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, DataError
     from ft_platform.lake.provenance import NotTraced
-    from ft_platform.use_case_file import find_use_cases, use_case_folder
+    from ft_platform.use_case.file import find_use_cases, use_case_folder
 
     if len(words) > 2:
         raise ConfigError([f"expected one id, or a use case and an id, got {len(words)} words"])
@@ -85,7 +85,7 @@ def _find_subject(words: list[str]) -> dict[str, Any]:
     from ft_platform.errors import ConfigError, DataError
     from ft_platform.lake.subjects import merged, require_access, trace_subject
     from ft_platform.privacy.keys import subject_pseudonyms
-    from ft_platform.use_case_file import find_use_cases, use_case_folder
+    from ft_platform.use_case.file import find_use_cases, use_case_folder
 
     *named, wanted = words
     wanted = (sys.stdin.readline() if wanted == "-" else wanted).strip()
@@ -108,7 +108,7 @@ def _not_found(lake: Any, what: str, wanted: str, names: list[str]) -> str:
     """Says that no use case has it. A record's id is not repeated: it may be the source's own."""
     if what == "record":
         return "no version of raw_records of any use case holds this record"
-    from ft_platform.use_case_file import did_you_mean
+    from ft_platform.use_case.file import did_you_mean
 
     known = [checkpoint.artifact_id for name in names for checkpoint in lake.artifacts(name, "adapter_checkpoint")]
     return f"no use case has a checkpoint {wanted!r}{did_you_mean(wanted, known)}".removesuffix("?")

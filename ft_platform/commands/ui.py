@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, MissingExtra
-    from ft_platform.execution import prepare_home
-    from ft_platform.identities import IDENTITY, is_served_here
+    from ft_platform.orchestration.execution import prepare_home
+    from ft_platform.orchestration.identities import IDENTITY, is_served_here
     from ft_platform.redaction.settings_file import instance_problems
 
     if importlib.util.find_spec("dagster_webserver") is None:
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     dagster = [sys.executable, "-W", "ignore", "-m", "ft_platform.web.dagster_dev"]
     dagster += ["--workspace", str(workspace), "--host", arguments.host, "--port", str(arguments.port)]
     # Replaces this process, which has loaded all of Dagster, by one that serves reports and waits.
-    command = [sys.executable, "-m", "ft_platform.ui_processes", arguments.host, str(port), *dagster]
+    command = [sys.executable, "-m", "ft_platform.orchestration.ui_processes", arguments.host, str(port), *dagster]
     os.execvpe(command[0], command, variables)
 
 

@@ -9,11 +9,11 @@ from pydantic import BaseModel
 
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
-from ft_platform.permission_watch import permission_watch
-from ft_platform.scaffold import scaffold_yaml
-from ft_platform.sensors import measurements_sensor, source_sensor
+from ft_platform.orchestration.permission_watch import permission_watch
+from ft_platform.orchestration.sensors import measurements_sensor, source_sensor
 from ft_platform.stages import ON_DEMAND, STAGES
 from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.scaffold import scaffold_yaml
 
 
 class UseCaseScaffolder(Scaffolder):

@@ -13,7 +13,7 @@ from ft_platform.compute import warm
 from ft_platform.compute.pipes import LiveMessageReader, final_values
 from ft_platform.environment import ComputeProfile, Environment
 from ft_platform.errors import TrainingFailed
-from ft_platform.program_variables import program_variables
+from ft_platform.process.program_variables import program_variables
 from ft_platform.use_case import NamedUseCase
 
 Process = subprocess.Popen | warm.WarmProgram

@@ -13,7 +13,8 @@ from typing import Any
 import dagster as dg
 from dagster._core.pipes.context import PipesMessageHandler
 
-from ft_platform import errors, progress
+from ft_platform import errors
+from ft_platform.process import progress
 from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.redaction.vouched import vouch
 

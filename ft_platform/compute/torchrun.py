@@ -12,7 +12,7 @@ import dagster as dg
 
 from ft_platform.compute.local import run_command
 from ft_platform.environment import ComputeProfile, Environment
-from ft_platform.program_variables import program_variables
+from ft_platform.process.program_variables import program_variables
 from ft_platform.use_case import NamedUseCase
 
 TOGETHER = ("train",)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from ft_platform.rows import Rows
+from ft_platform.records.rows import Rows
 from ft_platform.use_case import Compute
 
 BatchFunction = Callable[[pa.RecordBatch], pa.RecordBatch]

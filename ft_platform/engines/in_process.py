@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pyarrow as pa
 
 from ft_platform.engines import BatchFunction
-from ft_platform.rows import Rows
+from ft_platform.records.rows import Rows
 
 
 class InProcess:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from ft_platform.engines import BatchFunction
 from ft_platform.errors import TransientError
-from ft_platform.rows import Rows
+from ft_platform.records.rows import Rows
 
 _function: BatchFunction | None = None
 """The batch function of a worker process, built once in it."""

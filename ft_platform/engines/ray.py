@@ -13,7 +13,7 @@ import pyarrow as pa
 from ft_platform import errors
 from ft_platform.engines import BatchFunction
 from ft_platform.errors import FtError, MissingExtra
-from ft_platform.rows import Rows
+from ft_platform.records.rows import Rows
 
 FAILURE = "ft_platform_failure"
 WINDOW_ROWS = 500_000

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ft_platform import progress
 from ft_platform.errors import ConfigError
 from ft_platform.evaluation.groundedness import Meanings
 from ft_platform.evaluation.json_answers import require_json_references
@@ -22,6 +21,7 @@ from ft_platform.evaluation.systems.label_scoring import label_scores
 from ft_platform.evaluation.systems.majority import majority
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
 from ft_platform.models.renderer import Renderer
+from ft_platform.process import progress
 from ft_platform.settings.evaluation import PromptedEndpoint
 from ft_platform.use_case import NamedUseCase
 

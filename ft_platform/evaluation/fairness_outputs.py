@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ft_platform import progress
 from ft_platform.evaluation.evaluate import Evaluator
 from ft_platform.evaluation.metrics.chrf import chrf
 from ft_platform.evaluation.output_mitigation import Scored, mitigated_labels
@@ -17,10 +16,11 @@ from ft_platform.evaluation.outputs import LabelOutputs, TextOutputs
 from ft_platform.evaluation.records import Side
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.systems.generation import generate
+from ft_platform.evaluation.term_swaps import TermSwap
 from ft_platform.models.renderer import NotRendered
-from ft_platform.records import feature_columns
+from ft_platform.process import progress
+from ft_platform.records.columns import feature_columns
 from ft_platform.settings.fairness import OutputMitigation
-from ft_platform.term_swaps import TermSwap
 
 SWAPS = "swaps.parquet"
 MITIGATED = "mitigated.parquet"

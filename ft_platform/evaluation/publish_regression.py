@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ft_platform import progress
 from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.champion import champion
@@ -22,6 +21,7 @@ from ft_platform.lake.files import filesystem, fsspec_options
 from ft_platform.models import base_model
 from ft_platform.models.adapter import with_adapter
 from ft_platform.models.renderer import Renderer
+from ft_platform.process import progress
 from ft_platform.stages import STAGES
 from ft_platform.tracking import Tracker, figure_metrics, finish_report, parent_tags, tracker_for, training_run
 from ft_platform.use_case import NamedUseCase, Task

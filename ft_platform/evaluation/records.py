@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from ft_platform.errors import DataError
 from ft_platform.models.renderer import AnswerTooLong, NotRendered, Renderer, up_to_last_answer
 from ft_platform.models.turns import ANSWERS, REJECTED
-from ft_platform.records import answers, user_texts
+from ft_platform.records.columns import answers, user_texts
 from ft_platform.use_case import NamedUseCase
 
 SPEAKERS = ("system", "user", "assistant", "tool_call", "tool")

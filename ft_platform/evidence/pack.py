@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ft_platform.code_hash import code
 from ft_platform.errors import ConfigError
 from ft_platform.evidence.gather import Evidence, Found
 from ft_platform.evidence.layout import DOCUMENTS, ENVELOPE, FOR_READERS, FORMAT, INDEX, MANIFEST, SIGNATURE, STATEMENT, SUMS, VERSIONS, sums, write_zip
@@ -23,6 +22,7 @@ from ft_platform.evidence.signing import Signer
 from ft_platform.evidence.waivers import decision_of, waivers_of
 from ft_platform.lake import ArtifactVersion, Lake, Manifest, TableVersion, Verdict
 from ft_platform.lake.files import folder_hashes, sha256_file
+from ft_platform.process.code_hash import code
 from ft_platform.reporting.documents import make_documents
 from ft_platform.reporting.documents.facts import Facts, described_table
 from ft_platform.reporting.html import page

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ft_platform import progress
 from ft_platform.environment import Environment
 from ft_platform.errors import DataError
 from ft_platform.experiments.curve_figures import curve_figures
@@ -16,6 +15,7 @@ from ft_platform.experiments.inputs import experiment_inputs, working_folder
 from ft_platform.experiments.study import owning
 from ft_platform.experiments.training_once import train_once, with_training
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.process import progress
 from ft_platform.stages import STAGES
 from ft_platform.tracking import finish_report, parent_tags, tracker_for
 from ft_platform.use_case import NamedUseCase

@@ -15,7 +15,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ft_platform import progress
 from ft_platform.environment import Environment
 from ft_platform.errors import TrainingFailed
 from ft_platform.evaluation.champion_system import require_same_rendering
@@ -33,9 +32,10 @@ from ft_platform.experiments.training_once import train_once, with_training
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.files import folder_hashes, fsync_path
 from ft_platform.lake.gate import version_of_parent
-from ft_platform.memory import give_back
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
+from ft_platform.process import progress
+from ft_platform.process.memory import give_back
 from ft_platform.stages import STAGES
 from ft_platform.tracking import figure_metrics, finish_report, parent_tags, tracker_for
 from ft_platform.use_case import NamedUseCase

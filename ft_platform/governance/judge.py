@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from ft_platform.governance import reasons
 from ft_platform.governance.reasons import CODES, PERMITTED
-from ft_platform.records import plain_array
+from ft_platform.records.columns import plain_array
 from ft_platform.use_case import Governance, NamedUseCase
 
 ConsentFrom = Literal["column", "ledger", "lawful_basis", "licence"]

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from ft_platform.errors import SourceError, TransientError
 from ft_platform.lake.content_hash import ContentHash
-from ft_platform.rows import Spool
+from ft_platform.records.rows import Spool
 from ft_platform.settings.governance import Governance
 from ft_platform.settings.source import Source
 from ft_platform.sources.adbc import SIGN, AdbcTable

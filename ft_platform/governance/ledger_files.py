@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from ft_platform.errors import SourceError, TransientError
-from ft_platform.rows import BATCH_ROWS
+from ft_platform.records.rows import BATCH_ROWS
 
 SETTING = "governance.consent_ledger"
 DELIMITERS = (",", ";", "\t", "|")

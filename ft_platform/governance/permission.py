@@ -20,12 +20,12 @@ from ft_platform.errors import DataError
 from ft_platform.governance.judge import NEVER, ColumnJudge, ConsentFrom, Judged, record_judge
 from ft_platform.governance.ledger import Ledger, PinnedLedger
 from ft_platform.governance.reasons import CODES, NAMES, PERMITTED
-from ft_platform.key_hashes import KeyHashes, KeyIndex, joined, key_hashes
 from ft_platform.lake.stage_table import Work
-from ft_platform.lost_rows import require_kept
-from ft_platform.newest_rows import newest_rows
-from ft_platform.records import REMOVED, StageStream
-from ft_platform.rows import Rows
+from ft_platform.records.columns import REMOVED, StageStream
+from ft_platform.records.key_hashes import KeyHashes, KeyIndex, joined, key_hashes
+from ft_platform.records.lost_rows import require_kept
+from ft_platform.records.newest_rows import newest_rows
+from ft_platform.records.rows import Rows
 from ft_platform.use_case import NamedUseCase
 
 

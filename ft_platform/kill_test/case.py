@@ -31,7 +31,7 @@ def build(folder: Path) -> None:
     """Writes base model and splits below `folder`."""
     import pyarrow as pa
 
-    from ft_platform.records import MESSAGES
+    from ft_platform.records.columns import MESSAGES
 
     _write_model(folder / "model")
     schema = pa.schema([("record_id", pa.string()), ("messages", MESSAGES), ("label", pa.string()), ("split", pa.string())])

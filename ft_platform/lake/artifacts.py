@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ft_platform.code_hash import code
 from ft_platform.errors import CorruptVersion
 from ft_platform.lake import files, modes
 from ft_platform.lake.journal import ChainBroken
@@ -23,6 +22,7 @@ from ft_platform.lake.manifest import Manifest, now, parent_of
 from ft_platform.lake.manifests import Manifests
 from ft_platform.lake.seals import NotSigned
 from ft_platform.lake.versions import ArtifactVersion, Version
+from ft_platform.process.code_hash import code
 
 IN_USE = "in_use.lock"
 SWEEP_AFTER_SECONDS = 3600

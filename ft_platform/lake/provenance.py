@@ -18,7 +18,7 @@ from ft_platform.lake.gate import version_of_parent
 from ft_platform.lake.store import Lake
 from ft_platform.lake.training_states import unfinished_trainings
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
-from ft_platform.records import REMOVED
+from ft_platform.records.columns import REMOVED
 from ft_platform.stages import STAGES
 
 TABLES = [stage.name for stage in STAGES.values() if stage.kind == "table"]

@@ -22,7 +22,7 @@ from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.provenance import TRAINING_RECORDS, training_records, trainings_on
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.records import SIDES
+from ft_platform.records.columns import SIDES
 from ft_platform.stages import STAGES
 
 TABLES = [stage for stage in STAGES.values() if stage.kind in ("table", "quarantine")]

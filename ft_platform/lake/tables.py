@@ -15,7 +15,6 @@ from deltalake import CommitProperties, DeltaTable, WriterProperties, write_delt
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from ft_platform import __version__
-from ft_platform.code_hash import code
 from ft_platform.errors import CorruptVersion, TransientError, VersionRefused
 from ft_platform.lake import files
 from ft_platform.lake.content_hash import ContentHash
@@ -24,7 +23,8 @@ from ft_platform.lake.manifests import Manifests
 from ft_platform.lake.pump import Pump
 from ft_platform.lake.verified import state_of
 from ft_platform.lake.versions import TableVersion, Version
-from ft_platform.records import PROVENANCE
+from ft_platform.process.code_hash import code
+from ft_platform.records.columns import PROVENANCE
 from ft_platform.stages import STAGES
 
 WRITE_ATTEMPTS = 8

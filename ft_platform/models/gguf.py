@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from ft_platform import progress
 from ft_platform.errors import BaseModelError, MissingExtra
 from ft_platform.models.cached_folder import cached_folder
+from ft_platform.process import progress
 
 CONVERSION = 1
 """Raise when the converted folder would differ."""

@@ -22,10 +22,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.memory import give_back
 from ft_platform.near_duplicates.candidates import Candidates
 from ft_platform.near_duplicates.links import Clusters, Links, Originals, Pairs
 from ft_platform.near_duplicates.shingle_sets import EPSILON, ShingleSets
+from ft_platform.process.memory import give_back
 
 Texts = Callable[[], Iterator[pa.Array]]
 """Gives all texts, as string arrays of any lengths, each time it is called."""

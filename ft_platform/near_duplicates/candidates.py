@@ -16,7 +16,7 @@ from ft_platform.near_duplicates.files import LOW, Partitions, packed, unpacked
 from ft_platform.near_duplicates.leaders import Leaders
 from ft_platform.near_duplicates.shingle_sets import EPSILON, SHINGLE_BITS, ShingleSets, may_be_similar
 from ft_platform.near_duplicates.shingles import mix
-from ft_platform.progress import report
+from ft_platform.process.progress import report
 
 MAX_BUCKET = 100
 """Sets that are compared all with all; in larger buckets a set costs as much as in one of this size."""

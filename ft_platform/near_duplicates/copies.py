@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ft_platform.key_hashes import KeyHashes
+from ft_platform.records.key_hashes import KeyHashes
 
 PLACES_AT_ONCE = 1 << 20
 VALUES_AT_ONCE = 1 << 20

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ft_platform.near_duplicates.copies import more_than_once
 from ft_platform.near_duplicates.shingles import in_slices, mix, shingles
-from ft_platform.progress import report
+from ft_platform.process.progress import report
 
 SHINGLE_BITS = 48
 """Bits of the hash of a shingle. In two sets of 50, two different ones share a hash with a probability of 1e-11."""

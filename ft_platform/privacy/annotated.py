@@ -16,7 +16,7 @@ from ft_platform.lake import Lake
 from ft_platform.privacy.annotation_sample import sample_place
 from ft_platform.privacy.evaluation import GoldText, NotAnnotated, gold_in, read_gold
 from ft_platform.privacy.strata import NOTHING, Strata, entities_of
-from ft_platform.rows import Rows
+from ft_platform.records.rows import Rows
 from ft_platform.use_case import NamedUseCase
 
 LEAST_TEXTS = 20

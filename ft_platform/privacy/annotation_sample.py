@@ -16,7 +16,7 @@ from ft_platform.errors import DataError
 from ft_platform.lake import Lake
 from ft_platform.lake.files import write_bytes
 from ft_platform.privacy.strata import Strata, entities_of
-from ft_platform.rows import Rows
+from ft_platform.records.rows import Rows
 
 FOLDER = "annotation"
 """In the restricted zone of a use case."""

@@ -14,7 +14,7 @@ from ft_platform.errors import DataError
 from ft_platform.privacy.custom import custom_recognizers
 from ft_platform.privacy.entities import Recognizer, all_recognizers
 from ft_platform.privacy.person_values import looks_like_person, single_names
-from ft_platform.rows import Rows
+from ft_platform.records.rows import Rows
 from ft_platform.use_case import NamedUseCase, Privacy
 
 NOT_IN_VALUES = ("AGE", "DATE", "DATE_TIME", "LOCATION", "ORGANIZATION", "PERSON", "URL")

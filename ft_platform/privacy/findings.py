@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ft_platform.code_hash import code
 from ft_platform.errors import DataError
 from ft_platform.privacy.ner import identity
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
+from ft_platform.process.code_hash import code
 from ft_platform.use_case import Privacy, settings_hash
 
 TAG_BYTES = 16

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from ft_platform.rows import Rows
+from ft_platform.records.rows import Rows
 
 NOTHING = ""
 """The records in which nothing was found."""

@@ -29,7 +29,7 @@ from ft_platform.lake import files
 from ft_platform.lake.places import Places
 from ft_platform.privacy.key_providers.file import write_private
 from ft_platform.privacy.keys import KEY_BYTES, KeyRing
-from ft_platform.rows import Spool
+from ft_platform.records.rows import Spool
 
 SHARDS = 64
 """Parts of a vault. A look-up opens one of them: with ten million entries some 160,000."""

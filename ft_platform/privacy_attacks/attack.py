@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ft_platform import progress
 from ft_platform.models.renderer import Renderer, shared_prefix
 from ft_platform.privacy_attacks.extraction import Copied, Target, copied, extraction, not_extracted, targets
 from ft_platform.privacy_attacks.inputs import STAGE
 from ft_platform.privacy_attacks.membership import SideLosses
 from ft_platform.privacy_attacks.records import Sample, sides
+from ft_platform.process import progress
 from ft_platform.use_case import NamedUseCase
 
 NO_TEXT = "the model writes no text: training.objective is label_head"

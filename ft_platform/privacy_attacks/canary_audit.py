@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ft_platform import progress
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
 from ft_platform.experiments.inputs import experiment_inputs
@@ -17,6 +16,7 @@ from ft_platform.experiments.training_once import train_once
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.privacy_attacks.canaries import CHANCE_BITS, Canary, Planted, Planter, code_log_probabilities, draw, exposure, mean_bits
 from ft_platform.privacy_attacks.extraction import wilson
+from ft_platform.process import progress
 from ft_platform.settings.attacks import Attacks
 from ft_platform.stages import STAGES
 from ft_platform.tracking import figure_metrics, finish_report, parent_tags, tracker_for

@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform import progress
-from ft_platform.key_hashes import key_hashes
+from ft_platform.process import progress
 from ft_platform.profiling import languages
 from ft_platform.profiling.frequent import FrequentValues
 from ft_platform.profiling.lengths import Lengths
 from ft_platform.profiling.terms import LEAST_RECORDS, terms_of
-from ft_platform.rows import Rows
+from ft_platform.records.key_hashes import key_hashes
+from ft_platform.records.rows import Rows
 
 SAMPLE_ROWS = 20_000
 """Rows of the sample: a share of one half is within 0.7 percentage points, 95 times in 100. Terms take 0.1 ms a row, languages are of `LANGUAGE_ROWS`."""
@@ -83,7 +83,7 @@ def profile(rows: Rows, stage: str, *, shows_values: bool, tokens: Tokens | None
     """The profile of records.
 
     Args:
-        rows: in any of the schemas of `ft_platform.records`.
+        rows: in any of the schemas of `ft_platform.records.columns`.
         stage: whose records they are, for the progress.
         shows_values: whether the records are anonymized. If not, only counts, lengths and languages are taken: no value of a column and
             no word of a text.

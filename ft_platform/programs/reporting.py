@@ -17,11 +17,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ft_platform import progress
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError, FtError, MissingExtra, VersionRefused
 from ft_platform.lake import TableVersion
 from ft_platform.lake.versions import from_dict
+from ft_platform.process import progress
 from ft_platform.redaction.hooks import install_hooks, place_of_error
 from ft_platform.use_case import NamedUseCase, UseCase
 
@@ -234,7 +234,7 @@ def _no_orders() -> ConfigError:
 
 
 def _from_command_line(name: str) -> tuple[NamedUseCase, Mapping[str, Any]]:
-    from ft_platform.use_case_file import load_use_case, use_case_folder
+    from ft_platform.use_case.file import load_use_case, use_case_folder
 
     parser = argparse.ArgumentParser(prog=f"python -m ft_platform.programs.{name}")
     parser.add_argument("--use-case", required=True, help="name of the use case; the newest version of its tables is used")

@@ -10,7 +10,7 @@ from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.scheduler.instigation import InstigatorTick, TickData
 
 from ft_platform.errors import ConfigError
-from ft_platform.instance import GuardedInstance
+from ft_platform.orchestration.instance import GuardedInstance
 from ft_platform.redaction.compute_logs import RestrictedComputeLogs
 from ft_platform.redaction.console import MARK, Passed, use_for_runs
 from ft_platform.redaction.edge import LABEL, Edge

@@ -44,7 +44,7 @@ def beaten_systems(use_case: NamedUseCase) -> list[str]:
 def unapproved(use_case: NamedUseCase) -> dict[str, str]:
     """Fields that say something else than their default and count only with a person's approval -> 8 hex digits of what they say: an approval is not
     for other words."""
-    from ft_platform.use_case_schema import fields
+    from ft_platform.use_case.fields import fields
 
     found = {path: use_case.section(path) for path in use_case.policy.approvals}
     return {path: settings_hash({path: value})[:8] for path, value in found.items() if value != fields()[path].default}

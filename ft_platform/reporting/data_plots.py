@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ft_platform.profiling.lengths import Lengths, bin_end
-from ft_platform.records import SIDES
+from ft_platform.records.columns import SIDES
 from ft_platform.reporting.figure import COLOURS, drawing, short
 
 MOST_BARS = 30

@@ -19,7 +19,7 @@ from ft_platform.evaluation.metric import metric, metrics_of
 from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.manifest import now
-from ft_platform.printable import printable
+from ft_platform.process.printable import printable
 from ft_platform.reporting.evaluation_report import metric_table, training_sentence
 from ft_platform.reporting.fairness_report import sentences
 from ft_platform.reporting.funnel import funnel_of

@@ -130,6 +130,6 @@ def _has_numbers(path: str) -> bool:
 
 def _kind_of(path: str) -> str | None:
     """What a field of a use-case file holds; None where there is none."""
-    from ft_platform.use_case_schema import fields  # the schema of a use case takes a moment to build, and the default policy does not need it
+    from ft_platform.use_case.fields import fields  # the schema of a use case takes a moment to build, and the default policy does not need it
 
     return fields()[path].kind if path in fields() else None

@@ -19,7 +19,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from ft_platform.errors import CorruptVersion, MissingExtra, VersionRefused
 from ft_platform.lake.files import write_bytes
-from ft_platform.printable import printable
+from ft_platform.process.printable import printable
 from ft_platform.signing.keys import PublicKey, SigningKeys
 
 MOST_BYTES = 50_000_000

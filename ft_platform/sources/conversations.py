@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import SourceError
-from ft_platform.records import MESSAGES
+from ft_platform.records.columns import MESSAGES
 from ft_platform.sources.formats import row_list
 from ft_platform.sources.tool_messages import call_message, described_tools, in_order_of_calls
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.rows import Rows
+from ft_platform.records.rows import Rows
 from ft_platform.sources.digests import DIGEST, from_hex, places_in, text_digests
 
 COLUMNS = ("record_id", "source_key", "ingested_at", "source_position")

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
-from ft_platform.rows import Rows
+from ft_platform.records.rows import Rows
 
 DATE = r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2}([T ].*)?)?)?$"
 """ISO 8601: a year, a month, a day, or a time of it. Anonymization may leave a month or a year only."""

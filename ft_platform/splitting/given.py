@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
-from ft_platform.records import SIDES
-from ft_platform.rows import Rows
+from ft_platform.records.columns import SIDES
+from ft_platform.records.rows import Rows
 from ft_platform.splitting.sides import NONE
 from ft_platform.use_case import NamedUseCase
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ft_platform.records import SIDES
-from ft_platform.rows import Rows
+from ft_platform.records.columns import SIDES
+from ft_platform.records.rows import Rows
 from ft_platform.splitting.labels import read_labels
 from ft_platform.splitting.membership import side_numbers
 from ft_platform.use_case import NamedUseCase

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ft_platform.errors import DataError
-from ft_platform.records import SIDES
-from ft_platform.rows import Rows
+from ft_platform.records.columns import SIDES
+from ft_platform.records.rows import Rows
 from ft_platform.use_case import NamedUseCase
 
 OTHER = "other"

@@ -15,7 +15,7 @@ from ft_platform.engines import engine_of
 from ft_platform.near_duplicates import link_near_duplicates
 from ft_platform.near_duplicates.copies import repeated_keys, starts_of_equal
 from ft_platform.near_duplicates.shingle_sets import ShingleSets
-from ft_platform.rows import Rows
+from ft_platform.records.rows import Rows
 from ft_platform.splitting.benchmark_texts import BenchmarkTexts
 from ft_platform.splitting.dates import record_days
 from ft_platform.splitting.groups import grouped_columns, present_keys

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
-from ft_platform.key_hashes import KeyIndex, collected, key_hashes
 from ft_platform.lake import Lake, TableVersion
-from ft_platform.records import SIDES
-from ft_platform.rows import Rows
+from ft_platform.records.columns import SIDES
+from ft_platform.records.key_hashes import KeyIndex, collected, key_hashes
+from ft_platform.records.rows import Rows
 from ft_platform.use_case import NamedUseCase
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ft_platform.errors import DataError
-from ft_platform.records import SIDES
+from ft_platform.records.columns import SIDES
 from ft_platform.settings.splits import SMALLEST_TRAIN_SHARE
 from ft_platform.splitting.labels import Labels
 from ft_platform.use_case import NamedUseCase

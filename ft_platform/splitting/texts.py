@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.near_duplicates import normalized_text
-from ft_platform.rows import Rows
+from ft_platform.records.rows import Rows
 
 
 def user_texts(rows: Rows) -> Iterator[pa.Array]:

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform import progress
 from ft_platform.models.renderer import NotRendered, Rendered, Renderer
 from ft_platform.models.text_tokens import CHARACTERS_PER_TOKEN
 from ft_platform.models.turns import TOOL_ROLES, conversation_of, up_to_last_answer
-from ft_platform.records import SIDES
+from ft_platform.process import progress
+from ft_platform.records.columns import SIDES
 from ft_platform.training.audit_faults import REASONS, Found
 from ft_platform.training.dataset import AT_ONCE, COLUMNS, preference_pair, preferred_and_not, records_of
 from ft_platform.use_case import NamedUseCase

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from ft_platform import progress
 from ft_platform.errors import NanLoss, Preempted, TrainingFailed
 from ft_platform.models.packed_forward import batches_of
+from ft_platform.process import progress
 from ft_platform.training import processes, sharding
 from ft_platform.training.batches import training_order
 from ft_platform.training.gpu import GpuMeter

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ft_platform.evaluation.term_swaps import TermSwap
 from ft_platform.settings.fairness import TrainingMitigation
-from ft_platform.term_swaps import TermSwap
 from ft_platform.training.batches import Row
 from ft_platform.training.dataset import RenderedSplit
 

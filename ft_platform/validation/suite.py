@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from ft_platform.errors import ConfigError
-from ft_platform.records import SIDES
+from ft_platform.records.columns import SIDES
 from ft_platform.use_case import Expectation, NamedUseCase
 from ft_platform.validation.columns import TableName, columns_of
 from ft_platform.validation.offered import OFFERED

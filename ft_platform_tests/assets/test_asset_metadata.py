@@ -15,8 +15,8 @@ import dagster as dg
 import pytest
 
 from ft_platform.environment import Environment, create_pseudonym_key
-from ft_platform.execution import RunOutcome, run_use_case
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
+from ft_platform.orchestration.execution import RunOutcome, run_use_case
 from ft_platform.reporting.server import report_server
 from ft_platform.stages import DEFAULT_STAGES, STAGES
 from ft_platform_tests.conftest import minimal_attributes, write_use_case

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ft_platform.runs import outcome_of
+from ft_platform.orchestration.runs import outcome_of
 from ft_platform.stages import TRAINING_AUDIT
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import Graph, StandInBackend, records, write_csv

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ft_platform.cleaning.content_hashes import batch_sha256
 from ft_platform.cleaning.conversations import Conversations
-from ft_platform.records import MESSAGES, answers, contents_sha256, user_texts
+from ft_platform.records.columns import MESSAGES, answers, contents_sha256, user_texts
 
 MESSAGE = st.fixed_dictionaries(
     {"role": st.sampled_from(["system", "user", "assistant"]), "content": st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)}

@@ -10,7 +10,7 @@ import pytest
 from ft_platform import cli
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake
-from ft_platform.scaffold import scaffold_yaml
+from ft_platform.use_case.scaffold import scaffold_yaml
 
 RAW = pa.schema(
     [

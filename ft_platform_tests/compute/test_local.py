@@ -13,10 +13,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from ft_platform import progress
 from ft_platform.compute import local
 from ft_platform.environment import ComputeProfile, Environment
 from ft_platform.errors import ProgramKilled, TrainingFailed
+from ft_platform.process import progress
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes
 

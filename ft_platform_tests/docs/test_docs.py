@@ -126,7 +126,7 @@ def test_the_reference_of_the_yaml_is_up_to_date():
 
 
 def test_the_reference_names_every_field():
-    from ft_platform.use_case_schema import fields
+    from ft_platform.use_case.fields import fields
 
     text = script("write_reference").page()
     for path, field in fields().items():

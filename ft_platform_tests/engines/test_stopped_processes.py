@@ -16,7 +16,7 @@ from ft_platform_tests.conftest import REPOSITORY
 SCRIPT = """
 import functools, sys
 from ft_platform.engines.processes import Processes
-from ft_platform.rows import TableRows
+from ft_platform.records.rows import TableRows
 from ft_platform_tests.engines.test_stopped_processes import TABLE, slow
 
 if __name__ == "__main__":

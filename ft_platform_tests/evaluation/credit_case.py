@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from ft_platform.evaluation.fairness_outputs import SWAPPED
 from ft_platform.evaluation.output_mitigation import Scored, mitigated_labels
-from ft_platform.records import MESSAGES
+from ft_platform.evaluation.term_swaps import TermSwap
+from ft_platform.records.columns import MESSAGES
 from ft_platform.settings.fairness import OutputMitigation, Swap, TrainingMitigation
-from ft_platform.term_swaps import TermSwap
 from ft_platform.training.mitigation import resampling, reweighing, with_swapped_copies
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.conftest import minimal_attributes

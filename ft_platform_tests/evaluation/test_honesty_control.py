@@ -15,7 +15,7 @@ from ft_platform.environment import Environment
 from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
-from ft_platform.records import splits_schema
+from ft_platform.records.columns import splits_schema
 from ft_platform.reporting.verdict import compared, fine_tune_or_prompt
 from ft_platform.training.trainer import checkpoint_for
 from ft_platform.use_case import NamedUseCase, UseCase

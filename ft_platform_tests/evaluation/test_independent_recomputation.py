@@ -10,7 +10,7 @@ import pytest
 from ft_platform.environment import Environment
 from ft_platform.evaluation.fairness import publish_fairness
 from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
-from ft_platform.records import splits_schema
+from ft_platform.records.columns import splits_schema
 from ft_platform.training.trainer import checkpoint_for
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.evaluation import recompute, recompute_fairness, recompute_text_fairness

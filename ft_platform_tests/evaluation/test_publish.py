@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform import progress
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.champion_system import require_same_rendering
 from ft_platform.evaluation.files import read_metrics, read_predictions
@@ -18,6 +17,7 @@ from ft_platform.evaluation.records import side_of
 from ft_platform.lake.gate import problems_with
 from ft_platform.models.base_model import load, resolve
 from ft_platform.models.renderer import Renderer, labels_of
+from ft_platform.process import progress
 from ft_platform_tests.evaluation.tiny_case import CANARY, TinyCase, rows_for, tiny_case
 
 SYSTEMS = {

@@ -18,7 +18,7 @@ from ft_platform.evaluation.predictions import predictions_table
 from ft_platform.evaluation.records import Side, side_of
 from ft_platform.evaluation.text_lexicon import INSULTS, NEGATIONS, NEGATIVE, POSITIVE
 from ft_platform.lake import ArtifactVersion
-from ft_platform.records import splits_schema
+from ft_platform.records.columns import splits_schema
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.evaluation.judged_case import publish
 from ft_platform_tests.evaluation.recompute import Expected, moves_not_found, problems

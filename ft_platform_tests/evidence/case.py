@@ -20,7 +20,7 @@ from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.versions import Version
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
-from ft_platform.use_case_file import load_use_case
+from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import Graph, records, stand_in_audit, write_csv
 

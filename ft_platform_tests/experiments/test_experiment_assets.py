@@ -12,11 +12,11 @@ import pytest
 from ft_platform.cli import main
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
-from ft_platform.execution import run_use_case
 from ft_platform.experiments.curve import publish_curve
 from ft_platform.experiments.search import publish_search
 from ft_platform.lake import Lake
 from ft_platform.lake.versions import from_dict
+from ft_platform.orchestration.execution import run_use_case
 from ft_platform.privacy_attacks.canary_audit import publish_canary_audit
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, write_csv

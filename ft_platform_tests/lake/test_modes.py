@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.lake import Lake, modes
-from ft_platform.rows import Spool
+from ft_platform.records.rows import Spool
 
 SCHEMA = pa.schema([pa.field("record_id", pa.string())])
 BATCH = pa.RecordBatch.from_pydict({"record_id": ["a", "b"]}, schema=SCHEMA)

@@ -12,7 +12,7 @@ from ft_platform.environment import Environment
 from ft_platform.errors import DataError
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.provenance import trace_checkpoint, trace_record
-from ft_platform.records import COUNTS, MESSAGES, REMOVED
+from ft_platform.records.columns import COUNTS, MESSAGES, REMOVED
 from ft_platform.validation.quarantine import QUARANTINED
 
 SECRET_TEXT = "my name is Ada Lovelace"

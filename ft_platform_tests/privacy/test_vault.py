@@ -17,7 +17,7 @@ from ft_platform.privacy import vault as vault_module
 from ft_platform.privacy.batch import ORIGINALS
 from ft_platform.privacy.keys import KeyRing
 from ft_platform.privacy.vault import Vault, VaultKeys, VaultPublicKey, VaultWriter, new_vault_ring, read_public_key, use_cases_with_vault, write_public_key
-from ft_platform.records import cleaned_schema
+from ft_platform.records.columns import cleaned_schema
 from ft_platform_tests.aws_server import aws_server
 from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.tables import table, use_case

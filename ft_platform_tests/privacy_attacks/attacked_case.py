@@ -7,7 +7,7 @@ from typing import Any
 
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
-from ft_platform.records import splits_schema
+from ft_platform.records.columns import splits_schema
 from ft_platform.training.trainer import checkpoint_for
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case

@@ -14,7 +14,7 @@ from ft_platform.environment import Environment
 from ft_platform.lake import Lake
 from ft_platform.privacy_attacks.canary_audit import publish_canary_audit
 from ft_platform.privacy_attacks.publish import publish_privacy_report
-from ft_platform.records import splits_schema
+from ft_platform.records.columns import splits_schema
 from ft_platform.training.trainer import checkpoint_for
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes

@@ -16,8 +16,8 @@ from ft_platform.release.policy import undercuts
 from ft_platform.release.waivers import grant
 from ft_platform.settings.policy import AT_LEAST, AT_MOST, Policy
 from ft_platform.use_case import UseCase
-from ft_platform.use_case_file import find_use_cases, load_use_case
-from ft_platform.use_case_schema import fields
+from ft_platform.use_case.fields import fields
+from ft_platform.use_case.file import find_use_cases, load_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, good_figures
 
@@ -95,7 +95,7 @@ def test_a_run_says_at_its_start_that_no_release_will_follow(environment: Enviro
     write_use_case(environment.defs, "complaints", {**minimal_attributes("nothing.csv"), "attacks": {"max_membership_auc": 0.9}})
     for name, value in {"FT_HOME": environment.home, "FT_DEFS": environment.defs}.items():
         monkeypatch.setenv(name, str(value))
-    monkeypatch.setattr("ft_platform.execution.run_use_case", lambda *_: (_ for _ in ()).throw(ConfigError(["it started"])))
+    monkeypatch.setattr("ft_platform.orchestration.execution.run_use_case", lambda *_: (_ for _ in ()).throw(ConfigError(["it started"])))
     assert main(["run", "complaints"]) == 1
     first = capsys.readouterr().err.splitlines()[0]
     assert first.startswith("ft run: no release will follow from this: attacks.max_membership_auc must be at most 0.75") and first.endswith("ft check")
@@ -205,7 +205,7 @@ def test_a_wrong_policy_is_an_error_of_the_environment_file(section: dict[str, A
 
 
 def test_the_policy_of_the_environment_file_reaches_the_graph_and_the_command(environment: Environment, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
-    from ft_platform.loading import load_component
+    from ft_platform.orchestration.loading import load_component
 
     folder = write_use_case(environment.defs, "complaints", EvidenceCase(environment.home).publish().attributes_used).parent
     file = tmp_path / "ft_environment.yaml"

@@ -159,7 +159,7 @@ def test_k_anonymity_says_what_was_reached_and_what_it_took(drawn: list[Any]) ->
 
 def test_k_anonymity_reads_the_counts_of_the_plan() -> None:
     from ft_platform.privacy.k_anonymity import plan
-    from ft_platform.rows import TableRows
+    from ft_platform.records.rows import TableRows
     from ft_platform_tests.tables import raw, use_case
 
     case = use_case()

@@ -8,7 +8,7 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake
-from ft_platform.records import StageResult, anonymized_schema, cleaned_schema, contents, raw_schema, removed_table, with_contents
+from ft_platform.records.columns import StageResult, anonymized_schema, cleaned_schema, contents, raw_schema, removed_table, with_contents
 from ft_platform.samples import sample_file, truth_file
 from ft_platform.samples.truth import score_planted
 from ft_platform.sources.ingest import read_new_records

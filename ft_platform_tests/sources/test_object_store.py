@@ -17,7 +17,7 @@ from ft_platform.assets.raw_records import ingest_source
 from ft_platform.environment import Environment
 from ft_platform.errors import SourceError, TransientError
 from ft_platform.lake import Lake, tables
-from ft_platform.rows import TableRows
+from ft_platform.records.rows import TableRows
 from ft_platform.sources.ingest import fingerprint, read_new_records
 from ft_platform.sources.known_records import KnownRecords
 from ft_platform_tests.aws_server import s3_bucket

@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from ft_platform.environment import Environment
-from ft_platform.sensors import source_sensor
+from ft_platform.orchestration.sensors import source_sensor
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.tables import use_case
 

@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from ft_platform.rows import TableRows
+from ft_platform.records.rows import TableRows
 from ft_platform.splitting.label_shares import label_shares
 from ft_platform_tests.tables import use_case
 

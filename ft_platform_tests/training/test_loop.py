@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from ft_platform import progress
 from ft_platform.errors import ConfigError, NanLoss, OutOfMemory
 from ft_platform.models.packed_forward import packed_forward, padded_forward
 from ft_platform.models.renderer import Renderer
+from ft_platform.process import progress
 from ft_platform.training.batches import Row, split_off_prefix, training_order
 from ft_platform.training.loop import planned_steps, train, validation_loss
 from ft_platform.training.lora import add_adapter, learning_rate_factor, trainable

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ft_platform.lake.provenance import training_record_ids
-from ft_platform.records import MESSAGES
+from ft_platform.records.columns import MESSAGES
 from ft_platform.settings.fairness import Swap, TrainingMitigation
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.training.loop import validation_loss

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ft_platform.records import splits_schema
+from ft_platform.records.columns import splits_schema
 from ft_platform.validation.columns import FlatColumns, columns_of
 from ft_platform.validation.expectations import validate
 from ft_platform.validation.offered import OFFERED
@@ -103,7 +103,7 @@ def plain(case, records: pa.Table, name: str, kwargs: dict[str, Any]) -> dict[st
     """What Great Expectations says of the whole table as one data frame."""
     import great_expectations as gx
 
-    from ft_platform.rows import TableRows
+    from ft_platform.records.rows import TableRows
 
     flat = next(FlatColumns(TableRows(records)).batches(columns_of(case, "splits"), 10_000))
     asset = gx.get_context(mode="ephemeral").data_sources.add_pandas("plain").add_dataframe_asset("plain")

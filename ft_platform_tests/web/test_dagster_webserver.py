@@ -18,9 +18,10 @@ pytest.importorskip("dagster_webserver")
 import websockets.exceptions
 from websockets.sync.client import connect
 
-from ft_platform import instance
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
+from ft_platform.orchestration import instance
+from ft_platform.orchestration.run_launcher import WatchingRunLauncher
 from ft_platform.redaction.settings_file import INSTANCE_CLASS
 from ft_platform.web import dagster_webserver, deadlines
 from ft_platform.web.dagster_dev import OURS as OUR_WORDS
@@ -99,14 +100,14 @@ def test_settings_that_are_older_than_the_guard_get_it_once(tmp_path: Path, monk
     made = Environment(home=tmp_path / "home", defs=tmp_path / "defs")
     made.dagster_home.mkdir(parents=True)
     settings = made.dagster_home / "dagster.yaml"
-    settings.write_text("concurrency: {pools: {default_limit: 3}}")
+    settings.write_text("concurrency: {pools: {default_limit: 3}}\nrun_launcher:\n  module: ft_platform.run_launcher\n  class: WatchingRunLauncher\n")
     instance.prepare_home(made)
     first = settings.read_text()
     instance.prepare_home(made)
     assert settings.read_text() == first
     assert yaml.safe_load(first)["instance_class"] == INSTANCE_CLASS and yaml.safe_load(first)["concurrency"]
     with instance.existing_instance(made) as found:
-        assert isinstance(found, instance.GuardedInstance)
+        assert isinstance(found, instance.GuardedInstance) and isinstance(found.run_launcher, WatchingRunLauncher)
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
 
 

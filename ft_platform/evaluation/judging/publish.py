@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ft_platform import progress
 from ft_platform.environment import Environment
 from ft_platform.evaluation.judging.figures import judge_figures, support_figures
 from ft_platform.evaluation.judging.gold import GOLD_LINE, gold_hash, read_gold
@@ -18,6 +17,7 @@ from ft_platform.evaluation.pairs import Pair, pairs_of
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.stage_table import input_hash
 from ft_platform.models.base_model import weights_sha256
+from ft_platform.process import progress
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
 

@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Protocol
 
-from ft_platform.code_hash import files_hash
 from ft_platform.privacy.spans import Span
+from ft_platform.process.code_hash import files_hash
 from ft_platform.use_case import Privacy
 
 NONE = "none"

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from ft_platform.engines import BatchFunction, Engine
-from ft_platform.key_hashes import collected
 from ft_platform.near_duplicates import rank_of
 from ft_platform.near_duplicates.copies import first_of_equal
-from ft_platform.progress import report
-from ft_platform.rows import Rows
+from ft_platform.process.progress import report
+from ft_platform.records.key_hashes import collected
+from ft_platform.records.rows import Rows
 from ft_platform.settings.splits import Splits
 from ft_platform.splitting.paraphrases.neighbours import similar_pairs
 from ft_platform.splitting.paraphrases.ngram_vectors import SAMPLE_TEXTS, NgramVectors, fitted

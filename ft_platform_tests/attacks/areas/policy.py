@@ -17,7 +17,7 @@ from ft_platform.release import waivers
 from ft_platform.release.rules import Ruling
 from ft_platform.settings.licences import canonical_licence
 from ft_platform.settings.policy import ACCEPTED_LICENCES, AT_LEAST, AT_MOST
-from ft_platform.use_case_file import load_use_case
+from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.attacks.area import Area, Attack
 from ft_platform_tests.cleaning.test_clean import clean
 from ft_platform_tests.conftest import minimal_attributes, write_use_case

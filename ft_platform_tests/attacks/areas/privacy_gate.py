@@ -21,12 +21,12 @@ from ft_platform.privacy.entities import default_entities
 from ft_platform.privacy.evaluation import GoldText
 from ft_platform.privacy.k_anonymity import measure
 from ft_platform.privacy.recall_floor import recall_on
-from ft_platform.records import anonymized_schema, cleaned_schema
+from ft_platform.records.columns import anonymized_schema, cleaned_schema
+from ft_platform.records.rows import TableRows
 from ft_platform.release import recall_rule
 from ft_platform.release.evidence import NotProven
 from ft_platform.release.recall_rule import judge_recall
 from ft_platform.reporting.documents import statements
-from ft_platform.rows import TableRows
 from ft_platform.samples.generator import sample_sha256
 from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.attacks.area import Area, Attack

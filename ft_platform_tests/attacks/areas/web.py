@@ -19,7 +19,7 @@ import dagster as dg
 from ft_platform.commands import ui
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
-from ft_platform.instance import INSTANCE_SETTINGS, GuardedInstance
+from ft_platform.orchestration.instance import INSTANCE_SETTINGS, GuardedInstance
 from ft_platform.reporting.server import ReportServer, report_server
 from ft_platform.web import graphql_limits, guard, hosts
 from ft_platform_tests.attacks.area import Area, Attack
@@ -124,7 +124,7 @@ def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack
     environment = Environment(home=folder / "home", defs=folder / "defs", tracking_uri="none")
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(guard, "BODY_SECONDS", min(guard.BODY_SECONDS, 0.05)))
-        stack.enter_context(mock.patch("ft_platform.instance.load_environment", return_value=environment))
+        stack.enter_context(mock.patch("ft_platform.orchestration.instance.load_environment", return_value=environment))
         stack.enter_context(mock.patch("ft_platform_tests.web.asgi.PATIENCE_SECONDS", 1))
         (folder / "dagster.yaml").write_text(INSTANCE_SETTINGS.read_text())
         instance = stack.enter_context(dg.DagsterInstance.from_config(str(folder)))

@@ -1,6 +1,6 @@
 """What `ft ui` becomes: the report server in this process, `dagster dev` as its child, and an end for both.
 
-python -m ft_platform.ui_processes <host> <port of the report server, 0: none> <command of dagster dev ...>
+python -m ft_platform.orchestration.ui_processes <host> <port of the report server, 0: none> <command of dagster dev ...>
 """
 
 import os

@@ -16,10 +16,10 @@ from dagster_shared.check import CheckError
 from ft_platform.environment import Environment, create_pseudonym_key, load_environment
 from ft_platform.errors import ConfigError, FtError, StateDamaged
 from ft_platform.lake.modes import close_zone
-from ft_platform.system_errors import in_words
-from ft_platform.yaml_file import read_bytes
+from ft_platform.process.system_errors import in_words
+from ft_platform.use_case.yaml_file import read_bytes
 
-INSTANCE_SETTINGS = Path(__file__).parent / "dagster.yaml"
+INSTANCE_SETTINGS = Path(__file__).parent.parent / "dagster.yaml"
 """The settings that a new instance gets. `dagster.yaml` at the root of the repository is the same file, for Dagster's own commands."""
 
 RESTORE = "Correct it, or move it away: the next run writes the packaged settings"
@@ -58,7 +58,7 @@ def prepare_home(environment: Environment) -> None:
         ConfigError: the instance has no settings yet and the packaged ones are missing: without them nothing would limit the pool
             `gpu`, and two trainings would share one device.
     """
-    from ft_platform.loading import prepare_variables
+    from ft_platform.orchestration.loading import prepare_variables
 
     prepare_variables()
     home = environment.dagster_home
@@ -75,7 +75,7 @@ def _prepare(environment: Environment, home: Path) -> None:
             if not INSTANCE_SETTINGS.exists():
                 raise ConfigError([f"the settings of the Dagster instance are missing: there is no {INSTANCE_SETTINGS}"], "Install ft-platform again")
             shutil.copy(INSTANCE_SETTINGS, home / "dagster.yaml")
-        _add_guard(home / "dagster.yaml")
+        _mend(home / "dagster.yaml")
         with _opened(home) as instance:
             _create_storage(instance)
 
@@ -88,15 +88,24 @@ instance_class:
 """
 
 
-def _add_guard(settings: Path) -> None:
-    """Settings of an instance that is older than the guard, or that lost it, name it again."""
+MOVED = {"module: ft_platform.run_launcher\n": "module: ft_platform.orchestration.run_launcher\n"}
+"""Lines of a dagster.yaml of version 0.1, and what they are now."""
+
+
+def _mend(settings: Path) -> None:
+    """Settings of an instance that is older than the guard, or that lost it, name it again; and the classes that have moved since."""
     try:
         text = read_bytes(settings).decode()
         found = yaml.safe_load(text)
     except (FtError, OSError, ValueError, yaml.YAMLError):  # told where the instance is opened
         return
-    if (found is None or isinstance(found, dict)) and "instance_class" not in (found or {}) and os.access(settings, os.W_OK):
-        settings.write_text(text.rstrip("\n") + "\n" + GUARD, encoding="utf-8")
+    mended = text
+    for before, now in MOVED.items():
+        mended = mended.replace(before, now)
+    if (found is None or isinstance(found, dict)) and "instance_class" not in (found or {}):
+        mended = mended.rstrip("\n") + "\n" + GUARD
+    if mended != text and os.access(settings, os.W_OK):
+        settings.write_text(mended, encoding="utf-8")
 
 
 @contextmanager

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.newest_rows import newest_rows
-from ft_platform.rows import Rows, TableRows
+from ft_platform.records.newest_rows import newest_rows
+from ft_platform.records.rows import Rows, TableRows
 from ft_platform.use_case import NamedUseCase
 
 MESSAGES = pa.list_(pa.struct([pa.field("role", pa.string()), pa.field("content", pa.string())]))

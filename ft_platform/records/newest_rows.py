@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.key_hashes import key_hashes
-from ft_platform.rows import Rows
+from ft_platform.records.key_hashes import key_hashes
+from ft_platform.records.rows import Rows
 
 COLUMNS = ("source_key", "ingested_at", "source_position")
 

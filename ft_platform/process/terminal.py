@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ft_platform.printable import printable
-from ft_platform.progress import Update
+from ft_platform.process.printable import printable
+from ft_platform.process.progress import Update
 
 PLAIN_SECONDS = 5.0
 """Seconds between two lines of a stage where the output is no terminal (a log file, a pipeline)."""

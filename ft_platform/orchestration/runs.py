@@ -12,9 +12,9 @@ import dagster as dg
 from ft_platform.assets.stage import NONE
 from ft_platform.assets.version_io import HANDLE
 from ft_platform.environment import Environment
-from ft_platform.instance import existing_instance
 from ft_platform.lake.versions import Version, from_dict
-from ft_platform.lost_runs import mend_lost_runs
+from ft_platform.orchestration.instance import existing_instance
+from ft_platform.orchestration.lost_runs import mend_lost_runs
 from ft_platform.stages import STAGES
 
 PAGE = 100

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 
+from ft_platform.orchestration.run_launcher import gone_from_here
 from ft_platform.redaction.vouched import vouch
-from ft_platform.run_launcher import gone_from_here
 
 OPEN = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 

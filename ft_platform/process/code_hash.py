@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ft_platform import __version__
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parent.parent
 DIGITS = 12
 NO_CODE = ("__pycache__", "defs")
 """Compiled files, and use cases: their settings have hashes of their own."""

@@ -12,15 +12,15 @@ import dagster as dg
 
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError
-from ft_platform.instance import prepare_home, told
-from ft_platform.loading import load_definitions
-from ft_platform.lost_runs import mend_lost_runs
+from ft_platform.orchestration.instance import prepare_home, told
+from ft_platform.orchestration.loading import load_definitions
+from ft_platform.orchestration.lost_runs import mend_lost_runs
+from ft_platform.orchestration.run_launcher import this_process
+from ft_platform.orchestration.runs import EVENTS, RunOutcome, outcome_of
 from ft_platform.redaction.edge import Edge
 from ft_platform.redaction.instance import edge_of, guard
 from ft_platform.redaction.output import output_to
 from ft_platform.redaction.withheld import Withheld
-from ft_platform.run_launcher import this_process
-from ft_platform.runs import EVENTS, RunOutcome, outcome_of
 from ft_platform.stages import ON_DEMAND, STAGES
 
 __all__ = ["RunOutcome", "prepare_home", "run_use_case"]

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ft_platform.schema_problems import LONGEST_GOT, Problem, dotted
 from ft_platform.use_case import Expectation, NamedUseCase, RecordMapping, UseCase, Validation
-from ft_platform.yaml_file import Place
+from ft_platform.use_case.problems import LONGEST_GOT, Problem, dotted
+from ft_platform.use_case.yaml_file import Place
 
 PROBLEM = re.compile(r"validation\.expectations\[(?P<position>\d+)\]\.(?P<field>expectation|kwargs)(\.(?P<argument>\w+))?(?P<text>.*)", re.DOTALL)
 

@@ -17,14 +17,14 @@ from ft_platform.assets.version_io import VersionIOManager
 from ft_platform.components.fine_tuning import FineTuningUseCase
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError
-from ft_platform.identities import is_served_here
 from ft_platform.lake import Lake
-from ft_platform.printable import printable
+from ft_platform.orchestration.identities import is_served_here
+from ft_platform.process.printable import printable
 from ft_platform.redaction.console import console_logger
 from ft_platform.redaction.own_code import prints_kept, said_of
 from ft_platform.redaction.withheld import Withheld
 from ft_platform.stages import STAGES
-from ft_platform.use_case_file import FILE_NAME, component_type, find_use_cases, has_own_component, load_use_case, same_name, shown, use_case_folder
+from ft_platform.use_case.file import FILE_NAME, component_type, find_use_cases, has_own_component, load_use_case, same_name, shown, use_case_folder
 
 
 def load_definitions(environment: Environment, only: str | None = None, overrides: dict[str, Any] | None = None) -> dg.Definitions:

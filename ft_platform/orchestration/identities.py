@@ -9,7 +9,7 @@ Covered: files and memory, as the operating system keeps accounts apart.
 Not covered: programs of this machine that use a UI, which has no logins; credentials in environment variables other than the platform's keys; the shared zone
 of the installation, which all may read; use cases that share an account or have none.
 
-python -m ft_platform.identities <use case> <words for python ...>
+python -m ft_platform.orchestration.identities <use case> <words for python ...>
 """
 
 import os

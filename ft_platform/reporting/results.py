@@ -12,7 +12,7 @@ from ft_platform.use_case import NamedUseCase
 
 if TYPE_CHECKING:
     from ft_platform.lake import TableVersion
-    from ft_platform.runs import RunOutcome
+    from ft_platform.orchestration.runs import RunOutcome
 
 REPORT = "report.html"
 BRIEF = "decision_brief.html"
@@ -43,13 +43,13 @@ def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "
     name = use_case.name
     unfinished = None
     if outcome is None:
-        from ft_platform.runs import last_runs
+        from ft_platform.orchestration.runs import last_runs
 
         last = last_runs(environment, [name])[name]
         outcome, unfinished = last.outcome, last.unfinished
     run = _ended_well(outcome, unfinished, name)
     from ft_platform.lake.provenance import tables_behind
-    from ft_platform.lost_rows import loss_warnings
+    from ft_platform.records.lost_rows import loss_warnings
     from ft_platform.reporting.funnel import funnel, funnel_of
 
     lake = environment.lake()

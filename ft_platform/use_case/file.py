@@ -15,11 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError
-from ft_platform.expectation_problems import expectation_problems_in
-from ft_platform.schema_problems import NO_TEXT, dotted, schema_path, schema_problems
 from ft_platform.use_case import NamedUseCase, UseCase, UseCaseName
-from ft_platform.use_case_schema import COMPONENT_TYPE, FIELDS, fields
-from ft_platform.yaml_file import Place, YamlFile, parse_yaml, read_yaml, yaml_scalar
+from ft_platform.use_case.expectation_problems import expectation_problems_in
+from ft_platform.use_case.fields import COMPONENT_TYPE, FIELDS, fields
+from ft_platform.use_case.problems import NO_TEXT, dotted, schema_path, schema_problems
+from ft_platform.use_case.yaml_file import Place, YamlFile, parse_yaml, read_yaml, yaml_scalar
 
 FILE_NAME = "defs.yaml"
 LOCAL_TYPE = re.compile(r"^\.[a-z_]\w*\.[A-Za-z_]\w*$")
