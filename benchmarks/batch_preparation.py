@@ -58,7 +58,8 @@ def main() -> None:
 
 
 def measured(arguments: argparse.Namespace) -> dict[str, Any]:
-    from ft_platform.programs.reporting import pin_threads, prepare_process
+    from ft_platform.programs.reporting import prepare_process
+    from ft_platform.training.threads import pin_threads
 
     prepare_process()
     pin_threads()

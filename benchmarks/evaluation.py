@@ -149,7 +149,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     os.environ["FT_THREADS"] = str(arguments.threads)
-    from ft_platform.programs.reporting import pin_threads, prepare_process
+    from ft_platform.programs.reporting import prepare_process
+    from ft_platform.training.threads import pin_threads
 
     prepare_process()
     pin_threads()

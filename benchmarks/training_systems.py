@@ -96,7 +96,8 @@ def ours(job: dict[str, Any], compiled: bool = False) -> dict[str, Any]:
     """
     import torch
 
-    from ft_platform.programs.reporting import pin_threads, prepare_process
+    from ft_platform.programs.reporting import prepare_process
+    from ft_platform.training.threads import pin_threads
 
     prepare_process()
     pin_threads()

@@ -84,7 +84,7 @@ def _find_subject(words: list[str]) -> dict[str, Any]:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, DataError
     from ft_platform.lake.subjects import merged, require_access, trace_subject
-    from ft_platform.privacy.keys import subject_pseudonyms
+    from ft_platform.privacy.pseudonyms import subject_pseudonyms
     from ft_platform.use_case.file import find_use_cases, use_case_folder
 
     *named, wanted = words

@@ -1,27 +1,34 @@
 """Whether a program may start: there is budget for it, and it fits into memory. Asked where programs are launched, before anything is paid for."""
 
+from collections.abc import Callable
 from typing import Any
 
 from ft_platform.costs import estimates
 from ft_platform.costs.budgets import limits_of, require_budget
-from ft_platform.environment import ComputeProfile, Environment
-from ft_platform.errors import DoesNotFit
+from ft_platform.costs.memory_needs import require_memory
+from ft_platform.environment import Environment
 from ft_platform.experiments.inputs import experiment_inputs
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.stages import STAGES
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case import NamedUseCase
 
+TrainingsLeft = Callable[[TableVersion, float], float]
 EXPERIMENTS = {stage.program: stage.name for stage in STAGES.values() if stage.program and stage.trains and stage.kind == "report"}
 """Program -> what it makes, of those that train and publish a report only."""
 
 
-def admit(lake: Lake, environment: Environment, use_case: NamedUseCase, program: str, splits: TableVersion | None, log: Any) -> None:
+def admit(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, program: str, splits: TableVersion | None, trainings_left: TrainingsLeft, log: Any
+) -> None:
     """Refuses a program that would go beyond a budget or would not fit.
 
     What a training costs in advance is known from the estimate of an equal one on this machine; where a budget and a price are set and
     there is none, it is made now. A search, a learning curve and further seeds count once for each training that they still make. Programs that do
     not train may start while the budget has something left.
+
+    Args:
+        trainings_left: trainings on all training records that the program still makes, from the number of examples of one.
 
     Raises:
         BudgetExceeded, DoesNotFit: with numbers, setting and next step.
@@ -42,7 +49,7 @@ def admit(lake: Lake, environment: Environment, use_case: NamedUseCase, program:
         return
     at_once = use_case.settings.search.parallel if program == "search" else 1
     require_memory(estimate.figures["memory_gib"] * at_once, profile, use_case, str(estimate.figures["device"]))
-    expected = estimate.money * _trainings_left(lake, environment, use_case, program, splits, estimate.figures)
+    expected = estimate.money * trainings_left(splits, estimate.figures["examples"])
     require_budget(lake, environment, use_case, profile, program, round(expected, 4))
 
 
@@ -53,62 +60,3 @@ def _is_made(lake: Lake, use_case: NamedUseCase, program: str, splits: TableVers
     stage = EXPERIMENTS.get(program, "adapter_checkpoint")
     made, _ = experiment_inputs(use_case, stage, splits) if program in EXPERIMENTS else checkpoint_inputs(use_case, splits)
     return lake.intact_artifact(use_case.name, stage, made) is not None
-
-
-def _trainings_left(lake: Lake, environment: Environment, use_case: NamedUseCase, program: str, splits: TableVersion, figures: dict[str, Any]) -> float:
-    """How many trainings on all training records a program still makes, at most; a training on a share of them counts as that share.
-
-    Args:
-        figures: of the estimate of one training.
-    """
-    from ft_platform.experiments import curve, search, seeds
-
-    if program == "train":
-        return 1.0
-    if program == "canaries":
-        return 1.0 + use_case.settings.attacks.canaries.rows / figures["examples"]
-    if program == "seeds":
-        return seeds.trainings_left(lake, environment, use_case, splits)
-    left = search.trainings_left if program == "search" else curve.trainings_left
-    return left(environment, use_case, splits)
-
-
-def require_memory(needed_gib: float, profile: ComputeProfile, use_case: NamedUseCase, device: str = "cpu") -> None:
-    """Refuses a training that needs more memory than its compute profile allows or its machine has.
-
-    Args:
-        device: of the training; what a GPU has is not known here, only what the profile says.
-
-    Raises:
-        DoesNotFit: with numbers, setting and next step.
-    """
-    limit = memory_limit(profile, device)
-    if limit is None or needed_gib <= limit:
-        return
-    setting = f"memory_limit_gib of compute profile {use_case.settings.compute.profile!r}" if profile.memory_limit_gib else "what this machine has"
-    training = use_case.settings.training
-    smaller = max(64, training.micro_batch_tokens // 2)
-    again = "set training.gradient_checkpointing=auto, " if training.gradient_checkpointing == "never" else ""
-    raise DoesNotFit(
-        f"the training of {use_case.name} was not started: it would need {needed_gib:.2f} GiB of memory, {setting} is {limit:.2f} GiB",
-        f"Set training.micro_batch_tokens={smaller} (now {training.micro_batch_tokens}), lower training.max_length (now {training.max_length}), "
-        f"{again}or name a larger profile in compute.profile",
-    )
-
-
-def memory_limit(profile: ComputeProfile, device: str = "cpu") -> float | None:
-    """GiB that a training may need: what the profile says, else what the machine of a training on a CPU has; None: nobody knows."""
-    return machine_gib() if profile.memory_limit_gib is None and device == "cpu" else profile.memory_limit_gib
-
-
-def machine_gib() -> float | None:
-    """Memory of this machine or of the container that this process is in, whichever is less; None where the system does not tell (not Linux)."""
-    found = []
-    try:
-        with open("/proc/meminfo") as file:
-            found.append(int(file.readline().split()[1]) / 2**20)
-        with open("/sys/fs/cgroup/memory.max") as file:
-            found.append(int(file.read()) / 2**30)
-    except (OSError, ValueError):  # no cgroup version 2, or the word `max`
-        pass
-    return min(found) if found else None

@@ -1,28 +1,9 @@
 """Where the batch functions of the data stages run. Every engine gives the same rows in the same order."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
-
-import pyarrow as pa
-
-from ft_platform.records.rows import Rows
+from ft_platform.engines.engine import BatchFunction, Engine
 from ft_platform.use_case import Compute
 
-BatchFunction = Callable[[pa.RecordBatch], pa.RecordBatch]
-
-
-class Engine(Protocol):
-    """Applies a function to every batch of rows."""
-
-    def map(self, rows: Rows, make: Callable[[], BatchFunction], columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """The results in the order of the rows.
-
-        Args:
-            make: builds the function, once per worker; must be picklable (a class or `functools.partial` of one at module
-                level), and so must be what it holds. Heavy state (a language model) is loaded in it, not before.
-            columns: read only these.
-        """
-        ...
+__all__ = ["BatchFunction", "Engine", "engine_of"]
 
 
 def engine_of(compute: Compute) -> Engine:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 
-from ft_platform.engines import BatchFunction
+from ft_platform.engines.engine import BatchFunction
 from ft_platform.records.rows import Rows
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ft_platform.engines import BatchFunction
+from ft_platform.engines.engine import BatchFunction
 from ft_platform.errors import TransientError
 from ft_platform.records.rows import Rows
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from ft_platform import errors
-from ft_platform.engines import BatchFunction
+from ft_platform.engines.engine import BatchFunction
 from ft_platform.errors import FtError, MissingExtra
 from ft_platform.records.rows import Rows
 

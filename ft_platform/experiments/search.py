@@ -132,7 +132,7 @@ def _worker(environment: Environment, use_case: NamedUseCase, splits: TableVersi
     """One process of a parallel search; it ends with the one that started it."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process ends this one
-    from ft_platform.programs.reporting import pin_threads
+    from ft_platform.training.threads import pin_threads
 
     pin_threads()
     try:

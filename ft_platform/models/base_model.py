@@ -17,6 +17,7 @@ from ft_platform.errors import BaseModelError, MissingExtra
 from ft_platform.lake.files import sha256_file
 from ft_platform.models import model_sources
 from ft_platform.models.gguf import converted_folder
+from ft_platform.models.quiet import quiet_transformers
 from ft_platform.models.safety.gguf_header import require_safe_gguf
 from ft_platform.models.safety.model_folder import SafeFolder, require_fitting_sizes, require_safe_folder
 from ft_platform.use_case import BaseModelSettings
@@ -180,14 +181,3 @@ def _four_bits(dtype: Any) -> Any:
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype)
-
-
-def quiet_transformers() -> None:
-    """No progress bars and no advice of transformers in logs."""
-    import warnings
-
-    import transformers
-
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.|peft\.")
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()

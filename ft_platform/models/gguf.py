@@ -36,7 +36,7 @@ def _convert(gguf: Path, folder: Path) -> None:
         from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
     except ImportError as error:
         raise MissingExtra(error.name or "torch", "train") from error
-    from ft_platform.models.base_model import quiet_transformers
+    from ft_platform.models.quiet import quiet_transformers
 
     quiet_transformers()
     try:

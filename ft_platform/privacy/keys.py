@@ -16,11 +16,13 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, KeyMissing
 from ft_platform.privacy.key_providers import KeyPlace
+
+if TYPE_CHECKING:
+    from ft_platform.environment import Environment
 
 KEY_BYTES = 32
 SALT = b"ft_platform pseudonyms v1"
@@ -95,11 +97,11 @@ class KeyRing:
         return cls(keys, retired)
 
 
-def pseudonym_key_place(environment: Environment) -> KeyPlace:
+def pseudonym_key_place(environment: "Environment") -> KeyPlace:
     return KeyPlace(environment.pseudonym_key_provider, environment.key_path, "FT_PSEUDONYM_KEY")
 
 
-def vault_key_place(environment: Environment) -> KeyPlace:
+def vault_key_place(environment: "Environment") -> KeyPlace:
     return KeyPlace(environment.vault_key_provider, environment.vault_key_path, "FT_VAULT_KEY")
 
 
@@ -209,11 +211,3 @@ def require_known_key(ring: KeyRing, use_case: str, info: Mapping[str, str]) -> 
             f"fingerprint {fingerprint} expected); with another key the same person would get another pseudonym",
             "Restore the key (FT_KEY_PROVIDER, FT_KEY_FILE or FT_PSEUDONYM_KEY), or change it on purpose with: ft keys rotate",
         )
-
-
-def subject_pseudonyms(environment: Environment, use_case: str, subject_id: str) -> dict[int, str]:
-    """Version of the key -> pseudonym of a person in the column `subject_id`, to find the rows of a person in the shared zone."""
-    from ft_platform.privacy.pseudonyms import Pseudonyms
-
-    ring = read_key_ring(pseudonym_key_place(environment))
-    return {version: Pseudonyms(UseCaseKeys(secret, use_case)).subject(subject_id) for version, secret in ring.keys.items()}

@@ -4,7 +4,8 @@ import base64
 import hmac
 import unicodedata
 
-from ft_platform.privacy.keys import UseCaseKeys
+from ft_platform.environment import Environment
+from ft_platform.privacy.keys import UseCaseKeys, pseudonym_key_place, read_key_ring
 
 LENGTH = 8
 """Base32 digits of a pseudonym in a text: 40 bits. Chance that any two of n originals of an entity share one: about n^2 / 2^41,
@@ -60,3 +61,9 @@ def normalized(entity: str, original: str) -> str:
     """The form in which originals are compared."""
     text = " ".join(unicodedata.normalize("NFKC", original).casefold().split())
     return "".join(c for c in text if c.isalnum()) if entity in SAME_DIGITS else text
+
+
+def subject_pseudonyms(environment: Environment, use_case: str, subject_id: str) -> dict[int, str]:
+    """Version of the key -> pseudonym of a person in the column `subject_id`, to find the rows of a person in the shared zone."""
+    ring = read_key_ring(pseudonym_key_place(environment))
+    return {version: Pseudonyms(UseCaseKeys(secret, use_case)).subject(subject_id) for version, secret in ring.keys.items()}

@@ -3,7 +3,8 @@
 Whichever way, versions that the gate refuses are not attacked.
 """
 
-from ft_platform.programs.reporting import pin_threads, prepare_process, program
+from ft_platform.programs.reporting import prepare_process, program
+from ft_platform.training.threads import pin_threads
 
 
 def main() -> None:

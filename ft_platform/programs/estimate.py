@@ -11,7 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from ft_platform.programs.reporting import PR_SET_PDEATHSIG, described, pin_threads, prepare_process
+from ft_platform.programs.reporting import PR_SET_PDEATHSIG, described, prepare_process
+from ft_platform.training.threads import pin_threads
 
 
 def main() -> None:

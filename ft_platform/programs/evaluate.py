@@ -7,7 +7,8 @@ evaluated.
 
 import argparse
 
-from ft_platform.programs.reporting import Program, pin_threads, prepare_process, program
+from ft_platform.programs.reporting import Program, prepare_process, program
+from ft_platform.training.threads import pin_threads
 
 
 def main() -> None:

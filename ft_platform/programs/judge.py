@@ -3,7 +3,8 @@
 Orders: `evaluation_report`, a version handle. By hand (`--use-case <name>`) the newest is taken.
 """
 
-from ft_platform.programs.reporting import pin_threads, prepare_process, program
+from ft_platform.programs.reporting import prepare_process, program
+from ft_platform.training.threads import pin_threads
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Measures what more data would bring: `python -m ft_platform.programs.learning_curve`, started by a compute back end or by hand. Publishes a report only."""
 
-from ft_platform.programs.reporting import pin_threads, prepare_process, program
+from ft_platform.programs.reporting import prepare_process, program
+from ft_platform.training.threads import pin_threads
 
 
 def main() -> None:

@@ -3,7 +3,8 @@
 Order: `checkpoint` is a version handle; by hand the newest is taken. A checkpoint that the gate refuses is not measured.
 """
 
-from ft_platform.programs.reporting import pin_threads, prepare_process, program
+from ft_platform.programs.reporting import prepare_process, program
+from ft_platform.training.threads import pin_threads
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from ft_platform.environment import Environment, load_environment
@@ -23,6 +24,7 @@ from ft_platform.lake import TableVersion
 from ft_platform.lake.versions import from_dict
 from ft_platform.process import progress
 from ft_platform.redaction.hooks import install_hooks, place_of_error
+from ft_platform.training.threads import threads
 from ft_platform.use_case import NamedUseCase, UseCase
 
 PROGRESS_SECONDS = 1.0
@@ -56,26 +58,6 @@ def prepare_process() -> None:
         if hasattr(libc, "mallopt"):
             libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
             libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)
-
-
-def threads() -> int:
-    """CPU threads of this program: `FT_THREADS`; without it, or where it is no number, all cores it may use."""
-    named = os.environ.get("FT_THREADS", "")
-    return (int(named) if named.isdecimal() and len(named) < 5 else 0) or len(os.sched_getaffinity(0))
-
-
-def pin_threads() -> None:
-    """Fixes torch's threads: their number changes results in the last bits.
-
-    Raises:
-        MissingExtra: this machine was not installed as a worker.
-    """
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise MissingExtra("torch", "train") from error
-
-    torch.set_num_threads(threads())
 
 
 class Program:
@@ -119,8 +101,10 @@ class Program:
         require_usable(self.lake, self.use_case, splits)
         if self._pipes is None:
             from ft_platform.costs.admission import admit
+            from ft_platform.experiments.trainings_left import trainings_left
 
-            admit(self.lake, self.environment, self.use_case, self.name, splits, self.log)
+            left = partial(trainings_left, self.lake, self.environment, self.use_case, self.name)
+            admit(self.lake, self.environment, self.use_case, self.name, splits, left, self.log)
         return splits
 
     @contextmanager

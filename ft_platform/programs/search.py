@@ -1,6 +1,7 @@
 """Searches for training settings: `python -m ft_platform.programs.search`, started by a compute back end or by hand. Publishes a report only."""
 
-from ft_platform.programs.reporting import pin_threads, prepare_process, program
+from ft_platform.programs.reporting import prepare_process, program
+from ft_platform.training.threads import pin_threads
 
 
 def main() -> None:

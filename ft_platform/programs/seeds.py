@@ -3,7 +3,8 @@
 Orders: `splits` and `evaluation_report`, version handles. By hand (`--use-case <name>`) the newest are taken. Publishes a report only.
 """
 
-from ft_platform.programs.reporting import pin_threads, prepare_process, program
+from ft_platform.programs.reporting import prepare_process, program
+from ft_platform.training.threads import pin_threads
 
 
 def main() -> None:

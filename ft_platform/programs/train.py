@@ -1,6 +1,7 @@
 """Trains the adapter of a use case: `python -m ft_platform.programs.train`, started by a compute back end or by hand."""
 
-from ft_platform.programs.reporting import pin_threads, prepare_process, program
+from ft_platform.programs.reporting import prepare_process, program
+from ft_platform.training.threads import pin_threads
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """One use case: the schema of its file, how the file is read and checked, and how a new one is written."""
 
+from ft_platform.use_case.named import NamedUseCase, settings_hash
 from ft_platform.use_case.schema import (
     ROLES,
     Audit,
@@ -14,7 +15,6 @@ from ft_platform.use_case.schema import (
     Governance,
     Judge,
     LearningCurve,
-    NamedUseCase,
     Owners,
     Privacy,
     RecordMapping,
@@ -25,7 +25,6 @@ from ft_platform.use_case.schema import (
     UseCase,
     UseCaseName,
     Validation,
-    settings_hash,
 )
 
 __all__ = [

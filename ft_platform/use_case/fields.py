@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from ft_platform.use_case import UseCase
+from ft_platform.use_case.schema import UseCase
 
 COMPONENT_TYPE = "ft_platform.components.FineTuningUseCase"
 """Value of `type:` in a use-case file. `.component.<Class>` names a subclass in the file's own folder instead."""

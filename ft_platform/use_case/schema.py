@@ -4,14 +4,10 @@ Every field has a description, a unit where there is one, a bound and a default,
 which). The JSON Schema of this model is what `ft schema` prints and what editors complete from.
 """
 
-import functools
-import hashlib
-import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ft_platform.settings.answer_fields import AnswerField, FieldKey, answer_schema, in_words
 from ft_platform.settings.attacks import Attacks
@@ -24,7 +20,6 @@ from ft_platform.settings.fairness import IN_TRAINING, Fairness
 from ft_platform.settings.gate import Gate
 from ft_platform.settings.governance import Governance
 from ft_platform.settings.judge import EndpointSettings, Judge
-from ft_platform.settings.policy import Policy
 from ft_platform.settings.privacy import Privacy
 from ft_platform.settings.regression import Regression
 from ft_platform.settings.section import Owner, Person, Section, TeamName, UseCaseName
@@ -49,7 +44,6 @@ __all__ = [
     "Governance",
     "Judge",
     "LearningCurve",
-    "NamedUseCase",
     "Owners",
     "Privacy",
     "RecordMapping",
@@ -66,7 +60,6 @@ __all__ = [
     "UseCase",
     "UseCaseName",
     "Validation",
-    "settings_hash",
 ]
 
 
@@ -282,24 +275,3 @@ class UseCase(Section):
             "does not go with `gate.max_calibration_error`: answers that are written have no confidence": self.gate.max_calibration_error is not None,
         }
         return [f"`evaluation.label_answers: generated` {why}" for why, so in needed.items() if so]
-
-
-class NamedUseCase(BaseModel):
-    """A use case with its name (the folder's name), the file it was read from, and the policy of the installation that it is judged under."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: UseCaseName
-    settings: UseCase
-    path: Path | None = None
-    policy: Policy = Field(default_factory=Policy)
-
-    def section(self, name: str) -> Any:
-        """A section, or with a dot what one holds (`fairness.in_training`)."""
-        return functools.reduce(getattr, name.split("."), self.settings)
-
-
-def settings_hash(parts: dict[str, Any]) -> str:
-    """16 hex digits that change when, and only when, one of the given settings changes."""
-    text = json.dumps({k: v.model_dump(mode="json") if isinstance(v, BaseModel) else v for k, v in parts.items()}, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

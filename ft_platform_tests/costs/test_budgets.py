@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from ft_platform.costs import admission, estimates
-from ft_platform.costs.admission import admit, machine_gib, require_memory
+from ft_platform.costs.admission import admit
 from ft_platform.costs.budgets import require_budget, used_up
 from ft_platform.costs.estimates import Estimate
+from ft_platform.costs.memory_needs import machine_gib, require_memory
 from ft_platform.costs.metering import metered
 from ft_platform.environment import Budgets, ComputeProfile, Environment, load_environment
 from ft_platform.errors import BudgetExceeded, ConfigError, DoesNotFit

@@ -18,7 +18,7 @@ from ft_platform.lake import TableVersion
 from ft_platform.lake.provenance import TRAINING_RECORDS
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.privacy.keys import subject_pseudonyms
+from ft_platform.privacy.pseudonyms import subject_pseudonyms
 from ft_platform.stages import STAGES, check_settings_hash
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.conftest import minimal_attributes

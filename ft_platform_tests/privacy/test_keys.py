@@ -9,8 +9,8 @@ import pytest
 from ft_platform.environment import Environment, create_pseudonym_key
 from ft_platform.errors import ConfigError, KeyMissing
 from ft_platform.privacy.key_providers import KeyPlace
-from ft_platform.privacy.keys import KeyRing, UseCaseKeys, key_handle, pseudonym_key_place, read_key_ring, require_known_key, subject_pseudonyms
-from ft_platform.privacy.pseudonyms import Pseudonyms
+from ft_platform.privacy.keys import KeyRing, UseCaseKeys, key_handle, pseudonym_key_place, read_key_ring, require_known_key
+from ft_platform.privacy.pseudonyms import Pseudonyms, subject_pseudonyms
 
 ONE, TWO = bytes(range(32)), bytes(range(1, 33))
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ft_platform.costs.admission import require_memory
+from ft_platform.costs.memory_needs import require_memory
 from ft_platform.environment import ComputeProfile
 from ft_platform.errors import DoesNotFit
 from ft_platform.lake import Lake

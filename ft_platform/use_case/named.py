@@ -1,0 +1,34 @@
+"""A use case with its name and the policy it is judged under, as the whole graph hands it around."""
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ft_platform.settings.policy import Policy
+from ft_platform.settings.section import UseCaseName
+from ft_platform.use_case.schema import UseCase
+
+
+class NamedUseCase(BaseModel):
+    """A use case with its name (the folder's name), the file it was read from, and the policy of the installation that it is judged under."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: UseCaseName
+    settings: UseCase
+    path: Path | None = None
+    policy: Policy = Field(default_factory=Policy)
+
+    def section(self, name: str) -> Any:
+        """A section, or with a dot what one holds (`fairness.in_training`)."""
+        return functools.reduce(getattr, name.split("."), self.settings)
+
+
+def settings_hash(parts: dict[str, Any]) -> str:
+    """16 hex digits that change when, and only when, one of the given settings changes."""
+    text = json.dumps({k: v.model_dump(mode="json") if isinstance(v, BaseModel) else v for k, v in parts.items()}, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
