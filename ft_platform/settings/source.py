@@ -88,7 +88,7 @@ class Source(Section):
         description="Rows that the source no longer has: `keep` them, or `remove` them from the next version; then all files are read again "
         "once one of them changed or vanished.",
     )
-    limits: Limits = Field(default_factory=Limits, description="What the source may hold at most.")
+    limits: Limits = Field(default_factory=Limits, description="What the source may hold at most; the policy of the installation has ceilings.")
 
     @field_validator("uri")
     @classmethod

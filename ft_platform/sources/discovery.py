@@ -11,6 +11,7 @@ from fsspec.implementations.local import LocalFileSystem
 from ft_platform.environment import Environment
 from ft_platform.errors import FtError, SourceError, TransientError
 from ft_platform.lake.files import filesystem, fsspec_options
+from ft_platform.release.policy import require_ceilings
 from ft_platform.settings.source import Source
 from ft_platform.sources.allowed import require_allowed, scheme_of
 from ft_platform.sources.budget import over
@@ -65,10 +66,12 @@ def find_parts(source: Source, environment: Environment) -> Found:
     """Resolves `source.uri`: a table, one file, all files of known formats below a folder, or a glob. Hidden files do not count.
 
     Raises:
+        ConfigError: its limits are beyond the ceilings of the installation.
         SourceError: nothing is there, it is not on the list of allowed sources, or there is too much.
         TransientError: the object store does not answer.
     """
     require_allowed(source.uri)
+    require_ceilings(source, environment.policy)
     if table := find_table(source, environment):
         return Found([table])
     uri = _sample_path(source.uri, environment) if source.uri.startswith("sample://") else source.uri
