@@ -29,6 +29,7 @@ AT_MOST: Limits = {
     "source.limits.unpacked_gib": 1000.0,
     "source.limits.unpacked_ratio": 1000.0,
     "source.limits.nesting_depth": 200.0,
+    "source.limits.silent_seconds": 3600.0,
 }
 AT_LEAST: Limits = {
     "attacks.confidence": 0.9,

@@ -46,6 +46,7 @@ UNDERCUTS: list[tuple[dict[str, Any], str]] = [
     ({"source": {"uri": "x.csv", "limits": {"unpacked_gib": 1000.5}}}, "source.limits.unpacked_gib must be at most 1,000 under"),
     ({"source": {"uri": "x.csv", "limits": {"unpacked_ratio": 1032}}}, "source.limits.unpacked_ratio must be at most 1,000"),
     ({"source": {"uri": "x.csv", "limits": {"nesting_depth": 500}}}, "source.limits.nesting_depth must be at most 200"),
+    ({"source": {"uri": "x.csv", "limits": {"silent_seconds": 3601}}}, "source.limits.silent_seconds must be at most 3,600"),
     ({"governance": {"purpose": "complaint routing", "without_consent_column": "licence", "licence": "banana"}}, "governance.licence: 'banana' is no SPDX id"),
 ]
 
