@@ -1,7 +1,7 @@
 """Where things live and run: lake, key, base models, tracker and compute profiles. Departments never name these.
 
-Settings come from `ft_environment.yaml` (in the working directory, or named by `FT_ENVIRONMENT`), and each can be set by an
-environment variable, which wins.
+Settings come from `ft_environment.yaml` (`environment_file` says which), and each can be set by an environment variable, which wins. Paths in the
+file are relative to its folder, those of variables to the working directory.
 """
 
 import os
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from ft_platform.environment_file import environment_file
 from ft_platform.errors import ConfigError
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case.yaml_file import YamlFile, read_yaml
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from ft_platform.signing.keys import SigningKeys
 
 STORAGE_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ALLOW_HTTP")
+
+RELATIVE = ("home", "lake_root", "key_file", "vault_key_file", "vault_public_key_file", "signing_key_file", "seals_folder", "cache", "defs")
+"""Paths of the file that are relative to its folder."""
 
 WORDS = {
     "extra_forbidden": "there is no such setting",
@@ -90,7 +94,7 @@ class Environment(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    home: Path = Field(description="Folder of this installation. Variable FT_HOME, default `.ft`.")
+    home: Path = Field(description="Folder of this installation. Variable FT_HOME, default `.ft` beside the file, without one in the working directory.")
     lake_root: str = Field(default="", description="Root of the lake: folder or `s3://bucket/prefix`. Variable FT_LAKE_ROOT, default `<home>/lake`.")
     restricted_group: str = Field(
         default="",
@@ -295,12 +299,11 @@ def load_environment() -> Environment:
     """The environment of this process.
 
     Raises:
-        ConfigError: the file cannot be read, or it or a variable has unknown or wrong settings; with the line, or the variable.
+        ConfigError: the file is not there or cannot be read, or it or a variable has unknown or wrong settings; with the line, or the variable.
     """
-    path = Path(os.environ.get("FT_ENVIRONMENT", "ft_environment.yaml"))
-    file = read_yaml(path) if path.exists() or path.is_symlink() else YamlFile()
-    if "FT_ENVIRONMENT" in os.environ and not path.exists():
-        raise ConfigError([f"FT_ENVIRONMENT names {path}, which does not exist"])
+    found_file, here = environment_file(), Path.cwd()
+    folder, file = (found_file.parent, read_yaml(found_file)) if found_file else (here, YamlFile())
+    path = found_file.relative_to(here) if found_file and found_file.is_relative_to(here) else found_file
     problems = [f"{text} ({path}:{line})" for line, text in file.problems]
     if not isinstance(file.value, (dict, type(None))):
         problems.append(f"the file must be a mapping of settings ({path}:1)")
@@ -332,9 +335,12 @@ def load_environment() -> Environment:
         "FT_WEB_HOSTS": "web_hosts",
         "FT_DEFS": "defs",
     }
+    for name in RELATIVE:
+        if isinstance(value := values.get(name), str) and "://" not in value:
+            values[name] = str(folder / value)
     set_by = {field: name for name, field in variables.items() if os.environ.get(name)}
     values |= {field: os.environ[name] for field, name in set_by.items()}
-    if not isinstance(values.setdefault("home", ".ft"), str):
+    if not isinstance(values.setdefault("home", str(folder / ".ft")), str):
         problems.append(f"home must be a path ({path}:{file.line_of(('home',))})")
     if not problems:
         values["home"] = Path(values["home"]).absolute()

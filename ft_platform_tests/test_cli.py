@@ -122,14 +122,23 @@ def test_every_problem_of_a_file_has_its_line(capsys, installation):
     captured = capsys.readouterr()
     assert "training.rank must be at least 1, got 0 (defs/bad/defs.yaml:" in captured.err
     assert "training.epochs must be greater than 0, got -1 (defs/bad/defs.yaml:" in captured.err
-    assert captured.out == "2 use cases in defs: 2 problems\n"
+    assert captured.out == "Settings: no ft_environment.yaml. Policy: default 1\n2 use cases in defs: 2 problems\n"
     assert cli.main(["check", "--json"]) == 1
     assert len(json.loads(capsys.readouterr().out)["problems"]) == 2
 
 
 def test_check_succeeds_when_all_load(capsys):
     assert cli.main(["check"]) == 0
-    assert capsys.readouterr() == ("1 use case in defs: all load\n", "")
+    assert capsys.readouterr() == ("Settings: no ft_environment.yaml. Policy: default 1\n1 use case in defs: all load\n", "")
+
+
+def test_check_names_the_settings_and_the_policy_in_force(capsys, installation):
+    (installation / "ft_environment.yaml").write_text("policy: {name: bank, version: '7'}")
+    assert cli.main(["check"]) == 0
+    assert capsys.readouterr().out.startswith("Settings: ft_environment.yaml. Policy: bank 7\n")
+    assert cli.main(["check", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["settings"], found["policy"]) == (str(installation / "ft_environment.yaml"), "bank 7")
 
 
 def test_list_shows_a_broken_use_case_beside_the_others(capsys, installation):

@@ -15,8 +15,9 @@ import numpy as np
 
 from ft_platform.environment import Environment
 from ft_platform.errors import DataError, SourceError
+from ft_platform.release.policy import capped
 from ft_platform.settings.business import Business, Measurements
-from ft_platform.settings.source import RecordMapping, Source
+from ft_platform.settings.source import Limits, RecordMapping, Source
 from ft_platform.sources.allowed import require_allowed
 from ft_platform.sources.budget import Budget
 from ft_platform.sources.discovery import find_parts, hashes
@@ -68,7 +69,7 @@ def measurement_parts(business: Business, environment: Environment) -> list[tupl
     for number, one in enumerate(business.measurements):
         with _named(number):
             require_allowed(one.uri, f"{_setting(number)}.uri")
-            parts = find_parts(_source(one), environment).parts
+            parts = find_parts(_source(one, environment), environment).parts
             if len(parts) != 1:
                 raise SourceError(f"{_setting(number)}.uri means {len(parts)} files, expected one", "Name one file; others are entries of their own")
             found.append((parts[0], next(iter(hashes(parts).values()))))
@@ -89,7 +90,7 @@ def read_measurements(business: Business, environment: Environment, folder: Path
     found = []
     for number, (one, (part, sha256)) in enumerate(zip(business.measurements, measurement_parts(business, environment), strict=True)):
         with _named(number):
-            found.append(_read(_setting(number), one, business, part, sha256, folder))
+            found.append(_read(_setting(number), one, _source(one, environment), business, part, sha256, folder))
     seen: dict[str, str] = {}
     for measured in found:
         for metric in sorted({metric for metric, _ in measured.values}):
@@ -113,8 +114,8 @@ def _named(number: int) -> Iterator[None]:
         raise SourceError(wrong[0], wrong[1].replace("`record`", f"`{_setting(number)}`")) from None
 
 
-def _source(one: Measurements) -> Source:
-    return Source(uri=one.uri, format=one.format)
+def _source(one: Measurements, environment: Environment) -> Source:
+    return Source(uri=one.uri, format=one.format, limits=capped(Limits(), environment.policy))
 
 
 def _columns(one: Measurements) -> dict[str, str]:
@@ -123,9 +124,8 @@ def _columns(one: Measurements) -> dict[str, str]:
     return {name: column for name, column in {**named, "period": one.period, "case": one.case}.items() if column}
 
 
-def _read(setting: str, one: Measurements, business: Business, part: Part, sha256: str, folder: Path) -> Measured:
+def _read(setting: str, one: Measurements, source: Source, business: Business, part: Part, sha256: str, folder: Path) -> Measured:
     columns = _columns(one)
-    source = _source(one)
     mapping = RecordMapping(text=list(dict.fromkeys(columns.values())))
     table = _Table(setting, one, business)
     for piece in part.pieces(sha256, Order(source, mapping, folder, Budget(source.limits))):

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-HELP = "Check every use-case file (each problem with file, line, expected and got), and warn where others may read the restricted zone."
+HELP = "Check every use-case file (each problem with file, line, expected and got), name the settings and policy in force, and warn where others may read."
 EXAMPLES = ["ft check", "ft check --json"]
 
 
@@ -14,13 +14,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
+    from ft_platform.environment_file import environment_file
     from ft_platform.errors import ConfigError
     from ft_platform.process.private_folders import problems_of
     from ft_platform.redaction.lint import own_code_warnings
     from ft_platform.redaction.settings_file import instance_problems
     from ft_platform.use_case.file import find_use_cases, has_own_component, shown, validate_all
 
-    environment = load_environment()
+    environment, settings = load_environment(), environment_file()
     defs = environment.defs
     folders = find_use_cases(defs)
     names = [folder.name for folder in folders]
@@ -36,8 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
     except ConfigError as error:  # a group that does not exist
         problems += error.problems
     if arguments.json:
-        print(json.dumps({"use_cases": names, "problems": problems, "warnings": warnings}, indent=1, ensure_ascii=False))
+        found = {"settings": str(settings) if settings else None, "policy": environment.policy.title}
+        print(json.dumps({"use_cases": names, "problems": problems, "warnings": warnings, **found}, indent=1, ensure_ascii=False))
     else:
+        print(f"Settings: {shown(settings) if settings else 'no ft_environment.yaml'}. Policy: {environment.policy.title}")
         for warning in warnings:
             print(f"warning: {warning}", file=sys.stderr)
         for problem in problems:

@@ -16,7 +16,12 @@ from ft_platform.sources.formats import Opened
 from ft_platform.sources.sql import SqlTable
 
 KIND = "database"
-NAMES = {"source.uri": "governance.consent_ledger", "source.password_variable": "governance.ledger_password_variable", "`record`": "governance.ledger_columns"}
+NAMES = {
+    ", or raise source.limits.silent_seconds": "",
+    "source.uri": "governance.consent_ledger",
+    "source.password_variable": "governance.ledger_password_variable",
+    "`record`": "governance.ledger_columns",
+}
 """Settings of a source -> those of the ledger, for messages of the readers."""
 
 

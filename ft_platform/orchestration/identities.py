@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ft_platform.environment import Environment, load_environment
+from ft_platform.environment_file import VARIABLE, environment_file
 from ft_platform.errors import ConfigError, FtError
 
 IDENTITY = "FT_IDENTITY"
@@ -124,7 +125,8 @@ def variables(environment: Environment, use_case: str, identity: Identity) -> di
     kept = {name: value for name, value in os.environ.items() if name not in KEYS}
     own = own_environment(environment, use_case)
     account = {"HOME": str(own.home), "USER": identity.user, "LOGNAME": identity.user, IDENTITY: use_case, "DAGSTER_HOME": str(own.home / "dagster")}
-    return {**kept, **own.to_variables(), "FT_VAULT_KEY_PROVIDER": "file", "FT_VAULT_KEY_FILE": str(own.vault_key_path), **account}
+    settings = {VARIABLE: str(found)} if (found := environment_file()) else {}  # not one that the account puts into its home
+    return {**kept, **settings, **own.to_variables(), "FT_VAULT_KEY_PROVIDER": "file", "FT_VAULT_KEY_FILE": str(own.vault_key_path), **account}
 
 
 def become(environment: Environment, use_case: str) -> None:
@@ -142,8 +144,8 @@ def become(environment: Environment, use_case: str) -> None:
     if os.geteuid() == 0:
         prepare(environment, use_case, identity)
         _drop(identity)
-    settings = Path(os.environ.get("FT_ENVIRONMENT", "ft_environment.yaml"))
-    needed = {own_home(environment, use_case): os.W_OK | os.X_OK, environment.defs: os.R_OK | os.X_OK, settings: os.R_OK}
+    needed = {own_home(environment, use_case): os.W_OK | os.X_OK, environment.defs: os.R_OK | os.X_OK}
+    needed |= {Path(made[VARIABLE]): os.R_OK} if VARIABLE in made else {}
     needed |= {Path(sys.executable): os.X_OK, Path(__file__): os.R_OK}
     if out_of_reach := [str(path) for path, right in needed.items() if not os.access(path, right)]:
         raise ConfigError([f"the account {identity.user} cannot use {', '.join(out_of_reach)}"], "Let it pass the folders above: chmod o+x")

@@ -14,6 +14,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster_shared.check import CheckError
 
 from ft_platform.environment import Environment, create_pseudonym_key, load_environment
+from ft_platform.environment_file import note_environment_file
 from ft_platform.errors import ConfigError, FtError, StateDamaged
 from ft_platform.lake.modes import close_zone
 from ft_platform.process.system_errors import in_words
@@ -71,6 +72,7 @@ def _prepare(environment: Environment, home: Path) -> None:
     os.environ["DAGSTER_HOME"] = str(home)
     with _lock(home):
         create_pseudonym_key(environment)
+        note_environment_file(environment.home)
         if not (home / "dagster.yaml").exists():
             if not INSTANCE_SETTINGS.exists():
                 raise ConfigError([f"the settings of the Dagster instance are missing: there is no {INSTANCE_SETTINGS}"], "Install ft-platform again")

@@ -6,11 +6,15 @@ Covered: the settings of the use case's file. Not covered: what its own `compone
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
+from ft_platform.errors import ConfigError
 from ft_platform.governance.licences import licence_problems
 from ft_platform.settings.gate import Gate
 from ft_platform.settings.policy import Policy
+from ft_platform.settings.source import Limits as SourceLimits
+from ft_platform.settings.source import Source
 from ft_platform.use_case import NamedUseCase, UseCase, settings_hash
 
 Place = tuple[str | int, ...]
@@ -34,6 +38,23 @@ class Undercut:
 def undercuts(settings: UseCase, policy: Policy) -> list[Undercut]:
     """Every setting that asks for less than the policy, in the order of the policy."""
     return [*_beats(settings, policy), *_limits(settings, policy), *_licences(settings, policy)]
+
+
+def require_ceilings(source: Source, policy: Policy) -> None:
+    """Returns where a source may cost what its limits say. What lies beyond the policy is not read: it harms the machine, whatever is released.
+
+    Raises:
+        ConfigError: a limit is beyond a ceiling.
+    """
+    if found := [one.text for one in _limits(SimpleNamespace(source=source), policy, "source.")]:
+        raise ConfigError(found, "Lower it, or let whoever runs the installation raise policy.at_most in ft_environment.yaml")
+
+
+def capped(limits: SourceLimits, policy: Policy) -> SourceLimits:
+    """Limits of files that have no section `limits` of their own: where the policy is stricter, its ceilings."""
+    ceilings = {name: policy.at_most.get(f"source.limits.{name}") for name in SourceLimits.model_fields}
+    stricter = {name: type(value)(ceiling) for name, value in limits if (ceiling := ceilings[name]) is not None and ceiling < value}
+    return limits.model_copy(update=stricter)
 
 
 def beaten_systems(use_case: NamedUseCase) -> list[str]:
@@ -65,17 +86,18 @@ def _beats(settings: UseCase, policy: Policy) -> Iterator[Undercut]:
         yield Undercut(("regression", "suites"), f"regression.suites must have {', '.join(without)} {by}")
 
 
-def _limits(settings: UseCase, policy: Policy) -> Iterator[Undercut]:
+def _limits(settings: Any, policy: Policy, below: str = "") -> Iterator[Undercut]:
+    """Of the fields whose path begins with `below`."""
     for limits, least in ((policy.at_most, False), (policy.at_least, True)):
-        for path, limit in limits.items():
+        for path, limit in ((path, limit) for path, limit in limits.items() if path.startswith(below)):
             assert limit is not None
             for place, value in _values(settings, path):
                 if value is None or (value < limit if least else value > limit):
-                    needed = f"at {'least' if least else 'most'} {limit:g} under policy {policy.title} of this installation"
-                    yield Undercut(place, f"{'.'.join(map(str, place))} must be {needed}, got {'nothing' if value is None else f'{value:g}'}")
+                    needed = f"at {'least' if least else 'most'} {limit:,.12g} under policy {policy.title} of this installation"
+                    yield Undercut(place, f"{'.'.join(map(str, place))} must be {needed}, got {'nothing' if value is None else f'{value:,.12g}'}")
 
 
-def _values(settings: UseCase, path: str) -> list[tuple[Place, float | None]]:
+def _values(settings: Any, path: str) -> list[tuple[Place, float | None]]:
     """The number of a field, or the numbers of a mapping."""
     place = tuple(path.split("."))
     found: Any = functools.reduce(getattr, place, settings)

@@ -5,12 +5,11 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from ft_platform.errors import ConfigError, CorruptVersion, DataError
 from ft_platform.lake import ArtifactVersion, Lake
-from ft_platform.lake.manifest import now
 from ft_platform.release.rules import Ruling
 from ft_platform.release.waiver_persons import owner_problem, persons_of, role_of, who_may_waive
 from ft_platform.use_case import NamedUseCase
@@ -33,6 +32,7 @@ class Waiver:
         granted_by: e-mail address of the person.
         role: as which owner of the use case: that of the rule.
         until: last day on which it holds, YYYY-MM-DD, UTC.
+        granted_at: day and time, ISO 8601; without a zone UTC.
         recorded_by: account of the operating system that recorded it.
     """
 
@@ -45,6 +45,16 @@ class Waiver:
     until: str
     granted_at: str
     recorded_by: str
+
+    @property
+    def granted_on(self) -> date:
+        """Day of `granted_at`, UTC.
+
+        Raises:
+            ValueError: it is no date.
+        """
+        moment = datetime.fromisoformat(self.granted_at)
+        return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -71,7 +81,8 @@ def grant(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, rulin
     if problems:
         raise ConfigError(problems)
     words = {"rule": ruling.rule, "checkpoint": checkpoint.artifact_id, "granted_by": person, "role": role_of(ruling.rule)}
-    words |= {"reason": reason.strip(), "until": until.isoformat(), "granted_at": now(), "recorded_by": getpass.getuser()}
+    granted_at = datetime.combine(today, datetime.now(UTC).timetz()).isoformat(timespec="seconds")
+    words |= {"reason": reason.strip(), "until": until.isoformat(), "granted_at": granted_at, "recorded_by": getpass.getuser()}
     inputs = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
     waiver = Waiver(id=f"waiver-{inputs[:12]}", **words)
     with lake.scratch(use_case.name, STORED_AS) as folder:
@@ -112,6 +123,7 @@ def waivers(lake: Lake, use_case: NamedUseCase) -> list[tuple[Waiver, bool]]:
         try:
             waiver = Waiver(**json.loads(lake.read_file(stored, FILE)))
             date.fromisoformat(waiver.until)
+            _ = waiver.granted_on
         except (TypeError, ValueError):
             raise CorruptVersion(f"{stored.id} of {use_case.name} cannot be read", "Answer for its loss: ft seals accept") from None
         verdict = lake.verdicts(stored).get(IN_FORCE)
@@ -139,7 +151,9 @@ def _not_ended(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, 
         until = date.fromisoformat(waiver.until)
         if revoked or waiver.checkpoint != checkpoint.artifact_id or today > until:
             continue
-        if until > today + timedelta(days=LONGEST_DAYS):
+        if waiver.granted_on > today:
+            yield waiver, f"it was granted on {waiver.granted_on}, which is after today"
+        elif until > waiver.granted_on + timedelta(days=LONGEST_DAYS):
             yield waiver, f"it ends on {until}, and none may last longer than {LONGEST_DAYS} days"
         elif who_may_waive(use_case, waiver.rule, waiver.granted_by) is None:
             yield waiver, owner_problem(use_case, waiver.rule, waiver.granted_by)

@@ -38,6 +38,12 @@ class Limits(Section):
         "(gzip reaches 1,032).",
     )
     nesting_depth: int = Field(default=64, ge=2, le=500, description="Depth of lists and mappings in JSON.")
+    silent_seconds: int = Field(
+        default=300,
+        ge=1,
+        le=86_400,
+        description="Seconds that a database, object store, catalogue or hub may keep a reader waiting for the next rows or bytes (of a query: 1,000 rows).",
+    )
 
 
 class Source(Section):
@@ -88,7 +94,7 @@ class Source(Section):
         description="Rows that the source no longer has: `keep` them, or `remove` them from the next version; then all files are read again "
         "once one of them changed or vanished.",
     )
-    limits: Limits = Field(default_factory=Limits, description="What the source may hold at most.")
+    limits: Limits = Field(default_factory=Limits, description="What the source may hold at most; the policy of the installation has ceilings.")
 
     @field_validator("uri")
     @classmethod

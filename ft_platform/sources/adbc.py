@@ -8,11 +8,11 @@ translate (an error: select them as text), and other databases than these two.
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from urllib.parse import quote as percent_encoded
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,10 +21,11 @@ from ft_platform.environment import Environment
 from ft_platform.errors import MissingExtra, SourceError, TransientError
 from ft_platform.settings.source import Source
 from ft_platform.sources.arrow_strings import checked_parts
+from ft_platform.sources.deadline import answered, watched
 from ft_platform.sources.formats import Opened
 from ft_platform.sources.local_files import require_regular
 from ft_platform.sources.parts import Order, Piece
-from ft_platform.sources.sql import CONNECT_SECONDS, mark_value, password_of, require_rows, select_query, statement, table_uri, unreadable, written_mark
+from ft_platform.sources.sql import libpq_options, mark_value, password_of, require_rows, select_query, statement, table_uri, unreadable, written_mark
 
 SIGN = "+adbc://"
 DATABASES = ("postgresql", "sqlite")
@@ -47,11 +48,16 @@ class AdbcTable:
 
     def sha256(self) -> str:
         """Changes with the rows; with a high-water column, with its highest value or the number of rows."""
+        return answered(self.uri, self._source.limits.silent_seconds, self._hashed)
+
+    def _hashed(self) -> Generator[str, None, None]:
+        """The hash, after one empty text for each part of the rows."""
         with self._connected() as cursor:
             if self._source.high_water_column:
                 cursor.execute(self._statement([], what="count(*), max({mark})"))
                 count, highest = cursor.fetchone()
-                return hashlib.sha256(json.dumps([count, written_mark(self.uri, highest)]).encode()).hexdigest()
+                yield hashlib.sha256(json.dumps([count, written_mark(self.uri, highest)]).encode()).hexdigest()
+                return
             cursor.execute(self._statement(["*"]))
             total = rows = 0
             for batch in cursor.fetch_record_batch():
@@ -59,7 +65,8 @@ class AdbcTable:
                     total += int.from_bytes(hashlib.sha256(repr(row).encode("utf-8", "surrogatepass")).digest(), "big")
                 rows += batch.num_rows
                 require_rows(self.uri, self._source, rows)
-            return hashlib.sha256(f"{rows}:{total % (1 << 256):x}".encode()).hexdigest()
+                yield ""
+            yield hashlib.sha256(f"{rows}:{total % (1 << 256):x}".encode()).hexdigest()
 
     def pieces(self, sha256: str, order: Order) -> Iterator[Piece]:
         record = order.record
@@ -69,7 +76,9 @@ class AdbcTable:
 
     def batches(self, opened: Opened, mark: str | None = None, marks: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The mapped columns of `opened`, as strings: see `sql.SqlTable.batches`."""
-        marks = marks if marks is not None else []
+        return watched(self.uri, self._source.limits.silent_seconds, lambda: self._batches(opened, mark, marks if marks is not None else []))
+
+    def _batches(self, opened: Opened, mark: str | None, marks: list[str]) -> Generator[pa.RecordBatch, None, None]:
         with self._connected() as cursor:
             cursor.execute(self._statement(["*"], none=True))
             names = cursor.fetch_record_batch().schema.names
@@ -157,7 +166,7 @@ class AdbcTable:
         user, at, host = parts.netloc.rpartition("@")
         password = password_of(self._source)
         secret = f":{percent_encoded(password, safe='')}" if password else ""
-        return f"postgresql://{user}{secret}{at}{host}{parts.path}?{parts.query or f'connect_timeout={CONNECT_SECONDS}'}"
+        return f"postgresql://{user}{secret}{at}{host}{parts.path}?{urlencode({**libpq_options(self._source), **dict(parse_qsl(parts.query))})}"
 
 
 def _quoted(name: str) -> str:

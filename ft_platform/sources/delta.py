@@ -7,7 +7,7 @@ checksums, because delta-rs and not this platform opens the files.
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from ft_platform.environment import Environment
 from ft_platform.errors import SourceError, TransientError
 from ft_platform.settings.source import Source
 from ft_platform.sources.arrow_strings import checked_parts
+from ft_platform.sources.deadline import answered, once, watched
 from ft_platform.sources.formats import Opened
 from ft_platform.sources.parts import Order, Piece
 from ft_platform.sources.unity_catalog import SCHEME, locate
@@ -26,7 +27,11 @@ LOG = "_delta_log"
 def find(source: Source, environment: Environment) -> "DeltaSource | None":
     local = os.path.join(source.uri.removeprefix("file://"), LOG)
     named = source.format == "delta" or source.uri.startswith(SCHEME)
-    return DeltaSource(source.uri, environment.storage_options()) if named or (source.format == "auto" and os.path.isdir(local)) else None
+    return (
+        DeltaSource(source.uri, environment.storage_options(), source.limits.silent_seconds)
+        if named or (source.format == "auto" and os.path.isdir(local))
+        else None
+    )
 
 
 class DeltaSource:
@@ -36,22 +41,23 @@ class DeltaSource:
         uri: as in the settings.
     """
 
-    def __init__(self, uri: str, storage_options: dict[str, str]) -> None:
+    def __init__(self, uri: str, storage_options: dict[str, str], silent_seconds: float) -> None:
         self.uri = uri
+        self._silent_seconds = silent_seconds
         self._options = storage_options
         self._table: Any = None
 
     def sha256(self) -> str:
         """Changes with every commit, also with one that changes no row."""
-        self._table = self._opened()
+        self._table = answered(self.uri, self._silent_seconds, lambda: once(self._opened))
         return hashlib.sha256(f"{self._table.metadata().id}:{self._table.version()}".encode()).hexdigest()
 
     def pieces(self, sha256: str, order: Order) -> Iterator[Piece]:
         record = order.record
         opened = Opened(self.uri, record.columns(), frozenset(record.optional_columns), order.source, order.budget)
-        yield Piece(opened, self._batches(opened))
+        yield Piece(opened, watched(self.uri, self._silent_seconds, lambda: self._batches(opened)))
 
-    def _batches(self, opened: Opened) -> Iterator[pa.RecordBatch]:
+    def _batches(self, opened: Opened) -> Generator[pa.RecordBatch, None, None]:
         table = self._table if self._table is not None else self._opened()
         columns = opened.require([field.name for field in table.schema().fields])
         row = 1

@@ -11,10 +11,12 @@ from fsspec.implementations.local import LocalFileSystem
 from ft_platform.environment import Environment
 from ft_platform.errors import FtError, SourceError, TransientError
 from ft_platform.lake.files import filesystem, fsspec_options
+from ft_platform.release.policy import require_ceilings
 from ft_platform.settings.source import Source
 from ft_platform.sources.allowed import require_allowed, scheme_of
 from ft_platform.sources.budget import over
 from ft_platform.sources.checksums import MAX_CHARACTERS, is_checksum_file, known_hashes, lists_beside
+from ft_platform.sources.deadline import answered, once
 from ft_platform.sources.delta import LOG
 from ft_platform.sources.failures import of_system, plain_failures
 from ft_platform.sources.formats import format_name, known_endings
@@ -65,10 +67,12 @@ def find_parts(source: Source, environment: Environment) -> Found:
     """Resolves `source.uri`: a table, one file, all files of known formats below a folder, or a glob. Hidden files do not count.
 
     Raises:
+        ConfigError: its limits are beyond the ceilings of the installation.
         SourceError: nothing is there, it is not on the list of allowed sources, or there is too much.
         TransientError: the object store does not answer.
     """
     require_allowed(source.uri)
+    require_ceilings(source, environment.policy)
     if table := find_table(source, environment):
         return Found([table])
     uri = _sample_path(source.uri, environment) if source.uri.startswith("sample://") else source.uri
@@ -76,7 +80,8 @@ def find_parts(source: Source, environment: Environment) -> Found:
         fs, path = filesystem(uri, fsspec_options(uri, environment.storage_options()))
         fs.invalidate_cache()
         try:
-            found = _resolve(source, fs, path)
+            local = isinstance(fs, LocalFileSystem)
+            found = _resolve(source, fs, path) if local else answered(uri, source.limits.silent_seconds, lambda: once(lambda: _resolve(source, fs, path)))
         except FileNotFoundError:  # a bucket that does not exist
             found = Found([])
     except FtError:
@@ -111,18 +116,18 @@ def _resolve(source: Source, fs: fsspec.AbstractFileSystem, path: str) -> Found:
         if format_name(path, source.format) is None and not is_archive(path):
             raise SourceError(f"source.uri {source.uri} has none of the endings {known_endings()}", "Set source.format to the format it has")
         known = known_hashes(lists_beside(path, fs.exists), lambda one: _text(fs, one))
-        return Found([_source_file(fs, path, source.sha256 or known.get(path))])
+        return Found([_source_file(source, fs, path, source.sha256 or known.get(path))])
     if source.sha256:
         raise SourceError(f"source.sha256 is set, but source.uri {source.uri} is not one file", "Put a file SHA256SUMS beside the files, and leave it out")
     if fs.exists(f"{path.rstrip('/')}/{LOG}"):
         raise SourceError(f"source.uri {source.uri} is a Delta table, whose files hold rows that were deleted too", "Set source.format: delta")
     if fs.isdir(path) and (saved := saved_files(fs, path.rstrip("/"))):
-        return Found([_source_file(fs, one, None) for one in sorted(saved)])
+        return Found([_source_file(source, fs, one, None) for one in sorted(saved)])
     paths = local_files(path, source.limits.files) if local else _remote_files(fs, path)
     known = known_hashes(paths, lambda one: _text(fs, one))
     paths = [one for one in paths if not is_checksum_file(one)]
     chosen = [one for one in paths if _belongs(one, source.format, only_format=not _is_glob(path))]
-    return Found([_source_file(fs, one, known.get(one)) for one in sorted(chosen)], ignored=len(paths) - len(chosen))
+    return Found([_source_file(source, fs, one, known.get(one)) for one in sorted(chosen)], ignored=len(paths) - len(chosen))
 
 
 def _remote_files(fs: fsspec.AbstractFileSystem, path: str) -> list[str]:
@@ -139,10 +144,11 @@ def _belongs(path: str, setting: str, *, only_format: bool) -> bool:
     return by_ending == setting or is_archive(path) or not only_format
 
 
-def _source_file(fs: fsspec.AbstractFileSystem, path: str, known_sha256: str | None) -> SourceFile:
+def _source_file(source: Source, fs: fsspec.AbstractFileSystem, path: str, known_sha256: str | None) -> SourceFile:
     local = isinstance(fs, LocalFileSystem)
     require_plain(path)
-    return SourceFile(uri=path if local else fs.unstrip_protocol(path), path=path, fs=fs, known_sha256=known_sha256)
+    uri = path if local else fs.unstrip_protocol(path)
+    return SourceFile(uri=uri, path=path, fs=fs, known_sha256=known_sha256, silent_seconds=source.limits.silent_seconds)
 
 
 def _text(fs: fsspec.AbstractFileSystem, path: str) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,9 @@ from fsspec.implementations.local import LocalFileSystem
 
 from ft_platform.errors import SourceError
 from ft_platform.redaction.hidden_names import hide
+from ft_platform.settings.source import Limits
 from ft_platform.sources.checksums import require_known
+from ft_platform.sources.deadline import answered, once
 from ft_platform.sources.failures import plain_failures
 from ft_platform.sources.formats import OpenFile, format_name, formats
 from ft_platform.sources.parts import Order, Piece
@@ -25,6 +27,9 @@ from ft_platform.sources.unpacking import Unpacked, unpacked
 
 SETTLED_SECONDS = 2.0
 """A file changed less than this long ago is hashed again each time: a second change might not move its time stamp."""
+BLOCK_BYTES = 1 << 20
+S3_PART_BYTES = 8 << 20
+"""s3fs fetches ten parts at once and writes each when it is whole: with its 50 MiB a slow line would look like a silent one."""
 VERSIONS = ("ETag", "etag", "generation", "blob_id")
 """What changes with an object's bytes, as the file systems of S3, Azure, Google Cloud and the Hugging Face hub call it."""
 
@@ -40,12 +45,14 @@ class SourceFile:
         path: path within `fs`.
         fs: the file system.
         known_sha256: what a checksum file, or the setting, says that its hash is.
+        silent_seconds: longest wait for an object store's next bytes.
     """
 
     uri: str
     path: str
     fs: fsspec.AbstractFileSystem
     known_sha256: str | None = None
+    silent_seconds: float = Limits().silent_seconds
 
     def __post_init__(self) -> None:
         hide(self.uri)
@@ -93,14 +100,25 @@ class SourceFile:
             raise
 
     def _sha256(self) -> str:
+        if self.is_local:
+            *_, found = self._hashed()
+            return found
+        return answered(self.uri, self.silent_seconds, self._hashed)
+
+    def _hashed(self) -> Generator[str, None, None]:
+        """The hash, after one empty text for each block."""
         identity = self._identity()
         if identity and identity in _hashes:
-            return _hashes[identity]
+            yield _hashes[identity]
+            return
+        digest = hashlib.sha256()
         with self.fs.open(self.path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+            while block := file.read(BLOCK_BYTES):
+                digest.update(block)  # type: ignore[arg-type]
+                yield ""
         if identity and identity == self._identity():
-            _hashes[identity] = digest
-        return digest
+            _hashes[identity] = digest.hexdigest()
+        yield digest.hexdigest()
 
     def _identity(self) -> tuple[Any, ...] | None:
         """What changes whenever the bytes change, or None where nothing does for certain."""
@@ -130,7 +148,9 @@ class SourceFile:
             return
         with tempfile.TemporaryDirectory(prefix="ft-source-", dir=folder) as private:
             target = Path(private) / "source"
-            self.fs.get_file(self.path, str(target))
+            parts: dict[str, Any] = {"chunksize": S3_PART_BYTES} if "s3" in self.fs.protocol else {}
+            written = lambda: target.stat().st_mtime_ns if target.exists() else None  # noqa: E731
+            answered(self.uri, self.silent_seconds, lambda: once(lambda: self.fs.get_file(self.path, str(target), **parts)), written)
             if SourceFile(str(target), str(target), LocalFileSystem()).sha256() != expected_sha256:
                 raise _changed(self.uri)
             yield target

@@ -9,7 +9,7 @@ smaller value. Without the column the whole table is hashed to see whether it ch
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -22,6 +22,7 @@ from ft_platform.errors import MissingExtra, SourceError, TransientError
 from ft_platform.settings.source import Source
 from ft_platform.sources.arrow_strings import text_of
 from ft_platform.sources.budget import over
+from ft_platform.sources.deadline import answered, watched
 from ft_platform.sources.digests import digest
 from ft_platform.sources.formats import Opened
 from ft_platform.sources.local_files import require_regular
@@ -52,19 +53,25 @@ class SqlTable:
 
     def sha256(self) -> str:
         """Changes with the rows; with a high-water column, with its highest value or the number of rows."""
+        return answered(self.uri, self._source.limits.silent_seconds, self._hashed)
+
+    def _hashed(self) -> Generator[str, None, None]:
+        """The hash, after one empty text for each part of the rows."""
         import hashlib
 
         with self._connected() as connection:
             if self._source.high_water_column:
                 row = connection.execute(self._select([], what="count(*), max({mark})")).one()
-                return hashlib.sha256(json.dumps([row[0], written_mark(self.uri, row[1])]).encode()).hexdigest()
+                yield hashlib.sha256(json.dumps([row[0], written_mark(self.uri, row[1])]).encode()).hexdigest()
+                return
             total = rows = 0
             for some in connection.execute(self._select(["*"])).partitions(ROWS_AT_ONCE):
                 for row in some:  # a sum does not depend on the order, which a database does not promise
                     total += int.from_bytes(hashlib.sha256(repr(tuple(row)).encode("utf-8", "surrogatepass")).digest(), "big")
                 rows += len(some)
                 require_rows(self.uri, self._source, rows)
-            return hashlib.sha256(f"{rows}:{total % (1 << 256):x}".encode()).hexdigest()
+                yield ""
+            yield hashlib.sha256(f"{rows}:{total % (1 << 256):x}".encode()).hexdigest()
 
     def pieces(self, sha256: str, order: Order) -> Iterator[Piece]:
         record = order.record
@@ -80,9 +87,11 @@ class SqlTable:
             marks: the highest value that was read is added to it.
 
         Raises:
-            MissingExtra, SourceError, TransientError: as `_connected` says.
+            MissingExtra, SourceError, TransientError: as `_connected` says, or the database stops answering.
         """
-        marks = marks if marks is not None else []
+        return watched(self.uri, self._source.limits.silent_seconds, lambda: self._batches(opened, mark, marks if marks is not None else []))
+
+    def _batches(self, opened: Opened, mark: str | None, marks: list[str]) -> Generator[pa.RecordBatch, None, None]:
         with self._connected() as connection:
             names = list(connection.execute(self._select(["*"], none=True)).keys())
             columns = opened.require(names)
@@ -164,7 +173,7 @@ class SqlTable:
         except sa.exc.ArgumentError:
             raise SourceError("source.uri is not the URL of a database", "Use one such as postgresql://reader@host/database") from None
         url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername), password=password_of(self._source))
-        options: dict[str, Any] = {"connect_args": {"connect_timeout": CONNECT_SECONDS}} if url.drivername == "postgresql+psycopg" else {}
+        options: dict[str, Any] = {"connect_args": libpq_options(self._source)} if url.drivername == "postgresql+psycopg" else {}
         if url.drivername == "sqlite":
             path = os.path.abspath(os.path.expanduser(url.database or ""))
             if not os.path.exists(path):
@@ -175,6 +184,11 @@ class SqlTable:
             return sa.create_engine(url, poolclass=sa.NullPool, **options)
         except (ImportError, sa.exc.NoSuchModuleError):
             raise MissingExtra(f"the driver of {url.drivername}", extra="sql") from None
+
+
+def libpq_options(source: Source) -> dict[str, int]:
+    """Seconds and counts after which libpq gives up: a connection that is not made, and a server that is gone."""
+    return {"connect_timeout": min(CONNECT_SECONDS, source.limits.silent_seconds), "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
 def require_rows(uri: str, source: Source, rows: int) -> None:

@@ -12,9 +12,11 @@ from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.release.decide import publish_decision
 from ft_platform.release.evidence import REQUIRED
-from ft_platform.release.policy import undercuts
+from ft_platform.release.policy import capped, undercuts
 from ft_platform.release.waivers import grant
 from ft_platform.settings.policy import AT_LEAST, AT_MOST, Policy
+from ft_platform.settings.source import Limits
+from ft_platform.sources.ingest import fingerprint
 from ft_platform.use_case import UseCase
 from ft_platform.use_case.fields import fields
 from ft_platform.use_case.file import find_use_cases, load_use_case
@@ -38,6 +40,13 @@ UNDERCUTS: list[tuple[dict[str, Any], str]] = [
     ({"privacy": {"ner": "none", "min_recall": 0.6}}, "privacy.min_recall must be at least 0.8"),
     ({"privacy": {"ner": "none", "k": 2}}, "privacy.k must be at least 3"),
     ({"privacy": {"ner": "none", "max_residual_percent": 100.0}}, "privacy.max_residual_percent must be at most 1"),
+    ({"source": {"uri": "x.csv", "limits": {"files": 1_000_001}}}, "source.limits.files must be at most 1,000,000 under policy default 1"),
+    ({"source": {"uri": "x.csv", "limits": {"rows": 10_000_000_000}}}, "source.limits.rows must be at most 1,000,000,000"),
+    ({"source": {"uri": "x.csv", "limits": {"field_characters": 1_000_000_000}}}, "source.limits.field_characters must be at most 100,000,000"),
+    ({"source": {"uri": "x.csv", "limits": {"unpacked_gib": 1000.5}}}, "source.limits.unpacked_gib must be at most 1,000 under"),
+    ({"source": {"uri": "x.csv", "limits": {"unpacked_ratio": 1032}}}, "source.limits.unpacked_ratio must be at most 1,000"),
+    ({"source": {"uri": "x.csv", "limits": {"nesting_depth": 500}}}, "source.limits.nesting_depth must be at most 200"),
+    ({"source": {"uri": "x.csv", "limits": {"silent_seconds": 3601}}}, "source.limits.silent_seconds must be at most 3,600"),
     ({"governance": {"purpose": "complaint routing", "without_consent_column": "licence", "licence": "banana"}}, "governance.licence: 'banana' is no SPDX id"),
 ]
 
@@ -89,6 +98,29 @@ def test_check_names_the_line_and_the_gate_refuses_what_only_the_file_allows(env
     shown = capsys.readouterr().out
     assert "under policy default 1 (" in shown and "✗ policy" in shown and "regression.margins.general_text must be at most 0.3" in shown
     assert "✗ approval/gate.without_sensitive_features@" in shown
+
+
+def test_a_source_that_may_cost_more_than_the_installation_allows_is_named_with_its_line_and_not_read(environment, monkeypatch, capsys) -> None:
+    records = environment.home / "records.csv"
+    records.write_text("id,text,label,consent,region\n1,Why was I charged?,card,yes,north\n")
+    file = write_use_case(environment.defs, "complaints", {**minimal_attributes("x"), "source": {"uri": str(records), "limits": {"rows": 6}}})
+    settings = environment.home / "ft_environment.yaml"
+    settings.write_text("policy: {name: bank, at_most: {source.limits.rows: 5, source.limits.files: null}}")
+    for name, value in {"FT_ENVIRONMENT": settings, "FT_HOME": environment.home, "FT_DEFS": environment.defs}.items():
+        monkeypatch.setenv(name, str(value))
+    assert main(["check"]) == 1
+    line = next(number for number, text in enumerate(file.read_text().splitlines(), 1) if "rows: 6" in text)
+    words = "source.limits.rows must be at most 5 under policy bank 1 of this installation, got 6"
+    assert f"{words} ({file}:{line})" in capsys.readouterr().err
+    own = load_environment()
+    with pytest.raises(ConfigError, match=words):
+        fingerprint(load_use_case(file, environment=own).settings.source, own)
+    assert fingerprint(load_use_case(file, {"source.limits.rows": 5}, own).settings.source, own)
+
+
+def test_files_without_limits_of_their_own_keep_the_ceilings() -> None:
+    assert capped(Limits(), Policy(name="bank", at_most={"source.limits.rows": 5, "source.limits.files": None})) == Limits(rows=5)
+    assert capped(Limits(), Policy()) == Limits()
 
 
 def test_a_run_says_at_its_start_that_no_release_will_follow(environment: Environment, monkeypatch: Any, capsys: Any) -> None:

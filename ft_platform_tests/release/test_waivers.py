@@ -20,6 +20,12 @@ def case(tmp_path):
     return EvidenceCase(tmp_path, figures=changed(good_figures(), "fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3))).publish()
 
 
+@pytest.fixture
+def stored_with(monkeypatch):
+    """Waivers are stored with other words than those they were granted with, as somebody may write them."""
+    return lambda **words: monkeypatch.setattr("ft_platform.release.waivers.Waiver.to_dict", lambda waiver: {**vars(waiver), **words})
+
+
 def ruling_of(case, rule):
     return next(ruling for ruling in case.decide(today=TODAY).rulings if ruling.rule == rule)
 
@@ -108,14 +114,40 @@ def test_a_team_without_named_persons_waives_nothing_and_the_message_says_where_
         granted(case)
 
 
-def test_a_stored_waiver_that_lasts_longer_than_any_may_does_not_count(case):
+@pytest.mark.parametrize("granted_at", ["2026-03-02", "2026-03-02T00:00:00+00:00", "2026-03-01T23:30:00-02:00", "2999-01-01T00:00:00"])
+def test_a_stored_waiver_that_is_dated_after_today_does_not_count(case, stored_with, granted_at):
+    stored_with(granted_at=granted_at)
     waiver = granted(case)
-    day = WORDS["until"] - timedelta(days=400)
-    assert case.decide(today=day).to_dict()["waivers_without_effect"] == {waiver.id: "it ends on 2026-03-31, and none may last longer than 366 days"}
+    why = f"it was granted on {'2999-01-01' if '2999' in granted_at else '2026-03-02'}, which is after today"
+    decision = case.decide(today=TODAY)
+    assert not decision.accepted and decision.to_dict()["waivers_without_effect"] == {waiver.id: why}
 
 
-def test_a_stored_waiver_without_a_day_stops_the_decision(case, monkeypatch):
-    monkeypatch.setattr("ft_platform.release.waivers.Waiver.to_dict", lambda waiver: {**vars(waiver), "until": "some day"})
+@pytest.mark.parametrize("granted_at", ["2026-03-01", "2026-03-02T01:30:00+02:00", "2026-02-28T23:59:59"])
+def test_a_waiver_of_today_counts_whatever_its_zone(case, stored_with, granted_at):
+    stored_with(granted_at=granted_at)
+    granted(case)
+    assert case.decide(today=TODAY).accepted
+
+
+def test_a_stored_waiver_that_lasts_longer_than_any_may_counts_at_no_time(case, stored_with):
+    stored_with(until="2028-03-01")
+    waiver = granted(case)
+    for today in (TODAY, date(2027, 6, 1), date(2028, 2, 29)):
+        why = "it ends on 2028-03-01, and none may last longer than 366 days"
+        assert case.decide(today=today).to_dict()["waivers_without_effect"] == {waiver.id: why}, today
+
+
+def test_a_revocation_counts_at_once_whenever_it_is_dated(case, monkeypatch):
+    waiver = granted(case)
+    monkeypatch.setattr("ft_platform.lake.manifests.now", lambda *_: "2999-01-01T00:00:00+00:00")
+    revoke(case.lake, case.use_case, waiver.id, revoked_by="ana.ruiz@example.org", reason="The gap has grown.")
+    assert not case.decide(today=TODAY).accepted and waivers(case.lake, case.use_case) == [(waiver, True)]
+
+
+@pytest.mark.parametrize("field", ["until", "granted_at"])
+def test_a_stored_waiver_without_a_day_stops_the_decision(case, stored_with, field):
+    stored_with(**{field: "some day"})
     granted(case)
     with pytest.raises(CorruptVersion, match=r"cannot be read\. Answer for its loss"):
         case.decide(today=TODAY)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from datetime import date, timedelta
+from math import ceil
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,6 +31,8 @@ ANA, MARIA, TOM = "ana.ruiz@example.org", "maria.lind@example.org", "tom.okafor@
 TODAY = date(2026, 3, 1)
 LARGEST = {"regression.margins": 100.0, "privacy.max_residual_percent": 100.0, "privacy.max_not_k_anonymous_percent": 100.0}
 LARGEST |= {"validation.max_quarantined_percent": 99.9}
+LARGEST |= {f"source.limits.{name}": most for name, most in {"files": 1e7, "rows": 1e10, "field_characters": 1e9, "unpacked_gib": 1e5}.items()}
+LARGEST |= {f"source.limits.{name}": most for name, most in {"unpacked_ratio": 1e5, "nesting_depth": 500, "silent_seconds": 86_400}.items()}
 SMALLEST = {"attacks.confidence": 0.501, "evaluation.confidence": 0.501, "regression.confidence": 0.501, "fairness.min_group_rows": 2, "privacy.k": 2}
 SMALLEST |= {"privacy.min_recall": 0.5}
 """Bounds of the schema where they are not 1 and 0."""
@@ -68,11 +71,12 @@ def _undercutting(random: Random) -> tuple[dict[str, Any], str]:
     elif choice == "suites":
         attributes["regression"] = {"suites": random.choice([["instructions"], ["multiple_choice", "instructions"]])}
     else:
-        section, name = choice.split(".")
+        section, *between, name = choice.split(".")
         limit = float(limits[choice] or 0.0)
         value: Any = random.uniform(limit, LARGEST.get(choice, 1.0)) if limits is AT_MOST else random.uniform(SMALLEST.get(choice, 0.0), limit)
         value = 2 if name == "k" else min(int(value), 9) if name == "min_group_rows" else value
-        value = {"general_text": value} if name == "margins" else value
+        value = {"general_text": value} if name == "margins" else {name: ceil(value)} if between else value
+        name = between[0] if between else name
         attributes[section] = {**attributes.get(section, {}), name: value}
         return attributes, name
     return attributes, choice
@@ -167,6 +171,8 @@ def _granted(rule: str, by: str, folder: Path) -> str | None:
 
 def _stored_words(random: Random) -> dict[str, str]:
     """A waiver as somebody may have written it into the lake."""
+    if random.random() < 0.2:
+        return {"granted_by": ANA, "role": "compliance", "until": "2026-12-31", "granted_at": f"2026-{random.randrange(4, 12):02d}-01T00:00:00+00:00"}
     if random.random() < 0.3:
         return {"granted_by": ANA, "role": "compliance", "until": f"{random.randrange(2027, 2999)}-12-31"}
     by = random.choice([_name(random), MARIA, TOM])
@@ -177,8 +183,8 @@ def _stored(words: Mapping[str, str], folder: Path) -> str | None:
     case = _refused_case(folder)
     checkpoint = case.versions["adapter_checkpoint"]
     text = json.dumps(words, sort_keys=True)
-    said = {"rule": "fairness/region", "checkpoint": checkpoint.artifact_id, "reason": "Approved by nobody at all.", **words}
-    said |= {"id": f"waiver-{crc32(text.encode()):x}", "granted_at": "2026-03-01T00:00:00+00:00", "recorded_by": "nobody"}
+    said = {"rule": "fairness/region", "checkpoint": checkpoint.artifact_id, "reason": "Approved by nobody at all."}
+    said |= {"id": f"waiver-{crc32(text.encode()):x}", "granted_at": "2026-03-01T00:00:00+00:00", "recorded_by": "nobody", **words}
     with case.lake.scratch("complaints", waivers.STORED_AS) as scratch:
         scratch.mkdir(parents=True)
         (scratch / waivers.FILE).write_text(json.dumps(said))
