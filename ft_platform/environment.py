@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from ft_platform.environment_file import environment_file
 from ft_platform.errors import ConfigError
+from ft_platform.settings.environment_file import environment_file
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case.yaml_file import YamlFile, read_yaml
 from ft_platform.web.hosts import authority

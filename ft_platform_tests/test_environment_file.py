@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform import environment_file as module
 from ft_platform.environment import load_environment
-from ft_platform.environment_file import environment_file
 from ft_platform.errors import ConfigError
-from ft_platform.instance import prepare_home
+from ft_platform.orchestration.instance import prepare_home
+from ft_platform.settings import environment_file as module
+from ft_platform.settings.environment_file import environment_file
 
 POLICY = "policy: {name: bank, version: '7'}\n"
 

@@ -14,11 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
-    from ft_platform.environment_file import environment_file
     from ft_platform.errors import ConfigError
     from ft_platform.process.private_folders import problems_of
     from ft_platform.redaction.lint import own_code_warnings
     from ft_platform.redaction.settings_file import instance_problems
+    from ft_platform.settings.environment_file import environment_file
     from ft_platform.use_case.file import find_use_cases, has_own_component, shown, validate_all
 
     environment, settings = load_environment(), environment_file()

@@ -2,16 +2,14 @@
 
 import importlib
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from ft_platform.compute import warm
-from ft_platform.costs.admission import admit
 from ft_platform.costs.metering import metered
 from ft_platform.environment import Environment
-from ft_platform.experiments.trainings_left import trainings_left
+from ft_platform.experiments.trainings_left import admit_program
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.redaction.vouched import VouchedLog
 from ft_platform.use_case import NamedUseCase
@@ -46,8 +44,7 @@ def run_program(context: dg.AssetExecutionContext, environment: Environment, use
     backend = importlib.import_module(f"ft_platform.compute.{profile.backend}")
     lake = environment.lake()
     splits = from_dict(extras["splits"]) if "splits" in extras else None
-    left = partial(trainings_left, lake, environment, use_case, program)
-    admit(lake, environment, use_case, program, splits if isinstance(splits, TableVersion) else None, left, VouchedLog(context.log))
+    admit_program(lake, environment, use_case, program, splits if isinstance(splits, TableVersion) else None, VouchedLog(context.log))
     everything = {"use_case": use_case.name, "settings": use_case.settings.model_dump(mode="json"), **extras}
     with metered(lake, use_case, profile, program, context.run.run_id, cpu_elsewhere=warm.cpu_seconds) as run:
         values = backend.run(context, environment, profile, use_case, program, everything)

@@ -13,7 +13,7 @@ from ft_platform.stages import STAGES
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case import NamedUseCase
 
-TrainingsLeft = Callable[[TableVersion, float], float]
+TrainingsLeft = Callable[[TableVersion, dict[str, Any]], float]
 EXPERIMENTS = {stage.program: stage.name for stage in STAGES.values() if stage.program and stage.trains and stage.kind == "report"}
 """Program -> what it makes, of those that train and publish a report only."""
 
@@ -28,7 +28,7 @@ def admit(
     not train may start while the budget has something left.
 
     Args:
-        trainings_left: trainings on all training records that the program still makes, from the number of examples of one.
+        trainings_left: trainings on all training records that the program still makes, from the figures of the estimate of one.
 
     Raises:
         BudgetExceeded, DoesNotFit: with numbers, setting and next step.
@@ -49,7 +49,7 @@ def admit(
         return
     at_once = use_case.settings.search.parallel if program == "search" else 1
     require_memory(estimate.figures["memory_gib"] * at_once, profile, use_case, str(estimate.figures["device"]))
-    expected = estimate.money * trainings_left(splits, estimate.figures["examples"])
+    expected = estimate.money * trainings_left(splits, estimate.figures)
     require_budget(lake, environment, use_case, profile, program, round(expected, 4))
 
 

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ft_platform.environment import Environment, load_environment
-from ft_platform.environment_file import VARIABLE, environment_file
 from ft_platform.errors import ConfigError, FtError
+from ft_platform.settings.environment_file import VARIABLE, environment_file
 
 IDENTITY = "FT_IDENTITY"
 """Variable with the use case whose account a process has."""

@@ -14,10 +14,10 @@ from dagster._core.instance.ref import InstanceRef
 from dagster_shared.check import CheckError
 
 from ft_platform.environment import Environment, create_pseudonym_key, load_environment
-from ft_platform.environment_file import note_environment_file
 from ft_platform.errors import ConfigError, FtError, StateDamaged
 from ft_platform.lake.modes import close_zone
 from ft_platform.process.system_errors import in_words
+from ft_platform.settings.environment_file import note_environment_file
 from ft_platform.use_case.yaml_file import read_bytes
 
 INSTANCE_SETTINGS = Path(__file__).parent.parent / "dagster.yaml"

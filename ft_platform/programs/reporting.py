@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from ft_platform.environment import Environment, load_environment
@@ -100,11 +99,9 @@ class Program:
             raise VersionRefused(f"{self.use_case.name} has no splits", f"Run: ft run {self.use_case.name}")
         require_usable(self.lake, self.use_case, splits)
         if self._pipes is None:
-            from ft_platform.costs.admission import admit
-            from ft_platform.experiments.trainings_left import trainings_left
+            from ft_platform.experiments.trainings_left import admit_program
 
-            left = partial(trainings_left, self.lake, self.environment, self.use_case, self.name)
-            admit(self.lake, self.environment, self.use_case, self.name, splits, left, self.log)
+            admit_program(self.lake, self.environment, self.use_case, self.name, splits, self.log)
         return splits
 
     @contextmanager

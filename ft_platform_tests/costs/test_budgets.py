@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.costs import admission, estimates
-from ft_platform.costs.admission import admit
+from ft_platform.costs import estimates, memory_needs
 from ft_platform.costs.budgets import require_budget, used_up
 from ft_platform.costs.estimates import Estimate
 from ft_platform.costs.memory_needs import machine_gib, require_memory
@@ -14,6 +13,7 @@ from ft_platform.costs.metering import metered
 from ft_platform.environment import Budgets, ComputeProfile, Environment, load_environment
 from ft_platform.errors import BudgetExceeded, ConfigError, DoesNotFit
 from ft_platform.experiments.inputs import experiment_inputs, working_folder
+from ft_platform.experiments.trainings_left import admit_program
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case import NamedUseCase, Search
@@ -105,9 +105,9 @@ def estimated(monkeypatch):
 
 def test_with_a_budget_a_training_is_estimated_before_its_launch(environment, lake, estimated):
     asked = estimated(seconds=3600.0)  # an hour at 10 EUR
-    admit(lake, with_budgets(environment, per_use_case=10.0), named(), "train", SPLITS, LOG)
+    admit_program(lake, with_budgets(environment, per_use_case=10.0), named(), "train", SPLITS, LOG)
     with pytest.raises(BudgetExceeded, match=r"would cost 10\.00 EUR"):
-        admit(lake, with_budgets(environment, per_use_case=9.0), named(), "train", SPLITS, LOG)
+        admit_program(lake, with_budgets(environment, per_use_case=9.0), named(), "train", SPLITS, LOG)
     assert asked == ["complaints"] * 2
 
 
@@ -115,29 +115,29 @@ def test_an_experiment_costs_as_much_as_all_the_trainings_it_still_makes(environ
     estimated(seconds=3600.0)  # an hour at 10 EUR
     use_case = searching(trials=3)
     for program, cost in (("search", 30.0), ("learning_curve", 18.5)):  # shares 0.05, 0.1, 0.2, 0.5, 1
-        admit(lake, with_budgets(environment, per_use_case=cost), use_case, program, SPLITS, LOG)
+        admit_program(lake, with_budgets(environment, per_use_case=cost), use_case, program, SPLITS, LOG)
         with pytest.raises(BudgetExceeded, match=rf"program {program} .* would cost {cost:.2f} EUR"):
-            admit(lake, with_budgets(environment, per_use_case=cost - 0.1), use_case, program, SPLITS, LOG)
+            admit_program(lake, with_budgets(environment, per_use_case=cost - 0.1), use_case, program, SPLITS, LOG)
     results = working_folder(environment, "learning_curve", use_case, experiment_inputs(use_case, "learning_curve", SPLITS)[0]) / "trainings.jsonl"
     results.parent.mkdir(parents=True)
     results.write_text('{"share": 0.5}\n{"share": 0.2}\n')
-    admit(lake, with_budgets(environment, per_use_case=11.5), use_case, "learning_curve", SPLITS, LOG)
+    admit_program(lake, with_budgets(environment, per_use_case=11.5), use_case, "learning_curve", SPLITS, LOG)
 
 
 def test_a_canary_audit_costs_one_training_and_its_copies(environment, lake, estimated):
     estimated(seconds=3600.0, examples=888)  # an hour at 10 EUR; 1 + 10 + 100 copies of 4 secrets are half as many
-    admit(lake, with_budgets(environment, per_use_case=15.0), named(), "canaries", SPLITS, LOG)
+    admit_program(lake, with_budgets(environment, per_use_case=15.0), named(), "canaries", SPLITS, LOG)
     with pytest.raises(BudgetExceeded, match=r"program canaries .* would cost 15\.00 EUR"):
-        admit(lake, with_budgets(environment, per_use_case=14.9), named(), "canaries", SPLITS, LOG)
+        admit_program(lake, with_budgets(environment, per_use_case=14.9), named(), "canaries", SPLITS, LOG)
 
 
 def test_trials_at_once_need_memory_at_once(environment, lake, estimated):
     estimated(memory_gib=3.0, seconds=1.0)
     small = PROFILE.model_copy(update={"memory_limit_gib": 8.0})
     environment = with_budgets(environment, per_use_case=100.0).model_copy(update={"profiles": {"local": small}})
-    admit(lake, environment, searching(parallel=2), "search", SPLITS, LOG)
+    admit_program(lake, environment, searching(parallel=2), "search", SPLITS, LOG)
     with pytest.raises(DoesNotFit, match=r"need 9\.00 GiB"):
-        admit(lake, environment, searching(parallel=3), "search", SPLITS, LOG)
+        admit_program(lake, environment, searching(parallel=3), "search", SPLITS, LOG)
 
 
 def test_a_checkpoint_that_is_there_costs_nothing_and_a_damaged_one_is_paid_for_again(environment, lake, estimated):
@@ -148,16 +148,16 @@ def test_a_checkpoint_that_is_there_costs_nothing_and_a_damaged_one_is_paid_for_
         (folder / "adapter_model.safetensors").write_bytes(b"weights")
         made, inputs = checkpoint_inputs(use_case, SPLITS)
         published = lake.publish("complaints", "adapter_checkpoint", made, folder, parents=[], settings_hash="s", input_hash=inputs)
-    admit(lake, environment, use_case, "train", SPLITS, LOG)
+    admit_program(lake, environment, use_case, "train", SPLITS, LOG)
     (Path(published.uri) / "adapter_model.safetensors").write_bytes(b"other bytes")
     with pytest.raises(BudgetExceeded, match=r"would cost 10\.00 EUR"):
-        admit(lake, environment, use_case, "train", SPLITS, LOG)
+        admit_program(lake, environment, use_case, "train", SPLITS, LOG)
 
 
 def test_without_a_budget_and_for_other_programs_nothing_is_measured(environment, lake, estimated):
     asked = estimated()
-    admit(lake, environment, named(), "train", SPLITS, LOG)
-    admit(lake, with_budgets(environment, per_month=1.0), named(), "evaluate", SPLITS, LOG)
+    admit_program(lake, environment, named(), "train", SPLITS, LOG)
+    admit_program(lake, with_budgets(environment, per_month=1.0), named(), "evaluate", SPLITS, LOG)
     assert asked == []
 
 
@@ -166,7 +166,7 @@ def test_an_estimate_that_does_not_fit_is_refused_with_both_numbers_and_the_sett
     small = PROFILE.model_copy(update={"memory_limit_gib": 8.0})
     environment = with_budgets(environment, per_use_case=100.0).model_copy(update={"profiles": {"local": small}})
     with pytest.raises(DoesNotFit, match=r"need 9\.00 GiB of memory, memory_limit_gib of compute profile 'local' is 8\.00 GiB.*micro_batch_tokens=1024"):
-        admit(lake, environment, named(), "train", SPLITS, LOG)
+        admit_program(lake, environment, named(), "train", SPLITS, LOG)
 
 
 def test_without_a_limit_the_machine_is_the_limit():
@@ -187,7 +187,7 @@ def test_a_container_has_the_memory_of_its_control_group(tmp_path, monkeypatch):
         return real(path, *rest, **named)
 
     (tmp_path / "memory.max").write_text(f"{2**29}\n")
-    monkeypatch.setattr(admission, "open", limited, raising=False)
+    monkeypatch.setattr(memory_needs, "open", limited, raising=False)
     assert machine_gib() == 0.5
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from ft_platform.assets import experiment, seed_variation
-from ft_platform.costs.admission import admit
 from ft_platform.environment import ComputeProfile
 from ft_platform.errors import BudgetExceeded, ConfigError, TrainingFailed, VersionRefused
 from ft_platform.evaluation.files import read_metrics, read_predictions
@@ -20,6 +19,7 @@ from ft_platform.evaluation.publish import publish_base_evaluation, publish_eval
 from ft_platform.experiments import seeds
 from ft_platform.experiments.inputs import seeds_of
 from ft_platform.experiments.seeds import publish_seed_variation, trainings_left, weights_digest
+from ft_platform.experiments.trainings_left import admit_program
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import problems_with
 from ft_platform.release.evidence import typed
@@ -222,7 +222,7 @@ def test_the_further_trainings_count_in_budgets_and_those_that_are_there_do_not(
 
     def ask(budget: float, lake: Lake = case.lake) -> None:
         environment = case.environment.model_copy(update={"budgets": Budgets(per_use_case=budget), "profiles": {"local": ten}})
-        admit(lake, environment, case.use_case, "seeds", case.splits, LOG)
+        admit_program(lake, environment, case.use_case, "seeds", case.splits, LOG)
 
     ask(20.0)
     with pytest.raises(BudgetExceeded, match=r"would cost 20\.00 EUR"):

@@ -13,7 +13,7 @@ NAME = "ft_environment.yaml"
 VARIABLE = "FT_ENVIRONMENT"
 NOTE = "environment_file"
 """File in the home of an installation: path of the settings that it was set up with."""
-CHECKOUT = Path(__file__).absolute().parent.parent
+CHECKOUT = Path(__file__).absolute().parent.parent.parent
 
 
 def environment_file() -> Path | None:
