@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ft_platform.errors import ConfigError
 from ft_platform.settings.environment_file import environment_file
+from ft_platform.settings.hosts import authority
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case.yaml_file import YamlFile, read_yaml
-from ft_platform.web.hosts import authority
 
 if TYPE_CHECKING:
     from ft_platform.lake import Lake

@@ -42,9 +42,8 @@ def outcome(**fields) -> SimpleNamespace:
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, result: SimpleNamespace) -> list[tuple]:
     """Replaces the run and the collection of results; returns the calls."""
-    from ft_platform.orchestration import execution
+    from ft_platform.orchestration import execution, results
     from ft_platform.process import progress
-    from ft_platform.reporting import results
 
     calls = []
 

@@ -11,7 +11,7 @@ import pytest
 from ft_platform.costs.ledger import Ledger
 from ft_platform.environment import Environment, load_environment
 from ft_platform.orchestration.execution import RunOutcome, run_use_case
-from ft_platform.reporting.results import collect_results
+from ft_platform.orchestration.results import collect_results
 from ft_platform.stages import STAGES
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.tiny_models import save_tiny_model

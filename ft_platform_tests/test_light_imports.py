@@ -29,7 +29,7 @@ DOMAIN += [
     "evaluation.inputs",
     "business.publish",
     "evaluation.fairness",
-    "reporting.results",
+    "orchestration.results",
     "use_case",
     "environment",
     "errors",

@@ -18,8 +18,8 @@ from ft_platform.lake.manifests import Manifests
 from ft_platform.lake.provenance import trace_checkpoint
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.orchestration.execution import RunOutcome, run_use_case
+from ft_platform.orchestration.results import collect_results
 from ft_platform.release.decide import publish_decision
-from ft_platform.reporting.results import collect_results
 from ft_platform.stages import DEFAULT_STAGES, STAGES
 from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.aws_server import aws_server

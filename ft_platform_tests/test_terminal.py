@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from ft_platform.process import terminal
+from ft_platform.commands import terminal
+from ft_platform.commands.terminal import ProgressView, StageLine, print_checkpoint_trace, print_record_trace, print_summary
 from ft_platform.process.progress import Update, listening, report
-from ft_platform.process.terminal import ProgressView, StageLine, print_checkpoint_trace, print_record_trace, print_summary
 
 CLASSIFICATION = {
     "use_case": "letters",

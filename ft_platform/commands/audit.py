@@ -26,10 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.commands.terminal import ProgressView
     from ft_platform.environment import load_environment
     from ft_platform.errors import VersionRefused
     from ft_platform.process.progress import listening
-    from ft_platform.process.terminal import ProgressView
     from ft_platform.training.audit import audit_for
     from ft_platform.training.audit_verdict import read_figures
     from ft_platform.use_case.file import load_use_case, use_case_folder

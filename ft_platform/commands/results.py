@@ -13,9 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.commands.terminal import print_summary
     from ft_platform.environment import load_environment
-    from ft_platform.process.terminal import print_summary
-    from ft_platform.reporting.results import collect_results
+    from ft_platform.orchestration.results import collect_results
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()

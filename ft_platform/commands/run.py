@@ -33,13 +33,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def run_and_show(name: str, arguments: argparse.Namespace) -> int:
     """Runs stages, shows progress, prints the summary. Returns the exit code."""
+    from ft_platform.commands.terminal import ProgressView, print_summary
     from ft_platform.environment import load_environment
     from ft_platform.orchestration import execution
+    from ft_platform.orchestration.results import collect_results
     from ft_platform.process.progress import listening
-    from ft_platform.process.terminal import ProgressView, print_summary
     from ft_platform.redaction.output import terminal
     from ft_platform.release.policy import undercuts
-    from ft_platform.reporting.results import collect_results
     from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
 
     environment = load_environment()

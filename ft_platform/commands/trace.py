@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.commands.terminal import print_checkpoint_trace, print_record_trace, print_subject_trace
     from ft_platform.lake.provenance import trace_checkpoint, trace_record
-    from ft_platform.process.terminal import print_checkpoint_trace, print_record_trace, print_subject_trace
 
     if arguments.what == "subject":
         found, show = _find_subject(arguments.words), print_subject_trace

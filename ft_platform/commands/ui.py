@@ -62,7 +62,7 @@ def listening_on(host: str, port: int, without_logins: bool, environment: "Envir
         ConfigError: nobody has said so, or no name is known by which browsers would reach the UI.
     """
     from ft_platform.errors import ConfigError
-    from ft_platform.web.hosts import is_loopback
+    from ft_platform.settings.hosts import is_loopback
 
     if is_loopback(host):
         return environment

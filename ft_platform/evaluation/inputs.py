@@ -10,7 +10,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.base_model import weights_sha256
 from ft_platform.models.sentence_encoder import encoder_fingerprint
-from ft_platform.sources.allowed import require_allowed
+from ft_platform.settings.allowed_sources import require_allowed
 from ft_platform.use_case import BaseModelSettings, NamedUseCase, settings_hash
 
 Which = Literal["base", "tuned"]

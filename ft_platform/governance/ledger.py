@@ -19,7 +19,7 @@ from ft_platform.governance.reasons import CODES
 from ft_platform.lake.files import filesystem, fsspec_options
 from ft_platform.lake.fingerprint import fingerprint
 from ft_platform.records.key_hashes import KeyHashes, KeyIndex, joined, key_hashes
-from ft_platform.sources.allowed import require_allowed
+from ft_platform.settings.allowed_sources import require_allowed
 from ft_platform.use_case import NamedUseCase
 
 COPY_BYTES = 1 << 20

@@ -8,7 +8,7 @@ from ft_platform.lake.manifest import Manifest, Parent, Verdict
 from ft_platform.lake.snapshot import NO_KEYS, Snapshot
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
-from ft_platform.sources.allowed import require_allowed
+from ft_platform.settings.allowed_sources import require_allowed
 from ft_platform.stages import STAGES, check_settings_hash
 from ft_platform.use_case import NamedUseCase
 

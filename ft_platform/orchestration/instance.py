@@ -3,17 +3,15 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import yaml
-from dagster._core.instance.ref import InstanceRef
 from dagster_shared.check import CheckError
 
-from ft_platform.environment import Environment, create_pseudonym_key, load_environment
+from ft_platform.environment import Environment, create_pseudonym_key
 from ft_platform.errors import ConfigError, FtError, StateDamaged
 from ft_platform.lake.modes import close_zone
 from ft_platform.process.system_errors import in_words
@@ -24,32 +22,6 @@ INSTANCE_SETTINGS = Path(__file__).parent.parent / "dagster.yaml"
 """The settings that a new instance gets. `dagster.yaml` at the root of the repository is the same file, for Dagster's own commands."""
 
 RESTORE = "Correct it, or move it away: the next run writes the packaged settings"
-
-
-class GuardedInstance(dg.DagsterInstance):
-    """Dagster's instance: no web server of Dagster starts on it without the guard of `ft_platform.web`.
-
-    Covered: `dagster dev`, `dg dev` and `dagster-webserver`; they hand the instance to the web server's process, which tells it so before it makes its pages.
-    Not covered: a dagster.yaml without `instance_class`, and programs that make their own pages from Dagster's parts.
-    """
-
-    @staticmethod
-    def config_defaults(base_dir: str) -> Mapping[str, Any]:
-        return InstanceRef.config_defaults(base_dir)
-
-    @staticmethod
-    def config_schema() -> Mapping[str, Any]:
-        return {}
-
-    def optimize_for_webserver(self, *args: Any, **kwargs: Any) -> None:
-        """Dagster calls this in the process of a web server only."""
-        from ft_platform.web.dagster_webserver import guard_webserver
-
-        try:
-            guard_webserver(load_environment())
-        except FtError as error:
-            raise SystemExit(f"Dagster's web server does not start: {' '.join(str(error).split())}") from None
-        super().optimize_for_webserver(*args, **kwargs)
 
 
 def prepare_home(environment: Environment) -> None:

@@ -94,7 +94,7 @@ def bucket_listing(source: Source) -> str | None:
         SourceError: the bucket is not on the list of allowed sources.
         TransientError: the bucket does not answer, or may not be listed.
     """
-    from ft_platform.sources.allowed import require_allowed
+    from ft_platform.settings.allowed_sources import require_allowed
 
     place = S3_URI.match(source.uri)
     if not place or source.format == "delta":

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from ft_platform.environment import Environment
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.settings.hosts import LOOPBACK
 from ft_platform.stages import PAGES, STAGES
-from ft_platform.web.hosts import LOOPBACK
 
 DEFAULT_PORT = 3001
 

@@ -24,7 +24,7 @@ from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, CorruptVersion
 from ft_platform.lake import Lake
 from ft_platform.reporting.report_urls import REPORT_STAGES, ReportAddress, report_address, use_case_of_index
-from ft_platform.web.hosts import LOOPBACK, authority
+from ft_platform.settings.hosts import LOOPBACK, authority
 
 LOG = logging.getLogger(__name__)
 REQUEST_SECONDS = 10

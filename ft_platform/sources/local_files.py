@@ -8,8 +8,8 @@ from glob import has_magic
 from pathlib import Path
 
 from ft_platform.errors import SourceError
+from ft_platform.process.file_names import require_plain
 from ft_platform.sources.budget import over
-from ft_platform.sources.names import require_plain
 
 HIDDEN = (".", "_")
 """`.name` and `_name` (as in `_SUCCESS`, `_temporary/`) are not data."""

@@ -16,9 +16,9 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 
 from ft_platform.errors import SourceError
+from ft_platform.process.file_names import is_plain
 from ft_platform.sources.budget import Budget, over
 from ft_platform.sources.local_files import is_hidden
-from ft_platform.sources.names import is_plain
 
 PACKED_ENDINGS = (".gz", ".zst", ".zip")
 CHUNK_BYTES = 1 << 20

@@ -7,7 +7,7 @@ import sys
 
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError
-from ft_platform.web.hosts import Hosts
+from ft_platform.settings.hosts import Hosts
 
 GUARDED = "_ft_guarded"
 

@@ -16,8 +16,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ft_platform.settings.hosts import Hosts, authority
 from ft_platform.web.graphql_limits import payload_problem, request_problem
-from ft_platform.web.hosts import Hosts, authority
 
 MAX_BODY_BYTES = 2_000_000
 MAX_MESSAGE_CHARACTERS = 200_000

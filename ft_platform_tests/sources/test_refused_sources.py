@@ -17,10 +17,10 @@ from pydantic import ValidationError
 
 from ft_platform.environment import Environment
 from ft_platform.errors import DiskFull, FtError, SourceError
+from ft_platform.process.file_names import shown
 from ft_platform.settings.source import Source
 from ft_platform.sources.failures import plain_failures
 from ft_platform.sources.ingest import joined_encodings, read_new_records
-from ft_platform.sources.names import shown
 from ft_platform_tests.attacks.damaged_files import CANARY, COLUMNS, csv_bytes, excel_bytes, jsonl_bytes, parquet_bytes, rows, zip_bytes
 from ft_platform_tests.tables import use_case
 

@@ -26,6 +26,7 @@ from ft_platform.redaction.settings_file import INSTANCE_CLASS
 from ft_platform.web import dagster_webserver, deadlines
 from ft_platform.web.dagster_dev import OURS as OUR_WORDS
 from ft_platform.web.dagster_dev import our_webserver
+from ft_platform.web.guarded_instance import GuardedInstance
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.web.asgi import dagster_class
 from ft_platform_tests.web.server import OURS, PLAIN, free_port, home_with, listens, status_of, webserver
@@ -81,7 +82,7 @@ def test_a_web_server_that_cannot_be_guarded_does_not_start(monkeypatch: pytest.
         with pytest.raises(ConfigError, match="has no place for the guard"):
             dagster_webserver.guard_webserver(environment)
         with pytest.raises(SystemExit, match=r"does not start: .* has no place for the guard"):
-            instance.GuardedInstance.optimize_for_webserver(object())  # type: ignore[arg-type]
+            GuardedInstance.optimize_for_webserver(object())  # type: ignore[arg-type]
         monkeypatch.undo()
 
 
@@ -107,7 +108,7 @@ def test_settings_that_are_older_than_the_guard_get_it_once(tmp_path: Path, monk
     assert settings.read_text() == first
     assert yaml.safe_load(first)["instance_class"] == INSTANCE_CLASS and yaml.safe_load(first)["concurrency"]
     with instance.existing_instance(made) as found:
-        assert isinstance(found, instance.GuardedInstance) and isinstance(found.run_launcher, WatchingRunLauncher)
+        assert isinstance(found, GuardedInstance) and isinstance(found.run_launcher, WatchingRunLauncher)
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
 
 

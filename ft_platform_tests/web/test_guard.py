@@ -251,7 +251,7 @@ def test_a_debug_file_of_a_run_is_read_by_the_own_page_only(app, instance: dg.Da
 
 
 def test_paths_below_a_prefix_are_told_apart_too(instance: dg.DagsterInstance) -> None:
-    from ft_platform.web.hosts import Hosts
+    from ft_platform.settings.hosts import Hosts
 
     async def inner(scope, receive, send) -> None:
         raise AssertionError("reached")

@@ -4,7 +4,7 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
-from ft_platform.web.hosts import Hosts, authority, is_loopback
+from ft_platform.settings.hosts import Hosts, authority, is_loopback
 
 HOSTS = Hosts.of(["ml.example.org", "10.0.0.5:3000"])
 HERE = ("127.0.0.1", 3000)

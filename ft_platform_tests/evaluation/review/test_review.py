@@ -379,8 +379,8 @@ def test_the_question_is_the_conversation_up_to_the_answer() -> None:
 def test_results_name_the_review_of_the_evaluation_that_is_shown(case: JudgedCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.console import Console
 
-    from ft_platform.process.terminal import print_summary
-    from ft_platform.reporting import results
+    from ft_platform.commands.terminal import print_summary
+    from ft_platform.orchestration import results
 
     (tmp_path / "a").mkdir()
     shown = {"funnel": [], "reused": [], "trained": True, "seconds": {}}

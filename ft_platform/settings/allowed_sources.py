@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from ft_platform.errors import ConfigError, SourceError
-from ft_platform.sources.names import is_plain
+from ft_platform.process.file_names import is_plain
 
 VARIABLE = "FT_SOURCES_ALLOWED"
 DEFAULT = ("file://*", "sample://*", "memory://*", "s3://*", "gs://*", "abfss://*", "sqlite://*")

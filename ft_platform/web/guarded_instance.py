@@ -1,0 +1,36 @@
+"""A Dagster instance whose web servers are guarded."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+from dagster._core.instance.ref import InstanceRef
+
+from ft_platform.environment import load_environment
+from ft_platform.errors import FtError
+
+
+class GuardedInstance(dg.DagsterInstance):
+    """Dagster's instance: no web server of Dagster starts on it without the guard of `ft_platform.web`.
+
+    Covered: `dagster dev`, `dg dev` and `dagster-webserver`; they hand the instance to the web server's process, which tells it so before it makes its pages.
+    Not covered: a dagster.yaml without `instance_class`, and programs that make their own pages from Dagster's parts.
+    """
+
+    @staticmethod
+    def config_defaults(base_dir: str) -> Mapping[str, Any]:
+        return InstanceRef.config_defaults(base_dir)
+
+    @staticmethod
+    def config_schema() -> Mapping[str, Any]:
+        return {}
+
+    def optimize_for_webserver(self, *args: Any, **kwargs: Any) -> None:
+        """Dagster calls this in the process of a web server only."""
+        from ft_platform.web.dagster_webserver import guard_webserver
+
+        try:
+            guard_webserver(load_environment())
+        except FtError as error:
+            raise SystemExit(f"Dagster's web server does not start: {' '.join(str(error).split())}") from None
+        super().optimize_for_webserver(*args, **kwargs)
