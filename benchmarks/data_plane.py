@@ -31,6 +31,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ft_platform.lake import open_lake
+
 CHUNK = 100_000
 WORDS = 45
 LABELS = ["mortgage", "credit card", "student loan", "bank account", "debt collection", "credit reporting"]
@@ -167,7 +169,7 @@ def run_platform(source: Path, engine: str, workers: int, ner: str) -> dict[str,
     if not outcome.success:
         raise SystemExit(f"{outcome.failed_stage} failed: {outcome.error}")
 
-    splits = environment.lake().latest("complaints", "splits")
+    splits = open_lake(environment).latest("complaints", "splits")
     assert splits is not None
     return {
         "seconds": {stage: outcome.seconds[stage] for stage in STAGES},
@@ -190,7 +192,7 @@ def _leave_out_the_audit() -> None:
     from ft_platform.training.audit_verdict import FIGURES, audit_inputs
 
     def passed(context: Any, environment: Any, use_case: Any, program: str, extras: dict[str, Any]) -> Any:
-        lake, splits = environment.lake(), from_dict(extras["splits"])
+        lake, splits = open_lake(environment), from_dict(extras["splits"])
         figures = {**Found(use_case.settings.audit).numbers(), "passed": True, "renderer_hash": None, "renderer_hashes": {}, "rows_per_second": 0}
         audit_id, inputs = audit_inputs(use_case, splits)
         with lake.scratch(use_case.name, AUDIT_PAGE) as folder:

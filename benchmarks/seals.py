@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from ft_platform.environment import Environment
-from ft_platform.lake import Lake
+from ft_platform.lake import Lake, open_lake
 from ft_platform.lake.inspection import inspect
 
 SCHEMA = pa.schema([("record_id", pa.string()), ("text", pa.string())])
@@ -37,7 +37,7 @@ def main() -> None:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         environment = Environment(home=Path(folder) / "home")
-        lakes = {"signed": environment.lake(), "plain": Lake(Path(folder) / "plain")}
+        lakes = {"signed": open_lake(environment), "plain": Lake(Path(folder) / "plain")}
         rows = [pa.RecordBatch.from_pydict({"record_id": ["r1"], "text": ["fictitious"]}, SCHEMA)]
         for name, lake in lakes.items():
             version = lake.write_table("case", "splits", rows, SCHEMA, zone="shared")
@@ -45,12 +45,12 @@ def main() -> None:
             read = median_milliseconds(lambda _, lake=lake, version=version: lake.verdicts(version), 50)
             found[name] = {"write_a_verdict": write, "read_50_verdicts": read}
         opened = time.process_time()
-        seals = environment.lake().seals("case")
+        seals = open_lake(environment).seals("case")
         assert seals
         entries = len(seals.journal.entries())
         found["chain"] = {"entries": entries, "opened_in": round(1000 * (time.process_time() - opened), 1)}
         started = time.process_time()
-        assert not inspect(environment.lake(), "case").problems
+        assert not inspect(open_lake(environment), "case").problems
         found["chain"]["verified_in"] = round(1000 * (time.process_time() - started), 1)
     found["ratio"] = {name: round(found["signed"][name] / found["plain"][name], 2) for name in found["plain"]}
     print(json.dumps(found, indent=1))

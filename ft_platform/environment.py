@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -18,10 +18,6 @@ from ft_platform.settings.environment_file import environment_file
 from ft_platform.settings.hosts import authority
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case.yaml_file import YamlFile, read_yaml
-
-if TYPE_CHECKING:
-    from ft_platform.lake import Lake
-    from ft_platform.signing.keys import SigningKeys
 
 STORAGE_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ALLOW_HTTP")
 
@@ -252,20 +248,6 @@ class Environment(BaseModel):
     def storage_options(self) -> dict[str, str]:
         """Object-store settings that are present as environment variables."""
         return {name: os.environ[name] for name in STORAGE_VARIABLES if os.environ.get(name)}
-
-    def lake(self) -> "Lake":
-        """The lake of this installation, with the keys that sign and verify what lies there."""
-        from ft_platform.lake import Lake
-        from ft_platform.lake.seals import SealFolder
-
-        return Lake(self.lake_uri, self.storage_options(), SealFolder(self.signing_keys(), self.seals_path))
-
-    def signing_keys(self) -> "SigningKeys":
-        """What signs and verifies manifests, verdicts and decisions."""
-        from ft_platform.privacy.key_providers import KeyPlace
-        from ft_platform.signing.keys import SigningKeys
-
-        return SigningKeys(KeyPlace(self.signing_key_provider, self.signing_key_path, "FT_SIGNING_KEY"), self.seals_path)
 
     def profile(self, name: str) -> ComputeProfile:
         if name not in self.profiles:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ft_platform.environment import Environment, create_pseudonym_key
-from ft_platform.lake import Lake
+from ft_platform.lake import Lake, open_lake
 from ft_platform.lake.versions import from_dict
 
 REPOSITORY = Path(__file__).parent.parent
@@ -66,7 +66,7 @@ def environment(tmp_path: Path) -> Environment:
 
 @pytest.fixture
 def lake(environment: Environment) -> Lake:
-    return environment.lake()
+    return open_lake(environment)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def without_audit(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def audited(context: Any, environment: Environment, use_case: Any, program: str, extras: dict[str, Any]) -> Any:
         assert program == "audit"
-        return SimpleNamespace(artifact=stand_in_audit(environment.lake(), use_case, from_dict(extras["splits"])))
+        return SimpleNamespace(artifact=stand_in_audit(open_lake(environment), use_case, from_dict(extras["splits"])))
 
     monkeypatch.setattr("ft_platform.assets.splits.run_program", audited)
 

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.environment import Environment
-from ft_platform.lake import Lake
+from ft_platform.lake import Lake, open_lake
 from ft_platform.lake.versions import from_dict
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.stages import AUDIT_PAGE, STAGES
@@ -71,7 +71,7 @@ class StandInBackend:
         from ft_platform.evaluation.inputs import evaluation_inputs
         from ft_platform.training.inputs import checkpoint_inputs
 
-        lake = environment.lake()
+        lake = open_lake(environment)
         splits = from_dict(extras["splits"])
         if program == "audit":
             return {"artifact": stand_in_audit(lake, use_case, splits).to_dict()}
@@ -99,7 +99,7 @@ def run_here(context: Any, environment: Environment, profile: Any, use_case: Nam
     from ft_platform.training.audit import audit_for
     from ft_platform.training.trainer import checkpoint_for
 
-    lake = environment.lake()
+    lake = open_lake(environment)
     if program == "regression":
         return {"artifact": publish_regression_report(lake, environment, use_case, from_dict(extras["checkpoint"]), context.log).to_dict()}
     handles = {name: from_dict(extras[name]) for name in ("splits", "checkpoint", "base_evaluation") if name in extras}

@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ft_platform.lake import open_lake
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import StandInBackend, records, write_csv
@@ -92,7 +93,7 @@ EXPECTED = {
 
 @pytest.mark.parametrize("fault", EXPECTED, ids=lambda f: f.__name__)
 def test_bad_input_is_one_clear_error_and_nothing_is_lost(run, environment, tmp_path, fault):
-    lake = environment.lake()
+    lake = open_lake(environment)
     before = {stage: lake.latest("complaints", stage) for stage in DATA}
     outcome = run({"source.uri": str(fault(tmp_path))})
     assert not outcome.success
@@ -108,7 +109,7 @@ def test_a_text_of_ten_megabytes_is_removed_and_the_rest_goes_on(run, environmen
     file = write_csv(tmp_path / "big.csv", [*records(), {"id": "big", "text": "word " * 2_000_000, "label": "mortgage", "consent": "yes", "region": "north"}])
     outcome = run({"source.uri": str(file)})
     assert outcome.success, outcome.error
-    lake = environment.lake()
+    lake = open_lake(environment)
     assert lake.manifest(lake.latest("complaints", "cleaned_records")).counts["funnel"]["removed"]["too_long"] == 1
 
 
@@ -121,7 +122,7 @@ def test_a_base_model_that_does_not_exist_names_the_setting(environment, tmp_pat
     assert not outcome.success
     assert outcome.failed_stage == "splits", "the audit needs its tokenizer, so no training program is started"
     assert "base_model.uri" in (outcome.error or "")
-    assert environment.lake().artifacts("complaints", "adapter_checkpoint") == []
+    assert open_lake(environment).artifacts("complaints", "adapter_checkpoint") == []
 
 
 def test_a_killed_program_fails_the_asset_with_the_reason(run, environment, monkeypatch):
@@ -132,11 +133,11 @@ def test_a_killed_program_fails_the_asset_with_the_reason(run, environment, monk
     assert not outcome.success
     assert "SIGKILL" in (outcome.error or "")
     assert "micro_batch_tokens" in (outcome.error or "")
-    assert environment.lake().artifacts("complaints", "adapter_checkpoint") == []
+    assert open_lake(environment).artifacts("complaints", "adapter_checkpoint") == []
 
 
 def test_a_full_disk_fails_with_its_name_and_keeps_the_old_version(run, environment, tmp_path, monkeypatch):
-    lake = environment.lake()
+    lake = open_lake(environment)
     before = lake.latest("complaints", "raw_records")
 
     def full(*_args, **_kwargs):
@@ -179,7 +180,7 @@ def test_control_tokens_in_a_text_stay_text(run, environment, tmp_path):
         """User texts of the train split, and the markers `<|im_start|>` and `<|im_end|>` in each of its rendered rows."""
         outcome = run({"source.uri": str(file)})
         assert outcome.success, outcome.error
-        lake, use_case = environment.lake(), load_use_case(environment.defs / "complaints")
+        lake, use_case = open_lake(environment), load_use_case(environment.defs / "complaints")
         splits = lake.latest("complaints", "splits")
         table = read_splits(lake, splits)
         texts = [row["messages"][0]["content"] for row in table.to_pylist() if row["split"] == "train"]

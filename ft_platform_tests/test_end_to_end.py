@@ -10,6 +10,7 @@ import pytest
 
 from ft_platform.costs.ledger import Ledger
 from ft_platform.environment import Environment, load_environment
+from ft_platform.lake import open_lake
 from ft_platform.orchestration.execution import RunOutcome, run_use_case
 from ft_platform.orchestration.results import collect_results
 from ft_platform.stages import STAGES
@@ -63,7 +64,7 @@ def first(installed) -> RunOutcome:
 def test_the_shipped_use_case_runs_from_records_to_model_card(first, installed):
     assert first.success, f"{first.failed_stage}: {first.error}"
     assert first.trained
-    lake = installed.lake()
+    lake = open_lake(installed)
     for name, stage in STAGES.items():
         found = lake.latest("complaint_routing", name) if stage.kind in ("table", "quarantine") else lake.artifacts("complaint_routing", name)
         assert bool(found) is not stage.on_demand, name
@@ -167,7 +168,7 @@ def test_a_label_head_goes_through_the_whole_graph(installed, tmp_path):
 
     found = collect_results(installed, load_use_case(installed.defs / "complaint_routing", {**SMALL, **tiny}))
     assert set(found["systems"]) >= {"base_zero_shot", "fine_tuned"}
-    costs = [row for row in Ledger(installed.lake()).rows() if row["dagster_run"] == outcome.run_id]
+    costs = [row for row in Ledger(open_lake(installed)).rows() if row["dagster_run"] == outcome.run_id]
     assert {row["program"] for row in costs} >= {"train", "evaluate"} and all(row["cpu_seconds"] > 0.1 for row in costs)
     assert set(found["systems"]["fine_tuned"]) >= ONE_CASE
 
@@ -215,7 +216,7 @@ def test_the_official_test_split_of_banking77_stays_whole_and_what_is_near_it_le
     stages = ["raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
     outcome = run_use_case("banking_77", {"source.uri": str(tmp_path / "banking77.csv")}, select=stages, environment=own)
     assert outcome.success, f"{outcome.failed_stage}: {outcome.error}"
-    lake = own.lake()
+    lake = open_lake(own)
     splits = lake.latest("banking_77", "splits")
     counts = lake.manifest(splits).counts
     assert counts["funnel"]["removed"] == {"related_to_later_side": 181}

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from ft_platform.errors import VersionRefused
-from ft_platform.lake import Lake
+from ft_platform.lake import Lake, open_lake
 from ft_platform.lake.gate import NOT_TAINTED, problems_with, require_usable
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform.redaction.metadata import vouched_metadata
@@ -122,7 +122,7 @@ def by_hand(graph: Graph) -> str:
 
 
 def test_healthy_splits_are_accepted(graph, use_case, backend):
-    lake = graph.environment.lake()
+    lake = open_lake(graph.environment)
     require_usable(lake, use_case, lake.latest("complaints", "splits"))
     assert graph.run("adapter_checkpoint").success
     assert backend.started == ["train"]
@@ -130,7 +130,7 @@ def test_healthy_splits_are_accepted(graph, use_case, backend):
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.__name__)
 def test_a_fault_anywhere_in_the_ancestry_is_named(graph, use_case, fault):
-    lake = graph.environment.lake()
+    lake = open_lake(graph.environment)
     splits = lake.latest("complaints", "splits")
     fault(lake)
     assert problems_with(lake, use_case, splits)
@@ -141,27 +141,27 @@ def test_a_fault_anywhere_in_the_ancestry_is_named(graph, use_case, fault):
 @pytest.mark.parametrize("start", [by_button, by_cli], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.__name__)
 def test_training_is_refused_from_the_ui_and_the_cli(graph, backend, fault, start):
-    fault(graph.environment.lake())
+    fault(open_lake(graph.environment))
     assert "refused" in start(graph)
     assert backend.started == []
 
 
 @pytest.mark.parametrize("fault", [fail_a_check, write_a_newer_parent, withdraw_a_row], ids=lambda f: f.__name__)
 def test_a_program_started_by_hand_is_refused(graph, fault):
-    fault(graph.environment.lake())
+    fault(open_lake(graph.environment))
     assert "refused" in by_hand(graph)
-    assert graph.environment.lake().artifacts("complaints", "adapter_checkpoint") == []
+    assert open_lake(graph.environment).artifacts("complaints", "adapter_checkpoint") == []
 
 
 def test_a_training_run_requested_by_automation_is_refused(graph, backend):
-    fail_a_check(graph.environment.lake())
+    fail_a_check(open_lake(graph.environment))
     graph.settle(["adapter_checkpoint"])
     assert backend.started == []
 
 
 def test_a_changed_checkpoint_is_refused_downstream(graph, use_case):
     assert graph.run("adapter_checkpoint").success
-    lake = graph.environment.lake()
+    lake = open_lake(graph.environment)
     checkpoint = lake.artifacts("complaints", "adapter_checkpoint")[0]
     (Path(checkpoint.uri) / "metrics.json").write_text("{}")
     with pytest.raises(VersionRefused):
@@ -178,7 +178,7 @@ def a_second_copy(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("changed", [a_row_without_consent, a_second_copy], ids=lambda f: f.__name__)
 def test_new_rows_that_do_not_reach_the_splits_refuse_nothing(graph, use_case, backend, tmp_path, changed):
-    lake = graph.environment.lake()
+    lake = open_lake(graph.environment)
     before = lake.latest("complaints", "splits")
     write_csv(tmp_path / "complaints.csv", changed(records()))
     assert graph.run(*DATA).success
@@ -191,7 +191,7 @@ def test_new_rows_that_do_not_reach_the_splits_refuse_nothing(graph, use_case, b
 @pytest.mark.parametrize("setting", [{"governance.purpose": "another purpose, of the same rows"}, {"source.encoding": "utf-8"}], ids=str)
 def test_settings_that_change_no_row_refuse_nothing(graph, backend, setting):
     assert graph.run(*DATA, overrides=setting).success
-    lake = graph.environment.lake()
+    lake = open_lake(graph.environment)
     use_case = load_use_case(graph.environment.defs / "complaints", setting)
     assert problems_with(lake, use_case, lake.latest("complaints", "splits")) == []
     assert graph.run("adapter_checkpoint", overrides=setting).success
@@ -202,7 +202,7 @@ STAND_INS = ["evaluation_report", "fairness_report"]
 
 def publish_stand_in(graph: Graph, use_case, name: str) -> None:
     """A published report with intact parents, as a program would have left it, and its event in the instance."""
-    lake = graph.environment.lake()
+    lake = open_lake(graph.environment)
     stage = STAGES[name]
     parents = [lake.latest("complaints", p) if p == "splits" else lake.artifacts("complaints", p)[0] for p in stage.parents]
     with lake.scratch("complaints", name) as folder:
@@ -220,7 +220,7 @@ def test_everything_after_training_refuses_as_well(graph, use_case, backend, sta
     for name in STAND_INS:
         publish_stand_in(graph, use_case, name)
     before = list(backend.started)
-    fail_a_check(graph.environment.lake())
+    fail_a_check(open_lake(graph.environment))
     result = graph.run(stage)
     assert not result.success
     assert "refused" in str(result.get_step_failure_events()[0].step_failure_data.user_failure_data.description)
@@ -233,7 +233,7 @@ def test_a_tainted_checkpoint_is_refused_by_what_comes_after_it(graph, use_case,
     for name in ["base_evaluation", *STAND_INS]:
         publish_stand_in(graph, use_case, name)
     before = list(backend.started)
-    lake = graph.environment.lake()
+    lake = open_lake(graph.environment)
     checkpoint = lake.artifacts("complaints", "adapter_checkpoint")[0]
     lake.add_verdict(checkpoint, NOT_TAINTED, False, "s", {"rows": 2, "reasons": {"expired": 2}})
     result = graph.run(stage)

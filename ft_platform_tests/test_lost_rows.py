@@ -6,6 +6,7 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.errors import DataError
+from ft_platform.lake import open_lake
 from ft_platform.lake.stage_table import Work, write_stage
 from ft_platform.records.columns import cleaned_schema, raw_schema
 from ft_platform.records.lost_rows import loss_warnings, lost_rows, require_kept
@@ -76,7 +77,7 @@ def test_a_stage_that_stops_writes_no_version(environment: Environment, tmp_path
     from ft_platform.cleaning.clean import clean as clean_stream
     from ft_platform.records.rows import TableRows
 
-    case, lake = use_case(), environment.lake()
+    case, lake = use_case(), open_lake(environment)
     records = raw(case, [*TEXTS[:2], *["no"] * 58], label=["card"] * 60)
     permitted = lake.write_table("tests", "permitted_records", records.to_batches(), raw_schema(case), zone="restricted")
 

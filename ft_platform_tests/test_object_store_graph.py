@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from ft_platform.environment import Environment, create_pseudonym_key
-from ft_platform.lake import Lake
+from ft_platform.lake import Lake, open_lake
 from ft_platform.lake.artifacts import Artifacts
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.manifests import Manifests
@@ -51,7 +51,7 @@ class Runs:
             "attacks": {"rows": 20, "extraction_rows": 20, "samples": 5, "bootstrap_samples": 100},
         }
         write_use_case(self.environment.defs, "complaints", attributes)
-        self.lake = self.environment.lake()
+        self.lake = open_lake(self.environment)
         self.use_case = load_use_case(self.environment.defs / "complaints")
         with dg.DagsterInstance.ephemeral() as instance:
             self.first, self.second = (run_use_case("complaints", environment=self.environment, instance=instance) for _ in range(2))

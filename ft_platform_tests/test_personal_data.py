@@ -18,6 +18,7 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.errors import DataError
+from ft_platform.lake import open_lake
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform.privacy.ner.spacy import MODEL
 from ft_platform.records.columns import contents
@@ -122,7 +123,7 @@ def test_a_run_that_succeeds(run: Callable[..., Any], home: Path, environment: E
         canaries.append(UNANNOUNCED)
     outcome = run(rows, {"privacy.ner": NER}, report=True)
     assert outcome.success, outcome.error
-    lake = environment.lake()
+    lake = open_lake(environment)
     assert len(lake.artifacts("complaints", "data_report")) == 1
     raw, splits = (lake.latest("complaints", name) for name in ("raw_records", "splits"))
     assert raw and splits
@@ -141,7 +142,7 @@ def test_the_name_of_a_file_in_a_folder_may_name_a_person(
     file = write_csv(folder / "marta-canary-7745.csv", [{**row, "person": f"p{n}", "until": ""} for n, row in enumerate(records())])
     outcome = run(planted(), {"source.uri": str(folder)}, report=True)
     assert outcome.success, outcome.error
-    lake = environment.lake()
+    lake = open_lake(environment)
     raw = lake.latest("complaints", "raw_records")
     assert raw and list(lake.manifest(raw).info["files"]) == [str(file)], "the restricted zone knows the file"
     assert_nothing_personal(home, outcome, capfd, [file.stem])
@@ -160,7 +161,7 @@ def test_free_text_in_a_date_or_language_and_a_name_as_label(
     canaries = [*CANARIES, "dateleak@example.com", "Drosselmeyer"]
     outcome = run(rows, settings, report=True)
     assert outcome.success, outcome.error
-    anonymized = (lake := environment.lake()).latest("complaints", "anonymized_records")
+    anonymized = (lake := open_lake(environment)).latest("complaints", "anonymized_records")
     assert anonymized and lake.manifest(anonymized).counts["emptied"] == {"feature_language": 1, "record_date": 1}
     report = lake.artifacts("complaints", "data_report")[0]
     restricted = Path(lake.root, "restricted")

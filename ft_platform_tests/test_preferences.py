@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from ft_platform.environment import Environment
+from ft_platform.lake import open_lake
 from ft_platform.lake.gate import require_usable
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform.use_case.file import load_use_case
@@ -48,7 +49,7 @@ def test_pairs_become_a_checkpoint_and_no_personal_data_of_the_other_answer_goes
     with dg.DagsterInstance.ephemeral() as instance:
         outcome = run_use_case("complaints", environment=environment, instance=instance)
     assert outcome.success, outcome.error
-    lake = environment.lake()
+    lake = open_lake(environment)
     rows = lake.read_table(lake.latest("complaints", "splits"), ["messages"])["messages"].to_pylist()
     assert all([m["role"] for m in messages] == ["user", "assistant", "rejected"] for messages in rows)
     rejected = [messages[2]["content"] for messages in rows]

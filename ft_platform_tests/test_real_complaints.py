@@ -17,6 +17,7 @@ from ft_platform.environment import Environment, load_environment
 from ft_platform.evidence.gather import gather
 from ft_platform.evidence.pack import write_pack
 from ft_platform.evidence.verify import problems_of
+from ft_platform.lake import open_lake
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform.stages import DEFAULT_STAGES
 from ft_platform.use_case import NamedUseCase
@@ -74,7 +75,7 @@ def case(environment: Environment, source: Path) -> NamedUseCase:
 
 
 def saved(environment: Environment, stage: str, name: str) -> Any:
-    lake = environment.lake()
+    lake = open_lake(environment)
     return json.loads(lake.read_file(lake.artifacts(CASE, stage)[0], name))
 
 
@@ -88,7 +89,7 @@ def test_over_three_seeds_the_tuned_model_is_above_every_alternative(environment
 
 
 def evaluated(environment: Environment, case: NamedUseCase) -> Evaluated:
-    lake = environment.lake()
+    lake = open_lake(environment)
     splits = lake.latest(CASE, "splits")
     assert splits is not None
     return Evaluated(lake, case, splits, lake.artifacts(CASE, "evaluation_report")[0], lake.artifacts(CASE, "fairness_report")[0])
@@ -104,7 +105,7 @@ def test_every_number_follows_from_the_saved_predictions(environment: Environmen
 
 
 def test_the_pack_is_complete_and_verifies(environment: Environment, case: NamedUseCase, tmp_path: Path) -> None:
-    lake = environment.lake()
+    lake = open_lake(environment)
     checkpoint = lake.artifacts(CASE, "adapter_checkpoint")[0]
     pack = write_pack(lake, case, gather(lake, checkpoint), tmp_path / "pack")
     assert pack.missing == []

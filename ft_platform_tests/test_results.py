@@ -11,7 +11,7 @@ import pytest
 from ft_platform import cli
 from ft_platform.environment import Environment
 from ft_platform.errors import DataError
-from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake import ArtifactVersion, Lake, open_lake
 from ft_platform.orchestration.instance import existing_instance, prepare_home
 from ft_platform.orchestration.results import collect_results
 from ft_platform.orchestration.runs import last_runs
@@ -84,7 +84,7 @@ def score(found: dict[str, Any]) -> float:
 
 @pytest.fixture
 def lake(environment: Environment) -> Lake:
-    lake = environment.lake()
+    lake = open_lake(environment)
     funnel = {"stage": "raw_records", "rows_in": 5, "kept": 5, "removed": {}}
     batches = pa.table({"record_id": ["a", "b"]}, schema=SCHEMA).to_batches()
     lake.write_table("letters", "raw_records", batches, SCHEMA, zone="restricted", counts={"funnel": funnel})

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.commands import count
+from ft_platform.lake import open_lake
 
 HELP = "Render every record as the base model will see it, and say what would go wrong in training. Ends with 1 if training is refused."
 EXAMPLES = [
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = environment.lake()
+    lake = open_lake(environment)
     splits = lake.latest(use_case.name, "splits")
     if splits is None:
         raise VersionRefused(f"{use_case.name} has no splits yet", f"Run: ft run {use_case.name}")

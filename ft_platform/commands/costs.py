@@ -5,6 +5,8 @@ import json
 import re
 from typing import Any
 
+from ft_platform.lake import open_lake
+
 HELP = "Show what program runs cost, by use case and month, beside the budgets."
 EXAMPLES = ["ft costs", "ft costs --month 2026-11 --json", "ft costs --runs"]
 
@@ -26,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
 
     environment = load_environment()
-    rows = Ledger(environment.lake()).rows(arguments.month)
+    rows = Ledger(open_lake(environment)).rows(arguments.month)
     sums = by_use_case_and_month(rows, environment)
     if arguments.json:
         print(json.dumps({"use_cases": sums, **({"runs": rows} if arguments.runs else {})}, indent=1, default=str))

@@ -4,6 +4,8 @@ import argparse
 import json
 from typing import Any
 
+from ft_platform.lake import open_lake
+
 HELP = "Apply the rules of the gate to the evidence about the newest checkpoint. Ends with 1 where the release is refused."
 EXAMPLES = ["ft decide complaint_routing", "ft decide complaint_routing --json", "ft decide complaint_routing --checkpoint ckpt-0a1b2c3d4e5f"]
 
@@ -22,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = Snapshot(environment.lake())
+    lake = Snapshot(open_lake(environment))
     checkpoint = the_checkpoint(lake, use_case, arguments.checkpoint)
     decision = decide(lake, use_case, checkpoint, newest_evidence(lake, use_case, checkpoint))
     found = decision.to_dict()

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ft_platform.commands import count
+from ft_platform.lake import open_lake
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise FtError("the texts are personal data and standard output is no terminal", "Add --json for ids, kinds and hashes, or --force for the texts")
     environment = load_environment()
     use_case_folder(environment.defs, arguments.use_case)
-    lake = environment.lake()
+    lake = open_lake(environment)
     with refused_without_access(lake, arguments.use_case):
         version = lake.latest(arguments.use_case, STAGES[arguments.stage])
         if version is None:

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ft_platform.commands import count
+from ft_platform.lake import open_lake
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise FtError("texts are for people who may see them and standard output is no terminal", "Leave out --text for ids, or add --force")
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = environment.lake()
+    lake = open_lake(environment)
     evaluation = newest_evaluation(lake, use_case)
     predictions = read_predictions(lake, evaluation)
     if arguments.system not in (systems := systems_in(predictions)):

@@ -5,6 +5,8 @@ import json
 import sys
 from typing import Any
 
+from ft_platform.lake import open_lake
+
 HELP = (
     "Measure a few steps of a training, and say how much memory, time and money the whole one will need. Measured is one process on this machine, also for "
     "a profile with several: a note then says so."
@@ -34,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     overrides = parse_overrides(arguments.overrides) | ({"compute.profile": arguments.compute} if arguments.compute else {})
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), overrides, environment)
     profile = environment.profile(use_case.settings.compute.profile)
-    splits = newest_splits(environment.lake(), use_case)
+    splits = newest_splits(open_lake(environment), use_case)
     print("A few steps of the training are measured on this machine ...", file=sys.stderr, flush=True)
     estimate = measure(environment, use_case, splits, profile, arguments.seconds)
     found: dict[str, Any] = estimate.to_dict() | further_seeds(estimate, use_case) | {"use_case": use_case.name, "profile": use_case.settings.compute.profile}

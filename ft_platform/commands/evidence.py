@@ -4,6 +4,8 @@ import argparse
 import json
 from typing import Any
 
+from ft_platform.lake import open_lake
+
 HELP = "Write all evidence about a checkpoint as one folder and zip file, or check such a folder without the lake."
 EXAMPLES = [
     "ft evidence <checkpoint_id>",
@@ -75,7 +77,7 @@ def _write(arguments: argparse.Namespace) -> int:
 
     signer = Signer(Path(arguments.sign_with)) if arguments.sign_with else None
     environment = load_environment()
-    lake = environment.lake()
+    lake = open_lake(environment)
     *named, wanted = arguments.words
     checkpoint = find_known(lake, named or Reports(lake).use_cases(), wanted)
     out = Path(arguments.out) if arguments.out else environment.home / "evidence" / checkpoint.artifact_id

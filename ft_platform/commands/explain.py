@@ -5,6 +5,8 @@ import json
 import sys
 from typing import Any
 
+from ft_platform.lake import open_lake
+
 HELP = "Say what a training will do: examples, tokens, steps, memory, time, cost, and every setting with its default."
 EXAMPLES = ["ft explain complaint_routing training", "ft explain complaint_routing training --settings", "ft explain complaint_routing training --json"]
 
@@ -65,7 +67,7 @@ def _plan(environment: Any, use_case: Any) -> tuple[dict[str, Any] | None, str]:
     from ft_platform.errors import VersionRefused
 
     try:
-        splits = newest_splits(environment.lake(), use_case)
+        splits = newest_splits(open_lake(environment), use_case)
     except VersionRefused as error:
         return None, str(error)
     profile = environment.profile(use_case.settings.compute.profile)

@@ -3,6 +3,8 @@
 import argparse
 import json
 
+from ft_platform.lake import open_lake
+
 HELP = "Show how the fine-tuned model treats groups: the newest fairness report of a use case."
 EXAMPLES = ["ft fairness complaint_routing", "ft fairness complaint_routing --json"]
 
@@ -19,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = environment.lake()
+    lake = open_lake(environment)
     report, found = newest_fairness(lake, use_case.name)
     shown = summary(report, found, use_case)
     if arguments.json:

@@ -4,6 +4,8 @@ import argparse
 import json
 import sys
 
+from ft_platform.lake import open_lake
+
 HELP = "Close the restricted zone, the vault, the keys and the Dagster home to everybody else (or open the zones to `restricted_group`)."
 EXAMPLES = ["ft lake harden", "ft lake harden --json"]
 
@@ -21,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.process.private_folders import private_folders
 
     environment = load_environment()
-    lake = environment.lake()
+    lake = open_lake(environment)
     lake.close_zone("restricted")  # one that does not exist yet is made, for the group as well
     done = {}
     for folder in private_folders(environment):

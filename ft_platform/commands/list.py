@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ft_platform.lake import open_lake
+
 if TYPE_CHECKING:
     from ft_platform.environment import Environment
     from ft_platform.orchestration.runs import LastRun
@@ -52,7 +54,7 @@ def _release(environment: "Environment", name: str, last: "LastRun") -> dict[str
 
     decided = last.outcome.artifacts.get("release_decision") if last.outcome and not last.unfinished else None
     try:
-        found = newest_standing(environment.lake(), name, decided)
+        found = newest_standing(open_lake(environment), name, decided)
     except FtError:  # an object store that is out of reach: how the run ended is known all the same
         return {"release": "unreadable", "release_of_last_run": False, "ended": f"{last.state}, release decision cannot be read"}
     if found is None:

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ft_platform.lake import open_lake
+
 HELP = "Measure the recognizers of personal data on annotated texts, draw records to annotate, or show what a checkpoint gives away of its training records."
 EXAMPLES = [
     "ft privacy eval --gold annotated.json",
@@ -56,7 +58,7 @@ def _sample(arguments: argparse.Namespace) -> int:
         raise ConfigError([f"--size must be in 1 to {MOST_RECORDS:,} and --seed at least 0, got {arguments.size} and {arguments.seed}"])
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = environment.lake()
+    lake = open_lake(environment)
     anonymized = lake.latest(use_case.name, "anonymized_records")
     if anonymized is None:
         raise DataError(f"{use_case.name} has no anonymized_records to draw from", f"Run: ft run {use_case.name} --select anonymized_records")
@@ -81,7 +83,7 @@ def _attack(arguments: argparse.Namespace) -> int:
 
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    found = newest_attack(environment.lake(), use_case)
+    found = newest_attack(open_lake(environment), use_case)
     if arguments.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
     else:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
+from ft_platform.lake import open_lake
+
 HELP = "Train a checkpoint again from what its manifest says, and compare the weights bit by bit. Publishes nothing."
 EXAMPLES = ["ft reproduce <checkpoint_id>", "ft reproduce <checkpoint_id> --json"]
 
@@ -47,7 +49,7 @@ def _find(wanted: str) -> tuple[str, int]:
     from ft_platform.use_case.file import find_use_cases
 
     environment = load_environment()
-    lake = environment.lake()
+    lake = open_lake(environment)
     found = {}
     names = [folder.name for folder in find_use_cases(environment.defs)]
     for name in names:

@@ -5,6 +5,8 @@ import json
 from datetime import date
 from typing import Any
 
+from ft_platform.lake import open_lake
+
 HELP = (
     "Mark every dataset version and checkpoint that holds records whose permission has ended, and remove the saved states of unfinished trainings "
     "on them. Training, evaluation and release then refuse them."
@@ -35,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.use_case.file import find_use_cases, load_use_case, use_case_folder
 
     environment = load_environment()
-    lake = environment.lake()
+    lake = open_lake(environment)
     folders = [use_case_folder(environment.defs, arguments.use_case)] if arguments.use_case else find_use_cases(environment.defs)
     sweeps: list[dict[str, Any]] = []
     failed: dict[str, str] = {}

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ft_platform.lake import open_lake
+
 HELP = "Let experts compare the fine-tuned model's answers with an alternative's: blinded sheets out, judgements in."
 EXAMPLES = [
     "ft review export complaint_routing --out sheets",
@@ -37,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = environment.lake()
+    lake = open_lake(environment)
     found = (_export if arguments.what == "export" else _import)(lake, use_case, arguments)
     print(json.dumps(found["json"], indent=1) if arguments.json else found["text"])
     return 0

@@ -4,6 +4,8 @@ import argparse
 import json
 from typing import Any
 
+from ft_platform.lake import open_lake
+
 HELP = "Show what a model is worth: figures before and after, savings and payback, each with its source."
 EXAMPLES = ["ft roi complaint_routing", "ft roi complaint_routing --json"]
 
@@ -21,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = environment.lake()
+    lake = open_lake(environment)
     report, found = newest_roi(lake, use_case)
     problems = outdated(lake, environment, use_case, report, found)
     standing = newest_standing(lake, use_case.name)

@@ -7,6 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ft_platform.lake import open_lake
+from ft_platform.signing.opening import signing_keys_of
+
 if TYPE_CHECKING:
     from ft_platform.environment import Environment
     from ft_platform.signing.keys import SigningKeys
@@ -53,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _verify(environment: "Environment", arguments: argparse.Namespace) -> int:
     from ft_platform.lake.inspection import inspect, signed_use_cases
 
-    lake = environment.lake()
+    lake = open_lake(environment)
     found = [inspect(lake, name, _tell) for name in arguments.use_cases or signed_use_cases(lake)]
     if arguments.json:
         print(json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False))
@@ -73,7 +76,7 @@ def _adopt(environment: "Environment", arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError
     from ft_platform.lake.inspection import adopt
 
-    lake = environment.lake()
+    lake = open_lake(environment)
     seals = lake.seals(arguments.use_case)
     assert seals is not None
     note = ""
@@ -92,7 +95,7 @@ def _adopt(environment: "Environment", arguments: argparse.Namespace) -> int:
 def _accept(environment: "Environment", arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError
 
-    lake = environment.lake()
+    lake = open_lake(environment)
     seals = lake.seals(arguments.use_case)
     assert seals is not None
     problems = []
@@ -137,7 +140,7 @@ def _stolen(environment: "Environment", arguments: argparse.Namespace) -> int:
         since = None
     if since is None or since.tzinfo is None:
         raise ConfigError([f"--since must be a moment with an offset, e.g. 2027-03-01T00:00:00+00:00, got {arguments.since!r}"])
-    lake = environment.lake()
+    lake = open_lake(environment)
     chains = [seals for name in signed_use_cases(lake) if (seals := lake.seals(name)) and seals.exists()]
     newest = {seals.journal.name: len(seals.journal.entries()) - 1 for seals in chains}
     _of(environment).report_stolen(arguments.key, since.astimezone(UTC).isoformat(timespec="seconds"), newest)
@@ -163,7 +166,7 @@ def _certificates(environment: "Environment", arguments: argparse.Namespace) -> 
 
 
 def _of(environment: "Environment") -> "SigningKeys":
-    return environment.signing_keys()
+    return signing_keys_of(environment)
 
 
 def _tell(what: str) -> None:

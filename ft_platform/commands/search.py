@@ -3,6 +3,8 @@
 import argparse
 import json
 
+from ft_platform.lake import open_lake
+
 HELP = "Show the best settings of the newest search of a use case (hyperparameter_search), to copy into its file."
 EXAMPLES = ["ft run complaint_routing --select hyperparameter_search", "ft search complaint_routing", "ft search complaint_routing --json"]
 
@@ -19,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), {}, environment)
-    lake = environment.lake()
+    lake = open_lake(environment)
     report = next(iter(lake.artifacts(use_case.name, "hyperparameter_search")), None)
     if report is None:
         raise DataError(f"{use_case.name} has no search yet", f"Run: ft run {use_case.name} --select hyperparameter_search")

@@ -5,6 +5,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from ft_platform.lake import open_lake
+
 HELP = "Trace a record or a person forwards to checkpoints, or a checkpoint back to its sources. Prints hashes, reasons and counts, no text."
 EXAMPLES = [
     "ft trace record <record_id>",
@@ -55,7 +57,7 @@ def _find(what: str, words: list[str], trace: Callable[..., dict[str, Any]]) -> 
     if len(words) > 2:
         raise ConfigError([f"expected one id, or a use case and an id, got {len(words)} words"])
     environment = load_environment()
-    lake = environment.lake()
+    lake = open_lake(environment)
     # What was trained from a use case that has left the folder must be found as well.
     names = sorted({*(folder.name for folder in find_use_cases(environment.defs)), *_names_in(lake)})
     *named, wanted = words
@@ -92,7 +94,7 @@ def _find_subject(words: list[str]) -> dict[str, Any]:
     if len(words) > 2 or not wanted:
         raise ConfigError([f"expected the id of one person, or a use case and an id, got {len(words)} words"])
     environment = load_environment()
-    lake = environment.lake()
+    lake = open_lake(environment)
     require_access(lake)
     names = sorted({*(folder.name for folder in find_use_cases(environment.defs)), *_names_in(lake)})
     if named and named[0] not in names:

@@ -4,6 +4,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from ft_platform.lake import open_lake
+
 if TYPE_CHECKING:
     from ft_platform.environment import Environment
     from ft_platform.privacy.vault import Vault
@@ -103,7 +105,7 @@ def _vault(environment: "Environment", use_case: str) -> "Vault":
     from ft_platform.errors import ConfigError
     from ft_platform.privacy.vault import Vault, use_cases_with_vault
 
-    lake = environment.lake()
+    lake = open_lake(environment)
     names = use_cases_with_vault(lake)
     if use_case not in names:
         raise ConfigError([f"there is no vault of {use_case!r}; there are {', '.join(names) or 'none'}"], "Use cases with `privacy.vault: true` have one")

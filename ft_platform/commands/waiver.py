@@ -4,6 +4,8 @@ import argparse
 import json
 from datetime import UTC, date, datetime
 
+from ft_platform.lake import open_lake
+
 HELP = "Let one checkpoint pass a rule that it breaks, until a day, with a reason; list such waivers or end one. Every report of the decision carries them."
 EXAMPLES = [
     'ft waiver grant complaint_routing --rule fairness/state --by ana.ruiz@example.org --until 2027-03-31 --reason "Too few records of small states; '
@@ -35,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = environment.lake()
+    lake = open_lake(environment)
     if arguments.what == "revoke":
         if not arguments.id or not arguments.by.strip():
             raise ConfigError(["a waiver's id and --by are needed"], f"List waivers: ft waiver list {use_case.name}")

@@ -10,6 +10,7 @@ from ft_platform.compute import warm
 from ft_platform.costs.metering import metered
 from ft_platform.environment import Environment
 from ft_platform.experiments.trainings_left import admit_program
+from ft_platform.lake import open_lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.redaction.vouched import VouchedLog
 from ft_platform.use_case import NamedUseCase
@@ -42,7 +43,7 @@ def run_program(context: dg.AssetExecutionContext, environment: Environment, use
     """
     profile = environment.profile(use_case.settings.compute.profile)
     backend = importlib.import_module(f"ft_platform.compute.{profile.backend}")
-    lake = environment.lake()
+    lake = open_lake(environment)
     splits = from_dict(extras["splits"]) if "splits" in extras else None
     admit_program(lake, environment, use_case, program, splits if isinstance(splits, TableVersion) else None, VouchedLog(context.log))
     everything = {"use_case": use_case.name, "settings": use_case.settings.model_dump(mode="json"), **extras}

@@ -15,7 +15,7 @@ from ft_platform.errors import ConfigError, FtError, MissingExtra, NanLoss, OutO
 from ft_platform.experiments import study as studies
 from ft_platform.experiments.inputs import experiment_inputs, study_id, working_folder
 from ft_platform.experiments.training_once import train_once, with_training
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
 from ft_platform.process import progress
 from ft_platform.stages import STAGES
 from ft_platform.tracking import finish_report, parent_tags, tracker_for
@@ -136,7 +136,7 @@ def _worker(environment: Environment, use_case: NamedUseCase, splits: TableVersi
 
     pin_threads()
     try:
-        work(environment.lake(), environment, use_case, splits, folder)
+        work(open_lake(environment), environment, use_case, splits, folder)
     except FtError as error:
         _error_file(folder, number).write_text(json.dumps({"message": error.message, "next_step": error.next_step}))
         raise SystemExit(1) from None

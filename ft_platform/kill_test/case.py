@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.environment import Environment
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake import Lake, TableVersion, open_lake
 from ft_platform.use_case import NamedUseCase, UseCase
 
 NAME = "kill_test"
@@ -74,7 +74,7 @@ def _write_model(folder: Path) -> None:
 
 
 def lake_of(folder: Path) -> Lake:
-    return environment_of(folder).lake()
+    return open_lake(environment_of(folder))
 
 
 def environment_of(folder: Path) -> Environment:

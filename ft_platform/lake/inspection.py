@@ -123,7 +123,7 @@ def version_of(lake: Lake, manifest: Manifest, zone: str) -> Version:
 def _seals(lake: Lake, use_case: str) -> Seals:
     seals = lake.seals(use_case)
     if seals is None:
-        raise VersionRefused("the lake was opened without the keys of its installation", "Open it with Environment.lake()")
+        raise VersionRefused("the lake was opened without the keys of its installation", "Open it with open_lake(environment)")
     return seals
 
 

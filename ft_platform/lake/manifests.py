@@ -78,7 +78,7 @@ class Manifests(Places):
         """
         seals = self.seals(version.use_case)
         if seals is None:
-            raise VersionRefused("the lake was opened without the keys of its installation", "Open it with Environment.lake()")
+            raise VersionRefused("the lake was opened without the keys of its installation", "Open it with open_lake(environment)")
         path = self._manifest_path(version) if isinstance(version, TableVersion) else f"{self._artifact_path(version)}/manifest.json"
         seals.erase(path, reason)
 

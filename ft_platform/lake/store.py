@@ -16,5 +16,5 @@ class Lake(Tables, Artifacts):
     Args:
         root: local folder or object-store URI such as `s3://bucket/prefix`.
         storage_options: credentials and endpoint for an object store, in deltalake's names (`AWS_ENDPOINT_URL`, ...).
-        signing: keys that sign what is written and verify what is read; `Environment.lake()` gives those of the installation.
+        signing: keys that sign what is written and verify what is read; `open_lake(environment)` gives those of the installation.
     """

@@ -17,7 +17,7 @@ from ft_platform.assets.version_io import VersionIOManager
 from ft_platform.components.fine_tuning import FineTuningUseCase
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError
-from ft_platform.lake import Lake
+from ft_platform.lake import Lake, open_lake
 from ft_platform.orchestration.identities import is_served_here
 from ft_platform.process.printable import printable
 from ft_platform.redaction.console import console_logger
@@ -205,7 +205,7 @@ def _broken(path: Path, message: str) -> dg.Definitions:
 def _resources(environment: Environment) -> dict[str, Any]:
     @dg.resource(description="Versioned tables, checkpoints and reports.")
     def lake(_context: Any) -> Lake:
-        return environment.lake()
+        return open_lake(environment)
 
     return {"lake": lake, "environment": environment, "versions": VersionIOManager()}
 

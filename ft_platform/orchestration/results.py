@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ft_platform.environment import Environment
 from ft_platform.errors import DataError
-from ft_platform.lake import Lake
+from ft_platform.lake import Lake, open_lake
 from ft_platform.release.standing import standing_of
 from ft_platform.use_case import NamedUseCase
 
@@ -52,7 +52,7 @@ def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "
     from ft_platform.records.lost_rows import loss_warnings
     from ft_platform.reporting.funnel import funnel, funnel_of
 
-    lake = environment.lake()
+    lake = open_lake(environment)
     # Another run may have written newer versions beside this one. Only a run of assets that are no stages names none.
     tables = tables_behind(lake, run.versions.values())
     found = {

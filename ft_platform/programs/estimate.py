@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from ft_platform.lake import open_lake
 from ft_platform.programs.reporting import PR_SET_PDEATHSIG, described, prepare_process
 from ft_platform.training.threads import pin_threads
 
@@ -36,7 +37,7 @@ def _estimate(orders: dict, began: float) -> dict:
     from ft_platform.use_case import NamedUseCase, UseCase
 
     environment = load_environment()
-    lake = environment.lake()
+    lake = open_lake(environment)
     use_case = NamedUseCase(name=orders["use_case"], settings=UseCase.model_validate(orders["settings"]))
     splits = from_dict(orders["splits"])
     assert isinstance(splits, TableVersion)

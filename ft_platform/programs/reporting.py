@@ -19,7 +19,7 @@ from typing import Any
 
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError, FtError, MissingExtra, VersionRefused
-from ft_platform.lake import TableVersion
+from ft_platform.lake import TableVersion, open_lake
 from ft_platform.lake.versions import from_dict
 from ft_platform.process import progress
 from ft_platform.redaction.hooks import install_hooks, place_of_error
@@ -72,7 +72,7 @@ class Program:
     def __init__(self, name: str, use_case: NamedUseCase, extras: Mapping[str, Any], pipes: Any | None) -> None:
         self.name, self.use_case, self.extras, self._pipes = name, use_case, extras, pipes
         self.environment: Environment = load_environment()
-        self.lake = self.environment.lake()
+        self.lake = open_lake(self.environment)
         self.log: logging.Logger = pipes.log if pipes else logging.getLogger(f"ft_platform.{name}")
         self._progress_at = self._log_at = 0.0
         self._run: Any | None = None

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, CorruptVersion
-from ft_platform.lake import Lake
+from ft_platform.lake import Lake, open_lake
 from ft_platform.reporting.report_urls import REPORT_STAGES, ReportAddress, report_address, use_case_of_index
 from ft_platform.settings.hosts import LOOPBACK, authority
 
@@ -196,7 +196,7 @@ def report_server(environment: Environment, host: str, port: int) -> Iterator[Re
     Raises:
         ConfigError: the address cannot be listened on.
     """
-    lake = environment.lake()
+    lake = open_lake(environment)
     try:
         server = ReportServer(lake, host, port, [urlsplit(environment.reports_url).netloc.rpartition("@")[2], *environment.web_hosts])
     except (OSError, OverflowError) as error:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from ft_platform.cleaning.clean import clean
 from ft_platform.environment import Environment
 from ft_platform.errors import DiskFull
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake import Lake, TableVersion, open_lake
 from ft_platform.lake.stage_table import write_stage
 from ft_platform.privacy import places
 from ft_platform.privacy.anonymize import anonymize
@@ -55,7 +55,7 @@ def permit(home: Path, rows: int) -> None:
 
 
 def lake_of(home: Path) -> Lake:
-    return Environment(home=home).lake()
+    return open_lake(Environment(home=home))
 
 
 def run(home: Path) -> None:

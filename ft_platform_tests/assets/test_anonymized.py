@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from ft_platform.environment import Environment
+from ft_platform.lake import open_lake
 from ft_platform.lake.gate import problems_with
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform.privacy.keys import KeyRing, pseudonym_key_place, read_key_ring, vault_key_place
@@ -38,7 +39,7 @@ def run(environment: Environment, name: str = "complaints", stages: list[str] = 
 
 
 def newest(environment: Environment, name: str = "complaints"):
-    lake = environment.lake()
+    lake = open_lake(environment)
     version = lake.latest(name, "anonymized_records")
     assert version
     return lake, version, lake.manifest(version)
@@ -68,7 +69,7 @@ def test_without_a_key_the_stage_stops_and_writes_nothing(environment: Environme
     outcome = run(environment)
     assert not outcome.success and outcome.failed_stage == "anonymized_records"
     assert "there is no key in" in outcome.error and "ft init" in outcome.error
-    assert environment.lake().latest("complaints", "anonymized_records") is None
+    assert open_lake(environment).latest("complaints", "anonymized_records") is None
     assert not (Path(environment.lake_uri) / "shared/complaints/tables/anonymized_records").exists()
 
 
@@ -222,7 +223,7 @@ def test_a_kill_in_the_middle_leaves_nothing_and_the_next_run_comes_to_the_same_
     process.start()
     process.join(120)
     assert process.exitcode == -signal.SIGKILL
-    lake = other.lake()
+    lake = open_lake(other)
     assert lake.latest("complaints", "anonymized_records") is None and list(Vault(lake, "complaints")._manifests()) == []
     assert run(other).success
     assert newest(other)[1].content_hash == whole.content_hash

@@ -4,6 +4,7 @@ import dagster as dg
 import pytest
 
 from ft_platform.environment import Environment
+from ft_platform.lake import open_lake
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.stages import STAGES
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
@@ -52,7 +53,7 @@ def test_the_overview_of_every_asset_says_where_its_versions_lie(repository, two
     shown = repository.asset_graph.get(dg.AssetKey(["complaints", stage])).metadata["dagster/uri"]
     spec = STAGES[stage]
     folder = [stage] if spec.kind in ("checkpoint", "report") else ["tables", stage]
-    lake = two_use_cases.lake()
+    lake = open_lake(two_use_cases)
     assert dg.MetadataValue.text(lake.uri(spec.zone, "complaints", *folder)) in (shown, dg.MetadataValue.text(shown))
 
 

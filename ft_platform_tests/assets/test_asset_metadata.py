@@ -15,6 +15,7 @@ import dagster as dg
 import pytest
 
 from ft_platform.environment import Environment, create_pseudonym_key
+from ft_platform.lake import open_lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.orchestration.execution import RunOutcome, run_use_case
 from ft_platform.reporting.server import report_server
@@ -57,7 +58,7 @@ class Made:
             "privacy": {"ner": "none", "quasi_identifiers": {"region": "category"}, "k": 2},
         }
         write_use_case(self.environment.defs, "complaints", attributes)
-        self.lake = self.environment.lake()
+        self.lake = open_lake(self.environment)
         with dg.DagsterInstance.ephemeral() as instance:
             self.first = self.run(instance)
             events = {stage: instance.get_latest_materialization_event(dg.AssetKey(["complaints", stage])) for stage in DEFAULT_STAGES}

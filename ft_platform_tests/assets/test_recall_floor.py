@@ -9,6 +9,7 @@ import pytest
 
 from ft_platform.cli import main
 from ft_platform.environment import Environment
+from ft_platform.lake import open_lake
 from ft_platform.lake.manifest import Verdict
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.orchestration.runs import outcome_of
@@ -45,7 +46,7 @@ def run(environment: Environment, folder: Path, rows: list[dict[str, str]], **pr
     with dg.DagsterInstance.ephemeral() as instance:
         keys = [dg.AssetKey(["complaints", stage]) for stage in DATA]
         result = job.execute_in_process(instance=instance, asset_selection=keys, raise_on_error=False)
-    lake = environment.lake()
+    lake = open_lake(environment)
     version = lake.latest("complaints", "anonymized_records")
     assert version
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
@@ -88,7 +89,7 @@ def test_a_sample_that_people_filled_in_proves_it_and_anonymizes_nothing_again(
     environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     run(environment, tmp_path, with_mails())
-    before = environment.lake().latest("complaints", "anonymized_records")
+    before = open_lake(environment).latest("complaints", "anonymized_records")
     monkeypatch.setattr("ft_platform.environment.load_environment", lambda *_: environment)
     assert main(["privacy", "sample", "complaints", "--json"]) == 0
     drawn = json.loads(capsys.readouterr().out)
@@ -105,5 +106,5 @@ def test_a_sample_that_people_filled_in_proves_it_and_anonymizes_nothing_again(
     assert checks["recall_is_proven"].description.startswith(
         "In 90 annotated texts of this source at least 0.9 of every entity is found, with the whole interval;"
     )
-    after = environment.lake().latest("complaints", "anonymized_records")
+    after = open_lake(environment).latest("complaints", "anonymized_records")
     assert before and after and after.id == before.id, "a file of annotations changes no record"

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ft_platform.lake import open_lake
 from ft_platform.orchestration.runs import outcome_of
 from ft_platform.stages import TRAINING_AUDIT
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
@@ -22,7 +23,7 @@ def test_a_fault_that_the_program_finds_stops_training_and_a_correction_lets_it_
         "audit": {"min_supervised_share": 0.9},
     }
     write_use_case(environment.defs, "complaints", attributes)
-    lake = environment.lake()
+    lake = open_lake(environment)
     with dg.DagsterInstance.ephemeral() as instance:
         graph = Graph(environment, "complaints", instance)
         first = graph.run(*DATA, "adapter_checkpoint")

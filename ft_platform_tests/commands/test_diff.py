@@ -16,7 +16,7 @@ from ft_platform.cleaning.clean import clean
 from ft_platform.cleaning.differences import MAX_TOKENS, refused_without_access, spans, visible
 from ft_platform.commands import diff
 from ft_platform.errors import DataError, FtError
-from ft_platform.lake import Lake
+from ft_platform.lake import Lake, open_lake
 from ft_platform.lake.stage_table import write_stage
 from ft_platform.records.columns import cleaned_schema, raw_schema
 from ft_platform.use_case import NamedUseCase
@@ -36,7 +36,7 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NamedUseCase:
     write_use_case(tmp_path / "defs", "tests", minimal_attributes("x.csv"))
     from ft_platform.environment import load_environment
 
-    lake = load_environment().lake()
+    lake = open_lake(load_environment())
     case = use_case()
     records = raw(case, DIRTY, label=["a"] * len(DIRTY), record_id=[f"r{i}" for i in range(len(DIRTY))])
     permitted = lake.write_table(case.name, "permitted_records", records.to_batches(), raw_schema(case), zone="restricted")

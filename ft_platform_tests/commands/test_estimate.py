@@ -12,6 +12,7 @@ from ft_platform.cli import main
 from ft_platform.commands.explain import settings_of
 from ft_platform.costs import estimates
 from ft_platform.environment import ComputeProfile, Environment
+from ft_platform.lake import open_lake
 from ft_platform.use_case import Training
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
@@ -27,7 +28,7 @@ def installed(tmp_path_factory):
     use_case = use_case_for(save_tiny_model(folder / "model"), rank=4, alpha=8, epochs=2.0, batch_rows=4)
     attributes = {**use_case.settings.model_dump(mode="json", exclude_unset=True), "compute": {"threads": 1}}
     write_use_case(environment.defs, use_case.name, attributes)
-    usable_splits(environment.lake(), use_case)
+    usable_splits(open_lake(environment), use_case)
     settings = {"profiles": {"local": {}, "large": {"price_per_hour": 90.0, "gpus": 2, "watts": 400.0}, "small": {"memory_limit_gib": 0.01}}}
     (folder / "environment.yaml").write_text(yaml.safe_dump(settings))
     return environment, folder / "environment.yaml"
@@ -113,7 +114,7 @@ def test_an_estimate_for_several_processes_says_that_one_was_measured(estimated,
 
 def test_another_setting_is_another_training_and_its_estimate_is_not_used(installed):
     environment, _ = installed
-    lake, use_case = environment.lake(), use_case_for(environment.home.parent / "model", rank=8)
+    lake, use_case = open_lake(environment), use_case_for(environment.home.parent / "model", rank=8)
     splits = lake.latest("complaints", "splits")
     assert splits and estimates.kept(environment, use_case, splits, ComputeProfile()) is None
 

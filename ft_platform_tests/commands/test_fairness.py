@@ -14,7 +14,7 @@ from ft_platform.environment import load_environment
 from ft_platform.evaluation.amplification import amplification
 from ft_platform.evaluation.fairness import fairness
 from ft_platform.evaluation.fairness_summary import summary, summary_lines
-from ft_platform.lake import ArtifactVersion
+from ft_platform.lake import ArtifactVersion, open_lake
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
@@ -49,7 +49,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
         monkeypatch.delenv(name, raising=False)
     write_use_case(tmp_path / "defs", "tests", minimal_attributes("x.csv"))
     _, found = found_of()
-    lake = load_environment().lake()
+    lake = open_lake(load_environment())
     with lake.scratch("tests", "fairness_report") as folder:
         folder.mkdir(parents=True)
         (folder / "fairness.json").write_text(json.dumps(found))
@@ -83,7 +83,7 @@ def test_without_a_report_the_command_says_how_to_make_one(published: dict[str, 
 
 
 def test_a_changed_report_is_refused(published: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    lake = load_environment().lake()
+    lake = open_lake(load_environment())
     file = Path(lake.path_of("shared", "tests", "fairness_report", "fair-1")) / "fairness.json"
     file.write_text(file.read_text().replace("0.", "9."))
     assert cli.main(["fairness", "tests"]) == 1

@@ -7,7 +7,7 @@ import pytest
 
 from ft_platform import cli
 from ft_platform.environment import Environment
-from ft_platform.lake import Lake
+from ft_platform.lake import Lake, open_lake
 from ft_platform_tests.lake.test_seals import table, verdict_file
 
 
@@ -26,7 +26,7 @@ def told(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
 
 
 def test_an_altered_verdict_is_named_and_somebody_may_answer_for_it(home: Environment, capsys: pytest.CaptureFixture[str]) -> None:
-    lake = home.lake()
+    lake = open_lake(home)
     version = table(lake)
     lake.add_verdict(version, "no_leakage", True, "s")
     assert "legal: intact. 3 entries, 2 files, 1 tables, 0 folders" in told(capsys, "verify")
@@ -50,7 +50,7 @@ def test_a_lake_from_before_is_signed_once_and_a_second_time_needs_a_person(home
 
 def test_keys_are_shown_rotated_and_reported_stolen(home: Environment, capsys: pytest.CaptureFixture[str]) -> None:
     assert "there is no signing key yet" in told(capsys, "keys")
-    table(home.lake())
+    table(open_lake(home))
     [first] = json.loads(told(capsys, "keys", "--json"))["keys"]
     assert "version 2" in told(capsys, "rotate")
     assert "must be a moment with an offset" in told(capsys, "stolen", first["key"], "--since", "yesterday", code=1)

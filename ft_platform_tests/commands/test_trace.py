@@ -9,7 +9,7 @@ import pytest
 
 from ft_platform import cli
 from ft_platform.environment import Environment
-from ft_platform.lake import Lake
+from ft_platform.lake import Lake, open_lake
 from ft_platform.use_case.scaffold import scaffold_yaml
 
 RAW = pa.schema(
@@ -36,7 +36,7 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / "defs" / name).mkdir(parents=True)
         (tmp_path / "defs" / name / "defs.yaml").write_text(scaffold_yaml(name, "classification"), encoding="utf-8")
     for name in ("letters", "claims"):
-        fill(Environment(home=tmp_path / "home").lake(), name)
+        fill(open_lake(Environment(home=tmp_path / "home")), name)
     return tmp_path
 
 
@@ -95,7 +95,7 @@ def test_an_id_that_is_ambiguous_inside_one_use_case_says_so(capsys, installatio
     rows = [
         {"record_id": f"other-{n}", "source_key": "twice", "source_uri": "b.csv", "source_position": n, "source_hash": "h", "ingested_at": None} for n in (0, 1)
     ]
-    lake = Environment(home=installation / "home").lake()
+    lake = open_lake(Environment(home=installation / "home"))
     lake.write_table("claims", "raw_records", pa.Table.from_pylist(rows, RAW).to_batches(), RAW, zone="restricted", append=True)
     assert "Trace one of other-0, other-1" in failed(capsys, "record", "twice")
 

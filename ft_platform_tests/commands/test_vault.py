@@ -8,6 +8,7 @@ import pytest
 
 from ft_platform.cli import main
 from ft_platform.environment import load_environment
+from ft_platform.lake import open_lake
 from ft_platform.privacy.batch import ORIGINALS
 from ft_platform.privacy.vault import VaultWriter, read_public_key
 from ft_platform_tests.privacy.test_vault import PAIRS
@@ -26,7 +27,7 @@ def fill(home: Path, vault_id: str = "v1") -> None:
     environment = load_environment()
     work = home.parent / f"work-{vault_id}"
     work.mkdir()
-    writer = VaultWriter(environment.lake(), "complaints", vault_id, read_public_key(environment.vault_public_key_path), work)
+    writer = VaultWriter(open_lake(environment), "complaints", vault_id, read_public_key(environment.vault_public_key_path), work)
     writer.add(pa.array([[{"pseudonym": p, "original": o} for p, o in PAIRS]], ORIGINALS))
     assert writer.finish() == len(PAIRS)
 

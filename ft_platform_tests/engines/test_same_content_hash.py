@@ -13,6 +13,7 @@ import pytest
 from ft_platform.cleaning.clean import clean
 from ft_platform.engines import BatchFunction, engine_of
 from ft_platform.environment import Environment
+from ft_platform.lake import open_lake
 from ft_platform.lake.stage_table import Written, write_stage
 from ft_platform.privacy.anonymize import anonymize
 from ft_platform.records.columns import anonymized_schema, cleaned_schema, splits_schema
@@ -56,7 +57,7 @@ def made(engine: str, folder: Path) -> dict[str, Written]:
     texts = [TEXTS[n % len(TEXTS)].format(n % 100, n) for n in range(900)]
     features = {"feature_region": [f"region {n % 4}" for n in range(900)], "subject_id": [f"person {n // 2}" for n in range(900)]}
     records = raw(case, texts, label=[f"label {n % 3}" for n in range(900)], record_id=[f"r{n:03d}" for n in range(900)], **features)
-    lake, keys = Environment(home=folder).lake(), key_in(folder, case.name)
+    lake, keys = open_lake(Environment(home=folder)), key_in(folder, case.name)
     permitted = lake.write_table(case.name, "permitted_records", records.to_batches(max_chunksize=100), records.schema, zone="restricted")
     cleaned = write_stage(lake, case, "cleaned_records", [permitted], lambda work: clean(case, TableRows(records, 100), work), cleaned_schema(case))
     anonymized = write_stage(

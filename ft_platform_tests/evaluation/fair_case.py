@@ -8,7 +8,7 @@ from typing import Any
 from ft_platform.environment import Environment
 from ft_platform.evaluation.fairness import publish_fairness
 from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
 from ft_platform.records.columns import splits_schema
 from ft_platform.training.trainer import checkpoint_for
 from ft_platform.use_case import NamedUseCase, UseCase
@@ -69,6 +69,6 @@ def fair_case(home: Path, kind: str, count: int = 100, epochs: int = 6) -> FairC
     attributes["fairness"] = {"sensitive_features": ["region"], "min_group_rows": 5, "swaps": SWAPS}
     write_use_case(environment.defs, "complaints", attributes)
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
-    lake = environment.lake()
+    lake = open_lake(environment)
     splits = usable_splits(lake, use_case, rows_for(kind, count), splits_schema(use_case))
     return FairCase(environment, lake, attributes, splits, publish_base_evaluation(lake, environment, use_case, splits))

@@ -13,7 +13,7 @@ from ft_platform.environment import Environment
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs, TextOutputs
 from ft_platform.evaluation.predictions import predictions_table
 from ft_platform.evaluation.records import side_of
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
 from ft_platform.records.columns import splits_schema
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase, UseCase
@@ -55,7 +55,7 @@ def judged_case(
     settings = {**attributes_for(home / "no_model", kind), **attributes}
     write_use_case(environment.defs, "complaints", settings)
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(settings))
-    lake = environment.lake()
+    lake = open_lake(environment)
     splits = usable_splits(lake, use_case, rows_for(kind, rows), splits_schema(use_case))
     return JudgedCase(environment, lake, use_case, splits, evaluated(lake, use_case, splits, fine_tuned, few_shot))
 

@@ -5,7 +5,7 @@ import pytest
 from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.champion import champion
-from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake import ArtifactVersion, Lake, open_lake
 from ft_platform_tests.evaluation.decisions import decide
 
 
@@ -18,7 +18,7 @@ def checkpoint(lake: Lake, number: int) -> ArtifactVersion:
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    return Environment(home=tmp_path).lake()
+    return open_lake(Environment(home=tmp_path))
 
 
 def test_without_a_decision_there_is_no_champion(lake: Lake) -> None:

@@ -18,6 +18,7 @@ from ft_platform.evaluation.outputs import TextOutputs
 from ft_platform.evaluation.predictions import outputs_in, rows_of
 from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
 from ft_platform.evaluation.records import side_of
+from ft_platform.lake import open_lake
 from ft_platform.models.renderer import Renderer
 from ft_platform.records.columns import splits_schema
 from ft_platform.use_case import NamedUseCase, Task, UseCase
@@ -196,7 +197,7 @@ def test_an_extraction_runs_from_splits_to_the_report(tmp_path: Path) -> None:
     for row in rows:
         row["messages"][1]["content"] = json.dumps({"product": "card", "urgent": False})
     environment = Environment(home=tmp_path, defs=tmp_path / "defs", tracking_uri="none")
-    lake = environment.lake()
+    lake = open_lake(environment)
     splits = usable_splits(lake, use_case, rows, splits_schema(use_case))
     base = publish_base_evaluation(lake, environment, use_case, splits)
     checkpoint = checkpoint_for(lake, environment, use_case, splits, logging.getLogger("test")).checkpoint

@@ -15,6 +15,7 @@ from ft_platform.environment import Environment
 from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
+from ft_platform.lake import open_lake
 from ft_platform.records.columns import splits_schema
 from ft_platform.reporting.verdict import compared, fine_tune_or_prompt
 from ft_platform.training.trainer import checkpoint_for
@@ -34,7 +35,7 @@ def evaluated(home: Path, labels: list[str]) -> dict[str, Any]:
     attributes = attributes_for(save_tiny_model(home / "model"), "classification", confidence=CONFIDENCE, few_shot_examples=1, bootstrap_samples=2000)
     attributes["training"] = {"epochs": 8, "batch_rows": 8, "rank": 16, "learning_rate": 0.01}
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
-    lake = environment.lake()
+    lake = open_lake(environment)
     rows = rows_for("classification", ROWS)
     for row, true, label in zip(rows, true_labels(), labels, strict=True):
         row["messages"][0]["content"] = f"My {'swipe' if true == 'card' else 'house'} was handled badly. Case {row['record_id']}."

@@ -10,6 +10,7 @@ import pytest
 from ft_platform.environment import Environment
 from ft_platform.evaluation.fairness import publish_fairness
 from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
+from ft_platform.lake import open_lake
 from ft_platform.records.columns import splits_schema
 from ft_platform.training.trainer import checkpoint_for
 from ft_platform.use_case import NamedUseCase, UseCase
@@ -43,7 +44,7 @@ class Run(Evaluated):
         attributes["cleaning"] = {"allowed_languages": ["en", "de"]}
         attributes["record"]["features"] = {name: name for name in attributes["fairness"]["sensitive_features"]}
         use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
-        lake = environment.lake()
+        lake = open_lake(environment)
         splits = usable_splits(lake, use_case, rows, splits_schema(use_case))
         where = (lake, environment, use_case, splits)
         base = publish_base_evaluation(*where)

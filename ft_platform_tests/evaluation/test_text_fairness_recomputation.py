@@ -17,7 +17,7 @@ from ft_platform.evaluation.outputs import Outputs, TextOutputs
 from ft_platform.evaluation.predictions import predictions_table
 from ft_platform.evaluation.records import Side, side_of
 from ft_platform.evaluation.text_lexicon import INSULTS, NEGATIONS, NEGATIVE, POSITIVE
-from ft_platform.lake import ArtifactVersion
+from ft_platform.lake import ArtifactVersion, open_lake
 from ft_platform.records.columns import splits_schema
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.evaluation.judged_case import publish
@@ -55,7 +55,7 @@ class Case:
         attributes["record"]["features"] = {name: name for name in FAIRNESS["sensitive_features"]}
         attributes["fairness"] = FAIRNESS
         self.use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
-        self.lake = Environment(home=home).lake()
+        self.lake = open_lake(Environment(home=home))
         self.splits = usable_splits(self.lake, self.use_case, _records(), splits_schema(self.use_case))
         side = side_of(self.use_case, self.lake.read_table(self.splits), "test")
         self.base = publish(self.lake, self.use_case, "base_evaluation", "base", [self.splits])

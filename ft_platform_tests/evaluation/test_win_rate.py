@@ -14,6 +14,7 @@ from ft_platform.evaluation.predictions import outputs_in
 from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
 from ft_platform.evaluation.records import side_of
 from ft_platform.evaluation.win_rate import win_rates
+from ft_platform.lake import open_lake
 from ft_platform.records.columns import splits_schema
 from ft_platform.use_case import Evaluation, NamedUseCase, UseCase
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for
@@ -62,7 +63,7 @@ def test_training_on_pairs_is_measured_on_the_pairs_of_the_test_split(tmp_path: 
         liked = row["messages"][1]["content"]
         row["messages"].append({"role": "rejected", "content": liked if number == 8 else "Case closed, do not ask again."})
     environment = Environment(home=tmp_path, defs=tmp_path / "defs", tracking_uri="none")
-    lake = environment.lake()
+    lake = open_lake(environment)
     splits = usable_splits(lake, use_case, rows, splits_schema(use_case))
     base = publish_base_evaluation(lake, environment, use_case, splits)
     checkpoint = checkpoint_for(lake, environment, use_case, splits, logging.getLogger("test")).checkpoint

@@ -7,7 +7,7 @@ from typing import Any
 from ft_platform.environment import Environment
 from ft_platform.evaluation.fairness import publish_fairness
 from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
 from ft_platform.records.columns import splits_schema
 from ft_platform.reporting.model_card import publish_model_card
 from ft_platform.use_case import NamedUseCase, UseCase
@@ -78,7 +78,7 @@ def installed(home: Path, kind: str, **evaluation: Any) -> tuple[Environment, La
     attributes = attributes_for(save_tiny_model(home / "model"), kind, **evaluation)
     write_use_case(environment.defs, "complaints", attributes)
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
-    lake = environment.lake()
+    lake = open_lake(environment)
     return environment, lake, use_case, usable_splits(lake, use_case, rows_for(kind), splits_schema(use_case))
 
 

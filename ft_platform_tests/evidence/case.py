@@ -16,7 +16,7 @@ import dagster as dg
 import pytest
 
 from ft_platform.environment import Environment, create_pseudonym_key
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
 from ft_platform.lake.versions import Version
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
@@ -46,7 +46,7 @@ class Case:
         """The same in another folder, to be changed."""
         shutil.copytree(self.environment.home, home)
         environment = self.environment.model_copy(update={"home": home})
-        return Case(environment, environment.lake(), self.use_case, self.splits, self.checkpoint, self.reports)
+        return Case(environment, open_lake(environment), self.use_case, self.splits, self.checkpoint, self.reports)
 
 
 @functools.cache
@@ -60,7 +60,7 @@ def small_case() -> Case:
     attributes = attributes_of(folder / "source")
     write_use_case(environment.defs, NAME, attributes)
     use_case = load_use_case(environment.defs / NAME, environment=environment)
-    lake = environment.lake()
+    lake = open_lake(environment)
     with dg.DagsterInstance.ephemeral() as instance, pytest.MonkeyPatch.context() as patch:
         for asset in ("raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"):
             patch.setattr(f"ft_platform.assets.{asset}.profile_link", lambda *_: {})
@@ -93,7 +93,7 @@ def _audit_only(context: Any, environment: Environment, profile: Any, use_case: 
     from ft_platform.lake.versions import from_dict
 
     assert program == "audit"
-    return {"artifact": stand_in_audit(environment.lake(), use_case, from_dict(extras["splits"])).to_dict()}
+    return {"artifact": stand_in_audit(open_lake(environment), use_case, from_dict(extras["splits"])).to_dict()}
 
 
 def training() -> dict[str, Any]:

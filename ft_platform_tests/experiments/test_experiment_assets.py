@@ -14,7 +14,7 @@ from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
 from ft_platform.experiments.curve import publish_curve
 from ft_platform.experiments.search import publish_search
-from ft_platform.lake import Lake
+from ft_platform.lake import Lake, open_lake
 from ft_platform.lake.versions import from_dict
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform.privacy_attacks.canary_audit import publish_canary_audit
@@ -52,7 +52,7 @@ def started(environment: Environment, tmp_path: Path, monkeypatch: pytest.Monkey
         if program not in PUBLISH:  # the audit of the splits
             return run_elsewhere(context, environment, profile, use_case, program, extras)
         programs.append(program)
-        lake = environment.lake()
+        lake = open_lake(environment)
         return {"artifact": PUBLISH[program](lake, environment, use_case, from_dict(extras["splits"]), logging.getLogger("test")).to_dict()}
 
     monkeypatch.setattr("ft_platform.compute.local.run", run_here)
@@ -88,7 +88,7 @@ def test_a_person_starts_them_by_name_sees_words_pictures_and_a_link_and_the_gat
     assert search["best_settings"].split("```yaml\n")[1].split("```")[0] in printed and "--set training.rank=" in printed
     assert main(["search", "complaints", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["trials"]) == 2
-    fail_a_check(environment.lake())
+    fail_a_check(open_lake(environment))
     for stage in STARTED_BY_NAME:
         outcome = run_use_case("complaints", select=[stage], environment=environment, instance=instance)
         assert not outcome.success and "no_leakage" in str(outcome.error), "the gate refuses it, although the report is there"

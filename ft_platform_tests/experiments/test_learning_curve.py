@@ -13,7 +13,7 @@ from ft_platform.experiments import curve
 from ft_platform.experiments.curve import nested_subset, publish_curve
 from ft_platform.experiments.curve_figures import curve_figures
 from ft_platform.experiments.training_once import train_once
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
 from ft_platform.use_case import LearningCurve, NamedUseCase, UseCase
 from ft_platform_tests.tiny_models import save_tiny_model, split_rows, usable_splits, use_case_for
 
@@ -84,7 +84,7 @@ def test_a_curve_that_was_stopped_goes_on_and_ends_the_same(
 ) -> None:
     whole = found_in(lake, publish_curve(lake, environment, use_case, splits, LOG))
     elsewhere = environment.model_copy(update={"home": environment.home / "other"})
-    other = elsewhere.lake()
+    other = open_lake(elsewhere)
     calls: list[int] = []
 
     def stopped(*arguments: Any, **options: Any) -> Any:

@@ -16,7 +16,7 @@ from ft_platform.errors import BudgetExceeded, ConfigError, MissingExtra, NanLos
 from ft_platform.experiments import search, study
 from ft_platform.experiments.inputs import experiment_inputs, study_id, working_folder
 from ft_platform.experiments.search import publish_search
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
 from ft_platform.stages import STAGES
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.training.trainer import checkpoint_for
@@ -97,6 +97,7 @@ def test_nothing_follows_from_a_search_by_itself(lake: Lake, environment: Enviro
 
 KILLED = """
 import logging, os, pickle, signal, sys
+from ft_platform.lake import open_lake
 from ft_platform.experiments import search
 from ft_platform.experiments.training_once import train_once
 environment, use_case, splits = pickle.load(sys.stdin.buffer)
@@ -111,7 +112,7 @@ def killed(*arguments):
         on_step(number, values)
     return train_once(*others, step)
 search.train_once = killed
-search.publish_search(environment.lake(), environment, use_case, splits, logging.getLogger())
+search.publish_search(open_lake(environment), environment, use_case, splits, logging.getLogger())
 """
 
 
@@ -127,7 +128,7 @@ def test_a_killed_search_goes_on_and_comes_to_the_same_trials(lake: Lake, enviro
         resumed = found_in(lake, publish_search(lake, environment, use_case, splits, LOG))
     assert "1 trials were killed and are made again" in caplog.text
     elsewhere = environment.model_copy(update={"home": environment.home / "other"})
-    other = elsewhere.lake()
+    other = open_lake(elsewhere)
     whole = found_in(other, publish_search(other, elsewhere, use_case, usable_splits(other, use_case), LOG))
     assert what_counts(resumed["trials"]) == what_counts(whole["trials"])
 

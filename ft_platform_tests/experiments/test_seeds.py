@@ -20,7 +20,7 @@ from ft_platform.experiments import seeds
 from ft_platform.experiments.inputs import seeds_of
 from ft_platform.experiments.seeds import publish_seed_variation, trainings_left, weights_digest
 from ft_platform.experiments.trainings_left import admit_program
-from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake import ArtifactVersion, Lake, open_lake
 from ft_platform.lake.gate import problems_with
 from ft_platform.release.evidence import typed
 from ft_platform.training.trainer import checkpoint_for
@@ -70,7 +70,7 @@ def case(made_once: Case, tmp_path: Path) -> Case:
 def copied(case: Case, home: Path) -> Case:
     shutil.copytree(case.environment.home, home)
     environment = case.environment.model_copy(update={"home": home})
-    lake = environment.lake()
+    lake = open_lake(environment)
     checkpoint, report = (lake.artifacts("complaints", stage)[0] for stage in ("adapter_checkpoint", "evaluation_report"))
     where = {"environment": environment, "lake": lake, "splits": lake.latest("complaints", "splits")}
     return Case(**where, checkpoint=checkpoint, report=report, use_case=case.use_case)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from ft_platform.assets import permitted_records as permitted
 from ft_platform.assets.raw_records import ingest_source
 from ft_platform.environment import Environment
-from ft_platform.lake import TableVersion
+from ft_platform.lake import TableVersion, open_lake
 from ft_platform.lake.provenance import TRAINING_RECORDS
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import ArtifactVersion
@@ -55,7 +55,7 @@ class House:
 
     def __init__(self, environment: Environment, ledger: bool = False, expires: bool = False, name: str = "tests") -> None:
         self.environment = environment
-        self.lake = environment.lake()
+        self.lake = open_lake(environment)
         self.source = environment.defs.parent / f"{name}.csv"
         self.ledger_file = environment.defs.parent / f"{name}_ledger.csv"
         self.attributes = minimal_attributes(str(self.source))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ft_platform.environment import Environment
+from ft_platform.lake import open_lake
 from ft_platform.lake.versions import ArtifactVersion
 
 PROGRAM = textwrap.dedent(
@@ -16,6 +17,7 @@ PROGRAM = textwrap.dedent(
     import os, sys, time
     from pathlib import Path
 
+    from ft_platform.lake import open_lake
     from ft_platform.environment import Environment
 
     root, point = sys.argv[1:]
@@ -39,7 +41,7 @@ PROGRAM = textwrap.dedent(
 
     stopping("rename")
     stopping("replace")
-    lake = Environment(home=Path(root)).lake()
+    lake = open_lake(Environment(home=Path(root)))
     with lake.scratch("claims", "adapter_checkpoint") as folder:
         folder.mkdir()
         with open(folder / "adapter_model.safetensors", "wb") as file:
@@ -65,7 +67,7 @@ def start(root: Path, point: str) -> subprocess.Popen:
 
 def published(root: Path) -> ArtifactVersion | None:
     """Verified: raises if a byte is missing."""
-    return Environment(home=root).lake().artifact("claims", "adapter_checkpoint", "ckpt-1")
+    return open_lake(Environment(home=root)).artifact("claims", "adapter_checkpoint", "ckpt-1")
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -76,10 +78,10 @@ def test_a_kill_leaves_the_whole_checkpoint_or_none(tmp_path, point):
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert (published(tmp_path) is not None) == (point in COUNTS)
-    assert [a.id for a in Environment(home=tmp_path).lake().artifacts("claims", "adapter_checkpoint")] == (["ckpt-1"] if point in COUNTS else [])
+    assert [a.id for a in open_lake(Environment(home=tmp_path)).artifacts("claims", "adapter_checkpoint")] == (["ckpt-1"] if point in COUNTS else [])
     with start(tmp_path, "nowhere") as again:
         assert again.stdout is not None
         assert again.stdout.readline() == "published\n"
     found = published(tmp_path)
     assert found is not None
-    assert len(Environment(home=tmp_path).lake().read_file(found, "adapter_model.safetensors")) == 2_000_000
+    assert len(open_lake(Environment(home=tmp_path)).read_file(found, "adapter_model.safetensors")) == 2_000_000

@@ -10,7 +10,7 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.errors import DataError
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
 from ft_platform.lake.provenance import trace_checkpoint, trace_record
 from ft_platform.records.columns import COUNTS, MESSAGES, REMOVED
 from ft_platform.validation.quarantine import QUARANTINED
@@ -75,7 +75,7 @@ def publish_checkpoint(lake: Lake, splits: TableVersion, record_ids: list[str], 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """r1 reaches a checkpoint, r2 is in the test split, r3 is removed in cleaning, r4 arrives with a second file."""
-    lake = Environment(home=tmp_path).lake()
+    lake = open_lake(Environment(home=tmp_path))
     raw = write(
         lake,
         "raw_records",

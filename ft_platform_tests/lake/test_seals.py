@@ -14,9 +14,10 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.errors import CorruptVersion, KeyMissing, VersionRefused
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake import Lake, TableVersion, open_lake
 from ft_platform.lake.inspection import adopt, inspect
 from ft_platform.lake.seals import NotSigned, Seals
+from ft_platform.signing.opening import signing_keys_of
 from ft_platform_tests.lake.test_store import SCHEMA, rows
 
 
@@ -48,20 +49,20 @@ ATTACKS: dict[str, tuple[Callable[[Path], None], str]] = {
 
 @pytest.mark.parametrize("how", ATTACKS)
 def test_a_verdict_that_was_tampered_with_is_noticed(home, how):
-    lake = home.lake()
+    lake = open_lake(home)
     version = table(lake)
     lake.add_verdict(version, "no_leakage", False, "s")
     attack, words = ATTACKS[how]
     attack(verdict_file(lake, version))
-    for reader in (lake, home.lake()):
+    for reader in (lake, open_lake(home)):
         with pytest.raises(CorruptVersion, match=words):
             reader.verdicts(version)
         assert reader.verdicts(version, intact_only=True) == {}
-    assert len(seals(home.lake()).problems()) == 1
+    assert len(seals(open_lake(home)).problems()) == 1
 
 
 def test_a_verdict_replaced_by_an_older_one_is_noticed_and_says_so(home):
-    lake = home.lake()
+    lake = open_lake(home)
     version = table(lake)
     lake.add_verdict(version, "no_leakage", True, "s")
     older = verdict_file(lake, version).read_bytes()
@@ -72,7 +73,7 @@ def test_a_verdict_replaced_by_an_older_one_is_noticed_and_says_so(home):
 
 
 def test_a_verdict_written_by_hand_does_not_count(home):
-    lake = home.lake()
+    lake = open_lake(home)
     version = table(lake)
     lake.add_verdict(version, "no_leakage", True, "s")
     file = verdict_file(lake, version)
@@ -81,7 +82,7 @@ def test_a_verdict_written_by_hand_does_not_count(home):
 
 
 def test_a_newer_version_that_was_deleted_is_noticed(home):
-    lake = home.lake()
+    lake = open_lake(home)
     table(lake, "splits", "a")
     newest = table(lake, "splits", "b")
     os.unlink(lake._manifest_path(newest))
@@ -91,7 +92,7 @@ def test_a_newer_version_that_was_deleted_is_noticed(home):
 
 
 def test_a_lake_put_back_to_an_older_state_is_noticed(home, tmp_path):
-    lake = home.lake()
+    lake = open_lake(home)
     version = table(lake)
     lake.add_verdict(version, "no_withdrawn_records", True, "s")
     shutil.copytree(lake.root, tmp_path / "older")
@@ -99,14 +100,14 @@ def test_a_lake_put_back_to_an_older_state_is_noticed(home, tmp_path):
     shutil.rmtree(lake.root)
     shutil.copytree(tmp_path / "older", lake.root)
     with pytest.raises(CorruptVersion, match="was put back to an older state or cut: it ends with entry 2, the newest was 3"):
-        home.lake().verdicts(version)
+        open_lake(home).verdicts(version)
     with pytest.raises(CorruptVersion, match="older state"):
-        home.lake().add_verdict(version, "no_withdrawn_records", True, "s")
+        open_lake(home).add_verdict(version, "no_withdrawn_records", True, "s")
 
 
 @pytest.mark.parametrize("what", ["entry", "signature", "order", "forged", "all"])
 def test_a_chain_that_was_tampered_with_is_noticed(home, what):
-    lake = home.lake()
+    lake = open_lake(home)
     version = table(lake)
     lake.add_verdict(version, "no_leakage", False, "s")
     file = Path(lake.root) / "shared" / "legal" / "seals" / "000000.jsonl"
@@ -123,79 +124,79 @@ def test_a_chain_that_was_tampered_with_is_noticed(home, what):
         lines = []
     file.write_text("".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines))
     with pytest.raises(CorruptVersion, match="the chain of signatures shared/legal/seals"):
-        seals(home.lake()).journal.entries()
-    assert inspect(home.lake(), "legal").problems
+        seals(open_lake(home)).journal.entries()
+    assert inspect(open_lake(home), "legal").problems
 
 
 def test_a_chain_of_another_key_is_refused(home, tmp_path):
     other = Environment(home=tmp_path / "other", lake_root=home.lake_uri)
-    version = table(other.lake())
+    version = table(open_lake(other))
     with pytest.raises(CorruptVersion, match="signed by a key that this installation does not know"):
-        home.lake().verdicts(version)
+        open_lake(home).verdicts(version)
 
 
 def test_entries_go_over_several_files_and_other_processes_are_seen(home, monkeypatch):
     monkeypatch.setattr("ft_platform.lake.journal.SEGMENT", 4)
-    one, other = home.lake(), home.lake()
+    one, other = open_lake(home), open_lake(home)
     version = table(one)
     for number in range(9):
         (one, other)[number % 2].add_verdict(version, "no_leakage", bool(number % 2), "s", {"number": number})
         assert one.verdicts(version)["no_leakage"].numbers == other.verdicts(version)["no_leakage"].numbers == {"number": number}
     assert len(list((Path(one.root) / "shared" / "legal" / "seals").iterdir())) == 3
-    assert inspect(home.lake(), "legal") == inspect(one, "legal")
+    assert inspect(open_lake(home), "legal") == inspect(one, "legal")
     assert inspect(one, "legal").problems == []
 
 
 def test_the_key_can_be_rotated_and_older_signatures_still_verify(home):
-    lake = home.lake()
+    lake = open_lake(home)
     version = table(lake)
-    keys = home.signing_keys()
+    keys = signing_keys_of(home)
     first = keys.newest
     keys.rotate()
     assert keys.newest != first
-    lake = home.lake()
+    lake = open_lake(home)
     lake.add_verdict(version, "no_leakage", True, "s")
     assert {entry.key for entry in seals(lake).journal.entries()} == {first, keys.newest}
-    assert inspect(home.lake(), "legal").problems == []
+    assert inspect(open_lake(home), "legal").problems == []
 
 
 def test_a_lost_key_stops_writing_until_there_is_a_new_one_and_never_reading(home):
-    version = table(home.lake())
+    version = table(open_lake(home))
     home.signing_key_path.unlink()
-    assert home.lake().manifest(version)
+    assert open_lake(home).manifest(version)
     with pytest.raises(KeyMissing, match="ft seals rotate"):
-        table(home.lake(), "splits", "b")
-    home.signing_keys().rotate()
-    table(home.lake(), "splits", "b")
-    assert inspect(home.lake(), "legal").problems == []
+        table(open_lake(home), "splits", "b")
+    signing_keys_of(home).rotate()
+    table(open_lake(home), "splits", "b")
+    assert inspect(open_lake(home), "legal").problems == []
 
 
 def test_what_a_stolen_key_signed_counts_only_until_then(home):
-    lake = home.lake()
+    lake = open_lake(home)
     version = table(lake)
-    keys = home.signing_keys()
+    keys = signing_keys_of(home)
     stolen = keys.newest
     keys.report_stolen(stolen, "2999-01-01T00:00:00+00:00", {seals(lake).journal.name: len(seals(lake).journal.entries()) - 1})
-    assert home.lake().manifest(version)
+    assert open_lake(home).manifest(version)
     with pytest.raises(KeyMissing, match="was reported stolen"):
-        home.lake().add_verdict(version, "no_leakage", True, "s")
-    home.signing_keys().rotate()
-    home.lake().add_verdict(version, "no_leakage", True, "s")
-    home.signing_keys().report_stolen(stolen, "2000-01-01T00:00:00+00:00", {})
+        open_lake(home).add_verdict(version, "no_leakage", True, "s")
+    signing_keys_of(home).rotate()
+    open_lake(home).add_verdict(version, "no_leakage", True, "s")
+    signing_keys_of(home).report_stolen(stolen, "2000-01-01T00:00:00+00:00", {})
     with pytest.raises(CorruptVersion, match="signed by a key that was stolen"):
-        home.lake().manifest(version)
+        open_lake(home).manifest(version)
 
 
 def test_a_thief_with_the_key_cannot_add_to_the_chain_after_the_report(home):
-    lake = home.lake()
+    lake = open_lake(home)
     version = table(lake)
-    keys = home.signing_keys()
-    thief = home.lake()
+    keys = signing_keys_of(home)
+    thief = open_lake(home)
     assert seals(thief).home.keys.newest == keys.newest
     keys.report_stolen(keys.newest, "2999-01-01T00:00:00+00:00", {seals(lake).journal.name: len(seals(lake).journal.entries()) - 1})
     thief.add_verdict(version, "no_leakage", True, "s")  # has read the keys before the report
     with pytest.raises(CorruptVersion, match="signed by a key that was stolen"):
-        home.lake().verdicts(version)
+        open_lake(home).verdicts(version)
 
 
 def unsigned(home: Environment) -> TableVersion:
@@ -210,10 +211,10 @@ def test_an_unsigned_lake_says_what_to_do_and_is_signed_once(home):
     version = unsigned(home)
     for work in (lambda lake: lake.manifest(version), lambda lake: lake.verdicts(version), lambda lake: table(lake, "splits", "b")):
         with pytest.raises(VersionRefused, match="Sign it once: ft seals adopt legal"):
-            work(home.lake())
-    assert adopt(home.lake(), "legal").files == 2
-    assert home.lake().verdicts(version)["no_leakage"].passed
-    found = inspect(home.lake(), "legal")
+            work(open_lake(home))
+    assert adopt(open_lake(home), "legal").files == 2
+    assert open_lake(home).verdicts(version)["no_leakage"].passed
+    found = inspect(open_lake(home), "legal")
     assert (found.adopted, found.problems) == (2, [])
 
 
@@ -221,47 +222,47 @@ def test_a_damaged_unsigned_lake_is_not_signed(home):
     version = unsigned(home)
     Path(Lake(home.lake_uri).file_paths(version)[0]).unlink()
     with pytest.raises(VersionRefused, match=r"nothing was signed.*was deleted"):
-        adopt(home.lake(), "legal")
-    assert not seals(home.lake()).exists()
+        adopt(open_lake(home), "legal")
+    assert not seals(open_lake(home)).exists()
 
 
 def test_a_lost_folder_of_seals_is_noticed_and_somebody_answers_for_a_new_chain(home):
-    version = table(home.lake())
+    version = table(open_lake(home))
     shutil.rmtree(home.seals_path)
     with pytest.raises(CorruptVersion, match="does not know"):
-        home.lake().manifest(version)
-    adopt(home.lake(), "legal", note="Ana Ruiz: the disk with the folder of seals was lost")
-    assert home.lake().manifest(version)
-    assert "Ana Ruiz" in seals(home.lake()).journal.entries()[0].note
+        open_lake(home).manifest(version)
+    adopt(open_lake(home), "legal", note="Ana Ruiz: the disk with the folder of seals was lost")
+    assert open_lake(home).manifest(version)
+    assert "Ana Ruiz" in seals(open_lake(home)).journal.entries()[0].note
     assert any(path.name.startswith("seals-before-") for path in (Path(home.lake_uri) / "shared" / "legal").iterdir())
 
 
 def test_erased_content_is_told_from_tampering(home):
-    lake = home.lake()
+    lake = open_lake(home)
     version = table(lake)
     lake.note_erased(version, "erasure request 7")
     shutil.rmtree(version.uri)
-    assert home.lake().manifest(version).content_hash == version.content_hash
-    assert "erasure request 7" in home.lake().erased(version)
-    found = inspect(home.lake(), "legal")
+    assert open_lake(home).manifest(version).content_hash == version.content_hash
+    assert "erasure request 7" in open_lake(home).erased(version)
+    found = inspect(open_lake(home), "legal")
     assert (found.erased, found.problems) == (1, [])
 
 
 def test_a_file_that_somebody_answers_for_does_not_count_any_more(home):
-    lake = home.lake()
+    lake = open_lake(home)
     version = table(lake)
     lake.add_verdict(version, "no_leakage", True, "s")
     file = verdict_file(lake, version)
     file.write_text("{}")
     seals(lake).remove(str(file), "Ana Ruiz: damaged by a broken disk")
-    assert home.lake().verdicts(version) == {}
-    assert inspect(home.lake(), "legal").problems == []
+    assert open_lake(home).verdicts(version) == {}
+    assert inspect(open_lake(home), "legal").problems == []
     with pytest.raises(NotSigned):
-        seals(home.lake()).read(str(file))
+        seals(open_lake(home)).read(str(file))
 
 
 def test_who_may_not_hold_up_the_writers_notices_it_all_the_same(home, monkeypatch):
-    lake = home.lake()
+    lake = open_lake(home)
     version = table(lake)
     lake.add_verdict(version, "no_leakage", False, "s")
     ATTACKS["altered"][0](verdict_file(lake, version))
@@ -271,7 +272,7 @@ def test_who_may_not_hold_up_the_writers_notices_it_all_the_same(home, monkeypat
 
     monkeypatch.setattr("ft_platform.lake.seals.locked", refuse)
     with pytest.raises(CorruptVersion, match="was altered"):
-        home.lake().verdicts(version)
+        open_lake(home).verdicts(version)
 
 
 PROGRAM = textwrap.dedent(
@@ -279,11 +280,12 @@ PROGRAM = textwrap.dedent(
     import os, signal, sys
     from pathlib import Path
 
+    from ft_platform.lake import open_lake
     from ft_platform.environment import Environment
     from ft_platform.lake.versions import TableVersion
 
     home, point = Path(sys.argv[1]), int(sys.argv[2])
-    lake = Environment(home=home).lake()
+    lake = open_lake(Environment(home=home))
     version = lake.latest("legal", "splits", "shared")
     real, calls = os.replace, 0
 
@@ -307,8 +309,8 @@ def run_program(home: Path, point: int) -> subprocess.CompletedProcess[str]:
 
 def test_a_verdict_whose_writer_was_killed_is_the_old_one_or_the_new_one(tmp_path):
     home = Environment(home=tmp_path / "home")
-    version = table(home.lake())
-    home.lake().add_verdict(version, "no_leakage", True, "s")
+    version = table(open_lake(home))
+    open_lake(home).add_verdict(version, "no_leakage", True, "s")
     before = tmp_path / "before"
     shutil.copytree(home.home, before)
     points = int(run_program(home.home, 0).stdout)
@@ -318,26 +320,26 @@ def test_a_verdict_whose_writer_was_killed_is_the_old_one_or_the_new_one(tmp_pat
         shutil.rmtree(home.home)
         shutil.copytree(before, home.home)
         assert run_program(home.home, point).returncode == -signal.SIGKILL
-        verdict = home.lake().verdicts(version)["no_leakage"]
+        verdict = open_lake(home).verdicts(version)["no_leakage"]
         seen.append(verdict.passed)
-        assert inspect(home.lake(), "legal").problems == []
-        home.lake().add_verdict(version, "no_leakage", True, "t")
-        assert home.lake().verdicts(version)["no_leakage"].settings_hash == "t"
+        assert inspect(open_lake(home), "legal").problems == []
+        open_lake(home).add_verdict(version, "no_leakage", True, "t")
+        assert open_lake(home).verdicts(version)["no_leakage"].settings_hash == "t"
     assert seen == [True, True, False, False]
 
 
 def test_writers_beside_readers_raise_no_false_alarm(home):
-    version = table(home.lake())
+    version = table(open_lake(home))
     program = PROGRAM.replace(
         'lake.add_verdict(version, "no_leakage", False, "s")', "[lake.add_verdict(version, 'no_leakage', bool(n % 2), 's') for n in range(60)]"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(home.home), "0"], stdout=subprocess.PIPE) as writer:
-        reader, reads = home.lake(), 0
+        reader, reads = open_lake(home), 0
         while writer.poll() is None:
             reader.verdicts(version)
             reads += 1
     assert writer.returncode == 0
-    assert reads and inspect(home.lake(), "legal").problems == []
+    assert reads and inspect(open_lake(home), "legal").problems == []
 
 
 def test_a_lake_opened_without_keys_passes_no_gate(tmp_path):

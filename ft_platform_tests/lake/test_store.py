@@ -13,7 +13,7 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.errors import CorruptVersion, DiskFull, VersionRefused
-from ft_platform.lake import Lake
+from ft_platform.lake import Lake, open_lake
 from ft_platform.lake.content_hash import ContentHash
 from ft_platform_tests.aws_server import aws_server
 
@@ -152,7 +152,7 @@ def test_kill_in_the_middle_of_a_table_write_leaves_the_old_version(lake):
 
 
 def _append_one(root: str, number: int) -> None:
-    Environment(home=Path(root).parent).lake().write_table("legal", "raw_records", rows(f"w{number}"), SCHEMA, zone="restricted", append=True)
+    open_lake(Environment(home=Path(root).parent)).write_table("legal", "raw_records", rows(f"w{number}"), SCHEMA, zone="restricted", append=True)
 
 
 def test_two_writers_lose_nothing(lake):

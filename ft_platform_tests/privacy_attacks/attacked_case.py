@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.environment import Environment
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
 from ft_platform.records.columns import splits_schema
 from ft_platform.training.trainer import checkpoint_for
 from ft_platform.use_case import NamedUseCase, UseCase
@@ -76,7 +76,7 @@ def installed(home: Path, kind: str, training: dict[str, Any], rows: list[dict[s
         attributes[name] = {**attributes.get(name, {}), **values}
     write_use_case(environment.defs, "complaints", attributes)
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
-    lake = environment.lake()
+    lake = open_lake(environment)
     return environment, lake, use_case, usable_splits(lake, use_case, rows_for(kind) if rows is None else rows, splits_schema(use_case))
 
 

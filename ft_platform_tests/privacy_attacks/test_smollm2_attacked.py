@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ft_platform.environment import Environment
-from ft_platform.lake import Lake
+from ft_platform.lake import Lake, open_lake
 from ft_platform.privacy_attacks.canary_audit import publish_canary_audit
 from ft_platform.privacy_attacks.publish import publish_privacy_report
 from ft_platform.records.columns import splits_schema
@@ -54,7 +54,7 @@ def attack(home: Path, training: dict[str, Any], **attacks: Any) -> tuple[Enviro
     attributes["task"] = {"kind": "generation", "instruction": "You answer customers."}
     attributes["record"] |= {"answer": "answer"}
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
-    lake = environment.lake()
+    lake = open_lake(environment)
     return environment, lake, use_case, usable_splits(lake, use_case, rows_for(), splits_schema(use_case))
 
 

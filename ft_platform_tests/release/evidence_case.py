@@ -8,7 +8,7 @@ from typing import Any
 
 from ft_platform.environment import Environment
 from ft_platform.evaluation.metric import metric_versions
-from ft_platform.lake import ArtifactVersion, TableVersion
+from ft_platform.lake import ArtifactVersion, TableVersion, open_lake
 from ft_platform.lake.manifest import Verdict
 from ft_platform.lake.stage_table import input_hash
 from ft_platform.privacy_attacks.extraction import Copied, extraction
@@ -165,7 +165,7 @@ class EvidenceCase:
 
     def publish(self) -> "EvidenceCase":
         self._settle()
-        self.lake = Environment(home=self.home).lake()
+        self.lake = open_lake(Environment(home=self.home))
         self.versions: dict[str, Any] = {"splits": usable_splits(self.lake, self.use_case)}
         self.versions["adapter_checkpoint"] = self.checkpoint()
         for stage in STAGES:

@@ -11,6 +11,7 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
+from ft_platform.lake import open_lake
 from ft_platform.lake.gate import NOT_TAINTED
 from ft_platform.lake.inspection import adopt
 from ft_platform.privacy_attacks.extraction import Copied, extraction
@@ -643,7 +644,7 @@ def test_a_lake_that_was_signed_afterwards_says_so_in_the_decision(tmp_path):
     case = EvidenceCase(tmp_path, EVERY_RULE).publish()
     shutil.rmtree(tmp_path / "seals")
     shutil.rmtree(case.lake.path_of("shared", "complaints", "seals"))
-    lake = Environment(home=tmp_path).lake()
+    lake = open_lake(Environment(home=tmp_path))
     with pytest.raises(VersionRefused, match="written before its versions were signed"):
         newest_evidence(lake, case.use_case, case.versions["adapter_checkpoint"])
     files = adopt(lake, "complaints").files

@@ -12,7 +12,7 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
-from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake import ArtifactVersion, Lake, open_lake
 from ft_platform.reporting.report_urls import report_url
 from ft_platform.reporting.server import ReportServer, report_server
 from ft_platform_tests.aws_server import s3_bucket
@@ -38,7 +38,7 @@ def publish(
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """A report in the shared zone, and the same files with a secret in the restricted zone, in a folder of a table and at the root of the lake."""
     environment = Environment(home=tmp_path_factory.mktemp("home"), tracking_uri="none")
-    lake = environment.lake()
+    lake = open_lake(environment)
     version = publish(lake)
     for folder in ("restricted/complaints/evaluation_report/eval-1", "shared/complaints/raw_records/eval-1", "."):
         shutil.copytree(version.uri, Path(lake.root) / folder, dirs_exist_ok=True)
@@ -297,7 +297,7 @@ def s3_environment(environment: Environment, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_lake_in_a_bucket_is_served_in_the_same_way(s3_environment: Environment) -> None:
-    lake = s3_environment.lake()
+    lake = open_lake(s3_environment)
     publish(lake)
     lake.fs.pipe_file("s3://lake/prefix/restricted/complaints/evaluation_report/eval-1/report.html", SECRET.encode())
     lake.fs.pipe_file("s3://lake/report.html", SECRET.encode())

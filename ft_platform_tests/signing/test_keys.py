@@ -11,6 +11,7 @@ from ft_platform.environment import Environment
 from ft_platform.privacy.key_providers.file import FileKeys
 from ft_platform.signing import keys as module
 from ft_platform.signing.keys import SigningKeys
+from ft_platform.signing.opening import signing_keys_of
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def slow(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
 
 
 def test_rotation_keeps_no_older_private_key_that_could_be_stolen_with_the_newest(home):
-    keys: SigningKeys = home.signing_keys()
+    keys: SigningKeys = signing_keys_of(home)
     first, secret = keys.newest, home.signing_key_path.read_text().strip()
     keys.rotate()
     kept = json.loads(home.signing_key_path.read_text())
@@ -55,17 +56,17 @@ def test_rotation_keeps_no_older_private_key_that_could_be_stolen_with_the_newes
 
 
 def test_two_who_rotate_at_once_do_not_write_over_each_others_key(home, monkeypatch):
-    assert home.signing_keys().newest
-    one, other = home.signing_keys(), home.signing_keys()
+    assert signing_keys_of(home).newest
+    one, other = signing_keys_of(home), signing_keys_of(home)
     slow(monkeypatch, FileKeys, "write")
     assert at_once(one.rotate, lambda: (time.sleep(0.1), other.rotate())) == []
-    assert home.signing_keys().sign(b"x") and max(key.version for key in one.public.values()) >= 2
+    assert signing_keys_of(home).sign(b"x") and max(key.version for key in one.public.values()) >= 2
 
 
 def test_a_theft_reported_while_somebody_rotates_is_not_forgotten(home, monkeypatch):
-    first = home.signing_keys().newest
-    one, other = home.signing_keys(), home.signing_keys()
+    first = signing_keys_of(home).newest
+    one, other = signing_keys_of(home), signing_keys_of(home)
     slow(monkeypatch, module, "write_bytes")
     assert at_once(lambda: one.report_stolen(first, "2027-01-01T00:00:00+00:00", {}), lambda: (time.sleep(0.1), other.rotate())) == []
-    found = list(home.signing_keys().public.values())
+    found = list(signing_keys_of(home).public.values())
     assert [bool(key.stolen_since) for key in found] == [True, False]

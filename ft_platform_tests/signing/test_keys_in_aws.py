@@ -9,8 +9,10 @@ import pytest
 from ft_platform import cli
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import KeyMissing
+from ft_platform.lake import open_lake
 from ft_platform.lake.inspection import inspect
 from ft_platform.signing.models import sign_model, verify_model
+from ft_platform.signing.opening import signing_keys_of
 from ft_platform_tests.aws_server import aws_server
 from ft_platform_tests.lake.test_seals import seals, table
 
@@ -47,7 +49,7 @@ def gone(provider: str, environment: Environment) -> None:
 
 
 def intact(environment: Environment) -> bool:
-    return inspect(environment.lake(), "legal").problems == []
+    return inspect(open_lake(environment), "legal").problems == []
 
 
 def test_an_installation_signs_verifies_rotates_loses_the_key_and_goes_on(provider, tmp_path, capsys):
@@ -57,64 +59,64 @@ def test_an_installation_signs_verifies_rotates_loses_the_key_and_goes_on(provid
     model.mkdir()
     (model / "weights").write_bytes(b"weights")
 
-    table(environment.lake(), "splits", "a")
-    sign_model(model, signatures[0], environment.signing_keys())
+    table(open_lake(environment), "splits", "a")
+    sign_model(model, signatures[0], signing_keys_of(environment))
     assert cli.main(["seals", "rotate"]) == 0 and "version 2" in capsys.readouterr().out
-    table(environment.lake(), "splits", "b")
-    sign_model(model, signatures[1], environment.signing_keys())
+    table(open_lake(environment), "splits", "b")
+    sign_model(model, signatures[1], signing_keys_of(environment))
     assert intact(environment)
 
     gone(provider, environment)
     with pytest.raises(KeyMissing, match=r"the signing key is not in .* any more.*ft seals rotate"):
-        table(environment.lake(), "splits", "c")
-    assert intact(environment) and verify_model(model, signatures[1], environment.signing_keys())
+        table(open_lake(environment), "splits", "c")
+    assert intact(environment) and verify_model(model, signatures[1], signing_keys_of(environment))
     assert cli.main(["seals", "rotate"]) == 0 and "version 3" in capsys.readouterr().out
-    table(environment.lake(), "splits", "c")
-    sign_model(model, signatures[2], environment.signing_keys())
+    table(open_lake(environment), "splits", "c")
+    sign_model(model, signatures[2], signing_keys_of(environment))
     assert intact(environment)
-    assert len({entry.key for entry in seals(environment.lake()).journal.entries()}) == 3
-    assert [verify_model(model, one, environment.signing_keys()).version for one in signatures] == [1, 2, 3]
+    assert len({entry.key for entry in seals(open_lake(environment)).journal.entries()}) == 3
+    assert [verify_model(model, one, signing_keys_of(environment)).version for one in signatures] == [1, 2, 3]
 
 
 def test_the_plain_key_is_nowhere_on_the_disk(provider, tmp_path):
     environment = load_environment()
-    table(environment.lake())
-    key = environment.signing_keys()._newest[1].private_bytes_raw()
+    table(open_lake(environment))
+    key = signing_keys_of(environment)._newest[1].private_bytes_raw()
     files = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
     assert files and not any(key in path.read_bytes() or key.hex().encode() in path.read_bytes() for path in files)
 
 
 def test_a_place_that_cannot_be_used_any_more_says_so_and_another_one_goes_on(provider, tmp_path, monkeypatch, capsys):
-    table(load_environment().lake(), "splits", "a")
+    table(open_lake(load_environment()), "splits", "a")
     made_unusable(provider, monkeypatch)
     environment = load_environment()
     with pytest.raises(KeyMissing, match=r"cannot be used \(\w+\)"):
-        table(environment.lake(), "splits", "b")
+        table(open_lake(environment), "splits", "b")
     assert cli.main(["seals", "rotate"]) == 1 and "cannot be used" in capsys.readouterr().err, "rotation never writes over what it cannot read"
     assert intact(environment)
     other = f"aws_kms:{new_kms_key()}" if provider.startswith("aws_kms") else f"aws_secrets_manager:{SECRET}-2"
     monkeypatch.setenv("FT_SIGNING_KEY_PROVIDER", other)
     monkeypatch.setenv("FT_SIGNING_KEY_FILE", str(tmp_path / "home/vault/signing-2.key"))
     assert cli.main(["seals", "rotate"]) == 0 and "version 2" in capsys.readouterr().out
-    table(load_environment().lake(), "splits", "b")
+    table(open_lake(load_environment()), "splits", "b")
     assert intact(load_environment())
 
 
 def test_a_stolen_key_signs_no_more_and_a_new_one_does(provider, tmp_path, capsys):
     environment = load_environment()
-    version = table(environment.lake())
-    stolen = environment.signing_keys().newest
+    version = table(open_lake(environment))
+    stolen = signing_keys_of(environment).newest
     assert cli.main(["seals", "stolen", stolen, "--since", "2999-01-01T00:00:00+00:00"]) == 0
     with pytest.raises(KeyMissing, match="was reported stolen"):
-        environment.lake().add_verdict(version, "no_leakage", True, "s")
+        open_lake(environment).add_verdict(version, "no_leakage", True, "s")
     assert cli.main(["seals", "rotate"]) == 0
-    environment.lake().add_verdict(version, "no_leakage", True, "s")
+    open_lake(environment).add_verdict(version, "no_leakage", True, "s")
     assert intact(environment)
 
 
 def test_many_rotations_fit_into_what_kms_encrypts(provider):
     """With every older private half the ring would outgrow the 4,096 bytes of KMS before version 60."""
-    keys = load_environment().signing_keys()
+    keys = signing_keys_of(load_environment())
     assert keys.newest
     for number in range(2, 61):
         assert keys.rotate().version == number

@@ -21,6 +21,7 @@ from ft_platform.errors import CorruptVersion, KeyMissing, MissingExtra, Version
 from ft_platform.signing.certificates import certificates, model_key
 from ft_platform.signing.keys import SigningKeys
 from ft_platform.signing.models import sign_model, verify_model
+from ft_platform.signing.opening import signing_keys_of
 
 NO_NETWORK = "import socket, sys; socket.socket.connect = socket.getaddrinfo = lambda *a, **k: sys.exit('the network was asked'); "
 COMMAND = NO_NETWORK + "sys.argv[0] = 'model_signing'; from model_signing._cli import main; main()"
@@ -28,7 +29,7 @@ COMMAND = NO_NETWORK + "sys.argv[0] = 'model_signing'; from model_signing._cli i
 
 @pytest.fixture
 def keys(tmp_path: Path) -> SigningKeys:
-    return Environment(home=tmp_path / "home").signing_keys()
+    return signing_keys_of(Environment(home=tmp_path / "home"))
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_a_changed_model_is_refused_here_and_by_the_command_of_openssf(keys, mod
 
 def test_a_signature_of_another_installation_is_refused(keys, model, tmp_path):
     sign_model(model, tmp_path / "model.sig", keys)
-    other = Environment(home=tmp_path / "other").signing_keys()
+    other = signing_keys_of(Environment(home=tmp_path / "other"))
     with pytest.raises(CorruptVersion, match="a key that this installation does not know"):
         verify_model(model, tmp_path / "model.sig", other)
     assert other.newest
@@ -112,7 +113,7 @@ def test_a_signature_of_another_installation_is_refused(keys, model, tmp_path):
 def test_a_certificate_borrowed_from_a_good_signature_does_not_help(keys, model, tmp_path):
     sign_model(model, tmp_path / "model.sig", keys)
     flip(model)
-    sign_model(model, tmp_path / "forged.sig", Environment(home=tmp_path / "other").signing_keys())
+    sign_model(model, tmp_path / "forged.sig", signing_keys_of(Environment(home=tmp_path / "other")))
     good, forged = (json.loads((tmp_path / name).read_text()) for name in ("model.sig", "forged.sig"))
     forged["verificationMaterial"] = good["verificationMaterial"]
     (tmp_path / "forged.sig").write_text(json.dumps(forged))
@@ -125,7 +126,7 @@ def test_old_and_new_signatures_verify_after_rotation_and_loss_of_the_key(keys, 
     keys.rotate()
     sign_model(model, tmp_path / "2.sig", keys)
     (tmp_path / "home/vault/signing.key").unlink()
-    lost = Environment(home=tmp_path / "home").signing_keys()
+    lost = signing_keys_of(Environment(home=tmp_path / "home"))
     with pytest.raises(KeyMissing, match=r"is not in .* any more"):
         sign_model(model, tmp_path / "3.sig", lost)
     lost.rotate()
@@ -139,7 +140,7 @@ def test_old_and_new_signatures_verify_after_rotation_and_loss_of_the_key(keys, 
 def test_nothing_that_a_stolen_key_signed_counts_and_its_root_is_not_handed_out(keys, model, tmp_path, monkeypatch, capsys):
     sign_model(model, tmp_path / "1.sig", keys)
     earlier = exported(tmp_path / "home", tmp_path / "earlier")
-    thief, stolen = Environment(home=tmp_path / "home").signing_keys(), keys.newest
+    thief, stolen = signing_keys_of(Environment(home=tmp_path / "home")), keys.newest
     sign_model(model, tmp_path / "thief.sig", thief)
     keys.report_stolen(stolen, "2999-01-01T00:00:00+00:00", {})
     with pytest.raises(KeyMissing, match="was reported stolen"):
@@ -162,7 +163,7 @@ def test_public_keys_from_before_there_were_certificates_get_them(keys, model, t
     assert keys.newest
     found = json.loads(file.read_text())
     file.write_text(json.dumps({"keys": [{name: value for name, value in one.items() if name not in ("root", "leaf")} for one in found["keys"]]}))
-    later = Environment(home=tmp_path / "home").signing_keys()
+    later = signing_keys_of(Environment(home=tmp_path / "home"))
     sign_model(model, tmp_path / "model.sig", later)
     assert verify_model(model, tmp_path / "model.sig", later)
     assert json.loads(file.read_text()) == found, "the same secret gives the same certificates"

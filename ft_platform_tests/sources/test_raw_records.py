@@ -11,7 +11,7 @@ import pytest
 from ft_platform.assets.raw_records import ingest_source
 from ft_platform.environment import Environment
 from ft_platform.errors import SourceError, TransientError
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake import Lake, TableVersion, open_lake
 from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.tables import use_case
 
@@ -144,7 +144,7 @@ def test_two_runs_that_see_the_same_new_rows_add_them_once(
     case = use_case(source={"uri": str(file), "vanished_rows": setting})
     ingest_source(lake, environment, case)
     file.write_text(HEADER + "".join(ROWS[1:]) + "6,another one,card,yes,south\n")
-    Meanwhile(monkeypatch, lambda: ingest_source(environment.lake(), environment, case))
+    Meanwhile(monkeypatch, lambda: ingest_source(open_lake(environment), environment, case))
     with pytest.raises(TransientError, match="was written by another run in the meantime"):
         ingest_source(lake, environment, case)
     version, reused = ingest_source(lake, environment, case)
@@ -163,13 +163,13 @@ from pathlib import Path
 from ft_platform.assets.raw_records import ingest_source
 from ft_platform.environment import Environment
 from ft_platform.errors import TransientError
-from ft_platform.lake import Lake
+from ft_platform.lake import open_lake
 from ft_platform_tests.tables import use_case
 environment = Environment.model_validate_json({environment.model_dump_json()!r})
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    ingest_source(environment.lake(), environment, use_case(source={{"uri": {str(file)!r}}}))
+    ingest_source(open_lake(environment), environment, use_case(source={{"uri": {str(file)!r}}}))
 except TransientError as error:
     print(error.message)
 """

@@ -12,6 +12,7 @@ import torch
 
 from ft_platform.environment import Environment
 from ft_platform.errors import DiskFull, Preempted
+from ft_platform.lake import open_lake
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import TableVersion
 from ft_platform.models.packed_forward import packed_forward
@@ -44,7 +45,7 @@ def data():
 
 @pytest.fixture
 def folders(tmp_path) -> TrainingStates:
-    return TrainingStates(Environment(home=tmp_path).lake(), TableVersion("complaints", "splits", "shared", 1, "c0", 40, ""), "ckpt-1")
+    return TrainingStates(open_lake(Environment(home=tmp_path)), TableVersion("complaints", "splits", "shared", 1, "c0", 40, ""), "ckpt-1")
 
 
 def states(folders: TrainingStates, every_seconds: float = 0.0) -> States:

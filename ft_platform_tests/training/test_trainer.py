@@ -12,6 +12,7 @@ import torch
 
 from ft_platform.environment import Environment
 from ft_platform.errors import BaseModelError, DataError, DiskFull, NanLoss, OutOfMemory, SettingTooHigh, VersionRefused
+from ft_platform.lake import open_lake
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.provenance import training_record_ids
 from ft_platform.lake.training_states import TrainingStates
@@ -148,7 +149,7 @@ def test_storage_order_of_the_rows_does_not_change_the_weights(environment, use_
 
     weights = []
     for name, rows in (("a", split_rows()), ("b", split_rows()[::-1])):
-        lake = Environment(home=tmp_path / name).lake()
+        lake = open_lake(Environment(home=tmp_path / name))
         checkpoint = checkpoint_for(lake, environment, use_case, usable_splits(lake, use_case, rows), LOG).checkpoint
         weights.append(lake.manifest(checkpoint).files["adapter_model.safetensors"])
     assert weights[0] == weights[1]

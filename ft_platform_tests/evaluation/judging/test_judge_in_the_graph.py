@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from ft_platform.lake import open_lake
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform_tests.chat_server import chat_server
 from ft_platform_tests.evaluation.judged_case import judged_case
@@ -28,7 +29,7 @@ def test_a_person_starts_them_by_name_and_sees_words_pictures_and_links(tmp_path
         assert shown["verdict"]["position_bias"]["value"] == 1.0 and "/complaints/judge_report/" in shown["report"]
         outcome = run_use_case("complaints", select=["human_review"], environment=case.environment, instance=instance)
         assert not outcome.success and "ft review export complaints" in str(outcome.next_step or outcome.error)
-        assert "4711" not in everything_in(tmp_path / "home") and case.environment.lake().artifacts("complaints", "human_review") == []
+        assert "4711" not in everything_in(tmp_path / "home") and open_lake(case.environment).artifacts("complaints", "human_review") == []
 
 
 def metadata_of(instance: dg.DagsterInstance, stage: str) -> dict[str, Any]:

@@ -1,0 +1,10 @@
+"""The signing keys of an installation."""
+
+from ft_platform.environment import Environment
+from ft_platform.privacy.key_providers import KeyPlace
+from ft_platform.signing.keys import SigningKeys
+
+
+def signing_keys_of(environment: Environment) -> SigningKeys:
+    """What signs and verifies manifests, verdicts and decisions."""
+    return SigningKeys(KeyPlace(environment.signing_key_provider, environment.signing_key_path, "FT_SIGNING_KEY"), environment.seals_path)
