@@ -48,6 +48,17 @@ def imports(path: Path, known: dict[str, Path], inside_functions: bool = True) -
     return {name for name in found if name in known}
 
 
+def graph(inside_functions: bool = True) -> dict[str, set[str]]:
+    """File -> the files that it imports."""
+    known = modules()
+    return {name: imports(path, known, inside_functions) - {name} for name, path in known.items()}
+
+
+def arrows(graph: dict[str, set[str]]) -> Counter[tuple[str, str]]:
+    """Package -> package, with the number of imports."""
+    return Counter((room(a), room(b)) for a, others in graph.items() for b in others if room(a) != room(b))
+
+
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:
     """Groups of files that import one another, directly or not: strongly connected components of two and more (Tarjan 1972)."""
     index: dict[str, int] = {}
@@ -101,19 +112,17 @@ def main() -> None:
     parser.add_argument("--arrows", action="store_true")
     parser.add_argument("--at-import", action="store_true", help="only imports that run when a file is imported")
     arguments = parser.parse_args()
-    known = modules()
-    graph = {name: imports(path, known, not arguments.at_import) - {name} for name, path in known.items()}
-    arrows = Counter((room(a), room(b)) for a, others in graph.items() for b in others if room(a) != room(b))
-    chain = longest_chain(graph)
+    known, found_graph = modules(), graph(not arguments.at_import)
+    chain = longest_chain(found_graph)
     found = {
         "files": len(known),
         "lines": sum(len(path.read_text().splitlines()) for path in known.values()),
         "packages_and_top_level_modules": len({room(name) for name in known} - {PACKAGE}),
-        "circles": circles(graph),
+        "circles": circles(found_graph),
         "longest_chain": {"files": len(chain), "way": chain},
     }
     if arguments.arrows:
-        found["arrows"] = {f"{a} -> {b}": count for (a, b), count in sorted(arrows.items())}
+        found["arrows"] = {f"{a} -> {b}": count for (a, b), count in sorted(arrows(found_graph).items())}
     print(json.dumps(found, indent=1))
 
 

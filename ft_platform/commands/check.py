@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
-    from ft_platform.process.private_folders import problems_of
+    from ft_platform.lake.private_folders import problems_of
     from ft_platform.redaction.lint import own_code_warnings
     from ft_platform.redaction.settings_file import instance_problems
     from ft_platform.settings.environment_file import environment_file

@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
     from ft_platform.lake import modes
-    from ft_platform.process.private_folders import private_folders
+    from ft_platform.lake.private_folders import private_folders
 
     environment = load_environment()
     lake = open_lake(environment)

@@ -1,1 +1,1 @@
-"""What a process shares with its machine and the person before it: progress, the terminal, memory, private folders, errors of the system."""
+"""What a process shares with its machine: progress, memory, variables, names of files, errors of the system."""

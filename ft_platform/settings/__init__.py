@@ -1,1 +1,1 @@
-"""The sections of a use case's YAML, one file per stage. `use_case.py` puts them together."""
+"""The sections of a use case's YAML, one file per stage. `ft_platform/use_case/schema.py` puts them together."""
