@@ -29,7 +29,6 @@ from ft_platform.commands import (
     fairness,
     init,
     keys,
-    kill_test,
     lake,
     new,
     privacy,
@@ -83,14 +82,13 @@ COMMANDS = {
     "lake": lake,
     "reproduce": reproduce,
     "evidence": evidence,
-    "kill-test": kill_test,
     "schema": schema,
     "ui": ui,
     "reports": reports,
 }
 """Command -> module with HELP, EXAMPLES, add_arguments(parser) and run(arguments) -> exit code."""
 
-STARTS_OTHERS = ("ui", "reports", "reproduce", "kill-test")
+STARTS_OTHERS = ("ui", "reports", "reproduce")
 """Commands that become or start other processes, which need standard error as it is."""
 
 DESCRIPTION = "Fine-tune language models on Dagster: one YAML file becomes one lineage graph, from permitted records to an evaluated checkpoint."

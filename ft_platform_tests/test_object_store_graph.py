@@ -20,6 +20,7 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.orchestration.execution import RunOutcome, run_use_case
 from ft_platform.orchestration.results import collect_results
 from ft_platform.release.decide import publish_decision
+from ft_platform.reporting.decision_brief import write_decision
 from ft_platform.stages import DEFAULT_STAGES, STAGES
 from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.aws_server import aws_server
@@ -116,7 +117,7 @@ def test_a_decision_asks_the_store_about_each_version_once(runs, monkeypatch):
 
         monkeypatch.setattr(owner, question, counted)
     versions = {name: runs.lake.artifact("complaints", name, artifact_id, verify=False) for name, artifact_id in runs.first.artifacts.items()}
-    decision = publish_decision(runs.lake, runs.use_case, versions["adapter_checkpoint"], versions)
+    decision = publish_decision(runs.lake, runs.use_case, versions["adapter_checkpoint"], versions, write_decision)
     assert decision.artifact_id == runs.first.artifacts["release_decision"]
     of_others = {about: times for about, times in asked.items() if about[1] != decision.artifact_id}
     # The handle that a manifest names has no count of rows, so that of a table is asked for by two handles.

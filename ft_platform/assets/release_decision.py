@@ -31,11 +31,12 @@ def build(use_case: NamedUseCase) -> list:
         A refusal is a result, not a failure: the check `accepted` shows it.
         """
         from ft_platform.release.decide import publish_decision
+        from ft_platform.reporting.decision_brief import write_decision
 
         handed = (evaluation_report, fairness_report, privacy_report, regression_report, roi_report, data_report, model_card)
         reports = {report.name: report for report in handed}
         before = {version.id for version in lake.artifacts(use_case.name, "release_decision")}
-        decision = publish_decision(lake, use_case, adapter_checkpoint, reports)
+        decision = publish_decision(lake, use_case, adapter_checkpoint, reports, write_decision)
         manifest = lake.manifest(decision)
         found = json.loads(lake.read_file(decision, "decision.json"))
         return materialized(

@@ -2,9 +2,10 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import DataError, VersionRefused
@@ -16,7 +17,7 @@ from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.stage_table import input_hash
 from ft_platform.lake.versions import Version
 from ft_platform.release.evidence import CHECKPOINT, EVALUATION, OPTIONAL, REQUIRED, Evidence, collect, is_about, pinned_versions
-from ft_platform.release.rules import Ruling, apply, rules_of
+from ft_platform.release.rule import Ruling, apply, rules_of
 from ft_platform.release.waivers import Waiver, in_force, without_effect
 from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
@@ -127,14 +128,19 @@ def the_checkpoint(lake: Lake, use_case: NamedUseCase, checkpoint_id: str | None
     return next((one for one in found if not problems_with(lake, use_case, one)), found[0])
 
 
-def publish_decision(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, versions: Mapping[str, ArtifactVersion]) -> ArtifactVersion:
+WritePages = Callable[[Path, Lake, NamedUseCase, str, Decision], None]
+"""Folder, lake, use case, id of the decision, decision -> its pages, written into the folder."""
+
+
+def publish_decision(
+    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, versions: Mapping[str, ArtifactVersion], write_pages: WritePages
+) -> ArtifactVersion:
     """The artifact `release_decision` about a checkpoint with this evidence: an existing one, or a new one. A refusal is a result as well.
 
     Args:
         versions: stage -> artifact, for every parent of the stage but the checkpoint.
+        write_pages: writes the pages that people read about a new decision.
     """
-    from ft_platform.reporting.decision_brief import write_decision
-
     started = time.monotonic()
     seen = Snapshot(lake)
     beside = {stage: version for stage, version in newest_evidence(seen, use_case, checkpoint).items() if stage in OPTIONAL}
@@ -149,7 +155,7 @@ def publish_decision(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVer
     with lake.scratch(use_case.name, STAGE) as folder:
         folder.mkdir(parents=True)
         (folder / FILE).write_text(json.dumps({**found, "decided_at": now()}, indent=1, ensure_ascii=False), encoding="utf-8")
-        write_decision(folder, lake, use_case, artifact_id, decision)
+        write_pages(folder, lake, use_case, artifact_id, decision)
         return lake.publish(
             use_case.name,
             STAGE,

@@ -4,20 +4,16 @@ Covered: that the name is one of those in the file. Not covered: that whoever ty
 beside it.
 """
 
+from ft_platform.release.rule import kind_of
 from ft_platform.use_case import ROLES, NamedUseCase
 
-ROLE_OF = {
-    **dict.fromkeys(("beats", "seeds", "floor", "calibration", "forgetting", "seconds_per_1000_requests", "money_per_1000_requests"), "accountable"),
-    **dict.fromkeys(("human_review", "judge"), "domain_expert"),
-}
-"""Kind of a rule -> the owner it belongs to: what the work gets to the accountable person, what experts judged to the domain expert. Everything else
-(fairness, privacy, approvals, and any kind that is not named here) belongs to compliance."""
 COMPLIANCE = "compliance"
 
 
 def role_of(rule: str) -> str:
-    """The role of the owner who may waive a rule."""
-    return ROLE_OF.get(rule.split("/")[0], COMPLIANCE)
+    """The role of the owner whom a rule belongs to, as its kind says; of a rule that is of no kind, or that nobody can waive, compliance."""
+    kind = kind_of(rule)
+    return (kind and kind.owner) or COMPLIANCE
 
 
 def who_may_waive(use_case: NamedUseCase, rule: str, name: str) -> str | None:

@@ -12,7 +12,7 @@ from ft_platform.evidence.gather import gather
 from ft_platform.evidence.pack import Pack, write_pack
 from ft_platform.evidence.verify import problems_of
 from ft_platform.lake.versions import Version
-from ft_platform.release.rules import Ruling
+from ft_platform.release.rule import Ruling
 from ft_platform.release.waivers import Waiver, grant, revoke
 from ft_platform_tests.evidence.case import NAME, Case, publish, small_case
 

@@ -10,16 +10,16 @@ import time
 
 import pytest
 
-from ft_platform.commands.kill_test import kill_test
-from ft_platform.kill_test import case
-from ft_platform.kill_test.attempt import Fault
-from ft_platform.kill_test.run import KillTest
+from ft_platform_tests.kill_test import case
+from ft_platform_tests.kill_test.__main__ import kill_test
+from ft_platform_tests.kill_test.attempt import Fault
+from ft_platform_tests.kill_test.run import KillTest
 
 BROKEN = """
 import random, sys, tempfile, json
 from dataclasses import asdict
 from pathlib import Path
-from ft_platform.kill_test import run
+from ft_platform_tests.kill_test import run
 run._import_everything()
 {fault}
 with tempfile.TemporaryDirectory() as folder:
@@ -31,7 +31,7 @@ with tempfile.TemporaryDirectory() as folder:
 FULL = """
 import errno, os, sys
 from pathlib import Path
-from ft_platform.kill_test.attempt import FullDisk
+from ft_platform_tests.kill_test.attempt import FullDisk
 folder = Path(sys.argv[1])
 kept = folder / "lake" / "kept"
 kept.parent.mkdir()
@@ -102,7 +102,7 @@ def test_a_folder_that_is_readable_before_it_is_whole_is_found_out():
 STUCK = """
 import json, random, sys, time
 from pathlib import Path
-from ft_platform.kill_test import attempt, run
+from ft_platform_tests.kill_test import attempt, run
 def a_lock_that_nobody_gives_back(folder):
     time.sleep(60)
 attempt._train = a_lock_that_nobody_gives_back
@@ -121,8 +121,8 @@ def test_an_attempt_that_hangs_is_stuck_and_says_where(tmp_path):
 def test_an_attempt_is_not_stuck_because_the_machine_stood_still(tmp_path, monkeypatch):
     """The clock jumps by an hour between two polls."""
     asked, clock = itertools.count(), time.monotonic
-    monkeypatch.setattr("ft_platform.kill_test.run.time.monotonic", lambda: clock() + 3600.0 * (next(asked) > 1))
-    monkeypatch.setattr("ft_platform.kill_test.run.attempt", lambda *_: (time.sleep(0.1), os._exit(0)))
+    monkeypatch.setattr("ft_platform_tests.kill_test.run.time.monotonic", lambda: clock() + 3600.0 * (next(asked) > 1))
+    monkeypatch.setattr("ft_platform_tests.kill_test.run.attempt", lambda *_: (time.sleep(0.1), os._exit(0)))
     assert KillTest(tmp_path, random.Random(1))._attempt(tmp_path, Fault()) == {"ended": "killed"}
 
 

@@ -120,6 +120,6 @@ def test_equal_seeds_give_equal_texts_and_the_value_stands_at_its_place() -> Non
 
 
 def test_the_rule_of_the_release_counts_with_the_same_least_number_of_texts() -> None:
-    from ft_platform.release.recall_rule import LEAST_TEXTS as IN_RULE
+    from ft_platform.release.rules.recall import LEAST_TEXTS as IN_RULE
 
     assert LEAST_TEXTS == IN_RULE

@@ -13,10 +13,11 @@ from ft_platform.lake.manifest import Verdict
 from ft_platform.lake.stage_table import input_hash
 from ft_platform.privacy_attacks.extraction import Copied, extraction
 from ft_platform.privacy_attacks.membership import ATTACKS
-from ft_platform.release.decide import Decision, decide, newest_evidence
+from ft_platform.release.decide import Decision, decide, newest_evidence, publish_decision
 from ft_platform.release.evidence import FILES, OPTIONAL, REQUIRED, Evidence, Item, NotProven, typed
-from ft_platform.release.rules import apply, rules_of
+from ft_platform.release.rule import apply, rules_of
 from ft_platform.release.schema import Shown
+from ft_platform.reporting.decision_brief import write_decision
 from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase, UseCase
@@ -223,6 +224,11 @@ class EvidenceCase:
     def decide(self, **kwargs: Any) -> Decision:
         checkpoint = self.versions["adapter_checkpoint"]
         return decide(self.lake, self.use_case, checkpoint, newest_evidence(self.lake, self.use_case, checkpoint), **kwargs)
+
+    def published_decision(self) -> ArtifactVersion:
+        """As the graph makes it."""
+        reports = {name: self.versions[name] for name in REQUIRED}
+        return publish_decision(self.lake, self.use_case, self.versions["adapter_checkpoint"], reports, write_decision)
 
 
 def changed(figures: dict[str, Any], stage: str, path: tuple[str, ...], value: Any) -> dict[str, Any]:

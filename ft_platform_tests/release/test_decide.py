@@ -16,7 +16,7 @@ from ft_platform.lake.gate import NOT_TAINTED
 from ft_platform.lake.inspection import adopt
 from ft_platform.privacy_attacks.extraction import Copied, extraction
 from ft_platform.privacy_attacks.membership import SideLosses, membership
-from ft_platform.release.decide import decide, newest_evidence, publish_decision, require_accepted
+from ft_platform.release.decide import decide, newest_evidence, require_accepted
 from ft_platform.release.evidence import FILES, OPTIONAL, REQUIRED
 from ft_platform.release.schema import Shown
 from ft_platform.settings.attacks import Attacks
@@ -528,7 +528,7 @@ def test_a_limit_that_nothing_could_be_compared_with_is_no_setting(tmp_path, att
 def test_after_an_accepted_checkpoint_the_next_one_must_beat_it(tmp_path):
     case = EvidenceCase(tmp_path).publish()
     assert case.decide().accepted
-    decision = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
+    decision = case.published_decision()
     require_accepted(case.lake, case.use_case, decision)
     case.versions["adapter_checkpoint"] = case.checkpoint("next")
     champion = {"checkpoint": "ckpt-weights", "status": "compared"}
@@ -562,7 +562,7 @@ def test_a_gate_that_asks_nothing_of_the_quality_is_no_gate(tmp_path):
 
 def test_an_accepted_decision_does_not_outlive_its_evidence(tmp_path):
     case = EvidenceCase(tmp_path).publish()
-    decision = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
+    decision = case.published_decision()
     require_accepted(case.lake, case.use_case, decision)
     case.lake.add_verdict(case.lake.latest("complaints", "permitted_records"), NOT_TAINTED, False, "s", {"rows": 1, "reasons": {"consent_withdrawn": 1}})
     with pytest.raises(VersionRefused, match="does not hold any more"):
@@ -571,7 +571,7 @@ def test_an_accepted_decision_does_not_outlive_its_evidence(tmp_path):
 
 def test_a_refused_decision_is_no_licence(tmp_path):
     case = EvidenceCase(tmp_path, figures=changed(good_figures(), "privacy_report", ("passed",), False)).publish()
-    decision = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
+    decision = case.published_decision()
     found = json.loads(case.lake.read_file(decision, "decision.json"))
     assert found["decision"] == "refused"
     with pytest.raises(VersionRefused, match="refuses ckpt-weights"):
@@ -580,7 +580,7 @@ def test_a_refused_decision_is_no_licence(tmp_path):
 
 def test_the_brief_says_what_was_decided_and_what_is_not_known(tmp_path):
     case = EvidenceCase(tmp_path, figures=changed(good_figures(), "evaluation_report", ("test_rows",), 0)).publish()
-    decision = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
+    decision = case.published_decision()
     text = case.lake.read_file(decision, "decision_brief.html").decode()
     assert "may not be released" in text and "One training (seed 17) was evaluated" in text
     assert "Not known: metrics.json of evaluation_report is no evidence: test_rows" in text
@@ -595,11 +595,10 @@ def test_the_brief_says_what_experts_preferred_where_they_judged_this_checkpoint
     case = EvidenceCase(tmp_path, figures=changed(good_figures(), "human_review", (), REVIEW), left_out={"human_review"})
     case.figures["evaluation_report"]["test_rows"] = 0  # the rest of the page is not what is tested
     case = case.publish()
-    where = (case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
-    before = publish_decision(*where)
+    before = case.published_decision()
     assert "Experts" not in case.lake.read_file(before, "decision_brief.html").decode()
     case.add("human_review")
-    after = publish_decision(*where)
+    after = case.published_decision()
     text = case.lake.read_file(after, "decision_brief.html").decode()
     assert after != before, "a review that came later is another decision"
     assert SAID in text and problems_of(text) == []
@@ -614,8 +613,7 @@ def test_the_brief_does_not_quote_a_review_of_another_evaluation(tmp_path):
     case.versions["evaluation_report"] = case.add("evaluation_report", "-later")
     for stage in ("fairness_report", "roi_report", "model_card"):
         case.versions[stage] = case.add(stage, "-later")
-    required = {name: case.versions[name] for name in REQUIRED}
-    text = case.lake.read_file(publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], required), "decision_brief.html").decode()
+    text = case.lake.read_file(case.published_decision(), "decision_brief.html").decode()
     assert "Experts prefer" not in text
 
 
@@ -624,7 +622,7 @@ def test_the_brief_shows_the_seeds_or_says_why_they_are_not_known(tmp_path):
         case = EvidenceCase(tmp_path / str(len(left_out)), SEEDS, left_out=left_out)
         case.figures["evaluation_report"]["test_rows"] = 0  # the rest of the page is not what is tested
         case = case.publish()
-        decision = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
+        decision = case.published_decision()
         text = case.lake.read_file(decision, "decision_brief.html").decode()
         assert words in text and ("Score of each seed" in text) is not bool(left_out) and problems_of(text) == []
 

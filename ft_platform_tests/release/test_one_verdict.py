@@ -16,8 +16,7 @@ from ft_platform.evaluation.fairness_summary import summary, summary_lines
 from ft_platform.lake import ArtifactVersion
 from ft_platform.privacy_attacks.extraction import Copied, extraction
 from ft_platform.privacy_attacks.newest import newest_attack
-from ft_platform.release.decide import Decision, publish_decision
-from ft_platform.release.evidence import REQUIRED
+from ft_platform.release.decide import Decision
 from ft_platform.release.standing import newest_standing
 from ft_platform.reporting.fairness_report import write_fairness_report
 from ft_platform.reporting.model_card import card_values, readme
@@ -59,8 +58,7 @@ class Case(EvidenceCase):
         return self._publish("adapter_checkpoint", {"training.json": TRAINING, "weights.json": content}, f"ckpt-{content}")
 
     def decided(self) -> tuple[Decision, ArtifactVersion]:
-        reports = {name: self.versions[name] for name in REQUIRED}
-        return self.decide(), publish_decision(self.lake, self.use_case, self.versions["adapter_checkpoint"], reports)
+        return self.decide(), self.published_decision()
 
 
 def case_of(home: Path, attacks: dict[str, Any], sizes: dict, wrong: dict, settings: dict) -> Case:

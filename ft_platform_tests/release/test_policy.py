@@ -10,8 +10,6 @@ import pytest
 from ft_platform.cli import main
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError
-from ft_platform.release.decide import publish_decision
-from ft_platform.release.evidence import REQUIRED
 from ft_platform.release.policy import capped, undercuts
 from ft_platform.release.waivers import grant
 from ft_platform.settings.policy import AT_LEAST, AT_MOST, Policy
@@ -147,10 +145,9 @@ def test_a_task_without_labels_has_no_majority_class_to_beat(tmp_path: Path) -> 
 
 def test_every_decision_names_its_policy_and_another_policy_is_another_decision(tmp_path: Path) -> None:
     case = EvidenceCase(tmp_path).publish()
-    reports = {name: case.versions[name] for name in REQUIRED}
-    first = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], reports)
-    stricter = case.use_case.model_copy(update={"policy": Policy(name="bank", version="2026-11", at_most={"fairness.max_gap": 0.1})})
-    second = publish_decision(case.lake, stricter, case.versions["adapter_checkpoint"], reports)
+    first = case.published_decision()
+    stricter = case.use_case = case.use_case.model_copy(update={"policy": Policy(name="bank", version="2026-11", at_most={"fairness.max_gap": 0.1})})
+    second = case.published_decision()
     one, other = (json.loads(case.lake.read_file(decision, "decision.json")) for decision in (first, second))
     assert first.id != second.id and (one["decision"], other["decision"]) == ("accepted", "refused")
     assert one["policy"] == Policy().to_dict() and other["policy"] == stricter.policy.to_dict()

@@ -4,11 +4,9 @@ from typing import Any
 
 import pytest
 
-from ft_platform.release.rules import rules_of
-from ft_platform.release.waiver_persons import COMPLIANCE, ROLE_OF, persons_of, role_of, who_may_waive
+from ft_platform.release.waiver_persons import persons_of, who_may_waive
 from ft_platform.use_case import NamedUseCase, Owners
-from ft_platform_tests.release.evidence_case import OWNERS, EvidenceCase
-from ft_platform_tests.release.test_decide import EVERY_RULE
+from ft_platform_tests.release.evidence_case import OWNERS
 from ft_platform_tests.tables import use_case
 
 ANA, MARIA, TOM = "ana.ruiz@example.org", "maria.lind@example.org", "tom.okafor@example.org"
@@ -39,13 +37,6 @@ def test_a_rule_is_waived_by_the_person_of_its_role_and_by_nobody_else(rule: str
     assert [name for name in (ANA, MARIA, TOM) if who_may_waive(case, rule, name)] == [person]
     assert who_may_waive(case, rule, f" {person.upper()} ") == person
     assert who_may_waive(case, rule, person.split("@")[0]) is None
-
-
-def test_the_table_names_kinds_of_rules_that_exist(tmp_path: Any) -> None:
-    case = EvidenceCase(tmp_path, EVERY_RULE)
-    case.refusing()
-    kinds = {rule.name.split("/")[0] for rule in rules_of(case.use_case, "champion")}
-    assert set(ROLE_OF) <= kinds and role_of("fairness/region") == COMPLIANCE
 
 
 def test_roles_that_are_left_out_fall_to_the_accountable_person() -> None:

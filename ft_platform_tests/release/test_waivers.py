@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from ft_platform.errors import ConfigError, CorruptVersion
-from ft_platform.release.decide import publish_decision
 from ft_platform.release.evidence import REQUIRED
 from ft_platform.release.waivers import grant, in_force, revoke, waivers
 from ft_platform_tests.release.evidence_case import TEST_ROWS, EvidenceCase, changed, gap, good_figures, grouped
@@ -58,7 +57,7 @@ def test_groups_that_are_too_small_to_compare_pass_by_a_waiver_only(tmp_path):
 
 def test_the_brief_names_the_waiver(case):
     granted(case, until=date(2027, 2, 1))
-    decision = publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], {name: case.versions[name] for name in REQUIRED})
+    decision = case.published_decision()
     text = case.lake.read_file(decision, "decision_brief.html").decode()
     assert "ana.ruiz@example.org" in text and WORDS["reason"] in text
 
@@ -103,8 +102,7 @@ def test_a_waiver_of_somebody_who_is_no_owner_any_more_does_not_count_and_the_de
     assert [ruling.rule for ruling in decision.refusing] == ["fairness/region"]
     why = "fairness/region belongs to compliance, so only bo.lund@example.org may waive it, not 'ana.ruiz@example.org'"
     assert decision.to_dict()["waivers_without_effect"] == {waiver.id: why} and decision.to_dict()["waivers"] == []
-    reports = {name: case.versions[name] for name in REQUIRED}
-    page = case.lake.read_file(publish_decision(case.lake, case.use_case, case.versions["adapter_checkpoint"], reports), "decision_brief.html").decode()
+    page = case.lake.read_file(case.published_decision(), "decision_brief.html").decode()
     assert "Waivers without effect" in page and waiver.id in page
 
 

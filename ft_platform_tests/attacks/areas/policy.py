@@ -15,7 +15,7 @@ from zlib import crc32
 from ft_platform.errors import ConfigError, DataError
 from ft_platform.governance.licences import require_accepted_licences
 from ft_platform.release import waivers
-from ft_platform.release.rules import Ruling
+from ft_platform.release.rule import Ruling
 from ft_platform.settings.licences import canonical_licence
 from ft_platform.settings.policy import ACCEPTED_LICENCES, AT_LEAST, AT_MOST
 from ft_platform.use_case.file import load_use_case
@@ -228,9 +228,9 @@ AREA = Area(
     cases=cases,
     defences={
         "policy_check": _off("release.policy.undercuts", by=lambda *_: []),
-        "policy_rule": _off("release.rules.undercuts", by=lambda *_: []),
-        "policy_beats": _off("release.rules.beaten_systems", by=lambda case: case.settings.gate.beats),
-        "policy_approvals": _off("release.rules.unapproved", by=lambda *_: {}),
+        "policy_rule": _off("release.rules.policy.undercuts", by=lambda *_: []),
+        "policy_beats": _off("release.rules.beats.beaten_systems", by=lambda case: case.settings.gate.beats),
+        "policy_approvals": _off("release.rules.approval.unapproved", by=lambda *_: {}),
         "accepted_licences": _off("governance.licences.licence_problems", by=lambda *_: []),
         "waiver_persons": _off("release.waivers.who_may_waive", by=lambda _case, _rule, name: name),
         "removed_share": _off("cleaning.clean.require_kept", "governance.permission.require_kept", by=lambda *_: None),

@@ -23,9 +23,8 @@ from ft_platform.privacy.k_anonymity import measure
 from ft_platform.privacy.recall_floor import recall_on
 from ft_platform.records.columns import anonymized_schema, cleaned_schema
 from ft_platform.records.rows import TableRows
-from ft_platform.release import recall_rule
 from ft_platform.release.evidence import NotProven
-from ft_platform.release.recall_rule import judge_recall
+from ft_platform.release.rules import recall as recall_rule
 from ft_platform.reporting.documents import statements
 from ft_platform.samples.generator import sample_sha256
 from ft_platform.use_case import NamedUseCase
@@ -201,7 +200,7 @@ def verdicts_that_prove_nothing(rng: Random, size: int) -> Cases:
                 verdict = Verdict(check="recall_above_floor", passed=passed, settings_hash="s", content_hash="c", numbers=numbers, checked_at="today")
                 evidence: Any = SimpleNamespace(verdicts={"anonymized_records": {"recall_above_floor": verdict}})
                 try:
-                    held = judge_recall(evidence, use_case())[0]
+                    held = recall_rule.judge_recall(evidence, use_case()).passed
                 except NotProven:
                     return None
                 return f"the release rule holds with {json.dumps(numbers, default=str)[:80]}" if held else None

@@ -1,4 +1,5 @@
-"""Runs the kill test: `python -m ft_platform.kill_test.run --kills 100 --seed 1`, started by `ft kill-test`. Prints one line of JSON per kill, then the counts.
+"""Runs the kill test: `python -m ft_platform_tests.kill_test.run --kills 100 --seed 1`, started by
+`python -m ft_platform_tests.kill_test`. Prints one line of JSON per kill, then the counts.
 
 A process of its own: torch and the training code are imported once and every attempt is forked from here, before any thread
 has started. In one trial a training is attempted until it is published; most attempts are killed (`-9` before a random file
@@ -20,8 +21,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ft_platform.kill_test import case
-from ft_platform.kill_test.attempt import NAMED_POINTS, Fault, FullDisk, KillAtCall, KillAtFile, attempt
+from ft_platform_tests.kill_test import case
+from ft_platform_tests.kill_test.attempt import NAMED_POINTS, Fault, FullDisk, KillAtCall, KillAtFile, attempt
 
 STUCK_SECONDS = 120.0
 """An attempt takes a second or two; one that takes this long is stuck."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ft_platform.errors import FtError
-from ft_platform.kill_test import case
+from ft_platform_tests.kill_test import case
 
 FILE_EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "shutil.rmtree")
 """Of `sys.addaudithook`: told before the operation is done."""
@@ -137,7 +137,7 @@ def _train(folder: Path) -> dict[str, Any]:
     from ft_platform.training.trainer import checkpoint_for
 
     lake = case.lake_of(folder)
-    log = logging.getLogger("ft_platform.kill_test")
+    log = logging.getLogger("ft_platform_tests.kill_test")
     trained = checkpoint_for(lake, case.environment_of(folder), case.use_case_of(folder), case.splits_of(folder), log)
     manifest = lake.manifest(trained.checkpoint)
     counts = {"damaged_states": manifest.info["damaged_states"], "attempts": len(manifest.info["attempts"])}

@@ -1,24 +1,27 @@
-"""ft kill-test: kills a small training again and again and compares the weights that come out with those of an undisturbed one."""
+"""Kill, stop and damage a small training on purpose, many times, and check that what comes out is bit for bit the same."""
 
 import argparse
+import importlib.util
 import json
 import subprocess
 import sys
 from typing import Any
 
-HELP = "Kill, stop and damage a small training on purpose, many times, and check that what comes out is bit for bit the same."
-EXAMPLES = ["ft kill-test --kills 100", "ft kill-test --kills 1000 --seed 7 --json"]
+from ft_platform.errors import FtError, MissingExtra, TrainingFailed
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def main(words: list[str] | None = None) -> int:
+    """Prints what was found. Returns 1 where a training was stuck or came out different, damage went unnoticed, or the test could not run."""
+    parser = argparse.ArgumentParser(prog="python -m ft_platform_tests.kill_test", description=__doc__)
     parser.add_argument("--kills", type=int, default=100, metavar="N", help="attempts to end by a fault (default 100: some minutes)")
     parser.add_argument("--seed", type=int, default=1, help="of what is drawn: faults, their places, damage (default 1)")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON; every fault goes to standard error")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Prints what was found. Returns 1 where a training was stuck or came out different, or damage went unnoticed."""
-    found = kill_test(arguments.kills, arguments.seed, show_faults=arguments.json)
+    arguments = parser.parse_args(words)
+    try:
+        found = kill_test(arguments.kills, arguments.seed, show_faults=arguments.json)
+    except FtError as error:
+        print(f"kill_test: {error}", file=sys.stderr)
+        return 1
     if arguments.json:
         print(json.dumps(found))
     else:
@@ -30,18 +33,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def kill_test(kills: int, seed: int, *, show_faults: bool = False) -> dict[str, Any]:
-    """Counts of `ft_platform.kill_test.run.Counts`.
+    """Counts of `run.Counts`.
+
+    Args:
+        show_faults: print every fault to standard error.
 
     Raises:
+        MissingExtra: torch is not installed.
         TrainingFailed: the test itself could not run.
     """
-    import importlib.util
-
-    from ft_platform.errors import MissingExtra, TrainingFailed
-
     if importlib.util.find_spec("torch") is None:
         raise MissingExtra("torch", "train")
-    command = [sys.executable, "-m", "ft_platform.kill_test.run", "--kills", str(kills), "--seed", str(seed)]
+    command = [sys.executable, "-m", "ft_platform_tests.kill_test.run", "--kills", str(kills), "--seed", str(seed)]
     met, last = 0, {}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stderr is not None
@@ -58,3 +61,7 @@ def kill_test(kills: int, seed: int, *, show_faults: bool = False) -> dict[str, 
     if sys.stderr.isatty() and not show_faults:
         print(file=sys.stderr)
     return last
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,11 +1,17 @@
-"""The rule `recall`: how well personal data is found on the records of this source. It repeats the verdict `recall_above_floor`, which measures."""
+"""`recall`: every entity of personal data is found at least as often as `privacy.min_recall` asks, with the whole interval, in records of this source.
 
+It repeats the verdict `recall_above_floor`, which measures. Not proven where that check was not made or its numbers are no evidence; refused where it rests
+on other texts or on too few.
+"""
+
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
 from ft_platform.lake.manifest import Verdict
 from ft_platform.release.evidence import Evidence, NotProven
+from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import Figure, Typed
 from ft_platform.use_case import NamedUseCase
 
@@ -34,11 +40,13 @@ class RecallVerdict(Typed):
     entities: dict[str, Recall]
 
 
-def needed(use_case: NamedUseCase) -> str:
-    return f"at least {use_case.settings.privacy.min_recall:g} of every entity found, with the whole interval, in annotated records of this source"
+def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
+    least = use_case.settings.privacy.min_recall
+    needed = f"at least {least:g} of every entity found, with the whole interval, in annotated records of this source"
+    yield Rule("recall", needed, lambda found: judge_recall(found, use_case))
 
 
-def judge_recall(evidence: Evidence, use_case: NamedUseCase) -> tuple[bool, str, Figure | None]:
+def judge_recall(evidence: Evidence, use_case: NamedUseCase) -> Finding:
     """Whether the floor is proven on this source, why, and the figure of the entity that is found least.
 
     Raises:
@@ -53,9 +61,9 @@ def judge_recall(evidence: Evidence, use_case: NamedUseCase) -> tuple[bool, str,
     figure = Figure(value=worst.recall, low=worst.low, high=worst.high) if worst and own else None
     enough = bool(found.entities) and all(min(one.recall, one.low) >= floor and one.texts >= LEAST_TEXTS for one in found.entities.values())
     if own and enough and verdict.passed and found.status == "above_floor":
-        return True, found.says, figure
+        return Finding(True, found.says, figure)
     remedy = f"Annotate records of this source (ft privacy sample {use_case.name}) and name the file in privacy.gold, or an owner approves by name (ft waiver)."
-    return False, f"{found.says} {remedy}", figure
+    return Finding(False, f"{found.says} {remedy}", figure)
 
 
 def _read(verdict: Verdict) -> RecallVerdict:
@@ -64,3 +72,6 @@ def _read(verdict: Verdict) -> RecallVerdict:
     except ValidationError as error:
         places = sorted({".".join(str(part) for part in fault["loc"]) for fault in error.errors(include_url=False, include_input=False)})
         raise NotProven(f"the verdict of {CHECK} is no evidence: {', '.join(places[:5])}") from None
+
+
+KIND = Kind(names=("recall",), owner="compliance", order=(40, 0), rules=_rules)

@@ -1,1 +1,0 @@
-"""Kills a small training again and again, on purpose, and compares what comes out of it with an undisturbed one."""

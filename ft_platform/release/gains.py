@@ -1,0 +1,43 @@
+"""Whether the fine-tuned model is better than another system, for the rules that compare them."""
+
+from ft_platform.evaluation.metric import Metric, all_metrics, metric
+from ft_platform.release.evidence import NotProven
+from ft_platform.release.rule import Finding
+from ft_platform.release.schema import ComparedChampion, Figure
+
+CHAMPION = "champion"
+
+
+def none_to_beat(_: object) -> Finding:
+    """What is found of the champion where there is none."""
+    return Finding(True, "No checkpoint was accepted before: there is none to beat.")
+
+
+def known_metric(name: str) -> Metric:
+    """The metric of that name.
+
+    Raises:
+        NotProven: there is none.
+    """
+    if name not in all_metrics():
+        raise NotProven(f"there is no metric {name}")
+    return metric(name)
+
+
+def gained(main: Metric, found: Figure, margin: float, said: str) -> Finding:
+    """Whether the whole interval of a difference to another system is better by more than a margin."""
+    gain = found if main.higher_is_better else Figure(value=-found.value, low=-found.high, high=-found.low)
+    text = f"{main.title}: {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) {said}"
+    if gain.low > margin:
+        return Finding(True, f"{text}.", gain)
+    return Finding(False, f"{text}: {'a tie' if gain.low <= 0 <= gain.high else 'not enough' if gain.low > 0 else 'it is worse'}.", gain)
+
+
+def require_champion(report: str, compared: ComparedChampion | None, champion: str | None) -> None:
+    """Another checkpoint may have been accepted since a report was made.
+
+    Raises:
+        NotProven: the report compares with another one.
+    """
+    if champion is not None and (compared is None or compared.checkpoint != champion):
+        raise NotProven(f"{report} compares with {(compared and compared.checkpoint) or 'no champion'}, and {champion} is the champion now")

@@ -1,0 +1,31 @@
+"""`floor/<metric>`: the worse end of a metric's interval reaches its floor in `gate.floors`.
+
+Needs `evaluation_report`. Not proven where it has no such figure of the fine-tuned model.
+"""
+
+from collections.abc import Iterator
+
+from ft_platform.evaluation.metric import Metric, metric
+from ft_platform.evaluation.scores import FINE_TUNED
+from ft_platform.release.evidence import Evidence
+from ft_platform.release.figures import held, named, reached, shown
+from ft_platform.release.rule import Finding, Kind, Rule
+from ft_platform.release.schema import EvaluationEvidence
+from ft_platform.use_case import NamedUseCase
+
+
+def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
+    for name, floor in use_case.settings.gate.floors.items():
+        one = metric(name)
+        bound = "at least" if one.higher_is_better else "at most"
+        yield Rule(f"floor/{name}", f"{one.title} {bound} {floor:g}, with the whole interval", lambda found, one=one, floor=floor: _floor(found, one, floor))
+
+
+def _floor(evidence: Evidence, one: Metric, floor: float) -> Finding:
+    systems = evidence.of("evaluation_report", EvaluationEvidence).systems
+    found = named(named(systems, FINE_TUNED, "systems"), one.name, f"systems.{FINE_TUNED}")
+    passed = reached(found, floor) if one.higher_is_better else held(found, floor)
+    return Finding(passed, f"{one.title} is {shown(found)}.", found)
+
+
+KIND = Kind(names=("floor",), owner="accountable", order=(52, 0), rules=_rules)
