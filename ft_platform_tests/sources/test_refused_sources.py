@@ -52,7 +52,7 @@ import sys
 from pathlib import Path
 from ft_platform.errors import SourceError
 from ft_platform.sources.formats import OpenFile
-from ft_platform.sources.parquet import read
+from ft_platform.sources.formats.parquet import read
 good = Path(sys.argv[1]).read_bytes()
 path = Path(sys.argv[1] + ".damaged.parquet")
 length = int.from_bytes(good[-8:-4], "little")
