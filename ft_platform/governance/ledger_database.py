@@ -13,7 +13,7 @@ from ft_platform.settings.governance import Governance
 from ft_platform.settings.source import Source
 from ft_platform.sources.databases.adbc import SIGN, AdbcTable
 from ft_platform.sources.databases.sql import SqlTable
-from ft_platform.sources.formats import Opened
+from ft_platform.sources.file_format import Opened
 
 KIND = "database"
 NAMES = {

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
 def file_names(package: str) -> list[str]:
@@ -46,5 +46,7 @@ class NameOfFile:
         if value not in names:
             close = get_close_matches(value, names, n=1)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise ValueError(f"must be one of {', '.join(names)}, got {value!r}{hint}")
+            raise PydanticCustomError(
+                "literal_error", "must be one of {expected}, got {got}{hint}", {"expected": ", ".join(names), "got": repr(value), "hint": hint}
+            )
         return value

@@ -144,7 +144,7 @@ def test_options_of_the_uri_do_not_take_the_timeouts_away(monkeypatch: pytest.Mo
 
 def test_rows_that_stop_coming_are_an_error_too(serve, environment: Environment) -> None:
     from ft_platform.sources.databases.sql import SqlTable
-    from ft_platform.sources.formats import Opened
+    from ft_platform.sources.file_format import Opened
 
     source = case_of(serve(postgres_without_rows), POSTGRES).settings.source
     started = time.monotonic()
