@@ -7,19 +7,24 @@ file are relative to its folder, those of variables to the working directory.
 import os
 import re
 import secrets
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ft_platform.errors import ConfigError
 from ft_platform.settings.environment_file import environment_file
+from ft_platform.settings.file_names import NameOfFile
 from ft_platform.settings.hosts import authority
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case.yaml_file import YamlFile, read_yaml
 
 STORAGE_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ALLOW_HTTP")
+
+BACKENDS = "ft_platform.compute.backends"
+"""Package whose files are the back ends of compute profiles."""
 
 RELATIVE = ("home", "lake_root", "key_file", "vault_key_file", "vault_public_key_file", "signing_key_file", "seals_folder", "cache", "defs")
 """Paths of the file that are relative to its folder."""
@@ -39,8 +44,12 @@ class ComputeProfile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    backend: Literal["local", "torchrun"] = Field(
-        default="local", description="Back end: a file in `ft_platform/compute/`. `local`: one process. `torchrun`: `processes` that train one model together."
+    backend: Annotated[str, NameOfFile(BACKENDS)] = Field(
+        default="local",
+        description="Back end: a file in `ft_platform/compute/backends/`. `local`: one process. `torchrun`: `processes` that train one model together.",
+    )
+    options: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, max_length=100, description="Settings of the back end's own, such as a queue. `local` and `torchrun` have none."
     )
     processes: int = Field(default=1, ge=1, le=1024, description="Of `torchrun`: processes on this machine, one a GPU; on CPUs they share the threads.")
     sharded: bool = Field(
@@ -56,11 +65,10 @@ class ComputeProfile(BaseModel):
     )
 
     @model_validator(mode="after")
-    def processes_need_torchrun(self) -> "ComputeProfile":
-        if self.processes > 1 and self.backend != "torchrun":
-            raise ValueError("`processes` goes with `backend: torchrun`")
+    def fits_its_backend(self) -> "ComputeProfile":
         if self.sharded and self.processes == 1:
             raise ValueError("`sharded` needs 2 or more `processes`")
+        import_module(f"{BACKENDS}.{self.backend}").check(self)
         return self
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.compute.backend import Launch
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake, open_lake
 from ft_platform.lake.versions import from_dict
@@ -67,12 +68,12 @@ class StandInBackend:
     def __init__(self) -> None:
         self.started: list[str] = []
 
-    def run(self, context: Any, environment: Environment, profile: Any, use_case: NamedUseCase, program: str, extras: dict[str, Any]) -> dict[str, Any]:
+    def run(self, launch: Launch) -> dict[str, Any]:
         from ft_platform.evaluation.inputs import evaluation_inputs
         from ft_platform.training.inputs import checkpoint_inputs
 
-        lake = open_lake(environment)
-        splits = from_dict(extras["splits"])
+        lake, use_case, program = open_lake(launch.environment), launch.use_case, launch.program
+        splits = from_dict(launch.handles["splits"])
         if program == "audit":
             return {"artifact": stand_in_audit(lake, use_case, splits).to_dict()}
         self.started.append(program)
@@ -91,7 +92,7 @@ class StandInBackend:
         return {"artifact": made.to_dict()}
 
 
-def run_here(context: Any, environment: Environment, profile: Any, use_case: NamedUseCase, program: str, extras: dict[str, Any]) -> dict[str, Any]:
+def run_here(launch: Launch) -> dict[str, Any]:
     """Does what the programs do, without a process of their own."""
     from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
     from ft_platform.evaluation.publish_regression import publish_regression_report
@@ -99,21 +100,22 @@ def run_here(context: Any, environment: Environment, profile: Any, use_case: Nam
     from ft_platform.training.audit import audit_for
     from ft_platform.training.trainer import checkpoint_for
 
-    lake = open_lake(environment)
+    lake, environment, use_case, program, extras = open_lake(launch.environment), launch.environment, launch.use_case, launch.program, launch.handles
+    log = launch.context.log
     if program == "regression":
-        return {"artifact": publish_regression_report(lake, environment, use_case, from_dict(extras["checkpoint"]), context.log).to_dict()}
+        return {"artifact": publish_regression_report(lake, environment, use_case, from_dict(extras["checkpoint"]), log).to_dict()}
     handles = {name: from_dict(extras[name]) for name in ("splits", "checkpoint", "base_evaluation") if name in extras}
     where = (lake, environment, use_case, handles["splits"])
     if program == "audit":
         made = audit_for(*where)
     elif program == "train":
-        made = checkpoint_for(*where, context.log).checkpoint
+        made = checkpoint_for(*where, log).checkpoint
     elif program == "attack":
-        made = publish_privacy_report(*where, handles["checkpoint"], context.log)
+        made = publish_privacy_report(*where, handles["checkpoint"], log)
     elif extras["which"] == "base":
-        made = publish_base_evaluation(*where, context.log)
+        made = publish_base_evaluation(*where, log)
     else:
-        made = publish_evaluation_report(*where, handles["checkpoint"], handles["base_evaluation"], context.log)
+        made = publish_evaluation_report(*where, handles["checkpoint"], handles["base_evaluation"], log)
     return {"artifact": made.to_dict()}
 
 

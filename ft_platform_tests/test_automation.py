@@ -12,7 +12,7 @@ WATCHED = ("raw_records", "permitted_records", "cleaned_records", "anonymized_re
 @pytest.fixture
 def backend(monkeypatch):
     stand_in = StandInBackend()
-    monkeypatch.setattr("ft_platform.compute.local.run", stand_in.run)
+    monkeypatch.setattr("ft_platform.compute.backends.local.run", stand_in.run)
     return stand_in
 
 

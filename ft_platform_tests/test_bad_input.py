@@ -20,7 +20,7 @@ def run(environment, tmp_path, monkeypatch, quick_stages):
     """Runs the data stages on a file; returns the outcome. The first run, on a good file, is done already."""
     file = write_csv(tmp_path / "records.csv", records())
     write_use_case(environment.defs, "complaints", minimal_attributes(str(file)))
-    monkeypatch.setattr("ft_platform.compute.local.run", StandInBackend().run)
+    monkeypatch.setattr("ft_platform.compute.backends.local.run", StandInBackend().run)
     with dg.DagsterInstance.ephemeral() as instance:
 
         def run(overrides: dict | None = None, stages: list[str] = DATA):
@@ -128,7 +128,7 @@ def test_a_base_model_that_does_not_exist_names_the_setting(environment, tmp_pat
 def test_a_killed_program_fails_the_asset_with_the_reason(run, environment, monkeypatch):
     from ft_platform.compute import pipes
 
-    monkeypatch.setattr("ft_platform.compute.local.run", lambda *_: pipes.final_values([], "train", -9))
+    monkeypatch.setattr("ft_platform.compute.backends.local.run", lambda *_: pipes.final_values([], "train", -9))
     outcome = run(stages=["adapter_checkpoint"])
     assert not outcome.success
     assert "SIGKILL" in (outcome.error or "")

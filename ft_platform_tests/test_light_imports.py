@@ -25,6 +25,8 @@ def test_the_code_location_loads_without_heavy_libraries():
 
 DOMAIN = ["lake", "sources.ingest", "governance.permission", "cleaning.clean", "privacy.anonymize", "validation.expectations", "splitting.split"]
 DOMAIN += [
+    "compute.backends.local",
+    "compute.backends.torchrun",
     "training.inputs",
     "evaluation.inputs",
     "business.publish",

@@ -63,7 +63,7 @@ def runs(store: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Any
     with pytest.MonkeyPatch.context() as patch:
         for name, value in store.items():
             patch.setenv(name, value)
-        patch.setattr("ft_platform.compute.local.run", run_here)
+        patch.setattr("ft_platform.compute.backends.local.run", run_here)
         yield Runs(tmp_path_factory.mktemp("installation"))
 
 

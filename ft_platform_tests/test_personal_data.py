@@ -58,7 +58,7 @@ def home(environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for name in ("tmp", "source", "dagster"):
         (tmp_path / name).mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
-    monkeypatch.setattr("ft_platform.compute.local.run", StandInBackend().run)
+    monkeypatch.setattr("ft_platform.compute.backends.local.run", StandInBackend().run)
     return tmp_path
 
 

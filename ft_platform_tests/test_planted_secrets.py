@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ft_platform import cli
-from ft_platform.compute import local
+from ft_platform.compute.backends import local
 from ft_platform.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import StandInBackend, records, write_csv

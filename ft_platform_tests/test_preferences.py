@@ -45,7 +45,7 @@ def preference_case(tmp_path: Path, environment: Environment) -> Any:
 
 
 def test_pairs_become_a_checkpoint_and_no_personal_data_of_the_other_answer_goes_on(environment, preference_case, monkeypatch, quick_stages):
-    monkeypatch.setattr("ft_platform.compute.local.run", run_here)
+    monkeypatch.setattr("ft_platform.compute.backends.local.run", run_here)
     with dg.DagsterInstance.ephemeral() as instance:
         outcome = run_use_case("complaints", environment=environment, instance=instance)
     assert outcome.success, outcome.error

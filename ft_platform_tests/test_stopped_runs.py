@@ -20,7 +20,8 @@ import dagster as dg
 
 from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.components import FineTuningUseCase
-from ft_platform.compute import local, run_program
+from ft_platform.compute.backends import local
+from ft_platform.compute.program_runs import run_program
 from ft_platform.environment import Environment
 
 

@@ -4,7 +4,7 @@ import dagster as dg
 
 from ft_platform.assets.base_evaluation import evaluated
 from ft_platform.assets.stage import stage, with_typed_failures
-from ft_platform.compute import run_program
+from ft_platform.compute.program_runs import run_program
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.gate import require_usable

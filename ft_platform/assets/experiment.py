@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ft_platform.compute import run_program
+from ft_platform.compute.program_runs import run_program
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.gate import require_usable

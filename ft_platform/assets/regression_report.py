@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.assets.stage import judged, key, materialized, pictures_of, report_link, stage, tracking, train_rows, with_typed_failures
-from ft_platform.compute import run_program
+from ft_platform.compute.program_runs import run_program
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import require_usable

@@ -7,7 +7,7 @@ import dagster as dg
 from ft_platform.assets.expectations import CHECK, DESCRIPTION, expectations_check
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import check_result, judged, key, materialized, report_link, stage, with_typed_failures
-from ft_platform.compute import run_program
+from ft_platform.compute.program_runs import run_program
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.stage_table import Work, write_stage

@@ -21,7 +21,7 @@ from ft_platform.settings.business import Business, Measurements
 from ft_platform.settings.source import Limits, RecordMapping, Source
 from ft_platform.sources.budget import Budget
 from ft_platform.sources.discovery import find_parts, hashes
-from ft_platform.sources.formats import row_list
+from ft_platform.sources.file_format import row_list
 from ft_platform.sources.parts import Order, Part
 
 PERIODS = ("before", "after")

@@ -1,4 +1,7 @@
-"""One file per command of `ft`, and `terminal.py`, what several of them show. At module level commands import the standard library and this file only: `ft --help` must answer at once."""
+"""One file per command of `ft`, and `terminal.py`, what several of them show.
+
+At module level commands import the standard library and this file only: `ft --help` must answer at once.
+"""
 
 import argparse
 

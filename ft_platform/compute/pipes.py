@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.pipes.context import PipesMessageHandler
+from dagster_pipes import PIPES_PROTOCOL_VERSION_FIELD
 
 from ft_platform import errors
 from ft_platform.process import progress
@@ -63,16 +64,19 @@ class LiveMessageReader(dg.PipesMessageReader):
 
     Dagster's own file reader takes a line that is only half written for a whole one, and its thread then dies: all later
     messages, the result among them, were lost so (seen once).
+
+    Args:
+        folder: that the program sees as well, at the same path. Default: the temporary folder of this machine.
     """
 
-    def __init__(self, context: dg.AssetExecutionContext) -> None:
-        self._context = context
+    def __init__(self, context: dg.AssetExecutionContext, folder: Path | None = None) -> None:
+        self._context, self._folder = context, folder
 
     @contextmanager
     def read_messages(self, handler: PipesMessageHandler) -> Iterator[dict[str, Any]]:
         live = LiveMessages(handler, self._context)
         ended = threading.Event()
-        with tempfile.TemporaryDirectory(prefix="ft-pipes-") as folder:
+        with tempfile.TemporaryDirectory(prefix="ft-pipes-", dir=self._folder) as folder:
             path = Path(folder) / "messages"
             path.touch()
             reader = threading.Thread(target=_follow, args=(path, live.handle_message, ended), daemon=True)
@@ -85,6 +89,36 @@ class LiveMessageReader(dg.PipesMessageReader):
 
     def no_messages_debug_text(self) -> str:
         return "Attempted to read messages from a local temporary file."
+
+
+class LogMessages(dg.PipesMessageReader):
+    """Messages among the lines that a program writes, for a back end that sees its log and no file: it calls `line` with each, in order.
+
+    The program writes them to its standard output. The last line must have been passed on before `Running.wait` returns.
+    """
+
+    def __init__(self, context: dg.AssetExecutionContext) -> None:
+        self._context = context
+        self._live: LiveMessages | None = None
+
+    @contextmanager
+    def read_messages(self, handler: PipesMessageHandler) -> Iterator[dict[str, Any]]:
+        self._live = LiveMessages(handler, self._context)
+        yield {"stdio": "stdout"}
+
+    def line(self, text: str) -> None:
+        """Takes one line of the log: a message goes its way, any other into the compute log of the step."""
+        try:
+            message = json.loads(text)
+        except ValueError:
+            message = None
+        if self._live and isinstance(message, dict) and PIPES_PROTOCOL_VERSION_FIELD in message:
+            self._live.handle_message(message)
+        else:
+            print(text, flush=True)
+
+    def no_messages_debug_text(self) -> str:
+        return "Attempted to read messages from the log of the program."
 
 
 def _follow(path: Path, handle: Callable[[Mapping[str, Any]], None], ended: threading.Event) -> None:
@@ -106,7 +140,7 @@ def final_values(messages: list[Any], program: str, exit_code: int) -> dict[str,
     Raises:
         TrainingFailed: typed where the program said why, by signal or exit code otherwise.
     """
-    for message in reversed(messages):
+    for message in messages:  # of several processes the first knew the reason
         if isinstance(message, dict) and "failed" in message:
             failed = message["failed"]
             kind = getattr(errors, failed["type"], errors.TrainingFailed)

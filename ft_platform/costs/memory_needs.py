@@ -1,5 +1,6 @@
 """Whether a training fits into the memory that there is."""
 
+from ft_platform.compute.backend import backend
 from ft_platform.environment import ComputeProfile
 from ft_platform.errors import DoesNotFit
 from ft_platform.use_case import NamedUseCase
@@ -29,8 +30,9 @@ def require_memory(needed_gib: float, profile: ComputeProfile, use_case: NamedUs
 
 
 def memory_limit(profile: ComputeProfile, device: str = "cpu") -> float | None:
-    """GiB that a training may need: what the profile says, else what the machine of a training on a CPU has; None: nobody knows."""
-    return machine_gib() if profile.memory_limit_gib is None and device == "cpu" else profile.memory_limit_gib
+    """GiB that a training may need: what the profile says, else what this machine has, for a training on its CPU; None: not known here."""
+    here = device == "cpu" and backend(profile.backend).MEMORY == "here"
+    return machine_gib() if profile.memory_limit_gib is None and here else profile.memory_limit_gib
 
 
 def machine_gib() -> float | None:

@@ -11,9 +11,9 @@ from ft_platform.lake.content_hash import ContentHash
 from ft_platform.records.rows import Spool
 from ft_platform.settings.governance import Governance
 from ft_platform.settings.source import Source
-from ft_platform.sources.adbc import SIGN, AdbcTable
-from ft_platform.sources.formats import Opened
-from ft_platform.sources.sql import SqlTable
+from ft_platform.sources.databases.adbc import SIGN, AdbcTable
+from ft_platform.sources.databases.sql import SqlTable
+from ft_platform.sources.file_format import Opened
 
 KIND = "database"
 NAMES = {

@@ -21,7 +21,7 @@ DAGSTER_SECONDS = 30
 """Time for Dagster's own orderly end: web server, daemon, code server."""
 
 RUN_SECONDS = 25
-"""Time for runs to be noted as interrupted; a program gets 20 s of it (`compute.local.GRACE_SECONDS`)."""
+"""Time for runs to be noted as interrupted; a program gets `compute.grace_seconds` of it."""
 
 KILL_SECONDS = 5
 

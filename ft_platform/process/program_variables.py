@@ -1,19 +1,27 @@
-"""Environment variables that a program on this machine is started with."""
+"""Environment variables that a program is started with."""
 
 import os
+from typing import TYPE_CHECKING
 
-from ft_platform.environment import ComputeProfile, Environment
-from ft_platform.use_case import NamedUseCase
+if TYPE_CHECKING:
+    from ft_platform.environment import ComputeProfile, Environment
+    from ft_platform.use_case import NamedUseCase
 
 
-def program_variables(environment: Environment, profile: ComputeProfile, use_case: NamedUseCase) -> dict[str, str]:
-    """Those of this process, the installation's, the pinned thread count, and those of the compute profile, which win."""
-    threads = str(use_case.settings.compute.threads or len(os.sched_getaffinity(0)))
+def program_variables(environment: "Environment", profile: "ComputeProfile", use_case: "NamedUseCase") -> dict[str, str]:
+    """On this machine: those of this process, the installation's, the pinned thread count, and those of the compute profile, which win."""
+    return {**os.environ, **_told(environment, profile, use_case.settings.compute.threads or len(os.sched_getaffinity(0)))}
+
+
+def variables_elsewhere(environment: "Environment", profile: "ComputeProfile", use_case: "NamedUseCase") -> dict[str, str]:
+    """On another machine: the same, but of this process only the credentials of the object store. Threads are pinned if the use case says how many."""
+    return {**environment.storage_options(), **_told(environment, profile, use_case.settings.compute.threads)}
+
+
+def _told(environment: "Environment", profile: "ComputeProfile", threads: int) -> dict[str, str]:
     return {
-        **os.environ,
         **environment.to_variables(),
-        "FT_THREADS": threads,
-        "OMP_NUM_THREADS": threads,
+        **({"FT_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)} if threads else {}),
         # Without it two threads fall to a few tokens per second when another process is busy.
         "OMP_WAIT_POLICY": "PASSIVE",
         **profile.environment,

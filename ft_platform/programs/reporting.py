@@ -155,10 +155,22 @@ def described(error: BaseException) -> dict[str, str]:
     }
 
 
-def _report_failure(name: str, error: BaseException, pipes: Any | None) -> None:
-    """Tells the back end, whose step then fails with this reason; started by hand, the terminal."""
+def _report_failure(name: str, error: BaseException, pipes: Any | None, messages: str | None = None) -> None:
+    """Tells the back end, whose step then fails with this reason; started by hand, the terminal.
+
+    Args:
+        messages: of one of several processes that does not report otherwise, where messages go. What it knows the reason of it reports before it takes the
+            first along: torchrun ends the others within a moment. The rest is often but a broken connection to one that was killed.
+    """
     failed = described(error)
-    if pipes is not None:
+    if messages:
+        if isinstance(error, FtError):
+            from dagster_pipes import PIPES_PROTOCOL_VERSION, PIPES_PROTOCOL_VERSION_FIELD, PipesDefaultMessageWriter, decode_param
+
+            with PipesDefaultMessageWriter().open(decode_param(messages)) as channel:
+                params = {"payload": {"failed": failed}}
+                channel.write_message({PIPES_PROTOCOL_VERSION_FIELD: PIPES_PROTOCOL_VERSION, "method": "report_custom_message", "params": params})
+    elif pipes is not None:
         pipes.report_custom_message({"failed": failed})
     else:
         print(f"{name} failed: {FtError(failed['message'], failed['next_step'])}", file=sys.stderr)
@@ -176,7 +188,9 @@ def program(name: str) -> Iterator[Program]:
     logging.getLogger("ft_platform").setLevel(logging.INFO)
     from dagster_pipes import PipesEnvVarParamsLoader, encode_param, open_dagster_pipes
 
+    messages = None
     if os.environ.get("RANK", "0") != "0":  # of several processes the first reports; the others have orders only
+        messages = os.environ.get("DAGSTER_PIPES_MESSAGES")
         os.environ["DAGSTER_PIPES_MESSAGES"] = encode_param({"path": os.devnull})
         logging.getLogger("ft_platform").setLevel(logging.WARNING)
     try:
@@ -192,7 +206,7 @@ def program(name: str) -> Iterator[Program]:
     except BaseException as error:  # a panic in Rust is no Exception, and its text would be printed
         if isinstance(error, SystemExit) and not isinstance(error.code, str):
             raise
-        _report_failure(name, error, pipes)
+        _report_failure(name, error, pipes, messages)
         raise SystemExit(1) from None
     finally:
         if pipes is not None:

@@ -1,12 +1,13 @@
 """Business figures of a use case: what `roi_report` works out its value from. Each is an assumption and is called one in every report."""
 
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
+from ft_platform.settings.file_names import NameOfFile
 from ft_platform.settings.section import ColumnName, Section
-from ft_platform.settings.source import DATABASES
+from ft_platform.settings.source import DATABASES, FORMATS
 
 DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
@@ -15,7 +16,9 @@ class Measurements(Section):
     """A file of measurements from before and after the model was introduced."""
 
     uri: str = Field(min_length=1, max_length=4000, description="One file: a local path or an fsspec URI (`s3://...`) on the list of allowed sources.")
-    format: Literal["auto", "csv", "jsonl", "json", "parquet", "arrow", "excel"] = Field(default="auto", description="File format. `auto`: by file ending.")
+    format: Annotated[str, NameOfFile(FORMATS, others=("auto",), without=("delta",))] = Field(
+        default="auto", description="File format. `auto`: by file ending."
+    )
     date: ColumnName = Field(default="date", description="Column with the day or time of a measurement.")
     metric: ColumnName = Field(
         default="metric",

@@ -6,11 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from ft_platform.settings.file_names import NameOfFile
 from ft_platform.settings.section import ColumnName, FeatureName, LabelName, Section
 
 DATABASES = ("postgresql", "mysql", "mariadb", "mssql", "oracle", "sqlite", "redshift", "snowflake", "databricks", "trino", "duckdb")
 """Schemes of URLs that mean a database."""
 
+
+FORMATS = "ft_platform.sources.formats"
+"""Package whose files are the formats of sources."""
 
 NO_FILE_HAS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem", "charmap"})
 """Text codecs of Python that are for something else than files."""
@@ -54,7 +58,7 @@ class Source(Section):
         max_length=4000,
         description="File, folder or glob: a local path or an fsspec URI (`s3://...`). `sample://complaints` and `sample://support` generate fictitious data.",
     )
-    format: Literal["auto", "csv", "jsonl", "json", "parquet", "arrow", "excel", "eml", "delta"] = Field(
+    format: Annotated[str, NameOfFile(FORMATS, others=("auto",))] = Field(
         default="auto",
         description="File format. `auto`: by file ending, that before `.gz` or `.zst`; what is in a `.zip` by its own; a local folder with `_delta_log` "
         "as Delta table.",

@@ -1,5 +1,5 @@
 """Reads raw records: what a source holds now, and which of its rows are new.
 
-One file per format of files (`csv.py`, `parquet.py`, `excel.py`, ...: see `formats.py` for what one has to offer) and per kind of table
-(`sql.py`, `delta.py`: see `table_sources.py`), found by folder.
+A format is one file in `formats/`, whose name is what `source.format` holds; a kind of database is one in `databases/`, known by its URI.
+`file_format.py` and `table_sources.py` say what they offer. Nothing lists them.
 """

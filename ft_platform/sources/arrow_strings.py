@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from ft_platform.errors import SourceError
 from ft_platform.sources.budget import over
 from ft_platform.sources.class_labels import label_names, with_names
-from ft_platform.sources.formats import BATCH_ROWS, Opened, row_list
+from ft_platform.sources.file_format import BATCH_ROWS, Opened, row_list
 from ft_platform.sources.strict_json import depth_of
 
 BATCH_BYTES = 128 << 20

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from ft_platform.errors import SourceError
 from ft_platform.records.columns import MESSAGES
-from ft_platform.sources.formats import row_list
+from ft_platform.sources.file_format import row_list
 from ft_platform.sources.tool_messages import call_message, described_tools, in_order_of_calls
 
 ROLES = ("system", "user", "assistant", "tool")

@@ -19,7 +19,7 @@ from ft_platform.records.columns import raw_schema
 from ft_platform.sources.budget import Budget
 from ft_platform.sources.digests import text_digests, to_hex
 from ft_platform.sources.discovery import Found, find_parts, fingerprint, hashes
-from ft_platform.sources.formats import OpenFile
+from ft_platform.sources.file_format import OpenFile
 from ft_platform.sources.known_records import KnownRecords
 from ft_platform.sources.mapping import MappedRows, map_batch
 from ft_platform.sources.parts import Order, Part, Piece

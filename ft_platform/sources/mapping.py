@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from ft_platform.errors import SourceError
 from ft_platform.records.columns import MESSAGES
 from ft_platform.sources.conversations import conversations, has_lists, prompted
-from ft_platform.sources.formats import nul_error, row_list
+from ft_platform.sources.file_format import nul_error, row_list
 from ft_platform.use_case import NamedUseCase, RecordMapping
 
 LISTS_OF_MESSAGES = ("prompt_completion", "preference")

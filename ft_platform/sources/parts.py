@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ft_platform.settings.source import RecordMapping, Source
 from ft_platform.sources.budget import Budget
-from ft_platform.sources.formats import Opened
+from ft_platform.sources.file_format import Opened
 from ft_platform.sources.text_encoding import FoundEncoding
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ft_platform.errors import SourceError
 from ft_platform.sources.digests import DIGEST
-from ft_platform.sources.formats import SHOWN
+from ft_platform.sources.file_format import SHOWN
 
 
 class Keys:

@@ -20,7 +20,7 @@ from ft_platform.settings.source import Limits
 from ft_platform.sources.checksums import require_known
 from ft_platform.sources.deadline import answered, once
 from ft_platform.sources.failures import plain_failures
-from ft_platform.sources.formats import OpenFile, format_name, formats
+from ft_platform.sources.file_format import OpenFile, format_name, formats
 from ft_platform.sources.parts import Order, Piece
 from ft_platform.sources.text_encoding import detect_encoding
 from ft_platform.sources.unpacking import Unpacked, unpacked

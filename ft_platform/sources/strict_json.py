@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from ft_platform.sources.formats import OpenFile
+from ft_platform.sources.file_format import OpenFile
 
 
 class NotStrict(ValueError):

@@ -1,22 +1,23 @@
-"""The sources that are one table and not files: one file of this folder each.
+"""The sources that are one table and not files: one file of `databases/` each, or of `formats/` where `source.format` names it.
 
 Such a module has `find(source, environment)`, which returns the table (a `parts.Part`) if the source is one of its kind, else None.
 Nothing but local folders is looked at to tell.
 """
 
 import importlib
-import pkgutil
 from functools import cache
 from typing import Protocol, cast
 
-from ft_platform import sources
 from ft_platform.environment import Environment
-from ft_platform.settings.source import Source
+from ft_platform.settings.file_names import file_names
+from ft_platform.settings.source import FORMATS, Source
 from ft_platform.sources.parts import Part
+
+PACKAGES = (FORMATS, "ft_platform.sources.databases")
 
 
 class TableSource(Protocol):
-    """A module of this folder that reads one kind of table."""
+    """A module that reads one kind of table."""
 
     @staticmethod
     def find(source: Source, environment: Environment) -> Part | None: ...
@@ -24,8 +25,8 @@ class TableSource(Protocol):
 
 @cache
 def table_sources() -> dict[str, TableSource]:
-    """Every module of this folder that reads tables, by name."""
-    modules = {m.name: importlib.import_module(f"{sources.__name__}.{m.name}") for m in pkgutil.iter_modules(sources.__path__)}
+    """Every module that reads tables, by name."""
+    modules = {name: importlib.import_module(f"{package}.{name}") for package in PACKAGES for name in file_names(package)}
     return {name: cast(TableSource, module) for name, module in sorted(modules.items()) if hasattr(module, "find")}
 
 

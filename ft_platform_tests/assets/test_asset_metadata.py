@@ -77,7 +77,7 @@ class Made:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ft_platform.compute.local.run", run_here)
+        patch.setattr("ft_platform.compute.backends.local.run", run_here)
         return Made(tmp_path_factory.mktemp("graph"))
 
 

@@ -38,7 +38,7 @@ def test_a_fault_that_the_program_finds_stops_training_and_a_correction_lets_it_
         assert f"check {TRAINING_AUDIT} of splits@0 failed" in str(refused.get_step_failure_events()[0].step_failure_data.user_failure_data)
 
         backend = StandInBackend()
-        monkeypatch.setattr("ft_platform.compute.local.run", backend.run)
+        monkeypatch.setattr("ft_platform.compute.backends.local.run", backend.run)
         corrected = {"audit.min_supervised_share": 0.0}
         assert graph.run("splits", overrides=corrected).success and graph.run("adapter_checkpoint", overrides=corrected).success
         assert backend.started == ["train"]

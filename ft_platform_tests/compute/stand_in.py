@@ -39,11 +39,6 @@ def main(what: str) -> None:
             prepare_process()
             (FOLDER / "started").touch()
             time.sleep(120)
-        elif what == "ignores_sigint":
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            (FOLDER / "started").touch()
-            while True:
-                time.sleep(1)
         elif what == "reports_losses":
             for step in range(1, 4):
                 fields = {"loss": 1 / step, "learning_rate": 1e-4, "tokens_per_second": 900.0, "memory_gib": 1.5}

@@ -11,7 +11,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ft_platform.compute import local, run_program
+from ft_platform.compute.backends import local
+from ft_platform.compute.program_runs import run_program
 from ft_platform.costs.ledger import Ledger
 from ft_platform.environment import Budgets, ComputeProfile, Environment
 from ft_platform.errors import BudgetExceeded, ProgramKilled

@@ -1,4 +1,4 @@
-"""The back end `local`: a real subprocess that is told how many threads it has, watched while it runs, and ended when it must."""
+"""The back end `local`: a real subprocess that is told how many threads it has, and watched while it runs. What all back ends keep: `test_contract.py`."""
 
 import json
 import os
@@ -13,9 +13,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from ft_platform.compute import local
+from ft_platform.compute.backend import Launch
+from ft_platform.compute.backends import local
 from ft_platform.environment import ComputeProfile, Environment
-from ft_platform.errors import ProgramKilled, TrainingFailed
 from ft_platform.process import progress
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes
@@ -47,7 +47,7 @@ def start(tmp_path: Path, environment: Environment, monkeypatch: pytest.MonkeyPa
         @dg.asset(key=KEY)
         def adapter_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             try:
-                found.append(local.run(context, environment, profile or ComputeProfile(), use_case, program, {"use_case": "complaints"}))
+                found.append(local.run(Launch(context, environment, profile or ComputeProfile(), use_case, program, {"told": "a handle"})))
             except BaseException as error:  # an interrupt is no Exception
                 found.append(error)
             return dg.MaterializeResult()
@@ -71,10 +71,6 @@ def is_running(folder: Path) -> bool:
         return False
 
 
-def test_what_the_program_reports_is_returned(start):
-    assert start("reports_artifact")["artifact"]["artifact_id"] == "a-1"
-
-
 @pytest.mark.parametrize(("threads", "expected"), [(3, "3"), (0, str(len(os.sched_getaffinity(0))))])
 def test_threads_are_pinned_before_the_program_starts(start, tmp_path, threads, expected):
     start("tells_variables", threads=threads)
@@ -86,45 +82,13 @@ def test_the_program_gets_the_environment_of_the_installation_and_the_orders(sta
     start("tells_variables")
     told = variables(tmp_path)
     assert {name: told.get(name) for name in environment.to_variables()} == environment.to_variables()
-    assert told["extras"] == {"use_case": "complaints"}
+    assert (told["extras"]["use_case"], told["extras"]["told"], set(told["extras"])) == ("complaints", "a handle", {"use_case", "settings", "told"})
 
 
 def test_variables_of_the_compute_profile_win(start, tmp_path):
     start("tells_variables", ComputeProfile(environment={"CUDA_VISIBLE_DEVICES": "1", "OMP_NUM_THREADS": "7"}), threads=2)
     told = variables(tmp_path)
     assert (told["CUDA_VISIBLE_DEVICES"], told["OMP_NUM_THREADS"], told["FT_THREADS"]) == ("1", "7", "2")
-
-
-def test_a_program_that_is_killed_fails_with_the_signal_and_the_setting_to_lower(start):
-    with pytest.raises(ProgramKilled, match=r"program dies was ended by SIGKILL.*training\.micro_batch_tokens"):
-        start("dies")
-
-
-@pytest.mark.parametrize("program", ["sleeps", "ignores_sigint"])
-def test_a_program_that_takes_too_long_is_ended_and_the_setting_named(start, tmp_path, program):
-    with pytest.raises(TrainingFailed, match=rf"program {program} ran longer than .* minutes. Raise compute\.timeout_minutes"):
-        start(program, timeout_minutes=4 / 60)
-    assert (tmp_path / "started").exists()
-    assert not is_running(tmp_path)
-
-
-@pytest.mark.parametrize("program", ["sleeps", "ignores_sigint"])
-def test_a_cancelled_step_leaves_no_program_behind(start, tmp_path, program, monkeypatch):
-    wait = local.subprocess.Popen.wait
-
-    def interrupted(process, timeout=None):
-        if timeout and timeout > 60:  # the wait of the step; the others are those of its end
-            deadline = time.monotonic() + 30
-            while not (tmp_path / "started").exists() and time.monotonic() < deadline:
-                time.sleep(0.02)
-            assert is_running(tmp_path)
-            raise dg.DagsterExecutionInterruptedError("stopped by the user")
-        return wait(process, timeout)
-
-    monkeypatch.setattr(local.subprocess.Popen, "wait", interrupted)
-    with pytest.raises(dg.DagsterExecutionInterruptedError):
-        start(program)
-    assert not is_running(tmp_path)
 
 
 def test_progress_reaches_listeners_at_once_and_the_ui_as_observations_while_the_program_runs(start, tmp_path):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ft_platform.compute.backends import local
 from ft_platform.costs import estimates, memory_needs
 from ft_platform.costs.budgets import require_budget, used_up
 from ft_platform.costs.estimates import Estimate
@@ -176,6 +177,15 @@ def test_without_a_limit_the_machine_is_the_limit():
     with pytest.raises(DoesNotFit, match="what this machine has"):
         require_memory(machine * 2, ComputeProfile(), named())
     require_memory(machine * 2, ComputeProfile(), named(), device="cuda")
+
+
+def test_where_a_scheduler_decides_this_machine_is_no_limit_but_the_profile_is(monkeypatch):
+    monkeypatch.setattr(local, "MEMORY", "there")
+    machine = machine_gib()
+    assert machine
+    require_memory(machine * 2, ComputeProfile(), named())
+    with pytest.raises(DoesNotFit, match="memory_limit_gib of compute profile 'local'"):
+        require_memory(machine * 2, ComputeProfile(memory_limit_gib=machine), named())
 
 
 def test_a_container_has_the_memory_of_its_control_group(tmp_path, monkeypatch):

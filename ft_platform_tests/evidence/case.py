@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from ft_platform.compute.backend import Launch
 from ft_platform.environment import Environment, create_pseudonym_key
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
 from ft_platform.lake.versions import Version
@@ -64,7 +65,7 @@ def small_case() -> Case:
     with dg.DagsterInstance.ephemeral() as instance, pytest.MonkeyPatch.context() as patch:
         for asset in ("raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"):
             patch.setattr(f"ft_platform.assets.{asset}.profile_link", lambda *_: {})
-        patch.setattr("ft_platform.compute.local.run", _audit_only)
+        patch.setattr("ft_platform.compute.backends.local.run", _audit_only)
         result = Graph(environment, NAME, instance).run(*TABLES)
         assert result.success
     splits = lake.latest(NAME, "splits")
@@ -89,11 +90,11 @@ def rows() -> list[dict[str, str]]:
     return [*made, {**made[5], "id": "twice"}]
 
 
-def _audit_only(context: Any, environment: Environment, profile: Any, use_case: NamedUseCase, program: str, extras: dict[str, Any]) -> dict[str, Any]:
+def _audit_only(launch: Launch) -> dict[str, Any]:
     from ft_platform.lake.versions import from_dict
 
-    assert program == "audit"
-    return {"artifact": stand_in_audit(open_lake(environment), use_case, from_dict(extras["splits"])).to_dict()}
+    assert launch.program == "audit"
+    return {"artifact": stand_in_audit(open_lake(launch.environment), launch.use_case, from_dict(launch.handles["splits"])).to_dict()}
 
 
 def training() -> dict[str, Any]:

@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from ft_platform.cli import main
+from ft_platform.compute.backend import Launch
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
 from ft_platform.experiments.curve import publish_curve
@@ -48,14 +49,15 @@ def started(environment: Environment, tmp_path: Path, monkeypatch: pytest.Monkey
     write_use_case(environment.defs, "complaints", attributes)
     programs: list[str] = []
 
-    def run_here(context: Any, environment: Environment, profile: Any, use_case: Any, program: str, extras: dict[str, Any]) -> dict[str, Any]:
+    def run_here(launch: Launch) -> dict[str, Any]:
+        environment, program = launch.environment, launch.program
         if program not in PUBLISH:  # the audit of the splits
-            return run_elsewhere(context, environment, profile, use_case, program, extras)
+            return run_elsewhere(launch)
         programs.append(program)
         lake = open_lake(environment)
-        return {"artifact": PUBLISH[program](lake, environment, use_case, from_dict(extras["splits"]), logging.getLogger("test")).to_dict()}
+        return {"artifact": PUBLISH[program](lake, environment, launch.use_case, from_dict(launch.handles["splits"]), logging.getLogger("test")).to_dict()}
 
-    monkeypatch.setattr("ft_platform.compute.local.run", run_here)
+    monkeypatch.setattr("ft_platform.compute.backends.local.run", run_here)
     return programs
 
 

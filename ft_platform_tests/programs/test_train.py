@@ -17,7 +17,7 @@ from dagster_pipes import encode_param
 from safetensors.torch import load_file
 
 from ft_platform.compute import warm
-from ft_platform.compute.torchrun import command_of
+from ft_platform.compute.backends.torchrun import command_of
 from ft_platform.environment import ComputeProfile
 from ft_platform.lake.gate import require_usable
 from ft_platform.programs.reporting import described

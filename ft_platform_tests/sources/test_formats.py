@@ -2,19 +2,30 @@
 
 import csv
 import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ft_platform.environment import Environment
 from ft_platform.errors import SourceError
-from ft_platform.settings.source import Source
+from ft_platform.settings.file_names import file_names
+from ft_platform.settings.source import FORMATS, Source
+from ft_platform.sources import formats as package
 from ft_platform.sources.budget import Budget
-from ft_platform.sources.formats import OpenFile, format_name, formats, known_endings
+from ft_platform.sources.file_format import OpenFile, format_name, formats, known_endings
+from ft_platform.sources.ingest import read_new_records
 from ft_platform.sources.table_sources import table_sources
 from ft_platform.sources.text_encoding import detect_encoding
+from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.fields import fields, file_schema
+from ft_platform.use_case.scaffold import scaffold_yaml
+from ft_platform_tests.conftest import minimal_attributes
 
 CANARY = "Zebulon Quartermain"
 
@@ -41,8 +52,68 @@ def error_of(path: Path, mapped: list[str], **settings: Any) -> str:
     return str(caught.value)
 
 
-def test_every_format_of_the_schema_has_its_file() -> None:
-    assert {*formats(), *table_sources()} - {"adbc", "sql"} == set(get_args(Source.model_fields["format"].annotation)) - {"auto"}
+LINES = """
+from ft_platform.sources.file_format import OpenFile
+
+ENDINGS = (".lines",)
+IS_TEXT = True
+
+
+def read(file: OpenFile):
+    columns = file.require(["text"])
+    with open(file.path, encoding=file.encoding) as lines:
+        yield from file.batches(columns, ([line.rstrip("\\n")] for line in lines))
+"""
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Iterator[None]:
+    """A new file in the folder of the formats, as far as Python sees; everything that is worked out once is worked out anew."""
+    folder = tmp_path / "planted"
+    folder.mkdir()
+    (folder / "lines_of_text.py").write_text(LINES)
+    package.__path__.append(str(folder))
+    for worked_out in (formats, fields):
+        worked_out.cache_clear()
+    yield
+    package.__path__.remove(str(folder))
+    sys.modules.pop(f"{package.__name__}.lines_of_text", None)
+    for worked_out in (formats, fields):
+        worked_out.cache_clear()
+
+
+@pytest.mark.usefixtures("planted")
+@pytest.mark.parametrize("settings", [{}, {"format": "lines_of_text"}], ids=["by its ending", "by its name"])
+def test_a_format_is_a_file_in_the_folder_and_is_read(environment: Environment, tmp_path: Path, settings: dict[str, str]) -> None:
+    attributes = minimal_attributes(str(written(tmp_path, "letters.lines", "first letter\nsecond letter\n")))
+    attributes["source"] |= settings
+    attributes = {name: value for name, value in attributes.items() if name not in ("fairness", "privacy")}
+    attributes["record"] = {"text": "text", "label": "text", "consent": "text"}
+    case = NamedUseCase(name="letters", settings=UseCase.model_validate(attributes))
+    found = read_new_records(case, environment, {}, None, datetime(2026, 1, 1, tzinfo=UTC))
+    assert found.records.num_rows == 2
+
+
+@pytest.mark.usefixtures("planted")
+def test_a_format_is_a_file_in_the_folder_and_stands_in_schema_scaffold_and_reference() -> None:
+    for path in ("source.format", "business.measurements[].format"):
+        assert "`lines_of_text`" in fields()[path].kind and "`csv`" in fields()[path].kind
+    assert "lines_of_text" in json.dumps(file_schema()["$defs"]["Source"]["properties"]["format"]["enum"])
+    assert "lines_of_text" in scaffold_yaml("letters")
+    assert ".lines" in known_endings()
+
+
+def test_a_format_that_is_no_file_of_the_folder_is_an_error_with_those_that_are() -> None:
+    known = "auto, arrow, csv, delta, eml, excel, json, jsonl, parquet"
+    with pytest.raises(ValueError, match=rf"must be one of {known}, got 'parket' \(did you mean 'parquet'\?\)"):
+        Source(uri="x", format="parket")
+    for no_format in ("sql", "unpacking", "__init__", "lines_of_text"):
+        with pytest.raises(ValueError, match="must be one of auto"):
+            Source(uri="x", format=no_format)
+
+
+def test_each_file_of_the_folders_reads_files_or_a_table() -> None:
+    assert sorted({*formats(), *table_sources()}) == sorted(file_names(FORMATS) + file_names("ft_platform.sources.databases"))
     assert format_name("a/B.CSV") == "csv" and format_name("x.ndjson") == "jsonl" and format_name("x.docx") is None
     assert ".parquet" in known_endings()
 

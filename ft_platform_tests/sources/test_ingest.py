@@ -148,7 +148,7 @@ def test_what_is_known_is_what_a_table_says(environment: Environment) -> None:
 
 @pytest.mark.parametrize("id_column", ["id", None])
 def test_rows_are_handed_on_while_the_file_is_read(environment: Environment, file: Path, monkeypatch: pytest.MonkeyPatch, id_column: str | None) -> None:
-    monkeypatch.setattr("ft_platform.sources.formats.BATCH_CHARACTERS", 100_000)
+    monkeypatch.setattr("ft_platform.sources.file_format.BATCH_CHARACTERS", 100_000)
     text = "a long complaint " * 100
     with open(file, "w") as out:
         out.write(HEADER)
@@ -162,8 +162,8 @@ def test_rows_are_handed_on_while_the_file_is_read(environment: Environment, fil
 
 
 def test_nothing_is_read_before_the_batches_are(environment: Environment, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ft_platform.sources.formats.BATCH_ROWS", 2)
-    monkeypatch.setattr("ft_platform.sources.formats.ROWS_BETWEEN_LOOKS", 1)
+    monkeypatch.setattr("ft_platform.sources.file_format.BATCH_ROWS", 2)
+    monkeypatch.setattr("ft_platform.sources.file_format.ROWS_BETWEEN_LOOKS", 1)
     (file.parent / "second.csv").write_text("id,text\n")
     asked = []
     found = read_new_records(case_of(file.parent), environment, {}, lambda: asked.append(1) or KnownRecords.none(), NOW)

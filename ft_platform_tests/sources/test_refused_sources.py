@@ -51,8 +51,8 @@ def test_no_changed_byte_of_a_parquet_footer_ends_the_process(environment: Envir
 import sys
 from pathlib import Path
 from ft_platform.errors import SourceError
-from ft_platform.sources.formats import OpenFile
-from ft_platform.sources.parquet import read
+from ft_platform.sources.file_format import OpenFile
+from ft_platform.sources.formats.parquet import read
 good = Path(sys.argv[1]).read_bytes()
 path = Path(sys.argv[1] + ".damaged.parquet")
 length = int.from_bytes(good[-8:-4], "little")

@@ -117,7 +117,7 @@ SILENT: list[tuple[str, Talk, dict[str, Any], str]] = [
 def test_a_source_that_does_not_answer_is_an_error_within_the_deadline(uri, talk, source, words, serve, environment: Environment, monkeypatch) -> None:
     if "adbc" in uri:
         pytest.importorskip("adbc_driver_postgresql.dbapi")
-    monkeypatch.setattr("ft_platform.sources.sql.CONNECT_SECONDS", SECONDS)
+    monkeypatch.setattr("ft_platform.sources.databases.sql.CONNECT_SECONDS", SECONDS)
     case = case_of(serve(talk), uri, **source)
     started = time.monotonic()
     with pytest.raises(TransientError) as refused:
@@ -129,7 +129,7 @@ def test_a_source_that_does_not_answer_is_an_error_within_the_deadline(uri, talk
 
 
 def test_options_of_the_uri_do_not_take_the_timeouts_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ft_platform.sources.adbc import AdbcTable
+    from ft_platform.sources.databases.adbc import AdbcTable
 
     monkeypatch.setenv("RECORDS_PASSWORD", SECRET)
     address = AdbcTable(case_of(1, f"{ADBC}?sslmode=require&connect_timeout=7").settings.source)._address()
@@ -143,8 +143,8 @@ def test_options_of_the_uri_do_not_take_the_timeouts_away(monkeypatch: pytest.Mo
 
 
 def test_rows_that_stop_coming_are_an_error_too(serve, environment: Environment) -> None:
-    from ft_platform.sources.formats import Opened
-    from ft_platform.sources.sql import SqlTable
+    from ft_platform.sources.databases.sql import SqlTable
+    from ft_platform.sources.file_format import Opened
 
     source = case_of(serve(postgres_without_rows), POSTGRES).settings.source
     started = time.monotonic()

@@ -25,8 +25,9 @@ from pydantic import ValidationError
 
 from ft_platform.environment import Environment
 from ft_platform.errors import FtError
-from ft_platform.sources import arrow, discovery, excel, local_files, source_file, unpacking
+from ft_platform.sources import discovery, local_files, source_file, unpacking
 from ft_platform.sources.budget import Budget
+from ft_platform.sources.formats import arrow, excel
 from ft_platform.sources.ingest import Ingest, read_new_records
 from ft_platform_tests.attacks.area import Area, Attack
 from ft_platform_tests.attacks.damaged_files import CANARY, COLUMNS, DAMAGES, FORMATS, arrow_bytes, csv_bytes, excel_bytes, jsonl_bytes, rows, zip_bytes

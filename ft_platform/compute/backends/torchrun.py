@@ -6,29 +6,31 @@ Every process computes its share of each batch (`training/processes.py`) and hol
 
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import dagster as dg
+from ft_platform.compute.backend import Launch, take_no_options
+from ft_platform.compute.running import OnThisMachine, run_until_end
 
-from ft_platform.compute.local import run_command
-from ft_platform.environment import ComputeProfile, Environment
-from ft_platform.process.program_variables import program_variables
-from ft_platform.use_case import NamedUseCase
+if TYPE_CHECKING:
+    from ft_platform.environment import ComputeProfile
 
+MEMORY: Literal["here"] = "here"
 TOGETHER = ("train",)
 """Programs whose processes share the work."""
 
 
-def run(
-    context: dg.AssetExecutionContext, environment: Environment, profile: ComputeProfile, use_case: NamedUseCase, program: str, extras: dict[str, Any]
-) -> dict[str, Any]:
-    """Starts the program in `profile.processes` processes, and returns what the first of them reported at its end."""
-    variables = program_variables(environment, profile, use_case)
-    command = command_of(program, profile, variables)
-    return run_command(context, lambda started_with: subprocess.Popen(command, env=started_with), variables, use_case, program, extras)
+def check(profile: "ComputeProfile") -> None:
+    take_no_options(profile)
 
 
-def command_of(program: str, profile: ComputeProfile, variables: dict[str, str]) -> list[str]:
+def run(launch: Launch) -> dict[str, Any]:
+    """Runs it in `profile.processes` processes; what the first of them reports is the result."""
+    variables = launch.variables()
+    command = command_of(launch.program, launch.profile, variables)
+    return run_until_end(launch, lambda started_with: OnThisMachine(subprocess.Popen(command, env=started_with)), variables)
+
+
+def command_of(program: str, profile: "ComputeProfile", variables: dict[str, str]) -> list[str]:
     """The command; `variables` get the threads of one process."""
     module = f"ft_platform.programs.{program}"
     if program not in TOGETHER or profile.processes == 1:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from ft_platform.errors import SourceError
 from ft_platform.sources.arrow_strings import BATCH_BYTES, PAGE_FIELDS, checked_parts
 from ft_platform.sources.budget import over
-from ft_platform.sources.formats import BATCH_ROWS, OpenFile
+from ft_platform.sources.file_format import BATCH_ROWS, OpenFile
 from ft_platform.sources.parquet_pages import BrokenPage, Chunk, ColumnChunk, RowGroup, read_chunk, read_footer
 
 ENDINGS = (".parquet", ".pq")

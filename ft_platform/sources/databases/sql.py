@@ -24,7 +24,7 @@ from ft_platform.sources.arrow_strings import text_of
 from ft_platform.sources.budget import over
 from ft_platform.sources.deadline import answered, watched
 from ft_platform.sources.digests import digest
-from ft_platform.sources.formats import Opened
+from ft_platform.sources.file_format import Opened
 from ft_platform.sources.local_files import require_regular
 from ft_platform.sources.parts import Order, Piece
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from ft_platform.errors import SourceError
 from ft_platform.sources.arrow_messages import unpacked_bytes
 from ft_platform.sources.arrow_strings import checked_parts
-from ft_platform.sources.formats import OpenFile
+from ft_platform.sources.file_format import OpenFile
 
 ENDINGS = (".arrow", ".feather", ".ipc")
 IS_TEXT = False

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from ft_platform.errors import SourceError
 from ft_platform.sources.budget import over
-from ft_platform.sources.formats import OpenFile, as_text, row_list
+from ft_platform.sources.file_format import OpenFile, as_text, row_list
 from ft_platform.sources.strict_json import NotStrict, StrictJson
 
 ENDINGS = (".jsonl", ".ndjson")

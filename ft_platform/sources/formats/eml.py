@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ft_platform.errors import SourceError
 from ft_platform.sources.budget import over
-from ft_platform.sources.formats import OpenFile
+from ft_platform.sources.file_format import OpenFile
 
 ENDINGS = (".eml",)
 IS_TEXT = False

@@ -17,7 +17,7 @@ from ft_platform.errors import SourceError, TransientError
 from ft_platform.settings.source import Source
 from ft_platform.sources.arrow_strings import checked_parts
 from ft_platform.sources.deadline import answered, once, watched
-from ft_platform.sources.formats import Opened
+from ft_platform.sources.file_format import Opened
 from ft_platform.sources.parts import Order, Piece
 from ft_platform.sources.unity_catalog import SCHEME, locate
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ft_platform.errors import MissingExtra, SourceError
 from ft_platform.sources.arrow_strings import text_of
-from ft_platform.sources.formats import OpenFile
+from ft_platform.sources.file_format import OpenFile
 
 ENDINGS = (".xlsx", ".xlsm")
 IS_TEXT = False

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from ft_platform.errors import SourceError
 from ft_platform.sources.budget import over
-from ft_platform.sources.formats import OpenFile
-from ft_platform.sources.jsonl import not_objects, object_batches
+from ft_platform.sources.file_format import OpenFile
+from ft_platform.sources.formats.jsonl import not_objects, object_batches
 from ft_platform.sources.strict_json import NotStrict, StrictJson
 
 ENDINGS = (".json",)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from ft_platform.errors import SourceError
 from ft_platform.sources.budget import over
-from ft_platform.sources.formats import OpenFile, row_list
+from ft_platform.sources.file_format import OpenFile, row_list
 
 ENDINGS = (".csv", ".tsv")
 IS_TEXT = True

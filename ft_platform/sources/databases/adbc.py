@@ -21,11 +21,11 @@ from ft_platform.environment import Environment
 from ft_platform.errors import MissingExtra, SourceError, TransientError
 from ft_platform.settings.source import Source
 from ft_platform.sources.arrow_strings import checked_parts
+from ft_platform.sources.databases.sql import libpq_options, mark_value, password_of, require_rows, select_query, statement, table_uri, unreadable, written_mark
 from ft_platform.sources.deadline import answered, watched
-from ft_platform.sources.formats import Opened
+from ft_platform.sources.file_format import Opened
 from ft_platform.sources.local_files import require_regular
 from ft_platform.sources.parts import Order, Piece
-from ft_platform.sources.sql import libpq_options, mark_value, password_of, require_rows, select_query, statement, table_uri, unreadable, written_mark
 
 SIGN = "+adbc://"
 DATABASES = ("postgresql", "sqlite")

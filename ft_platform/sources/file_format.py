@@ -1,13 +1,13 @@
-"""What every file format offers, and the formats that there are: one file of this folder each.
+"""What every format offers, and the formats that there are: one file of `formats/` each, by the name that `source.format` holds.
 
-A format module has `ENDINGS` (file endings), `IS_TEXT` (whether an encoding applies) and `read(file)`, which yields arrow
+A file format has `ENDINGS` (file endings), `IS_TEXT` (whether an encoding applies) and `read(file)`, which yields arrow
 batches with the mapped columns as strings (nested values as JSON text): one row per row of the file, in its order.
+A format whose files make one table (`delta.py`) has `find` instead, see `table_sources.py`.
 """
 
 import difflib
 import importlib
 import json
-import pkgutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,9 +19,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform import sources
 from ft_platform.errors import SourceError
-from ft_platform.settings.source import Limits, Source
+from ft_platform.settings.file_names import file_names
+from ft_platform.settings.source import FORMATS, Limits, Source
 from ft_platform.sources.budget import Budget, over
 from ft_platform.sources.unpacking import inner_name
 
@@ -153,7 +153,7 @@ class OpenFile(Opened):
 
 
 class Format(Protocol):
-    """A module of this folder that reads one file format."""
+    """A module of `formats/` that reads one file format."""
 
     ENDINGS: tuple[str, ...]
     IS_TEXT: bool
@@ -164,8 +164,8 @@ class Format(Protocol):
 
 @cache
 def formats() -> dict[str, Format]:
-    """Every module of this folder that reads a format, by name."""
-    modules = {m.name: importlib.import_module(f"{sources.__name__}.{m.name}") for m in pkgutil.iter_modules(sources.__path__)}
+    """Every module of `formats/` that reads files, by name."""
+    modules = {name: importlib.import_module(f"{FORMATS}.{name}") for name in file_names(FORMATS)}
     return {name: cast(Format, module) for name, module in sorted(modules.items()) if hasattr(module, "ENDINGS")}
 
 

@@ -1,0 +1,148 @@
+"""What a back end is told and what it offers. Each is one file in `backends/`, found by folder."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+
+from ft_platform.process.program_variables import program_variables, variables_elsewhere
+
+if TYPE_CHECKING:  # programs load compute profiles too, and with them back ends; they need no Dagster
+    import dagster as dg
+
+    from ft_platform.environment import ComputeProfile, Environment
+    from ft_platform.use_case import NamedUseCase
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a program may use.
+
+    Attributes:
+        threads: of the CPU, all processes together; 0: all that the machine has.
+        processes: that work on one model.
+        gpus: that the profile pays for.
+        memory_gib: most memory in GiB; None: what the machine has.
+        timeout_seconds: after which it is ended.
+        grace_seconds: between asking it to end and ending it by force.
+    """
+
+    threads: int
+    processes: int
+    gpus: int
+    memory_gib: float | None
+    timeout_seconds: float
+    grace_seconds: float
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One program to run. Printed, it shows no setting and no variable: both may hold secrets.
+
+    Attributes:
+        context: of the step that waits: its log, its events, and its instance.
+        environment: the installation.
+        profile: of compute, with the `options` of the back end.
+        use_case: name and settings.
+        program: a module of `ft_platform.programs`.
+        handles: what the program gets beside the use case, as JSON values, e.g. versions of tables.
+    """
+
+    context: "dg.AssetExecutionContext" = field(repr=False)
+    environment: "Environment" = field(repr=False)
+    profile: "ComputeProfile" = field(repr=False)
+    use_case: "NamedUseCase" = field(repr=False)
+    program: str
+    handles: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def module(self) -> str:
+        """What `python -m` runs."""
+        return f"ft_platform.programs.{self.program}"
+
+    @property
+    def orders(self) -> dict[str, Any]:
+        """What the program reads first, as the extras of Dagster Pipes: name, settings and handles."""
+        return {"use_case": self.use_case.name, "settings": self.use_case.settings.model_dump(mode="json"), **self.handles}
+
+    @property
+    def resources(self) -> Resources:
+        compute, profile = self.use_case.settings.compute, self.profile
+        timeout = compute.timeout_minutes * 60 + compute.grace_seconds  # training ends by itself at the limit, with a saved state
+        return Resources(compute.threads, profile.processes, profile.gpus, profile.memory_limit_gib, timeout, compute.grace_seconds)
+
+    def variables(self) -> dict[str, str]:
+        """Environment variables for a program on this machine, all of them."""
+        return program_variables(self.environment, self.profile, self.use_case)
+
+    def variables_elsewhere(self) -> dict[str, str]:
+        """Those for a program on another machine: nothing of this process but credentials of the object store. They belong into no command line."""
+        return variables_elsewhere(self.environment, self.profile, self.use_case)
+
+
+class Running(Protocol):
+    """A program that was started: what `running.run_until_end` needs of it."""
+
+    def wait(self, timeout: float) -> int:
+        """Its exit code, once it has ended; minus the number of the signal that ended it, if one did.
+
+        Raises:
+            subprocess.TimeoutExpired: it still runs after `timeout` seconds.
+        """
+        ...
+
+    def stop(self, grace_seconds: float) -> None:
+        """Ends it with all that it has started: asked by SIGINT first, by force after `grace_seconds`.
+
+        Returns once nothing runs; does nothing if it has ended.
+        """
+        ...
+
+
+class Backend(Protocol):
+    """A module of `backends/`.
+
+    Attributes:
+        MEMORY: who refuses a training that needs more memory than there is. `here`: the platform, before it starts it, by `memory_limit_gib` or else by
+            what this machine has. `there`: programs run on other machines. The platform compares with `memory_limit_gib` only, and `run` raises
+            `DoesNotFit` where the scheduler refuses.
+    """
+
+    MEMORY: Literal["here", "there"]
+
+    @staticmethod
+    def check(profile: "ComputeProfile") -> None:
+        """Says whether the profile fits. Asked when the environment is loaded, in programs too: nothing large may be imported for it.
+
+        Raises:
+            ValueError: a setting is wrong or of no use to this back end.
+        """
+        ...
+
+    @staticmethod
+    def run(launch: Launch) -> dict[str, Any]:
+        """Runs the program to its end, passes on what it says meanwhile, and returns what it reported last: `{"artifact": ..., ...}`.
+
+        Where messages come from is the back end's own choice: a file that both sides see (`pipes.LiveMessageReader`) or lines of a log (`pipes.LogMessages`).
+        However this function is left, by an interrupt of the run too, the program and what it has started have ended by then.
+
+        Raises:
+            FtError: the failure that the program reported, with its type (`pipes.final_values`).
+            ProgramKilled: a signal ended it; the message names it.
+            TrainingFailed: it ran too long, or ended without saying why.
+            DoesNotFit: with `MEMORY = "there"`, the scheduler has not that much memory.
+        """
+        ...
+
+
+def backend(name: str) -> Backend:
+    """The back end of that name, which a compute profile has checked."""
+    return cast(Backend, importlib.import_module(f"ft_platform.compute.backends.{name}"))
+
+
+def take_no_options(profile: "ComputeProfile") -> None:
+    """Raises:
+    ValueError: the profile has `options`.
+    """
+    if profile.options:
+        raise ValueError(f"`backend: {profile.backend}` takes no `options`, got {', '.join(sorted(profile.options))}")

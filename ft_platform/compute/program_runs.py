@@ -1,0 +1,53 @@
+"""Runs a program on the back end of a use case's compute profile. All back ends run the same programs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from ft_platform.compute import warm
+from ft_platform.compute.backend import Launch, backend
+from ft_platform.costs.metering import metered
+from ft_platform.environment import Environment
+from ft_platform.experiments.trainings_left import admit_program
+from ft_platform.lake import open_lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
+from ft_platform.redaction.vouched import VouchedLog
+from ft_platform.use_case import NamedUseCase
+
+
+@dataclass(frozen=True)
+class ProgramResult:
+    """What a program reported at its end, and its row in the ledger of costs."""
+
+    artifact: ArtifactVersion
+    values: dict[str, Any]
+    cost: dict[str, Any]
+
+    def cost_metadata(self) -> dict[str, Any]:
+        """Money, time by device and energy, as the UI shows them; what is not known is left out."""
+        shown = ("money", "currency", "seconds", "cpu_seconds", "gpu_seconds", "kwh")
+        return {f"cost/{name}": self.cost[name] for name in shown if self.cost[name] is not None}
+
+
+def run_program(context: dg.AssetExecutionContext, environment: Environment, use_case: NamedUseCase, program: str, handles: dict[str, Any]) -> ProgramResult:
+    """Runs `python -m ft_platform.programs.<program>`, waits for its artifact and notes what it cost.
+
+    Args:
+        handles: what the program gets beside name and settings of the use case, e.g. version handles.
+
+    Raises:
+        TrainingFailed: with the reason that the program gave, or the signal that ended it.
+        BudgetExceeded, DoesNotFit: it was not started.
+        ConfigError: the profile does not exist.
+    """
+    profile = environment.profile(use_case.settings.compute.profile)
+    lake = open_lake(environment)
+    splits = from_dict(handles["splits"]) if "splits" in handles else None
+    admit_program(lake, environment, use_case, program, splits if isinstance(splits, TableVersion) else None, VouchedLog(context.log))
+    with metered(lake, use_case, profile, program, context.run.run_id, cpu_elsewhere=warm.cpu_seconds) as run:
+        values = backend(profile.backend).run(Launch(context, environment, profile, use_case, program, handles))
+        artifact = from_dict(values["artifact"])
+        assert isinstance(artifact, ArtifactVersion)
+        run.note(values)
+    return ProgramResult(artifact, values, run.row())

@@ -1,0 +1,5 @@
+from typing import Any
+
+
+def settings() -> dict[str, Any]:
+    return {"options": {"queue": "short"}}
