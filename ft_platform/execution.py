@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.compute import begin
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.instance import prepare_home, told
@@ -22,6 +23,7 @@ from ft_platform.redaction.withheld import Withheld
 from ft_platform.run_launcher import this_process
 from ft_platform.runs import EVENTS, RunOutcome, outcome_of
 from ft_platform.stages import ON_DEMAND, STAGES
+from ft_platform.use_case_file import load_use_case, use_case_folder
 
 __all__ = ["RunOutcome", "prepare_home", "run_use_case"]
 
@@ -70,6 +72,8 @@ def _run(
     definitions = load_definitions(environment, only=name, overrides=overrides)
     selection = [dg.AssetKey([name, stage]) for stage in select] if select else None
     started = time.monotonic()
+    if any(STAGES[stage].program for stage in select or STAGES):
+        _begin_programs(environment, name, overrides)
     job = definitions.resolve_job_def(f"{name}{ON_DEMAND}" if on_demand else name)
     with _noted_signals() as last_signal:
         result = job.execute_in_process(
@@ -84,6 +88,12 @@ def _run(
         if outcome.stopped:
             outcome.stopped_by = last_signal() or signal.SIGINT
     return outcome
+
+
+def _begin_programs(environment: Environment, name: str, overrides: dict[str, Any] | None) -> None:
+    """At the first run of a use case: a later one may have nothing to compute, and would compete with imports that nobody needs."""
+    if not environment.lake().artifacts(name, "adapter_checkpoint"):
+        begin(environment, load_use_case(use_case_folder(environment.defs, name), overrides, environment))
 
 
 @contextmanager
