@@ -51,6 +51,12 @@ def sample_sha256(uri: str) -> str:
     return hashlib.sha256(_generated(*_parsed(uri))[0].encode()).hexdigest()
 
 
+def sentences_around(uri: str) -> list[str] | None:
+    """Sentences of a sample of real texts, for texts that are like its records; None for other samples, whose sentences are made up."""
+    module = _module(_parsed(uri)[0])
+    return [sentence for *_, sentence in module.sentences()] if _parsed(uri)[0] in LIMITED else None
+
+
 def is_generated(uri: str, sha256s: Collection[str]) -> bool:
     """Whether files that were read from a source hold nothing but what this platform generates for it.
 

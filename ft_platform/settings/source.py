@@ -46,7 +46,8 @@ class Source(Section):
     uri: str = Field(
         min_length=1,
         max_length=4000,
-        description="File, folder or glob: a local path or an fsspec URI (`s3://...`). `sample://complaints` and `sample://support` generate fictitious data.",
+        description="File, folder or glob: a local path or an fsspec URI (`s3://...`). `sample://complaints`, `sample://feedback` and `sample://support` "
+        "come with the platform.",
     )
     format: Literal["auto", "csv", "jsonl", "json", "parquet", "arrow", "excel", "eml", "delta"] = Field(
         default="auto",

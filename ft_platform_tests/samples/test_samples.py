@@ -15,6 +15,8 @@ from ft_platform.errors import SourceError
 from ft_platform.near_duplicates import find_near_duplicates
 from ft_platform.privacy.entities import all_recognizers
 from ft_platform.samples import complaints, feedback, personal_data, sample_file, support, truth_file
+from ft_platform.samples.generator import sentences_around
+from ft_platform.samples.gold import gold_texts
 
 
 def complaint_rows(text: str) -> dict[str, dict[str, str]]:
@@ -272,3 +274,13 @@ def test_shuffled_answers_are_the_same_ones_in_another_order() -> None:
     agree = sum(one == other for one, other in pairs) / len(pairs)
     assert abs(agree - (share**2 + (1 - share) ** 2)) < 0.06, "as often as chance"
     assert abs(sum(other == "praise" for _, other in pairs) / len(pairs) - share) < 0.02
+
+
+def test_texts_for_measuring_recall_are_made_of_the_sample_s_own_sentences() -> None:
+    around = sentences_around("sample://feedback?rows=300")
+    assert around is not None and len(around) == feedback.most_rows()
+    assert sentences_around("sample://complaints") is None, "its sentences are made up, as those of the platform are"
+    for one in gold_texts(per_entity=2, around=around):
+        ((start, end, entity),) = one.spans
+        assert entity in personal_data.GENERATORS and one.text[start:end].strip() == one.text[start:end]
+        assert any(one.text.startswith(sentence) for sentence in around) and any(one.text.endswith(sentence) for sentence in around)
