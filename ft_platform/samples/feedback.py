@@ -51,19 +51,19 @@ def generate(rows: int, seed: int, shuffled: int = 0) -> tuple[str, dict[str, An
     reviews = list(dict.fromkeys(review for review, *_ in sentences()))
     rng.shuffle(reviews)
     customers = _customers(rng, reviews)
-    drafts = [_draft(rng, customers[review], *rest) for review in reviews for of, *rest in sentences() if of == review][:rows]
+    drafts = [_draft(rng, customers[review], product, rating, text) for review in reviews for of, product, rating, text in sentences() if of == review][:rows]
     rng.shuffle(drafts)
     for number, draft in enumerate(drafts, 1):
         draft.columns[KEY] = f"F-{number:05d}"
     _shuffle(random.Random(f"shuffled:{seed}"), drafts, shuffled)
     _plant(rng, drafts)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows([d.text if column == TEXT else d.columns[column] for column in COLUMNS] for d in drafts)
     records = {d.columns[KEY]: d.truth for d in drafts if d.truth}
     about = {"sample": "feedback", "rows": rows, "seed": seed, **({"shuffled": shuffled} if shuffled else {})}
-    return text.getvalue(), {**about, "key": "source_key", "records": records}
+    return file.getvalue(), {**about, "key": "source_key", "records": records}
 
 
 def _customers(rng: random.Random, reviews: list[str]) -> dict[str, dict[str, str]]:
