@@ -78,7 +78,7 @@ def _generated(use_case: NamedUseCase, source_sha256s: Collection[str], why_not:
     if source_sha256s and is_generated(uri, source_sha256s):
         if (around := sentences_around(uri)) is not None:
             planted = gold_texts(around=around)
-            return Annotated(planted, "generated_records", f"{len(planted):,} texts made of the sample's own sentences and planted values, as its records are")
+            return Annotated(planted, "generated_records", f"{len(planted):,} texts made, as the records are, of the sample's own sentences and planted values")
         return Annotated(texts, "generated_records", f"{about} (it generated the records too)")
     return Annotated(texts, "other_texts", about, why_not)
 
