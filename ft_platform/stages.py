@@ -90,7 +90,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="data_science",
             kind="report",
-            version=3,
+            version=4,
             program="evaluate",
             starts="as_retraining",
         ),

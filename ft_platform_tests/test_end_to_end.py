@@ -73,7 +73,7 @@ def test_the_shipped_use_case_runs_from_records_to_model_card(first, installed):
 @pytest.mark.model
 def test_results_have_every_system_with_intervals(first, installed):
     found = collect_results(installed, first_use_case(installed))
-    assert set(found["systems"]) == {"majority", "tfidf_logreg", "base_zero_shot", "base_few_shot", "fine_tuned"}
+    assert set(found["systems"]) == {"majority", "nearest_neighbour", "tfidf_logreg", "base_zero_shot", "base_few_shot", "fine_tuned"}
     for figures in found["systems"].values():
         assert set(figures) >= ONE_CASE
         for figure in figures.values():

@@ -37,7 +37,7 @@ def permitted(case: NamedUseCase, environment: Environment) -> tuple[pa.Table, i
 
 
 def test_the_shipped_use_cases_are_these() -> None:
-    assert {"complaint_routing", "support_assistant"} <= {folder.name for folder in find_use_cases(DEFS)}
+    assert {"complaint_routing", "customer_feedback", "support_assistant"} <= {folder.name for folder in find_use_cases(DEFS)}
 
 
 @pytest.mark.parametrize(("name", "rows"), [("complaint_routing", 1400), ("support_assistant", 700)])
@@ -47,7 +47,12 @@ def test_a_shipped_use_case_reads_its_sample(environment: Environment, name: str
     assert 0.7 * rows < kept < 0.85 * rows
 
 
-@pytest.mark.parametrize("name", ["complaint_routing", "support_assistant"])
+def test_most_of_the_demo_s_sample_may_be_used(environment: Environment) -> None:
+    records, kept, absent = permitted(load("customer_feedback", environment), environment)
+    assert records.num_rows == 1400 and absent == [] and 0.85 * 1400 < kept < 0.97 * 1400
+
+
+@pytest.mark.parametrize("name", ["complaint_routing", "customer_feedback", "support_assistant"])
 def test_a_shipped_use_case_opens_with_its_purpose_and_command(name: str) -> None:
     head = (DEFS / name / "defs.yaml").read_text(encoding="utf-8").split("type:")[0]
     assert head.startswith(f"# {name}: ") and f"ft run {name}" in head

@@ -1,16 +1,55 @@
-"""ft demo: the shipped use case on its sample data."""
+"""ft demo: the shipped use case on its sample data, and the same with shuffled answers, which the same rules must refuse."""
 
 import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ft_platform.commands.run import add_run_arguments, run_and_show
+from ft_platform.commands.run import add_run_arguments, run_and_collect, show
 
-HELP = "Run the shipped use case complaint_routing on fictitious sample data, from raw records to report."
-EXAMPLES = ["ft demo", "ft demo --set training.epochs=1", "ft demo --json"]
+if TYPE_CHECKING:
+    from ft_platform.environment import Environment
+
+HELP = "Run the shipped use case customer_feedback on its sample data, from raw records to a decision about the release."
+EXAMPLES = ["ft demo", "ft demo --control", "ft demo --json"]
+USE_CASE, CONTROL = "customer_feedback", "customer_feedback_control"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
+    parser.add_argument("--control", action="store_true", help="shuffle the answers of all records: there is nothing to learn, and the release must be refused")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return run_and_show("complaint_routing", arguments)
+    """Ends with 0 where the release is accepted, with `--control` where it is refused; with 1 otherwise."""
+    from ft_platform.environment import load_environment
+    from ft_platform.reporting.demo_summary import summary
+
+    environment = load_environment()
+    name = CONTROL if arguments.control else USE_CASE
+    if arguments.control:
+        environment = with_control(environment)
+    code, found = run_and_collect(name, arguments, environment)
+    if found is None:
+        return code
+    show(found, arguments)
+    if not found["decision"]:  # some stages only were asked for
+        return code
+    accepted = found["decision"]["decision"] == "accepted"
+    # With --json, standard output is the JSON alone.
+    print("\n".join(summary(found, environment, control=arguments.control)), file=sys.stderr if arguments.json else sys.stdout)
+    return int(accepted == arguments.control)
+
+
+def with_control(environment: "Environment") -> "Environment":
+    """An environment whose only use case is the control: the file of the demo with another source, and nothing else changed."""
+    from ft_platform.environment import Environment
+
+    shipped = Path(__file__).parents[1] / "defs" / USE_CASE / "defs.yaml"
+    lines: list[Any] = shipped.read_text(encoding="utf-8").splitlines(keepends=True)
+    changed = [line.rstrip("\n") + "&shuffled=100\n" if line.strip().startswith("uri: sample://") else line for line in lines]
+    assert sum(one != other for one, other in zip(lines, changed, strict=True)) == 1, "the source of the demo is one line of its file"
+    folder = environment.home / "control" / CONTROL
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / "defs.yaml").write_text("".join(changed), encoding="utf-8")
+    return Environment.model_validate({**environment.model_dump(), "defs": folder.parent})

@@ -3,9 +3,10 @@
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ft_platform.environment import Environment
     from ft_platform.orchestration.runs import RunOutcome
 
 HELP = "Run a use case, or some of its stages, and show progress and results."
@@ -33,8 +34,27 @@ def run(arguments: argparse.Namespace) -> int:
 
 def run_and_show(name: str, arguments: argparse.Namespace) -> int:
     """Runs stages, shows progress, prints the summary. Returns the exit code."""
-    from ft_platform.commands.terminal import ProgressView, print_summary
     from ft_platform.environment import load_environment
+
+    code, found = run_and_collect(name, arguments, load_environment())
+    if found is not None:
+        show(found, arguments)
+    return code
+
+
+def show(found: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Prints `results.collect_results`."""
+    from ft_platform.commands.terminal import print_summary
+
+    if arguments.json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        print_summary(found)
+
+
+def run_and_collect(name: str, arguments: argparse.Namespace, environment: "Environment") -> tuple[int, dict[str, Any] | None]:
+    """Runs stages and shows progress. Returns the exit code and `results.collect_results`; None where the run did not end well, which is said then."""
+    from ft_platform.commands.terminal import ProgressView
     from ft_platform.orchestration import execution
     from ft_platform.orchestration.results import collect_results
     from ft_platform.process.progress import listening
@@ -42,7 +62,6 @@ def run_and_show(name: str, arguments: argparse.Namespace) -> int:
     from ft_platform.release.policy import undercuts
     from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
 
-    environment = load_environment()
     overrides = parse_overrides(arguments.overrides)
     use_case = load_use_case(use_case_folder(environment.defs, name), overrides, environment)
     if below := [one.text for one in undercuts(use_case.settings, use_case.policy)]:
@@ -53,13 +72,8 @@ def run_and_show(name: str, arguments: argparse.Namespace) -> int:
         outcome = execution.run_use_case(name, overrides, stages or None, environment)
         view.failed_stage = outcome.failed_stage
     if not outcome.success:
-        return _failed(name, outcome, arguments)
-    found = collect_results(environment, use_case, outcome)
-    if arguments.json:
-        print(json.dumps(found, indent=1, ensure_ascii=False))
-    else:
-        print_summary(found)
-    return 0
+        return _failed(name, outcome, arguments), None
+    return 0, collect_results(environment, use_case, outcome)
 
 
 def _failed(name: str, outcome: "RunOutcome", arguments: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ HIDDEN = ("learning_rate", "seconds_left")
 UNITS = {"tokens_per_second": "tokens/s", "memory_gib": "GiB", "gpu_utilization_percent": "% GPU", "gpu_power_watts": "W"}
 SYSTEMS = {
     "majority": "majority class",
+    "nearest_neighbour": "nearest train. record",
     "tfidf_logreg": "TF-IDF + log. regr.",
     "base_zero_shot": "base model, zero-shot",
     "base_few_shot": "base model, few-shot",

@@ -12,6 +12,7 @@ from ft_platform.environment import Environment
 from ft_platform.experiments.trainings_left import admit_program
 from ft_platform.lake import open_lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
+from ft_platform.process.program_variables import program_variables
 from ft_platform.redaction.vouched import VouchedLog
 from ft_platform.use_case import NamedUseCase
 
@@ -28,6 +29,13 @@ class ProgramResult:
         """Money, time by device and energy, as the UI shows them; what is not known is left out."""
         shown = ("money", "currency", "seconds", "cpu_seconds", "gpu_seconds", "kwh")
         return {f"cost/{name}": self.cost[name] for name in shown if self.cost[name] is not None}
+
+
+def begin(environment: Environment, use_case: NamedUseCase) -> None:
+    """Lets the imports of the first program run beside the stages before it, where the back end forks its programs."""
+    profile = environment.profile(use_case.settings.compute.profile)
+    if profile.backend == "local" and warm.possible():
+        warm.begin(program_variables(environment, profile, use_case))
 
 
 def run_program(context: dg.AssetExecutionContext, environment: Environment, use_case: NamedUseCase, program: str, handles: dict[str, Any]) -> ProgramResult:

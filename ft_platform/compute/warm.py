@@ -1,7 +1,7 @@
 """Programs that begin at once: forked from a process that has imported what they need (`programs.warm`).
 
-One such process for each process that runs steps, started with its first program. It serves programs whose variables agree with its own in all that
-libraries may read when they are imported; for others it is replaced.
+One such process for each process that runs steps, started with its first program, or before it by `begin`. It serves programs whose variables agree with
+its own in all that libraries may read when they are imported; for others it is replaced.
 """
 
 import atexit
@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 STARTED_PER_PROGRAM = ("FT_", "DAGSTER_", "PYTEST_CURRENT_TEST")
@@ -34,17 +35,30 @@ def possible() -> bool:
     return wanted and sys.platform == "linux" and hasattr(os, "pidfd_open") and not any(map(os.path.exists, ACCELERATORS))
 
 
+def begin(variables: dict[str, str]) -> None:
+    """Lets the process import beside what this one does until its first program. Does nothing where there is one already, or none can be made."""
+    global _server
+    with _lock, suppress(OSError):
+        _server = _server or _Server(_key(variables), variables)
+
+
+def _key(variables: dict[str, str]) -> dict[str, str]:
+    """The variables that programs of one process have in common."""
+    return {name: value for name, value in variables.items() if not name.startswith(STARTED_PER_PROGRAM)} | {"FT_THREADS": variables.get("FT_THREADS", "")}
+
+
 def start(program: str, variables: dict[str, str]) -> "WarmProgram | None":
     """The program, running, with these environment variables and the standard output and error of this process; None where another one is running."""
     global _server
     if not _lock.acquire(blocking=False):
         return None
     try:
-        key = {name: value for name, value in variables.items() if not name.startswith(STARTED_PER_PROGRAM)} | {"FT_THREADS": variables.get("FT_THREADS", "")}
+        key = _key(variables)
         if _server is not None and (_server.key != key or not _server.alive()):
             _server.close()
             _server = None
         _server = _server or _Server(key, variables)
+        _server.wait_until_ready()
         return WarmProgram(_server, program, variables)
     except BaseException as error:
         close()
@@ -74,15 +88,25 @@ class _Server:
     """A process of `programs.warm`."""
 
     def __init__(self, key: dict[str, str], variables: dict[str, str]) -> None:
-        self.key, self.owner, self._gone = key, os.getpid(), False
+        self.key, self.owner, self._gone, self._ready = key, os.getpid(), False, False
         self.channel, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with other:
             command = [sys.executable, "-m", "ft_platform.programs.warm", str(other.fileno())]
             own = {name: value for name, value in variables.items() if not name.startswith("DAGSTER_PIPES")}
             self.process = subprocess.Popen(command, env=own, pass_fds=[other.fileno()])
+
+    def wait_until_ready(self) -> None:
+        """Until it has imported.
+
+        Raises:
+            OSError: it ended before.
+        """
+        if self._ready:
+            return
         if not self.receive(None).get("ready"):
             self.close()
             raise OSError("the process that starts programs ended before it was ready")
+        self._ready = True
 
     def alive(self) -> bool:
         return self.owner == os.getpid() and not self._gone and self.process.poll() is None
@@ -104,6 +128,8 @@ class _Server:
     def close(self) -> None:
         self.channel.close()
         if self.owner == os.getpid():
+            if not self._ready:
+                self.process.kill()  # it looks at its orders after the imports only, and has no program yet
             self.process.wait()
 
 

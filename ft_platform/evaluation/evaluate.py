@@ -19,6 +19,7 @@ from ft_platform.evaluation.systems.few_shot import few_shot_prompts
 from ft_platform.evaluation.systems.generation import answer_losses, generate
 from ft_platform.evaluation.systems.label_scoring import label_scores
 from ft_platform.evaluation.systems.majority import majority
+from ft_platform.evaluation.systems.nearest_neighbour import nearest_neighbour
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
 from ft_platform.models.renderer import Renderer
 from ft_platform.process import progress
@@ -85,15 +86,20 @@ class Evaluator:
         return settings.dtype, settings.quantization
 
     def base(self) -> Evaluated:
-        """Majority class and TF-IDF + logistic regression (classification), endpoints, and the base model zero-shot and few-shot."""
-        # Four systems, or two that answer and are scored; and the endpoints.
-        self._total = len(self.test) * (4 + len(self.settings.endpoints))
+        """Majority class, nearest neighbour and TF-IDF + logistic regression (classification), endpoints, and the base model zero-shot and few-shot."""
+        # Five systems, or two that answer and are scored; and the endpoints.
+        self._total = len(self.test) * ((5 if self.classification else 4) + len(self.settings.endpoints))
         if self.classification:
             with self._timed("majority") as tick:
                 self._labels("majority", majority(self.train.answers, len(self.test)))
                 tick(len(self.test))
+            train, validation = (LabelledTexts(side.texts, side.answers) for side in (self.train, self.validation))
+            with self._timed("nearest_neighbour") as tick:
+                predicted, chosen = nearest_neighbour(train, validation, self.test.texts)
+                self._labels("nearest_neighbour", predicted)
+                self.evaluated.info["nearest_neighbour"] = chosen
+                tick(len(self.test))
             with self._timed("tfidf_logreg") as tick:
-                train, validation = (LabelledTexts(side.texts, side.answers) for side in (self.train, self.validation))
                 predicted, confidence, chosen = tfidf_logreg(train, validation, self.test.texts)
                 self._labels("tfidf_logreg", predicted, confidence)
                 self.evaluated.info["tfidf_logreg"] = chosen

@@ -10,8 +10,10 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.compute.program_runs import begin
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError
+from ft_platform.lake import open_lake
 from ft_platform.orchestration.instance import prepare_home, told
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.orchestration.lost_runs import mend_lost_runs
@@ -22,6 +24,7 @@ from ft_platform.redaction.instance import edge_of, guard
 from ft_platform.redaction.output import output_to
 from ft_platform.redaction.withheld import Withheld
 from ft_platform.stages import ON_DEMAND, STAGES
+from ft_platform.use_case.file import load_use_case, use_case_folder
 
 __all__ = ["RunOutcome", "prepare_home", "run_use_case"]
 
@@ -70,6 +73,8 @@ def _run(
     definitions = load_definitions(environment, only=name, overrides=overrides)
     selection = [dg.AssetKey([name, stage]) for stage in select] if select else None
     started = time.monotonic()
+    if any(STAGES[stage].program for stage in select or STAGES):
+        _begin_programs(environment, name, overrides)
     job = definitions.resolve_job_def(f"{name}{ON_DEMAND}" if on_demand else name)
     with _noted_signals() as last_signal:
         result = job.execute_in_process(
@@ -84,6 +89,12 @@ def _run(
         if outcome.stopped:
             outcome.stopped_by = last_signal() or signal.SIGINT
     return outcome
+
+
+def _begin_programs(environment: Environment, name: str, overrides: dict[str, Any] | None) -> None:
+    """At the first run of a use case: a later one may have nothing to compute, and would compete with imports that nobody needs."""
+    if not open_lake(environment).artifacts(name, "adapter_checkpoint"):
+        begin(environment, load_use_case(use_case_folder(environment.defs, name), overrides, environment))
 
 
 @contextmanager

@@ -26,7 +26,8 @@ def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "
     """Results of one run: by default of the newest on this installation's Dagster instance, whoever started it.
 
     `funnel` and `planted` are of the versions that the run made or used again, and of those behind them.
-    `{"use_case", "run_id", "systems": {system: {metric: {"value", "low", "high"}}}, "test_rows", "funnel", "trained", "reused",
+    `{"use_case", "run_id", "systems": {system: {metric: {"value", "low", "high"}}}, "differences" (fine-tuned minus system, the same shape),
+    "main_metric", "per_1000_requests", "test_rows", "funnel", "trained", "reused",
     "seconds", "report", "decision", "unfinished_run", "warnings"}`, `planted` where the records are a sample, and `human_review`
     (`evaluation.review.publish.review_figures`) where experts judged the answers. The scores are those of the evaluation
     report that the run made or used again, or that its fairness report or model card is about; another run has no systems.
@@ -59,6 +60,7 @@ def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "
         "use_case": name,
         "run_id": run.run_id,
         "systems": {},
+        "differences": {},
         "test_rows": None,
         "funnel": funnel_of({stage: lake.manifest(table) for stage, table in tables.items()}) if tables else funnel(lake, name),
         "trained": run.trained,
@@ -125,7 +127,8 @@ def _evaluated(lake: Lake, name: str, report_id: str) -> dict[str, Any]:
     if report is None:
         raise DataError(f"the evaluation report of the last run of {name} is not in the lake any more", f"Run: ft run {name}")
     metrics = json.loads(lake.read_file(report, "metrics.json"))
-    found = {"systems": metrics["systems"], "test_rows": metrics["test_rows"], "report": f"{report.uri}/{REPORT}"}
+    compared = {name: metrics[name] for name in ("systems", "differences", "main_metric", "per_1000_requests", "test_rows")}
+    found = {**compared, "report": f"{report.uri}/{REPORT}"}
     from ft_platform.evaluation.review.publish import read_review, reviews_of
 
     if review := next(iter(reviews_of(lake, report)), None):

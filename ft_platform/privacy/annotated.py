@@ -69,12 +69,16 @@ def annotated_texts(use_case: NamedUseCase, lake: Lake, cleaned: Rows, anonymize
 
 
 def _generated(use_case: NamedUseCase, source_sha256s: Collection[str], why_not: str) -> Annotated:
-    from ft_platform.samples.generator import is_generated
+    from ft_platform.samples.generator import is_generated, sentences_around
     from ft_platform.samples.gold import gold_texts
 
     texts = gold_texts()
     about = f"{len(texts):,} sentences that the platform generates"
-    if source_sha256s and is_generated(use_case.settings.source.uri, source_sha256s):
+    uri = use_case.settings.source.uri
+    if source_sha256s and is_generated(uri, source_sha256s):
+        if (around := sentences_around(uri)) is not None:
+            planted = gold_texts(around=around)
+            return Annotated(planted, "generated_records", f"{len(planted):,} texts made, as the records are, of the sample's own sentences and planted values")
         return Annotated(texts, "generated_records", f"{about} (it generated the records too)")
     return Annotated(texts, "other_texts", about, why_not)
 

@@ -14,10 +14,12 @@ from fsspec.implementations.local import LocalFileSystem
 from ft_platform.errors import SourceError
 from ft_platform.lake.files import write_bytes
 
-ENDINGS = {"complaints": "csv", "support": "json"}
+ENDINGS = {"complaints": "csv", "feedback": "csv", "support": "json"}
 """Samples there are, each a module of this package, and the format of their file."""
-BIASED = ("complaints",)
-"""Samples with the parameter `bias`: per cent of one group's records with a planted wrong label."""
+PER_CENT = {"complaints": "bias", "feedback": "shuffled"}
+"""Parameter of a sample in per cent, 0 by default. `bias`: of one group's records get a planted wrong label. `shuffled`: of all exchange their labels."""
+LIMITED = ("feedback",)
+"""Samples of real texts: there are no more rows than texts (`most_rows`)."""
 DEFAULT_SEED = 7
 MIN_ROWS, MAX_ROWS = 100, 1_000_000
 
@@ -28,11 +30,11 @@ def sample_file(uri: str, folder: Path) -> Path:
     Raises:
         SourceError: no such sample, or wrong parameters.
     """
-    name, rows, seed, bias = _parsed(uri)
-    path = folder / f"{name}-{rows}-{seed}{f'-bias{bias}' if bias else ''}-{_code_version()}.{ENDINGS[name]}"
+    name, rows, seed, per_cent = _parsed(uri)
+    path = folder / f"{name}-{rows}-{seed}{f'-{PER_CENT[name]}{per_cent}' if per_cent else ''}-{_code_version()}.{ENDINGS[name]}"
     if not (path.exists() and truth_file(path).exists()):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        text, truth = _generated(name, rows, seed, bias)
+        text, truth = _generated(name, rows, seed, per_cent)
         # The truth first: a sample that is there has one.
         write_bytes(LocalFileSystem(), str(truth_file(path)), json.dumps(truth, ensure_ascii=False, indent=1).encode())
         write_bytes(LocalFileSystem(), str(path), text.encode())
@@ -49,6 +51,12 @@ def sample_sha256(uri: str) -> str:
     return hashlib.sha256(_generated(*_parsed(uri))[0].encode()).hexdigest()
 
 
+def sentences_around(uri: str) -> list[str] | None:
+    """Sentences of a sample of real texts, for texts that are like its records; None for other samples, whose sentences are made up."""
+    module = _module(_parsed(uri)[0])
+    return [sentence for *_, sentence in module.sentences()] if _parsed(uri)[0] in LIMITED else None
+
+
 def is_generated(uri: str, sha256s: Collection[str]) -> bool:
     """Whether files that were read from a source hold nothing but what this platform generates for it.
 
@@ -59,8 +67,8 @@ def is_generated(uri: str, sha256s: Collection[str]) -> bool:
     return uri.startswith("sample://") and set(sha256s) == {sample_sha256(uri)}
 
 
-def _generated(name: str, rows: int, seed: int, bias: int) -> tuple[str, dict[str, Any]]:
-    return _module(name).generate(rows, seed, **({"bias": bias} if bias else {}))
+def _generated(name: str, rows: int, seed: int, per_cent: int) -> tuple[str, dict[str, Any]]:
+    return _module(name).generate(rows, seed, **({PER_CENT[name]: per_cent} if per_cent else {}))
 
 
 def truth_file(sample: Path) -> Path:
@@ -72,16 +80,19 @@ def _parsed(uri: str) -> tuple[str, int, int, int]:
     if parts.netloc not in ENDINGS:
         raise SourceError(f"source.uri {uri}: there is no sample {parts.netloc!r}", f"Use one of {', '.join(f'sample://{name}' for name in ENDINGS)}")
     values = dict(parse_qsl(parts.query, keep_blank_values=True))
-    defaults = {"rows": _module(parts.netloc).DEFAULT_ROWS, "seed": DEFAULT_SEED, **({"bias": 0} if parts.netloc in BIASED else {})}
+    module, per_cent = _module(parts.netloc), PER_CENT.get(parts.netloc)
+    defaults = {"rows": module.DEFAULT_ROWS, "seed": DEFAULT_SEED, **({per_cent: 0} if per_cent else {})}
     wrong = sorted(set(values) - set(defaults)) + [k for k, v in values.items() if k in defaults and not v.isdecimal()]
-    found = {"bias": 0} | {k: int(values[k]) if values.get(k, "").isdecimal() else default for k, default in defaults.items()}
-    if wrong or not MIN_ROWS <= found["rows"] <= MAX_ROWS or found["bias"] > 100:
-        bias = " and bias (0 to 100)" if "bias" in defaults else ""
+    found = {k: int(values[k]) if values.get(k, "").isdecimal() else default for k, default in defaults.items()}
+    most = module.most_rows() if parts.netloc in LIMITED else MAX_ROWS
+    share = found[per_cent] if per_cent else 0
+    if wrong or not MIN_ROWS <= found["rows"] <= most or share > 100:
+        named = f" and {per_cent} (0 to 100)" if per_cent else ""
         raise SourceError(
-            f"source.uri {uri}: expected rows ({MIN_ROWS} to {MAX_ROWS}), seed{bias}, whole numbers, got {parts.query!r}",
-            "For example sample://complaints?rows=2400&seed=7",
+            f"source.uri {uri}: expected rows ({MIN_ROWS} to {most}), seed{named}, whole numbers, got {parts.query!r}",
+            f"For example sample://{parts.netloc}?rows={module.DEFAULT_ROWS}&seed={DEFAULT_SEED}",
         )
-    return parts.netloc, found["rows"], found["seed"], found["bias"]
+    return parts.netloc, found["rows"], found["seed"], share
 
 
 def _module(name: str) -> Any:
@@ -91,5 +102,5 @@ def _module(name: str) -> Any:
 @cache
 def _code_version() -> str:
     """Changes with the generator: another version of it must not pass for the same file."""
-    files = sorted(p for p in Path(__file__).parent.iterdir() if p.suffix in (".py", ".yaml") and p.name != "truth.py")
+    files = sorted(p for p in Path(__file__).parent.iterdir() if p.suffix in (".py", ".yaml", ".tsv") and p.name != "truth.py")
     return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:8]

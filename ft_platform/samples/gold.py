@@ -1,6 +1,7 @@
 """Annotated texts for measuring the recognizers where a use case has none of its own: every kind of personal data in a few plain sentences."""
 
 import random
+from collections.abc import Sequence
 
 from ft_platform.privacy.evaluation import GoldText
 from ft_platform.samples.personal_data import GENERATORS, sentence_with
@@ -19,17 +20,20 @@ PER_ENTITY = 50
 """With fewer than 35 the interval of a recall of 1 reaches below 0.9 (Wilson 1927)."""
 
 
-def gold_texts(seed: int = 7, per_entity: int = PER_ENTITY) -> list[GoldText]:
+def gold_texts(seed: int = 7, per_entity: int = PER_ENTITY, around: Sequence[str] = AROUND) -> list[GoldText]:
     """`per_entity` texts for each entity of the samples, each with one value between two sentences without personal data. Equal seeds give equal texts.
 
     The sentences name what they give away (`My passport number is`), as people do; texts of a use case can be harder, so its own are the better measure.
+
+    Args:
+        around: sentences without personal data, of which two stand around the value.
     """
     rng = random.Random(f"gold:{seed}")
     texts = []
     for entity in GENERATORS:
         for _ in range(per_entity):
             sentence, (_, value) = sentence_with(rng, entity)
-            before, after = rng.sample(AROUND, 2)
+            before, after = rng.sample(around, 2)
             text = f"{before} {sentence} {after}"
             start = len(before) + 1 + sentence.index(value)
             texts.append(GoldText(text, ((start, start + len(value), entity),)))

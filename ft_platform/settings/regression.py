@@ -11,7 +11,7 @@ TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,99}$")]
 Margin = Annotated[float, Field(gt=0.0, le=100.0)]
 
 MARGINS: dict[str, float] = {"general_text": 0.2, "multiple_choice": 0.15, "instructions": 0.15}
-"""Margins where the YAML names none: 0.2 nats per token are 22 % of perplexity; 0.15 is about what forty items can show at all."""
+"""Margins where the YAML names none: 0.2 nats per token are 22 % of perplexity; 0.15 is what the hundred items of a suite can show."""
 
 HARNESS_MARGIN = 0.05
 

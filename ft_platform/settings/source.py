@@ -56,7 +56,8 @@ class Source(Section):
     uri: str = Field(
         min_length=1,
         max_length=4000,
-        description="File, folder or glob: a local path or an fsspec URI (`s3://...`). `sample://complaints` and `sample://support` generate fictitious data.",
+        description="File, folder or glob: a local path or an fsspec URI (`s3://...`). `sample://complaints`, `sample://feedback` and `sample://support` "
+        "come with the platform.",
     )
     format: Annotated[str, NameOfFile(FORMATS, others=("auto",))] = Field(
         default="auto",

@@ -106,7 +106,7 @@ def test_texts_are_for_people_who_may_read_the_restricted_zone(case: TinyCase, c
 def test_a_system_that_is_not_there_is_named_with_those_that_are(case: TinyCase, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["errors", "complaints", "--system", "champion"]) == 1
     told = capsys.readouterr().err
-    assert "has no system 'champion'" in told and "Name one of majority, tfidf_logreg" in told
+    assert "has no system 'champion'" in told and "Name one of majority, nearest_neighbour, tfidf_logreg" in told
 
 
 def test_the_report_counts_what_is_mixed_up_and_names_no_record(case: TinyCase) -> None:

@@ -213,6 +213,27 @@ def test_a_process_that_cannot_start_is_none_and_the_back_end_starts_the_program
     assert started(variables).wait(120) == 0
 
 
+def test_it_can_begin_before_its_first_program(variables, tmp_path):
+    warm.begin(variables)
+    begun = warm._server
+    assert begun is not None and begun.alive()
+    warm.begin(variables)
+    assert warm._server is begun, "one is enough"
+    process = started(variables)
+    assert process.wait(120) == 0 and told(tmp_path)["parent"] == begun.process.pid
+
+
+def test_one_that_has_begun_and_is_not_needed_ends_at_once(variables, tmp_path):
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "sitecustomize.py").write_text("import time\ntime.sleep(60)\n")
+    before = time.monotonic()
+    warm.begin({**variables, "PYTHONPATH": str(tmp_path / "slow")})
+    begun = warm._server
+    assert begun is not None and begun.alive()
+    warm.close()
+    assert begun.process.poll() is not None and time.monotonic() - before < 30
+
+
 def test_it_is_on_where_the_system_can_and_no_accelerator_is_there(monkeypatch, tmp_path):
     monkeypatch.delenv("FT_WARM_PROGRAMS", raising=False)
     monkeypatch.setattr(warm, "ACCELERATORS", (str(tmp_path / "none"),))

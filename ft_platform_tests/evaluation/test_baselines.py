@@ -4,6 +4,7 @@ import pytest
 from ft_platform.errors import DataError
 from ft_platform.evaluation.systems.few_shot import chosen_examples
 from ft_platform.evaluation.systems.majority import majority
+from ft_platform.evaluation.systems.nearest_neighbour import nearest_neighbour
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
 from ft_platform.use_case import Evaluation
 
@@ -32,6 +33,20 @@ def test_tfidf_learns_what_words_tell_and_gives_the_same_answers_again() -> None
 def test_tfidf_works_without_a_validation_split() -> None:
     predicted, *_ = tfidf_logreg(labelled(100, 1), LabelledTexts([], []), ["swipe and pin"])
     assert predicted == ["card"]
+
+
+def test_the_nearest_neighbour_knows_what_it_has_seen_by_heart_and_nothing_else() -> None:
+    train = LabelledTexts(["red apple", "green pear", "old car", "new bus"], ["fruit", "fruit", "vehicle", "vehicle"])
+    predicted, chosen = nearest_neighbour(train, LabelledTexts([], []), ["a green pear please", "the old car again"])
+    assert predicted == ["fruit", "vehicle"] and chosen["neighbours"] == 1
+    assert nearest_neighbour(train, LabelledTexts([], []), ["what about plums"])[0] == ["fruit"], "no word in common: the first record, no error"
+
+
+def test_neighbours_vote_where_the_validation_split_says_so() -> None:
+    train = LabelledTexts(["pay bill", *["pay bill now"] * 9, *["my rate"] * 9], ["wrong", *["bill"] * 9, *["rate"] * 9])
+    assert nearest_neighbour(train, LabelledTexts([], []), ["pay bill"])[0] == ["wrong"]
+    predicted, chosen = nearest_neighbour(train, LabelledTexts(["pay bill", "my rate"], ["bill", "rate"]), ["pay bill"])
+    assert predicted == ["bill"] and chosen["neighbours"] == 5 and chosen["validation_macro_f1"] == 1.0
 
 
 def test_one_label_only_is_an_error_with_a_next_step() -> None:

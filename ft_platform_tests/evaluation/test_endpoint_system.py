@@ -105,7 +105,7 @@ def test_labels_are_read_counted_and_paid_for(server: ChatServer, tmp_path: Path
     with caplog.at_level(logging.DEBUG):
         report = publish_base_evaluation(lake, environment, use_case, splits)
     figures = read_metrics(lake, report)
-    assert list(figures["systems"]) == ["majority", "tfidf_logreg", "endpoint_other", "base_zero_shot", "base_few_shot"]
+    assert list(figures["systems"]) == ["majority", "nearest_neighbour", "tfidf_logreg", "endpoint_other", "base_zero_shot", "base_few_shot"]
     predictions = rows_of(read_predictions(lake, report), "endpoint_other")
     truth = predictions["label"].to_pylist()
     assert predictions["predicted"].to_pylist() == [label if label != HOSTILE else UNREADABLE for label in truth]

@@ -21,7 +21,7 @@ from ft_platform.process import progress
 from ft_platform_tests.evaluation.tiny_case import CANARY, TinyCase, rows_for, tiny_case
 
 SYSTEMS = {
-    "classification": ["majority", "tfidf_logreg", "base_zero_shot", "base_few_shot", "fine_tuned"],
+    "classification": ["majority", "nearest_neighbour", "tfidf_logreg", "base_zero_shot", "base_few_shot", "fine_tuned"],
     "generation": ["base_zero_shot", "base_few_shot", "fine_tuned"],
 }
 
@@ -135,7 +135,7 @@ def test_progress_counts_to_the_end_and_names_the_system(classified: TinyCase, t
             classified.use_case, table, model, tokenizer, Renderer(tokenizer, classified.use_case.settings.task, labels_of(table)), "base_evaluation"
         ).base()
     assert [u.done for u in updates] == sorted(u.done for u in updates)
-    assert updates[-1].done == updates[-1].total == 4 * 12
+    assert updates[-1].done == updates[-1].total == 5 * 12
     assert {u.fields["system"] for u in updates} == set(SYSTEMS["classification"][:-1])
     assert {(u.stage, u.unit) for u in updates} == {("base_evaluation", "examples")}
 

@@ -14,7 +14,9 @@ import pytest
 from ft_platform.errors import SourceError
 from ft_platform.near_duplicates import find_near_duplicates
 from ft_platform.privacy.entities import all_recognizers
-from ft_platform.samples import complaints, personal_data, sample_file, support, truth_file
+from ft_platform.samples import complaints, feedback, personal_data, sample_file, support, truth_file
+from ft_platform.samples.generator import sentences_around
+from ft_platform.samples.gold import gold_texts
 
 
 def complaint_rows(text: str) -> dict[str, dict[str, str]]:
@@ -26,7 +28,7 @@ def planted(truth: dict, kind: str) -> dict[str, dict]:
     return {key: thing for key, things in truth["records"].items() for thing in things if thing["kind"] == kind}
 
 
-@pytest.mark.parametrize("name", ["complaints", "support"])
+@pytest.mark.parametrize("name", ["complaints", "feedback", "support"])
 def test_a_sample_is_the_same_in_every_process(tmp_path: Path, name: str) -> None:
     uri, folder = f"sample://{name}?rows=300&seed=3", str(tmp_path / "other")
     code = f"from pathlib import Path; from ft_platform.samples import sample_file; print(sample_file({uri!r}, Path({folder!r})))"
@@ -56,6 +58,9 @@ def test_a_sample_that_is_there_is_not_written_again(tmp_path: Path) -> None:
         "sample://support?seed=-1",
         "sample://support?bias=5",
         "sample://complaints?bias=101",
+        "sample://feedback?bias=5",
+        "sample://feedback?shuffled=101",
+        "sample://feedback?rows=100000",
     ],
 )
 def test_a_wrong_sample_uri_is_an_error_that_shows_a_right_one(tmp_path: Path, uri: str) -> None:
@@ -224,3 +229,58 @@ def test_planted_bias_raises_the_gap_of_what_is_learned_and_weights_lower_it() -
             gaps[bias, mitigation] = float(said[older[~half]].mean() - said[~older[~half]].mean())
     assert abs(gaps[0, "none"]) < 0.06 and gaps[90, "none"] > 0.15, gaps
     assert abs(gaps[90, "reweighting"]) < gaps[90, "none"] / 2, gaps
+
+
+def feedback_rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_feedback_is_made_of_real_sentences_once_each_and_a_review_is_a_customer() -> None:
+    text, truth = feedback.generate(600, 7)
+    rows, changed = feedback_rows(text), set(truth["records"])
+    ratings = {sentence: (review, product, rating) for review, product, rating, sentence in feedback.sentences()}
+    untouched = [row for row in rows if row["Feedback ID"] not in changed]
+    assert len(rows) == 600 and len(untouched) > 400
+    for row in untouched:
+        review, product, rating = ratings[row["Feedback"]]
+        assert (row["Customer"], row["Product"]) == (f"C-{1000 + int(review)}", product)
+        assert row["Sentiment"] == ("praise" if rating > 0 else "problem") and abs(rating) >= 0.5
+    assert len({row["Feedback"] for row in untouched}) == len(untouched)
+    for column in ("May be used", "Age group", "Region"):
+        assert len({(row["Customer"], row[column]) for row in rows}) == len({row["Customer"] for row in rows}), "one value for each customer"
+
+
+def test_the_sentences_name_their_source_and_licence() -> None:
+    head = (Path(feedback.__file__).parent / "feedback.tsv").read_text(encoding="utf-8").split("\n1\t")[0]
+    assert "vaderSentiment 3.3.2" in head and "MIT" in head and all(line.startswith("#") for line in head.splitlines())
+    assert "feedback.tsv" in (Path(feedback.__file__).parents[2] / "NOTICE").read_text(encoding="utf-8")
+
+
+def test_faults_of_feedback_are_planted_and_noted() -> None:
+    text, truth = feedback.generate(feedback.DEFAULT_ROWS, 7)
+    kinds = Counter(thing["kind"] for things in truth["records"].values() for thing in things)
+    assert set(kinds) == {"consent", "exact_duplicate", "pii", "html", "empty"} and min(kinds.values()) > 10
+    rows = {row["Feedback ID"]: row for row in feedback_rows(text)}
+    for key, thing in planted(truth, "exact_duplicate").items():
+        assert {**rows[key], "Feedback ID": ""} == {**rows[thing["of"]], "Feedback ID": ""}
+    assert all(thing["value"] in rows[key]["Feedback"] for key, thing in planted(truth, "pii").items())
+
+
+def test_shuffled_answers_are_the_same_ones_in_another_order() -> None:
+    plain, shuffled = (feedback_rows(feedback.generate(1000, 7, **more)[0]) for more in ({}, {"shuffled": 100}))
+    assert [{**row, "Sentiment": ""} for row in plain if row["Feedback"]] != []
+    pairs = [(one["Sentiment"], other["Sentiment"]) for one, other in zip(plain, shuffled, strict=True) if one["Feedback"] == other["Feedback"]]
+    share = sum(one == "praise" for one, _ in pairs) / len(pairs)
+    agree = sum(one == other for one, other in pairs) / len(pairs)
+    assert abs(agree - (share**2 + (1 - share) ** 2)) < 0.06, "as often as chance"
+    assert abs(sum(other == "praise" for _, other in pairs) / len(pairs) - share) < 0.02
+
+
+def test_texts_for_measuring_recall_are_made_of_the_sample_s_own_sentences() -> None:
+    around = sentences_around("sample://feedback?rows=300")
+    assert around is not None and len(around) == feedback.most_rows()
+    assert sentences_around("sample://complaints") is None, "its sentences are made up, as those of the platform are"
+    for one in gold_texts(per_entity=2, around=around):
+        ((start, end, entity),) = one.spans
+        assert entity in personal_data.GENERATORS and one.text[start:end].strip() == one.text[start:end]
+        assert any(one.text.startswith(sentence) for sentence in around) and any(one.text.endswith(sentence) for sentence in around)

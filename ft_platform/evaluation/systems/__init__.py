@@ -2,6 +2,7 @@
 
 TITLES = {
     "majority": "Majority class",
+    "nearest_neighbour": "Nearest training record",
     "tfidf_logreg": "TF-IDF + logistic regression",
     "base_zero_shot": "Base model, zero-shot",
     "base_few_shot": "Base model, few-shot",

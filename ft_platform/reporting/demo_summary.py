@@ -1,0 +1,70 @@
+"""The last lines of `ft demo`: what fine-tuning gained, what it cost, what to do next."""
+
+from typing import Any
+
+from ft_platform.costs.ledger import Ledger
+from ft_platform.environment import Environment
+from ft_platform.evaluation.metric import metric
+from ft_platform.evaluation.systems import TITLES
+from ft_platform.lake import open_lake
+
+SHOWN = ("base_zero_shot", "base_few_shot", "tfidf_logreg", "nearest_neighbour")
+NEXT = {
+    "ft ui": "lineage, checks, plots and the page of the decision",
+    "ft demo --control": "the same with shuffled answers: the same rules must refuse it",
+    "ft new my_use_case": "a file for your own records",
+}
+
+
+def summary(found: dict[str, Any], environment: Environment, *, control: bool) -> list[str]:
+    """Lines for the terminal.
+
+    Args:
+        found: of `results.collect_results`, with an evaluation and a decision.
+        control: the answers were shuffled.
+    """
+    return ["", *_gains(found), "", *_divided(found), *_cost(found, environment), "", *_verdict(found, control), "", *_next(control)]
+
+
+def _gains(found: dict[str, Any]) -> list[str]:
+    main = metric(found["main_metric"])
+    lines = [f"What fine-tuning gained: {main.title} on {found['test_rows']:,} test records, with intervals"]
+    for system in (name for name in SHOWN if name in found["differences"]):
+        gain = found["differences"][system][main.name]
+        told = "better" if gain["low"] > 0 else "worse" if gain["high"] < 0 else "cannot be told apart"
+        lines.append(f"  over {TITLES[system]:<30} {gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})  {told}")
+    return lines
+
+
+def _divided(found: dict[str, Any]) -> list[str]:
+    nearest = found["systems"]["nearest_neighbour"][found["main_metric"]]
+    return [
+        "Train and test differ: all sentences of a customer, and all that are nearly the same, are on one side. Whoever only looks up the most similar",
+        f"training record gets {nearest['value']:.3f} ({nearest['low']:.3f} to {nearest['high']:.3f}).",
+    ]
+
+
+def _cost(found: dict[str, Any], environment: Environment) -> list[str]:
+    rows = [row for row in Ledger(open_lake(environment)).rows() if row["dagster_run"] == found["run_id"]]
+    trained = next((row for row in rows if row["program"] == "train"), None)
+    training = f"training {trained['seconds']:.0f} s for {trained['tokens'] or 0:,} tokens, " if trained else "nothing was trained, "
+    taken = found["per_1000_requests"]
+    programs = f"all programs of this run {sum(row['cpu_seconds'] for row in rows):.0f} CPU-seconds"
+    answers = f"1,000 answers take {taken['fine_tuned']['seconds']:.0f} s (the few-shot prompt {taken['base_few_shot']['seconds']:.0f} s)"
+    return [f"What it cost: {training}{programs}; {answers}. No account, no GPU."]
+
+
+def _verdict(found: dict[str, Any], control: bool) -> list[str]:
+    accepted = found["decision"]["decision"] == "accepted"
+    broken = ", ".join(found["decision"]["broken"])
+    if control:
+        good, bad = f"Refused, as it must be: {broken}.", "ACCEPTED, although the answers were shuffled: these rules cannot be relied on."
+        return [bad if accepted else good]
+    return [
+        "Accepted: every rule of the default policy holds, without a waiver." if accepted and not found["decision"]["waived"] else f"Not accepted by: {broken}."
+    ]
+
+
+def _next(control: bool) -> list[str]:
+    commands = {"ft demo": "the same with the true answers", **NEXT} if control else NEXT
+    return ["Next:", *(f"  {command:<22} {what}" for command, what in commands.items() if not (control and command == "ft demo --control"))]
