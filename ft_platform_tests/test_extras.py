@@ -15,7 +15,9 @@ from ft_platform_tests.conftest import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-COMES_WITH = {"boto3": "s3fs", "botocore": "s3fs", "dagster-shared": "dagster"} | dict.fromkeys(("graphql-core", "starlette", "uvicorn"), "dagster-webserver")
+COMES_WITH = {"boto3": "s3fs", "botocore": "s3fs", "dagster-shared": "dagster", "pydantic-core": "pydantic"} | dict.fromkeys(
+    ("graphql-core", "starlette", "uvicorn"), "dagster-webserver"
+)
 """Distribution -> the requirement that always brings it."""
 USED_BY_NAME = {
     "adlfs": "fsspec loads it for abfss://",

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ft_platform.records.columns import key_hashes as module
+from ft_platform.records import key_hashes as module
 from ft_platform.records.key_hashes import KeyHashes, KeyIndex, joined, key_hashes
 from ft_platform.records.newest_rows import newest_rows
 from ft_platform.records.rows import TableRows
@@ -54,7 +54,7 @@ def test_keys_that_share_half_of_their_hash_are_still_different_keys(monkeypatch
         full = key_hashes(keys)
         return KeyHashes(np.zeros_like(full.high), full.low)
 
-    monkeypatch.setattr("ft_platform.newest_rows.key_hashes", collide)
+    monkeypatch.setattr("ft_platform.records.newest_rows.key_hashes", collide)
     lines = [(f"k{n % 7}", n % 3, n) for n in range(60)]
     assert newest_rows(TableRows(table_of(lines), 8)).tolist() == newest_by_hand(lines)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.commands import count
-from ft_platform.lake import open_lake
 
 HELP = "Render every record as the base model will see it, and say what would go wrong in training. Ends with 1 if training is refused."
 EXAMPLES = [
@@ -30,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.commands.terminal import ProgressView
     from ft_platform.environment import load_environment
     from ft_platform.errors import VersionRefused
+    from ft_platform.lake import open_lake
     from ft_platform.process.progress import listening
     from ft_platform.training.audit import audit_for
     from ft_platform.training.audit_verdict import read_figures

@@ -5,8 +5,6 @@ import json
 import re
 from typing import Any
 
-from ft_platform.lake import open_lake
-
 HELP = "Show what program runs cost, by use case and month, beside the budgets."
 EXAMPLES = ["ft costs", "ft costs --month 2026-11 --json", "ft costs --runs"]
 
@@ -26,6 +24,7 @@ def _month(text: str) -> str:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.costs.ledger import Ledger
     from ft_platform.environment import load_environment
+    from ft_platform.lake import open_lake
 
     environment = load_environment()
     rows = Ledger(open_lake(environment)).rows(arguments.month)

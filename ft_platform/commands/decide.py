@@ -4,8 +4,6 @@ import argparse
 import json
 from typing import Any
 
-from ft_platform.lake import open_lake
-
 HELP = "Apply the rules of the gate to the evidence about the newest checkpoint. Ends with 1 where the release is refused."
 EXAMPLES = ["ft decide complaint_routing", "ft decide complaint_routing --json", "ft decide complaint_routing --checkpoint ckpt-0a1b2c3d4e5f"]
 
@@ -18,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
+    from ft_platform.lake import open_lake
     from ft_platform.lake.snapshot import Snapshot
     from ft_platform.release.decide import decide, newest_evidence, the_checkpoint
     from ft_platform.use_case.file import load_use_case, use_case_folder

@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ft_platform.commands import count
-from ft_platform.lake import open_lake
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -42,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.cleaning.differences import refused_without_access, sample_of_changes
     from ft_platform.environment import load_environment
     from ft_platform.errors import DataError, FtError
+    from ft_platform.lake import open_lake
     from ft_platform.use_case.file import use_case_folder
 
     if not (arguments.json or arguments.force or sys.stdout.isatty()):

@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ft_platform.commands import count
-from ft_platform.lake import open_lake
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.evaluation.mistakes import mistakes
     from ft_platform.evaluation.pairs import newest_evaluation
     from ft_platform.evaluation.predictions import rows_of, systems_in
+    from ft_platform.lake import open_lake
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     if arguments.text and not arguments.json and not (arguments.force or sys.stdout.isatty()):

@@ -5,8 +5,6 @@ import json
 import sys
 from typing import Any
 
-from ft_platform.lake import open_lake
-
 HELP = (
     "Measure a few steps of a training, and say how much memory, time and money the whole one will need. Measured is one process on this machine, also for "
     "a profile with several: a note then says so."
@@ -30,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.costs.estimates import further_seeds, measure
     from ft_platform.costs.memory_needs import require_memory
     from ft_platform.environment import load_environment
+    from ft_platform.lake import open_lake
     from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
 
     environment = load_environment()

@@ -4,8 +4,6 @@ import argparse
 import json
 from typing import Any
 
-from ft_platform.lake import open_lake
-
 HELP = "Write all evidence about a checkpoint as one folder and zip file, or check such a folder without the lake."
 EXAMPLES = [
     "ft evidence <checkpoint_id>",
@@ -73,6 +71,7 @@ def _write(arguments: argparse.Namespace) -> int:
     from ft_platform.evidence.gather import find_known, gather
     from ft_platform.evidence.pack import write_pack
     from ft_platform.evidence.signing import Signer
+    from ft_platform.lake import open_lake
     from ft_platform.reporting.server import Reports
 
     signer = Signer(Path(arguments.sign_with)) if arguments.sign_with else None

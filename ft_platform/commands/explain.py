@@ -5,8 +5,6 @@ import json
 import sys
 from typing import Any
 
-from ft_platform.lake import open_lake
-
 HELP = "Say what a training will do: examples, tokens, steps, memory, time, cost, and every setting with its default."
 EXAMPLES = ["ft explain complaint_routing training", "ft explain complaint_routing training --settings", "ft explain complaint_routing training --json"]
 
@@ -65,6 +63,7 @@ def _plan(environment: Any, use_case: Any) -> tuple[dict[str, Any] | None, str]:
     from ft_platform.commands.estimate import newest_splits
     from ft_platform.costs.estimates import further_seeds, kept, measure
     from ft_platform.errors import VersionRefused
+    from ft_platform.lake import open_lake
 
     try:
         splits = newest_splits(open_lake(environment), use_case)

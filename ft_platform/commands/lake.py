@@ -4,8 +4,6 @@ import argparse
 import json
 import sys
 
-from ft_platform.lake import open_lake
-
 HELP = "Close the restricted zone, the vault, the keys and the Dagster home to everybody else (or open the zones to `restricted_group`)."
 EXAMPLES = ["ft lake harden", "ft lake harden --json"]
 
@@ -19,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
-    from ft_platform.lake import modes
+    from ft_platform.lake import modes, open_lake
     from ft_platform.lake.private_folders import private_folders
 
     environment = load_environment()

@@ -5,8 +5,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ft_platform.lake import open_lake
-
 if TYPE_CHECKING:
     from ft_platform.environment import Environment
     from ft_platform.orchestration.runs import LastRun
@@ -50,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _release(environment: "Environment", name: str, last: "LastRun") -> dict[str, Any]:
     """`release` (`accepted`, `refused`, `ended`, `unreadable` or None), whether the last run decided it, and all of it in words beside how that run ended."""
     from ft_platform.errors import FtError
+    from ft_platform.lake import open_lake
     from ft_platform.release.standing import newest_standing
 
     decided = last.outcome.artifacts.get("release_decision") if last.outcome and not last.unfinished else None

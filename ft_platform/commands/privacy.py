@@ -5,8 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ft_platform.lake import open_lake
-
 HELP = "Measure the recognizers of personal data on annotated texts, draw records to annotate, or show what a checkpoint gives away of its training records."
 EXAMPLES = [
     "ft privacy eval --gold annotated.json",
@@ -50,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _sample(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, DataError
+    from ft_platform.lake import open_lake
     from ft_platform.lake.gate import tables_behind
     from ft_platform.privacy.annotation_sample import MOST_RECORDS, draw, write_sample
     from ft_platform.use_case.file import load_use_case, use_case_folder
@@ -78,6 +77,7 @@ def _sample(arguments: argparse.Namespace) -> int:
 
 def _attack(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
+    from ft_platform.lake import open_lake
     from ft_platform.privacy_attacks.newest import newest_attack
     from ft_platform.use_case.file import load_use_case, use_case_folder
 

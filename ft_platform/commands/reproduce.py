@@ -7,8 +7,6 @@ import subprocess
 import sys
 from typing import Any
 
-from ft_platform.lake import open_lake
-
 HELP = "Train a checkpoint again from what its manifest says, and compare the weights bit by bit. Publishes nothing."
 EXAMPLES = ["ft reproduce <checkpoint_id>", "ft reproduce <checkpoint_id> --json"]
 
@@ -45,6 +43,7 @@ def _find(wanted: str) -> tuple[str, int]:
     """
     from ft_platform.environment import load_environment
     from ft_platform.errors import DataError
+    from ft_platform.lake import open_lake
     from ft_platform.lake.provenance import NotTraced, find_checkpoint
     from ft_platform.use_case.file import find_use_cases
 

@@ -5,8 +5,6 @@ import json
 from datetime import date
 from typing import Any
 
-from ft_platform.lake import open_lake
-
 HELP = (
     "Mark every dataset version and checkpoint that holds records whose permission has ended, and remove the saved states of unfinished trainings "
     "on them. Training, evaluation and release then refuse them."
@@ -34,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import FtError
     from ft_platform.governance.taint import sweep
+    from ft_platform.lake import open_lake
     from ft_platform.use_case.file import find_use_cases, load_use_case, use_case_folder
 
     environment = load_environment()

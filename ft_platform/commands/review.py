@@ -5,8 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ft_platform.lake import open_lake
-
 HELP = "Let experts compare the fine-tuned model's answers with an alternative's: blinded sheets out, judgements in."
 EXAMPLES = [
     "ft review export complaint_routing --out sheets",
@@ -35,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
+    from ft_platform.lake import open_lake
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()

@@ -4,8 +4,6 @@ import argparse
 import json
 from typing import Any
 
-from ft_platform.lake import open_lake
-
 HELP = "Show what a model is worth: figures before and after, savings and payback, each with its source."
 EXAMPLES = ["ft roi complaint_routing", "ft roi complaint_routing --json"]
 
@@ -18,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.business.publish import newest_roi, outdated
     from ft_platform.environment import load_environment
+    from ft_platform.lake import open_lake
     from ft_platform.release.standing import newest_standing
     from ft_platform.use_case.file import load_use_case, use_case_folder
 

@@ -7,9 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ft_platform.lake import open_lake
-from ft_platform.signing.opening import signing_keys_of
-
 if TYPE_CHECKING:
     from ft_platform.environment import Environment
     from ft_platform.signing.keys import SigningKeys
@@ -54,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _verify(environment: "Environment", arguments: argparse.Namespace) -> int:
+    from ft_platform.lake import open_lake
     from ft_platform.lake.inspection import inspect, signed_use_cases
 
     lake = open_lake(environment)
@@ -74,6 +72,7 @@ def _verify(environment: "Environment", arguments: argparse.Namespace) -> int:
 
 def _adopt(environment: "Environment", arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError
+    from ft_platform.lake import open_lake
     from ft_platform.lake.inspection import adopt
 
     lake = open_lake(environment)
@@ -94,6 +93,7 @@ def _adopt(environment: "Environment", arguments: argparse.Namespace) -> int:
 
 def _accept(environment: "Environment", arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError
+    from ft_platform.lake import open_lake
 
     lake = open_lake(environment)
     seals = lake.seals(arguments.use_case)
@@ -132,6 +132,7 @@ def _stolen(environment: "Environment", arguments: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
     from ft_platform.errors import ConfigError
+    from ft_platform.lake import open_lake
     from ft_platform.lake.inspection import signed_use_cases
 
     try:
@@ -166,6 +167,8 @@ def _certificates(environment: "Environment", arguments: argparse.Namespace) -> 
 
 
 def _of(environment: "Environment") -> "SigningKeys":
+    from ft_platform.signing.opening import signing_keys_of
+
     return signing_keys_of(environment)
 
 

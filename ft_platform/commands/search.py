@@ -3,8 +3,6 @@
 import argparse
 import json
 
-from ft_platform.lake import open_lake
-
 HELP = "Show the best settings of the newest search of a use case (hyperparameter_search), to copy into its file."
 EXAMPLES = ["ft run complaint_routing --select hyperparameter_search", "ft search complaint_routing", "ft search complaint_routing --json"]
 
@@ -17,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import DataError
+    from ft_platform.lake import open_lake
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()

@@ -5,8 +5,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ft_platform.lake import open_lake
-
 HELP = "Trace a record or a person forwards to checkpoints, or a checkpoint back to its sources. Prints hashes, reasons and counts, no text."
 EXAMPLES = [
     "ft trace record <record_id>",
@@ -51,6 +49,7 @@ def _find(what: str, words: list[str], trace: Callable[..., dict[str, Any]]) -> 
     """The trace of an id in the use case that is named, or in the only one that has it."""
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, DataError
+    from ft_platform.lake import open_lake
     from ft_platform.lake.provenance import NotTraced
     from ft_platform.use_case.file import find_use_cases, use_case_folder
 
@@ -85,6 +84,7 @@ def _find_subject(words: list[str]) -> dict[str, Any]:
 
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, DataError
+    from ft_platform.lake import open_lake
     from ft_platform.lake.subjects import merged, require_access, trace_subject
     from ft_platform.privacy.pseudonyms import subject_pseudonyms
     from ft_platform.use_case.file import find_use_cases, use_case_folder

@@ -4,8 +4,6 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from ft_platform.lake import open_lake
-
 if TYPE_CHECKING:
     from ft_platform.environment import Environment
     from ft_platform.privacy.vault import Vault
@@ -103,6 +101,7 @@ def _vault(environment: "Environment", use_case: str) -> "Vault":
         ConfigError: there is none.
     """
     from ft_platform.errors import ConfigError
+    from ft_platform.lake import open_lake
     from ft_platform.privacy.vault import Vault, use_cases_with_vault
 
     lake = open_lake(environment)

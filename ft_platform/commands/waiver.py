@@ -4,8 +4,6 @@ import argparse
 import json
 from datetime import UTC, date, datetime
 
-from ft_platform.lake import open_lake
-
 HELP = "Let one checkpoint pass a rule that it breaks, until a day, with a reason; list such waivers or end one. Every report of the decision carries them."
 EXAMPLES = [
     'ft waiver grant complaint_routing --rule fairness/state --by ana.ruiz@example.org --until 2027-03-31 --reason "Too few records of small states; '
@@ -31,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
+    from ft_platform.lake import open_lake
     from ft_platform.release import waivers
     from ft_platform.release.decide import decide, newest_evidence, the_checkpoint
     from ft_platform.use_case.file import load_use_case, use_case_folder

@@ -1,10 +1,16 @@
 """The signing keys of an installation."""
 
+from typing import TYPE_CHECKING
+
 from ft_platform.environment import Environment
-from ft_platform.privacy.key_providers import KeyPlace
-from ft_platform.signing.keys import SigningKeys
+
+if TYPE_CHECKING:
+    from ft_platform.signing.keys import SigningKeys
 
 
-def signing_keys_of(environment: Environment) -> SigningKeys:
+def signing_keys_of(environment: Environment) -> "SigningKeys":
     """What signs and verifies manifests, verdicts and decisions."""
+    from ft_platform.privacy.key_providers import KeyPlace
+    from ft_platform.signing.keys import SigningKeys  # it writes with the lake's functions, and the lake is opened with it
+
     return SigningKeys(KeyPlace(environment.signing_key_provider, environment.signing_key_path, "FT_SIGNING_KEY"), environment.seals_path)

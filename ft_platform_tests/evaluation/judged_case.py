@@ -78,7 +78,9 @@ def evaluated(
 
     def fill(folder: Path) -> None:
         pq.write_table(predictions_table(use_case, side, outputs), folder / "predictions.parquet")
-        (folder / "metrics.json").write_text(json.dumps({"systems": {"fine_tuned": {}}, "test_rows": len(side)}))
+        (folder / "metrics.json").write_text(
+            json.dumps({"systems": {"fine_tuned": {}}, "differences": {}, "main_metric": "chrf", "per_1000_requests": {}, "test_rows": len(side)})
+        )
 
     return publish(lake, use_case, "evaluation_report", name, [splits, base, checkpoint], fill)
 

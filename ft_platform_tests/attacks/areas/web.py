@@ -126,7 +126,7 @@ def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack
     environment = Environment(home=folder / "home", defs=folder / "defs", tracking_uri="none")
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(guard, "BODY_SECONDS", min(guard.BODY_SECONDS, 0.05)))
-        stack.enter_context(mock.patch("ft_platform.orchestration.instance.load_environment", return_value=environment))
+        stack.enter_context(mock.patch("ft_platform.web.guarded_instance.load_environment", return_value=environment))
         stack.enter_context(mock.patch("ft_platform_tests.web.asgi.PATIENCE_SECONDS", 1))
         (folder / "dagster.yaml").write_text(INSTANCE_SETTINGS.read_text())
         instance = stack.enter_context(dg.DagsterInstance.from_config(str(folder)))
