@@ -60,9 +60,10 @@ def _verdict(found: dict[str, Any], control: bool) -> list[str]:
     if control:
         good, bad = f"Refused, as it must be: {broken}.", "ACCEPTED, although the answers were shuffled: these rules cannot be relied on."
         return [bad if accepted else good]
-    return [
-        "Accepted: every rule of the default policy holds, without a waiver." if accepted and not found["decision"]["waived"] else f"Not accepted by: {broken}."
-    ]
+    release, waived = f"Release of {found['decision']['checkpoint']}:", ", ".join(found["decision"]["waived"])
+    if not accepted:
+        return [f"{release} refused by {broken}."]
+    return [f"{release} accepted", f"Waived: {waived}." if waived else "Every rule of the policy holds, without a waiver."]
 
 
 def _next(control: bool) -> list[str]:

@@ -29,7 +29,7 @@ def found(decision: str, broken: dict[str, str] | None = None, gain: float = 0.2
         "systems": {system: {"macro_f1": {"value": 0.65, "low": 0.6, "high": 0.7}} for system in SYSTEMS},
         "differences": {system: {"macro_f1": figure} for system in SYSTEMS[:-1]},
         "per_1000_requests": {system: {"seconds": 39.4, "money": None, "currency": "EUR"} for system in SYSTEMS},
-        "decision": {"decision": decision, "broken": broken or {}, "waived": []},
+        "decision": {"decision": decision, "checkpoint": "ckpt-1", "broken": broken or {}, "waived": []},
     }
 
 
@@ -55,7 +55,7 @@ def test_it_says_what_was_gained_what_it_cost_and_what_comes_next(ran: Callable[
     for title in ("zero-shot", "few-shot", "TF-IDF", "Nearest training record"):
         assert title in text
     assert text.count("+0.200 (+0.150 to +0.250)  better") == 4
-    assert "1,000 answers take 39 s" in text and "every rule of the default policy holds" in text
+    assert "1,000 answers take 39 s" in text and "Release of ckpt-1: accepted\nEvery rule of the policy holds, without a waiver." in text
     assert len(text.split("Next:")[1].strip().splitlines()) == 3
 
 
@@ -65,7 +65,7 @@ def test_a_gain_that_may_be_chance_is_not_called_better(ran: Callable[..., tuple
 
 def test_it_fails_where_the_release_is_refused(ran: Callable[..., tuple[int, str, str]]) -> None:
     code, text, _ = ran(found("refused", {"forgetting": "x"}))
-    assert code == 1 and "Not accepted by: forgetting." in text
+    assert code == 1 and "Release of ckpt-1: refused by forgetting." in text
 
 
 def test_the_control_succeeds_where_it_is_refused_and_fails_where_it_is_accepted(ran: Callable[..., tuple[int, str, str]]) -> None:
