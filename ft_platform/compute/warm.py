@@ -36,10 +36,18 @@ def possible() -> bool:
 
 
 def begin(variables: dict[str, str]) -> None:
-    """Lets the process import beside what this one does until its first program. Does nothing where there is one already, or none can be made."""
+    """Lets the process import beside what this one does until its first program.
+
+    Does nothing where there is one already, one of its programs is running, or none can be made.
+    """
     global _server
-    with _lock, suppress(OSError):
-        _server = _server or _Server(_key(variables), variables)
+    if not _lock.acquire(blocking=False):  # held until a program ends
+        return
+    try:
+        with suppress(OSError):
+            _server = _server or _Server(_key(variables), variables)
+    finally:
+        _lock.release()
 
 
 def _key(variables: dict[str, str]) -> dict[str, str]:

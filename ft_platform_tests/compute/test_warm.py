@@ -223,6 +223,14 @@ def test_it_can_begin_before_its_first_program(variables, tmp_path):
     assert process.wait(120) == 0 and told(tmp_path)["parent"] == begun.process.pid
 
 
+def test_a_run_does_not_wait_for_the_program_of_another_one(variables):
+    with warm._lock:  # as while a program runs
+        beginning = threading.Thread(target=warm.begin, args=(variables,), daemon=True)
+        beginning.start()
+        beginning.join(30)
+        assert not beginning.is_alive()
+
+
 def test_one_that_has_begun_and_is_not_needed_ends_at_once(variables, tmp_path):
     (tmp_path / "slow").mkdir()
     (tmp_path / "slow" / "sitecustomize.py").write_text("import time\ntime.sleep(60)\n")
