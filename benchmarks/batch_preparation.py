@@ -3,10 +3,10 @@
     python benchmarks/batch_preparation.py
     python benchmarks/batch_preparation.py --rows 64 --words 80 --base-model <folder> --json
 
-Trains LoRA adapters on distinct texts of common English words, on one core, for one epoch. All rows are rendered to tokens before the first
-step, as the program does it; what is left for the steps is choosing rows, laying them out as a packed row and making tensors of them. Prints
-`{"rows", "tokens", "rendering", "preparing", "computing", "rendering_share", "preparing_share"}`: cpu-seconds, and shares of their sum.
-"""
+Trains LoRA adapters on distinct texts of common English words, on one core, for one epoch. All rows are rendered to
+tokens before the first step, as the program does it; what is left for the steps is choosing rows, laying them out as a
+packed row and making tensors of them. Prints `{"rows", "tokens", "rendering", "preparing", "computing",
+"rendering_share", "preparing_share"}`: cpu-seconds, and shares of their sum."""
 
 import argparse
 import json
@@ -43,7 +43,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--words", type=int, default=80, help="words of a text")
     parser.add_argument("--base-model", default=SMOLLM2, metavar="URI", help="as base_model.uri of a use case")
-    parser.add_argument("--cache", default=str(Path.home() / ".cache" / "ft_platform"), help="where base models are kept")
+    parser.add_argument(
+        "--cache", default=str(Path.home() / ".cache" / "ft_platform"), help="where base models are kept"
+    )
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     os.environ |= {"TOKENIZERS_PARALLELISM": "false", "FT_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -86,10 +88,19 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     loop._own_micro_batches = preparing.timed(loop._own_micro_batches)
     objective = AnswerLoss(packed_forward.packed_forward, prefix)
     run = whole.timed(loop.train)(model, objective, rows, rows[:1], training)
-    parts = {"rendering": rendering.seconds, "preparing": preparing.seconds, "computing": whole.seconds - preparing.seconds}
+    parts = {
+        "rendering": rendering.seconds,
+        "preparing": preparing.seconds,
+        "computing": whole.seconds - preparing.seconds,
+    }
     total = sum(parts.values())
     shares = {f"{name}_share": round(parts[name] / total, 5) for name in ("rendering", "preparing")}
-    return {"rows": len(rows), "tokens": run.tokens, **{name: round(seconds, 4) for name, seconds in parts.items()}, **shares}
+    return {
+        "rows": len(rows),
+        "tokens": run.tokens,
+        **{name: round(seconds, 4) for name, seconds in parts.items()},
+        **shares,
+    }
 
 
 if __name__ == "__main__":

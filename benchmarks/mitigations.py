@@ -1,13 +1,15 @@
-"""What each mitigation of `fairness.mitigation` does to bias that was planted in labels: quality and gap before and after, on real credit records.
+"""What each mitigation of `fairness.mitigation` does to bias that was planted in labels: quality and gap before and
+after, on real credit records.
 
     python benchmarks/mitigations.py --data <folder>/german_credit_ibm --json
 
-The labels that models learn from are biased: 70 % of the women without risk are noted as a risk. Test records keep the labels of the file. A logistic
-regression stands in place of the language model, so this shows what the mitigations do, not how well a language model is mitigated: on the columns as
-numbers, and for `counterfactual_augmentation` on the record written out as words (`ft_platform_tests/evaluation/credit_case.py`). `gap`: how much more often
-`Risk` is given to one sex than to the other; `accuracy` and `accuracy_gap` are against the labels of the file. `head`: the same head without the
-mitigation. `flip_rate`: answers that change when `female` and `male` are swapped. All with bootstrap intervals over test records (Wilson's for shares);
-`change` is after minus before on the same records.
+The labels that models learn from are biased: 70 % of the women without risk are noted as a risk. Test records keep the
+labels of the file. A logistic regression stands in place of the language model, so this shows what the mitigations do,
+not how well a language model is mitigated: on the columns as numbers, and for `counterfactual_augmentation` on the
+record written out as words (`ft_platform_tests/evaluation/credit_case.py`). `gap`: how much more often `Risk` is given
+to one sex than to the other; `accuracy` and `accuracy_gap` are against the labels of the file. `head`: the same head
+without the mitigation. `flip_rate`: answers that change when `female` and `male` are swapped. All with bootstrap
+intervals over test records (Wilson's for shares); `change` is after minus before on the same records.
 """
 
 import argparse
@@ -29,13 +31,22 @@ def measured(credit: Credit, mitigation: str) -> dict[str, Any]:
     seconds = time.process_time() - started
     found = compared(case, treated.systems)
     systems = {
-        system: {"accuracy": own["quality"]["accuracy"], "macro_f1": own["quality"]["macro_f1"], "gap": own["gap"], "accuracy_gap": own["quality_gap"]}
+        system: {
+            "accuracy": own["quality"]["accuracy"],
+            "macro_f1": own["quality"]["macro_f1"],
+            "gap": own["gap"],
+            "accuracy_gap": own["quality_gap"],
+        }
         for system, own in found["systems"].items()
     }
     for system, table in treated.swapped.items():
         systems[system]["flip_rate"] = swap_figures(case, table)["sex"]["flip_rate"]
     change = {"accuracy": found["change"]["quality"]["accuracy"], "gap": found["change"]["gap"]}
-    return {"systems": systems, "change": {name: _ends(one) for name, one in change.items()}, "cpu_seconds": round(seconds, 2)}
+    return {
+        "systems": systems,
+        "change": {name: _ends(one) for name, one in change.items()},
+        "cpu_seconds": round(seconds, 2),
+    }
 
 
 def _ends(found: dict[str, Any]) -> dict[str, float]:

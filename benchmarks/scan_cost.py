@@ -1,11 +1,12 @@
-"""Whether a text can make the scan for personal data slow: cpu-seconds for twice as many characters of something repeated.
+"""Whether a text can make the scan for personal data slow: cpu-seconds for twice as many characters of something
+repeated.
 
     python benchmarks/scan_cost.py
     python benchmarks/scan_cost.py --characters 80_000 --json
 
-A pattern that tries every start against every end takes four times as long for twice the text (regular expression denial of service). For each repeated
-unit the smallest of three cpu-times counts. Prints `{"characters", "worst_ratio", "worst_unit", "slowest_seconds", "slowest_unit"}`: about 2 is linear.
-"""
+A pattern that tries every start against every end takes four times as long for twice the text (regular expression
+denial of service). For each repeated unit the smallest of three cpu-times counts. Prints `{"characters", "worst_ratio",
+"worst_unit", "slowest_seconds", "slowest_unit"}`: about 2 is linear."""
 
 import argparse
 import json
@@ -14,7 +15,32 @@ import time
 from ft_platform.privacy.scan import Scanner
 from ft_platform.use_case import Privacy
 
-LETTERS = ["a", "A", "1", ".", "@", "\n", "A ", "Aa ", "1 ", "1-", "1:", "a.", "a@", "a-", "Aa-", "A1 ", "O0 ", "Aa, ", "Aa\n", "\n\n", "( ", "'s ", "é", "аa"]
+LETTERS = [
+    "a",
+    "A",
+    "1",
+    ".",
+    "@",
+    "\n",
+    "A ",
+    "Aa ",
+    "1 ",
+    "1-",
+    "1:",
+    "a.",
+    "a@",
+    "a-",
+    "Aa-",
+    "A1 ",
+    "O0 ",
+    "Aa, ",
+    "Aa\n",
+    "\n\n",
+    "( ",
+    "'s ",
+    "é",
+    "аa",
+]
 MARKS = ["ab:", "- ", "> ", "??? ", "xX ", "XX/XX ", "http://", "user=a "]
 PHRASES = ["for a from 192.0.2.1 ", "Saint ", "Mr. ", '"lastName": "', "12 Aa St ", "name on card a ", "corner of "]
 REPEATS = 3
@@ -41,7 +67,9 @@ def main() -> None:
     for unit in LETTERS + MARKS + PHRASES:
         text = unit * (arguments.characters // len(unit))
         measured[unit] = (seconds(scanner, text), seconds(scanner, text + text))
-    ratios = {unit: long / short for unit, (short, long) in measured.items() if short > 1e-3}  # below a millisecond the clock decides
+    ratios = {
+        unit: long / short for unit, (short, long) in measured.items() if short > 1e-3
+    }  # below a millisecond the clock decides
     worst, slowest = max(ratios, key=lambda unit: ratios[unit]), max(measured, key=lambda unit: measured[unit][1])
     found = {
         "characters": arguments.characters,

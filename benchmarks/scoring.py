@@ -3,14 +3,15 @@
     python benchmarks/scoring.py --json
     python benchmarks/scoring.py --labels 9 --json
 
-SmolLM2-135M-Instruct in float32, fictitious questions of bank customers and made-up intents that share their first words as those of BANKING77 do.
-The platform scores all labels of a prompt in one pass: the instruction once for all prompts, a prompt once for all labels, the labels as a tree.
-The naive loop runs prompt and label as one sequence and takes the log-probabilities of the label's tokens. The instruction does not list the labels,
-which keeps the naive loop in minutes; listing them (`--list-labels`) makes every one of its sequences longer, and the ratio larger.
+SmolLM2-135M-Instruct in float32, fictitious questions of bank customers and made-up intents that share their first
+words as those of BANKING77 do. The platform scores all labels of a prompt in one pass: the instruction once for all
+prompts, a prompt once for all labels, the labels as a tree. The naive loop runs prompt and label as one sequence and
+takes the log-probabilities of the label's tokens. The instruction does not list the labels, which keeps the naive loop
+in minutes; listing them (`--list-labels`) makes every one of its sequences longer, and the ratio larger.
 
-Prints `{"ratio_to_naive", "max_abs_difference", ...}`: prompts per cpu-second, ours over naive, and the largest difference of log-probabilities.
-`same_decisions` is the share of prompts with the same best label; `bfloat16` says what screening in bfloat16 would give.
-"""
+Prints `{"ratio_to_naive", "max_abs_difference", ...}`: prompts per cpu-second, ours over naive, and the largest
+difference of log-probabilities. `same_decisions` is the share of prompts with the same best label; `bfloat16` says what
+screening in bfloat16 would give."""
 
 import argparse
 import itertools
@@ -37,15 +38,30 @@ OBJECTS = [
     "refund",
     "loan",
 ]
-MATTERS = ["not recognised", "fee charged", "still pending", "was declined", "wrong amount", "how to change", "not working"]
-OPENINGS = ["Hello, I have a question about my {}.", "Since last week there is something wrong with the {}.", "Please help me with the {}, I am in a hurry."]
+MATTERS = [
+    "not recognised",
+    "fee charged",
+    "still pending",
+    "was declined",
+    "wrong amount",
+    "how to change",
+    "not working",
+]
+OPENINGS = [
+    "Hello, I have a question about my {}.",
+    "Since last week there is something wrong with the {}.",
+    "Please help me with the {}, I am in a hurry.",
+]
 DETAILS = ["It says {} and I do not know why.", "The app tells me: {}.", "My last one was {}, the one before was fine."]
 
 
 def labels_and_questions(labels: int, prompts: int) -> tuple[list[str], list[str]]:
     """Intents `object matter`, and questions that name both."""
     pairs = list(itertools.product(OBJECTS, MATTERS))[:labels]
-    texts = [OPENINGS[n % 3].format(pairs[n * 5 % labels][0]) + " " + DETAILS[n % 3].format(pairs[n * 5 % labels][1]) for n in range(prompts)]
+    texts = [
+        OPENINGS[n % 3].format(pairs[n * 5 % labels][0]) + " " + DETAILS[n % 3].format(pairs[n * 5 % labels][1])
+        for n in range(prompts)
+    ]
     return [" ".join(pair) for pair in pairs], texts
 
 
@@ -81,13 +97,20 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     base = base_model.resolve(BaseModelSettings(uri=URI), arguments.cache)
     model, tokenizer = base_model.load(base, "float32")
     names, texts = labels_and_questions(arguments.labels, arguments.prompts)
-    instruction = "Name the intent of the customer's question." + (" Answer with one of: {labels}" if arguments.list_labels else "")
+    instruction = "Name the intent of the customer's question." + (
+        " Answer with one of: {labels}" if arguments.list_labels else ""
+    )
     renderer = Renderer(tokenizer, Task(kind="classification", instruction=instruction), names)
     prompts = [renderer.prompt_ids([{"role": "user", "content": text}]) for text in texts]
-    return {"labels": len(names), **compare(model, base, prompts, [renderer.answer_ids(name) for name in renderer.labels], arguments)}
+    return {
+        "labels": len(names),
+        **compare(model, base, prompts, [renderer.answer_ids(name) for name in renderer.labels], arguments),
+    }
 
 
-def compare(model: Any, base: Any, prompts: list[list[int]], labels: list[list[int]], arguments: argparse.Namespace) -> dict[str, Any]:
+def compare(
+    model: Any, base: Any, prompts: list[list[int]], labels: list[list[int]], arguments: argparse.Namespace
+) -> dict[str, Any]:
     import torch
 
     from ft_platform.evaluation.systems.label_scoring import label_scores
@@ -103,7 +126,10 @@ def compare(model: Any, base: Any, prompts: list[list[int]], labels: list[list[i
         "ratio_to_naive": round(naive_seconds / len(naive_prompts) / (seconds / len(prompts)), 1),
         "max_abs_difference": float((same - naive).abs().max()),
         "same_decisions": float((same.argmax(1) == naive.argmax(1)).float().mean()),
-        "prompts_per_cpu_second": {"ours": round(len(prompts) / seconds, 2), "naive": round(len(naive_prompts) / naive_seconds, 3)},
+        "prompts_per_cpu_second": {
+            "ours": round(len(prompts) / seconds, 2),
+            "naive": round(len(naive_prompts) / naive_seconds, 3),
+        },
         "prompts": len(prompts),
         "naive_prompts": len(naive_prompts),
         "prompt_tokens": round(sum(map(len, prompts)) / len(prompts), 1),
@@ -122,7 +148,9 @@ def compare(model: Any, base: Any, prompts: list[list[int]], labels: list[list[i
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--labels", type=int, default=77, choices=range(2, len(OBJECTS) * len(MATTERS) + 1), metavar="2..77")
+    parser.add_argument(
+        "--labels", type=int, default=77, choices=range(2, len(OBJECTS) * len(MATTERS) + 1), metavar="2..77"
+    )
     parser.add_argument("--prompts", type=int, default=64)
     parser.add_argument("--naive-prompts", type=int, default=6, help="prompts that the naive loop scores too")
     parser.add_argument("--repeats", type=int, default=3, help="ours is run so often, the median counts")

@@ -1,4 +1,5 @@
-"""What signing costs in processor time: verdicts written and read with and without signatures, side by side, in a chain that grows.
+"""What signing costs in processor time: verdicts written and read with and without signatures, side by side, in a chain
+that grows.
 
 python benchmarks/seals.py --verdicts 500
 """
@@ -41,7 +42,10 @@ def main() -> None:
         rows = [pa.RecordBatch.from_pydict({"record_id": ["r1"], "text": ["fictitious"]}, SCHEMA)]
         for name, lake in lakes.items():
             version = lake.write_table("case", "splits", rows, SCHEMA, zone="shared")
-            write = median_milliseconds(lambda n, lake=lake, version=version: lake.add_verdict(version, f"check_{n % 50}", True, "s"), arguments.verdicts)
+            write = median_milliseconds(
+                lambda n, lake=lake, version=version: lake.add_verdict(version, f"check_{n % 50}", True, "s"),
+                arguments.verdicts,
+            )
             read = median_milliseconds(lambda _, lake=lake, version=version: lake.verdicts(version), 50)
             found[name] = {"write_a_verdict": write, "read_50_verdicts": read}
         opened = time.process_time()

@@ -1,22 +1,26 @@
-"""Useful tokens per second, peak memory and validation loss: TRL, TRL with packing, transformers' Trainer, and this platform.
+"""Useful tokens per second, peak memory and validation loss: TRL, TRL with packing, transformers' Trainer, and this
+platform.
 
     pip install "ft-platform[benchmarks]"                             # TRL
     python benchmarks/training.py --json                              # short chats, three seeds
     python benchmarks/training.py --shape long --rows 16 --steps 4 --json
-    python benchmarks/training.py --systems ours ours_compiled --seeds 1    # with torch.compile; its second training is timed
+    python benchmarks/training.py --systems ours ours_compiled --seeds 1    # with torch.compile; its second training is
+    timed
 
-The same rows, rendered once by the platform's renderer, go as token ids into every system, with the same model (SmolLM2-135M-Instruct), LoRA shape
-(r = 16 on all linear layers), learning rate, rows a step, steps and seed; all else is each system's default. Every training runs in a process of
-its own, the systems in turn for each seed. Short chats are questions and answers of `sample://support`; long rows put several of them into one
-question and one answer of 1,000 to 2,000 tokens in all.
+The same rows, rendered once by the platform's renderer, go as token ids into every system, with the same model
+(SmolLM2-135M-Instruct), LoRA shape (r = 16 on all linear layers), learning rate, rows a step, steps and seed; all else
+is each system's default. Every training runs in a process of its own, the systems in turn for each seed. Short chats
+are questions and answers of `sample://support`; long rows put several of them into one question and one answer of 1,000
+to 2,000 tokens in all.
 
-Tokens a second counts the tokens of the rows that were trained on, without padding, each row with its whole prompt, for every system alike, over the
-time of the training call: loading and imports are left out. Validation loss is measured on the saved adapter by one evaluator for all: float32,
-transformers' own loss, each row alone. `ratio_to_best_other` compares with the faster of TRL with packing and Trainer. The ratios are those of medians
-over seeds, in tokens per cpu-second where `--by cpu` asks for it (a machine with other work), else per second.
+Tokens a second counts the tokens of the rows that were trained on, without padding, each row with its whole prompt, for
+every system alike, over the time of the training call: loading and imports are left out. Validation loss is measured on
+the saved adapter by one evaluator for all: float32, transformers' own loss, each row alone. `ratio_to_best_other`
+compares with the faster of TRL with packing and Trainer. The ratios are those of medians over seeds, in tokens per
+cpu-second where `--by cpu` asks for it (a machine with other work), else per second.
 
-Prints `{"tokens_per_second": {system: median}, "peak_gib": {system: largest}, "validation_loss": {system: [per seed]}, "ratio_to_trl_default",
-"ratio_to_best_other", ...}`.
+Prints `{"tokens_per_second": {system: median}, "peak_gib": {system: largest}, "validation_loss": {system: [per seed]},
+"ratio_to_trl_default", "ratio_to_best_other", ...}`.
 """
 
 import argparse
@@ -43,7 +47,11 @@ def questions(folder: Path, rows: int) -> list[tuple[str, str]]:
     from ft_platform.samples.generator import sample_file
 
     items = json.loads(sample_file(f"sample://support?rows={max(rows, 100)}", folder).read_text())
-    return [(item["instruction"], item["output"]) for item in items if item["instruction"].strip() and item["output"].strip()]
+    return [
+        (item["instruction"], item["output"])
+        for item in items
+        if item["instruction"].strip() and item["output"].strip()
+    ]
 
 
 def rendered_rows(renderer: Any, shape: str, count: int, folder: Path) -> list[dict[str, Any]]:
@@ -64,8 +72,12 @@ def rendered_rows(renderer: Any, shape: str, count: int, folder: Path) -> list[d
 
 
 def _row(renderer: Any, pairs: list[tuple[str, str]]) -> dict[str, Any]:
-    numbered = [("", "")] if len(pairs) == 1 else [(f"Question {n}: ", f"Answer {n}: ") for n in range(1, len(pairs) + 1)]
-    question, answer = ("\n\n".join(mark[side] + pair[side] for mark, pair in zip(numbered, pairs, strict=True)) for side in (0, 1))
+    numbered = (
+        [("", "")] if len(pairs) == 1 else [(f"Question {n}: ", f"Answer {n}: ") for n in range(1, len(pairs) + 1)]
+    )
+    question, answer = (
+        "\n\n".join(mark[side] + pair[side] for mark, pair in zip(numbered, pairs, strict=True)) for side in (0, 1)
+    )
     example = renderer.example([{"role": "user", "content": question}, {"role": "assistant", "content": answer}])
     return {"ids": example.input_ids, "supervised": example.supervised}
 
@@ -75,9 +87,17 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
     path = folder / "job.json"
     path.write_text(json.dumps(job))
     threads = str(job["threads"])
-    variables = {**os.environ, "OMP_NUM_THREADS": threads, "FT_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false"}
+    variables = {
+        **os.environ,
+        "OMP_NUM_THREADS": threads,
+        "FT_THREADS": threads,
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
     command = [sys.executable, str(Path(__file__).with_name("training_systems.py")), str(path)]
-    done = subprocess.run(command, env={**variables, "PYTHONPATH": str(Path(__file__).parent.parent)}, capture_output=True, text=True)
+    done = subprocess.run(
+        command, env={**variables, "PYTHONPATH": str(Path(__file__).parent.parent)}, capture_output=True, text=True
+    )
     if done.returncode:
         raise SystemExit(f"{job['system']} failed:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -108,23 +128,49 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     for seed in range(arguments.seeds):
         for system in arguments.systems:
             adapters[f"{system} {seed}"] = str(folder / f"{system}-{seed}")
-            measured = run({**shared, "system": system, "seed": seed, "profiled": seed == 0, "adapter": adapters[f"{system} {seed}"]}, folder)
+            measured = run(
+                {
+                    **shared,
+                    "system": system,
+                    "seed": seed,
+                    "profiled": seed == 0,
+                    "adapter": adapters[f"{system} {seed}"],
+                },
+                folder,
+            )
             results[system].append(measured)
             speed = f"{tokens / measured['seconds']:.0f} tokens/s, {tokens / measured['cpu_seconds']:.0f} tokens/cpu-s"
-            print(f"seed {seed} {system}: {speed}, {measured['steps']:.0f} steps, {measured['peak_gib']:.2f} GiB", file=sys.stderr, flush=True)
+            print(
+                f"seed {seed} {system}: {speed}, {measured['steps']:.0f} steps, {measured['peak_gib']:.2f} GiB",
+                file=sys.stderr,
+                flush=True,
+            )
     losses = run({**shared, "system": "evaluate", "adapters": adapters, "rows": validation}, folder)["losses"]
     return report(arguments, results, losses, tokens, training)
 
 
-def report(arguments: argparse.Namespace, results: dict[str, list[dict[str, Any]]], losses: dict[str, float], tokens: int, rows: list[Any]) -> dict[str, Any]:
-    speeds = {unit: {system: round(median(tokens / m[unit] for m in runs), 1) for system, runs in results.items()} for unit in ("seconds", "cpu_seconds")}
+def report(
+    arguments: argparse.Namespace,
+    results: dict[str, list[dict[str, Any]]],
+    losses: dict[str, float],
+    tokens: int,
+    rows: list[Any],
+) -> dict[str, Any]:
+    speeds = {
+        unit: {system: round(median(tokens / m[unit] for m in runs), 1) for system, runs in results.items()}
+        for unit in ("seconds", "cpu_seconds")
+    }
     compared = speeds["cpu_seconds" if arguments.by == "cpu" else "seconds"]
     others = [compared[system] for system in ("trl_packing", "transformers_trainer") if system in compared]
     found: dict[str, Any] = {
         "tokens_per_second": speeds["seconds"],
         "peak_gib": {system: round(max(m["peak_gib"] for m in runs), 2) for system, runs in results.items()},
-        "validation_loss": {system: [round(losses[f"{system} {seed}"], 4) for seed in range(arguments.seeds)] for system in results},
-        "ratio_to_trl_default": round(compared["ours"] / compared["trl_default"], 2) if {"ours", "trl_default"} <= compared.keys() else None,
+        "validation_loss": {
+            system: [round(losses[f"{system} {seed}"], 4) for seed in range(arguments.seeds)] for system in results
+        },
+        "ratio_to_trl_default": (
+            round(compared["ours"] / compared["trl_default"], 2) if {"ours", "trl_default"} <= compared.keys() else None
+        ),
         "ratio_to_best_other": round(compared["ours"] / max(others), 2) if others and "ours" in compared else None,
         "tokens_per_cpu_second": speeds["cpu_seconds"],
         "shape": arguments.shape,
@@ -135,13 +181,18 @@ def report(arguments: argparse.Namespace, results: dict[str, list[dict[str, Any]
     if compiled := results.get("ours_compiled"):
         found["seconds_with_compilation"] = round(median(m["first_seconds"] for m in compiled), 1)
     if ours := results.get("ours"):
-        found |= {name: ours[0][name] for name in ("share_of_gemm_peak", "gemm_peak_gflops_per_cpu_second", "gemm_peak_precision", "time_shares")}
+        found |= {
+            name: ours[0][name]
+            for name in ("share_of_gemm_peak", "gemm_peak_gflops_per_cpu_second", "gemm_peak_precision", "time_shares")
+        }
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--shape", choices=sorted(MAX_LENGTH), default="short", help="short chats, or rows of 1,000 to 2,000 tokens")
+    parser.add_argument(
+        "--shape", choices=sorted(MAX_LENGTH), default="short", help="short chats, or rows of 1,000 to 2,000 tokens"
+    )
     parser.add_argument("--rows", type=int, default=64, help="training rows; every row is seen once")
     parser.add_argument("--validation-rows", type=int, default=24)
     parser.add_argument("--steps", type=int, default=8, help="optimizer steps; rows / steps rows each")

@@ -1,4 +1,5 @@
-"""One training of `benchmarks/training.py`, in a process of its own: `python benchmarks/training_systems.py <job.json>`.
+"""One training of `benchmarks/training.py`, in a process of its own: `python benchmarks/training_systems.py
+<job.json>`.
 
 A job names the system, the rows as token ids, and what must be equal. Prints one JSON line with what was measured.
 """
@@ -35,7 +36,8 @@ def labels_of(row: dict[str, Any]) -> list[int]:
 
 
 def shared_arguments(job: dict[str, Any]) -> dict[str, Any]:
-    """What must be equal, in the words of `TrainingArguments`; `TrainingArguments` and TRL both decay the rate linearly to 0 without warm-up by default."""
+    """What must be equal, in the words of `TrainingArguments`; `TrainingArguments` and TRL both decay the rate linearly
+    to 0 without warm-up by default."""
     import torch
 
     return {
@@ -44,7 +46,9 @@ def shared_arguments(job: dict[str, Any]) -> dict[str, Any]:
         "per_device_train_batch_size": job["batch_rows"],
         "num_train_epochs": 1,
         "seed": job["seed"],
-        "use_cpu": not torch.cuda.is_available(),  # without it, the default of bfloat16 is refused on a machine without a GPU
+        "use_cpu": (
+            not torch.cuda.is_available()
+        ),  # without it, the default of bfloat16 is refused on a machine without a GPU
         "report_to": "none",
         "save_strategy": "no",
         "disable_tqdm": True,
@@ -65,7 +69,13 @@ def trl(job: dict[str, Any], packing: bool) -> dict[str, float]:
         arguments |= {"packing": True, "per_device_train_batch_size": max(1, round(tokens / job["max_length"]))}
     config = SFTConfig(**arguments, max_length=job["max_length"], completion_only_loss=True)
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
-    trainer = SFTTrainer(job["model"], args=config, train_dataset=Dataset.from_list(columns), processing_class=tokenizer, peft_config=LoraConfig(**LORA))
+    trainer = SFTTrainer(
+        job["model"],
+        args=config,
+        train_dataset=Dataset.from_list(columns),
+        processing_class=tokenizer,
+        peft_config=LoraConfig(**LORA),
+    )
     measured = timed(trainer.train)
     trainer.model.save_pretrained(job["adapter"])
     return {**measured, "steps": trainer.state.global_step}
@@ -75,14 +85,29 @@ def transformers_trainer(job: dict[str, Any]) -> dict[str, float]:
     """`Trainer` with a peft model, in the bfloat16 autocast that is TRL's default too; nothing else is set."""
     from datasets import Dataset
     from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM, AutoTokenizer, DataCollatorForSeq2Seq, Trainer, TrainingArguments, set_seed
+    from transformers import (
+        AutoModelForCausalLM,
+        AutoTokenizer,
+        DataCollatorForSeq2Seq,
+        Trainer,
+        TrainingArguments,
+        set_seed,
+    )
 
     set_seed(job["seed"])
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
     model = get_peft_model(AutoModelForCausalLM.from_pretrained(job["model"]), LoraConfig(**LORA))
-    columns = [{"input_ids": row["ids"], "attention_mask": [1] * len(row["ids"]), "labels": labels_of(row)} for row in job["rows"]]
+    columns = [
+        {"input_ids": row["ids"], "attention_mask": [1] * len(row["ids"]), "labels": labels_of(row)}
+        for row in job["rows"]
+    ]
     arguments = TrainingArguments(**shared_arguments(job), bf16=True)
-    trainer = Trainer(model, arguments, train_dataset=Dataset.from_list(columns), data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED))
+    trainer = Trainer(
+        model,
+        arguments,
+        train_dataset=Dataset.from_list(columns),
+        data_collator=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED),
+    )
     measured = timed(trainer.train)
     model.save_pretrained(job["adapter"])
     return {**measured, "steps": trainer.state.global_step}
@@ -92,7 +117,8 @@ def ours(job: dict[str, Any], compiled: bool = False) -> dict[str, Any]:
     """`ft_platform.training.loop.train` as the program runs it, with the process settings of the program.
 
     Args:
-        compiled: as with `compute.compile`; trains twice from the same fresh adapter, and times the second time, when all is compiled.
+        compiled: as with `compute.compile`; trains twice from the same fresh adapter, and times the second time, when
+            all is compiled.
     """
     import torch
 
@@ -111,7 +137,12 @@ def ours(job: dict[str, Any], compiled: bool = False) -> dict[str, Any]:
     from ft_platform.use_case import Compute, Training
 
     training = Training(
-        epochs=1, batch_rows=job["batch_rows"], learning_rate=job["learning_rate"], warmup_fraction=0.0, validations_per_epoch=1, seed=job["seed"]
+        epochs=1,
+        batch_rows=job["batch_rows"],
+        learning_rate=job["learning_rate"],
+        warmup_fraction=0.0,
+        validations_per_epoch=1,
+        seed=job["seed"],
     )
     model, _ = base_model.load(base_model.ResolvedModel(Path(job["model"]), "", job["model"]))
     model = add_adapter(model, training)
@@ -119,11 +150,15 @@ def ours(job: dict[str, Any], compiled: bool = False) -> dict[str, Any]:
     if not batching.startswith("packed"):
         raise SystemExit(batching)
     prefix = job["prefix"]
-    rows = split_off_prefix([Rendered(row["ids"], row["supervised"], row["supervised"].index(True), False) for row in job["rows"]], prefix)
+    rows = split_off_prefix(
+        [Rendered(row["ids"], row["supervised"], row["supervised"].index(True), False) for row in job["rows"]], prefix
+    )
     objective = AnswerLoss(forward, prefix)
 
     def trained() -> None:
-        train(model, objective, rows, rows[:1], training)  # one validation row: the loss that counts is measured afterwards, for all systems alike
+        train(
+            model, objective, rows, rows[:1], training
+        )  # one validation row: the loss that counts is measured afterwards, for all systems alike
 
     fresh = {name: weight.detach().clone() for name, weight in trainable(model).items()}
     first = timed(trained)
@@ -141,7 +176,8 @@ def ours(job: dict[str, Any], compiled: bool = False) -> dict[str, Any]:
 
 
 def where_time_goes(model: Any, objective: Any, rows: list[Any], training: Any) -> dict[str, Any]:
-    """Share of each part in the time of an optimizer step, and its arithmetic against plain products of the same shapes."""
+    """Share of each part in the time of an optimizer step, and its arithmetic against plain products of the same
+    shapes."""
     import torch
     from torch.profiler import ProfilerActivity, profile
 
@@ -167,7 +203,11 @@ def where_time_goes(model: Any, objective: Any, rows: list[Any], training: Any) 
     shares["rotary_residual_and_rest"] = round(1 - sum(shares.values()), 3)
     flops = sum(step_flops(model, objective, part) for part in micro)
     peak, precision = gemm_flops_per_cpu_second(model, training.micro_batch_tokens)
-    peaks = {"gemm_peak_gflops_per_cpu_second": round(peak / 1e9), "gemm_peak_precision": precision, "share_of_gemm_peak": round(flops / cpu / peak, 3)}
+    peaks = {
+        "gemm_peak_gflops_per_cpu_second": round(peak / 1e9),
+        "gemm_peak_precision": precision,
+        "share_of_gemm_peak": round(flops / cpu / peak, 3),
+    }
     return {"time_shares": shares, **peaks}
 
 
@@ -176,8 +216,9 @@ def linear_shapes(model: Any) -> list[tuple[int, int]]:
 
 
 def step_flops(model: Any, objective: Any, rows: list[Any]) -> float:
-    """Arithmetic that the step cannot do without: frozen layers forward and backward to their input, attention below the diagonal
-    (two products forward, four backward), and the output layer where a token is supervised. Nothing that is computed twice counts twice."""
+    """Arithmetic that the step cannot do without: frozen layers forward and backward to their input, attention below
+    the diagonal (two products forward, four backward), and the output layer where a token is supervised. Nothing that
+    is computed twice counts twice."""
     prefix = objective.shared_tokens
     config = model.config
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -190,10 +231,11 @@ def step_flops(model: Any, objective: Any, rows: list[Any]) -> float:
 
 
 def gemm_flops_per_cpu_second(model: Any, tokens: int) -> tuple[float, str]:
-    """Forward and backward products of the model's own layer shapes, each the fastest of five, weighted as in the model.
+    """Forward and backward products of the model's own layer shapes, each the fastest of five, weighted as in the
+    model.
 
-    In bfloat16, or in float32 where that is faster (a processor without bfloat16 instructions). Returns the peak and the precision.
-    """
+    In bfloat16, or in float32 where that is faster (a processor without bfloat16 instructions). Returns the peak and
+    the precision."""
     import torch
 
     shapes = linear_shapes(model)
@@ -210,7 +252,9 @@ def gemm_flops_per_cpu_second(model: Any, tokens: int) -> tuple[float, str]:
         products()
         return min(timed(products)["cpu_seconds"] for _ in range(repeats)) / repeats
 
-    dtype = min((torch.bfloat16, torch.float32), key=lambda dtype: best_seconds(dtype, *shapes[0], tokens=256, repeats=3))
+    dtype = min(
+        (torch.bfloat16, torch.float32), key=lambda dtype: best_seconds(dtype, *shapes[0], tokens=256, repeats=3)
+    )
     flops = seconds = 0.0
     for out, width in sorted(set(shapes)):
         number = shapes.count((out, width))
@@ -227,12 +271,17 @@ def evaluate(job: dict[str, Any]) -> dict[str, Any]:
 
     losses = {}
     for name, adapter in job["adapters"].items():
-        model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32), adapter).eval()
+        model = PeftModel.from_pretrained(
+            AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32), adapter
+        ).eval()
         total = tokens = 0.0
         for row in job["rows"]:
             count = sum(row["supervised"])
             with torch.no_grad():
-                total += float(model(input_ids=torch.tensor([row["ids"]]), labels=torch.tensor([labels_of(row)])).loss) * count
+                total += (
+                    float(model(input_ids=torch.tensor([row["ids"]]), labels=torch.tensor([labels_of(row)])).loss)
+                    * count
+                )
             tokens += count
         losses[name] = total / tokens
     return {"losses": losses}

@@ -1,15 +1,18 @@
-"""Great Expectations on a table that does not fit into memory: seconds and peak memory, beside plain Great Expectations.
+"""Great Expectations on a table that does not fit into memory: seconds and peak memory, beside plain Great
+Expectations.
 
     python benchmarks/validation.py --rows 10_000_000
     python benchmarks/validation.py --rows 1_000_000 --compare 1_000_000 --json
 
-The suite is that of `cleaned_records` (4 defaults) with 7 expectations of a YAML: sets, a regular expression, lengths, a mean, quantiles, a
-count of different values, a pair of columns. Ours reads a Parquet file batch by batch (`ft_platform.validation.validate`); plain Great Expectations gets the
-whole table of `--compare` rows as one pandas frame. Both give the same verdicts and counts, or the benchmark ends with an error. Each measurement runs
-in a process of its own, the two on `--compare` rows alternate `--repeat` times, and the medians are compared.
+The suite is that of `cleaned_records` (4 defaults) with 7 expectations of a YAML: sets, a regular expression, lengths,
+a mean, quantiles, a count of different values, a pair of columns. Ours reads a Parquet file batch by batch
+(`ft_platform.validation.validate`); plain Great Expectations gets the whole table of `--compare` rows as one pandas
+frame. Both give the same verdicts and counts, or the benchmark ends with an error. Each measurement runs in a process
+of its own, the two on `--compare` rows alternate `--repeat` times, and the medians are compared.
 
-Prints `{"rows", "seconds", "peak_gib", "peak_anonymous_gib", "exponent", "compared_rows", "ratio_seconds", "ratio_peak"}`; the ratios are plain / ours
-on the same rows. Memory as in `data_plane.py`: all that is resident, and without mapped files.
+Prints `{"rows", "seconds", "peak_gib", "peak_anonymous_gib", "exponent", "compared_rows", "ratio_seconds",
+"ratio_peak"}`; the ratios are plain / ours on the same rows. Memory as in `data_plane.py`: all that is resident, and
+without mapped files.
 """
 
 import argparse
@@ -37,7 +40,10 @@ EXPECTATIONS = [
     ("expect_column_values_to_match_regex", {"column": "record_date", "regex": r"^20\d\d-\d\d-\d\d$", "mostly": 0.99}),
     ("expect_column_value_lengths_to_equal", {"column": "feature_state", "value": 2}),
     ("expect_column_mean_to_be_between", {"column": "text_characters", "min_value": 100, "max_value": 400}),
-    ("expect_column_quantile_values_to_be_between", {"column": "text_characters", "quantile_ranges": {"quantiles": [0.5], "value_ranges": [[100, 400]]}}),
+    (
+        "expect_column_quantile_values_to_be_between",
+        {"column": "text_characters", "quantile_ranges": {"quantiles": [0.5], "value_ranges": [[100, 400]]}},
+    ),
     ("expect_column_unique_value_count_to_be_between", {"column": "label", "max_value": len(LABELS)}),
     ("expect_column_pair_values_to_be_equal", {"column_A": "label", "column_B": "feature_state", "mostly": 0.0}),
 ]
@@ -52,9 +58,19 @@ def case() -> Any:
         "owners": {"accountable": "team:benchmarks"},
         "task": {"kind": "classification", "instruction": "Name the product. One of: {labels}"},
         "source": {"uri": "not/used.csv"},
-        "record": {"id": "id", "text": "text", "label": "product", "consent": "consent", "features": {"state": "state"}},
+        "record": {
+            "id": "id",
+            "text": "text",
+            "label": "product",
+            "consent": "consent",
+            "features": {"state": "state"},
+        },
         "governance": {"purpose": "measurement", "accepted_consent": ["yes"], "licence": "proprietary"},
-        "validation": {"expectations": [{"table": "cleaned_records", "expectation": name, "kwargs": kwargs} for name, kwargs in EXPECTATIONS]},
+        "validation": {
+            "expectations": [
+                {"table": "cleaned_records", "expectation": name, "kwargs": kwargs} for name, kwargs in EXPECTATIONS
+            ]
+        },
         "base_model": {"uri": "not/used"},
         "release": {"intended_use": "Measurement of validation."},
     }
@@ -90,7 +106,9 @@ def written(path: Path, rows: int, seed: int = 7) -> ParquetRows:
                 "record_id": pc.binary_join_element_wise("r", pc.utf8_lpad(numbers.cast(pa.string()), 15, "0"), ""),  # type: ignore[attr-defined]
                 "messages": with_contents(pa.array(one * size, MESSAGES), texts),
                 "label": pa.array(LABELS).take(pa.array(random.integers(0, len(LABELS), size))),
-                "record_date": pa.array(["2026-01-05", "2026-02-11", "2026-03-30"]).take(pa.array(random.integers(0, 3, size))),
+                "record_date": (
+                    pa.array(["2026-01-05", "2026-02-11", "2026-03-30"]).take(pa.array(random.integers(0, 3, size)))
+                ),
                 "feature_state": pa.array(["CA", "NY", "TX"]).take(pa.array(random.integers(0, 3, size))),
                 "text_characters": pc.utf8_length(texts).cast(pa.int32()),  # type: ignore[attr-defined]
             }
@@ -129,7 +147,6 @@ def plain(rows: ParquetRows, use_case: Any) -> list[tuple[bool, int | None]]:
 
 def measured_here(which: str, rows: int, folder: Path) -> dict[str, Any]:
     """Seconds and peak memory of this process, after the imports and after the file was written."""
-    import great_expectations  # noqa: F401
 
     use_case, table = case(), written(folder / "records.parquet", rows)
     memory = PeakMemory()
@@ -138,13 +155,20 @@ def measured_here(which: str, rows: int, folder: Path) -> dict[str, Any]:
     verdicts = ours(table, use_case) if which == "ours" else plain(table, use_case)
     seconds = time.monotonic() - started
     memory.stop()
-    return {"seconds": seconds, "peak_gib": memory.resident / 2**30, "peak_anonymous_gib": memory.anonymous / 2**30, "verdicts": verdicts}
+    return {
+        "seconds": seconds,
+        "peak_gib": memory.resident / 2**30,
+        "peak_anonymous_gib": memory.anonymous / 2**30,
+        "verdicts": verdicts,
+    }
 
 
 def in_own_process(which: str, rows: int, folder: str | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="validation-", dir=folder) as place:
         command = [sys.executable, __file__, "--measure", which, "--rows", str(rows), "--folder", place]
-        found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[-1])
+        found = json.loads(
+            subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[-1]
+        )
         print(f"{which:>6} {rows:>12,} rows  {found['seconds']:8.1f} s  {found['peak_gib']:.2f} GiB", file=sys.stderr)
         return found
 
@@ -152,7 +176,9 @@ def in_own_process(which: str, rows: int, folder: str | None) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--compare", type=int, help="rows for the comparison with plain Great Expectations; default: at most a million")
+    parser.add_argument(
+        "--compare", type=int, help="rows for the comparison with plain Great Expectations; default: at most a million"
+    )
     parser.add_argument("--repeat", type=int, default=3, help="repetitions of the comparison")
     parser.add_argument("--folder", help="where files are written; default: the temporary folder")
     parser.add_argument("--json", action="store_true")
@@ -162,7 +188,10 @@ def main() -> None:
         print(json.dumps(measured_here(arguments.measure, arguments.rows, Path(arguments.folder))))
         return
     compared = arguments.compare or min(arguments.rows, 1_000_000)
-    pairs = [(in_own_process("ours", compared, arguments.folder), in_own_process("plain", compared, arguments.folder)) for _ in range(arguments.repeat)]
+    pairs = [
+        (in_own_process("ours", compared, arguments.folder), in_own_process("plain", compared, arguments.folder))
+        for _ in range(arguments.repeat)
+    ]
     if any(mine["verdicts"] != theirs["verdicts"] for mine, theirs in pairs):
         raise SystemExit(f"the verdicts differ: {pairs[0][0]['verdicts']} and {pairs[0][1]['verdicts']}")
     large = in_own_process("ours", arguments.rows, arguments.folder)
@@ -172,7 +201,11 @@ def main() -> None:
         "seconds": round(large["seconds"], 1),
         "peak_gib": round(large["peak_gib"], 2),
         "peak_anonymous_gib": round(large["peak_anonymous_gib"], 2),
-        "exponent": round(math.log(large["seconds"] / small) / math.log(arguments.rows / compared), 3) if arguments.rows > compared else None,
+        "exponent": (
+            round(math.log(large["seconds"] / small) / math.log(arguments.rows / compared), 3)
+            if arguments.rows > compared
+            else None
+        ),
         "compared_rows": compared,
         "ratio_seconds": round(statistics.median(theirs["seconds"] / mine["seconds"] for mine, theirs in pairs), 2),
         "ratio_peak": round(statistics.median(theirs["peak_gib"] / mine["peak_gib"] for mine, theirs in pairs), 2),

@@ -1,4 +1,5 @@
-"""The `ft` command. Each command is one file in `ft_platform/commands/`; heavy packages load only in the command that needs them."""
+"""The `ft` command. Each command is one file in `ft_platform/commands/`; heavy packages load only in the command that
+needs them."""
 
 import argparse
 import difflib
@@ -91,7 +92,10 @@ COMMANDS = {
 STARTS_OTHERS = ("ui", "reports", "reproduce")
 """Commands that become or start other processes, which need standard error as it is."""
 
-DESCRIPTION = "Fine-tune language models on Dagster: one YAML file becomes one lineage graph, from permitted records to an evaluated checkpoint."
+DESCRIPTION = (
+    "Fine-tune language models on Dagster: one YAML file becomes one lineage graph, from permitted records to an"
+    " evaluated checkpoint."
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -103,7 +107,8 @@ class Parser(argparse.ArgumentParser):
 
 
 class Layout(argparse.HelpFormatter):
-    """Every command beside its help: argparse forgets how far commands are indented, and puts the help of the longest one below it."""
+    """Every command beside its help: argparse forgets how far commands are indented, and puts the help of the longest
+    one below it."""
 
     def add_argument(self, action: argparse.Action) -> None:
         super().add_argument(action)
@@ -111,19 +116,28 @@ class Layout(argparse.HelpFormatter):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="ft", description=DESCRIPTION, epilog="ft <command> --help has examples.", formatter_class=Layout)
+    parser = Parser(
+        prog="ft", description=DESCRIPTION, epilog="ft <command> --help has examples.", formatter_class=Layout
+    )
     parser.add_argument("--version", action="version", version=f"ft-platform {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="<command>", parser_class=Parser)
     for name, module in COMMANDS.items():
         examples = "examples:\n" + "\n".join(f"  {line}" for line in module.EXAMPLES)
-        sub = commands.add_parser(name, help=module.HELP, description=module.HELP, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter)
+        sub = commands.add_parser(
+            name,
+            help=module.HELP,
+            description=module.HELP,
+            epilog=examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         module.add_arguments(sub)
         sub.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command. Returns 0, or 1 after one clear line on standard error; where a signal stopped it, 128 and its number."""
+    """Runs one command. Returns 0, or 1 after one clear line on standard error; where a signal stopped it, 128 and its
+    number."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
     if not words:
@@ -131,7 +145,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if not words[0].startswith("-") and words[0] not in COMMANDS:
         close = difflib.get_close_matches(words[0], COMMANDS, n=1)
-        parser.error(f"there is no command {words[0]!r}; " + (f"did you mean {close[0]}" if close else f"there are {', '.join(COMMANDS)}"))
+        parser.error(
+            f"there is no command {words[0]!r}; "
+            + (f"did you mean {close[0]}" if close else f"there are {', '.join(COMMANDS)}")
+        )
     arguments = parser.parse_args(words)
     if not arguments.debug and not sys.warnoptions:
         warnings.simplefilter("ignore")
@@ -158,13 +175,16 @@ def _run(arguments: argparse.Namespace) -> int:
     except SystemExit as stop:
         if not isinstance(stop.code, str):
             raise
-        return _failed(arguments, ["the command ended with a text that may quote a record. Run again with --debug to see it"])
+        return _failed(
+            arguments, ["the command ended with a text that may quote a record. Run again with --debug to see it"]
+        )
     except BaseException as error:  # the last resort: panics of native libraries are no Exception
         return _failed(arguments, last_words(error))
 
 
 def last_words(error: BaseException) -> list[str]:
-    """Lines about an error that nobody foresaw. Its text may quote a record: it goes into a file that its owner alone can read."""
+    """Lines about an error that nobody foresaw. Its text may quote a record: it goes into a file that its owner alone
+    can read."""
     home = Path(os.environ.get("FT_HOME") or ".ft").absolute()
     if found := in_words(error, home):
         return _lines(found)
@@ -177,10 +197,16 @@ def last_words(error: BaseException) -> list[str]:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             traceback.print_exception(error, file=file)
     except OSError:
-        return [f"something that the platform has no words for went wrong at {where}. Run it again with --debug to see all of it"]
+        return [
+            f"something that the platform has no words for went wrong at {where}. Run it again with --debug to see all"
+            " of it"
+        ]
     return [
         f"something that the platform has no words for went wrong at {where}",
-        f"All of it is in {name}, which only you can read, because it may quote records. Look there for the cause, or report it without them",
+        (
+            f"All of it is in {name}, which only you can read, because it may quote records. Look there for the cause,"
+            " or report it without them"
+        ),
     ]
 
 
@@ -212,9 +238,9 @@ def _failed(arguments: argparse.Namespace, lines: list[str]) -> int:
 def run_and_exit() -> None:
     """Entry point of the command `ft`.
 
-    Ends the process at once after the output is flushed: threads of native libraries (arrow, tokio) sometimes abort a process
-    that is shutting down ("terminate called without an active exception", seen once in two runs of the suite), and a run that
-    succeeded would then exit with a failure.
+    Ends the process at once after the output is flushed: threads of native libraries (arrow, tokio) sometimes abort a
+    process that is shutting down ("terminate called without an active exception", seen once in two runs of the suite),
+    and a run that succeeded would then exit with a failure.
     """
     install_hooks()
     try:

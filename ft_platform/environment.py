@@ -1,7 +1,7 @@
 """Where things live and run: lake, key, base models, tracker and compute profiles. Departments never name these.
 
-Settings come from `ft_environment.yaml` (`environment_file` says which), and each can be set by an environment variable, which wins. Paths in the
-file are relative to its folder, those of variables to the working directory.
+Settings come from `ft_environment.yaml` (`environment_file` says which), and each can be set by an environment
+variable, which wins. Paths in the file are relative to its folder, those of variables to the working directory.
 """
 
 import os
@@ -21,12 +21,29 @@ from ft_platform.settings.hosts import authority
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case.yaml_file import YamlFile, read_yaml
 
-STORAGE_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ALLOW_HTTP")
+STORAGE_VARIABLES = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_ALLOW_HTTP",
+)
 
 BACKENDS = "ft_platform.compute.backends"
 """Package whose files are the back ends of compute profiles."""
 
-RELATIVE = ("home", "lake_root", "key_file", "vault_key_file", "vault_public_key_file", "signing_key_file", "seals_folder", "cache", "defs")
+RELATIVE = (
+    "home",
+    "lake_root",
+    "key_file",
+    "vault_key_file",
+    "vault_public_key_file",
+    "signing_key_file",
+    "seals_folder",
+    "cache",
+    "defs",
+)
 """Paths of the file that are relative to its folder."""
 
 WORDS = {
@@ -46,22 +63,51 @@ class ComputeProfile(BaseModel):
 
     backend: Annotated[str, NameOfFile(BACKENDS)] = Field(
         default="local",
-        description="Back end: a file in `ft_platform/compute/backends/`. `local`: one process. `torchrun`: `processes` that train one model together.",
+        description=(
+            "Back end: a file in `ft_platform/compute/backends/`. `local`: one process. `torchrun`: `processes` that"
+            " train one model together."
+        ),
     )
     options: dict[str, bool | int | float | str] = Field(
-        default_factory=dict, max_length=100, description="Settings of the back end's own, such as a queue. `local` and `torchrun` have none."
+        default_factory=dict,
+        max_length=100,
+        description="Settings of the back end's own, such as a queue. `local` and `torchrun` have none.",
     )
-    processes: int = Field(default=1, ge=1, le=1024, description="Of `torchrun`: processes on this machine, one a GPU; on CPUs they share the threads.")
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description="Of `torchrun`: processes on this machine, one a GPU; on CPUs they share the threads.",
+    )
     sharded: bool = Field(
-        default=False, description="Of `torchrun`: divide the weights between the processes (FSDP), for models that one of them does not hold."
+        default=False,
+        description=(
+            "Of `torchrun`: divide the weights between the processes (FSDP), for models that one of them does not hold."
+        ),
     )
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the program.")
-    price_per_hour: float = Field(default=0.0, ge=0.0, le=100_000.0, description="What an hour of it costs, in `currency`. Default: nothing.")
-    currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$", description="Currency of prices and budgets: an ISO 4217 code. Default: EUR.")
-    gpus: int = Field(default=0, ge=0, le=4096, description="GPUs that are paid for while a program runs; counted as GPU-hours. Default: none.")
-    watts: float | None = Field(default=None, gt=0.0, le=10_000_000.0, description="Power draw in watts, for kWh. Default: unknown, no kWh.")
+    price_per_hour: float = Field(
+        default=0.0, ge=0.0, le=100_000.0, description="What an hour of it costs, in `currency`. Default: nothing."
+    )
+    currency: str = Field(
+        default="EUR",
+        pattern=r"^[A-Z]{3}$",
+        description="Currency of prices and budgets: an ISO 4217 code. Default: EUR.",
+    )
+    gpus: int = Field(
+        default=0,
+        ge=0,
+        le=4096,
+        description="GPUs that are paid for while a program runs; counted as GPU-hours. Default: none.",
+    )
+    watts: float | None = Field(
+        default=None, gt=0.0, le=10_000_000.0, description="Power draw in watts, for kWh. Default: unknown, no kWh."
+    )
     memory_limit_gib: float | None = Field(
-        default=None, gt=0.0, le=1_000_000.0, description="Most memory of a program in GiB, on a GPU that of the GPU. Default: what the machine has."
+        default=None,
+        gt=0.0,
+        le=1_000_000.0,
+        description="Most memory of a program in GiB, on a GPU that of the GPU. Default: what the machine has.",
     )
 
     @model_validator(mode="after")
@@ -78,8 +124,12 @@ class Budgets(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     per_month: float | None = Field(default=None, ge=0.0, description="All use cases together. Default: no limit.")
-    per_use_case: float | None = Field(default=None, ge=0.0, description="Each use case that `use_cases` does not name. Default: no limit.")
-    use_cases: dict[str, float] = Field(default_factory=dict, description="Limits of single use cases by name, each 0 or more.")
+    per_use_case: float | None = Field(
+        default=None, ge=0.0, description="Each use case that `use_cases` does not name. Default: no limit."
+    )
+    use_cases: dict[str, float] = Field(
+        default_factory=dict, description="Limits of single use cases by name, each 0 or more."
+    )
 
     @field_validator("use_cases")
     @classmethod
@@ -98,85 +148,144 @@ class Environment(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    home: Path = Field(description="Folder of this installation. Variable FT_HOME, default `.ft` beside the file, without one in the working directory.")
-    lake_root: str = Field(default="", description="Root of the lake: folder or `s3://bucket/prefix`. Variable FT_LAKE_ROOT, default `<home>/lake`.")
+    home: Path = Field(
+        description=(
+            "Folder of this installation. Variable FT_HOME, default `.ft` beside the file, without one in the working"
+            " directory."
+        )
+    )
+    lake_root: str = Field(
+        default="",
+        description="Root of the lake: folder or `s3://bucket/prefix`. Variable FT_LAKE_ROOT, default `<home>/lake`.",
+    )
     restricted_group: str = Field(
         default="",
         max_length=100,
-        description="Group of the operating system whose members may read and write `restricted/` and `vault/` of a local lake, once `ft lake harden` has run. "
-        "Variable FT_RESTRICTED_GROUP, default: the account that made them alone.",
+        description=(
+            "Group of the operating system whose members may read and write `restricted/` and `vault/` of a local lake,"
+            " once `ft lake harden` has run. Variable FT_RESTRICTED_GROUP, default: the account that made them alone."
+        ),
     )
-    key_file: Path | None = Field(default=None, description="File with the pseudonym key. Variable FT_KEY_FILE, default `<home>/vault/pseudonym.key`.")
+    key_file: Path | None = Field(
+        default=None,
+        description="File with the pseudonym key. Variable FT_KEY_FILE, default `<home>/vault/pseudonym.key`.",
+    )
     key_provider: str = Field(
         default="",
-        description="Where the pseudonym key is kept: `file`, `environment`, `aws_kms:<key id>` (`key_file` holds it encrypted), "
-        "`aws_secrets_manager:<secret id>`. Variable FT_KEY_PROVIDER, default `environment` if FT_PSEUDONYM_KEY is set, else `file`.",
+        description=(
+            "Where the pseudonym key is kept: `file`, `environment`, `aws_kms:<key id>` (`key_file` holds it"
+            " encrypted), `aws_secrets_manager:<secret id>`. Variable FT_KEY_PROVIDER, default `environment` if"
+            " FT_PSEUDONYM_KEY is set, else `file`."
+        ),
     )
     vault_key_provider: str = Field(
         default="file",
-        description="Where the key that reads the vault is kept, as `key_provider` (`environment`: FT_VAULT_KEY). Needed by `ft vault` only. "
-        "Variable FT_VAULT_KEY_PROVIDER.",
+        description=(
+            "Where the key that reads the vault is kept, as `key_provider` (`environment`: FT_VAULT_KEY). Needed by `ft"
+            " vault` only. Variable FT_VAULT_KEY_PROVIDER."
+        ),
     )
     vault_key_file: Path | None = Field(
-        default=None, description="File with the key that reads the vault. Variable FT_VAULT_KEY_FILE, default `<home>/vault/vault.key`."
+        default=None,
+        description=(
+            "File with the key that reads the vault. Variable FT_VAULT_KEY_FILE, default `<home>/vault/vault.key`."
+        ),
     )
     vault_public_key_file: Path | None = Field(
         default=None,
-        description="File with the public key that the vault is written with; it reads nothing. Variable FT_VAULT_PUBLIC_KEY_FILE, "
-        "default `<home>/vault/vault.pub`.",
+        description=(
+            "File with the public key that the vault is written with; it reads nothing. Variable"
+            " FT_VAULT_PUBLIC_KEY_FILE, default `<home>/vault/vault.pub`."
+        ),
     )
     signing_key_provider: str = Field(
         default="file",
-        description="Where the key that signs manifests, verdicts and decisions is kept, as `key_provider` (`environment`: FT_SIGNING_KEY). "
-        "Variable FT_SIGNING_KEY_PROVIDER.",
+        description=(
+            "Where the key that signs manifests, verdicts and decisions is kept, as `key_provider` (`environment`:"
+            " FT_SIGNING_KEY). Variable FT_SIGNING_KEY_PROVIDER."
+        ),
     )
     signing_key_file: Path | None = Field(
-        default=None, description="File with the signing key. Variable FT_SIGNING_KEY_FILE, default `<home>/vault/signing.key`."
+        default=None,
+        description="File with the signing key. Variable FT_SIGNING_KEY_FILE, default `<home>/vault/signing.key`.",
     )
     seals_folder: Path | None = Field(
         default=None,
-        description="Folder with the public keys and the newest signature of each use case: outside the lake, readable for whoever verifies, "
-        "writable for the programs only, one for all machines that write the lake. Variable FT_SEALS_FOLDER, default `<home>/seals`.",
+        description=(
+            "Folder with the public keys and the newest signature of each use case: outside the lake, readable for"
+            " whoever verifies, writable for the programs only, one for all machines that write the lake. Variable"
+            " FT_SEALS_FOLDER, default `<home>/seals`."
+        ),
     )
-    tracking_uri: str = Field(default="", description="MLflow tracking URI, or `none`. Variable FT_TRACKING_URI, default sqlite in `<home>`.")
+    tracking_uri: str = Field(
+        default="", description="MLflow tracking URI, or `none`. Variable FT_TRACKING_URI, default sqlite in `<home>`."
+    )
     trackers: list[Literal["mlflow", "wandb"]] = Field(
         default_factory=lambda: ["mlflow"],
         max_length=2,
-        description="Trackers that get the same events: files in `ft_platform/tracking/trackers/`. Variable FT_TRACKERS (`mlflow,wandb`), default mlflow.",
+        description=(
+            "Trackers that get the same events: files in `ft_platform/tracking/trackers/`. Variable FT_TRACKERS"
+            " (`mlflow,wandb`), default mlflow."
+        ),
     )
     wandb_mode: Literal["offline", "online"] = Field(
         default="offline",
-        description="`offline`: runs are written to `<home>/wandb` and nothing is sent (`wandb sync` does that later). `online`: they are sent to "
-        "WANDB_BASE_URL, with the key in WANDB_API_KEY. Variable FT_WANDB_MODE, default offline.",
+        description=(
+            "`offline`: runs are written to `<home>/wandb` and nothing is sent (`wandb sync` does that later)."
+            " `online`: they are sent to WANDB_BASE_URL, with the key in WANDB_API_KEY. Variable FT_WANDB_MODE, default"
+            " offline."
+        ),
     )
     wandb_entity: str = Field(
-        default="", max_length=200, description="Team or user of Weights & Biases. Variable FT_WANDB_ENTITY, default: the one that the key belongs to."
+        default="",
+        max_length=200,
+        description=(
+            "Team or user of Weights & Biases. Variable FT_WANDB_ENTITY, default: the one that the key belongs to."
+        ),
     )
     unpinned_base_models: Literal["warn", "refuse"] = Field(
         default="warn",
-        description="A hub model whose `base_model.revision` is no commit: its owner can move a branch or tag to other weights. Variable "
-        "FT_UNPINNED_BASE_MODELS, default warn.",
+        description=(
+            "A hub model whose `base_model.revision` is no commit: its owner can move a branch or tag to other weights."
+            " Variable FT_UNPINNED_BASE_MODELS, default warn."
+        ),
     )
-    cache: Path | None = Field(default=None, description="Cache of converted base models. Variable FT_CACHE, default `<home>/cache`.")
+    cache: Path | None = Field(
+        default=None, description="Cache of converted base models. Variable FT_CACHE, default `<home>/cache`."
+    )
     reports_url: str = Field(
         default="http://127.0.0.1:3001",
-        description="Address under which browsers reach the report server (`ft ui`, `ft reports`). Variable FT_REPORTS_URL.",
+        description=(
+            "Address under which browsers reach the report server (`ft ui`, `ft reports`). Variable FT_REPORTS_URL."
+        ),
     )
     web_hosts: list[str] = Field(
         default_factory=list,
         max_length=100,
-        description="Names by which browsers reach the UI and the report server, besides those of this machine: `ml.example.org`, `10.0.0.5:3000`. Without a "
-        "port: at any port. Requests by other names are refused. Variable FT_WEB_HOSTS (`a,b`), default none.",
+        description=(
+            "Names by which browsers reach the UI and the report server, besides those of this machine:"
+            " `ml.example.org`, `10.0.0.5:3000`. Without a port: at any port. Requests by other names are refused."
+            " Variable FT_WEB_HOSTS (`a,b`), default none."
+        ),
     )
     identities: dict[str, str] = Field(
         default_factory=dict,
-        description="Use case -> account of the operating system that it runs under, with a lake, keys and Dagster instance of its own. Needs root. "
-        "Default: all run under the account that starts them.",
+        description=(
+            "Use case -> account of the operating system that it runs under, with a lake, keys and Dagster instance of"
+            " its own. Needs root. Default: all run under the account that starts them."
+        ),
     )
     defs: Path = Field(default=Path(__file__).parent / "defs", description="Folder of the use cases. Variable FT_DEFS.")
-    profiles: dict[str, ComputeProfile] = Field(default_factory=lambda: {"local": ComputeProfile()}, description="Compute profiles by name.")
-    budgets: Budgets = Field(default_factory=Budgets, description="Most money that programs may cost in a month. Default: no limit.")
-    policy: Policy = Field(default_factory=Policy, description="What no use case may undercut, whatever its file says. Default: the policy `default`.")
+    profiles: dict[str, ComputeProfile] = Field(
+        default_factory=lambda: {"local": ComputeProfile()}, description="Compute profiles by name."
+    )
+    budgets: Budgets = Field(
+        default_factory=Budgets, description="Most money that programs may cost in a month. Default: no limit."
+    )
+    policy: Policy = Field(
+        default_factory=Policy,
+        description="What no use case may undercut, whatever its file says. Default: the policy `default`.",
+    )
 
     @model_validator(mode="after")
     def has_one_currency(self) -> "Environment":
@@ -201,16 +310,27 @@ class Environment(BaseModel):
         """`a,b`, as a variable has it."""
         if isinstance(value, str):
             value = [name.strip() for name in value.split(",") if name.strip()]
-        if isinstance(value, list) and (wrong := [name for name in value if not isinstance(name, str) or authority(name) is None]):
-            raise ValueError(f"must be host names with or without a port, like ml.example.org or 10.0.0.5:3000, got {wrong}")
+        if isinstance(value, list) and (
+            wrong := [name for name in value if not isinstance(name, str) or authority(name) is None]
+        ):
+            raise ValueError(
+                f"must be host names with or without a port, like ml.example.org or 10.0.0.5:3000, got {wrong}"
+            )
         return value
 
     @field_validator("reports_url")
     @classmethod
     def is_web_address(cls, value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or re.search(r"[\s?#]", value):
-            raise ValueError(f"must be an address like http://127.0.0.1:3001 or https://ml.example.org/reports, got {value!r}")
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.port == 0
+            or re.search(r"[\s?#]", value)
+        ):
+            raise ValueError(
+                f"must be an address like http://127.0.0.1:3001 or https://ml.example.org/reports, got {value!r}"
+            )
         return value
 
     @property
@@ -259,7 +379,9 @@ class Environment(BaseModel):
 
     def profile(self, name: str) -> ComputeProfile:
         if name not in self.profiles:
-            raise ConfigError([f"compute.profile {name!r} is not a profile of this environment; there are {sorted(self.profiles)}"])
+            raise ConfigError(
+                [f"compute.profile {name!r} is not a profile of this environment; there are {sorted(self.profiles)}"]
+            )
         return self.profiles[name]
 
     def to_variables(self) -> dict[str, str]:
@@ -289,7 +411,8 @@ def load_environment() -> Environment:
     """The environment of this process.
 
     Raises:
-        ConfigError: the file is not there or cannot be read, or it or a variable has unknown or wrong settings; with the line, or the variable.
+        ConfigError: the file is not there or cannot be read, or it or a variable has unknown or wrong settings; with
+            the line, or the variable.
     """
     found_file, here = environment_file(), Path.cwd()
     folder, file = (found_file.parent, read_yaml(found_file)) if found_file else (here, YamlFile())
@@ -341,13 +464,17 @@ def load_environment() -> Environment:
                 field = str(found["loc"][0]) if found["loc"] else ""
                 where = f"variable {set_by[field]}" if field in set_by else f"{path}:{file.line_of(found['loc'])}"
                 problems.append(
-                    f"{'.'.join(map(str, found['loc']))}: {WORDS.get(found['type'], found['msg'].removeprefix('Value error, '))} ({where})".removeprefix(": ")
+                    f"{'.'.join(map(str, found['loc']))}:"
+                    f" {WORDS.get(found['type'], found['msg'].removeprefix('Value error, '))} ({where})".removeprefix(
+                        ": "
+                    )
                 )
     raise ConfigError(problems)
 
 
 def create_pseudonym_key(environment: Environment) -> bool:
-    """Creates the key file, readable by its owner only, if keys are kept in a file and there is none yet. Returns whether it did."""
+    """Creates the key file, readable by its owner only, if keys are kept in a file and there is none yet. Returns
+    whether it did."""
     path = environment.key_path
     if environment.pseudonym_key_provider != "file" or path.exists():
         return False

@@ -1,4 +1,5 @@
-"""The typed exceptions of the platform. Each message says what, where and what to do next, and never holds a record's text."""
+"""The typed exceptions of the platform. Each message says what, where and what to do next, and never holds a record's
+text."""
 
 from typing import Any
 
@@ -17,7 +18,13 @@ class FtError(Exception):
     permanent = True
 
     def __init__(self, message: str, next_step: str = "") -> None:
-        super().__init__(vouch(f"{message}. {next_step}" if next_step and not message.endswith(".") else f"{message} {next_step}".strip()))
+        super().__init__(
+            vouch(
+                f"{message}. {next_step}"
+                if next_step and not message.endswith(".")
+                else f"{message} {next_step}".strip()
+            )
+        )
         self.message = message
         self.next_step = next_step
 
@@ -60,7 +67,8 @@ class DiskFull(FtError):
 
 
 class NotWritable(FtError):
-    """A file or folder of the installation may not be read or written, or something else is in its place. What was there before stays as it is."""
+    """A file or folder of the installation may not be read or written, or something else is in its place. What was
+    there before stays as it is."""
 
 
 class StateDamaged(FtError):
@@ -118,7 +126,8 @@ class TimeLimitReached(TrainingFailed):
 
 
 class StateRefused(TrainingFailed):
-    """A saved state of a training was made by another number of processes: going on from it would give another result."""
+    """A saved state of a training was made by another number of processes: going on from it would give another
+    result."""
 
 
 class TrainerRunning(TrainingFailed):
@@ -161,7 +170,10 @@ class MissingExtra(FtError):
     """
 
     def __init__(self, package: str, extra: str = "", install: str = "") -> None:
-        super().__init__(f"{package} is not installed", "Add it with: pip install " + (f'"ft-platform[{extra}]"' if extra else install))
+        super().__init__(
+            f"{package} is not installed",
+            "Add it with: pip install " + (f'"ft-platform[{extra}]"' if extra else install),
+        )
 
 
 class TransientError(FtError):

@@ -1,7 +1,9 @@
-"""The stages of every graph in the order the data flows: what each reads, which zone it writes, which checks it must pass, what starts it.
+"""The stages of every graph in the order the data flows: what each reads, which zone it writes, which checks it must
+pass, what starts it.
 
-All that is known about a stage stands in its line. A new stage is a line here and a file `ft_platform/assets/<stage>.py`, whose function `build` makes
-its assets and checks. Bump `version` when the code of a stage changes what it produces.
+All that is known about a stage stands in its line. A new stage is a line here and a file
+`ft_platform/assets/<stage>.py`, whose function `build` makes its assets and checks. Bump `version` when the code of a
+stage changes what it produces.
 """
 
 from collections.abc import Callable
@@ -20,17 +22,22 @@ class Stage:
 
     Attributes:
         name: asset name.
-        reads: sections of the YAML that change its result; with a dot a part of one, so that the rest of the section does not.
+        reads: sections of the YAML that change its result; with a dot a part of one, so that the rest of the section
+            does not.
         parents: stages it is built from.
         zone: `restricted` holds personal data, `shared` does not.
         checks: verdicts that must be there and passed before anything is trained on it.
         role: the owner's role in the YAML.
         version: code version of the stage.
-        program: what runs the model for it on a compute back end (`ft_platform/programs/<program>.py`); None: the stage runs where Dagster does.
+        program: what runs the model for it on a compute back end (`ft_platform/programs/<program>.py`); None: the stage
+            runs where Dagster does.
         trains: its program trains; an experiment publishes a report about its trainings, and nothing else.
-        starts: `on_change`: new content or settings start it. `as_retraining`: `retraining.mode` of the use case says whether they do, or a person
-            does. `by_person`: only a person starts it, by itself: it is no part of `ft run`, of a group's button or of automation.
-        follows: parents whose change starts it; default all. New splits reach an evaluation through a new checkpoint only.
+        starts: `on_change`: new content or settings start it. `as_retraining`: `retraining.mode` of the use case says
+            whether they do, or a person
+            does. `by_person`: only a person starts it, by itself: it is no part of `ft run`, of a group's button or of
+                automation.
+        follows: parents whose change starts it; default all. New splits reach an evaluation through a new checkpoint
+            only.
     """
 
     name: str
@@ -69,8 +76,17 @@ STAGES: dict[str, Stage] = {
     s.name: s
     for s in [
         Stage("raw_records", ("source", "record"), (), "restricted", ("rows_are_accounted_for",)),
-        Stage("permitted_records", ("governance",), ("raw_records",), "restricted", ("only_permitted_records",), role="compliance"),
-        Stage("cleaned_records", ("cleaning",), ("permitted_records",), "restricted", ("meets_expectations",), version=2),
+        Stage(
+            "permitted_records",
+            ("governance",),
+            ("raw_records",),
+            "restricted",
+            ("only_permitted_records",),
+            role="compliance",
+        ),
+        Stage(
+            "cleaned_records", ("cleaning",), ("permitted_records",), "restricted", ("meets_expectations",), version=2
+        ),
         Stage("quarantined_records", ("validation",), ("cleaned_records",), "restricted", kind="quarantine"),
         Stage(
             "anonymized_records",
@@ -81,8 +97,21 @@ STAGES: dict[str, Stage] = {
             role="compliance",
             version=4,
         ),
-        Stage("splits", ("splits", "task"), ("anonymized_records",), "shared", ("no_leakage", "label_shares_hold", "meets_expectations", TRAINING_AUDIT)),
-        Stage("data_report", ("source", "governance", "owners.roles"), ("splits",), "shared", role="compliance", kind="report"),
+        Stage(
+            "splits",
+            ("splits", "task"),
+            ("anonymized_records",),
+            "shared",
+            ("no_leakage", "label_shares_hold", "meets_expectations", TRAINING_AUDIT),
+        ),
+        Stage(
+            "data_report",
+            ("source", "governance", "owners.roles"),
+            ("splits",),
+            "shared",
+            role="compliance",
+            kind="report",
+        ),
         Stage(
             "base_evaluation",
             ("base_model", "task", "evaluation"),
@@ -116,7 +145,15 @@ STAGES: dict[str, Stage] = {
             program="evaluate",
             follows=("adapter_checkpoint", "base_evaluation"),
         ),
-        Stage("regression_report", ("regression",), ("adapter_checkpoint",), "shared", role="data_science", kind="report", program="regression"),
+        Stage(
+            "regression_report",
+            ("regression",),
+            ("adapter_checkpoint",),
+            "shared",
+            role="data_science",
+            kind="report",
+            program="regression",
+        ),
         Stage(
             "fairness_report",
             ("fairness", "gate.without_sensitive_features"),
@@ -126,7 +163,15 @@ STAGES: dict[str, Stage] = {
             kind="report",
             version=5,
         ),
-        Stage("roi_report", ("business", "gate.beats"), ("evaluation_report",), "shared", role="domain_expert", kind="report", version=3),
+        Stage(
+            "roi_report",
+            ("business", "gate.beats"),
+            ("evaluation_report",),
+            "shared",
+            role="domain_expert",
+            kind="report",
+            version=3,
+        ),
         Stage(
             "hyperparameter_search",
             ("base_model", "task", "training", "fairness.in_training", "search"),
@@ -171,7 +216,15 @@ STAGES: dict[str, Stage] = {
             trains=True,
             starts="by_person",
         ),
-        Stage("human_review", ("evaluation",), ("evaluation_report",), "shared", role="domain_expert", kind="report", starts="by_person"),
+        Stage(
+            "human_review",
+            ("evaluation",),
+            ("evaluation_report",),
+            "shared",
+            role="domain_expert",
+            kind="report",
+            starts="by_person",
+        ),
         Stage(
             "judge_report",
             ("judge", "task", "evaluation"),
@@ -233,19 +286,34 @@ DEFAULT_STAGES = tuple(name for name, stage in STAGES.items() if not stage.on_de
 DATA_DOCS = "data_docs"
 AUDIT_PAGE = "training_audit"
 PAGES = (DATA_DOCS, "profile", AUDIT_PAGE)
-"""Reports about one version of a table, written beside the stages: counts and names of settings only, so they lie in the shared zone."""
+"""Reports about one version of a table, written beside the stages: counts and names of settings only, so they lie in
+the shared zone."""
 
-RENDERING = ("base_model.uri", "base_model.revision", "base_model.sha256", "training.max_length", "training.train_on", "training.objective")
+RENDERING = (
+    "base_model.uri",
+    "base_model.revision",
+    "base_model.sha256",
+    "training.max_length",
+    "training.train_on",
+    "training.objective",
+)
 CHECK_READS: dict[str, tuple[str, ...]] = {
     "within_max_gap": ("fairness", "gate.without_sensitive_features"),
     "keeps_training_records_private": ("attacks", "training.objective"),
     "meets_expectations": ("validation",),
     "is_k_anonymous": ("privacy.without_quasi_identifiers",),
     "recall_above_floor": ("privacy.gold", "privacy.min_recall", "privacy.left_out"),
-    TRAINING_AUDIT: ("audit", "task", "evaluation.max_prompt_tokens", "evaluation.max_new_tokens", "evaluation.label_answers", *RENDERING),
+    TRAINING_AUDIT: (
+        "audit",
+        "task",
+        "evaluation.max_prompt_tokens",
+        "evaluation.max_new_tokens",
+        "evaluation.label_answers",
+        *RENDERING,
+    ),
 }
-"""Sections and fields that a check reads beyond those of its stage: changing them makes its verdict stale, not the table. A learning rate
-changes no token: trying another one needs no new audit."""
+"""Sections and fields that a check reads beyond those of its stage: changing them makes its verdict stale, not the
+table. A learning rate changes no token: trying another one needs no new audit."""
 
 
 def check_settings_hash(use_case: NamedUseCase, stage: str, check: str) -> str:

@@ -19,7 +19,8 @@ def s3_bucket(name: str, monkeypatch: pytest.MonkeyPatch, own_process: bool = Fa
     """A client of a server that holds the bucket; the environment variables of this process name the server.
 
     Args:
-        own_process: `DeltaTable.restore` (deltalake 1.6) waits for the server without letting other threads of its process run.
+        own_process: `DeltaTable.restore` (deltalake 1.6) waits for the server without letting other threads of its
+            process run.
     """
     with aws_server(monkeypatch, own_process) as variables:
         client = boto3.client("s3", endpoint_url=variables["AWS_ENDPOINT_URL"], region_name="us-east-1")

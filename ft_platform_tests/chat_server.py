@@ -34,7 +34,10 @@ def chat_server() -> Iterator[ChatServer]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             made.requests.append({**body, "path": self.path, "headers": dict(self.headers)})
             if not made.broken(self):
-                reply = {"choices": [{"message": {"role": "assistant", "content": made.answer(body["messages"])}}], "usage": USAGE}
+                reply = {
+                    "choices": [{"message": {"role": "assistant", "content": made.answer(body["messages"])}}],
+                    "usage": USAGE,
+                }
                 send(self, 200, json.dumps(reply).encode())
 
         def log_message(self, *_: Any) -> None:

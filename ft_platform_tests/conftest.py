@@ -22,19 +22,24 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, and their models are tiny
-gc.set_threshold(50_000, 20, 20)  # garbage collections seldom: libraries hold millions of objects that stay until the end
+gc.set_threshold(
+    50_000, 20, 20
+)  # garbage collections seldom: libraries hold millions of objects that stay until the end
 # A shell starts background jobs with SIGINT ignored, and programs that tests interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 PICTURES_ARE_DRAWN = True
-DOT = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+DOT = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 """A PNG of one pixel."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> None:
-    """Pictures are drawn for tests marked `pictures`; elsewhere a dot stands in for each, for drawing took a fifth of the suite's time."""
+    """Pictures are drawn for tests marked `pictures`; elsewhere a dot stands in for each, for drawing took a fifth of
+    the suite's time."""
     global PICTURES_ARE_DRAWN
     PICTURES_ARE_DRAWN = item.get_closest_marker("pictures") is not None
     from matplotlib.figure import Figure
@@ -71,7 +76,8 @@ def lake(environment: Environment) -> Lake:
 
 @pytest.fixture
 def quick_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests that run the data stages many times: no profiles of tables, recall measured on a tenth of the annotated texts."""
+    """For tests that run the data stages many times: no profiles of tables, recall measured on a tenth of the annotated
+    texts."""
     from ft_platform.samples.gold import gold_texts
 
     monkeypatch.setattr("ft_platform.samples.gold.gold_texts", partial(gold_texts, per_entity=2))
@@ -113,7 +119,13 @@ def minimal_attributes(source_uri: str) -> dict:
         "owners": {"accountable": "team:complaints"},
         "task": {"kind": "classification", "instruction": "Name the product of the complaint. One of: {labels}."},
         "source": {"uri": source_uri},
-        "record": {"id": "id", "text": "text", "label": "label", "consent": "consent", "features": {"region": "region"}},
+        "record": {
+            "id": "id",
+            "text": "text",
+            "label": "label",
+            "consent": "consent",
+            "features": {"region": "region"},
+        },
         "governance": {"purpose": "complaint routing", "accepted_consent": ["yes"], "licence": "proprietary"},
         "cleaning": {"min_characters": 5},
         "privacy": {"ner": "none", "without_quasi_identifiers": WITHOUT},
@@ -128,5 +140,7 @@ def write_use_case(defs: Path, name: str, attributes: dict) -> Path:
     folder = defs / name
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "defs.yaml"
-    file.write_text(yaml.safe_dump({"type": "ft_platform.components.FineTuningUseCase", "attributes": attributes}, sort_keys=False))
+    file.write_text(
+        yaml.safe_dump({"type": "ft_platform.components.FineTuningUseCase", "attributes": attributes}, sort_keys=False)
+    )
     return file

@@ -1,4 +1,5 @@
-"""A small real graph for tests: real data stages on a CSV, real ticks, and a stand-in for the compute back end that publishes at once."""
+"""A small real graph for tests: real data stages on a CSV, real ticks, and a stand-in for the compute back end that
+publishes at once."""
 
 import csv
 import json
@@ -34,8 +35,18 @@ def records(rows_per_label: int = 30, start: int = 0, consent: str = "yes") -> l
         vocabulary = words.split()
         for n in range(start, start + rows_per_label):
             picked = [vocabulary[(n * 7 + k * (n % 5 + 1)) % len(vocabulary)] for k in range(6)]
-            text = f"Case {n * 37 + 11} about my {label}: " + " ".join(f"{w}{(n * 13 + k) % 97}" for k, w in enumerate(picked))
-            made.append({"id": f"{label[:3]}{n}", "text": text, "label": label, "consent": consent, "region": ["north", "south"][n % 2]})
+            text = f"Case {n * 37 + 11} about my {label}: " + " ".join(
+                f"{w}{(n * 13 + k) % 97}" for k, w in enumerate(picked)
+            )
+            made.append(
+                {
+                    "id": f"{label[:3]}{n}",
+                    "text": text,
+                    "label": label,
+                    "consent": consent,
+                    "region": ["north", "south"][n % 2],
+                }
+            )
     return made
 
 
@@ -54,12 +65,20 @@ def stand_in_audit(lake: Lake, use_case: NamedUseCase, splits: Any) -> Any:
     from ft_platform.training.audit_faults import Found
     from ft_platform.training.audit_verdict import FIGURES, audit_inputs
 
-    figures = {**Found(use_case.settings.audit, splits.rows).numbers(), "passed": True, "renderer_hash": None, "renderer_hashes": {}, "rows_per_second": 0}
+    figures = {
+        **Found(use_case.settings.audit, splits.rows).numbers(),
+        "passed": True,
+        "renderer_hash": None,
+        "renderer_hashes": {},
+        "rows_per_second": 0,
+    }
     audit_id, inputs = audit_inputs(use_case, splits)
     with lake.scratch(use_case.name, AUDIT_PAGE) as folder:
         folder.mkdir(parents=True)
         (folder / FIGURES).write_text(json.dumps(figures))
-        return lake.publish(use_case.name, AUDIT_PAGE, audit_id, folder, parents=[splits], settings_hash="stand-in", input_hash=inputs)
+        return lake.publish(
+            use_case.name, AUDIT_PAGE, audit_id, folder, parents=[splits], settings_hash="stand-in", input_hash=inputs
+        )
 
 
 class StandInBackend:
@@ -84,10 +103,18 @@ class StandInBackend:
         with lake.scratch(use_case.name, name) as folder:
             folder.mkdir(parents=True)
             figure = {"value": 0.5, "low": 0.4, "high": 0.6}
-            (folder / "metrics.json").write_text(json.dumps({"systems": {"majority": {"macro_f1": figure}}, "test_rows": 9}))
+            (folder / "metrics.json").write_text(
+                json.dumps({"systems": {"majority": {"macro_f1": figure}}, "test_rows": 9})
+            )
             (folder / "inputs.txt").write_text(inputs)
             made = lake.publish(
-                use_case.name, name, artifact_id, folder, parents=[splits], settings_hash=STAGES[name].settings_hash(use_case), input_hash=inputs
+                use_case.name,
+                name,
+                artifact_id,
+                folder,
+                parents=[splits],
+                settings_hash=STAGES[name].settings_hash(use_case),
+                input_hash=inputs,
             )
         return {"artifact": made.to_dict()}
 
@@ -100,10 +127,20 @@ def run_here(launch: Launch) -> dict[str, Any]:
     from ft_platform.training.audit import audit_for
     from ft_platform.training.trainer import checkpoint_for
 
-    lake, environment, use_case, program, extras = open_lake(launch.environment), launch.environment, launch.use_case, launch.program, launch.handles
+    lake, environment, use_case, program, extras = (
+        open_lake(launch.environment),
+        launch.environment,
+        launch.use_case,
+        launch.program,
+        launch.handles,
+    )
     log = launch.context.log
     if program == "regression":
-        return {"artifact": publish_regression_report(lake, environment, use_case, from_dict(extras["checkpoint"]), log).to_dict()}
+        return {
+            "artifact": (
+                publish_regression_report(lake, environment, use_case, from_dict(extras["checkpoint"]), log).to_dict()
+            )
+        }
     handles = {name: from_dict(extras[name]) for name in ("splits", "checkpoint", "base_evaluation") if name in extras}
     where = (lake, environment, use_case, handles["splits"])
     if program == "audit":
@@ -140,7 +177,9 @@ class Graph:
     def run(self, *stages: str, overrides: dict[str, Any] | None = None) -> dg.ExecuteInProcessResult:
         selection = [dg.AssetKey([self.name, s]) for s in stages] or None
         return (
-            self.definitions(overrides).resolve_job_def(self.name).execute_in_process(instance=self.instance, asset_selection=selection, raise_on_error=False)
+            self.definitions(overrides)
+            .resolve_job_def(self.name)
+            .execute_in_process(instance=self.instance, asset_selection=selection, raise_on_error=False)
         )
 
     def tick(self, overrides: dict[str, Any] | None = None) -> set[str]:
@@ -154,7 +193,9 @@ class Graph:
         """One evaluation of the source sensor. Returns whether it reported a change."""
         definitions = self.definitions(overrides)
         sensor = definitions.resolve_sensor_def(f"{self.name}_source")
-        with dg.build_sensor_context(instance=self.instance, cursor=self.sensor_cursor, resources={"environment": self.environment}) as context:
+        with dg.build_sensor_context(
+            instance=self.instance, cursor=self.sensor_cursor, resources={"environment": self.environment}
+        ) as context:
             result = sensor(context)
         if isinstance(result, dg.SkipReason):
             return False

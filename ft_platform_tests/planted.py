@@ -25,7 +25,11 @@ def readable(folder: Path, besides: Iterable[Path] = ()) -> dict[str, bytes]:
     found = {}
     for file in sorted(folder.rglob("*")):
         inner = file.relative_to(folder)
-        if file.is_file() and not any(part in PRIVATE for part in inner.parts) and not any(other in file.parents for other in besides):
+        if (
+            file.is_file()
+            and not any(part in PRIVATE for part in inner.parts)
+            and not any(other in file.parents for other in besides)
+        ):
             found[str(inner)] = b"\n".join([str(inner).encode(), *_contents(file.read_bytes(), file)])
     return found
 

@@ -15,7 +15,12 @@ def use_case(kind: str = "classification", **sections: dict[str, Any]) -> NamedU
     attributes = minimal_attributes("x.csv")
     if kind == "generation":
         attributes["task"] = {"kind": "generation"}
-        attributes["record"] = {"text": "text", "answer": "answer", "consent": "consent", "features": {"region": "region"}}
+        attributes["record"] = {
+            "text": "text",
+            "answer": "answer",
+            "consent": "consent",
+            "features": {"region": "region"},
+        }
     for name, settings in sections.items():
         attributes[name] = {**attributes.get(name, {}), **settings}
     if attributes["privacy"].get("quasi_identifiers"):
@@ -23,7 +28,12 @@ def use_case(kind: str = "classification", **sections: dict[str, Any]) -> NamedU
     return NamedUseCase(name="tests", settings=UseCase.model_validate(attributes))
 
 
-def table(schema: pa.Schema, texts: Sequence[str | None], answers: Sequence[str | None] | None = None, **columns: Sequence[Any]) -> pa.Table:
+def table(
+    schema: pa.Schema,
+    texts: Sequence[str | None],
+    answers: Sequence[str | None] | None = None,
+    **columns: Sequence[Any],
+) -> pa.Table:
     """One row per text, with ids `r000`, `r001`, ...; columns that are not named are null."""
     messages = [[{"role": "user", "content": text}] for text in texts]
     for row, answer in zip(messages, answers or [], strict=False):
@@ -32,5 +42,10 @@ def table(schema: pa.Schema, texts: Sequence[str | None], answers: Sequence[str 
     return pa.table({name: given.get(name, [None] * len(texts)) for name in schema.names}, schema=schema)
 
 
-def raw(case: NamedUseCase, texts: Sequence[str | None], answers: Sequence[str | None] | None = None, **columns: Sequence[Any]) -> pa.Table:
+def raw(
+    case: NamedUseCase,
+    texts: Sequence[str | None],
+    answers: Sequence[str | None] | None = None,
+    **columns: Sequence[Any],
+) -> pa.Table:
     return table(raw_schema(case), texts, answers, **columns)

@@ -1,4 +1,5 @@
-"""Training is requested once when content or settings change, and not otherwise. Real ticks on an ephemeral instance."""
+"""Training is requested once when content or settings change, and not otherwise. Real ticks on an ephemeral
+instance."""
 
 import dagster as dg
 import pytest
@@ -6,7 +7,15 @@ import pytest
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import Graph, StandInBackend, records, write_csv
 
-WATCHED = ("raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits", "base_evaluation", "adapter_checkpoint")
+WATCHED = (
+    "raw_records",
+    "permitted_records",
+    "cleaned_records",
+    "anonymized_records",
+    "splits",
+    "base_evaluation",
+    "adapter_checkpoint",
+)
 
 
 @pytest.fixture
@@ -44,7 +53,9 @@ def test_new_content_requests_exactly_one_training_run(graph, backend, csv_file)
     asked = graph.settle(WATCHED)
     assert trainings(asked) == 1
     assert backend.started.count("train") == 1
-    before_training = [s for requested in asked[: [("adapter_checkpoint" in r) for r in asked].index(True)] for s in requested]
+    before_training = [
+        s for requested in asked[: [("adapter_checkpoint" in r) for r in asked].index(True)] for s in requested
+    ]
     assert before_training == ["raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
 
 
@@ -87,7 +98,11 @@ def test_changed_training_settings_request_exactly_one_training_run(graph, backe
 
 
 def test_changed_unrelated_settings_request_no_training(graph, backend):
-    changed = {"release.intended_use": "Another sentence on the model card.", "fairness.max_gap": 0.1, "retraining.poll_seconds": 600}
+    changed = {
+        "release.intended_use": "Another sentence on the model card.",
+        "fairness.max_gap": 0.1,
+        "retraining.poll_seconds": 600,
+    }
     assert trainings(graph.settle(WATCHED, overrides=changed)) == 0
     assert backend.started == []
 

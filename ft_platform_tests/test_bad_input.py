@@ -74,7 +74,10 @@ def one_class_only(folder: Path) -> Path:
 
 def a_class_with_one_row(folder: Path) -> Path:
     rows = records()
-    return write_csv(folder / "bad.csv", [r for r in rows if r["label"] != "mortgage"] + [next(r for r in rows if r["label"] == "mortgage")])
+    return write_csv(
+        folder / "bad.csv",
+        [r for r in rows if r["label"] != "mortgage"] + [next(r for r in rows if r["label"] == "mortgage")],
+    )
 
 
 EXPECTED = {
@@ -106,7 +109,13 @@ def test_bad_input_is_one_clear_error_and_nothing_is_lost(run, environment, tmp_
 
 
 def test_a_text_of_ten_megabytes_is_removed_and_the_rest_goes_on(run, environment, tmp_path):
-    file = write_csv(tmp_path / "big.csv", [*records(), {"id": "big", "text": "word " * 2_000_000, "label": "mortgage", "consent": "yes", "region": "north"}])
+    file = write_csv(
+        tmp_path / "big.csv",
+        [
+            *records(),
+            {"id": "big", "text": "word " * 2_000_000, "label": "mortgage", "consent": "yes", "region": "north"},
+        ],
+    )
     outcome = run({"source.uri": str(file)})
     assert outcome.success, outcome.error
     lake = open_lake(environment)
@@ -118,7 +127,9 @@ def test_a_base_model_that_does_not_exist_names_the_setting(environment, tmp_pat
     attributes = {**minimal_attributes(str(file)), "base_model": {"uri": str(tmp_path / "no_such_model")}}
     write_use_case(environment.defs, "complaints", attributes)
     with dg.DagsterInstance.ephemeral() as instance:
-        outcome = run_use_case("complaints", select=[*DATA, "adapter_checkpoint"], environment=environment, instance=instance)
+        outcome = run_use_case(
+            "complaints", select=[*DATA, "adapter_checkpoint"], environment=environment, instance=instance
+        )
     assert not outcome.success
     assert outcome.failed_stage == "splits", "the audit needs its tokenizer, so no training program is started"
     assert "base_model.uri" in (outcome.error or "")
@@ -177,7 +188,8 @@ def test_control_tokens_in_a_text_stay_text(run, environment, tmp_path):
     from ft_platform_tests.tiny_models import tiny_tokenizer
 
     def turns(file: Path) -> tuple[list[str], list[int]]:
-        """User texts of the train split, and the markers `<|im_start|>` and `<|im_end|>` in each of its rendered rows."""
+        """User texts of the train split, and the markers `<|im_start|>` and `<|im_end|>` in each of its rendered
+        rows."""
         outcome = run({"source.uri": str(file)})
         assert outcome.success, outcome.error
         lake, use_case = open_lake(environment), load_use_case(environment.defs / "complaints")
@@ -189,7 +201,9 @@ def test_control_tokens_in_a_text_stay_text(run, environment, tmp_path):
 
     tokenizer = tiny_tokenizer()
     markers = set(tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"]))
-    assert len(markers & set(tokenizer(HOSTILE)["input_ids"])) == 2, "the tokenizer itself takes them for control tokens"
+    assert len(markers & set(tokenizer(HOSTILE)["input_ids"])) == 2, (
+        "the tokenizer itself takes them for control tokens"
+    )
     rows = [{**r, "text": f"{r['text']} {HOSTILE}"} for r in records()]
     texts, hostile = turns(write_csv(tmp_path / "hostile.csv", rows))
     _, harmless = turns(write_csv(tmp_path / "harmless.csv", records()))
@@ -201,6 +215,8 @@ def test_a_broken_use_case_does_not_take_the_others_down(run, environment):
     from ft_platform.orchestration.loading import load_definitions
 
     write_use_case(environment.defs, "broken", {"description": "x", "training": {"learning_rate": -1}})
-    keys = {k.to_user_string() for k in load_definitions(environment).get_repository_def().asset_graph.get_all_asset_keys()}
+    keys = {
+        k.to_user_string() for k in load_definitions(environment).get_repository_def().asset_graph.get_all_asset_keys()
+    }
     assert "broken/does_not_load" in keys
     assert "complaints/adapter_checkpoint" in keys

@@ -16,7 +16,20 @@ from ft_platform.commands import list as list_command
 from ft_platform.errors import DataError
 from ft_platform.use_case.scaffold import scaffold_yaml
 
-HEAVY = ("dagster", "pandas", "pyarrow", "pydantic", "yaml", "rich", "torch", "numpy", "deltalake", "great_expectations", "mlflow", "spacy")
+HEAVY = (
+    "dagster",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "yaml",
+    "rich",
+    "torch",
+    "numpy",
+    "deltalake",
+    "great_expectations",
+    "mlflow",
+    "spacy",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +49,16 @@ def add_use_case(root: Path, name: str, text: str = "") -> None:
 
 
 def outcome(**fields) -> SimpleNamespace:
-    ended = {"success": True, "trained": True, "reused": [], "seconds": {}, "failed_stage": None, "error": None, "next_step": None, "stopped": False}
+    ended = {
+        "success": True,
+        "trained": True,
+        "reused": [],
+        "seconds": {},
+        "failed_stage": None,
+        "error": None,
+        "next_step": None,
+        "stopped": False,
+    }
     return SimpleNamespace(**{**ended, "stopped_by": None, **fields})
 
 
@@ -69,7 +91,10 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, result: SimpleNamespace) -> list[t
 
 
 def test_help_loads_nothing_heavy():
-    code = f"import sys; from ft_platform import cli; cli.build_parser().format_help(); print([m for m in {HEAVY!r} if m in sys.modules])"
+    code = (
+        f"import sys; from ft_platform import cli; cli.build_parser().format_help(); print([m for m in {HEAVY!r} if m"
+        " in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -94,7 +119,13 @@ def test_without_a_command_the_help_is_shown(capsys):
     [
         (["rum"], "ft: there is no command 'rum'; did you mean run. Try: ft --help"),
         (["run"], "ft run: the following arguments are required: use_case. Try: ft run --help"),
-        (["new", "x1", "--kind", "poem"], "ft new: argument --kind: invalid choice: 'poem' (choose from 'classification', 'generation'). Try: ft new --help"),
+        (
+            ["new", "x1", "--kind", "poem"],
+            (
+                "ft new: argument --kind: invalid choice: 'poem' (choose from 'classification', 'generation'). Try: ft"
+                " new --help"
+            ),
+        ),
     ],
 )
 def test_wrong_usage_ends_with_one_line_and_code_1(capsys, words, line):
@@ -128,7 +159,10 @@ def test_every_problem_of_a_file_has_its_line(capsys, installation):
 
 def test_check_succeeds_when_all_load(capsys):
     assert cli.main(["check"]) == 0
-    assert capsys.readouterr() == ("Settings: no ft_environment.yaml. Policy: default 1\n1 use case in defs: all load\n", "")
+    assert capsys.readouterr() == (
+        "Settings: no ft_environment.yaml. Policy: default 1\n1 use case in defs: all load\n",
+        "",
+    )
 
 
 def test_check_names_the_settings_and_the_policy_in_force(capsys, installation):
@@ -169,10 +203,24 @@ def test_schema_is_json_on_screen_and_in_a_file(capsys, installation):
 
 def test_run_passes_overrides_and_stages_on_and_prints_progress_and_summary(capsys, monkeypatch):
     calls = stand_in(monkeypatch, outcome())
-    words = ["run", "letters", "--set", "training.epochs=1", "--set", "record.subject=null", "--select", "raw_records,permitted_records", "cleaned_records"]
+    words = [
+        "run",
+        "letters",
+        "--set",
+        "training.epochs=1",
+        "--set",
+        "record.subject=null",
+        "--select",
+        "raw_records,permitted_records",
+        "cleaned_records",
+    ]
     assert cli.main(words) == 0
     ((name, overrides, stages, _),) = calls
-    assert (name, overrides, stages) == ("letters", {"training.epochs": 1, "record.subject": None}, ["raw_records", "permitted_records", "cleaned_records"])
+    assert (name, overrides, stages) == (
+        "letters",
+        {"training.epochs": 1, "record.subject": None},
+        ["raw_records", "permitted_records", "cleaned_records"],
+    )
     shown = capsys.readouterr().out
     assert "3 of 6 steps" in shown and "loss 0.5" in shown and "300 tokens/s" in shown
     assert "too_short 2" in shown and "0.750 (0.70-0.80)" in shown
@@ -189,7 +237,10 @@ def test_run_json_keeps_standard_output_for_json_alone(capsys, monkeypatch):
 
 
 def test_a_failed_run_ends_with_code_1_and_one_line(capsys, monkeypatch):
-    stand_in(monkeypatch, outcome(success=False, failed_stage="splits", error="one class only", next_step="Look at record.label"))
+    stand_in(
+        monkeypatch,
+        outcome(success=False, failed_stage="splits", error="one class only", next_step="Look at record.label"),
+    )
     assert cli.main(["run", "letters"]) == 1
     assert capsys.readouterr().err == "ft run: splits failed: one class only Look at record.label\n"
     assert cli.main(["run", "letters", "--json"]) == 1
@@ -198,7 +249,14 @@ def test_a_failed_run_ends_with_code_1_and_one_line(capsys, monkeypatch):
 
 @pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)])
 def test_a_stopped_run_says_so_and_ends_with_the_code_that_shells_give_its_signal(capsys, monkeypatch, number, code):
-    ended = outcome(success=False, stopped=True, stopped_by=number, failed_stage="splits", error="stopped", next_step="Go on with: ft run letters")
+    ended = outcome(
+        success=False,
+        stopped=True,
+        stopped_by=number,
+        failed_stage="splits",
+        error="stopped",
+        next_step="Go on with: ft run letters",
+    )
     stand_in(monkeypatch, ended)
     assert cli.main(["run", "letters"]) == code
     assert capsys.readouterr().err == "ft run: splits was stopped. Go on with: ft run letters\n"
@@ -230,7 +288,9 @@ class Panic(BaseException):
 
 
 @pytest.mark.parametrize("kind", [ValueError, Panic])
-def test_an_unexpected_error_shows_its_place_and_keeps_its_text_where_only_its_owner_can_read_it(capsys, monkeypatch, installation, kind):
+def test_an_unexpected_error_shows_its_place_and_keeps_its_text_where_only_its_owner_can_read_it(
+    capsys, monkeypatch, installation, kind
+):
     def fail(_arguments):
         raise kind("Ada Lovelace, 12 High Street")
 
@@ -266,7 +326,10 @@ def test_a_full_disk_that_nobody_foresaw_is_told_as_such(capsys, monkeypatch):
 
     monkeypatch.setattr(list_command, "run", fail)
     assert cli.main(["list"]) == 1
-    assert capsys.readouterr().err == "ft list: no space is left on the disk of /somewhere. Free some space and run it again\n"
+    assert (
+        capsys.readouterr().err
+        == "ft list: no space is left on the disk of /somewhere. Free some space and run it again\n"
+    )
 
 
 def test_what_a_terminal_would_obey_is_shown_by_its_number(capsys, monkeypatch):
@@ -293,13 +356,18 @@ def test_trace_of_an_unknown_record_is_one_line(capsys):
 
 def test_ui_starts_dagster_on_the_instance_and_settings_of_this_installation(monkeypatch, installation):
     started = {}
-    monkeypatch.setattr(cli.ui.os, "execvpe", lambda file, words, variables: started.update(words=words, variables=variables))
+    monkeypatch.setattr(
+        cli.ui.os, "execvpe", lambda file, words, variables: started.update(words=words, variables=variables)
+    )
     cli.main(["ui", "--port", "3333"])
     words, variables = started["words"], started["variables"]
     assert words[words.index("--port") + 1] == "3333" and words[words.index("--host") + 1] == "127.0.0.1"
     assert "ft_platform.web.dagster_dev" in words
     assert "location_name: ft_platform" in Path(words[words.index("--workspace") + 1]).read_text()
-    assert (variables["FT_HOME"], variables["DAGSTER_HOME"]) == (str(installation / "home"), str(installation / "home/dagster"))
+    assert (variables["FT_HOME"], variables["DAGSTER_HOME"]) == (
+        str(installation / "home"),
+        str(installation / "home/dagster"),
+    )
     assert variables["FT_DEFS"] == str(installation / "defs")
 
 

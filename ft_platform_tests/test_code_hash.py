@@ -15,18 +15,29 @@ SCHEMA = pa.schema([("record_id", pa.string())])
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    for name in ("stage.py", "names.txt", "templates/page.html", "defs/letters/defs.yaml", "__pycache__/stage.cpython-311.pyc", ".hidden/x"):
+    for name in (
+        "stage.py",
+        "names.txt",
+        "templates/page.html",
+        "defs/letters/defs.yaml",
+        "__pycache__/stage.cpython-311.pyc",
+        ".hidden/x",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("text of " + name)
     return tmp_path
 
 
 def test_the_manifests_of_tables_and_artifacts_name_version_and_files(lake: Lake):
-    table = lake.write_table("letters", "raw_records", pa.table({"record_id": ["a"]}, SCHEMA).to_batches(), SCHEMA, zone="restricted")
+    table = lake.write_table(
+        "letters", "raw_records", pa.table({"record_id": ["a"]}, SCHEMA).to_batches(), SCHEMA, zone="restricted"
+    )
     with lake.scratch("letters", "model_card") as folder:
         folder.mkdir()
         (folder / "a.txt").write_text("a")
-        artifact = lake.publish("letters", "model_card", "card-1", folder, parents=[table], settings_hash="s", input_hash="i")
+        artifact = lake.publish(
+            "letters", "model_card", "card-1", folder, parents=[table], settings_hash="s", input_hash="i"
+        )
     assert lake.manifest(table).code == lake.manifest(artifact).code == f"{__version__}+{files_hash(PACKAGE)}"
     assert re.fullmatch(r"\d+\.\d+\.\d+\+[0-9a-f]{12}", code())
 

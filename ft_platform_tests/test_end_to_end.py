@@ -45,10 +45,13 @@ def home(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(home):
-    """A fresh installation with the shipped use cases and an own Dagster instance; base models come from a shared cache."""
+    """A fresh installation with the shipped use cases and an own Dagster instance; base models come from a shared
+    cache."""
     cache = Path(os.environ.get("FT_TEST_CACHE", REPOSITORY / ".ft" / "cache"))
     before = dict(os.environ)
-    os.environ.update({"FT_HOME": str(home), "FT_CACHE": str(cache), "FT_DEFS": str(REPOSITORY / "ft_platform" / "defs")})
+    os.environ.update(
+        {"FT_HOME": str(home), "FT_CACHE": str(cache), "FT_DEFS": str(REPOSITORY / "ft_platform" / "defs")}
+    )
     os.environ.pop("DAGSTER_HOME", None)
     yield load_environment()
     os.environ.clear()
@@ -66,14 +69,25 @@ def test_the_shipped_use_case_runs_from_records_to_model_card(first, installed):
     assert first.trained
     lake = open_lake(installed)
     for name, stage in STAGES.items():
-        found = lake.latest("complaint_routing", name) if stage.kind in ("table", "quarantine") else lake.artifacts("complaint_routing", name)
+        found = (
+            lake.latest("complaint_routing", name)
+            if stage.kind in ("table", "quarantine")
+            else lake.artifacts("complaint_routing", name)
+        )
         assert bool(found) is not stage.on_demand, name
 
 
 @pytest.mark.model
 def test_results_have_every_system_with_intervals(first, installed):
     found = collect_results(installed, first_use_case(installed))
-    assert set(found["systems"]) == {"majority", "nearest_neighbour", "tfidf_logreg", "base_zero_shot", "base_few_shot", "fine_tuned"}
+    assert set(found["systems"]) == {
+        "majority",
+        "nearest_neighbour",
+        "tfidf_logreg",
+        "base_zero_shot",
+        "base_few_shot",
+        "fine_tuned",
+    }
     for figures in found["systems"].values():
         assert set(figures) >= ONE_CASE
         for figure in figures.values():
@@ -100,13 +114,16 @@ def test_a_second_run_with_nothing_changed_trains_nothing(first, installed):
 
 @pytest.mark.model
 def test_nothing_personal_leaves_the_restricted_zone(first, installed):
-    """Every planted value (mail address, card, name ...) is searched for in all that is not the restricted zone or the sample itself."""
+    """Every planted value (mail address, card, name ...) is searched for in all that is not the restricted zone or the
+    sample itself."""
     truth = next((installed.home / "samples").glob("complaints*.truth.json"))
     values = sorted(planted_values(json.loads(truth.read_text())))
     assert len(values) > 20
     allowed = {installed.home / "samples", Path(installed.lake_uri) / "restricted", installed.home / "vault"}
     leaks: dict[str, list[str]] = {}
-    for file in sorted(p for p in installed.home.rglob("*") if p.is_file() and not any(a in p.parents for a in allowed)):
+    for file in sorted(
+        p for p in installed.home.rglob("*") if p.is_file() and not any(a in p.parents for a in allowed)
+    ):
         content = file.read_bytes()
         found = [v for v in values if v.encode() in content]
         if found:
@@ -127,7 +144,9 @@ def planted_values(value: object) -> set[str]:
     return set()
 
 
-@pytest.mark.parametrize("real", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.model])], ids=["tiny_model", "real_model"])
+@pytest.mark.parametrize(
+    "real", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.model])], ids=["tiny_model", "real_model"]
+)
 def test_support_assistant_runs_with_generation_metrics(installed, tmp_path, real):
     # The tokenizer of the tiny model makes many tokens of a text.
     tiny = {
@@ -174,11 +193,22 @@ def test_a_label_head_goes_through_the_whole_graph(installed, tmp_path):
 
 
 def run_cli(*arguments: str, home: Path, **variables: str) -> dict:
-    environment = {**os.environ, "FT_HOME": str(home), "FT_CACHE": os.environ.get("FT_TEST_CACHE", str(REPOSITORY / ".ft" / "cache")), **variables}
+    environment = {
+        **os.environ,
+        "FT_HOME": str(home),
+        "FT_CACHE": os.environ.get("FT_TEST_CACHE", str(REPOSITORY / ".ft" / "cache")),
+        **variables,
+    }
     environment.pop("DAGSTER_HOME", None)
-    subprocess.run([sys.executable, "-m", "ft_platform.cli", "run", *arguments], env=environment, check=True, cwd=REPOSITORY)
+    subprocess.run(
+        [sys.executable, "-m", "ft_platform.cli", "run", *arguments], env=environment, check=True, cwd=REPOSITORY
+    )
     shown = subprocess.run(
-        [sys.executable, "-m", "ft_platform.cli", "results", arguments[0], "--json"], env=environment, check=True, cwd=REPOSITORY, capture_output=True
+        [sys.executable, "-m", "ft_platform.cli", "results", arguments[0], "--json"],
+        env=environment,
+        check=True,
+        cwd=REPOSITORY,
+        capture_output=True,
     )
     return json.loads(shown.stdout)
 
@@ -186,7 +216,9 @@ def run_cli(*arguments: str, home: Path, **variables: str) -> dict:
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_on_real_complaints_fine_tuning_beats_prompting(shared_data, tmp_path):
-    found = run_cli("complaint_routing", "--set", f"source.uri={shared_data / 'cfpb_2020' / 'complaints_sample.csv'}", home=tmp_path)
+    found = run_cli(
+        "complaint_routing", "--set", f"source.uri={shared_data / 'cfpb_2020' / 'complaints_sample.csv'}", home=tmp_path
+    )
     assert_fine_tuning_wins(found)
 
 
@@ -201,32 +233,47 @@ def test_on_twenty_banking_intents_fine_tuning_beats_prompting(shared_data, tmp_
     assert chosen["category"].nunique() == 20
     chosen.to_csv(tmp_path / "intents.csv", index=False)
     defs = REPOSITORY / "ft_platform_tests" / "use_cases"
-    found = run_cli("banking_intents", "--set", f"source.uri={tmp_path / 'intents.csv'}", home=tmp_path / "home", FT_DEFS=str(defs))
+    found = run_cli(
+        "banking_intents", "--set", f"source.uri={tmp_path / 'intents.csv'}", home=tmp_path / "home", FT_DEFS=str(defs)
+    )
     assert_fine_tuning_wins(found)
 
 
 @pytest.mark.slow
 @pytest.mark.real_data
-def test_the_official_test_split_of_banking77_stays_whole_and_what_is_near_it_leaves_train(shared_data, tmp_path, environment, without_audit):
+def test_the_official_test_split_of_banking77_stays_whole_and_what_is_near_it_leaves_train(
+    shared_data, tmp_path, environment, without_audit
+):
     import pandas as pd
 
     parts = [pd.read_csv(shared_data / "banking77" / f"{part}.csv").assign(part=part) for part in ("train", "test")]
     pd.concat(parts).to_csv(tmp_path / "banking77.csv", index=False)
     own = environment.model_copy(update={"defs": REPOSITORY / "ft_platform_tests" / "use_cases"})
     stages = ["raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
-    outcome = run_use_case("banking_77", {"source.uri": str(tmp_path / "banking77.csv")}, select=stages, environment=own)
+    outcome = run_use_case(
+        "banking_77", {"source.uri": str(tmp_path / "banking77.csv")}, select=stages, environment=own
+    )
     assert outcome.success, f"{outcome.failed_stage}: {outcome.error}"
     lake = open_lake(own)
     splits = lake.latest("banking_77", "splits")
     counts = lake.manifest(splits).counts
     assert counts["funnel"]["removed"] == {"related_to_later_side": 181}
-    assert counts["rows_per_split"] == {"train": 9321, "validation": 495, "test": 3074}, "six questions of the test are there twice, but for case"
+    assert counts["rows_per_split"] == {
+        "train": 9321,
+        "validation": 495,
+        "test": 3074,
+    }, "six questions of the test are there twice, but for case"
 
 
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_on_alpaca_the_assistant_answers_better_than_prompting(shared_data, tmp_path):
-    found = run_cli("support_assistant", "--set", f"source.uri={shared_data / 'llamafactory_demo' / 'alpaca_en_demo.json'}", home=tmp_path)
+    found = run_cli(
+        "support_assistant",
+        "--set",
+        f"source.uri={shared_data / 'llamafactory_demo' / 'alpaca_en_demo.json'}",
+        home=tmp_path,
+    )
     losses = {system: figures["answer_loss"]["value"] for system, figures in found["systems"].items()}
     assert losses["fine_tuned"] < losses["base_zero_shot"]
 

@@ -17,11 +17,26 @@ WRONG = {
     "a number as a folder": ("home: 3", "home must be a path (ft_environment.yaml:1)"),
     "NUL": ('home: "a\\0b"', "home must be a path, which has no NUL (ft_environment.yaml:1)"),
     "a boolean as a folder": ("cache: true", "cache: must be a path (ft_environment.yaml:1)"),
-    "a boolean as money": ("budgets:\n  per_month: true", "budgets.per_month: Input should be a valid number (ft_environment.yaml:2)"),
-    "endless money": ("budgets:\n  per_month: .inf", "budgets.per_month: Input should be a finite number (ft_environment.yaml:2)"),
-    "a boolean as a count": ("profiles: {x: {processes: true}}", "profiles.x.processes: Input should be a valid integer (ft_environment.yaml:1)"),
-    "a number in the environment": ("profiles: {x: {environment: {A: 1}}}", "profiles.x.environment.A: Input should be a valid string (ft_environment.yaml:1)"),
-    "a tag": ("home: !!python/name:os.system x", "not valid YAML: tags (`!name`) are not supported; leave it out (ft_environment.yaml:1)"),
+    "a boolean as money": (
+        "budgets:\n  per_month: true",
+        "budgets.per_month: Input should be a valid number (ft_environment.yaml:2)",
+    ),
+    "endless money": (
+        "budgets:\n  per_month: .inf",
+        "budgets.per_month: Input should be a finite number (ft_environment.yaml:2)",
+    ),
+    "a boolean as a count": (
+        "profiles: {x: {processes: true}}",
+        "profiles.x.processes: Input should be a valid integer (ft_environment.yaml:1)",
+    ),
+    "a number in the environment": (
+        "profiles: {x: {environment: {A: 1}}}",
+        "profiles.x.environment.A: Input should be a valid string (ft_environment.yaml:1)",
+    ),
+    "a tag": (
+        "home: !!python/name:os.system x",
+        "not valid YAML: tags (`!name`) are not supported; leave it out (ft_environment.yaml:1)",
+    ),
     "a name twice": ("home: a\nhome: b", "`home` is there twice, first in line 1; remove one (ft_environment.yaml:2)"),
 }
 
@@ -63,7 +78,11 @@ def test_an_empty_file_and_a_good_one_load(installation):
     assert load_environment().home == Path.cwd() / ".ft"
     installation.write_text("home: there\nbudgets: {per_month: 5}\nprofiles: {local: {price_per_hour: 2}}\n")
     found = load_environment()
-    assert (found.home, found.budgets.per_month, found.profiles["local"].price_per_hour) == (Path.cwd() / "there", 5.0, 2.0)
+    assert (found.home, found.budgets.per_month, found.profiles["local"].price_per_hour) == (
+        Path.cwd() / "there",
+        5.0,
+        2.0,
+    )
 
 
 def test_folders_with_one_name_or_with_a_name_that_none_can_have_take_nobody_else_down(environment):

@@ -1,4 +1,5 @@
-"""The settings of an installation, and with them its policy, are found from every folder that a command is started from; nothing replaces them silently."""
+"""The settings of an installation, and with them its policy, are found from every folder that a command is started
+from; nothing replaces them silently."""
 
 import os
 import subprocess
@@ -39,15 +40,21 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("started_in", [".", "reports", "reports/2026"])
-def test_the_default_layout_is_found_from_its_folder_and_from_all_below(root: Path, started_in: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_layout_is_found_from_its_folder_and_from_all_below(
+    root: Path, started_in: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(root / started_in)
     found = load_environment()
     assert (found.policy.title, found.home) == ("bank 7", root / ".ft")
 
 
-def test_paths_of_the_file_are_relative_to_its_folder_and_those_of_variables_to_the_working_directory(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_of_the_file_are_relative_to_its_folder_and_those_of_variables_to_the_working_directory(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = ("cache", "defs", "key_file", "vault_key_file", "vault_public_key_file", "signing_key_file", "seals_folder")
-    (root / "ft_environment.yaml").write_text("home: there\nlake_root: lake\n" + "".join(f"{name}: of/{name}\n" for name in names))
+    (root / "ft_environment.yaml").write_text(
+        "home: there\nlake_root: lake\n" + "".join(f"{name}: of/{name}\n" for name in names)
+    )
     monkeypatch.chdir(root / "reports")
     found = load_environment()
     assert (found.home, found.lake_uri) == (root / "there", str(root / "lake"))
@@ -58,36 +65,51 @@ def test_paths_of_the_file_are_relative_to_its_folder_and_those_of_variables_to_
 
 
 @pytest.mark.parametrize("place", ["home", "."])
-def test_a_file_in_or_beside_the_home_is_found_from_anywhere(tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_in_or_beside_the_home_is_found_from_anywhere(
+    tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "srv" / "home").mkdir(parents=True)
     (tmp_path / "srv" / place / "ft_environment.yaml").write_text(POLICY)
     monkeypatch.setenv("FT_HOME", str(tmp_path / "srv" / "home"))
     assert load_environment().policy.title == "bank 7"
 
 
-def test_a_home_remembers_the_file_it_was_set_up_with(root: Path, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_remembers_the_file_it_was_set_up_with(
+    root: Path, elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FT_HOME", str(tmp_path / "data" / "home"))
     monkeypatch.chdir(root)
     prepare_home(load_environment())
     monkeypatch.chdir(elsewhere)
     assert load_environment().policy.title == "bank 7"
     (root / "ft_environment.yaml").unlink()
-    with pytest.raises(ConfigError, match=r"was set up with .*installation/ft_environment.yaml, which does not exist.*Put it back"):
+    with pytest.raises(
+        ConfigError, match=r"was set up with .*installation/ft_environment.yaml, which does not exist.*Put it back"
+    ):
         load_environment()
     (tmp_path / "data" / "home" / "environment_file").unlink()
     assert load_environment().policy.title == "default 1" and environment_file() is None
 
 
-def test_another_file_in_the_working_directory_does_not_replace_that_of_the_home(root: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_file_in_the_working_directory_does_not_replace_that_of_the_home(
+    root: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FT_HOME", str(root / ".ft"))
     (elsewhere / "ft_environment.yaml").write_text("")
-    with pytest.raises(ConfigError, match=r"two files could hold .*elsewhere/ft_environment.yaml and .*installation/ft_environment.yaml. Name the one"):
+    with pytest.raises(
+        ConfigError,
+        match=(
+            r"two files could hold .*elsewhere/ft_environment.yaml and .*installation/ft_environment.yaml. Name the one"
+        ),
+    ):
         load_environment()
     monkeypatch.setenv("FT_ENVIRONMENT", str(root / "ft_environment.yaml"))
     assert load_environment().policy.title == "bank 7"
 
 
-def test_the_folder_that_holds_the_package_is_looked_at_last(root: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_that_holds_the_package_is_looked_at_last(
+    root: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "CHECKOUT", root)
     assert (load_environment().policy.title, load_environment().home) == ("bank 7", root / ".ft")
     (elsewhere / "ft_environment.yaml").write_text("")
@@ -103,7 +125,9 @@ def test_a_named_file_that_does_not_exist_is_an_error(root: Path, named: str, mo
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_a_file_that_another_account_put_into_a_folder_above_is_not_taken(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_another_account_put_into_a_folder_above_is_not_taken(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     os.chown(root / "ft_environment.yaml", 12345, -1)
     monkeypatch.chdir(root / "reports")
     with pytest.raises(ConfigError, match="was put there by another account"):
@@ -118,5 +142,7 @@ def test_dagster_finds_it_too(root: Path, started_in: str) -> None:
     words = [sys.executable, "-m", "dagster", "definitions", "validate", "-m", "ft_platform.definitions"]
     variables = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     del variables["DAGSTER_HOME"]
-    done = subprocess.run(words, cwd=root / started_in, env=variables, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        words, cwd=root / started_in, env=variables, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode and "surprise: there is no such setting" in done.stdout + done.stderr

@@ -1,4 +1,5 @@
-"""pyproject.toml and the code agree: what is imported is required, what is required is used, and an error names an extra that exists."""
+"""pyproject.toml and the code agree: what is imported is required, what is required is used, and an error names an
+extra that exists."""
 
 import ast
 import re
@@ -15,9 +16,12 @@ from ft_platform_tests.conftest import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-COMES_WITH = {"boto3": "s3fs", "botocore": "s3fs", "dagster-shared": "dagster", "pydantic-core": "pydantic"} | dict.fromkeys(
-    ("graphql-core", "starlette", "uvicorn"), "dagster-webserver"
-)
+COMES_WITH = {
+    "boto3": "s3fs",
+    "botocore": "s3fs",
+    "dagster-shared": "dagster",
+    "pydantic-core": "pydantic",
+} | dict.fromkeys(("graphql-core", "starlette", "uvicorn"), "dagster-webserver")
 """Distribution -> the requirement that always brings it."""
 USED_BY_NAME = {
     "adlfs": "fsspec loads it for abfss://",
@@ -64,7 +68,13 @@ def imported() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path, tree in trees():
         for node in ast.walk(tree):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
             for name in names:
                 found.setdefault(name.split(".")[0], path)
     return {name: path for name, path in found.items() if name not in sys.stdlib_module_names and name != "ft_platform"}
@@ -77,7 +87,8 @@ def test_every_import_of_the_package_is_required_by_the_core_or_an_extra():
         module: path.name
         for module, path in imported().items()
         # What is not installed here has the name of its distribution, or the test shows it.
-        if not asked_for & {COMES_WITH.get(name_of(name), name_of(name)) for name in distributions.get(module, [module])}
+        if not asked_for
+        & {COMES_WITH.get(name_of(name), name_of(name)) for name in distributions.get(module, [module])}
     }
     assert missing == {}
 
@@ -101,7 +112,10 @@ def named_extras() -> dict[str, str]:
     found: dict[str, str] = {}
     for path, tree in trees():
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "MissingExtra":
+            if (
+                isinstance(node, ast.Call)
+                and getattr(node.func, "id", getattr(node.func, "attr", "")) == "MissingExtra"
+            ):
                 values = [*node.args[1:2], *(k.value for k in node.keywords if k.arg == "extra")]
                 found |= {str(value.value): path.name for value in values if isinstance(value, ast.Constant)}
     return found
@@ -114,10 +128,14 @@ def test_errors_name_only_extras_that_exist():
 
 
 def test_a_missing_package_names_the_command_that_adds_it():
-    assert str(MissingExtra("torch", "train")) == 'torch is not installed. Add it with: pip install "ft-platform[train]"'
+    assert (
+        str(MissingExtra("torch", "train")) == 'torch is not installed. Add it with: pip install "ft-platform[train]"'
+    )
 
 
 def test_the_readme_lists_every_extra():
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     table = text.split("| extra | brings |")[1].split("\n\n")[0]
-    assert {name for cell in re.findall(r"^\| (.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)} == set(EXTRAS)
+    assert {
+        name for cell in re.findall(r"^\| (.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
+    } == set(EXTRAS)

@@ -78,7 +78,13 @@ def change_settings(lake: Lake) -> None:
 
 def withdraw_a_row(lake: Lake) -> None:
     """What a sweep leaves once a person has withdrawn."""
-    lake.add_verdict(lake.latest("complaints", "permitted_records"), NOT_TAINTED, False, "s", {"rows": 1, "reasons": {"consent_withdrawn": 1}})
+    lake.add_verdict(
+        lake.latest("complaints", "permitted_records"),
+        NOT_TAINTED,
+        False,
+        "s",
+        {"rows": 1, "reasons": {"consent_withdrawn": 1}},
+    )
 
 
 def let_the_last_day_pass(lake: Lake) -> None:
@@ -108,7 +114,9 @@ def by_button(graph: Graph) -> str:
 
 
 def by_cli(graph: Graph) -> str:
-    outcome = run_use_case("complaints", select=["adapter_checkpoint"], environment=graph.environment, instance=graph.instance)
+    outcome = run_use_case(
+        "complaints", select=["adapter_checkpoint"], environment=graph.environment, instance=graph.instance
+    )
     assert not outcome.success
     return outcome.error or ""
 
@@ -169,7 +177,15 @@ def test_a_changed_checkpoint_is_refused_downstream(graph, use_case):
 
 
 def a_row_without_consent(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    return [*rows, {**rows[0], "id": "new1", "text": "A complaint of somebody who did not agree to its use, about a teller.", "consent": "no"}]
+    return [
+        *rows,
+        {
+            **rows[0],
+            "id": "new1",
+            "text": "A complaint of somebody who did not agree to its use, about a teller.",
+            "consent": "no",
+        },
+    ]
 
 
 def a_second_copy(rows: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -188,7 +204,9 @@ def test_new_rows_that_do_not_reach_the_splits_refuse_nothing(graph, use_case, b
     assert graph.run("adapter_checkpoint").success
 
 
-@pytest.mark.parametrize("setting", [{"governance.purpose": "another purpose, of the same rows"}, {"source.encoding": "utf-8"}], ids=str)
+@pytest.mark.parametrize(
+    "setting", [{"governance.purpose": "another purpose, of the same rows"}, {"source.encoding": "utf-8"}], ids=str
+)
 def test_settings_that_change_no_row_refuse_nothing(graph, backend, setting):
     assert graph.run(*DATA, overrides=setting).success
     lake = open_lake(graph.environment)
@@ -204,17 +222,32 @@ def publish_stand_in(graph: Graph, use_case, name: str) -> None:
     """A published report with intact parents, as a program would have left it, and its event in the instance."""
     lake = open_lake(graph.environment)
     stage = STAGES[name]
-    parents = [lake.latest("complaints", p) if p == "splits" else lake.artifacts("complaints", p)[0] for p in stage.parents]
+    parents = [
+        lake.latest("complaints", p) if p == "splits" else lake.artifacts("complaints", p)[0] for p in stage.parents
+    ]
     with lake.scratch("complaints", name) as folder:
         folder.mkdir(parents=True)
         (folder / "metrics.json").write_text('{"systems": {}, "test_rows": 0}')
-        made = lake.publish("complaints", name, f"{name}-1", folder, parents=parents, settings_hash=stage.settings_hash(use_case), input_hash="stand-in")
+        made = lake.publish(
+            "complaints",
+            name,
+            f"{name}-1",
+            folder,
+            parents=parents,
+            settings_hash=stage.settings_hash(use_case),
+            input_hash="stand-in",
+        )
     graph.instance.report_runless_asset_event(
-        dg.AssetMaterialization(dg.AssetKey(["complaints", name]), metadata=vouched_metadata({"handle": dg.MetadataValue.json(made.to_dict())}))
+        dg.AssetMaterialization(
+            dg.AssetKey(["complaints", name]),
+            metadata=vouched_metadata({"handle": dg.MetadataValue.json(made.to_dict())}),
+        )
     )
 
 
-@pytest.mark.parametrize("stage", ["base_evaluation", "evaluation_report", "fairness_report", "privacy_report", "roi_report", "model_card"])
+@pytest.mark.parametrize(
+    "stage", ["base_evaluation", "evaluation_report", "fairness_report", "privacy_report", "roi_report", "model_card"]
+)
 def test_everything_after_training_refuses_as_well(graph, use_case, backend, stage):
     assert graph.run("adapter_checkpoint", "base_evaluation").success
     for name in STAND_INS:
@@ -238,5 +271,7 @@ def test_a_tainted_checkpoint_is_refused_by_what_comes_after_it(graph, use_case,
     lake.add_verdict(checkpoint, NOT_TAINTED, False, "s", {"rows": 2, "reasons": {"expired": 2}})
     result = graph.run(stage)
     assert not result.success
-    assert "2 of its rows may not be used any more (expired 2" in str(result.get_step_failure_events()[0].step_failure_data.user_failure_data.description)
+    assert "2 of its rows may not be used any more (expired 2" in str(
+        result.get_step_failure_events()[0].step_failure_data.user_failure_data.description
+    )
     assert backend.started == before

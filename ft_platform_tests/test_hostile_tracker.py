@@ -1,4 +1,5 @@
-"""A tracking server that hangs or answers garbage costs a training a warning; one that only the environment of MLflow names is not asked at all."""
+"""A tracking server that hangs or answers garbage costs a training a warning; one that only the environment of MLflow
+names is not asked at all."""
 
 import json
 import logging
@@ -16,7 +17,6 @@ import pytest
 
 from ft_platform.tracking import tracker, tracker_for
 from ft_platform_tests.attacks.areas.endpoints import ANSWERS, hostile_server
-from ft_platform_tests.test_tracking import empty_store  # noqa: F401
 from ft_platform_tests.tiny_models import use_case_for
 
 LOG = logging.getLogger("test")
@@ -30,7 +30,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
 
-@pytest.mark.parametrize("answer", ["dripped headers", "a dripped body", "noise", "other JSON", "another host", "a wait without end", "nothing"])
+@pytest.mark.parametrize(
+    "answer",
+    ["dripped headers", "a dripped body", "noise", "other JSON", "another host", "a wait without end", "nothing"],
+)
 def test_a_server_that_hangs_or_answers_garbage_costs_a_warning(environment, tmp_path: Path, answer: str) -> None:
     with hostile_server(ANSWERS[answer], Random(1)) as server:
         hostile = environment.model_copy(update={"tracking_uri": f"http://127.0.0.1:{server.server_address[1]}"})
@@ -42,14 +45,22 @@ def test_a_server_that_hangs_or_answers_garbage_costs_a_warning(environment, tmp
         assert str(tracked.state()).startswith("failed: start: ")
 
 
-def test_what_only_the_environment_of_mlflow_names_gets_nothing(environment, empty_store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_what_only_the_environment_of_mlflow_names_gets_nothing(
+    environment, empty_store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     environment.home.mkdir(exist_ok=True)
     shutil.copy(empty_store, environment.home / "mlflow.db")
     monkeypatch.setattr(tracker, "CALL_SECONDS", 120.0)
     with hostile_server(ANSWERS["other JSON"], Random(1)) as server:
         for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_ARTIFACTS_URI", "HTTP_PROXY", "http_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_address[1]}")
-        for name in ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_NAME"):
+        for name in (
+            "MLFLOW_TRACKING_TOKEN",
+            "MLFLOW_TRACKING_USERNAME",
+            "MLFLOW_TRACKING_PASSWORD",
+            "MLFLOW_RUN_ID",
+            "MLFLOW_EXPERIMENT_NAME",
+        ):
             monkeypatch.setenv(name, "somebody")
         (tmp_path / "kept").mkdir()
         (tmp_path / "kept" / "training.json").write_text("{}")
@@ -64,9 +75,20 @@ def test_what_only_the_environment_of_mlflow_names_gets_nothing(environment, emp
 @contextmanager
 def server_that_names(place: str) -> Iterator[str]:
     """Address of a tracking server as MLflow's client sees it, with this place for the files of every run."""
-    info = {"run_id": "r" * 32, "experiment_id": "1", "status": "RUNNING", "lifecycle_stage": "active", "artifact_uri": place}
+    info = {
+        "run_id": "r" * 32,
+        "experiment_id": "1",
+        "status": "RUNNING",
+        "lifecycle_stage": "active",
+        "artifact_uri": place,
+    }
     answer = {
-        "experiment": {"experiment_id": "1", "name": "letters", "lifecycle_stage": "active", "artifact_location": place},
+        "experiment": {
+            "experiment_id": "1",
+            "name": "letters",
+            "lifecycle_stage": "active",
+            "artifact_location": place,
+        },
         "run": {"info": info, "data": {}},
         "run_info": info,
     }
@@ -91,7 +113,9 @@ def server_that_names(place: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("scheme", ["file://", "", "runs:/"])
-def test_a_server_makes_nobody_write_into_a_folder_of_this_machine(environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+def test_a_server_makes_nobody_write_into_a_folder_of_this_machine(
+    environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
     monkeypatch.setattr(tracker, "CALL_SECONDS", 60.0)
     for folder in ("kept", "victim"):
         (tmp_path / folder).mkdir()

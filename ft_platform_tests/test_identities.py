@@ -1,7 +1,7 @@
 """A use case with an account of its own: its code cannot read what belongs to another one, or to the installation.
 
-The tests that change accounts need root and a mount namespace of their own, in which two accounts exist and the interpreter can be reached by them; elsewhere
-they are skipped.
+The tests that change accounts need root and a mount namespace of their own, in which two accounts exist and the
+interpreter can be reached by them; elsewhere they are skipped.
 """
 
 import json
@@ -47,7 +47,7 @@ Path(NOTES, f"seen-by-{os.geteuid()}.json").write_text(json.dumps(found))
 
 class Spying(FineTuningUseCase):
     pass
-"""
+"""  # noqa: E501
 
 
 def spying_use_case(environment: Environment, notes: Path, targets: Path, source: str = "records.csv") -> None:
@@ -61,7 +61,9 @@ def with_account(environment: Environment) -> Environment:
     return environment.model_copy(update={"identities": {"spy": "daemon"}})
 
 
-def test_code_of_a_use_case_with_its_own_account_is_not_loaded_under_another_one(with_account, environment, tmp_path, monkeypatch) -> None:
+def test_code_of_a_use_case_with_its_own_account_is_not_loaded_under_another_one(
+    with_account, environment, tmp_path, monkeypatch
+) -> None:
     (tmp_path / "targets.json").write_text("{}")
     spying_use_case(with_account, tmp_path, tmp_path / "targets.json")
     write_use_case(with_account.defs, "letters", minimal_attributes("records.csv"))
@@ -85,7 +87,14 @@ def test_a_process_of_an_account_serves_its_own_use_case_only(with_account, monk
 def test_nothing_of_the_installations_own_files_and_keys_is_handed_on(with_account, monkeypatch) -> None:
     monkeypatch.setenv("FT_PSEUDONYM_KEY", "secret of the installation")
     monkeypatch.setenv("FT_VAULT_KEY", "secret of the vault")
-    moved = with_account.model_copy(update={"key_file": Path("/keys/all.key"), "cache": Path("/cache"), "lake_root": "/lake", "key_provider": "environment"})
+    moved = with_account.model_copy(
+        update={
+            "key_file": Path("/keys/all.key"),
+            "cache": Path("/cache"),
+            "lake_root": "/lake",
+            "key_provider": "environment",
+        }
+    )
     made = identities.variables(moved, "spy", Identity("daemon", 1, 1))
     home = moved.home / "identities" / "spy"
     assert not [value for value in made.values() if value.startswith("secret of")]
@@ -104,7 +113,9 @@ def test_nothing_of_the_installations_own_files_and_keys_is_handed_on(with_accou
     assert Path(made["DAGSTER_HOME"]).is_relative_to(home)
 
 
-@pytest.mark.parametrize(("user", "problem"), [("nobody_has_this_name", "does not have"), ("root", "may read everything")])
+@pytest.mark.parametrize(
+    ("user", "problem"), [("nobody_has_this_name", "does not have"), ("root", "may read everything")]
+)
 def test_an_account_that_keeps_nothing_apart_is_an_error(environment, user, problem) -> None:
     with pytest.raises(ConfigError, match=problem):
         identity_of(environment.model_copy(update={"identities": {"spy": user}}), "spy")
@@ -155,7 +166,8 @@ def test_ft_list_and_ft_ui_say_which_use_cases_are_elsewhere(with_account, monke
     assert "letters has no account of its own" in capsys.readouterr().err
 
 
-# Accounts and a path to the interpreter, for the processes in this namespace only: nothing of it is left on the machine.
+# Accounts and a path to the interpreter, for the processes in this namespace only: nothing of it is left on the
+# machine.
 NAMESPACE = """
 set -e
 mount --make-rprivate /
@@ -191,7 +203,14 @@ def folder() -> Iterator[Path]:
 
 
 def in_namespace(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(namespace_words(*words), env=namespace_variables(folder), capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        namespace_words(*words),
+        env=namespace_variables(folder),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 def namespace_words(*words: str) -> list[str]:
@@ -201,16 +220,29 @@ def namespace_words(*words: str) -> list[str]:
 def namespace_variables(folder: Path) -> dict[str, str]:
     prefix = Path(sys.base_prefix)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("FT_", "DAGSTER_"))}
-    variables = {**kept, "FOLDER": str(folder), "PREFIX": str(prefix), "CLOSED": closed_folder(prefix), "PYTHONPATH": str(REPOSITORY)}
+    variables = {
+        **kept,
+        "FOLDER": str(folder),
+        "PREFIX": str(prefix),
+        "CLOSED": closed_folder(prefix),
+        "PYTHONPATH": str(REPOSITORY),
+    }
     return variables | {"FT_ENVIRONMENT": str(folder / "ft_environment.yaml")}
 
 
 def needs_namespace(folder: Path) -> None:
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("needs root, and unshare from util-linux")
-    tried = in_namespace(folder, sys.executable, "-c", "import os; os.setgid(60999); os.setuid(60998); os.execv(__import__('sys').executable, ['p', '-c', ''])")
+    tried = in_namespace(
+        folder,
+        sys.executable,
+        "-c",
+        "import os; os.setgid(60999); os.setuid(60998); os.execv(__import__('sys').executable, ['p', '-c', ''])",
+    )
     if tried.returncode:
-        pytest.skip(f"no mount namespace, or the interpreter cannot be reached by other accounts: {tried.stderr[-200:]}")
+        pytest.skip(
+            f"no mount namespace, or the interpreter cannot be reached by other accounts: {tried.stderr[-200:]}"
+        )
 
 
 @pytest.mark.integration
@@ -223,10 +255,14 @@ def test_code_of_one_use_case_cannot_read_another_ones_records_and_keys(folder: 
     (folder / "home/vault").mkdir()
     (folder / "home/vault/pseudonym.key").write_text("ab" * 32)
     for name in ("victim", "spy"):
-        done = in_namespace(folder, sys.executable, "-m", "ft_platform.cli", "run", name, "--select", "raw_records", "--json")
+        done = in_namespace(
+            folder, sys.executable, "-m", "ft_platform.cli", "run", name, "--select", "raw_records", "--json"
+        )
         assert done.returncode == 0, done.stderr
     assert (own / "lake/restricted/victim").is_dir()
-    assert [file.name for file in (folder / "notes").iterdir()] == ["seen-by-60998.json"], "nobody else has loaded its code"
+    assert [file.name for file in (folder / "notes").iterdir()] == ["seen-by-60998.json"], (
+        "nobody else has loaded its code"
+    )
     seen = json.loads((folder / "notes/seen-by-60998.json").read_text())
     assert len(seen.pop("its own key")) == 40
     assert set(seen.values()) == {"PermissionError"}, seen
@@ -237,7 +273,9 @@ def installation(folder: Path) -> Environment:
     """Two use cases with accounts, one without, and what the spy is told to read."""
     environment = Environment(home=folder / "home", defs=folder / "defs", tracking_uri="none")
     environment.defs.mkdir()
-    (folder / "records.csv").write_text("id,text,label,consent,region\n" + "".join(f"{n},A letter about card {n},a,yes,north\n" for n in range(30)))
+    (folder / "records.csv").write_text(
+        "id,text,label,consent,region\n" + "".join(f"{n},A letter about card {n},a,yes,north\n" for n in range(30))
+    )
     (folder / "notes").mkdir()
     (folder / "notes").chmod(0o777)
     spying_use_case(environment, folder / "notes", folder / "targets.json", str(folder / "records.csv"))
@@ -258,5 +296,7 @@ def installation(folder: Path) -> Environment:
     }
     (folder / "targets.json").write_text(json.dumps({name: str(path) for name, path in targets.items()}))
     settings = {"home": str(environment.home), "defs": str(environment.defs), "tracking_uri": "none"}
-    (folder / "ft_environment.yaml").write_text(yaml.safe_dump({**settings, "identities": {"spy": "ft_spy", "victim": "ft_victim"}}))
+    (folder / "ft_environment.yaml").write_text(
+        yaml.safe_dump({**settings, "identities": {"spy": "ft_spy", "victim": "ft_victim"}})
+    )
     return environment

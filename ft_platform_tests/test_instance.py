@@ -88,7 +88,9 @@ def test_a_pipe_in_place_of_the_settings_is_not_waited_for(installation):
 
 @pytest.mark.parametrize("content", [b"garbage" * 100, None], ids=["garbage", "cut"])
 @pytest.mark.parametrize("database", ["history/runs.db", "history/runs/index.db", "schedules/schedules.db"])
-def test_a_damaged_database_is_named_and_a_new_one_takes_its_place_once_it_is_moved_away(installation, database, content):
+def test_a_damaged_database_is_named_and_a_new_one_takes_its_place_once_it_is_moved_away(
+    installation, database, content
+):
     instance.prepare_home(installation)
     file = installation.dagster_home / database
     whole = file.read_bytes()
@@ -111,14 +113,34 @@ def test_a_file_in_place_of_the_home_is_named(installation):
 
 
 REFUSALS = [
-    (OSError(errno.ENOSPC, "No space left on device", "/x/run.db"), DiskFull, "no space is left on the disk of /x/run.db"),
-    (OSError(errno.EROFS, "Read-only file system", "/x/lock"), NotWritable, "/x/lock cannot be used: Read-only file system"),
-    (PermissionError(errno.EACCES, "Permission denied", "/x/lock"), NotWritable, "/x/lock cannot be used: Permission denied"),
+    (
+        OSError(errno.ENOSPC, "No space left on device", "/x/run.db"),
+        DiskFull,
+        "no space is left on the disk of /x/run.db",
+    ),
+    (
+        OSError(errno.EROFS, "Read-only file system", "/x/lock"),
+        NotWritable,
+        "/x/lock cannot be used: Read-only file system",
+    ),
+    (
+        PermissionError(errno.EACCES, "Permission denied", "/x/lock"),
+        NotWritable,
+        "/x/lock cannot be used: Permission denied",
+    ),
     (sqlite3.OperationalError("database or disk is full"), DiskFull, "where Dagster keeps its runs"),
-    (sqlite3.OperationalError("attempt to write a readonly database"), NotWritable, "cannot be written: attempt to write a readonly database"),
+    (
+        sqlite3.OperationalError("attempt to write a readonly database"),
+        NotWritable,
+        "cannot be written: attempt to write a readonly database",
+    ),
     (sqlite3.OperationalError("database is locked"), NotWritable, "another process keeps a database"),
     (sqlite3.OperationalError("unable to open database file"), NotWritable, "unable to open database file"),
-    (sqlite3.DatabaseError("database disk image is malformed"), StateDamaged, "is damaged: database disk image is malformed"),
+    (
+        sqlite3.DatabaseError("database disk image is malformed"),
+        StateDamaged,
+        "is damaged: database disk image is malformed",
+    ),
 ]
 
 

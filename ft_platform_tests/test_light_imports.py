@@ -12,7 +12,9 @@ HEAVY = ["torch", "transformers", "peft", "great_expectations", "mlflow", "spacy
 
 def loaded_after(code: str) -> set[str]:
     report = f"{code}\nimport sys; print('LOADED', *[m for m in {[*HEAVY, 'dagster']!r} if m in sys.modules])"
-    finished = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, cwd=REPOSITORY, check=True)
+    finished = subprocess.run(
+        [sys.executable, "-c", report], capture_output=True, text=True, cwd=REPOSITORY, check=True
+    )
     line = next(line for line in finished.stdout.splitlines() if line.startswith("LOADED"))
     return set(line.split()[1:])
 
@@ -23,7 +25,15 @@ def test_the_code_location_loads_without_heavy_libraries():
     assert loaded & set(HEAVY) == set()
 
 
-DOMAIN = ["lake", "sources.ingest", "governance.permission", "cleaning.clean", "privacy.anonymize", "validation.expectations", "splitting.split"]
+DOMAIN = [
+    "lake",
+    "sources.ingest",
+    "governance.permission",
+    "cleaning.clean",
+    "privacy.anonymize",
+    "validation.expectations",
+    "splitting.split",
+]
 DOMAIN += [
     "compute.backends.local",
     "compute.backends.torchrun",
@@ -57,7 +67,8 @@ def test_what_many_processes_import_stays_small(module, unwanted):
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"]], ids=" ".join)
 def test_help_loads_nothing_but_the_standard_library(words):
-    """What keeps `ft --help` below half a second: one package of those that the commands need costs more than all the rest."""
+    """What keeps `ft --help` below half a second: one package of those that the commands need costs more than all the
+    rest."""
     code = "\n".join(
         [
             "import sys; before = set(sys.modules)",
@@ -65,7 +76,10 @@ def test_help_loads_nothing_but_the_standard_library(words):
             "from ft_platform.cli import main",
             "try: main()",
             "except SystemExit: pass",
-            "foreign = {m.split('.')[0] for m in set(sys.modules) - before} - set(sys.stdlib_module_names) - {'ft_platform'}",
+            (
+                "foreign = {m.split('.')[0] for m in set(sys.modules) - before} - set(sys.stdlib_module_names) -"
+                " {'ft_platform'}"
+            ),
             "assert not foreign, foreign",
         ]
     )

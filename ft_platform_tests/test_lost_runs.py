@@ -95,7 +95,9 @@ def test_its_place_in_a_pool_is_free_again(instance: dg.DagsterInstance) -> None
     assert storage.claim_concurrency_slot("gpu", started(instance, HERE), "training").is_claimed
 
 
-def test_a_run_that_ended_well_in_the_meantime_is_left_alone(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_ended_well_in_the_meantime_is_left_alone(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run_id = started(instance, DEAD)
     listed = instance.get_runs()
     instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, "letters"), run_id)
@@ -145,7 +147,9 @@ with dg.DagsterInstance.get() as instance:
 def test_two_killed_runs_are_both_noticed(installation, instance) -> None:
     begun = [installation.home / f"started-{number}" for number in range(2)]
     variables = [{**os.environ, "DAGSTER_HOME": str(installation.dagster_home), "STARTED": str(file)} for file in begun]
-    processes = [subprocess.Popen([sys.executable, "-c", KILLED], stderr=subprocess.DEVNULL, env=one) for one in variables]
+    processes = [
+        subprocess.Popen([sys.executable, "-c", KILLED], stderr=subprocess.DEVNULL, env=one) for one in variables
+    ]
     while not all(file.exists() for file in begun):
         assert all(process.poll() is None for process in processes)
         time.sleep(0.1)

@@ -51,5 +51,8 @@ def test_a_process_that_has_not_grown_since_is_left_alone(monkeypatch) -> None:
 
 def test_what_was_held_in_the_middle_of_a_stage_is_no_measure_for_the_next_one(monkeypatch) -> None:
     step, library = memory.GROWN_BYTES, memory.LIBRARY_BYTES
-    assert collections_at(monkeypatch, library, [library + 4 * step, library + step // 2, library + 2 * step]) == [library + 4 * step, library + 2 * step]
+    assert collections_at(monkeypatch, library, [library + 4 * step, library + step // 2, library + 2 * step]) == [
+        library + 4 * step,
+        library + 2 * step,
+    ]
     assert collections_at(monkeypatch, library, [library // 2, library + step - 1]) == []

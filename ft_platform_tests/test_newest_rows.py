@@ -41,7 +41,14 @@ def table_of(lines: list[tuple[str | None, int | None, int | None]]) -> pa.Table
 @pytest.mark.parametrize("keys", [2, 40, 100_000])
 def test_it_is_what_a_dictionary_finds(keys: int) -> None:
     draw = random.Random(keys)
-    lines = [(draw.choice([None, f"k{draw.randrange(keys)}"]), draw.choice([None, *range(4)]), draw.choice([None, *range(3)])) for _ in range(3_000)]
+    lines = [
+        (
+            draw.choice([None, f"k{draw.randrange(keys)}"]),
+            draw.choice([None, *range(4)]),
+            draw.choice([None, *range(3)]),
+        )
+        for _ in range(3_000)
+    ]
     assert newest_rows(TableRows(table_of(lines), 257)).tolist() == newest_by_hand(lines)
 
 
@@ -63,12 +70,20 @@ def test_keys_are_found_where_they_are_and_nowhere_else() -> None:
     known = pa.array(["b", "a", "", "c"])
     index = KeyIndex(joined([key_hashes(known.slice(0, 2)), key_hashes(known.slice(2))]))
     found = index.find(key_hashes(pa.array(["a", "x", "c", None, "b"])))
-    assert [None if place < 0 else known[int(index.order[place])].as_py() for place in found] == ["a", None, "c", "", "b"]
+    assert [None if place < 0 else known[int(index.order[place])].as_py() for place in found] == [
+        "a",
+        None,
+        "c",
+        "",
+        "b",
+    ]
     assert len(index) == 4 and index.repeated == 0
     assert KeyIndex(joined([])).find(key_hashes(pa.array(["a"]))).tolist() == [-1]
 
 
-@pytest.mark.parametrize(("keys", "repeated"), [(["a", "b"], 0), (["a", "a"], 1), (["a"] * 4 + ["b"] * 2 + ["c"], 2), ([], 0)])
+@pytest.mark.parametrize(
+    ("keys", "repeated"), [(["a", "b"], 0), (["a", "a"], 1), (["a"] * 4 + ["b"] * 2 + ["c"], 2), ([], 0)]
+)
 def test_repeated_keys_are_counted_once_each(keys: list[str], repeated: int) -> None:
     assert KeyIndex(key_hashes(pa.array(keys, pa.string()))).repeated == repeated
 

@@ -41,7 +41,9 @@ class Runs:
     """Two runs of the graph in one installation."""
 
     def __init__(self, folder: Path) -> None:
-        self.environment = Environment(home=folder / "home", defs=folder / "defs", lake_root="s3://lake/department", tracking_uri="none")
+        self.environment = Environment(
+            home=folder / "home", defs=folder / "defs", lake_root="s3://lake/department", tracking_uri="none"
+        )
         create_pseudonym_key(self.environment)
         attributes = {
             **minimal_attributes(str(write_csv(folder / "complaints.csv", records()))),
@@ -55,7 +57,9 @@ class Runs:
         self.lake = open_lake(self.environment)
         self.use_case = load_use_case(self.environment.defs / "complaints")
         with dg.DagsterInstance.ephemeral() as instance:
-            self.first, self.second = (run_use_case("complaints", environment=self.environment, instance=instance) for _ in range(2))
+            self.first, self.second = (
+                run_use_case("complaints", environment=self.environment, instance=instance) for _ in range(2)
+            )
 
 
 @pytest.fixture(scope="module")
@@ -73,14 +77,20 @@ def assert_ended_well(outcome: RunOutcome) -> None:
 
 def test_the_graph_runs_from_records_to_model_card(runs):
     assert_ended_well(runs.first)
-    assert runs.first.trained and set(runs.first.artifacts) == {s.name for s in STAGES.values() if s.kind in ("checkpoint", "report") and not s.on_demand}
+    assert runs.first.trained and set(runs.first.artifacts) == {
+        s.name for s in STAGES.values() if s.kind in ("checkpoint", "report") and not s.on_demand
+    }
 
 
 def test_every_version_lies_in_the_bucket_and_nothing_of_the_lake_on_the_disk(runs):
     assert not (runs.environment.home / "lake").exists()
     for stage in (STAGES[name] for name in DEFAULT_STAGES):
         artifact_id = runs.first.artifacts.get(stage.name)
-        version = runs.lake.artifact("complaints", stage.name, artifact_id) if artifact_id else runs.lake.latest("complaints", stage.name)
+        version = (
+            runs.lake.artifact("complaints", stage.name, artifact_id)
+            if artifact_id
+            else runs.lake.latest("complaints", stage.name)
+        )
         assert version and version.uri.startswith(f"s3://lake/department/{stage.zone}/complaints/"), stage.name
         assert runs.lake.manifest(version).content_hash == version.content_hash
 
@@ -111,15 +121,23 @@ def test_a_decision_asks_the_store_about_each_version_once(runs, monkeypatch):
         original = getattr(owner, question)
 
         @wraps(original)
-        def counted(lake: Lake, version: Any, *more: Any, question: str = question, original: Any = original, **options: Any) -> Any:
+        def counted(
+            lake: Lake, version: Any, *more: Any, question: str = question, original: Any = original, **options: Any
+        ) -> Any:
             asked[question, version.id] += not options  # `intact_only` looks again on purpose
             return original(lake, version, *more, **options)
 
         monkeypatch.setattr(owner, question, counted)
-    versions = {name: runs.lake.artifact("complaints", name, artifact_id, verify=False) for name, artifact_id in runs.first.artifacts.items()}
+    versions = {
+        name: runs.lake.artifact("complaints", name, artifact_id, verify=False)
+        for name, artifact_id in runs.first.artifacts.items()
+    }
     decision = publish_decision(runs.lake, runs.use_case, versions["adapter_checkpoint"], versions, write_decision)
     assert decision.artifact_id == runs.first.artifacts["release_decision"]
     of_others = {about: times for about, times in asked.items() if about[1] != decision.artifact_id}
     # The handle that a manifest names has no count of rows, so that of a table is asked for by two handles.
-    most = {question: max(times for (kind, _), times in of_others.items() if kind == question) for question in ("verdicts", "manifest", "verify_artifact")}
+    most = {
+        question: max(times for (kind, _), times in of_others.items() if kind == question)
+        for question in ("verdicts", "manifest", "verify_artifact")
+    }
     assert len(of_others) > 30 and most == {"verdicts": 1, "manifest": 2, "verify_artifact": 1}

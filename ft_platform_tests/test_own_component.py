@@ -1,4 +1,5 @@
-"""A use case with code of its own: what is wrong in that code is a problem of this use case alone, and `ft check` finds it."""
+"""A use case with code of its own: what is wrong in that code is a problem of this use case alone, and `ft check` finds
+it."""
 
 import json
 from pathlib import Path
@@ -41,14 +42,26 @@ class Own(FineTuningUseCase):
 """
 BROKEN = {
     "def stages(:": r"SyntaxError: invalid syntax \(.*letters/component\.py:1\)",
-    "import json\nimport no_such_package": r"ModuleNotFoundError: No module named 'no_such_package' \(.*letters/component\.py:2\)",
+    "import json\nimport no_such_package": (
+        r"ModuleNotFoundError: No module named 'no_such_package' \(.*letters/component\.py:2\)"
+    ),
     "class Other: ...": r"has no class Own derived from FineTuningUseCase \(.*letters/defs\.yaml:1\)",
-    (SUBCLASS % "()").replace("super().stages()", "(1 / 0)"): r"ZeroDivisionError: division by zero \(.*letters/component\.py:7\)",
+    (SUBCLASS % "()").replace(
+        "super().stages()", "(1 / 0)"
+    ): r"ZeroDivisionError: division by zero \(.*letters/component\.py:7\)",
     "import sys\nsys.exit(3)": r"SystemExit, text withheld: .* \(.*letters/component\.py:2\)",
-    "class Panic(BaseException): ...\n\n\nraise Panic('of a library')": r"Panic, text withheld: .* \(.*letters/component\.py:4\)",
-    "class Rude(Exception):\n    def __str__(self): raise self\n\n\nraise Rude": r"Rude, text withheld: .* \(.*letters/component\.py:5\)",
-    (SUBCLASS % "()").replace("super().stages()", "exit(1)"): r"SystemExit, text withheld: .* \(.*letters/component\.py:7\)",
-    SUBCLASS % '("fairness_report",)': r"leaves out fairness_report; built from that: model_card, release_decision \(.*letters/defs\.yaml:1\)",
+    "class Panic(BaseException): ...\n\n\nraise Panic('of a library')": (
+        r"Panic, text withheld: .* \(.*letters/component\.py:4\)"
+    ),
+    "class Rude(Exception):\n    def __str__(self): raise self\n\n\nraise Rude": (
+        r"Rude, text withheld: .* \(.*letters/component\.py:5\)"
+    ),
+    (SUBCLASS % "()").replace(
+        "super().stages()", "exit(1)"
+    ): r"SystemExit, text withheld: .* \(.*letters/component\.py:7\)",
+    SUBCLASS % '("fairness_report",)': (
+        r"leaves out fairness_report; built from that: model_card, release_decision \(.*letters/defs\.yaml:1\)"
+    ),
 }
 
 
@@ -64,22 +77,34 @@ def own_code(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def assets(environment: Environment) -> set[str]:
-    return {key.to_user_string() for key in load_definitions(environment).get_repository_def().asset_graph.get_all_asset_keys()}
+    return {
+        key.to_user_string()
+        for key in load_definitions(environment).get_repository_def().asset_graph.get_all_asset_keys()
+    }
 
 
 def test_a_stage_that_is_left_out_is_left_out_of_this_use_case_only(environment, own_code):
     own_code.write_text(SUBCLASS % '("fairness_report", "model_card", "release_decision")')
     found = assets(environment)
-    assert {name for name in STAGES if f"letters/{name}" not in found} == {"fairness_report", "model_card", "release_decision"}
+    assert {name for name in STAGES if f"letters/{name}" not in found} == {
+        "fairness_report",
+        "model_card",
+        "release_decision",
+    }
     assert {f"complaints/{name}" for name in STAGES} <= found
     assert cli.main(["check"]) == 0
 
 
 def test_the_example_of_the_readme_leaves_stages_out_and_adds_one(environment, own_code):
-    (example,) = [block for block in (REPOSITORY / "README.md").read_text().split("```") if "class LegalUseCase" in block]
+    (example,) = [
+        block for block in (REPOSITORY / "README.md").read_text().split("```") if "class LegalUseCase" in block
+    ]
     own_code.write_text(example.removeprefix("python").replace("LegalUseCase", "Own"))
     found = {name for name in assets(environment) if name.startswith("letters/")}
-    assert found == {f"letters/{name}" for name in {*STAGES, "letters", "source"} - {"fairness_report", "model_card", "release_decision"}}
+    assert found == {
+        f"letters/{name}"
+        for name in {*STAGES, "letters", "source"} - {"fairness_report", "model_card", "release_decision"}
+    }
     assert cli.main(["check"]) == 0
 
 
@@ -90,7 +115,11 @@ def test_a_stage_is_replaced_with_what_is_built_from_it(environment, own_code):
     assert parents == {dg.AssetKey(["letters", "cleaned_records"])}
 
 
-@pytest.mark.parametrize("code", list(BROKEN), ids=["syntax", "import", "no class", "exception", "exit", "panic", "no text", "exit later", "a stage"])
+@pytest.mark.parametrize(
+    "code",
+    list(BROKEN),
+    ids=["syntax", "import", "no class", "exception", "exit", "panic", "no text", "exit later", "a stage"],
+)
 def test_broken_code_takes_no_other_use_case_down_and_is_told_with_file_and_line(environment, own_code, code, capsys):
     own_code.write_text(code)
     found = assets(environment)
@@ -107,8 +136,12 @@ def test_broken_code_takes_no_other_use_case_down_and_is_told_with_file_and_line
 
 
 CLASHES = {
-    "an asset of another use case": "return dg.Definitions.merge(made, dg.Definitions(assets=[dg.AssetSpec(['complaints', 'splits'])]))",
-    "a job of another use case": "return dg.Definitions.merge(made, dg.Definitions(jobs=[dg.define_asset_job('complaints', selection='*')]))",
+    "an asset of another use case": (
+        "return dg.Definitions.merge(made, dg.Definitions(assets=[dg.AssetSpec(['complaints', 'splits'])]))"
+    ),
+    "a job of another use case": (
+        "return dg.Definitions.merge(made, dg.Definitions(jobs=[dg.define_asset_job('complaints', selection='*')]))"
+    ),
 }
 
 

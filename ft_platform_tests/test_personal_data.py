@@ -1,7 +1,8 @@
-"""Personal data never leaves the restricted zone: every data stage and every way in which one can fail, with values to look for.
+"""Personal data never leaves the restricted zone: every data stage and every way in which one can fail, with values to
+look for.
 
-What is searched: the event log, compute logs, metadata, reports and the shared zone on the disk (tables are decoded), the tracker's store,
-temporary folders, the screen, and the error a person sees.
+What is searched: the event log, compute logs, metadata, reports and the shared zone on the disk (tables are decoded),
+the tracker's store, temporary folders, the screen, and the error a person sees.
 """
 
 import importlib.util
@@ -30,7 +31,13 @@ SUBJECT = "subject-canary-7741"
 CONSENT = "canary-consent-7742"
 KEY = "key-canary-7743"
 EXPIRES = "canary-date-7744"
-IN_TEXT = ["zebulon.canary@mail.example", "4539 5787 6362 1486", "078-05-1120", "203.0.113.77", "DE89 3704 0044 0532 0130 00"]
+IN_TEXT = [
+    "zebulon.canary@mail.example",
+    "4539 5787 6362 1486",
+    "078-05-1120",
+    "203.0.113.77",
+    "DE89 3704 0044 0532 0130 00",
+]
 PHONE, ADDRESS, PERSON = "+1 212 555 0147", "7746 Canary Hill Road", "Zebulon Quillfeather"
 CANARIES = [SUBJECT, CONSENT, KEY, EXPIRES, *IN_TEXT, PHONE, ADDRESS, PERSON]
 UNANNOUNCED = "Brisbois"
@@ -39,7 +46,8 @@ NER = "spacy" if importlib.util.find_spec(MODEL) else "none"
 
 
 def planted() -> list[dict[str, str]]:
-    """Fictitious complaints. Two of each label have canaries in their text, others one each in a column that is not a text."""
+    """Fictitious complaints. Two of each label have canaries in their text, others one each in a column that is not a
+    text."""
     rows = [{**row, "person": f"p{n}", "until": ""} for n, row in enumerate(records())]
     for row in (rows[0], rows[30], rows[60]):
         row["text"] += " Write to " + " or ".join(IN_TEXT) + "."
@@ -64,7 +72,8 @@ def home(environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def run(environment: Environment, home: Path) -> Iterator[Callable[..., Any]]:
-    """Runs the data stages, and the data report if asked for; event log, compute logs and the tracker's store are kept on the disk."""
+    """Runs the data stages, and the data report if asked for; event log, compute logs and the tracker's store are kept
+    on the disk."""
     with dg.DagsterInstance.local_temp(str(home / "dagster")) as instance:
         tracked = environment.model_copy(update={"tracking_uri": f"sqlite:///{store_of(home)}"})
 
@@ -72,7 +81,13 @@ def run(environment: Environment, home: Path) -> Iterator[Callable[..., Any]]:
             attributes = minimal_attributes(str(write_csv(home / "source" / "records.csv", rows)))
             attributes["record"] |= {"subject": "person", "expires": "until"}
             write_use_case(environment.defs, "complaints", attributes)
-            return run_use_case("complaints", overrides, select=[*DATA, "data_report"] if report else DATA, environment=tracked, instance=instance)
+            return run_use_case(
+                "complaints",
+                overrides,
+                select=[*DATA, "data_report"] if report else DATA,
+                environment=tracked,
+                instance=instance,
+            )
 
         yield run
 
@@ -81,15 +96,26 @@ def store_of(home: Path) -> Path:
     return home / "home" / "mlflow.db"
 
 
-def assert_nothing_personal(home: Path, outcome: Any, capfd: pytest.CaptureFixture[str], canaries: list[str] = CANARIES) -> None:
+def assert_nothing_personal(
+    home: Path, outcome: Any, capfd: pytest.CaptureFixture[str], canaries: list[str] = CANARIES
+) -> None:
     """Fails with the place, never with the value."""
     printed = capfd.readouterr()
     places = {"the error": str(outcome.error).encode(), "the screen": (printed.out + printed.err).encode()}
-    files = [p for p in home.rglob("*") if p.is_file() and "restricted" not in p.parts and home / "source" not in p.parents]
+    files = [
+        p for p in home.rglob("*") if p.is_file() and "restricted" not in p.parts and home / "source" not in p.parents
+    ]
     assert any("dagster" in p.parts for p in files), "the event log is not where the test looks"
     for file in files:
         places[str(file.relative_to(home))] = _decoded(file)
-    found = sorted({f"{canary!r} in {place}" for place, content in places.items() for canary in canaries if canary.encode() in content})
+    found = sorted(
+        {
+            f"{canary!r} in {place}"
+            for place, content in places.items()
+            for canary in canaries
+            if canary.encode() in content
+        }
+    )
     assert found == []
 
 
@@ -103,7 +129,9 @@ def _decoded(file: Path) -> bytes:
 
 
 @pytest.mark.usefixtures("quick_stages")
-def test_the_search_finds_a_planted_value(run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_search_finds_a_planted_value(
+    run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """The test of the test: an operator that keeps what it should replace."""
     outcome = run(planted(), {"privacy.operators": {"EMAIL": "keep"}})
     with pytest.raises(AssertionError, match="zebulon"):
@@ -116,7 +144,9 @@ def test_the_search_finds_a_planted_value(run: Callable[..., Any], home: Path, c
         assert_nothing_personal(home, outcome, capfd)
 
 
-def test_a_run_that_succeeds(run: Callable[..., Any], home: Path, environment: Environment, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_succeeds(
+    run: Callable[..., Any], home: Path, environment: Environment, capfd: pytest.CaptureFixture[str]
+) -> None:
     rows, canaries = planted(), list(CANARIES)
     if NER != "none":
         rows[6]["text"] += f" Afterwards {UNANNOUNCED} refused the refund again."
@@ -129,8 +159,12 @@ def test_a_run_that_succeeds(run: Callable[..., Any], home: Path, environment: E
     assert raw and splits
     texts, kept = ("\n".join(contents(lake.read_table(version)["messages"]).to_pylist()) for version in (raw, splits))
     in_texts = [*IN_TEXT, PHONE, ADDRESS, PERSON]
-    assert [texts.count(canary) for canary in in_texts] == [3] * len(in_texts), "the canaries are in the restricted zone"
-    assert kept.count("I live at") == 3 and kept.count("refused the refund again") == (NER != "none"), "their records are used"
+    assert [texts.count(canary) for canary in in_texts] == [3] * len(in_texts), (
+        "the canaries are in the restricted zone"
+    )
+    assert kept.count("I live at") == 3 and kept.count("refused the refund again") == (NER != "none"), (
+        "their records are used"
+    )
     assert_nothing_personal(home, outcome, capfd, canaries)
 
 
@@ -139,7 +173,9 @@ def test_the_name_of_a_file_in_a_folder_may_name_a_person(
 ) -> None:
     folder = home / "source" / "letters"
     folder.mkdir()
-    file = write_csv(folder / "marta-canary-7745.csv", [{**row, "person": f"p{n}", "until": ""} for n, row in enumerate(records())])
+    file = write_csv(
+        folder / "marta-canary-7745.csv", [{**row, "person": f"p{n}", "until": ""} for n, row in enumerate(records())]
+    )
     outcome = run(planted(), {"source.uri": str(folder)}, report=True)
     assert outcome.success, outcome.error
     lake = open_lake(environment)
@@ -152,12 +188,17 @@ def test_the_name_of_a_file_in_a_folder_may_name_a_person(
 def test_free_text_in_a_date_or_language_and_a_name_as_label(
     run: Callable[..., Any], home: Path, environment: Environment, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The date and the language become empty and are counted; the label stops the stage until the YAML lists the labels."""
+    """The date and the language become empty and are counted; the label stops the stage until the YAML lists the
+    labels."""
     name = "Wilhelmina Drosselmeyer"
     rows = [{**row, "day": "2024-03-05", "language": "en"} for row in planted()]
     rows[7]["day"] = "born dateleak@example.com"
     rows[8]["language"] = f"en, says {name}"
-    settings = {"record.date": "day", "record.features": {"region": "region", "language": "language"}, "privacy.allowed_values": {"language": ["en"]}}
+    settings = {
+        "record.date": "day",
+        "record.features": {"region": "region", "language": "language"},
+        "privacy.allowed_values": {"language": ["en"]},
+    }
     canaries = [*CANARIES, "dateleak@example.com", "Drosselmeyer"]
     outcome = run(rows, settings, report=True)
     assert outcome.success, outcome.error
@@ -195,8 +236,12 @@ def one_label(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     return rows[:30]
 
 
-@pytest.mark.parametrize("spoiled", [no_columns, same_key, nothing_permitted, unknown_expiry, one_label], ids=lambda f: f.__name__)
-def test_records_that_stop_the_graph(spoiled: Callable, run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "spoiled", [no_columns, same_key, nothing_permitted, unknown_expiry, one_label], ids=lambda f: f.__name__
+)
+def test_records_that_stop_the_graph(
+    spoiled: Callable, run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     outcome = run(spoiled(planted()))
     assert not outcome.success and outcome.error
     assert_nothing_personal(home, outcome, capfd)
@@ -212,10 +257,17 @@ def test_records_that_stop_the_graph(spoiled: Callable, run: Callable[..., Any],
     ],
 )
 @pytest.mark.usefixtures("quick_stages")
-def test_expectations_that_fail(expectation: str, kwargs: dict[str, Any], run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_expectations_that_fail(
+    expectation: str, kwargs: dict[str, Any], run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     found = [{"table": "cleaned_records", "expectation": expectation, "kwargs": kwargs}]
-    outcome = run([{**row, "text": row["text"][:119]} if n % 30 else row for n, row in enumerate(planted())], {"validation.expectations": found})
-    assert outcome.success == (expectation == "expect_column_values_to_match_regex"), outcome.error  # there is no date: nothing to match
+    outcome = run(
+        [{**row, "text": row["text"][:119]} if n % 30 else row for n, row in enumerate(planted())],
+        {"validation.expectations": found},
+    )
+    assert outcome.success == (expectation == "expect_column_values_to_match_regex"), (
+        outcome.error
+    )  # there is no date: nothing to match
     assert_nothing_personal(home, outcome, capfd)
 
 
@@ -234,21 +286,34 @@ FUNCTIONS = [
 ]
 
 
-CAUSES = [*((function, ValueError) for function in FUNCTIONS), *((FUNCTIONS[2], cause) for cause in (UnicodeError, KeyError, OSError, DataError))]
+CAUSES = [
+    *((function, ValueError) for function in FUNCTIONS),
+    *((FUNCTIONS[2], cause) for cause in (UnicodeError, KeyError, OSError, DataError)),
+]
 
 
-@pytest.mark.parametrize(("function", "cause"), CAUSES, ids=lambda value: str(getattr(value, "__name__", value)).rsplit(".", 1)[-1])
+@pytest.mark.parametrize(
+    ("function", "cause"), CAUSES, ids=lambda value: str(getattr(value, "__name__", value)).rsplit(".", 1)[-1]
+)
 @pytest.mark.usefixtures("quick_stages")
 def test_an_exception_that_quotes_a_record(
-    function: str, cause: type[Exception], run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    function: str,
+    cause: type[Exception],
+    run: Callable[..., Any],
+    home: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Libraries quote what they cannot handle. Our own errors name values of nobody, so a DataError stands for itself and comes through."""
+    """Libraries quote what they cannot handle. Our own errors name values of nobody, so a DataError stands for itself
+    and comes through."""
 
     def fail(*_: Any, **__: Any) -> Any:
         try:
             raise RuntimeError(f"inner {IN_TEXT[0]}")
         except RuntimeError as inner:
-            raise cause("a clear error of ours" if cause is DataError else f"cannot handle {SUBJECT} {IN_TEXT[1]}") from inner
+            raise cause(
+                "a clear error of ours" if cause is DataError else f"cannot handle {SUBJECT} {IN_TEXT[1]}"
+            ) from inner
 
     monkeypatch.setattr(function, fail)
     outcome = run(planted(), report=True)
@@ -257,14 +322,18 @@ def test_an_exception_that_quotes_a_record(
     assert_nothing_personal(home, outcome, capfd)
 
 
-def test_a_missing_key(run: Callable[..., Any], home: Path, environment: Environment, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_key(
+    run: Callable[..., Any], home: Path, environment: Environment, capfd: pytest.CaptureFixture[str]
+) -> None:
     environment.key_path.unlink()
     outcome = run(planted())
     assert not outcome.success
     assert_nothing_personal(home, outcome, capfd)
 
 
-def test_a_full_disk(run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk(
+    run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: Any, **__: Any) -> Any:
         raise OSError(28, "No space left on device", SUBJECT)
 
@@ -276,7 +345,9 @@ def test_a_full_disk(run: Callable[..., Any], home: Path, capfd: pytest.CaptureF
 
 @pytest.mark.parametrize("engine", ["processes"])
 @pytest.mark.usefixtures("quick_stages")
-def test_a_worker_process_that_fails(engine: str, run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_process_that_fails(
+    engine: str, run: Callable[..., Any], home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     outcome = run(planted(), {"compute.engine": engine, "compute.workers": 2})
     assert outcome.success, outcome.error
     assert_nothing_personal(home, outcome, capfd)

@@ -30,7 +30,19 @@ def test_a_line_that_is_written_in_two_pieces_is_one_message(tmp_path):
 
 def test_a_failure_keeps_its_type_message_and_next_step():
     with pytest.raises(NanLoss, match=r"step 12.*Lower training\.learning_rate"):
-        final_values([{"failed": {"type": "NanLoss", "message": "loss is NaN at step 12", "next_step": "Lower training.learning_rate"}}], "train", 1)
+        final_values(
+            [
+                {
+                    "failed": {
+                        "type": "NanLoss",
+                        "message": "loss is NaN at step 12",
+                        "next_step": "Lower training.learning_rate",
+                    }
+                }
+            ],
+            "train",
+            1,
+        )
 
 
 def test_an_unknown_failure_type_is_a_failed_training():

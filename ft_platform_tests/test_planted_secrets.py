@@ -1,4 +1,5 @@
-"""Twenty-one values, each on a way of its own through a run as `ft run` makes it, and every byte outside `restricted/` and `vault/` searched for them."""
+"""Twenty-one values, each on a way of its own through a run as `ft run` makes it, and every byte outside `restricted/`
+and `vault/` searched for them."""
 
 import json
 import os
@@ -89,7 +90,7 @@ class Own(FineTuningUseCase):
 
         own = [shows, returns, starts, raises, never, panics]
         return dg.Definitions.merge(super().build_defs(context), dg.Definitions(assets=own, asset_checks=[fits]))
-"""
+"""  # noqa: E501
 
 
 @pytest.fixture
@@ -97,13 +98,21 @@ def installation(environment: Environment, tmp_path: Path, monkeypatch: pytest.M
     """The use case `letters` with code of its own, on an installation that the command line finds."""
     monkeypatch.setenv("DAGSTER_HOME", "")
     monkeypatch.delenv("DAGSTER_HOME")
-    for name, value in {"FT_HOME": environment.home, "FT_DEFS": environment.defs, "FT_TRACKING_URI": f"sqlite:///{environment.home}/mlflow.db"}.items():
+    for name, value in {
+        "FT_HOME": environment.home,
+        "FT_DEFS": environment.defs,
+        "FT_TRACKING_URI": f"sqlite:///{environment.home}/mlflow.db",
+    }.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setattr(local, "run", StandInBackend().run)
     rows = [{**row, "person": f"p{number}", "until": ""} for number, row in enumerate(records())]
     for row in (rows[0], rows[30], rows[60]):
         row["text"] += " Write to " + " or ".join(SECRETS[name] for name in IN_TEXT) + "."
-    rows[1]["person"], rows[2]["consent"], rows[3]["id"] = SECRETS["person"], SECRETS["consent"], SECRETS["id of a record"]
+    rows[1]["person"], rows[2]["consent"], rows[3]["id"] = (
+        SECRETS["person"],
+        SECRETS["consent"],
+        SECRETS["id of a record"],
+    )
     rows[4]["until"] = SECRETS["date"]
     source = tmp_path / "source"
     source.mkdir()
@@ -117,17 +126,26 @@ def installation(environment: Environment, tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("quick_stages")
-def test_no_planted_value_is_outside_the_restricted_zone(installation: Path, environment: Environment, capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_planted_value_is_outside_the_restricted_zone(
+    installation: Path, environment: Environment, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["run", "letters"]) == 1, "code of the use case fails on purpose"
     printed = capfd.readouterr()
     contents = readable(installation, besides=[installation / "source", environment.defs])
     contents["the terminal"] = (printed.out + printed.err).encode()
     assert {name: places for name, secret in SECRETS.items() if (places := places_of(secret, contents))} == {}
-    assert any(place.endswith("index.db") for place in contents) and any("/shared/letters/data_report/" in place for place in contents)
-    kept = b"".join(file.read_bytes() for file in (environment.dagster_home / "restricted").rglob("*") if file.is_file())
+    assert any(place.endswith("index.db") for place in contents) and any(
+        "/shared/letters/data_report/" in place for place in contents
+    )
+    kept = b"".join(
+        file.read_bytes() for file in (environment.dagster_home / "restricted").rglob("*") if file.is_file()
+    )
     lost = [name for name in list(SECRETS)[10:] if SECRETS[name].encode() not in kept]
     assert lost == [], "whoever may read the restricted zone finds what was withheld"
-    assert all(file.stat().st_mode & 0o077 == 0 for file in [environment.dagster_home / "restricted", *(environment.dagster_home / "restricted").iterdir()])
+    assert all(
+        file.stat().st_mode & 0o077 == 0
+        for file in [environment.dagster_home / "restricted", *(environment.dagster_home / "restricted").iterdir()]
+    )
 
 
 def test_the_search_finds_what_is_packed(tmp_path: Path) -> None:

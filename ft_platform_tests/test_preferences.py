@@ -1,4 +1,5 @@
-"""Pairs of answers through the whole graph: what people like less is cleaned and anonymized as every other text, and DPO learns from it."""
+"""Pairs of answers through the whole graph: what people like less is cleaned and anonymized as every other text, and
+DPO learns from it."""
 
 import json
 from pathlib import Path
@@ -23,7 +24,10 @@ def pairs() -> list[dict[str, str]]:
     """Fictitious questions with a polite answer, and a curt one that names a person's address."""
     rows = []
     for number, record in enumerate(records(20)):
-        liked, less = f"We are sorry about case {number} and look into it today.", f"Case {number} is old. Ask {SECRET} about it,   please."
+        liked, less = (
+            f"We are sorry about case {number} and look into it today.",
+            f"Case {number} is old. Ask {SECRET} about it,   please.",
+        )
         rows.append({"id": record["id"], "prompt": record["text"], "chosen": liked, "rejected": less, "consent": "yes"})
     return rows
 
@@ -44,7 +48,9 @@ def preference_case(tmp_path: Path, environment: Environment) -> Any:
     return load_use_case(environment.defs / "complaints")
 
 
-def test_pairs_become_a_checkpoint_and_no_personal_data_of_the_other_answer_goes_on(environment, preference_case, monkeypatch, quick_stages):
+def test_pairs_become_a_checkpoint_and_no_personal_data_of_the_other_answer_goes_on(
+    environment, preference_case, monkeypatch, quick_stages
+):
     monkeypatch.setattr("ft_platform.compute.backends.local.run", run_here)
     with dg.DagsterInstance.ephemeral() as instance:
         outcome = run_use_case("complaints", environment=environment, instance=instance)
@@ -57,4 +63,6 @@ def test_pairs_become_a_checkpoint_and_no_personal_data_of_the_other_answer_goes
     (checkpoint,) = lake.artifacts("complaints", "adapter_checkpoint")
     require_usable(lake, preference_case, checkpoint)
     told = json.loads(lake.read_file(checkpoint, "training.json"))
-    assert told["training"]["objective"] == "dpo" and told["curve"][0]["validation_loss"] == pytest.approx(0.6931, abs=1e-3)
+    assert told["training"]["objective"] == "dpo" and told["curve"][0]["validation_loss"] == pytest.approx(
+        0.6931, abs=1e-3
+    )

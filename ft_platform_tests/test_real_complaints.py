@@ -1,4 +1,5 @@
-"""The shipped use case on the real CFPB file with the real model: three seeds, the whole pack, every number once more, and shuffled labels.
+"""The shipped use case on the real CFPB file with the real model: three seeds, the whole pack, every number once more,
+and shuffled labels.
 
 An hour and a half on two cores. `FT_TEST_REAL_HOME` names a home that is kept: what was run there is not run again.
 """
@@ -79,10 +80,16 @@ def saved(environment: Environment, stage: str, name: str) -> Any:
     return json.loads(lake.read_file(lake.artifacts(CASE, stage)[0], name))
 
 
-def test_over_three_seeds_the_tuned_model_is_above_every_alternative(environment: Environment, case: NamedUseCase) -> None:
+def test_over_three_seeds_the_tuned_model_is_above_every_alternative(
+    environment: Environment, case: NamedUseCase
+) -> None:
     found = saved(environment, "seed_variation", "seeds.json")
     assert len(found["seeds"]) == 3
-    print(json.dumps({"seeds": found["seeds"], "metrics": found["metrics"], "differences": found["differences"]}, indent=1))
+    print(
+        json.dumps(
+            {"seeds": found["seeds"], "metrics": found["metrics"], "differences": found["differences"]}, indent=1
+        )
+    )
     for system in ("majority", "nearest_neighbour", "tfidf_logreg", "base_zero_shot", "base_few_shot"):
         gain = found["differences"][system]["macro_f1"]
         assert gain["value"] > 0 and gain["better_for"] == 3, (system, gain)
@@ -92,7 +99,9 @@ def evaluated(environment: Environment, case: NamedUseCase) -> Evaluated:
     lake = open_lake(environment)
     splits = lake.latest(CASE, "splits")
     assert splits is not None
-    return Evaluated(lake, case, splits, lake.artifacts(CASE, "evaluation_report")[0], lake.artifacts(CASE, "fairness_report")[0])
+    return Evaluated(
+        lake, case, splits, lake.artifacts(CASE, "evaluation_report")[0], lake.artifacts(CASE, "fairness_report")[0]
+    )
 
 
 def test_every_number_follows_from_the_saved_predictions(environment: Environment, case: NamedUseCase) -> None:
@@ -120,7 +129,9 @@ def shuffled(home: Path, source: Path, tmp_path: Path) -> Iterator[Environment]:
     rows = pd.read_csv(source, dtype=str, keep_default_na=False)
     told = rows[NARRATIVE] != ""
     rows.loc[told, "Product"] = np.random.default_rng(11).permutation(rows.loc[told, "Product"].to_numpy())
-    assert 0.2 < (rows.loc[told, "Product"] == pd.read_csv(source, dtype=str)["Product"][told]).mean() < 0.4, "as many agree by chance"
+    assert 0.2 < (rows.loc[told, "Product"] == pd.read_csv(source, dtype=str)["Product"][told]).mean() < 0.4, (
+        "as many agree by chance"
+    )
     file = home / "shuffled.csv"
     file.parent.mkdir(parents=True, exist_ok=True)
     rows.to_csv(file, index=False)
@@ -128,13 +139,23 @@ def shuffled(home: Path, source: Path, tmp_path: Path) -> Iterator[Environment]:
     yield from installed(home / "shuffled")
 
 
-def test_on_shuffled_labels_no_system_beats_the_majority_and_the_release_is_refused(shuffled: Environment, home: Path) -> None:
+def test_on_shuffled_labels_no_system_beats_the_majority_and_the_release_is_refused(
+    shuffled: Environment, home: Path
+) -> None:
     overrides = {"source.uri": str(home / "shuffled.csv"), **RECIPE}
     outcome = run_use_case(CASE, overrides, environment=shuffled)
     assert outcome.success, f"{outcome.failed_stage}: {outcome.error}"
     metrics = saved(shuffled, "evaluation_report", "metrics.json")
     labels = metrics["systems"]["majority"]["accuracy"]
-    print(json.dumps({system: {name: figures[name] for name in ("accuracy", "macro_f1")} for system, figures in metrics["systems"].items()}, indent=1))
+    print(
+        json.dumps(
+            {
+                system: {name: figures[name] for name in ("accuracy", "macro_f1")}
+                for system, figures in metrics["systems"].items()
+            },
+            indent=1,
+        )
+    )
     for system, figures in metrics["systems"].items():
         assert figures["accuracy"]["low"] <= labels["high"], system
         assert figures["macro_f1"]["low"] < 1.5 / len(metrics["labels"]), system

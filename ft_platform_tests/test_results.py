@@ -1,4 +1,5 @@
-"""What `ft results` and `ft list` say: the figures of the newest run, whoever started it, and of the report that this run made."""
+"""What `ft results` and `ft list` say: the figures of the newest run, whoever started it, and of the report that this
+run made."""
 
 import json
 from pathlib import Path
@@ -38,7 +39,14 @@ def use_case(environment: Environment) -> NamedUseCase:
     return load_use_case(folder, {"source.uri": "letters.csv"})
 
 
-def note_run(environment: Environment, stages: dict[str, Any], name: str = "letters", job: str = "", fails: str = "", interrupted: bool = False) -> str:
+def note_run(
+    environment: Environment,
+    stages: dict[str, Any],
+    name: str = "letters",
+    job: str = "",
+    fails: str = "",
+    interrupted: bool = False,
+) -> str:
     """A real run on the installation's instance. Returns its id.
 
     Args:
@@ -59,13 +67,19 @@ def note_run(environment: Environment, stages: dict[str, Any], name: str = "lett
     prepare_home(environment)
     assets = [asset(stage, metadata) for stage, metadata in stages.items()]
     keys = [dg.AssetKey([name, stage]) for stage in stages]
-    definitions = dg.Definitions(assets=assets, jobs=[dg.define_asset_job(job, selection=dg.AssetSelection.assets(*keys))] if job else [])
+    definitions = dg.Definitions(
+        assets=assets, jobs=[dg.define_asset_job(job, selection=dg.AssetSelection.assets(*keys))] if job else []
+    )
     chosen = definitions.resolve_job_def(job) if job else definitions.resolve_implicit_global_asset_job_def()
     with existing_instance(environment) as instance:
-        return chosen.execute_in_process(instance=instance, asset_selection=None if job else keys, raise_on_error=False).run_id
+        return chosen.execute_in_process(
+            instance=instance, asset_selection=None if job else keys, raise_on_error=False
+        ).run_id
 
 
-def publish(lake: Lake, stage: str, name: str, files: dict[str, str], parents: tuple[ArtifactVersion, ...] = ()) -> ArtifactVersion:
+def publish(
+    lake: Lake, stage: str, name: str, files: dict[str, str], parents: tuple[ArtifactVersion, ...] = ()
+) -> ArtifactVersion:
     with lake.scratch("letters", stage) as folder:
         folder.mkdir()
         for file, text in files.items():
@@ -75,7 +89,13 @@ def publish(lake: Lake, stage: str, name: str, files: dict[str, str], parents: t
 
 def publish_report(lake: Lake, name: str, value: float) -> ArtifactVersion:
     scores = {"fine_tuned": {"macro_f1": {"value": value, "low": 0.1, "high": 0.9}}}
-    metrics = {"systems": scores, "differences": {}, "main_metric": "macro_f1", "per_1000_requests": {}, "test_rows": 12}
+    metrics = {
+        "systems": scores,
+        "differences": {},
+        "main_metric": "macro_f1",
+        "per_1000_requests": {},
+        "test_rows": 12,
+    }
     return publish(lake, "evaluation_report", name, {"metrics.json": json.dumps(metrics), "report.html": "x"})
 
 
@@ -94,13 +114,22 @@ def lake(environment: Environment) -> Lake:
 
 def test_results_have_the_promised_form(environment, use_case, lake):
     publish_report(lake, "one", 0.5)
-    note_run(environment, {"adapter_checkpoint": {"version": "c", "trained": True}, "evaluation_report": {"version": "one", "reused": True}}, job="letters")
+    note_run(
+        environment,
+        {
+            "adapter_checkpoint": {"version": "c", "trained": True},
+            "evaluation_report": {"version": "one", "reused": True},
+        },
+        job="letters",
+    )
     found = collect_results(environment, use_case)
     assert found["use_case"] == "letters" and found["trained"] is True and found["test_rows"] == 12
     assert found["systems"]["fine_tuned"]["macro_f1"] == {"value": 0.5, "low": 0.1, "high": 0.9}
     assert found["funnel"] == [{"stage": "raw_records", "rows_in": 5, "kept": 5, "removed": {}}]
     assert found["reused"] == ["evaluation_report"]
-    assert set(found["seconds"]) == {"adapter_checkpoint", "evaluation_report", "total"} and found["seconds"]["total"] > 0
+    assert (
+        set(found["seconds"]) == {"adapter_checkpoint", "evaluation_report", "total"} and found["seconds"]["total"] > 0
+    )
     assert Path(found["report"]).read_text() == "x"
     assert "planted" not in found and found["unfinished_run"] is None
     json.dumps(found)
@@ -113,12 +142,19 @@ def test_a_run_shows_its_own_counts_though_another_one_has_written_beside_it(env
         batches = pa.table({"record_id": [str(n) for n in range(rows)]}, schema=SCHEMA).to_batches()
         counts = {"funnel": {"stage": "raw_records", "rows_in": rows, "kept": rows, "removed": {}}}
         raw = lake.write_table("letters", "raw_records", batches, SCHEMA, zone="restricted", counts=counts)
-        counts = {"funnel": {"stage": "permitted_records", "rows_in": rows, "kept": rows - 1, "removed": {"no_licence": 1}}}
-        permitted = lake.write_table("letters", "permitted_records", batches, SCHEMA, zone="restricted", counts=counts, parents=[raw])
+        counts = {
+            "funnel": {"stage": "permitted_records", "rows_in": rows, "kept": rows - 1, "removed": {"no_licence": 1}}
+        }
+        permitted = lake.write_table(
+            "letters", "permitted_records", batches, SCHEMA, zone="restricted", counts=counts, parents=[raw]
+        )
         return {"raw_records": raw, "permitted_records": permitted}
 
     def outcome_with(stages: dict[str, Any]):
-        note_run(environment, {stage: {"handle": dg.MetadataValue.json(version.to_dict())} for stage, version in stages.items()})
+        note_run(
+            environment,
+            {stage: {"handle": dg.MetadataValue.json(version.to_dict())} for stage, version in stages.items()},
+        )
         return last_runs(environment, ["letters"])["letters"].outcome
 
     mine, others = written(3), written(7)
@@ -126,14 +162,20 @@ def test_a_run_shows_its_own_counts_though_another_one_has_written_beside_it(env
         found = collect_results(environment, use_case, outcome_with(stages))["funnel"]
         assert [(step["rows_in"], step["kept"]) for step in found] == [(3, 3), (3, 2)]
     found = collect_results(environment, use_case, outcome_with({"raw_records": mine["raw_records"]}))["funnel"]
-    assert [(step["stage"], step["kept"]) for step in found] == [("raw_records", 3)], "nothing of what others made of other records"
+    assert [(step["stage"], step["kept"]) for step in found] == [("raw_records", 3)], (
+        "nothing of what others made of other records"
+    )
     assert [step["kept"] for step in collect_results(environment, use_case, outcome_with(others))["funnel"]] == [7, 6]
 
 
 def test_a_run_started_with_the_button_or_by_automation_is_the_last_run_too(environment, use_case, lake):
     publish_report(lake, "one", 0.5)
     publish_report(lake, "two", 0.7)
-    note_run(environment, {"adapter_checkpoint": {"version": "c", "trained": True}, "evaluation_report": {"version": "one"}}, job="letters")
+    note_run(
+        environment,
+        {"adapter_checkpoint": {"version": "c", "trained": True}, "evaluation_report": {"version": "one"}},
+        job="letters",
+    )
     note_run(environment, {"evaluation_report": {"version": "two"}})
     found = collect_results(environment, use_case)
     assert (score(found), found["trained"]) == (0.7, False)
@@ -172,9 +214,17 @@ def test_in_a_run_over_two_use_cases_each_has_its_own_end(environment, use_case,
     names = ["claims", "letters"]
     job = dg.Definitions(assets=[asset(name) for name in names]).resolve_implicit_global_asset_job_def()
     with existing_instance(environment) as instance:
-        job.execute_in_process(instance=instance, asset_selection=[dg.AssetKey([name, "raw_records"]) for name in names], raise_on_error=False)
+        job.execute_in_process(
+            instance=instance,
+            asset_selection=[dg.AssetKey([name, "raw_records"]) for name in names],
+            raise_on_error=False,
+        )
     found = last_runs(environment, names)
-    assert (found["letters"].outcome.success, found["letters"].outcome.reused, set(found["letters"].outcome.seconds)) == (
+    assert (
+        found["letters"].outcome.success,
+        found["letters"].outcome.reused,
+        set(found["letters"].outcome.seconds),
+    ) == (
         True,
         ["raw_records"],
         {"raw_records", "total"},
@@ -196,17 +246,24 @@ def test_a_stage_that_was_to_be_made_and_was_not_is_no_success(environment, use_
     with existing_instance(environment) as instance:
         job.execute_in_process(instance=instance, asset_selection=[raw.key, splits.key], raise_on_error=False)
     ended = last_runs(environment, ["letters"])["letters"].outcome
-    assert (ended.success, ended.error, ended.next_step) == (False, "the run ended without saying why", "Look at it in the UI: ft ui")
+    assert (ended.success, ended.error, ended.next_step) == (
+        False,
+        "the run ended without saying why",
+        "Look at it in the UI: ft ui",
+    )
 
 
-def test_a_run_that_has_not_ended_is_named_and_the_one_before_it_shown(environment, use_case, lake, capsys, monkeypatch):
+def test_a_run_that_has_not_ended_is_named_and_the_one_before_it_shown(
+    environment, use_case, lake, capsys, monkeypatch
+):
     publish_report(lake, "one", 0.5)
     note_run(environment, {"evaluation_report": {"version": "one"}})
     with existing_instance(environment) as instance:
         running = instance.create_run_for_job(
-            dg.Definitions(assets=[dg.AssetSpec(["letters", "raw_records"])], jobs=[dg.JobDefinition(name="letters", graph_def=empty_graph)]).resolve_job_def(
-                "letters"
-            ),
+            dg.Definitions(
+                assets=[dg.AssetSpec(["letters", "raw_records"])],
+                jobs=[dg.JobDefinition(name="letters", graph_def=empty_graph)],
+            ).resolve_job_def("letters"),
             status=dg.DagsterRunStatus.STARTED,
         )
     found = collect_results(environment, use_case)
@@ -236,18 +293,26 @@ def test_a_run_of_the_pages_behind_a_report_shows_the_scores_of_that_report(envi
     assert score(found) == 0.5 and found["report"].endswith("one/report.html")
 
 
-def test_planted_things_are_scored_by_the_sample_that_was_read_whatever_the_file_says(environment, use_case, lake, monkeypatch):
+def test_planted_things_are_scored_by_the_sample_that_was_read_whatever_the_file_says(
+    environment, use_case, lake, monkeypatch
+):
     """`ft run --set source.uri=sample://...` reads another sample than the file names."""
     from ft_platform.samples import truth
 
     asked = []
-    monkeypatch.setattr(truth, "score_planted", lambda *arguments: asked.append(arguments) or {"consent": {"planted": 1, "caught": 1, "missed": 0}})
+    monkeypatch.setattr(
+        truth,
+        "score_planted",
+        lambda *arguments: asked.append(arguments) or {"consent": {"planted": 1, "caught": 1, "missed": 0}},
+    )
     note_run(environment, {"raw_records": {}})
     assert "planted" not in collect_results(environment, use_case), "letters.csv is no sample"
     sample = environment.home / "samples" / "complaints-360-7-abc.csv"
     sample.parent.mkdir(parents=True)
     batches = pa.table({"record_id": ["a"]}, schema=SCHEMA).to_batches()
-    lake.write_table("letters", "raw_records", batches, SCHEMA, zone="restricted", info={"files": {str(sample): "hash"}})
+    lake.write_table(
+        "letters", "raw_records", batches, SCHEMA, zone="restricted", info={"files": {str(sample): "hash"}}
+    )
     assert collect_results(environment, use_case)["planted"] == {"consent": {"planted": 1, "caught": 1, "missed": 0}}
     assert [arguments[3] for arguments in asked] == [sample]
 
@@ -286,7 +351,11 @@ def test_list_and_results_on_the_command_line_read_the_same_runs(environment, us
         return {row["use_case"]: row["last_run"] for row in json.loads(capsys.readouterr().out)}
 
     assert states() == {"letters": "never run"}
-    for expected, changes in {"succeeded": {}, "failed": {"fails": "raw_records"}, "stopped": {"fails": "raw_records", "interrupted": True}}.items():
+    for expected, changes in {
+        "succeeded": {},
+        "failed": {"fails": "raw_records"},
+        "stopped": {"fails": "raw_records", "interrupted": True},
+    }.items():
         note_run(environment, {"raw_records": {}}, **changes)
         assert states() == {"letters": expected}
     assert cli.main(["results", "letters"]) == 1
@@ -307,7 +376,9 @@ def decided(lake: Lake, name: str, decision: str, valid_until: str | None = None
         ("accepted", "2020-01-01", "release no longer accepted, a waiver ended on 2020-01-01"),
     ],
 )
-def test_the_decision_stands_beside_how_the_run_ended(environment, use_case, lake, capsys, monkeypatch, decision, until, words):
+def test_the_decision_stands_beside_how_the_run_ended(
+    environment, use_case, lake, capsys, monkeypatch, decision, until, words
+):
     monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
     decided(lake, "one", decision, until)
     note_run(environment, {"release_decision": {"version": "one"}}, job="letters")
@@ -329,4 +400,8 @@ def test_a_decision_that_was_altered_is_never_shown_as_accepted(environment, use
     file.write_text(file.read_text().replace("refused", "accepted"))
     assert cli.main(["list", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert (row["release"], row["release_of_last_run"], row["ended"]) == ("unreadable", False, "never run (earlier: release decision cannot be read)")
+    assert (row["release"], row["release_of_last_run"], row["ended"]) == (
+        "unreadable",
+        False,
+        "never run (earlier: release decision cannot be read)",
+    )

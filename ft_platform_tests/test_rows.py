@@ -10,7 +10,9 @@ SCHEMA = pa.schema([("id", pa.int64()), ("text", pa.string())])
 
 
 def batch(start: int, stop: int) -> pa.RecordBatch:
-    return pa.RecordBatch.from_pydict({"id": list(range(start, stop)), "text": [f"row {i}" for i in range(start, stop)]}, schema=SCHEMA)
+    return pa.RecordBatch.from_pydict(
+        {"id": list(range(start, stop)), "text": [f"row {i}" for i in range(start, stop)]}, schema=SCHEMA
+    )
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
-"""A run whose process or machine died is failed, and its place in the pool is free, within two polls of Dagster's monitor.
+"""A run whose process or machine died is failed, and its place in the pool is free, within two polls of Dagster's
+monitor.
 
-Real instance with the packaged settings, real code server, real run processes; the monitor's own functions are called in place
-of waiting for its polls.
+Real instance with the packaged settings, real code server, real run processes; the monitor's own functions are called
+in place of waiting for its polls.
 """
 
 import json
@@ -28,7 +29,14 @@ from dagster._daemon.monitoring.concurrency import execute_concurrency_slots_ite
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 
 from ft_platform.orchestration.instance import INSTANCE_SETTINGS
-from ft_platform.orchestration.run_launcher import WORKER_TAG, WatchingRunLauncher, Worker, started_at, this_machine, this_process
+from ft_platform.orchestration.run_launcher import (
+    WORKER_TAG,
+    WatchingRunLauncher,
+    Worker,
+    started_at,
+    this_machine,
+    this_process,
+)
 
 CODE = """
 import os
@@ -59,7 +67,7 @@ def held():
 
 
 defs = dg.Definitions(assets=[held], jobs=[dg.define_asset_job("hold")], executor=dg.in_process_executor)
-"""
+"""  # noqa: E501
 
 
 @pytest.fixture
@@ -107,7 +115,9 @@ def launched(instance: dg.DagsterInstance, context: WorkspaceProcessContext) -> 
 
 
 @pytest.mark.slow
-def test_a_run_whose_worker_and_code_server_were_killed_is_failed_its_place_freed_and_its_program_gone_within_two_polls(instance, tmp_path):
+def test_a_run_whose_worker_and_code_server_were_killed_is_failed_its_place_freed_and_its_program_gone_within_two_polls(
+    instance, tmp_path
+):
     code = tmp_path / "code.py"
     code.write_text(CODE)
     target = PythonFileTarget(python_file=str(code), attribute=None, working_directory=None, location_name="held")
@@ -181,13 +191,38 @@ SERVER_HERE = {GRPC_INFO_TAG: json.dumps({"host": "localhost", "port": 1})}
 def test_the_worker_of_a_run_is_judged_only_where_it_can_be_seen(instance):
     cases: list[tuple[str, Worker | None, dict[str, str], WorkerStatus]] = [
         ("this process", HERE, {}, WorkerStatus.RUNNING),
-        ("the machine was restarted, and the number is in use again", replace(HERE, boot="another boot"), {}, WorkerStatus.NOT_FOUND),
-        ("the number belongs to a later process", replace(HERE, started=(HERE.started or 0) - 1), {}, WorkerStatus.FAILED),
-        ("above the largest process number of Linux", replace(HERE, pid=2**22 + 1, started=None), {}, WorkerStatus.FAILED),
+        (
+            "the machine was restarted, and the number is in use again",
+            replace(HERE, boot="another boot"),
+            {},
+            WorkerStatus.NOT_FOUND,
+        ),
+        (
+            "the number belongs to a later process",
+            replace(HERE, started=(HERE.started or 0) - 1),
+            {},
+            WorkerStatus.FAILED,
+        ),
+        (
+            "above the largest process number of Linux",
+            replace(HERE, pid=2**22 + 1, started=None),
+            {},
+            WorkerStatus.FAILED,
+        ),
         ("another machine", replace(HERE, host="another-host", pid=2**22 + 1), {}, WorkerStatus.RUNNING),
-        ("another container of this machine", replace(HERE, processes="pid:[1]", pid=2**22 + 1), {}, WorkerStatus.RUNNING),
+        (
+            "another container of this machine",
+            replace(HERE, processes="pid:[1]", pid=2**22 + 1),
+            {},
+            WorkerStatus.RUNNING,
+        ),
         ("launched just now", replace(HERE, pid=None, started=None), SERVER_HERE, WorkerStatus.RUNNING),
-        ("launched before the machine was restarted", replace(HERE, boot="another boot", pid=None), SERVER_HERE, WorkerStatus.NOT_FOUND),
+        (
+            "launched before the machine was restarted",
+            replace(HERE, boot="another boot", pid=None),
+            SERVER_HERE,
+            WorkerStatus.NOT_FOUND,
+        ),
         ("started by a command of Dagster's own", None, {}, WorkerStatus.RUNNING),
     ]
     for what, worker, tags, expected in cases:

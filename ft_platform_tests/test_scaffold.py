@@ -46,7 +46,10 @@ def test_every_field_of_the_schema_is_in_it(kind):
 def test_each_field_is_explained_with_its_bounds_and_default_right_above_it():
     lines = scaffold_yaml("x1", "classification").splitlines()
     position = lines.index("    rank: 16")
-    assert lines[position - 1] == "    # Rank r of the adapters (LoRA, arXiv:2106.09685); 16 as in TRL's `ModelConfig`. 1 to 512; default 16."
+    assert (
+        lines[position - 1]
+        == "    # Rank r of the adapters (LoRA, arXiv:2106.09685); 16 as in TRL's `ModelConfig`. 1 to 512; default 16."
+    )
     text = " ".join(line.strip(" #") for line in lines)
     for path, field in fields().items():
         assert field.description, path
@@ -70,7 +73,14 @@ def test_dg_scaffold_defs_writes_the_file_that_ft_new_writes_and_it_loads(tmp_pa
     shutil.copytree(REPOSITORY / "ft_platform", tmp_path / "ft_platform", ignore=ignored)
     shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
     command = [Path(sys.executable).parent / "dg", "scaffold", "defs", COMPONENT_TYPE, "contract_questions"]
-    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     folder = tmp_path / "ft_platform" / "defs" / "contract_questions"
     assert (folder / "defs.yaml").read_text(encoding="utf-8") == scaffold_yaml("contract_questions", "classification")

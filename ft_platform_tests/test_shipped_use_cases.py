@@ -18,7 +18,17 @@ from ft_platform_tests.governance.tables import result_of
 
 DEFS = Path(__file__).parent.parent / "ft_platform" / "defs"
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
-LABELS = {"credit reporting", "debt collection", "mortgage", "credit card", "bank account", "student loan", "vehicle loan", "money transfer", "personal loan"}
+LABELS = {
+    "credit reporting",
+    "debt collection",
+    "mortgage",
+    "credit card",
+    "bank account",
+    "student loan",
+    "vehicle loan",
+    "money transfer",
+    "personal loan",
+}
 
 
 def load(name: str, environment: Environment, **overrides: str) -> NamedUseCase:
@@ -37,7 +47,9 @@ def permitted(case: NamedUseCase, environment: Environment) -> tuple[pa.Table, i
 
 
 def test_the_shipped_use_cases_are_these() -> None:
-    assert {"complaint_routing", "customer_feedback", "support_assistant"} <= {folder.name for folder in find_use_cases(DEFS)}
+    assert {"complaint_routing", "customer_feedback", "support_assistant"} <= {
+        folder.name for folder in find_use_cases(DEFS)
+    }
 
 
 @pytest.mark.parametrize(("name", "rows"), [("complaint_routing", 1400), ("support_assistant", 700)])
@@ -67,7 +79,9 @@ def test_the_sample_has_only_labels_of_the_mapping_and_all_with_enough_rows(envi
 
 @pytest.mark.real_data
 def test_the_public_complaint_file_drops_in(environment: Environment, shared_data: Path) -> None:
-    case = load("complaint_routing", environment, **{"source.uri": str(shared_data / "cfpb_2020" / "complaints_sample.csv")})
+    case = load(
+        "complaint_routing", environment, **{"source.uri": str(shared_data / "cfpb_2020" / "complaints_sample.csv")}
+    )
     records, kept, _ = permitted(case, environment)
     assert (records.num_rows, kept) == (6623, 1532)
     assert set(records["label"].to_pylist()) - LABELS == {"Consumer Loan"}
@@ -75,7 +89,11 @@ def test_the_public_complaint_file_drops_in(environment: Environment, shared_dat
 
 @pytest.mark.real_data
 def test_a_published_instruction_set_drops_in(environment: Environment, shared_data: Path) -> None:
-    case = load("support_assistant", environment, **{"source.uri": str(shared_data / "llamafactory_demo" / "alpaca_en_demo.json")})
+    case = load(
+        "support_assistant",
+        environment,
+        **{"source.uri": str(shared_data / "llamafactory_demo" / "alpaca_en_demo.json")},
+    )
     records, kept, absent = permitted(case, environment)
     assert kept == records.num_rows == 999
     assert absent == ["consent", "customer_id", "region"]

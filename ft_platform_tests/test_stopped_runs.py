@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM during `ft run`: one line that says so, the exit code that shells expect, no program left, a run that counts as stopped."""
+"""Ctrl-C and SIGTERM during `ft run`: one line that says so, the exit code that shells expect, no program left, a run
+that counts as stopped."""
 
 import json
 import os
@@ -55,8 +56,12 @@ def ft(*words: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_run_and_its_program_with_one_line_and_the_exit_code_of_that_signal(variables, tmp_path, number, code):
-    process = subprocess.Popen(ft("run", "slow"), env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def test_a_signal_ends_the_run_and_its_program_with_one_line_and_the_exit_code_of_that_signal(
+    variables, tmp_path, number, code
+):
+    process = subprocess.Popen(
+        ft("run", "slow"), env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         deadline = time.monotonic() + 60
         while not (tmp_path / "started").exists():
@@ -67,7 +72,10 @@ def test_a_signal_ends_the_run_and_its_program_with_one_line_and_the_exit_code_o
         _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert (process.returncode, errors) == (code, "ft run: raw_records was stopped. What was finished is kept and used again. Go on with: ft run slow\n")
+    assert (process.returncode, errors) == (
+        code,
+        "ft run: raw_records was stopped. What was finished is kept and used again. Go on with: ft run slow\n",
+    )
     assert not is_running(tmp_path)
     listed = subprocess.run(ft("list", "--json"), env=variables, capture_output=True, text=True, check=True)
     assert [row["last_run"] for row in json.loads(listed.stdout)] == ["stopped"]

@@ -6,7 +6,12 @@ from pydantic import ValidationError
 from ft_platform.evaluation.term_swaps import TermSwap
 from ft_platform.settings.fairness import Swap
 
-GENDER = TermSwap(Swap(name="gender", terms=[["he", "she"], ["his", "her"], ["him", "her"], ["wife", "husband"], ["Mr. Example", "Ms. Example"]]))
+GENDER = TermSwap(
+    Swap(
+        name="gender",
+        terms=[["he", "she"], ["his", "her"], ["him", "her"], ["wife", "husband"], ["Mr. Example", "Ms. Example"]],
+    )
+)
 
 
 @pytest.mark.parametrize(
@@ -41,11 +46,19 @@ def test_longer_terms_win_and_special_characters_are_letters() -> None:
 
 
 def test_words_are_swapped_and_calls_of_tools_are_not() -> None:
-    messages = [{"role": "user", "content": "he asks"}, {"role": "tool_call", "content": '{"she": 1}'}, {"role": "assistant", "content": "She knows."}]
+    messages = [
+        {"role": "user", "content": "he asks"},
+        {"role": "tool_call", "content": '{"she": 1}'},
+        {"role": "assistant", "content": "She knows."},
+    ]
     assert [m["content"] for m in GENDER.messages(messages)] == ["she asks", '{"she": 1}', "He knows."]
 
 
-@pytest.mark.parametrize("terms", [[["he"]], [["he", "she", "they"]], [["he", "He"]], [["...", "she"]], []], ids=["one", "three", "same", "no word", "none"])
+@pytest.mark.parametrize(
+    "terms",
+    [[["he"]], [["he", "she", "they"]], [["he", "He"]], [["...", "she"]], []],
+    ids=["one", "three", "same", "no word", "none"],
+)
 def test_pairs_that_swap_nothing_are_refused(terms: list) -> None:
     with pytest.raises(ValidationError):
         Swap(name="gender", terms=terms)

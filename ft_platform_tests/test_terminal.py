@@ -1,4 +1,5 @@
-"""What the terminal shows: progress with time left, plain lines where there is no terminal, tables with every number."""
+"""What the terminal shows: progress with time left, plain lines where there is no terminal, tables with every
+number."""
 
 import io
 
@@ -6,13 +7,22 @@ import pytest
 from rich.console import Console
 
 from ft_platform.commands import terminal
-from ft_platform.commands.terminal import ProgressView, StageLine, print_checkpoint_trace, print_record_trace, print_summary
+from ft_platform.commands.terminal import (
+    ProgressView,
+    StageLine,
+    print_checkpoint_trace,
+    print_record_trace,
+    print_summary,
+)
 from ft_platform.process.progress import Update, listening, report
 
 CLASSIFICATION = {
     "use_case": "letters",
     "systems": {
-        "majority": {m: {"value": 0.1, "low": 0.05, "high": 0.15} for m in ("accuracy", "macro_precision", "macro_recall", "macro_f1")},
+        "majority": {
+            m: {"value": 0.1, "low": 0.05, "high": 0.15}
+            for m in ("accuracy", "macro_precision", "macro_recall", "macro_f1")
+        },
         "fine_tuned": {
             "accuracy": {"value": 0.912, "low": 0.9, "high": 0.93},
             "macro_precision": {"value": 0.8123, "low": 0.79, "high": 0.83},
@@ -23,7 +33,12 @@ CLASSIFICATION = {
     "test_rows": 1234,
     "funnel": [
         {"stage": "raw_records", "rows_in": 2000, "kept": 2000, "removed": {}},
-        {"stage": "cleaned_records", "rows_in": 2000, "kept": 1500, "removed": {"near_duplicate": 400, "too_short": 100}},
+        {
+            "stage": "cleaned_records",
+            "rows_in": 2000,
+            "kept": 1500,
+            "removed": {"near_duplicate": 400, "too_short": 100},
+        },
     ],
     "trained": True,
     "reused": [],
@@ -73,7 +88,15 @@ def test_without_a_terminal_a_stage_prints_a_line_every_few_seconds_and_one_at_i
     out = io.StringIO()
     with ProgressView(out) as view, listening(view.update):
         for step in range(21):
-            report("adapter_checkpoint", step, 20, "steps", loss=1.0 - step / 40, tokens_per_second=310.4, learning_rate=1e-4)
+            report(
+                "adapter_checkpoint",
+                step,
+                20,
+                "steps",
+                loss=1.0 - step / 40,
+                tokens_per_second=310.4,
+                learning_rate=1e-4,
+            )
             clock[0] += 1
         report("evaluation_report", 5, 10, "examples")
     lines = out.getvalue().splitlines()
@@ -140,7 +163,10 @@ def test_precision_recall_and_f1_with_intervals_fit_into_80_columns(width, accur
 
 
 def test_metrics_of_generation_have_their_own_columns_and_a_missing_one_is_a_dash():
-    systems = {"base_zero_shot": {"rouge_l": {"value": 0.2, "low": 0.1, "high": 0.3}}, "fine_tuned": {"answer_loss": {"value": 1.5, "low": 1.4, "high": 1.6}}}
+    systems = {
+        "base_zero_shot": {"rouge_l": {"value": 0.2, "low": 0.1, "high": 0.3}},
+        "fine_tuned": {"answer_loss": {"value": 1.5, "low": 1.4, "high": 1.6}},
+    }
     text = shown({**CLASSIFICATION, "systems": systems})
     assert "ROUGE-L" in text and "Answer loss" in text
     assert next(line for line in text.splitlines() if "zero-shot" in line).rstrip().endswith("-")
@@ -148,7 +174,10 @@ def test_metrics_of_generation_have_their_own_columns_and_a_missing_one_is_a_das
 
 def test_what_was_planted_is_shown_with_what_was_missed_by_entity():
     entities = {"IBAN": {"planted": 4, "caught": 4, "missed": 0}, "PERSON": {"planted": 9, "caught": 7, "missed": 2}}
-    planted = {"near_duplicate": {"planted": 8, "caught": 8, "missed": 0}, "pii": {"planted": 13, "caught": 11, "missed": 2, "entities": entities}}
+    planted = {
+        "near_duplicate": {"planted": 8, "caught": 8, "missed": 0},
+        "pii": {"planted": 13, "caught": 11, "missed": 2, "entities": entities},
+    }
     lines = [line.split() for line in shown({**CLASSIFICATION, "planted": planted}).splitlines()]
     assert ["near", "duplicate", "8", "8", "0"] in lines
     assert ["pii", "13", "11", "2"] in lines and ["PERSON", "9", "7", "2"] in lines
@@ -187,7 +216,11 @@ def test_traces_are_readable(capsys):
         }
     )
     text = capsys.readouterr().out
-    assert "a.csv, row 3" in text and "removed  reason too_short, sha256 after aaaaaaaaaaaa\n" in text and "no checkpoint was trained on it" in text
+    assert (
+        "a.csv, row 3" in text
+        and "removed  reason too_short, sha256 after aaaaaaaaaaaa\n" in text
+        and "no checkpoint was trained on it" in text
+    )
     print_checkpoint_trace(
         {
             "checkpoint": "c1",

@@ -66,7 +66,9 @@ def test_a_training_leaves_a_run_with_parameters_curve_adapter_and_tags(lake, tr
     assert run.data.metrics["final/validation_loss"] == pytest.approx(trained.metrics["validation_loss"])
     curve = found.get_metric_history(state["run_id"], "loss")
     assert [m.step for m in sorted(curve, key=lambda m: m.step)] == [1, 2, 3, 4]
-    assert {"adapter_model.safetensors", "training.json", "manifest.json"} <= {f.path for f in found.list_artifacts(state["run_id"])}
+    assert {"adapter_model.safetensors", "training.json", "manifest.json"} <= {
+        f.path for f in found.list_artifacts(state["run_id"])
+    }
     assert str(tracked.home) in run.info.artifact_uri, "artifacts must not land in the working directory"
 
 
@@ -103,9 +105,15 @@ def test_a_tracker_that_is_down_costs_a_warning_and_no_checkpoint(lake, environm
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        down = environment.model_copy(update={"tracking_uri": f"http://user:password@127.0.0.1:{unused.getsockname()[1]}"})
+        down = environment.model_copy(
+            update={"tracking_uri": f"http://user:password@127.0.0.1:{unused.getsockname()[1]}"}
+        )
         trained = checkpoint_for(lake, down, use_case, usable_splits(lake, use_case), LOG)
-    assert trained.tracking.startswith("failed: start") and "tracking failed" in caplog.text and "password" not in caplog.text
+    assert (
+        trained.tracking.startswith("failed: start")
+        and "tracking failed" in caplog.text
+        and "password" not in caplog.text
+    )
     assert lake.artifact(use_case.name, "adapter_checkpoint", trained.checkpoint.id)
 
 
@@ -133,17 +141,25 @@ def without_mlflow(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlflow", None)
 
 
-def test_without_mlflow_the_default_tracker_is_off_and_the_log_says_how_to_add_it(without_mlflow, tracked, use_case, caplog):
+def test_without_mlflow_the_default_tracker_is_off_and_the_log_says_how_to_add_it(
+    without_mlflow, tracked, use_case, caplog
+):
     # A program gets the default spelled out as a variable: still the default.
     spelled_out = tracked.model_copy(update={"tracking_uri": tracked.mlflow_uri})
-    with caplog.at_level(logging.INFO), tracker_for(spelled_out, use_case, "adapter_checkpoint", "ckpt-1", TAGS, LOG) as tracker:
+    with (
+        caplog.at_level(logging.INFO),
+        tracker_for(spelled_out, use_case, "adapter_checkpoint", "ckpt-1", TAGS, LOG) as tracker,
+    ):
         pass
     assert tracker.state() == "off: mlflow is not installed" and 'pip install "ft-platform[tracking]"' in caplog.text
 
 
 def test_without_mlflow_a_tracker_that_was_asked_for_is_an_error(without_mlflow, environment, use_case):
     asked = environment.model_copy(update={"tracking_uri": "http://tracker:5000"})
-    with pytest.raises(MissingExtra, match="tracking"), tracker_for(asked, use_case, "adapter_checkpoint", "ckpt-1", TAGS, LOG):
+    with (
+        pytest.raises(MissingExtra, match="tracking"),
+        tracker_for(asked, use_case, "adapter_checkpoint", "ckpt-1", TAGS, LOG),
+    ):
         pass
 
 

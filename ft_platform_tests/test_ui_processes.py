@@ -29,9 +29,11 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print(os.getpid(), child.pid, signal.getsignal(signal.SIGINT) is signal.default_int_handler, flush=True)
 time.sleep(600)
 """
-# What a script's `command &` does: the shell gives a background command an ignored SIGINT. (SIGHUP as without `nohup`, under which tests may run.)
+# What a script's `command &` does: the shell gives a background command an ignored SIGINT. (SIGHUP as without `nohup`,
+# under which tests may run.)
 IN_BACKGROUND = (
-    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(signal.SIGHUP,"
+    " signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
 )
 
 
@@ -59,7 +61,11 @@ def processes_of(pid: int) -> list[int]:
     """Running processes in the sessions of the children of a process."""
     found = {int(folder.name): stat(int(folder.name)) for folder in Path("/proc").glob("[0-9]*")}
     sessions = {session for _, parent, session in found.values() if parent == pid}
-    return [other for other, (state, _, session) in found.items() if session in sessions and state not in ("Z", "gone") and other != pid]
+    return [
+        other
+        for other, (state, _, session) in found.items()
+        if session in sessions and state not in ("Z", "gone") and other != pid
+    ]
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
@@ -69,13 +75,26 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
     return condition()
 
 
-def supervised(handler: str, number: int = signal.SIGTERM, times: int = 1, script: str = SUPERVISOR) -> tuple[int, list[int], float, bool]:
+def supervised(
+    handler: str, number: int = signal.SIGTERM, times: int = 1, script: str = SUPERVISOR
+) -> tuple[int, list[int], float, bool]:
     """Runs a service under `run_until_stopped` in a process of its own and stops that.
 
     Returns:
-        Its exit code, which of the service and its child still run, the seconds to the end, and whether the service would obey SIGINT.
+        Its exit code, which of the service and its child still run, the seconds to the end, and whether the service
+        would obey SIGINT.
     """
-    command = [sys.executable, "-c", IN_BACKGROUND, sys.executable, "-c", script, sys.executable, "-c", SERVICE.format(handler=handler)]
+    command = [
+        sys.executable,
+        "-c",
+        IN_BACKGROUND,
+        sys.executable,
+        "-c",
+        script,
+        sys.executable,
+        "-c",
+        SERVICE.format(handler=handler),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     service, child = 0, 0
     try:
@@ -160,8 +179,13 @@ def answers(url: str) -> bool:
 
 def test_ft_reports_serves_until_it_is_told_to_stop(environment: Environment, tmp_path: Path) -> None:
     port = free_port()
-    code = f"from argparse import Namespace; from ft_platform.commands import reports; raise SystemExit(reports.run(Namespace(host='127.0.0.1', port={port})))"
-    process = subprocess.Popen([sys.executable, "-c", code], env=variables(environment), cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    code = (
+        "from argparse import Namespace; from ft_platform.commands import reports; raise"
+        f" SystemExit(reports.run(Namespace(host='127.0.0.1', port={port})))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], env=variables(environment), cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout
         assert process.stdout.readline().startswith(f"http://127.0.0.1:{port}, linked as http://127.0.0.1:3001")
@@ -178,30 +202,59 @@ def test_a_taken_reports_port_ends_ft_ui_before_dagster_starts(environment: Envi
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        command = [sys.executable, "-m", "ft_platform.orchestration.ui_processes", "127.0.0.1", str(port), sys.executable, "-c", "print('started')"]
-        done = subprocess.run(command, env=variables(environment), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        command = [
+            sys.executable,
+            "-m",
+            "ft_platform.orchestration.ui_processes",
+            "127.0.0.1",
+            str(port),
+            sys.executable,
+            "-c",
+            "print('started')",
+        ]
+        done = subprocess.run(
+            command, env=variables(environment), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
     assert (done.returncode, done.stdout) == (1, "")
     problem = f"reports cannot be served on 127.0.0.1, port {port}: Address already in use"
     assert done.stderr == f"ft ui: {problem}. Choose another one with --reports-port, or with FT_REPORTS_URL\n"
 
 
 def test_dagster_that_ends_by_itself_is_a_failure(environment: Environment, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ft_platform.orchestration.ui_processes", "0.0.0.0", str(free_port()), sys.executable, "-c", ""]
-    done = subprocess.run(command, env=variables(environment), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "ft_platform.orchestration.ui_processes",
+        "0.0.0.0",
+        str(free_port()),
+        sys.executable,
+        "-c",
+        "",
+    ]
+    done = subprocess.run(
+        command, env=variables(environment), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 1
     assert done.stderr == "ft ui: Dagster ended by itself with code 0. Its last messages say why\n"
     assert "lead to this machine only" in done.stdout
 
 
 @pytest.mark.slow
-def test_ft_ui_started_in_the_background_of_a_script_ends_with_all_its_processes(environment: Environment, tmp_path: Path) -> None:
+def test_ft_ui_started_in_the_background_of_a_script_ends_with_all_its_processes(
+    environment: Environment, tmp_path: Path
+) -> None:
     """About half a minute on two cores, nearly all of it until Dagster's UI answers."""
     pytest.importorskip("dagster_webserver")
     port, reports = free_port(), free_port()
     words = [sys.executable, "-m", "ft_platform.cli", "ui", "--port", str(port), "--reports-port", str(reports)]
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", IN_BACKGROUND, *words], env=variables(environment), cwd=tmp_path, stdout=log, stderr=log, start_new_session=True
+            [sys.executable, "-c", IN_BACKGROUND, *words],
+            env=variables(environment),
+            cwd=tmp_path,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     ui, index = f"http://127.0.0.1:{port}/server_info", f"http://127.0.0.1:{reports}/"
     started: list[int] = []

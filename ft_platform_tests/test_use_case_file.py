@@ -71,7 +71,11 @@ def changed(old: str, new: str) -> str:
 
 def test_a_good_file_loads_and_has_the_name_of_its_folder(defs):
     use_case = load_use_case(write(defs, GOOD))
-    assert (use_case.name, use_case.settings.training.learning_rate, use_case.settings.record.label) == ("complaints", 5e-4, "Product")
+    assert (use_case.name, use_case.settings.training.learning_rate, use_case.settings.record.label) == (
+        "complaints",
+        5e-4,
+        "Product",
+    )
     assert use_case.path == defs / "complaints" / "defs.yaml"
     assert load_use_case(defs / "complaints" / "defs.yaml") == use_case
 
@@ -81,39 +85,98 @@ def test_a_good_file_loads_and_has_the_name_of_its_folder(defs):
     [
         ("5e-4", "-1", "training.learning_rate must be greater than 0, got -1 (defs/complaints/defs.yaml:22)"),
         ("5e-4", "fast", "training.learning_rate must be a number, got 'fast' (defs/complaints/defs.yaml:22)"),
-        ("epochs: 2", "epochs: .nan", "training.epochs must be a finite number, got nan (defs/complaints/defs.yaml:21)"),
-        ("epochs: 2", "epochs: [1, 2]", "training.epochs must be a number, got a list of 2 (defs/complaints/defs.yaml:21)"),
-        ("epochs: 2", "epoch: 2", "training.epoch is not a field of training; did you mean epochs? (defs/complaints/defs.yaml:21)"),
-        ("training:", "epochs: 2\n      training:", "epochs is not a field of a use case; did you mean training.epochs? (defs/complaints/defs.yaml:20)"),
-        ("kind: classification", "kind: sorting", "task.kind must be one of `classification`, `generation`, got 'sorting' (defs/complaints/defs.yaml:8)"),
-        ("label: Product", "label: 2020", "record.label must be text, got 2020: put it in quotes (defs/complaints/defs.yaml:13)"),
+        (
+            "epochs: 2",
+            "epochs: .nan",
+            "training.epochs must be a finite number, got nan (defs/complaints/defs.yaml:21)",
+        ),
+        (
+            "epochs: 2",
+            "epochs: [1, 2]",
+            "training.epochs must be a number, got a list of 2 (defs/complaints/defs.yaml:21)",
+        ),
+        (
+            "epochs: 2",
+            "epoch: 2",
+            "training.epoch is not a field of training; did you mean epochs? (defs/complaints/defs.yaml:21)",
+        ),
+        (
+            "training:",
+            "epochs: 2\n      training:",
+            "epochs is not a field of a use case; did you mean training.epochs? (defs/complaints/defs.yaml:20)",
+        ),
+        (
+            "kind: classification",
+            "kind: sorting",
+            "task.kind must be one of `classification`, `generation`, got 'sorting' (defs/complaints/defs.yaml:8)",
+        ),
+        (
+            "label: Product",
+            "label: 2020",
+            "record.label must be text, got 2020: put it in quotes (defs/complaints/defs.yaml:13)",
+        ),
         (
             "label: Product",
             "label: no",
-            "record.label must be text, got false (so are `yes`, `no`, `on`, `off` read): put it in quotes (defs/complaints/defs.yaml:13)",
+            (
+                "record.label must be text, got false (so are `yes`, `no`, `on`, `off` read): put it in quotes"
+                " (defs/complaints/defs.yaml:13)"
+            ),
         ),
-        ("text: Consumer complaint narrative", "text: 5", "record.text must be text or a list of text, got 5 (defs/complaints/defs.yaml:12)"),
+        (
+            "text: Consumer complaint narrative",
+            "text: 5",
+            "record.text must be text or a list of text, got 5 (defs/complaints/defs.yaml:12)",
+        ),
         (
             "features: {state: State}",
             "features: {State: State}",
-            "record.features: the name 'State' must be lower case letters, digits and `_`, a letter first (defs/complaints/defs.yaml:15)",
+            (
+                "record.features: the name 'State' must be lower case letters, digits and `_`, a letter first"
+                " (defs/complaints/defs.yaml:15)"
+            ),
         ),
-        ("team:complaints", "complaints", "owners.accountable must be an e-mail address or `team:<name>`, got 'complaints' (defs/complaints/defs.yaml:6)"),
-        ("intended_use", "intended_for", "release.intended_use is required: What the model is for. (defs/complaints/defs.yaml:25)"),
-        ("label: Product", "answer: Product", "`record.label` is needed for `task.kind: classification` (defs/complaints/defs.yaml:3)"),
-        ("epochs: 2", "epochs: 2\n        epochs: 3", "`training.epochs` is there twice, first in line 21; remove one (defs/complaints/defs.yaml:22)"),
+        (
+            "team:complaints",
+            "complaints",
+            (
+                "owners.accountable must be an e-mail address or `team:<name>`, got 'complaints'"
+                " (defs/complaints/defs.yaml:6)"
+            ),
+        ),
+        (
+            "intended_use",
+            "intended_for",
+            "release.intended_use is required: What the model is for. (defs/complaints/defs.yaml:25)",
+        ),
+        (
+            "label: Product",
+            "answer: Product",
+            "`record.label` is needed for `task.kind: classification` (defs/complaints/defs.yaml:3)",
+        ),
+        (
+            "epochs: 2",
+            "epochs: 2\n        epochs: 3",
+            "`training.epochs` is there twice, first in line 21; remove one (defs/complaints/defs.yaml:22)",
+        ),
         (
             "type: ft_platform.components.FineTuningUseCase",
             "type: os.system",
-            "type must be ft_platform.components.FineTuningUseCase, "
-            "or .<module>.<Class> of a file in the same folder, got 'os.system' (defs/complaints/defs.yaml:2)",
+            (
+                "type must be ft_platform.components.FineTuningUseCase, "
+                "or .<module>.<Class> of a file in the same folder, got 'os.system' (defs/complaints/defs.yaml:2)"
+            ),
         ),
         (
             "type: ft_platform.components.FineTuningUseCase",
             "",
             "type is required: `type: ft_platform.components.FineTuningUseCase` (defs/complaints/defs.yaml:3)",
         ),
-        ("attributes:", "attribute:", "attribute is not a field of the file; did you mean attributes? (defs/complaints/defs.yaml:3)"),
+        (
+            "attributes:",
+            "attribute:",
+            "attribute is not a field of the file; did you mean attributes? (defs/complaints/defs.yaml:3)",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_field_expected_got_and_line(defs, old, new, problem):
@@ -131,7 +194,14 @@ def test_five_mistakes_are_reported_at_once_in_the_order_of_the_file(defs):
     ]:
         text = text.replace(old, new)
     problems = problems_of(write(defs, text))
-    assert [p.split(" ")[0] for p in problems] == ["description", "task.kind", "source.uri", "source.url", "training.epochs", "training.learning_rate"]
+    assert [p.split(" ")[0] for p in problems] == [
+        "description",
+        "task.kind",
+        "source.uri",
+        "source.url",
+        "training.epochs",
+        "training.learning_rate",
+    ]
     assert [int(p.rsplit(":", 1)[1].rstrip(")")) for p in problems] == [4, 8, 9, 10, 21, 22]
 
 
@@ -173,7 +243,11 @@ def test_yaml_that_cannot_be_read_is_named_with_its_line(defs, text, line, what)
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("epochs: 2", "epochs: true", "training.epochs must be a number, got true (so are `yes`, `no`, `on`, `off` read)"),
+        (
+            "epochs: 2",
+            "epochs: true",
+            "training.epochs must be a number, got true (so are `yes`, `no`, `on`, `off` read)",
+        ),
         ("epochs: 2", "epochs: '2'", "training.epochs must be a number, got '2': write it without quotes"),
         ("epochs: 2", "rank: 16.0", "training.rank must be a whole number, got 16.0"),
         ("epochs: 2", "rank: 0400", "training.rank must be a whole number, got '0400'"),
@@ -223,7 +297,10 @@ def test_only_regular_files_up_to_a_size_are_read_and_links_to_them(defs, monkey
 
 def test_a_file_that_may_not_be_read_is_named(defs, monkeypatch):
     folder = write(defs, GOOD)
-    monkeypatch.setattr("ft_platform.use_case.yaml_file.os.open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    monkeypatch.setattr(
+        "ft_platform.use_case.yaml_file.os.open",
+        lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")),
+    )
     assert problems_of(folder) == ["the file cannot be read: Permission denied (defs/complaints/defs.yaml:1)"]
 
 
@@ -246,7 +323,9 @@ def test_a_section_with_all_lines_commented_out_has_its_defaults(defs):
 def test_environment_variables_are_filled_in(defs, monkeypatch):
     monkeypatch.setenv("COMPLAINTS_BUCKET", "s3://bucket")
     monkeypatch.setenv("EPOCHS", "3")
-    text = changed("sample://complaints", '"{{ env.COMPLAINTS_BUCKET }}/x.csv"').replace("epochs: 2", 'epochs: "{{env.EPOCHS}}"')
+    text = changed("sample://complaints", '"{{ env.COMPLAINTS_BUCKET }}/x.csv"').replace(
+        "epochs: 2", 'epochs: "{{env.EPOCHS}}"'
+    )
     settings = load_use_case(write(defs, text)).settings
     assert (settings.source.uri, settings.training.epochs) == ("s3://bucket/x.csv", 3.0)
 
@@ -255,7 +334,9 @@ def test_an_environment_variable_is_read_as_the_type_of_its_field(defs, monkeypa
     monkeypatch.setenv("VALUE", "true")
     text = changed("epochs: 2", 'epochs: "{{env.VALUE}}"')
     assert "training.epochs must be a number, got the value of VALUE" in problems_of(write(defs, text))[0]
-    text = changed("training:", "splits: {stratify: '{{ env.VALUE }}'}\n      training:").replace("label: Product", 'label: "{{env.VALUE}}"')
+    text = changed("training:", "splits: {stratify: '{{ env.VALUE }}'}\n      training:").replace(
+        "label: Product", 'label: "{{env.VALUE}}"'
+    )
     settings = load_use_case(write(defs, text)).settings
     assert (settings.splits.stratify, settings.record.label) == (True, "true")
 
@@ -280,7 +361,8 @@ def test_a_value_from_the_environment_is_never_printed(defs, monkeypatch):
         text = text.replace(f": {old}", ': "{{ env.SECRET }}"')
     text = text.replace(
         "intended_use: Routing of complaints.",
-        "intended_use: Routing of complaints.\n      fairness: {sensitive_features: [hunter2]}\n      compute: {profile: '{{ env.SECRET }}'}",
+        "intended_use: Routing of complaints.\n      fairness: {sensitive_features: [hunter2]}\n      compute:"
+        " {profile: '{{ env.SECRET }}'}",
     )
     problems = problems_of(write(defs, text))
     assert len(problems) >= 4
@@ -290,16 +372,26 @@ def test_a_value_from_the_environment_is_never_printed(defs, monkeypatch):
 def test_a_compute_profile_must_be_one_of_the_installation(defs, tmp_path):
     folder = write(defs, changed("training:", "compute: {profile: locl}\n      training:"))
     assert problems_of(folder) == [
-        "compute.profile must be a profile of this environment (local), got 'locl'; did you mean local? (defs/complaints/defs.yaml:20)"
+        "compute.profile must be a profile of this environment (local), got 'locl'; did you mean local?"
+        " (defs/complaints/defs.yaml:20)"
     ]
-    assert load_use_case(folder, environment=Environment(home=tmp_path, profiles={"locl": ComputeProfile()})).settings.compute.profile == "locl"
+    assert (
+        load_use_case(
+            folder, environment=Environment(home=tmp_path, profiles={"locl": ComputeProfile()})
+        ).settings.compute.profile
+        == "locl"
+    )
 
 
 def test_an_entity_that_no_recognizer_finds_is_a_problem(defs):
-    folder = write(defs, changed("privacy:", "privacy:\n        entities: [PERSON, EMAL]\n        operators: {IBAM: redact}"))
+    folder = write(
+        defs, changed("privacy:", "privacy:\n        entities: [PERSON, EMAL]\n        operators: {IBAM: redact}")
+    )
     problems = problems_of(folder)
     assert len(problems) == 2
-    assert problems[0].startswith("privacy.entities: 'EMAL' is not an entity") and problems[0].endswith("(defs/complaints/defs.yaml:28)")
+    assert problems[0].startswith("privacy.entities: 'EMAL' is not an entity") and problems[0].endswith(
+        "(defs/complaints/defs.yaml:28)"
+    )
     assert problems[1].startswith("privacy.operators: 'IBAM' is not an entity; did you mean IBAN")
 
 
@@ -310,7 +402,13 @@ def test_a_folder_name_that_cannot_be_a_use_case_name_is_a_problem(defs):
 
 def test_overrides_are_read_as_yaml_and_applied(defs):
     overrides = parse_overrides(
-        ["training.epochs=1", "record.features.age=Age", "record.label_names.a.b=c", "splits.stratify=false", "source.uri=s3://a/b=c.csv"]
+        [
+            "training.epochs=1",
+            "record.features.age=Age",
+            "record.label_names.a.b=c",
+            "splits.stratify=false",
+            "source.uri=s3://a/b=c.csv",
+        ]
     )
     assert overrides["splits.stratify"] is False
     settings = load_use_case(write(defs, GOOD), overrides).settings
@@ -320,12 +418,17 @@ def test_overrides_are_read_as_yaml_and_applied(defs):
 
 
 def test_null_as_override_empties_a_field(defs):
-    text = changed("accepted_consent: [Consent provided]", "accepted_consent: [Consent provided]\n        without_consent_column: licence")
+    text = changed(
+        "accepted_consent: [Consent provided]",
+        "accepted_consent: [Consent provided]\n        without_consent_column: licence",
+    )
     assert load_use_case(write(defs, text), parse_overrides(["record.consent=null"])).settings.record.consent is None
 
 
 def test_a_wrong_override_is_named_as_such(defs):
-    assert problems_of(write(defs, GOOD), parse_overrides(["training.epochs=-1"])) == ["training.epochs must be greater than 0, got -1 (--set training.epochs)"]
+    assert problems_of(write(defs, GOOD), parse_overrides(["training.epochs=-1"])) == [
+        "training.epochs must be greater than 0, got -1 (--set training.epochs)"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -350,7 +453,10 @@ def test_what_is_wrong_in_a_whole_section_that_was_set_is_not_looked_for_in_the_
         ("training.epochs", "--set training.epochs is not of the form path.to.field=value"),
         ("training.epochs.deep=1", "--set training.epochs.deep is not a field; did you mean training.epochs?"),
         ("=1", "--set =1 is not of the form path.to.field=value"),
-        ("task.instruction=[a", "--set task.instruction: the value is not YAML; put it in quotes, e.g. --set 'task.instruction=\"...\"'"),
+        (
+            "task.instruction=[a",
+            "--set task.instruction: the value is not YAML; put it in quotes, e.g. --set 'task.instruction=\"...\"'",
+        ),
     ],
 )
 def test_an_override_that_cannot_be_used_is_refused(text, problem):
@@ -424,7 +530,13 @@ def test_expectations_that_great_expectations_does_not_accept_are_named_with_the
     path = "validation.expectations"
     expected = [  # start of the problem, line of the file
         ("training.epochs must be greater than 0, got -2", "epochs: -2"),
-        (f"{path}[1].expectation 'expect_column_values_to_be_unikue' is not offered; did you mean 'expect_column_values_to_be_unique'?", "unikue"),
+        (
+            (
+                f"{path}[1].expectation 'expect_column_values_to_be_unikue' is not offered; did you mean"
+                " 'expect_column_values_to_be_unique'?"
+            ),
+            "unikue",
+        ),
         (f"{path}[2].kwargs.min_value: value is not a valid float, got [1]", "min_value: [1]"),
         (f"{path}[3].kwargs.min is not an argument of expect_column_values_to_be_between; it has ['column', ", "lable"),
         (f"{path}[3].kwargs.column: 'lable' is not a column of splits; did you mean 'label'?", "lable"),
@@ -459,19 +571,39 @@ def test_great_expectations_is_imported_only_where_there_are_expectations_and_on
         [
             "import sys; from pathlib import Path; from ft_platform.use_case.file import load_use_case, validate_all",
             f"load_use_case(Path({str(folder)!r})); loaded = 'great_expectations' in sys.modules",
-            f"problems = validate_all(Path({str(defs)!r})); print(loaded, 'great_expectations' in sys.modules, len(problems))",
+            (
+                f"problems = validate_all(Path({str(defs)!r})); print(loaded, 'great_expectations' in sys.modules,"
+                " len(problems))"
+            ),
         ]
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(REPOSITORY)})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
     assert done.stdout.split() == ["False", str(expectations != "[]"), str(int(expectations != "[]"))]
 
 
 def test_what_the_checks_of_personal_data_will_refuse_is_a_problem_of_the_check_and_no_reason_not_to_load(defs):
-    write(defs, dedent(GOOD).replace("  privacy:\n    without_quasi_identifiers: A state alone points to nobody.\n", "  privacy:\n    entities: [EMAIL]\n"))
+    write(
+        defs,
+        dedent(GOOD).replace(
+            "  privacy:\n    without_quasi_identifiers: A state alone points to nobody.\n",
+            "  privacy:\n    entities: [EMAIL]\n",
+        ),
+    )
     assert load_use_case(defs / "complaints").settings.privacy.entities == ["EMAIL"]
     columns, entities = validate_all(defs)
-    assert columns.startswith("privacy names neither `quasi_identifiers` nor") and columns.endswith("(defs/complaints/defs.yaml:27)")
-    assert entities.startswith("privacy does not look for ADDRESS, API_KEY, ") and "`left_out` does not say why" in entities
+    assert columns.startswith("privacy names neither `quasi_identifiers` nor") and columns.endswith(
+        "(defs/complaints/defs.yaml:27)"
+    )
+    assert (
+        entities.startswith("privacy does not look for ADDRESS, API_KEY, ")
+        and "`left_out` does not say why" in entities
+    )
 
 
 @pytest.mark.parametrize(
@@ -479,7 +611,10 @@ def test_what_the_checks_of_personal_data_will_refuse_is_a_problem_of_the_check_
     [
         ("left_out: {EMIAL: Customers have none.}", "'EMIAL' is not an entity; did you mean EMAIL?"),
         ("left_out: {EMAIL: because}", "left_out.EMAIL must be"),
-        ("left_out: {EMAIL: Customers have none.}, entities: [EMAIL]", "`privacy.left_out` names ['EMAIL'], which are looked for"),
+        (
+            "left_out: {EMAIL: Customers have none.}, entities: [EMAIL]",
+            "`privacy.left_out` names ['EMAIL'], which are looked for",
+        ),
         ("min_recall: 0.2", "privacy.min_recall must be at least 0.5, got 0.2"),
     ],
 )

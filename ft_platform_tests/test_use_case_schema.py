@@ -35,7 +35,12 @@ def test_the_json_schema_is_a_valid_schema_and_refuses_what_the_loader_refuses()
     jsonschema.Draft202012Validator.check_schema(file_schema())
     good = yaml.safe_load(scaffold_yaml("x1", "classification"))
     jsonschema.validate(good, file_schema())
-    for section, field, value in [("training", "learning_rate", -1), ("training", "rnak", 1), ("task", "kind", "sorting"), ("owners", "accountable", "nobody")]:
+    for section, field, value in [
+        ("training", "learning_rate", -1),
+        ("training", "rnak", 1),
+        ("task", "kind", "sorting"),
+        ("owners", "accountable", "nobody"),
+    ]:
         bad = copy.deepcopy(good)
         bad["attributes"][section][field] = value
         with pytest.raises(jsonschema.ValidationError):
@@ -66,7 +71,11 @@ def test_every_field_that_may_be_left_out_says_in_the_json_schema_what_it_is_the
         for name, field in model.model_fields.items():
             if not field.is_required():
                 default = field.get_default(call_default_factory=True, validated_data={})
-                expected = {} if isinstance(default, BaseModel) else json.loads(TypeAdapter(field.annotation).dump_json(default))
+                expected = (
+                    {}
+                    if isinstance(default, BaseModel)
+                    else json.loads(TypeAdapter(field.annotation).dump_json(default))
+                )
                 assert published["properties"][name]["default"] == expected, f"{model.__name__}.{name}"
                 checked += 1
     assert checked > 100
@@ -94,9 +103,16 @@ def unbounded(schema: dict[str, Any], definitions: dict[str, Any], path: str) ->
     elif kind == "object":
         if "maxProperties" not in schema:
             yield f"{path} (size of the mapping)"
-        for pattern, values in {"*": schema.get("additionalProperties", {}), **schema.get("patternProperties", {})}.items():
+        for pattern, values in {
+            "*": schema.get("additionalProperties", {}),
+            **schema.get("patternProperties", {}),
+        }.items():
             if isinstance(values, dict) and "type" in values:
-                yield from unbounded({"type": "string", "pattern": pattern, **schema.get("propertyNames", {})}, definitions, f"{path} (keys)")
+                yield from unbounded(
+                    {"type": "string", "pattern": pattern, **schema.get("propertyNames", {})},
+                    definitions,
+                    f"{path} (keys)",
+                )
                 yield from unbounded(values, definitions, f"{path}.*")
 
 
@@ -119,19 +135,33 @@ def test_every_text_list_and_mapping_has_a_largest_size(section):
         ({"type": "array", "items": {"type": "integer"}, "maxItems": 3}, []),
         ({"type": "object", "additionalProperties": True}, ["x (size of the mapping)"]),
         ({"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": 3}, ["x (keys)", "x.*"]),
-        ({"type": "object", "additionalProperties": {"type": "integer"}, "maxProperties": 3, "propertyNames": {"maxLength": 9}}, []),
+        (
+            {
+                "type": "object",
+                "additionalProperties": {"type": "integer"},
+                "maxProperties": 3,
+                "propertyNames": {"maxLength": 9},
+            },
+            [],
+        ),
         ({"type": "object", "patternProperties": {"^[a-z]{0,4}$": {"type": "integer"}}, "maxProperties": 3}, []),
         ({"anyOf": [{"$ref": "#/$defs/Section"}, {"type": "null"}]}, ["x.name"]),
     ],
 )
 def test_what_has_no_largest_size_is_found(schema, found):
-    assert list(unbounded(schema, {"Section": {"type": "object", "properties": {"name": {"type": "string"}}}}, "x")) == found
+    assert (
+        list(unbounded(schema, {"Section": {"type": "object", "properties": {"name": {"type": "string"}}}}, "x"))
+        == found
+    )
 
 
 def read_by_nothing(names: list[str]) -> list[str]:
-    """Names that no code and no template of the package reads as an attribute or names as a string, beyond their declaration."""
+    """Names that no code and no template of the package reads as an attribute or names as a string, beyond their
+    declaration."""
     package = Path(ft_platform.__file__).parent
-    text = "\n".join(file.read_text(encoding="utf-8") for file in package.rglob("*") if file.suffix in (".py", ".html", ".md"))
+    text = "\n".join(
+        file.read_text(encoding="utf-8") for file in package.rglob("*") if file.suffix in (".py", ".html", ".md")
+    )
     used = set(re.findall(r"\.(\w+)|[\"'](\w+)[\"']", text))
     return [name for name in names if (name, "") not in used and ("", name) not in used]
 
@@ -167,7 +197,9 @@ def test_facts_say_kind_bounds_and_default():
 def test_a_list_that_is_too_long_says_how_long_it_may_be(tmp_path):
     values = yaml.safe_load(scaffold_yaml("x1", "classification"))
     values["attributes"]["training"]["target_modules"] = ["q_proj"] * 1001
-    values["attributes"]["validation"] = {"expectations": [{"table": "splits", "expectation": "expect_x", "kwargs": dict.fromkeys(map(str, range(51)))}]}
+    values["attributes"]["validation"] = {
+        "expectations": [{"table": "splits", "expectation": "expect_x", "kwargs": dict.fromkeys(map(str, range(51)))}]
+    }
     (tmp_path / "x1").mkdir()
     (tmp_path / "x1" / "defs.yaml").write_text(yaml.safe_dump(values))
     with pytest.raises(ConfigError) as raised:

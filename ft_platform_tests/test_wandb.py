@@ -84,20 +84,31 @@ def history_of(folder: Path) -> dict[int, dict[str, float]]:
 
 
 def assert_both_get_the_same_events(lake: Any, both: Environment, use_case: NamedUseCase) -> None:
-    """Trains once with both trackers and compares what they hold. `test_tracking.py` has it with a database, here it is a server."""
+    """Trains once with both trackers and compares what they hold. `test_tracking.py` has it with a database, here it is
+    a server."""
     from mlflow.tracking import MlflowClient
 
     trained = checkpoint_for(lake, both, use_case, usable_splits(lake, use_case), LOG)
     runs = runs_of(lake.manifest(trained.checkpoint).info["tracking"])
-    assert list(runs) == ["mlflow", "wandb"] and training_run(lake, trained.checkpoint) == {name: run["run_id"] for name, run in runs.items()}
+    assert list(runs) == ["mlflow", "wandb"] and training_run(lake, trained.checkpoint) == {
+        name: run["run_id"] for name, run in runs.items()
+    }
     client, folder = MlflowClient(both.mlflow_uri), Path(runs["wandb"]["folder"])
     assert folder.is_relative_to(both.home / "wandb")
     history = history_of(folder)
     for name in ("loss", "validation_loss", "learning_rate"):
         curve = {m.step: m.value for m in client.get_metric_history(runs["mlflow"]["run_id"], name)}
-        assert curve == {step: pytest.approx(values[name]) for step, values in history.items() if name in values} and len(curve) >= 2
+        assert (
+            curve == {step: pytest.approx(values[name]) for step, values in history.items() if name in values}
+            and len(curve) >= 2
+        )
     found = {one.WhichOneof("record_type"): one for one in records_of(folder)}
-    config = {item.key: json.loads(item.value_json) for one in records_of(folder) if one.WhichOneof("record_type") == "config" for item in one.config.update}
+    config = {
+        item.key: json.loads(item.value_json)
+        for one in records_of(folder)
+        if one.WhichOneof("record_type") == "config"
+        for item in one.config.update
+    }
     config |= {item.key: json.loads(item.value_json) for item in found["run"].run.config.update}
     parameters = client.get_run(runs["mlflow"]["run_id"]).data.params
     assert {key: str(config[key]) for key in parameters} == parameters
@@ -115,15 +126,21 @@ def assert_both_get_the_same_events(lake: Any, both: Environment, use_case: Name
     assert "tracking/wandb" not in shown, "an offline run has no address"
     if both.tracking_uri:
         link = shown["tracking/mlflow"].value
-        assert link.startswith(f"{both.tracking_uri}/#/experiments/") and link.endswith(f"/runs/{runs['mlflow']['run_id']}")
+        assert link.startswith(f"{both.tracking_uri}/#/experiments/") and link.endswith(
+            f"/runs/{runs['mlflow']['run_id']}"
+        )
 
 
 @pytest.mark.slow  # starting the server takes half a minute
-def test_a_server_and_wandb_get_the_same_events_and_the_run_has_a_link(lake: Any, both: Environment, use_case: NamedUseCase) -> None:
+def test_a_server_and_wandb_get_the_same_events_and_the_run_has_a_link(
+    lake: Any, both: Environment, use_case: NamedUseCase
+) -> None:
     assert_both_get_the_same_events(lake, both, use_case)
 
 
-def test_a_failed_run_says_the_type_of_the_error_and_the_exit_code(only_wandb: Environment, use_case: NamedUseCase) -> None:
+def test_a_failed_run_says_the_type_of_the_error_and_the_exit_code(
+    only_wandb: Environment, use_case: NamedUseCase
+) -> None:
     folders: list[Path] = []
 
     def fail() -> None:
@@ -146,11 +163,18 @@ def test_figures_of_an_earlier_step_are_not_lost(only_wandb: Environment, use_ca
         tracker.metrics(5, {"loss": 1.0})
         tracker.metrics(0, {"late": 7.0})
         tracker.finish({})
-    summary = {item.key: item.value_json for one in records_of(folder) if one.WhichOneof("record_type") == "summary" for item in one.summary.update}
+    summary = {
+        item.key: item.value_json
+        for one in records_of(folder)
+        if one.WhichOneof("record_type") == "summary"
+        for item in one.summary.update
+    }
     assert float(summary["late"]) == 7.0
 
 
-def test_nothing_of_person_machine_and_records_is_written(lake: Any, only_wandb: Environment, use_case: NamedUseCase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_of_person_machine_and_records_is_written(
+    lake: Any, only_wandb: Environment, use_case: NamedUseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LOGNAME", "person-canary-7751")
     monkeypatch.setenv("USER", "person-canary-7751")
     monkeypatch.setenv("WANDB_USERNAME", "person-canary-7751")
@@ -158,8 +182,17 @@ def test_nothing_of_person_machine_and_records_is_written(lake: Any, only_wandb:
     monkeypatch.setattr(sys, "argv", ["argument-canary-7752"])
     checkpoint_for(lake, only_wandb, use_case, usable_splits(lake, use_case), LOG)
     files = [file for file in (only_wandb.home / "wandb").rglob("*") if file.is_file()]
-    assert any(file.suffix == ".wandb" for file in files) and any(file.read_bytes().count(b"lora_A") for file in files), "the adapter is among them"
-    canaries = ["handled badly", "person-canary", "argument-canary", f'"{socket.gethostname()}"', "github.com", "api_key"]
+    assert any(file.suffix == ".wandb" for file in files) and any(
+        file.read_bytes().count(b"lora_A") for file in files
+    ), "the adapter is among them"
+    canaries = [
+        "handled badly",
+        "person-canary",
+        "argument-canary",
+        f'"{socket.gethostname()}"',
+        "github.com",
+        "api_key",
+    ]
     assert [(canary, file.name) for file in files for canary in canaries if canary.encode() in file.read_bytes()] == []
 
 
@@ -197,17 +230,26 @@ def test_offline_nobody_is_called(tmp_path: Path) -> None:
         threading.Thread(target=accept, daemon=True).start()
         with socket.create_connection(trap.getsockname()):
             pass
-        out = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "WANDB_BASE_URL"), address)
+        out = dict.fromkeys(
+            ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "WANDB_BASE_URL"), address
+        )
         variables = {**os.environ, **out, "NO_PROXY": "", "no_proxy": "", "WANDB_API_KEY": "a" * 40}
-        subprocess.run([sys.executable, "-c", TRAIN_NOTHING, str(tmp_path / "home")], env=variables, check=True, timeout=240)
+        subprocess.run(
+            [sys.executable, "-c", TRAIN_NOTHING, str(tmp_path / "home")], env=variables, check=True, timeout=240
+        )
         trap.shutdown(socket.SHUT_RDWR)
     assert len(callers) == 1, "the trap itself works, and nobody else came"
 
 
-def test_online_needs_a_key_from_the_environment(only_wandb: Environment, use_case: NamedUseCase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_online_needs_a_key_from_the_environment(
+    only_wandb: Environment, use_case: NamedUseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     online = only_wandb.model_copy(update={"wandb_mode": "online"})
-    with pytest.raises(ConfigError, match="WANDB_API_KEY"), tracker_for(online, use_case, "adapter_checkpoint", "ckpt-1", TAGS, LOG):
+    with (
+        pytest.raises(ConfigError, match="WANDB_API_KEY"),
+        tracker_for(online, use_case, "adapter_checkpoint", "ckpt-1", TAGS, LOG),
+    ):
         pass
 
 
@@ -223,20 +265,36 @@ def test_online_without_a_server_costs_a_warning(
         with tracker_for(online, use_case, "adapter_checkpoint", "ckpt-1", TAGS, LOG) as tracker:
             tracker.metrics(1, {"loss": 1.0})
             tracker.finish({})
-    assert str(tracker.state()).startswith("failed: start") and caplog.text.count("tracking failed") == 1 and "b" * 40 not in caplog.text
+    assert (
+        str(tracker.state()).startswith("failed: start")
+        and caplog.text.count("tracking failed") == 1
+        and "b" * 40 not in caplog.text
+    )
 
 
-def test_without_wandb_it_is_an_error_that_names_the_extra(only_wandb: Environment, use_case: NamedUseCase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_wandb_it_is_an_error_that_names_the_extra(
+    only_wandb: Environment, use_case: NamedUseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(MissingExtra, match=r"ft-platform\[wandb\]"), tracker_for(only_wandb, use_case, "adapter_checkpoint", "ckpt-1", TAGS, LOG):
+    with (
+        pytest.raises(MissingExtra, match=r"ft-platform\[wandb\]"),
+        tracker_for(only_wandb, use_case, "adapter_checkpoint", "ckpt-1", TAGS, LOG),
+    ):
         pass
 
 
-@pytest.mark.parametrize(("value", "trackers"), [("wandb", ["wandb"]), ("mlflow, wandb", ["mlflow", "wandb"]), ("none", [])])
+@pytest.mark.parametrize(
+    ("value", "trackers"), [("wandb", ["wandb"]), ("mlflow, wandb", ["mlflow", "wandb"]), ("none", [])]
+)
 def test_the_environment_chooses_the_trackers_and_programs_get_the_same(
     value: str, trackers: list[str], environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, given in {**environment.to_variables(), "FT_TRACKERS": value, "FT_WANDB_MODE": "online", "FT_WANDB_ENTITY": "team"}.items():
+    for name, given in {
+        **environment.to_variables(),
+        "FT_TRACKERS": value,
+        "FT_WANDB_MODE": "online",
+        "FT_WANDB_ENTITY": "team",
+    }.items():
         monkeypatch.setenv(name, given)
     found = load_environment()
     assert found.trackers == trackers and found.wandb_mode == "online" and found.wandb_entity == "team"
@@ -248,7 +306,9 @@ def test_the_environment_chooses_the_trackers_and_programs_get_the_same(
 
 
 @pytest.mark.parametrize("value", ["mlflow,mlflow", "comet"])
-def test_an_unknown_or_repeated_tracker_is_an_error(value: str, environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_or_repeated_tracker_is_an_error(
+    value: str, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, given in {**environment.to_variables(), "FT_TRACKERS": value}.items():
         monkeypatch.setenv(name, given)
     with pytest.raises(ConfigError, match="trackers"):
@@ -256,6 +316,8 @@ def test_an_unknown_or_repeated_tracker_is_an_error(value: str, environment: Env
 
 
 def test_no_trackers_at_all(environment: Environment, use_case: NamedUseCase) -> None:
-    with tracker_for(environment.model_copy(update={"trackers": []}), use_case, "adapter_checkpoint", "ckpt-1", TAGS, LOG) as tracker:
+    with tracker_for(
+        environment.model_copy(update={"trackers": []}), use_case, "adapter_checkpoint", "ckpt-1", TAGS, LOG
+    ) as tracker:
         tracker.finish({"loss": 1.0})
     assert tracker.state() == "off: the environment names no trackers"

@@ -1,4 +1,5 @@
-"""Tiny random models with a byte-level tokenizer, and a lake with splits that may be trained on. Nothing is downloaded."""
+"""Tiny random models with a byte-level tokenizer, and a lake with splits that may be trained on. Nothing is
+downloaded."""
 
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,15 @@ from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.conftest import minimal_attributes
 
 CHATML = (
-    "{% for m in messages %}{% if loop.first and m['role'] != 'system' %}{{ '<|im_start|>system\nYou help.<|im_end|>\n' }}{% endif %}"
-    "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    "{% for m in messages %}{% if loop.first and m['role'] != 'system' %}{{ '<|im_start|>system\nYou help.<|im_end|>\n'"
+    " }}{% endif %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}{% if"
+    " add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 # Mistral-like: no system role, it raises.
 INSTRUCT = (
-    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
-    "{% if m['role'] == 'user' %}{{ '[INST] ' + m['content'] + ' [/INST] ' }}{% else %}{{ m['content'] + eos_token }}{% endif %}{% endfor %}"
+    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system role') }}{%"
+    " endif %}{% if m['role'] == 'user' %}{{ '[INST] ' + m['content'] + ' [/INST] ' }}{% else %}{{ m['content'] +"
+    " eos_token }}{% endif %}{% endfor %}"
 )
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
@@ -35,13 +37,20 @@ def tiny_tokenizer(template: str | None = CHATML) -> Any:
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(text, special=True) for text in SPECIAL])
     tokenizer.add_tokens([AddedToken("<think>", special=False)])
-    made = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<|im_start|>", eos_token="<|im_end|>", pad_token="<|im_end|>", unk_token=None)
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<|im_start|>",
+        eos_token="<|im_end|>",
+        pad_token="<|im_end|>",
+        unk_token=None,
+    )
     made.chat_template = template
     return made
 
 
 def tiny_model(architecture: str = "llama", **settings: Any) -> Any:
-    """A random causal LM of one of transformers' architectures, float32, with weights large enough to make attention matter."""
+    """A random causal LM of one of transformers' architectures, float32, with weights large enough to make attention
+    matter."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -72,7 +81,11 @@ def save_tiny_model(folder: Path) -> Path:
 
 
 def use_case_for(model: str | Path, **training: Any) -> NamedUseCase:
-    attributes = {**minimal_attributes("unused.csv"), "base_model": {"uri": str(model), "dtype": "float32"}, "training": training}
+    attributes = {
+        **minimal_attributes("unused.csv"),
+        "base_model": {"uri": str(model), "dtype": "float32"},
+        "training": training,
+    }
     return NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
 
 
@@ -86,7 +99,14 @@ def split_rows(rows: int = 48) -> list[dict[str, Any]]:
         label = ("loan", "card")[number % 2]
         text = f"Case {number}: my {('house', 'swipe')[number % 2]} was handled badly."
         split = "validation" if number % 8 in (2, 5) else "train"
-        made.append({"record_id": f"r{number:04d}", "messages": [{"role": "user", "content": text}], "label": label, "split": split})
+        made.append(
+            {
+                "record_id": f"r{number:04d}",
+                "messages": [{"role": "user", "content": text}],
+                "label": label,
+                "split": split,
+            }
+        )
     return made
 
 
@@ -96,7 +116,14 @@ def save_tiny_encoder(folder: Path) -> Path:
     from transformers import BertConfig, BertModel
 
     torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 260, "max_position_embeddings": 64}
+    sizes = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "vocab_size": 260,
+        "max_position_embeddings": 64,
+    }
     BertModel(BertConfig(**sizes)).save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
     return folder
@@ -111,7 +138,9 @@ RECALL = {
 """Made-up numbers of a verdict `recall_above_floor` that a release is accepted on."""
 
 
-def usable_splits(lake: Lake, use_case: NamedUseCase, rows: list[dict[str, Any]] | None = None, schema: pa.Schema = SCHEMA) -> TableVersion:
+def usable_splits(
+    lake: Lake, use_case: NamedUseCase, rows: list[dict[str, Any]] | None = None, schema: pa.Schema = SCHEMA
+) -> TableVersion:
     """`splits` with manifests and passed verdicts of itself and all it was built from."""
     parents: list[TableVersion] = []
     table = pa.Table.from_pylist(split_rows() if rows is None else rows, schema)
@@ -129,6 +158,12 @@ def usable_splits(lake: Lake, use_case: NamedUseCase, rows: list[dict[str, Any]]
             input_hash=stage.name,
         )
         for check in stage.checks:
-            lake.add_verdict(version, check, True, check_settings_hash(use_case, stage.name, check), RECALL if check == "recall_above_floor" else None)
+            lake.add_verdict(
+                version,
+                check,
+                True,
+                check_settings_hash(use_case, stage.name, check),
+                RECALL if check == "recall_above_floor" else None,
+            )
         parents = [version]
     return parents[0]

@@ -41,7 +41,9 @@ def main() -> int:
     problems = [problem for page in found for problem in problems_of(page)]
     for problem in problems:
         print(problem, file=sys.stderr)
-    reference = subprocess.run([sys.executable, str(ROOT / "scripts" / "write_reference.py"), "--check"], check=False).returncode
+    reference = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "write_reference.py"), "--check"], check=False
+    ).returncode
     print(f"{len(found)} pages, {len(problems)} broken links")
     return 1 if problems or reference or not found else 0
 

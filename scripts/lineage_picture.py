@@ -18,14 +18,22 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 MARGIN = 12
 AREA = """
 const boxes = [...document.querySelectorAll(arguments[0])].map(e => e.getBoundingClientRect());
 return [Math.min(...boxes.map(b => b.left)), Math.min(...boxes.map(b => b.top)), Math.max(...boxes.map(b => b.right)), Math.max(...boxes.map(b => b.bottom))];
-"""
+"""  # noqa: E501
 
 
 def browser(width: int, height: int) -> webdriver.Chrome:
@@ -40,18 +48,32 @@ def wait_for_text(driver: webdriver.Chrome, text: str, seconds: float = 60) -> N
     WebDriverWait(driver, seconds).until(lambda d: text in d.find_element(By.TAG_NAME, "body").text)
 
 
-def picture_of_page(driver: webdriver.Chrome, url: str, expected: str, target: Path, settle_seconds: float = 6, only: str = "") -> None:
-    """A picture of a page, or of the smallest part that holds all elements of the CSS selector `only`, with a margin."""
+def picture_of_page(
+    driver: webdriver.Chrome, url: str, expected: str, target: Path, settle_seconds: float = 6, only: str = ""
+) -> None:
+    """A picture of a page, or of the smallest part that holds all elements of the CSS selector `only`, with a
+    margin."""
     driver.get(url)
     wait_for_text(driver, expected)
     time.sleep(settle_seconds)
-    # The sign-up dialog of a first visit, where `nux` is on. In one script: the page replaces its buttons while it is looked at.
-    if driver.execute_script("const b = [...document.querySelectorAll('button')].find(b => b.innerText === 'Skip'); b?.click(); return !!b"):
+    # The sign-up dialog of a first visit, where `nux` is on. In one script: the page replaces its buttons while it is
+    # looked at.
+    if driver.execute_script(
+        "const b = [...document.querySelectorAll('button')].find(b => b.innerText === 'Skip'); b?.click(); return !!b"
+    ):
         time.sleep(1)
     if only:
         left, top, right, bottom = driver.execute_script(AREA, only)
-        clip = {"x": left - MARGIN, "y": top - MARGIN, "width": right - left + 2 * MARGIN, "height": bottom - top + 2 * MARGIN, "scale": 1}
-        target.write_bytes(base64.b64decode(driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", "clip": clip})["data"]))
+        clip = {
+            "x": left - MARGIN,
+            "y": top - MARGIN,
+            "width": right - left + 2 * MARGIN,
+            "height": bottom - top + 2 * MARGIN,
+            "scale": 1,
+        }
+        target.write_bytes(
+            base64.b64decode(driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", "clip": clip})["data"])
+        )
     else:
         driver.save_screenshot(str(target))
     print(f"{target}: {url}")
@@ -66,7 +88,9 @@ def press_materialize(driver: webdriver.Chrome, url: str, asset: str, seconds: f
     driver.get(url)
     wait_for_text(driver, asset, seconds)
     wait = WebDriverWait(driver, seconds, ignored_exceptions=[StaleElementReferenceException])
-    button = wait.until(lambda d: next((b for b in d.find_elements(By.TAG_NAME, "button") if b.text.startswith("Materialize")), None))
+    button = wait.until(
+        lambda d: next((b for b in d.find_elements(By.TAG_NAME, "button") if b.text.startswith("Materialize")), None)
+    )
     assert button is not None
     button.click()
     wait_for_text(driver, "Launched run", seconds)  # "Runs" and "View" stand on every page
@@ -79,7 +103,9 @@ def main() -> None:
     parser.add_argument("--url", default="http://127.0.0.1:3000")
     parser.add_argument("--use-case", default="complaint_routing")
     parser.add_argument("--output", type=Path, default=Path("docs/images"))
-    parser.add_argument("--press", default="fairness_report", help="asset whose materialize button is pressed; empty: none")
+    parser.add_argument(
+        "--press", default="fairness_report", help="asset whose materialize button is pressed; empty: none"
+    )
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     name = arguments.use_case
@@ -87,8 +113,15 @@ def main() -> None:
     try:
         lineage = f"{arguments.url}/locations/__repository__@ft_platform/asset-groups/{name}/lineage"
         picture_of_page(driver, lineage, "adapter_checkpoint", arguments.output / "lineage.png", only="foreignObject")
-        picture_of_page(driver, f"{arguments.url}/assets/{name}/evaluation_report", "Latest materialization", arguments.output / "asset_page.png")
-        picture_of_page(driver, f"{arguments.url}/assets/{name}/splits?view=checks", "no_leakage", arguments.output / "checks.png")
+        picture_of_page(
+            driver,
+            f"{arguments.url}/assets/{name}/evaluation_report",
+            "Latest materialization",
+            arguments.output / "asset_page.png",
+        )
+        picture_of_page(
+            driver, f"{arguments.url}/assets/{name}/splits?view=checks", "no_leakage", arguments.output / "checks.png"
+        )
         if arguments.press:
             press_materialize(driver, f"{arguments.url}/assets/{name}/{arguments.press}", arguments.press)
             driver.save_screenshot(str(arguments.output / "button.png"))

@@ -1,4 +1,5 @@
-"""Prints how the package is built: its packages and top-level modules, the arrows between them, circles of files, the longest chain of imports.
+"""Prints how the package is built: its packages and top-level modules, the arrows between them, circles of files, the
+longest chain of imports.
 
 python scripts/structure.py          # figures, circles and the longest chain
 python scripts/structure.py --arrows # also which package imports which, and how often
@@ -42,7 +43,9 @@ def imports(path: Path, known: dict[str, Path], inside_functions: bool = True) -
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {deeper if (deeper := f"{node.module}.{alias.name}") in known else node.module for alias in node.names}
+            found |= {
+                deeper if (deeper := f"{node.module}.{alias.name}") in known else node.module for alias in node.names
+            }
         elif inside_functions or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             waiting += ast.iter_child_nodes(node)
     return {name for name in found if name in known}
@@ -60,7 +63,8 @@ def arrows(graph: dict[str, set[str]]) -> Counter[tuple[str, str]]:
 
 
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:
-    """Groups of files that import one another, directly or not: strongly connected components of two and more (Tarjan 1972)."""
+    """Groups of files that import one another, directly or not: strongly connected components of two and more (Tarjan
+    1972)."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []

@@ -25,7 +25,7 @@ the prefix of its asset keys. `ft new <use_case>` writes a complete one, `ft che
 - `{{{{ env.NAME }}}}` inside a text is replaced by the environment variable. An unset one is an error; values are never printed.
   In a field that holds a number or `true` and `false`, the variable is read as one.
 - The list of stages under each section says what becomes stale, and is computed again, when the section changes.
-"""
+"""  # noqa: E501
 
 
 def page() -> str:
@@ -35,8 +35,16 @@ def page() -> str:
     parts = [INTRODUCTION, "## At the top\n", _table(plain)]
     for section in (field for field in top if field.is_section):
         inside = [field for field in fields().values() if field.path.startswith(f"{section.path}.")]
-        parts += [f"## {section.path}\n", f"{section.description}{'' if section.required else ' May be left out.'} {_readers(section.path)}\n", _table(inside)]
-    parts += ["## A complete file\n", "What `ft new my_use_case` writes:\n", f"```yaml\n{scaffold_yaml('my_use_case').rstrip()}\n```\n"]
+        parts += [
+            f"## {section.path}\n",
+            f"{section.description}{'' if section.required else ' May be left out.'} {_readers(section.path)}\n",
+            _table(inside),
+        ]
+    parts += [
+        "## A complete file\n",
+        "What `ft new my_use_case` writes:\n",
+        f"```yaml\n{scaffold_yaml('my_use_case').rstrip()}\n```\n",
+    ]
     return "\n".join(parts)
 
 
@@ -44,7 +52,11 @@ def _readers(section: str) -> str:
     stages = [name for name, stage in STAGES.items() if section in stage.reads]
     partly = [name for name, stage in STAGES.items() if any(read.startswith(f"{section}.") for read in stage.reads)]
     checks = [name for name, sections in CHECK_READS.items() if section in sections]
-    named = [f"`{name}`" for name in stages] + [f"`{name}` (in part)" for name in partly] + [f"check `{name}`" for name in checks]
+    named = (
+        [f"`{name}`" for name in stages]
+        + [f"`{name}` (in part)" for name in partly]
+        + [f"check `{name}`" for name in checks]
+    )
     return f"Read by: {', '.join(named)}." if named else "No stage's result depends on it."
 
 
@@ -53,7 +65,10 @@ def _table(rows: list[UseCaseField]) -> str:
     for field in rows:
         *allowed, default = field.facts()
         name = field.path.split(".", 1)[-1]
-        lines.append(f"| `{name}` | {_cell(field.description)} | {_cell('; '.join(allowed))} | {_cell(default.removeprefix('default '))} |")
+        lines.append(
+            f"| `{name}` | {_cell(field.description)} | {_cell('; '.join(allowed))} |"
+            f" {_cell(default.removeprefix('default '))} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -66,7 +81,11 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; end with 1 if the page is not up to date")
     if parser.parse_args().check:
         fresh = PAGE.exists() and PAGE.read_text(encoding="utf-8") == page()
-        print(f"{PAGE.name} is up to date" if fresh else f"{PAGE.name} is not up to date. Run: python scripts/write_reference.py")
+        print(
+            f"{PAGE.name} is up to date"
+            if fresh
+            else f"{PAGE.name} is not up to date. Run: python scripts/write_reference.py"
+        )
         return 0 if fresh else 1
     PAGE.write_text(page(), encoding="utf-8")
     return 0

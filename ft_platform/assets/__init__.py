@@ -1,1 +1,2 @@
-"""The stages as Dagster assets: one file per stage, its checks in the same file. STAGES (`ft_platform/stages.py`) has their order."""
+"""The stages as Dagster assets: one file per stage, its checks in the same file. STAGES (`ft_platform/stages.py`) has
+their order."""

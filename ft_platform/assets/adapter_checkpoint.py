@@ -2,7 +2,15 @@
 
 import dagster as dg
 
-from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, tracking, train_rows, with_typed_failures
+from ft_platform.assets.stage import (
+    materialized,
+    pictures_of,
+    report_link,
+    stage,
+    tracking,
+    train_rows,
+    with_typed_failures,
+)
 from ft_platform.compute.program_runs import run_program
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
@@ -15,12 +23,15 @@ def build(use_case: NamedUseCase) -> list:
     @dg.asset(**stage(use_case, "adapter_checkpoint"))
     @with_typed_failures
     def adapter_checkpoint(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        environment: dg.ResourceParam[Environment],
+        splits: TableVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
         """Adapter weights trained on the train split, with the manifest of all they were made from.
 
-        Equal inputs give the same checkpoint: if it exists, it is used again and nothing is trained. Splits whose checks are
-        missing, stale or failed are refused, whoever started the run.
+        Equal inputs give the same checkpoint: if it exists, it is used again and nothing is trained. Splits whose
+        checks are missing, stale or failed are refused, whoever started the run.
         """
         from ft_platform.evaluation.output_mitigation import require_target
         from ft_platform.training.inputs import checkpoint_inputs
@@ -35,7 +46,9 @@ def build(use_case: NamedUseCase) -> list:
             result = run_program(context, environment, use_case, "train", {"splits": splits.to_dict()})
             checkpoint, cost = result.artifact, result.cost_metadata()
         else:
-            context.log.info(vouch(f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused."))
+            context.log.info(
+                vouch(f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused.")
+            )
         manifest = lake.manifest(checkpoint)
         metrics = {f"metric/{k}": v for k, v in manifest.info.get("metrics", {}).items() if isinstance(v, (int, float))}
         return materialized(

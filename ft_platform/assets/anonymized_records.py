@@ -29,8 +29,8 @@ def build(use_case: NamedUseCase) -> list:
     ) -> dg.MaterializeResult[TableVersion]:
         """Records in which personal data is replaced, and columns that identify a person together are made coarser.
 
-        Pseudonyms are equal for equal originals and keyed: without the key nobody can tell whether a given name is behind one.
-        A missing or another key stops the stage.
+        Pseudonyms are equal for equal originals and keyed: without the key nobody can tell whether a given name is
+        behind one. A missing or another key stops the stage.
         """
         from ft_platform.privacy.anonymize import anonymize
         from ft_platform.privacy.keys import key_handle, pseudonym_key_place, read_key_ring, require_known_key
@@ -44,7 +44,11 @@ def build(use_case: NamedUseCase) -> list:
         if latest:
             require_known_key(ring, use_case.name, lake.manifest(latest).info)
         keys = key_handle(ring, place, use_case.name, use_case.settings.privacy.key_version)
-        depends_on = {"key_version": str(keys.version), "key_fingerprint": keys.fingerprint, "ner": identity(use_case.settings.privacy)}
+        depends_on = {
+            "key_version": str(keys.version),
+            "key_fingerprint": keys.fingerprint,
+            "ner": identity(use_case.settings.privacy),
+        }
         vault_key = read_public_key(environment.vault_public_key_path) if use_case.settings.privacy.vault else None
         vault_id = input_hash(use_case, STAGE, [cleaned_records], **depends_on)
         written = write_stage(
@@ -80,7 +84,11 @@ def build(use_case: NamedUseCase) -> list:
             k_anonymity=dg.MetadataValue.json(counts.get("k_anonymity") or unmeasured),
         )
 
-    @dg.asset_check(asset=key(use_case, STAGE), blocking=True, description="A second, independent scan finds no direct identifier in the output.")
+    @dg.asset_check(
+        asset=key(use_case, STAGE),
+        blocking=True,
+        description="A second, independent scan finds no direct identifier in the output.",
+    )
     @with_typed_failures
     def no_residual_pii(lake: dg.ResourceParam[Lake], anonymized_records: TableVersion) -> dg.AssetCheckResult:
         def judge() -> tuple[bool, dict]:
@@ -94,7 +102,10 @@ def build(use_case: NamedUseCase) -> list:
     @dg.asset_check(
         asset=key(use_case, STAGE),
         blocking=True,
-        description="Each combination of quasi-identifiers is shared by `privacy.k` persons, counted in the output; or the file says why it names none.",
+        description=(
+            "Each combination of quasi-identifiers is shared by `privacy.k` persons, counted in the output; or the file"
+            " says why it names none."
+        ),
     )
     @with_typed_failures
     def is_k_anonymous(lake: dg.ResourceParam[Lake], anonymized_records: TableVersion) -> dg.AssetCheckResult:
@@ -116,11 +127,15 @@ def build(use_case: NamedUseCase) -> list:
         # Measured anew each time: the annotated file may have changed.
         return with_words(check_result(_measure_recall(lake, use_case, anonymized_records)))
 
-    # A check of its own: automation takes a blocking check that warns for one that failed, and would never train on records without annotated texts.
+    # A check of its own: automation takes a blocking check that warns for one that failed, and would never train on
+    # records without annotated texts.
     @dg.asset_check(
         asset=key(use_case, STAGE),
-        description="Annotated records of this source show that the recognizers find at least `privacy.min_recall` of every entity. Where they do not, this "
-        "is a warning: training goes on, and the release is refused until they do or an owner approves by name.",
+        description=(
+            "Annotated records of this source show that the recognizers find at least `privacy.min_recall` of every"
+            " entity. Where they do not, this is a warning: training goes on, and the release is refused until they do"
+            " or an owner approves by name."
+        ),
     )
     @with_typed_failures
     def recall_is_proven(lake: dg.ResourceParam[Lake], anonymized_records: TableVersion) -> dg.AssetCheckResult:
@@ -142,5 +157,9 @@ def _measure_recall(lake: Lake, use_case: NamedUseCase, anonymized_records: Tabl
 
     behind = tables_behind(lake, anonymized_records)
     cleaned, files = lake.rows(behind["cleaned_records"]), lake.manifest(behind["raw_records"]).info.get("files", {})
-    numbers = recall_on(use_case, annotated_texts(use_case, lake, cleaned, lake.rows(anonymized_records), files.values()))
-    return lake.add_verdict(anonymized_records, RECALL, numbers.pop("passed"), check_settings_hash(use_case, STAGE, RECALL), numbers)
+    numbers = recall_on(
+        use_case, annotated_texts(use_case, lake, cleaned, lake.rows(anonymized_records), files.values())
+    )
+    return lake.add_verdict(
+        anonymized_records, RECALL, numbers.pop("passed"), check_settings_hash(use_case, STAGE, RECALL), numbers
+    )

@@ -16,9 +16,13 @@ def build(use_case: NamedUseCase) -> list:
     @dg.asset(**stage(use_case, "base_evaluation"))
     @with_typed_failures
     def base_evaluation(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        environment: dg.ResourceParam[Environment],
+        splits: TableVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """Scores of the alternatives to fine-tuning: simple baselines and the base model, prompted without and with examples."""
+        """Scores of the alternatives to fine-tuning: simple baselines and the base model, prompted without and with
+        examples."""
         from ft_platform.evaluation.inputs import evaluation_inputs
 
         require_usable(lake, use_case, splits)
@@ -26,20 +30,27 @@ def build(use_case: NamedUseCase) -> list:
         report = lake.intact_artifact(use_case.name, "base_evaluation", artifact_id)
         reused = report is not None
         if report is None:
-            report = run_program(context, environment, use_case, "evaluate", {"which": "base", "splits": splits.to_dict()}).artifact
+            report = run_program(
+                context, environment, use_case, "evaluate", {"which": "base", "splits": splits.to_dict()}
+            ).artifact
         return evaluated(lake, environment, report, reused=reused)
 
     return [base_evaluation]
 
 
 def evaluated(lake: Lake, environment: Environment, report: ArtifactVersion, *, reused: bool) -> dg.MaterializeResult:
-    """The result of an evaluation asset: every score with its interval, the fine-tuned model first, and the report's pictures."""
+    """The result of an evaluation asset: every score with its interval, the fine-tuned model first, and the report's
+    pictures."""
     from ft_platform.evaluation.scores import FINE_TUNED
     from ft_platform.reporting.score_table import score_table_markdown
 
     metrics = json.loads(lake.read_file(report, "metrics.json"))
     systems = dict(sorted(metrics["systems"].items(), key=lambda item: item[0] != FINE_TUNED))
-    scores = {f"score/{system}/{metric}": round(figure["value"], 4) for system, figures in systems.items() for metric, figure in figures.items()}
+    scores = {
+        f"score/{system}/{metric}": round(figure["value"], 4)
+        for system, figures in systems.items()
+        for metric, figure in figures.items()
+    }
     manifest = lake.manifest(report)
     return materialized(
         report,

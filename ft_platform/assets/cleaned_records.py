@@ -18,10 +18,11 @@ def build(use_case: NamedUseCase) -> list:
     def cleaned_records(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], permitted_records: TableVersion
     ) -> dg.MaterializeResult[TableVersion]:
-        """Records with repaired Unicode, HTML and whitespace, within the bounds of the YAML, without exact and near duplicates.
+        """Records with repaired Unicode, HTML and whitespace, within the bounds of the YAML, without exact and near
+        duplicates.
 
-        Records that do not meet an expectation about single records go to `quarantined_records`. Each changed text keeps its
-        hashes before and after and the kinds of change; `ft diff <use_case> cleaned` shows them.
+        Records that do not meet an expectation about single records go to `quarantined_records`. Each changed text
+        keeps its hashes before and after and the kinds of change; `ft diff <use_case> cleaned` shows them.
         """
         from ft_platform.cleaning.clean import clean
         from ft_platform.cleaning.repair import KINDS

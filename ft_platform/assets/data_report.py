@@ -14,11 +14,14 @@ from ft_platform.use_case import NamedUseCase
 def build(use_case: NamedUseCase) -> list:
     @dg.asset(**stage(use_case, "data_report"))
     @with_typed_failures
-    def data_report(lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion) -> dg.MaterializeResult[ArtifactVersion]:
-        """For compliance officers: source, permission, personal data found and replaced, k-anonymity, duplicates and balance of the records.
+    def data_report(
+        lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion
+    ) -> dg.MaterializeResult[ArtifactVersion]:
+        """For compliance officers: source, permission, personal data found and replaced, k-anonymity, duplicates and
+        balance of the records.
 
-        With the dataset card in Hugging Face's format and a Croissant description as files. It reads manifests and verdicts, no text.
-        """
+        With the dataset card in Hugging Face's format and a Croissant description as files. It reads manifests and
+        verdicts, no text."""
         from ft_platform.reporting.data_report import existing_data_report, publish_data_report
 
         require_usable(lake, use_case, splits)

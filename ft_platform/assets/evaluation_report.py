@@ -22,7 +22,8 @@ def build(use_case: NamedUseCase) -> list:
         base_evaluation: ArtifactVersion,
         adapter_checkpoint: ArtifactVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """Precision, recall, F1 (or ROUGE-L, chrF, answer loss) of the fine-tuned model and of every alternative, with intervals."""
+        """Precision, recall, F1 (or ROUGE-L, chrF, answer loss) of the fine-tuned model and of every alternative, with
+        intervals."""
         from ft_platform.evaluation.champion import champion
         from ft_platform.evaluation.inputs import evaluation_inputs
         from ft_platform.evaluation.output_mitigation import require_target
@@ -36,7 +37,13 @@ def build(use_case: NamedUseCase) -> list:
         reused = report is not None
         if report is None:
             handles = {"splits": splits, "checkpoint": adapter_checkpoint, "base_evaluation": base_evaluation}
-            report = run_program(context, environment, use_case, "evaluate", {"which": "tuned", **{k: v.to_dict() for k, v in handles.items()}}).artifact
+            report = run_program(
+                context,
+                environment,
+                use_case,
+                "evaluate",
+                {"which": "tuned", **{k: v.to_dict() for k, v in handles.items()}},
+            ).artifact
         return evaluated(lake, environment, report, reused=reused)
 
     return [evaluation_report]

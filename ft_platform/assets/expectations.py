@@ -1,4 +1,5 @@
-"""The check `meets_expectations` of `cleaned_records` and `splits`: Great Expectations, and where to read what it found."""
+"""The check `meets_expectations` of `cleaned_records` and `splits`: Great Expectations, and where to read what it
+found."""
 
 from typing import Any
 
@@ -15,10 +16,14 @@ CHECK = "meets_expectations"
 DESCRIPTION = "Great Expectations: the suite of the YAML and the defaults of the stage."
 
 
-def expectations_check(lake: Lake, environment: Environment, use_case: NamedUseCase, version: TableVersion) -> dg.AssetCheckResult:
+def expectations_check(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, version: TableVersion
+) -> dg.AssetCheckResult:
     """Runs the suite of a table. Failing rows appear by record_id only."""
     result = judged(lake, use_case, version, CHECK, lambda: _judge(lake, use_case, version))
-    return result._replace(metadata=vouched_metadata({**data_docs_link(lake, environment, version), **(result.metadata or {})}))
+    return result._replace(
+        metadata=vouched_metadata({**data_docs_link(lake, environment, version), **(result.metadata or {})})
+    )
 
 
 def data_docs_link(lake: Lake, environment: Environment, version: TableVersion) -> dict[str, Any]:

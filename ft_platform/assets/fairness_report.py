@@ -5,7 +5,16 @@ from typing import Any
 
 import dagster as dg
 
-from ft_platform.assets.stage import judged, key, materialized, pictures_of, report_link, stage, tracking, with_typed_failures
+from ft_platform.assets.stage import (
+    judged,
+    key,
+    materialized,
+    pictures_of,
+    report_link,
+    stage,
+    tracking,
+    with_typed_failures,
+)
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import require_usable
@@ -17,9 +26,13 @@ def build(use_case: NamedUseCase) -> list:
     @dg.asset(**stage(use_case, "fairness_report"))
     @with_typed_failures
     def fairness_report(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], evaluation_report: ArtifactVersion
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        environment: dg.ResourceParam[Environment],
+        evaluation_report: ArtifactVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """Data, quality and selection rates of the fine-tuned model by sensitive feature, with group sizes and intervals; what fine-tuning added to a gap.
+        """Data, quality and selection rates of the fine-tuned model by sensitive feature, with group sizes and
+        intervals; what fine-tuning added to a gap.
 
         A group below the minimum size shows as not enough evidence, never as fair.
         """
@@ -29,7 +42,9 @@ def build(use_case: NamedUseCase) -> list:
         from ft_platform.evaluation.mitigation_figures import evaluation_before
 
         require_usable(lake, use_case, evaluation_report)
-        artifact_id, _ = fairness_inputs(use_case, evaluation_report, evaluation_before(lake, use_case, evaluation_report))
+        artifact_id, _ = fairness_inputs(
+            use_case, evaluation_report, evaluation_before(lake, use_case, evaluation_report)
+        )
         reused = lake.intact_artifact(use_case.name, "fairness_report", artifact_id) is not None
         report = publish_fairness(lake, use_case, evaluation_report, environment, VouchedLog(context.log))
         found = json.loads(lake.read_file(report, "fairness.json"))
@@ -40,14 +55,19 @@ def build(use_case: NamedUseCase) -> list:
             reused=reused,
             rows=found["test_rows"],
             pictures=pictures_of(lake, report),
-            features=dg.MetadataValue.json({name: _without_groups(feature) for name, feature in told["features"].items()}),
+            features=dg.MetadataValue.json(
+                {name: _without_groups(feature) for name, feature in told["features"].items()}
+            ),
             swaps=dg.MetadataValue.json(told["swaps"]),
             mitigation=dg.MetadataValue.json(told["mitigation"] or {}),
             **tracking(manifest),
             **report_link(environment, report, manifest),
         )
 
-    description = "No group is served worse than another by more than fairness.max_gap, with the whole interval, and every group is large enough to tell."
+    description = (
+        "No group is served worse than another by more than fairness.max_gap, with the whole interval, and every group"
+        " is large enough to tell."
+    )
 
     @dg.asset_check(asset=key(use_case, "fairness_report"), blocking=False, description=description)
     @with_typed_failures
@@ -56,8 +76,16 @@ def build(use_case: NamedUseCase) -> list:
 
         found, settings = json.loads(lake.read_file(fairness_report, "fairness.json")), use_case.settings
         fair = all_fair(found, settings)
-        result = judged(lake, use_case, fairness_report, "within_max_gap", lambda: (fair, {"gaps": found["gaps"], "max_gap": found["max_gap"]}))
-        return result._replace(severity=dg.AssetCheckSeverity.ERROR, passed=fair, description=why_not_fair(found, settings))
+        result = judged(
+            lake,
+            use_case,
+            fairness_report,
+            "within_max_gap",
+            lambda: (fair, {"gaps": found["gaps"], "max_gap": found["max_gap"]}),
+        )
+        return result._replace(
+            severity=dg.AssetCheckSeverity.ERROR, passed=fair, description=why_not_fair(found, settings)
+        )
 
     return [fairness_report, within_max_gap]
 

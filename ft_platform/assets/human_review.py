@@ -16,17 +16,21 @@ def build(use_case: NamedUseCase) -> list:
     def human_review(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], evaluation_report: ArtifactVersion
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """How often experts preferred the fine-tuned model's answer to an alternative's, on blinded sheets, and how far they agree.
+        """How often experts preferred the fine-tuned model's answer to an alternative's, on blinded sheets, and how far
+        they agree.
 
-        The newest review of this evaluation that `ft review import` published. Without one it fails: reviews of older answers do not count.
-        """
+        The newest review of this evaluation that `ft review import` published. Without one it fails: reviews of older
+        answers do not count."""
         from ft_platform.evaluation.review.publish import read_review, reviews_of
         from ft_platform.reporting.review_report import review_sentences
 
         require_usable(lake, use_case, evaluation_report)
         review = next(iter(reviews_of(lake, evaluation_report)), None)
         if review is None:
-            raise DataError(f"{use_case.name} has no review of evaluation {evaluation_report.id}", f"Run: ft review export {use_case.name} --out sheets")
+            raise DataError(
+                f"{use_case.name} has no review of evaluation {evaluation_report.id}",
+                f"Run: ft review export {use_case.name} --out sheets",
+            )
         lake.verify_artifact(review)
         found, manifest = read_review(lake, review), lake.manifest(review)
         return materialized(

@@ -1,4 +1,5 @@
-"""hyperparameter_search: which training settings give the lowest validation loss. A person starts it, and decides what follows."""
+"""hyperparameter_search: which training settings give the lowest validation loss. A person starts it, and decides what
+follows."""
 
 import json
 
@@ -15,13 +16,18 @@ def build(use_case: NamedUseCase) -> list:
     @dg.asset(**stage(use_case, "hyperparameter_search"))
     @with_typed_failures
     def hyperparameter_search(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        environment: dg.ResourceParam[Environment],
+        splits: TableVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
         """Trials of training settings, compared by their loss on the validation split; the test split is not read.
 
-        Nothing follows from it by itself: the best settings are shown as lines for the use-case file, which a person copies.
-        """
-        report, reused = experiment_report(context, lake, environment, use_case, "hyperparameter_search", "search", splits)
+        Nothing follows from it by itself: the best settings are shown as lines for the use-case file, which a person
+        copies."""
+        report, reused = experiment_report(
+            context, lake, environment, use_case, "hyperparameter_search", "search", splits
+        )
         found, manifest = json.loads(lake.read_file(report, "search.json")), lake.manifest(report)
         return materialized(
             report,

@@ -16,12 +16,16 @@ def build(use_case: NamedUseCase) -> list:
     @dg.asset(**stage(use_case, "judge_report"))
     @with_typed_failures
     def judge_report(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], evaluation_report: ArtifactVersion
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        environment: dg.ResourceParam[Environment],
+        evaluation_report: ArtifactVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """How often a language model prefers the fine-tuned model's answer to an alternative's, each pair asked in both orders.
+        """How often a language model prefers the fine-tuned model's answer to an alternative's, each pair asked in both
+        orders.
 
-        Its agreement with people is measured on a gold set; without one, or below `judge.min_kappa`, the verdict cannot be used in a gate.
-        """
+        Its agreement with people is measured on a gold set; without one, or below `judge.min_kappa`, the verdict cannot
+        be used in a gate."""
         from ft_platform.evaluation.judging.publish import judge_inputs
         from ft_platform.reporting.judge_report import judge_sentences
 
@@ -30,7 +34,9 @@ def build(use_case: NamedUseCase) -> list:
         report = lake.intact_artifact(use_case.name, "judge_report", artifact_id)
         reused = report is not None
         if report is None:
-            report = run_program(context, environment, use_case, "judge", {"evaluation_report": evaluation_report.to_dict()}).artifact
+            report = run_program(
+                context, environment, use_case, "judge", {"evaluation_report": evaluation_report.to_dict()}
+            ).artifact
         found, manifest = json.loads(lake.read_file(report, "judge.json")), lake.manifest(report)
         return materialized(
             report,

@@ -15,13 +15,18 @@ def build(use_case: NamedUseCase) -> list:
     @dg.asset(**stage(use_case, "learning_curve"))
     @with_typed_failures
     def learning_curve(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        environment: dg.ResourceParam[Environment],
+        splits: TableVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
         """Trainings on growing shares of the training split, compared by their loss on the same validation split.
 
-        Says in words what twice the data would bring and where that cannot be told from nothing. The test split is not read.
-        """
-        report, reused = experiment_report(context, lake, environment, use_case, "learning_curve", "learning_curve", splits)
+        Says in words what twice the data would bring and where that cannot be told from nothing. The test split is not
+        read."""
+        report, reused = experiment_report(
+            context, lake, environment, use_case, "learning_curve", "learning_curve", splits
+        )
         found, manifest = json.loads(lake.read_file(report, "learning_curve.json")), lake.manifest(report)
         return materialized(
             report,

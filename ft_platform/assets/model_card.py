@@ -19,7 +19,8 @@ def build(use_case: NamedUseCase) -> list:
         evaluation_report: ArtifactVersion,
         fairness_report: ArtifactVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """A page for people who decide: intended use, data, scores, groups, limits, lineage and owners, all from the lineage."""
+        """A page for people who decide: intended use, data, scores, groups, limits, lineage and owners, all from the
+        lineage."""
         from ft_platform.evaluation.inputs import model_card_inputs
         from ft_platform.reporting.model_card import publish_model_card
 

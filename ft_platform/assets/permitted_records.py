@@ -32,11 +32,11 @@ def build(use_case: NamedUseCase) -> list:
     def permitted_records(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], raw_records: TableVersion
     ) -> dg.MaterializeResult[TableVersion]:
-        """Records whose consent, purpose, lawful basis, jurisdiction, licence and expiry permit this use. The others are kept
-        apart with their reason.
+        """Records whose consent, purpose, lawful basis, jurisdiction, licence and expiry permit this use. The others
+        are kept apart with their reason.
 
-        Versions and checkpoints that hold records which may not be used any more are marked as tainted, and refused from then on.
-        """
+        Versions and checkpoints that hold records which may not be used any more are marked as tainted, and refused
+        from then on."""
         from ft_platform.governance.judge import depends_on_the_day
         from ft_platform.governance.ledger import Ledger, pin_ledger
         from ft_platform.governance.licences import require_accepted_licences
@@ -74,7 +74,11 @@ def build(use_case: NamedUseCase) -> list:
             tainted=dg.MetadataValue.json(tainted_now(lake, use_case.name)),
         )
 
-    @dg.asset_check(asset=key(use_case, "permitted_records"), blocking=True, description="A second look: consent, purpose, basis, licence and days left.")
+    @dg.asset_check(
+        asset=key(use_case, "permitted_records"),
+        blocking=True,
+        description="A second look: consent, purpose, basis, licence and days left.",
+    )
     @with_typed_failures
     def only_permitted_records(lake: dg.ResourceParam[Lake], permitted_records: TableVersion) -> dg.AssetCheckResult:
         def judge() -> tuple[bool, dict]:
@@ -84,7 +88,9 @@ def build(use_case: NamedUseCase) -> list:
             rows, counts = lake.rows(permitted_records), lake.manifest(permitted_records).counts
             with lake.scratch(use_case.name, "only_permitted_records", zone="restricted") as folder:
                 folder.mkdir(mode=0o700)
-                numbers = look_again(use_case, rows, counts, datetime.now(UTC).date(), pin_ledger(use_case, lake.storage_options), folder)
+                numbers = look_again(
+                    use_case, rows, counts, datetime.now(UTC).date(), pin_ledger(use_case, lake.storage_options), folder
+                )
             return numbers.pop("passed"), numbers
 
         return judged(lake, use_case, permitted_records, "only_permitted_records", judge)
@@ -92,7 +98,10 @@ def build(use_case: NamedUseCase) -> list:
     @dg.asset_check(
         asset=key(use_case, "permitted_records"),
         name=NOT_TAINTED,
-        description="All records may still be used today. Looks at every version and checkpoint, and marks those that hold others.",
+        description=(
+            "All records may still be used today. Looks at every version and checkpoint, and marks those that hold"
+            " others."
+        ),
     )
     @with_typed_failures
     def no_withdrawn_records(lake: dg.ResourceParam[Lake], permitted_records: TableVersion) -> dg.AssetCheckResult:
@@ -102,12 +111,21 @@ def build(use_case: NamedUseCase) -> list:
         if must_be_swept(lake, use_case, permitted_records, today):
             sweep(lake, use_case, today)
         found = tainted_now(lake, use_case.name)
-        own = next((one for one in found if one["stage"] == permitted_records.name and one["version"] == permitted_records.id), None)
+        own = next(
+            (one for one in found if one["stage"] == permitted_records.name and one["version"] == permitted_records.id),
+            None,
+        )
         numbers = {"rows": own["rows"] if own else 0, "on_day": today.isoformat(), "tainted": found}
         verdict = lake.verdicts(permitted_records, intact_only=True).get(NOT_TAINTED)
         if verdict is None:
             settings = check_settings_hash(use_case, permitted_records.name, NOT_TAINTED)
-            verdict = lake.add_verdict(permitted_records, NOT_TAINTED, own is None, settings, {"rows": 0, "reasons": {}, "on_day": today.isoformat()})
+            verdict = lake.add_verdict(
+                permitted_records,
+                NOT_TAINTED,
+                own is None,
+                settings,
+                {"rows": 0, "reasons": {}, "on_day": today.isoformat()},
+            )
         return check_result(verdict.model_copy(update={"numbers": numbers}))
 
     return [permitted_records, only_permitted_records, no_withdrawn_records, *([ledger] if has_ledger else [])]

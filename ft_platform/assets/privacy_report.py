@@ -4,7 +4,16 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.stage import judged, key, materialized, pictures_of, report_link, stage, tracking, with_typed_failures
+from ft_platform.assets.stage import (
+    judged,
+    key,
+    materialized,
+    pictures_of,
+    report_link,
+    stage,
+    tracking,
+    with_typed_failures,
+)
 from ft_platform.compute.program_runs import run_program
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
@@ -23,10 +32,11 @@ def build(use_case: NamedUseCase) -> list:
         splits: TableVersion,
         adapter_checkpoint: ArtifactVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """Membership inference, extraction of training text, personal data in the model's own texts, and overfitting, each with interval and control.
+        """Membership inference, extraction of training text, personal data in the model's own texts, and overfitting,
+        each with interval and control.
 
-        The checkpoint is attacked beside the untrained model on the same records. Figures and counts only, never a record's text.
-        """
+        The checkpoint is attacked beside the untrained model on the same records. Figures and counts only, never a
+        record's text."""
         for version in (splits, adapter_checkpoint):
             require_usable(lake, use_case, version)
         artifact_id, _ = attack_inputs(use_case, splits, adapter_checkpoint)
@@ -42,20 +52,33 @@ def build(use_case: NamedUseCase) -> list:
             reused=reused,
             rows=found["rows"],
             pictures=pictures_of(lake, report),
-            figures=dg.MetadataValue.json({name: found[name] for name in ("membership_auc", "extraction_rate", "personal_data")}),
+            figures=dg.MetadataValue.json(
+                {name: found[name] for name in ("membership_auc", "extraction_rate", "personal_data")}
+            ),
             **tracking(manifest),
             **report_link(environment, report, manifest),
         )
 
-    description = "Every attack on the checkpoint stays within the limits of the section attacks, with the whole interval and enough records."
+    description = (
+        "Every attack on the checkpoint stays within the limits of the section attacks, with the whole interval and"
+        " enough records."
+    )
 
     @dg.asset_check(asset=key(use_case, "privacy_report"), blocking=False, description=description)
     @with_typed_failures
-    def keeps_training_records_private(lake: dg.ResourceParam[Lake], privacy_report: ArtifactVersion) -> dg.AssetCheckResult:
+    def keeps_training_records_private(
+        lake: dg.ResourceParam[Lake], privacy_report: ArtifactVersion
+    ) -> dg.AssetCheckResult:
         from ft_platform.privacy_attacks.verdict import privacy_verdict
 
         verdict = privacy_verdict(json.loads(lake.read_file(privacy_report, FIGURES)), use_case.settings)
-        result = judged(lake, use_case, privacy_report, "keeps_training_records_private", lambda: (verdict.passed, {"reasons": list(verdict.reasons)}))
+        result = judged(
+            lake,
+            use_case,
+            privacy_report,
+            "keeps_training_records_private",
+            lambda: (verdict.passed, {"reasons": list(verdict.reasons)}),
+        )
         return result._replace(severity=dg.AssetCheckSeverity.ERROR, passed=verdict.passed, description=verdict.text)
 
     return [privacy_report, keeps_training_records_private]

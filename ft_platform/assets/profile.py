@@ -9,7 +9,8 @@ from ft_platform.use_case import NamedUseCase
 
 
 def profile_link(lake: Lake, environment: Environment, use_case: NamedUseCase, version: TableVersion) -> dict[str, Any]:
-    """Link and place of the profile: counts, lengths, balance, and what changed. It is written if there is none of this content yet."""
+    """Link and place of the profile: counts, lengths, balance, and what changed. It is written if there is none of this
+    content yet."""
     from ft_platform.reporting.profile_page import publish_profile
 
     page = publish_profile(lake, use_case, version)

@@ -17,8 +17,8 @@ def build(use_case: NamedUseCase) -> list:
     ) -> dg.MaterializeResult[TableVersion]:
         """One row per record that was put aside and expectation that it does not meet; never a value.
 
-        The rows are written together with `cleaned_records`; the records themselves stay readable in `permitted_records`.
-        """
+        The rows are written together with `cleaned_records`; the records themselves stay readable in
+        `permitted_records`."""
         counts = lake.manifest(cleaned_records).counts["quarantine"]
         version = lake.beside(cleaned_records, "quarantined_records")
         by_expectation = "\n".join(f"- {rows} × `{name}`" for name, rows in counts["expectations"].items()) or "none"

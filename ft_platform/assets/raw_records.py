@@ -38,26 +38,43 @@ def build(use_case: NamedUseCase) -> list:
 
     @dg.asset(**stage(use_case, "raw_records"), deps=[key(use_case, "source")])
     @with_typed_failures
-    def raw_records(lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]) -> dg.MaterializeResult[TableVersion]:
-        """Records of the source as they came, restricted to the mapped columns, each with its source file, row and hash.
+    def raw_records(
+        lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
+    ) -> dg.MaterializeResult[TableVersion]:
+        """Records of the source as they came, restricted to the mapped columns, each with its source file, row and
+        hash.
 
-        A file that was read before adds nothing, a changed file adds its new and changed rows. Rows that the source no longer
-        has stay or go, as `source.vanished_rows` says. Another source starts a new version without the rows of the old one.
-        Old versions stay readable.
+        A file that was read before adds nothing, a changed file adds its new and changed rows. Rows that the source no
+        longer has stay or go, as `source.vanished_rows` says. Another source starts a new version without the rows of
+        the old one. Old versions stay readable.
         """
         version, reused = ingest_source(lake, environment, use_case)
         manifest = lake.manifest(version)
         files = shown_files(manifest.info["files"])
-        return materialized(version, manifest, reused=reused, **profile_link(lake, environment, use_case, version), files=dg.MetadataValue.json(files))
+        return materialized(
+            version,
+            manifest,
+            reused=reused,
+            **profile_link(lake, environment, use_case, version),
+            files=dg.MetadataValue.json(files),
+        )
 
-    @dg.asset_check(asset=key(use_case, "raw_records"), blocking=True, description="Every row read from the source is in the table, once.")
+    @dg.asset_check(
+        asset=key(use_case, "raw_records"),
+        blocking=True,
+        description="Every row read from the source is in the table, once.",
+    )
     @with_typed_failures
     def rows_are_accounted_for(lake: dg.ResourceParam[Lake], raw_records: TableVersion) -> dg.AssetCheckResult:
         def judge() -> tuple[bool, dict]:
             from ft_platform.sources.known_records import distinct_ids
 
             rows, distinct = distinct_ids(lake.rows(raw_records))
-            numbers = {"rows": rows, "distinct_record_ids": distinct, "rows_in_manifest": lake.manifest(raw_records).rows}
+            numbers = {
+                "rows": rows,
+                "distinct_record_ids": distinct,
+                "rows_in_manifest": lake.manifest(raw_records).rows,
+            }
             return len(set(numbers.values())) == 1, numbers
 
         return judged(lake, use_case, raw_records, "rows_are_accounted_for", judge)
@@ -66,7 +83,8 @@ def build(use_case: NamedUseCase) -> list:
 
 
 def shown_files(files: Mapping[str, str]) -> dict[str, str]:
-    """Hashes of source files for the UI. The names (a message of a person, say) stay in the manifest, in the restricted zone.
+    """Hashes of source files for the UI. The names (a message of a person, say) stay in the manifest, in the restricted
+    zone.
 
     Args:
         files: path or URI -> sha256.
@@ -75,7 +93,8 @@ def shown_files(files: Mapping[str, str]) -> dict[str, str]:
 
 
 def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) -> tuple[TableVersion, bool]:
-    """Adds what is new in the source to `raw_records`, batch by batch. Returns the version and whether nothing was new."""
+    """Adds what is new in the source to `raw_records`, batch by batch. Returns the version and whether nothing was
+    new."""
     from ft_platform.sources.ingest import joined_encodings, read_new_records
     from ft_platform.sources.known_records import KnownRecords, known_rows_left
 
@@ -111,7 +130,11 @@ def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) 
             if before and manifest and not found.whole and found.counts["rows_new"]:
                 # A column that any file of the source has is not absent: its empty values are no consent.
                 absent = [column for column in absent if column in manifest.info["columns_absent"]]
-            counts.update(found.counts, rows_vanished=vanished, funnel={"stage": "raw_records", "rows_in": total, "kept": total, "removed": {}})
+            counts.update(
+                found.counts,
+                rows_vanished=vanished,
+                funnel={"stage": "raw_records", "rows_in": total, "kept": total, "removed": {}},
+            )
             files = found.files if found.whole else {**known_files, **found.files}
             earlier = manifest.info.get("encodings", []) if before and manifest and not found.whole else []
             info.update(files=files, marks={**known_marks, **found.marks}, columns_absent=absent)

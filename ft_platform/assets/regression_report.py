@@ -6,7 +6,17 @@ from typing import Any
 
 import dagster as dg
 
-from ft_platform.assets.stage import judged, key, materialized, pictures_of, report_link, stage, tracking, train_rows, with_typed_failures
+from ft_platform.assets.stage import (
+    judged,
+    key,
+    materialized,
+    pictures_of,
+    report_link,
+    stage,
+    tracking,
+    train_rows,
+    with_typed_failures,
+)
 from ft_platform.compute.program_runs import run_program
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake
@@ -18,9 +28,13 @@ def build(use_case: NamedUseCase) -> list:
     @dg.asset(**stage(use_case, "regression_report"))
     @with_typed_failures
     def regression_report(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], adapter_checkpoint: ArtifactVersion
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        environment: dg.ResourceParam[Environment],
+        adapter_checkpoint: ArtifactVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """Base model, champion and fine-tuned model on general text, multiple choice and instructions, with margins for what may be lost.
+        """Base model, champion and fine-tuned model on general text, multiple choice and instructions, with margins for
+        what may be lost.
 
         Where an interval reaches its margin, the model counts as worse.
         """
@@ -28,11 +42,15 @@ def build(use_case: NamedUseCase) -> list:
         from ft_platform.evaluation.inputs import regression_inputs
 
         require_usable(lake, use_case, adapter_checkpoint)
-        artifact_id, _ = regression_inputs(lake, use_case, adapter_checkpoint, champion(lake, use_case.name, beside=adapter_checkpoint))
+        artifact_id, _ = regression_inputs(
+            lake, use_case, adapter_checkpoint, champion(lake, use_case.name, beside=adapter_checkpoint)
+        )
         report = lake.intact_artifact(use_case.name, "regression_report", artifact_id)
         reused = report is not None
         if report is None:
-            report = run_program(context, environment, use_case, "regression", {"checkpoint": adapter_checkpoint.to_dict()}).artifact
+            report = run_program(
+                context, environment, use_case, "regression", {"checkpoint": adapter_checkpoint.to_dict()}
+            ).artifact
         found = json.loads(lake.read_file(report, "regression.json"))
         manifest = lake.manifest(report)
         return materialized(
@@ -48,7 +66,9 @@ def build(use_case: NamedUseCase) -> list:
         )
 
     @dg.asset_check(
-        asset=key(use_case, "regression_report"), blocking=False, description="On no suite is the model possibly worse than before by regression.margins."
+        asset=key(use_case, "regression_report"),
+        blocking=False,
+        description="On no suite is the model possibly worse than before by regression.margins.",
     )
     @with_typed_failures
     def not_forgotten(lake: dg.ResourceParam[Lake], regression_report: ArtifactVersion) -> dg.AssetCheckResult:
@@ -58,7 +78,9 @@ def build(use_case: NamedUseCase) -> list:
             return bool(found["passed"]), {name: one["status"] for name, one in found["suites"].items()}
 
         result = judged(lake, use_case, regression_report, "not_forgotten", judge)
-        return result._replace(severity=dg.AssetCheckSeverity.ERROR, description=None if result.passed else why_forgotten(found))
+        return result._replace(
+            severity=dg.AssetCheckSeverity.ERROR, description=None if result.passed else why_forgotten(found)
+        )
 
     return [regression_report, not_forgotten]
 

@@ -1,4 +1,5 @@
-"""release_decision: whether the checkpoint may be released, by the rules of the YAML, on evidence that is whole and current."""
+"""release_decision: whether the checkpoint may be released, by the rules of the YAML, on evidence that is whole and
+current."""
 
 import json
 
@@ -33,7 +34,15 @@ def build(use_case: NamedUseCase) -> list:
         from ft_platform.release.decide import publish_decision
         from ft_platform.reporting.decision_brief import write_decision
 
-        handed = (evaluation_report, fairness_report, privacy_report, regression_report, roi_report, data_report, model_card)
+        handed = (
+            evaluation_report,
+            fairness_report,
+            privacy_report,
+            regression_report,
+            roi_report,
+            data_report,
+            model_card,
+        )
         reports = {report.name: report for report in handed}
         before = {version.id for version in lake.artifacts(use_case.name, "release_decision")}
         decision = publish_decision(lake, use_case, adapter_checkpoint, reports, write_decision)
@@ -50,7 +59,11 @@ def build(use_case: NamedUseCase) -> list:
             **report_link(environment, decision, manifest, "decision_brief.html"),
         )
 
-    @dg.asset_check(asset=key(use_case, "release_decision"), blocking=False, description="Every rule of the gate holds or is waived by a person.")
+    @dg.asset_check(
+        asset=key(use_case, "release_decision"),
+        blocking=False,
+        description="Every rule of the gate holds or is waived by a person.",
+    )
     @with_typed_failures
     def accepted(lake: dg.ResourceParam[Lake], release_decision: ArtifactVersion) -> dg.AssetCheckResult:
         found = json.loads(lake.read_file(release_decision, "decision.json"))
@@ -66,7 +79,10 @@ def build(use_case: NamedUseCase) -> list:
 
 
 def _rules_table(found: dict) -> str:
-    rows = [f"| {'✓' if rule['passed'] else 'waived' if rule['waiver'] else '✗'} | {rule['rule']} | {_cell(rule['why'])} |" for rule in found["rules"]]
+    rows = [
+        f"| {'✓' if rule['passed'] else 'waived' if rule['waiver'] else '✗'} | {rule['rule']} | {_cell(rule['why'])} |"
+        for rule in found["rules"]
+    ]
     return "\n".join(["| | rule | why |", "| --- | --- | --- |", *rows])
 
 

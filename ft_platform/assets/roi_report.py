@@ -16,7 +16,9 @@ def build(use_case: NamedUseCase) -> list:
     files = use_case.settings.business.measurements
     measurements = dg.AssetSpec(
         key(use_case, MEASUREMENTS),
-        description="Files with what was measured before the model was introduced and since. A sensor reports new content here.",
+        description=(
+            "Files with what was measured before the model was introduced and since. A sensor reports new content here."
+        ),
         group_name=use_case.name,
         kinds={"file"},
         tags=tags(use_case, "restricted", "external"),
@@ -29,10 +31,11 @@ def build(use_case: NamedUseCase) -> list:
     def roi_report(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], evaluation_report: ArtifactVersion
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """Accuracy, efficiency, cost savings, customer satisfaction and employee productivity before and after the model, each with its source.
+        """Accuracy, efficiency, cost savings, customer satisfaction and employee productivity before and after the
+        model, each with its source.
 
-        Payback, break-even and sensitivity follow from them. What was neither measured nor declared shows as not measured.
-        """
+        Payback, break-even and sensitivity follow from them. What was neither measured nor declared shows as not
+        measured."""
         from ft_platform.business.inputs import roi_inputs
         from ft_platform.business.publish import FIGURES, publish_roi
 

@@ -21,14 +21,17 @@ def build(use_case: NamedUseCase) -> list:
         splits: TableVersion,
         evaluation_report: ArtifactVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """The recipe of the checkpoint trained with further seeds, each evaluated on the same test records: spread, and whether every gain holds.
+        """The recipe of the checkpoint trained with further seeds, each evaluated on the same test records: spread, and
+        whether every gain holds.
 
-        The checkpoint stays the one of `training.seed`; the other weights are thrown away. With `seed_variation.seeds` above 1 the gate asks for it.
-        """
+        The checkpoint stays the one of `training.seed`; the other weights are thrown away. With `seed_variation.seeds`
+        above 1 the gate asks for it."""
         from ft_platform.experiments.inputs import require_several
 
         require_several(use_case)
-        report, reused = experiment_report(context, lake, environment, use_case, "seed_variation", "seeds", splits, evaluation_report=evaluation_report)
+        report, reused = experiment_report(
+            context, lake, environment, use_case, "seed_variation", "seeds", splits, evaluation_report=evaluation_report
+        )
         found, manifest = json.loads(lake.read_file(report, "seeds.json")), lake.manifest(report)
         return materialized(
             report,

@@ -23,7 +23,8 @@ def build(use_case: NamedUseCase) -> list:
     def splits(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], anonymized_records: TableVersion
     ) -> dg.MaterializeResult[TableVersion]:
-        """Train, validation and test records. A person's records and near duplicates stay on one side, and on the side they had before."""
+        """Train, validation and test records. A person's records and near duplicates stay on one side, and on the side
+        they had before."""
         from ft_platform.evaluation.output_mitigation import require_target
         from ft_platform.reporting.data_plots import split_balance_plot
         from ft_platform.reporting.funnel import funnel
@@ -37,26 +38,41 @@ def build(use_case: NamedUseCase) -> list:
 
         def divide(work: Work) -> StageStream:
             previous = carried_on(lake, use_case)
-            stream = split(use_case, lake.rows(anonymized_records), work, benchmark_texts(settings), lake.rows(previous) if previous else None)
+            stream = split(
+                use_case,
+                lake.rows(anonymized_records),
+                work,
+                benchmark_texts(settings),
+                lake.rows(previous) if previous else None,
+            )
             stream.counts["carries_on"] = previous.id if previous else "nothing"
             return stream
 
         depends_on = {**benchmark_fingerprint(settings), **paraphrase_fingerprint(settings)}
-        written = write_stage(lake, use_case, "splits", [anonymized_records], divide, splits_schema(use_case), **depends_on)
+        written = write_stage(
+            lake, use_case, "splits", [anonymized_records], divide, splits_schema(use_case), **depends_on
+        )
         counts = written.manifest.counts
         require_target(use_case.settings.fairness.in_evaluation, counts)
-        rows: dict[str, Any] = {k: dg.MetadataValue.json(v) for k, v in counts.items() if isinstance(v, dict) and k != "funnel"}
+        rows: dict[str, Any] = {
+            k: dg.MetadataValue.json(v) for k, v in counts.items() if isinstance(v, dict) and k != "funnel"
+        }
         pictures = {
             "funnel_from_source": funnel_plot(funnel(lake, use_case.name)),
             "split_balance": split_balance_plot(counts["rows_per_label"] or {"": counts["rows_per_split"]}),
         }
         links = profile_link(lake, environment, use_case, written.version)
-        return materialized(written.version, written.manifest, reused=written.reused, pictures=pictures, **links, **rows)
+        return materialized(
+            written.version, written.manifest, reused=written.reused, pictures=pictures, **links, **rows
+        )
 
     @dg.asset_check(
         asset=key(use_case, "splits"),
         blocking=True,
-        description="No person, conversation, identical text, near duplicate or (if the YAML asks) paraphrase is on two sides; no benchmark text.",
+        description=(
+            "No person, conversation, identical text, near duplicate or (if the YAML asks) paraphrase is on two sides;"
+            " no benchmark text."
+        ),
     )
     @with_typed_failures
     def no_leakage(lake: dg.ResourceParam[Lake], splits: TableVersion) -> dg.AssetCheckResult:
@@ -71,7 +87,11 @@ def build(use_case: NamedUseCase) -> list:
 
         return judged(lake, use_case, splits, "no_leakage", judge)
 
-    @dg.asset_check(asset=key(use_case, "splits"), blocking=True, description="Each side has the labels in about the shares they have in all records.")
+    @dg.asset_check(
+        asset=key(use_case, "splits"),
+        blocking=True,
+        description="Each side has the labels in about the shares they have in all records.",
+    )
     @with_typed_failures
     def label_shares_hold(lake: dg.ResourceParam[Lake], splits: TableVersion) -> dg.AssetCheckResult:
         def judge() -> tuple[bool, dict]:
@@ -84,31 +104,43 @@ def build(use_case: NamedUseCase) -> list:
 
     @dg.asset_check(asset=key(use_case, "splits"), name=CHECK, blocking=True, description=DESCRIPTION)
     @with_typed_failures
-    def splits_meet_expectations(lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion) -> dg.AssetCheckResult:
+    def splits_meet_expectations(
+        lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion
+    ) -> dg.AssetCheckResult:
         return expectations_check(lake, environment, use_case, splits)
 
     @dg.asset_check(
         asset=key(use_case, "splits"),
         name=TRAINING_AUDIT,
         blocking=True,
-        description="Every record, rendered as the base model will see it: answers whole and learned with their end of turn, labels known, nothing "
-        "longer than the context, no word of a person a control token, no duplicates, one renderer for training, evaluation and serving.",
+        description=(
+            "Every record, rendered as the base model will see it: answers whole and learned with their end of turn,"
+            " labels known, nothing longer than the context, no word of a person a control token, no duplicates, one"
+            " renderer for training, evaluation and serving."
+        ),
     )
     @with_typed_failures
     def passes_training_audit(
-        context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion
+        context: dg.AssetCheckExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        environment: dg.ResourceParam[Environment],
+        splits: TableVersion,
     ) -> dg.AssetCheckResult:
         from ft_platform.training.audit_verdict import add_verdict, current_verdict, existing_audit
 
         verdict = current_verdict(lake, use_case, splits)
         audit = existing_audit(lake, use_case, splits) if verdict is None else None
         if verdict is None:
-            step: Any = context.op_execution_context  # has what a back end asks of the context of an asset: run, log, instance
+            step: Any = (
+                context.op_execution_context
+            )  # has what a back end asks of the context of an asset: run, log, instance
             audit = audit or run_program(step, environment, use_case, "audit", {"splits": splits.to_dict()}).artifact
             verdict = add_verdict(lake, use_case, splits, audit)
         result = check_result(verdict)
         audit = audit or existing_audit(lake, use_case, splits)
         link = report_link(environment, audit, lake.manifest(audit)) if audit else {}
-        return dg.AssetCheckResult(passed=result.passed, metadata=vouched_metadata({**result.metadata, **link}), severity=result.severity)
+        return dg.AssetCheckResult(
+            passed=result.passed, metadata=vouched_metadata({**result.metadata, **link}), severity=result.severity
+        )
 
     return [splits, no_leakage, label_shares_hold, splits_meet_expectations, passes_training_audit]

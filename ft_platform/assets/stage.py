@@ -1,4 +1,5 @@
-"""What all stages share as Dagster assets: keys, owners, tags, automation, failures and metadata, each decided in one place."""
+"""What all stages share as Dagster assets: keys, owners, tags, automation, failures and metadata, each decided in one
+place."""
 
 import base64
 import functools
@@ -25,7 +26,12 @@ from ft_platform.stages import ON_DEMAND, STAGES, Zone, check_settings_hash
 from ft_platform.tracking.runs import runs_of
 from ft_platform.use_case import NamedUseCase, settings_hash
 
-KINDS = {"table": {"deltalake"}, "quarantine": {"deltalake"}, "checkpoint": {"pytorch", "huggingface"}, "report": {"html"}}
+KINDS = {
+    "table": {"deltalake"},
+    "quarantine": {"deltalake"},
+    "checkpoint": {"pytorch", "huggingface"},
+    "report": {"html"},
+}
 NONE = "none"
 """Shown for a list or mapping with nothing in it."""
 RESULT = TypeVar("RESULT")
@@ -36,7 +42,8 @@ def key(use_case: NamedUseCase, stage: str) -> dg.AssetKey:
 
 
 def group(use_case: NamedUseCase, stage_name: str) -> str:
-    """The asset group of a stage. Stages that a person starts stand in one of their own, so that "Materialize all" leaves them out."""
+    """The asset group of a stage. Stages that a person starts stand in one of their own, so that "Materialize all"
+    leaves them out."""
     return f"{use_case.name}{ON_DEMAND}" if STAGES[stage_name].on_demand else use_case.name
 
 
@@ -53,7 +60,9 @@ def stage(use_case: NamedUseCase, name: str) -> dict[str, Any]:
         "owners": [settings.owners.of(spec.role)],
         "kinds": KINDS[spec.kind],
         "tags": tags(use_case, spec.zone, settings.compute.profile if gpu else "in_process"),
-        "metadata": {"settings": dg.MetadataValue.json(shown_settings({s: _plain(use_case.section(s)) for s in spec.reads}))},
+        "metadata": {
+            "settings": dg.MetadataValue.json(shown_settings({s: _plain(use_case.section(s)) for s in spec.reads}))
+        },
         "code_version": code_version(use_case, name),
         "automation_condition": automation.condition_of(use_case, name),
         "io_manager_key": "versions",
@@ -67,7 +76,8 @@ def _plain(setting: Any) -> Any:
 
 
 def code_version(use_case: NamedUseCase, name: str) -> str:
-    """Changes with the settings of the stage and of its checks: a changed check runs again, on the table that is there already."""
+    """Changes with the settings of the stage and of its checks: a changed check runs again, on the table that is there
+    already."""
     checks = {check: check_settings_hash(use_case, name, check) for check in STAGES[name].checks}
     policy = {"policy": use_case.policy.to_dict()["hash"]} if name == "release_decision" else {}
     return settings_hash({"stage": STAGES[name].settings_hash(use_case), **checks, **policy})
@@ -82,33 +92,49 @@ def tags(use_case: NamedUseCase, zone: Zone, compute: str = "in_process") -> dic
 def typed_failures(stage_name: str) -> Iterator[None]:
     """Turns errors into Dagster failures that name the next step.
 
-    An unexpected exception may quote a record, so only its type and place reach the event log. That goes for what is no `Exception` too: a panic in Rust is a
-    `BaseException` with the text of the panic. Stops pass: Dagster tells them from failures.
+    An unexpected exception may quote a record, so only its type and place reach the event log. That goes for what is no
+    `Exception` too: a panic in Rust is a `BaseException` with the text of the panic. Stops pass: Dagster tells them
+    from failures.
     """
     try:
         yield
     except FtError as error:
-        raise dg.Failure(str(error), metadata=vouched_metadata({"error": type(error).__name__}), allow_retries=not error.permanent) from None
+        raise dg.Failure(
+            str(error), metadata=vouched_metadata({"error": type(error).__name__}), allow_retries=not error.permanent
+        ) from None
     except (dg.Failure, dg.DagsterError, KeyboardInterrupt, dg.DagsterExecutionInterruptedError, GeneratorExit):
         raise
     except BaseException as error:
-        places = [f"{frame.filename.rsplit('site-packages/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+        places = [
+            f"{frame.filename.rsplit('site-packages/', 1)[-1]}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(error.__traceback__)
+        ]
         raise dg.Failure(
-            vouch(f"{stage_name} failed with {_kind(error)} at {places[-1]}. The message is left out because it may hold personal data."),
-            metadata=vouched_metadata({"error": type(error).__name__, "traceback": dg.MetadataValue.md("```\n" + "\n".join(places[-15:]) + "\n```")}),
+            vouch(
+                f"{stage_name} failed with {_kind(error)} at {places[-1]}. The message is left out because it may hold"
+                " personal data."
+            ),
+            metadata=vouched_metadata(
+                {
+                    "error": type(error).__name__,
+                    "traceback": dg.MetadataValue.md("```\n" + "\n".join(places[-15:]) + "\n```"),
+                }
+            ),
             allow_retries=False,
         ) from None
 
 
 def _kind(error: BaseException) -> str:
-    """The type, and for an operating-system error also its number's meaning (`No space left on device`), which quotes no data."""
+    """The type, and for an operating-system error also its number's meaning (`No space left on device`), which quotes
+    no data."""
     if isinstance(error, OSError) and error.strerror:
         return f"{type(error).__name__} ({error.strerror})"
     return type(error).__name__
 
 
 def with_typed_failures(function: Callable[..., RESULT]) -> Callable[..., RESULT]:
-    """Decorator form of `typed_failures`, for asset and check functions. Before each, the process gives back what the ones before it left."""
+    """Decorator form of `typed_failures`, for asset and check functions. Before each, the process gives back what the
+    ones before it left."""
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> RESULT:
@@ -120,7 +146,13 @@ def with_typed_failures(function: Callable[..., RESULT]) -> Callable[..., RESULT
 
 
 def materialized(
-    version: Version, manifest: Manifest, *, reused: bool = False, rows: int | None = None, pictures: Mapping[str, bytes] | None = None, **metadata: Any
+    version: Version,
+    manifest: Manifest,
+    *,
+    reused: bool = False,
+    rows: int | None = None,
+    pictures: Mapping[str, bytes] | None = None,
+    **metadata: Any,
 ) -> dg.MaterializeResult:
     """The result of an asset: handle, data version and what the UI shows.
 
@@ -161,7 +193,9 @@ def _said(value: Any) -> Any:
 def tracking(manifest: Manifest) -> dict[str, Any]:
     """The tracked runs of a checkpoint or report, or why there are none; a link for each that a browser can open."""
     state = manifest.info.get("tracking")
-    links = {f"tracking/{name}": dg.MetadataValue.url(run["url"]) for name, run in runs_of(state).items() if run.get("url")}
+    links = {
+        f"tracking/{name}": dg.MetadataValue.url(run["url"]) for name, run in runs_of(state).items() if run.get("url")
+    }
     return {"tracking": dg.MetadataValue.json(state) if isinstance(state, dict) else str(state), **links}
 
 
@@ -171,17 +205,26 @@ def picture(png: bytes) -> dg.MetadataValue:
 
 def pictures_of(lake: Lake, artifact: ArtifactVersion) -> dict[str, bytes]:
     """Every plot of a checkpoint or report by name."""
-    return {name.removesuffix(".png"): lake.read_file(artifact, name) for name in lake.manifest(artifact).files if name.endswith(".png")}
+    return {
+        name.removesuffix(".png"): lake.read_file(artifact, name)
+        for name in lake.manifest(artifact).files
+        if name.endswith(".png")
+    }
 
 
-def report_link(environment: Environment, artifact: ArtifactVersion, manifest: Manifest, page: str = "report.html") -> dict[str, Any]:
+def report_link(
+    environment: Environment, artifact: ArtifactVersion, manifest: Manifest, page: str = "report.html"
+) -> dict[str, Any]:
     """The HTML page of an artifact, where it has one: a link for the browser, and where it lies.
 
     The link leads to the report server, because browsers open no `file://` link from a page of Dagster's UI.
     """
     if page not in manifest.files:
         return {}
-    return {"report": dg.MetadataValue.url(report_url(environment, artifact, page)), "report_file": dg.MetadataValue.path(f"{artifact.uri}/{page}")}
+    return {
+        "report": dg.MetadataValue.url(report_url(environment, artifact, page)),
+        "report_file": dg.MetadataValue.path(f"{artifact.uri}/{page}"),
+    }
 
 
 def train_rows(lake: Lake, checkpoint: ArtifactVersion) -> int | None:
@@ -189,7 +232,9 @@ def train_rows(lake: Lake, checkpoint: ArtifactVersion) -> int | None:
     return lake.manifest(checkpoint).counts.get("train", {}).get("rows")
 
 
-def judged(lake: Lake, use_case: NamedUseCase, version: Version, check: str, judge: Callable[[], tuple[bool, dict[str, Any]]]) -> dg.AssetCheckResult:
+def judged(
+    lake: Lake, use_case: NamedUseCase, version: Version, check: str, judge: Callable[[], tuple[bool, dict[str, Any]]]
+) -> dg.AssetCheckResult:
     """The result of a check, whose verdict is stored in the lake where the gate reads it.
 
     A verdict on the same content with the same settings is not computed again.
@@ -204,6 +249,8 @@ def judged(lake: Lake, use_case: NamedUseCase, version: Version, check: str, jud
 
 
 def check_result(verdict: Verdict) -> dg.AssetCheckResult:
-    numbers = {k: _said(dg.MetadataValue.json(v)) if isinstance(v, (dict, list)) else v for k, v in verdict.numbers.items()}
+    numbers = {
+        k: _said(dg.MetadataValue.json(v)) if isinstance(v, (dict, list)) else v for k, v in verdict.numbers.items()
+    }
     metadata = vouched_metadata({**numbers, "checked_at": verdict.checked_at})
     return dg.AssetCheckResult(passed=verdict.passed, metadata=metadata, severity=dg.AssetCheckSeverity.ERROR)

@@ -1,4 +1,5 @@
-"""Hands version handles from asset to asset. The handle is kept in the materialization's metadata; data stays in the lake."""
+"""Hands version handles from asset to asset. The handle is kept in the materialization's metadata; data stays in the
+lake."""
 
 from typing import Any
 
@@ -21,11 +22,18 @@ class VersionIOManager(dg.IOManager):
         instance: Any = context.instance
         event = self._event_of_this_run(context) or instance.get_latest_materialization_event(context.asset_key)
         if event is None:
-            raise dg.Failure(vouch(f"{context.asset_key.to_user_string()} was never materialized. Materialize it first."), allow_retries=False)
+            raise dg.Failure(
+                vouch(f"{context.asset_key.to_user_string()} was never materialized. Materialize it first."),
+                allow_retries=False,
+            )
         metadata = event.asset_materialization.metadata
         if HANDLE not in metadata:
             raise dg.Failure(
-                vouch(f"the last materialization of {context.asset_key.to_user_string()} has no version handle. Materialize it again."), allow_retries=False
+                vouch(
+                    f"the last materialization of {context.asset_key.to_user_string()} has no version handle."
+                    " Materialize it again."
+                ),
+                allow_retries=False,
             )
         return from_dict(metadata[HANDLE].value)
 
@@ -35,7 +43,9 @@ class VersionIOManager(dg.IOManager):
         if upstream is None or not upstream.has_asset_key:
             return None
         run_id = context.step_context.run_id
-        records = context.instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
+        records = context.instance.get_records_for_run(
+            run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
+        ).records
         for record in reversed(records):
             entry = record.event_log_entry
             if entry.asset_materialization and entry.asset_materialization.asset_key == context.asset_key:

@@ -1,1 +1,2 @@
-"""What a model is worth: figures before and after, savings, payback and sensitivity, from measurements and declared assumptions."""
+"""What a model is worth: figures before and after, savings, payback and sensitivity, from measurements and declared
+assumptions."""

@@ -1,4 +1,5 @@
-"""Fine-tuned model or a prompt: what 1,000 requests cost each, and after how many the investment is paid back by cheaper ones."""
+"""Fine-tuned model or a prompt: what 1,000 requests cost each, and after how many the investment is paid back by
+cheaper ones."""
 
 from typing import Any
 
@@ -14,13 +15,14 @@ API = "api"
 
 
 def alternatives(inputs: Inputs, invested: Quantity | None) -> dict[str, dict[str, Any]]:
-    """`{system: {"money_per_1000", "currency", "seconds_per_1000", "quality", "source", "measured", "requests_until_paid_back"}}` of the fine-tuned model,
-    the base model with examples in its prompt, every endpoint of the evaluation (`evaluation.endpoints`), and, where a price is stated, a prompted model
-    elsewhere that nobody measured.
+    """`{system: {"money_per_1000", "currency", "seconds_per_1000", "quality", "source", "measured",
+    "requests_until_paid_back"}}` of the fine-tuned model, the base model with examples in its prompt, every endpoint of
+    the evaluation (`evaluation.endpoints`), and, where a price is stated, a prompted model elsewhere that nobody
+    measured.
 
-    `money_per_1000` is `{"value", "low", "high", "source"}`, None where no price is known; `quality` and `seconds_per_1000` None where nobody measured
-    them. `measured` is `{"model", "host"}` of an endpoint, else None. `requests_until_paid_back`: of the fine-tuned model in place of this one.
-    """
+    `money_per_1000` is `{"value", "low", "high", "source"}`, None where no price is known; `quality` and
+    `seconds_per_1000` None where nobody measured them. `measured` is `{"model", "host"}` of an endpoint, else None.
+    `requests_until_paid_back`: of the fine-tuned model in place of this one."""
     endpoints = [system for system in inputs.metrics["systems"] if system.startswith(PREFIX)]
     prices = {system: _measured_price(inputs, system) for system in (FINE_TUNED, PROMPT, *endpoints)}
     if stated := inputs.get("api_price_per_1000"):
@@ -34,10 +36,14 @@ def _measured_price(inputs: Inputs, system: str) -> Quantity | None:
     if money is None:
         return None
     settings = inputs.use_case.settings.evaluation
-    return known(money, np.full(settings.bootstrap_samples, money), inputs.evaluation_report.artifact_id, settings.confidence)
+    return known(
+        money, np.full(settings.bootstrap_samples, money), inputs.evaluation_report.artifact_id, settings.confidence
+    )
 
 
-def _row(inputs: Inputs, system: str, price: Quantity | None, own: Quantity | None, invested: Quantity | None) -> dict[str, Any]:
+def _row(
+    inputs: Inputs, system: str, price: Quantity | None, own: Quantity | None, invested: Quantity | None
+) -> dict[str, Any]:
     evaluated, taken = inputs.metrics["systems"].get(system), inputs.metrics["per_1000_requests"].get(system)
     about = inputs.metrics["info"].get(system, {}) if system.startswith(PREFIX) else None
     currency = taken["currency"] if taken else inputs.currency
@@ -55,7 +61,9 @@ def _row(inputs: Inputs, system: str, price: Quantity | None, own: Quantity | No
         if price and own and not why_not:
             value, draws = (price.value - own.value) / 1000, (price.draws - own.draws) / 1000
             gained = known(value, draws, price.source, inputs.confidence)
-        row["requests_until_paid_back"] = until(invested, gained, inputs.confidence, why_not or "business.investment is not stated")
+        row["requests_until_paid_back"] = until(
+            invested, gained, inputs.confidence, why_not or "business.investment is not stated"
+        )
     return row
 
 

@@ -20,7 +20,8 @@ from ft_platform.use_case import NamedUseCase
 
 STAGE = "roi_report"
 PROMPT = "base_few_shot"
-"""The system that fine-tuning is compared with where nobody says how right people are: the base model with examples in its prompt."""
+"""The system that fine-tuning is compared with where nobody says how right people are: the base model with examples in
+its prompt."""
 ASSUMPTIONS = {
     "volume_per_month": "cases per month",
     "adoption": "share of cases",
@@ -35,14 +36,18 @@ ASSUMPTIONS = {
 SHARES = ("adoption", "accuracy_without")
 
 
-def roi_inputs(lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation_report: ArtifactVersion) -> tuple[str, str]:
+def roi_inputs(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation_report: ArtifactVersion
+) -> tuple[str, str]:
     """Id and hash of the ROI report of an evaluation: the files of measurements and the costs of programs count too.
 
     Raises:
         SourceError, TransientError: a file of measurements cannot be read.
     """
     beside = {
-        "measurements": json.dumps([sha256 for _, sha256 in measurement_parts(use_case.settings.business, environment)]),
+        "measurements": json.dumps(
+            [sha256 for _, sha256 in measurement_parts(use_case.settings.business, environment)]
+        ),
         "programs": json.dumps(program_costs(lake, environment, use_case, evaluation_report), sort_keys=True),
     }
     inputs = input_hash(use_case, STAGE, [evaluation_report], **beside)
@@ -80,9 +85,15 @@ class Inputs:
         return self.known.get(name)
 
 
-def collect_inputs(lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation_report: ArtifactVersion, measured: list[Measured]) -> Inputs:
-    """Quantities by name: the assumptions by their setting, measurements as `<metric>_<period>`, and of the evaluation `model_quality`,
-    `paired_model_quality`, `paired_prompt_quality` and `request_money` (of one request)."""
+def collect_inputs(
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    evaluation_report: ArtifactVersion,
+    measured: list[Measured],
+) -> Inputs:
+    """Quantities by name: the assumptions by their setting, measurements as `<metric>_<period>`, and of the evaluation
+    `model_quality`, `paired_model_quality`, `paired_prompt_quality` and `request_money` (of one request)."""
     settings = use_case.settings
     quality = "accuracy" if settings.task.kind == "classification" else "rouge_l"
     programs = program_costs(lake, environment, use_case, evaluation_report)
@@ -98,20 +109,29 @@ def _add_assumptions(found: Inputs) -> None:
     for name in ASSUMPTIONS:
         value = getattr(business, name)
         if value is not None:
-            found.known[name] = assumed(name, value, business.uncertainty, settings.bootstrap_samples, settings.seed, share=name in SHARES)
+            found.known[name] = assumed(
+                name, value, business.uncertainty, settings.bootstrap_samples, settings.seed, share=name in SHARES
+            )
 
 
 def _add_measurements(found: Inputs) -> None:
-    places = {(metric, period): number for number, (metric, period) in enumerate((m, p) for m in (*METRICS, WAITING) for p in PERIODS)}
+    places = {
+        (metric, period): number
+        for number, (metric, period) in enumerate((m, p) for m in (*METRICS, WAITING) for p in PERIODS)
+    }
     for measured in found.measured:
         for (metric, period), values in measured.values.items():
             if len(values) >= LEAST_MEASUREMENTS:
-                found.known[f"{metric}_{period}"] = measured_mean(values, measured.source, found.use_case.settings.evaluation, places[metric, period])
+                found.known[f"{metric}_{period}"] = measured_mean(
+                    values, measured.source, found.use_case.settings.evaluation, places[metric, period]
+                )
         for metric in {metric for metric, _ in measured.values}:
             counts = {period: len(measured.values.get((metric, period), ())) for period in PERIODS}
             if min(counts.values()) < LEAST_MEASUREMENTS:
                 told = " and ".join(f"{count} measurements {period}" for period, count in counts.items())
-                found.one_sided[metric] = f"{told} the model was introduced; {LEAST_MEASUREMENTS} on each side are needed"
+                found.one_sided[metric] = (
+                    f"{told} the model was introduced; {LEAST_MEASUREMENTS} on each side are needed"
+                )
 
 
 def _add_evaluation(found: Inputs, lake: Lake) -> None:
@@ -120,12 +140,23 @@ def _add_evaluation(found: Inputs, lake: Lake) -> None:
     column = "correct" if found.quality == "accuracy" else "rouge_l"
     scores = [np.array(rows_of(predictions, system)[column].to_pylist(), float) for system in (FINE_TUNED, PROMPT)]
     source = found.evaluation_report.artifact_id
-    # As the evaluation does it: a system by itself for its own interval, two together, record by record, to compare them.
+    # As the evaluation does it: a system by itself for its own interval, two together, record by record, to compare
+    # them.
     paired = resampled_sums(np.stack(scores, axis=1), settings.bootstrap_samples, settings.seed) / len(scores[0])
-    alone = resampled_sums(np.stack([scores[0], np.ones(len(scores[0]))], axis=1), settings.bootstrap_samples, settings.seed)
-    drawn = {"model_quality": alone[:, 0] / alone[:, 1], "paired_model_quality": paired[:, 0], "paired_prompt_quality": paired[:, 1]}
+    alone = resampled_sums(
+        np.stack([scores[0], np.ones(len(scores[0]))], axis=1), settings.bootstrap_samples, settings.seed
+    )
+    drawn = {
+        "model_quality": alone[:, 0] / alone[:, 1],
+        "paired_model_quality": paired[:, 0],
+        "paired_prompt_quality": paired[:, 1],
+    }
     for name, draws in drawn.items():
-        found.known[name] = known(float(scores[name == "paired_prompt_quality"].mean()), draws, source, settings.confidence)
+        found.known[name] = known(
+            float(scores[name == "paired_prompt_quality"].mean()), draws, source, settings.confidence
+        )
     money = found.metrics["per_1000_requests"][FINE_TUNED]["money"]
     if money is not None:
-        found.known["request_money"] = known(money / 1000, np.full(settings.bootstrap_samples, money / 1000), source, settings.confidence)
+        found.known["request_money"] = known(
+            money / 1000, np.full(settings.bootstrap_samples, money / 1000), source, settings.confidence
+        )

@@ -1,7 +1,9 @@
-"""Reads files of measurements: what was measured before the model was introduced and since, as numbers by metric and period.
+"""Reads files of measurements: what was measured before the model was introduced and since, as numbers by metric and
+period.
 
-Covered: values with a day, and times of opening and closing. Not covered: clock changes between two times without a zone, and what else
-changed at the time the model was introduced; a difference between periods is not proof of its cause.
+Covered: values with a day, and times of opening and closing. Not covered: clock changes between two times without a
+zone, and what else changed at the time the model was introduced; a difference between periods is not proof of its
+cause.
 """
 
 import math
@@ -71,7 +73,10 @@ def measurement_parts(business: Business, environment: Environment) -> list[tupl
             require_allowed(one.uri, f"{_setting(number)}.uri")
             parts = find_parts(_source(one, environment), environment).parts
             if len(parts) != 1:
-                raise SourceError(f"{_setting(number)}.uri means {len(parts)} files, expected one", "Name one file; others are entries of their own")
+                raise SourceError(
+                    f"{_setting(number)}.uri means {len(parts)} files, expected one",
+                    "Name one file; others are entries of their own",
+                )
             found.append((parts[0], next(iter(hashes(parts).values()))))
     return found
 
@@ -84,18 +89,22 @@ def read_measurements(business: Business, environment: Environment, folder: Path
 
     Raises:
         SourceError: a file cannot be read.
-        DataError: rows without a finite number, a day or a known metric; a case twice; closed before it was opened; the periods
-            overlap; or one metric in two files. Messages name rows, never what is in them.
+        DataError: rows without a finite number, a day or a known metric; a case twice; closed before it was opened; the
+            periods overlap; or one metric in two files. Messages name rows, never what is in them.
     """
     found = []
-    for number, (one, (part, sha256)) in enumerate(zip(business.measurements, measurement_parts(business, environment), strict=True)):
+    for number, (one, (part, sha256)) in enumerate(
+        zip(business.measurements, measurement_parts(business, environment), strict=True)
+    ):
         with _named(number):
             found.append(_read(_setting(number), one, _source(one, environment), business, part, sha256, folder))
     seen: dict[str, str] = {}
     for measured in found:
         for metric in sorted({metric for metric, _ in measured.values}):
             if metric in seen:
-                raise DataError(f"{metric} is measured in {seen[metric]} and in {measured.setting}", "Put the rows into one file")
+                raise DataError(
+                    f"{metric} is measured in {seen[metric]} and in {measured.setting}", "Put the rows into one file"
+                )
             seen[metric] = measured.setting
     return found
 
@@ -110,7 +119,10 @@ def _named(number: int) -> Iterator[None]:
     try:
         yield
     except SourceError as error:
-        wrong = [text.replace("source.", f"{_setting(number)}.").replace("record.", f"{_setting(number)}.") for text in (error.message, error.next_step)]
+        wrong = [
+            text.replace("source.", f"{_setting(number)}.").replace("record.", f"{_setting(number)}.")
+            for text in (error.message, error.next_step)
+        ]
         raise SourceError(wrong[0], wrong[1].replace("`record`", f"`{_setting(number)}`")) from None
 
 
@@ -120,11 +132,17 @@ def _source(one: Measurements, environment: Environment) -> Source:
 
 def _columns(one: Measurements) -> dict[str, str]:
     """What a row has -> column of the file."""
-    named = {"opened_at": one.opened_at, "closed_at": one.closed_at} if one.opened_at else {"date": one.date, "metric": one.metric, "value": one.value}
+    named = (
+        {"opened_at": one.opened_at, "closed_at": one.closed_at}
+        if one.opened_at
+        else {"date": one.date, "metric": one.metric, "value": one.value}
+    )
     return {name: column for name, column in {**named, "period": one.period, "case": one.case}.items() if column}
 
 
-def _read(setting: str, one: Measurements, source: Source, business: Business, part: Part, sha256: str, folder: Path) -> Measured:
+def _read(
+    setting: str, one: Measurements, source: Source, business: Business, part: Part, sha256: str, folder: Path
+) -> Measured:
     columns = _columns(one)
     mapping = RecordMapping(text=list(dict.fromkeys(columns.values())))
     table = _Table(setting, one, business)
@@ -167,7 +185,11 @@ class _Table:
 
     def _moment(self, text: str | None) -> datetime | None:
         try:
-            return datetime.strptime((text or "").strip(), self.one.time_format) if self.one.time_format else datetime.fromisoformat((text or "").strip())
+            return (
+                datetime.strptime((text or "").strip(), self.one.time_format)
+                if self.one.time_format
+                else datetime.fromisoformat((text or "").strip())
+            )
         except ValueError:
             self._wrong(f"no day or time in the form {self.one.time_format or 'of ISO 8601'}")
             return None
@@ -248,6 +270,7 @@ class _Table:
     def _require_order(self, metric: str, before: Sequence[date], after: Sequence[date]) -> None:
         if before and after and max(before) >= min(after):
             raise DataError(
-                f"{self.setting}: the periods of {metric} overlap: `before` ends on {max(before)}, `after` begins on {min(after)}",
+                f"{self.setting}: the periods of {metric} overlap: `before` ends on {max(before)}, `after` begins on"
+                f" {min(after)}",
                 "Correct the period column, or leave it out and set business.introduced_on",
             )

@@ -10,14 +10,16 @@ from ft_platform.use_case import NamedUseCase
 PROGRAM_ARTIFACTS = ("adapter_checkpoint", "base_evaluation")
 
 
-def program_costs(lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation_report: ArtifactVersion) -> dict[str, Any]:
+def program_costs(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation_report: ArtifactVersion
+) -> dict[str, Any]:
     """Sums over the program runs that made a checkpoint and its evaluations, repeated runs included.
 
     Runs that failed made no artifact, so they are not here; `ft costs` has them.
 
     Returns:
-        `{"artifacts", "runs", "seconds", "money", "currency", "reason"}`. `money` is None, with its reason, where no run is in
-        the ledger or the compute profile had no price.
+        `{"artifacts", "runs", "seconds", "money", "currency", "reason"}`. `money` is None, with its reason, where no
+        run is in the ledger or the compute profile had no price.
     """
     parents = lake.manifest(evaluation_report).parents
     artifacts = [evaluation_report.artifact_id, *(parent.id for parent in parents if parent.name in PROGRAM_ARTIFACTS)]
@@ -32,4 +34,11 @@ def program_costs(lake: Lake, environment: Environment, use_case: NamedUseCase, 
     elif not money:
         reason = f"compute profile {use_case.settings.compute.profile} has no price"
     seconds = round(sum(row["seconds"] for row in rows), 3)
-    return {"artifacts": artifacts, "runs": len(rows), "seconds": seconds, "money": None if reason else money, "currency": currency, "reason": reason}
+    return {
+        "artifacts": artifacts,
+        "runs": len(rows),
+        "seconds": seconds,
+        "money": None if reason else money,
+        "currency": currency,
+        "reason": reason,
+    }

@@ -16,7 +16,9 @@ from ft_platform.use_case import NamedUseCase
 FIGURES = "roi.json"
 
 
-def publish_roi(lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation_report: ArtifactVersion) -> ArtifactVersion:
+def publish_roi(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation_report: ArtifactVersion
+) -> ArtifactVersion:
     """An existing report of these inputs, or a new one.
 
     Args:
@@ -32,14 +34,17 @@ def publish_roi(lake: Lake, environment: Environment, use_case: NamedUseCase, ev
     if existing:
         return existing
     started = time.monotonic()
-    # Rows of measurements may be about persons: what is unpacked of them lies in the restricted zone, and only figures leave this function.
+    # Rows of measurements may be about persons: what is unpacked of them lies in the restricted zone, and only figures
+    # leave this function.
     with lake.scratch(use_case.name, STAGE, zone="restricted") as private:
         private.mkdir(mode=0o700)
         measured = read_measurements(use_case.settings.business, environment, private)
     found = roi(collect_inputs(lake, environment, use_case, evaluation_report, measured))
     with lake.scratch(use_case.name, STAGE) as folder:
         folder.mkdir(parents=True)
-        (folder / FIGURES).write_text(json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+        (folder / FIGURES).write_text(
+            json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
+        )
         write_roi_report(folder, lake, use_case, artifact_id, evaluation_report, found)
         return lake.publish(
             use_case.name,
@@ -69,8 +74,11 @@ def newest_roi(lake: Lake, use_case: NamedUseCase) -> tuple[ArtifactVersion, dic
     return report, json.loads(lake.read_file(report, FIGURES))
 
 
-def outdated(lake: Lake, environment: Environment, use_case: NamedUseCase, report: ArtifactVersion, found: dict) -> list[str]:
-    """Why the next run would make another report than this one, as sentences: settings, what it was made from, files of measurements.
+def outdated(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, report: ArtifactVersion, found: dict
+) -> list[str]:
+    """Why the next run would make another report than this one, as sentences: settings, what it was made from, files of
+    measurements.
 
     Args:
         found: figures of the report.
@@ -81,5 +89,8 @@ def outdated(lake: Lake, environment: Environment, use_case: NamedUseCase, repor
     except FtError as error:
         return [*problems, str(error)]
     if now != [one["sha256"] for one in found["measurements"]]:
-        problems.append(f"the files of business.measurements have other content than {report.id} was made from. Run: ft run {use_case.name}")
+        problems.append(
+            f"the files of business.measurements have other content than {report.id} was made from. Run: ft run"
+            f" {use_case.name}"
+        )
     return problems

@@ -1,4 +1,5 @@
-"""Numbers that know where they come from and how uncertain they are: measured ones by bootstrap, assumed ones within a declared range."""
+"""Numbers that know where they come from and how uncertain they are: measured ones by bootstrap, assumed ones within a
+declared range."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ class Quantity:
 
     Attributes:
         draws: values it may as well have, shape `(samples,)`.
-        source: id of an artifact, `sha256:<hash of the file>`, `assumption: business.<setting>`, several separated by `; `.
+        source: id of an artifact, `sha256:<hash of the file>`, `assumption: business.<setting>`, several separated by
+            `; `.
         low, high: the ends that the sensitivity moves it to.
     """
 
@@ -34,7 +36,9 @@ class Quantity:
         return {**interval(self.value, self.draws, confidence), "source": self.source}
 
 
-def assumed(setting: str, value: float, uncertainty: float, samples: int, seed: int, *, share: bool = False) -> Quantity:
+def assumed(
+    setting: str, value: float, uncertainty: float, samples: int, seed: int, *, share: bool = False
+) -> Quantity:
     """A declared number, as likely anywhere within `value * (1 +- uncertainty)`.
 
     Args:

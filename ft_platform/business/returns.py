@@ -1,10 +1,11 @@
 """What a case costs with and without the model, and what follows: savings, payback, break-even, sensitivity.
 
-The parts of a case's cost are `labour` (working minutes times cost per hour), `errors` (share of wrong cases times cost of an error)
-and `requests` (what the model's answer costs). A part counts only where all of it is known; the report names those that do not.
+The parts of a case's cost are `labour` (working minutes times cost per hour), `errors` (share of wrong cases times cost
+of an error) and `requests` (what the model's answer costs). A part counts only where all of it is known; the report
+names those that do not.
 
-Covered: linear costs of cases. Not covered: hiring and dismissal, taxes, interest, and work that is saved but not used otherwise.
-"""
+Covered: linear costs of cases. Not covered: hiring and dismissal, taxes, interest, and work that is saved but not used
+otherwise."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -30,7 +31,10 @@ def primitives(inputs: Inputs) -> dict[str, Quantity]:
         "accuracy_before": inputs.get("accuracy_before") or inputs.get("accuracy_without"),
         "accuracy_after": inputs.get("accuracy_after"),
         "model_accuracy": inputs.get("model_quality") if inputs.quality == "accuracy" else None,
-        **{name: inputs.get(name) for name in ("minutes_with", "cost_per_hour", "cost_of_error", "adoption", "request_money")},
+        **{
+            name: inputs.get(name)
+            for name in ("minutes_with", "cost_per_hour", "cost_of_error", "adoption", "request_money")
+        },
     }
     return {name: quantity for name, quantity in chosen.items() if quantity}
 
@@ -53,7 +57,11 @@ def _missing(there: Mapping[str, Any], part: str) -> list[str]:
     """Names without which a part cannot be worked out."""
     if part == "requests":
         return [name for name in ("request_money", "adoption") if name not in there]
-    rate, before, after = ("cost_per_hour", "minutes_before", "minutes_after") if part == "labour" else ("cost_of_error", "accuracy_before", "accuracy_after")
+    rate, before, after = (
+        ("cost_per_hour", "minutes_before", "minutes_after")
+        if part == "labour"
+        else ("cost_of_error", "accuracy_before", "accuracy_after")
+    )
     with_model = [] if after in there else ["minutes_with" if part == "labour" else "model_accuracy", "adoption"]
     return [name for name in (rate, before, *with_model) if name not in there]
 
@@ -64,7 +72,9 @@ PARTS = ("labour", "errors", "requests")
 def parts_of(there: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]:
     """The parts of a case's cost that can be worked out, and why the others cannot."""
     missing = {part: _missing(there, part) for part in PARTS}
-    reasons = {part: f"{', '.join(map(_called, names))} not stated or measured" for part, names in missing.items() if names}
+    reasons = {
+        part: f"{', '.join(map(_called, names))} not stated or measured" for part, names in missing.items() if names
+    }
     return tuple(part for part in PARTS if not missing[part]), reasons
 
 
@@ -97,7 +107,8 @@ def saving(values: Values, parts: tuple[str, ...]) -> Any:
 
 
 def worked_out(there: Mapping[str, Quantity], formula: Callable[[Values], Any], confidence: float) -> Quantity:
-    """A quantity computed from others, with its uncertainty by Monte Carlo: the formula over the draws of all of them."""
+    """A quantity computed from others, with its uncertainty by Monte Carlo: the formula over the draws of all of
+    them."""
     value = float(formula({name: quantity.value for name, quantity in there.items()}))
     draws = np.asarray(formula({name: quantity.draws for name, quantity in there.items()}), float)
     draws = np.broadcast_to(draws, next(iter(there.values())).draws.shape)
@@ -109,9 +120,17 @@ def used(there: Mapping[str, Quantity], parts: tuple[str, ...]) -> dict[str, Qua
     """Those of the quantities that the cost of a case really depends on."""
     names: list[str] = []
     if "labour" in parts:
-        names += ["cost_per_hour", "minutes_before", *(["minutes_after"] if "minutes_after" in there else ["minutes_with", "adoption"])]
+        names += [
+            "cost_per_hour",
+            "minutes_before",
+            *(["minutes_after"] if "minutes_after" in there else ["minutes_with", "adoption"]),
+        ]
     if "errors" in parts:
-        names += ["cost_of_error", "accuracy_before", *(["accuracy_after"] if "accuracy_after" in there else ["model_accuracy", "adoption"])]
+        names += [
+            "cost_of_error",
+            "accuracy_before",
+            *(["accuracy_after"] if "accuracy_after" in there else ["model_accuracy", "adoption"]),
+        ]
     if "requests" in parts:
         names += ["adoption", "request_money"]
     return {name: there[name] for name in dict.fromkeys(names)}
@@ -121,8 +140,9 @@ def until(invested: Quantity | None, gained: Quantity | None, confidence: float,
     """How many of something (months, cases, requests) it takes until what each gains has paid for what was invested.
 
     Returns:
-        `{"value", "low", "high", "status", "reason"}`. A bound is None where it is never reached: `value` None with status "never at
-        these figures" where nothing is gained, `high` None where the interval holds figures at which nothing is.
+        `{"value", "low", "high", "status", "reason"}`. A bound is None where it is never reached: `value` None with
+        status "never at these figures" where nothing is gained, `high` None where the interval holds figures at which
+        nothing is.
     """
     if invested is None or gained is None:
         return {"value": None, "low": None, "high": None, "status": NOT_MEASURED, "reason": why_not}
@@ -133,18 +153,24 @@ def until(invested: Quantity | None, gained: Quantity | None, confidence: float,
     bounds = {"low": low if np.isfinite(low) else None, "high": high if np.isfinite(high) else None}
     if gained.value <= 0:
         return {"value": None, **bounds, "status": NEVER, "reason": NEVER}
-    reason = None if bounds["high"] is not None else f"the interval has no upper end: at some figures within it, {NEVER.split(' ')[0]}"
+    reason = (
+        None
+        if bounds["high"] is not None
+        else f"the interval has no upper end: at some figures within it, {NEVER.split(' ')[0]}"
+    )
     return {"value": invested.value / gained.value, **bounds, "status": "worked out", "reason": reason}
 
 
-def sensitivity(there: Mapping[str, Quantity], parts: tuple[str, ...], volume: Quantity, invested: Quantity | None) -> list[dict[str, Any]]:
+def sensitivity(
+    there: Mapping[str, Quantity], parts: tuple[str, ...], volume: Quantity, invested: Quantity | None
+) -> list[dict[str, Any]]:
     """Saving per month when one quantity alone moves to its low and high end, the most telling first.
 
     Assumptions move by `business.uncertainty`, measured quantities to the ends of their intervals.
 
     Returns:
-        `[{"name", "source", "low", "high", "saving_at_low", "saving_at_high", "payback_at_low", "payback_at_high"}]`; months of payback are
-        None where it never comes or no investment is known.
+        `[{"name", "source", "low", "high", "saving_at_low", "saving_at_high", "payback_at_low", "payback_at_high"}]`;
+        months of payback are None where it never comes or no investment is known.
     """
     moved = {**used(there, parts), "volume_per_month": volume, **({"investment": invested} if invested else {})}
     values = {name: quantity.value for name, quantity in moved.items()}

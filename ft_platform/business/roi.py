@@ -14,9 +14,10 @@ def roi(inputs: Inputs) -> dict[str, Any]:
     """Figures, payback, break-even, sensitivity and alternatives, JSON values only.
 
     Returns:
-        `{"figures", "savings_per_month", "payback_months", "break_even_volume", "investment", "sensitivity", "alternatives", "assumptions",
-        "measurements", "not_compared", "programs", "currency", "confidence", "uncertainty", "evaluation_report", "test_rows", "introduced_on"}`.
-        `savings_per_month` is a figure or None; `break_even_volume` counts cases; the rest is described where it is made.
+        `{"figures", "savings_per_month", "payback_months", "break_even_volume", "investment", "sensitivity",
+        "alternatives", "assumptions", "measurements", "not_compared", "programs", "currency", "confidence",
+        "uncertainty", "evaluation_report", "test_rows", "introduced_on"}`. `savings_per_month` is a figure or None;
+        `break_even_volume` counts cases; the rest is described where it is made.
     """
     business = inputs.use_case.settings.business
     found = figures(inputs)
@@ -27,17 +28,23 @@ def roi(inputs: Inputs) -> dict[str, Any]:
         needed = used(there, parts)
         per_case = worked_out(needed, lambda values: saving(values, parts), inputs.confidence)
         if volume:
-            per_month = worked_out({**needed, "volume": volume}, lambda values: values["volume"] * saving(values, parts), inputs.confidence)
+            per_month = worked_out(
+                {**needed, "volume": volume}, lambda values: values["volume"] * saving(values, parts), inputs.confidence
+            )
     why_not = found["cost_savings"]["reason"] or "business.investment is not stated"
     return {
         "figures": found,
         "savings_per_month": per_month.figure(inputs.confidence) if per_month else None,
         "payback_months": until(invested, per_month, inputs.confidence, why_not),
         "break_even_volume": until(invested, per_case, inputs.confidence, why_not),
-        "investment": {**invested.figure(inputs.confidence), "programs": inputs.programs["money"]} if invested else None,
+        "investment": (
+            {**invested.figure(inputs.confidence), "programs": inputs.programs["money"]} if invested else None
+        ),
         "sensitivity": sensitivity(there, parts, volume, invested) if per_month and volume else [],
         "alternatives": alternatives(inputs, invested),
-        "assumptions": {name: {"value": q.value, "unit": unit} for name, unit in ASSUMPTIONS.items() if (q := inputs.get(name))},
+        "assumptions": {
+            name: {"value": q.value, "unit": unit} for name, unit in ASSUMPTIONS.items() if (q := inputs.get(name))
+        },
         "measurements": [_described(one) for one in inputs.measured],
         "not_compared": inputs.one_sided,
         "programs": inputs.programs,
@@ -51,22 +58,35 @@ def roi(inputs: Inputs) -> dict[str, Any]:
 
 
 def investment(inputs: Inputs) -> Quantity | None:
-    """What was stated, and what the programs of this checkpoint have cost where that is known. None where nothing was stated."""
+    """What was stated, and what the programs of this checkpoint have cost where that is known. None where nothing was
+    stated."""
     stated, programs = inputs.get("investment"), inputs.programs["money"]
     if stated is None or programs is None:
         return stated
     source = f"{sources([stated])}; {'; '.join(inputs.programs['artifacts'])}"
-    return Quantity(stated.value + programs, stated.draws + programs, source, stated.low + programs, stated.high + programs)
+    return Quantity(
+        stated.value + programs, stated.draws + programs, source, stated.low + programs, stated.high + programs
+    )
 
 
 def _described(one: Any) -> dict[str, Any]:
     """A file of measurements: counts and days, no row of it."""
     rows = {
         metric: {
-            period: {"values": len(one.values[metric, period]), "from": str(one.first[metric, period]), "to": str(one.last[metric, period])}
+            period: {
+                "values": len(one.values[metric, period]),
+                "from": str(one.first[metric, period]),
+                "to": str(one.last[metric, period]),
+            }
             for period in PERIODS
             if (metric, period) in one.values
         }
         for metric in sorted({metric for metric, _ in one.values})
     }
-    return {"setting": one.setting, "sha256": one.sha256, "rows": one.rows, "metrics": rows, "open_cases": one.open_cases}
+    return {
+        "setting": one.setting,
+        "sha256": one.sha256,
+        "rows": one.rows,
+        "metrics": rows,
+        "open_cases": one.open_cases,
+    }

@@ -1,4 +1,5 @@
-"""The row-wise part of the stage `cleaned_records`, for one batch: texts repaired, filters applied, hashes before and after."""
+"""The row-wise part of the stage `cleaned_records`, for one batch: texts repaired, filters applied, hashes before and
+after."""
 
 # pyright: reportAttributeAccessIssue=false
 # The functions of pyarrow.compute are made at import, so pyright does not see them.
@@ -23,16 +24,22 @@ markup; it is removed before any repair, which takes about a microsecond per cha
 
 
 def marked_schema(use_case: NamedUseCase) -> pa.Schema:
-    """`cleaned_schema`, the reason to remove a row (null: it stays), what two records must share to be the same, and the length before."""
-    marks = [pa.field("reason", pa.string()), pa.field("dedup_key", pa.string()), pa.field("characters_before", pa.int32())]
+    """`cleaned_schema`, the reason to remove a row (null: it stays), what two records must share to be the same, and
+    the length before."""
+    marks = [
+        pa.field("reason", pa.string()),
+        pa.field("dedup_key", pa.string()),
+        pa.field("characters_before", pa.int32()),
+    ]
     return pa.schema([*cleaned_schema(use_case), *marks])
 
 
 class BatchCleaner:
     """Cleans batches in `raw_schema`: the function that an engine runs (`engines.BatchFunction`), picklable.
 
-    Columns of the result: `marked_schema`. `dedup_key` is the user's text, and for generation the answers too; a row that is too
-    long to be repaired has no key and its old messages. `characters_before` counts those of the user's text.
+    Columns of the result: `marked_schema`. `dedup_key` is the user's text, and for generation the answers too; a row
+    that is too long to be repaired has no key and its old messages. `characters_before` counts those of the user's
+    text.
     """
 
     def __init__(self, use_case: NamedUseCase) -> None:
@@ -58,7 +65,9 @@ class BatchCleaner:
             "dedup_key": self._keys(after, texts, oversized),
             "characters_before": pc.utf8_length(before.user_texts()),
         }
-        return pa.RecordBatch.from_arrays([made[name] if name in made else batch.column(name) for name in self._schema.names], schema=self._schema)
+        return pa.RecordBatch.from_arrays(
+            [made[name] if name in made else batch.column(name) for name in self._schema.names], schema=self._schema
+        )
 
     def _repaired(self, before: Conversations, oversized: np.ndarray) -> tuple[Conversations, np.ndarray]:
         """The repaired conversations, and which kinds of change each row had. Shape `(rows, kinds)`, dtype bool."""
@@ -79,11 +88,15 @@ class BatchCleaner:
         kinds[before.row_of[chosen][changed], KINDS.index("whitespace")] = True
         return pc.replace_with_mask(before.contents, pa.array(chosen), tidy)
 
-    def _repaired_one_by_one(self, before: Conversations, contents: pa.Array, places: np.ndarray, kinds: np.ndarray) -> pa.Array:
+    def _repaired_one_by_one(
+        self, before: Conversations, contents: pa.Array, places: np.ndarray, kinds: np.ndarray
+    ) -> pa.Array:
         """`contents` with repaired texts at some places."""
         changed, texts = np.zeros(len(contents), bool), []
         chosen = pa.array(places)
-        for place, role, text in zip(places.tolist(), before.roles.take(chosen).to_pylist(), contents.take(chosen).to_pylist(), strict=True):
+        for place, role, text in zip(
+            places.tolist(), before.roles.take(chosen).to_pylist(), contents.take(chosen).to_pylist(), strict=True
+        ):
             repaired, found = repair(text, self._settings, role=role)
             if found:
                 changed[place] = True
@@ -95,7 +108,9 @@ class BatchCleaner:
         codes = np.full(len(records), list(filters()).index("too_long"), np.int16)
         rows = np.flatnonzero(~oversized)
         codes[rows] = reasons_to_remove(records.take(rows), self._use_case)
-        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes == STAYS), pa.array(list(filters()), pa.string())).cast(pa.string())
+        return pa.DictionaryArray.from_arrays(
+            pa.array(codes, mask=codes == STAYS), pa.array(list(filters()), pa.string())
+        ).cast(pa.string())
 
     def _keys(self, after: Conversations, texts: pa.Array, oversized: np.ndarray) -> pa.Array:
         keys = texts if self._use_case.settings.task.kind == "classification" else after.all_but_system()

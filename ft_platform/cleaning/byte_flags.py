@@ -45,11 +45,14 @@ class ByteFlags:
 
 
 def string_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets of shape `(texts + 1,)`, starting at 0, and the bytes of all texts of a string column, without copying them."""
+    """Offsets of shape `(texts + 1,)`, starting at 0, and the bytes of all texts of a string column, without copying
+    them."""
     array = plain_array(texts)
     if not len(array):
         return np.zeros(1, np.int64), np.empty(0, np.uint8)
     _, offsets_buffer, data_buffer = array.buffers()
     offsets = np.frombuffer(offsets_buffer, np.int32)[array.offset : array.offset + len(array) + 1].astype(np.int64)
-    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None and data_buffer.size else np.empty(0, np.uint8)
+    data = (
+        np.frombuffer(data_buffer, np.uint8) if data_buffer is not None and data_buffer.size else np.empty(0, np.uint8)
+    )
     return offsets - offsets[0], data[offsets[0] : offsets[-1]]

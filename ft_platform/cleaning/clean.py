@@ -1,7 +1,8 @@
 """The stage `cleaned_records`: texts repaired, unusable and repeated records removed, each with its reason.
 
-Two passes: the first repairs and filters batch by batch and parks what is left on the disk; the second, once the duplicates are known,
-hands on the rows that stay. In memory are some numbers per row, never the texts of more than a few batches.
+Two passes: the first repairs and filters batch by batch and parks what is left on the disk; the second, once the
+duplicates are known, hands on the rows that stay. In memory are some numbers per row, never the texts of more than a
+few batches.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -58,7 +59,8 @@ class Parked:
         return (batch.column(0) for batch in self.spool.batches([name]))
 
     def mark(self, originals: np.ndarray, fate: int) -> int:
-        """Notes duplicates among the rows that are kept so far, and returns how many have another label than their original.
+        """Notes duplicates among the rows that are kept so far, and returns how many have another label than their
+        original.
 
         Args:
             originals: row that each row repeats, or -1. Shape `(rows,)`.
@@ -71,15 +73,17 @@ class Parked:
 def clean(use_case: NamedUseCase, rows: Rows, work: Work) -> StageStream:
     """Cleaned records in `cleaned_schema`, in the order of the input, and the removed ones with their reasons.
 
-    Reasons: those of the filters, `exact_duplicate` and `near_duplicate`. Counts: records with each kind of change (`changed_<kind>`,
-    `changed_rows`); user texts by length (`characters`: `at_least` that many, all of them `before`, the kept ones `after`); conflicting
-    labels among duplicates. Reading `parts` raises DataError if no record is left, or a larger share was removed than the settings allow.
-    """
+    Reasons: those of the filters, `exact_duplicate` and `near_duplicate`. Counts: records with each kind of change
+    (`changed_<kind>`, `changed_rows`); user texts by length (`characters`: `at_least` that many, all of them `before`,
+    the kept ones `after`); conflicting labels among duplicates. Reading `parts` raises DataError if no record is left,
+    or a larger share was removed than the settings allow."""
     counts: dict[str, Any] = {}
     return StageStream(_parts(use_case, rows, work, counts), counts)
 
 
-def _parts(use_case: NamedUseCase, rows: Rows, work: Work, counts: dict[str, Any]) -> Iterator[tuple[pa.RecordBatch | None, pa.RecordBatch | None]]:
+def _parts(
+    use_case: NamedUseCase, rows: Rows, work: Work, counts: dict[str, Any]
+) -> Iterator[tuple[pa.RecordBatch | None, pa.RecordBatch | None]]:
     parked = Parked(Spool(work.folder / "cleaned_rows.arrow", _parked_schema(use_case)))
     reasons: Counter[str] = Counter()
     for removed in _repair_and_filter(use_case, rows, work, parked, counts):
@@ -87,11 +91,16 @@ def _parts(use_case: NamedUseCase, rows: Rows, work: Work, counts: dict[str, Any
         yield None, removed
     if not parked.spool.num_rows:
         found = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "no records came in"
-        raise DataError(f"{use_case.name}: no record is left after cleaning ({found})", "Look at `cleaning` and `record` in the YAML")
+        raise DataError(
+            f"{use_case.name}: no record is left after cleaning ({found})",
+            "Look at `cleaning` and `record` in the YAML",
+        )
     _find_duplicates(use_case, parked, work, counts)
     reasons.update({REASONS[fate]: int((parked.fate == fate).sum()) for fate in (EXACT, NEAR)})
     most = use_case.settings.cleaning.max_removed_share
-    require_kept(f"{STAGE} of {use_case.name}", "cleaning.max_removed_share", most, int((parked.fate == KEPT).sum()), reasons)
+    require_kept(
+        f"{STAGE} of {use_case.name}", "cleaning.max_removed_share", most, int((parked.fate == KEPT).sum()), reasons
+    )
     after = np.zeros(len(LENGTHS), np.int64)
     for kept, repeated in _kept_and_removed(use_case, parked):
         after += _by_length(kept.column("text_characters"))
@@ -100,10 +109,14 @@ def _parts(use_case: NamedUseCase, rows: Rows, work: Work, counts: dict[str, Any
 
 
 def _parked_schema(use_case: NamedUseCase) -> pa.Schema:
-    return pa.schema([column for column in marked_schema(use_case) if column.name not in ("reason", "characters_before")])
+    return pa.schema(
+        [column for column in marked_schema(use_case) if column.name not in ("reason", "characters_before")]
+    )
 
 
-def _repair_and_filter(use_case: NamedUseCase, rows: Rows, work: Work, parked: Parked, counts: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+def _repair_and_filter(
+    use_case: NamedUseCase, rows: Rows, work: Work, parked: Parked, counts: dict[str, Any]
+) -> Iterator[pa.RecordBatch]:
     """Parks the rows that pass the filters, and yields those that do not, in schema `REMOVED`."""
     counts |= {**{f"changed_{kind}": 0 for kind in KINDS}, "changed_rows": 0}
     labels, numbers, before = [], {}, np.zeros(len(LENGTHS), np.int64)
@@ -147,7 +160,9 @@ def _numbered(labels: pa.Array, numbers: dict[str | None, int]) -> np.ndarray:
 
 
 def _removed(batch: pa.RecordBatch) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([batch.column("record_id"), batch.column("reason"), pa.nulls(batch.num_rows, pa.string())], schema=REMOVED)
+    return pa.RecordBatch.from_arrays(
+        [batch.column("record_id"), batch.column("reason"), pa.nulls(batch.num_rows, pa.string())], schema=REMOVED
+    )
 
 
 def _find_duplicates(use_case: NamedUseCase, parked: Parked, work: Work, counts: dict[str, Any]) -> None:

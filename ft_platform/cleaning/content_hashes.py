@@ -15,9 +15,13 @@ from ft_platform.cleaning.byte_flags import ByteFlags, string_buffers
 from ft_platform.cleaning.conversations import Conversations
 
 SHORT_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-"""Escape sequences of `json` (RFC 8259, section 7) for what texts often hold; the backslash first, because the others add some."""
+"""Escape sequences of `json` (RFC 8259, section 7) for what texts often hold; the backslash first, because the others
+add some."""
 OFTEN, SELDOM = 1, 2
-ESCAPED = {OFTEN: "".join(SHORT_ESCAPES).encode(), SELDOM: [code for code in range(0x20) if chr(code) not in SHORT_ESCAPES]}
+ESCAPED = {
+    OFTEN: "".join(SHORT_ESCAPES).encode(),
+    SELDOM: [code for code in range(0x20) if chr(code) not in SHORT_ESCAPES],
+}
 """What `json` writes as an escape sequence when it leaves characters outside ASCII as they are."""
 SHA256_BYTES = 32
 

@@ -47,7 +47,9 @@ class Conversations:
         inside = chosen[self.row_of]
         numbers = np.cumsum(chosen) - 1
         mask = pa.array(inside)
-        return Conversations(int(chosen.sum()), numbers[self.row_of[inside]], self.roles.filter(mask), self.contents.filter(mask))
+        return Conversations(
+            int(chosen.sum()), numbers[self.row_of[inside]], self.roles.filter(mask), self.contents.filter(mask)
+        )
 
     def messages(self) -> pa.Array:
         """Back as a column of type `records.MESSAGES`."""
@@ -88,7 +90,9 @@ class Conversations:
         """The last answer or call of a tool, empty if it has no text, null if there is none. Shape `(rows,)`."""
         places = np.flatnonzero(self.said_by("assistant") | self.said_by("tool_call"))
         last = np.full(self.rows, -1)
-        last[self.row_of[places]] = places  # of several the last one stays (numpy, "Assigning values to indexed arrays")
+        last[self.row_of[places]] = (
+            places  # of several the last one stays (numpy, "Assigning values to indexed arrays")
+        )
         return pc.fill_null(self.contents, "").take(pa.array(last, mask=last < 0))
 
     def characters(self) -> np.ndarray:

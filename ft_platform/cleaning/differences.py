@@ -1,4 +1,5 @@
-"""What cleaning changed, on a sample of records: texts before and after, and where they differ. Reads the restricted zone.
+"""What cleaning changed, on a sample of records: texts before and after, and where they differ. Reads the restricted
+zone.
 
 Texts leave this module only to be shown to somebody who may see restricted data; see `commands/diff.py`.
 """
@@ -28,7 +29,8 @@ Kind = Literal["same", "removed", "added"]
 TOKEN = re.compile(r"\w+|\s|[^\w\s]")
 ACCESS_DENIED = re.compile(r"Permission ?denied|Access ?denied|Forbidden|\b403\b", re.IGNORECASE)
 MAX_TOKENS = 2000
-"""Tokens that differ up to which a text is compared token by token, which costs up to their square; above, all of them count as changed."""
+"""Tokens that differ up to which a text is compared token by token, which costs up to their square; above, all of them
+count as changed."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class ChangedRecord:
 
 @contextmanager
 def refused_without_access(lake: Lake, use_case: str) -> Iterator[None]:
-    """Raises FtError where whoever runs this may not list or read the restricted zone: without it, a zone that cannot be listed looks empty."""
+    """Raises FtError where whoever runs this may not list or read the restricted zone: without it, a zone that cannot
+    be listed looks empty."""
     refusal = FtError(
         f"you may not read the restricted zone of {use_case} in {lake.root}, which holds personal data",
         "Ask the data owner of the use case for the right, or look at counts and hashes: ft results, ft trace record",
@@ -72,13 +75,16 @@ def refused_without_access(lake: Lake, use_case: str) -> Iterator[None]:
                 continue
         yield
     except OSError as error:
-        # deltalake passes on the text of the store only: "Permission denied" of a disk, code 403 and "AccessDenied" of S3.
+        # deltalake passes on the text of the store only: "Permission denied" of a disk, code 403 and "AccessDenied" of
+        # S3.
         if isinstance(error, PermissionError) or ACCESS_DENIED.search(str(error)):
             raise refusal from None
         raise
 
 
-def sample_of_changes(lake: Lake, cleaned: TableVersion, size: int, seed: int, kind: str | None = None) -> list[ChangedRecord]:
+def sample_of_changes(
+    lake: Lake, cleaned: TableVersion, size: int, seed: int, kind: str | None = None
+) -> list[ChangedRecord]:
     """Up to `size` changed records of a version, the same ones for the same seed, whatever the order of the rows.
 
     Args:
@@ -94,14 +100,19 @@ def sample_of_changes(lake: Lake, cleaned: TableVersion, size: int, seed: int, k
     before = _rows(lake, parent, list(chosen.values()), ["messages"])
     if missing := chosen.values() - before.keys():
         raise DataError(
-            f"{parent.id} of {cleaned.use_case} lacks {len(missing)} of the records that {cleaned.id} was made of", "Materialize cleaned_records again"
+            f"{parent.id} of {cleaned.use_case} lacks {len(missing)} of the records that {cleaned.id} was made of",
+            "Materialize cleaned_records again",
         )
-    return [_changed(record_id, rows[record_id], before[record_id]["messages"]) for _, record_id in sorted(chosen.items())]
+    return [
+        _changed(record_id, rows[record_id], before[record_id]["messages"]) for _, record_id in sorted(chosen.items())
+    ]
 
 
 def _ranked(lake: Lake, cleaned: TableVersion, seed: int, kind: str | None) -> Iterator[tuple[bytes, str]]:
     for batch in lake.read(cleaned, ["record_id", "changes"]):
-        for record_id, changes in zip(batch.column("record_id").to_pylist(), batch.column("changes").to_pylist(), strict=True):
+        for record_id, changes in zip(
+            batch.column("record_id").to_pylist(), batch.column("changes").to_pylist(), strict=True
+        ):
             if changes and (kind is None or kind in changes):
                 yield hashlib.blake2b(f"{seed}:{record_id}".encode(), digest_size=16).digest(), record_id
 
@@ -119,19 +130,28 @@ def _rows(lake: Lake, version: TableVersion, record_ids: list[str], columns: lis
 
 def _changed(record_id: str, row: dict, before: list[dict]) -> ChangedRecord:
     pairs = zip(before, row["messages"], strict=True)
-    messages = tuple(ChangedMessage(old["role"], old["content"] or "", new["content"] or "") for old, new in pairs if old["content"] != new["content"])
+    messages = tuple(
+        ChangedMessage(old["role"], old["content"] or "", new["content"] or "")
+        for old, new in pairs
+        if old["content"] != new["content"]
+    )
     return ChangedRecord(record_id, tuple(row["changes"]), row["sha256_before"], row["sha256_after"], messages)
 
 
 def spans(before: str, after: str) -> list[tuple[Kind, str]]:
-    """The two texts as one: what stayed, what was removed, what was added, in order. Characters that nobody can see are spelled out."""
+    """The two texts as one: what stayed, what was removed, what was added, in order. Characters that nobody can see are
+    spelled out."""
     old, new = TOKEN.findall(before), TOKEN.findall(after)
     head = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
     most = min(len(old), len(new)) - head
     tail = next((i for i in range(most) if old[-1 - i] != new[-1 - i]), most)
     old_middle, new_middle = old[head : len(old) - tail], new[head : len(new) - tail]
     whole = max(len(old_middle), len(new_middle)) > MAX_TOKENS
-    steps = [("replace", 0, len(old_middle), 0, len(new_middle))] if whole else SequenceMatcher(None, old_middle, new_middle, autojunk=False).get_opcodes()
+    steps = (
+        [("replace", 0, len(old_middle), 0, len(new_middle))]
+        if whole
+        else SequenceMatcher(None, old_middle, new_middle, autojunk=False).get_opcodes()
+    )
     found: list[tuple[Kind, list[str]]] = [("same", old[:head])]
     for tag, a, b, c, d in steps:
         found.append(("same" if tag == "equal" else "removed", old_middle[a:b]))
@@ -151,5 +171,9 @@ def visible(text: str, *, blanks: bool = False) -> str:
 
 
 def _is_invisible(character: str) -> bool:
-    """Controls, format characters, separators, unassigned and private ones, and combining marks without a width of their own."""
-    return unicodedata.category(character) in ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs") or "\ufe00" <= character <= "\ufe0f"
+    """Controls, format characters, separators, unassigned and private ones, and combining marks without a width of
+    their own."""
+    return (
+        unicodedata.category(character) in ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs")
+        or "\ufe00" <= character <= "\ufe0f"
+    )

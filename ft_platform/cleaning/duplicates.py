@@ -27,7 +27,14 @@ def exact_duplicates_stream(keys: Texts, rows: int, *, order: np.ndarray | None 
 
 
 def near_duplicates_stream(
-    texts: Texts, rows: int, threshold: float, folder: Path, *, stage: str, order: np.ndarray | None = None, repeated: np.ndarray | None = None
+    texts: Texts,
+    rows: int,
+    threshold: float,
+    folder: Path,
+    *,
+    stage: str,
+    order: np.ndarray | None = None,
+    repeated: np.ndarray | None = None,
 ) -> tuple[np.ndarray, int]:
     """Row that each row goes for because it is near that one, or -1; and how many buckets of texts were capped.
 
@@ -40,7 +47,9 @@ def near_duplicates_stream(
     Returns:
         rows of shape `(rows,)`, dtype int32, and a count.
     """
-    found = find_near_duplicates_stream(texts, rows, threshold, folder, stage, order=order, left_out=None if repeated is None else repeated >= 0)
+    found = find_near_duplicates_stream(
+        texts, rows, threshold, folder, stage, order=order, left_out=None if repeated is None else repeated >= 0
+    )
     if repeated is None:
         return found.original, found.capped
     return np.where(repeated >= 0, found.original[repeated], found.original), found.capped

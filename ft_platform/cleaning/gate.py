@@ -19,7 +19,8 @@ from ft_platform.cleaning.unicode_repair import TO_REMOVE
 from ft_platform.use_case import Cleaning
 
 NOTHING, WHITESPACE, REPAIR = range(3)
-"""What a text needs: nothing; white space to be normalized and nothing else, by `tidy_column`; to be looked at by `repair`."""
+"""What a text needs: nothing; white space to be normalized and nothing else, by `tidy_column`; to be looked at by
+`repair`."""
 MARKUP, CONTROL, TAB, FOREIGN, BLANK, BREAK, UNTIDY, CODE = (1 << bit for bit in range(8))
 CLASSES = {
     MARKUP: b"<&",
@@ -63,13 +64,15 @@ def needs(texts: pa.Array, settings: Cleaning) -> np.ndarray:
 
 
 def _mark_untidy(found: ByteFlags) -> None:
-    """Blanks and line breaks that are doubled, at a line end or start, or at an end of the text; a single empty line is tidy."""
+    """Blanks and line breaks that are doubled, at a line end or start, or at an end of the text; a single empty line is
+    tidy."""
     flags = found.flags
     space = flags & (BLANK | BREAK)
     filled = found.ends > found.starts
     for edge in (found.starts[filled], found.ends[filled] - 1):
         flags[edge[space[edge] > 0]] |= UNTIDY
-    # Across the border of two texts these also match, where both have a blank at their end or start and are untidy anyway.
+    # Across the border of two texts these also match, where both have a blank at their end or start and are untidy
+    # anyway.
     neighbours = np.flatnonzero((space[1:] > 0) & (space[:-1] > 0))
     single_break = (space[neighbours] == BREAK) & (space[neighbours + 1] == BREAK)
     flags[neighbours[~single_break]] |= UNTIDY

@@ -1,9 +1,9 @@
 """HTML as plain text: what a reader of the page would see. Text that only looks a little like HTML stays as it is.
 
 Covered: tags, comments, entities, scripts and styles (dropped with their content), blocks as lines. Whole documents go
-through an HTML5 parser; in other texts only well-formed tags of HTML count, so that `a < b` and `<name@example.org>` stay.
-Not covered: markup that is not HTML, such as `<question>`. Code that is fenced or quoted in Markdown stays too: it is what
-a model that answers with code shall learn.
+through an HTML5 parser; in other texts only well-formed tags of HTML count, so that `a < b` and `<name@example.org>`
+stay. Not covered: markup that is not HTML, such as `<question>`. Code that is fenced or quoted in Markdown stays too:
+it is what a model that answers with code shall learn.
 """
 
 import html
@@ -22,9 +22,12 @@ INLINE = (
 )
 DROPPED = ("script", "style", "template", "iframe", "svg", "noscript")
 """Elements whose content is not text. Without an end tag they stay: `I typed <script> and lost the rest`."""
-BARE = "async|autofocus|autoplay|checked|controls|defer|disabled|hidden|loop|multiple|muted|nowrap|noshade|novalidate|open|readonly|required|selected"
-# An attribute has a value or is one of those that need none: in `if a <b and c> d` the word `and` is neither, so this is no
-# tag. Quantifiers are possessive, so that a text made to look like thousands of tags takes linear time.
+BARE = (
+    "async|autofocus|autoplay|checked|controls|defer|disabled|hidden|loop|"
+    "multiple|muted|nowrap|noshade|novalidate|open|readonly|required|selected"
+)
+# An attribute has a value or is one of those that need none: in `if a <b and c> d` the word `and` is neither, so this
+# is no tag. Quantifiers are possessive, so that a text made to look like thousands of tags takes linear time.
 ATTRIBUTE = rf"""(?>\s++(?:[A-Za-z_:@][\w:.\-]*+\s?=\s?(?:"[^"]*+"|'[^']*+'|[^\s"'=<>`]++)|(?:{BARE})(?=[\s/>])))"""
 END = rf"(?:{ATTRIBUTE})*+\s*+/?>"
 BLOCK_TAG = re.compile(rf"</?(?:{BLOCKS}){END}", re.IGNORECASE)

@@ -1,4 +1,5 @@
-"""One text repaired: HTML first (its entities may hide control characters), then Unicode, then white space, then boilerplate."""
+"""One text repaired: HTML first (its entities may hide control characters), then Unicode, then white space, then
+boilerplate."""
 
 from ft_platform.cleaning.boilerplate import without_boilerplate
 from ft_platform.cleaning.html_text import html_to_text
@@ -20,8 +21,8 @@ def repair(text: str, settings: Cleaning, *, role: str = "user") -> tuple[str, l
     Args:
         text: as it came from the source.
         settings: which repairs are on.
-        role: whose words these are. In an answer (`ANSWERS`) indentation is part of what the model learns; boilerplate is
-            cut off a `user`'s words only.
+        role: whose words these are. In an answer (`ANSWERS`) indentation is part of what the model learns; boilerplate
+            is cut off a `user`'s words only.
     """
     changes = []
     if settings.strip_html and role not in JSON_ROLES and (plain := html_to_text(text)) != text:
@@ -30,7 +31,10 @@ def repair(text: str, settings: Cleaning, *, role: str = "user") -> tuple[str, l
     if settings.fix_unicode and (repaired := repair_unicode(text)) != text:
         text = repaired
         changes.append("unicode")
-    if settings.normalize_whitespace and (tidied := normalize_whitespace(text, keep_indentation=role in ANSWERS)) != text:
+    if (
+        settings.normalize_whitespace
+        and (tidied := normalize_whitespace(text, keep_indentation=role in ANSWERS)) != text
+    ):
         text = tidied
         changes.append("whitespace")
     if settings.boilerplate and role == "user" and (own := without_boilerplate(text, settings.boilerplate)) != text:

@@ -1,4 +1,5 @@
-"""`normalize_whitespace` for a whole column at once, on the bytes: for texts whose white space is blanks, tabs and line feeds, without code."""
+"""`normalize_whitespace` for a whole column at once, on the bytes: for texts whose white space is blanks, tabs and line
+feeds, without code."""
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +12,9 @@ BLANK, TAB, BREAK = b" \t\n"
 def tidy_column(texts: pa.Array, keep_indentation: np.ndarray) -> pa.Array:
     """The texts with single blanks, no blanks at line ends, at most one empty line in a row, none at start and end.
 
-    What stays of a run of white space depends on the run alone: nothing at an end of the text, else at most two line feeds,
-    else a blank. With `keep_indentation`, blanks after the last line feed stay too, and those at the start of the text.
+    What stays of a run of white space depends on the run alone: nothing at an end of the text, else at most two line
+    feeds, else a blank. With `keep_indentation`, blanks after the last line feed stay too, and those at the start of
+    the text.
 
     Args:
         texts: strings without nulls.
@@ -47,11 +49,14 @@ def tidy_column(texts: pa.Array, keep_indentation: np.ndarray) -> pa.Array:
     ):
         made[place[chosen]], keeps[place[chosen]] = character, True
     gone_before = np.searchsorted(white[~keeps[white]], offsets)
-    return pa.StringArray.from_buffers(len(texts), pa.py_buffer((offsets - gone_before).astype(np.int32)), pa.py_buffer(made[keeps]))
+    return pa.StringArray.from_buffers(
+        len(texts), pa.py_buffer((offsets - gone_before).astype(np.int32)), pa.py_buffer(made[keeps])
+    )
 
 
 def _runs(white: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Whether each white byte is the first of its run, the last of it, the first of its text, the last of it. Shapes `(white,)`."""
+    """Whether each white byte is the first of its run, the last of it, the first of its text, the last of it. Shapes
+    `(white,)`."""
     at_start, at_end = np.zeros(len(white), bool), np.zeros(len(white), bool)
     for marks, places in ((at_start, offsets[:-1]), (at_end, offsets[1:] - 1)):
         found = np.searchsorted(white, places)

@@ -20,7 +20,9 @@ def token_counts(records: CleanedRecords, settings: Cleaning) -> np.ndarray:
         ConfigError: there is no such tokenizer.
     """
     if "tokens" not in records.memo:
-        encoded = _tokenizer(str(tokenizer_file(settings))).encode_batch_fast(records.texts.to_pylist(), add_special_tokens=False)
+        encoded = _tokenizer(str(tokenizer_file(settings))).encode_batch_fast(
+            records.texts.to_pylist(), add_special_tokens=False
+        )
         records.memo["tokens"] = np.fromiter((len(text.ids) for text in encoded), np.int64, len(encoded))
     return records.memo["tokens"]
 
@@ -34,7 +36,10 @@ def tokenizer_file(settings: Cleaning) -> Path:
     named = Path(settings.tokenizer or "").expanduser()
     file = named / "tokenizer.json" if named.is_dir() else named
     if not file.is_file():
-        raise ConfigError([f"cleaning.tokenizer {settings.tokenizer} must be a tokenizer.json or a folder that holds one"], "Name the folder of the base model")
+        raise ConfigError(
+            [f"cleaning.tokenizer {settings.tokenizer} must be a tokenizer.json or a folder that holds one"],
+            "Name the folder of the base model",
+        )
     return file
 
 
@@ -52,4 +57,6 @@ def _tokenizer(file: str) -> Any:
     try:
         return Tokenizer.from_file(file)
     except Exception as error:  # the library raises plain Exception for a file that is no tokenizer
-        raise ConfigError([f"cleaning.tokenizer {file} is not a tokenizer of the library tokenizers: {type(error).__name__}"]) from error
+        raise ConfigError(
+            [f"cleaning.tokenizer {file} is not a tokenizer of the library tokenizers: {type(error).__name__}"]
+        ) from error

@@ -1,4 +1,5 @@
-"""Mojibake repaired, Unicode normalized, and what nobody can see removed. Clean text is returned as it is, at the cost of two scans.
+"""Mojibake repaired, Unicode normalized, and what nobody can see removed. Clean text is returned as it is, at the cost
+of two scans.
 
 Covered: UTF-8 read as a single-byte encoding and back, several times over (ftfy); C1 control characters; NFC; control
 characters, terminal colours, zero-width characters, bidirectional overrides (Trojan Source, CVE-2021-42574), tag
@@ -30,10 +31,11 @@ _LETTERS = ("common", "lower_common", "upper_common", "lower_accented", "kaomoji
 _TELLING = "".join(members for name, members in MOJIBAKE_CATEGORIES.items() if name not in _LETTERS) + "ØÙ°"
 MAY_BE_MOJIBAKE = re.compile(rf"[\x80-\x9fŒœÂÃ]|[{_TELLING}][^\x00-\x7f]|[^\x00-\x7f][{_TELLING}]|[вВ]Ђ")
 """What every text has that ftfy takes for mojibake. Its own test, an alternation of 30, costs
-11 microseconds for a text of 60 characters. Nearly all of its 30 want two characters side by side that are not ASCII, one of
-them from the categories that are no letters, or from the accented capitals."""
+11 microseconds for a text of 60 characters. Nearly all of its 30 want two characters side by side that are not ASCII,
+one of them from the categories that are no letters, or from the accented capitals."""
 TO_REMOVE = (
-    "\u00ad\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb"  # and line breaks of Unicode
+    # and line breaks of Unicode
+    "\u00ad\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f\U000e0100-\U000e01ef"
 )
 """Characters outside ASCII and C1 that are removed somewhere: members of a class, for `re` and for RE2."""
@@ -45,7 +47,8 @@ INVISIBLE = re.compile(
     "|[\u00ad\u180e\u200b\u200e\u200f\u2060-\u2064\u206a-\u206f\ufeff\ufff9-\ufffb]"  # soft hyphen, zero width, marks
     "|[\u202a-\u202e\u2066-\u2069]"  # bidirectional embeddings, overrides and isolates
 )
-# Joiners and selectors belong to emoji and to Persian, Indic and Han script, one at a time; elsewhere they only hide something.
+# Joiners and selectors belong to emoji and to Persian, Indic and Han script, one at a time; elsewhere they only hide
+# something.
 MISPLACED = re.compile(
     "(?<![^\x00-\x7f])[\u200c\u200d]++|[\u200c\u200d]++(?![^\x00-\x7f])|(?<=[\u200c\u200d])[\u200c\u200d]++"
     "|(?<![^\x00-\x7f])[\ufe00-\ufe0d]|(?<=[\ufe00-\ufe0f\U000e0100-\U000e01ef])[\ufe00-\ufe0f\U000e0100-\U000e01ef]"

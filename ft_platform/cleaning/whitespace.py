@@ -6,7 +6,8 @@ from ft_platform.cleaning.html_text import CODE
 
 UNTIDY = re.compile(r"[^\S\n ]|  |^[ \n]|[ \n]\Z| \n|\n |\n\n\n")
 LINE_BREAKS = re.compile(r"\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-# One run of blanks is one match, whichever alternative takes it: `[^\S\n]+$` alone is quadratic in a run of 400,000 blanks.
+# One run of blanks is one match, whichever alternative takes it: `[^\S\n]+$` alone is quadratic in a run of 400,000
+# blanks.
 RUN = re.compile(r"(?P<line_end>[^\S\n]++(?=\n))|(?P<line_start>(?<=\n)[^\S\n]++)|[^\S\n]{2,}+|[^\S\n ]")
 EMPTY_LINES = re.compile(r"\n{3,}")
 
@@ -22,7 +23,9 @@ def normalize_whitespace(text: str, *, keep_indentation: bool = False) -> str:
         return text
     text = LINE_BREAKS.sub("\n", text)
     if "`" in text or "~~~" in text:
-        tidied = "".join(part if CODE.fullmatch(part) else _tidy(part, keep_indentation) for part in CODE.split("\n" + text))
+        tidied = "".join(
+            part if CODE.fullmatch(part) else _tidy(part, keep_indentation) for part in CODE.split("\n" + text)
+        )
     else:
         tidied = EMPTY_LINES.sub("\n\n", "\n".join([_tidy_line(line, keep_indentation) for line in text.split("\n")]))
     return tidied.strip("\n").rstrip() if keep_indentation else tidied.strip()

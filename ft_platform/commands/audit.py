@@ -9,7 +9,10 @@ from typing import Any
 
 from ft_platform.commands import count
 
-HELP = "Render every record as the base model will see it, and say what would go wrong in training. Ends with 1 if training is refused."
+HELP = (
+    "Render every record as the base model will see it, and say what would go wrong in training. Ends with 1 if"
+    " training is refused."
+)
 EXAMPLES = [
     "ft audit complaint_routing",
     "ft audit complaint_routing --show 3",
@@ -20,8 +23,19 @@ EXAMPLES = [
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", help="name of the use case (ft list)")
-    parser.add_argument("--show", type=count, default=0, metavar="N", help="show N rendered training records: tokens that count in the loss, context, padding")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write the shown records (default 3) into one HTML file; it holds their anonymized texts")
+    parser.add_argument(
+        "--show",
+        type=count,
+        default=0,
+        metavar="N",
+        help="show N rendered training records: tokens that count in the loss, context, padding",
+    )
+    parser.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="write the shown records (default 3) into one HTML file; it holds their anonymized texts",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON: rows, supervised_share, faults; no texts")
 
 
@@ -49,9 +63,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.html:
         from ft_platform.training.audit_view import examples_page
 
-        arguments.html.write_text(examples_page(f"{use_case.name}: records of {splits.id} as they are trained on", examples, figures), encoding="utf-8")
+        arguments.html.write_text(
+            examples_page(f"{use_case.name}: records of {splits.id} as they are trained on", examples, figures),
+            encoding="utf-8",
+        )
     if arguments.json:
-        print(json.dumps({**figures, "use_case": use_case.name, "splits": splits.id, "audit": audit.artifact_id}, indent=1))
+        print(
+            json.dumps(
+                {**figures, "use_case": use_case.name, "splits": splits.id, "audit": audit.artifact_id}, indent=1
+            )
+        )
     else:
         _show(figures, examples if arguments.show else [], splits.id)
     return 0 if figures["passed"] else 1
@@ -66,8 +87,12 @@ def _examples(lake: Any, environment: Any, use_case: Any, splits: Any, arguments
 
     require_anonymized(lake, use_case, splits)
     table = read_splits(lake, splits)
-    tokenizer = load_tokenizer(base_model.resolve(use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models)).tokenizer
-    return shown_examples(table, use_case, Renderer(tokenizer, use_case.settings.task, labels_of(table)), tokenizer, arguments.show or 3)
+    tokenizer = load_tokenizer(
+        base_model.resolve(use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models)
+    ).tokenizer
+    return shown_examples(
+        table, use_case, Renderer(tokenizer, use_case.settings.task, labels_of(table)), tokenizer, arguments.show or 3
+    )
 
 
 def _show(figures: dict[str, Any], examples: list[Any], version: str) -> None:
@@ -84,11 +109,19 @@ def _show(figures: dict[str, Any], examples: list[Any], version: str) -> None:
         console.print()
     if examples:
         told = "green counts in the loss, grey is padding" if colours else "[+ +] counts in the loss, [. .] is padding"
-        console.print(f"{told} of a padded batch of these records; packed batches have none. Texts are anonymized.\n", markup=False)
+        console.print(
+            f"{told} of a padded batch of these records; packed batches have none. Texts are anonymized.\n",
+            markup=False,
+        )
     share = f"{100 * figures['supervised_share']:.2f} % of the tokens count in the loss"
-    console.print(f"{version}: {figures['rows']:,} records, {share}, {figures['rows_per_second']:,} records/s", markup=False)
+    console.print(
+        f"{version}: {figures['rows']:,} records, {share}, {figures['rows_per_second']:,} records/s", markup=False
+    )
     if figures["special_tokens_neutralized"]:
-        console.print(f"{figures['special_tokens_neutralized']:,} records spell out a control token of the model; it stays text", markup=False)
+        console.print(
+            f"{figures['special_tokens_neutralized']:,} records spell out a control token of the model; it stays text",
+            markup=False,
+        )
     for word, sentences in (("refused", figures["problems"]), ("warning", figures["warnings"])):
         for sentence in sentences:
             console.print(f"{word}: {sentence}", style="red" if word == "refused" else "yellow", markup=False)

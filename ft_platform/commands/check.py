@@ -4,7 +4,10 @@ import argparse
 import json
 import sys
 
-HELP = "Check every use-case file (each problem with file, line, expected and got), name the settings and policy in force, and warn where others may read."
+HELP = (
+    "Check every use-case file (each problem with file, line, expected and got), name the settings and policy in force,"
+    " and warn where others may read."
+)
 EXAMPLES = ["ft check", "ft check --json"]
 
 
@@ -38,12 +41,21 @@ def run(arguments: argparse.Namespace) -> int:
         problems += error.problems
     if arguments.json:
         found = {"settings": str(settings) if settings else None, "policy": environment.policy.title}
-        print(json.dumps({"use_cases": names, "problems": problems, "warnings": warnings, **found}, indent=1, ensure_ascii=False))
+        print(
+            json.dumps(
+                {"use_cases": names, "problems": problems, "warnings": warnings, **found}, indent=1, ensure_ascii=False
+            )
+        )
     else:
-        print(f"Settings: {shown(settings) if settings else 'no ft_environment.yaml'}. Policy: {environment.policy.title}")
+        print(
+            f"Settings: {shown(settings) if settings else 'no ft_environment.yaml'}. Policy: {environment.policy.title}"
+        )
         for warning in warnings:
             print(f"warning: {warning}", file=sys.stderr)
         for problem in problems:
             print(problem, file=sys.stderr)
-        print(f"{len(names)} use case{'' if len(names) == 1 else 's'} in {shown(defs)}: " + (f"{len(problems)} problems" if problems else "all load"))
+        print(
+            f"{len(names)} use case{'' if len(names) == 1 else 's'} in {shown(defs)}: "
+            + (f"{len(problems)} problems" if problems else "all load")
+        )
     return 1 if problems else 0

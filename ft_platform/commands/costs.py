@@ -50,7 +50,16 @@ def by_use_case_and_month(rows: list[dict[str, Any]], environment: Any) -> list[
         key = (row["month"], row["use_case"], row["currency"])
         found = sums.setdefault(
             key,
-            {"month": key[0], "use_case": key[1], "currency": key[2], "runs": 0, "not_finished": 0, "seconds": 0.0, "cpu_seconds": 0.0, "gpu_hours": 0.0}
+            {
+                "month": key[0],
+                "use_case": key[1],
+                "currency": key[2],
+                "runs": 0,
+                "not_finished": 0,
+                "seconds": 0.0,
+                "cpu_seconds": 0.0,
+                "gpu_hours": 0.0,
+            }
             | {"tokens": 0, "money": 0.0, "kwh": None, "budget": limits[row["use_case"]]},
         )
         found["runs"] += 1
@@ -73,7 +82,9 @@ def _limits(environment: Any, names: set[str]) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     for name in names:
         try:
-            limits = limits_of(environment, load_use_case(use_case_folder(environment.defs, name), environment=environment))
+            limits = limits_of(
+                environment, load_use_case(use_case_folder(environment.defs, name), environment=environment)
+            )
             found[name] = min((limit for setting, limit in limits.items() if setting != EVERYTHING), default=None)
         except ConfigError:
             found[name] = environment.budgets.of(name)
@@ -82,15 +93,18 @@ def _limits(environment: Any, names: set[str]) -> dict[str, float | None]:
 
 def _print_sums(sums: list[dict[str, Any]]) -> None:
     width = max(len(row["use_case"]) for row in sums)
-    print(f"month    {'use case':<{width}}  {'runs':>5} {'failed':>7} {'hours':>8} {'GPU-hours':>10} {'tokens':>12} {'cost':>12} {'budget':>10}  kWh")
+    print(
+        f"month    {'use case':<{width}}  {'runs':>5} {'failed':>7} {'hours':>8} {'GPU-hours':>10} {'tokens':>12}"
+        f" {'cost':>12} {'budget':>10}  kWh"
+    )
     for row in sums:
         budget = "-" if row["budget"] is None else f"{row['budget']:.2f}"
         energy = "-" if row["kwh"] is None else f"{row['kwh']:.3f}"
         money = f"{row['money']:.2f} {row['currency']}"
         hours = row["seconds"] / 3600
         print(
-            f"{row['month']}  {row['use_case']:<{width}}  {row['runs']:>5} {row['not_finished']:>7} {hours:>8.3f} {row['gpu_hours']:>10.3f} "
-            f"{row['tokens']:>12,} {money:>12} {budget:>10}  {energy}"
+            f"{row['month']}  {row['use_case']:<{width}}  {row['runs']:>5} {row['not_finished']:>7} {hours:>8.3f}"
+            f" {row['gpu_hours']:>10.3f} {row['tokens']:>12,} {money:>12} {budget:>10}  {energy}"
         )
 
 
@@ -98,6 +112,7 @@ def _print_runs(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         why = f" ({row['error']})" if row["error"] else ""
         print(
-            f"{row['started_at']:%Y-%m-%d %H:%M}  {row['use_case']}  {row['program']:<9} {row['state']}{why}  {row['seconds']:.0f} s  "
-            f"{row['money']:.2f} {row['currency']}  {row['artifact'] or '-'}  {row['profile']} on {row['host']}"
+            f"{row['started_at']:%Y-%m-%d %H:%M}  {row['use_case']}  {row['program']:<9} {row['state']}{why} "
+            f" {row['seconds']:.0f} s  {row['money']:.2f} {row['currency']}  {row['artifact'] or '-'}  {row['profile']}"
+            f" on {row['host']}"
         )

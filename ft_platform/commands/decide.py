@@ -4,8 +4,14 @@ import argparse
 import json
 from typing import Any
 
-HELP = "Apply the rules of the gate to the evidence about the newest checkpoint. Ends with 1 where the release is refused."
-EXAMPLES = ["ft decide complaint_routing", "ft decide complaint_routing --json", "ft decide complaint_routing --checkpoint ckpt-0a1b2c3d4e5f"]
+HELP = (
+    "Apply the rules of the gate to the evidence about the newest checkpoint. Ends with 1 where the release is refused."
+)
+EXAMPLES = [
+    "ft decide complaint_routing",
+    "ft decide complaint_routing --json",
+    "ft decide complaint_routing --checkpoint ckpt-0a1b2c3d4e5f",
+]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,13 +42,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _show(found: dict[str, Any]) -> None:
     policy = found["policy"]
-    print(f"{found['checkpoint']} of {found['use_case']}: {found['decision']}, under policy {policy['name']} {policy['version']} ({policy['hash']})")
+    print(
+        f"{found['checkpoint']} of {found['use_case']}: {found['decision']}, under policy {policy['name']}"
+        f" {policy['version']} ({policy['hash']})"
+    )
     for ruling in found["rules"]:
         mark = "✓" if ruling["passed"] else "~" if ruling["waiver"] else "✗"
         print(f"  {mark} {ruling['rule']:<38} {ruling['why']}")
         if not ruling["passed"]:
             print(f"    {'':<38} needed: {ruling['needed']}")
     for waiver in found["waivers"]:
-        print(f"  waived: {waiver['rule']} by {waiver['granted_by']} ({waiver['role']}) until {waiver['until']}: {waiver['reason']}")
+        print(
+            f"  waived: {waiver['rule']} by {waiver['granted_by']} ({waiver['role']}) until {waiver['until']}:"
+            f" {waiver['reason']}"
+        )
     for waiver_id, why in found["waivers_without_effect"].items():
         print(f"  without effect: {waiver_id}: {why}")

@@ -1,4 +1,5 @@
-"""ft demo: the shipped use case on its sample data, and the same with shuffled answers, which the same rules must refuse."""
+"""ft demo: the shipped use case on its sample data, and the same with shuffled answers, which the same rules must
+refuse."""
 
 import argparse
 import sys
@@ -10,14 +11,20 @@ from ft_platform.commands.run import add_run_arguments, run_and_collect, show
 if TYPE_CHECKING:
     from ft_platform.environment import Environment
 
-HELP = "Run the shipped use case customer_feedback on its sample data, from raw records to a decision about the release."
+HELP = (
+    "Run the shipped use case customer_feedback on its sample data, from raw records to a decision about the release."
+)
 EXAMPLES = ["ft demo", "ft demo --control", "ft demo --json"]
 USE_CASE, CONTROL = "customer_feedback", "customer_feedback_control"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
-    parser.add_argument("--control", action="store_true", help="shuffle the answers of all records: there is nothing to learn, and the release must be refused")
+    parser.add_argument(
+        "--control",
+        action="store_true",
+        help="shuffle the answers of all records: there is nothing to learn, and the release must be refused",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,18 +44,26 @@ def run(arguments: argparse.Namespace) -> int:
         return code
     accepted = found["decision"]["decision"] == "accepted"
     # With --json, standard output is the JSON alone.
-    print("\n".join(summary(found, environment, control=arguments.control)), file=sys.stderr if arguments.json else sys.stdout)
+    print(
+        "\n".join(summary(found, environment, control=arguments.control)),
+        file=sys.stderr if arguments.json else sys.stdout,
+    )
     return int(accepted == arguments.control)
 
 
 def with_control(environment: "Environment") -> "Environment":
-    """An environment whose only use case is the control: the file of the demo with another source, and nothing else changed."""
+    """An environment whose only use case is the control: the file of the demo with another source, and nothing else
+    changed."""
     from ft_platform.environment import Environment
 
     shipped = Path(__file__).parents[1] / "defs" / USE_CASE / "defs.yaml"
     lines: list[Any] = shipped.read_text(encoding="utf-8").splitlines(keepends=True)
-    changed = [line.rstrip("\n") + "&shuffled=100\n" if line.strip().startswith("uri: sample://") else line for line in lines]
-    assert sum(one != other for one, other in zip(lines, changed, strict=True)) == 1, "the source of the demo is one line of its file"
+    changed = [
+        line.rstrip("\n") + "&shuffled=100\n" if line.strip().startswith("uri: sample://") else line for line in lines
+    ]
+    assert sum(one != other for one, other in zip(lines, changed, strict=True)) == 1, (
+        "the source of the demo is one line of its file"
+    )
     folder = environment.home / "control" / CONTROL
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     (folder / "defs.yaml").write_text("".join(changed), encoding="utf-8")

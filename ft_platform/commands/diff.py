@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from ft_platform.cleaning.differences import ChangedRecord
 
-HELP = "Show texts before and after a stage changed them. Shows personal data, so only on a terminal; --json has ids, kinds and hashes."
+HELP = (
+    "Show texts before and after a stage changed them. Shows personal data, so only on a terminal; --json has ids,"
+    " kinds and hashes."
+)
 EXAMPLES = [
     "ft diff complaint_routing cleaned --sample 20",
     "ft diff complaint_routing cleaned --kind unicode --seed 1",
@@ -30,10 +33,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", help="name of the use case (ft list)")
     parser.add_argument("stage", choices=[*STAGES], help="the stage that changed the texts")
     parser.add_argument("--sample", type=count, default=20, metavar="N", help="how many records (default 20)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed shows other records, the same one the same (default 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="another seed shows other records, the same one the same (default 0)"
+    )
     parser.add_argument("--kind", choices=KINDS, help="only records with this kind of change")
-    parser.add_argument("--context", type=count, default=80, metavar="N", help="unchanged characters shown around a change (default 80)")
-    parser.add_argument("--force", action="store_true", help="show texts although standard output is no terminal; whoever reads it sees personal data")
+    parser.add_argument(
+        "--context", type=count, default=80, metavar="N", help="unchanged characters shown around a change (default 80)"
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="show texts although standard output is no terminal; whoever reads it sees personal data",
+    )
     parser.add_argument("--json", action="store_true", help="print ids, kinds and hashes, no texts")
 
 
@@ -45,25 +56,50 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.use_case.file import use_case_folder
 
     if not (arguments.json or arguments.force or sys.stdout.isatty()):
-        raise FtError("the texts are personal data and standard output is no terminal", "Add --json for ids, kinds and hashes, or --force for the texts")
+        raise FtError(
+            "the texts are personal data and standard output is no terminal",
+            "Add --json for ids, kinds and hashes, or --force for the texts",
+        )
     environment = load_environment()
     use_case_folder(environment.defs, arguments.use_case)
     lake = open_lake(environment)
     with refused_without_access(lake, arguments.use_case):
         version = lake.latest(arguments.use_case, STAGES[arguments.stage])
         if version is None:
-            raise DataError(f"{arguments.use_case} has no {STAGES[arguments.stage]} yet", f"Run it first: ft run {arguments.use_case}")
+            raise DataError(
+                f"{arguments.use_case} has no {STAGES[arguments.stage]} yet",
+                f"Run it first: ft run {arguments.use_case}",
+            )
         records = sample_of_changes(lake, version, arguments.sample, arguments.seed, arguments.kind)
         changed = {name: count for name, count in lake.manifest(version).counts.items() if name.startswith("changed_")}
     if arguments.json:
-        print(json.dumps({"use_case": arguments.use_case, "version": version.id, "seed": arguments.seed, **changed, "records": _described(records)}, indent=1))
+        print(
+            json.dumps(
+                {
+                    "use_case": arguments.use_case,
+                    "version": version.id,
+                    "seed": arguments.seed,
+                    **changed,
+                    "records": _described(records),
+                },
+                indent=1,
+            )
+        )
         return 0
     _show(records, arguments.context)
     return 0
 
 
 def _described(records: "list[ChangedRecord]") -> list[dict[str, Any]]:
-    return [{"record_id": r.record_id, "changes": r.changes, "sha256_before": r.sha256_before, "sha256_after": r.sha256_after} for r in records]
+    return [
+        {
+            "record_id": r.record_id,
+            "changes": r.changes,
+            "sha256_before": r.sha256_before,
+            "sha256_after": r.sha256_after,
+        }
+        for r in records
+    ]
 
 
 def _show(records: "list[ChangedRecord]", context: int) -> None:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from ft_platform.lake import ArtifactVersion, Lake
 
-HELP = "Show the test records that a system got wrong: labels that are mixed up, surest mistakes first. Ids only; --text adds the texts, on a terminal."
+HELP = (
+    "Show the test records that a system got wrong: labels that are mixed up, surest mistakes first. Ids only; --text"
+    " adds the texts, on a terminal."
+)
 EXAMPLES = [
     "ft errors complaint_routing",
     'ft errors complaint_routing --label mortgage --predicted "debt collection" --text',
@@ -22,12 +25,18 @@ EXAMPLES = [
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", help="name of the use case (ft list)")
-    parser.add_argument("--system", default="fine_tuned", help="system of the newest evaluation report (default fine_tuned)")
+    parser.add_argument(
+        "--system", default="fine_tuned", help="system of the newest evaluation report (default fine_tuned)"
+    )
     parser.add_argument("--label", help="only records with this label")
     parser.add_argument("--predicted", help="only records that were given this label")
     parser.add_argument("--show", type=count, default=5, metavar="N", help="records of each group (default 5)")
-    parser.add_argument("--text", action="store_true", help="show the anonymized texts; needs the right to read the restricted zone")
-    parser.add_argument("--force", action="store_true", help="with --text: show them although standard output is no terminal")
+    parser.add_argument(
+        "--text", action="store_true", help="show the anonymized texts; needs the right to read the restricted zone"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="with --text: show them although standard output is no terminal"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, without texts")
 
 
@@ -44,14 +53,19 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     if arguments.text and not arguments.json and not (arguments.force or sys.stdout.isatty()):
-        raise FtError("texts are for people who may see them and standard output is no terminal", "Leave out --text for ids, or add --force")
+        raise FtError(
+            "texts are for people who may see them and standard output is no terminal",
+            "Leave out --text for ids, or add --force",
+        )
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
     lake = open_lake(environment)
     evaluation = newest_evaluation(lake, use_case)
     predictions = read_predictions(lake, evaluation)
     if arguments.system not in (systems := systems_in(predictions)):
-        raise ConfigError([f"evaluation {evaluation.id} has no system {arguments.system!r}"], f"Name one of {', '.join(systems)}")
+        raise ConfigError(
+            [f"evaluation {evaluation.id} has no system {arguments.system!r}"], f"Name one of {', '.join(systems)}"
+        )
     rows = rows_of(predictions, arguments.system)
     chosen = rows
     for column in ("label", "predicted"):
@@ -61,15 +75,27 @@ def run(arguments: argparse.Namespace) -> int:
             chosen = chosen.filter(pc.field(column) == wanted)
     found = mistakes(use_case, chosen, arguments.show)
     if arguments.json:
-        shown = {"use_case": use_case.name, "evaluation": evaluation.id, "system": arguments.system, "test_rows": rows.num_rows, "mistakes": found}
+        shown = {
+            "use_case": use_case.name,
+            "evaluation": evaluation.id,
+            "system": arguments.system,
+            "test_rows": rows.num_rows,
+            "mistakes": found,
+        }
         print(json.dumps(shown, indent=1, ensure_ascii=False))
         return 0
-    texts = _texts(lake, evaluation, chosen, [record["record_id"] for group in found for record in group["records"]]) if arguments.text else {}
+    texts = (
+        _texts(lake, evaluation, chosen, [record["record_id"] for group in found for record in group["records"]])
+        if arguments.text
+        else {}
+    )
     _show(arguments.system, rows.num_rows, found, texts)
     return 0
 
 
-def _texts(lake: "Lake", evaluation: "ArtifactVersion", predictions: "pa.Table", record_ids: list[str]) -> dict[str, list[tuple[str, str]]]:
+def _texts(
+    lake: "Lake", evaluation: "ArtifactVersion", predictions: "pa.Table", record_ids: list[str]
+) -> dict[str, list[tuple[str, str]]]:
     """Record id -> role and text of its turns, and what the model wrote where it writes."""
     import pyarrow.compute as pc
 
@@ -84,7 +110,9 @@ def _texts(lake: "Lake", evaluation: "ArtifactVersion", predictions: "pa.Table",
         rows = lake.read_table(splits).filter(pc.field("record_id").isin(record_ids)).to_pylist()
     found = {row["record_id"]: [(turn["role"], turn["content"]) for turn in row["messages"]] for row in rows}
     if "answer" in predictions.schema.names:
-        for record_id, answer in zip(predictions["record_id"].to_pylist(), predictions["answer"].to_pylist(), strict=True):
+        for record_id, answer in zip(
+            predictions["record_id"].to_pylist(), predictions["answer"].to_pylist(), strict=True
+        ):
             if record_id in found:
                 found[record_id].append(("the model wrote", answer))
     return found

@@ -6,8 +6,8 @@ import sys
 from typing import Any
 
 HELP = (
-    "Measure a few steps of a training, and say how much memory, time and money the whole one will need. Measured is one process on this machine, also for "
-    "a profile with several: a note then says so."
+    "Measure a few steps of a training, and say how much memory, time and money the whole one will need. Measured is"
+    " one process on this machine, also for a profile with several: a note then says so."
 )
 EXAMPLES = [
     "ft estimate complaint_routing",
@@ -18,9 +18,25 @@ EXAMPLES = [
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", help="name of the use case (ft list)")
-    parser.add_argument("--compute", metavar="PROFILE", help="compute profile for price and memory limit (default: that of the use case)")
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long steps are measured; a few are made whatever they take (default: %(default)s)")
-    parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", dest="overrides", help="change one setting; may be repeated")
+    parser.add_argument(
+        "--compute",
+        metavar="PROFILE",
+        help="compute profile for price and memory limit (default: that of the use case)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=20.0,
+        help="how long steps are measured; a few are made whatever they take (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        dest="overrides",
+        help="change one setting; may be repeated",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -32,13 +48,22 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
 
     environment = load_environment()
-    overrides = parse_overrides(arguments.overrides) | ({"compute.profile": arguments.compute} if arguments.compute else {})
+    overrides = parse_overrides(arguments.overrides) | (
+        {"compute.profile": arguments.compute} if arguments.compute else {}
+    )
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), overrides, environment)
     profile = environment.profile(use_case.settings.compute.profile)
     splits = newest_splits(open_lake(environment), use_case)
     print("A few steps of the training are measured on this machine ...", file=sys.stderr, flush=True)
     estimate = measure(environment, use_case, splits, profile, arguments.seconds)
-    found: dict[str, Any] = estimate.to_dict() | further_seeds(estimate, use_case) | {"use_case": use_case.name, "profile": use_case.settings.compute.profile}
+    found: dict[str, Any] = (
+        estimate.to_dict()
+        | further_seeds(estimate, use_case)
+        | {
+            "use_case": use_case.name,
+            "profile": use_case.settings.compute.profile,
+        }
+    )
     print(json.dumps(found, indent=1)) if arguments.json else print_estimate(found)
     require_memory(found["memory_gib"], profile, use_case, found["device"])
     return 0
@@ -56,7 +81,8 @@ def newest_splits(lake: Any, use_case: Any) -> Any:
     if splits is None:
         stages = "raw_records permitted_records cleaned_records quarantined_records anonymized_records splits"
         raise VersionRefused(
-            f"{use_case.name} has no splits yet, so nobody knows how much there is to train on", f"Run: ft run {use_case.name} --select {stages}"
+            f"{use_case.name} has no splits yet, so nobody knows how much there is to train on",
+            f"Run: ft run {use_case.name} --select {stages}",
         )
     return splits
 
@@ -68,12 +94,19 @@ def print_estimate(found: dict[str, Any]) -> None:
     energy = "unknown: the profile has no `watts`" if found["kwh"] is None else f"{found['kwh']:.3f} kWh"
     lines = {
         "examples": f"{found['examples']:,} to train on, {found['validation_examples']:,} to validate with",
-        "tokens": f"{found['tokens']:,} in {found['steps']:,} optimizer steps; {found['validations']} validations of {found['validation_tokens']:,}",
+        "tokens": (
+            f"{found['tokens']:,} in {found['steps']:,} optimizer steps; {found['validations']} validations of"
+            f" {found['validation_tokens']:,}"
+        ),
         "trainable": f"{found['trainable_parameters']:,} parameters",
-        "memory": f"{found['memory_gib']:.2f} GiB  ({memory[0]:.2f} to {memory[1]:.2f}), of it: "
-        + ", ".join(f"{name} {size:.3f}" for name, size in found["parts_gib"].items()),
-        "time": f"{_time(found['seconds'])}  ({_time(seconds[0])} to {_time(seconds[1])}), less if `patience` ends it early; "
-        f"{found['tokens_per_second']:.0f} tokens/s",
+        "memory": (
+            f"{found['memory_gib']:.2f} GiB  ({memory[0]:.2f} to {memory[1]:.2f}), of it: "
+            + ", ".join(f"{name} {size:.3f}" for name, size in found["parts_gib"].items())
+        ),
+        "time": (
+            f"{_time(found['seconds'])}  ({_time(seconds[0])} to {_time(seconds[1])}), less if `patience` ends it"
+            f" early; {found['tokens_per_second']:.0f} tokens/s"
+        ),
         "cost": money + (f", {found['gpu_hours']:.2f} GPU-hours" if found["gpu_hours"] else ""),
         "energy": energy,
         "measured": f"{found['timed_steps']} steps on this machine ({found['device']}), rows {found['batching']}",
@@ -85,8 +118,9 @@ def print_estimate(found: dict[str, Any]) -> None:
     if further := found.get("further_seeds"):
         seconds, cost = further["seconds_band"], further["cost_band"]
         lines["seeds"] = (
-            f"{further['trainings']} more trainings for seed_variation: {_time(further['seconds'])} ({_time(seconds[0])} to {_time(seconds[1])}), "
-            f"{further['cost']:.2f} {further['currency']} ({cost[0]:.2f} to {cost[1]:.2f}); their evaluations are not in it"
+            f"{further['trainings']} more trainings for seed_variation: {_time(further['seconds'])}"
+            f" ({_time(seconds[0])} to {_time(seconds[1])}), {further['cost']:.2f} {further['currency']} ({cost[0]:.2f}"
+            f" to {cost[1]:.2f}); their evaluations are not in it"
         )
     if found.get("note"):
         lines["note"] = found["note"]

@@ -1,4 +1,5 @@
-"""ft evidence: everything that is known about a checkpoint as one folder to hand over, and the check of such a folder."""
+"""ft evidence: everything that is known about a checkpoint as one folder to hand over, and the check of such a
+folder."""
 
 import argparse
 import json
@@ -24,12 +25,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "words",
         nargs="+",
         metavar="[use_case] checkpoint | verify FOLDER",
-        help="checkpoint id (its first characters are enough), after its use case where two have it; or `verify` and the folder of a pack",
+        help=(
+            "checkpoint id (its first characters are enough), after its use case where two have it; or `verify` and the"
+            " folder of a pack"
+        ),
     )
-    parser.add_argument("--out", metavar="FOLDER", help="folder to write; the zip file lies beside it (default: evidence/<checkpoint> below FT_HOME)")
-    parser.add_argument("--sha256", metavar="HEX", help="with `verify`: sha256 of the zip file as it was written, to know that it is that pack")
-    parser.add_argument("--sign-with", metavar="KEYFILE", help="sign the pack with this Ed25519 private key (PEM; password in FT_SIGNING_KEY_PASSWORD)")
-    parser.add_argument("--public-key", metavar="FILE", help="with `verify`: the pack must be signed with the key that this public key (PEM) belongs to")
+    parser.add_argument(
+        "--out",
+        metavar="FOLDER",
+        help="folder to write; the zip file lies beside it (default: evidence/<checkpoint> below FT_HOME)",
+    )
+    parser.add_argument(
+        "--sha256",
+        metavar="HEX",
+        help="with `verify`: sha256 of the zip file as it was written, to know that it is that pack",
+    )
+    parser.add_argument(
+        "--sign-with",
+        metavar="KEYFILE",
+        help="sign the pack with this Ed25519 private key (PEM; password in FT_SIGNING_KEY_PASSWORD)",
+    )
+    parser.add_argument(
+        "--public-key",
+        metavar="FILE",
+        help="with `verify`: the pack must be signed with the key that this public key (PEM) belongs to",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -38,8 +58,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     verifies = arguments.words[0] == "verify"
     if len(arguments.words) > 2 or (verifies and len(arguments.words) != 2):
-        raise ConfigError([f"expected a checkpoint, a use case and a checkpoint, or `verify` and a folder; got {len(arguments.words)} words"])
-    if (verifies and (arguments.out or arguments.sign_with)) or (not verifies and (arguments.sha256 or arguments.public_key)):
+        raise ConfigError(
+            [
+                "expected a checkpoint, a use case and a checkpoint, or `verify` and a folder; got"
+                f" {len(arguments.words)} words"
+            ]
+        )
+    if (verifies and (arguments.out or arguments.sign_with)) or (
+        not verifies and (arguments.sha256 or arguments.public_key)
+    ):
         raise ConfigError(["--out and --sign-with go with writing a pack, --sha256 and --public-key with `verify`"])
     return _verify(arguments) if verifies else _write(arguments)
 
@@ -80,8 +107,16 @@ def _write(arguments: argparse.Namespace) -> int:
     *named, wanted = arguments.words
     checkpoint = find_known(lake, named or Reports(lake).use_cases(), wanted)
     out = Path(arguments.out) if arguments.out else environment.home / "evidence" / checkpoint.artifact_id
-    pack = write_pack(lake, _use_case(environment, checkpoint.use_case), gather(lake, checkpoint), out.absolute(), signer)
-    found = {"folder": str(pack.folder), "files": pack.files, "sha256": pack.sha256, "zip": str(pack.zip_file), "missing": pack.missing}
+    pack = write_pack(
+        lake, _use_case(environment, checkpoint.use_case), gather(lake, checkpoint), out.absolute(), signer
+    )
+    found = {
+        "folder": str(pack.folder),
+        "files": pack.files,
+        "sha256": pack.sha256,
+        "zip": str(pack.zip_file),
+        "missing": pack.missing,
+    }
     found["signed_by"] = signer.key_id if signer else None
     if arguments.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))

@@ -6,14 +6,25 @@ import sys
 from typing import Any
 
 HELP = "Say what a training will do: examples, tokens, steps, memory, time, cost, and every setting with its default."
-EXAMPLES = ["ft explain complaint_routing training", "ft explain complaint_routing training --settings", "ft explain complaint_routing training --json"]
+EXAMPLES = [
+    "ft explain complaint_routing training",
+    "ft explain complaint_routing training --settings",
+    "ft explain complaint_routing training --json",
+]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", help="name of the use case (ft list)")
     parser.add_argument("section", choices=["training"], help="what is to be explained")
     parser.add_argument("--settings", action="store_true", help="the settings only; measures nothing")
-    parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", dest="overrides", help="change one setting; may be repeated")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        dest="overrides",
+        help="change one setting; may be repeated",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -22,11 +33,20 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
 
     environment = load_environment()
-    use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), parse_overrides(arguments.overrides), environment)
+    use_case = load_use_case(
+        use_case_folder(environment.defs, arguments.use_case), parse_overrides(arguments.overrides), environment
+    )
     settings = settings_of(use_case.settings.training)
     plan, why_not = (None, "") if arguments.settings else _plan(environment, use_case)
     if arguments.json:
-        print(json.dumps({"use_case": use_case.name, "settings": settings, "plan": plan, "no_plan": why_not}, indent=1, ensure_ascii=False, default=str))
+        print(
+            json.dumps(
+                {"use_case": use_case.name, "settings": settings, "plan": plan, "no_plan": why_not},
+                indent=1,
+                ensure_ascii=False,
+                default=str,
+            )
+        )
         return 0
     if plan is not None:
         from ft_platform.commands.estimate import print_estimate
@@ -59,7 +79,8 @@ def settings_of(section: Any) -> list[dict[str, Any]]:
 
 
 def _plan(environment: Any, use_case: Any) -> tuple[dict[str, Any] | None, str]:
-    """The figures of the newest splits, measured now unless an equal training was measured here within a week; or why there are none."""
+    """The figures of the newest splits, measured now unless an equal training was measured here within a week; or why
+    there are none."""
     from ft_platform.commands.estimate import newest_splits
     from ft_platform.costs.estimates import further_seeds, kept, measure
     from ft_platform.errors import VersionRefused

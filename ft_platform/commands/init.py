@@ -22,9 +22,15 @@ def run(_arguments: argparse.Namespace) -> int:
     print(f"Dagster home  {environment.dagster_home}")
     provider = environment.pseudonym_key_provider
     if provider != "file":
-        print(f"key           kept by {provider} (ft keys list; ft keys create makes the first version where there is none)")
+        print(
+            f"key           kept by {provider} (ft keys list; ft keys create makes the first version where there is"
+            " none)"
+        )
     elif had_key:
         print(f"key           {environment.key_path} (was there)")
     else:
-        print(f"key           {environment.key_path} (created: keep a copy in a safe place, records pseudonymized with it cannot be matched without it)")
+        print(
+            f"key           {environment.key_path} (created: keep a copy in a safe place, records pseudonymized with it"
+            " cannot be matched without it)"
+        )
     return 0

@@ -22,13 +22,27 @@ EXAMPLES = [
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="{list,create,rotate,retire,copy}", required=True)
-    actions.add_parser("list", help="versions, and where they are kept").add_argument("--json", action="store_true", help="print JSON")
+    actions.add_parser("list", help="versions, and where they are kept").add_argument(
+        "--json", action="store_true", help="print JSON"
+    )
     actions.add_parser("create", help="make the first version, where there is none")
     actions.add_parser("rotate", help="add a new version, which the next run uses; older ones stay")
-    actions.add_parser("retire", help="delete an old version for good").add_argument("version", type=int, help="number, as `ft keys list` shows it")
+    actions.add_parser("retire", help="delete an old version for good").add_argument(
+        "version", type=int, help="number, as `ft keys list` shows it"
+    )
     copy = actions.add_parser("copy", help="write all versions to another key provider")
-    copy.add_argument("--to", required=True, metavar="PROVIDER", help="`file`, `aws_kms:<key id>` or `aws_secrets_manager:<secret id>`")
-    copy.add_argument("--file", type=Path, metavar="FILE", help="file of the providers that use one (default: that of this installation, in place)")
+    copy.add_argument(
+        "--to",
+        required=True,
+        metavar="PROVIDER",
+        help="`file`, `aws_kms:<key id>` or `aws_secrets_manager:<secret id>`",
+    )
+    copy.add_argument(
+        "--file",
+        type=Path,
+        metavar="FILE",
+        help="file of the providers that use one (default: that of this installation, in place)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,7 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list(environment: "Environment", arguments: argparse.Namespace) -> int:
     place, ring = _ring(environment)
-    found: list[dict[str, Any]] = [{"version": n, "state": "newest" if n == ring.newest else "kept"} for n in sorted(ring.keys)]
+    found: list[dict[str, Any]] = [
+        {"version": n, "state": "newest" if n == ring.newest else "kept"} for n in sorted(ring.keys)
+    ]
     found += [{"version": n, "state": f"retired on {day}"} for n, day in ring.retired.items()]
     found.sort(key=lambda one: one["version"])
     if arguments.json:
@@ -59,7 +75,10 @@ def _create(environment: "Environment", _arguments: argparse.Namespace) -> int:
     if provider.read() is not None:
         raise ConfigError([f"there is a key in {provider.where} already"], "A new version is made with: ft keys rotate")
     provider.write(KeyRing({}).rotated().to_text())
-    print(f"version 1 is kept in {provider.where}. Keep a copy in a safe place: without it new records cannot be given the pseudonyms of old ones.")
+    print(
+        f"version 1 is kept in {provider.where}. Keep a copy in a safe place: without it new records cannot be given"
+        " the pseudonyms of old ones."
+    )
     return 0
 
 
@@ -67,7 +86,10 @@ def _rotate(environment: "Environment", _arguments: argparse.Namespace) -> int:
     place, ring = _ring(environment)
     rotated = ring.rotated()
     place.open().write(rotated.to_text())
-    print(f"version {rotated.newest} is the newest now. The next run of each use case with `privacy.key_version: 0` makes new pseudonyms with it;")
+    print(
+        f"version {rotated.newest} is the newest now. The next run of each use case with `privacy.key_version: 0` makes"
+        " new pseudonyms with it;"
+    )
     print("earlier versions of the tables keep theirs. Keep a copy of the key in a safe place.")
     return 0
 
@@ -75,7 +97,10 @@ def _rotate(environment: "Environment", _arguments: argparse.Namespace) -> int:
 def _retire(environment: "Environment", arguments: argparse.Namespace) -> int:
     place, ring = _ring(environment)
     place.open().write(ring.without(arguments.version).to_text())
-    print(f"version {arguments.version} is gone: its pseudonyms can be made and linked by nobody any more. Delete its copies too.")
+    print(
+        f"version {arguments.version} is gone: its pseudonyms can be made and linked by nobody any more. Delete its"
+        " copies too."
+    )
     return 0
 
 
@@ -93,7 +118,10 @@ def _copy(environment: "Environment", arguments: argparse.Namespace) -> int:
     if read_key_ring(target) != ring:
         raise ConfigError([f"{provider.where} gave back another key than was written"], "Restore the key from its copy")
     print(f"{len(ring.keys)} version(s) are kept in {provider.where}.")
-    print(f"Use them with: FT_KEY_PROVIDER={arguments.to}" + (f" FT_KEY_FILE={target.file}" if _uses_file(arguments.to) else ""))
+    print(
+        f"Use them with: FT_KEY_PROVIDER={arguments.to}"
+        + (f" FT_KEY_FILE={target.file}" if _uses_file(arguments.to) else "")
+    )
     return 0
 
 

@@ -4,13 +4,18 @@ import argparse
 import json
 import sys
 
-HELP = "Close the restricted zone, the vault, the keys and the Dagster home to everybody else (or open the zones to `restricted_group`)."
+HELP = (
+    "Close the restricted zone, the vault, the keys and the Dagster home to everybody else (or open the zones to"
+    " `restricted_group`)."
+)
 EXAMPLES = ["ft lake harden", "ft lake harden --json"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="{harden}", required=True)
-    harden = actions.add_parser("harden", help="give everything in them 0700 and 0600; what has these modes already stays as it is")
+    harden = actions.add_parser(
+        "harden", help="give everything in them 0700 and 0600; what has these modes already stays as it is"
+    )
     harden.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -28,16 +33,31 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             done[folder] = modes.harden(folder.path, folder.access)
         except PermissionError:
-            who = "the account that owns it" + (f", a member of {environment.restricted_group}" if folder.access.group is not None else "")
-            raise ConfigError([f"{folder.path} cannot be closed: it belongs to another account, or this one is not in the group"], f"Run it as {who}") from None
+            who = "the account that owns it" + (
+                f", a member of {environment.restricted_group}" if folder.access.group is not None else ""
+            )
+            raise ConfigError(
+                [f"{folder.path} cannot be closed: it belongs to another account, or this one is not in the group"],
+                f"Run it as {who}",
+            ) from None
     if arguments.json:
         print(json.dumps([{"folder": f.name, "path": str(f.path), **vars(h)} for f, h in done.items()], indent=1))
     else:
         for folder, hardened in done.items():
-            print(f"{folder.name:13} {hardened.changed:,} of {hardened.entries:,} files and folders changed ({folder.path})")
+            print(
+                f"{folder.name:13} {hardened.changed:,} of {hardened.entries:,} files and folders changed"
+                f" ({folder.path})"
+            )
     if not lake.is_local:
-        print(f"{lake.root} is an object store: its policy says who may read it (docs/how_to/protect_the_zones.md)", file=sys.stderr)
+        print(
+            f"{lake.root} is an object store: its policy says who may read it (docs/how_to/protect_the_zones.md)",
+            file=sys.stderr,
+        )
     left = [(f, h.left) for f, h in done.items() if h.left and f.name != "Dagster home"]
     for folder, count in left:
-        print(f"{count:,} in {folder.path} still let others in: they belong to another account, or the file system keeps no modes", file=sys.stderr)
+        print(
+            f"{count:,} in {folder.path} still let others in: they belong to another account, or the file system keeps"
+            " no modes",
+            file=sys.stderr,
+        )
     return 1 if left else 0

@@ -29,9 +29,19 @@ def run(arguments: argparse.Namespace) -> int:
     folders = find_use_cases(environment.defs)
     runs = last_runs(environment, [folder.name for folder in folders])
     rows = [
-        {**_row(environment, folder, runs[folder.name].state), **_release(environment, folder.name, runs[folder.name])}
-        if is_served_here(environment, folder.name)
-        else {**_row(environment, folder, ELSEWHERE), "release": None, "release_of_last_run": False, "ended": ELSEWHERE}
+        (
+            {
+                **_row(environment, folder, runs[folder.name].state),
+                **_release(environment, folder.name, runs[folder.name]),
+            }
+            if is_served_here(environment, folder.name)
+            else {
+                **_row(environment, folder, ELSEWHERE),
+                "release": None,
+                "release_of_last_run": False,
+                "ended": ELSEWHERE,
+            }
+        )
         for folder in folders
     ]
     if arguments.json:
@@ -46,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _release(environment: "Environment", name: str, last: "LastRun") -> dict[str, Any]:
-    """`release` (`accepted`, `refused`, `ended`, `unreadable` or None), whether the last run decided it, and all of it in words beside how that run ended."""
+    """`release` (`accepted`, `refused`, `ended`, `unreadable` or None), whether the last run decided it, and all of it
+    in words beside how that run ended."""
     from ft_platform.errors import FtError
     from ft_platform.lake import open_lake
     from ft_platform.release.standing import newest_standing
@@ -55,7 +66,11 @@ def _release(environment: "Environment", name: str, last: "LastRun") -> dict[str
     try:
         found = newest_standing(open_lake(environment), name, decided)
     except FtError:  # an object store that is out of reach: how the run ended is known all the same
-        return {"release": "unreadable", "release_of_last_run": False, "ended": f"{last.state}, release decision cannot be read"}
+        return {
+            "release": "unreadable",
+            "release_of_last_run": False,
+            "ended": f"{last.state}, release decision cannot be read",
+        }
     if found is None:
         return {"release": None, "release_of_last_run": False, "ended": last.state}
     words = f"{last.state}, {found.words}" if decided else f"{last.state} (earlier: {found.words})"
@@ -76,4 +91,10 @@ def _row(environment: "Environment", folder: Path, state: str) -> dict[str, Any]
             "last_run": state,
             "description": f"does not load ({len(error.problems)} problems): see ft check",
         }
-    return {"use_case": folder.name, "task": settings.task.kind, "source": settings.source.uri, "last_run": state, "description": settings.description}
+    return {
+        "use_case": folder.name,
+        "task": settings.task.kind,
+        "source": settings.source.uri,
+        "last_run": state,
+        "description": settings.description,
+    }

@@ -9,7 +9,10 @@ EXAMPLES = ["ft new contract_questions", "ft new support_answers --kind generati
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="name of the use case: lower case letters, digits and _")
     parser.add_argument(
-        "--kind", choices=["classification", "generation"], default="classification", help="what the model answers: a label or free text (default: %(default)s)"
+        "--kind",
+        choices=["classification", "generation"],
+        default="classification",
+        help="what the model answers: a label or free text (default: %(default)s)",
     )
 
 

@@ -1,11 +1,15 @@
-"""ft privacy: what the recognizers find and miss on annotated texts, records to annotate, what a checkpoint gives away."""
+"""ft privacy: what the recognizers find and miss on annotated texts, records to annotate, what a checkpoint gives
+away."""
 
 import argparse
 import json
 from pathlib import Path
 from typing import Any
 
-HELP = "Measure the recognizers of personal data on annotated texts, draw records to annotate, or show what a checkpoint gives away of its training records."
+HELP = (
+    "Measure the recognizers of personal data on annotated texts, draw records to annotate, or show what a checkpoint"
+    " gives away of its training records."
+)
 EXAMPLES = [
     "ft privacy eval --gold annotated.json",
     "ft privacy eval --gold annotated.jsonl --use-case complaint_routing --json",
@@ -17,26 +21,53 @@ EXAMPLES = [
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="what", metavar="{eval,sample,attack}", required=True)
-    measure = actions.add_parser("eval", help="score the current recognizers on annotated texts: recall, precision, F2, the worst entity first")
+    measure = actions.add_parser(
+        "eval", help="score the current recognizers on annotated texts: recall, precision, F2, the worst entity first"
+    )
     measure.add_argument(
         "--gold",
         type=Path,
         required=True,
         metavar="FILE",
-        help='JSON list or JSON lines of {"full_text", "spans": [{"entity_type", "start_position", "end_position"}]} (presidio-research)',
+        help=(
+            'JSON list or JSON lines of {"full_text", "spans": [{"entity_type", "start_position", "end_position"}]}'
+            " (presidio-research)"
+        ),
     )
-    measure.add_argument("--use-case", metavar="NAME", help="score with the privacy section of this use case (default: the default settings)")
-    measure.add_argument("--half", choices=["development", "held_out"], help="only one half of the texts, parted by a hash of their template")
     measure.add_argument(
-        "--perturbations", action="store_true", help="score the texts in 30 other ways of writing too: case, spacing, look-alikes, lists, JSON"
+        "--use-case",
+        metavar="NAME",
+        help="score with the privacy section of this use case (default: the default settings)",
+    )
+    measure.add_argument(
+        "--half",
+        choices=["development", "held_out"],
+        help="only one half of the texts, parted by a hash of their template",
+    )
+    measure.add_argument(
+        "--perturbations",
+        action="store_true",
+        help="score the texts in 30 other ways of writing too: case, spacing, look-alikes, lists, JSON",
     )
     measure.add_argument("--json", action="store_true", help="print JSON")
-    sample = actions.add_parser("sample", help="draw records to annotate into the restricted zone, for privacy.gold: every entity found, and texts without one")
+    sample = actions.add_parser(
+        "sample",
+        help=(
+            "draw records to annotate into the restricted zone, for privacy.gold: every entity found, and texts"
+            " without one"
+        ),
+    )
     sample.add_argument("use_case", help="name of the use case (ft list)")
-    sample.add_argument("--size", type=int, default=400, help="records to draw at most, 1 to 10,000 (default: %(default)s)")
-    sample.add_argument("--seed", type=int, default=7, help="equal seeds and records give the same texts (default: %(default)s)")
+    sample.add_argument(
+        "--size", type=int, default=400, help="records to draw at most, 1 to 10,000 (default: %(default)s)"
+    )
+    sample.add_argument(
+        "--seed", type=int, default=7, help="equal seeds and records give the same texts (default: %(default)s)"
+    )
     sample.add_argument("--json", action="store_true", help="print JSON")
-    attack = actions.add_parser("attack", help="what the newest checkpoint gives away, from its privacy_report and from canary_audit")
+    attack = actions.add_parser(
+        "attack", help="what the newest checkpoint gives away, from its privacy_report and from canary_audit"
+    )
     attack.add_argument("use_case", help="name of the use case (ft list)")
     attack.add_argument("--json", action="store_true", help="print JSON")
 
@@ -54,23 +85,39 @@ def _sample(arguments: argparse.Namespace) -> int:
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     if not 1 <= arguments.size <= MOST_RECORDS or arguments.seed < 0:
-        raise ConfigError([f"--size must be in 1 to {MOST_RECORDS:,} and --seed at least 0, got {arguments.size} and {arguments.seed}"])
+        raise ConfigError(
+            [
+                f"--size must be in 1 to {MOST_RECORDS:,} and --seed at least 0, got {arguments.size} and"
+                f" {arguments.seed}"
+            ]
+        )
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
     lake = open_lake(environment)
     anonymized = lake.latest(use_case.name, "anonymized_records")
     if anonymized is None:
-        raise DataError(f"{use_case.name} has no anonymized_records to draw from", f"Run: ft run {use_case.name} --select anonymized_records")
+        raise DataError(
+            f"{use_case.name} has no anonymized_records to draw from",
+            f"Run: ft run {use_case.name} --select anonymized_records",
+        )
     cleaned = tables_behind(lake, anonymized)["cleaned_records"]
     texts = draw(lake.rows(cleaned), lake.rows(anonymized), arguments.size, arguments.seed)
     name = f"sample-{arguments.seed}.jsonl"
     place = write_sample(lake, use_case.name, name, texts)
     if arguments.json:
-        print(json.dumps({"file": place, "texts": len(texts), "from": [cleaned.id, anonymized.id], "seed": arguments.seed}, indent=1))
+        print(
+            json.dumps(
+                {"file": place, "texts": len(texts), "from": [cleaned.id, anonymized.id], "seed": arguments.seed},
+                indent=1,
+            )
+        )
         return 0
     print(f"{place}: {len(texts):,} texts of {cleaned.id}. They hold personal data; leave the file where it is.")
     print('In each line replace the null of "spans" by what is personal in the text, [] where nothing is:')
-    print('  "spans": [{"entity_type": "PERSON", "entity_value": "the words as they stand there"}]   (ft schema entities lists the types)')
+    print(
+        '  "spans": [{"entity_type": "PERSON", "entity_value": "the words as they stand there"}]   (ft schema entities'
+        " lists the types)"
+    )
     print(f"Then put  gold: {name}  under privacy in the YAML, and run: ft run {use_case.name}")
     return 0
 
@@ -93,11 +140,21 @@ def _attack(arguments: argparse.Namespace) -> int:
 
 def _show_attack(found: dict[str, Any]) -> None:
     print(f"checkpoint {found['checkpoint']}: {'passed' if found['passed'] else 'not passed'}")
-    for sentence in [*(found["reasons"] or [found["verdict"]]), *(f"out of date: {problem}" for problem in found["problems"])]:
+    for sentence in [
+        *(found["reasons"] or [found["verdict"]]),
+        *(f"out of date: {problem}" for problem in found["problems"]),
+    ]:
         print(f"  {sentence}")
     rates = found["extraction_rate"]
-    print(f"\nmembership, area under the curve   {_figure(found['membership_auc']) or found['membership_status']}   (0.5 is chance)")
-    for name, title in (("verbatim", "continued word for word"), ("near_verbatim", "continued nearly so"), ("baseline", "test records, word for word")):
+    print(
+        f"\nmembership, area under the curve   {_figure(found['membership_auc']) or found['membership_status']}   (0.5"
+        " is chance)"
+    )
+    for name, title in (
+        ("verbatim", "continued word for word"),
+        ("near_verbatim", "continued nearly so"),
+        ("baseline", "test records, word for word"),
+    ):
         print(f"{title:34} {_figure(rates[name]) or rates['status']}")
     for copies, bits in (found["exposure_bits"] or {}).items():
         figure = {"value": bits, **found["exposure_bits_interval"][copies]}
@@ -106,7 +163,9 @@ def _show_attack(found: dict[str, Any]) -> None:
     if found["exposure_bits"] is None:
         print(f"exposure of planted secrets        {found['exposure_status']}")
     else:
-        print(f"{'exposure of no copy, bits':34} {_figure(found['control_bits'])}   (chance {found['chance_bits']:.2f})")
+        print(
+            f"{'exposure of no copy, bits':34} {_figure(found['control_bits'])}   (chance {found['chance_bits']:.2f})"
+        )
 
 
 def _figure(figure: dict[str, float] | None) -> str:
@@ -137,7 +196,10 @@ def _perturbed(gold: Any, scanner: Any) -> dict[str, dict[str, float | None]]:
     from ft_platform.privacy.perturbations import PERTURBATIONS, perturbed
 
     found = {name: evaluate(perturbed(gold, name), scanner) for name in PERTURBATIONS}
-    return {name: {"recall": s.recall, "precision": s.precision} for name, s in sorted(found.items(), key=lambda item: (item[1].recall or 0.0, item[0]))}
+    return {
+        name: {"recall": s.recall, "precision": s.precision}
+        for name, s in sorted(found.items(), key=lambda item: (item[1].recall or 0.0, item[0]))
+    }
 
 
 def _settings(use_case: str | None) -> Any:
@@ -153,7 +215,10 @@ def _settings(use_case: str | None) -> Any:
 
 
 def _show(scores: Any) -> None:
-    print(f"{scores.texts} texts, by character: recall {_text(scores.recall)}   precision {_text(scores.precision)}   F2 {_text(scores.f2)}")
+    print(
+        f"{scores.texts} texts, by character: recall {_text(scores.recall)}   precision {_text(scores.precision)}   F2"
+        f" {_text(scores.f2)}"
+    )
     print(f"\n{'annotated as':24}{'recall':>8}   {'95 % interval':17}{'spans':>6}")
     for name, n in scores.entities.items():
         print(f"{name:24}{n['recall']:>8.3f}   {n['low']:.3f} to {n['high']:.3f}   {n['spans']:>6}")
@@ -161,7 +226,10 @@ def _show(scores: Any) -> None:
     for name, n in scores.precisions.items():
         print(f"{name:24}{_text(n['precision']):>9}{n['spans']:>26}")
     if scores.not_counted:
-        print("\nannotated but not counted (identifies nobody alone): " + ", ".join(f"{kind} {count}" for kind, count in scores.not_counted.items()))
+        print(
+            "\nannotated but not counted (identifies nobody alone): "
+            + ", ".join(f"{kind} {count}" for kind, count in scores.not_counted.items())
+        )
     print("Intervals: Wilson, one observation per text (weighted by its characters).")
 
 

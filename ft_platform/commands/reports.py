@@ -8,7 +8,11 @@ EXAMPLES = ["ft reports", "ft reports --host 0.0.0.0 --port 3001"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, help="port (default: that of FT_REPORTS_URL, 3001)")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only; the server has no users and no password)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: this machine only; the server has no users and no password)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -20,6 +24,9 @@ def run(arguments: argparse.Namespace) -> int:
     environment = load_environment()
     port = server_port(environment.reports_url) if arguments.port is None else arguments.port
     with StopSignals() as stop, report_server(environment, arguments.host, port) as server:
-        print(f"http://{server.server_name}:{server.server_port}, linked as {environment.reports_url} (stop with Ctrl-C)", flush=True)
+        print(
+            f"http://{server.server_name}:{server.server_port}, linked as {environment.reports_url} (stop with Ctrl-C)",
+            flush=True,
+        )
         stop.wait()
     return 0

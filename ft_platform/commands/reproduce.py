@@ -19,8 +19,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Returns 0 where the weights are the same, or on a GPU within the tolerance."""
     use_case, threads = _find(arguments.checkpoint)
-    command = [sys.executable, "-m", "ft_platform.programs.reproduce", "--use-case", use_case, "--checkpoint", arguments.checkpoint]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "FT_THREADS": str(threads)}, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "ft_platform.programs.reproduce",
+        "--use-case",
+        use_case,
+        "--checkpoint",
+        arguments.checkpoint,
+    ]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "FT_THREADS": str(threads)}, check=False
+    )
     if done.returncode:
         return 1  # the program said why on standard error
     found: dict[str, Any] = json.loads(done.stdout)
@@ -57,6 +67,9 @@ def _find(wanted: str) -> tuple[str, int]:
         except NotTraced:
             continue
     if len(found) != 1:
-        raise DataError(f"{len(found)} use cases have a checkpoint {wanted!r}", f"Searched: {', '.join(names) or 'no use case'}. ft list names them")
+        raise DataError(
+            f"{len(found)} use cases have a checkpoint {wanted!r}",
+            f"Searched: {', '.join(names) or 'no use case'}. ft list names them",
+        )
     name, checkpoint = next(iter(found.items()))
     return name, int(lake.manifest(checkpoint).info["threads"])

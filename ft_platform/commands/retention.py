@@ -6,17 +6,29 @@ from datetime import date
 from typing import Any
 
 HELP = (
-    "Mark every dataset version and checkpoint that holds records whose permission has ended, and remove the saved states of unfinished trainings "
-    "on them. Training, evaluation and release then refuse them."
+    "Mark every dataset version and checkpoint that holds records whose permission has ended, and remove the saved"
+    " states of unfinished trainings on them. Training, evaluation and release then refuse them."
 )
-EXAMPLES = ["ft retention sweep", "ft retention sweep complaint_routing --json", "ft retention sweep --day 2027-01-01 --dry-run"]
+EXAMPLES = [
+    "ft retention sweep",
+    "ft retention sweep complaint_routing --json",
+    "ft retention sweep --day 2027-01-01 --dry-run",
+]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "ft retention [-h] sweep [use_case] [--day DAY] [--dry-run] [--json]"
-    parser.add_argument("what", choices=["sweep"], help="judge the rows of all versions and mark what holds refused ones; makes no new version")
+    parser.add_argument(
+        "what",
+        choices=["sweep"],
+        help="judge the rows of all versions and mark what holds refused ones; makes no new version",
+    )
     parser.add_argument("use_case", nargs="?", help="name of the use case (ft list); without it all")
-    parser.add_argument("--day", type=_day, help="judge by the permissions of this day, YYYY-MM-DD (default: today, UTC); a later one needs --dry-run")
+    parser.add_argument(
+        "--day",
+        type=_day,
+        help="judge by the permissions of this day, YYYY-MM-DD (default: today, UTC); a later one needs --dry-run",
+    )
     parser.add_argument("--dry-run", action="store_true", help="tell what would be marked, mark nothing")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -37,14 +49,20 @@ def run(arguments: argparse.Namespace) -> int:
 
     environment = load_environment()
     lake = open_lake(environment)
-    folders = [use_case_folder(environment.defs, arguments.use_case)] if arguments.use_case else find_use_cases(environment.defs)
+    folders = (
+        [use_case_folder(environment.defs, arguments.use_case)]
+        if arguments.use_case
+        else find_use_cases(environment.defs)
+    )
     sweeps: list[dict[str, Any]] = []
     failed: dict[str, str] = {}
     for folder in folders:
         # One broken YAML or ledger must not keep the marks from the other use cases.
         try:
             use_case = load_use_case(folder, environment=environment)
-            sweeps.append({"use_case": use_case.name, **sweep(lake, use_case, arguments.day, dry_run=arguments.dry_run).to_dict()})
+            sweeps.append(
+                {"use_case": use_case.name, **sweep(lake, use_case, arguments.day, dry_run=arguments.dry_run).to_dict()}
+            )
         except FtError as error:
             failed[folder.name] = str(error)
     if arguments.json:
@@ -67,4 +85,6 @@ def _show(sweeps: list[dict[str, Any]]) -> None:
             print(f"  {one['version']:<28} may be used again")
         for one in found["unfinished_trainings"]:
             removed = "its saved states are removed" if found["marked"] else "its saved states would be removed"
-            print(f"  {one['checkpoint']:<28} unfinished training on {one['splits'] or 'an unknown version'}: {removed}")
+            print(
+                f"  {one['checkpoint']:<28} unfinished training on {one['splits'] or 'an unknown version'}: {removed}"
+            )

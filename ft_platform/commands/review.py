@@ -17,16 +17,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_subparsers(dest="what", metavar="<export|import>", required=True)
     out = what.add_parser("export", help="write one sheet for each rater; which answer is whose stays in the lake")
     out.add_argument("use_case", help="name of the use case (ft list)")
-    out.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the sheets are written; existing files are never replaced")
     out.add_argument(
-        "--rows", type=int, default=50, metavar="N", help="most records in a sheet, chosen by chance among those whose answers differ (default 50)"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="where the sheets are written; existing files are never replaced",
     )
-    out.add_argument("--raters", type=int, default=2, metavar="N", help="sheets to write, one for each rater (default 2)")
-    out.add_argument("--format", choices=["csv", "xlsx", "html"], default="html", help="html: a page that works without server and network (default)")
-    out.add_argument("--alternative", default="base_few_shot", metavar="SYSTEM", help="system of the evaluation to compare with (default base_few_shot)")
+    out.add_argument(
+        "--rows",
+        type=int,
+        default=50,
+        metavar="N",
+        help="most records in a sheet, chosen by chance among those whose answers differ (default 50)",
+    )
+    out.add_argument(
+        "--raters", type=int, default=2, metavar="N", help="sheets to write, one for each rater (default 2)"
+    )
+    out.add_argument(
+        "--format",
+        choices=["csv", "xlsx", "html"],
+        default="html",
+        help="html: a page that works without server and network (default)",
+    )
+    out.add_argument(
+        "--alternative",
+        default="base_few_shot",
+        metavar="SYSTEM",
+        help="system of the evaluation to compare with (default base_few_shot)",
+    )
     back = what.add_parser("import", help="read all filled-in sheets of one export and publish the review")
     back.add_argument("use_case", help="name of the use case (ft list)")
-    back.add_argument("files", nargs="+", type=Path, metavar="FILE", help="filled-in .csv or .xlsx files, those of all raters at once")
+    back.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="filled-in .csv or .xlsx files, those of all raters at once"
+    )
     for one in (out, back):
         one.add_argument("--json", action="store_true", help="print JSON")
 
@@ -47,9 +71,14 @@ def run(arguments: argparse.Namespace) -> int:
 def _export(lake: Any, use_case: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     from ft_platform.evaluation.review.export import export_sheets
 
-    made = export_sheets(lake, use_case, arguments.out, arguments.rows, arguments.raters, arguments.format, arguments.alternative)
+    made = export_sheets(
+        lake, use_case, arguments.out, arguments.rows, arguments.raters, arguments.format, arguments.alternative
+    )
     lines = [
-        f"{made['sheet']} of evaluation {made['evaluation']}: {made['rows']} of {made['differing_rows']} records whose answers differ",
+        (
+            f"{made['sheet']} of evaluation {made['evaluation']}: {made['rows']} of {made['differing_rows']} records"
+            " whose answers differ"
+        ),
         *made["files"],
         f"Give each rater one file. When they are back: ft review import {use_case.name} FILE...",
     ]
@@ -63,7 +92,17 @@ def _import(lake: Any, use_case: Any, arguments: argparse.Namespace) -> dict[str
 
     report, found = import_answers(lake, use_case, arguments.files)
     newest = newest_evaluation(lake, use_case).id == found["evaluation"]
-    lines = [report.id, *(sentence["text"] for sentence in review_sentences(found)), f"Report: {report.uri}/report.html"]
+    lines = [
+        report.id,
+        *(sentence["text"] for sentence in review_sentences(found)),
+        f"Report: {report.uri}/report.html",
+    ]
     if not newest:
-        lines.append("There is a newer evaluation: this review is about answers of an older one, and says nothing about the newer.")
-    return {"json": {"review": report.id, "report": f"{report.uri}/report.html", "of_newest_evaluation": newest, **found}, "text": "\n".join(lines)}
+        lines.append(
+            "There is a newer evaluation: this review is about answers of an older one, and says nothing about the"
+            " newer."
+        )
+    return {
+        "json": {"review": report.id, "report": f"{report.uri}/report.html", "of_newest_evaluation": newest, **found},
+        "text": "\n".join(lines),
+    }

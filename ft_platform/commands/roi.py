@@ -29,13 +29,22 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(
             json.dumps(
-                {"use_case": use_case.name, "roi_report": report.artifact_id, "release": standing and standing.state, **found, "problems": problems},
+                {
+                    "use_case": use_case.name,
+                    "roi_report": report.artifact_id,
+                    "release": standing and standing.state,
+                    **found,
+                    "problems": problems,
+                },
                 indent=1,
                 ensure_ascii=False,
             )
         )
     else:
-        print(f"{use_case.name}: {standing.words if standing else 'no release was decided'}. Nothing is saved by a model that is not released.\n")
+        print(
+            f"{use_case.name}: {standing.words if standing else 'no release was decided'}. Nothing is saved by a model"
+            " that is not released.\n"
+        )
         for problem in problems:
             print(f"out of date: {problem}")
         _print(found)

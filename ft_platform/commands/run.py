@@ -23,9 +23,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", dest="overrides", help="change one setting for this run; may be repeated")
-    parser.add_argument("--select", action="extend", nargs="+", default=[], metavar="STAGE", help="run these stages only")
-    parser.add_argument("--json", action="store_true", help="print the results as JSON; progress goes to standard error")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        dest="overrides",
+        help="change one setting for this run; may be repeated",
+    )
+    parser.add_argument(
+        "--select", action="extend", nargs="+", default=[], metavar="STAGE", help="run these stages only"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the results as JSON; progress goes to standard error"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,8 +63,11 @@ def show(found: dict[str, Any], arguments: argparse.Namespace) -> None:
         print_summary(found)
 
 
-def run_and_collect(name: str, arguments: argparse.Namespace, environment: "Environment") -> tuple[int, dict[str, Any] | None]:
-    """Runs stages and shows progress. Returns the exit code and `results.collect_results`; None where the run did not end well, which is said then."""
+def run_and_collect(
+    name: str, arguments: argparse.Namespace, environment: "Environment"
+) -> tuple[int, dict[str, Any] | None]:
+    """Runs stages and shows progress. Returns the exit code and `results.collect_results`; None where the run did not
+    end well, which is said then."""
     from ft_platform.commands.terminal import ProgressView
     from ft_platform.orchestration import execution
     from ft_platform.orchestration.results import collect_results
@@ -68,7 +82,11 @@ def run_and_collect(name: str, arguments: argparse.Namespace, environment: "Envi
         print(f"ft run: no release will follow from this: {'; '.join(below)}. Lines: ft check", file=sys.stderr)
     stages = [stage for text in arguments.select for stage in text.split(",") if stage]
     # The run's own output goes elsewhere: code of a use case, or a library, may print a record.
-    with terminal(sys.stderr if arguments.json else sys.stdout) as stream, ProgressView(stream) as view, listening(view.update):
+    with (
+        terminal(sys.stderr if arguments.json else sys.stdout) as stream,
+        ProgressView(stream) as view,
+        listening(view.update),
+    ):
         outcome = execution.run_use_case(name, overrides, stages or None, environment)
         view.failed_stage = outcome.failed_stage
     if not outcome.success:
@@ -77,12 +95,19 @@ def run_and_collect(name: str, arguments: argparse.Namespace, environment: "Envi
 
 
 def _failed(name: str, outcome: "RunOutcome", arguments: argparse.Namespace) -> int:
-    """Says why a run did not end well. Returns the exit code, for a run that a signal ended the one that shells give it."""
+    """Says why a run did not end well. Returns the exit code, for a run that a signal ended the one that shells give
+    it."""
     reason = " ".join(" ".join(filter(None, [outcome.error, outcome.next_step])).split())
     if outcome.stopped:
         reason = f"stopped. {outcome.next_step}"
     if arguments.json:
-        found = {"use_case": name, "success": False, "stopped": outcome.stopped, "failed_stage": outcome.failed_stage, "error": reason}
+        found = {
+            "use_case": name,
+            "success": False,
+            "stopped": outcome.stopped,
+            "failed_stage": outcome.failed_stage,
+            "error": reason,
+        }
         print(json.dumps(found, indent=1, ensure_ascii=False))
     print(f"ft run: {outcome.failed_stage or name} {'was' if outcome.stopped else 'failed:'} {reason}", file=sys.stderr)
     return 128 + outcome.stopped_by if outcome.stopped_by else 1

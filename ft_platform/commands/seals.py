@@ -11,11 +11,17 @@ if TYPE_CHECKING:
     from ft_platform.environment import Environment
     from ft_platform.signing.keys import SigningKeys
 
-HELP = "Verify what was signed in the lake, sign a lake from before there were signatures, answer for a lost file, rotate the signing key, write certificates."
+HELP = (
+    "Verify what was signed in the lake, sign a lake from before there were signatures, answer for a lost file, rotate"
+    " the signing key, write certificates."
+)
 EXAMPLES = [
     "ft seals verify                                  # every use case: chain, signatures, each file and row",
     "ft seals adopt complaint_routing                 # once, for a lake that was written before there were signatures",
-    'ft seals accept complaint_routing shared/complaint_routing/waiver/waiver-0a1b/manifest.json --by "Ana Ruiz" --reason "Lost with disk 3"',
+    (
+        'ft seals accept complaint_routing shared/complaint_routing/waiver/waiver-0a1b/manifest.json --by "Ana Ruiz"'
+        ' --reason "Lost with disk 3"'
+    ),
     "ft seals rotate                                  # a new signing key; what older ones signed still verifies",
     "ft seals stolen 0a1b2c3d4e5f6a7b --since 2027-03-01T00:00:00+00:00",
     "ft seals certificates public/                    # with which anybody verifies models of this installation",
@@ -23,25 +29,41 @@ EXAMPLES = [
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="{verify,adopt,accept,keys,rotate,stolen,certificates}", required=True)
+    actions = parser.add_subparsers(
+        dest="action", metavar="{verify,adopt,accept,keys,rotate,stolen,certificates}", required=True
+    )
     verify = actions.add_parser("verify", help="compare everything with what was signed")
     verify.add_argument("use_cases", nargs="*", help="names (default: every use case in the lake)")
     verify.add_argument("--json", action="store_true", help="print JSON")
-    adopt = actions.add_parser("adopt", help="compare a lake from before there were signatures with its hashes, and sign it once")
-    accept = actions.add_parser("accept", help="answer for a signed file that was altered or lost: it does not count any more")
+    adopt = actions.add_parser(
+        "adopt", help="compare a lake from before there were signatures with its hashes, and sign it once"
+    )
+    accept = actions.add_parser(
+        "accept", help="answer for a signed file that was altered or lost: it does not count any more"
+    )
     for parser_of in (adopt, accept):
         parser_of.add_argument("use_case", help="name of the use case (ft list)")
     accept.add_argument("file", help="as `ft seals verify` names it")
     for parser_of in (adopt, accept):
-        parser_of.add_argument("--by", default="", help="the person who answers for it (of adopt: where the folder of seals was lost)")
+        parser_of.add_argument(
+            "--by", default="", help="the person who answers for it (of adopt: where the folder of seals was lost)"
+        )
         parser_of.add_argument("--reason", default="", help="why; no personal data")
-    actions.add_parser("keys", help="the signing keys, public halves only").add_argument("--json", action="store_true", help="print JSON")
+    actions.add_parser("keys", help="the signing keys, public halves only").add_argument(
+        "--json", action="store_true", help="print JSON"
+    )
     actions.add_parser("rotate", help="make a new signing key; where the old one is lost, too")
     stolen = actions.add_parser("stolen", help="what a key signed from a moment on counts no more")
     stolen.add_argument("key", help="its id, as `ft seals keys` shows it")
-    stolen.add_argument("--since", required=True, metavar="MOMENT", help="ISO 8601 with an offset, e.g. 2027-03-01T00:00:00+00:00")
-    written = actions.add_parser("certificates", help="write the certificates with which anybody verifies models of this installation")
-    written.add_argument("folder", type=Path, help="gets roots.pem (what to trust) and signers.pem; stolen keys are left out")
+    stolen.add_argument(
+        "--since", required=True, metavar="MOMENT", help="ISO 8601 with an offset, e.g. 2027-03-01T00:00:00+00:00"
+    )
+    written = actions.add_parser(
+        "certificates", help="write the certificates with which anybody verifies models of this installation"
+    )
+    written.add_argument(
+        "folder", type=Path, help="gets roots.pem (what to trust) and signers.pem; stolen keys are left out"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -61,8 +83,13 @@ def _verify(environment: "Environment", arguments: argparse.Namespace) -> int:
     else:
         for one in found:
             state = f"{len(one.problems)} problem{'s' * (len(one.problems) != 1)}" if one.problems else "intact"
-            more = f", {one.adopted:,} signed afterwards" * bool(one.adopted) + f", {one.erased:,} erased" * bool(one.erased)
-            print(f"{one.use_case}: {state}. {one.entries:,} entries, {one.files:,} files, {one.tables:,} tables, {one.artifacts:,} folders{more}")
+            more = f", {one.adopted:,} signed afterwards" * bool(one.adopted) + f", {one.erased:,} erased" * bool(
+                one.erased
+            )
+            print(
+                f"{one.use_case}: {state}. {one.entries:,} entries, {one.files:,} files, {one.tables:,} tables,"
+                f" {one.artifacts:,} folders{more}"
+            )
             for problem in one.problems:
                 print(f"  {problem}")
         if not found:
@@ -82,12 +109,18 @@ def _adopt(environment: "Environment", arguments: argparse.Namespace) -> int:
     if lake.fs.exists(f"{lake.folder}/{seals.journal.name}") or seals.journal.head.read() is not None:
         if len(arguments.by.strip()) < 3 or len(arguments.reason.strip()) < 20:
             raise ConfigError(
-                [f"{arguments.use_case} is signed already; its chain is given up only where its folder of seals or its keys were lost"],
+                [
+                    f"{arguments.use_case} is signed already; its chain is given up only where its folder of seals or"
+                    " its keys were lost"
+                ],
                 "Say who answers for it, and why in 20 characters or more: --by NAME --reason TEXT",
             )
         note = f"{arguments.by.strip()}: {arguments.reason.strip()}"
     found = adopt(lake, arguments.use_case, _tell, note=note)
-    print(f"{found.files:,} files of {arguments.use_case} are signed: {found.tables:,} tables and {found.artifacts:,} folders were compared with their hashes.")
+    print(
+        f"{found.files:,} files of {arguments.use_case} are signed: {found.tables:,} tables and {found.artifacts:,}"
+        " folders were compared with their hashes."
+    )
     return 0
 
 
@@ -111,12 +144,18 @@ def _accept(environment: "Environment", arguments: argparse.Namespace) -> int:
 
 
 def _keys(environment: "Environment", arguments: argparse.Namespace) -> int:
-    found = [{"version": key.version, "key": key.key_id, "public": key.public, "stolen_since": key.stolen_since} for key in _of(environment).public.values()]
+    found = [
+        {"version": key.version, "key": key.key_id, "public": key.public, "stolen_since": key.stolen_since}
+        for key in _of(environment).public.values()
+    ]
     if arguments.json:
         print(json.dumps({"folder": str(environment.seals_path), "keys": found}, indent=1))
         return 0
     for one in found:
-        print(f"version {one['version']:<3} {one['key']}  {one['public']}" + (f"  stolen since {one['stolen_since']}" if one["stolen_since"] else ""))
+        print(
+            f"version {one['version']:<3} {one['key']}  {one['public']}"
+            + (f"  stolen since {one['stolen_since']}" if one["stolen_since"] else "")
+        )
     if not found:
         print("there is no signing key yet: the first run makes it")
     return 0
@@ -124,7 +163,10 @@ def _keys(environment: "Environment", arguments: argparse.Namespace) -> int:
 
 def _rotate(environment: "Environment", _arguments: argparse.Namespace) -> int:
     key = _of(environment).rotate()
-    print(f"version {key.version} ({key.key_id}) signs from now on. What older keys signed still verifies: keep {environment.seals_path}.")
+    print(
+        f"version {key.version} ({key.key_id}) signs from now on. What older keys signed still verifies: keep"
+        f" {environment.seals_path}."
+    )
     return 0
 
 
@@ -140,12 +182,17 @@ def _stolen(environment: "Environment", arguments: argparse.Namespace) -> int:
     except ValueError:
         since = None
     if since is None or since.tzinfo is None:
-        raise ConfigError([f"--since must be a moment with an offset, e.g. 2027-03-01T00:00:00+00:00, got {arguments.since!r}"])
+        raise ConfigError(
+            [f"--since must be a moment with an offset, e.g. 2027-03-01T00:00:00+00:00, got {arguments.since!r}"]
+        )
     lake = open_lake(environment)
     chains = [seals for name in signed_use_cases(lake) if (seals := lake.seals(name)) and seals.exists()]
     newest = {seals.journal.name: len(seals.journal.entries()) - 1 for seals in chains}
     _of(environment).report_stolen(arguments.key, since.astimezone(UTC).isoformat(timespec="seconds"), newest)
-    print(f"What {arguments.key} signed since {arguments.since} counts no more. Go on with a new key (ft seals rotate), then see: ft seals verify")
+    print(
+        f"What {arguments.key} signed since {arguments.since} counts no more. Go on with a new key (ft seals rotate),"
+        " then see: ft seals verify"
+    )
     return 0
 
 
@@ -158,11 +205,18 @@ def _certificates(environment: "Environment", arguments: argparse.Namespace) -> 
     trusted = [key for key in reversed(_of(environment).public.values()) if key.root and not key.stolen_since]
     if not trusted:
         raise ConfigError(
-            ["no signing key of this installation has certificates that can be trusted"], "The next run makes them; after a theft: ft seals rotate"
+            ["no signing key of this installation has certificates that can be trusted"],
+            "The next run makes them; after a theft: ft seals rotate",
         )
-    for name, texts in {"roots.pem": [key.root for key in trusted], "signers.pem": [key.leaf for key in trusted]}.items():
+    for name, texts in {
+        "roots.pem": [key.root for key in trusted],
+        "signers.pem": [key.leaf for key in trusted],
+    }.items():
         write_bytes(LocalFileSystem(), str(arguments.folder / name), "".join(texts).encode())
-    print(f"{arguments.folder} has the certificates of version {', '.join(str(key.version) for key in trusted)}. Whoever verifies models needs roots.pem.")
+    print(
+        f"{arguments.folder} has the certificates of version {', '.join(str(key.version) for key in trusted)}. Whoever"
+        " verifies models needs roots.pem."
+    )
     return 0
 
 
@@ -178,4 +232,12 @@ def _tell(what: str) -> None:
         print(f"\r\033[K{what}", end="\r", file=sys.stderr, flush=True)
 
 
-ACTIONS = {"verify": _verify, "adopt": _adopt, "accept": _accept, "keys": _keys, "rotate": _rotate, "stolen": _stolen, "certificates": _certificates}
+ACTIONS = {
+    "verify": _verify,
+    "adopt": _adopt,
+    "accept": _accept,
+    "keys": _keys,
+    "rotate": _rotate,
+    "stolen": _stolen,
+    "certificates": _certificates,
+}

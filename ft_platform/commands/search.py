@@ -4,7 +4,11 @@ import argparse
 import json
 
 HELP = "Show the best settings of the newest search of a use case (hyperparameter_search), to copy into its file."
-EXAMPLES = ["ft run complaint_routing --select hyperparameter_search", "ft search complaint_routing", "ft search complaint_routing --json"]
+EXAMPLES = [
+    "ft run complaint_routing --select hyperparameter_search",
+    "ft search complaint_routing",
+    "ft search complaint_routing --json",
+]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
     lake = open_lake(environment)
     report = next(iter(lake.artifacts(use_case.name, "hyperparameter_search")), None)
     if report is None:
-        raise DataError(f"{use_case.name} has no search yet", f"Run: ft run {use_case.name} --select hyperparameter_search")
+        raise DataError(
+            f"{use_case.name} has no search yet", f"Run: ft run {use_case.name} --select hyperparameter_search"
+        )
     found = json.loads(lake.read_file(report, "search.json"))
     if arguments.json:
         print(json.dumps({"search": report.id, **found}, indent=1))

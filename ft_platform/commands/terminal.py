@@ -18,7 +18,12 @@ PLAIN_SECONDS = 5.0
 """Seconds between two lines of a stage where the output is no terminal (a log file, a pipeline)."""
 
 HIDDEN = ("learning_rate", "seconds_left")
-UNITS = {"tokens_per_second": "tokens/s", "memory_gib": "GiB", "gpu_utilization_percent": "% GPU", "gpu_power_watts": "W"}
+UNITS = {
+    "tokens_per_second": "tokens/s",
+    "memory_gib": "GiB",
+    "gpu_utilization_percent": "% GPU",
+    "gpu_power_watts": "W",
+}
 SYSTEMS = {
     "majority": "majority class",
     "nearest_neighbour": "nearest train. record",
@@ -68,7 +73,10 @@ class StageLine:
             parts.append(f"{update.done:,} {update.unit}")
         parts += [_figure(name, value) for name, value in update.fields.items() if name not in HIDDEN]
         left = self.seconds_left(now) if self.seconds is None else None
-        parts.append(f"{_clock(now - self.started if self.seconds is None else self.seconds)}" + (f", about {_clock(left)} left" if left else ""))
+        parts.append(
+            f"{_clock(now - self.started if self.seconds is None else self.seconds)}"
+            + (f", about {_clock(left)} left" if left else "")
+        )
         return printable("  ".join(parts))
 
 
@@ -97,14 +105,22 @@ class ProgressView:
         self._printed = 0.0
         self._live: Live | None = None
         if self._console.is_terminal:
-            self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=4, redirect_stdout=False, redirect_stderr=False)
+            self._live = Live(
+                get_renderable=self._render,
+                console=self._console,
+                refresh_per_second=4,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
 
     def __enter__(self) -> "ProgressView":
         if self._live:
             self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._finish(self._current, "stopped" if error else "failed" if self.failed_stage == self._current else "done")
         if self._live:
             self._live.stop()
@@ -157,7 +173,10 @@ def print_summary(found: dict[str, Any], console: Console | None = None) -> None
     if planted := found.get("planted"):
         console.print(_planted_table(planted))
     if found["reused"]:
-        console.print(f"unchanged, reused: {', '.join(found['reused'])}, because content and settings are the same", soft_wrap=True)
+        console.print(
+            f"unchanged, reused: {', '.join(found['reused'])}, because content and settings are the same",
+            soft_wrap=True,
+        )
     if not found["trained"] and found["systems"]:
         console.print("Nothing was trained in this run.")
     if total := found["seconds"].get("total"):
@@ -182,7 +201,9 @@ def _funnel_table(funnel: list[dict[str, Any]]) -> Table:
     table = _table("Rows", "stage", "in", "kept", "removed", "reasons", right=(1, 2, 3))
     for row in funnel:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in row["removed"].items())
-        table.add_row(row["stage"], f"{row['rows_in']:,}", f"{row['kept']:,}", f"{sum(row['removed'].values()):,}", reasons)
+        table.add_row(
+            row["stage"], f"{row['rows_in']:,}", f"{row['kept']:,}", f"{sum(row['removed'].values()):,}", reasons
+        )
     return table
 
 
@@ -208,7 +229,10 @@ def metric_title(name: str) -> str:
 def _planted_table(planted: dict[str, Any]) -> Table:
     table = _table("Planted in the sample data", "what", "planted", "caught", "missed", right=(1, 2, 3))
     for what, counts in planted.items():
-        rows = {what.replace("_", " "): counts, **{f"  {entity}": found for entity, found in counts.get("entities", {}).items()}}
+        rows = {
+            what.replace("_", " "): counts,
+            **{f"  {entity}": found for entity, found in counts.get("entities", {}).items()},
+        }
         for name, row in rows.items():
             table.add_row(name, *(f"{row[key]:,}" for key in ("planted", "caught", "missed")))
     return table
@@ -219,18 +243,29 @@ def print_record_trace(found: dict[str, Any]) -> None:
     console = Terminal(soft_wrap=True)
     source = found["source"]
     console.print(f"record {found['record_id']}")
-    console.print(f"source {source['uri']}, row {source['position']}, hash {source['hash']}, ingested {source['ingested_at']}")
+    console.print(
+        f"source {source['uri']}, row {source['position']}, hash {source['hash']}, ingested {source['ingested_at']}"
+    )
     for stage in found["stages"]:
-        told = {k: v for k, v in stage.items() if k not in ("stage", "version", "outcome", "in_versions") and v not in ([], {})}
+        told = {
+            k: v
+            for k, v in stage.items()
+            if k not in ("stage", "version", "outcome", "in_versions") and v not in ([], {})
+        }
         details = ", ".join(f"{key.replace('_', ' ')} {_told(value)}" for key, value in told.items())
         console.print(f"{stage['version']:<26} {stage['outcome']:<8} {details}")
     console.print(f"split  {found['split'] or 'none'}")
     for checkpoint in found["checkpoints"]:
-        console.print(f"trained into {checkpoint['checkpoint']} ({checkpoint['written_at']}, {', '.join(checkpoint['splits'])})")
+        console.print(
+            f"trained into {checkpoint['checkpoint']} ({checkpoint['written_at']}, {', '.join(checkpoint['splits'])})"
+        )
     if not found["checkpoints"]:
         console.print("no checkpoint was trained on it")
     for training in found["unfinished_trainings"]:
-        console.print(f"unfinished training {training['checkpoint']} ({training['splits'] or 'splits unknown'}): saved states, no checkpoint yet")
+        console.print(
+            f"unfinished training {training['checkpoint']} ({training['splits'] or 'splits unknown'}): saved states, no"
+            " checkpoint yet"
+        )
 
 
 def print_checkpoint_trace(found: dict[str, Any]) -> None:
@@ -239,7 +274,9 @@ def print_checkpoint_trace(found: dict[str, Any]) -> None:
     console.print(f"checkpoint {found['checkpoint']}, written {found['written_at']}, content {found['content_hash']}")
     console.print(f"base model {_told(found['base_model'])}")
     for version in found["versions"]:
-        console.print(f"{version['version']:<26} {version['rows']:>9,} rows  {version['content_hash']}  {version['written_at']}")
+        console.print(
+            f"{version['version']:<26} {version['rows']:>9,} rows  {version['content_hash']}  {version['written_at']}"
+        )
     console.print(f"trained on {found['training_records']:,} records, from:")
     for file in found["source_files"]:
         console.print(f"  {file['uri']}  {file['records']:,} records  {file['hash'] or ''}")
@@ -251,24 +288,39 @@ def print_subject_trace(found: dict[str, Any]) -> None:
     console.print(f"{found['records']:,} records of this person")
     for one in found["versions"]:
         removed = ", ".join(f"removed: {reason} {count:,}" for reason, count in one["removed"].items())
-        console.print(f"{one['use_case']:<24} {one['version']:<26} {one['rows']:>7,} rows  {'tainted  ' if one['tainted'] else ''}{removed}".rstrip())
+        console.print(
+            f"{one['use_case']:<24} {one['version']:<26} {one['rows']:>7,} rows "
+            f" {'tainted  ' if one['tainted'] else ''}{removed}".rstrip()
+        )
     for one in found["splits"]:
-        console.print(f"{one['use_case']:<24} {one['version']:<26} " + ", ".join(f"{one[side]:,} {side}" for side in ("train", "validation", "test")))
+        console.print(
+            f"{one['use_case']:<24} {one['version']:<26} "
+            + ", ".join(f"{one[side]:,} {side}" for side in ("train", "validation", "test"))
+        )
     for one in found["checkpoints"]:
         rows = "an unknown number of" if one["rows"] is None else f"{one['rows']:,}"
-        console.print(f"{one['use_case']:<24} trained {one['checkpoint']} on {rows} rows{', tainted' if one['tainted'] else ''} ({one['written_at']})")
+        console.print(
+            f"{one['use_case']:<24} trained {one['checkpoint']} on {rows} rows{', tainted' if one['tainted'] else ''}"
+            f" ({one['written_at']})"
+        )
     if not found["checkpoints"]:
         console.print("no checkpoint was trained on them")
     for one in found["unfinished_trainings"]:
-        console.print(f"{one['use_case']:<24} unfinished training {one['checkpoint']} ({one['splits'] or 'splits unknown'}): saved states, no checkpoint yet")
+        console.print(
+            f"{one['use_case']:<24} unfinished training {one['checkpoint']} ({one['splits'] or 'splits unknown'}):"
+            " saved states, no checkpoint yet"
+        )
     for one in found["reports"]:
-        console.print(f"{one['use_case']:<24} {one['report']} has a row about {one['records']:,} of them ({one['written_at']})")
+        console.print(
+            f"{one['use_case']:<24} {one['report']} has a row about {one['records']:,} of them ({one['written_at']})"
+        )
     if found["not_searched"]:
         console.print(f"not searched, because their records name no person: {', '.join(found['not_searched'])}")
 
 
 def _told(value: Any) -> str:
-    """A value of a trace for people: lists and counts in words, hashes by their first digits (`--json` has them whole)."""
+    """A value of a trace for people: lists and counts in words, hashes by their first digits (`--json` has them
+    whole)."""
     if isinstance(value, dict):
         return " ".join(f"{name} {_told(item)}" for name, item in value.items() if item is not None)
     if isinstance(value, list):
@@ -291,7 +343,13 @@ def _interval(figure: dict[str, float] | None) -> str:
 
 
 def _figure(name: str, value: float | int | str) -> str:
-    shown = f"{value:.3g}" if isinstance(value, float) and abs(value) < 100 else f"{value:,.0f}" if isinstance(value, (int, float)) else value
+    shown = (
+        f"{value:.3g}"
+        if isinstance(value, float) and abs(value) < 100
+        else f"{value:,.0f}"
+        if isinstance(value, (int, float))
+        else value
+    )
     unit = UNITS.get(name)
     return f"{shown} {unit}" if unit else f"{name.replace('_', ' ')} {shown}"
 

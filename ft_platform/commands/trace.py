@@ -5,7 +5,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-HELP = "Trace a record or a person forwards to checkpoints, or a checkpoint back to its sources. Prints hashes, reasons and counts, no text."
+HELP = (
+    "Trace a record or a person forwards to checkpoints, or a checkpoint back to its sources. Prints hashes, reasons"
+    " and counts, no text."
+)
 EXAMPLES = [
     "ft trace record <record_id>",
     "ft trace checkpoint <checkpoint_id> --json",
@@ -17,13 +20,20 @@ EXAMPLES = [
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "ft trace [-h] [--json] {record,checkpoint,subject} [use_case] id"
-    parser.add_argument("what", choices=["record", "checkpoint", "subject"], help="what the id is of; a person's needs the pseudonym key")
+    parser.add_argument(
+        "what",
+        choices=["record", "checkpoint", "subject"],
+        help="what the id is of; a person's needs the pseudonym key",
+    )
     parser.add_argument(
         "words",
         nargs="+",
         metavar="[use_case] id",
-        help="record_id (or the source's own id), or checkpoint id (its first characters are enough); without a use case all are searched; "
-        "a person's id, or `-` for one on standard input, which keeps it out of the shell's history",
+        help=(
+            "record_id (or the source's own id), or checkpoint id (its first characters are enough); without a use case"
+            " all are searched; a person's id, or `-` for one on standard input, which keeps it out of the shell's"
+            " history"
+        ),
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -99,10 +109,20 @@ def _find_subject(words: list[str]) -> dict[str, Any]:
     names = sorted({*(folder.name for folder in find_use_cases(environment.defs)), *_names_in(lake)})
     if named and named[0] not in names:
         use_case_folder(environment.defs, named[0])
-    found = merged((name, trace_subject(lake, name, wanted, subject_pseudonyms(environment, name, wanted).values())) for name in named or names)
+    found = merged(
+        (name, trace_subject(lake, name, wanted, subject_pseudonyms(environment, name, wanted).values()))
+        for name in named or names
+    )
     if not found["versions"]:
-        left_out = f"; not searched, because their records name no person: {', '.join(found['not_searched'])}" if found["not_searched"] else ""
-        raise DataError("no version holds rows of this person", f"Searched: {', '.join(found['searched']) or 'no use case'}{left_out}")
+        left_out = (
+            f"; not searched, because their records name no person: {', '.join(found['not_searched'])}"
+            if found["not_searched"]
+            else ""
+        )
+        raise DataError(
+            "no version holds rows of this person",
+            f"Searched: {', '.join(found['searched']) or 'no use case'}{left_out}",
+        )
     return found
 
 
@@ -119,4 +139,9 @@ def _not_found(lake: Any, what: str, wanted: str, names: list[str]) -> str:
 def _names_in(lake: Any) -> set[str]:
     """Use cases that have something in the lake."""
     folders = [lake.uri(zone, "") for zone in ("restricted", "shared")]
-    return {path.rstrip("/").rsplit("/", 1)[-1] for folder in folders if lake.fs.exists(folder) for path in lake.fs.ls(folder, detail=False)}
+    return {
+        path.rstrip("/").rsplit("/", 1)[-1]
+        for folder in folders
+        if lake.fs.exists(folder)
+        for path in lake.fs.ls(folder, detail=False)
+    }

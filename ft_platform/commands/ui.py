@@ -9,18 +9,35 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ft_platform.environment import Environment
 
-HELP = "Start Dagster's UI and daemon (schedules, sensors, on-data-change) on this installation's instance, and the server of its HTML reports."
+HELP = (
+    "Start Dagster's UI and daemon (schedules, sensors, on-data-change) on this installation's instance, and the server"
+    " of its HTML reports."
+)
 EXAMPLES = ["ft ui", "ft ui --port 3333 --reports-port 3334", "ft ui --host 10.0.0.5 --without-logins"]
 
 WORKSPACE = "load_from:\n  - python_module: {module_name: ft_platform.definitions, location_name: ft_platform}\n"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("use_case", nargs="?", help="a use case with an account of its own (`identities`); default: all others")
+    parser.add_argument(
+        "use_case", nargs="?", help="a use case with an account of its own (`identities`); default: all others"
+    )
     parser.add_argument("--port", type=int, default=3000, help="port (default: %(default)s)")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only); others need --without-logins")
-    parser.add_argument("--without-logins", action="store_true", help="let everybody who reaches --host read everything and start runs: the UI has no users")
-    parser.add_argument("--reports-port", type=int, help="port of the report server (default: that of FT_REPORTS_URL, 3001; 0: no report server)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: this machine only); others need --without-logins",
+    )
+    parser.add_argument(
+        "--without-logins",
+        action="store_true",
+        help="let everybody who reaches --host read everything and start runs: the UI has no users",
+    )
+    parser.add_argument(
+        "--reports-port",
+        type=int,
+        help="port of the report server (default: that of FT_REPORTS_URL, 3001; 0: no report server)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,7 +50,10 @@ def run(arguments: argparse.Namespace) -> int:
     if importlib.util.find_spec("dagster_webserver") is None:
         raise MissingExtra("dagster-webserver", "ui")
     if arguments.use_case and arguments.use_case != os.environ.get(IDENTITY):
-        raise ConfigError([f"{arguments.use_case} has no account of its own (`identities`)"], "ft ui without a name shows all use cases that have none")
+        raise ConfigError(
+            [f"{arguments.use_case} has no account of its own (`identities`)"],
+            "ft ui without a name shows all use cases that have none",
+        )
     environment = listening_on(arguments.host, arguments.port, arguments.without_logins, load_environment())
     prepare_home(environment)
     if problems := instance_problems(environment.dagster_home):
@@ -41,12 +61,24 @@ def run(arguments: argparse.Namespace) -> int:
     workspace = environment.dagster_home / "workspace.yaml"
     workspace.write_text(WORKSPACE, encoding="utf-8")
     port, url = reports_address(environment.reports_url, arguments.reports_port)
-    variables = {**os.environ, **environment.to_variables(), "FT_REPORTS_URL": url, "DAGSTER_HOME": str(environment.dagster_home)}
+    variables = {
+        **os.environ,
+        **environment.to_variables(),
+        "FT_REPORTS_URL": url,
+        "DAGSTER_HOME": str(environment.dagster_home),
+    }
     print(f"http://{arguments.host}:{arguments.port} (stop with Ctrl-C)", flush=True)
     if apart := [name for name in environment.identities if not is_served_here(environment, name)]:
-        print(f"Under accounts of their own, each in a UI of its own: {', '.join(f'ft ui {name}' for name in apart)}", flush=True)
+        print(
+            f"Under accounts of their own, each in a UI of its own: {', '.join(f'ft ui {name}' for name in apart)}",
+            flush=True,
+        )
     if url != environment.reports_url:
-        print(f"Runs that are started elsewhere link their reports as {environment.reports_url}, unless FT_REPORTS_URL={url} is set there.", flush=True)
+        print(
+            f"Runs that are started elsewhere link their reports as {environment.reports_url}, unless"
+            f" FT_REPORTS_URL={url} is set there.",
+            flush=True,
+        )
     # `dg dev` needs the project's folder as working directory; -W: `dagster dev` says that it is superseded by it.
     dagster = [sys.executable, "-W", "ignore", "-m", "ft_platform.web.dagster_dev"]
     dagster += ["--workspace", str(workspace), "--host", arguments.host, "--port", str(arguments.port)]
@@ -56,7 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def listening_on(host: str, port: int, without_logins: bool, environment: "Environment") -> "Environment":
-    """The environment with a name for an address other than this machine's own, once a person has said that nobody has to log in.
+    """The environment with a name for an address other than this machine's own, once a person has said that nobody has
+    to log in.
 
     Raises:
         ConfigError: nobody has said so, or no name is known by which browsers would reach the UI.
@@ -68,15 +101,24 @@ def listening_on(host: str, port: int, without_logins: bool, environment: "Envir
         return environment
     if not without_logins:
         raise ConfigError(
-            [f"--host {host} would let everybody who reaches this machine read all data and start runs: the UI has no users and no password"],
-            "Put a proxy with a login on this machine before the UI (docs/how_to/protect_the_ui.md), or say --without-logins",
+            [
+                f"--host {host} would let everybody who reaches this machine read all data and start runs: the UI has"
+                " no users and no password"
+            ],
+            "Put a proxy with a login on this machine before the UI (docs/how_to/protect_the_ui.md), or say"
+            " --without-logins",
         )
     everywhere = host in ("0.0.0.0", "::", "")
     if everywhere and not environment.web_hosts:
         raise ConfigError(
-            [f"--host {host} has no name, and requests by unknown names are refused"], "Set FT_WEB_HOSTS to the names that browsers use, e.g. 10.0.0.5:3000"
+            [f"--host {host} has no name, and requests by unknown names are refused"],
+            "Set FT_WEB_HOSTS to the names that browsers use, e.g. 10.0.0.5:3000",
         )
-    print(f"ft ui: everybody who reaches {host}, port {port}, can read all data and start runs. There is no login.", file=sys.stderr, flush=True)
+    print(
+        f"ft ui: everybody who reaches {host}, port {port}, can read all data and start runs. There is no login.",
+        file=sys.stderr,
+        flush=True,
+    )
     named = [] if everywhere else [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
     return environment.model_copy(update={"web_hosts": [*environment.web_hosts, *named]})
 

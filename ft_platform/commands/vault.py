@@ -1,4 +1,5 @@
-"""ft vault: what a pseudonym stands for, for the holder of the vault key. Each look-up is noted before its answer is printed."""
+"""ft vault: what a pseudonym stands for, for the holder of the vault key. Each look-up is noted before its answer is
+printed."""
 
 import argparse
 import json
@@ -8,7 +9,9 @@ if TYPE_CHECKING:
     from ft_platform.environment import Environment
     from ft_platform.privacy.vault import Vault
 
-HELP = "Look up what a pseudonym stands for (holder of the vault key only; each look-up is noted), or list the look-ups."
+HELP = (
+    "Look up what a pseudonym stands for (holder of the vault key only; each look-up is noted), or list the look-ups."
+)
 EXAMPLES = [
     "ft vault init                                                               # make the vault key",
     "ft vault read complaint_routing '<PERSON_k3f9q2ab>' --reason 'case 4711'    # prints the originals",
@@ -18,11 +21,15 @@ EXAMPLES = [
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="{init,rotate,read,audit}", required=True)
-    actions.add_parser("init", help="make the vault key where there is none, and write its public half, with which use cases seal")
+    actions.add_parser(
+        "init", help="make the vault key where there is none, and write its public half, with which use cases seal"
+    )
     actions.add_parser("rotate", help="add a new version of the vault key: what is sealed from now on needs it")
     read = actions.add_parser("read", help="print what a pseudonym or surrogate stands for")
     read.add_argument("use_case")
-    read.add_argument("pseudonym", help="as it stands in the table, e.g. '<PERSON_k3f9q2ab>' or subject_k3f9q2ab7c5d4efg")
+    read.add_argument(
+        "pseudonym", help="as it stands in the table, e.g. '<PERSON_k3f9q2ab>' or subject_k3f9q2ab7c5d4efg"
+    )
     read.add_argument("--reason", required=True, help="why it is needed; stands in the audit log")
     read.add_argument("--json", action="store_true", help="print JSON")
     audit = actions.add_parser("audit", help="list all look-ups, the oldest first; no originals")
@@ -47,8 +54,14 @@ def _init(environment: "Environment", _arguments: argparse.Namespace) -> int:
         VaultKeys(ring := new_vault_ring())  # before anything is written: is the package there?
         provider.write(ring.to_text())
     write_public_key(environment.vault_public_key_path, VaultKeys(read_key_ring(place)).public)
-    print(f"vault key     {provider.where} ({'created: move it to the machine or account of the one role that may read' if made else 'was there'})")
-    print(f"public half   {environment.vault_public_key_path} (use cases with `privacy.vault: true` seal with it; it reads nothing)")
+    print(
+        f"vault key     {provider.where}"
+        f" ({'created: move it to the machine or account of the one role that may read' if made else 'was there'})"
+    )
+    print(
+        f"public half   {environment.vault_public_key_path} (use cases with `privacy.vault: true` seal with it; it"
+        " reads nothing)"
+    )
     return 0
 
 
@@ -61,7 +74,10 @@ def _rotate(environment: "Environment", _arguments: argparse.Namespace) -> int:
     keys = VaultKeys(rotated)
     place.open().write(rotated.to_text())
     write_public_key(environment.vault_public_key_path, keys.public)
-    print(f"version {rotated.newest} of the vault key seals from now on. Older versions still open what was sealed for them.")
+    print(
+        f"version {rotated.newest} of the vault key seals from now on. Older versions still open what was sealed for"
+        " them."
+    )
     return 0
 
 
@@ -79,7 +95,11 @@ def _read(environment: "Environment", arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"pseudonym": arguments.pseudonym, "originals": originals}, indent=1, ensure_ascii=False))
     else:
-        print("\n".join(originals) if originals else f"no vault of {arguments.use_case} holds this pseudonym (the look-up was noted)")
+        print(
+            "\n".join(originals)
+            if originals
+            else f"no vault of {arguments.use_case} holds this pseudonym (the look-up was noted)"
+        )
     return 0 if originals else 1
 
 
@@ -107,7 +127,10 @@ def _vault(environment: "Environment", use_case: str) -> "Vault":
     lake = open_lake(environment)
     names = use_cases_with_vault(lake)
     if use_case not in names:
-        raise ConfigError([f"there is no vault of {use_case!r}; there are {', '.join(names) or 'none'}"], "Use cases with `privacy.vault: true` have one")
+        raise ConfigError(
+            [f"there is no vault of {use_case!r}; there are {', '.join(names) or 'none'}"],
+            "Use cases with `privacy.vault: true` have one",
+        )
     return Vault(lake, use_case)
 
 

@@ -4,23 +4,36 @@ import argparse
 import json
 from datetime import UTC, date, datetime
 
-HELP = "Let one checkpoint pass a rule that it breaks, until a day, with a reason; list such waivers or end one. Every report of the decision carries them."
+HELP = (
+    "Let one checkpoint pass a rule that it breaks, until a day, with a reason; list such waivers or end one. Every"
+    " report of the decision carries them."
+)
 EXAMPLES = [
-    'ft waiver grant complaint_routing --rule fairness/state --by ana.ruiz@example.org --until 2027-03-31 --reason "Too few records of small states; '
-    'monitored monthly"',
+    (
+        "ft waiver grant complaint_routing --rule fairness/state --by ana.ruiz@example.org --until 2027-03-31 --reason"
+        ' "Too few records of small states; monitored monthly"'
+    ),
     "ft waiver list complaint_routing",
-    'ft waiver revoke complaint_routing waiver-0a1b2c3d4e5f --by ana.ruiz@example.org --reason "Monitoring found a gap"',
+    (
+        'ft waiver revoke complaint_routing waiver-0a1b2c3d4e5f --by ana.ruiz@example.org --reason "Monitoring found a'
+        ' gap"'
+    ),
 ]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "ft waiver [-h] {grant,list,revoke} use_case [id] [--rule RULE] [--by PERSON] [--until DAY] [--reason TEXT] [--json]"
+    parser.usage = (
+        "ft waiver [-h] {grant,list,revoke} use_case [id] [--rule RULE] [--by PERSON] [--until DAY] [--reason TEXT]"
+        " [--json]"
+    )
     parser.add_argument("what", choices=["grant", "list", "revoke"], help="grant one, list all, or end one")
     parser.add_argument("use_case", help="name of the use case (ft list)")
     parser.add_argument("id", nargs="?", help="waiver to revoke")
     parser.add_argument("--rule", help="name of the broken rule, as ft decide shows it")
     parser.add_argument("--checkpoint", help="id of the checkpoint (default: the one that ft decide is about)")
-    parser.add_argument("--by", default="", help="e-mail address of the person who grants or revokes it, one of `owners`")
+    parser.add_argument(
+        "--by", default="", help="e-mail address of the person who grants or revokes it, one of `owners`"
+    )
     parser.add_argument("--until", type=date.fromisoformat, help="last day, YYYY-MM-DD, at most a year ahead")
     parser.add_argument("--reason", default="", help="why, in at least 20 characters")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -45,7 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.rule or arguments.until is None:
             raise ConfigError(["--rule and --until are needed"], f"See the rules: ft decide {use_case.name}")
         checkpoint = the_checkpoint(lake, use_case, arguments.checkpoint)
-        rulings = {ruling.rule: ruling for ruling in decide(lake, use_case, checkpoint, newest_evidence(lake, use_case, checkpoint)).rulings}
+        rulings = {
+            ruling.rule: ruling
+            for ruling in decide(lake, use_case, checkpoint, newest_evidence(lake, use_case, checkpoint)).rulings
+        }
         if arguments.rule not in rulings:
             raise ConfigError([f"there is no rule {arguments.rule!r}; rules: {', '.join(rulings)}"])
         words = {"granted_by": arguments.by, "reason": arguments.reason, "until": arguments.until}
@@ -56,7 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     for one in found:
         ended = " (revoked)" if one["revoked"] else ""
-        print(f"{one['id']}{ended}  {one['rule']} of {one['checkpoint']}, until {one['until']}, by {one['granted_by']} ({one['role']}): {one['reason']}")
+        print(
+            f"{one['id']}{ended}  {one['rule']} of {one['checkpoint']}, until {one['until']}, by {one['granted_by']}"
+            f" ({one['role']}): {one['reason']}"
+        )
     if not found:
         print(f"{use_case.name} has no waivers")
     return 0

@@ -28,8 +28,8 @@ class UseCaseScaffolder(Scaffolder):
 class FineTuningUseCase(dg.Component):
     """One fine-tuning use case: raw records to evaluated checkpoint.
 
-    To replace, add or leave out a stage in one use case, subclass it in `defs/<use_case>/component.py`, override `stages`, and
-    name the class in the YAML: `type: .component.LegalUseCase`.
+    To replace, add or leave out a stage in one use case, subclass it in `defs/<use_case>/component.py`, override
+    `stages`, and name the class in the YAML: `type: .component.LegalUseCase`.
     """
 
     def __init__(self, use_case: NamedUseCase) -> None:
@@ -43,10 +43,13 @@ class FineTuningUseCase(dg.Component):
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> "FineTuningUseCase":
         assert isinstance(attributes, UseCase)
         policy = load_environment().policy
-        return cls(NamedUseCase(name=context.path.name, settings=attributes, path=context.path / "defs.yaml", policy=policy))
+        return cls(
+            NamedUseCase(name=context.path.name, settings=attributes, path=context.path / "defs.yaml", policy=policy)
+        )
 
     def stages(self) -> Mapping[str, Any]:
-        """Stage -> builder, in the order the data flows. A subclass returns another mapping; a name of its own adds a stage."""
+        """Stage -> builder, in the order the data flows. A subclass returns another mapping; a name of its own adds a
+        stage."""
         return {name: stage.build for name, stage in STAGES.items()}
 
     def build_defs(self, context: dg.ComponentLoadContext | None = None) -> dg.Definitions:
@@ -55,7 +58,11 @@ class FineTuningUseCase(dg.Component):
         built = [item for build in stages.values() for item in build(self.use_case)]
         checks = [item for item in built if isinstance(item, dg.AssetChecksDefinition)]
         stage_assets = [item for item in built if not isinstance(item, dg.AssetChecksDefinition)]
-        job = dg.define_asset_job(self.use_case.name, selection=dg.AssetSelection.groups(self.use_case.name), description=self.use_case.settings.description)
+        job = dg.define_asset_job(
+            self.use_case.name,
+            selection=dg.AssetSelection.groups(self.use_case.name),
+            description=self.use_case.settings.description,
+        )
         jobs = [job, *on_demand_jobs(self.use_case, stages)]
         graph = dg.Definitions(assets=stage_assets, asset_checks=checks, jobs=jobs, sensors=self._sensors())
         return dg.Definitions.merge(graph, permission_watch(self.use_case)) if "permitted_records" in stages else graph
@@ -72,10 +79,17 @@ def require_parents(use_case: NamedUseCase, stages: Mapping[str, Any]) -> None:
         ConfigError: with those that have to be left out, or replaced, too.
     """
     left_out = [name for name in STAGES if name not in stages]
-    orphans = [name for name in STAGES if name in stages and STAGES[name].build == stages[name] and not set(STAGES[name].parents).isdisjoint(left_out)]
+    orphans = [
+        name
+        for name in STAGES
+        if name in stages and STAGES[name].build == stages[name] and not set(STAGES[name].parents).isdisjoint(left_out)
+    ]
     if orphans:
         raise ConfigError(
-            [f"its stages() leaves out {', '.join(left_out)}; built from that: {', '.join(orphans)} ({use_case.path}:1)"],
+            [
+                f"its stages() leaves out {', '.join(left_out)}; built from that: {', '.join(orphans)}"
+                f" ({use_case.path}:1)"
+            ],
             "Leave these out too, or replace them. Without release_decision nothing of this use case is released",
         )
 
@@ -86,4 +100,8 @@ def on_demand_jobs(use_case: NamedUseCase, stages: Mapping[str, Any]) -> list[An
     if not keys:
         return []
     description = "Experiments: they publish reports, and nothing else follows from them."
-    return [dg.define_asset_job(f"{use_case.name}{ON_DEMAND}", selection=dg.AssetSelection.assets(*keys), description=description)]
+    return [
+        dg.define_asset_job(
+            f"{use_case.name}{ON_DEMAND}", selection=dg.AssetSelection.assets(*keys), description=description
+        )
+    ]

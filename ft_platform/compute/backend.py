@@ -63,20 +63,29 @@ class Launch:
     @property
     def orders(self) -> dict[str, Any]:
         """What the program reads first, as the extras of Dagster Pipes: name, settings and handles."""
-        return {"use_case": self.use_case.name, "settings": self.use_case.settings.model_dump(mode="json"), **self.handles}
+        return {
+            "use_case": self.use_case.name,
+            "settings": self.use_case.settings.model_dump(mode="json"),
+            **self.handles,
+        }
 
     @property
     def resources(self) -> Resources:
         compute, profile = self.use_case.settings.compute, self.profile
-        timeout = compute.timeout_minutes * 60 + compute.grace_seconds  # training ends by itself at the limit, with a saved state
-        return Resources(compute.threads, profile.processes, profile.gpus, profile.memory_limit_gib, timeout, compute.grace_seconds)
+        timeout = (
+            compute.timeout_minutes * 60 + compute.grace_seconds
+        )  # training ends by itself at the limit, with a saved state
+        return Resources(
+            compute.threads, profile.processes, profile.gpus, profile.memory_limit_gib, timeout, compute.grace_seconds
+        )
 
     def variables(self) -> dict[str, str]:
         """Environment variables for a program on this machine, all of them."""
         return program_variables(self.environment, self.profile, self.use_case)
 
     def variables_elsewhere(self) -> dict[str, str]:
-        """Those for a program on another machine: nothing of this process but credentials of the object store. They belong into no command line."""
+        """Those for a program on another machine: nothing of this process but credentials of the object store. They
+        belong into no command line."""
         return variables_elsewhere(self.environment, self.profile, self.use_case)
 
 
@@ -103,16 +112,18 @@ class Backend(Protocol):
     """A module of `backends/`.
 
     Attributes:
-        MEMORY: who refuses a training that needs more memory than there is. `here`: the platform, before it starts it, by `memory_limit_gib` or else by
-            what this machine has. `there`: programs run on other machines. The platform compares with `memory_limit_gib` only, and `run` raises
-            `DoesNotFit` where the scheduler refuses.
+        MEMORY: who refuses a training that needs more memory than there is. `here`: the platform, before it starts it,
+            by `memory_limit_gib` or else by
+            what this machine has. `there`: programs run on other machines. The platform compares with
+            `memory_limit_gib` only, and `run` raises `DoesNotFit` where the scheduler refuses.
     """
 
     MEMORY: Literal["here", "there"]
 
     @staticmethod
     def check(profile: "ComputeProfile") -> None:
-        """Says whether the profile fits. Asked when the environment is loaded, in programs too: nothing large may be imported for it.
+        """Says whether the profile fits. Asked when the environment is loaded, in programs too: nothing large may be
+        imported for it.
 
         Raises:
             ValueError: a setting is wrong or of no use to this back end.
@@ -121,10 +132,12 @@ class Backend(Protocol):
 
     @staticmethod
     def run(launch: Launch) -> dict[str, Any]:
-        """Runs the program to its end, passes on what it says meanwhile, and returns what it reported last: `{"artifact": ..., ...}`.
+        """Runs the program to its end, passes on what it says meanwhile, and returns what it reported last:
+        `{"artifact": ..., ...}`.
 
-        Where messages come from is the back end's own choice: a file that both sides see (`pipes.LiveMessageReader`) or lines of a log (`pipes.LogMessages`).
-        However this function is left, by an interrupt of the run too, the program and what it has started have ended by then.
+        Where messages come from is the back end's own choice: a file that both sides see (`pipes.LiveMessageReader`) or
+        lines of a log (`pipes.LogMessages`). However this function is left, by an interrupt of the run too, the program
+        and what it has started have ended by then.
 
         Raises:
             FtError: the failure that the program reported, with its type (`pipes.final_values`).

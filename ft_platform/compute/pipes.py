@@ -25,10 +25,11 @@ OBSERVATION_SECONDS = 10.0
 
 
 class LiveMessages:
-    """Stands between a message reader and Dagster's handler: progress goes to listeners at once, the rest on to Dagster.
+    """Stands between a message reader and Dagster's handler: progress goes to listeners at once, the rest on to
+    Dagster.
 
-    The programs are ours, and what they log are figures: those lines are vouched for. Messages of a program that somebody else starts do not come by here.
-    """
+    The programs are ours, and what they log are figures: those lines are vouched for. Messages of a program that
+    somebody else starts do not come by here."""
 
     def __init__(self, handler: PipesMessageHandler, context: dg.AssetExecutionContext) -> None:
         self._handler = handler
@@ -41,9 +42,13 @@ class LiveMessages:
     def handle_message(self, message: Mapping[str, Any]) -> None:
         if message.get("method") == "log":
             vouch(str((message.get("params") or {}).get("message", "")))
-        if message.get("method") == "closed":  # what Dagster adds for a program that ended with an exception has its text
+        if (
+            message.get("method") == "closed"
+        ):  # what Dagster adds for a program that ended with an exception has its text
             message = {**message, "params": {}}
-        payload = (message.get("params") or {}).get("payload") if message.get("method") == "report_custom_message" else None
+        payload = (
+            (message.get("params") or {}).get("payload") if message.get("method") == "report_custom_message" else None
+        )
         if isinstance(payload, dict) and "progress" in payload:
             self._live(progress.Update(**payload["progress"]))
         else:
@@ -56,14 +61,16 @@ class LiveMessages:
         if numbers and (finished or time.monotonic() - self._observed_at > OBSERVATION_SECONDS):
             self._observed_at = time.monotonic()
             metadata = {update.unit: update.done, **{f"live/{k}": v for k, v in numbers.items()}}
-            self._context.instance.report_runless_asset_event(dg.AssetObservation(self._context.asset_key, metadata=vouched_metadata(metadata)))
+            self._context.instance.report_runless_asset_event(
+                dg.AssetObservation(self._context.asset_key, metadata=vouched_metadata(metadata))
+            )
 
 
 class LiveMessageReader(dg.PipesMessageReader):
     """Reads messages from a temporary file while the program runs, whole lines only.
 
-    Dagster's own file reader takes a line that is only half written for a whole one, and its thread then dies: all later
-    messages, the result among them, were lost so (seen once).
+    Dagster's own file reader takes a line that is only half written for a whole one, and its thread then dies: all
+    later messages, the result among them, were lost so (seen once).
 
     Args:
         folder: that the program sees as well, at the same path. Default: the temporary folder of this machine.
@@ -92,10 +99,11 @@ class LiveMessageReader(dg.PipesMessageReader):
 
 
 class LogMessages(dg.PipesMessageReader):
-    """Messages among the lines that a program writes, for a back end that sees its log and no file: it calls `line` with each, in order.
+    """Messages among the lines that a program writes, for a back end that sees its log and no file: it calls `line`
+    with each, in order.
 
-    The program writes them to its standard output. The last line must have been passed on before `Running.wait` returns.
-    """
+    The program writes them to its standard output. The last line must have been passed on before `Running.wait`
+    returns."""
 
     def __init__(self, context: dg.AssetExecutionContext) -> None:
         self._context = context
@@ -144,15 +152,29 @@ def final_values(messages: list[Any], program: str, exit_code: int) -> dict[str,
         if isinstance(message, dict) and "failed" in message:
             failed = message["failed"]
             kind = getattr(errors, failed["type"], errors.TrainingFailed)
-            plain = issubclass(kind, errors.FtError) and kind not in (errors.ConfigError, errors.MissingExtra)  # these two build their own message
+            plain = issubclass(kind, errors.FtError) and kind not in (
+                errors.ConfigError,
+                errors.MissingExtra,
+            )  # these two build their own message
             raise (kind if plain else errors.TrainingFailed)(failed["message"], failed.get("next_step", ""))
     if exit_code < 0:
         name = signal.Signals(-exit_code).name
-        hint = "Out of memory is the usual reason for SIGKILL: lower training.micro_batch_tokens. " if name == "SIGKILL" else ""
-        raise errors.ProgramKilled(f"program {program} was ended by {name}; nothing was published", f"{hint}Run the step again")
+        hint = (
+            "Out of memory is the usual reason for SIGKILL: lower training.micro_batch_tokens. "
+            if name == "SIGKILL"
+            else ""
+        )
+        raise errors.ProgramKilled(
+            f"program {program} was ended by {name}; nothing was published", f"{hint}Run the step again"
+        )
     if exit_code != 0:
-        raise errors.TrainingFailed(f"program {program} ended with exit code {exit_code} without saying why", "Its output is in the compute log of the step")
+        raise errors.TrainingFailed(
+            f"program {program} ended with exit code {exit_code} without saying why",
+            "Its output is in the compute log of the step",
+        )
     for message in reversed(messages):
         if isinstance(message, dict) and "artifact" in message:
             return message
-    raise errors.TrainingFailed(f"program {program} ended without a result", "Its output is in the compute log of the step")
+    raise errors.TrainingFailed(
+        f"program {program} ended without a result", "Its output is in the compute log of the step"
+    )

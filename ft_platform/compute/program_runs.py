@@ -38,7 +38,13 @@ def begin(environment: Environment, use_case: NamedUseCase) -> None:
         warm.begin(program_variables(environment, profile, use_case))
 
 
-def run_program(context: dg.AssetExecutionContext, environment: Environment, use_case: NamedUseCase, program: str, handles: dict[str, Any]) -> ProgramResult:
+def run_program(
+    context: dg.AssetExecutionContext,
+    environment: Environment,
+    use_case: NamedUseCase,
+    program: str,
+    handles: dict[str, Any],
+) -> ProgramResult:
     """Runs `python -m ft_platform.programs.<program>`, waits for its artifact and notes what it cost.
 
     Args:
@@ -52,7 +58,14 @@ def run_program(context: dg.AssetExecutionContext, environment: Environment, use
     profile = environment.profile(use_case.settings.compute.profile)
     lake = open_lake(environment)
     splits = from_dict(handles["splits"]) if "splits" in handles else None
-    admit_program(lake, environment, use_case, program, splits if isinstance(splits, TableVersion) else None, VouchedLog(context.log))
+    admit_program(
+        lake,
+        environment,
+        use_case,
+        program,
+        splits if isinstance(splits, TableVersion) else None,
+        VouchedLog(context.log),
+    )
     with metered(lake, use_case, profile, program, context.run.run_id, cpu_elsewhere=warm.cpu_seconds) as run:
         values = backend(profile.backend).run(Launch(context, environment, profile, use_case, program, handles))
         artifact = from_dict(values["artifact"])

@@ -68,13 +68,17 @@ def run_until_end(
     limits = launch.resources
     reader = messages or LiveMessageReader(launch.context)
     injector = orders or PipesTempFileContextInjector()
-    with open_pipes_session(context=launch.context, extras=launch.orders, context_injector=injector, message_reader=reader) as session:
+    with open_pipes_session(
+        context=launch.context, extras=launch.orders, context_injector=injector, message_reader=reader
+    ) as session:
         program = start({**variables, **session.get_bootstrap_env_vars()})
         try:
             exit_code = program.wait(limits.timeout_seconds)
         except subprocess.TimeoutExpired:
             minutes = launch.use_case.settings.compute.timeout_minutes
-            raise TrainingFailed(f"program {launch.program} ran longer than {minutes} minutes", "Raise compute.timeout_minutes") from None
+            raise TrainingFailed(
+                f"program {launch.program} ran longer than {minutes} minutes", "Raise compute.timeout_minutes"
+            ) from None
         finally:
             program.stop(limits.grace_seconds)
     return final_values(list(session.get_custom_messages()), launch.program, exit_code)

@@ -1,7 +1,8 @@
 """Programs that begin at once: forked from a process that has imported what they need (`programs.warm`).
 
-One such process for each process that runs steps, started with its first program, or before it by `begin`. It serves programs whose variables agree with
-its own in all that libraries may read when they are imported; for others it is replaced.
+One such process for each process that runs steps, started with its first program, or before it by `begin`. It serves
+programs whose variables agree with its own in all that libraries may read when they are imported; for others it is
+replaced.
 """
 
 import atexit
@@ -29,10 +30,12 @@ _cpu_seconds = 0.0
 def possible() -> bool:
     """Whether this system has what it takes (Linux 5.3), no accelerator, and nobody said `FT_WARM_PROGRAMS=0`.
 
-    A library that looks for a GPU while it is imported starts the driver, and a driver that was started does not survive a fork.
-    """
+    A library that looks for a GPU while it is imported starts the driver, and a driver that was started does not
+    survive a fork."""
     wanted = os.environ.get("FT_WARM_PROGRAMS", "1") != "0"
-    return wanted and sys.platform == "linux" and hasattr(os, "pidfd_open") and not any(map(os.path.exists, ACCELERATORS))
+    return (
+        wanted and sys.platform == "linux" and hasattr(os, "pidfd_open") and not any(map(os.path.exists, ACCELERATORS))
+    )
 
 
 def begin(variables: dict[str, str]) -> None:
@@ -52,11 +55,14 @@ def begin(variables: dict[str, str]) -> None:
 
 def _key(variables: dict[str, str]) -> dict[str, str]:
     """The variables that programs of one process have in common."""
-    return {name: value for name, value in variables.items() if not name.startswith(STARTED_PER_PROGRAM)} | {"FT_THREADS": variables.get("FT_THREADS", "")}
+    return {name: value for name, value in variables.items() if not name.startswith(STARTED_PER_PROGRAM)} | {
+        "FT_THREADS": variables.get("FT_THREADS", "")
+    }
 
 
 def start(program: str, variables: dict[str, str]) -> "WarmProgram | None":
-    """The program, running, with these environment variables and the standard output and error of this process; None where another one is running."""
+    """The program, running, with these environment variables and the standard output and error of this process; None
+    where another one is running."""
     global _server
     if not _lock.acquire(blocking=False):
         return None

@@ -1,4 +1,5 @@
-"""Whether a program may start: there is budget for it, and it fits into memory. Asked where programs are launched, before anything is paid for."""
+"""Whether a program may start: there is budget for it, and it fits into memory. Asked where programs are launched,
+before anything is paid for."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,21 +15,30 @@ from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case import NamedUseCase
 
 TrainingsLeft = Callable[[TableVersion, dict[str, Any]], float]
-EXPERIMENTS = {stage.program: stage.name for stage in STAGES.values() if stage.program and stage.trains and stage.kind == "report"}
+EXPERIMENTS = {
+    stage.program: stage.name for stage in STAGES.values() if stage.program and stage.trains and stage.kind == "report"
+}
 """Program -> what it makes, of those that train and publish a report only."""
 
 
 def admit(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, program: str, splits: TableVersion | None, trainings_left: TrainingsLeft, log: Any
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    program: str,
+    splits: TableVersion | None,
+    trainings_left: TrainingsLeft,
+    log: Any,
 ) -> None:
     """Refuses a program that would go beyond a budget or would not fit.
 
-    What a training costs in advance is known from the estimate of an equal one on this machine; where a budget and a price are set and
-    there is none, it is made now. A search, a learning curve and further seeds count once for each training that they still make. Programs that do
-    not train may start while the budget has something left.
+    What a training costs in advance is known from the estimate of an equal one on this machine; where a budget and a
+    price are set and there is none, it is made now. A search, a learning curve and further seeds count once for each
+    training that they still make. Programs that do not train may start while the budget has something left.
 
     Args:
-        trainings_left: trainings on all training records that the program still makes, from the figures of the estimate of one.
+        trainings_left: trainings on all training records that the program still makes, from the figures of the estimate
+            of one.
 
     Raises:
         BudgetExceeded, DoesNotFit: with numbers, setting and next step.
@@ -58,5 +68,7 @@ def _is_made(lake: Lake, use_case: NamedUseCase, program: str, splits: TableVers
     if program == "seeds":
         return False  # which evaluation it is about is not known here; where it is made, no training is left
     stage = EXPERIMENTS.get(program, "adapter_checkpoint")
-    made, _ = experiment_inputs(use_case, stage, splits) if program in EXPERIMENTS else checkpoint_inputs(use_case, splits)
+    made, _ = (
+        experiment_inputs(use_case, stage, splits) if program in EXPERIMENTS else checkpoint_inputs(use_case, splits)
+    )
     return lake.intact_artifact(use_case.name, stage, made) is not None

@@ -44,14 +44,19 @@ def limits_of(environment: Environment, use_case: NamedUseCase) -> dict[str, flo
     return {setting: limit for setting, limit in limits.items() if limit is not None}
 
 
-def budgets_of(lake: Lake, environment: Environment, use_case: NamedUseCase, profile: ComputeProfile, month: str | None = None) -> list[Budget]:
+def budgets_of(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, profile: ComputeProfile, month: str | None = None
+) -> list[Budget]:
     """Every limit of a use case with what this month's program runs have cost so far, running ones included."""
     limits = limits_of(environment, use_case)
     if not limits:
         return []
     rows = [row for row in Ledger(lake).rows(month or month_of()) if row["currency"] == profile.currency]
     everything, own = spent(rows), spent(row for row in rows if row["use_case"] == use_case.name)
-    return [Budget(setting, limit, everything if setting == EVERYTHING else own, profile.currency) for setting, limit in limits.items()]
+    return [
+        Budget(setting, limit, everything if setting == EVERYTHING else own, profile.currency)
+        for setting, limit in limits.items()
+    ]
 
 
 def used_up(lake: Lake, environment: Environment, use_case: NamedUseCase, profile: ComputeProfile) -> str | None:
@@ -59,7 +64,11 @@ def used_up(lake: Lake, environment: Environment, use_case: NamedUseCase, profil
     if not profile.price_per_hour:
         return None
     gone = next((budget for budget in budgets_of(lake, environment, use_case, profile) if budget.left <= 0), None)
-    return f"{gone.spent:.2f} of {gone.limit:.2f} {gone.currency} of this month's budget ({gone.setting}) are spent" if gone else None
+    return (
+        f"{gone.spent:.2f} of {gone.limit:.2f} {gone.currency} of this month's budget ({gone.setting}) are spent"
+        if gone
+        else None
+    )
 
 
 def spent(rows: Any) -> float:
@@ -67,7 +76,14 @@ def spent(rows: Any) -> float:
     return round(sum(row["money"] for row in rows), 4)
 
 
-def require_budget(lake: Lake, environment: Environment, use_case: NamedUseCase, profile: ComputeProfile, program: str, expected: float = 0.0) -> None:
+def require_budget(
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    profile: ComputeProfile,
+    program: str,
+    expected: float = 0.0,
+) -> None:
     """Refuses a program that would go beyond a budget of this month.
 
     Args:
@@ -83,7 +99,8 @@ def require_budget(lake: Lake, environment: Environment, use_case: NamedUseCase,
             continue
         costs = f"it would cost {expected:.2f} {budget.currency} and " if expected else ""
         raise BudgetExceeded(
-            f"program {program} of {use_case.name} was not started: {costs}{budget.spent:.2f} of {budget.limit:.2f} {budget.currency} "
-            f"of this month's budget ({budget.setting}) are spent",
-            f"See where it went with: ft costs; then raise {budget.setting}, wait for the next month, or train less: ft estimate {use_case.name}",
+            f"program {program} of {use_case.name} was not started: {costs}{budget.spent:.2f} of {budget.limit:.2f}"
+            f" {budget.currency} of this month's budget ({budget.setting}) are spent",
+            f"See where it went with: ft costs; then raise {budget.setting}, wait for the next month, or train less: ft"
+            f" estimate {use_case.name}",
         )

@@ -1,4 +1,5 @@
-"""Estimates of trainings: made by the program `estimate` in a process of its own, kept on this machine for the check before a launch."""
+"""Estimates of trainings: made by the program `estimate` in a process of its own, kept on this machine for the check
+before a launch."""
 
 import hashlib
 import json
@@ -47,8 +48,8 @@ class Estimate:
             return None
         weights = "divide the weights" if self.profile.sharded else "each hold the whole model"
         return (
-            f"measured in one process on this machine; the compute profile trains with {self.profile.processes} processes that {weights}. How long they take, "
-            "and how much memory, was not measured"
+            f"measured in one process on this machine; the compute profile trains with {self.profile.processes}"
+            f" processes that {weights}. How long they take, and how much memory, was not measured"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,7 +57,13 @@ class Estimate:
         cost = cost_of(self.figures["seconds"], self.profile)
         band = [cost_of(seconds, self.profile).money for seconds in self.figures["seconds_band"]]
         first = {name: self.figures[name] for name in ("memory_gib", "memory_band", "seconds", "seconds_band")}
-        money = {"cost": cost.money, "cost_band": band, "currency": cost.currency, "gpu_hours": cost.gpu_hours, "kwh": cost.kwh}
+        money = {
+            "cost": cost.money,
+            "cost_band": band,
+            "currency": cost.currency,
+            "gpu_hours": cost.gpu_hours,
+            "kwh": cost.kwh,
+        }
         note = {"note": self.note} if self.note else {}
         return first | money | {name: value for name, value in self.figures.items() if name not in first} | note
 
@@ -75,12 +82,19 @@ class Estimate:
 
 
 def further_seeds(estimate: Estimate, use_case: NamedUseCase) -> dict[str, Any]:
-    """`{"further_seeds": ...}`, what the trainings of `seed_variation` take beside that of the checkpoint; nothing where it is off."""
+    """`{"further_seeds": ...}`, what the trainings of `seed_variation` take beside that of the checkpoint; nothing
+    where it is off."""
     further = use_case.settings.seed_variation.seeds - 1
     return {"further_seeds": estimate.times(further)} if further else {}
 
 
-def measure(environment: Environment, use_case: NamedUseCase, splits: TableVersion, profile: ComputeProfile, seconds: float = CALIBRATION_SECONDS) -> Estimate:
+def measure(
+    environment: Environment,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    profile: ComputeProfile,
+    seconds: float = CALIBRATION_SECONDS,
+) -> Estimate:
     """Makes a few optimizer steps of the training in a process like the training program's, and keeps the result.
 
     Raises:
@@ -89,9 +103,21 @@ def measure(environment: Environment, use_case: NamedUseCase, splits: TableVersi
     with tempfile.TemporaryDirectory(prefix="ft-estimate-") as folder:
         answer, orders = Path(folder) / "answer.json", Path(folder) / "orders.json"
         settings = use_case.settings.model_dump(mode="json")
-        orders.write_text(json.dumps({"use_case": use_case.name, "settings": settings, "splits": splits.to_dict(), "seconds": seconds, "answer": str(answer)}))
+        orders.write_text(
+            json.dumps(
+                {
+                    "use_case": use_case.name,
+                    "settings": settings,
+                    "splits": splits.to_dict(),
+                    "seconds": seconds,
+                    "answer": str(answer),
+                }
+            )
+        )
         command = [sys.executable, "-m", "ft_platform.programs.estimate", str(orders)]
-        done = subprocess.run(command, env=program_variables(environment, profile, use_case), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, env=program_variables(environment, profile, use_case), capture_output=True, text=True, check=False
+        )
         if not answer.exists():
             raise errors.TrainingFailed(*_why(done.returncode, use_case))
         found = json.loads(answer.read_text())
@@ -108,7 +134,9 @@ def measure(environment: Environment, use_case: NamedUseCase, splits: TableVersi
     return Estimate(found, profile)
 
 
-def kept(environment: Environment, use_case: NamedUseCase, splits: TableVersion, profile: ComputeProfile) -> Estimate | None:
+def kept(
+    environment: Environment, use_case: NamedUseCase, splits: TableVersion, profile: ComputeProfile
+) -> Estimate | None:
     """The estimate of an equal training that was made on this machine within a week, or None."""
     path = _path(environment, use_case, splits, profile)
     if not path.exists():
@@ -122,13 +150,21 @@ def _path(environment: Environment, use_case: NamedUseCase, splits: TableVersion
     machine = f"{platform.node()} {platform.machine()} {os.cpu_count()} {use_case.settings.compute.threads}"
     # Where memory is short layers may be computed again (`training.gradient_checkpointing: auto`).
     machine += f" {profile.memory_limit_gib}"
-    return environment.cache_path / "estimates" / f"{hashlib.sha256(f'{inputs} {machine}'.encode()).hexdigest()[:24]}.json"
+    return (
+        environment.cache_path / "estimates" / f"{hashlib.sha256(f'{inputs} {machine}'.encode()).hexdigest()[:24]}.json"
+    )
 
 
 def _why(exit_code: int, use_case: NamedUseCase) -> tuple[str, str]:
     if exit_code == -9:
         return (
-            f"the calibration of {use_case.name} was ended by SIGKILL, most likely because the machine ran out of memory",
+            (
+                f"the calibration of {use_case.name} was ended by SIGKILL, most likely because the machine ran out of"
+                " memory"
+            ),
             "Lower training.micro_batch_tokens or training.max_length",
         )
-    return f"the calibration of {use_case.name} ended with exit code {exit_code} without saying why", "Run it by hand with --debug: ft estimate"
+    return (
+        f"the calibration of {use_case.name} ended with exit code {exit_code} without saying why",
+        "Run it by hand with --debug: ft estimate",
+    )

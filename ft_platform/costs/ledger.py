@@ -1,9 +1,9 @@
 """The ledger of program runs: a Delta table in the lake to which one row is appended when a program run has ended.
 
-Layout: `<root>/shared/_costs/program_runs/` is the table, `<root>/shared/_costs/open/<run>.json` a run that has not ended,
-with its last sign of life. A run whose launcher was killed stays in `open`: it is listed as `running` while signs of life come,
-as `lost` afterwards, and moves into the table when the next program starts. So no run that started can be missing.
-"""
+Layout: `<root>/shared/_costs/program_runs/` is the table, `<root>/shared/_costs/open/<run>.json` a run that has not
+ended, with its last sign of life. A run whose launcher was killed stays in `open`: it is listed as `running` while
+signs of life come, as `lost` afterwards, and moves into the table when the next program starts. So no run that started
+can be missing."""
 
 import json
 import random
@@ -48,7 +48,8 @@ SCHEMA = pa.schema(
         ("host", pa.string()),
     ]
 )
-"""One row per program run. `state`: `finished`, `failed`, `stopped` or `lost`; `seconds`: wall time; `month`: `YYYY-MM` of its start, UTC."""
+"""One row per program run. `state`: `finished`, `failed`, `stopped` or `lost`; `seconds`: wall time; `month`: `YYYY-MM`
+of its start, UTC."""
 
 
 class Ledger:
@@ -64,7 +65,9 @@ class Ledger:
 
     def open(self, row: dict[str, Any]) -> None:
         """Notes a run that starts, or a sign of life of one that goes on."""
-        files.write_bytes(self._lake.fs, self._open_path(row["run"]), json.dumps({**row, "seen_at": time.time()}).encode())
+        files.write_bytes(
+            self._lake.fs, self._open_path(row["run"]), json.dumps({**row, "seen_at": time.time()}).encode()
+        )
 
     def close(self, row: dict[str, Any]) -> None:
         """Appends a run that has ended."""
@@ -99,7 +102,9 @@ class Ledger:
             table = DeltaTable(self.uri, storage_options=self._lake.storage_options or None)
         except TableNotFoundError:
             return []
-        rows = pa.Table.from_batches(self._lake.batches_of(table, self._lake.path_of(ZONE, FOLDER, TABLE)), pa.schema(table.schema()))
+        rows = pa.Table.from_batches(
+            self._lake.batches_of(table, self._lake.path_of(ZONE, FOLDER, TABLE)), pa.schema(table.schema())
+        )
         return (rows.filter(pc.equal(rows["month"], month)) if month else rows).to_pylist()
 
     def _open_rows(self) -> list[dict[str, Any]]:
@@ -122,7 +127,13 @@ class Ledger:
     def _append(self, rows: list[dict[str, Any]]) -> None:
         if not rows:
             return
-        table = pa.Table.from_pylist([{name: row.get(name) for name in SCHEMA.names} | {"started_at": _moment(row["started_at"])} for row in rows], SCHEMA)
+        table = pa.Table.from_pylist(
+            [
+                {name: row.get(name) for name in SCHEMA.names} | {"started_at": _moment(row["started_at"])}
+                for row in rows
+            ],
+            SCHEMA,
+        )
         for attempt in range(ATTEMPTS):
             try:
                 with self._lake.room_for("the ledger of costs"):

@@ -18,25 +18,32 @@ def require_memory(needed_gib: float, profile: ComputeProfile, use_case: NamedUs
     limit = memory_limit(profile, device)
     if limit is None or needed_gib <= limit:
         return
-    setting = f"memory_limit_gib of compute profile {use_case.settings.compute.profile!r}" if profile.memory_limit_gib else "what this machine has"
+    setting = (
+        f"memory_limit_gib of compute profile {use_case.settings.compute.profile!r}"
+        if profile.memory_limit_gib
+        else "what this machine has"
+    )
     training = use_case.settings.training
     smaller = max(64, training.micro_batch_tokens // 2)
     again = "set training.gradient_checkpointing=auto, " if training.gradient_checkpointing == "never" else ""
     raise DoesNotFit(
-        f"the training of {use_case.name} was not started: it would need {needed_gib:.2f} GiB of memory, {setting} is {limit:.2f} GiB",
-        f"Set training.micro_batch_tokens={smaller} (now {training.micro_batch_tokens}), lower training.max_length (now {training.max_length}), "
-        f"{again}or name a larger profile in compute.profile",
+        f"the training of {use_case.name} was not started: it would need {needed_gib:.2f} GiB of memory, {setting} is"
+        f" {limit:.2f} GiB",
+        f"Set training.micro_batch_tokens={smaller} (now {training.micro_batch_tokens}), lower training.max_length (now"
+        f" {training.max_length}), {again}or name a larger profile in compute.profile",
     )
 
 
 def memory_limit(profile: ComputeProfile, device: str = "cpu") -> float | None:
-    """GiB that a training may need: what the profile says, else what this machine has, for a training on its CPU; None: not known here."""
+    """GiB that a training may need: what the profile says, else what this machine has, for a training on its CPU; None:
+    not known here."""
     here = device == "cpu" and backend(profile.backend).MEMORY == "here"
     return machine_gib() if profile.memory_limit_gib is None and here else profile.memory_limit_gib
 
 
 def machine_gib() -> float | None:
-    """Memory of this machine or of the container that this process is in, whichever is less; None where the system does not tell (not Linux)."""
+    """Memory of this machine or of the container that this process is in, whichever is less; None where the system does
+    not tell (not Linux)."""
     found = []
     try:
         with open("/proc/meminfo") as file:

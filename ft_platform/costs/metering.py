@@ -54,7 +54,9 @@ class ProgramRun:
     def row(self) -> dict[str, Any]:
         """The row of the ledger."""
         cost = cost_of(self.seconds, self.profile, self.gpu_watts)
-        kept = {name: value for name, value in asdict(self).items() if name not in ("profile", "profile_name", "gpu_watts")}
+        kept = {
+            name: value for name, value in asdict(self).items() if name not in ("profile", "profile_name", "gpu_watts")
+        }
         return kept | {
             "profile": self.profile_name,
             "started_at": self.started_at.isoformat(),
@@ -113,7 +115,8 @@ def metered(
 
 
 def _beat(ledger: Ledger, measure: Any, ended: threading.Event) -> None:
-    """Signs of life. A failed one is not the end of a training: the next may succeed, and the end writes its row anyway."""
+    """Signs of life. A failed one is not the end of a training: the next may succeed, and the end writes its row
+    anyway."""
     while not ended.wait(BEAT_SECONDS):
         try:
             ledger.open(measure())

@@ -13,12 +13,14 @@ BatchFunction = Callable[[pa.RecordBatch], pa.RecordBatch]
 class Engine(Protocol):
     """Applies a function to every batch of rows."""
 
-    def map(self, rows: Rows, make: Callable[[], BatchFunction], columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    def map(
+        self, rows: Rows, make: Callable[[], BatchFunction], columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """The results in the order of the rows.
 
         Args:
-            make: builds the function, once per worker; must be picklable (a class or `functools.partial` of one at module
-                level), and so must be what it holds. Heavy state (a language model) is loaded in it, not before.
+            make: builds the function, once per worker; must be picklable (a class or `functools.partial` of one at
+                module level), and so must be what it holds. Heavy state (a language model) is loaded in it, not before.
             columns: read only these.
         """
         ...

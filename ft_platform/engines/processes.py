@@ -21,7 +21,8 @@ _function: BatchFunction | None = None
 
 
 class Processes:
-    """Workers that are started for one `map` and end with it. At most two batches a worker are under way, so memory stays bounded.
+    """Workers that are started for one `map` and end with it. At most two batches a worker are under way, so memory
+    stays bounded.
 
     Workers are spawned, not forked: the parent runs threads, and a fork of it can inherit a lock that nobody releases.
 
@@ -32,7 +33,9 @@ class Processes:
     def __init__(self, workers: int = 0) -> None:
         self.workers = workers or len(os.sched_getaffinity(0))
 
-    def map(self, rows: Rows, make: Callable[[], BatchFunction], columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    def map(
+        self, rows: Rows, make: Callable[[], BatchFunction], columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
         context = multiprocessing.get_context("spawn")
         under_way: deque[Future[bytes]] = deque()
         pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_start, initargs=(make,))
@@ -48,7 +51,8 @@ class Processes:
 
 
 def packed(batch: pa.RecordBatch) -> bytes:
-    """A batch as an arrow stream: cheap to hand to another process, unlike a pickle of slices, which carries the whole buffers."""
+    """A batch as an arrow stream: cheap to hand to another process, unlike a pickle of slices, which carries the whole
+    buffers."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
@@ -86,4 +90,7 @@ def _result(future: "Future[Any]") -> pa.RecordBatch:
     try:
         return unpacked(future.result())
     except BrokenProcessPool:
-        raise TransientError("a worker process ended in the middle of a batch (out of memory?)", "Run the step again, with fewer `compute.workers`") from None
+        raise TransientError(
+            "a worker process ended in the middle of a batch (out of memory?)",
+            "Run the step again, with fewer `compute.workers`",
+        ) from None

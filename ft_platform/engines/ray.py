@@ -30,7 +30,9 @@ class Ray:
     def __init__(self, workers: int = 0) -> None:
         self.workers = workers
 
-    def map(self, rows: Rows, make: Callable[[], BatchFunction], columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    def map(
+        self, rows: Rows, make: Callable[[], BatchFunction], columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
         ray = _started()
         context = ray.data.DataContext.get_current()
         context.execution_options.preserve_order = True
@@ -39,7 +41,14 @@ class Ray:
         pool = ray.data.ActorPoolStrategy(size=workers)
         for window in _windows(rows.batches(columns)):
             dataset = ray.data.from_arrow([pa.Table.from_batches([batch]) for batch in window])
-            mapped = dataset.map_batches(_Worker, fn_constructor_args=(make,), batch_format="pyarrow", batch_size=None, compute=pool, zero_copy_batch=True)
+            mapped = dataset.map_batches(
+                _Worker,
+                fn_constructor_args=(make,),
+                batch_format="pyarrow",
+                batch_size=None,
+                compute=pool,
+                zero_copy_batch=True,
+            )
             for table in mapped.iter_batches(batch_size=None, batch_format="pyarrow"):
                 if table.column_names == [FAILURE]:
                     raise _error(json.loads(table[FAILURE][0].as_py()))
@@ -104,8 +113,9 @@ def _started() -> Any:
 def _start_and_stay(ray: Any, failures: "queue.Queue[Exception | None]") -> None:
     """Starts Ray, or connects to a cluster, in a thread that lives as long as the process.
 
-    On Linux, Ray's servers are killed with the *thread* that started them (PR_SET_PDEATHSIG), and then Ray ends the process. A stage computes in
-    a thread of its own (`lake.pump`): started there, Ray took the whole run with it after the first stage.
+    On Linux, Ray's servers are killed with the *thread* that started them (PR_SET_PDEATHSIG), and then Ray ends the
+    process. A stage computes in a thread of its own (`lake.pump`): started there, Ray took the whole run with it after
+    the first stage.
     """
     try:
         ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)

@@ -15,15 +15,25 @@ CHOICES = (FINE_TUNED, ALTERNATIVE, TIE)
 POINTS = {FINE_TUNED: 1.0, TIE: 0.5, ALTERNATIVE: 0.0}
 """Wins of the fine-tuned model. A tie counts half."""
 
-WORDS = ((0.0, "worse than chance"), (0.2, "slight"), (0.4, "fair"), (0.6, "moderate"), (0.8, "substantial"), (np.inf, "almost perfect"))
-"""Words for a kappa below each bound (Landis and Koch, The Measurement of Observer Agreement for Categorical Data, 1977)."""
+WORDS = (
+    (0.0, "worse than chance"),
+    (0.2, "slight"),
+    (0.4, "fair"),
+    (0.6, "moderate"),
+    (0.8, "substantial"),
+    (np.inf, "almost perfect"),
+)
+"""Words for a kappa below each bound (Landis and Koch, The Measurement of Observer Agreement for Categorical Data,
+1977)."""
 
 
 def win_rate(points: Sequence[float], confidence: float) -> dict[str, float]:
-    """Mean share of wins over records with Wilson's interval (Probable Inference, 1927): `{"value", "low", "high"}`, in [0, 1].
+    """Mean share of wins over records with Wilson's interval (Probable Inference, 1927): `{"value", "low", "high"}`, in
+    [0, 1].
 
-    It is not of width 0 where all records say the same, as a bootstrap would be. Ties and means over raters vary less than wins and
-    losses do, so for them it is wider than need be. The records are the sample: raters of one record do not count as more records.
+    It is not of width 0 where all records say the same, as a bootstrap would be. Ties and means over raters vary less
+    than wins and losses do, so for them it is wider than need be. The records are the sample: raters of one record do
+    not count as more records.
 
     Args:
         points: wins of each record, in [0, 1]; at least one.
@@ -40,24 +50,33 @@ def win_rate(points: Sequence[float], confidence: float) -> dict[str, float]:
 def agreement(ratings: Mapping[str, Mapping[str, str]], settings: Evaluation) -> dict[str, Any]:
     """Agreement between raters beyond chance.
 
-    For two raters Cohen's kappa (A Coefficient of Agreement for Nominal Scales, 1960), for more Krippendorff's alpha for nominal data
-    (Computing Krippendorff's Alpha-Reliability, 2011), which takes records that not every rater judged. Records that fewer than two
-    raters judged are left out. The interval is that of resampled records.
+    For two raters Cohen's kappa (A Coefficient of Agreement for Nominal Scales, 1960), for more Krippendorff's alpha
+    for nominal data (Computing Krippendorff's Alpha-Reliability, 2011), which takes records that not every rater
+    judged. Records that fewer than two raters judged are left out. The interval is that of resampled records.
 
     Args:
         ratings: rater -> record -> one of `CHOICES`.
 
     Returns:
-        `{"kappa": {"value", "low", "high"} or None, "method", "raters", "rows", "observed", "status"}`: `observed` is the share of pairs of
-        ratings of one record that are equal. `status` is `measured`, or why there is no kappa.
+        `{"kappa": {"value", "low", "high"} or None, "method", "raters", "rows", "observed", "status"}`: `observed` is
+        the share of pairs of ratings of one record that are equal. `status` is `measured`, or why there is no kappa.
     """
     raters = sorted(ratings)
     records = sorted(set().union(*map(set, ratings.values())))
     judged = [[said[record] for said in map(ratings.__getitem__, raters) if record in said] for record in records]
     several = [row for row in judged if len(row) > 1]
     two = len(raters) == 2
-    score, method, per_record = (cohens_kappa, "Cohen's kappa", _cell) if two else (krippendorffs_alpha, "Krippendorff's alpha", _coincidences)
-    found: dict[str, Any] = {"kappa": None, "method": method, "raters": len(raters), "rows": len(several), "observed": None, "status": "measured"}
+    score, method, per_record = (
+        (cohens_kappa, "Cohen's kappa", _cell) if two else (krippendorffs_alpha, "Krippendorff's alpha", _coincidences)
+    )
+    found: dict[str, Any] = {
+        "kappa": None,
+        "method": method,
+        "raters": len(raters),
+        "rows": len(several),
+        "observed": None,
+        "status": "measured",
+    }
     if len(raters) < 2:
         return {**found, "status": "one rater alone agrees with nobody: there is no agreement to measure"}
     if not several:
@@ -97,7 +116,8 @@ def cohens_kappa(sums: np.ndarray) -> np.ndarray:
 
 
 def krippendorffs_alpha(sums: np.ndarray) -> np.ndarray:
-    """Alpha of coincidence matrices, for nominal data; NaN where there is one kind of rating only. Shapes `(..., k * k)` -> `(...)`."""
+    """Alpha of coincidence matrices, for nominal data; NaN where there is one kind of rating only. Shapes `(..., k *
+    k)` -> `(...)`."""
     table = _square(sums)
     each = table.sum(axis=-1)
     rows = each.sum(axis=-1)

@@ -1,8 +1,9 @@
-"""Whether fine-tuning made a gap between groups larger: the gap of the fine-tuned model minus that of the base model, and minus that in the labels.
+"""Whether fine-tuning made a gap between groups larger: the gap of the fine-tuned model minus that of the base model,
+and minus that in the labels.
 
-All systems answer the same records, so each resample draws the same records for all of them. As everywhere in the fairness report a gap is that
-between the two groups that were found, the highest and the lowest of each system, and resamples keep them: the largest of many differences is never 0
-in a resample.
+All systems answer the same records, so each resample draws the same records for all of them. As everywhere in the
+fairness report a gap is that between the two groups that were found, the highest and the lowest of each system, and
+resamples keep them: the largest of many differences is never 0 in a resample.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,12 @@ LABELS = "labels"
 
 
 def amplification(
-    predictions: pa.Table, values: np.ndarray, compared: Sequence[str], label: str | None, gap_metric: str, settings: Evaluation
+    predictions: pa.Table,
+    values: np.ndarray,
+    compared: Sequence[str],
+    label: str | None,
+    gap_metric: str,
+    settings: Evaluation,
 ) -> dict[str, Any]:
     """Change of the gap by fine-tuning, for one sensitive feature.
 
@@ -35,10 +41,10 @@ def amplification(
         gap_metric: `accuracy` or `rouge_l`, the quality whose gap is compared too.
 
     Returns:
-        `{"value", "low", "high", "metric", "label", "system", "gap", "versus": {system: {"value", "low", "high", "gap"}}, "quality": {"metric",
-        "gap", "versus"}, "status"}`. The first three are those against `system`, the base model with the same prompt. `gap` is that of the
-        fine-tuned model, in `versus` that of the other one, `labels` among them. Without two groups to compare the values are None and `status`
-        says so.
+        `{"value", "low", "high", "metric", "label", "system", "gap", "versus": {system: {"value", "low", "high",
+        "gap"}}, "quality": {"metric", "gap", "versus"}, "status"}`. The first three are those against `system`, the
+        base model with the same prompt. `gap` is that of the fine-tuned model, in `versus` that of the other one,
+        `labels` among them. Without two groups to compare the values are None and `status` says so.
     """
     if len(compared) < 2:
         return {"value": None, "low": None, "high": None, "status": "not_enough_evidence"}
@@ -47,14 +53,33 @@ def amplification(
     rows = {system: rows_of(predictions, system) for system in systems}
     quality = _against(_quality(rows, gap_metric), values, compared, settings)
     if label is None:
-        return {**_headline(quality), "metric": gap_metric, "label": None, **quality, "quality": {"metric": gap_metric, **quality}, "status": "compared"}
-    given = {system: _is(found["predicted"], label) for system, found in rows.items()} | {LABELS: _is(rows[FINE_TUNED]["label"], label)}
+        return {
+            **_headline(quality),
+            "metric": gap_metric,
+            "label": None,
+            **quality,
+            "quality": {"metric": gap_metric, **quality},
+            "status": "compared",
+        }
+    given = {system: _is(found["predicted"], label) for system, found in rows.items()} | {
+        LABELS: _is(rows[FINE_TUNED]["label"], label)
+    }
     selected = _against(given, values, compared, settings)
-    return {**_headline(selected), "metric": "selection_rate", "label": label, **selected, "quality": {"metric": gap_metric, **quality}, "status": "compared"}
+    return {
+        **_headline(selected),
+        "metric": "selection_rate",
+        "label": label,
+        **selected,
+        "quality": {"metric": gap_metric, **quality},
+        "status": "compared",
+    }
 
 
-def gap_change(before: np.ndarray, after: np.ndarray, values: np.ndarray, compared: Sequence[str], settings: Evaluation) -> dict[str, float]:
-    """Gap of `after` minus gap of `before`, both numbers per record: `{"value", "low", "high", "gap"}` with the gap before. Shapes `(records,)`."""
+def gap_change(
+    before: np.ndarray, after: np.ndarray, values: np.ndarray, compared: Sequence[str], settings: Evaluation
+) -> dict[str, float]:
+    """Gap of `after` minus gap of `before`, both numbers per record: `{"value", "low", "high", "gap"}` with the gap
+    before. Shapes `(records,)`."""
     return _against({FINE_TUNED: after, "before": before}, values, compared, settings)["versus"]["before"]
 
 
@@ -65,10 +90,19 @@ def gap_of(numbers: np.ndarray, values: np.ndarray, compared: Sequence[str], set
 
 def _headline(found: Mapping[str, Any]) -> dict[str, Any]:
     against = found["versus"].get(BASE)
-    return {"system": BASE, **({name: against[name] for name in ("value", "low", "high")} if against else {"value": None, "low": None, "high": None})}
+    return {
+        "system": BASE,
+        **(
+            {name: against[name] for name in ("value", "low", "high")}
+            if against
+            else {"value": None, "low": None, "high": None}
+        ),
+    }
 
 
-def _against(numbers: Mapping[str, np.ndarray], values: np.ndarray, compared: Sequence[str], settings: Evaluation) -> dict[str, Any]:
+def _against(
+    numbers: Mapping[str, np.ndarray], values: np.ndarray, compared: Sequence[str], settings: Evaluation
+) -> dict[str, Any]:
     """The gap of the fine-tuned model and its difference from that of each other system."""
     systems = list(numbers)
     table = np.stack([numbers[system] for system in systems], axis=1)  # (records, systems)
@@ -81,7 +115,11 @@ def _against(numbers: Mapping[str, np.ndarray], values: np.ndarray, compared: Se
     highest, lowest = stacked.argmax(axis=0), stacked.argmin(axis=0)
     gaps = [float(stacked[highest[s], s] - stacked[lowest[s], s]) for s in range(len(systems))]
     drawn = [resampled[highest[s], :, s] - resampled[lowest[s], :, s] for s in range(len(systems))]
-    versus = {system: {**interval(gaps[0] - gaps[s], drawn[0] - drawn[s], settings.confidence), "gap": gaps[s]} for s, system in enumerate(systems) if s}
+    versus = {
+        system: {**interval(gaps[0] - gaps[s], drawn[0] - drawn[s], settings.confidence), "gap": gaps[s]}
+        for s, system in enumerate(systems)
+        if s
+    }
     return {"gap": interval(gaps[0], drawn[0], settings.confidence), "versus": versus}
 
 

@@ -23,9 +23,9 @@ def calibration(outputs: LabelOutputs, settings: Evaluation) -> dict[str, Any] |
 
     Returns:
         `{"ece": {"value", "low", "high"}, "mean_confidence", "accuracy", "bins": [{"low", "high", "rows", "confidence",
-        "accuracy"}], "selective": [{"coverage", "rows", "threshold", "accuracy": {"value", "low", "high"}}]}`. `ece` is the mean
-        distance between confidence and accuracy over bins, weighted by their records, in [0, 1]. `selective`: accuracy on the records
-        the system is surest of, if it may leave the others to a person.
+        "accuracy"}], "selective": [{"coverage", "rows", "threshold", "accuracy": {"value", "low", "high"}}]}`. `ece` is
+        the mean distance between confidence and accuracy over bins, weighted by their records, in [0, 1]. `selective`:
+        accuracy on the records the system is surest of, if it may leave the others to a person.
     """
     if outputs.confidence is None:
         return None
@@ -74,7 +74,8 @@ def _bins(sums: np.ndarray) -> list[dict[str, Any]]:
 
 
 def _selective(confidence: np.ndarray, correct: np.ndarray, level: float) -> list[dict[str, Any]]:
-    """Accuracy above a threshold of confidence; records of equal confidence are taken together, so a share can be larger than asked for."""
+    """Accuracy above a threshold of confidence; records of equal confidence are taken together, so a share can be
+    larger than asked for."""
     ordered = np.sort(confidence)[::-1]
     found: list[dict[str, Any]] = []
     for coverage in COVERAGES:
@@ -83,7 +84,14 @@ def _selective(confidence: np.ndarray, correct: np.ndarray, level: float) -> lis
         rows, hits = int(answered.sum()), int(correct[answered].sum())
         if rows < LEAST_ROWS or (found and rows == found[-1]["rows"]):
             continue
-        found.append({"coverage": rows / len(ordered), "rows": rows, "threshold": float(threshold), "accuracy": wilson(hits, rows, level)})
+        found.append(
+            {
+                "coverage": rows / len(ordered),
+                "rows": rows,
+                "threshold": float(threshold),
+                "accuracy": wilson(hits, rows, level),
+            }
+        )
     return found
 
 

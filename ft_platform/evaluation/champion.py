@@ -14,11 +14,12 @@ def champion(lake: Lake, use_case: str, beside: ArtifactVersion | None = None) -
 
     Args:
         use_case: name of the use case.
-        beside: a checkpoint that is to be compared: decisions about itself are passed over, so that its evaluation names the same champion
-            before and after it is accepted.
+        beside: a checkpoint that is to be compared: decisions about itself are passed over, so that its evaluation
+            names the same champion before and after it is accepted.
 
     Raises:
-        VersionRefused: that decision is damaged or names no checkpoint that is in the lake: nobody can tell what the champion is.
+        VersionRefused: that decision is damaged or names no checkpoint that is in the lake: nobody can tell what the
+            champion is.
     """
     for decision, named in _accepted(lake, use_case):
         if beside is not None and named == beside.artifact_id:
@@ -42,7 +43,8 @@ def _accepted(lake: Lake, use_case: str) -> Iterator[tuple[ArtifactVersion, str]
             accepted, named = said["decision"] == "accepted", said.get("checkpoint")
         except (CorruptVersion, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise VersionRefused(
-                f"release decision {decision.id} of {use_case} cannot be read ({type(error).__name__}), so nobody can tell what the champion is",
+                f"release decision {decision.id} of {use_case} cannot be read ({type(error).__name__}), so nobody can"
+                " tell what the champion is",
                 f"Restore {decision.uri} or remove it, then run this step again",
             ) from None
         if accepted:

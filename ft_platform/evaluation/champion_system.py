@@ -18,8 +18,9 @@ LEARNED_FROM = ("train", "validation")
 def why_not_comparable(lake: Lake, champion: ArtifactVersion, evaluator: Evaluator, weights_sha256: str) -> str:
     """Why a champion cannot stand beside the other systems, in words; empty where it can.
 
-    It cannot with another base model or renderer (other labels, another instruction), with a label head where the others write their labels, and not
-    where it learned from records that are test records now: it would look better than it is.
+    It cannot with another base model or renderer (other labels, another instruction), with a label head where the
+    others write their labels, and not where it learned from records that are test records now: it would look better
+    than it is.
     """
     training = json.loads(lake.read_file(champion, "training.json"))
     try:
@@ -31,7 +32,10 @@ def why_not_comparable(lake: Lake, champion: ArtifactVersion, evaluator: Evaluat
     try:
         seen = _learned_from(lake, champion) & set(evaluator.test.rows["record_id"].to_pylist())
     except (FtError, OSError, DeltaError) as error:
-        return f"the records that {champion.id} learned from cannot be read any more ({type(error).__name__}), so test records may be among them"
+        return (
+            f"the records that {champion.id} learned from cannot be read any more ({type(error).__name__}), so test"
+            " records may be among them"
+        )
     return f"{champion.id} learned from {len(seen)} of these test records" if seen else ""
 
 
@@ -44,13 +48,17 @@ def _learned_from(lake: Lake, checkpoint: ArtifactVersion) -> set[str]:
     return {record for record, side in zip(sides["record_id"], sides["split"], strict=True) if side in LEARNED_FROM}
 
 
-def require_same_rendering(training: dict[str, Any], renderer: Renderer, weights_sha256: str, checkpoint: ArtifactVersion) -> None:
-    """Raises VersionRefused if a checkpoint was trained with another renderer or base model than it would be evaluated with."""
+def require_same_rendering(
+    training: dict[str, Any], renderer: Renderer, weights_sha256: str, checkpoint: ArtifactVersion
+) -> None:
+    """Raises VersionRefused if a checkpoint was trained with another renderer or base model than it would be evaluated
+    with."""
     expected = {"renderer": training["renderer_hash"], "base model": training["base_model"]["sha256"]}
     found = {"renderer": renderer.hash, "base model": weights_sha256}
     for what, value in expected.items():
         if found[what] != value:
             raise VersionRefused(
-                f"checkpoint {checkpoint.id} was trained with {what} {value[:12]}, but this evaluation would use {found[what][:12]}",
+                f"checkpoint {checkpoint.id} was trained with {what} {value[:12]}, but this evaluation would use"
+                f" {found[what][:12]}",
                 f"Train again: ft run {checkpoint.use_case}",
             )

@@ -1,4 +1,5 @@
-"""Whether two systems differ on the same test records, and which difference a test split of this size can show at all."""
+"""Whether two systems differ on the same test records, and which difference a test split of this size can show at
+all."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,27 +12,33 @@ from ft_platform.evaluation.outputs import LabelOutputs, Outputs
 from ft_platform.use_case import Evaluation
 
 POWER = 0.8
-"""Share of test splits of this size in which the detectable difference would be found: the customary value (Cohen, 1988)."""
+"""Share of test splits of this size in which the detectable difference would be found: the customary value (Cohen,
+1988)."""
 
 
 def paired_difference(metric: Metric, a: Outputs, b: Outputs, settings: Evaluation) -> Figure:
     """Score of `a` minus score of `b` on the same records: `{"value", "low", "high", "p", "detectable"}`.
 
-    Both are resampled together: two systems mostly fail on the same hard records, so their difference is known better than
-    the two intervals side by side suggest. `p` is the two-sided probability of a difference at least as far from 0, by the share
-    of resamples on the other side of 0 (Efron and Tibshirani, 1993, ch. 15). `detectable` is the smallest difference that would
-    be found in 4 of 5 test splits of this size (Card et al., With Little Power Comes Great Responsibility, EMNLP 2020).
-    """
+    Both are resampled together: two systems mostly fail on the same hard records, so their difference is known better
+    than the two intervals side by side suggest. `p` is the two-sided probability of a difference at least as far from
+    0, by the share of resamples on the other side of 0 (Efron and Tibshirani, 1993, ch. 15). `detectable` is the
+    smallest difference that would be found in 4 of 5 test splits of this size (Card et al., With Little Power Comes
+    Great Responsibility, EMNLP 2020)."""
     first, second = metric.statistics(a), metric.statistics(b)
     width = first.shape[1]
     both = resampled_sums(np.concatenate([first, second], axis=1), settings.bootstrap_samples, settings.seed)
     draws = metric.score(both[:, :width]) - metric.score(both[:, width:])
     value = float(metric.score(first.sum(axis=0)) - metric.score(second.sum(axis=0)))
-    return {**interval(value, draws, settings.confidence), "p": two_sided(draws), "detectable": detectable(float(np.std(draws)), settings.confidence)}
+    return {
+        **interval(value, draws, settings.confidence),
+        "p": two_sided(draws),
+        "detectable": detectable(float(np.std(draws)), settings.confidence),
+    }
 
 
 def two_sided(draws: np.ndarray) -> float:
-    """Twice the share of resampled differences on the smaller side of 0, at most 1; never 0, because resamples are finite."""
+    """Twice the share of resampled differences on the smaller side of 0, at most 1; never 0, because resamples are
+    finite."""
     smaller = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
     return min(1.0, 2 * (smaller + 1) / (len(draws) + 1))
 
@@ -44,11 +51,12 @@ def detectable(standard_error: float, confidence: float) -> float:
 
 
 def mcnemar(a: LabelOutputs, b: LabelOutputs) -> dict[str, float | int]:
-    """McNemar's exact test: of the records that one of two systems gets right, does one get more than a coin would give?
+    """McNemar's exact test: of the records that one of two systems gets right, does one get more than a coin would
+    give?
 
     Returns:
-        `{"only_first", "only_second", "p"}`: records that only `a`, and only `b`, gets right; the two-sided probability under equal
-        accuracy (McNemar, 1947; exact binomial form), 1 where there is no such record.
+        `{"only_first", "only_second", "p"}`: records that only `a`, and only `b`, gets right; the two-sided probability
+        under equal accuracy (McNemar, 1947; exact binomial form), 1 where there is no such record.
     """
     from scipy.stats import binomtest
 
@@ -59,7 +67,8 @@ def mcnemar(a: LabelOutputs, b: LabelOutputs) -> dict[str, float | int]:
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:
-    """Probabilities corrected for how many comparisons there are (Holm, A simple sequentially rejective multiple test procedure, 1979)."""
+    """Probabilities corrected for how many comparisons there are (Holm, A simple sequentially rejective multiple test
+    procedure, 1979)."""
     corrected: dict[str, float] = {}
     largest = 0.0
     for place, name in enumerate(sorted(p, key=lambda name: (p[name], name))):
@@ -68,8 +77,11 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
     return {name: corrected[name] for name in p}
 
 
-def tests(outputs: Mapping[str, Outputs], differences: Mapping[str, Mapping[str, Figure]], first: str, main: Metric) -> dict[str, dict[str, Any]]:
-    """For each compared system the test of the main metric, corrected for all of them, and McNemar's test where outputs are labels.
+def tests(
+    outputs: Mapping[str, Outputs], differences: Mapping[str, Mapping[str, Figure]], first: str, main: Metric
+) -> dict[str, dict[str, Any]]:
+    """For each compared system the test of the main metric, corrected for all of them, and McNemar's test where outputs
+    are labels.
 
     Args:
         differences: system -> metric -> `paired_difference`, of `first` minus system.

@@ -1,8 +1,9 @@
-"""The records of a use case compared between groups, before any model: who is in them, with which labels, and how good their texts are.
+"""The records of a use case compared between groups, before any model: who is in them, with which labels, and how good
+their texts are.
 
-Covered: representation on every side of the split, label shares, missing values, lengths, texts that say little, replaced personal
-data, repeated texts. Not covered: records that never reached the splits; why they were removed is known in the restricted zone only, where features stand
-as the source has them and not as anonymization left them.
+Covered: representation on every side of the split, label shares, missing values, lengths, texts that say little,
+replaced personal data, repeated texts. Not covered: records that never reached the splits; why they were removed is
+known in the restricted zone only, where features stand as the source has them and not as anonymization left them.
 """
 
 from collections import Counter
@@ -37,10 +38,12 @@ def data_fairness(use_case: NamedUseCase, splits: pa.Table) -> dict[str, Any]:
         splits: columns of `data_columns`.
 
     Returns:
-        `{feature: {"rows", "missing", "groups": {group: {"rows", "enough_evidence", "share", "sides", "labels", "answer_missing",
-        "characters", "words", "short", "personal_data", "repeated"}}, "label_gap", "status"}}`. `sides`: side -> share of its records that are of the
-        group. `labels`: label -> share among the group. `label_gap`: largest difference of a label's share between two groups, as in
-        `group_rates`, or None with fewer than two groups (`status` says which), or for a task without labels.
+        `{feature: {"rows", "missing", "groups": {group: {"rows", "enough_evidence", "share", "sides", "labels",
+        "answer_missing", "characters", "words", "short", "personal_data", "repeated"}}, "label_gap", "status"}}`.
+        `sides`: side -> share of its records that are of the
+        group. `labels`: label -> share among the group. `label_gap`: largest difference of a label's share between two
+        groups, as in `group_rates`, or None with fewer than two groups (`status` says which), or for a task without
+        labels.
     """
     quality = _quality(use_case, splits)
     return {name: _feature(use_case, splits, name, quality) for name in use_case.settings.fairness.sensitive_features}
@@ -50,7 +53,9 @@ def _quality(use_case: NamedUseCase, splits: pa.Table) -> dict[str, np.ndarray]:
     """What is measured of each record. Shapes `(rows,)`."""
     texts = user_texts(splits["messages"])
     words = np.array([len(text.split()) for text in texts])
-    told = splits["label"].to_pylist() if use_case.settings.task.kind == "classification" else answers(splits["messages"])
+    told = (
+        splits["label"].to_pylist() if use_case.settings.task.kind == "classification" else answers(splits["messages"])
+    )
     sizes = Counter(splits["group_id"].to_pylist())
     replaced = [sum(count for _, count in found or []) > 0 for found in splits["entities"].to_pylist()]
     return {
@@ -59,7 +64,9 @@ def _quality(use_case: NamedUseCase, splits: pa.Table) -> dict[str, np.ndarray]:
         "short": words < SHORT_WORDS,
         "answer_missing": np.array([not (answer or "").strip() for answer in told], bool),
         "personal_data": np.array(replaced, bool),
-        "repeated": np.array([group is not None and sizes[group] > 1 for group in splits["group_id"].to_pylist()], bool),
+        "repeated": np.array(
+            [group is not None and sizes[group] > 1 for group in splits["group_id"].to_pylist()], bool
+        ),
     }
 
 
@@ -68,13 +75,22 @@ def _feature(use_case: NamedUseCase, splits: pa.Table, name: str, quality: dict[
     confidence = settings.evaluation.confidence
     stated = splits[f"feature_{name}"].to_pylist()
     values = group_values(settings.fairness, splits, [name])
-    sides, labels = np.array(splits["split"].to_pylist(), dtype=object), np.array(splits["label"].to_pylist(), dtype=object)
+    sides, labels = (
+        np.array(splits["split"].to_pylist(), dtype=object),
+        np.array(splits["label"].to_pylist(), dtype=object),
+    )
     sizes = {group: int((values == group).sum()) for group in sorted(set(values))}
     groups: dict[str, Any] = {}
     for group, size in sizes.items():
-        groups[group] = {"rows": size, "enough_evidence": size >= settings.fairness.min_group_rows, "share": share(size, rows, confidence)}
+        groups[group] = {
+            "rows": size,
+            "enough_evidence": size >= settings.fairness.min_group_rows,
+            "share": share(size, rows, confidence),
+        }
         if groups[group]["enough_evidence"]:
-            groups[group] |= _described(values == group, sides, labels, quality, settings.task.kind == "classification", confidence)
+            groups[group] |= _described(
+                values == group, sides, labels, quality, settings.task.kind == "classification", confidence
+            )
     compared = [group for group in groups if groups[group]["enough_evidence"]]
     gap = None
     if settings.task.kind == "classification" and len(compared) > 1:
@@ -88,16 +104,30 @@ def _feature(use_case: NamedUseCase, splits: pa.Table, name: str, quality: dict[
     }
 
 
-def _described(own: np.ndarray, sides: np.ndarray, labels: np.ndarray, quality: dict[str, np.ndarray], labelled: bool, confidence: float) -> dict[str, Any]:
+def _described(
+    own: np.ndarray,
+    sides: np.ndarray,
+    labels: np.ndarray,
+    quality: dict[str, np.ndarray],
+    labelled: bool,
+    confidence: float,
+) -> dict[str, Any]:
     size = int(own.sum())
     found: dict[str, Any] = {side: int((sides == side).sum()) for side in SIDES}
-    represented = {side: share(int((own & (sides == side)).sum()), total, confidence) for side, total in found.items() if total}
+    represented = {
+        side: share(int((own & (sides == side)).sum()), total, confidence) for side, total in found.items() if total
+    }
     counts = Counter(label for label in labels[own] if label)
     return {
         "sides": represented,
-        "labels": {label: share(count, size, confidence) for label, count in sorted(counts.items())} if labelled else {},
+        "labels": (
+            {label: share(count, size, confidence) for label, count in sorted(counts.items())} if labelled else {}
+        ),
         **{name: mean(quality[name][own], confidence) for name in ("characters", "words")},
-        **{name: share(int(quality[name][own].sum()), size, confidence) for name in ("short", "answer_missing", "personal_data", "repeated")},
+        **{
+            name: share(int(quality[name][own].sum()), size, confidence)
+            for name in ("short", "answer_missing", "personal_data", "repeated")
+        },
     }
 
 

@@ -38,7 +38,8 @@ class Evaluated:
         records: the test records.
         outputs: by system, in the order of tables.
         seconds: by system.
-        answer_seconds: of these, what answering took; what a baseline needs to learn is in it, scoring of reference answers is not.
+        answer_seconds: of these, what answering took; what a baseline needs to learn is in it, scoring of reference
+            answers is not.
         info: what a reader wants to know about a system, e.g. the tuned settings of a baseline.
         beside: further tables of the artifact by file name.
         meanings: what sentences are compared by where groundedness is measured with an encoder.
@@ -62,8 +63,16 @@ class Evaluator:
         stage: asset name under which progress is reported.
     """
 
-    def __init__(self, use_case: NamedUseCase, splits: pa.Table, model: Any, tokenizer: Any, renderer: Renderer, stage: str) -> None:
-        self.use_case, self.model, self.tokenizer, self.renderer, self.stage = use_case, model, tokenizer, renderer, stage
+    def __init__(
+        self, use_case: NamedUseCase, splits: pa.Table, model: Any, tokenizer: Any, renderer: Renderer, stage: str
+    ) -> None:
+        self.use_case, self.model, self.tokenizer, self.renderer, self.stage = (
+            use_case,
+            model,
+            tokenizer,
+            renderer,
+            stage,
+        )
         self.settings = use_case.settings.evaluation
         self.classification = use_case.settings.task.kind == "classification"
         self.train, self.validation = side_of(use_case, splits, "train"), side_of(use_case, splits, "validation")
@@ -86,7 +95,8 @@ class Evaluator:
         return settings.dtype, settings.quantization
 
     def base(self) -> Evaluated:
-        """Majority class, nearest neighbour and TF-IDF + logistic regression (classification), endpoints, and the base model zero-shot and few-shot."""
+        """Majority class, nearest neighbour and TF-IDF + logistic regression (classification), endpoints, and the base
+        model zero-shot and few-shot."""
         # Five systems, or two that answer and are scored; and the endpoints.
         self._total = len(self.test) * ((5 if self.classification else 4) + len(self.settings.endpoints))
         if self.classification:
@@ -127,7 +137,9 @@ class Evaluator:
     def _endpoint(self, settings: PromptedEndpoint) -> None:
         """The model behind an endpoint, with the messages of `base_zero_shot`."""
         system = f"{PREFIX}{settings.name}"
-        conversations = [self.renderer.chat(messages, self.settings.max_prompt_tokens) for messages in self.test.messages()]
+        conversations = [
+            self.renderer.chat(messages, self.settings.max_prompt_tokens) for messages in self.test.messages()
+        ]
         with self._timed(system) as tick:
             asked = ask(settings, conversations, self.settings.max_new_tokens, tick)
         unreadable = None
@@ -140,17 +152,23 @@ class Evaluator:
         self.evaluated.info[system] = described(settings, asked, unreadable)
 
     def label_scores(self, prompts: Sequence[Sequence[int]], tick: Callable[[int], None]) -> Any:
-        """Log-probability of every label of the renderer after every prompt: a tensor of shape `(prompts, labels)`, float32, on the CPU."""
+        """Log-probability of every label of the renderer after every prompt: a tensor of shape `(prompts, labels)`,
+        float32, on the CPU."""
         from ft_platform.models.label_head import head_of, head_scores
 
         if head_of(self.model):
             return head_scores(self.model, prompts, tick)
-        return label_scores(self.model, prompts, [self.renderer.answer_ids(label) for label in self.renderer.labels], tick)
+        return label_scores(
+            self.model, prompts, [self.renderer.answer_ids(label) for label in self.renderer.labels], tick
+        )
 
-    def predicted_labels(self, prompts: Sequence[Sequence[int]], tick: Callable[[int], None]) -> tuple[list[str], np.ndarray | None]:
+    def predicted_labels(
+        self, prompts: Sequence[Sequence[int]], tick: Callable[[int], None]
+    ) -> tuple[list[str], np.ndarray | None]:
         """The model's label for every prompt, and its probability among all labels, shape `(prompts,)`.
 
-        With `evaluation.label_answers: generated` the model writes, as endpoints do: a label may be `UNREADABLE`, and there is no probability.
+        With `evaluation.label_answers: generated` the model writes, as endpoints do: a label may be `UNREADABLE`, and
+        there is no probability.
 
         Raises:
             ConfigError: labels are to be written by a model that only scores them.
@@ -160,8 +178,15 @@ class Evaluator:
         labels = self.renderer.labels
         if self.settings.label_answers == "generated":
             if head_of(self.model):
-                raise ConfigError(["evaluation.label_answers: generated does not go with a label head, which scores labels and writes nothing"])
-            answers = generate(self.model, self.tokenizer, prompts, self.renderer.end_of_turn, self.settings.max_new_tokens, tick)
+                raise ConfigError(
+                    [
+                        "evaluation.label_answers: generated does not go with a label head, which scores labels and"
+                        " writes nothing"
+                    ]
+                )
+            answers = generate(
+                self.model, self.tokenizer, prompts, self.renderer.end_of_turn, self.settings.max_new_tokens, tick
+            )
             return [label_in(answer, labels) for answer in answers], None
         confidence, best = self.label_scores(prompts, tick).double().softmax(dim=1).max(dim=1)
         return [labels[i] for i in best.tolist()], confidence.numpy()
@@ -175,25 +200,36 @@ class Evaluator:
             return
         rows = len(prompts)
         started = time.monotonic()
-        answers = generate(self.model, self.tokenizer, prompts, self.renderer.end_of_turn, self.settings.max_new_tokens, tick)
+        answers = generate(
+            self.model, self.tokenizer, prompts, self.renderer.end_of_turn, self.settings.max_new_tokens, tick
+        )
         self.evaluated.answer_seconds[system] = round(time.monotonic() - started, 3)
         references = [reference[:REFERENCE_TOKENS] for reference in self.records.references]
         losses, tokens = answer_losses(self.model, prompts, references, lambda done: tick(rows + done))
-        self.evaluated.outputs[system] = TextOutputs(self.test.answers, answers, losses, tokens, self.schema, self._rejected_losses(prompts))
+        self.evaluated.outputs[system] = TextOutputs(
+            self.test.answers, answers, losses, tokens, self.schema, self._rejected_losses(prompts)
+        )
 
     def _ids(self, answers: list[str]) -> list[list[int]]:
         return [self.renderer.answer_ids(answer)[:REFERENCE_TOKENS] for answer in answers]
 
     def _rejected_losses(self, prompts: list[list[int]]) -> np.ndarray:
-        """Of objectives that learn from pairs: how probable the answers are that people like less. A record whose two answers are equal is no pair."""
+        """Of objectives that learn from pairs: how probable the answers are that people like less. A record whose two
+        answers are equal is no pair."""
         if not self.use_case.settings.training.compares_answers:
             return np.empty(0)
         losses = np.full(len(prompts), np.nan)
         pairs = [
-            place for place, (liked, less) in enumerate(zip(self.test.answers, self.test.rejected, strict=True)) if less.strip() not in ("", liked.strip())
+            place
+            for place, (liked, less) in enumerate(zip(self.test.answers, self.test.rejected, strict=True))
+            if less.strip() not in ("", liked.strip())
         ]
         if pairs:
-            losses[pairs], _ = answer_losses(self.model, [prompts[place] for place in pairs], self._ids([self.test.rejected[place] for place in pairs]))
+            losses[pairs], _ = answer_losses(
+                self.model,
+                [prompts[place] for place in pairs],
+                self._ids([self.test.rejected[place] for place in pairs]),
+            )
         return losses
 
     def _labels(self, system: str, predicted: list[str], confidence: np.ndarray | None = None) -> None:

@@ -1,8 +1,8 @@
 """The fine-tuned model's outputs compared between groups, with Fairlearn's MetricFrame.
 
-Covered: quality, selection and error rates per sensitive feature and per pair of them, with group sizes and intervals; what fine-tuning added to
-a gap; the data; swapped terms; before and after a mitigation. Not covered: groups that the data does not name, and whether a difference is
-justified; people judge that.
+Covered: quality, selection and error rates per sensitive feature and per pair of them, with group sizes and intervals;
+what fine-tuning added to a gap; the data; swapped terms; before and after a mitigation. Not covered: groups that the
+data does not name, and whether a difference is justified; people judge that.
 """
 
 import json
@@ -42,7 +42,10 @@ from ft_platform.use_case import Evaluation, NamedUseCase
 LOG = logging.getLogger(__name__)
 STAGE = "fairness_report"
 GAP_METRIC = {"classification": "accuracy", "generation": "rouge_l"}
-GROUP_METRICS = {"classification": ("accuracy", "macro_f1", "macro_precision", "macro_recall"), "generation": ("rouge_l", "answer_loss", "refusal_rate")}
+GROUP_METRICS = {
+    "classification": ("accuracy", "macro_f1", "macro_precision", "macro_recall"),
+    "generation": ("rouge_l", "answer_loss", "refusal_rate"),
+}
 
 
 SELECTION = "selection_rate of "
@@ -51,22 +54,27 @@ SELECTION = "selection_rate of "
 def fairness(use_case: NamedUseCase, predictions: pa.Table) -> dict[str, Any]:
     """Comparison of groups for every sensitive feature.
 
-    A group with fewer than `fairness.min_group_rows` test records has no figures and never counts as fair; records without a
-    value form the group `not stated`. Groups of `fairness.pooled_groups` take the place of their parts.
+    A group with fewer than `fairness.min_group_rows` test records has no figures and never counts as fair; records
+    without a value form the group `not stated`. Groups of `fairness.pooled_groups` take the place of their parts.
 
     Args:
         predictions: rows of the fine-tuned system (`evaluation.predictions`).
 
     Returns:
-        `{"test_rows", "gap_metric", "min_group_rows", "max_gap", "features": {feature: {"groups", "differences", "demographic_parity",
-        "equalized_odds", "errors", "traits", "pooled", "status"}}, "intersections": {"a and b": the same}, "gaps": {feature: difference or None},
-        "within_max_gap"}`. A difference is `{"value", "low", "high", "ratio", "best", "worst"}`: group with the best minus group with the worst
-        value, with its interval, and the smaller value over the larger. Groups have `label_figures` and `label_intervals` (`group_rates`) for labels; `traits`
-        (`text_traits`) are there for texts. `pooled`: pooled group -> value -> records. `status` and `within_max_gap` are what `fairness_verdict` says.
+        `{"test_rows", "gap_metric", "min_group_rows", "max_gap", "features": {feature: {"groups", "differences",
+        "demographic_parity", "equalized_odds", "errors", "traits", "pooled", "status"}}, "intersections": {"a and b":
+        the same}, "gaps": {feature: difference or None}, "within_max_gap"}`. A difference is `{"value", "low", "high",
+        "ratio", "best", "worst"}`: group with the best minus group with the worst value, with its interval, and the
+        smaller value over the larger. Groups have `label_figures` and `label_intervals` (`group_rates`) for labels;
+        `traits` (`text_traits`) are there for texts. `pooled`: pooled group -> value -> records. `status` and
+        `within_max_gap` are what `fairness_verdict` says.
     """
     settings = use_case.settings.fairness
     features = {name: compare_groups(use_case, predictions, [name]) for name in settings.sensitive_features}
-    pairs = {AND.join(pair): compare_groups(use_case, predictions, pair) for pair in combinations(settings.sensitive_features, 2)}
+    pairs = {
+        AND.join(pair): compare_groups(use_case, predictions, pair)
+        for pair in combinations(settings.sensitive_features, 2)
+    }
     gap_metric = GAP_METRIC[use_case.settings.task.kind]
     found = {
         "test_rows": predictions.num_rows,
@@ -81,27 +89,48 @@ def fairness(use_case: NamedUseCase, predictions: pa.Table) -> dict[str, Any]:
 
 
 def compare_groups(use_case: NamedUseCase, predictions: pa.Table, features: Sequence[str]) -> dict[str, Any]:
-    """Figures of every group, by one feature or by several together, and the differences between groups with enough evidence."""
+    """Figures of every group, by one feature or by several together, and the differences between groups with enough
+    evidence."""
     settings = use_case.settings
     values = group_values(settings.fairness, predictions, features)
     sizes = {group: int((values == group).sum()) for group in sorted(set(values))}
     compared = [group for group, rows in sizes.items() if rows >= settings.fairness.min_group_rows]
     names = GROUP_METRICS[settings.task.kind]
-    groups: dict[str, Any] = {group: {"rows": rows, "enough_evidence": group in compared} for group, rows in sizes.items()}
-    result: dict[str, Any] = {"groups": groups, "differences": {}, "demographic_parity": None, "equalized_odds": None, "errors": {}, "traits": None}
+    groups: dict[str, Any] = {
+        group: {"rows": rows, "enough_evidence": group in compared} for group, rows in sizes.items()
+    }
+    result: dict[str, Any] = {
+        "groups": groups,
+        "differences": {},
+        "demographic_parity": None,
+        "equalized_odds": None,
+        "errors": {},
+        "traits": None,
+    }
     result |= {"pooled": pooled_parts(settings.fairness, predictions, features), "status": TOO_LITTLE}
     if not compared:
         return result
     shown = np.isin(values, compared)
     frame = _frame(predictions.filter(pa.array(shown)), values[shown], settings.task.kind)
-    resampled = {group: _resampled(use_case, predictions.filter(pa.array(values == group)), number) for number, group in enumerate(compared)}
+    resampled = {
+        group: _resampled(use_case, predictions.filter(pa.array(values == group)), number)
+        for number, group in enumerate(compared)
+    }
     for group in compared:
         for name in names:
-            groups[group][name] = interval(float(frame.by_group[name][group]), resampled[group][name], settings.evaluation.confidence)
+            groups[group][name] = interval(
+                float(frame.by_group[name][group]), resampled[group][name], settings.evaluation.confidence
+            )
         rates = [column for column in frame.by_group.columns if column.startswith(SELECTION)]
         if rates:
-            groups[group]["selection_rate"] = {column.removeprefix(SELECTION): float(frame.by_group[column][group]) for column in rates}
-    labels, counts = _label_counts(predictions, values, compared, settings.evaluation) if settings.task.kind == "classification" else ([], {})
+            groups[group]["selection_rate"] = {
+                column.removeprefix(SELECTION): float(frame.by_group[column][group]) for column in rates
+            }
+    labels, counts = (
+        _label_counts(predictions, values, compared, settings.evaluation)
+        if settings.task.kind == "classification"
+        else ([], {})
+    )
     for group, one in counts.items():
         groups[group]["label_figures"] = label_figures(labels, one)
         groups[group]["label_intervals"] = label_intervals(labels, one, settings.evaluation.confidence)
@@ -109,7 +138,9 @@ def compare_groups(use_case: NamedUseCase, predictions: pa.Table, features: Sequ
         result["traits"] = text_traits(predictions, values, compared, settings.evaluation)
     if len(compared) < 2:
         return result
-    result["differences"] = {name: _difference(metric(name), groups, compared, resampled, settings.evaluation.confidence) for name in names}
+    result["differences"] = {
+        name: _difference(metric(name), groups, compared, resampled, settings.evaluation.confidence) for name in names
+    }
     if counts:
         result |= compare_rates(labels, counts, settings.evaluation.confidence)
     result["status"] = verdict_about(AND.join(features), result, GAP_METRIC[settings.task.kind], settings).status
@@ -126,8 +157,17 @@ def _frame(predictions: pa.Table, groups: np.ndarray, kind: str) -> Any:
         # A frame has one y_pred; figures per record come in as a parameter of each metric.
         names, unused = GROUP_METRICS[kind], np.zeros(len(groups))
         values = {name: {"values": predictions[name].to_numpy()} for name in names}
-        return MetricFrame(metrics=dict.fromkeys(names, _mean), y_true=unused, y_pred=unused, sensitive_features=groups, sample_params=values)
-    truth, predicted = np.array(predictions["label"].to_pylist(), dtype=object), np.array(predictions["predicted"].to_pylist(), dtype=object)
+        return MetricFrame(
+            metrics=dict.fromkeys(names, _mean),
+            y_true=unused,
+            y_pred=unused,
+            sensitive_features=groups,
+            sample_params=values,
+        )
+    truth, predicted = (
+        np.array(predictions["label"].to_pylist(), dtype=object),
+        np.array(predictions["predicted"].to_pylist(), dtype=object),
+    )
     labels = sorted({*truth, *predicted})
     quality = {name: partial(_label_metric, name, labels) for name in GROUP_METRICS[kind]}
     rates = {f"{SELECTION}{label}": partial(selection_rate, pos_label=label) for label in labels}
@@ -159,13 +199,20 @@ def _resampled(use_case: NamedUseCase, rows: pa.Table, number: int) -> dict[str,
 
 
 def _difference(
-    found: Metric, groups: dict[str, Any], compared: list[str], resampled: dict[str, dict[str, np.ndarray]], confidence: float
+    found: Metric,
+    groups: dict[str, Any],
+    compared: list[str],
+    resampled: dict[str, dict[str, np.ndarray]],
+    confidence: float,
 ) -> Figure | dict[str, Any]:
-    """Best minus worst group in absolute value. The interval is that of this pair: a maximum over resamples would never hold 0.
+    """Best minus worst group in absolute value. The interval is that of this pair: a maximum over resamples would never
+    hold 0.
 
-    For accuracy it is at least as wide as the score interval: resamples of two groups that are all right have no width, however small the groups.
-    """
-    ordered = sorted(compared, key=lambda group: (groups[group][found.name]["value"], group), reverse=found.higher_is_better)
+    For accuracy it is at least as wide as the score interval: resamples of two groups that are all right have no width,
+    however small the groups."""
+    ordered = sorted(
+        compared, key=lambda group: (groups[group][found.name]["value"], group), reverse=found.higher_is_better
+    )
     best, worst = ordered[0], ordered[-1]
     sign = 1 if found.higher_is_better else -1
     value = sign * (groups[best][found.name]["value"] - groups[worst][found.name]["value"])
@@ -175,21 +222,35 @@ def _difference(
     ends = interval(value, draws, confidence)
     if found.name == "accuracy":
         low, high = score_interval(
-            (groups[best]["accuracy"]["value"], groups[best]["rows"]), (groups[worst]["accuracy"]["value"], groups[worst]["rows"]), confidence
+            (groups[best]["accuracy"]["value"], groups[best]["rows"]),
+            (groups[worst]["accuracy"]["value"], groups[worst]["rows"]),
+            confidence,
         )
         ends |= {"low": min(ends["low"], low), "high": max(ends["high"], high)}
     return {**ends, "ratio": ratio, "best": best, "worst": worst}
 
 
-def _label_counts(predictions: pa.Table, values: np.ndarray, compared: Sequence[str], settings: Evaluation) -> tuple[list[str], dict[str, Counted]]:
+def _label_counts(
+    predictions: pa.Table, values: np.ndarray, compared: Sequence[str], settings: Evaluation
+) -> tuple[list[str], dict[str, Counted]]:
     """All labels, and the counts of every group."""
     labels = sorted({*predictions["label"].to_pylist(), *predictions["predicted"].to_pylist()})
     rows = {group: predictions.filter(pa.array(values == group)) for group in compared}
-    return labels, counted({group: LabelOutputs(labels, part["label"].to_pylist(), part["predicted"].to_pylist()) for group, part in rows.items()}, settings)
+    return labels, counted(
+        {
+            group: LabelOutputs(labels, part["label"].to_pylist(), part["predicted"].to_pylist())
+            for group, part in rows.items()
+        },
+        settings,
+    )
 
 
 def publish_fairness(
-    lake: Lake, use_case: NamedUseCase, evaluation_report: ArtifactVersion, environment: Environment | None = None, log: Any = LOG
+    lake: Lake,
+    use_case: NamedUseCase,
+    evaluation_report: ArtifactVersion,
+    environment: Environment | None = None,
+    log: Any = LOG,
 ) -> ArtifactVersion:
     """The artifact `fairness_report` of an evaluation: an existing one, or a new one with figures, pictures and a page.
 
@@ -219,8 +280,11 @@ def _parent(lake: Lake, evaluation_report: ArtifactVersion, name: str) -> Versio
     return version_of_parent(lake, evaluation_report.use_case, parent)
 
 
-def all_figures(lake: Lake, use_case: NamedUseCase, evaluation_report: ArtifactVersion, before: ArtifactVersion | None) -> dict[str, Any]:
-    """What `fairness.json` holds: `fairness`, for every feature its `amplification`, and `data`, `swaps` and `mitigation`.
+def all_figures(
+    lake: Lake, use_case: NamedUseCase, evaluation_report: ArtifactVersion, before: ArtifactVersion | None
+) -> dict[str, Any]:
+    """What `fairness.json` holds: `fairness`, for every feature its `amplification`, and `data`, `swaps` and
+    `mitigation`.
 
     Args:
         before: an evaluation without the mitigation (`mitigation_figures.evaluation_before`).
@@ -232,7 +296,9 @@ def all_figures(lake: Lake, use_case: NamedUseCase, evaluation_report: ArtifactV
         values = group_values(use_case.settings.fairness, tuned, [name])
         compared = [group for group, row in feature["groups"].items() if row["enough_evidence"]]
         label = feature["demographic_parity"]["label"] if feature["demographic_parity"] else None
-        feature["amplification"] = amplification(predictions, values, compared, label, found["gap_metric"], use_case.settings.evaluation)
+        feature["amplification"] = amplification(
+            predictions, values, compared, label, found["gap_metric"], use_case.settings.evaluation
+        )
     splits = _parent(lake, evaluation_report, "splits")
     assert isinstance(splits, TableVersion)
     return {
@@ -277,13 +343,16 @@ def _publish(
 
 
 def _metrics(found: dict[str, Any]) -> dict[str, float]:
-    """Differences between groups by feature, for the tracker. The groups, which are values of the data, are only in the report."""
+    """Differences between groups by feature, for the tracker. The groups, which are values of the data, are only in the
+    report."""
     values: dict[str, float] = {"test_rows": found["test_rows"], "within_max_gap": float(found["within_max_gap"])}
     for name, swap in found["swaps"].items():
         values |= figure_metrics(f"swap_{name}/flip_rate", swap["flip_rate"]) if swap["flip_rate"] else {}
     for feature, compared in found["features"].items():
         if compared["amplification"]["value"] is not None:
-            values |= figure_metrics(f"{feature}/amplification", {name: compared["amplification"][name] for name in ("value", "low", "high")})
+            values |= figure_metrics(
+                f"{feature}/amplification", {name: compared["amplification"][name] for name in ("value", "low", "high")}
+            )
         for name, difference in compared["differences"].items():
             values |= figure_metrics(f"{feature}/{name}_difference", difference)
         if compared["demographic_parity"]:

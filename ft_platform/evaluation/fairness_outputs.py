@@ -1,4 +1,5 @@
-"""What the fairness report needs of the fine-tuned model beside its answers to the test records: answers to swapped prompts, and mitigated labels.
+"""What the fairness report needs of the fine-tuned model beside its answers to the test records: answers to swapped
+prompts, and mitigated labels.
 
 Made while the model is loaded, and stored beside the predictions: record ids and labels, no text.
 """
@@ -37,12 +38,14 @@ SWAPPED = pa.schema(
         pa.field("chrf_distance", pa.float64()),
     ]
 )
-"""One row per swap and test record whose prompt holds a term. Labels: `predicted` and `swapped`. Texts: `changed` compares the answer to the swapped prompt
-with the swapped answer, `repeated_changed` the answer to the same prompt asked again (what rounding alone changes), `chrf_distance` in [0, 1]."""
+"""One row per swap and test record whose prompt holds a term. Labels: `predicted` and `swapped`. Texts: `changed`
+compares the answer to the swapped prompt with the swapped answer, `repeated_changed` the answer to the same prompt
+asked again (what rounding alone changes), `chrf_distance` in [0, 1]."""
 
 
 def fairness_tables(evaluator: Evaluator) -> dict[str, pa.Table]:
-    """File name -> table, of what the settings ask for. The evaluator has the fine-tuned model and its answers (`Evaluator.tuned`)."""
+    """File name -> table, of what the settings ask for. The evaluator has the fine-tuned model and its answers
+    (`Evaluator.tuned`)."""
     settings = evaluator.use_case.settings.fairness.in_evaluation
     tables = {}
     if settings.swaps:
@@ -69,29 +72,55 @@ def _answers_to(evaluator: Evaluator, swap: TermSwap) -> pa.Table:
         if swapped != asked:
             places.append(place)
             prompts.append(swapped)
-    rows: list[dict[str, Any]] = [{"swap": swap.name, "record_id": evaluator.test.rows["record_id"][place].as_py()} for place in places]
+    rows: list[dict[str, Any]] = [
+        {"swap": swap.name, "record_id": evaluator.test.rows["record_id"][place].as_py()} for place in places
+    ]
     tick = _tick(evaluator, f"swapped prompts: {swap.name}", len(rows))
     if rows:
         outputs = evaluator.evaluated.outputs[FINE_TUNED]
         found = (
-            _labels_of(evaluator, outputs, places, prompts, tick) if isinstance(outputs, LabelOutputs) else _texts_of(evaluator, outputs, swap, places, prompts)
+            _labels_of(evaluator, outputs, places, prompts, tick)
+            if isinstance(outputs, LabelOutputs)
+            else _texts_of(evaluator, outputs, swap, places, prompts)
         )
         rows = [{**row, **one} for row, one in zip(rows, found, strict=True)]
     return pa.Table.from_pylist(rows, SWAPPED)
 
 
-def _labels_of(evaluator: Evaluator, outputs: LabelOutputs, places: list[int], prompts: list[list[int]], tick: Callable[[int], None]) -> list[dict[str, Any]]:
+def _labels_of(
+    evaluator: Evaluator,
+    outputs: LabelOutputs,
+    places: list[int],
+    prompts: list[list[int]],
+    tick: Callable[[int], None],
+) -> list[dict[str, Any]]:
     swapped, _ = evaluator.predicted_labels(prompts, tick)
     found = []
     for place, label in zip(places, swapped, strict=True):
-        found.append({"label": outputs.truth[place], "predicted": outputs.predicted[place], "swapped": label, "changed": label != outputs.predicted[place]})
+        found.append(
+            {
+                "label": outputs.truth[place],
+                "predicted": outputs.predicted[place],
+                "swapped": label,
+                "changed": label != outputs.predicted[place],
+            }
+        )
     return found
 
 
-def _texts_of(evaluator: Evaluator, outputs: TextOutputs, swap: TermSwap, places: list[int], prompts: list[list[int]]) -> list[dict[str, Any]]:
+def _texts_of(
+    evaluator: Evaluator, outputs: TextOutputs, swap: TermSwap, places: list[int], prompts: list[list[int]]
+) -> list[dict[str, Any]]:
     again = [evaluator.records.prompts[place] for place in places]
     tick = _tick(evaluator, f"swapped prompts: {swap.name}", 2 * len(places))
-    answers = generate(evaluator.model, evaluator.tokenizer, [*prompts, *again], evaluator.renderer.end_of_turn, evaluator.settings.max_new_tokens, tick)
+    answers = generate(
+        evaluator.model,
+        evaluator.tokenizer,
+        [*prompts, *again],
+        evaluator.renderer.end_of_turn,
+        evaluator.settings.max_new_tokens,
+        tick,
+    )
     found = []
     for number, place in enumerate(places):
         expected, answer = swap.text(outputs.answers[place]), answers[number]
@@ -114,11 +143,15 @@ def mitigated_predictions(evaluator: Evaluator, settings: OutputMitigation) -> p
     values = _values(evaluator, on_probabilities, prompts, tick)
     asked = _values(evaluator, on_probabilities, evaluator.records.prompts, lambda done: tick(len(prompts) + done))
     labels = evaluator.renderer.labels
-    fit, test = (Scored(s.answers, groups_of(s, settings.feature or ""), v) for s, v in ((side, values), (evaluator.test, asked)))
+    fit, test = (
+        Scored(s.answers, groups_of(s, settings.feature or ""), v) for s, v in ((side, values), (evaluator.test, asked))
+    )
     found = mitigated_labels(settings, labels, fit, test, evaluator.settings.seed)
     described = {name: evaluator.test.rows[name] for name in ("record_id", *feature_columns(evaluator.use_case))}
     parts = [
-        pa.table({**described, "system": [system] * len(predicted), "label": evaluator.test.answers, "predicted": predicted})
+        pa.table(
+            {**described, "system": [system] * len(predicted), "label": evaluator.test.answers, "predicted": predicted}
+        )
         for system, predicted in found.items()
     ]
     return pa.concat_tables(parts)
@@ -143,7 +176,9 @@ def _prompted(evaluator: Evaluator, side: Side) -> tuple[Side, list[list[int]]]:
     return side.take(places), prompts
 
 
-def _values(evaluator: Evaluator, on_probabilities: bool, prompts: Sequence[Sequence[int]], tick: Callable[[int], None]) -> np.ndarray:
+def _values(
+    evaluator: Evaluator, on_probabilities: bool, prompts: Sequence[Sequence[int]], tick: Callable[[int], None]
+) -> np.ndarray:
     from ft_platform.models.prompt_states import prompt_states
 
     if on_probabilities:

@@ -27,9 +27,10 @@ def newest_fairness(lake: Lake, use_case: str) -> tuple[ArtifactVersion, dict[st
 
 
 def summary(report: ArtifactVersion, found: Mapping[str, Any], use_case: NamedUseCase) -> dict[str, Any]:
-    """`{"use_case", "report", "page", "within_max_gap", "verdicts": [{"name", "passed", "status", "text", "missing"}], "max_gap", "gap_metric",
-    "features": {name: {"groups", "demographic_parity_difference", "equalized_odds_difference", "amplification", "gap", "status"}}, "swaps",
-    "mitigation"}`. A figure that cannot be given has the value None and a `status`. Verdicts are those of the gate, about features and pairs of them."""
+    """`{"use_case", "report", "page", "within_max_gap", "verdicts": [{"name", "passed", "status", "text", "missing"}],
+    "max_gap", "gap_metric", "features": {name: {"groups", "demographic_parity_difference", "equalized_odds_difference",
+    "amplification", "gap", "status"}}, "swaps", "mitigation"}`. A figure that cannot be given has the value None and a
+    `status`. Verdicts are those of the gate, about features and pairs of them."""
     verdicts = fairness_verdicts(found, use_case.settings)
     features = {
         name: {
@@ -44,18 +45,27 @@ def summary(report: ArtifactVersion, found: Mapping[str, Any], use_case: NamedUs
     }
     told = {
         "within_max_gap": all_fair(found, use_case.settings),
-        "verdicts": [
-            {"name": one.name, "passed": one.passed, "status": one.status, "text": one.text, "missing": dict(one.missing)} for one in verdicts.values()
-        ]
-        or [
-            {
-                "name": "fairness",
-                "passed": all_fair(found, use_case.settings),
-                "status": "nothing_compared",
-                "text": nothing_compared(use_case.settings),
-                "missing": {},
-            }
-        ],
+        "verdicts": (
+            [
+                {
+                    "name": one.name,
+                    "passed": one.passed,
+                    "status": one.status,
+                    "text": one.text,
+                    "missing": dict(one.missing),
+                }
+                for one in verdicts.values()
+            ]
+            or [
+                {
+                    "name": "fairness",
+                    "passed": all_fair(found, use_case.settings),
+                    "status": "nothing_compared",
+                    "text": nothing_compared(use_case.settings),
+                    "missing": {},
+                }
+            ]
+        ),
         "max_gap": use_case.settings.fairness.max_gap,
         "gap_metric": found["gap_metric"],
     }

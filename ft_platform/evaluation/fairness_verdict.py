@@ -1,9 +1,11 @@
-"""Whether groups are served alike: one judgement of the figures, which the report, its check, the model card, the brief, the commands and the gate repeat.
+"""Whether groups are served alike: one judgement of the figures, which the report, its check, the model card, the
+brief, the commands and the gate repeat.
 
-The burden of proof is on the model: the interval of a difference must end within the limit, and nothing is said about a group that has too few records.
+The burden of proof is on the model: the interval of a difference must end within the limit, and nothing is said about a
+group that has too few records.
 
-Covered: the largest difference of accuracy (or ROUGE-L) between groups of a feature and of pairs of features. Not covered: groups that the data does not name.
-"""
+Covered: the largest difference of accuracy (or ROUGE-L) between groups of a feature and of pairs of features. Not
+covered: groups that the data does not name."""
 
 import math
 from collections.abc import Mapping
@@ -15,7 +17,11 @@ from ft_platform.evaluation.proportions import share
 from ft_platform.use_case import UseCase
 
 Status = Literal["within_max_gap", "above_max_gap", "not_enough_evidence"]
-IN_WORDS = {"within_max_gap": "within the limit", "above_max_gap": "above the limit", "not_enough_evidence": "not enough evidence"}
+IN_WORDS = {
+    "within_max_gap": "within the limit",
+    "above_max_gap": "above the limit",
+    "not_enough_evidence": "not enough evidence",
+}
 WITHIN, ABOVE, TOO_LITTLE = "within_max_gap", "above_max_gap", "not_enough_evidence"
 MOST_NAMED = 6
 """Groups that a sentence names; `decision.json` has all."""
@@ -29,7 +35,8 @@ class FairnessVerdict:
     Attributes:
         name: of the feature, or `region and age`.
         text: the verdict in words.
-        gap: `{"value", "low", "high"}` of the largest difference between groups that are large enough; None: fewer than two are.
+        gap: `{"value", "low", "high"}` of the largest difference between groups that are large enough; None: fewer than
+            two are.
         missing: group -> test records that it lacks to be compared, of groups that nobody accepted.
     """
 
@@ -46,11 +53,15 @@ class FairnessVerdict:
 
 def fairness_verdicts(found: Mapping[str, Any], settings: UseCase) -> dict[str, FairnessVerdict]:
     """The verdict about every feature and every pair of features in `fairness.json`."""
-    return {name: verdict_about(name, one, found["gap_metric"], settings) for name, one in {**found["features"], **found["intersections"]}.items()}
+    return {
+        name: verdict_about(name, one, found["gap_metric"], settings)
+        for name, one in {**found["features"], **found["intersections"]}.items()
+    }
 
 
 def all_fair(found: Mapping[str, Any], settings: UseCase) -> bool:
-    """Whether every verdict passes. Without sensitive features nothing is compared: then the reason for that decides."""
+    """Whether every verdict passes. Without sensitive features nothing is compared: then the reason for that
+    decides."""
     if not settings.fairness.sensitive_features:
         return bool(settings.gate.without_sensitive_features.strip())
     return all(verdict.passed for verdict in fairness_verdicts(found, settings).values())
@@ -67,7 +78,11 @@ def why_not_fair(found: Mapping[str, Any], settings: UseCase) -> str:
 def nothing_compared(settings: UseCase) -> str:
     """Why there is no group to compare, as the use case says it."""
     reason = settings.gate.without_sensitive_features.strip()
-    return f"No sensitive feature: {reason}" if reason else "Neither fairness.sensitive_features nor gate.without_sensitive_features is set."
+    return (
+        f"No sensitive feature: {reason}"
+        if reason
+        else "Neither fairness.sensitive_features nor gate.without_sensitive_features is set."
+    )
 
 
 def verdict_about(name: str, compared: Mapping[str, Any], gap_metric: str, settings: UseCase) -> FairnessVerdict:
@@ -80,7 +95,11 @@ def verdict_about(name: str, compared: Mapping[str, Any], gap_metric: str, setti
     least, limit = fairness.min_group_rows, fairness.max_gap
     small = {group: least - row["rows"] for group, row in groups.items() if row["rows"] < least}
     accepted = {group: reason for group, reason in fairness.small_groups.get(name, {}).items() if group in small}
-    missing = {group: count for group, count in sorted(small.items(), key=lambda item: (item[1], item[0])) if group not in accepted}
+    missing = {
+        group: count
+        for group, count in sorted(small.items(), key=lambda item: (item[1], item[0]))
+        if group not in accepted
+    }
     gap = _gap(compared, gap_metric, groups.keys() - small.keys(), settings)
     status = _status(gap, limit, missing)
     sentences = [f"{name}: {IN_WORDS[status]}."]
@@ -94,8 +113,9 @@ def verdict_about(name: str, compared: Mapping[str, Any], gap_metric: str, setti
         ends = [compared["differences"][gap_metric][end] for end in ("best", "worst")]
         of_others = " of the other groups" if missing else ""
         sentences.append(
-            f"{metric(gap_metric).title}{of_others} differs by {gap['value']:.3f} ({gap['low']:.3f} to {gap['high']:.3f}) between {named(ends[0])} (best) "
-            f"and {named(ends[1])} (worst){_against_limit(gap, limit, min(groups[end]['rows'] for end in ends))}"
+            f"{metric(gap_metric).title}{of_others} differs by {gap['value']:.3f} ({gap['low']:.3f} to"
+            f" {gap['high']:.3f}) between {named(ends[0])} (best) and {named(ends[1])}"
+            f" (worst){_against_limit(gap, limit, min(groups[end]['rows'] for end in ends))}"
         )
     if accepted:
         reasons = "; ".join(f"{named(group)}: {_ended(reason)}" for group, reason in accepted.items())
@@ -117,12 +137,18 @@ def _against_limit(gap: Mapping[str, float], limit: float, rows: int) -> str:
         return f", more than the limit of {limit:g}."
     if gap["high"] <= limit:
         return f", the whole interval within the limit of {limit:g}."
-    text = f". Its interval reaches above the limit of {limit:g}, so these test records do not prove that the groups are served alike."
+    text = (
+        f". Its interval reaches above the limit of {limit:g}, so these test records do not prove that the groups are"
+        " served alike."
+    )
     if gap["value"] >= limit:
         return text
     # The half of an interval shrinks with the square root of the records.
     factor = ((gap["high"] - gap["value"]) / (limit - gap["value"])) ** 2
-    return f"{text} About {math.ceil(rows * factor):,} test records in each of the two groups would be enough if the difference stayed the same."
+    return (
+        f"{text} About {math.ceil(rows * factor):,} test records in each of the two groups would be enough if the"
+        " difference stayed the same."
+    )
 
 
 def _too_small(missing: Mapping[str, int], least: int) -> str:
@@ -134,7 +160,8 @@ def _too_small(missing: Mapping[str, int], least: int) -> str:
 
 
 def _gap(compared: Mapping[str, Any], gap_metric: str, large: Any, settings: UseCase) -> dict[str, float] | None:
-    """The largest difference between large groups. What the groups' own figures say counts too, so that a difference cannot be smaller than they are."""
+    """The largest difference between large groups. What the groups' own figures say counts too, so that a difference
+    cannot be smaller than they are."""
     difference = compared["differences"].get(gap_metric)
     if len(large) < 2 or difference is None:
         return None
@@ -146,20 +173,26 @@ def _gap(compared: Mapping[str, Any], gap_metric: str, large: Any, settings: Use
     value = max(difference["value"], max(shares) - min(shares))
     high = max(difference["high"], value)
     if gap_metric == "accuracy":
-        one, other = ((compared["groups"][group][gap_metric]["value"], compared["groups"][group]["rows"]) for group in (best, worst))
+        one, other = (
+            (compared["groups"][group][gap_metric]["value"], compared["groups"][group]["rows"])
+            for group in (best, worst)
+        )
         high = max(high, score_interval(one, other, settings.evaluation.confidence)[1])
     return {"value": value, "low": difference["low"], "high": high}
 
 
 def score_interval(one: tuple[float, int], other: tuple[float, int], confidence: float) -> tuple[float, float]:
-    """Ends of the difference of two shares (Newcombe 1998, Statistics in Medicine 17, method 10). A bootstrap of groups that are all right has no width.
+    """Ends of the difference of two shares (Newcombe 1998, Statistics in Medicine 17, method 10). A bootstrap of groups
+    that are all right has no width.
 
     Args:
         one, other: share in [0, 1], and the rows it was found in.
     """
     a, b = (share(value * rows, rows, confidence) for value, rows in (one, other))
     value = a["value"] - b["value"]
-    return value - math.hypot(a["value"] - a["low"], b["high"] - b["value"]), value + math.hypot(a["high"] - a["value"], b["value"] - b["low"])
+    return value - math.hypot(a["value"] - a["low"], b["high"] - b["value"]), value + math.hypot(
+        a["high"] - a["value"], b["value"] - b["low"]
+    )
 
 
 def named(group: str) -> str:

@@ -1,13 +1,16 @@
-"""How much of an answer is supported by the text that the model was given: claims without support are what people call hallucinations.
+"""How much of an answer is supported by the text that the model was given: claims without support are what people call
+hallucinations.
 
-A claim is a sentence of an answer that holds a number, a name or two content words. It is supported where all its numbers and names stand in the
-context, and at least half of its content words in one passage of it (`PASSAGE` sentences in a row), by their first letters. With a sentence encoder
-(`evaluation.groundedness_model`) it is supported as well where, instead of half of the words, the meaning of one sentence of the context is close to its own.
+A claim is a sentence of an answer that holds a number, a name or two content words. It is supported where all its
+numbers and names stand in the context, and at least half of its content words in one passage of it (`PASSAGE` sentences
+in a row), by their first letters. With a sentence encoder (`evaluation.groundedness_model`) it is supported as well
+where, instead of half of the words, the meaning of one sentence of the context is close to its own.
 
-Covered: invented numbers, dates, names, and sentences about something else; with an encoder, the same in other words. Not covered: what contradicts
-the context in its own words ("is covered" for "is not covered"), numbers in words, right answers from general knowledge (they count as unsupported),
-without an encoder the same in other words (counts as unsupported where most words differ), languages written without blanks. Where nouns are
-capitalized, as in German, they count as names. How often each kind is told rightly: `benchmarks/groundedness.py`. The reference answers are measured as
+Covered: invented numbers, dates, names, and sentences about something else; with an encoder, the same in other words.
+Not covered: what contradicts the context in its own words ("is covered" for "is not covered"), numbers in words, right
+answers from general knowledge (they count as unsupported), without an encoder the same in other words (counts as
+unsupported where most words differ), languages written without blanks. Where nouns are capitalized, as in German, they
+count as names. How often each kind is told rightly: `benchmarks/groundedness.py`. The reference answers are measured as
 well: what the method finds there is its own error, or the references use what the model is not given.
 """
 
@@ -44,9 +47,10 @@ STOP = frozenset(
     re.findall(
         r"\w+",
         """
-about also although always another because been before being both cannot could does each either else even every from have having here into just like
-made make many might more most much must need never only other otherwise over please should since some such than that their them then there these they
-this those though through under until upon very want well were what when where whether which while will with within without would your yours yourself
+about also although always another because been before being both cannot could does each either else even every from
+have having here into just like made make many might more most much must need never only other otherwise over please
+should since some such than that their them then there these they this those though through under until upon very want
+well were what when where whether which while will with within without would your yours yourself
 """,
     )
 )
@@ -107,7 +111,9 @@ def meanings_of(settings: Evaluation) -> Meanings | None:
     name = settings.groundedness_model
     if name is None:
         return None
-    return Meanings(SentenceEncoder(name, SETTING), encoder_fingerprint(name, SETTING), settings.groundedness_similarity)
+    return Meanings(
+        SentenceEncoder(name, SETTING), encoder_fingerprint(name, SETTING), settings.groundedness_similarity
+    )
 
 
 def claims_in(answer: str, context: str, meanings: Meanings | None = None) -> Claims:
@@ -123,7 +129,9 @@ def claims_in(answer: str, context: str, meanings: Meanings | None = None) -> Cl
         numbers, names, stems = _numbers(sentence), _names(sentence), _stems(sentence)
         if not (numbers or names or len(stems) > 1):
             continue  # "Hello!"
-        missing = sum(number not in known_numbers for number in numbers) + sum(name not in known_words for name in names)
+        missing = sum(number not in known_numbers for number in numbers) + sum(
+            name not in known_words for name in names
+        )
         overlap = max((len(stems & passage) for passage in passages), default=0)
         claims += 1
         facts += len(numbers) + len(names)
@@ -166,15 +174,20 @@ def _without_names(found: re.Match[str]) -> str:
 def _names(sentence: str) -> list[str]:
     """Capitalized words that do not begin the sentence, in lower case; `I` is none."""
     words = _words(sentence)
-    return [word.casefold() for word in words[1:] if word[0].isupper() and len(word) > 1 and not re.match(r"I['’]", word)]
+    return [
+        word.casefold() for word in words[1:] if word[0].isupper() and len(word) > 1 and not re.match(r"I['’]", word)
+    ]
 
 
 def statistics(answers: list[str], contexts: list[str], meanings: Meanings | None = None) -> np.ndarray:
-    """Per answer: claims, unsupported claims, has claims, has an unsupported one, numbers and names, those without support. Shape `(rows, 6)`."""
+    """Per answer: claims, unsupported claims, has claims, has an unsupported one, numbers and names, those without
+    support. Shape `(rows, 6)`."""
     if meanings is not None:
         meanings.read([*answers, *contexts])
     found = (claims_in(answer, context, meanings) for answer, context in zip(answers, contexts, strict=True))
-    return np.array([[c.claims, c.unsupported, c.claims > 0, c.unsupported > 0, c.facts, c.unsupported_facts] for c in found], float).reshape(-1, 6)
+    return np.array(
+        [[c.claims, c.unsupported, c.claims > 0, c.unsupported > 0, c.facts, c.unsupported_facts] for c in found], float
+    ).reshape(-1, 6)
 
 
 def _ratio(part: int, whole: int) -> Any:
@@ -186,15 +199,49 @@ def _ratio(part: int, whole: int) -> Any:
 
 
 FIGURES = {
-    "unsupported_claims": Metric("unsupported_claims", "Claims without support", "generation", 0.0, 1.0, False, 1, lambda rows: rows, _ratio(1, 0)),
-    "hallucination_rate": Metric("hallucination_rate", "Answers with such a claim", "generation", 0.0, 1.0, False, 2, lambda rows: rows, _ratio(3, 2)),
-    "unsupported_facts": Metric("unsupported_facts", "Numbers and names without support", "generation", 0.0, 1.0, False, 3, lambda rows: rows, _ratio(5, 4)),
+    "unsupported_claims": Metric(
+        "unsupported_claims",
+        "Claims without support",
+        "generation",
+        0.0,
+        1.0,
+        False,
+        1,
+        lambda rows: rows,
+        _ratio(1, 0),
+    ),
+    "hallucination_rate": Metric(
+        "hallucination_rate",
+        "Answers with such a claim",
+        "generation",
+        0.0,
+        1.0,
+        False,
+        2,
+        lambda rows: rows,
+        _ratio(3, 2),
+    ),
+    "unsupported_facts": Metric(
+        "unsupported_facts",
+        "Numbers and names without support",
+        "generation",
+        0.0,
+        1.0,
+        False,
+        3,
+        lambda rows: rows,
+        _ratio(5, 4),
+    ),
 }
 """Shares in [0, 1]. Not among the metrics of every use case: they need a context, which most use cases do not give."""
 
 
 def groundedness(
-    outputs: Mapping[str, Outputs], references: list[str], contexts: list[str], settings: Evaluation, meanings: Meanings | None = None
+    outputs: Mapping[str, Outputs],
+    references: list[str],
+    contexts: list[str],
+    settings: Evaluation,
+    meanings: Meanings | None = None,
 ) -> dict[str, Any]:
     """How far each system's answers, and the references, are supported by the contexts.
 
@@ -203,20 +250,30 @@ def groundedness(
         meanings: of `meanings_of`.
 
     Returns:
-        `{"context", "meanings": {"sha256", "least_similarity"} or None, "rows", "systems": {system: {figure: {"value", "low", "high"} or None}},
-        "differences": {system: {figure: ...}}}`: `systems` holds `reference` too; `differences` are the last system minus each other one on the same
-        records. None where no answer claims anything.
+        `{"context", "meanings": {"sha256", "least_similarity"} or None, "rows", "systems": {system: {figure: {"value",
+        "low", "high"} or None}}, "differences": {system: {figure: ...}}}`: `systems` holds `reference` too;
+        `differences` are the last system minus each other one on the same records. None where no answer claims
+        anything.
     """
     rows = {REFERENCE: statistics(references, contexts, meanings)}
-    rows |= {system: statistics(found.answers, contexts, meanings) for system, found in outputs.items() if isinstance(found, TextOutputs)}
+    rows |= {
+        system: statistics(found.answers, contexts, meanings)
+        for system, found in outputs.items()
+        if isinstance(found, TextOutputs)
+    }
     last = list(rows)[-1]
     return {
         "context": settings.groundedness,
         "meanings": {"sha256": meanings.sha256, "least_similarity": meanings.least} if meanings else None,
         "rows": len(contexts),
-        "systems": {system: {name: _figure(one, table, settings) for name, one in FIGURES.items()} for system, table in rows.items()},
+        "systems": {
+            system: {name: _figure(one, table, settings) for name, one in FIGURES.items()}
+            for system, table in rows.items()
+        },
         "differences": {
-            system: {name: _difference(one, rows[last], table, settings) for name, one in FIGURES.items()} for system, table in rows.items() if system != last
+            system: {name: _difference(one, rows[last], table, settings) for name, one in FIGURES.items()}
+            for system, table in rows.items()
+            if system != last
         },
     }
 

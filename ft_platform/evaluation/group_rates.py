@@ -1,7 +1,9 @@
-"""How often each label is given, and missed, in groups: demographic parity and equalized odds, one label against all others.
+"""How often each label is given, and missed, in groups: demographic parity and equalized odds, one label against all
+others.
 
-With more than two labels each is looked at on its own, and the largest difference is reported with its label. Its interval is that of the
-two groups it was found between, because the largest of many differences is never 0 in a resample.
+With more than two labels each is looked at on its own, and the largest difference is reported with its label. Its
+interval is that of the two groups it was found between, because the largest of many differences is never 0 in a
+resample.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,11 +56,12 @@ def compare_rates(labels: Sequence[str], groups: Mapping[str, Counted], confiden
         groups: counts of every group with enough records, at least two, of `labels` in this order.
 
     Returns:
-        `{"demographic_parity", "equalized_odds", "errors": {rate: ...}}`, each `{"value", "low", "high", "ratio", "ratio_low", "ratio_high", "label",
-        "rate", "highest", "lowest"}` or None. Demographic parity: the largest difference of the selection rate. Equalized odds: the largest difference
-        of the true or false positive rate (Hardt et al., 2016), None where no label has enough records in every group. Errors: the same for each of
-        `ERRORS` alone. `ratio` is the lowest rate over the highest, of equalized odds the smaller one of both rates, as in Fairlearn; an end of its
-        interval is None where resamples of the highest rate are 0 too often to bound it.
+        `{"demographic_parity", "equalized_odds", "errors": {rate: ...}}`, each `{"value", "low", "high", "ratio",
+        "ratio_low", "ratio_high", "label", "rate", "highest", "lowest"}` or None. Demographic parity: the largest
+        difference of the selection rate. Equalized odds: the largest difference of the true or false positive rate
+        (Hardt et al., 2016), None where no label has enough records in every group. Errors: the same for each of
+        `ERRORS` alone. `ratio` is the lowest rate over the highest, of equalized odds the smaller one of both rates, as
+        in Fairlearn; an end of its interval is None where resamples of the highest rate are 0 too often to bound it.
     """
     values = {group: _rates(one.sums, one.rows) for group, one in groups.items()}
     draws = {group: _rates(one.draws, one.rows) for group, one in groups.items()}
@@ -69,24 +72,39 @@ def compare_rates(labels: Sequence[str], groups: Mapping[str, Counted], confiden
         given_enough &= given >= LEAST_ROWS
     return {
         "demographic_parity": _largest(labels, values, draws, ("selection rate",), every, confidence),
-        "equalized_odds": _largest(labels, values, draws, ("true positive rate", "false positive rate"), enough, confidence),
-        "errors": {rate: _largest(labels, values, draws, (rate,), given_enough if rate == "precision" else enough, confidence) for rate in ERRORS},
+        "equalized_odds": _largest(
+            labels, values, draws, ("true positive rate", "false positive rate"), enough, confidence
+        ),
+        "errors": {
+            rate: _largest(labels, values, draws, (rate,), given_enough if rate == "precision" else enough, confidence)
+            for rate in ERRORS
+        },
     }
 
 
 def label_figures(labels: Sequence[str], group: Counted) -> dict[str, dict[str, float | None]]:
-    """Of each label in one group its precision, recall, F1, selection rate and error rates; None where nothing stands below the line."""
+    """Of each label in one group its precision, recall, F1, selection rate and error rates; None where nothing stands
+    below the line."""
     found = _label_figures(group.sums, group.rows)
-    return {label: {name: _number(values[place]) for name, values in found.items()} for place, label in enumerate(labels)}
-
-
-def label_intervals(labels: Sequence[str], group: Counted, confidence: float) -> dict[str, dict[str, dict[str, float] | None]]:
-    """`{label: {figure: {"low", "high"}}}` of `label_figures`; None where there is no figure. Resamples with nothing below the line are left out: counting
-    them as 0 would pull the intervals of rare labels down."""
-    known = _label_figures(group.sums, group.rows)
-    ends = {name: _known_percentiles(draws, confidence) for name, draws in _label_figures(group.draws, group.rows).items()}
     return {
-        label: {name: None if np.isnan(known[name][place]) else {"low": float(low[place]), "high": float(high[place])} for name, (low, high) in ends.items()}
+        label: {name: _number(values[place]) for name, values in found.items()} for place, label in enumerate(labels)
+    }
+
+
+def label_intervals(
+    labels: Sequence[str], group: Counted, confidence: float
+) -> dict[str, dict[str, dict[str, float] | None]]:
+    """`{label: {figure: {"low", "high"}}}` of `label_figures`; None where there is no figure. Resamples with nothing
+    below the line are left out: counting them as 0 would pull the intervals of rare labels down."""
+    known = _label_figures(group.sums, group.rows)
+    ends = {
+        name: _known_percentiles(draws, confidence) for name, draws in _label_figures(group.draws, group.rows).items()
+    }
+    return {
+        label: {
+            name: None if np.isnan(known[name][place]) else {"low": float(low[place]), "high": float(high[place])}
+            for name, (low, high) in ends.items()
+        }
         for place, label in enumerate(labels)
     }
 
@@ -110,7 +128,8 @@ def _number(value: Any) -> float | None:
 
 
 def _known_percentiles(draws: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    """`numpy.nanquantile` of each column, without its loop over columns. Shape `(samples, labels)` -> two of `(labels,)`."""
+    """`numpy.nanquantile` of each column, without its loop over columns. Shape `(samples, labels)` -> two of
+    `(labels,)`."""
     ordered = np.sort(draws, axis=0)  # NaN last
     last = np.maximum((~np.isnan(draws)).sum(axis=0) - 1, 0)
     columns = np.arange(draws.shape[1])
@@ -137,7 +156,12 @@ def _rates(sums: np.ndarray, rows: int) -> Rates:
 
 
 def _largest(
-    labels: Sequence[str], values: Mapping[str, Rates], draws: Mapping[str, Rates], rates: Sequence[str], eligible: np.ndarray, confidence: float
+    labels: Sequence[str],
+    values: Mapping[str, Rates],
+    draws: Mapping[str, Rates],
+    rates: Sequence[str],
+    eligible: np.ndarray,
+    confidence: float,
 ) -> dict[str, Any] | None:
     if not eligible.any():
         return None
@@ -151,7 +175,9 @@ def _largest(
             continue
         highest, lowest = names[int(table[:, place].argmax())], names[int(table[:, place].argmin())]
         top, bottom = float(table[:, place].max()), float(table[:, place].min())
-        ratio = min((_ratio(values, draws, names, one, place, confidence) for one in rates), key=lambda one: one["ratio"] or 0.0)
+        ratio = min(
+            (_ratio(values, draws, names, one, place, confidence) for one in rates), key=lambda one: one["ratio"] or 0.0
+        )
         resampled = draws[highest][rate][:, place] - draws[lowest][rate][:, place]
         found = {
             **interval(top - bottom, resampled, confidence),
@@ -164,8 +190,16 @@ def _largest(
     return found
 
 
-def _ratio(values: Mapping[str, Rates], draws: Mapping[str, Rates], names: Sequence[str], rate: str, place: int, confidence: float) -> dict[str, float | None]:
-    """The lowest over the highest, 1 where all are 0, with the interval of these two groups, which holds 1 where they may be equal."""
+def _ratio(
+    values: Mapping[str, Rates],
+    draws: Mapping[str, Rates],
+    names: Sequence[str],
+    rate: str,
+    place: int,
+    confidence: float,
+) -> dict[str, float | None]:
+    """The lowest over the highest, 1 where all are 0, with the interval of these two groups, which holds 1 where they
+    may be equal."""
     found = np.array([values[group][rate][place] for group in names])
     top, bottom = names[int(found.argmax())], names[int(found.argmin())]
     above, below = draws[top][rate][:, place], draws[bottom][rate][:, place]

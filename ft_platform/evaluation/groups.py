@@ -1,4 +1,5 @@
-"""The group of each record: the value of a feature, or of several together, with small groups pooled where the use case says so."""
+"""The group of each record: the value of a feature, or of several together, with small groups pooled where the use case
+says so."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,7 +24,8 @@ def group_values(settings: Fairness, table: pa.Table, features: Sequence[str]) -
 
 
 def stated_values(settings: Fairness, table: pa.Table, features: Sequence[str]) -> np.ndarray:
-    """The same before the groups of these features together are pooled; of a single feature, as the records state it."""
+    """The same before the groups of these features together are pooled; of a single feature, as the records state
+    it."""
     if len(features) == 1:
         return np.array([value or NOT_STATED for value in table[f"feature_{features[0]}"].to_pylist()], dtype=object)
     columns = [group_values(settings, table, [feature]) for feature in features]

@@ -48,7 +48,9 @@ def evaluation_inputs(
     languages = use_case.settings.cleaning.allowed_languages
     told_apart = {"languages": ",".join(languages)} if len(languages) > 1 else {}
     beside = {**similar, **told_apart, **({"champion": champion.content_hash} if champion else {})}
-    inputs = input_hash(use_case, "evaluation_report", [splits, base_evaluation, checkpoint], metrics=_metrics(), **beside)
+    inputs = input_hash(
+        use_case, "evaluation_report", [splits, base_evaluation, checkpoint], metrics=_metrics(), **beside
+    )
     return f"eval-{inputs[:12]}", inputs
 
 
@@ -58,13 +60,17 @@ def _metrics() -> str:
 
 
 def local_weights(name: str, model: BaseModelSettings) -> dict[str, str]:
-    """The hash of a model's weights where it is a folder or file, which can change under the same name; a pinned package, revision or sha256 cannot."""
+    """The hash of a model's weights where it is a folder or file, which can change under the same name; a pinned
+    package, revision or sha256 cannot."""
     path = Path(model.uri).expanduser()
     return {name: weights_sha256(path)} if path.exists() else {}
 
 
-def regression_inputs(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, champion: ArtifactVersion | None) -> tuple[str, str]:
-    """Id and hash of the regression report of a checkpoint: checkpoint, champion, settings, items that come with the platform, content of the user's text.
+def regression_inputs(
+    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, champion: ArtifactVersion | None
+) -> tuple[str, str]:
+    """Id and hash of the regression report of a checkpoint: checkpoint, champion, settings, items that come with the
+    platform, content of the user's text.
 
     Raises:
         SourceError: `regression.text_file` may not be read or does not exist.
@@ -80,7 +86,9 @@ def regression_inputs(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVe
     return f"regr-{inputs[:12]}", inputs
 
 
-def fairness_inputs(use_case: NamedUseCase, evaluation_report: ArtifactVersion, before: ArtifactVersion | None = None) -> tuple[str, str]:
+def fairness_inputs(
+    use_case: NamedUseCase, evaluation_report: ArtifactVersion, before: ArtifactVersion | None = None
+) -> tuple[str, str]:
     """Id and hash of the fairness report of an evaluation.
 
     Args:
@@ -92,10 +100,18 @@ def fairness_inputs(use_case: NamedUseCase, evaluation_report: ArtifactVersion, 
 
 
 def model_card_inputs(
-    use_case: NamedUseCase, checkpoint: ArtifactVersion, evaluation_report: ArtifactVersion, fairness_report: ArtifactVersion
+    use_case: NamedUseCase,
+    checkpoint: ArtifactVersion,
+    evaluation_report: ArtifactVersion,
+    fairness_report: ArtifactVersion,
 ) -> tuple[str, str]:
-    """Id and hash of the model card of a checkpoint with its reports. What the card quotes from other sections counts too."""
+    """Id and hash of the model card of a checkpoint with its reports. What the card quotes from other sections counts
+    too."""
     governance = use_case.settings.governance
-    quoted = {"description": use_case.settings.description, "purpose": governance.purpose, "licence": governance.licence or ""}
+    quoted = {
+        "description": use_case.settings.description,
+        "purpose": governance.purpose,
+        "licence": governance.licence or "",
+    }
     inputs = input_hash(use_case, "model_card", [checkpoint, evaluation_report, fairness_report], **quoted)
     return f"card-{inputs[:12]}", inputs

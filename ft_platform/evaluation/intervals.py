@@ -1,4 +1,5 @@
-"""Percentile bootstrap intervals over test records (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13).
+"""Percentile bootstrap intervals over test records (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch.
+13).
 
 Records with equal statistics are interchangeable, so a resample is one multinomial draw over the distinct ones: for
 classification over the cells of the confusion matrix.
@@ -20,7 +21,10 @@ def resampled_sums(statistics: np.ndarray, samples: int, seed: int | list[int]) 
     rng = np.random.default_rng(seed)
     rows, share = int(counts.sum()), counts / counts.sum()
     at_once = max(1, DRAWS_IN_MEMORY // len(distinct))
-    parts = [rng.multinomial(rows, share, size=min(at_once, samples - start)) @ distinct for start in range(0, samples, at_once)]
+    parts = [
+        rng.multinomial(rows, share, size=min(at_once, samples - start)) @ distinct
+        for start in range(0, samples, at_once)
+    ]
     return np.concatenate(parts)
 
 

@@ -1,7 +1,7 @@
 """Answers in JSON: read strictly, compared with the schema of the use case and with the reference field by field.
 
-Strictly: the whole answer is one JSON object (RFC 8259), without words or code fences around it, without a key that stands twice, without `NaN`. A program that
-takes the answer could do nothing with less.
+Strictly: the whole answer is one JSON object (RFC 8259), without words or code fences around it, without a key that
+stands twice, without `NaN`. A program that takes the answer could do nothing with less.
 """
 
 import json
@@ -55,14 +55,17 @@ def _is(value: Any, schema: dict[str, Any]) -> bool:
 def field_counts(reference: str, answer: str) -> tuple[int, int, int]:
     """Fields that answer and reference have with the same value, fields of the answer, fields of the reference.
 
-    A field that is `null` is none. Texts are equal up to white space, numbers by value, lists in whatever order. An answer that is no object has no fields.
+    A field that is `null` is none. Texts are equal up to white space, numbers by value, lists in whatever order. An
+    answer that is no object has no fields.
 
     Raises:
         DataError: the reference is no object.
     """
     expected = read_object(reference)
     if expected is None:
-        raise DataError("a reference answer is not a JSON object", "Check record.answer, or set task.answer_format to text")
+        raise DataError(
+            "a reference answer is not a JSON object", "Check record.answer, or set task.answer_format to text"
+        )
     found = _stated(read_object(answer) or {})
     expected = _stated(expected)
     same = sum(name in expected and _comparable(value) == _comparable(expected[name]) for name, value in found.items())
@@ -91,6 +94,7 @@ def require_json_references(references: list[str]) -> None:
     wrong = sum(read_object(reference) is None for reference in references)
     if wrong:
         raise DataError(
-            f"{wrong:,} of {len(references):,} reference answers of the test split are not JSON objects, as task.answer_format says",
+            f"{wrong:,} of {len(references):,} reference answers of the test split are not JSON objects, as"
+            " task.answer_format says",
             "Check record.answer, or set task.answer_format to text",
         )

@@ -35,8 +35,8 @@ def precision_recall_f1(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
 def mean_over_present(per_label: np.ndarray, support: np.ndarray) -> np.ndarray:
     """Mean over the labels that occur. Shapes `(..., labels)` -> `(...)`.
 
-    A label that a resample happens to miss is left out of that resample: counting it as 0 would pull every interval of a
-    use case with rare labels below its own value.
+    A label that a resample happens to miss is left out of that resample: counting it as 0 would pull every interval of
+    a use case with rare labels below its own value.
     """
     present = support > 0
     return (per_label * present).sum(axis=-1) / np.maximum(present.sum(axis=-1), 1)
@@ -48,7 +48,12 @@ def per_label_table(outputs: LabelOutputs) -> dict[str, dict[str, float | int]]:
     precision, recall, f1, support = precision_recall_f1(sums)
     predictions = np.split(sums, 3)[2]
     return {
-        label: {"precision": float(precision[i]), "recall": float(recall[i]), "f1": float(f1[i]), "support": int(support[i])}
+        label: {
+            "precision": float(precision[i]),
+            "recall": float(recall[i]),
+            "f1": float(f1[i]),
+            "support": int(support[i]),
+        }
         for i, label in enumerate(outputs.labels)
         if support[i] or predictions[i]
     }

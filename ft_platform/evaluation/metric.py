@@ -56,7 +56,10 @@ def all_metrics() -> dict[str, Metric]:
     """Every metric by name: one per file in `ft_platform/evaluation/metrics/`."""
     from ft_platform.evaluation import metrics
 
-    found = [importlib.import_module(f"{metrics.__name__}.{module.name}").METRIC for module in pkgutil.iter_modules(metrics.__path__)]
+    found = [
+        importlib.import_module(f"{metrics.__name__}.{module.name}").METRIC
+        for module in pkgutil.iter_modules(metrics.__path__)
+    ]
     return {m.name: m for m in sorted(found, key=lambda m: (m.task, m.order))}
 
 

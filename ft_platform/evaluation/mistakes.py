@@ -1,4 +1,5 @@
-"""Which test records a system got wrong: for labels by the pair that was mixed up, the surest mistakes first; for texts the answers farthest from theirs.
+"""Which test records a system got wrong: for labels by the pair that was mixed up, the surest mistakes first; for texts
+the answers farthest from theirs.
 
 Ids and figures, no text of a record.
 """
@@ -19,9 +20,10 @@ def mistakes(use_case: NamedUseCase, predictions: pa.Table, records: int) -> lis
         records: most records of a group that are named.
 
     Returns:
-        `[{"label", "predicted", "count", "records": [{"record_id", "score"}]}]`. For labels `score` is the confidence in [0, 1] of the wrong label, or
-        None where a system tells none, the surest first. For texts there is one group, whose label and predicted are None, of all records whose
-        answer is not the reference in words and order (ROUGE-L below 1); `score` is ROUGE-L, the lowest first.
+        `[{"label", "predicted", "count", "records": [{"record_id", "score"}]}]`. For labels `score` is the confidence
+        in [0, 1] of the wrong label, or None where a system tells none, the surest first. For texts there is one group,
+        whose label and predicted are None, of all records whose answer is not the reference in words and order (ROUGE-L
+        below 1); `score` is ROUGE-L, the lowest first.
     """
     found: dict[tuple[str | None, str | None], list[dict[str, Any]]] = defaultdict(list)
     if use_case.settings.task.kind == "classification":
@@ -31,13 +33,16 @@ def mistakes(use_case: NamedUseCase, predictions: pa.Table, records: int) -> lis
                 found[label, predicted].append({"record_id": record_id, "score": confidence})
         descending = True
     else:
-        for record_id, score in zip(predictions["record_id"].to_pylist(), predictions["rouge_l"].to_pylist(), strict=True):
+        for record_id, score in zip(
+            predictions["record_id"].to_pylist(), predictions["rouge_l"].to_pylist(), strict=True
+        ):
             if score < 1:
                 found[None, None].append({"record_id": record_id, "score": score})
         descending = False
     groups = sorted(found.items(), key=lambda item: (-len(item[1]), str(item[0])))
     return [
-        {"label": label, "predicted": predicted, "count": len(rows), "records": _ordered(rows, descending)[:records]} for (label, predicted), rows in groups
+        {"label": label, "predicted": predicted, "count": len(rows), "records": _ordered(rows, descending)[:records]}
+        for (label, predicted), rows in groups
     ]
 
 

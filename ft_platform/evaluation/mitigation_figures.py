@@ -27,11 +27,15 @@ from ft_platform.use_case import NamedUseCase
 
 QUALITY = {"classification": ("accuracy", "macro_f1"), "generation": ("rouge_l",)}
 BEFORE, AFTER = "before", "mitigated"
-NOTHING_BEFORE = "no evaluation of these splits with the same settings and without mitigation is in the lake: run with fairness.mitigation: none first"
+NOTHING_BEFORE = (
+    "no evaluation of these splits with the same settings and without mitigation is in the lake: run with"
+    " fairness.mitigation: none first"
+)
 
 
 def evaluation_before(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion) -> ArtifactVersion | None:
-    """The newest evaluation that a mitigation in training can be compared with: the same splits, settings and training, but none in it."""
+    """The newest evaluation that a mitigation in training can be compared with: the same splits, settings and training,
+    but none in it."""
     if use_case.settings.fairness.mitigation not in IN_TRAINING:
         return None
     wanted = _made_from(lake, evaluation)
@@ -67,22 +71,31 @@ def read_beside(lake: Lake, evaluation: ArtifactVersion, name: str) -> pa.Table 
     return pq.read_table(lake.open_file(evaluation, name)) if name in lake.manifest(evaluation).files else None
 
 
-def mitigation_figures(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion, before: ArtifactVersion | None) -> dict[str, Any] | None:
+def mitigation_figures(
+    lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion, before: ArtifactVersion | None
+) -> dict[str, Any] | None:
     """Before and after of the chosen mitigation; None where none is chosen.
 
     Args:
         before: of `evaluation_before`; used for mitigations in training.
 
     Returns:
-        `{"chosen", "where", "feature", "label", "status", "compared_with", "systems": {system: {"quality", "gap", "quality_gap", "swaps"}},
-        "change": {"quality", "gap", "quality_gap"}}`. `gap`: largest difference between groups of how often `label` is given, for labels; for texts of ROUGE-L.
-        `quality_gap`: of accuracy. `change`: after minus before on the same records, with intervals; below 0 is a smaller gap.
+        `{"chosen", "where", "feature", "label", "status", "compared_with", "systems": {system: {"quality", "gap",
+        "quality_gap", "swaps"}}, "change": {"quality", "gap", "quality_gap"}}`. `gap`: largest difference between
+        groups of how often `label` is given, for labels; for texts of ROUGE-L.
+        `quality_gap`: of accuracy. `change`: after minus before on the same records, with intervals; below 0 is a
+            smaller gap.
     """
     fairness = use_case.settings.fairness
     if fairness.mitigation == "none":
         return None
     in_training = fairness.mitigation in IN_TRAINING
-    told = {"chosen": fairness.mitigation, "where": "training" if in_training else "outputs", "feature": fairness.treated_feature, "label": None}
+    told = {
+        "chosen": fairness.mitigation,
+        "where": "training" if in_training else "outputs",
+        "feature": fairness.treated_feature,
+        "label": None,
+    }
     found = {**told, "compared_with": before.artifact_id if before else None, "systems": {}, "change": {}}
     tuned = rows_of(read_predictions(lake, evaluation), FINE_TUNED)
     if not in_training:
@@ -120,8 +133,15 @@ def compared(use_case: NamedUseCase, systems: Mapping[str, pa.Table]) -> dict[st
     groups = [group for group in sorted(set(values)) if (values == group).sum() >= fairness.min_group_rows]
     label = _label(use_case, systems[BEFORE], values, groups) if kind == "classification" and len(groups) > 1 else None
     quality = {name: _quality_numbers(table, kind) for name, table in systems.items()}
-    gap = {name: _given(table, label) if label is not None else numbers for (name, table), numbers in zip(systems.items(), quality.values(), strict=True)}
-    found: dict[str, Any] = {"label": label, "systems": {}, "change": {"quality": _quality_change(use_case, systems), "gap": None, "quality_gap": None}}
+    gap = {
+        name: _given(table, label) if label is not None else numbers
+        for (name, table), numbers in zip(systems.items(), quality.values(), strict=True)
+    }
+    found: dict[str, Any] = {
+        "label": label,
+        "systems": {},
+        "change": {"quality": _quality_change(use_case, systems), "gap": None, "quality_gap": None},
+    }
     for name, table in systems.items():
         own: dict[str, Any] = {"quality": _quality(use_case, table), "gap": None, "quality_gap": None}
         if len(groups) > 1:
@@ -135,7 +155,8 @@ def compared(use_case: NamedUseCase, systems: Mapping[str, pa.Table]) -> dict[st
 
 
 def _label(use_case: NamedUseCase, rows: pa.Table, values: np.ndarray, groups: list[str]) -> str:
-    """The label whose rates are looked at: the one that the settings name, or that with the largest difference before."""
+    """The label whose rates are looked at: the one that the settings name, or that with the largest difference
+    before."""
     if use_case.settings.fairness.mitigation_label:
         return use_case.settings.fairness.mitigation_label
     predicted = np.array(rows["predicted"].to_pylist(), dtype=object)
@@ -150,7 +171,13 @@ def _given(rows: pa.Table, label: str) -> np.ndarray:
 
 def _quality_numbers(rows: pa.Table, kind: str) -> np.ndarray:
     if kind == "classification":
-        return np.array([truth == said for truth, said in zip(rows["label"].to_pylist(), rows["predicted"].to_pylist(), strict=True)], float)
+        return np.array(
+            [
+                truth == said
+                for truth, said in zip(rows["label"].to_pylist(), rows["predicted"].to_pylist(), strict=True)
+            ],
+            float,
+        )
     return np.asarray(rows["rouge_l"].to_pylist(), float)
 
 
@@ -162,13 +189,26 @@ def _quality(use_case: NamedUseCase, rows: pa.Table) -> dict[str, Any]:
     if use_case.settings.task.kind == "generation":
         return {"rouge_l": mean(_quality_numbers(rows, "generation"), use_case.settings.evaluation.confidence)}
     labels = sorted({*rows["label"].to_pylist(), *rows["predicted"].to_pylist()})
-    return {name: figure(metric(name), _outputs(rows, labels), use_case.settings.evaluation) for name in QUALITY["classification"]}
+    return {
+        name: figure(metric(name), _outputs(rows, labels), use_case.settings.evaluation)
+        for name in QUALITY["classification"]
+    }
 
 
 def _quality_change(use_case: NamedUseCase, systems: Mapping[str, pa.Table]) -> dict[str, Any]:
     before, after = systems[BEFORE], systems[AFTER]
     if use_case.settings.task.kind == "generation":
-        return {"rouge_l": mean(_quality_numbers(after, "generation") - _quality_numbers(before, "generation"), use_case.settings.evaluation.confidence)}
-    labels = sorted({label for table in (before, after) for column in ("label", "predicted") for label in table[column].to_pylist()})
+        return {
+            "rouge_l": mean(
+                _quality_numbers(after, "generation") - _quality_numbers(before, "generation"),
+                use_case.settings.evaluation.confidence,
+            )
+        }
+    labels = sorted(
+        {label for table in (before, after) for column in ("label", "predicted") for label in table[column].to_pylist()}
+    )
     later, earlier = _outputs(after, labels), _outputs(before, labels)
-    return {name: paired_difference(metric(name), later, earlier, use_case.settings.evaluation) for name in QUALITY["classification"]}
+    return {
+        name: paired_difference(metric(name), later, earlier, use_case.settings.evaluation)
+        for name in QUALITY["classification"]
+    }

@@ -1,10 +1,11 @@
-"""Mitigations on the outputs of a trained model, with Fairlearn: what they need is fitted on other records than those they are measured on.
+"""Mitigations on the outputs of a trained model, with Fairlearn: what they need is fitted on other records than those
+they are measured on.
 
-Covered: `threshold_optimizer` (Hardt et al., 2016) and `exponentiated_gradient` (Agarwal et al., 2018) for one label against all others:
-they decide whether a record gets that label; one that does not get it gets the best of the others. `correlation_remover` for any number of labels: it
-takes what is linearly related to the group out of the prompts' hidden states before a logistic regression reads the label from them. Not
-covered: generation. Thresholds and the correlation remover need to know the group of whoever is served; the exponentiated gradient does not.
-"""
+Covered: `threshold_optimizer` (Hardt et al., 2016) and `exponentiated_gradient` (Agarwal et al., 2018) for one label
+against all others: they decide whether a record gets that label; one that does not get it gets the best of the others.
+`correlation_remover` for any number of labels: it takes what is linearly related to the group out of the prompts'
+hidden states before a logistic regression reads the label from them. Not covered: generation. Thresholds and the
+correlation remover need to know the group of whoever is served; the exponentiated gradient does not."""
 
 import warnings
 from collections import Counter
@@ -23,7 +24,8 @@ OTHERS = "other groups"
 SHOWN = 20
 """Labels that a message names."""
 COMPONENTS = 64
-"""Principal components of the hidden states that heads read. Fifty fits of the exponentiated gradient on 576 numbers a record take a minute."""
+"""Principal components of the hidden states that heads read. Fifty fits of the exponentiated gradient on 576 numbers a
+record take a minute."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Scored:
     Attributes:
         truth: label of each record.
         groups: value of the treated feature of each record.
-        values: probability of each label for thresholds, shape `(rows, labels)`; hidden states for heads, shape `(rows, width)`.
+        values: probability of each label for thresholds, shape `(rows, labels)`; hidden states for heads, shape `(rows,
+            width)`.
     """
 
     truth: list[str]
@@ -50,10 +53,20 @@ def target_of(settings: OutputMitigation, labels: Sequence[str]) -> str:
     if settings.label is None and len(labels) == 2:
         return labels[1]
     if settings.label is None:
-        raise ConfigError([f"fairness.mitigation_label is needed for fairness.mitigation: {settings.mitigation} with {len(labels)} labels"])
+        raise ConfigError(
+            [
+                f"fairness.mitigation_label is needed for fairness.mitigation: {settings.mitigation} with {len(labels)}"
+                " labels"
+            ]
+        )
     if settings.label not in labels:
         known = ", ".join(labels[:SHOWN]) + (", ..." if len(labels) > SHOWN else "")
-        raise ConfigError([f"fairness.mitigation_label {settings.label!r} is none of the {len(labels)} labels of the training split: {known}"])
+        raise ConfigError(
+            [
+                f"fairness.mitigation_label {settings.label!r} is none of the {len(labels)} labels of the training"
+                f" split: {known}"
+            ]
+        )
     return settings.label
 
 
@@ -70,7 +83,9 @@ def require_target(settings: OutputMitigation, counts: Mapping[str, Any]) -> Non
         target_of(settings, sorted(label for label, rows in counts["rows_per_label"].items() if rows["train"]))
 
 
-def mitigated_labels(settings: OutputMitigation, labels: list[str], fit: Scored, test: Scored, seed: int) -> dict[str, list[str]]:
+def mitigated_labels(
+    settings: OutputMitigation, labels: list[str], fit: Scored, test: Scored, seed: int
+) -> dict[str, list[str]]:
     """Labels of the test records under the mitigation, and under the same head without it where there is a head.
 
     Args:
@@ -105,7 +120,10 @@ def thresholded(settings: OutputMitigation, labels: list[str], fit: Scored, test
     place, given = labels.index(target), np.array([label == target for label in fit.truth], int)
     own = groups_with_thresholds(fit.groups, given)
     optimizer = ThresholdOptimizer(
-        estimator=_probability(), constraints=settings.constraint or "demographic_parity", prefit=True, predict_method="predict_proba"
+        estimator=_probability(),
+        constraints=settings.constraint or "demographic_parity",
+        prefit=True,
+        predict_method="predict_proba",
     )
     optimizer.fit(fit.values[:, [place]], given, sensitive_features=_shared(fit.groups, own))
     chosen = optimizer.predict(test.values[:, [place]], sensitive_features=_shared(test.groups, own), random_state=seed)
@@ -113,13 +131,15 @@ def thresholded(settings: OutputMitigation, labels: list[str], fit: Scored, test
 
 
 def groups_with_thresholds(groups: Sequence[str], given: np.ndarray) -> list[str]:
-    """Groups with enough records of both kinds; the rest share a threshold, if they are enough together, and else that of the largest group."""
+    """Groups with enough records of both kinds; the rest share a threshold, if they are enough together, and else that
+    of the largest group."""
     with_label = Counter(group for group, has in zip(groups, given, strict=True) if has)
     without = Counter(group for group, has in zip(groups, given, strict=True) if not has)
     own = sorted(group for group in set(groups) if min(with_label[group], without[group]) >= LEAST_ROWS)
     if not own:
         raise DataError(
-            f"no group has {LEAST_ROWS} validation records with the label of fairness.mitigation_label and {LEAST_ROWS} without it",
+            f"no group has {LEAST_ROWS} validation records with the label of fairness.mitigation_label and {LEAST_ROWS}"
+            " without it",
             "Choose a more frequent label, or make splits.validation_fraction larger",
         )
     rest = [place for place, group in enumerate(groups) if group not in own]
@@ -129,12 +149,21 @@ def groups_with_thresholds(groups: Sequence[str], given: np.ndarray) -> list[str
 
 def _shared(groups: Sequence[str], own: list[str]) -> list[str]:
     """The group whose threshold each record gets."""
-    fallback = OTHERS if OTHERS in own else Counter(group for group in groups if group in own).most_common(1)[0][0] if set(groups) & set(own) else own[0]
+    fallback = (
+        OTHERS
+        if OTHERS in own
+        else (
+            Counter(group for group in groups if group in own).most_common(1)[0][0]
+            if set(groups) & set(own)
+            else own[0]
+        )
+    )
     return [group if group in own else fallback for group in groups]
 
 
 def _probability() -> Any:
-    """An estimator for Fairlearn whose score is what it is given. Made here, because scikit-learn is not loaded before it is needed."""
+    """An estimator for Fairlearn whose score is what it is given. Made here, because scikit-learn is not loaded before
+    it is needed."""
     from sklearn.base import BaseEstimator, ClassifierMixin
 
     class Probability(ClassifierMixin, BaseEstimator):
@@ -154,10 +183,15 @@ def _probability() -> Any:
 def _labels(labels: list[str], place: int, chosen: np.ndarray, probabilities: np.ndarray) -> list[str]:
     others = probabilities.copy()
     others[:, place] = -1.0
-    return [labels[place] if yes else labels[best] for yes, best in zip(chosen.tolist(), others.argmax(axis=1).tolist(), strict=True)]
+    return [
+        labels[place] if yes else labels[best]
+        for yes, best in zip(chosen.tolist(), others.argmax(axis=1).tolist(), strict=True)
+    ]
 
 
-def _with_heads(settings: OutputMitigation, labels: list[str], fit: Scored, test: Scored, seed: int) -> dict[str, list[str]]:
+def _with_heads(
+    settings: OutputMitigation, labels: list[str], fit: Scored, test: Scored, seed: int
+) -> dict[str, list[str]]:
     """A logistic regression on hidden states, plain and mitigated."""
     from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
@@ -179,7 +213,9 @@ def _with_heads(settings: OutputMitigation, labels: list[str], fit: Scored, test
     constraint = EqualizedOdds() if settings.constraint == "equalized_odds" else DemographicParity()
     gradient = ExponentiatedGradient(LogisticRegression(max_iter=1000), constraint)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="fairlearn")  # of pandas 3, about how Fairlearn 0.15 fills its own tables
+        warnings.filterwarnings(
+            "ignore", module="fairlearn"
+        )  # of pandas 3, about how Fairlearn 0.15 fills its own tables
         gradient.fit(known, np.array([label == target for label in fit.truth], int), sensitive_features=fit.groups)
     chosen = np.asarray(gradient.predict(asked, random_state=seed)).astype(bool)
     return {"head": plain, "mitigated": _labels(labels, labels.index(target), chosen, probabilities)}
@@ -189,7 +225,8 @@ def _decorrelated(fit: Scored, test: Scored, known: np.ndarray, asked: np.ndarra
     from fairlearn.preprocessing import CorrelationRemover
     from sklearn.linear_model import LogisticRegression
 
-    # One column less than groups: together they would be a constant. A group that the records to fit on do not hold has 0 in all.
+    # One column less than groups: together they would be a constant. A group that the records to fit on do not hold has
+    # 0 in all.
     names = sorted(set(fit.groups))[1:]
     columns = [np.array([[group == name for name in names] for group in side.groups], float) for side in (fit, test)]
     remover = CorrelationRemover(sensitive_feature_ids=list(range(len(names)))).fit(np.hstack([columns[0], known]))

@@ -1,4 +1,5 @@
-"""Pairs of answers on the same test record: the fine-tuned model's and an alternative's. Texts are those of the anonymized records."""
+"""Pairs of answers on the same test record: the fine-tuned model's and an alternative's. Texts are those of the
+anonymized records."""
 
 from dataclasses import dataclass
 
@@ -78,18 +79,28 @@ def pairs_of(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion, al
     predictions = read_predictions(lake, evaluation)
     others = [system for system in systems_in(predictions) if system != FINE_TUNED]
     if alternative not in others:
-        raise ConfigError([f"evaluation {evaluation.id} has no system {alternative!r} to compare with; there are {others}"])
+        raise ConfigError(
+            [f"evaluation {evaluation.id} has no system {alternative!r} to compare with; there are {others}"]
+        )
     side = side_of(use_case, splits_behind(lake, evaluation), "test")
     questions = dict(zip(side.rows["record_id"].to_pylist(), questions_of(use_case, side), strict=True))
     column = "predicted" if "predicted" in predictions.schema.names else "answer"
     answers = {
-        system: dict(zip((rows := rows_of(predictions, system))["record_id"].to_pylist(), rows[column].to_pylist(), strict=True))
+        system: dict(
+            zip((rows := rows_of(predictions, system))["record_id"].to_pylist(), rows[column].to_pylist(), strict=True)
+        )
         for system in (FINE_TUNED, alternative)
     }
-    pairs = [Pair(record, questions[record], answer, answers[alternative][record]) for record, answer in sorted(answers[FINE_TUNED].items())]
+    pairs = [
+        Pair(record, questions[record], answer, answers[alternative][record])
+        for record, answer in sorted(answers[FINE_TUNED].items())
+    ]
     differing = [pair for pair in pairs if pair.fine_tuned.strip() != pair.alternative.strip()]
     if not differing:
-        raise DataError(f"the fine-tuned model and {alternative} gave the same answer on all {len(pairs)} test records", "Compare with another alternative")
+        raise DataError(
+            f"the fine-tuned model and {alternative} gave the same answer on all {len(pairs)} test records",
+            "Compare with another alternative",
+        )
     return Pairs(differing, len(pairs))
 
 

@@ -18,14 +18,17 @@ from ft_platform.records.columns import feature_columns
 from ft_platform.use_case import NamedUseCase
 
 
-def predictions_table(use_case: NamedUseCase, side: Side, outputs: dict[str, Outputs], meanings: Meanings | None = None) -> pa.Table:
-    """One row per record and system. Columns: record_id, text_characters, feature_*, system; where they are known, record_date (`record.date`) and
-    language (the likeliest of `cleaning.allowed_languages`, where there are several).
+def predictions_table(
+    use_case: NamedUseCase, side: Side, outputs: dict[str, Outputs], meanings: Meanings | None = None
+) -> pa.Table:
+    """One row per record and system. Columns: record_id, text_characters, feature_*, system; where they are known,
+    record_date (`record.date`) and language (the likeliest of `cleaning.allowed_languages`, where there are several).
 
-    For labels label, predicted, correct, confidence. For texts answer, rouge_l, chrf, answer_loss (nats per token) and answer_tokens (both null for
-    endpoints), refusal_rate (0 or 1), rejected_loss_sum (nats, null but for pairs of answers), similarity (null
-    without `evaluation.similarity_model`); with `evaluation.groundedness` claims and unsupported_claims (sentences); for answers in JSON fields_right,
-    fields_stated, fields_expected, valid_json, valid_by_schema. No record's text; `answer` is what the model wrote.
+    For labels label, predicted, correct, confidence. For texts answer, rouge_l, chrf, answer_loss (nats per token) and
+    answer_tokens (both null for endpoints), refusal_rate (0 or 1), rejected_loss_sum (nats, null but for pairs of
+    answers), similarity (null without `evaluation.similarity_model`); with `evaluation.groundedness` claims and
+    unsupported_claims (sentences); for answers in JSON fields_right, fields_stated, fields_expected, valid_json,
+    valid_by_schema. No record's text; `answer` is what the model wrote.
 
     Args:
         meanings: of `groundedness.meanings_of`.
@@ -34,7 +37,8 @@ def predictions_table(use_case: NamedUseCase, side: Side, outputs: dict[str, Out
     described |= _known(use_case, side)
     contexts = questions_of(use_case, side) if use_case.settings.evaluation.groundedness == "prompt" else None
     parts = [
-        pa.table({**described, "system": [system] * len(side), **_columns(found), **_claims(found, contexts, meanings)}) for system, found in outputs.items()
+        pa.table({**described, "system": [system] * len(side), **_columns(found), **_claims(found, contexts, meanings)})
+        for system, found in outputs.items()
     ]
     return pa.concat_tables(parts)
 
@@ -54,7 +58,10 @@ def _claims(outputs: Outputs, contexts: list[str] | None, meanings: Meanings | N
     if contexts is None or isinstance(outputs, LabelOutputs):
         return {}
     found = statistics(outputs.answers, contexts, meanings)
-    return {name: pa.array(found[:, place].astype(int), pa.int64()) for place, name in enumerate(("claims", "unsupported_claims"))}
+    return {
+        name: pa.array(found[:, place].astype(int), pa.int64())
+        for place, name in enumerate(("claims", "unsupported_claims"))
+    }
 
 
 def _columns(outputs: Outputs) -> dict[str, pa.Array]:
@@ -74,7 +81,8 @@ def _columns(outputs: Outputs) -> dict[str, pa.Array]:
     if outputs.schema is not None:
         counts = [field_counts(r, a) for r, a in pairs]
         extracted = {
-            name: pa.array([row[place] for row in counts], pa.int64()) for place, name in enumerate(("fields_right", "fields_stated", "fields_expected"))
+            name: pa.array([row[place] for row in counts], pa.int64())
+            for place, name in enumerate(("fields_right", "fields_stated", "fields_expected"))
         }
         read = [read_object(a) for a in outputs.answers]
         extracted["valid_json"] = pa.array([one is not None for one in read], pa.bool_())
@@ -102,7 +110,9 @@ def rows_of(predictions: pa.Table, system: str) -> pa.Table:
     return predictions.filter(pc.field("system") == system)
 
 
-def outputs_in(predictions: pa.Table, side: Side, labels: list[str], schema: dict[str, Any] | None = None) -> dict[str, Outputs]:
+def outputs_in(
+    predictions: pa.Table, side: Side, labels: list[str], schema: dict[str, Any] | None = None
+) -> dict[str, Outputs]:
     """Outputs of every system in a predictions table.
 
     Args:
@@ -117,18 +127,31 @@ def outputs_in(predictions: pa.Table, side: Side, labels: list[str], schema: dic
     for system in systems_in(predictions):
         rows = rows_of(predictions, system)
         if rows["record_id"].to_pylist() != side.rows["record_id"].to_pylist():
-            raise VersionRefused(f"the predictions of {system} are of other test records than this evaluation", "Materialize base_evaluation again")
+            raise VersionRefused(
+                f"the predictions of {system} are of other test records than this evaluation",
+                "Materialize base_evaluation again",
+            )
         if "predicted" in rows.schema.names:
             confidence = None if rows["confidence"].null_count else rows["confidence"].to_numpy()
             predicted = rows["predicted"].to_pylist()
-            found[system] = LabelOutputs([*labels, *sorted({*predicted} - {*labels})], rows["label"].to_pylist(), predicted, confidence)
+            found[system] = LabelOutputs(
+                [*labels, *sorted({*predicted} - {*labels})], rows["label"].to_pylist(), predicted, confidence
+            )
         elif rows["answer_tokens"].null_count:
-            found[system] = TextOutputs(side.answers, rows["answer"].to_pylist(), schema=schema, similarities=_similarities(rows))
+            found[system] = TextOutputs(
+                side.answers, rows["answer"].to_pylist(), schema=schema, similarities=_similarities(rows)
+            )
         else:
             tokens = np.asarray(rows["answer_tokens"].to_numpy())
             losses, rejected = rows["answer_loss"].to_numpy() * tokens, rows["rejected_loss_sum"]
-            rejected = np.empty(0) if rejected.null_count == len(rejected) else np.array([np.nan if one is None else one for one in rejected.to_pylist()])
-            found[system] = TextOutputs(side.answers, rows["answer"].to_pylist(), losses, tokens, schema, rejected, _similarities(rows))
+            rejected = (
+                np.empty(0)
+                if rejected.null_count == len(rejected)
+                else np.array([np.nan if one is None else one for one in rejected.to_pylist()])
+            )
+            found[system] = TextOutputs(
+                side.answers, rows["answer"].to_pylist(), losses, tokens, schema, rejected, _similarities(rows)
+            )
     return found
 
 

@@ -34,7 +34,9 @@ from ft_platform.use_case import NamedUseCase
 LOG = logging.getLogger(__name__)
 
 
-def publish_base_evaluation(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, log: Any = LOG) -> ArtifactVersion:
+def publish_base_evaluation(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, log: Any = LOG
+) -> ArtifactVersion:
     """The artifact `base_evaluation` of these splits: an existing one, or a new one.
 
     Args:
@@ -71,14 +73,16 @@ def publish_evaluation_report(
     base_evaluation: ArtifactVersion,
     log: Any = LOG,
 ) -> ArtifactVersion:
-    """The artifact `evaluation_report` of a checkpoint beside the champion and the systems of `base_evaluation`: an existing one, or a new one.
+    """The artifact `evaluation_report` of a checkpoint beside the champion and the systems of `base_evaluation`: an
+    existing one, or a new one.
 
     Args:
         splits, checkpoint, base_evaluation: versions that passed the gate.
         log: a logger.
 
     Raises:
-        VersionRefused: checkpoint and evaluation disagree about renderer, base model or test records; nobody can tell what the champion is.
+        VersionRefused: checkpoint and evaluation disagree about renderer, base model or test records; nobody can tell
+            what the champion is.
         BaseModelError, DataError, MissingExtra: nothing was published.
     """
     stage = "evaluation_report"
@@ -89,12 +93,16 @@ def publish_evaluation_report(
         return existing
     started = time.monotonic()
     parents = [splits, base_evaluation, checkpoint]
-    with tracker_for(environment, use_case, stage, artifact_id, parent_tags(parents), log, training_run(lake, checkpoint)) as tracker:
+    with tracker_for(
+        environment, use_case, stage, artifact_id, parent_tags(parents), log, training_run(lake, checkpoint)
+    ) as tracker:
         evaluator, resolved = ready_evaluator(lake, environment, use_case, splits, stage)
         tracker.parameters(_parameters(use_case, resolved.weights_sha256))
         evaluated = _tuned(lake, environment, evaluator, resolved, checkpoint, base_evaluation, best)
         figures = _figures(environment, use_case, evaluated, evaluator)
-        figures["slices"] = slices(use_case, predictions_table(use_case, evaluated.records.side, {FINE_TUNED: evaluated.outputs[FINE_TUNED]}))
+        figures["slices"] = slices(
+            use_case, predictions_table(use_case, evaluated.records.side, {FINE_TUNED: evaluated.outputs[FINE_TUNED]})
+        )
         return _publish(lake, use_case, stage, artifact_id, inputs, parents, evaluated, figures, started, tracker)
 
 
@@ -107,8 +115,11 @@ def _tuned(
     base_evaluation: ArtifactVersion,
     best: ArtifactVersion | None,
 ) -> Evaluated:
-    """The champion, where there is one that can be compared, and the fine-tuned model evaluated, beside the systems of the base evaluation."""
-    require_same_rendering(json.loads(lake.read_file(checkpoint, "training.json")), evaluator.renderer, resolved.weights_sha256, checkpoint)
+    """The champion, where there is one that can be compared, and the fine-tuned model evaluated, beside the systems of
+    the base evaluation."""
+    require_same_rendering(
+        json.loads(lake.read_file(checkpoint, "training.json")), evaluator.renderer, resolved.weights_sha256, checkpoint
+    )
     about: dict[str, Any] = {}
     if best is not None:
         problem = why_not_comparable(lake, best, evaluator, resolved.weights_sha256)
@@ -139,12 +150,18 @@ def _with_adapter_of(lake: Lake, checkpoint: ArtifactVersion, evaluator: Evaluat
         return evaluator.tuned(system)
 
 
-def ready_evaluator(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, stage: str) -> tuple[Evaluator, ResolvedModel]:
+def ready_evaluator(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, stage: str
+) -> tuple[Evaluator, ResolvedModel]:
     """The base model ready to evaluate, and where its weights are."""
     lake.verify_table(splits)
     table = lake.read_table(splits)
-    resolved = base_model.resolve(use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models)
-    model, tokenizer = base_model.load(resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization)
+    resolved = base_model.resolve(
+        use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models
+    )
+    model, tokenizer = base_model.load(
+        resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization
+    )
     renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table), use_case.settings.evaluation.few_shot_note)
     return Evaluator(use_case, table, model, tokenizer, renderer, stage), resolved
 
@@ -152,15 +169,25 @@ def ready_evaluator(lake: Lake, environment: Environment, use_case: NamedUseCase
 def _parameters(use_case: NamedUseCase, weights_sha256: str) -> dict[str, Any]:
     """Settings of the evaluation, for the tracker."""
     settings = use_case.settings
-    return {**settings.evaluation.model_dump(mode="json"), "base_model": settings.base_model.uri, "base_model_sha256": weights_sha256}
+    return {
+        **settings.evaluation.model_dump(mode="json"),
+        "base_model": settings.base_model.uri,
+        "base_model_sha256": weights_sha256,
+    }
 
 
-def _figures(environment: Environment, use_case: NamedUseCase, evaluated: Evaluated, evaluator: Evaluator) -> dict[str, Any]:
+def _figures(
+    environment: Environment, use_case: NamedUseCase, evaluated: Evaluated, evaluator: Evaluator
+) -> dict[str, Any]:
     import torch
 
     side, settings = evaluated.records.side, use_case.settings.evaluation
     asked = settings.groundedness == "prompt"
-    grounded = groundedness(evaluated.outputs, side.answers, questions_of(use_case, side), settings, evaluated.meanings) if asked else None
+    grounded = (
+        groundedness(evaluated.outputs, side.answers, questions_of(use_case, side), settings, evaluated.meanings)
+        if asked
+        else None
+    )
     return {
         **scores(evaluated.outputs, use_case.settings.task, settings),
         **({"groundedness": grounded} if grounded else {}),
@@ -168,7 +195,10 @@ def _figures(environment: Environment, use_case: NamedUseCase, evaluated: Evalua
         "seconds": evaluated.seconds,
         "answer_seconds": evaluated.answer_seconds,
         "per_1000_requests": per_thousand(
-            evaluated.answer_seconds, len(evaluated.records.side), environment.profile(use_case.settings.compute.profile), evaluated.info
+            evaluated.answer_seconds,
+            len(evaluated.records.side),
+            environment.profile(use_case.settings.compute.profile),
+            evaluated.info,
         ),
         "info": evaluated.info,
         "renderer_hash": evaluator.renderer.hash,
@@ -196,7 +226,10 @@ def _publish(
 
     with lake.scratch(use_case.name, stage) as folder:
         folder.mkdir(parents=True)
-        pq.write_table(predictions_table(use_case, evaluated.records.side, evaluated.outputs, evaluated.meanings), folder / PREDICTIONS)
+        pq.write_table(
+            predictions_table(use_case, evaluated.records.side, evaluated.outputs, evaluated.meanings),
+            folder / PREDICTIONS,
+        )
         for name, table in evaluated.beside.items():
             pq.write_table(table, folder / name)
         (folder / METRICS).write_text(json.dumps(figures, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -220,12 +253,22 @@ def _publish(
 
 
 def _metrics(figures: dict[str, Any]) -> dict[str, float]:
-    """Every figure of every system, its calibration error, and fine-tuned minus each other system with its test, for the tracker."""
-    systems = {f"{system}/{name}": figure for system, found in figures["systems"].items() for name, figure in found.items()}
-    systems |= {f"{FINE_TUNED}_minus_{system}/{name}": figure for system, found in figures["differences"].items() for name, figure in found.items()}
+    """Every figure of every system, its calibration error, and fine-tuned minus each other system with its test, for
+    the tracker."""
+    systems = {
+        f"{system}/{name}": figure for system, found in figures["systems"].items() for name, figure in found.items()
+    }
+    systems |= {
+        f"{FINE_TUNED}_minus_{system}/{name}": figure
+        for system, found in figures["differences"].items()
+        for name, figure in found.items()
+    }
     systems |= {f"{system}/calibration_error": found["ece"] for system, found in figures["calibration"].items()}
     values = {key: value for name, figure in systems.items() for key, value in figure_metrics(name, figure).items()}
-    values |= {f"{FINE_TUNED}_minus_{system}/{test['metric']}_p_corrected": test["p_corrected"] for system, test in figures["tests"].items()}
+    values |= {
+        f"{FINE_TUNED}_minus_{system}/{test['metric']}_p_corrected": test["p_corrected"]
+        for system, test in figures["tests"].items()
+    }
     return {**values, "test_rows": figures["test_rows"]}
 
 

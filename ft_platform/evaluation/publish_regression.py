@@ -33,7 +33,9 @@ FIGURES, ITEMS = "regression.json", "items.parquet"
 Suite = Callable[[Any, Callable[[int], None]], SuiteResult]
 
 
-def publish_regression_report(lake: Lake, environment: Environment, use_case: NamedUseCase, checkpoint: ArtifactVersion, log: Any = LOG) -> ArtifactVersion:
+def publish_regression_report(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, checkpoint: ArtifactVersion, log: Any = LOG
+) -> ArtifactVersion:
     """The artifact `regression_report` of a checkpoint: an existing one, or a new one with figures, picture and page.
 
     Args:
@@ -41,7 +43,8 @@ def publish_regression_report(lake: Lake, environment: Environment, use_case: Na
         log: a logger.
 
     Raises:
-        VersionRefused: the base model is another than the checkpoint was trained on, or nobody can tell what the champion is.
+        VersionRefused: the base model is another than the checkpoint was trained on, or nobody can tell what the
+            champion is.
         BaseModelError, SourceError, MissingExtra: nothing was published.
     """
     best = champion(lake, use_case.name, beside=checkpoint)
@@ -50,28 +53,47 @@ def publish_regression_report(lake: Lake, environment: Environment, use_case: Na
     if existing:
         return existing
     started = time.monotonic()
-    with tracker_for(environment, use_case, STAGE, artifact_id, parent_tags([checkpoint]), log, training_run(lake, checkpoint)) as tracker:
+    with tracker_for(
+        environment, use_case, STAGE, artifact_id, parent_tags([checkpoint]), log, training_run(lake, checkpoint)
+    ) as tracker:
         tracker.parameters(use_case.settings.regression.model_dump(mode="json"))
         results, about_champion = measured(lake, environment, use_case, checkpoint, best)
         settings = use_case.settings.regression
-        found = {**compare(settings, results["base"], results["tuned"], results.get("champion")), "champion": about_champion, "confidence": settings.confidence}
+        found = {
+            **compare(settings, results["base"], results["tuned"], results.get("champion")),
+            "champion": about_champion,
+            "confidence": settings.confidence,
+        }
         return _publish(lake, use_case, artifact_id, inputs, checkpoint, results, found, started, tracker)
 
 
 def measured(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, checkpoint: ArtifactVersion, best: ArtifactVersion | None
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    checkpoint: ArtifactVersion,
+    best: ArtifactVersion | None,
 ) -> tuple[dict[str, dict[str, SuiteResult]], dict[str, Any]]:
-    """Every suite for `base`, `tuned` and, where there is one on the same base model, `champion`; and what is to be said about the champion."""
-    resolved = base_model.resolve(use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models)
+    """Every suite for `base`, `tuned` and, where there is one on the same base model, `champion`; and what is to be
+    said about the champion."""
+    resolved = base_model.resolve(
+        use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models
+    )
     weights = _trained_on(lake, checkpoint)
     if weights != resolved.weights_sha256:
         raise VersionRefused(
-            f"checkpoint {checkpoint.id} was trained on base model {weights[:12]}, but this report would use {resolved.weights_sha256[:12]}",
+            f"checkpoint {checkpoint.id} was trained on base model {weights[:12]}, but this report would use"
+            f" {resolved.weights_sha256[:12]}",
             f"Train again: ft run {use_case.name}",
         )
-    model, tokenizer = base_model.load(resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization)
+    model, tokenizer = base_model.load(
+        resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization
+    )
     suites = suites_of(lake, use_case, tokenizer)
-    about: dict[str, Any] = {"checkpoint": best.id if best else None, "status": "compared" if best else "there is none yet"}
+    about: dict[str, Any] = {
+        "checkpoint": best.id if best else None,
+        "status": "compared" if best else "there is none yet",
+    }
     if best and _trained_on(lake, best) != resolved.weights_sha256:
         best, about["status"] = None, "not compared: it has another base model"
     systems = {"base": None, "tuned": checkpoint, **({"champion": best} if best else {})}
@@ -80,7 +102,9 @@ def measured(
         if version is not None:
             # An adapter changes the model that it is put on.
             if number > 1:
-                model, _ = base_model.load(resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization)
+                model, _ = base_model.load(
+                    resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization
+                )
             model = _adapted(lake, model, version)
         results[system] = _run(model, suites, system, number, len(systems))
     return results, about
@@ -91,7 +115,8 @@ def _trained_on(lake: Lake, checkpoint: ArtifactVersion) -> str:
 
 
 def _adapted(lake: Lake, model: Any, checkpoint: ArtifactVersion) -> Any:
-    """The model with an adapter. One trained with a label head gets the output layer for words back: what it forgot is in its body."""
+    """The model with an adapter. One trained with a label head gets the output layer for words back: what it forgot is
+    in its body."""
     from ft_platform.models.label_head import head_of
 
     words = model.get_output_embeddings()
@@ -103,14 +128,18 @@ def _adapted(lake: Lake, model: Any, checkpoint: ArtifactVersion) -> Any:
 
 
 def suites_of(lake: Lake, use_case: NamedUseCase, tokenizer: Any) -> dict[str, Suite]:
-    """Name -> function of a model and a listener, for every suite of the settings, on the same seeded choice of items."""
+    """Name -> function of a model and a listener, for every suite of the settings, on the same seeded choice of
+    items."""
     settings = use_case.settings.regression
     renderer = Renderer(tokenizer, Task(kind="generation"))
 
     def chosen(items: list) -> list:
         if settings.rows is None or len(items) <= settings.rows:
             return items
-        return [items[place] for place in sorted(np.random.default_rng(settings.seed).permutation(len(items))[: settings.rows].tolist())]
+        return [
+            items[place]
+            for place in sorted(np.random.default_rng(settings.seed).permutation(len(items))[: settings.rows].tolist())
+        ]
 
     found: dict[str, Suite] = {}
     if "general_text" in settings.suites:
@@ -153,7 +182,13 @@ def items_table(results: Mapping[str, Mapping[str, SuiteResult]]) -> pa.Table:
         for suite, result in suites.items()
         for item, (top, bottom) in enumerate(result.statistics)
     ]
-    types = [("suite", pa.string()), ("item", pa.int64()), ("system", pa.string()), ("numerator", pa.float64()), ("denominator", pa.float64())]
+    types = [
+        ("suite", pa.string()),
+        ("item", pa.int64()),
+        ("system", pa.string()),
+        ("numerator", pa.float64()),
+        ("denominator", pa.float64()),
+    ]
     return pa.Table.from_pylist(rows, pa.schema(types))
 
 
@@ -172,7 +207,9 @@ def _publish(
 
     with lake.scratch(use_case.name, STAGE) as folder:
         folder.mkdir(parents=True)
-        (folder / FIGURES).write_text(json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+        (folder / FIGURES).write_text(
+            json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
+        )
         pq.write_table(items_table(results), folder / ITEMS)
         write_regression_report(folder, lake, use_case, artifact_id, checkpoint, found)
         report = lake.publish(

@@ -44,7 +44,8 @@ class Side:
 
 
 def side_of(use_case: NamedUseCase, splits: pa.Table, name: str, *, with_calls: bool = False) -> Side:
-    """Records of a side that have an answer. What follows the last answer of a conversation is no part of the question, and left out.
+    """Records of a side that have an answer. What follows the last answer of a conversation is no part of the question,
+    and left out.
 
     Args:
         with_calls: also those whose last answer is a call of tools.
@@ -55,7 +56,9 @@ def side_of(use_case: NamedUseCase, splits: pa.Table, name: str, *, with_calls: 
         found = rows["label"].to_pylist()
     else:
         whole = [row or [] for row in rows["messages"].to_pylist()]
-        rejected = [next((message["content"] or "" for message in row if message["role"] == REJECTED), "") for row in whole]
+        rejected = [
+            next((message["content"] or "" for message in row if message["role"] == REJECTED), "") for row in whole
+        ]
         place, column = rows.schema.get_field_index("messages"), rows.schema.field("messages")
         rows = rows.set_column(place, column, pa.array([up_to_last_answer(row) or row for row in whole], column.type))
         found = answers(rows["messages"])
@@ -89,7 +92,8 @@ class EvaluationRecords:
 
 
 def evaluation_records(use_case: NamedUseCase, splits: pa.Table, renderer: Renderer) -> EvaluationRecords:
-    """The seeded choice of at most `evaluation.max_test_rows` test records whose prompt fits into `evaluation.max_prompt_tokens`.
+    """The seeded choice of at most `evaluation.max_test_rows` test records whose prompt fits into
+    `evaluation.max_prompt_tokens`.
 
     Raises:
         DataError: there is none.
@@ -121,7 +125,12 @@ def evaluation_records(use_case: NamedUseCase, splits: pa.Table, renderer: Rende
             f"{use_case.name} has no test record to evaluate on: {in_split} in the test split, left out {left_out}",
             "Check splits.test_fraction and evaluation.max_prompt_tokens",
         )
-    return EvaluationRecords(replace(side.take(fitting), answers=texts), prompts, references, {reason: count for reason, count in left_out.items() if count})
+    return EvaluationRecords(
+        replace(side.take(fitting), answers=texts),
+        prompts,
+        references,
+        {reason: count for reason, count in left_out.items() if count},
+    )
 
 
 def questions_of(use_case: NamedUseCase, side: Side) -> list[str]:

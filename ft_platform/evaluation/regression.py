@@ -1,8 +1,9 @@
-"""What a fine-tuned model has forgotten: base model, champion and fine-tuned model on the same suites, compared by non-inferiority.
+"""What a fine-tuned model has forgotten: base model, champion and fine-tuned model on the same suites, compared by
+non-inferiority.
 
-Each suite gives two numbers per item that add up, and a score made from their sums, as a metric does. All models get the same prompts, without the
-instruction of the use case. Covered: fluency on general text, simple knowledge, simple instructions, tasks of lm-evaluation-harness. Not covered: abilities
-that no suite asks for.
+Each suite gives two numbers per item that add up, and a score made from their sums, as a metric does. All models get
+the same prompts, without the instruction of the use case. Covered: fluency on general text, simple knowledge, simple
+instructions, tasks of lm-evaluation-harness. Not covered: abilities that no suite asks for.
 """
 
 import math
@@ -46,14 +47,19 @@ def _score(sums: np.ndarray) -> np.ndarray:
     return sums[..., 0] / sums[..., 1]
 
 
-def general_text(model: Any, renderer: Renderer, texts: list[str], on_items: OnItems = lambda done: None) -> SuiteResult:
-    """Negative log-probability of plain text per token, in nats; exp of it is the perplexity. The first token of a passage is given."""
+def general_text(
+    model: Any, renderer: Renderer, texts: list[str], on_items: OnItems = lambda done: None
+) -> SuiteResult:
+    """Negative log-probability of plain text per token, in nats; exp of it is the perplexity. The first token of a
+    passage is given."""
     rows = [ids for text in texts if len(ids := renderer.text.content(text, PASSAGE_TOKENS)) > 1]
     losses, tokens = answer_losses(model, [ids[:1] for ids in rows], [ids[1:] for ids in rows], on_items)
     return SuiteResult("log_perplexity", False, np.stack([losses, tokens], axis=1).astype(float))
 
 
-def multiple_choice(model: Any, renderer: Renderer, items: list[ChoiceItem], on_items: OnItems = lambda done: None) -> SuiteResult:
+def multiple_choice(
+    model: Any, renderer: Renderer, items: list[ChoiceItem], on_items: OnItems = lambda done: None
+) -> SuiteResult:
     """Share of questions whose right option is the most probable answer. A tie is no hit."""
     prompts, options, owners = [], [], []
     for place, item in enumerate(items):
@@ -74,7 +80,9 @@ def multiple_choice(model: Any, renderer: Renderer, items: list[ChoiceItem], on_
     return SuiteResult("accuracy", True, np.stack([right, np.ones(len(items))], axis=1))
 
 
-def instructions(model: Any, tokenizer: Any, renderer: Renderer, items: list[InstructionItem], on_items: OnItems = lambda done: None) -> SuiteResult:
+def instructions(
+    model: Any, tokenizer: Any, renderer: Renderer, items: list[InstructionItem], on_items: OnItems = lambda done: None
+) -> SuiteResult:
     """Share of instructions whose answer holds an accepted word."""
     prompts = [renderer.prompt_ids([{"role": "user", "content": item.instruction}]) for item in items]
     answers = generate(model, tokenizer, prompts, renderer.end_of_turn, ANSWER_TOKENS, on_items)
@@ -83,7 +91,10 @@ def instructions(model: Any, tokenizer: Any, renderer: Renderer, items: list[Ins
 
 
 def compare(
-    settings: Regression, base: Mapping[str, SuiteResult], tuned: Mapping[str, SuiteResult], champion: Mapping[str, SuiteResult] | None
+    settings: Regression,
+    base: Mapping[str, SuiteResult],
+    tuned: Mapping[str, SuiteResult],
+    champion: Mapping[str, SuiteResult] | None,
 ) -> dict[str, Any]:
     """Every suite with its verdict.
 
@@ -91,9 +102,11 @@ def compare(
         base, tuned, champion: suite -> result, all on the same items; `champion` None where there is none.
 
     Returns:
-        `{"suites": {suite: {"metric", "higher_is_better", "items", "base", "tuned", "champion", "difference", "margin", "non_inferior", "status",
-        "difference_to_champion", "non_inferior_to_champion"}}, "passed"}`. Differences are fine-tuned minus the other. A figure that is no number is None.
-        `passed`: on no suite is the fine-tuned model possibly worse by the margin or more, than the base model or than the champion.
+        `{"suites": {suite: {"metric", "higher_is_better", "items", "base", "tuned", "champion", "difference", "margin",
+        "non_inferior", "status", "difference_to_champion", "non_inferior_to_champion"}}, "passed"}`. Differences are
+        fine-tuned minus the other. A figure that is no number is None.
+        `passed`: on no suite is the fine-tuned model possibly worse by the margin or more, than the base model or than
+            the champion.
     """
     suites = {}
     for name, result in tuned.items():
@@ -102,7 +115,11 @@ def compare(
         status = judged(difference, margin, higher_is_better=result.higher_is_better)
         against = champion[name] if champion is not None else None
         to_champion = _difference(settings, result, against) if against is not None else None
-        kept = None if against is None else judged(to_champion, margin, higher_is_better=result.higher_is_better) == "within_margin"
+        kept = (
+            None
+            if against is None
+            else judged(to_champion, margin, higher_is_better=result.higher_is_better) == "within_margin"
+        )
         suites[name] = {
             "metric": result.metric,
             "higher_is_better": result.higher_is_better,
@@ -117,12 +134,15 @@ def compare(
             "difference_to_champion": to_champion,
             "non_inferior_to_champion": kept,
         }
-    passed = bool(suites) and all(one["non_inferior"] and one["non_inferior_to_champion"] is not False for one in suites.values())
+    passed = bool(suites) and all(
+        one["non_inferior"] and one["non_inferior_to_champion"] is not False for one in suites.values()
+    )
     return {"suites": suites, "passed": passed}
 
 
 def judged(difference: Figure | None, margin: float, *, higher_is_better: bool) -> Status:
-    """Non-inferiority: the whole interval must lie on the good side of the margin (Piaggio et al., CONSORT extension, JAMA 2012).
+    """Non-inferiority: the whole interval must lie on the good side of the margin (Piaggio et al., CONSORT extension,
+    JAMA 2012).
 
     Returns:
         `beyond_margin` if the difference itself is, `not_enough_evidence` if only its interval reaches the margin.

@@ -10,11 +10,15 @@ from ft_platform.costs.prices import cost_of
 from ft_platform.environment import ComputeProfile
 
 
-def per_thousand(answer_seconds: Mapping[str, float], rows: int, profile: ComputeProfile, info: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
-    """`{system: {"seconds", "money", "currency"}}` per 1,000 requests; money is None where the compute profile names no price.
+def per_thousand(
+    answer_seconds: Mapping[str, float], rows: int, profile: ComputeProfile, info: Mapping[str, Any] | None = None
+) -> dict[str, dict[str, Any]]:
+    """`{system: {"seconds", "money", "currency"}}` per 1,000 requests; money is None where the compute profile names no
+    price.
 
     Args:
-        info: what is known of single systems (`Evaluated.info`); an endpoint costs what its provider takes for the tokens it counted.
+        info: what is known of single systems (`Evaluated.info`); an endpoint costs what its provider takes for the
+            tokens it counted.
     """
     found = {}
     for system, seconds in answer_seconds.items():

@@ -19,12 +19,12 @@ def scores(outputs: dict[str, Outputs], task: Task, settings: Evaluation) -> dic
     """Figures of every system.
 
     Returns:
-        `{"systems": {system: {metric: {"value", "low", "high"}}}, "differences": {system: {metric: {"value", "low", "high", "p",
-        "detectable"}}}, "tests": {system: {"metric", "p", "p_corrected", "mcnemar"}}, "main_metric",
+        `{"systems": {system: {metric: {"value", "low", "high"}}}, "differences": {system: {metric: {"value", "low",
+        "high", "p", "detectable"}}}, "tests": {system: {"metric", "p", "p_corrected", "mcnemar"}}, "main_metric",
         "win_rates", "test_rows", "labels", "per_class": {system: {label:
-        {"precision", "recall", "f1", "support"}}}, "confusion": {system: matrix}, "calibration": {system: ...}}`. `differences` are fine-tuned
-        minus system on the same records, `tests` say whether they are chance, by `main_metric`; the last four hold labels only. A system has the
-        metrics that apply to its outputs.
+        {"precision", "recall", "f1", "support"}}}, "confusion": {system: matrix}, "calibration": {system: ...}}`.
+        `differences` are fine-tuned minus system on the same records, `tests` say whether they are chance, by
+        `main_metric`; the last four hold labels only. A system has the metrics that apply to its outputs.
     """
     metrics = metrics_of(task.kind)
     outputs = _same_labels(outputs)
@@ -32,14 +32,21 @@ def scores(outputs: dict[str, Outputs], task: Task, settings: Evaluation) -> dic
     tuned = outputs.get(FINE_TUNED)
     others = {system: found for system, found in outputs.items() if tuned is not None and system != FINE_TUNED}
     differences = {
-        system: {m.name: paired_difference(m, tuned, found, settings) for m in metrics if m.applies(tuned) and m.applies(found)}
+        system: {
+            m.name: paired_difference(m, tuned, found, settings)
+            for m in metrics
+            if m.applies(tuned) and m.applies(found)
+        }
         for system, found in others.items()
         if tuned is not None
     }
     main = main_metric(metrics, outputs.values())
     calibrated = {system: calibration(found, settings) for system, found in labelled.items()}
     return {
-        "systems": {system: {m.name: figure(m, found, settings) for m in metrics if m.applies(found)} for system, found in outputs.items()},
+        "systems": {
+            system: {m.name: figure(m, found, settings) for m in metrics if m.applies(found)}
+            for system, found in outputs.items()
+        },
         "differences": differences,
         "tests": tests(outputs, differences, FINE_TUNED, main),
         "main_metric": main.name,
@@ -53,8 +60,11 @@ def scores(outputs: dict[str, Outputs], task: Task, settings: Evaluation) -> dic
 
 
 def _same_labels(outputs: dict[str, Outputs]) -> dict[str, Outputs]:
-    """Outputs whose labels are those of all systems, so that one list names rows and columns of every confusion matrix: some systems answer what is no
-    label of the use case."""
+    """Outputs whose labels are those of all systems, so that one list names rows and columns of every confusion matrix:
+    some systems answer what is no label of the use case."""
     lists = [found.labels for found in outputs.values() if isinstance(found, LabelOutputs)]
     labels = list(dict.fromkeys(label for one in lists for label in one))
-    return {system: replace(found, labels=labels) if isinstance(found, LabelOutputs) else found for system, found in outputs.items()}
+    return {
+        system: replace(found, labels=labels) if isinstance(found, LabelOutputs) else found
+        for system, found in outputs.items()
+    }

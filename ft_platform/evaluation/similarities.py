@@ -1,7 +1,9 @@
-"""Similarity of answers and references by a model's hidden states: every token is matched with the most similar one of the other text.
+"""Similarity of answers and references by a model's hidden states: every token is matched with the most similar one of
+the other text.
 
-Zhang et al., BERTScore: Evaluating Text Generation with BERT, ICLR 2020 (without inverse document frequencies and without rescaling). Covered: other words for
-the same. Not covered: whether an answer is true; a wrong number is very similar to a right one.
+Zhang et al., BERTScore: Evaluating Text Generation with BERT, ICLR 2020 (without inverse document frequencies and
+without rescaling). Covered: other words for the same. Not covered: whether an answer is true; a wrong number is very
+similar to a right one.
 """
 
 from collections.abc import Sequence
@@ -22,7 +24,8 @@ BATCH_TOKENS = 4096
 
 
 def add_similarities(outputs: dict[str, Outputs], use_case: NamedUseCase, environment: Environment) -> None:
-    """Puts the similarities of every system's answers into its outputs, where the settings name a model for it and answers are texts.
+    """Puts the similarities of every system's answers into its outputs, where the settings name a model for it and
+    answers are texts.
 
     Raises:
         BaseModelError: the model does not exist, is not pinned as it must be, or is not safe to load.
@@ -41,8 +44,16 @@ def similarities(model: Any, tokenizer: Any, references: Sequence[str], answers:
     """F1 of greedily matched tokens in [-1, 1]; 0 where one of two texts is empty. Shape `(rows,)`."""
     tokens = TextTokens(tokenizer)
     distinct = sorted({*references, *answers})
-    states = dict(zip(distinct, hidden_states(model, [tokens.content(text.strip(), MOST_TOKENS) for text in distinct]), strict=True))
-    return np.array([matched_f1(states[reference], states[answer]) for reference, answer in zip(references, answers, strict=True)])
+    states = dict(
+        zip(
+            distinct,
+            hidden_states(model, [tokens.content(text.strip(), MOST_TOKENS) for text in distinct]),
+            strict=True,
+        )
+    )
+    return np.array(
+        [matched_f1(states[reference], states[answer]) for reference, answer in zip(references, answers, strict=True)]
+    )
 
 
 def hidden_states(model: Any, rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
@@ -57,9 +68,15 @@ def hidden_states(model: Any, rows: Sequence[Sequence[int]]) -> list[np.ndarray]
         members = [order[place] for place in batch]
         longest = max(len(rows[row]) for row in members)
         ids = torch.tensor([[*rows[row], *[0] * (longest - len(rows[row]))] for row in members], device=model.device)
-        mask = torch.tensor([[1] * len(rows[row]) + [0] * (longest - len(rows[row])) for row in members], device=model.device)
+        mask = torch.tensor(
+            [[1] * len(rows[row]) + [0] * (longest - len(rows[row])) for row in members], device=model.device
+        )
         with torch.inference_mode():
-            states = model(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False).hidden_states[-1].float()
+            states = (
+                model(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)
+                .hidden_states[-1]
+                .float()
+            )
             states = torch.nn.functional.normalize(states, dim=-1).cpu().numpy()
         for row, one in zip(members, states, strict=True):
             found[row] = one[: len(rows[row])]
@@ -67,7 +84,8 @@ def hidden_states(model: Any, rows: Sequence[Sequence[int]]) -> list[np.ndarray]
 
 
 def matched_f1(reference: np.ndarray, answer: np.ndarray) -> float:
-    """Harmonic mean of precision (each token of the answer with the most similar one of the reference) and recall (the other way round).
+    """Harmonic mean of precision (each token of the answer with the most similar one of the reference) and recall (the
+    other way round).
 
     Args:
         reference, answer: vectors of length 1. Shapes `(tokens, width)`.

@@ -1,7 +1,7 @@
 """Where the model is worse: its score on parts of the test split, the worst part first.
 
-Parts are the values of every feature, for labels the true label, languages where several are allowed, quarters of text length and, where records have a
-date, of time. Covered: one of these at a time.
+Parts are the values of every feature, for labels the true label, languages where several are allowed, quarters of text
+length and, where records have a date, of time. Covered: one of these at a time.
 Not covered: combinations (`fairness_report` has those of sensitive features to come), and parts that no column names.
 """
 
@@ -38,9 +38,10 @@ def slices(use_case: NamedUseCase, predictions: pa.Table) -> list[dict[str, Any]
         predictions: rows of one system (`evaluation.predictions`).
 
     Returns:
-        `[{"by", "part", "rows", "enough_evidence", "value", "low", "high", "rest", "p", "p_corrected"}]`. `rest` is the score on all other
-        records; `p` the two-sided probability of such a difference from it (Fisher's exact test for hits, Mann-Whitney for texts),
-        `p_corrected` the same after Holm's correction for all parts. Parts with fewer than `evaluation.min_slice_rows` records have no figures.
+        `[{"by", "part", "rows", "enough_evidence", "value", "low", "high", "rest", "p", "p_corrected"}]`. `rest` is the
+        score on all other records; `p` the two-sided probability of such a difference from it (Fisher's exact test for
+        hits, Mann-Whitney for texts), `p_corrected` the same after Holm's correction for all parts. Parts with fewer
+        than `evaluation.min_slice_rows` records have no figures.
     """
     settings = use_case.settings.evaluation
     scores = _scores(use_case, predictions)
@@ -81,11 +82,16 @@ def _parts(use_case: NamedUseCase, predictions: pa.Table) -> Iterator[tuple[str,
     quarter = np.searchsorted(edges, lengths, side="left")
     bounds = [0, *(int(edge) for edge in edges), int(lengths.max())]
     for number in np.unique(quarter):
-        yield "text length", f"{bounds[number] + (number > 0):,} to {bounds[number + 1]:,} characters", quarter == number
+        yield (
+            "text length",
+            f"{bounds[number] + (number > 0):,} to {bounds[number + 1]:,} characters",
+            quarter == number,
+        )
 
 
 def _times(dates: list[str | None]) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Quarters of the records by date, one day never in two of them; dates are ISO 8601, so they are ordered as texts are."""
+    """Quarters of the records by date, one day never in two of them; dates are ISO 8601, so they are ordered as texts
+    are."""
     days = np.array([date[:DAY] if date and re.match(DATE, date) else "" for date in dates], dtype=object)
     known = np.sort(days[days != ""])
     ends = sorted({known[-(-len(known) * number // 4) - 1] for number in range(1, 5)}) if len(known) else []
@@ -100,7 +106,9 @@ def _times(dates: list[str | None]) -> Iterator[tuple[str, str, np.ndarray]]:
 
 def _values(by: str, values: list[str]) -> Iterator[tuple[str, str, np.ndarray]]:
     column = np.array(values, dtype=object)
-    frequent = [value for value, _ in sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))[:MOST_VALUES]]
+    frequent = [
+        value for value, _ in sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))[:MOST_VALUES]
+    ]
     for value in frequent:
         yield by, value, column == value
     rare = ~np.isin(column, frequent)

@@ -1,8 +1,8 @@
 """Texts with the terms of an identity replaced by their counterparts: `he` by `she`, and `she` by `he`.
 
-Covered: whole words in the spelling of the list, in small letters, capitals and with a first capital. Not covered: grammar that
-would have to follow (a term that stands for two, such as `her`, becomes the first of them), inflections that the list lacks, names in ids.
-"""
+Covered: whole words in the spelling of the list, in small letters, capitals and with a first capital. Not covered:
+grammar that would have to follow (a term that stands for two, such as `her`, becomes the first of them), inflections
+that the list lacks, names in ids."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -53,4 +53,7 @@ class TermSwap:
 
     def messages(self, messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
         """A conversation with every term replaced in what people and the model say; calls of tools stay as they are."""
-        return [{**message, "content": self.text(message["content"] or "")} if message["role"] in SPOKEN else dict(message) for message in messages]
+        return [
+            {**message, "content": self.text(message["content"] or "")} if message["role"] in SPOKEN else dict(message)
+            for message in messages
+        ]

@@ -1,4 +1,5 @@
-"""How answers to different groups are worded: length, tone, insults. No trait is good or bad in itself, so no group is the best."""
+"""How answers to different groups are worded: length, tone, insults. No trait is good or bad in itself, so no group is
+the best."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,11 @@ from ft_platform.evaluation.intervals import interval, resampled_sums
 from ft_platform.evaluation.text_lexicon import is_toxic, sentiment
 from ft_platform.use_case import Evaluation
 
-TRAITS = {"answer_words": "Words of an answer", "sentiment": "Tone in [-1, 1] (word list)", "toxicity": "Answers with an insult (word list)"}
+TRAITS = {
+    "answer_words": "Words of an answer",
+    "sentiment": "Tone in [-1, 1] (word list)",
+    "toxicity": "Answers with an insult (word list)",
+}
 """Name -> words for a table head. Refusals are a metric (`metrics/refusal_rate.py`)."""
 
 
@@ -22,8 +27,8 @@ def text_traits(rows: pa.Table, values: np.ndarray, compared: Sequence[str], set
         values: group of each row. Shape `(rows,)`.
 
     Returns:
-        `{"groups": {group: {trait: {"value", "low", "high"}}}, "differences": {trait: {"value", "low", "high", "ratio", "highest", "lowest"}}}`.
-        `ratio` is the lowest over the highest value, None where they are not both positive.
+        `{"groups": {group: {trait: {"value", "low", "high"}}}, "differences": {trait: {"value", "low", "high", "ratio",
+        "highest", "lowest"}}}`. `ratio` is the lowest over the highest value, None where they are not both positive.
     """
     answers = [answer or "" for answer in rows["answer"].to_pylist()]
     traits = np.array([[len(answer.split()), sentiment(answer), is_toxic(answer)] for answer in answers], float)
@@ -33,7 +38,10 @@ def text_traits(rows: pa.Table, values: np.ndarray, compared: Sequence[str], set
         means[group] = own.mean(axis=0)
         draws[group] = resampled_sums(own, settings.bootstrap_samples, [settings.seed, number]) / len(own)
     groups = {
-        group: {trait: interval(float(means[group][place]), draws[group][:, place], settings.confidence) for place, trait in enumerate(TRAITS)}
+        group: {
+            trait: interval(float(means[group][place]), draws[group][:, place], settings.confidence)
+            for place, trait in enumerate(TRAITS)
+        }
         for group in compared
     }
     differences = {}
@@ -44,5 +52,10 @@ def text_traits(rows: pa.Table, values: np.ndarray, compared: Sequence[str], set
         lowest, highest = ordered[0], ordered[-1]
         top, bottom = float(means[highest][place]), float(means[lowest][place])
         found = interval(top - bottom, draws[highest][:, place] - draws[lowest][:, place], settings.confidence)
-        differences[trait] = {**found, "ratio": bottom / top if bottom > 0 else None, "highest": highest, "lowest": lowest}
+        differences[trait] = {
+            **found,
+            "ratio": bottom / top if bottom > 0 else None,
+            "highest": highest,
+            "lowest": lowest,
+        }
     return {"groups": groups, "differences": differences}

@@ -16,8 +16,9 @@ TRAINED = ("champion", "fine_tuned")
 def win_rates(outputs: Mapping[str, Outputs], settings: Evaluation) -> dict[str, dict[str, Any]]:
     """For each trained system, on how many pairs its implicit reward puts the preferred answer first.
 
-    The implicit reward of an answer is its log-probability under the system minus that under the base model (Rafailov et al., arXiv:2305.18290, eq. 5;
-    the factor beta changes no order). A tie counts half, so that a model that equals the base model has 0.5.
+    The implicit reward of an answer is its log-probability under the system minus that under the base model (Rafailov
+    et al., arXiv:2305.18290, eq. 5; the factor beta changes no order). A tie counts half, so that a model that equals
+    the base model has 0.5.
 
     Returns:
         `{system: {"value", "low", "high", "pairs"}}`; empty where there are no pairs.

@@ -1,4 +1,5 @@
-"""Everything in the lake that is evidence about one checkpoint, found over the parents that manifests name, not by a list of reports."""
+"""Everything in the lake that is evidence about one checkpoint, found over the parents that manifests name, not by a
+list of reports."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -70,11 +71,15 @@ def find_known(lake: Lake, use_cases: Iterable[str], wanted: str) -> ArtifactVer
         except NotTraced:
             continue
     if len(found) > 1:
-        raise DataError(f"{len(found)} use cases have a checkpoint {wanted!r}: {', '.join(one.use_case for one in found)}", "Name the use case before it")
+        raise DataError(
+            f"{len(found)} use cases have a checkpoint {wanted!r}: {', '.join(one.use_case for one in found)}",
+            "Name the use case before it",
+        )
     if not found:
         more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
         raise DataError(
-            f"there is no checkpoint {wanted!r}", f"There are {', '.join(known[:MOST_NAMED]) + more if known else 'none yet; run: ft run <use_case>'}"
+            f"there is no checkpoint {wanted!r}",
+            f"There are {', '.join(known[:MOST_NAMED]) + more if known else 'none yet; run: ft run <use_case>'}",
         )
     return found[0]
 
@@ -83,7 +88,8 @@ def gather(lake: Lake, checkpoint: ArtifactVersion) -> Evidence:
     """The evidence about a checkpoint.
 
     Raises:
-        VersionRefused: a version behind it has no manifest, or bytes of a report or of any signed file are not what was written.
+        VersionRefused: a version behind it has no manifest, or bytes of a report or of any signed file are not what was
+            written.
     """
     if altered := Snapshot.of(lake).control_problems(checkpoint.use_case):
         raise CorruptVersion("; ".join(altered), f"See: ft seals verify {checkpoint.use_case}")
@@ -95,7 +101,12 @@ def gather(lake: Lake, checkpoint: ArtifactVersion) -> Evidence:
     ordered = _ordered(versions.values())
     made = {found.version.name for found in ordered}
     reports = [stage for stage in STAGES.values() if stage.kind == "report"]
-    return Evidence(checkpoint, ordered, _missing(ordered), [stage.name for stage in reports if stage.on_demand and stage.name not in made])
+    return Evidence(
+        checkpoint,
+        ordered,
+        _missing(ordered),
+        [stage.name for stage in reports if stage.on_demand and stage.name not in made],
+    )
 
 
 def _reports(lake: Lake, checkpoint: ArtifactVersion, behind: set[Key]) -> list[ArtifactVersion]:
@@ -124,12 +135,18 @@ def _published(lake: Lake, use_case: str) -> list[tuple[ArtifactVersion, Manifes
     """Every published folder of a use case that is no checkpoint, whatever stage made it."""
     folder = lake.path_of("shared", use_case).rstrip("/")
     names = sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in lake.fs.ls(folder, detail=False))
-    found = [artifact for name in names if not name.startswith(".") and name != CHECKPOINT for artifact in lake.artifacts(use_case, name)]
+    found = [
+        artifact
+        for name in names
+        if not name.startswith(".") and name != CHECKPOINT
+        for artifact in lake.artifacts(use_case, name)
+    ]
     return [(artifact, lake.manifest(artifact)) for artifact in found]
 
 
 def _add(lake: Lake, versions: dict[str, Found], version: Version, role: str) -> None:
-    """Adds a version and all it was made from; of a table also the newest version of the same rows, which later verdicts are about."""
+    """Adds a version and all it was made from; of a table also the newest version of the same rows, which later
+    verdicts are about."""
     queue: list[tuple[Version, str]] = [(version, role)]
     while queue:
         current, role = queue.pop(0)
@@ -160,7 +177,10 @@ def _missing(found: list[Found]) -> list[dict[str, str]]:
     """Reports that every run makes and checks that every version needs, as far as they are not there."""
     made = {one.version.name for one in found}
     missing = [
-        {"what": stage.name, "why": "no report of this stage names this checkpoint, or what it was made from, as its parent"}
+        {
+            "what": stage.name,
+            "why": "no report of this stage names this checkpoint, or what it was made from, as its parent",
+        }
         for stage in STAGES.values()
         if stage.kind == "report" and not stage.on_demand and stage.name not in made
     ]

@@ -18,7 +18,8 @@ STATEMENT = f"{DOCUMENTS}/provenance.intoto.json"
 ENVELOPE = f"{DOCUMENTS}/provenance.intoto.dsse.json"
 """The statement in its signed envelope; an unsigned pack has none."""
 FOR_READERS = (".html", ".json", ".md", ".png", ".txt")
-"""Endings of the files of a report that go into a pack. Weights, predictions and record ids stay in the lake; the pack has their hashes."""
+"""Endings of the files of a report that go into a pack. Weights, predictions and record ids stay in the lake; the pack
+has their hashes."""
 
 NEW_YEAR_1980 = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip file can hold (APPNOTE 4.4.6): times of writing would make equal packs differ."""
@@ -30,7 +31,8 @@ def sums(hashes: dict[str, str]) -> str:
 
 
 def write_zip(folder: Path, names: Iterable[str], root: str, path: Path) -> str:
-    """A zip file of these files below one folder `root`. Stored, not packed: packed bytes differ between versions of zlib.
+    """A zip file of these files below one folder `root`. Stored, not packed: packed bytes differ between versions of
+    zlib.
 
     Returns:
         its sha256, which anyone can compute again from the folder.

@@ -1,8 +1,9 @@
 """Writes the evidence of a checkpoint as one folder and one zip file. The same lake gives the same bytes.
 
-Covered: the files of every report for readers (HTML, JSON, Markdown, pictures), the manifest and the verdicts of every version, documents made from
-them, a hash of each file. With a key of the user the pack is signed (`signing`). Not covered without one: who changed all files and hashes together is found
-by the hash of the zip file only, which is to be kept apart from it.
+Covered: the files of every report for readers (HTML, JSON, Markdown, pictures), the manifest and the verdicts of every
+version, documents made from them, a hash of each file. With a key of the user the pack is signed (`signing`). Not
+covered without one: who changed all files and hashes together is found by the hash of the zip file only, which is to be
+kept apart from it.
 """
 
 import functools
@@ -17,7 +18,20 @@ from typing import Any
 
 from ft_platform.errors import ConfigError
 from ft_platform.evidence.gather import Evidence, Found
-from ft_platform.evidence.layout import DOCUMENTS, ENVELOPE, FOR_READERS, FORMAT, INDEX, MANIFEST, SIGNATURE, STATEMENT, SUMS, VERSIONS, sums, write_zip
+from ft_platform.evidence.layout import (
+    DOCUMENTS,
+    ENVELOPE,
+    FOR_READERS,
+    FORMAT,
+    INDEX,
+    MANIFEST,
+    SIGNATURE,
+    STATEMENT,
+    SUMS,
+    VERSIONS,
+    sums,
+    write_zip,
+)
 from ft_platform.evidence.signing import Signer
 from ft_platform.evidence.waivers import decision_of, waivers_of
 from ft_platform.lake import ArtifactVersion, Lake, Manifest, TableVersion, Verdict
@@ -35,7 +49,8 @@ RESTRICTED_COUNTS = ("basis", "consent_from", "on_day", "permitted_until")
 
 @dataclass(frozen=True)
 class Pack:
-    """What was written: the folder, the zip file beside it and its sha256, the hash of every file, and what is not in it."""
+    """What was written: the folder, the zip file beside it and its sha256, the hash of every file, and what is not in
+    it."""
 
     folder: Path
     zip_file: Path
@@ -44,11 +59,14 @@ class Pack:
     missing: list[dict[str, str]]
 
 
-def write_pack(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence, out: Path, signer: Signer | None = None) -> Pack:
+def write_pack(
+    lake: Lake, use_case: NamedUseCase | None, evidence: Evidence, out: Path, signer: Signer | None = None
+) -> Pack:
     """Writes `out` and `out.zip`; a pack that is there is replaced at the end, anything else is left alone.
 
     Args:
-        use_case: the file as it is now, or None where it is gone. What it says is quoted only for versions that were made with the same settings.
+        use_case: the file as it is now, or None where it is gone. What it says is quoted only for versions that were
+            made with the same settings.
         signer: signs the pack; None: it stays unsigned.
 
     Raises:
@@ -82,7 +100,10 @@ def _require_free(out: Path, archive: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         is_pack = False
     if not is_pack and (archive.exists() or not out.is_dir() or any(out.iterdir())):
-        raise ConfigError([f"{out} or {archive.name} beside it is there already and is no evidence pack"], "Name another folder with --out")
+        raise ConfigError(
+            [f"{out} or {archive.name} beside it is there already and is no evidence pack"],
+            "Name another folder with --out",
+        )
 
 
 def _put_in_place(folder: Path, out: Path) -> None:
@@ -93,7 +114,9 @@ def _put_in_place(folder: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _write_contents(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence, folder: Path, signer: Signer | None) -> list[dict[str, str]]:
+def _write_contents(
+    lake: Lake, use_case: NamedUseCase | None, evidence: Evidence, folder: Path, signer: Signer | None
+) -> list[dict[str, str]]:
     """Everything but the sums and their signature. Returns what is missing."""
     listed = [_write_version(lake, found, folder) for found in evidence.versions]
     facts = facts_of(lake, use_case, evidence)
@@ -125,9 +148,17 @@ def _write_contents(lake: Lake, use_case: NamedUseCase | None, evidence: Evidenc
 
 def facts_of(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence) -> Facts:
     """What documents may state about a checkpoint."""
-    found = {name: one for name in dict.fromkeys(one.version.name for one in evidence.versions) if (one := evidence.of(name))}
-    for name, manifest in manifests_behind(lake, [evidence.checkpoint]).items():  # of this content, whatever another report has brought
-        found[name] = next(one for one in evidence.versions if (one.version.name, one.version.content_hash) == (name, manifest.content_hash))
+    found = {
+        name: one for name in dict.fromkeys(one.version.name for one in evidence.versions) if (one := evidence.of(name))
+    }
+    for name, manifest in manifests_behind(
+        lake, [evidence.checkpoint]
+    ).items():  # of this content, whatever another report has brought
+        found[name] = next(
+            one
+            for one in evidence.versions
+            if (one.version.name, one.version.content_hash) == (name, manifest.content_hash)
+        )
 
     def read(stage: str, name: str) -> Any:
         one = found.get(stage)
@@ -154,7 +185,11 @@ def facts_of(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence) -> F
 
 def _verdicts(evidence: Evidence, found: Found) -> dict[str, Verdict]:
     """Verdicts about a content: those of the newest version with it go first."""
-    same = [one for one in evidence.versions if one.version.name == found.version.name and one.version.content_hash == found.version.content_hash]
+    same = [
+        one
+        for one in evidence.versions
+        if one.version.name == found.version.name and one.version.content_hash == found.version.content_hash
+    ]
     return {check: verdict for one in reversed(same) for check, verdict in one.verdicts.items()}
 
 
@@ -164,13 +199,17 @@ def folder_of(found: Found) -> str:
 
 
 def _write_version(lake: Lake, found: Found, folder: Path) -> dict[str, Any]:
-    """Manifest, verdicts and the files for readers of a version. Of a version with personal data its counts and hashes only."""
+    """Manifest, verdicts and the files for readers of a version. Of a version with personal data its counts and hashes
+    only."""
     place = folder / folder_of(found)
     restricted = found.zone == "restricted"
     manifest = without_names(found.manifest) if restricted else found.manifest
     _write_json(place / MANIFEST, manifest.model_dump(mode="json"))
     for check, verdict in found.verdicts.items():
-        _write_json(place / "verdicts" / f"{check}.json", (only_numbers(verdict) if restricted else verdict).model_dump(mode="json"))
+        _write_json(
+            place / "verdicts" / f"{check}.json",
+            (only_numbers(verdict) if restricted else verdict).model_dump(mode="json"),
+        )
     # Of another checkpoint, or a report of it, that a report compares with, the manifest is enough.
     taken = [name for name in found.manifest.files if name.endswith(FOR_READERS)] if found.role != "ancestor" else []
     for name in taken:
@@ -188,16 +227,29 @@ def _write_version(lake: Lake, found: Found, folder: Path) -> dict[str, Any]:
 
 
 def without_names(manifest: Manifest) -> Manifest:
-    """The manifest of a version with personal data as it may be handed over: no names of source files, which may name a person; their hashes instead."""
+    """The manifest of a version with personal data as it may be handed over: no names of source files, which may name a
+    person; their hashes instead."""
     funnel = {"funnel": manifest.counts["funnel"]} if "funnel" in manifest.counts else {}
-    counts = {name: value for name, value in manifest.counts.items() if _is_number(value) or (name in RESTRICTED_COUNTS and isinstance(value, str))}
+    counts = {
+        name: value
+        for name, value in manifest.counts.items()
+        if _is_number(value) or (name in RESTRICTED_COUNTS and isinstance(value, str))
+    }
     hashes = sorted(map(str, manifest.info.get("files", {}).values()))
-    return manifest.model_copy(update={"counts": {**counts, **funnel}, "info": {"source_file_hashes": hashes} if hashes else {}, "hash_state": ""})
+    return manifest.model_copy(
+        update={
+            "counts": {**counts, **funnel},
+            "info": {"source_file_hashes": hashes} if hashes else {},
+            "hash_state": "",
+        }
+    )
 
 
 def only_numbers(verdict: Verdict) -> Verdict:
     """A verdict without names of columns and ids of records."""
-    return verdict.model_copy(update={"numbers": {name: value for name, value in verdict.numbers.items() if _is_number(value)}})
+    return verdict.model_copy(
+        update={"numbers": {name: value for name, value in verdict.numbers.items() if _is_number(value)}}
+    )
 
 
 def _is_number(value: Any) -> bool:
@@ -213,10 +265,22 @@ def _index(evidence: Evidence, head: Mapping[str, Any], facts: Facts) -> str:
     """The page that a reader opens first: what is here, what is missing, and where each thing lies."""
     entries = []
     for listed, found in zip(head["versions"], evidence.versions, strict=True):
-        pages = [name for name in sorted(found.manifest.files) if name.endswith((".html", ".md", ".json"))] if found.role != "ancestor" else []
-        entries.append({**listed, "pages": pages, "written_at": found.manifest.written_at, "rows": found.manifest.rows or None})
+        pages = (
+            [name for name in sorted(found.manifest.files) if name.endswith((".html", ".md", ".json"))]
+            if found.role != "ancestor"
+            else []
+        )
+        entries.append(
+            {**listed, "pages": pages, "written_at": found.manifest.written_at, "rows": found.manifest.rows or None}
+        )
     checks = [
-        {"version": one.version.id, "check": check, "passed": verdict.passed, "checked_at": verdict.checked_at, "folder": folder_of(one)}
+        {
+            "version": one.version.id,
+            "check": check,
+            "passed": verdict.passed,
+            "checked_at": verdict.checked_at,
+            "folder": folder_of(one),
+        }
         for one in evidence.versions
         for check, verdict in one.verdicts.items()
     ]

@@ -1,10 +1,12 @@
 """Signs a pack with an Ed25519 key of the user (RFC 8032), and checks such signatures without network or lake.
 
-`SHA256SUMS.sig`: the plain signature of the bytes of `SHA256SUMS`, 64 bytes, which openssl checks too. `provenance.intoto.dsse.json`: the in-toto
-statement in a DSSE envelope (https://github.com/secure-systems-lab/dsse/blob/master/envelope.md), as other tools of the supply chain read it.
+`SHA256SUMS.sig`: the plain signature of the bytes of `SHA256SUMS`, 64 bytes, which openssl checks too.
+`provenance.intoto.dsse.json`: the in-toto statement in a DSSE envelope
+(https://github.com/secure-systems-lab/dsse/blob/master/envelope.md), as other tools of the supply chain read it.
 
-Covered: that whoever has the private key signed exactly these bytes. Not covered: who that is, when it was signed, and keys that were stolen or
-withdrawn: there is no certificate and no time stamp. Compare the public key over another way than the pack.
+Covered: that whoever has the private key signed exactly these bytes. Not covered: who that is, when it was signed, and
+keys that were stolen or withdrawn: there is no certificate and no time stamp. Compare the public key over another way
+than the pack.
 """
 
 import base64
@@ -32,10 +34,12 @@ class Signer:
     """Signs with a private key, which is never shown.
 
     Args:
-        path: PEM file (PKCS#8) with an Ed25519 private key; an encrypted one needs its password in FT_SIGNING_KEY_PASSWORD.
+        path: PEM file (PKCS#8) with an Ed25519 private key; an encrypted one needs its password in
+            FT_SIGNING_KEY_PASSWORD.
 
     Raises:
-        ConfigError: it is no such file, or the password is missing or wrong. The message never holds anything of the file.
+        ConfigError: it is no such file, or the password is missing or wrong. The message never holds anything of the
+            file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,8 +52,15 @@ class Signer:
     def envelope(self, statement: str) -> str:
         """A DSSE envelope around an in-toto statement."""
         payload = statement.encode()
-        signature = {"keyid": self.key_id, "sig": base64.b64encode(self.sign(pre_authentication(PAYLOAD_TYPE, payload))).decode()}
-        envelope = {"payloadType": PAYLOAD_TYPE, "payload": base64.b64encode(payload).decode(), "signatures": [signature]}
+        signature = {
+            "keyid": self.key_id,
+            "sig": base64.b64encode(self.sign(pre_authentication(PAYLOAD_TYPE, payload))).decode(),
+        }
+        envelope = {
+            "payloadType": PAYLOAD_TYPE,
+            "payload": base64.b64encode(payload).decode(),
+            "signatures": [signature],
+        }
         return json.dumps(envelope, indent=1)
 
 
@@ -85,7 +96,8 @@ def pre_authentication(payload_type: str, payload: bytes) -> bytes:
 
 
 def signature_problems(folder: Path, key: PublicKey) -> list[str]:
-    """What is wrong with the signatures of a pack. A pack is foreign input: links are not followed, and sizes are bounded."""
+    """What is wrong with the signatures of a pack. A pack is foreign input: links are not followed, and sizes are
+    bounded."""
     problems = _sums_problems(folder, key)
     if (folder / STATEMENT).is_file() or os.path.lexists(folder / ENVELOPE):
         problems += _envelope_problems(folder, key)
@@ -101,7 +113,10 @@ def _sums_problems(folder: Path, key: PublicKey) -> list[str]:
     if not _is_file(sums):
         return []  # told where the bytes are checked
     if not key.signed(sums.read_bytes(), path.read_bytes()):
-        return [f"{SIGNATURE} is not the signature of {SUMS} by this key ({key.key_id[:16]}): one of them was altered, or another key signed it"]
+        return [
+            f"{SIGNATURE} is not the signature of {SUMS} by this key ({key.key_id[:16]}): one of them was altered, or"
+            " another key signed it"
+        ]
     return []
 
 
@@ -115,8 +130,12 @@ def _envelope_problems(folder: Path, key: PublicKey) -> list[str]:
         return [f"{ENVELOPE} is no DSSE envelope that can be read"]
     statement = folder / STATEMENT
     problems = []
-    if payload_type != PAYLOAD_TYPE or not any(key.signed(pre_authentication(payload_type, payload), one) for one in signatures):
-        problems.append(f"{ENVELOPE} is not signed by this key ({key.key_id[:16]}): it was altered, or another key signed it")
+    if payload_type != PAYLOAD_TYPE or not any(
+        key.signed(pre_authentication(payload_type, payload), one) for one in signatures
+    ):
+        problems.append(
+            f"{ENVELOPE} is not signed by this key ({key.key_id[:16]}): it was altered, or another key signed it"
+        )
     if not _is_file(statement) or statement.read_bytes() != payload:
         problems.append(f"{ENVELOPE} holds another statement than {STATEMENT}")
     return problems
@@ -132,7 +151,11 @@ def _opened(path: Path) -> tuple[str, bytes, list[bytes]]:
         raise ValueError("too large")
     envelope = json.loads(path.read_bytes())
     payload = base64.b64decode(envelope["payload"], validate=True)
-    return str(envelope["payloadType"]), payload, [base64.b64decode(one["sig"], validate=True) for one in envelope["signatures"]]
+    return (
+        str(envelope["payloadType"]),
+        payload,
+        [base64.b64decode(one["sig"], validate=True) for one in envelope["signatures"]],
+    )
 
 
 def _is_file(path: Path) -> bool:
@@ -155,7 +178,9 @@ def _private_key(path: Path) -> Any:
         wanted = f"is encrypted: set {PASSWORD}" if not password else f"is not encrypted, and {PASSWORD} is set"
         raise ConfigError([f"the private key {path} {wanted}"]) from None
     except _unreadable():
-        raise ConfigError([f"{path} is no private key in PEM format, or {PASSWORD} is not its password"], HOW_PRIVATE) from None
+        raise ConfigError(
+            [f"{path} is no private key in PEM format, or {PASSWORD} is not its password"], HOW_PRIVATE
+        ) from None
     if not isinstance(key, ed25519.Ed25519PrivateKey):
         raise ConfigError([f"{path} is a private key of another kind than Ed25519"], HOW_PRIVATE)
     return key

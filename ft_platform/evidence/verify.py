@@ -1,7 +1,8 @@
-"""Checks a pack without the lake: every byte, that nothing is missing or added, and that the chain of manifests is closed.
+"""Checks a pack without the lake: every byte, that nothing is missing or added, and that the chain of manifests is
+closed.
 
-A pack is foreign input: no path of it leads outside the folder, and nothing in it is run. Not covered: that the pack is the one which was written,
-unless its sha256 or the public key of who signed it is given.
+A pack is foreign input: no path of it leads outside the folder, and nothing in it is run. Not covered: that the pack is
+the one which was written, unless its sha256 or the public key of who signed it is given.
 """
 
 import json
@@ -14,7 +15,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from ft_platform.errors import ConfigError
-from ft_platform.evidence.layout import DOCUMENTS, FOR_READERS, FORMAT, INDEX, MANIFEST, SIGNATURE, SUMS, sums, write_zip
+from ft_platform.evidence.layout import (
+    DOCUMENTS,
+    FOR_READERS,
+    FORMAT,
+    INDEX,
+    MANIFEST,
+    SIGNATURE,
+    SUMS,
+    sums,
+    write_zip,
+)
 from ft_platform.evidence.signing import PublicKey, signature_problems
 from ft_platform.lake.artifacts import artifact_hash
 from ft_platform.lake.files import sha256_file
@@ -35,7 +46,10 @@ def problems_of(folder: Path, sha256: str | None = None, key: PublicKey | None =
         ConfigError: there is no such folder.
     """
     if not folder.is_dir():
-        raise ConfigError([f"there is no folder {folder}"], "Name the folder that `ft evidence <checkpoint>` wrote, or that its zip file holds")
+        raise ConfigError(
+            [f"there is no folder {folder}"],
+            "Name the folder that `ft evidence <checkpoint>` wrote, or that its zip file holds",
+        )
     head, problems = _head(folder)
     problems += signature_problems(folder, key) if key else []
     if head is None:
@@ -61,7 +75,9 @@ def _head(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         return None, [f"{MANIFEST} is not of the format {FORMAT}"]
     files, versions = head.get("files"), head.get("versions")
-    if not isinstance(files, dict) or not all(_is_inside(name) and isinstance(value, str) and SHA256.fullmatch(value) for name, value in files.items()):
+    if not isinstance(files, dict) or not all(
+        _is_inside(name) and isinstance(value, str) and SHA256.fullmatch(value) for name, value in files.items()
+    ):
         return None, [f"{MANIFEST} names files that no pack can hold"]
     if (
         not isinstance(versions, list)
@@ -83,7 +99,10 @@ def _is_inside(name: object) -> bool:
 def _is_listed(one: object) -> bool:
     texts = ("name", "id", "role", "content_hash", "folder")
     return (
-        isinstance(one, dict) and all(isinstance(one.get(key), str) for key in texts) and _is_inside(one["folder"]) and _are_texts(one.get("left_in_the_lake"))
+        isinstance(one, dict)
+        and all(isinstance(one.get(key), str) for key in texts)
+        and _is_inside(one["folder"])
+        and _are_texts(one.get("left_in_the_lake"))
     )
 
 
@@ -103,7 +122,10 @@ def _byte_problems(folder: Path, files: dict[str, str]) -> list[str]:
             problems.append(f"{name} is no file of its own")
         elif sha256_file(path) != expected:
             problems.append(f"{name} was altered: its hash is not the one in {MANIFEST}")
-    problems += [f"{name} was added: {MANIFEST} does not list it" for name in sorted(set(there) - set(files) - {MANIFEST, SUMS, SIGNATURE})]
+    problems += [
+        f"{name} was added: {MANIFEST} does not list it"
+        for name in sorted(set(there) - set(files) - {MANIFEST, SUMS, SIGNATURE})
+    ]
     if (signature := there.get(SIGNATURE)) and (signature.is_symlink() or not signature.is_file()):
         problems.append(f"{SIGNATURE} is no file of its own")
     if INDEX not in files:
@@ -127,7 +149,8 @@ def _walk(folder: Path) -> list[Path]:
 
 
 def _chain_problems(folder: Path, head: dict[str, Any]) -> list[str]:
-    """Whether every version agrees with its own manifest, and every parent is there with the content that its child was made from."""
+    """Whether every version agrees with its own manifest, and every parent is there with the content that its child was
+    made from."""
     problems = []
     manifests: dict[str, Manifest] = {}
     for listed in head["versions"]:
@@ -135,7 +158,11 @@ def _chain_problems(folder: Path, head: dict[str, Any]) -> list[str]:
         if manifest is None:
             problems.append(f"{listed['id']} has no manifest that can be read")
             continue
-        if (manifest.name, manifest.id, manifest.content_hash) != (listed["name"], listed["id"], listed["content_hash"]):
+        if (manifest.name, manifest.id, manifest.content_hash) != (
+            listed["name"],
+            listed["id"],
+            listed["content_hash"],
+        ):
             problems.append(f"{listed['id']}: its manifest is of another version than {MANIFEST} lists")
         manifests[manifest.id] = manifest
         problems += _artifact_problems(listed, manifest, head["files"]) if manifest.version is None else []
@@ -144,12 +171,19 @@ def _chain_problems(folder: Path, head: dict[str, Any]) -> list[str]:
     for manifest in manifests.values():
         for parent in manifest.parents:
             if (parent.name, parent.content_hash) not in contents:
-                problems.append(f"{manifest.id} was made from {parent.id} ({parent.content_hash[:12]}), which is not in the pack: the chain is open")
+                problems.append(
+                    f"{manifest.id} was made from {parent.id} ({parent.content_hash[:12]}), which is not in the pack:"
+                    " the chain is open"
+                )
     checkpoint = manifests.get(head["checkpoint"])
     if checkpoint is None or checkpoint.content_hash != head.get("content_hash"):
         problems.append(f"the checkpoint {head['checkpoint']} itself is not among the versions")
     folders = {listed["folder"] for listed in head["versions"]}
-    strays = [n for n in head["files"] if n != INDEX and not n.startswith(f"{DOCUMENTS}/") and not any(n.startswith(f"{place}/") for place in folders)]
+    strays = [
+        n
+        for n in head["files"]
+        if n != INDEX and not n.startswith(f"{DOCUMENTS}/") and not any(n.startswith(f"{place}/") for place in folders)
+    ]
     problems += [f"{name} belongs to no version" for name in sorted(strays)]
     return problems
 
@@ -196,4 +230,8 @@ def _other_pack(folder: Path, head: dict[str, Any], sha256: str) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="ft-evidence-") as temporary:
         beside = [MANIFEST, SUMS, *([SIGNATURE] if (folder / SIGNATURE).is_file() else [])]
         found = write_zip(folder, [*head["files"], *beside], head["checkpoint"], Path(temporary) / "pack.zip")
-    return [] if found == sha256.lower() else [f"the pack is whole, and another one than was written: its sha256 is {found}"]
+    return (
+        []
+        if found == sha256.lower()
+        else [f"the pack is whole, and another one than was written: its sha256 is {found}"]
+    )

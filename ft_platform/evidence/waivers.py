@@ -1,7 +1,7 @@
 """What people decided about a checkpoint after its reports were made: the newest release decision, and every waiver.
 
-Reports are older than the decision and are never changed, so the documents of a pack, which are made after it, carry the waivers for all of them.
-"""
+Reports are older than the decision and are never changed, so the documents of a pack, which are made after it, carry
+the waivers for all of them."""
 
 import json
 from typing import Any
@@ -15,13 +15,18 @@ TOLD = ("id", "rule", "granted_by", "role", "reason", "until", "granted_at")
 
 
 def decision_of(lake: Lake, evidence: Evidence) -> dict[str, Any] | None:
-    """`{"id", "decision", "valid_until", "waivers"}` of the newest decision about the checkpoint, or None where nothing was decided."""
+    """`{"id", "decision", "valid_until", "waivers"}` of the newest decision about the checkpoint, or None where nothing
+    was decided."""
     for found in evidence.versions:
         if found.version.name == DECISION_STAGE and found.role == "report" and DECISION_FILE in found.manifest.files:
             assert isinstance(found.version, ArtifactVersion)
             said = json.loads(lake.read_file(found.version, DECISION_FILE))
             if said.get("checkpoint") == evidence.checkpoint.artifact_id:
-                told = {"decision": said["decision"], "valid_until": said.get("valid_until"), "waivers": said.get("waivers", [])}
+                told = {
+                    "decision": said["decision"],
+                    "valid_until": said.get("valid_until"),
+                    "waivers": said.get("waivers", []),
+                }
                 return {"id": found.version.id, **told}
     return None
 
@@ -33,8 +38,9 @@ def waivers_of(lake: Lake, evidence: Evidence, decision: dict[str, Any] | None) 
         decision: the newest one (`decision_of`).
 
     Returns:
-        rows `{"id", "rule", "granted_by", "role", "reason", "until", "granted_at", "decision", "revoked"}`. `decision`: id of the newest decision,
-        where it rests on this waiver. One that was removed from the lake is still carried where the decision rests on it.
+        rows `{"id", "rule", "granted_by", "role", "reason", "until", "granted_at", "decision", "revoked"}`. `decision`:
+        id of the newest decision, where it rests on this waiver. One that was removed from the lake is still carried
+        where the decision rests on it.
     """
     used = {waiver["id"]: waiver for waiver in decision["waivers"]} if decision else {}
     found, revoked = dict(used), set()
@@ -48,4 +54,7 @@ def waivers_of(lake: Lake, evidence: Evidence, decision: dict[str, Any] | None) 
                 revoked |= {waiver["id"]} if verdict is not None and not verdict.passed else set()
     rows = sorted(found.values(), key=lambda waiver: (waiver["granted_at"], waiver["id"]))
     resting = dict.fromkeys(used, decision["id"]) if decision else {}
-    return [{**{key: one[key] for key in TOLD}, "decision": resting.get(one["id"]), "revoked": one["id"] in revoked} for one in rows]
+    return [
+        {**{key: one[key] for key in TOLD}, "decision": resting.get(one["id"]), "revoked": one["id"] in revoked}
+        for one in rows
+    ]

@@ -1,4 +1,5 @@
-"""Trains on growing shares of the training split, measures each on the same validation records, and publishes the curve."""
+"""Trains on growing shares of the training split, measures each on the same validation records, and publishes the
+curve."""
 
 import json
 import os
@@ -24,8 +25,11 @@ STAGE = "learning_curve"
 RESULTS = "trainings.jsonl"
 
 
-def publish_curve(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, log: Any) -> ArtifactVersion:
-    """The learning curve: an existing one, or a new one after all its trainings. One that was killed goes on with the next training.
+def publish_curve(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, log: Any
+) -> ArtifactVersion:
+    """The learning curve: an existing one, or a new one after all its trainings. One that was killed goes on with the
+    next training.
 
     Args:
         splits: a version that passed the gate.
@@ -58,7 +62,11 @@ def publish_curve(lake: Lake, environment: Environment, use_case: NamedUseCase, 
                 parents=[splits],
                 settings_hash=STAGES[STAGE].settings_hash(use_case),
                 input_hash=inputs,
-                counts={"trainings": len(trainings), "train_rows": found["points"][-1]["rows"], "validation_rows": found["validation_rows"]},
+                counts={
+                    "trainings": len(trainings),
+                    "train_rows": found["points"][-1]["rows"],
+                    "validation_rows": found["validation_rows"],
+                },
                 info={"doubling": found["doubling"], "tracking": tracker.state()},
                 seconds=time.monotonic() - started,
             )
@@ -75,8 +83,11 @@ def trainings_left(environment: Environment, use_case: NamedUseCase, splits: Tab
     return max(sum(settings.points) * settings.repeats - sum(one["share"] for one in _read(folder / RESULTS)), 0.0)
 
 
-def _trainings(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, results: Path, log: Any) -> list[dict[str, Any]]:
-    """One result per share and repeat: `{"share", "repeat", "rows", "losses", "weights"}`; losses are sums per validation record."""
+def _trainings(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, results: Path, log: Any
+) -> list[dict[str, Any]]:
+    """One result per share and repeat: `{"share", "repeat", "rows", "losses", "weights"}`; losses are sums per
+    validation record."""
     settings = use_case.settings.learning_curve
     wanted = [(share, repeat) for repeat in range(settings.repeats) for share in settings.points]
     made = {(one["share"], one["repeat"]): one for one in _read(results)}
@@ -92,14 +103,19 @@ def _trainings(lake: Lake, environment: Environment, use_case: NamedUseCase, spl
     return [made[key] for key in wanted]
 
 
-def _train(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, share: float, repeat: int) -> dict[str, Any]:
+def _train(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, share: float, repeat: int
+) -> dict[str, Any]:
     import torch
 
     shares = use_case.settings.learning_curve.points
 
     def choose(record_ids: Sequence[str]) -> list[int]:
         if len({rows_of(one, len(record_ids)) for one in shares}) < len(shares):
-            raise DataError(f"{use_case.name} has {len(record_ids)} training records, too few for learning_curve.shares {shares}", "Leave out the smallest")
+            raise DataError(
+                f"{use_case.name} has {len(record_ids)} training records, too few for learning_curve.shares {shares}",
+                "Leave out the smallest",
+            )
         return nested_subset(len(record_ids), share, f"{use_case.settings.training.seed}-{repeat}")
 
     repeated = with_training(use_case, seed=use_case.settings.training.seed + repeat)

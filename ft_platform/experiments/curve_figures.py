@@ -16,12 +16,15 @@ def curve_figures(trainings: Sequence[dict[str, Any]], settings: LearningCurve, 
     """`{"points", "steps", "law", "doubling", "conclusion", "validation_rows"}`.
 
     Args:
-        trainings: `{"share", "repeat", "rows", "losses", "weights"}`; of every one the same validation records in the same order.
+        trainings: `{"share", "repeat", "rows", "losses", "weights"}`; of every one the same validation records in the
+            same order.
         seed: of the resamples.
     """
     shares, repeats = settings.points, settings.repeats
     by_key = {(one["share"], one["repeat"]): one for one in trainings}
-    losses = np.array([[by_key[share, repeat]["losses"] for repeat in range(repeats)] for share in shares])  # (shares, repeats, records)
+    losses = np.array(
+        [[by_key[share, repeat]["losses"] for repeat in range(repeats)] for share in shares]
+    )  # (shares, repeats, records)
     weights = np.array(trainings[0]["weights"], dtype=float)
     rows = np.array([by_key[share, 0]["rows"] for share in shares])
     value = losses.mean(axis=1) @ np.ones(len(weights)) / weights.sum()
@@ -35,13 +38,23 @@ def curve_figures(trainings: Sequence[dict[str, Any]], settings: LearningCurve, 
     law, laws = fit(rows, value[None, :]), fit(rows, samples)
     n = int(rows[-1])
     gain, gains = law.at(n) - law.at(2 * n), laws.at(n) - laws.at(2 * n)
-    points = [{"share": share, "rows": int(rows[i]), "loss": interval(value[i], samples[:, i])} for i, share in enumerate(shares)]
+    points = [
+        {"share": share, "rows": int(rows[i]), "loss": interval(value[i], samples[:, i])}
+        for i, share in enumerate(shares)
+    ]
     steps = []
     for i in range(1, len(shares)):
         fall = interval(value[i - 1] - value[i], samples[:, i - 1] - samples[:, i])
-        steps.append({"from": shares[i - 1], "to": shares[i], "fall": fall, "told_apart": fall["low"] > 0 or fall["high"] < 0})
+        steps.append(
+            {"from": shares[i - 1], "to": shares[i], "fall": fall, "told_apart": fall["low"] > 0 or fall["high"] < 0}
+        )
     doubled = interval(float(gain[0]), gains)
-    doubling = {"rows": 2 * n, "loss": interval(float(law.at(2 * n)[0]), laws.at(2 * n)), "gain": doubled, "told_apart": doubled["low"] > 0}
+    doubling = {
+        "rows": 2 * n,
+        "loss": interval(float(law.at(2 * n)[0]), laws.at(2 * n)),
+        "gain": doubled,
+        "told_apart": doubled["low"] > 0,
+    }
     grid = np.geomspace(rows[0], 2 * n, 60)
     band = [interval(float(law.at(x)[0]), laws.at(x)) for x in grid]
     found = {
@@ -58,7 +71,8 @@ def curve_figures(trainings: Sequence[dict[str, Any]], settings: LearningCurve, 
 
 
 def _resampled(losses: np.ndarray, weights: np.ndarray, samples: int, seed: int) -> np.ndarray:
-    """Mean losses `(samples, shares)` of resampled validation records, the same for all shares, and of resampled repeats of each share."""
+    """Mean losses `(samples, shares)` of resampled validation records, the same for all shares, and of resampled
+    repeats of each share."""
     shares, repeats, records = losses.shape
     generator = np.random.default_rng(seed)
     found = np.empty((samples, shares))
@@ -79,16 +93,31 @@ def conclusion(found: dict[str, Any]) -> list[str]:
     if doubling["told_apart"]:
         sentences.append(f"Twice the records ({doubling['rows']:,}) would lower it by {gain}, by the fitted curve.")
     else:
-        sentences.append(f"What twice the records ({doubling['rows']:,}) would bring is not told apart from no gain: {gain} by the fitted curve.")
+        sentences.append(
+            f"What twice the records ({doubling['rows']:,}) would bring is not told apart from no gain: {gain} by the"
+            " fitted curve."
+        )
     equal = [f"{_share(step['from'])} and {_share(step['to'])}" for step in found["steps"] if not step["told_apart"]]
     if equal:
         sentences.append(f"Not told apart are the losses with {'; with '.join(equal)} of the records.")
-    worse = [f"from {_share(step['from'])} to {_share(step['to'])}" for step in found["steps"] if step["fall"]["high"] < 0]
+    worse = [
+        f"from {_share(step['from'])} to {_share(step['to'])}" for step in found["steps"] if step["fall"]["high"] < 0
+    ]
     if worse:
-        sentences.append(f"The loss rose {'; '.join(worse)}: the curve is no power law there, and what it says of more data is not to be trusted.")
-    noise = "validation records and of repeated trainings" if found["repeats"] > 1 else "validation records only, not that of training"
+        sentences.append(
+            f"The loss rose {'; '.join(worse)}: the curve is no power law there, and what it says of more data is not"
+            " to be trusted."
+        )
+    noise = (
+        "validation records and of repeated trainings"
+        if found["repeats"] > 1
+        else "validation records only, not that of training"
+    )
     more = "" if found["repeats"] > 1 else "; learning_curve.repeats above 1 brings that in"
-    sentences.append(f"The {found['confidence']:.0%} intervals hold the noise of the {noise}{more}. A curve beyond its last point is a guess of its shape.")
+    sentences.append(
+        f"The {found['confidence']:.0%} intervals hold the noise of the {noise}{more}. A curve beyond its last point is"
+        " a guess of its shape."
+    )
     return sentences
 
 

@@ -13,7 +13,9 @@ from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.use_case import NamedUseCase
 
 
-def write_curve_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, splits: TableVersion, found: Mapping[str, Any]) -> None:
+def write_curve_report(
+    folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, splits: TableVersion, found: Mapping[str, Any]
+) -> None:
     """Fills `folder` with `learning_curve.json`, `learning_curve.png` and `report.html`."""
     folder.mkdir(parents=True)
     (folder / "learning_curve.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
@@ -25,7 +27,10 @@ def write_curve_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifac
         artifact_id=artifact_id,
         written_at=now(),
         found=found,
-        settings={"training": use_case.settings.training.model_dump(mode="json"), "learning_curve": use_case.settings.learning_curve.model_dump(mode="json")},
+        settings={
+            "training": use_case.settings.training.model_dump(mode="json"),
+            "learning_curve": use_case.settings.learning_curve.model_dump(mode="json"),
+        },
         curve=(folder / "learning_curve.png").read_bytes(),
         lineage=lineage_rows(manifests_behind(lake, [splits])),
     )
@@ -38,11 +43,24 @@ def curve_plot(found: Mapping[str, Any]) -> bytes:
 
     points, band = found["points"], found["band"]
     with drawing(6.4, 3.8) as (figure, axes, buffer):
-        axes.fill_between(band["rows"], band["low"], band["high"], color=COLOURS[4], alpha=0.3, linewidth=0, label=f"{found['confidence']:.0%} interval")
+        axes.fill_between(
+            band["rows"],
+            band["low"],
+            band["high"],
+            color=COLOURS[4],
+            alpha=0.3,
+            linewidth=0,
+            label=f"{found['confidence']:.0%} interval",
+        )
         axes.plot(band["rows"], band["value"], color=COLOURS[0], linewidth=1, label="fitted curve")
         values = [point["loss"]["value"] for point in points]
-        errors = [[max(p["loss"]["value"] - p["loss"]["low"], 0) for p in points], [max(p["loss"]["high"] - p["loss"]["value"], 0) for p in points]]
-        axes.errorbar([p["rows"] for p in points], values, yerr=errors, fmt="o", color=COLOURS[0], capsize=3, label="measured")
+        errors = [
+            [max(p["loss"]["value"] - p["loss"]["low"], 0) for p in points],
+            [max(p["loss"]["high"] - p["loss"]["value"], 0) for p in points],
+        ]
+        axes.errorbar(
+            [p["rows"] for p in points], values, yerr=errors, fmt="o", color=COLOURS[0], capsize=3, label="measured"
+        )
         axes.axvline(points[-1]["rows"], linestyle=":", color="grey", label="records there are")
         axes.set(xlabel="training records", ylabel="validation loss", xscale="log")
         axes.xaxis.set_major_formatter(EngFormatter())

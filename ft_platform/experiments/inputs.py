@@ -10,12 +10,19 @@ from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase, settings_hash
 
-PREFIXES = {"hyperparameter_search": "search", "learning_curve": "curve", "canary_audit": "canaries", "seed_variation": "seeds"}
+PREFIXES = {
+    "hyperparameter_search": "search",
+    "learning_curve": "curve",
+    "canary_audit": "canaries",
+    "seed_variation": "seeds",
+}
 SEEDS = 2**31
 """So many values `training.seed` has; after the last comes 0."""
 
 
-def experiment_inputs(use_case: NamedUseCase, stage: str, splits: TableVersion, *others: ArtifactVersion) -> tuple[str, str]:
+def experiment_inputs(
+    use_case: NamedUseCase, stage: str, splits: TableVersion, *others: ArtifactVersion
+) -> tuple[str, str]:
     """Id of the report that these inputs give, and their hash: content of `splits`, settings, code, base model.
 
     Args:
@@ -30,7 +37,8 @@ def experiment_inputs(use_case: NamedUseCase, stage: str, splits: TableVersion, 
 
 
 def study_id(use_case: NamedUseCase, splits: TableVersion) -> str:
-    """Names the study that a search goes on with: everything a trial depends on, but not how many there shall be or how many at once."""
+    """Names the study that a search goes on with: everything a trial depends on, but not how many there shall be or how
+    many at once."""
     settings = use_case.settings
     search = settings.search.model_dump(mode="json", exclude={"trials", "parallel"})
     parts = {"base_model": settings.base_model, "task": settings.task, "training": settings.training, "search": search}
@@ -39,27 +47,40 @@ def study_id(use_case: NamedUseCase, splits: TableVersion) -> str:
 
 
 def recipe_id(use_case: NamedUseCase, splits: TableVersion) -> str:
-    """Names what a training with another seed and its answers to the test records depend on. Not on the number of seeds, and not on the systems beside
-    it: with another champion, or one seed more, nothing is trained again."""
+    """Names what a training with another seed and its answers to the test records depend on. Not on the number of
+    seeds, and not on the systems beside it: with another champion, or one seed more, nothing is trained again."""
     settings = use_case.settings
-    asked = settings.evaluation.model_dump(mode="json", exclude={"bootstrap_samples", "confidence", "min_slice_rows", "endpoints"})
-    parts = {"base_model": settings.base_model, "task": settings.task, "training": settings.training, "evaluation": asked}
+    asked = settings.evaluation.model_dump(
+        mode="json", exclude={"bootstrap_samples", "confidence", "min_slice_rows", "endpoints"}
+    )
+    parts = {
+        "base_model": settings.base_model,
+        "task": settings.task,
+        "training": settings.training,
+        "evaluation": asked,
+    }
     parts["mitigation"] = settings.fairness.in_training
     similar = settings.evaluation.similarity_model
     weights = {**_weights(use_case), **(local_weights("similarity_model", similar) if similar else {})}
     version = STAGES["seed_variation"].version
-    return settings_hash({**parts, "splits": splits.content_hash, "use_case": use_case.name, "version": version, **weights})
+    return settings_hash(
+        {**parts, "splits": splits.content_hash, "use_case": use_case.name, "version": version, **weights}
+    )
 
 
 def seeds_of(use_case: NamedUseCase) -> list[int]:
     """The seeds that are compared, that of the checkpoint first."""
-    return [(use_case.settings.training.seed + further) % SEEDS for further in range(use_case.settings.seed_variation.seeds)]
+    return [
+        (use_case.settings.training.seed + further) % SEEDS for further in range(use_case.settings.seed_variation.seeds)
+    ]
 
 
 def require_several(use_case: NamedUseCase) -> None:
     """Raises ConfigError where the use case asks for one seed only."""
     if use_case.settings.seed_variation.seeds == 1:
-        raise ConfigError(["seed_variation.seeds is 1: there is nothing to compare"], "Set seed_variation.seeds to 3 or more")
+        raise ConfigError(
+            ["seed_variation.seeds is 1: there is nothing to compare"], "Set seed_variation.seeds to 3 or more"
+        )
 
 
 def _weights(use_case: NamedUseCase) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Fits `loss(n) = c + a * n^-b`, the shape that validation losses have in the number of training records.
 
-Source: Hestness et al., "Deep Learning Scaling is Predictable, Empirically", arXiv:1712.00409, section 3; c is what no amount of
-records removes. `a` may come out negative, so that an interval can say that more data is not told apart from no gain.
-"""
+Source: Hestness et al., "Deep Learning Scaling is Predictable, Empirically", arXiv:1712.00409, section 3; c is what no
+amount of records removes. `a` may come out negative, so that an interval can say that more data is not told apart from
+no gain."""
 
 from dataclasses import dataclass
 from typing import Any

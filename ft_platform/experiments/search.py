@@ -26,7 +26,9 @@ POLL_SECONDS = 1.0
 PR_SET_PDEATHSIG = 1
 
 
-def publish_search(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, log: Any) -> ArtifactVersion:
+def publish_search(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, log: Any
+) -> ArtifactVersion:
     """The report of a search: an existing one, or a new one after all its trials. A search that was killed goes on.
 
     Args:
@@ -49,7 +51,10 @@ def publish_search(lake: Lake, environment: Environment, use_case: NamedUseCase,
 
     started = time.monotonic()
     folder = working_folder(environment, STAGE, use_case, study_id(use_case, splits))
-    with studies.owning(folder), tracker_for(environment, use_case, STAGE, artifact_id, parent_tags([splits]), log) as tracker:
+    with (
+        studies.owning(folder),
+        tracker_for(environment, use_case, STAGE, artifact_id, parent_tags([splits]), log) as tracker,
+    ):
         if killed := studies.recover(folder):
             log.info(f"the search goes on: {killed} trials were killed and are made again")
         tracker.parameters(use_case.settings.search.model_dump(mode="json"))
@@ -57,7 +62,9 @@ def publish_search(lake: Lake, environment: Environment, use_case: NamedUseCase,
         found = summary(studies.trials_of(studies.open_study(folder)), use_case)
         if found["best"] is None:
             kinds = sorted({str(trial["failed"]) for trial in found["trials"] if trial["failed"]})
-            raise TrainingFailed(f"none of {len(found['trials'])} trials came to an end ({', '.join(kinds)})", "Narrow search.space")
+            raise TrainingFailed(
+                f"none of {len(found['trials'])} trials came to an end ({', '.join(kinds)})", "Narrow search.space"
+            )
         with lake.scratch(use_case.name, STAGE) as place:
             write_search_report(place, lake, use_case, artifact_id, splits, found)
             report = lake.publish(
@@ -88,16 +95,28 @@ def trainings_left(environment: Environment, use_case: NamedUseCase, splits: Tab
     return float(max(use_case.settings.search.trials - made, 0))
 
 
-def _make_trials(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, folder: Path) -> None:
+def _make_trials(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, folder: Path
+) -> None:
     search = use_case.settings.search
     if search.parallel == 1:
-        work(lake, environment, use_case, splits, folder, lambda done: progress.report(STAGE, done, search.trials, "trials"))
+        work(
+            lake,
+            environment,
+            use_case,
+            splits,
+            folder,
+            lambda done: progress.report(STAGE, done, search.trials, "trials"),
+        )
         return
     threads = max(1, int(os.environ.get("FT_THREADS") or len(os.sched_getaffinity(0))) // search.parallel)
     before = {name: os.environ.get(name) for name in ("FT_THREADS", "OMP_NUM_THREADS")}
     os.environ |= dict.fromkeys(before, str(threads))
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_worker, args=(environment, use_case, splits, folder, n), daemon=True) for n in range(search.parallel)]
+    workers = [
+        context.Process(target=_worker, args=(environment, use_case, splits, folder, n), daemon=True)
+        for n in range(search.parallel)
+    ]
     for n in range(search.parallel):
         _error_file(folder, n).unlink(missing_ok=True)
     try:
@@ -105,7 +124,12 @@ def _make_trials(lake: Lake, environment: Environment, use_case: NamedUseCase, s
             worker.start()
         while any(worker.is_alive() for worker in workers):
             time.sleep(POLL_SECONDS)
-            progress.report(STAGE, sum(t.state.is_finished() for t in studies.trials_of(studies.open_study(folder))), search.trials, "trials")
+            progress.report(
+                STAGE,
+                sum(t.state.is_finished() for t in studies.trials_of(studies.open_study(folder))),
+                search.trials,
+                "trials",
+            )
     finally:
         for worker in workers:
             worker.kill()
@@ -121,7 +145,10 @@ def _require_ended_well(ends: list[tuple[Path, int | None]]) -> None:
             said = json.loads(file.read_text())
             raise TrainingFailed(said["message"], said["next_step"])
         if code:
-            raise TrainingFailed(f"a process of the search ended with {code}", "Run the search again, it goes on; lower search.parallel if memory ran out")
+            raise TrainingFailed(
+                f"a process of the search ended with {code}",
+                "Run the search again, it goes on; lower search.parallel if memory ran out",
+            )
 
 
 def _error_file(folder: Path, number: int) -> Path:
@@ -143,7 +170,12 @@ def _worker(environment: Environment, use_case: NamedUseCase, splits: TableVersi
 
 
 def work(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, folder: Path, on_done: Callable[[int], None] = lambda done: None
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    folder: Path,
+    on_done: Callable[[int], None] = lambda done: None,
 ) -> None:
     """Makes trials until there are enough."""
     study = studies.open_study(folder)
@@ -152,8 +184,11 @@ def work(
         on_done(len(studies.trials_of(study)))
 
 
-def _make_trial(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, study: Any, trial: Any) -> None:
-    """Trains with the values of a trial. It is compared with others by validations done, which are equal shares of an epoch."""
+def _make_trial(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, study: Any, trial: Any
+) -> None:
+    """Trains with the values of a trial. It is compared with others by validations done, which are equal shares of an
+    epoch."""
     import optuna
     from optuna.trial import TrialState
 

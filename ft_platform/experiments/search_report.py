@@ -30,7 +30,10 @@ def summary(trials: Sequence[Any], use_case: NamedUseCase) -> dict[str, Any]:
     best = min(complete, key=lambda trial: (trial["validation_loss"], trial["number"]), default=None)
     present_values = {name: getattr(use_case.settings.training, name) for name in search.dimensions}
     present = next((trial for trial in complete if trial["params"] == present_values), None)
-    figures: dict[str, float | int] = {"trials": len(found), **{state: sum(t["state"] == state for t in found) for state in STATES.values()}}
+    figures: dict[str, float | int] = {
+        "trials": len(found),
+        **{state: sum(t["state"] == state for t in found) for state in STATES.values()},
+    }
     if best:
         figures["best_validation_loss"] = best["validation_loss"]
     if present:
@@ -52,7 +55,9 @@ def _described(trial: Any) -> dict[str, Any]:
     }
 
 
-def write_search_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, splits: TableVersion, found: Mapping[str, Any]) -> None:
+def write_search_report(
+    folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, splits: TableVersion, found: Mapping[str, Any]
+) -> None:
     """Fills `folder` with `search.json`, `best_settings.yaml`, the pictures and `report.html`."""
     folder.mkdir(parents=True)
     (folder / "search.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
@@ -68,7 +73,14 @@ def write_search_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifa
         conclusion=conclusion(found),
         snippet=found["snippet"],
         names=sorted(use_case.settings.search.dimensions),
-        trials=sorted(found["trials"], key=lambda trial: (trial["state"] != "complete", trial["validation_loss"] is None, trial["validation_loss"] or 0.0)),
+        trials=sorted(
+            found["trials"],
+            key=lambda trial: (
+                trial["state"] != "complete",
+                trial["validation_loss"] is None,
+                trial["validation_loss"] or 0.0,
+            ),
+        ),
         settings=use_case.settings.search.model_dump(mode="json"),
         pictures={name: (folder / f"{name}.png").read_bytes() for name in ("trials", "parameters")},
         lineage=lineage_rows(manifests_behind(lake, [splits])),
@@ -80,18 +92,23 @@ def conclusion(found: Mapping[str, Any]) -> list[str]:
     """What the search says and does not say, in sentences."""
     best, present, figures = found["best"], found["present"], found["figures"]
     counts = f"{figures['complete']} complete, {figures['pruned']} pruned, {figures['failed']} failed"
-    sentences = [f"The lowest validation loss of {figures['trials']} trials ({counts}) is {best['validation_loss']:.4f}, of trial {best['number']}."]
+    sentences = [
+        f"The lowest validation loss of {figures['trials']} trials ({counts}) is {best['validation_loss']:.4f}, of"
+        f" trial {best['number']}."
+    ]
     if present is None:
         sentences.append("The present settings are outside the searched space and were not tried.")
     elif present["number"] == best["number"]:
         sentences.append("Those are the present settings: none of the others did better.")
     else:
         sentences.append(
-            f"The present settings have {present['validation_loss']:.4f}, a difference of {present['validation_loss'] - best['validation_loss']:.4f}."
+            f"The present settings have {present['validation_loss']:.4f}, a difference of"
+            f" {present['validation_loss'] - best['validation_loss']:.4f}."
         )
     sentences.append(
-        "The lowest of many losses is lower than it would be on new records, and each setting was trained with one seed: the evaluation report of a "
-        "checkpoint says whether the model got better. Nothing follows from this page by itself."
+        "The lowest of many losses is lower than it would be on new records, and each setting was trained with one"
+        " seed: the evaluation report of a checkpoint says whether the model got better. Nothing follows from this page"
+        " by itself."
     )
     return sentences
 
@@ -102,14 +119,25 @@ def trials_plot(trials: Sequence[Mapping[str, Any]]) -> bytes:
         for colour, state in zip(COLOURS, ("complete", "pruned"), strict=False):
             shown = [trial for trial in trials if trial["state"] == state and trial["validation_loss"] is not None]
             axes.scatter(
-                [t["number"] for t in shown], [t["validation_loss"] for t in shown], color=colour, label=state, marker="o" if state == "complete" else "x"
+                [t["number"] for t in shown],
+                [t["validation_loss"] for t in shown],
+                color=colour,
+                label=state,
+                marker="o" if state == "complete" else "x",
             )
         lowest, steps = None, []
         for trial in trials:
             if trial["state"] == "complete":
                 lowest = trial["validation_loss"] if lowest is None else min(lowest, trial["validation_loss"])
                 steps.append((trial["number"], lowest))
-        axes.step([number for number, _ in steps], [value for _, value in steps], where="post", color="grey", linewidth=1, label="lowest so far")
+        axes.step(
+            [number for number, _ in steps],
+            [value for _, value in steps],
+            where="post",
+            color="grey",
+            linewidth=1,
+            label="lowest so far",
+        )
         axes.set(xlabel="trial", ylabel="validation loss")
         axes.xaxis.get_major_locator().set_params(integer=True)
         figure.legend(loc="outside lower center", ncols=3, frameon=False)
@@ -124,7 +152,9 @@ def parameters_plot(trials: Sequence[Mapping[str, Any]], use_case: NamedUseCase)
     buffer = io.BytesIO()
     space = use_case.settings.search.dimensions
     complete = [trial for trial in trials if trial["state"] == "complete"]
-    with mpl.rc_context({"text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9}):
+    with mpl.rc_context(
+        {"text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
+    ):
         figure = Figure(figsize=(6.4, 2.4 * len(space)), dpi=80, layout="constrained")
         grid = figure.subplots(len(space), squeeze=False)
         for (name, dimension), axes in zip(sorted(space.items()), grid[:, 0], strict=True):

@@ -17,7 +17,14 @@ from ft_platform.use_case import NamedUseCase
 PICTURE = "seeds.png"
 
 
-def write_seed_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, parents: Sequence[Version], found: Mapping[str, Any]) -> None:
+def write_seed_report(
+    folder: Path,
+    lake: Lake,
+    use_case: NamedUseCase,
+    artifact_id: str,
+    parents: Sequence[Version],
+    found: Mapping[str, Any],
+) -> None:
     """Adds `seeds.png` and `report.html` to `folder`."""
     main = metric(found["main_metric"])
     (folder / PICTURE).write_bytes(seeds_plot(found, main))
@@ -41,5 +48,9 @@ def write_seed_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact
 def gain_rows(found: Mapping[str, Any], main: Metric) -> list[tuple[str, Metric, Mapping[str, Any]]]:
     """(system, metric, gain) of every comparison, the main metric first."""
     differences: Mapping[str, Mapping[str, Any]] = found["differences"]
-    rows = [(TITLES.get(system, system), metric(name), gain) for system, gains in differences.items() for name, gain in gains.items()]
+    rows = [
+        (TITLES.get(system, system), metric(name), gain)
+        for system, gains in differences.items()
+        for name, gain in gains.items()
+    ]
     return sorted(rows, key=lambda row: row[1].name != main.name)

@@ -1,7 +1,8 @@
-"""Trains the recipe of a checkpoint with further seeds, lets each answer the test records of its evaluation, and publishes what is luck of the seed.
+"""Trains the recipe of a checkpoint with further seeds, lets each answer the test records of its evaluation, and
+publishes what is luck of the seed.
 
-The checkpoint stays the one of `training.seed`: the other weights answer the test records and are thrown away, so that nobody can release the best
-of several seeds.
+The checkpoint stays the one of `training.seed`: the other weights answer the test records and are thrown away, so that
+nobody can release the best of several seeds.
 """
 
 import hashlib
@@ -68,10 +69,15 @@ class Answered:
 
 
 def publish_seed_variation(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, evaluation: ArtifactVersion, log: Any
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    evaluation: ArtifactVersion,
+    log: Any,
 ) -> ArtifactVersion:
-    """The artifact `seed_variation` of an evaluation: an existing one, or a new one after the trainings that are missing. One that was killed goes on with
-    the next seed.
+    """The artifact `seed_variation` of an evaluation: an existing one, or a new one after the trainings that are
+    missing. One that was killed goes on with the next seed.
 
     Args:
         splits, evaluation: versions that passed the gate.
@@ -79,7 +85,8 @@ def publish_seed_variation(
 
     Raises:
         ConfigError: `seed_variation.seeds` is 1.
-        VersionRefused: the checkpoint was trained with another base model or renderer, or evaluated on other test records.
+        VersionRefused: the checkpoint was trained with another base model or renderer, or evaluated on other test
+            records.
         TrainingFailed: two seeds gave the same weights.
         TrainerRunning: the same seeds are being trained.
         BudgetExceeded, NanLoss, OutOfMemory: as in training.
@@ -121,14 +128,21 @@ def publish_seed_variation(
 
 
 def trainings_left(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> float:
-    """How many trainings are still to be made. Unpublished ones that were made on another machine are not known here."""
+    """How many trainings are still to be made. Unpublished ones that were made on another machine are not known
+    here."""
     recipe = recipe_id(use_case, splits)
     made = _made(lake, use_case, recipe, working_folder(environment, STAGE, use_case, recipe))
     return float(len(set(seeds_of(use_case)[1:]) - set(made)))
 
 
 def _measured(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, evaluation: ArtifactVersion, folder: Path, log: Any
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    evaluation: ArtifactVersion,
+    folder: Path,
+    log: Any,
 ) -> tuple[dict[str, Any], pa.Table]:
     """What `seeds.json` holds, and the answers of the further seeds."""
     checkpoint = _checkpoint_of(lake, evaluation)
@@ -137,7 +151,11 @@ def _measured(
     evaluator.model = None  # the trainings come first, and load one of their own
     require_same_rendering(training, evaluator.renderer, resolved.weights_sha256, checkpoint)
     evaluated = read_predictions(lake, evaluation)
-    own = SeedTraining(use_case.settings.training.seed, weights_digest(lake.manifest(checkpoint).files), training["metrics"]["validation_loss"])
+    own = SeedTraining(
+        use_case.settings.training.seed,
+        weights_digest(lake.manifest(checkpoint).files),
+        training["metrics"]["validation_loss"],
+    )
     answered = {own.seed: Answered(own, rows_of(evaluated, FINE_TUNED)), **_made(lake, use_case, folder.name, folder)}
     seeds = seeds_of(use_case)
     if there := len(answered.keys() & set(seeds)) - 1:
@@ -151,7 +169,10 @@ def _measured(
     progress.report(STAGE, len(seeds), len(seeds), "seeds")
     labels = sorted({*evaluator.train.answers, *evaluator.test.answers}) if evaluator.classification else []
     outputs = outputs_in(evaluated, evaluator.test, labels, evaluator.schema)
-    tuned = {seed: next(iter(outputs_in(answered[seed].predictions, evaluator.test, labels, evaluator.schema).values())) for seed in seeds}
+    tuned = {
+        seed: next(iter(outputs_in(answered[seed].predictions, evaluator.test, labels, evaluator.schema).values()))
+        for seed in seeds
+    }
     others = {system: one for system, one in outputs.items() if system != FINE_TUNED}
     found = {
         "evaluation": evaluation.id,
@@ -161,7 +182,9 @@ def _measured(
         "renderer_hash": evaluator.renderer.hash,
         "metric_versions": metric_versions(),
     }
-    return {**found, "conclusion": seed_sentences(found)}, pa.concat_tables([answered[seed].predictions for seed in seeds[1:]])
+    return {**found, "conclusion": seed_sentences(found)}, pa.concat_tables(
+        [answered[seed].predictions for seed in seeds[1:]]
+    )
 
 
 def _checkpoint_of(lake: Lake, evaluation: ArtifactVersion) -> ArtifactVersion:
@@ -172,9 +195,16 @@ def _checkpoint_of(lake: Lake, evaluation: ArtifactVersion) -> ArtifactVersion:
 
 
 def _answered(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, evaluator: Evaluator, resolved: ResolvedModel, seed: int
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    evaluator: Evaluator,
+    resolved: ResolvedModel,
+    seed: int,
 ) -> Answered:
-    """Trains with a seed, and evaluates as a checkpoint is: the weights written, then loaded beside a fresh base model. They are thrown away."""
+    """Trains with a seed, and evaluates as a checkpoint is: the weights written, then loaded beside a fresh base model.
+    They are thrown away."""
     from ft_platform.models.adapter import with_adapter
     from ft_platform.training.checkpoint import write_weights
 
@@ -209,16 +239,21 @@ def _require_another(training: SeedTraining, before: list[SeedTraining]) -> None
     same = [one.seed for one in before if one.adapter_sha256 == training.adapter_sha256]
     if same:
         raise TrainingFailed(
-            f"seeds {same[0]} and {training.seed} gave the same weights: the seed changes nothing in this training, so that the two agree says nothing",
-            "Set seed_variation.seeds to 1, or find out why neither new weights nor the order of records depend on training.seed",
+            f"seeds {same[0]} and {training.seed} gave the same weights: the seed changes nothing in this training, so"
+            " that the two agree says nothing",
+            "Set seed_variation.seeds to 1, or find out why neither new weights nor the order of records depend on"
+            " training.seed",
         )
 
 
 def _keep(folder: Path, answered: Answered) -> None:
-    """Writes a seed's answers with what is known of its training into one file, aside and renamed: after a kill it is there whole or not at all."""
+    """Writes a seed's answers with what is known of its training into one file, aside and renamed: after a kill it is
+    there whole or not at all."""
     path = folder / f"{answered.training.seed}.parquet"
     aside = path.with_suffix(".new")
-    pq.write_table(answered.predictions.replace_schema_metadata({DETAILS: json.dumps(asdict(answered.training)).encode()}), aside)
+    pq.write_table(
+        answered.predictions.replace_schema_metadata({DETAILS: json.dumps(asdict(answered.training)).encode()}), aside
+    )
     fsync_path(aside)
     aside.replace(path)
 
@@ -227,7 +262,9 @@ def _made(lake: Lake, use_case: NamedUseCase, recipe: str, folder: Path) -> dict
     """Seed -> what was made before by this recipe: in published reports, and of an unfinished one on this machine."""
     found: dict[int, Answered] = {}
     for report in lake.artifacts(use_case.name, STAGE):
-        if lake.manifest(report).info.get("recipe") == recipe and lake.intact_artifact(use_case.name, STAGE, report.artifact_id):
+        if lake.manifest(report).info.get("recipe") == recipe and lake.intact_artifact(
+            use_case.name, STAGE, report.artifact_id
+        ):
             answers = read_predictions(lake, report)
             for one in json.loads(lake.read_file(report, FIGURES))["seeds"][1:]:
                 found[one["seed"]] = Answered(SeedTraining(**one), rows_of(answers, f"seed_{one['seed']}"))

@@ -1,9 +1,10 @@
-"""The study of a search: trials in a journal file that survives a kill at any point, and goes on as if there had been none.
+"""The study of a search: trials in a journal file that survives a kill at any point, and goes on as if there had been
+none.
 
-The journal is one JSON line per event, appended under a file lock that the kernel frees with its process, and fsynced. A line
-that a kill cut is removed when the study is opened again; a trial that was running then is marked as killed and made again.
-The sampler is a new one for each trial, seeded by the trial's place: with one trial at a time the rest of a search that was
-killed is the rest it would have been.
+The journal is one JSON line per event, appended under a file lock that the kernel frees with its process, and fsynced.
+A line that a kill cut is removed when the study is opened again; a trial that was running then is marked as killed and
+made again. The sampler is a new one for each trial, seeded by the trial's place: with one trial at a time the rest of a
+search that was killed is the rest it would have been.
 """
 
 import fcntl
@@ -23,13 +24,14 @@ KILLED, FAILED = "killed", "failed"
 
 
 class FileLock:
-    """The lock of Optuna's journal as an flock: its own locks are files, which stay behind when the process is killed."""
+    """The lock of Optuna's journal as an flock: its own locks are files, which stay behind when the process is
+    killed."""
 
     def __init__(self, place: Path) -> None:
         self._place, self._file = place, None
 
     def acquire(self) -> bool:
-        self._file = open(self._place, "w")  # noqa: SIM115 - closed by release
+        self._file = open(self._place, "w")  # noqa: SIM115
         fcntl.flock(self._file, fcntl.LOCK_EX)
         return True
 
@@ -96,7 +98,8 @@ def trials_of(study: Any) -> list[Any]:
 
 
 def next_trial(study: Any, folder: Path, use_case: NamedUseCase) -> Any | None:
-    """A new trial with its values drawn, or None when there are as many as wanted. The first has the present settings, where they are in the space."""
+    """A new trial with its values drawn, or None when there are as many as wanted. The first has the present settings,
+    where they are in the space."""
     import optuna
 
     search = use_case.settings.search
@@ -107,8 +110,14 @@ def next_trial(study: Any, folder: Path, use_case: NamedUseCase) -> Any | None:
         if place >= search.trials:
             return None
         seed = int.from_bytes(hashlib.sha256(f"{search.seed}-{place}".encode()).digest()[:4], "big")
-        study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=search.startup_trials, constant_liar=search.parallel > 1)
-        study.pruner = optuna.pruners.MedianPruner(n_startup_trials=search.startup_trials) if search.prune else optuna.pruners.NopPruner()
+        study.sampler = optuna.samplers.TPESampler(
+            seed=seed, n_startup_trials=search.startup_trials, constant_liar=search.parallel > 1
+        )
+        study.pruner = (
+            optuna.pruners.MedianPruner(n_startup_trials=search.startup_trials)
+            if search.prune
+            else optuna.pruners.NopPruner()
+        )
         present = {name: getattr(use_case.settings.training, name) for name in search.dimensions}
         if place == 0 and _is_within(search, present):
             study.enqueue_trial(present)

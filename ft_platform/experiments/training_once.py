@@ -1,4 +1,5 @@
-"""One training of an experiment: the function that makes checkpoints, on other settings or fewer records, and nothing published."""
+"""One training of an experiment: the function that makes checkpoints, on other settings or fewer records, and nothing
+published."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,7 +23,9 @@ def with_training(use_case: NamedUseCase, **changes: Any) -> NamedUseCase:
     try:
         training = Training.model_validate({**use_case.settings.training.model_dump(), **changes})
     except ValidationError as error:
-        raise ConfigError([f"training: {problem['msg']}" for problem in error.errors()], "Change search.space") from error
+        raise ConfigError(
+            [f"training: {problem['msg']}" for problem in error.errors()], "Change search.space"
+        ) from error
     return use_case.model_copy(update={"settings": use_case.settings.model_copy(update={"training": training})})
 
 
@@ -55,7 +58,8 @@ def train_once(
     if gone := used_up(lake, environment, use_case, profile):
         raise BudgetExceeded(
             f"the next training of {use_case.name} was not started: {gone}; the ones before it are kept",
-            "See where it went with: ft costs. Raise the budget or wait for the next month, then run it again: it goes on",
+            "See where it went with: ft costs. Raise the budget or wait for the next month, then run it again: it"
+            " goes on",
         )
     prepared = prepare(lake, environment, use_case, splits)
     if choose is not None:

@@ -10,17 +10,29 @@ from ft_platform.lake import Lake, TableVersion
 from ft_platform.use_case import NamedUseCase
 
 
-def admit_program(lake: Lake, environment: Environment, use_case: NamedUseCase, program: str, splits: TableVersion | None, log: Any) -> None:
+def admit_program(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, program: str, splits: TableVersion | None, log: Any
+) -> None:
     """Refuses a program that would go beyond a budget or would not fit, with all the trainings it still makes.
 
     Raises:
         BudgetExceeded, DoesNotFit: with numbers, setting and next step.
     """
-    admit(lake, environment, use_case, program, splits, partial(trainings_left, lake, environment, use_case, program), log)
+    admit(
+        lake, environment, use_case, program, splits, partial(trainings_left, lake, environment, use_case, program), log
+    )
 
 
-def trainings_left(lake: Lake, environment: Environment, use_case: NamedUseCase, program: str, splits: TableVersion, figures: dict[str, Any]) -> float:
-    """How many trainings on all training records a program still makes, at most; a training on a share of them counts as that share.
+def trainings_left(
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    program: str,
+    splits: TableVersion,
+    figures: dict[str, Any],
+) -> float:
+    """How many trainings on all training records a program still makes, at most; a training on a share of them counts
+    as that share.
 
     Args:
         figures: of the estimate of one training.

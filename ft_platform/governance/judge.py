@@ -16,12 +16,14 @@ from ft_platform.records.columns import plain_array
 from ft_platform.use_case import Governance, NamedUseCase
 
 ConsentFrom = Literal["column", "ledger", "lawful_basis", "licence"]
-"""What states the consent: the record's column, the ledger alone, or nothing because a lawful basis or the dataset's licence permits."""
+"""What states the consent: the record's column, the ledger alone, or nothing because a lawful basis or the dataset's
+licence permits."""
 
 NEVER = np.iinfo(np.int32).max
 """Last day of what does not end."""
 CONSENT_COLUMNS = ("consent", "ledger", "status", "valid_from", "valid_until")
-"""What does not count against a record whose lawful basis needs no consent, unless it says that consent was withdrawn, or may say so."""
+"""What does not count against a record whose lawful basis needs no consent, unless it says that consent was withdrawn,
+or may say so."""
 COUNTS_ALWAYS = (CODES["consent_withdrawn"], CODES["withdrawal_unreadable"])
 RECORD_ORDER = ("withdrawn", "consent", "ledger", "lawful_basis", "purpose", "jurisdiction", "licence", "expires")
 LEDGER_ORDER = ("withdrawn", "status", "valid_from", "valid_until", "lawful_basis", "purpose", "jurisdiction")
@@ -36,7 +38,8 @@ class Judged:
     """Verdicts on the rows of a batch.
 
     Attributes:
-        codes: number of the first reason against each row (`reasons.CODES`), 0 where there is none. Shape `(rows,)`, dtype uint8.
+        codes: number of the first reason against each row (`reasons.CODES`), 0 where there is none. Shape `(rows,)`,
+            dtype uint8.
         last_days: last day of use as a proleptic Gregorian ordinal, `NEVER` without one. Shape `(rows,)`, dtype int32.
     """
 
@@ -54,7 +57,13 @@ class ColumnJudge:
         end: column with the last day of use.
     """
 
-    def __init__(self, order: Sequence[str], judges: Mapping[str, Callable[[str | None], str]], without_consent: frozenset[str], end: str) -> None:
+    def __init__(
+        self,
+        order: Sequence[str],
+        judges: Mapping[str, Callable[[str | None], str]],
+        without_consent: frozenset[str],
+        end: str,
+    ) -> None:
         self.columns = [name for name in order if name in judges]
         self._order = order
         self._judges = {name: _numbered(judges[name]) for name in self.columns}
@@ -81,7 +90,11 @@ class ColumnJudge:
                 found[no_consent_needed & ~np.isin(found, COUNTS_ALWAYS)] = PERMITTED
             codes = np.where(codes == PERMITTED, found, codes)
         last_days = looked_up.last_days.copy() if looked_up else np.full(rows, NEVER, np.int32)
-        own_days = _coded(_column(columns, self._end, rows), _ordinal, np.int32) if self._end in self._judges else np.full(rows, NEVER, np.int32)
+        own_days = (
+            _coded(_column(columns, self._end, rows), _ordinal, np.int32)
+            if self._end in self._judges
+            else np.full(rows, NEVER, np.int32)
+        )
         for days in (last_days, *([own_days] if self._end in CONSENT_COLUMNS else [])):
             days[no_consent_needed] = NEVER  # the end of a consent that the record does not rest on
         return Judged(codes, np.minimum(last_days, own_days))
@@ -106,7 +119,12 @@ def ledger_judge(use_case: NamedUseCase, today: date) -> ColumnJudge:
     """The judge of the ledger's rows."""
     rules = _rules(use_case.settings.governance, today)
     fields = use_case.settings.governance.ledger_fields()
-    return ColumnJudge(LEDGER_ORDER, {name: rules[name] for name in LEDGER_ORDER if name in fields}, _without_consent(use_case), "valid_until")
+    return ColumnJudge(
+        LEDGER_ORDER,
+        {name: rules[name] for name in LEDGER_ORDER if name in fields},
+        _without_consent(use_case),
+        "valid_until",
+    )
 
 
 def depends_on_the_day(use_case: NamedUseCase) -> bool:
@@ -119,22 +137,36 @@ def _rules(governance: Governance, today: date) -> dict[str, Callable[[str | Non
     def accepted(values: list[str]) -> frozenset[str]:
         return frozenset(value.strip() for value in values)
 
-    consents, bases, places = accepted(governance.accepted_consent), accepted(governance.lawful_bases), accepted(governance.jurisdictions)
+    consents, bases, places = (
+        accepted(governance.accepted_consent),
+        accepted(governance.lawful_bases),
+        accepted(governance.jurisdictions),
+    )
     licences = accepted(governance.accepted_licences)
 
     def licence(value: str | None) -> str:
         denied = bool((value or "").strip()) and governance.denies(value or "")
-        return "licence_denied" if denied else reasons.accepted_reason(value, licences, "licence_missing", "licence_not_accepted")
+        return (
+            "licence_denied"
+            if denied
+            else reasons.accepted_reason(value, licences, "licence_missing", "licence_not_accepted")
+        )
 
     return {
         "withdrawn": reasons.withdrawal_reason,
         "consent": lambda value: reasons.consent_reason(value, consents),
         "status": lambda value: reasons.consent_reason(value, consents),
         "valid_from": lambda value: reasons.first_day_reason(value, today),
-        "valid_until": lambda value: reasons.last_day_reason(value, today, "consent_date_unreadable", "consent_expired"),
-        "lawful_basis": lambda value: reasons.accepted_reason(value, bases, "lawful_basis_missing", "lawful_basis_not_accepted"),
+        "valid_until": lambda value: reasons.last_day_reason(
+            value, today, "consent_date_unreadable", "consent_expired"
+        ),
+        "lawful_basis": lambda value: reasons.accepted_reason(
+            value, bases, "lawful_basis_missing", "lawful_basis_not_accepted"
+        ),
         "purpose": lambda value: reasons.purpose_reason(value, governance.purpose),
-        "jurisdiction": lambda value: reasons.accepted_reason(value, places, "jurisdiction_missing", "jurisdiction_not_permitted"),
+        "jurisdiction": lambda value: reasons.accepted_reason(
+            value, places, "jurisdiction_missing", "jurisdiction_not_permitted"
+        ),
         "licence": licence,
         "expires": lambda value: reasons.last_day_reason(value, today, "expiry_unreadable", "expired"),
     }

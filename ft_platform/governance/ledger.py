@@ -31,7 +31,8 @@ class PinnedLedger:
 
     Attributes:
         uri: where it lies.
-        content: `lake.fingerprint.fingerprint` at that moment, of a database `database_fingerprint`; takes part in the input hash of `permitted_records`.
+        content: `lake.fingerprint.fingerprint` at that moment, of a database `database_fingerprint`; takes part in the
+            input hash of `permitted_records`.
         storage_options: credentials and endpoint for an object store.
     """
 
@@ -65,8 +66,8 @@ class PinnedLedger:
             folder: private folder in the restricted zone for a copy of the file.
 
         Raises:
-            SourceError: it cannot be read as a ledger: broken, not UTF-8, a column is missing, a row without a person, or
-                several rows of one person.
+            SourceError: it cannot be read as a ledger: broken, not UTF-8, a column is missing, a row without a person,
+                or several rows of one person.
             TransientError: it was changed while it was read.
         """
         judge = ledger_judge(use_case, today)
@@ -83,12 +84,14 @@ class PinnedLedger:
             last_days.append(found.last_days)
         if without_person:
             raise SourceError(
-                f"{SETTING} {self.uri}: {without_person} rows name no person", f"Repair them, or correct governance.ledger_columns in {use_case.name}"
+                f"{SETTING} {self.uri}: {without_person} rows name no person",
+                f"Repair them, or correct governance.ledger_columns in {use_case.name}",
             )
         index = KeyIndex(joined(hashes))
         if index.repeated:
             raise SourceError(
-                f"{SETTING} {self.uri}: {index.repeated} persons have more than one row, so what holds for them is not known",
+                f"{SETTING} {self.uri}: {index.repeated} persons have more than one row, so what holds for them is not"
+                " known",
                 "Keep one row per person, with the purposes separated by `;`",
             )
         order = index.order
@@ -104,7 +107,9 @@ class PinnedLedger:
                 digest.update(part)  # type: ignore[arg-type]
                 copy.write(part)  # type: ignore[arg-type]
         if f"sha256:{digest.hexdigest()}" != self.content:
-            raise TransientError(f"{SETTING} {self.uri} was changed while it was read", "Run again once the file is written completely")
+            raise TransientError(
+                f"{SETTING} {self.uri} was changed while it was read", "Run again once the file is written completely"
+            )
         return target
 
 
@@ -147,7 +152,11 @@ def pin_ledger(use_case: NamedUseCase, storage_options: dict[str, str]) -> Pinne
         return None
     require_allowed(uri, SETTING)
     governance = use_case.settings.governance
-    return PinnedLedger(uri, database_fingerprint(governance) if governance.ledger_table else fingerprint(uri, SETTING, storage_options), storage_options)
+    return PinnedLedger(
+        uri,
+        database_fingerprint(governance) if governance.ledger_table else fingerprint(uri, SETTING, storage_options),
+        storage_options,
+    )
 
 
 def _trimmed(column: pa.Array) -> pa.Array:

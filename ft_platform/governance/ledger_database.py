@@ -1,4 +1,5 @@
-"""A consent ledger that is a table or view of a database. It is known by the hash of its rows, so that any change counts."""
+"""A consent ledger that is a table or view of a database. It is known by the hash of its rows, so that any change
+counts."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -50,13 +51,18 @@ def database_batches(governance: Governance, content: str, folder: Path) -> Iter
         TransientError: the table was changed since.
     """
     columns = governance.ledger_fields()
-    copy = Spool(folder / "consent_ledger.arrow", pa.schema([(column, pa.string()) for column in dict.fromkeys(columns.values())]))
+    copy = Spool(
+        folder / "consent_ledger.arrow",
+        pa.schema([(column, pa.string()) for column in dict.fromkeys(columns.values())]),
+    )
     hasher = ContentHash()
     for batch in _batches(governance):
         hasher.add(batch)
         copy.write(batch)
     if f"{KIND}:{hasher.hexdigest()}" != content:
-        raise TransientError(f"governance.consent_ledger {governance.consent_ledger} was changed while it was read", "Run again")
+        raise TransientError(
+            f"governance.consent_ledger {governance.consent_ledger} was changed while it was read", "Run again"
+        )
     yield from (_as_fields(batch, columns) for batch in copy.batches())
 
 

@@ -45,7 +45,10 @@ def file_batches(path: Path, uri: str, columns: Mapping[str, str]) -> Iterator[p
     readers = {".csv": _csv, ".tsv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines, ".parquet": _parquet}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise SourceError(f"{SETTING} {uri} has none of the endings {', '.join(readers)}, and is no Delta table", "Export it in one of these formats")
+        raise SourceError(
+            f"{SETTING} {uri} has none of the endings {', '.join(readers)}, and is no Delta table",
+            "Export it in one of these formats",
+        )
     if path.stat().st_size == 0:
         raise SourceError(f"{SETTING} {uri} is empty (0 bytes)", "Export it again")
     with _readable(uri):
@@ -53,7 +56,9 @@ def file_batches(path: Path, uri: str, columns: Mapping[str, str]) -> Iterator[p
             yield _as_fields(uri, batch, columns)
 
 
-def delta_batches(uri: str, version: int, storage_options: dict[str, str], columns: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
+def delta_batches(
+    uri: str, version: int, storage_options: dict[str, str], columns: Mapping[str, str]
+) -> Iterator[pa.RecordBatch]:
     """The rows of one version of a Delta table, in the fields of `columns`.
 
     Raises:
@@ -76,11 +81,17 @@ def _readable(uri: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, ValueError, csv.Error, RecursionError) as error:
-        raise SourceError(f"{SETTING} {uri} cannot be read: it is broken, or not UTF-8 ({type(error).__name__})", "Export it again") from None
+        raise SourceError(
+            f"{SETTING} {uri} cannot be read: it is broken, or not UTF-8 ({type(error).__name__})", "Export it again"
+        ) from None
     except DeltaError as error:
-        raise SourceError(f"{SETTING} {uri} cannot be read as a Delta table ({type(error).__name__})", "Restore the table") from None
+        raise SourceError(
+            f"{SETTING} {uri} cannot be read as a Delta table ({type(error).__name__})", "Restore the table"
+        ) from None
     except OSError as error:
-        raise TransientError(f"{SETTING} {uri} cannot be read ({type(error).__name__})", "Check the storage, then run again") from None
+        raise TransientError(
+            f"{SETTING} {uri} cannot be read ({type(error).__name__})", "Check the storage, then run again"
+        ) from None
 
 
 def _csv(path: Path, uri: str, columns: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
@@ -95,7 +106,11 @@ def _csv(path: Path, uri: str, columns: Mapping[str, str]) -> Iterator[pa.Record
         # Quoted line breaks are data; the price is one thread.
         parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(
-            include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()), strings_can_be_null=True, null_values=[""], check_utf8=True
+            include_columns=wanted,
+            column_types=dict.fromkeys(wanted, pa.string()),
+            strings_can_be_null=True,
+            null_values=[""],
+            check_utf8=True,
         ),
     )
 
@@ -118,7 +133,9 @@ def _json_lines(path: Path, uri: str, columns: Mapping[str, str]) -> Iterator[pa
 
 
 def _batch(rows: list[dict[str, str | None]], names: list[str]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.array([row[name] for row in rows], pa.string()) for name in names], names=names)
+    return pa.RecordBatch.from_arrays(
+        [pa.array([row[name] for row in rows], pa.string()) for name in names], names=names
+    )
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
@@ -133,7 +150,10 @@ def _text_of(value: Any, uri: str, line: int) -> str | None:
         return str(value).lower()
     if isinstance(value, int):
         return str(value)
-    raise SourceError(f"{SETTING} {uri}, line {line}: expected text, whole numbers, true, false or null, got {type(value).__name__}", "Repair the line")
+    raise SourceError(
+        f"{SETTING} {uri}, line {line}: expected text, whole numbers, true, false or null, got {type(value).__name__}",
+        "Repair the line",
+    )
 
 
 def _parquet(path: Path, uri: str, columns: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
@@ -147,7 +167,10 @@ def _require_columns(uri: str, columns: Mapping[str, str], there: list[str]) -> 
     for name, column in columns.items():
         if there.count(column) != 1:
             how = "no column" if column not in there else f"{there.count(column)} columns"
-            raise SourceError(f"{SETTING} {uri} has {how} {column!r} ({name})", "Name the ledger's columns in governance.ledger_columns")
+            raise SourceError(
+                f"{SETTING} {uri} has {how} {column!r} ({name})",
+                "Name the ledger's columns in governance.ledger_columns",
+            )
 
 
 def _texts(uri: str, batch: pa.RecordBatch, column: str) -> pa.Array:
@@ -155,5 +178,8 @@ def _texts(uri: str, batch: pa.RecordBatch, column: str) -> pa.Array:
     values = batch.column(column)
     kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
     if not any(is_kind(kind) for is_kind in READABLE_TYPES):
-        raise SourceError(f"{SETTING} {uri}: column {column!r} has type {kind}, expected text, whole numbers, days or truth values", "Convert the column")
+        raise SourceError(
+            f"{SETTING} {uri}: column {column!r} has type {kind}, expected text, whole numbers, days or truth values",
+            "Convert the column",
+        )
     return values.cast(pa.string())

@@ -11,11 +11,18 @@ REMEDY = "a licence is added by whoever runs the installation: policy.accepted_l
 
 def licence_problems(governance: Governance, policy: Policy) -> list[tuple[tuple[str | int, ...], str]]:
     """Each licence of the section that is none or is not accepted: its place in the section, and a sentence."""
-    stated: list[tuple[tuple[str | int, ...], str]] = [(("licence",), governance.licence)] if (governance.licence or "").strip() and governance.licence else []
-    stated += [(("accepted_licences", position), licence) for position, licence in enumerate(governance.accepted_licences)]
+    stated: list[tuple[tuple[str | int, ...], str]] = (
+        [(("licence",), governance.licence)] if (governance.licence or "").strip() and governance.licence else []
+    )
+    stated += [
+        (("accepted_licences", position), licence) for position, licence in enumerate(governance.accepted_licences)
+    ]
     found = [(place, text) for place, licence in stated if (text := _problem(licence, policy))]
     if governance.without_consent_column == "licence" and canonical_licence(governance.licence or "") == PROPRIETARY:
-        text = "records of your own need a consent, a ledger or a lawful basis; only the licence of a published dataset permits use without one"
+        text = (
+            "records of your own need a consent, a ledger or a lawful basis; only the licence of a published dataset"
+            " permits use without one"
+        )
         found.append((("licence",), f"`{PROPRIETARY}` with without_consent_column: licence permits nothing: {text}"))
     return found
 
@@ -28,7 +35,10 @@ def require_accepted_licences(use_case: NamedUseCase) -> None:
     """
     if found := licence_problems(use_case.settings.governance, use_case.policy):
         place = use_case.path or use_case.name
-        raise ConfigError([f"governance.{'.'.join(map(str, where))} of {place}: {text}" for where, text in found[:3]], "See them with their lines: ft check")
+        raise ConfigError(
+            [f"governance.{'.'.join(map(str, where))} of {place}: {text}" for where, text in found[:3]],
+            "See them with their lines: ft check",
+        )
 
 
 def _problem(licence: str, policy: Policy) -> str:

@@ -1,9 +1,10 @@
 """permitted_records: what is not positively permitted is removed, with its reason.
 
-Covered: consent, purpose, lawful basis, jurisdiction, licence, expiry and withdrawal, from columns of the record and from a
-ledger by person; and older versions of a changed row. Not covered: whether a consent was given freely and for this purpose
-(GDPR Art. 7): that is what the owner of the source or ledger states. A withdrawal that only shows in a column of a source
-without `record.id` removes the new row, but nothing ties it to the row that was read before: use a ledger there.
+Covered: consent, purpose, lawful basis, jurisdiction, licence, expiry and withdrawal, from columns of the record and
+from a ledger by person; and older versions of a changed row. Not covered: whether a consent was given freely and for
+this purpose (GDPR Art. 7): that is what the owner of the source or ledger states. A withdrawal that only shows in a
+column of a source without `record.id` removes the new row, but nothing ties it to the row that was read before: use a
+ledger there.
 """
 
 from collections import Counter
@@ -95,8 +96,8 @@ def permit(
 ) -> StageStream:
     """Records that may be used for the purpose of the use case on a day. Reasons: `reasons.REASONS`.
 
-    Two passes: one over the source keys for the newest rows, one over the records. Holds some 35 bytes a row and 30 a person
-    of the ledger.
+    Two passes: one over the source keys for the newest rows, one over the records. Holds some 35 bytes a row and 30 a
+    person of the ledger.
 
     Args:
         rows: `raw_records`.
@@ -104,8 +105,8 @@ def permit(
         columns_absent: mapped source columns that the source does not have at all (from ingestion). Only this, and no
             consent value in any row, makes `without_consent_column` apply; a column of empty cells does not.
         ledger: of the use case, where it has one.
-        before_end: gets what was refused after the last row was judged and before the stage is written, so that no version
-            is published while older ones are still waiting to be tainted.
+        before_end: gets what was refused after the last row was judged and before the stage is written, so that no
+            version is published while older ones are still waiting to be tainted.
 
     Raises:
         DataError: no record is permitted, or a larger share was removed than the settings allow.
@@ -118,7 +119,9 @@ def permit(
 def consent_from(use_case: NamedUseCase, rows: Rows, columns_absent: Collection[str]) -> ConsentFrom:
     """What states the consent of these records."""
     consent, instead = use_case.settings.record.consent, use_case.settings.governance.without_consent_column
-    absent = consent is None or (consent in columns_absent and all(b.column(0).null_count == b.num_rows for b in rows.batches(["consent"])))
+    absent = consent is None or (
+        consent in columns_absent and all(b.column(0).null_count == b.num_rows for b in rows.batches(["consent"]))
+    )
     return instead if absent and instead != "refuse" else "column"
 
 
@@ -164,7 +167,9 @@ def _parts(
         counts["permitted_until"] = date.fromordinal(last_day).isoformat()
 
 
-def _split(batch: pa.RecordBatch, codes: np.ndarray, permitted: np.ndarray) -> tuple[pa.RecordBatch | None, pa.RecordBatch | None]:
+def _split(
+    batch: pa.RecordBatch, codes: np.ndarray, permitted: np.ndarray
+) -> tuple[pa.RecordBatch | None, pa.RecordBatch | None]:
     if permitted.all():
         return batch, None
     ids = batch.column("record_id").filter(pa.array(~permitted))
@@ -174,7 +179,12 @@ def _split(batch: pa.RecordBatch, codes: np.ndarray, permitted: np.ndarray) -> t
 
 
 def _basis(use_case: NamedUseCase, stated_by: ConsentFrom) -> str:
-    words = {"column": "consent", "ledger": "consent ledger", "lawful_basis": "lawful basis", "licence": f"licence {use_case.settings.governance.licence}"}
+    words = {
+        "column": "consent",
+        "ledger": "consent ledger",
+        "lawful_basis": "lawful basis",
+        "licence": f"licence {use_case.settings.governance.licence}",
+    }
     return words[stated_by]
 
 
@@ -187,6 +197,8 @@ def _nothing_permitted(use_case: NamedUseCase, found: Counter[str]) -> DataError
         else f"what {settings.governance.without_consent_column!r} states"
     )
     return DataError(
-        f"{use_case.name}: none of {found.total()} records may be used ({reasons}). Expected {expected}, purpose {settings.governance.purpose!r}",
-        "Compare `governance` with the values in the source; if the dataset is published, set without_consent_column: licence and licence",
+        f"{use_case.name}: none of {found.total()} records may be used ({reasons}). Expected {expected}, purpose"
+        f" {settings.governance.purpose!r}",
+        "Compare `governance` with the values in the source; if the dataset is published, set without_consent_column:"
+        " licence and licence",
     )

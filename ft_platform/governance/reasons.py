@@ -52,7 +52,8 @@ def consent_reason(value: str | None, accepted: Collection[str]) -> str:
 
 
 def withdrawal_reason(value: str | None) -> str:
-    """Empty and `false`: not withdrawn. A date counts whether it has come or not: who has announced a withdrawal is not used."""
+    """Empty and `false`: not withdrawn. A date counts whether it has come or not: who has announced a withdrawal is not
+    used."""
     stated = (value or "").strip().casefold()
     if not stated or stated in NO:
         return ""

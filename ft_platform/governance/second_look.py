@@ -37,7 +37,9 @@ class Persons:
         standing, withdrawn = [], []
         for batch in batches:
             persons = _trimmed(batch.column("subject"))
-            standing.append(key_hashes(persons.filter(_all([claim for _, claim in _ledger_claims(use_case, batch, today)]))))
+            standing.append(
+                key_hashes(persons.filter(_all([claim for _, claim in _ledger_claims(use_case, batch, today)])))
+            )
             withdrawn.append(key_hashes(persons.filter(pc.invert(_not_withdrawn(use_case, batch)))))
         self.standing, self.withdrawn = KeyIndex(joined(standing)), KeyIndex(joined(withdrawn))
 
@@ -49,7 +51,12 @@ class Persons:
 
 
 def look_again(
-    use_case: NamedUseCase, rows: Rows, counts: Mapping[str, Any], today: date, ledger: PinnedLedger | None = None, folder: Path | None = None
+    use_case: NamedUseCase,
+    rows: Rows,
+    counts: Mapping[str, Any],
+    today: date,
+    ledger: PinnedLedger | None = None,
+    folder: Path | None = None,
 ) -> dict[str, Any]:
     """`{"passed", "rows", "basis", "rows_without_...": count}`: rows that lack what permits them, by column.
 
@@ -66,7 +73,11 @@ def look_again(
     """
     governance, record = use_case.settings.governance, use_case.settings.record
     persons = Persons(use_case, ledger.batches(use_case, folder), today) if ledger and folder else None
-    wanted = [name for name in ("consent", "subject_id", "purpose", "expires", *record.permission_columns()) if name in rows.schema.names]
+    wanted = [
+        name
+        for name in ("consent", "subject_id", "purpose", "expires", *record.permission_columns())
+        if name in rows.schema.names
+    ]
     lacking: Counter[str] = Counter()
     total = 0
     for batch in rows.batches(wanted):
@@ -78,20 +89,35 @@ def look_again(
     return {"passed": total > 0 and not lacking.total(), "rows": total, "basis": basis, **dict(sorted(lacking.items()))}
 
 
-def _record_claims(use_case: NamedUseCase, batch: pa.RecordBatch, counts: Mapping[str, Any], today: date, persons: Persons | None) -> Claims:
+def _record_claims(
+    use_case: NamedUseCase, batch: pa.RecordBatch, counts: Mapping[str, Any], today: date, persons: Persons | None
+) -> Claims:
     """What must hold for every record: its name, and whether it does. Shape `(rows,)`."""
     governance, record = use_case.settings.governance, use_case.settings.record
     consent_from: ConsentFrom = counts["consent_from"]
-    exempt = _among(batch.column("lawful_basis"), governance.lawful_bases_without_consent) if record.lawful_basis else _same(batch, False)
+    exempt = (
+        _among(batch.column("lawful_basis"), governance.lawful_bases_without_consent)
+        if record.lawful_basis
+        else _same(batch, False)
+    )
     if consent_from in ("column", "lawful_basis"):
         yield "accepted_consent", pc.or_(_among(batch.column("consent"), governance.accepted_consent), exempt)
     if record.consent:
         yield "standing_consent", _no_word_of_withdrawal(batch.column("consent"), governance.accepted_consent)
     if governance.consent_ledger:
-        yield "consent_in_ledger", persons.permit(batch.column("subject_id"), exempt) if persons else _same(batch, False)
-    yield from _lists(use_case, batch, {name for name in ("lawful_basis", "jurisdiction", "licence") if getattr(record, name)})
+        yield (
+            "consent_in_ledger",
+            (persons.permit(batch.column("subject_id"), exempt) if persons else _same(batch, False)),
+        )
+    yield from _lists(
+        use_case, batch, {name for name in ("lawful_basis", "jurisdiction", "licence") if getattr(record, name)}
+    )
     if record.licence:
-        denied = [name for name in pc.unique(_trimmed(batch.column("licence"))).to_pylist() if name and governance.denies(name)]
+        denied = [
+            name
+            for name in pc.unique(_trimmed(batch.column("licence"))).to_pylist()
+            if name and governance.denies(name)
+        ]
         yield "allowed_licence", pc.invert(_among(batch.column("licence"), denied))
     if record.purpose:
         yield "purpose", _has_purpose(batch.column("purpose"), governance.purpose)
@@ -109,12 +135,19 @@ def _ledger_claims(use_case: NamedUseCase, batch: pa.RecordBatch, today: date) -
     """What must hold for a person of the ledger."""
     governance = use_case.settings.governance
     there = set(governance.ledger_fields())
-    exempt = _among(batch.column("lawful_basis"), governance.lawful_bases_without_consent) if "lawful_basis" in there else _same(batch, False)
+    exempt = (
+        _among(batch.column("lawful_basis"), governance.lawful_bases_without_consent)
+        if "lawful_basis" in there
+        else _same(batch, False)
+    )
     yield "status", pc.or_(_among(batch.column("status"), governance.accepted_consent), exempt)
     yield "withdrawn", _not_withdrawn(use_case, batch)
     if "valid_from" in there:
         first = _trimmed(batch.column("valid_from"))
-        begun = pc.and_(pc.match_substring_regex(first, DAY), pc.less_equal(pc.utf8_slice_codeunits(first, 0, 10), today.isoformat()))
+        begun = pc.and_(
+            pc.match_substring_regex(first, DAY),
+            pc.less_equal(pc.utf8_slice_codeunits(first, 0, 10), today.isoformat()),
+        )
         yield "valid_from", pc.or_(begun, exempt)
     if "valid_until" in there:
         yield "valid_until", pc.or_(_not_before(_trimmed(batch.column("valid_until")), today), exempt)
@@ -126,7 +159,11 @@ def _ledger_claims(use_case: NamedUseCase, batch: pa.RecordBatch, today: date) -
 def _lists(use_case: NamedUseCase, batch: pa.RecordBatch, names: set[str]) -> Claims:
     """That a value is on the list of its column."""
     governance = use_case.settings.governance
-    accepted = {"lawful_basis": governance.lawful_bases, "jurisdiction": governance.jurisdictions, "licence": governance.accepted_licences}
+    accepted = {
+        "lawful_basis": governance.lawful_bases,
+        "jurisdiction": governance.jurisdictions,
+        "licence": governance.accepted_licences,
+    }
     for name in sorted(names):
         yield f"accepted_{name}", _among(batch.column(name), accepted[name])
 
@@ -140,7 +177,9 @@ def _not_withdrawn(use_case: NamedUseCase, batch: pa.RecordBatch) -> pa.Array:
 
 
 def _no_word_of_withdrawal(column: pa.Array, accepted: Iterable[str]) -> pa.Array:
-    return pc.or_(_among(column, accepted), pc.invert(pc.match_substring(_trimmed(column), "withdrawn", ignore_case=True)))
+    return pc.or_(
+        _among(column, accepted), pc.invert(pc.match_substring(_trimmed(column), "withdrawn", ignore_case=True))
+    )
 
 
 def _has_purpose(column: pa.Array, purpose: str) -> pa.Array:

@@ -1,8 +1,9 @@
-"""Marks every dataset version and checkpoint that holds rows which may not be used any more, so that the gate refuses them.
+"""Marks every dataset version and checkpoint that holds rows which may not be used any more, so that the gate refuses
+them.
 
-Covered: all versions of `permitted_records`, what was made from them, and checkpoints by their training records. Saved states of
-trainings that were on their way are removed: they hold weights that these rows gave. Judged under the present settings, ledger
-and day. Not covered: `raw_records`, the restricted archive that permission is decided on anew
+Covered: all versions of `permitted_records`, what was made from them, and checkpoints by their training records. Saved
+states of trainings that were on their way are removed: they hold weights that these rows gave. Judged under the present
+settings, ledger and day. Not covered: `raw_records`, the restricted archive that permission is decided on anew
 each time; copies outside the lake; what a model that is already served has learned (the mark names the checkpoint).
 """
 
@@ -49,7 +50,12 @@ class Tainted:
         return self.reasons.total()
 
     def to_dict(self) -> dict[str, Any]:
-        return {"stage": self.version.name, "version": self.version.id, "rows": self.rows, "reasons": dict(sorted(self.reasons.items()))}
+        return {
+            "stage": self.version.name,
+            "version": self.version.id,
+            "rows": self.rows,
+            "reasons": dict(sorted(self.reasons.items())),
+        }
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,13 @@ class Sweep:
         cleared = [{"stage": version.name, "version": version.id} for version in self.cleared]
         tainted = [one.to_dict() for one in self.tainted]
         trainings = [{"checkpoint": training.checkpoint_id, "splits": training.splits} for training in self.trainings]
-        return {"day": self.day.isoformat(), "tainted": tainted, "cleared": cleared, "unfinished_trainings": trainings, "marked": self.marked}
+        return {
+            "day": self.day.isoformat(),
+            "tainted": tainted,
+            "cleared": cleared,
+            "unfinished_trainings": trainings,
+            "marked": self.marked,
+        }
 
 
 def sweep(lake: Lake, use_case: NamedUseCase, day: date | None = None, *, dry_run: bool = False) -> Sweep:
@@ -136,8 +148,8 @@ def sweep(lake: Lake, use_case: NamedUseCase, day: date | None = None, *, dry_ru
 def must_be_swept(lake: Lake, use_case: NamedUseCase, version: TableVersion, today: date) -> bool:
     """Whether something may hold rows that may not be used any more, and carries no mark.
 
-    Either what permission rests on is other than when this version of `permitted_records` was made; or a stage or a training
-    that was on its way while others were marked has published what it made of a marked version.
+    Either what permission rests on is other than when this version of `permitted_records` was made; or a stage or a
+    training that was on its way while others were marked has published what it made of a marked version.
 
     Raises:
         SourceError: the ledger is out of reach.
@@ -157,7 +169,9 @@ def _published_since(lake: Lake, use_case: str) -> bool:
     """Whether a version is there that no sweep has looked at, and that was made from a marked one."""
     marked = {(version.name, version.content_hash) for version in _marked(lake, use_case)}
     for version, manifest in _later(lake, use_case) if marked else ():
-        if not marked.isdisjoint((p.name, p.content_hash) for p in manifest.parents) and NOT_TAINTED not in lake.verdicts(version, intact_only=True):
+        if not marked.isdisjoint(
+            (p.name, p.content_hash) for p in manifest.parents
+        ) and NOT_TAINTED not in lake.verdicts(version, intact_only=True):
             return True
     return bool(_trainings_on(lake, use_case, list(_marked(lake, use_case))))
 
@@ -166,14 +180,19 @@ def _trainings_on(lake: Lake, use_case: str, tainted: list[Version]) -> list[Unf
     """Unfinished trainings on one of these versions, or on nobody knows what."""
     contents = {version.content_hash for version in tainted if version.name == "splits"}
     unknown_or_tainted = {None, *contents}
-    return [one for one in unfinished_trainings(lake, use_case) if contents and one.splits_content_hash in unknown_or_tainted]
+    return [
+        one
+        for one in unfinished_trainings(lake, use_case)
+        if contents and one.splits_content_hash in unknown_or_tainted
+    ]
 
 
 def find_tainted(lake: Lake, use_case: NamedUseCase, day: date, ledger: Ledger | None, refused: Refused) -> Found:
     """Every version that holds rows which may not be used on a day.
 
-    Versions of `permitted_records` are judged row by row, as their columns say, by the ledger, and by the newest row of the
-    same source key. Later ones are searched for the same rows only if they were made from a version that holds some.
+    Versions of `permitted_records` are judged row by row, as their columns say, by the ledger, and by the newest row of
+    the same source key. Later ones are searched for the same rows only if they were made from a version that holds
+    some.
 
     Args:
         refused: source keys whose newest row is refused.
@@ -184,12 +203,12 @@ def find_tainted(lake: Lake, use_case: NamedUseCase, day: date, ledger: Ledger |
 
 
 def mark(lake: Lake, use_case: NamedUseCase, found: Found, day: date, basis: Basis | None) -> list[Version]:
-    """Writes the verdict `no_withdrawn_records` of these versions, and removes the saved states of trainings on them. Returns the
-    versions that are cleared of it.
+    """Writes the verdict `no_withdrawn_records` of these versions, and removes the saved states of trainings on them.
+    Returns the versions that are cleared of it.
 
-    The mark is taken from versions that are not among `tainted` only where `basis` is what counts still: another process may
-    have judged by a newer ledger in the meantime. `permitted_records` is marked first and cleared last: as long as its mark is
-    there the gate refuses all that was made from it, also if this process is killed halfway.
+    The mark is taken from versions that are not among `tainted` only where `basis` is what counts still: another
+    process may have judged by a newer ledger in the meantime. `permitted_records` is marked first and cleared last: as
+    long as its mark is there the gate refuses all that was made from it, also if this process is killed halfway.
 
     Args:
         basis: what `found` was judged by; None takes no mark away.
@@ -223,14 +242,17 @@ def mark(lake: Lake, use_case: NamedUseCase, found: Found, day: date, basis: Bas
         for version in reversed(cleared):
             write(version, True, NO_ROWS)
         if not basis.still_holds(lake, use_case):
-            # On object stores no lock holds: another process may have marked them by a newer ledger, before these were written.
+            # On object stores no lock holds: another process may have marked them by a newer ledger, before these were
+            # written.
             for version, numbers in marks.items():
                 write(version, False, numbers)
             return []
         return cleared
 
 
-def mark_refused(lake: Lake, use_case: NamedUseCase, raw: TableVersion, day: date, refused: Refused, ledger: Ledger | None) -> None:
+def mark_refused(
+    lake: Lake, use_case: NamedUseCase, raw: TableVersion, day: date, refused: Refused, ledger: Ledger | None
+) -> None:
     """What `permitted_records` does before it is written: older versions that hold refused rows are marked.
 
     Args:
@@ -278,11 +300,15 @@ class _Search:
         codes = np.concatenate(self._codes)[index.order]
         tainted = []
         for version, manifest in _later(self._lake, self._use_case.name):
-            parents = [self._found[place] for p in manifest.parents if (place := (p.name, p.content_hash)) in self._found]
+            parents = [
+                self._found[place] for p in manifest.parents if (place := (p.name, p.content_hash)) in self._found
+            ]
             if not parents:
                 continue
             place = version.name, version.content_hash
-            counted = self._found[place] if place in self._found else self._count(version, manifest, parents, index, codes)
+            counted = (
+                self._found[place] if place in self._found else self._count(version, manifest, parents, index, codes)
+            )
             tainted += self._noted(version, counted)
             self.clean += [] if counted else [version]
         return tainted
@@ -325,14 +351,18 @@ class _Search:
         then = next((self._raw[p.id] for p in manifest.parents if p.id in self._raw), now)
         if now is None or then is None:
             return True
-        return now.settings_hash == then.settings_hash or not set(now.info.get("files", {})).isdisjoint(then.info.get("files", {}))
+        return now.settings_hash == then.settings_hash or not set(now.info.get("files", {})).isdisjoint(
+            then.info.get("files", {})
+        )
 
     def _consent_from(self, manifest: Manifest) -> ConsentFrom:
         """As it was when the version was made, if the settings still allow it."""
         then = manifest.counts.get("consent_from", "column")
         return then if then == self._use_case.settings.governance.without_consent_column else "column"
 
-    def _count(self, version: Version, manifest: Manifest, parents: list[Counter[str]], index: KeyIndex, codes: np.ndarray) -> Counter[str]:
+    def _count(
+        self, version: Version, manifest: Manifest, parents: list[Counter[str]], index: KeyIndex, codes: np.ndarray
+    ) -> Counter[str]:
         reasons: Counter[str] = Counter()
         if isinstance(version, ArtifactVersion):
             if TRAINING_RECORDS not in manifest.files:
@@ -346,13 +376,17 @@ class _Search:
         return reasons
 
 
-def _refused_now(lake: Lake, use_case: NamedUseCase, raw: TableVersion | None, day: date, ledger: Ledger | None) -> Refused:
+def _refused_now(
+    lake: Lake, use_case: NamedUseCase, raw: TableVersion | None, day: date, ledger: Ledger | None
+) -> Refused:
     """Source keys whose newest row in `raw_records` may not be used."""
     refused = Refused()
     if raw is None:
         return refused
     rows = lake.rows(raw)
-    judge = judge_of(use_case, day, consent_from(use_case, rows, lake.manifest(raw).info.get("columns_absent", [])), ledger)
+    judge = judge_of(
+        use_case, day, consent_from(use_case, rows, lake.manifest(raw).info.get("columns_absent", [])), ledger
+    )
     newest, start = newest_rows(rows), 0
     wanted = [name for name in dict.fromkeys(["source_key", *judge.columns]) if name in rows.schema.names]
     for batch in rows.batches(wanted):
@@ -367,7 +401,9 @@ def _found_in(record_ids: pa.Array, index: KeyIndex, codes: np.ndarray) -> Count
 
 
 def _named(codes: np.ndarray) -> Counter[str]:
-    return Counter({NAMES[code]: int(count) for code, count in enumerate(np.bincount(codes)) if count and code != PERMITTED})
+    return Counter(
+        {NAMES[code]: int(count) for code, count in enumerate(np.bincount(codes)) if count and code != PERMITTED}
+    )
 
 
 def _tables(lake: Lake, use_case: str, name: str) -> Iterator[tuple[TableVersion, Manifest]]:
@@ -375,7 +411,10 @@ def _tables(lake: Lake, use_case: str, name: str) -> Iterator[tuple[TableVersion
     zone = STAGES[name].zone
     for manifest in lake.manifests(use_case, name):
         uri = lake.uri(zone, use_case, "tables", name)
-        yield TableVersion(use_case, name, zone, int(manifest.version or 0), manifest.content_hash, manifest.rows, uri), manifest
+        yield (
+            TableVersion(use_case, name, zone, int(manifest.version or 0), manifest.content_hash, manifest.rows, uri),
+            manifest,
+        )
 
 
 def _later(lake: Lake, use_case: str) -> Iterator[tuple[Version, Manifest]]:
@@ -396,7 +435,8 @@ def _marked(lake: Lake, use_case: str) -> Iterator[Version]:
 
 
 def _lost_marks(lake: Lake, use_case: str) -> Iterator[Version]:
-    """Versions whose verdict was altered or deleted since a sweep signed it: nobody can tell what it said, so they are judged again."""
+    """Versions whose verdict was altered or deleted since a sweep signed it: nobody can tell what it said, so they are
+    judged again."""
     for versions in (_tables(lake, use_case, FIRST), _later(lake, use_case)):
         for version, _ in versions:
             if lake.verdict_is_lost(version, NOT_TAINTED):

@@ -1,4 +1,5 @@
-"""Versioned tables, checkpoints and reports, each with a manifest that says what it was made from and whether it may be used."""
+"""Versioned tables, checkpoints and reports, each with a manifest that says what it was made from and whether it may be
+used."""
 
 from ft_platform.lake.manifest import Manifest, Verdict
 from ft_platform.lake.opening import open_lake

@@ -1,4 +1,5 @@
-"""Checkpoints and reports: folders that become readable all at once and are compared with their manifest on every use."""
+"""Checkpoints and reports: folders that become readable all at once and are compared with their manifest on every
+use."""
 
 import fcntl
 import hashlib
@@ -33,7 +34,8 @@ class Artifacts(Manifests):
 
     @contextmanager
     def scratch(self, use_case: str, name: str, zone: str = "shared") -> Iterator[Path]:
-        """Where an artifact or the intermediate files of a stage may be built; on the lake's own disk where that is local.
+        """Where an artifact or the intermediate files of a stage may be built; on the lake's own disk where that is
+        local.
 
         The path does not exist yet; its parent is private and removed afterwards.
 
@@ -48,7 +50,9 @@ class Artifacts(Manifests):
         with (
             self.room_for(f"{name} of {use_case}"),
             tempfile.TemporaryDirectory(prefix=f"{name}-", dir=base, ignore_cleanup_errors=True) as folder,
-            open((modes.keep_private(Path(folder)) if zone in modes.PRIVATE_ZONES else Path(folder)) / IN_USE, "w") as lock,
+            open(
+                (modes.keep_private(Path(folder)) if zone in modes.PRIVATE_ZONES else Path(folder)) / IN_USE, "w"
+            ) as lock,
         ):
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield Path(folder) / "artifact"
@@ -96,7 +100,9 @@ class Artifacts(Manifests):
                 files=hashes,
                 info=info or {},
                 seconds=round(seconds, 3),
-                written_at=now("milliseconds"),  # several reports may be published within a second, and the newest is asked for
+                written_at=now(
+                    "milliseconds"
+                ),  # several reports may be published within a second, and the newest is asked for
             )
             (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1))
             target = self.path_of("shared", use_case, name, artifact_id)
@@ -113,11 +119,14 @@ class Artifacts(Manifests):
                     seals.add(f"{target}/manifest.json")
         published = self.artifact(use_case, name, artifact_id)
         if published is None:
-            raise CorruptVersion(f"{artifact_id} of {use_case} cannot be read back after it was published", "Run the step again")
+            raise CorruptVersion(
+                f"{artifact_id} of {use_case} cannot be read back after it was published", "Run the step again"
+            )
         return published
 
     def artifact(self, use_case: str, name: str, artifact_id: str, *, verify: bool = True) -> ArtifactVersion | None:
-        """A published folder, or None if there is none with this id, or one that nobody signed. Bytes are compared with the manifest.
+        """A published folder, or None if there is none with this id, or one that nobody signed. Bytes are compared with
+        the manifest.
 
         Raises:
             CorruptVersion: its manifest was altered, or a file is missing, has another hash, or stands in no manifest.
@@ -130,26 +139,32 @@ class Artifacts(Manifests):
             manifest = self._read_manifest(use_case, f"{path}/manifest.json")
         except NotSigned:
             return None
-        version = ArtifactVersion(use_case, name, artifact_id, manifest.content_hash, self.uri("shared", use_case, name, artifact_id))
+        version = ArtifactVersion(
+            use_case, name, artifact_id, manifest.content_hash, self.uri("shared", use_case, name, artifact_id)
+        )
         if verify:
             self.verify_artifact(version, manifest)
         return version
 
     def intact_artifact(self, use_case: str, name: str, artifact_id: str) -> ArtifactVersion | None:
-        """A published folder whose bytes match its manifest, or None if there is none or it is damaged (`publish` replaces it)."""
+        """A published folder whose bytes match its manifest, or None if there is none or it is damaged (`publish`
+        replaces it)."""
         try:
             return self.artifact(use_case, name, artifact_id)
         except CorruptVersion:
             return None
 
     def artifacts(self, use_case: str, name: str) -> list[ArtifactVersion]:
-        """Every published folder of an asset, newest first. One whose manifest was altered does not count, and a decision names it."""
+        """Every published folder of an asset, newest first. One whose manifest was altered does not count, and a
+        decision names it."""
         folder = self.path_of("shared", use_case, name)
         self.fs.invalidate_cache()
         if not self.fs.exists(folder):
             return []
         ids = [p.rstrip("/").rsplit("/", 1)[-1] for p in self.fs.ls(folder, detail=False)]
-        found = [a for i in ids if not i.startswith(".") and ".corrupt-" not in i and (a := self._counted(use_case, name, i))]
+        found = [
+            a for i in ids if not i.startswith(".") and ".corrupt-" not in i and (a := self._counted(use_case, name, i))
+        ]
         return sorted(found, key=lambda a: self.manifest(a).written_at, reverse=True)
 
     def _counted(self, use_case: str, name: str, artifact_id: str) -> ArtifactVersion | None:
@@ -170,17 +185,24 @@ class Artifacts(Manifests):
         path = self._artifact_path(version)
         for name, expected in manifest.files.items():
             if not self.fs.exists(f"{path}/{name}"):
-                raise CorruptVersion(f"{version.id} of {version.use_case} lacks its file {name}", f"Materialize {version.name} again")
+                raise CorruptVersion(
+                    f"{version.id} of {version.use_case} lacks its file {name}", f"Materialize {version.name} again"
+                )
             with self.fs.open(f"{path}/{name}", "rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != expected:  # type: ignore[arg-type]
                     raise CorruptVersion(
-                        f"file {name} of {version.id} of {version.use_case} is not what its manifest says", f"Materialize {version.name} again"
+                        f"file {name} of {version.id} of {version.use_case} is not what its manifest says",
+                        f"Materialize {version.name} again",
                     )
         if artifact_hash(manifest.files) != version.content_hash:
-            raise CorruptVersion(f"the manifest of {version.id} of {version.use_case} contradicts itself", f"Materialize {version.name} again")
+            raise CorruptVersion(
+                f"the manifest of {version.id} of {version.use_case} contradicts itself",
+                f"Materialize {version.name} again",
+            )
         if more := self._not_named(path, manifest):
             raise CorruptVersion(
-                f"{version.id} of {version.use_case} holds {more[0]}, which its manifest does not name", f"Remove it, or materialize {version.name} again"
+                f"{version.id} of {version.use_case} holds {more[0]}, which its manifest does not name",
+                f"Remove it, or materialize {version.name} again",
             )
 
     def _not_named(self, path: str, manifest: Manifest) -> list[str]:
@@ -208,8 +230,8 @@ class Artifacts(Manifests):
     def open_file(self, version: ArtifactVersion, name: str) -> pa.BufferReader:
         """A file of an artifact for arrow's readers, held in arrow's own memory.
 
-        Over `BytesIO` the read-ahead threads of arrow hand memory back to Python after the reader has answered; one that does so while the
-        interpreter shuts down ends the process with SIGABRT.
+        Over `BytesIO` the read-ahead threads of arrow hand memory back to Python after the reader has answered; one
+        that does so while the interpreter shuts down ends the process with SIGABRT.
         """
         content = self.read_file(version, name)
         memory = pa.allocate_buffer(len(content))

@@ -1,12 +1,12 @@
 """A hash of rows that does not depend on their order, on batches or on files.
 
-Each row is hashed on its own (BLAKE2b, 256 bits, over an unambiguous text of its values) and the hashes are added modulo
-2^256: a multiset hash (AdHash: Bellare and Micciancio, EUROCRYPT 1997). It tells accidental and careless change; the
-per-file sha256 of checkpoints covers bytes.
+Each row is hashed on its own (BLAKE2b, 256 bits, over an unambiguous text of its values) and the hashes are added
+modulo 2^256: a multiset hash (AdHash: Bellare and Micciancio, EUROCRYPT 1997). It tells accidental and careless change;
+the per-file sha256 of checkpoints covers bytes.
 
-The text of a value carries its length in bytes (`5:hello`, the style of netstrings), `~` stands for null, and lists, structs
-and maps are the texts of their parts in brackets, so no two different rows have the same text. It is built by arrow for
-whole columns at once.
+The text of a value carries its length in bytes (`5:hello`, the style of netstrings), `~` stands for null, and lists,
+structs and maps are the texts of their parts in brackets, so no two different rows have the same text. It is built by
+arrow for whole columns at once.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -53,7 +53,11 @@ class ContentHash:
         parts: list[pa.Array | pa.Scalar] = []
         for name in names:
             parts += [_constant(_counted(name.encode())), canonical(_plain(batch.column(name)))]
-        texts = pc.binary_join_element_wise(*parts, _constant(b"")) if parts else pa.array([b""] * batch.num_rows, pa.large_binary())
+        texts = (
+            pc.binary_join_element_wise(*parts, _constant(b""))
+            if parts
+            else pa.array([b""] * batch.num_rows, pa.large_binary())
+        )
         self._sum = (self._sum + _sum_of_digests(_plain(texts))) % MODULUS
         self.rows += batch.num_rows
 
@@ -63,7 +67,8 @@ class ContentHash:
 
 
 def _constant(value: bytes) -> pa.Scalar:
-    # Not a constant of the module: the first scalar that arrow makes imports pandas, a quarter of a second for programs that hash nothing.
+    # Not a constant of the module: the first scalar that arrow makes imports pandas, a quarter of a second for programs
+    # that hash nothing.
     return pa.scalar(value, pa.large_binary())
 
 
@@ -106,7 +111,10 @@ def _bytes(column: pa.Array) -> pa.Array:
 def _text_of_structs(column: pa.Array) -> pa.Array:
     parts: list[pa.Array | pa.Scalar] = []
     for number in range(column.type.num_fields):
-        parts += [pa.scalar(_counted(column.type.field(number).name.encode()), pa.large_binary()), canonical(column.field(number))]
+        parts += [
+            pa.scalar(_counted(column.type.field(number).name.encode()), pa.large_binary()),
+            canonical(column.field(number)),
+        ]
     return pc.binary_join_element_wise(_constant(b"{"), *parts, _constant(b"}"), _constant(b""))
 
 
@@ -118,7 +126,9 @@ def _text_of_lists(column: pa.Array) -> pa.Array:
     else:
         entries, offsets = column.values, column.offsets.cast(pa.int64()).cast(pa.int32())
     texts = canonical(_plain(entries)).cast(pa.binary())
-    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, texts), pa.scalar(b"", pa.binary())).cast(pa.large_binary())
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, texts), pa.scalar(b"", pa.binary())).cast(
+        pa.large_binary()
+    )
     return _or_null(column, pc.binary_join_element_wise(_constant(b"["), joined, _constant(b"]"), _constant(b"")))
 
 
@@ -145,7 +155,9 @@ def _sum_of_digests(texts: pa.Array) -> int:
         return len(texts) * int.from_bytes(hashlib.blake2b(b"", digest_size=DIGEST_BYTES).digest(), "little")
     ends = np.frombuffer(offsets, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1].tolist()
     view = memoryview(data)
-    digests = b"".join([hashlib.blake2b(view[a:b], digest_size=DIGEST_BYTES).digest() for a, b in itertools.pairwise(ends)])
+    digests = b"".join(
+        [hashlib.blake2b(view[a:b], digest_size=DIGEST_BYTES).digest() for a, b in itertools.pairwise(ends)]
+    )
     # Added in eight columns of 32 bits: 8,192 rows cannot overflow 64.
     columns = np.frombuffer(digests, dtype="<u4").reshape(-1, 8).sum(axis=0, dtype=np.uint64)
     return sum(int(value) << (32 * place) for place, value in enumerate(columns))

@@ -1,7 +1,7 @@
 """Atomic files and folders on a local disk or an object store.
 
-A local write goes to a temporary name, is flushed to the disk and renamed, and the folder is flushed too, so that a power
-cut leaves the old or the new file. An object store publishes a single object atomically; a folder counts once its
+A local write goes to a temporary name, is flushed to the disk and renamed, and the folder is flushed too, so that a
+power cut leaves the old or the new file. An object store publishes a single object atomically; a folder counts once its
 `manifest.json` is there, which is uploaded last.
 """
 
@@ -47,12 +47,17 @@ def _missing_package(protocol: str, error: ImportError) -> MissingExtra:
 
 
 def fsspec_options(uri: str, storage_options: dict[str, str]) -> dict[str, Any]:
-    """Options of `filesystem` for a URI, from credentials and endpoint in deltalake's names (`AWS_ENDPOINT_URL`, ...)."""
+    """Options of `filesystem` for a URI, from credentials and endpoint in deltalake's names (`AWS_ENDPOINT_URL`,
+    ...)."""
     if not uri.startswith("s3://"):
         return {}
     options: dict[str, Any] = {}
     if key := storage_options.get("AWS_ACCESS_KEY_ID"):
-        options |= {"key": key, "secret": storage_options.get("AWS_SECRET_ACCESS_KEY"), "token": storage_options.get("AWS_SESSION_TOKEN")}
+        options |= {
+            "key": key,
+            "secret": storage_options.get("AWS_SECRET_ACCESS_KEY"),
+            "token": storage_options.get("AWS_SESSION_TOKEN"),
+        }
     client = {"endpoint_url": storage_options.get("AWS_ENDPOINT_URL"), "region_name": storage_options.get("AWS_REGION")}
     options["client_kwargs"] = {k: v for k, v in client.items() if v}
     return options
@@ -115,7 +120,8 @@ def folder_hashes(folder: Path) -> dict[str, str]:
 
 
 def move_folder(fs: fsspec.AbstractFileSystem, source: str, target: str) -> None:
-    """Gives a folder another name. On an object store file by file, its `manifest.json` first: half moved it is no whole folder any more."""
+    """Gives a folder another name. On an object store file by file, its `manifest.json` first: half moved it is no
+    whole folder any more."""
     if isinstance(fs, LocalFileSystem):
         os.rename(source, target)
         return
@@ -125,7 +131,8 @@ def move_folder(fs: fsspec.AbstractFileSystem, source: str, target: str) -> None
 
 
 def publish_folder(fs: fsspec.AbstractFileSystem, source: Path, target: str) -> None:
-    """Moves a finished local folder to its place. Where the place is taken already (equal inputs), the old one stays."""
+    """Moves a finished local folder to its place. Where the place is taken already (equal inputs), the old one
+    stays."""
     if not isinstance(fs, LocalFileSystem):
         for path in sorted(p for p in source.rglob("*") if p.is_file()):
             if path.name != "manifest.json":

@@ -33,10 +33,20 @@ def fingerprint(uri: str, setting: str, storage_options: dict[str, str]) -> str:
     except FileNotFoundError:
         raise SourceError(f"{setting} {uri} does not exist", f"Put the file there, or correct {setting}") from None
     except (TableNotFoundError, IsADirectoryError):
-        raise SourceError(f"{setting} {uri} is a folder without a Delta table", f"Name a file or a Delta table in {setting}") from None
+        raise SourceError(
+            f"{setting} {uri} is a folder without a Delta table", f"Name a file or a Delta table in {setting}"
+        ) from None
     except PermissionError:
-        raise SourceError(f"{setting} {uri} may not be read", "Give this user read access, or set its credentials") from None
+        raise SourceError(
+            f"{setting} {uri} may not be read", "Give this user read access, or set its credentials"
+        ) from None
     except ValueError as error:
-        raise SourceError(f"{setting} {uri} is not a URI that can be read: {error}", "Use a local path or an fsspec URI such as s3://bucket/key") from None
+        raise SourceError(
+            f"{setting} {uri} is not a URI that can be read: {error}",
+            "Use a local path or an fsspec URI such as s3://bucket/key",
+        ) from None
     except (OSError, DeltaError) as error:
-        raise TransientError(f"{setting} {uri} cannot be reached ({type(error).__name__})", "Check network, endpoint and credentials, then run again") from None
+        raise TransientError(
+            f"{setting} {uri} cannot be reached ({type(error).__name__})",
+            "Check network, endpoint and credentials, then run again",
+        ) from None

@@ -20,13 +20,15 @@ def require_usable(lake: Lake, use_case: NamedUseCase, version: Version) -> None
     """Returns if `version` and all it was built from may be used.
 
     Raises:
-        VersionRefused: naming each reason: no manifest; settings or code changed since; a newer parent exists; a check is
-            missing, failed or was made on other content; rows may not be used any more, or nobody can tell because the
-            consent ledger changed or is out of reach.
+        VersionRefused: naming each reason: no manifest; settings or code changed since; a newer parent exists; a check
+            is missing, failed or was made on other content; rows may not be used any more, or nobody can tell because
+            the consent ledger changed or is out of reach.
     """
     problems = problems_with(lake, use_case, version)
     if problems:
-        raise VersionRefused(f"{use_case.name}: {version.id} is refused: " + "; ".join(problems), f"Run: ft run {use_case.name}")
+        raise VersionRefused(
+            f"{use_case.name}: {version.id} is refused: " + "; ".join(problems), f"Run: ft run {use_case.name}"
+        )
 
 
 def problems_with(lake: Lake, use_case: NamedUseCase, version: Version) -> list[str]:
@@ -67,7 +69,9 @@ def problems_with(lake: Lake, use_case: NamedUseCase, version: Version) -> list[
                 problems.append(f"{current.id} is stale: {newest.id} has replaced it")
         expected = set(stage.parents)
         if {p.name for p in manifest.parents} != expected:
-            problems.append(f"{current.id} has parents {sorted(p.name for p in manifest.parents)}, expected {sorted(expected)}")
+            problems.append(
+                f"{current.id} has parents {sorted(p.name for p in manifest.parents)}, expected {sorted(expected)}"
+            )
         for parent in manifest.parents:
             visit(version_of_parent(lake, current.use_case, parent))
 
@@ -76,8 +80,8 @@ def problems_with(lake: Lake, use_case: NamedUseCase, version: Version) -> list[
 
 
 def newest_of_same_content(lake: Lake, version: Version) -> Version:
-    """A stage that ran again and came to the same rows has written a newer version, and later stages keep naming the older
-    one as their parent because nothing changed for them. The evidence is with the newer one."""
+    """A stage that ran again and came to the same rows has written a newer version, and later stages keep naming the
+    older one as their parent because nothing changed for them. The evidence is with the newer one."""
     if isinstance(version, TableVersion):
         newest = lake.latest(version.use_case, version.name)
         if newest and newest.content_hash == version.content_hash:
@@ -86,7 +90,8 @@ def newest_of_same_content(lake: Lake, version: Version) -> Version:
 
 
 def _verify_bytes(lake: Lake, version: Version, *, is_root: bool) -> None:
-    """Compares what is stored with its hash: every checkpoint and report, the table that is about to be read, and of others what was written since."""
+    """Compares what is stored with its hash: every checkpoint and report, the table that is about to be read, and of
+    others what was written since."""
     if isinstance(version, ArtifactVersion):
         lake.verify_artifact(version)
     else:
@@ -121,18 +126,26 @@ def taint_of(lake: Lake, version: Version, *, intact_only: bool = False) -> Verd
 
 def taint_text(version_id: str, verdict: Verdict) -> str:
     reasons = ", ".join(f"{reason} {count}" for reason, count in verdict.numbers["reasons"].items())
-    return f"{version_id} is tainted: {verdict.numbers['rows']} of its rows may not be used any more ({reasons}; found {verdict.checked_at})"
+    return (
+        f"{version_id} is tainted: {verdict.numbers['rows']} of its rows may not be used any more ({reasons}; found"
+        f" {verdict.checked_at})"
+    )
 
 
 def _withdrawn(lake: Snapshot, use_case: NamedUseCase, version: Version, manifest: Manifest) -> list[str]:
-    """What has ended the permission since the version was written. A sweep marks it; until then the day and the ledger tell."""
+    """What has ended the permission since the version was written. A sweep marks it; until then the day and the ledger
+    tell."""
     taint = taint_of(lake, version)
-    problems = [f"{taint_text(version.id, taint)}: make versions without them from permitted_records on"] if taint else []
+    problems = (
+        [f"{taint_text(version.id, taint)}: make versions without them from permitted_records on"] if taint else []
+    )
     if version.name != "permitted_records":
         return problems
     until = manifest.counts.get("permitted_until")
     if until and _today() > date.fromisoformat(until):
-        problems.append(f"{version.id} holds rows that may be used until {until} only: materialize permitted_records again")
+        problems.append(
+            f"{version.id} holds rows that may be used until {until} only: materialize permitted_records again"
+        )
     ledger = use_case.settings.governance.consent_ledger
     # Under other settings it is stale anyway, and the ledger they name was allowed by nobody yet.
     if ledger and manifest.settings_hash == STAGES[version.name].settings_hash(use_case):
@@ -143,7 +156,10 @@ def _withdrawn(lake: Snapshot, use_case: NamedUseCase, version: Version, manifes
             problems.append(f"nobody can tell whether the permission of {version.id} still holds: {error.message}")
         else:
             if content != manifest.info.get("ledger"):
-                problems.append(f"the consent ledger has changed since {version.id} was written: materialize permitted_records again")
+                problems.append(
+                    f"the consent ledger has changed since {version.id} was written: materialize permitted_records"
+                    " again"
+                )
     return problems
 
 
@@ -168,6 +184,16 @@ def tables_behind(lake: Lake, version: TableVersion) -> dict[str, TableVersion]:
 def version_of_parent(lake: Lake, use_case: str, parent: Parent) -> Version:
     """The handle of a version that a manifest names as its parent."""
     if parent.version is None:
-        return ArtifactVersion(use_case, parent.name, parent.id, parent.content_hash, lake.uri("shared", use_case, parent.name, parent.id))
+        return ArtifactVersion(
+            use_case, parent.name, parent.id, parent.content_hash, lake.uri("shared", use_case, parent.name, parent.id)
+        )
     zone = STAGES[parent.name].zone
-    return TableVersion(use_case, parent.name, zone, parent.version, parent.content_hash, 0, lake.uri(zone, use_case, "tables", parent.name))
+    return TableVersion(
+        use_case,
+        parent.name,
+        zone,
+        parent.version,
+        parent.content_hash,
+        0,
+        lake.uri(zone, use_case, "tables", parent.name),
+    )

@@ -1,4 +1,5 @@
-"""Everything that a use case has in the lake compared with what was signed, and the signing of a lake that was written before there were signatures."""
+"""Everything that a use case has in the lake compared with what was signed, and the signing of a lake that was written
+before there were signatures."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -68,10 +69,12 @@ def inspect(lake: Lake, use_case: str, tell: Callable[[str], None] = lambda what
 
 
 def adopt(lake: Lake, use_case: str, tell: Callable[[str], None] = lambda what: None, *, note: str = "") -> Inspection:
-    """Compares every version of a use case with the hashes of its manifest and signs it as it is, marked as signed afterwards.
+    """Compares every version of a use case with the hashes of its manifest and signs it as it is, marked as signed
+    afterwards.
 
     Args:
-        note: who answers for it and why, where a chain is there that this installation does not know; it is moved aside.
+        note: who answers for it and why, where a chain is there that this installation does not know; it is moved
+            aside.
 
     Raises:
         VersionRefused: versions are not what their manifests say; nothing is signed.
@@ -83,7 +86,9 @@ def adopt(lake: Lake, use_case: str, tell: Callable[[str], None] = lambda what: 
         if "/verdicts/" in path.removeprefix(root):
             continue
         try:
-            version = version_of(plain, Manifest.model_validate_json(contents[path]), path.removeprefix(f"{root}/").split("/")[0])
+            version = version_of(
+                plain, Manifest.model_validate_json(contents[path]), path.removeprefix(f"{root}/").split("/")[0]
+            )
             tell(version.id)
             _compare(plain, version)
         except (FtError, ValueError) as error:
@@ -92,7 +97,10 @@ def adopt(lake: Lake, use_case: str, tell: Callable[[str], None] = lambda what: 
         found.tables += isinstance(version, TableVersion)
         found.artifacts += isinstance(version, ArtifactVersion)
     if found.problems:
-        raise VersionRefused(f"nothing was signed, because versions of {use_case} are damaged: " + "; ".join(found.problems), "Remove or restore them first")
+        raise VersionRefused(
+            f"nothing was signed, because versions of {use_case} are damaged: " + "; ".join(found.problems),
+            "Remove or restore them first",
+        )
     with seals.writing():
         if note:
             move_folder(lake.fs, f"{root}/{seals.journal.name}", f"{root}/{seals.journal.name}-before-{now()}")
@@ -117,13 +125,17 @@ def version_of(lake: Lake, manifest: Manifest, zone: str) -> Version:
         uri = lake.uri("shared", manifest.use_case, manifest.name, manifest.id)
         return ArtifactVersion(manifest.use_case, manifest.name, manifest.id, manifest.content_hash, uri)
     uri = lake.uri(zone, manifest.use_case, "tables", manifest.name)
-    return TableVersion(manifest.use_case, manifest.name, zone, manifest.version, manifest.content_hash, manifest.rows, uri)
+    return TableVersion(
+        manifest.use_case, manifest.name, zone, manifest.version, manifest.content_hash, manifest.rows, uri
+    )
 
 
 def _seals(lake: Lake, use_case: str) -> Seals:
     seals = lake.seals(use_case)
     if seals is None:
-        raise VersionRefused("the lake was opened without the keys of its installation", "Open it with open_lake(environment)")
+        raise VersionRefused(
+            "the lake was opened without the keys of its installation", "Open it with open_lake(environment)"
+        )
     return seals
 
 

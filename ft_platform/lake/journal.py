@@ -1,8 +1,8 @@
 """What was written to the control files of a use case, as a chain of signed entries.
 
-`shared/<use_case>/seals/<number>.jsonl` holds 128 entries each, one a line. An entry names a file, its sha256, and the sha256 of the entry before it, and
-is signed. The number and hash of the newest entry stand outside the lake (`Head`), so that a lake that was put back to an older state is noticed,
-although each of its signatures is good.
+`shared/<use_case>/seals/<number>.jsonl` holds 128 entries each, one a line. An entry names a file, its sha256, and the
+sha256 of the entry before it, and is signed. The number and hash of the newest entry stand outside the lake (`Head`),
+so that a lake that was put back to an older state is noticed, although each of its signatures is good.
 """
 
 import base64
@@ -23,8 +23,8 @@ SEGMENT = 128
 """Entries of a file: an object store has no append, so the newest file is written anew for each entry."""
 
 What = Literal["opened", "written", "adopted", "erased", "removed"]
-"""`adopted`: written before there were signatures, and signed afterwards. `erased`: the content was deleted lawfully; the file stays. `removed`: the file
-may be missing, because it was moved aside or somebody answers for its loss."""
+"""`adopted`: written before there were signatures, and signed afterwards. `erased`: the content was deleted lawfully;
+the file stays. `removed`: the file may be missing, because it was moved aside or somebody answers for its loss."""
 NEXT = "Restore the lake or the folder of seals from a backup; what is wrong: ft seals verify"
 
 
@@ -105,7 +105,9 @@ class Head:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CorruptVersion(f"the file {self.path} cannot be read ({type(error).__name__})", "Restore it from a backup") from None
+            raise CorruptVersion(
+                f"the file {self.path} cannot be read ({type(error).__name__})", "Restore it from a backup"
+            ) from None
 
     def write(self, entry: Entry) -> None:
         content = {"number": entry.number, "sha256": entry.hash, "at": entry.at}
@@ -147,18 +149,26 @@ class Journal:
     def _compare(self, head: tuple[int, str] | None) -> None:
         """Raises ChainBroken if the chain is another or an older one than this installation wrote."""
         if head is None and len(self._entries) > 1:
-            raise self._broken("is signed, but this installation does not know its newest entry: its folder of seals is new or was lost")
+            raise self._broken(
+                "is signed, but this installation does not know its newest entry: its folder of seals is new or was"
+                " lost"
+            )
         if head is not None:
             number, digest = head
             if number >= len(self._entries):
-                raise self._broken(f"was put back to an older state or cut: it ends with entry {len(self._entries) - 1}, the newest was {number}")
+                raise self._broken(
+                    f"was put back to an older state or cut: it ends with entry {len(self._entries) - 1}, the newest"
+                    f" was {number}"
+                )
             if self._entries[number].hash != digest:
                 raise self._broken(f"has another history than this installation wrote: entry {number} differs")
 
     def append(self, what: What, path: str, sha256: str, at: str, note: str = "") -> Entry:
         """Adds an entry. The caller holds the lock of the use case."""
         entries = self.entries(again=True)
-        unsigned = Entry(len(entries), at, what, path, sha256, note, entries[-1].hash if entries else "", self._keys.newest)
+        unsigned = Entry(
+            len(entries), at, what, path, sha256, note, entries[-1].hash if entries else "", self._keys.newest
+        )
         entry = replace(unsigned, signature=base64.b64encode(self._keys.sign(unsigned.signed_bytes())).decode())
         first = entry.number // SEGMENT * SEGMENT
         lines = [one.line() for one in [*entries[first:], entry]]
@@ -174,14 +184,16 @@ class Journal:
         self._entries, self._seen = [], None
 
     def verify_signatures(self) -> list[str]:
-        """What is wrong with the signature of any entry. The chain itself is compared with its head whenever it is read."""
+        """What is wrong with the signature of any entry. The chain itself is compared with its head whenever it is
+        read."""
         return [problem for entry in self.entries(again=True) if (problem := self._signature_problem(entry))]
 
     def _path(self, number: int) -> str:
         return f"{self._folder}/{number // SEGMENT:06d}.jsonl"
 
     def _read(self, head: tuple[int, str] | None) -> None:
-        """Reads the files again from the first that may have grown. Entries up to the head are vouched for by it, later ones by their signature."""
+        """Reads the files again from the first that may have grown. Entries up to the head are vouched for by it, later
+        ones by their signature."""
         start = len(self._entries) // SEGMENT * SEGMENT if self._seen else 0
         found = self._entries[:start]
         while self._fs.exists(path := self._path(len(found))):

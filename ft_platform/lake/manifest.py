@@ -48,18 +48,33 @@ class Manifest(BaseModel):
     version: int | None = None
     content_hash: str
     rows: int = Field(default=0, ge=0, description="Rows of a table.")
-    hash_state: str = Field(default="", description="Of a table: what the content hash goes on from when rows are appended.")
-    input_hash: str = Field(description="Hash of everything the version was made from: equal inputs need not be computed again.")
+    hash_state: str = Field(
+        default="", description="Of a table: what the content hash goes on from when rows are appended."
+    )
+    input_hash: str = Field(
+        description="Hash of everything the version was made from: equal inputs need not be computed again."
+    )
     settings_hash: str
-    code: str = Field(description="Version of the package that wrote it, and a hash of its files: `0.1.0+3f9c0a1b2d4e`.")
+    code: str = Field(
+        description="Version of the package that wrote it, and a hash of its files: `0.1.0+3f9c0a1b2d4e`."
+    )
     parents: list[Parent]
     counts: dict[str, Any] = Field(description="Rows in, kept, removed by reason, and what else the stage counted.")
-    files: dict[str, str] = Field(default_factory=dict, description="File -> sha256; of a table the Parquet files that hold its rows.")
-    info: dict[str, Any] = Field(default_factory=dict, description="Environment, metrics, seeds: what a reader wants to know later.")
+    files: dict[str, str] = Field(
+        default_factory=dict, description="File -> sha256; of a table the Parquet files that hold its rows."
+    )
+    info: dict[str, Any] = Field(
+        default_factory=dict, description="Environment, metrics, seeds: what a reader wants to know later."
+    )
     seconds: float = 0.0
     written_at: str
 
 
 def parent_of(version: Version) -> Parent:
     """How a manifest names a version that it was built from."""
-    return Parent(name=version.name, id=version.id, version=version.version if isinstance(version, TableVersion) else None, content_hash=version.content_hash)
+    return Parent(
+        name=version.name,
+        id=version.id,
+        version=version.version if isinstance(version, TableVersion) else None,
+        content_hash=version.content_hash,
+    )

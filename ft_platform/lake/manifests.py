@@ -48,17 +48,27 @@ class Manifests(Places):
         Raises:
             VersionRefused: there is none, it is not signed or was altered, or it is of other content than the handle.
         """
-        path = self._manifest_path(version) if isinstance(version, TableVersion) else f"{self._artifact_path(version)}/manifest.json"
+        path = (
+            self._manifest_path(version)
+            if isinstance(version, TableVersion)
+            else f"{self._artifact_path(version)}/manifest.json"
+        )
         try:
             manifest = self._read_manifest(version.use_case, path)
         except FileNotFoundError:
-            raise VersionRefused(f"{version.id} of {version.use_case} has no manifest", f"Materialize {version.name} again") from None
+            raise VersionRefused(
+                f"{version.id} of {version.use_case} has no manifest", f"Materialize {version.name} again"
+            ) from None
         if manifest.content_hash != version.content_hash:
-            raise VersionRefused(f"the manifest of {version.id} of {version.use_case} is of other content than the handle", f"Materialize {version.name} again")
+            raise VersionRefused(
+                f"the manifest of {version.id} of {version.use_case} is of other content than the handle",
+                f"Materialize {version.name} again",
+            )
         return manifest
 
     def newer_that_is_lost(self, use_case: str, name: str) -> str:
-        """File of the newest manifest of a table that was signed and is missing, where none that is there is newer; else empty."""
+        """File of the newest manifest of a table that was signed and is missing, where none that is there is newer;
+        else empty."""
         names, missing = self._present(use_case, self.path_of(STAGES[name].zone, use_case, "manifests", name))
         newest = max(missing, default="")
         return newest if newest > max(names, default="") else ""
@@ -66,27 +76,49 @@ class Manifests(Places):
     def erased(self, version: Version) -> str:
         """Why and when the content of a version was deleted lawfully; empty: it was not."""
         seals = self.seals(version.use_case)
-        path = self._manifest_path(version) if isinstance(version, TableVersion) else f"{self._artifact_path(version)}/manifest.json"
+        path = (
+            self._manifest_path(version)
+            if isinstance(version, TableVersion)
+            else f"{self._artifact_path(version)}/manifest.json"
+        )
         entry = seals.entry(path) if seals else None
         return f"{entry.note}, {entry.at}" if entry and entry.what == "erased" else ""
 
     def note_erased(self, version: Version, reason: str) -> None:
-        """Signs that the content of a version was deleted lawfully. Its manifest and verdicts stay and verify; no gate lets anything pass that rests on it.
+        """Signs that the content of a version was deleted lawfully. Its manifest and verdicts stay and verify; no gate
+        lets anything pass that rests on it.
 
         Args:
             reason: why, on whose request; no personal data.
         """
         seals = self.seals(version.use_case)
         if seals is None:
-            raise VersionRefused("the lake was opened without the keys of its installation", "Open it with open_lake(environment)")
-        path = self._manifest_path(version) if isinstance(version, TableVersion) else f"{self._artifact_path(version)}/manifest.json"
+            raise VersionRefused(
+                "the lake was opened without the keys of its installation", "Open it with open_lake(environment)"
+            )
+        path = (
+            self._manifest_path(version)
+            if isinstance(version, TableVersion)
+            else f"{self._artifact_path(version)}/manifest.json"
+        )
         seals.erase(path, reason)
 
-    def add_verdict(self, version: Version, check: str, passed: bool, settings_hash: str, numbers: dict[str, Any] | None = None) -> Verdict:
+    def add_verdict(
+        self, version: Version, check: str, passed: bool, settings_hash: str, numbers: dict[str, Any] | None = None
+    ) -> Verdict:
         """Stores what a check found about a version. A later verdict of the same check replaces it."""
-        verdict = Verdict(check=check, passed=passed, settings_hash=settings_hash, content_hash=version.content_hash, numbers=numbers or {}, checked_at=now())
+        verdict = Verdict(
+            check=check,
+            passed=passed,
+            settings_hash=settings_hash,
+            content_hash=version.content_hash,
+            numbers=numbers or {},
+            checked_at=now(),
+        )
         with self.room_for(f"the verdict of {check} about {version.id} of {version.use_case}"):
-            self._write_signed(version.use_case, f"{self._verdict_folder(version)}/{check}.json", verdict.model_dump(mode="json"))
+            self._write_signed(
+                version.use_case, f"{self._verdict_folder(version)}/{check}.json", verdict.model_dump(mode="json")
+            )
         return verdict
 
     def verdicts(self, version: Version, *, intact_only: bool = False) -> dict[str, Verdict]:
@@ -102,7 +134,8 @@ class Manifests(Places):
         names, missing = self._present(version.use_case, folder)
         if missing and not intact_only:
             raise CorruptVersion(
-                f"the verdict {missing[0].removesuffix('.json')} of {version.id} of {version.use_case} was deleted", NEXT.format(version.use_case)
+                f"the verdict {missing[0].removesuffix('.json')} of {version.id} of {version.use_case} was deleted",
+                NEXT.format(version.use_case),
             )
         found = []
         for name in names:
@@ -114,7 +147,9 @@ class Manifests(Places):
                 if not intact_only:
                     raise
             except ValueError:
-                raise CorruptVersion(f"the verdict {folder}/{name} cannot be read", NEXT.format(version.use_case)) from None
+                raise CorruptVersion(
+                    f"the verdict {folder}/{name} cannot be read", NEXT.format(version.use_case)
+                ) from None
         return {v.check: v for v in found}
 
     def verdict_is_lost(self, version: Version, check: str) -> bool:

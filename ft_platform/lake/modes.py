@@ -1,11 +1,11 @@
 """Who may read the private zones of a local lake: the owner of the files, or one named group, never others.
 
-Covered: `restricted/` and `vault/` are made as folders that nobody else may enter, before anything is written below them. A default ACL (acl(5)) gives
-everything that any program makes there 0600 and 0700, whatever its umask; where the file system knows no ACL, tables and manifests get these
-modes after they are written, and a process that works in the zone makes its files for itself only from then on (umask 077).
-The top folder says who may enter: 02770 and a group, as `ft lake harden` sets it, means that files get 0660 and this group.
-Not covered: root, other programs of the same account, backups and copies; object stores (`lake.store_access`); a file system without modes.
-"""
+Covered: `restricted/` and `vault/` are made as folders that nobody else may enter, before anything is written below
+them. A default ACL (acl(5)) gives everything that any program makes there 0600 and 0700, whatever its umask; where the
+file system knows no ACL, tables and manifests get these modes after they are written, and a process that works in the
+zone makes its files for itself only from then on (umask 077). The top folder says who may enter: 02770 and a group, as
+`ft lake harden` sets it, means that files get 0660 and this group. Not covered: root, other programs of the same
+account, backups and copies; object stores (`lake.store_access`); a file system without modes."""
 
 import os
 import stat
@@ -47,23 +47,32 @@ class Access:
 
     def is_wide(self, found: os.stat_result) -> bool:
         """Whether somebody else may use it too."""
-        return bool(found.st_mode & 0o077 & ~self.of(found)) or (self.group is not None and found.st_gid != self.group and bool(found.st_mode & 0o070))
+        return bool(found.st_mode & 0o077 & ~self.of(found)) or (
+            self.group is not None and found.st_gid != self.group and bool(found.st_mode & 0o070)
+        )
 
     def fits(self, found: os.stat_result) -> bool:
         return stat.S_IMODE(found.st_mode) == self.of(found) and self.group in (None, found.st_gid)
 
 
 def access_of(top: Path) -> Access:
-    """What the top folder of a zone says: a folder with mode 02770 belongs to its group, every other one to its owner alone."""
+    """What the top folder of a zone says: a folder with mode 02770 belongs to its group, every other one to its owner
+    alone."""
     found = top.stat()
     return Access(found.st_gid if stat.S_IMODE(found.st_mode) == 0o2770 else None)
 
 
 def close_zone(top: Path) -> None:
-    """Makes the top folder of a private zone where there is none, and closes an empty one. One that holds something stays as it is (`harden` mends it)."""
+    """Makes the top folder of a private zone where there is none, and closes an empty one. One that holds something
+    stays as it is (`harden` mends it)."""
     if top.is_dir():
         found = top.stat()
-        if not found.st_mode & 0o077 or access_of(top).group is not None or found.st_uid != os.geteuid() or any(top.iterdir()):
+        if (
+            not found.st_mode & 0o077
+            or access_of(top).group is not None
+            or found.st_uid != os.geteuid()
+            or any(top.iterdir())
+        ):
             return
     else:
         top.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +84,8 @@ def close_zone(top: Path) -> None:
 def keep_private(folder: Path, access: Access | None = None) -> Path:
     """The folder, in which programs make files that nobody else may read from now on."""
     if not _inherit(folder, access or Access()):
-        # Not undone: another thread may be writing. What this process writes elsewhere is its own as well then, which harms nobody.
+        # Not undone: another thread may be writing. What this process writes elsewhere is its own as well then, which
+        # harms nobody.
         os.umask(os.umask(0o077) | 0o077)
     return folder
 
@@ -83,7 +93,9 @@ def keep_private(folder: Path, access: Access | None = None) -> Path:
 def _inherit(folder: Path, access: Access) -> bool:
     """Gives a folder the default ACL of its zone. Returns whether its file system has such a thing."""
     entries = ((USER, 7), (GROUP, 0 if access.group is None else 7), (OTHER, 0))
-    acl = struct.pack("<I", ACL_VERSION) + b"".join(struct.pack("<HHI", tag, permissions, NOBODY) for tag, permissions in entries)
+    acl = struct.pack("<I", ACL_VERSION) + b"".join(
+        struct.pack("<HHI", tag, permissions, NOBODY) for tag, permissions in entries
+    )
     set_attribute = getattr(os, "setxattr", None)  # Linux has it
     if set_attribute is None:
         return False
@@ -126,7 +138,8 @@ def _narrow(path: Path, access: Access) -> bool:
 
 
 def _below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Everything below a folder but links, with what is said of it. A folder comes after what is in it, so that it may be closed on the way."""
+    """Everything below a folder but links, with what is said of it. A folder comes after what is in it, so that it may
+    be closed on the way."""
     for parent, folders, names in os.walk(folder, topdown=False):
         for name in (*names, *folders):
             path = Path(parent, name)
@@ -168,7 +181,8 @@ class Hardened:
     Attributes:
         entries: files and folders looked at.
         changed: of them, those whose mode or group was changed.
-        left: of them, those that still let somebody else in: they belong to another account, or the file system has no modes.
+        left: of them, those that still let somebody else in: they belong to another account, or the file system has no
+            modes.
     """
 
     entries: int
@@ -177,7 +191,8 @@ class Hardened:
 
 
 def harden(top: Path, access: Access) -> Hardened:
-    """Gives everything in a private folder the modes of `access`. The folder itself comes first: with it closed, nobody else reaches the rest.
+    """Gives everything in a private folder the modes of `access`. The folder itself comes first: with it closed, nobody
+    else reaches the rest.
 
     Raises:
         PermissionError: the folder belongs to another account, or this one is not in the group.
@@ -199,7 +214,8 @@ def harden(top: Path, access: Access) -> Hardened:
 
 
 def modes_hold(folder: Path) -> bool | None:
-    """Whether the file system of a folder keeps modes (FAT, some network and host mounts do not). None: nothing can be written there."""
+    """Whether the file system of a folder keeps modes (FAT, some network and host mounts do not). None: nothing can be
+    written there."""
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".modes-") as file:
             os.chmod(file.name, 0o600)

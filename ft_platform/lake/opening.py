@@ -13,4 +13,8 @@ def open_lake(environment: Environment | None = None) -> Lake:
         environment: default the one of this process.
     """
     environment = environment or load_environment()
-    return Lake(environment.lake_uri, environment.storage_options(), SealFolder(signing_keys_of(environment), environment.seals_path))
+    return Lake(
+        environment.lake_uri,
+        environment.storage_options(),
+        SealFolder(signing_keys_of(environment), environment.seals_path),
+    )

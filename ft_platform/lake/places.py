@@ -25,10 +25,13 @@ class Places:
     Args:
         root: local folder or object-store URI such as `s3://bucket/prefix`.
         storage_options: credentials and endpoint for an object store, in deltalake's names (`AWS_ENDPOINT_URL`, ...).
-        signing: keys that sign what is written and verify what is read. Without them nothing is signed, and no gate lets anything pass.
+        signing: keys that sign what is written and verify what is read. Without them nothing is signed, and no gate
+            lets anything pass.
     """
 
-    def __init__(self, root: str | Path, storage_options: dict[str, str] | None = None, signing: SealFolder | None = None) -> None:
+    def __init__(
+        self, root: str | Path, storage_options: dict[str, str] | None = None, signing: SealFolder | None = None
+    ) -> None:
         self.signing = signing
         self._seals: dict[str, Seals] = {}
         self.root = str(root).rstrip("/")
@@ -98,7 +101,9 @@ class Places:
         self.fs.invalidate_cache()
 
         def listed() -> list[str]:
-            names = [path.rsplit("/", 1)[-1] for path in self.fs.ls(folder, detail=False)] if self.fs.exists(folder) else []
+            names = (
+                [path.rsplit("/", 1)[-1] for path in self.fs.ls(folder, detail=False)] if self.fs.exists(folder) else []
+            )
             return sorted(name for name in names if name.endswith(".json"))
 
         names, seals = listed(), self.seals(use_case)
@@ -109,16 +114,21 @@ class Places:
 
     @contextmanager
     def room_for(self, what: str) -> Iterator[None]:
-        """Names a full disk and a lake that may not be written as such: deltalake reports them as failures to parse parquet, or of an object store."""
+        """Names a full disk and a lake that may not be written as such: deltalake reports them as failures to parse
+        parquet, or of an object store."""
         try:
             yield
         except (OSError, DeltaError) as error:
             number = error.errno if isinstance(error, OSError) else None
             if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
-                raise DiskFull(f"no space left for {what} in {self.root}; the version before it is intact", "Free some space and run the step again") from None
+                raise DiskFull(
+                    f"no space left for {what} in {self.root}; the version before it is intact",
+                    "Free some space and run the step again",
+                ) from None
             if number in (errno.EROFS, errno.EACCES, errno.EPERM) or any(words in str(error) for words in NOT_WRITABLE):
                 raise NotWritable(
-                    f"{what} cannot be written: the lake {self.root} is read-only for this user; the version before it is intact",
+                    f"{what} cannot be written: the lake {self.root} is read-only for this user; the version before it"
+                    " is intact",
                     "Give this user the right to write there, or set FT_LAKE_ROOT to another place",
                 ) from None
             raise

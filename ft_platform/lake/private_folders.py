@@ -34,10 +34,16 @@ def private_folders(environment: Environment) -> list[PrivateFolder]:
         ConfigError: there is no group with the name in `restricted_group`.
     """
     lake, access = Places(environment.lake_uri, environment.storage_options()), access_wanted(environment)
-    zones = [PrivateFolder(zone, Path(lake.root, zone), access) for zone in modes.PRIVATE_ZONES] if lake.is_local else []
+    zones = (
+        [PrivateFolder(zone, Path(lake.root, zone), access) for zone in modes.PRIVATE_ZONES] if lake.is_local else []
+    )
     keys = PrivateFolder("keys", environment.home / "vault", modes.Access())
     dagster = PrivateFolder("Dagster home", environment.dagster_home, access)
-    return [folder for folder in (*zones, keys, dagster) if os.path.isdir(folder.path) and (folder in zones or _holds_something(folder.path))]
+    return [
+        folder
+        for folder in (*zones, keys, dagster)
+        if os.path.isdir(folder.path) and (folder in zones or _holds_something(folder.path))
+    ]
 
 
 def _holds_something(folder: Path) -> bool:
@@ -57,7 +63,8 @@ def access_wanted(environment: Environment) -> modes.Access:
         return modes.Access(grp.getgrnam(environment.restricted_group).gr_gid)
     except KeyError:
         raise ConfigError(
-            [f"restricted_group: this machine has no group {environment.restricted_group!r}"], "Create it, or correct ft_environment.yaml (FT_RESTRICTED_GROUP)"
+            [f"restricted_group: this machine has no group {environment.restricted_group!r}"],
+            "Create it, or correct ft_environment.yaml (FT_RESTRICTED_GROUP)",
         ) from None
 
 
@@ -72,7 +79,10 @@ def problems_of(environment: Environment) -> list[str]:
     if not lake.is_local:
         return [*found, *store_access.problems_of(lake)]
     if Path(lake.root).is_dir() and modes.modes_hold(Path(lake.root)) is False:
-        found.append(f"the file system of {lake.root} keeps no modes: whoever reaches it reads `restricted/`. Mount it for one account only, or move the lake")
+        found.append(
+            f"the file system of {lake.root} keeps no modes: whoever reaches it reads `restricted/`. Mount it for one"
+            " account only, or move the lake"
+        )
     return found
 
 
@@ -80,11 +90,19 @@ def _problems(folder: PrivateFolder) -> list[str]:
     found = modes.survey(folder.path, folder.access)
     who = f"group {grp_name(folder.access.group)}" if folder.access.group is not None else "its owner"
     if found.unreadable and not found.is_open:
-        return [f"{folder.path} was not looked at: {found.unreadable} folders there are closed to this account. Run ft check as the account that owns it"]
+        return [
+            f"{folder.path} was not looked at: {found.unreadable} folders there are closed to this account. Run ft"
+            " check as the account that owns it"
+        ]
     if found.is_open:
-        return [f"{folder.path} is open to others than {who}: {found.wide} of {found.entries} files and folders. {REMEDY}"]
+        return [
+            f"{folder.path} is open to others than {who}: {found.wide} of {found.entries} files and folders. {REMEDY}"
+        ]
     if found.wide and folder.name != "Dagster home":  # Dagster makes files by the umask; the folder keeps others out
-        return [f"{found.wide} of {found.entries} files and folders in {folder.path} have wider modes than they need; the folder keeps others out. {REMEDY}"]
+        return [
+            f"{found.wide} of {found.entries} files and folders in {folder.path} have wider modes than they need; the"
+            f" folder keeps others out. {REMEDY}"
+        ]
     if folder.access.group is not None and modes.access_of(folder.path) != folder.access:
         return [f"{folder.path} is not open to {who}, which `restricted_group` names. Open it with: ft lake harden"]
     return []

@@ -94,22 +94,33 @@ def trace_checkpoint(lake: Lake, use_case: str, checkpoint_id: str) -> dict[str,
 
 
 def trainings_on(lake: Lake, use_case: str, splits: Collection[str]) -> list[dict[str, Any]]:
-    """Trainings without a checkpoint whose saved states hold weights that one of these versions gave: `{"checkpoint", "splits"}`.
+    """Trainings without a checkpoint whose saved states hold weights that one of these versions gave: `{"checkpoint",
+    "splits"}`.
 
-    `splits` is null where no state says any more what it was trained on; such a training is listed wherever there are versions.
-    """
-    return [{"checkpoint": t.checkpoint_id, "splits": t.splits} for t in unfinished_trainings(lake, use_case) if splits and t.splits in {None, *splits}]
+    `splits` is null where no state says any more what it was trained on; such a training is listed wherever there are
+    versions."""
+    return [
+        {"checkpoint": t.checkpoint_id, "splits": t.splits}
+        for t in unfinished_trainings(lake, use_case)
+        if splits and t.splits in {None, *splits}
+    ]
 
 
 def training_record_ids(lake: Lake, checkpoint: ArtifactVersion) -> set[str]:
     """Ids of the records that a checkpoint was trained on."""
     if TRAINING_RECORDS not in lake.manifest(checkpoint).files:
-        raise DataError(f"checkpoint {checkpoint.id} of {checkpoint.use_case} has no {TRAINING_RECORDS}, so its records are not known")
-    return {record_id for batch in training_records(lake, checkpoint) for record_id in batch.column("record_id").to_pylist()}
+        raise DataError(
+            f"checkpoint {checkpoint.id} of {checkpoint.use_case} has no {TRAINING_RECORDS}, so its records are not"
+            " known"
+        )
+    return {
+        record_id for batch in training_records(lake, checkpoint) for record_id in batch.column("record_id").to_pylist()
+    }
 
 
 def training_records(lake: Lake, checkpoint: ArtifactVersion) -> Iterator[pa.RecordBatch]:
-    """Column `record_id` of the records that a checkpoint was trained on, batch by batch; it must have the file `TRAINING_RECORDS`."""
+    """Column `record_id` of the records that a checkpoint was trained on, batch by batch; it must have the file
+    `TRAINING_RECORDS`."""
     with pq.ParquetFile(lake.open_file(checkpoint, TRAINING_RECORDS)) as file:
         yield from file.iter_batches(columns=["record_id"])
 
@@ -117,13 +128,18 @@ def training_records(lake: Lake, checkpoint: ArtifactVersion) -> Iterator[pa.Rec
 def _find_raw(lake: Lake, use_case: str, wanted: str) -> dict[str, Any]:
     columns = ["record_id", "source_key", "source_uri", "source_position", "source_hash", "ingested_at"]
     for version in _versions(lake, use_case, "raw_records"):
-        found = _rows(lake, version, "record_id", wanted, columns) or _rows(lake, version, "source_key", wanted, columns)
+        found = _rows(lake, version, "record_id", wanted, columns) or _rows(
+            lake, version, "source_key", wanted, columns
+        )
         if len({row["record_id"] for row in found}) > 1:
             ids = ", ".join(sorted({row["record_id"] for row in found})[:5])
             raise DataError(f"{len(found)} records of {use_case} have this id in their source", f"Trace one of {ids}")
         if found:
             return found[0]
-    raise NotTraced(f"no version of raw_records of {use_case} holds this record", "The id is that of the column record_id, or the source's own")
+    raise NotTraced(
+        f"no version of raw_records of {use_case} holds this record",
+        "The id is that of the column record_id, or the source's own",
+    )
 
 
 def _in_stage(lake: Lake, use_case: str, name: str, record_id: str) -> dict[str, Any] | None:
@@ -140,7 +156,11 @@ def _in_stage(lake: Lake, use_case: str, name: str, record_id: str) -> dict[str,
 
 
 def _kept(name: str, version: TableVersion, row: dict[str, Any]) -> dict[str, Any]:
-    told = {key: dict(value) if key == "entities" and value is not None else value for key, value in row.items() if value is not None}
+    told = {
+        key: dict(value) if key == "entities" and value is not None else value
+        for key, value in row.items()
+        if value is not None
+    }
     return {"stage": name, "version": version.id, "outcome": "kept", **told}
 
 
@@ -178,7 +198,15 @@ def _versions(lake: Lake, use_case: str, name: str) -> Iterator[TableVersion]:
     zone = STAGES[name].zone
     for manifest in lake.manifests(use_case, name):
         assert manifest.version is not None
-        yield TableVersion(use_case, name, zone, manifest.version, manifest.content_hash, manifest.rows, lake.uri(zone, use_case, "tables", name))
+        yield TableVersion(
+            use_case,
+            name,
+            zone,
+            manifest.version,
+            manifest.content_hash,
+            manifest.rows,
+            lake.uri(zone, use_case, "tables", name),
+        )
 
 
 def _trained_on(lake: Lake, use_case: str, record_id: str) -> list[ArtifactVersion]:
@@ -187,7 +215,11 @@ def _trained_on(lake: Lake, use_case: str, record_id: str) -> list[ArtifactVersi
 
 def _seen_by(lake: Lake, use_case: str, checkpoint: ArtifactVersion) -> dict[str, Any]:
     manifest = lake.manifest(checkpoint)
-    return {"checkpoint": checkpoint.artifact_id, "written_at": manifest.written_at, "splits": [p.id for p in manifest.parents if p.name == "splits"]}
+    return {
+        "checkpoint": checkpoint.artifact_id,
+        "written_at": manifest.written_at,
+        "splits": [p.id for p in manifest.parents if p.name == "splits"],
+    }
 
 
 def find_checkpoint(lake: Lake, use_case: str, wanted: str) -> ArtifactVersion:
@@ -202,9 +234,15 @@ def find_checkpoint(lake: Lake, use_case: str, wanted: str) -> ArtifactVersion:
     if len(found) == 1:
         return found[0]
     if found:
-        raise DataError(f"{len(found)} checkpoints of {use_case} begin with {wanted!r}", f"There are {', '.join(c.artifact_id for c in found[:5])}")
+        raise DataError(
+            f"{len(found)} checkpoints of {use_case} begin with {wanted!r}",
+            f"There are {', '.join(c.artifact_id for c in found[:5])}",
+        )
     close = get_close_matches(wanted, known, n=1)
-    raise NotTraced(f"{use_case} has no checkpoint {wanted!r}", f"Did you mean {close[0]}?" if close else f"There are {', '.join(known) or 'none'}")
+    raise NotTraced(
+        f"{use_case} has no checkpoint {wanted!r}",
+        f"Did you mean {close[0]}?" if close else f"There are {', '.join(known) or 'none'}",
+    )
 
 
 def tables_behind(lake: Lake, versions: Iterable[Version]) -> dict[str, TableVersion]:
@@ -236,7 +274,13 @@ def _ancestors(lake: Lake, version: Version) -> Iterator[Version]:
 
 def _described(lake: Lake, version: Version) -> dict[str, Any]:
     manifest = lake.manifest(version)
-    return {"stage": version.name, "version": version.id, "rows": manifest.rows, "content_hash": version.content_hash, "written_at": manifest.written_at}
+    return {
+        "stage": version.name,
+        "version": version.id,
+        "rows": manifest.rows,
+        "content_hash": version.content_hash,
+        "written_at": manifest.written_at,
+    }
 
 
 def _source_files(lake: Lake, raw: TableVersion, record_ids: set[str]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Computes batches in one thread while another writes them.
 
-The writer of deltalake pulls batches inside its own runtime, in which no other table may be opened: a stage that reads its
-parents while it is written needs a thread of its own. It also lets computing and compressing overlap.
+The writer of deltalake pulls batches inside its own runtime, in which no other table may be opened: a stage that reads
+its parents while it is written needs a thread of its own. It also lets computing and compressing overlap.
 """
 
 import contextvars
@@ -21,7 +21,8 @@ class Pump:
     """Hands batches from the thread that makes them to the one that writes them, in order.
 
     Attributes:
-        error: what went wrong while batches were made; `batches` raises it too, but a writer may hide it behind its own error.
+        error: what went wrong while batches were made; `batches` raises it too, but a writer may hide it behind its own
+            error.
     """
 
     def __init__(self, source: Iterable[pa.RecordBatch]) -> None:
@@ -29,13 +30,17 @@ class Pump:
         self._source = source
         self._queue: queue.Queue[pa.RecordBatch | None] = queue.Queue(DEPTH)
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=contextvars.copy_context().run, args=(self._run,), name="batches", daemon=True)
+        self._thread = threading.Thread(
+            target=contextvars.copy_context().run, args=(self._run,), name="batches", daemon=True
+        )
 
     def __enter__(self) -> "Pump":
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stopped.set()
         self._thread.join()
         if self.error is not None and error is not self.error:

@@ -1,11 +1,14 @@
-"""Whether the control files of a use case are those that a program wrote: manifests, verdicts, and with them waivers, revocations and decisions.
+"""Whether the control files of a use case are those that a program wrote: manifests, verdicts, and with them waivers,
+revocations and decisions.
 
-Every such file is written through `Seals.write` or noted by `Seals.add`, which puts its sha256 into the signed chain (`lake.journal`). Whoever reads one
-gets the bytes that were signed, or an error. A file that no entry names (written by hand, or by a run that was killed just then) does not count as there.
+Every such file is written through `Seals.write` or noted by `Seals.add`, which puts its sha256 into the signed chain
+(`lake.journal`). Whoever reads one gets the bytes that were signed, or an error. A file that no entry names (written by
+hand, or by a run that was killed just then) does not count as there.
 
-Covered: a file that is altered, deleted, replaced by an older one or added by hand; a lake that is put back to an older state. Not covered: whoever
-may act as the account that runs the programs, for that account can read the key and write the newest entry; and rows of tables and files of
-artifacts by themselves, which are compared with the hashes in their signed manifests.
+Covered: a file that is altered, deleted, replaced by an older one or added by hand; a lake that is put back to an older
+state. Not covered: whoever may act as the account that runs the programs, for that account can read the key and write
+the newest entry; and rows of tables and files of artifacts by themselves, which are compared with the hashes in their
+signed manifests.
 """
 
 import hashlib
@@ -60,7 +63,9 @@ class Seals:
         name = f"shared/{use_case}/seals"
         beside = self._root.removeprefix(f"{home.folder.parent}/")  # an installation may be moved with its lake
         place = f"{use_case}-{hashlib.sha256(beside.encode()).hexdigest()[:12]}"
-        self.journal = Journal(fs, f"{self._root}/{name}", name, home.keys, Head(home.folder / "heads" / f"{place}.json"))
+        self.journal = Journal(
+            fs, f"{self._root}/{name}", name, home.keys, Head(home.folder / "heads" / f"{place}.json")
+        )
         self.verified = Verified(home.folder / "verified" / f"{place}.json")
         self._lock_file = home.folder / "locks" / f"{place}.lock"
         self._lock = threading.RLock()
@@ -108,7 +113,8 @@ class Seals:
         return self._newest
 
     def write(self, path: str, content: bytes) -> None:
-        """Writes and signs a file. Killed before it is signed, the file before it stands; afterwards, whoever reads it next puts it in its place."""
+        """Writes and signs a file. Killed before it is signed, the file before it stands; afterwards, whoever reads it
+        next puts it in its place."""
         with self.writing():
             self.open()
             write_bytes(self._fs, path + PENDING, content)
@@ -129,7 +135,8 @@ class Seals:
         self._append("adopted", path, content)
 
     def erase(self, path: str, note: str) -> None:
-        """Notes that the content that a manifest speaks of was deleted lawfully. The manifest stays, and what it says stays signed.
+        """Notes that the content that a manifest speaks of was deleted lawfully. The manifest stays, and what it says
+        stays signed.
 
         Args:
             note: why, on whose request; no personal data.
@@ -170,7 +177,10 @@ class Seals:
             VersionRefused: there are control files, and none was ever signed.
         """
         if not self.exists() and any(True for _ in control_files(self._fs, self._root, self.use_case)):
-            raise VersionRefused(f"the lake of {self.use_case} was written before its versions were signed", f"Sign it once: ft seals adopt {self.use_case}")
+            raise VersionRefused(
+                f"the lake of {self.use_case} was written before its versions were signed",
+                f"Sign it once: ft seals adopt {self.use_case}",
+            )
 
     def read(self, path: str) -> bytes:
         """The bytes of a control file, as they were signed.
@@ -204,27 +214,41 @@ class Seals:
         if entry is None:
             self.require_known()
             return NotSigned(
-                f"{relative} is not signed: it was written by hand, or by a run that was killed just then", "It does not count: run the step again"
+                f"{relative} is not signed: it was written by hand, or by a run that was killed just then",
+                "It does not count: run the step again",
             )
         if not self.journal.trusts(entry):
-            return CorruptVersion(f"{relative} is signed by a key that was stolen ({entry.key})", f"Look at it, then make it again: ft run {self.use_case}")
+            return CorruptVersion(
+                f"{relative} is signed by a key that was stolen ({entry.key})",
+                f"Look at it, then make it again: ft run {self.use_case}",
+            )
         digest = _sha256(content)
         if digest == entry.sha256:
             return None
         older = next((one for one in self.journal.entries() if one.path == relative and one.sha256 == digest), None)
         what = f"was replaced by an older one (of {older.at})" if older else "was altered"
-        return CorruptVersion(f"{relative} {what} since it was signed at {entry.at}", f"Restore it from a backup, or make it again: ft run {self.use_case}")
+        return CorruptVersion(
+            f"{relative} {what} since it was signed at {entry.at}",
+            f"Restore it from a backup, or make it again: ft run {self.use_case}",
+        )
 
     def missing(self, folder: str, present: set[str]) -> list[str]:
-        """Files that were signed in a folder and are not among those present, as names. What a killed run left beside is put in place first.
+        """Files that were signed in a folder and are not among those present, as names. What a killed run left beside
+        is put in place first.
 
         Args:
             folder: in the file system of the lake.
             present: names of its files.
         """
         prefix = f"{self._relative(folder)}/"
-        names = [path.removeprefix(prefix) for path, entry in self._index().items() if path.startswith(prefix) and entry.what != "removed"]
-        return [name for name in names if "/" not in name and name not in present and not self._restored(f"{folder}/{name}")]
+        names = [
+            path.removeprefix(prefix)
+            for path, entry in self._index().items()
+            if path.startswith(prefix) and entry.what != "removed"
+        ]
+        return [
+            name for name in names if "/" not in name and name not in present and not self._restored(f"{folder}/{name}")
+        ]
 
     def _restored(self, path: str) -> bool:
         with self._undisturbed():
@@ -232,7 +256,8 @@ class Seals:
             return self._content(path) is not None
 
     def problems(self) -> list[str]:
-        """What is wrong with any control file of the use case: each that was written since it was last compared with the chain is read."""
+        """What is wrong with any control file of the use case: each that was written since it was last compared with
+        the chain is read."""
         self.require_known()
         found = []
         for relative, entry in self.paths().items():

@@ -10,15 +10,17 @@ from ft_platform.lake.manifest import Manifest, Verdict
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 
-NO_KEYS = "the lake was opened without the keys of its installation, so nobody can tell whether what it says was altered"
+NO_KEYS = (
+    "the lake was opened without the keys of its installation, so nobody can tell whether what it says was altered"
+)
 
 
 class Snapshot(Lake):
     """The lake as it is found by the first question about each version. Nothing is written through it.
 
-    A release decision walks the lineage of every piece of evidence, and most of it is the same. Here a sidecar is read once and a file compared
-    with its hash once, which on an object store are requests, and for the weights of a whole model many gigabytes.
-    """
+    A release decision walks the lineage of every piece of evidence, and most of it is the same. Here a sidecar is read
+    once and a file compared with its hash once, which on an object store are requests, and for the weights of a whole
+    model many gigabytes."""
 
     def __init__(self, lake: Lake) -> None:
         super().__init__(lake.root, lake.storage_options, lake.signing)
@@ -82,7 +84,10 @@ class Snapshot(Lake):
         """
         content = super().read_file(version, name)
         if hashlib.sha256(content).hexdigest() != self.manifest(version).files.get(name):
-            raise CorruptVersion(f"file {name} of {version.id} of {version.use_case} is not what its manifest says", f"Materialize {version.name} again")
+            raise CorruptVersion(
+                f"file {name} of {version.id} of {version.use_case} is not what its manifest says",
+                f"Materialize {version.name} again",
+            )
         return content
 
     def fingerprint(self, uri: str, setting: str) -> str:

@@ -31,7 +31,9 @@ class Written:
 
 def input_hash(use_case: NamedUseCase, name: str, parents: Iterable[Version], **extra: str) -> str:
     """Hash of all that a stage's result depends on: parents' content, settings, code version and what `extra` names."""
-    return settings_hash({"stage": STAGES[name].settings_hash(use_case), "parents": [p.content_hash for p in parents], **extra})
+    return settings_hash(
+        {"stage": STAGES[name].settings_hash(use_case), "parents": [p.content_hash for p in parents], **extra}
+    )
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ def write_stage(
     inputs = input_hash(use_case, name, parents, **extra)
     existing = lake.find(use_case.name, name, inputs)
     if existing:
-        lake.sweep_scratch(use_case.name, zone="restricted")  # a run that was killed right after it had written this version left its files
+        lake.sweep_scratch(
+            use_case.name, zone="restricted"
+        )  # a run that was killed right after it had written this version left its files
         return Written(existing, lake.manifest(existing), reused=True)
     started = time.monotonic()
     zone = STAGES[name].zone
@@ -92,13 +96,25 @@ def write_stage(
                     rows_kept += goes_on.num_rows
                     yield goes_on
             if rows_in != rows_kept + spool.num_rows:
-                raise DataError(f"{name} of {use_case.name} got {rows_in} rows, kept {rows_kept} and removed {spool.num_rows}: rows were lost or doubled")
-            removed = lake.write_table(use_case.name, f"{name}_removed", spool.batches(), REMOVED, zone=zone, input_hash=inputs)
+                raise DataError(
+                    f"{name} of {use_case.name} got {rows_in} rows, kept {rows_kept} and removed {spool.num_rows}: rows"
+                    " were lost or doubled"
+                )
+            removed = lake.write_table(
+                use_case.name, f"{name}_removed", spool.batches(), REMOVED, zone=zone, input_hash=inputs
+            )
             counts.update(stream.counts)
-            counts["funnel"] = {"stage": name, "rows_in": rows_in, "kept": rows_kept, "removed": dict(sorted(reasons.items()))}
+            counts["funnel"] = {
+                "stage": name,
+                "rows_in": rows_in,
+                "kept": rows_kept,
+                "removed": dict(sorted(reasons.items())),
+            }
             info["removed_version"] = removed.version
             for beside, rows in stream.beside.items():
-                written = lake.write_table(use_case.name, beside, rows.batches(), rows.schema, zone=zone, input_hash=inputs)
+                written = lake.write_table(
+                    use_case.name, beside, rows.batches(), rows.schema, zone=zone, input_hash=inputs
+                )
                 info[f"{beside}_version"] = written.version
 
         version = lake.write_table(

@@ -2,8 +2,8 @@
 
 Layout below the root (a folder or an object-store URI):
 `<zone>/<use_case>/tables/<name>/` Delta table · `<zone>/<use_case>/manifests/<name>/<version>.json` ·
-`<zone>/<use_case>/verdicts/<name>/<id>/<check>.json` · `<zone>/<use_case>/<name>/<artifact_id>/` checkpoints and reports ·
-`shared/<use_case>/seals/` the signed chain that says which manifests and verdicts count.
+`<zone>/<use_case>/verdicts/<name>/<id>/<check>.json` · `<zone>/<use_case>/<name>/<artifact_id>/` checkpoints and
+reports · `shared/<use_case>/seals/` the signed chain that says which manifests and verdicts count.
 """
 
 from ft_platform.lake.artifacts import Artifacts
@@ -16,5 +16,6 @@ class Lake(Tables, Artifacts):
     Args:
         root: local folder or object-store URI such as `s3://bucket/prefix`.
         storage_options: credentials and endpoint for an object store, in deltalake's names (`AWS_ENDPOINT_URL`, ...).
-        signing: keys that sign what is written and verify what is read; `open_lake(environment)` gives those of the installation.
+        signing: keys that sign what is written and verify what is read; `open_lake(environment)` gives those of the
+            installation.
     """

@@ -1,8 +1,8 @@
 """Whether an object store lets everybody read the lake: what its client can tell.
 
 Covered: on S3 the public-access block, the policy status and the ACL of the bucket.
-Not covered: who of the account may read `restricted/` (IAM, bucket policy, access points), the block of the whole account, lifecycle and replication;
-every other object store.
+Not covered: who of the account may read `restricted/` (IAM, bucket policy, access points), the block of the whole
+account, lifecycle and replication; every other object store.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,10 @@ from ft_platform.lake.places import Places
 QUICK = {"config_kwargs": {"connect_timeout": 5, "read_timeout": 10, "retries": {"max_attempts": 0}}}
 """Seconds, and no second try: a store that does not answer must not hold up the other checks."""
 
-EVERYBODY = ("http://acs.amazonaws.com/groups/global/AllUsers", "http://acs.amazonaws.com/groups/global/AuthenticatedUsers")
+EVERYBODY = (
+    "http://acs.amazonaws.com/groups/global/AllUsers",
+    "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
+)
 BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 ABSENT = ("NoSuchPublicAccessBlockConfiguration", "NoSuchBucketPolicy")
 POLICY = "Only the role of the data stages should read `restricted/` and `vault/`: docs/how_to/protect_the_zones.md"

@@ -1,11 +1,11 @@
-"""From a person to every version, split and checkpoint that holds rows of theirs. For the role that may read the restricted
-zone and the pseudonym key.
+"""From a person to every version, split and checkpoint that holds rows of theirs. For the role that may read the
+restricted zone and the pseudonym key.
 
-Covered: all versions of all tables, also those that were made before the person withdrew, rows that a stage removed or put into
-quarantine, checkpoints by their training records, trainings that saved states and published no checkpoint yet, and reports that
-keep a row per record (predictions). Not covered: persons who are named only inside texts of other people's records; use cases
-whose records name no person (`record.subject`), which are listed as not searched; the vault (`ft vault`); copies outside the lake.
-"""
+Covered: all versions of all tables, also those that were made before the person withdrew, rows that a stage removed or
+put into quarantine, checkpoints by their training records, trainings that saved states and published no checkpoint yet,
+and reports that keep a row per record (predictions). Not covered: persons who are named only inside texts of other
+people's records; use cases whose records name no person (`record.subject`), which are listed as not searched; the vault
+(`ft vault`); copies outside the lake."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -44,17 +44,18 @@ class _Rows:
 def trace_subject(lake: Lake, use_case: str, subject_id: str, pseudonyms: Collection[str]) -> dict[str, Any] | None:
     """Where rows of a person are, of one use case. Never the id of the person, nor a pseudonym.
 
-    Rows are found by the id in the restricted zone, by the keyed pseudonym in the shared zone, and by `record_id` in both. Of
-    each version only these columns are read, and of versions with equal content one.
+    Rows are found by the id in the restricted zone, by the keyed pseudonym in the shared zone, and by `record_id` in
+    both. Of each version only these columns are read, and of versions with equal content one.
 
     Args:
         subject_id: as the source or the ledger writes it; blanks around it do not matter.
         pseudonyms: of this person in this use case, by each key there is (`privacy.keys.subject_pseudonyms`).
 
     Returns:
-        `{"records", "versions", "splits", "checkpoints", "unfinished_trainings", "reports"}`: number of different records; every version with rows, how
-        many, how many of them the stage removed by reason, and whether the version is tainted; of `splits` the rows by side; of
-        reports how many of the records they have a row about. None where no record of the use case names a person.
+        `{"records", "versions", "splits", "checkpoints", "unfinished_trainings", "reports"}`: number of different
+        records; every version with rows, how many, how many of them the stage removed by reason, and whether the
+        version is tainted; of `splits` the rows by side; of reports how many of the records they have a row about. None
+        where no record of the use case names a person.
 
     Raises:
         FtError: the restricted zone may not be read.
@@ -68,7 +69,9 @@ def trace_subject(lake: Lake, use_case: str, subject_id: str, pseudonyms: Collec
         wanted = {subject_id.strip()} if stage.zone == "restricted" else set(pseudonyms)
         looked_at: dict[str, _Rows] = {}
         for manifest in lake.manifests(use_case, stage.name):
-            version = TableVersion(use_case, stage.name, stage.zone, int(manifest.version or 0), manifest.content_hash, manifest.rows, "")
+            version = TableVersion(
+                use_case, stage.name, stage.zone, int(manifest.version or 0), manifest.content_hash, manifest.rows, ""
+            )
             if version.content_hash not in looked_at:
                 looked_at[version.content_hash] = _rows_in(lake, version, wanted, known)
             rows = looked_at[version.content_hash]
@@ -76,7 +79,12 @@ def trace_subject(lake: Lake, use_case: str, subject_id: str, pseudonyms: Collec
             names_persons |= rows.names_persons
             removed = _removed_in(lake, version, manifest, known)
             if rows.record_ids or removed:
-                told = {"version": version.id, "rows": len(rows.record_ids), "written_at": manifest.written_at, "tainted": taint_of(lake, version) is not None}
+                told = {
+                    "version": version.id,
+                    "rows": len(rows.record_ids),
+                    "written_at": manifest.written_at,
+                    "tainted": taint_of(lake, version) is not None,
+                }
                 versions.append({"stage": stage.name, **told, "removed": dict(sorted(removed.items()))})
             if rows.sides:
                 splits.append({"version": version.id, **{side: rows.sides[side] for side in SIDES}})
@@ -103,7 +111,9 @@ def require_access(lake: Lake, *use_case: str) -> None:
             if lake.fs.exists(folder):
                 lake.fs.ls(folder, detail=False)
     except PermissionError:
-        raise FtError("the restricted zone of the lake may not be read", "Let somebody trace who has the role for restricted data") from None
+        raise FtError(
+            "the restricted zone of the lake may not be read", "Let somebody trace who has the role for restricted data"
+        ) from None
 
 
 def _rows_in(lake: Lake, version: TableVersion, subjects: set[str], known: set[str]) -> _Rows:
@@ -133,12 +143,15 @@ def _removed_in(lake: Lake, version: TableVersion, manifest: Manifest, known: se
     records = pa.array(sorted(known), pa.string())
     removed = TableVersion(version.use_case, f"{version.name}_removed", version.zone, number, "", 0, "")
     for batch in lake.read(removed, ["record_id", "reason"]):
-        reasons.update(batch.filter(pc.is_in(batch.column("record_id"), value_set=records)).column("reason").to_pylist())
+        reasons.update(
+            batch.filter(pc.is_in(batch.column("record_id"), value_set=records)).column("reason").to_pylist()
+        )
     return reasons
 
 
 def _checkpoints(lake: Lake, use_case: str, known: set[str]) -> list[dict[str, Any]]:
-    """Checkpoints that were trained on these records. `rows` is null where a checkpoint keeps no list of its records."""
+    """Checkpoints that were trained on these records. `rows` is null where a checkpoint keeps no list of its
+    records."""
     records = pa.array(sorted(known), pa.string())
     found = []
     for name in CHECKPOINTS:
@@ -149,19 +162,31 @@ def _checkpoints(lake: Lake, use_case: str, known: set[str]) -> list[dict[str, A
                 rows = sum(_count(batch, records) for batch in training_records(lake, checkpoint))
             if rows != 0 and known:
                 splits = [parent.id for parent in manifest.parents if parent.name == "splits"]
-                told = {"written_at": manifest.written_at, "tainted": taint_of(lake, checkpoint) is not None, "splits": splits}
+                told = {
+                    "written_at": manifest.written_at,
+                    "tainted": taint_of(lake, checkpoint) is not None,
+                    "splits": splits,
+                }
                 found.append({"checkpoint": checkpoint.artifact_id, "rows": rows, **told})
     return found
 
 
 def _reports(lake: Lake, use_case: str, known: set[str]) -> list[dict[str, Any]]:
-    """Reports with a file of rows about these records: an evaluation keeps what the model said to each record of the test split."""
+    """Reports with a file of rows about these records: an evaluation keeps what the model said to each record of the
+    test split."""
     found = []
     for name in REPORTS:
         for report in lake.artifacts(use_case, name):
             manifest = lake.manifest(report)
             if about := known & _ids_in(lake, report, manifest):
-                found.append({"stage": name, "report": report.artifact_id, "records": len(about), "written_at": manifest.written_at})
+                found.append(
+                    {
+                        "stage": name,
+                        "report": report.artifact_id,
+                        "records": len(about),
+                        "written_at": manifest.written_at,
+                    }
+                )
     return found
 
 

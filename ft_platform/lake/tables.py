@@ -29,21 +29,25 @@ from ft_platform.stages import STAGES
 
 WRITE_ATTEMPTS = 8
 DELTA_SETTINGS = {
-    # Without this, minimum and maximum texts of each file stay in the log, even after the rows are deleted and vacuumed.
+    # Without this, minimum and maximum texts of each file stay in the log, even after the rows are deleted and
+    # vacuumed.
     "delta.dataSkippingStatsColumns": "record_id",
 }
 
 FILE_BYTES = 32 * 2**20
 ROW_GROUP_ROWS = 1 << 16
-"""The writer holds a row group until it is whole, and gives its memory back late: with its defaults (100 MB a file, a million rows a group) 1.5
-million short rows took 0.67 GiB and left 0.49 with the process, with these 0.24 and 0.11. The files are as large together."""
+"""The writer holds a row group until it is whole, and gives its memory back late: with its defaults (100 MB a file, a
+million rows a group) 1.5 million short rows took 0.67 GiB and left 0.49 with the process, with these 0.24 and 0.11. The
+files are as large together."""
 
 
 class Tables(Manifests):
     """Versioned tables of rows."""
 
     def _table(self, zone: str, use_case: str, name: str, version: int | None = None) -> DeltaTable:
-        return DeltaTable(self.uri(zone, use_case, "tables", name), version=version, storage_options=self.storage_options or None)
+        return DeltaTable(
+            self.uri(zone, use_case, "tables", name), version=version, storage_options=self.storage_options or None
+        )
 
     def write_table(
         self,
@@ -66,8 +70,8 @@ class Tables(Manifests):
 
         Args:
             append: keep the rows of the latest version and add these. Without it the new version holds these rows only.
-            based_on: the latest version when the rows were worked out. If another one has come since, nothing is written: two
-                runs that had both seen the same new rows would add them twice.
+            based_on: the latest version when the rows were worked out. If another one has come since, nothing is
+                written: two runs that had both seen the same new rows would add them twice.
             counts, info: stored in the manifest; may be filled while `batches` is consumed.
             started: `time.monotonic()` at which the work on it began, for the seconds in the manifest. Default: now.
 
@@ -79,13 +83,18 @@ class Tables(Manifests):
         with self.room_for(f"table {name} of {use_case}"), self.writer_lock(zone, use_case, name):
             latest = self.latest(use_case, name, zone=zone) if append or based_on else None
             if based_on and latest != based_on:
-                raise TransientError(f"table {name} of {use_case} was written by another run in the meantime", "Run the step again: it goes on from there")
+                raise TransientError(
+                    f"table {name} of {use_case} was written by another run in the meantime",
+                    "Run the step again: it goes on from there",
+                )
             previous = latest if append else None
             hasher = ContentHash(leave_out=PROVENANCE, state=self._hash_state(previous) if previous else "")
             with Pump(_hashed(batches, hasher, schema)) as pump:
                 reader = pa.RecordBatchReader.from_batches(schema, pump.batches())
                 number = self._commit(use_case, name, zone, reader, previous)
-            version = TableVersion(use_case, name, zone, number, hasher.hexdigest(), hasher.rows, self.uri(zone, use_case, "tables", name))
+            version = TableVersion(
+                use_case, name, zone, number, hasher.hexdigest(), hasher.rows, self.uri(zone, use_case, "tables", name)
+            )
             table = self._existing_table(version)
             paths = _file_paths(self._folder_of(version), table)
             hashes = self._file_hashes(paths, self.manifest(previous).files if previous else {})
@@ -111,12 +120,17 @@ class Tables(Manifests):
             self.verified(use_case).add(f"{zone}/{version.id}", self._state_of(table, paths, version))
         return version
 
-    def _commit(self, use_case: str, name: str, zone: str, reader: pa.RecordBatchReader, previous: TableVersion | None) -> int:
+    def _commit(
+        self, use_case: str, name: str, zone: str, reader: pa.RecordBatchReader, previous: TableVersion | None
+    ) -> int:
         uri = self.uri(zone, use_case, "tables", name)
-        conflict = TransientError(f"table {name} of {use_case} was written by somebody else at the same time", "Run the step again")
+        conflict = TransientError(
+            f"table {name} of {use_case} was written by somebody else at the same time", "Run the step again"
+        )
         before = self._version_number(uri)
         if previous and before != previous.version:
-            # The newest commit has no manifest: rests of a killed writer. Go back to the version whose rows were hashed.
+            # The newest commit has no manifest: rests of a killed writer. Go back to the version whose rows were
+            # hashed.
             self._table(zone, use_case, name).restore(previous.version)
             before = self._version_number(uri)
         try:
@@ -135,7 +149,8 @@ class Tables(Manifests):
             raise conflict from error
         table = self._table(zone, use_case, name)
         if table.version() != (0 if before is None else before + 1):
-            # Only where no lock holds (object stores): what is stored may hold another writer's rows. No manifest, so it does not count.
+            # Only where no lock holds (object stores): what is stored may hold another writer's rows. No manifest, so
+            # it does not count.
             raise conflict
         if self.is_local:
             _fsync_delta(Path(uri), table)
@@ -145,7 +160,10 @@ class Tables(Manifests):
     def _hash_state(self, version: TableVersion) -> str:
         state = self.manifest(version).hash_state
         if not state:
-            raise CorruptVersion(f"the manifest of {version.id} of {version.use_case} lacks the state of its hash", "Start the use case in a new lake")
+            raise CorruptVersion(
+                f"the manifest of {version.id} of {version.use_case} lacks the state of its hash",
+                "Start the use case in a new lake",
+            )
         return state
 
     def _version_number(self, uri: str) -> int | None:
@@ -174,10 +192,15 @@ class Tables(Manifests):
                 except BlockingIOError:
                     time.sleep(min(2**attempt * 0.1, 5) * random.uniform(0.5, 1.5))
             else:
-                raise TransientError(f"table {name} of {use_case} is being written by another process", "Run the step again when that run has ended")
+                raise TransientError(
+                    f"table {name} of {use_case} is being written by another process",
+                    "Run the step again when that run has ended",
+                )
             yield
 
-    def read(self, version: TableVersion, columns: list[str] | None = None, batch_rows: int = 8192) -> Iterator[pa.RecordBatch]:
+    def read(
+        self, version: TableVersion, columns: list[str] | None = None, batch_rows: int = 8192
+    ) -> Iterator[pa.RecordBatch]:
         """Batches of one version, in stored order.
 
         Raises:
@@ -185,7 +208,9 @@ class Tables(Manifests):
         """
         yield from self.batches_of(self._existing_table(version), self._folder_of(version), columns, batch_rows)
 
-    def batches_of(self, table: DeltaTable, folder: str, columns: list[str] | None = None, batch_rows: int = 8192) -> Iterator[pa.RecordBatch]:
+    def batches_of(
+        self, table: DeltaTable, folder: str, columns: list[str] | None = None, batch_rows: int = 8192
+    ) -> Iterator[pa.RecordBatch]:
         """Batches of a Delta table that lies in `folder` of the lake's file system, in stored order."""
         schema = pa.schema(table.schema())
         wanted = pa.schema([schema.field(name) for name in columns or schema.names])
@@ -203,11 +228,14 @@ class Tables(Manifests):
         try:
             return self._table(version.zone, version.use_case, version.name, version.version)
         except TableNotFoundError as error:
-            raise VersionRefused(f"{version.id} of {version.use_case} does not exist", "Materialize it first") from error
+            raise VersionRefused(
+                f"{version.id} of {version.use_case} does not exist", "Materialize it first"
+            ) from error
 
     def _read_file(self, path: str, schema: pa.Schema, batch_rows: int) -> Iterator[pa.RecordBatch]:
-        """Not through a dataset over deltalake's Python file system: a scan that is left unfinished ends the process with a
-        deadlock, an abort or a crash, because arrow's read-ahead threads call into an interpreter that has shut down."""
+        """Not through a dataset over deltalake's Python file system: a scan that is left unfinished ends the process
+        with a deadlock, an abort or a crash, because arrow's read-ahead threads call into an interpreter that has shut
+        down."""
         if self.is_local:
             with pq.ParquetFile(path, pre_buffer=False) as file:  # a mapping would count as memory of the process
                 yield from _batches(file, schema, batch_rows)
@@ -229,7 +257,10 @@ class Tables(Manifests):
 
     def columns(self, version: TableVersion) -> list[str]:
         """Names of the columns of a version."""
-        return [field.name for field in self._table(version.zone, version.use_case, version.name, version.version).schema().fields]
+        return [
+            field.name
+            for field in self._table(version.zone, version.use_case, version.name, version.version).schema().fields
+        ]
 
     def verify_table(self, version: TableVersion, *, changed_only: bool = False) -> None:
         """Compares what is stored with the manifest: the bytes of each file, and the hash of the rows.
@@ -240,7 +271,11 @@ class Tables(Manifests):
         Raises:
             CorruptVersion: they differ, or cannot be read.
         """
-        manifest, verified, name = self.manifest(version), self.verified(version.use_case), f"{version.zone}/{version.id}"
+        manifest, verified, name = (
+            self.manifest(version),
+            self.verified(version.use_case),
+            f"{version.zone}/{version.id}",
+        )
         try:
             table, folder = self._existing_table(version), self._folder_of(version)
             paths = _file_paths(folder, table)
@@ -248,16 +283,26 @@ class Tables(Manifests):
             if changed_only and verified.holds(name, state):
                 return
             if manifest.files and manifest.files != self._file_hashes(paths, {}):
-                raise CorruptVersion(f"a file of {version.id} of {version.use_case} is not what its manifest says", "Materialize it again")
+                raise CorruptVersion(
+                    f"a file of {version.id} of {version.use_case} is not what its manifest says",
+                    "Materialize it again",
+                )
             hasher = ContentHash(leave_out=PROVENANCE)
             for batch in self.batches_of(table, folder):
                 hasher.add(batch)
         except FileNotFoundError:
-            raise CorruptVersion(f"a file with rows of {version.id} of {version.use_case} was deleted", "Materialize it again") from None
+            raise CorruptVersion(
+                f"a file with rows of {version.id} of {version.use_case} was deleted", "Materialize it again"
+            ) from None
         except (DeltaError, pa.ArrowException, OSError) as error:
-            raise CorruptVersion(f"{version.id} of {version.use_case} cannot be read ({type(error).__name__})", "Materialize it again") from None
+            raise CorruptVersion(
+                f"{version.id} of {version.use_case} cannot be read ({type(error).__name__})", "Materialize it again"
+            ) from None
         if hasher.hexdigest() != version.content_hash:
-            raise CorruptVersion(f"rows of {version.id} of {version.use_case} do not match the hash in its manifest", "Materialize it again")
+            raise CorruptVersion(
+                f"rows of {version.id} of {version.use_case} do not match the hash in its manifest",
+                "Materialize it again",
+            )
         verified.add(name, state)
 
     def _state_of(self, table: DeltaTable, paths: list[str], version: TableVersion) -> str:
@@ -279,7 +324,8 @@ class Tables(Manifests):
         return self._handle(manifest, zone or STAGES[name].zone) if manifest else None
 
     def find(self, use_case: str, name: str, input_hash: str) -> TableVersion | None:
-        """A version made from the same inputs, or None. Only the newest content counts: older ones have been replaced."""
+        """A version made from the same inputs, or None. Only the newest content counts: older ones have been
+        replaced."""
         try:
             manifest = next(self.manifests(use_case, name), None)
         except CorruptVersion:  # made again
@@ -320,7 +366,9 @@ class VersionRows:
 
 
 def _file_paths(folder: str, table: DeltaTable) -> list[str]:
-    return [f"{folder}/{uri.rsplit('/', 1)[-1]}" for uri in table.file_uris()]  # percent-encoded, hence only the name; tables are not partitioned
+    return [
+        f"{folder}/{uri.rsplit('/', 1)[-1]}" for uri in table.file_uris()
+    ]  # percent-encoded, hence only the name; tables are not partitioned
 
 
 def _hashed(batches: Iterable[pa.RecordBatch], hasher: ContentHash, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -330,7 +378,9 @@ def _hashed(batches: Iterable[pa.RecordBatch], hasher: ContentHash, schema: pa.S
         yield cast
 
 
-def _batches(file: pq.ParquetFile, schema: pa.Schema, batch_rows: int, use_threads: bool = True) -> Iterator[pa.RecordBatch]:
+def _batches(
+    file: pq.ParquetFile, schema: pa.Schema, batch_rows: int, use_threads: bool = True
+) -> Iterator[pa.RecordBatch]:
     for batch in file.iter_batches(batch_size=batch_rows, columns=schema.names, use_threads=use_threads):
         if batch.num_rows:
             yield cast_batch(batch, schema)

@@ -1,8 +1,10 @@
-"""Folders of saved training states: each becomes readable all at once, is compared with its manifest before use, and old ones go.
+"""Folders of saved training states: each becomes readable all at once, is compared with its manifest before use, and
+old ones go.
 
-They lie in the lake beside the checkpoints (`shared/<use_case>/.training/<checkpoint_id>/step-<n>/`), so that another machine
-can go on where one was lost. They hold weights that records gave, so `governance.taint` removes those of trainings on records that
-may not be used any more, and `ft trace` lists trainings that have states and no checkpoint yet.
+They lie in the lake beside the checkpoints (`shared/<use_case>/.training/<checkpoint_id>/step-<n>/`), so that another
+machine can go on where one was lost. They hold weights that records gave, so `governance.taint` removes those of
+trainings on records that may not be used any more, and `ft trace` lists trainings that have states and no checkpoint
+yet.
 """
 
 import errno
@@ -42,7 +44,8 @@ class TrainingStates:
         self.folder = _folder(lake, splits.use_case, checkpoint_id)
 
     def steps(self) -> list[int]:
-        """Optimizer steps after which a state was saved, newest first; one that a killed process left half made is among them."""
+        """Optimizer steps after which a state was saved, newest first; one that a killed process left half made is
+        among them."""
         fs = self.lake.fs
         fs.invalidate_cache()
         if not fs.exists(self.folder):
@@ -68,13 +71,16 @@ class TrainingStates:
             folder.mkdir()
             yield folder
             trained_on = {"splits": self.splits.id, "splits_content_hash": self.splits.content_hash}
-            (folder / MANIFEST).write_text(_with_hash({"step": step, "files": files.folder_hashes(folder), **trained_on}))
+            (folder / MANIFEST).write_text(
+                _with_hash({"step": step, "files": files.folder_hashes(folder), **trained_on})
+            )
             self._publish(folder, step)
         for old in self.steps()[self.keep :]:
             _remove(self.lake, self._place(old))
 
     def _publish(self, folder: Path, step: int) -> None:
-        """A sweep may remove the states of this training at this moment: before the new one is among them, or with it. The training goes on."""
+        """A sweep may remove the states of this training at this moment: before the new one is among them, or with it.
+        The training goes on."""
         for last in (False, True):
             try:
                 files.publish_folder(self.lake.fs, folder, self._place(step))
@@ -94,7 +100,9 @@ class TrainingStates:
         """
         with tempfile.TemporaryDirectory(prefix="ft-state-") as temporary:
             for step in self.steps():
-                place = Path(self._place(step)) if self.lake.is_local else self._download(step, Path(temporary) / str(step))
+                place = (
+                    Path(self._place(step)) if self.lake.is_local else self._download(step, Path(temporary) / str(step))
+                )
                 problem = damage(place)
                 if problem is None:
                     yield step, place
@@ -103,7 +111,9 @@ class TrainingStates:
                     continue
                 on_damaged(step, problem)
                 with self.lake.room_for(f"setting aside a damaged state of {self.checkpoint_id}"):
-                    files.move_folder(self.lake.fs, self._place(step), f"{self.folder}/damaged-{step:08d}-{os.urandom(4).hex()}")
+                    files.move_folder(
+                        self.lake.fs, self._place(step), f"{self.folder}/damaged-{step:08d}-{os.urandom(4).hex()}"
+                    )
             yield None
 
     def _download(self, step: int, target: Path) -> Path:
@@ -120,8 +130,8 @@ class UnfinishedTraining:
     """A training that saved states and published no checkpoint yet.
 
     Attributes:
-        splits: id of the version of `splits` it was trained on; None where no state says so any more, for instance because a
-            process was killed while it removed them.
+        splits: id of the version of `splits` it was trained on; None where no state says so any more, for instance
+            because a process was killed while it removed them.
         splits_content_hash: of this version, or None.
     """
 
@@ -168,7 +178,8 @@ def _remove(lake: Lake, path: str) -> None:
     """
     if not any(_try_to_remove(lake, path) for _ in range(ATTEMPTS)):
         raise StatesInUse(
-            f"saved states of {path.rsplit('/.training/', 1)[-1]} were not all removed: their training saves new ones all the time",
+            f"saved states of {path.rsplit('/.training/', 1)[-1]} were not all removed: their training saves new ones"
+            " all the time",
             "Run it again; what was removed stays removed. If it happens again, stop the training first",
         )
 
@@ -217,7 +228,8 @@ def read_manifest(content: str | bytes) -> dict[str, Any]:
 
 
 def damage(folder: Path) -> str | None:
-    """What makes a state unusable: a file that is missing or holds other bytes than its manifest says. None if it is whole."""
+    """What makes a state unusable: a file that is missing or holds other bytes than its manifest says. None if it is
+    whole."""
     try:
         expected = read_manifest((folder / MANIFEST).read_bytes())["files"]
         for name, digest in expected.items():

@@ -1,8 +1,9 @@
 """What was compared with its hash before, so that only what changed since is read again.
 
-A stored file is told by its object version: on a local disk inode, size and times of modification and of the last change of the inode, which no
-program sets; on an object store its ETag, size and time. The list lies outside the lake, in the folder of seals. Not covered: a disk that
-gives back other bytes although nothing was written; a full comparison is `ft seals verify`.
+A stored file is told by its object version: on a local disk inode, size and times of modification and of the last
+change of the inode, which no program sets; on an object store its ETag, size and time. The list lies outside the lake,
+in the folder of seals. Not covered: a disk that gives back other bytes although nothing was written; a full comparison
+is `ft seals verify`.
 """
 
 import hashlib

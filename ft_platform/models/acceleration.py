@@ -1,7 +1,7 @@
 """How rows go through a model on this machine: which forward pass, and which optional kernels.
 
-`compute.attention`, `compute.liger` and `compute.compile` say how something is computed, not what: they change results in the
-last bits only. The options for a GPU have not been timed on one.
+`compute.attention`, `compute.liger` and `compute.compile` say how something is computed, not what: they change results
+in the last bits only. The options for a GPU have not been timed on one.
 """
 
 import importlib.util
@@ -12,7 +12,8 @@ from ft_platform.use_case import Compute
 
 
 def accelerated(model: Any, compute: Compute) -> tuple[Any, str]:
-    """The forward pass for `model`, and what it is called in the manifest; the model is changed where an option says so.
+    """The forward pass for `model`, and what it is called in the manifest; the model is changed where an option says
+    so.
 
     Args:
         model: with its trainable weights.
@@ -37,14 +38,18 @@ def _wants_flash(model: Any, compute: Compute) -> bool:
     there = importlib.util.find_spec("flash_attn") is not None
     if compute.attention == "flash":
         if model.device.type != "cuda":
-            raise ConfigError([f"compute.attention: flash needs a CUDA device, the model is on {model.device.type}"], "Set compute.attention: auto")
+            raise ConfigError(
+                [f"compute.attention: flash needs a CUDA device, the model is on {model.device.type}"],
+                "Set compute.attention: auto",
+            )
         if not there:
             raise MissingExtra("flash-attn, for compute.attention: flash,", install="flash-attn")
     return compute.attention == "flash" or (compute.attention == "auto" and model.device.type == "cuda" and there)
 
 
 def _flash(model: Any, compute: Compute) -> tuple[Any | None, str]:
-    """Rows one after the other through flash attention, after a probe against separate rows; with `auto` None and the reason if it fails.
+    """Rows one after the other through flash attention, after a probe against separate rows; with `auto` None and the
+    reason if it fails.
 
     Raises:
         ConfigError: this model cannot, and flash attention was asked for.
@@ -62,7 +67,10 @@ def _flash(model: Any, compute: Compute) -> tuple[Any | None, str]:
     if problem is None:
         return flat_forward, "flash_attention_2"
     if compute.attention == "flash":
-        raise ConfigError([f"compute.attention: this model cannot run with flash attention: {problem}"], "Set compute.attention: packed")
+        raise ConfigError(
+            [f"compute.attention: this model cannot run with flash attention: {problem}"],
+            "Set compute.attention: packed",
+        )
     base.set_attn_implementation(before)
     return None, f"no flash attention ({problem})"
 
@@ -71,7 +79,9 @@ def _use_liger(model: Any, compute: Compute) -> bool:
     if not compute.liger:
         return False
     if model.device.type != "cuda":
-        raise ConfigError([f"compute.liger needs a CUDA device, the model is on {model.device.type}"], "Set compute.liger: false")
+        raise ConfigError(
+            [f"compute.liger needs a CUDA device, the model is on {model.device.type}"], "Set compute.liger: false"
+        )
     if importlib.util.find_spec("liger_kernel") is None:
         raise MissingExtra("liger-kernel, for compute.liger,", install="liger-kernel")
     from transformers.integrations.liger import apply_liger_kernel

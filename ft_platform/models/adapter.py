@@ -5,7 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import BaseModelError
-from ft_platform.models.safety.adapter_files import WEIGHTS, require_finite_weights, require_fitting_adapter, require_safe_adapter
+from ft_platform.models.safety.adapter_files import (
+    WEIGHTS,
+    require_finite_weights,
+    require_fitting_adapter,
+    require_safe_adapter,
+)
 from ft_platform.models.safety.tensor_files import read_header
 
 __all__ = ["ALL_WEIGHTS", "WEIGHTS", "weights_file", "with_adapter"]
@@ -20,14 +25,16 @@ def weights_file(files: Collection[str]) -> str:
 
 
 def with_adapter(model: Any, folder: Path) -> Any:
-    """The base model with the adapter of a checkpoint, or with all its weights where all were trained, ready for evaluation.
+    """The base model with the adapter of a checkpoint, or with all its weights where all were trained, ready for
+    evaluation.
 
     Args:
         model: base model of `base_model.load`; it is changed.
         folder: checkpoint (`Lake.local_copy`).
 
     Raises:
-        BaseModelError: the folder holds no safetensors adapter, one for another base model, or one that is refused (`models/safety`).
+        BaseModelError: the folder holds no safetensors adapter, one for another base model, or one that is refused
+            (`models/safety`).
     """
     if (folder / ALL_WEIGHTS).is_file():
         return _with_all_weights(model, folder)
@@ -45,7 +52,8 @@ def with_adapter(model: Any, folder: Path) -> Any:
         adapted = PeftModel.from_pretrained(with_label_head(model, folder), folder, is_trainable=False)
     except (RuntimeError, ValueError, KeyError) as error:
         raise BaseModelError(
-            f"the adapter of checkpoint {folder.name} does not fit the base model: {type(error).__name__}", "Use the base model it was trained on"
+            f"the adapter of checkpoint {folder.name} does not fit the base model: {type(error).__name__}",
+            "Use the base model it was trained on",
         ) from error
     fuse(adapted)
     return adapted.eval()
@@ -62,8 +70,13 @@ def _with_all_weights(model: Any, folder: Path) -> Any:
     except BaseModelError as error:
         raise BaseModelError(f"checkpoint {folder.name}: {error.message}", error.next_step) from error
     except RuntimeError as error:
-        raise BaseModelError(f"the weights of checkpoint {folder.name} do not fit the base model", "Use the base model it was trained on") from error
+        raise BaseModelError(
+            f"the weights of checkpoint {folder.name} do not fit the base model", "Use the base model it was trained on"
+        ) from error
     tied = set(getattr(model, "all_tied_weights_keys", None) or getattr(model, "_tied_weights_keys", None) or ())
     if unexpected or set(missing) - tied:
-        raise BaseModelError(f"the weights of checkpoint {folder.name} are not those of the base model", "Use the base model it was trained on")
+        raise BaseModelError(
+            f"the weights of checkpoint {folder.name} are not those of the base model",
+            "Use the base model it was trained on",
+        )
     return model.eval()

@@ -1,9 +1,9 @@
 """Cross entropy and log-probabilities of answer tokens without ever holding all their logits.
 
 The output layer and the loss are computed for some tokens at a time, and the gradient in the same pass (Wijmans et al.,
-arXiv:2411.09009; Liger, arXiv:2410.10989): 500 answer tokens of a vocabulary of 49,152 would need 98 MB in float32 three
-times over. Where each token gets a gradient of its own (`answer_log_probabilities`), the logits are computed again in the backward pass.
-"""
+arXiv:2411.09009; Liger, arXiv:2410.10989): 500 answer tokens of a vocabulary of 49,152 would need 98 MB in float32
+three times over. Where each token gets a gradient of its own (`answer_log_probabilities`), the logits are computed
+again in the backward pass."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +15,8 @@ import torch
 CHUNK_LOGITS = 2**23
 """Logits computed at once: 32 MB in float32."""
 PROBE_TOLERANCE = 1e-3
-"""Largest relative difference between the model's logits and its output layer alone that is rounding; in bfloat16 both round alike."""
+"""Largest relative difference between the model's logits and its output layer alone that is rounding; in bfloat16 both
+round alike."""
 
 _plain: WeakKeyDictionary[torch.nn.Module, bool] = WeakKeyDictionary()
 """What `plain_head` found out about the output layers asked before."""
@@ -31,7 +32,12 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor, weights: torch.Tensor | None
+        ctx: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        targets: torch.Tensor,
+        weights: torch.Tensor | None,
     ) -> torch.Tensor:
         ctx.gradients = _empty_gradients(ctx, hidden, weight, bias)
         ctx.dtypes = [hidden.dtype, weight.dtype, weight.dtype]
@@ -54,7 +60,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
-        scaled = [None if x is None else (x * gradient).to(dtype) for x, dtype in zip(ctx.gradients, ctx.dtypes, strict=True)]
+        scaled = [
+            None if x is None else (x * gradient).to(dtype) for x, dtype in zip(ctx.gradients, ctx.dtypes, strict=True)
+        ]
         return (*scaled, None, None)
 
 
@@ -65,7 +73,9 @@ class _LinearLogProbabilities(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor) -> torch.Tensor:
+    def forward(
+        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor
+    ) -> torch.Tensor:
         found, log_sums = (torch.empty(len(hidden), dtype=torch.float32, device=hidden.device) for _ in range(2))
         for part in _chunks(hidden, weight):
             logits = torch.nn.functional.linear(hidden[part], weight, bias).float()
@@ -79,8 +89,12 @@ class _LinearLogProbabilities(torch.autograd.Function):
         hidden, weight, bias, targets, log_sums = ctx.saved_tensors
         gradients = _empty_gradients(ctx, hidden, weight, bias)
         for part in _chunks(hidden, weight):
-            probabilities = torch.nn.functional.linear(hidden[part], weight, bias).float().sub_(log_sums[part, None]).exp_()
-            of_logits = probabilities.scatter_add_(1, targets[part, None], torch.full_like(log_sums[part, None], -1.0)).mul_(-gradient[part, None])
+            probabilities = (
+                torch.nn.functional.linear(hidden[part], weight, bias).float().sub_(log_sums[part, None]).exp_()
+            )
+            of_logits = probabilities.scatter_add_(
+                1, targets[part, None], torch.full_like(log_sums[part, None], -1.0)
+            ).mul_(-gradient[part, None])
             _add(gradients, of_logits, hidden[part], weight, part.start)
         return (*(None if x is None else x.to(weight.dtype) for x in gradients), None)
 
@@ -90,7 +104,9 @@ def _chunks(hidden: torch.Tensor, weight: torch.Tensor) -> Iterator[slice]:
     return (slice(start, start + tokens) for start in range(0, len(hidden), tokens))
 
 
-def _empty_gradients(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> list[torch.Tensor | None]:
+def _empty_gradients(
+    ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+) -> list[torch.Tensor | None]:
     """Room for what is asked for of `hidden`, `weight` and `bias`; what all tokens add to is float32."""
     of_hidden, of_weight, of_bias = ctx.needs_input_grad[:3]
     return [
@@ -100,7 +116,13 @@ def _empty_gradients(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias:
     ]
 
 
-def _add(gradients: list[torch.Tensor | None], of_logits: torch.Tensor, hidden: torch.Tensor, weight: torch.Tensor, start: int) -> None:
+def _add(
+    gradients: list[torch.Tensor | None],
+    of_logits: torch.Tensor,
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    start: int,
+) -> None:
     of_hidden, of_weight, of_bias = gradients
     rounded = of_logits.to(hidden.dtype)
     if of_hidden is not None:
@@ -138,19 +160,28 @@ def answer_loss(
 
 
 def answer_log_probabilities(
-    model: Any, forward: Any, segments: Sequence[Any], prefix: Sequence[int], keep: Sequence[tuple[int, int]], targets: torch.Tensor
+    model: Any,
+    forward: Any,
+    segments: Sequence[Any],
+    prefix: Sequence[int],
+    keep: Sequence[tuple[int, int]],
+    targets: torch.Tensor,
 ) -> torch.Tensor:
-    """Log-probability of each of `targets` at the places `keep`. Shape `(len(keep),)`, float32; arguments as of `answer_loss`."""
+    """Log-probability of each of `targets` at the places `keep`. Shape `(len(keep),)`, float32; arguments as of
+    `answer_loss`."""
     found = _head_and_hidden(model, forward, segments, prefix, keep)
     if found is None:
-        return -torch.nn.functional.cross_entropy(forward(model, segments, prefix, keep).float(), targets, reduction="none")
+        return -torch.nn.functional.cross_entropy(
+            forward(model, segments, prefix, keep).float(), targets, reduction="none"
+        )
     return _LinearLogProbabilities.apply(*found, targets)
 
 
 def _head_and_hidden(
     model: Any, forward: Any, segments: Sequence[Any], prefix: Sequence[int], keep: Sequence[tuple[int, int]]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None] | None:
-    """Last hidden states, weight and bias of the output layer, of a model whose logits are made of them alone; else None."""
+    """Last hidden states, weight and bias of the output layer, of a model whose logits are made of them alone; else
+    None."""
     head = plain_head(model)
     if head is None:
         return None
@@ -163,8 +194,8 @@ def _head_and_hidden(
 def plain_head(model: Any) -> Any | None:
     """The output layer of the model if its logits are that layer's output and nothing more; else None.
 
-    Gemma 2 squeezes its logits, for example. Asked once per model, on three tokens; a factor (Cohere) acts on the hidden states as well.
-    """
+    Gemma 2 squeezes its logits, for example. Asked once per model, on three tokens; a factor (Cohere) acts on the
+    hidden states as well."""
     head = model.get_output_embeddings()
     if type(head) is not torch.nn.Linear:
         return None

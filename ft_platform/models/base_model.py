@@ -56,7 +56,8 @@ def resolve(settings: BaseModelSettings, cache: Path, unpinned: Unpinned = "warn
         unpinned: what to do with a hub model whose revision is no commit (`unpinned_base_models` of the environment).
 
     Raises:
-        BaseModelError: it does not exist, is not pinned, has another hash than `base_model.sha256`, or is not safe to load.
+        BaseModelError: it does not exist, is not pinned, has another hash than `base_model.sha256`, or is not safe to
+            load.
     """
     _require_pinned(settings, unpinned)
     found = model_sources.find(settings, cache)
@@ -97,8 +98,13 @@ def weights_sha256(path: Path) -> str:
     files = sorted(path.glob("*.safetensors"))
     if not files:
         pickled = sorted(p.name for p in path.iterdir() if p.suffix in PICKLED)
-        found = f"only pickled weights ({', '.join(pickled)}), which can run code when loaded" if pickled else "no weights"
-        raise BaseModelError(f"base_model.uri {path} must hold *.safetensors, got {found}", "Convert the model to safetensors, or name another base_model.uri")
+        found = (
+            f"only pickled weights ({', '.join(pickled)}), which can run code when loaded" if pickled else "no weights"
+        )
+        raise BaseModelError(
+            f"base_model.uri {path} must hold *.safetensors, got {found}",
+            "Convert the model to safetensors, or name another base_model.uri",
+        )
     if len(files) == 1:
         return sha256_file(files[0])
     return hashlib.sha256("\n".join(f"{p.name} {sha256_file(p)}" for p in files).encode()).hexdigest()
@@ -127,8 +133,11 @@ def load(resolved: ResolvedModel, dtype: str = "auto", quantization: str = "none
         MissingExtra: torch, transformers, or bitsandbytes for 4-bit weights, is not installed.
         BaseModelError: transformers cannot load it.
     """
-    os.environ["USE_HUB_KERNELS"] = "NO"  # read when transformers is imported: Mamba and others would fetch compiled code from the hub
-    # At import bitsandbytes asks the package `kernels`, where there is one, for compiled code from the hub; peft imports it unasked.
+    os.environ["USE_HUB_KERNELS"] = (
+        "NO"  # read when transformers is imported: Mamba and others would fetch compiled code from the hub
+    )
+    # At import bitsandbytes asks the package `kernels`, where there is one, for compiled code from the hub; peft
+    # imports it unasked.
     sys.modules["kernels"] = None  # type: ignore[assignment]
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     try:
@@ -139,8 +148,16 @@ def load(resolved: ResolvedModel, dtype: str = "auto", quantization: str = "none
     quiet_transformers()
     safe = resolved.safe or require_safe_folder(resolved.folder, resolved.uri)
     if safe.dropped:
-        LOG.info(f"config.json of {resolved.uri}: not handed to transformers, which has no such fields: {', '.join(safe.dropped)}")
-    options = {"dtype": weights_dtype(dtype), "use_safetensors": True, "trust_remote_code": False, "local_files_only": True}
+        LOG.info(
+            f"config.json of {resolved.uri}: not handed to transformers, which has no such fields:"
+            f" {', '.join(safe.dropped)}"
+        )
+    options = {
+        "dtype": weights_dtype(dtype),
+        "use_safetensors": True,
+        "trust_remote_code": False,
+        "local_files_only": True,
+    }
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if quantization == "nf4":
         options |= {"quantization_config": _four_bits(options["dtype"]), "device_map": {"": device}}
@@ -157,15 +174,21 @@ def load(resolved: ResolvedModel, dtype: str = "auto", quantization: str = "none
             model = AutoModelForCausalLM.from_pretrained(resolved.folder, attn_implementation="eager", **options)
     except (MemoryError, BaseModelError):
         raise
-    except Exception as error:  # parsers of foreign files raise what they like (SafetensorError, struct.error, TypeError)
-        raise BaseModelError(f"transformers cannot load base model {resolved.uri}: {type(error).__name__}: {error}", "Check base_model.uri") from error
+    except (
+        Exception
+    ) as error:  # parsers of foreign files raise what they like (SafetensorError, struct.error, TypeError)
+        raise BaseModelError(
+            f"transformers cannot load base model {resolved.uri}: {type(error).__name__}: {error}",
+            "Check base_model.uri",
+        ) from error
     if quantization == "nf4":
         return _with_one_kernel(model).eval(), tokenizer
     return model.to(device).eval(), tokenizer
 
 
 def _with_one_kernel(model: Any) -> Any:
-    """On a CPU bitsandbytes packs 4-bit weights anew the first time a model is evaluated, for another kernel than in training: kept from it."""
+    """On a CPU bitsandbytes packs 4-bit weights anew the first time a model is evaluated, for another kernel than in
+    training: kept from it."""
     from bitsandbytes.nn.modules import Linear4bit
 
     for module in model.modules():
@@ -180,4 +203,6 @@ def _four_bits(dtype: Any) -> Any:
         raise MissingExtra("bitsandbytes, which keeps weights in 4 bits,", "gpu")
     from transformers import BitsAndBytesConfig
 
-    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype)
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )

@@ -1,7 +1,7 @@
 """The pieces a model's own chat template puts around the contents of messages.
 
-The template is rendered once with sentinels in place of contents and cut at them. Contents never pass through the template,
-so nothing in a user's text can act as a control token or as template code.
+The template is rendered once with sentinels in place of contents and cut at them. Contents never pass through the
+template, so nothing in a user's text can act as a control token or as template code.
 """
 
 import re
@@ -12,17 +12,24 @@ from typing import Any
 from ft_platform.errors import BaseModelError
 from ft_platform.models.safety.bounded_jinja import render_bounded
 
-SYSTEM, QUESTION, ANSWER, NEXT_QUESTION = "ftsystemsentinel", "ftquestionsentinel", "ftanswersentinel", "ftnextquestionsentinel"
+SYSTEM, QUESTION, ANSWER, NEXT_QUESTION = (
+    "ftsystemsentinel",
+    "ftquestionsentinel",
+    "ftanswersentinel",
+    "ftnextquestionsentinel",
+)
 
 TODAY = date(2024, 7, 26)
-"""Some templates print a date; a prompt that changes every day would not be the prompt that was trained. This is the default in Meta's template."""
+"""Some templates print a date; a prompt that changes every day would not be the prompt that was trained. This is the
+default in Meta's template."""
 FIXED_DATE = TODAY.strftime("%d %b %Y")
 CLOCK = re.compile(r"""strftime_now\(\s*(?:'([^'\\]*)'|"([^"\\]*)")\s*\)""")
 
 
 @dataclass(frozen=True)
 class ChatMarkers:
-    """Text between contents; the order of a chat is opening, (system, system_end), question, answer_start, answer, answer_end.
+    """Text between contents; the order of a chat is opening, (system, system_end), question, answer_start, answer,
+    answer_end.
 
     Attributes:
         system_start: before the system message, or "" where the template has none.
@@ -48,7 +55,9 @@ class ChatMarkers:
         return asdict(self)
 
 
-PLAIN = ChatMarkers("", "\n\n### Question:\n", "### Question:\n", "\n\n### Answer:\n", "\n\n### Question:\n", "", from_template=False)
+PLAIN = ChatMarkers(
+    "", "\n\n### Question:\n", "### Question:\n", "\n\n### Answer:\n", "\n\n### Question:\n", "", from_template=False
+)
 """For base models that were never trained on chats."""
 
 
@@ -60,7 +69,11 @@ def chat_markers(tokenizer: Any) -> ChatMarkers:
     """
     if not getattr(tokenizer, "chat_template", None):
         return PLAIN
-    question, answer, following = _message("user", QUESTION), _message("assistant", ANSWER), _message("user", NEXT_QUESTION)
+    question, answer, following = (
+        _message("user", QUESTION),
+        _message("assistant", ANSWER),
+        _message("user", NEXT_QUESTION),
+    )
     opening, answer_start = _cut(render(tokenizer, [question], prompt=True), [QUESTION])
     chat = _cut(render(tokenizer, [question, answer, following, answer]), [QUESTION, ANSWER, NEXT_QUESTION, ANSWER])
     system = _system_markers(tokenizer, question)
@@ -86,11 +99,17 @@ def _message(role: str, content: str) -> dict[str, str]:
 
 def fixed_template(tokenizer: Any, *, tools: bool = False) -> str:
     """The chat template, in which every call of the clock is the same day."""
-    template = tokenizer.get_chat_template(tools=[{}] if tools else None) if isinstance(tokenizer.chat_template, dict) else tokenizer.chat_template
+    template = (
+        tokenizer.get_chat_template(tools=[{}] if tools else None)
+        if isinstance(tokenizer.chat_template, dict)
+        else tokenizer.chat_template
+    )
     return CLOCK.sub(lambda found: repr(TODAY.strftime(found[1] if found[1] is not None else found[2])), template)
 
 
-def render(tokenizer: Any, messages: list[dict[str, Any]], *, prompt: bool = False, tools: list[Any] | None = None) -> str:
+def render(
+    tokenizer: Any, messages: list[dict[str, Any]], *, prompt: bool = False, tools: list[Any] | None = None
+) -> str:
     """Text of the template around messages that hold no word of a person.
 
     Raises:
@@ -98,12 +117,20 @@ def render(tokenizer: Any, messages: list[dict[str, Any]], *, prompt: bool = Fal
     """
     from jinja2.exceptions import TemplateError
 
-    values = {"messages": messages, "tools": tools, "documents": None, "add_generation_prompt": prompt, "date_string": FIXED_DATE, "enable_thinking": False}
+    values = {
+        "messages": messages,
+        "tools": tools,
+        "documents": None,
+        "add_generation_prompt": prompt,
+        "date_string": FIXED_DATE,
+        "enable_thinking": False,
+    }
     try:
         return render_bounded(fixed_template(tokenizer, tools=bool(tools)), {**tokenizer.special_tokens_map, **values})
     except (TemplateError, TypeError, ValueError, KeyError) as error:  # a template is code: it may fail in its own ways
         raise BaseModelError(
-            f"the chat template of the base model cannot be rendered: {type(error).__name__}", "Choose another base_model.uri, or correct its template"
+            f"the chat template of the base model cannot be rendered: {type(error).__name__}",
+            "Choose another base_model.uri, or correct its template",
         ) from error
 
 
@@ -114,7 +141,8 @@ def _cut(text: str, sentinels: list[str]) -> list[str]:
         before, found, rest = rest.partition(sentinel)
         if not found:
             raise BaseModelError(
-                "the chat template of the base model drops or changes a message", "Choose another base_model.uri, or give its tokenizer a chat template"
+                "the chat template of the base model drops or changes a message",
+                "Choose another base_model.uri, or give its tokenizer a chat template",
             )
         pieces.append(before)
     return [*pieces, rest]

@@ -1,13 +1,14 @@
 """Asks a model behind an OpenAI-compatible endpoint (`POST <url>/chat/completions`), with the standard library alone.
 
-Which hosts may be asked belongs to the installation: variable FT_ENDPOINTS_ALLOWED, entries `scheme://host[:port]` with `*` as in shells,
-separated by blanks or commas. Default: this machine only.
+Which hosts may be asked belongs to the installation: variable FT_ENDPOINTS_ALLOWED, entries `scheme://host[:port]` with
+`*` as in shells, separated by blanks or commas. Default: this machine only.
 
-Covered: scheme, host and port as written; redirects are not followed; bounded time (of a whole try, however slowly its parts come), bytes and tries;
-counts of tokens that are none are not counted. The server renders by itself, so what looks like a control token of a known chat format is sent with a blank
-in it (`<|im_end|>` as `< |im_end|>`). The key comes from the environment and stands in no message.
-Not covered: control tokens of other formats, and what else the server makes of a text; what a host name resolves to, and how long that takes; proxies (none
-is used); that a host changes its model.
+Covered: scheme, host and port as written; redirects are not followed; bounded time (of a whole try, however slowly its
+parts come), bytes and tries; counts of tokens that are none are not counted. The server renders by itself, so what
+looks like a control token of a known chat format is sent with a blank in it (`<|im_end|>` as `< |im_end|>`). The key
+comes from the environment and stands in no message.
+Not covered: control tokens of other formats, and what else the server makes of a text; what a host name resolves to,
+and how long that takes; proxies (none is used); that a host changes its model.
 """
 
 import http.client
@@ -90,7 +91,14 @@ class Endpoint:
         ConfigError: the host is not allowed, or the variable of the key is not set.
     """
 
-    def __init__(self, url: str, model: str, api_key_env: str | None = None, timeout_seconds: float = 60.0, wait: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        api_key_env: str | None = None,
+        timeout_seconds: float = 60.0,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.scheme, self.host, self.port = require_allowed_endpoint(url)
         self.path = f"{urlsplit(url).path.rstrip('/')}/chat/completions"
         self.model, self.timeout_seconds, self._wait = model, timeout_seconds, wait
@@ -98,7 +106,9 @@ class Endpoint:
         if api_key_env and not self._key:
             raise ConfigError([f"the environment variable {api_key_env}, which api_key_env names, is not set"])
         if not re.fullmatch(r"[\x21-\x7e]*", self._key):
-            raise ConfigError([f"the environment variable {api_key_env} holds blanks, line breaks or signs that no key has"])
+            raise ConfigError(
+                [f"the environment variable {api_key_env} holds blanks, line breaks or signs that no key has"]
+            )
 
     def chat(self, messages: Sequence[Mapping[str, str]], max_tokens: int) -> Reply:
         """The answer to a conversation, after at most `TRIES` tries.
@@ -121,17 +131,25 @@ class Endpoint:
                 if status == 200:
                     return _reply(content, self.host, time.monotonic() - started)
                 if status not in AGAIN:
-                    raise EndpointFailed(f"{self.host} answers with status {status}", "Check url, model and key of the endpoint")
+                    raise EndpointFailed(
+                        f"{self.host} answers with status {status}", "Check url, model and key of the endpoint"
+                    )
                 reason = f"status {status}"
             if attempt < TRIES - 1:
                 self._wait(_pause(attempt, retry_after))
-        raise EndpointUnavailable(f"{self.host} gave no answer in {TRIES} tries; the last one ended with {reason}", "Try again later")
+        raise EndpointUnavailable(
+            f"{self.host} gave no answer in {TRIES} tries; the last one ended with {reason}", "Try again later"
+        )
 
     def _post(self, body: bytes, deadline: float) -> tuple[int, str, bytes]:
         """Status, `Retry-After` and body of one request."""
         kind = http.client.HTTPSConnection if self.scheme == "https" else http.client.HTTPConnection
         connection = kind(self.host, self.port, timeout=self.timeout_seconds)
-        headers = {"Content-Type": "application/json", "Accept": "application/json", **({"Authorization": f"Bearer {self._key}"} if self._key else {})}
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
+        }
         try:
             with _cut_at(deadline, connection) as sockets:
                 connection.request("POST", self.path, body, headers)
@@ -170,7 +188,8 @@ def _cut_at(deadline: float, connection: http.client.HTTPConnection) -> Iterator
 
 
 def without_control_tokens(text: str) -> str:
-    """The text with a blank behind the first sign of everything that looks like a control token, and U+FFFD for halves of surrogate pairs."""
+    """The text with a blank behind the first sign of everything that looks like a control token, and U+FFFD for halves
+    of surrogate pairs."""
     return LONE.sub("\ufffd", CONTROL.sub(lambda found: f"{found[0]} ", text))
 
 
@@ -190,7 +209,9 @@ def _read(connection: http.client.HTTPConnection, response: http.client.HTTPResp
             return content
         content += piece
         if len(content) > MOST_BYTES:
-            raise EndpointFailed(f"{connection.host} sends more than {MOST_BYTES:,} bytes for one answer", "Check the endpoint")
+            raise EndpointFailed(
+                f"{connection.host} sends more than {MOST_BYTES:,} bytes for one answer", "Check the endpoint"
+            )
 
 
 def _reply(content: bytes, host: str, seconds: float) -> Reply:
@@ -199,11 +220,16 @@ def _reply(content: bytes, host: str, seconds: float) -> Reply:
         answer = found["choices"][0]["message"]["content"]
         usage = found.get("usage")
         given = usage if isinstance(usage, dict) else {}
-        counts: dict[str, int] = {name: given[name] for name in ("prompt_tokens", "completion_tokens") if _is_count(given.get(name))}
+        counts: dict[str, int] = {
+            name: given[name] for name in ("prompt_tokens", "completion_tokens") if _is_count(given.get(name))
+        }
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         answer, counts = None, {}
     if not isinstance(answer, str):
-        raise EndpointFailed(f"{host} sends no chat completion (choices[0].message.content is no text)", "Check that the endpoint is OpenAI-compatible")
+        raise EndpointFailed(
+            f"{host} sends no chat completion (choices[0].message.content is no text)",
+            "Check that the endpoint is OpenAI-compatible",
+        )
     return Reply(LONE.sub("\ufffd", answer), counts, seconds)
 
 
@@ -221,7 +247,8 @@ def require_allowed_endpoint(url: str) -> tuple[str, str, int]:
     """Scheme, host and port of a URL that the installation allows to be asked.
 
     Raises:
-        ConfigError: it does not, or the URL holds a user, a query or signs that parsers understand differently. The URL is not shown.
+        ConfigError: it does not, or the URL holds a user, a query or signs that parsers understand differently. The URL
+            is not shown.
     """
     try:
         parts = urlsplit(url)
@@ -236,13 +263,18 @@ def require_allowed_endpoint(url: str) -> tuple[str, str, int]:
         ):
             raise ValueError
     except ValueError:
-        raise ConfigError(["the url of an endpoint must be http(s)://host[:port]/path, without user, password or query"]) from None
+        raise ConfigError(
+            ["the url of an endpoint must be http(s)://host[:port]/path, without user, password or query"]
+        ) from None
     host, port = parts.hostname.rstrip(".").lower(), port or PORTS[parts.scheme]
     shown = f"[{host}]" if ":" in host else host
     target = f"{parts.scheme}://{shown}:{port}"
     if not any(fnmatchcase(target, _with_port(entry)) for entry in allowed_endpoints()):
         wanted = target.removesuffix(f":{PORTS[parts.scheme]}")
-        raise ConfigError([f"{wanted} is not on the list of allowed endpoints"], f"Whoever runs this installation can add {wanted!r} to {VARIABLE}")
+        raise ConfigError(
+            [f"{wanted} is not on the list of allowed endpoints"],
+            f"Whoever runs this installation can add {wanted!r} to {VARIABLE}",
+        )
     return parts.scheme, host, port
 
 

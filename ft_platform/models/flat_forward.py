@@ -1,7 +1,7 @@
 """Rows one after the other without padding, each with its own prefix, through an attention of transformers itself.
 
-The position ids start anew with each row; transformers' attentions (sdpa, flash_attention_2) keep rows apart by that. On a
-GPU with flash attention this is the fast way, though the prefix is computed once per row.
+The position ids start anew with each row; transformers' attentions (sdpa, flash_attention_2) keep rows apart by that.
+On a GPU with flash attention this is the fast way, though the prefix is computed once per row.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,9 @@ import torch
 from ft_platform.models.packed_attention import PackingUnsupported, Segment
 
 
-def flat_forward(model: Any, segments: Sequence[Segment], prefix: Sequence[int], keep: Sequence[tuple[int, int]]) -> torch.Tensor:
+def flat_forward(
+    model: Any, segments: Sequence[Segment], prefix: Sequence[int], keep: Sequence[tuple[int, int]]
+) -> torch.Tensor:
     """The same as `packed_forward`, with the attention the model was loaded with. No trees."""
     if any(s.tree.tokens for s in segments):
         raise PackingUnsupported("trees need packed rows")

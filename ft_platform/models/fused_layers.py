@@ -1,8 +1,9 @@
-"""Norms and gated activations of a model with a backward pass of their own, which keeps less and passes over memory less often.
+"""Norms and gated activations of a model with a backward pass of their own, which keeps less and passes over memory
+less often.
 
-transformers' RMSNorm makes four float32 copies of its input, and a gated MLP keeps three products of its width where two are
-enough. A layer is replaced only if the replacement gives its output on random input; every other layer stays as it is.
-Liger (arXiv:2410.10989) does the same for GPUs by architecture; here the layer itself is asked.
+transformers' RMSNorm makes four float32 copies of its input, and a gated MLP keeps three products of its width where
+two are enough. A layer is replaced only if the replacement gives its output on random input; every other layer stays as
+it is. Liger (arXiv:2410.10989) does the same for GPUs by architecture; here the layer itself is asked.
 """
 
 from collections.abc import Callable
@@ -96,7 +97,8 @@ class _MlpForward:
 
 
 def replace_layers(model: Any) -> dict[str, int]:
-    """Replaces what can be replaced, in place. Returns how many norms and gated MLPs were, e.g. `{"norms": 61, "mlps": 30}`."""
+    """Replaces what can be replaced, in place. Returns how many norms and gated MLPs were, e.g. `{"norms": 61, "mlps":
+    30}`."""
     found = {"norms": 0, "mlps": 0}
     for layer in model.modules():
         if "forward" in vars(layer):
@@ -111,10 +113,14 @@ def replace_layers(model: Any) -> dict[str, int]:
 
 
 def replaced_of(model: Any) -> dict[str, tuple[int, int, str]]:
-    """Of norms and MLPs: how many are replaced, how many there are, and why the others are not, e.g. `{"norms": (61, 61, ""), "MLPs": (30, 30, "")}`."""
+    """Of norms and MLPs: how many are replaced, how many there are, and why the others are not, e.g. `{"norms": (61,
+    61, ""), "MLPs": (30, 30, "")}`."""
     norms = [layer for layer in model.modules() if type(layer).__name__.endswith("Norm")]
     mlps = [layer for layer in model.modules() if _is_gated(layer) or type(layer).__name__.endswith("MLP")]
-    return {kind: (sum(map(_is_replaced, layers)), len(layers), _why_not(layers)) for kind, layers in (("norms", norms), ("MLPs", mlps))}
+    return {
+        kind: (sum(map(_is_replaced, layers)), len(layers), _why_not(layers))
+        for kind, layers in (("norms", norms), ("MLPs", mlps))
+    }
 
 
 def _why_not(layers: list[Any]) -> str:
@@ -145,17 +151,27 @@ def _mlp_of(layer: Any) -> _MlpForward | None:
     if weight is None or weight.dim() != 2 or not weight.dtype.is_floating_point or weight.is_meta:
         return None
     probe = torch.linspace(-4, 4, 101, device=weight.device)
-    act = next((name for name, function in FORWARD.items() if torch.allclose(layer.act_fn(probe), function(probe), atol=1e-6)), None)
+    act = next(
+        (name for name, function in FORWARD.items() if torch.allclose(layer.act_fn(probe), function(probe), atol=1e-6)),
+        None,
+    )
     if act is None:
         return None
     way = _MlpForward(layer, act)
     return way if _agree(layer.forward, way, layer.gate_proj.in_features, weight) else None
 
 
-def _agree(original: Callable[[torch.Tensor], torch.Tensor], other: Callable[[torch.Tensor], torch.Tensor], width: int, weight: torch.Tensor) -> bool:
+def _agree(
+    original: Callable[[torch.Tensor], torch.Tensor],
+    other: Callable[[torch.Tensor], torch.Tensor],
+    width: int,
+    weight: torch.Tensor,
+) -> bool:
     """Whether both give the same output, up to rounding, for random input of unequal scale."""
     generator = torch.Generator().manual_seed(0)
-    x = (torch.randn(4, width, generator=generator) * torch.tensor([[0.1], [1.0], [3.0], [20.0]])).to(weight.device, weight.dtype)
+    x = (torch.randn(4, width, generator=generator) * torch.tensor([[0.1], [1.0], [3.0], [20.0]])).to(
+        weight.device, weight.dtype
+    )
     with torch.no_grad():
         expected, found = original(x), other(x)
     if expected.shape != found.shape or expected.dtype != found.dtype:

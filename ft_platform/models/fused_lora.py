@@ -1,8 +1,8 @@
 """LoRA layers of peft whose base output and update are summed before they are rounded, in one matrix product.
 
-peft adds the update to a base output that is already rounded to bfloat16, so small updates vanish: validation loss 0.921
-against 0.862 with one rounding (SmolLM2-135M, 512 examples, one seed). It is also faster: `[x, s*x*A^T] [W, B]^T` is one
-product instead of three, without the float32 copies of activations (1.4 times the tokens per cpu-second).
+peft adds the update to a base output that is already rounded to bfloat16, so small updates vanish: validation loss
+0.921 against 0.862 with one rounding (SmolLM2-135M, 512 examples, one seed). It is also faster: `[x, s*x*A^T] [W, B]^T`
+is one product instead of three, without the float32 copies of activations (1.4 times the tokens per cpu-second).
 """
 
 from typing import Any
@@ -15,12 +15,14 @@ from ft_platform.models.fused_layers import replace_layers, replaced_of
 class _SummedOnce(torch.autograd.Function):
     """`x W^T + s x A^T B^T`.
 
-    Shapes: `x (tokens, in)`, `a (rank, in)`, `b (out, rank)`, `joined (out, in + rank)`, which holds W and gets B written
-    into its last columns.
+    Shapes: `x (tokens, in)`, `a (rank, in)`, `b (out, rank)`, `joined (out, in + rank)`, which holds W and gets B
+    written into its last columns.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, joined: torch.Tensor, scaling: float) -> torch.Tensor:
+    def forward(
+        ctx: Any, x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, joined: torch.Tensor, scaling: float
+    ) -> torch.Tensor:
         width = x.shape[1]
         scaled_a = a.to(x.dtype) * scaling
         update = x @ scaled_a.T
@@ -33,7 +35,8 @@ class _SummedOnce(torch.autograd.Function):
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, None, None]:  # type: ignore[override]
         x, update, scaled_a = ctx.saved_tensors
         width = x.shape[1]
-        # Two products instead of one with `joined` whole: 584 against 570 tokens per cpu-second of whole steps (SmolLM2-135M, rows of 60 to 130 tokens).
+        # Two products instead of one with `joined` whole: 584 against 570 tokens per cpu-second of whole steps
+        # (SmolLM2-135M, rows of 60 to 130 tokens).
         of_update = gradient @ ctx.joined[:, width:]
         of_x = (gradient @ ctx.joined[:, :width]).addmm_(of_update, scaled_a)
         return of_x, (of_update.T @ x).float() * ctx.scaling, (gradient.T @ update).float(), None, None
@@ -62,8 +65,8 @@ class _FusedForward:
 def fuse(model: Any, adapter: str = "default") -> int:
     """Makes the LoRA layers of a peft model sum before rounding. Returns how many could be changed.
 
-    Plain linear layers with plain LoRA and without dropout can; others keep peft's own code. Norms and gated MLPs are replaced
-    as well (`fused_layers`), so that training and evaluation compute alike.
+    Plain linear layers with plain LoRA and without dropout can; others keep peft's own code. Norms and gated MLPs are
+    replaced as well (`fused_layers`), so that training and evaluation compute alike.
     """
     changed = 0
     for layer in _lora_layers(model):
@@ -75,7 +78,8 @@ def fuse(model: Any, adapter: str = "default") -> int:
 
 
 def layers_in_words(model: Any, untried: str = "", adapter: str = "default") -> str:
-    """How many layers compute by our own code, with the reason where not all do: `0 of 14 LoRA layers (dropout), 5 of 5 norms, 2 of 2 MLPs`.
+    """How many layers compute by our own code, with the reason where not all do: `0 of 14 LoRA layers (dropout), 5 of 5
+    norms, 2 of 2 MLPs`.
 
     Args:
         untried: why `fuse` was not called for this model.

@@ -1,7 +1,8 @@
-"""Rotary position embedding (arXiv:2104.09864) with a backward pass of its own: no copies of halves, nothing kept but the angles.
+"""Rotary position embedding (arXiv:2104.09864) with a backward pass of its own: no copies of halves, nothing kept but
+the angles.
 
-transformers' attention layers call the function `apply_rotary_pos_emb` of their module. It is exchanged while a packed row
-runs, and only if the replacement gives its output; an architecture that rotates otherwise keeps its own.
+transformers' attention layers call the function `apply_rotary_pos_emb` of their module. It is exchanged while a packed
+row runs, and only if the replacement gives its output; an architecture that rotates otherwise keeps its own.
 """
 
 import sys
@@ -17,7 +18,8 @@ _agrees: dict[Callable[..., Any], bool] = {}
 
 
 class _Rotary(torch.autograd.Function):
-    """`x cos + rotate_half(x) sin`; `x (..., tokens, dim)`, `cos` and `sin` broadcast to it and do not need a gradient."""
+    """`x cos + rotate_half(x) sin`; `x (..., tokens, dim)`, `cos` and `sin` broadcast to it and do not need a
+    gradient."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
@@ -38,7 +40,9 @@ class _Rotary(torch.autograd.Function):
         return of_x, None, None
 
 
-def rotated(q: torch.Tensor, k: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, unsqueeze_dim: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+def rotated(
+    q: torch.Tensor, k: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, unsqueeze_dim: int = 1
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Queries and keys turned by their positions; arguments as of transformers' function."""
     cos, sin = cos.unsqueeze(unsqueeze_dim), sin.unsqueeze(unsqueeze_dim)
     return _Rotary.apply(q, cos, sin), _Rotary.apply(k, cos, sin)
@@ -46,8 +50,11 @@ def rotated(q: torch.Tensor, k: torch.Tensor, cos: torch.Tensor, sin: torch.Tens
 
 @contextmanager
 def rotary_in(model: Any) -> Iterator[None]:
-    """Runs the layers of `model` with `rotated` inside the block, where it is the same. Not for a model that another thread uses at the same time."""
-    replaced = [(module, getattr(module, NAME)) for module in rotating_modules(model) if _is_plain(getattr(module, NAME))]
+    """Runs the layers of `model` with `rotated` inside the block, where it is the same. Not for a model that another
+    thread uses at the same time."""
+    replaced = [
+        (module, getattr(module, NAME)) for module in rotating_modules(model) if _is_plain(getattr(module, NAME))
+    ]
     for module, _ in replaced:
         setattr(module, NAME, rotated)
     try:
@@ -59,7 +66,13 @@ def rotary_in(model: Any) -> Iterator[None]:
 
 def rotating_modules(model: Any) -> list[Any]:
     """The Python modules of the layers of `model` that hold a function of this name."""
-    return list({module: None for layer in model.modules() if (module := sys.modules.get(type(layer).__module__)) and hasattr(module, NAME)})
+    return list(
+        {
+            module: None
+            for layer in model.modules()
+            if (module := sys.modules.get(type(layer).__module__)) and hasattr(module, NAME)
+        }
+    )
 
 
 def _is_plain(function: Callable[..., Any]) -> bool:
@@ -75,5 +88,7 @@ def _is_plain(function: Callable[..., Any]) -> bool:
             return False
         wanted = rotated(q, k, cos, sin)
         plain = isinstance(found, tuple) and len(found) == 2
-        _agrees[function] = plain and all(a.shape == b.shape and torch.allclose(a, b, atol=1e-5) for a, b in zip(found, wanted, strict=True))
+        _agrees[function] = plain and all(
+            a.shape == b.shape and torch.allclose(a, b, atol=1e-5) for a, b in zip(found, wanted, strict=True)
+        )
     return _agrees[function]

@@ -40,20 +40,27 @@ def _convert(gguf: Path, folder: Path) -> None:
 
     quiet_transformers()
     try:
-        source = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32, local_files_only=True)
+        source = AutoModelForCausalLM.from_pretrained(
+            gguf.parent, gguf_file=gguf.name, dtype=torch.float32, local_files_only=True
+        )
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
     except ImportError as error:
         raise MissingExtra("gguf", "train") from error
     except MemoryError:
         raise
     except Exception as error:  # the parser of a broken file raises what it likes (struct.error, IndexError, KeyError)
-        raise BaseModelError(f"transformers cannot read {gguf.name}: {type(error).__name__}: {error}", "Name another base_model.uri") from error
-    # A model loaded from GGUF carries a quantization_config and refuses to be saved; a fresh one with its weights does not.
+        raise BaseModelError(
+            f"transformers cannot read {gguf.name}: {type(error).__name__}: {error}", "Name another base_model.uri"
+        ) from error
+    # A model loaded from GGUF carries a quantization_config and refuses to be saved; a fresh one with its weights does
+    # not.
     config: Any = source.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="eager")
     model.load_state_dict(source.state_dict())
-    model.generation_config = GenerationConfig(eos_token_id=tokenizer.eos_token_id, bos_token_id=tokenizer.bos_token_id, pad_token_id=tokenizer.pad_token_id)
+    model.generation_config = GenerationConfig(
+        eos_token_id=tokenizer.eos_token_id, bos_token_id=tokenizer.bos_token_id, pad_token_id=tokenizer.pad_token_id
+    )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

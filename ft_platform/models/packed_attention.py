@@ -15,13 +15,14 @@ LEAST_FILL = 0.75
 """Rows are computed side by side while the shortest has at least this share of the longest row's tokens."""
 
 FUSED_FROM = 256
-"""Tokens from which on torch's fused kernel is the faster one forward: 6.5 against 8.1 cpu-milliseconds for 6 rows of 250 (see `blockwise_attention`)."""
+"""Tokens from which on torch's fused kernel is the faster one forward: 6.5 against 8.1 cpu-milliseconds for 6 rows of
+250 (see `blockwise_attention`)."""
 
 
 @cache
 def fused_pays(device: str) -> bool:
-    """Whether torch's fused kernel is the faster one forward on this kind of device: of processors those with AMX. Asked of the machine and not
-    measured, so that equal machines compute equal bits."""
+    """Whether torch's fused kernel is the faster one forward on this kind of device: of processors those with AMX.
+    Asked of the machine and not measured, so that equal machines compute equal bits."""
     return device != "cpu" or bool(getattr(torch.cpu, "get_capabilities", dict)().get("amx_tile"))
 
 
@@ -53,7 +54,10 @@ class Tree:
         first = {start: place for place, start in reversed(list(enumerate(starts)))}
         order = sorted(starts, key=lambda start: [first[start[: n + 1]] for n in range(len(start))])
         places = {start: place for place, start in enumerate(order)}
-        ends = [next((later for later in range(place + 1, len(order)) if len(order[later]) <= len(start)), len(order)) for place, start in enumerate(order)]
+        ends = [
+            next((later for later in range(place + 1, len(order)) if len(order[later]) <= len(start)), len(order))
+            for place, start in enumerate(order)
+        ]
         paths = [[places[c[: n + 1]] for n in range(len(c))] for c in chosen]
         return cls([start[-1] for start in order], [len(start) - 1 for start in order], ends, paths)
 
@@ -85,12 +89,15 @@ class Segment:
 
     def ends(self, length: int) -> list[int]:
         """For each token and for padding up to `length` the place from which on it is not seen."""
-        return [length] * len(self.ids) + [len(self.ids) + end for end in self.tree.ends] + [length] * (length - len(self))
+        return (
+            [length] * len(self.ids) + [len(self.ids) + end for end in self.tree.ends] + [length] * (length - len(self))
+        )
 
 
 @dataclass
 class _Group:
-    """Rows of similar length side by side, each padded on the right to `length`. Padding comes last, so the causal mask hides it from every real token.
+    """Rows of similar length side by side, each padded on the right to `length`. Padding comes last, so the causal mask
+    hides it from every real token.
 
     Attributes:
         prefix: tokens that all rows see first.
@@ -120,7 +127,8 @@ class _Group:
         return plain and fused_pays(device) and self.length >= FUSED_FROM and self.prefix <= self.length // 4
 
     def first_key(self, start: int, window: int | None) -> int:
-        """Branches are next to each other without being near in the text, so only rows without any are cut at the window's edge."""
+        """Branches are next to each other without being near in the text, so only rows without any are cut at the
+        window's edge."""
         return max(self.prefix + start - window + 1, 0) if window and not self.branched else 0
 
     def mask(self, start: int, end: int, window: int | None, like: torch.Tensor) -> tuple[int, torch.Tensor]:
@@ -131,7 +139,9 @@ class _Group:
         key = (end - start if plain else (start, end), window, like.dtype)
         if key not in self.masks:
             visible = self._visible(start, end, first, window)
-            self.masks[key] = torch.zeros(visible.shape, dtype=like.dtype, device=like.device).masked_fill_(~visible, float("-inf"))[:, None, None]
+            self.masks[key] = torch.zeros(visible.shape, dtype=like.dtype, device=like.device).masked_fill_(
+                ~visible, float("-inf")
+            )[:, None, None]
         return first, self.masks[key]
 
     def _visible(self, start: int, end: int, first: int, window: int | None) -> torch.Tensor:
@@ -164,17 +174,23 @@ class PackedLayout:
     def __init__(self, prefix: int, segments: Sequence[Segment], device: Any = "cpu") -> None:
         lengths = [len(s) for s in segments]
         self.starts = [prefix + sum(lengths[:number]) for number in range(len(lengths))]
-        self.position_ids = torch.tensor([[*range(prefix), *(prefix + p for s in segments for p in s.positions())]], device=device)
+        self.position_ids = torch.tensor(
+            [[*range(prefix), *(prefix + p for s in segments for p in s.positions())]], device=device
+        )
         self.groups = [self._group([Segment(range(prefix))], [0], 0, device)] if prefix else []
         for members in _similar(lengths):
-            self.groups.append(self._group([segments[m] for m in members], [self.starts[m] for m in members], prefix, device))
+            self.groups.append(
+                self._group([segments[m] for m in members], [self.starts[m] for m in members], prefix, device)
+            )
 
     @staticmethod
     def _group(segments: Sequence[Segment], starts: Sequence[int], prefix: int, device: Any) -> _Group:
         """Rows that begin at `starts`, the longest one first."""
         lengths = [len(s) for s in segments]
         length = lengths[0]
-        queries = [[*range(start, start + own), *([0] * (length - own))] for start, own in zip(starts, lengths, strict=True)]
+        queries = [
+            [*range(start, start + own), *([0] * (length - own))] for start, own in zip(starts, lengths, strict=True)
+        ]
         slots = [slot < own for own in lengths for slot in range(length)]
         branched = any(s.tree.tokens for s in segments)
         shown = segments if branched else segments[:1]
@@ -186,7 +202,9 @@ class PackedLayout:
             "filled": [slot for slot, full in enumerate(slots) if full],
             "padding": [slot for slot, full in enumerate(slots) if not full],
         }
-        made: dict[str, Any] = {name: torch.tensor(values, dtype=torch.long, device=device) for name, values in tensors.items()}
+        made: dict[str, Any] = {
+            name: torch.tensor(values, dtype=torch.long, device=device) for name, values in tensors.items()
+        }
         return _Group(len(segments), length, prefix, branched, **made)
 
 
@@ -201,10 +219,13 @@ def _similar(lengths: Sequence[int]) -> list[list[int]]:
 
 
 class _PackedAttention(torch.autograd.Function):
-    """`q (tokens, kv_heads, group, dim)`, `k, v (tokens, kv_heads, dim)` -> shape of `q`. Keeps its arguments and nothing else."""
+    """`q (tokens, kv_heads, group, dim)`, `k, v (tokens, kv_heads, dim)` -> shape of `q`. Keeps its arguments and
+    nothing else."""
 
     @staticmethod
-    def forward(ctx: Any, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, layout: PackedLayout, settings: AttentionSettings) -> torch.Tensor:
+    def forward(
+        ctx: Any, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, layout: PackedLayout, settings: AttentionSettings
+    ) -> torch.Tensor:
         ctx.save_for_backward(q, k, v)
         ctx.layout, ctx.settings = layout, settings
         output = q.new_empty(*q.shape[:-1], v.shape[-1])
@@ -296,7 +317,8 @@ def packed_attention(
     if torch.is_autocast_enabled(query.device.type):  # the backward pass runs outside of autocast
         query, key, value = (x.to(torch.get_autocast_dtype(query.device.type)) for x in (query, key, value))
     # Several query heads share one key head (grouped-query attention).
-    # Under autocast rotated queries and keys are float32, and products made here would be cast forward but not backward.
+    # Under autocast rotated queries and keys are float32, and products made here would be cast forward but not
+    # backward.
     query, key = query.to(value.dtype), key.to(value.dtype)
     q = query[0].transpose(0, 1).unflatten(1, (key.shape[1], -1))
     with torch.autocast(query.device.type, enabled=False):
@@ -306,7 +328,8 @@ def packed_attention(
 
 @cache
 def _not_compiled() -> Any:
-    """`packed_attention` where layers are compiled: its loops depend on the rows of each batch, and dynamo fails in its backward pass (torch 2.13)."""
+    """`packed_attention` where layers are compiled: its loops depend on the rows of each batch, and dynamo fails in its
+    backward pass (torch 2.13)."""
     return torch.compiler.disable(packed_attention)
 
 

@@ -1,8 +1,8 @@
 """Forward passes without padding waste, for training and evaluation.
 
-`packed_forward(model, segments, prefix, keep)` runs many rows as one: `prefix` (the system message) is computed once, every
-row continues it on its own, and logits are made only where they are asked for. The result equals that of separate rows up
-to rounding. `label_log_probabilities` scores every label of every prompt in one pass.
+`packed_forward(model, segments, prefix, keep)` runs many rows as one: `prefix` (the system message) is computed once,
+every row continues it on its own, and logits are made only where they are asked for. The result equals that of separate
+rows up to rounding. `label_log_probabilities` scores every label of every prompt in one pass.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +17,13 @@ Place = tuple[int, int]
 """Row, and token within the row's `Segment.tokens()`: the logits there predict the token after it."""
 
 PROBE_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
-"""Largest relative difference of logits between packed and separate rows that is rounding. Seen: 1e-6 and 0.01; a row that sees its neighbour: above 0.3."""
+"""Largest relative difference of logits between packed and separate rows that is rounding. Seen: 1e-6 and 0.01; a row
+that sees its neighbour: above 0.3."""
 
 
-def packed_forward(model: Any, segments: Sequence[Segment], prefix: Sequence[int], keep: Sequence[Place]) -> torch.Tensor:
+def packed_forward(
+    model: Any, segments: Sequence[Segment], prefix: Sequence[int], keep: Sequence[Place]
+) -> torch.Tensor:
     """Logits of packed rows at the places asked for.
 
     Args:
@@ -39,11 +42,20 @@ def packed_forward(model: Any, segments: Sequence[Segment], prefix: Sequence[int
     ids = torch.tensor([[*prefix, *(token for s in segments for token in s.tokens())]], device=model.device)
     wanted = torch.tensor([layout.starts[row] + token for row, token in keep], device=model.device)
     with packed_attention_in(model), rotary_in(model):
-        return model(input_ids=ids, position_ids=layout.position_ids, use_cache=False, logits_to_keep=wanted, packed_layout=layout).logits[0]
+        return model(
+            input_ids=ids,
+            position_ids=layout.position_ids,
+            use_cache=False,
+            logits_to_keep=wanted,
+            packed_layout=layout,
+        ).logits[0]
 
 
-def padded_forward(model: Any, segments: Sequence[Segment], prefix: Sequence[int], keep: Sequence[Place]) -> torch.Tensor:
-    """The same as `packed_forward` with rows padded to the longest, for models that cannot run packed rows. No branches."""
+def padded_forward(
+    model: Any, segments: Sequence[Segment], prefix: Sequence[int], keep: Sequence[Place]
+) -> torch.Tensor:
+    """The same as `packed_forward` with rows padded to the longest, for models that cannot run packed rows. No
+    branches."""
     if any(s.tree.tokens for s in segments):
         raise PackingUnsupported("branches need packed rows")
     rows = [[*prefix, *s.ids] for s in segments]
@@ -76,11 +88,19 @@ def packing_problem(model: Any, forward: Callable[..., torch.Tensor] = packed_fo
     finally:
         model.train(training)
     difference = float((packed - separate).norm() / (separate - separate.mean(1, keepdim=True)).norm())
-    return None if difference <= PROBE_TOLERANCE[model.dtype] else f"packed logits differ from separate rows by {difference:.2g}"
+    return (
+        None
+        if difference <= PROBE_TOLERANCE[model.dtype]
+        else f"packed logits differ from separate rows by {difference:.2g}"
+    )
 
 
 def label_log_probabilities(
-    model: Any, prompts: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], prefix: Sequence[int], batch_tokens: int = 2048
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    labels: Sequence[Sequence[int]],
+    prefix: Sequence[int],
+    batch_tokens: int = 2048,
 ) -> torch.Tensor:
     """Log-probability of every label after every prompt; the prompt is computed once for all labels.
 
@@ -99,7 +119,14 @@ def label_log_probabilities(
     predicted = [(label, [0, *(place + 1 for place in path)]) for label, path in zip(labels, tree.paths, strict=True)]
     owners, places, tokens = (
         torch.tensor(values, device=model.device)
-        for values in zip(*((n, place, token) for n, (label, at) in enumerate(predicted) for place, token in zip(at, label, strict=True)), strict=True)
+        for values in zip(
+            *(
+                (n, place, token)
+                for n, (label, at) in enumerate(predicted)
+                for place, token in zip(at, label, strict=True)
+            ),
+            strict=True,
+        )
     )
     for rows in batches_of([len(p) + len(tree.tokens) for p in prompts], batch_tokens):
         segments = [Segment(prompts[row], tree) for row in rows]

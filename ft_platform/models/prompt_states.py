@@ -1,4 +1,5 @@
-"""What a model makes of a prompt before it answers: the last hidden state, from which its output layer reads the answer."""
+"""What a model makes of a prompt before it answers: the last hidden state, from which its output layer reads the
+answer."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +10,9 @@ import numpy as np
 PASS_TOKENS = 2048
 
 
-def prompt_states(model: Any, prompts: Sequence[Sequence[int]], on_rows: Callable[[int], None] = lambda done: None) -> np.ndarray:
+def prompt_states(
+    model: Any, prompts: Sequence[Sequence[int]], on_rows: Callable[[int], None] = lambda done: None
+) -> np.ndarray:
     """Last hidden state at the last token of every prompt. Shape `(prompts, width)`, float32.
 
     Args:

@@ -1,7 +1,8 @@
-"""Layers that keep only their input and are computed again in the backward pass: gradient checkpointing (Chen et al., arXiv:1604.06174).
+"""Layers that keep only their input and are computed again in the backward pass: gradient checkpointing (Chen et al.,
+arXiv:1604.06174).
 
-It takes a second forward pass of every layer and leaves losses and gradients as they are, bit for bit on a CPU: the same functions
-run on the same numbers, with the random numbers of the first time.
+It takes a second forward pass of every layer and leaves losses and gradients as they are, bit for bit on a CPU: the
+same functions run on the same numbers, with the random numbers of the first time.
 """
 
 from collections.abc import Iterator
@@ -23,11 +24,13 @@ def recompute_layers(model: Any) -> None:
     """
     base = model.get_base_model() if hasattr(model, "peft_config") else model
     base.activation_checkpointing_enable({"use_reentrant": False, "context_fn": partial(_contexts, _exchanged(model))})
-    base.disable_input_require_grads()  # the reentrant way needs gradients of embeddings, which would be computed for nothing here
+    # the reentrant way needs gradients of embeddings, which would be computed for nothing here
+    base.disable_input_require_grads()
 
 
 def layers_of(model: Any) -> list[Any]:
-    """The layers that can be computed again, the outermost ones only; none for an architecture that does it another way or not at all."""
+    """The layers that can be computed again, the outermost ones only; none for an architecture that does it another way
+    or not at all."""
     from transformers.modeling_layers import GradientCheckpointingLayer
 
     found: dict[str, Any] = {}
@@ -56,15 +59,20 @@ def keeping_everything(model: Any) -> Iterator[None]:
 
 
 def _exchanged(model: Any) -> list[tuple[Any, str]]:
-    """Owners and names of what `packed_forward` exchanges while rows run, and puts back before the backward pass begins."""
+    """Owners and names of what `packed_forward` exchanges while rows run, and puts back before the backward pass
+    begins."""
     from transformers import PreTrainedModel
 
     configs = {id(module.config): module.config for module in model.modules() if isinstance(module, PreTrainedModel)}
-    return [*((config, "_attn_implementation") for config in configs.values()), *((module, NAME) for module in rotating_modules(model))]
+    return [
+        *((config, "_attn_implementation") for config in configs.values()),
+        *((module, NAME) for module in rotating_modules(model)),
+    ]
 
 
 def _contexts(exchanged: list[tuple[Any, str]]) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    """Around a layer's forward pass, where this is called, and around its recomputation: there everything is again what it is now."""
+    """Around a layer's forward pass, where this is called, and around its recomputation: there everything is again what
+    it is now."""
     return nullcontext(), _set([(owner, name, getattr(owner, name)) for owner, name in exchanged])
 
 

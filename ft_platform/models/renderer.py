@@ -1,4 +1,5 @@
-"""The one renderer from records to tokens, for training, evaluation and serving. Its hash travels with the checkpoint."""
+"""The one renderer from records to tokens, for training, evaluation and serving. Its hash travels with the
+checkpoint."""
 
 import hashlib
 import json
@@ -27,7 +28,17 @@ from ft_platform.models.turns import (
 )
 from ft_platform.use_case import Task
 
-__all__ = ["AnswerTooLong", "NotRendered", "Piece", "Rendered", "Renderer", "labels_in", "labels_of", "shared_prefix", "up_to_last_answer"]
+__all__ = [
+    "AnswerTooLong",
+    "NotRendered",
+    "Piece",
+    "Rendered",
+    "Renderer",
+    "labels_in",
+    "labels_of",
+    "shared_prefix",
+    "up_to_last_answer",
+]
 
 CODE_VERSION = 2
 """Raise when the same record would be rendered to other tokens."""
@@ -42,7 +53,8 @@ class Rendered:
 
     Attributes:
         input_ids: prompt, answer and end of turn, as token ids. Shape `(seq_len,)`.
-        supervised: True where the token counts in the loss: what the model writes, each time up to its end of turn. Shape `(seq_len,)`.
+        supervised: True where the token counts in the loss: what the model writes, each time up to its end of turn.
+            Shape `(seq_len,)`.
         prompt_length: tokens before the last answer.
         truncated: whether the user's text was shortened.
     """
@@ -85,7 +97,8 @@ def labels_in(splits: Iterable[pa.RecordBatch]) -> list[str]:
 
 
 def shared_prefix(rows: Iterable[Rendered], prefix: list[int]) -> list[int]:
-    """The tokens all rows start with and that none of them learns: `prefix`, or less of it where tools stand in the system message."""
+    """The tokens all rows start with and that none of them learns: `prefix`, or less of it where tools stand in the
+    system message."""
     shared = len(prefix)
     for row in rows:
         shared = min(shared, max(row.supervised.index(True) - 1, 0) if True in row.supervised else len(row.input_ids))
@@ -97,16 +110,18 @@ def shared_prefix(rows: Iterable[Rendered], prefix: list[int]) -> list[int]:
 class Renderer:
     """Turns messages into token ids with the model's own chat template.
 
-    System message: `task.instruction`, in which `{labels}` becomes the sorted labels and `{fields}` the fields of answers in JSON.
-    Classification: the user's words are one user message and the label is the answer. Generation: the messages of the record; the last one of the model is the
-    answer; system messages of a record go before the next user message, so that the prefix is the same for all rows. Records
-    with tools are written as the template writes tools (`tool_template`).
+    System message: `task.instruction`, in which `{labels}` becomes the sorted labels and `{fields}` the fields of
+    answers in JSON. Classification: the user's words are one user message and the label is the answer. Generation: the
+    messages of the record; the last one of the model is the answer; system messages of a record go before the next user
+    message, so that the prefix is the same for all rows. Records with tools are written as the template writes tools
+    (`tool_template`).
 
     Args:
         tokenizer: of transformers.
         task: what the model is asked to do.
         labels: labels of the task; empty for generation.
-        few_shot_note: text before the examples of few-shot prompts. Not part of `hash`: no model is trained on such a prompt.
+        few_shot_note: text before the examples of few-shot prompts. Not part of `hash`: no model is trained on such a
+            prompt.
 
     Raises:
         BaseModelError: the chat template cannot be used, or nothing tells where an answer ends.
@@ -123,7 +138,11 @@ class Renderer:
         self._next_question = self.text.markers(self.markers.next_question)
         self.end_of_turn = self._end_of_turn(tokenizer.eos_token_id)
         self._end_between, self._after_end = self._between_turns()
-        self.tools = ToolTemplate(tokenizer, self.text.text_of(self.end_of_turn[-1]), self.text.markers) if self.markers.from_template else None
+        self.tools = (
+            ToolTemplate(tokenizer, self.text.text_of(self.end_of_turn[-1]), self.text.markers)
+            if self.markers.from_template
+            else None
+        )
         self._prefixes = {few_shot: self._prefix(few_shot) for few_shot in (False, True)}
         self.hash = self._hash()
 
@@ -133,15 +152,16 @@ class Renderer:
         ends = [place for place, token in enumerate(ids) if token in self.text.control_ids]
         if eos is None and not ends:
             raise BaseModelError(
-                "the tokenizer of the base model has no eos_token, and its chat template does not end an answer", "Give the tokenizer an eos_token"
+                "the tokenizer of the base model has no eos_token, and its chat template does not end an answer",
+                "Give the tokenizer an eos_token",
             )
         return ids[: ends[0] + 1] if ends or eos is None else [*ids, eos]
 
     def _between_turns(self) -> tuple[list[int], list[int]]:
         """Between an answer and the next question of a conversation: the end of turn that is learned, and what follows.
 
-        A template that writes nothing there (`PLAIN`, or one for questions with one answer) gets the end of turn of a last answer.
-        """
+        A template that writes nothing there (`PLAIN`, or one for questions with one answer) gets the end of turn of a
+        last answer."""
         opening = set(self.text.markers(self.markers.opening))
         ends = [place for place, token in enumerate(self._next_question) if token in self.text.control_ids]
         if ends and self._next_question[ends[0]] == self.end_of_turn[-1]:
@@ -192,40 +212,79 @@ class Renderer:
             NotRendered: there is no question, or tools cannot be written.
         """
         conversation = self._conversation(messages)
-        turns = conversation.turns[:-1] if conversation.turns and conversation.turns[-1].role == "assistant" else conversation.turns
+        turns = (
+            conversation.turns[:-1]
+            if conversation.turns and conversation.turns[-1].role == "assistant"
+            else conversation.turns
+        )
         return _ids(_fitted(self._context(Conversation(turns, conversation.tools), max_tokens), max_tokens))
 
     def chat(self, messages: Sequence[Message], max_tokens: int | None = None) -> list[dict[str, str]]:
-        """The prompt of `prompt_ids` as messages, for servers that render by themselves: the same instruction, turns and shortened texts.
+        """The prompt of `prompt_ids` as messages, for servers that render by themselves: the same instruction, turns
+        and shortened texts.
 
         Raises:
             AnswerTooLong, NotRendered: as `prompt_ids`; records with tools are not rendered.
         """
         conversation = self._conversation(messages)
         if conversation.with_tools:
-            raise ToolsNotSupported("a record with tools cannot be sent as plain messages", "Leave out evaluation.endpoints")
-        turns = conversation.turns[:-1] if conversation.turns and conversation.turns[-1].role == "assistant" else conversation.turns
-        pieces = [piece for piece in _fitted(self._context(Conversation(turns, conversation.tools), max_tokens), max_tokens) if piece.person]
+            raise ToolsNotSupported(
+                "a record with tools cannot be sent as plain messages", "Leave out evaluation.endpoints"
+            )
+        turns = (
+            conversation.turns[:-1]
+            if conversation.turns and conversation.turns[-1].role == "assistant"
+            else conversation.turns
+        )
+        pieces = [
+            piece
+            for piece in _fitted(self._context(Conversation(turns, conversation.tools), max_tokens), max_tokens)
+            if piece.person
+        ]
         said = [
-            {"role": turn.role, "content": self.text.decoded(piece.ids) if piece.cut else turn.text.strip()} for turn, piece in zip(turns, pieces, strict=True)
+            {"role": turn.role, "content": self.text.decoded(piece.ids) if piece.cut else turn.text.strip()}
+            for turn, piece in zip(turns, pieces, strict=True)
         ]
         return [*([{"role": "system", "content": self.system}] if self.system else []), *said]
 
-    def few_shot_prompt_ids(self, examples: Sequence[tuple[str, str]], messages: Sequence[Message], max_tokens: int | None = None) -> list[int]:
-        """Ids of a prompt with `(text, answer)` examples as preceding turns; it starts with `prefix_ids(few_shot=True)` where there are no tools."""
+    def few_shot_prompt_ids(
+        self, examples: Sequence[tuple[str, str]], messages: Sequence[Message], max_tokens: int | None = None
+    ) -> list[int]:
+        """Ids of a prompt with `(text, answer)` examples as preceding turns; it starts with `prefix_ids(few_shot=True)`
+        where there are no tools."""
         conversation = self._conversation(messages)
-        turns = conversation.turns[:-1] if conversation.turns and conversation.turns[-1].role == "assistant" else conversation.turns
-        shown = [Turn(role, said) for text, answer in examples for role, said in (("user", text), ("assistant", answer))]
+        turns = (
+            conversation.turns[:-1]
+            if conversation.turns and conversation.turns[-1].role == "assistant"
+            else conversation.turns
+        )
+        shown = [
+            Turn(role, said) for text, answer in examples for role, said in (("user", text), ("assistant", answer))
+        ]
         if conversation.with_tools:
-            return _ids(_fitted(self._with_tools(Conversation([*shown, *turns], conversation.tools), max_tokens, answered=False, few_shot=True), max_tokens))
+            return _ids(
+                _fitted(
+                    self._with_tools(
+                        Conversation([*shown, *turns], conversation.tools), max_tokens, answered=False, few_shot=True
+                    ),
+                    max_tokens,
+                )
+            )
         return _ids(_fitted(self._plain([*shown, *turns], max_tokens, few_shot=True), max_tokens))
 
-    def example(self, messages: Sequence[Message], answer: str | None = None, max_length: int | None = None, train_on: TrainOn = "all_turns") -> Rendered:
+    def example(
+        self,
+        messages: Sequence[Message],
+        answer: str | None = None,
+        max_length: int | None = None,
+        train_on: TrainOn = "all_turns",
+    ) -> Rendered:
         """One training example.
 
         Args:
             messages: conversation of the record.
-            answer: the label, or the reference answer; by default the last message of the model, and what follows it is left out.
+            answer: the label, or the reference answer; by default the last message of the model, and what follows it is
+                left out.
             max_length: longest example in tokens; the user's text is shortened, no answer ever is.
             train_on: learn all answers of a conversation, or the last only.
 
@@ -235,11 +294,23 @@ class Renderer:
         """
         pieces = self.pieces(messages, answer, max_length)
         last = max(place for place, piece in enumerate(pieces) if not piece.learned) + 1
-        ids, supervised = _ids(pieces), [piece.learned and (place >= last or train_on == "all_turns") for place, piece in enumerate(pieces) for _ in piece.ids]
-        return Rendered(ids, supervised, sum(len(piece.ids) for piece in pieces[:last]), any(piece.cut for piece in pieces))
+        ids, supervised = (
+            _ids(pieces),
+            [
+                piece.learned and (place >= last or train_on == "all_turns")
+                for place, piece in enumerate(pieces)
+                for _ in piece.ids
+            ],
+        )
+        return Rendered(
+            ids, supervised, sum(len(piece.ids) for piece in pieces[:last]), any(piece.cut for piece in pieces)
+        )
 
-    def pieces(self, messages: Sequence[Message], answer: str | None = None, max_length: int | None = None) -> list[Piece]:
-        """An example before it is one row of ids: what is learned, and what comes from the record. Arguments and errors as in `example`."""
+    def pieces(
+        self, messages: Sequence[Message], answer: str | None = None, max_length: int | None = None
+    ) -> list[Piece]:
+        """An example before it is one row of ids: what is learned, and what comes from the record. Arguments and errors
+        as in `example`."""
         if answer is None:
             conversation = self._conversation(up_to_last_answer(messages))
             last = conversation.turns[-1] if conversation.turns else Turn("assistant", "")
@@ -249,15 +320,27 @@ class Renderer:
             if conversation.turns and conversation.turns[-1].role == "assistant":
                 conversation = Conversation(conversation.turns[:-1], conversation.tools)
         if not last.text.strip() and not last.calls:
-            raise NotRendered("a record has no answer to learn from", "Check record.answer, record.label or record.messages")
+            raise NotRendered(
+                "a record has no answer to learn from", "Check record.answer, record.label or record.messages"
+            )
         if last.calls:
-            return _fitted(self._with_tools(Conversation([*conversation.turns, last], conversation.tools), max_length, answered=True), max_length)
+            return _fitted(
+                self._with_tools(
+                    Conversation([*conversation.turns, last], conversation.tools), max_length, answered=True
+                ),
+                max_length,
+            )
         ids = self.text.content(last.text.strip())
         room = None if max_length is None else max_length - len(ids) - len(self.end_of_turn)
-        return [*_fitted(self._context(conversation, room), room), Piece(ids, learned=True, person=True), Piece(self.end_of_turn, learned=True)]
+        return [
+            *_fitted(self._context(conversation, room), room),
+            Piece(ids, learned=True, person=True),
+            Piece(self.end_of_turn, learned=True),
+        ]
 
     def last_answer(self, messages: Sequence[Message]) -> tuple[list[int], str]:
-        """Ids of the last answer of a conversation with its end of turn, calls of tools too, and what is read of them when a model writes it.
+        """Ids of the last answer of a conversation with its end of turn, calls of tools too, and what is read of them
+        when a model writes it.
 
         Raises:
             NotRendered: as of `example`.
@@ -268,7 +351,8 @@ class Renderer:
         return ids, self.text.written(ids[: ids.index(stop)] if stop in ids else ids)
 
     def prepare(self, records: Sequence[tuple[Sequence[Message], str | None]], max_length: int | None = None) -> None:
-        """Tokenizes the texts of some records at once, which is faster than one by one. `example` finds them until the next call."""
+        """Tokenizes the texts of some records at once, which is faster than one by one. `example` finds them until the
+        next call."""
         self.text.prepare([text for messages, answer in records for text in self.words(messages, answer)], max_length)
 
     def words(self, messages: Sequence[Message], answer: str | None = None) -> list[str]:
@@ -281,14 +365,20 @@ class Renderer:
 
     def _conversation(self, messages: Sequence[Message]) -> Conversation:
         if self.task.kind == "classification":
-            return Conversation([Turn("user", PARAGRAPH.join(m["content"] or "" for m in messages if m["role"] == "user"))])
+            return Conversation(
+                [Turn("user", PARAGRAPH.join(m["content"] or "" for m in messages if m["role"] == "user"))]
+            )
         return conversation_of(messages)
 
     def _context(self, conversation: Conversation, max_tokens: int | None) -> list[Piece]:
         """What comes before an answer."""
         if not conversation.turns or conversation.turns[-1].role == "assistant":
             raise NoQuestion("a record has no question before its answer", "Check record.text or record.messages")
-        return self._with_tools(conversation, max_tokens, answered=False) if conversation.with_tools else self._plain(conversation.turns, max_tokens)
+        return (
+            self._with_tools(conversation, max_tokens, answered=False)
+            if conversation.with_tools
+            else self._plain(conversation.turns, max_tokens)
+        )
 
     def _plain(self, turns: Sequence[Turn], max_tokens: int | None, *, few_shot: bool = False) -> list[Piece]:
         """Alternating questions and answers up to the start of the next answer."""
@@ -299,16 +389,29 @@ class Renderer:
                 pieces += [Piece(after)] if number else []
                 pieces += [self._words(turn.text.strip(), max_tokens), Piece(self._answer_start)]
             else:
-                pieces += [Piece(self.text.content(turn.text.strip()), learned=True, person=True), Piece(end, learned=True)]
+                pieces += [
+                    Piece(self.text.content(turn.text.strip()), learned=True, person=True),
+                    Piece(end, learned=True),
+                ]
         return pieces
 
     def _words(self, text: str, max_tokens: int | None) -> Piece:
         ids = self.text.content(text, max_tokens)
-        return Piece(ids, shortens=True, person=True, cut=max_tokens is not None and len(text) > max_tokens * CHARACTERS_PER_TOKEN)
+        return Piece(
+            ids,
+            shortens=True,
+            person=True,
+            cut=max_tokens is not None and len(text) > max_tokens * CHARACTERS_PER_TOKEN,
+        )
 
-    def _with_tools(self, conversation: Conversation, max_tokens: int | None, *, answered: bool, few_shot: bool = False) -> list[Piece]:
+    def _with_tools(
+        self, conversation: Conversation, max_tokens: int | None, *, answered: bool, few_shot: bool = False
+    ) -> list[Piece]:
         if self.tools is None:
-            raise ToolsNotSupported("the base model has no chat template, so there is no way to write tools", "Choose a base model with tools")
+            raise ToolsNotSupported(
+                "the base model has no chat template, so there is no way to write tools",
+                "Choose a base model with tools",
+            )
         turns, system = conversation.turns, self._instruction(few_shot=few_shot)
         if system and not (self.markers.system_role and self.tools.keeps_system()):
             turns, system = [replace(turns[0], text=f"{system}{PARAGRAPH}{turns[0].text}"), *turns[1:]], ""
@@ -320,7 +423,11 @@ class Renderer:
                 continue
             text = ESCAPES[part.escape](slots.texts[part.slot])
             shortens = slots.shortens[part.slot] and not part.learned
-            pieces.append(self._words(text.strip(), max_tokens) if shortens else Piece(self.text.content(text), learned=part.learned, person=True))
+            pieces.append(
+                self._words(text.strip(), max_tokens)
+                if shortens
+                else Piece(self.text.content(text), learned=part.learned, person=True)
+            )
         return pieces
 
 
@@ -335,7 +442,9 @@ def _fitted(pieces: list[Piece], max_tokens: int | None) -> list[Piece]:
     while excess > 0:
         longest = max(shortens, key=lambda place: len(pieces[place].ids), default=-1)
         if longest < 0 or not pieces[longest].ids:
-            raise AnswerTooLong("a record's answers and markers alone are longer than allowed", "Raise training.max_length")
+            raise AnswerTooLong(
+                "a record's answers and markers alone are longer than allowed", "Raise training.max_length"
+            )
         keep = max(len(pieces[longest].ids) - excess, 0)
         excess -= len(pieces[longest].ids) - keep
         pieces[longest] = replace(pieces[longest], ids=pieces[longest].ids[:keep], cut=True)

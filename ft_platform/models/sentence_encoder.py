@@ -1,8 +1,8 @@
 """Vectors of sentences: a transformers encoder in a local folder, as sentence-transformers stores them.
 
-Covered: pooling by mean or by the first token, as `1_Pooling/config.json` says (mean without it). Not covered: dense layers after the
-pooling, instructions before the text; a folder with such a layer is refused. No code of the folder is run, and nothing is downloaded.
-"""
+Covered: pooling by mean or by the first token, as `1_Pooling/config.json` says (mean without it). Not covered: dense
+layers after the pooling, instructions before the text; a folder with such a layer is refused. No code of the folder is
+run, and nothing is downloaded."""
 
 import hashlib
 import json
@@ -21,7 +21,10 @@ POOLING = "1_Pooling/config.json"
 FILES = ("*.safetensors", "config.json", "tokenizer*", "vocab*", "modules.json", POOLING)
 """What the vectors depend on."""
 KNOWN_MODULES = ("Transformer", "Pooling", "Normalize")
-HOW = "Name a folder with config.json, tokenizer and *.safetensors, such as `hf download <org/name> --local-dir <folder>` makes"
+HOW = (
+    "Name a folder with config.json, tokenizer and *.safetensors, such as `hf download <org/name> --local-dir <folder>`"
+    " makes"
+)
 
 
 def encoder_fingerprint(name: str, setting: str) -> str:
@@ -36,7 +39,9 @@ def encoder_fingerprint(name: str, setting: str) -> str:
     """
     folder = _folder(name, setting)
     files = sorted({file for pattern in FILES for file in folder.glob(pattern) if file.is_file()})
-    return hashlib.sha256("\n".join(f"{file.relative_to(folder)} {sha256_file(file)}" for file in files).encode()).hexdigest()
+    return hashlib.sha256(
+        "\n".join(f"{file.relative_to(folder)} {sha256_file(file)}" for file in files).encode()
+    ).hexdigest()
 
 
 class SentenceEncoder:
@@ -72,7 +77,9 @@ class SentenceEncoder:
 
         tokens = self._tokenizer(texts, padding=True, truncation=True, max_length=self._longest, return_tensors="pt")
         with torch.inference_mode():
-            hidden = self._model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]).last_hidden_state
+            hidden = self._model(
+                input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
+            ).last_hidden_state
             if self._first_token:
                 return hidden[:, 0].float().numpy()
             mask = tokens["attention_mask"].unsqueeze(-1).to(hidden.dtype)
@@ -89,8 +96,16 @@ def _folder(name: str, setting: str) -> Path:
 def _takes_first_token(folder: Path, setting: str) -> bool:
     """Whether the vector of a text is that of its first token; otherwise it is the mean of all."""
     try:
-        modules = json.loads((folder / "modules.json").read_text(encoding="utf-8")) if (folder / "modules.json").is_file() else []
-        pooling = json.loads((folder / POOLING).read_text(encoding="utf-8")) if (folder / POOLING).is_file() else {"pooling_mode_mean_tokens": True}
+        modules = (
+            json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+            if (folder / "modules.json").is_file()
+            else []
+        )
+        pooling = (
+            json.loads((folder / POOLING).read_text(encoding="utf-8"))
+            if (folder / POOLING).is_file()
+            else {"pooling_mode_mean_tokens": True}
+        )
     except ValueError:
         raise ConfigError([f"{setting}: modules.json or {POOLING} in {folder} is not JSON"], HOW) from None
     unknown = sorted({str(module.get("type", "")).rsplit(".", 1)[-1] for module in modules} - set(KNOWN_MODULES))
@@ -98,7 +113,10 @@ def _takes_first_token(folder: Path, setting: str) -> bool:
     first_token = modes == {"pooling_mode_cls_token"}
     if unknown or not (first_token or modes == {"pooling_mode_mean_tokens"}):
         wanted = f"layers {unknown}" if unknown else f"pooling {sorted(modes)}"
-        raise ConfigError([f"{setting} {folder} wants {wanted}"], "Name a model with pooling by mean or first token and no layer after it")
+        raise ConfigError(
+            [f"{setting} {folder} wants {wanted}"],
+            "Name a model with pooling by mean or first token and no layer after it",
+        )
     return first_token
 
 
@@ -112,7 +130,13 @@ def _loaded(folder: Path, setting: str) -> tuple[Any, Any]:
     logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        options = {"use_safetensors": True, "trust_remote_code": False, "local_files_only": True, "dtype": torch.float32, "attn_implementation": "eager"}
+        options = {
+            "use_safetensors": True,
+            "trust_remote_code": False,
+            "local_files_only": True,
+            "dtype": torch.float32,
+            "attn_implementation": "eager",
+        }
         return tokenizer, AutoModel.from_pretrained(folder, **options).eval()
     except MemoryError:
         raise

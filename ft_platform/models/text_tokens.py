@@ -12,17 +12,19 @@ CHARACTERS_PER_TOKEN = 32
 class TextTokens:
     """Turns text into token ids that are never control tokens.
 
-    Covered: every added token that is special or looks like a marker (`<...>`, `[...]`), spelled in any way the tokenizer
-    would take for it. Not covered: a model that treats ordinary tokens as commands.
+    Covered: every added token that is special or looks like a marker (`<...>`, `[...]`), spelled in any way the
+    tokenizer would take for it. Not covered: a model that treats ordinary tokens as commands.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         added = tokenizer.added_tokens_decoder
-        self.control_ids = frozenset(i for i, t in added.items() if t.special or (len(t.content) > 3 and t.content[0] in LIKELY_CONTROL)) | (
-            {tokenizer.eos_token_id} - {None}
+        self.control_ids = frozenset(
+            i for i, t in added.items() if t.special or (len(t.content) > 3 and t.content[0] in LIKELY_CONTROL)
+        ) | ({tokenizer.eos_token_id} - {None})
+        self._control_texts = sorted(
+            added[i].content for i in self.control_ids if i in added and len(added[i].content) > 1
         )
-        self._control_texts = sorted(added[i].content for i in self.control_ids if i in added and len(added[i].content) > 1)
         self._prepared: dict[str, list[int]] = {}
 
     def markers(self, text: str) -> list[int]:
@@ -44,12 +46,18 @@ class TextTokens:
     def prepare(self, texts: Iterable[str], max_tokens: int | None = None) -> None:
         """Tokenizes texts of people at once: `content` finds them until the next call.
 
-        Measured with SmolLM2's tokenizer, texts of 80 words, one core: 1.2 times as fast as one by one; with TOKENIZERS_PARALLELISM on all cores.
-        """
-        heads = list(dict.fromkeys(text if max_tokens is None else text[: max(max_tokens, 0) * CHARACTERS_PER_TOKEN] for text in texts))
+        Measured with SmolLM2's tokenizer, texts of 80 words, one core: 1.2 times as fast as one by one; with
+        TOKENIZERS_PARALLELISM on all cores."""
+        heads = list(
+            dict.fromkeys(
+                text if max_tokens is None else text[: max(max_tokens, 0) * CHARACTERS_PER_TOKEN] for text in texts
+            )
+        )
         harmless = [text for text in heads if text and len(self._pieces(text)) == 1]
         ids = self._tokenizer(harmless, add_special_tokens=False)["input_ids"] if harmless else []
-        self._prepared = {text: found for text, found in zip(harmless, ids, strict=True) if self.control_ids.isdisjoint(found)}
+        self._prepared = {
+            text: found for text, found in zip(harmless, ids, strict=True) if self.control_ids.isdisjoint(found)
+        }
 
     def content(self, text: str, max_tokens: int | None = None) -> list[int]:
         """Ids of text of a person, at most `max_tokens`, none of them in `control_ids`."""
@@ -79,5 +87,6 @@ class TextTokens:
         ids = self.markers(piece)
         if self.control_ids.isdisjoint(ids):
             return ids
-        # A normalizer (full-width to ASCII, say) can still make a control token: encode letter by letter, drop what remains.
+        # A normalizer (full-width to ASCII, say) can still make a control token: encode letter by letter, drop what
+        # remains.
         return [i for letter in piece for i in self.markers(letter) if i not in self.control_ids]

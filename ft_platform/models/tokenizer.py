@@ -36,12 +36,22 @@ def load_tokenizer(resolved: ResolvedModel) -> ModelTokenizer:
     try:
         tokenizer = AutoTokenizer.from_pretrained(resolved.folder, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # parsers of foreign files raise what they like
-        raise BaseModelError(f"transformers cannot load the tokenizer of {resolved.uri}: {type(error).__name__}: {error}", "Check base_model.uri") from error
+        raise BaseModelError(
+            f"transformers cannot load the tokenizer of {resolved.uri}: {type(error).__name__}: {error}",
+            "Check base_model.uri",
+        ) from error
     return ModelTokenizer(tokenizer, _context_length(safe.config))
 
 
 def _context_length(config: dict[str, Any]) -> int | None:
     """`max_position_embeddings`, or what older architectures call it."""
     text = config.get("text_config") or config
-    found = next((text[name] for name in ("max_position_embeddings", "n_positions", "n_ctx", "seq_length", "max_seq_len") if text.get(name)), None)
+    found = next(
+        (
+            text[name]
+            for name in ("max_position_embeddings", "n_positions", "n_ctx", "seq_length", "max_seq_len")
+            if text.get(name)
+        ),
+        None,
+    )
     return int(found) if found else None

@@ -1,10 +1,11 @@
-"""Conversations with tools through the model's own chat template, which sees stand-ins in place of every string of a record.
+"""Conversations with tools through the model's own chat template, which sees stand-ins in place of every string of a
+record.
 
-A template decides how descriptions, calls and results of tools are written, in which order and where: there is no format of our own.
-Each string that comes from a record (words, names, keys, arguments) is replaced by a stand-in before the template runs, and the text
-around the stand-ins is what counts as markers. So nothing in a record can act as a control token or as template code.
-The stand-in holds both quotation marks: how they come out of the template says whether a string was written plainly, as JSON, or as a
-Python literal, and it is put in escaped in the same way.
+A template decides how descriptions, calls and results of tools are written, in which order and where: there is no
+format of our own. Each string that comes from a record (words, names, keys, arguments) is replaced by a stand-in before
+the template runs, and the text around the stand-ins is what counts as markers. So nothing in a record can act as a
+control token or as template code. The stand-in holds both quotation marks: how they come out of the template says
+whether a string was written plainly, as JSON, or as a Python literal, and it is put in escaped in the same way.
 """
 
 import json
@@ -61,12 +62,26 @@ SCHEMA_WORDS = frozenset(
         "$defs",
     ]
 )
-"""Keys of JSON Schema and of OpenAI's function descriptions that templates look for. All other keys come from people."""
+"""Keys of JSON Schema and of OpenAI's function descriptions that templates look for. All other keys come from
+people."""
 JSON_TYPES = frozenset(["function", "object", "string", "integer", "number", "boolean", "array", "null"])
 CACHED = 512
 SAMPLE = Conversation(
-    [Turn("user", "Hi"), Turn("assistant", "", [{"name": "find", "arguments": {"word": "a"}}]), Turn("tool", "b"), Turn("assistant", "c")],
-    [{"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]}}}],
+    [
+        Turn("user", "Hi"),
+        Turn("assistant", "", [{"name": "find", "arguments": {"word": "a"}}]),
+        Turn("tool", "b"),
+        Turn("assistant", "c"),
+    ],
+    [
+        {
+            "type": "function",
+            "function": {
+                "name": "find",
+                "parameters": {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]},
+            },
+        }
+    ],
 )
 
 
@@ -127,13 +142,18 @@ class Slots:
         """
         if isinstance(value, dict):
             return {
-                key if key in SCHEMA_WORDS and not names else self._of_schema(key): item
-                if key == "type" and not names and isinstance(item, str) and item in JSON_TYPES
-                else self.schema(item, names=key == "properties" and not names)
+                key if key in SCHEMA_WORDS and not names else self._of_schema(key): (
+                    item
+                    if key == "type" and not names and isinstance(item, str) and item in JSON_TYPES
+                    else self.schema(item, names=key == "properties" and not names)
+                )
                 for key, item in value.items()
             }
         if isinstance(value, list):
-            return [item if isinstance(item, str) and item in JSON_TYPES and not names else self.schema(item) for item in value]
+            return [
+                item if isinstance(item, str) and item in JSON_TYPES and not names else self.schema(item)
+                for item in value
+            ]
         return self._of_schema(value) if isinstance(value, str) else value
 
     def _of_schema(self, text: str) -> str:
@@ -165,23 +185,29 @@ class ToolTemplate:
             answered: the last turn is the answer; else the parts end where the model is to go on.
 
         Raises:
-            ToolsNotSupported: the template has no tools, leaves something out, or does not tell where an answer begins and ends.
+            ToolsNotSupported: the template has no tools, leaves something out, or does not tell where an answer begins
+                and ends.
         """
         if self._arguments_as_text is None:
             self._arguments_as_text = self._takes_text()
         slots = Slots()
         tools = None if conversation.tools is None else [slots.schema(_function(tool)) for tool in conversation.tools]
         messages = [{"role": "system", "content": slots.stand_in(system, -1)}] if system else []
-        messages += [self._message(slots, number, turn, conversation.turns) for number, turn in enumerate(conversation.turns)]
+        messages += [
+            self._message(slots, number, turn, conversation.turns) for number, turn in enumerate(conversation.turns)
+        ]
         key = json.dumps([messages, tools, answered])
         if key not in self._known:
             if len(self._known) >= CACHED:
                 self._known.clear()
-            self._known[key] = self._made(messages, tools, slots, len(messages) - len(conversation.turns), answered=answered)
+            self._known[key] = self._made(
+                messages, tools, slots, len(messages) - len(conversation.turns), answered=answered
+            )
         return self._known[key], slots
 
     def sample(self) -> str:
-        """How a fixed conversation with a tool is written, or "" where the template takes none: what tells templates apart."""
+        """How a fixed conversation with a tool is written, or "" where the template takes none: what tells templates
+        apart."""
         try:
             parts, _ = self.parts(SAMPLE, "", answered=True)
         except ToolsNotSupported:
@@ -189,7 +215,8 @@ class ToolTemplate:
         return json.dumps([[part.text, part.slot, part.escape, part.learned] for part in parts])
 
     def keeps_system(self) -> bool:
-        """Whether a system message stays in a conversation with tools. Mistral's template writes it only where the last message is the user's."""
+        """Whether a system message stays in a conversation with tools. Mistral's template writes it only where the last
+        message is the user's."""
         if self._keeps_system is None:
             try:
                 self.parts(Conversation(SAMPLE.turns[:-1], SAMPLE.tools), "Help.", answered=False)
@@ -204,9 +231,16 @@ class ToolTemplate:
         if turn.role == "tool":
             caller = max(place for place in range(number) if turns[place].calls)
             name, place = _called(turns[caller], number - caller - 1)
-            made = {"role": "tool", "content": slots.stand_in(turn.text.strip(), number, shortens=True), "tool_call_id": _call_id(caller, place)}
+            made = {
+                "role": "tool",
+                "content": slots.stand_in(turn.text.strip(), number, shortens=True),
+                "tool_call_id": _call_id(caller, place),
+            }
             return {**made, "name": slots.stand_in(name, number, needed=False)}
-        made = {"role": "assistant", "content": slots.stand_in(turn.text.strip(), number) if turn.text.strip() or not turn.calls else ""}
+        made = {
+            "role": "assistant",
+            "content": slots.stand_in(turn.text.strip(), number) if turn.text.strip() or not turn.calls else "",
+        }
         if not turn.calls:
             return made
         calls = []
@@ -217,10 +251,13 @@ class ToolTemplate:
         return {**made, "tool_calls": calls}
 
     def _takes_text(self) -> bool:
-        """Whether the template wants arguments as JSON text (DeepSeek's joins them to a string) and not as an object."""
+        """Whether the template wants arguments as JSON text (DeepSeek's joins them to a string) and not as an
+        object."""
         call = {"id": _call_id(1, 0), "type": "function", "function": {"name": "f", "arguments": {"a": "b"}}}
         try:
-            self._render([{"role": "user", "content": "u"}, {"role": "assistant", "content": "", "tool_calls": [call]}], None)
+            self._render(
+                [{"role": "user", "content": "u"}, {"role": "assistant", "content": "", "tool_calls": [call]}], None
+            )
         except ToolsNotSupported:
             return True
         return False
@@ -229,9 +266,14 @@ class ToolTemplate:
         try:
             return render(self._tokenizer, messages, prompt=prompt, tools=tools)
         except BaseModelError as error:
-            raise ToolsNotSupported("the chat template of the base model refuses a conversation with tools", "Choose a base model with tools") from error
+            raise ToolsNotSupported(
+                "the chat template of the base model refuses a conversation with tools",
+                "Choose a base model with tools",
+            ) from error
 
-    def _made(self, messages: list[dict[str, Any]], tools: list[Any] | None, slots: Slots, systems: int, *, answered: bool) -> list[Part]:
+    def _made(
+        self, messages: list[dict[str, Any]], tools: list[Any] | None, slots: Slots, systems: int, *, answered: bool
+    ) -> list[Part]:
         context = messages[:-1] if answered else messages
         parts = _cut(self._render(context, tools, prompt=True))
         numbers = [number for number, message in enumerate(context) if message["role"] == "assistant"]
@@ -252,14 +294,19 @@ class ToolTemplate:
         missing = [slot for slot, needed in enumerate(slots.needed) if needed and slot not in written]
         schema = [slot for slot, turn in enumerate(slots.turn_of) if turn == -1 and not slots.needed[slot]]
         if missing or (schema and not written.intersection(schema)):
-            raise ToolsNotSupported("the chat template of the base model leaves out tools, or something that was said", "Choose a base model with tools")
+            raise ToolsNotSupported(
+                "the chat template of the base model leaves out tools, or something that was said",
+                "Choose a base model with tools",
+            )
         return parts
 
     def _learned(self, parts: list[Part], slots: Slots, turn: int, header: str) -> list[Part]:
         """The parts with those of one turn marked, from behind `header` to the end of turn."""
         places = [place for place, part in enumerate(parts) if part.slot >= 0 and slots.turn_of[part.slot] == turn]
         if not places:
-            raise ToolsNotSupported("the chat template of the base model leaves out what the model said", "Choose a base model with tools")
+            raise ToolsNotSupported(
+                "the chat template of the base model leaves out what the model said", "Choose a base model with tools"
+            )
         first, last = places[0], places[-1]
         before, behind = parts[first - 1].text or "", parts[last + 1].text or ""
         end = behind.find(self._end)
@@ -268,17 +315,28 @@ class ToolTemplate:
         opening, own = self._split(before, header)
         closing, rest = behind[: end + len(self._end)], behind[end + len(self._end) :]
         middle = [Part(part.text, part.slot, part.escape, learned=True) for part in parts[first : last + 1]]
-        return [*parts[: first - 1], Part(opening), Part(own, learned=True), *middle, Part(closing, learned=True), Part(rest), *parts[last + 2 :]]
+        return [
+            *parts[: first - 1],
+            Part(opening),
+            Part(own, learned=True),
+            *middle,
+            Part(closing, learned=True),
+            Part(rest),
+            *parts[last + 2 :],
+        ]
 
     def _split(self, text: str, header: str) -> tuple[str, str]:
         """Text of the template before and after the place from which on the model writes."""
         if text.startswith(header):
             return header, text[len(header) :]
-        # Some templates (Qwen3) open a turn in the past otherwise than the one that is to come: what both share is not learned.
+        # Some templates (Qwen3) open a turn in the past otherwise than the one that is to come: what both share is not
+        # learned.
         shared = 0
         while shared < min(len(text), len(header)) and text[shared] == header[shared]:
             shared += 1
-        while shared and self._token_ids(text[:shared]) != self._token_ids(header)[: len(self._token_ids(text[:shared]))]:
+        while (
+            shared and self._token_ids(text[:shared]) != self._token_ids(header)[: len(self._token_ids(text[:shared]))]
+        ):
             shared -= 1
         if not shared:
             raise _unclear()
@@ -291,16 +349,24 @@ def _cut(text: str) -> list[Part]:
     for found in STAND_IN.finditer(text):
         escape = (len(found[1]), len(found[2]))
         if escape not in ESCAPES:
-            raise ToolsNotSupported("the chat template of the base model writes strings in a way that is not known", "Choose another base model")
+            raise ToolsNotSupported(
+                "the chat template of the base model writes strings in a way that is not known",
+                "Choose another base model",
+            )
         parts += [Part(text[start : found.start()]), Part(None, int(found[3]), escape)]
         start = found.end()
     if "ftslot" in text[start:] or any("ftslot" in (part.text or "") for part in parts):
-        raise ToolsNotSupported("the chat template of the base model changes strings it is given", "Choose another base model")
+        raise ToolsNotSupported(
+            "the chat template of the base model changes strings it is given", "Choose another base model"
+        )
     return [*parts, Part(text[start:])]
 
 
 def _unclear() -> ToolsNotSupported:
-    return ToolsNotSupported("the chat template of the base model does not tell where a call of a tool begins and ends", "Choose another base model")
+    return ToolsNotSupported(
+        "the chat template of the base model does not tell where a call of a tool begins and ends",
+        "Choose another base model",
+    )
 
 
 def _function(tool: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The turns of a record's conversation: who speaks, which tools are called, and where the last answer is.
 
-Records hold texts only. Calls of tools are JSON text in messages of role `tool_call`, descriptions of tools in one of role
-`tools`, results in role `tool`: so cleaning and anonymization see every word of them.
+Records hold texts only. Calls of tools are JSON text in messages of role `tool_call`, descriptions of tools in one of
+role `tools`, results in role `tool`: so cleaning and anonymization see every word of them.
 """
 
 import json
@@ -50,7 +50,8 @@ class ToolsNotSupported(NotRendered):
 
 
 class BrokenToolCall(NotRendered):
-    """Descriptions or calls of tools that are no JSON of the expected shape, perhaps since names in them were replaced; or a call without result."""
+    """Descriptions or calls of tools that are no JSON of the expected shape, perhaps since names in them were replaced;
+    or a call without result."""
 
     reason = "tool_call_broken"
 
@@ -93,7 +94,8 @@ def up_to_last_answer(messages: Sequence[Message]) -> Sequence[Message]:
 
 
 def conversation_of(messages: Sequence[Message]) -> Conversation:
-    """The turns of some messages. System messages go before the next user message, so that the prefix is the same for all rows.
+    """The turns of some messages. System messages go before the next user message, so that the prefix is the same for
+    all rows.
 
     Raises:
         BrokenToolCall: calls or descriptions of tools cannot be read.
@@ -138,7 +140,9 @@ def _descriptions(text: str) -> list[dict[str, Any]]:
 
 def _calls(text: str) -> list[dict[str, Any]]:
     calls = _json_list(text)
-    if not calls or not all(isinstance(call.get("name"), str) and isinstance(call.get("arguments"), dict) for call in calls):
+    if not calls or not all(
+        isinstance(call.get("name"), str) and isinstance(call.get("arguments"), dict) for call in calls
+    ):
         raise BrokenToolCall("a call of a tool needs a name and arguments", "Check record.messages")
     return calls
 
@@ -148,10 +152,15 @@ def _json_list(text: str) -> list[dict[str, Any]]:
         value = json.loads(text, parse_constant=_no_number, strict=False)
     except (ValueError, RecursionError):
         raise BrokenToolCall(
-            "tools or a call of a tool in a record are not JSON", "A replaced number or name may have broken it: see privacy.operators, or leave the record out"
+            "tools or a call of a tool in a record are not JSON",
+            "A replaced number or name may have broken it: see privacy.operators, or leave the record out",
         ) from None
-    if not isinstance(value, list) or not all(isinstance(item, dict) and isinstance(item.get("function", {}), dict) for item in value):
-        raise BrokenToolCall("tools or calls of tools in a record are not a list of objects", "Check record.messages and record.tools")
+    if not isinstance(value, list) or not all(
+        isinstance(item, dict) and isinstance(item.get("function", {}), dict) for item in value
+    ):
+        raise BrokenToolCall(
+            "tools or calls of tools in a record are not a list of objects", "Check record.messages and record.tools"
+        )
     return value
 
 

@@ -1,14 +1,16 @@
-"""Texts that say almost the same, found exactly: Jaccard similarity of their sets of word 3-grams, at any number of texts.
+"""Texts that say almost the same, found exactly: Jaccard similarity of their sets of word 3-grams, at any number of
+texts.
 
-Candidates come from prefix filtering and are verified on the full sets, so recall is 1 and nothing below the threshold is
-linked. MinHash, the usual choice, reaches only the recall that its bands allow, at a higher cost: `benchmarks/dedup.py`.
-The texts are read once, batch by batch; what stays in memory is about 100 bytes a text, and on the disk 8 bytes a word.
+Candidates come from prefix filtering and are verified on the full sets, so recall is 1 and nothing below the threshold
+is linked. MinHash, the usual choice, reaches only the recall that its bands allow, at a higher cost:
+`benchmarks/dedup.py`. The texts are read once, batch by batch; what stays in memory is about 100 bytes a text, and on
+the disk 8 bytes a word.
 
 Covered: copies, edits, template letters; scripts without spaces (a character counts as a word there).
 Not covered: paraphrases (see `splitting.paraphrases`), translations.
 Where a pair of shingles is among the rarest of more than `MAX_BUCKET` texts, these are
-compared with up to 64 leaders instead of all with all, which keeps the cost linear; `capped` counts where that was not enough.
-"""
+compared with up to 64 leaders instead of all with all, which keeps the cost linear; `capped` counts where that was not
+enough."""
 
 # pyright: reportAttributeAccessIssue=false
 # The functions of pyarrow.compute are made at import, so pyright does not see them.
@@ -38,8 +40,8 @@ class NearDuplicates:
     """Verified pairs and the clusters they form.
 
     Attributes:
-        pairs: indices `(i, j)` with i < j, sorted. Shape `(pairs, 2)`. Texts with the same set of shingles are all paired with
-            the first of them only, and only that one with others: a set of k copies gives k - 1 pairs.
+        pairs: indices `(i, j)` with i < j, sorted. Shape `(pairs, 2)`. Texts with the same set of shingles are all
+            paired with the first of them only, and only that one with others: a set of k copies gives k - 1 pairs.
         similarity: Jaccard similarity in [threshold, 1]. Shape `(pairs,)`.
         cluster: smallest index of the texts linked to each text, directly or through others. Shape `(texts,)`.
         capped: buckets of texts so full that not all of their pairs were looked at.
@@ -82,12 +84,23 @@ def find_near_duplicates(texts: Sequence[str], threshold: float, *, stage: str =
     pairs, groups = Pairs(), Clusters(len(texts))
     with tempfile.TemporaryDirectory(prefix="near-duplicates-") as folder:
         array = pa.array(texts, pa.large_string())
-        capped = link_near_duplicates(lambda: iter([array]), len(texts), threshold, Path(folder), stage, lambda sets: [pairs, groups])
-    return NearDuplicates(np.concatenate(pairs.pairs), np.concatenate(pairs.similarity), groups.smallest().astype(np.int64), capped)
+        capped = link_near_duplicates(
+            lambda: iter([array]), len(texts), threshold, Path(folder), stage, lambda sets: [pairs, groups]
+        )
+    return NearDuplicates(
+        np.concatenate(pairs.pairs), np.concatenate(pairs.similarity), groups.smallest().astype(np.int64), capped
+    )
 
 
 def find_near_duplicates_stream(
-    texts: Texts, rows: int, threshold: float, folder: Path, stage: str, *, order: np.ndarray | None = None, left_out: np.ndarray | None = None
+    texts: Texts,
+    rows: int,
+    threshold: float,
+    folder: Path,
+    stage: str,
+    *,
+    order: np.ndarray | None = None,
+    left_out: np.ndarray | None = None,
 ) -> NearDuplicateRows:
     """Which rows are near duplicates of which, without holding the texts.
 
@@ -96,7 +109,8 @@ def find_near_duplicates_stream(
         threshold: Jaccard similarity in (0, 1].
         folder: private folder; intermediate files (8 to 20 bytes a word) are removed at the end.
         stage: name that progress is reported under.
-        order: rank of each row, a permutation of `range(rows)` such as `rank_of` gives: of several near duplicates the one
+        order: rank of each row, a permutation of `range(rows)` such as `rank_of` gives: of several near duplicates the
+            one
             of smallest rank stays. Default: the order of the rows.
         left_out: rows that take no part. Shape `(rows,)`, dtype bool.
 
@@ -137,7 +151,10 @@ def link_near_duplicates(
     if order.shape != (rows,) or not _is_permutation(order):
         raise ValueError(f"order must be a permutation of {rows} ranks")
     give_back()
-    with tempfile.TemporaryDirectory(prefix="near-duplicates-", dir=folder) as name, ShingleSets(Path(name), rows, order) as sets:
+    with (
+        tempfile.TemporaryDirectory(prefix="near-duplicates-", dir=folder) as name,
+        ShingleSets(Path(name), rows, order) as sets,
+    ):
         sets.read(texts(), left_out, stage)
         candidates = Candidates(sets, threshold, Path(name), stage)
         takers = links(sets)
@@ -165,14 +182,16 @@ def _compare(sets: ShingleSets, i: np.ndarray, j: np.ndarray, threshold: float, 
 
 
 def clusters(size: int, pairs: np.ndarray) -> np.ndarray:
-    """Connected components: for each of `size` items the smallest index it is linked to. `pairs` has shape `(pairs, 2)`."""
+    """Connected components: for each of `size` items the smallest index it is linked to. `pairs` has shape `(pairs,
+    2)`."""
     made = Clusters(size)
     made.link(*np.asarray(pairs, dtype=np.int64).reshape(-1, 2).T)
     return made.smallest().astype(np.int64)
 
 
 def rank_of(ids: Iterator[pa.Array]) -> np.ndarray:
-    """Place of each id among all when they are sorted by their bytes, equal ones in their order. Shape `(ids,)`, dtype int32."""
+    """Place of each id among all when they are sorted by their bytes, equal ones in their order. Shape `(ids,)`, dtype
+    int32."""
     chunks = pa.chunked_array(list(ids), pa.string())
     places = pc.sort_indices(chunks)
     rank = np.empty(len(places), np.int32)

@@ -1,9 +1,10 @@
-"""Pairs of sets that may be similar enough, by prefix filtering: one pass over the sets, one over sorted files of rare shingles.
+"""Pairs of sets that may be similar enough, by prefix filtering: one pass over the sets, one over sorted files of rare
+shingles.
 
-Order the shingles of each set from rare to common. Two sets of Jaccard similarity >= t share at least `ceil(t * size)` of them,
-so the first that they share is among the first `size - ceil(t * size) + 1` of both (Chaudhuri, Ganti, Kaushik, ICDE 2006), and
-the second that they share among one more (Wang, Li, Feng, SIGMOD 2012). Sets are put into buckets by each such shingle;
-the few buckets that are too full to compare all with all are divided by the second shingle.
+Order the shingles of each set from rare to common. Two sets of Jaccard similarity >= t share at least `ceil(t * size)`
+of them, so the first that they share is among the first `size - ceil(t * size) + 1` of both (Chaudhuri, Ganti, Kaushik,
+ICDE 2006), and the second that they share among one more (Wang, Li, Feng, SIGMOD 2012). Sets are put into buckets by
+each such shingle; the few buckets that are too full to compare all with all are divided by the second shingle.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +22,8 @@ from ft_platform.process.progress import report
 MAX_BUCKET = 100
 """Sets that are compared all with all; in larger buckets a set costs as much as in one of this size."""
 MAX_SECOND = 24
-"""Shingles after the first that are tried as the second one: all of them in texts of up to 70 words at a threshold of 0.7."""
+"""Shingles after the first that are tried as the second one: all of them in texts of up to 70 words at a threshold of
+0.7."""
 ENTRIES_AT_ONCE = 1 << 20
 SETS_AT_ONCE = 1 << 20
 FIRST_ROUNDS, LAST_ROUNDS = 8, 64
@@ -82,7 +84,10 @@ class Candidates:
         self._stage = stage
         self._leaders = Leaders(sets, threshold)
         self._pairs = Partitions(folder, "pairs", len(sets.rank) // RANKS_OF_A_FILE + 1)
-        entries = sum(int(self._prefix_length(sets.sizes[start : start + SETS_AT_ONCE]).sum()) for start in range(0, len(sets.sizes), SETS_AT_ONCE))
+        entries = sum(
+            int(self._prefix_length(sets.sizes[start : start + SETS_AT_ONCE]).sum())
+            for start in range(0, len(sets.sizes), SETS_AT_ONCE)
+        )
         self._files = 1 << (entries // ENTRIES_AT_ONCE).bit_length()
 
     def find(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -91,12 +96,15 @@ class Candidates:
         self._add(self._sets.first[copies], copies)
         overfull = self._compare_by("first", _by_first, FIRST_ROUNDS)
         if len(overfull):
-            self.capped = len(self._compare_by("second", lambda prefixes: self._by_second(prefixes, overfull), LAST_ROUNDS))
+            self.capped = len(
+                self._compare_by("second", lambda prefixes: self._by_second(prefixes, overfull), LAST_ROUNDS)
+            )
         for pairs in self._pairs.sorted_parts():
             yield unpacked(pairs)
 
     def _compare_by(self, name: str, keys_of: Callable[[Prefixes], Keys], rounds: int) -> np.ndarray:
-        """Puts the sets into buckets, adds the pairs in them, and returns which buckets are not done with. Ascending."""
+        """Puts the sets into buckets, adds the pairs in them, and returns which buckets are not done with.
+        Ascending."""
         files = Partitions(self._folder, name, self._files)
         done = 0
         for prefixes in self._prefixes():
@@ -104,7 +112,12 @@ class Candidates:
                 files.add(packed(keys & LOW, ranks), self._file(keys))
             done += len(prefixes.size)
             report(self._stage, done, len(self._sets.rank), compared="near duplicates")
-        return np.concatenate([packed(np.array(file), self._compare(entries, rounds)) for file, entries in enumerate(files.sorted_parts())])
+        return np.concatenate(
+            [
+                packed(np.array(file), self._compare(entries, rounds))
+                for file, entries in enumerate(files.sorted_parts())
+            ]
+        )
 
     def _prefixes(self) -> Iterator[Prefixes]:
         """All sets in chunks; those that are a copy, or take no part, without shingles."""
@@ -115,7 +128,9 @@ class Candidates:
             chosen = originals[ranks][number]
             number, values = number[chosen], values[chosen]
             size = np.where(originals[ranks], size, 0)
-            keys = (number.astype(np.uint64) << SET_SHIFT) | (CLASSES[self._sets.counts(values)] << CLASS_SHIFT) | values
+            keys = (
+                (number.astype(np.uint64) << SET_SHIFT) | (CLASSES[self._sets.counts(values)] << CLASS_SHIFT) | values
+            )
             keys.sort()
             position = np.arange(len(keys)) - np.repeat(np.cumsum(size) - size, size)
             shared = (keys >> CLASS_SHIFT) & np.uint64((1 << CLASS_BITS) - 1) > 1
@@ -142,7 +157,8 @@ class Candidates:
         return (keys >> np.uint64(32)) & np.uint64(self._files - 1)
 
     def _compare(self, entries: np.ndarray, rounds: int) -> np.ndarray:
-        """Adds the pairs of the buckets in one file. Returns the lower halves of the keys of those that are not done with."""
+        """Adds the pairs of the buckets in one file. Returns the lower halves of the keys of those that are not done
+        with."""
         keys, ranks = unpacked(entries)
         starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])[: len(keys)])
         count = np.diff(np.append(starts, len(keys)))

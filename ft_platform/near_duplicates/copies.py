@@ -15,7 +15,8 @@ def first_of_equal(hashes: KeyHashes, order: np.ndarray | None = None) -> np.nda
     """For each key the first place where an equal one stands, or -1 where that is its own. Shape `(n,)`, dtype int32.
 
     Args:
-        order: rank of each place, shape `(n,)`; the first is the one of smallest rank. Default: the order of the places.
+        order: rank of each place, shape `(n,)`; the first is the one of smallest rank. Default: the order of the
+            places.
     """
     first = np.full(len(hashes), -1, np.int32)
     for places in repeated_keys(hashes):
@@ -44,7 +45,8 @@ def key_ranges(hashes: KeyHashes) -> Iterator[np.ndarray]:
 
 
 def more_than_once(values: np.ndarray) -> np.ndarray:
-    """Whether each value stands more than once. Shape `(n,)`. Most keys occur once, and need no sorting of more than one number."""
+    """Whether each value stands more than once. Shape `(n,)`. Most keys occur once, and need no sorting of more than
+    one number."""
     ordered = np.sort(values)
     twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     del ordered

@@ -10,15 +10,16 @@ SETS_AT_ONCE = 1 << 18
 class Leaders:
     """Compares sets with leaders: in each round, a bucket's leader is its first set that is near no leader before it.
 
-    That costs rounds x sets, however full a bucket is, and leaves nothing out where the sets of a bucket are much the same:
-    template letters, of which the first is the one that is kept.
+    That costs rounds x sets, however full a bucket is, and leaves nothing out where the sets of a bucket are much the
+    same: template letters, of which the first is the one that is kept.
     """
 
     def __init__(self, sets: ShingleSets, threshold: float) -> None:
         self._sets = sets
         self._threshold = threshold
         self._leader = np.full(len(sets.rank), -1, np.int32)
-        """Of each set, the last leader it was found near: neighbouring shingles of a template stand in the same sets."""
+        """Of each set, the last leader it was found near: neighbouring shingles of a template stand in the same
+        sets."""
 
     def find(self, ranks: np.ndarray, count: np.ndarray, rounds: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pairs of similar sets, and which buckets hold sets that are near no leader.
@@ -54,7 +55,9 @@ class Leaders:
         """Whether each set is near its leader, and whether that was not known before."""
         known = self._leader[rank] == leader
         sizes, bits = self._sets.sizes, self._sets.bits
-        possible = np.flatnonzero(~known & may_be_similar((sizes[leader], bits[leader]), (sizes[rank], bits[rank]), self._threshold))
+        possible = np.flatnonzero(
+            ~known & may_be_similar((sizes[leader], bits[leader]), (sizes[rank], bits[rank]), self._threshold)
+        )
         new = np.zeros(len(rank), bool)
         new[possible] = self._sets.similarity(leader[possible], rank[possible]) >= self._threshold - EPSILON
         self._leader[rank[new]] = leader[new]

@@ -61,7 +61,9 @@ class Originals:
         useful = self.wanted(i, j)
         original = self.original.data
         # In this order, all that decides on a text comes before it decides on others.
-        for a, b, copy in zip(i[useful].tolist(), j[useful].tolist(), (self._first[j] == i)[useful].tolist(), strict=True):
+        for a, b, copy in zip(
+            i[useful].tolist(), j[useful].tolist(), (self._first[j] == i)[useful].tolist(), strict=True
+        ):
             if original[b] < 0:
                 if original[a] < 0:
                     original[b] = a
@@ -97,7 +99,9 @@ class Clusters:
         """Smallest text of the component of each. Shape `(size,)`, dtype int32."""
         smallest = np.empty_like(self._parent)
         for start in range(0, len(smallest), TEXTS_AT_ONCE):
-            smallest[start : start + TEXTS_AT_ONCE] = self._root(np.arange(start, min(start + TEXTS_AT_ONCE, len(smallest))))
+            smallest[start : start + TEXTS_AT_ONCE] = self._root(
+                np.arange(start, min(start + TEXTS_AT_ONCE, len(smallest)))
+            )
         return smallest
 
     def _root(self, texts: np.ndarray) -> np.ndarray:

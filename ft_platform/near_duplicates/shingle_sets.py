@@ -27,7 +27,8 @@ EPSILON = 1e-9
 
 
 class ShingleSets:
-    """Sets of shingles, numbered by the rank of their text: of two texts, the one with the smaller number is the original.
+    """Sets of shingles, numbered by the rank of their text: of two texts, the one with the smaller number is the
+    original.
 
     Disk: 8 bytes a shingle. Memory: 44 bytes a text and at most 256 MB of counters.
 
@@ -129,7 +130,8 @@ class ShingleSets:
         return (values >> np.uint64(SHINGLE_BITS - self._counter_bits)).astype(np.int64)
 
     def counts(self, values: np.ndarray) -> np.ndarray:
-        """At least the number of sets that hold each shingle, up to `COUNTED`; shingles that share a counter are added up."""
+        """At least the number of sets that hold each shingle, up to `COUNTED`; shingles that share a counter are added
+        up."""
         return self._counters[self._cells(values)]
 
     def originals(self) -> np.ndarray:
@@ -154,7 +156,9 @@ class ShingleSets:
         start = 0
         while start < len(i):
             done = work[start - 1] if start else 0
-            stop = min(max(start + 1, int(np.searchsorted(work, done + ELEMENTS_AT_ONCE, side="right"))), start + PAIRS_AT_ONCE)
+            stop = min(
+                max(start + 1, int(np.searchsorted(work, done + ELEMENTS_AT_ONCE, side="right"))), start + PAIRS_AT_ONCE
+            )
             part = slice(start, stop)
             both = self._in_both(i[part], j[part])
             similarity[part] = both / (self.sizes[i[part]] + self.sizes[j[part]] - both)
@@ -173,7 +177,8 @@ class ShingleSets:
         return np.bincount((twice >> np.uint64(SHINGLE_BITS)).astype(np.int64), minlength=len(i))
 
     def _values(self, ranks: np.ndarray) -> np.ndarray:
-        """Their shingles, one set after the other. Not by a memory map: the pages of the file would count as memory of the process."""
+        """Their shingles, one set after the other. Not by a memory map: the pages of the file would count as memory of
+        the process."""
         places = zip((8 * self._offsets[ranks]).tolist(), (8 * self.sizes[ranks]).tolist(), strict=True)
         return np.frombuffer(b"".join([os.pread(self._file, size, place) for place, size in places]), np.uint64)
 

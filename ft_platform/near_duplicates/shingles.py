@@ -34,7 +34,8 @@ BYTE_HASHES = mix(np.arange(256, dtype=np.uint64))
 
 
 def _word_bytes() -> np.ndarray:
-    """Each byte in lower case, or 0 if it is not part of a word. Bytes from 0x80 on are: `_normalized` took care of them."""
+    """Each byte in lower case, or 0 if it is not part of a word. Bytes from 0x80 on are: `_normalized` took care of
+    them."""
     table = np.zeros(256, np.uint8)
     kept = [*b"abcdefghijklmnopqrstuvwxyz0123456789_", *range(0x80, 0x100)]
     table[kept] = kept
@@ -46,7 +47,8 @@ WORD_BYTES = _word_bytes()
 
 
 def in_slices(texts: pa.Array) -> Iterator[pa.Array]:
-    """The texts as large strings without nulls, at most `ROWS_AT_ONCE` and about `BYTES_AT_ONCE` at a time, so that temporary arrays stay in cache."""
+    """The texts as large strings without nulls, at most `ROWS_AT_ONCE` and about `BYTES_AT_ONCE` at a time, so that
+    temporary arrays stay in cache."""
     texts = pc.fill_null(texts.cast(pa.large_string()), "")
     ends = _offsets(texts)[1:]
     start, start_byte = 0, _offsets(texts)[0] if len(texts) else 0
@@ -87,7 +89,8 @@ def word_counts(texts: pa.Array) -> np.ndarray:
 
 
 def _words(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Hash of each word, and the number of words of each text. A text without a word counts as one, made of its marks."""
+    """Hash of each word, and the number of words of each text. A text without a word counts as one, made of its
+    marks."""
     data, offsets = _bytes(_normalized(texts))
     letters = WORD_BYTES[data]
     starts, ends = _runs(letters != 0, offsets)
@@ -101,13 +104,16 @@ def _words(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     is_marks[(np.cumsum(length) - 1)[wordless]] = True
     merged = np.empty(len(is_marks), np.uint64)
     merged[~is_marks] = hashes
-    marks, mark_offsets = _bytes(pc.replace_substring_regex(pc.utf8_lower(texts.filter(pa.array(wordless))), r"\s+", ""))
+    marks, mark_offsets = _bytes(
+        pc.replace_substring_regex(pc.utf8_lower(texts.filter(pa.array(wordless))), r"\s+", "")
+    )
     merged[is_marks] = _hashes(marks, mark_offsets[:-1], mark_offsets[1:])
     return merged, length
 
 
 def _normalized(texts: pa.Array) -> pa.Array:
-    """Texts with other than ASCII characters in lower case, with blanks between words, and around each sign of a script without spaces."""
+    """Texts with other than ASCII characters in lower case, with blanks between words, and around each sign of a script
+    without spaces."""
     other = pc.invert(pc.string_is_ascii(texts))
     if not pc.any(other).as_py():
         return texts
@@ -127,7 +133,8 @@ def _runs(inside: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _hashes(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Hash of each span of bytes: the polynomial `sum(BYTE_HASHES[byte] * BASE**place)` modulo 2**64, from differences of one running sum."""
+    """Hash of each span of bytes: the polynomial `sum(BYTE_HASHES[byte] * BASE**place)` modulo 2**64, from differences
+    of one running sum."""
     powers, inverse = _powers(len(data))
     total = np.zeros(len(data) + 1, np.uint64)
     np.cumsum(BYTE_HASHES[data] * powers, out=total[1:])
@@ -158,5 +165,9 @@ def _bytes(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """UTF-8 bytes of all texts, and where each begins, with the end: shape `(texts + 1,)`."""
     offsets = _offsets(texts)
     buffer = texts.buffers()[2]
-    data = np.frombuffer(buffer, np.uint8)[offsets[0] : offsets[-1]] if buffer is not None and buffer.size else np.empty(0, np.uint8)
+    data = (
+        np.frombuffer(buffer, np.uint8)[offsets[0] : offsets[-1]]
+        if buffer is not None and buffer.size
+        else np.empty(0, np.uint8)
+    )
     return data, offsets - offsets[0]

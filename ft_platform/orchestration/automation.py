@@ -15,9 +15,9 @@ def on_demand() -> None:
 def on_data_change(follow: list[dg.AssetKey] | None = None) -> dg.AutomationCondition:
     """Runs once when a parent's content (data version) or this stage's settings or code changed.
 
-    A parent that re-ran with the same content requests nothing; a failed blocking check on a parent holds it back until it
-    passes. `eager()` would train on any re-run, and its documented variant with `data_version_changed()` requests training
-    in the same tick as its parent, before the parent's content is known.
+    A parent that re-ran with the same content requests nothing; a failed blocking check on a parent holds it back until
+    it passes. `eager()` would train on any re-run, and its documented variant with `data_version_changed()` requests
+    training in the same tick as its parent, before the parent's content is known.
 
     Args:
         follow: parents that may start it; default all.
@@ -26,9 +26,12 @@ def on_data_change(follow: list[dg.AssetKey] | None = None) -> dg.AutomationCond
     if follow:
         parent_changed = parent_changed.allow(dg.AssetSelection.assets(*follow))
     changed = (parent_changed | AC.code_version_changed() | AC.newly_missing()).since_last_handled()
-    # The first look forgets what happened before it: a source that was reported already would otherwise wait for its next change.
+    # The first look forgets what happened before it: a source that was reported already would otherwise wait for its
+    # next change.
     never_made = AC.initial_evaluation() & AC.missing()
-    ready = ~AC.any_deps_missing() & ~AC.any_deps_in_progress() & ~AC.in_progress() & AC.all_deps_blocking_checks_passed()
+    ready = (
+        ~AC.any_deps_missing() & ~AC.any_deps_in_progress() & ~AC.in_progress() & AC.all_deps_blocking_checks_passed()
+    )
     return ((changed | never_made) & ready).with_label("on_data_change")
 
 

@@ -54,7 +54,9 @@ def run_use_case(
         raise ConfigError([f"there is no stage {stage!r}; there are {list(STAGES)}" for stage in unknown])
     on_demand = sorted(stage for stage in select or [] if STAGES[stage].on_demand)
     if on_demand and len(on_demand) < len(select or []):
-        raise ConfigError([f"{', '.join(on_demand)} run by themselves"], f"Run: ft run {name} --select {' '.join(on_demand)}")
+        raise ConfigError(
+            [f"{', '.join(on_demand)} run by themselves"], f"Run: ft run {name} --select {' '.join(on_demand)}"
+        )
     if instance is None:
         prepare_home(environment)
         with told(environment.dagster_home), dg.DagsterInstance.get() as own:
@@ -62,12 +64,19 @@ def run_use_case(
                 print(lost, file=sys.stderr)
             return run_use_case(name, overrides, select, environment, own)
     edge, withheld = edge_of(guard(instance)), Withheld(instance.root_directory)
-    with output_to(withheld.file("output", f"ft_run_{os.getpid()}.out"), withheld.file("output", f"ft_run_{os.getpid()}.err")):
+    with output_to(
+        withheld.file("output", f"ft_run_{os.getpid()}.out"), withheld.file("output", f"ft_run_{os.getpid()}.err")
+    ):
         return _run(name, overrides, select, environment, instance, edge)
 
 
 def _run(
-    name: str, overrides: dict[str, Any] | None, select: list[str] | None, environment: Environment, instance: dg.DagsterInstance, edge: Edge
+    name: str,
+    overrides: dict[str, Any] | None,
+    select: list[str] | None,
+    environment: Environment,
+    instance: dg.DagsterInstance,
+    edge: Edge,
 ) -> RunOutcome:
     on_demand = [stage for stage in select or [] if STAGES[stage].on_demand]
     definitions = load_definitions(environment, only=name, overrides=overrides)
@@ -84,7 +93,9 @@ def _run(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             tags=this_process().tag(),
         )
-        events = (edge.passed(event, result.run_id, keep=False) for event in result.all_events if event.event_type in EVENTS)
+        events = (
+            edge.passed(event, result.run_id, keep=False) for event in result.all_events if event.event_type in EVENTS
+        )
         outcome = outcome_of(events, name, result.run_id, result.success, time.monotonic() - started)
         if outcome.stopped:
             outcome.stopped_by = last_signal() or signal.SIGINT
@@ -92,7 +103,8 @@ def _run(
 
 
 def _begin_programs(environment: Environment, name: str, overrides: dict[str, Any] | None) -> None:
-    """At the first run of a use case: a later one may have nothing to compute, and would compete with imports that nobody needs."""
+    """At the first run of a use case: a later one may have nothing to compute, and would compete with imports that
+    nobody needs."""
     if not open_lake(environment).artifacts(name, "adapter_checkpoint"):
         begin(environment, load_use_case(use_case_folder(environment.defs, name), overrides, environment))
 

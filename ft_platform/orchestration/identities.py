@@ -1,13 +1,16 @@
-"""Use cases that run under an operating-system account of their own, so that their code cannot read another's restricted zone or keys.
+"""Use cases that run under an operating-system account of their own, so that their code cannot read another's
+restricted zone or keys.
 
-`identities: {legal: ft_legal}` in `ft_environment.yaml` gives the use case `legal` a home of its own, `<home>/identities/legal`, which nobody but `ft_legal`
-and root can open. It is an installation below the installation: lake, keys, cache and Dagster instance lie there. Commands about `legal` that root starts,
-`ft ui legal` among them, become `ft_legal` before they load any of its code; code servers, runs and programs are their children. Nothing that runs as root
-opens a file that such an account can write.
+`identities: {legal: ft_legal}` in `ft_environment.yaml` gives the use case `legal` a home of its own,
+`<home>/identities/legal`, which nobody but `ft_legal` and root can open. It is an installation below the installation:
+lake, keys, cache and Dagster instance lie there. Commands about `legal` that root starts, `ft ui legal` among them,
+become `ft_legal` before they load any of its code; code servers, runs and programs are their children. Nothing that
+runs as root opens a file that such an account can write.
 
 Covered: files and memory, as the operating system keeps accounts apart.
-Not covered: programs of this machine that use a UI, which has no logins; credentials in environment variables other than the platform's keys; the shared zone
-of the installation, which all may read; use cases that share an account or have none.
+Not covered: programs of this machine that use a UI, which has no logins; credentials in environment variables other
+than the platform's keys; the shared zone of the installation, which all may read; use cases that share an account or
+have none.
 
 python -m ft_platform.orchestration.identities <use case> <words for python ...>
 """
@@ -57,14 +60,21 @@ def _account(user: str) -> Identity:
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
-        raise ConfigError([f"`identities` names the account {user!r}, which this machine does not have"], f"Make it: useradd --system {user}") from None
+        raise ConfigError(
+            [f"`identities` names the account {user!r}, which this machine does not have"],
+            f"Make it: useradd --system {user}",
+        ) from None
     if entry.pw_uid == 0:
-        raise ConfigError(["`identities` names the account of root, which may read everything"], f"Make another one: useradd --system ft_{user}")
+        raise ConfigError(
+            ["`identities` names the account of root, which may read everything"],
+            f"Make another one: useradd --system ft_{user}",
+        )
     return Identity(user, entry.pw_uid, entry.pw_gid)
 
 
 def is_served_here(environment: Environment, use_case: str) -> bool:
-    """Whether this process may load the code of a use case: one with an account of its own is loaded under that account only."""
+    """Whether this process may load the code of a use case: one with an account of its own is loaded under that account
+    only."""
     mine = os.environ.get(IDENTITY)
     return use_case == mine if mine else use_case not in environment.identities
 
@@ -81,13 +91,25 @@ def own_environment(environment: Environment, use_case: str) -> Environment:
     """
     if "://" in environment.lake_uri:
         raise ConfigError(
-            [f"`identities` keeps use cases apart on a local lake only, this one is {environment.lake_uri.split('://')[0]}://..."],
+            [
+                "`identities` keeps use cases apart on a local lake only, this one is"
+                f" {environment.lake_uri.split('://')[0]}://..."
+            ],
             "Give each use case an installation with credentials and a prefix of its own",
         )
     own = {**dict.fromkeys(OWN_FILES), **dict.fromkeys(OWN_PROVIDERS, "file")}
-    tracking = environment.tracking_uri if "://" in environment.tracking_uri and not environment.tracking_uri.startswith("sqlite") else ""
+    tracking = (
+        environment.tracking_uri
+        if "://" in environment.tracking_uri and not environment.tracking_uri.startswith("sqlite")
+        else ""
+    )
     none = environment.tracking_uri == "none"
-    update = {**own, "home": own_home(environment, use_case), "lake_root": "", "tracking_uri": "none" if none else tracking}
+    update = {
+        **own,
+        "home": own_home(environment, use_case),
+        "lake_root": "",
+        "tracking_uri": "none" if none else tracking,
+    }
     return environment.model_copy(update=update)
 
 
@@ -110,7 +132,9 @@ def prepare(environment: Environment, use_case: str, identity: Identity) -> None
         home.mkdir(mode=0o700)
         os.chown(home, identity.uid, identity.gid)
     if home.is_symlink() or home.stat().st_uid != identity.uid:
-        raise ConfigError([f"{home} does not belong to {identity.user}"], f"Move it away, or: chown -R {identity.user} {home}")
+        raise ConfigError(
+            [f"{home} does not belong to {identity.user}"], f"Move it away, or: chown -R {identity.user} {home}"
+        )
     home.chmod(0o700)
 
 
@@ -124,9 +148,24 @@ def variables(environment: Environment, use_case: str, identity: Identity) -> di
     """Environment variables of a process of this use case: of the installation's keys it gets none."""
     kept = {name: value for name, value in os.environ.items() if name not in KEYS}
     own = own_environment(environment, use_case)
-    account = {"HOME": str(own.home), "USER": identity.user, "LOGNAME": identity.user, IDENTITY: use_case, "DAGSTER_HOME": str(own.home / "dagster")}
-    settings = {VARIABLE: str(found)} if (found := environment_file()) else {}  # not one that the account puts into its home
-    return {**kept, **settings, **own.to_variables(), "FT_VAULT_KEY_PROVIDER": "file", "FT_VAULT_KEY_FILE": str(own.vault_key_path), **account}
+    account = {
+        "HOME": str(own.home),
+        "USER": identity.user,
+        "LOGNAME": identity.user,
+        IDENTITY: use_case,
+        "DAGSTER_HOME": str(own.home / "dagster"),
+    }
+    settings = (
+        {VARIABLE: str(found)} if (found := environment_file()) else {}
+    )  # not one that the account puts into its home
+    return {
+        **kept,
+        **settings,
+        **own.to_variables(),
+        "FT_VAULT_KEY_PROVIDER": "file",
+        "FT_VAULT_KEY_FILE": str(own.vault_key_path),
+        **account,
+    }
 
 
 def become(environment: Environment, use_case: str) -> None:
@@ -139,7 +178,10 @@ def become(environment: Environment, use_case: str) -> None:
     if identity is None:
         return
     if os.geteuid() not in (0, identity.uid):
-        raise ConfigError([f"{use_case} runs under the account {identity.user}, and this is another one"], f"Use sudo, or: sudo -u {identity.user} ft ...")
+        raise ConfigError(
+            [f"{use_case} runs under the account {identity.user}, and this is another one"],
+            f"Use sudo, or: sudo -u {identity.user} ft ...",
+        )
     made = variables(environment, use_case, identity)
     if os.geteuid() == 0:
         prepare(environment, use_case, identity)
@@ -148,7 +190,10 @@ def become(environment: Environment, use_case: str) -> None:
     needed |= {Path(made[VARIABLE]): os.R_OK} if VARIABLE in made else {}
     needed |= {Path(sys.executable): os.X_OK, Path(__file__): os.R_OK}
     if out_of_reach := [str(path) for path, right in needed.items() if not os.access(path, right)]:
-        raise ConfigError([f"the account {identity.user} cannot use {', '.join(out_of_reach)}"], "Let it pass the folders above: chmod o+x")
+        raise ConfigError(
+            [f"the account {identity.user} cannot use {', '.join(out_of_reach)}"],
+            "Let it pass the folders above: chmod o+x",
+        )
     os.umask(0o077)
     os.environ.clear()
     os.environ.update(made)

@@ -1,4 +1,5 @@
-"""The Dagster instance of an installation: created once from the packaged settings, and opened by whoever only looks."""
+"""The Dagster instance of an installation: created once from the packaged settings, and opened by whoever only
+looks."""
 
 import fcntl
 import os
@@ -19,7 +20,8 @@ from ft_platform.settings.environment_file import note_environment_file
 from ft_platform.use_case.yaml_file import read_bytes
 
 INSTANCE_SETTINGS = Path(__file__).parent.parent / "dagster.yaml"
-"""The settings that a new instance gets. `dagster.yaml` at the root of the repository is the same file, for Dagster's own commands."""
+"""The settings that a new instance gets. `dagster.yaml` at the root of the repository is the same file, for Dagster's
+own commands."""
 
 RESTORE = "Correct it, or move it away: the next run writes the packaged settings"
 
@@ -28,8 +30,8 @@ def prepare_home(environment: Environment) -> None:
     """Creates the folders, the key and the Dagster instance of an installation, once, however many processes start.
 
     Raises:
-        ConfigError: the instance has no settings yet and the packaged ones are missing: without them nothing would limit the pool
-            `gpu`, and two trainings would share one device.
+        ConfigError: the instance has no settings yet and the packaged ones are missing: without them nothing would
+            limit the pool `gpu`, and two trainings would share one device.
     """
     from ft_platform.orchestration.loading import prepare_variables
 
@@ -47,7 +49,10 @@ def _prepare(environment: Environment, home: Path) -> None:
         note_environment_file(environment.home)
         if not (home / "dagster.yaml").exists():
             if not INSTANCE_SETTINGS.exists():
-                raise ConfigError([f"the settings of the Dagster instance are missing: there is no {INSTANCE_SETTINGS}"], "Install ft-platform again")
+                raise ConfigError(
+                    [f"the settings of the Dagster instance are missing: there is no {INSTANCE_SETTINGS}"],
+                    "Install ft-platform again",
+                )
             shutil.copy(INSTANCE_SETTINGS, home / "dagster.yaml")
         _mend(home / "dagster.yaml")
         with _opened(home) as instance:
@@ -59,7 +64,7 @@ GUARD = """
 instance_class:
   module: ft_platform.redaction.instance
   class: RedactingInstance
-"""
+"""  # noqa: E501
 
 
 MOVED = {"module: ft_platform.run_launcher\n": "module: ft_platform.orchestration.run_launcher\n"}
@@ -67,7 +72,8 @@ MOVED = {"module: ft_platform.run_launcher\n": "module: ft_platform.orchestratio
 
 
 def _mend(settings: Path) -> None:
-    """Settings of an instance that is older than the guard, or that lost it, name it again; and the classes that have moved since."""
+    """Settings of an instance that is older than the guard, or that lost it, name it again; and the classes that have
+    moved since."""
     try:
         text = read_bytes(settings).decode()
         found = yaml.safe_load(text)
@@ -124,7 +130,9 @@ def _opened(home: Path) -> dg.DagsterInstance:
             raise found from error
         line = f":{mark.line + 1}" if (mark := getattr(error, "problem_mark", None)) else ""
         said = (
-            getattr(error, "problem", None) or next((one.message for one in getattr(error, "errors", [])), "") or (isinstance(error, OSError) and error.args[0])
+            getattr(error, "problem", None)
+            or next((one.message for one in getattr(error, "errors", [])), "")
+            or (isinstance(error, OSError) and error.args[0])
         )
         what = " ".join(str(said or "they are not those of a Dagster instance").split()).split(" Expected: ")[0]
         raise StateDamaged(f"Dagster's settings cannot be used: {what} ({path}{line})", RESTORE) from error

@@ -24,10 +24,21 @@ from ft_platform.redaction.console import console_logger
 from ft_platform.redaction.own_code import prints_kept, said_of
 from ft_platform.redaction.withheld import Withheld
 from ft_platform.stages import STAGES
-from ft_platform.use_case.file import FILE_NAME, component_type, find_use_cases, has_own_component, load_use_case, same_name, shown, use_case_folder
+from ft_platform.use_case.file import (
+    FILE_NAME,
+    component_type,
+    find_use_cases,
+    has_own_component,
+    load_use_case,
+    same_name,
+    shown,
+    use_case_folder,
+)
 
 
-def load_definitions(environment: Environment, only: str | None = None, overrides: dict[str, Any] | None = None) -> dg.Definitions:
+def load_definitions(
+    environment: Environment, only: str | None = None, overrides: dict[str, Any] | None = None
+) -> dg.Definitions:
     """Definitions of all use cases, or of one with changed settings.
 
     Args:
@@ -40,7 +51,10 @@ def load_definitions(environment: Environment, only: str | None = None, override
     folders = [use_case_folder(environment.defs, only)] if only else find_use_cases(environment.defs)
     folders = [folder for folder in folders if is_served_here(environment, folder.name)]
     if only and not folders:
-        raise ConfigError([f"{only} runs under an account of its own, and this process has another one"], f"Start it with the command: ft run {only}")
+        raise ConfigError(
+            [f"{only} runs under an account of its own, and this process has another one"],
+            f"Start it with the command: ft run {only}",
+        )
     loaded = []
     own = []
     for name, folder in {folder.name: folder for folder in folders}.items():
@@ -54,7 +68,9 @@ def load_definitions(environment: Environment, only: str | None = None, override
             loaded.append(_broken(folder / FILE_NAME, str(error)))
         else:
             own += [(len(loaded) - 1, folder)] if has_own_component(folder) else []
-    sensor = dg.AutomationConditionSensorDefinition("automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING)
+    sensor = dg.AutomationConditionSensorDefinition(
+        "automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING
+    )
     shared = dg.Definitions(
         resources=_resources(environment),
         executor=dg.in_process_executor,
@@ -63,12 +79,20 @@ def load_definitions(environment: Environment, only: str | None = None, override
     )
     if len(loaded) > 1:
         for place, folder in own:
-            loaded[place] = _fitting(loaded[place], folder, environment, [shared, *(one for number, one in enumerate(loaded) if number != place)])
+            loaded[place] = _fitting(
+                loaded[place],
+                folder,
+                environment,
+                [shared, *(one for number, one in enumerate(loaded) if number != place)],
+            )
     return dg.Definitions.merge(shared, *loaded)
 
 
-def _fitting(own: dg.Definitions, folder: Path, environment: Environment, others: list[dg.Definitions]) -> dg.Definitions:
-    """The definitions of a use case with code of its own; its error where they do not go together with those of the others."""
+def _fitting(
+    own: dg.Definitions, folder: Path, environment: Environment, others: list[dg.Definitions]
+) -> dg.Definitions:
+    """The definitions of a use case with code of its own; its error where they do not go together with those of the
+    others."""
     try:
         with _own_code(folder, Withheld(environment.dagster_home)):
             dg.Definitions.merge(*others, own).get_repository_def()
@@ -134,7 +158,8 @@ def _words(error: BaseException) -> str:
 
 
 def with_places(definitions: dg.Definitions, environment: Environment) -> dg.Definitions:
-    """The same definitions; each stage also says where its versions lie. Dagster shows that in the overview of an asset."""
+    """The same definitions; each stage also says where its versions lie. Dagster shows that in the overview of an
+    asset."""
     root = environment.lake_uri if "://" in environment.lake_uri else str(Path(environment.lake_uri).absolute())
 
     def placed(spec: dg.AssetSpec) -> dg.AssetSpec:
@@ -143,12 +168,21 @@ def with_places(definitions: dg.Definitions, environment: Environment) -> dg.Def
             return spec
         stage = STAGES[name]
         folder = [name] if stage.kind in ("checkpoint", "report") else ["tables", name]
-        return spec.merge_attributes(metadata={"dagster/uri": "/".join([root.rstrip("/"), stage.zone, use_case, *folder])})
+        return spec.merge_attributes(
+            metadata={"dagster/uri": "/".join([root.rstrip("/"), stage.zone, use_case, *folder])}
+        )
 
-    # `Definitions.map_asset_specs` would do the same. It is in preview, and every start of the UI then warns of it twice a process.
+    # `Definitions.map_asset_specs` would do the same. It is in preview, and every start of the UI then warns of it
+    # twice a process.
     return dg.Definitions(
         assets=[
-            asset.map_asset_specs(placed) if isinstance(asset, dg.AssetsDefinition) else placed(asset) if isinstance(asset, dg.AssetSpec) else asset
+            (
+                asset.map_asset_specs(placed)
+                if isinstance(asset, dg.AssetsDefinition)
+                else placed(asset)
+                if isinstance(asset, dg.AssetSpec)
+                else asset
+            )
             for asset in definitions.assets or []
         ],
         asset_checks=definitions.asset_checks,
@@ -161,7 +195,9 @@ def with_places(definitions: dg.Definitions, environment: Environment) -> dg.Def
     )
 
 
-def load_component(folder: Path, overrides: dict[str, Any] | None = None, environment: Environment | None = None) -> FineTuningUseCase:
+def load_component(
+    folder: Path, overrides: dict[str, Any] | None = None, environment: Environment | None = None
+) -> FineTuningUseCase:
     """The component of one use case: FineTuningUseCase, or the class beside its `defs.yaml` that `type` names.
 
     Raises:

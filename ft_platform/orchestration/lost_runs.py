@@ -1,4 +1,5 @@
-"""Runs whose process is gone: without a daemon nobody tells Dagster, and they stay STARTED and keep their places in pools for good."""
+"""Runs whose process is gone: without a daemon nobody tells Dagster, and they stay STARTED and keep their places in
+pools for good."""
 
 from dataclasses import dataclass
 
@@ -24,7 +25,8 @@ class LostRun:
 
 
 def mend_lost_runs(instance: DagsterInstance) -> list[LostRun]:
-    """Marks runs of this machine whose process is gone as failed (or as stopped, if they were being stopped) and frees their places in pools.
+    """Marks runs of this machine whose process is gone as failed (or as stopped, if they were being stopped) and frees
+    their places in pools.
 
     Covered: killed processes and restarted machines, as far as they can be seen from here (`run_launcher`).
     Not covered: runs on other machines and in other containers; Dagster's daemon there asks about them.

@@ -28,16 +28,25 @@ def permission_watch(use_case: NamedUseCase) -> dg.Definitions:
     job = dg.define_asset_job(
         f"{use_case.name}_retention_sweep",
         selection=dg.AssetSelection.checks(check),
-        description=f"Marks versions and checkpoints of {use_case.name} that hold records which may not be used any more.",
+        description=(
+            f"Marks versions and checkpoints of {use_case.name} that hold records which may not be used any more."
+        ),
     )
     schedule = dg.ScheduleDefinition(
-        name=f"{use_case.name}_retention_sweep", job=job, cron_schedule=SWEEP_CRON, execution_timezone="UTC", default_status=dg.DefaultScheduleStatus.RUNNING
+        name=f"{use_case.name}_retention_sweep",
+        job=job,
+        cron_schedule=SWEEP_CRON,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-    return dg.Definitions(jobs=[job], schedules=[schedule], sensors=[ledger_sensor(use_case, job)] if has_ledger else [])
+    return dg.Definitions(
+        jobs=[job], schedules=[schedule], sensors=[ledger_sensor(use_case, job)] if has_ledger else []
+    )
 
 
 def ledger_sensor(use_case: NamedUseCase, sweep: Any) -> dg.SensorDefinition:
-    """Reports a changed ledger once and starts the sweep. Whether stages run then is the automation conditions' decision."""
+    """Reports a changed ledger once and starts the sweep. Whether stages run then is the automation conditions'
+    decision."""
     key = dg.AssetKey([use_case.name, "consent_ledger"])
     permitted = dg.AssetKey([use_case.name, "permitted_records"])
 
@@ -63,9 +72,14 @@ def ledger_sensor(use_case: NamedUseCase, sweep: Any) -> dg.SensorDefinition:
         version = hashlib.sha256(pinned.content.encode()).hexdigest()[:32]
         event = dg.AssetMaterialization(key, tags={"dagster/data_version": version})
         made_before = context.instance.get_latest_materialization_event(permitted) is not None
-        # A ledger that is again what it once was is a change too: by content alone, Dagster would take its run for one that was made.
+        # A ledger that is again what it once was is a change too: by content alone, Dagster would take its run for one
+        # that was made.
         runs = [dg.RunRequest(run_key=f"{changes + 1}:{pinned.content}")] if made_before else []
-        return dg.SensorResult(asset_events=[event], run_requests=runs, cursor=json.dumps({"content": pinned.content, "changes": changes + 1}))
+        return dg.SensorResult(
+            asset_events=[event],
+            run_requests=runs,
+            cursor=json.dumps({"content": pinned.content, "changes": changes + 1}),
+        )
 
     return sensor
 

@@ -1,4 +1,5 @@
-"""What the last run of a use case found, as plain values: the funnel of rows, every system's scores, times, the report."""
+"""What the last run of a use case found, as plain values: the funnel of rows, every system's scores, times, the
+report."""
 
 import json
 from pathlib import Path
@@ -22,17 +23,20 @@ DECISION = "release_decision"
 """Stages whose artifacts are about an evaluation report."""
 
 
-def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "RunOutcome | None" = None) -> dict[str, Any]:
+def collect_results(
+    environment: Environment, use_case: NamedUseCase, outcome: "RunOutcome | None" = None
+) -> dict[str, Any]:
     """Results of one run: by default of the newest on this installation's Dagster instance, whoever started it.
 
-    `funnel` and `planted` are of the versions that the run made or used again, and of those behind them.
-    `{"use_case", "run_id", "systems": {system: {metric: {"value", "low", "high"}}}, "differences" (fine-tuned minus system, the same shape),
-    "main_metric", "per_1000_requests", "test_rows", "funnel", "trained", "reused",
-    "seconds", "report", "decision", "unfinished_run", "warnings"}`, `planted` where the records are a sample, and `human_review`
-    (`evaluation.review.publish.review_figures`) where experts judged the answers. The scores are those of the evaluation
-    report that the run made or used again, or that its fairness report or model card is about; another run has no systems.
-    `decision` is what the run's release decision says: `{"decision", "checkpoint", "words", "broken": {rule: why}, "waived", "brief"}`, or None;
-    `words` say it beside how the run ended, as `ft list` does: `succeeded, release refused`.
+    `funnel` and `planted` are of the versions that the run made or used again, and of those behind them. `{"use_case",
+    "run_id", "systems": {system: {metric: {"value", "low", "high"}}}, "differences" (fine-tuned minus system, the same
+    shape), "main_metric", "per_1000_requests", "test_rows", "funnel", "trained", "reused",
+    "seconds", "report", "decision", "unfinished_run", "warnings"}`, `planted` where the records are a sample, and
+    `human_review` (`evaluation.review.publish.review_figures`) where experts judged the answers. The scores are those
+    of the evaluation report that the run made or used again, or that its fairness report or model card is about;
+    another run has no systems. `decision` is what the run's release decision says: `{"decision", "checkpoint", "words",
+    "broken": {rule: why}, "waived", "brief"}`, or None; `words` say it beside how the run ended, as `ft list` does:
+    `succeeded, release refused`.
     `unfinished_run` is the id of a newer run that has not ended, or None.
 
     Args:
@@ -62,7 +66,11 @@ def collect_results(environment: Environment, use_case: NamedUseCase, outcome: "
         "systems": {},
         "differences": {},
         "test_rows": None,
-        "funnel": funnel_of({stage: lake.manifest(table) for stage, table in tables.items()}) if tables else funnel(lake, name),
+        "funnel": (
+            funnel_of({stage: lake.manifest(table) for stage, table in tables.items()})
+            if tables
+            else funnel(lake, name)
+        ),
         "trained": run.trained,
         "reused": run.reused,
         "seconds": run.seconds,
@@ -93,7 +101,8 @@ def _ended_well(outcome: "RunOutcome | None", unfinished: str | None, name: str)
 
 
 def _sample_read(lake: Lake, name: str, environment: Environment, records: "TableVersion | None") -> Path | None:
-    """The generated file that the records of a run, or the newest ones, were read from, whatever source the use case's file names now."""
+    """The generated file that the records of a run, or the newest ones, were read from, whatever source the use case's
+    file names now."""
     raw = lake.manifest(records) if records else next(lake.manifests(name, "raw_records"), None)
     samples = (environment.home / "samples").absolute()
     return next((Path(uri) for uri in (raw.info.get("files", {}) if raw else {}) if samples in Path(uri).parents), None)
@@ -118,16 +127,24 @@ def _decided(lake: Lake, name: str, decision_id: str | None) -> dict[str, Any] |
     found = json.loads(lake.read_file(decision, "decision.json"))
     broken = {rule["rule"]: rule["why"] for rule in found["rules"] if not rule["passed"] and not rule["waiver"]}
     waived = [waiver["rule"] for waiver in found["waivers"]]
-    told = {"decision": found["decision"], "checkpoint": found["checkpoint"], "words": f"succeeded, {standing_of(lake, decision).words}"}
+    told = {
+        "decision": found["decision"],
+        "checkpoint": found["checkpoint"],
+        "words": f"succeeded, {standing_of(lake, decision).words}",
+    }
     return {**told, "broken": broken, "waived": waived, "brief": f"{decision.uri}/{BRIEF}"}
 
 
 def _evaluated(lake: Lake, name: str, report_id: str) -> dict[str, Any]:
     report = lake.artifact(name, EVALUATION, report_id)
     if report is None:
-        raise DataError(f"the evaluation report of the last run of {name} is not in the lake any more", f"Run: ft run {name}")
+        raise DataError(
+            f"the evaluation report of the last run of {name} is not in the lake any more", f"Run: ft run {name}"
+        )
     metrics = json.loads(lake.read_file(report, "metrics.json"))
-    compared = {name: metrics[name] for name in ("systems", "differences", "main_metric", "per_1000_requests", "test_rows")}
+    compared = {
+        name: metrics[name] for name in ("systems", "differences", "main_metric", "per_1000_requests", "test_rows")
+    }
     found = {**compared, "report": f"{report.uri}/{REPORT}"}
     from ft_platform.evaluation.review.publish import read_review, reviews_of
 

@@ -1,12 +1,13 @@
-"""The run launcher of an installation: it notices when the process or the machine of a run has died, so that the run is failed and its pool places are free.
+"""The run launcher of an installation: it notices when the process or the machine of a run has died, so that the run is
+failed and its pool places are free.
 
-Dagster's own launcher cannot tell: such a run stayed STARTED and kept its slot in the pool `gpu` for as long as it was watched.
-Dagster's monitor (`run_monitoring` in dagster.yaml) asks this one about every started run, at each poll.
+Dagster's own launcher cannot tell: such a run stayed STARTED and kept its slot in the pool `gpu` for as long as it was
+watched. Dagster's monitor (`run_monitoring` in dagster.yaml) asks this one about every started run, at each poll.
 
-Covered: runs launched by the UI and the daemon, with the code server on the same machine or reached over the network, and
-`ft run`; killed processes, killed code servers, restarted machines, reused process numbers.
-Not covered: runs that other commands execute in their own process (`dg launch`), `ft run` on a machine other than the daemon's,
-and machines without /proc (not Linux) as far as reused process numbers go. Such runs are taken to be running.
+Covered: runs launched by the UI and the daemon, with the code server on the same machine or reached over the network,
+and `ft run`; killed processes, killed code servers, restarted machines, reused process numbers.
+Not covered: runs that other commands execute in their own process (`dg launch`), `ft run` on a machine other than the
+daemon's, and machines without /proc (not Linux) as far as reused process numbers go. Such runs are taken to be running.
 """
 
 import json
@@ -38,7 +39,8 @@ class Worker:
     """The process that executes a run.
 
     Attributes:
-        host, boot, processes: name of the machine, id of its present boot, id of its process numbering (containers have their own).
+        host, boot, processes: name of the machine, id of its present boot, id of its process numbering (containers have
+            their own).
         pid: process number, or None where it is not known yet.
         started: when the process started, in clock ticks since boot; tells it from a later one with the same number.
     """
@@ -70,7 +72,8 @@ def this_process() -> Worker:
 
 
 def started_at(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; None if there is no such process, or only its remains (a zombie)."""
+    """When a process started, in clock ticks since boot; None if there is no such process, or only its remains (a
+    zombie)."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -96,8 +99,8 @@ class WatchingRunLauncher(DefaultRunLauncher):
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """RUNNING unless the worker is known to be gone; then its places in pools are freed.
 
-        Dagster's monitor fails the run after this, but would keep its places for `free_slots_after_run_end_seconds` and until the poll after that: with a code
-        server that does not answer the third one.
+        Dagster's monitor fails the run after this, but would keep its places for `free_slots_after_run_end_seconds` and
+        until the poll after that: with a code server that does not answer the third one.
         """
         found = self._health(run)
         storage = self._instance.event_log_storage
@@ -113,7 +116,13 @@ class WatchingRunLauncher(DefaultRunLauncher):
             return self._ask(run)
         if not _is_seen_from_here(worker):
             served = GRPC_INFO_TAG in run.tags
-            return self._ask(run) if served else CheckRunHealthResult(WorkerStatus.RUNNING, f"it runs on {worker.host}, which cannot be looked at from here")
+            return (
+                self._ask(run)
+                if served
+                else CheckRunHealthResult(
+                    WorkerStatus.RUNNING, f"it runs on {worker.host}, which cannot be looked at from here"
+                )
+            )
         return _look_at(self._instance, run, worker)
 
     def _ask(self, run: DagsterRun) -> CheckRunHealthResult:
@@ -130,11 +139,15 @@ class WatchingRunLauncher(DefaultRunLauncher):
             return CheckRunHealthResult(WorkerStatus.NOT_FOUND if gone else WorkerStatus.RUNNING, message)
         self._unreachable.pop(run.run_id, None)
         known = run.run_id in current
-        return CheckRunHealthResult(WorkerStatus.RUNNING if known else WorkerStatus.NOT_FOUND, None if known else "its code server does not know the run")
+        return CheckRunHealthResult(
+            WorkerStatus.RUNNING if known else WorkerStatus.NOT_FOUND,
+            None if known else "its code server does not know the run",
+        )
 
 
 def gone_from_here(instance: DagsterInstance, run: DagsterRun) -> str | None:
-    """Why the worker of a run is known to be gone, as far as it can be seen from this machine; None: it may be alive."""
+    """Why the worker of a run is known to be gone, as far as it can be seen from this machine; None: it may be
+    alive."""
     if WORKER_TAG not in run.tags or _is_served_elsewhere(run):
         return None
     worker = Worker(**json.loads(run.tags[WORKER_TAG]))
@@ -164,14 +177,17 @@ def _look_at(instance: DagsterInstance, run: DagsterRun, worker: Worker) -> Chec
         return CheckRunHealthResult(WorkerStatus.RUNNING, "its process has not reported its number yet")
     started = started_at(pid) if worker.boot else _started_elsewhere(pid)
     if started is None or (worker.started is not None and started != worker.started):
-        return CheckRunHealthResult(WorkerStatus.FAILED, f"process {pid} of the run has ended without reporting an end", run_worker_id=str(pid))
+        return CheckRunHealthResult(
+            WorkerStatus.FAILED, f"process {pid} of the run has ended without reporting an end", run_worker_id=str(pid)
+        )
     if worker.started is None:  # the first look: from now on another process with this number is told apart
         instance.add_run_tags(run.run_id, Worker(worker.host, worker.boot, worker.processes, pid, started).tag())
     return CheckRunHealthResult(WorkerStatus.RUNNING, run_worker_id=str(pid))
 
 
 def first_pid(instance: DagsterInstance, run_id: str) -> int | None:
-    """Number of the process that executes a run, from the first event that names one; those of single steps come later."""
+    """Number of the process that executes a run, from the first event that names one; those of single steps come
+    later."""
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
         metadata = entry.dagster_event.engine_event_data.metadata if entry.dagster_event else {}
         if "pid" in metadata:

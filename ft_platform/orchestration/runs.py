@@ -1,5 +1,5 @@
-"""How runs of a use case ended, from Dagster's events: of `ft run` itself, or of the newest run on the instance, whoever started
-it: a command, the button in the UI, an automation condition or a sensor."""
+"""How runs of a use case ended, from Dagster's events: of `ft run` itself, or of the newest run on the instance,
+whoever started it: a command, the button in the UI, an automation condition or a sensor."""
 
 import re
 import sys
@@ -37,7 +37,8 @@ class RunOutcome:
     """How a run ended, seen from one use case.
 
     Attributes:
-        success: every stage of the use case that was to be made was made. Another use case in the same run may have failed.
+        success: every stage of the use case that was to be made was made. Another use case in the same run may have
+            failed.
         trained: whether a checkpoint was trained in this run.
         reused: stages whose inputs were unchanged.
         artifacts: stage -> id of the checkpoint or report that the run made or used again.
@@ -85,7 +86,9 @@ class LastRun:
         return "succeeded" if self.outcome.success else "stopped" if self.outcome.stopped else "failed"
 
 
-def outcome_of(events: Iterable[dg.DagsterEvent], use_case: str, run_id: str, succeeded: bool, total: float) -> RunOutcome:
+def outcome_of(
+    events: Iterable[dg.DagsterEvent], use_case: str, run_id: str, succeeded: bool, total: float
+) -> RunOutcome:
     """What the events of a run say about one use case.
 
     Args:
@@ -108,19 +111,26 @@ def outcome_of(events: Iterable[dg.DagsterEvent], use_case: str, run_id: str, su
             _note_step(outcome, event)
         elif event.event_type_value in ("PIPELINE_CANCELED", "PIPELINE_FAILURE"):
             said = event.message if event.event_specific_data is None else None
-            outcome.stopped |= event.event_type_value == "PIPELINE_CANCELED" or _is_interrupt(getattr(event.event_specific_data, "error", None))
+            outcome.stopped |= event.event_type_value == "PIPELINE_CANCELED" or _is_interrupt(
+                getattr(event.event_specific_data, "error", None)
+            )
     outcome.success = succeeded or (bool(planned) and planned <= made and outcome.error is None and not outcome.stopped)
     if outcome.stopped:
-        outcome.error, outcome.next_step = "stopped", f"What was finished is kept and used again. Go on with: ft run {use_case}"
+        outcome.error, outcome.next_step = (
+            "stopped",
+            f"What was finished is kept and used again. Go on with: ft run {use_case}",
+        )
     elif not outcome.success and outcome.error is None:
-        # A run that was ended from outside (`lost_runs`, Dagster's monitor) has the reason in the event; one that ended by itself had said it at a step.
+        # A run that was ended from outside (`lost_runs`, Dagster's monitor) has the reason in the event; one that ended
+        # by itself had said it at a step.
         outcome.error, outcome.next_step = said or "the run ended without saying why", "Look at it in the UI: ft ui"
     outcome.seconds["total"] = round(total, 2)
     return outcome
 
 
 def last_runs(environment: Environment, use_cases: Iterable[str]) -> dict[str, LastRun]:
-    """The newest run of each use case on the installation's instance. Runs whose process is gone are marked as failed first, with a line on standard error."""
+    """The newest run of each use case on the installation's instance. Runs whose process is gone are marked as failed
+    first, with a line on standard error."""
     names = list(use_cases)
     found: dict[str, LastRun] = {}
     with existing_instance(environment) as instance:
@@ -151,7 +161,8 @@ def _newest_first(instance: dg.DagsterInstance) -> Iterator[Any]:
 
 
 def _use_cases_of(run: dg.DagsterRun) -> set[str]:
-    """A run of a use case's own job has its name; the button and the automation select assets. A run of checks alone is no run."""
+    """A run of a use case's own job has its name; the button and the automation select assets. A run of checks alone is
+    no run."""
     if run.asset_selection or run.asset_check_selection:
         return {key.path[0] for key in run.asset_selection or ()}
     return {run.job_name}
@@ -191,7 +202,13 @@ def _note_step(outcome: RunOutcome, event: dg.DagsterEvent) -> None:
 
 def _note_check(outcome: RunOutcome, event: dg.DagsterEvent, use_case: str) -> None:
     check = event.asset_check_evaluation_data
-    if outcome.error is None and not check.passed and check.blocking and check.severity == dg.AssetCheckSeverity.ERROR and check.asset_key.path[0] == use_case:
+    if (
+        outcome.error is None
+        and not check.passed
+        and check.blocking
+        and check.severity == dg.AssetCheckSeverity.ERROR
+        and check.asset_key.path[0] == use_case
+    ):
         outcome.failed_stage = check.asset_key.path[-1]
         outcome.error = f"check {check.check_name} of {outcome.failed_stage} failed: {_numbers_of(check.metadata)}"
 
@@ -211,7 +228,10 @@ def _message_of(failure: Any) -> str:
     cause = failure.error.cause or failure.error
     said = ((cause.message or "").strip().splitlines() or [cause.cls_name or ""])[0]
     if re.fullmatch(r"[\w.]*:?", said):
-        return f"its code ended with {said.rstrip(':') or 'an error'} and said nothing about it. Look at it in the UI: ft ui"
+        return (
+            f"its code ended with {said.rstrip(':') or 'an error'} and said nothing about it. Look at it in the UI:"
+            " ft ui"
+        )
     return said
 
 
@@ -219,5 +239,9 @@ def _numbers_of(metadata: Any) -> str:
     """What a check says in words, or its numbers."""
     if "says" in metadata:
         return str(metadata["says"].value)
-    shown = {k: v.value for k, v in metadata.items() if k not in ("results", "checked_at", "report", "report_file") and v.value not in (None, NONE)}
+    shown = {
+        k: v.value
+        for k, v in metadata.items()
+        if k not in ("results", "checked_at", "report", "report_file") and v.value not in (None, NONE)
+    }
     return ", ".join(f"{k} {v}" for k, v in shown.items())

@@ -1,4 +1,5 @@
-"""Sensors of files: new or changed content of a source, or of measurements, is reported as a new version of an external asset."""
+"""Sensors of files: new or changed content of a source, or of measurements, is reported as a new version of an external
+asset."""
 
 import hashlib
 import json
@@ -27,9 +28,14 @@ def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
         asset_selection=dg.AssetSelection.assets(key),
         minimum_interval_seconds=use_case.settings.retraining.poll_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
-        description=f"Looks for new or changed content in the source of {use_case.name}, by hash. On by default where retraining.mode is on_data_change.",
+        description=(
+            f"Looks for new or changed content in the source of {use_case.name}, by hash. On by default where"
+            " retraining.mode is on_data_change."
+        ),
     )
-    def sensor(context: dg.SensorEvaluationContext, environment: dg.ResourceParam[Environment]) -> dg.SensorResult | dg.SkipReason:
+    def sensor(
+        context: dg.SensorEvaluationContext, environment: dg.ResourceParam[Environment]
+    ) -> dg.SensorResult | dg.SkipReason:
         from ft_platform.sources.ingest import fingerprint
         from ft_platform.sources.source_file import being_written
 
@@ -48,7 +54,10 @@ def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
             context.update_cursor(cursor)
             return dg.SkipReason(f"{len(files)} file(s) or table(s), content unchanged")
         if unfinished := being_written(files):
-            return dg.SkipReason(f"{len(unfinished)} file(s) changed within the last seconds: looks again once they are written completely")
+            return dg.SkipReason(
+                f"{len(unfinished)} file(s) changed within the last seconds: looks again once they are written"
+                " completely"
+            )
         event = dg.AssetMaterialization(key, metadata={"files": len(files)}, tags={"dagster/data_version": version})
         return dg.SensorResult(asset_events=[event], cursor=cursor)
 
@@ -66,7 +75,9 @@ def measurements_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Looks for changed files of business.measurements of {use_case.name}, by hash.",
     )
-    def sensor(context: dg.SensorEvaluationContext, environment: dg.ResourceParam[Environment]) -> dg.SensorResult | dg.SkipReason:
+    def sensor(
+        context: dg.SensorEvaluationContext, environment: dg.ResourceParam[Environment]
+    ) -> dg.SensorResult | dg.SkipReason:
         from ft_platform.business.measurements import measurement_parts
         from ft_platform.sources.source_file import being_written
 
@@ -78,7 +89,10 @@ def measurements_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
         if context.cursor == version:
             return dg.SkipReason(f"{len(files)} file(s), content unchanged")
         if unfinished := being_written(part.uri for part, _ in files):
-            return dg.SkipReason(f"{len(unfinished)} file(s) changed within the last seconds: looks again once they are written completely")
+            return dg.SkipReason(
+                f"{len(unfinished)} file(s) changed within the last seconds: looks again once they are written"
+                " completely"
+            )
         event = dg.AssetMaterialization(key, metadata={"files": len(files)}, tags={"dagster/data_version": version})
         return dg.SensorResult(asset_events=[event], cursor=version)
 
@@ -86,7 +100,8 @@ def measurements_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
 
 
 def bucket_listing(source: Source) -> str | None:
-    """A hash of names, sizes and ETags of the objects that an S3 source may mean: one request per thousand, nothing is downloaded.
+    """A hash of names, sizes and ETags of the objects that an S3 source may mean: one request per thousand, nothing is
+    downloaded.
 
     None where the source is not in S3, is a Delta table, or dagster-aws is not installed: then content alone decides.
 
@@ -107,11 +122,14 @@ def bucket_listing(source: Source) -> str | None:
     except ImportError:
         return None
     try:
-        client = boto3.client("s3", endpoint_url=os.environ.get("AWS_ENDPOINT_URL"), region_name=os.environ.get("AWS_REGION"))
+        client = boto3.client(
+            "s3", endpoint_url=os.environ.get("AWS_ENDPOINT_URL"), region_name=os.environ.get("AWS_REGION")
+        )
         objects = get_objects(place[1], place[2], client=client)
     except (BotoCoreError, ClientError) as error:
         raise TransientError(
-            f"the bucket of source.uri {source.uri} cannot be listed ({type(error).__name__})", "Check network, endpoint and credentials"
+            f"the bucket of source.uri {source.uri} cannot be listed ({type(error).__name__})",
+            "Check network, endpoint and credentials",
         ) from None
     listed = sorted((one.get("Key", ""), one.get("Size", 0), one.get("ETag", "")) for one in objects)
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:32]

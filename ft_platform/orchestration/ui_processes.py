@@ -1,7 +1,7 @@
 """What `ft ui` becomes: the report server in this process, `dagster dev` as its child, and an end for both.
 
-python -m ft_platform.orchestration.ui_processes <host> <port of the report server, 0: none> <command of dagster dev ...>
-"""
+python -m ft_platform.orchestration.ui_processes <host> <port of the report server, 0: none> <command of dagster dev
+...>"""
 
 import os
 import signal
@@ -29,8 +29,8 @@ KILL_SECONDS = 5
 class StopSignals:
     """Counts requests to stop while it is open: Ctrl-C, SIGTERM, and a closed terminal unless started with nohup.
 
-    A script's `ft ui &` inherits an ignored SIGINT, and Dagster gives SIGTERM the handler of SIGINT: without handlers of our
-    own, neither would end it.
+    A script's `ft ui &` inherits an ignored SIGINT, and Dagster gives SIGTERM the handler of SIGINT: without handlers
+    of our own, neither would end it.
     """
 
     def __init__(self) -> None:
@@ -111,7 +111,11 @@ def main(words: Sequence[str]) -> int:
                 if int(port):
                     print(f"Reports: {environment.reports_url}", flush=True)
                 if host not in LOOPBACK and urlsplit(environment.reports_url).hostname in LOOPBACK:
-                    print("Links to reports lead to this machine only. To open them elsewhere, set FT_REPORTS_URL to its address.", flush=True)
+                    print(
+                        "Links to reports lead to this machine only. To open them elsewhere, set FT_REPORTS_URL to its"
+                        " address.",
+                        flush=True,
+                    )
                 code = run_until_stopped(command, stop)
         except FtError as error:
             print(f"ft ui: {' '.join(str(error).split())}", file=sys.stderr)

@@ -1,4 +1,5 @@
-"""From the sure part of an address (a street, a unit, a post box) to the whole of it: what stands in front, city, region, postal code and country behind."""
+"""From the sure part of an address (a street, a unit, a post box) to the whole of it: what stands in front, city,
+region, postal code and country behind."""
 
 import re
 
@@ -14,7 +15,9 @@ MOST_PARTS = 6
 TOKEN = re.compile(r"[^\s,;|]+|[\n;|]|,")
 NUMBER_TOKEN = re.compile(r"\d{1,6}[A-Za-z]?(?:[-/]\d{1,4}[A-Za-z]?)?\.?")
 WORD_TOKEN = re.compile(r"[^\W\d_](?:[\w'’.-]*[\w.])?|\d{1,2}(?:st|nd|rd|th|\.)")
-PARTICLE_TOKEN = re.compile(rf"{PARTICLE}|z|ze|na|nad|u|v|e|y|i|of|and|am|im|an|der|den|van|von|op|ten|ter", re.IGNORECASE)
+PARTICLE_TOKEN = re.compile(
+    rf"{PARTICLE}|z|ze|na|nad|u|v|e|y|i|of|and|am|im|an|der|den|van|von|op|ten|ter", re.IGNORECASE
+)
 
 NUMBER_IN_FRONT = re.compile(r"(?<![\w.,$€£#/:-])\d{1,6}[A-Za-z]?,?[ ]+$")
 """`48334 36 rue de Pologne`: a number of the building and one of the house."""
@@ -26,7 +29,8 @@ UNITS = re.compile(rf"{GAP}{UNIT}")
 CODE = re.compile(rf"{GAP}(?:[A-Z]{{1,2}}-)?{POSTCODE}")
 CODE_IN_FRONT = re.compile(rf"[ \t]*,?[ \t]*\n?[ \t]*{POSTCODE}(?=[ ]+{CAP})")
 """A postal code right behind the street, with the city behind it: `Hauptstr. 5, 10115 Berlin`."""
-# Two or three capitals, or what a table leaves where there is none: `nan`; a number only between a comma and a postal code.
+# Two or three capitals, or what a table leaves where there is none: `nan`; a number only between a comma and a postal
+# code.
 REGION = re.compile(
     rf"{GAP}(?:[A-Z]{{2,3}}|nan|NaN|(?i:[a-z]{{2,3}})(?=[ \t\n]{{1,3}}\d{{5}}(?!\d)))(?![\w'’])"
     r"|[ \t]*\n?[ \t]*,[ \t]*\d{1,3}(?=[ \t]*\n[ \t]*\d{3,6})"
@@ -40,8 +44,8 @@ def whole_address(text: str, start: int, end: int, has_unit: bool) -> tuple[int,
     """The place of the address around `text[start:end]`.
 
     Args:
-        has_unit: `text[start:end]` is, or ends with, a unit (`Apt. 4`) or a post box: then its street stands in front of it, and a city may follow without
-            a comma.
+        has_unit: `text[start:end]` is, or ends with, a unit (`Apt. 4`) or a post box: then its street stands in front
+            of it, and a city may follow without a comma.
     """
     if has_unit:
         start = _street_in_front(text, start)
@@ -50,7 +54,8 @@ def whole_address(text: str, start: int, end: int, has_unit: bool) -> tuple[int,
 
 
 def _street_in_front(text: str, start: int) -> int:
-    """Where the street in front of a unit starts: numbers and capitalized words up to an everyday word, at most one line up; `start` if there is no number."""
+    """Where the street in front of a unit starts: numbers and capitalized words up to an everyday word, at most one
+    line up; `start` if there is no number."""
     window_start = max(0, start - IN_FRONT)
     window = text[window_start:start]
     one_case = window.islower()
@@ -67,7 +72,11 @@ def _street_in_front(text: str, start: int) -> int:
             best = place
         elif _in_street(token, one_case) and words < 7:
             words += 1
-            if token[0].isupper() and not NOT_NAMES.search(token.lower()) and window_start + match.start() > window_start:
+            if (
+                token[0].isupper()
+                and not NOT_NAMES.search(token.lower())
+                and window_start + match.start() > window_start
+            ):
                 # Kept only if a number stands in the street: `Kesk 53 Suite 343`, not `Maria Suite 5`.
                 best = place if any(c.isdigit() for c in text[place:start]) else best
         else:
@@ -82,14 +91,25 @@ def _in_street(token: str, one_case: bool) -> bool:
         return True
     if NOT_NAMES.search(token.lower()):
         return False
-    return token[0].isupper() or token[0].isdigit() or (one_case and looks_like_name(token.capitalize(), places=True)) or token.endswith(".")
+    return (
+        token[0].isupper()
+        or token[0].isdigit()
+        or (one_case and looks_like_name(token.capitalize(), places=True))
+        or token.endswith(".")
+    )
 
 
 def parts_behind(text: str, end: int, has_unit: bool) -> int:
     """Where the unit, city, region, postal code and country behind a street end; `end` if none follow."""
     seen: set[str] = {"unit"} if has_unit else set()
     for _ in range(MOST_PARTS):
-        for kind, find in (("unit", _unit), ("code", _code), ("country", _country), ("region", _region), ("city", _city)):
+        for kind, find in (
+            ("unit", _unit),
+            ("code", _code),
+            ("country", _country),
+            ("region", _region),
+            ("city", _city),
+        ):
             after = find(text, end, seen) if kind not in seen or kind in ("unit", "city") else 0
             if after:
                 end = after
@@ -149,7 +169,11 @@ def _city(text: str, end: int, seen: set[str]) -> int:
     if "\n" in gap and not followed and (is_given_name(words[0]) or not known):
         return 0
     unknown = any(looks_like_name(w, places=True) for w in words[:stop])
-    ends_line = bool(re.match(r"[ \t]*(?:[.\n]|$)", text[name_end : name_end + 3])) and "," in gap and not is_given_name(words[0])
+    ends_line = (
+        bool(re.match(r"[ \t]*(?:[.\n]|$)", text[name_end : name_end + 3]))
+        and "," in gap
+        and not is_given_name(words[0])
+    )
     return name_end if followed or (unknown and (known or ends_line)) or is_place(" ".join(words[:stop])) else 0
 
 
@@ -171,6 +195,7 @@ def _offset(words: str, count: int) -> int:
 
 
 STOPS = word_set("""
-the please thank thanks regards sincerely phone tel mobile fax desk cell office email e-mail mail dear hi hello i we you he she they it my your our his
-her their this that there if when what where who how why yes no not and or but so because from re attn date account
+the please thank thanks regards sincerely phone tel mobile fax desk cell office email e-mail mail dear hi hello i we you
+he she they it my your our his her their this that there if when what where who how why yes no not and or but so because
+from re attn date account
 """)

@@ -1,8 +1,9 @@
 """The texts that the recall of a use case is measured on, and whether they say anything about its own source.
 
-Covered: a text counts where it is, word for word, among the records that were anonymized, whatever a file says about itself; each counts once and for as
-many records as it was drawn from. Sentences of the platform count where the platform generated the records, told by generating them again.
-Not covered: whether people annotated well, and whether they left out texts that they were to annotate.
+Covered: a text counts where it is, word for word, among the records that were anonymized, whatever a file says about
+itself; each counts once and for as many records as it was drawn from. Sentences of the platform count where the
+platform generated the records, told by generating them again. Not covered: whether people annotated well, and whether
+they left out texts that they were to annotate.
 """
 
 from collections import Counter
@@ -20,7 +21,8 @@ from ft_platform.records.rows import Rows
 from ft_platform.use_case import NamedUseCase
 
 LEAST_TEXTS = 20
-"""Annotated texts with an entity below which its recall is not told: even a recall of 1 has an interval from 0.84 on (Wilson 1927)."""
+"""Annotated texts with an entity below which its recall is not told: even a recall of 1 has an interval from 0.84 on
+(Wilson 1927)."""
 
 Basis = Literal["own_records", "generated_records", "other_texts"]
 
@@ -30,7 +32,8 @@ class Annotated:
     """Annotated texts.
 
     Attributes:
-        basis: `own_records`: they are among the records; `generated_records`: the platform generated both; `other_texts`: neither.
+        basis: `own_records`: they are among the records; `generated_records`: the platform generated both;
+            `other_texts`: neither.
         about: what they are, in words, e.g. `212 annotated texts of this source`.
         why_not: where they say nothing about the source, why.
         gaps: what they cannot show although they are of the source, as clauses.
@@ -45,7 +48,9 @@ class Annotated:
     unseen: Mapping[str, str] | None = None
 
 
-def annotated_texts(use_case: NamedUseCase, lake: Lake, cleaned: Rows, anonymized: Rows, source_sha256s: Collection[str]) -> Annotated:
+def annotated_texts(
+    use_case: NamedUseCase, lake: Lake, cleaned: Rows, anonymized: Rows, source_sha256s: Collection[str]
+) -> Annotated:
     """What the recall is measured on.
 
     Args:
@@ -65,7 +70,12 @@ def annotated_texts(use_case: NamedUseCase, lake: Lake, cleaned: Rows, anonymize
     own = among_records(gold, cleaned, anonymized)
     if own.texts:
         return own
-    return Annotated(gold, "other_texts", f"{len(gold):,} annotated texts", f"none of the {len(gold):,} texts in {Path(name).name} is among the records")
+    return Annotated(
+        gold,
+        "other_texts",
+        f"{len(gold):,} annotated texts",
+        f"none of the {len(gold):,} texts in {Path(name).name} is among the records",
+    )
 
 
 def _generated(use_case: NamedUseCase, source_sha256s: Collection[str], why_not: str) -> Annotated:
@@ -78,7 +88,11 @@ def _generated(use_case: NamedUseCase, source_sha256s: Collection[str], why_not:
     if source_sha256s and is_generated(uri, source_sha256s):
         if (around := sentences_around(uri)) is not None:
             planted = gold_texts(around=around)
-            return Annotated(planted, "generated_records", f"{len(planted):,} texts made, as the records are, of the sample's own sentences and planted values")
+            return Annotated(
+                planted,
+                "generated_records",
+                f"{len(planted):,} texts made, as the records are, of the sample's own sentences and planted values",
+            )
         return Annotated(texts, "generated_records", f"{about} (it generated the records too)")
     return Annotated(texts, "other_texts", about, why_not)
 
@@ -110,7 +124,11 @@ def among_records(gold: Sequence[GoldText], cleaned: Rows, anonymized: Rows) -> 
     found = {record_id: entities for record_id, entities in entities_of(anonymized) if record_id in records}
     drawn = Counter(strata.of(entities) for entities in found.values())
     weight = {name: strata.sizes[name] / count for name, count in drawn.items()}
-    texts = [replace(wanted[text], weight=weight[strata.of(found[record])]) for text, record in record_of.items() if record in found]
+    texts = [
+        replace(wanted[text], weight=weight[strata.of(found[record])])
+        for text, record in record_of.items()
+        if record in found
+    ]
     seen = Counter(entity for entities in found.values() for entity in entities)
     unseen = {
         entity: f"{seen[entity]:,} of the {count:,} records with a finding were annotated"
@@ -130,14 +148,21 @@ def _gaps(annotated: int, records: int) -> tuple[str, ...]:
     """Without texts in which nothing was found, what is missed entirely does not show."""
     if annotated >= min(LEAST_TEXTS, records):
         return ()
-    return (f"of {records:,} records without any finding {annotated:,} were annotated ({min(LEAST_TEXTS, records)} are needed to see what is missed entirely)",)
+    return (
+        (
+            f"of {records:,} records without any finding {annotated:,} were annotated ({min(LEAST_TEXTS, records)} are"
+            " needed to see what is missed entirely)"
+        ),
+    )
 
 
 def _records_with(texts: Collection[str], cleaned: Rows) -> dict[str, str]:
     """Text -> the first record that has it as a message."""
     found: dict[str, str] = {}
     for batch in cleaned.batches(["record_id", "messages"]):
-        for record_id, messages in zip(batch.column("record_id").to_pylist(), batch.column("messages").to_pylist(), strict=True):
+        for record_id, messages in zip(
+            batch.column("record_id").to_pylist(), batch.column("messages").to_pylist(), strict=True
+        ):
             for message in messages or []:
                 if message["content"] in texts:
                     found.setdefault(message["content"], record_id)

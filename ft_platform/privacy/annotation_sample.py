@@ -1,8 +1,8 @@
 """Records for people to annotate, so that the recall of the recognizers is measured on a use case's own source.
 
-Covered: every entity that was found and texts without any finding, drawn by a seed; texts as the recognizers read them (`cleaned_records`). They hold
-personal data: the file belongs into the restricted zone. Not covered: what was found is not noted in it, for people agree with what they are shown.
-"""
+Covered: every entity that was found and texts without any finding, drawn by a seed; texts as the recognizers read them
+(`cleaned_records`). They hold personal data: the file belongs into the restricted zone. Not covered: what was found is
+not noted in it, for people agree with what they are shown."""
 
 import hashlib
 import json
@@ -24,7 +24,8 @@ MOST_RECORDS = 10_000
 
 
 def draw(cleaned: Rows, anonymized: Rows, size: int, seed: int) -> list[dict[str, Any]]:
-    """`{"full_text", "spans": null, "record_id"}` of every message of the drawn records, each text once, in an order that says nothing about them.
+    """`{"full_text", "spans": null, "record_id"}` of every message of the drawn records, each text once, in an order
+    that says nothing about them.
 
     Args:
         size: records to draw at most.
@@ -36,7 +37,9 @@ def draw(cleaned: Rows, anonymized: Rows, size: int, seed: int) -> list[dict[str
     chosen = _chosen(anonymized, size, seed)
     texts: dict[str, str] = {}
     for batch in cleaned.batches(["record_id", "messages"]):
-        for record_id, messages in zip(batch.column("record_id").to_pylist(), batch.column("messages").to_pylist(), strict=True):
+        for record_id, messages in zip(
+            batch.column("record_id").to_pylist(), batch.column("messages").to_pylist(), strict=True
+        ):
             if record_id in chosen:
                 for message in messages or []:
                     if (message["content"] or "").strip():
@@ -76,7 +79,9 @@ def write_sample(lake: Lake, use_case: str, name: str, texts: list[dict[str, Any
     """
     place = sample_place(lake, use_case, name)
     content = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in texts).encode()
-    taken = DataError(f"{place} is there already, and may hold annotations", "Draw other records with --seed, or remove it")
+    taken = DataError(
+        f"{place} is there already, and may hold annotations", "Draw other records with --seed, or remove it"
+    )
     if not lake.is_local:
         if lake.fs.exists(place):
             raise taken

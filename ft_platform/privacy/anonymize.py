@@ -1,4 +1,5 @@
-"""cleaned_records -> anonymized_records: what is found in the texts is replaced, what must not leave the restricted zone is left behind."""
+"""cleaned_records -> anonymized_records: what is found in the texts is replaced, what must not leave the restricted
+zone is left behind."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -40,21 +41,29 @@ class OriginalsSink(Protocol):
         ...
 
 
-def anonymize(use_case: NamedUseCase, rows: Rows, work: Work, keys: KeyHandle, vault: OriginalsSink | None = None, findings: Path | None = None) -> StageStream:
+def anonymize(
+    use_case: NamedUseCase,
+    rows: Rows,
+    work: Work,
+    keys: KeyHandle,
+    vault: OriginalsSink | None = None,
+    findings: Path | None = None,
+) -> StageStream:
     """The records with personal data replaced in all messages, in `anonymized_schema` and in the order of the input.
 
-    Removed are only rows whose quasi-identifiers cannot be made k-anonymous (`not_k_anonymous`). In memory are some batches and, where
-    there are quasi-identifiers, some 40 bytes for each row, never all texts.
+    Removed are only rows whose quasi-identifiers cannot be made k-anonymous (`not_k_anonymous`). In memory are some
+    batches and, where there are quasi-identifiers, some 40 bytes for each row, never all texts.
 
-    Covered: entities of `privacy.entities` in every message, `subject_id`, and every column that leaves, each by its rule (`closed_columns`).
-    Not covered: what no recognizer finds (`residual` looks for direct identifiers a second time, `ft privacy eval` measures the recall of
-    each entity); persons that the described facts give away.
+    Covered: entities of `privacy.entities` in every message, `subject_id`, and every column that leaves, each by its
+    rule (`closed_columns`). Not covered: what no recognizer finds (`residual` looks for direct identifiers a second
+    time, `ft privacy eval` measures the recall of each entity); persons that the described facts give away.
 
     Args:
         rows: in `cleaned_schema`.
         keys: of the use case.
         vault: gets what pseudonyms and surrogates stand for.
-        findings: private folder of the use case, in which it is remembered where findings are in a text (`RememberedFindings`).
+        findings: private folder of the use case, in which it is remembered where findings are in a text
+            (`RememberedFindings`).
 
     Raises:
         ConfigError: an entity or operator names no entity.
@@ -70,7 +79,13 @@ def anonymize(use_case: NamedUseCase, rows: Rows, work: Work, keys: KeyHandle, v
 
 
 def _parts(
-    use_case: NamedUseCase, rows: Rows, work: Work, keys: KeyHandle, vault: OriginalsSink | None, findings: Path | None, counts: dict[str, Any]
+    use_case: NamedUseCase,
+    rows: Rows,
+    work: Work,
+    keys: KeyHandle,
+    vault: OriginalsSink | None,
+    findings: Path | None,
+    counts: dict[str, Any],
 ) -> Parts:
     rows = closed = ClosedRows(use_case, rows)
     counts["emptied"] = closed.emptied
@@ -83,7 +98,8 @@ def _parts(
         counts["k_anonymity"] = planned.counts
         if rows.num_rows and not coarse.num_rows:
             raise DataError(
-                f"{use_case.name}: no combination of quasi-identifiers is shared by {privacy.k} persons, however coarse",
+                f"{use_case.name}: no combination of quasi-identifiers is shared by {privacy.k} persons, however"
+                " coarse",
                 "There are fewer persons than `privacy.k`: lower it or get more records",
             )
         for ids in coarse.removed():
@@ -93,11 +109,20 @@ def _parts(
 
 
 def _anonymized(
-    use_case: NamedUseCase, rows: Rows, work: Work, keys: KeyHandle, vault: OriginalsSink | None, findings: Path | None, counts: dict[str, Any]
+    use_case: NamedUseCase,
+    rows: Rows,
+    work: Work,
+    keys: KeyHandle,
+    vault: OriginalsSink | None,
+    findings: Path | None,
+    counts: dict[str, Any],
 ) -> Iterator[pa.RecordBatch]:
     entities: Counter[str] = Counter()
     done = with_any = 0
-    for batch in work.engine.map(SmallBatches(rows, BATCH_ROWS), partial(BatchAnonymizer, use_case, keys, originals=vault is not None, findings=findings)):
+    for batch in work.engine.map(
+        SmallBatches(rows, BATCH_ROWS),
+        partial(BatchAnonymizer, use_case, keys, originals=vault is not None, findings=findings),
+    ):
         if vault:
             vault.add(batch.column("originals"))
             batch = batch.drop_columns(["originals"])

@@ -20,7 +20,14 @@ from ft_platform.privacy.operators import Operators
 from ft_platform.privacy.pseudonyms import Pseudonyms
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
-from ft_platform.records.columns import anonymized_schema, contents, contents_sha256, plain_array, user_texts, with_contents
+from ft_platform.records.columns import (
+    anonymized_schema,
+    contents,
+    contents_sha256,
+    plain_array,
+    user_texts,
+    with_contents,
+)
 from ft_platform.use_case import NamedUseCase
 
 ORIGINALS = pa.list_(pa.struct([pa.field("pseudonym", pa.string()), pa.field("original", pa.string())]))
@@ -64,13 +71,17 @@ class BatchAnonymizer:
         MissingExtra: the package of `privacy.ner` is not installed.
     """
 
-    def __init__(self, use_case: NamedUseCase, keys: KeyHandle, originals: bool = False, findings: Path | None = None) -> None:
+    def __init__(
+        self, use_case: NamedUseCase, keys: KeyHandle, originals: bool = False, findings: Path | None = None
+    ) -> None:
         privacy = use_case.settings.privacy
         opened = keys.open()
         self._schema = batch_schema(use_case, originals)
         self._columns = {f"feature_{name}": treatment for name, treatment in privacy.columns.items()}
         scanner = Scanner(privacy)
-        self._scanner = RememberedFindings(findings, opened.derived("findings"), scanner, privacy) if findings else scanner
+        self._scanner = (
+            RememberedFindings(findings, opened.derived("findings"), scanner, privacy) if findings else scanner
+        )
         self._operators = Operators(privacy, opened)
         self._pseudonyms = Pseudonyms(opened, privacy.pseudonym_characters)
 
@@ -79,11 +90,17 @@ class BatchAnonymizer:
         lengths = pc.fill_null(pc.list_value_length(messages), 0).to_numpy(zero_copy_only=False)
         persons = pc.coalesce(batch.column("subject_id"), batch.column("record_id")).to_pylist()
         roles = plain_array(messages).flatten().field("role").to_pylist()
-        replaced = self._replace(contents(messages).to_pylist(), roles, [persons[row] for row in np.repeat(np.arange(len(lengths)), lengths)])
+        replaced = self._replace(
+            contents(messages).to_pylist(), roles, [persons[row] for row in np.repeat(np.arange(len(lengths)), lengths)]
+        )
         ends = np.cumsum(lengths)
         rows = [replaced[end - length : end] for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)]
         pairs: list[dict[Pair, None]] = [dict.fromkeys(pair for text in row for pair in text.pairs) for row in rows]
-        new = with_contents(messages, pa.array([text.text for text in replaced], pa.string())) if any(t.entities for t in replaced) else plain_array(messages)
+        new = (
+            with_contents(messages, pa.array([text.text for text in replaced], pa.string()))
+            if any(t.entities for t in replaced)
+            else plain_array(messages)
+        )
         made = {
             "messages": new,
             "subject_id": self._pseudonymized(batch.column("subject_id"), self._pseudonyms.subject, pairs),
@@ -96,15 +113,25 @@ class BatchAnonymizer:
                 made[column] = pa.nulls(batch.num_rows, pa.string())
             else:
                 name = column.removeprefix("feature_")
-                made[column] = self._pseudonymized(batch.column(column), lambda value, name=name: self._pseudonyms.value(name, value), pairs)
+                made[column] = self._pseudonymized(
+                    batch.column(column), lambda value, name=name: self._pseudonyms.value(name, value), pairs
+                )
         if "originals" in self._schema.names:
-            made["originals"] = pa.array([[{"pseudonym": new, "original": old} for new, old in row] for row in pairs], ORIGINALS)
-        return pa.RecordBatch.from_arrays([made[name] if name in made else batch.column(name) for name in self._schema.names], schema=self._schema)
+            made["originals"] = pa.array(
+                [[{"pseudonym": new, "original": old} for new, old in row] for row in pairs], ORIGINALS
+            )
+        return pa.RecordBatch.from_arrays(
+            [made[name] if name in made else batch.column(name) for name in self._schema.names], schema=self._schema
+        )
 
     def _replace(self, texts: list[str | None], roles: list[str], persons: list[str]) -> list[ReplacedText]:
         found = self._scanner.find([text or "" for text in texts])
         return [
-            replace_spans(text, spans, self._operators, person, role in JSON_ROLES) if text is not None else ReplacedText(None, [], [])
+            (
+                replace_spans(text, spans, self._operators, person, role in JSON_ROLES)
+                if text is not None
+                else ReplacedText(None, [], [])
+            )
             for text, role, spans, person in zip(texts, roles, found, persons, strict=True)
         ]
 
@@ -117,7 +144,9 @@ class BatchAnonymizer:
         return pa.array(made, pa.string())
 
 
-def replace_spans(text: str, spans: Sequence[Span], operators: Operators, person: str, is_json: bool = False) -> ReplacedText:
+def replace_spans(
+    text: str, spans: Sequence[Span], operators: Operators, person: str, is_json: bool = False
+) -> ReplacedText:
     """The text with each span replaced as its entity's operator says. The spans are in order and do not overlap.
 
     Args:

@@ -1,4 +1,5 @@
-"""Texts and sentences in one case, written as the recognizers and the models learned names: everyday words small, names capitalized."""
+"""Texts and sentences in one case, written as the recognizers and the models learned names: everyday words small, names
+capitalized."""
 
 import re
 from collections.abc import Callable
@@ -22,17 +23,19 @@ def is_in_capitals(text: str) -> bool:
 
 
 def truecase(text: str) -> str:
-    """A text in one case with everyday words in lower case and all others capitalized, since models learned names that way.
+    """A text in one case with everyday words in lower case and all others capitalized, since models learned names that
+    way.
 
-    The characters stay in their places. On 1,500 synthetic texts in capitals the model alone finds 16 % of the characters of names,
-    in lower case 39 %, after this 68 % of both, as many as in the texts as they were.
+    The characters stay in their places. On 1,500 synthetic texts in capitals the model alone finds 16 % of the
+    characters of names, in lower case 39 %, after this 68 % of both, as many as in the texts as they were.
     """
     everyday = not_names(True)
     return _recased(text, lambda lowered: without_contraction(lowered) not in everyday)
 
 
 def with_known_names(text: str) -> str:
-    """A text in lower case with known names of persons and places capitalized; misspelled everyday words stay small, unlike in `truecase`."""
+    """A text in lower case with known names of persons and places capitalized; misspelled everyday words stay small,
+    unlike in `truecase`."""
     return _recased(text, _is_name_in_lower_case) if any(map(_is_name_in_lower_case, WORD.findall(text))) else text
 
 
@@ -44,7 +47,11 @@ def _is_name_in_lower_case(lowered: str) -> bool:
     if word in given_names() or word in surnames():
         return True
     # Letters beyond ASCII: no misspelling of an English word.
-    return len(word) > 1 and word not in not_names(True) and (word in names_by_first_word() or word in words_of_places() or not word.isascii())
+    return (
+        len(word) > 1
+        and word not in not_names(True)
+        and (word in names_by_first_word() or word in words_of_places() or not word.isascii())
+    )
 
 
 def _recased(text: str, is_name: Callable[[str], bool]) -> str:

@@ -1,8 +1,10 @@
-"""What closes each column that leaves the restricted zone: it is parsed, a value of a list, made by us, scanned, or replaced in its text.
+"""What closes each column that leaves the restricted zone: it is parsed, a value of a list, made by us, scanned, or
+replaced in its text.
 
-Covered: every column of `anonymized_records` and `splits`; a column without a rule here fails the stage. A value that cannot be read as what its column
-holds becomes empty and is counted. Not covered: what a scan does not find in labels and features without `privacy.allowed_values` (persons whose name
-no list knows, places, descriptions); numbers and dates that mean something to somebody who knows the person.
+Covered: every column of `anonymized_records` and `splits`; a column without a rule here fails the stage. A value that
+cannot be read as what its column holds becomes empty and is counted. Not covered: what a scan does not find in labels
+and features without `privacy.allowed_values` (persons whose name no list knows, places, descriptions); numbers and
+dates that mean something to somebody who knows the person.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -32,7 +34,10 @@ YEARS = range(1500, 2200)
 KNOWN_VALUES = 100_000
 """Different values of a column that are remembered."""
 
-TIME = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?: ?[AaPp][Mm])?(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?"
+TIME = (
+    r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?: ?[AaPp][Mm])?(?:"
+    r" ?(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?"
+)
 ISO = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
 TIMED = re.compile(rf"(\S+)(?:T| +){TIME}")
 POSTAL_CODE = re.compile(r"(?=.*[0-9])[A-Za-z0-9][A-Za-z0-9 *-]{1,9}")
@@ -117,7 +122,11 @@ def rule_of(use_case: NamedUseCase, column: str) -> Rule:
     if column in feature_columns(use_case):
         kind, allowed = privacy.quasi_identifiers.get(name), privacy.allowed_values.get(name)
         if treatment := privacy.columns.get(name):
-            return Rule("a keyed pseudonym", rf"^{name}_[a-z2-7]{{16}}$") if treatment == "pseudonym" else Rule("emptied", allows=lambda value: False)
+            return (
+                Rule("a keyed pseudonym", rf"^{name}_[a-z2-7]{{16}}$")
+                if treatment == "pseudonym"
+                else Rule("emptied", allows=lambda value: False)
+            )
         if kind in KINDS or allowed is not None:
             return Rule(f"{kind or 'a list'}", allows=partial(_may_leave, kind, frozenset(allowed or ())))
         return Rule(SCANNED)
@@ -126,7 +135,10 @@ def rule_of(use_case: NamedUseCase, column: str) -> Rule:
     if column == "record_date" and privacy.quasi_identifiers.get(column, "date") != "date":
         return Rule(RULES[column].by, allows=lambda value: is_date(value) or bool(COARSE.fullmatch(value)))
     if column not in RULES:
-        raise DataError(f"{use_case.name}: nothing closes column {column} of the shared zone", "Add a rule to ft_platform/privacy/closed_columns.py")
+        raise DataError(
+            f"{use_case.name}: nothing closes column {column} of the shared zone",
+            "Add a rule to ft_platform/privacy/closed_columns.py",
+        )
     return RULES[column]
 
 
@@ -136,7 +148,8 @@ def _may_leave(kind: str | None, allowed: frozenset[str], value: str) -> bool:
 
 
 def require_closed(use_case: NamedUseCase, batch: pa.RecordBatch) -> None:
-    """Returns if every column of a batch that leaves the restricted zone holds what its rule allows: a last look, whatever was done before.
+    """Returns if every column of a batch that leaves the restricted zone holds what its rule allows: a last look,
+    whatever was done before.
 
     Raises:
         DataError: a column has no rule, or holds something else. Its values are not quoted.
@@ -145,7 +158,8 @@ def require_closed(use_case: NamedUseCase, batch: pa.RecordBatch) -> None:
         wrong = _wrong(rule_of(use_case, name), name, column)
         if wrong:
             raise DataError(
-                f"{use_case.name}: {wrong} values of column {name} may not leave the restricted zone (closed by: {rule_of(use_case, name).by})",
+                f"{use_case.name}: {wrong} values of column {name} may not leave the restricted zone (closed by:"
+                f" {rule_of(use_case, name).by})",
                 "This is a fault of the stage before: an own component that changes this column, or the platform",
             )
 
@@ -166,7 +180,10 @@ def closers(use_case: NamedUseCase) -> dict[str, Callable[[str], bool]]:
     found: dict[str, Callable[[str], bool]] = {"record_date": is_date}
     for column in ("label", *feature_columns(use_case)):
         name = column.removeprefix("feature_")
-        kind, allowed = (privacy.quasi_identifiers.get(name) if column != "label" else None), privacy.allowed_values.get(name)
+        kind, allowed = (
+            (privacy.quasi_identifiers.get(name) if column != "label" else None),
+            privacy.allowed_values.get(name),
+        )
         if (column == "label" or name not in privacy.columns) and (kind in KINDS or allowed is not None):
             found[column] = partial(_can_be_read, kind, frozenset(allowed or ()))
     return found
@@ -192,7 +209,10 @@ class ClosedRows:
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         for batch in self._rows.batches(columns):
             names = batch.schema.names
-            arrays = [self._closed(name, column) if name in self._closers else column for name, column in zip(names, batch.columns, strict=True)]
+            arrays = [
+                self._closed(name, column) if name in self._closers else column
+                for name, column in zip(names, batch.columns, strict=True)
+            ]
             yield pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
 
     def _count(self) -> dict[str, int]:

@@ -1,8 +1,9 @@
-"""Labels and features pass through anonymization as they are: an e-mail address or a name in one is a mistake in the mapping.
+"""Labels and features pass through anonymization as they are: an e-mail address or a name in one is a mistake in the
+mapping.
 
-Covered: direct identifiers, street addresses, entities of the use case's own, names of persons (`person_values`), texts that are too long for a value;
-in every column whose values no list names (`privacy.allowed_values`) and that is not emptied or replaced (`privacy.columns`).
-"""
+Covered: direct identifiers, street addresses, entities of the use case's own, names of persons (`person_values`), texts
+that are too long for a value; in every column whose values no list names (`privacy.allowed_values`) and that is not
+emptied or replaced (`privacy.columns`)."""
 
 import re
 from collections import Counter
@@ -60,7 +61,11 @@ def require_no_identifiers(use_case: NamedUseCase, rows: Rows) -> None:
         DataError: naming the columns, and how many values of them hold which entity or look like a name.
     """
     privacy = use_case.settings.privacy
-    features = [f"feature_{name}" for name in use_case.settings.record.features if name not in {*privacy.columns, *privacy.allowed_values}]
+    features = [
+        f"feature_{name}"
+        for name in use_case.settings.record.features
+        if name not in {*privacy.columns, *privacy.allowed_values}
+    ]
     columns = [*(["label"] if "label" not in privacy.allowed_values else []), *features]
     recognizers = recognizers_of_values(privacy)
     found = {column: Found() for column in columns}
@@ -70,13 +75,16 @@ def require_no_identifiers(use_case: NamedUseCase, rows: Rows) -> None:
     if problems := [problem for column, one in found.items() for problem in _problems(column, one)]:
         raise DataError(
             f"{use_case.name}: " + "; ".join(problems),
-            "Map another column under `record`, list the values that are meant under `privacy.allowed_values`, or name the feature under `privacy.columns` "
-            "(`drop` or `pseudonym`)",
+            "Map another column under `record`, list the values that are meant under `privacy.allowed_values`, or name"
+            " the feature under `privacy.columns` (`drop` or `pseudonym`)",
         )
 
 
 def recognizers_of_values(privacy: Privacy) -> list[Recognizer]:
-    return [*(r for entity, r in all_recognizers().items() if entity not in NOT_IN_VALUES), *custom_recognizers(privacy)]
+    return [
+        *(r for entity, r in all_recognizers().items() if entity not in NOT_IN_VALUES),
+        *custom_recognizers(privacy),
+    ]
 
 
 def _look(found: Found, column: pa.Array, recognizers: list[Recognizer]) -> None:
@@ -101,7 +109,10 @@ def _problems(column: str, found: Found) -> list[str]:
     names, rows = found.names + len(singles), found.rows_with_name + sum(found.single_words[name] for name in singles)
     problems = []
     if found.entities:
-        problems.append(f"column {column} holds direct identifiers ({', '.join(f'{count} {entity}' for entity, count in sorted(found.entities.items()))})")
+        problems.append(
+            f"column {column} holds direct identifiers"
+            f" ({', '.join(f'{count} {entity}' for entity, count in sorted(found.entities.items()))})"
+        )
     if names:
         problems.append(f"column {column} holds names of persons, by the look of it ({names} values in {rows} rows)")
     if found.long:

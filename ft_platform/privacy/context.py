@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 
 def cue(words: str) -> re.Pattern[str]:
-    """A pattern that finds any of the words, whole, in lower-cased text. `words` is an alternation: `phone|tel|call(?:ed)?`."""
+    """A pattern that finds any of the words, whole, in lower-cased text. `words` is an alternation:
+    `phone|tel|call(?:ed)?`."""
     return re.compile(rf"(?<!\w)(?:{words})(?!\w)")
 
 

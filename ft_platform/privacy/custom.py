@@ -31,7 +31,11 @@ class CustomRecognizer:
             self._phrases.setdefault(phrase[0], []).append(phrase)
 
     def find(self, text: str) -> list[Span]:
-        spans = [Span(m.start(), m.end(), self.entity, 1.0, "custom") for m in self._pattern.finditer(text) if m.group()] if self._pattern else []
+        spans = (
+            [Span(m.start(), m.end(), self.entity, 1.0, "custom") for m in self._pattern.finditer(text) if m.group()]
+            if self._pattern
+            else []
+        )
         return [*spans, *self._listed(text)] if self._phrases else spans
 
     def _listed(self, text: str) -> Iterator[Span]:

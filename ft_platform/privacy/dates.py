@@ -8,7 +8,20 @@ from datetime import date
 
 ENGLISH = tuple(calendar.month_name)[1:]
 ENGLISH_SHORT = tuple(calendar.month_abbr)[1:]
-GERMAN = ("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember")
+GERMAN = (
+    "Januar",
+    "Februar",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
+    "Dezember",
+)
 MONTH_LISTS = (ENGLISH, ENGLISH_SHORT, GERMAN)
 MONTHS = {name.lower(): number for names in MONTH_LISTS for number, name in enumerate(names, start=1)} | {"sept": 9}
 
@@ -72,7 +85,8 @@ class WrittenDate:
 
 
 def read_date(text: str) -> WrittenDate | None:
-    """The date that a text is, or None. `3/4/1980` is read as in the United States (4 March), `3.4.1980` as in Europe (3 April)."""
+    """The date that a text is, or None. `3/4/1980` is read as in the United States (4 March), `3.4.1980` as in Europe
+    (3 April)."""
     for pattern in WRITTEN:
         match = pattern.fullmatch(text.strip())
         if match and (found := _date(text, match)):
@@ -82,7 +96,11 @@ def read_date(text: str) -> WrittenDate | None:
 
 def _date(text: str, match: re.Match[str]) -> WrittenDate | None:
     offset = len(text) - len(text.lstrip())
-    places = {part: (match.start(part) + offset, match.end(part) + offset) for part, value in match.groupdict().items() if value and part != "sign"}
+    places = {
+        part: (match.start(part) + offset, match.end(part) + offset)
+        for part, value in match.groupdict().items()
+        if value and part != "sign"
+    }
     for order in _orders(match) if "one" in places else [{}]:
         parts = {order.get(part, part): place for part, place in places.items()}
         number = {part: text[start:end] for part, (start, end) in parts.items()}
@@ -90,7 +108,9 @@ def _date(text: str, match: re.Match[str]) -> WrittenDate | None:
         if len(number["year"]) == 2:
             year += 2000 if year < PIVOT else 1900
         try:
-            day = date(year, MONTHS[number["name"].lower()] if "name" in number else int(number["month"]), int(number["day"]))
+            day = date(
+                year, MONTHS[number["name"].lower()] if "name" in number else int(number["month"]), int(number["day"])
+            )
         except ValueError:
             continue
         return WrittenDate(day, text, parts)

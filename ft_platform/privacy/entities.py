@@ -20,9 +20,9 @@ NER_ENTITIES = ("PERSON", "LOCATION", "ORGANIZATION")
 class Recognizer(Protocol):
     """Finds one entity. Equal texts give equal spans.
 
-    A class attribute `optional = True` leaves the entity out where `privacy.entities` is empty: it identifies nobody alone (an age, a company).
-    A class attribute `digits = 9` says that a finding has nine digits or more in a row, with at most three separators between two of them: texts
-    without so many are not searched.
+    A class attribute `optional = True` leaves the entity out where `privacy.entities` is empty: it identifies nobody
+    alone (an age, a company). A class attribute `digits = 9` says that a finding has nine digits or more in a row, with
+    at most three separators between two of them: texts without so many are not searched.
     """
 
     entity: str
@@ -37,14 +37,20 @@ def all_recognizers() -> dict[str, Recognizer]:
     for module in pkgutil.iter_modules(recognizers.__path__):
         recognizer = _recognizer_in(f"{recognizers.__name__}.{module.name}")
         if recognizer.entity in found:
-            raise ConfigError([f"{recognizers.__name__}.{module.name}: another recognizer has the entity {recognizer.entity} already"])
+            raise ConfigError(
+                [f"{recognizers.__name__}.{module.name}: another recognizer has the entity {recognizer.entity} already"]
+            )
         found[recognizer.entity] = recognizer
     return dict(sorted(found.items()))
 
 
 def _recognizer_in(name: str) -> Recognizer:
     module = importlib.import_module(name)
-    classes = [c for c in vars(module).values() if isinstance(c, type) and c.__module__ == name and hasattr(c, "find") and hasattr(c, "entity")]
+    classes = [
+        c
+        for c in vars(module).values()
+        if isinstance(c, type) and c.__module__ == name and hasattr(c, "find") and hasattr(c, "entity")
+    ]
     if len(classes) != 1:
         raise ConfigError([f"{name} must hold exactly one class with `entity` and `find`, got {len(classes)}"])
     return classes[0]()
@@ -68,7 +74,10 @@ def chosen_entities(privacy: Privacy) -> list[str]:
     """
     taken = sorted(set(privacy.custom) & set(entity_names()))
     if taken:
-        raise ConfigError([f"privacy.custom: {name} is an entity of the platform already" for name in taken], "Give yours another name")
+        raise ConfigError(
+            [f"privacy.custom: {name} is an entity of the platform already" for name in taken],
+            "Give yours another name",
+        )
     check_entities([*privacy.entities, *privacy.operators, *privacy.left_out], privacy.custom)
     shipped = set(privacy.entities) or {*default_entities()} - {*privacy.left_out}
     return sorted({*shipped, *privacy.custom})

@@ -1,8 +1,8 @@
 """How much personal data the current recognizers find in annotated texts, and how much else they take away.
 
-Covered: recall by character over all annotated identifying types and per type, precision by character, F2, 95 % intervals.
-Not covered: whether the replacement reads well; whether a finding has the right entity (a telephone number taken for a card is protected).
-"""
+Covered: recall by character over all annotated identifying types and per type, precision by character, F2, 95 %
+intervals. Not covered: whether the replacement reads well; whether a finding has the right entity (a telephone number
+taken for a card is protected)."""
 
 import hashlib
 import json
@@ -38,7 +38,8 @@ SAME_AS = {
 """Names of microsoft/presidio and presidio-research for entities that have another name here."""
 
 NOT_IDENTIFYING = frozenset({"ORGANIZATION", "TITLE", "PREFIX", "AGE", "NRP", "DATE", "DATE_TIME"})
-"""Annotated types that alone point to no person. They count only where the settings name the entity; every other type counts, known or not."""
+"""Annotated types that alone point to no person. They count only where the settings name the entity; every other type
+counts, known or not."""
 
 RIGHT_BESIDES = {"DATE_TIME": {"DATE_OF_BIRTH", "DATE"}, "DATE": {"DATE_OF_BIRTH"}}
 """Annotated types that do not count for recall, and findings that are no mistake there."""
@@ -57,7 +58,8 @@ class GoldText:
     group: str = ""
     """What related texts share, e.g. the template they were made from. Empty: none is known."""
     weight: float = 1.0
-    """Texts of the source that it stands for: one that was drawn from many counts for more than one that was drawn from few."""
+    """Texts of the source that it stands for: one that was drawn from many counts for more than one that was drawn from
+    few."""
 
 
 @dataclass
@@ -81,9 +83,9 @@ class Tally:
     def effective_size(self) -> float:
         """Independent observations that the characters are worth, between 1 and the number of texts with the entity.
 
-        Characters of one text are found or missed together, so each text counts as one observation, weighted by its characters:
-        `sum(n)^2 / sum(n^2)` (Kish 1965, Survey Sampling, 11.7; a design effect with an intraclass correlation of 1, the most cautious).
-        """
+        Characters of one text are found or missed together, so each text counts as one observation, weighted by its
+        characters: `sum(n)^2 / sum(n^2)` (Kish 1965, Survey Sampling, 11.7; a design effect with an intraclass
+        correlation of 1, the most cautious)."""
         return self.annotated**2 / self.squares if self.squares else 0.0
 
 
@@ -100,21 +102,28 @@ class Scores:
     not_counted: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """`{"recall", "precision", "f2", "entities": {name: {"recall", "low", "high", "spans", "texts"}}}`, the worst entity first."""
+        """`{"recall", "precision", "f2", "entities": {name: {"recall", "low", "high", "spans", "texts"}}}`, the worst
+        entity first."""
         return {"recall": self.recall, "precision": self.precision, "f2": self.f2, "entities": self.entities}
 
 
 def read_gold(path: Path) -> list[GoldText]:
-    """Annotated texts of a JSON list or of JSON lines `{"full_text", "spans": [{"entity_type", "start_position", "end_position"}]}`.
+    """Annotated texts of a JSON list or of JSON lines `{"full_text", "spans": [{"entity_type", "start_position",
+    "end_position"}]}`.
 
-    In place of the positions a span may have `entity_value`, the words themselves: they count wherever they stand in the text. A text whose `spans` are
-    null is not annotated yet and is left out; one without personal data has an empty list.
+    In place of the positions a span may have `entity_value`, the words themselves: they count wherever they stand in
+    the text. A text whose `spans` are null is not annotated yet and is left out; one without personal data has an empty
+    list.
 
     Raises:
-        DataError: the file is missing, is neither format, holds no annotated text, or an offset is outside its text; the message never quotes a text.
+        DataError: the file is missing, is neither format, holds no annotated text, or an offset is outside its text;
+            the message never quotes a text.
     """
     if not path.is_file():
-        raise DataError(f"{path}: there is no such file of annotated texts", "Give a file in the format of presidio-research with --gold")
+        raise DataError(
+            f"{path}: there is no such file of annotated texts",
+            "Give a file in the format of presidio-research with --gold",
+        )
     return gold_in(str(path), path.read_bytes())
 
 
@@ -126,7 +135,8 @@ def gold_in(path: str, content: bytes) -> list[GoldText]:
     annotated = [_gold_text(path, number, row) for number, row in enumerate(rows, start=1) if not _is_open(row)]
     if not annotated:
         raise NotAnnotated(
-            f"{path}: none of its {len(rows)} texts is annotated yet", "Replace the null in `spans` by a list; an empty one where there is nothing"
+            f"{path}: none of its {len(rows)} texts is annotated yet",
+            "Replace the null in `spans` by a list; an empty one where there is nothing",
         )
     return annotated
 
@@ -143,7 +153,10 @@ def _rows(path: str, content: bytes) -> Iterator[Any]:
         else:
             yield from (json.loads(line) for line in text.split("\n") if line.strip())
     except ValueError as error:  # UnicodeDecodeError and JSONDecodeError; the texts of both quote the file
-        raise DataError(f"{path}: neither a JSON list nor JSON lines in UTF-8 ({type(error).__name__})", "See docs/how_to/add_a_recognizer.md") from None
+        raise DataError(
+            f"{path}: neither a JSON list nor JSON lines in UTF-8 ({type(error).__name__})",
+            "See docs/how_to/add_a_recognizer.md",
+        ) from None
 
 
 def _gold_text(path: str, number: int, row: Any) -> GoldText:
@@ -155,12 +168,16 @@ def _gold_text(path: str, number: int, row: Any) -> GoldText:
             raise TypeError
     except (KeyError, TypeError, ValueError, AttributeError):
         raise DataError(
-            f"{path}: text {number} must have full_text and spans with entity_type, and start_position and end_position, or entity_value as it stands there",
+            f"{path}: text {number} must have full_text and spans with entity_type, and start_position and"
+            " end_position, or entity_value as it stands there",
             "See docs/how_to/add_a_recognizer.md",
         ) from None
     wrong = [f"{start}-{end}" for start, end, _ in spans if not 0 <= start < end <= len(text)]
     if wrong:
-        raise DataError(f"{path}: text {number} has {len(text)} characters, but a span at {wrong[0]}", "Offsets count characters, not bytes")
+        raise DataError(
+            f"{path}: text {number} has {len(text)} characters, but a span at {wrong[0]}",
+            "Offsets count characters, not bytes",
+        )
     return GoldText(text, spans, group)
 
 
@@ -186,8 +203,8 @@ HALVES = ("development", "held_out")
 def half_of(gold: Sequence[GoldText], half: str) -> list[GoldText]:
     """One half of annotated texts: errors are looked at in `development`, figures are taken from `held_out`.
 
-    The first byte of SHA-256 over a text's group (its template, or the text itself where none is known) is even for `development`, so texts of one
-    template are never on both sides.
+    The first byte of SHA-256 over a text's group (its template, or the text itself where none is known) is even for
+    `development`, so texts of one template are never on both sides.
 
     Raises:
         DataError: there is no text in this half.
@@ -202,8 +219,9 @@ def half_of(gold: Sequence[GoldText], half: str) -> list[GoldText]:
 def evaluate(gold: Sequence[GoldText], scanner: Scanner) -> Scores:
     """Scores of what the scanner finds in annotated texts.
 
-    Recall: share of the characters of counted annotations that any finding covers, whatever its entity. Precision: share of the found
-    characters that a counted annotation covers. F2 weighs recall four times as much as precision (van Rijsbergen 1979, beta = 2).
+    Recall: share of the characters of counted annotations that any finding covers, whatever its entity. Precision:
+    share of the found characters that a counted annotation covers. F2 weighs recall four times as much as precision
+    (van Rijsbergen 1979, beta = 2).
 
     Raises:
         DataError: there is no text, or nothing in them is annotated with a type that counts.
@@ -212,7 +230,8 @@ def evaluate(gold: Sequence[GoldText], scanner: Scanner) -> Scores:
 
 
 def score(gold: Sequence[GoldText], found: Sequence[Sequence[Span]], looked_for: Iterable[str] = ()) -> Scores:
-    """Scores of findings that are there already, `found[i]` those of `gold[i]`. `looked_for`: entities that count although they identify nobody alone."""
+    """Scores of findings that are there already, `found[i]` those of `gold[i]`. `looked_for`: entities that count
+    although they identify nobody alone."""
     looked_for = set(looked_for)
     recall: dict[str, Tally] = {}
     precision: dict[str, Tally] = {}
@@ -228,7 +247,10 @@ def score(gold: Sequence[GoldText], found: Sequence[Sequence[Span]], looked_for:
         right = _add_findings(precision, spans, theirs, others, one.weight)
         total_found.add(len(ours), right, len(spans), one.weight)
     if not total.annotated:
-        raise DataError("no annotation counts: the types in the file identify nobody alone", f"Counted is every type but {', '.join(sorted(NOT_IDENTIFYING))}")
+        raise DataError(
+            "no annotation counts: the types in the file identify nobody alone",
+            f"Counted is every type but {', '.join(sorted(NOT_IDENTIFYING))}",
+        )
     shares = {name: _with_interval(tally) for name, tally in recall.items()}
     r, p = _share(total), _share(total_found)
     return Scores(
@@ -236,7 +258,9 @@ def score(gold: Sequence[GoldText], found: Sequence[Sequence[Span]], looked_for:
         precision=p,
         f2=_f2(p, r),
         entities=dict(sorted(shares.items(), key=lambda item: (item[1]["recall"], item[0]))),
-        precisions={name: {"precision": _share(tally), "spans": tally.spans} for name, tally in sorted(precision.items())},
+        precisions={
+            name: {"precision": _share(tally), "spans": tally.spans} for name, tally in sorted(precision.items())
+        },
         texts=len(gold),
         not_counted=dict(sorted(ignored.items())),
     )
@@ -250,16 +274,26 @@ def _split(one: GoldText, looked_for: set[str]) -> tuple[list[tuple[int, int, st
 def _add_entities(recall: dict[str, Tally], counted: list[tuple[int, int, str]], ours: set[int], weight: float) -> None:
     for kind in {kind for _, _, kind in counted}:
         places = {place for start, end, other in counted if other == kind for place in range(start, end)}
-        recall.setdefault(kind, Tally()).add(len(places), len(places & ours), sum(other == kind for _, _, other in counted), weight)
+        recall.setdefault(kind, Tally()).add(
+            len(places), len(places & ours), sum(other == kind for _, _, other in counted), weight
+        )
 
 
-def _add_findings(precision: dict[str, Tally], spans: Sequence[Span], theirs: set[int], others: list[tuple[int, int, str]], weight: float) -> int:
+def _add_findings(
+    precision: dict[str, Tally],
+    spans: Sequence[Span],
+    theirs: set[int],
+    others: list[tuple[int, int, str]],
+    weight: float,
+) -> int:
     """Adds the findings of one text by entity; returns how many found characters are right."""
     all_right: set[int] = set()
     for entity in {s.entity for s in spans}:
         mine = [s for s in spans if s.entity == entity]
         places = {place for s in mine for place in range(s.start, s.end)}
-        besides = {place for start, end, kind in others if entity in RIGHT_BESIDES.get(kind, ()) for place in range(start, end)}
+        besides = {
+            place for start, end, kind in others if entity in RIGHT_BESIDES.get(kind, ()) for place in range(start, end)
+        }
         right = places & (theirs | besides)
         all_right |= right
         precision.setdefault(entity, Tally()).add(len(places), len(right), len(mine), weight)
@@ -269,11 +303,18 @@ def _add_findings(precision: dict[str, Tally], spans: Sequence[Span], theirs: se
 def _with_interval(tally: Tally) -> dict[str, Any]:
     share = tally.covered / tally.annotated
     low, high = wilson(share, tally.effective_size)
-    return {"recall": round(share, 4), "low": round(low, 4), "high": round(high, 4), "spans": tally.spans, "texts": tally.texts}
+    return {
+        "recall": round(share, 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
+        "spans": tally.spans,
+        "texts": tally.texts,
+    }
 
 
 def wilson(share: float, size: float) -> tuple[float, float]:
-    """Interval of 95 % of a share seen in `size` observations (Wilson 1927); it stays inside [0, 1] and is no point at 0 or 1."""
+    """Interval of 95 % of a share seen in `size` observations (Wilson 1927); it stays inside [0, 1] and is no point at
+    0 or 1."""
     if size <= 0:
         return 0.0, 1.0
     square = Z_95**2 / size

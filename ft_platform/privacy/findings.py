@@ -1,9 +1,9 @@
 """Remembers where findings are in texts that were scanned before, so that another version scans only what is new.
 
-Covered: offsets, entity and score behind a keyed hash of the text, each with a code of authentication: without the key nobody can ask whether a text was
-there, and a changed entry is scanned again. Another setting, recognizer or model starts a new file and removes the old one.
-Not covered: texts that were erased since keep their entry; it tells nothing without the text. Deleting the folder is always safe.
-"""
+Covered: offsets, entity and score behind a keyed hash of the text, each with a code of authentication: without the key
+nobody can ask whether a text was there, and a changed entry is scanned again. Another setting, recognizer or model
+starts a new file and removes the old one. Not covered: texts that were erased since keep their entry; it tells nothing
+without the text. Deleting the folder is always safe."""
 
 import hmac
 import json
@@ -56,7 +56,10 @@ class RememberedFindings:
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         found = dict(zip(new, self._scanner.find(list(new.values())), strict=True))
         if found:
-            self._run("INSERT OR REPLACE INTO findings VALUES (?, ?)", [(key, self._sealed(key, spans)) for key, spans in found.items()])
+            self._run(
+                "INSERT OR REPLACE INTO findings VALUES (?, ?)",
+                [(key, self._sealed(key, spans)) for key, spans in found.items()],
+            )
         return [list(known[key] if key in known else found[key]) for key in keys]
 
     def _known(self, keys: Sequence[bytes]) -> dict[bytes, list[Span]]:
@@ -64,19 +67,27 @@ class RememberedFindings:
         known = {}
         for start in range(0, len(wanted), ASKED_AT_ONCE):
             asked = wanted[start : start + ASKED_AT_ONCE]
-            for key, sealed in self._run(f"SELECT text, spans FROM findings WHERE text IN ({','.join('?' * len(asked))})", asked):
+            for key, sealed in self._run(
+                f"SELECT text, spans FROM findings WHERE text IN ({','.join('?' * len(asked))})", asked
+            ):
                 spans = self._opened(key, sealed)
                 if spans is not None:
                     known[key] = spans
         return known
 
     def _sealed(self, key: bytes, spans: list[Span]) -> bytes:
-        content = json.dumps([[s.start, s.end, s.entity, s.score, s.recognizer] for s in spans], separators=(",", ":")).encode()
+        content = json.dumps(
+            [[s.start, s.end, s.entity, s.score, s.recognizer] for s in spans], separators=(",", ":")
+        ).encode()
         return self._tag(key, content) + content
 
     def _opened(self, key: bytes, sealed: bytes) -> list[Span] | None:
         content = sealed[TAG_BYTES:]
-        return [Span(*values) for values in json.loads(content)] if hmac.compare_digest(self._tag(key, content), sealed[:TAG_BYTES]) else None
+        return (
+            [Span(*values) for values in json.loads(content)]
+            if hmac.compare_digest(self._tag(key, content), sealed[:TAG_BYTES])
+            else None
+        )
 
     def _tag(self, key: bytes, content: bytes) -> bytes:
         return hmac.digest(self._secret, b"findings\0" + key + content, "sha256")[:TAG_BYTES]
@@ -96,7 +107,8 @@ class RememberedFindings:
                 connection.close()
         except sqlite3.Error as error:
             raise DataError(
-                f"{self._file}: remembered findings cannot be read or written ({type(error).__name__})", "Delete the file: it is made again"
+                f"{self._file}: remembered findings cannot be read or written ({type(error).__name__})",
+                "Delete the file: it is made again",
             ) from None
 
 

@@ -1,4 +1,5 @@
-"""Generalization hierarchies: how a value of a quasi-identifier becomes coarser level by level (Samarati & Sweeney 1998).
+"""Generalization hierarchies: how a value of a quasi-identifier becomes coarser level by level (Samarati & Sweeney
+1998).
 
 Level 0 is the value as it is, the last level is `*` for every value, missing ones included.
 """
@@ -10,9 +11,29 @@ from ft_platform.privacy.dates import read_date
 
 ANY = "*"
 
-SPARSE_ZIP_REGIONS = frozenset(("036", "059", "063", "102", "203", "556", "692", "790", "821", "823", "830", "831", "878", "879", "884", "890", "893"))
-"""First three digits shared by at most 20,000 people: to be given as 000 (45 CFR 164.514(b)(2)(i)(B); list of HHS, "Guidance Regarding
-Methods for De-identification of Protected Health Information", 2012, by the census of 2000)."""
+SPARSE_ZIP_REGIONS = frozenset(
+    (
+        "036",
+        "059",
+        "063",
+        "102",
+        "203",
+        "556",
+        "692",
+        "790",
+        "821",
+        "823",
+        "830",
+        "831",
+        "878",
+        "879",
+        "884",
+        "890",
+        "893",
+    )
+)
+"""First three digits shared by at most 20,000 people: to be given as 000 (45 CFR 164.514(b)(2)(i)(B); list of HHS,
+"Guidance Regarding Methods for De-identification of Protected Health Information", 2012, by the census of 2000)."""
 
 OLDEST_BAND = 90
 """Ages from here on are one band (45 CFR 164.514(b)(2)(i)(C))."""
@@ -49,7 +70,8 @@ def coarser(kind: str, level: int, value: str | None) -> str | None:
         level: 0 to `levels(kind)`.
 
     Returns:
-        `*` at the last level; None for a missing value below it. What does not look like its kind is `*` from level 1 on.
+        `*` at the last level; None for a missing value below it. What does not look like its kind is `*` from level 1
+        on.
     """
     if level == 0:
         return value
@@ -67,13 +89,21 @@ def _age(years: int) -> Callable[[str], str]:
             return ANY
         low = int(match.group(1))
         high = int(match.group(2)) if match.group(2) else OLDEST_BAND if match.group(3) else low
-        return next((age_band(low, width) for width in AGES if width >= years and age_band(low, width) == age_band(high, width)), ANY)
+        return next(
+            (
+                age_band(low, width)
+                for width in AGES
+                if width >= years and age_band(low, width) == age_band(high, width)
+            ),
+            ANY,
+        )
 
     return band
 
 
 def _number(digits: int) -> Callable[[str], str]:
-    """A range in which numbers share their sign, length and first digits: `52000-52999` of 52,300 with two digits. Decimals are cut."""
+    """A range in which numbers share their sign, length and first digits: `52000-52999` of 52,300 with two digits.
+    Decimals are cut."""
 
     def significant(value: str) -> str:
         match = NUMBER.fullmatch(value.strip())

@@ -1,8 +1,8 @@
 """Replaces what is found in JSON text - calls and descriptions of tools - so that it stays JSON.
 
-A replacement within a string is escaped. One within a bare value (`{"card": 4111111111111111}`) makes the whole value a string. Quotation
-marks, brackets, commas and colons between values are no personal data: a finding that reaches over them is replaced in every value
-that it touches.
+A replacement within a string is escaped. One within a bare value (`{"card": 4111111111111111}`) makes the whole value a
+string. Quotation marks, brackets, commas and colons between values are no personal data: a finding that reaches over
+them is replaced in every value that it touches.
 """
 
 import json
@@ -14,7 +14,8 @@ from ft_platform.privacy.spans import Span
 ROLES = ("tools", "tool_call")
 """Roles of messages whose text is JSON."""
 VALUE = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s\[\]{}:,"]+)', re.DOTALL)
-"""A string, or a number or word outside of strings. Every character that is no punctuation of JSON is in one of them."""
+"""A string, or a number or word outside of strings. Every character that is no punctuation of JSON is in one of
+them."""
 ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
 Replace = Callable[[Span, str], str]
@@ -37,7 +38,8 @@ def replace_in_json(text: str, spans: Sequence[Span], replace: Replace) -> str:
 
 
 def _pieces(text: str, start: int, stop: int, spans: Sequence[Span], replace: Replace) -> Iterator[str]:
-    """What is within a value from `start` to `stop` after the spans in it are replaced; nothing where none reaches into it."""
+    """What is within a value from `start` to `stop` after the spans in it are replaced; nothing where none reaches into
+    it."""
     end = start
     for span in spans:
         first, last = _whole_escapes(text, start, stop, max(span.start, end), min(span.end, stop))

@@ -1,10 +1,12 @@
-"""Makes quasi-identifiers coarser until every combination is shared by k persons, and leaves out the rows of those that are not.
+"""Makes quasi-identifiers coarser until every combination is shared by k persons, and leaves out the rows of those that
+are not.
 
-Covered: full-domain generalization as in Datafly (Sweeney 2002, "Achieving k-anonymity privacy protection using generalization and
-suppression"): the column with the most different values goes one level up until at most the allowed share of rows is in a combination of
-fewer than k persons; these rows are removed. Persons are counted, not rows: one person with ten records does not hide anybody.
-Not covered: texts (the recognizers), the order of columns that loses least (the search is greedy), an attacker who knows the label (the
-report tells l-diversity), rows that later stages remove.
+Covered: full-domain generalization as in Datafly (Sweeney 2002, "Achieving k-anonymity privacy protection using
+generalization and suppression"): the column with the most different values goes one level up until at most the allowed
+share of rows is in a combination of fewer than k persons; these rows are removed. Persons are counted, not rows: one
+person with ten records does not hide anybody. Not covered: texts (the recognizers), the order of columns that loses
+least (the search is greedy), an attacker who knows the label (the report tells l-diversity), rows that later stages
+remove.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,15 +38,17 @@ def quasi_identifiers(use_case: NamedUseCase) -> dict[str, str]:
 
 
 def measure(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
-    """What a second look at anonymized records says: it counts the values that are there and knows nothing of the plan they were made by.
+    """What a second look at anonymized records says: it counts the values that are there and knows nothing of the plan
+    they were made by.
 
     Args:
         rows: in `anonymized_schema`.
 
     Returns:
-        `{"passed", "says", "required_k", "k", "l_diversity", "classes", "rows", "rows_below_k", "unique_rows", "unique_percent", "rows_without_person",
-        "quasi_identifiers", "not_looked_at"}`: `k` is the fewest persons, `l_diversity` the fewest labels of a combination; `says` is the sentence for
-        every report. Without quasi-identifiers nothing is measured (`k` is None), and it passes only where the file gives the reason.
+        `{"passed", "says", "required_k", "k", "l_diversity", "classes", "rows", "rows_below_k", "unique_rows",
+        "unique_percent", "rows_without_person", "quasi_identifiers", "not_looked_at"}`: `k` is the fewest persons,
+        `l_diversity` the fewest labels of a combination; `says` is the sentence for every report. Without
+        quasi-identifiers nothing is measured (`k` is None), and it passes only where the file gives the reason.
 
     Raises:
         DataError: there are no rows.
@@ -63,8 +67,11 @@ def measure(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
     persons = f"; {nameless:,} records name no person, and each of them counts as one" if nameless else ""
     return {
         "passed": k >= privacy.k,
-        "says": f"Of {rows.num_rows:,} records every combination of {_columns(kinds)} is shared by at least {k:,} persons (required: {privacy.k:,}){persons}."
-        + (f" Columns not looked at: {', '.join(others)}." if others else ""),
+        "says": (
+            f"Of {rows.num_rows:,} records every combination of {_columns(kinds)} is shared by at least {k:,} persons"
+            f" (required: {privacy.k:,}){persons}."
+            + (f" Columns not looked at: {', '.join(others)}." if others else "")
+        ),
         "required_k": privacy.k,
         "k": k,
         "l_diversity": classes.least_labels(everything) if groups.labelled else None,
@@ -87,12 +94,16 @@ def not_looked_at(use_case: NamedUseCase) -> list[str]:
 
 
 def _unmeasured(use_case: NamedUseCase, rows: int) -> dict[str, Any]:
-    """The verdict where no quasi-identifiers are named. It names the columns that nobody looked at: a reason may be older than they are."""
+    """The verdict where no quasi-identifiers are named. It names the columns that nobody looked at: a reason may be
+    older than they are."""
     reason, columns = use_case.settings.privacy.without_quasi_identifiers, not_looked_at(use_case)
     owner = use_case.settings.owners.of("compliance")
     given = f"the file gives the reason, for which {owner} answers: {(reason or '').strip().rstrip('.')}"
     why = given if reason else "no quasi-identifiers are named, and the file gives no reason"
-    says = f"k-anonymity was not measured on {rows:,} records; {why}. Columns not looked at: {', '.join(columns) or 'there are none'}."
+    says = (
+        f"k-anonymity was not measured on {rows:,} records; {why}. Columns not looked at:"
+        f" {', '.join(columns) or 'there are none'}."
+    )
     nothing = {"required_k": None, "k": None, "classes": None, "rows": rows, "quasi_identifiers": []}
     return {"passed": bool(reason), "says": says, **nothing, "reason": reason, "not_looked_at": columns}
 
@@ -116,13 +127,18 @@ class Codes:
         """Codes of a string column. Shape `(rows,)`, dtype int32."""
         encoded = pc.dictionary_encode(array, null_encoding="encode")
         values = [self._code(value) for value in encoded.dictionary.to_pylist()]
-        return np.array(values, np.int32)[encoded.indices.to_numpy(zero_copy_only=False)] if values else np.empty(0, np.int32)
+        return (
+            np.array(values, np.int32)[encoded.indices.to_numpy(zero_copy_only=False)]
+            if values
+            else np.empty(0, np.int32)
+        )
 
     def _code(self, value: str | None) -> int:
         code = self._known.setdefault(value, len(self._known))
         if code >= MOST_VALUES:
             raise DataError(
-                f"column {self._column} has more than {MOST_VALUES} different values: it is an identifier, not a quasi-identifier",
+                f"column {self._column} has more than {MOST_VALUES} different values: it is an identifier, not a"
+                " quasi-identifier",
                 "Name it under `privacy.columns` (`drop` or `pseudonym`) instead of `privacy.quasi_identifiers`",
             )
         return code
@@ -167,7 +183,8 @@ class Plan:
 
 
 def plan(rows: Rows, kinds: dict[str, str], k: int, max_removed_percent: float) -> Plan:
-    """Reads the quasi-identifiers once and decides how coarse they must become. Held in memory: some numbers for each row.
+    """Reads the quasi-identifiers once and decides how coarse they must become. Held in memory: some numbers for each
+    row.
 
     Args:
         rows: with the columns in `kinds`, `label`, `subject_id` and `record_id`.
@@ -220,11 +237,18 @@ def read_groups(rows: Rows, columns: tuple[str, ...]) -> Groups:
             found[column][part] = codes[column].of(batch.column(column))
         label[part] = labels.of(batch.column(LABEL))
         person[part] = _persons(batch.column("subject_id"))
-    return Groups({column: codes[column].values for column in columns}, found, label, person, any(value is not None for value in labels.values))
+    return Groups(
+        {column: codes[column].values for column in columns},
+        found,
+        label,
+        person,
+        any(value is not None for value in labels.values),
+    )
 
 
 def _persons(subjects: pa.Array) -> np.ndarray:
-    """64-bit hashes of the subjects, 0 where a row names none. Two of ten million persons share one with a probability of 3e-6."""
+    """64-bit hashes of the subjects, 0 where a row names none. Two of ten million persons share one with a probability
+    of 3e-6."""
     if subjects.null_count == len(subjects):
         return np.zeros(len(subjects), np.uint64)
     hashes = pd.util.hash_array(np.array(subjects.to_pylist(), dtype=object), categorize=True)
@@ -304,7 +328,9 @@ class Generalizer:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._codes = {column: {value: code for code, value in enumerate(values)} for column, values in plan.coarse.items()}
+        self._codes = {
+            column: {value: code for code, value in enumerate(values)} for column, values in plan.coarse.items()
+        }
         self._removed = {tuple(row) for row in plan.removed.tolist()}
         self._known: dict[str, dict[str | None, str | None]] = {column: {} for column in plan.kinds}
 

@@ -1,13 +1,15 @@
-"""Key rings with versions, the keys of one use case that are derived from them, and handles that name a key without holding it.
+"""Key rings with versions, the keys of one use case that are derived from them, and handles that name a key without
+holding it.
 
-Decision: pseudonyms are HMAC-SHA-256 under a key derived per use case, not AES-SIV ciphertexts. A ciphertext of a name is 35 characters
-or longer, grows with the original, shows its length and turns the key of the anonymization step into a key that reads every record; a
-truncated HMAC has one short form, costs a language model few tokens, and whoever deletes the key version ends all linking for good.
-Reading originals back is left to the vault (`privacy.vault`), which has a key of its own and can be left out.
+Decision: pseudonyms are HMAC-SHA-256 under a key derived per use case, not AES-SIV ciphertexts. A ciphertext of a name
+is 35 characters or longer, grows with the original, shows its length and turns the key of the anonymization step into a
+key that reads every record; a truncated HMAC has one short form, costs a language model few tokens, and whoever deletes
+the key version ends all linking for good. Reading originals back is left to the vault (`privacy.vault`), which has a
+key of its own and can be left out.
 
-Covered: keys never stand in settings, manifests, the event log or pickles (`UseCaseKeys` refuses to be pickled; workers get a `KeyHandle`
-and open the provider themselves). Not covered: the memory of the process, a provider whose access rights are too wide.
-"""
+Covered: keys never stand in settings, manifests, the event log or pickles (`UseCaseKeys` refuses to be pickled; workers
+get a `KeyHandle` and open the provider themselves). Not covered: the memory of the process, a provider whose access
+rights are too wide."""
 
 import hashlib
 import hmac
@@ -51,9 +53,15 @@ class KeyRing:
             KeyMissing: it was retired or never made.
         """
         if wanted in self.retired:
-            raise KeyMissing(f"version {wanted} of the pseudonym key was retired on {self.retired[wanted]}", "Set `privacy.key_version: 0`")
+            raise KeyMissing(
+                f"version {wanted} of the pseudonym key was retired on {self.retired[wanted]}",
+                "Set `privacy.key_version: 0`",
+            )
         if wanted and wanted not in self.keys:
-            raise KeyMissing(f"there is no version {wanted} of the pseudonym key, there is {sorted(self.keys)}", "Make a new one with: ft keys rotate")
+            raise KeyMissing(
+                f"there is no version {wanted} of the pseudonym key, there is {sorted(self.keys)}",
+                "Make a new one with: ft keys rotate",
+            )
         return wanted or self.newest
 
     def rotated(self) -> "KeyRing":
@@ -68,7 +76,10 @@ class KeyRing:
             ConfigError: it is the newest one or does not exist.
         """
         if version not in self.keys or version == self.newest:
-            raise ConfigError([f"version {version} cannot be retired: there is {sorted(self.keys)}, and the newest stays"], "Rotate first: ft keys rotate")
+            raise ConfigError(
+                [f"version {version} cannot be retired: there is {sorted(self.keys)}, and the newest stays"],
+                "Rotate first: ft keys rotate",
+            )
         today = datetime.now(UTC).date().isoformat()
         return KeyRing({n: key for n, key in self.keys.items() if n != version}, {**self.retired, version: today})
 
@@ -76,7 +87,12 @@ class KeyRing:
         """What a provider stores. A ring of one version is plain hex, as `openssl rand -hex 32` makes it."""
         if list(self.keys) == [1] and not self.retired:
             return self.keys[1].hex()
-        return json.dumps({"keys": {str(n): key.hex() for n, key in sorted(self.keys.items())}, "retired": {str(n): day for n, day in self.retired.items()}})
+        return json.dumps(
+            {
+                "keys": {str(n): key.hex() for n, key in sorted(self.keys.items())},
+                "retired": {str(n): day for n, day in self.retired.items()},
+            }
+        )
 
     @classmethod
     def from_text(cls, text: str, where: str) -> "KeyRing":
@@ -91,9 +107,13 @@ class KeyRing:
             retired = {int(n): str(day) for n, day in plain.get("retired", {}).items()}
         except (ValueError, KeyError, TypeError, AttributeError):
             expected = '{"keys": {"1": "<hex digits>"}}'
-            raise KeyMissing(f"{where} holds neither hexadecimal digits nor {expected}", "Restore the key of this installation") from None
+            raise KeyMissing(
+                f"{where} holds neither hexadecimal digits nor {expected}", "Restore the key of this installation"
+            ) from None
         if not keys or min(map(len, keys.values())) < KEY_BYTES:
-            raise KeyMissing(f"{where} holds a key of less than {KEY_BYTES} bytes, or none", "Create one once with: ft init")
+            raise KeyMissing(
+                f"{where} holds a key of less than {KEY_BYTES} bytes, or none", "Create one once with: ft init"
+            )
         return cls(keys, retired)
 
 
@@ -115,7 +135,10 @@ def read_key_ring(place: KeyPlace) -> KeyRing:
     provider = place.open()
     text = provider.read()
     if text is None:
-        raise KeyMissing(f"there is no key in {provider.where}", "Create one once with: ft init, or restore the key of this installation")
+        raise KeyMissing(
+            f"there is no key in {provider.where}",
+            "Create one once with: ft init, or restore the key of this installation",
+        )
     return KeyRing.from_text(text, provider.where)
 
 
@@ -132,7 +155,10 @@ class UseCaseKeys:
 
     def __init__(self, secret: bytes, use_case: str) -> None:
         if len(secret) < KEY_BYTES:
-            raise KeyMissing(f"the pseudonym key must have at least {KEY_BYTES} bytes, got {len(secret)}", "Create one once with: ft init")
+            raise KeyMissing(
+                f"the pseudonym key must have at least {KEY_BYTES} bytes, got {len(secret)}",
+                "Create one once with: ft init",
+            )
         self.use_case = use_case
         self._extracted = hmac.digest(SALT, secret, hashlib.sha256)
         self.fingerprint = hmac.digest(self.derived(""), b"fingerprint", "sha256").hex()[:16]
@@ -152,7 +178,8 @@ class UseCaseKeys:
 
 @dataclass(frozen=True)
 class KeyHandle:
-    """Names the keys of one use case without holding them. What a worker in another process gets: it opens the provider itself.
+    """Names the keys of one use case without holding them. What a worker in another process gets: it opens the provider
+    itself.
 
     Attributes:
         place: where the ring is kept.
@@ -175,7 +202,8 @@ class KeyHandle:
         keys = UseCaseKeys(ring.keys[ring.version(self.version)], self.use_case)
         if not hmac.compare_digest(keys.fingerprint, self.fingerprint):
             raise KeyMissing(
-                f"{self.use_case}: this process reads another pseudonym key than the step (fingerprint {self.fingerprint} expected)",
+                f"{self.use_case}: this process reads another pseudonym key than the step (fingerprint"
+                f" {self.fingerprint} expected)",
                 "Give all machines one key",
             )
         return keys
@@ -200,14 +228,19 @@ def require_known_key(ring: KeyRing, use_case: str, info: Mapping[str, str]) -> 
         info: of that version's manifest: `key_fingerprint`, and `key_version`, which was 1 before there were others.
 
     Raises:
-        KeyMissing: it is another ring. New pseudonyms would not match the old ones by mistake: persons would be split in two.
+        KeyMissing: it is another ring. New pseudonyms would not match the old ones by mistake: persons would be split
+            in two.
     """
     version, fingerprint = int(info.get("key_version", 1)), info["key_fingerprint"]
     if version in ring.retired:
         return
-    if version not in ring.keys or not hmac.compare_digest(fingerprint, UseCaseKeys(ring.keys[version], use_case).fingerprint):
+    if version not in ring.keys or not hmac.compare_digest(
+        fingerprint, UseCaseKeys(ring.keys[version], use_case).fingerprint
+    ):
         raise KeyMissing(
-            f"{use_case}: the pseudonym key is not the one that earlier versions of anonymized_records were made with (version {version}, "
-            f"fingerprint {fingerprint} expected); with another key the same person would get another pseudonym",
-            "Restore the key (FT_KEY_PROVIDER, FT_KEY_FILE or FT_PSEUDONYM_KEY), or change it on purpose with: ft keys rotate",
+            f"{use_case}: the pseudonym key is not the one that earlier versions of anonymized_records were made with"
+            f" (version {version}, fingerprint {fingerprint} expected); with another key the same person would get"
+            " another pseudonym",
+            "Restore the key (FT_KEY_PROVIDER, FT_KEY_FILE or FT_PSEUDONYM_KEY), or change it on purpose with: ft keys"
+            " rotate",
         )

@@ -1,4 +1,5 @@
-"""Runs of capitalized words in a text, with what stands around them. Computed once for all recognizers that look at names."""
+"""Runs of capitalized words in a text, with what stands around them. Computed once for all recognizers that look at
+names."""
 
 import re
 from collections.abc import Sequence
@@ -9,8 +10,13 @@ from ft_platform.privacy.names import CALENDAR, MASK, is_known_name, name_words
 
 UPPER = r"[^\W\d_a-zß-öø-ÿ]"
 WORD = rf"{UPPER}(?:[^\W\d_]+(?:['’-][^\W\d_]+)*|['’][^\W\d_]+(?:-[^\W\d_]+)*)"
-PARTICLE = r"(?:de|da|do|dos|das|del|della|di|du|la|le|van|von|der|den|bin|ibn|ben|al|el|zu|zum|ter|ten|te|af|av|y|e|af|of)"
-RUN = re.compile(rf"(?<![\w@./'’-]){WORD}(?:(?:[ \t]+{UPPER}\.?(?=[ \t]))?(?:[ \t]+{PARTICLE}(?=[ \t])){{0,2}}[ \t]{{1,3}}{WORD}){{0,5}}(?!\w)")
+PARTICLE = (
+    r"(?:de|da|do|dos|das|del|della|di|du|la|le|van|von|der|den|bin|ibn|ben|al|el|zu|zum|ter|ten|te|af|av|y|e|af|of)"
+)
+RUN = re.compile(
+    rf"(?<![\w@./'’-]){WORD}(?:(?:[ \t]+{UPPER}\.?(?=[ \t]))?(?:[ \t]+{PARTICLE}(?=[ \t])){{0,2}}"
+    rf"[ \t]{{1,3}}{WORD}){{0,5}}(?!\w)"
+)
 PIECE = re.compile(r"\S+")
 BEFORE, AFTER = 60, 40
 """Characters around a run that its cues are looked for in."""
@@ -24,7 +30,8 @@ class Run:
     Attributes:
         words: each word with its place in the text.
         names: positions in `words` of those that are no everyday words.
-        before, after: what stands around the run, in lower case. Nothing in front where a sentence ended there: it says nothing of the run.
+        before, after: what stands around the run, in lower case. Nothing in front where a sentence ended there: it says
+            nothing of the run.
         starts_sentence: a capital there says little.
     """
 
@@ -66,13 +73,18 @@ def runs(text: str) -> Sequence[Run]:
     """The runs of capitalized words of a text, in order; masked words (`XXXX`) are in none."""
     found = []
     for match in RUN.finditer(text):
-        words = tuple((match.start() + m.start(), match.start() + m.end(), m.group().rstrip(".")) for m in PIECE.finditer(match.group()))
+        words = tuple(
+            (match.start() + m.start(), match.start() + m.end(), m.group().rstrip("."))
+            for m in PIECE.finditer(match.group())
+        )
         if any(MASK.search(w) for _, _, w in words):
             continue
         names = tuple(name_words([w for _, _, w in words], places=len(words) == 1 and len(words[0][2]) > 3))
         in_front = text[max(0, match.start() - BEFORE) : match.start()]
         led = "" if in_front.rstrip()[-1:] in (".", "!") else in_front.lower()
-        found.append(Run(words, names, led, text[match.end() : match.end() + AFTER].lower(), _starts_sentence(in_front)))
+        found.append(
+            Run(words, names, led, text[match.end() : match.end() + AFTER].lower(), _starts_sentence(in_front))
+        )
     return found
 
 

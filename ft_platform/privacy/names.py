@@ -14,32 +14,39 @@ def word_set(text: str) -> frozenset[str]:
 
 
 OPENERS = word_set("""
-thank thanks dear hello hi hey ive im id ill dont cant thats whats isnt didnt wasnt theyre ok okay sincerely regards
-mr mrs ms miss dr prof frau herr señor señora monsieur madame jr sr ii iii iv inc llc corp ltd co dept dpt
-guten tag abend sehr geehrte geehrter damen bonjour bonsoir buenos buenas días tardes cordialement saludos
+thank thanks dear hello hi hey ive im id ill dont cant thats whats isnt didnt wasnt theyre ok okay sincerely regards mr
+mrs ms miss dr prof frau herr señor señora monsieur madame jr sr ii iii iv inc llc corp ltd co dept dpt guten tag abend
+sehr geehrte geehrter damen bonjour bonsoir buenos buenas días tardes cordialement saludos
 """)
-ABBREVIATIONS = word_set("ssn dob iban bic mrn pin nino dni nie nif atm apr pmi fha hud irs usc cra cfpb id dl vin ein itin zip ach faq ceo cfo cto hr")
+ABBREVIATIONS = word_set(
+    "ssn dob iban bic mrn pin nino dni nie nif atm apr pmi fha hud irs usc cra cfpb id dl vin ein itin zip ach faq ceo"
+    " cfo cto hr"
+)
 """What texts call numbers, offices and products. Models take them for names."""
 NATIONS = word_set("""
-american british canadian australian irish scottish welsh european asian african indian chinese japanese korean russian ukrainian polish czech slovak
-hungarian romanian bulgarian greek turkish italian portuguese dutch belgian swiss austrian swedish norwegian danish finnish icelandic mexican brazilian
-argentinian colombian cuban israeli arab iranian egyptian nigerian kenyan vietnamese thai filipino indonesian pakistani english spanish german french
+american british canadian australian irish scottish welsh european asian african indian chinese japanese korean russian
+ukrainian polish czech slovak hungarian romanian bulgarian greek turkish italian portuguese dutch belgian swiss austrian
+swedish norwegian danish finnish icelandic mexican brazilian argentinian colombian cuban israeli arab iranian egyptian
+nigerian kenyan vietnamese thai filipino indonesian pakistani english spanish german french
 """)
 """Nationalities and languages: neither names nor places."""
 CALENDAR = word_set("""
 monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thur thurs fri sat sun
-january february march april june july august september october november december jan feb mar apr jun jul aug sep sept oct nov dec
+january february march april june july august september october november december jan feb mar apr jun jul aug sep sept
+oct nov dec
 """)
 COMPANIES = word_set("""
-equifax experian transunion innovis lexisnexis navient nelnet pheaa paypal venmo zelle citi citibank citicard citicards citimortgage fargo chase wells
-jpmorgan bofa hsbc bbva pnc suntrust santander barclays barclay amex visa mastercard synchrony ocwen nationstar ditech shellpoint usaa fico vantagescore
-google apple amazon facebook ebay walmart costco microsoft netflix fannie quicken netspend coinbase bitcoin westlake flagstar fedloan pennymac seterus
-fcra fdcpa cfpb cras heloc midwest bureau ombudsman
+equifax experian transunion innovis lexisnexis navient nelnet pheaa paypal venmo zelle citi citibank citicard citicards
+citimortgage fargo chase wells jpmorgan bofa hsbc bbva pnc suntrust santander barclays barclay amex visa mastercard
+synchrony ocwen nationstar ditech shellpoint usaa fico vantagescore google apple amazon facebook ebay walmart costco
+microsoft netflix fannie quicken netspend coinbase bitcoin westlake flagstar fedloan pennymac seterus fcra fdcpa cfpb
+cras heloc midwest bureau ombudsman
 """)
-"""What complaints name most and models take for persons. As part of a name (`John Chase`) these words still go with it."""
+"""What complaints name most and models take for persons. As part of a name (`John Chase`) these words still go with
+it."""
 PLACES = word_set("""
-america americans usa texas california florida ohio michigan jersey york maryland pennsylvania delaware oregon colorado illinois massachusetts
-minnesota missouri tennessee alabama arkansas wisconsin utah iowa idaho hawaii alaska washington
+america americans usa texas california florida ohio michigan jersey york maryland pennsylvania delaware oregon colorado
+illinois massachusetts minnesota missouri tennessee alabama arkansas wisconsin utah iowa idaho hawaii alaska washington
 """)
 """Places that a person is not called; `Virginia`, `Georgia` and `Carolina` are not here."""
 ORGANIZATION = re.compile(
@@ -65,13 +72,15 @@ def common_words() -> frozenset[str]:
 
 @cache
 def given_names() -> frozenset[str]:
-    """24,000 given names in lower case, of many languages; the first lines of `given_names.txt` say where they come from."""
+    """24,000 given names in lower case, of many languages; the first lines of `given_names.txt` say where they come
+    from."""
     return words_of_file("given_names.txt")
 
 
 @cache
 def surnames() -> frozenset[str]:
-    """39,000 surnames in lower case that are no given names; the first lines of `surnames.txt` say where they come from."""
+    """39,000 surnames in lower case that are no given names; the first lines of `surnames.txt` say where they come
+    from."""
     return words_of_file("surnames.txt")
 
 
@@ -83,13 +92,17 @@ def is_given_name(word: str) -> bool:
 def is_known_name(word: str) -> bool:
     """Whether it is a known given name or surname, in any case; of a double name one half is enough."""
     lowered = without_contraction(word.lower())
-    return any(part in given_names() or part in surnames() for part in (lowered, *PARTS.split(lowered)) if len(part) > 2)
+    return any(
+        part in given_names() or part in surnames() for part in (lowered, *PARTS.split(lowered)) if len(part) > 2
+    )
 
 
 @cache
 def not_names(places: bool) -> frozenset[str]:
     """All words that are not a name by themselves. With `places`, names of places are not among them."""
-    return common_words() | OPENERS | ABBREVIATIONS | NATIONS | CALENDAR | COMPANIES | (frozenset() if places else PLACES)
+    return (
+        common_words() | OPENERS | ABBREVIATIONS | NATIONS | CALENDAR | COMPANIES | (frozenset() if places else PLACES)
+    )
 
 
 CONTRACTION = re.compile(r"['’](?:s|m|ve|re|ll|d)$")
@@ -114,7 +127,8 @@ def looks_like_name(word: str, places: bool = False) -> bool:
 
 
 def name_words(words: list[str], places: bool = False) -> list[int]:
-    """Places of the words that look like names. Four capitals or fewer count beside a name only: `IRS` does not, `ANN LEE` does."""
+    """Places of the words that look like names. Four capitals or fewer count beside a name only: `IRS` does not, `ANN
+    LEE` does."""
     like = [i for i, w in enumerate(words) if looks_like_name(w, places)]
     if not any(_is_short_capitals(words[i]) for i in like):
         return like

@@ -1,8 +1,10 @@
-"""Texts as the recognizers read them: without hidden characters, look-alikes, escapes and wide spacing, each character with its place in the original.
+"""Texts as the recognizers read them: without hidden characters, look-alikes, escapes and wide spacing, each character
+with its place in the original.
 
-Covered: zero-width and soft characters, compatibility forms (full width, ligatures, mathematical letters), decomposed accents, digits of other scripts,
-Cyrillic and Greek look-alikes inside Latin words, typographic dashes, quotes and blanks, spaced letters, hard-wrapped lines, marks of quotes, lists, tables
-and bold print, HTML entities and plain tags, JSON and URL escapes, digits and letters that scanning confuses.
+Covered: zero-width and soft characters, compatibility forms (full width, ligatures, mathematical letters), decomposed
+accents, digits of other scripts, Cyrillic and Greek look-alikes inside Latin words, typographic dashes, quotes and
+blanks, spaced letters, hard-wrapped lines, marks of quotes, lists, tables and bold print, HTML entities and plain tags,
+JSON and URL escapes, digits and letters that scanning confuses.
 Not covered: words cut in two, misspelled names, base64, other encodings of a whole text.
 """
 
@@ -35,7 +37,8 @@ LOOK_ALIKES = dict(
         strict=True,
     )
 )
-"""Unicode Technical Standard 39, confusables.txt: letters of other scripts drawn like Latin ones. They count inside words with Latin letters or digits."""
+"""Unicode Technical Standard 39, confusables.txt: letters of other scripts drawn like Latin ones. They count inside
+words with Latin letters or digits."""
 LOOK_ALIKE = re.compile("[" + "".join(LOOK_ALIKES) + "]")
 LATIN = re.compile(r"[A-Za-z0-9]")
 WORD = re.compile(r"[^\s<>()\[\]{}\"',;]+")
@@ -48,8 +51,11 @@ SPACED = re.compile(r"(?<!\S)(?:\S [ ]?){4,}\S(?!\S)")
 TAB = re.compile(r"\t")
 WIDE = re.compile(r"(?<=\S)[ \t]{2,}(?=\S)")
 WRAPPED = re.compile(r"(?<=[^\n]{45}[^\s.!?:;])[ \t]*\n(?=[^\s\n>*•|-])")
-LINE_MARK = re.compile(r"(?:(?<=\n)|^)[ \t]*(?:>[> \t]*|(?:[-*•]|\?{3})[ \t]+|\d{1,2}[.)][ \t]+(?![^\W\d_]+[ ](?:19|20)\d\d))(?=[^\s>])")
-"""What a quoted reply or a list puts in front of a line; `12. Oktober 1980` is none. `???` is a bullet of three bytes that were read as ASCII."""
+LINE_MARK = re.compile(
+    r"(?:(?<=\n)|^)[ \t]*(?:>[> \t]*|(?:[-*•]|\?{3})[ \t]+|\d{1,2}[.)][ \t]+(?![^\W\d_]+[ ](?:19|20)\d\d))(?=[^\s>])"
+)
+"""What a quoted reply or a list puts in front of a line; `12. Oktober 1980` is none. `???` is a bullet of three bytes
+that were read as ASCII."""
 BOLD = re.compile(r"(?<!\*)\*\*(?!\*)")
 TAG = re.compile(r"</?(?:p|br|div|li|ul|ol|tr|td|th|table|h[1-6]|b|i|u|em|strong|span)[ ]?/?>", re.IGNORECASE)
 """Tags without attributes: one with attributes may hold an address."""
@@ -69,11 +75,12 @@ DIGIT_IN_WORD = re.compile(r"[0135](?<=[^\W\d_].)(?=[^\W\d_])")
 
 @dataclass(frozen=True, slots=True)
 class Normalized:
-    """A text and where each of its characters stands in the original: `original[starts[i]:ends[i]]`. No places: it is the original.
+    """A text and where each of its characters stands in the original: `original[starts[i]:ends[i]]`. No places: it is
+    the original.
 
     Attributes:
-        as_digits: the text with letters in numbers read as the digits that they look like (`O` as 0), of the same length; empty where nothing changes.
-            A letter may be meant, so both are read.
+        as_digits: the text with letters in numbers read as the digits that they look like (`O` as 0), of the same
+            length; empty where nothing changes. A letter may be meant, so both are read.
     """
 
     text: str
@@ -87,7 +94,11 @@ class Normalized:
             return spans
         moved = [replace(s, start=self.starts[s.start], end=self.ends[s.end - 1]) for s in spans]
         # Two spans that meet inside one original character (a ligature): the first one keeps it.
-        return moved[:1] + [replace(s, start=max(s.start, before.end)) for before, s in pairwise(moved) if max(s.start, before.end) < s.end]
+        return moved[:1] + [
+            replace(s, start=max(s.start, before.end))
+            for before, s in pairwise(moved)
+            if max(s.start, before.end) < s.end
+        ]
 
 
 class _Rewriting:
@@ -100,7 +111,8 @@ class _Rewriting:
         self.changed = False
 
     def substitute(self, pattern: re.Pattern[str], replacement: Callable[[re.Match[str]], str]) -> None:
-        """Replaces each match. A replacement of the same length keeps the places of its characters; any other stands for the whole match."""
+        """Replaces each match. A replacement of the same length keeps the places of its characters; any other stands
+        for the whole match."""
         parts: list[str] = []
         starts: list[int] = []
         ends: list[int] = []
@@ -135,7 +147,8 @@ class _Rewriting:
 
 
 def normalize(text: str) -> Normalized:
-    """The text as recognizers read it. Plain ASCII without escapes and wide gaps comes back as it is, at the cost of a few searches."""
+    """The text as recognizers read it. Plain ASCII without escapes and wide gaps comes back as it is, at the cost of a
+    few searches."""
     work = _Rewriting(text)
     if not text.isascii():
         _characters(work)
@@ -153,7 +166,11 @@ def normalize(text: str) -> Normalized:
     if DIGIT_IN_WORD.search(work.text):
         work.substitute(WORD_OCR, lambda m: m.group().translate(AS_LETTER))
     as_digits = _as_digits(work.text) if LETTER_AT_DIGIT.search(work.text) else ""
-    return Normalized(work.text, as_digits, tuple(work.starts), tuple(work.ends)) if work.changed else Normalized(text, as_digits)
+    return (
+        Normalized(work.text, as_digits, tuple(work.starts), tuple(work.ends))
+        if work.changed
+        else Normalized(text, as_digits)
+    )
 
 
 def _as_digits(text: str) -> str:
@@ -171,7 +188,12 @@ def _characters(work: _Rewriting) -> None:
         work.substitute(re.compile(r"\w[\u0300-\u036f]+"), lambda m: unicodedata.normalize("NFC", m.group()))
     work.substitute(re.compile(r"[^\x00-\x7f]"), _plain_character)
     if LOOK_ALIKE.search(work.text):
-        work.substitute(WORD, lambda m: LOOK_ALIKE.sub(lambda c: LOOK_ALIKES[c.group()], m.group()) if LATIN.search(m.group()) else m.group())
+        work.substitute(
+            WORD,
+            lambda m: (
+                LOOK_ALIKE.sub(lambda c: LOOK_ALIKES[c.group()], m.group()) if LATIN.search(m.group()) else m.group()
+            ),
+        )
 
 
 def _plain_character(match: re.Match[str]) -> str:
@@ -193,7 +215,8 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def _spacing(work: _Rewriting) -> None:
-    """Joins spaced letters, then makes wide gaps one blank (two or less) or a tab (a column), and unwraps long lines."""
+    """Joins spaced letters, then makes wide gaps one blank (two or less) or a tab (a column), and unwraps long
+    lines."""
     if " " in work.text and SPACED.search(work.text):
         keep = [True] * len(work.text)
         for match in SPACED.finditer(work.text):

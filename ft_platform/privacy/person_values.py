@@ -1,10 +1,11 @@
-"""Whether a value of a label or feature looks like the name of a person: `Wilhelmina Drosselmeyer`, `DROSSELMEYER, W.`, `wilhelmina_drosselmeyer`.
+"""Whether a value of a label or feature looks like the name of a person: `Wilhelmina Drosselmeyer`, `DROSSELMEYER, W.`,
+`wilhelmina_drosselmeyer`.
 
-Covered: two to four words of which none is an everyday word and one a known given name, in any case and order; names with an initial; any name behind
-a title (`Dr. Price`). Where most values of a column are single known names, these too.
-Not covered: names that lists take for everyday words or places (`Will Rose`), names without a known given name, a single name among other values.
-Some names of companies, breeds and brands look like persons (`Edward Jones`, `Jack Russell`): whoever has such values lists what is allowed.
-"""
+Covered: two to four words of which none is an everyday word and one a known given name, in any case and order; names
+with an initial; any name behind a title (`Dr. Price`). Where most values of a column are single known names, these too.
+Not covered: names that lists take for everyday words or places (`Will Rose`), names without a known given name, a
+single name among other values. Some names of companies, breeds and brands look like persons (`Edward Jones`, `Jack
+Russell`): whoever has such values lists what is allowed."""
 
 import re
 from collections.abc import Collection
@@ -20,7 +21,9 @@ FEWEST_SINGLE_NAMES = 3
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*(?:-[^\W\d_]+)*")
 SIGNS = re.compile(r"[\s_,;.&/+]+")
 TITLES = word_set("mr mrs ms miss mx dr prof herr frau sir señor señora sr sra mme monsieur madame rev judge")
-PARTICLES = word_set("de da do dos das del della di du la le van von der den bin ibn ben al el zu ter ten te af av y und jr ii iii")
+PARTICLES = word_set(
+    "de da do dos das del della di du la le van von der den bin ibn ben al el zu ter ten te af av y und jr ii iii"
+)
 NO_PERSON = re.compile(
     rf"{ORGANIZATION.pattern}|(?<!\w)(?:park|parkway|boulevard|lane|terrace|crescent|river|lake|square|plaza|hill|oaks?|north|south|east|west"
     r"|apc|p[ .]*[ac]|u[ .]*s)(?!\w)",
@@ -28,7 +31,8 @@ NO_PERSON = re.compile(
 )
 """With such a word it is an organization, a street or a place."""
 GROUPS = word_set("""
-catholic muslim sunni shia orthodox jewish hindu buddhist sikh protestant lutheran baptist methodist anglican evangelical mormon christian roman
+catholic muslim sunni shia orthodox jewish hindu buddhist sikh protestant lutheran baptist methodist anglican
+evangelical mormon christian roman
 hispanic latino latina latinx caucasian indigenous aboriginal
 """)
 """Religions and origins that lists of names hold as well."""
@@ -45,7 +49,11 @@ def looks_like_person(value: str) -> bool:
     has_title = bool(words) and words[0] in TITLES
     words = [word for word in words if word not in TITLES and word not in PARTICLES]
     names = [word for word in words if len(word) > 1]
-    if not names or len(words) > MOST_WORDS or not all(looks_like_name(name.title()) and name not in GROUPS for name in names):
+    if (
+        not names
+        or len(words) > MOST_WORDS
+        or not all(looks_like_name(name.title()) and name not in GROUPS for name in names)
+    ):
         return False
     if has_title:
         return True
@@ -67,4 +75,10 @@ def single_names(words: Collection[str], values: int) -> list[str]:
 
 
 def is_single_name(word: str) -> bool:
-    return bool(WORD.fullmatch(word)) and is_known_name(word) and looks_like_name(word.title()) and word.lower() not in GROUPS and not is_place(word)
+    return (
+        bool(WORD.fullmatch(word))
+        and is_known_name(word)
+        and looks_like_name(word.title())
+        and word.lower() not in GROUPS
+        and not is_place(word)
+    )

@@ -17,7 +17,8 @@ Edit = Callable[[str, int, bool, random.Random], str]
 
 
 def edited(gold: GoldText, edit: Edit, prefix: str = "", suffix: str = "") -> GoldText:
-    """The text with each character replaced as `edit` says, between a prefix and a suffix. Equal texts give equal results."""
+    """The text with each character replaced as `edit` says, between a prefix and a suffix. Equal texts give equal
+    results."""
     dice = random.Random(gold.text)
     inside = [False] * len(gold.text)
     for start, end, _ in gold.spans:
@@ -106,7 +107,9 @@ def _marked(mark: str) -> Callable[[GoldText], GoldText]:
 
     def change(gold: GoldText) -> GoldText:
         starts, ends = {a for a, _, _ in gold.spans}, {b for _, b, _ in gold.spans}
-        wrapped = edited(gold, lambda t, p, i, d: (mark if p in starts else "") + t[p] + (mark if p + 1 in ends else ""))
+        wrapped = edited(
+            gold, lambda t, p, i, d: (mark if p in starts else "") + t[p] + (mark if p + 1 in ends else "")
+        )
         return replace(wrapped, spans=tuple((a + len(mark), b - len(mark), k) for a, b, k in wrapped.spans))
 
     return change

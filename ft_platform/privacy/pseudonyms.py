@@ -1,4 +1,5 @@
-"""Pseudonyms: equal for equal originals within a use case, unlinkable across use cases, irreversible without the key."""
+"""Pseudonyms: equal for equal originals within a use case, unlinkable across use cases, irreversible without the
+key."""
 
 import base64
 import hmac
@@ -8,8 +9,8 @@ from ft_platform.environment import Environment
 from ft_platform.privacy.keys import UseCaseKeys, pseudonym_key_place, read_key_ring
 
 LENGTH = 8
-"""Base32 digits of a pseudonym in a text: 40 bits. Chance that any two of n originals of an entity share one: about n^2 / 2^41,
-0.005 % for 10,000 originals, 37 % for a million (then two persons look like one; nobody is revealed)."""
+"""Base32 digits of a pseudonym in a text: 40 bits. Chance that any two of n originals of an entity share one: about n^2
+/ 2^41, 0.005 % for 10,000 originals, 37 % for a million (then two persons look like one; nobody is revealed)."""
 
 SUBJECT_LENGTH = 16
 """Base32 digits of a `subject_id`: 80 bits, since records are grouped by it. A shared one among 100 million: 0.4 %."""
@@ -17,7 +18,18 @@ SUBJECT_LENGTH = 16
 KNOWN = 100_000
 """Pseudonyms that a process remembers."""
 
-SAME_DIGITS = {"PHONE", "CREDIT_CARD", "IBAN", "US_SSN", "BANK_ACCOUNT", "DE_TAX_ID", "UK_NINO", "ES_DNI", "MEDICAL_RECORD_NUMBER", "MAC_ADDRESS"}
+SAME_DIGITS = {
+    "PHONE",
+    "CREDIT_CARD",
+    "IBAN",
+    "US_SSN",
+    "BANK_ACCOUNT",
+    "DE_TAX_ID",
+    "UK_NINO",
+    "ES_DNI",
+    "MEDICAL_RECORD_NUMBER",
+    "MAC_ADDRESS",
+}
 """Entities whose blanks and signs mean nothing: `415-555-0123` and `(415) 555 0123` are one number."""
 
 
@@ -41,7 +53,9 @@ class Pseudonyms:
         if known is None:
             if len(self._known) >= KNOWN:
                 self._known.clear()
-            known = self._known[place] = f"<{entity}_{self._digits(entity, normalized(entity, original), self._length)}>"
+            known = self._known[place] = (
+                f"<{entity}_{self._digits(entity, normalized(entity, original), self._length)}>"
+            )
         return known
 
     def subject(self, subject_id: str) -> str:
@@ -49,7 +63,8 @@ class Pseudonyms:
         return f"subject_{self._digits('subject', subject_id.strip(), SUBJECT_LENGTH)}"
 
     def value(self, column: str, original: str) -> str:
-        """Pseudonym of a value in a column of its own, e.g. `account_k3f9q2ab7c5d4efg`. Another column gives another one."""
+        """Pseudonym of a value in a column of its own, e.g. `account_k3f9q2ab7c5d4efg`. Another column gives another
+        one."""
         return f"{column}_{self._digits(f'column {column}', original.strip(), SUBJECT_LENGTH)}"
 
     def _digits(self, kind: str, value: str, length: int) -> str:
@@ -64,6 +79,9 @@ def normalized(entity: str, original: str) -> str:
 
 
 def subject_pseudonyms(environment: Environment, use_case: str, subject_id: str) -> dict[int, str]:
-    """Version of the key -> pseudonym of a person in the column `subject_id`, to find the rows of a person in the shared zone."""
+    """Version of the key -> pseudonym of a person in the column `subject_id`, to find the rows of a person in the
+    shared zone."""
     ring = read_key_ring(pseudonym_key_place(environment))
-    return {version: Pseudonyms(UseCaseKeys(secret, use_case)).subject(subject_id) for version, secret in ring.keys.items()}
+    return {
+        version: Pseudonyms(UseCaseKeys(secret, use_case)).subject(subject_id) for version, secret in ring.keys.items()
+    }

@@ -1,4 +1,5 @@
-"""What a file must state about personal data before anything is trained on its records: what is not measured or not looked for, and why."""
+"""What a file must state about personal data before anything is trained on its records: what is not measured or not
+looked for, and why."""
 
 from collections.abc import Iterator
 
@@ -13,14 +14,21 @@ def left_out(privacy: Privacy) -> dict[str, str | None]:
 
 
 def missing_reasons(privacy: Privacy) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Place in the YAML and sentence of everything that a check of `anonymized_records` will refuse, whatever the records are."""
+    """Place in the YAML and sentence of everything that a check of `anonymized_records` will refuse, whatever the
+    records are."""
     if not privacy.quasi_identifiers and not privacy.without_quasi_identifiers:
         yield (
             ("privacy",),
-            "privacy names neither `quasi_identifiers` nor, in `without_quasi_identifiers`, why there are none: is_k_anonymous fails, nothing is trained",
+            (
+                "privacy names neither `quasi_identifiers` nor, in `without_quasi_identifiers`, why there are none:"
+                " is_k_anonymous fails, nothing is trained"
+            ),
         )
     if unexplained := [entity for entity, reason in left_out(privacy).items() if reason is None]:
         yield (
             ("privacy",),
-            f"privacy does not look for {', '.join(unexplained)}, and `left_out` does not say why: recall_above_floor fails, nothing is trained",
+            (
+                f"privacy does not look for {', '.join(unexplained)}, and `left_out` does not say why:"
+                " recall_above_floor fails, nothing is trained"
+            ),
         )

@@ -1,7 +1,7 @@
 """Whether the recognizers of a use case find enough of every entity to be trusted with its records.
 
-Covered: recall by character and entity with the use case's own entities, engine and `min_score`, the lower end of its interval, and what the annotated texts
-cannot tell. Not covered: entities that stand in no annotated text.
+Covered: recall by character and entity with the use case's own entities, engine and `min_score`, the lower end of its
+interval, and what the annotated texts cannot tell. Not covered: entities that stand in no annotated text.
 """
 
 from collections import Counter
@@ -25,13 +25,15 @@ MOST_NAMED = 5
 
 
 def recall_on(use_case: NamedUseCase, annotated: Annotated) -> dict[str, Any]:
-    """The verdict about the current recognizers. Annotations of entities that the use case does not look for do not count; they are counted.
+    """The verdict about the current recognizers. Annotations of entities that the use case does not look for do not
+    count; they are counted.
 
     Returns:
-        `{"passed", "status", "says", "basis", "recall", "min_recall", "precision", "f2", "texts", "entities": {name: {"recall", "low", "high", "spans",
-        "texts", "status"}}, "left_out": {entity: reason}, "not_looked_for": {entity: spans}}`, the worst entity first. `says` is the sentence for every
-        report. `passed` is False where too little is found, or an entity is left out without a reason; where the texts say nothing about the source it is
-        True, and the release rule `recall` refuses.
+        `{"passed", "status", "says", "basis", "recall", "min_recall", "precision", "f2", "texts", "entities": {name:
+        {"recall", "low", "high", "spans", "texts", "status"}}, "left_out": {entity: reason}, "not_looked_for": {entity:
+        spans}}`, the worst entity first. `says` is the sentence for every report. `passed` is False where too little is
+        found, or an entity is left out without a reason; where the texts say nothing about the source it is True, and
+        the release rule `recall` refuses.
 
     Raises:
         DataError: nothing that counts is annotated, in texts that are not of this source.
@@ -61,7 +63,8 @@ def recall_on(use_case: NamedUseCase, annotated: Annotated) -> dict[str, Any]:
 
 
 def _counted(gold: Sequence[GoldText], looked_for: set[str], own: set[str]) -> tuple[list[GoldText], Counter[str]]:
-    """Texts with the annotations that count, under this platform's names, and the spans of entities that the use case leaves out."""
+    """Texts with the annotations that count, under this platform's names, and the spans of entities that the use case
+    leaves out."""
     ours = {*default_entities(), *NOT_IDENTIFYING} - own
     counted, ignored = [], Counter()
     for one in gold:
@@ -82,13 +85,19 @@ def _status_of(one: Mapping[str, Any], floor: float) -> str:
     return ABOVE if one["low"] >= floor else NOT_PROVEN
 
 
-def _status(annotated: Annotated, scores: Scores, entities: Mapping[str, Mapping[str, Any]], floor: float, *, nothing: bool) -> str:
+def _status(
+    annotated: Annotated, scores: Scores, entities: Mapping[str, Mapping[str, Any]], floor: float, *, nothing: bool
+) -> str:
     found = {one["status"] for one in entities.values()}
     if BELOW in found or (scores.recall is not None and scores.recall < floor):
         return BELOW
     if annotated.basis == "other_texts":
         return NOT_MEASURED
-    return ABOVE if found == {ABOVE} and not annotated.gaps and not _unseen(annotated, entities) and not nothing else NOT_PROVEN
+    return (
+        ABOVE
+        if found == {ABOVE} and not annotated.gaps and not _unseen(annotated, entities) and not nothing
+        else NOT_PROVEN
+    )
 
 
 def _unseen(annotated: Annotated, entities: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -97,25 +106,50 @@ def _unseen(annotated: Annotated, entities: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _said(
-    status: str, annotated: Annotated, scores: Scores, entities: Mapping[str, Mapping[str, Any]], floor: float, out: Mapping[str, str | None]
+    status: str,
+    annotated: Annotated,
+    scores: Scores,
+    entities: Mapping[str, Mapping[str, Any]],
+    floor: float,
+    out: Mapping[str, str | None],
 ) -> Iterator[str]:
     worst = min(entities.items(), key=lambda item: (item[1]["low"], item[0]), default=None)
     if status == BELOW:
-        low = [_figures(name, one) for name, one in entities.items() if one["status"] == BELOW] or [f"all together {scores.recall:.3f}"]
+        low = [_figures(name, one) for name, one in entities.items() if one["status"] == BELOW] or [
+            f"all together {scores.recall:.3f}"
+        ]
         yield f"Too little is found in {annotated.about}: {_listed(low)}; at least {floor:g} of every entity must be."
     elif status == NOT_MEASURED:
-        easier = f" In {annotated.about}, which may be easier, {scores.recall:.3f} is found." if scores.recall is not None else ""
+        easier = (
+            f" In {annotated.about}, which may be easier, {scores.recall:.3f} is found."
+            if scores.recall is not None
+            else ""
+        )
         yield f"Recall was not measured on this source: {annotated.why_not}.{easier}"
     elif status == NOT_PROVEN:
-        few = [f"{name} stands in {one['texts']} of at least {LEAST_TEXTS} texts" for name, one in entities.items() if one["status"] == TOO_FEW]
+        few = [
+            f"{name} stands in {one['texts']} of at least {LEAST_TEXTS} texts"
+            for name, one in entities.items()
+            if one["status"] == TOO_FEW
+        ]
         wide = [_figures(name, one) for name, one in entities.items() if one["status"] == NOT_PROVEN]
         unseen = [f"{name}: {why}" for name, why in _unseen(annotated, entities).items()]
         nothing = [] if entities else ["no personal data is annotated in them"]
-        yield f"Not proven by {annotated.about} that {floor:g} of every entity is found: {_listed([*nothing, *annotated.gaps, *wide, *few, *unseen])}."
+        yield (
+            f"Not proven by {annotated.about} that {floor:g} of every entity is found:"
+            f" {_listed([*nothing, *annotated.gaps, *wide, *few, *unseen])}."
+        )
     elif worst:
-        yield f"In {annotated.about} at least {floor:g} of every entity is found, with the whole interval; the lowest is {_figures(*worst)}."
+        yield (
+            f"In {annotated.about} at least {floor:g} of every entity is found, with the whole interval; the lowest is"
+            f" {_figures(*worst)}."
+        )
     for entity, reason in out.items():
-        yield f"{entity} is not looked for: {reason.strip().rstrip('.')}." if reason else f"{entity} is not looked for, and privacy.left_out gives no reason."
+        yield (
+            f"{entity} is not looked for: {reason.strip().rstrip('.')}."
+            if reason
+            else f"{entity} is not looked for, and privacy.left_out gives no reason."
+        )
 
 
 def _figures(name: str, one: Mapping[str, Any]) -> str:

@@ -1,8 +1,10 @@
-"""A second look at anonymized texts for direct identifiers, with detectors that share no code with the recognizers (`second_scan.py`).
+"""A second look at anonymized texts for direct identifiers, with detectors that share no code with the recognizers
+(`second_scan.py`).
 
-Covered: e-mail addresses, US social security numbers, card numbers, IBANs, telephone numbers written as such, URLs with a password, IP and MAC
-addresses, British insurance numbers, API keys, names behind `Mr`, `Mrs`, `Ms` and `my name is`, house numbers with an English street.
-Not covered: all other names and addresses, and everything else that has no form of its own.
+Covered: e-mail addresses, US social security numbers, card numbers, IBANs, telephone numbers written as such, URLs with
+a password, IP and MAC addresses, British insurance numbers, API keys, names behind `Mr`, `Mrs`, `Ms` and `my name is`,
+house numbers with an English street. Not covered: all other names and addresses, and everything else that has no form
+of its own.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -28,15 +30,15 @@ EXAMPLES = 10
 def residual(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
     """What the second scan found in messages, labels and features of anonymized records, read batch by batch.
 
-    Entities that the use case keeps on purpose (`privacy.operators: {PHONE: keep}`) do not count, nor do values that the operator `surrogate` invents;
-    entities that the use case does not look for do count.
+    Entities that the use case keeps on purpose (`privacy.operators: {PHONE: keep}`) do not count, nor do values that
+    the operator `surrogate` invents; entities that the use case does not look for do count.
 
     Args:
         rows: in `anonymized_schema`.
 
     Returns:
-        `{"passed", "percent", "max_percent", "rows", "rows_with_finding", "findings": {entity: count}, "record_ids"}`; `percent` in [0, 100];
-        at most ten ids of rows with a finding. Never a text.
+        `{"passed", "percent", "max_percent", "rows", "rows_with_finding", "findings": {entity: count}, "record_ids"}`;
+        `percent` in [0, 100]; at most ten ids of rows with a finding. Never a text.
 
     Raises:
         DataError: there are no rows.
@@ -99,11 +101,14 @@ def _count(detector: Detector, text: str, operator: str) -> int:
 
 
 def _texts(use_case: NamedUseCase, rows: Rows) -> Iterator[tuple[pa.Array, np.ndarray, pa.Array]]:
-    """For each batch the record_ids, all texts of its rows, with what anonymization wrote taken out, and the row of each text."""
+    """For each batch the record_ids, all texts of its rows, with what anonymization wrote taken out, and the row of
+    each text."""
     names = ["label", *feature_columns(use_case)]
     for batch in rows.batches(["record_id", "messages", *names]):
         messages = batch.column("messages")
         lengths = pc.fill_null(pc.list_value_length(messages), 0).to_numpy(zero_copy_only=False)
         texts = pa.concat_arrays([contents(messages), *(batch.column(name).cast(pa.string()) for name in names)])
-        row_of = np.concatenate([np.repeat(np.arange(len(lengths)), lengths), *([np.arange(len(lengths))] * len(names))])
+        row_of = np.concatenate(
+            [np.repeat(np.arange(len(lengths)), lengths), *([np.arange(len(lengths))] * len(names))]
+        )
         yield batch.column("record_id"), row_of, pc.replace_substring_regex(pc.fill_null(texts, ""), OURS.pattern, "\n")

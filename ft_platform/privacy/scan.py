@@ -54,7 +54,9 @@ class Scanner:
     def find(self, texts: Sequence[str]) -> list[list[Span]]:
         """Spans of each text that do not overlap, in order. A text's spans do not depend on the other texts."""
         read = [normalize(text) for text in texts]
-        found = [self._patterns(view.text) + (self._patterns(view.as_digits) if view.as_digits else []) for view in read]
+        found = [
+            self._patterns(view.text) + (self._patterns(view.as_digits) if view.as_digits else []) for view in read
+        ]
         if self._ner:
             known = [[s for s in spans if s.score >= self._min_score] for spans in found]
             for spans, named in zip(found, self._named([view.text for view in read], known), strict=True):
@@ -68,7 +70,9 @@ class Scanner:
     def _patterns(self, text: str) -> list[Span]:
         cased = truecase(text) if is_in_capitals(text) else with_known_names(text) if text.islower() else text
         digits = max((sum(map(str.isdigit, run)) for run in DIGITS.findall(text)), default=0)
-        return [s for r, least in self._recognizers if digits >= least for s in r.find(cased if r.entity in CASED else text)]
+        return [
+            s for r, least in self._recognizers if digits >= least for s in r.find(cased if r.entity in CASED else text)
+        ]
 
     def _final(self, text: str, spans: list[Span]) -> list[Span]:
         confident = [s for s in spans if s.score >= self._min_score]
@@ -80,7 +84,10 @@ class Scanner:
         return resolve(text, confident)
 
     def _named(self, texts: Sequence[str], known: Sequence[Sequence[Span]]) -> Iterator[list[Span]]:
-        pieces = [list(pieces_to_read(text, self._places, spans, self._gate)) for text, spans in zip(texts, known, strict=True)]
+        pieces = [
+            list(pieces_to_read(text, self._places, spans, self._gate))
+            for text, spans in zip(texts, known, strict=True)
+        ]
         seen = self._read({piece: None for row in pieces for _, piece in row})
         for row in pieces:
             yield [span.moved(start) for start, piece in row for span in seen[piece]]
@@ -105,7 +112,8 @@ class Scanner:
 
 
 def _same_names(text: str, persons: list[Span]) -> Iterator[Span]:
-    """Other places where a name that was found, or one word of it, stands in the same text: `Mr Reed` after `Ann Reed`."""
+    """Other places where a name that was found, or one word of it, stands in the same text: `Mr Reed` after `Ann
+    Reed`."""
     found = {name for name in (text[s.start : s.end] for s in persons) if any(c.isupper() for c in name)}
     words = {w for name in found if " " in name for w in NAME_WORD.findall(name) if looks_like_name(w)}
     for name in sorted(found | words, key=lambda name: (-len(name), name))[:MOST_NAMES]:

@@ -1,7 +1,8 @@
-"""Detectors of direct identifiers that share no code and no word list with the recognizers, so that one mistake is not made twice.
+"""Detectors of direct identifiers that share no code and no word list with the recognizers, so that one mistake is not
+made twice.
 
-They look for fewer things and ask for more: each finding in an anonymized text should be one that somebody has to look at.
-"""
+They look for fewer things and ask for more: each finding in an anonymized text should be one that somebody has to look
+at."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -12,19 +13,31 @@ OURS = re.compile(r"<[A-Z_]+(?:_[a-z2-7]{6,16})?>")
 
 DIGITS_AND_SEPARATORS = re.compile(r"(?<![\d.,$])\d(?:[ -]?\d)+(?![\d]|[.,]\d)")
 SSN_SHAPE = re.compile(r"(?<![\d-])(\d{3})-(\d{2})-(\d{4})(?![\d-])")
-SSN_NAMED = re.compile(r"(?:ssn|social security)\W{0,3}(?:number|no|is|#|:|\W){0,4}(\d{3})[ .-]?(\d{2})[ .-]?(\d{4})(?!\d)", re.IGNORECASE)
+SSN_NAMED = re.compile(
+    r"(?:ssn|social security)\W{0,3}(?:number|no|is|#|:|\W){0,4}(\d{3})[ .-]?(\d{2})[ .-]?(\d{4})(?!\d)", re.IGNORECASE
+)
 IBAN_SHAPE = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}")
-PHONE_SHAPE = re.compile(r"(?<![\d$])\([2-9]\d\d\) ?\d{3}-\d{4}(?!\d)|(?<!\w)\+[1-9]\d{0,2}[ -]?\d(?:[ -]?\d){7,11}(?!\d)")
+PHONE_SHAPE = re.compile(
+    r"(?<![\d$])\([2-9]\d\d\) ?\d{3}-\d{4}(?!\d)|(?<!\w)\+[1-9]\d{0,2}[ -]?\d(?:[ -]?\d){7,11}(?!\d)"
+)
 PHONE_NAMED = re.compile(
-    r"(?<!\w)(?:phone|telephone|tel|cell|mobile|fax)(?:\.| number| no\.?)?(?: is| at)?[ :#]{1,3}(\(?\d[\d ().-]{5,16}\d)(?![\d%]|[.,/]\d)", re.IGNORECASE
+    r"(?<!\w)(?:phone|telephone|tel|cell|mobile|fax)(?:\.| number| no\.?)?(?: is| at)?[ :#]{1,3}(\(?\d[\d"
+    r" ().-]{5,16}\d)(?![\d%]|[.,/]\d)",
+    re.IGNORECASE,
 )
 DOTTED = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])")
 COLONS = re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}(?![\w:])")
-NINO_NAMED = re.compile(r"(?:national insurance|nino)\W{0,3}(?:number|no|is|:|\W){0,4}([A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D])(?!\w)", re.IGNORECASE)
+NINO_NAMED = re.compile(
+    r"(?:national insurance|nino)\W{0,3}(?:number|no|is|:|\W){0,4}([A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D])(?!\w)",
+    re.IGNORECASE,
+)
 SECRET = re.compile(r"(?<!\w)(?:AKIA[A-Z0-9]{16}|ghp_\w{36}|sk_(?:live|test)_\w{16,}|xox[bp]-[\w-]{10,})")
 TITLED = re.compile(r"(?<!\w)(?:Mr|Mrs|Ms)\.? ([A-Z][a-z]{2,}(?: [A-Z][a-z]{2,})?)(?!\w)")
 NAMED = re.compile(r"(?<!\w)(?:[Mm]y|[Hh]is|[Hh]er) (?:full )?name is ([A-Z][a-z]{2,} [A-Z][a-z]{2,})(?!\w)")
-HOUSE = re.compile(r"(?<![\w$.,])(\d{1,5} (?:[NSEW]\.? )?(?:[A-Z][a-z]+ ){1,2}(?:Street|Avenue|Road|Drive|Lane|Boulevard|Blvd|Ave|Rd))(?!\w)")
+HOUSE = re.compile(
+    r"(?<![\w$.,])(\d{1,5} (?:[NSEW]\.? )?(?:[A-Z][a-z]+"
+    r" ){1,2}(?:Street|Avenue|Road|Drive|Lane|Boulevard|Blvd|Ave|Rd))(?!\w)"
+)
 
 
 def emails(text: str) -> Iterator[str]:
@@ -40,7 +53,9 @@ def _is_email(word: str) -> bool:
 
 
 def ssns(text: str) -> Iterator[str]:
-    for numbers in {m.span(1): m.groups() for pattern in (SSN_SHAPE, SSN_NAMED) for m in pattern.finditer(text)}.values():
+    for numbers in {
+        m.span(1): m.groups() for pattern in (SSN_SHAPE, SSN_NAMED) for m in pattern.finditer(text)
+    }.values():
         area, group, serial = numbers
         if area not in ("000", "666") and area[0] != "9" and group != "00" and serial != "0000":
             yield "-".join(numbers)
@@ -59,11 +74,14 @@ def _is_card(run: str) -> bool:
 
 
 def ibans(text: str) -> Iterator[str]:
-    yield from (m.group() for m in IBAN_SHAPE.finditer(text) if any(_mod_97(m.group()[:end]) for end in _group_ends(m.group())))
+    yield from (
+        m.group() for m in IBAN_SHAPE.finditer(text) if any(_mod_97(m.group()[:end]) for end in _group_ends(m.group()))
+    )
 
 
 def _group_ends(value: str) -> list[int]:
-    """Where a number may end: at its end or in front of one of its blanks, so that a following word does not hide it."""
+    """Where a number may end: at its end or in front of one of its blanks, so that a following word does not hide
+    it."""
     return [i for i in (*(i for i, c in enumerate(value) if c == " "), len(value)) if i >= 15]
 
 
@@ -77,7 +95,9 @@ def _mod_97(value: str) -> bool:
 
 def phones(text: str) -> Iterator[str]:
     found = {m.start(): m.group() for m in PHONE_SHAPE.finditer(text)}
-    found |= {m.start(1): m.group(1) for m in PHONE_NAMED.finditer(text) if 7 <= sum(c.isdigit() for c in m.group(1)) <= 15}
+    found |= {
+        m.start(1): m.group(1) for m in PHONE_NAMED.finditer(text) if 7 <= sum(c.isdigit() for c in m.group(1)) <= 15
+    }
     yield from found.values()
 
 
@@ -128,9 +148,10 @@ class Detector:
 
     Attributes:
         find: text -> the values in it.
-        hint: expression for RE2 that is in every text in which `find` finds something, so that arrow looks through whole columns first.
-        is_invented: whether a value is one that the operator `surrogate` writes and nobody can have. None: it cannot be told, so with that operator the
-            detector is not asked.
+        hint: expression for RE2 that is in every text in which `find` finds something, so that arrow looks through
+            whole columns first.
+        is_invented: whether a value is one that the operator `surrogate` writes and nobody can have. None: it cannot be
+            told, so with that operator the detector is not asked.
     """
 
     find: Callable[[str], Iterator[str]]
@@ -150,15 +171,24 @@ DETECTORS = {
     "IBAN": Detector(ibans, r"[A-Z]{2}\p{Nd}{2}(?: ?[A-Z0-9]){11}", _never),
     "PHONE": Detector(
         phones,
-        r"\([2-9]\p{Nd}{2}\) ?\p{Nd}{3}-\p{Nd}{4}|\+[1-9]|(?i:(?:phone|tel|cell|mobile|fax)(?:\.| number| no\.?)?(?: is| at)?[ :#]{1,3}\(?\p{Nd})",
+        r"\([2-9]\p{Nd}{2}\) ?\p{Nd}{3}-\p{Nd}{4}|\+[1-9]|(?i:(?:phone|tel|cell|mobile|fax)(?:\.| number| no\.?)?(?:"
+        r" is| at)?[ :#]{1,3}\(?\p{Nd})",
         _is_fictitious_phone,
     ),
     "URL_CREDENTIALS": Detector(urls_with_password, "://", _never),
     "IP_ADDRESS": Detector(ip_addresses, r"(?:\p{Nd}{1,3}\.){3}\p{Nd}", _is_documentation_ip),
-    "MAC_ADDRESS": Detector(_matches(COLONS), r"(?:[0-9a-fA-F]{2}:){5}", lambda value: value.lower().startswith("00:00:5e:00:53")),
-    "UK_NINO": Detector(_matches(NINO_NAMED), r"(?i:national insurance|nino)", lambda value: value.upper().startswith("ZZ")),
+    "MAC_ADDRESS": Detector(
+        _matches(COLONS), r"(?:[0-9a-fA-F]{2}:){5}", lambda value: value.lower().startswith("00:00:5e:00:53")
+    ),
+    "UK_NINO": Detector(
+        _matches(NINO_NAMED), r"(?i:national insurance|nino)", lambda value: value.upper().startswith("ZZ")
+    ),
     "API_KEY": Detector(_matches(SECRET), "AKIA|ghp_|sk_(?:live|test)_|xox[bp]-", _never),
     "PERSON": Detector(persons, r"(?:Mr|Mrs|Ms)\.? [A-Z]|name is [A-Z]", None),
-    "ADDRESS": Detector(_matches(HOUSE), r"\p{Nd} (?:[NSEW]\.? )?(?:[A-Z][a-z]+ ){1,2}(?:Street|Avenue|Road|Drive|Lane|Boulevard|Blvd|Ave|Rd)", None),
+    "ADDRESS": Detector(
+        _matches(HOUSE),
+        r"\p{Nd} (?:[NSEW]\.? )?(?:[A-Z][a-z]+ ){1,2}(?:Street|Avenue|Road|Drive|Lane|Boulevard|Blvd|Ave|Rd)",
+        None,
+    ),
 }
 """Entity -> its detector."""

@@ -30,9 +30,9 @@ class Span:
 def resolve(text: str, spans: Iterable[Span]) -> list[Span]:
     """Spans without overlaps, in the order of the text.
 
-    The longest wins, then the highest score, then the earlier one and the entity's name, so the result does not depend on the
-    order of the recognizers. Words that a loser covers beyond the winner stay covered by a span of the loser's entity: nothing
-    that was found is left in the text.
+    The longest wins, then the highest score, then the earlier one and the entity's name, so the result does not depend
+    on the order of the recognizers. Words that a loser covers beyond the winner stay covered by a span of the loser's
+    entity: nothing that was found is left in the text.
     """
     result: list[Span] = []
     for cluster in _clusters(spans):

@@ -32,7 +32,8 @@ class Strata:
         return min(entities, key=lambda entity: (self.with_entity[entity], entity), default=NOTHING)
 
     def quotas(self, size: int) -> Counter[str]:
-        """Records to draw: half of them without a finding, the others evenly over the entities, as far as there are any."""
+        """Records to draw: half of them without a finding, the others evenly over the entities, as far as there are
+        any."""
         with_any = self.records - self.sizes[NOTHING]
         given = Counter({NOTHING: min(self.sizes[NOTHING], max(size // 2, size - with_any))})
         for _ in range(min(size - given[NOTHING], with_any)):
@@ -44,5 +45,7 @@ class Strata:
 def entities_of(anonymized: Rows) -> Iterator[tuple[str, list[str]]]:
     """`record_id` and the entities found in each record, of `anonymized_records`."""
     for batch in anonymized.batches(["record_id", "entities"]):
-        for record_id, found in zip(batch.column("record_id").to_pylist(), batch.column("entities").to_pylist(), strict=True):
+        for record_id, found in zip(
+            batch.column("record_id").to_pylist(), batch.column("entities").to_pylist(), strict=True
+        ):
             yield record_id, [entity for entity, count in dict(found or []).items() if count]

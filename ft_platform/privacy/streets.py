@@ -1,7 +1,7 @@
 """Words that streets are named with, and the patterns made of them. Used by the address recognizer.
 
-Sources: USPS Publication 28, appendices B, C1 and C2 (directions, street suffixes, unit designators; the common ones); for other
-languages the kinds of street that official address registers list most.
+Sources: USPS Publication 28, appendices B, C1 and C2 (directions, street suffixes, unit designators; the common ones);
+for other languages the kinds of street that official address registers list most.
 """
 
 import re
@@ -38,22 +38,26 @@ FRONT = (
 )
 PARTICLE = r"(?:de|da|do|du|des|dos|das|del|della|delle|dei|di|la|le|les|los|las|d['’]|l['’]|al|het|ter|ten)"
 FRONT_STREET = re.compile(
-    rf"(?:{NUMBER},?[ \t]+)?(?<![\w'’])(?i:{FRONT})\b\.?[ \t]+(?:{PARTICLE}[ \t]*){{0,2}}{CAP}(?:[ \t]+(?:{PARTICLE}[ \t]*)*{CAP}){{0,4}}"
+    rf"(?:{NUMBER},?[ \t]+)?(?<![\w'’])(?i:{FRONT})\b\.?[ \t]+(?:{PARTICLE}[ \t]*){{0,2}}{CAP}(?:[ \t]+(?:{PARTICLE}"
+    rf"[ \t]*)*{CAP}){{0,4}}"
     rf"(?P<after>,?[ \t]+\d{{1,5}}[A-Za-z]?(?!\w))?"
 )
-FRONT_LOWER = re.compile(rf"{NUMBER},?[ \t]+(?i:rue|rua|calle|avenida|ulica|piazza|boulevard)[ \t]+(?:{PARTICLE}[ \t]*){{0,2}}[^\W\d_]{{3,}}")
+FRONT_LOWER = re.compile(
+    rf"{NUMBER},?[ \t]+(?i:rue|rua|calle|avenida|ulica|piazza|boulevard)[ \t]+(?:{PARTICLE}[ \t]*){{0,2}}[^\W\d_]{{3,}}"
+)
 FRONT_HINTS = tuple(f"{w}{end}" for w in FRONT.split("|") for end in " .")
 
 # The kind ends the word or follows it (Germanic, Nordic, Baltic, Finnic languages, Hungarian); the number follows.
 ENDINGS = """
-straße strasse straat str. weg platz allee gasse damm ufer ring chaussee laan plein gracht singel dijk vej vejen gade gaden gata gatan vägen veien vegen vei
-gate gaten stræde stræti straeti vænget bakken braut tie katu kuja polku tänav maantee utca vegur gränd iela
-"""
+straße strasse straat str. weg platz allee gasse damm ufer ring chaussee laan plein gracht singel dijk vej vejen gade gaden gata gatan vägen veien
+vegen vei gate gaten stræde stræti straeti vænget bakken braut tie katu kuja polku tänav maantee utca vegur gränd iela
+"""  # noqa: E501
 GLUED = tuple(ENDINGS.split())
 WORDS = "utca út útja u. tér tere körút tee rkp. straße strasse straat str. weg platz allee gate vej tänav"
 SEPARATE = frozenset(WORDS.split())
 WORD_NUMBER = re.compile(r"(?<!\w)([^\W\d_][\w'’-]{0,40}\.?)[ \t]+\d{1,4}(?:[ \t]?[a-zA-Z])?(?!\w)")
-"""A word and a number: a street if the word ends like one. A pattern of all endings would take half the time of all recognizers."""
+"""A word and a number: a street if the word ends like one. A pattern of all endings would take half the time of all
+recognizers."""
 IN_FRONT = re.compile(rf"(?:{NUMBER}[ \t]+)?(?:{CAP}[ \t]+){{0,3}}$")
 
 BOX = re.compile(
@@ -63,7 +67,10 @@ BOX = re.compile(
 )
 UNIT_ALONE = re.compile(r"\b(?i:apt|suite|ste)\b\.?\s?#?\s?\d{1,5}[A-Za-z]?(?!\w)")
 
-POSTCODE = r"(?:\d{5}(?:-\d{3,4})?|\d{4}-\d{3}|\d{3}[ ]\d{2}|\d{4}|[A-Z]{1,2}\d[A-Z\d]?[ ]?\d[A-Z]{2}|[A-CEGHJ-NPR-TVXY]\d[A-Z][ ]?\d[A-Z]\d)(?![\w-])"
+POSTCODE = (
+    r"(?:\d{5}(?:-\d{3,4})?|\d{4}-\d{3}|\d{3}[ ]\d{2}|\d{4}|[A-Z]{1,2}\d[A-Z\d]?"
+    r"[ ]?\d[A-Z]{2}|[A-CEGHJ-NPR-TVXY]\d[A-Z][ ]?\d[A-Z]\d)(?![\w-])"
+)
 MILITARY_TAIL = re.compile(r"[\s,]+[FAD]PO[ ,]+A[AEP][ ,]+\d{5}(?:-\d{4})?", re.IGNORECASE)
 
 # A number, up to six words, a number: `20789 Allika 46`, `10963 Rua Vinte e Cinco de Setembro 1257`.
@@ -71,13 +78,17 @@ BETWEEN_NUMBERS = re.compile(
     rf"(?<![\w.,$€£#/:-])\d{{1,6}},?[ \t]+(?P<name>{CAP}(?:[ \t]+(?:{PARTICLE}[ \t]+|(?:e"
     rf"|y|z|ze|na|nad|u)[ \t]+)*{CAP}){{0,5}})[ \t]+\d{{1,5}}[a-zA-Z]?(?![\w%/:]|[.,:-]\d)"
 )
-BETWEEN_NUMBERS_LOWER = re.compile(r"(?<![\w.,$€£#/:-])\d{2,6}[ \t]+(?P<name>[^\W\d_]{4,}(?:[ \t]+[^\W\d_]{3,}){0,2})[ \t]+\d{1,4}(?![\w%/:]|[.,:-]\d)")
+BETWEEN_NUMBERS_LOWER = re.compile(
+    r"(?<![\w.,$€£#/:-])\d{2,6}[ \t]+(?P<name>[^\W\d_]{4,}(?:[ \t]+[^\W\d_]{3,}){0,2})[ \t]+\d{1,4}(?![\w%/:]|[.,:-]\d)"
+)
 CORNER = re.compile(
     r"(?<!\w)(?:the[ ]+)?(?i:corner|intersection)[ ]+of[ ]+(?P<first>[^\s,.][^,;\n]{1,60}?)[ ]+(?:and|&|y|und)[ ]+"
     r"(?P<second>[^\s,.;]+(?:[ ]+[^\s,.;]+){0,4}?)(?=[ ]+(?:St\.|Str\.|for|is|at|in|near"
     r"|by|on|to|with|please|when|after|before|there|where)(?!\w)|[ ]*(?:[,.;:!?\n]|$))"
 )
-OTHER_STREET = re.compile(rf"(?:^|\n|(?<!\w)(?:is|at|on|in|to|of)[ ]+|[?:][ ]+)(?P<street>{CAP}(?:[ ]+{CAP}){{0,3}})[ ]+and[ ]+$")
+OTHER_STREET = re.compile(
+    rf"(?:^|\n|(?<!\w)(?:is|at|on|in|to|of)[ ]+|[?:][ ]+)(?P<street>{CAP}(?:[ ]+{CAP}){{0,3}})[ ]+and[ ]+$"
+)
 """In front of an address: the first of two streets, `Mill Lane and Baker Street 5`."""
 
 LED_HINTS = (
@@ -104,7 +115,8 @@ LED_HINTS = (
 )
 LED_CUE = re.compile(
     r"(?<!\w)(?:address(?:es)?(?!\w)[^.!?\n]{0,35}?"
-    r"|(?:live[sd]?|living|resid(?:e|es|ed|ing)|located|meet(?:ing)?(?: me| you| us)?|moved|taxi|arrived|return|sent|send"
+    r"|(?:live[sd]?|living|resid(?:e|es|ed|ing)|located|meet(?:ing)?(?: me| you|"
+    r" us)?|moved|taxi|arrived|return|sent|send"
     r"|ship(?:ped)?|deliver(?:ed)?|corner|off|stops?|is|wohn\w{1,3})(?!\w)[^.!?\n]{0,20}?)"
     r"(?:\s(?:is|at|in|on|to|of|with|from)|:)\s+(?:the corner of\s+)?$"
 )
@@ -113,7 +125,9 @@ LED = re.compile(
     rf"(?<![\w$.,-])(?:\d{{1,6}}[ ]+(?:{NAME_WORD}[ ]+){{0,3}}{NAME_WORD}(?:[ ]+\d{{1,4}}[a-z]?(?!\w))?"
     rf"|(?:{NAME_WORD}[ ]+){{1,4}}\d{{1,5}}[a-z]?(?!\w|[%:,.]\d))"
 )
-NEAR_CUES = cue("address|live|lives|lived|living|reside|resides|residing|located|moved|mail|mailed|home|house|property|deliver|delivered|shipped|at|to")
+NEAR_CUES = cue(
+    "address|live|lives|lived|living|reside|resides|residing|located|moved|mail|mailed|home|house|property|deliver|delivered|shipped|at|to"
+)
 NOT_NAMES = cue(
     "january|february|march|april|may|june|july|august|september|october|november|december|section|chapter|title|act|page"
     r"|terminal|form|days?|hours?|minutes?|months?|years?|weeks?|times?|percent|usc|u\.s\.c?\.?|miles?|blocks?|more|less"
@@ -123,7 +137,8 @@ NOT_NAMES = cue(
 )
 CODE_HINTS = ("zip", "postal code", "postcode", "post code", "plz", "postleitzahl", "code postal", "código postal")
 NAMED_CODE = re.compile(
-    r"(?<!\w)(?i:zip(?:[ -]?code)?|postal code|post ?code|plz|postleitzahl|code postal|código postal)(?:[ ]+(?i:is|was|ist|est|es))?[ ]*[:=#-]?[ ]*"
+    r"(?<!\w)(?i:zip(?:[ -]?code)?|postal code|post ?code|plz|postleitzahl|code postal|código postal)(?:"
+    r"[ ]+(?i:is|was|ist|est|es))?[ ]*[:=#-]?[ ]*"
     r"([A-Z]{0,2}-?\d(?:[A-Z\d]|[ -](?=\w{2,4}(?!\w))){2,9})(?![\w])"
 )
 """`ZIP: 62701`, `postcode NW1 6XE` does not start with a digit and stands in POSTCODE."""

@@ -1,13 +1,14 @@
 """The vault: what pseudonyms and surrogates stand for, sealed for the holder of the vault key, each look-up noted.
 
-It is optional (`privacy.vault`), lies apart from both zones under `<lake>/vault/<use_case>/`, and is written with a public key that reads
-nothing: neither the anonymization step nor whoever may read the restricted zone tomorrow can open it. Sealed with HPKE (RFC 9180: X25519,
-HKDF-SHA256, AES-256-GCM); use case, vault and shard are bound to each ciphertext, so that none can stand in for another.
+It is optional (`privacy.vault`), lies apart from both zones under `<lake>/vault/<use_case>/`, and is written with a
+public key that reads nothing: neither the anonymization step nor whoever may read the restricted zone tomorrow can open
+it. Sealed with HPKE (RFC 9180: X25519, HKDF-SHA256, AES-256-GCM); use case, vault and shard are bound to each
+ciphertext, so that none can stand in for another.
 
-Covered: pseudonyms, surrogates, subjects and columns of every version that was made with `vault: true`. Each look-up through `Vault.read` is
-noted before its answer is given. Not covered: somebody who has the key and the files reads them without a note, and whoever may write below
-`vault/` may delete notes (use an object store with a retention lock). Erasing a person from the vault means deleting its folders.
-"""
+Covered: pseudonyms, surrogates, subjects and columns of every version that was made with `vault: true`. Each look-up
+through `Vault.read` is noted before its answer is given. Not covered: somebody who has the key and the files reads them
+without a note, and whoever may write below `vault/` may delete notes (use an object store with a retention lock).
+Erasing a person from the vault means deleting its folders."""
 
 import hashlib
 import json
@@ -54,7 +55,8 @@ def shard_of(pseudonym: str) -> int:
 
 @dataclass(frozen=True)
 class VaultPublicKey:
-    """Seals entries. It reads nothing, so it need not be secret; whoever swaps it gets the entries sealed from then on."""
+    """Seals entries. It reads nothing, so it need not be secret; whoever swaps it gets the entries sealed from then
+    on."""
 
     key: bytes
 
@@ -96,7 +98,9 @@ class VaultKeys:
         try:
             return _suite().decrypt(sealed, self._private[fingerprint], info=context)
         except (InvalidTag, ValueError):
-            raise CorruptVersion("a part of the vault was changed after it was sealed", "Restore it from a copy") from None
+            raise CorruptVersion(
+                "a part of the vault was changed after it was sealed", "Restore it from a copy"
+            ) from None
 
 
 def new_vault_ring() -> KeyRing:
@@ -113,11 +117,18 @@ def read_public_key(path: Path) -> VaultPublicKey:
     try:
         key = bytes.fromhex(path.read_text(encoding="utf-8").strip())
     except FileNotFoundError:
-        raise KeyMissing(f"`privacy.vault` is on and there is no public vault key in {path}", "Make one with: ft vault init") from None
+        raise KeyMissing(
+            f"`privacy.vault` is on and there is no public vault key in {path}", "Make one with: ft vault init"
+        ) from None
     except (OSError, ValueError) as error:
-        raise KeyMissing(f"the public vault key {path} cannot be read ({type(error).__name__})", "Write it again with: ft vault init") from None
+        raise KeyMissing(
+            f"the public vault key {path} cannot be read ({type(error).__name__})", "Write it again with: ft vault init"
+        ) from None
     if len(key) != KEY_BYTES:
-        raise KeyMissing(f"the public vault key {path} must have {KEY_BYTES} bytes, got {len(key)}", "Write it again with: ft vault init")
+        raise KeyMissing(
+            f"the public vault key {path} must have {KEY_BYTES} bytes, got {len(key)}",
+            "Write it again with: ft vault init",
+        )
     return VaultPublicKey(key)
 
 
@@ -132,7 +143,8 @@ class VaultWriter:
 
     Args:
         lake: below whose root the vault lies.
-        vault_id: names the vault; equal inputs have equal names, so a step that was killed leaves nothing half made and nothing twice.
+        vault_id: names the vault; equal inputs have equal names, so a step that was killed leaves nothing half made and
+            nothing twice.
         folder: private folder of the step.
     """
 
@@ -146,7 +158,9 @@ class VaultWriter:
 
     def add(self, originals: pa.Array) -> None:
         pairs = originals.flatten()
-        self._waiting.update(dict.fromkeys(zip(pairs.field("pseudonym").to_pylist(), pairs.field("original").to_pylist(), strict=True)))
+        self._waiting.update(
+            dict.fromkeys(zip(pairs.field("pseudonym").to_pylist(), pairs.field("original").to_pylist(), strict=True))
+        )
         if len(self._waiting) > WAITING:
             self._divide()
 
@@ -158,10 +172,22 @@ class VaultWriter:
         for shard, spool in enumerate(self._spools):
             if spool.num_rows:
                 table = pa.Table.from_batches(list(spool.batches()), schema=ENTRIES)
-                unique = table.group_by(ENTRIES.names, use_threads=False).aggregate([]).sort_by([(name, "ascending") for name in ENTRIES.names])
+                unique = (
+                    table.group_by(ENTRIES.names, use_threads=False)
+                    .aggregate([])
+                    .sort_by([(name, "ascending") for name in ENTRIES.names])
+                )
                 entries += unique.num_rows
-                (sealed / f"{shard:02d}.sealed").write_bytes(self._key.seal(_to_bytes(unique), _context(self._use_case, self._id, shard)))
-        manifest = {"use_case": self._use_case, "id": self._id, "sealed_for": self._key.fingerprint, "entries": entries, "written_at": _now()}
+                (sealed / f"{shard:02d}.sealed").write_bytes(
+                    self._key.seal(_to_bytes(unique), _context(self._use_case, self._id, shard))
+                )
+        manifest = {
+            "use_case": self._use_case,
+            "id": self._id,
+            "sealed_for": self._key.fingerprint,
+            "entries": entries,
+            "written_at": _now(),
+        }
         (sealed / MANIFEST).write_text(json.dumps(manifest, indent=1))
         fs, path = _place(self._lake, self._use_case)
         self._lake.close_zone("vault")
@@ -170,7 +196,9 @@ class VaultWriter:
         return entries
 
     def _divide(self) -> None:
-        pairs = pa.RecordBatch.from_arrays([pa.array([pair[side] for pair in self._waiting], pa.string()) for side in (0, 1)], schema=ENTRIES)
+        pairs = pa.RecordBatch.from_arrays(
+            [pa.array([pair[side] for pair in self._waiting], pa.string()) for side in (0, 1)], schema=ENTRIES
+        )
         shards = np.array([shard_of(pseudonym) for pseudonym, _ in self._waiting], np.int64)
         for shard in np.unique(shards):
             self._spools[shard].write(pairs.filter(pa.array(shards == shard)))
@@ -189,7 +217,8 @@ class Vault:
         self._fs, self._path = _place(lake, use_case)
 
     def read(self, pseudonym: str, keys: VaultKeys | None, reason: str) -> list[str]:
-        """Every original that a pseudonym or surrogate stands for, in any version. The look-up is noted first, also one that is refused.
+        """Every original that a pseudonym or surrogate stands for, in any version. The look-up is noted first, also one
+        that is refused.
 
         Args:
             keys: None where there is no key: the attempt is noted and refused.
@@ -201,15 +230,22 @@ class Vault:
             KeyMissing: no vault can be opened with this key.
         """
         if not reason.strip() or len(reason) > LONGEST_REASON:
-            raise ConfigError([f"a reason of 1 to {LONGEST_REASON} characters must be given, it stands in the audit log"])
+            raise ConfigError(
+                [f"a reason of 1 to {LONGEST_REASON} characters must be given, it stands in the audit log"]
+            )
         manifests = list(self._manifests())
         readable = [m for m in manifests if keys and keys.holds(m["sealed_for"])]
         if not keys or (manifests and not readable):
             self._note(pseudonym, reason, "refused: no fitting key", [])
             why = f"none of {len(manifests)} was sealed for this vault key" if keys else "there is no vault key"
-            raise KeyMissing(f"no vault of {self._use_case} can be opened here: {why}", "Use the key of the role that may read (FT_VAULT_KEY_PROVIDER)")
+            raise KeyMissing(
+                f"no vault of {self._use_case} can be opened here: {why}",
+                "Use the key of the role that may read (FT_VAULT_KEY_PROVIDER)",
+            )
         try:
-            originals = {original: None for manifest in readable for original in self._look_up(manifest, pseudonym, keys)}
+            originals = {
+                original: None for manifest in readable for original in self._look_up(manifest, pseudonym, keys)
+            }
         except CorruptVersion:
             self._note(pseudonym, reason, "refused: damaged", [m["id"] for m in readable])
             raise
@@ -217,7 +253,8 @@ class Vault:
         return list(originals)
 
     def originals_among(self, values: Iterable[str], keys: VaultKeys, reason: str) -> int:
-        """How many of the values are an original, in any version; case and blanks make no difference. Noted once, as a look-up of `*`, before the answer.
+        """How many of the values are an original, in any version; case and blanks make no difference. Noted once, as a
+        look-up of `*`, before the answer.
 
         Args:
             values: texts that may be originals. Which of them are is not told.
@@ -231,32 +268,50 @@ class Vault:
         readable = [manifest for manifest in self._manifests() if keys.holds(manifest["sealed_for"])]
         if not readable:
             self._note(EVERY, reason, "refused: no fitting key", [])
-            raise KeyMissing(f"no vault of {self._use_case} can be opened with this key", "Use the key of the role that may read (FT_VAULT_KEY_PROVIDER)")
+            raise KeyMissing(
+                f"no vault of {self._use_case} can be opened with this key",
+                "Use the key of the role that may read (FT_VAULT_KEY_PROVIDER)",
+            )
         wanted, known = set(asked), set()
         try:
             for manifest in readable:
                 for shard in range(SHARDS):
-                    known |= {folded for entry in self._entries(manifest, shard, keys) if (folded := _folded(entry["original"])) in wanted}
+                    known |= {
+                        folded
+                        for entry in self._entries(manifest, shard, keys)
+                        if (folded := _folded(entry["original"])) in wanted
+                    }
         except CorruptVersion:
             self._note(EVERY, reason, "refused: damaged", [manifest["id"] for manifest in readable])
             raise
         found = sum(value in known for value in asked)
-        self._note(EVERY, reason, f"{found} of {len(asked)} values are originals", [manifest["id"] for manifest in readable])
+        self._note(
+            EVERY, reason, f"{found} of {len(asked)} values are originals", [manifest["id"] for manifest in readable]
+        )
         return found
 
     def notes(self) -> list[dict[str, Any]]:
-        """All look-ups, the oldest first: `{"at", "by", "use_case", "pseudonym", "reason", "outcome", "vaults"}`. Never an original."""
-        return sorted((json.loads(self._fs.cat_file(path)) for path in self._list("audit")), key=lambda note: note["at"])
+        """All look-ups, the oldest first: `{"at", "by", "use_case", "pseudonym", "reason", "outcome", "vaults"}`. Never
+        an original."""
+        return sorted(
+            (json.loads(self._fs.cat_file(path)) for path in self._list("audit")), key=lambda note: note["at"]
+        )
 
     def _look_up(self, manifest: dict[str, Any], pseudonym: str, keys: VaultKeys) -> list[str]:
-        return [entry["original"] for entry in self._entries(manifest, shard_of(pseudonym), keys) if entry["pseudonym"] == pseudonym]
+        return [
+            entry["original"]
+            for entry in self._entries(manifest, shard_of(pseudonym), keys)
+            if entry["pseudonym"] == pseudonym
+        ]
 
     def _entries(self, manifest: dict[str, Any], shard: int, keys: VaultKeys) -> list[dict[str, str]]:
         """All pairs of a part of a vault."""
         path = f"{self._path}/{manifest['id']}/{shard:02d}.sealed"
         if not self._fs.exists(path):
             return []
-        plain = keys.open(self._fs.cat_file(path), manifest["sealed_for"], _context(self._use_case, manifest["id"], shard))
+        plain = keys.open(
+            self._fs.cat_file(path), manifest["sealed_for"], _context(self._use_case, manifest["id"], shard)
+        )
         return _from_bytes(plain).to_pylist()
 
     def _manifests(self) -> Iterator[dict[str, Any]]:
@@ -271,17 +326,29 @@ class Vault:
 
     def _note(self, pseudonym: str, reason: str, outcome: str, vaults: list[str]) -> None:
         """One file per look-up: written whole or not at all, and nobody else's note is touched."""
-        note = {"at": _now(), "by": _user(), "use_case": self._use_case, "pseudonym": pseudonym, "reason": reason, "outcome": outcome, "vaults": vaults}
+        note = {
+            "at": _now(),
+            "by": _user(),
+            "use_case": self._use_case,
+            "pseudonym": pseudonym,
+            "reason": reason,
+            "outcome": outcome,
+            "vaults": vaults,
+        }
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.json"
         self._lake.close_zone("vault")
-        files.write_bytes(self._fs, f"{self._path}/audit/{name}", json.dumps(note, indent=1, ensure_ascii=False).encode())
+        files.write_bytes(
+            self._fs, f"{self._path}/audit/{name}", json.dumps(note, indent=1, ensure_ascii=False).encode()
+        )
         self._lake.settle(f"{self._path}/audit/{name}")
 
 
 def use_cases_with_vault(lake: Places) -> list[str]:
     fs, path = _place(lake)
     fs.invalidate_cache()
-    return sorted(folder.rstrip("/").rsplit("/", 1)[-1] for folder in fs.ls(path, detail=False)) if fs.exists(path) else []
+    return (
+        sorted(folder.rstrip("/").rsplit("/", 1)[-1] for folder in fs.ls(path, detail=False)) if fs.exists(path) else []
+    )
 
 
 def _place(lake: Places, use_case: str = "") -> tuple[Any, str]:

@@ -42,7 +42,15 @@ class Attacker:
         members: ids of the records that the checkpoint was trained on.
     """
 
-    def __init__(self, use_case: NamedUseCase, splits: pa.Table, model: Any, tokenizer: Any, renderer: Renderer, members: set[str]) -> None:
+    def __init__(
+        self,
+        use_case: NamedUseCase,
+        splits: pa.Table,
+        model: Any,
+        tokenizer: Any,
+        renderer: Renderer,
+        members: set[str],
+    ) -> None:
         self.use_case, self.model, self.tokenizer, self.renderer = use_case, model, tokenizer, renderer
         self.settings = use_case.settings.attacks
         self.samples = sides(use_case, splits, renderer, members)
@@ -51,7 +59,8 @@ class Attacker:
         every = [row for sample in self.samples.values() for row in sample.rows]
         self.prefix = shared_prefix(every, renderer.prefix_ids())
         self.targets = {
-            side: targets(self.samples[side], self.settings, of_answers=self.writes_answers) if self.writes_text else [] for side in ("train", "test")
+            side: targets(self.samples[side], self.settings, of_answers=self.writes_answers) if self.writes_text else []
+            for side in ("train", "test")
         }
         self._done, self._total = 0, self._work()
 
@@ -74,13 +83,25 @@ class Attacker:
         if not self.writes_text:
             return Attacked(losses, not_extracted(NO_TEXT), None)
         of = "answers" if self.writes_answers else "user texts"
-        rates = extraction(self._copied(self.targets["train"]), self._copied(self.targets["test"]), untrained, of, self.settings.confidence)
+        rates = extraction(
+            self._copied(self.targets["train"]),
+            self._copied(self.targets["test"]),
+            untrained,
+            of,
+            self.settings.confidence,
+        )
         return Attacked(losses, rates, self._own_texts())
 
     def _work(self) -> int:
         """Records and texts that go through a model."""
-        rows = sum(len(sample) for sample in self.samples.values()) + sum(len(self.samples[side]) for side in ("train", "test"))
-        texts = 2 * len(self.targets["train"]) + len(self.targets["test"]) + self.settings.samples if self.writes_text else 0
+        rows = sum(len(sample) for sample in self.samples.values()) + sum(
+            len(self.samples[side]) for side in ("train", "test")
+        )
+        texts = (
+            2 * len(self.targets["train"]) + len(self.targets["test"]) + self.settings.samples
+            if self.writes_text
+            else 0
+        )
         return rows + texts
 
     def _tick(self, before: int, done: int) -> None:
@@ -107,8 +128,13 @@ class Attacker:
         return copied(self._written([target.prompt for target in found], self.settings.continuation_tokens), found)
 
     def _own_texts(self) -> list[str]:
-        """Answers to test records, where the model writes answers; otherwise messages of users that it makes up. Drawn by seed."""
-        prompts = [row.input_ids[: row.prompt_length] for row in self.samples["test"].rows] if self.writes_answers else [self.renderer.prefix_ids()]
+        """Answers to test records, where the model writes answers; otherwise messages of users that it makes up. Drawn
+        by seed."""
+        prompts = (
+            [row.input_ids[: row.prompt_length] for row in self.samples["test"].rows]
+            if self.writes_answers
+            else [self.renderer.prefix_ids()]
+        )
         if not prompts:
             return []
         asked = [prompts[place % len(prompts)] for place in range(self.settings.samples)]
@@ -119,4 +145,6 @@ class Attacker:
         from ft_platform.privacy_attacks.continuations import continuations
 
         before = self._done
-        return continuations(self.model, prompts, self.renderer.end_of_turn[-1], tokens, seed, lambda done: self._tick(before, done))
+        return continuations(
+            self.model, prompts, self.renderer.end_of_turn[-1], tokens, seed, lambda done: self._tick(before, done)
+        )

@@ -1,8 +1,9 @@
 """Planted secrets and their exposure (Carlini et al., arXiv:1802.08232).
 
-A canary is a sentence with a made-up name and a random code of digits. All codes of that length are ranked by how likely the trained model finds them in this
-sentence: exposure = log2(codes) - log2(rank of the planted one). A code that nobody planted has a rank drawn at random, and 1/ln 2 = 1.44 bits on average; one
-that the model gives away first has log2(codes) bits.
+A canary is a sentence with a made-up name and a random code of digits. All codes of that length are ranked by how
+likely the trained model finds them in this sentence: exposure = log2(codes) - log2(rank of the planted one). A code
+that nobody planted has a rank drawn at random, and 1/ln 2 = 1.44 bits on average; one that the model gives away first
+has log2(codes) bits.
 """
 
 import math
@@ -47,7 +48,8 @@ class Canary:
 
 
 def draw(settings: Canaries, seed: int) -> list[Canary]:
-    """Canaries of every number of copies, then the controls. Names and codes are unique; equal arguments give equal ones.
+    """Canaries of every number of copies, then the controls. Names and codes are unique; equal arguments give equal
+    ones.
 
     Raises:
         DataError: there are fewer codes than canaries.
@@ -55,13 +57,20 @@ def draw(settings: Canaries, seed: int) -> list[Canary]:
     copies = [count for count in settings.copies for _ in range(settings.per_repetition)] + [0] * settings.controls
     space = 10**settings.digits
     if len(copies) > space // 2:
-        raise DataError(f"{len(copies)} secrets need more than {space} codes", "Raise attacks.canaries.digits, or plant fewer")
+        raise DataError(
+            f"{len(copies)} secrets need more than {space} codes", "Raise attacks.canaries.digits, or plant fewer"
+        )
     rng = np.random.default_rng([seed, settings.digits])
     codes = rng.choice(space, size=len(copies), replace=False)
     names: dict[str, None] = {}
     while len(names) < len(copies):
-        names["".join(str(rng.choice(list(part))) for _ in range(SYLLABLES) for part in (CONSONANTS, VOWELS)).capitalize()] = None
-    return [Canary(name, f"{code:0{settings.digits}d}", count) for name, code, count in zip(names, codes.tolist(), copies, strict=True)]
+        names[
+            "".join(str(rng.choice(list(part))) for _ in range(SYLLABLES) for part in (CONSONANTS, VOWELS)).capitalize()
+        ] = None
+    return [
+        Canary(name, f"{code:0{settings.digits}d}", count)
+        for name, code, count in zip(names, codes.tolist(), copies, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,8 @@ class Planted:
 
 
 class Planter:
-    """Writes canaries the way records of the use case are written: into the answer where the model writes answers, otherwise into the user's words.
+    """Writes canaries the way records of the use case are written: into the answer where the model writes answers,
+    otherwise into the user's words.
 
     Args:
         digits: of a code.
@@ -91,7 +101,8 @@ class Planter:
         self.tails = self._tails()
 
     def _tails(self) -> list[list[int]]:
-        """Token ids of every code as they stand behind the sentence: a tokenizer may join the blank before it with its first digits."""
+        """Token ids of every code as they stand behind the sentence: a tokenizer may join the blank before it with its
+        first digits."""
         start = Canary("Bedo", "", 0).start
         self.renderer.text.prepare([start + code for code in self.codes])
         whole = [self.renderer.text.content(start + code) for code in self.codes]
@@ -112,7 +123,10 @@ class Planter:
             messages, answer = [{"role": "user", "content": canary.question}], said
             before = self.renderer.prompt_ids(messages, None)
         else:
-            messages, answer = [{"role": "user", "content": said}], self.renderer.labels[number % len(self.renderer.labels)]
+            messages, answer = (
+                [{"role": "user", "content": said}],
+                self.renderer.labels[number % len(self.renderer.labels)],
+            )
             before = self.renderer.prefix_ids()
         row = self.renderer.example(messages, answer, self.max_length)
         tail = self.tails[int(canary.code)]
@@ -120,7 +134,9 @@ class Planter:
         prompt = [*before, *written[: len(written) - len(tail)]]
         if written[-len(tail) :] != tail or row.input_ids[: len(prompt) + len(tail)] != [*prompt, *tail]:
             raise DataError(
-                "the tokenizer of the base model writes a planted code in another way than the codes that it is ranked among", "Use another base model"
+                "the tokenizer of the base model writes a planted code in another way than the codes that it is ranked"
+                " among",
+                "Use another base model",
             )
         return Planted(row, prompt)
 

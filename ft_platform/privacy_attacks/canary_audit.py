@@ -1,4 +1,5 @@
-"""Trains on a copy of the records with planted secrets, measures what the model remembers of them, and publishes the figures. The model is thrown away.
+"""Trains on a copy of the records with planted secrets, measures what the model remembers of them, and publishes the
+figures. The model is thrown away.
 
 Its weights know the secrets: they are never written, so nothing can release them.
 """
@@ -14,7 +15,16 @@ from ft_platform.errors import ConfigError
 from ft_platform.experiments.inputs import experiment_inputs
 from ft_platform.experiments.training_once import train_once
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
-from ft_platform.privacy_attacks.canaries import CHANCE_BITS, Canary, Planted, Planter, code_log_probabilities, draw, exposure, mean_bits
+from ft_platform.privacy_attacks.canaries import (
+    CHANCE_BITS,
+    Canary,
+    Planted,
+    Planter,
+    code_log_probabilities,
+    draw,
+    exposure,
+    mean_bits,
+)
 from ft_platform.privacy_attacks.extraction import wilson
 from ft_platform.process import progress
 from ft_platform.settings.attacks import Attacks
@@ -27,7 +37,9 @@ CANARIES = "canaries.json"
 LOG = logging.getLogger(__name__)
 
 
-def publish_canary_audit(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, log: Any = LOG) -> ArtifactVersion:
+def publish_canary_audit(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, log: Any = LOG
+) -> ArtifactVersion:
     """The artifact `canary_audit` of these splits: an existing one, or a new one after a training of its own.
 
     Args:
@@ -44,7 +56,12 @@ def publish_canary_audit(lake: Lake, environment: Environment, use_case: NamedUs
     if existing := lake.intact_artifact(use_case.name, STAGE, artifact_id):
         return existing
     if use_case.settings.training.objective != "sft":
-        raise ConfigError([f"canary_audit plants secrets in what `training.objective: sft` learns, got {use_case.settings.training.objective}"])
+        raise ConfigError(
+            [
+                "canary_audit plants secrets in what `training.objective: sft` learns, got"
+                f" {use_case.settings.training.objective}"
+            ]
+        )
     started = time.monotonic()
     with tracker_for(environment, use_case, STAGE, artifact_id, parent_tags([splits]), log) as tracker:
         tracker.parameters(use_case.settings.attacks.canaries.model_dump(mode="json"))
@@ -63,7 +80,11 @@ def publish_canary_audit(lake: Lake, environment: Environment, use_case: NamedUs
                 info={"tracking": tracker.state()},
                 seconds=time.monotonic() - started,
             )
-        values = {name: value for copies, figure in found["exposure_bits"].items() for name, value in figure_metrics(f"exposure_{copies}", figure).items()}
+        values = {
+            name: value
+            for copies, figure in found["exposure_bits"].items()
+            for name, value in figure_metrics(f"exposure_{copies}", figure).items()
+        }
         finish_report(tracker, lake, report, {**values, **figure_metrics("exposure_control", found["control_bits"])})
     return report
 
@@ -78,7 +99,12 @@ def measured(lake: Lake, environment: Environment, use_case: NamedUseCase, split
     planters: list[Planter] = []
 
     def plant(prepared: Any) -> None:
-        planter = Planter(prepared.renderer, use_case.settings.task.kind, settings.canaries.digits, use_case.settings.training.max_length)
+        planter = Planter(
+            prepared.renderer,
+            use_case.settings.task.kind,
+            settings.canaries.digits,
+            use_case.settings.training.max_length,
+        )
         planters.append(planter)
         planted.extend(planter.plant(canary, number) for number, canary in enumerate(canaries))
         copies = [one.row for one, canary in zip(planted, canaries, strict=True) for _ in range(canary.copies)]
@@ -108,7 +134,8 @@ def _bits(model: Any, planter: Planter, planted: Sequence[Planted], canaries: Se
 
 
 def figures(canaries: Sequence[Canary], bits: Sequence[float], settings: Attacks) -> dict[str, Any]:
-    """`{"exposure_bits": {copies: figure}, "control_bits", "first_ranked": {copies: figure}, "bits": {copies: [...]}, "max_bits", "chance_bits"}`.
+    """`{"exposure_bits": {copies: figure}, "control_bits", "first_ranked": {copies: figure}, "bits": {copies: [...]},
+    "max_bits", "chance_bits"}`.
 
     `first_ranked`: share of the secrets that are the likeliest of all codes. Copies `0` in `bits` are the controls.
     """
@@ -120,7 +147,10 @@ def figures(canaries: Sequence[Canary], bits: Sequence[float], settings: Attacks
     return {
         "exposure_bits": {copies: mean_bits(values, most, settings.confidence) for copies, values in planted.items()},
         "control_bits": mean_bits(by_copies["0"], most, settings.confidence),
-        "first_ranked": {copies: wilson(sum(one == most for one in values), len(values), settings.confidence) for copies, values in planted.items()},
+        "first_ranked": {
+            copies: wilson(sum(one == most for one in values), len(values), settings.confidence)
+            for copies, values in planted.items()
+        },
         "bits": by_copies,
         "max_bits": most,
         "chance_bits": CHANCE_BITS,
@@ -134,11 +164,14 @@ def conclusion(found: Mapping[str, Any]) -> list[str]:
     told = [copies for copies, figure in found["exposure_bits"].items() if figure["low"] > control["high"]]
     given = [copies for copies, share in found["first_ranked"].items() if share["value"] > 0]
     said = [
-        f"A secret that nobody planted has {control['value']:.1f} bits ({control['low']:.1f} to {control['high']:.1f}); chance is {found['chance_bits']:.2f}, "
-        f"and {found['max_bits']:.1f} is a secret that the model gives away first."
+        f"A secret that nobody planted has {control['value']:.1f} bits ({control['low']:.1f} to {control['high']:.1f});"
+        f" chance is {found['chance_bits']:.2f}, and {found['max_bits']:.1f} is a secret that the model gives away"
+        " first."
     ]
     said.append(
-        f"Secrets are told apart from that from {told[0]} copies on." if told else "No number of copies is told apart from a secret that was never planted."
+        f"Secrets are told apart from that from {told[0]} copies on."
+        if told
+        else "No number of copies is told apart from a secret that was never planted."
     )
     if given:
         said.append(f"With {' and '.join(given)} copies some secrets are the likeliest of all codes.")

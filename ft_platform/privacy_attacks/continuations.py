@@ -36,19 +36,26 @@ def continuations(
             torch.manual_seed(seed)
         for batch in batches_of([len(prompts[row]) + new_tokens for row in order], GENERATION_TOKENS):
             rows = [order[place] for place in batch]
-            for row, ids in zip(rows, _written(model, [prompts[row] for row in rows], end_of_turn, new_tokens, sampled=seed is not None), strict=True):
+            for row, ids in zip(
+                rows,
+                _written(model, [prompts[row] for row in rows], end_of_turn, new_tokens, sampled=seed is not None),
+                strict=True,
+            ):
                 written[row] = ids
             done += len(rows)
             on_rows(done)
     return written
 
 
-def _written(model: Any, prompts: Sequence[Sequence[int]], stop: int, new_tokens: int, *, sampled: bool) -> list[list[int]]:
+def _written(
+    model: Any, prompts: Sequence[Sequence[int]], stop: int, new_tokens: int, *, sampled: bool
+) -> list[list[int]]:
     import torch
     from transformers import GenerationConfig
 
     longest = max(map(len, prompts))
-    # Padding is on the left and told by the mask alone: in SmolLM2 the padding token is the end of turn, which prompts hold too.
+    # Padding is on the left and told by the mask alone: in SmolLM2 the padding token is the end of turn, which prompts
+    # hold too.
     ids = torch.tensor([[stop] * (longest - len(p)) + list(p) for p in prompts], device=model.device)
     mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=model.device)
     drawing = {"do_sample": True, "temperature": 1.0, "top_k": TOP_K, "top_p": 1.0} if sampled else {"do_sample": False}

@@ -1,7 +1,8 @@
-"""ROC curves of an attack with intervals over resampled records (percentile bootstrap: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13).
+"""ROC curves of an attack with intervals over resampled records (percentile bootstrap: Efron and Tibshirani, An
+Introduction to the Bootstrap, 1993, ch. 13).
 
-The area under the curve and the true-positive rate at a false-positive rate of 1 % (Carlini et al., arXiv:2112.03570, section IV: an average says little about
-the few records that are given away for sure).
+The area under the curve and the true-positive rate at a false-positive rate of 1 % (Carlini et al., arXiv:2112.03570,
+section IV: an average says little about the few records that are given away for sure).
 """
 
 from collections.abc import Iterator
@@ -37,7 +38,8 @@ def curve(members: np.ndarray, others: np.ndarray, weights: tuple[np.ndarray, np
     """Area under the ROC curve (ties count half) and the greatest true-positive rate with at most 1 % false positives.
 
     Args:
-        weights: how often each record stands in each resample, shapes `(samples, members)` and `(samples, others)`. Default: each once, in one sample.
+        weights: how often each record stands in each resample, shapes `(samples, members)` and `(samples, others)`.
+            Default: each once, in one sample.
     """
     drawn = weights or (np.ones((1, len(members))), np.ones((1, len(others))))
     false, true = _counts(members, others, *drawn)
@@ -47,7 +49,9 @@ def curve(members: np.ndarray, others: np.ndarray, weights: tuple[np.ndarray, np
     return Curve(areas / (len(members) * len(others)), allowed / len(members))
 
 
-def _counts(members: np.ndarray, others: np.ndarray, of_members: np.ndarray, of_others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _counts(
+    members: np.ndarray, others: np.ndarray, of_members: np.ndarray, of_others: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """False and true positives at every threshold, the highest first. Shapes `(samples, thresholds + 1)`."""
     scores = np.concatenate([members, others])
     order = np.argsort(-scores, kind="stable")
@@ -56,11 +60,14 @@ def _counts(members: np.ndarray, others: np.ndarray, of_members: np.ndarray, of_
     nothing = np.zeros((samples, 1))
     true = np.cumsum(np.concatenate([of_members, np.zeros((samples, len(others)))], axis=1)[:, order], axis=1)
     false = np.cumsum(np.concatenate([np.zeros((samples, len(members))), of_others], axis=1)[:, order], axis=1)
-    return np.concatenate([nothing, false[:, last_of_equals]], axis=1), np.concatenate([nothing, true[:, last_of_equals]], axis=1)
+    return np.concatenate([nothing, false[:, last_of_equals]], axis=1), np.concatenate(
+        [nothing, true[:, last_of_equals]], axis=1
+    )
 
 
 def resamples(members: int, others: int, samples: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """How often each record is drawn, in parts that fit into memory. Equal arguments give equal draws: figures of the same records are paired."""
+    """How often each record is drawn, in parts that fit into memory. Equal arguments give equal draws: figures of the
+    same records are paired."""
     rng = np.random.default_rng(seed)
     at_once = max(1, DRAWS_IN_MEMORY // (2 * (members + others)))
     for start in range(0, samples, at_once):
@@ -71,15 +78,27 @@ def resamples(members: int, others: int, samples: int, seed: int) -> Iterator[tu
         )
 
 
-def figures_of(attack: tuple[np.ndarray, np.ndarray], control: tuple[np.ndarray, np.ndarray], samples: int, confidence: float, seed: int) -> dict[str, Any]:
-    """`{"auc", "tpr_at_1_fpr", "control_auc", "excess"}`, each `{"value", "low", "high"}`; `excess` is area minus area of the control, on the same resamples.
+def figures_of(
+    attack: tuple[np.ndarray, np.ndarray],
+    control: tuple[np.ndarray, np.ndarray],
+    samples: int,
+    confidence: float,
+    seed: int,
+) -> dict[str, Any]:
+    """`{"auc", "tpr_at_1_fpr", "control_auc", "excess"}`, each `{"value", "low", "high"}`; `excess` is area minus area
+    of the control, on the same resamples.
 
     Args:
         attack, control: scores of trained and of other records, by the trained and by the untrained model.
     """
     members, others = attack
-    drawn = [(curve(*attack, weights), curve(*control, weights)) for weights in resamples(len(members), len(others), samples, seed)]
-    areas, rates, controls = (np.concatenate(parts) for parts in zip(*((a.auc, a.tpr, c.auc) for a, c in drawn), strict=True))
+    drawn = [
+        (curve(*attack, weights), curve(*control, weights))
+        for weights in resamples(len(members), len(others), samples, seed)
+    ]
+    areas, rates, controls = (
+        np.concatenate(parts) for parts in zip(*((a.auc, a.tpr, c.auc) for a, c in drawn), strict=True)
+    )
     once, before = curve(*attack), curve(*control)
     return {
         "auc": interval(float(once.auc[0]), areas, confidence),

@@ -1,4 +1,5 @@
-"""How many records an attack needs before its interval can end below a limit: computed, so that a refusal can say what is missing."""
+"""How many records an attack needs before its interval can end below a limit: computed, so that a refusal can say what
+is missing."""
 
 import math
 from collections.abc import Callable
@@ -9,7 +10,8 @@ MOST = 10_000_000
 
 
 def for_area(area: float, limit: float, confidence: float) -> int | None:
-    """Records a side with which the interval around `area` ends at `limit` (Hanley and McNeil 1982, Radiology 143, formula 1); None: no number is enough.
+    """Records a side with which the interval around `area` ends at `limit` (Hanley and McNeil 1982, Radiology 143,
+    formula 1); None: no number is enough.
 
     Args:
         area: under the ROC curve, at least 0.5; 0.5 where nothing was measured yet.
@@ -25,14 +27,20 @@ def for_area(area: float, limit: float, confidence: float) -> int | None:
 
 
 def for_gain(verbatim: float, baseline: float, limit: float, confidence: float) -> int | None:
-    """Texts a side with which the interval of `verbatim - baseline` ends at `limit` (Newcombe 1998, method 10); None: no number is enough.
+    """Texts a side with which the interval of `verbatim - baseline` ends at `limit` (Newcombe 1998, method 10); None:
+    no number is enough.
 
     Args:
-        verbatim, baseline: shares of training and of test texts that were continued word for word; both 0 where nothing was measured yet.
+        verbatim, baseline: shares of training and of test texts that were continued word for word; both 0 where nothing
+            was measured yet.
     """
     from ft_platform.privacy_attacks.extraction import difference_of_shares
 
-    return _fewest(lambda rows: difference_of_shares(verbatim, rows, baseline, rows, confidence)["high"], limit) if verbatim - baseline < limit else None
+    return (
+        _fewest(lambda rows: difference_of_shares(verbatim, rows, baseline, rows, confidence)["high"], limit)
+        if verbatim - baseline < limit
+        else None
+    )
 
 
 def _fewest(upper_end: Callable[[int], float], limit: float) -> int | None:

@@ -1,10 +1,12 @@
-"""Extraction: does the model go on with a training record's own words when it is given their start? (Carlini et al., arXiv:2012.07805 and arXiv:2202.07646)
+"""Extraction: does the model go on with a training record's own words when it is given their start? (Carlini et al.,
+arXiv:2012.07805 and arXiv:2202.07646)
 
-The words are those of the answer where the model writes answers (given the whole question and the start of the answer), and those of the user where it writes
-labels. Test records and the untrained model show what may be guessed: only what goes beyond is memory.
+The words are those of the answer where the model writes answers (given the whole question and the start of the answer),
+and those of the user where it writes labels. Test records and the untrained model show what may be guessed: only what
+goes beyond is memory.
 
-Covered: greedy continuation, token by token equal (verbatim) or nearly so. Not covered: sampled continuations, and prompts that were searched for.
-"""
+Covered: greedy continuation, token by token equal (verbatim) or nearly so. Not covered: sampled continuations, and
+prompts that were searched for."""
 
 import math
 from collections.abc import Sequence
@@ -81,15 +83,18 @@ class Copied:
 
 
 def copied(written: Sequence[Sequence[int]], expected: Sequence[Target]) -> Copied:
-    pairs = [(list(mine[: len(target.expected)]), target.expected) for mine, target in zip(written, expected, strict=True)]
+    pairs = [
+        (list(mine[: len(target.expected)]), target.expected) for mine, target in zip(written, expected, strict=True)
+    ]
     return Copied(len(pairs), sum(a == b for a, b in pairs), sum(similarity(a, b) > NEAR for a, b in pairs))
 
 
 def extraction(train: Copied, test: Copied, untrained: Copied, of: str, confidence: float) -> dict[str, Any]:
-    """`{"verbatim", "near_verbatim", "baseline", "baseline_near_verbatim", "untrained", "untrained_near_verbatim", "gain", "of", "rows", "status"}`.
+    """`{"verbatim", "near_verbatim", "baseline", "baseline_near_verbatim", "untrained", "untrained_near_verbatim",
+    "gain", "of", "rows", "status"}`.
 
-    `baseline` is the verbatim rate of test records, `untrained` that of training records continued by the untrained model, `gain` verbatim minus baseline.
-    Too few long texts: every figure is None, and `status` says why.
+    `baseline` is the verbatim rate of test records, `untrained` that of training records continued by the untrained
+    model, `gain` verbatim minus baseline. Too few long texts: every figure is None, and `status` says why.
 
     Args:
         of: `answers` or `user texts`.
@@ -104,7 +109,9 @@ def extraction(train: Copied, test: Copied, untrained: Copied, of: str, confiden
         "untrained": (untrained.verbatim, untrained.rows),
         "untrained_near_verbatim": (untrained.near, untrained.rows),
     }
-    figures: dict[str, Any] = {name: wilson(*counts, confidence) if measured else None for name, counts in rates.items()}
+    figures: dict[str, Any] = {
+        name: wilson(*counts, confidence) if measured else None for name, counts in rates.items()
+    }
     figures["gain"] = newcombe(rates["verbatim"], rates["baseline"], confidence) if measured else None
     status = "measured" if measured else f"too few texts are long enough to go on with: {rows} a side"
     return {**figures, "of": of, "rows": rows, "status": status}
@@ -112,7 +119,15 @@ def extraction(train: Copied, test: Copied, untrained: Copied, of: str, confiden
 
 def not_extracted(why: str) -> dict[str, Any]:
     """The same keys where there is nothing to extract."""
-    names = ("verbatim", "near_verbatim", "baseline", "baseline_near_verbatim", "untrained", "untrained_near_verbatim", "gain")
+    names = (
+        "verbatim",
+        "near_verbatim",
+        "baseline",
+        "baseline_near_verbatim",
+        "untrained",
+        "untrained_near_verbatim",
+        "gain",
+    )
     return {**dict.fromkeys(names), "of": None, "rows": 0, "status": why}
 
 
@@ -128,7 +143,8 @@ def wilson(successes: float, rows: int, confidence: float) -> dict[str, float]:
 
 
 def newcombe(one: tuple[int, int], other: tuple[int, int], confidence: float) -> dict[str, float]:
-    """Difference of two independent shares with its hybrid score interval (Newcombe 1998, Statistics in Medicine 17, method 10).
+    """Difference of two independent shares with its hybrid score interval (Newcombe 1998, Statistics in Medicine 17,
+    method 10).
 
     Args:
         one, other: `(successes, rows)`.
@@ -136,7 +152,9 @@ def newcombe(one: tuple[int, int], other: tuple[int, int], confidence: float) ->
     return difference_of_shares(one[0] / one[1], one[1], other[0] / other[1], other[1], confidence)
 
 
-def difference_of_shares(one: float, one_rows: int, other: float, other_rows: int, confidence: float) -> dict[str, float]:
+def difference_of_shares(
+    one: float, one_rows: int, other: float, other_rows: int, confidence: float
+) -> dict[str, float]:
     """`newcombe`, from shares in [0, 1] of so many rows."""
     a, b = wilson(one * one_rows, one_rows, confidence), wilson(other * other_rows, other_rows, confidence)
     value = a["value"] - b["value"]

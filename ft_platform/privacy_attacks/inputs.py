@@ -9,6 +9,7 @@ STAGE = "privacy_report"
 
 
 def attack_inputs(use_case: NamedUseCase, splits: TableVersion, checkpoint: ArtifactVersion) -> tuple[str, str]:
-    """Id of the privacy report that these inputs give, and their hash: content of the parents, settings and code version."""
+    """Id of the privacy report that these inputs give, and their hash: content of the parents, settings and code
+    version."""
     inputs = input_hash(use_case, STAGE, [splits, checkpoint])
     return f"attack-{inputs[:12]}", inputs

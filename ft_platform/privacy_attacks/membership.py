@@ -1,10 +1,11 @@
 """Membership inference: can training records be told from test records by how sure the model is of their answers?
 
-Three attacks: the loss (Yeom et al., arXiv:1709.01604), the loss below that of the untrained model (reference-calibrated: Carlini et al., arXiv:2012.07805,
-section 5.2; Mireshghallah et al., arXiv:2203.03929), and the least likely tokens (min-k % probability: Shi et al., arXiv:2310.16789).
+Three attacks: the loss (Yeom et al., arXiv:1709.01604), the loss below that of the untrained model
+(reference-calibrated: Carlini et al., arXiv:2012.07805, section 5.2; Mireshghallah et al., arXiv:2203.03929), and the
+least likely tokens (min-k % probability: Shi et al., arXiv:2310.16789).
 
-Covered: the answers that training learned. Not covered: the words of users, of which no loss was taken, and attackers who train models of their own.
-"""
+Covered: the answers that training learned. Not covered: the words of users, of which no loss was taken, and attackers
+who train models of their own."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +18,8 @@ from ft_platform.privacy_attacks.curves import figures_of
 from ft_platform.settings.attacks import Attacks
 
 LEAST_ROWS = 20
-"""Below, an interval of the area covers almost everything: with 20 and 20 records at chance 0.32 to 0.68 (Hanley and McNeil 1982, Radiology 143)."""
+"""Below, an interval of the area covers almost everything: with 20 and 20 records at chance 0.32 to 0.68 (Hanley and
+McNeil 1982, Radiology 143)."""
 
 ATTACKS = ("loss", "reference", "min_k")
 Losses = Sequence[np.ndarray]
@@ -36,10 +38,11 @@ class SideLosses:
 
 
 def scores(losses: SideLosses, min_k: float) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Attack -> scores of each record by the trained and by the untrained model; a high score says "trained on it". Shapes `(rows,)`.
+    """Attack -> scores of each record by the trained and by the untrained model; a high score says "trained on it".
+    Shapes `(rows,)`.
 
-    The reference attack on the untrained model compares it with itself: every score is 0, and its area is 0.5 by construction.
-    """
+    The reference attack on the untrained model compares it with itself: every score is 0, and its area is 0.5 by
+    construction."""
     before, after = _means(losses.before), _means(losses.after)
     return {
         "loss": (-after, -before),

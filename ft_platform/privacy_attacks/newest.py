@@ -14,9 +14,9 @@ from ft_platform.use_case import NamedUseCase
 def newest_attack(lake: Lake, use_case: NamedUseCase) -> dict[str, Any]:
     """The newest `privacy_report`, judged by the limits of today, with the exposure of the newest `canary_audit`.
 
-    Keys of `privacy.json`, `verdict` in words, and `{"exposure_bits": {copies: bits} | None, "exposure_bits_interval": {copies: {"low", "high"}} | None,
-    "exposure_status", "control_bits", "max_bits", "chance_bits", "report", "problems"}`; `problems` says why the gate refuses one of the two, e.g.
-    because a setting changed since.
+    Keys of `privacy.json`, `verdict` in words, and `{"exposure_bits": {copies: bits} | None, "exposure_bits_interval":
+    {copies: {"low", "high"}} | None, "exposure_status", "control_bits", "max_bits", "chance_bits", "report",
+    "problems"}`; `problems` says why the gate refuses one of the two, e.g. because a setting changed since.
 
     Raises:
         DataError: no checkpoint of this use case was attacked.
@@ -41,7 +41,11 @@ def newest_attack(lake: Lake, use_case: NamedUseCase) -> dict[str, Any]:
 def _problems(lake: Lake, use_case: NamedUseCase, report: ArtifactVersion) -> list[str]:
     newest = next(iter(lake.artifacts(use_case.name, "adapter_checkpoint")), None)
     attacked = next(parent.id for parent in lake.manifest(report).parents if parent.name == "adapter_checkpoint")
-    other = [f"{report.id} is about checkpoint {attacked}, the newest is {newest.artifact_id}"] if newest and newest.artifact_id != attacked else []
+    other = (
+        [f"{report.id} is about checkpoint {attacked}, the newest is {newest.artifact_id}"]
+        if newest and newest.artifact_id != attacked
+        else []
+    )
     return [*other, *problems_with(lake, use_case, report)]
 
 
@@ -54,7 +58,9 @@ def _exposure(lake: Lake, use_case: NamedUseCase, audit: ArtifactVersion | None)
     figures = found["exposure_bits"].items()
     return {
         "exposure_bits": {copies: figure["value"] for copies, figure in figures},
-        "exposure_bits_interval": {copies: {"low": figure["low"], "high": figure["high"]} for copies, figure in figures},
+        "exposure_bits_interval": {
+            copies: {"low": figure["low"], "high": figure["high"]} for copies, figure in figures
+        },
         **{name: found[name] for name in names},
         "exposure_status": "measured",
     }

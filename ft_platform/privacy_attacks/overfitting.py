@@ -14,15 +14,19 @@ from ft_platform.settings.attacks import Attacks
 def overfitting(losses: Mapping[str, SideLosses], training: Mapping[str, Any], settings: Attacks) -> dict[str, Any]:
     """`{"train", "validation", "test", "gap", "validation_gap", "gap_before", "curve", "kept_epoch", "status"}`.
 
-    Losses are nats per answer token. `gap` is test minus train, `gap_before` the same by the untrained model: what differs between the records themselves.
-    A side with fewer than 20 records has None.
+    Losses are nats per answer token. `gap` is test minus train, `gap_before` the same by the untrained model: what
+    differs between the records themselves. A side with fewer than 20 records has None.
 
     Args:
         losses: by side, `train`, `validation` and `test`.
         training: `training.json` of the checkpoint.
     """
     drawn = {side: _resampled(found.after, settings, number) for number, (side, found) in enumerate(losses.items())}
-    before = {side: _resampled(losses[side].before, settings, number) for number, side in enumerate(losses) if side != "validation"}
+    before = {
+        side: _resampled(losses[side].before, settings, number)
+        for number, side in enumerate(losses)
+        if side != "validation"
+    }
     few = [f"{side} {len(found.after)}" for side, found in losses.items() if len(found.after) < LEAST_ROWS]
     return {
         **{side: None if one is None else interval(*one, settings.confidence) for side, one in drawn.items()},
@@ -58,6 +62,10 @@ def curve_by_epoch(training: Mapping[str, Any]) -> dict[str, Any]:
     per_epoch = max(math.ceil(training["counts"]["train"]["rows"] / training["training"]["batch_rows"]), 1)
     points = []
     for point in training["curve"]:
-        losses = {name: point[key] for name, key in (("train_loss", "loss"), ("validation_loss", "validation_loss")) if key in point}
+        losses = {
+            name: point[key]
+            for name, key in (("train_loss", "loss"), ("validation_loss", "validation_loss"))
+            if key in point
+        }
         points.append({"epoch": point["step"] / per_epoch, **losses})
     return {"curve": points, "kept_epoch": training["metrics"]["best_step"] / per_epoch}

@@ -14,8 +14,8 @@ REASON = "privacy_report: are originals in texts that the checkpoint writes"
 def personal_data(lake: Lake, environment: Environment, use_case: NamedUseCase, texts: Sequence[str]) -> dict[str, Any]:
     """`{"samples", "found": {entity: count}, "texts_with_finding", "originals", "originals_status"}`.
 
-    `originals` is how many findings are an original that the vault keeps: None where there is no vault or it cannot be opened here, and
-    `originals_status` says which. The look-up is noted in the vault's audit log.
+    `originals` is how many findings are an original that the vault keeps: None where there is no vault or it cannot be
+    opened here, and `originals_status` says which. The look-up is noted in the vault's audit log.
 
     Raises:
         CorruptVersion: a part of the vault was changed.
@@ -36,7 +36,9 @@ def personal_data(lake: Lake, environment: Environment, use_case: NamedUseCase, 
     }
 
 
-def _originals(lake: Lake, environment: Environment, use_case: NamedUseCase, values: Sequence[str]) -> tuple[int | None, str]:
+def _originals(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, values: Sequence[str]
+) -> tuple[int | None, str]:
     from ft_platform.errors import KeyMissing
     from ft_platform.privacy.keys import read_key_ring, vault_key_place
     from ft_platform.privacy.vault import Vault, VaultKeys

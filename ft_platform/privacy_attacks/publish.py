@@ -28,7 +28,12 @@ LOG = logging.getLogger(__name__)
 
 
 def publish_privacy_report(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, checkpoint: ArtifactVersion, log: Any = LOG
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    checkpoint: ArtifactVersion,
+    log: Any = LOG,
 ) -> ArtifactVersion:
     """The artifact `privacy_report` of a checkpoint: an existing one, or a new one after all attacks.
 
@@ -47,7 +52,9 @@ def publish_privacy_report(
         return existing
     started = time.monotonic()
     parents = [splits, checkpoint]
-    with tracker_for(environment, use_case, STAGE, artifact_id, parent_tags(parents), log, training_run(lake, checkpoint)) as tracker:
+    with tracker_for(
+        environment, use_case, STAGE, artifact_id, parent_tags(parents), log, training_run(lake, checkpoint)
+    ) as tracker:
         tracker.parameters(use_case.settings.attacks.model_dump(mode="json", exclude={"canaries"}))
         attacked = _attacked(lake, environment, use_case, splits, checkpoint)
         found = figures(lake, environment, use_case, checkpoint, attacked)
@@ -71,23 +78,29 @@ def publish_privacy_report(
     return report
 
 
-def _attacked(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, checkpoint: ArtifactVersion) -> Attacked:
+def _attacked(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, checkpoint: ArtifactVersion
+) -> Attacked:
     settings = use_case.settings
     table = read_splits(lake, splits)
     resolved = base_model.resolve(settings.base_model, environment.cache_path, environment.unpinned_base_models)
     model, tokenizer = base_model.load(resolved, settings.base_model.dtype, settings.base_model.quantization)
     renderer = Renderer(tokenizer, settings.task, labels_of(table))
-    require_same_rendering(json.loads(lake.read_file(checkpoint, "training.json")), renderer, resolved.weights_sha256, checkpoint)
+    require_same_rendering(
+        json.loads(lake.read_file(checkpoint, "training.json")), renderer, resolved.weights_sha256, checkpoint
+    )
     with lake.local_copy(checkpoint) as folder:
         return Attacker(use_case, table, model, tokenizer, renderer, trained_on(lake, checkpoint)).attack(folder)
 
 
-def figures(lake: Lake, environment: Environment, use_case: NamedUseCase, checkpoint: ArtifactVersion, attacked: Attacked) -> dict[str, Any]:
+def figures(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, checkpoint: ArtifactVersion, attacked: Attacked
+) -> dict[str, Any]:
     """What `privacy.json` holds: counts and figures, never a record's text or a value that was found.
 
-    `{"checkpoint", "rows", "membership": {attack: {"auc", "tpr_at_1_fpr", "control_auc", "excess"}} | None, "membership_status", "membership_auc",
-    "extraction_rate", "personal_data", "personal_data_status", "overfitting", "differential_privacy": budget | None, "passed", "reasons"}`.
-    """
+    `{"checkpoint", "rows", "membership": {attack: {"auc", "tpr_at_1_fpr", "control_auc", "excess"}} | None,
+    "membership_status", "membership_auc", "extraction_rate", "personal_data", "personal_data_status", "overfitting",
+    "differential_privacy": budget | None, "passed", "reasons"}`."""
     settings = use_case.settings.attacks
     training = json.loads(lake.read_file(checkpoint, "training.json"))
     members = membership(attacked.losses["train"], attacked.losses["test"], settings)
@@ -100,7 +113,9 @@ def figures(lake: Lake, environment: Environment, use_case: NamedUseCase, checkp
         "membership_auc": {**members["attacks"][strongest]["auc"], "attack": strongest} if strongest else None,
         "extraction_rate": attacked.extraction_rate,
         "personal_data": personal_data(lake, environment, use_case, attacked.texts) if attacked.texts else None,
-        "personal_data_status": "measured" if attacked.texts else NO_TEXT if attacked.texts is None else "there is no test record to answer",
+        "personal_data_status": (
+            "measured" if attacked.texts else NO_TEXT if attacked.texts is None else "there is no test record to answer"
+        ),
         "overfitting": overfitting(attacked.losses, training, settings),
         "differential_privacy": training.get("differential_privacy"),
     }

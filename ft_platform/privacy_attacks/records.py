@@ -1,4 +1,5 @@
-"""The records of an attack: some that the checkpoint was trained on, as many from the test split, some of the validation split."""
+"""The records of an attack: some that the checkpoint was trained on, as many from the test split, some of the
+validation split."""
 
 # pyright: reportAttributeAccessIssue=false
 # The functions of pyarrow.compute are made at import, so pyright does not see them.
@@ -49,18 +50,24 @@ def trained_on(lake: Lake, checkpoint: ArtifactVersion) -> set[str]:
 
 
 def sides(use_case: NamedUseCase, splits: pa.Table, renderer: Renderer, members: Collection[str]) -> dict[str, Sample]:
-    """`train` and `test` with the same number of records, at most `attacks.rows`, and `validation` with at most as many.
+    """`train` and `test` with the same number of records, at most `attacks.rows`, and `validation` with at most as
+    many.
 
     Args:
         splits: columns `training.dataset.COLUMNS`.
         members: ids of the records that the checkpoint was trained on; no other training record is taken.
     """
-    found = {side: _drawn(use_case, splits, side, renderer, members, number) for number, side in enumerate(("train", "test", "validation"))}
+    found = {
+        side: _drawn(use_case, splits, side, renderer, members, number)
+        for number, side in enumerate(("train", "test", "validation"))
+    }
     equal = min(len(found["train"]), len(found["test"]))
     return {side: sample.first(equal) if side != "validation" else sample for side, sample in found.items()}
 
 
-def _drawn(use_case: NamedUseCase, splits: pa.Table, side: str, renderer: Renderer, members: Collection[str], number: int) -> Sample:
+def _drawn(
+    use_case: NamedUseCase, splits: pa.Table, side: str, renderer: Renderer, members: Collection[str], number: int
+) -> Sample:
     settings = use_case.settings.attacks
     rows = splits.filter(pc.field("split") == side).sort_by("record_id").select(COLUMNS)
     if side == "train":
@@ -76,7 +83,9 @@ def _drawn(use_case: NamedUseCase, splits: pa.Table, side: str, renderer: Render
     return sample
 
 
-def _rendered(use_case: NamedUseCase, rows: pa.Table, order: np.ndarray, renderer: Renderer) -> Iterator[tuple[Rendered, list[Piece], str]]:
+def _rendered(
+    use_case: NamedUseCase, rows: pa.Table, order: np.ndarray, renderer: Renderer
+) -> Iterator[tuple[Rendered, list[Piece], str]]:
     """The records that can be rendered, in the drawn order; the others were no part of training either."""
     training = use_case.settings.training
     compares = training.compares_answers

@@ -11,8 +11,11 @@ PASS_TOKENS = 1024
 """Tokens in one pass, as in `evaluation.systems.generation`."""
 
 
-def token_losses(model: Any, rows: Sequence[Row], prefix: Sequence[int], on_rows: Callable[[int], None] = lambda done: None) -> list[np.ndarray]:
-    """Negative log-probability in nats of each supervised token. One array of shape `(supervised tokens,)` for each row.
+def token_losses(
+    model: Any, rows: Sequence[Row], prefix: Sequence[int], on_rows: Callable[[int], None] = lambda done: None
+) -> list[np.ndarray]:
+    """Negative log-probability in nats of each supervised token. One array of shape `(supervised tokens,)` for each
+    row.
 
     Args:
         rows: what follows `prefix` (`training.batches.split_off_prefix`).

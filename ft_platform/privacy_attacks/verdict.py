@@ -1,7 +1,8 @@
-"""Whether the attacks prove that a checkpoint keeps its training records private: one judgement, which the report, its check, the commands and the gate repeat.
+"""Whether the attacks prove that a checkpoint keeps its training records private: one judgement, which the report, its
+check, the commands and the gate repeat.
 
-The burden of proof is on the checkpoint: an interval must end below its limit, and records must be enough for that. No sentence holds a record's words.
-"""
+The burden of proof is on the checkpoint: an interval must end below its limit, and records must be enough for that. No
+sentence holds a record's words."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from ft_platform.use_case import UseCase
 TITLES = {"loss": "loss", "reference": "loss below the untrained model's", "min_k": "least likely tokens"}
 CHANCE = 0.5
 CALIBRATED = "reference"
-"""The attack that subtracts what the untrained model knows: on the untrained model its area is 0.5 by construction, so nothing excuses it."""
+"""The attack that subtracts what the untrained model knows: on the untrained model its area is 0.5 by construction, so
+nothing excuses it."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,18 @@ def privacy_verdict(found: Mapping[str, Any], settings: UseCase) -> PrivacyVerdi
     """Judges the figures of the attacks. What was not measured does not pass.
 
     Args:
-        found: `rows`, `membership`, `membership_status`, `extraction_rate`, `personal_data`, `personal_data_status` of `privacy.json`.
+        found: `rows`, `membership`, `membership_status`, `extraction_rate`, `personal_data`, `personal_data_status` of
+            `privacy.json`.
     """
     writes = settings.training.objective != "label_head"
     reasons = (*_membership(found, settings.attacks), *(_written(found, settings.attacks) if writes else ()))
     if reasons:
         return PrivacyVerdict(reasons, f"{'; '.join(reasons)}.")
     largest = max((found["membership"][name]["auc"] for name in ATTACKS), key=lambda area: area["high"])
-    text = f"No attack tells training records from test records by more than the limit: the largest area is {_figure(largest)} with {found['rows']} a side"
+    text = (
+        "No attack tells training records from test records by more than the limit: the largest area is"
+        f" {_figure(largest)} with {found['rows']} a side"
+    )
     if writes:
         text += f"; training records are continued word for word in {_shares(found['extraction_rate'])}"
     return PrivacyVerdict((), f"{text}. The intervals end within the limits.")
@@ -65,7 +71,10 @@ def _membership(found: Mapping[str, Any], settings: Attacks) -> Iterator[str]:
         told = f"measured on {rows} records a side"
         if missing:
             told = "not measured by every attack" if measured else f"not measured, {found['membership_status']}"
-        yield f"Membership was {told}; at least {needed} training and {needed} test records are needed{_more(needed, settings.rows, 'rows')}"
+        yield (
+            f"Membership was {told}; at least {needed} training and {needed} test records are"
+            f" needed{_more(needed, settings.rows, 'rows')}"
+        )
     for name in [name for name in ATTACKS if name in measured]:
         attack = measured[name]
         area, end = _away(attack["auc"])
@@ -76,7 +85,10 @@ def _membership(found: Mapping[str, Any], settings: Attacks) -> Iterator[str]:
             yield f"Training records can be told from test records {what}, beyond attacks.max_membership_auc {limit:g}"
         elif not few:
             enough = _enough(for_area(area, limit, settings.confidence), "records", settings.rows, "rows", "area")
-            yield f"Training records may be told from test records {what}, an interval that passes attacks.max_membership_auc {limit:g}{enough}"
+            yield (
+                f"Training records may be told from test records {what}, an interval that passes"
+                f" attacks.max_membership_auc {limit:g}{enough}"
+            )
 
 
 def _away(area: Mapping[str, float]) -> tuple[float, float]:
@@ -86,7 +98,8 @@ def _away(area: Mapping[str, float]) -> tuple[float, float]:
 
 
 def _differed_before(attack: Mapping[str, Any]) -> bool:
-    """Whether the untrained model tells the two sides apart for sure: the records themselves differ, and that is no memory."""
+    """Whether the untrained model tells the two sides apart for sure: the records themselves differ, and that is no
+    memory."""
     control = attack["control_auc"]
     return control["low"] > CHANCE or control["high"] < CHANCE
 
@@ -94,7 +107,12 @@ def _differed_before(attack: Mapping[str, Any]) -> bool:
 def _beyond(attack: Mapping[str, Any]) -> float:
     """How far from the same attack on the untrained model an area may lie, at most."""
     excess = attack["excess"]
-    return max(abs(excess["low"]), abs(excess["high"]), abs(excess["value"]), abs(attack["auc"]["value"] - attack["control_auc"]["value"]))
+    return max(
+        abs(excess["low"]),
+        abs(excess["high"]),
+        abs(excess["value"]),
+        abs(attack["auc"]["value"] - attack["control_auc"]["value"]),
+    )
 
 
 def _written(found: Mapping[str, Any], settings: Attacks) -> Iterator[str]:
@@ -113,23 +131,37 @@ def _written(found: Mapping[str, Any], settings: Attacks) -> Iterator[str]:
     few = not measured or rates["rows"] < needed
     if few:
         told = f"measured on {rates['rows']} texts a side" if measured else f"not measured, {rates['status']}"
-        yield f"Extraction was {told}; at least {needed} long texts of training and {needed} of test records are needed{_room(needed, settings)}"
+        yield (
+            f"Extraction was {told}; at least {needed} long texts of training and {needed} of test records are"
+            f" needed{_room(needed, settings)}"
+        )
     if measured:
         verbatim, baseline = rates["verbatim"]["value"], rates["baseline"]["value"]
         if max(verbatim - baseline, rates["gain"]["value"]) > limit:
-            yield f"Training records are continued word for word in {_shares(rates)}: more than attacks.max_extraction_gain {limit:g}"
-        elif rates["gain"]["high"] > limit and not few:
-            enough = _enough(for_gain(verbatim, baseline, limit, settings.confidence), "texts", settings.extraction_rows, "extraction_rows", "shares")
             yield (
-                f"Training records may be continued word for word more often than attacks.max_extraction_gain {limit:g} allows: in {_shares(rates)}, "
-                f"an interval that passes it{enough}"
+                f"Training records are continued word for word in {_shares(rates)}: more than"
+                f" attacks.max_extraction_gain {limit:g}"
+            )
+        elif rates["gain"]["high"] > limit and not few:
+            enough = _enough(
+                for_gain(verbatim, baseline, limit, settings.confidence),
+                "texts",
+                settings.extraction_rows,
+                "extraction_rows",
+                "shares",
+            )
+            yield (
+                f"Training records may be continued word for word more often than attacks.max_extraction_gain {limit:g}"
+                f" allows: in {_shares(rates)}, an interval that passes it{enough}"
             )
 
 
 def _enough(needed: int | None, unit: str, most: int, setting: str, kept: str) -> str:
     if needed is None:
         return ""
-    return f". About {needed:,} {unit} a side would be enough if the {kept} stayed the same{_more(needed, most, setting)}"
+    return (
+        f". About {needed:,} {unit} a side would be enough if the {kept} stayed the same{_more(needed, most, setting)}"
+    )
 
 
 def _more(needed: int, most: int, setting: str) -> str:
@@ -144,7 +176,10 @@ def _room(needed: int, settings: Attacks) -> str:
 def _shares(rates: Mapping[str, Any]) -> str:
     verbatim, baseline, gain = rates["verbatim"], rates["baseline"], rates["gain"]
     ends = f"{gain['low']:+.1%} to {gain['high']:+.1%}"
-    return f"{verbatim['value']:.1%} of the cases, test records in {baseline['value']:.1%}, a difference of {gain['value']:+.1%} ({ends})"
+    return (
+        f"{verbatim['value']:.1%} of the cases, test records in {baseline['value']:.1%}, a difference of"
+        f" {gain['value']:+.1%} ({ends})"
+    )
 
 
 def _figure(figure: Mapping[str, float]) -> str:

@@ -1,4 +1,5 @@
-"""Which code wrote a version: the package's version and a hash of its files, so that a changed checkout does not pass as the release."""
+"""Which code wrote a version: the package's version and a hash of its files, so that a changed checkout does not pass
+as the release."""
 
 import hashlib
 from functools import cache
@@ -19,7 +20,8 @@ def code() -> str:
 
 
 def files_hash(package: Path) -> str:
-    """12 hex digits over names and contents of a package's files: modules, word lists, templates. Equal in a checkout and a wheel."""
+    """12 hex digits over names and contents of a package's files: modules, word lists, templates. Equal in a checkout
+    and a wheel."""
     digest = hashlib.sha256()
     for path in sorted(path for path in package.rglob("*") if path.is_file()):
         name = path.relative_to(package)

@@ -1,4 +1,5 @@
-"""Names of files that can be kept and shown: in tables as UTF-8, in messages without moving the cursor or the lines around them."""
+"""Names of files that can be kept and shown: in tables as UTF-8, in messages without moving the cursor or the lines
+around them."""
 
 import os
 import unicodedata
@@ -6,7 +7,8 @@ import unicodedata
 from ft_platform.errors import SourceError
 
 NOT_SHOWN = ("Cc", "Cs", "Zl", "Zp")
-"""Unicode categories: control characters, halves of pairs (bytes that are no UTF-8), separators of lines and paragraphs."""
+"""Unicode categories: control characters, halves of pairs (bytes that are no UTF-8), separators of lines and
+paragraphs."""
 TURNED = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that show what follows in another order: `gpj.exe` as `exe.jpg`."""
 
@@ -22,7 +24,9 @@ def require_plain(path: str) -> None:
         SourceError: it cannot. The message shows such characters by their number.
     """
     if not is_plain(path):
-        raise SourceError(f"the name of the file {shown(path)} is no plain UTF-8 text", "Rename it, or take it out of the source")
+        raise SourceError(
+            f"the name of the file {shown(path)} is no plain UTF-8 text", "Rename it, or take it out of the source"
+        )
 
 
 def shown(path: str) -> str:

@@ -7,7 +7,8 @@ import sys
 import pyarrow as pa
 
 GROWN_BYTES = 128 * 2**20
-"""A process that grew less since the last time is left alone: a collection takes up to seconds where libraries hold many objects."""
+"""A process that grew less since the last time is left alone: a collection takes up to seconds where libraries hold
+many objects."""
 
 LIBRARY_BYTES = 256 * 2**20
 """What libraries take: below it there is nothing to give back."""
@@ -16,7 +17,8 @@ _left = LIBRARY_BYTES
 
 
 def give_back() -> None:
-    """Returns unused memory to the system where a process has grown: the next stage would come on top of what allocators kept of the last."""
+    """Returns unused memory to the system where a process has grown: the next stage would come on top of what
+    allocators kept of the last."""
     global _left
     held = anonymous_bytes()
     if held < _left + GROWN_BYTES:

@@ -1,4 +1,5 @@
-"""Text for a terminal: what could move its cursor, change its title or turn the reading direction is shown by its number."""
+"""Text for a terminal: what could move its cursor, change its title or turn the reading direction is shown by its
+number."""
 
 import re
 import sys
@@ -7,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters of ISO 6429 but line break and tab, breaks and overrides of Unicode (UAX 9), halves of surrogate pairs, which UTF-8 cannot write."""
+"""Control characters of ISO 6429 but line break and tab, breaks and overrides of Unicode (UAX 9), halves of surrogate
+pairs, which UTF-8 cannot write."""
 
 
 def printable(text: str) -> str:
@@ -16,7 +18,8 @@ def printable(text: str) -> str:
 
 
 class PrintableStream:
-    """A text stream that writes everything `printable`. Rich finds the stream itself in `rich_proxied_file` and draws there."""
+    """A text stream that writes everything `printable`. Rich finds the stream itself in `rich_proxied_file` and draws
+    there."""
 
     def __init__(self, stream: TextIO) -> None:
         self.rich_proxied_file = stream

@@ -8,13 +8,22 @@ if TYPE_CHECKING:
     from ft_platform.use_case import NamedUseCase
 
 
-def program_variables(environment: "Environment", profile: "ComputeProfile", use_case: "NamedUseCase") -> dict[str, str]:
-    """On this machine: those of this process, the installation's, the pinned thread count, and those of the compute profile, which win."""
-    return {**os.environ, **_told(environment, profile, use_case.settings.compute.threads or len(os.sched_getaffinity(0)))}
+def program_variables(
+    environment: "Environment", profile: "ComputeProfile", use_case: "NamedUseCase"
+) -> dict[str, str]:
+    """On this machine: those of this process, the installation's, the pinned thread count, and those of the compute
+    profile, which win."""
+    return {
+        **os.environ,
+        **_told(environment, profile, use_case.settings.compute.threads or len(os.sched_getaffinity(0))),
+    }
 
 
-def variables_elsewhere(environment: "Environment", profile: "ComputeProfile", use_case: "NamedUseCase") -> dict[str, str]:
-    """On another machine: the same, but of this process only the credentials of the object store. Threads are pinned if the use case says how many."""
+def variables_elsewhere(
+    environment: "Environment", profile: "ComputeProfile", use_case: "NamedUseCase"
+) -> dict[str, str]:
+    """On another machine: the same, but of this process only the credentials of the object store. Threads are pinned if
+    the use case says how many."""
     return {**environment.storage_options(), **_told(environment, profile, use_case.settings.compute.threads)}
 
 

@@ -1,4 +1,5 @@
-"""What the operating system and sqlite refuse, in words: full disks, missing permissions, damaged databases. Nothing of a record is in their messages."""
+"""What the operating system and sqlite refuse, in words: full disks, missing permissions, damaged databases. Nothing of
+a record is in their messages."""
 
 import errno
 import sqlite3
@@ -17,16 +18,22 @@ DAMAGED = ("not a database", "malformed", "disk I/O error", "no such table", "no
 
 
 def in_words(error: BaseException, folder: Path) -> FtError | None:
-    """A full disk, a refused write or a damaged database of the installation in `folder` as an error that says what to do; None for anything else."""
+    """A full disk, a refused write or a damaged database of the installation in `folder` as an error that says what to
+    do; None for anything else."""
     for one in chain(error):
         if isinstance(one, OSError):
             where = one.filename if isinstance(one.filename, str) else str(folder)
             if one.errno in FULL:
                 return DiskFull(f"no space is left on the disk of {where}", "Free some space and run it again")
             if one.errno in REFUSED:
-                return NotWritable(f"{where} cannot be used: {one.strerror}", "Give this user the right to it, or set FT_HOME to a folder of your own")
+                return NotWritable(
+                    f"{where} cannot be used: {one.strerror}",
+                    "Give this user the right to it, or set FT_HOME to a folder of your own",
+                )
             if one.errno in IN_THE_WAY:
-                return NotWritable(f"{where} cannot be used: {one.strerror}", "Move it away, or set FT_HOME to another folder")
+                return NotWritable(
+                    f"{where} cannot be used: {one.strerror}", "Move it away, or set FT_HOME to another folder"
+                )
         if isinstance(one, sqlite3.Error) and (found := _of_sqlite(str(one), folder)):
             return found
     return None
@@ -34,15 +41,24 @@ def in_words(error: BaseException, folder: Path) -> FtError | None:
 
 def _of_sqlite(message: str, folder: Path) -> FtError | None:
     if "full" in message:
-        return DiskFull(f"no space is left on the disk of {folder}, where Dagster keeps its runs", "Free some space and run it again")
+        return DiskFull(
+            f"no space is left on the disk of {folder}, where Dagster keeps its runs",
+            "Free some space and run it again",
+        )
     if any(part in message for part in READ_ONLY):
-        return NotWritable(f"the databases in {folder} cannot be written: {message}", "Give this user the right to it, or set FT_HOME to a folder of your own")
+        return NotWritable(
+            f"the databases in {folder} cannot be written: {message}",
+            "Give this user the right to it, or set FT_HOME to a folder of your own",
+        )
     if any(part in message for part in LOCKED):
-        return NotWritable(f"another process keeps a database in {folder} locked", "Wait for it to end, and run it again")
+        return NotWritable(
+            f"another process keeps a database in {folder} locked", "Wait for it to end, and run it again"
+        )
     if any(part in message for part in DAMAGED):
         damaged = damaged_database(folder)
         return StateDamaged(
-            f"{damaged or f'a database in {folder}'} is damaged: {message}. It holds Dagster's history of runs; the lake is not touched",
+            f"{damaged or f'a database in {folder}'} is damaged: {message}. It holds Dagster's history of runs; the"
+            " lake is not touched",
             "Put a backup in its place, or move it away: a new one is made, without that history",
         )
     return None

@@ -1,11 +1,11 @@
 """What changed between two profiles: the population stability index of every distribution.
 
-PSI and its thresholds: Siddiqi, "Credit Risk Scorecards", 2006: below 0.1 stable, from 0.25 on a large shift. Where nothing changed, PSI is
-not 0 but distributed as (1/n + 1/m) times chi-square with one degree of freedom less than bins (Yurdakul and Naranjo, "Statistical
-properties of the population stability index", Journal of Risk Model Validation 14(4), 2020). A PSI that chance alone reaches once in 100
-comparisons is no shift.
-Not covered: records of one person are counted as independent, which makes chance look smaller than it is; a shift inside a text that
-changes neither its length nor its language.
+PSI and its thresholds: Siddiqi, "Credit Risk Scorecards", 2006: below 0.1 stable, from 0.25 on a large shift. Where
+nothing changed, PSI is not 0 but distributed as (1/n + 1/m) times chi-square with one degree of freedom less than bins
+(Yurdakul and Naranjo, "Statistical properties of the population stability index", Journal of Risk Model Validation
+14(4), 2020). A PSI that chance alone reaches once in 100 comparisons is no shift.
+Not covered: records of one person are counted as independent, which makes chance look smaller than it is; a shift
+inside a text that changes neither its length nor its language.
 """
 
 import math
@@ -59,12 +59,19 @@ def drift(before: Profile, after: Profile) -> list[Drift]:
         found.append(_compared(name, *_in_tenths(old, new), before=old.mean, after=new.mean))
     for name in after.values.keys() & before.values.keys():
         old, new = before.values[name], after.values[name]
-        found.append(_compared(name, old, new, new=tuple(sorted(new.keys() - old.keys())), gone=tuple(sorted(old.keys() - new.keys()))))
+        found.append(
+            _compared(
+                name, old, new, new=tuple(sorted(new.keys() - old.keys())), gone=tuple(sorted(old.keys() - new.keys()))
+            )
+        )
     if before.language_rows and after.language_rows:
         found.append(_compared("language", before.languages, after.languages))
     for name in after.missing.keys() & before.missing.keys():
         old, new = ({"missing": p.missing[name], "there": p.rows - p.missing[name]} for p in (before, after))
-        shares = {"before": before.missing[name] / max(before.rows, 1), "after": after.missing[name] / max(after.rows, 1)}
+        shares = {
+            "before": before.missing[name] / max(before.rows, 1),
+            "after": after.missing[name] / max(after.rows, 1),
+        }
         found.append(_compared(f"missing {name}", old, new, **shares))
     return sorted(found, key=lambda d: (-d.psi, d.what))
 

@@ -1,7 +1,8 @@
 """The most frequent values of a column of any number of values, in bounded memory.
 
-Misra and Gries 1982 in its mergeable form (Agarwal, Cormode, Huang, Phillips, Wei, Yi, "Mergeable summaries", PODS 2012): counts that
-are shown are at most `undercount` too low, never too high, and every value above `undercount` is there.
+Misra and Gries 1982 in its mergeable form (Agarwal, Cormode, Huang, Phillips, Wei, Yi, "Mergeable summaries", PODS
+2012): counts that are shown are at most `undercount` too low, never too high, and every value above `undercount` is
+there.
 """
 
 from collections import Counter
@@ -31,7 +32,10 @@ class FrequentValues:
 
     def most_common(self, number: int, at_least: int = 1) -> dict[str, int]:
         """The most frequent values with their counts, the first by name among equal ones."""
-        ordered = sorted(((value, count) for value, count in self.counts.items() if count >= at_least), key=lambda item: (-item[1], item[0]))
+        ordered = sorted(
+            ((value, count) for value, count in self.counts.items() if count >= at_least),
+            key=lambda item: (-item[1], item[0]),
+        )
         return dict(ordered[:number])
 
     def _prune(self) -> None:

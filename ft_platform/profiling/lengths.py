@@ -11,7 +11,10 @@ EXACT_BELOW = 16
 LARGEST = 40
 EDGES = np.unique(
     np.concatenate(
-        [np.arange(EXACT_BELOW), np.ceil(2.0 ** (4 + np.arange((LARGEST - 4) * BINS_PER_DOUBLING + 1) / BINS_PER_DOUBLING)).astype(np.int64)],
+        [
+            np.arange(EXACT_BELOW),
+            np.ceil(2.0 ** (4 + np.arange((LARGEST - 4) * BINS_PER_DOUBLING + 1) / BINS_PER_DOUBLING)).astype(np.int64),
+        ],
     )
 )
 """Lower bounds of the bins: 0, 1, ..., 16, 18, 20, 21, 23, ..., 2^40."""

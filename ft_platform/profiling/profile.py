@@ -1,7 +1,8 @@
 """The profile of a table of records, in one pass with bounded memory.
 
-Counts, lengths in characters and words, missing values, labels, features and entities are of all rows; tokens, languages and frequent
-terms are of a sample that is chosen by record_id, so that the same rows give the same profile in any order.
+Counts, lengths in characters and words, missing values, labels, features and entities are of all rows; tokens,
+languages and frequent terms are of a sample that is chosen by record_id, so that the same rows give the same profile in
+any order.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +22,8 @@ from ft_platform.records.key_hashes import key_hashes
 from ft_platform.records.rows import Rows
 
 SAMPLE_ROWS = 20_000
-"""Rows of the sample: a share of one half is within 0.7 percentage points, 95 times in 100. Terms take 0.1 ms a row, languages are of `LANGUAGE_ROWS`."""
+"""Rows of the sample: a share of one half is within 0.7 percentage points, 95 times in 100. Terms take 0.1 ms a row,
+languages are of `LANGUAGE_ROWS`."""
 LANGUAGE_ROWS = 4_000
 """0.3 to 0.8 ms a row. A share of one half is within 1.6 percentage points, 95 times in 100."""
 
@@ -42,8 +44,8 @@ class Profile:
     Attributes:
         rows: how many records.
         missing: column -> rows without a value (null or empty).
-        lengths: what -> its distribution. `user_characters`, `user_words`, `assistant_characters`, `assistant_words`, `messages` of all
-            rows; `user_tokens`, `assistant_tokens` of the sample, where a tokenizer was given.
+        lengths: what -> its distribution. `user_characters`, `user_words`, `assistant_characters`, `assistant_words`,
+            `messages` of all rows; `user_tokens`, `assistant_tokens` of the sample, where a tokenizer was given.
         values: column -> value -> rows, of `label`, `split` and the features.
         sides: label -> side -> rows, of a table with splits.
         entities: entity -> findings that were replaced.
@@ -74,7 +76,8 @@ class Profile:
 def from_dict(found: Mapping[str, Any]) -> Profile:
     """Inverse of `Profile.to_dict`, also after JSON has made the bins' bounds into texts."""
     lengths = {
-        name: Lengths(**{**values, "histogram": {int(edge): count for edge, count in values["histogram"].items()}}) for name, values in found["lengths"].items()
+        name: Lengths(**{**values, "histogram": {int(edge): count for edge, count in values["histogram"].items()}})
+        for name, values in found["lengths"].items()
     }
     return Profile(**{**found, "lengths": lengths})
 
@@ -85,8 +88,8 @@ def profile(rows: Rows, stage: str, *, shows_values: bool, tokens: Tokens | None
     Args:
         rows: in any of the schemas of `ft_platform.records.columns`.
         stage: whose records they are, for the progress.
-        shows_values: whether the records are anonymized. If not, only counts, lengths and languages are taken: no value of a column and
-            no word of a text.
+        shows_values: whether the records are anonymized. If not, only counts, lengths and languages are taken: no value
+            of a column and no word of a text.
         tokens: counts tokens of texts.
     """
     counting = _Counting(rows, shows_values, tokens)
@@ -103,7 +106,11 @@ class _Counting:
         self.profile = Profile()
         # Provenance and hashes say nothing about the data, and their columns are the largest beside the texts.
         self.columns = [name for name in rows.schema.names if name in COLUMNS or name.startswith("feature_")]
-        self._counted = [name for name in self.columns if shows_values and (name in ("label", "split") or name.startswith("feature_"))]
+        self._counted = [
+            name
+            for name in self.columns
+            if shows_values and (name in ("label", "split") or name.startswith("feature_"))
+        ]
         self._values = {name: FrequentValues(MOST_VALUES) for name in self._counted}
         self._sides = FrequentValues(MOST_VALUES)
         self._terms = FrequentValues(MOST_TERMS)
@@ -152,7 +159,9 @@ class _Counting:
         for role in ROLES:
             own = pc.fill_null(pc.equal(flat.field("role"), role), False).to_numpy(zero_copy_only=False)
             if own.any():
-                self._length(f"{role}_characters", np.bincount(rows[own], characters[own], len(messages)).astype(np.int64))
+                self._length(
+                    f"{role}_characters", np.bincount(rows[own], characters[own], len(messages)).astype(np.int64)
+                )
                 self._length(f"{role}_words", np.bincount(rows[own], words[own], len(messages)).astype(np.int64))
 
     def _length(self, name: str, values: np.ndarray) -> None:
@@ -164,14 +173,19 @@ class _Counting:
         if not len(chosen):
             return
         conversations = batch.column("messages").take(pa.array(chosen)).to_pylist()
-        texts = {role: ["\n\n".join(m["content"] or "" for m in row or [] if m["role"] == role) for row in conversations] for role in ROLES}
+        texts = {
+            role: ["\n\n".join(m["content"] or "" for m in row or [] if m["role"] == role) for row in conversations]
+            for role in ROLES
+        }
         self.profile.sample_rows += len(chosen)
         for role, own in texts.items():
             if self._tokens and any(own):
                 self._length(f"{role}_tokens", self._tokens(own))
         for text in texts["user"] if self._shows_values else []:
             self._terms.add(terms_of(text))
-        with_language = [text for text, rank in zip(texts["user"], ranks[chosen], strict=True) if rank < self._language_share]
+        with_language = [
+            text for text, rank in zip(texts["user"], ranks[chosen], strict=True) if rank < self._language_share
+        ]
         self.profile.language_rows += len(with_language)
         for language in languages.languages(with_language):
             self.profile.languages[language] = self.profile.languages.get(language, 0) + 1

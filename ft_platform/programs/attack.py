@@ -1,4 +1,5 @@
-"""Attacks a checkpoint: `python -m ft_platform.programs.attack`, started by a compute back end or by hand (`--use-case <name>`: the newest versions).
+"""Attacks a checkpoint: `python -m ft_platform.programs.attack`, started by a compute back end or by hand (`--use-case
+<name>`: the newest versions).
 
 Whichever way, versions that the gate refuses are not attacked.
 """
@@ -18,13 +19,19 @@ def main() -> None:
     with program("attack") as running:
         name, splits = running.use_case.name, running.table("splits")
         handed = running.extras.get("checkpoint")
-        checkpoint = from_dict(handed) if handed else next(iter(running.lake.artifacts(name, "adapter_checkpoint")), None)
+        checkpoint = (
+            from_dict(handed) if handed else next(iter(running.lake.artifacts(name, "adapter_checkpoint")), None)
+        )
         if splits is None or not isinstance(checkpoint, ArtifactVersion):
-            raise VersionRefused(f"{name} has no {'splits' if splits is None else 'adapter_checkpoint'}", f"Run: ft run {name}")
+            raise VersionRefused(
+                f"{name} has no {'splits' if splits is None else 'adapter_checkpoint'}", f"Run: ft run {name}"
+            )
         for version in (splits, checkpoint):
             require_usable(running.lake, running.use_case, version)
         pin_threads()
-        report = publish_privacy_report(running.lake, running.environment, running.use_case, splits, checkpoint, running.log)
+        report = publish_privacy_report(
+            running.lake, running.environment, running.use_case, splits, checkpoint, running.log
+        )
         running.finish(artifact=report.to_dict())
 
 

@@ -9,8 +9,11 @@ from ft_platform.programs.reporting import prepare_process, program
 
 
 def main() -> None:
-    """Renders every record, publishes the report, stores the verdict and reports both. A failed audit is a result, not a failure."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # this program forks no process, so the tokenizer may use all cores
+    """Renders every record, publishes the report, stores the verdict and reports both. A failed audit is a result, not
+    a failure."""
+    os.environ.setdefault(
+        "TOKENIZERS_PARALLELISM", "true"
+    )  # this program forks no process, so the tokenizer may use all cores
     prepare_process()
     from ft_platform.errors import VersionRefused
     from ft_platform.training.audit import audit_for
@@ -22,7 +25,12 @@ def main() -> None:
             raise VersionRefused(f"{running.use_case.name} has no splits", f"Run: ft run {running.use_case.name}")
         audit = audit_for(running.lake, running.environment, running.use_case, splits)
         figures = read_figures(running.lake, audit)
-        running.finish(artifact=audit.to_dict(), passed=figures["passed"], problems=figures["problems"], warnings=figures["warnings"])
+        running.finish(
+            artifact=audit.to_dict(),
+            passed=figures["passed"],
+            problems=figures["problems"],
+            warnings=figures["warnings"],
+        )
 
 
 if __name__ == "__main__":

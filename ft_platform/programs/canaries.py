@@ -1,4 +1,5 @@
-"""Measures what a training remembers of planted secrets: `python -m ft_platform.programs.canaries`, started by a compute back end or by hand.
+"""Measures what a training remembers of planted secrets: `python -m ft_platform.programs.canaries`, started by a
+compute back end or by hand.
 
 Publishes a report only.
 """
@@ -15,7 +16,11 @@ def main() -> None:
     with program("canaries") as running:
         splits = running.usable_splits()
         pin_threads()
-        running.finish(artifact=publish_canary_audit(running.lake, running.environment, running.use_case, splits, running.log).to_dict())
+        running.finish(
+            artifact=publish_canary_audit(
+                running.lake, running.environment, running.use_case, splits, running.log
+            ).to_dict()
+        )
 
 
 if __name__ == "__main__":

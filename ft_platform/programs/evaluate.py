@@ -1,8 +1,9 @@
-"""Evaluates the base model or the fine-tuned one: `python -m ft_platform.programs.evaluate`, started by a compute back end or by hand.
+"""Evaluates the base model or the fine-tuned one: `python -m ft_platform.programs.evaluate`, started by a compute back
+end or by hand.
 
-Orders: `which` is `base` or `tuned`; `splits`, and for `tuned` `checkpoint` and `base_evaluation`, are version handles. By
-hand (`--use-case <name> --which base`) the newest versions are taken. Whichever way, versions that the gate refuses are not
-evaluated.
+Orders: `which` is `base` or `tuned`; `splits`, and for `tuned` `checkpoint` and `base_evaluation`, are version handles.
+By hand (`--use-case <name> --which base`) the newest versions are taken. Whichever way, versions that the gate refuses
+are not evaluated.
 """
 
 import argparse
@@ -21,11 +22,19 @@ def main() -> None:
     with program("evaluate") as running:
         which = running.extras.get("which") or _which_by_hand()
         splits = running.table("splits")
-        checkpoint, base = _artifact(running, "checkpoint", "adapter_checkpoint"), _artifact(running, "base_evaluation", "base_evaluation")
-        needed = {"splits": splits, **({"adapter_checkpoint": checkpoint, "base_evaluation": base} if which == "tuned" else {})}
+        checkpoint, base = (
+            _artifact(running, "checkpoint", "adapter_checkpoint"),
+            _artifact(running, "base_evaluation", "base_evaluation"),
+        )
+        needed = {
+            "splits": splits,
+            **({"adapter_checkpoint": checkpoint, "base_evaluation": base} if which == "tuned" else {}),
+        }
         missing = sorted(name for name, version in needed.items() if version is None)
         if missing or splits is None:
-            raise VersionRefused(f"{running.use_case.name} has no {' and no '.join(missing)}", f"Run: ft run {running.use_case.name}")
+            raise VersionRefused(
+                f"{running.use_case.name} has no {' and no '.join(missing)}", f"Run: ft run {running.use_case.name}"
+            )
         for version in needed.values():
             if version is not None:
                 require_usable(running.lake, running.use_case, version)
@@ -52,7 +61,12 @@ def _artifact(running: Program, order: str, stage: str):
 
 def _which_by_hand() -> str:
     parser = argparse.ArgumentParser(prog="python -m ft_platform.programs.evaluate")
-    parser.add_argument("--which", choices=["base", "tuned"], required=True, help="base: the systems without training; tuned: the newest checkpoint")
+    parser.add_argument(
+        "--which",
+        choices=["base", "tuned"],
+        required=True,
+        help="base: the systems without training; tuned: the newest checkpoint",
+    )
     return parser.parse_known_args()[0].which
 
 

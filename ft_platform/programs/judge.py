@@ -1,4 +1,5 @@
-"""Lets a language model judge an evaluation: `python -m ft_platform.programs.judge`, started by a compute back end or by hand. Publishes a report only.
+"""Lets a language model judge an evaluation: `python -m ft_platform.programs.judge`, started by a compute back end or
+by hand. Publishes a report only.
 
 Orders: `evaluation_report`, a version handle. By hand (`--use-case <name>`) the newest is taken.
 """
@@ -22,7 +23,9 @@ def main() -> None:
         require_usable(running.lake, running.use_case, evaluation)
         if running.use_case.settings.judge.model:
             pin_threads()
-        running.finish(artifact=publish_judge(running.lake, running.environment, running.use_case, evaluation).to_dict())
+        running.finish(
+            artifact=publish_judge(running.lake, running.environment, running.use_case, evaluation).to_dict()
+        )
 
 
 if __name__ == "__main__":

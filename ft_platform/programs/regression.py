@@ -1,7 +1,8 @@
-"""Measures what the fine-tuned model has forgotten: `python -m ft_platform.programs.regression`, started by a compute back end or by hand.
+"""Measures what the fine-tuned model has forgotten: `python -m ft_platform.programs.regression`, started by a compute
+back end or by hand.
 
-Order: `checkpoint` is a version handle; by hand the newest is taken. A checkpoint that the gate refuses is not measured.
-"""
+Order: `checkpoint` is a version handle; by hand the newest is taken. A checkpoint that the gate refuses is not
+measured."""
 
 from ft_platform.programs.reporting import prepare_process, program
 from ft_platform.training.threads import pin_threads
@@ -17,9 +18,15 @@ def main() -> None:
 
     with program("regression") as running:
         handed = running.extras.get("checkpoint")
-        checkpoint = from_dict(handed) if handed else next(iter(running.lake.artifacts(running.use_case.name, "adapter_checkpoint")), None)
+        checkpoint = (
+            from_dict(handed)
+            if handed
+            else next(iter(running.lake.artifacts(running.use_case.name, "adapter_checkpoint")), None)
+        )
         if not isinstance(checkpoint, ArtifactVersion):
-            raise VersionRefused(f"{running.use_case.name} has no adapter_checkpoint", f"Run: ft run {running.use_case.name}")
+            raise VersionRefused(
+                f"{running.use_case.name} has no adapter_checkpoint", f"Run: ft run {running.use_case.name}"
+            )
         require_usable(running.lake, running.use_case, checkpoint)
         pin_threads()
         report = publish_regression_report(running.lake, running.environment, running.use_case, checkpoint, running.log)

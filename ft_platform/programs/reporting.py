@@ -1,8 +1,9 @@
-"""What every program does around its work: prepares the process, reads its orders, reports progress, result and failure.
+"""What every program does around its work: prepares the process, reads its orders, reports progress, result and
+failure.
 
 Started by a compute back end it talks Dagster Pipes; started by hand it reads `--use-case` and writes to the terminal.
-Messages: `{"progress": Update}`, `{"artifact": ..., ...}` at the end, or `{"failed": {"type", "message", "next_step"}}`.
-No message holds a record's text: of an unexpected exception only type and place are passed on.
+Messages: `{"progress": Update}`, `{"artifact": ..., ...}` at the end, or `{"failed": {"type", "message",
+"next_step"}}`. No message holds a record's text: of an unexpected exception only type and place are passed on.
 """
 
 import argparse
@@ -37,14 +38,15 @@ TRAIN_MODULES = {"torch", "transformers", "peft", "safetensors", "tokenizers", "
 def prepare_process() -> None:
     """Settings that must be made before torch is imported.
 
-    PASSIVE: with another busy process, two spinning OpenMP threads fall to a few tokens per second. mallopt: without it,
-    every large tensor is a fresh mapping whose pages fault in again (10 to 40 % of a training step). Parent-death signal: a
-    killed run worker must not leave a second trainer behind.
+    PASSIVE: with another busy process, two spinning OpenMP threads fall to a few tokens per second. mallopt: without
+    it, every large tensor is a fresh mapping whose pages fault in again (10 to 40 % of a training step). Parent-death
+    signal: a killed run worker must not leave a second trainer behind.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OMP_NUM_THREADS", str(threads()))
-    # oneDNN keeps 1024 kernels with their memory, and packed batches ask for new shapes all the time: SmolLM2-135M stood at 1.29, 1.50 and
-    # 1.68 GiB after 8, 16 and 24 steps, with 64 at 1.07, 1.09 and 1.09 (batches of 8 rows, resident memory after malloc_trim).
+    # oneDNN keeps 1024 kernels with their memory, and packed batches ask for new shapes all the time: SmolLM2-135M
+    # stood at 1.29, 1.50 and 1.68 GiB after 8, 16 and 24 steps, with 64 at 1.07, 1.09 and 1.09 (batches of 8 rows,
+    # resident memory after malloc_trim).
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TQDM_DISABLE", "1")
@@ -86,7 +88,8 @@ class Program:
         return self.lake.latest(self.use_case.name, name)
 
     def usable_splits(self) -> TableVersion:
-        """The splits to train on, after the gate. Started by hand it also asks for memory and budget, as a back end has done before it started this program.
+        """The splits to train on, after the gate. Started by hand it also asks for memory and budget, as a back end has
+        done before it started this program.
 
         Raises:
             VersionRefused: there are none, or they may not be used.
@@ -106,7 +109,8 @@ class Program:
 
     @contextmanager
     def metered(self) -> Iterator[None]:
-        """Started by hand: notes in the ledger of costs what the block took. A back end notes it for the programs that it starts."""
+        """Started by hand: notes in the ledger of costs what the block took. A back end notes it for the programs that
+        it starts."""
         if self._pipes is not None:
             yield
             return
@@ -136,18 +140,26 @@ class Program:
             self._send({"progress": update.to_dict()})
         if is_last or now - self._log_at >= LOG_SECONDS:
             self._log_at = now
-            figures = " ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in update.fields.items())
+            figures = " ".join(
+                f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
+                for name, value in update.fields.items()
+            )
             self.log.info(f"{update.stage}: {update.done}/{update.total or '?'} {update.unit} {figures}".rstrip())
 
 
 def described(error: BaseException) -> dict[str, str]:
-    """Type, message and next step of a failure; of an unexpected one only type and place, since its text may quote a record."""
+    """Type, message and next step of a failure; of an unexpected one only type and place, since its text may quote a
+    record."""
     if isinstance(error, ModuleNotFoundError) and (module := (error.name or "").split(".")[0]) in TRAIN_MODULES:
         error = MissingExtra(module, "train")
     if isinstance(error, FtError):
         return {"type": type(error).__name__, "message": error.message, "next_step": error.next_step}
     if isinstance(error, KeyboardInterrupt):
-        return {"type": "TrainingFailed", "message": "the program was interrupted; nothing was published", "next_step": "Run the step again"}
+        return {
+            "type": "TrainingFailed",
+            "message": "the program was interrupted; nothing was published",
+            "next_step": "Run the step again",
+        }
     return {
         "type": "TrainingFailed",
         "message": f"the program ended with {place_of_error(error)}; nothing was published",
@@ -159,17 +171,30 @@ def _report_failure(name: str, error: BaseException, pipes: Any | None, messages
     """Tells the back end, whose step then fails with this reason; started by hand, the terminal.
 
     Args:
-        messages: of one of several processes that does not report otherwise, where messages go. What it knows the reason of it reports before it takes the
-            first along: torchrun ends the others within a moment. The rest is often but a broken connection to one that was killed.
+        messages: of one of several processes that does not report otherwise, where messages go. What it knows the
+            reason of it reports before it takes the
+            first along: torchrun ends the others within a moment. The rest is often but a broken connection to one that
+                was killed.
     """
     failed = described(error)
     if messages:
         if isinstance(error, FtError):
-            from dagster_pipes import PIPES_PROTOCOL_VERSION, PIPES_PROTOCOL_VERSION_FIELD, PipesDefaultMessageWriter, decode_param
+            from dagster_pipes import (
+                PIPES_PROTOCOL_VERSION,
+                PIPES_PROTOCOL_VERSION_FIELD,
+                PipesDefaultMessageWriter,
+                decode_param,
+            )
 
             with PipesDefaultMessageWriter().open(decode_param(messages)) as channel:
                 params = {"payload": {"failed": failed}}
-                channel.write_message({PIPES_PROTOCOL_VERSION_FIELD: PIPES_PROTOCOL_VERSION, "method": "report_custom_message", "params": params})
+                channel.write_message(
+                    {
+                        PIPES_PROTOCOL_VERSION_FIELD: PIPES_PROTOCOL_VERSION,
+                        "method": "report_custom_message",
+                        "params": params,
+                    }
+                )
     elif pipes is not None:
         pipes.report_custom_message({"failed": failed})
     else:
@@ -178,7 +203,8 @@ def _report_failure(name: str, error: BaseException, pipes: Any | None, messages
 
 @contextmanager
 def program(name: str) -> Iterator[Program]:
-    """Runs the block as a program; a failure inside is reported and ends the process with exit code 1. No text of an exception is printed.
+    """Runs the block as a program; a failure inside is reported and ends the process with exit code 1. No text of an
+    exception is printed.
 
     Args:
         name: of the program, e.g. `train`.
@@ -232,6 +258,8 @@ def _from_command_line(name: str) -> tuple[NamedUseCase, Mapping[str, Any]]:
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     parser = argparse.ArgumentParser(prog=f"python -m ft_platform.programs.{name}")
-    parser.add_argument("--use-case", required=True, help="name of the use case; the newest version of its tables is used")
+    parser.add_argument(
+        "--use-case", required=True, help="name of the use case; the newest version of its tables is used"
+    )
     arguments, _ = parser.parse_known_args()
     return load_use_case(use_case_folder(load_environment().defs, arguments.use_case)), {}

@@ -1,4 +1,5 @@
-"""Trains a checkpoint again and compares the weights: `python -m ft_platform.programs.reproduce --use-case <name> --checkpoint <id>`."""
+"""Trains a checkpoint again and compares the weights: `python -m ft_platform.programs.reproduce --use-case <name>
+--checkpoint <id>`."""
 
 import argparse
 
@@ -15,7 +16,9 @@ def main() -> None:
         pin_threads()
         from ft_platform.training.reproduce import reproduce
 
-        checkpoint = find_checkpoint(running.lake, running.use_case.name, running.extras.get("checkpoint_id") or _by_hand())
+        checkpoint = find_checkpoint(
+            running.lake, running.use_case.name, running.extras.get("checkpoint_id") or _by_hand()
+        )
         running.finish(**reproduce(running.lake, running.environment, running.use_case, checkpoint))
 
 

@@ -1,4 +1,5 @@
-"""Searches for training settings: `python -m ft_platform.programs.search`, started by a compute back end or by hand. Publishes a report only."""
+"""Searches for training settings: `python -m ft_platform.programs.search`, started by a compute back end or by hand.
+Publishes a report only."""
 
 from ft_platform.programs.reporting import prepare_process, program
 from ft_platform.training.threads import pin_threads
@@ -12,7 +13,9 @@ def main() -> None:
     with program("search") as running:
         splits = running.usable_splits()
         pin_threads()
-        running.finish(artifact=publish_search(running.lake, running.environment, running.use_case, splits, running.log).to_dict())
+        running.finish(
+            artifact=publish_search(running.lake, running.environment, running.use_case, splits, running.log).to_dict()
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Measures what of an evaluation is luck of the seed: `python -m ft_platform.programs.seeds`, started by a compute back end or by hand.
+"""Measures what of an evaluation is luck of the seed: `python -m ft_platform.programs.seeds`, started by a compute back
+end or by hand.
 
-Orders: `splits` and `evaluation_report`, version handles. By hand (`--use-case <name>`) the newest are taken. Publishes a report only.
-"""
+Orders: `splits` and `evaluation_report`, version handles. By hand (`--use-case <name>`) the newest are taken. Publishes
+a report only."""
 
 from ft_platform.programs.reporting import prepare_process, program
 from ft_platform.training.threads import pin_threads
@@ -24,7 +25,9 @@ def main() -> None:
         require_usable(running.lake, running.use_case, evaluation)
         splits = running.usable_splits()
         pin_threads()
-        made = publish_seed_variation(running.lake, running.environment, running.use_case, splits, evaluation, running.log)
+        made = publish_seed_variation(
+            running.lake, running.environment, running.use_case, splits, evaluation, running.log
+        )
         running.finish(artifact=made.to_dict())
 
 

@@ -1,4 +1,5 @@
-"""torchrun that ends with the process that started it: `python -m ft_platform.programs.together --standalone --nproc-per-node=2 --module <program>`.
+"""torchrun that ends with the process that started it: `python -m ft_platform.programs.together --standalone
+--nproc-per-node=2 --module <program>`.
 
 Its processes end with it in turn (`prepare_process`): a killed run worker leaves no trainer behind.
 """
@@ -22,7 +23,8 @@ def main() -> None:
 
 
 def end_like(exit_code: int) -> None:
-    """Ends this process as the first of its processes ended that failed: by the same signal, if it was one, so that the back end can name it."""
+    """Ends this process as the first of its processes ended that failed: by the same signal, if it was one, so that the
+    back end can name it."""
     sys.stdout.flush()
     if exit_code < 0:
         signal.signal(-exit_code, signal.SIG_DFL) if -exit_code != signal.SIGKILL else None

@@ -1,4 +1,5 @@
-"""Trains the adapter of a use case: `python -m ft_platform.programs.train`, started by a compute back end or by hand."""
+"""Trains the adapter of a use case: `python -m ft_platform.programs.train`, started by a compute back end or by
+hand."""
 
 from ft_platform.programs.reporting import prepare_process, program
 from ft_platform.training.threads import pin_threads
@@ -20,7 +21,12 @@ def main() -> None:
                 help_with_training(*where)
                 return
             result = checkpoint_for(*where)
-        running.finish(artifact=result.checkpoint.to_dict(), trained=not result.reused, metrics=result.metrics, tracking=result.tracking)
+        running.finish(
+            artifact=result.checkpoint.to_dict(),
+            trained=not result.reused,
+            metrics=result.metrics,
+            tracking=result.tracking,
+        )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
-"""Starts programs out of a process that has imported what they need: `python -m ft_platform.programs.warm <socket>`, by the back end `local`.
+"""Starts programs out of a process that has imported what they need: `python -m ft_platform.programs.warm <socket>`, by
+the back end `local`.
 
-Importing torch, transformers and peft takes seconds of each program, and a run starts several. This process imports them once and forks:
-each program is a process of its own, with its own variables, output and exit code, and begins at once. Nothing is computed before the fork, so no
-thread pool and no CUDA context exists yet. One program at a time. It ends with the process that started it, and so does its program.
+Importing torch, transformers and peft takes seconds of each program, and a run starts several. This process imports
+them once and forks: each program is a process of its own, with its own variables, output and exit code, and begins at
+once. Nothing is computed before the fork, so no thread pool and no CUDA context exists yet. One program at a time. It
+ends with the process that started it, and so does its program.
 
-Orders over the socket, one JSON object each: `{"program", "variables"}` with the file descriptors of standard output and error in; `{"pid"}` and, at
-the end, `{"exit_code", "cpu_seconds"}` back; an exit code below 0 is the signal that ended it.
+Orders over the socket, one JSON object each: `{"program", "variables"}` with the file descriptors of standard output
+and error in; `{"pid"}` and, at the end, `{"exit_code", "cpu_seconds"}` back; an exit code below 0 is the signal that
+ended it.
 """
 
 import gc
@@ -29,7 +32,8 @@ MESSAGE_BYTES = 1 << 20
 
 
 def main() -> None:
-    """Imports, and serves until the other end of the socket closes. In a program's process it returns once that has ended."""
+    """Imports, and serves until the other end of the socket closes. In a program's process it returns once that has
+    ended."""
     prepare_process()
     # Ctrl-C reaches all processes of a terminal, and this one must outlive its program, which saves its state then.
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -38,7 +42,9 @@ def main() -> None:
     _tell(channel, ready=True)
     while order := _next_order(channel):
         program, variables, (output, errors) = order
-        with warnings.catch_warnings():  # the threads that Python 3.12 warns of are those of OpenBLAS, which starts them anew after a fork
+        with (
+            warnings.catch_warnings()
+        ):  # the threads that Python 3.12 warns of are those of OpenBLAS, which starts them anew after a fork
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid == 0:

@@ -1,10 +1,10 @@
 """The columns of a record: the contract between the stages, as arrow schemas, and how to reach the texts in it.
 
 Column glossary: `record_id` is assigned once at `raw_records` and never changes; `source_key` is the source's own id;
-`messages` holds the conversation (`system`/`user`/`assistant`; with tools `tools`/`tool_call`/`tool`, all of them texts; `rejected`, an answer that
-people like less); `label` the class; `feature_<name>` a feature for fairness
-and slices, which never enters a prompt; `withdrawn`, `lawful_basis`, `jurisdiction` and `licence` are there where they are mapped.
-"""
+`messages` holds the conversation (`system`/`user`/`assistant`; with tools `tools`/`tool_call`/`tool`, all of them
+texts; `rejected`, an answer that people like less); `label` the class; `feature_<name>` a feature for fairness
+and slices, which never enters a prompt; `withdrawn`, `lawful_basis`, `jurisdiction` and `licence` are there where they
+are mapped."""
 
 import hashlib
 import json
@@ -80,7 +80,8 @@ def cleaned_schema(use_case: NamedUseCase) -> pa.Schema:
 
 
 def anonymized_schema(use_case: NamedUseCase) -> pa.Schema:
-    """Columns of `anonymized_records` (shared zone): no source key, no source position, no text hash of the original."""
+    """Columns of `anonymized_records` (shared zone): no source key, no source position, no text hash of the
+    original."""
     return pa.schema(
         [
             pa.field("record_id", pa.string()),
@@ -114,24 +115,37 @@ def with_contents(messages: pa.Array | pa.ChunkedArray, new: pa.Array) -> pa.Arr
     """The `messages` column with its texts replaced, in the order of `contents`."""
     array = plain_array(messages)
     flat = array.flatten()
-    offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cast(pc.cumulative_sum(pc.fill_null(pc.list_value_length(array), 0)), pa.int32())])
+    offsets = pa.concat_arrays(
+        [
+            pa.array([0], pa.int32()),
+            pc.cast(pc.cumulative_sum(pc.fill_null(pc.list_value_length(array), 0)), pa.int32()),
+        ]
+    )
     structs = pa.StructArray.from_arrays([flat.field("role"), new], fields=list(MESSAGES.value_type))
     return pa.ListArray.from_arrays(offsets, structs, type=MESSAGES)
 
 
 def user_texts(messages: pa.Array | pa.ChunkedArray) -> list[str]:
     """The user's words of each record (several user messages joined by a blank line). Shape `(rows,)`."""
-    return ["\n\n".join(m["content"] or "" for m in row or [] if m["role"] == "user") for row in plain_array(messages).to_pylist()]
+    return [
+        "\n\n".join(m["content"] or "" for m in row or [] if m["role"] == "user")
+        for row in plain_array(messages).to_pylist()
+    ]
 
 
 def answers(messages: pa.Array | pa.ChunkedArray) -> list[str | None]:
-    """The last assistant message of each record, or None: also where the conversation goes on to call a tool. Shape `(rows,)`."""
-    last = [next((m for m in reversed(row or []) if m["role"] in ("assistant", "tool_call")), None) for row in plain_array(messages).to_pylist()]
+    """The last assistant message of each record, or None: also where the conversation goes on to call a tool. Shape
+    `(rows,)`."""
+    last = [
+        next((m for m in reversed(row or []) if m["role"] in ("assistant", "tool_call")), None)
+        for row in plain_array(messages).to_pylist()
+    ]
     return [message["content"] if message and message["role"] == "assistant" else None for message in last]
 
 
 def contents_sha256(contents: Iterable[str | None]) -> str:
-    """sha256 over the texts of one record's messages, in order: what `sha256_before` and `sha256_after` hold (64 hex digits)."""
+    """sha256 over the texts of one record's messages, in order: what `sha256_before` and `sha256_after` hold (64 hex
+    digits)."""
     return hashlib.sha256(json.dumps(list(contents), ensure_ascii=False).encode()).hexdigest()
 
 
@@ -140,10 +154,17 @@ def newest_by_key(records: pa.Table) -> np.ndarray:
     return np.flatnonzero(newest_rows(TableRows(records)))
 
 
-def removed_table(record_ids: Iterable[str], reasons: Iterable[str], duplicate_of: Iterable[str | None] | None = None) -> pa.Table:
+def removed_table(
+    record_ids: Iterable[str], reasons: Iterable[str], duplicate_of: Iterable[str | None] | None = None
+) -> pa.Table:
     ids = list(record_ids)
     return pa.table(
-        {"record_id": ids, "reason": list(reasons), "duplicate_of": list(duplicate_of) if duplicate_of is not None else [None] * len(ids)}, schema=REMOVED
+        {
+            "record_id": ids,
+            "reason": list(reasons),
+            "duplicate_of": list(duplicate_of) if duplicate_of is not None else [None] * len(ids),
+        },
+        schema=REMOVED,
     )
 
 
@@ -172,7 +193,10 @@ class StageResult:
         return {"stage": stage, "rows_in": rows_in, "kept": self.kept.num_rows, "removed": reason_counts(self.removed)}
 
     def stream(self) -> "StageStream":
-        parts = [*((batch, None) for batch in self.kept.to_batches()), *((None, batch) for batch in self.removed.to_batches())]
+        parts = [
+            *((batch, None) for batch in self.kept.to_batches()),
+            *((None, batch) for batch in self.removed.to_batches()),
+        ]
         return StageStream(iter(parts), self.counts)
 
 
@@ -181,7 +205,8 @@ class StageStream:
     """What a stage makes of its input, batch by batch.
 
     Attributes:
-        parts: pairs of rows that go on, in the stage's schema, and rows that do not, in schema `REMOVED`; either may be None.
+        parts: pairs of rows that go on, in the stage's schema, and rows that do not, in schema `REMOVED`; either may be
+            None.
         counts: numbers for the manifest and the UI (never a record's text); complete once `parts` is used up.
         beside: further tables that the stage writes, by name; complete once `parts` is used up.
     """
@@ -196,4 +221,6 @@ class StageStream:
         for goes_on, does_not in self.parts:
             kept += [goes_on] if goes_on is not None else []
             removed += [does_not] if does_not is not None else []
-        return StageResult(pa.Table.from_batches(kept, schema=schema), pa.Table.from_batches(removed, schema=REMOVED), self.counts)
+        return StageResult(
+            pa.Table.from_batches(kept, schema=schema), pa.Table.from_batches(removed, schema=REMOVED), self.counts
+        )

@@ -31,7 +31,9 @@ class KeyHashes:
 
 def key_hashes(keys: pa.Array) -> KeyHashes:
     """BLAKE2b of each key of a string column; 2.2 million keys a second and core."""
-    digests = b"".join([hashlib.blake2b((key or "").encode(), digest_size=DIGEST_BYTES).digest() for key in keys.to_pylist()])
+    digests = b"".join(
+        [hashlib.blake2b((key or "").encode(), digest_size=DIGEST_BYTES).digest() for key in keys.to_pylist()]
+    )
     halves = np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2)
     return KeyHashes(halves[:, 0], halves[:, 1])
 
@@ -57,7 +59,9 @@ def collected(columns: Iterable[pa.Array], rows: int) -> KeyHashes:
 
 def joined(parts: Sequence[KeyHashes]) -> KeyHashes:
     empty = np.empty(0, np.uint64)
-    return KeyHashes(np.concatenate([empty, *(p.high for p in parts)]), np.concatenate([empty, *(p.low for p in parts)]))
+    return KeyHashes(
+        np.concatenate([empty, *(p.high for p in parts)]), np.concatenate([empty, *(p.low for p in parts)])
+    )
 
 
 class KeyIndex:
@@ -67,8 +71,8 @@ class KeyIndex:
         known: hashes of the known keys; they may repeat.
 
     Attributes:
-        order: position in `known` of each key of the index, shape `(n,)`: what `find` returns points into arrays that were
-            brought into this order.
+        order: position in `known` of each key of the index, shape `(n,)`: what `find` returns points into arrays that
+            were brought into this order.
         repeated: how many keys are there more than once.
     """
 

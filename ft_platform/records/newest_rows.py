@@ -32,7 +32,9 @@ def newest_rows(rows: Rows) -> np.ndarray:
     newest = np.ones(size, bool)
     candidates = np.flatnonzero(keyed & _repeats(high, keyed))
     # Sorted by key, then by age; the last sort keys count first, and candidates are in the order of the table.
-    order = candidates[np.lexsort((candidates, position[candidates], ingested[candidates], low[candidates], high[candidates]))]
+    order = candidates[
+        np.lexsort((candidates, position[candidates], ingested[candidates], low[candidates], high[candidates]))
+    ]
     is_last = np.ones(len(order), bool)
     is_last[:-1] = (high[order[1:]] != high[order[:-1]]) | (low[order[1:]] != low[order[:-1]])
     newest[order[~is_last]] = False
@@ -46,7 +48,8 @@ def _integers(column: pa.Array) -> np.ndarray:
 
 
 def _repeats(values: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """Whether each value occurs more than once `among` the values. Most tables have few such keys, and only those are sorted."""
+    """Whether each value occurs more than once `among` the values. Most tables have few such keys, and only those are
+    sorted."""
     ordered = np.sort(values[among])
     repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     if not len(repeated):

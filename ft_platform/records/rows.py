@@ -48,8 +48,9 @@ class TableRows:
 class Spool:
     """Record batches in an arrow file, written once and then read as often as needed, also by row number.
 
-    The file is memory-mapped, some batches at a time: pages of a mapping count as memory of the process until it ends, and ten million
-    rows stood at 9.2 GiB. It belongs into the private folder of a stage (`Work.folder`), which is removed afterwards.
+    The file is memory-mapped, some batches at a time: pages of a mapping count as memory of the process until it ends,
+    and ten million rows stood at 9.2 GiB. It belongs into the private folder of a stage (`Work.folder`), which is
+    removed afterwards.
 
     Args:
         path: file to write.

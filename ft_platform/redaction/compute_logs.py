@@ -5,7 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
-from dagster._core.storage.compute_log_manager import CapturedLogContext, CapturedLogMetadata, CapturedLogSubscription, ComputeIOType, ComputeLogManager
+from dagster._core.storage.compute_log_manager import (
+    CapturedLogContext,
+    CapturedLogMetadata,
+    CapturedLogSubscription,
+    ComputeIOType,
+    ComputeLogManager,
+)
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
 from ft_platform.redaction.output import output_to
@@ -34,7 +40,9 @@ class RestrictedComputeLogs(ComputeLogManager, ConfigurableClass):
         return {"base_dir": str}
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> "RestrictedComputeLogs":
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> "RestrictedComputeLogs":
         return cls(Withheld(config_value["base_dir"]), inst_data)
 
     @contextmanager
@@ -51,12 +59,17 @@ class RestrictedComputeLogs(ComputeLogManager, ConfigurableClass):
     def is_capture_complete(self, log_key: Sequence[str]) -> bool:
         return True
 
-    def get_log_data_for_type(self, log_key: Sequence[str], io_type: ComputeIOType, offset: int, max_bytes: int | None) -> tuple[bytes | None, int]:
-        """Where the output is, for that of steps; nothing for sensors and schedules, whose lines the UI would read as JSON."""
+    def get_log_data_for_type(
+        self, log_key: Sequence[str], io_type: ComputeIOType, offset: int, max_bytes: int | None
+    ) -> tuple[bytes | None, int]:
+        """Where the output is, for that of steps; nothing for sensors and schedules, whose lines the UI would read as
+        JSON."""
         path = self._withheld.folder.joinpath(FOLDER, *log_key[:-1], f"{log_key[-1]}.{SUFFIX[io_type]}")
         if "compute_logs" not in log_key or not path.exists() or not path.stat().st_size:
             return None, 0
-        note = f"Output may hold personal data. It is kept on the machine of the run, in {path}\n".encode()[offset or 0 :]
+        note = f"Output may hold personal data. It is kept on the machine of the run, in {path}\n".encode()[
+            offset or 0 :
+        ]
         return note, (offset or 0) + len(note)
 
     def get_log_metadata(self, log_key: Sequence[str]) -> CapturedLogMetadata:

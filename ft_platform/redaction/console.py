@@ -1,4 +1,5 @@
-"""The log of a run on the terminal of the process that runs it: the lines of Dagster and of our own stages, with the rest withheld."""
+"""The log of a run on the terminal of the process that runs it: the lines of Dagster and of our own stages, with the
+rest withheld."""
 
 import logging
 import os
@@ -35,16 +36,22 @@ class Passed(logging.Filter):
         known = get_log_record_metadata(record)
         name, event = known["run_id"] or "no_run", known["dagster_event"]
         passed = self._edge.passed(event, name, keep=False) if event else None
-        message = (passed.message if passed else None) or self._edge.sentence(known["orig_message"], name, own=not event, keep=False)
+        message = (passed.message if passed else None) or self._edge.sentence(
+            known["orig_message"], name, own=not event, keep=False
+        )
         record.msg = construct_log_record_message({**known, "orig_message": message, "dagster_event": passed})
         return True
 
 
 def console_logger(withheld: Withheld) -> dg.LoggerDefinition:
-    """Dagster's console logger in its usual place, behind the edge. What it withholds is kept where the event log's texts are."""
+    """Dagster's console logger in its usual place, behind the edge. What it withholds is kept where the event log's
+    texts are."""
 
     @dg.logger(
-        config_schema={"log_level": dg.Field(str, default_value="INFO"), "name": dg.Field(str, default_value="dagster")},
+        config_schema={
+            "log_level": dg.Field(str, default_value="INFO"),
+            "name": dg.Field(str, default_value="dagster"),
+        },
         description="Lines of Dagster and of our own stages; what other code logs is withheld.",
     )
     def console(context: dg.InitLoggerContext) -> logging.Logger:
@@ -59,7 +66,8 @@ def console_logger(withheld: Withheld) -> dg.LoggerDefinition:
 
 
 def use_for_runs() -> None:
-    """Runs on an instance with an edge log through it also where their configuration names no logger, as is the rule: Dagster has its own wired in."""
+    """Runs on an instance with an edge log through it also where their configuration names no logger, as is the rule:
+    Dagster has its own wired in."""
     before = vars(context_creation_job)[WIRED]
     if hasattr(before, MARK):
         return

@@ -1,7 +1,7 @@
 """What of Dagster's events, errors, tags and configuration may be stored, decided leaf by leaf.
 
-Events are looked at in the form in which they are stored, so that no field is forgotten: a field of a later version of Dagster that is not named here is
-withheld.
+Events are looked at in the form in which they are stored, so that no field is forgotten: a field of a later version of
+Dagster that is not named here is withheld.
 """
 
 import json
@@ -21,9 +21,10 @@ from ft_platform.redaction.words import WORDS
 THING = TypeVar("THING")
 
 _NAMES = """
-run_id job_name pipeline_name step_key step_keys event_type_value step_kind_value key name solid_name path check_name input_name output_name manager_key
-upstream_output_name upstream_step_key mapping_key marker_start marker_end log_key file_key partition asset_partitions parent_run_id root_run_id run_ids
-module resource_keys code_location_name repository_name partition_key partition_name location_name backfill_id
+run_id job_name pipeline_name step_key step_keys event_type_value step_kind_value key name solid_name path check_name
+input_name output_name manager_key upstream_output_name upstream_step_key mapping_key marker_start marker_end log_key
+file_key partition asset_partitions parent_run_id root_run_id run_ids module resource_keys code_location_name
+repository_name partition_key partition_name location_name backfill_id
 """
 NAMES = frozenset(_NAMES.split())
 """Fields that hold names of the code or ids that Dagster makes."""
@@ -33,7 +34,13 @@ METADATA, TEXT = "MetadataEntryData", "TextMetadataEntryData"
 LABEL_CHARACTERS = 60
 FIGURES = frozenset({"IntMetadataEntryData", "FloatMetadataEntryData", "BoolMetadataEntryData"})
 POINTERS = frozenset(
-    {"PythonArtifactMetadataEntryData", "DagsterAssetMetadataEntryData", "DagsterRunMetadataEntryData", "DagsterJobMetadataEntryData", "NullMetadataEntryData"}
+    {
+        "PythonArtifactMetadataEntryData",
+        "DagsterAssetMetadataEntryData",
+        "DagsterRunMetadataEntryData",
+        "DagsterJobMetadataEntryData",
+        "NullMetadataEntryData",
+    }
 )
 """Metadata that only points to something with a name."""
 
@@ -48,7 +55,10 @@ FRAME = re.compile(r'\s*File "(.+)", line (\d+)(?:, in (\w+|<\w+>))?')
 CLASS = re.compile(r"([\w.]+)(?::\s|\n|$)")
 MASKED = re.compile(r"Error ID [0-9a-f\-]{36}\. The error has been masked.*", re.DOTALL)
 """What Dagster appends where DAGSTER_REDACT_USER_CODE_ERRORS is set."""
-CODE_PROBLEM = re.compile(r"ModuleNotFoundError: No module named '[\w.]{1,100}'|NameError: name '\w{1,60}' is not defined|ZeroDivisionError: [a-z ]{1,40}")
+CODE_PROBLEM = re.compile(
+    r"ModuleNotFoundError: No module named '[\w.]{1,100}'|NameError: name '\w{1,60}' is not defined|ZeroDivisionError:"
+    r" [a-z ]{1,40}"
+)
 """Texts that Python makes from the code alone."""
 SYSTEM_TAG = re.compile(r"\.?dagster/|ft/")
 WORD = re.compile(r"\w+")
@@ -103,7 +113,10 @@ class Edge:
 
     def tags(self, tags: Mapping[str, str]) -> dict[str, str]:
         """The tags of a run. A value of somebody else's tag is replaced by its fingerprint: equal ones stay equal."""
-        return {key: value if SYSTEM_TAG.match(key) or self.is_tag(value) else self.fingerprint(value) for key, value in tags.items()}
+        return {
+            key: value if SYSTEM_TAG.match(key) or self.is_tag(value) else self.fingerprint(value)
+            for key, value in tags.items()
+        }
 
     def is_tag(self, value: str) -> bool:
         return bool(HASH.fullmatch(value)) or is_vouched(value) or is_sentence(value, self._names)
@@ -158,7 +171,14 @@ class _Look:
         if not kind and field == "tags":
             return {key: self._tag(value) for key, value in node.items()}
         before, self._by_dagster = self._by_dagster, self._by_dagster or kind == "EngineEventData"
-        found = {key: value if key == "__class__" else self.at(value, field if key.startswith("__") or not kind else key, kind) for key, value in node.items()}
+        found = {
+            key: (
+                value
+                if key == "__class__"
+                else self.at(value, field if key.startswith("__") or not kind else key, kind)
+            )
+            for key, value in node.items()
+        }
         self._by_dagster = before
         return found
 
@@ -215,7 +235,12 @@ class _Look:
         text = MASKED.sub("", text).strip()
         kept = is_vouched(text) or is_sentence(text, self._names) or CODE_PROBLEM.fullmatch(message.strip())
         stack = [frame for frame in map(place_of, error["stack"]) if frame]
-        found = {**error, "stack": stack, "cause": self.at(error.get("cause"), ""), "context": self.at(error.get("context"), "")}
+        found = {
+            **error,
+            "stack": stack,
+            "cause": self.at(error.get("cause"), ""),
+            "context": self.at(error.get("context"), ""),
+        }
         if kept:
             return {**found, "message": self._without_names(message)}
         self.replaced.append(message + "".join(error["stack"]))
@@ -226,7 +251,9 @@ class _Look:
 def is_sentence(text: str, names: Mapping[str, None]) -> bool:
     """Whether a text is made of Dagster's words, names of the graph and short numbers only."""
     rest = UUID.sub("", text)
-    return not LONG_NUMBER.search(rest) and all(word in names or word.lower() in WORDS or NUMBER.fullmatch(word) for word in WORD.findall(rest))
+    return not LONG_NUMBER.search(rest) and all(
+        word in names or word.lower() in WORDS or NUMBER.fullmatch(word) for word in WORD.findall(rest)
+    )
 
 
 def vouched_form(packed: Mapping[str, Any]) -> str:
@@ -245,7 +272,8 @@ def short_place(frame: str) -> str:
 
 
 def place_of(frame: str) -> str:
-    """File, line and function of one frame of a traceback; not the line itself, and of a path only what says which file it is."""
+    """File, line and function of one frame of a traceback; not the line itself, and of a path only what says which file
+    it is."""
     found = FRAME.match(frame)
     if not found:
         return ""

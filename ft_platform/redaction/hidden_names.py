@@ -1,4 +1,5 @@
-"""Names of source files, which may name a person: our own messages have them for whoever reads the file, and the edge takes them out."""
+"""Names of source files, which may name a person: our own messages have them for whoever reads the file, and the edge
+takes them out."""
 
 import re
 from urllib.parse import urlsplit, urlunsplit
@@ -23,10 +24,13 @@ def without_names(text: str) -> str:
 
 
 def source_place(uri: str) -> str:
-    """Where records come from, without names of files, user names, passwords and queries: `/data/letters/<file>`, `s3://bucket/folder/*.parquet`."""
+    """Where records come from, without names of files, user names, passwords and queries: `/data/letters/<file>`,
+    `s3://bucket/folder/*.parquet`."""
     if "://" in uri:
         parts = urlsplit(uri)
         uri = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
     folder, slash, name = uri.rpartition("/")
-    is_file = re.search(r"\.\w+$", name) and not re.fullmatch(r"\*+(\.[a-z0-9]+)*", name) and not uri.endswith(f"://{name}")
+    is_file = (
+        re.search(r"\.\w+$", name) and not re.fullmatch(r"\*+(\.[a-z0-9]+)*", name) and not uri.endswith(f"://{name}")
+    )
     return f"{folder}{slash}{HIDDEN}" if is_file else uri

@@ -11,9 +11,12 @@ from typing import Any
 
 
 def install_hooks() -> None:
-    """From now on this process prints no text of an exception that ends it or one of its threads, or that is raised where nobody can catch it."""
+    """From now on this process prints no text of an exception that ends it or one of its threads, or that is raised
+    where nobody can catch it."""
     sys.excepthook = _uncaught
-    threading.excepthook = lambda thrown: _say(thrown.exc_value, f" in thread {thrown.thread.name if thrown.thread else '?'}")
+    threading.excepthook = lambda thrown: _say(
+        thrown.exc_value, f" in thread {thrown.thread.name if thrown.thread else '?'}"
+    )
     sys.unraisablehook = lambda thrown: _say(thrown.exc_value, ", which cannot be raised")
 
 
@@ -27,7 +30,8 @@ def place_of_error(error: BaseException) -> str:
 
 @contextmanager
 def native_errors_dropped() -> Iterator[None]:
-    """While it is open, standard error shows what Python writes to it, not what native code writes past Python: a panic in Rust quotes what it gave up on."""
+    """While it is open, standard error shows what Python writes to it, not what native code writes past Python: a panic
+    in Rust quotes what it gave up on."""
     try:
         number = sys.stderr.fileno()
     except (AttributeError, OSError, ValueError):
@@ -37,7 +41,10 @@ def native_errors_dropped() -> Iterator[None]:
         return
     before = sys.stderr
     before.flush()
-    with os.fdopen(os.dup(2), "w", encoding=before.encoding, errors=before.errors, buffering=1) as own, open(os.devnull, "wb") as nowhere:
+    with (
+        os.fdopen(os.dup(2), "w", encoding=before.encoding, errors=before.errors, buffering=1) as own,
+        open(os.devnull, "wb") as nowhere,
+    ):
         os.dup2(nowhere.fileno(), 2)
         sys.stderr = own
         try:
@@ -57,4 +64,6 @@ def _uncaught(_kind: type[BaseException], error: BaseException, _trace: Tracebac
 
 def _say(error: BaseException | None, where: str = "") -> None:
     if error is not None and sys.stderr is not None:
-        print(f"{place_of_error(error)}{where}. The text is left out because it may hold personal data.", file=sys.stderr)
+        print(
+            f"{place_of_error(error)}{where}. The text is left out because it may hold personal data.", file=sys.stderr
+        )

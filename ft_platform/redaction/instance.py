@@ -1,4 +1,5 @@
-"""The Dagster instance of an installation: whatever storage it has, only what `Edge` passes is written. `instance_class` in dagster.yaml names it."""
+"""The Dagster instance of an installation: whatever storage it has, only what `Edge` passes is written.
+`instance_class` in dagster.yaml names it."""
 
 import logging
 import re
@@ -25,7 +26,8 @@ LOCAL_OUTPUT = "LocalComputeLogManager"
 
 
 class RedactingInstance(GuardedInstance):
-    """Dagster's instance behind an edge that withholds what may be personal data (`ft_platform.redaction`), and whose web servers are guarded."""
+    """Dagster's instance behind an edge that withholds what may be personal data (`ft_platform.redaction`), and whose
+    web servers are guarded."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -33,7 +35,8 @@ class RedactingInstance(GuardedInstance):
 
 
 def guard(instance: INSTANCE) -> INSTANCE:
-    """The same instance, with the edge in front of what it writes: events, runs, ticks, backfills, output of steps, values of plain assets."""
+    """The same instance, with the edge in front of what it writes: events, runs, ticks, backfills, output of steps,
+    values of plain assets."""
     if hasattr(instance, MARK):
         return instance
     edge = Edge(Withheld(instance.root_directory))
@@ -71,11 +74,13 @@ def _before(storage: Any, method: str, change: Callable[[Any], Any]) -> None:
     setattr(storage, method, lambda thing, *args, **kwargs: write(change(thing), *args, **kwargs))
 
 
-def _handlers(instance: dg.DagsterInstance, named: Callable[[], Sequence[logging.Handler]], edge: Edge) -> Sequence[logging.Handler]:
+def _handlers(
+    instance: dg.DagsterInstance, named: Callable[[], Sequence[logging.Handler]], edge: Edge
+) -> Sequence[logging.Handler]:
     """Handlers that dagster.yaml names for lines of runs, behind the edge.
 
-    Where it names none, Dagster would still configure Python's logging anew at the start of each run. That closes every handler of the process,
-    and some close what they write to.
+    Where it names none, Dagster would still configure Python's logging anew at the start of each run. That closes every
+    handler of the process, and some close what they write to.
     """
     if not instance.get_python_log_dagster_handler_config():
         return []
@@ -102,8 +107,12 @@ def _run(edge: Edge, run: dg.DagsterRun) -> dg.DagsterRun:
     texts = sorted(set(_texts(run.run_config, ())))
     if texts:
         raise ConfigError(
-            [f"the configuration of the run has text at {', '.join(texts)}, which would lie in Dagster's database for everybody to read"],
-            "Put it into an environment variable and name that, {env: NAME}, or into the use case's YAML. Numbers and yes or no are fine",
+            [
+                f"the configuration of the run has text at {', '.join(texts)}, which would lie in Dagster's database"
+                " for everybody to read"
+            ],
+            "Put it into an environment variable and name that, {env: NAME}, or into the use case's YAML. Numbers and"
+            " yes or no are fine",
         )
     return run.with_tags(edge.tags(run.tags))
 
@@ -126,10 +135,19 @@ def _texts(config: Any, place: tuple[str, ...]) -> Iterator[str]:
 def _tick(edge: Edge, tick: TickData) -> TickData:
     name = "ticks"
     reason = tick.skip_reason
-    return tick._replace(error=edge.passed(tick.error, name) if tick.error else None, skip_reason=edge.sentence(reason, name) if reason else reason)
+    return tick._replace(
+        error=edge.passed(tick.error, name) if tick.error else None,
+        skip_reason=edge.sentence(reason, name) if reason else reason,
+    )
 
 
 def _backfill(edge: Edge, backfill: PartitionBackfill) -> PartitionBackfill:
     name = "backfills"
-    texts = {field: edge.sentence(text, name) for field in ("title", "description") if (text := getattr(backfill, field))}
-    return backfill._replace(tags=edge.tags(backfill.tags or {}), error=edge.passed(backfill.error, name) if backfill.error else None, **texts)
+    texts = {
+        field: edge.sentence(text, name) for field in ("title", "description") if (text := getattr(backfill, field))
+    }
+    return backfill._replace(
+        tags=edge.tags(backfill.tags or {}),
+        error=edge.passed(backfill.error, name) if backfill.error else None,
+        **texts,
+    )

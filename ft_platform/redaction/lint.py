@@ -1,4 +1,5 @@
-"""What code of a use case would show to nobody: prints, log lines and metadata that the edge withholds. `ft check` warns of them with file and line."""
+"""What code of a use case would show to nobody: prints, log lines and metadata that the edge withholds. `ft check`
+warns of them with file and line."""
 
 import ast
 from collections.abc import Iterator
@@ -38,14 +39,18 @@ def _places(tree: ast.AST) -> Iterator[tuple[int, str]]:
             yield node.lineno, "log"
         elif name == "shown" and node.args and not isinstance(node.args[0], ast.Constant):
             yield node.lineno, "shown"
-        values = [keyword.value for keyword in node.keywords if keyword.arg == "metadata"] + (node.args[:1] if name in METADATA else [])
+        values = [keyword.value for keyword in node.keywords if keyword.arg == "metadata"] + (
+            node.args[:1] if name in METADATA else []
+        )
         for value in values:
             if not _is_safe(value) and not _numbers_only(value):
                 yield value.lineno, "metadata"
 
 
 def _name(function: ast.expr) -> str:
-    return function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    return (
+        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    )
 
 
 def _is_safe(value: ast.expr) -> bool:

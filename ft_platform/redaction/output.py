@@ -1,4 +1,5 @@
-"""Standard output and error of a process into private files, also what native code writes: a panic in Rust goes past Python."""
+"""Standard output and error of a process into private files, also what native code writes: a panic in Rust goes past
+Python."""
 
 import io
 import os
@@ -13,13 +14,23 @@ from ft_platform.redaction.withheld import open_private
 
 @contextmanager
 def output_to(out: Path, err: Path) -> Iterator[None]:
-    """While it is open, what this process and those that it starts write to standard output and error goes into these files, and nowhere else."""
+    """While it is open, what this process and those that it starts write to standard output and error goes into these
+    files, and nowhere else."""
     with ExitStack() as stack:
-        for number, stream, redirect, path in ((1, sys.stdout, redirect_stdout, out), (2, sys.stderr, redirect_stderr, err)):
+        for number, stream, redirect, path in (
+            (1, sys.stdout, redirect_stdout, out),
+            (2, sys.stderr, redirect_stderr, err),
+        ):
             file = stack.enter_context(open_private(path))
             stack.enter_context(_descriptor(number, stream, file))
             if _number(stream) != number:  # replaced by an object of Python, as a notebook or a test does
-                stack.enter_context(redirect(stack.enter_context(io.TextIOWrapper(open_private(path), "utf-8", "backslashreplace", write_through=True))))
+                stack.enter_context(
+                    redirect(
+                        stack.enter_context(
+                            io.TextIOWrapper(open_private(path), "utf-8", "backslashreplace", write_through=True)
+                        )
+                    )
+                )
         yield
 
 

@@ -24,7 +24,8 @@ def prints_kept(use_case: str, withheld: Withheld) -> Iterator[None]:
 
 
 def said_of(error: BaseException, use_case: str, withheld: Withheld) -> str:
-    """Class and text of an exception where Python makes the text from the code alone. Else the class, and where the rest is kept: it may quote a record."""
+    """Class and text of an exception where Python makes the text from the code alone. Else the class, and where the
+    rest is kept: it may quote a record."""
     try:
         text = f"{type(error).__name__}: {getattr(error, 'msg', error)}"
     except Exception:  # its own code makes the text, and fails at it

@@ -9,7 +9,8 @@ LINES = "instance_class: {module: ft_platform.redaction.instance, class: Redacti
 
 
 def instance_problems(home: Path) -> list[str]:
-    """One line if the Dagster instance in this folder would store texts of records; none where there is no instance yet."""
+    """One line if the Dagster instance in this folder would store texts of records; none where there is no instance
+    yet."""
     file = home / "dagster.yaml"
     try:
         settings = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None

@@ -34,7 +34,8 @@ class VouchedLog(logging.LoggerAdapter):
 
 
 def shown(template: str, *figures: float) -> str:
-    """A text of your own stage that may be shown in log and metadata: `context.log.info(shown("{} of {} rows kept", kept, rows))`.
+    """A text of your own stage that may be shown in log and metadata: `context.log.info(shown("{} of {} rows kept",
+    kept, rows))`.
 
     Args:
         template: a text that stands in the code.
@@ -49,7 +50,8 @@ def shown(template: str, *figures: float) -> str:
 
 
 def figures(**values: float) -> dict[str, float]:
-    """Metadata of your own stage, numbers only, as `dg.MaterializeResult(metadata=figures(rows=120, share=0.25))` takes it.
+    """Metadata of your own stage, numbers only, as `dg.MaterializeResult(metadata=figures(rows=120, share=0.25))` takes
+    it.
 
     Raises:
         TypeError, ValueError: a value is no number, or too long.
@@ -62,6 +64,11 @@ def figures(**values: float) -> dict[str, float]:
 
 def _require_figure(name: str, value: Any) -> None:
     if not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number, got {type(value).__name__}: texts may hold personal data. A text of the code is shown by `shown(...)`")
+        raise TypeError(
+            f"{name} must be a number, got {type(value).__name__}: texts may hold personal data. A text of the code is"
+            " shown by `shown(...)`"
+        )
     if not few_digits(value):
-        raise ValueError(f"{name} has more than eight digits and may be somebody's number. Show it in thousands or millions")
+        raise ValueError(
+            f"{name} has more than eight digits and may be somebody's number. Show it in thousands or millions"
+        )

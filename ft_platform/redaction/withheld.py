@@ -1,4 +1,5 @@
-"""Where withheld texts are kept: in `<DAGSTER_HOME>/restricted/`, for the operating-system account of the platform only."""
+"""Where withheld texts are kept: in `<DAGSTER_HOME>/restricted/`, for the operating-system account of the platform
+only."""
 
 import hashlib
 import hmac
@@ -12,7 +13,8 @@ from pathlib import Path
 
 FOLDER = "restricted"
 KEPT_DAYS = 30
-"""Withheld texts and captured output are removed after this many days, when the next file is begun: they may hold personal data, and serve to find a fault."""
+"""Withheld texts and captured output are removed after this many days, when the next file is begun: they may hold
+personal data, and serve to find a fault."""
 
 DAY = 86_400.0
 
@@ -41,25 +43,35 @@ class Withheld:
         return path
 
     def keep(self, name: str, text: str) -> Path:
-        """Appends a text to the file of this name. Where that fails (full disk, read-only folder) it is lost, not shown."""
+        """Appends a text to the file of this name. Where that fails (full disk, read-only folder) it is lost, not
+        shown."""
         try:
             path = self.file("withheld", f"{name}.log")
             with open_private(path) as file:
-                file.write(f"--- {datetime.now(UTC).isoformat(timespec='seconds')}\n{text.rstrip()}\n".encode("utf-8", "backslashreplace"))
+                file.write(
+                    f"--- {datetime.now(UTC).isoformat(timespec='seconds')}\n{text.rstrip()}\n".encode(
+                        "utf-8", "backslashreplace"
+                    )
+                )
         except OSError:
             return self.folder
         return path
 
     def fingerprint(self, text: str) -> str:
-        """What stands for a text where equal ones must stay equal, as with a data version. Guessing it needs the key in the folder."""
+        """What stands for a text where equal ones must stay equal, as with a data version. Guessing it needs the key in
+        the folder."""
         if self._key is None:
             self._key = _read_key(self.file("fingerprint.key"))
-        return f"withheld-{hmac.new(self._key, text.encode('utf-8', 'backslashreplace'), hashlib.sha256).hexdigest()[:32]}"
+        return (
+            f"withheld-{hmac.new(self._key, text.encode('utf-8', 'backslashreplace'), hashlib.sha256).hexdigest()[:32]}"
+        )
 
 
 def private(folder: Path) -> None:
     """Makes a folder that only its owner can enter."""
-    for parent in reversed([one for one in folder.parents if not one.exists()]):  # a home of Dagster that nobody made yet is its owner's too
+    for parent in reversed(
+        [one for one in folder.parents if not one.exists()]
+    ):  # a home of Dagster that nobody made yet is its owner's too
         parent.mkdir(exist_ok=True, mode=0o700)
     folder.mkdir(exist_ok=True, mode=0o700)
     if folder.stat().st_mode & 0o077:
@@ -73,7 +85,11 @@ def open_private(path: Path, mode: str = "ab"):
 
 def harmless(name: str) -> str:
     """A file name out of a key of Dagster; what may lead elsewhere or is too long becomes a hash."""
-    return name if re.fullmatch(r"[\w][\w.\-]{0,99}", name) else hashlib.sha256(name.encode("utf-8", "backslashreplace")).hexdigest()[:32]
+    return (
+        name
+        if re.fullmatch(r"[\w][\w.\-]{0,99}", name)
+        else hashlib.sha256(name.encode("utf-8", "backslashreplace")).hexdigest()[:32]
+    )
 
 
 def _remove_old(folder: Path) -> None:

@@ -16,7 +16,16 @@ from ft_platform.lake.manifest import now
 from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.stage_table import input_hash
 from ft_platform.lake.versions import Version
-from ft_platform.release.evidence import CHECKPOINT, EVALUATION, OPTIONAL, REQUIRED, Evidence, collect, is_about, pinned_versions
+from ft_platform.release.evidence import (
+    CHECKPOINT,
+    EVALUATION,
+    OPTIONAL,
+    REQUIRED,
+    Evidence,
+    collect,
+    is_about,
+    pinned_versions,
+)
 from ft_platform.release.rule import Ruling, apply, rules_of
 from ft_platform.release.waivers import Waiver, in_force, without_effect
 from ft_platform.settings.policy import Policy
@@ -53,7 +62,11 @@ class Decision:
     @property
     def refusing(self) -> list[Ruling]:
         """Rules that are broken and not waived."""
-        return [ruling for ruling in self.rulings if not ruling.passed and not (ruling.waivable and ruling.rule in self.waivers)]
+        return [
+            ruling
+            for ruling in self.rulings
+            if not ruling.passed and not (ruling.waivable and ruling.rule in self.waivers)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """As `decision.json` and `ft decide --json` have it."""
@@ -64,16 +77,30 @@ class Decision:
             "checkpoint": self.evidence.checkpoint.artifact_id,
             "decision": ACCEPTED if self.accepted else REFUSED,
             "policy": self.policy.to_dict(),
-            "rules": [{**ruling.to_dict(), "waiver": w.id if (w := self.waivers.get(ruling.rule)) and not ruling.passed else None} for ruling in self.rulings],
+            "rules": [
+                {
+                    **ruling.to_dict(),
+                    "waiver": w.id if (w := self.waivers.get(ruling.rule)) and not ruling.passed else None,
+                }
+                for ruling in self.rulings
+            ],
             "waivers": [waiver.to_dict() for waiver in used],
             "waivers_without_effect": dict(self.without_effect),
             "valid_until": min((waiver.until for waiver in used), default=None),
-            "evidence": [{"stage": i.stage, "id": i.version.artifact_id, "content_hash": i.version.content_hash} for i in items if i.version],
+            "evidence": [
+                {"stage": i.stage, "id": i.version.artifact_id, "content_hash": i.version.content_hash}
+                for i in items
+                if i.version
+            ],
         }
 
 
 def decide(
-    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, versions: Mapping[str, ArtifactVersion | None], today: date | None = None
+    lake: Lake,
+    use_case: NamedUseCase,
+    checkpoint: ArtifactVersion,
+    versions: Mapping[str, ArtifactVersion | None],
+    today: date | None = None,
 ) -> Decision:
     """Applies the rules of the YAML to the evidence about a checkpoint. Writes nothing.
 
@@ -89,8 +116,11 @@ def decide(
     return Decision(use_case.name, evidence, rulings, in_force(*of), use_case.policy, without_effect(*of))
 
 
-def newest_evidence(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) -> dict[str, ArtifactVersion | None]:
-    """Stage -> its newest artifact about this checkpoint that may be relied on, for the evidence that every decision needs and for what may stand beside it.
+def newest_evidence(
+    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion
+) -> dict[str, ArtifactVersion | None]:
+    """Stage -> its newest artifact about this checkpoint that may be relied on, for the evidence that every decision
+    needs and for what may stand beside it.
 
     Where there is none, the newest one whatever it is about, so that the decision says what is wrong with it.
     """
@@ -112,7 +142,8 @@ def _newest(lake: Lake, use_case: NamedUseCase, pinned: Mapping[str, Version], s
 
 
 def the_checkpoint(lake: Lake, use_case: NamedUseCase, checkpoint_id: str | None = None) -> ArtifactVersion:
-    """The checkpoint of that id; by default the newest that may be used, and where none may, the newest, so that the decision says why.
+    """The checkpoint of that id; by default the newest that may be used, and where none may, the newest, so that the
+    decision says why.
 
     Raises:
         DataError: there is none.
@@ -123,7 +154,10 @@ def the_checkpoint(lake: Lake, use_case: NamedUseCase, checkpoint_id: str | None
     if checkpoint_id:
         named = next((one for one in found if one.artifact_id == checkpoint_id), None)
         if named is None:
-            raise DataError(f"{use_case.name} has no checkpoint {checkpoint_id}; there are {', '.join(one.artifact_id for one in found)}")
+            raise DataError(
+                f"{use_case.name} has no checkpoint {checkpoint_id}; there are"
+                f" {', '.join(one.artifact_id for one in found)}"
+            )
         return named
     return next((one for one in found if not problems_with(lake, use_case, one)), found[0])
 
@@ -133,9 +167,14 @@ WritePages = Callable[[Path, Lake, NamedUseCase, str, Decision], None]
 
 
 def publish_decision(
-    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, versions: Mapping[str, ArtifactVersion], write_pages: WritePages
+    lake: Lake,
+    use_case: NamedUseCase,
+    checkpoint: ArtifactVersion,
+    versions: Mapping[str, ArtifactVersion],
+    write_pages: WritePages,
 ) -> ArtifactVersion:
-    """The artifact `release_decision` about a checkpoint with this evidence: an existing one, or a new one. A refusal is a result as well.
+    """The artifact `release_decision` about a checkpoint with this evidence: an existing one, or a new one. A refusal
+    is a result as well.
 
     Args:
         versions: stage -> artifact, for every parent of the stage but the checkpoint.
@@ -143,7 +182,9 @@ def publish_decision(
     """
     started = time.monotonic()
     seen = Snapshot(lake)
-    beside = {stage: version for stage, version in newest_evidence(seen, use_case, checkpoint).items() if stage in OPTIONAL}
+    beside = {
+        stage: version for stage, version in newest_evidence(seen, use_case, checkpoint).items() if stage in OPTIONAL
+    }
     decision = decide(seen, use_case, checkpoint, {**beside, **versions})
     found = decision.to_dict()
     parents = [checkpoint if name == CHECKPOINT else versions[name] for name in STAGES[STAGE].parents]
@@ -154,7 +195,9 @@ def publish_decision(
         return existing
     with lake.scratch(use_case.name, STAGE) as folder:
         folder.mkdir(parents=True)
-        (folder / FILE).write_text(json.dumps({**found, "decided_at": now()}, indent=1, ensure_ascii=False), encoding="utf-8")
+        (folder / FILE).write_text(
+            json.dumps({**found, "decided_at": now()}, indent=1, ensure_ascii=False), encoding="utf-8"
+        )
         write_pages(folder, lake, use_case, artifact_id, decision)
         return lake.publish(
             use_case.name,
@@ -164,7 +207,11 @@ def publish_decision(
             parents=parents,
             settings_hash=STAGES[STAGE].settings_hash(use_case),
             input_hash=inputs,
-            counts={"rules": len(decision.rulings), "broken": sum(not r.passed for r in decision.rulings), "waived": len(found["waivers"])},
+            counts={
+                "rules": len(decision.rulings),
+                "broken": sum(not r.passed for r in decision.rulings),
+                "waived": len(found["waivers"]),
+            },
             info={"decision": found["decision"], "checkpoint": found["checkpoint"]},
             seconds=time.monotonic() - started,
         )
@@ -174,7 +221,8 @@ def require_accepted(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersi
     """Returns if a checkpoint may be released on this decision: it says so, and the same rules say so again today.
 
     Raises:
-        VersionRefused: it was refused, altered, or does not hold any more (evidence replaced, a waiver ended, records withdrawn).
+        VersionRefused: it was refused, altered, or does not hold any more (evidence replaced, a waiver ended, records
+            withdrawn).
     """
     lake.verify_artifact(decision)
     found = json.loads(lake.read_file(decision, FILE))
@@ -182,8 +230,14 @@ def require_accepted(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersi
         raise VersionRefused(f"{decision.id} refuses {found.get('checkpoint')}", f"See why: ft decide {use_case.name}")
     checkpoint = lake.artifact(use_case.name, CHECKPOINT, found["checkpoint"])
     if checkpoint is None:
-        raise VersionRefused(f"{decision.id} accepts {found['checkpoint']}, which is not in the lake any more", f"Run: ft run {use_case.name}")
-    named = {item["stage"]: lake.artifact(use_case.name, item["stage"], item["id"], verify=False) for item in found["evidence"]}
+        raise VersionRefused(
+            f"{decision.id} accepts {found['checkpoint']}, which is not in the lake any more",
+            f"Run: ft run {use_case.name}",
+        )
+    named = {
+        item["stage"]: lake.artifact(use_case.name, item["stage"], item["id"], verify=False)
+        for item in found["evidence"]
+    }
     again = decide(lake, use_case, checkpoint, named, today)
     if not again.accepted:
         reasons = "; ".join(f"{ruling.rule}: {ruling.why}" for ruling in again.refusing)

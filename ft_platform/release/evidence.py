@@ -104,7 +104,9 @@ class Evidence:
         return item.figures
 
 
-def collect(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, versions: Mapping[str, ArtifactVersion | None]) -> Evidence:
+def collect(
+    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, versions: Mapping[str, ArtifactVersion | None]
+) -> Evidence:
     """Evidence about a checkpoint.
 
     Args:
@@ -117,15 +119,39 @@ def collect(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, ver
         problems = tuple(problems_with(lake, use_case, checkpoint))
         behind = _behind(lake, checkpoint)
     except VersionRefused as refusal:
-        return Evidence(checkpoint, (refusal.message,), {}, {}, {stage: _missing(stage) for stage in (*REQUIRED, *OPTIONAL)}, signatures, adopted)
-    data = {name: newest_of_same_content(lake, version) for name, version in behind.items() if isinstance(version, TableVersion)}
+        return Evidence(
+            checkpoint,
+            (refusal.message,),
+            {},
+            {},
+            {stage: _missing(stage) for stage in (*REQUIRED, *OPTIONAL)},
+            signatures,
+            adopted,
+        )
+    data = {
+        name: newest_of_same_content(lake, version)
+        for name, version in behind.items()
+        if isinstance(version, TableVersion)
+    }
     pinned = pinned_versions(lake, checkpoint, versions.get(EVALUATION))
     items = {stage: _item(lake, use_case, pinned, stage, versions.get(stage)) for stage in (*REQUIRED, *OPTIONAL)}
-    return Evidence(checkpoint, problems, data, {name: _verdicts(lake, version) for name, version in data.items()}, items, signatures, adopted)
+    return Evidence(
+        checkpoint,
+        problems,
+        data,
+        {name: _verdicts(lake, version) for name, version in data.items()},
+        items,
+        signatures,
+        adopted,
+    )
 
 
 def _verdicts(lake: Lake, version: Version) -> dict[str, Verdict]:
-    return {check: verdict for check, verdict in lake.verdicts(version, intact_only=True).items() if verdict.content_hash == version.content_hash}
+    return {
+        check: verdict
+        for check, verdict in lake.verdicts(version, intact_only=True).items()
+        if verdict.content_hash == version.content_hash
+    }
 
 
 def _missing(stage: str) -> Item:
@@ -133,7 +159,8 @@ def _missing(stage: str) -> Item:
 
 
 def pinned_versions(lake: Lake, checkpoint: ArtifactVersion, evaluation: ArtifactVersion | None) -> dict[str, Version]:
-    """Stage -> the one version that all evidence must be about: the checkpoint and what it was made from, and its evaluation.
+    """Stage -> the one version that all evidence must be about: the checkpoint and what it was made from, and its
+    evaluation.
 
     Raises:
         VersionRefused: the lineage of the checkpoint is broken.
@@ -147,7 +174,9 @@ def pinned_versions(lake: Lake, checkpoint: ArtifactVersion, evaluation: Artifac
     return pinned
 
 
-def _item(lake: Lake, use_case: NamedUseCase, pinned: Mapping[str, Version], stage: str, version: ArtifactVersion | None) -> Item:
+def _item(
+    lake: Lake, use_case: NamedUseCase, pinned: Mapping[str, Version], stage: str, version: ArtifactVersion | None
+) -> Item:
     if version is None:
         return _missing(stage)
     try:
@@ -184,7 +213,8 @@ def is_about(lake: Lake, version: ArtifactVersion, pinned: Mapping[str, Version]
 
 
 def _of_others(lake: Lake, version: ArtifactVersion, pinned: Mapping[str, Version]) -> list[str]:
-    """Evidence that was made from another checkpoint, from other data than the checkpoint was, or from another evaluation."""
+    """Evidence that was made from another checkpoint, from other data than the checkpoint was, or from another
+    evaluation."""
     return [
         f"{version.id} was made from {one.id}, the checkpoint's is {pinned[name].id}"
         for name, one in _behind(lake, version).items()
@@ -192,7 +222,9 @@ def _of_others(lake: Lake, version: ArtifactVersion, pinned: Mapping[str, Versio
     ]
 
 
-def _evaluated_otherwise(lake: Lake, figures: EvaluationEvidence | SeedEvidence, version: ArtifactVersion, checkpoint: Version) -> list[str]:
+def _evaluated_otherwise(
+    lake: Lake, figures: EvaluationEvidence | SeedEvidence, version: ArtifactVersion, checkpoint: Version
+) -> list[str]:
     """An evaluation whose prompts or metrics are not those of today."""
     problems = []
     assert isinstance(checkpoint, ArtifactVersion)

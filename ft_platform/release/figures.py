@@ -23,7 +23,8 @@ def upper_end(found: Figure) -> float:
 
 
 def held(found: Figure, limit: float) -> bool:
-    """Whether a limit holds for the whole interval: where the interval reaches above it, the records are too few to say so."""
+    """Whether a limit holds for the whole interval: where the interval reaches above it, the records are too few to say
+    so."""
     return upper_end(found) <= limit
 
 

@@ -30,7 +30,11 @@ def gained(main: Metric, found: Figure, margin: float, said: str) -> Finding:
     text = f"{main.title}: {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) {said}"
     if gain.low > margin:
         return Finding(True, f"{text}.", gain)
-    return Finding(False, f"{text}: {'a tie' if gain.low <= 0 <= gain.high else 'not enough' if gain.low > 0 else 'it is worse'}.", gain)
+    return Finding(
+        False,
+        f"{text}: {'a tie' if gain.low <= 0 <= gain.high else 'not enough' if gain.low > 0 else 'it is worse'}.",
+        gain,
+    )
 
 
 def require_champion(report: str, compared: ComparedChampion | None, champion: str | None) -> None:
@@ -40,4 +44,7 @@ def require_champion(report: str, compared: ComparedChampion | None, champion: s
         NotProven: the report compares with another one.
     """
     if champion is not None and (compared is None or compared.checkpoint != champion):
-        raise NotProven(f"{report} compares with {(compared and compared.checkpoint) or 'no champion'}, and {champion} is the champion now")
+        raise NotProven(
+            f"{report} compares with {(compared and compared.checkpoint) or 'no champion'}, and {champion} is the"
+            " champion now"
+        )

@@ -1,7 +1,7 @@
 """What of a use case undercuts the policy of its installation, and what of it needs a person's approval.
 
-Covered: the settings of the use case's file. Not covered: what its own `component.py` does, and who may write `ft_environment.yaml`.
-"""
+Covered: the settings of the use case's file. Not covered: what its own `component.py` does, and who may write
+`ft_environment.yaml`."""
 
 import functools
 from collections.abc import Iterator
@@ -41,19 +41,26 @@ def undercuts(settings: UseCase, policy: Policy) -> list[Undercut]:
 
 
 def require_ceilings(source: Source, policy: Policy) -> None:
-    """Returns where a source may cost what its limits say. What lies beyond the policy is not read: it harms the machine, whatever is released.
+    """Returns where a source may cost what its limits say. What lies beyond the policy is not read: it harms the
+    machine, whatever is released.
 
     Raises:
         ConfigError: a limit is beyond a ceiling.
     """
     if found := [one.text for one in _limits(SimpleNamespace(source=source), policy, "source.")]:
-        raise ConfigError(found, "Lower it, or let whoever runs the installation raise policy.at_most in ft_environment.yaml")
+        raise ConfigError(
+            found, "Lower it, or let whoever runs the installation raise policy.at_most in ft_environment.yaml"
+        )
 
 
 def capped(limits: SourceLimits, policy: Policy) -> SourceLimits:
     """Limits of files that have no section `limits` of their own: where the policy is stricter, its ceilings."""
     ceilings = {name: policy.at_most.get(f"source.limits.{name}") for name in SourceLimits.model_fields}
-    stricter = {name: type(value)(ceiling) for name, value in limits if (ceiling := ceilings[name]) is not None and ceiling < value}
+    stricter = {
+        name: type(value)(ceiling)
+        for name, value in limits
+        if (ceiling := ceilings[name]) is not None and ceiling < value
+    }
     return limits.model_copy(update=stricter)
 
 
@@ -63,8 +70,8 @@ def beaten_systems(use_case: NamedUseCase) -> list[str]:
 
 
 def unapproved(use_case: NamedUseCase) -> dict[str, str]:
-    """Fields that say something else than their default and count only with a person's approval -> 8 hex digits of what they say: an approval is not
-    for other words."""
+    """Fields that say something else than their default and count only with a person's approval -> 8 hex digits of what
+    they say: an approval is not for other words."""
     from ft_platform.use_case.fields import fields
 
     found = {path: use_case.section(path) for path in use_case.policy.approvals}
@@ -78,11 +85,17 @@ def _asked(settings: UseCase, policy: Policy) -> list[str]:
 def _beats(settings: UseCase, policy: Policy) -> Iterator[Undercut]:
     gate, by = settings.gate, f"under policy {policy.title} of this installation"
     missing = [name for name in _asked(settings, policy) if name not in gate.beats]
-    if missing and gate.beats != Gate().beats:  # the default, which `ft new` writes out, says nothing against the systems that the policy adds
+    if (
+        missing and gate.beats != Gate().beats
+    ):  # the default, which `ft new` writes out, says nothing against the systems that the policy adds
         yield Undercut(("gate", "beats"), f"gate.beats must have {', '.join(missing)} {by}")
     if gate.metric and gate.metric not in policy.metrics:
-        yield Undercut(("gate", "metric"), f"gate.metric must be one of {', '.join(policy.metrics)} {by}, got {gate.metric}")
-    if without := [name for name in policy.suites if name not in (*settings.regression.suites, *settings.regression.harness_tasks)]:
+        yield Undercut(
+            ("gate", "metric"), f"gate.metric must be one of {', '.join(policy.metrics)} {by}, got {gate.metric}"
+        )
+    if without := [
+        name for name in policy.suites if name not in (*settings.regression.suites, *settings.regression.harness_tasks)
+    ]:
         yield Undercut(("regression", "suites"), f"regression.suites must have {', '.join(without)} {by}")
 
 
@@ -93,8 +106,15 @@ def _limits(settings: Any, policy: Policy, below: str = "") -> Iterator[Undercut
             assert limit is not None
             for place, value in _values(settings, path):
                 if value is None or (value < limit if least else value > limit):
-                    needed = f"at {'least' if least else 'most'} {limit:,.12g} under policy {policy.title} of this installation"
-                    yield Undercut(place, f"{'.'.join(map(str, place))} must be {needed}, got {'nothing' if value is None else f'{value:,.12g}'}")
+                    needed = (
+                        f"at {'least' if least else 'most'} {limit:,.12g} under policy {policy.title} of this"
+                        " installation"
+                    )
+                    yield Undercut(
+                        place,
+                        f"{'.'.join(map(str, place))} must be {needed}, got"
+                        f" {'nothing' if value is None else f'{value:,.12g}'}",
+                    )
 
 
 def _values(settings: Any, path: str) -> list[tuple[Place, float | None]]:

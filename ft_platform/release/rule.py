@@ -1,4 +1,5 @@
-"""What a rule of a release is: from typed evidence to a ruling with a sentence. `rules/` has a file for each kind of rule.
+"""What a rule of a release is: from typed evidence to a ruling with a sentence. `rules/` has a file for each kind of
+rule.
 
 A rule is named by the settings, never by the evidence, so evidence that is missing cannot take its rule away.
 """
@@ -56,10 +57,12 @@ class Kind:
 
     Attributes:
         names: of its rules, up to the first slash.
-        owner: the role that its rules belong to, whose persons may waive them. None: nobody can, because without them it is unknown what would be
-            released, or whether it may be used at all, or because the installation asks for it.
+        owner: the role that its rules belong to, whose persons may waive them. None: nobody can, because without them
+            it is unknown what would be released, or whether it may be used at all, or because the installation asks for
+            it.
         order: chapter, and place in it; reports follow it, and in a chapter `Rule.part` comes first.
-        rules: of a use case, given the id of the checkpoint that was accepted last, apart from this one (None: there was none).
+        rules: of a use case, given the id of the checkpoint that was accepted last, apart from this one (None: there
+            was none).
     """
 
     names: tuple[str, ...]
@@ -70,7 +73,8 @@ class Kind:
 
 @dataclass(frozen=True)
 class Ruling:
-    """A rule applied to the evidence. `value`, `low` and `high` are None where the rule measures nothing or nothing was found."""
+    """A rule applied to the evidence. `value`, `low` and `high` are None where the rule measures nothing or nothing was
+    found."""
 
     rule: str
     passed: bool
@@ -88,10 +92,14 @@ class Ruling:
 
 @cache
 def all_kinds() -> dict[str, Kind]:
-    """Name up to the first slash -> its kind, for every file of `ft_platform/release/rules/`, in the order of reports."""
+    """Name up to the first slash -> its kind, for every file of `ft_platform/release/rules/`, in the order of
+    reports."""
     from ft_platform.release import rules
 
-    found = [importlib.import_module(f"{rules.__name__}.{module.name}").KIND for module in pkgutil.iter_modules(rules.__path__)]
+    found = [
+        importlib.import_module(f"{rules.__name__}.{module.name}").KIND
+        for module in pkgutil.iter_modules(rules.__path__)
+    ]
     return {name: kind for kind in sorted(found, key=lambda kind: kind.order) for name in kind.names}
 
 

@@ -1,4 +1,5 @@
-"""What the files of evidence must hold. A key that is missing, not a number, or not finite is a refusal, never a default."""
+"""What the files of evidence must hold. A key that is missing, not a number, or not finite is a refusal, never a
+default."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Typed(BaseModel):
-    """Reads strictly: `true` and `"0.5"` are no numbers, NaN and infinity neither. Keys that no rule needs may stand beside."""
+    """Reads strictly: `true` and `"0.5"` are no numbers, NaN and infinity neither. Keys that no rule needs may stand
+    beside."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
 
@@ -114,7 +116,8 @@ class Group(Typed):
 
 
 class Compared(Typed):
-    """Groups of one feature, or of a pair of them. A difference of rates is None where there are no labels, or none with enough records."""
+    """Groups of one feature, or of a pair of them. A difference of rates is None where there are no labels, or none
+    with enough records."""
 
     status: Literal["within_max_gap", "above_max_gap", "not_enough_evidence"]
     groups: Annotated[dict[str, Group], Field(min_length=1)]
@@ -151,7 +154,8 @@ class FairnessEvidence(Typed):
 
 
 class Attack(Typed):
-    """Area under the ROC curve of one membership attack, of the same attack on the untrained model, and the first minus the second."""
+    """Area under the ROC curve of one membership attack, of the same attack on the untrained model, and the first minus
+    the second."""
 
     auc: Figure
     control_auc: Figure
@@ -159,7 +163,8 @@ class Attack(Typed):
 
 
 class Extraction(Typed):
-    """Shares of training and of test records that the model goes on word for word, and the difference; None: `status` says why they were not measured."""
+    """Shares of training and of test records that the model goes on word for word, and the difference; None: `status`
+    says why they were not measured."""
 
     verbatim: Figure | None
     baseline: Figure | None
@@ -225,7 +230,8 @@ class Seed(Typed):
 
 
 class OverSeeds(Figure):
-    """Mean over the seeds, its interval over seeds and test records, the standard deviation between seeds, and one value per seed."""
+    """Mean over the seeds, its interval over seeds and test records, the standard deviation between seeds, and one
+    value per seed."""
 
     sd: float = Field(ge=0.0)
     values: list[float]
@@ -239,7 +245,8 @@ class Said(Typed):
 
 
 class SeedEvidence(Typed):
-    """`seeds.json` of `seed_variation`: scores of the fine-tuned model, of the systems it is compared with, and fine-tuned minus system."""
+    """`seeds.json` of `seed_variation`: scores of the fine-tuned model, of the systems it is compared with, and
+    fine-tuned minus system."""
 
     seeds: Annotated[list[Seed], Field(min_length=2)]
     metrics: dict[str, OverSeeds]
@@ -257,9 +264,15 @@ class SeedEvidence(Typed):
             raise ValueError("two seeds have the same weights")
         if self.main_metric not in self.metrics:
             raise ValueError("the main metric has no value")
-        if any(len(found.values) != len(self.seeds) for scores in (self.metrics, *self.differences.values()) for found in scores.values()):
+        if any(
+            len(found.values) != len(self.seeds)
+            for scores in (self.metrics, *self.differences.values())
+            for found in scores.values()
+        ):
             raise ValueError("a score has not one value per seed")
-        if {system: set(found) for system, found in self.systems.items()} != {system: set(found) for system, found in self.differences.items()}:
+        if {system: set(found) for system, found in self.systems.items()} != {
+            system: set(found) for system, found in self.differences.items()
+        }:
             raise ValueError("scores and differences are not of the same systems and metrics")
         return self
 

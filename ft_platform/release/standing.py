@@ -50,5 +50,9 @@ def standing_of(lake: Lake, decision: ArtifactVersion, today: date | None = None
 
 def newest_standing(lake: Lake, use_case: str, decision_id: str | None = None) -> Standing | None:
     """The decision of that id, by default the newest of the use case; None: there is none."""
-    decision = lake.artifact(use_case, STAGE, decision_id, verify=False) if decision_id else next(iter(lake.artifacts(use_case, STAGE)), None)
+    decision = (
+        lake.artifact(use_case, STAGE, decision_id, verify=False)
+        if decision_id
+        else next(iter(lake.artifacts(use_case, STAGE)), None)
+    )
     return standing_of(lake, decision) if decision else None

@@ -1,7 +1,8 @@
-"""Who may waive which rule: each rule belongs to one role, and only the persons whom the use case names as its owners in that role may waive it.
+"""Who may waive which rule: each rule belongs to one role, and only the persons whom the use case names as its owners
+in that role may waive it.
 
-Covered: that the name is one of those in the file. Not covered: that whoever types it is that person; the account of the operating system is recorded
-beside it.
+Covered: that the name is one of those in the file. Not covered: that whoever types it is that person; the account of
+the operating system is recorded beside it.
 """
 
 from ft_platform.release.rule import kind_of
@@ -11,7 +12,8 @@ COMPLIANCE = "compliance"
 
 
 def role_of(rule: str) -> str:
-    """The role of the owner whom a rule belongs to, as its kind says; of a rule that is of no kind, or that nobody can waive, compliance."""
+    """The role of the owner whom a rule belongs to, as its kind says; of a rule that is of no kind, or that nobody can
+    waive, compliance."""
     kind = kind_of(rule)
     return (kind and kind.owner) or COMPLIANCE
 
@@ -28,7 +30,10 @@ def owner_problem(use_case: NamedUseCase, rule: str, name: str) -> str:
     persons = owners.persons(role)
     if not persons:
         team = owners.of(role)
-        return f"{rule} belongs to {role}, which is {team}; name its persons in owners.teams.{team.removeprefix('team:')} (e-mail addresses)"
+        return (
+            f"{rule} belongs to {role}, which is {team}; name its persons in owners.teams.{team.removeprefix('team:')}"
+            " (e-mail addresses)"
+        )
     return f"{rule} belongs to {role}, so only {', '.join(persons)} may waive it, not {name.strip()!r}"
 
 

@@ -1,4 +1,5 @@
-"""Waivers: a person lets one checkpoint pass one rule that it broke, until a day, and says why. Nothing else overrides a rule."""
+"""Waivers: a person lets one checkpoint pass one rule that it broke, until a day, and says why. Nothing else overrides
+a rule."""
 
 import getpass
 import hashlib
@@ -60,17 +61,31 @@ class Waiver:
         return asdict(self)
 
 
-def grant(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, ruling: Ruling, *, granted_by: str, reason: str, until: date, today: date) -> Waiver:
+def grant(
+    lake: Lake,
+    use_case: NamedUseCase,
+    checkpoint: ArtifactVersion,
+    ruling: Ruling,
+    *,
+    granted_by: str,
+    reason: str,
+    until: date,
+    today: date,
+) -> Waiver:
     """Records a waiver for a rule that `checkpoint` breaks.
 
     Raises:
-        ConfigError: the rule passes or cannot be waived, the person may not waive it, no reason is named, or the day is past or too far away.
+        ConfigError: the rule passes or cannot be waived, the person may not waive it, no reason is named, or the day is
+            past or too far away.
     """
     problems = []
     if ruling.passed:
         problems.append(f"rule {ruling.rule} passes: there is nothing to waive")
     if not ruling.waivable:
-        problems.append(f"rule {ruling.rule} cannot be waived: it says what would be released, whether it may be used, or what the installation asks for")
+        problems.append(
+            f"rule {ruling.rule} cannot be waived: it says what would be released, whether it may be used, or what the"
+            " installation asks for"
+        )
     person = who_may_waive(use_case, ruling.rule, granted_by)
     if ruling.waivable and person is None:
         problems.append(owner_problem(use_case, ruling.rule, granted_by))
@@ -80,15 +95,33 @@ def grant(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, rulin
         problems.append(f"the last day must lie between today and {today + timedelta(days=LONGEST_DAYS)}, got {until}")
     if problems:
         raise ConfigError(problems)
-    words = {"rule": ruling.rule, "checkpoint": checkpoint.artifact_id, "granted_by": person, "role": role_of(ruling.rule)}
+    words = {
+        "rule": ruling.rule,
+        "checkpoint": checkpoint.artifact_id,
+        "granted_by": person,
+        "role": role_of(ruling.rule),
+    }
     granted_at = datetime.combine(today, datetime.now(UTC).timetz()).isoformat(timespec="seconds")
-    words |= {"reason": reason.strip(), "until": until.isoformat(), "granted_at": granted_at, "recorded_by": getpass.getuser()}
+    words |= {
+        "reason": reason.strip(),
+        "until": until.isoformat(),
+        "granted_at": granted_at,
+        "recorded_by": getpass.getuser(),
+    }
     inputs = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
     waiver = Waiver(id=f"waiver-{inputs[:12]}", **words)
     with lake.scratch(use_case.name, STORED_AS) as folder:
         folder.mkdir(parents=True)
         (folder / FILE).write_text(json.dumps(waiver.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
-        lake.publish(use_case.name, STORED_AS, waiver.id, folder, parents=[checkpoint], settings_hash=inputs[:16], input_hash=inputs)
+        lake.publish(
+            use_case.name,
+            STORED_AS,
+            waiver.id,
+            folder,
+            parents=[checkpoint],
+            settings_hash=inputs[:16],
+            input_hash=inputs,
+        )
     return waiver
 
 
@@ -104,11 +137,15 @@ def revoke(lake: Lake, use_case: NamedUseCase, waiver_id: str, *, revoked_by: st
     """
     persons = persons_of(use_case)
     if revoked_by.strip().casefold() not in {person.casefold() for person in persons}:
-        raise ConfigError([f"{revoked_by!r} is no person of `owners` of {use_case.name}, who are {', '.join(persons) or 'none'}"])
+        raise ConfigError(
+            [f"{revoked_by!r} is no person of `owners` of {use_case.name}, who are {', '.join(persons) or 'none'}"]
+        )
     stored = lake.artifact(use_case.name, STORED_AS, waiver_id)
     if stored is None:
         raise DataError(f"{use_case.name} has no waiver {waiver_id}", f"List them: ft waiver list {use_case.name}")
-    lake.add_verdict(stored, IN_FORCE, False, lake.manifest(stored).settings_hash, {"revoked_by": revoked_by, "reason": reason})
+    lake.add_verdict(
+        stored, IN_FORCE, False, lake.manifest(stored).settings_hash, {"revoked_by": revoked_by, "reason": reason}
+    )
 
 
 def waivers(lake: Lake, use_case: NamedUseCase) -> list[tuple[Waiver, bool]]:
@@ -125,7 +162,9 @@ def waivers(lake: Lake, use_case: NamedUseCase) -> list[tuple[Waiver, bool]]:
             date.fromisoformat(waiver.until)
             _ = waiver.granted_on
         except (TypeError, ValueError):
-            raise CorruptVersion(f"{stored.id} of {use_case.name} cannot be read", "Answer for its loss: ft seals accept") from None
+            raise CorruptVersion(
+                f"{stored.id} of {use_case.name} cannot be read", "Answer for its loss: ft seals accept"
+            ) from None
         verdict = lake.verdicts(stored).get(IN_FORCE)
         found.append((waiver, verdict is not None and not verdict.passed))
     return found
@@ -145,8 +184,11 @@ def without_effect(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersi
     return {waiver.id: problem for waiver, problem in _not_ended(lake, use_case, checkpoint, today) if problem}
 
 
-def _not_ended(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, today: date) -> Iterator[tuple[Waiver, str]]:
-    """Waivers of a checkpoint, each with the reason why it does not count, or an empty text. Whoever granted it may have left the owners since."""
+def _not_ended(
+    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, today: date
+) -> Iterator[tuple[Waiver, str]]:
+    """Waivers of a checkpoint, each with the reason why it does not count, or an empty text. Whoever granted it may
+    have left the owners since."""
     for waiver, revoked in waivers(lake, use_case):
         until = date.fromisoformat(waiver.until)
         if revoked or waiver.checkpoint != checkpoint.artifact_id or today > until:

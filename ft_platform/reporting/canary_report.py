@@ -13,7 +13,9 @@ from ft_platform.reporting.privacy_plots import exposure_plot
 from ft_platform.use_case import NamedUseCase
 
 
-def write_canary_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, splits: TableVersion, found: Mapping[str, Any]) -> None:
+def write_canary_report(
+    folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, splits: TableVersion, found: Mapping[str, Any]
+) -> None:
     """Fills `folder` with `canaries.json`, `exposure.png` and `report.html`."""
     folder.mkdir(parents=True)
     (folder / "canaries.json").write_text(json.dumps(found, indent=1), encoding="utf-8")

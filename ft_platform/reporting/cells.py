@@ -12,7 +12,8 @@ SHORTENED = " [shortened]"
 
 
 def cell(text: str) -> str:
-    """A text as it stands in a cell: line breaks as one sign, no control signs, an apostrophe in front of what would be a formula."""
+    """A text as it stands in a cell: line breaks as one sign, no control signs, an apostrophe in front of what would be
+    a formula."""
     plain = CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     if len(plain) > MOST_CHARACTERS:
         plain = plain[:MOST_CHARACTERS] + SHORTENED

@@ -1,4 +1,5 @@
-"""Pictures of cleaning, as PNG bytes: what was repaired, and how long texts were before and after. They hold counts, never a record's text."""
+"""Pictures of cleaning, as PNG bytes: what was repaired, and how long texts were before and after. They hold counts,
+never a record's text."""
 
 from collections.abc import Mapping, Sequence
 

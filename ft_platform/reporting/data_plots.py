@@ -1,4 +1,5 @@
-"""Pictures of data, as PNG bytes: counts, lengths, balance, k-anonymity. They hold counts and names of values, never a record's text."""
+"""Pictures of data, as PNG bytes: counts, lengths, balance, k-anonymity. They hold counts and names of values, never a
+record's text."""
 
 import math
 from collections.abc import Mapping
@@ -47,14 +48,19 @@ def lengths_plot(lengths: Lengths, xlabel: str, before: Lengths | None = None) -
     """Share of the rows by length, and the version before as a line."""
     with drawing(6.4, 2.6) as (figure, axes, buffer):
         both = [found for found in (lengths, before) if found and found.rows]
-        smallest, largest = min((found.smallest for found in both), default=0), max((found.largest for found in both), default=1)
+        smallest, largest = (
+            min((found.smallest for found in both), default=0),
+            max((found.largest for found in both), default=1),
+        )
         bins: Any = np.arange(smallest, largest + 2) - 0.5
         if largest > LINEAR_BELOW:
             axes.set_xscale("log")
             bins = _half_doublings(smallest, largest)
         axes.hist(**_weighted(lengths, bins), color=COLOURS[0], label="this version")
         if before and before.rows:
-            axes.hist(**_weighted(before, bins), histtype="step", color=COLOURS[5], linewidth=1.5, label="version before")
+            axes.hist(
+                **_weighted(before, bins), histtype="step", color=COLOURS[5], linewidth=1.5, label="version before"
+            )
             figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
         axes.set(xlabel=xlabel, ylabel="share of records", xlim=(bins[0], bins[-1]))
         if largest > LINEAR_BELOW:
@@ -88,7 +94,9 @@ def split_balance_plot(sides: Mapping[str, Mapping[str, int]]) -> bytes:
             edge += sum(found.get(side, 0) for found in sides.values()) / all_rows
             if side != SIDES[-1]:
                 axes.axvline(edge, color="black", linewidth=0.8, linestyle=":")
-        axes.set_yticks(range(len(labels)), [f"{short(label) or 'all records'} ({rows[label]:,})" for label in labels], fontsize=8)
+        axes.set_yticks(
+            range(len(labels)), [f"{short(label) or 'all records'} ({rows[label]:,})" for label in labels], fontsize=8
+        )
         axes.set_ylim(max(len(labels), 1) - 0.4, -0.6)
         axes.set(xlim=(0, 1), xlabel="share of the label's records (dotted: of all records)")
         figure.legend(loc="outside lower center", ncols=len(SIDES), frameon=False, fontsize=8)
@@ -102,9 +110,16 @@ def k_anonymity_plot(counts: Mapping[str, Any], rows: int) -> bytes:
         counts: of `privacy.k_anonymity.Plan`.
         rows: records before.
     """
-    bars = {"alone before": counts["unique_rows_before"], "alone after": counts["unique_rows_after"], "left out": counts["rows_removed"]}
+    bars = {
+        "alone before": counts["unique_rows_before"],
+        "alone after": counts["unique_rows_after"],
+        "left out": counts["rows_removed"],
+    }
     levels = [f"{short(column)}: level {level}" for column, level in counts["levels"].items()]
-    title = f"k = {number_or_none(counts['k'])} (required {counts['required_k']}), l-diversity {number_or_none(counts['l_diversity'])}"
+    title = (
+        f"k = {number_or_none(counts['k'])} (required {counts['required_k']}), l-diversity"
+        f" {number_or_none(counts['l_diversity'])}"
+    )
     with drawing(6.4, 1.9 + 0.16 * len(levels)) as (_, axes, buffer):
         for place, (name, count) in enumerate(bars.items()):
             axes.barh(place, count, color=COLOURS[5] if name == "left out" else COLOURS[0])
@@ -139,9 +154,12 @@ def _largest(counts: Mapping[str, int], *, others: bool = True) -> dict[str, int
 
 
 def _half_doublings(smallest: int, largest: int) -> np.ndarray:
-    """Bins whose bounds are bounds of the bins of `Lengths`, so that none gets the rows of its neighbour; 0 has one of its own."""
+    """Bins whose bounds are bounds of the bins of `Lengths`, so that none gets the rows of its neighbour; 0 has one of
+    its own."""
     first, last = math.floor(2 * math.log2(max(smallest, 0.5))), math.ceil(2 * math.log2(largest + 1))
-    return 2.0 ** (np.array([step for step in range(first, last + 1) if step not in (-1, 1)]) / 2)  # no whole number is in sqrt(2) to 2
+    return 2.0 ** (
+        np.array([step for step in range(first, last + 1) if step not in (-1, 1)]) / 2
+    )  # no whole number is in sqrt(2) to 2
 
 
 def _weighted(lengths: Lengths, bins: np.ndarray) -> dict[str, Any]:

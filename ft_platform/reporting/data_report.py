@@ -1,4 +1,5 @@
-"""The data report: figures about the records of a version of `splits` from manifests and verdicts, as JSON, pictures, one page, card and Croissant."""
+"""The data report: figures about the records of a version of `splits` from manifests and verdicts, as JSON, pictures,
+one page, card and Croissant."""
 
 import json
 import time
@@ -29,7 +30,9 @@ MOST_HASHES = 1000
 
 def existing_data_report(lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion | None:
     """The report on these records with these verdicts and settings, or None."""
-    return lake.intact_artifact(use_case.name, STAGE, _inputs(use_case, splits, facts_behind(lake, use_case, splits))[0])
+    return lake.intact_artifact(
+        use_case.name, STAGE, _inputs(use_case, splits, facts_behind(lake, use_case, splits))[0]
+    )
 
 
 def publish_data_report(lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion:
@@ -58,15 +61,22 @@ def publish_data_report(lake: Lake, use_case: NamedUseCase, splits: TableVersion
             parents=[splits],
             settings_hash=STAGES[STAGE].settings_hash(use_case),
             input_hash=inputs,
-            counts={"rows": splits.rows, "checks_not_passed": sum(one["status"] != "passed" for one in found["checks"])},
+            counts={
+                "rows": splits.rows,
+                "checks_not_passed": sum(one["status"] != "passed" for one in found["checks"]),
+            },
             seconds=time.monotonic() - started,
         )
 
 
 def _inputs(use_case: NamedUseCase, splits: TableVersion, facts: Facts) -> tuple[str, str]:
-    """Id and hash of the report: the records, the settings of every stage behind them, and what checks found, which may come later than the rows."""
+    """Id and hash of the report: the records, the settings of every stage behind them, and what checks found, which may
+    come later than the rows."""
     settings = {name: manifest.settings_hash for name, manifest in facts.manifests.items()}
-    verdicts = {stage: {check: (one.passed, one.numbers) for check, one in found.items()} for stage, found in facts.verdicts.items()}
+    verdicts = {
+        stage: {check: (one.passed, one.numbers) for check, one in found.items()}
+        for stage, found in facts.verdicts.items()
+    }
     inputs = input_hash(use_case, STAGE, [splits], settings=settings_hash(settings), verdicts=settings_hash(verdicts))
     return f"data-{inputs[:12]}", inputs
 
@@ -83,7 +93,10 @@ def figures(facts: Facts) -> dict[str, Any]:
         "personal_data": _personal_data(facts),
         "k_anonymity": _k_anonymity(facts),
         "duplicates": _duplicates(facts),
-        "division": {key: splits.counts.get(key) for key in ("rows_per_split", "rows_per_label", "groups", "largest_group", "division")},
+        "division": {
+            key: splits.counts.get(key)
+            for key in ("rows_per_split", "rows_per_label", "groups", "largest_group", "division")
+        },
         "checks": _checks(facts),
     }
 
@@ -107,7 +120,13 @@ def _permission(facts: Facts) -> dict[str, Any]:
     manifest = facts.manifest("permitted_records")
     governance = facts.section("permitted_records", "governance")
     funnel = manifest.counts.get("funnel")
-    refused = None if funnel is None else {reason: {"rows": count, "means": REASONS.get(reason, reason)} for reason, count in funnel["removed"].items()}
+    refused = (
+        None
+        if funnel is None
+        else {
+            reason: {"rows": count, "means": REASONS.get(reason, reason)} for reason, count in funnel["removed"].items()
+        }
+    )
     return {
         "purpose": governance.purpose if governance else None,
         "licence": governance.licence if governance else None,
@@ -118,20 +137,35 @@ def _permission(facts: Facts) -> dict[str, Any]:
 
 def _personal_data(facts: Facts) -> dict[str, Any]:
     counts = facts.manifest("anonymized_records").counts
-    residual, recall = facts.verdict("anonymized_records", "no_residual_pii"), facts.verdict("anonymized_records", "recall_above_floor")
+    residual, recall = (
+        facts.verdict("anonymized_records", "no_residual_pii"),
+        facts.verdict("anonymized_records", "recall_above_floor"),
+    )
     numbers = recall.numbers if recall else {}
     entities = numbers.get("entities", {})
     return {
         "replaced": counts.get("entities"),
         "rows_with_any": counts.get("rows_with_any"),
         "emptied": counts.get("emptied"),
-        "left": None if residual is None else {key: residual.numbers.get(key) for key in ("rows", "rows_with_finding", "percent", "findings")},
+        "left": (
+            None
+            if residual is None
+            else {key: residual.numbers.get(key) for key in ("rows", "rows_with_finding", "percent", "findings")}
+        ),
         "left_status": "not_checked" if residual is None else "passed" if residual.passed else "failed",
-        "recall": {
-            name: {"value": one["recall"], "low": one["low"], "high": one["high"], "spans": one["spans"], "status": one.get("status")}
-            for name, one in entities.items()
-        }
-        or None,
+        "recall": (
+            {
+                name: {
+                    "value": one["recall"],
+                    "low": one["low"],
+                    "high": one["high"],
+                    "spans": one["spans"],
+                    "status": one.get("status"),
+                }
+                for name, one in entities.items()
+            }
+            or None
+        ),
         "recall_status": numbers.get("status", "not_measured"),
         "recall_basis": numbers.get("basis"),
         "recall_says": numbers.get("says"),
@@ -141,16 +175,28 @@ def _personal_data(facts: Facts) -> dict[str, Any]:
 
 def _k_anonymity(facts: Facts) -> dict[str, Any]:
     """What making them coarser took, and what the check counted afterwards."""
-    made, verdict = facts.manifest("anonymized_records").counts.get("k_anonymity") or {}, facts.verdict("anonymized_records", "is_k_anonymous")
+    made, verdict = (
+        facts.manifest("anonymized_records").counts.get("k_anonymity") or {},
+        facts.verdict("anonymized_records", "is_k_anonymous"),
+    )
     numbers = verdict.numbers if verdict else {}
     k = numbers.get("k")
     told = {"says": numbers.get("says"), "reason": numbers.get("reason"), "not_looked_at": numbers.get("not_looked_at")}
-    return {**made, "k": k, "status": "not_checked" if verdict is None else "not_measured" if k is None else "measured", **told}
+    return {
+        **made,
+        "k": k,
+        "status": "not_checked" if verdict is None else "not_measured" if k is None else "measured",
+        **told,
+    }
 
 
 def _duplicates(facts: Facts) -> dict[str, Any]:
     funnel = facts.manifest("cleaned_records").counts.get("funnel")
-    removed = None if funnel is None else {kind: funnel["removed"].get(kind, 0) for kind in ("exact_duplicate", "near_duplicate")}
+    removed = (
+        None
+        if funnel is None
+        else {kind: funnel["removed"].get(kind, 0) for kind in ("exact_duplicate", "near_duplicate")}
+    )
     leakage = facts.verdict("splits", "no_leakage")
     return {
         "removed": removed,
@@ -160,7 +206,8 @@ def _duplicates(facts: Facts) -> dict[str, Any]:
 
 
 def _checks(facts: Facts) -> list[dict[str, Any]]:
-    """Every check that a version behind the records needs, also those without a verdict, and every other that was made."""
+    """Every check that a version behind the records needs, also those without a verdict, and every other that was
+    made."""
     found = []
     for stage, manifest in facts.manifests.items():
         verdicts = facts.verdicts.get(stage, {})
@@ -168,7 +215,16 @@ def _checks(facts: Facts) -> list[dict[str, Any]]:
             verdict = verdicts.get(check)
             status, says = outcome(verdict).replace(" ", "_"), verdict.numbers.get("says") if verdict else None
             checked_at = verdict.checked_at if verdict else None
-            found.append({"stage": stage, "version": manifest.id, "check": check, "status": status, "says": says, "checked_at": checked_at})
+            found.append(
+                {
+                    "stage": stage,
+                    "version": manifest.id,
+                    "check": check,
+                    "status": status,
+                    "says": says,
+                    "checked_at": checked_at,
+                }
+            )
     return found
 
 
@@ -179,7 +235,9 @@ def _write_page(folder: Path, facts: Facts, found: Mapping[str, Any], artifact_i
     if found["personal_data"]["replaced"] is not None:
         pictures["personal_data"] = entity_counts_plot(found["personal_data"]["replaced"])
     if "required_k" in k:
-        pictures["k_anonymity"] = k_anonymity_plot(facts.counts("anonymized_records")["k_anonymity"], facts.counts("anonymized_records")["funnel"]["rows_in"])
+        pictures["k_anonymity"] = k_anonymity_plot(
+            facts.counts("anonymized_records")["k_anonymity"], facts.counts("anonymized_records")["funnel"]["rows_in"]
+        )
     if division["rows_per_split"]:
         pictures["split_balance"] = split_balance_plot(division["rows_per_label"] or {"": division["rows_per_split"]})
     for name, png in pictures.items():

@@ -1,4 +1,5 @@
-"""The decision brief: one page in plain words for a domain expert and a compliance officer, from the decision and its evidence."""
+"""The decision brief: one page in plain words for a domain expert and a compliance officer, from the decision and its
+evidence."""
 
 import json
 from collections.abc import Mapping
@@ -66,7 +67,11 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
         "groups": _groups(_figures(lake, evidence.items["fairness_report"]), evaluation, use_case),
         "worth": _worth(_figures(lake, evidence.items["roi_report"])),
         "signers": [(title, settings.owners.of(role)) for role, title in SIGNERS.items()],
-        "unknown": {stage: "; ".join(item.problems) for stage, item in evidence.items.items() if item.problems and stage in _asked(decision)},
+        "unknown": {
+            stage: "; ".join(item.problems)
+            for stage, item in evidence.items.items()
+            if item.problems and stage in _asked(decision)
+        },
         "lineage": lineage_rows(manifests),
         "pictures": {
             **({"systems": systems_plot(evaluation["systems"], main)} if evaluation and main else {}),
@@ -78,7 +83,9 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
 def _asked(decision: "Decision") -> set[str]:
     """Evidence that a rule asks for by its name."""
     rules = [ruling.rule.partition("/") for ruling in decision.rulings]
-    return {name for kind, _, name in rules if kind == "lineage"} | ({"seed_variation"} if any(kind == "seeds" for kind, _, _ in rules) else set())
+    return {name for kind, _, name in rules if kind == "lineage"} | (
+        {"seed_variation"} if any(kind == "seeds" for kind, _, _ in rules) else set()
+    )
 
 
 def _figures(lake: Lake, item: Item) -> dict[str, Any] | None:
@@ -92,19 +99,27 @@ def _quality(figures: Mapping[str, Any] | None, use_case: NamedUseCase, main: Me
     if figures is None or main is None:
         return []
     confidence = use_case.settings.evaluation.confidence
-    return [fine_tune_or_prompt(figures, main, confidence), *(said["text"] for said in verdicts(figures, main, confidence))]
+    return [
+        fine_tune_or_prompt(figures, main, confidence),
+        *(said["text"] for said in verdicts(figures, main, confidence)),
+    ]
 
 
 def _people(review: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """What experts said who compared answers of this checkpoint; nothing where none did, or where their review may not be relied on."""
+    """What experts said who compared answers of this checkpoint; nothing where none did, or where their review may not
+    be relied on."""
     return [preference_sentence("Experts", review)] if review else []
 
 
 def _seeds(found: Mapping[str, Any] | None, use_case: NamedUseCase) -> list[dict[str, Any]]:
-    """Whether the gains hold for other seeds of training, where the use case asks for several; empty where that is asked for and not known."""
+    """Whether the gains hold for other seeds of training, where the use case asks for several; empty where that is
+    asked for and not known."""
     if use_case.settings.seed_variation.seeds == 1:
         seed = use_case.settings.training.seed
-        text = f"One training (seed {seed}) was evaluated; what of its figures is luck of the seed was not asked for (seed_variation.seeds)."
+        text = (
+            f"One training (seed {seed}) was evaluated; what of its figures is luck of the seed was not asked for"
+            " (seed_variation.seeds)."
+        )
         return [{"good": True, "text": text}]
     return found["conclusion"] if found else []
 
@@ -113,9 +128,17 @@ def _worth(roi: Mapping[str, Any] | None) -> list[str]:
     """What is known of the return, in words; a figure nobody measured is said to be so."""
     if roi is None:
         return []
-    return [*(said["text"] for said in conclusion(roi)), *(figure_sentence(name, figure)["text"] for name, figure in roi["figures"].items())]
+    return [
+        *(said["text"] for said in conclusion(roi)),
+        *(figure_sentence(name, figure)["text"] for name, figure in roi["figures"].items()),
+    ]
 
 
-def _groups(fairness: Mapping[str, Any] | None, evaluation: Mapping[str, Any] | None, use_case: NamedUseCase) -> list[str]:
+def _groups(
+    fairness: Mapping[str, Any] | None, evaluation: Mapping[str, Any] | None, use_case: NamedUseCase
+) -> list[str]:
     said = [one["text"] for one in sentences(fairness, use_case).values()] if fairness else []
-    return [*said, *(slice_sentences(evaluation["slices"], use_case.settings.evaluation.confidence) if evaluation else [])]
+    return [
+        *said,
+        *(slice_sentences(evaluation["slices"], use_case.settings.evaluation.confidence) if evaluation else []),
+    ]

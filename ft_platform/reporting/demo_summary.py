@@ -23,7 +23,17 @@ def summary(found: dict[str, Any], environment: Environment, *, control: bool) -
         found: of `results.collect_results`, with an evaluation and a decision.
         control: the answers were shuffled.
     """
-    return ["", *_gains(found), "", *_divided(found), *_cost(found, environment), "", *_verdict(found, control), "", *_next(control)]
+    return [
+        "",
+        *_gains(found),
+        "",
+        *_divided(found),
+        *_cost(found, environment),
+        "",
+        *_verdict(found, control),
+        "",
+        *_next(control),
+    ]
 
 
 def _gains(found: dict[str, Any]) -> list[str]:
@@ -32,14 +42,19 @@ def _gains(found: dict[str, Any]) -> list[str]:
     for system in (name for name in SHOWN if name in found["differences"]):
         gain = found["differences"][system][main.name]
         told = "better" if gain["low"] > 0 else "worse" if gain["high"] < 0 else "cannot be told apart"
-        lines.append(f"  over {TITLES[system]:<30} {gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})  {told}")
+        lines.append(
+            f"  over {TITLES[system]:<30} {gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})  {told}"
+        )
     return lines
 
 
 def _divided(found: dict[str, Any]) -> list[str]:
     nearest = found["systems"]["nearest_neighbour"][found["main_metric"]]
     return [
-        "Train and test differ: all sentences of a customer, and all that are nearly the same, are on one side. Whoever only looks up the most similar",
+        (
+            "Train and test differ: all sentences of a customer, and all that are nearly the same, are on one side."
+            " Whoever only looks up the most similar"
+        ),
         f"training record gets {nearest['value']:.3f} ({nearest['low']:.3f} to {nearest['high']:.3f}).",
     ]
 
@@ -47,10 +62,17 @@ def _divided(found: dict[str, Any]) -> list[str]:
 def _cost(found: dict[str, Any], environment: Environment) -> list[str]:
     rows = [row for row in Ledger(open_lake(environment)).rows() if row["dagster_run"] == found["run_id"]]
     trained = next((row for row in rows if row["program"] == "train"), None)
-    training = f"training {trained['seconds']:.0f} s for {trained['tokens'] or 0:,} tokens, " if trained else "nothing was trained, "
+    training = (
+        f"training {trained['seconds']:.0f} s for {trained['tokens'] or 0:,} tokens, "
+        if trained
+        else "nothing was trained, "
+    )
     taken = found["per_1000_requests"]
     programs = f"all programs of this run {sum(row['cpu_seconds'] for row in rows):.0f} CPU-seconds"
-    answers = f"1,000 answers take {taken['fine_tuned']['seconds']:.0f} s (the few-shot prompt {taken['base_few_shot']['seconds']:.0f} s)"
+    answers = (
+        f"1,000 answers take {taken['fine_tuned']['seconds']:.0f} s (the few-shot prompt"
+        f" {taken['base_few_shot']['seconds']:.0f} s)"
+    )
     return [f"What it cost: {training}{programs}; {answers}. No account, no GPU."]
 
 
@@ -58,14 +80,27 @@ def _verdict(found: dict[str, Any], control: bool) -> list[str]:
     accepted = found["decision"]["decision"] == "accepted"
     broken = ", ".join(found["decision"]["broken"])
     if control:
-        good, bad = f"Refused, as it must be: {broken}.", "ACCEPTED, although the answers were shuffled: these rules cannot be relied on."
+        good, bad = (
+            f"Refused, as it must be: {broken}.",
+            "ACCEPTED, although the answers were shuffled: these rules cannot be relied on.",
+        )
         return [bad if accepted else good]
     release, waived = f"Release of {found['decision']['checkpoint']}:", ", ".join(found["decision"]["waived"])
     if not accepted:
         return [f"{release} refused by {broken}."]
-    return [f"{release} accepted", f"Waived: {waived}." if waived else "Every rule of the policy holds, without a waiver."]
+    return [
+        f"{release} accepted",
+        f"Waived: {waived}." if waived else "Every rule of the policy holds, without a waiver.",
+    ]
 
 
 def _next(control: bool) -> list[str]:
     commands = {"ft demo": "the same with the true answers", **NEXT} if control else NEXT
-    return ["Next:", *(f"  {command:<22} {what}" for command, what in commands.items() if not (control and command == "ft demo --control"))]
+    return [
+        "Next:",
+        *(
+            f"  {command:<22} {what}"
+            for command, what in commands.items()
+            if not (control and command == "ft demo --control")
+        ),
+    ]

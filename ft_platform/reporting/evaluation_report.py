@@ -1,4 +1,5 @@
-"""The evaluation report: one HTML file with every system's figures, the funnel, the course of training, limits and lineage."""
+"""The evaluation report: one HTML file with every system's figures, the funnel, the course of training, limits and
+lineage."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -29,28 +30,41 @@ from ft_platform.use_case import NamedUseCase
 
 REPORT = "report.html"
 MOST_PAIRS = 30
-"""Pairs of labels that are mixed up, in the report; `ft errors` has all. No ids: the page goes to trackers and into evidence packs."""
+"""Pairs of labels that are mixed up, in the report; `ft errors` has all. No ids: the page goes to trackers and into
+evidence packs."""
 NO_FIGURE = {"value": None, "low": None, "high": None, "best": False}
 
 
 def write_pictures(folder: Path, figures: Mapping[str, Any], use_case: NamedUseCase) -> None:
-    """`systems.png`; for labels also `per_class.png`, and `confusion_matrix.png` and `calibration.png` of the last system; `slices.png` where there are."""
+    """`systems.png`; for labels also `per_class.png`, and `confusion_matrix.png` and `calibration.png` of the last
+    system; `slices.png` where there are."""
     main = metric(figures["main_metric"])
     (folder / "systems.png").write_bytes(plots.systems_plot(figures["systems"], main))
     if figures["confusion"]:
         systems = list(figures["confusion"])
         last = systems[-1]
-        (folder / "confusion_matrix.png").write_bytes(plots.confusion_matrix_plot(figures["labels"], figures["confusion"][last], last))
+        (folder / "confusion_matrix.png").write_bytes(
+            plots.confusion_matrix_plot(figures["labels"], figures["confusion"][last], last)
+        )
         shown = [system for system in ("tfidf_logreg", "base_few_shot", "fine_tuned") if system in systems]
         (folder / "per_class.png").write_bytes(plots.per_label_plot(figures["per_class"], shown))
         if last in figures["calibration"]:
             (folder / "calibration.png").write_bytes(calibration_plot(figures["calibration"][last]))
     if figures.get("slices"):
         compared_by, confidence = metric(slice_metric(use_case)), use_case.settings.evaluation.confidence
-        (folder / "slices.png").write_bytes(slices_plot(figures["slices"], compared_by, figures["systems"]["fine_tuned"], confidence))
+        (folder / "slices.png").write_bytes(
+            slices_plot(figures["slices"], compared_by, figures["systems"]["fine_tuned"], confidence)
+        )
 
 
-def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, parents: Sequence[Version], figures: Mapping[str, Any]) -> None:
+def write_report(
+    folder: Path,
+    lake: Lake,
+    use_case: NamedUseCase,
+    artifact_id: str,
+    parents: Sequence[Version],
+    figures: Mapping[str, Any],
+) -> None:
     """`report.html` and `funnel.png`, from the figures, the predictions in `folder` and the manifests of `parents`."""
     settings = use_case.settings
     metrics, main = metrics_of(settings.task.kind), metric(figures["main_metric"])
@@ -88,7 +102,10 @@ def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: 
         left_out=figures["left_out"],
         training=training_sentence(json.loads(lake.read_file(checkpoint, "training.json"))),
         limits=limits(figures, main, settings.evaluation, EXAMPLE_TOKENS),
-        times=[*((row["stage"], row["seconds"]) for row in lineage_rows(manifests)), *((TITLES.get(s, s), t) for s, t in figures["seconds"].items())],
+        times=[
+            *((row["stage"], row["seconds"]) for row in lineage_rows(manifests)),
+            *((TITLES.get(s, s), t) for s, t in figures["seconds"].items()),
+        ],
         lineage=lineage_rows(manifests),
         pictures={**pictures, "loss_curve": lake.read_file(checkpoint, "loss_curve.png") if has_curve else None},
     )
@@ -96,13 +113,22 @@ def write_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: 
 
 
 def metric_table(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metrics: Sequence[Metric]) -> dict[str, Any]:
-    """Head and cells of a table of systems, the best value of each metric marked; a system without a metric has an empty cell."""
+    """Head and cells of a table of systems, the best value of each metric marked; a system without a metric has an
+    empty cell."""
     metrics = [m for m in metrics if any(m.name in found for found in systems.values())]
-    best = {m.name: (max if m.higher_is_better else min)((f[m.name]["value"] for f in systems.values() if m.name in f), default=None) for m in metrics}
+    best = {
+        m.name: (max if m.higher_is_better else min)(
+            (f[m.name]["value"] for f in systems.values() if m.name in f), default=None
+        )
+        for m in metrics
+    }
     rows = [
         {
             "title": TITLES.get(system, system),
-            "cells": [{**found[m.name], "best": found[m.name]["value"] == best[m.name]} if m.name in found else NO_FIGURE for m in metrics],
+            "cells": [
+                {**found[m.name], "best": found[m.name]["value"] == best[m.name]} if m.name in found else NO_FIGURE
+                for m in metrics
+            ],
         }
         for system, found in systems.items()
     ]
@@ -116,7 +142,10 @@ def groundedness_table(found: Mapping[str, Any] | None) -> dict[str, Any] | None
     from ft_platform.evaluation.groundedness import FIGURES, REFERENCE
 
     titles = {**TITLES, REFERENCE: "Reference answers"}
-    rows = [{"title": titles.get(system, system), "cells": list(figures.values())} for system, figures in found["systems"].items()]
+    rows = [
+        {"title": titles.get(system, system), "cells": list(figures.values())}
+        for system, figures in found["systems"].items()
+    ]
     return {"head": [one.title for one in FIGURES.values()], "rows": rows, "meanings": found["meanings"]}
 
 
@@ -125,7 +154,8 @@ def training_sentence(training: Mapping[str, Any]) -> str:
     metrics, settings, base = training["metrics"], training["training"], training["base_model"]
     stopped = "stopped early by validation loss" if training["stopped_early"] else "all planned steps"
     trained = (
-        f"LoRA of rank {settings['rank']} on {base['uri']} (weights {base['sha256'][:12]}), {metrics['steps']} optimizer steps ({stopped}), "
-        f"adapter of step {metrics['best_step']} kept. Validation loss {metrics['validation_loss_before']:.3f} before, {metrics['validation_loss']:.3f} after."
+        f"LoRA of rank {settings['rank']} on {base['uri']} (weights {base['sha256'][:12]}), {metrics['steps']}"
+        f" optimizer steps ({stopped}), adapter of step {metrics['best_step']} kept. Validation loss"
+        f" {metrics['validation_loss_before']:.3f} before, {metrics['validation_loss']:.3f} after."
     )
     return f"{trained} {promise(training)}".strip()

@@ -40,8 +40,11 @@ MOST_GROUPS = 40
 """Groups shown in tables and pictures, the largest ones; fairness.json has all."""
 
 
-def write_fairness_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, evaluation: Version, found: Mapping[str, Any]) -> None:
-    """`groups_<feature>.png` for each feature, `trade_off.png` where a gap was measured before and after, and `report.html`."""
+def write_fairness_report(
+    folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, evaluation: Version, found: Mapping[str, Any]
+) -> None:
+    """`groups_<feature>.png` for each feature, `trade_off.png` where a gap was measured before and after, and
+    `report.html`."""
     gap_metric = metric(found["gap_metric"])
     pictures = {}
     compared = {**found["features"], **found["intersections"]}
@@ -63,11 +66,19 @@ def write_fairness_report(folder: Path, lake: Lake, use_case: NamedUseCase, arti
         artifact_id=artifact_id,
         written_at=now(),
         found=found,
-        features=[{"name": name, "sentence": said[name], **feature_tables(feature)} for name, feature in compared.items()],
+        features=[
+            {"name": name, "sentence": said[name], **feature_tables(feature)} for name, feature in compared.items()
+        ],
         nothing_compared=nothing_compared(use_case.settings),
         data={name: data_section(feature, MOST_GROUPS) for name, feature in found["data"].items()},
-        amplified=[{"name": name, "sentence": amplification_sentence(name, f), "rows": amplification_rows(f)} for name, f in found["features"].items()],
-        swaps=[{"sentence": swap_sentence(name, swap, found["min_group_rows"]), "flips": swap["flips"]} for name, swap in found["swaps"].items()],
+        amplified=[
+            {"name": name, "sentence": amplification_sentence(name, f), "rows": amplification_rows(f)}
+            for name, f in found["features"].items()
+        ],
+        swaps=[
+            {"sentence": swap_sentence(name, swap, found["min_group_rows"]), "flips": swap["flips"]}
+            for name, swap in found["swaps"].items()
+        ],
         mitigation=mitigation,
         confidence=use_case.settings.evaluation.confidence,
         lineage=lineage_rows(manifests_behind(lake, [evaluation])),
@@ -83,16 +94,26 @@ def largest_groups(groups: Mapping[str, Any]) -> dict[str, Any]:
 
 def sentences(found: Mapping[str, Any], use_case: NamedUseCase) -> dict[str, dict[str, Any]]:
     """What the figures of every feature and every pair of them prove, in words: name -> `{"good", "text"}`."""
-    return {name: {"good": verdict.passed, "text": verdict.text} for name, verdict in fairness_verdicts(found, use_case.settings).items()}
+    return {
+        name: {"good": verdict.passed, "text": verdict.text}
+        for name, verdict in fairness_verdicts(found, use_case.settings).items()
+    }
 
 
 def feature_tables(feature: Mapping[str, Any]) -> dict[str, Any]:
     """Rows of the group table, of the difference table and of the selection rates."""
     groups = largest_groups(feature["groups"])
-    names = list(feature["differences"]) or next((_figures(row) for row in groups.values() if row["enough_evidence"]), [])
+    names = list(feature["differences"]) or next(
+        (_figures(row) for row in groups.values() if row["enough_evidence"]), []
+    )
     head = [metric(name) for name in names]
     rows = [
-        {"group": group, "rows": row["rows"], "enough": row["enough_evidence"], "cells": [row[m.name] for m in head] if row["enough_evidence"] else []}
+        {
+            "group": group,
+            "rows": row["rows"],
+            "enough": row["enough_evidence"],
+            "cells": [row[m.name] for m in head] if row["enough_evidence"] else [],
+        }
         for group, row in groups.items()
     ]
     rated = {group: row["selection_rate"] for group, row in groups.items() if "selection_rate" in row}
@@ -100,9 +121,14 @@ def feature_tables(feature: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "metrics": [{"title": m.title, "higher_is_better": m.higher_is_better} for m in head],
         "rows": rows,
-        "pooled": {pool: ", ".join(f"{value} ({count:,})" for value, count in parts.items()) for pool, parts in feature["pooled"].items()},
+        "pooled": {
+            pool: ", ".join(f"{value} ({count:,})" for value, count in parts.items())
+            for pool, parts in feature["pooled"].items()
+        },
         "hidden": len(feature["groups"]) - len(groups),
-        "differences": [{"title": metric(name).title, **difference} for name, difference in feature["differences"].items()],
+        "differences": [
+            {"title": metric(name).title, **difference} for name, difference in feature["differences"].items()
+        ],
         "gaps": [{"title": title, **feature[key]} for key, title in GAPS.items() if feature[key]],
         "errors": [row for row in feature["errors"].values() if row],
         "figures": _label_rows(groups),
@@ -110,7 +136,10 @@ def feature_tables(feature: Mapping[str, Any]) -> dict[str, Any]:
         "traits": trait_rows(feature),
         "no_odds": bool(feature["demographic_parity"]) and not feature["equalized_odds"],
         "rate_groups": list(rated),
-        "rates": [{"label": label, "cells": [_with_ends(groups[group], label, "selection_rate") for group in rated]} for label in labels],
+        "rates": [
+            {"label": label, "cells": [_with_ends(groups[group], label, "selection_rate") for group in rated]}
+            for label in labels
+        ],
     }
 
 
@@ -119,7 +148,10 @@ def _label_rows(groups: Mapping[str, Any]) -> list[dict[str, Any]]:
     shown = {group: row["label_figures"] for group, row in groups.items() if "label_figures" in row}
     labels = list(dict.fromkeys(label for found in shown.values() for label in found))
     rows = [(label, group) for label in labels for group in shown][:MOST_LABEL_ROWS]
-    return [{"label": label, "group": group, "cells": [_with_ends(groups[group], label, name) for name in LABEL_FIGURES]} for label, group in rows]
+    return [
+        {"label": label, "group": group, "cells": [_with_ends(groups[group], label, name) for name in LABEL_FIGURES]}
+        for label, group in rows
+    ]
 
 
 def _with_ends(group: Mapping[str, Any], label: str, name: str) -> dict[str, float] | None:

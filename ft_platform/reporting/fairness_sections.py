@@ -31,7 +31,13 @@ def data_section(feature: Mapping[str, Any], most: int) -> dict[str, Any]:
     rows = []
     for group, found in groups.items():
         cells = (
-            [found["share"], *(found["sides"].get(side) for side in sides), *(found[name] for name in (*MEANS, *SHARES))] if found["enough_evidence"] else []
+            [
+                found["share"],
+                *(found["sides"].get(side) for side in sides),
+                *(found[name] for name in (*MEANS, *SHARES)),
+            ]
+            if found["enough_evidence"]
+            else []
         )
         rows.append({"group": group, "rows": found["rows"], "enough": found["enough_evidence"], "cells": cells})
     enough = [group for group, found in groups.items() if found["enough_evidence"]]
@@ -41,7 +47,9 @@ def data_section(feature: Mapping[str, Any], most: int) -> dict[str, Any]:
         "missing": feature["missing"],
         "hidden": len(feature["groups"]) - len(groups),
         "label_groups": enough,
-        "labels": [{"label": label, "cells": [groups[group]["labels"].get(label) for group in enough]} for label in labels],
+        "labels": [
+            {"label": label, "cells": [groups[group]["labels"].get(label) for group in enough]} for label in labels
+        ],
         "label_gap": feature["label_gap"],
     }
 
@@ -51,8 +59,15 @@ def amplification_sentence(name: str, feature: Mapping[str, Any]) -> str:
     found = feature["amplification"]
     if found["value"] is None:
         return f"{name}: not enough evidence to say what fine-tuning did to the gap."
-    what = f"how often {found['label']!r} is given" if found["metric"] == "selection_rate" else metric(found["metric"]).title
-    told = f"the gap in {what} is {number(found['gap']['value'])} after fine-tuning and {number(found['versus'][found['system']]['gap'])} before"
+    what = (
+        f"how often {found['label']!r} is given"
+        if found["metric"] == "selection_rate"
+        else metric(found["metric"]).title
+    )
+    told = (
+        f"the gap in {what} is {number(found['gap']['value'])} after fine-tuning and"
+        f" {number(found['versus'][found['system']]['gap'])} before"
+    )
     between = f"difference {number(found['value'])}, {number(found['low'])} to {number(found['high'])}"
     if found["low"] > 0:
         return f"{name}: fine-tuning made the gap larger: {told} ({between})."
@@ -66,12 +81,28 @@ def amplification_rows(feature: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = feature["amplification"]
     if found["value"] is None:
         return []
-    parts = [(found["quality"]["metric"], found["quality"])] if found["metric"] != "selection_rate" else [("selection_rate", found), (None, found["quality"])]
+    parts = (
+        [(found["quality"]["metric"], found["quality"])]
+        if found["metric"] != "selection_rate"
+        else [("selection_rate", found), (None, found["quality"])]
+    )
     rows = []
     for name, part in parts:
-        title = f"Selection rate of {found['label']}" if name == "selection_rate" else metric(found["quality"]["metric"]).title
+        title = (
+            f"Selection rate of {found['label']}"
+            if name == "selection_rate"
+            else metric(found["quality"]["metric"]).title
+        )
         for system, versus in part["versus"].items():
-            rows.append({"figure": title, "system": TITLES.get(system, LABELS), "tuned": part["gap"]["value"], "other": versus["gap"], "change": versus})
+            rows.append(
+                {
+                    "figure": title,
+                    "system": TITLES.get(system, LABELS),
+                    "tuned": part["gap"]["value"],
+                    "other": versus["gap"],
+                    "change": versus,
+                }
+            )
     return rows
 
 
@@ -82,7 +113,11 @@ def trait_rows(feature: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     groups = list(traits["groups"])
     rows = [
-        {"title": title, "cells": [traits["groups"][group][name] for group in groups], "difference": traits["differences"].get(name)}
+        {
+            "title": title,
+            "cells": [traits["groups"][group][name] for group in groups],
+            "difference": traits["differences"].get(name),
+        }
         for name, title in TRAITS.items()
     ]
     return {"groups": groups, "rows": rows}
@@ -94,11 +129,14 @@ def swap_sentence(name: str, found: Mapping[str, Any], least: int) -> str:
         return f"{name}: not enough evidence. {found['rows']} test prompts hold a term of the list, {least} are needed."
     rate = found["flip_rate"]
     between = f"({percent(rate['low'])} to {percent(rate['high'])})"
-    text = f"{name}: {percent(rate['value'])} of the answers change {between} when the terms in {found['rows']} test prompts are swapped."
+    text = (
+        f"{name}: {percent(rate['value'])} of the answers change {between} when the terms in {found['rows']} test"
+        " prompts are swapped."
+    )
     if found["chrf_distance"]:
         text += (
-            f" Answers differ by {number(found['chrf_distance']['value'])} of 1 (chrF); of the same prompts asked again, without a swap, "
-            f"{percent(found['repeat_rate']['value'])} change."
+            f" Answers differ by {number(found['chrf_distance']['value'])} of 1 (chrF); of the same prompts asked"
+            f" again, without a swap, {percent(found['repeat_rate']['value'])} change."
         )
     return text
 
@@ -109,20 +147,38 @@ def mitigation_section(found: Mapping[str, Any] | None) -> dict[str, Any] | None
         return None
     head = f"fairness.mitigation: {found['chosen']}"
     if found["status"] != "measured":
-        return {"good": False, "sentence": f"{head} has no before and after: {found['status']}.", "rows": [], "qualities": [], "gap": ""}
+        return {
+            "good": False,
+            "sentence": f"{head} has no before and after: {found['status']}.",
+            "rows": [],
+            "qualities": [],
+            "gap": "",
+        }
     gap = f"how often {found['label']!r} is given" if found["label"] else "the quality of answers"
     change = found["change"]["gap"]
     if change is None:
-        sentence, good = f"{head}: fewer than two groups can be compared, so nobody can tell what it did to a gap.", False
+        sentence, good = (
+            f"{head}: fewer than two groups can be compared, so nobody can tell what it did to a gap.",
+            False,
+        )
     else:
         good = change["high"] < 0
-        verdict = "made it smaller" if good else "made it larger" if change["low"] > 0 else "changed it by no more than chance could"
+        verdict = (
+            "made it smaller"
+            if good
+            else "made it larger"
+            if change["low"] > 0
+            else "changed it by no more than chance could"
+        )
         after = found["systems"]["mitigated"]["gap"]["value"]
         sentence = (
             f"{head} {verdict}: the gap in {gap} went from {number(change['gap'])} to {number(after)} "
             f"(difference {number(change['value'])}, {number(change['low'])} to {number(change['high'])})."
         )
-    costs = [f"{metric(name).title} {number(d['value'])} ({number(d['low'])} to {number(d['high'])})" for name, d in found["change"]["quality"].items()]
+    costs = [
+        f"{metric(name).title} {number(d['value'])} ({number(d['low'])} to {number(d['high'])})"
+        for name, d in found["change"]["quality"].items()
+    ]
     rows = [
         {
             "title": MITIGATION_TITLES[name],
@@ -134,4 +190,10 @@ def mitigation_section(found: Mapping[str, Any] | None) -> dict[str, Any] | None
         for name, own in found["systems"].items()
     ]
     qualities = [metric(name).title for name in found["change"]["quality"]]
-    return {"good": good, "sentence": f"{sentence} Change of quality: {', '.join(costs)}.", "rows": rows, "qualities": qualities, "gap": gap}
+    return {
+        "good": good,
+        "sentence": f"{sentence} Change of quality: {', '.join(costs)}.",
+        "rows": rows,
+        "qualities": qualities,
+        "gap": gap,
+    }

@@ -1,4 +1,5 @@
-"""Frame of every picture: no display, colours that colour-blind people can tell apart, small PNG files, nothing interpreted in labels."""
+"""Frame of every picture: no display, colours that colour-blind people can tell apart, small PNG files, nothing
+interpreted in labels."""
 
 import io
 import warnings
@@ -28,7 +29,12 @@ def drawing(width: float, height: float) -> Iterator[tuple[Any, Any, io.BytesIO]
 
     buffer = io.BytesIO()
     # A label such as `$5 off $10` is text, not a formula.
-    with mpl.rc_context({"text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9}), warnings.catch_warnings():
+    with (
+        mpl.rc_context(
+            {"text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
+        ),
+        warnings.catch_warnings(),
+    ):
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
         figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
         yield figure, figure.subplots(), buffer

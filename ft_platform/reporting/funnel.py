@@ -19,4 +19,6 @@ def funnel(lake: Lake, use_case: str) -> list[dict[str, Any]]:
 def funnel_of(manifests: Mapping[str, Manifest]) -> list[dict[str, Any]]:
     """The same for given versions, e.g. those behind a report. A stage that notes no funnel kept all it read."""
     found = [manifests[name] for name in TABLES if name in manifests]
-    return [m.counts.get("funnel") or {"stage": m.name, "rows_in": m.rows, "kept": m.rows, "removed": {}} for m in found]
+    return [
+        m.counts.get("funnel") or {"stage": m.name, "rows_in": m.rows, "kept": m.rows, "removed": {}} for m in found
+    ]

@@ -14,7 +14,14 @@ from ft_platform.reporting.review_report import preference_sentence, preferences
 from ft_platform.use_case import NamedUseCase
 
 
-def write_judge_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, evaluation: ArtifactVersion, found: Mapping[str, Any]) -> None:
+def write_judge_report(
+    folder: Path,
+    lake: Lake,
+    use_case: NamedUseCase,
+    artifact_id: str,
+    evaluation: ArtifactVersion,
+    found: Mapping[str, Any],
+) -> None:
     """`judge.png` and `report.html`."""
     (folder / "judge.png").write_bytes(preferences_plot({"judge": found["answers"]}, found["alternative"]))
     text = page(
@@ -43,17 +50,19 @@ def judge_sentences(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     if kappa := found["gold"]["kappa"]:
         equal = found["gold"]["agreement"]
         text = (
-            f"Compared with people ({found['gold']['source']}, {number(found['gold']['rows'])} pairs) the judge says the same in {100 * equal['value']:.0f} % "
-            f"({100 * equal['low']:.0f} to {100 * equal['high']:.0f} %); beyond chance by a kappa of {number(kappa['value'])} "
-            f"({number(kappa['low'])} to {number(kappa['high'])}): {in_words(kappa['value'])}."
+            f"Compared with people ({found['gold']['source']}, {number(found['gold']['rows'])} pairs) the judge says"
+            f" the same in {100 * equal['value']:.0f} % ({100 * equal['low']:.0f} to {100 * equal['high']:.0f} %);"
+            f" beyond chance by a kappa of {number(kappa['value'])} ({number(kappa['low'])} to"
+            f" {number(kappa['high'])}): {in_words(kappa['value'])}."
         )
         sentences.append({"good": usable, "text": text})
     if found["win_rate"] is None:
         return [*sentences, {"good": False, "text": f"There is no win rate: {found['status']}."}]
     bias = found["position_bias"]
     order = (
-        f"In {100 * bias['value']:.0f} % of the pairs the judge contradicts itself when the answers change places ({100 * bias['low']:.0f} to "
-        f"{100 * bias['high']:.0f} %); these count as ties. Replies that could not be read: {number(found['unreadable']['rows'])} pairs, left out."
+        f"In {100 * bias['value']:.0f} % of the pairs the judge contradicts itself when the answers change places"
+        f" ({100 * bias['low']:.0f} to {100 * bias['high']:.0f} %); these count as ties. Replies that could not be"
+        f" read: {number(found['unreadable']['rows'])} pairs, left out."
     )
     sentences += [_preferred(found), {"good": bias["value"] < 0.2, "text": order}]
     return sentences + ([_support_sentence(found["groundedness"])] if "groundedness" in found else [])
@@ -69,7 +78,8 @@ def _support_sentence(found: Mapping[str, Any]) -> dict[str, Any]:
     if rate is None:
         return {"good": False, "text": f"There is no judgement of claims without support: {found['reason']}."}
     text = (
-        f"The judge finds claims that the question does not support in {100 * rate['value']:.0f} % ({100 * rate['low']:.0f} to {100 * rate['high']:.0f} %) of "
-        f"{number(found['rows'])} answers of the fine-tuned model. This may not be used in a gate: {found['reason']}."
+        f"The judge finds claims that the question does not support in {100 * rate['value']:.0f} %"
+        f" ({100 * rate['low']:.0f} to {100 * rate['high']:.0f} %) of {number(found['rows'])} answers of the fine-tuned"
+        f" model. This may not be used in a gate: {found['reason']}."
     )
     return {"good": False, "text": text}

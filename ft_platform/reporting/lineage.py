@@ -22,7 +22,9 @@ def manifests_behind(lake: Lake, versions: Iterable[Version]) -> dict[str, Manif
         version = open_versions.pop()
         if version.name not in found:
             found[version.name] = lake.manifest(version)
-            open_versions += [version_of_parent(lake, version.use_case, parent) for parent in found[version.name].parents]
+            open_versions += [
+                version_of_parent(lake, version.use_case, parent) for parent in found[version.name].parents
+            ]
     return {name: found[name] for name in STAGES if name in found}
 
 

@@ -42,7 +42,19 @@ HUB_METRICS = {
 }
 """Our metric -> metric id of the hub. `answer_loss` has none."""
 
-HUB_LICENCES = {"apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc0-1.0", "gpl-3.0", "openrail", "llama3", "gemma"}
+HUB_LICENCES = {
+    "apache-2.0",
+    "mit",
+    "bsd-3-clause",
+    "cc-by-4.0",
+    "cc-by-sa-4.0",
+    "cc-by-nc-4.0",
+    "cc0-1.0",
+    "gpl-3.0",
+    "openrail",
+    "llama3",
+    "gemma",
+}
 ROLES = {
     "accountable": "Accountable",
     "data_engineering": "Data engineering",
@@ -53,7 +65,11 @@ ROLES = {
 
 
 def publish_model_card(
-    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, evaluation: ArtifactVersion, fairness: ArtifactVersion
+    lake: Lake,
+    use_case: NamedUseCase,
+    checkpoint: ArtifactVersion,
+    evaluation: ArtifactVersion,
+    fairness: ArtifactVersion,
 ) -> ArtifactVersion:
     """The artifact `model_card` of a checkpoint with its reports: an existing one, or a new one.
 
@@ -70,7 +86,13 @@ def publish_model_card(
         folder.mkdir(parents=True)
         (folder / "README.md").write_text(readme(values), encoding="utf-8")
         (folder / "model_card.html").write_text(
-            page("model_card.html", title=f"Model card of {use_case.name}", pictures={"funnel": funnel_plot(values["funnel"])}, **values), encoding="utf-8"
+            page(
+                "model_card.html",
+                title=f"Model card of {use_case.name}",
+                pictures={"funnel": funnel_plot(values["funnel"])},
+                **values,
+            ),
+            encoding="utf-8",
         )
         return lake.publish(
             use_case.name,
@@ -85,7 +107,13 @@ def publish_model_card(
         )
 
 
-def card_values(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, evaluation: ArtifactVersion, fairness: ArtifactVersion) -> dict[str, Any]:
+def card_values(
+    lake: Lake,
+    use_case: NamedUseCase,
+    checkpoint: ArtifactVersion,
+    evaluation: ArtifactVersion,
+    fairness: ArtifactVersion,
+) -> dict[str, Any]:
     """Everything a card says, for both templates."""
     settings = use_case.settings
     figures = read_metrics(lake, evaluation)
@@ -129,7 +157,12 @@ def front_matter(use_case: NamedUseCase, figures: Mapping[str, Any], training: M
         for one in metrics_of(settings.task.kind)
         if (name := one.name) in HUB_METRICS
     ]
-    task = {"type": "text-generation", "name": "Classification by generation of the label" if settings.task.kind == "classification" else "Text generation"}
+    task = {
+        "type": "text-generation",
+        "name": (
+            "Classification by generation of the label" if settings.task.kind == "classification" else "Text generation"
+        ),
+    }
     dataset = {"name": f"{use_case.name} test split", "type": use_case.name, "split": "test"}
     licence = settings.release.licence
     known = licence.lower() in HUB_LICENCES
@@ -150,14 +183,20 @@ def readme(values: Mapping[str, Any]) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=False, finalize=plain_markdown, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=False,
+        finalize=plain_markdown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "percent": percent, "short_hash": lambda text: text[:12]}
     return f"{front_matter_text(values['front_matter'])}\n{environment.get_template('model_card.md').render(**values)}"
 
 
 def front_matter_text(values: Mapping[str, Any]) -> str:
-    """Metadata between two lines of `---`. Every text is on one line, so that none can end the metadata or add a field."""
+    """Metadata between two lines of `---`. Every text is on one line, so that none can end the metadata or add a
+    field."""
     return f"---\n{yaml.safe_dump(_on_one_line(values), sort_keys=False, allow_unicode=True, width=10**6)}---\n"
 
 

@@ -76,7 +76,11 @@ def confusion_matrix_plot(labels: Sequence[str], matrix: Sequence[Sequence[int]]
 
     counts = np.asarray(matrix)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = min(12.0, 2.6 + 0.42 * len(labels)) if len(labels) <= MOST_NUMBERED_LABELS else min(12.0, 3 + 0.16 * len(labels))
+    size = (
+        min(12.0, 2.6 + 0.42 * len(labels))
+        if len(labels) <= MOST_NUMBERED_LABELS
+        else min(12.0, 3 + 0.16 * len(labels))
+    )
     with drawing(size + 1.2, size) as (figure, axes, buffer):
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         ticks = range(len(labels))
@@ -88,7 +92,15 @@ def confusion_matrix_plot(labels: Sequence[str], matrix: Sequence[Sequence[int]]
         if len(labels) <= MOST_NUMBERED_LABELS:
             for (row, column), count in np.ndenumerate(counts):
                 if count:
-                    axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color="white" if shares[row, column] > 0.5 else "black")
+                    axes.text(
+                        column,
+                        row,
+                        str(count),
+                        ha="center",
+                        va="center",
+                        fontsize=8,
+                        color="white" if shares[row, column] > 0.5 else "black",
+                    )
         figure.colorbar(image, ax=axes, label="share of the true label", shrink=0.8)
     return buffer.getvalue()
 
@@ -101,13 +113,20 @@ def per_label_plot(per_class: Mapping[str, Mapping[str, Mapping[str, float]]], s
         systems: which to show.
     """
     last = per_class[systems[-1]]
-    labels = sorted({label for system in systems for label in per_class[system]}, key=lambda name: (-last.get(name, {}).get("support", 0), name))
+    labels = sorted(
+        {label for system in systems for label in per_class[system]},
+        key=lambda name: (-last.get(name, {}).get("support", 0), name),
+    )
     height = 0.8 / len(systems)
     with drawing(7.2, 1.2 + (0.16 + 0.14 * len(systems)) * len(labels)) as (figure, axes, buffer):
         for number, system in enumerate(systems):
             values = [per_class[system].get(label, {}).get("f1", 0.0) for label in labels]
             axes.barh(
-                [place + number * height for place in range(len(labels))], values, height=height, color=COLOURS[number], label=TITLES.get(system, short(system))
+                [place + number * height for place in range(len(labels))],
+                values,
+                height=height,
+                color=COLOURS[number],
+                label=TITLES.get(system, short(system)),
             )
         names = [f"{short(label)} ({int(last.get(label, {}).get('support', 0))})" for label in labels]
         axes.set_yticks([place + 0.4 - height / 2 for place in range(len(labels))], names, fontsize=8)
@@ -141,12 +160,32 @@ def seeds_plot(found: Mapping[str, Any], metric: Metric) -> bytes:
     lines = {system: values[metric.name] for system, values in found["systems"].items() if metric.name in values}
     names = [str(one["seed"]) for one in found["seeds"]]
     with drawing(6.4, 3.4 + 0.12 * len(lines)) as (figure, axes, buffer):
-        axes.axhspan(spread["value"] - spread["sd"], spread["value"] + spread["sd"], color=COLOURS[4], alpha=0.3, linewidth=0, label="± standard deviation")
+        axes.axhspan(
+            spread["value"] - spread["sd"],
+            spread["value"] + spread["sd"],
+            color=COLOURS[4],
+            alpha=0.3,
+            linewidth=0,
+            label="± standard deviation",
+        )
         axes.axhline(spread["value"], color=COLOURS[5], linewidth=1, label="mean of the seeds")
-        axes.plot(range(len(names)), spread["values"], linestyle="none", marker="o", color=COLOURS[5], label="fine-tuned, one seed")
+        axes.plot(
+            range(len(names)),
+            spread["values"],
+            linestyle="none",
+            marker="o",
+            color=COLOURS[5],
+            label="fine-tuned, one seed",
+        )
         for number, (system, value) in enumerate(lines.items()):
             style = LINE_STYLES[number % len(LINE_STYLES)]
-            axes.axhline(value, color=COLOURS[(0, 2, 3, 7)[number % 4]], linestyle=style, linewidth=1.5, label=TITLES.get(system, short(system)))
+            axes.axhline(
+                value,
+                color=COLOURS[(0, 2, 3, 7)[number % 4]],
+                linestyle=style,
+                linewidth=1.5,
+                label=TITLES.get(system, short(system)),
+            )
         axes.set_xticks(range(len(names)), [f"{names[0]}\n(checkpoint)", *names[1:]])
         axes.margins(x=0.15, y=0.12)
         axes.set(xlabel="seed", ylabel=metric.title)
@@ -166,7 +205,16 @@ def groups_plot(feature: str, groups: Mapping[str, Mapping[str, Any]], metric: M
             if groups[name]["enough_evidence"]:
                 _point(axes, groups[name][metric.name], place, COLOURS[0])
             else:
-                axes.text(0.5, place, "not enough evidence", transform=axes.get_yaxis_transform(), ha="center", va="center", style="italic", color="#555555")
+                axes.text(
+                    0.5,
+                    place,
+                    "not enough evidence",
+                    transform=axes.get_yaxis_transform(),
+                    ha="center",
+                    va="center",
+                    style="italic",
+                    color="#555555",
+                )
         axes.set_yticks(range(len(names)), [f"{short(name)} ({groups[name]['rows']})" for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.margins(x=0.12)

@@ -13,8 +13,13 @@ STYLES = {"loss": "-", "reference": "--", "min_k": "-."}
 BINS = 24
 
 
-def roc_plot(scores: Mapping[str, tuple[np.ndarray, np.ndarray]], control: tuple[np.ndarray, np.ndarray], areas: Mapping[str, float]) -> bytes:
-    """ROC curve of every attack, and of the loss attack on the untrained model; the vertical line is 1 % false positives.
+def roc_plot(
+    scores: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    control: tuple[np.ndarray, np.ndarray],
+    areas: Mapping[str, float],
+) -> bytes:
+    """ROC curve of every attack, and of the loss attack on the untrained model; the vertical line is 1 % false
+    positives.
 
     Args:
         scores: attack -> scores of training and of test records.
@@ -25,15 +30,26 @@ def roc_plot(scores: Mapping[str, tuple[np.ndarray, np.ndarray]], control: tuple
         axes.plot([0, 1], [0, 1], linestyle=":", color="grey", label="chance")
         axes.plot(*roc(*control), color="grey", linewidth=1, label="untrained model, loss")
         for number, (name, (members, others)) in enumerate(scores.items()):
-            axes.plot(*roc(members, others), color=COLOURS[number], linestyle=STYLES[name], label=f"{TITLES[name]}: {areas[name]:.2f}")
+            axes.plot(
+                *roc(members, others),
+                color=COLOURS[number],
+                linestyle=STYLES[name],
+                label=f"{TITLES[name]}: {areas[name]:.2f}",
+            )
         axes.axvline(FALSE_POSITIVES, color="black", linewidth=0.6)
-        axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="share of test records taken for training records", ylabel="share of training records found")
+        axes.set(
+            xlim=(0, 1),
+            ylim=(0, 1.02),
+            xlabel="share of test records taken for training records",
+            ylabel="share of training records found",
+        )
         figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return buffer.getvalue()
 
 
 def losses_plot(losses: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> bytes:
-    """Loss per answer token of training and test records, before and after training: where the two columns of a picture differ, membership shows.
+    """Loss per answer token of training and test records, before and after training: where the two columns of a picture
+    differ, membership shows.
 
     Args:
         losses: `before` and `after` -> mean loss of each training and of each test record.
@@ -57,9 +73,18 @@ def epochs_plot(found: Mapping[str, Any]) -> bytes:
         found: of `privacy_attacks.overfitting.overfitting`.
     """
     with drawing(6.4, 3.6) as (figure, axes, buffer):
-        for name, colour, marker, title in (("train_loss", COLOURS[4], "", "training"), ("validation_loss", COLOURS[5], "o", "validation")):
+        for name, colour, marker, title in (
+            ("train_loss", COLOURS[4], "", "training"),
+            ("validation_loss", COLOURS[5], "o", "validation"),
+        ):
             points = [point for point in found["curve"] if name in point]
-            axes.plot([point["epoch"] for point in points], [point[name] for point in points], color=colour, marker=marker, label=title)
+            axes.plot(
+                [point["epoch"] for point in points],
+                [point[name] for point in points],
+                color=colour,
+                marker=marker,
+                label=title,
+            )
         axes.axvline(found["kept_epoch"], linestyle=":", color="grey", label=f"kept: epoch {found['kept_epoch']:.2g}")
         axes.set(xlabel="epoch", ylabel="loss per answer token", ylim=(0, None))
         figure.legend(loc="outside lower center", ncols=3, frameon=False)

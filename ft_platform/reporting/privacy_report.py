@@ -86,12 +86,12 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
     if found["membership_auc"]:
         best = found["membership_auc"]
         said.append(
-            f"Membership: the strongest of three attacks ({TITLES[best['attack']]}) tells training from test records with an area of {_figure(best)}; "
-            "0.5 is chance, 1 is certainty."
+            f"Membership: the strongest of three attacks ({TITLES[best['attack']]}) tells training from test records"
+            f" with an area of {_figure(best)}; 0.5 is chance, 1 is certainty."
         )
         said += [
-            f"The untrained model already tells them apart by the {TITLES[name]} ({_figure(attack['control_auc'])}): the records themselves differ, "
-            "and that much is no memory."
+            f"The untrained model already tells them apart by the {TITLES[name]} ({_figure(attack['control_auc'])}):"
+            " the records themselves differ, and that much is no memory."
             for name, attack in found["membership"].items()
             if attack["control_auc"]["low"] > 0.5
         ]
@@ -100,23 +100,30 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
     rates = found["extraction_rate"]
     if rates["verbatim"]:
         said.append(
-            f"Extraction: given the start, the model goes on word for word in {percent(rates['verbatim']['value'])} of {rates['rows']} {rates['of']} "
-            f"of training records, and in {percent(rates['baseline']['value'])} of test records, which it never saw."
+            f"Extraction: given the start, the model goes on word for word in {percent(rates['verbatim']['value'])} of"
+            f" {rates['rows']} {rates['of']} of training records, and in {percent(rates['baseline']['value'])} of test"
+            " records, which it never saw."
         )
     else:
         said.append(f"Extraction was not measured: {rates['status']}.")
     personal = found["personal_data"]
     if personal:
         counts = ", ".join(f"{entity} {count}" for entity, count in personal["found"].items()) or "none"
-        compared = f"{personal['originals']} of them are originals of the vault" if personal["originals"] is not None else personal["originals_status"]
+        compared = (
+            f"{personal['originals']} of them are originals of the vault"
+            if personal["originals"] is not None
+            else personal["originals_status"]
+        )
         said.append(
-            f"Personal data in {personal['samples']} texts that the model wrote: {counts} ({compared}). A finding may be invented: a made-up name counts too."
+            f"Personal data in {personal['samples']} texts that the model wrote: {counts} ({compared}). A finding may"
+            " be invented: a made-up name counts too."
         )
     else:
         said.append(f"Personal data in the model's own texts: {found['personal_data_status']}.")
     gap = found["overfitting"]["gap"]
     said.append(
-        f"Overfitting: the loss on test records is {number(gap['value'])} above that on training records ({number(gap['low'])} to {number(gap['high'])})."
+        f"Overfitting: the loss on test records is {number(gap['value'])} above that on training records"
+        f" ({number(gap['low'])} to {number(gap['high'])})."
         if gap
         else f"Overfitting was not measured, {found['overfitting']['status']}."
     )

@@ -1,7 +1,7 @@
 """The profile of a table version as an artifact: `profile.json`, pictures, and one HTML page.
 
-A profile of a table in the restricted zone holds counts, lengths and languages only, because the profile itself lies in the shared zone.
-"""
+A profile of a table in the restricted zone holds counts, lengths and languages only, because the profile itself lies in
+the shared zone."""
 
 import json
 import time
@@ -38,7 +38,12 @@ LENGTH_TITLES = {
     "messages": "messages of a record",
 }
 PICTURED_LENGTHS = ("user_tokens", "user_words", "assistant_words")
-LEVELS = {"stable": "stable", "moderate": "moderate shift", "large": "large shift", "too_few_rows": "too few records to tell"}
+LEVELS = {
+    "stable": "stable",
+    "moderate": "moderate shift",
+    "large": "large shift",
+    "too_few_rows": "too few records to tell",
+}
 
 
 def publish_profile(lake: Lake, use_case: NamedUseCase, version: TableVersion) -> ArtifactVersion:
@@ -50,7 +55,13 @@ def publish_profile(lake: Lake, use_case: NamedUseCase, version: TableVersion) -
     before = _profile_before(lake, version)
     tokens, tokenizer = _token_counter(use_case)
     inputs = settings_hash(
-        {"table": version.name, "content": version.content_hash, "before": before.id if before else "", "code": CODE_VERSION, "tokenizer": tokenizer}
+        {
+            "table": version.name,
+            "content": version.content_hash,
+            "before": before.id if before else "",
+            "code": CODE_VERSION,
+            "tokenizer": tokenizer,
+        }
     )
     artifact_id = f"{version.name}-{inputs[:12]}"
     existing = lake.intact_artifact(use_case.name, NAME, artifact_id)
@@ -71,7 +82,12 @@ def publish_profile(lake: Lake, use_case: NamedUseCase, version: TableVersion) -
             settings_hash=settings_hash({"code": CODE_VERSION, "tokenizer": tokenizer}),
             input_hash=inputs,
             counts={"rows": found.rows},
-            info={"table": version.name, "version": version.id, "content_hash": version.content_hash, "before": before.id if before else None},
+            info={
+                "table": version.name,
+                "version": version.id,
+                "content_hash": version.content_hash,
+                "before": before.id if before else None,
+            },
             seconds=time.monotonic() - started,
         )
 
@@ -81,7 +97,9 @@ def read_profile(lake: Lake, artifact: ArtifactVersion) -> Profile:
     return from_dict(json.loads(lake.read_file(artifact, PROFILE)))
 
 
-def write_page(folder: Path, lake: Lake, version: TableVersion, artifact_id: str, found: Profile, before: ArtifactVersion | None) -> None:
+def write_page(
+    folder: Path, lake: Lake, version: TableVersion, artifact_id: str, found: Profile, before: ArtifactVersion | None
+) -> None:
     """`report.html` and its pictures.
 
     Args:
@@ -102,12 +120,22 @@ def write_page(folder: Path, lake: Lake, version: TableVersion, artifact_id: str
         found=found,
         shows_values=version.zone == "shared",
         sentences=sentences(found, moved),
-        lengths=[{"title": LENGTH_TITLES[name], "found": found.lengths[name]} for name in LENGTH_TITLES if name in found.lengths],
+        lengths=[
+            {"title": LENGTH_TITLES[name], "found": found.lengths[name]}
+            for name in LENGTH_TITLES
+            if name in found.lengths
+        ],
         values={name: _shown(values) for name, values in found.values.items()},
         sides=_sides(found),
         before=lake.manifest(before).info["version"] if before else None,
         drift=[
-            {"found": row, "what": LENGTH_TITLES.get(row.what, row.what), "level": LEVELS[row.level], "new": _listed(row.new), "gone": _listed(row.gone)}
+            {
+                "found": row,
+                "what": LENGTH_TITLES.get(row.what, row.what),
+                "level": LEVELS[row.level],
+                "new": _listed(row.new),
+                "gone": _listed(row.gone),
+            }
             for row in moved
         ],
         lineage=lineage_rows(manifests_behind(lake, [version])),
@@ -127,16 +155,24 @@ def sentences(found: Profile, moved: list[Drift]) -> list[dict[str, Any]]:
     if len(balance) > 1:
         most, least = next(iter(balance.items())), list(balance.items())[-1]
         text = (
-            f"{len(balance)} labels: the largest is {most[0]} with {percent(most[1] / found.rows)} of the records, the smallest {least[0]} with {least[1]:,}."
+            f"{len(balance)} labels: the largest is {most[0]} with {percent(most[1] / found.rows)} of the records, the"
+            f" smallest {least[0]} with {least[1]:,}."
         )
         said.append({"good": True, "text": text})
     shifted = [row for row in moved if row.level in ("moderate", "large")]
     if shifted:
-        named = "; ".join(f"{LENGTH_TITLES.get(row.what, row.what)} ({LEVELS[row.level]}, PSI {row.psi:.2f})" for row in shifted)
+        named = "; ".join(
+            f"{LENGTH_TITLES.get(row.what, row.what)} ({LEVELS[row.level]}, PSI {row.psi:.2f})" for row in shifted
+        )
         said.append({"good": False, "text": f"Moved since the version before: {named}."})
     unsure = [LENGTH_TITLES.get(row.what, row.what) for row in moved if row.level == "too_few_rows"]
     if unsure:
-        said.append({"good": False, "text": f"Too few records to tell whether these moved since the version before: {', '.join(unsure)}."})
+        said.append(
+            {
+                "good": False,
+                "text": f"Too few records to tell whether these moved since the version before: {', '.join(unsure)}.",
+            }
+        )
     if moved and not shifted and not unsure:
         said.append({"good": True, "text": "Nothing moved noticeably since the version before."})
     return said
@@ -145,7 +181,12 @@ def sentences(found: Profile, moved: list[Drift]) -> list[dict[str, Any]]:
 def _pictures(found: Profile, before: Profile | None) -> Iterator[tuple[str, bytes]]:
     for name in PICTURED_LENGTHS:
         if name in found.lengths and (name != "user_words" or "user_tokens" not in found.lengths):
-            yield name, data_plots.lengths_plot(found.lengths[name], LENGTH_TITLES[name], before.lengths.get(name) if before else None)
+            yield (
+                name,
+                data_plots.lengths_plot(
+                    found.lengths[name], LENGTH_TITLES[name], before.lengths.get(name) if before else None
+                ),
+            )
     if found.sides:
         yield "split_balance", data_plots.split_balance_plot(found.sides)
     elif found.values.get("label"):
@@ -162,7 +203,10 @@ def _shown(values: dict[str, int]) -> dict[str, int]:
 
 
 def _sides(found: Profile) -> list[dict[str, Any]]:
-    rows = [{"label": label or "all records", "counts": [counts.get(side, 0) for side in data_plots.SIDES]} for label, counts in found.sides.items()]
+    rows = [
+        {"label": label or "all records", "counts": [counts.get(side, 0) for side in data_plots.SIDES]}
+        for label, counts in found.sides.items()
+    ]
     return sorted(rows, key=lambda row: (-sum(row["counts"]), row["label"]))[: data_plots.MOST_BARS]
 
 
@@ -195,7 +239,9 @@ def _token_counter(use_case: NamedUseCase) -> tuple[Tokens | None, str]:
     try:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # the library raises plain Exception for a file that is no tokenizer
-        raise ConfigError([f"cleaning.tokenizer {file} is not a tokenizer of the library tokenizers: {type(error).__name__}"]) from error
+        raise ConfigError(
+            [f"cleaning.tokenizer {file} is not a tokenizer of the library tokenizers: {type(error).__name__}"]
+        ) from error
 
     def tokens(texts: list[str]) -> np.ndarray:
         encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=False)

@@ -17,7 +17,9 @@ TITLES = {"general_text": "General text", "multiple_choice": "Multiple choice", 
 METRICS = {"log_perplexity": "nats per token", "accuracy": "share right", "followed": "share followed"}
 
 
-def write_regression_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, checkpoint: Version, found: Mapping[str, Any]) -> None:
+def write_regression_report(
+    folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, checkpoint: Version, found: Mapping[str, Any]
+) -> None:
     """`margins.png` and `report.html`."""
     picture = margins_plot(found["suites"])
     (folder / "margins.png").write_bytes(picture)
@@ -40,14 +42,23 @@ def write_regression_report(folder: Path, lake: Lake, use_case: NamedUseCase, ar
 
 def sentence(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
     """What the figures of a suite say in words: `{"good", "text"}`."""
-    title, difference, margin = TITLES.get(name, name), one["difference"], f"{one['margin']:g} {METRICS.get(one['metric'], one['metric'])}"
+    title, difference, margin = (
+        TITLES.get(name, name),
+        one["difference"],
+        f"{one['margin']:g} {METRICS.get(one['metric'], one['metric'])}",
+    )
     if difference is None:
-        return {"good": False, "text": f"{title}: not measured. A figure is not a number, so the model counts as worse."}
+        return {
+            "good": False,
+            "text": f"{title}: not measured. A figure is not a number, so the model counts as worse.",
+        }
     moved = f"{difference['value']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f}) against the base model"
     words = {
         "within_margin": f"nothing beyond the margin was lost: {moved}, margin {margin}.",
         "beyond_margin": f"worse by more than the margin: {moved}, margin {margin}.",
-        "not_enough_evidence": f"not enough evidence: {moved}; the interval reaches the margin of {margin}, so the model counts as worse.",
+        "not_enough_evidence": (
+            f"not enough evidence: {moved}; the interval reaches the margin of {margin}, so the model counts as worse."
+        ),
     }[one["status"]]
     if one["non_inferior_to_champion"] is False:
         words += " Against the champion it may be worse by the margin or more."
@@ -62,7 +73,11 @@ def suite_row(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
         "higher_is_better": one["higher_is_better"],
         "items": one["items"],
         "cells": [one[system] for system in ("base", "champion", "tuned")],
-        "perplexities": [math.exp(one[s]["value"]) if one[s] else None for s in ("base", "champion", "tuned")] if one["metric"] == "log_perplexity" else None,
+        "perplexities": (
+            [math.exp(one[s]["value"]) if one[s] else None for s in ("base", "champion", "tuned")]
+            if one["metric"] == "log_perplexity"
+            else None
+        ),
         "difference": one["difference"],
         "to_champion": one["difference_to_champion"],
         "margin": one["margin"],
@@ -71,17 +86,38 @@ def suite_row(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def margins_plot(suites: Mapping[str, Mapping[str, Any]]) -> bytes:
-    """How much worse the fine-tuned model is on each suite, in margins: right of 1 is beyond. Circles against the base model, squares against the champion."""
+    """How much worse the fine-tuned model is on each suite, in margins: right of 1 is beyond. Circles against the base
+    model, squares against the champion."""
     with drawing(6.8, 1.3 + 0.55 * len(suites)) as (_, axes, buffer):
         for place, one in enumerate(suites.values()):
-            for offset, key, marker, colour in ((-0.12, "difference", "o", COLOURS[0]), (0.12, "difference_to_champion", "s", COLOURS[5])):
+            for offset, key, marker, colour in (
+                (-0.12, "difference", "o", COLOURS[0]),
+                (0.12, "difference_to_champion", "s", COLOURS[5]),
+            ):
                 _point(axes, one, key, place + offset, marker, colour)
             if one["difference"] is None:
-                axes.text(0.5, place, "not a number", transform=axes.get_yaxis_transform(), ha="center", va="center", style="italic")
+                axes.text(
+                    0.5,
+                    place,
+                    "not a number",
+                    transform=axes.get_yaxis_transform(),
+                    ha="center",
+                    va="center",
+                    style="italic",
+                )
         axes.axvline(0, color="grey", linewidth=1)
         axes.axvline(1, color="black", linestyle="--", linewidth=1)
-        axes.annotate("margin", (1, 1), xycoords=axes.get_xaxis_transform(), xytext=(3, -10), textcoords="offset points", fontsize=8)
-        axes.set_yticks(range(len(suites)), [f"{short(TITLES.get(name, name))} ({one['items']})" for name, one in suites.items()])
+        axes.annotate(
+            "margin",
+            (1, 1),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(3, -10),
+            textcoords="offset points",
+            fontsize=8,
+        )
+        axes.set_yticks(
+            range(len(suites)), [f"{short(TITLES.get(name, name))} ({one['items']})" for name, one in suites.items()]
+        )
         axes.set_ylim(len(suites) - 0.5, -0.5)
         axes.margins(x=0.1)
         axes.set_xlabel("lost, in margins (circle: against the base model, square: against the champion)")
@@ -95,4 +131,6 @@ def _point(axes: Any, one: Mapping[str, Any], key: str, place: float, marker: st
         return
     scale = (-1 if one["higher_is_better"] else 1) / one["margin"]
     value, ends = found["value"] * scale, sorted((found["low"] * scale, found["high"] * scale))
-    axes.errorbar(value, place, xerr=[[max(value - ends[0], 0)], [max(ends[1] - value, 0)]], fmt=marker, color=colour, capsize=4)
+    axes.errorbar(
+        value, place, xerr=[[max(value - ends[0], 0)], [max(ends[1] - value, 0)]], fmt=marker, color=colour, capsize=4
+    )

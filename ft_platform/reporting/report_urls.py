@@ -15,8 +15,11 @@ REPORT_STAGES = (*(stage.name for stage in STAGES.values() if stage.kind in ("ch
 
 USE_CASE = r"(?P<use_case>[a-z][a-z0-9_]{1,60})"
 INDEX = re.compile(f"/{USE_CASE}/")
-PAGE = re.compile(rf"/{USE_CASE}/(?P<stage>{'|'.join(REPORT_STAGES)})/(?P<artifact_id>[A-Za-z0-9][A-Za-z0-9_-]{{0,99}})/(?P<page>[a-z][a-z0-9_]{{0,60}}\.html)")
-"""Neither `.` before the ending, nor `/` inside a part, nor `%` can match: there is no path that leads anywhere else."""
+PAGE = re.compile(
+    rf"/{USE_CASE}/(?P<stage>{'|'.join(REPORT_STAGES)})/(?P<artifact_id>[A-Za-z0-9][A-Za-z0-9_-]{{0,99}})/(?P<page>[a-z][a-z0-9_]{{0,60}}\.html)"
+)
+"""Neither `.` before the ending, nor `/` inside a part, nor `%` can match: there is no path that leads anywhere
+else."""
 
 
 class ReportAddress(NamedTuple):
@@ -29,7 +32,8 @@ class ReportAddress(NamedTuple):
 
 
 def server_port(reports_url: str) -> int:
-    """Port that the report server listens on by default: that of the address where it is this machine's, else `DEFAULT_PORT` (a proxy has the address)."""
+    """Port that the report server listens on by default: that of the address where it is this machine's, else
+    `DEFAULT_PORT` (a proxy has the address)."""
     parts = urlsplit(reports_url)
     return (parts.port if parts.hostname in LOOPBACK else None) or DEFAULT_PORT
 
@@ -52,6 +56,7 @@ def use_case_of_index(path: str) -> str | None:
 
 
 def report_address(path: str) -> ReportAddress | None:
-    """The page that the path of a request names, as sent and not decoded; None for everything that is no page of a report."""
+    """The page that the path of a request names, as sent and not decoded; None for everything that is no page of a
+    report."""
     found = PAGE.fullmatch(path)
     return ReportAddress(**found.groupdict()) if found else None

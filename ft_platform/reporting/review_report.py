@@ -17,9 +17,18 @@ PARTS = ((FINE_TUNED, COLOURS[4], ""), (TIE, "#DDDDDD", ".."), (ALTERNATIVE, COL
 """Answer, colour and hatching: told apart without colours as well."""
 
 
-def write_review_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, evaluation: ArtifactVersion, found: Mapping[str, Any]) -> None:
+def write_review_report(
+    folder: Path,
+    lake: Lake,
+    use_case: NamedUseCase,
+    artifact_id: str,
+    evaluation: ArtifactVersion,
+    found: Mapping[str, Any],
+) -> None:
     """`human_review.png` and `report.html`."""
-    (folder / "human_review.png").write_bytes(preferences_plot({rater["rater"]: rater for rater in found["raters"] if rater["answers"]}, found["alternative"]))
+    (folder / "human_review.png").write_bytes(
+        preferences_plot({rater["rater"]: rater for rater in found["raters"] if rater["answers"]}, found["alternative"])
+    )
     text = page(
         "human_review.html",
         title=f"Human review of {use_case.name}",
@@ -45,8 +54,9 @@ def preference_sentence(who: str, found: Mapping[str, Any]) -> dict[str, Any]:
     rate = found["win_rate"]
     other = TITLES.get(found["alternative"], found["alternative"])
     text = (
-        f"{who} prefer the fine-tuned model to “{other}” in {100 * rate['value']:.0f} % of the {number(found['rows'])} judged records "
-        f"({100 * rate['low']:.0f} to {100 * rate['high']:.0f} %, {100 * found['confidence']:.0f} % interval; a tie counts half)"
+        f"{who} prefer the fine-tuned model to “{other}” in {100 * rate['value']:.0f} % of the {number(found['rows'])}"
+        f" judged records ({100 * rate['low']:.0f} to {100 * rate['high']:.0f} %, {100 * found['confidence']:.0f} %"
+        " interval; a tie counts half)"
     )
     if rate["low"] > 0.5:
         return {"good": True, "text": f"{text}."}
@@ -58,8 +68,15 @@ def preference_sentence(who: str, found: Mapping[str, Any]) -> dict[str, Any]:
 def review_sentences(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What a review says in words, each `{"good", "text"}`."""
     differing = found["test_rows"] - found["identical_rows"]
-    scope = f"The two answers differ on {number(differing)} of {number(found['test_rows'])} test records; only such records were judged."
-    return [preference_sentence("Experts", found), {"good": True, "text": scope}, _agreement_sentence(found["agreement"])]
+    scope = (
+        f"The two answers differ on {number(differing)} of {number(found['test_rows'])} test records; only such records"
+        " were judged."
+    )
+    return [
+        preference_sentence("Experts", found),
+        {"good": True, "text": scope},
+        _agreement_sentence(found["agreement"]),
+    ]
 
 
 def _agreement_sentence(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,22 +84,31 @@ def _agreement_sentence(found: Mapping[str, Any]) -> dict[str, Any]:
     if kappa is None:
         return {"good": False, "text": f"Agreement between raters: {found['status']}."}
     text = (
-        f"{found['raters']} raters agree beyond chance by {found['method']} {number(kappa['value'])} ({number(kappa['low'])} to {number(kappa['high'])}) on "
-        f"{number(found['rows'])} records: {in_words(kappa['value'])}."
+        f"{found['raters']} raters agree beyond chance by {found['method']} {number(kappa['value'])}"
+        f" ({number(kappa['low'])} to {number(kappa['high'])}) on {number(found['rows'])} records:"
+        f" {in_words(kappa['value'])}."
     )
     return {"good": kappa["value"] >= 0.4, "text": text}
 
 
 def preferences_plot(rows: Mapping[str, Mapping[str, int]], alternative: str) -> bytes:
-    """For each row, how often each answer was preferred, as parts of one bar. Each row has counts `fine_tuned`, `tie`, `alternative`."""
+    """For each row, how often each answer was preferred, as parts of one bar. Each row has counts `fine_tuned`, `tie`,
+    `alternative`."""
     names = {FINE_TUNED: "fine-tuned model", TIE: "tie", ALTERNATIVE: TITLES.get(alternative, alternative)}
     with drawing(6.4, 1.6 + 0.35 * len(rows)) as (figure, axes, buffer):
         titles = [short(name) for name in rows]
         left = [0.0] * len(rows)
         for part, colour, hatch in PARTS:
             shares = [row[part] / max(sum(row[p] for p, _, _ in PARTS), 1) for row in rows.values()]
-            bars = axes.barh(range(len(rows)), shares, left=left, color=colour, hatch=hatch, edgecolor="white", label=names[part])
-            axes.bar_label(bars, labels=[str(row[part]) if row[part] else "" for row in rows.values()], label_type="center", fontsize=8)
+            bars = axes.barh(
+                range(len(rows)), shares, left=left, color=colour, hatch=hatch, edgecolor="white", label=names[part]
+            )
+            axes.bar_label(
+                bars,
+                labels=[str(row[part]) if row[part] else "" for row in rows.values()],
+                label_type="center",
+                fontsize=8,
+            )
             left = [a + b for a, b in zip(left, shares, strict=True)]
         axes.set(xlabel="share of judgements: which answer is better", xlim=(0, 1), yticks=range(len(rows)))
         axes.set_yticklabels(titles)

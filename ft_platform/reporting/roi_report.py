@@ -25,10 +25,21 @@ from ft_platform.reporting.roi_words import (
 from ft_platform.reporting.verdict import worth_paying_for
 from ft_platform.use_case import NamedUseCase
 
-ALT = {"change": "Change of each figure", "tornado": "Sensitivity of the savings", "payback": "Savings minus investment by month"}
+ALT = {
+    "change": "Change of each figure",
+    "tornado": "Sensitivity of the savings",
+    "payback": "Savings minus investment by month",
+}
 
 
-def write_roi_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, evaluation: ArtifactVersion, found: Mapping[str, Any]) -> None:
+def write_roi_report(
+    folder: Path,
+    lake: Lake,
+    use_case: NamedUseCase,
+    artifact_id: str,
+    evaluation: ArtifactVersion,
+    found: Mapping[str, Any],
+) -> None:
     """`change.png`, `tornado.png` and `payback.png` where there are savings (and an investment), and `report.html`."""
     pictures = {"change": change_plot(found["figures"])}
     if found["sensitivity"]:
@@ -45,15 +56,26 @@ def write_roi_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_
         artifact_id=artifact_id,
         written_at=now(),
         found=found,
-        quality=worth_paying_for(figures, metric(figures["main_metric"]), use_case.settings.gate.beats, use_case.settings.evaluation.confidence),
+        quality=worth_paying_for(
+            figures,
+            metric(figures["main_metric"]),
+            use_case.settings.gate.beats,
+            use_case.settings.evaluation.confidence,
+        ),
         not_released=NOT_RELEASED,
         conclusion=conclusion(found),
-        figures=[{"name": name, "sentence": figure_sentence(name, figure), **_cells(name, figure)} for name, figure in found["figures"].items()],
+        figures=[
+            {"name": name, "sentence": figure_sentence(name, figure), **_cells(name, figure)}
+            for name, figure in found["figures"].items()
+        ],
         uncertainty=uncertainty_sentence(found),
         left_out=left_out(found),
         sensitivity=[_sensitivity_cells(row, found["currency"]) for row in found["sensitivity"]],
         alternatives=alternative_rows(found),
-        assumptions=[(name, amount(one["value"]), one["unit"].replace("money", found["currency"])) for name, one in found["assumptions"].items()],
+        assumptions=[
+            (name, amount(one["value"]), one["unit"].replace("money", found["currency"]))
+            for name, one in found["assumptions"].items()
+        ],
         programs=with_money(found["programs"]),
         pictures={ALT[name]: png for name, png in pictures.items()},
         lineage=lineage_rows(manifests_behind(lake, [evaluation])),
@@ -63,7 +85,14 @@ def write_roi_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_
 
 def _cells(name: str, figure: Mapping[str, Any]) -> dict[str, str]:
     sides = {side: with_interval(figure[side]) for side in ("before", "after", "difference")}
-    return {"title": TITLES[name], **sides, "source": figure["source"] or "none", "unit": figure["unit"], "about": figure["about"], "status": figure["status"]}
+    return {
+        "title": TITLES[name],
+        **sides,
+        "source": figure["source"] or "none",
+        "unit": figure["unit"],
+        "about": figure["about"],
+        "status": figure["status"],
+    }
 
 
 def _sensitivity_cells(row: Mapping[str, Any], currency: str) -> dict[str, str]:
@@ -82,4 +111,8 @@ def _sensitivity_cells(row: Mapping[str, Any], currency: str) -> dict[str, str]:
 def with_money(programs: Mapping[str, Any]) -> str:
     """What the programs behind the checkpoint have cost, in words."""
     taken = f"{programs['runs']} program runs of {amount(programs['seconds'])} seconds"
-    return f"{taken}: {programs['money']:,.2f} {programs['currency']}." if programs["money"] is not None else f"{taken}; cost unknown: {programs['reason']}."
+    return (
+        f"{taken}: {programs['money']:,.2f} {programs['currency']}."
+        if programs["money"] is not None
+        else f"{taken}; cost unknown: {programs['reason']}."
+    )

@@ -12,8 +12,15 @@ TITLES = {
     "customer_satisfaction": "Customer satisfaction",
     "employee_productivity": "Employee productivity",
 }
-SYSTEMS = {"fine_tuned": "Fine-tuned model", "base_few_shot": "Base model, few-shot prompt", "api": "Prompted model elsewhere, price as declared"}
-NOT_RELEASED = "Nothing is saved before the model is released, and release_decision decides about that after this page: see its decision brief."
+SYSTEMS = {
+    "fine_tuned": "Fine-tuned model",
+    "base_few_shot": "Base model, few-shot prompt",
+    "api": "Prompted model elsewhere, price as declared",
+}
+NOT_RELEASED = (
+    "Nothing is saved before the model is released, and release_decision decides about that after this page: see its"
+    " decision brief."
+)
 PART_WORDS = {"labour": "work", "errors": "errors", "requests": "requests to the model"}
 
 
@@ -22,7 +29,15 @@ def amount(value: float | None) -> str:
     if value is None:
         return "–"
     size = abs(value)
-    return f"{value:,.0f}" if size >= 1000 else f"{value:,.1f}" if size >= 10 else f"{value:,.2f}" if size >= 1 else f"{value:,.3f}"
+    return (
+        f"{value:,.0f}"
+        if size >= 1000
+        else f"{value:,.1f}"
+        if size >= 10
+        else f"{value:,.2f}"
+        if size >= 1
+        else f"{value:,.3f}"
+    )
 
 
 def with_interval(found: Mapping[str, Any] | None, unit: str = "") -> str:
@@ -35,7 +50,8 @@ def with_interval(found: Mapping[str, Any] | None, unit: str = "") -> str:
 
 
 def improved(figure: Mapping[str, Any]) -> bool | None:
-    """Whether the interval of the difference lies on the better side of 0; None where it holds 0 or there is no difference."""
+    """Whether the interval of the difference lies on the better side of 0; None where it holds 0 or there is no
+    difference."""
     difference = figure["difference"]
     if difference is None or difference["low"] <= 0 <= difference["high"]:
         return None
@@ -46,9 +62,15 @@ def figure_sentence(name: str, figure: Mapping[str, Any]) -> dict[str, Any]:
     """`{"good", "text"}` of one figure."""
     title = TITLES[name]
     if figure["difference"] is None:
-        return {"good": False, "text": f"{title}: {figure['status']}. {figure['reason'][:1].upper()}{figure['reason'][1:]}."}
+        return {
+            "good": False,
+            "text": f"{title}: {figure['status']}. {figure['reason'][:1].upper()}{figure['reason'][1:]}.",
+        }
     told = {True: "better", False: "worse", None: "no clear change"}[improved(figure)]
-    change = f"{amount(figure['before']['value'])} before, {amount(figure['after']['value'])} after: {with_interval(figure['difference'], figure['unit'])}"
+    change = (
+        f"{amount(figure['before']['value'])} before, {amount(figure['after']['value'])} after:"
+        f" {with_interval(figure['difference'], figure['unit'])}"
+    )
     return {"good": bool(improved(figure)), "text": f"{title}: {told} ({figure['status']}). {change}."}
 
 
@@ -59,9 +81,19 @@ def conclusion(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         return [{"good": False, "text": f"Savings and payback: not measured. {payback['reason']}."}]
     sign = "costs more than it saves" if saved["value"] < 0 else "saves nothing" if saved["value"] == 0 else "saves"
     sure = "" if saved["low"] > 0 or saved["high"] < 0 else " The interval holds 0: whether it saves cannot be told."
-    sentences = [{"good": saved["low"] > 0, "text": f"If it is released, the model {sign}: {with_interval(saved, f'{currency} per month')}.{sure}"}]
+    sentences = [
+        {
+            "good": saved["low"] > 0,
+            "text": f"If it is released, the model {sign}: {with_interval(saved, f'{currency} per month')}.{sure}",
+        }
+    ]
     sentences.append({"good": payback["value"] is not None, "text": until_sentence("Payback", payback, "months")})
-    sentences.append({"good": found["break_even_volume"]["value"] is not None, "text": until_sentence("Break-even", found["break_even_volume"], "cases")})
+    sentences.append(
+        {
+            "good": found["break_even_volume"]["value"] is not None,
+            "text": until_sentence("Break-even", found["break_even_volume"], "cases"),
+        }
+    )
     return sentences
 
 
@@ -79,7 +111,9 @@ def left_out(found: Mapping[str, Any]) -> list[str]:
     savings = found["figures"]["cost_savings"]
     if savings["difference"] is None:
         return []
-    sentences = [f"Cost of {PART_WORDS[part]} is not in the savings: {reason}." for part, reason in savings["left_out"].items()]
+    sentences = [
+        f"Cost of {PART_WORDS[part]} is not in the savings: {reason}." for part, reason in savings["left_out"].items()
+    ]
     if found["programs"]["money"] is None and found["investment"]:
         sentences.append(f"The programs of this checkpoint are not in the investment: {found['programs']['reason']}.")
     return sentences
@@ -92,7 +126,9 @@ def alternative_rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
         until = one.get("requests_until_paid_back")
         rows.append(
             {
-                "title": SYSTEMS.get(system) or f"Model {one['measured']['model']} at {one['measured']['host']} ({system})",
+                "title": (
+                    SYSTEMS.get(system) or f"Model {one['measured']['model']} at {one['measured']['host']} ({system})"
+                ),
                 "money": with_interval(one["money_per_1000"], one["currency"]) if one["money_per_1000"] else "no price",
                 "seconds": amount(one["seconds_per_1000"]) if one["seconds_per_1000"] is not None else "not measured",
                 "quality": with_interval(one["quality"]),
@@ -106,6 +142,6 @@ def alternative_rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
 def uncertainty_sentence(found: Mapping[str, Any]) -> str:
     """How intervals came about."""
     return (
-        f"Intervals hold {percent(found['confidence'])}: measured values by bootstrap, assumptions anywhere within ±{percent(found['uncertainty'])} "
-        "of what was declared, worked-out figures by Monte Carlo over both."
+        f"Intervals hold {percent(found['confidence'])}: measured values by bootstrap, assumptions anywhere within"
+        f" ±{percent(found['uncertainty'])} of what was declared, worked-out figures by Monte Carlo over both."
     )

@@ -17,15 +17,20 @@ INLINE_CHARACTERS = 1000
 def score_table_markdown(evaluation: Mapping[str, Any]) -> str:
     """The best system in one sentence, then every system with value and interval, the fine-tuned model first.
 
-    Shorter than `INLINE_CHARACTERS`: where all figures are longer, the last metrics are left out, then the worst systems.
+    Shorter than `INLINE_CHARACTERS`: where all figures are longer, the last metrics are left out, then the worst
+    systems.
 
     Args:
         evaluation: what `metrics.json` of `base_evaluation` or `evaluation_report` holds.
     """
     systems = evaluation["systems"]
-    metrics = [metric(name) for name in next(iter(systems.values())) if all(name in found for found in systems.values())]
+    metrics = [
+        metric(name) for name in next(iter(systems.values())) if all(name in found for found in systems.values())
+    ]
     sentence = f"**{best_system_sentence(systems, metrics[0])}**"
-    shapes = [(columns, len(systems)) for columns in range(len(metrics), 0, -1)] + [(1, rows) for rows in range(len(systems) - 1, 0, -1)]
+    shapes = [(columns, len(systems)) for columns in range(len(metrics), 0, -1)] + [
+        (1, rows) for rows in range(len(systems) - 1, 0, -1)
+    ]
     texts = (f"{sentence}\n\n{_table(systems, metrics[:columns], rows)}" for columns, rows in shapes)
     return next((text for text in texts if len(text) < INLINE_CHARACTERS), sentence)
 
@@ -37,9 +42,14 @@ def _table(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metrics: Se
     best = {m.name: best_system(systems, m) for m in metrics}
     heads = [m.title + ("" if m.higher_is_better else " (lower is better)") for m in metrics]
     lines = [["system", *heads], ["---", *("---:" for _ in metrics)]]
-    lines += [[TITLES.get(name, short(name)), *(_cell(systems[name][m.name], best[m.name] == name) for m in metrics)] for name in shown]
+    lines += [
+        [TITLES.get(name, short(name)), *(_cell(systems[name][m.name], best[m.name] == name) for m in metrics)]
+        for name in shown
+    ]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return text if len(shown) == len(systems) else f"{text}\n\n{len(systems) - len(shown)} more systems are in the report."
+    return (
+        text if len(shown) == len(systems) else f"{text}\n\n{len(systems) - len(shown)} more systems are in the report."
+    )
 
 
 def _cell(found: Mapping[str, float], best: bool) -> str:

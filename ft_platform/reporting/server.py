@@ -1,10 +1,10 @@
 """The report server: HTML reports of the lake over HTTP, read-only, for the links in Dagster's UI.
 
-Covered: only pages that the manifest of a report in the shared zone lists, only if their bytes are those of the manifest; no
-script runs in them; only requests by a name of this machine or the installation are answered, so that a web page which points
-its own name here (DNS rebinding) reads nothing.
-Not covered: users and passwords, and encryption. Whoever reaches the port reads every report: put a proxy with a login before
-it, as before Dagster's UI.
+Covered: only pages that the manifest of a report in the shared zone lists, only if their bytes are those of the
+manifest; no script runs in them; only requests by a name of this machine or the installation are answered, so that a
+web page which points its own name here (DNS rebinding) reads nothing.
+Not covered: users and passwords, and encryption. Whoever reaches the port reads every report: put a proxy with a login
+before it, as before Dagster's UI.
 """
 
 import hashlib
@@ -31,7 +31,10 @@ REQUEST_SECONDS = 10
 """A client that sends nothing for this long is disconnected."""
 
 HEADERS = {
-    "Content-Security-Policy": ("default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -40,7 +43,9 @@ HEADERS = {
 }
 WORDS = {
     HTTPStatus.NOT_FOUND: "There is no such report.",
-    HTTPStatus.MISDIRECTED_REQUEST: "This server is addressed by another name: that in FT_REPORTS_URL, or one in FT_WEB_HOSTS.",
+    HTTPStatus.MISDIRECTED_REQUEST: (
+        "This server is addressed by another name: that in FT_REPORTS_URL, or one in FT_WEB_HOSTS."
+    ),
     HTTPStatus.INTERNAL_SERVER_ERROR: "This report is damaged: it is not what its manifest says. Materialize it again.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The lake cannot be read at the moment.",
 }
@@ -59,7 +64,9 @@ class Reports:
             CorruptVersion: its bytes or its manifest are not what was published.
         """
         if path == "/":
-            return _index("Reports", "use cases", [{"href": f"{name}/", "title": name, "note": ""} for name in self.use_cases()])
+            return _index(
+                "Reports", "use cases", [{"href": f"{name}/", "title": name, "note": ""} for name in self.use_cases()]
+            )
         if use_case := use_case_of_index(path):
             links = self.links(use_case)
             return _index(f"Reports of {use_case}", "reports, the newest of each kind first", links) if links else None
@@ -78,7 +85,9 @@ class Reports:
         except FileNotFoundError:
             content = b""
         if hashlib.sha256(content).hexdigest() != expected:
-            raise CorruptVersion(f"{page} of {artifact_id} of {use_case} is not what its manifest says", f"Materialize {stage} again")
+            raise CorruptVersion(
+                f"{page} of {artifact_id} of {use_case} is not what its manifest says", f"Materialize {stage} again"
+            )
         return content
 
     def use_cases(self) -> list[str]:
@@ -198,11 +207,14 @@ def report_server(environment: Environment, host: str, port: int) -> Iterator[Re
     """
     lake = open_lake(environment)
     try:
-        server = ReportServer(lake, host, port, [urlsplit(environment.reports_url).netloc.rpartition("@")[2], *environment.web_hosts])
+        server = ReportServer(
+            lake, host, port, [urlsplit(environment.reports_url).netloc.rpartition("@")[2], *environment.web_hosts]
+        )
     except (OSError, OverflowError) as error:
         reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "no port has this number"
         raise ConfigError(
-            [f"reports cannot be served on {host}, port {port}: {reason}"], "Choose another one with --reports-port, or with FT_REPORTS_URL"
+            [f"reports cannot be served on {host}, port {port}: {reason}"],
+            "Choose another one with --reports-port, or with FT_REPORTS_URL",
         ) from None
     with server:
         thread = threading.Thread(target=server.serve_forever, name="reports", daemon=True)

@@ -1,4 +1,5 @@
-"""The HTML pages of stages that are on the way to the evaluation report: the alternatives to fine-tuning, and the training."""
+"""The HTML pages of stages that are on the way to the evaluation report: the alternatives to fine-tuning, and the
+training."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,14 @@ FIGURES = {
 """Figures of a training in words; others are shown by their name."""
 
 
-def write_base_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, parents: Sequence[Version], figures: Mapping[str, Any]) -> None:
+def write_base_report(
+    folder: Path,
+    lake: Lake,
+    use_case: NamedUseCase,
+    artifact_id: str,
+    parents: Sequence[Version],
+    figures: Mapping[str, Any],
+) -> None:
     """`report.html` of a base evaluation: every system without training, on the same test records."""
     settings = use_case.settings
     text = page(
@@ -52,7 +60,9 @@ def write_base_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact
     (folder / REPORT).write_text(text, encoding="utf-8")
 
 
-def write_training_report(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, splits: TableVersion) -> None:
+def write_training_report(
+    folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, splits: TableVersion
+) -> None:
     """`report.html` of a checkpoint, from its `training.json` and `loss_curve.png`."""
     training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     text = page(
@@ -66,7 +76,12 @@ def write_training_report(folder: Path, lake: Lake, use_case: NamedUseCase, arti
         figures=[(FIGURES.get(name, name.replace("_", " ")), value) for name, value in training["metrics"].items()],
         settings=training["training"],
         base_model=training["base_model"],
-        machine={"device": training["device"], "threads": training["threads"], "batching": training["batching"], **training["environment"]},
+        machine={
+            "device": training["device"],
+            "threads": training["threads"],
+            "batching": training["batching"],
+            **training["environment"],
+        },
         loss_curve=(folder / "loss_curve.png").read_bytes(),
         lineage=lineage_rows(manifests_behind(lake, [splits])),
     )

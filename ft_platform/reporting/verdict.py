@@ -16,7 +16,9 @@ FEW_TEST_RECORDS = 10
 
 def best_system(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metric: Metric) -> str:
     """The system with the best value of a metric; the first of equal ones."""
-    return max(systems, key=lambda system: systems[system][metric.name]["value"] * (1 if metric.higher_is_better else -1))
+    return max(
+        systems, key=lambda system: systems[system][metric.name]["value"] * (1 if metric.higher_is_better else -1)
+    )
 
 
 def best_system_sentence(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metric: Metric) -> str:
@@ -39,21 +41,39 @@ def verdicts(figures: Mapping[str, Any], main: Metric, confidence: float) -> lis
     return [*sentences, *win_sentences(figures.get("win_rates", {}))]
 
 
-def worth_paying_for(figures: Mapping[str, Any], main: Metric, beats: Sequence[str], confidence: float) -> dict[str, Any]:
-    """`{"good", "text"}`: whether the fine-tuned model is better than what a release must beat, and worse than nothing else. Opens pages about money.
+def worth_paying_for(
+    figures: Mapping[str, Any], main: Metric, beats: Sequence[str], confidence: float
+) -> dict[str, Any]:
+    """`{"good", "text"}`: whether the fine-tuned model is better than what a release must beat, and worse than nothing
+    else. Opens pages about money.
 
     Args:
         beats: systems that a release must beat (`gate.beats`); those that were not evaluated are left out.
     """
-    judged = {system: compared(found[main.name], main, figures["tests"][system]["p_corrected"], confidence) for system, found in figures["differences"].items()}
+    judged = {
+        system: compared(found[main.name], main, figures["tests"][system]["p_corrected"], confidence)
+        for system, found in figures["differences"].items()
+    }
     of = f"{main.title} on {figures['test_rows']:,} test records"
     if worse := [_title(system) for system, word in judged.items() if word == "worse"]:
-        return {"good": False, "text": f"The fine-tuned model is worse than {', '.join(worse)} ({of}): what it saves is not worth having."}
+        return {
+            "good": False,
+            "text": f"The fine-tuned model is worse than {', '.join(worse)} ({of}): what it saves is not worth having.",
+        }
     if unsure := [_title(system) for system in beats if judged.get(system) == "not_distinguishable"]:
-        return {"good": False, "text": f"It is not shown that the fine-tuned model is better than {', '.join(unsure)} ({of})."}
+        return {
+            "good": False,
+            "text": f"It is not shown that the fine-tuned model is better than {', '.join(unsure)} ({of}).",
+        }
     better = [_title(system) for system in beats if judged.get(system) == "better"]
     if not better:
-        return {"good": False, "text": f"The fine-tuned model was compared with none of the systems that a release must beat ({', '.join(beats) or 'none'})."}
+        return {
+            "good": False,
+            "text": (
+                "The fine-tuned model was compared with none of the systems that a release must beat"
+                f" ({', '.join(beats) or 'none'})."
+            ),
+        }
     return {"good": True, "text": f"The fine-tuned model is better than {', '.join(better)} ({of})."}
 
 
@@ -66,26 +86,33 @@ def win_sentences(rates: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]
     return [
         {
             "good": found["low"] > 0.5,
-            "text": f"{TITLES.get(system, system)}: of {found['pairs']:,} pairs of answers its training moved {percent(found['value'])} "
-            f"({percent(found['low'])} to {percent(found['high'])}) towards the one that people prefer; 50 % is chance.",
+            "text": (
+                f"{TITLES.get(system, system)}: of {found['pairs']:,} pairs of answers its training moved"
+                f" {percent(found['value'])} ({percent(found['low'])} to {percent(found['high'])}) towards the one that"
+                " people prefer; 50 % is chance."
+            ),
         }
         for system, found in rates.items()
     ]
 
 
 def _against(figures: Mapping[str, Any], system: str, main: Metric, judged: str, confidence: float) -> str:
-    """The fine-tuned model against another system. Each test stands beside the figure that it tests: one figure may differ where another does not."""
+    """The fine-tuned model against another system. Each test stands beside the figure that it tests: one figure may
+    differ where another does not."""
     name, found, test = TITLES.get(system, system), figures["differences"][system][main.name], figures["tests"][system]
     comparisons = len(figures["tests"])
-    corrected = f", {probability(test['p_corrected'])} corrected for {comparisons} comparisons" if comparisons > 1 else ""
+    corrected = (
+        f", {probability(test['p_corrected'])} corrected for {comparisons} comparisons" if comparisons > 1 else ""
+    )
     difference = f"{_signed(found)}, {probability(test['p'])}{corrected}"
     if judged != "not_distinguishable":
         text = f"Against {name} the fine-tuned model is {judged}: {main.title} {difference}."
     else:
         chance = "" if found["low"] <= 0 <= found["high"] else " After the correction it may be chance."
         text = (
-            f"Against {name}, {figures['test_rows']:,} test records do not show which of the two has the better {main.title}: difference {difference}.{chance} "
-            f"Differences below {found['detectable']:.3f} stay hidden on this test split more often than in 1 of 5 cases."
+            f"Against {name}, {figures['test_rows']:,} test records do not show which of the two has the better"
+            f" {main.title}: difference {difference}.{chance} Differences below {found['detectable']:.3f} stay hidden"
+            " on this test split more often than in 1 of 5 cases."
         )
     return f"{text}{_records_right(test['mcnemar'], name, judged, confidence)}"
 
@@ -94,8 +121,15 @@ def _records_right(test: Mapping[str, Any] | None, name: str, judged: str, confi
     """McNemar's test, which is about the share of records that are right, whatever the main metric is."""
     if not test:
         return ""
-    text = f" It gets {test['only_first']} records right that {name} gets wrong; the reverse happens {_times(test['only_second'])}"
-    differs = ", so the share of right answers does differ" if judged == "not_distinguishable" and test["p"] <= 1 - confidence else ""
+    text = (
+        f" It gets {test['only_first']} records right that {name} gets wrong; the reverse happens"
+        f" {_times(test['only_second'])}"
+    )
+    differs = (
+        ", so the share of right answers does differ"
+        if judged == "not_distinguishable" and test["p"] <= 1 - confidence
+        else ""
+    )
     return f"{text} (McNemar: {probability(test['p'])}){differs}."
 
 
@@ -113,17 +147,22 @@ ENDPOINT = "endpoint_"
 
 
 def fine_tune_or_prompt(figures: Mapping[str, Any], main: Metric, confidence: float) -> str:
-    """Whether fine-tuning is worth it on this evidence, against the best prompt and the cheapest alternative, with the reasons."""
+    """Whether fine-tuning is worth it on this evidence, against the best prompt and the cheapest alternative, with the
+    reasons."""
     systems, differences, tests = figures["systems"], figures["differences"], figures["tests"]
-    prompt = best_system({name: found for name, found in systems.items() if name in PROMPTED or name.startswith(ENDPOINT)}, main)
+    prompt = best_system(
+        {name: found for name, found in systems.items() if name in PROMPTED or name.startswith(ENDPOINT)}, main
+    )
     found, name, p = differences[prompt][main.name], TITLES.get(prompt, prompt), tests[prompt]["p_corrected"]
     judged = compared(found, main, p, confidence)
     gap = f"{main.title} {_signed(found)}, {probability(p)} corrected"
     answer = {
         "better": f"Fine-tune: it is better than the best prompt ({name}) by {gap}.",
         "worse": f"Prompt: the fine-tuned model is worse than {name} by {gap}.",
-        "not_distinguishable": f"This test split gives no reason to fine-tune rather than to prompt: the difference to {name} is {gap}, and only differences "
-        f"of {found['detectable']:.3f} and more would show.",
+        "not_distinguishable": (
+            f"This test split gives no reason to fine-tune rather than to prompt: the difference to {name} is {gap},"
+            f" and only differences of {found['detectable']:.3f} and more would show."
+        ),
     }[judged]
     taken = figures["per_1000_requests"]
     costs = f" 1,000 requests take {_taken(taken['fine_tuned'])} fine-tuned and {_taken(taken[prompt])} prompted."
@@ -148,16 +187,21 @@ def slice_sentences(slices: Sequence[Mapping[str, Any]], confidence: float) -> l
     worse = [one for one in slices if one.get("p_corrected", 1.0) <= level and one["value"] < one["rest"]]
     if not worse:
         judged = sum(one["enough_evidence"] for one in slices)
-        return [f"On none of {judged} parts of the test split is the model worse than on the rest beyond chance (corrected for all of them)."]
+        return [
+            f"On none of {judged} parts of the test split is the model worse than on the rest beyond chance (corrected"
+            " for all of them)."
+        ]
     return [
-        f"Worse where {one['by']} is {one['part']}: {number(one['value'])} ({number(one['low'])} to {number(one['high'])}) on {one['rows']:,} records, "
-        f"{number(one['rest'])} on the others; {probability(one['p_corrected'])} corrected."
+        f"Worse where {one['by']} is {one['part']}: {number(one['value'])} ({number(one['low'])} to"
+        f" {number(one['high'])}) on {one['rows']:,} records, {number(one['rest'])} on the others;"
+        f" {probability(one['p_corrected'])} corrected."
         for one in worse
     ]
 
 
 def compared(difference: Mapping[str, float], metric: Metric, p_corrected: float, confidence: float) -> str:
-    """`better`, `worse` or `not_distinguishable`: whether the interval of a difference lies on one side of 0, and it is no chance among all comparisons."""
+    """`better`, `worse` or `not_distinguishable`: whether the interval of a difference lies on one side of 0, and it is
+    no chance among all comparisons."""
     if difference["low"] <= 0 <= difference["high"] or p_corrected > 1 - confidence:
         return "not_distinguishable"
     return "better" if (difference["value"] > 0) == metric.higher_is_better else "worse"
@@ -169,42 +213,61 @@ def limits(figures: Mapping[str, Any], main: Metric, settings: Evaluation, examp
     width = found["high"] - found["low"]
     rows = figures["test_rows"]
     sentences = [
-        f"The test split has {rows:,} records. The {percent(settings.confidence)} interval of the fine-tuned model's {main.title} is {number(width)} wide: "
-        f"another test split of this size could as well have given a value anywhere in it.",
-        "Intervals cover the choice of test records, not the seed of training: one training was evaluated; `seed_variation` measures that.",
-        f"User texts are shortened so that a prompt has at most {settings.max_prompt_tokens:,} tokens, the same for every system. "
-        f"Each of the {settings.few_shot_examples} few-shot examples ({settings.few_shot_selection}, from the training split) shows at most "
-        f"{example_tokens} tokens of its text.",
+        (
+            f"The test split has {rows:,} records. The {percent(settings.confidence)} interval of the fine-tuned"
+            f" model's {main.title} is {number(width)} wide: another test split of this size could as well have given a"
+            " value anywhere in it."
+        ),
+        (
+            "Intervals cover the choice of test records, not the seed of training: one training was evaluated;"
+            " `seed_variation` measures that."
+        ),
+        (
+            f"User texts are shortened so that a prompt has at most {settings.max_prompt_tokens:,} tokens, the same for"
+            f" every system. Each of the {settings.few_shot_examples} few-shot examples ({settings.few_shot_selection},"
+            f" from the training split) shows at most {example_tokens} tokens of its text."
+        ),
     ]
-    rare = [label for label, row in figures["per_class"].get(FINE_TUNED, {}).items() if row["support"] < FEW_TEST_RECORDS]
-    sentences += [endpoint_sentence(name, one, rows) for name, one in figures.get("info", {}).items() if name.startswith(ENDPOINT)]
+    rare = [
+        label for label, row in figures["per_class"].get(FINE_TUNED, {}).items() if row["support"] < FEW_TEST_RECORDS
+    ]
+    sentences += [
+        endpoint_sentence(name, one, rows) for name, one in figures.get("info", {}).items() if name.startswith(ENDPOINT)
+    ]
     sentences += generated_labels(figures.get("info", {}), rows)
     champion = figures.get("info", {}).get("champion", {"status": "compared"})
     if champion["status"] != "compared":
         sentences.append(f"The champion {champion['checkpoint']} is {champion['status']}.")
     if rare:
-        sentences.append(f"Figures of these labels rest on fewer than {FEW_TEST_RECORDS} test records each: {', '.join(rare)}.")
+        sentences.append(
+            f"Figures of these labels rest on fewer than {FEW_TEST_RECORDS} test records each: {', '.join(rare)}."
+        )
     return sentences
 
 
 def generated_labels(info: Mapping[str, Mapping[str, Any]], rows: int) -> list[str]:
-    """How labels that the model wrote were read (`evaluation.label_answers: generated`), and how many answers could not be; nothing where it scored them."""
+    """How labels that the model wrote were read (`evaluation.label_answers: generated`), and how many answers could not
+    be; nothing where it scored them."""
     written = {system: one["unreadable"] for system, one in info.items() if one.get("label_answers") == "generated"}
     if not written:
         return []
     told = ", ".join(f"{TITLES.get(system, short(system))} {count:,}" for system, count in written.items())
     return [
-        f"The model wrote its labels as free text. Of {rows:,} answers each, so many named no label or several, and count as wrong: {told}. Answers that are "
-        f"written have no confidence."
+        f"The model wrote its labels as free text. Of {rows:,} answers each, so many named no label or several, and"
+        f" count as wrong: {told}. Answers that are written have no confidence."
     ]
 
 
 def endpoint_sentence(system: str, one: Mapping[str, Any], rows: int) -> str:
     """What is to be known about the figures of an endpoint."""
-    unreadable = "" if one["unreadable"] is None else f" {one['unreadable']:,} of {rows:,} answers named no label or several, and count as wrong."
+    unreadable = (
+        ""
+        if one["unreadable"] is None
+        else f" {one['unreadable']:,} of {rows:,} answers named no label or several, and count as wrong."
+    )
     return (
-        f"{system} is model {one['model']} at {one['host']}, asked one request at a time: its seconds hold the way there. The same model may answer otherwise "
-        f"another day.{unreadable}"
+        f"{system} is model {one['model']} at {one['host']}, asked one request at a time: its seconds hold the way"
+        f" there. The same model may answer otherwise another day.{unreadable}"
     )
 
 

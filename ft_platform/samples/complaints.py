@@ -1,8 +1,8 @@
 """sample://complaints: fictitious consumer complaints in the columns of the public CFPB complaint database.
 
 What makes them realistic rather than easy: half of the complaints about an account-like product use words that fit any
-product, most mention a second product, some labels are wrong, and older customers write tersely (the planted group gap).
-"""
+product, most mention a second product, some labels are wrong, and older customers write tersely (the planted group
+gap)."""
 
 import csv
 import io
@@ -53,7 +53,14 @@ COLUMNS = (
 KEY, TEXT = "Complaint ID", "Consumer complaint narrative"
 DEFAULT_ROWS = 1600
 
-CONSENT = {"Consent provided": 0.755, "Consent not provided": 0.12, "": 0.055, "Consent withdrawn": 0.035, "Other": 0.025, "N/A": 0.01}
+CONSENT = {
+    "Consent provided": 0.755,
+    "Consent not provided": 0.12,
+    "": 0.055,
+    "Consent withdrawn": 0.035,
+    "Other": 0.025,
+    "N/A": 0.01,
+}
 REFUSED = {
     "Consent not provided": "consent_not_accepted",
     "Other": "consent_not_accepted",
@@ -62,11 +69,36 @@ REFUSED = {
     "Consent withdrawn": "consent_withdrawn",
 }
 TAGS = {"": 0.66, "Older American": 0.19, "Servicemember": 0.135, "Older American, Servicemember": 0.015}
-STATES = {"CA": 0.16, "TX": 0.14, "FL": 0.13, "NY": 0.1, "GA": 0.09, "IL": 0.07, "OH": 0.07, "PA": 0.06, "NC": 0.06, "AZ": 0.05, "WA": 0.04, "MN": 0.03}
+STATES = {
+    "CA": 0.16,
+    "TX": 0.14,
+    "FL": 0.13,
+    "NY": 0.1,
+    "GA": 0.09,
+    "IL": 0.07,
+    "OH": 0.07,
+    "PA": 0.06,
+    "NC": 0.06,
+    "AZ": 0.05,
+    "WA": 0.04,
+    "MN": 0.03,
+}
 CHANNELS = {"Web": 0.8, "Phone": 0.08, "Referral": 0.05, "Postal mail": 0.05, "Fax": 0.02}
-ANSWERS = {"Closed with explanation": 0.76, "Closed with non-monetary relief": 0.14, "Closed with monetary relief": 0.08, "In progress": 0.02}
+ANSWERS = {
+    "Closed with explanation": 0.76,
+    "Closed with non-monetary relief": 0.14,
+    "Closed with monetary relief": 0.08,
+    "In progress": 0.02,
+}
 
-PLANTED_SHARES = {"exact_duplicate": 0.03, "near_duplicate": 0.03, "mojibake": 0.025, "html": 0.025, "empty": 0.015, "over_long": 0.002}
+PLANTED_SHARES = {
+    "exact_duplicate": 0.03,
+    "near_duplicate": 0.03,
+    "mojibake": 0.025,
+    "html": 0.025,
+    "empty": 0.015,
+    "over_long": 0.002,
+}
 PERSONAL_DATA_SHARE = 0.35
 LABEL_NOISE = 0.03
 LABEL_NOISE_OF_OLDER = 0.06
@@ -83,7 +115,8 @@ def generate(rows: int, seed: int, bias: int = 0) -> tuple[str, dict[str, Any]]:
     """CSV text and the ground truth of everything planted in it.
 
     Args:
-        bias: per cent of the complaints of older Americans that a prejudiced clerk noted as `BIASED_TO`, whatever they are about.
+        bias: per cent of the complaints of older Americans that a prejudiced clerk noted as `BIASED_TO`, whatever they
+            are about.
     """
     rng = random.Random(f"complaints:{seed}")
     labels = quotas(rng, rows, {name: label["share"] for name, label in material()["labels"].items()})
@@ -107,8 +140,20 @@ def _draft(rng: random.Random, label: str, tag: str) -> Draft:
     spec = material()["labels"][label]
     issue = rng.choice(spec["issues"])
     words = _words(rng, label, spec)
-    text = _terse_text(rng, spec, issue, words) if older and rng.random() < 0.8 else _text(rng, label, spec, issue, words, serving)
-    draft = Draft(roughen(rng, text), {"Tags": tag, "Sub-product": issue["sub_product"], "Issue": issue["issue"], "Company": _company(words, rng).upper()})
+    text = (
+        _terse_text(rng, spec, issue, words)
+        if older and rng.random() < 0.8
+        else _text(rng, label, spec, issue, words, serving)
+    )
+    draft = Draft(
+        roughen(rng, text),
+        {
+            "Tags": tag,
+            "Sub-product": issue["sub_product"],
+            "Issue": issue["issue"],
+            "Company": _company(words, rng).upper(),
+        },
+    )
     shown = label
     if rng.random() < (LABEL_NOISE_OF_OLDER if older else LABEL_NOISE):
         shown = rng.choice([other for other in material()["labels"] if other != label])
@@ -135,7 +180,9 @@ def _company(words: Words, rng: random.Random) -> str:
     return say(rng, "{company}", words)
 
 
-def _text(rng: random.Random, label: str, spec: dict[str, Any], issue: dict[str, Any], words: Words, serving: bool) -> str:
+def _text(
+    rng: random.Random, label: str, spec: dict[str, Any], issue: dict[str, Any], words: Words, serving: bool
+) -> str:
     parts = material()["words"]
 
     def maybe(part: str, chance: float) -> list[str]:
@@ -150,7 +197,15 @@ def _text(rng: random.Random, label: str, spec: dict[str, Any], issue: dict[str,
     before = mention if rng.random() < 0.4 else []
     after = [] if before else mention
     opening = maybe("servicemember", 0.7) if serving else maybe("opening", 0.45)
-    templates = [*opening, *before, core, *after, *maybe("contact", 0.55), *maybe("consequence", 0.35), *maybe("demand", 0.4)]
+    templates = [
+        *opening,
+        *before,
+        core,
+        *after,
+        *maybe("contact", 0.55),
+        *maybe("consequence", 0.35),
+        *maybe("demand", 0.4),
+    ]
     return " ".join(say(rng, template, words) for template in templates)
 
 
@@ -193,12 +248,15 @@ def _fill_columns(rng: random.Random, drafts: list[Draft]) -> None:
 
 
 def _plant_bias(rng: random.Random, drafts: list[Draft], labels: list[str], bias: int) -> None:
-    """Wrong labels in one direction for one group; duplicates planted later copy them. Its own random numbers leave everything else as it was."""
+    """Wrong labels in one direction for one group; duplicates planted later copy them. Its own random numbers leave
+    everything else as it was."""
     products = material()["labels"][BIASED_TO]["products"]
     for draft, label in zip(drafts, labels, strict=True):
         if "Older American" in draft.columns["Tags"] and label != BIASED_TO and rng.random() < bias / 100:
             draft.columns["Product"] = rng.choices(list(products), list(products.values()))[0]
-            draft.truth = [thing for thing in draft.truth if thing["kind"] != "label_noise"] + [{"kind": "label_bias", "label": label, "shown": BIASED_TO}]
+            draft.truth = [thing for thing in draft.truth if thing["kind"] != "label_noise"] + [
+                {"kind": "label_bias", "label": label, "shown": BIASED_TO}
+            ]
 
 
 def _plant(rng: random.Random, drafts: list[Draft]) -> None:
@@ -207,9 +265,13 @@ def _plant(rng: random.Random, drafts: list[Draft]) -> None:
     rng.shuffle(free)
     counts = {kind: max(1, round(len(drafts) * share)) for kind, share in PLANTED_SHARES.items()}
     for kind in ("near_duplicate", "exact_duplicate"):
-        for first, second in take_pairs(free, counts[kind], lambda i, k=kind: k == "exact_duplicate" or is_long_enough(drafts[i])):
+        for first, second in take_pairs(
+            free, counts[kind], lambda i, k=kind: k == "exact_duplicate" or is_long_enough(drafts[i])
+        ):
             original, copy = drafts[first], drafts[second]
-            copy.columns |= {column: original.columns[column] for column in ("Product", "Sub-product", "Issue", "Company")}
+            copy.columns |= {
+                column: original.columns[column] for column in ("Product", "Sub-product", "Issue", "Company")
+            }
             copy.truth = []
             plant_duplicate(rng, kind, copy, original, original.columns[KEY])
     words = {**GENERATED, "company": material()["companies"]}

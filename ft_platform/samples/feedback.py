@@ -1,8 +1,9 @@
-"""sample://feedback: real sentences of customers about cameras, phones and players, each rated by 20 people, of fictitious persons.
+"""sample://feedback: real sentences of customers about cameras, phones and players, each rated by 20 people, of
+fictitious persons.
 
-Real are the sentences, who wrote them together (a review is a customer), what product they are about and their rating; `feedback.tsv` names source and licence.
-Fictitious are consent, date, age group and region of a customer, all drawn at random, and personal data that is planted in some sentences.
-"""
+Real are the sentences, who wrote them together (a review is a customer), what product they are about and their rating;
+`feedback.tsv` names source and licence. Fictitious are consent, date, age group and region of a customer, all drawn at
+random, and personal data that is planted in some sentences."""
 
 import csv
 import io
@@ -13,9 +14,27 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.samples.personal_data import any_entity, insert_personal_data
-from ft_platform.samples.planting import Draft, note_personal_data, plant_duplicate, plant_empty, plant_html, quotas, take_pairs
+from ft_platform.samples.planting import (
+    Draft,
+    note_personal_data,
+    plant_duplicate,
+    plant_empty,
+    plant_html,
+    quotas,
+    take_pairs,
+)
 
-COLUMNS = ("Feedback ID", "Customer", "Received", "Product", "Feedback", "Sentiment", "May be used", "Age group", "Region")
+COLUMNS = (
+    "Feedback ID",
+    "Customer",
+    "Received",
+    "Product",
+    "Feedback",
+    "Sentiment",
+    "May be used",
+    "Age group",
+    "Region",
+)
 KEY, TEXT = "Feedback ID", "Feedback"
 DEFAULT_ROWS = 1400
 CONSENT = {"yes": 0.9, "no": 0.05, "": 0.03, "withdrawn": 0.02}
@@ -51,7 +70,12 @@ def generate(rows: int, seed: int, shuffled: int = 0) -> tuple[str, dict[str, An
     reviews = list(dict.fromkeys(review for review, *_ in sentences()))
     rng.shuffle(reviews)
     customers = _customers(rng, reviews)
-    drafts = [_draft(rng, customers[review], product, rating, text) for review in reviews for of, product, rating, text in sentences() if of == review][:rows]
+    drafts = [
+        _draft(rng, customers[review], product, rating, text)
+        for review in reviews
+        for of, product, rating, text in sentences()
+        if of == review
+    ][:rows]
     rng.shuffle(drafts)
     for number, draft in enumerate(drafts, 1):
         draft.columns[KEY] = f"F-{number:05d}"

@@ -17,7 +17,8 @@ from ft_platform.lake.files import write_bytes
 ENDINGS = {"complaints": "csv", "feedback": "csv", "support": "json"}
 """Samples there are, each a module of this package, and the format of their file."""
 PER_CENT = {"complaints": "bias", "feedback": "shuffled"}
-"""Parameter of a sample in per cent, 0 by default. `bias`: of one group's records get a planted wrong label. `shuffled`: of all exchange their labels."""
+"""Parameter of a sample in per cent, 0 by default. `bias`: of one group's records get a planted wrong label.
+`shuffled`: of all exchange their labels."""
 LIMITED = ("feedback",)
 """Samples of real texts: there are no more rows than texts (`most_rows`)."""
 DEFAULT_SEED = 7
@@ -31,7 +32,10 @@ def sample_file(uri: str, folder: Path) -> Path:
         SourceError: no such sample, or wrong parameters.
     """
     name, rows, seed, per_cent = _parsed(uri)
-    path = folder / f"{name}-{rows}-{seed}{f'-{PER_CENT[name]}{per_cent}' if per_cent else ''}-{_code_version()}.{ENDINGS[name]}"
+    path = (
+        folder
+        / f"{name}-{rows}-{seed}{f'-{PER_CENT[name]}{per_cent}' if per_cent else ''}-{_code_version()}.{ENDINGS[name]}"
+    )
     if not (path.exists() and truth_file(path).exists()):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         text, truth = _generated(name, rows, seed, per_cent)
@@ -52,7 +56,8 @@ def sample_sha256(uri: str) -> str:
 
 
 def sentences_around(uri: str) -> list[str] | None:
-    """Sentences of a sample of real texts, for texts that are like its records; None for other samples, whose sentences are made up."""
+    """Sentences of a sample of real texts, for texts that are like its records; None for other samples, whose sentences
+    are made up."""
     module = _module(_parsed(uri)[0])
     return [sentence for *_, sentence in module.sentences()] if _parsed(uri)[0] in LIMITED else None
 
@@ -78,7 +83,10 @@ def truth_file(sample: Path) -> Path:
 def _parsed(uri: str) -> tuple[str, int, int, int]:
     parts = urlsplit(uri)
     if parts.netloc not in ENDINGS:
-        raise SourceError(f"source.uri {uri}: there is no sample {parts.netloc!r}", f"Use one of {', '.join(f'sample://{name}' for name in ENDINGS)}")
+        raise SourceError(
+            f"source.uri {uri}: there is no sample {parts.netloc!r}",
+            f"Use one of {', '.join(f'sample://{name}' for name in ENDINGS)}",
+        )
     values = dict(parse_qsl(parts.query, keep_blank_values=True))
     module, per_cent = _module(parts.netloc), PER_CENT.get(parts.netloc)
     defaults = {"rows": module.DEFAULT_ROWS, "seed": DEFAULT_SEED, **({per_cent: 0} if per_cent else {})}
@@ -102,5 +110,7 @@ def _module(name: str) -> Any:
 @cache
 def _code_version() -> str:
     """Changes with the generator: another version of it must not pass for the same file."""
-    files = sorted(p for p in Path(__file__).parent.iterdir() if p.suffix in (".py", ".yaml", ".tsv") and p.name != "truth.py")
+    files = sorted(
+        p for p in Path(__file__).parent.iterdir() if p.suffix in (".py", ".yaml", ".tsv") and p.name != "truth.py"
+    )
     return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:8]

@@ -1,4 +1,5 @@
-"""Annotated texts for measuring the recognizers where a use case has none of its own: every kind of personal data in a few plain sentences."""
+"""Annotated texts for measuring the recognizers where a use case has none of its own: every kind of personal data in a
+few plain sentences."""
 
 import random
 from collections.abc import Sequence
@@ -21,9 +22,11 @@ PER_ENTITY = 50
 
 
 def gold_texts(seed: int = 7, per_entity: int = PER_ENTITY, around: Sequence[str] = AROUND) -> list[GoldText]:
-    """`per_entity` texts for each entity of the samples, each with one value between two sentences without personal data. Equal seeds give equal texts.
+    """`per_entity` texts for each entity of the samples, each with one value between two sentences without personal
+    data. Equal seeds give equal texts.
 
-    The sentences name what they give away (`My passport number is`), as people do; texts of a use case can be harder, so its own are the better measure.
+    The sentences name what they give away (`My passport number is`), as people do; texts of a use case can be harder,
+    so its own are the better measure.
 
     Args:
         around: sentences without personal data, of which two stand around the value.

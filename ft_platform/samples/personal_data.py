@@ -1,10 +1,10 @@
 """Fictitious personal data of every kind the platform looks for, inside a sentence in which people give it away.
 
-Valid in form, nobody's in fact: telephone numbers from the range for fiction (555-0100 to 555-0199, NANPA), IP addresses for
-documentation (RFC 5737), example domains (RFC 2606), locally administered MAC addresses, social security numbers with area
-773 to 899, which were never issued before 2011 (Social Security Administration, "SSN Randomization"), card numbers on the
-prefixes of published test cards. Numbers of passports, driving licences and plates are random and may be somebody's.
-"""
+Valid in form, nobody's in fact: telephone numbers from the range for fiction (555-0100 to 555-0199, NANPA), IP
+addresses for documentation (RFC 5737), example domains (RFC 2606), locally administered MAC addresses, social security
+numbers with area 773 to 899, which were never issued before 2011 (Social Security Administration, "SSN Randomization"),
+card numbers on the prefixes of published test cards. Numbers of passports, driving licences and plates are random and
+may be somebody's."""
 
 import random
 import string
@@ -77,12 +77,17 @@ def _iban(rng: random.Random) -> str:
 def _address(rng: random.Random) -> str:
     city, state, prefix = rng.choice(material()["cities"])
     unit = f", Apt {rng.randint(1, 40)}" if rng.random() < 0.4 else ""
-    return f"{rng.randint(11, 9899)} {_word(rng, 'streets')} {rng.choice(STREET_KINDS)}{unit}, {city}, {state} {prefix}{_digits(rng, 2)}"
+    return (
+        f"{rng.randint(11, 9899)} {_word(rng, 'streets')} {rng.choice(STREET_KINDS)}{unit}, {city}, {state}"
+        f" {prefix}{_digits(rng, 2)}"
+    )
 
 
 def _birth_date(rng: random.Random) -> str:
     year, month, day = rng.randint(1938, 2001), rng.randint(1, 12), rng.randint(1, 28)
-    return rng.choice([f"{MONTHS[month - 1]} {day}, {year}", f"{month:02d}/{day:02d}/{year}", f"{year}-{month:02d}-{day:02d}"])
+    return rng.choice(
+        [f"{MONTHS[month - 1]} {day}, {year}", f"{month:02d}/{day:02d}/{year}", f"{year}-{month:02d}-{day:02d}"]
+    )
 
 
 def _ip_address(rng: random.Random) -> str:
@@ -94,12 +99,17 @@ def _mac_address(rng: random.Random) -> str:
 
 
 def _token(rng: random.Random, length: int) -> str:
-    return "".join(rng.choice(string.ascii_letters + string.digits) for _ in range(length - 2)) + f"{rng.randint(10, 99)}"
+    return (
+        "".join(rng.choice(string.ascii_letters + string.digits) for _ in range(length - 2)) + f"{rng.randint(10, 99)}"
+    )
 
 
 def _url(rng: random.Random) -> str:
     return rng.choice(
-        [f"https://portal.example.com/reset?token={_token(rng, 20)}", f"https://{_word(rng, 'last').lower()}:{_token(rng, 9)}@files.example.org/statements"]
+        [
+            f"https://portal.example.com/reset?token={_token(rng, 20)}",
+            f"https://{_word(rng, 'last').lower()}:{_token(rng, 9)}@files.example.org/statements",
+        ]
     )
 
 
@@ -125,7 +135,10 @@ def _tax_id(rng: random.Random) -> str:
 
 
 def _nino(rng: random.Random) -> str:
-    return f"{rng.choice(('AB', 'CE', 'JK', 'PR', 'WL'))} {_digits(rng, 2)} {_digits(rng, 2)} {_digits(rng, 2)} {rng.choice('ABCD')}"
+    return (
+        f"{rng.choice(('AB', 'CE', 'JK', 'PR', 'WL'))} {_digits(rng, 2)} {_digits(rng, 2)} {_digits(rng, 2)}"
+        f" {rng.choice('ABCD')}"
+    )
 
 
 def _dni(rng: random.Random) -> str:
@@ -135,9 +148,16 @@ def _dni(rng: random.Random) -> str:
 
 def _nir(rng: random.Random) -> str:
     """Key: 97 minus the number modulo 97 (Insee)."""
-    number = f"{rng.randint(1, 2)}{rng.randint(38, 99)}{rng.randint(1, 12):02d}{rng.randint(10, 95)}{rng.randint(1, 990):03d}{rng.randint(1, 999):03d}"
+    number = (
+        f"{rng.randint(1, 2)}{rng.randint(38, 99)}{rng.randint(1, 12):02d}"
+        f"{rng.randint(10, 95)}{rng.randint(1, 990):03d}{rng.randint(1, 999):03d}"
+    )
     whole = f"{number}{97 - int(number) % 97:02d}"
-    return " ".join((whole[0], whole[1:3], whole[3:5], whole[5:7], whole[7:10], whole[10:13], whole[13:])) if rng.random() < 0.6 else whole
+    return (
+        " ".join((whole[0], whole[1:3], whole[3:5], whole[5:7], whole[7:10], whole[10:13], whole[13:]))
+        if rng.random() < 0.6
+        else whole
+    )
 
 
 def _aadhaar(rng: random.Random) -> str:
@@ -208,7 +228,9 @@ def sentence_with(rng: random.Random, entity: str) -> tuple[str, Value]:
 
 
 def any_entity(rng: random.Random) -> str:
-    return rng.choices(list(GENERATORS), weights=[material()["sentences"][entity]["weight"] for entity in GENERATORS])[0]
+    return rng.choices(list(GENERATORS), weights=[material()["sentences"][entity]["weight"] for entity in GENERATORS])[
+        0
+    ]
 
 
 def insert_personal_data(rng: random.Random, text: str, entities: list[str]) -> tuple[str, list[Value]]:

@@ -10,7 +10,20 @@ SENTENCE_START = re.compile(r"(^|[.!?]\s+)([a-z])")
 
 Words = Mapping[str, Sequence[str] | Callable[[random.Random], str]]
 
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 

@@ -55,7 +55,10 @@ def plant_mojibake(rng: random.Random, draft: Draft, words: Words) -> None:
 
 def _as_windows_1252(data: bytes) -> str:
     """As browsers read it: the five bytes without a character become control characters (WHATWG Encoding Standard)."""
-    return "".join(byte.decode("cp1252") if byte not in UNDEFINED else byte.decode("latin-1") for byte in (data[i : i + 1] for i in range(len(data))))
+    return "".join(
+        byte.decode("cp1252") if byte not in UNDEFINED else byte.decode("latin-1")
+        for byte in (data[i : i + 1] for i in range(len(data)))
+    )
 
 
 def plant_html(rng: random.Random, draft: Draft) -> None:
@@ -115,7 +118,8 @@ def note_personal_data(draft: Draft, values: list[tuple[str, str]]) -> None:
 
 
 def quotas(rng: random.Random, total: int, shares: dict[str, float]) -> list[str]:
-    """`total` names in the given shares (which sum to 1), every name at least once where there is room, in random order."""
+    """`total` names in the given shares (which sum to 1), every name at least once where there is room, in random
+    order."""
     least = 1 if total >= len(shares) else 0
     spare = total - least * len(shares)
     exact = {name: spare * share for name, share in shares.items()}

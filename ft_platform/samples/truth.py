@@ -1,7 +1,7 @@
 """Compares what is planted in a sample with what the stages made of it: planted, caught, missed. Counts only.
 
-The ground truth lies beside the sample: `{"key": "source_key" | "source_position", "records": {key: [planted, ...]}}`, where
-`planted["kind"]` is one of
+The ground truth lies beside the sample: `{"key": "source_key" | "source_position", "records": {key: [planted, ...]}}`,
+where `planted["kind"]` is one of
 
 - `consent` (`reason`): removed by permitted_records with that reason;
 - `exact_duplicate`, `near_duplicate` (`of`): one of the pair is removed by cleaned_records with the kind as reason;
@@ -9,7 +9,8 @@ The ground truth lies beside the sample: `{"key": "source_key" | "source_positio
 - `mojibake` (`broken`, `expected`), `html` (`markup`): repaired in cleaned_records;
 - `pii` (`entity`, `value`): gone from anonymized_records. Of a name no part may be left, of an address not its street;
 - `label_noise` (`label`, `shown`): a wrong label, which no stage is expected to find;
-- `label_bias` (`label`, `shown`): a wrong label of one group in one direction (`sample://complaints?bias=...`), which the fairness report shows.
+- `label_bias` (`label`, `shown`): a wrong label of one group in one direction (`sample://complaints?bias=...`), which
+  the fairness report shows.
 
 A planted thing counts only if its record reached the stage that should catch it.
 """
@@ -30,7 +31,12 @@ from ft_platform.samples.planting import Truth
 from ft_platform.use_case import NamedUseCase
 
 STEPS = ("permitted_records", "cleaned_records", "anonymized_records")
-REASONS = {"empty": ("empty", "too_short"), "over_long": ("too_long",), "exact_duplicate": ("exact_duplicate",), "near_duplicate": ("near_duplicate",)}
+REASONS = {
+    "empty": ("empty", "too_short"),
+    "over_long": ("too_long",),
+    "exact_duplicate": ("exact_duplicate",),
+    "near_duplicate": ("near_duplicate",),
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,11 @@ class _Stage:
 
 
 def score_planted(
-    lake: Lake, use_case: NamedUseCase, environment: Environment, sample: Path | None = None, versions: Mapping[str, TableVersion] | None = None
+    lake: Lake,
+    use_case: NamedUseCase,
+    environment: Environment,
+    sample: Path | None = None,
+    versions: Mapping[str, TableVersion] | None = None,
 ) -> dict[str, Any]:
     """`{kind: {"planted", "caught", "missed"}}`, and for `pii` also `"entities": {entity: {...}}`.
 
@@ -61,7 +71,9 @@ def score_planted(
         return {}
     sample = sample or sample_file(uri, environment.home / "samples")
     truth = json.loads(truth_file(sample).read_text(encoding="utf-8"))
-    chosen = versions or {name: found for name in ("raw_records", *STEPS) if (found := lake.latest(use_case.name, name))}
+    chosen = versions or {
+        name: found for name in ("raw_records", *STEPS) if (found := lake.latest(use_case.name, name))
+    }
     raw = chosen.get("raw_records")
     stages = {name: _read_stage(lake, chosen[name]) for name in STEPS if name in chosen}
     if raw is None or len(stages) < 3:
@@ -77,7 +89,9 @@ def score_planted(
                     scores[f"pii:{thing['entity']}"].append(verdict)
     result: dict[str, Any] = {kind: _counts(verdicts) for kind, verdicts in sorted(scores.items()) if ":" not in kind}
     if "pii" in result:
-        result["pii"]["entities"] = {name.split(":")[1]: _counts(verdicts) for name, verdicts in sorted(scores.items()) if ":" in name}
+        result["pii"]["entities"] = {
+            name.split(":")[1]: _counts(verdicts) for name, verdicts in sorted(scores.items()) if ":" in name
+        }
     return result
 
 
@@ -87,7 +101,9 @@ def _counts(verdicts: list[bool]) -> dict[str, Any]:
 
 def _verdict(thing: Truth, record_id: str, other_id: str, stages: dict[str, _Stage]) -> bool | None:
     """Whether a planted thing was caught; None where its record did not get that far."""
-    permitted, cleaned, anonymized = (stages[name] for name in ("permitted_records", "cleaned_records", "anonymized_records"))
+    permitted, cleaned, anonymized = (
+        stages[name] for name in ("permitted_records", "cleaned_records", "anonymized_records")
+    )
     kind = thing["kind"]
     if kind == "consent":
         return permitted.removed.get(record_id) == thing["reason"] if record_id in permitted.reached else None
@@ -137,4 +153,6 @@ def _read_stage(lake: Lake, version: TableVersion) -> _Stage:
     for batch in lake.read(version, ["record_id", "messages"]):
         for row in batch.to_pylist():
             kept[row["record_id"]] = "\n\n".join(message["content"] or "" for message in row["messages"])
-    return _Stage(kept, dict(zip(*(lake.read_table(removed, [c])[c].to_pylist() for c in ("record_id", "reason")), strict=True)))
+    return _Stage(
+        kept, dict(zip(*(lake.read_table(removed, [c])[c].to_pylist() for c in ("record_id", "reason")), strict=True))
+    )

@@ -1,11 +1,13 @@
-"""Which hosts and schemes a source may be read from. Looked at before anything is opened: for others no request is sent.
+"""Which hosts and schemes a source may be read from. Looked at before anything is opened: for others no request is
+sent.
 
-The list belongs to the installation, not to a use case: variable FT_SOURCES_ALLOWED, entries `scheme://host` with `*` as in
-shells, separated by blanks or commas: `s3://complaints-* postgresql://db.example.org file:///srv/data`. For object stores the
-host is the bucket (`abfss`: `container@account`), for files the folder, for the Hugging Face hub `datasets/owner/name`.
+The list belongs to the installation, not to a use case: variable FT_SOURCES_ALLOWED, entries `scheme://host` with `*`
+as in shells, separated by blanks or commas: `s3://complaints-* postgresql://db.example.org file:///srv/data`. For
+object stores the host is the bucket (`abfss`: `container@account`), for files the folder, for the Hugging Face hub
+`datasets/owner/name`.
 
-Covered: scheme, host and port as written, hosts that hide in a database URL's options, chained URIs, credentials in a URI.
-Not covered: what a host name resolves to, and redirects (HTTP is not read at all).
+Covered: scheme, host and port as written, hosts that hide in a database URL's options, chained URIs, credentials in a
+URI. Not covered: what a host name resolves to, and redirects (HTTP is not read at all).
 """
 
 import os
@@ -19,17 +21,40 @@ from ft_platform.process.file_names import is_plain
 
 VARIABLE = "FT_SOURCES_ALLOWED"
 DEFAULT = ("file://*", "sample://*", "memory://*", "s3://*", "gs://*", "abfss://*", "sqlite://*")
-"""Local files and the buckets that the installation's credentials open. Databases, catalogues and model hubs are named one by one."""
+"""Local files and the buckets that the installation's credentials open. Databases, catalogues and model hubs are named
+one by one."""
 
 SAME = {"s3a": "s3", "gcs": "gs", "abfs": "abfss", "az": "abfss", "local": "file"}
 PATHS = ("file", "sqlite")
 OBJECT_STORES = ("s3", "gs", "abfss", "memory", "sample")
-NEVER = frozenset({"http", "https", "ftp", "sftp", "ssh", "smb", "webdav", "data", "git", "github", "gist", "reference", "zip", "tar", "libarchive"})
-"""Schemes of fsspec that are not read even if they are on the list: redirects and nested targets would pass the list by."""
-DATABASE_OPTIONS = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "connect_timeout", "charset", "mode", "uri"})
+NEVER = frozenset(
+    {
+        "http",
+        "https",
+        "ftp",
+        "sftp",
+        "ssh",
+        "smb",
+        "webdav",
+        "data",
+        "git",
+        "github",
+        "gist",
+        "reference",
+        "zip",
+        "tar",
+        "libarchive",
+    }
+)
+"""Schemes of fsspec that are not read even if they are on the list: redirects and nested targets would pass the list
+by."""
+DATABASE_OPTIONS = frozenset(
+    {"sslmode", "sslrootcert", "sslcert", "sslkey", "application_name", "connect_timeout", "charset", "mode", "uri"}
+)
 """Options a database URL may have. Others can name another host (`host`, `hostaddr`, `service`)."""
 AMBIGUOUS = re.compile(r"[\s\\\x00-\x1f\x7f]|^[^/]*//[^/]*[@%][^/]*@|^[^/]*//[^/]*%")
-"""Signs in the host's part of a URI that parsers understand differently: one would be looked up in the list, another asked."""
+"""Signs in the host's part of a URI that parsers understand differently: one would be looked up in the list, another
+asked."""
 SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*)://")
 
 
@@ -44,17 +69,26 @@ def require_allowed(uri: str, setting: str = "source.uri") -> None:
     """Returns if the installation allows this URI.
 
     Raises:
-        SourceError: it does not; or the URI is chained or holds a password. The URI is shown without what may be a secret.
+        SourceError: it does not; or the URI is chained or holds a password. The URI is shown without what may be a
+            secret.
     """
     scheme = scheme_of(uri)
     if scheme in PATHS and not is_plain(uri):
-        raise SourceError(f"{setting} holds control characters such as NUL, or bytes that are no UTF-8", f"Correct {setting}")
+        raise SourceError(
+            f"{setting} holds control characters such as NUL, or bytes that are no UTF-8", f"Correct {setting}"
+        )
     if "::" in uri or scheme in NEVER:
-        raise SourceError(f"{setting}: {scheme}:// and chained URIs are not read", "Copy the data to a folder, a bucket or a database first")
+        raise SourceError(
+            f"{setting}: {scheme}:// and chained URIs are not read",
+            "Copy the data to a folder, a bucket or a database first",
+        )
     target = _path(uri) if scheme in PATHS else _repository(uri) if scheme == "hf" else _host(uri, scheme, setting)
     if not any(_matches(entry, scheme, target) for entry in allowed_entries()):
         wanted = f"{scheme}://{target or '*'}"
-        raise SourceError(f"{setting}: {wanted} is not on the list of allowed sources", f"Whoever runs this installation can add {wanted!r} to {VARIABLE}")
+        raise SourceError(
+            f"{setting}: {wanted} is not on the list of allowed sources",
+            f"Whoever runs this installation can add {wanted!r} to {VARIABLE}",
+        )
 
 
 def allowed_entries() -> tuple[str, ...]:
@@ -63,7 +97,11 @@ def allowed_entries() -> tuple[str, ...]:
     Raises:
         ConfigError: an entry is no `scheme://host`.
     """
-    entries = tuple(re.split(r"[\s,]+", os.environ.get(VARIABLE, "").strip())) if os.environ.get(VARIABLE, "").strip() else DEFAULT
+    entries = (
+        tuple(re.split(r"[\s,]+", os.environ.get(VARIABLE, "").strip()))
+        if os.environ.get(VARIABLE, "").strip()
+        else DEFAULT
+    )
     wrong = [entry for entry in entries if not SCHEME.match(entry)]
     if wrong:
         raise ConfigError([f"{VARIABLE}: {wrong[0]!r} is not of the form scheme://host"])
@@ -105,9 +143,14 @@ def _host(uri: str, scheme: str, setting: str) -> str:
     except ValueError:
         raise SourceError(f"{setting} is not a URI", "Use a local path or a URI such as s3://bucket/key") from None
     if parts.password is not None:
-        raise SourceError(f"{setting} holds a password", "Name the variable that holds it in source.password_variable, and leave it out of the URI")
+        raise SourceError(
+            f"{setting} holds a password",
+            "Name the variable that holds it in source.password_variable, and leave it out of the URI",
+        )
     options = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     if scheme not in OBJECT_STORES and not options <= DATABASE_OPTIONS:
-        raise SourceError(f"{setting}: options {', '.join(sorted(options - DATABASE_OPTIONS))} are not taken", "Leave them out")
+        raise SourceError(
+            f"{setting}: options {', '.join(sorted(options - DATABASE_OPTIONS))} are not taken", "Leave them out"
+        )
     host = (parts.hostname or "").rstrip(".") + port
     return f"{parts.username}@{host}".lower() if scheme == "abfss" and parts.username else host

@@ -14,9 +14,17 @@ Choice = Annotated[str, Field(min_length=1, max_length=200)]
 class AnswerField(Section):
     """One field of an answer in JSON."""
 
-    type: Literal["string", "number", "integer", "boolean", "list"] = Field(default="string", description="Type of its value; `list` is a list of texts.")
-    required: bool = Field(default=True, description="Whether every answer must have it; otherwise it may be `null` or left out.")
-    choices: list[Choice] = Field(default_factory=list, max_length=200, description="The only values of a text, or of each entry of a list. Empty: any.")
+    type: Literal["string", "number", "integer", "boolean", "list"] = Field(
+        default="string", description="Type of its value; `list` is a list of texts."
+    )
+    required: bool = Field(
+        default=True, description="Whether every answer must have it; otherwise it may be `null` or left out."
+    )
+    choices: list[Choice] = Field(
+        default_factory=list,
+        max_length=200,
+        description="The only values of a text, or of each entry of a list. Empty: any.",
+    )
     description: str = Field(default="", max_length=500, description="What it holds, in words for the model.")
 
     @model_validator(mode="after")
@@ -28,7 +36,13 @@ class AnswerField(Section):
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema of its value."""
         text: dict[str, Any] = {"type": "string", **({"enum": list(self.choices)} if self.choices else {})}
-        found = {"type": "array", "items": text} if self.type == "list" else text if self.type == "string" else {"type": self.type}
+        found = (
+            {"type": "array", "items": text}
+            if self.type == "list"
+            else text
+            if self.type == "string"
+            else {"type": self.type}
+        )
         return found if self.required else {"anyOf": [found, {"type": "null"}]}
 
 
@@ -47,6 +61,12 @@ def in_words(fields: dict[str, AnswerField]) -> str:
     lines = []
     for name, field in fields.items():
         kind = "list of texts" if field.type == "list" else "text" if field.type == "string" else field.type
-        parts = [kind, *([f"one of {json.dumps(field.choices, ensure_ascii=False)}"] if field.choices else []), *([] if field.required else ["or null"])]
-        lines.append(f'- "{name}": {", ".join(parts)}{f". {field.description.strip()}" if field.description.strip() else ""}')
+        parts = [
+            kind,
+            *([f"one of {json.dumps(field.choices, ensure_ascii=False)}"] if field.choices else []),
+            *([] if field.required else ["or null"]),
+        ]
+        lines.append(
+            f'- "{name}": {", ".join(parts)}{f". {field.description.strip()}" if field.description.strip() else ""}'
+        )
     return "\n".join(lines)

@@ -1,4 +1,5 @@
-"""Business figures of a use case: what `roi_report` works out its value from. Each is an assumption and is called one in every report."""
+"""Business figures of a use case: what `roi_report` works out its value from. Each is an assumption and is called one
+in every report."""
 
 from datetime import date
 from typing import Annotated, Any
@@ -15,29 +16,54 @@ DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 class Measurements(Section):
     """A file of measurements from before and after the model was introduced."""
 
-    uri: str = Field(min_length=1, max_length=4000, description="One file: a local path or an fsspec URI (`s3://...`) on the list of allowed sources.")
+    uri: str = Field(
+        min_length=1,
+        max_length=4000,
+        description="One file: a local path or an fsspec URI (`s3://...`) on the list of allowed sources.",
+    )
     format: Annotated[str, NameOfFile(FORMATS, others=("auto",), without=("delta",))] = Field(
         default="auto", description="File format. `auto`: by file ending."
     )
     date: ColumnName = Field(default="date", description="Column with the day or time of a measurement.")
     metric: ColumnName = Field(
         default="metric",
-        description="Column with what was measured: `customer_satisfaction`, `employee_productivity`, `minutes_per_case` (working time) or `accuracy`.",
+        description=(
+            "Column with what was measured: `customer_satisfaction`, `employee_productivity`, `minutes_per_case`"
+            " (working time) or `accuracy`."
+        ),
     )
     value: ColumnName = Field(default="value", description="Column with the measured number.")
     period: ColumnName | None = Field(
-        default=None, description="Column that says `before` or `after`. Default: the day of the row against `business.introduced_on`."
+        default=None,
+        description=(
+            "Column that says `before` or `after`. Default: the day of the row against `business.introduced_on`."
+        ),
     )
-    case: ColumnName | None = Field(default=None, description="Column with the id of a case; one that is there twice is an error. Default: none.")
+    case: ColumnName | None = Field(
+        default=None, description="Column with the id of a case; one that is there twice is an error. Default: none."
+    )
     opened_at: ColumnName | None = Field(
-        default=None, description="Column with the time a case was opened, with `closed_at` in place of `date`, `metric` and `value`. Default: none."
+        default=None,
+        description=(
+            "Column with the time a case was opened, with `closed_at` in place of `date`, `metric` and `value`."
+            " Default: none."
+        ),
     )
-    closed_at: ColumnName | None = Field(default=None, description="Column with the time a case was closed; empty while it is open. Default: none.")
+    closed_at: ColumnName | None = Field(
+        default=None, description="Column with the time a case was closed; empty while it is open. Default: none."
+    )
     working_time: bool = Field(
         default=False,
-        description="From opening to closing somebody works on the case, so that the time costs money. Otherwise it is how long a customer waits.",
+        description=(
+            "From opening to closing somebody works on the case, so that the time costs money. Otherwise it is how long"
+            " a customer waits."
+        ),
     )
-    time_format: str = Field(default="", max_length=100, description="Form of days and times as for Python's strptime, e.g. `%m/%d/%Y %H:%M`. Empty: ISO 8601.")
+    time_format: str = Field(
+        default="",
+        max_length=100,
+        description="Form of days and times as for Python's strptime, e.g. `%m/%d/%Y %H:%M`. Empty: ISO 8601.",
+    )
 
     @field_validator("uri")
     @classmethod
@@ -56,30 +82,55 @@ class Measurements(Section):
 
 
 class Business(Section):
-    """What the work costs with and without the model. All of it may be left out: what then cannot be worked out is shown as not measured."""
+    """What the work costs with and without the model. All of it may be left out: what then cannot be worked out is
+    shown as not measured."""
 
-    volume_per_month: float | None = Field(default=None, ge=0, le=1_000_000_000, description="Cases per month, all of them. Default: not stated.")
-    adoption: float | None = Field(default=None, ge=0, le=1, description="Share of cases in [0, 1] that the model answers. Default: not stated.")
+    volume_per_month: float | None = Field(
+        default=None, ge=0, le=1_000_000_000, description="Cases per month, all of them. Default: not stated."
+    )
+    adoption: float | None = Field(
+        default=None, ge=0, le=1, description="Share of cases in [0, 1] that the model answers. Default: not stated."
+    )
     minutes_without: float | None = Field(
-        default=None, ge=0, le=1_000_000, description="Working minutes per case without the model. Default: not stated, or measured."
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="Working minutes per case without the model. Default: not stated, or measured.",
     )
     minutes_with: float | None = Field(
-        default=None, ge=0, le=1_000_000, description="Working minutes per case that the model answers, with checking. Default: not stated, or measured."
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="Working minutes per case that the model answers, with checking. Default: not stated, or measured.",
     )
     cost_per_hour: float | None = Field(
-        default=None, ge=0, le=1_000_000, description="Cost of an hour of work, in the currency of the environment. Default: not stated."
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="Cost of an hour of work, in the currency of the environment. Default: not stated.",
     )
     accuracy_without: float | None = Field(
-        default=None, ge=0, le=1, description="Share of cases in [0, 1] that are handled rightly without the model. Default: not stated, or measured."
+        default=None,
+        ge=0,
+        le=1,
+        description=(
+            "Share of cases in [0, 1] that are handled rightly without the model. Default: not stated, or measured."
+        ),
     )
     cost_of_error: float | None = Field(
-        default=None, ge=0, le=1_000_000_000, description="Cost of a case handled wrongly, in the currency of the environment. Default: not stated."
+        default=None,
+        ge=0,
+        le=1_000_000_000,
+        description="Cost of a case handled wrongly, in the currency of the environment. Default: not stated.",
     )
     investment: float | None = Field(
         default=None,
         ge=0,
         le=1_000_000_000_000,
-        description="What introducing the model costs once, in the currency of the environment; programs in the ledger are added. Default: not stated.",
+        description=(
+            "What introducing the model costs once, in the currency of the environment; programs in the ledger are"
+            " added. Default: not stated."
+        ),
     )
     api_price_per_1000: float | None = Field(
         default=None,
@@ -88,15 +139,25 @@ class Business(Section):
         description="Price of 1,000 requests to a prompted model elsewhere, in that currency. Default: none.",
     )
     uncertainty: float = Field(
-        default=0.2, ge=0, le=0.9, description="How far each assumption may be off, as a share of it in [0, 0.9]: in intervals and in the sensitivity."
+        default=0.2,
+        ge=0,
+        le=0.9,
+        description=(
+            "How far each assumption may be off, as a share of it in [0, 0.9]: in intervals and in the sensitivity."
+        ),
     )
     introduced_on: str | None = Field(
         default=None,
         pattern=DAY,
         max_length=10,
-        description="Day (YYYY-MM-DD) from which the model was used: measurements from then on count as after. Default: not yet.",
+        description=(
+            "Day (YYYY-MM-DD) from which the model was used: measurements from then on count as after. Default: not"
+            " yet."
+        ),
     )
-    measurements: list[Measurements] = Field(default_factory=list, max_length=20, description="Files of measurements. Empty: nothing was measured.")
+    measurements: list[Measurements] = Field(
+        default_factory=list, max_length=20, description="Files of measurements. Empty: nothing was measured."
+    )
 
     @field_validator("introduced_on", mode="before")
     @classmethod

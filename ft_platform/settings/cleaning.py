@@ -14,35 +14,67 @@ GOPHER = "Gopher (arXiv:2112.11446, A.1.1)"
 class Cleaning(Section):
     """How texts are repaired and which are removed."""
 
-    fix_unicode: bool = Field(default=True, description="Repair mojibake, normalize to NFC, remove control and bidirectional override characters.")
+    fix_unicode: bool = Field(
+        default=True,
+        description="Repair mojibake, normalize to NFC, remove control and bidirectional override characters.",
+    )
     strip_html: bool = Field(
         default=True,
-        description="Turn HTML markup and entities into plain text; code that is fenced or quoted in Markdown stays. Set `false` where the model shall "
-        "write HTML: tags in the answers are removed too.",
+        description=(
+            "Turn HTML markup and entities into plain text; code that is fenced or quoted in Markdown stays. Set"
+            " `false` where the model shall write HTML: tags in the answers are removed too."
+        ),
     )
-    normalize_whitespace: bool = Field(default=True, description="Collapse runs of blanks, trim lines, keep at most one blank line.")
+    normalize_whitespace: bool = Field(
+        default=True, description="Collapse runs of blanks, trim lines, keep at most one blank line."
+    )
     boilerplate: list[Boilerplate] = Field(
         default=[],
         max_length=2,
-        description="What is cut off the end of user messages: `signatures` (delimiter `-- `, notes of phones, a closing formula with the lines below "
-        "it), `quoted_replies`.",
+        description=(
+            "What is cut off the end of user messages: `signatures` (delimiter `-- `, notes of phones, a closing"
+            " formula with the lines below it), `quoted_replies`."
+        ),
     )
-    min_characters: int = Field(default=20, ge=1, le=100_000, description="Shortest user text that is kept, in characters after cleaning.")
-    max_characters: int = Field(default=20_000, ge=10, le=10_000_000, description="Longest user text that is kept, in characters after cleaning.")
+    min_characters: int = Field(
+        default=20, ge=1, le=100_000, description="Shortest user text that is kept, in characters after cleaning."
+    )
+    max_characters: int = Field(
+        default=20_000,
+        ge=10,
+        le=10_000_000,
+        description="Longest user text that is kept, in characters after cleaning.",
+    )
     tokenizer: str | None = Field(
         default=None,
         min_length=1,
         max_length=1000,
-        description="For bounds in tokens: the base model's `tokenizer.json`, or a local folder that holds it. A base model that is no folder has one in "
-        "the platform's cache once it was loaded.",
+        description=(
+            "For bounds in tokens: the base model's `tokenizer.json`, or a local folder that holds it. A base model"
+            " that is no folder has one in the platform's cache once it was loaded."
+        ),
     )
-    min_tokens: int | None = Field(default=None, ge=1, le=100_000, description="Shortest user text that is kept, in tokens of `tokenizer`.")
-    max_tokens: int | None = Field(default=None, ge=1, le=10_000_000, description="Longest user text that is kept, in tokens of `tokenizer`.")
+    min_tokens: int | None = Field(
+        default=None, ge=1, le=100_000, description="Shortest user text that is kept, in tokens of `tokenizer`."
+    )
+    max_tokens: int | None = Field(
+        default=None, ge=1, le=10_000_000, description="Longest user text that is kept, in tokens of `tokenizer`."
+    )
     allowed_languages: list[LanguageCode] = Field(
-        default=[], max_length=100, description="ISO 639 codes of the languages that user texts may be in, such as `[en, de]`; others are removed. Empty: all."
+        default=[],
+        max_length=100,
+        description=(
+            "ISO 639 codes of the languages that user texts may be in, such as `[en, de]`; others are removed. Empty:"
+            " all."
+        ),
     )
     language_confidence: float = Field(
-        default=0.8, gt=0.5, le=1.0, description="Probability in (0.5, 1] from which a text counts as being in an allowed language, or in none of them."
+        default=0.8,
+        gt=0.5,
+        le=1.0,
+        description=(
+            "Probability in (0.5, 1] from which a text counts as being in an allowed language, or in none of them."
+        ),
     )
     undetermined_language: Literal["keep", "remove"] = Field(
         default="keep", description="Texts for which neither is that probable: mostly short ones, names and numbers."
@@ -51,26 +83,52 @@ class Cleaning(Section):
         default=None,
         ge=0.0,
         le=1.0,
-        description=f"Largest share in [0, 1] of a user text's characters in lines and phrases that stand in it before. {GOPHER}: 0.2 of lines.",
+        description=(
+            "Largest share in [0, 1] of a user text's characters in lines and phrases that stand in it before."
+            f" {GOPHER}: 0.2 of lines."
+        ),
     )
     max_symbols_per_word: float | None = Field(
-        default=None, ge=0.0, le=100.0, description=f"Most `#`, bullets and ellipses for each word of a user text. {GOPHER}: 0.1."
+        default=None,
+        ge=0.0,
+        le=100.0,
+        description=f"Most `#`, bullets and ellipses for each word of a user text. {GOPHER}: 0.1.",
     )
     max_capitals_share: float | None = Field(
-        default=None, ge=0.0, le=1.0, description="Largest share in [0, 1] of capitals among the letters of a user text of 20 letters or more."
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="Largest share in [0, 1] of capitals among the letters of a user text of 20 letters or more.",
     )
-    max_link_share: float | None = Field(default=None, ge=0.0, le=1.0, description="Largest share in [0, 1] of links in the characters of a user text.")
-    min_letter_share: float | None = Field(default=None, ge=0.0, le=1.0, description="Smallest share in [0, 1] of letters in the characters of a user text.")
-    exact_duplicates: Literal["drop", "keep"] = Field(default="drop", description="Keep only the first of records with identical cleaned text and answer.")
-    near_duplicates: Literal["drop", "keep"] = Field(default="drop", description="Keep only the first of records whose texts are near duplicates.")
+    max_link_share: float | None = Field(
+        default=None, ge=0.0, le=1.0, description="Largest share in [0, 1] of links in the characters of a user text."
+    )
+    min_letter_share: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="Smallest share in [0, 1] of letters in the characters of a user text.",
+    )
+    exact_duplicates: Literal["drop", "keep"] = Field(
+        default="drop", description="Keep only the first of records with identical cleaned text and answer."
+    )
+    near_duplicates: Literal["drop", "keep"] = Field(
+        default="drop", description="Keep only the first of records whose texts are near duplicates."
+    )
     near_duplicate_threshold: float = Field(
-        default=0.85, ge=0.5, le=1.0, description="Jaccard similarity in [0.5, 1] of word 3-grams at which two texts count as near duplicates."
+        default=0.85,
+        ge=0.5,
+        le=1.0,
+        description="Jaccard similarity in [0.5, 1] of word 3-grams at which two texts count as near duplicates.",
     )
     max_removed_share: float = Field(
         default=0.9,
         ge=0.0,
         le=1.0,
-        description="Largest share in [0, 1] of records that may be removed; more stop the stage. Duplicates count only where fewer than 500 records are left.",
+        description=(
+            "Largest share in [0, 1] of records that may be removed; more stop the stage. Duplicates count only where"
+            " fewer than 500 records are left."
+        ),
     )
 
     @model_validator(mode="after")

@@ -1,7 +1,9 @@
-"""Which `ft_environment.yaml` is in force. It holds the installation's policy, so it must not depend on the folder that a command is started from.
+"""Which `ft_environment.yaml` is in force. It holds the installation's policy, so it must not depend on the folder that
+a command is started from.
 
-Covered: another working directory, a file that was moved or deleted since the installation was set up, a second file, a file that another account
-put into a folder above. Not covered: who may set FT_ENVIRONMENT and FT_HOME, or write the file or the home.
+Covered: another working directory, a file that was moved or deleted since the installation was set up, a second file, a
+file that another account put into a folder above. Not covered: who may set FT_ENVIRONMENT and FT_HOME, or write the
+file or the home.
 """
 
 import os
@@ -17,15 +19,19 @@ CHECKOUT = Path(__file__).absolute().parent.parent.parent
 
 
 def environment_file() -> Path | None:
-    """The file that FT_ENVIRONMENT names. Without it the one of the working directory or the nearest folder above it, which must be that of FT_HOME (in it,
-    beside it, or noted there when the installation was set up); where there is none, that of the folder that holds the package. None: there is no file.
+    """The file that FT_ENVIRONMENT names. Without it the one of the working directory or the nearest folder above it,
+    which must be that of FT_HOME (in it, beside it, or noted there when the installation was set up); where there is
+    none, that of the folder that holds the package. None: there is no file.
 
     Raises:
-        ConfigError: the file that is named or noted does not exist, two files could be meant, or another account put it there.
+        ConfigError: the file that is named or noted does not exist, two files could be meant, or another account put it
+            there.
     """
     if (named := os.environ.get(VARIABLE)) is not None:
         if not named or not os.path.lexists(named):
-            raise ConfigError([f"{VARIABLE} names {named or 'nothing'}, which does not exist"], "Correct the variable, or unset it")
+            raise ConfigError(
+                [f"{VARIABLE} names {named or 'nothing'}, which does not exist"], "Correct the variable, or unset it"
+            )
         return Path(named).absolute()
     here = Path.cwd()
     above = _first([here, *here.parents], trusted=here)
@@ -33,7 +39,10 @@ def environment_file() -> Path | None:
     noted = _noted(home)
     own = _first([home, home.parent], trusted=here) or (noted if noted and os.path.lexists(noted) else None)
     if above and own and os.path.realpath(above) != os.path.realpath(own):
-        raise ConfigError([f"two files could hold the settings of the installation in {home}: {above} and {own}"], f"Name the one that counts with {VARIABLE}")
+        raise ConfigError(
+            [f"two files could hold the settings of the installation in {home}: {above} and {own}"],
+            f"Name the one that counts with {VARIABLE}",
+        )
     if noted and not (above or own):
         raise ConfigError(
             [f"the installation in {home} was set up with {noted}, which does not exist"],
@@ -64,9 +73,12 @@ def _first(folders: list[Path], trusted: Path) -> Path | None:
         trusted: folder whose file may be anybody's.
 
     Raises:
-        ConfigError: it belongs neither to this account nor to root nor to whom the folder belongs to: in `/tmp` anybody could have put it there.
+        ConfigError: it belongs neither to this account nor to root nor to whom the folder belongs to: in `/tmp` anybody
+            could have put it there.
     """
     found = next((folder / NAME for folder in folders if os.path.lexists(folder / NAME)), None)
     if found and found.parent != trusted and found.lstat().st_uid not in (0, os.geteuid(), found.parent.stat().st_uid):
-        raise ConfigError([f"{found} was put there by another account"], f"If it is the right file, name it with {VARIABLE}")
+        raise ConfigError(
+            [f"{found} was put there by another account"], f"If it is the right file, name it with {VARIABLE}"
+        )
     return found

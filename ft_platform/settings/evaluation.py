@@ -18,15 +18,27 @@ class PromptedEndpoint(Section):
     url: str = Field(
         pattern=r"^https?://[^\s?#]+$",
         max_length=1000,
-        description="Base URL, to which `/chat/completions` is added, e.g. `https://models.example.org/v1`. Its host must be allowed by the installation.",
+        description=(
+            "Base URL, to which `/chat/completions` is added, e.g. `https://models.example.org/v1`. Its host must be"
+            " allowed by the installation."
+        ),
     )
     model: str = Field(min_length=1, max_length=200, description="Name of the model at the endpoint.")
     api_key_env: str | None = Field(
-        default=None, pattern=r"^[A-Z_][A-Z0-9_]*$", max_length=100, description="Environment variable that holds the key. Default: no key is sent."
+        default=None,
+        pattern=r"^[A-Z_][A-Z0-9_]*$",
+        max_length=100,
+        description="Environment variable that holds the key. Default: no key is sent.",
     )
-    timeout_seconds: float = Field(default=60.0, gt=0.0, le=3600.0, description="Seconds after which one answer is given up and asked for again.")
-    price_per_1000_input_tokens: Price | None = Field(default=None, description="What 1,000 tokens of prompts cost, in `currency`. Default: unknown.")
-    price_per_1000_output_tokens: Price | None = Field(default=None, description="What 1,000 tokens of answers cost, in `currency`. Default: unknown.")
+    timeout_seconds: float = Field(
+        default=60.0, gt=0.0, le=3600.0, description="Seconds after which one answer is given up and asked for again."
+    )
+    price_per_1000_input_tokens: Price | None = Field(
+        default=None, description="What 1,000 tokens of prompts cost, in `currency`. Default: unknown."
+    )
+    price_per_1000_output_tokens: Price | None = Field(
+        default=None, description="What 1,000 tokens of answers cost, in `currency`. Default: unknown."
+    )
     currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$", description="Currency of the prices: an ISO 4217 code.")
 
     @property
@@ -38,9 +50,16 @@ class PromptedEndpoint(Section):
 class Evaluation(Section):
     """How systems are compared on the test split."""
 
-    max_test_rows: int | None = Field(default=None, ge=10, le=10_000_000, description="Evaluate on at most this many test records (seeded choice). Empty: all.")
+    max_test_rows: int | None = Field(
+        default=None,
+        ge=10,
+        le=10_000_000,
+        description="Evaluate on at most this many test records (seeded choice). Empty: all.",
+    )
     few_shot_examples: int = Field(default=4, ge=1, le=64, description="Examples from train in the few-shot prompt.")
-    few_shot_note: str = Field(default="", max_length=1000, description="Text put before the examples of the few-shot prompt.")
+    few_shot_note: str = Field(
+        default="", max_length=1000, description="Text put before the examples of the few-shot prompt."
+    )
     few_shot_selection: Literal["random", "nearest"] = Field(
         default="nearest", description="`nearest`: by TF-IDF similarity to the question; `random`: one seeded set."
     )
@@ -48,49 +67,72 @@ class Evaluation(Section):
         default=512,
         ge=32,
         le=131_072,
-        description="Longest prompt in tokens, few-shot examples not counted; the user's text is shortened, the same for every system.",
+        description=(
+            "Longest prompt in tokens, few-shot examples not counted; the user's text is shortened, the same for every"
+            " system."
+        ),
     )
     max_new_tokens: int = Field(default=96, ge=1, le=8192, description="Longest generated answer in tokens.")
     label_answers: Literal["scored", "generated"] = Field(
         default="scored",
-        description="`scored`: base model, champion and fine-tuned model score every label, and the likeliest is their answer (`classification`). `generated`: "
-        "they write free text, in which one label must stand; without confidence then. Not for `training.objective: label_head`, which writes nothing.",
+        description=(
+            "`scored`: base model, champion and fine-tuned model score every label, and the likeliest is their answer"
+            " (`classification`). `generated`: they write free text, in which one label must stand; without confidence"
+            " then. Not for `training.objective: label_head`, which writes nothing."
+        ),
     )
     bootstrap_samples: int = Field(default=1000, ge=100, le=100_000, description="Resamples behind each interval.")
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="Coverage of the intervals in (0.5, 1).")
     min_slice_rows: int = Field(
-        default=20, ge=2, le=1_000_000, description="Test records from which a part of the test split (a feature's value, a label, a text length) is judged."
+        default=20,
+        ge=2,
+        le=1_000_000,
+        description=(
+            "Test records from which a part of the test split (a feature's value, a label, a text length) is judged."
+        ),
     )
     groundedness: Literal["none", "prompt"] = Field(
         default="none",
-        description="`prompt`: measure which claims of an answer the question's own text supports, for generation whose questions hold the facts (documents, "
-        "tickets, search results). Asked of a judge as well, where `judge` names one.",
+        description=(
+            "`prompt`: measure which claims of an answer the question's own text supports, for generation whose"
+            " questions hold the facts (documents, tickets, search results). Asked of a judge as well, where `judge`"
+            " names one."
+        ),
     )
     groundedness_model: str | None = Field(
         default=None,
         min_length=1,
         max_length=1000,
-        description="Local folder of a transformers encoder, as for `splits.sentence_model`: a claim that says in other words what a sentence of the "
-        "question says counts as supported too. Default: words alone decide.",
+        description=(
+            "Local folder of a transformers encoder, as for `splits.sentence_model`: a claim that says in other words"
+            " what a sentence of the question says counts as supported too. Default: words alone decide."
+        ),
     )
     groundedness_similarity: float = Field(
         default=0.45,
         ge=0.0,
         le=1.0,
-        description="Cosine in [0, 1] of two sentences from which `groundedness_model` takes them to say the same. The default was measured with "
-        "all-MiniLM-L6-v2; other models need another one.",
+        description=(
+            "Cosine in [0, 1] of two sentences from which `groundedness_model` takes them to say the same. The default"
+            " was measured with all-MiniLM-L6-v2; other models need another one."
+        ),
     )
     seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of samples and resamples.")
     endpoints: list[PromptedEndpoint] = Field(
         default_factory=list,
         max_length=10,
-        description="Models behind OpenAI-compatible endpoints that answer the anonymized test records as well, zero-shot. Budgets do not count them.",
+        description=(
+            "Models behind OpenAI-compatible endpoints that answer the anonymized test records as well, zero-shot."
+            " Budgets do not count them."
+        ),
     )
 
     similarity_model: BaseModelSettings | None = Field(
         default=None,
-        description="Model whose hidden states say how similar an answer is to its reference (`generation`): a causal language model with the fields of "
-        "`base_model`, best another one than that. Default: no such figure.",
+        description=(
+            "Model whose hidden states say how similar an answer is to its reference (`generation`): a causal language"
+            " model with the fields of `base_model`, best another one than that. Default: no such figure."
+        ),
     )
 
     @field_validator("endpoints")
@@ -98,5 +140,8 @@ class Evaluation(Section):
     def have_names_of_their_own(cls, endpoints: list[PromptedEndpoint]) -> list[PromptedEndpoint]:
         names = [one.name for one in endpoints]
         if len(set(names)) < len(names):
-            raise ValueError(f"`evaluation.endpoints` has two of the same name: {sorted(name for name in set(names) if names.count(name) > 1)}")
+            raise ValueError(
+                "`evaluation.endpoints` has two of the same name:"
+                f" {sorted(name for name in set(names) if names.count(name) > 1)}"
+            )
         return endpoints

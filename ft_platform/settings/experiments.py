@@ -1,4 +1,5 @@
-"""Experiments that a person starts: search for training settings, learning curve, variation with the seed. Of other stages the gate reads the last section."""
+"""Experiments that a person starts: search for training settings, learning curve, variation with the seed. Of other
+stages the gate reads the last section."""
 
 from typing import Annotated, Any, Literal
 
@@ -40,9 +41,15 @@ class Dimension(Section):
     @model_validator(mode="after")
     def is_a_range_or_a_list(self) -> "Dimension":
         ranged = self.low is not None and self.high is not None
-        if ranged == (self.choices is not None) or (self.choices is not None and (self.low is not None or self.high is not None or self.log)):
+        if ranged == (self.choices is not None) or (
+            self.choices is not None and (self.low is not None or self.high is not None or self.log)
+        ):
             raise ValueError("needs `low` and `high`, or `choices`, and not both")
-        if self.low is not None and self.high is not None and (not self.low < self.high or (self.log and self.low <= 0)):
+        if (
+            self.low is not None
+            and self.high is not None
+            and (not self.low < self.high or (self.log and self.low <= 0))
+        ):
             raise ValueError("`low` must be below `high`, and above 0 with `log: true`")
         return self
 
@@ -51,37 +58,57 @@ class Dimension(Section):
         return list(self.choices) if self.choices is not None else [self.low, self.high]
 
 
-DEFAULT_SPACE: dict[SearchedField, Dimension] = {"learning_rate": Dimension(low=5e-5, high=2e-3, log=True), "rank": Dimension(choices=[8, 16, 32])}
+DEFAULT_SPACE: dict[SearchedField, Dimension] = {
+    "learning_rate": Dimension(low=5e-5, high=2e-3, log=True),
+    "rank": Dimension(choices=[8, 16, 32]),
+}
 """The learning rate decides most for LoRA, then the rank (Hu et al., arXiv:2106.09685, sections 7.2 and D.4)."""
 
 DEFAULT_SHARES = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 class Search(Section):
-    """How `hyperparameter_search` looks for training settings. It publishes a report; a person decides what of it goes into `training`."""
+    """How `hyperparameter_search` looks for training settings. It publishes a report; a person decides what of it goes
+    into `training`."""
 
     space: dict[SearchedField, Dimension] = Field(
         default_factory=dict,
         max_length=12,
-        description="Fields of `training` and the values to try; the others stay as they are. Empty: `learning_rate` from 0.00005 to 0.002 by order of "
-        "magnitude, and `rank` 8, 16 or 32.",
+        description=(
+            "Fields of `training` and the values to try; the others stay as they are. Empty: `learning_rate` from"
+            " 0.00005 to 0.002 by order of magnitude, and `rank` 8, 16 or 32."
+        ),
     )
-    trials: int = Field(default=20, ge=1, le=10_000, description="Trainings to make. A search that goes on counts those that are there.")
+    trials: int = Field(
+        default=20, ge=1, le=10_000, description="Trainings to make. A search that goes on counts those that are there."
+    )
     parallel: int = Field(
         default=1,
         ge=1,
         le=64,
-        description="Trainings at once, each in a process of its own with its share of the CPU threads. With more than 1, what is tried depends on "
-        "which ends first.",
+        description=(
+            "Trainings at once, each in a process of its own with its share of the CPU threads. With more than 1, what"
+            " is tried depends on which ends first."
+        ),
     )
     startup_trials: int = Field(
         default=5,
         ge=1,
         le=1000,
-        description="Trials drawn at random before the sampler (TPE) learns from them and before any is pruned. Default: Optuna's pruner's.",
+        description=(
+            "Trials drawn at random before the sampler (TPE) learns from them and before any is pruned. Default:"
+            " Optuna's pruner's."
+        ),
     )
-    prune: bool = Field(default=True, description="Stop a trial whose validation loss is above the median of the earlier ones at the same share of an epoch.")
-    seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of the sampler. Each training keeps `training.seed`.")
+    prune: bool = Field(
+        default=True,
+        description=(
+            "Stop a trial whose validation loss is above the median of the earlier ones at the same share of an epoch."
+        ),
+    )
+    seed: int = Field(
+        default=17, ge=0, le=2**31 - 1, description="Seed of the sampler. Each training keeps `training.seed`."
+    )
 
     @property
     def dimensions(self) -> dict[SearchedField, Dimension]:
@@ -109,11 +136,20 @@ class LearningCurve(Section):
     shares: list[Annotated[float, Field(gt=0.0, le=1.0)]] = Field(
         default_factory=list,
         max_length=20,
-        description="At least three shares of the training split in (0, 1], rising, the last one 1. Each subset holds the smaller ones. Empty: 0.05, 0.1, "
-        "0.2, 0.5, 1.",
+        description=(
+            "At least three shares of the training split in (0, 1], rising, the last one 1. Each subset holds the"
+            " smaller ones. Empty: 0.05, 0.1, 0.2, 0.5, 1."
+        ),
     )
-    repeats: int = Field(default=1, ge=1, le=100, description="Trainings per share, each with another seed of subset, weights and order.")
-    bootstrap_samples: int = Field(default=1000, ge=100, le=100_000, description="Resamples of validation records (and repeats) behind the interval.")
+    repeats: int = Field(
+        default=1, ge=1, le=100, description="Trainings per share, each with another seed of subset, weights and order."
+    )
+    bootstrap_samples: int = Field(
+        default=1000,
+        ge=100,
+        le=100_000,
+        description="Resamples of validation records (and repeats) behind the interval.",
+    )
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="Coverage of the intervals in (0.5, 1).")
 
     @property
@@ -139,7 +175,9 @@ class SeedVariation(Section):
         default=1,
         ge=1,
         le=20,
-        description="Trainings of the same recipe that are compared on the test split: that of the checkpoint, and further ones with the seeds after "
-        "`training.seed`. 3 take two more trainings. Above 1 the gate needs `seed_variation`: every gain that `gate.beats` asks for must hold over the "
-        "seeds. 1: off.",
+        description=(
+            "Trainings of the same recipe that are compared on the test split: that of the checkpoint, and further ones"
+            " with the seeds after `training.seed`. 3 take two more trainings. Above 1 the gate needs `seed_variation`:"
+            " every gain that `gate.beats` asks for must hold over the seeds. 1: off."
+        ),
     )

@@ -16,7 +16,15 @@ Compared = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 """A sensitive feature, or two of them (`region and age`)."""
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=20, max_length=1000)]
 Term = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"\w")]
-Mitigation = Literal["none", "reweighting", "resampling", "counterfactual_augmentation", "threshold_optimizer", "exponentiated_gradient", "correlation_remover"]
+Mitigation = Literal[
+    "none",
+    "reweighting",
+    "resampling",
+    "counterfactual_augmentation",
+    "threshold_optimizer",
+    "exponentiated_gradient",
+    "correlation_remover",
+]
 Constraint = Literal["demographic_parity", "equalized_odds"]
 IN_TRAINING = ("reweighting", "resampling", "counterfactual_augmentation")
 """Mitigations that change what is learned; the others work on the outputs of a trained model."""
@@ -31,7 +39,10 @@ class Swap(Section):
     terms: list[Annotated[list[Term], Field(min_length=2, max_length=2)]] = Field(
         min_length=1,
         max_length=500,
-        description="Pairs such as `[he, she]`: whole words, in either case, each replaced by the other. A term that stands in several pairs takes the first.",
+        description=(
+            "Pairs such as `[he, she]`: whole words, in either case, each replaced by the other. A term that stands in"
+            " several pairs takes the first."
+        ),
     )
 
     @model_validator(mode="after")
@@ -70,48 +81,78 @@ class Fairness(Section):
         default=20,
         ge=2,
         le=1_000_000,
-        description="Test records from which a group is compared. A smaller one is not enough evidence: it is named, and `release_decision` refuses.",
+        description=(
+            "Test records from which a group is compared. A smaller one is not enough evidence: it is named, and"
+            " `release_decision` refuses."
+        ),
     )
-    pooled_groups: dict[Compared, Annotated[dict[GroupName, Annotated[list[GroupName], Field(min_length=1, max_length=1000)]], Field(max_length=1000)]] = Field(
+    pooled_groups: dict[
+        Compared,
+        Annotated[
+            dict[GroupName, Annotated[list[GroupName], Field(min_length=1, max_length=1000)]], Field(max_length=1000)
+        ],
+    ] = Field(
         default_factory=dict,
         max_length=100,
-        description="Small groups that are compared as one: feature, or two of them (`region and age`) -> name of the pooled group -> values that it holds "
-        "(`not stated`: none). The pooled group is what is measured, and every report says so.",
+        description=(
+            "Small groups that are compared as one: feature, or two of them (`region and age`) -> name of the pooled"
+            " group -> values that it holds (`not stated`: none). The pooled group is what is measured, and every"
+            " report says so."
+        ),
     )
     small_groups: dict[Compared, Annotated[dict[GroupName, Reason], Field(max_length=1000)]] = Field(
         default_factory=dict,
         max_length=100,
-        description="Small groups that a release may leave unmeasured: feature, or two of them -> group -> the reason, in 20 characters or more. It stands in "
-        "the reports and in the decision. At least two groups must still be compared.",
+        description=(
+            "Small groups that a release may leave unmeasured: feature, or two of them -> group -> the reason, in 20"
+            " characters or more. It stands in the reports and in the decision. At least two groups must still be"
+            " compared."
+        ),
     )
     max_gap: float = Field(
         default=0.2,
         ge=0.0,
         le=1.0,
-        description="Largest difference in [0, 1] of accuracy (or ROUGE-L) between groups. The whole interval must be within it, for the check of the report "
-        "and for `release_decision` alike.",
+        description=(
+            "Largest difference in [0, 1] of accuracy (or ROUGE-L) between groups. The whole interval must be within"
+            " it, for the check of the report and for `release_decision` alike."
+        ),
     )
     swaps: list[Swap] = Field(
         default_factory=list,
         max_length=20,
-        description="Term lists: test prompts that hold a term are also asked with its counterpart, and changed answers are counted.",
+        description=(
+            "Term lists: test prompts that hold a term are also asked with its counterpart, and changed answers are"
+            " counted."
+        ),
     )
     mitigation: Mitigation = Field(
         default="none",
-        description="What is done about a gap. On training rows: `reweighting`, `resampling` (Kamiran and Calders, 2012), `counterfactual_augmentation` "
-        "(copies with swapped terms). On outputs, as a further system beside the fine-tuned model: `threshold_optimizer`, `exponentiated_gradient`, "
-        "`correlation_remover` (Fairlearn).",
+        description=(
+            "What is done about a gap. On training rows: `reweighting`, `resampling` (Kamiran and Calders, 2012),"
+            " `counterfactual_augmentation` (copies with swapped terms). On outputs, as a further system beside the"
+            " fine-tuned model: `threshold_optimizer`, `exponentiated_gradient`, `correlation_remover` (Fairlearn)."
+        ),
     )
     mitigation_feature: FeatureName | None = Field(
-        default=None, description="The sensitive feature whose groups the mitigation treats alike. Default: the first of `sensitive_features`."
+        default=None,
+        description=(
+            "The sensitive feature whose groups the mitigation treats alike. Default: the first of"
+            " `sensitive_features`."
+        ),
     )
     mitigation_label: LabelName | None = Field(
         default=None,
-        description="The label whose rates `threshold_optimizer` and `exponentiated_gradient` bring together, against all others. Needed with more "
-        "than two labels. One that no training record has is refused by `splits`.",
+        description=(
+            "The label whose rates `threshold_optimizer` and `exponentiated_gradient` bring together, against all"
+            " others. Needed with more than two labels. One that no training record has is refused by `splits`."
+        ),
     )
     mitigation_constraint: Constraint = Field(
-        default="demographic_parity", description="What `threshold_optimizer` and `exponentiated_gradient` bring together: selection rates, or error rates."
+        default="demographic_parity",
+        description=(
+            "What `threshold_optimizer` and `exponentiated_gradient` bring together: selection rates, or error rates."
+        ),
     )
 
     @property
@@ -147,9 +188,13 @@ class Fairness(Section):
         found = []
         unknown = sorted(set(self.sensitive_features) - set(record.features))
         if unknown:
-            found.append(f"`fairness.sensitive_features` names {unknown}, not among `record.features` {sorted(record.features)}")
+            found.append(
+                f"`fairness.sensitive_features` names {unknown}, not among `record.features` {sorted(record.features)}"
+            )
         if self.mitigation_feature and self.mitigation_feature not in self.sensitive_features:
-            found.append(f"`fairness.mitigation_feature` {self.mitigation_feature!r} is not among `fairness.sensitive_features`")
+            found.append(
+                f"`fairness.mitigation_feature` {self.mitigation_feature!r} is not among `fairness.sensitive_features`"
+            )
         if self.mitigation in ON_LABELS and kind != "classification":
             found.append(f"`fairness.mitigation: {self.mitigation}` needs `task.kind: classification`")
         if self.mitigation in ON_LABELS and not self.sensitive_features:
@@ -159,8 +204,13 @@ class Fairness(Section):
         found += self._problems_with_groups()
         renamed = record.label_names.get(self.mitigation_label or "")
         if renamed and self.mitigation_label not in record.label_names.values():
-            found.append(f"`fairness.mitigation_label` {self.mitigation_label!r} is a label of the source, which `record.label_names` renames to {renamed!r}")
-        doubled = sorted({swap.name for swap in self.swaps if [other.name for other in self.swaps].count(swap.name) > 1})
+            found.append(
+                f"`fairness.mitigation_label` {self.mitigation_label!r} is a label of the source, which"
+                f" `record.label_names` renames to {renamed!r}"
+            )
+        doubled = sorted(
+            {swap.name for swap in self.swaps if [other.name for other in self.swaps].count(swap.name) > 1}
+        )
         if doubled:
             found.append(f"`fairness.swaps` names {doubled} more than once")
         return found

@@ -19,7 +19,8 @@ def file_names(package: str) -> list[str]:
 
 @dataclass(frozen=True)
 class NameOfFile:
-    """Annotation of a text that must name a file of a folder, as in `Annotated[str, NameOfFile("ft_platform.compute.backends")]`.
+    """Annotation of a text that must name a file of a folder, as in `Annotated[str,
+    NameOfFile("ft_platform.compute.backends")]`.
 
     Attributes:
         package: whose folder it is.
@@ -47,6 +48,8 @@ class NameOfFile:
             close = get_close_matches(value, names, n=1)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
             raise PydanticCustomError(
-                "literal_error", "must be one of {expected}, got {got}{hint}", {"expected": ", ".join(names), "got": repr(value), "hint": hint}
+                "literal_error",
+                "must be one of {expected}, got {got}{hint}",
+                {"expected": ", ".join(names), "got": repr(value), "hint": hint},
             )
         return value

@@ -19,58 +19,111 @@ class Gate(Section):
     beats: list[SystemName] = Field(
         default=["base_few_shot", "champion"],
         max_length=20,
-        description="Systems that the fine-tuned model must beat on the test split, and over the seeds where `seed_variation.seeds` is above 1. `champion`: "
-        "the last accepted checkpoint, where there is one.",
+        description=(
+            "Systems that the fine-tuned model must beat on the test split, and over the seeds where"
+            " `seed_variation.seeds` is above 1. `champion`: the last accepted checkpoint, where there is one."
+        ),
     )
-    metric: SystemName | None = Field(default=None, description="Metric of `beats`. Default: the first metric of the task.")
+    metric: SystemName | None = Field(
+        default=None, description="Metric of `beats`. Default: the first metric of the task."
+    )
     margin: float = Field(
-        default=0.0, ge=0.0, le=1000.0, description="The interval of the difference must lie above this, in units of `metric`; a tie is refused."
+        default=0.0,
+        ge=0.0,
+        le=1000.0,
+        description="The interval of the difference must lie above this, in units of `metric`; a tie is refused.",
     )
     floors: dict[SystemName, float] = Field(
-        default_factory=dict, max_length=20, description="Metric -> the worse end of the fine-tuned model's interval must be at least as good as this."
+        default_factory=dict,
+        max_length=20,
+        description="Metric -> the worse end of the fine-tuned model's interval must be at least as good as this.",
     )
     without_sensitive_features: str = Field(
-        default="", max_length=1000, description="Why no group can be treated worse, where `fairness.sensitive_features` names none."
+        default="",
+        max_length=1000,
+        description="Why no group can be treated worse, where `fairness.sensitive_features` names none.",
     )
     max_amplification: float | None = Field(
-        default=None, ge=0.0, le=1.0, description="Most that fine-tuning may widen the gap between groups, compared with the base model; the upper end counts."
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description=(
+            "Most that fine-tuning may widen the gap between groups, compared with the base model; the upper end"
+            " counts."
+        ),
     )
     max_demographic_parity_difference: float | None = Field(
         default=None,
         ge=0.0,
         le=1.0,
-        description="Largest difference between groups in how often a label is given, of every sensitive feature; the upper end of its interval counts.",
+        description=(
+            "Largest difference between groups in how often a label is given, of every sensitive feature; the upper end"
+            " of its interval counts."
+        ),
     )
     max_equalized_odds_difference: float | None = Field(
         default=None,
         ge=0.0,
         le=1.0,
-        description="Largest difference between groups in the true or false positive rate of a label, of every sensitive feature; the upper end counts.",
+        description=(
+            "Largest difference between groups in the true or false positive rate of a label, of every sensitive"
+            " feature; the upper end counts."
+        ),
     )
     max_flip_rate: float | None = Field(
         default=None,
         ge=0.0,
         le=1.0,
-        description="Largest share of answers that change when a term of identity is swapped, of every entry of `fairness.swaps`; the upper end counts.",
+        description=(
+            "Largest share of answers that change when a term of identity is swapped, of every entry of"
+            " `fairness.swaps`; the upper end counts."
+        ),
     )
     max_exposure_bits: float | None = Field(
-        default=None, ge=0.0, le=64.0, description="Most bits of exposure that `canary_audit` may find for a secret that occurs once; the upper end counts."
+        default=None,
+        ge=0.0,
+        le=64.0,
+        description=(
+            "Most bits of exposure that `canary_audit` may find for a secret that occurs once; the upper end counts."
+        ),
     )
     max_epsilon: float | None = Field(
-        default=None, gt=0.0, le=100.0, description="Largest epsilon that `training.differential_privacy` may have spent; a training without it is refused."
+        default=None,
+        gt=0.0,
+        le=100.0,
+        description=(
+            "Largest epsilon that `training.differential_privacy` may have spent; a training without it is refused."
+        ),
     )
     max_calibration_error: float | None = Field(
-        default=None, ge=0.0, le=1.0, description="Largest expected calibration error of the fine-tuned model; the upper end of its interval counts."
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="Largest expected calibration error of the fine-tuned model; the upper end of its interval counts.",
     )
-    max_seconds_per_1000_requests: float | None = Field(default=None, gt=0.0, le=1e9, description="Most seconds that 1,000 requests may take.")
+    max_seconds_per_1000_requests: float | None = Field(
+        default=None, gt=0.0, le=1e9, description="Most seconds that 1,000 requests may take."
+    )
     max_money_per_1000_requests: float | None = Field(
-        default=None, ge=0.0, le=1e9, description="Most that 1,000 requests may cost, in the currency of the environment; needs a price in the compute profile."
+        default=None,
+        ge=0.0,
+        le=1e9,
+        description=(
+            "Most that 1,000 requests may cost, in the currency of the environment; needs a price in the compute"
+            " profile."
+        ),
     )
     min_human_win_rate: float | None = Field(
-        default=None, ge=0.0, le=1.0, description="Share of side-by-side answers that experts must prefer (`ft review`); the lower end counts."
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="Share of side-by-side answers that experts must prefer (`ft review`); the lower end counts.",
     )
     min_judge_win_rate: float | None = Field(
-        default=None, ge=0.0, le=1.0, description="Share of answers that a judge calibrated against people must prefer; the lower end counts."
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="Share of answers that a judge calibrated against people must prefer; the lower end counts.",
     )
 
     @model_validator(mode="after")
@@ -85,7 +138,11 @@ class Gate(Section):
         Args:
             kind: of the task.
         """
-        of_labels = [name for name in ("max_demographic_parity_difference", "max_equalized_odds_difference") if getattr(self, name) is not None]
+        of_labels = [
+            name
+            for name in ("max_demographic_parity_difference", "max_equalized_odds_difference")
+            if getattr(self, name) is not None
+        ]
         of_groups = [*of_labels, *(["max_amplification"] if self.max_amplification is not None else [])]
         found = [f"`gate.{name}` needs `task.kind: classification`" for name in of_labels if kind != "classification"]
         if not fairness.sensitive_features:

@@ -8,84 +8,123 @@ from pydantic import Field, StringConstraints, model_validator
 from ft_platform.settings.section import ColumnName, Section
 from ft_platform.settings.source import DATABASES, RecordMapping
 
-LedgerField = Literal["subject", "status", "purpose", "lawful_basis", "jurisdiction", "withdrawn", "valid_from", "valid_until"]
+LedgerField = Literal[
+    "subject", "status", "purpose", "lawful_basis", "jurisdiction", "withdrawn", "valid_from", "valid_until"
+]
 Value = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 """A value as the source, the ledger or SPDX writes it."""
 MOST_VALUES = 500
 LEDGER_DEFAULTS = {"subject": "subject_id", "status": "status"}
 DENIED_LICENCES = ["NONE", "NOASSERTION", "unknown", "CC-*-NC*", "CC-*-ND*"]
-"""SPDX 2.3, clause 7.13: NONE is no licence, NOASSERTION one that nobody has looked at. NC forbids commercial use, ND adaptations
-(creativecommons.org/licenses)."""
+"""SPDX 2.3, clause 7.13: NONE is no licence, NOASSERTION one that nobody has looked at. NC forbids commercial use, ND
+adaptations (creativecommons.org/licenses)."""
 
 
 class Governance(Section):
     """Which records may be used at all. What is not positively permitted is removed, with its reason."""
 
     purpose: str = Field(
-        min_length=3, max_length=300, description="What the records are used for here; must be among a record's purposes where `record.purpose` is mapped."
+        min_length=3,
+        max_length=300,
+        description=(
+            "What the records are used for here; must be among a record's purposes where `record.purpose` is mapped."
+        ),
     )
     accepted_consent: list[Value] = Field(
         default_factory=list,
         max_length=MOST_VALUES,
-        description="Values of `record.consent`, and of the status in the ledger, that permit use. Every other value, and none, removes the record.",
+        description=(
+            "Values of `record.consent`, and of the status in the ledger, that permit use. Every other value, and none,"
+            " removes the record."
+        ),
     )
     without_consent_column: Literal["refuse", "ledger", "lawful_basis", "licence"] = Field(
         default="refuse",
-        description="What permits the use of a source that has no consent column: nothing (`refuse`), the `consent_ledger`, one of "
-        "`lawful_bases_without_consent`, or the `licence` of a published dataset.",
+        description=(
+            "What permits the use of a source that has no consent column: nothing (`refuse`), the `consent_ledger`, one"
+            " of `lawful_bases_without_consent`, or the `licence` of a published dataset."
+        ),
     )
     consent_ledger: str | None = Field(
         default=None,
         min_length=1,
         max_length=2000,
-        description="Table with one row per person, looked up by `record.subject`: a CSV, JSON Lines or Parquet file or a Delta table, as a path or fsspec URI "
-        "(`s3://...`), or the URL of a database with `ledger_table`. A person who is not in it, or whose row does not permit this use, has no record used. "
-        "It is read anew at every run.",
+        description=(
+            "Table with one row per person, looked up by `record.subject`: a CSV, JSON Lines or Parquet file or a Delta"
+            " table, as a path or fsspec URI (`s3://...`), or the URL of a database with `ledger_table`. A person who"
+            " is not in it, or whose row does not permit this use, has no record used. It is read anew at every run."
+        ),
     )
     ledger_table: str | None = Field(
-        default=None, min_length=1, max_length=400, description="Table or view of the database that `consent_ledger` names, as `name` or `schema.name`."
+        default=None,
+        min_length=1,
+        max_length=400,
+        description="Table or view of the database that `consent_ledger` names, as `name` or `schema.name`.",
     )
     ledger_password_variable: str | None = Field(
-        default=None, pattern=r"^[A-Z_][A-Z0-9_]*$", max_length=100, description="Environment variable that holds the password of the ledger's database."
+        default=None,
+        pattern=r"^[A-Z_][A-Z0-9_]*$",
+        max_length=100,
+        description="Environment variable that holds the password of the ledger's database.",
     )
     ledger_columns: dict[LedgerField, ColumnName] = Field(
         default_factory=dict,
         max_length=8,
-        description="Columns of the ledger by what they hold: `subject` (by default `subject_id`), `status` (by default `status`); and where the ledger has "
-        "them `purpose` (separated by `;`), `lawful_basis`, `jurisdiction`, `withdrawn`, `valid_from` and `valid_until` (YYYY-MM-DD, both days included).",
+        description=(
+            "Columns of the ledger by what they hold: `subject` (by default `subject_id`), `status` (by default"
+            " `status`); and where the ledger has them `purpose` (separated by `;`), `lawful_basis`, `jurisdiction`,"
+            " `withdrawn`, `valid_from` and `valid_until` (YYYY-MM-DD, both days included)."
+        ),
     )
     lawful_bases: list[Value] = Field(
         default_factory=list,
         max_length=MOST_VALUES,
-        description="Lawful bases that permit use, e.g. `consent`, `contract`; for `record.lawful_basis` or the ledger's column.",
+        description=(
+            "Lawful bases that permit use, e.g. `consent`, `contract`; for `record.lawful_basis` or the ledger's"
+            " column."
+        ),
     )
     lawful_bases_without_consent: list[Value] = Field(
         default_factory=list,
         max_length=MOST_VALUES,
-        description="Those of `lawful_bases` that permit use without a consent. A withdrawal removes the record all the same.",
+        description=(
+            "Those of `lawful_bases` that permit use without a consent. A withdrawal removes the record all the same."
+        ),
     )
     jurisdictions: list[Value] = Field(
         default_factory=list,
         max_length=MOST_VALUES,
-        description="Jurisdictions whose records may be used, e.g. `DE`; for `record.jurisdiction` or the ledger's column.",
+        description=(
+            "Jurisdictions whose records may be used, e.g. `DE`; for `record.jurisdiction` or the ledger's column."
+        ),
     )
     licence: str | None = Field(
         default=None,
         max_length=200,
-        description="Licence of the dataset: an SPDX id (`CC-BY-4.0`), or `proprietary` for data of your own. Needed unless `record.licence` is mapped; "
-        "one on the list `denied_licences` is an error.",
+        description=(
+            "Licence of the dataset: an SPDX id (`CC-BY-4.0`), or `proprietary` for data of your own. Needed unless"
+            " `record.licence` is mapped; one on the list `denied_licences` is an error."
+        ),
     )
-    accepted_licences: list[Value] = Field(default_factory=list, max_length=MOST_VALUES, description="Values of `record.licence` that permit use.")
+    accepted_licences: list[Value] = Field(
+        default_factory=list, max_length=MOST_VALUES, description="Values of `record.licence` that permit use."
+    )
     denied_licences: list[Value] = Field(
         default=DENIED_LICENCES,
         max_length=MOST_VALUES,
-        description="Licences that nothing may be trained on, in any case of letters; `*` stands for any characters. They go before `accepted_licences`.",
+        description=(
+            "Licences that nothing may be trained on, in any case of letters; `*` stands for any characters. They go"
+            " before `accepted_licences`."
+        ),
     )
     max_removed_share: float = Field(
         default=0.9,
         ge=0.0,
         le=1.0,
-        description="Largest share in [0, 1] of records that may be refused; more stop the stage. Older rows of a changed record do not count.",
+        description=(
+            "Largest share in [0, 1] of records that may be refused; more stop the stage. Older rows of a changed"
+            " record do not count."
+        ),
     )
 
     @model_validator(mode="after")
@@ -95,7 +134,8 @@ class Governance(Section):
             raise ValueError("`ledger_table` is needed for a ledger in a database")
         if (self.ledger_table or self.ledger_password_variable) and not is_database:
             raise ValueError(
-                f"`ledger_table` and `ledger_password_variable` go with a database; `consent_ledger` must begin with one of {', '.join(DATABASES)}"
+                "`ledger_table` and `ledger_password_variable` go with a database; `consent_ledger` must begin with"
+                f" one of {', '.join(DATABASES)}"
             )
         return self
 
@@ -112,7 +152,10 @@ class Governance(Section):
         if unknown := sorted(set(self.lawful_bases_without_consent) - set(self.lawful_bases)):
             raise ValueError(f"`lawful_bases_without_consent` names {unknown}, not among `lawful_bases`")
         if self.licence and self.denies(self.licence):
-            raise ValueError(f"`governance.licence` {self.licence!r} is on the list `governance.denied_licences`: this dataset may not be used for training")
+            raise ValueError(
+                f"`governance.licence` {self.licence!r} is on the list `governance.denied_licences`: this dataset may"
+                " not be used for training"
+            )
         return self
 
     def denies(self, licence: str) -> bool:
@@ -128,9 +171,14 @@ class Governance(Section):
         """What does not fit together between this section and the mapping of the records. Empty: all does."""
         problems = []
         if not (self.licence or "").strip() and not record.licence:
-            problems.append("`governance.licence` is not stated: name the licence of the dataset (SPDX id, or `proprietary` for data of your own)")
+            problems.append(
+                "`governance.licence` is not stated: name the licence of the dataset (SPDX id, or `proprietary` for"
+                " data of your own)"
+            )
         if self.consent_ledger and not record.subject:
-            problems.append("`governance.consent_ledger` is looked up by person: name the person's column in `record.subject`")
+            problems.append(
+                "`governance.consent_ledger` is looked up by person: name the person's column in `record.subject`"
+            )
         if self.ledger_columns and not self.consent_ledger:
             problems.append("`governance.ledger_columns` needs `governance.consent_ledger`")
         if self.without_consent_column == "lawful_basis" and not record.lawful_basis:
@@ -145,5 +193,7 @@ class Governance(Section):
             if mapped and not accepted:
                 problems.append(f"`{column}` is mapped: name the accepted values in `governance.{setting}`")
             if accepted and not mapped:
-                problems.append(f"`governance.{setting}` is set, and no column holds what it judges: map `record.{column}`")
+                problems.append(
+                    f"`governance.{setting}` is set, and no column holds what it judges: map `record.{column}`"
+                )
         return problems

@@ -1,4 +1,5 @@
-"""Which `Host` headers are addressed to a server: the defence against web pages that point their own name at this machine (DNS rebinding)."""
+"""Which `Host` headers are addressed to a server: the defence against web pages that point their own name at this
+machine (DNS rebinding)."""
 
 import ipaddress
 import re
@@ -7,8 +8,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-AUTHORITY = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9_]([a-z0-9._-]{0,252}[a-z0-9_])?)(?::([0-9]{1,5}))?", re.IGNORECASE)
-"""`host` or `host:port`, as in RFC 9110, 7.2; without user names, `%`, and the trailing dot, which makes another name of the same host."""
+AUTHORITY = re.compile(
+    r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9_]([a-z0-9._-]{0,252}[a-z0-9_])?)(?::([0-9]{1,5}))?", re.IGNORECASE
+)
+"""`host` or `host:port`, as in RFC 9110, 7.2; without user names, `%`, and the trailing dot, which makes another name
+of the same host."""
 
 
 class Authority(NamedTuple):
@@ -54,7 +58,8 @@ class Hosts:
         """Whether a request with this `Host` header is meant for this server.
 
         Args:
-            server: address and port at which the request arrived. This machine's own names count for requests from this machine only.
+            server: address and port at which the request arrived. This machine's own names count for requests from this
+                machine only.
         """
         found = authority(header)
         if found is None:

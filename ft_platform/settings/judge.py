@@ -6,8 +6,8 @@ from ft_platform.settings.section import Section
 from ft_platform.settings.training import BaseModelSettings
 
 DEFAULT_RUBRIC = (
-    "The better answer is the one that is correct, does what was asked, and leaves out nothing that matters. Length, tone and layout do not count. "
-    "An answer that states something wrong is worse than one that says less."
+    "The better answer is the one that is correct, does what was asked, and leaves out nothing that matters. Length,"
+    " tone and layout do not count. An answer that states something wrong is worse than one that says less."
 )
 
 
@@ -17,13 +17,21 @@ class EndpointSettings(Section):
     url: str = Field(
         pattern=r"^https?://[^\s?#]+$",
         max_length=1000,
-        description="Base URL, to which `/chat/completions` is added, e.g. `https://models.example.org/v1`. Its host must be allowed by the installation.",
+        description=(
+            "Base URL, to which `/chat/completions` is added, e.g. `https://models.example.org/v1`. Its host must be"
+            " allowed by the installation."
+        ),
     )
     model: str = Field(min_length=1, max_length=200, description="Name of the model at the endpoint.")
     api_key_env: str | None = Field(
-        default=None, pattern=r"^[A-Z_][A-Z0-9_]*$", max_length=100, description="Environment variable that holds the key. Default: no key is sent."
+        default=None,
+        pattern=r"^[A-Z_][A-Z0-9_]*$",
+        max_length=100,
+        description="Environment variable that holds the key. Default: no key is sent.",
     )
-    timeout_seconds: float = Field(default=60.0, gt=0.0, le=3600.0, description="Seconds after which one answer is given up and asked for again.")
+    timeout_seconds: float = Field(
+        default=60.0, gt=0.0, le=3600.0, description="Seconds after which one answer is given up and asked for again."
+    )
 
 
 class Judge(Section):
@@ -31,29 +39,55 @@ class Judge(Section):
 
     endpoint: EndpointSettings | None = Field(
         default=None,
-        description="Judge behind an OpenAI-compatible endpoint: `url` (base URL ending before `/chat/completions`; its host must be in FT_ENDPOINTS_ALLOWED), "
-        "`model` (its name there), `api_key_env` (environment variable with the key), `timeout_seconds` (60). Anonymized texts are sent there.",
+        description=(
+            "Judge behind an OpenAI-compatible endpoint: `url` (base URL ending before `/chat/completions`; its host"
+            " must be in FT_ENDPOINTS_ALLOWED), `model` (its name there), `api_key_env` (environment variable with the"
+            " key), `timeout_seconds` (60). Anonymized texts are sent there."
+        ),
     )
     model: BaseModelSettings | None = Field(
-        default=None, description="Judge on the worker in place of `endpoint`: a model with the fields of `base_model` (`uri`, `revision`, `sha256`, ...)."
+        default=None,
+        description=(
+            "Judge on the worker in place of `endpoint`: a model with the fields of `base_model` (`uri`, `revision`,"
+            " `sha256`, ...)."
+        ),
     )
     alternative: str = Field(
-        default="base_few_shot", pattern=r"^[a-z][a-z0-9_]*$", max_length=60, description="System of the evaluation that the fine-tuned model is compared with."
+        default="base_few_shot",
+        pattern=r"^[a-z][a-z0-9_]*$",
+        max_length=60,
+        description="System of the evaluation that the fine-tuned model is compared with.",
     )
-    rubric: str = Field(default=DEFAULT_RUBRIC, min_length=10, max_length=8000, description="What makes an answer better, in words for the judge.")
-    rows: int = Field(default=50, ge=1, le=100_000, description="Test records to judge at most, chosen by chance among those on which the answers differ.")
+    rubric: str = Field(
+        default=DEFAULT_RUBRIC,
+        min_length=10,
+        max_length=8000,
+        description="What makes an answer better, in words for the judge.",
+    )
+    rows: int = Field(
+        default=50,
+        ge=1,
+        le=100_000,
+        description="Test records to judge at most, chosen by chance among those on which the answers differ.",
+    )
     gold: str | None = Field(
         default=None,
         min_length=1,
         max_length=2000,
-        description="JSON lines of `{question, answer_1, answer_2, better}` (`1`, `2` or `tie`), judged by people, that the judge is compared with. "
-        "Default: the newest human review of the evaluation. Without either the verdict cannot be used in a gate.",
+        description=(
+            "JSON lines of `{question, answer_1, answer_2, better}` (`1`, `2` or `tie`), judged by people, that the"
+            " judge is compared with. Default: the newest human review of the evaluation. Without either the verdict"
+            " cannot be used in a gate."
+        ),
     )
     min_kappa: float = Field(
         default=0.4,
         ge=0.0,
         le=1.0,
-        description="Agreement with people beyond chance (Cohen's kappa) from which a verdict may be used in a gate. 0.4 ends `fair` (Landis and Koch, 1977).",
+        description=(
+            "Agreement with people beyond chance (Cohen's kappa) from which a verdict may be used in a gate. 0.4 ends"
+            " `fair` (Landis and Koch, 1977)."
+        ),
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,5 @@
-"""The floor of an installation: what every use case must keep, whatever its YAML says. It stands in `ft_environment.yaml`."""
+"""The floor of an installation: what every use case must keep, whatever its YAML says. It stands in
+`ft_environment.yaml`."""
 
 import hashlib
 import json
@@ -39,18 +40,47 @@ AT_LEAST: Limits = {
     "privacy.k": 3.0,
     "privacy.min_recall": 0.8,
 }
-"""Room around the defaults of the use-case file for data that needs it. What lies beyond says that a limit holds nothing back: every model and every
-table would pass. Of a source: five to ten times the default, and no ratio that gzip cannot reach (1,032), for such a limit stops no bomb."""
+"""Room around the defaults of the use-case file for data that needs it. What lies beyond says that a limit holds
+nothing back: every model and every table would pass. Of a source: five to ten times the default, and no ratio that gzip
+cannot reach (1,032), for such a limit stops no bomb."""
 BEATS = ["majority", "base_few_shot", "champion"]
-METRICS = ["macro_f1", "accuracy", "macro_recall", "exact_match", "field_f1", "rouge_l", "chrf", "bleu", "similarity", "preference_rate", "tool_calls"]
+METRICS = [
+    "macro_f1",
+    "accuracy",
+    "macro_recall",
+    "exact_match",
+    "field_f1",
+    "rouge_l",
+    "chrf",
+    "bleu",
+    "similarity",
+    "preference_rate",
+    "tool_calls",
+]
 METRICS += ["answer_loss", "perplexity"]
-"""Those that say whether answers are right. The others (is it valid JSON, how long is it, does it refuse) can be perfect for answers that are wrong."""
-APPROVALS = ["gate.without_sensitive_features", "fairness.small_groups", "privacy.without_quasi_identifiers", "privacy.left_out"]
+"""Those that say whether answers are right. The others (is it valid JSON, how long is it, does it refuse) can be
+perfect for answers that are wrong."""
+APPROVALS = [
+    "gate.without_sensitive_features",
+    "fairness.small_groups",
+    "privacy.without_quasi_identifiers",
+    "privacy.left_out",
+]
 """A sentence in a file stands for evidence there: somebody has to put a name to it."""
 ACCEPTED_LICENCES = [
     *("proprietary", "LicenseRef-public-domain"),
     *("CC0-1.0", "CC-PDDC", "CC-PDM-1.0", "PDDL-1.0", "Unlicense", "0BSD"),
-    *("CC-BY-2.0", "CC-BY-2.5", "CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-2.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "ODC-By-1.0", "ODbL-1.0"),
+    *(
+        "CC-BY-2.0",
+        "CC-BY-2.5",
+        "CC-BY-3.0",
+        "CC-BY-4.0",
+        "CC-BY-SA-2.0",
+        "CC-BY-SA-3.0",
+        "CC-BY-SA-4.0",
+        "ODC-By-1.0",
+        "ODbL-1.0",
+    ),
     *("CDLA-Permissive-1.0", "CDLA-Permissive-2.0", "CDLA-Sharing-1.0", "O-UDA-1.0", "C-UDA-1.0"),
     *("OGL-UK-2.0", "OGL-UK-3.0", "OGL-Canada-2.0", "DL-DE-BY-2.0", "DL-DE-ZERO-2.0", "etalab-2.0", "NLOD-2.0"),
     *("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC"),
@@ -59,36 +89,57 @@ ACCEPTED_LICENCES = [
 
 
 class Policy(Section):
-    """What every use case of an installation must keep. `ft check` names each setting that undercuts it, and the gate refuses."""
+    """What every use case of an installation must keep. `ft check` names each setting that undercuts it, and the gate
+    refuses."""
 
-    name: Name = Field(default=DEFAULT, description="Name, which stands in every decision. Needed as soon as anything else is set.")
-    version: Name = Field(default="1", description="Version, which stands in every decision beside a hash of the whole policy.")
+    name: Name = Field(
+        default=DEFAULT, description="Name, which stands in every decision. Needed as soon as anything else is set."
+    )
+    version: Name = Field(
+        default="1", description="Version, which stands in every decision beside a hash of the whole policy."
+    )
     beats: list[Name] = Field(
         default=BEATS,
         max_length=20,
-        description="Systems that every model must beat, in addition to `gate.beats` of the use case (`majority` counts for classification only).",
+        description=(
+            "Systems that every model must beat, in addition to `gate.beats` of the use case (`majority` counts for"
+            " classification only)."
+        ),
     )
-    metrics: list[Name] = Field(default=METRICS, max_length=100, description="Metrics that `gate.metric` of a use case may name.")
-    suites: list[Name] = Field(default=["general_text"], max_length=20, description="Suites that `regression` must have.")
+    metrics: list[Name] = Field(
+        default=METRICS, max_length=100, description="Metrics that `gate.metric` of a use case may name."
+    )
+    suites: list[Name] = Field(
+        default=["general_text"], max_length=20, description="Suites that `regression` must have."
+    )
     at_most: Limits = Field(
         default={},
         max_length=200,
         validate_default=True,
-        description="Field of a use case's file with a number, or with numbers by name -> most that may stand there; a limit that is off counts as "
-        "beyond it. Added to the limits of the default policy; null lifts one of those.",
+        description=(
+            "Field of a use case's file with a number, or with numbers by name -> most that may stand there; a limit"
+            " that is off counts as beyond it. Added to the limits of the default policy; null lifts one of those."
+        ),
     )
-    at_least: Limits = Field(default={}, max_length=200, validate_default=True, description="The same for the least that may stand there.")
+    at_least: Limits = Field(
+        default={}, max_length=200, validate_default=True, description="The same for the least that may stand there."
+    )
     approvals: list[FieldPath] = Field(
         default=APPROVALS,
         max_length=100,
-        description="Fields of a use case's file: whatever differs from their default counts only with a person's approval, for one checkpoint.",
+        description=(
+            "Fields of a use case's file: whatever differs from their default counts only with a person's approval, for"
+            " one checkpoint."
+        ),
     )
     accepted_licences: list[Annotated[str, StringConstraints(min_length=1, max_length=200)]] = Field(
         default=ACCEPTED_LICENCES,
         max_length=500,
         validate_default=True,
-        description="Licences of records that may be used: SPDX ids, `LicenseRef-<name>` for one that SPDX does not list, `proprietary` for records of "
-        "your own, which are not used without consent or lawful basis.",
+        description=(
+            "Licences of records that may be used: SPDX ids, `LicenseRef-<name>` for one that SPDX does not list,"
+            " `proprietary` for records of your own, which are not used without consent or lawful basis."
+        ),
     )
 
     @field_validator("at_most", "at_least")
@@ -97,7 +148,9 @@ class Policy(Section):
         defaults = AT_MOST if info.field_name == "at_most" else AT_LEAST
         unknown = [path for path in value if path not in defaults and not _has_numbers(path)]
         if unknown:
-            raise ValueError(f"{', '.join(unknown)}: no field of a use-case file that holds a number (`ft schema` lists them)")
+            raise ValueError(
+                f"{', '.join(unknown)}: no field of a use-case file that holds a number (`ft schema` lists them)"
+            )
         return {path: limit for path, limit in sorted({**defaults, **value}.items()) if limit is not None}
 
     @field_validator("approvals")
@@ -112,7 +165,10 @@ class Policy(Section):
     def are_licences(cls, value: list[str]) -> list[str]:
         named = {text: canonical_licence(text) for text in value}
         if unknown := [text for text, licence in named.items() if licence is None]:
-            raise ValueError(f"{', '.join(map(repr, unknown))}: neither an SPDX id (https://spdx.org/licenses/) nor LicenseRef-<name> nor `proprietary`")
+            raise ValueError(
+                f"{', '.join(map(repr, unknown))}: neither an SPDX id (https://spdx.org/licenses/) nor"
+                " LicenseRef-<name> nor `proprietary`"
+            )
         return [licence for licence in named.values() if licence]
 
     @model_validator(mode="after")
@@ -132,11 +188,18 @@ class Policy(Section):
 
 
 def _has_numbers(path: str) -> bool:
-    return (_kind_of(path) or "") in ("a number", "a whole number", "a mapping of names to a number", "a mapping of names to a whole number")
+    return (_kind_of(path) or "") in (
+        "a number",
+        "a whole number",
+        "a mapping of names to a number",
+        "a mapping of names to a whole number",
+    )
 
 
 def _kind_of(path: str) -> str | None:
     """What a field of a use-case file holds; None where there is none."""
-    from ft_platform.use_case.fields import fields  # the schema of a use case takes a moment to build, and the default policy does not need it
+    from ft_platform.use_case.fields import (
+        fields,
+    )  # the schema of a use case takes a moment to build, and the default policy does not need it
 
     return fields()[path].kind if path in fields() else None

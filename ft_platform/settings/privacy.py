@@ -32,10 +32,13 @@ class CustomEntity(Section):
     """An entity of this use case: what matches a pattern or stands in a list."""
 
     pattern: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
-        default=None, description="Regular expression (Python's `re`); the whole match is the finding, e.g. `EMP-[0-9]{6}`."
+        default=None,
+        description="Regular expression (Python's `re`); the whole match is the finding, e.g. `EMP-[0-9]{6}`.",
     )
     words: list[Annotated[str, StringConstraints(min_length=2, max_length=200)]] = Field(
-        default_factory=list, max_length=20_000, description="Words and phrases that are findings where they stand whole, e.g. names of projects."
+        default_factory=list,
+        max_length=20_000,
+        description="Words and phrases that are findings where they stand whole, e.g. names of projects.",
     )
     ignore_case: bool = Field(default=False, description="Find them in any case.")
 
@@ -65,112 +68,180 @@ class Privacy(Section):
     """How personal data is found and replaced."""
 
     entities: list[EntityName] = Field(
-        default_factory=list, max_length=100, description="Entities to look for. Empty: all that have a recognizer (`ft schema entities` lists them)."
+        default_factory=list,
+        max_length=100,
+        description="Entities to look for. Empty: all that have a recognizer (`ft schema entities` lists them).",
     )
     left_out: dict[EntityName, Reason] = Field(
         default_factory=dict,
         max_length=100,
-        description="Entity that is not looked for -> why. Every entity that is looked for by default, and that `entities` does not name or `operators` "
-        "keeps, needs a reason here; the data report repeats it.",
+        description=(
+            "Entity that is not looked for -> why. Every entity that is looked for by default, and that `entities` does"
+            " not name or `operators` keeps, needs a reason here; the data report repeats it."
+        ),
     )
     custom: dict[CustomName, CustomEntity] = Field(
         default_factory=dict,
         max_length=50,
-        description="Entities that only this use case has, e.g. `EMPLOYEE_ID: {pattern: 'EMP-[0-9]{6}'}`. They are looked for beside `entities`, and "
-        "`operators` may name them.",
+        description=(
+            "Entities that only this use case has, e.g. `EMPLOYEE_ID: {pattern: 'EMP-[0-9]{6}'}`. They are looked for"
+            " beside `entities`, and `operators` may name them."
+        ),
     )
     ner: NerName = Field(
         default="spacy",
-        description="Named-entity recognition for persons and places in free text: a `spacy` pipeline, a token classification model (`transformers`), or a "
-        "`gliner` model. `none`: patterns and context only.",
+        description=(
+            "Named-entity recognition for persons and places in free text: a `spacy` pipeline, a token classification"
+            " model (`transformers`), or a `gliner` model. `none`: patterns and context only."
+        ),
     )
     ner_model: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = Field(
         default=None,
-        description="Model of the engine: a folder (absolute path), a Hugging Face id `org/name@commit`, or for `spacy` an installed package. "
-        "`transformers` and `gliner` need one. Default of `spacy`: the small English model.",
+        description=(
+            "Model of the engine: a folder (absolute path), a Hugging Face id `org/name@commit`, or for `spacy` an"
+            " installed package. `transformers` and `gliner` need one. Default of `spacy`: the small English model."
+        ),
     )
-    min_score: float = Field(default=0.5, ge=0.0, le=1.0, description="Confidence in [0, 1] from which a finding counts.")
+    min_score: float = Field(
+        default=0.5, ge=0.0, le=1.0, description="Confidence in [0, 1] from which a finding counts."
+    )
     operators: dict[EntityName, OperatorName] = Field(
         default_factory=dict,
         max_length=100,
-        description="Entity -> what replaces it. `pseudonym`: `<PERSON_k3f9q2ab>`, equal for equal originals; "
-        "`surrogate`: a fictitious value of the same kind; `redact`: `<PERSON>`; `mask`: all but the last characters; "
-        "`generalize`: age band, month or year, postal region, network; "
-        "`date_shift`: dates of a person move by the same number of days; `keep`: nothing.",
+        description=(
+            "Entity -> what replaces it. `pseudonym`: `<PERSON_k3f9q2ab>`, equal for equal originals; `surrogate`: a"
+            " fictitious value of the same kind; `redact`: `<PERSON>`; `mask`: all but the last characters;"
+            " `generalize`: age band, month or year, postal region, network; `date_shift`: dates of a person move by"
+            " the same number of days; `keep`: nothing."
+        ),
     )
     default_operator: Literal["pseudonym", "surrogate", "redact", "mask"] = Field(
         default="pseudonym", description="What replaces entities that `operators` does not name."
     )
-    mask_keep_last: int = Field(default=4, ge=0, le=8, description="`mask`: letters and digits left at the end; never more than a third of them.")
-    date_shift_days: int = Field(
-        default=180, ge=1, le=3650, description="`date_shift`: most days a date moves, forwards or backwards. All dates of a person move alike."
+    mask_keep_last: int = Field(
+        default=4,
+        ge=0,
+        le=8,
+        description="`mask`: letters and digits left at the end; never more than a third of them.",
     )
-    age_band_years: int = Field(default=10, ge=2, le=50, description="`generalize`: years in the band of an age; 90 and older is one band (45 CFR 164.514(b)).")
-    generalize_dates_to: Literal["month", "year"] = Field(default="year", description="`generalize`: what is left of a date.")
+    date_shift_days: int = Field(
+        default=180,
+        ge=1,
+        le=3650,
+        description="`date_shift`: most days a date moves, forwards or backwards. All dates of a person move alike.",
+    )
+    age_band_years: int = Field(
+        default=10,
+        ge=2,
+        le=50,
+        description="`generalize`: years in the band of an age; 90 and older is one band (45 CFR 164.514(b)).",
+    )
+    generalize_dates_to: Literal["month", "year"] = Field(
+        default="year", description="`generalize`: what is left of a date."
+    )
     pseudonym_characters: int = Field(
         default=8,
         ge=8,
         le=16,
-        description="Characters of a pseudonym in a text, 5 bits each. Probability that two of a million persons share one: 37 % with 8, 0.00004 % with 12.",
+        description=(
+            "Characters of a pseudonym in a text, 5 bits each. Probability that two of a million persons share one: 37"
+            " % with 8, 0.00004 % with 12."
+        ),
     )
     key_version: int = Field(
         default=0,
         ge=0,
         le=10_000,
-        description="Version of the pseudonym key (`ft keys list`). 0: the newest, so that `ft keys rotate` takes effect on the next run.",
+        description=(
+            "Version of the pseudonym key (`ft keys list`). 0: the newest, so that `ft keys rotate` takes effect on the"
+            " next run."
+        ),
     )
     vault: bool = Field(
-        default=False, description="Keep the originals behind pseudonyms and surrogates, encrypted, for the holder of the vault key (`ft vault read`)."
+        default=False,
+        description=(
+            "Keep the originals behind pseudonyms and surrogates, encrypted, for the holder of the vault key (`ft vault"
+            " read`)."
+        ),
     )
     columns: dict[FeatureName, Literal["drop", "pseudonym"]] = Field(
-        default_factory=dict, max_length=200, description="Features that identify a person directly -> emptied (`drop`) or replaced by a keyed `pseudonym`."
+        default_factory=dict,
+        max_length=200,
+        description="Features that identify a person directly -> emptied (`drop`) or replaced by a keyed `pseudonym`.",
     )
     allowed_values: dict[FeatureName, Annotated[list[LabelName], Field(max_length=10_000)]] = Field(
         default_factory=dict,
         max_length=200,
-        description="Feature (or `label`) -> its values. Any other becomes empty and is counted; these are not scanned for names and identifiers. A column "
-        "that is not named here is scanned, and stops the stage if it holds any.",
+        description=(
+            "Feature (or `label`) -> its values. Any other becomes empty and is counted; these are not scanned for"
+            " names and identifiers. A column that is not named here is scanned, and stops the stage if it holds any."
+        ),
     )
     quasi_identifiers: dict[FeatureName, QuasiIdentifierKind] = Field(
         default_factory=dict,
         max_length=12,
-        description="Features (or `record_date`) that identify a person together -> kind, which says how they are made coarser until `k` persons share each "
-        "combination. Without any, `without_quasi_identifiers` must say why.",
+        description=(
+            "Features (or `record_date`) that identify a person together -> kind, which says how they are made coarser"
+            " until `k` persons share each combination. Without any, `without_quasi_identifiers` must say why."
+        ),
     )
     without_quasi_identifiers: Reason | None = Field(
         default=None,
-        description="Why no columns of these records identify a person together, where `quasi_identifiers` names none. k-anonymity is not measured then, and "
-        "every report says so with this reason. With neither, the check `is_k_anonymous` fails and nothing is trained.",
+        description=(
+            "Why no columns of these records identify a person together, where `quasi_identifiers` names none."
+            " k-anonymity is not measured then, and every report says so with this reason. With neither, the check"
+            " `is_k_anonymous` fails and nothing is trained."
+        ),
     )
     k: int = Field(
-        default=5, ge=2, le=100_000, description="Fewest persons with the same combination of quasi-identifiers. A row without a subject counts as one person."
+        default=5,
+        ge=2,
+        le=100_000,
+        description=(
+            "Fewest persons with the same combination of quasi-identifiers. A row without a subject counts as one"
+            " person."
+        ),
     )
     max_not_k_anonymous_percent: float = Field(
-        default=5.0, ge=0.0, le=100.0, description="Percent of rows that may rather be removed (`not_k_anonymous`) than a column be made coarser."
+        default=5.0,
+        ge=0.0,
+        le=100.0,
+        description="Percent of rows that may rather be removed (`not_k_anonymous`) than a column be made coarser.",
     )
     min_recall: float = Field(
         default=0.9,
         ge=0.5,
         le=0.99,
-        description="Share of the annotated personal data, by character, that the recognizers must find of every entity. A version in which they find less is "
-        "refused; a release needs the lower end of each interval above it, in at least 20 annotated texts of the source (`gold`).",
+        description=(
+            "Share of the annotated personal data, by character, that the recognizers must find of every entity. A"
+            " version in which they find less is refused; a release needs the lower end of each interval above it, in"
+            " at least 20 annotated texts of the source (`gold`)."
+        ),
     )
     cache_findings: bool = Field(
         default=True,
-        description="Remember where findings are in a text (offsets behind a keyed hash, no text; `<home>/findings`), so that another version scans only texts "
-        "that are new.",
+        description=(
+            "Remember where findings are in a text (offsets behind a keyed hash, no text; `<home>/findings`), so that"
+            " another version scans only texts that are new."
+        ),
     )
     gold: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = Field(
         default=None,
-        description="File with annotated texts that `min_recall` is measured on: one that `ft privacy sample` drew and people filled in (its name), or a file "
-        "beside this YAML in the same format. Only texts that are among the records count for a release. Default: sentences that the platform generates, "
-        "which count where it generated the records too (`sample://`).",
+        description=(
+            "File with annotated texts that `min_recall` is measured on: one that `ft privacy sample` drew and people"
+            " filled in (its name), or a file beside this YAML in the same format. Only texts that are among the"
+            " records count for a release. Default: sentences that the platform generates, which count where it"
+            " generated the records too (`sample://`)."
+        ),
     )
     max_residual_percent: float = Field(
         default=0.0,
         ge=0.0,
         le=100.0,
-        description="Percent of anonymized records in which a second scan may still find a direct identifier; above it the version is refused.",
+        description=(
+            "Percent of anonymized records in which a second scan may still find a direct identifier; above it the"
+            " version is refused."
+        ),
     )
 
     @field_validator("operators")
@@ -198,21 +269,29 @@ class Privacy(Section):
         for other in ("quasi_identifiers", "allowed_values"):
             both = sorted(set(self.columns) & set(getattr(self, other)))
             if both:
-                raise ValueError(f"`privacy.columns` and `privacy.{other}` both name {both}: a column is one or the other")
+                raise ValueError(
+                    f"`privacy.columns` and `privacy.{other}` both name {both}: a column is one or the other"
+                )
         return self
 
     @model_validator(mode="after")
     def reasons_contradict_nothing(self) -> "Privacy":
         if self.quasi_identifiers and self.without_quasi_identifiers:
-            raise ValueError("`privacy.quasi_identifiers` names columns, and `privacy.without_quasi_identifiers` says why there are none: leave one out")
+            raise ValueError(
+                "`privacy.quasi_identifiers` names columns, and `privacy.without_quasi_identifiers` says why there are"
+                " none: leave one out"
+            )
         if both := sorted({*self.entities, *self.custom} & set(self.left_out)):
             raise ValueError(f"`privacy.left_out` names {both}, which are looked for: leave them out of one")
         return self
 
     @property
     def in_anonymization(self) -> "Privacy":
-        """The part that changes records. What is only measured or stated makes no other table: its checks are made again, nothing else."""
-        measured = {name: Privacy.model_fields[name].default for name in ("gold", "without_quasi_identifiers", "min_recall")}
+        """The part that changes records. What is only measured or stated makes no other table: its checks are made
+        again, nothing else."""
+        measured = {
+            name: Privacy.model_fields[name].default for name in ("gold", "without_quasi_identifiers", "min_recall")
+        }
         return self.model_copy(update={**measured, "left_out": dict.fromkeys(self.left_out, "")})
 
     def problems_with(self, record: RecordMapping) -> list[str]:
@@ -220,8 +299,14 @@ class Privacy(Section):
         problems = []
         fields = {
             "columns": (set(record.features), "`record.features`"),
-            "quasi_identifiers": ({*record.features, *(["record_date"] if record.date else [])}, "`record.features`, and `record_date` where it is mapped"),
-            "allowed_values": ({*record.features, *(["label"] if record.label else [])}, "`record.features`, and `label` where it is mapped"),
+            "quasi_identifiers": (
+                {*record.features, *(["record_date"] if record.date else [])},
+                "`record.features`, and `record_date` where it is mapped",
+            ),
+            "allowed_values": (
+                {*record.features, *(["label"] if record.label else [])},
+                "`record.features`, and `label` where it is mapped",
+            ),
         }
         for field, (allowed, words) in fields.items():
             unknown = sorted(set(getattr(self, field)) - allowed)

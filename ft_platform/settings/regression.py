@@ -11,7 +11,8 @@ TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,99}$")]
 Margin = Annotated[float, Field(gt=0.0, le=100.0)]
 
 MARGINS: dict[str, float] = {"general_text": 0.2, "multiple_choice": 0.15, "instructions": 0.15}
-"""Margins where the YAML names none: 0.2 nats per token are 22 % of perplexity; 0.15 is what the hundred items of a suite can show."""
+"""Margins where the YAML names none: 0.2 nats per token are 22 % of perplexity; 0.15 is what the hundred items of a
+suite can show."""
 
 HARNESS_MARGIN = 0.05
 
@@ -22,25 +23,42 @@ class Regression(Section):
     suites: list[Suite] = Field(
         default=["general_text", "multiple_choice", "instructions"],
         max_length=3,
-        description="Suites of the platform: `general_text` (log-perplexity in nats per token), `multiple_choice` and `instructions` (share right).",
+        description=(
+            "Suites of the platform: `general_text` (log-perplexity in nats per token), `multiple_choice` and"
+            " `instructions` (share right)."
+        ),
     )
     text_file: str | None = Field(
         default=None,
         min_length=1,
         max_length=1000,
-        description="Plain text in UTF-8 in place of the general text that comes with the platform; passages are divided by blank lines. Path or URI.",
+        description=(
+            "Plain text in UTF-8 in place of the general text that comes with the platform; passages are divided by"
+            " blank lines. Path or URI."
+        ),
     )
     harness_tasks: list[TaskName] = Field(
-        default_factory=list, max_length=50, description="Names of tasks of lm-evaluation-harness that are suites as well (extra `harness`)."
+        default_factory=list,
+        max_length=50,
+        description="Names of tasks of lm-evaluation-harness that are suites as well (extra `harness`).",
     )
     margins: dict[TaskName, Margin] = Field(
         default_factory=dict,
         max_length=60,
-        description="Suite or harness task: how much worse the fine-tuned model may be, in the unit of its metric. Default: general_text 0.2 (nats per token), "
-        "multiple_choice 0.15, instructions 0.15, harness tasks 0.05.",
+        description=(
+            "Suite or harness task: how much worse the fine-tuned model may be, in the unit of its metric. Default:"
+            " general_text 0.2 (nats per token), multiple_choice 0.15, instructions 0.15, harness tasks 0.05."
+        ),
     )
-    rows: int | None = Field(default=None, ge=5, le=1_000_000, description="At most this many items of each suite (seeded choice). Empty: all.")
-    bootstrap_samples: int = Field(default=1000, ge=100, le=100_000, description="Resamples of items behind each interval.")
+    rows: int | None = Field(
+        default=None,
+        ge=5,
+        le=1_000_000,
+        description="At most this many items of each suite (seeded choice). Empty: all.",
+    )
+    bootstrap_samples: int = Field(
+        default=1000, ge=100, le=100_000, description="Resamples of items behind each interval."
+    )
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="Coverage of the intervals in (0.5, 1).")
     seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of samples and resamples.")
 
@@ -63,5 +81,7 @@ class Regression(Section):
         if self.text_file and "general_text" not in self.suites:
             raise ValueError("`regression.text_file` needs the suite `general_text`")
         if not there:
-            raise ValueError("`regression.suites` and `regression.harness_tasks` are both empty: nothing would be measured")
+            raise ValueError(
+                "`regression.suites` and `regression.harness_tasks` are both empty: nothing would be measured"
+            )
         return self

@@ -9,44 +9,77 @@ from pydantic import Field, field_validator, model_validator
 from ft_platform.settings.file_names import NameOfFile
 from ft_platform.settings.section import ColumnName, FeatureName, LabelName, Section
 
-DATABASES = ("postgresql", "mysql", "mariadb", "mssql", "oracle", "sqlite", "redshift", "snowflake", "databricks", "trino", "duckdb")
+DATABASES = (
+    "postgresql",
+    "mysql",
+    "mariadb",
+    "mssql",
+    "oracle",
+    "sqlite",
+    "redshift",
+    "snowflake",
+    "databricks",
+    "trino",
+    "duckdb",
+)
 """Schemes of URLs that mean a database."""
 
 
 FORMATS = "ft_platform.sources.formats"
 """Package whose files are the formats of sources."""
 
-NO_FILE_HAS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem", "charmap"})
+NO_FILE_HAS = frozenset(
+    {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem", "charmap"}
+)
 """Text codecs of Python that are for something else than files."""
 
 
 class Limits(Section):
-    """What a source may hold at most. More ends the run with an error that names the limit: against damaged and hostile files."""
+    """What a source may hold at most. More ends the run with an error that names the limit: against damaged and hostile
+    files."""
 
     files: int = Field(
         default=100_000,
         ge=1,
         le=10_000_000,
-        description="Files of the source, and members of an archive. For a folder or glob ten times as many entries of folders are looked at.",
+        description=(
+            "Files of the source, and members of an archive. For a folder or glob ten times as many entries of folders"
+            " are looked at."
+        ),
     )
-    rows: int = Field(default=100_000_000, ge=1, le=10_000_000_000, description="Rows in all files that are read in one run.")
+    rows: int = Field(
+        default=100_000_000, ge=1, le=10_000_000_000, description="Rows in all files that are read in one run."
+    )
     field_characters: int = Field(
-        default=20_000_000, ge=1000, le=1_000_000_000, description="Characters of one field. A JSON object may have eight times as many."
+        default=20_000_000,
+        ge=1000,
+        le=1_000_000_000,
+        description="Characters of one field. A JSON object may have eight times as many.",
     )
-    unpacked_gib: float = Field(default=200.0, gt=0.0, le=100_000.0, description="GiB that archives, and compressed pages of Parquet, unpack to in one run.")
+    unpacked_gib: float = Field(
+        default=200.0,
+        gt=0.0,
+        le=100_000.0,
+        description="GiB that archives, and compressed pages of Parquet, unpack to in one run.",
+    )
     unpacked_ratio: int = Field(
         default=200,
         ge=2,
         le=100_000,
-        description="Unpacked bytes for each packed byte of a file, and bytes of texts for each byte of a file that repeats them; counts from 16 MiB on "
-        "(gzip reaches 1,032).",
+        description=(
+            "Unpacked bytes for each packed byte of a file, and bytes of texts for each byte of a file that repeats"
+            " them; counts from 16 MiB on (gzip reaches 1,032)."
+        ),
     )
     nesting_depth: int = Field(default=64, ge=2, le=500, description="Depth of lists and mappings in JSON.")
     silent_seconds: int = Field(
         default=300,
         ge=1,
         le=86_400,
-        description="Seconds that a database, object store, catalogue or hub may keep a reader waiting for the next rows or bytes (of a query: 1,000 rows).",
+        description=(
+            "Seconds that a database, object store, catalogue or hub may keep a reader waiting for the next rows or"
+            " bytes (of a query: 1,000 rows)."
+        ),
     )
 
 
@@ -56,50 +89,93 @@ class Source(Section):
     uri: str = Field(
         min_length=1,
         max_length=4000,
-        description="File, folder or glob: a local path or an fsspec URI (`s3://...`). `sample://complaints`, `sample://feedback` and `sample://support` "
-        "come with the platform.",
+        description=(
+            "File, folder or glob: a local path or an fsspec URI (`s3://...`). `sample://complaints`,"
+            " `sample://feedback` and `sample://support` come with the platform."
+        ),
     )
     format: Annotated[str, NameOfFile(FORMATS, others=("auto",))] = Field(
         default="auto",
-        description="File format. `auto`: by file ending, that before `.gz` or `.zst`; what is in a `.zip` by its own; a local folder with `_delta_log` "
-        "as Delta table.",
+        description=(
+            "File format. `auto`: by file ending, that before `.gz` or `.zst`; what is in a `.zip` by its own; a local"
+            " folder with `_delta_log` as Delta table."
+        ),
     )
-    table: str | None = Field(default=None, min_length=1, max_length=400, description="Table or view of a database, as `name` or `schema.name`.")
-    query: str | None = Field(default=None, min_length=1, max_length=20_000, description="Query of a database in place of `table`; begins with SELECT or WITH.")
+    table: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=400,
+        description="Table or view of a database, as `name` or `schema.name`.",
+    )
+    query: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=20_000,
+        description="Query of a database in place of `table`; begins with SELECT or WITH.",
+    )
     high_water_column: str | None = Field(
         default=None,
         min_length=1,
         max_length=200,
-        description="Column of `table` or `query` with times, dates or numbers that only grow: later runs ask only for rows from the highest value on.",
+        description=(
+            "Column of `table` or `query` with times, dates or numbers that only grow: later runs ask only for rows"
+            " from the highest value on."
+        ),
     )
     password_variable: str | None = Field(
-        default=None, pattern=r"^[A-Z_][A-Z0-9_]*$", max_length=100, description="Environment variable that holds the password of the database."
+        default=None,
+        pattern=r"^[A-Z_][A-Z0-9_]*$",
+        max_length=100,
+        description="Environment variable that holds the password of the database.",
     )
-    sheet: str | None = Field(default=None, min_length=1, max_length=31, description="Sheet of an Excel file. Default: the first.")
+    sheet: str | None = Field(
+        default=None, min_length=1, max_length=31, description="Sheet of an Excel file. Default: the first."
+    )
     encoding: str = Field(
-        default="auto", max_length=40, description="Text encoding of CSV and JSON files, e.g. `utf-8`, `cp1252`. `auto`: detected, and named in the asset."
+        default="auto",
+        max_length=40,
+        description=(
+            "Text encoding of CSV and JSON files, e.g. `utf-8`, `cp1252`. `auto`: detected, and named in the asset."
+        ),
     )
-    delimiter: str = Field(default="auto", max_length=4, description="Column delimiter of CSV files. `auto`: detected among comma, semicolon, tab and pipe.")
+    delimiter: str = Field(
+        default="auto",
+        max_length=4,
+        description="Column delimiter of CSV files. `auto`: detected among comma, semicolon, tab and pipe.",
+    )
     nul_characters: Literal["refuse", "keep"] = Field(
         default="refuse",
-        description="`refuse`: a text with a NUL character ends the run, because most tools cut the text there. `keep`: it is read whole; "
-        "cleaning takes it out.",
+        description=(
+            "`refuse`: a text with a NUL character ends the run, because most tools cut the text there. `keep`: it is"
+            " read whole; cleaning takes it out."
+        ),
     )
     not_a_number: Literal["refuse", "missing"] = Field(
-        default="refuse", description="NaN and Infinity, which are not JSON, and in number columns: `refuse` ends the run, `missing` reads them as no value."
+        default="refuse",
+        description=(
+            "NaN and Infinity, which are not JSON, and in number columns: `refuse` ends the run, `missing` reads them"
+            " as no value."
+        ),
     )
     sha256: str | None = Field(
         default=None,
         pattern=r"^[0-9a-f]{64}$",
-        description="SHA-256 (hex) that the file of a source of one file must have. Checksum files (`<file>.sha256`, `SHA256SUMS`) are used "
-        "without being named.",
+        description=(
+            "SHA-256 (hex) that the file of a source of one file must have. Checksum files (`<file>.sha256`,"
+            " `SHA256SUMS`) are used without being named."
+        ),
     )
     vanished_rows: Literal["keep", "remove"] = Field(
         default="keep",
-        description="Rows that the source no longer has: `keep` them, or `remove` them from the next version; then all files are read again "
-        "once one of them changed or vanished.",
+        description=(
+            "Rows that the source no longer has: `keep` them, or `remove` them from the next version; then all files"
+            " are read again once one of them changed or vanished."
+        ),
     )
-    limits: Limits = Field(default_factory=Limits, description="What the source may hold at most; the policy of the installation has ceilings.")
+    limits: Limits = Field(
+        default_factory=Limits,
+        description="What the source may hold at most; the policy of the installation has ceilings.",
+    )
 
     @field_validator("uri")
     @classmethod
@@ -136,11 +212,16 @@ class Source(Section):
         if scheme in DATABASES and not (self.table or self.query):
             raise ValueError("`source.table` or `source.query` is needed for a database")
         if (self.table or self.query or self.password_variable) and scheme not in DATABASES:
-            raise ValueError(f"`source.table`, `query` and `password_variable` go with a database; `source.uri` must begin with one of {', '.join(DATABASES)}")
+            raise ValueError(
+                "`source.table`, `query` and `password_variable` go with a database; `source.uri` must begin with one"
+                f" of {', '.join(DATABASES)}"
+            )
         if self.high_water_column and not (self.table or self.query):
             raise ValueError("`source.high_water_column` goes with `source.table` or `source.query`")
         if self.high_water_column and self.vanished_rows == "remove":
-            raise ValueError("`source.vanished_rows: remove` needs all rows, so it does not go with `source.high_water_column`")
+            raise ValueError(
+                "`source.vanished_rows: remove` needs all rows, so it does not go with `source.high_water_column`"
+            )
         return self
 
 
@@ -149,7 +230,12 @@ CHAT_FORMATS: dict[str, dict[str, Any]] = {
     "sharegpt": {"messages": "conversations"},
     "openai": {"messages": "messages", "tools": "tools", "optional_columns": ["tools"]},
     "prompt_completion": {"text": "prompt", "answer": "completion"},
-    "preference": {"text": "prompt", "answer": "chosen", "rejected": "rejected", "optional_columns": ["prompt", "rejected"]},
+    "preference": {
+        "text": "prompt",
+        "answer": "chosen",
+        "rejected": "rejected",
+        "optional_columns": ["prompt", "rejected"],
+    },
     "text_label": {"text": "text", "label": "label"},
 }
 """Fields that a format of chat data stands for where the use case does not name them."""
@@ -158,55 +244,105 @@ CHAT_FORMATS: dict[str, dict[str, Any]] = {
 class RecordMapping(Section):
     """Which source column becomes which field of a record. Columns that are not named here never enter the platform."""
 
-    chat_format: Literal["columns", "alpaca", "sharegpt", "openai", "prompt_completion", "preference", "text_label"] = Field(
-        default="columns",
-        description="Usual columns of chat data: sets `text`, `answer`, `messages` or `label` where they are not named. `alpaca`: instruction, input, output. "
-        "`sharegpt`: conversations. `openai`: messages, tools. `prompt_completion`: prompt, completion. `preference`: prompt, chosen, "
-        "rejected (see `training.objective`). `text_label`: text, label. `columns`: only what is named.",
+    chat_format: Literal["columns", "alpaca", "sharegpt", "openai", "prompt_completion", "preference", "text_label"] = (
+        Field(
+            default="columns",
+            description=(
+                "Usual columns of chat data: sets `text`, `answer`, `messages` or `label` where they are not named."
+                " `alpaca`: instruction, input, output. `sharegpt`: conversations. `openai`: messages, tools."
+                " `prompt_completion`: prompt, completion. `preference`: prompt, chosen, rejected (see"
+                " `training.objective`). `text_label`: text, label. `columns`: only what is named."
+            ),
+        )
     )
     id: ColumnName | None = Field(
-        default=None, description="Column that identifies a record in the source; must be unique. Without it records are identified by content."
+        default=None,
+        description=(
+            "Column that identifies a record in the source; must be unique. Without it records are identified by"
+            " content."
+        ),
     )
     text: ColumnName | Annotated[list[ColumnName], Field(max_length=50)] | None = Field(
-        default=None, description="Column(s) with the user's text; several are joined by a blank line (Alpaca: `[instruction, input]`)."
+        default=None,
+        description=(
+            "Column(s) with the user's text; several are joined by a blank line (Alpaca: `[instruction, input]`)."
+        ),
     )
     answer: ColumnName | None = Field(default=None, description="Column with the reference answer (generation).")
     rejected: ColumnName | None = Field(
-        default=None, description="Column with an answer that people like less than `answer`; `training.objective` dpo and orpo learn from the pair."
+        default=None,
+        description=(
+            "Column with an answer that people like less than `answer`; `training.objective` dpo and orpo learn from"
+            " the pair."
+        ),
     )
-    messages: ColumnName | None = Field(default=None, description="Column with chat messages, a list of `{role, content}`, instead of `text` and `answer`.")
+    messages: ColumnName | None = Field(
+        default=None,
+        description="Column with chat messages, a list of `{role, content}`, instead of `text` and `answer`.",
+    )
     tools: ColumnName | None = Field(
-        default=None, description="Column with the descriptions of the tools that may be called in `messages`: a JSON list of `{type, function}` (OpenAI)."
+        default=None,
+        description=(
+            "Column with the descriptions of the tools that may be called in `messages`: a JSON list of `{type,"
+            " function}` (OpenAI)."
+        ),
     )
     label: ColumnName | None = Field(default=None, description="Column with the label (classification).")
     label_names: dict[LabelName, LabelName] = Field(
-        default_factory=dict, max_length=10_000, description="Source label -> label the model writes. Labels that are not named stay as they are."
+        default_factory=dict,
+        max_length=10_000,
+        description="Source label -> label the model writes. Labels that are not named stay as they are.",
     )
     subject: ColumnName | None = Field(
-        default=None, description="Column that identifies the person a record is about; keeps a person's records on one side of the split."
+        default=None,
+        description=(
+            "Column that identifies the person a record is about; keeps a person's records on one side of the split."
+        ),
     )
     date: ColumnName | None = Field(
-        default=None, description="Column with the date of the record: YYYY-MM-DD, a time of it, a month or a year. `2019/1/13` is read as well."
+        default=None,
+        description=(
+            "Column with the date of the record: YYYY-MM-DD, a time of it, a month or a year. `2019/1/13` is read as"
+            " well."
+        ),
     )
     consent: ColumnName | None = Field(default=None, description="Column with the consent status.")
-    purpose: ColumnName | None = Field(default=None, description="Column with the purposes consented to, separated by `;`.")
-    expires: ColumnName | None = Field(default=None, description="Column with the date (YYYY-MM-DD) after which the record may not be used.")
+    purpose: ColumnName | None = Field(
+        default=None, description="Column with the purposes consented to, separated by `;`."
+    )
+    expires: ColumnName | None = Field(
+        default=None, description="Column with the date (YYYY-MM-DD) after which the record may not be used."
+    )
     withdrawn: ColumnName | None = Field(
         default=None,
-        description="Column that says whether (`true`/`false`) or when (YYYY-MM-DD) consent was withdrawn. Empty: not. Any other value removes the record.",
+        description=(
+            "Column that says whether (`true`/`false`) or when (YYYY-MM-DD) consent was withdrawn. Empty: not. Any"
+            " other value removes the record."
+        ),
     )
     lawful_basis: ColumnName | None = Field(
-        default=None, description="Column with the lawful basis of the processing (GDPR Art. 6(1)); see `governance.lawful_bases`."
+        default=None,
+        description="Column with the lawful basis of the processing (GDPR Art. 6(1)); see `governance.lawful_bases`.",
     )
-    jurisdiction: ColumnName | None = Field(default=None, description="Column with the jurisdiction of the record; see `governance.jurisdictions`.")
+    jurisdiction: ColumnName | None = Field(
+        default=None, description="Column with the jurisdiction of the record; see `governance.jurisdictions`."
+    )
     licence: ColumnName | None = Field(
-        default=None, description="Column with the licence of each record, for collections of several licences; see `governance.accepted_licences`."
+        default=None,
+        description=(
+            "Column with the licence of each record, for collections of several licences; see"
+            " `governance.accepted_licences`."
+        ),
     )
     features: dict[FeatureName, ColumnName] = Field(
-        default_factory=dict, max_length=200, description="Name -> column of features for fairness and slices. They never enter a prompt."
+        default_factory=dict,
+        max_length=200,
+        description="Name -> column of features for fairness and slices. They never enter a prompt.",
     )
     optional_columns: list[ColumnName] = Field(
-        default_factory=list, max_length=300, description="Columns of this mapping that a source may lack; the field is then empty."
+        default_factory=list,
+        max_length=300,
+        description="Columns of this mapping that a source may lack; the field is then empty.",
     )
 
     @model_validator(mode="before")
@@ -218,7 +354,11 @@ class RecordMapping(Section):
         named = {name for name in ("text", "messages") if values.get(name)}
         filled = {name: column for name, column in preset.items() if name not in ("text", "messages") or not named}
         optional = [*(values.get("optional_columns") or []), *preset.get("optional_columns", [])]
-        return {**filled, **{k: v for k, v in values.items() if v is not None}, **({"optional_columns": optional} if optional else {})}
+        return {
+            **filled,
+            **{k: v for k, v in values.items() if v is not None},
+            **({"optional_columns": optional} if optional else {}),
+        }
 
     @model_validator(mode="after")
     def one_way_to_the_text(self) -> "RecordMapping":
@@ -253,9 +393,17 @@ class RecordMapping(Section):
             self.purpose,
             self.expires,
         ]
-        return list(dict.fromkeys(c for c in [*single, *self.permission_columns().values(), *self.features.values()] if c))
+        return list(
+            dict.fromkeys(c for c in [*single, *self.permission_columns().values(), *self.features.values()] if c)
+        )
 
     def permission_columns(self) -> dict[str, str]:
-        """Record column -> source column of what is stated about permission beside consent, purpose and expiry, where it is mapped."""
-        stated = {"withdrawn": self.withdrawn, "lawful_basis": self.lawful_basis, "jurisdiction": self.jurisdiction, "licence": self.licence}
+        """Record column -> source column of what is stated about permission beside consent, purpose and expiry, where
+        it is mapped."""
+        stated = {
+            "withdrawn": self.withdrawn,
+            "lawful_basis": self.lawful_basis,
+            "jurisdiction": self.jurisdiction,
+            "licence": self.licence,
+        }
         return {name: column for name, column in stated.items() if column}

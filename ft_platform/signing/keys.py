@@ -1,11 +1,14 @@
-"""Ed25519 keys (RFC 8032) of an installation, in versions. Programs sign with the newest; everybody verifies with the public halves.
+"""Ed25519 keys (RFC 8032) of an installation, in versions. Programs sign with the newest; everybody verifies with the
+public halves.
 
-The private keys are a key ring like that of pseudonyms, kept by the same providers (a file, AWS KMS, AWS Secrets Manager, a variable). The public
-halves and their state stand in `keys.json`, which whoever may write to the lake must not be able to write.
+The private keys are a key ring like that of pseudonyms, kept by the same providers (a file, AWS KMS, AWS Secrets
+Manager, a variable). The public halves and their state stand in `keys.json`, which whoever may write to the lake must
+not be able to write.
 
-Covered: a version that was rotated out still verifies what it signed. A version that was lost stays, too. One that was stolen verifies only what it
-signed before a moment that a person names, and nothing that came after the day of the report. A thief of the newest version has no older one with it:
-rotation keeps the private half of the new version only. Not covered: whoever may act as the account of the
+Covered: a version that was rotated out still verifies what it signed. A version that was lost stays, too. One that was
+stolen verifies only what it signed before a moment that a person names, and nothing that came after the day of the
+report. A thief of the newest version has no older one with it: rotation keeps the private half of the new version only.
+Not covered: whoever may act as the account of the
 operating system that runs the programs has the newest private key and can sign anything.
 """
 
@@ -36,8 +39,10 @@ class PublicKey:
         key_id: first 16 hex digits of the sha256 of the public key (32 bytes).
         public: the public key in base64.
         stolen_since: moment from which on its signatures count no more, ISO 8601; empty: it was not stolen.
-        last_entries: of a stolen key: folder of seals -> number of the newest entry when that was reported. Later ones do not count.
-        root: certificate of this key (PEM), under which others verify models; empty: of a version that was never the newest since there are any.
+        last_entries: of a stolen key: folder of seals -> number of the newest entry when that was reported. Later ones
+            do not count.
+        root: certificate of this key (PEM), under which others verify models; empty: of a version that was never the
+            newest since there are any.
         leaf: certificate of the key that signs models.
     """
 
@@ -100,9 +105,15 @@ class SigningKeys:
 
     def _load(self) -> dict[str, PublicKey]:
         try:
-            found = [PublicKey(**{**one, "last_entries": tuple(map(tuple, one["last_entries"]))}) for one in json.loads(self._file.read_text())["keys"]]
+            found = [
+                PublicKey(**{**one, "last_entries": tuple(map(tuple, one["last_entries"]))})
+                for one in json.loads(self._file.read_text())["keys"]
+            ]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CorruptVersion(f"the public keys in {self._file} cannot be read ({type(error).__name__})", "Restore the file from a backup") from None
+            raise CorruptVersion(
+                f"the public keys in {self._file} cannot be read ({type(error).__name__})",
+                "Restore the file from a backup",
+            ) from None
         return {key.key_id: key for key in found}
 
     @cached_property
@@ -116,14 +127,20 @@ class SigningKeys:
             provider = self._place.open()
             if provider.read() is None:
                 if self.public:
-                    raise KeyMissing(f"the signing key is not in {provider.where} any more", "Restore it, or go on with a new one: ft seals rotate")
+                    raise KeyMissing(
+                        f"the signing key is not in {provider.where} any more",
+                        "Restore it, or go on with a new one: ft seals rotate",
+                    )
                 provider.write(KeyRing({}).rotated().to_text())
             ring = read_key_ring(self._place)
             key = _private(ring.keys[ring.newest])
             own = _public(ring.newest, key)
             known = self.public.get(own.key_id)
             if known is None and self.public and ring.newest <= max(one.version for one in self.public.values()):
-                raise KeyMissing(f"the signing key in {provider.where} is another than the one in {self._file}", "Restore it, or go on with: ft seals rotate")
+                raise KeyMissing(
+                    f"the signing key in {provider.where} is another than the one in {self._file}",
+                    "Restore it, or go on with: ft seals rotate",
+                )
             if known is None or not known.root:
                 root, leaf = certificates(own.version, own.key_id, key)
                 self._save({**self.public, own.key_id: replace(known or own, root=root, leaf=leaf)})
@@ -149,13 +166,21 @@ class SigningKeys:
         from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
         key_id, key = self._newest
-        return model_key(key.private_bytes_raw()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), self.public[key_id]
+        return (
+            model_key(key.private_bytes_raw()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+            self.public[key_id],
+        )
 
     def rotate(self) -> PublicKey:
-        """Makes a new version, which signs from now on. Its private half is the only one that is kept: older ones verify without."""
+        """Makes a new version, which signs from now on. Its private half is the only one that is kept: older ones
+        verify without."""
         with locked(self._file.with_suffix(".lock")):
             provider = self._place.open()
-            ring = read_key_ring(self._place) if provider.read() is not None else KeyRing({}, {one.version: "lost" for one in self.public.values()})
+            ring = (
+                read_key_ring(self._place)
+                if provider.read() is not None
+                else KeyRing({}, {one.version: "lost" for one in self.public.values()})
+            )
             while not ring.keys or ring.newest <= max((one.version for one in self.public.values()), default=0):
                 ring = ring.rotated()
             for older in sorted(ring.keys)[:-1]:
@@ -179,7 +204,11 @@ class SigningKeys:
         self.__dict__.pop("_newest", None)
 
     def _save(self, keys: dict[str, PublicKey]) -> None:
-        write_bytes(LocalFileSystem(), str(self._file), json.dumps({"keys": [asdict(key) for key in keys.values()]}, indent=1).encode())
+        write_bytes(
+            LocalFileSystem(),
+            str(self._file),
+            json.dumps({"keys": [asdict(key) for key in keys.values()]}, indent=1).encode(),
+        )
 
 
 def _private(seed: bytes) -> Any:

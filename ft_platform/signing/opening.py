@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 def signing_keys_of(environment: Environment) -> "SigningKeys":
     """What signs and verifies manifests, verdicts and decisions."""
     from ft_platform.privacy.key_providers import KeyPlace
-    from ft_platform.signing.keys import SigningKeys  # it writes with the lake's functions, and the lake is opened with it
+    from ft_platform.signing.keys import (
+        SigningKeys,
+    )  # it writes with the lake's functions, and the lake is opened with it
 
-    return SigningKeys(KeyPlace(environment.signing_key_provider, environment.signing_key_path, "FT_SIGNING_KEY"), environment.seals_path)
+    return SigningKeys(
+        KeyPlace(environment.signing_key_provider, environment.signing_key_path, "FT_SIGNING_KEY"),
+        environment.seals_path,
+    )

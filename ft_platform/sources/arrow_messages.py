@@ -1,9 +1,9 @@
 """What the messages of an Arrow stream unpack to, read from their metadata before anything is unpacked.
 
-Source: Apache Arrow columnar format, "Encapsulated message format" and "Compression"; `Message.fbs`: a message's metadata is a
-flatbuffer (Message {version, header_type, header, bodyLength}), that of rows holds RecordBatch {length, nodes, buffers,
-compression}, that of a dictionary DictionaryBatch {id, data: RecordBatch}. A compressed buffer begins with its unpacked length.
-"""
+Source: Apache Arrow columnar format, "Encapsulated message format" and "Compression"; `Message.fbs`: a message's
+metadata is a flatbuffer (Message {version, header_type, header, bodyLength}), that of rows holds RecordBatch {length,
+nodes, buffers, compression}, that of a dictionary DictionaryBatch {id, data: RecordBatch}. A compressed buffer begins
+with its unpacked length."""
 
 import os
 import struct
@@ -29,8 +29,8 @@ def unpacked_bytes(file: BinaryIO) -> Iterator[tuple[int, int]]:
         file: at the place where the stream begins.
 
     Raises:
-        BrokenMessage: the metadata does not fit the message, or the message does not fit the file; or the mark of the end is not there, which a
-            file that was cut between two messages lacks.
+        BrokenMessage: the metadata does not fit the message, or the message does not fit the file; or the mark of the
+            end is not there, which a file that was cut between two messages lacks.
     """
     place = file.tell()
     size = file.seek(0, os.SEEK_END)
@@ -44,7 +44,9 @@ def unpacked_bytes(file: BinaryIO) -> Iterator[tuple[int, int]]:
                 rest = size - (place + start + 4)
                 file.seek(max(0, size - 10))
                 tail = file.read(10)
-                if rest and not (tail[4:] == b"ARROW1" and int.from_bytes(tail[:4], "little") == rest - 10):  # nothing but the footer of a file
+                if rest and not (
+                    tail[4:] == b"ARROW1" and int.from_bytes(tail[:4], "little") == rest - 10
+                ):  # nothing but the footer of a file
                     raise BrokenMessage("bytes behind the mark of its end")
                 return
             if not 0 < length <= size - place:
@@ -76,7 +78,10 @@ def _unpacked(metadata: memoryview, root: int, file: BinaryIO, body: int, body_b
         return 0
     total = 0
     for number in range(_number(metadata, buffers, "<I")):
-        offset, length = _number(metadata, buffers + 4 + 16 * number, "<q"), _number(metadata, buffers + 12 + 16 * number, "<q")
+        offset, length = (
+            _number(metadata, buffers + 4 + 16 * number, "<q"),
+            _number(metadata, buffers + 12 + 16 * number, "<q"),
+        )
         if offset < 0 or length < 0 or offset + length > body_bytes:
             raise BrokenMessage("a buffer that reaches beyond its message")
         if length >= 8:

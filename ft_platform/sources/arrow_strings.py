@@ -38,14 +38,22 @@ def checked_parts(file: Opened, batch: pa.RecordBatch, first_row: int) -> Iterat
         try:
             sizes += row_bytes(column)
         except TypeError:
-            raise SourceError(f"{file.name}: column {name!r} is of type {column.type}, which is not read", "Export the column as text or as a list") from None
+            raise SourceError(
+                f"{file.name}: column {name!r} is of type {column.type}, which is not read",
+                "Export the column as text or as a list",
+            ) from None
     piece = np.cumsum(sizes) // BATCH_BYTES + np.arange(len(sizes)) // BATCH_ROWS
     starts = np.flatnonzero(np.append(True, piece[1:] != piece[:-1]))[: len(sizes)].tolist()
     for start, end in zip(starts, [*starts[1:], len(sizes)], strict=True):
         if len(long := np.flatnonzero(sizes[start:end] > PAGE_FIELDS * file.budget.item_characters)):
             rows = row_list((long + first_row + start).tolist())
-            raise over(file.name, f"{rows} unpack to more than {file.budget.item_characters:,} characters", "field_characters")
-        arrays = [strings(file, column.slice(start, end - start), name, first_row + start) for name, column in zip(batch.schema.names, columns, strict=True)]
+            raise over(
+                file.name, f"{rows} unpack to more than {file.budget.item_characters:,} characters", "field_characters"
+            )
+        arrays = [
+            strings(file, column.slice(start, end - start), name, first_row + start)
+            for name, column in zip(batch.schema.names, columns, strict=True)
+        ]
         yield file.checked(batch.schema.names, arrays, first_row + start)
 
 
@@ -53,7 +61,8 @@ def strings(file: Opened, column: pa.Array, name: str, first_row: int) -> pa.Arr
     """A column as strings. Shape `(rows,)`.
 
     Raises:
-        SourceError: bytes that are no UTF-8 text, NaN or Infinity (unless they are set to be missing), or nested too deeply.
+        SourceError: bytes that are no UTF-8 text, NaN or Infinity (unless they are set to be missing), or nested too
+            deeply.
     """
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     try:
@@ -67,7 +76,8 @@ def strings(file: Opened, column: pa.Array, name: str, first_row: int) -> pa.Arr
         return made
     except (pa.ArrowException, UnicodeError):
         raise SourceError(
-            f"{file.name}: column {name!r} holds something that is no UTF-8 text in data rows {first_row} to {first_row + len(column) - 1}",
+            f"{file.name}: column {name!r} holds something that is no UTF-8 text in data rows {first_row} to"
+            f" {first_row + len(column) - 1}",
             "Export the column as text",
         ) from None
 
@@ -93,21 +103,28 @@ def text_of(file: Opened, value: Any) -> str | None:
 
 
 def row_bytes(column: pa.Array) -> np.ndarray:
-    """Bytes of the texts of each row that the file holds once and a row may repeat (dictionaries, views); else 0. Shape `(rows,)`.
+    """Bytes of the texts of each row that the file holds once and a row may repeat (dictionaries, views); else 0. Shape
+    `(rows,)`.
 
     Raises:
         TypeError: texts that are repeated in a way that is not counted here.
     """
     kind = column.type
     if pa.types.is_dictionary(kind):
-        if not (pa.types.is_string(kind.value_type) or pa.types.is_binary(kind.value_type)) or not len(column.dictionary):
+        if not (pa.types.is_string(kind.value_type) or pa.types.is_binary(kind.value_type)) or not len(
+            column.dictionary
+        ):
             _require_own_texts(kind.value_type)
             return np.zeros(len(column), np.int64)
         lengths = pc.binary_length(column.dictionary).cast(pa.int64())
         return pc.fill_null(lengths.take(column.indices), 0).to_numpy(zero_copy_only=False)
     if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
-        views = np.frombuffer(column.buffers()[1], np.int32, 4 * (column.offset + len(column))).reshape(-1, 4)  # of 16 bytes; the first four are the length
-        return np.where(column.is_valid().to_numpy(zero_copy_only=False), views[column.offset : column.offset + len(column), 0], 0).astype(np.int64)
+        views = np.frombuffer(column.buffers()[1], np.int32, 4 * (column.offset + len(column))).reshape(
+            -1, 4
+        )  # of 16 bytes; the first four are the length
+        return np.where(
+            column.is_valid().to_numpy(zero_copy_only=False), views[column.offset : column.offset + len(column), 0], 0
+        ).astype(np.int64)
     if pa.types.is_struct(kind):
         return sum((row_bytes(column.field(i)) for i in range(kind.num_fields)), np.zeros(len(column), np.int64))
     if pa.types.is_list(kind):
@@ -122,7 +139,13 @@ def _require_own_texts(kind: pa.DataType) -> None:
     """Raises:
     TypeError: values of this type may repeat a text, or each other.
     """
-    repeats = (pa.types.is_dictionary, pa.types.is_string_view, pa.types.is_binary_view, pa.types.is_run_end_encoded, pa.types.is_union)
+    repeats = (
+        pa.types.is_dictionary,
+        pa.types.is_string_view,
+        pa.types.is_binary_view,
+        pa.types.is_run_end_encoded,
+        pa.types.is_union,
+    )
     if any(is_kind(kind) for is_kind in (*repeats, pa.types.is_list_view, pa.types.is_large_list_view)):
         raise TypeError
     for i in range(kind.num_fields):
@@ -137,7 +160,8 @@ def _finite(file: Opened, column: pa.Array, name: str, first_row: int) -> pa.Arr
     if file.settings.not_a_number == "refuse":
         rows = (np.flatnonzero(wrong.to_numpy(zero_copy_only=False)) + first_row).tolist()
         raise SourceError(
-            f"{file.name}: {row_list(rows)} have NaN or Infinity in column {name!r}", "Export an empty value instead, or set source.not_a_number: missing"
+            f"{file.name}: {row_list(rows)} have NaN or Infinity in column {name!r}",
+            "Export an empty value instead, or set source.not_a_number: missing",
         )
     return pc.if_else(finite, column, pa.scalar(None, column.type))
 
@@ -145,7 +169,10 @@ def _finite(file: Opened, column: pa.Array, name: str, first_row: int) -> pa.Arr
 def _json_text(file: Opened, value: Any) -> str:
     limit = file.budget.limits.nesting_depth
     if depth_of(value) > limit:
-        raise SourceError(f"{file.name}: a value is nested more than {limit} deep", "If that is right, raise source.limits.nesting_depth")
+        raise SourceError(
+            f"{file.name}: a value is nested more than {limit} deep",
+            "If that is right, raise source.limits.nesting_depth",
+        )
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
     except ValueError as error:
@@ -157,7 +184,10 @@ def _json_text(file: Opened, value: Any) -> str:
 
 def _not_finite(file: Opened) -> None:
     if file.settings.not_a_number == "refuse":
-        raise SourceError(f"{file.name}: a value is NaN or Infinity", "Export an empty value instead, or set source.not_a_number: missing")
+        raise SourceError(
+            f"{file.name}: a value is NaN or Infinity",
+            "Export an empty value instead, or set source.not_a_number: missing",
+        )
 
 
 def _without_nan(value: Any) -> Any:
@@ -173,4 +203,6 @@ def _plain(value: Any) -> Any:
         return bytes(value).decode()
     if isinstance(value, (date, datetime, time)):
         return value.isoformat()
-    return str(value) if isinstance(value, (Decimal, timedelta)) or hasattr(value, "hex") else repr(type(value).__name__)
+    return (
+        str(value) if isinstance(value, (Decimal, timedelta)) or hasattr(value, "hex") else repr(type(value).__name__)
+    )

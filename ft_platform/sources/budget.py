@@ -1,4 +1,5 @@
-"""What one reading of a source has used of its limits, so that a damaged or hostile file ends with an error and not with a full machine."""
+"""What one reading of a source has used of its limits, so that a damaged or hostile file ends with an error and not
+with a full machine."""
 
 from dataclasses import dataclass
 
@@ -49,12 +50,17 @@ class Budget:
         """
         self.unpacked_bytes += count
         if self.unpacked_bytes > self.limits.unpacked_gib * GIB:
-            raise over(name, f"with it the source unpacks to more than {self.limits.unpacked_gib:g} GiB", "unpacked_gib")
+            raise over(
+                name, f"with it the source unpacks to more than {self.limits.unpacked_gib:g} GiB", "unpacked_gib"
+            )
         if so_far > RATIO_FROM_BYTES and so_far > self.limits.unpacked_ratio * packed:
-            raise over(name, f"unpacks to more than {self.limits.unpacked_ratio} times its {packed:,} bytes", "unpacked_ratio")
+            raise over(
+                name, f"unpacks to more than {self.limits.unpacked_ratio} times its {packed:,} bytes", "unpacked_ratio"
+            )
 
     def check_texts(self, name: str, total: int, packed: int) -> None:
-        """Texts that a file has once and repeats (dictionaries of Parquet and Arrow, shared strings of Excel) unpack to nothing, and still fill the lake.
+        """Texts that a file has once and repeats (dictionaries of Parquet and Arrow, shared strings of Excel) unpack to
+        nothing, and still fill the lake.
 
         Args:
             total: bytes of all texts that were read from the file so far.
@@ -64,7 +70,12 @@ class Budget:
             SourceError: too many for the size of the file.
         """
         if total > RATIO_FROM_BYTES and total > self.limits.unpacked_ratio * packed:
-            raise over(name, f"its texts are more than {self.limits.unpacked_ratio} times its {packed:,} bytes: it repeats some of them", "unpacked_ratio")
+            raise over(
+                name,
+                f"its texts are more than {self.limits.unpacked_ratio} times its {packed:,} bytes: it repeats some of"
+                " them",
+                "unpacked_ratio",
+            )
 
     @property
     def item_characters(self) -> int:

@@ -1,5 +1,5 @@
-"""Known hashes of files: what a checksum file beside them says. Bytes that changed on a disk show in nothing else: of single
-flipped bits in Parquet files, 4.3 % read back as other values without an error."""
+"""Known hashes of files: what a checksum file beside them says. Bytes that changed on a disk show in nothing else: of
+single flipped bits in Parquet files, 4.3 % read back as other values without an error."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -32,8 +32,13 @@ def known_hashes(paths: Iterable[str], read: Callable[[str], str]) -> dict[str, 
         for line in filter(None, map(str.strip, read(path).splitlines())):
             found = LINE.match(line)
             if not found or (found[2] is None and not path.endswith(SUFFIX)):
-                raise SourceError(f"{path} is not in the format of sha256sum (hash, two blanks, file name)", "Write it again, or take it out of the source")
-            name = path.removesuffix(SUFFIX).rpartition("/")[2] if path.endswith(SUFFIX) else found[2].removeprefix("./")
+                raise SourceError(
+                    f"{path} is not in the format of sha256sum (hash, two blanks, file name)",
+                    "Write it again, or take it out of the source",
+                )
+            name = (
+                path.removesuffix(SUFFIX).rpartition("/")[2] if path.endswith(SUFFIX) else found[2].removeprefix("./")
+            )
             known[f"{folder}/{name}" if folder else name] = found[1].lower()
     return known
 

@@ -1,7 +1,9 @@
-"""Which code page bytes were written in: every reading of them is judged by the words that it makes, and one that stands alone is taken.
+"""Which code page bytes were written in: every reading of them is judged by the words that it makes, and one that
+stands alone is taken.
 
-A reading is right where its words are made of the letters of the language that the words around them show. `país` in Mac Roman reads as `pa’s` in
-Windows-1252, and a Hungarian `ő` as `õ`: both are letters or signs that occur, but not in Spanish or Hungarian.
+A reading is right where its words are made of the letters of the language that the words around them show. `país` in
+Mac Roman reads as `pa’s` in Windows-1252, and a Hungarian `ő` as `õ`: both are letters or signs that occur, but not in
+Spanish or Hungarian.
 """
 
 import re
@@ -20,9 +22,11 @@ WIDE: dict[str, str] = {"cp932": "ja", "euc_jp": "ja", "gb18030": "zh", "big5hks
 LEAST_WIDE = 8
 """Characters of East Asia from which a reading is judged: fewer fit by chance."""
 COMMON_SHARE = {"ja": 0.25, "zh": 0.15, "ko": 0.25}
-"""Of all letters beyond ASCII those that are common; measured on the sentences of the test set: Japanese 0.51 or more, Chinese 0.24, Korean 0.38; read in
-the wrong encoding at most 0.08."""
-WORD = re.compile(r"[^\W\d_]+(?:[\u0300-\u036f\u0591-\u05c7\u064b-\u0652\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u200c·]+[^\W\d_]*)*")
+"""Of all letters beyond ASCII those that are common; measured on the sentences of the test set: Japanese 0.51 or more,
+Chinese 0.24, Korean 0.38; read in the wrong encoding at most 0.08."""
+WORD = re.compile(
+    r"[^\W\d_]+(?:[\u0300-\u036f\u0591-\u05c7\u064b-\u0652\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u200c·]+[^\W\d_]*)*"
+)
 TYPICAL_UTF_8 = re.compile(rb"[\xc2-\xc5\xce-\xd1][\x80-\xbf]|\xe2\x80[\x90-\xbf]|\xe2\x82\xac")
 """Letters of European languages, typographic signs and the euro sign in UTF-8."""
 STRANGE = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f\ue000-\uf8ff\uff61-\uff9f\ufffd]")
@@ -91,21 +95,29 @@ class LineScore:
 def readings(lines: list[bytes]) -> list[Reading]:
     """The readings of lines with bytes beyond ASCII that explain any of them, best first."""
     joined = b"\n".join(lines)
-    found = [Reading(encoding, text, *_wide(text, language)) for encoding, language in WIDE.items() if (text := _decoded(joined, encoding))]
+    found = [
+        Reading(encoding, text, *_wide(text, language))
+        for encoding, language in WIDE.items()
+        if (text := _decoded(joined, encoding))
+    ]
     texts = {encoding: text for encoding in CODE_PAGES if (text := _decoded(joined, encoding))}
     found += _narrow(texts)
     return sorted((one for one in found if one.explained.any()), key=lambda one: -one.score)
 
 
 def certainty(found: list[Reading], best: Reading) -> float:
-    """How sure a reading is, in [0, 1]: the share that it explains, and less if another reading explains much of the places where the two differ.
-    0 where it rests on too little."""
+    """How sure a reading is, in [0, 1]: the share that it explains, and less if another reading explains much of the
+    places where the two differ. 0 where it rests on too little."""
     others = [one for one in found if one.text != best.text]
-    if best.encoding in WIDE:  # that their characters are common ones does not happen by chance, so code pages are no rivals
+    if (
+        best.encoding in WIDE
+    ):  # that their characters are common ones does not happen by chance, so code pages are no rivals
         return best.score if not any(one.encoding in WIDE for one in others) else 0.0
     if best.words < LEAST_WORDS or best.common < LEAST_COMMON or any(one.encoding in WIDE for one in others):
         return 0.0
-    if not best.encoding.startswith("cp125") and not any(one.isalpha() for one in map(chr, best.beyond[best.explained])):
+    if not best.encoding.startswith("cp125") and not any(
+        one.isalpha() for one in map(chr, best.beyond[best.explained])
+    ):
         return 0.0  # nothing but signs, which other pages have at other places
     sure = best.score
     for one in others:
@@ -116,19 +128,29 @@ def certainty(found: list[Reading], best: Reading) -> float:
 
 
 def lines_of_another(found: list[Reading], best: Reading) -> int:
-    """Lines of which a code page's reading explains everything, and the best reading less: two encodings in one file."""
+    """Lines of which a code page's reading explains everything, and the best reading less: two encodings in one
+    file."""
     others = [one.by_line for one in found if one.text != best.text and one.by_line]
     if not others:
         return 0
-    mine = [line.explained for line in best.by_line] or [0] * len(others[0])  # of East Asia: no line of it makes words in a code page
-    return sum(any(other[number].is_of_it and other[number].explained - one >= LEAST_COMMON for other in others) for number, one in enumerate(mine))
+    mine = [line.explained for line in best.by_line] or [0] * len(
+        others[0]
+    )  # of East Asia: no line of it makes words in a code page
+    return sum(
+        any(other[number].is_of_it and other[number].explained - one >= LEAST_COMMON for other in others)
+        for number, one in enumerate(mine)
+    )
 
 
 def utf_8_inside(lines: list[bytes], best: Reading) -> int:
-    """Characters of a code page's reading that it does not explain, and that are one character in UTF-8: `Ã¼` for `ü`."""
+    """Characters of a code page's reading that it does not explain, and that are one character in UTF-8: `Ã¼` for
+    `ü`."""
     data = b"\n".join(lines)
     place_of = np.cumsum(np.frombuffer(data, np.uint8) > 127) - 1
-    return sum(not best.explained[place_of[one.start()] : place_of[one.start()] + len(one[0])].any() for one in TYPICAL_UTF_8.finditer(data))
+    return sum(
+        not best.explained[place_of[one.start()] : place_of[one.start()] + len(one[0])].any()
+        for one in TYPICAL_UTF_8.finditer(data)
+    )
 
 
 def _decoded(data: bytes, encoding: str) -> str:
@@ -139,10 +161,16 @@ def _decoded(data: bytes, encoding: str) -> str:
 
 
 def _narrow(texts: dict[str, str]) -> list[Reading]:
-    """Readings in code pages: each line is judged by the languages whose common words it has, or all lines together have."""
+    """Readings in code pages: each line is judged by the languages whose common words it has, or all lines together
+    have."""
     parts = {encoding: [_Line.of(line) for line in text.split("\n")] for encoding, text in texts.items()}
-    overall = _near_the_best(_hits({encoding: sum((line.words for line in lines), Counter()) for encoding, lines in parts.items()}))
-    spoken = [_near_the_best(_hits(dict(zip(parts, (one.words for one in line), strict=True)))) or overall for line in zip(*parts.values(), strict=True)]
+    overall = _near_the_best(
+        _hits({encoding: sum((line.words for line in lines), Counter()) for encoding, lines in parts.items()})
+    )
+    spoken = [
+        _near_the_best(_hits(dict(zip(parts, (one.words for one in line), strict=True)))) or overall
+        for line in zip(*parts.values(), strict=True)
+    ]
     found = []
     for encoding, lines in parts.items():
         explained: list[bool] = []
@@ -155,10 +183,19 @@ def _narrow(texts: dict[str, str]) -> list[Reading]:
                 good = bool(alphabets) and (letters is None or any(letters <= alphabet for alphabet in alphabets))
                 explained += [good] * width
                 words |= {token} if good else set()
-            common = sum(any(word in LANGUAGES[name].words for name in CODE_PAGES[encoding].split()) for word in line.words)
+            common = sum(
+                any(word in LANGUAGES[name].words for name in CODE_PAGES[encoding].split()) for word in line.words
+            )
             by_line.append(LineScore(sum(explained[before:]), len(explained) - before, common))
-        spoken_words = {word for line in lines for word in line.words if any(word in LANGUAGES[name].words for name in CODE_PAGES[encoding].split())}
-        found.append(Reading(encoding, texts[encoding], np.array(explained, bool), len(words), len(spoken_words), by_line))
+        spoken_words = {
+            word
+            for line in lines
+            for word in line.words
+            if any(word in LANGUAGES[name].words for name in CODE_PAGES[encoding].split())
+        }
+        found.append(
+            Reading(encoding, texts[encoding], np.array(explained, bool), len(words), len(spoken_words), by_line)
+        )
     return found
 
 
@@ -187,7 +224,8 @@ class _Line:
 
     Attributes:
         words: in lower case.
-        beyond: of each word and sign with characters beyond ASCII, in order: itself, its letters beyond ASCII in lower case, and how many characters
+        beyond: of each word and sign with characters beyond ASCII, in order: itself, its letters beyond ASCII in lower
+            case, and how many characters
             beyond ASCII it has. Letters: none of a sign where such signs stand, NOWHERE of what no language has.
     """
 
@@ -203,14 +241,26 @@ class _Line:
             if not word.isascii():
                 beyond += _signs(line, place, found.start())
                 place = found.end()
-                fits = _is_written_as_words_are(word) and not (line[found.start() - 1 : found.start()].isdigit() or line[place : place + 1].isdigit())
-                beyond.append((word, frozenset(one for one in _letters(word) if one > "\x7f") if fits else NOWHERE, sum(one > "\x7f" for one in word)))
+                fits = _is_written_as_words_are(word) and not (
+                    line[found.start() - 1 : found.start()].isdigit() or line[place : place + 1].isdigit()
+                )
+                beyond.append(
+                    (
+                        word,
+                        frozenset(one for one in _letters(word) if one > "\x7f") if fits else NOWHERE,
+                        sum(one > "\x7f" for one in word),
+                    )
+                )
         return cls(words, [*beyond, *_signs(line, place, len(line))])
 
 
 def _signs(line: str, start: int, end: int) -> list[tuple[str, frozenset[str] | None, int]]:
     """The signs beyond ASCII in a part of a line that has no other letters beyond ASCII."""
-    return [(line[max(0, place - 1) : place + 2], None if _is_in_place(line, place) else NOWHERE, 1) for place in range(start, end) if line[place] > "\x7f"]
+    return [
+        (line[max(0, place - 1) : place + 2], None if _is_in_place(line, place) else NOWHERE, 1)
+        for place in range(start, end)
+        if line[place] > "\x7f"
+    ]
 
 
 def _letters(word: str) -> str:
@@ -244,13 +294,16 @@ def _is_in_place(line: str, place: int) -> bool:
 
 
 def _wide(text: str, language: str) -> tuple[np.ndarray, int]:
-    """What a reading explains, and how many letters: all where the text is made of letters of the language, many of them common ones; else nothing."""
+    """What a reading explains, and how many letters: all where the text is made of letters of the language, many of
+    them common ones; else nothing."""
     wide = [one for one in text if one > "\x7f"]
     letters = [one for one in wide if unicodedata.category(one)[0] in "LM"]
     common = sum(one in common_letters(language) for one in letters)
     if len(letters) < LEAST_WIDE or STRANGE.search(text) or common < COMMON_SHARE[language] * len(letters):
         return np.zeros(len(wide), bool), 0
-    return np.array([unicodedata.category(one)[0] not in "LM" or _is_of(one, language) for one in wide]), len(set(letters))
+    return np.array([unicodedata.category(one)[0] not in "LM" or _is_of(one, language) for one in wide]), len(
+        set(letters)
+    )
 
 
 def _is_of(letter: str, language: str) -> bool:
@@ -269,5 +322,8 @@ def common_letters(language: str) -> frozenset[str]:
         "的一是不了在有人我他這这個个們们中來来上大為为和國国地到以說说時时要就出會会可也你對对生能而子那得於于著着下自之年過过發发後后作裡里用道行所"
         "然家種种事成方多經经么去法學学如都同現现當当沒没動动面起看定天分還还進进好小部其些主樣样"
     )
-    korean = "이다에의는로하을가고지서한은기으년대사시를리도인스일어자나정제수아해부전보주동그있것었했들습니까요만게면과와세금행돈두번환불"
+    korean = (
+        "이다에의는로하을가고지서한은기으년대사시를리도인스일어자나정제수아"
+        "해부전보주동그있것었했들습니까요만게면과와세금행돈두번환불"
+    )
     return frozenset(chinese if language == "zh" else korean)

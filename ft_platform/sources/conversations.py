@@ -1,11 +1,12 @@
-"""Chat messages of a column: the JSON list of a row becomes the messages of a record, whichever way its authors write it.
+"""Chat messages of a column: the JSON list of a row becomes the messages of a record, whichever way its authors write
+it.
 
-OpenAI: `[{"role": "user", "content": "..."}]`, a content may be a list of text parts. ShareGPT: `[{"from": "human", "value": "..."}]`.
-Prompt and answer of TRL: each a text, or a list of messages; an answer that holds a user message is the whole conversation.
-Tools (`sources.tool_messages`): OpenAI's `tool_calls` and `tool`, ShareGPT's `function_call` and `observation`; the descriptions of the
-tools are a column of their own.
-Sources: platform.openai.com/docs "Chat completions"; LLaMA-Factory `data/README.md`; huggingface.co/docs/trl "Dataset formats".
-Not covered: pictures and sounds (an error), and `weight` of single messages.
+OpenAI: `[{"role": "user", "content": "..."}]`, a content may be a list of text parts. ShareGPT: `[{"from": "human",
+"value": "..."}]`. Prompt and answer of TRL: each a text, or a list of messages; an answer that holds a user message is
+the whole conversation. Tools (`sources.tool_messages`): OpenAI's `tool_calls` and `tool`, ShareGPT's `function_call`
+and `observation`; the descriptions of the tools are a column of their own.
+Sources: platform.openai.com/docs "Chat completions"; LLaMA-Factory `data/README.md`; huggingface.co/docs/trl "Dataset
+formats". Not covered: pictures and sounds (an error), and `weight` of single messages.
 """
 
 import json
@@ -22,7 +23,14 @@ from ft_platform.sources.file_format import row_list
 from ft_platform.sources.tool_messages import call_message, described_tools, in_order_of_calls
 
 ROLES = ("system", "user", "assistant", "tool")
-OTHER_NAMES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant", "developer": "system", "observation": "tool"}
+OTHER_NAMES = {
+    "human": "user",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "model": "assistant",
+    "developer": "system",
+    "observation": "tool",
+}
 Message = dict[str, str]
 
 
@@ -30,7 +38,8 @@ def conversations(values: pa.Array, file_name: str, first_row: int, tools: pa.Ar
     """The conversation of each row, of type `MESSAGES`.
 
     Args:
-        tools: descriptions of the tools of each row as a JSON list, or null. They become a first message of role `tools`.
+        tools: descriptions of the tools of each row as a JSON list, or null. They become a first message of role
+            `tools`.
 
     Raises:
         SourceError: rows that hold no conversation, or whose tools are no list of descriptions.
@@ -41,9 +50,14 @@ def conversations(values: pa.Array, file_name: str, first_row: int, tools: pa.Ar
     described = [described_tools(value) for value in tools.to_pylist()]
     if wrong := [first_row + i for i, found in enumerate(described) if found is None]:
         raise SourceError(
-            f"{file_name}: {row_list(wrong)} have no descriptions of tools in the tools column: expected a JSON list of {{type, function}}", "Correct the rows"
+            f"{file_name}: {row_list(wrong)} have no descriptions of tools in the tools column: expected a JSON list of"
+            " {type, function}",
+            "Correct the rows",
         )
-    rows = [None if messages is None else [*(found or []), *messages] for found, messages in zip(described, made, strict=True)]
+    rows = [
+        None if messages is None else [*(found or []), *messages]
+        for found, messages in zip(described, made, strict=True)
+    ]
     return _checked(rows, file_name, first_row, "the messages column")
 
 
@@ -52,17 +66,23 @@ def has_lists(column: pa.Array) -> bool:
     return bool(pc.any(pc.starts_with(pc.utf8_ltrim_whitespace(column), "[")).as_py())
 
 
-def prompted(prompts: pa.Array, answers: pa.Array, file_name: str, first_row: int, rejected: pa.Array | None = None) -> pa.ListArray:
+def prompted(
+    prompts: pa.Array, answers: pa.Array, file_name: str, first_row: int, rejected: pa.Array | None = None
+) -> pa.ListArray:
     """Conversations of prompts and answers, each a text or a list of messages. Of type `MESSAGES`.
 
     Args:
-        rejected: answers that people like less, which become a last message of role `rejected`; of a list its last message counts.
+        rejected: answers that people like less, which become a last message of role `rejected`; of a list its last
+            message counts.
 
     Raises:
         SourceError: rows whose lists are no conversation that ends with an answer.
     """
     less_liked = rejected.to_pylist() if rejected is not None else [None] * len(prompts)
-    made = [_with_rejected(_prompted(p or "", a or ""), r) for p, a, r in zip(prompts.to_pylist(), answers.to_pylist(), less_liked, strict=True)]
+    made = [
+        _with_rejected(_prompted(p or "", a or ""), r)
+        for p, a, r in zip(prompts.to_pylist(), answers.to_pylist(), less_liked, strict=True)
+    ]
     return _checked(made, file_name, first_row, "the columns of prompt and answer")
 
 
@@ -71,13 +91,25 @@ def messages_array(rows: Sequence[Sequence[Message]]) -> pa.ListArray:
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int32)
     roles = pa.array([m["role"] for row in rows for m in row], pa.string())
     contents = pa.array([m["content"] for row in rows for m in row], pa.string())
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.StructArray.from_arrays([roles, contents], fields=list(MESSAGES.value_type)), type=MESSAGES)
+    return pa.ListArray.from_arrays(
+        pa.array(offsets),
+        pa.StructArray.from_arrays([roles, contents], fields=list(MESSAGES.value_type)),
+        type=MESSAGES,
+    )
 
 
 def _checked(rows: list[list[Message] | None], file_name: str, first_row: int, where: str) -> pa.ListArray:
-    if wrong := [first_row + i for i, messages in enumerate(rows) if messages is None or not any(m["role"] == "user" for m in messages)]:
-        expected = f"a list of {{role, content}}, each once in a message, with roles {', '.join(ROLES)} and a user message"
-        raise SourceError(f"{file_name}: {row_list(wrong)} have no conversation in {where}: expected {expected}", "Correct the rows")
+    if wrong := [
+        first_row + i
+        for i, messages in enumerate(rows)
+        if messages is None or not any(m["role"] == "user" for m in messages)
+    ]:
+        expected = (
+            f"a list of {{role, content}}, each once in a message, with roles {', '.join(ROLES)} and a user message"
+        )
+        raise SourceError(
+            f"{file_name}: {row_list(wrong)} have no conversation in {where}: expected {expected}", "Correct the rows"
+        )
     return messages_array([messages or [] for messages in rows])
 
 
@@ -122,21 +154,33 @@ def _messages(item: dict[str, Any]) -> list[Message]:
         KeyError, TypeError, ValueError: it is none, or holds more than text and calls of tools.
     """
     role = item["role"] if "role" in item else item["from"]
-    content = item.get("content") if "role" in item and item.get("tool_calls") else item["content"] if "content" in item else item["value"]
+    content = (
+        item.get("content")
+        if "role" in item and item.get("tool_calls")
+        else item["content"]
+        if "content" in item
+        else item["value"]
+    )
     if role == "function_call":
         return [call_message(json.loads(content or ""))]
     if isinstance(content, list):
         content = "\n".join(part["text"] for part in content)
     role = OTHER_NAMES.get(role, role)
     calls = item.get("tool_calls")
-    if role not in ROLES or not isinstance(content, str | None if calls else str) or item.get("function_call") or (calls and role != "assistant"):
+    if (
+        role not in ROLES
+        or not isinstance(content, str | None if calls else str)
+        or item.get("function_call")
+        or (calls and role != "assistant")
+    ):
         raise TypeError
     said: list[Message] = [{"role": role, "content": content or ""}] if content or not calls else []
     return [*said, call_message(calls)] if calls else said
 
 
 def _with_rejected(messages: list[Message] | None, rejected: str | None) -> list[Message] | None:
-    """The conversation and the answer that people like less, or None where that one is a list without an answer at its end."""
+    """The conversation and the answer that people like less, or None where that one is a list without an answer at its
+    end."""
     if messages is None or rejected is None:
         return messages
     try:
@@ -158,5 +202,7 @@ def _prompted(prompt: str, answer: str) -> list[Message] | None:
     if said and any(m["role"] == "user" for m in said):
         messages = said
     else:
-        messages = (asked or [{"role": "user", "content": prompt}]) + (said or [{"role": "assistant", "content": answer}])
+        messages = (asked or [{"role": "user", "content": prompt}]) + (
+            said or [{"role": "assistant", "content": answer}]
+        )
     return messages if messages[-1]["role"] == "assistant" else None

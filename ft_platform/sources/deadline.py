@@ -1,11 +1,12 @@
 """A source that stops answering ends with an error, not with a run that waits for ever.
 
-The asking is done in a thread of its own, because the drivers' timeouts do not cover it: libpq (psycopg, ADBC) has none for a query, and s3fs asks a silent
-endpoint again for minutes. Nothing ends a thread that waits inside a driver: it is left alone, at most `MOST_LEFT` for each place, until its driver gives
-up, the server closes the connection, or the process ends.
+The asking is done in a thread of its own, because the drivers' timeouts do not cover it: libpq (psycopg, ADBC) has none
+for a query, and s3fs asks a silent endpoint again for minutes. Nothing ends a thread that waits inside a driver: it is
+left alone, at most `MOST_LEFT` for each place, until its driver gives up, the server closes the connection, or the
+process ends.
 
-Covered: every call of a driver that lets other threads run while it waits; all that are shipped do. Not covered: what the server goes on doing, and local
-files (a network share that hangs).
+Covered: every call of a driver that lets other threads run while it waits; all that are shipped do. Not covered: what
+the server goes on doing, and local files (a network share that hangs).
 """
 
 import threading
@@ -31,13 +32,23 @@ def once(work: Callable[[], T]) -> Generator[T, None, None]:
     yield work()
 
 
-def answered(place: str, seconds: float, steps: Callable[[], Generator[T, None, None]], moved: Callable[[], object] = lambda: None) -> T:
+def answered(
+    place: str,
+    seconds: float,
+    steps: Callable[[], Generator[T, None, None]],
+    moved: Callable[[], object] = lambda: None,
+) -> T:
     """The last of the steps, as `watched` makes them: each one before is progress."""
     *_, last = watched(place, seconds, steps, moved)
     return last
 
 
-def watched(place: str, seconds: float, steps: Callable[[], Generator[T, None, None]], moved: Callable[[], object] = lambda: None) -> Iterator[T]:
+def watched(
+    place: str,
+    seconds: float,
+    steps: Callable[[], Generator[T, None, None]],
+    moved: Callable[[], object] = lambda: None,
+) -> Iterator[T]:
     """The steps, one by one, made in a thread of their own from beginning to end.
 
     Args:
@@ -50,10 +61,14 @@ def watched(place: str, seconds: float, steps: Callable[[], Generator[T, None, N
     """
     left = _left[place] = [thread for thread in _left.get(place, []) if thread.is_alive()]
     if len(left) >= MOST_LEFT:
-        raise TransientError(f"{place} still owes {len(left)} earlier answers, and is not asked again by this process until then", REMEDY)
+        raise TransientError(
+            f"{place} still owes {len(left)} earlier answers, and is not asked again by this process until then", REMEDY
+        )
     asked: SimpleQueue[bool] = SimpleQueue()
     made: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
-    thread = threading.Thread(target=copy_context().run, args=(_make, steps, asked, made), daemon=True, name="ft-source")
+    thread = threading.Thread(
+        target=copy_context().run, args=(_make, steps, asked, made), daemon=True, name="ft-source"
+    )
     thread.start()
     waiting = False
     try:
@@ -75,7 +90,11 @@ def watched(place: str, seconds: float, steps: Callable[[], Generator[T, None, N
             thread.join(seconds)  # it closes its connection
 
 
-def _make(steps: Callable[[], Generator[T, None, None]], asked: "SimpleQueue[bool]", made: "SimpleQueue[tuple[Any, BaseException | None]]") -> None:
+def _make(
+    steps: Callable[[], Generator[T, None, None]],
+    asked: "SimpleQueue[bool]",
+    made: "SimpleQueue[tuple[Any, BaseException | None]]",
+) -> None:
     try:
         with closing(steps()) as found:
             while asked.get():
@@ -84,7 +103,9 @@ def _make(steps: Callable[[], Generator[T, None, None]], asked: "SimpleQueue[boo
         made.put((None, error))
 
 
-def _next(made: "SimpleQueue[tuple[Any, BaseException | None]]", place: str, seconds: float, moved: Callable[[], object]) -> tuple[Any, BaseException | None]:
+def _next(
+    made: "SimpleQueue[tuple[Any, BaseException | None]]", place: str, seconds: float, moved: Callable[[], object]
+) -> tuple[Any, BaseException | None]:
     since, seen = time.monotonic(), moved()
     while True:
         try:

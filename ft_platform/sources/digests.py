@@ -1,7 +1,7 @@
 """Identities as 12-byte digests in numpy arrays: 120 MB for ten million, where Python strings in a set take 1.5 GB.
 
-Arrays have dtype `S12` and shape `(n,)`. Comparing and sorting look at all 12 bytes; only `tolist()` would drop zero bytes
-at the end, which is why nothing here calls it.
+Arrays have dtype `S12` and shape `(n,)`. Comparing and sorting look at all 12 bytes; only `tolist()` would drop zero
+bytes at the end, which is why nothing here calls it.
 """
 
 import hashlib
@@ -60,7 +60,9 @@ def from_hex(ids: pa.Array) -> np.ndarray:
     offsets = np.frombuffer(offset_buffer, np.int32)[text.offset : text.offset + len(text) + 1]
     if text.null_count or not (np.diff(offsets) == 2 * DIGEST_BYTES).all():
         raise DataError(f"a record id is not {2 * DIGEST_BYTES} characters long", "Materialize raw_records again")
-    digits = DIGIT_VALUES[np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]].reshape(len(text), DIGEST_BYTES, 2)
+    digits = DIGIT_VALUES[np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]].reshape(
+        len(text), DIGEST_BYTES, 2
+    )
     if (digits == NO_DIGIT).any():
         raise DataError("a record id is not made of hex digits", "Materialize raw_records again")
     return np.ascontiguousarray(digits[:, :, 0] << 4 | digits[:, :, 1]).view(DIGEST).ravel()
@@ -70,7 +72,9 @@ def places_in(ordered: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.n
     """Where each digest stands in a sorted array, and whether it is there. Both of shape `(len(wanted),)`."""
     if not len(ordered):
         return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), bool)
-    order = np.argsort(wanted, kind="stable")  # neighbours in the answer are neighbours in memory: 3x faster from a million on
+    order = np.argsort(
+        wanted, kind="stable"
+    )  # neighbours in the answer are neighbours in memory: 3x faster from a million on
     places = np.empty(len(wanted), np.int64)
     places[order] = np.searchsorted(ordered, wanted[order])
     places = np.minimum(places, len(ordered) - 1)
@@ -129,4 +133,6 @@ def _merged(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndar
 
 def _starts(ordered: np.ndarray) -> np.ndarray:
     """Where a new value begins in a sorted array."""
-    return np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else np.empty(0, np.int64)
+    return (
+        np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else np.empty(0, np.int64)
+    )

@@ -1,4 +1,5 @@
-"""Which files or tables a source means right now, and the hash of each: what the sensor compares and `raw_records` starts from."""
+"""Which files or tables a source means right now, and the hash of each: what the sensor compares and `raw_records`
+starts from."""
 
 import os
 from collections.abc import Sequence
@@ -33,7 +34,8 @@ GLOB_CHARACTERS = frozenset("*?[")
 
 @dataclass(frozen=True)
 class Found:
-    """The files of a source, sorted by URI, or its one table, and how many files in its folder are of no known format."""
+    """The files of a source, sorted by URI, or its one table, and how many files in its folder are of no known
+    format."""
 
     parts: Sequence[Part]
     ignored: int = 0
@@ -64,7 +66,8 @@ def hashes(parts: Sequence[Part]) -> dict[str, str]:
 
 
 def find_parts(source: Source, environment: Environment) -> Found:
-    """Resolves `source.uri`: a table, one file, all files of known formats below a folder, or a glob. Hidden files do not count.
+    """Resolves `source.uri`: a table, one file, all files of known formats below a folder, or a glob. Hidden files do
+    not count.
 
     Raises:
         ConfigError: its limits are beyond the ceilings of the installation.
@@ -81,31 +84,47 @@ def find_parts(source: Source, environment: Environment) -> Found:
         fs.invalidate_cache()
         try:
             local = isinstance(fs, LocalFileSystem)
-            found = _resolve(source, fs, path) if local else answered(uri, source.limits.silent_seconds, lambda: once(lambda: _resolve(source, fs, path)))
+            found = (
+                _resolve(source, fs, path)
+                if local
+                else answered(uri, source.limits.silent_seconds, lambda: once(lambda: _resolve(source, fs, path)))
+            )
         except FileNotFoundError:  # a bucket that does not exist
             found = Found([])
     except FtError:
         raise
     except PermissionError as error:
         which = f": {error.filename}" if error.filename else ""
-        raise SourceError(f"source.uri {source.uri} may not be read{which}", "Give this user read access, or set its credentials") from None
+        raise SourceError(
+            f"source.uri {source.uri} may not be read{which}", "Give this user read access, or set its credentials"
+        ) from None
     except ValueError:
-        raise SourceError(f"source.uri {source.uri} is not a URI that can be read", "Use a local path or an fsspec URI such as s3://bucket/key") from None
+        raise SourceError(
+            f"source.uri {source.uri} is not a URI that can be read",
+            "Use a local path or an fsspec URI such as s3://bucket/key",
+        ) from None
     except OSError as error:
         if scheme_of(source.uri) in ("file", "sample"):
             raise of_system(f"source.uri {source.uri}", error) from None
         raise _not_reached(source) from None
-    except Exception:  # each object store's client raises kinds of its own: a network that fails, credentials that are wrong
+    except (
+        Exception
+    ):  # each object store's client raises kinds of its own: a network that fails, credentials that are wrong
         raise _not_reached(source) from None
     if not found.parts:
-        raise SourceError(f"source.uri {source.uri}: {_looked_for(source, fs, path, found.ignored)}", "Correct source.uri, or put the file there")
+        raise SourceError(
+            f"source.uri {source.uri}: {_looked_for(source, fs, path, found.ignored)}",
+            "Correct source.uri, or put the file there",
+        )
     if len(found.parts) > source.limits.files:
         raise over(f"source.uri {source.uri}", f"means more than {source.limits.files:,} files", "files")
     return found
 
 
 def _not_reached(source: Source) -> TransientError:
-    return TransientError(f"source.uri {source.uri} cannot be reached", "Check network, endpoint and credentials, then run again")
+    return TransientError(
+        f"source.uri {source.uri} cannot be reached", "Check network, endpoint and credentials, then run again"
+    )
 
 
 def _resolve(source: Source, fs: fsspec.AbstractFileSystem, path: str) -> Found:
@@ -114,20 +133,31 @@ def _resolve(source: Source, fs: fsspec.AbstractFileSystem, path: str) -> Found:
         require_regular(path)
     if fs.isfile(path):
         if format_name(path, source.format) is None and not is_archive(path):
-            raise SourceError(f"source.uri {source.uri} has none of the endings {known_endings()}", "Set source.format to the format it has")
+            raise SourceError(
+                f"source.uri {source.uri} has none of the endings {known_endings()}",
+                "Set source.format to the format it has",
+            )
         known = known_hashes(lists_beside(path, fs.exists), lambda one: _text(fs, one))
         return Found([_source_file(source, fs, path, source.sha256 or known.get(path))])
     if source.sha256:
-        raise SourceError(f"source.sha256 is set, but source.uri {source.uri} is not one file", "Put a file SHA256SUMS beside the files, and leave it out")
+        raise SourceError(
+            f"source.sha256 is set, but source.uri {source.uri} is not one file",
+            "Put a file SHA256SUMS beside the files, and leave it out",
+        )
     if fs.exists(f"{path.rstrip('/')}/{LOG}"):
-        raise SourceError(f"source.uri {source.uri} is a Delta table, whose files hold rows that were deleted too", "Set source.format: delta")
+        raise SourceError(
+            f"source.uri {source.uri} is a Delta table, whose files hold rows that were deleted too",
+            "Set source.format: delta",
+        )
     if fs.isdir(path) and (saved := saved_files(fs, path.rstrip("/"))):
         return Found([_source_file(source, fs, one, None) for one in sorted(saved)])
     paths = local_files(path, source.limits.files) if local else _remote_files(fs, path)
     known = known_hashes(paths, lambda one: _text(fs, one))
     paths = [one for one in paths if not is_checksum_file(one)]
     chosen = [one for one in paths if _belongs(one, source.format, only_format=not _is_glob(path))]
-    return Found([_source_file(source, fs, one, known.get(one)) for one in sorted(chosen)], ignored=len(paths) - len(chosen))
+    return Found(
+        [_source_file(source, fs, one, known.get(one)) for one in sorted(chosen)], ignored=len(paths) - len(chosen)
+    )
 
 
 def _remote_files(fs: fsspec.AbstractFileSystem, path: str) -> list[str]:
@@ -137,7 +167,8 @@ def _remote_files(fs: fsspec.AbstractFileSystem, path: str) -> list[str]:
 
 
 def _belongs(path: str, setting: str, *, only_format: bool) -> bool:
-    """In a folder a set format chooses the files of its endings; a glob has chosen already. What an archive holds shows when it is opened."""
+    """In a folder a set format chooses the files of its endings; a glob has chosen already. What an archive holds shows
+    when it is opened."""
     by_ending = format_name(path)
     if setting == "auto":
         return by_ending is not None or is_archive(path)

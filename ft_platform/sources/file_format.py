@@ -1,4 +1,5 @@
-"""What every format offers, and the formats that there are: one file of `formats/` each, by the name that `source.format` holds.
+"""What every format offers, and the formats that there are: one file of `formats/` each, by the name that
+`source.format` holds.
 
 A file format has `ENDINGS` (file endings), `IS_TEXT` (whether an encoding applies) and `read(file)`, which yields arrow
 batches with the mapped columns as strings (nested values as JSON text): one row per row of the file, in its order.
@@ -61,8 +62,8 @@ class Opened:
         """The mapped columns that are among `columns`, in the mapping's order.
 
         Args:
-            from_first_row: they are the first row of a file, which holds a person's data where the file has no header. If none
-                of them is mapped, the message does not repeat them.
+            from_first_row: they are the first row of a file, which holds a person's data where the file has no header.
+                If none of them is mapped, the message does not repeat them.
 
         Raises:
             SourceError: a mapped column is missing and not optional, or is there twice.
@@ -70,15 +71,26 @@ class Opened:
         got = list(columns)
         missing = [c for c in self.mapped if c not in got and c not in self.optional]
         twice = [c for c in self.mapped if got.count(c) > 1]
-        problems = [f"column {c!r} is missing{_suggestion(c, got)}" for c in missing] + [f"column {c!r} is there {got.count(c)} times" for c in twice]
+        problems = [f"column {c!r} is missing{_suggestion(c, got)}" for c in missing] + [
+            f"column {c!r} is there {got.count(c)} times" for c in twice
+        ]
         if problems:
-            names = [one for one in got if not from_first_row or (len(one) <= 40 and one.count(" ") <= 3 and "@" not in one)][:40]  # longer ones may be data
-            listed = ", ".join(map(repr, names)) + (f" and {len(got) - len(names)} more" if len(got) > len(names) else "")
+            names = [
+                one for one in got if not from_first_row or (len(one) <= 40 and one.count(" ") <= 3 and "@" not in one)
+            ][:40]  # longer ones may be data
+            listed = ", ".join(map(repr, names)) + (
+                f" and {len(got) - len(names)} more" if len(got) > len(names) else ""
+            )
             if from_first_row and got and not set(got).intersection(self.mapped):
-                listed = f"{len(got)} others, which are left out here: the first row may be data, because it names none of them"
+                listed = (
+                    f"{len(got)} others, which are left out here: the first row may be data, because it names none of"
+                    " them"
+                )
             raise SourceError(
-                f"{self.name}: {'; '.join(problems)}. Expected {', '.join(map(repr, self.mapped))}; got {listed or 'no column'}",
-                "Correct `record` in the use case, or name the column in record.optional_columns if sources may lack it",
+                f"{self.name}: {'; '.join(problems)}. Expected {', '.join(map(repr, self.mapped))}; got"
+                f" {listed or 'no column'}",
+                "Correct `record` in the use case, or name the column in record.optional_columns if sources may"
+                " lack it",
             )
         self.absent = [c for c in self.mapped if c not in got]
         return [c for c in self.mapped if c in got]
@@ -109,7 +121,8 @@ class Opened:
         except UnicodeEncodeError:
             wrong = [first_row + i for i, row in enumerate(rows) if not all(map(_is_unicode, row))]
             raise SourceError(
-                f"{self.name}: {row_list(wrong)} hold half of a surrogate pair, which is no character", "Export the file again from its source"
+                f"{self.name}: {row_list(wrong)} hold half of a surrogate pair, which is no character",
+                "Export the file again from its source",
             ) from None
         return self.checked(columns, arrays, first_row)
 
@@ -120,7 +133,8 @@ class Opened:
             first_row: data row of the file that the batch begins with, from 1.
 
         Raises:
-            SourceError: a text is too long or holds a NUL character, there are too many rows, or the texts are too many for the file's size.
+            SourceError: a text is too long or holds a NUL character, there are too many rows, or the texts are too many
+                for the file's size.
         """
         limit = self.budget.limits.field_characters
         for name, array in zip(columns, arrays, strict=True):
@@ -130,7 +144,11 @@ class Opened:
                 rows = _rows_where(pc.match_substring(array, "\0"), first_row)
                 raise nul_error(self.name, rows, f"in column {name!r}")
             if len(octets) > limit and (long := _rows_where(pc.greater(pc.utf8_length(array), limit), first_row)):
-                raise over(self.name, f"{row_list(long)} have more than {limit:,} characters in column {name!r}", "field_characters")
+                raise over(
+                    self.name,
+                    f"{row_list(long)} have more than {limit:,} characters in column {name!r}",
+                    "field_characters",
+                )
         if self.packed_bytes is not None:
             self.budget.check_texts(self.name, self.text_bytes, self.packed_bytes)
         self.budget.add_rows(self.name, len(arrays[0]) if arrays else 0)
@@ -170,7 +188,8 @@ def formats() -> dict[str, Format]:
 
 
 def format_name(path: str, setting: str = "auto") -> str | None:
-    """The format of a file: the setting, or for `auto` the one its ending stands for, if any. The ending of a packed file is that before `.gz`."""
+    """The format of a file: the setting, or for `auto` the one its ending stands for, if any. The ending of a packed
+    file is that before `.gz`."""
     if setting != "auto":
         return setting
     return next((name for name, f in formats().items() if inner_name(path).lower().endswith(f.ENDINGS)), None)
@@ -195,7 +214,8 @@ def _rows_where(mask: pa.Array, first_row: int) -> list[int]:
 
 def nul_error(name: str, rows: list[int], where: str) -> SourceError:
     return SourceError(
-        f"{name}: {row_list(rows)} have a NUL character {where}, where most tools cut the text", "Export the file again, or set source.nul_characters: keep"
+        f"{name}: {row_list(rows)} have a NUL character {where}, where most tools cut the text",
+        "Export the file again, or set source.nul_characters: keep",
     )
 
 

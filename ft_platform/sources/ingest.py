@@ -60,9 +60,10 @@ class Ingest:
         unchanged: there is nothing to read, and nothing vanished.
         whole: everything is read, also what is known: rows that are known but not among `present` have vanished.
         batches: new rows, in `raw_schema`, lazily and once; raises at its end what was wrong with the files, all of it.
-        counts: complete once `batches` is used up: files, files_new, files_changed, files_unchanged, files_ignored (in folders and in
-            the archives that were read), files_without_checksum (Parquet pages that have none); rows_read, rows_new, rows_known;
-            `encodings` of the text files (see `encodings_of`) and `columns_absent` (optional columns that no file read now has).
+        counts: complete once `batches` is used up: files, files_new, files_changed, files_unchanged, files_ignored (in
+            folders and in the archives that were read), files_without_checksum (Parquet pages that have none);
+            rows_read, rows_new, rows_known; `encodings` of the text files (see `encodings_of`) and `columns_absent`
+            (optional columns that no file read now has).
         marks: URI of a table -> highest value of its high-water column, once `batches` is used up.
     """
 
@@ -106,7 +107,8 @@ def read_new_records(
     folder: Path | None = None,
     known_marks: Mapping[str, str] | None = None,
 ) -> Ingest:
-    """Rows of the source that are not known yet. Files and tables whose hash is known are not read, unless vanished rows are looked for.
+    """Rows of the source that are not known yet. Files and tables whose hash is known are not read, unless vanished
+    rows are looked for.
 
     Args:
         known_files: URI -> hash of the files and tables as they were read last.
@@ -115,12 +117,15 @@ def read_new_records(
         known_marks: URI of a table -> highest value of its high-water column when it was read last.
 
     Raises:
-        SourceError: the source is missing or not allowed; `Ingest.batches` raises it for files that cannot be read as they should.
+        SourceError: the source is missing or not allowed; `Ingest.batches` raises it for files that cannot be read as
+            they should.
         TransientError: the object store or database does not answer.
     """
     found = find_parts(use_case.settings.source, environment)
     files = hashes(found.parts)
-    whole = use_case.settings.source.vanished_rows == "remove" and any(files.get(uri) != sha256 for uri, sha256 in known_files.items())
+    whole = use_case.settings.source.vanished_rows == "remove" and any(
+        files.get(uri) != sha256 for uri, sha256 in known_files.items()
+    )
     to_read = [part for part in found.parts if whole or known_files.get(part.uri) != files[part.uri]]
     counts: dict[str, Any] = {}
     marks: dict[str, str] = {}
@@ -149,7 +154,10 @@ def _raise_problems(reading: _Reading) -> None:
         raise repeated
     if reading.problems:
         more = len(reading.problems) - SHOWN_PROBLEMS
-        lines = [*map(str, reading.problems[:SHOWN_PROBLEMS]), *([f"And {more} more files. Repair these first, then run again"] if more > 0 else [])]
+        lines = [
+            *map(str, reading.problems[:SHOWN_PROBLEMS]),
+            *([f"And {more} more files. Repair these first, then run again"] if more > 0 else []),
+        ]
         raise reading.problems[0] if len(reading.problems) == 1 else SourceError("\n".join(lines))
 
 
@@ -195,7 +203,9 @@ def _new_records(reading: _Reading, batch: pa.RecordBatch, uri: str, sha256: str
     return _to_arrow(reading, rows, ids, first_row, uri, sha256).filter(pa.array(new))
 
 
-def _to_arrow(reading: _Reading, rows: MappedRows, ids: np.ndarray, first_row: int, uri: str, sha256: str) -> pa.RecordBatch:
+def _to_arrow(
+    reading: _Reading, rows: MappedRows, ids: np.ndarray, first_row: int, uri: str, sha256: str
+) -> pa.RecordBatch:
     schema = raw_schema(reading.use_case)
     columns = {
         **rows.fields,
@@ -211,7 +221,8 @@ def _to_arrow(reading: _Reading, rows: MappedRows, ids: np.ndarray, first_row: i
 
 
 def encodings_of(found: Iterable[FoundEncoding]) -> list[dict[str, Any]]:
-    """Of each encoding, by how it is known: files, characters beyond ASCII that this rests on, certainty of the least certain file. No names of files."""
+    """Of each encoding, by how it is known: files, characters beyond ASCII that this rests on, certainty of the least
+    certain file. No names of files."""
     groups: dict[tuple[str, str], list[FoundEncoding]] = {}
     for one in found:
         groups.setdefault((one.name, one.how), []).append(one)
@@ -232,11 +243,15 @@ def joined_encodings(before: list[dict[str, Any]], now: list[dict[str, Any]]) ->
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for one in [*before, *now]:
         other = found.setdefault((one["encoding"], one["how"]), {**one, "files": 0, "beyond_ascii": 0})
-        other |= {name: other[name] + one[name] for name in ("files", "beyond_ascii")} | {"certainty": min(other["certainty"], one["certainty"])}
+        other |= {name: other[name] + one[name] for name in ("files", "beyond_ascii")} | {
+            "certainty": min(other["certainty"], one["certainty"])
+        }
     return [found[key] for key in sorted(found)]
 
 
-def _counts(reading: _Reading, found: Found, known_files: Mapping[str, str], files: Mapping[str, str]) -> dict[str, Any]:
+def _counts(
+    reading: _Reading, found: Found, known_files: Mapping[str, str], files: Mapping[str, str]
+) -> dict[str, Any]:
     changed = sum(part.uri in known_files and known_files[part.uri] != files[part.uri] for part in found.parts)
     unchanged = sum(known_files.get(uri) == sha256 for uri, sha256 in files.items())
     absent = frozenset.intersection(*reading.absent) if reading.absent else frozenset()

@@ -38,7 +38,9 @@ class KnownRecords:
     @classmethod
     def of(cls, rows: Rows) -> "KnownRecords":
         """Of a `raw_records` table. Newest: as `records.newest_by_key` has it."""
-        parts: dict[str, list[np.ndarray]] = {name: [] for name in ("ids", "keys", "keyed_ids", "times", "positions", "without_key")}
+        parts: dict[str, list[np.ndarray]] = {
+            name: [] for name in ("ids", "keys", "keyed_ids", "times", "positions", "without_key")
+        }
         for batch in rows.batches(COLUMNS):
             ids = from_hex(batch.column("record_id"))
             keyed = pc.is_valid(batch.column("source_key"))
@@ -52,7 +54,9 @@ class KnownRecords:
         if not parts["ids"]:
             return cls.none()
         joined = {name: np.concatenate(arrays) for name, arrays in parts.items()}
-        order = np.lexsort((joined.pop("positions"), joined.pop("times"), joined["keys"]))  # stable: the later in the table wins a tie
+        order = np.lexsort(
+            (joined.pop("positions"), joined.pop("times"), joined["keys"])
+        )  # stable: the later in the table wins a tie
         keys = joined.pop("keys")[order]
         last = np.append(keys[1:] != keys[:-1], True) if len(keys) else np.empty(0, bool)
         return cls(np.sort(joined["ids"]), keys[last], joined["keyed_ids"][order][last], np.sort(joined["without_key"]))
@@ -79,7 +83,9 @@ def known_rows_left(rows: Rows, present: np.ndarray) -> Iterator[pa.RecordBatch]
 
 def distinct_ids(rows: Rows) -> tuple[int, int]:
     """How many rows a table has and how many different record ids. 12 bytes of memory a row."""
-    ids = np.concatenate([np.empty(0, DIGEST), *[from_hex(batch.column("record_id")) for batch in rows.batches(["record_id"])]])
+    ids = np.concatenate(
+        [np.empty(0, DIGEST), *[from_hex(batch.column("record_id")) for batch in rows.batches(["record_id"])]]
+    )
     ids.sort()
     return len(ids), int((ids[1:] != ids[:-1]).sum()) + min(1, len(ids))
 

@@ -1,4 +1,5 @@
-"""Files of a local folder: regular ones only, and none that lies elsewhere. A pipe would be waited for, a device read for ever."""
+"""Files of a local folder: regular ones only, and none that lies elsewhere. A pipe would be waited for, a device read
+for ever."""
 
 import os
 import stat
@@ -27,14 +28,16 @@ def is_hidden(path: str) -> bool:
 def local_files(path: str, most_files: int) -> list[str]:
     """The files below a folder or those that match a glob, sorted, each once. Hidden ones are left out.
 
-    `*`, `?` and `[...]` stand for parts of one name, `**` for any number of folders. Links to folders are followed where a name or pattern means
-    them, not below a folder or `**`: what they lead to lies inside and is found anyway, and links in a circle have no end.
+    `*`, `?` and `[...]` stand for parts of one name, `**` for any number of folders. Links to folders are followed
+    where a name or pattern means them, not below a folder or `**`: what they lead to lies inside and is found anyway,
+    and links in a circle have no end.
 
     Args:
         most_files: files that the source may have; ten times as many entries of folders are looked at.
 
     Raises:
-        SourceError: one is not a regular file, or a symbolic link that leaves the folder; or there are too many entries.
+        SourceError: one is not a regular file, or a symbolic link that leaves the folder; or there are too many
+            entries.
     """
     looking = _Looking(path, ENTRIES_PER_FILE * most_files)
     if os.path.isdir(path):
@@ -42,14 +45,18 @@ def local_files(path: str, most_files: int) -> list[str]:
     else:
         root = _before_magic(path)
         if os.path.realpath(root) == "/":
-            raise SourceError(f"source.uri {path} looks through the whole machine", "Name the folder that the files are in")
+            raise SourceError(
+                f"source.uri {path} looks through the whole machine", "Name the folder that the files are in"
+            )
         found = looking.matching(root, [part for part in path[len(root) :].split("/") if part])
     inside = Path(os.path.realpath(root))
     checked = set()
     for one in found:
         require_plain(one)
         if not Path(os.path.realpath(one)).is_relative_to(inside):
-            raise SourceError(f"{one} is a symbolic link that leaves {root}", "Put the file itself there, or take the link out")
+            raise SourceError(
+                f"{one} is a symbolic link that leaves {root}", "Put the file itself there, or take the link out"
+            )
         require_regular(one)
         checked.add(one)
     return sorted(checked)
@@ -59,7 +66,8 @@ def require_regular(path: str) -> None:
     """Returns if this is a regular file on a disk, or a link to one.
 
     Raises:
-        SourceError: it is a pipe, a socket, a device, made by the system while it is read, or a link that leads nowhere.
+        SourceError: it is a pipe, a socket, a device, made by the system while it is read, or a link that leads
+            nowhere.
     """
     try:
         mode = os.stat(path).st_mode
@@ -68,7 +76,9 @@ def require_regular(path: str) -> None:
     except OSError:
         raise SourceError(f"{path} is a symbolic link that leads nowhere", "Take it out of the source") from None
     if not stat.S_ISREG(mode) or any(Path(os.path.realpath(path)).is_relative_to(folder) for folder in VIRTUAL):
-        raise SourceError(f"{path} is not a regular file", "Take it out of the source: pipes, sockets and devices are not read")
+        raise SourceError(
+            f"{path} is not a regular file", "Take it out of the source: pipes, sockets and devices are not read"
+        )
 
 
 class _Looking:
@@ -115,7 +125,9 @@ class _Looking:
     def _named(self, folder: str, part: str) -> Iterator[tuple[str, bool]]:
         """Path of each entry whose name fits, and whether it is a folder."""
         if has_magic(part):
-            yield from ((entry.path, entry.is_dir()) for entry in self._entries(folder) if fnmatchcase(entry.name, part))
+            yield from (
+                (entry.path, entry.is_dir()) for entry in self._entries(folder) if fnmatchcase(entry.name, part)
+            )
         elif os.path.lexists(path := os.path.join(folder, part)):
             yield path, os.path.isdir(path)
 
@@ -125,7 +137,11 @@ class _Looking:
             for entry in entries:
                 self._looked += 1
                 if self._looked > self._most:
-                    raise over(f"source.uri {self._uri}", f"has more than {self._most:,} entries of folders to look at", "files")
+                    raise over(
+                        f"source.uri {self._uri}",
+                        f"has more than {self._most:,} entries of folders to look at",
+                        "files",
+                    )
                 if not entry.name.startswith(HIDDEN):
                     yield entry
 

@@ -29,7 +29,8 @@ class MappedRows:
     Attributes:
         keys: the source's own ids, or None where no id column is mapped. Strings, shape `(rows,)`.
         messages: the conversations, of type `MESSAGES`. Shape `(rows,)`.
-        fields: every other column of `raw_schema` that comes from a source column (label, subject, consent, features, ...), by name. Strings.
+        fields: every other column of `raw_schema` that comes from a source column (label, subject, consent, features,
+            ...), by name. Strings.
     """
 
     keys: pa.Array | None
@@ -79,8 +80,8 @@ def _trimmed(column: pa.Array) -> pa.Array:
 
 
 def iso_days(dates: pa.Array) -> pa.Array:
-    """Days that are written as `2019/1/13`, `2019.1.13` or `2019-1-13` as `2019-01-13`; everything else as it is. Where the year does not come first,
-    nobody can tell days from months."""
+    """Days that are written as `2019/1/13`, `2019.1.13` or `2019-1-13` as `2019-01-13`; everything else as it is. Where
+    the year does not come first, nobody can tell days from months."""
     if not pc.any(pc.fill_null(pc.match_substring_regex(dates, OTHER_DAY), False)).as_py():
         return dates
     for pattern, written in DAY_PARTS:
@@ -100,7 +101,8 @@ def _keys(column: pa.Array, file_name: str, first_row: int) -> pa.Array:
     if keys.null_count:
         missing = (np.flatnonzero(pc.is_null(keys).to_numpy(zero_copy_only=False)) + first_row).tolist()
         raise SourceError(
-            f"{file_name}: {row_list(missing)} have no value in the id column", "Repair the file, or leave record.id out to identify records by content"
+            f"{file_name}: {row_list(missing)} have no value in the id column",
+            "Repair the file, or leave record.id out to identify records by content",
         )
     return keys
 
@@ -109,21 +111,31 @@ def _messages(use_case: NamedUseCase, batch: pa.RecordBatch, file_name: str, fir
     record = use_case.settings.record
     if record.messages:
         tools = _column(batch, record.tools) if record.tools else None
-        return _without_nul(use_case, conversations(_column(batch, record.messages), file_name, first_row, tools), file_name, first_row)
+        return _without_nul(
+            use_case, conversations(_column(batch, record.messages), file_name, first_row, tools), file_name, first_row
+        )
     asked = _joined([batch.column(c) for c in record.text_columns() if c in batch.schema.names], batch.num_rows)
     if record.answer is None or use_case.settings.task.kind == "classification":
         return interleaved([("user", asked)])
     answer = pc.fill_null(_column(batch, record.answer), "")
     rejected = _column(batch, record.rejected) if record.rejected else None
-    if record.chat_format in LISTS_OF_MESSAGES and any(has_lists(column) for column in (asked, answer, rejected) if column is not None):
+    if record.chat_format in LISTS_OF_MESSAGES and any(
+        has_lists(column) for column in (asked, answer, rejected) if column is not None
+    ):
         return _without_nul(use_case, prompted(asked, answer, file_name, first_row, rejected), file_name, first_row)
-    return interleaved([("user", asked), ("assistant", answer), *([("rejected", rejected)] if rejected is not None else [])])
+    return interleaved(
+        [("user", asked), ("assistant", answer), *([("rejected", rejected)] if rejected is not None else [])]
+    )
 
 
 def _without_nul(use_case: NamedUseCase, messages: pa.ListArray, file_name: str, first_row: int) -> pa.ListArray:
-    """The conversations, if they may be used: JSON writes NUL with other characters, so the text of the column did not show it."""
+    """The conversations, if they may be used: JSON writes NUL with other characters, so the text of the column did not
+    show it."""
     contents = messages.flatten().field("content")
-    if use_case.settings.source.nul_characters == "refuse" and pc.any(found := pc.match_substring(contents, "\0")).as_py():
+    if (
+        use_case.settings.source.nul_characters == "refuse"
+        and pc.any(found := pc.match_substring(contents, "\0")).as_py()
+    ):
         rows = pc.unique(pc.list_parent_indices(messages).filter(found))
         raise nul_error(file_name, [first_row + row for row in rows.to_pylist()], "in the conversation")
     return messages
@@ -133,7 +145,9 @@ def _joined(texts: list[pa.Array], rows: int) -> pa.Array:
     """The texts that are not blank, with a blank line between them; empty where all are."""
     if not texts:
         return pa.array([""] * rows, pa.string())
-    written = [pc.if_else(pc.equal(pc.utf8_trim_whitespace(text), ""), pa.scalar(None, pa.string()), text) for text in texts]
+    written = [
+        pc.if_else(pc.equal(pc.utf8_trim_whitespace(text), ""), pa.scalar(None, pa.string()), text) for text in texts
+    ]
     # pyarrow 25.0.1 leaves out a row whose texts are all null ("skip"), instead of joining nothing: one must be there.
     written[0] = pc.if_else(pc.is_null(pc.coalesce(*written)), "", written[0])
     return pc.binary_join_element_wise(*written, "\n\n", null_handling="skip")

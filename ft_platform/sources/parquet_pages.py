@@ -1,11 +1,11 @@
 """What the footer and the pages of a Parquet file say about themselves, read before anything is unpacked.
 
-The footer may lie about the pages, and pyarrow 25.0.1 ends the whole process (`std::terminate`) where it is asked for a column chunk whose size
-statistics do not fit: of 300 files with one changed byte, 2. That is why both are read here.
+The footer may lie about the pages, and pyarrow 25.0.1 ends the whole process (`std::terminate`) where it is asked for a
+column chunk whose size statistics do not fit: of 300 files with one changed byte, 2. That is why both are read here.
 
-A page is a header (Thrift, compact protocol) and its bytes. Source: Apache Parquet format, README "File format" and "Data Pages", and
-`parquet.thrift` (FileMetaData, RowGroup, ColumnChunk, ColumnMetaData, PageHeader, DataPageHeader, DictionaryPageHeader).
-"""
+A page is a header (Thrift, compact protocol) and its bytes. Source: Apache Parquet format, README "File format" and
+"Data Pages", and `parquet.thrift` (FileMetaData, RowGroup, ColumnChunk, ColumnMetaData, PageHeader, DataPageHeader,
+DictionaryPageHeader)."""
 
 import os
 from dataclasses import dataclass, field
@@ -23,7 +23,8 @@ DATA_PAGE, DICTIONARY_PAGE, DATA_PAGE_V2 = 0, 2, 3
 PLAIN = 0
 DICTIONARY = frozenset({2, 8})
 DELTA_BYTE_ARRAY = 7
-"""Of `enum Encoding`. In the last two a few bytes can stand for a long text again and again: a file of 463 bytes gave 300 MB."""
+"""Of `enum Encoding`. In the last two a few bytes can stand for a long text again and again: a file of 463 bytes gave
+300 MB."""
 CODECS = {1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4_raw"}
 """Of `enum CompressionCodec`, those whose pages can be looked into here."""
 UNCOMPRESSED = 0
@@ -67,7 +68,8 @@ class Chunk:
         packed_bytes, unpacked_bytes: over all pages, as their headers say.
         largest_page: unpacked bytes of the largest page.
         values: values in data pages.
-        longest_by_delta: bytes that a value has at most in pages in which it repeats the one before; 0 where there are none.
+        longest_by_delta: bytes that a value has at most in pages in which it repeats the one before; 0 where there are
+            none.
         densest: most bytes per value of a page, unpacked.
         checksums: pages with a checksum.
         pages: how many there are.
@@ -86,7 +88,8 @@ class Chunk:
     _dictionary: tuple[int, int, int] | None = field(default=None, repr=False)
 
     def longest_in_dictionary(self, file: BinaryIO, codec: int) -> int:
-        """Bytes of the longest text that pages can repeat; 0 where they repeat none. Call it once the sizes of the pages are known to be allowed."""
+        """Bytes of the longest text that pages can repeat; 0 where they repeat none. Call it once the sizes of the
+        pages are known to be allowed."""
         if not self.repeats or self._dictionary is None:
             return 0
         place, size, unpacked = self._dictionary
@@ -116,7 +119,14 @@ def read_footer(file: BinaryIO) -> list[RowGroup]:
         if footer[3] != sum(group.rows for group in groups):
             raise BrokenPage("its footer names another number of rows than its row groups")
         return groups
-    except (EOFError, BrokenStruct, LookupError, TypeError, AttributeError, UnicodeError):  # fields that are missing or of another kind
+    except (
+        EOFError,
+        BrokenStruct,
+        LookupError,
+        TypeError,
+        AttributeError,
+        UnicodeError,
+    ):  # fields that are missing or of another kind
         raise BrokenPage("its footer is damaged") from None
 
 
@@ -151,7 +161,13 @@ def read_chunk(file: BinaryIO, column: ColumnChunk) -> Chunk:
     while place < column.end:
         header, place = window.header(place, column.end)
         size, unpacked = header.get(3, -1), header.get(2, -1)
-        if not isinstance(size, int) or not isinstance(unpacked, int) or size < 0 or unpacked < 0 or place + size > column.end:
+        if (
+            not isinstance(size, int)
+            or not isinstance(unpacked, int)
+            or size < 0
+            or unpacked < 0
+            or place + size > column.end
+        ):
             raise BrokenPage("a page reaches beyond its column")
         _add(chunk, header, place, size, unpacked)
         place += size

@@ -29,8 +29,8 @@ class RecordIds:
 
     def start(self, known: KnownRecords) -> None:
         """Args:
-        known: what was given out before. A row that returns to an older content gets a new id, so that it can supersede the newest.
-        """
+        known: what was given out before. A row that returns to an older content gets a new id, so that it can supersede
+        the newest."""
         self._known = known
 
     def start_file(self) -> None:
@@ -74,7 +74,8 @@ class RecordIds:
         return ids, new
 
     def _next_id(self, content: bytes, newest: bytes) -> tuple[bytes, bool]:
-        """The first id for this content that was not given out, or that of the newest row; and whether it was given out."""
+        """The first id for this content that was not given out, or that of the newest row; and whether it was given
+        out."""
         count = 0
         while True:
             count += 1
@@ -96,7 +97,8 @@ def bytes_of(values: np.ndarray, row: int) -> bytes:
 
 
 def canonical(use_case: str, rows: MappedRows) -> pa.Array:
-    """One text per row that differs whenever key, messages or fields differ: every part with its length before it. Binary."""
+    """One text per row that differs whenever key, messages or fields differ: every part with its length before it.
+    Binary."""
     flat = rows.messages.flatten()
     message = _joined([_sized(flat.field("role")), _sized(flat.field("content"))])
     conversation = pa.ListArray.from_arrays(pc.cast(rows.messages.offsets, pa.int32()), message)

@@ -35,12 +35,16 @@ class Keys:
         files = np.unique(self._file_of(np.concatenate([rows, firsts])))
         uris = {self._starts[file][1] for file in files}
         short = {uri: f" of {uri}" if len(uris) > 1 else "" for uri in uris}
-        pairs = [f"{self._shown(row, short)} repeats {self._shown(first, short)}" for row, first in zip(rows[:SHOWN], firsts[:SHOWN], strict=True)]
+        pairs = [
+            f"{self._shown(row, short)} repeats {self._shown(first, short)}"
+            for row, first in zip(rows[:SHOWN], firsts[:SHOWN], strict=True)
+        ]
         more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
         where = "several files" if len(uris) > 1 else next(iter(uris))
         return SourceError(
             f"{where}: {len(rows)} rows have a duplicate id in column {column!r}: {'; '.join(pairs)}{more}",
-            "Remove the repeated rows, map another column to record.id, or leave record.id out to identify records by content",
+            "Remove the repeated rows, map another column to record.id, or leave record.id out to identify records by"
+            " content",
         )
 
     def _repeated(self) -> tuple[np.ndarray, np.ndarray]:

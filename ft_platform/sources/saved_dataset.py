@@ -1,7 +1,8 @@
-"""Folders that `datasets.save_to_disk` of Hugging Face writes: which of their files are data. The library itself is not needed.
+"""Folders that `datasets.save_to_disk` of Hugging Face writes: which of their files are data. The library itself is not
+needed.
 
-Source: `datasets/arrow_dataset.py` and `dataset_dict.py`, `save_to_disk`: `state.json` names the arrow files of a dataset,
-`dataset_dict.json` the folders of several.
+Source: `datasets/arrow_dataset.py` and `dataset_dict.py`, `save_to_disk`: `state.json` names the arrow files of a
+dataset, `dataset_dict.json` the folders of several.
 """
 
 import json
@@ -19,7 +20,8 @@ def saved_files(fs: fsspec.AbstractFileSystem, folder: str) -> list[str] | None:
     """Paths of the arrow files of a saved dataset, or of all splits of it; None if the folder is none.
 
     Raises:
-        SourceError: a file of it is missing or damaged, or it was saved with a selection of rows that the files do not show.
+        SourceError: a file of it is missing or damaged, or it was saved with a selection of rows that the files do not
+            show.
     """
     if fs.exists(f"{folder}/{SPLITS}"):
         splits = _json(fs, f"{folder}/{SPLITS}").get("splits", [])

@@ -29,9 +29,11 @@ SETTLED_SECONDS = 2.0
 """A file changed less than this long ago is hashed again each time: a second change might not move its time stamp."""
 BLOCK_BYTES = 1 << 20
 S3_PART_BYTES = 8 << 20
-"""s3fs fetches ten parts at once and writes each when it is whole: with its 50 MiB a slow line would look like a silent one."""
+"""s3fs fetches ten parts at once and writes each when it is whole: with its 50 MiB a slow line would look like a silent
+one."""
 VERSIONS = ("ETag", "etag", "generation", "blob_id")
-"""What changes with an object's bytes, as the file systems of S3, Azure, Google Cloud and the Hugging Face hub call it."""
+"""What changes with an object's bytes, as the file systems of S3, Azure, Google Cloud and the Hugging Face hub call
+it."""
 
 _hashes: dict[tuple[Any, ...], str] = {}
 
@@ -79,7 +81,9 @@ class SourceFile:
         """
         with plain_failures(self.uri, private=order.folder), self.local_path(sha256, order.folder) as path:
             _require_content(path, self.uri)
-            for one in unpacked(path, self.uri, order.folder, order.budget, lambda name: _is_wanted(name, order.source.format)):
+            for one in unpacked(
+                path, self.uri, order.folder, order.budget, lambda name: _is_wanted(name, order.source.format)
+            ):
                 hide(one.name)
                 _require_content(one.path, one.name)
                 piece = _opened(one, order)
@@ -133,7 +137,8 @@ class SourceFile:
 
     @contextmanager
     def local_path(self, expected_sha256: str, folder: Path | None = None) -> Iterator[Path]:
-        """A local file with exactly the hashed bytes: the file itself, or a private download that is removed afterwards.
+        """A local file with exactly the hashed bytes: the file itself, or a private download that is removed
+        afterwards.
 
         Args:
             folder: where downloads go. Default: the system's temporary folder.
@@ -150,16 +155,26 @@ class SourceFile:
             target = Path(private) / "source"
             parts: dict[str, Any] = {"chunksize": S3_PART_BYTES} if "s3" in self.fs.protocol else {}
             written = lambda: target.stat().st_mtime_ns if target.exists() else None  # noqa: E731
-            answered(self.uri, self.silent_seconds, lambda: once(lambda: self.fs.get_file(self.path, str(target), **parts)), written)
+            answered(
+                self.uri,
+                self.silent_seconds,
+                lambda: once(lambda: self.fs.get_file(self.path, str(target), **parts)),
+                written,
+            )
             if SourceFile(str(target), str(target), LocalFileSystem()).sha256() != expected_sha256:
                 raise _changed(self.uri)
             yield target
 
 
 def being_written(uris: Iterable[str]) -> list[str]:
-    """Those of the local files that were changed moments ago, and may not be complete. What an object store shows is complete."""
+    """Those of the local files that were changed moments ago, and may not be complete. What an object store shows is
+    complete."""
     now = time.time()
-    return [uri for uri in uris if uri.startswith("/") and os.path.exists(uri) and now - os.stat(uri).st_mtime < SETTLED_SECONDS]
+    return [
+        uri
+        for uri in uris
+        if uri.startswith("/") and os.path.exists(uri) and now - os.stat(uri).st_mtime < SETTLED_SECONDS
+    ]
 
 
 def _is_wanted(name: str, setting: str) -> bool:
@@ -172,7 +187,15 @@ def _opened(one: Unpacked, order: Order) -> Piece:
     encoding = detect_encoding(one.path, one.name, order.source.encoding) if reader.IS_TEXT else None
     name = encoding.name if encoding else ""
     record = order.record
-    opened = OpenFile(one.name, record.columns(), frozenset(record.optional_columns), order.source, order.budget, path=one.path, encoding=name)
+    opened = OpenFile(
+        one.name,
+        record.columns(),
+        frozenset(record.optional_columns),
+        order.source,
+        order.budget,
+        path=one.path,
+        encoding=name,
+    )
     opened.packed_bytes = one.path.stat().st_size
     return Piece(opened, reader.read(opened), encoding)
 

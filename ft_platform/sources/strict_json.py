@@ -29,7 +29,9 @@ class StrictJson:
         self._depth = file.budget.limits.nesting_depth
         self._mapped = frozenset(file.mapped)
         constant = _refuse_constant if file.settings.not_a_number == "refuse" else lambda _: None
-        self._decoder = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=constant, object_pairs_hook=self._object)
+        self._decoder = json.JSONDecoder(
+            parse_int=str, parse_float=str, parse_constant=constant, object_pairs_hook=self._object
+        )
 
     def value_at(self, text: str, place: int) -> tuple[Any, int]:
         """The value that begins at a place, and where it ends.
@@ -51,12 +53,16 @@ class StrictJson:
         if len(made) != len(pairs):
             keys = [key for key, _ in pairs]
             named = sorted({repr(key) for key in keys if key in self._mapped and keys.count(key) > 1})
-            raise NotStrict(f"has {', '.join(named) or 'a key'} twice in one object", "Export it again: readers differ in which value they take")
+            raise NotStrict(
+                f"has {', '.join(named) or 'a key'} twice in one object",
+                "Export it again: readers differ in which value they take",
+            )
         return made
 
     def _too_deep(self) -> NotStrict:
         return NotStrict(
-            f"is nested too deeply: more than {self._depth} lists and mappings in one another", "If that is right, raise source.limits.nesting_depth"
+            f"is nested too deeply: more than {self._depth} lists and mappings in one another",
+            "If that is right, raise source.limits.nesting_depth",
         )
 
 
@@ -70,4 +76,6 @@ def depth_of(value: Any) -> int:
 
 
 def _refuse_constant(_: str) -> Any:
-    raise NotStrict("has NaN or Infinity, which is not JSON", "Export null instead, or set source.not_a_number: missing")
+    raise NotStrict(
+        "has NaN or Infinity, which is not JSON", "Export null instead, or set source.not_a_number: missing"
+    )

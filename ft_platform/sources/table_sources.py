@@ -1,7 +1,8 @@
-"""The sources that are one table and not files: one file of `databases/` each, or of `formats/` where `source.format` names it.
+"""The sources that are one table and not files: one file of `databases/` each, or of `formats/` where `source.format`
+names it.
 
-Such a module has `find(source, environment)`, which returns the table (a `parts.Part`) if the source is one of its kind, else None.
-Nothing but local folders is looked at to tell.
+Such a module has `find(source, environment)`, which returns the table (a `parts.Part`) if the source is one of its
+kind, else None. Nothing but local folders is looked at to tell.
 """
 
 import importlib
@@ -26,7 +27,9 @@ class TableSource(Protocol):
 @cache
 def table_sources() -> dict[str, TableSource]:
     """Every module that reads tables, by name."""
-    modules = {name: importlib.import_module(f"{package}.{name}") for package in PACKAGES for name in file_names(package)}
+    modules = {
+        name: importlib.import_module(f"{package}.{name}") for package in PACKAGES for name in file_names(package)
+    }
     return {name: cast(TableSource, module) for name, module in sorted(modules.items()) if hasattr(module, "find")}
 
 

@@ -1,11 +1,13 @@
-"""Tells the text encoding of a file and how sure that is, or refuses: a wrong guess would mangle every accented letter and nobody would notice.
+"""Tells the text encoding of a file and how sure that is, or refuses: a wrong guess would mangle every accented letter
+and nobody would notice.
 
-Certain: byte order marks, UTF-8, UTF-16 without a mark, ISO-2022 (7 bits with escapes). A legacy code page is taken where its reading makes words of
-one language and no other reading does (`code_pages`), with a certainty: the share of what is beyond ASCII that only this reading explains. Below
-`LEAST_CERTAINTY` the file is refused with the candidates, and `source.encoding` says which one it is.
+Certain: byte order marks, UTF-8, UTF-16 without a mark, ISO-2022 (7 bits with escapes). A legacy code page is taken
+where its reading makes words of one language and no other reading does (`code_pages`), with a certainty: the share of
+what is beyond ASCII that only this reading explains. Below `LEAST_CERTAINTY` the file is refused with the candidates,
+and `source.encoding` says which one it is.
 
-Covered: the languages of `languages`, Japanese, Chinese and Korean. Not covered: bytes that are valid UTF-8 and mean something else, in files with a few
-characters beyond ASCII; texts that were garbled before they were written.
+Covered: the languages of `languages`, Japanese, Chinese and Korean. Not covered: bytes that are valid UTF-8 and mean
+something else, in files with a few characters beyond ASCII; texts that were garbled before they were written.
 """
 
 import codecs
@@ -17,7 +19,14 @@ from pathlib import Path
 from typing import Literal
 
 from ft_platform.errors import SourceError
-from ft_platform.sources.code_pages import LEAST_WORDS, TYPICAL_UTF_8, certainty, lines_of_another, readings, utf_8_inside
+from ft_platform.sources.code_pages import (
+    LEAST_WORDS,
+    TYPICAL_UTF_8,
+    certainty,
+    lines_of_another,
+    readings,
+    utf_8_inside,
+)
 
 CHUNK = 1 << 20
 SAMPLE_BYTES = 1 << 16
@@ -43,7 +52,8 @@ USUAL = re.compile(
     "[\u00a0-\u017f\u01a0\u01a1\u01af\u01b0\u0218-\u021b\u0370-\u045f\u0490\u0491\u05d0-\u05ea\u0600-\u06ff\u0900-\u0e7f\u1e00-\u1eff\u2000-\u206f\u20a0-\u20bf\u2116\u2122\u2190-\u22ff\u2500-\u27bf"
     "\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff00-\uff60\U0001f300-\U0001faff]"
 )
-"""Characters that texts have: letters and signs in use today. What is beyond them comes of reading bytes in another encoding."""
+"""Characters that texts have: letters and signs in use today. What is beyond them comes of reading bytes in another
+encoding."""
 CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 CONTROL_SHARE = 0.02
 """Texts have none, or the escapes of terminals."""
@@ -59,7 +69,8 @@ class FoundEncoding:
         name: as Python calls it.
         how: `set` in the use case, `marked` by the file, or `detected`.
         certainty: in [0, 1]; 1 where it is set, marked, or cannot be another.
-        beyond_ascii: characters beyond ASCII in a file in UTF-8; bytes beyond ASCII that were looked at of another. Not counted of set and marked ones.
+        beyond_ascii: characters beyond ASCII in a file in UTF-8; bytes beyond ASCII that were looked at of another. Not
+            counted of set and marked ones.
     """
 
     name: str
@@ -78,8 +89,13 @@ def detect_encoding(path: Path, name: str, setting: str) -> FoundEncoding:
         head = file.read(CHUNK)
     if setting != "auto":
         _check(path, name, setting, "Correct source.encoding, or set it to auto")
-        return FoundEncoding("utf-8-sig" if head.startswith(codecs.BOM_UTF8) and codecs.lookup(setting).name == "utf-8" else setting, "set")
-    mark = next((encoding for start, encoding in MARKS if head.startswith(start)), None) or _wide_without_mark(head, name)
+        return FoundEncoding(
+            "utf-8-sig" if head.startswith(codecs.BOM_UTF8) and codecs.lookup(setting).name == "utf-8" else setting,
+            "set",
+        )
+    mark = next((encoding for start, encoding in MARKS if head.startswith(start)), None) or _wide_without_mark(
+        head, name
+    )
     if mark:
         _check(path, name, mark, "Repair the file or set source.encoding")
         return FoundEncoding(mark, "marked")
@@ -87,8 +103,13 @@ def detect_encoding(path: Path, name: str, setting: str) -> FoundEncoding:
     sequences = sum(len(UTF8_SEQUENCE.findall(chunk)) for chunk in _chunks(path))
     if offset is None and not sequences:
         return _seven_bits(path, name)
-    if hidden := sum(b"\x1b$" in line or bool(_read(line, "hz")) for line in _lines_with(path, re.compile(rb"\x1b\$|~\{[^~]+~\}"))):
-        raise SourceError(f"{name} has bytes beyond ASCII, and {hidden} lines in ISO-2022 or HZ: two encodings in one file", "Export it again as UTF-8")
+    if hidden := sum(
+        b"\x1b$" in line or bool(_read(line, "hz")) for line in _lines_with(path, re.compile(rb"\x1b\$|~\{[^~]+~\}"))
+    ):
+        raise SourceError(
+            f"{name} has bytes beyond ASCII, and {hidden} lines in ISO-2022 or HZ: two encodings in one file",
+            "Export it again as UTF-8",
+        )
     return _utf_8(path, name, sequences) if offset is None else _legacy_encoding(path, name, offset)
 
 
@@ -114,13 +135,17 @@ def _check(path: Path, name: str, encoding: str, next_step: str) -> None:
     try:
         offset = first_undecodable(path, encoding)
     except (LookupError, UnicodeError):
-        raise SourceError(f"{name}: source.encoding {encoding!r} is not an encoding, or not the one of this file", "Name one such as utf-8 or cp1252") from None
+        raise SourceError(
+            f"{name}: source.encoding {encoding!r} is not an encoding, or not the one of this file",
+            "Name one such as utf-8 or cp1252",
+        ) from None
     if offset is not None:
         raise SourceError(f"{name}: the byte at offset {offset} cannot be decoded as {encoding}", next_step)
 
 
 def _wide_without_mark(head: bytes, name: str) -> str | None:
-    """UTF-16 without a byte order mark: every other byte of mostly Latin text is 0; of Cyrillic, Arabic and Thai text a control character.
+    """UTF-16 without a byte order mark: every other byte of mostly Latin text is 0; of Cyrillic, Arabic and Thai text a
+    control character.
 
     Raises:
         SourceError: there are control characters, and the bytes are no UTF-16 either.
@@ -136,10 +161,17 @@ def _wide_without_mark(head: bytes, name: str) -> str | None:
     for encoding in ("utf-16-le", "utf-16-be"):
         text = head[: len(head) // 2 * 2].decode(encoding, "replace")
         letters = [one for one in text if one.isalpha() and one > "\x7f"]
-        if letters and max(letters) < "\u1000" and all(one < "\x7f" or USUAL.match(one) for one in text) and len({_script(one) for one in letters}) == 1:
+        if (
+            letters
+            and max(letters) < "\u1000"
+            and all(one < "\x7f" or USUAL.match(one) for one in text)
+            and len({_script(one) for one in letters}) == 1
+        ):
             return encoding
     if (zeros_even and zeros_odd) or controls > zeros_even + zeros_odd:
-        raise _uncertain(f"{name} has {controls} control characters in its first {len(head):,} bytes", ["utf-16-le", "utf-16-be"])
+        raise _uncertain(
+            f"{name} has {controls} control characters in its first {len(head):,} bytes", ["utf-16-le", "utf-16-be"]
+        )
     return None
 
 
@@ -148,11 +180,15 @@ def _seven_bits(path: Path, name: str) -> FoundEncoding:
     sample = b"\n".join(_lines_with(path, ISO_2022))
     if sample:
         shifted = b"\x0e" in sample
-        fitting = next((encoding for encoding in (("iso2022_kr",) if shifted else ISO_2022_JP) if _decodes(path, encoding)), None)
+        fitting = next(
+            (encoding for encoding in (("iso2022_kr",) if shifted else ISO_2022_JP) if _decodes(path, encoding)), None
+        )
         if fitting:
             return FoundEncoding(fitting)
         if shifted or b"\x1b$" in sample:
-            raise _uncertain(f"{name} has escapes that change the character set", ["iso2022_jp", "iso2022_kr", "iso2022_jp_2004"])
+            raise _uncertain(
+                f"{name} has escapes that change the character set", ["iso2022_jp", "iso2022_kr", "iso2022_jp_2004"]
+            )
     for encoding, pattern in HIDDEN_LETTERS.items():
         if found := b" ".join(one for line in _lines_with(path, pattern) for one in pattern.findall(line)):
             letters = [one for one in _read(found, encoding) if one > "\x7f"]
@@ -172,7 +208,9 @@ def _utf_8(path: Path, name: str, sequences: int) -> FoundEncoding:
     """UTF-8, which other encodings hardly ever look like by chance: a two-byte sequence does once in ten times."""
     if sequences < FEW:
         text = b"\n".join(_lines_with(path, BEYOND_ASCII)).decode("utf-8", "ignore")
-        if not all(USUAL.match(one) and _stands_among_its_own(text, place) for place, one in enumerate(text) if one > "\x7f"):
+        if not all(
+            USUAL.match(one) and _stands_among_its_own(text, place) for place, one in enumerate(text) if one > "\x7f"
+        ):
             others = [one.encoding for one in readings(_sample(path))]
             raise _uncertain(f"{name} has {sequences} characters beyond ASCII, too few to tell", ["utf-8", *others])
     return FoundEncoding("utf-8", beyond_ascii=sequences)
@@ -201,23 +239,39 @@ def _legacy_encoding(path: Path, name: str, offset: int) -> FoundEncoding:
         stray += len(BEYOND_ASCII.findall(chunk)) - sum(map(len, found))
     if sequences and sequences >= stray:
         raise SourceError(
-            f"{where}, but {sequences} other characters can: damaged, or two encodings in one file", "Repair the file, or export it again as UTF-8"
+            f"{where}, but {sequences} other characters can: damaged, or two encodings in one file",
+            "Repair the file, or export it again as UTF-8",
         )
     if mixed := sum(map(_is_utf_8, _lines_with(path, BEYOND_ASCII))):
-        raise SourceError(f"{where}, but {mixed} lines can: two encodings in one file", "Export it again as UTF-8, or set source.encoding if it has one only")
+        raise SourceError(
+            f"{where}, but {mixed} lines can: two encodings in one file",
+            "Export it again as UTF-8, or set source.encoding if it has one only",
+        )
     sample = _sample(path)
     found = readings(sample)
     best = next((one for one in found if _decodes(path, one.encoding)), None)
     sure = certainty(found, best) if best else 0.0
     if best and sure >= LEAST_CERTAINTY:
         if mixed := lines_of_another(found, best) + (utf_8_inside(sample, best) if best.by_line else 0):
-            raise SourceError(f"{where}, and {mixed} places look like another encoding than {best.encoding}: two in one file", "Export it again as UTF-8")
-        return FoundEncoding(best.encoding, certainty=round(sure, 3), beyond_ascii=len(BEYOND_ASCII.findall(b"".join(sample))))
-    raise _uncertain(f"{where} and no other encoding is certain", [one.encoding for one in found if one.score > 0.5 and one.words >= LEAST_WORDS])
+            raise SourceError(
+                f"{where}, and {mixed} places look like another encoding than {best.encoding}: two in one file",
+                "Export it again as UTF-8",
+            )
+        return FoundEncoding(
+            best.encoding, certainty=round(sure, 3), beyond_ascii=len(BEYOND_ASCII.findall(b"".join(sample)))
+        )
+    raise _uncertain(
+        f"{where} and no other encoding is certain",
+        [one.encoding for one in found if one.score > 0.5 and one.words >= LEAST_WORDS],
+    )
 
 
 def _uncertain(problem: str, candidates: list[str]) -> SourceError:
-    listed = f"candidates are {', '.join(dict.fromkeys(candidates[:CANDIDATES]))}" if candidates else "it has too few words in a language that is known here"
+    listed = (
+        f"candidates are {', '.join(dict.fromkeys(candidates[:CANDIDATES]))}"
+        if candidates
+        else "it has too few words in a language that is known here"
+    )
     return SourceError(f"{problem}: {listed}", "Set source.encoding, or export the file again as UTF-8")
 
 
@@ -237,8 +291,8 @@ def _decodes(path: Path, encoding: str) -> bool:
 
 
 def _sample(path: Path) -> list[bytes]:
-    """Lines with bytes beyond ASCII from all parts of the file, about `SAMPLE_BYTES`; the first line with each such byte, and the
-    first ones with what may be UTF-8."""
+    """Lines with bytes beyond ASCII from all parts of the file, about `SAMPLE_BYTES`; the first line with each such
+    byte, and the first ones with what may be UTF-8."""
     first: dict[bytes, bytes] = {}
     chosen: list[bytes] = []
     maybe_utf_8: list[bytes] = []

@@ -1,10 +1,10 @@
 """Calls of tools, their results and the descriptions of the tools, as messages of a record.
 
-A record is made of texts, so that every later stage sees all words of it: a call becomes a message of role `tool_call` with the JSON list
-`[{"name", "arguments"}]`, a result one of role `tool`, the descriptions one of role `tools`. Ids of calls are left out; results stand in the
-order of the calls. Line breaks within strings stay line breaks: written as `\\n` they would join the word behind them ("nJohn"), which
-recognizers of personal data then miss. Readers have to take control characters in strings (`json.loads(..., strict=False)`).
-"""
+A record is made of texts, so that every later stage sees all words of it: a call becomes a message of role `tool_call`
+with the JSON list `[{"name", "arguments"}]`, a result one of role `tool`, the descriptions one of role `tools`. Ids of
+calls are left out; results stand in the order of the calls. Line breaks within strings stay line breaks: written as
+`\\n` they would join the word behind them ("nJohn"), which recognizers of personal data then miss. Readers have to take
+control characters in strings (`json.loads(..., strict=False)`)."""
 
 import json
 import re
@@ -16,7 +16,9 @@ PLAIN = {"n": "\n", "t": "\t"}
 
 def json_text(value: Any) -> str:
     """A JSON value as text, one way for all: no ASCII escapes, line breaks and tabs of strings as they are."""
-    return ESCAPE.sub(lambda found: PLAIN.get(found[1], found[0]), json.dumps(value, ensure_ascii=False, allow_nan=False))
+    return ESCAPE.sub(
+        lambda found: PLAIN.get(found[1], found[0]), json.dumps(value, ensure_ascii=False, allow_nan=False)
+    )
 
 
 def call_message(calls: Any) -> dict[str, str]:
@@ -42,7 +44,8 @@ def call_message(calls: Any) -> dict[str, str]:
 
 
 def described_tools(value: str | None) -> list[dict[str, str]] | None:
-    """The message of role `tools` in a list; an empty list where there are no tools, None where the text describes none."""
+    """The message of role `tools` in a list; an empty list where there are no tools, None where the text describes
+    none."""
     if not (value or "").strip():
         return []
     try:

@@ -1,13 +1,14 @@
 """Where a table of Unity Catalog is, and credentials that read it for an hour: two questions to its REST API.
 
-delta-rs knows `uc://` as well, but in some of its runs it waits for ever (deltalake 1.6.6, and its pull request 3113 says so), and it asks for
-the right to write first. The workspace is named by DATABRICKS_HOST, the reader by DATABRICKS_TOKEN, as for Databricks' own tools.
+delta-rs knows `uc://` as well, but in some of its runs it waits for ever (deltalake 1.6.6, and its pull request 3113
+says so), and it asks for the right to write first. The workspace is named by DATABRICKS_HOST, the reader by
+DATABRICKS_TOKEN, as for Databricks' own tools.
 
 Covered by tests: a server that answers like the API, tables in S3. Not run: Databricks itself, tables in Azure.
-Not covered: tables in Google Cloud Storage, tables whose catalogue hands out no credentials. Where a table is is the catalogue's word: the list of
-allowed sources (`allowed`) names the table, not its bucket.
-Sources: https://docs.databricks.com/api/workspace/tables/get and https://docs.databricks.com/api/workspace/temporarytablecredentials
-"""
+Not covered: tables in Google Cloud Storage, tables whose catalogue hands out no credentials. Where a table is is the
+catalogue's word: the list of allowed sources (`allowed`) names the table, not its bucket.
+Sources: https://docs.databricks.com/api/workspace/tables/get and
+https://docs.databricks.com/api/workspace/temporarytablecredentials"""
 
 import http.client
 import json
@@ -24,7 +25,11 @@ SECONDS = 30
 MOST_BYTES = 16_000_000
 LOCAL = ("localhost", "127.0.0.1")
 CREDENTIALS = {
-    "aws_temp_credentials": {"AWS_ACCESS_KEY_ID": "access_key_id", "AWS_SECRET_ACCESS_KEY": "secret_access_key", "AWS_SESSION_TOKEN": "session_token"},
+    "aws_temp_credentials": {
+        "AWS_ACCESS_KEY_ID": "access_key_id",
+        "AWS_SECRET_ACCESS_KEY": "secret_access_key",
+        "AWS_SESSION_TOKEN": "session_token",
+    },
     "azure_user_delegation_sas": {"AZURE_STORAGE_SAS_TOKEN": "sas_token"},
 }
 """Kind of credentials -> option of delta-rs -> name in the answer."""
@@ -36,17 +41,23 @@ def locate(uri: str) -> tuple[str, dict[str, str]]:
 
     Raises:
         ConfigError: the variables that name the catalogue are not set, or would send the token without encryption.
-        SourceError: the catalogue knows no such table, does not give it to this reader, or it is in no object store that is read.
+        SourceError: the catalogue knows no such table, does not give it to this reader, or it is in no object store
+            that is read.
         TransientError: the catalogue does not answer.
     """
     name = uri.removeprefix(SCHEME)
     if len(name.split(".")) != 3 or not all(name.split(".")):
         raise SourceError(f"source.uri {uri} is not of the form uc://catalog.schema.table", "Correct source.uri")
     table = _asked(uri, "GET", f"/tables/{quote(name, safe='')}")
-    granted = _asked(uri, "POST", "/temporary-table-credentials", {"table_id": table.get("table_id"), "operation": "READ"})
+    granted = _asked(
+        uri, "POST", "/temporary-table-credentials", {"table_id": table.get("table_id"), "operation": "READ"}
+    )
     location, options = str(table.get("storage_location", "")), _options(granted)
     if not location.startswith(("s3://", "abfss://")) or not options:
-        raise SourceError(f"{uri}: tables are read from s3:// and abfss:// with credentials of the catalogue, this one is elsewhere", "Copy the table")
+        raise SourceError(
+            f"{uri}: tables are read from s3:// and abfss:// with credentials of the catalogue, this one is elsewhere",
+            "Copy the table",
+        )
     return location, options
 
 
@@ -69,15 +80,22 @@ def _asked(uri: str, method: str, path: str, body: dict[str, Any] | None = None)
         response = connection.getresponse()
         status, content = response.status, response.read(MOST_BYTES)
     except (OSError, http.client.HTTPException):
-        raise TransientError(f"{uri}: the catalogue does not answer", "Check network and DATABRICKS_HOST, then run again") from None
+        raise TransientError(
+            f"{uri}: the catalogue does not answer", "Check network and DATABRICKS_HOST, then run again"
+        ) from None
     finally:
         connection.close()
     if status in NEXT_TIME:
         raise TransientError(f"{uri}: the catalogue answers with status {status}", "Run again later")
     if status in (401, 403):
-        raise SourceError(f"{uri}: the catalogue does not give this table to the reader (status {status})", "Check DATABRICKS_TOKEN and its grants: SELECT")
+        raise SourceError(
+            f"{uri}: the catalogue does not give this table to the reader (status {status})",
+            "Check DATABRICKS_TOKEN and its grants: SELECT",
+        )
     if status != 200:
-        raise SourceError(f"{uri}: the catalogue knows no such table (status {status})", "Correct source.uri or DATABRICKS_HOST")
+        raise SourceError(
+            f"{uri}: the catalogue knows no such table (status {status})", "Correct source.uri or DATABRICKS_HOST"
+        )
     try:
         found = json.loads(content)
     except ValueError:
@@ -91,14 +109,20 @@ def _workspace(uri: str) -> tuple[tuple[str, str, int | None], str]:
     """Scheme, host and port of the catalogue, and the reader's token."""
     host, token = (os.environ.get(f"DATABRICKS_{name}", "").strip() for name in ("HOST", "TOKEN"))
     if not host or not token:
-        raise ConfigError([f"{uri} needs the variables DATABRICKS_HOST and DATABRICKS_TOKEN"], "Set them where the stages run")
+        raise ConfigError(
+            [f"{uri} needs the variables DATABRICKS_HOST and DATABRICKS_TOKEN"], "Set them where the stages run"
+        )
     if not re.fullmatch(r"[\x21-\x7e]+", token):  # http.client would quote it in its error
-        raise ConfigError(["DATABRICKS_TOKEN holds blanks, line breaks or signs that no token has"], "Correct the variable")
+        raise ConfigError(
+            ["DATABRICKS_TOKEN holds blanks, line breaks or signs that no token has"], "Correct the variable"
+        )
     try:
         address = urlsplit(host if "://" in host else f"https://{host}")
         scheme, name, port = address.scheme, address.hostname, address.port
     except ValueError:
         scheme, name, port = "", None, None
     if not name or (scheme != "https" and (scheme, name) not in [("http", local) for local in LOCAL]):
-        raise ConfigError(["DATABRICKS_HOST must be https://<workspace>: the token would be sent unencrypted"], "Correct the variable")
+        raise ConfigError(
+            ["DATABRICKS_HOST must be https://<workspace>: the token would be sent unencrypted"], "Correct the variable"
+        )
     return (scheme, name, port), token

@@ -1,4 +1,5 @@
-"""Packed files: gzip, Zstandard, and zip archives of files of any format. Unpacked into the private folder, a piece at a time.
+"""Packed files: gzip, Zstandard, and zip archives of files of any format. Unpacked into the private folder, a piece at
+a time.
 
 Not read: an archive in an archive, which is an error, because nobody would notice what is missing.
 """
@@ -92,10 +93,14 @@ def _typed_failures(name: str) -> Iterator[None]:
     except SourceError:
         raise
     except OSError as error:
-        if error.errno and error.errno != errno.EINVAL:  # an archive whose directory leads before its beginning: "Invalid argument"
+        if (
+            error.errno and error.errno != errno.EINVAL
+        ):  # an archive whose directory leads before its beginning: "Invalid argument"
             raise
         raise _damaged(name) from None
-    except Exception:  # zipfile lets pass what damaged directories lead to: ValueError, struct.error, OverflowError, UnicodeError, lzma's and zlib's own, ...
+    # zipfile lets pass what damaged directories lead to: ValueError, struct.error, OverflowError, UnicodeError, lzma's
+    # and zlib's own, ...
+    except Exception:
         raise _damaged(name) from None
 
 
@@ -128,7 +133,9 @@ def _members(path: Path, name: str, folder: Path, budget: Budget, wanted: Callab
             target.unlink()
 
 
-def _wanted_members(archive: zipfile.ZipFile, name: str, budget: Budget, wanted: Callable[[str], bool]) -> dict[str, zipfile.ZipInfo]:
+def _wanted_members(
+    archive: zipfile.ZipFile, name: str, budget: Budget, wanted: Callable[[str], bool]
+) -> dict[str, zipfile.ZipInfo]:
     """The members that are data, by their name without `./`, in its order.
 
     Raises:
@@ -138,15 +145,22 @@ def _wanted_members(archive: zipfile.ZipFile, name: str, budget: Budget, wanted:
     if len(listed) > budget.limits.files:
         raise over(name, f"holds more than {budget.limits.files:,} files", "files")
     if listed and min(member.header_offset for member in listed) > 0:
-        raise SourceError(f"{name} has bytes before its first member: another archive, or a program that unpacks itself", REMEDY)
+        raise SourceError(
+            f"{name} has bytes before its first member: another archive, or a program that unpacks itself", REMEDY
+        )
     named = [(_inner_path(member, name, number), member) for number, member in enumerate(listed, 1)]
     shown = [(inner, member) for inner, member in named if not member.is_dir() and not is_hidden(inner)]
     if any(is_archive(inner_name(inner)) for inner, _ in shown):
-        raise SourceError(f"{name} holds an archive, and archives in archives are not read", "Pack the files themselves, or unpack it")
+        raise SourceError(
+            f"{name} holds an archive, and archives in archives are not read", "Pack the files themselves, or unpack it"
+        )
     members = sorted(((inner, member) for inner, member in shown if wanted(inner)), key=lambda one: one[0])
     budget.members_ignored += len(shown) - len(members)
     if not members:
-        raise SourceError(f"{name} holds no file of a known format, only {len(listed)} others", "Pack other files, or take it out of the source")
+        raise SourceError(
+            f"{name} holds no file of a known format, only {len(listed)} others",
+            "Pack other files, or take it out of the source",
+        )
     if repeated := len(members) - len({inner for inner, _ in members}):
         raise SourceError(f"{name} holds {repeated} files under a name that another one has", REMEDY)
     for number, (_, member) in enumerate(members, 1):
@@ -161,11 +175,14 @@ def _inner_path(member: zipfile.ZipInfo, name: str, number: int) -> str:
     """The name of a member without `./`.
 
     Raises:
-        SourceError: it leads out of the archive, holds signs that no name has, or is the name of a folder and has content.
+        SourceError: it leads out of the archive, holds signs that no name has, or is the name of a folder and has
+            content.
     """
     parts = member.filename.split("/")
     if parts[0] == "" or ".." in parts or "\\" in member.filename or ":" in parts[0] or not is_plain(member.filename):
-        raise SourceError(f"{name}: the name of member {number} is absolute, leads out of the archive or cannot be shown", REMEDY)
+        raise SourceError(
+            f"{name}: the name of member {number} is absolute, leads out of the archive or cannot be shown", REMEDY
+        )
     if member.is_dir() and member.file_size:
         raise SourceError(f"{name}: member {number} is called a folder and has content", REMEDY)
     return "/".join(part for part in parts if part != ".")

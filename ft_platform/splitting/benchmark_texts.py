@@ -1,9 +1,9 @@
 """Records that hold a text of a public benchmark: whoever trains on them measures memory, not skill.
 
-A record is contaminated if one of its messages shares 13 words in a row with a benchmark text (Brown et al., arXiv:2005.14165, appendix C),
-or holds a whole one of 8 to 12 words, or is a whole one of 4 to 7. Case, punctuation and white space do not count.
-Covered: copies, also within longer texts. Not covered: paraphrases, translations, texts of fewer than 4 words (answers such as
-"yes"), and benchmarks that are not in the files.
+A record is contaminated if one of its messages shares 13 words in a row with a benchmark text (Brown et al.,
+arXiv:2005.14165, appendix C), or holds a whole one of 8 to 12 words, or is a whole one of 4 to 7. Case, punctuation and
+white space do not count. Covered: copies, also within longer texts. Not covered: paraphrases, translations, texts of
+fewer than 4 words (answers such as "yes"), and benchmarks that are not in the files.
 """
 
 import json
@@ -44,7 +44,9 @@ class BenchmarkTexts:
                 words = word_counts(part)
                 sizes = np.where(words < FEWEST, 0, np.clip(words, SHORTEST, LONGEST))
                 for size in np.unique(sizes[sizes > 0]).tolist():
-                    found.setdefault(size, []).append(np.unique(shingles(part.filter(pa.array(sizes == size)), size)[1]))
+                    found.setdefault(size, []).append(
+                        np.unique(shingles(part.filter(pa.array(sizes == size)), size)[1])
+                    )
         self._hashes = {size: np.unique(np.concatenate(hashes)) for size, hashes in found.items()}
         self.empty = not self._hashes
 
@@ -59,7 +61,9 @@ class BenchmarkTexts:
         for batch in rows.batches(["messages"]):
             messages = batch.column("messages")
             contents = messages.flatten().field("content")
-            record = np.repeat(np.arange(len(messages)), messages.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
+            record = np.repeat(
+                np.arange(len(messages)), messages.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+            )
             held[start + record[self._among(contents)]] = True
             start += len(messages)
         return held
@@ -87,19 +91,27 @@ def benchmark_texts(settings: Splits) -> BenchmarkTexts | None:
         return None
     texts = BenchmarkTexts(batch for file in settings.benchmark_files for batch in _texts(_existing(file)))
     if texts.empty:
-        raise ConfigError([f"splits.benchmark_files hold no text of at least {FEWEST} words"], "Name the files with the questions")
+        raise ConfigError(
+            [f"splits.benchmark_files hold no text of at least {FEWEST} words"], "Name the files with the questions"
+        )
     return texts
 
 
 def benchmark_fingerprint(settings: Splits) -> dict[str, str]:
     """What the division depends on beside the settings: the sha256 of each file."""
-    return {"benchmark_sha256": " ".join(sha256_file(_existing(file)) for file in settings.benchmark_files)} if settings.benchmark_files else {}
+    return (
+        {"benchmark_sha256": " ".join(sha256_file(_existing(file)) for file in settings.benchmark_files)}
+        if settings.benchmark_files
+        else {}
+    )
 
 
 def _existing(file: str) -> Path:
     path = Path(file).expanduser()
     if not path.is_file():
-        raise ConfigError([f"splits.benchmark_files names {file}, which is no file"], "Correct the path, or put the file there")
+        raise ConfigError(
+            [f"splits.benchmark_files names {file}, which is no file"], "Correct the path, or put the file there"
+        )
     return path
 
 
@@ -125,7 +137,9 @@ def _texts_of_line(path: Path, number: int, line: str) -> list[str]:
     try:
         return [text for text in _strings(json.loads(line)) if text.strip()]
     except (json.JSONDecodeError, RecursionError):
-        raise ConfigError([f"splits.benchmark_files: line {number} of {path} is not JSON"], "Write one JSON value on each line") from None
+        raise ConfigError(
+            [f"splits.benchmark_files: line {number} of {path} is not JSON"], "Write one JSON value on each line"
+        ) from None
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -17,7 +17,8 @@ PARTS = ((0, 4, 10_000), (5, 7, 100), (8, 10, 1))
 
 
 def record_days(use_case_name: str, rows: Rows) -> np.ndarray:
-    """`record_date` of each row as a number YYYYMMDD; a month or day that is not given counts as 00. Shape `(rows,)`, dtype int32.
+    """`record_date` of each row as a number YYYYMMDD; a month or day that is not given counts as 00. Shape `(rows,)`,
+    dtype int32.
 
     Raises:
         DataError: rows without a date, or with one in another form.
@@ -30,7 +31,8 @@ def record_days(use_case_name: str, rows: Rows) -> np.ndarray:
         days.append(_days(pc.if_else(sound, dates, pa.scalar("0000"))))
     if wrong:
         raise DataError(
-            f"{use_case_name}: {wrong} of {rows.num_rows} records have no `record_date` in the form YYYY-MM-DD, which `splits.strategy: temporal` needs",
+            f"{use_case_name}: {wrong} of {rows.num_rows} records have no `record_date` in the form YYYY-MM-DD, which"
+            " `splits.strategy: temporal` needs",
             "Correct the column that `record.date` names, or set `splits.strategy: random`",
         )
     return np.concatenate(days)
@@ -40,5 +42,7 @@ def _days(dates: pa.Array) -> np.ndarray:
     total = np.zeros(len(dates), np.int32)
     for start, stop, weight in PARTS:
         part = pc.utf8_slice_codeunits(dates, start, stop)
-        total += pc.cast(pc.if_else(pc.equal(part, ""), "0", part), pa.int32()).to_numpy(zero_copy_only=False) * np.int32(weight)
+        total += pc.cast(pc.if_else(pc.equal(part, ""), "0", part), pa.int32()).to_numpy(
+            zero_copy_only=False
+        ) * np.int32(weight)
     return total

@@ -15,7 +15,8 @@ from ft_platform.use_case import NamedUseCase
 
 
 def given_sides(use_case: NamedUseCase, rows: Rows) -> np.ndarray:
-    """The side that each row names in the feature `splits.given_by`, as a place in `SIDES`. Shape `(rows,)`, dtype int8.
+    """The side that each row names in the feature `splits.given_by`, as a place in `SIDES`. Shape `(rows,)`, dtype
+    int8.
 
     Raises:
         DataError: rows that name none of the sides. Their values are not quoted.
@@ -28,14 +29,16 @@ def given_sides(use_case: NamedUseCase, rows: Rows) -> np.ndarray:
         sides.append(numbers.fill_null(NONE).to_numpy().astype(np.int8))
     if wrong:
         raise DataError(
-            f"{use_case.name}: {wrong} of {rows.num_rows} records name none of {', '.join(SIDES)} in `{name}`, which `splits.strategy: given` needs",
+            f"{use_case.name}: {wrong} of {rows.num_rows} records name none of {', '.join(SIDES)} in `{name}`, which"
+            " `splits.strategy: given` needs",
             "Correct the column that `splits.given_by` stands for, or set `splits.strategy: random`",
         )
     return np.concatenate(sides)
 
 
 def related_to_later_side(first: np.ndarray, given: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Whether a row's group has a counted row of a later side: the test stays whole, and what would leak into training goes. Shape `(rows,)`.
+    """Whether a row's group has a counted row of a later side: the test stays whole, and what would leak into training
+    goes. Shape `(rows,)`.
 
     Args:
         first: row that names the group of each row. Shape `(rows,)`.

@@ -1,4 +1,5 @@
-"""Records that must stay on one side: those of one person or conversation, with the same text, nearly the same text, or a paraphrase of it."""
+"""Records that must stay on one side: those of one person or conversation, with the same text, nearly the same text, or
+a paraphrase of it."""
 
 import hashlib
 from collections.abc import Iterable
@@ -52,7 +53,9 @@ def find_groups(settings: Splits, rows: Rows, folder: Path, engine: Engine) -> G
         engine: where vectors are computed, for `splits.paraphrases`.
     """
     order = rank_of(batch.column("record_id") for batch in rows.batches(["record_id"]))
-    near = find_near_duplicates_stream(lambda: user_texts(rows), rows.num_rows, settings.near_duplicate_threshold, folder, "splits", order=order)
+    near = find_near_duplicates_stream(
+        lambda: user_texts(rows), rows.num_rows, settings.near_duplicate_threshold, folder, "splits", order=order
+    )
     groups = Clusters(rows.num_rows)
     groups.link(order, order[near.cluster])
     _link(groups, order, first_of_equal(collected(normalized_user_texts(rows), rows.num_rows)))
@@ -71,7 +74,10 @@ def _link(groups: Clusters, order: np.ndarray, first: np.ndarray) -> None:
 
 def grouped_columns(settings: Splits) -> list[str]:
     """Columns whose equal values keep records on one side."""
-    return [*(["subject_id"] if settings.group_by_subject else []), *(f"feature_{name}" for name in settings.group_by_features)]
+    return [
+        *(["subject_id"] if settings.group_by_subject else []),
+        *(f"feature_{name}" for name in settings.group_by_features),
+    ]
 
 
 def _same_value(rows: Rows, name: str) -> np.ndarray:
@@ -84,7 +90,8 @@ def _same_value(rows: Rows, name: str) -> np.ndarray:
 
 
 def present_keys(columns: Iterable[pa.Array], rows: int) -> tuple[KeyHashes, np.ndarray]:
-    """Hashes of the values that are not missing, and the rows they stand in. `rows`: how many there are, with missing ones."""
+    """Hashes of the values that are not missing, and the rows they stand in. `rows`: how many there are, with missing
+    ones."""
     high, low, present = np.empty(rows, np.uint64), np.empty(rows, np.uint64), np.empty(rows, np.int32)
     start = count = 0
     for column in columns:
@@ -100,7 +107,10 @@ def _digests(rows: Rows) -> np.ndarray:
     digests = np.empty(rows.num_rows, np.uint64)
     start = 0
     for batch in rows.batches(["record_id"]):
-        made = [hashlib.blake2b(record_id.encode(), digest_size=NAME_BYTES).digest() for record_id in batch.column("record_id").to_pylist()]
+        made = [
+            hashlib.blake2b(record_id.encode(), digest_size=NAME_BYTES).digest()
+            for record_id in batch.column("record_id").to_pylist()
+        ]
         digests[start : start + batch.num_rows] = np.frombuffer(b"".join(made), ">u8")
         start += batch.num_rows
     return digests

@@ -12,8 +12,9 @@ from ft_platform.use_case import NamedUseCase
 
 
 def label_shares(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
-    """`passed`, `bound` (`splits.max_label_shift`), and `shift`: for each side the total variation distance in [0, 1] between
-    its label shares and those of all records, half the sum of absolute differences. A side without records has 1.
+    """`passed`, `bound` (`splits.max_label_shift`), and `shift`: for each side the total variation distance in [0, 1]
+    between its label shares and those of all records, half the sum of absolute differences. A side without records has
+    1.
 
     Without labels (generation) there is nothing to compare, and `shift` is empty.
 
@@ -24,7 +25,9 @@ def label_shares(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
     if use_case.settings.task.kind != "classification":
         return {"shift": {}, "bound": bound, "rows": rows.num_rows, "passed": True}
     labels = read_labels(rows)
-    sides = np.concatenate([np.empty(0, np.int8), *(side_numbers(batch.column(0)) for batch in rows.batches(["split"]))])
+    sides = np.concatenate(
+        [np.empty(0, np.int8), *(side_numbers(batch.column(0)) for batch in rows.batches(["split"]))]
+    )
     known = labels.codes >= 0
     counts = np.zeros((len(SIDES), len(labels.names)), np.int64)
     np.add.at(counts, (sides[known], labels.codes[known]), 1)

@@ -1,4 +1,5 @@
-"""The labels of all rows as numbers, and what happens to those with too few records, or too few groups of related records, to stand on all sides."""
+"""The labels of all rows as numbers, and what happens to those with too few records, or too few groups of related
+records, to stand on all sides."""
 
 from dataclasses import dataclass
 
@@ -31,7 +32,9 @@ def read_labels(rows: Rows) -> Labels:
     codes = [np.empty(0, np.int32)]
     for batch in rows.batches(["label"]):
         encoded = batch.column("label").dictionary_encode()
-        known = np.array([*(numbers.setdefault(label, len(numbers)) for label in encoded.dictionary.to_pylist()), -1], np.int32)
+        known = np.array(
+            [*(numbers.setdefault(label, len(numbers)) for label in encoded.dictionary.to_pylist()), -1], np.int32
+        )
         codes.append(known[encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)])
     return _sorted(list(numbers), np.concatenate(codes))
 
@@ -48,7 +51,11 @@ def handle_rare_labels(use_case: NamedUseCase, labels: Labels, groups: np.ndarra
     settings = use_case.settings.splits
     rare = rare_labels(labels, groups, settings.min_rows_per_label)
     if rare and settings.rare_labels == "error":
-        raise _too_rare(use_case, rare, "Set `splits.rare_labels` to `drop` or `other`, lower `splits.min_rows_per_label`, or add records")
+        raise _too_rare(
+            use_case,
+            rare,
+            "Set `splits.rare_labels` to `drop` or `other`, lower `splits.min_rows_per_label`, or add records",
+        )
     if rare:
         labels = _merged(labels, rare) if settings.rare_labels == "other" else _without(labels, rare)
     if settings.rare_labels == "other" and OTHER in (left := rare_labels(labels, groups, settings.min_rows_per_label)):
@@ -57,13 +64,15 @@ def handle_rare_labels(use_case: NamedUseCase, labels: Labels, groups: np.ndarra
     if len(present) < 2:
         gone = f"; {len(rare)} rare labels were removed" if rare and settings.rare_labels == "drop" else ""
         raise DataError(
-            f"{use_case.name}: there is nothing to learn with {len(present)} label(s) {present}{gone}", "Check `record.label` and `splits.rare_labels`"
+            f"{use_case.name}: there is nothing to learn with {len(present)} label(s) {present}{gone}",
+            "Check `record.label` and `splits.rare_labels`",
         )
     return labels
 
 
 def rare_labels(labels: Labels, groups: np.ndarray, min_rows: int) -> dict[str, tuple[int, int]]:
-    """Label -> (records, groups) of the labels with fewer than `min_rows` records or fewer groups than there are sides."""
+    """Label -> (records, groups) of the labels with fewer than `min_rows` records or fewer groups than there are
+    sides."""
     known = labels.codes >= 0
     rows = np.bincount(labels.codes[known], minlength=len(labels.names))
     pairs = np.unique((labels.codes[known].astype(np.int64) << 32) | groups[known])
@@ -92,9 +101,13 @@ def _sorted(names: list[str], codes: np.ndarray) -> Labels:
 
 
 def _too_rare(use_case: NamedUseCase, rare: dict[str, tuple[int, int]], next_step: str) -> DataError:
-    named = ", ".join(f"{label!r} ({rows} records in {groups} groups)" for label, (rows, groups) in list(rare.items())[:SHOWN])
+    named = ", ".join(
+        f"{label!r} ({rows} records in {groups} groups)" for label, (rows, groups) in list(rare.items())[:SHOWN]
+    )
     more = f" and {len(rare) - SHOWN} more" if len(rare) > SHOWN else ""
     minimum = use_case.settings.splits.min_rows_per_label
     return DataError(
-        f"{use_case.name}: labels with fewer than {minimum} records (`splits.min_rows_per_label`) or {len(SIDES)} groups: {named}{more}", next_step
+        f"{use_case.name}: labels with fewer than {minimum} records (`splits.min_rows_per_label`) or {len(SIDES)}"
+        f" groups: {named}{more}",
+        next_step,
     )

@@ -1,9 +1,10 @@
-"""Whether anything of one side is on another, found from the texts and persons in the table, whatever its `group_id` says.
+"""Whether anything of one side is on another, found from the texts and persons in the table, whatever its `group_id`
+says.
 
-Covered: records of one person or conversation, identical texts (case and white space aside), near duplicates, a group on two sides;
-training records newer than what is tested on, where the division is temporal; texts of the given benchmarks; paraphrases, where
-`splits.paraphrases` asks for them, as far as its vectors see them. Not covered: persons whom the source does not identify.
-"""
+Covered: records of one person or conversation, identical texts (case and white space aside), near duplicates, a group
+on two sides; training records newer than what is tested on, where the division is temporal; texts of the given
+benchmarks; paraphrases, where `splits.paraphrases` asks for them, as far as its vectors see them. Not covered: persons
+whom the source does not identify."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,15 +27,18 @@ from ft_platform.splitting.texts import normalized_user_texts, user_texts
 from ft_platform.use_case import NamedUseCase
 
 
-def leakage(use_case: NamedUseCase, rows: Rows, folder: Path, benchmark: BenchmarkTexts | None = None) -> dict[str, int | bool]:
+def leakage(
+    use_case: NamedUseCase, rows: Rows, folder: Path, benchmark: BenchmarkTexts | None = None
+) -> dict[str, int | bool]:
     """Counts of what is on more than one side, and `passed`: whether there is none. Holds about 100 bytes a row.
 
-    `subjects`: persons (with `splits.group_by_subject`); `feature_<name>`: values of the features of `splits.group_by_features`;
-    `identical_texts`: distinct texts; `near_duplicate_pairs`: pairs of distinct texts with a Jaccard similarity of at least
-    `splits.near_duplicate_threshold`; `groups`: values of `group_id`; `newer_than_tested`: records that are newer than a group of a
-    later side (`splits.strategy: temporal`); `benchmark_texts`: records that hold one; `paraphrase_pairs`: pairs of distinct texts with a cosine
-    of at least `splits.paraphrase_similarity` (unless `splits.paraphrases` is `ignore`), near duplicates among them. `rows_with_person`: records that name
-    a person, for the others cannot be told from each other.
+    `subjects`: persons (with `splits.group_by_subject`); `feature_<name>`: values of the features of
+    `splits.group_by_features`; `identical_texts`: distinct texts; `near_duplicate_pairs`: pairs of distinct texts with
+    a Jaccard similarity of at least `splits.near_duplicate_threshold`; `groups`: values of `group_id`;
+    `newer_than_tested`: records that are newer than a group of a later side (`splits.strategy: temporal`);
+    `benchmark_texts`: records that hold one; `paraphrase_pairs`: pairs of distinct texts with a cosine of at least
+    `splits.paraphrase_similarity` (unless `splits.paraphrases` is `ignore`), near duplicates among them.
+    `rows_with_person`: records that name a person, for the others cannot be told from each other.
 
     Args:
         rows: a version of `splits`.
@@ -47,7 +51,10 @@ def leakage(use_case: NamedUseCase, rows: Rows, folder: Path, benchmark: Benchma
     settings = use_case.settings.splits
     numbers = np.concatenate([np.empty(0, np.int8), *(side_numbers(column) for column in _column(rows, "split"))])
     sides = np.left_shift(1, numbers).astype(np.uint8)
-    found = {"subjects" if name == "subject_id" else name: _on_several_sides(_column(rows, name), sides) for name in grouped_columns(settings)}
+    found = {
+        "subjects" if name == "subject_id" else name: _on_several_sides(_column(rows, name), sides)
+        for name in grouped_columns(settings)
+    }
     found |= {
         "identical_texts": _on_several_sides(normalized_user_texts(rows), sides),
         "near_duplicate_pairs": _near_duplicate_pairs(rows, sides, settings.near_duplicate_threshold, folder),
@@ -110,7 +117,9 @@ class CrossingPairs:
         self._first = first
         self._sides = sides.copy()
         np.bitwise_or.at(self._sides, first, sides)
-        self.count = int(np.count_nonzero(np.bitwise_count(self._sides[first == np.arange(len(first), dtype=np.int32)]) > 1))
+        self.count = int(
+            np.count_nonzero(np.bitwise_count(self._sides[first == np.arange(len(first), dtype=np.int32)]) > 1)
+        )
 
     def wanted(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         return (self._first[j] != i) & (np.bitwise_count(self._sides[i] | self._sides[j]) > 1)

@@ -39,8 +39,12 @@ class Membership:
     """
 
     def __init__(self, rows: Rows) -> None:
-        sides = np.concatenate([np.empty(0, np.int8), *(side_numbers(batch.column("split")) for batch in rows.batches(["split"]))])
-        self._index = KeyIndex(collected((batch.column("record_id") for batch in rows.batches(["record_id"])), rows.num_rows))
+        sides = np.concatenate(
+            [np.empty(0, np.int8), *(side_numbers(batch.column("split")) for batch in rows.batches(["split"]))]
+        )
+        self._index = KeyIndex(
+            collected((batch.column("record_id") for batch in rows.batches(["record_id"])), rows.num_rows)
+        )
         self._sides = sides[self._index.order]
 
     def sides(self, rows: Rows) -> np.ndarray:
@@ -48,7 +52,11 @@ class Membership:
         found = [np.empty(0, np.int8)]
         for batch in rows.batches(["record_id"]):
             places = self._index.find(key_hashes(batch.column("record_id")))
-            found.append(np.where(places >= 0, self._sides[places], -1).astype(np.int8) if len(self._sides) else np.full(len(places), -1, np.int8))
+            found.append(
+                np.where(places >= 0, self._sides[places], -1).astype(np.int8)
+                if len(self._sides)
+                else np.full(len(places), -1, np.int8)
+            )
         return np.concatenate(found)
 
 
@@ -60,5 +68,8 @@ def side_numbers(split: pa.Array) -> np.ndarray:
     """
     numbers = pc.index_in(split, pa.array(SIDES))
     if numbers.null_count:
-        raise DataError(f"{numbers.null_count} rows of `splits` are on none of the sides {', '.join(SIDES)}", "Materialize `splits` again")
+        raise DataError(
+            f"{numbers.null_count} rows of `splits` are on none of the sides {', '.join(SIDES)}",
+            "Materialize `splits` again",
+        )
     return numbers.to_numpy().astype(np.int8)

@@ -1,8 +1,8 @@
 """Which side each group of related records goes to.
 
-`random`: within a label, groups are dealt out in the order of a hash of seed and group, not by place in the table. Test is filled first,
-then validation; train takes the rest. A group that has a side already keeps it, so more data moves nothing.
-`temporal`: the groups whose newest record is newest go to test, those before them to validation.
+`random`: within a label, groups are dealt out in the order of a hash of seed and group, not by place in the table. Test
+is filled first, then validation; train takes the rest. A group that has a side already keeps it, so more data moves
+nothing. `temporal`: the groups whose newest record is newest go to test, those before them to validation.
 `given`: the records say it; validation is dealt from train where they name none for it.
 """
 
@@ -26,7 +26,8 @@ LABELS_SHOWN = 20
 
 @dataclass(frozen=True)
 class GroupTable:
-    """All groups of the records that are kept. Shapes `(groups,)`, but for the labels: one entry for each label of each group.
+    """All groups of the records that are kept. Shapes `(groups,)`, but for the labels: one entry for each label of each
+    group.
 
     Attributes:
         rows: records in the group.
@@ -59,14 +60,22 @@ def group_table(digests: np.ndarray, group: np.ndarray, codes: np.ndarray, seed:
     """
     pairs, counts = np.unique((group.astype(np.int64) << 32) | codes, return_counts=True)
     rows = np.bincount(group, minlength=len(digests))
-    return GroupTable(rows, _dealing_order(digests, seed), (pairs >> 32).astype(np.int32), (pairs & 0xFFFFFFFF).astype(np.int32), counts)
+    return GroupTable(
+        rows,
+        _dealing_order(digests, seed),
+        (pairs >> 32).astype(np.int32),
+        (pairs & 0xFFFFFFFF).astype(np.int32),
+        counts,
+    )
 
 
 def _dealing_order(digests: np.ndarray, seed: int) -> np.ndarray:
     order = np.empty(len(digests), np.uint64)
     for start in range(0, len(digests), AT_ONCE):
         part = digests[start : start + AT_ONCE].tolist()
-        made = b"".join([hashlib.blake2b(f"{seed}:{digest:016x}".encode(), digest_size=16).digest()[:8] for digest in part])
+        made = b"".join(
+            [hashlib.blake2b(f"{seed}:{digest:016x}".encode(), digest_size=16).digest()[:8] for digest in part]
+        )
         order[start : start + len(part)] = np.frombuffer(made, ">u8")
     return order
 
@@ -82,8 +91,8 @@ def shares(use_case: NamedUseCase, rows: int) -> dict[int, float]:
     validation = settings.validation_fraction if settings.validation_rows is None else settings.validation_rows / rows
     if test + validation > 1 - SMALLEST_TRAIN_SHARE + 1e-9:
         raise DataError(
-            f"{use_case.name}: {round(test * rows)} test and {round(validation * rows)} validation records of {rows} leave less than "
-            f"{SMALLEST_TRAIN_SHARE:.0%} for training",
+            f"{use_case.name}: {round(test * rows)} test and {round(validation * rows)} validation records of {rows}"
+            f" leave less than {SMALLEST_TRAIN_SHARE:.0%} for training",
             "Lower `splits.test_rows` and `splits.validation_rows`, or add records",
         )
     return {TEST: test, VALIDATION: validation}
@@ -107,8 +116,15 @@ def random_sides(use_case: NamedUseCase, table: GroupTable, fixed: np.ndarray, l
     return sides
 
 
-def _deal_by_label(use_case: NamedUseCase, table: GroupTable, wanted: dict[int, float], sides: np.ndarray, among: np.ndarray | None = None) -> None:
-    """Gives each group without a side one, so that each side of `wanted` has its share: of each label's records with `splits.stratify`.
+def _deal_by_label(
+    use_case: NamedUseCase,
+    table: GroupTable,
+    wanted: dict[int, float],
+    sides: np.ndarray,
+    among: np.ndarray | None = None,
+) -> None:
+    """Gives each group without a side one, so that each side of `wanted` has its share: of each label's records with
+    `splits.stratify`.
 
     Args:
         among: the groups that are dealt and counted. Shape `(groups,)`, dtype bool. Default: all.
@@ -122,9 +138,12 @@ def _deal_by_label(use_case: NamedUseCase, table: GroupTable, wanted: dict[int, 
 
 
 def _deal(rows: np.ndarray, groups: np.ndarray, wanted: dict[int, float], sides: np.ndarray) -> None:
-    """Gives each side groups until it has its share; a group that would overshoot by more than half of itself goes on to the next."""
+    """Gives each side groups until it has its share; a group that would overshoot by more than half of itself goes on
+    to the next."""
     total = int(rows[groups].sum())
-    missing = {side: max(1.0, share * total) - int(rows[groups[sides[groups] == side]].sum()) for side, share in wanted.items()}
+    missing = {
+        side: max(1.0, share * total) - int(rows[groups[sides[groups] == side]].sum()) for side, share in wanted.items()
+    }
     free = groups[sides[groups] == NONE]
     sides[free] = TRAIN
     for start in range(0, len(free), AT_ONCE):
@@ -138,9 +157,11 @@ def _deal(rows: np.ndarray, groups: np.ndarray, wanted: dict[int, float], sides:
             return
 
 
-def _put_every_label_on_every_side(use_case: NamedUseCase, table: GroupTable, sides: np.ndarray, fixed: np.ndarray, labels: Labels) -> None:
-    """Moves the smallest groups that help, without taking the last of any label from another side. Groups without a fixed side go first,
-    then those of train; what is fixed for validation or test stays."""
+def _put_every_label_on_every_side(
+    use_case: NamedUseCase, table: GroupTable, sides: np.ndarray, fixed: np.ndarray, labels: Labels
+) -> None:
+    """Moves the smallest groups that help, without taking the last of any label from another side. Groups without a
+    fixed side go first, then those of train; what is fixed for validation or test stays."""
     holders = np.zeros((len(labels.names), len(SIDES)), np.int64)
     np.add.at(holders, (table.label, sides[table.label_group]), 1)
     for code in np.unique(table.label).tolist():
@@ -151,7 +172,8 @@ def _put_every_label_on_every_side(use_case: NamedUseCase, table: GroupTable, si
             if moved is None:
                 label = f"label {labels.names[code]!r}" if labels.names[code] else "a record"
                 raise DataError(
-                    f"{use_case.name}: {label} cannot be put on side {SIDES[side]}: its records belong to groups that other labels need elsewhere",
+                    f"{use_case.name}: {label} cannot be put on side {SIDES[side]}: its records belong to groups that"
+                    " other labels need elsewhere",
                     "Add records of this label, or check `record.subject` and `splits.near_duplicate_threshold`",
                 )
             own = table.label[table.label_group == moved]
@@ -201,29 +223,40 @@ def completed_sides(use_case: NamedUseCase, table: GroupTable, given: np.ndarray
         labels: names for messages.
 
     Raises:
-        DataError: no record is for training, or none for test; validation would take nearly all of train; a label is tested but never trained.
+        DataError: no record is for training, or none for test; validation would take nearly all of train; a label is
+            tested but never trained.
     """
     settings = use_case.settings.splits
     for side in (TRAIN, TEST):
         if not (given == side).any():
-            raise DataError(f"{use_case.name}: `splits.given_by` puts no record on side {SIDES[side]}", "Check the feature that it names")
+            raise DataError(
+                f"{use_case.name}: `splits.given_by` puts no record on side {SIDES[side]}",
+                "Check the feature that it names",
+            )
     sides = given.copy()
     if not (given == VALIDATION).any():
         train = int(table.rows[given == TRAIN].sum())
         share = settings.validation_fraction if settings.validation_rows is None else settings.validation_rows / train
         if share > 1 - SMALLEST_TRAIN_SHARE:
             raise DataError(
-                f"{use_case.name}: {settings.validation_rows} validation records of {train} leave less than {SMALLEST_TRAIN_SHARE:.0%} for training",
+                f"{use_case.name}: {settings.validation_rows} validation records of {train} leave less than"
+                f" {SMALLEST_TRAIN_SHARE:.0%} for training",
                 "Lower `splits.validation_rows`, or give the validation records, too",
             )
         sides[given == TRAIN] = NONE
         _deal_by_label(use_case, table, {VALIDATION: share}, sides, among=given == TRAIN)
         if not (sides == VALIDATION).any():
-            raise DataError(f"{use_case.name}: no group of training records is small enough for validation", "Give the validation records, too")
+            raise DataError(
+                f"{use_case.name}: no group of training records is small enough for validation",
+                "Give the validation records, too",
+            )
     untrained = np.setdiff1d(table.label, table.label[sides[table.label_group] == TRAIN])
     if len(untrained):
         names = ", ".join(repr(labels.names[code]) for code in untrained[:LABELS_SHOWN].tolist())
-        raise DataError(f"{use_case.name}: no training record has the label(s) {names}", "Add such records, or remove the label from the other sides")
+        raise DataError(
+            f"{use_case.name}: no training record has the label(s) {names}",
+            "Add such records, or remove the label from the other sides",
+        )
     return sides
 
 
@@ -234,13 +267,16 @@ def _border(passed: np.ndarray, rows: float, least: int, most: int) -> int:
         passed: rows in the first group, in the first two, and so on.
     """
     above = int(np.searchsorted(passed, rows))
-    nearest = above + 1 if above < len(passed) and (above == 0 or passed[above] - rows <= rows - passed[above - 1]) else above
+    nearest = (
+        above + 1 if above < len(passed) and (above == 0 or passed[above] - rows <= rows - passed[above - 1]) else above
+    )
     return min(max(nearest, least), most)
 
 
 def _require_groups(use_case: NamedUseCase, table: GroupTable) -> None:
     if len(table.rows) < len(SIDES):
         raise DataError(
-            f"{use_case.name}: the records form {len(table.rows)} group(s) of related records, at least {len(SIDES)} are needed",
+            f"{use_case.name}: the records form {len(table.rows)} group(s) of related records, at least {len(SIDES)}"
+            " are needed",
             "Check `record.subject` and `splits.near_duplicate_threshold`",
         )

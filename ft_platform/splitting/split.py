@@ -1,7 +1,7 @@
 """The stage `splits`: every record gets the side of its group of related records.
 
-In memory are some numbers per row (about 110 bytes at the peak, and 0.4 GB whatever the rows), never a text; rows stream through.
-"""
+In memory are some numbers per row (about 110 bytes at the peak, and 0.4 GB whatever the rows), never a text; rows
+stream through."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,11 +48,18 @@ class Division:
     groups: Groups
 
 
-def split(use_case: NamedUseCase, rows: Rows, work: Work, benchmark: BenchmarkTexts | None = None, previous: Rows | None = None) -> StageStream:
+def split(
+    use_case: NamedUseCase,
+    rows: Rows,
+    work: Work,
+    benchmark: BenchmarkTexts | None = None,
+    previous: Rows | None = None,
+) -> StageStream:
     """All records with `group_id` and `split` in `splits_schema`, in the order of the input.
 
-    Reasons: `rare_label`, `benchmark_text`; `label_missing`: anonymization emptied it (`privacy.allowed_values`); `related_to_later_side` with
-    `splits.strategy: given`: the record says train, but something it is related to says validation or test, or it says validation and that says test.
+    Reasons: `rare_label`, `benchmark_text`; `label_missing`: anonymization emptied it (`privacy.allowed_values`);
+    `related_to_later_side` with `splits.strategy: given`: the record says train, but something it is related to says
+    validation or test, or it says validation and that says test.
 
     Args:
         rows: records in `anonymized_schema`.
@@ -60,18 +67,26 @@ def split(use_case: NamedUseCase, rows: Rows, work: Work, benchmark: BenchmarkTe
         previous: the version of `splits` on whose sides records stay (`record_id`, `split`).
 
     Raises:
-        DataError: when `parts` is read: too few records or groups, one label only, a label that cannot stand on all sides, a record
-            without a date where the division is temporal, or without a side where it is given.
+        DataError: when `parts` is read: too few records or groups, one label only, a label that cannot stand on all
+            sides, a record without a date where the division is temporal, or without a side where it is given.
     """
     counts: dict[str, Any] = {}
     return StageStream(_parts(use_case, rows, work, benchmark, previous, counts), counts)
 
 
 def _parts(
-    use_case: NamedUseCase, rows: Rows, work: Work, benchmark: BenchmarkTexts | None, previous: Rows | None, counts: dict[str, Any]
+    use_case: NamedUseCase,
+    rows: Rows,
+    work: Work,
+    benchmark: BenchmarkTexts | None,
+    previous: Rows | None,
+    counts: dict[str, Any],
 ) -> Iterator[tuple[pa.RecordBatch | None, pa.RecordBatch | None]]:
     if rows.num_rows < MIN_RECORDS:
-        raise DataError(f"{use_case.name}: {rows.num_rows} records are too few to divide, at least {MIN_RECORDS} are needed", "Add records")
+        raise DataError(
+            f"{use_case.name}: {rows.num_rows} records are too few to divide, at least {MIN_RECORDS} are needed",
+            "Add records",
+        )
     division = _divide(use_case, rows, work, benchmark, previous, counts)
     schema = splits_schema(use_case)
     start = 0
@@ -81,7 +96,14 @@ def _parts(
         report(STAGE, start, rows.num_rows)
 
 
-def _divide(use_case: NamedUseCase, rows: Rows, work: Work, benchmark: BenchmarkTexts | None, previous: Rows | None, counts: dict[str, Any]) -> Division:
+def _divide(
+    use_case: NamedUseCase,
+    rows: Rows,
+    work: Work,
+    benchmark: BenchmarkTexts | None,
+    previous: Rows | None,
+    counts: dict[str, Any],
+) -> Division:
     settings = use_case.settings.splits
     groups = find_groups(settings, rows, work.folder, work.engine)
     fate = np.full(rows.num_rows, KEPT, np.int8)
@@ -112,7 +134,10 @@ def _divide(use_case: NamedUseCase, rows: Rows, work: Work, benchmark: Benchmark
         "division": division_name(use_case),
     }
     if previous is not None:
-        counts |= {"kept_sides": int((before == side[kept]).sum()), "moved_rows": int(((before >= 0) & (before != side[kept])).sum())}
+        counts |= {
+            "kept_sides": int((before == side[kept]).sum()),
+            "moved_rows": int(((before >= 0) & (before != side[kept])).sum()),
+        }
     return Division(fate, side, labels, groups)
 
 
@@ -137,13 +162,16 @@ def _numbered(first: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _fixed(before: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
-    """The side that each group keeps: of those of its records that of test, else of validation, else of train; -1 where all are new."""
+    """The side that each group keeps: of those of its records that of test, else of validation, else of train; -1 where
+    all are new."""
     fixed = np.full(groups, NONE, np.int8)
     np.maximum.at(fixed, group, before)
     return fixed
 
 
-def _divided(use_case: NamedUseCase, batch: pa.RecordBatch, schema: pa.Schema, division: Division, start: int) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
+def _divided(
+    use_case: NamedUseCase, batch: pa.RecordBatch, schema: pa.Schema, division: Division, start: int
+) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
     part = slice(start, start + batch.num_rows)
     fate = division.fate[part]
     columns: dict[str, Any] = {
@@ -151,8 +179,12 @@ def _divided(use_case: NamedUseCase, batch: pa.RecordBatch, schema: pa.Schema, d
         "split": pa.array(SIDES, pa.string()).take(pa.array(division.side[part], mask=fate != KEPT)),
     }
     if use_case.settings.task.kind == "classification":
-        columns["label"] = pa.array(division.labels.names, pa.string()).take(pa.array(division.labels.codes[part], mask=fate != KEPT))
-    whole = pa.RecordBatch.from_arrays([columns[name] if name in columns else batch.column(name) for name in schema.names], schema=schema)
+        columns["label"] = pa.array(division.labels.names, pa.string()).take(
+            pa.array(division.labels.codes[part], mask=fate != KEPT)
+        )
+    whole = pa.RecordBatch.from_arrays(
+        [columns[name] if name in columns else batch.column(name) for name in schema.names], schema=schema
+    )
     if (fate == KEPT).all():
         return whole, None
     gone = np.flatnonzero(fate != KEPT)
@@ -161,12 +193,18 @@ def _divided(use_case: NamedUseCase, batch: pa.RecordBatch, schema: pa.Schema, d
     return whole.filter(pa.array(fate == KEPT)), pa.RecordBatch.from_arrays(removed, schema=REMOVED)
 
 
-def _counts(use_case: NamedUseCase, table: GroupTable, codes: np.ndarray, side: np.ndarray, labels: Labels) -> dict[str, Any]:
+def _counts(
+    use_case: NamedUseCase, table: GroupTable, codes: np.ndarray, side: np.ndarray, labels: Labels
+) -> dict[str, Any]:
     """Rows per side, per label and side, and how large groups are."""
     rows = np.bincount(codes * len(SIDES) + side, minlength=len(labels.names) * len(SIDES)).reshape(-1, len(SIDES))
     per_label = {}
     if use_case.settings.task.kind == "classification":
-        per_label = {name: dict(zip(SIDES, counts, strict=True)) for name, counts in zip(labels.names, rows.tolist(), strict=True) if sum(counts)}
+        per_label = {
+            name: dict(zip(SIDES, counts, strict=True))
+            for name, counts in zip(labels.names, rows.tolist(), strict=True)
+            if sum(counts)
+        }
     return {
         "rows_per_split": dict(zip(SIDES, rows.sum(axis=0).tolist(), strict=True)),
         "rows_per_label": per_label,

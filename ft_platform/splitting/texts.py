@@ -14,7 +14,8 @@ from ft_platform.records.rows import Rows
 
 
 def user_texts(rows: Rows) -> Iterator[pa.Array]:
-    """The user's words of each record, several user messages joined by a blank line, batch by batch (as `records.user_texts`)."""
+    """The user's words of each record, several user messages joined by a blank line, batch by batch (as
+    `records.user_texts`)."""
     for batch in rows.batches(["messages"]):
         yield user_column(batch.column("messages"))
 
@@ -33,4 +34,6 @@ def user_column(messages: pa.Array) -> pa.Array:
     row = np.repeat(np.arange(len(messages)), length)[by_user.to_numpy(zero_copy_only=False)]
     offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(messages)))])
     contents = pc.fill_null(said.field("content"), "").filter(by_user).cast(pa.large_string())
-    return pc.binary_join(pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), contents), pa.scalar("\n\n", pa.large_string()))
+    return pc.binary_join(
+        pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), contents), pa.scalar("\n\n", pa.large_string())
+    )

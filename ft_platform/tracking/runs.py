@@ -13,7 +13,8 @@ from ft_platform.tracking.tracker import RunDescription, SeveralTrackers, State,
 from ft_platform.use_case import NamedUseCase
 
 REPORT_FILES = (".html", ".png", ".json")
-"""Pages, plots and figures. What else a report has (`predictions.parquet`) is about single records and stays in the lake."""
+"""Pages, plots and figures. What else a report has (`predictions.parquet`) is about single records and stays in the
+lake."""
 
 LOG = logging.getLogger(__name__)
 
@@ -55,12 +56,16 @@ def _open(environment: Environment | None, run: RunDescription, log: Any) -> Tra
         return Tracker("the caller named no tracker")
     if not environment.trackers:
         return Tracker("the environment names no trackers")
-    opened = {name: importlib.import_module(f"ft_platform.tracking.trackers.{name}").open_tracker(environment, run, log) for name in environment.trackers}
+    opened = {
+        name: importlib.import_module(f"ft_platform.tracking.trackers.{name}").open_tracker(environment, run, log)
+        for name in environment.trackers
+    }
     return SeveralTrackers(opened) if len(opened) > 1 else next(iter(opened.values()))
 
 
 def runs_of(state: State | None) -> dict[str, dict[str, Any]]:
-    """The runs in a manifest's `tracking` by tracker. Manifests written before there were several trackers hold one of MLflow."""
+    """The runs in a manifest's `tracking` by tracker. Manifests written before there were several trackers hold one of
+    MLflow."""
     if not isinstance(state, dict):
         return {}
     if "run_id" in state:
@@ -79,7 +84,8 @@ def training_run(lake: Lake, checkpoint: ArtifactVersion) -> dict[str, str]:
 
 
 def parent_tags(parents: Iterable[Version]) -> dict[str, str]:
-    """Ids and content hashes of what a run was made from. A checkpoint's hash has the name that its training run uses."""
+    """Ids and content hashes of what a run was made from. A checkpoint's hash has the name that its training run
+    uses."""
     tags = {}
     for version in parents:
         name = "checkpoint" if version.name == "adapter_checkpoint" else version.name

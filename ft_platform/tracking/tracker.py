@@ -10,10 +10,12 @@ from typing import Any
 
 CALL_SECONDS = 120.0
 ARTIFACT_SECONDS = 1800.0
-"""Of one call, and of the upload of a checkpoint: timeouts of HTTP clients start again with every byte, so a server that drips would hold up a training."""
+"""Of one call, and of the upload of a checkpoint: timeouts of HTTP clients start again with every byte, so a server
+that drips would hold up a training."""
 
 State = dict[str, Any] | str
-"""Of a run: `{"tracker", "run_id", ...}`, with `url` where a browser finds it; of several trackers `{name: state}`. Otherwise why there is none."""
+"""Of a run: `{"tracker", "run_id", ...}`, with `url` where a browser finds it; of several trackers `{name: state}`.
+Otherwise why there is none."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,14 @@ class Tracker:
         """Figures at an optimizer step (0 for an evaluation)."""
 
     def finish(
-        self, values: Mapping[str, float], folder: Path | None = None, tags: Mapping[str, str] | None = None, files: Iterable[str] | None = None
+        self,
+        values: Mapping[str, float],
+        folder: Path | None = None,
+        tags: Mapping[str, str] | None = None,
+        files: Iterable[str] | None = None,
     ) -> None:
-        """Final figures, and the folder of the published artifact, which is copied into the run: all of it, or only `files`."""
+        """Final figures, and the folder of the published artifact, which is copied into the run: all of it, or only
+        `files`."""
 
     def abandon(self, reason: str) -> None:
         """Marks the run as failed; `reason` is the type of an error."""
@@ -77,7 +84,8 @@ class GuardedTracker(Tracker):
 
     @contextmanager
     def reported(self, what: str) -> Iterator[None]:
-        """Lets errors of the tracker pass with a warning, and ends a call that takes too long; other errors are errors of ours."""
+        """Lets errors of the tracker pass with a warning, and ends a call that takes too long; other errors are errors
+        of ours."""
         try:
             with _at_most(ARTIFACT_SECONDS if what == "artifacts" else CALL_SECONDS):
                 yield
@@ -87,12 +95,16 @@ class GuardedTracker(Tracker):
             if not isinstance(error, (OSError, ImportError)) and packages.isdisjoint(self._clients):
                 raise
             self._run, self._state = None, f"failed: {what}: {type(error).__name__}"
-            self._log.warning(f"tracking failed ({what}: {type(error).__name__}); the run goes on without {self._name}. {self._remedy}")
+            self._log.warning(
+                f"tracking failed ({what}: {type(error).__name__}); the run goes on without {self._name}."
+                f" {self._remedy}"
+            )
 
 
 @contextmanager
 def _at_most(seconds: float) -> Iterator[None]:
-    """Raises TimeoutError inside the block after some seconds. In other threads than the main one there is no limit: no signal reaches them."""
+    """Raises TimeoutError inside the block after some seconds. In other threads than the main one there is no limit: no
+    signal reaches them."""
 
     def late(*_: Any) -> None:
         raise TimeoutError
@@ -128,7 +140,11 @@ class SeveralTrackers(Tracker):
             tracker.metrics(step, values)
 
     def finish(
-        self, values: Mapping[str, float], folder: Path | None = None, tags: Mapping[str, str] | None = None, files: Iterable[str] | None = None
+        self,
+        values: Mapping[str, float],
+        folder: Path | None = None,
+        tags: Mapping[str, str] | None = None,
+        files: Iterable[str] | None = None,
     ) -> None:
         names = None if files is None else list(files)
         for tracker in self._trackers.values():

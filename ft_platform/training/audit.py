@@ -1,4 +1,5 @@
-"""The audit of a version of `splits`, from the stored rows to a published report and verdict. Needs a tokenizer, no weights and no GPU."""
+"""The audit of a version of `splits`, from the stored rows to a published report and verdict. Needs a tokenizer, no
+weights and no GPU."""
 
 import json
 import time
@@ -63,9 +64,13 @@ def figures_of(lake: Lake, environment: Environment, use_case: NamedUseCase, spl
     def read(columns: list[str]) -> Iterator[pa.RecordBatch]:
         return lake.read(splits, columns)
 
-    resolved = base_model.resolve(use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models)
+    resolved = base_model.resolve(
+        use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models
+    )
     loaded = load_tokenizer(resolved)
-    renderers = renderers_of(use_case, loaded.tokenizer, load_tokenizer(resolved).tokenizer, labels_in(read(["label", "split"])))
+    renderers = renderers_of(
+        use_case, loaded.tokenizer, load_tokenizer(resolved).tokenizer, labels_in(read(["label", "split"]))
+    )
     audit = RowAudit(use_case, renderers["training"], decoder(loaded.tokenizer), loaded.context_length)
     hashes = {name: renderer.hash for name, renderer in renderers.items()}
     if len(set(hashes.values())) > 1:
@@ -73,11 +78,17 @@ def figures_of(lake: Lake, environment: Environment, use_case: NamedUseCase, spl
     began = time.monotonic()
     found = audit.run(read, splits.rows)
     seconds = max(time.monotonic() - began, 1e-6)
-    return {**found.numbers(), "renderer_hash": hashes["training"], "renderer_hashes": hashes, "rows_per_second": round(found.rows / seconds)}
+    return {
+        **found.numbers(),
+        "renderer_hash": hashes["training"],
+        "renderer_hashes": hashes,
+        "rows_per_second": round(found.rows / seconds),
+    }
 
 
 def renderers_of(use_case: NamedUseCase, tokenizer: Any, loaded_again: Any, labels: list[str]) -> dict[str, Renderer]:
-    """The renderer as each user makes it. Serving has what a checkpoint tells it (task and labels as JSON) and a tokenizer of its own."""
+    """The renderer as each user makes it. Serving has what a checkpoint tells it (task and labels as JSON) and a
+    tokenizer of its own."""
     task = use_case.settings.task
     told = json.loads(json.dumps({"task": task.model_dump(mode="json"), "labels": labels}))
     return {

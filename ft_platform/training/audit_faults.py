@@ -1,4 +1,5 @@
-"""The faults that the audit looks for in rendered splits: what each means, whether it stops training, and what helps."""
+"""The faults that the audit looks for in rendered splits: what each means, whether it stops training, and what
+helps."""
 
 from bisect import insort
 from collections.abc import Callable
@@ -33,23 +34,34 @@ def _left_out(audit: Audit) -> float:
 KINDS: dict[str, Kind] = {
     "low_supervised_share": Kind(
         "the tokens that count in the loss are a smaller share of all than audit.min_supervised_share",
-        "Shorten task.instruction or training.max_length, or check that answers are mapped (record.answer, record.label)",
+        "Shorten task.instruction or training.max_length, or check that answers are mapped (record.answer,"
+        " record.label)",
     ),
-    "answer_missing": Kind("no answer, or no question before it", "Check record.answer, record.label or record.messages", _left_out),
-    "answer_truncated": Kind("the answer does not fit, or is cut", "Raise training.max_length, or remove these records", _left_out),
-    "answer_masked": Kind("an answer of which no token counts in the loss", "Report it: the renderer masks what should be learned"),
+    "answer_missing": Kind(
+        "no answer, or no question before it", "Check record.answer, record.label or record.messages", _left_out
+    ),
+    "answer_truncated": Kind(
+        "the answer does not fit, or is cut", "Raise training.max_length, or remove these records", _left_out
+    ),
+    "answer_masked": Kind(
+        "an answer of which no token counts in the loss", "Report it: the renderer masks what should be learned"
+    ),
     "end_of_turn_missing": Kind(
         "an answer whose end of turn is not learned; the model would not stop",
         "Give the tokenizer of base_model.uri an eos_token and a chat template that ends turns",
     ),
     "answer_outside_labels": Kind(
-        "the label is not among those of the train split", "Correct the label, map it with record.label_names, or add such records to train"
+        "the label is not among those of the train split",
+        "Correct the label, map it with record.label_names, or add such records to train",
     ),
     "prompt_shortened": Kind(
-        "the user's text is shortened", "Raise training.max_length, or allow it with audit.max_shortened_share", lambda audit: audit.max_shortened_share
+        "the user's text is shortened",
+        "Raise training.max_length, or allow it with audit.max_shortened_share",
+        lambda audit: audit.max_shortened_share,
     ),
     "longer_than_context": Kind(
-        "longer than the context of the base model", "Lower training.max_length or evaluation.max_prompt_tokens, or choose another base_model"
+        "longer than the context of the base model",
+        "Lower training.max_length or evaluation.max_prompt_tokens, or choose another base_model",
     ),
     "control_token_in_text": Kind(
         "words of a record act as a control token of the model",
@@ -57,11 +69,13 @@ KINDS: dict[str, Kind] = {
     ),
     "duplicate_conversation": Kind(
         "token for token the same as another record",
-        "Set cleaning.exact_duplicates to drop, raise training.max_length if texts are shortened to the same, or allow it with audit.max_duplicate_share",
+        "Set cleaning.exact_duplicates to drop, raise training.max_length if texts are shortened to the same, or allow"
+        " it with audit.max_duplicate_share",
         lambda audit: audit.max_duplicate_share,
     ),
     "renderer_differs": Kind(
-        "training, evaluation and serving would write prompts in different ways", "Choose another base_model.uri, or correct the chat template of its tokenizer"
+        "training, evaluation and serving would write prompts in different ways",
+        "Choose another base_model.uri, or correct the chat template of its tokenizer",
     ),
     "text_not_kept": Kind(
         "a text that the tokenizer does not give back as it was (unknown characters)",
@@ -69,11 +83,18 @@ KINDS: dict[str, Kind] = {
         lambda audit: audit.max_changed_share,
     ),
     "rejected_answer_missing": Kind(
-        "no answer that is liked less than the other, or the same one", "Check record.rejected, or set training.objective to sft", _left_out
+        "no answer that is liked less than the other, or the same one",
+        "Check record.rejected, or set training.objective to sft",
+        _left_out,
     ),
-    "tools_not_supported": Kind("the chat template of the base model cannot write its calls of tools", "Choose a base_model with tools", _left_out),
+    "tools_not_supported": Kind(
+        "the chat template of the base model cannot write its calls of tools",
+        "Choose a base_model with tools",
+        _left_out,
+    ),
     "tool_call_broken": Kind(
-        "tools or calls of tools are no JSON any more, perhaps since a number or name in them was replaced; or a call has no result",
+        "tools or calls of tools are no JSON any more, perhaps since a number or name in them was replaced; or a call"
+        " has no result",
         "Change privacy.operators for that entity, or leave such records out of the source",
         _left_out,
     ),
@@ -85,7 +106,8 @@ REASONS = {
     "no_rejected_answer": "rejected_answer_missing",
     "equal_answers": "rejected_answer_missing",
 }
-"""Why a record is not rendered (`models.turns.NotRendered.reason`) -> fault; other reasons are faults of their own name."""
+"""Why a record is not rendered (`models.turns.NotRendered.reason`) -> fault; other reasons are faults of their own
+name."""
 
 
 @dataclass

@@ -1,4 +1,5 @@
-"""Looks at every record as the model will see it: rendered by the one renderer, compared with what its texts say it must be."""
+"""Looks at every record as the model will see it: rendered by the one renderer, compared with what its texts say it
+must be."""
 
 import hashlib
 import unicodedata
@@ -106,7 +107,9 @@ class RowAudit:
         """Looks at records of one side. Returns the digest of the tokens of each, or `NOT_RENDERED`."""
         settings = self.use_case.settings
         digests: list[bytes] = []
-        longest = settings.training.max_length if side != "test" else settings.evaluation.max_prompt_tokens + ANSWER_TOKENS
+        longest = (
+            settings.training.max_length if side != "test" else settings.evaluation.max_prompt_tokens + ANSWER_TOKENS
+        )
         self.renderer.prepare([(messages, answer) for _, messages, answer in records], longest)
         changed = self._changed_texts(records, longest)
         for record_id, messages, answer in records:
@@ -162,7 +165,11 @@ class RowAudit:
 
     def _answer_fault(self, messages: list[dict[str, str]], answer: str | None, example: Rendered) -> str | None:
         """What is wrong with the tokens that count in the loss, if anything."""
-        learned = [[token for token, _ in run] for counts, run in groupby(zip(example.input_ids, example.supervised, strict=True), lambda t: t[1]) if counts]
+        learned = [
+            [token for token, _ in run]
+            for counts, run in groupby(zip(example.input_ids, example.supervised, strict=True), lambda t: t[1])
+            if counts
+        ]
         answers = self._answers(messages, answer)
         if len(learned) < len(answers):
             return "answer_masked"
@@ -177,7 +184,8 @@ class RowAudit:
         return None
 
     def _answers(self, messages: list[dict[str, str]], answer: str | None) -> list[list[int] | None]:
-        """Tokens of each answer that must be learned, without end of turn; None for a call of a tool, which the template writes."""
+        """Tokens of each answer that must be learned, without end of turn; None for a call of a tool, which the
+        template writes."""
         if answer is not None:
             return [self.renderer.text.content(answer.strip())]
         conversation = conversation_of(up_to_last_answer(messages))
@@ -195,15 +203,24 @@ class RowAudit:
         roles = tuple(message["role"] for message in messages)
         if roles not in self._controls:
             harmless = [{"role": role, "content": "x"} for role in roles]
-            self._controls[roles] = [i for i in self.renderer.example(harmless, None if answer is None else "x").input_ids if i in control]
+            self._controls[roles] = [
+                i for i in self.renderer.example(harmless, None if answer is None else "x").input_ids if i in control
+            ]
         return [i for i in example.input_ids if i in control] != self._controls[roles]
 
     def _changed_texts(self, records: Sequence[tuple[str, list[dict[str, str]], str | None]], longest: int) -> set[str]:
-        """Texts that come back from the tokenizer otherwise. White space at the ends, and Unicode forms (NFKC), may change."""
-        texts = list(dict.fromkeys(text for _, messages, answer in records for text in self.renderer.words(messages, answer)))
+        """Texts that come back from the tokenizer otherwise. White space at the ends, and Unicode forms (NFKC), may
+        change."""
+        texts = list(
+            dict.fromkeys(text for _, messages, answer in records for text in self.renderer.words(messages, answer))
+        )
         heads = [text[: longest * CHARACTERS_PER_TOKEN] for text in texts]
         back = self.decode([self.renderer.text.content(head) for head in heads])
-        return {text for text, head, found in zip(texts, heads, back, strict=True) if found != head and _plain(found) != _plain(head)}
+        return {
+            text
+            for text, head, found in zip(texts, heads, back, strict=True)
+            if found != head and _plain(found) != _plain(head)
+        }
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,5 @@
-"""What an audit depends on, and its verdict in the lake. No transformers here: the orchestrator asks before it starts a program."""
+"""What an audit depends on, and its verdict in the lake. No transformers here: the orchestrator asks before it starts a
+program."""
 
 import hashlib
 import json
@@ -14,13 +15,31 @@ from ft_platform.use_case import NamedUseCase, settings_hash
 CODE_VERSION = 3
 """Raise when the audit finds other things in the same rows."""
 FIGURES = "audit.json"
-TOKENIZER_FILES = ("tokenizer*", "*config.json", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt", "*.model", "chat_template*")
-SHOWN = ("rows", "supervised_share", "problems", "warnings", "special_tokens_neutralized", "rows_per_second", "renderer_hash")
+TOKENIZER_FILES = (
+    "tokenizer*",
+    "*config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab*",
+    "merges.txt",
+    "*.model",
+    "chat_template*",
+)
+SHOWN = (
+    "rows",
+    "supervised_share",
+    "problems",
+    "warnings",
+    "special_tokens_neutralized",
+    "rows_per_second",
+    "renderer_hash",
+)
 """Numbers of an audit that the verdict and the UI show as they are."""
 
 
 def audit_inputs(use_case: NamedUseCase, splits: TableVersion) -> tuple[str, str]:
-    """Id of the audit that these inputs give, and their hash: rows, settings of rendering, code, tokenizer of a base model on this machine."""
+    """Id of the audit that these inputs give, and their hash: rows, settings of rendering, code, tokenizer of a base
+    model on this machine."""
     from ft_platform.models.renderer import CODE_VERSION as RENDERER_VERSION
 
     parts = {
@@ -34,7 +53,8 @@ def audit_inputs(use_case: NamedUseCase, splits: TableVersion) -> tuple[str, str
 
 
 def _tokenizer_state(base: Path) -> str:
-    """Hash of the tokenizer's files of a folder, which may change under the same name; a pinned package, revision or sha256 cannot."""
+    """Hash of the tokenizer's files of a folder, which may change under the same name; a pinned package, revision or
+    sha256 cannot."""
     if not base.exists():
         return ""
     digest = hashlib.sha256()
@@ -59,8 +79,15 @@ def add_verdict(lake: Lake, use_case: NamedUseCase, splits: TableVersion, audit:
     """Stores what an audit found as the verdict of the check, where the gate reads it."""
     figures = read_figures(lake, audit)
     faults = {kind: count for kind, count in figures["faults"].items() if count}
-    numbers = {**{name: figures[name] for name in SHOWN}, "faults": faults, "record_ids": figures["record_ids"], "audit": audit.artifact_id}
-    return lake.add_verdict(splits, TRAINING_AUDIT, figures["passed"], check_settings_hash(use_case, splits.name, TRAINING_AUDIT), numbers)
+    numbers = {
+        **{name: figures[name] for name in SHOWN},
+        "faults": faults,
+        "record_ids": figures["record_ids"],
+        "audit": audit.artifact_id,
+    }
+    return lake.add_verdict(
+        splits, TRAINING_AUDIT, figures["passed"], check_settings_hash(use_case, splits.name, TRAINING_AUDIT), numbers
+    )
 
 
 def read_figures(lake: Lake, audit: ArtifactVersion) -> dict[str, Any]:
@@ -73,12 +100,13 @@ def existing_audit(lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> 
 
 
 def require_audited_renderer(lake: Lake, splits: TableVersion, renderer_hash: str) -> None:
-    """Raises VersionRefused if the splits were audited with another renderer than they are about to be rendered with."""
+    """Raises VersionRefused if the splits were audited with another renderer than they are about to be rendered
+    with."""
     verdict = lake.verdicts(splits).get(TRAINING_AUDIT)
     audited = verdict.numbers.get("renderer_hash") if verdict else None
     if audited is not None and audited != renderer_hash:
         raise VersionRefused(
-            f"{splits.id} of {splits.use_case} was audited with renderer {audited[:12]}, but would now be rendered with {renderer_hash[:12]}: "
-            "the tokenizer or its chat template changed",
+            f"{splits.id} of {splits.use_case} was audited with renderer {audited[:12]}, but would now be rendered with"
+            f" {renderer_hash[:12]}: the tokenizer or its chat template changed",
             f"Run: ft audit {splits.use_case}",
         )

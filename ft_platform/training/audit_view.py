@@ -1,8 +1,9 @@
-"""Rendered examples for people: which tokens count in the loss, which are context, which would be padding. For terminals and as one HTML page.
+"""Rendered examples for people: which tokens count in the loss, which are context, which would be padding. For
+terminals and as one HTML page.
 
-Covered: control characters and directions of writing in texts are shown as signs, so that no text of a record acts on the terminal.
-Not covered: who may read the texts. Splits are anonymized, and are shown only where the check for what is left of personal data passed.
-"""
+Covered: control characters and directions of writing in texts are shown as signs, so that no text of a record acts on
+the terminal. Not covered: who may read the texts. Splits are anonymized, and are shown only where the check for what is
+left of personal data passed."""
 
 from dataclasses import dataclass
 from itertools import groupby
@@ -28,7 +29,10 @@ MARKS: dict[SpanKind, tuple[str, str]] = {"supervised": ("[+", "+]"), "context":
 SIGNS = {
     **{code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"},
     0x7F: "␡",
-    **{code: f"\\u{code:04x}" for code in (*range(0x80, 0xA0), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))},
+    **{
+        code: f"\\u{code:04x}"
+        for code in (*range(0x80, 0xA0), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    },
 }
 
 
@@ -61,18 +65,24 @@ class ShownExample:
 def require_anonymized(lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> None:
     """Raises VersionRefused unless the check for residual personal data passed on what the splits were made from."""
     parents = lake.manifest(splits).parents
-    named = next((version_of_parent(lake, use_case.name, parent) for parent in parents if parent.name == "anonymized_records"), None)
+    named = next(
+        (version_of_parent(lake, use_case.name, parent) for parent in parents if parent.name == "anonymized_records"),
+        None,
+    )
     newest = lake.latest(use_case.name, "anonymized_records")
     version = newest if newest and named and newest.content_hash == named.content_hash else named
     verdict = lake.verdicts(version).get("no_residual_pii") if version else None
     if verdict is None or not verdict.passed:
         raise VersionRefused(
-            f"texts of {splits.id} of {use_case.name} are not shown: the check no_residual_pii of the records behind them has not passed",
+            f"texts of {splits.id} of {use_case.name} are not shown: the check no_residual_pii of the records behind"
+            " them has not passed",
             f"Run: ft run {use_case.name}",
         )
 
 
-def shown_examples(table: pa.Table, use_case: NamedUseCase, renderer: Renderer, tokenizer: Any, count: int) -> list[ShownExample]:
+def shown_examples(
+    table: pa.Table, use_case: NamedUseCase, renderer: Renderer, tokenizer: Any, count: int
+) -> list[ShownExample]:
     """Training records from first to last by id at equal distances, as they are rendered."""
     rows = table.filter(pc.field("split") == "train").sort_by("record_id").select(COLUMNS)
     training = use_case.settings.training
@@ -92,7 +102,13 @@ def _spans(example: Rendered, tokenizer: Any, length: int) -> list[Span]:
     spans: list[Span] = []
     for counts, run in groupby(zip(example.input_ids, example.supervised, strict=True), lambda pair: pair[1]):
         ids = [token for token, _ in run]
-        spans.append(Span("supervised" if counts else "context", visible(tokenizer.decode(ids, skip_special_tokens=False)), len(ids)))
+        spans.append(
+            Span(
+                "supervised" if counts else "context",
+                visible(tokenizer.decode(ids, skip_special_tokens=False)),
+                len(ids),
+            )
+        )
     padding = length - len(example.input_ids)
     return [*spans, Span("padding", f"{tokenizer.pad_token or 'padding'} x {padding}", padding)] if padding else spans
 

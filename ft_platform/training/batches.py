@@ -38,11 +38,19 @@ def split_off_prefix(rendered: Sequence[Rendered], prefix: list[int]) -> list[Ro
         if example.input_ids[:start] != prefix or example.prompt_length <= start:
             raise ValueError("a rendered row does not start with the prefix of the renderer")
         supervised = [place for place, counts in enumerate(example.supervised) if counts]
-        rows.append(Row(example.input_ids[start:], [example.input_ids[p] for p in supervised], [p - 1 - start for p in supervised]))
+        rows.append(
+            Row(
+                example.input_ids[start:],
+                [example.input_ids[p] for p in supervised],
+                [p - 1 - start for p in supervised],
+            )
+        )
     return rows
 
 
-def labelled_prompts(rendered: Sequence[Rendered], answers: Sequence[str], labels: Sequence[str], prefix: list[int]) -> list[Row]:
+def labelled_prompts(
+    rendered: Sequence[Rendered], answers: Sequence[str], labels: Sequence[str], prefix: list[int]
+) -> list[Row]:
     """Prompts without the prefix, whose last token is to give the number of the label."""
     numbers = {label: number for number, label in enumerate(labels)}
     start = len(prefix)
@@ -56,7 +64,8 @@ def with_persons(rows: Sequence[Row], persons: Sequence[str | None]) -> list[Row
 
 
 def training_order(rows: int, batch_rows: int, seed: int) -> Iterator[list[int]]:
-    """Row numbers of each optimizer step, for ever: every epoch is a new seeded shuffle; the last batch of an epoch may be short."""
+    """Row numbers of each optimizer step, for ever: every epoch is a new seeded shuffle; the last batch of an epoch may
+    be short."""
     epoch = 0
     while True:
         order = list(range(rows))

@@ -27,11 +27,17 @@ def environment_versions() -> dict[str, str]:
 
 def installed_packages() -> dict[str, str]:
     """Every package of this Python with its version, by name: what another machine needs to compute the same."""
-    found = {distribution.name.lower().replace("_", "-"): distribution.version for distribution in importlib.metadata.distributions() if distribution.name}
+    found = {
+        distribution.name.lower().replace("_", "-"): distribution.version
+        for distribution in importlib.metadata.distributions()
+        if distribution.name
+    }
     return dict(sorted(found.items()))
 
 
-def write_checkpoint(folder: Path, prepared: Prepared, run: TrainingRun, use_case: NamedUseCase, info: dict[str, Any]) -> None:
+def write_checkpoint(
+    folder: Path, prepared: Prepared, run: TrainingRun, use_case: NamedUseCase, info: dict[str, Any]
+) -> None:
     """Fills `folder`; nothing of it counts before `Lake.publish`.
 
     Args:
@@ -58,7 +64,9 @@ def write_checkpoint(folder: Path, prepared: Prepared, run: TrainingRun, use_cas
         **info,
     }
     (folder / "training.json").write_text(json.dumps(description, indent=1, ensure_ascii=False))
-    (folder / ENVIRONMENT).write_text(json.dumps({**environment_versions(), "packages": installed_packages()}, indent=1))
+    (folder / ENVIRONMENT).write_text(
+        json.dumps({**environment_versions(), "packages": installed_packages()}, indent=1)
+    )
     _write_records(folder / TRAINING_RECORDS, prepared.sides["train"].record_ids)
     draw_loss_curve(run, folder / "loss_curve.png")
 
@@ -82,7 +90,11 @@ def write_weights(folder: Path, prepared: Prepared, weights: dict[str, Any] | No
     (folder / "README.md").unlink(missing_ok=True)
     # peft writes a set, whose order changes from process to process.
     config = json.loads((folder / "adapter_config.json").read_text())
-    config |= {key: sorted(value) for key, value in config.items() if key in ("target_modules", "exclude_modules") and isinstance(value, list)}
+    config |= {
+        key: sorted(value)
+        for key, value in config.items()
+        if key in ("target_modules", "exclude_modules") and isinstance(value, list)
+    }
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=1, sort_keys=True))
     (folder / WEIGHTS).chmod((folder / "adapter_config.json").stat().st_mode)
 
@@ -91,7 +103,15 @@ def _write_records(path: Path, record_ids: list[str]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(pa.table({"record_id": pa.array(record_ids, pa.string()), "split": pa.array(["train"] * len(record_ids), pa.string())}), path)
+    pq.write_table(
+        pa.table(
+            {
+                "record_id": pa.array(record_ids, pa.string()),
+                "split": pa.array(["train"] * len(record_ids), pa.string()),
+            }
+        ),
+        path,
+    )
 
 
 def draw_loss_curve(run: TrainingRun, path: Path) -> None:

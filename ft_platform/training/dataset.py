@@ -108,13 +108,16 @@ def render_split(table: pa.Table, split: str, renderer: Renderer, use_case: Name
         progress.report("adapter_checkpoint", done, rows.num_rows, "rows rendered")
     if not rendered.rows:
         raise DataError(
-            f"the {split} split of {use_case.name} has no record to learn from: {rows.num_rows} records, left out {rendered.left_out}",
+            f"the {split} split of {use_case.name} has no record to learn from: {rows.num_rows} records, left out"
+            f" {rendered.left_out}",
             "Check record.label or record.answer, splits, and training.max_length",
         )
     return rendered
 
 
-def preference_pair(renderer: Renderer, messages: Sequence[Mapping[str, str]], max_length: int) -> tuple[Rendered, Rendered]:
+def preference_pair(
+    renderer: Renderer, messages: Sequence[Mapping[str, str]], max_length: int
+) -> tuple[Rendered, Rendered]:
     """A record with the answer that people like and with the one they like less, after the same prompt.
 
     Raises:
@@ -129,7 +132,10 @@ def preference_pair(renderer: Renderer, messages: Sequence[Mapping[str, str]], m
     lengths = [len(renderer.answer_ids(answer)) for answer in (liked, less)]
     # Both prompts are shortened to the room that the longer answer leaves, so that they are the same.
     rooms = [max_length - max(lengths) + own for own in lengths]
-    chosen, rejected = (renderer.example(conversation, answer, room, "last_turn") for answer, room in zip((liked, less), rooms, strict=True))
+    chosen, rejected = (
+        renderer.example(conversation, answer, room, "last_turn")
+        for answer, room in zip((liked, less), rooms, strict=True)
+    )
     return chosen, rejected
 
 
@@ -141,7 +147,15 @@ def preferred_and_not(messages: Sequence[Mapping[str, str]]) -> tuple[str, str]:
 
 
 def records_of(batch: pa.RecordBatch, use_case: NamedUseCase) -> list[tuple[str, list[dict[str, str]], str | None]]:
-    """`(record_id, messages, answer)` of each row; the answer of a generation task is in its messages, and None here."""
+    """`(record_id, messages, answer)` of each row; the answer of a generation task is in its messages, and None
+    here."""
     classification = use_case.settings.task.kind == "classification"
-    answers = [label or "" for label in batch.column("label").to_pylist()] if classification else [None] * batch.num_rows
-    return [(i, m or [], a) for i, m, a in zip(batch.column("record_id").to_pylist(), batch.column("messages").to_pylist(), answers, strict=True)]
+    answers = (
+        [label or "" for label in batch.column("label").to_pylist()] if classification else [None] * batch.num_rows
+    )
+    return [
+        (i, m or [], a)
+        for i, m, a in zip(
+            batch.column("record_id").to_pylist(), batch.column("messages").to_pylist(), answers, strict=True
+        )
+    ]

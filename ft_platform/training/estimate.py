@@ -1,4 +1,5 @@
-"""Measures, on this machine and in this process, what a training will need: a few of its own optimizer steps, then nothing else.
+"""Measures, on this machine and in this process, what a training will need: a few of its own optimizer steps, then
+nothing else.
 
 The process must be a fresh one: its peak memory is the answer for the training program's.
 """
@@ -27,11 +28,13 @@ from ft_platform.use_case import DifferentialPrivacy, Training
 
 MOST_STEPS = 24
 WARM_UP_STEPS = 2
-"""The two steps with the heaviest micro-batches come first, for the peak; they are also the warm-up and are not timed."""
+"""The two steps with the heaviest micro-batches come first, for the peak; they are also the warm-up and are not
+timed."""
 LEAST_TIMED_STEPS = 3
 VALIDATION_EVERY = 4
 GROWS_FOR_STEPS = 100
-"""Afterwards peak memory hardly grew any more: 2.76 GiB after 45 steps, 2.93 after 70, without a limit on oneDNN's kernels."""
+"""Afterwards peak memory hardly grew any more: 2.76 GiB after 45 steps, 2.93 after 70, without a limit on oneDNN's
+kernels."""
 MEMORY_BAND = 0.10
 SECONDS_BAND = 0.15
 """Least half-widths of the bands. Largest errors of `benchmarks/estimate.py` are in docs/benchmarks.md."""
@@ -61,8 +64,8 @@ class Calibration:
     def memory_after(self, steps: int) -> float:
         """Peak memory in GiB after so many steps: the peak so far, and its growth per doubling of steps carried on.
 
-        The heap of a process fragments while batches have ever new shapes: 1.54, 1.68, 1.73 and 1.78 GiB after 1, 3, 5 and 8 steps of
-        SmolLM2-135M. A GPU's allocator gives freed blocks away again and does not grow so.
+        The heap of a process fragments while batches have ever new shapes: 1.54, 1.68, 1.73 and 1.78 GiB after 1, 3, 5
+        and 8 steps of SmolLM2-135M. A GPU's allocator gives freed blocks away again and does not grow so.
         """
         done = len(self.peaks_gib)
         doublings = [math.log2(step) for step in range(1, done + 1)]
@@ -71,17 +74,25 @@ class Calibration:
 
     def rates(self, times: list[float], validation_tokens: int) -> tuple[float, float, float]:
         """Seconds per training token, their relative standard error, and seconds per validation token."""
-        timed = [n for n in range(WARM_UP_STEPS, len(times)) if not self.validated[n]] or [n for n in range(len(times)) if not self.validated[n]]
+        timed = [n for n in range(WARM_UP_STEPS, len(times)) if not self.validated[n]] or [
+            n for n in range(len(times)) if not self.validated[n]
+        ]
         tokens = sum(self.tokens[n] for n in timed)
         rate = sum(times[n] for n in timed) / tokens
         # Ratio estimator, W. G. Cochran, Sampling Techniques, 3rd ed., section 6.4.
         squares = sum((times[n] - rate * self.tokens[n]) ** 2 for n in timed)
-        error = (squares / max(len(timed) - 1, 1) / len(timed)) ** 0.5 / (tokens / len(timed)) / rate if len(timed) > 1 else 0.0
+        error = (
+            (squares / max(len(timed) - 1, 1) / len(timed)) ** 0.5 / (tokens / len(timed)) / rate
+            if len(timed) > 1
+            else 0.0
+        )
         checked = [max(times[n] - rate * self.tokens[n], 0.0) for n in range(len(times)) if self.validated[n]]
         return rate, error, sum(checked) / len(checked) / validation_tokens if checked else rate / 3
 
 
-def estimate(prepared: Prepared, training: Training, profile: ComputeProfile, seconds: float, setup: tuple[float, float]) -> dict[str, Any]:
+def estimate(
+    prepared: Prepared, training: Training, profile: ComputeProfile, seconds: float, setup: tuple[float, float]
+) -> dict[str, Any]:
     """What the training will need.
 
     Args:
@@ -100,7 +111,9 @@ def estimate(prepared: Prepared, training: Training, profile: ComputeProfile, se
     chosen = _chosen_steps(plan, training)
     validation = _some(prepared.validation, prepared.objective, 2 * training.micro_batch_tokens)
     calibration = _calibrate(prepared, training, plan, chosen, validation, seconds)
-    sample_tokens = sum(tokens_of(micro, prepared.objective) for micro in micro_batches(validation, prepared.objective, training))
+    sample_tokens = sum(
+        tokens_of(micro, prepared.objective) for micro in micro_batches(validation, prepared.objective, training)
+    )
     rate, error, validation_rate = calibration.rates(calibration.seconds, sample_tokens)
     cpu_rate, _, cpu_validation_rate = calibration.rates(calibration.cpu_seconds, sample_tokens)
     computed = sum(plan.tokens) * rate + plan.validations * plan.validation_tokens * validation_rate
@@ -144,12 +157,15 @@ def described(prepared: Prepared, training: Training, plan: Plan) -> dict[str, A
         "validation_tokens": plan.validation_tokens,
         "trainable_parameters": sum(p.numel() for p in trainable(prepared.model).values()),
         "batching": prepared.batching,
-        "differential_privacy": budget_of(prepared.rows, plan.steps, training).to_dict() if training.differential_privacy.on else None,
+        "differential_privacy": (
+            budget_of(prepared.rows, plan.steps, training).to_dict() if training.differential_privacy.on else None
+        ),
     }
 
 
 def _chosen_steps(plan: Plan, training: Training) -> list[int]:
-    """Planned steps to calibrate with: the two heaviest, then a random sample. Full batches only, so that all have the same number of rows."""
+    """Planned steps to calibrate with: the two heaviest, then a random sample. Full batches only, so that all have the
+    same number of rows."""
     full = max(map(len, plan.batches))
     heavy = list(dict.fromkeys(plan.heaviest))
     others = [n for n in range(plan.steps) if n not in heavy and len(plan.batches[n]) == full]
@@ -160,7 +176,9 @@ def _chosen_steps(plan: Plan, training: Training) -> list[int]:
     return chosen
 
 
-def _calibrate(prepared: Prepared, training: Training, plan: Plan, chosen: Sequence[int], validation: Sequence[Any], seconds: float) -> Calibration:
+def _calibrate(
+    prepared: Prepared, training: Training, plan: Plan, chosen: Sequence[int], validation: Sequence[Any], seconds: float
+) -> Calibration:
     """Runs the real loop on the batches of the chosen steps, in this order."""
     size = len(plan.batches[chosen[0]])
     rows: list[Any] = [None] * (size * len(chosen))
@@ -176,7 +194,11 @@ def _calibrate(prepared: Prepared, training: Training, plan: Plan, chosen: Seque
             "patience": len(chosen) + 1,
             "validations_per_epoch": max(1, round(len(chosen) / VALIDATION_EVERY)),
             # Any noise takes the same time.
-            **({"differential_privacy": DifferentialPrivacy(noise_multiplier=10.0, target_delta=1e-9)} if training.differential_privacy.on else {}),
+            **(
+                {"differential_privacy": DifferentialPrivacy(noise_multiplier=10.0, target_delta=1e-9)}
+                if training.differential_privacy.on
+                else {}
+            ),
         }
     )
     order = training_order(len(rows), size, training.seed)

@@ -1,4 +1,5 @@
-"""The last look before the first optimizer step: does this training fit into memory, if need be with layers that are computed again?"""
+"""The last look before the first optimizer step: does this training fit into memory, if need be with layers that are
+computed again?"""
 
 import resource
 import sys
@@ -27,7 +28,8 @@ def require_fit(prepared: Prepared, training: Training, profile: ComputeProfile,
 
 
 def fitting_parts(prepared: Prepared, training: Training, profile: ComputeProfile) -> "MemoryParts":
-    """What the training keeps in memory; with `training.gradient_checkpointing: auto` layers are computed again from here on, if it would not fit otherwise.
+    """What the training keeps in memory; with `training.gradient_checkpointing: auto` layers are computed again from
+    here on, if it would not fit otherwise.
 
     Raises:
         OutOfMemory: already in the forward pass that counts.
@@ -39,11 +41,18 @@ def fitting_parts(prepared: Prepared, training: Training, profile: ComputeProfil
 
     # Dropout draws random numbers; the training itself must draw the same ones with this check and without it.
     with torch.random.fork_rng(), memory_errors(training):
-        parts = memory_parts(prepared.model, prepared.objective, heaviest_micro_batch(prepared, training, plan_of(prepared, training)))
+        parts = memory_parts(
+            prepared.model, prepared.objective, heaviest_micro_batch(prepared, training, plan_of(prepared, training))
+        )
         if training.differential_privacy.on:
             parts = replace(parts, gradients=2 * parts.gradients)  # of one record, and the sum
         limit = memory_limit(_known(profile, prepared), prepared.model.device.type)
-        if training.gradient_checkpointing != "auto" or limit is None or _needed_gib(prepared, parts) <= limit or not _may_recompute(prepared, parts):
+        if (
+            training.gradient_checkpointing != "auto"
+            or limit is None
+            or _needed_gib(prepared, parts) <= limit
+            or not _may_recompute(prepared, parts)
+        ):
             return parts
         prepared.recompute_layers()
         return parts.with_layers_computed_again()

@@ -10,7 +10,8 @@ import torch
 from ft_platform.errors import MissingExtra
 
 SECONDS = 1.0
-"""NVML averages over 1/6 to 1 second (documentation of `torch.cuda.utilization`): asking more often tells nothing new."""
+"""NVML averages over 1/6 to 1 second (documentation of `torch.cuda.utilization`): asking more often tells nothing
+new."""
 
 
 class GpuMeter:
@@ -29,7 +30,8 @@ class GpuMeter:
         self._read_at = -math.inf
 
     def read(self) -> dict[str, float]:
-        """`gpu_utilization_percent` in [0, 100] and `gpu_power_watts`; empty on a CPU, without NVML, and within a second of the last reading."""
+        """`gpu_utilization_percent` in [0, 100] and `gpu_power_watts`; empty on a CPU, without NVML, and within a
+        second of the last reading."""
         if self._device.type != "cuda" or self.problem or time.monotonic() - self._read_at < SECONDS:
             return {}
         try:
@@ -39,7 +41,10 @@ class GpuMeter:
             return {}
         number = self._device.index or 0
         try:
-            found = {"gpu_utilization_percent": float(torch.cuda.utilization(number)), "gpu_power_watts": torch.cuda.power_draw(number) / 1000}
+            found = {
+                "gpu_utilization_percent": float(torch.cuda.utilization(number)),
+                "gpu_power_watts": torch.cuda.power_draw(number) / 1000,
+            }
         except (RuntimeError, pynvml.NVMLError) as error:  # a driver that does not answer, a slice of a GPU (MIG)
             self.problem = f"NVML does not tell utilization and power of this GPU: {type(error).__name__}"
             return {}

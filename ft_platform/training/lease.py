@@ -1,9 +1,9 @@
 """Exactly one trainer per checkpoint: a file lock on a local lake, a numbered lease with an expiry on an object store.
 
-The kernel frees a file lock when its process ends, however it ends. An object store knows no processes: the holder renews its
-lease, and one that was not renewed in time may be followed by the next number. `lease-<n>` is created only if it does not
-exist, so of two that want to follow one gets it; whoever sees a higher number than its own has lost the lease and stops.
-"""
+The kernel frees a file lock when its process ends, however it ends. An object store knows no processes: the holder
+renews its lease, and one that was not renewed in time may be followed by the next number. `lease-<n>` is created only
+if it does not exist, so of two that want to follow one gets it; whoever sees a higher number than its own has lost the
+lease and stops."""
 
 import fcntl
 import json
@@ -32,7 +32,9 @@ def lease(lake: Lake, use_case: str, checkpoint_id: str) -> Iterator[Held]:
         TrainerRunning: another process trains this checkpoint.
     """
     place = lake.path_of("shared", use_case, ".training", f"{checkpoint_id}.lease")
-    with _file_lock(lake, Path(place), checkpoint_id) if lake.is_local else _object_lease(lake, place, checkpoint_id) as held:
+    with (
+        _file_lock(lake, Path(place), checkpoint_id) if lake.is_local else _object_lease(lake, place, checkpoint_id)
+    ) as held:
         yield held
 
 
@@ -40,7 +42,7 @@ def lease(lake: Lake, use_case: str, checkpoint_id: str) -> Iterator[Held]:
 def _file_lock(lake: Lake, place: Path, checkpoint_id: str) -> Iterator[Held]:
     with lake.room_for(f"the lease of {checkpoint_id}"):
         place.parent.mkdir(parents=True, exist_ok=True)
-        file = open(place, "a+")  # noqa: SIM115 - closed below, which frees the lock
+        file = open(place, "a+")  # noqa: SIM115
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,7 +98,8 @@ def _follow(lake: Lake, place: str, checkpoint_id: str) -> int:
     newest = max(_numbers(lake, place))
     if newest:
         holder = json.loads(lake.fs.cat_file(f"{place}/lease-{newest:06d}"))
-        # One that would hold longer than any is given out is of a clock that was wrong: it would block the training for years.
+        # One that would hold longer than any is given out is of a clock that was wrong: it would block the training for
+        # years.
         if 0 < holder["until"] - time.time() <= 2 * LEASE_SECONDS:
             raise _running(checkpoint_id, holder["owner"])
     try:
@@ -121,4 +124,6 @@ def _owner() -> str:
 
 
 def _running(checkpoint_id: str, owner: str) -> TrainerRunning:
-    return TrainerRunning(f"{checkpoint_id} is being trained by {owner}", "Wait for it to end, or stop it, and run the step again")
+    return TrainerRunning(
+        f"{checkpoint_id} is being trained by {owner}", "Wait for it to end, or stop it, and run the step again"
+    )

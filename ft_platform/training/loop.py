@@ -1,8 +1,9 @@
-"""The training loop: AdamW on the trainable weights, early stop on the validation loss, the best weights kept. With differential privacy
-all steps are made and the last weights kept: a choice by validation loss would depend on validation records without any noise.
+"""The training loop: AdamW on the trainable weights, early stop on the validation loss, the best weights kept. With
+differential privacy all steps are made and the last weights kept: a choice by validation loss would depend on
+validation records without any noise.
 
-It can be killed at any moment: with `states` it saves all that the next step depends on, and a later call goes on from the
-last saved state to the same weights, bit for bit on a CPU with the same number of threads.
+It can be killed at any moment: with `states` it saves all that the next step depends on, and a later call goes on from
+the last saved state to the same weights, bit for bit on a CPU with the same number of threads.
 """
 
 import itertools
@@ -51,7 +52,8 @@ def train(
     limit: Limit = lambda run: None,
     order: Iterable[list[int]] | None = None,
 ) -> TrainingRun:
-    """Trains the trainable weights of `model` and leaves the best ones in it; where they are divided between processes, in `TrainingRun.best` only.
+    """Trains the trainable weights of `model` and leaves the best ones in it; where they are divided between processes,
+    in `TrainingRun.best` only.
 
     Args:
         model: from `add_adapter`.
@@ -96,10 +98,18 @@ class _Loop:
         limit: Limit,
         order: Iterable[list[int]] | None,
     ) -> None:
-        self.model, self.objective, self.rows, self.validation, self.training = model, objective, rows, validation, training
+        self.model, self.objective, self.rows, self.validation, self.training = (
+            model,
+            objective,
+            rows,
+            validation,
+            training,
+        )
         self.on_step, self.states, self.limit, self.given_order = on_step, states, limit, order
         self.weights = trainable(model)
-        self.optimizer = torch.optim.AdamW(self.weights.values(), lr=training.learning_rate, weight_decay=training.weight_decay)
+        self.optimizer = torch.optim.AdamW(
+            self.weights.values(), lr=training.learning_rate, weight_decay=training.weight_decay
+        )
         self.steps, self.interval = planned_steps(len(rows), training)
         processes.draw_apart(training.seed)
         self.run = (states.restore(self.weights, self.optimizer) if states else None) or self._new_run()
@@ -134,7 +144,11 @@ class _Loop:
         """Row numbers of the steps that are not done."""
         if self.private and self.given_order is None:
             return self.private.order(self.run.step)
-        order = training_order(len(self.rows), self.training.batch_rows, self.training.seed) if self.given_order is None else self.given_order
+        order = (
+            training_order(len(self.rows), self.training.batch_rows, self.training.seed)
+            if self.given_order is None
+            else self.given_order
+        )
         return itertools.islice(order, self.run.step, None)
 
     def validates_after(self, step: int) -> bool:
@@ -161,7 +175,14 @@ class _Loop:
         self.optimizer.zero_grad(set_to_none=True)
         self.run.tokens += tokens
         speed = round(tokens / (time.monotonic() - begun), 1)
-        return {"step": step, **figures, "learning_rate": rate, "gradient_norm": norm, "tokens_per_second": speed, **self.run.gpu.read()}
+        return {
+            "step": step,
+            **figures,
+            "learning_rate": rate,
+            "gradient_norm": norm,
+            "tokens_per_second": speed,
+            **self.run.gpu.read(),
+        }
 
     def record(self, point: dict[str, float], validates: bool) -> None:
         """Notes a step that is done, measures the validation loss where it is due, and tells both."""
@@ -198,7 +219,10 @@ class _Loop:
         if reason:
             raise reason
         if ending:
-            raise Preempted(f"another process of this training was asked to stop after step {self.run.step}; the state was saved", "Run it again")
+            raise Preempted(
+                f"another process of this training was asked to stop after step {self.run.step}; the state was saved",
+                "Run it again",
+            )
 
     def leave_best_weights(self) -> None:
         """In the model, unless they are divided between processes."""
@@ -212,7 +236,11 @@ class _Loop:
         if math.isfinite(value):
             return
         good = next((p for p in reversed(self.run.curve) if "loss" in p), None)
-        last = f"the last finite loss was {good['loss']:.4g} at step {int(good['step'])}" if good else "no step before had a finite loss"
+        last = (
+            f"the last finite loss was {good['loss']:.4g} at step {int(good['step'])}"
+            if good
+            else "no step before had a finite loss"
+        )
         raise NanLoss(
             f"the {what} became {value} at step {step} of {self.run.steps}; {last}; nothing was published",
             f"Lower training.learning_rate (now {self.training.learning_rate:g})",
@@ -221,7 +249,8 @@ class _Loop:
 
 
 def _accumulate(model: Any, objective: Objective, rows: Sequence[Any], training: Training) -> tuple[float, int]:
-    """Gradients of the mean loss over `rows` (per supervised token, pair or record), in micro-batches; the mean loss and the tokens computed."""
+    """Gradients of the mean loss over `rows` (per supervised token, pair or record), in micro-batches; the mean loss
+    and the tokens computed."""
     model.train()
     weight, divided = objective.weight(rows), sharding.is_divided(trainable(model))
     loss, tokens = 0.0, 0
@@ -245,17 +274,25 @@ def validation_loss(model: Any, objective: Objective, rows: Sequence[Any], train
     return processes.summed(own)[0] / objective.weight(rows)
 
 
-def _own_micro_batches(rows: Sequence[Any], objective: Objective, training: Training, divided: bool) -> list[tuple[list[Any], int]]:
-    """Micro-batches of this process, each with 1. Divided weights are put together by all processes in every pass, so all make equally many: spare
-    ones come with 0."""
-    of_each = [list(micro_batches(processes.share_of(rows, number), objective, training)) for number in range(processes.count() if divided else 1)]
-    own = of_each[processes.number()] if divided else list(micro_batches(processes.own_share(rows), objective, training))
+def _own_micro_batches(
+    rows: Sequence[Any], objective: Objective, training: Training, divided: bool
+) -> list[tuple[list[Any], int]]:
+    """Micro-batches of this process, each with 1. Divided weights are put together by all processes in every pass, so
+    all make equally many: spare ones come with 0."""
+    of_each = [
+        list(micro_batches(processes.share_of(rows, number), objective, training))
+        for number in range(processes.count() if divided else 1)
+    ]
+    own = (
+        of_each[processes.number()] if divided else list(micro_batches(processes.own_share(rows), objective, training))
+    )
     spare = max(map(len, of_each)) - len(own) if divided else 0
     return [*((micro, 1) for micro in own), *(([min(rows, key=objective.length)], 0) for _ in range(spare))]
 
 
 def passes(rows: Sequence[Any], objective: Objective, training: Training) -> Iterable[list[Any]]:
-    """Rows that go through the model together in a training step: micro-batches; with differential privacy each row alone."""
+    """Rows that go through the model together in a training step: micro-batches; with differential privacy each row
+    alone."""
     return ([row] for row in rows) if training.differential_privacy.on else micro_batches(rows, objective, training)
 
 
@@ -276,7 +313,9 @@ def _keep_if_best(run: TrainingRun, loss: float, weights: dict[str, torch.nn.Par
 def _keep(run: TrainingRun, loss: float, weights: dict[str, torch.nn.Parameter]) -> None:
     run.best_loss, run.best_step = loss, run.step
     best = ((name, sharding.whole(p.detach())) for name, p in weights.items())
-    run.best = {name: p.to("cpu", copy=True) for name, p in best if processes.is_first() or not sharding.is_divided(weights)}
+    run.best = {
+        name: p.to("cpu", copy=True) for name, p in best if processes.is_first() or not sharding.is_divided(weights)
+    }
 
 
 def _report(run: TrainingRun, point: dict[str, float]) -> None:
@@ -284,4 +323,6 @@ def _report(run: TrainingRun, point: dict[str, float]) -> None:
         return
     left = 0.0 if run.stopped_early else run.seconds / run.step * (run.steps - run.step)
     fields = {name: value for name, value in point.items() if name not in ("step", "gradient_norm")}
-    progress.report(STAGE, run.step, run.steps, "steps", **fields, memory_gib=round(peak_gib(), 2), seconds_left=round(left))
+    progress.report(
+        STAGE, run.step, run.steps, "steps", **fields, memory_gib=round(peak_gib(), 2), seconds_left=round(left)
+    )

@@ -62,7 +62,8 @@ def add_adapter(model: Any, training: Training, fused: bool = True) -> Any:
         adapted = get_peft_model(model, config, autocast_adapter_dtype=True)
     except ValueError as error:
         raise ConfigError(
-            [f"training.target_modules {target!r} does not fit the base model: {error}"], "Use all-linear, or names as in the model, e.g. [q_proj, v_proj]"
+            [f"training.target_modules {target!r} does not fit the base model: {error}"],
+            "Use all-linear, or names as in the model, e.g. [q_proj, v_proj]",
         ) from None
     if fused:
         fuse(adapted)

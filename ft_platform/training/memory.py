@@ -31,12 +31,14 @@ def memory_errors(training: Training) -> Iterator[None]:
         again = "" if training.gradient_checkpointing == "always" else ", set training.gradient_checkpointing=always"
         if training.differential_privacy.on:
             raise OutOfMemory(
-                f"training ran out of memory although each record goes through the model alone; {peak_gib():.1f} GiB were in use",
+                f"training ran out of memory although each record goes through the model alone; {peak_gib():.1f} GiB"
+                " were in use",
                 f"Lower training.max_length (now {training.max_length}){again}",
                 f"training.max_length={max(32, training.max_length // 2)}",
             ) from None
         raise OutOfMemory(
             f"training ran out of memory with training.micro_batch_tokens={now}; {peak_gib():.1f} GiB were in use",
-            f"Set training.micro_batch_tokens={max(64, now // 2)}{again}, or lower training.max_length (now {training.max_length})",
+            f"Set training.micro_batch_tokens={max(64, now // 2)}{again}, or lower training.max_length (now"
+            f" {training.max_length})",
             f"training.micro_batch_tokens={max(64, now // 2)}",
         ) from None

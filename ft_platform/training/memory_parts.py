@@ -24,7 +24,8 @@ class MemoryParts:
         weights: frozen weights and buffers, each storage once.
         adapters, gradients, optimizer: of the trained weights.
         best: the copy of the best trained weights so far.
-        activations: what the backward pass needs of the forward pass, without logits. Where layers are computed again: their inputs, and all of one layer.
+        activations: what the backward pass needs of the forward pass, without logits. Where layers are computed again:
+            their inputs, and all of one layer.
         logits: kept logits and their gradients; where the loss is computed chunk by chunk, those of a chunk.
         spared: less activations if layers were computed again, which they are not; no part of the total.
     """
@@ -93,7 +94,11 @@ def memory_parts(model: Any, objective: Any, heaviest: Sequence[Any]) -> MemoryP
     """
     trained = sum(p.numel() * p.element_size() for p in trainable(model).values())
     own = {p.untyped_storage().data_ptr() for p in trainable(model).values()}
-    frozen = {s.data_ptr(): s.nbytes() for t in (*model.parameters(), *model.buffers()) if (s := t.untyped_storage()).data_ptr() not in own}
+    frozen = {
+        s.data_ptr(): s.nbytes()
+        for t in (*model.parameters(), *model.buffers())
+        if (s := t.untyped_storage()).data_ptr() not in own
+    }
     saved = _saved_bytes(model, objective, heaviest, known=own | set(frozen))
     on_gpu = model.device.type != "cpu"
     again = recomputes(model)
@@ -139,7 +144,9 @@ def _saved_bytes(model: Any, objective: Any, rows: Sequence[Any], known: set[int
         nonlocal own
         if not torch.is_grad_enabled():  # a probe of the loss
             return
-        storages = {s.data_ptr(): s.nbytes() for x in inputs if isinstance(x, torch.Tensor) for s in [x.untyped_storage()]}
+        storages = {
+            s.data_ptr(): s.nbytes() for x in inputs if isinstance(x, torch.Tensor) for s in [x.untyped_storage()]
+        }
         own = set(storages)
         found.inputs += sum(storages.values())
         found.layers.append(0)
@@ -149,7 +156,11 @@ def _saved_bytes(model: Any, objective: Any, rows: Sequence[Any], known: set[int
         own = None
 
     with _in_training(model), keeping_everything(model), torch.autograd.graph.saved_tensors_hooks(note, _is_gone):
-        hooks = [hook for layer in layers_of(model) for hook in (layer.register_forward_pre_hook(enter), layer.register_forward_hook(leave))]
+        hooks = [
+            hook
+            for layer in layers_of(model)
+            for hook in (layer.register_forward_pre_hook(enter), layer.register_forward_hook(leave))
+        ]
         try:
             objective.loss(model, rows)
         finally:

@@ -25,7 +25,8 @@ def columns_for(mitigation: TrainingMitigation) -> list[str]:
 
 
 def with_swapped_copies(table: pa.Table, mitigation: TrainingMitigation) -> pa.Table:
-    """The splits with a copy of every training row that holds a term, terms swapped, under the same record id (Zmigrod et al., ACL 2019).
+    """The splits with a copy of every training row that holds a term, terms swapped, under the same record id (Zmigrod
+    et al., ACL 2019).
 
     A row with terms of several lists gets a copy for each.
     """
@@ -36,26 +37,34 @@ def with_swapped_copies(table: pa.Table, mitigation: TrainingMitigation) -> pa.T
     tables, place = [table], table.schema.get_field_index("messages")
     for swap in map(TermSwap, mitigation.swaps):
         swapped = [swap.messages(messages) for messages in conversations]
-        changed = [number for number, (before, after) in enumerate(zip(conversations, swapped, strict=True)) if before != after]
+        changed = [
+            number for number, (before, after) in enumerate(zip(conversations, swapped, strict=True)) if before != after
+        ]
         messages = pa.array([swapped[number] for number in changed], table.schema.field("messages").type)
-        tables.append(train.take(pa.array(changed, pa.int64())).set_column(place, table.schema.field("messages"), messages))
+        tables.append(
+            train.take(pa.array(changed, pa.int64())).set_column(place, table.schema.field("messages"), messages)
+        )
     return pa.concat_tables(tables)
 
 
 def reweighing(groups: Sequence[str], labels: Sequence[str]) -> np.ndarray:
-    """A weight per row, `P(group) P(label) / P(group, label)`, under which group and label are independent; their mean is 1. Shape `(rows,)`.
+    """A weight per row, `P(group) P(label) / P(group, label)`, under which group and label are independent; their mean
+    is 1. Shape `(rows,)`.
 
     Kamiran and Calders, Data preprocessing techniques for classification without discrimination, 2012, algorithm 3.
     """
     of_group, of_label, of_both = Counter(groups), Counter(labels), Counter(zip(groups, labels, strict=True))
-    return np.array([of_group[g] * of_label[y] / (len(groups) * of_both[g, y]) for g, y in zip(groups, labels, strict=True)])
+    return np.array(
+        [of_group[g] * of_label[y] / (len(groups) * of_both[g, y]) for g, y in zip(groups, labels, strict=True)]
+    )
 
 
 def resampling(groups: Sequence[str], labels: Sequence[str], seed: int) -> list[int]:
-    """Places of the rows to train on, rising: of each group and label as many as if both were independent, some rows repeated, others dropped.
+    """Places of the rows to train on, rising: of each group and label as many as if both were independent, some rows
+    repeated, others dropped.
 
-    Uniform sampling of Kamiran and Calders, 2012, algorithm 4: every row at least as often as whole times fit, the rest drawn without
-    replacement. The number of rows stays the same up to rounding.
+    Uniform sampling of Kamiran and Calders, 2012, algorithm 4: every row at least as often as whole times fit, the rest
+    drawn without replacement. The number of rows stays the same up to rounding.
     """
     weights, cells = reweighing(groups, labels), list(zip(groups, labels, strict=True))
     rng = np.random.default_rng(seed)

@@ -24,7 +24,8 @@ class Objective(Protocol):
         ...
 
     def weight(self, rows: Sequence[Any]) -> float:
-        """What the sum over `rows` is divided by: supervised tokens, pairs or records, each as often as its row counts."""
+        """What the sum over `rows` is divided by: supervised tokens, pairs or records, each as often as its row
+        counts."""
         ...
 
     def kept(self, rows: Sequence[Any]) -> int:

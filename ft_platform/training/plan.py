@@ -20,8 +20,8 @@ class Plan:
         tokens: computed tokens of each optimizer step.
         validations: how often the validation split is computed, before the first step included.
         validation_tokens: tokens of one validation.
-        heaviest: step with the most tokens in one micro-batch, and the step with the most pairs of tokens within rows; batches that
-            are not full (the last of an epoch) left out.
+        heaviest: step with the most tokens in one micro-batch, and the step with the most pairs of tokens within rows;
+            batches that are not full (the last of an epoch) left out.
     """
 
     batches: list[list[int]]
@@ -46,7 +46,9 @@ def plan_of(prepared: Prepared, training: Training) -> Plan:
         tokens.append(sum(tokens_of(micro, objective) for micro in micros))
         most_tokens.append(max(tokens_of(micro, objective) for micro in micros))
         most_pairs.append(max(pairs_of(micro, objective) for micro in micros))
-    validation_tokens = sum(tokens_of(micro, objective) for micro in micro_batches(prepared.validation, objective, training))
+    validation_tokens = sum(
+        tokens_of(micro, objective) for micro in micro_batches(prepared.validation, objective, training)
+    )
     validations = 1 + steps // interval + (steps % interval > 0)
     full = max(map(len, batches))
     steps_in_full = [number for number, batch in enumerate(batches) if len(batch) == full]

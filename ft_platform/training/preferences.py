@@ -19,7 +19,8 @@ class Pair:
 
     Attributes:
         chosen, rejected: rows whose targets are the answer that people like, and the one they like less.
-        reference: log-probability of `chosen` minus that of `rejected` under the base model; 0.0 where no reference is used.
+        reference: log-probability of `chosen` minus that of `rejected` under the base model; 0.0 where no reference is
+            used.
     """
 
     chosen: Row
@@ -30,9 +31,9 @@ class Pair:
 class PreferenceLoss:
     """DPO or ORPO, summed over pairs.
 
-    DPO: `-log sigmoid(beta (d - d_base))` with `d` the log-probability of the chosen answer minus that of the rejected one.
-    ORPO: negative log-likelihood per token of the chosen answer, and `-beta log sigmoid(log odds chosen - log odds rejected)` of
-    the mean token probabilities. Prompt and both answers of a pair stand in one micro-batch.
+    DPO: `-log sigmoid(beta (d - d_base))` with `d` the log-probability of the chosen answer minus that of the rejected
+    one. ORPO: negative log-likelihood per token of the chosen answer, and `-beta log sigmoid(log odds chosen - log odds
+    rejected)` of the mean token probabilities. Prompt and both answers of a pair stand in one micro-batch.
 
     Args:
         kind: `dpo` or `orpo`.
@@ -75,8 +76,11 @@ def summed_log_probabilities(model: Any, forward: Forward, prefix: list[int], ro
     return logs.new_zeros(len(rows)).index_add(0, owners, logs)
 
 
-def with_reference(model: Any, forward: Forward, prefix: list[int], pairs: Sequence[Pair], micro_batch_tokens: int) -> list[Pair]:
-    """The pairs with what the model, as it is now, says about them: called before the first step, when it equals the base model."""
+def with_reference(
+    model: Any, forward: Forward, prefix: list[int], pairs: Sequence[Pair], micro_batch_tokens: int
+) -> list[Pair]:
+    """The pairs with what the model, as it is now, says about them: called before the first step, when it equals the
+    base model."""
     model.eval()
     found: list[Pair] = []
     room = max(micro_batch_tokens - len(prefix), 1)
@@ -84,6 +88,9 @@ def with_reference(model: Any, forward: Forward, prefix: list[int], pairs: Seque
         for numbers in batches_of([len(pair.chosen.ids) + len(pair.rejected.ids) for pair in pairs], room):
             rows = [answer for n in numbers for answer in (pairs[n].chosen, pairs[n].rejected)]
             logs = summed_log_probabilities(model, forward, prefix, rows).view(-1, 2)
-            found += [Pair(pairs[n].chosen, pairs[n].rejected, float(d)) for n, d in zip(numbers, (logs[:, 0] - logs[:, 1]).tolist(), strict=True)]
+            found += [
+                Pair(pairs[n].chosen, pairs[n].rejected, float(d))
+                for n, d in zip(numbers, (logs[:, 0] - logs[:, 1]).tolist(), strict=True)
+            ]
             progress.report("adapter_checkpoint", len(found), len(pairs), "pairs seen by the base model")
     return found

@@ -32,7 +32,8 @@ class Prepared:
         sides: the rendered splits, `train` and `validation`.
         batching: `packed`, or `padded` with the reason; and whether layers are computed again.
         layers: how many layers compute by our own code, and why the others do not.
-        dtype: precision in which the base model was loaded and computes, e.g. `bfloat16`; where all weights are trained, they are kept in float32.
+        dtype: precision in which the base model was loaded and computes, e.g. `bfloat16`; where all weights are
+            trained, they are kept in float32.
     """
 
     model: Any
@@ -57,11 +58,15 @@ class Prepared:
         try:
             recompute_layers(self.model)
         except ValueError as error:
-            raise ConfigError([f"training.gradient_checkpointing: {error}"], "Set training.gradient_checkpointing: never") from None
+            raise ConfigError(
+                [f"training.gradient_checkpointing: {error}"], "Set training.gradient_checkpointing: never"
+            ) from None
         self.batching += ", layers computed again"
 
 
-def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, fused: bool = True) -> Prepared:
+def prepare(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, fused: bool = True
+) -> Prepared:
     """Loads the base model, renders the splits and adds the weights that are trained.
 
     Args:
@@ -70,7 +75,8 @@ def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits
     Raises:
         BaseModelError: the base model cannot be loaded.
         DataError: nothing is left to learn from.
-        ConfigError: `training.target_modules` names no module of this model, or `training.gradient_checkpointing` is not for it.
+        ConfigError: `training.target_modules` names no module of this model, or `training.gradient_checkpointing` is
+            not for it.
         MissingExtra: `training.differential_privacy` needs Opacus.
     """
     from ft_platform.models.acceleration import accelerated
@@ -93,9 +99,15 @@ def prepare(lake: Lake, environment: Environment, use_case: NamedUseCase, splits
     computed_in = model.dtype
     model = with_trainable_weights(model, settings.training, len(renderer.labels), fused)
     forward, batching = accelerated(model, settings.compute)
-    untried = "all weights are trained" if settings.training.method == "full" else "" if fused else "weights are divided"
-    prefix = shared_prefix([row for side in sides.values() for row in [*side.rows, *side.rejected]], renderer.prefix_ids())
-    if model.dtype != computed_in:  # all weights are trained, in float32; products are still made in the precision of the settings
+    untried = (
+        "all weights are trained" if settings.training.method == "full" else "" if fused else "weights are divided"
+    )
+    prefix = shared_prefix(
+        [row for side in sides.values() for row in [*side.rows, *side.rejected]], renderer.prefix_ids()
+    )
+    if (
+        model.dtype != computed_in
+    ):  # all weights are trained, in float32; products are still made in the precision of the settings
         forward = in_bfloat16(forward)
     objective, rows, validation = _learning(settings.training, model, forward, prefix, sides, renderer.labels)
     rows = weighted(rows, sides["train"].weights) if sides["train"].weights else rows

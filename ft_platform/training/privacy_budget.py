@@ -14,7 +14,8 @@ from ft_platform.use_case import Training
 LARGEST_EPSILON = 100.0
 """Beyond it a promise says nothing any more: whoever guesses membership may be right e^100 times as often as wrong."""
 ORDERS = [*(1 + tenth / 10 for tenth in range(1, 100)), *range(12, 64), 64, 96, 128, 192, 256, 384, 512, 768, 1024]
-"""Orders of Renyi divergence that are tried: those of Opacus, and higher ones, without which an epsilon below 0.2 cannot be reached."""
+"""Orders of Renyi divergence that are tried: those of Opacus, and higher ones, without which an epsilon below 0.2
+cannot be reached."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class PrivacyBudget:
     """The promise about the weights after all steps, and what it rests on.
 
     Attributes:
-        epsilon, delta: with one unit more or less among the training records, the odds of any outcome change by e^epsilon at most, but for a
-            probability of delta.
+        epsilon, delta: with one unit more or less among the training records, the odds of any outcome change by
+            e^epsilon at most, but for a probability of delta.
         noise_multiplier: standard deviation of the noise, in units of `max_grad_norm`.
         max_grad_norm: norm that the gradient of each unit is clipped to.
         sampling_rate: probability of each unit to be in a step, in (0, 1].
@@ -52,10 +53,15 @@ class PrivacyBudget:
 
     def in_words(self) -> str:
         """The promise in one sentence; epsilon is rounded up."""
-        of_persons = "a person with k records has about k times that epsilon" if self.unit == "record" else f"a person has up to {self.most_records:,} records"
+        of_persons = (
+            "a person with k records has about k times that epsilon"
+            if self.unit == "record"
+            else f"a person has up to {self.most_records:,} records"
+        )
         return (
-            f"epsilon {math.ceil(self.epsilon * 100) / 100:.2f} with delta {self.delta:.1e} per {self.unit} ({self.units:,} of them; {of_persons}), noise "
-            f"multiplier {self.noise_multiplier:.3f}, gradients clipped to {self.max_grad_norm:g}, sampling rate {self.sampling_rate:.4f}, {self.steps:,} steps"
+            f"epsilon {math.ceil(self.epsilon * 100) / 100:.2f} with delta {self.delta:.1e} per {self.unit}"
+            f" ({self.units:,} of them; {of_persons}), noise multiplier {self.noise_multiplier:.3f}, gradients clipped"
+            f" to {self.max_grad_norm:g}, sampling rate {self.sampling_rate:.4f}, {self.steps:,} steps"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,13 +69,15 @@ class PrivacyBudget:
 
 
 def promise(training: Mapping[str, Any]) -> str:
-    """What a checkpoint promises, as sentences from its `training.json`; empty where it was trained without differential privacy."""
+    """What a checkpoint promises, as sentences from its `training.json`; empty where it was trained without
+    differential privacy."""
     budget = training.get("differential_privacy")
     if not budget:
         return ""
     return (
-        f"Trained with differential privacy: {PrivacyBudget(**budget).in_words()}. This is about the weights of the adapter alone: loss curves, reports, the "
-        "list of labels and the choice of the settings come from the records without noise."
+        f"Trained with differential privacy: {PrivacyBudget(**budget).in_words()}. This is about the weights of the"
+        " adapter alone: loss curves, reports, the list of labels and the choice of the settings come from the records"
+        " without noise."
     )
 
 
@@ -91,8 +99,8 @@ def privacy_budget(sizes: list[int], persons: bool, steps: int, training: Traini
     if delta >= 1 / units:
         raise ConfigError(
             [
-                f"training.differential_privacy.target_delta is {delta:g}: with {units:,} to protect it must be below {1 / units:.3g}, "
-                "or one of them may be given away whole"
+                f"training.differential_privacy.target_delta is {delta:g}: with {units:,} to protect it must be below"
+                f" {1 / units:.3g}, or one of them may be given away whole"
             ],
             "Lower it, or train on more",
         )
@@ -103,7 +111,10 @@ def privacy_budget(sizes: list[int], persons: bool, steps: int, training: Traini
         noise = _noise_for(settings.target_epsilon, delta, rate, steps, settings.accountant)
     elif (loose := epsilon_of(noise, delta, rate, steps, "rdp")) > LARGEST_EPSILON:
         raise ConfigError(
-            [f"training.differential_privacy.noise_multiplier {noise:g} gives an epsilon of {loose:.0f}, which protects nobody"],
+            [
+                f"training.differential_privacy.noise_multiplier {noise:g} gives an epsilon of {loose:.0f}, which"
+                " protects nobody"
+            ],
             "Set target_epsilon instead, or a larger noise_multiplier",
         )
     return PrivacyBudget(

@@ -1,11 +1,12 @@
 """Differentially private gradients: DP-SGD (Abadi et al., arXiv:1607.00133, algorithm 1).
 
-Each step takes every unit (a record, or all records of a person) with the same probability, independently of the others, as the
-accountant assumes. Units go through the model one at a time: no record shares a pass with another, whatever the architecture, so
-a unit's gradient depends on its own tokens only. It is clipped, gradients are summed, noise is added to the sum.
+Each step takes every unit (a record, or all records of a person) with the same probability, independently of the
+others, as the accountant assumes. Units go through the model one at a time: no record shares a pass with another,
+whatever the architecture, so a unit's gradient depends on its own tokens only. It is clipped, gradients are summed,
+noise is added to the sum.
 
-Covered: the trained weights, against somebody who sees the weights after every step. Not covered: everything beside the weights (loss curves, counts,
-reports, the list of labels), and rounding of floating-point noise (Mironov, CCS 2012).
+Covered: the trained weights, against somebody who sees the weights after every step. Not covered: everything beside the
+weights (loss curves, counts, reports, the list of labels), and rounding of floating-point noise (Mironov, CCS 2012).
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,8 @@ from ft_platform.use_case import Training
 
 
 def units_of(rows: Sequence[Row]) -> list[list[int]]:
-    """Places of the rows that are protected together, in the order of their first ones. A row of no person stands for itself."""
+    """Places of the rows that are protected together, in the order of their first ones. A row of no person stands for
+    itself."""
     found: dict[Any, list[int]] = {}
     for place, row in enumerate(rows):
         found.setdefault(row.person or place, []).append(place)
@@ -59,8 +61,11 @@ class PrivateGradients:
             taken = self.draws.uniform(step, "sample", len(self.units)) < self.budget.sampling_rate
             yield [place for number in np.flatnonzero(taken) for place in self.units[number]]
 
-    def accumulate(self, model: Any, objective: Objective, rows: Sequence[Row], step: int) -> tuple[dict[str, float], int]:
-        """Leaves the noisy mean gradient in the trained weights; `loss` (not where the step is empty) and `clipped_share`, and the tokens computed."""
+    def accumulate(
+        self, model: Any, objective: Objective, rows: Sequence[Row], step: int
+    ) -> tuple[dict[str, float], int]:
+        """Leaves the noisy mean gradient in the trained weights; `loss` (not where the step is empty) and
+        `clipped_share`, and the tokens computed."""
         model.train()
         weights = trainable(model)
         units = [[rows[place] for place in unit] for unit in units_of(rows)]
@@ -79,11 +84,16 @@ class PrivateGradients:
         return figures, int(tokens)
 
     def _add_noise(self, weights: dict[str, torch.nn.Parameter], step: int) -> None:
-        """The sum of clipped gradients becomes a noisy mean. The divisor is the expected number of units: the real one is a secret of the records."""
+        """The sum of clipped gradients becomes a noisy mean. The divisor is the expected number of units: the real one
+        is a secret of the records."""
         deviation = self.budget.noise_multiplier * self.budget.max_grad_norm
         for name, parameter in weights.items():
             assert parameter.grad is not None
-            noise = torch.from_numpy(self.draws.normal(step, name, parameter.numel())).to(parameter.dtype).view_as(parameter)
+            noise = (
+                torch.from_numpy(self.draws.normal(step, name, parameter.numel()))
+                .to(parameter.dtype)
+                .view_as(parameter)
+            )
             parameter.grad.add_(noise.to(parameter.device), alpha=deviation).div_(self.budget.expected_units)
 
 
@@ -98,7 +108,8 @@ def _backward(model: Any, objective: Objective, unit: Sequence[Row]) -> float:
 
 
 def add_clipped(sums: dict[str, torch.Tensor], weights: dict[str, torch.nn.Parameter], max_norm: float) -> bool:
-    """Adds the present gradient to `sums`, scaled down to `max_norm` if it is longer, and removes it from `weights`; whether it was scaled.
+    """Adds the present gradient to `sums`, scaled down to `max_norm` if it is longer, and removes it from `weights`;
+    whether it was scaled.
 
     A gradient that is not finite stays so, and ends the training.
     """

@@ -1,8 +1,8 @@
 """Several processes that train one model together: each computes a share of every batch, gradients are summed.
 
-Started by `torchrun` (compute profile with `processes`); in a process of its own every function here is the trivial one. The
-sum over all processes is divided once by the weight of the whole batch, so the result is that of one process up to rounding.
-"""
+Started by `torchrun` (compute profile with `processes`); in a process of its own every function here is the trivial
+one. The sum over all processes is divided once by the weight of the whole batch, so the result is that of one process
+up to rounding."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,10 +1,10 @@
 """Trains a published checkpoint again from what its manifest says, and compares the weights. Publishes nothing.
 
-Covered: what decides the weights: splits, task, training, mitigation, base model with precision and quantization, how rows are computed
-(`compute.attention`, `liger`, `compile`), threads.
-Not covered: several processes. A checkpoint that `torchrun` trained, with whole or divided weights, is trained again in one process, which
-sums in another order: the weights are those up to rounding, and `other` says so. Checkpoints of versions that did not note quantization
-and computing: the present settings are taken.
+Covered: what decides the weights: splits, task, training, mitigation, base model with precision and quantization, how
+rows are computed (`compute.attention`, `liger`, `compile`), threads.
+Not covered: several processes. A checkpoint that `torchrun` trained, with whole or divided weights, is trained again in
+one process, which sums in another order: the weights are those up to rounding, and `other` says so. Checkpoints of
+versions that did not note quantization and computing: the present settings are taken.
 """
 
 import json
@@ -24,19 +24,22 @@ from ft_platform.training.trainer import fit
 from ft_platform.use_case import NamedUseCase, Task
 
 GPU_TOLERANCE = 1e-2
-"""Largest difference of a weight on a GPU, relative to the largest of its tensor: sums there depend on the order of threads. Not measured yet."""
+"""Largest difference of a weight on a GPU, relative to the largest of its tensor: sums there depend on the order of
+threads. Not measured yet."""
 
 
-def reproduce(lake: Lake, environment: Environment, use_case: NamedUseCase, checkpoint: ArtifactVersion) -> dict[str, Any]:
+def reproduce(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, checkpoint: ArtifactVersion
+) -> dict[str, Any]:
     """Whether training again gives the same weights.
 
     Args:
         use_case: any present settings; those of `as_trained` are taken from the checkpoint.
 
     Returns:
-        `identical`: the same bytes. `max_relative_difference`: of all weights, 0.0 where identical. `within_tolerance`: identical on
-        a CPU, at most `GPU_TOLERANCE` on a GPU. `other`: what is not as it was, name -> [then, now]: versions, device,
-        batching, processes, divided weights.
+        `identical`: the same bytes. `max_relative_difference`: of all weights, 0.0 where identical. `within_tolerance`:
+        identical on a CPU, at most `GPU_TOLERANCE` on a GPU. `other`: what is not as it was, name -> [then, now]:
+        versions, device, batching, processes, divided weights.
 
     Raises:
         VersionRefused: the splits it was trained on do not exist any more, or it was trained with differential privacy.
@@ -46,12 +49,14 @@ def reproduce(lake: Lake, environment: Environment, use_case: NamedUseCase, chec
     manifest = lake.manifest(checkpoint)
     if manifest.info.get("differential_privacy"):
         raise VersionRefused(
-            f"{checkpoint.id} was trained with differential privacy: its noise was drawn from a secret that was removed with the saved states, so that nobody "
-            "can compute these weights again",
+            f"{checkpoint.id} was trained with differential privacy: its noise was drawn from a secret that was removed"
+            " with the saved states, so that nobody can compute these weights again",
             "That is what protects the records; its settings, splits and budget are in training.json",
         )
     then = as_trained(lake, use_case, checkpoint)
-    splits = next(version_of_parent(lake, use_case.name, parent) for parent in manifest.parents if parent.name == "splits")
+    splits = next(
+        version_of_parent(lake, use_case.name, parent) for parent in manifest.parents if parent.name == "splits"
+    )
     if not isinstance(splits, TableVersion):
         raise VersionRefused(f"{checkpoint.id} names no splits", "It cannot be trained again")
     torch.set_num_threads(manifest.info["threads"])
@@ -63,7 +68,10 @@ def reproduce(lake: Lake, environment: Environment, use_case: NamedUseCase, chec
         folder.mkdir()
         write_weights(folder, prepared)
         # Every file of weights: a label head lies beside its adapter.
-        names = sorted({path.name for path in folder.glob("*.safetensors")} | {name for name in manifest.files if name.endswith(".safetensors")})
+        names = sorted(
+            {path.name for path in folder.glob("*.safetensors")}
+            | {name for name in manifest.files if name.endswith(".safetensors")}
+        )
         found = {name: files.sha256_file(folder / name) if (folder / name).is_file() else None for name in names}
         other = [name for name in names if found[name] != manifest.files.get(name)]
         with lake.local_copy(checkpoint) as published:
@@ -80,7 +88,8 @@ def reproduce(lake: Lake, environment: Environment, use_case: NamedUseCase, chec
 
 
 def as_trained(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) -> NamedUseCase:
-    """The use case with the settings that the checkpoint was trained with; what an older manifest does not note stays as it is at present."""
+    """The use case with the settings that the checkpoint was trained with; what an older manifest does not note stays
+    as it is at present."""
     told = json.loads(lake.read_file(checkpoint, "training.json"))
     info, compute = lake.manifest(checkpoint).info, use_case.settings.compute
     base = {"quantization": use_case.settings.base_model.quantization, **info["base_model"]}
@@ -88,7 +97,9 @@ def as_trained(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) 
         "task": Task.model_validate(told["task"]),
         "training": Training.model_validate(told["training"]),
         "fairness": _fairness(TrainingMitigation.model_validate(told.get("mitigation", {}))),
-        "base_model": BaseModelSettings(**{name: base[name] for name in ("uri", "sha256", "revision", "dtype", "quantization")}),
+        "base_model": BaseModelSettings(
+            **{name: base[name] for name in ("uri", "sha256", "revision", "dtype", "quantization")}
+        ),
         "compute": compute.model_copy(update=info.get("computing", {})),
     }
     return use_case.model_copy(update={"settings": use_case.settings.model_copy(update=sections)})
@@ -101,7 +112,8 @@ def _fairness(mitigation: TrainingMitigation) -> Fairness:
 
 
 def _difference(expected: Path, found: Path) -> float:
-    """Largest difference of a weight, relative to the largest weight of its tensor; infinite where the tensors are not the same ones."""
+    """Largest difference of a weight, relative to the largest weight of its tensor; infinite where the tensors are not
+    the same ones."""
     from safetensors.torch import load_file
 
     if not (expected.is_file() and found.is_file()):
@@ -109,15 +121,27 @@ def _difference(expected: Path, found: Path) -> float:
     before, now = load_file(expected), load_file(found)
     if {name: value.shape for name, value in before.items()} != {name: value.shape for name, value in now.items()}:
         return float("inf")
-    return max(float((before[name] - now[name]).abs().max() / before[name].abs().max().clamp(min=1e-12)) for name in before)
+    return max(
+        float((before[name] - now[name]).abs().max() / before[name].abs().max().clamp(min=1e-12)) for name in before
+    )
 
 
 def _other(info: dict[str, Any], prepared: Prepared) -> dict[str, list[Any]]:
     """What differs from the time of training: name -> [then, now]."""
-    now = {**environment_versions(), "device": str(prepared.model.device), "batching": prepared.batching, "processes": 1, "sharded": False}
+    now = {
+        **environment_versions(),
+        "device": str(prepared.model.device),
+        "batching": prepared.batching,
+        "processes": 1,
+        "sharded": False,
+    }
     # Older manifests name the processes of each attempt only.
     since = {"processes": info["attempts"][-1].get("processes", 1), "sharded": False}
-    then = {**info["environment"], **since, **{name: info[name] for name in ("device", "batching", *since) if name in info}}
+    then = {
+        **info["environment"],
+        **since,
+        **{name: info[name] for name in ("device", "batching", *since) if name in info},
+    }
     changed = {name: [then.get(name), value] for name, value in now.items() if then.get(name) != value}
     kinds = [{name: value for name, value in attempt.items() if name != "from_step"} for attempt in info["attempts"]]
     if any(kind != kinds[0] for kind in kinds):

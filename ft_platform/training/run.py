@@ -19,15 +19,16 @@ class TrainingRun:
         steps: optimizer steps that are planned.
         step: optimizer steps that are done.
         curve: per optimizer step loss, learning rate and tokens per second; the validation loss where it was measured.
-        best: trained weights with the lowest validation loss (with differential privacy: the last ones), on the CPU; where weights are divided
-            between processes, in the first one only.
+        best: trained weights with the lowest validation loss (with differential privacy: the last ones), on the CPU;
+            where weights are divided between processes, in the first one only.
         best_step: optimizer step after which they were taken.
         misses: validations in a row without improvement.
         stopped_early: whether `patience` ran out before all steps were done.
         seconds: computed so far, in all attempts; what a killed attempt did after its last saved state is not in it.
         attempts: where each attempt began and on what it ran.
         privacy: what differential privacy promises; None: it is off.
-        secret: what its noise is drawn from. It is in saved states, which go when the checkpoint is published, and nowhere else.
+        secret: what its noise is drawn from. It is in saved states, which go when the checkpoint is published, and
+            nowhere else.
         gpu: measures the device; its figures are in the curve as well.
     """
 
@@ -67,15 +68,29 @@ class TrainingRun:
             "attempts": len(self.attempts),
             "peak_memory_gib": round(peak_gib(), 3),
             **self.gpu.means(),
-            **({name: getattr(self.privacy, name) for name in ("epsilon", "delta", "noise_multiplier")} if self.privacy else {}),
+            **(
+                {name: getattr(self.privacy, name) for name in ("epsilon", "delta", "noise_multiplier")}
+                if self.privacy
+                else {}
+            ),
         }
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the tensors and the meter, JSON values only (no best loss yet: null)."""
         plain = {name: value for name, value in self.__dict__.items() if name not in ("best", "gpu")}
-        return {**plain, "best_loss": self.best_loss if math.isfinite(self.best_loss) else None, "privacy": self.privacy and self.privacy.to_dict()}
+        return {
+            **plain,
+            "best_loss": self.best_loss if math.isfinite(self.best_loss) else None,
+            "privacy": self.privacy and self.privacy.to_dict(),
+        }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TrainingRun":
         privacy = PrivacyBudget(**values["privacy"]) if values.get("privacy") else None
-        return cls(**{**values, "best_loss": math.inf if values["best_loss"] is None else values["best_loss"], "privacy": privacy})
+        return cls(
+            **{
+                **values,
+                "best_loss": math.inf if values["best_loss"] is None else values["best_loss"],
+                "privacy": privacy,
+            }
+        )

@@ -1,8 +1,9 @@
-"""Random numbers that nobody can predict without a secret, and that are the same again for the same secret, step and purpose.
+"""Random numbers that nobody can predict without a secret, and that are the same again for the same secret, step and
+purpose.
 
-Differential privacy needs noise that an attacker cannot know. `training.seed` is in the YAML, and torch's generator gives its later
-numbers away to whoever sees 624 of the earlier ones; so each number here is a piece of SHAKE-256 (FIPS 202) of a secret. Nothing
-but the secret must be saved for a killed training to draw the same numbers again.
+Differential privacy needs noise that an attacker cannot know. `training.seed` is in the YAML, and torch's generator
+gives its later numbers away to whoever sees 624 of the earlier ones; so each number here is a piece of SHAKE-256 (FIPS
+202) of a secret. Nothing but the secret must be saved for a killed training to draw the same numbers again.
 """
 
 import hashlib
@@ -37,7 +38,8 @@ class SecretDraws:
         return ((np.frombuffer(drawn, dtype="<u8") >> np.uint64(12)) + 0.5) * 2.0**-52
 
     def normal(self, step: int, purpose: str, count: int) -> np.ndarray:
-        """Numbers of the standard normal distribution, by its inverse function. Shape `(count,)`, float64; none lies beyond 8.2."""
+        """Numbers of the standard normal distribution, by its inverse function. Shape `(count,)`, float64; none lies
+        beyond 8.2."""
         from scipy.special import ndtri
 
         return ndtri(self.uniform(step, purpose, count))

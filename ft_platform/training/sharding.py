@@ -1,8 +1,8 @@
 """Weights that are divided between the processes of one training: FSDP2, torch's `fully_shard`.
 
-A layer's weights are put together only while it computes, its gradients are summed over the processes and divided again, and each
-process keeps the optimizer's moments of its own part. For models that one device does not hold. Seen with two processes on a
-CPU (gloo); with GPUs it has not been run.
+A layer's weights are put together only while it computes, its gradients are summed over the processes and divided
+again, and each process keeps the optimizer's moments of its own part. For models that one device does not hold. Seen
+with two processes on a CPU (gloo); with GPUs it has not been run.
 """
 
 from collections.abc import Mapping
@@ -26,17 +26,24 @@ def divide(model: Any) -> None:
     from ft_platform.models.label_head import head_of
 
     if head_of(model) is not None:
-        raise ConfigError(["training.objective: label_head cannot be trained with a `sharded` compute profile"], "Name another compute.profile")
+        raise ConfigError(
+            ["training.objective: label_head cannot be trained with a `sharded` compute profile"],
+            "Name another compute.profile",
+        )
     base = model.get_base_model() if hasattr(model, "peft_config") else model
     if not all(p.is_floating_point() for p in model.parameters()):
-        raise ConfigError(["`sharded` compute profiles divide plain weights only"], "Leave out base_model.quantization, or name another compute.profile")
+        raise ConfigError(
+            ["`sharded` compute profiles divide plain weights only"],
+            "Leave out base_model.quantization, or name another compute.profile",
+        )
     mesh = init_device_mesh(model.device.type, (processes.count(),))
     for layer in base.get_decoder().layers:
         fully_shard(layer, mesh=mesh)
     fully_shard(model, mesh=mesh)
     for module in model.modules():
         if isinstance(module, FSDPModule):
-            # Sums, not means: the loop divides by the weight of the whole batch. A factor of its own would need a product in the sum, which gloo has not.
+            # Sums, not means: the loop divides by the weight of the whole batch. A factor of its own would need a
+            # product in the sum, which gloo has not.
             module.set_gradient_divide_factor(1.0)
             module.set_force_sum_reduction_for_comms(True)
 

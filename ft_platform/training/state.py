@@ -1,9 +1,10 @@
-"""All that the next optimizer step depends on, saved so that a killed training goes on to the same weights, bit for bit.
+"""All that the next optimizer step depends on, saved so that a killed training goes on to the same weights, bit for
+bit.
 
-A state holds the trained weights, the moments of the optimizer, the best weights so far, the state of every random number
-generator and the course of the training. Learning rate and order of the rows follow from the step and the seed. States are
-saved between optimizer steps, so no accumulation is ever half done. There is no gradient scaler: weights that are trained are
-float32, the rest is float32 or bfloat16, which need none.
+A state holds the trained weights, the moments of the optimizer, the best weights so far, the state of every random
+number generator and the course of the training. Learning rate and order of the rows follow from the step and the seed.
+States are saved between optimizer steps, so no accumulation is ever half done. There is no gradient scaler: weights
+that are trained are float32, the rest is float32 or bfloat16, which need none.
 """
 
 import errno
@@ -21,7 +22,13 @@ from ft_platform.lake.training_states import TrainingStates
 from ft_platform.training import processes, sharding
 from ft_platform.training.run import TrainingRun
 
-WEIGHTS, OPTIMIZER, BEST, RANDOM, RUN = "weights.safetensors", "optimizer.safetensors", "best.safetensors", "random.safetensors", "run.json"
+WEIGHTS, OPTIMIZER, BEST, RANDOM, RUN = (
+    "weights.safetensors",
+    "optimizer.safetensors",
+    "best.safetensors",
+    "random.safetensors",
+    "run.json",
+)
 Weights = dict[str, torch.nn.Parameter]
 
 
@@ -61,21 +68,32 @@ class States:
         """
         everyone = processes.gathered(_generators())
         trained = {name: sharding.whole(p.detach()) for name, p in weights.items()}
-        moments = {f"{name}|{key}": sharding.whole(value) for name, parameter in weights.items() for key, value in optimizer.state[parameter].items()}
+        moments = {
+            f"{name}|{key}": sharding.whole(value)
+            for name, parameter in weights.items()
+            for key, value in optimizer.state[parameter].items()
+        }
         self.saved_step, self._saved_at = run.step, time.monotonic()
         if not processes.is_first():
             return
-        generators = {f"{number}.{name}": value for number, (tensors, _) in enumerate(everyone) for name, value in tensors.items()}
+        generators = {
+            f"{number}.{name}": value for number, (tensors, _) in enumerate(everyone) for name, value in tensors.items()
+        }
         with self.folders.writing(run.step) as folder:
             _write(folder / WEIGHTS, trained)
             _write(folder / OPTIMIZER, moments)
             _write(folder / BEST, run.best)
             _write(folder / RANDOM, generators)
-            saved = {"run": run.to_dict(), "random": [plain for _, plain in everyone], "divided": sharding.is_divided(weights)}
+            saved = {
+                "run": run.to_dict(),
+                "random": [plain for _, plain in everyone],
+                "divided": sharding.is_divided(weights),
+            }
             (folder / RUN).write_text(json.dumps(saved))
 
     def restore(self, weights: Weights, optimizer: torch.optim.Optimizer) -> TrainingRun | None:
-        """Puts the newest whole state into `weights`, `optimizer` and the random number generators; None if there is none.
+        """Puts the newest whole state into `weights`, `optimizer` and the random number generators; None if there is
+        none.
 
         Raises:
             StateRefused: it was made by another number of processes.
@@ -94,7 +112,9 @@ class States:
                 return None
             step, folder = found
             saved = json.loads((folder / RUN).read_text())
-            self._require_processes(step, len(saved["random"]), saved.get("divided", False) == sharding.is_divided(weights))
+            self._require_processes(
+                step, len(saved["random"]), saved.get("divided", False) == sharding.is_divided(weights)
+            )
             with torch.no_grad():
                 for name, value in _read(folder / WEIGHTS).items():
                     weights[name].copy_(sharding.part_of(value, weights[name]))
@@ -102,11 +122,15 @@ class States:
             for name, value in _read(folder / OPTIMIZER).items():
                 parameter, key = name.split("|")
                 # The step counter stays on the CPU, where the optimizer keeps it.
-                optimizer.state[weights[parameter]][key] = value if key == "step" else sharding.part_of(value, weights[parameter])
+                optimizer.state[weights[parameter]][key] = (
+                    value if key == "step" else sharding.part_of(value, weights[parameter])
+                )
             run = TrainingRun.from_dict(saved["run"])
             run.best = _read(folder / BEST)
             own = f"{processes.number()}."
-            tensors = {name.removeprefix(own): value for name, value in _read(folder / RANDOM).items() if name.startswith(own)}
+            tensors = {
+                name.removeprefix(own): value for name, value in _read(folder / RANDOM).items() if name.startswith(own)
+            }
             _restore_generators(tensors, saved["random"][processes.number()])
         self.saved_step = step
         self.log.info(f"training goes on from the state saved after step {step} of {run.steps}")
@@ -119,7 +143,10 @@ class States:
 
     def _set_aside(self, step: int, problem: str) -> None:
         self.damaged.append((step, problem))
-        self.log.warning(f"the state saved after step {step} is damaged ({problem}) and was set aside; training goes on from the one before it")
+        self.log.warning(
+            f"the state saved after step {step} is damaged ({problem}) and was set aside; training goes on from the one"
+            " before it"
+        )
 
     def _require_processes(self, step: int, saved_by: int, divided_alike: bool) -> None:
         if saved_by != processes.count() or not divided_alike:
@@ -135,7 +162,10 @@ class States:
         before, now = run.attempts[-1], hardware(device)
         changed = [f"{name} {before[name]} -> {now[name]}" for name in now if before.get(name) != now[name]]
         if changed:
-            self.log.warning(f"this attempt runs with another {', '.join(changed)}: the result can differ in the last bits, and `ft reproduce` will say so")
+            self.log.warning(
+                f"this attempt runs with another {', '.join(changed)}: the result can differ in the last bits, and `ft"
+                " reproduce` will say so"
+            )
 
 
 def _write(path: Path, tensors: dict[str, torch.Tensor]) -> None:
@@ -164,7 +194,10 @@ def _generators() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         tensors |= {f"cuda.{number}": state for number, state in enumerate(torch.cuda.get_rng_state_all())}
     version, numbers, gauss = random.getstate()
     name, keys, position, has_gauss, cached = np.random.get_state()
-    return tensors, {"python": [version, list(numbers), gauss], "numpy": [name, np.asarray(keys).tolist(), position, has_gauss, cached]}
+    return tensors, {
+        "python": [version, list(numbers), gauss],
+        "numpy": [name, np.asarray(keys).tolist(), position, has_gauss, cached],
+    }
 
 
 def _restore_generators(tensors: dict[str, torch.Tensor], plain: dict[str, Any]) -> None:

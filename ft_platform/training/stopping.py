@@ -1,4 +1,5 @@
-"""Why a training ends before its last step: a signal, the time limit, a budget, a lost lease, a setting. Each says what was saved and what to do next."""
+"""Why a training ends before its last step: a signal, the time limit, a budget, a lost lease, a setting. Each says what
+was saved and what to do next."""
 
 import signal
 import threading
@@ -6,7 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ft_platform.errors import BudgetExceeded, OutOfMemory, Preempted, SettingTooHigh, TimeLimitReached, TrainerRunning, TrainingFailed
+from ft_platform.errors import (
+    BudgetExceeded,
+    OutOfMemory,
+    Preempted,
+    SettingTooHigh,
+    TimeLimitReached,
+    TrainerRunning,
+    TrainingFailed,
+)
 from ft_platform.training.run import TrainingRun
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -31,7 +40,9 @@ def telling_what_was_saved(use_case: str, saved_steps: Callable[[], list[int]], 
         yield
     except SettingTooHigh as error:
         steps = saved_steps()
-        message = f"{error.message}; {f'the state after step {steps[0]} was saved' if steps else 'no state was saved yet'}"
+        message = (
+            f"{error.message}; {f'the state after step {steps[0]} was saved' if steps else 'no state was saved yet'}"
+        )
         again = f"{error.next_step}: {command(use_case)} --set {error.lower}"
         if steps:
             again += ". That is a new training; from the saved state this one "
@@ -55,7 +66,11 @@ class Stopping:
     """
 
     def __init__(
-        self, use_case: str, seconds: float | None = None, held: Callable[[], bool] = lambda: True, used_up: Callable[[], str | None] = lambda: None
+        self,
+        use_case: str,
+        seconds: float | None = None,
+        held: Callable[[], bool] = lambda: True,
+        used_up: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.use_case, self.held, self.used_up = use_case, held, used_up
         self._asked_at = time.monotonic()
@@ -68,21 +83,30 @@ class Stopping:
         saved = f"the state after step {run.step} of {run.steps} was saved"
         if not self.held():
             return TrainerRunning(
-                "another process took over the training of this checkpoint, because this one did not renew its lease in time", "Let it finish"
+                "another process took over the training of this checkpoint, because this one did not renew its lease in"
+                " time",
+                "Let it finish",
             )
         if self.signal is not None:
             return Preempted(f"training was stopped by {signal.Signals(self.signal).name}; {saved}", again)
         if self._until is not None and time.monotonic() > self._until:
-            return TimeLimitReached(f"training ran for compute.timeout_minutes ({self._seconds:.0f} s); {saved}", f"{again}, or raise compute.timeout_minutes")
+            return TimeLimitReached(
+                f"training ran for compute.timeout_minutes ({self._seconds:.0f} s); {saved}",
+                f"{again}, or raise compute.timeout_minutes",
+            )
         if time.monotonic() - self._asked_at >= BUDGET_SECONDS:
             self._asked_at = time.monotonic()
             if gone := self.used_up():
-                return BudgetExceeded(f"training was stopped: {gone}; {saved}", f"See where it went with: ft costs. Raise the budget or wait. {again}")
+                return BudgetExceeded(
+                    f"training was stopped: {gone}; {saved}",
+                    f"See where it went with: ft costs. Raise the budget or wait. {again}",
+                )
         return None
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Inside the block SIGTERM and SIGINT ask for a stop at the end of the step; a second one ends the process as usual."""
+        """Inside the block SIGTERM and SIGINT ask for a stop at the end of the step; a second one ends the process as
+        usual."""
         if threading.current_thread() is not threading.main_thread():  # only there Python allows handlers
             yield
             return

@@ -33,7 +33,9 @@ class Trained:
     reused: bool
 
 
-def checkpoint_for(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, log: Any) -> Trained:
+def checkpoint_for(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, log: Any
+) -> Trained:
     """The checkpoint that these inputs give: an existing one, or a newly trained and published one.
 
     A training that was killed goes on from its last saved state. SIGTERM and SIGINT end it after the step it is in.
@@ -66,8 +68,11 @@ def checkpoint_for(lake: Lake, environment: Environment, use_case: NamedUseCase,
             return _train(lake, environment, use_case, splits, checkpoint_id, inputs, folders, tracker, log, held)
 
 
-def help_with_training(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, log: Any) -> None:
-    """What the other processes do while the first one is in `checkpoint_for`: their share of every batch, if it trains."""
+def help_with_training(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, log: Any
+) -> None:
+    """What the other processes do while the first one is in `checkpoint_for`: their share of every batch, if it
+    trains."""
     from ft_platform.training import processes
     from ft_platform.training.state import States
     from ft_platform.training.stopping import Stopping
@@ -112,7 +117,9 @@ def _train(
     compute = use_case.settings.compute
     started = time.monotonic()
     profile = environment.profile(compute.profile)
-    stopping = Stopping(use_case.name, compute.timeout_minutes * 60, held, lambda: used_up(lake, environment, use_case, profile))
+    stopping = Stopping(
+        use_case.name, compute.timeout_minutes * 60, held, lambda: used_up(lake, environment, use_case, profile)
+    )
     states = States(folders, compute.save_minutes * 60, log)
     may_halve = compute.on_out_of_memory == "stop" and _can_halve(use_case)
     with stopping.on_signals(), telling_what_was_saved(use_case.name, folders.steps, may_halve):
@@ -153,9 +160,17 @@ def _train(
 
 
 def _fit_in_memory(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, states: Any, stopping: Any, tracker: Tracker, log: Any
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    states: Any,
+    stopping: Any,
+    tracker: Tracker,
+    log: Any,
 ) -> tuple[Prepared, Training, Any]:
-    """Trains; where memory does not suffice and `compute.on_out_of_memory` says so, again with half as many tokens at once."""
+    """Trains; where memory does not suffice and `compute.on_out_of_memory` says so, again with half as many tokens at
+    once."""
     from ft_platform.models.recomputation import recomputes
     from ft_platform.training import processes, sharding
 
@@ -163,12 +178,22 @@ def _fit_in_memory(
     profile = environment.profile(compute.profile)
     divides = profile.sharded and processes.count() > 1
     if divides and training.differential_privacy.on:
-        raise ConfigError(["training.differential_privacy does not go with a `sharded` compute profile"], "Name another compute.profile")
+        raise ConfigError(
+            ["training.differential_privacy does not go with a `sharded` compute profile"],
+            "Name another compute.profile",
+        )
     while True:
         prepared = prepare(lake, environment, use_case, splits, fused=not divides)
         rows = {side: len(rendered.rows) for side, rendered in prepared.sides.items()}
-        log.info(f"training on {rows['train']} records, validating on {rows['validation']}; rows are {prepared.batching}; fused: {prepared.layers}")
-        base = {"base_model": prepared.base.uri, "base_model_sha256": prepared.base.weights_sha256, "batching": prepared.batching}
+        log.info(
+            f"training on {rows['train']} records, validating on {rows['validation']}; rows are {prepared.batching};"
+            f" fused: {prepared.layers}"
+        )
+        base = {
+            "base_model": prepared.base.uri,
+            "base_model_sha256": prepared.base.weights_sha256,
+            "batching": prepared.batching,
+        }
         tracker.parameters({**training.model_dump(mode="json"), **base})
         try:
             if divides:
@@ -178,7 +203,10 @@ def _fit_in_memory(
             if training.differential_privacy.on:
                 log.info(f"differential privacy: {_promised(prepared, training)}")
             if recomputes(prepared.model):
-                log.info("layers keep their inputs only and are computed again in the backward pass (training.gradient_checkpointing)")
+                log.info(
+                    "layers keep their inputs only and are computed again in the backward pass"
+                    " (training.gradient_checkpointing)"
+                )
             return prepared, training, fit(prepared, training, on_step=tracker.metrics, states=states, limit=stopping)
         except (OutOfMemory, DoesNotFit):
             halves = compute.on_out_of_memory == "halve" and _can_halve(use_case)
@@ -190,8 +218,8 @@ def _fit_in_memory(
 
 
 def _can_halve(use_case: NamedUseCase) -> bool:
-    """Whether smaller micro-batches are possible: of several processes one alone cannot take smaller steps than the others, and with differential
-    privacy each row is alone already."""
+    """Whether smaller micro-batches are possible: of several processes one alone cannot take smaller steps than the
+    others, and with differential privacy each row is alone already."""
     from ft_platform.training import processes
 
     return processes.count() == 1 and not use_case.settings.training.differential_privacy.on
@@ -213,7 +241,9 @@ def fit(prepared: Prepared, training: Training, **options: Any) -> Any:
 
 def _halved(prepared: Prepared, training: Training) -> Training | None:
     """The same with half as many tokens at once, or None where already a single row fills them."""
-    longest = prepared.objective.shared_tokens + max(map(prepared.objective.length, [*prepared.rows, *prepared.validation]))
+    longest = prepared.objective.shared_tokens + max(
+        map(prepared.objective.length, [*prepared.rows, *prepared.validation])
+    )
     half = training.micro_batch_tokens // 2
     return training.model_copy(update={"micro_batch_tokens": half}) if half >= max(longest, 64) else None
 

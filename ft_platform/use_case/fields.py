@@ -1,4 +1,5 @@
-"""The fields of a use-case file in words, from the pydantic schema: for error messages, the scaffolded YAML and the reference page."""
+"""The fields of a use-case file in words, from the pydantic schema: for error messages, the scaffolded YAML and the
+reference page."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,8 +29,24 @@ PATTERNS = {
 }
 """What the regular expressions of the schema mean. One that is not here is shown as it is."""
 
-NAMES = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "`true` or `false`", "array": "a list", "object": "a mapping"}
-BOUND_KEYS = {"exclusiveMinimum", "minimum", "exclusiveMaximum", "maximum", "minLength", "maxLength", "maxItems", "maxProperties"}
+NAMES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "`true` or `false`",
+    "array": "a list",
+    "object": "a mapping",
+}
+BOUND_KEYS = {
+    "exclusiveMinimum",
+    "minimum",
+    "exclusiveMaximum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "maxItems",
+    "maxProperties",
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +78,13 @@ class UseCaseField:
     def facts(self) -> list[str]:
         """What may stand here and what stands here by default, e.g. `["1 to 512", "default 16"]`."""
         kind = [] if self.bounds and self.kind in ("text", "a number", "a whole number") else [self.kind]
-        default = "required" if self.required else "default empty" if self.default in (None, "", [], {}) else f"default {self.default_yaml}"
+        default = (
+            "required"
+            if self.required
+            else "default empty"
+            if self.default in (None, "", [], {})
+            else f"default {self.default_yaml}"
+        )
         return [*kind, *([self.bounds] if self.bounds else []), default]
 
     @property
@@ -79,8 +102,8 @@ def fields() -> dict[str, UseCaseField]:
 def file_schema() -> dict[str, Any]:
     """JSON Schema of a use-case file: `type` and `attributes`.
 
-    Dagster's own component files may also hold `requirements`, `post_processing` and `template_vars_module`. Nothing here reads
-    them (a use case is loaded without Dagster's file loader), so they are errors rather than ignored.
+    Dagster's own component files may also hold `requirements`, `post_processing` and `template_vars_module`. Nothing
+    here reads them (a use case is loaded without Dagster's file loader), so they are errors rather than ignored.
     """
     attributes = UseCase.model_json_schema()
     definitions = attributes.pop("$defs")
@@ -94,7 +117,9 @@ def file_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "type": {
-                "description": "Component that builds the graph: the shipped one, or a subclass in the file's own folder.",
+                "description": (
+                    "Component that builds the graph: the shipped one, or a subclass in the file's own folder."
+                ),
                 "anyOf": [{"const": COMPONENT_TYPE}, {"type": "string", "pattern": r"^\.[a-z_]\w*\.[A-Za-z_]\w*$"}],
             },
             "attributes": attributes,
@@ -121,7 +146,9 @@ def _walk(schema: dict[str, Any], definitions: dict[str, Any], prefix: str) -> I
             kind="section" if nested else kind_of(field),
             bounds=bounds_of(field),
             required=name in schema.get("required", []),
-            default=field.get("default", {} if field.get("type") == "object" else [] if field.get("type") == "array" else None),
+            default=field.get(
+                "default", {} if field.get("type") == "object" else [] if field.get("type") == "array" else None
+            ),
             is_section=nested is not None,
         )
         if nested:
@@ -132,7 +159,11 @@ def _walk(schema: dict[str, Any], definitions: dict[str, Any], prefix: str) -> I
 
 def inline_yaml(value: Any) -> str:
     """A value as YAML on one line."""
-    return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=10**6).removesuffix("\n").removesuffix("\n...")
+    return (
+        yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=10**6)
+        .removesuffix("\n")
+        .removesuffix("\n...")
+    )
 
 
 def _section(field: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any] | None:
@@ -168,11 +199,20 @@ def bounds_of(field: dict[str, Any]) -> str:
     low, high = bounds.get("minimum"), bounds.get("maximum")
     if low is not None and high is not None:
         return f"{_number(low)} to {_number(high)}"
-    words = [("exclusiveMinimum", "greater than"), ("minimum", "at least"), ("exclusiveMaximum", "less than"), ("maximum", "at most")]
+    words = [
+        ("exclusiveMinimum", "greater than"),
+        ("minimum", "at least"),
+        ("exclusiveMaximum", "less than"),
+        ("maximum", "at most"),
+    ]
     found = [f"{word} {_number(bounds[key])}" for key, word in words if key in bounds]
     shortest, longest = bounds.get("minLength", 0), bounds.get("maxLength")
     if longest:
-        found.append(f"{_number(shortest)} to {_number(longest)} characters" if shortest > 1 else f"at most {_number(longest)} characters")
+        found.append(
+            f"{_number(shortest)} to {_number(longest)} characters"
+            if shortest > 1
+            else f"at most {_number(longest)} characters"
+        )
     if most := bounds.get("maxItems", bounds.get("maxProperties")):
         found.append(f"at most {_number(most)} entries")
     return ", ".join(found)

@@ -1,7 +1,8 @@
-"""Reads `defs/<use_case>/defs.yaml` into a checked use case, and says what is wrong with it: all of it, with file and line.
+"""Reads `defs/<use_case>/defs.yaml` into a checked use case, and says what is wrong with it: all of it, with file and
+line.
 
-The file has a `type:` (the component) and `attributes:` (the schema in `use_case.py`). `{{ env.NAME }}` inside a string is
-replaced by that environment variable; such values never appear in a message.
+The file has a `type:` (the component) and `attributes:` (the schema in `use_case.py`). `{{ env.NAME }}` inside a string
+is replaced by that environment variable; such values never appear in a message.
 """
 
 import difflib
@@ -40,10 +41,13 @@ class _Reading:
 
     def add(self, place: Place, text: str) -> None:
         """Notes a problem at a place in the file, from its root."""
-        self.problems.append((self.document.line_of(place), f"{text} ({shown(self.file)}:{self.document.line_of(place)})"))
+        self.problems.append(
+            (self.document.line_of(place), f"{text} ({shown(self.file)}:{self.document.line_of(place)})")
+        )
 
     def add_attribute(self, place: Place, text: str) -> None:
-        """Notes a problem at a place in the attributes; where it or what it lies in was set on the command line, that is its place."""
+        """Notes a problem at a place in the attributes; where it or what it lies in was set on the command line, that
+        is its place."""
         set_by = (self.overridden.get(place[:length]) for length in range(len(place), 0, -1))
         if override := next(filter(None, set_by), None):
             self.problems.append((0, f"{text} (--set {override})"))
@@ -60,7 +64,8 @@ class _Reading:
 
 
 def find_use_cases(defs: Path) -> list[Path]:
-    """Folders below `defs` that hold a use case, sorted by name. Hidden folders do not count, and links to folders are not followed."""
+    """Folders below `defs` that hold a use case, sorted by name. Hidden folders do not count, and links to folders are
+    not followed."""
     folders = []
     for folder, below, files in os.walk(defs):
         folders += [Path(folder)] if FILE_NAME in (*files, *below) else []
@@ -91,24 +96,41 @@ def use_case_folder(defs: Path, name: str) -> Path:
     if problem := same_name(name, folders):
         raise ConfigError([problem])
     if name not in by_name:
-        raise ConfigError([f"there is no use case {name!r} in {shown(defs)}{did_you_mean(name, by_name) or '; there are ' + (', '.join(by_name) or 'none')}"])
+        raise ConfigError(
+            [
+                f"there is no use case {name!r} in"
+                f" {shown(defs)}{did_you_mean(name, by_name) or '; there are ' + (', '.join(by_name) or 'none')}"
+            ]
+        )
     return by_name[name]
 
 
 def same_name(name: str, folders: list[Path]) -> str:
     """What is wrong where several use cases have one name, or an empty text: neither is meant more than the other."""
     found = [folder for folder in folders if folder.name == name]
-    return f"{len(found)} use cases have the name {name}: {' and '.join(map(shown, found))}; rename all but one" if len(found) > 1 else ""
+    return (
+        f"{len(found)} use cases have the name {name}: {' and '.join(map(shown, found))}; rename all but one"
+        if len(found) > 1
+        else ""
+    )
 
 
-def load_use_case(path: Path, overrides: dict[str, Any] | None = None, environment: Environment | None = None, *, thorough: bool = False) -> NamedUseCase:
+def load_use_case(
+    path: Path,
+    overrides: dict[str, Any] | None = None,
+    environment: Environment | None = None,
+    *,
+    thorough: bool = False,
+) -> NamedUseCase:
     """The use case in a folder (or in the `defs.yaml` that is named).
 
     Args:
         overrides: dotted path -> value, applied before the file is checked; see `parse_overrides`.
-        environment: whose compute profiles may be named, and whose policy the use case is judged under. Default: that of this process.
-        thorough: also what would only stop a run later: expectations that Great Expectations does not know (it takes seconds to import), reasons
-            about personal data that the file does not give, and settings that undercut the policy of the installation, with which nothing is released.
+        environment: whose compute profiles may be named, and whose policy the use case is judged under. Default: that
+            of this process.
+        thorough: also what would only stop a run later: expectations that Great Expectations does not know (it takes
+            seconds to import), reasons about personal data that the file does not give, and settings that undercut the
+            policy of the installation, with which nothing is released.
             The code location leaves it out: there the checks of the stages and the gate say it.
 
     Raises:
@@ -117,7 +139,9 @@ def load_use_case(path: Path, overrides: dict[str, Any] | None = None, environme
     file = path / FILE_NAME if path.is_dir() else path
     name = file.parent.name
     if not file.exists() and not file.is_symlink():
-        raise ConfigError([f"there is no {shown(file)}"], "Write one with: ft new " + (name if path.is_dir() else path.name))
+        raise ConfigError(
+            [f"there is no {shown(file)}"], "Write one with: ft new " + (name if path.is_dir() else path.name)
+        )
     reading = _Reading(file, read_yaml(file))
     if reading.document.broken:
         for line, text in reading.document.problems:
@@ -145,11 +169,14 @@ def load_use_case(path: Path, overrides: dict[str, Any] | None = None, environme
 
 
 def validate_all(defs: Path, environment: Environment | None = None) -> list[str]:
-    """Every problem of every use case in `defs`, those of expectations and of the installation's policy too. Empty: all of them load."""
+    """Every problem of every use case in `defs`, those of expectations and of the installation's policy too. Empty: all
+    of them load."""
     folders = find_use_cases(defs)
     if not folders:
         return [f"there is no use case in {shown(defs)}"]
-    problems = [problem for name in dict.fromkeys(folder.name for folder in folders) if (problem := same_name(name, folders))]
+    problems = [
+        problem for name in dict.fromkeys(folder.name for folder in folders) if (problem := same_name(name, folders))
+    ]
     for folder in folders:
         try:
             load_use_case(folder, environment=environment, thorough=True)
@@ -199,7 +226,11 @@ def _check_frame(reading: _Reading, name: str) -> None:
     try:
         TypeAdapter(UseCaseName).validate_python(name)
     except ValidationError:
-        reading.add((), f"the folder's name is the use case's name: 2 to 61 lower case letters, digits and `_`, a letter first, got {name!r}")
+        reading.add(
+            (),
+            "the folder's name is the use case's name: 2 to 61 lower case letters, digits and `_`, a letter first, got"
+            f" {name!r}",
+        )
     for line, text in reading.document.problems:
         reading.problems.append((line, f"{text} ({shown(reading.file)}:{line})"))
     value = reading.document.value
@@ -208,12 +239,17 @@ def _check_frame(reading: _Reading, name: str) -> None:
         return
     for key in value:
         if key not in FIELDS:
-            reading.add((key,), f"{key} is not a field of the file{did_you_mean(key, FIELDS) or '; it has ' + ', '.join(FIELDS)}")
+            reading.add(
+                (key,),
+                f"{key} is not a field of the file{did_you_mean(key, FIELDS) or '; it has ' + ', '.join(FIELDS)}",
+            )
     kind = value.get("type")
     if kind is None:
         reading.add((), f"type is required: `type: {COMPONENT_TYPE}`")
     elif kind != COMPONENT_TYPE and not (isinstance(kind, str) and LOCAL_TYPE.match(kind)):
-        reading.add(("type",), f"type must be {COMPONENT_TYPE}, or .<module>.<Class> of a file in the same folder, got {kind!r}")
+        reading.add(
+            ("type",), f"type must be {COMPONENT_TYPE}, or .<module>.<Class> of a file in the same folder, got {kind!r}"
+        )
     if not isinstance(value.get("attributes"), dict):
         reading.add(("attributes",), "attributes is required: a mapping with the sections of the use case")
 
@@ -264,7 +300,8 @@ def _apply_overrides(reading: _Reading, overrides: dict[str, Any]) -> None:
 
 
 def _place(path: str) -> Place:
-    """The keys of a dotted path. What follows a mapping field is one key, whatever dots it has (`record.label_names.a.b`)."""
+    """The keys of a dotted path. What follows a mapping field is one key, whatever dots it has
+    (`record.label_names.a.b`)."""
     parts = path.split(".")
     for length in range(1, len(parts)):
         field_ = fields().get(".".join(parts[:length]))
@@ -298,7 +335,9 @@ def _fill_in(reading: _Reading) -> set[Place]:
         if name:
             reading.add_attribute(place, f"{dotted(place)} needs the environment variable {name}, which is not set")
         else:
-            reading.add_attribute(place, f"{dotted(place)} holds {match.group(0)!r}; only `{{{{ env.NAME }}}}` can stand in double braces")
+            reading.add_attribute(
+                place, f"{dotted(place)} holds {match.group(0)!r}; only `{{{{ env.NAME }}}}` can stand in double braces"
+            )
         return match.group(0)
 
     reading.attributes = fill(reading.attributes, ())
@@ -306,19 +345,32 @@ def _fill_in(reading: _Reading) -> set[Place]:
 
 
 def _check_installation(reading: _Reading, settings: UseCase, environment: Environment) -> None:
-    """What the schema alone cannot know: the compute profiles of this installation, the entities that have a recognizer."""
+    """What the schema alone cannot know: the compute profiles of this installation, the entities that have a
+    recognizer."""
     profile, known = settings.compute.profile, environment.profiles
     if profile not in known:
-        text = f"compute.profile must be a profile of this environment ({', '.join(sorted(known))}), got {profile!r}{did_you_mean(profile, known)}"
+        text = (
+            f"compute.profile must be a profile of this environment ({', '.join(sorted(known))}), got"
+            f" {profile!r}{did_you_mean(profile, known)}"
+        )
         reading.add_attribute(("compute", "profile"), text)
-    named: list[tuple[Place, str]] = [(("privacy", "entities", position), name) for position, name in enumerate(settings.privacy.entities)]
-    named += [(("privacy", field, name), name) for field in ("operators", "left_out") for name in getattr(settings.privacy, field)]
+    named: list[tuple[Place, str]] = [
+        (("privacy", "entities", position), name) for position, name in enumerate(settings.privacy.entities)
+    ]
+    named += [
+        (("privacy", field, name), name)
+        for field in ("operators", "left_out")
+        for name in getattr(settings.privacy, field)
+    ]
     if named or settings.privacy.custom:
         from ft_platform.privacy.entities import entity_names
 
         for name in settings.privacy.custom:
             if name in entity_names():
-                reading.add_attribute(("privacy", "custom", name), f"privacy.custom: {name} is an entity of the platform already, give yours another name")
+                reading.add_attribute(
+                    ("privacy", "custom", name),
+                    f"privacy.custom: {name} is an entity of the platform already, give yours another name",
+                )
         entities = [*entity_names(), *settings.privacy.custom]
         for place, name in named:
             if name not in entities:

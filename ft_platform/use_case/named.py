@@ -14,7 +14,8 @@ from ft_platform.use_case.schema import UseCase
 
 
 class NamedUseCase(BaseModel):
-    """A use case with its name (the folder's name), the file it was read from, and the policy of the installation that it is judged under."""
+    """A use case with its name (the folder's name), the file it was read from, and the policy of the installation that
+    it is judged under."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,5 +31,9 @@ class NamedUseCase(BaseModel):
 
 def settings_hash(parts: dict[str, Any]) -> str:
     """16 hex digits that change when, and only when, one of the given settings changes."""
-    text = json.dumps({k: v.model_dump(mode="json") if isinstance(v, BaseModel) else v for k, v in parts.items()}, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(
+        {k: v.model_dump(mode="json") if isinstance(v, BaseModel) else v for k, v in parts.items()},
+        sort_keys=True,
+        ensure_ascii=False,
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -21,7 +21,9 @@ NO_TEXT = ("a number", "a whole number", "`true` or `false`")
 TOO_LONG = ("too_long", "string_too_long")
 
 
-def schema_problems(attributes: dict[str, Any], from_environment: dict[Place, list[str]]) -> tuple[UseCase | None, list[Problem]]:
+def schema_problems(
+    attributes: dict[str, Any], from_environment: dict[Place, list[str]]
+) -> tuple[UseCase | None, list[Problem]]:
     """The use case, or every problem of it.
 
     Pydantic checks how fields fit together only once each field is right by itself. So the wrong fields are taken out
@@ -36,9 +38,15 @@ def schema_problems(attributes: dict[str, Any], from_environment: dict[Place, li
         except ValidationError as error:
             found = _sentences(error, values, from_environment)
             known = {place for place, _ in problems}
-            problems += [(place, text) for place, text, _ in found if place not in known and not _follows_from(text, suspects)]
+            problems += [
+                (place, text) for place, text, _ in found if place not in known and not _follows_from(text, suspects)
+            ]
             wrong = [place for place, _, removable in found if removable]
-            suspects |= {word for place, text, _ in found for word in (*map(str, place[-1:]), *re.findall(r"did you mean (\S+)\?", text))}
+            suspects |= {
+                word
+                for place, text, _ in found
+                for word in (*map(str, place[-1:]), *re.findall(r"did you mean (\S+)\?", text))
+            }
             if not [place for place in wrong if _take_out(values, place)]:
                 return None, problems
         else:
@@ -46,7 +54,9 @@ def schema_problems(attributes: dict[str, Any], from_environment: dict[Place, li
     return None, problems
 
 
-def _sentences(error: ValidationError, values: dict[str, Any], from_environment: dict[Place, list[str]]) -> list[tuple[Place, str, bool]]:
+def _sentences(
+    error: ValidationError, values: dict[str, Any], from_environment: dict[Place, list[str]]
+) -> list[tuple[Place, str, bool]]:
     """(place, sentence, whether taking the place out can help), one for each place."""
     sentences: dict[tuple[Place, str], tuple[Place, str, bool]] = {}
     for detail in error.errors(include_url=False):
@@ -58,12 +68,16 @@ def _sentences(error: ValidationError, values: dict[str, Any], from_environment:
         else:
             text = _sentence(kind, place, detail, values, from_environment)
         key = (place, kind if kind in ("value_error", "missing") else "one for each place")
-        if key not in sentences or kind in TOO_LONG:  # of the options of a union, the one that has the right type says more
+        if (
+            key not in sentences or kind in TOO_LONG
+        ):  # of the options of a union, the one that has the right type says more
             sentences[key] = (place, text, kind not in ("value_error", "missing"))
     return list(sentences.values())
 
 
-def _sentence(kind: str, place: Place, detail: Any, values: dict[str, Any], from_environment: dict[Place, list[str]]) -> str:
+def _sentence(
+    kind: str, place: Place, detail: Any, values: dict[str, Any], from_environment: dict[Place, list[str]]
+) -> str:
     path = dotted(place)
     if kind == "extra_forbidden":
         return _unknown(place)
@@ -86,7 +100,13 @@ def _unknown(place: Place) -> str:
     beside = [f.name for f in fields().values() if f.path == ".".join(filter(None, [section, f.name]))]
     close = difflib.get_close_matches(str(place[-1]), beside, n=1, cutoff=0.7)
     elsewhere = [path for path, f in fields().items() if f.name == place[-1] and "[]" not in path]
-    hint = f"; did you mean {close[0]}?" if close else f"; did you mean {elsewhere[0]}?" if elsewhere else f"; there are {', '.join(beside)}"
+    hint = (
+        f"; did you mean {close[0]}?"
+        if close
+        else f"; did you mean {elsewhere[0]}?"
+        if elsewhere
+        else f"; there are {', '.join(beside)}"
+    )
     return f"{dotted(place)} is not a field of {section.removesuffix('[]') or 'a use case'}{hint}"
 
 
@@ -121,7 +141,11 @@ def _expected(kind: str, known: UseCaseField | None, detail: Any) -> str:
 
 
 def _expected_key(detail: Any) -> str:
-    return "lower case letters, digits and `_`, a letter first" if detail["type"] == "string_pattern_mismatch" else "text (put it in quotes)"
+    return (
+        "lower case letters, digits and `_`, a letter first"
+        if detail["type"] == "string_pattern_mismatch"
+        else "text (put it in quotes)"
+    )
 
 
 def _got(value: Any, place: Place, from_environment: dict[Place, list[str]]) -> str:
@@ -197,7 +221,9 @@ def _name_in(values: dict[str, Any], place: Place) -> str:
 
 def dotted(place: Place) -> str:
     """`validation.expectations[0].table`"""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".").replace("\n", "\\n")
+    return (
+        "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".").replace("\n", "\\n")
+    )
 
 
 def schema_path(place: Place) -> str:

@@ -70,7 +70,10 @@ def scaffold_yaml(name: str, kind: Kind = "classification") -> str:
     """Text of `defs/<name>/defs.yaml`."""
     lines = [
         f"# Use case {name}: one file, one lineage graph from raw records to an evaluated checkpoint.",
-        "# It runs as it is, on sample data of fictitious persons. Change what is between `owners` and `governance` first.",
+        (
+            "# It runs as it is, on sample data of fictitious persons. Change what is between `owners` and `governance`"
+            " first."
+        ),
         f"#   check it:  ft check        run it:  ft run {name}        see it:  ft ui",
         f"type: {COMPONENT_TYPE}",
         "attributes:",
@@ -89,7 +92,11 @@ def _section(field: UseCaseField) -> list[str]:
 def _value(field: UseCaseField, start: dict[str, Any]) -> list[str]:
     indent = 2 + 2 * field.path.count(".")
     value = start.get(field.path, field.default)
-    return [*_comment(_explained(field), indent), *_example(field, indent), f"{' ' * indent}{field.name}: {inline_yaml(value)}"]
+    return [
+        *_comment(_explained(field), indent),
+        *_example(field, indent),
+        f"{' ' * indent}{field.name}: {inline_yaml(value)}",
+    ]
 
 
 def _explained(field: UseCaseField) -> str:
@@ -105,7 +112,9 @@ def _example(field: UseCaseField, indent: int) -> list[str]:
 
 def _comment(text: str, indent: int) -> list[str]:
     prefix = f"{' ' * indent}# "
-    return textwrap.wrap(text, WIDTH, initial_indent=prefix, subsequent_indent=prefix, break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=prefix, subsequent_indent=prefix, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def check_name(name: str) -> None:
@@ -117,4 +126,6 @@ def check_name(name: str) -> None:
     try:
         TypeAdapter(UseCaseName).validate_python(name)
     except ValidationError:
-        raise ConfigError([f"a use case's name is 2 to 61 lower case letters, digits and `_`, a letter first, got {name!r}"]) from None
+        raise ConfigError(
+            [f"a use case's name is 2 to 61 lower case letters, digits and `_`, a letter first, got {name!r}"]
+        ) from None

@@ -1,7 +1,7 @@
 """The schema of one use case: what a department writes into `defs/<use_case>/defs.yaml`.
 
-Every field has a description, a unit where there is one, a bound and a default, and is read by a stage (`stages.py` says
-which). The JSON Schema of this model is what `ft schema` prints and what editors complete from.
+Every field has a description, a unit where there is one, a bound and a default, and is read by a stage (`stages.py`
+says which). The JSON Schema of this model is what `ft schema` prints and what editors complete from.
 """
 
 from collections.abc import Iterable
@@ -70,21 +70,30 @@ class Owners(Section):
     """Who answers for what. Each is an e-mail address or `team:<name>`; `teams` says who the persons of a team are."""
 
     accountable: Owner = Field(description="Person or team that answers for the use case as a whole.")
-    data_engineering: Owner | None = Field(default=None, description="Owns source, cleaning and splits. Default: accountable.")
+    data_engineering: Owner | None = Field(
+        default=None, description="Owns source, cleaning and splits. Default: accountable."
+    )
     data_science: Owner | None = Field(default=None, description="Owns training and evaluation. Default: accountable.")
     domain_expert: Owner | None = Field(default=None, description="Judges answers and labels. Default: accountable.")
-    compliance: Owner | None = Field(default=None, description="Owns consent, privacy and fairness. Default: accountable.")
+    compliance: Owner | None = Field(
+        default=None, description="Owns consent, privacy and fairness. Default: accountable."
+    )
     teams: dict[TeamName, Annotated[list[Person], Field(max_length=200)]] = Field(
         default_factory=dict,
         max_length=20,
-        description="Name of a team that is an owner -> e-mail addresses of its persons, who may grant waivers in its role.",
+        description=(
+            "Name of a team that is an owner -> e-mail addresses of its persons, who may grant waivers in its role."
+        ),
     )
 
     @model_validator(mode="after")
     def teams_are_owners(self) -> "Owners":
         named = {owner.removeprefix("team:") for role in ROLES if (owner := self.of(role)).startswith("team:")}
         if unknown := sorted(set(self.teams) - named):
-            raise ValueError(f"`teams` names {', '.join(unknown)}, which owns nothing here; teams that do: {', '.join(sorted(named)) or 'none'}")
+            raise ValueError(
+                f"`teams` names {', '.join(unknown)}, which owns nothing here; teams that do:"
+                f" {', '.join(sorted(named)) or 'none'}"
+            )
         return self
 
     def of(self, role: str) -> str:
@@ -97,24 +106,35 @@ class Owners(Section):
 
     @property
     def roles(self) -> "Owners":
-        """The owners without the persons of their teams: a report names the former, and is not stale when somebody joins or leaves."""
+        """The owners without the persons of their teams: a report names the former, and is not stale when somebody
+        joins or leaves."""
         return self.model_copy(update={"teams": {}})
 
 
 class Task(Section):
     """What the model is asked to do."""
 
-    kind: Literal["classification", "generation"] = Field(description="`classification`: the answer is one label. `generation`: the answer is free text.")
+    kind: Literal["classification", "generation"] = Field(
+        description="`classification`: the answer is one label. `generation`: the answer is free text."
+    )
     instruction: str = Field(
         default="",
         max_length=4000,
-        description="System message of every prompt, the same in training, evaluation and serving. `{labels}` is replaced by the list of labels, `{fields}` "
-        "by `fields` in words.",
+        description=(
+            "System message of every prompt, the same in training, evaluation and serving. `{labels}` is replaced by"
+            " the list of labels, `{fields}` by `fields` in words."
+        ),
     )
     answer_format: Literal["text", "json"] = Field(
-        default="text", description="`json`: every answer is one JSON object with `fields` (extraction), and is measured field by field (`generation`)."
+        default="text",
+        description=(
+            "`json`: every answer is one JSON object with `fields` (extraction), and is measured field by field"
+            " (`generation`)."
+        ),
     )
-    fields: dict[FieldKey, AnswerField] = Field(default_factory=dict, max_length=100, description="Field of the answer -> what it holds, for `json`.")
+    fields: dict[FieldKey, AnswerField] = Field(
+        default_factory=dict, max_length=100, description="Field of the answer -> what it holds, for `json`."
+    )
 
     @model_validator(mode="after")
     def fields_go_with_json(self) -> "Task":
@@ -126,7 +146,9 @@ class Task(Section):
 
     def system_message(self, labels: Iterable[str] = ()) -> str:
         """The instruction with labels and fields in it."""
-        return self.instruction.replace("{fields}", in_words(self.fields)).replace("{labels}", ", ".join(labels)).strip()
+        return (
+            self.instruction.replace("{fields}", in_words(self.fields)).replace("{labels}", ", ".join(labels)).strip()
+        )
 
     @property
     def schema_of_answers(self) -> dict[str, Any] | None:
@@ -146,58 +168,114 @@ class Retraining(Section):
     """When GPU work runs."""
 
     mode: Literal["on_demand", "on_data_change"] = Field(
-        default="on_demand", description="`on_demand`: a person starts training. `on_data_change`: new content or settings start it, once per change."
+        default="on_demand",
+        description=(
+            "`on_demand`: a person starts training. `on_data_change`: new content or settings start it, once per"
+            " change."
+        ),
     )
-    poll_seconds: int = Field(default=60, ge=10, le=86_400, description="Seconds between two looks of the sensor at the source.")
+    poll_seconds: int = Field(
+        default=60, ge=10, le=86_400, description="Seconds between two looks of the sensor at the source."
+    )
 
 
 class Compute(Section):
     """Where data stages and programs run."""
 
-    profile: str = Field(default="local", pattern=r"^[a-z][a-z0-9_]*$", max_length=60, description="Name of a compute profile of the environment.")
+    profile: str = Field(
+        default="local",
+        pattern=r"^[a-z][a-z0-9_]*$",
+        max_length=60,
+        description="Name of a compute profile of the environment.",
+    )
     engine: Literal["in_process", "processes", "ray"] = Field(
         default="in_process",
-        description="Where data stages run batch by batch: in the step's process, on a pool of local processes, or on Ray Data (extra `ray`). Same results.",
+        description=(
+            "Where data stages run batch by batch: in the step's process, on a pool of local processes, or on Ray Data"
+            " (extra `ray`). Same results."
+        ),
     )
-    workers: int = Field(default=0, ge=0, le=4096, description="Workers of `engine`: processes, or actors on Ray; 0: one a core.")
-    threads: int = Field(default=0, ge=0, le=1024, description="CPU threads of a program; 0: all cores. Pinned, because it changes results in the last bits.")
+    workers: int = Field(
+        default=0, ge=0, le=4096, description="Workers of `engine`: processes, or actors on Ray; 0: one a core."
+    )
+    threads: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        description="CPU threads of a program; 0: all cores. Pinned, because it changes results in the last bits.",
+    )
     attention: Literal["auto", "packed", "flash", "padded"] = Field(
         default="auto",
-        description="How training rows go through attention. `auto`: flash attention on a GPU that has it, else packed rows, padded where the model cannot.",
+        description=(
+            "How training rows go through attention. `auto`: flash attention on a GPU that has it, else packed rows,"
+            " padded where the model cannot."
+        ),
     )
-    liger: bool = Field(default=False, description="Liger kernels for norms, activations and rotary embeddings; needs a GPU and the package liger-kernel.")
-    compile: bool = Field(default=False, description="`torch.compile` of every layer: starts a minute later, then is faster; needs a C++ compiler on a CPU.")
+    liger: bool = Field(
+        default=False,
+        description=(
+            "Liger kernels for norms, activations and rotary embeddings; needs a GPU and the package liger-kernel."
+        ),
+    )
+    compile: bool = Field(
+        default=False,
+        description=(
+            "`torch.compile` of every layer: starts a minute later, then is faster; needs a C++ compiler on a CPU."
+        ),
+    )
     timeout_minutes: int = Field(
-        default=24 * 60, ge=1, le=60 * 24 * 30, description="Minutes after which a program is stopped; training saves its state first."
+        default=24 * 60,
+        ge=1,
+        le=60 * 24 * 30,
+        description="Minutes after which a program is stopped; training saves its state first.",
     )
     grace_seconds: int = Field(
         default=60,
         ge=1,
         le=86_400,
-        description="Seconds a program gets to end after it was asked to stop; training needs one optimizer step to save its state.",
+        description=(
+            "Seconds a program gets to end after it was asked to stop; training needs one optimizer step to save its"
+            " state."
+        ),
     )
     save_minutes: float = Field(
-        default=5.0, ge=0.0, le=1440.0, description="Minutes between two saved states of a training, from which a killed one goes on; 0: after every step."
+        default=5.0,
+        ge=0.0,
+        le=1440.0,
+        description=(
+            "Minutes between two saved states of a training, from which a killed one goes on; 0: after every step."
+        ),
     )
-    states_kept: int = Field(default=2, ge=2, le=1000, description="Newest saved states that are kept while training runs; damaged ones have a predecessor.")
+    states_kept: int = Field(
+        default=2,
+        ge=2,
+        le=1000,
+        description="Newest saved states that are kept while training runs; damaged ones have a predecessor.",
+    )
     on_out_of_memory: Literal["stop", "halve"] = Field(
         default="stop",
-        description="`stop`: training fails and names the setting to lower. `halve`: it goes on with half of `training.micro_batch_tokens`, at the same "
-        "records per optimizer step.",
+        description=(
+            "`stop`: training fails and names the setting to lower. `halve`: it goes on with half of"
+            " `training.micro_batch_tokens`, at the same records per optimizer step."
+        ),
     )
     budget_per_month: float | None = Field(
         default=None,
         ge=0.0,
         le=1_000_000_000.0,
-        description="Most that the programs of this use case may cost in a calendar month (UTC), in the currency of the environment; what the environment "
-        "allows is the limit as well. Default: that of the environment.",
+        description=(
+            "Most that the programs of this use case may cost in a calendar month (UTC), in the currency of the"
+            " environment; what the environment allows is the limit as well. Default: that of the environment."
+        ),
     )
 
 
 class UseCase(Section):
     """One fine-tuning use case of a department."""
 
-    description: str = Field(min_length=10, max_length=2000, description="What the model does for whom, in one or two sentences.")
+    description: str = Field(
+        min_length=10, max_length=2000, description="What the model does for whom, in one or two sentences."
+    )
     owners: Owners = Field(description="Who answers for what.")
     task: Task = Field(description="What the model is asked to do.")
     source: Source = Field(description="Where the raw records come from.")
@@ -209,16 +287,29 @@ class UseCase(Section):
     splits: Splits = Field(default_factory=Splits, description="How records are divided.")
     base_model: BaseModelSettings = Field(description="The model that is fine-tuned.")
     training: Training = Field(default_factory=Training, description="How it is fine-tuned.")
-    audit: Audit = Field(default_factory=Audit, description="How many records may have a fault before training is refused.")
+    audit: Audit = Field(
+        default_factory=Audit, description="How many records may have a fault before training is refused."
+    )
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How systems are compared.")
-    attacks: Attacks = Field(default_factory=Attacks, description="How a checkpoint is attacked, and what it may give away.")
-    regression: Regression = Field(default_factory=Regression, description="What the fine-tuned model may not have forgotten.")
+    attacks: Attacks = Field(
+        default_factory=Attacks, description="How a checkpoint is attacked, and what it may give away."
+    )
+    regression: Regression = Field(
+        default_factory=Regression, description="What the fine-tuned model may not have forgotten."
+    )
     fairness: Fairness = Field(default_factory=Fairness, description="Group comparison of data and outputs.")
-    business: Business = Field(default_factory=Business, description="What the work costs with and without the model, for `roi_report`.")
-    search: Search = Field(default_factory=Search, description="How `hyperparameter_search` looks for training settings.")
-    learning_curve: LearningCurve = Field(default_factory=LearningCurve, description="How `learning_curve` measures what more data would bring.")
+    business: Business = Field(
+        default_factory=Business, description="What the work costs with and without the model, for `roi_report`."
+    )
+    search: Search = Field(
+        default_factory=Search, description="How `hyperparameter_search` looks for training settings."
+    )
+    learning_curve: LearningCurve = Field(
+        default_factory=LearningCurve, description="How `learning_curve` measures what more data would bring."
+    )
     seed_variation: SeedVariation = Field(
-        default_factory=SeedVariation, description="How `seed_variation` measures what of the evaluation is luck of the seed."
+        default_factory=SeedVariation,
+        description="How `seed_variation` measures what of the evaluation is luck of the seed.",
     )
     judge: Judge = Field(default_factory=Judge, description="How `judge_report` compares answers by a language model.")
     gate: Gate = Field(default_factory=Gate, description="What a checkpoint must show before it may be released.")
@@ -241,9 +332,13 @@ class UseCase(Section):
         if self.evaluation.label_answers == "generated" and (problems := self._problems_with_generated_labels()):
             raise ValueError("; ".join(problems))
         if self.training.compares_answers and (self.task.kind != "generation" or not self.record.rejected):
-            raise ValueError(f"`training.objective: {self.training.objective}` needs `task.kind: generation` and `record.rejected`")
+            raise ValueError(
+                f"`training.objective: {self.training.objective}` needs `task.kind: generation` and `record.rejected`"
+            )
         if self.training.method == "full" and self.base_model.quantization != "none":
-            raise ValueError("`training.method: full` cannot train `base_model.quantization: nf4`; use `training.method: lora`")
+            raise ValueError(
+                "`training.method: full` cannot train `base_model.quantization: nf4`; use `training.method: lora`"
+            )
         if self.training.gradient_checkpointing == "always" and self.compute.compile:
             raise ValueError("`training.gradient_checkpointing: always` does not go with `compute.compile: true`")
         if self.governance.without_consent_column == "refuse" and not self.record.consent:
@@ -256,8 +351,8 @@ class UseCase(Section):
             raise ValueError("; ".join(problems))
         if self.training.differential_privacy.on and self.fairness.mitigation in IN_TRAINING:
             raise ValueError(
-                f"`training.differential_privacy` does not go with `fairness.mitigation: {self.fairness.mitigation}`, which lets records decide how much "
-                "others count; mitigations of outputs go with it"
+                f"`training.differential_privacy` does not go with `fairness.mitigation: {self.fairness.mitigation}`,"
+                " which lets records decide how much others count; mitigations of outputs go with it"
             )
         if problems := self.privacy.problems_with(self.record):
             raise ValueError("; ".join(problems))
@@ -269,9 +364,14 @@ class UseCase(Section):
         """What needs labels to be scored, in sentences."""
         needed = {
             "needs `task.kind: classification`": self.task.kind != "classification",
-            "does not go with `training.objective: label_head`: a label head scores labels and writes nothing": self.training.objective == "label_head",
-            "does not go with `fairness.mitigation: threshold_optimizer`, which needs the probability of a label": self.fairness.mitigation
-            == "threshold_optimizer",
-            "does not go with `gate.max_calibration_error`: answers that are written have no confidence": self.gate.max_calibration_error is not None,
+            "does not go with `training.objective: label_head`: a label head scores labels and writes nothing": (
+                self.training.objective == "label_head"
+            ),
+            "does not go with `fairness.mitigation: threshold_optimizer`, which needs the probability of a label": (
+                self.fairness.mitigation == "threshold_optimizer"
+            ),
+            "does not go with `gate.max_calibration_error`: answers that are written have no confidence": (
+                self.gate.max_calibration_error is not None
+            ),
         }
         return [f"`evaluation.label_answers: generated` {why}" for why, so in needed.items() if so]

@@ -1,8 +1,8 @@
 """A YAML file as plain values plus the line of every value, so that an error can name its place.
 
-Covered: regular files up to `MOST_BYTES` (what a link leads to counts: Kubernetes mounts configuration as links); no tags, aliases, merge keys or nesting
-beyond `DEEPEST`; whole numbers and numbers as in YAML 1.2, so that `0400` and `1:30` are texts instead of 256 and 90. Not covered: a file system that does
-not answer.
+Covered: regular files up to `MOST_BYTES` (what a link leads to counts: Kubernetes mounts configuration as links); no
+tags, aliases, merge keys or nesting beyond `DEEPEST`; whole numbers and numbers as in YAML 1.2, so that `0400` and
+`1:30` are texts instead of 256 and 90. Not covered: a file system that does not answer.
 """
 
 import os
@@ -24,7 +24,10 @@ MOST_BYTES = 256 << 10
 DEEPEST = 32
 NUMBERS = {
     "int": (r"[-+]?(0|[1-9][0-9_]*)", "-+0123456789"),
-    "float": (r"[-+]?(\.[0-9]+([eE][-+]?[0-9]+)?|[0-9]+(\.[0-9]*([eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)|\.(inf|Inf|INF))|\.(nan|NaN|NAN)", "-+.0123456789"),
+    "float": (
+        r"[-+]?(\.[0-9]+([eE][-+]?[0-9]+)?|[0-9]+(\.[0-9]*([eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)|\.(inf|Inf|INF))|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
 }
 """Pattern of what is read so, and the signs it starts with."""
 
@@ -53,7 +56,8 @@ class YamlFile:
 
 
 class Loader(yaml.SafeLoader):
-    """SafeLoader for what people write by hand. Aliases can expand to gigabytes, and tags to what a file does not show."""
+    """SafeLoader for what people write by hand. Aliases can expand to gigabytes, and tags to what a file does not
+    show."""
 
     yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in known if tag.rsplit(":", 1)[-1] in ("bool", "null", "timestamp")]
@@ -67,7 +71,9 @@ class Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent):
-            raise ComposerError(None, None, "aliases (`*name`) are not supported; write the value again", event.start_mark)
+            raise ComposerError(
+                None, None, "aliases (`*name`) are not supported; write the value again", event.start_mark
+            )
         if getattr(event, "tag", None) is not None:
             raise ComposerError(None, None, "tags (`!name`) are not supported; leave it out", event.start_mark)
         if self._depth > DEEPEST:
@@ -84,13 +90,19 @@ for _kind, (_pattern, _first) in NUMBERS.items():
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Reads one YAML document. What cannot be read, syntax errors and duplicate keys are listed in `problems`, not raised."""
+    """Reads one YAML document. What cannot be read, syntax errors and duplicate keys are listed in `problems`, not
+    raised."""
     try:
         text = read_bytes(path).decode("utf-8-sig")
     except OSError as error:
         return YamlFile(problems=[(1, f"the file cannot be read: {error.strerror or error}")], broken=True)
     except UnicodeDecodeError as error:
-        return YamlFile(problems=[(error.object[: error.start].count(b"\n") + 1, f"the file is not UTF-8 text (byte {error.start})")], broken=True)
+        return YamlFile(
+            problems=[
+                (error.object[: error.start].count(b"\n") + 1, f"the file is not UTF-8 text (byte {error.start})")
+            ],
+            broken=True,
+        )
     return parse_yaml(text)
 
 
@@ -120,7 +132,12 @@ def parse_yaml(text: str) -> YamlFile:
         loader = Loader(text)
     except yaml.reader.ReaderError as error:
         sign = error.character if isinstance(error.character, int) else ord(error.character)
-        return YamlFile(problems=[(text[: error.position].count("\n") + 1, f"not valid YAML: the sign U+{sign:04X} must not stand there")], broken=True)
+        return YamlFile(
+            problems=[
+                (text[: error.position].count("\n") + 1, f"not valid YAML: the sign U+{sign:04X} must not stand there")
+            ],
+            broken=True,
+        )
     try:
         node = loader.get_single_node()
         if node is not None:
@@ -158,10 +175,20 @@ def _scalar(loader: yaml.SafeLoader, node: yaml.Node, found: YamlFile) -> Any:
     try:
         value = loader.construct_object(node, deep=True)
     except (ValueError, OverflowError):  # 2020-13-45; a whole number of more than 4,300 digits
-        found.problems.append((line, "not valid YAML: this day or number does not exist or is too long; put it in quotes if it is a text"))
+        found.problems.append(
+            (line, "not valid YAML: this day or number does not exist or is too long; put it in quotes if it is a text")
+        )
         return None
     if isinstance(value, str) and not value.isascii() and any("\ud800" <= sign <= "\udfff" for sign in value):
-        found.problems.append((line, "not valid YAML: half of a surrogate pair is no sign; write the sign itself, or \\U and eight hex digits"))
+        found.problems.append(
+            (
+                line,
+                (
+                    "not valid YAML: half of a surrogate pair is no sign; write the sign itself, or \\U and eight hex"
+                    " digits"
+                ),
+            )
+        )
         return None
     return value
 
@@ -176,7 +203,9 @@ def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, place: Place, foun
         key = _scalar(loader, key_node, found)
         if key in values:
             where = ".".join(map(str, (*place, key))).removeprefix("attributes.")
-            found.problems.append((line, f"`{where}` is there twice, first in line {found.lines[(*place, key)]}; remove one"))
+            found.problems.append(
+                (line, f"`{where}` is there twice, first in line {found.lines[(*place, key)]}; remove one")
+            )
             continue
         found.lines[(*place, key)] = line
         values[key] = _value(loader, value_node, (*place, key), found)

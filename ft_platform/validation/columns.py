@@ -23,14 +23,22 @@ SOURCES = {"answer_characters": ["messages"], "label_splits": ["label", "split"]
 def columns_of(use_case: NamedUseCase, table_name: TableName) -> list[str]:
     """Names that an expectation on this table may use."""
     own = ["split", "label_splits"] if table_name == "splits" else []
-    return ["record_id", "text_characters", "answer_characters", "label", "record_date", *own, *feature_columns(use_case)]
+    return [
+        "record_id",
+        "text_characters",
+        "answer_characters",
+        "label",
+        "record_date",
+        *own,
+        *feature_columns(use_case),
+    ]
 
 
 class FlatColumns:
     """The flat columns of a table, batch by batch. Only what is asked for is read.
 
-    `answer_characters`: length of the last assistant message, null without one; `label_splits`: on how many sides the record's label is.
-    """
+    `answer_characters`: length of the last assistant message, null without one; `label_splits`: on how many sides the
+    record's label is."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
@@ -38,7 +46,8 @@ class FlatColumns:
         self.num_rows = rows.num_rows
 
     def batches(self, names: Collection[str], batch_rows: int) -> Iterator[pa.Table]:
-        """Tables of up to about `batch_rows` rows with the columns `names` in this order. At least one, which may be empty."""
+        """Tables of up to about `batch_rows` rows with the columns `names` in this order. At least one, which may be
+        empty."""
         sources = list(dict.fromkeys(source for name in names for source in SOURCES.get(name, [name])))
         if "label_splits" in names and self._sides is None:
             self._sides = self._sides_of_labels()
@@ -67,20 +76,29 @@ class FlatColumns:
     def _sides_of_labels(self) -> dict[str | None, int]:
         sides: dict[str | None, set[str]] = defaultdict(set)
         for batch in self._rows.batches(["label", "split"]):
-            pairs = pa.table({"label": batch["label"], "split": batch["split"]}).group_by(["label", "split"]).aggregate([])
+            pairs = (
+                pa.table({"label": batch["label"], "split": batch["split"]}).group_by(["label", "split"]).aggregate([])
+            )
             for label, side in zip(pairs["label"].to_pylist(), pairs["split"].to_pylist(), strict=True):
                 sides[label].add(side)
         return {label: len(found) for label, found in sides.items()}
 
 
 def answer_characters(messages: pa.Array) -> pa.Array:
-    """Characters of the last assistant message of each record, null where there is none or it has no content. Shape `(rows,)`."""
+    """Characters of the last assistant message of each record, null where there is none or it has no content. Shape
+    `(rows,)`."""
     flat = messages.flatten()
     lengths = pc.utf8_length(flat.field("content"))
     ends = np.cumsum(pc.fill_null(pc.list_value_length(messages), 0).to_numpy())
-    places = np.flatnonzero(pc.fill_null(pc.equal(flat.field("role"), "assistant"), False).to_numpy(zero_copy_only=False))
+    places = np.flatnonzero(
+        pc.fill_null(pc.equal(flat.field("role"), "assistant"), False).to_numpy(zero_copy_only=False)
+    )
     last = np.searchsorted(places, ends, side="left") - 1  # the last assistant message before the end of the record
     starts = np.concatenate([[0], ends[:-1]])
     found = (last >= 0) & (places[np.maximum(last, 0)] >= starts) if len(places) else np.zeros(len(ends), bool)
-    chosen = pa.array(places[np.maximum(last, 0)], pa.int64(), mask=~found) if len(places) else pa.nulls(len(ends), pa.int64())
+    chosen = (
+        pa.array(places[np.maximum(last, 0)], pa.int64(), mask=~found)
+        if len(places)
+        else pa.nulls(len(ends), pa.int64())
+    )
     return lengths.take(chosen).cast(pa.int64())

@@ -1,7 +1,7 @@
 """Data docs: the validation page that Great Expectations renders, as a report of the lake in one file.
 
-Covered: Great Expectations gets counts only, never a value of a record, so its page cannot hold one. Of its page the text and the
-tables are kept; scripts, styles, pictures and links are not, because they are fetched from other hosts.
+Covered: Great Expectations gets counts only, never a value of a record, so its page cannot hold one. Of its page the
+text and the tables are kept; scripts, styles, pictures and links are not, because they are fetched from other hosts.
 """
 
 import time
@@ -14,13 +14,18 @@ from ft_platform.validation.expectations import ValidationResult
 from ft_platform.validation.suite import implementation
 
 PAGE = "report.html"
-TAGS = frozenset(["div", "span", "strong", "p", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "h5", "h6", "br"])
+TAGS = frozenset(
+    ["div", "span", "strong", "p", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "h5", "h6", "br"]
+)
 STATUS = {"fa-check-circle": "✓", "fa-times": "✗", "fa-exclamation-triangle": "!"}
 """Icons of the page, from a font of another host, and the sign that stands for each."""
 
 
-def publish_data_docs(lake: Lake, use_case: NamedUseCase, version: TableVersion, result: ValidationResult, numbers: dict[str, Any]) -> ArtifactVersion:
-    """The page of a validation run as a report; the one that is there already if the version was validated with these settings before.
+def publish_data_docs(
+    lake: Lake, use_case: NamedUseCase, version: TableVersion, result: ValidationResult, numbers: dict[str, Any]
+) -> ArtifactVersion:
+    """The page of a validation run as a report; the one that is there already if the version was validated with these
+    settings before.
 
     Args:
         version: the table that was validated.
@@ -92,12 +97,20 @@ def _rendered(version: TableVersion, result: ValidationResult) -> str:
 def _gx_result(found: dict[str, Any], rows: int) -> Any:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
 
-    counted = {"element_count": rows, "unexpected_count": found["unexpected_count"], "unexpected_percent": found["unexpected_percent"]}
+    counted = {
+        "element_count": rows,
+        "unexpected_count": found["unexpected_count"],
+        "unexpected_percent": found["unexpected_percent"],
+    }
     observed = {"observed_value": found["observed"]} if found["observed"] is not None else {}
     return ExpectationValidationResult(
         success=found["passed"],
         expectation_config=implementation(found["expectation"])(**found["kwargs"]).configuration,
-        result={**(counted if found["unexpected_count"] is not None else {}), **observed, "partial_unexpected_list": []},
+        result={
+            **(counted if found["unexpected_count"] is not None else {}),
+            **observed,
+            "partial_unexpected_list": [],
+        },
         meta={},
         exception_info={"raised_exception": False, "exception_message": None, "exception_traceback": None},
     )

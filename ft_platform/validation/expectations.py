@@ -1,11 +1,12 @@
 """A validation run: Great Expectations on the flat columns of a table, without the table in memory.
 
-Great Expectations wants a whole data frame. Expectations about single rows run on one frame of `BATCH_ROWS` rows after the other and
-their counts are added; the others (uniqueness, order, statistics, sets of values) run once on the columns they name, with texts of
-many values as the numbers of their hashes where only equality counts. Each verdict is that of Great Expectations.
+Great Expectations wants a whole data frame. Expectations about single rows run on one frame of `BATCH_ROWS` rows after
+the other and their counts are added; the others (uniqueness, order, statistics, sets of values) run once on the columns
+they name, with texts of many values as the numbers of their hashes where only equality counts. Each verdict is that of
+Great Expectations.
 
-Covered: results name failing records by record_id only; values, which the results of Great Expectations hold, are left behind.
-"""
+Covered: results name failing records by record_id only; values, which the results of Great Expectations hold, are left
+behind."""
 
 import gc
 import logging
@@ -35,7 +36,8 @@ RESULT_FORMAT = {"result_format": "SUMMARY", "include_unexpected_rows": True, "p
 """With the rows that do not fit as a frame: `unexpected_index_column_names` costs 0.1 ms for each of them."""
 
 EVERY_ROW = {"result_format": "COMPLETE", "partial_unexpected_count": 0, "return_unexpected_index_query": False}
-"""With the index of every row that does not fit. As a frame or a list of values they end at 200 (`great_expectations.constants.MAX_RESULT_RECORDS`)."""
+"""With the index of every row that does not fit. As a frame or a list of values they end at 200
+(`great_expectations.constants.MAX_RESULT_RECORDS`)."""
 
 ABOUT_ALL_ROWS = frozenset(
     [
@@ -53,7 +55,9 @@ ABOUT_ALL_ROWS = frozenset(
 
 UNIQUE, UNIQUE_COUNT = "expect_column_values_to_be_unique", "expect_column_unique_value_count_to_be_between"
 """Expectations that give the same answer on the numbers of values as on the values."""
-ABOUT_DISTINCT_VALUES = frozenset(f"expect_column_distinct_values_to_{how}_set" for how in ("be_in", "contain", "equal"))
+ABOUT_DISTINCT_VALUES = frozenset(
+    f"expect_column_distinct_values_to_{how}_set" for how in ("be_in", "contain", "equal")
+)
 """Expectations that give the same answer where each value stands once."""
 
 
@@ -65,8 +69,8 @@ class ValidationResult:
         passed: whether every expectation holds.
         rows: rows of the table.
         expectations: one dictionary each: `expectation` and `kwargs` as in the suite, `passed`, `unexpected_count` and
-            `unexpected_percent` in [0, 100] (None where an expectation is not about single values), `observed` where that is a
-            number of the table, and `record_ids`, up to 20 of the records that do not fit.
+            `unexpected_percent` in [0, 100] (None where an expectation is not about single values), `observed` where
+            that is a number of the table, and `record_ids`, up to 20 of the records that do not fit.
     """
 
     passed: bool
@@ -81,7 +85,8 @@ class Counted:
     Attributes:
         rows_judged: rows that the expectation is about: those that are not null, or not ignored.
         unexpected_rows: row numbers of up to `SHOWN_IDS` rows that do not fit.
-        observed: what an expectation about the whole table found, where that is a number. A text could be a value of a record.
+        observed: what an expectation about the whole table found, where that is a number. A text could be a value of a
+            record.
     """
 
     passed: bool = True
@@ -91,7 +96,9 @@ class Counted:
     observed: int | float | None = None
 
 
-def validate(use_case: NamedUseCase, table_name: TableName, rows: Rows | pa.Table, batch_rows: int = BATCH_ROWS) -> ValidationResult:
+def validate(
+    use_case: NamedUseCase, table_name: TableName, rows: Rows | pa.Table, batch_rows: int = BATCH_ROWS
+) -> ValidationResult:
     """Runs the defaults of the stage and the expectations of the YAML.
 
     Raises:
@@ -101,12 +108,18 @@ def validate(use_case: NamedUseCase, table_name: TableName, rows: Rows | pa.Tabl
     flat = FlatColumns(table)
     run = _Run(use_case, table_name, flat, batch_rows)
     expectations = suite(use_case, table_name)
-    by_row = [place for place, (expectation, implementation) in enumerate(expectations) if is_about_single_rows(expectation.expectation, implementation)]
+    by_row = [
+        place
+        for place, (expectation, implementation) in enumerate(expectations)
+        if is_about_single_rows(expectation.expectation, implementation)
+    ]
     found: dict[int, Counted] = run.by_row([(place, *expectations[place]) for place in by_row])
     for place, (expectation, implementation) in enumerate(expectations):
         if place not in found:
             in_parts = expectation.expectation == UNIQUE and run.is_text(expectation)
-            found[place] = run.unique(expectation, implementation) if in_parts else run.whole(expectation, implementation)
+            found[place] = (
+                run.unique(expectation, implementation) if in_parts else run.whole(expectation, implementation)
+            )
             report(table_name, len(found), len(expectations), "expectations")
     ids = _record_ids(table, sorted({row for counted in found.values() for row in counted.unexpected_rows}))
     results = [_result(expectation, found[place], ids) for place, (expectation, _) in enumerate(expectations)]
@@ -115,13 +128,23 @@ def validate(use_case: NamedUseCase, table_name: TableName, rows: Rows | pa.Tabl
 
 def is_about_single_rows(name: str, implementation: Any) -> bool:
     """Whether the verdict about a row depends on this row alone, so that counts of batches may be added."""
-    from great_expectations.expectations.expectation import ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation
+    from great_expectations.expectations.expectation import (
+        ColumnMapExpectation,
+        ColumnPairMapExpectation,
+        MulticolumnMapExpectation,
+    )
 
-    return isinstance(implementation, (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)) and name not in ABOUT_ALL_ROWS
+    return (
+        isinstance(implementation, (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation))
+        and name not in ABOUT_ALL_ROWS
+    )
 
 
-def failing_rows(use_case: NamedUseCase, table_name: TableName, flat: FlatColumns, expectation: Expectation, implementation: Any) -> np.ndarray:
-    """Row numbers of all rows that do not meet an expectation about single rows, ascending. One frame: for a part of a table.
+def failing_rows(
+    use_case: NamedUseCase, table_name: TableName, flat: FlatColumns, expectation: Expectation, implementation: Any
+) -> np.ndarray:
+    """Row numbers of all rows that do not meet an expectation about single rows, ascending. One frame: for a part of a
+    table.
 
     Raises:
         ConfigError: the expectation cannot be computed on its column.
@@ -132,12 +155,16 @@ def failing_rows(use_case: NamedUseCase, table_name: TableName, flat: FlatColumn
     _require_computed(use_case, expectation, found, table.schema)
     rows = np.sort(np.array(found.result.get("unexpected_index_list") or [], dtype=np.int64))
     if len(rows) != found.result["unexpected_count"]:
-        raise DataError(f"{use_case.name}: {expectation.expectation} counts {found.result['unexpected_count']} records that do not fit and names {len(rows)}")
+        raise DataError(
+            f"{use_case.name}: {expectation.expectation} counts {found.result['unexpected_count']} records that do not"
+            f" fit and names {len(rows)}"
+        )
     return rows
 
 
 def named_columns(use_case: NamedUseCase, table_name: TableName, expectation: Expectation) -> list[str]:
-    """Columns that the arguments of an expectation name; none where it is about the columns of the table, which it then must see all."""
+    """Columns that the arguments of an expectation name; none where it is about the columns of the table, which it then
+    must see all."""
     if expectation.expectation.startswith("expect_table_"):
         return []
     given = [expectation.kwargs.get(name) for name in COLUMN_KWARGS]
@@ -173,14 +200,25 @@ class _Run:
     def by_row(self, expectations: Sequence[tuple[int, Expectation, Any]]) -> dict[int, Counted]:
         """Counts of each expectation, added over all batches."""
         found = {place: Counted() for place, _, _ in expectations}
-        names = list(dict.fromkeys(name for _, expectation, _ in expectations for name in named_columns(self.use_case, self.table_name, expectation)))
+        names = list(
+            dict.fromkeys(
+                name
+                for _, expectation, _ in expectations
+                for name in named_columns(self.use_case, self.table_name, expectation)
+            )
+        )
         if not names:
             return found
         done = 0
         for table in self.flat.batches(names, self.batch_rows):
             with _frame(table, done) as batch:
                 for place, expectation, implementation in expectations:
-                    self._add(found[place], expectation, batch.validate(implementation, result_format=RESULT_FORMAT), table.schema)
+                    self._add(
+                        found[place],
+                        expectation,
+                        batch.validate(implementation, result_format=RESULT_FORMAT),
+                        table.schema,
+                    )
             done += table.num_rows
             report(self.table_name, done, self.flat.num_rows, "rows validated")
         for place, _, implementation in expectations:
@@ -213,7 +251,8 @@ class _Run:
         return counted
 
     def unique(self, expectation: Expectation, implementation: Any) -> Counted:
-        """Whether no text stands twice, in parts: equal texts are in one part, so the counts of the parts may be added."""
+        """Whether no text stands twice, in parts: equal texts are in one part, so the counts of the parts may be
+        added."""
         (name,) = named_columns(self.use_case, self.table_name, expectation)
         hashes, missing = self._hashes(name)
         counted, rows = Counted(), []
@@ -290,7 +329,8 @@ def _frame(table: pa.Table, rows: int | np.ndarray | None) -> Iterator[Any]:
     finally:
         logger.setLevel(level)
         if table.num_rows >= LARGE_ROWS:
-            # Great Expectations holds frames and what it worked out from them in reference cycles: the next ones would come on top.
+            # Great Expectations holds frames and what it worked out from them in reference cycles: the next ones would
+            # come on top.
             gc.collect()
             pa.default_memory_pool().release_unused()
 

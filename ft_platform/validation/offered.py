@@ -1,7 +1,8 @@
-"""Expectations that a YAML may use: those whose verdict was compared with plain Great Expectations (`test_same_as_plain_gx.py`).
+"""Expectations that a YAML may use: those whose verdict was compared with plain Great Expectations
+(`test_same_as_plain_gx.py`).
 
-Not among them: what runs in SQL alone, `like` patterns included, and JSON schemas (a `$ref` is fetched from the network).
-"""
+Not among them: what runs in SQL alone, `like` patterns included, and JSON schemas (a `$ref` is fetched from the
+network)."""
 
 OFFERED = (
     "expect_column_distinct_values_to_be_in_set",

@@ -1,8 +1,9 @@
-"""Quarantine: records that an expectation of the YAML about single records refuses do not go on; too many of them stop the graph.
+"""Quarantine: records that an expectation of the YAML about single records refuses do not go on; too many of them stop
+the graph.
 
-Which expectations put records aside: those on `cleaned_records` whose verdict about a record depends on this record alone and that
-allow no exception (`mostly` is 1). One with `mostly` below 1 is about the table as a whole: its records stay, and the check
-`meets_expectations` judges their share.
+Which expectations put records aside: those on `cleaned_records` whose verdict about a record depends on this record
+alone and that allow no exception (`mostly` is 1). One with `mostly` below 1 is about the table as a whole: its records
+stay, and the check `meets_expectations` judges their share.
 """
 
 from collections import Counter
@@ -23,8 +24,11 @@ from ft_platform.validation.suite import added_expectations
 
 TABLE = "quarantined_records"
 REASON = "quarantined"
-QUARANTINED = pa.schema([pa.field("record_id", pa.string()), pa.field("expectation", pa.string()), pa.field("columns", pa.string())])
-"""One row per record and expectation that it does not meet. Never a value: the record stays readable in the version before."""
+QUARANTINED = pa.schema(
+    [pa.field("record_id", pa.string()), pa.field("expectation", pa.string()), pa.field("columns", pa.string())]
+)
+"""One row per record and expectation that it does not meet. Never a value: the record stays readable in the version
+before."""
 
 CHUNK_BYTES = 1 << 30
 """Bytes of records that wait on the disk until Great Expectations looks at them together."""
@@ -33,8 +37,8 @@ CHUNK_BYTES = 1 << 30
 def quarantine(use_case: NamedUseCase, cleaned: StageStream, work: Work, batch_rows: int = BATCH_ROWS) -> StageStream:
     """Takes the records that do not meet an expectation out of what `cleaned` keeps.
 
-    Adds to the counts: `quarantine` = `{"rows_judged", "rows", "expectations": {name(columns): rows}}`, and to the tables beside
-    the stage's own: `quarantined_records`.
+    Adds to the counts: `quarantine` = `{"rows_judged", "rows", "expectations": {name(columns): rows}}`, and to the
+    tables beside the stage's own: `quarantined_records`.
 
     Raises:
         ConfigError: an expectation is unknown, has wrong arguments or cannot be computed on its column.
@@ -43,7 +47,11 @@ def quarantine(use_case: NamedUseCase, cleaned: StageStream, work: Work, batch_r
     spool = Spool(work.folder / f"{TABLE}.arrow", QUARANTINED)
     counts: dict[str, Any] = {"rows_judged": 0, "rows": 0, "expectations": {}}
     cleaned.counts["quarantine"] = counts
-    parts = _Quarantine(use_case, expectations, work.folder, spool, counts, batch_rows).parts(cleaned) if expectations else cleaned.parts
+    parts = (
+        _Quarantine(use_case, expectations, work.folder, spool, counts, batch_rows).parts(cleaned)
+        if expectations
+        else cleaned.parts
+    )
     return StageStream(parts, cleaned.counts, {**cleaned.beside, TABLE: spool})
 
 
@@ -54,7 +62,13 @@ def _about_records(use_case: NamedUseCase) -> list[tuple[Expectation, Any]]:
 
 class _Quarantine:
     def __init__(
-        self, use_case: NamedUseCase, expectations: list[tuple[Expectation, Any]], folder: Path, spool: Spool, counts: dict[str, Any], batch_rows: int
+        self,
+        use_case: NamedUseCase,
+        expectations: list[tuple[Expectation, Any]],
+        folder: Path,
+        spool: Spool,
+        counts: dict[str, Any],
+        batch_rows: int,
     ) -> None:
         self.use_case = use_case
         self.expectations = expectations
@@ -99,7 +113,11 @@ class _Quarantine:
             here = bad[start : start + batch.num_rows]
             start += batch.num_rows
             refused = batch["record_id"].filter(pa.array(here))
-            removed = removed_table(refused.to_pylist(), [REASON] * len(refused)).combine_chunks().to_batches() if len(refused) else []
+            removed = (
+                removed_table(refused.to_pylist(), [REASON] * len(refused)).combine_chunks().to_batches()
+                if len(refused)
+                else []
+            )
             yield batch.filter(pa.array(~here)) if len(refused) else batch, removed[0] if removed else None
         waiting.delete()
 
@@ -120,4 +138,12 @@ def quarantined_percent(found: dict[str, Any]) -> float:
 
 def expectations_hash(use_case: NamedUseCase) -> str:
     """Changes with the expectations that may put records aside."""
-    return settings_hash({"expectations": [e.model_dump(mode="json") for e in use_case.settings.validation.expectations if e.table == "cleaned_records"]})
+    return settings_hash(
+        {
+            "expectations": [
+                e.model_dump(mode="json")
+                for e in use_case.settings.validation.expectations
+                if e.table == "cleaned_records"
+            ]
+        }
+    )

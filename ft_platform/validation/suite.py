@@ -27,7 +27,10 @@ def suite(use_case: NamedUseCase, table_name: TableName) -> list[tuple[Expectati
         ConfigError: all that is wrong with the expectations of the YAML, for every table.
     """
     added = added_expectations(use_case, table_name)
-    return [*((e, implementation(e.expectation)(**e.kwargs)) for e in default_expectations(use_case, table_name)), *added]
+    return [
+        *((e, implementation(e.expectation)(**e.kwargs)) for e in default_expectations(use_case, table_name)),
+        *added,
+    ]
 
 
 def added_expectations(use_case: NamedUseCase, table_name: TableName) -> list[tuple[Expectation, Any]]:
@@ -38,7 +41,11 @@ def added_expectations(use_case: NamedUseCase, table_name: TableName) -> list[tu
     """
     if problems := expectation_problems(use_case):
         raise ConfigError(problems)
-    return [(e, implementation(e.expectation)(**e.kwargs)) for e in use_case.settings.validation.expectations if e.table == table_name]
+    return [
+        (e, implementation(e.expectation)(**e.kwargs))
+        for e in use_case.settings.validation.expectations
+        if e.table == table_name
+    ]
 
 
 def default_expectations(use_case: NamedUseCase, table_name: TableName) -> list[Expectation]:
@@ -48,12 +55,20 @@ def default_expectations(use_case: NamedUseCase, table_name: TableName) -> list[
     def expect(expectation: str, **kwargs: Any) -> Expectation:
         return Expectation(table=table_name, expectation=f"expect_{expectation}", kwargs=kwargs)
 
-    made = [expect("column_values_to_not_be_null", column="record_id"), expect("column_values_to_be_unique", column="record_id")]
+    made = [
+        expect("column_values_to_not_be_null", column="record_id"),
+        expect("column_values_to_be_unique", column="record_id"),
+    ]
     if table_name == "cleaned_records":
         cleaning = settings.cleaning
         made += [
             expect("table_row_count_to_be_between", min_value=settings.validation.min_rows),
-            expect("column_values_to_be_between", column="text_characters", min_value=cleaning.min_characters, max_value=cleaning.max_characters),
+            expect(
+                "column_values_to_be_between",
+                column="text_characters",
+                min_value=cleaning.min_characters,
+                max_value=cleaning.max_characters,
+            ),
         ]
     else:
         made += [
@@ -74,7 +89,8 @@ def default_expectations(use_case: NamedUseCase, table_name: TableName) -> list[
 
 
 def expectation_problems(use_case: NamedUseCase) -> list[str]:
-    """What is wrong with the expectations of the YAML, one line each. Imports Great Expectations (5 s) where there are any."""
+    """What is wrong with the expectations of the YAML, one line each. Imports Great Expectations (5 s) where there are
+    any."""
     problems = []
     for index, expectation in enumerate(use_case.settings.validation.expectations):
         where = f"{use_case.name}: validation.expectations[{index}]"
@@ -86,15 +102,25 @@ def _problems(use_case: NamedUseCase, expectation: Expectation) -> list[str]:
     from pydantic.v1 import ValidationError
 
     if expectation.expectation not in OFFERED:
-        return [f"expectation {expectation.expectation!r} is not offered{_closest(expectation.expectation, OFFERED, alike=0.0)}"]
+        return [
+            f"expectation {expectation.expectation!r} is not"
+            f" offered{_closest(expectation.expectation, OFFERED, alike=0.0)}"
+        ]
     found = implementation(expectation.expectation)
     allowed = sorted(set(found.__fields__) - {*RUN_AS_PYTHON, *NOT_ABOUT_DATA})
-    problems = [f"kwargs.{name} is not an argument of {expectation.expectation}; it has {allowed}" for name in expectation.kwargs if name not in allowed]
+    problems = [
+        f"kwargs.{name} is not an argument of {expectation.expectation}; it has {allowed}"
+        for name in expectation.kwargs
+        if name not in allowed
+    ]
     columns = columns_of(use_case, expectation.table)
     for name in COLUMN_KWARGS:
         for column in _as_list(expectation.kwargs.get(name)):
             if column not in columns:
-                problems.append(f"kwargs.{name}: {column!r} is not a column of {expectation.table}{_closest(str(column), columns)}; there are {columns}")
+                problems.append(
+                    f"kwargs.{name}: {column!r} is not a column of {expectation.table}{_closest(str(column), columns)};"
+                    f" there are {columns}"
+                )
     if problems:
         return problems
     try:
@@ -117,7 +143,6 @@ def implementation(name: str) -> Any:
 def _import_quietly() -> None:
     """Great Expectations reads this once, at import: without it, each validation run is reported to its makers."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    import great_expectations  # noqa: F401
 
 
 def _closest(name: str, names: Sequence[str], alike: float = 0.6) -> str:

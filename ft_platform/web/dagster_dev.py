@@ -1,4 +1,5 @@
-"""`dagster dev` whose web server is ours: `python -m ft_platform.web.dagster_dev` takes the words of `dagster dev`. `ft ui` starts it."""
+"""`dagster dev` whose web server is ours: `python -m ft_platform.web.dagster_dev` takes the words of `dagster dev`. `ft
+ui` starts it."""
 
 import sys
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ def main() -> None:
     def started(words: Sequence[str], **kwargs: Any) -> Any:
         return start(our_webserver(words), **kwargs)
 
-    setattr(dev, "open_ipc_subprocess", started)  # noqa: B010
+    setattr(dev, "open_ipc_subprocess", started)  # noqa: B010 - a private name of Dagster's
     dev.dev_command()
 
 

@@ -1,7 +1,8 @@
-"""Dagster's web server behind the guard: `python -m ft_platform.web.dagster_webserver` takes the words of `dagster-webserver`.
+"""Dagster's web server behind the guard: `python -m ft_platform.web.dagster_webserver` takes the words of
+`dagster-webserver`.
 
-`RedactingInstance` (`instance_class` in dagster.yaml) puts the same guard before the web server that `dagster dev`, `dg dev` and `dagster-webserver` start.
-"""
+`RedactingInstance` (`instance_class` in dagster.yaml) puts the same guard before the web server that `dagster dev`, `dg
+dev` and `dagster-webserver` start."""
 
 import sys
 
@@ -30,7 +31,10 @@ def guard_webserver(environment: Environment) -> None:
     build = vars(DagsterWebserver).get("build_middleware")
     if build is None or "auto" not in uvicorn.config.HTTP_PROTOCOLS:
         raise ConfigError(
-            ["this version of dagster-webserver or uvicorn has no place for the guard, without which any web page could start runs"],
+            [
+                "this version of dagster-webserver or uvicorn has no place for the guard, without which any web page"
+                " could start runs"
+            ],
             "Install the versions that ft-platform names",
         )
     hosts = Hosts.of(environment.web_hosts)
@@ -38,7 +42,7 @@ def guard_webserver(environment: Environment) -> None:
     def build_middleware(self: DagsterWebserver) -> list[Middleware]:
         return [Middleware(Guard, hosts=hosts, prefix=self._app_path_prefix), *build(self)]
 
-    setattr(DagsterWebserver, "build_middleware", build_middleware)  # noqa: B010
+    DagsterWebserver.build_middleware = build_middleware
     setattr(DagsterWebserver, GUARDED, True)
     uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{DeadlineProtocol.__module__}:{DeadlineProtocol.__name__}"
 

@@ -1,4 +1,5 @@
-"""A deadline for the head of each request: uvicorn has none, and 600 connections that said nothing stopped the service for as long as they were held."""
+"""A deadline for the head of each request: uvicorn has none, and 600 connections that said nothing stopped the service
+for as long as they were held."""
 
 from asyncio import TimerHandle, Transport
 from typing import TYPE_CHECKING, Any

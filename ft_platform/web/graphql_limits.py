@@ -1,20 +1,30 @@
 """Bounds of one GraphQL request, looked at before anything is executed. Dagster sets none.
 
-Dagster's own pages need at most 11 levels, 897 fields, 4 aliases, 3 fields at the top and 7,425 characters (all 192 operations in the pages of
-dagster-webserver 1.13.27). An introspection query needs 15 levels.
+Dagster's own pages need at most 11 levels, 897 fields, 4 aliases, 3 fields at the top and 7,425 characters (all 192
+operations in the pages of dagster-webserver 1.13.27). An introspection query needs 15 levels.
 Not covered: what a permitted field costs (`runs(limit: 100000)`).
 """
 
 import json
 from typing import Any
 
-from graphql import DocumentNode, FieldNode, FragmentDefinitionNode, FragmentSpreadNode, GraphQLError, OperationDefinitionNode, OperationType, parse
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    parse,
+)
 
 MAX_CHARACTERS = 50_000
 MAX_TOKENS = 10_000
 MAX_DEPTH = 20
 MAX_LEVELS = 60
-"""Of nested braces, fragments put in: `... on Type` and fragments make no answer deeper, but the executor and its checks recurse into them."""
+"""Of nested braces, fragments put in: `... on Type` and fragments make no answer deeper, but the executor and its
+checks recurse into them."""
 MAX_FIELDS = 3_000
 MAX_ALIASES = 20
 MAX_ROOT_FIELDS = 10
@@ -81,7 +91,9 @@ class _Count:
     """Counts what an operation asks for, with its fragments put in where they are named; stops at the first bound."""
 
     def __init__(self, document: DocumentNode, roots: int) -> None:
-        self.fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+        self.fragments = {
+            node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
+        }
         self.roots, self.fields, self.aliases, self.most_roots = 0, 0, 0, roots
 
     def problem(self, operation: OperationDefinitionNode) -> str | None:

@@ -1,9 +1,9 @@
 """The guard before Dagster's web server: its pages may drive it, no other web page may.
 
-Covered: requests by another name (DNS rebinding); requests and websockets that pages of other origins start; GraphQL by GET and in any form but
-JSON; queries that are too deep, too wide or batched; bodies that are too large or come too slowly; framing by other pages.
-Not covered: users, passwords and encryption. Programs of this machine, and with `FT_WEB_HOSTS` everybody who reaches the port, can do what the UI can.
-"""
+Covered: requests by another name (DNS rebinding); requests and websockets that pages of other origins start; GraphQL by
+GET and in any form but JSON; queries that are too deep, too wide or batched; bodies that are too large or come too
+slowly; framing by other pages. Not covered: users, passwords and encryption. Programs of this machine, and with
+`FT_WEB_HOSTS` everybody who reaches the port, can do what the UI can."""
 
 import asyncio
 import json
@@ -27,7 +27,8 @@ BODY_SECONDS = 15
 
 REPORTS = ("report_asset_materialization", "report_asset_check", "report_asset_observation")
 DATA = ("graphql", "logs", "notebook", "dagit", "download_debug", "server_info", "dagit_info", *REPORTS)
-"""First part of the paths that answer with data, or change something. All others are the page itself and its static files."""
+"""First part of the paths that answer with data, or change something. All others are the page itself and its static
+files."""
 
 ONCE = ("host", "origin", "referer", "content-type", "content-length", "content-encoding", "sec-fetch-site")
 HEADERS = {
@@ -71,7 +72,10 @@ def refused_host(request: Request, hosts: Hosts) -> Refusal | None:
     """A name that is not this server's."""
     if hosts.includes(request.headers.get("host"), request.server):
         return None
-    return Refusal(HTTPStatus.MISDIRECTED_REQUEST, "this server is addressed by another name; `web_hosts` of the installation lists further ones")
+    return Refusal(
+        HTTPStatus.MISDIRECTED_REQUEST,
+        "this server is addressed by another name; `web_hosts` of the installation lists further ones",
+    )
 
 
 def refused_origin(request: Request, hosts: Hosts) -> Refusal | None:
@@ -81,7 +85,10 @@ def refused_origin(request: Request, hosts: Hosts) -> Refusal | None:
     if "origin" in headers and not _is_own(headers["origin"], headers.get("host"), hosts):
         return refusal
     if request.kind == "http" and request.method in ("GET", "HEAD") and request.room not in DATA:
-        link = headers.get("sec-fetch-mode", "navigate") == "navigate" and headers.get("sec-fetch-dest", "document") == "document"
+        link = (
+            headers.get("sec-fetch-mode", "navigate") == "navigate"
+            and headers.get("sec-fetch-dest", "document") == "document"
+        )
         if link:
             return None
     if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
@@ -106,7 +113,9 @@ def refused_method(request: Request, _hosts: Hosts) -> Refusal | None:
     if request.kind == "websocket":
         return None if request.room == "graphql" else Refusal(HTTPStatus.FORBIDDEN, "there is no websocket here")
     if request.method == "POST":
-        return None if request.room in ("graphql", *REPORTS) else Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "only read here")
+        return (
+            None if request.room in ("graphql", *REPORTS) else Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "only read here")
+        )
     if request.method in ("GET", "HEAD") and request.room not in ("graphql", *REPORTS):
         return None
     return Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "GraphQL and reports of assets go by POST")
@@ -117,12 +126,22 @@ def refused_content(request: Request, _hosts: Hosts) -> Refusal | None:
     if request.method != "POST" or request.kind != "http":
         return None
     kind, _, parameter = request.headers.get("content-type", "").lower().partition(";")
-    if kind.strip() != "application/json" or parameter.strip() not in ("", "charset=utf-8") or "content-encoding" in request.headers:
+    if (
+        kind.strip() != "application/json"
+        or parameter.strip() not in ("", "charset=utf-8")
+        or "content-encoding" in request.headers
+    ):
         return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must be application/json")
     return None
 
 
-CHECKS: tuple[Callable[[Request, Hosts], Refusal | None], ...] = (refused_headers, refused_host, refused_origin, refused_method, refused_content)
+CHECKS: tuple[Callable[[Request, Hosts], Refusal | None], ...] = (
+    refused_headers,
+    refused_host,
+    refused_origin,
+    refused_method,
+    refused_content,
+)
 
 
 class Guard:
@@ -170,7 +189,9 @@ async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) 
         # Before it is accepted: the server answers the handshake with 403.
         await send({"type": "websocket.close", "code": 1008, "reason": ""})
         return
-    response = PlainTextResponse(f"{refusal.words}\n", status_code=refusal.status, headers={"Connection": "close", "Cache-Control": "no-store"})
+    response = PlainTextResponse(
+        f"{refusal.words}\n", status_code=refusal.status, headers={"Connection": "close", "Cache-Control": "no-store"}
+    )
     await response(scope, receive, _with_headers(send, ""))
 
 
@@ -211,7 +232,9 @@ def _looked_at(receive: Receive) -> Receive:
 
     async def looked_at() -> Message:
         message = await receive()
-        if message["type"] == "websocket.receive" and message_problem(message.get("text") or message.get("bytes") or ""):
+        if message["type"] == "websocket.receive" and message_problem(
+            message.get("text") or message.get("bytes") or ""
+        ):
             return {"type": "websocket.disconnect", "code": 1008}
         return message
 
@@ -241,7 +264,9 @@ def _with_headers(send: Send, room: str) -> Send:
                 headers[name] = value
             # Notebooks may bring scripts of their own; they run in no page of this origin.
             policies = ["frame-ancestors 'self'", *(["sandbox"] if room in ("notebook", "dagit") else [])]
-            headers["Content-Security-Policy"] = "; ".join([*filter(None, [headers.get("content-security-policy", "").rstrip("; ")]), *policies])
+            headers["Content-Security-Policy"] = "; ".join(
+                [*filter(None, [headers.get("content-security-policy", "").rstrip("; ")]), *policies]
+            )
         await send(message)
 
     return sent

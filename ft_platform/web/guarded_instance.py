@@ -13,9 +13,9 @@ from ft_platform.errors import FtError
 class GuardedInstance(dg.DagsterInstance):
     """Dagster's instance: no web server of Dagster starts on it without the guard of `ft_platform.web`.
 
-    Covered: `dagster dev`, `dg dev` and `dagster-webserver`; they hand the instance to the web server's process, which tells it so before it makes its pages.
-    Not covered: a dagster.yaml without `instance_class`, and programs that make their own pages from Dagster's parts.
-    """
+    Covered: `dagster dev`, `dg dev` and `dagster-webserver`; they hand the instance to the web server's process, which
+    tells it so before it makes its pages. Not covered: a dagster.yaml without `instance_class`, and programs that make
+    their own pages from Dagster's parts."""
 
     @staticmethod
     def config_defaults(base_dir: str) -> Mapping[str, Any]:

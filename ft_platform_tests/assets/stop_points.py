@@ -1,7 +1,9 @@
-"""Runs `raw_records` and `permitted_records` once for every point at which they touch the disk, and stops each run at its point.
+"""Runs `raw_records` and `permitted_records` once for every point at which they touch the disk, and stops each run at
+its point.
 
-A program of its own: it forks a child for every run, before arrow or delta-rs have started a thread. A point is an opened, renamed
-or removed file, a made folder, or a batch that is handed to delta-rs. Prints one line of JSON for each point.
+A program of its own: it forks a child for every run, before arrow or delta-rs have started a thread. A point is an
+opened, renamed or removed file, a made folder, or a batch that is handed to delta-rs. Prints one line of JSON for each
+point.
 """
 
 import json
@@ -17,11 +19,10 @@ import dagster as dg
 
 from ft_platform.environment import Environment, create_pseudonym_key
 from ft_platform.errors import DiskFull
-from ft_platform.governance import second_look, taint  # noqa: F401  # imported here, so that no child does
 from ft_platform.governance.taint import tainted_now
 from ft_platform.lake import tables
 from ft_platform.profiling.languages import languages
-from ft_platform.sources import formats, ingest  # noqa: F401
+from ft_platform.sources import formats
 from ft_platform_tests.governance.house import House, rows
 
 GROWS = ("os.rename", "os.mkdir", "os.truncate")
@@ -61,7 +62,11 @@ def state(home: Path) -> dict[str, Any]:
         for version in versions:
             lake.verify_table(version)
         found[name] = [versions[0].content_hash, versions[0].rows]
-    ids = [record_id for name in STAGES for record_id in lake.read_table(lake.latest("tests", name), ["record_id"])["record_id"].to_pylist()]  # type: ignore[arg-type]
+    ids = [
+        record_id
+        for name in STAGES
+        for record_id in lake.read_table(lake.latest("tests", name), ["record_id"])["record_id"].to_pylist()
+    ]  # type: ignore[arg-type]
     found["ids"] = len(ids), len(set(ids))
     found["marked"] = sorted(one["version"] for one in tainted_now(lake, "tests"))
     return found
@@ -80,7 +85,9 @@ def stop_at(point: int, stop: Callable[[], None]) -> Callable[[], int]:
     events = GROWS if stop is full else EVENTS
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event in events or (event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)):
+        if event in events or (
+            event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        ):
             count()
 
     real = tables.ContentHash.add

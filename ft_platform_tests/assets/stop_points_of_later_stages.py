@@ -1,4 +1,5 @@
-"""Runs `cleaned_records`, `anonymized_records` and `splits` once for every point at which they touch the disk, and stops each run at its point.
+"""Runs `cleaned_records`, `anonymized_records` and `splits` once for every point at which they touch the disk, and
+stops each run at its point.
 
 As `stop_points`, whose points these are. Prints one line of JSON for each point.
 """
@@ -45,13 +46,24 @@ def case() -> NamedUseCase:
 
 
 def permit(home: Path, rows: int) -> None:
-    """A version of `permitted_records`: texts to repair, to remove, to anonymize, twice and nearly twice; the more rows, the more of each."""
-    texts = [f"<p>case {n}</p>  w{n * 7} w{n * 11} of Mr Quartermain, mail q{n}@example.org w{n * 13} w{n * 17}" for n in range(rows)]
+    """A version of `permitted_records`: texts to repair, to remove, to anonymize, twice and nearly twice; the more
+    rows, the more of each."""
+    texts = [
+        f"<p>case {n}</p>  w{n * 7} w{n * 11} of Mr Quartermain, mail q{n}@example.org w{n * 13} w{n * 17}"
+        for n in range(rows)
+    ]
     texts[3::10] = ["short"] * len(texts[3::10])
     texts[4::10] = texts[5::10]
     schema = raw_schema(case())
-    made = table(schema, texts, label=[("a", "b", "c")[n % 3] if n else "rare" for n in range(rows)], subject_id=[f"s{n // 2}" for n in range(rows)])
-    lake_of(home).write_table("tests", "permitted_records", made.to_batches(max_chunksize=16), schema, zone="restricted")
+    made = table(
+        schema,
+        texts,
+        label=[("a", "b", "c")[n % 3] if n else "rare" for n in range(rows)],
+        subject_id=[f"s{n // 2}" for n in range(rows)],
+    )
+    lake_of(home).write_table(
+        "tests", "permitted_records", made.to_batches(max_chunksize=16), schema, zone="restricted"
+    )
 
 
 def lake_of(home: Path) -> Lake:
@@ -68,10 +80,16 @@ def run(home: Path) -> None:
     permitted = lake.latest("tests", "permitted_records")
     assert permitted
     cleaned = write(
-        "cleaned_records", permitted, lambda work: quarantine(settings, clean(settings, lake.rows(permitted), work), work), cleaned_schema(settings)
+        "cleaned_records",
+        permitted,
+        lambda work: quarantine(settings, clean(settings, lake.rows(permitted), work), work),
+        cleaned_schema(settings),
     )
     anonymized = write(
-        "anonymized_records", cleaned, lambda work: anonymize(settings, lake.rows(cleaned), work, keys, findings=home / "findings"), anonymized_schema(settings)
+        "anonymized_records",
+        cleaned,
+        lambda work: anonymize(settings, lake.rows(cleaned), work, keys, findings=home / "findings"),
+        anonymized_schema(settings),
     )
 
     def divide(work: Any) -> Any:
@@ -135,8 +153,6 @@ def two_writers(home: Path) -> dict[str, Any]:
 
 def main(folder: Path, how: str, step: int) -> None:
     """Every run is in the same folder."""
-    import sklearn.decomposition
-    import sklearn.feature_extraction.text  # noqa: F401  # imported here, so that no child does
 
     stop = {"kill": killed, "full": full}.get(how, killed)
     home, start = folder / "run", folder / "start"

@@ -1,4 +1,5 @@
-"""The stage anonymized_records in its graph: keys, vault, quasi-identifiers, and what happens when it is killed. Persons are fictitious."""
+"""The stage anonymized_records in its graph: keys, vault, quasi-identifiers, and what happens when it is killed.
+Persons are fictitious."""
 
 import multiprocessing
 import os
@@ -24,7 +25,10 @@ CANARY = "zebulon.quartermain@corp.com"
 
 
 def make_use_case(environment: Environment, folder: Path, name: str = "complaints", **sections: Any) -> None:
-    rows = [{**row, "text": f"{row['text']} Write to {CANARY} please.", "customer": f"customer {n // 2}"} for n, row in enumerate(records())]
+    rows = [
+        {**row, "text": f"{row['text']} Write to {CANARY} please.", "customer": f"customer {n // 2}"}
+        for n, row in enumerate(records())
+    ]
     file = write_csv(folder / "records.csv", rows)
     attributes = minimal_attributes(str(file))
     attributes["record"]["subject"] = "customer"
@@ -54,7 +58,9 @@ def everything_below(folder: Path) -> bytes:
     return b"".join(p.read_bytes() for p in folder.rglob("*") if p.is_file())
 
 
-def test_equal_within_a_use_case_and_unlinkable_across_two_on_the_same_rows(environment: Environment, tmp_path: Path) -> None:
+def test_equal_within_a_use_case_and_unlinkable_across_two_on_the_same_rows(
+    environment: Environment, tmp_path: Path
+) -> None:
     for name in ("complaints", "support"):
         make_use_case(environment, tmp_path, name)
         assert run(environment, name).success
@@ -81,7 +87,9 @@ def test_without_a_key_the_stage_stops_and_writes_nothing(environment: Environme
         ("", "holds a key of less than 32 bytes"),
     ],
 )
-def test_another_or_a_damaged_key_stops_and_the_version_before_stays(environment: Environment, tmp_path: Path, key: str, problem: str) -> None:
+def test_another_or_a_damaged_key_stops_and_the_version_before_stays(
+    environment: Environment, tmp_path: Path, key: str, problem: str
+) -> None:
     make_use_case(environment, tmp_path)
     assert (done := run(environment)).success, done.error
     _, before, _ = newest(environment)
@@ -97,27 +105,37 @@ def test_a_manifest_of_the_first_release_and_its_key_file_are_read(environment: 
     make_use_case(environment, tmp_path)
     assert (done := run(environment)).success, done.error
     lake, version, manifest = newest(environment)
-    old = manifest.model_copy(update={"info": {"key_fingerprint": manifest.info["key_fingerprint"]}, "input_hash": "of the first release"})
+    old = manifest.model_copy(
+        update={"info": {"key_fingerprint": manifest.info["key_fingerprint"]}, "input_hash": "of the first release"}
+    )
     lake._write_signed(version.use_case, lake._manifest_path(version), old.model_dump(mode="json"))
     before = subjects(environment)
     assert (done := run(environment)).success, done.error
     assert newest(environment)[2].info["key_version"] == "1" and subjects(environment) == before
     lake, version, manifest = newest(environment)
     lake._write_signed(
-        version.use_case, lake._manifest_path(version), old.model_copy(update={"id": manifest.id, "version": manifest.version}).model_dump(mode="json")
+        version.use_case,
+        lake._manifest_path(version),
+        old.model_copy(update={"id": manifest.id, "version": manifest.version}).model_dump(mode="json"),
     )
     environment.key_path.write_text(bytes(32).hex())
     assert "the pseudonym key is not the one" in run(environment).error
 
 
-def test_a_rotated_key_makes_new_pseudonyms_once_and_the_old_version_can_be_asked_for(environment: Environment, tmp_path: Path) -> None:
+def test_a_rotated_key_makes_new_pseudonyms_once_and_the_old_version_can_be_asked_for(
+    environment: Environment, tmp_path: Path
+) -> None:
     make_use_case(environment, tmp_path)
     assert (done := run(environment)).success, done.error
     before = subjects(environment)
     place = pseudonym_key_place(environment)
     place.open().write(read_key_ring(place).rotated().to_text())
     outcome = run(environment)
-    assert outcome.success and "anonymized_records" not in outcome.reused and newest(environment)[2].info["key_version"] == "2"
+    assert (
+        outcome.success
+        and "anonymized_records" not in outcome.reused
+        and newest(environment)[2].info["key_version"] == "2"
+    )
     assert subjects(environment).isdisjoint(before)
     assert "anonymized_records" in run(environment).reused
     make_use_case(environment, tmp_path, privacy={"key_version": 1})
@@ -128,13 +146,19 @@ def test_a_rotated_key_makes_new_pseudonyms_once_and_the_old_version_can_be_aske
     assert (done := run(environment)).success, done.error and newest(environment)[2].info["key_version"] == "2"
 
 
-def test_another_version_of_the_model_that_finds_names_makes_a_new_version(environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_of_the_model_that_finds_names_makes_a_new_version(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_use_case(environment, tmp_path)
     assert (done := run(environment)).success, done.error
     assert "anonymized_records" in run(environment).reused and newest(environment)[2].info["ner"] == "none"
     monkeypatch.setattr("ft_platform.privacy.ner.identity", lambda privacy: "spacy 3.9, some-model 2")
     outcome = run(environment)
-    assert outcome.success and "anonymized_records" not in outcome.reused and newest(environment)[2].info["ner"] == "spacy 3.9, some-model 2"
+    assert (
+        outcome.success
+        and "anonymized_records" not in outcome.reused
+        and newest(environment)[2].info["ner"] == "spacy 3.9, some-model 2"
+    )
 
 
 def test_the_vault_is_written_with_the_version_and_opens_for_its_key(environment: Environment, tmp_path: Path) -> None:
@@ -153,16 +177,32 @@ def test_the_vault_is_written_with_the_version_and_opens_for_its_key(environment
 
 
 def test_quasi_identifiers_are_generalized_and_reported(environment: Environment, tmp_path: Path) -> None:
-    make_use_case(environment, tmp_path, privacy={"quasi_identifiers": {"region": "category"}, "k": 5, "without_quasi_identifiers": None})
+    make_use_case(
+        environment,
+        tmp_path,
+        privacy={"quasi_identifiers": {"region": "category"}, "k": 5, "without_quasi_identifiers": None},
+    )
     assert (done := run(environment)).success, done.error
     lake, version, manifest = newest(environment)
-    assert manifest.counts["k_anonymity"]["k"] >= 5 and manifest.counts["k_anonymity"]["levels"] == {"feature_region": "0 of 1"}
+    assert manifest.counts["k_anonymity"]["k"] >= 5 and manifest.counts["k_anonymity"]["levels"] == {
+        "feature_region": "0 of 1"
+    }
     verdict = lake.verdicts(version)["is_k_anonymous"]
-    assert verdict.passed and verdict.numbers["k"] == manifest.counts["k_anonymity"]["k"] and verdict.numbers["l_diversity"] >= 1
+    assert (
+        verdict.passed
+        and verdict.numbers["k"] == manifest.counts["k_anonymity"]["k"]
+        and verdict.numbers["l_diversity"] >= 1
+    )
 
 
-def test_a_version_that_is_not_k_anonymous_is_refused_by_the_gate(environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_use_case(environment, tmp_path, privacy={"quasi_identifiers": {"region": "category"}, "k": 5, "without_quasi_identifiers": None})
+def test_a_version_that_is_not_k_anonymous_is_refused_by_the_gate(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_use_case(
+        environment,
+        tmp_path,
+        privacy={"quasi_identifiers": {"region": "category"}, "k": 5, "without_quasi_identifiers": None},
+    )
     monkeypatch.setattr("ft_platform.privacy.batch.BatchAnonymizer.__call__", lone_region())
     outcome = run(environment)
     assert not outcome.success and "is_k_anonymous" in outcome.error
@@ -170,7 +210,9 @@ def test_a_version_that_is_not_k_anonymous_is_refused_by_the_gate(environment: E
     verdict = lake.verdicts(version)["is_k_anonymous"]
     assert not verdict.passed and (verdict.numbers["k"], verdict.numbers["unique_rows"]) == (1, 1)
     use_case = load_use_case(environment.defs / "complaints")
-    assert any("check is_k_anonymous" in problem and "failed" in problem for problem in problems_with(lake, use_case, version))
+    assert any(
+        "check is_k_anonymous" in problem and "failed" in problem for problem in problems_with(lake, use_case, version)
+    )
 
 
 def lone_region():
@@ -184,7 +226,9 @@ def lone_region():
     def call(self: BatchAnonymizer, batch: pa.RecordBatch) -> pa.RecordBatch:
         made = real(self, batch)
         place = made.schema.names.index("feature_region")
-        return made.set_column(place, made.schema.field(place), pa.array(["nowhere", *made.column(place).to_pylist()[1:]]))
+        return made.set_column(
+            place, made.schema.field(place), pa.array(["nowhere", *made.column(place).to_pylist()[1:]])
+        )
 
     return call
 
@@ -224,16 +268,21 @@ def test_a_kill_in_the_middle_leaves_nothing_and_the_next_run_comes_to_the_same_
     process.join(120)
     assert process.exitcode == -signal.SIGKILL
     lake = open_lake(other)
-    assert lake.latest("complaints", "anonymized_records") is None and list(Vault(lake, "complaints")._manifests()) == []
+    assert (
+        lake.latest("complaints", "anonymized_records") is None and list(Vault(lake, "complaints")._manifests()) == []
+    )
     assert run(other).success
     assert newest(other)[1].content_hash == whole.content_hash
 
 
-def test_without_quasi_identifiers_or_a_reason_nothing_may_be_trained_and_the_run_says_why(environment: Environment, tmp_path: Path) -> None:
+def test_without_quasi_identifiers_or_a_reason_nothing_may_be_trained_and_the_run_says_why(
+    environment: Environment, tmp_path: Path
+) -> None:
     make_use_case(environment, tmp_path, privacy={"without_quasi_identifiers": None})
     outcome = run(environment)
     assert not outcome.success
     said = (
-        "check is_k_anonymous of anonymized_records failed: k-anonymity was not measured on 90 records; no quasi-identifiers are named, and the file gives no"
+        "check is_k_anonymous of anonymized_records failed: k-anonymity was not measured on 90 records; no"
+        " quasi-identifiers are named, and the file gives no"
     )
     assert outcome.error.startswith(said)

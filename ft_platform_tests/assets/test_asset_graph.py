@@ -49,7 +49,8 @@ def test_every_asset_has_description_group_owner_kinds_and_tags(repository, stag
 
 @pytest.mark.parametrize("stage", list(STAGES))
 def test_the_overview_of_every_asset_says_where_its_versions_lie(repository, two_use_cases, stage):
-    """Dagster's overview shows `dagster/uri` of the definition, as text; a path or JSON entry would show as a broken link."""
+    """Dagster's overview shows `dagster/uri` of the definition, as text; a path or JSON entry would show as a broken
+    link."""
     shown = repository.asset_graph.get(dg.AssetKey(["complaints", stage])).metadata["dagster/uri"]
     spec = STAGES[stage]
     folder = [stage] if spec.kind in ("checkpoint", "report") else ["tables", stage]
@@ -64,26 +65,51 @@ def test_what_is_outside_has_owner_tags_and_place_too_and_says_when_nothing_watc
     attributes["governance"] = {**attributes["governance"], "consent_ledger": "ledger.csv"}
     write_use_case(environment.defs, "complaints", attributes)
     graph = load_definitions(environment).get_repository_def().asset_graph
-    for name, uri in {"source": "<file>", "consent_ledger": "ledger.csv"}.items():  # the name of a source's file may be that of a person
+    for name, uri in {
+        "source": "<file>",
+        "consent_ledger": "ledger.csv",
+    }.items():  # the name of a source's file may be that of a person
         node = graph.get(dg.AssetKey(["complaints", name]))
         assert node.group_name == "complaints" and node.owners == ["team:complaints"] and node.kinds == {"file"}
-        assert node.tags == {"zone": "restricted", "task": "classification", "compute": "external", "dagster/kind/file": ""}
+        assert node.tags == {
+            "zone": "restricted",
+            "task": "classification",
+            "compute": "external",
+            "dagster/kind/file": "",
+        }
         assert node.metadata["dagster/uri"] == uri
     assert ("it is off" in str(graph.get(dg.AssetKey(["complaints", "source"])).description)) is off
 
 
 def test_steps_that_run_a_model_share_the_gpu_pool(repository):
-    pools = {stage: repository.asset_graph.get(dg.AssetKey(["complaints", stage])).assets_def.op.pool for stage in STAGES}
-    assert {stage for stage, pool in pools.items() if pool == "gpu"} == {stage.name for stage in STAGES.values() if stage.program}
+    pools = {
+        stage: repository.asset_graph.get(dg.AssetKey(["complaints", stage])).assets_def.op.pool for stage in STAGES
+    }
+    assert {stage for stage, pool in pools.items() if pool == "gpu"} == {
+        stage.name for stage in STAGES.values() if stage.program
+    }
 
 
 def test_experiments_are_in_no_job_but_their_own_and_in_no_automation(environment):
     for mode in ("on_demand", "on_data_change"):
-        write_use_case(environment.defs, "complaints", {**minimal_attributes("records.csv"), "retraining": {"mode": mode}})
+        write_use_case(
+            environment.defs, "complaints", {**minimal_attributes("records.csv"), "retraining": {"mode": mode}}
+        )
         repository = load_definitions(environment, only="complaints").get_repository_def()
         experiments = {name for name, stage in STAGES.items() if stage.on_demand}
-        assert experiments == {"hyperparameter_search", "learning_curve", "canary_audit", "human_review", "judge_report", "seed_variation"}
-        jobs = {job.name: {node.name.split("__")[-1] for node in job.graph.nodes} for job in repository.get_all_jobs() if job.name.startswith("complaints")}
+        assert experiments == {
+            "hyperparameter_search",
+            "learning_curve",
+            "canary_audit",
+            "human_review",
+            "judge_report",
+            "seed_variation",
+        }
+        jobs = {
+            job.name: {node.name.split("__")[-1] for node in job.graph.nodes}
+            for job in repository.get_all_jobs()
+            if job.name.startswith("complaints")
+        }
         assert not experiments & jobs["complaints"] and experiments == jobs["complaints_on_demand"]
         for name in experiments:
             assert repository.asset_graph.get(dg.AssetKey(["complaints", name])).automation_condition is None
@@ -92,7 +118,11 @@ def test_experiments_are_in_no_job_but_their_own_and_in_no_automation(environmen
 def test_every_verdict_the_gate_asks_for_has_a_blocking_check(repository):
     graph = repository.asset_graph
     for name, stage in STAGES.items():
-        blocking = {key.name for key in graph.get_check_keys_for_assets({dg.AssetKey(["complaints", name])}) if graph.get_check_spec(key).blocking}
+        blocking = {
+            key.name
+            for key in graph.get_check_keys_for_assets({dg.AssetKey(["complaints", name])})
+            if graph.get_check_spec(key).blocking
+        }
         assert blocking == set(stage.checks), name
 
 
@@ -113,4 +143,6 @@ def test_a_changed_setting_changes_the_code_version_of_the_stages_that_read_it(e
     }.items():
         section = path.split(".")[0]
         after = versions({path: value})
-        assert {s for s in STAGES if after[s] != before[s]} == {s for s, stage in STAGES.items() if section in stage.reads}, path
+        assert {s for s in STAGES if after[s] != before[s]} == {
+            s for s, stage in STAGES.items() if section in stage.reads
+        }, path

@@ -1,4 +1,5 @@
-"""What every asset shows in the UI once it is made: records, place, a link that opens its report; and that a second run says "reused".
+"""What every asset shows in the UI once it is made: records, place, a link that opens its report; and that a second run
+says "reused".
 
 The whole graph runs on a CSV with a tiny random model; the programs run in this process.
 """
@@ -48,7 +49,9 @@ class Made:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.environment = Environment(home=folder / "home", defs=folder / "defs", tracking_uri="none", reports_url="http://127.0.0.1:3001")
+        self.environment = Environment(
+            home=folder / "home", defs=folder / "defs", tracking_uri="none", reports_url="http://127.0.0.1:3001"
+        )
         create_pseudonym_key(self.environment)
         attributes = {
             **minimal_attributes(str(write_csv(folder / "complaints.csv", records()))),
@@ -61,8 +64,15 @@ class Made:
         self.lake = open_lake(self.environment)
         with dg.DagsterInstance.ephemeral() as instance:
             self.first = self.run(instance)
-            events = {stage: instance.get_latest_materialization_event(dg.AssetKey(["complaints", stage])) for stage in DEFAULT_STAGES}
-            self.shown = {stage: event.asset_materialization.metadata for stage, event in events.items() if event and event.asset_materialization}
+            events = {
+                stage: instance.get_latest_materialization_event(dg.AssetKey(["complaints", stage]))
+                for stage in DEFAULT_STAGES
+            }
+            self.shown = {
+                stage: event.asset_materialization.metadata
+                for stage, event in events.items()
+                if event and event.asset_materialization
+            }
             self.second = self.run(instance)
 
     def run(self, instance: dg.DagsterInstance) -> RunOutcome:
@@ -114,26 +124,35 @@ def test_the_link_to_the_report_of_a_stage_opens_it(made, stage):
             page = answer.read()
             assert answer.status == 200 and answer.headers.get_content_type() == "text/html"
     assert page == Path(shown["report_file"].value).read_bytes()
-    names = {"model_card": made.version("adapter_checkpoint").artifact_id, "quarantined_records": made.version("cleaned_records").id}
+    names = {
+        "model_card": made.version("adapter_checkpoint").artifact_id,
+        "quarantined_records": made.version("cleaned_records").id,
+    }
     assert names.get(stage, version.id) in page.decode()
 
 
 @pytest.mark.parametrize("stage", list(PICTURES))
 def test_key_pictures_are_shown_in_the_ui_itself(made, stage):
-    pictures = {name.removeprefix("plot/"): value.value for name, value in made.shown[stage].items() if name.startswith("plot/")}
+    pictures = {
+        name.removeprefix("plot/"): value.value for name, value in made.shown[stage].items() if name.startswith("plot/")
+    }
     assert set(pictures) == PICTURES[stage]
     for text in pictures.values():
         assert re.fullmatch(r"!\[plot\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)", text)
         assert base64.b64decode(text.partition("base64,")[2][:-1]).startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("stage", ["base_evaluation", "adapter_checkpoint", "evaluation_report", "fairness_report", "privacy_report"])
+@pytest.mark.parametrize(
+    "stage", ["base_evaluation", "adapter_checkpoint", "evaluation_report", "fairness_report", "privacy_report"]
+)
 def test_what_is_tracked_names_its_run_or_why_there_is_none(made, stage):
     assert made.shown[stage]["tracking"].value == "off: tracking_uri is none"
 
 
 def test_lists_with_nothing_in_them_are_said_in_a_word(made):
-    empty = [(stage, name) for stage, shown in made.shown.items() for name, value in shown.items() if value.value in ([], {})]
+    empty = [
+        (stage, name) for stage, shown in made.shown.items() for name, value in shown.items() if value.value in ([], {})
+    ]
     assert empty == []
     assert made.shown["cleaned_records"]["removed"].value == "none"
 
@@ -153,24 +172,38 @@ def test_the_pages_load_nothing_and_show_their_picture(made, stage):
 
 
 def test_no_text_of_a_record_is_in_metadata_or_pages(made):
-    words = {word for row in records() for word in row["text"].split() if any(letter.isdigit() for letter in word) and len(word) > 5}
+    words = {
+        word
+        for row in records()
+        for word in row["text"].split()
+        if any(letter.isdigit() for letter in word) and len(word) > 5
+    }
     assert len(words) > 100
     for stage in DEFAULT_STAGES:
         text = str({name: value.value for name, value in made.shown[stage].items() if not name.startswith("plot/")})
         version = made.version(stage)
         if isinstance(version, ArtifactVersion):
-            text += "".join(made.lake.read_file(version, name).decode() for name in made.lake.manifest(version).files if name.endswith((".html", ".json")))
-        elif STAGES[stage].zone == "restricted":  # of anonymized tables, the profile shows words that many records share
+            text += "".join(
+                made.lake.read_file(version, name).decode()
+                for name in made.lake.manifest(version).files
+                if name.endswith((".html", ".json"))
+            )
+        elif (
+            STAGES[stage].zone == "restricted"
+        ):  # of anonymized tables, the profile shows words that many records share
             text += Path(made.shown[stage]["report_file"].value).read_text()
         assert not [word for word in words if word in text], stage
 
 
 def test_the_real_reports_are_evidence_as_the_gate_reads_it(made: Made) -> None:
-    """The gate refuses this tiny model for what it is, not because a report lacks what a rule reads; only its records are too few to attack."""
+    """The gate refuses this tiny model for what it is, not because a report lacks what a rule reads; only its records
+    are too few to attack."""
     found = json.loads(made.lake.read_file(made.version("release_decision"), "decision.json"))
     assert found["decision"] == "refused" and len(found["evidence"]) == 7
     broken = {rule["rule"]: rule["why"] for rule in found["rules"] if not rule["passed"]}
-    assert not [why for why in broken.values() if "no evidence" in why] and not [rule for rule in broken if rule.startswith("lineage/")]
+    assert not [why for why in broken.values() if "no evidence" in why] and not [
+        rule for rule in broken if rule.startswith("lineage/")
+    ]
     assert "Membership was not measured, too few records: " in broken["memorization"]
     assert "at least 29 training and 29 test records are needed" in broken["memorization"]
 

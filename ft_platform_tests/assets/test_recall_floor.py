@@ -1,4 +1,5 @@
-"""The floor under recall in the graph: what is below it is refused, what is not known goes on as a warning. Persons are fictitious."""
+"""The floor under recall in the graph: what is below it is refused, what is not known goes on as a warning. Persons are
+fictitious."""
 
 import json
 from pathlib import Path
@@ -34,10 +35,14 @@ def gold_of(folder: Path, missed: int) -> str:
 
 def with_mails() -> list[dict[str, str]]:
     rows = records(30)
-    return [{**row, "text": f"{row['text']} Write to mirela{n}@example.com"} if n % 2 else row for n, row in enumerate(rows)]
+    return [
+        {**row, "text": f"{row['text']} Write to mirela{n}@example.com"} if n % 2 else row for n, row in enumerate(rows)
+    ]
 
 
-def run(environment: Environment, folder: Path, rows: list[dict[str, str]], **privacy: Any) -> tuple[dg.ExecuteInProcessResult, Verdict, Any]:
+def run(
+    environment: Environment, folder: Path, rows: list[dict[str, str]], **privacy: Any
+) -> tuple[dg.ExecuteInProcessResult, Verdict, Any]:
     """The data stages; the verdict of the lake and the checks that Dagster shows."""
     attributes = minimal_attributes(str(write_csv(folder / "records.csv", rows)))
     attributes["privacy"] = {**attributes["privacy"], **privacy}
@@ -65,10 +70,14 @@ def test_texts_of_another_source_are_a_warning_and_training_may_go_on(environmen
     assert verdict.passed and verdict.numbers["status"] == "not_measured_on_this_source"
     assert (verdict.numbers["recall"], verdict.numbers["min_recall"], verdict.numbers["texts"]) == (0.9, 0.85, 10)
     assert not check.passed and check.severity == dg.AssetCheckSeverity.WARN
-    assert check.description.startswith("Recall was not measured on this source: none of the 10 texts in gold.json is among the records.")
+    assert check.description.startswith(
+        "Recall was not measured on this source: none of the 10 texts in gold.json is among the records."
+    )
 
 
-def test_a_score_below_the_floor_fails_and_a_changed_file_is_read_again(environment: Environment, tmp_path: Path) -> None:
+def test_a_score_below_the_floor_fails_and_a_changed_file_is_read_again(
+    environment: Environment, tmp_path: Path
+) -> None:
     _, verdict, _ = run(environment, tmp_path, records(), gold=gold_of(tmp_path, missed=1), min_recall=0.85)
     assert verdict.passed
     result, verdict, checks = run(environment, tmp_path, records(), gold=gold_of(tmp_path, missed=3), min_recall=0.85)
@@ -76,10 +85,15 @@ def test_a_score_below_the_floor_fails_and_a_changed_file_is_read_again(environm
     assert not result.success and not verdict.passed and verdict.numbers["recall"] == 0.75
     assert check.severity == dg.AssetCheckSeverity.ERROR
     error = error_of(result)
-    assert error and error.startswith("check recall_above_floor of anonymized_records failed: Too little is found in 12 annotated texts: all together 0.750;")
+    assert error and error.startswith(
+        "check recall_above_floor of anonymized_records failed: Too little is found in 12 annotated texts: all together"
+        " 0.750;"
+    )
 
 
-def test_without_annotated_texts_generated_sentences_prove_nothing_about_records_of_others(environment: Environment, tmp_path: Path) -> None:
+def test_without_annotated_texts_generated_sentences_prove_nothing_about_records_of_others(
+    environment: Environment, tmp_path: Path
+) -> None:
     result, verdict, checks = run(environment, tmp_path, records())
     assert result.success and verdict.passed and not checks["recall_is_proven"].passed
     assert "not measured on this source: privacy.gold names no annotated texts" in verdict.numbers["says"]
@@ -97,7 +111,9 @@ def test_a_sample_that_people_filled_in_proves_it_and_anonymizes_nothing_again(
     file = Path(drawn["file"])
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     for row in rows:
-        row["spans"] = [{"entity_type": "EMAIL", "entity_value": word} for word in row["full_text"].split() if "@" in word]
+        row["spans"] = [
+            {"entity_type": "EMAIL", "entity_value": word} for word in row["full_text"].split() if "@" in word
+        ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     result, verdict, checks = run(environment, tmp_path, with_mails(), gold=file.name)

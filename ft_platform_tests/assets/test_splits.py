@@ -75,7 +75,9 @@ def test_a_changed_benchmark_file_divides_again_without_its_texts(lake: Lake, tm
     assert judge(lake, case, "no_leakage", version).passed
 
 
-def test_a_label_to_treat_that_no_training_record_has_is_refused_before_a_program_starts(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_label_to_treat_that_no_training_record_has_is_refused_before_a_program_starts(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = {"sensitive_features": ["region"], "mitigation": "threshold_optimizer", "mitigation_label": "a"}
     right, wrong = use_case(fairness=settings), use_case(fairness={**settings, "mitigation_label": "c"})
     given = anonymized(lake, right, 60)
@@ -84,7 +86,9 @@ def test_a_label_to_treat_that_no_training_record_has_is_refused_before_a_progra
         divide(lake, wrong, given)
     version = divide(lake, right, given)
     monkeypatch.setattr("ft_platform.assets.adapter_checkpoint.require_usable", lambda *_: None)
-    monkeypatch.setattr("ft_platform.assets.adapter_checkpoint.run_program", lambda *_: pytest.fail("a program was started"))
+    monkeypatch.setattr(
+        "ft_platform.assets.adapter_checkpoint.run_program", lambda *_: pytest.fail("a program was started")
+    )
     train: Any = adapter_checkpoint.build(wrong)[0]
     with pytest.raises(dg.Failure, match=refusal):
         train(dg.build_asset_context(), lake=lake, environment=None, splits=version)
@@ -92,7 +96,9 @@ def test_a_label_to_treat_that_no_training_record_has_is_refused_before_a_progra
 
 def _changed(lake: Lake, version: TableVersion, name: str, values: list) -> TableVersion:
     rows = lake.read_table(version)
-    changed = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), pa.array(values, rows.schema.field(name).type))
+    changed = rows.set_column(
+        rows.schema.get_field_index(name), rows.schema.field(name), pa.array(values, rows.schema.field(name).type)
+    )
     return lake.write_table(version.use_case, "splits", changed.to_batches(), changed.schema, zone="shared")
 
 
@@ -104,7 +110,9 @@ def test_each_check_is_blocking_passes_and_turns_red_on_its_planted_fault(lake: 
     assert judge(lake, case, "no_leakage", version).passed and judge(lake, case, "label_shares_hold", version).passed
     leaking = _changed(lake, version, "subject_id", ["p"] * 60)
     result = judge(lake, case, "no_leakage", leaking)
-    assert not result.passed and result.metadata["subjects"].value == 1 and not lake.verdicts(leaking)["no_leakage"].passed
+    assert (
+        not result.passed and result.metadata["subjects"].value == 1 and not lake.verdicts(leaking)["no_leakage"].passed
+    )
     labels = ["a" if side == "test" else "b" for side in sides(lake, version).values()]
     shifted = _changed(lake, version, "label", labels)
     assert not judge(lake, case, "label_shares_hold", shifted).passed

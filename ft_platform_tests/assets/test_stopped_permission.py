@@ -1,5 +1,5 @@
-"""raw_records and permitted_records, killed or out of disk at points all over both stages, or written by two runs at once: nothing is
-lost or half made, and the next run comes to the same content."""
+"""raw_records and permitted_records, killed or out of disk at points all over both stages, or written by two runs at
+once: nothing is lost or half made, and the next run comes to the same content."""
 
 import hashlib
 import json
@@ -29,7 +29,9 @@ SOME = 37
 
 @pytest.mark.parametrize("every", [SOME, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("how", ["kill", "full"])
-def test_a_stop_at_any_point_loses_nothing_and_the_next_run_comes_to_the_same_content(tmp_path: Path, how: str, every: int) -> None:
+def test_a_stop_at_any_point_loses_nothing_and_the_next_run_comes_to_the_same_content(
+    tmp_path: Path, how: str, every: int
+) -> None:
     command = [sys.executable, "-m", "ft_platform_tests.assets.stop_points", str(tmp_path), how, str(every)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=3600, check=False)
     assert done.returncode == 0, done.stderr
@@ -46,12 +48,17 @@ def test_a_stop_at_any_point_loses_nothing_and_the_next_run_comes_to_the_same_co
             assert left["marked"] == after["marked"], "no version is published while older ones still wait to be marked"
         assert one["after"] == after, one["point"]
         assert "completed" in one["again"]
-        # A folder that is there already is not made, and a list of what was compared may be lost: that run meets no full disk.
-        assert stopped == KILLED if how == "kill" else "completed" in stopped or "no space left for " in stopped["error"], one
+        # A folder that is there already is not made, and a list of what was compared may be lost: that run meets no
+        # full disk.
+        assert (
+            stopped == KILLED if how == "kill" else "completed" in stopped or "no space left for " in stopped["error"]
+        ), one
     assert sum("completed" not in one["stopped"] for one in points) > len(points) / 3
 
 
-def test_two_runs_of_permitted_records_at_once_leave_whole_versions(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_runs_of_permitted_records_at_once_leave_whole_versions(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second begins and ends while the first is about to write."""
     house = House(environment)
     house.write(rows(8, consent={3: "no", 5: "withdrawn"}))
@@ -65,12 +72,16 @@ def test_two_runs_of_permitted_records_at_once_leave_whole_versions(environment:
 
     monkeypatch.setattr(Lake, "write_table", write_table)
     assert house.permit().version == 1
-    versions = [house.lake._handle(manifest, "restricted") for manifest in house.lake.manifests("tests", "permitted_records")]
+    versions = [
+        house.lake._handle(manifest, "restricted") for manifest in house.lake.manifests("tests", "permitted_records")
+    ]
     assert len({version.content_hash for version in versions}) == 1 and len(versions) == 2
     for version in versions:
         house.lake.verify_table(version)
         number = house.lake.manifest(version).info["removed_version"]
-        removed = house.lake.read_table(TableVersion("tests", "permitted_records_removed", "restricted", number, "", 0, ""))
+        removed = house.lake.read_table(
+            TableVersion("tests", "permitted_records_removed", "restricted", number, "", 0, "")
+        )
         assert sorted(removed["reason"].to_pylist()) == ["consent_not_accepted", "consent_withdrawn"]
 
 
@@ -78,14 +89,21 @@ def test_two_runs_of_permitted_records_at_once_leave_whole_versions(environment:
 def test_a_really_full_disk_is_named_and_more_room_is_all_the_next_run_needs(tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", str(small)], capture_output=True, check=False).returncode != 0:
+    if (
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", str(small)], capture_output=True, check=False
+        ).returncode
+        != 0
+    ):
         pytest.skip("mounting a tmpfs is not permitted here")
     try:
         house = House(Environment(home=small / "home", defs=tmp_path / "defs", tracking_uri="none"))
         house.environment.defs.mkdir()
         house.write(rows(8))
         first = house.permit()
-        noise = {n: " ".join(hashlib.sha256(f"{n} {part}".encode()).hexdigest() for part in range(300)) for n in range(200)}
+        noise = {
+            n: " ".join(hashlib.sha256(f"{n} {part}".encode()).hexdigest() for part in range(300)) for n in range(200)
+        }
         house.write(rows(200, text=noise, consent={3: "no"}))
         for stage in STAGES:
             leave_room(small, MIB)

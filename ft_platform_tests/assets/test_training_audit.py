@@ -1,4 +1,5 @@
-"""The check `passes_training_audit` in a real graph: its program runs on the compute back end, and a fault stops training before it starts."""
+"""The check `passes_training_audit` in a real graph: its program runs on the compute back end, and a fault stops
+training before it starts."""
 
 import dagster as dg
 
@@ -16,7 +17,9 @@ def check_of(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
     return next(found for found in result.get_asset_check_evaluations() if found.check_name == TRAINING_AUDIT)
 
 
-def test_a_fault_that_the_program_finds_stops_training_and_a_correction_lets_it_go_on(environment, tmp_path, quick_stages, monkeypatch):
+def test_a_fault_that_the_program_finds_stops_training_and_a_correction_lets_it_go_on(
+    environment, tmp_path, quick_stages, monkeypatch
+):
     attributes = {
         **minimal_attributes(str(write_csv(tmp_path / "complaints.csv", records(12)))),
         "base_model": {"uri": str(save_tiny_model(tmp_path / "model")), "dtype": "float32"},
@@ -30,15 +33,28 @@ def test_a_fault_that_the_program_finds_stops_training_and_a_correction_lets_it_
         found = check_of(first)
         assert not first.success and not found.passed and found.blocking
         outcome = outcome_of(first.all_events, "complaints", first.run_id, first.success, 0.0)
-        assert outcome.failed_stage == "splits" and "low_supervised_share" in (outcome.error or "") and "Shorten task.instruction" in (outcome.error or "")
+        assert (
+            outcome.failed_stage == "splits"
+            and "low_supervised_share" in (outcome.error or "")
+            and "Shorten task.instruction" in (outcome.error or "")
+        )
         assert str(found.metadata["report"].value).endswith("/report.html")
         splits = lake.latest("complaints", "splits")
-        assert splits and not lake.verdicts(splits)[TRAINING_AUDIT].passed and lake.artifacts("complaints", "adapter_checkpoint") == []
+        assert (
+            splits
+            and not lake.verdicts(splits)[TRAINING_AUDIT].passed
+            and lake.artifacts("complaints", "adapter_checkpoint") == []
+        )
         refused = graph.run("adapter_checkpoint")
-        assert f"check {TRAINING_AUDIT} of splits@0 failed" in str(refused.get_step_failure_events()[0].step_failure_data.user_failure_data)
+        assert f"check {TRAINING_AUDIT} of splits@0 failed" in str(
+            refused.get_step_failure_events()[0].step_failure_data.user_failure_data
+        )
 
         backend = StandInBackend()
         monkeypatch.setattr("ft_platform.compute.backends.local.run", backend.run)
         corrected = {"audit.min_supervised_share": 0.0}
-        assert graph.run("splits", overrides=corrected).success and graph.run("adapter_checkpoint", overrides=corrected).success
+        assert (
+            graph.run("splits", overrides=corrected).success
+            and graph.run("adapter_checkpoint", overrides=corrected).success
+        )
         assert backend.started == ["train"]

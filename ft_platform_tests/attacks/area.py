@@ -13,7 +13,8 @@ from zlib import crc32
 from ft_platform_tests.attacks import areas
 
 Attack = Callable[[], str | None]
-"""Attacks once. None: the platform held. A sentence: what broke. An exception that the attack does not expect counts as broken too."""
+"""Attacks once. None: the platform held. A sentence: what broke. An exception that the attack does not expect counts as
+broken too."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,10 @@ class Area:
     """One part of the platform under attack.
 
     Attributes:
-        cases: given a random generator, a private folder and how many cases to draw at most of each kind, yields name -> attack. Equal seeds give
-            equal names. Names are unique.
-        defences: name -> context manager that switches this defence off. At least one case of the area must break while it is off.
+        cases: given a random generator, a private folder and how many cases to draw at most of each kind, yields name
+            -> attack. Equal seeds give equal names. Names are unique.
+        defences: name -> context manager that switches this defence off. At least one case of the area must break while
+            it is off.
     """
 
     name: str
@@ -44,7 +46,10 @@ class Score:
 
 def all_areas() -> dict[str, Area]:
     """Every area by name: each file of `areas/` has one as `AREA`."""
-    found = [importlib.import_module(f"{areas.__name__}.{module.name}").AREA for module in pkgutil.iter_modules(areas.__path__)]
+    found = [
+        importlib.import_module(f"{areas.__name__}.{module.name}").AREA
+        for module in pkgutil.iter_modules(areas.__path__)
+    ]
     return {area.name: area for area in sorted(found, key=lambda area: area.name)}
 
 
@@ -64,7 +69,8 @@ def score(area: Area, seed: int, folder: Path, size: int, broken_defence: str = 
             found.tried += 1
             try:
                 broke = attack()
-            except Exception as error:  # answered with a crash is not held off; told by its class only, for it may hold planted secrets
+            # answered with a crash is not held off; told by its class only, for it may hold planted secrets
+            except Exception as error:
                 broke = f"ended with {type(error).__name__}"
             if broke:
                 found.broken.append(f"{name}: {broke}")

@@ -22,7 +22,13 @@ COLUMNS = ("id", "text", "label", "consent", "region")
 def rows(count: int = 12) -> list[dict[str, str]]:
     """Rows with different texts."""
     return [
-        {"id": f"k{i}", "text": f"{CANARY} was charged {7 * i + 3} dollars twice, {i}", "label": ("card", "loan")[i % 2], "consent": "yes", "region": "north"}
+        {
+            "id": f"k{i}",
+            "text": f"{CANARY} was charged {7 * i + 3} dollars twice, {i}",
+            "label": ("card", "loan")[i % 2],
+            "consent": "yes",
+            "region": "north",
+        }
         for i in range(count)
     ]
 
@@ -49,7 +55,9 @@ def parquet_bytes(made: list[dict[str, str]], **options: object) -> bytes:
     return out.getvalue()
 
 
-def arrow_bytes(made: list[dict[str, str]], *, stream: bool = False, compression: str | None = None, dictionary: bool = False) -> bytes:
+def arrow_bytes(
+    made: list[dict[str, str]], *, stream: bool = False, compression: str | None = None, dictionary: bool = False
+) -> bytes:
     out = io.BytesIO()
     table = pa.Table.from_pylist(made)
     if dictionary:
@@ -83,12 +91,20 @@ def zip_bytes(members: dict[str, bytes], packing: int = zipfile.ZIP_DEFLATED) ->
 
 
 def zstd_bytes(content: bytes) -> bytes:
-    return b"".join(pa.Codec("zstd").compress(part, asbytes=True) for part in (content[: len(content) // 2], content[len(content) // 2 :]))
+    return b"".join(
+        pa.Codec("zstd").compress(part, asbytes=True)
+        for part in (content[: len(content) // 2], content[len(content) // 2 :])
+    )
 
 
 def eml_bytes(made: list[dict[str, str]]) -> bytes:
     mail = EmailMessage()
-    mail["From"], mail["To"], mail["Subject"], mail["Message-ID"] = "a@example.org", "b@example.org", CANARY, "<1@example.org>"
+    mail["From"], mail["To"], mail["Subject"], mail["Message-ID"] = (
+        "a@example.org",
+        "b@example.org",
+        CANARY,
+        "<1@example.org>",
+    )
     mail.set_content("\n".join(row["text"] for row in made))
     mail.add_attachment(b"\0\1\2" * 40, maintype="application", subtype="octet-stream", filename="a.bin")
     return mail.as_bytes()
@@ -101,9 +117,14 @@ FORMATS: dict[str, Callable[[], bytes]] = {
     "a.json": lambda: json_bytes(rows()),
     "plain.parquet": lambda: parquet_bytes(rows(), use_dictionary=False, compression="none", write_page_checksum=True),
     "packed.parquet": lambda: parquet_bytes(rows(), compression="zstd"),
-    "pages.parquet": lambda: parquet_bytes(rows(), compression="snappy", data_page_version="2.0", data_page_size=64, write_batch_size=2),
+    "pages.parquet": lambda: parquet_bytes(
+        rows(), compression="snappy", data_page_version="2.0", data_page_size=64, write_batch_size=2
+    ),
     "delta.parquet": lambda: parquet_bytes(
-        rows(), compression="gzip", use_dictionary=False, column_encoding={"text": "DELTA_BYTE_ARRAY", "id": "DELTA_LENGTH_BYTE_ARRAY"}
+        rows(),
+        compression="gzip",
+        use_dictionary=False,
+        column_encoding={"text": "DELTA_BYTE_ARRAY", "id": "DELTA_LENGTH_BYTE_ARRAY"},
     ),
     "file.arrow": lambda: arrow_bytes(rows()),
     "stream.arrow": lambda: arrow_bytes(rows(), stream=True, dictionary=True),
@@ -149,7 +170,18 @@ def repeated_piece(draw: Random, data: bytes) -> bytes:
 
 def lying_number(draw: Random, data: bytes) -> bytes:
     place = draw.randrange(len(data))
-    number = draw.choice([b"\xff" * 4, b"\xff" * 8, b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0" * 4, b"\x80" * 5, b"\0\0\0\x40", b"\xff\xff"])
+    number = draw.choice(
+        [
+            b"\xff" * 4,
+            b"\xff" * 8,
+            b"\x7f\xff\xff\xff",
+            b"\xff\xff\xff\x7f",
+            b"\0" * 4,
+            b"\x80" * 5,
+            b"\0\0\0\x40",
+            b"\xff\xff",
+        ]
+    )
     return data[:place] + number + data[place + len(number) :]
 
 
@@ -162,7 +194,13 @@ def lying_end(draw: Random, data: bytes) -> bytes:
 def swapped(draw: Random, data: bytes) -> bytes:
     one, other = sorted(draw.randrange(len(data)) for _ in range(2))
     length = max(1, min(draw.randint(1, 200), other - one))
-    return data[:one] + data[other : other + length] + data[one + length : other] + data[one : one + length] + data[other + length :]
+    return (
+        data[:one]
+        + data[other : other + length]
+        + data[one + length : other]
+        + data[one : one + length]
+        + data[other + length :]
+    )
 
 
 def with_more(draw: Random, data: bytes) -> bytes:
@@ -170,9 +208,23 @@ def with_more(draw: Random, data: bytes) -> bytes:
 
 
 def doubled_bytes(draw: Random, data: bytes) -> bytes:
-    return data.decode("latin-1").encode(draw.choice(["utf-8", "utf-16", "utf-16-le", "utf-32", "utf-7", "cp037"]), "replace")
+    return data.decode("latin-1").encode(
+        draw.choice(["utf-8", "utf-16", "utf-16-le", "utf-32", "utf-7", "cp037"]), "replace"
+    )
 
 
 DAMAGES: dict[str, Callable[[Random, bytes], bytes]] = {
-    one.__name__: one for one in (flipped, cut, without_a_piece, with_a_piece, repeated_piece, lying_number, lying_end, swapped, with_more, doubled_bytes)
+    one.__name__: one
+    for one in (
+        flipped,
+        cut,
+        without_a_piece,
+        with_a_piece,
+        repeated_piece,
+        lying_number,
+        lying_end,
+        swapped,
+        with_more,
+        doubled_bytes,
+    )
 }

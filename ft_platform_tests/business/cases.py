@@ -1,4 +1,5 @@
-"""An evaluated tiny use case with business figures, and files of measurements. All figures and persons are fictitious."""
+"""An evaluated tiny use case with business figures, and files of measurements. All figures and persons are
+fictitious."""
 
 import csv
 import json
@@ -28,16 +29,24 @@ PLAN = {
 
 
 def with_business(use_case: NamedUseCase, **business: Any) -> NamedUseCase:
-    return use_case.model_copy(update={"settings": use_case.settings.model_copy(update={"business": Business.model_validate(business)})})
+    return use_case.model_copy(
+        update={"settings": use_case.settings.model_copy(update={"business": Business.model_validate(business)})}
+    )
 
 
 def priced(environment: Environment, price_per_hour: float = 36.0, currency: str = "CHF") -> Environment:
-    return environment.model_copy(update={"profiles": {"local": ComputeProfile(price_per_hour=price_per_hour, currency=currency)}})
+    return environment.model_copy(
+        update={"profiles": {"local": ComputeProfile(price_per_hour=price_per_hour, currency=currency)}}
+    )
 
 
-def published(case: TinyCase, environment: Environment | None = None, **business: Any) -> tuple[ArtifactVersion, dict[str, Any]]:
+def published(
+    case: TinyCase, environment: Environment | None = None, **business: Any
+) -> tuple[ArtifactVersion, dict[str, Any]]:
     """The report of a case with these business figures, and what is in its `roi.json`."""
-    report = publish_roi(case.lake, environment or case.environment, with_business(case.use_case, **business), case.report)
+    report = publish_roi(
+        case.lake, environment or case.environment, with_business(case.use_case, **business), case.report
+    )
     return report, json.loads(case.lake.read_file(report, "roi.json"))
 
 
@@ -46,7 +55,9 @@ def found(case: TinyCase, environment: Environment | None = None, **business: An
     environment, use_case = environment or case.environment, with_business(case.use_case, **business)
     with tempfile.TemporaryDirectory() as folder:
         measured = read_measurements(use_case.settings.business, environment, Path(folder))
-    return json.loads(json.dumps(roi(collect_inputs(case.lake, environment, use_case, case.report, measured)), allow_nan=False))
+    return json.loads(
+        json.dumps(roi(collect_inputs(case.lake, environment, use_case, case.report, measured)), allow_nan=False)
+    )
 
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> str:
@@ -58,7 +69,15 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> str:
     return str(path)
 
 
-def satisfaction(before: list[float], after: list[float], metric: str = "customer_satisfaction") -> list[dict[str, Any]]:
+def satisfaction(
+    before: list[float], after: list[float], metric: str = "customer_satisfaction"
+) -> list[dict[str, Any]]:
     """One row a day, from 1 January 2026 and from 1 March 2026."""
-    rows = [{"date": f"2026-01-{day:02d}", "metric": metric, "value": value, "period": "before"} for day, value in enumerate(before, 1)]
-    return rows + [{"date": f"2026-03-{day:02d}", "metric": metric, "value": value, "period": "after"} for day, value in enumerate(after, 1)]
+    rows = [
+        {"date": f"2026-01-{day:02d}", "metric": metric, "value": value, "period": "before"}
+        for day, value in enumerate(before, 1)
+    ]
+    return rows + [
+        {"date": f"2026-03-{day:02d}", "metric": metric, "value": value, "period": "after"}
+        for day, value in enumerate(after, 1)
+    ]

@@ -1,4 +1,5 @@
-"""A changed file of measurements is noticed between two runs, and asks for one new `roi_report`. Real ticks on an ephemeral instance."""
+"""A changed file of measurements is noticed between two runs, and asks for one new `roi_report`. Real ticks on an
+ephemeral instance."""
 
 import os
 import time
@@ -16,7 +17,8 @@ ROI = dg.AssetKey(["complaints", "roi_report"])
 
 
 class Watched:
-    """A use case with one file of measurements, its sensor and its conditions, each with the cursor that the tick before left."""
+    """A use case with one file of measurements, its sensor and its conditions, each with the cursor that the tick
+    before left."""
 
     def __init__(self, environment: Environment, file: Path, instance: dg.DagsterInstance) -> None:
         self.environment, self.file, self.instance = environment, file, instance
@@ -37,7 +39,9 @@ class Watched:
             os.utime(self.file, (time.time() - 60, time.time() - 60))
         sensor = self.definitions.resolve_sensor_def("complaints_measurements")
         resources = {"environment": self.environment}
-        with dg.build_sensor_context(cursor=self.sensor_cursor, definitions=self.definitions, resources=resources) as context:
+        with dg.build_sensor_context(
+            cursor=self.sensor_cursor, definitions=self.definitions, resources=resources
+        ) as context:
             found = sensor.evaluate_tick(context)
         self.sensor_cursor, self.skipped = found.cursor, found.skip_message or ""
         for event in found.asset_events:
@@ -46,7 +50,9 @@ class Watched:
 
     def asked(self) -> int:
         """Requests of `roi_report` in one tick of the conditions; each is carried out."""
-        result = dg.evaluate_automation_conditions(self.definitions, self.instance, asset_selection=dg.AssetSelection.assets(ROI), cursor=self.cursor)
+        result = dg.evaluate_automation_conditions(
+            self.definitions, self.instance, asset_selection=dg.AssetSelection.assets(ROI), cursor=self.cursor
+        )
         self.cursor = result.cursor
         requested = result.get_num_requested(ROI)
         if requested:
@@ -54,10 +60,14 @@ class Watched:
         return requested
 
     def made(self, stage: str) -> None:
-        self.instance.report_runless_asset_event(dg.AssetMaterialization(["complaints", stage], tags={"dagster/data_version": "one"}))
+        self.instance.report_runless_asset_event(
+            dg.AssetMaterialization(["complaints", stage], tags={"dagster/data_version": "one"})
+        )
 
 
-def test_a_changed_file_asks_for_one_new_report_and_an_unchanged_one_for_none(environment: Environment, tmp_path: Path) -> None:
+def test_a_changed_file_asks_for_one_new_report_and_an_unchanged_one_for_none(
+    environment: Environment, tmp_path: Path
+) -> None:
     file = tmp_path / "m.csv"
     write_rows(file, satisfaction([3.0] * 8, [4.0] * 8))
     with dg.DagsterInstance.ephemeral() as instance:
@@ -78,7 +88,9 @@ def test_a_changed_file_asks_for_one_new_report_and_an_unchanged_one_for_none(en
 
 
 @pytest.mark.parametrize("measured", [True, False])
-def test_only_a_use_case_with_measurements_watches_any(environment: Environment, tmp_path: Path, measured: bool) -> None:
+def test_only_a_use_case_with_measurements_watches_any(
+    environment: Environment, tmp_path: Path, measured: bool
+) -> None:
     business = {"measurements": [{"uri": str(tmp_path / "m.csv"), "period": "period"}]} if measured else {}
     write_use_case(environment.defs, "complaints", {**minimal_attributes("records.csv"), "business": business})
     repository = load_definitions(environment, only="complaints").get_repository_def()

@@ -20,9 +20,21 @@ def test_the_figures_follow_from_real_times(case: TinyCase, shared_data: Path) -
     import pandas as pd
 
     path = shared_data / "nyc311_animals" / "311_Animals_short.csv"
-    times = {"uri": str(path), "opened_at": "Created Date", "closed_at": "Closed Date", "case": "Unique Key", "time_format": FORM}
+    times = {
+        "uri": str(path),
+        "opened_at": "Created Date",
+        "closed_at": "Closed Date",
+        "case": "Unique Key",
+        "time_format": FORM,
+    }
     waiting = found(case, introduced_on=INTRODUCED, measurements=[times])
-    plan = {"volume_per_month": 2000, "cost_per_hour": 30, "investment": 500_000, "introduced_on": INTRODUCED, "uncertainty": 0.1}
+    plan = {
+        "volume_per_month": 2000,
+        "cost_per_hour": 30,
+        "investment": 500_000,
+        "introduced_on": INTRODUCED,
+        "uncertainty": 0.1,
+    }
     working = found(case, **plan, measurements=[{**times, "working_time": True}])
 
     table = pd.read_csv(path, dtype=str)
@@ -41,9 +53,13 @@ def test_the_figures_follow_from_real_times(case: TinyCase, shared_data: Path) -
         still_open = {"before": int((~after & closed.isna()).sum()), "after": int((after & closed.isna()).sum())}
         assert roi["measurements"][0]["open_cases"] == {period: count for period, count in still_open.items() if count}
         [metric] = roi["measurements"][0]["metrics"].values()
-        assert {period: row["values"] for period, row in metric.items()} == {period: len(values) for period, values in sides.items()}
+        assert {period: row["values"] for period, row in metric.items()} == {
+            period: len(values) for period, values in sides.items()
+        }
 
-    assert waiting["figures"]["cost_savings"]["status"] == "not measured"  # how long a case is open is not what is worked on it
+    assert (
+        waiting["figures"]["cost_savings"]["status"] == "not measured"
+    )  # how long a case is open is not what is worked on it
     saved = 2000 * (means["before"] - means["after"]) / 60 * 30
     assert working["savings_per_month"]["value"] == pytest.approx(saved)
     assert working["figures"]["employee_productivity"]["after"]["value"] == pytest.approx(60 / means["after"])

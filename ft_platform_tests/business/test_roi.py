@@ -26,7 +26,13 @@ def test_without_business_figures_only_the_evaluation_is_shown_and_nothing_is_es
     assert list(roi["figures"]) == FIGURES
     for name in FIGURES[1:]:
         figure = roi["figures"][name]
-        assert (figure["status"], figure["before"], figure["after"], figure["difference"], figure["source"]) == ("not measured", None, None, None, None)
+        assert (figure["status"], figure["before"], figure["after"], figure["difference"], figure["source"]) == (
+            "not measured",
+            None,
+            None,
+            None,
+            None,
+        )
         assert figure["reason"]
     assert roi["figures"]["accuracy"]["status"] == "measured"
     assert roi["savings_per_month"] is None and roi["sensitivity"] == [] and roi["assumptions"] == {}
@@ -45,8 +51,14 @@ def test_accuracy_is_the_evaluations_own_figure_with_its_id_as_source(case: Tiny
 def test_a_declared_accuracy_of_people_is_a_labelled_assumption(case: TinyCase) -> None:
     figure = found(case, accuracy_without=0.9)["figures"]["accuracy"]
     assert figure["before"]["value"] == 0.9 and figure["before"]["source"] == "assumption: business.accuracy_without"
-    assert figure["after"] == {**read_metrics(case.lake, case.report)["systems"]["fine_tuned"]["accuracy"], "source": case.report.artifact_id}
-    assert figure["source"] == f"assumption: business.accuracy_without; {case.report.artifact_id}" and figure["status"] == "worked out"
+    assert figure["after"] == {
+        **read_metrics(case.lake, case.report)["systems"]["fine_tuned"]["accuracy"],
+        "source": case.report.artifact_id,
+    }
+    assert (
+        figure["source"] == f"assumption: business.accuracy_without; {case.report.artifact_id}"
+        and figure["status"] == "worked out"
+    )
 
 
 def test_figures_from_assumptions_follow_by_hand_calculation(case: TinyCase) -> None:
@@ -61,7 +73,9 @@ def test_figures_from_assumptions_follow_by_hand_calculation(case: TinyCase) -> 
     assert roi["break_even_volume"]["value"] == pytest.approx(30000 / 2.1)
     for name in ("efficiency", "cost_savings", "employee_productivity"):
         figure = roi["figures"][name]
-        assert figure["status"] == "assumed" and all(part.startswith("assumption: business.") for part in figure["source"].split("; "))
+        assert figure["status"] == "assumed" and all(
+            part.startswith("assumption: business.") for part in figure["source"].split("; ")
+        )
     assert roi["figures"]["cost_savings"]["unit"] == "EUR per month"
     assert roi["figures"]["cost_savings"]["left_out"].keys() == {"errors", "requests"}
 
@@ -70,15 +84,27 @@ def test_intervals_are_monte_carlo_over_the_declared_uncertainty(case: TinyCase)
     roi = found(case, **PLAN, uncertainty=0.1)
     rng = np.random.default_rng(5)
     draws = {name: value * rng.uniform(0.9, 1.1, 200_000) for name, value in PLAN.items()}
-    saving = draws["volume_per_month"] * draws["adoption"] * (draws["minutes_without"] - draws["minutes_with"]) / 60 * draws["cost_per_hour"]
+    saving = (
+        draws["volume_per_month"]
+        * draws["adoption"]
+        * (draws["minutes_without"] - draws["minutes_with"])
+        / 60
+        * draws["cost_per_hour"]
+    )
     months = draws["investment"] / saving
     # 400 resamples: a quantile at 2.5 % has a standard error of about 3 % of the width.
     for figure, expected in ((roi["savings_per_month"], saving), (roi["payback_months"], months)):
         low, high = np.quantile(expected, [0.025, 0.975])
         width = high - low
-        assert figure["low"] == pytest.approx(low, abs=0.12 * width) and figure["high"] == pytest.approx(high, abs=0.12 * width)
+        assert figure["low"] == pytest.approx(low, abs=0.12 * width) and figure["high"] == pytest.approx(
+            high, abs=0.12 * width
+        )
     certain = found(case, **PLAN, uncertainty=0.0)
-    assert certain["payback_months"]["low"] == pytest.approx(certain["payback_months"]["high"]) == pytest.approx(30000 / 8400)
+    assert (
+        certain["payback_months"]["low"]
+        == pytest.approx(certain["payback_months"]["high"])
+        == pytest.approx(30000 / 8400)
+    )
 
 
 def test_errors_and_requests_count_where_all_of_them_is_known(case: TinyCase) -> None:
@@ -99,7 +125,9 @@ def test_errors_and_requests_count_where_all_of_them_is_known(case: TinyCase) ->
     assert roi["break_even_volume"]["status"] == NEVER
 
 
-def test_what_requests_and_programs_cost_comes_from_the_evaluation_and_the_ledger(case: TinyCase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_requests_and_programs_cost_comes_from_the_evaluation_and_the_ledger(
+    case: TinyCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     environment = priced(case.environment)
 
     def row(artifact: str, use_case: str = "complaints", currency: str = "CHF") -> dict:
@@ -112,9 +140,16 @@ def test_what_requests_and_programs_cost_comes_from_the_evaluation_and_the_ledge
     assert (roi["programs"]["runs"], roi["programs"]["money"], roi["programs"]["currency"]) == (3, 300.0, "CHF")
     assert roi["investment"]["value"] == 30300 and roi["investment"]["programs"] == 300
     assert roi["payback_months"]["value"] == pytest.approx(30300 / 8400)
-    assert set(roi["programs"]["artifacts"]) == {case.checkpoint.artifact_id, case.report.artifact_id, case.base.artifact_id}
+    assert set(roi["programs"]["artifacts"]) == {
+        case.checkpoint.artifact_id,
+        case.report.artifact_id,
+        case.base.artifact_id,
+    }
     assert case.checkpoint.artifact_id in roi["investment"]["source"]
-    monkeypatch.setattr("ft_platform.business.program_costs.Ledger.rows", lambda self: [*rows, row(case.report.artifact_id, currency="USD")])
+    monkeypatch.setattr(
+        "ft_platform.business.program_costs.Ledger.rows",
+        lambda self: [*rows, row(case.report.artifact_id, currency="USD")],
+    )
     programs = found(case, environment, **PLAN)["programs"]
     assert programs["money"] is None and "another currency" in programs["reason"]
 
@@ -126,7 +161,13 @@ def test_without_a_price_programs_cost_nothing_known_and_not_nothing(case: TinyC
 
 def test_zero_volume_saves_nothing_and_never_pays_back(case: TinyCase) -> None:
     roi = found(case, **{**PLAN, "volume_per_month": 0})
-    assert roi["savings_per_month"]["value"] == 0 and roi["payback_months"] == {"value": None, "low": None, "high": None, "status": NEVER, "reason": NEVER}
+    assert roi["savings_per_month"]["value"] == 0 and roi["payback_months"] == {
+        "value": None,
+        "low": None,
+        "high": None,
+        "status": NEVER,
+        "reason": NEVER,
+    }
     assert roi["break_even_volume"]["value"] == pytest.approx(30000 / 2.1)
     assert roi["figures"]["cost_savings"]["relative"] is None
 
@@ -137,18 +178,28 @@ def test_a_slower_process_costs_more_than_it_saves(case: TinyCase) -> None:
     assert roi["payback_months"]["value"] is None and roi["payback_months"]["reason"] == NEVER
 
 
-@pytest.mark.parametrize("missing", ["volume_per_month", "adoption", "minutes_without", "minutes_with", "cost_per_hour"])
+@pytest.mark.parametrize(
+    "missing", ["volume_per_month", "adoption", "minutes_without", "minutes_with", "cost_per_hour"]
+)
 def test_a_missing_figure_is_named_and_nothing_is_put_in_its_place(case: TinyCase, missing: str) -> None:
     roi = found(case, **{name: value for name, value in PLAN.items() if name != missing})
     savings = roi["figures"]["cost_savings"]
-    assert savings["status"] == "not measured" and savings["difference"] is None and f"business.{missing}" in savings["reason"]
-    assert roi["payback_months"]["status"] == "not measured" and f"business.{missing}" in roi["payback_months"]["reason"]
+    assert (
+        savings["status"] == "not measured"
+        and savings["difference"] is None
+        and f"business.{missing}" in savings["reason"]
+    )
+    assert (
+        roi["payback_months"]["status"] == "not measured" and f"business.{missing}" in roi["payback_months"]["reason"]
+    )
 
 
 def test_without_an_investment_there_are_savings_and_no_payback(case: TinyCase) -> None:
     roi = found(case, **{name: value for name, value in PLAN.items() if name != "investment"})
     assert roi["savings_per_month"]["value"] == pytest.approx(8400)
-    assert roi["payback_months"]["status"] == "not measured" and "business.investment" in roi["payback_months"]["reason"]
+    assert (
+        roi["payback_months"]["status"] == "not measured" and "business.investment" in roi["payback_months"]["reason"]
+    )
 
 
 @pytest.mark.parametrize("name", [*ASSUMPTIONS])
@@ -165,9 +216,13 @@ def test_the_sensitivity_moves_one_quantity_at_a_time_and_sorts_by_effect(case: 
     rows = {row["name"]: row for row in roi["sensitivity"]}
     assert set(rows) == {*PLAN}
     assert (rows["cost_per_hour"]["low"], rows["cost_per_hour"]["high"]) == (33.75, 56.25)
-    assert (rows["cost_per_hour"]["saving_at_low"], rows["cost_per_hour"]["saving_at_high"]) == pytest.approx((6300, 10500))
+    assert (rows["cost_per_hour"]["saving_at_low"], rows["cost_per_hour"]["saving_at_high"]) == pytest.approx(
+        (6300, 10500)
+    )
     assert rows["minutes_without"]["saving_at_low"] == pytest.approx(4000 * 0.7 * 2.5 / 60 * 45)
-    assert rows["investment"]["saving_at_low"] == pytest.approx(8400) and rows["investment"]["payback_at_low"] == pytest.approx(22500 / 8400)
+    assert rows["investment"]["saving_at_low"] == pytest.approx(8400) and rows["investment"][
+        "payback_at_low"
+    ] == pytest.approx(22500 / 8400)
     assert rows["adoption"]["high"] == pytest.approx(0.875)
     effects = [abs(row["saving_at_high"] - row["saving_at_low"]) for row in roi["sensitivity"]]
     assert effects == sorted(effects, reverse=True) and roi["sensitivity"][0]["name"] == "minutes_without"
@@ -182,7 +237,12 @@ def test_payback_has_no_upper_end_where_the_interval_holds_no_saving() -> None:
     gained = assumed("cost_per_hour", 10.0, 0.0, 1000, 1)
     uncertain = type(gained)(1.0, np.linspace(-1, 3, 1000), gained.source, -1, 3)
     result = until(assumed("investment", 100.0, 0.0, 1000, 1), uncertain, 0.95, "")
-    assert result["value"] == 100 and result["high"] is None and result["low"] == pytest.approx(100 / 2.9, rel=0.02) and "no upper end" in result["reason"]
+    assert (
+        result["value"] == 100
+        and result["high"] is None
+        and result["low"] == pytest.approx(100 / 2.9, rel=0.02)
+        and "no upper end" in result["reason"]
+    )
 
 
 def test_a_prompted_model_elsewhere_is_compared_by_price(case: TinyCase, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,31 +271,48 @@ def with_endpoint(case: TinyCase, monkeypatch: pytest.MonkeyPatch, money: float 
     for system in metrics["per_1000_requests"].values():
         system |= {"money": 0.5, "currency": "CHF"}
     metrics["per_1000_requests"]["endpoint_big"] = {"seconds": 812.5, "money": money, "currency": currency}
-    metrics["info"]["endpoint_big"] = {"model": "big-1", "host": "models.example.org", "unreadable": 0, "money_per_1000": money, "currency": currency}
+    metrics["info"]["endpoint_big"] = {
+        "model": "big-1",
+        "host": "models.example.org",
+        "unreadable": 0,
+        "money_per_1000": money,
+        "currency": currency,
+    }
     monkeypatch.setattr("ft_platform.business.inputs.read_metrics", lambda *_: metrics)
     return metrics
 
 
-def test_a_measured_endpoint_enters_with_its_quality_seconds_and_price(case: TinyCase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_measured_endpoint_enters_with_its_quality_seconds_and_price(
+    case: TinyCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     metrics = with_endpoint(case, monkeypatch, 6.5)
     roi = found(case, priced(case.environment), **{**PLAN, "investment": 30000}, api_price_per_1000=4.5)
     assert list(roi["alternatives"]) == ["fine_tuned", "base_few_shot", "endpoint_big", "api"]
     one = roi["alternatives"]["endpoint_big"]
     assert one["quality"] == metrics["systems"]["tfidf_logreg"]["accuracy"] and one["seconds_per_1000"] == 812.5
-    assert one["money_per_1000"]["value"] == 6.5 and one["currency"] == "CHF" and one["source"] == case.report.artifact_id
+    assert (
+        one["money_per_1000"]["value"] == 6.5 and one["currency"] == "CHF" and one["source"] == case.report.artifact_id
+    )
     assert one["measured"] == {"model": "big-1", "host": "models.example.org"}
     assert one["requests_until_paid_back"]["value"] == pytest.approx(roi["investment"]["value"] / (6.0 / 1000))
     declared = roi["alternatives"]["api"]
     assert declared["quality"] is None and declared["seconds_per_1000"] is None and declared["measured"] is None
     rows = alternative_rows(roi)
-    assert rows[2]["title"] == "Model big-1 at models.example.org (endpoint_big)" and rows[2]["seconds"] == "812.5" and rows[2]["money"].endswith(" CHF")
+    assert (
+        rows[2]["title"] == "Model big-1 at models.example.org (endpoint_big)"
+        and rows[2]["seconds"] == "812.5"
+        and rows[2]["money"].endswith(" CHF")
+    )
     assert rows[2]["source"] == case.report.artifact_id and rows[2]["quality"] == with_interval(one["quality"])
     assert rows[3]["quality"] == rows[3]["seconds"] == "not measured"
 
 
 @pytest.mark.parametrize(
     ("money", "currency", "told", "shown"),
-    [(6.5, "USD", "prices are in USD and CHF", "6.50 (6.50 to 6.50) USD"), (None, "USD", "no price is known", "no price")],
+    [
+        (6.5, "USD", "prices are in USD and CHF", "6.50 (6.50 to 6.50) USD"),
+        (None, "USD", "no price is known", "no price"),
+    ],
 )
 def test_an_endpoint_without_a_comparable_price_has_its_quality_and_no_payback(
     case: TinyCase, monkeypatch: pytest.MonkeyPatch, money: float | None, currency: str, told: str, shown: str
@@ -243,7 +320,11 @@ def test_an_endpoint_without_a_comparable_price_has_its_quality_and_no_payback(
     with_endpoint(case, monkeypatch, money, currency)
     roi = found(case, priced(case.environment), **PLAN)
     one = roi["alternatives"]["endpoint_big"]
-    assert one["quality"]["value"] > 0 and one["requests_until_paid_back"]["value"] is None and one["requests_until_paid_back"]["reason"] == told
+    assert (
+        one["quality"]["value"] > 0
+        and one["requests_until_paid_back"]["value"] is None
+        and one["requests_until_paid_back"]["reason"] == told
+    )
     assert alternative_rows(roi)[2]["money"] == shown
 
 
@@ -269,7 +350,9 @@ def test_measured_satisfaction_has_the_files_hash_and_a_bootstrap_interval(case:
     before, after = (rng.normal(mean, 0.4, 28).round(2).tolist() for mean in (3.6, 4.1))
     uri = write_rows(tmp_path / "csat.csv", satisfaction(before, after))
     figure = found(case, measurements=[{"uri": uri, "period": "period"}])["figures"]["customer_satisfaction"]
-    assert figure["status"] == "measured" and values(figure) == pytest.approx((np.mean(before), np.mean(after), np.mean(after) - np.mean(before)))
+    assert figure["status"] == "measured" and values(figure) == pytest.approx(
+        (np.mean(before), np.mean(after), np.mean(after) - np.mean(before))
+    )
     assert figure["source"] == f"sha256:{hashlib.sha256(Path(uri).read_bytes()).hexdigest()}"
     error = np.sqrt(np.var(before) / 28 + np.var(after) / 28)
     assert figure["difference"]["high"] - figure["difference"]["low"] == pytest.approx(2 * 1.96 * error, rel=0.2)
@@ -277,10 +360,15 @@ def test_measured_satisfaction_has_the_files_hash_and_a_bootstrap_interval(case:
     assert figure["relative"]["value"] == pytest.approx(relative)
 
 
-def test_measured_minutes_take_the_place_of_assumed_ones_and_the_rest_stays_assumed(case: TinyCase, tmp_path: Path) -> None:
+def test_measured_minutes_take_the_place_of_assumed_ones_and_the_rest_stays_assumed(
+    case: TinyCase, tmp_path: Path
+) -> None:
     uri = write_rows(tmp_path / "minutes.csv", satisfaction([8.0] * 9 + [9.0], [5.0] * 9 + [6.0], "minutes_per_case"))
     roi = found(case, **PLAN, measurements=[{"uri": uri, "period": "period"}])
-    assert values(roi["figures"]["efficiency"]) == pytest.approx((8.1, 5.1, -3.0)) and roi["figures"]["efficiency"]["status"] == "measured"
+    assert (
+        values(roi["figures"]["efficiency"]) == pytest.approx((8.1, 5.1, -3.0))
+        and roi["figures"]["efficiency"]["status"] == "measured"
+    )
     assert roi["savings_per_month"]["value"] == pytest.approx(4000 * 3.0 / 60 * 45)
     assert {row["name"]: row["assumption"] for row in roi["sensitivity"]}["minutes_before"] is False
 
@@ -296,7 +384,9 @@ def test_one_side_only_is_no_comparison(case: TinyCase, tmp_path: Path) -> None:
     uri = write_rows(tmp_path / "csat.csv", satisfaction([3.0, 4.0, 5.0, 4.0, 4.0, 3.0], []))
     roi = found(case, measurements=[{"uri": uri, "period": "period"}])
     figure = roi["figures"]["customer_satisfaction"]
-    assert figure["before"]["value"] == pytest.approx(23 / 6) and figure["after"] is None and figure["difference"] is None
+    assert (
+        figure["before"]["value"] == pytest.approx(23 / 6) and figure["after"] is None and figure["difference"] is None
+    )
     assert figure["status"] == "not measured" and "0 measurements after" in figure["reason"]
     assert roi["not_compared"]["customer_satisfaction"] == figure["reason"]
 

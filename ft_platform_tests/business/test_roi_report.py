@@ -45,7 +45,9 @@ def page_of(case: TinyCase, report) -> Page:
 
 
 def measured(tmp_path: Path, name: str = "m.csv") -> list[dict]:
-    rows = [{**row, "case": f"{PERSON}-{number}"} for number, row in enumerate(satisfaction([3.0, 3.5] * 8, [4.0, 4.5] * 8))]
+    rows = [
+        {**row, "case": f"{PERSON}-{number}"} for number, row in enumerate(satisfaction([3.0, 3.5] * 8, [4.0, 4.5] * 8))
+    ]
     return [{"uri": write_rows(tmp_path / name, rows), "period": "period", "case": "case"}]
 
 
@@ -54,7 +56,9 @@ def test_the_same_inputs_are_not_worked_out_again_and_a_changed_file_is(case: Ti
     first, _ = published(case, **business)
     assert published(case, **business)[0] == first
     assert published(case, priced(case.environment, currency="USD"), **business)[0].artifact_id != first.artifact_id
-    Path(business["measurements"][0]["uri"]).write_text("date,metric,value,period,case\n2026-01-01,accuracy,1,before,c1\n")
+    Path(business["measurements"][0]["uri"]).write_text(
+        "date,metric,value,period,case\n2026-01-01,accuracy,1,before,c1\n"
+    )
     assert published(case, **business)[0].artifact_id != first.artifact_id
 
 
@@ -65,19 +69,28 @@ def test_a_report_of_other_measurements_or_settings_is_called_out_of_date(case: 
     assert outdated(case.lake, case.environment, use_case, report, roi) == []
     content = file.read_bytes()
     file.write_bytes(content + content.splitlines(keepends=True)[-1].replace(b"-15", b"-99"))
-    assert [f"business.measurements have other content than {report.id}" in one for one in outdated(case.lake, case.environment, use_case, report, roi)] == [
-        True
-    ]
+    assert [
+        f"business.measurements have other content than {report.id}" in one
+        for one in outdated(case.lake, case.environment, use_case, report, roi)
+    ] == [True]
     file.unlink()
     assert "business.measurements[0]" in outdated(case.lake, case.environment, use_case, report, roi)[0]
     file.write_bytes(content)
-    assert "stale" in outdated(case.lake, case.environment, with_business(case.use_case, **{**business, "adoption": 0.5}), report, roi)[0]
+    assert (
+        "stale"
+        in outdated(
+            case.lake, case.environment, with_business(case.use_case, **{**business, "adoption": 0.5}), report, roi
+        )[0]
+    )
 
 
 def test_the_report_passes_the_gate_and_a_changed_assumption_makes_it_stale(case: TinyCase) -> None:
     report, _ = published(case, **PLAN)
     assert problems_with(case.lake, with_business(case.use_case, **PLAN), report) == []
-    assert any("stale" in problem for problem in problems_with(case.lake, with_business(case.use_case, **{**PLAN, "adoption": 0.5}), report))
+    assert any(
+        "stale" in problem
+        for problem in problems_with(case.lake, with_business(case.use_case, **{**PLAN, "adoption": 0.5}), report)
+    )
 
 
 def test_every_source_is_an_artifact_a_hash_or_a_labelled_assumption(case: TinyCase, tmp_path: Path) -> None:
@@ -94,7 +107,11 @@ def test_no_file_of_the_report_holds_a_row_of_the_measurements(case: TinyCase, t
     report, _ = published(case, measurements=measured(tmp_path))
     for name in [*case.lake.manifest(report).files, "manifest.json"]:
         assert PERSON.encode() not in case.lake.read_file(report, name), name
-    left = [path for path in Path(case.lake.uri("restricted", "complaints")).rglob("*") if path.is_file() and PERSON.encode() in path.read_bytes()]
+    left = [
+        path
+        for path in Path(case.lake.uri("restricted", "complaints")).rglob("*")
+        if path.is_file() and PERSON.encode() in path.read_bytes()
+    ]
     assert left == []
 
 
@@ -107,7 +124,14 @@ def test_a_file_that_cannot_be_used_publishes_nothing(case: TinyCase, tmp_path: 
 
 
 def test_the_page_says_everything_and_loads_nothing(case: TinyCase, tmp_path: Path) -> None:
-    report, roi = published(case, priced(case.environment), **PLAN, accuracy_without=0.9, api_price_per_1000=4, measurements=measured(tmp_path))
+    report, roi = published(
+        case,
+        priced(case.environment),
+        **PLAN,
+        accuracy_without=0.9,
+        api_price_per_1000=4,
+        measurements=measured(tmp_path),
+    )
     page = page_of(case, report)
     assert page.open == []
     assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object", "embed"}
@@ -141,14 +165,21 @@ def test_the_page_says_everything_and_loads_nothing(case: TinyCase, tmp_path: Pa
 def test_the_page_opens_with_the_quality_and_the_release_and_not_with_what_is_saved(case: TinyCase) -> None:
     report, _ = published(case, **PLAN)
     words = " ".join(page_of(case, report).words.split())
-    quality, release, saved = (words.index(part) for part in ("Whether it is good enough", "Nothing is saved before the model is released", "the model saves"))
+    quality, release, saved = (
+        words.index(part)
+        for part in ("Whether it is good enough", "Nothing is saved before the model is released", "the model saves")
+    )
     assert quality < release < saved
 
 
 def test_a_use_case_without_business_figures_says_not_measured(case: TinyCase) -> None:
     report, _ = published(case)
     words = " ".join(page_of(case, report).words.split())
-    assert words.count("not measured") > 4 and "so nothing was assumed" in words and "Savings and payback: not measured." in words
+    assert (
+        words.count("not measured") > 4
+        and "so nothing was assumed" in words
+        and "Savings and payback: not measured." in words
+    )
     assert "0.000" not in words.split("Fine-tuned or prompted")[0].split("Before and after")[1].split("Efficiency")[1]
     assert set(pictures_of(case.lake, report)) == {"change"}
 
@@ -169,7 +200,9 @@ def test_losses_are_said_as_plainly_as_savings(case: TinyCase, changes: dict, sa
 
 def test_a_figure_is_called_better_only_if_its_interval_is(case: TinyCase) -> None:
     roi = found(case, **PLAN)
-    assert figure_sentence("efficiency", roi["figures"]["efficiency"])["text"].startswith("Efficiency: better (assumed). 6.00 before, 3.20 after: -2.80")
+    assert figure_sentence("efficiency", roi["figures"]["efficiency"])["text"].startswith(
+        "Efficiency: better (assumed). 6.00 before, 3.20 after: -2.80"
+    )
     near = found(case, **{**PLAN, "minutes_with": 5.9})["figures"]["efficiency"]
     assert "no clear change" in figure_sentence("efficiency", near)["text"]
     worse = found(case, **{**PLAN, "minutes_with": 12})["figures"]["efficiency"]
@@ -177,29 +210,43 @@ def test_a_figure_is_called_better_only_if_its_interval_is(case: TinyCase) -> No
     assert not sentence["good"] and ": worse" in sentence["text"]
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.0123, "0.012"), (3.2, "3.20"), (-14.56, "-14.6"), (12345.6, "12,346")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "–"), (0.0123, "0.012"), (3.2, "3.20"), (-14.56, "-14.6"), (12345.6, "12,346")]
+)
 def test_numbers_are_written_as_people_read_them(value: float | None, text: str) -> None:
     assert amount(value) == text
 
 
-def test_the_command_prints_the_newest_report(case: TinyCase, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_newest_report(
+    case: TinyCase, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("FT_HOME", str(case.environment.home))
     monkeypatch.setenv("FT_DEFS", str(case.environment.defs))
     monkeypatch.setenv("FT_TRACKING_URI", "none")
     report, roi = published(case, **PLAN, uncertainty=0.15)
     assert cli.main(["roi", "complaints", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert printed["figures"] == roi["figures"] and printed["payback_months"] == roi["payback_months"] and printed["roi_report"] == report.artifact_id
+    assert (
+        printed["figures"] == roi["figures"]
+        and printed["payback_months"] == roi["payback_months"]
+        and printed["roi_report"] == report.artifact_id
+    )
     assert cli.main(["roi", "complaints"]) == 0
     text = capsys.readouterr().out
-    assert "Payback after 3.57" in text and "assumption: business.minutes_with" in text and f"{report.artifact_id}/report.html" in text
+    assert (
+        "Payback after 3.57" in text
+        and "assumption: business.minutes_with" in text
+        and f"{report.artifact_id}/report.html" in text
+    )
     path = Path(report.uri) / "roi.json"
     path.write_text(path.read_text().replace('"value": 6', '"value": 7'))
     assert cli.main(["roi", "complaints", "--json"]) == 1
     assert "not what its manifest says" in capsys.readouterr().err and CorruptVersion.permanent
 
 
-def test_the_command_says_what_to_do_where_there_is_no_report(tmp_path: Path, case: TinyCase, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_the_command_says_what_to_do_where_there_is_no_report(
+    tmp_path: Path, case: TinyCase, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
     monkeypatch.setenv("FT_HOME", str(tmp_path / "empty"))
     monkeypatch.setenv("FT_DEFS", str(case.environment.defs))
     assert cli.main(["roi", "complaints"]) == 1

@@ -34,12 +34,24 @@ def test_signatures_are_cut_off(text: str, left: str) -> None:
 @pytest.mark.parametrize(
     ("text", "left"),
     [
-        ("It is still lost.\n\nOn Mon, 5 Jan 2026 at 10:00, Bob <bob@example.org> wrote:\n> Is it?\n> Yes.", "It is still lost."),
-        ("It is still lost.\nOn Monday, 5 January 2026 at 10:00, Bob Example\n<bob@example.org> wrote:\nIs it?", "It is still lost."),
-        ("Immer noch weg.\nAm 05.01.2026 um 10:00 schrieb Bob Beispiel <bob@example.org>:\n> Ist sie?", "Immer noch weg."),
+        (
+            "It is still lost.\n\nOn Mon, 5 Jan 2026 at 10:00, Bob <bob@example.org> wrote:\n> Is it?\n> Yes.",
+            "It is still lost.",
+        ),
+        (
+            "It is still lost.\nOn Monday, 5 January 2026 at 10:00, Bob Example\n<bob@example.org> wrote:\nIs it?",
+            "It is still lost.",
+        ),
+        (
+            "Immer noch weg.\nAm 05.01.2026 um 10:00 schrieb Bob Beispiel <bob@example.org>:\n> Ist sie?",
+            "Immer noch weg.",
+        ),
         ("Toujours perdue.\nLe 5 janv. 2026, Bob a écrit :\n> Bon.", "Toujours perdue."),
         ("It is still lost.\n-----Original Message-----\nFrom: Bob\nIs it?", "It is still lost."),
-        ("It is still lost.\nFrom: Bob Example <bob@example.org>\nSent: Monday\nTo: Ann\nSubject: Card\n\nIs it?", "It is still lost."),
+        (
+            "It is still lost.\nFrom: Bob Example <bob@example.org>\nSent: Monday\nTo: Ann\nSubject: Card\n\nIs it?",
+            "It is still lost.",
+        ),
         ("It is still lost.\n\n> Is it?\n>> Yes.", "It is still lost."),
     ],
 )
@@ -81,7 +93,23 @@ def test_only_messages_of_users_are_cut_and_the_change_is_named() -> None:
     assert repair(text, Cleaning(), role="user")[0].endswith("Ann Miller")
 
 
-@given(st.lists(st.sampled_from(["a word", "> quoted", "-- ", "Best regards,", "Ann", "", "On Monday Ann Miller wrote:", "Sent from my iPhone"]), max_size=8))
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "a word",
+                "> quoted",
+                "-- ",
+                "Best regards,",
+                "Ann",
+                "",
+                "On Monday Ann Miller wrote:",
+                "Sent from my iPhone",
+            ]
+        ),
+        max_size=8,
+    )
+)
 @settings(max_examples=300, deadline=None)
 def test_what_is_left_is_the_beginning_of_the_text(lines: list[str]) -> None:
     text = "\n".join(lines)
@@ -89,6 +117,8 @@ def test_what_is_left_is_the_beginning_of_the_text(lines: list[str]) -> None:
     assert text.startswith(left) and bool(left.strip()) == bool(text.strip())
 
 
-@pytest.mark.parametrize("part", ["> ", "On ", "On x wrote:", "From: a\nTo: b\n", "\n", "-- \n", "_", "Best regards,\n", "Sent from my "])
+@pytest.mark.parametrize(
+    "part", ["> ", "On ", "On x wrote:", "From: a\nTo: b\n", "\n", "-- \n", "_", "Best regards,\n", "Sent from my "]
+)
 def test_hostile_text_ends(part: str) -> None:
     assert isinstance(without_boilerplate(part * (400_000 // len(part)), BOTH), str)

@@ -23,7 +23,10 @@ from ft_platform.records.rows import TableRows
 from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.tables import raw, use_case
 
-LETTER = "The bank charged me a fee of thirty dollars on my checking account although the balance never went below zero in May and I want it back"
+LETTER = (
+    "The bank charged me a fee of thirty dollars on my checking account although the balance never went below zero in"
+    " May and I want it back"
+)
 
 
 def clean(case: NamedUseCase, records: pa.Table, batch_rows: int = 8192, engine: Engine | None = None) -> StageResult:
@@ -59,7 +62,11 @@ def test_hashes_are_over_the_texts_before_and_after() -> None:
 
 @pytest.mark.parametrize(
     ("switch", "text", "kind"),
-    [("fix_unicode", "a cafÃ© here", "unicode"), ("strip_html", "a <b>cafe</b> here", "html"), ("normalize_whitespace", "a  cafe here", "whitespace")],
+    [
+        ("fix_unicode", "a cafÃ© here", "unicode"),
+        ("strip_html", "a <b>cafe</b> here", "html"),
+        ("normalize_whitespace", "a  cafe here", "whitespace"),
+    ],
 )
 def test_each_repair_can_be_switched_off(switch: str, text: str, kind: str) -> None:
     on, off = use_case(), use_case(cleaning={switch: False})
@@ -69,12 +76,17 @@ def test_each_repair_can_be_switched_off(switch: str, text: str, kind: str) -> N
 
 def test_indentation_of_an_answer_stays() -> None:
     case, answer = use_case("generation"), "def f():\n    return 1"
-    assert clean(case, raw(case, ["write  a function"], [answer])).kept["messages"].to_pylist()[0][1]["content"] == answer
+    assert (
+        clean(case, raw(case, ["write  a function"], [answer])).kept["messages"].to_pylist()[0][1]["content"] == answer
+    )
 
 
 def test_labels_are_trimmed_and_a_missing_one_removes_the_record() -> None:
     case = use_case()
-    result = clean(case, raw(case, ["the first text", "the second text", "the third text"], label=["  credit \n card ", None, "  "]))
+    result = clean(
+        case,
+        raw(case, ["the first text", "the second text", "the third text"], label=["  credit \n card ", None, "  "]),
+    )
     assert result.kept["label"].to_pylist() == ["credit card"]
     assert removed(result) == [("r001", "label_missing", None), ("r002", "label_missing", None)]
 
@@ -83,7 +95,9 @@ def test_rows_without_messages_or_texts_are_removed_not_lost() -> None:
     case = use_case()
     records = raw(case, ["a good text", None, "x"], label=["a", "b", "c"])
     records = records.set_column(
-        records.schema.get_field_index("messages"), "messages", pa.array([records["messages"][0].as_py(), None, []], records["messages"].type)
+        records.schema.get_field_index("messages"),
+        "messages",
+        pa.array([records["messages"][0].as_py(), None, []], records["messages"].type),
     )
     result = clean(case, pa.concat_tables([records, raw(case, [None], label=["d"], record_id=["r9"])]))
     assert result.kept["record_id"].to_pylist() == ["r000"]
@@ -92,7 +106,12 @@ def test_rows_without_messages_or_texts_are_removed_not_lost() -> None:
 
 def test_exact_duplicates_of_text_leave_the_smallest_record_id_and_conflicting_labels_are_counted() -> None:
     case = use_case()
-    records = raw(case, ["same text", "same  text", "other text", "same text"], label=["a", "b", "a", "a"], record_id=["r3", "r1", "r2", "r4"])
+    records = raw(
+        case,
+        ["same text", "same  text", "other text", "same text"],
+        label=["a", "b", "a", "a"],
+        record_id=["r3", "r1", "r2", "r4"],
+    )
     result = clean(case, records)
     assert result.kept["record_id"].to_pylist() == ["r1", "r2"]
     assert removed(result) == [("r3", "exact_duplicate", "r1"), ("r4", "exact_duplicate", "r1")]
@@ -101,7 +120,14 @@ def test_exact_duplicates_of_text_leave_the_smallest_record_id_and_conflicting_l
 
 def test_for_generation_the_same_question_with_another_answer_is_no_duplicate() -> None:
     case = use_case("generation")
-    result = clean(case, raw(case, ["Say something nice", "Say something nice", "Say something nice"], ["You are kind", "Well done", "You are kind"]))
+    result = clean(
+        case,
+        raw(
+            case,
+            ["Say something nice", "Say something nice", "Say something nice"],
+            ["You are kind", "Well done", "You are kind"],
+        ),
+    )
     assert removed(result) == [("r002", "exact_duplicate", "r000")]
 
 
@@ -122,7 +148,8 @@ def test_the_threshold_of_near_duplicates_decides() -> None:
 
 
 def test_a_chain_of_near_duplicates_loses_only_what_is_near_a_kept_record() -> None:
-    """Each text has one word more than the one before; at 0.9 the third is near the second, which goes, but not near the first."""
+    """Each text has one word more than the one before; at 0.9 the third is near the second, which goes, but not near
+    the first."""
     words = LETTER.split()
     texts = [" ".join([*words, *(f"more{i}" for i in range(n))]) for n in (0, 2, 4)]
     case = use_case(cleaning={"near_duplicate_threshold": 0.9})
@@ -130,7 +157,8 @@ def test_a_chain_of_near_duplicates_loses_only_what_is_near_a_kept_record() -> N
 
 
 def test_a_copy_with_other_punctuation_shares_the_fate_of_its_original() -> None:
-    """r001 is near r000; r002 has the same words as r001, so it is near r000 too and not a reason to keep one of them."""
+    """r001 is near r000; r002 has the same words as r001, so it is near r000 too and not a reason to keep one of
+    them."""
     case = use_case()
     result = clean(case, raw(case, [LETTER, LETTER + " now", LETTER + ", now!"], label=["a"] * 3))
     assert removed(result) == [("r001", "near_duplicate", "r000"), ("r002", "near_duplicate", "r000")]
@@ -145,7 +173,10 @@ def test_duplicates_stay_where_the_settings_say_so() -> None:
 
 def test_the_result_does_not_depend_on_the_order_of_the_rows() -> None:
     case, rng = use_case(cleaning={"near_duplicate_threshold": 0.93}), random.Random(0)
-    texts = [LETTER + f" in case {i % 7}" + " please" * (i % 3) for i in range(60)] + ["x", "other words of no relation"]
+    texts = [LETTER + f" in case {i % 7}" + " please" * (i % 3) for i in range(60)] + [
+        "x",
+        "other words of no relation",
+    ]
     records = raw(case, texts, label=[f"l{i % 4}" for i in range(62)])
     result = clean(case, records)
     shuffled = clean(case, records.take(rng.sample(range(62), 62)))
@@ -157,22 +188,33 @@ def test_the_result_does_not_depend_on_the_order_of_the_rows() -> None:
 def test_a_text_of_10_mb_is_removed_before_it_is_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
     case, repaired = use_case(), []
     original = batch_module.repair
-    monkeypatch.setattr(batch_module, "repair", lambda text, *args, **kwargs: repaired.append(len(text)) or original(text, *args, **kwargs))
+    monkeypatch.setattr(
+        batch_module,
+        "repair",
+        lambda text, *args, **kwargs: repaired.append(len(text)) or original(text, *args, **kwargs),
+    )
     result = clean(case, raw(case, ["Ã© <b>x</b>  " * 800_000, "a <b>good</b> text"], label=["a", "b"]))
     assert removed(result) == [("r000", "too_long", None)] and max(repaired) < 100
 
 
 def test_a_text_that_is_short_once_its_markup_is_gone_stays() -> None:
     case = use_case(cleaning={"max_characters": 100})
-    assert clean(case, raw(case, [f"<p style='{'x' * 5000}'>a short text</p>"], label=["a"])).kept["text_characters"].to_pylist() == [12]
+    assert clean(case, raw(case, [f"<p style='{'x' * 5000}'>a short text</p>"], label=["a"])).kept[
+        "text_characters"
+    ].to_pylist() == [12]
 
 
 def test_texts_are_counted_by_length_before_and_after() -> None:
     """Bins: 0, 1, 2 to 3, 4 to 7, 8 to 15, 16 to 31 characters, ..."""
     case = use_case()
-    found = clean(case, raw(case, ["", "<b>x</b>", "<b>twelve chars</b>", "twelve chars", "another text of 31 characters !"], label=["a"] * 5)).counts[
-        "characters"
-    ]
+    found = clean(
+        case,
+        raw(
+            case,
+            ["", "<b>x</b>", "<b>twelve chars</b>", "twelve chars", "another text of 31 characters !"],
+            label=["a"] * 5,
+        ),
+    ).counts["characters"]
     assert found["at_least"][:6] == [0, 1, 2, 4, 8, 16]
     assert found["before"][:7] == [1, 0, 0, 0, 2, 2, 0] and sum(found["before"]) == 5
     assert found["after"][:6] == [0, 0, 0, 0, 1, 1] and sum(found["after"]) == 2
@@ -199,14 +241,24 @@ def test_progress_is_reported() -> None:
 def test_a_thousand_copies_of_ten_pairs_leave_ten(shared_data: Path) -> None:
     pairs = yaml.safe_load((shared_data / "chatterbot_tech_support" / "tech_support.yml").read_text())["conversations"]
     case = use_case("generation", cleaning={"max_removed_share": 1.0})
-    result = clean(case, raw(case, [q for q, _ in pairs], [a for _, a in pairs], record_id=[f"r{i:05d}" for i in range(len(pairs))]))
-    assert result.funnel("cleaned_records") == {"stage": "cleaned_records", "rows_in": 1050, "kept": 10, "removed": {"exact_duplicate": 1040}}
+    result = clean(
+        case,
+        raw(case, [q for q, _ in pairs], [a for _, a in pairs], record_id=[f"r{i:05d}" for i in range(len(pairs))]),
+    )
+    assert result.funnel("cleaned_records") == {
+        "stage": "cleaned_records",
+        "rows_in": 1050,
+        "kept": 10,
+        "removed": {"exact_duplicate": 1040},
+    }
 
 
 @pytest.mark.real_data
 def test_real_texts_are_cleaned_in_columns_as_they_are_one_by_one(shared_data: Path) -> None:
     with (shared_data / "cfpb_2020" / "complaints_sample.csv").open(encoding="utf-8", newline="") as file:
-        texts = [row["Consumer complaint narrative"] for row in csv.DictReader(file) if row["Consumer complaint narrative"]]
+        texts = [
+            row["Consumer complaint narrative"] for row in csv.DictReader(file) if row["Consumer complaint narrative"]
+        ]
     with (shared_data / "banking77" / "train.csv").open(encoding="utf-8", newline="") as file:
         texts += [row["text"] for row in csv.DictReader(file)]
     instructions = json.loads((shared_data / "llamafactory_demo" / "alpaca_en_demo.json").read_text(encoding="utf-8"))
@@ -215,8 +267,13 @@ def test_real_texts_are_cleaned_in_columns_as_they_are_one_by_one(shared_data: P
     answers = ["yes"] * len(texts) + [found["output"] for found in instructions]
     marked = batch_module.BatchCleaner(case)(raw(case, questions, answers).combine_chunks().to_batches()[0])
     changed = 0
-    for messages, changes, question, answer in zip(marked["messages"].to_pylist(), marked["changes"].to_pylist(), questions, answers, strict=True):
-        repaired = [batch_module.repair(text, case.settings.cleaning, role=role) for text, role in ((question, "user"), (answer, "assistant"))]
+    for messages, changes, question, answer in zip(
+        marked["messages"].to_pylist(), marked["changes"].to_pylist(), questions, answers, strict=True
+    ):
+        repaired = [
+            batch_module.repair(text, case.settings.cleaning, role=role)
+            for text, role in ((question, "user"), (answer, "assistant"))
+        ]
         assert [message["content"] for message in messages] == [text for text, _ in repaired]
         assert set(changes) == {kind for _, found in repaired for kind in found}
         changed += bool(changes)
@@ -224,15 +281,32 @@ def test_real_texts_are_cleaned_in_columns_as_they_are_one_by_one(shared_data: P
 
 
 MIXED = [
-    *("plain text of a customer", "two  blanks in a text", "<p>a paragraph</p>", "the bankâ€™s reply", "x", "", "plain text of a customer"),
-    *(LETTER, LETTER + " now", "naïve café, clean", "line one\n\n\n\nline two", 'says "no" and \\ more', "kept as it is"),
+    *(
+        "plain text of a customer",
+        "two  blanks in a text",
+        "<p>a paragraph</p>",
+        "the bankâ€™s reply",
+        "x",
+        "",
+        "plain text of a customer",
+    ),
+    *(
+        LETTER,
+        LETTER + " now",
+        "naïve café, clean",
+        "line one\n\n\n\nline two",
+        'says "no" and \\ more',
+        "kept as it is",
+    ),
 ]
 
 
 @pytest.mark.parametrize("kind", ["classification", "generation"])
 def test_the_size_of_the_batches_makes_no_difference(kind: str) -> None:
     case = use_case(kind)
-    records = raw(case, MIXED, [f"answer  to {i % 3}" for i in range(len(MIXED))], label=[f" l{i % 2}" for i in range(len(MIXED))])
+    records = raw(
+        case, MIXED, [f"answer  to {i % 3}" for i in range(len(MIXED))], label=[f" l{i % 2}" for i in range(len(MIXED))]
+    )
     whole = clean(case, records)
     assert 4 < whole.kept.num_rows < len(MIXED) - 2
     for batch_rows in (1, 2, 5):
@@ -261,9 +335,13 @@ def test_a_batch_is_cleaned_as_its_texts_one_by_one() -> None:
         repaired = [batch_module.repair(m["content"], settings, role=m["role"]) for m in before]
         after = [text for text, _ in repaired]
         kinds = {kind for _, found in repaired for kind in found}
-        assert [m["content"] for m in row["messages"]] == after and [m["role"] for m in row["messages"]] == [m["role"] for m in before]
+        assert [m["content"] for m in row["messages"]] == after and [m["role"] for m in row["messages"]] == [
+            m["role"] for m in before
+        ]
         assert row["changes"] == [kind for kind in batch_module.KINDS if kind in kinds]
-        assert row["sha256_before"] == contents_sha256(m["content"] for m in before) and row["sha256_after"] == contents_sha256(after)
+        assert row["sha256_before"] == contents_sha256(m["content"] for m in before) and row[
+            "sha256_after"
+        ] == contents_sha256(after)
         assert row["text_characters"] == len(after[1]) + 2 + len(after[3])
         assert row["dedup_key"] == "\n\n".join(after[1:])
 
@@ -301,7 +379,9 @@ def test_each_new_reason_is_in_the_funnel_and_boilerplate_is_counted() -> None:
 
 def test_no_text_is_left_outside_the_folder_and_batches_come_one_by_one(tmp_path: Path) -> None:
     case = use_case()
-    stream = clean_module.clean(case, TableRows(raw(case, MIXED, label=["a"] * len(MIXED)), 3), Work(tmp_path, InProcess()))
+    stream = clean_module.clean(
+        case, TableRows(raw(case, MIXED, label=["a"] * len(MIXED)), 3), Work(tmp_path, InProcess())
+    )
     parts = [kept for kept, _ in stream.parts if kept is not None]
     assert [path.name for path in tmp_path.iterdir()] == ["cleaned_rows.arrow"]
     assert len(parts) > 1 and stream.counts["changed_rows"] == 4

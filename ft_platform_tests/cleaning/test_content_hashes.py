@@ -10,7 +10,10 @@ from ft_platform.cleaning.conversations import Conversations
 from ft_platform.records.columns import MESSAGES, answers, contents_sha256, user_texts
 
 MESSAGE = st.fixed_dictionaries(
-    {"role": st.sampled_from(["system", "user", "assistant"]), "content": st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)}
+    {
+        "role": st.sampled_from(["system", "user", "assistant"]),
+        "content": st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    }
 )
 ROWS = st.lists(st.none() | st.lists(MESSAGE, max_size=4), max_size=6)
 
@@ -47,6 +50,26 @@ def test_some_rows_are_those_rows(rows: list, data: st.DataObject) -> None:
     assert found.messages().to_pylist() == [row or [] for row, taken in zip(rows, chosen, strict=True) if taken]
 
 
-@pytest.mark.parametrize("text", ['"', "\\", "\n", "\x00", "\x1f", "\x7f", "é", "🙂", "\u2028", "</script>", "", 'a\\n"\t\r\n', '"\x00\n\\', "\b\f\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"',
+        "\\",
+        "\n",
+        "\x00",
+        "\x1f",
+        "\x7f",
+        "é",
+        "🙂",
+        "\u2028",
+        "</script>",
+        "",
+        'a\\n"\t\r\n',
+        '"\x00\n\\',
+        "\b\f\n",
+    ],
+)
 def test_what_json_escapes_is_escaped_in_the_same_way(text: str) -> None:
-    assert batch_sha256(Conversations.of(column([[{"role": "user", "content": text}]]))).to_pylist() == [contents_sha256([text])]
+    assert batch_sha256(Conversations.of(column([[{"role": "user", "content": text}]]))).to_pylist() == [
+        contents_sha256([text])
+    ]

@@ -24,7 +24,12 @@ def test_a_repeated_key_names_the_first_one_also_in_another_batch() -> None:
 
 
 def test_of_equal_keys_the_one_of_smallest_rank_stays() -> None:
-    assert exact_duplicates_stream(in_batches(["a", "b", "a", "a"]), 4, order=np.array([3, 0, 1, 2])).tolist() == [2, -1, -1, 2]
+    assert exact_duplicates_stream(in_batches(["a", "b", "a", "a"]), 4, order=np.array([3, 0, 1, 2])).tolist() == [
+        2,
+        -1,
+        -1,
+        2,
+    ]
 
 
 def test_keys_that_differ_in_one_character_are_no_duplicates() -> None:
@@ -45,5 +50,7 @@ def test_copies_share_the_fate_of_their_original(tmp_path: Path) -> None:
 
 
 def test_without_exact_duplicates_a_copy_goes_for_the_first_of_its_kind(tmp_path: Path) -> None:
-    found, _ = near_duplicates_stream(in_batches([LETTER, LETTER.upper(), "other words"]), 3, 0.85, tmp_path, stage="tests")
+    found, _ = near_duplicates_stream(
+        in_batches([LETTER, LETTER.upper(), "other words"]), 3, 0.85, tmp_path, stage="tests"
+    )
     assert found.tolist() == [-1, 0, -1]

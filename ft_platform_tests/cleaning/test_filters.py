@@ -15,7 +15,9 @@ from ft_platform_tests.tables import use_case
 BOUNDS = {"min_characters": 5, "max_characters": 12}
 
 
-def records(texts: Sequence[str], answers: Sequence[str | None] | None = None, labels: Sequence[str | None] | None = None) -> CleanedRecords:
+def records(
+    texts: Sequence[str], answers: Sequence[str | None] | None = None, labels: Sequence[str | None] | None = None
+) -> CleanedRecords:
     columns = (texts, answers or [None] * len(texts), labels or ["a"] * len(texts))
     return CleanedRecords(*(pa.array(column, pa.string()) for column in columns))
 
@@ -48,7 +50,9 @@ def quality(text: str, **settings: Any) -> str | None:
         ("", None, None, "classification", "empty"),  # several reasons: the first in the alphabet
     ],
 )
-def test_each_filter_removes_what_it_claims(text: str, answer: str | None, label: str | None, kind: str, reason: str | None) -> None:
+def test_each_filter_removes_what_it_claims(
+    text: str, answer: str | None, label: str | None, kind: str, reason: str | None
+) -> None:
     assert reasons(records([text], [answer], [label]), use_case(kind, cleaning=BOUNDS)) == [reason]
 
 
@@ -61,7 +65,14 @@ def test_records_of_a_batch_are_decided_on_one_by_one() -> None:
 def test_filters_are_the_files_of_the_folder_and_cheap_ones_decide_first() -> None:
     basic = ["answer_missing", "empty", "label_missing", "too_long", "too_short"]
     shape = ["all_caps", "few_letters", "links_only", "many_symbols", "repetitive"]
-    assert list(filters()) == [*basic, *shape, "language_not_allowed", "language_undetermined", "too_few_tokens", "too_many_tokens"]
+    assert list(filters()) == [
+        *basic,
+        *shape,
+        "language_not_allowed",
+        "language_undetermined",
+        "too_few_tokens",
+        "too_many_tokens",
+    ]
     assert quality("IIIIIIIIIIIIIIIIIIIIIIII", max_capitals_share=0.5, max_characters=10) == "too_long"
 
 
@@ -162,5 +173,7 @@ def test_text_that_repeats_itself_is_removed() -> None:
 
 def test_where_asks_about_candidates_only() -> None:
     asked = []
-    found = records(["a", "b", "c"]).where(lambda text: asked.append(text) or text == "c", np.array([True, False, True]))
+    found = records(["a", "b", "c"]).where(
+        lambda text: asked.append(text) or text == "c", np.array([True, False, True])
+    )
     assert found.tolist() == [False, False, True] and asked == ["a", "c"]

@@ -22,8 +22,23 @@ from ft_platform.cleaning.tidy_column import tidy_column
 from ft_platform.use_case import Cleaning
 
 TRICKY = [
-    *(" \n\t\r\x00\x0b\x0c\x1c\x1b[0m\x7f\x80\x85\x9f<>&;`~ab.A1ÂÃâ€™œöß’“”…–éе́ñвЂ的가\u1161한"),
-    *("\u00a0", "\u00ad", "\u0301", "\u200b", "\u200d", "\u2009", "\u2028", "\u202e", "\u2066", "\u3000", "\ufeff", "\ufe0f", "\U000e0069", "\U0001f3f4"),
+    *" \n\t\r\x00\x0b\x0c\x1c\x1b[0m\x7f\x80\x85\x9f<>&;`~ab.A1ÂÃâ€™œöß’“”…–éе́ñвЂ的가\u1161한",
+    *(
+        "\u00a0",
+        "\u00ad",
+        "\u0301",
+        "\u200b",
+        "\u200d",
+        "\u2009",
+        "\u2028",
+        "\u202e",
+        "\u2066",
+        "\u3000",
+        "\ufeff",
+        "\ufe0f",
+        "\U000e0069",
+        "\U0001f3f4",
+    ),
     *("\n\n", "\n\n\n", "  ", "<b>", "&amp;", "-- ", "> ", "\nOn Monday Ann wrote:\n", "\nBest regards,\nAnn"),
 ]
 KNOWN = re.compile(f"[{''.join(MOJIBAKE_CATEGORIES.values())}]")
@@ -87,15 +102,24 @@ def missed(texts: Iterable[str]) -> list[str]:
     """Texts that ftfy takes for mojibake and one of the two quick tests does not."""
     bad = [text for text in texts if is_bad(text)]
     in_re2 = pc.match_substring_regex(pa.array(bad, pa.string()), MOJIBAKE_RE2).to_pylist()
-    return [text for text, found in zip(bad, in_re2, strict=True) if not (found and unicode_repair.MAY_BE_MOJIBAKE.search(text))]
+    return [
+        text
+        for text, found in zip(bad, in_re2, strict=True)
+        if not (found and unicode_repair.MAY_BE_MOJIBAKE.search(text))
+    ]
 
 
 def test_the_quick_tests_for_mojibake_miss_nothing_that_ftfy_sees() -> None:
-    """All pairs of the 400 characters that ftfy knows, alone and between letters, and what it knows in threes and fours."""
-    pairs = [x + y for x, y in product(MOJIBAKE, repeat=2) if is_bad(f"a{x}{y}a") or is_bad(f" {x}{y} ") or is_bad(x + y)]
+    """All pairs of the 400 characters that ftfy knows, alone and between letters, and what it knows in threes and
+    fours."""
+    pairs = [
+        x + y for x, y in product(MOJIBAKE, repeat=2) if is_bad(f"a{x}{y}a") or is_bad(f" {x}{y} ") or is_bad(x + y)
+    ]
     assert len(pairs) > 10_000 and missed(f"{a}{pair}{b}" for pair in pairs for a, b in ("aa", "  ", ".,")) == []
     assert missed(f"{a}{x}{b}" for a, b in product("ВГРСΒΓΞΟØÙ", repeat=2) for x in MOJIBAKE) == []
-    assert missed(f"{a}{x}{b}{y}" for a, b in product("ØÙ", repeat=2) for x, y in product(MOJIBAKE[::7], MOJIBAKE)) == []
+    assert (
+        missed(f"{a}{x}{b}{y}" for a, b in product("ØÙ", repeat=2) for x, y in product(MOJIBAKE[::7], MOJIBAKE)) == []
+    )
     blanks = [character for character in map(chr, range(0x3001)) if character.isspace()]
     assert len(blanks) == 29 and missed(f"a{blank}À€" for blank in blanks) == []
 

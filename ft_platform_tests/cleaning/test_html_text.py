@@ -15,8 +15,14 @@ from ft_platform.cleaning.whitespace import normalize_whitespace
         ("AT&amp;T &lt;b&gt; &#8217; &#x20AC;", "AT&T <b> ’ €"),
         ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>", "a b\n\nc"),
         ("<ul><li>one</li><li>two</li></ul>", "one\n\ntwo"),
-        ("<!DOCTYPE html>\n<html><head><title>T</title></head><body><p>Hi</p><o:p>there</o:p></body></html>", "Hi\nthere"),
-        ("<html><body>from <ann@example.org> <td width=1 nowrap=>a</td><script>x</script></body></html>", "from <ann@example.org> a"),
+        (
+            "<!DOCTYPE html>\n<html><head><title>T</title></head><body><p>Hi</p><o:p>there</o:p></body></html>",
+            "Hi\nthere",
+        ),
+        (
+            "<html><body>from <ann@example.org> <td width=1 nowrap=>a</td><script>x</script></body></html>",
+            "from <ann@example.org> a",
+        ),
         ("&amp;lt;", "&lt;"),  # once only
     ],
 )
@@ -52,7 +58,9 @@ def test_code_stays_while_the_text_around_it_is_cleaned() -> None:
     assert html_to_text("<b>See</b> `<div>` &amp;\n```\n<p>\n```\n<i>end</i>") == "See `<div>` &\n```\n<p>\n```\nend"
 
 
-@pytest.mark.parametrize("part", ["<script>", "<!--", '<a x="', "<a b=c ", "<", "&", "`", "```", "<a  ", "</script><script>", "<td"])
+@pytest.mark.parametrize(
+    "part", ["<script>", "<!--", '<a x="', "<a b=c ", "<", "&", "`", "```", "<a  ", "</script><script>", "<td"]
+)
 def test_hostile_text_ends(part: str) -> None:
     """Quadratic expressions take hours for these."""
     text = part * (400_000 // len(part))

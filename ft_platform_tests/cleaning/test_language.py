@@ -1,4 +1,5 @@
-"""Texts in other languages go, texts of which nothing is known are kept or removed as the settings say. Texts are made up."""
+"""Texts in other languages go, texts of which nothing is known are kept or removed as the settings say. Texts are made
+up."""
 
 import sys
 
@@ -36,7 +37,10 @@ def test_texts_in_other_languages_are_removed(text: str, allowed: list[str], rea
     assert quality(text, allowed_languages=allowed) == reason
 
 
-@pytest.mark.parametrize(("text", "reason"), [("4242 4242 4242 4242", "language_undetermined"), (ENGLISH, None), (GERMAN, "language_not_allowed")])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("4242 4242 4242 4242", "language_undetermined"), (ENGLISH, None), (GERMAN, "language_not_allowed")],
+)
 def test_undetermined_texts_go_where_the_settings_say_so(text: str, reason: str | None) -> None:
     assert quality(text, allowed_languages=["en"], undetermined_language="remove") == reason
 
@@ -47,7 +51,9 @@ def test_the_confidence_decides() -> None:
     share = language.share_of(language._identifier(), text, frozenset(["no"]))
     assert 0.05 < share < 0.4
     assert quality(text, allowed_languages=["no"], language_confidence=min(0.99, 1.001 - share)) is None
-    assert quality(text, allowed_languages=["no"], language_confidence=max(0.51, 0.999 - share)) == "language_not_allowed"
+    assert (
+        quality(text, allowed_languages=["no"], language_confidence=max(0.51, 0.999 - share)) == "language_not_allowed"
+    )
 
 
 def test_a_language_that_is_not_known_is_an_error_that_lists_those_that_are() -> None:

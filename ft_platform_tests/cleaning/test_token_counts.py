@@ -18,14 +18,21 @@ def folder(tmp_path: Path) -> Path:
     """A base model whose tokens are words and punctuation marks, and whose chat template would add two markers."""
     made = tokenizers.Tokenizer(tokenizers.models.WordLevel({"[UNK]": 0, "[BOS]": 1, "[EOS]": 2}, unk_token="[UNK]"))
     made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    made.post_processor = tokenizers.processors.TemplateProcessing(single="[BOS] $A [EOS]", special_tokens=[("[BOS]", 1), ("[EOS]", 2)])
+    made.post_processor = tokenizers.processors.TemplateProcessing(
+        single="[BOS] $A [EOS]", special_tokens=[("[BOS]", 1), ("[EOS]", 2)]
+    )
     made.save(str(tmp_path / "tokenizer.json"))
     return tmp_path
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("one", "too_few_tokens"), ("one two", None), ("one two three four", None), ("one, two, three", "too_many_tokens")],
+    [
+        ("one", "too_few_tokens"),
+        ("one two", None),
+        ("one two three four", None),
+        ("one, two, three", "too_many_tokens"),
+    ],
 )
 def test_texts_outside_the_bounds_are_removed(folder: Path, text: str, reason: str | None) -> None:
     for named in (folder, folder / "tokenizer.json"):

@@ -65,7 +65,17 @@ def test_ftfy_runs_only_on_text_that_needs_it(monkeypatch: pytest.MonkeyPatch) -
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize("text", ["Ã" * 200_000, "é\u200d" * 100_000, "\u200d" * 200_000 + "é", "🏴" * 200_000, "\x1b[" * 100_000, "e\u0301" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ã" * 200_000,
+        "é\u200d" * 100_000,
+        "\u200d" * 200_000 + "é",
+        "🏴" * 200_000,
+        "\x1b[" * 100_000,
+        "e\u0301" * 100_000,
+    ],
+)
 def test_hostile_text_ends(text: str) -> None:
     """Each of these took minutes with a quadratic expression."""
     assert len(repair_unicode(text)) <= len(text)
@@ -76,8 +86,14 @@ def test_the_mojibake_collection_is_repaired_and_its_good_texts_stay(shared_data
     """Measured with ftfy 6.3.1: 118 of 120 repaired, the other two keep control characters, which we remove; 31 of 31
     texts that only look like mojibake are as they should be."""
     folder = shared_data / "ftfy_mojibake"
-    cases = [case for name in ("in-the-wild", "language-names", "synthetic") for case in json.loads((folder / f"{name}.json").read_text())]
+    cases = [
+        case
+        for name in ("in-the-wild", "language-names", "synthetic")
+        for case in json.loads((folder / f"{name}.json").read_text())
+    ]
     repaired = sum(repair_unicode(case["original"]) == case.get("fixed-encoding", case["fixed"]) for case in cases)
     good = json.loads((folder / "negative.json").read_text())
     assert len(cases) == 120 and repaired >= 118
-    assert [case["label"] for case in good if repair_unicode(case["original"]) != case.get("fixed-encoding", case["fixed"])] == [] and len(good) == 31
+    assert [
+        case["label"] for case in good if repair_unicode(case["original"]) != case.get("fixed-encoding", case["fixed"])
+    ] == [] and len(good) == 31

@@ -41,7 +41,14 @@ def test_whole_lines_are_tidied_as_parts_of_lines_are(text: str, keep_indentatio
     assert normalize_whitespace(text, keep_indentation=keep_indentation) == expected
 
 
-@given(st.lists(st.tuples(st.lists(st.sampled_from([*" \n\ta√", "  ", "\n\n", " \n"]), max_size=10).map("".join), st.booleans()), max_size=5))
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from([*" \n\ta√", "  ", "\n\n", " \n"]), max_size=10).map("".join), st.booleans()
+        ),
+        max_size=5,
+    )
+)
 @settings(max_examples=500, deadline=None)
 def test_a_column_is_tidied_as_its_texts_one_by_one(texts: list[tuple[str, bool]]) -> None:
     column = pa.array(["before ", *(text for text, _ in texts), " after"]).slice(1, len(texts))
@@ -50,7 +57,9 @@ def test_a_column_is_tidied_as_its_texts_one_by_one(texts: list[tuple[str, bool]
     assert tidied.to_pylist() == [normalize_whitespace(text, keep_indentation=keep) for text, keep in texts]
 
 
-@pytest.mark.parametrize("text", [" " * 400_000, "\n " * 200_000, "a " * 200_000, " \t" * 200_000 + "x", "\n" * 400_000])
+@pytest.mark.parametrize(
+    "text", [" " * 400_000, "\n " * 200_000, "a " * 200_000, " \t" * 200_000 + "x", "\n" * 400_000]
+)
 @pytest.mark.parametrize("keep_indentation", [True, False])
 def test_hostile_text_ends(text: str, keep_indentation: bool) -> None:
     """`[^\\S\\n]+$` took over ten minutes for 400,000 blanks."""

@@ -45,7 +45,21 @@ def test_a_refused_one_ends_with_1_and_says_why_until_a_person_waives_the_rule(i
     assert main(["waiver", "list", "complaints", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)["waivers"]
     assert [waiver["rule"] for waiver in listed] == ["fairness/region"]
-    assert main(["waiver", "revoke", "complaints", listed[0]["id"], "--by", "ana.ruiz@example.org", "--reason", "It has grown."]) == 0
+    assert (
+        main(
+            [
+                "waiver",
+                "revoke",
+                "complaints",
+                listed[0]["id"],
+                "--by",
+                "ana.ruiz@example.org",
+                "--reason",
+                "It has grown.",
+            ]
+        )
+        == 0
+    )
     assert main(["decide", "complaints"]) == 1
 
 

@@ -40,7 +40,9 @@ def ran(monkeypatch: pytest.MonkeyPatch, environment: Environment) -> Callable[.
     def run(result: dict[str, Any] | None, *, control: bool = False, code: int = 0) -> tuple[int, str, str]:
         asked = []
         monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
-        monkeypatch.setattr(demo, "run_and_collect", lambda name, arguments, environment: (asked.append(name), (code, result))[1])
+        monkeypatch.setattr(
+            demo, "run_and_collect", lambda name, arguments, environment: (asked.append(name), (code, result))[1]
+        )
         monkeypatch.setattr(demo, "show", lambda found, arguments: None)
         with redirect_stdout(io.StringIO()) as output:
             ended = demo.run(argparse.Namespace(control=control, json=False, overrides=[], select=[]))
@@ -55,7 +57,10 @@ def test_it_says_what_was_gained_what_it_cost_and_what_comes_next(ran: Callable[
     for title in ("zero-shot", "few-shot", "TF-IDF", "Nearest training record"):
         assert title in text
     assert text.count("+0.200 (+0.150 to +0.250)  better") == 4
-    assert "1,000 answers take 39 s" in text and "Release of ckpt-1: accepted\nEvery rule of the policy holds, without a waiver." in text
+    assert (
+        "1,000 answers take 39 s" in text
+        and "Release of ckpt-1: accepted\nEvery rule of the policy holds, without a waiver." in text
+    )
     assert len(text.split("Next:")[1].strip().splitlines()) == 3
 
 
@@ -68,7 +73,9 @@ def test_it_fails_where_the_release_is_refused(ran: Callable[..., tuple[int, str
     assert code == 1 and "Release of ckpt-1: refused by forgetting." in text
 
 
-def test_the_control_succeeds_where_it_is_refused_and_fails_where_it_is_accepted(ran: Callable[..., tuple[int, str, str]]) -> None:
+def test_the_control_succeeds_where_it_is_refused_and_fails_where_it_is_accepted(
+    ran: Callable[..., tuple[int, str, str]],
+) -> None:
     code, text, name = ran(found("refused", {"beats/base_few_shot": "a tie"}, gain=0.0), control=True)
     assert code == 0 and name == CONTROL and "Refused, as it must be: beats/base_few_shot." in text
     code, text, _ = ran(found("accepted"), control=True)
@@ -95,6 +102,8 @@ def test_the_demo_asks_for_nothing_less_than_the_rules_do() -> None:
     file = demo.Path(demo.__file__).parents[1] / "defs" / USE_CASE / "defs.yaml"
     settings = yaml.safe_load(file.read_text(encoding="utf-8"))["attributes"]
     assert "gate" not in settings and "regression" not in settings and "without_" not in json.dumps(settings)
-    assert set(settings["attacks"]) == {"rows"} and settings["attacks"]["rows"] > 100, "more evidence than the default asks for"
+    assert set(settings["attacks"]) == {"rows"} and settings["attacks"]["rows"] > 100, (
+        "more evidence than the default asks for"
+    )
     assert set(settings["fairness"]) <= {"sensitive_features", "pooled_groups"}
     assert not {path for path in Policy().approvals if path.split(".")[1] in settings.get(path.split(".")[0], {})}

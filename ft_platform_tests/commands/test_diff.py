@@ -23,7 +23,13 @@ from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.tables import raw, use_case
 
-DIRTY = ["<p>My  card ending 4242</p>", "the bankâ€™s reply to Ann Miller", "nothing to do here", "two  blanks of Bob", "hidden\u202e text of Eve"]
+DIRTY = [
+    "<p>My  card ending 4242</p>",
+    "the bankâ€™s reply to Ann Miller",
+    "nothing to do here",
+    "two  blanks of Bob",
+    "hidden\u202e text of Eve",
+]
 
 
 @pytest.fixture
@@ -39,8 +45,17 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NamedUseCase:
     lake = open_lake(load_environment())
     case = use_case()
     records = raw(case, DIRTY, label=["a"] * len(DIRTY), record_id=[f"r{i}" for i in range(len(DIRTY))])
-    permitted = lake.write_table(case.name, "permitted_records", records.to_batches(), raw_schema(case), zone="restricted")
-    write_stage(lake, case, "cleaned_records", [permitted], lambda work: clean(case, lake.rows(permitted), work), cleaned_schema(case))
+    permitted = lake.write_table(
+        case.name, "permitted_records", records.to_batches(), raw_schema(case), zone="restricted"
+    )
+    write_stage(
+        lake,
+        case,
+        "cleaned_records",
+        [permitted],
+        lambda work: clean(case, lake.rows(permitted), work),
+        cleaned_schema(case),
+    )
     return case
 
 
@@ -71,7 +86,9 @@ def test_changes_are_marked_where_they_are(case: NamedUseCase, monkeypatch: pyte
     assert shown.count("record r") == 4 and "record r1  unicode" in shown
 
 
-def test_the_same_seed_shows_the_same_records_and_another_one_others(case: NamedUseCase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_seed_shows_the_same_records_and_another_one_others(
+    case: NamedUseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = {seed: on_a_terminal(monkeypatch, "--sample", "2", "--seed", str(seed)) for seed in range(4)}
     assert all(shown.count("record r") == 2 for shown in seen.values())
     assert seen[0] == on_a_terminal(monkeypatch, "--sample", "2", "--seed", "0") and len(set(seen.values())) > 1
@@ -86,7 +103,9 @@ def test_every_kind_of_change_can_be_asked_for() -> None:
     assert diff.KINDS == repair.KINDS
 
 
-def test_what_is_no_terminal_gets_no_texts_unless_it_is_forced(case: NamedUseCase, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_terminal_gets_no_texts_unless_it_is_forced(
+    case: NamedUseCase, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(FtError, match="standard output is no terminal"):
         run()
     assert capsys.readouterr().out == ""
@@ -99,7 +118,10 @@ def test_json_has_ids_kinds_and_hashes_and_no_texts(case: NamedUseCase, capsys: 
     found = json.loads(printed)
     assert len(found["records"]) == 3 and found["changed_rows"] == 4 and found["version"] == "cleaned_records@0"
     for record in found["records"]:
-        assert set(record) == {"record_id", "changes", "sha256_before", "sha256_after"} and record["sha256_before"] != record["sha256_after"]
+        assert (
+            set(record) == {"record_id", "changes", "sha256_before", "sha256_after"}
+            and record["sha256_before"] != record["sha256_after"]
+        )
     assert not [word for text in DIRTY for word in text.split() if len(word) > 4 and word in printed]
 
 
@@ -109,12 +131,25 @@ def test_before_the_first_run_it_says_so(case: NamedUseCase, tmp_path: Path, mon
         run("--json")
 
 
-@pytest.mark.parametrize("closed", ["restricted", "restricted/tests/tables", "restricted/tests/manifests", "restricted/tests/tables/permitted_records"])
-def test_who_may_not_read_the_restricted_zone_sees_nothing(case: NamedUseCase, capsys: pytest.CaptureFixture[str], closed: str) -> None:
+@pytest.mark.parametrize(
+    "closed",
+    [
+        "restricted",
+        "restricted/tests/tables",
+        "restricted/tests/manifests",
+        "restricted/tests/tables/permitted_records",
+    ],
+)
+def test_who_may_not_read_the_restricted_zone_sees_nothing(
+    case: NamedUseCase, capsys: pytest.CaptureFixture[str], closed: str
+) -> None:
     from ft_platform.environment import load_environment
 
     folder = Path(load_environment().lake_uri) / closed
-    with another_user(folder), pytest.raises(FtError, match=r"you may not read the restricted zone of tests .* Ask the data owner"):
+    with (
+        another_user(folder),
+        pytest.raises(FtError, match=r"you may not read the restricted zone of tests .* Ask the data owner"),
+    ):
         run("--force")
     with another_user(folder), pytest.raises(FtError, match="you may not read"):
         run("--json")
@@ -125,7 +160,11 @@ def test_who_may_not_read_the_restricted_zone_sees_nothing(case: NamedUseCase, c
 @contextmanager
 def another_user(folder: Path) -> Iterator[None]:
     """Takes all rights to a folder away; as root, by becoming another user for the time."""
-    open_to_all = [parent for parent in folder.parents if parent.stat().st_uid == os.geteuid() and parent.stat().st_mode & 0o005 != 0o005]
+    open_to_all = [
+        parent
+        for parent in folder.parents
+        if parent.stat().st_uid == os.geteuid() and parent.stat().st_mode & 0o005 != 0o005
+    ]
     modes = {path: path.stat().st_mode for path in [folder, *open_to_all]}
     for parent in open_to_all:
         parent.chmod(0o755)
@@ -146,8 +185,14 @@ def another_user(folder: Path) -> Iterator[None]:
     ("error", "refused"),
     [
         (PermissionError("Access Denied"), True),  # s3fs
-        (OSError("Generic S3 error: Error performing GET: 403 Forbidden <Code>AccessDenied</Code>"), True),  # deltalake on S3
-        (OSError("Generic LocalFileSystem error: Unable to open file: Permission denied (os error 13)"), True),  # deltalake on a disk
+        (
+            OSError("Generic S3 error: Error performing GET: 403 Forbidden <Code>AccessDenied</Code>"),
+            True,
+        ),  # deltalake on S3
+        (
+            OSError("Generic LocalFileSystem error: Unable to open file: Permission denied (os error 13)"),
+            True,
+        ),  # deltalake on a disk
         (OSError("Input/output error"), False),
     ],
 )
@@ -157,7 +202,9 @@ def test_only_missing_rights_are_reported_as_missing_rights(tmp_path: Path, erro
     assert refused or raised.value is error
 
 
-def test_texts_are_not_logged(case: NamedUseCase, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+def test_texts_are_not_logged(
+    case: NamedUseCase, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
     files = {path for path in tmp_path.rglob("*") if path.is_file()}
     with caplog.at_level(0):
         on_a_terminal(monkeypatch)

@@ -1,4 +1,5 @@
-"""`ft errors` names the records that a system got wrong, and shows texts only to people at a terminal who may see them."""
+"""`ft errors` names the records that a system got wrong, and shows texts only to people at a terminal who may see
+them."""
 
 import json
 from typing import Any
@@ -23,13 +24,30 @@ def case_of(kind: str = "classification") -> NamedUseCase:
 
 
 def predictions(rows: list[tuple[str, str, str, float | None]]) -> pa.Table:
-    return pa.table(dict(zip(("record_id", "label", "predicted", "confidence"), (list(column) for column in zip(*rows, strict=True)), strict=True)))
+    return pa.table(
+        dict(
+            zip(
+                ("record_id", "label", "predicted", "confidence"),
+                (list(column) for column in zip(*rows, strict=True)),
+                strict=True,
+            )
+        )
+    )
 
 
 def test_the_pair_that_is_mixed_up_most_often_stands_first_and_in_it_the_surest_mistake() -> None:
-    rows = [("r1", "card", "loan", 0.6), ("r2", "card", "loan", 0.9), ("r3", "loan", "card", 0.99), ("r4", "card", "card", 1.0), ("r5", "card", "loan", 0.6)]
+    rows = [
+        ("r1", "card", "loan", 0.6),
+        ("r2", "card", "loan", 0.9),
+        ("r3", "loan", "card", 0.99),
+        ("r4", "card", "card", 1.0),
+        ("r5", "card", "loan", 0.6),
+    ]
     found = mistakes(case_of(), predictions(rows), 9)
-    assert [(one["label"], one["predicted"], one["count"]) for one in found] == [("card", "loan", 3), ("loan", "card", 1)]
+    assert [(one["label"], one["predicted"], one["count"]) for one in found] == [
+        ("card", "loan", 3),
+        ("loan", "card", 1),
+    ]
     assert [record["record_id"] for record in found[0]["records"]] == ["r2", "r1", "r5"]
     assert mistakes(case_of(), predictions(rows), 2)[0] == {**found[0], "records": found[0]["records"][:2]}
     assert mistakes(case_of(), predictions(rows[3:4]), 9) == []
@@ -43,7 +61,9 @@ def test_a_system_without_probabilities_has_mistakes_in_the_order_of_their_ids()
 def test_answers_farthest_from_their_reference_stand_first() -> None:
     table = pa.table({"record_id": ["r1", "r2", "r3"], "rouge_l": [0.5, 1.0, 0.1]})
     records = [{"record_id": "r3", "score": 0.1}, {"record_id": "r1", "score": 0.5}]
-    assert mistakes(case_of("generation"), table, 9) == [{"label": None, "predicted": None, "count": 2, "records": records}]
+    assert mistakes(case_of("generation"), table, 9) == [
+        {"label": None, "predicted": None, "count": 2, "records": records}
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +86,11 @@ def shown(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 
 def wrong(case: TinyCase, system: str = "fine_tuned") -> list[dict[str, Any]]:
-    return [row for row in read_predictions(case.lake, case.report).to_pylist() if row["system"] == system and not row["correct"]]
+    return [
+        row
+        for row in read_predictions(case.lake, case.report).to_pylist()
+        if row["system"] == system and not row["correct"]
+    ]
 
 
 def test_json_has_every_wrong_record_and_no_text(case: TinyCase, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,10 +112,16 @@ def test_texts_are_for_a_terminal(case: TinyCase, capsys: pytest.CaptureFixture[
     assert "standard output is no terminal" in capsys.readouterr().err
     assert CANARY not in shown(capsys)
     text = shown(capsys, "--text", "--force", "--show", "1000")
-    assert text.count(CANARY) == len(wrong(case)) and "user: Case " in text and all(row["record_id"] in text for row in wrong(case))
+    assert (
+        text.count(CANARY) == len(wrong(case))
+        and "user: Case " in text
+        and all(row["record_id"] in text for row in wrong(case))
+    )
 
 
-def test_texts_are_for_people_who_may_read_the_restricted_zone(case: TinyCase, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_are_for_people_who_may_read_the_restricted_zone(
+    case: TinyCase, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from ft_platform.lake import Lake
 
     def refused(*_: Any, **__: Any) -> None:
@@ -103,7 +133,9 @@ def test_texts_are_for_people_who_may_read_the_restricted_zone(case: TinyCase, c
     shown(capsys)
 
 
-def test_a_system_that_is_not_there_is_named_with_those_that_are(case: TinyCase, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_system_that_is_not_there_is_named_with_those_that_are(
+    case: TinyCase, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["errors", "complaints", "--system", "champion"]) == 1
     told = capsys.readouterr().err
     assert "has no system 'champion'" in told and "Name one of majority, nearest_neighbour, tfidf_logreg" in told
@@ -114,5 +146,8 @@ def test_the_report_counts_what_is_mixed_up_and_names_no_record(case: TinyCase) 
     page = case.lake.read_file(case.report, "report.html").decode()
     section = page.partition("<h2>Errors</h2>")[2].partition("<h2>Records</h2>")[0]
     rows = read_predictions(case.lake, case.report).to_pylist()
-    assert f"{len(wrong(case))} of {len({row['record_id'] for row in rows})} test records" in section and "<td>card</td><td>loan</td>" in section
+    assert (
+        f"{len(wrong(case))} of {len({row['record_id'] for row in rows})} test records" in section
+        and "<td>card</td><td>loan</td>" in section
+    )
     assert not [row["record_id"] for row in rows if row["record_id"] in page] and CANARY not in page

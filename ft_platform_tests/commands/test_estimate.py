@@ -22,14 +22,21 @@ FIRST = ["memory_gib", "memory_band", "seconds", "seconds_band", "cost"]
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """An installation with splits, a tiny model and two compute profiles. The same for all tests: a calibration takes seconds."""
+    """An installation with splits, a tiny model and two compute profiles. The same for all tests: a calibration takes
+    seconds."""
     folder = tmp_path_factory.mktemp("installation")
     environment = Environment(home=folder / "home", defs=folder / "defs", tracking_uri="none")
     use_case = use_case_for(save_tiny_model(folder / "model"), rank=4, alpha=8, epochs=2.0, batch_rows=4)
     attributes = {**use_case.settings.model_dump(mode="json", exclude_unset=True), "compute": {"threads": 1}}
     write_use_case(environment.defs, use_case.name, attributes)
     usable_splits(open_lake(environment), use_case)
-    settings = {"profiles": {"local": {}, "large": {"price_per_hour": 90.0, "gpus": 2, "watts": 400.0}, "small": {"memory_limit_gib": 0.01}}}
+    settings = {
+        "profiles": {
+            "local": {},
+            "large": {"price_per_hour": 90.0, "gpus": 2, "watts": 400.0},
+            "small": {"memory_limit_gib": 0.01},
+        }
+    }
     (folder / "environment.yaml").write_text(yaml.safe_dump(settings))
     return environment, folder / "environment.yaml"
 
@@ -43,19 +50,43 @@ def variables(installed, monkeypatch) -> None:
 
 @pytest.fixture(scope="module")
 def estimated(installed) -> dict:
-    """What `ft estimate --compute large --json` printed. Once for all tests: a calibration loads torch in a process of its own."""
+    """What `ft estimate --compute large --json` printed. Once for all tests: a calibration loads torch in a process of
+    its own."""
     environment, settings = installed
     variables = {**os.environ, **environment.to_variables(), "FT_ENVIRONMENT": str(settings)}
-    command = [sys.executable, "-m", "ft_platform.cli", "estimate", "complaints", "--compute", "large", "--seconds", "0.1", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "ft_platform.cli",
+        "estimate",
+        "complaints",
+        "--compute",
+        "large",
+        "--seconds",
+        "0.1",
+        "--json",
+    ]
     return json.loads(subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout)
 
 
 def test_the_estimate_has_the_promised_keys_and_the_price_of_the_profile(estimated):
     assert list(estimated)[:5] == FIRST
-    assert estimated["cost"] == pytest.approx(estimated["seconds"] * 90 / 3600, abs=1e-4) and estimated["currency"] == "EUR"
+    assert (
+        estimated["cost"] == pytest.approx(estimated["seconds"] * 90 / 3600, abs=1e-4)
+        and estimated["currency"] == "EUR"
+    )
     assert estimated["gpu_hours"] == pytest.approx(estimated["seconds"] / 1800, abs=1e-5)
     assert estimated["kwh"] == pytest.approx(estimated["seconds"] / 9000, abs=1e-5)
-    assert set(estimated["parts_gib"]) == {"weights", "adapters", "gradients", "optimizer", "best", "activations", "logits", "program"}
+    assert set(estimated["parts_gib"]) == {
+        "weights",
+        "adapters",
+        "gradients",
+        "optimizer",
+        "best",
+        "activations",
+        "logits",
+        "program",
+    }
     assert (estimated["examples"], estimated["validation_examples"], estimated["steps"]) == (36, 12, 18)
     assert 0.05 < estimated["memory_gib"] < 4
 
@@ -85,7 +116,11 @@ def test_further_seeds_are_told_beside_the_training_they_repeat(estimated, capsy
 
 
 def test_an_estimate_beyond_the_memory_limit_says_so_and_exits_with_1(estimated, capsys, monkeypatch):
-    monkeypatch.setattr(estimates, "measure", lambda environment, use_case, splits, profile, seconds: estimates.Estimate(estimated, profile))
+    monkeypatch.setattr(
+        estimates,
+        "measure",
+        lambda environment, use_case, splits, profile, seconds: estimates.Estimate(estimated, profile),
+    )
     assert main(["estimate", "complaints", "--compute", "small"]) == 1
     shown = capsys.readouterr()
     assert "memory     " in shown.out and "memory_limit_gib of compute profile 'small' is 0.01 GiB" in shown.err
@@ -101,7 +136,11 @@ def test_an_estimate_beyond_the_memory_limit_says_so_and_exits_with_1(estimated,
     ids=["one", "several", "sharded"],
 )
 def test_an_estimate_for_several_processes_says_that_one_was_measured(estimated, capsys, monkeypatch, profile, told):
-    monkeypatch.setattr(estimates, "measure", lambda environment, use_case, splits, of_use_case, seconds: estimates.Estimate(estimated, profile))
+    monkeypatch.setattr(
+        estimates,
+        "measure",
+        lambda environment, use_case, splits, of_use_case, seconds: estimates.Estimate(estimated, profile),
+    )
     assert main(["estimate", "complaints", "--json"]) == 0
     note = json.loads(capsys.readouterr().out).get("note")
     assert main(["estimate", "complaints"]) == 0
@@ -109,7 +148,11 @@ def test_an_estimate_for_several_processes_says_that_one_was_measured(estimated,
     if told is None:
         assert note is None and not lines
     else:
-        assert note.startswith("measured in one process on this machine") and told in note and lines == [f"note       {note}"]
+        assert (
+            note.startswith("measured in one process on this machine")
+            and told in note
+            and lines == [f"note       {note}"]
+        )
 
 
 def test_another_setting_is_another_training_and_its_estimate_is_not_used(installed):

@@ -23,22 +23,37 @@ EVIL = "so\x1b[31muth"
 
 def found_of(rows: int = 80) -> tuple[NamedUseCase, dict[str, Any]]:
     """Figures of a model that says `loan` to the north and to few others."""
-    use_case = NamedUseCase(name="tests", settings=UseCase.model_validate({**minimal_attributes("x.csv"), "evaluation": {"bootstrap_samples": 100}}))
+    use_case = NamedUseCase(
+        name="tests",
+        settings=UseCase.model_validate({**minimal_attributes("x.csv"), "evaluation": {"bootstrap_samples": 100}}),
+    )
     rng = np.random.default_rng(1)
     groups = ["north"] * rows + [EVIL] * rows
     truth = rng.choice(["card", "loan"], 2 * rows)
     parts = []
     for system, other in (("base_zero_shot", "loan"), ("fine_tuned", "card")):
         said = np.where((np.array(groups) == "north") | (rng.random(2 * rows) < 0.1), "loan", other)
-        columns = {"feature_region": groups, "label": truth.tolist(), "predicted": said.tolist(), "correct": (said == truth).tolist()}
+        columns = {
+            "feature_region": groups,
+            "label": truth.tolist(),
+            "predicted": said.tolist(),
+            "correct": (said == truth).tolist(),
+        }
         parts.append(pa.table({"system": [system] * (2 * rows), **columns}))
     both = pa.concat_tables(parts)
     found = fairness(use_case, parts[1])
     region = found["features"]["region"]
     compared = [group for group, row in region["groups"].items() if row["enough_evidence"]]
     label = region["demographic_parity"]["label"] if region["demographic_parity"] else None
-    region["amplification"] = amplification(both, np.array(groups, dtype=object), compared, label, "accuracy", use_case.settings.evaluation)
-    return use_case, {**found, "data": {}, "swaps": {"gender": {"rows": 3, "flip_rate": None, "status": "not_enough_evidence"}}, "mitigation": None}
+    region["amplification"] = amplification(
+        both, np.array(groups, dtype=object), compared, label, "accuracy", use_case.settings.evaluation
+    )
+    return use_case, {
+        **found,
+        "data": {},
+        "swaps": {"gender": {"rows": 3, "flip_rate": None, "status": "not_enough_evidence"}},
+        "mitigation": None,
+    }
 
 
 @pytest.fixture
@@ -57,26 +72,42 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
     return found
 
 
-def test_json_has_the_figures_of_the_report_under_their_keys(published: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_the_figures_of_the_report_under_their_keys(
+    published: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["fairness", "tests", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     region = shown["features"]["region"]
     assert set(region) >= {"groups", "demographic_parity_difference", "equalized_odds_difference", "amplification"}
     of_report = published["features"]["region"]
-    assert region["groups"] == of_report["groups"] and region["demographic_parity_difference"] == of_report["demographic_parity"]
+    assert (
+        region["groups"] == of_report["groups"]
+        and region["demographic_parity_difference"] == of_report["demographic_parity"]
+    )
     assert region["equalized_odds_difference"] == of_report["equalized_odds"] and region["amplification"]["value"] > 0.5
-    assert (shown["use_case"], shown["report"], shown["within_max_gap"]) == ("tests", "fair-1", published["within_max_gap"])
+    assert (shown["use_case"], shown["report"], shown["within_max_gap"]) == (
+        "tests",
+        "fair-1",
+        published["within_max_gap"],
+    )
 
 
-def test_people_read_lines_and_names_of_groups_do_not_steer_the_terminal(published: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_people_read_lines_and_names_of_groups_do_not_steer_the_terminal(
+    published: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["fairness", "tests"]) == 0
     text = capsys.readouterr().out
     assert "\x1b" not in text and "so�[31muth: 80 test records" in text
-    assert "added by fine-tuning: 0." in text and "swapped terms, gender: 3 test prompts, answers that change: not enough evidence" in text
+    assert (
+        "added by fine-tuning: 0." in text
+        and "swapped terms, gender: 3 test prompts, answers that change: not enough evidence" in text
+    )
     assert printable("a\u202eb\nc") == "a�b\nc"
 
 
-def test_without_a_report_the_command_says_how_to_make_one(published: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_report_the_command_says_how_to_make_one(
+    published: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_use_case(tmp_path / "defs", "other", minimal_attributes("x.csv"))
     assert cli.main(["fairness", "other"]) == 1
     assert capsys.readouterr().err == "ft fairness: other has no fairness report. Run: ft run other\n"

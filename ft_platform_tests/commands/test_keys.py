@@ -36,7 +36,9 @@ def no_key_in(output: str, *rings: KeyRing) -> bool:
     return not any(key.hex() in output for one in rings for key in one.keys.values())
 
 
-def test_rotate_adds_a_version_and_retire_takes_an_old_one_away_for_good(first: KeyRing, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rotate_adds_a_version_and_retire_takes_an_old_one_away_for_good(
+    first: KeyRing, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["keys", "rotate"]) == 0
     rotated = ring()
     assert rotated.keys[1] == first.keys[1] and rotated.newest == 2
@@ -45,7 +47,9 @@ def test_rotate_adds_a_version_and_retire_takes_an_old_one_away_for_good(first: 
     assert main(["keys", "list", "--json"]) == 0
     output = capsys.readouterr().out
     listed = json.loads(output[output.index("{") :])
-    assert [one["state"].split()[0] for one in listed["versions"]] == ["retired", "newest"] and listed["where"].endswith("home/vault/pseudonym.key")
+    assert [one["state"].split()[0] for one in listed["versions"]] == ["retired", "newest"] and listed[
+        "where"
+    ].endswith("home/vault/pseudonym.key")
     assert main(["keys", "list"]) == 0
     assert no_key_in(output + capsys.readouterr().out, first, rotated)
 
@@ -70,14 +74,22 @@ def test_create_makes_the_first_version_once(capsys: pytest.CaptureFixture[str])
     assert ring() == made
 
 
-def test_a_key_in_a_variable_says_how_it_is_rotated(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_key_in_a_variable_says_how_it_is_rotated(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("FT_PSEUDONYM_KEY", bytes(range(32)).hex())
     assert main(["keys", "rotate"]) == 1
     error = capsys.readouterr().err
-    assert "cannot be changed from here" in error and "openssl rand -hex 32" in error and bytes(range(32)).hex() not in error
+    assert (
+        "cannot be changed from here" in error
+        and "openssl rand -hex 32" in error
+        and bytes(range(32)).hex() not in error
+    )
 
 
-def test_a_copy_goes_to_another_file_and_never_over_another_key(first: KeyRing, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_copy_goes_to_another_file_and_never_over_another_key(
+    first: KeyRing, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["keys", "copy", "--to", "file", "--file", str(home / "copy.key")]) == 0
     assert (home / "copy.key").read_text() == first.to_text() and (home / "copy.key").stat().st_mode & 0o077 == 0
     (home / "theirs.key").write_text(bytes(32).hex())
@@ -85,7 +97,9 @@ def test_a_copy_goes_to_another_file_and_never_over_another_key(first: KeyRing, 
     assert "holds another key" in capsys.readouterr().err and (home / "theirs.key").read_text() == bytes(32).hex()
 
 
-def test_a_plain_file_is_encrypted_by_kms_in_place_and_copied_to_secrets_manager(first: KeyRing, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plain_file_is_encrypted_by_kms_in_place_and_copied_to_secrets_manager(
+    first: KeyRing, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with aws_server(monkeypatch):
         key_id = boto3.client("kms").create_key()["KeyMetadata"]["KeyId"]
         assert main(["keys", "copy", "--to", f"aws_kms:{key_id}"]) == 0

@@ -40,10 +40,14 @@ def warnings(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 def test_an_open_lake_is_a_warning_until_it_is_hardened(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = warnings(capsys)
-    assert [sentence.split(" is open", 1)[0] for sentence in found] == [str(home / p) for p in ("lake/restricted", "lake/vault", "vault", "dagster")]
+    assert [sentence.split(" is open", 1)[0] for sentence in found] == [
+        str(home / p) for p in ("lake/restricted", "lake/vault", "vault", "dagster")
+    ]
     assert all(sentence.endswith("Close it with: ft lake harden") for sentence in found)
     assert main(["lake", "harden", "--json"]) == 0
-    counts = {one["folder"]: (one["changed"], one["entries"], one["left"]) for one in json.loads(capsys.readouterr().out)}
+    counts = {
+        one["folder"]: (one["changed"], one["entries"], one["left"]) for one in json.loads(capsys.readouterr().out)
+    }
     assert counts == {"restricted": (3, 3, 0), "vault": (3, 3, 0), "keys": (2, 2, 0), "Dagster home": (2, 2, 0)}
     assert warnings(capsys) == []
     assert main(["lake", "harden", "--json"]) == 0
@@ -60,11 +64,14 @@ def test_wide_files_behind_a_closed_folder_are_said_to_be_that(home: Path, capsy
     main(["lake", "harden"])
     os.chmod(home / "lake/restricted/claims/a.json", 0o644)
     assert warnings(capsys) == [
-        f"1 of 3 files and folders in {home}/lake/restricted have wider modes than they need; the folder keeps others out. Close it with: ft lake harden"
+        f"1 of 3 files and folders in {home}/lake/restricted have wider modes than they need; the folder keeps others"
+        " out. Close it with: ft lake harden"
     ]
 
 
-def test_a_named_group_gets_the_zones_and_not_the_keys(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_named_group_gets_the_zones_and_not_the_keys(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     main(["lake", "harden"])
     import grp
 
@@ -79,7 +86,9 @@ def test_a_named_group_gets_the_zones_and_not_the_keys(home: Path, capsys: pytes
     assert any("is open to others than its owner" in sentence for sentence in warnings(capsys))
 
 
-def test_a_group_that_does_not_exist_is_one_clear_line(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_group_that_does_not_exist_is_one_clear_line(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FT_RESTRICTED_GROUP", "nobody-has-this-group")
     for words in (["check"], ["lake", "harden"]):
         assert main(words) == 1
@@ -87,10 +96,14 @@ def test_a_group_that_does_not_exist_is_one_clear_line(home: Path, capsys: pytes
         assert len(said) == 1 and "nobody-has-this-group" in said[0]
 
 
-def test_what_this_account_may_not_look_into_is_said_to_be_that(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_this_account_may_not_look_into_is_said_to_be_that(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     main(["lake", "harden"])
     monkeypatch.setattr("ft_platform.lake.modes.os.access", lambda *_: False)
-    monkeypatch.setattr(Path, "iterdir", lambda self: (_ for _ in ()).throw(PermissionError()) if "home" in self.parts else iter(()))
+    monkeypatch.setattr(
+        Path, "iterdir", lambda self: (_ for _ in ()).throw(PermissionError()) if "home" in self.parts else iter(())
+    )
     monkeypatch.setattr("ft_platform.use_case.file.validate_all", lambda *_: [])
     monkeypatch.setattr("ft_platform.use_case.file.find_use_cases", lambda defs: [])
     assert [sentence.split(" was not looked at", 1)[0] for sentence in warnings(capsys)] == [
@@ -98,13 +111,17 @@ def test_what_this_account_may_not_look_into_is_said_to_be_that(home: Path, caps
     ]
 
 
-def test_a_file_system_without_modes_is_said_to_be_one(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_modes_is_said_to_be_one(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     main(["lake", "harden"])
     monkeypatch.setattr(modes, "modes_hold", lambda folder: False)
     assert [sentence for sentence in warnings(capsys) if "keeps no modes" in sentence]
 
 
-def test_a_new_installation_has_nothing_to_warn_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_new_installation_has_nothing_to_warn_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("FT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("FT_DEFS", str(tmp_path))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
@@ -118,17 +135,29 @@ def test_a_new_installation_has_nothing_to_warn_of(tmp_path: Path, monkeypatch: 
 
 
 def of_bucket(lake: Places) -> list[str]:
-    return [sentence.split(". Only the role", 1)[0].removeprefix("bucket claims: ") for sentence in store_access.problems_of(lake)]
+    return [
+        sentence.split(". Only the role", 1)[0].removeprefix("bucket claims: ")
+        for sentence in store_access.problems_of(lake)
+    ]
 
 
 def test_an_open_bucket_is_found_by_block_policy_and_acl(monkeypatch: pytest.MonkeyPatch) -> None:
     with s3_bucket("claims", monkeypatch) as client:
-        lake = Lake("s3://claims/lake", {"AWS_ENDPOINT_URL": client.meta.endpoint_url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"})
+        lake = Lake(
+            "s3://claims/lake",
+            {
+                "AWS_ENDPOINT_URL": client.meta.endpoint_url,
+                "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "test",
+            },
+        )
         assert of_bucket(lake)[0] == "it has no public-access block of its own"
         shut: dict[str, Any] = dict.fromkeys(store_access.BLOCKS, True)
         client.put_public_access_block(Bucket="claims", PublicAccessBlockConfiguration=shut)
         assert not [sentence for sentence in of_bucket(lake) if "block" in sentence or "ACL" in sentence]
-        client.put_public_access_block(Bucket="claims", PublicAccessBlockConfiguration={**shut, "BlockPublicPolicy": False})
+        client.put_public_access_block(
+            Bucket="claims", PublicAccessBlockConfiguration={**shut, "BlockPublicPolicy": False}
+        )
         assert of_bucket(lake)[0] == "its public-access block has BlockPublicPolicy switched off"
         client.put_bucket_acl(Bucket="claims", ACL="public-read")
         assert "its ACL gives everybody READ" in of_bucket(lake)
@@ -136,7 +165,13 @@ def test_an_open_bucket_is_found_by_block_policy_and_acl(monkeypatch: pytest.Mon
 
 def test_what_a_store_does_not_tell_is_said_to_be_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     lake = Lake(
-        "s3://claims/lake", {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1"}
+        "s3://claims/lake",
+        {
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+            "AWS_REGION": "us-east-1",
+        },
     )
     assert len(of_bucket(lake)) == 3
     assert all("could not be looked at" in sentence for sentence in of_bucket(lake))

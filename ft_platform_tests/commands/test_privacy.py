@@ -13,7 +13,10 @@ from ft_platform_tests.release.evidence_case import EvidenceCase, figure, good_f
 @pytest.fixture
 def gold(tmp_path: Path) -> Path:
     texts = [("Write to mirela@example.com", (9, 27, "EMAIL_ADDRESS")), ("the qqq of it", (4, 7, "PERSON"))]
-    rows = [{"full_text": t, "spans": [{"entity_type": k, "start_position": a, "end_position": b}]} for t, (a, b, k) in texts]
+    rows = [
+        {"full_text": t, "spans": [{"entity_type": k, "start_position": a, "end_position": b}]}
+        for t, (a, b, k) in texts
+    ]
     file = tmp_path / "gold.json"
     file.write_text(json.dumps(rows))
     return file
@@ -71,12 +74,19 @@ def attacked(environment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FT_DEFS", str(environment.defs))
 
 
-def test_with_a_canary_audit_bits_are_numbers_and_their_intervals_stand_beside(attacked: None, capsys: pytest.CaptureFixture) -> None:
+def test_with_a_canary_audit_bits_are_numbers_and_their_intervals_stand_beside(
+    attacked: None, capsys: pytest.CaptureFixture
+) -> None:
     assert main(["privacy", "attack", "complaints", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["exposure_bits"] == {"1": 1.5, "10": 6.0}
     assert found["exposure_bits_interval"] == {"1": {"low": 1.0, "high": 2.0}, "10": {"low": 5.0, "high": 7.0}}
-    assert (found["exposure_status"], found["max_bits"], found["chance_bits"], found["problems"]) == ("measured", 13.3, 1.44, [])
+    assert (found["exposure_status"], found["max_bits"], found["chance_bits"], found["problems"]) == (
+        "measured",
+        13.3,
+        1.44,
+        [],
+    )
     assert set(found["control_bits"]) == {"value", "low", "high"}
     assert main(["privacy", "attack", "complaints"]) == 0
     shown = capsys.readouterr().out
@@ -88,7 +98,9 @@ def test_with_a_canary_audit_bits_are_numbers_and_their_intervals_stand_beside(a
     )
 
 
-def test_there_is_nothing_to_draw_before_records_are_anonymized(environment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_there_is_nothing_to_draw_before_records_are_anonymized(
+    environment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     monkeypatch.setattr("ft_platform.environment.load_environment", lambda *_: environment)
     write_use_case(environment.defs, "complaints", minimal_attributes("x.csv"))
     assert main(["privacy", "sample", "complaints"]) == 1

@@ -79,7 +79,9 @@ def test_one_broken_use_case_does_not_keep_the_marks_from_the_others(installatio
 
 
 @pytest.mark.parametrize(
-    ("words", "problem"), [(["--day", "tomorrow"], "must be a day as YYYY-MM-DD"), (["nothing_here"], "there is no use case 'nothing_here'")], ids=str
+    ("words", "problem"),
+    [(["--day", "tomorrow"], "must be a day as YYYY-MM-DD"), (["nothing_here"], "there is no use case 'nothing_here'")],
+    ids=str,
 )
 def test_wrong_words_are_one_clear_line(installation, capsys, words, problem):
     try:

@@ -25,7 +25,9 @@ def told(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
     return found.out + found.err
 
 
-def test_an_altered_verdict_is_named_and_somebody_may_answer_for_it(home: Environment, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_altered_verdict_is_named_and_somebody_may_answer_for_it(
+    home: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
     lake = open_lake(home)
     version = table(lake)
     lake.add_verdict(version, "no_leakage", True, "s")
@@ -35,12 +37,24 @@ def test_an_altered_verdict_is_named_and_somebody_may_answer_for_it(home: Enviro
     file = "shared/legal/verdicts/splits/splits-0/no_leakage.json"
     assert [problem.split(" since")[0] for problem in found["problems"]] == [f"{file} was altered"]
     assert "--by must name a person" in told(capsys, "accept", "legal", file, code=1)
-    assert "is not signed" in told(capsys, "accept", "legal", "shared/legal/nothing.json", "--by", "Ana Ruiz", "--reason", "a reason of some length", code=1)
+    assert "is not signed" in told(
+        capsys,
+        "accept",
+        "legal",
+        "shared/legal/nothing.json",
+        "--by",
+        "Ana Ruiz",
+        "--reason",
+        "a reason of some length",
+        code=1,
+    )
     told(capsys, "accept", "legal", file, "--by", "Ana Ruiz", "--reason", "damaged when the disk broke")
     assert "intact" in told(capsys, "verify")
 
 
-def test_a_lake_from_before_is_signed_once_and_a_second_time_needs_a_person(home: Environment, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_lake_from_before_is_signed_once_and_a_second_time_needs_a_person(
+    home: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
     table(Lake(home.lake_uri))
     assert "was written before its versions were signed" in told(capsys, "verify", code=1)
     assert "1 files of legal are signed: 1 tables" in told(capsys, "adopt", "legal")

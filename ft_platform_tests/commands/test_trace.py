@@ -26,7 +26,8 @@ RAW = pa.schema(
 
 @pytest.fixture(autouse=True)
 def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """`letters` and `claims` each have one record and one checkpoint; `letters` has an id in its source that `claims` has too."""
+    """`letters` and `claims` each have one record and one checkpoint; `letters` has an id in its source that `claims`
+    has too."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("FT_DEFS", str(tmp_path / "defs"))
@@ -41,13 +42,26 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def fill(lake: Lake, name: str) -> None:
-    rows = [{"record_id": f"record-{name}", "source_key": "17", "source_uri": f"{name}.csv", "source_position": 0, "source_hash": "h", "ingested_at": None}]
+    rows = [
+        {
+            "record_id": f"record-{name}",
+            "source_key": "17",
+            "source_uri": f"{name}.csv",
+            "source_position": 0,
+            "source_hash": "h",
+            "ingested_at": None,
+        }
+    ]
     batches = pa.Table.from_pylist(rows, RAW).to_batches()
-    raw = lake.write_table(name, "raw_records", batches, RAW, zone="restricted", info={"files": {f"{name}.csv": "hash"}})
+    raw = lake.write_table(
+        name, "raw_records", batches, RAW, zone="restricted", info={"files": {f"{name}.csv": "hash"}}
+    )
     with lake.scratch(name, "adapter_checkpoint") as folder:
         folder.mkdir()
         pq.write_table(pa.table({"record_id": [f"record-{name}"]}), folder / "training_records.parquet")
-        lake.publish(name, "adapter_checkpoint", f"ckpt-{name}", folder, parents=[raw], settings_hash="s", input_hash="i")
+        lake.publish(
+            name, "adapter_checkpoint", f"ckpt-{name}", folder, parents=[raw], settings_hash="s", input_hash="i"
+        )
 
 
 def traced(capsys: pytest.CaptureFixture, *words: str) -> dict:
@@ -75,7 +89,9 @@ def test_the_id_of_a_checkpoint_is_enough(capsys):
 
 def test_the_use_case_may_be_named(capsys):
     assert traced(capsys, "record", "letters", "17")["record_id"] == "record-letters"
-    assert "no version of raw_records of letters holds this record" in failed(capsys, "record", "letters", "record-claims")
+    assert "no version of raw_records of letters holds this record" in failed(
+        capsys, "record", "letters", "record-claims"
+    )
 
 
 def test_an_id_that_two_use_cases_have_is_not_guessed(capsys):
@@ -93,10 +109,20 @@ def test_an_id_that_none_has_names_the_use_cases_that_were_searched(capsys):
 
 def test_an_id_that_is_ambiguous_inside_one_use_case_says_so(capsys, installation):
     rows = [
-        {"record_id": f"other-{n}", "source_key": "twice", "source_uri": "b.csv", "source_position": n, "source_hash": "h", "ingested_at": None} for n in (0, 1)
+        {
+            "record_id": f"other-{n}",
+            "source_key": "twice",
+            "source_uri": "b.csv",
+            "source_position": n,
+            "source_hash": "h",
+            "ingested_at": None,
+        }
+        for n in (0, 1)
     ]
     lake = open_lake(Environment(home=installation / "home"))
-    lake.write_table("claims", "raw_records", pa.Table.from_pylist(rows, RAW).to_batches(), RAW, zone="restricted", append=True)
+    lake.write_table(
+        "claims", "raw_records", pa.Table.from_pylist(rows, RAW).to_batches(), RAW, zone="restricted", append=True
+    )
     assert "Trace one of other-0, other-1" in failed(capsys, "record", "twice")
 
 

@@ -14,7 +14,6 @@ from ft_platform.lake import Lake
 from ft_platform.privacy.keys import KeyRing
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
 from ft_platform.validation.quarantine import QUARANTINED
-from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.governance.house import House, rows
 
@@ -22,7 +21,7 @@ PERSON = "Zebulon Quartermain"
 
 
 @pytest.fixture
-def house(installation: Environment) -> House:  # noqa: F811
+def house(installation: Environment) -> House:
     """`letters`: three rows of the person, of which one was withdrawn after a checkpoint had been trained on it."""
     made = House(installation, name="letters")
     write_use_case(installation.defs, "letters", made.attributes)
@@ -92,16 +91,37 @@ def test_rows_in_quarantine_and_in_reports_are_listed_as_well(house, capsys):
     lake, cleaned = house.lake, house.lake.latest("letters", "cleaned_records")
     ids = lake.read_table(cleaned, ["record_id", "subject_id"]).to_pylist()
     own, others = ([row["record_id"] for row in ids if (PERSON in row["subject_id"]) is mine] for mine in (True, False))
-    told = [{"record_id": own[0], "expectation": e, "columns": "text"} for e in ("first", "second")] + [{"record_id": others[0]}]
-    lake.write_table("letters", "quarantined_records", pa.Table.from_pylist(told, QUARANTINED).to_batches(), QUARANTINED, zone="restricted")
+    told = [{"record_id": own[0], "expectation": e, "columns": "text"} for e in ("first", "second")] + [
+        {"record_id": others[0]}
+    ]
+    lake.write_table(
+        "letters",
+        "quarantined_records",
+        pa.Table.from_pylist(told, QUARANTINED).to_batches(),
+        QUARANTINED,
+        zone="restricted",
+    )
     for artifact_id, about in (("eval-a", own), ("eval-b", others)):
         with lake.scratch("letters", "evaluation_report") as folder:
             folder.mkdir()
-            pq.write_table(pa.table({"record_id": [*about, *about], "system": ["tuned"] * len(about) + ["base"] * len(about)}), folder / "predictions.parquet")
+            pq.write_table(
+                pa.table({"record_id": [*about, *about], "system": ["tuned"] * len(about) + ["base"] * len(about)}),
+                folder / "predictions.parquet",
+            )
             pq.write_table(pa.table({"metric": ["accuracy"]}), folder / "figures.parquet")
-            lake.publish("letters", "evaluation_report", artifact_id, folder, parents=[], settings_hash="s", input_hash=artifact_id)
+            lake.publish(
+                "letters",
+                "evaluation_report",
+                artifact_id,
+                folder,
+                parents=[],
+                settings_hash="s",
+                input_hash=artifact_id,
+            )
     found = traced(capsys, PERSON)
-    assert [(one["version"], one["rows"]) for one in found["versions"] if one["stage"] == "quarantined_records"] == [("quarantined_records@0", 1)]
+    assert [(one["version"], one["rows"]) for one in found["versions"] if one["stage"] == "quarantined_records"] == [
+        ("quarantined_records@0", 1)
+    ]
     assert [(one["report"], one["records"]) for one in found["reports"]] == [("eval-a", 2)]
     assert cli.main(["trace", "subject", PERSON]) == 0
     assert "eval-a has a row about 2 of them" in capsys.readouterr().out
@@ -128,7 +148,10 @@ def test_all_use_cases_are_searched_and_those_without_persons_are_named(house, c
     assert (found["searched"], found["not_searched"]) == (["claims", "letters"], ["nameless"])
     assert {one["use_case"] for one in traced(capsys, "claims", PERSON)["checkpoints"]} == {"claims"}
     error = failed(capsys, "somebody else")
-    assert "no version holds rows of this person. Searched: claims, letters; not searched, because their records name no person: nameless" in error
+    assert (
+        "no version holds rows of this person. Searched: claims, letters; not searched, because their records name no"
+        " person: nameless" in error
+    )
     assert "no version holds" in failed(capsys, "nameless", PERSON)
 
 
@@ -136,10 +159,15 @@ def test_rows_whose_raw_record_is_gone_are_found_by_the_keyed_pseudonym(house, c
     for name in ("raw_records", "permitted_records", "cleaned_records"):
         for file in Path(house.lake.root, "restricted", "letters", "manifests", name).glob("*.json"):
             file.unlink()
-    assert {one["version"] for one in traced(capsys, PERSON)["versions"]} == {"anonymized_records@0", "anonymized_records@2", "splits@0", "splits@2"}
+    assert {one["version"] for one in traced(capsys, PERSON)["versions"]} == {
+        "anonymized_records@0",
+        "anonymized_records@2",
+        "splits@0",
+        "splits@2",
+    }
 
 
-def test_rows_whose_pseudonym_nobody_can_make_any_more_are_found_by_their_records(house, capsys, installation):  # noqa: F811
+def test_rows_whose_pseudonym_nobody_can_make_any_more_are_found_by_their_records(house, capsys, installation):
     before = traced(capsys, PERSON)
     ring = KeyRing.from_text(installation.key_path.read_text(), "the key file").rotated()
     installation.key_path.write_text(ring.without(1).to_text())
@@ -147,7 +175,7 @@ def test_rows_whose_pseudonym_nobody_can_make_any_more_are_found_by_their_record
     assert traced(capsys, PERSON) == before
 
 
-def test_without_the_key_there_is_no_answer(house, capsys, installation):  # noqa: F811
+def test_without_the_key_there_is_no_answer(house, capsys, installation):
     installation.key_path.unlink()
     assert "there is no key" in failed(capsys, PERSON)
 

@@ -18,7 +18,13 @@ from ft_platform_tests.privacy.test_vault import PAIRS
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FT_HOME", str(tmp_path / "home"))
-    for name in ("FT_LAKE_ROOT", "FT_VAULT_KEY_FILE", "FT_VAULT_KEY_PROVIDER", "FT_VAULT_PUBLIC_KEY_FILE", "FT_ENVIRONMENT"):
+    for name in (
+        "FT_LAKE_ROOT",
+        "FT_VAULT_KEY_FILE",
+        "FT_VAULT_KEY_PROVIDER",
+        "FT_VAULT_PUBLIC_KEY_FILE",
+        "FT_ENVIRONMENT",
+    ):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "home" / "vault"
 
@@ -27,12 +33,16 @@ def fill(home: Path, vault_id: str = "v1") -> None:
     environment = load_environment()
     work = home.parent / f"work-{vault_id}"
     work.mkdir()
-    writer = VaultWriter(open_lake(environment), "complaints", vault_id, read_public_key(environment.vault_public_key_path), work)
+    writer = VaultWriter(
+        open_lake(environment), "complaints", vault_id, read_public_key(environment.vault_public_key_path), work
+    )
     writer.add(pa.array([[{"pseudonym": p, "original": o} for p, o in PAIRS]], ORIGINALS))
     assert writer.finish() == len(PAIRS)
 
 
-def test_the_holder_of_the_key_gets_the_originals_and_everybody_the_list_of_look_ups(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_holder_of_the_key_gets_the_originals_and_everybody_the_list_of_look_ups(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["vault", "init"]) == 0
     assert (home / "vault.key").stat().st_mode & 0o077 == 0 and (home / "vault.pub").exists()
     key = (home / "vault.key").read_text()
@@ -48,7 +58,9 @@ def test_the_holder_of_the_key_gets_the_originals_and_everybody_the_list_of_look
     assert "case 4711" in shown and "1 found" in shown and "2 look-up(s)" in shown and "mirela@" not in shown
 
 
-def test_without_the_key_nothing_is_shown_and_the_attempt_is_noted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_the_key_nothing_is_shown_and_the_attempt_is_noted(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["vault", "init"]) == 0
     fill(home)
     (home / "vault.key").rename(home / "elsewhere.key")
@@ -60,7 +72,9 @@ def test_without_the_key_nothing_is_shown_and_the_attempt_is_noted(home: Path, c
     assert [note["outcome"] for note in json.loads(capsys.readouterr().out)] == ["refused: no fitting key"]
 
 
-def test_init_twice_keeps_the_key_and_rotate_keeps_what_was_sealed_before(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_init_twice_keeps_the_key_and_rotate_keeps_what_was_sealed_before(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["vault", "init"]) == 0
     key, public = (home / "vault.key").read_text(), (home / "vault.pub").read_text()
     fill(home)
@@ -78,7 +92,9 @@ def test_init_twice_keeps_the_key_and_rotate_keeps_what_was_sealed_before(home: 
 
 
 @pytest.mark.parametrize("name", ["nothing", "../restricted", "."])
-def test_a_use_case_without_a_vault_says_which_have_one(home: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_use_case_without_a_vault_says_which_have_one(
+    home: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["vault", "init"]) == 0
     fill(home)
     assert main(["vault", "read", name, "x", "--reason", "case 1"]) == 1

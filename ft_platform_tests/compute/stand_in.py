@@ -1,4 +1,5 @@
-"""A stand-in for the programs: what `python -m ft_platform.programs.<name>` would run, without a model. The name says what it does.
+"""A stand-in for the programs: what `python -m ft_platform.programs.<name>` would run, without a model. The name says
+what it does.
 
 Started by `stand_in_python`, a script that stands in for the interpreter.
 """
@@ -42,9 +43,29 @@ def main(what: str) -> None:
         elif what == "reports_losses":
             for step in range(1, 4):
                 fields = {"loss": 1 / step, "learning_rate": 1e-4, "tokens_per_second": 900.0, "memory_gib": 1.5}
-                pipes.report_custom_message({"progress": {"stage": "adapter_checkpoint", "done": step, "total": 4, "unit": "steps", "fields": fields}})
+                pipes.report_custom_message(
+                    {
+                        "progress": {
+                            "stage": "adapter_checkpoint",
+                            "done": step,
+                            "total": 4,
+                            "unit": "steps",
+                            "fields": fields,
+                        }
+                    }
+                )
             wait_for("seen")
-            pipes.report_custom_message({"progress": {"stage": "adapter_checkpoint", "done": 4, "total": 4, "unit": "steps", "fields": {"loss": 0.251234567}}})
+            pipes.report_custom_message(
+                {
+                    "progress": {
+                        "stage": "adapter_checkpoint",
+                        "done": 4,
+                        "total": 4,
+                        "unit": "steps",
+                        "fields": {"loss": 0.251234567},
+                    }
+                }
+            )
         artifact = {
             "type": "artifact",
             "use_case": "complaints",

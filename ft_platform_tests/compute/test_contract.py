@@ -1,8 +1,9 @@
-"""What every back end keeps: the same programs end the same way on each. Back ends are found by folder, so a new one is tested without a word here.
+"""What every back end keeps: the same programs end the same way on each. Back ends are found by folder, so a new one is
+tested without a word here.
 
-A back end that needs settings has them in `contract/profiles/<name>.py`, as `settings()`, which may skip where a server or scheduler is missing. Its programs
-must see the folder of `CONTRACT_FOLDER`. `by_log` is no back end of ours: it stands for those that share no file and no variable with this machine.
-"""
+A back end that needs settings has them in `contract/profiles/<name>.py`, as `settings()`, which may skip where a server
+or scheduler is missing. Its programs must see the folder of `CONTRACT_FOLDER`. `by_log` is no back end of ours: it
+stands for those that share no file and no variable with this machine."""
 
 import importlib
 import importlib.util
@@ -50,7 +51,9 @@ class Case:
     def __init__(self, name: str, environment: Environment, folder: Path) -> None:
         self.name, self.folder, self.environment = name, folder, environment
         self.instance = dg.DagsterInstance.ephemeral()
-        (folder / "sitecustomize.py").write_text(f"import ft_platform.programs\nft_platform.programs.__path__.insert(0, {str(CONTRACT / 'programs')!r})\n")
+        (folder / "sitecustomize.py").write_text(
+            f"import ft_platform.programs\nft_platform.programs.__path__.insert(0, {str(CONTRACT / 'programs')!r})\n"
+        )
 
     def run(self, does: str, handles: dict[str, Any] | None = None, **profile: Any) -> ProgramResult:
         """The result of the program, or what its step raised."""
@@ -71,7 +74,9 @@ class Case:
         @dg.asset
         def step(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             try:
-                found.append(run_program(context, environment, use_case, "train", {"told": "a handle", **(handles or {})}))
+                found.append(
+                    run_program(context, environment, use_case, "train", {"told": "a handle", **(handles or {})})
+                )
             except BaseException as error:  # an interrupt is no Exception
                 found.append(error)
             return dg.MaterializeResult()
@@ -108,7 +113,9 @@ def own_settings(name: str) -> dict[str, Any]:
 
 
 @pytest.fixture(params=[*file_names(BACKENDS), "by_log"])
-def case(request: pytest.FixtureRequest, environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
+def case(
+    request: pytest.FixtureRequest, environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Case:
     monkeypatch.setenv("FT_WARM_PROGRAMS", "0")  # `test_warm.py` is about those
     return Case(request.param, environment, tmp_path)
 
@@ -164,11 +171,15 @@ def test_the_end_of_the_run_is_the_end_of_the_program_and_of_what_it_started(cas
     assert seen == [], "variables in a command line are for all on the machine to see"
 
 
-def test_a_program_that_takes_too_long_is_ended_and_the_setting_named(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_takes_too_long_is_ended_and_the_setting_named(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
     resources = Launch.resources.fget
     assert resources
     monkeypatch.setattr(Launch, "resources", property(lambda launch: replace(resources(launch), timeout_seconds=15)))
-    with pytest.raises(TrainingFailed, match=r"program train ran longer than .* minutes. Raise compute\.timeout_minutes"):
+    with pytest.raises(
+        TrainingFailed, match=r"program train ran longer than .* minutes. Raise compute\.timeout_minutes"
+    ):
         case.run("sleeps")
     assert case.nothing_runs()
 
@@ -185,20 +196,28 @@ def test_values_of_variables_are_shown_nowhere(case: Case, does: str, capfd: pyt
     assert TOKEN not in said + printed.out + printed.err + case.told()
 
 
-def test_memory_that_the_profile_does_not_have_is_refused_before_the_start(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_the_profile_does_not_have_is_refused_before_the_start(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
     large = {"memory_gib": 9.0, "seconds": 1.0, "seconds_band": [1.0, 2.0], "device": "cpu", "examples": 10}
     monkeypatch.setattr(estimates, "kept", lambda *given: Estimate(large, given[-1]))
-    with pytest.raises(DoesNotFit, match=r"need 9\.00 GiB of memory, memory_limit_gib of compute profile 'local' is 8\.00 GiB"):
+    with pytest.raises(
+        DoesNotFit, match=r"need 9\.00 GiB of memory, memory_limit_gib of compute profile 'local' is 8\.00 GiB"
+    ):
         case.run("reports", handles={"splits": SPLITS.to_dict()}, memory_limit_gib=8.0)
     assert case.beats() == {}
 
 
 def test_a_launch_that_is_printed_shows_no_variable_and_no_setting(environment: Environment) -> None:
-    launch = Launch(None, environment, ComputeProfile(environment={"TOKEN": TOKEN}), named(), "train", {"splits": TOKEN})  # type: ignore[arg-type]
+    launch = Launch(
+        None, environment, ComputeProfile(environment={"TOKEN": TOKEN}), named(), "train", {"splits": TOKEN}
+    )  # type: ignore[arg-type]
     assert repr(launch) == "Launch(program='train')" and TOKEN in launch.variables_elsewhere().values()
 
 
-def test_of_the_variables_of_this_process_only_credentials_of_the_object_store_go_elsewhere(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_the_variables_of_this_process_only_credentials_of_the_object_store_go_elsewhere(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("OTHER", TOKEN)
     launch = Launch(None, environment, ComputeProfile(), named(), "train", {})  # type: ignore[arg-type]
@@ -210,7 +229,9 @@ def test_a_file_in_the_folder_is_a_back_end_and_checks_its_own_settings() -> Non
     assert ComputeProfile(backend="by_log", options={"queue": "short"}).options == {"queue": "short"}
     with pytest.raises(ValueError, match="`backend: by_log` needs `options"):
         ComputeProfile(backend="by_log")
-    with pytest.raises(ValueError, match=r"must be one of by_log, local, torchrun, got 'torch_run' \(did you mean 'torchrun'\?\)"):
+    with pytest.raises(
+        ValueError, match=r"must be one of by_log, local, torchrun, got 'torch_run' \(did you mean 'torchrun'\?\)"
+    ):
         ComputeProfile(backend="torch_run")
     with pytest.raises(ValueError, match="`backend: local` takes no `options`, got queue"):
         ComputeProfile(options={"queue": "short"})

@@ -28,7 +28,9 @@ def launch(tmp_path: Path, environment: Environment, monkeypatch):
     """Runs a program of the stand-in as the step of an asset. Returns its result, or raises what it raised."""
     monkeypatch.setattr(local.sys, "executable", stand_in_python(tmp_path))
     monkeypatch.setenv("FT_WARM_PROGRAMS", "0")
-    priced = environment.model_copy(update={"profiles": {"local": ComputeProfile(price_per_hour=3600.0, gpus=1, watts=100.0)}})
+    priced = environment.model_copy(
+        update={"profiles": {"local": ComputeProfile(price_per_hour=3600.0, gpus=1, watts=100.0)}}
+    )
 
     def launch(program: str, budgets: Budgets | None = None):
         found = []
@@ -36,7 +38,11 @@ def launch(tmp_path: Path, environment: Environment, monkeypatch):
         @dg.asset
         def step(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             try:
-                found.append(run_program(context, priced.model_copy(update={"budgets": budgets or Budgets()}), named(), program, {}))
+                found.append(
+                    run_program(
+                        context, priced.model_copy(update={"budgets": budgets or Budgets()}), named(), program, {}
+                    )
+                )
             except BaseException as error:
                 found.append(error)
             return dg.MaterializeResult()
@@ -52,11 +58,23 @@ def launch(tmp_path: Path, environment: Environment, monkeypatch):
 def test_a_program_run_is_in_the_ledger_and_its_cost_in_the_metadata_of_the_asset(launch, lake: Lake):
     result = launch("reports_artifact")
     [row] = Ledger(lake).rows()
-    assert (row["program"], row["state"], row["artifact"], len(row["dagster_run"])) == ("reports_artifact", "finished", "a-1", 36)
+    assert (row["program"], row["state"], row["artifact"], len(row["dagster_run"])) == (
+        "reports_artifact",
+        "finished",
+        "a-1",
+        36,
+    )
     assert row["seconds"] > 0 and row["cpu_seconds"] > 0, "of the child process"
     assert row["money"] == pytest.approx(row["seconds"], abs=1e-3), "a second costs 1 EUR"
     shown = result.cost_metadata()
-    assert set(shown) == {"cost/money", "cost/currency", "cost/seconds", "cost/cpu_seconds", "cost/gpu_seconds", "cost/kwh"}
+    assert set(shown) == {
+        "cost/money",
+        "cost/currency",
+        "cost/seconds",
+        "cost/cpu_seconds",
+        "cost/gpu_seconds",
+        "cost/kwh",
+    }
     assert (shown["cost/money"], shown["cost/currency"]) == (pytest.approx(row["money"]), "EUR")
 
 
@@ -77,14 +95,21 @@ def test_a_program_is_not_started_once_the_budget_is_spent(launch, lake: Lake, t
 WITH_DEATH_SIGNAL = COMPONENT.replace('"sleeps"', '"sleeps_like_a_program"')
 
 
-def test_a_killed_run_worker_leaves_no_program_behind_and_a_row_in_the_ledger(environment, lake: Lake, tmp_path, monkeypatch):
+def test_a_killed_run_worker_leaves_no_program_behind_and_a_row_in_the_ledger(
+    environment, lake: Lake, tmp_path, monkeypatch
+):
     """The stand-in prepares its process as the real programs do."""
     file = write_use_case(environment.defs, "slow", minimal_attributes("records.csv"))
     file.write_text(file.read_text().replace("ft_platform.components.FineTuningUseCase", ".component.Slow"))
     (file.parent / "component.py").write_text(WITH_DEATH_SIGNAL)
     kept = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
     variables = {**kept, **environment.to_variables(), "STAND_IN": stand_in_python(tmp_path), "FT_WARM_PROGRAMS": "0"}
-    process = subprocess.Popen([sys.executable, "-m", "ft_platform.cli", "run", "slow"], env=variables, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ft_platform.cli", "run", "slow"],
+        env=variables,
+        cwd=REPOSITORY,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         deadline = time.monotonic() + 150
         while not (tmp_path / "started").exists():
@@ -98,6 +123,8 @@ def test_a_killed_run_worker_leaves_no_program_behind_and_a_row_in_the_ledger(en
     while is_running(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not is_running(tmp_path)
-    assert [(row["use_case"], row["state"]) for row in Ledger(lake).rows()] == [("slow", "running")], "lost, once it gave no sign of life for a minute"
+    assert [(row["use_case"], row["state"]) for row in Ledger(lake).rows()] == [("slow", "running")], (
+        "lost, once it gave no sign of life for a minute"
+    )
     [still_open] = Path(lake.path_of("shared", "_costs", "open")).glob("*.json")
     assert json.loads(still_open.read_text())["dagster_run"]

@@ -1,4 +1,5 @@
-"""The back end `local`: a real subprocess that is told how many threads it has, and watched while it runs. What all back ends keep: `test_contract.py`."""
+"""The back end `local`: a real subprocess that is told how many threads it has, and watched while it runs. What all
+back ends keep: `test_contract.py`."""
 
 import json
 import os
@@ -34,20 +35,31 @@ def stand_in_python(folder: Path) -> str:
 
 @pytest.fixture
 def start(tmp_path: Path, environment: Environment, monkeypatch: pytest.MonkeyPatch):
-    """Runs a program of the stand-in as the step of an asset. Returns what the back end returned, or raises what it raised."""
+    """Runs a program of the stand-in as the step of an asset. Returns what the back end returned, or raises what it
+    raised."""
     monkeypatch.setattr(local.sys, "executable", stand_in_python(tmp_path))
     monkeypatch.setenv("FT_WARM_PROGRAMS", "0")
 
-    def start(program: str, profile: ComputeProfile | None = None, instance: dg.DagsterInstance | None = None, **compute: Any) -> dict[str, Any]:
+    def start(
+        program: str, profile: ComputeProfile | None = None, instance: dg.DagsterInstance | None = None, **compute: Any
+    ) -> dict[str, Any]:
         settings = UseCase.model_validate(minimal_attributes("records.csv"))
-        settings = settings.model_copy(update={"compute": settings.compute.model_copy(update={"grace_seconds": 0.5, **compute})})
+        settings = settings.model_copy(
+            update={"compute": settings.compute.model_copy(update={"grace_seconds": 0.5, **compute})}
+        )
         use_case = NamedUseCase(name="complaints", settings=settings)
         found: list[Any] = []
 
         @dg.asset(key=KEY)
         def adapter_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             try:
-                found.append(local.run(Launch(context, environment, profile or ComputeProfile(), use_case, program, {"told": "a handle"})))
+                found.append(
+                    local.run(
+                        Launch(
+                            context, environment, profile or ComputeProfile(), use_case, program, {"told": "a handle"}
+                        )
+                    )
+                )
             except BaseException as error:  # an interrupt is no Exception
                 found.append(error)
             return dg.MaterializeResult()
@@ -82,11 +94,17 @@ def test_the_program_gets_the_environment_of_the_installation_and_the_orders(sta
     start("tells_variables")
     told = variables(tmp_path)
     assert {name: told.get(name) for name in environment.to_variables()} == environment.to_variables()
-    assert (told["extras"]["use_case"], told["extras"]["told"], set(told["extras"])) == ("complaints", "a handle", {"use_case", "settings", "told"})
+    assert (told["extras"]["use_case"], told["extras"]["told"], set(told["extras"])) == (
+        "complaints",
+        "a handle",
+        {"use_case", "settings", "told"},
+    )
 
 
 def test_variables_of_the_compute_profile_win(start, tmp_path):
-    start("tells_variables", ComputeProfile(environment={"CUDA_VISIBLE_DEVICES": "1", "OMP_NUM_THREADS": "7"}), threads=2)
+    start(
+        "tells_variables", ComputeProfile(environment={"CUDA_VISIBLE_DEVICES": "1", "OMP_NUM_THREADS": "7"}), threads=2
+    )
     told = variables(tmp_path)
     assert (told["CUDA_VISIBLE_DEVICES"], told["OMP_NUM_THREADS"], told["FT_THREADS"]) == ("1", "7", "2")
 
@@ -98,15 +116,32 @@ def test_progress_reaches_listeners_at_once_and_the_ui_as_observations_while_the
 
         def observed() -> list[dict[str, Any]]:
             records = instance.fetch_observations(KEY, limit=10, ascending=True).records
-            return [{name: value.value for name, value in r.asset_observation.metadata.items()} for r in records if r.asset_observation]
+            return [
+                {name: value.value for name, value in r.asset_observation.metadata.items()}
+                for r in records
+                if r.asset_observation
+            ]
 
-        watching = threading.Thread(target=touch_when, args=(tmp_path / "seen", lambda: len(updates) >= 3 and len(observed()) >= 1))
+        watching = threading.Thread(
+            target=touch_when, args=(tmp_path / "seen", lambda: len(updates) >= 3 and len(observed()) >= 1)
+        )
         watching.start()
         assert start("reports_losses", instance=instance)["artifact"]
         watching.join()
-        assert [(update.done, update.fields["loss"]) for update in updates] == [(1, 1.0), (2, 0.5), (3, pytest.approx(1 / 3)), (4, 0.251234567)]
+        assert [(update.done, update.fields["loss"]) for update in updates] == [
+            (1, 1.0),
+            (2, 0.5),
+            (3, pytest.approx(1 / 3)),
+            (4, 0.251234567),
+        ]
         first, last = observed()
-        assert first == {"steps": 1, "live/loss": 1.0, "live/learning_rate": 1e-4, "live/tokens_per_second": 900.0, "live/memory_gib": 1.5}
+        assert first == {
+            "steps": 1,
+            "live/loss": 1.0,
+            "live/learning_rate": 1e-4,
+            "live/tokens_per_second": 900.0,
+            "live/memory_gib": 1.5,
+        }
         assert last == {"steps": 4, "live/loss": 0.25123}, "between the first and the last point ten seconds must pass"
 
 

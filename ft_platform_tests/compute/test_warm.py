@@ -43,17 +43,20 @@ def main():
 
 if __name__ == "__main__":
     main()
-"""
+"""  # noqa: E501
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder before the others on the path of the warm process: a program `told` in `ft_platform.programs`, and empty modules for the large ones."""
+    """A folder before the others on the path of the warm process: a program `told` in `ft_platform.programs`, and empty
+    modules for the large ones."""
     folder = tmp_path_factory.mktemp("package")
     (folder / "told.py").write_text(PROGRAM)
     for module in ("torch", "transformers", "peft"):
         (folder / f"{module}.py").touch()
-    (folder / "sitecustomize.py").write_text(f"import ft_platform.programs\nft_platform.programs.__path__.append({str(folder)!r})\n")
+    (folder / "sitecustomize.py").write_text(
+        f"import ft_platform.programs\nft_platform.programs.__path__.append({str(folder)!r})\n"
+    )
     return folder
 
 
@@ -115,7 +118,12 @@ def test_each_program_is_a_process_of_its_own_out_of_one_that_has_imported(varia
 
 def test_other_variables_that_libraries_read_get_a_process_of_their_own(variables, tmp_path):
     parents = []
-    for extra in ({}, {"OMP_NUM_THREADS": "3"}, {"FT_THREADS": "2"}, {"FT_THREADS": "2", "FT_HOME": str(tmp_path / "other")}):
+    for extra in (
+        {},
+        {"OMP_NUM_THREADS": "3"},
+        {"FT_THREADS": "2"},
+        {"FT_THREADS": "2", "FT_HOME": str(tmp_path / "other")},
+    ):
         assert started({**variables, **extra}).wait(120) == 0
         found = told(tmp_path)
         assert {name: found["variables"][name] for name in extra} == extra
@@ -136,7 +144,9 @@ def test_output_goes_where_this_process_writes_at_that_moment(variables, tmp_pat
             os.dup2(old, number)
             os.close(old)
     assert code == 0
-    assert (tmp_path / "output").read_text() == "to standard output\n" and "to standard error" in (tmp_path / "errors").read_text()
+    assert (tmp_path / "output").read_text() == "to standard output\n" and "to standard error" in (
+        tmp_path / "errors"
+    ).read_text()
 
 
 @pytest.mark.parametrize(("what", "code"), [("fails", 3), ("raises", 1)])

@@ -50,7 +50,11 @@ def searching(**values) -> NamedUseCase:
     [
         ({"per_month": 4.0}, {}, "budgets.per_month of the environment"),
         ({"per_use_case": 3.0}, {}, "budgets.per_use_case of the environment"),
-        ({"per_use_case": 100.0, "use_cases": {"complaints": 3.0}}, {}, "budgets.use_cases.complaints of the environment"),
+        (
+            {"per_use_case": 100.0, "use_cases": {"complaints": 3.0}},
+            {},
+            "budgets.use_cases.complaints of the environment",
+        ),
         ({"per_use_case": 100.0}, {"budget_per_month": 3.0}, "compute.budget_per_month"),
     ],
 )
@@ -64,7 +68,11 @@ def test_a_spent_budget_stops_every_program_and_names_its_setting(environment, l
     assert setting in (used_up(lake, environment, use_case, PROFILE) or "")
     with pytest.raises(BudgetExceeded) as refused:
         require_budget(lake, environment, use_case, PROFILE, "evaluate")
-    assert setting in str(refused.value) and "program evaluate of complaints was not started" in str(refused.value) and "ft costs" in str(refused.value)
+    assert (
+        setting in str(refused.value)
+        and "program evaluate of complaints was not started" in str(refused.value)
+        and "ft costs" in str(refused.value)
+    )
 
 
 def test_a_use_case_is_not_stopped_by_what_another_spent(environment, lake):
@@ -96,7 +104,9 @@ def estimated(monkeypatch):
     def of(**figures):
         def measure(environment, use_case, splits, profile, seconds=20.0):
             asked.append(use_case.name)
-            return Estimate({"memory_gib": 1.0, "seconds": 3600.0, "seconds_band": [1.0, 2.0], "device": "cpu", **figures}, profile)
+            return Estimate(
+                {"memory_gib": 1.0, "seconds": 3600.0, "seconds_band": [1.0, 2.0], "device": "cpu", **figures}, profile
+            )
 
         monkeypatch.setattr(estimates, "measure", measure)
         return asked
@@ -119,7 +129,12 @@ def test_an_experiment_costs_as_much_as_all_the_trainings_it_still_makes(environ
         admit_program(lake, with_budgets(environment, per_use_case=cost), use_case, program, SPLITS, LOG)
         with pytest.raises(BudgetExceeded, match=rf"program {program} .* would cost {cost:.2f} EUR"):
             admit_program(lake, with_budgets(environment, per_use_case=cost - 0.1), use_case, program, SPLITS, LOG)
-    results = working_folder(environment, "learning_curve", use_case, experiment_inputs(use_case, "learning_curve", SPLITS)[0]) / "trainings.jsonl"
+    results = (
+        working_folder(
+            environment, "learning_curve", use_case, experiment_inputs(use_case, "learning_curve", SPLITS)[0]
+        )
+        / "trainings.jsonl"
+    )
     results.parent.mkdir(parents=True)
     results.write_text('{"share": 0.5}\n{"share": 0.2}\n')
     admit_program(lake, with_budgets(environment, per_use_case=11.5), use_case, "learning_curve", SPLITS, LOG)
@@ -148,7 +163,9 @@ def test_a_checkpoint_that_is_there_costs_nothing_and_a_damaged_one_is_paid_for_
         folder.mkdir()
         (folder / "adapter_model.safetensors").write_bytes(b"weights")
         made, inputs = checkpoint_inputs(use_case, SPLITS)
-        published = lake.publish("complaints", "adapter_checkpoint", made, folder, parents=[], settings_hash="s", input_hash=inputs)
+        published = lake.publish(
+            "complaints", "adapter_checkpoint", made, folder, parents=[], settings_hash="s", input_hash=inputs
+        )
     admit_program(lake, environment, use_case, "train", SPLITS, LOG)
     (Path(published.uri) / "adapter_model.safetensors").write_bytes(b"other bytes")
     with pytest.raises(BudgetExceeded, match=r"would cost 10\.00 EUR"):
@@ -162,11 +179,19 @@ def test_without_a_budget_and_for_other_programs_nothing_is_measured(environment
     assert asked == []
 
 
-def test_an_estimate_that_does_not_fit_is_refused_with_both_numbers_and_the_setting_to_lower(environment, lake, estimated):
+def test_an_estimate_that_does_not_fit_is_refused_with_both_numbers_and_the_setting_to_lower(
+    environment, lake, estimated
+):
     estimated(memory_gib=9.0)
     small = PROFILE.model_copy(update={"memory_limit_gib": 8.0})
     environment = with_budgets(environment, per_use_case=100.0).model_copy(update={"profiles": {"local": small}})
-    with pytest.raises(DoesNotFit, match=r"need 9\.00 GiB of memory, memory_limit_gib of compute profile 'local' is 8\.00 GiB.*micro_batch_tokens=1024"):
+    with pytest.raises(
+        DoesNotFit,
+        match=(
+            r"need 9\.00 GiB of memory, memory_limit_gib of compute profile 'local' is 8\.00"
+            r" GiB.*micro_batch_tokens=1024"
+        ),
+    ):
         admit_program(lake, environment, named(), "train", SPLITS, LOG)
 
 

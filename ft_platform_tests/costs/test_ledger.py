@@ -32,7 +32,13 @@ def named(name: str = "complaints", **compute) -> NamedUseCase:
         (ComputeProfile(), None, 0.0, 0.0, None),
         (ComputeProfile(price_per_hour=3.0), None, 0.0, 1.5, None),  # half an hour
         (ComputeProfile(price_per_hour=3.0, gpus=4, watts=1000.0), None, 2.0, 1.5, 0.5),
-        (ComputeProfile(price_per_hour=3.0, gpus=4, watts=1000.0), 300.0, 2.0, 1.5, 0.6),  # 4 GPUs of 300 W for half an hour
+        (
+            ComputeProfile(price_per_hour=3.0, gpus=4, watts=1000.0),
+            300.0,
+            2.0,
+            1.5,
+            0.6,
+        ),  # 4 GPUs of 300 W for half an hour
     ],
 )
 def test_money_and_energy_are_those_of_the_time(profile, gpu_watts, gpu_hours, money, kwh):
@@ -57,7 +63,9 @@ def test_a_program_run_becomes_one_row_with_what_it_took(lake: Lake):
     )
     assert row["dagster_run"] == "run-1" and row["error"] is None and row["month"] == month_of()
     assert row["seconds"] >= 0.05 and row["gpu_seconds"] == pytest.approx(2 * row["seconds"], abs=0.002)
-    assert row["money"] == pytest.approx(row["seconds"] / 100, abs=1e-4) and row["kwh"] == pytest.approx(row["seconds"] * 600 / 3.6e6, abs=2e-6)
+    assert row["money"] == pytest.approx(row["seconds"] / 100, abs=1e-4) and row["kwh"] == pytest.approx(
+        row["seconds"] * 600 / 3.6e6, abs=2e-6
+    )
 
 
 def test_the_figures_of_a_checkpoint_that_was_used_again_are_not_counted_twice(lake: Lake):
@@ -85,7 +93,9 @@ with metering.metered(Lake(sys.argv[1]), named(), PROFILE, "train"):
 """
 
 
-def test_a_program_run_whose_launcher_was_killed_is_listed_as_lost_with_the_time_to_its_last_sign_of_life(lake: Lake, monkeypatch):
+def test_a_program_run_whose_launcher_was_killed_is_listed_as_lost_with_the_time_to_its_last_sign_of_life(
+    lake: Lake, monkeypatch
+):
     killed = subprocess.run([sys.executable, "-c", KILLED, lake.root], check=False, cwd=Path(__file__).parents[2])
     assert killed.returncode == -9
     [row] = Ledger(lake).rows()
@@ -94,8 +104,13 @@ def test_a_program_run_whose_launcher_was_killed_is_listed_as_lost_with_the_time
     assert [row["state"] for row in Ledger(lake).rows()] == ["lost"]
     with metered(lake, named("other"), PROFILE, "train"):
         pass
-    assert not list(Path(lake.path_of("shared", "_costs", "open")).glob("*.json")), "the next program moves it into the table"
-    assert [(row["use_case"], row["state"]) for row in Ledger(lake).rows()] == [("complaints", "lost"), ("other", "finished")]
+    assert not list(Path(lake.path_of("shared", "_costs", "open")).glob("*.json")), (
+        "the next program moves it into the table"
+    )
+    assert [(row["use_case"], row["state"]) for row in Ledger(lake).rows()] == [
+        ("complaints", "lost"),
+        ("other", "finished"),
+    ]
 
 
 APPENDS = """
@@ -110,7 +125,9 @@ for _ in range(5):
 
 
 def test_many_processes_append_at_once_and_no_row_is_lost(lake: Lake):
-    started = [subprocess.Popen([sys.executable, "-c", APPENDS, lake.root], cwd=Path(__file__).parents[2]) for _ in range(4)]
+    started = [
+        subprocess.Popen([sys.executable, "-c", APPENDS, lake.root], cwd=Path(__file__).parents[2]) for _ in range(4)
+    ]
     assert [process.wait() for process in started] == [0] * 4
     rows = Ledger(lake).rows()
     assert len(rows) == len({row["run"] for row in rows}) == 20
@@ -131,7 +148,9 @@ def test_conflicts_of_writers_are_tried_again_and_named_in_the_end(lake: Lake, m
     with pytest.raises(TransientError, match="too many programs at once"), metered(lake, named(), PROFILE, "train"):
         pass
     assert len(calls) == ledger_module.ATTEMPTS
-    assert [row["state"] for row in Ledger(lake).rows()] == ["running"], "it is still there, and will be moved into the table later"
+    assert [row["state"] for row in Ledger(lake).rows()] == ["running"], (
+        "it is still there, and will be moved into the table later"
+    )
 
 
 def test_rows_of_a_month_are_those_that_started_in_it(lake: Lake):
@@ -142,12 +161,19 @@ def test_rows_of_a_month_are_those_that_started_in_it(lake: Lake):
 
 
 def test_the_ledger_needs_no_dagster_and_no_heavy_library():
-    code = "import sys, ft_platform.costs.admission; print(sorted({'dagster', 'torch', 'mlflow', 'matplotlib'} & set(sys.modules)))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    code = (
+        "import sys, ft_platform.costs.admission; print(sorted({'dagster', 'torch', 'mlflow', 'matplotlib'} &"
+        " set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
     assert found.stdout.strip() == "[]"
 
 
-def test_ft_costs_lists_use_cases_and_months_beside_their_budgets(environment: Environment, lake: Lake, tmp_path, monkeypatch, capsys):
+def test_ft_costs_lists_use_cases_and_months_beside_their_budgets(
+    environment: Environment, lake: Lake, tmp_path, monkeypatch, capsys
+):
     from ft_platform.cli import main
 
     for name, value in environment.to_variables().items():

@@ -50,11 +50,20 @@ def installation(tmp_path: Path) -> dict[str, str]:
     return {**kept, "PATH": path, "FT_HOME": str(tmp_path / "home"), "FT_DEFS": str(tmp_path / "defs")}
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if any(b.info in RUNNABLE for b in blocks(page))], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(b.info in RUNNABLE for b in blocks(page))], ids=lambda page: page.name
+)
 def test_the_code_blocks_of_a_page_run_one_after_the_other(page, installation, tmp_path):
     for block in blocks(page):
         if block.info in RUNNABLE:
-            done = subprocess.run([*RUNNABLE[block.info], block.code], cwd=tmp_path, env=installation, capture_output=True, text=True, timeout=300)
+            done = subprocess.run(
+                [*RUNNABLE[block.info], block.code],
+                cwd=tmp_path,
+                env=installation,
+                capture_output=True,
+                text=True,
+                timeout=300,
+            )
             assert done.returncode == 0, f"{block.code}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
@@ -116,8 +125,13 @@ def test_links_lead_somewhere():
 def test_a_broken_link_and_a_broken_anchor_are_found(tmp_path, monkeypatch):
     check_docs = script("check_docs")
     monkeypatch.setattr(check_docs, "ROOT", tmp_path)
-    (tmp_path / "a.md").write_text("# One two ...?\n[x](b.md) [y](#one-two-) [z](#three) [w](https://example.org)\n```text\n[v](c.md)\n```\n")
-    assert check_docs.problems_of(tmp_path / "a.md") == ["a.md: b.md does not exist", "a.md: #three names a heading that does not exist"]
+    (tmp_path / "a.md").write_text(
+        "# One two ...?\n[x](b.md) [y](#one-two-) [z](#three) [w](https://example.org)\n```text\n[v](c.md)\n```\n"
+    )
+    assert check_docs.problems_of(tmp_path / "a.md") == [
+        "a.md: b.md does not exist",
+        "a.md: #three names a heading that does not exist",
+    ]
 
 
 def test_the_reference_of_the_yaml_is_up_to_date():

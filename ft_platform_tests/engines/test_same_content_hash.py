@@ -1,4 +1,5 @@
-"""The real stages on the three engines: the same content hash, the same counts, and workers that really are other processes."""
+"""The real stages on the three engines: the same content hash, the same counts, and workers that really are other
+processes."""
 
 import functools
 import importlib.util
@@ -55,11 +56,29 @@ def made(engine: str, folder: Path) -> dict[str, Written]:
         compute={"engine": engine, "workers": 2},
     )
     texts = [TEXTS[n % len(TEXTS)].format(n % 100, n) for n in range(900)]
-    features = {"feature_region": [f"region {n % 4}" for n in range(900)], "subject_id": [f"person {n // 2}" for n in range(900)]}
-    records = raw(case, texts, label=[f"label {n % 3}" for n in range(900)], record_id=[f"r{n:03d}" for n in range(900)], **features)
+    features = {
+        "feature_region": [f"region {n % 4}" for n in range(900)],
+        "subject_id": [f"person {n // 2}" for n in range(900)],
+    }
+    records = raw(
+        case,
+        texts,
+        label=[f"label {n % 3}" for n in range(900)],
+        record_id=[f"r{n:03d}" for n in range(900)],
+        **features,
+    )
     lake, keys = open_lake(Environment(home=folder)), key_in(folder, case.name)
-    permitted = lake.write_table(case.name, "permitted_records", records.to_batches(max_chunksize=100), records.schema, zone="restricted")
-    cleaned = write_stage(lake, case, "cleaned_records", [permitted], lambda work: clean(case, TableRows(records, 100), work), cleaned_schema(case))
+    permitted = lake.write_table(
+        case.name, "permitted_records", records.to_batches(max_chunksize=100), records.schema, zone="restricted"
+    )
+    cleaned = write_stage(
+        lake,
+        case,
+        "cleaned_records",
+        [permitted],
+        lambda work: clean(case, TableRows(records, 100), work),
+        cleaned_schema(case),
+    )
     anonymized = write_stage(
         lake,
         case,
@@ -68,7 +87,14 @@ def made(engine: str, folder: Path) -> dict[str, Written]:
         lambda work: anonymize(case, lake.rows(cleaned.version), work, keys, findings=folder / "findings"),
         anonymized_schema(case),
     )
-    divided = write_stage(lake, case, "splits", [anonymized.version], lambda work: split(case, lake.rows(anonymized.version), work), splits_schema(case))
+    divided = write_stage(
+        lake,
+        case,
+        "splits",
+        [anonymized.version],
+        lambda work: split(case, lake.rows(anonymized.version), work),
+        splits_schema(case),
+    )
     return {"cleaned_records": cleaned, "anonymized_records": anonymized, "splits": divided}
 
 
@@ -78,15 +104,26 @@ def in_process(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Written]:
 
 
 @pytest.mark.parametrize("engine", ENGINES[1:])
-def test_every_stage_has_the_same_content_hash_on_every_engine(engine: str, in_process: dict[str, Written], tmp_path: Path) -> None:
+def test_every_stage_has_the_same_content_hash_on_every_engine(
+    engine: str, in_process: dict[str, Written], tmp_path: Path
+) -> None:
     needs(engine)
     found = made(engine, tmp_path)
     for name, written in found.items():
         expected = in_process[name]
-        assert (name, written.version.content_hash, written.version.rows) == (name, expected.version.content_hash, expected.version.rows)
+        assert (name, written.version.content_hash, written.version.rows) == (
+            name,
+            expected.version.content_hash,
+            expected.version.rows,
+        )
         assert written.manifest.counts == expected.manifest.counts
     counts = in_process["anonymized_records"].manifest.counts["entities"]
-    assert counts["EMAIL"] and counts["PHONE"] and counts["PERSON"] and in_process["cleaned_records"].manifest.counts["changed_unicode"]
+    assert (
+        counts["EMAIL"]
+        and counts["PHONE"]
+        and counts["PERSON"]
+        and in_process["cleaned_records"].manifest.counts["changed_unicode"]
+    )
 
 
 def who_works() -> BatchFunction:
@@ -97,7 +134,9 @@ def who_works() -> BatchFunction:
 def test_workers_are_other_processes_and_no_more_than_were_asked_for(engine: str) -> None:
     needs(engine)
     rows: Any = TableRows(pa.table({"record_id": [str(n) for n in range(400)]}), 4)
-    batches = engine_of(Compute.model_validate({"engine": engine, "workers": 2})).map(rows, functools.partial(who_works))
+    batches = engine_of(Compute.model_validate({"engine": engine, "workers": 2})).map(
+        rows, functools.partial(who_works)
+    )
     workers = set(pa.Table.from_batches(batches)["process"].to_pylist())
     # A pool starts its second worker only while the first is busy.
     assert workers == {os.getpid()} if engine == "in_process" else 1 <= len(workers) <= 2 and os.getpid() not in workers

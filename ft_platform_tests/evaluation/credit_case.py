@@ -1,7 +1,8 @@
-"""Real credit records (CSV with sex and risk) whose labels are biased against one group, and every mitigation of `fairness.mitigation` on them.
+"""Real credit records (CSV with sex and risk) whose labels are biased against one group, and every mitigation of
+`fairness.mitigation` on them.
 
-A logistic regression stands in place of the language model: on the columns as numbers, and for swapped terms on the record written out as words. It sees
-the sex, as a text would tell it.
+A logistic regression stands in place of the language model: on the columns as numbers, and for swapped terms on the
+record written out as words. It sees the sex, as a text would tell it.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,14 @@ MAX_GAP = 0.15
 SWAP = Swap(name="sex", terms=[["female", "male"]])
 PLANTED = 0.7
 """Share of the women without risk whose label is turned into risk, where models learn from it."""
-MITIGATIONS = ("reweighting", "resampling", "threshold_optimizer", "exponentiated_gradient", "correlation_remover", "counterfactual_augmentation")
+MITIGATIONS = (
+    "reweighting",
+    "resampling",
+    "threshold_optimizer",
+    "exponentiated_gradient",
+    "correlation_remover",
+    "counterfactual_augmentation",
+)
 
 
 def use_case(samples: int = 300) -> NamedUseCase:
@@ -82,7 +90,14 @@ class Credit:
         """Answers to the test records, beside their labels without the planted bias."""
         truth = self.truth[self.test].tolist()
         ids = [f"r{place}" for place in self.test]
-        return pa.table({"record_id": ids, "feature_sex": self.sex[self.test].tolist(), "label": truth, "predicted": [str(label) for label in labels]})
+        return pa.table(
+            {
+                "record_id": ids,
+                "feature_sex": self.sex[self.test].tolist(),
+                "label": truth,
+                "predicted": [str(label) for label in labels],
+            }
+        )
 
     def side(self, rows: np.ndarray, values: np.ndarray) -> Scored:
         return Scored([str(label) for label in self.planted[rows]], [str(sex) for sex in self.sex[rows]], values)
@@ -99,7 +114,9 @@ class Credit:
         elif mitigation == "resampling":
             found = {"mitigated": self.fitted(self.planted, places=resampling(groups, labels, 17)).predict(asked)}
         else:
-            settings = OutputMitigation(mitigation=mitigation, feature="sex", label="Risk", constraint="demographic_parity")  # type: ignore[arg-type]
+            settings = OutputMitigation(
+                mitigation=mitigation, feature="sex", label="Risk", constraint="demographic_parity"
+            )  # type: ignore[arg-type]
             if mitigation == "threshold_optimizer":
                 sides = [self.side(rows, model.predict_proba(self.seen[rows])) for rows in (self.validation, self.test)]
             else:
@@ -110,7 +127,13 @@ class Credit:
     def _augmented(self) -> Treated:
         """Models of the written-out records, without and with copies whose terms are swapped."""
         messages = [[{"role": "user", "content": self.texts[place]}] for place in self.train]
-        table = pa.table({"messages": pa.array(messages, MESSAGES), "label": self.planted[self.train].tolist(), "split": ["train"] * len(self.train)})
+        table = pa.table(
+            {
+                "messages": pa.array(messages, MESSAGES),
+                "label": self.planted[self.train].tolist(),
+                "split": ["train"] * len(self.train),
+            }
+        )
         more = with_swapped_copies(table, TrainingMitigation(mitigation="counterfactual_augmentation", swaps=[SWAP]))
         assert more.num_rows == 2 * table.num_rows
         asked = [self.texts[place] for place in self.test]
@@ -128,7 +151,9 @@ def words_model(texts: list[str], labels: list[str]) -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    return make_pipeline(CountVectorizer(binary=True, token_pattern=r"\S+"), LogisticRegression(max_iter=1000)).fit(texts, labels)
+    return make_pipeline(CountVectorizer(binary=True, token_pattern=r"\S+"), LogisticRegression(max_iter=1000)).fit(
+        texts, labels
+    )
 
 
 def written_out(frame: pd.DataFrame) -> list[str]:
@@ -145,5 +170,8 @@ def written_out(frame: pd.DataFrame) -> list[str]:
 def swap_table(before: pa.Table, swapped: list[str]) -> pa.Table:
     """Columns of `fairness_outputs.SWAPPED`."""
     rows = before.select(["record_id", "label", "predicted"]).to_pylist()
-    made = [{**row, "swap": SWAP.name, "swapped": label, "changed": label != row["predicted"]} for row, label in zip(rows, swapped, strict=True)]
+    made = [
+        {**row, "swap": SWAP.name, "swapped": label, "changed": label != row["predicted"]}
+        for row, label in zip(rows, swapped, strict=True)
+    ]
     return pa.Table.from_pylist(made, SWAPPED)

@@ -11,8 +11,19 @@ from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.evaluation.recompute import Expected, label_metrics
 from ft_platform_tests.evaluation.recompute_fairness import Saved, fairness_figures
 
-MEASURED = {"seconds", "answer_seconds", "left_out", "info", "dtype", "device", "threads", "renderer_hash", "metric_versions"}
-"""Parts of `metrics.json` that are no function of the predictions: times, the machine, records that could not be asked, and which code rendered and counted."""
+MEASURED = {
+    "seconds",
+    "answer_seconds",
+    "left_out",
+    "info",
+    "dtype",
+    "device",
+    "threads",
+    "renderer_hash",
+    "metric_versions",
+}
+"""Parts of `metrics.json` that are no function of the predictions: times, the machine, records that could not be asked,
+and which code rendered and counted."""
 
 
 def not_from_predictions(path: tuple[str, ...]) -> bool:
@@ -26,7 +37,14 @@ class Evaluated:
         columns: system -> column -> values.
     """
 
-    def __init__(self, lake: Lake, use_case: NamedUseCase, splits: TableVersion, report: ArtifactVersion, fairness: ArtifactVersion) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        use_case: NamedUseCase,
+        splits: TableVersion,
+        report: ArtifactVersion,
+        fairness: ArtifactVersion,
+    ) -> None:
         self.lake, self.use_case, self.splits, self.report, self.fairness = lake, use_case, splits, report, fairness
         self.metrics = self.saved(report, "metrics.json")
         self.columns = self.by_system("predictions.parquet")
@@ -40,7 +58,10 @@ class Evaluated:
 
     def by_system(self, name: str) -> dict[str, dict[str, list[Any]]]:
         """System -> column -> values, of a table beside the report."""
-        return {str(system): {column: part[column].tolist() for column in part} for system, part in self.table(name).groupby("system", sort=False)}
+        return {
+            str(system): {column: part[column].tolist() for column in part}
+            for system, part in self.table(name).groupby("system", sort=False)
+        }
 
     def records(self, *splits: str) -> list[dict[str, Any]]:
         return [row for row in self.lake.read_table(self.splits).to_pylist() if row["split"] in splits]

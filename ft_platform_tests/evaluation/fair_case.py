@@ -1,4 +1,5 @@
-"""A tiny model trained and evaluated under several fairness settings, on the same splits and base evaluation. Persons are fictitious."""
+"""A tiny model trained and evaluated under several fairness settings, on the same splits and base evaluation. Persons
+are fictitious."""
 
 import logging
 from dataclasses import dataclass
@@ -18,7 +19,11 @@ from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
 
 WORDS = {"card": "swipe", "loan": "house"}
 """The word that the label follows from: swapping it must change the answer of a model that learned."""
-SWAPS = [{"name": "words", "terms": [["swipe", "house"]]}, {"name": "gender", "terms": [["he", "she"]]}, {"name": "absent", "terms": [["aunt", "uncle"]]}]
+SWAPS = [
+    {"name": "words", "terms": [["swipe", "house"]]},
+    {"name": "gender", "terms": [["he", "she"]]},
+    {"name": "absent", "terms": [["aunt", "uncle"]]},
+]
 DATA_SIDES = ("train", "train", "validation", "validation", "test")
 
 
@@ -31,9 +36,22 @@ def rows_for(kind: str, count: int) -> list[dict[str, Any]]:
         messages = [{"role": "user", "content": text}]
         if kind == "generation":
             messages.append({"role": "assistant", "content": f"Your {WORDS[label]}."})
-        row = {"record_id": f"r{number:04d}", "subject_id": f"s{number}", "messages": messages, "label": label if kind == "classification" else None}
+        row = {
+            "record_id": f"r{number:04d}",
+            "subject_id": f"s{number}",
+            "messages": messages,
+            "label": label if kind == "classification" else None,
+        }
         region = HOSTILE if number % 2 else "north"
-        made.append({**row, "feature_region": region, "text_characters": len(text), "group_id": f"g{number}", "split": DATA_SIDES[number % 5]})
+        made.append(
+            {
+                **row,
+                "feature_region": region,
+                "text_characters": len(text),
+                "group_id": f"g{number}",
+                "split": DATA_SIDES[number % 5],
+            }
+        )
     return made
 
 
@@ -53,7 +71,9 @@ class FairCase:
 
     def evaluation(self, **fairness: Any) -> ArtifactVersion:
         use_case = self.use_case(**fairness)
-        checkpoint = checkpoint_for(self.lake, self.environment, use_case, self.splits, logging.getLogger("test")).checkpoint
+        checkpoint = checkpoint_for(
+            self.lake, self.environment, use_case, self.splits, logging.getLogger("test")
+        ).checkpoint
         return publish_evaluation_report(self.lake, self.environment, use_case, self.splits, checkpoint, self.base)
 
     def fairness(self, **fairness: Any) -> ArtifactVersion:
@@ -65,7 +85,14 @@ def fair_case(home: Path, kind: str, count: int = 100, epochs: int = 6) -> FairC
     attributes = attributes_for(save_tiny_model(home / "model"), kind, bootstrap_samples=100)
     attributes["task"]["instruction"] = "Name the product."
     attributes["evaluation"]["few_shot_examples"] = 1
-    attributes["training"] = {"epochs": epochs, "batch_rows": 8, "rank": 8, "learning_rate": 0.01, "validations_per_epoch": 1, "patience": 99}
+    attributes["training"] = {
+        "epochs": epochs,
+        "batch_rows": 8,
+        "rank": 8,
+        "learning_rate": 0.01,
+        "validations_per_epoch": 1,
+        "patience": 99,
+    }
     attributes["fairness"] = {"sensitive_features": ["region"], "min_group_rows": 5, "swaps": SWAPS}
     write_use_case(environment.defs, "complaints", attributes)
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))

@@ -1,4 +1,5 @@
-"""An evaluation as a program would have left it, with answers that a test chooses: no model is loaded. Persons are fictitious."""
+"""An evaluation as a program would have left it, with answers that a test chooses: no model is loaded. Persons are
+fictitious."""
 
 import json
 from collections.abc import Callable
@@ -44,7 +45,12 @@ class JudgedCase:
 
 
 def judged_case(
-    home: Path, fine_tuned: Callable[[int], str], few_shot: Callable[[int], str], kind: str = "generation", rows: int = 60, **attributes: Any
+    home: Path,
+    fine_tuned: Callable[[int], str],
+    few_shot: Callable[[int], str],
+    kind: str = "generation",
+    rows: int = 60,
+    **attributes: Any,
 ) -> JudgedCase:
     """An evaluation whose answers are functions of the place of the test record.
 
@@ -61,7 +67,12 @@ def judged_case(
 
 
 def evaluated(
-    lake: Lake, use_case: NamedUseCase, splits: TableVersion, fine_tuned: Callable[[int], str], few_shot: Callable[[int], str], name: str = "eval-1"
+    lake: Lake,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    fine_tuned: Callable[[int], str],
+    few_shot: Callable[[int], str],
+    name: str = "eval-1",
 ) -> ArtifactVersion:
     """A published evaluation with these answers, and what stands before it."""
     side = side_of(use_case, lake.read_table(splits), "test")
@@ -79,18 +90,39 @@ def evaluated(
     def fill(folder: Path) -> None:
         pq.write_table(predictions_table(use_case, side, outputs), folder / "predictions.parquet")
         (folder / "metrics.json").write_text(
-            json.dumps({"systems": {"fine_tuned": {}}, "differences": {}, "main_metric": "chrf", "per_1000_requests": {}, "test_rows": len(side)})
+            json.dumps(
+                {
+                    "systems": {"fine_tuned": {}},
+                    "differences": {},
+                    "main_metric": "chrf",
+                    "per_1000_requests": {},
+                    "test_rows": len(side),
+                }
+            )
         )
 
     return publish(lake, use_case, "evaluation_report", name, [splits, base, checkpoint], fill)
 
 
 def publish(
-    lake: Lake, use_case: NamedUseCase, stage: str, name: str, parents: list[TableVersion | ArtifactVersion], fill: Callable[[Path], None] | None = None
+    lake: Lake,
+    use_case: NamedUseCase,
+    stage: str,
+    name: str,
+    parents: list[TableVersion | ArtifactVersion],
+    fill: Callable[[Path], None] | None = None,
 ) -> ArtifactVersion:
     with lake.scratch(use_case.name, stage) as folder:
         folder.mkdir(parents=True)
         (folder / "name.txt").write_text(name)
         if fill:
             fill(folder)
-        return lake.publish(use_case.name, stage, name, folder, parents=parents, settings_hash=STAGES[stage].settings_hash(use_case), input_hash=name)
+        return lake.publish(
+            use_case.name,
+            stage,
+            name,
+            folder,
+            parents=parents,
+            settings_hash=STAGES[stage].settings_hash(use_case),
+            input_hash=name,
+        )

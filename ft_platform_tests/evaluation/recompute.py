@@ -1,8 +1,9 @@
-"""Every number of `metrics.json` once more, from saved predictions, with numpy, scipy, scikit-learn and sacrebleu alone.
+"""Every number of `metrics.json` once more, from saved predictions, with numpy, scipy, scikit-learn and sacrebleu
+alone.
 
-Nothing of the platform is imported here. A number is expected exactly, or, where it rests on resamples, within what a plain bootstrap over
-records allows: each quantile between the plain quantiles four standard errors of its level apart, so that a wrong level or a wrong resampling shows.
-"""
+Nothing of the platform is imported here. A number is expected exactly, or, where it rests on resamples, within what a
+plain bootstrap over records allows: each quantile between the plain quantiles four standard errors of its level apart,
+so that a wrong level or a wrong resampling shows."""
 
 import copy
 import math
@@ -66,11 +67,18 @@ class Expected:
             spread = SIGMAS * math.sqrt(level * (1 - level) * (1 / self.samples + 1 / len(draws)))
             low = float(np.quantile(draws, max(level - spread, 0), method="lower"))
             high = float(np.quantile(draws, min(level + spread, 1), method="higher"))
-            slack = [size if outside else 0.02 * size + 1e-9 for outside in (level - spread < 2 / len(draws), level + spread > 1 - 2 / len(draws))]
+            slack = [
+                size if outside else 0.02 * size + 1e-9
+                for outside in (level - spread < 2 / len(draws), level + spread > 1 - 2 / len(draws))
+            ]
             if math.isinf(low):
                 self.add(*path, name, value=None)
             else:
-                self.add(*path, name, value=AtLeast(low - slack[0]) if math.isinf(high) else Between(low - slack[0], high + slack[1]))
+                self.add(
+                    *path,
+                    name,
+                    value=AtLeast(low - slack[0]) if math.isinf(high) else Between(low - slack[0], high + slack[1]),
+                )
 
     def difference(self, *path: Any, value: float, draws: Draws) -> None:
         """An interval with its two-sided probability and the smallest difference that would show (power 0.8)."""
@@ -78,7 +86,10 @@ class Expected:
 
         self.interval(*path, value=value, draws=draws)
         share = min(float((draws <= 0).mean()), float((draws >= 0).mean()))
-        slack = SIGMAS * math.sqrt(max(share * (1 - share), 1 / len(draws)) * (1 / self.samples + 1 / len(draws))) + 2 / self.samples
+        slack = (
+            SIGMAS * math.sqrt(max(share * (1 - share), 1 / len(draws)) * (1 / self.samples + 1 / len(draws)))
+            + 2 / self.samples
+        )
         self.add(*path, "p", value=Between(min(max(2 * (share - slack), 0.0), 1.0), min(2 * (share + slack), 1.0)))
         size = (norm.ppf((1 + self.confidence) / 2) + norm.ppf(0.8)) * float(np.std(draws))
         self.add(*path, "detectable", value=Between(0.75 * size, 1.25 * size))
@@ -111,9 +122,14 @@ def problems(tree: Any, expected: Expected, unknown: Callable[[tuple[str, ...]],
 
 
 def moves_not_found(tree: Any, expected: Expected, unknown: Callable[[tuple[str, ...]], bool]) -> list[str]:
-    """Moves each number in turn, an exact one by a hundredth, one with bounds beyond them. Paths at which nobody notices, or that nobody expects."""
+    """Moves each number in turn, an exact one by a hundredth, one with bounds beyond them. Paths at which nobody
+    notices, or that nobody expects."""
     found = {path: value for path, value in leaves(tree) if not unknown(path)}
-    unnoticed = ["/".join(path) for path, value in found.items() if not problems(_with(tree, path, _moved(value, expected.numbers[path])), expected, unknown)]
+    unnoticed = [
+        "/".join(path)
+        for path, value in found.items()
+        if not problems(_with(tree, path, _moved(value, expected.numbers[path])), expected, unknown)
+    ]
     return unnoticed + ["/".join(path) for path in expected.numbers if path not in found]
 
 
@@ -170,8 +186,15 @@ def label_figures(truth: np.ndarray, predicted: np.ndarray, labels: int) -> dict
 def exact_label_figures(truth: Sequence[str], predicted: Sequence[str]) -> dict[str, float]:
     from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-    precision, recall, f1, _ = precision_recall_fscore_support(truth, predicted, labels=sorted(set(truth)), average="macro", zero_division=0)  # type: ignore[arg-type]
-    return {"accuracy": float(accuracy_score(truth, predicted)), "macro_precision": float(precision), "macro_recall": float(recall), "macro_f1": float(f1)}
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        truth, predicted, labels=sorted(set(truth)), average="macro", zero_division=0
+    )  # type: ignore[arg-type]
+    return {
+        "accuracy": float(accuracy_score(truth, predicted)),
+        "macro_precision": float(precision),
+        "macro_recall": float(recall),
+        "macro_f1": float(f1),
+    }
 
 
 def holm(p: Mapping[Any, float]) -> dict[Any, float]:
@@ -186,14 +209,20 @@ def holm(p: Mapping[Any, float]) -> dict[Any, float]:
 def coin(hits: int, tosses: int) -> float:
     """Two-sided exact probability of a fair coin."""
     weights = [math.comb(tosses, k) for k in range(tosses + 1)]
-    return min(1.0, sum(weight for weight in weights if weight <= weights[hits] * (1 + 1e-7)) / 2**tosses) if tosses else 1.0
+    return (
+        min(1.0, sum(weight for weight in weights if weight <= weights[hits] * (1 + 1e-7)) / 2**tosses)
+        if tosses
+        else 1.0
+    )
 
 
 def fisher(own_hits: int, own: int, rest_hits: int, rest: int) -> float:
     """Two-sided exact probability of a table with these margins."""
     hits, rows = own_hits + rest_hits, own + rest
     weights = {k: math.comb(own, k) * math.comb(rest, hits - k) for k in range(max(0, hits - rest), min(own, hits) + 1)}
-    return sum(weight for weight in weights.values() if weight <= weights[own_hits] * (1 + 1e-7)) / math.comb(rows, hits)
+    return sum(weight for weight in weights.values() if weight <= weights[own_hits] * (1 + 1e-7)) / math.comb(
+        rows, hits
+    )
 
 
 def wilson(hits: int, rows: int, confidence: float) -> dict[str, float]:
@@ -201,14 +230,23 @@ def wilson(hits: int, rows: int, confidence: float) -> dict[str, float]:
 
     z, share = float(norm.ppf((1 + confidence) / 2)), hits / rows
     centre, half = share + z * z / (2 * rows), z * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    return {"value": share, "low": max((centre - half) / (1 + z * z / rows), 0.0), "high": min((centre + half) / (1 + z * z / rows), 1.0)}
+    return {
+        "value": share,
+        "low": max((centre - half) / (1 + z * z / rows), 0.0),
+        "high": min((centre + half) / (1 + z * z / rows), 1.0),
+    }
 
 
-def calibration(expected: Expected, path: tuple[str, ...], confidence: np.ndarray, correct: np.ndarray, places: np.ndarray) -> None:
+def calibration(
+    expected: Expected, path: tuple[str, ...], confidence: np.ndarray, correct: np.ndarray, places: np.ndarray
+) -> None:
     bins = np.minimum(np.floor(confidence * 10), 9).astype(int)
 
     def error(rows: np.ndarray) -> float:
-        return float(sum(abs(confidence[rows][bins[rows] == b].sum() - correct[rows][bins[rows] == b].sum()) for b in range(10)) / len(rows))
+        return float(
+            sum(abs(confidence[rows][bins[rows] == b].sum() - correct[rows][bins[rows] == b].sum()) for b in range(10))
+            / len(rows)
+        )
 
     everything = np.arange(len(confidence))
     expected.interval(*path, "ece", value=error(everything), draws=np.array([error(rows) for rows in places]))
@@ -243,7 +281,12 @@ TEXT_LENGTH = re.compile(r"([\d,]+) to ([\d,]+) characters")
 
 
 def slices(
-    expected: Expected, figures: Mapping[str, Any], columns: Mapping[str, Sequence[Any]], scores: np.ndarray, least: int, places: np.random.Generator
+    expected: Expected,
+    figures: Mapping[str, Any],
+    columns: Mapping[str, Sequence[Any]],
+    scores: np.ndarray,
+    least: int,
+    places: np.random.Generator,
 ) -> None:
     """Each part of the test split that the file names; that they cover every record once is asserted."""
     from scipy.stats import mannwhitneyu
@@ -253,7 +296,12 @@ def slices(
         path = ("slices", number)
         member = _member(columns, one["by"], one["part"], told)
         rows = int(member.sum())
-        for name, value in {"by": one["by"], "part": one["part"], "rows": rows, "enough_evidence": rows >= least}.items():
+        for name, value in {
+            "by": one["by"],
+            "part": one["part"],
+            "rows": rows,
+            "enough_evidence": rows >= least,
+        }.items():
             expected.add(*path, name, value=value)
         if rows < least:
             continue
@@ -265,14 +313,22 @@ def slices(
             expected.add(*path, "p", value=None)
             continue
         labelled = set(scores.tolist()) <= {0.0, 1.0}
-        p[number] = fisher(int(own.sum()), rows, int(rest.sum()), len(rest)) if labelled else float(mannwhitneyu(own, rest).pvalue)
+        p[number] = (
+            fisher(int(own.sum()), rows, int(rest.sum()), len(rest))
+            if labelled
+            else float(mannwhitneyu(own, rest).pvalue)
+        )
         expected.add(*path, "p", value=p[number])
     for number, value in holm(p).items():
         expected.add("slices", number, "p_corrected", value=value)
     for by in {one["by"] for one in told}:
-        assert sum(_member(columns, by, one["part"], told).astype(int) for one in told if one["by"] == by).tolist() == [1] * len(scores), by
+        assert sum(_member(columns, by, one["part"], told).astype(int) for one in told if one["by"] == by).tolist() == [
+            1
+        ] * len(scores), by
     values = [one["value"] for one in told if one["enough_evidence"]]
-    assert values == sorted(values) and [one["enough_evidence"] for one in told] == sorted((one["enough_evidence"] for one in told), reverse=True)
+    assert values == sorted(values) and [one["enough_evidence"] for one in told] == sorted(
+        (one["enough_evidence"] for one in told), reverse=True
+    )
 
 
 def _member(columns: Mapping[str, Sequence[Any]], by: str, part: str, told: Sequence[Mapping[str, Any]]) -> np.ndarray:
@@ -290,13 +346,19 @@ def _member(columns: Mapping[str, Sequence[Any]], by: str, part: str, told: Sequ
         counts = Counter(stated)
         named = {one["part"] for one in told if one["by"] == by} - {part}
         rare = set(counts) - named
-        assert len(named) == 30 and max(counts[value] for value in rare) <= min(counts[value] for value in named), "the rarest values are put together"
+        assert len(named) == 30 and max(counts[value] for value in rare) <= min(counts[value] for value in named), (
+            "the rarest values are put together"
+        )
         return np.array([value in rare for value in stated])
     return np.array([value == part for value in stated])
 
 
 def label_metrics(
-    figures: Mapping[str, Any], table: Mapping[str, Mapping[str, Sequence[Any]]], labels: list[str], settings: Any, resamples: int = 1000
+    figures: Mapping[str, Any],
+    table: Mapping[str, Mapping[str, Sequence[Any]]],
+    labels: list[str],
+    settings: Any,
+    resamples: int = 1000,
 ) -> Expected:
     """What `metrics.json` of a classification must be.
 
@@ -324,30 +386,59 @@ def label_metrics(
         for (row, column), count in np.ndenumerate(matrix):
             expected.add("confusion", system, row, column, value=int(count))
         shown = [label for label in labels if label in {*columns["label"], *columns["predicted"]}]
-        table_of = precision_recall_fscore_support(columns["label"], columns["predicted"], labels=shown, zero_division=0)  # type: ignore[arg-type]
+        table_of = precision_recall_fscore_support(
+            columns["label"], columns["predicted"], labels=shown, zero_division=0
+        )  # type: ignore[arg-type]
         for i, label in enumerate(shown):
             for name, values in zip(("precision", "recall", "f1", "support"), table_of, strict=True):
-                expected.add("per_class", system, label, name, value=int(values[i]) if name == "support" else float(values[i]))
+                expected.add(
+                    "per_class", system, label, name, value=int(values[i]) if name == "support" else float(values[i])
+                )
         if None not in columns["confidence"]:
             correct = np.array(columns["label"]) == np.array(columns["predicted"])
-            calibration(expected, ("calibration", system), np.array(columns["confidence"], float), correct.astype(float), places[:300])
+            calibration(
+                expected,
+                ("calibration", system),
+                np.array(columns["confidence"], float),
+                correct.astype(float),
+                places[:300],
+            )
     _differences(expected, figures, exact, draws, "macro_f1")
     right = {system: np.array(c["label"], object) == np.array(c["predicted"], object) for system, c in table.items()}
     for system in exact:
         if system == "fine_tuned":
             continue
-        only_first, only_second = int((right["fine_tuned"] & ~right[system]).sum()), int((right[system] & ~right["fine_tuned"]).sum())
-        for name, value in {"only_first": only_first, "only_second": only_second, "p": coin(only_first, only_first + only_second)}.items():
+        only_first, only_second = (
+            int((right["fine_tuned"] & ~right[system]).sum()),
+            int((right[system] & ~right["fine_tuned"]).sum()),
+        )
+        for name, value in {
+            "only_first": only_first,
+            "only_second": only_second,
+            "p": coin(only_first, only_first + only_second),
+        }.items():
             expected.add("tests", system, "mcnemar", name, value=value)
     _frame(expected, figures, rows, labels)
-    slices(expected, figures, table["fine_tuned"], right["fine_tuned"].astype(float), settings.min_slice_rows, np.random.default_rng(2))
+    slices(
+        expected,
+        figures,
+        table["fine_tuned"],
+        right["fine_tuned"].astype(float),
+        settings.min_slice_rows,
+        np.random.default_rng(2),
+    )
     return expected
 
 
 def text_metrics(
-    figures: Mapping[str, Any], table: Mapping[str, Mapping[str, Sequence[Any]]], references: list[str], settings: Any, resamples: int = 120
+    figures: Mapping[str, Any],
+    table: Mapping[str, Mapping[str, Sequence[Any]]],
+    references: list[str],
+    settings: Any,
+    resamples: int = 120,
 ) -> Expected:
-    """What `metrics.json` of a generation must be. Answers and references are ASCII, where rouge-score and sacrebleu count as the platform does."""
+    """What `metrics.json` of a generation must be. Answers and references are ASCII, where rouge-score and sacrebleu
+    count as the platform does."""
     expected = Expected(settings.bootstrap_samples, settings.confidence)
     places = resampled_rows(len(references), resamples, 1)
     everything = np.arange(len(references))
@@ -364,11 +455,20 @@ def text_metrics(
         if system != "fine_tuned":
             expected.add("tests", system, "mcnemar", value=None)
     _frame(expected, figures, len(references), [])
-    slices(expected, figures, table["fine_tuned"], np.array(table["fine_tuned"]["rouge_l"]), settings.min_slice_rows, np.random.default_rng(2))
+    slices(
+        expected,
+        figures,
+        table["fine_tuned"],
+        np.array(table["fine_tuned"]["rouge_l"]),
+        settings.min_slice_rows,
+        np.random.default_rng(2),
+    )
     return expected
 
 
-def _text_scorer(columns: Mapping[str, Sequence[Any]], references: list[str]) -> Callable[[np.ndarray], dict[str, float]]:
+def _text_scorer(
+    columns: Mapping[str, Sequence[Any]], references: list[str]
+) -> Callable[[np.ndarray], dict[str, float]]:
     from rouge_score.rouge_scorer import RougeScorer
     from sacrebleu.metrics import BLEU, CHRF  # type: ignore[attr-defined]
 
@@ -397,12 +497,17 @@ def _text_scorer(columns: Mapping[str, Sequence[Any]], references: list[str]) ->
     return score
 
 
-def _differences(expected: Expected, figures: Mapping[str, Any], exact: Mapping[str, Any], draws: Mapping[str, Any], main: str) -> None:
+def _differences(
+    expected: Expected, figures: Mapping[str, Any], exact: Mapping[str, Any], draws: Mapping[str, Any], main: str
+) -> None:
     expected.add("main_metric", value=main)
     others = [system for system in exact if system != "fine_tuned"]
     for system in others:
         for name in exact[system]:
-            value, drawn = exact["fine_tuned"][name] - exact[system][name], draws["fine_tuned"][name] - draws[system][name]
+            value, drawn = (
+                exact["fine_tuned"][name] - exact[system][name],
+                draws["fine_tuned"][name] - draws[system][name],
+            )
             expected.difference("differences", system, name, value=value, draws=drawn)
         expected.add("tests", system, "metric", value=main)
         expected.add("tests", system, "p", value=figures["differences"][system][main]["p"])

@@ -1,7 +1,8 @@
-"""Every number of the `fairness.json` of a classification once more, from saved predictions and splits, with numpy, scipy, scikit-learn and Fairlearn alone.
+"""Every number of the `fairness.json` of a classification once more, from saved predictions and splits, with numpy,
+scipy, scikit-learn and Fairlearn alone.
 
-Nothing of the platform is imported here. Which of several equal groups or labels is named is taken from the file; that it is one of the equal ones is asserted.
-"""
+Nothing of the platform is imported here. Which of several equal groups or labels is named is taken from the file; that
+it is one of the equal ones is asserted."""
 
 import math
 from collections import Counter
@@ -12,7 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from ft_platform_tests.evaluation.recompute import Between, Draws, Expected, exact_label_figures, label_figures, leaves, resampled_rows, wilson
+from ft_platform_tests.evaluation.recompute import (
+    Between,
+    Draws,
+    Expected,
+    exact_label_figures,
+    label_figures,
+    leaves,
+    resampled_rows,
+    wilson,
+)
 
 Columns = Mapping[str, Sequence[Any]]
 Path = tuple[str, ...]
@@ -48,8 +58,18 @@ def fairness_figures(told: Mapping[str, Any], saved: Saved, evaluation: Any, fai
         evaluation, fairness: the settings of these names.
     """
     expected = Expected(evaluation.bootstrap_samples, evaluation.confidence)
-    columns, features, least, max_gap = saved.table["fine_tuned"], fairness.sensitive_features, fairness.min_group_rows, fairness.max_gap
-    for name, value in {"test_rows": len(columns["label"]), "gap_metric": "accuracy", "min_group_rows": least, "max_gap": max_gap}.items():
+    columns, features, least, max_gap = (
+        saved.table["fine_tuned"],
+        fairness.sensitive_features,
+        fairness.min_group_rows,
+        fairness.max_gap,
+    )
+    for name, value in {
+        "test_rows": len(columns["label"]),
+        "gap_metric": "accuracy",
+        "min_group_rows": least,
+        "max_gap": max_gap,
+    }.items():
         expected.add(name, value=value)
     statuses = {}
     for feature in features:
@@ -61,9 +81,14 @@ def fairness_figures(told: Mapping[str, Any], saved: Saved, evaluation: Any, fai
             expected.add("gaps", feature, *path, value=value)
         data(expected, told["data"][feature], ("data", feature), saved.records, feature, least)
     pairs = {
-        " and ".join(pair): compare(expected, told, ("intersections", " and ".join(pair)), columns, pair, least, max_gap) for pair in combinations(features, 2)
+        " and ".join(pair): compare(
+            expected, told, ("intersections", " and ".join(pair)), columns, pair, least, max_gap
+        )
+        for pair in combinations(features, 2)
     }
-    expected.add("within_max_gap", value=all(status == "within_max_gap" for status in (*statuses.values(), *pairs.values())))
+    expected.add(
+        "within_max_gap", value=all(status == "within_max_gap" for status in (*statuses.values(), *pairs.values()))
+    )
     for swap in fairness.swaps:
         swaps(expected, ("swaps", swap.name), [row for row in saved.swapped if row["swap"] == swap.name], least)
     mitigation(expected, saved, fairness)
@@ -72,7 +97,9 @@ def fairness_figures(told: Mapping[str, Any], saved: Saved, evaluation: Any, fai
 
 def groups_of(columns: Columns, features: Sequence[str], least: int) -> tuple[np.ndarray, dict[str, int], list[str]]:
     """Group of each record, sizes of all groups by name, and the groups that are compared."""
-    named = [["not stated" if value is None else value for value in columns[f"feature_{feature}"]] for feature in features]
+    named = [
+        ["not stated" if value is None else value for value in columns[f"feature_{feature}"]] for feature in features
+    ]
     group = np.array([" and ".join(row) for row in zip(*named, strict=True)], object)
     sizes = {name: int((group == name).sum()) for name in sorted(set(group))}
     return group, sizes, [name for name, rows in sizes.items() if rows >= least]
@@ -81,7 +108,10 @@ def groups_of(columns: Columns, features: Sequence[str], least: int) -> tuple[np
 def group_places(group: np.ndarray, kept: Sequence[str]) -> dict[str, np.ndarray]:
     """Plain resamples of each group on its own: row numbers among its records. Each of shape `(resamples, rows)`."""
     sizes = [int((group == name).sum()) for name in kept]
-    return {name: np.random.default_rng([3, number]).integers(0, rows, (RESAMPLES, rows)) for number, (name, rows) in enumerate(zip(kept, sizes, strict=True))}
+    return {
+        name: np.random.default_rng([3, number]).integers(0, rows, (RESAMPLES, rows))
+        for number, (name, rows) in enumerate(zip(kept, sizes, strict=True))
+    }
 
 
 def label_draws(truth: np.ndarray, predicted: np.ndarray, places: np.ndarray) -> dict[str, Draws]:
@@ -91,7 +121,15 @@ def label_draws(truth: np.ndarray, predicted: np.ndarray, places: np.ndarray) ->
     return label_figures(codes[0][places], codes[1][places], len(position))
 
 
-def compare(expected: Expected, told: Mapping[str, Any], path: Path, columns: Columns, features: Sequence[str], least: int, max_gap: float) -> str:
+def compare(
+    expected: Expected,
+    told: Mapping[str, Any],
+    path: Path,
+    columns: Columns,
+    features: Sequence[str],
+    least: int,
+    max_gap: float,
+) -> str:
     """One feature, or several together. Returns its status."""
     from fairlearn.metrics import MetricFrame
     from sklearn.metrics import accuracy_score
@@ -110,7 +148,9 @@ def compare(expected: Expected, told: Mapping[str, Any], path: Path, columns: Co
         draws[name] = label_draws(truth[own], predicted[own], places[name])
         for metric in METRICS:
             expected.interval(*path, "groups", name, metric, value=exact[name][metric], draws=draws[name][metric])
-        _each_label(expected, (*path, "groups", name), truth[own], predicted[own], sorted({*truth, *predicted}), places[name])
+        _each_label(
+            expected, (*path, "groups", name), truth[own], predicted[own], sorted({*truth, *predicted}), places[name]
+        )
     _selection_rates(expected, path, truth[shown], predicted[shown], group[shown], kept)
     expected.add(*path, "traits", value=None)
     if len(kept) < 2:
@@ -120,15 +160,40 @@ def compare(expected: Expected, told: Mapping[str, Any], path: Path, columns: Co
         return "not_enough_evidence"
     here = told[path[0]][path[1]]
     for metric in METRICS:
-        _quality_difference(expected, here, path, metric, {name: exact[name][metric] for name in kept}, {name: draws[name][metric] for name in kept})
-    gap = float(MetricFrame(metrics=accuracy_score, y_true=truth[shown], y_pred=predicted[shown], sensitive_features=group[shown]).difference())
-    assert math.isclose(gap, max(exact[name]["accuracy"] for name in kept) - min(exact[name]["accuracy"] for name in kept), abs_tol=1e-12)
+        _quality_difference(
+            expected,
+            here,
+            path,
+            metric,
+            {name: exact[name][metric] for name in kept},
+            {name: draws[name][metric] for name in kept},
+        )
+    gap = float(
+        MetricFrame(
+            metrics=accuracy_score, y_true=truth[shown], y_pred=predicted[shown], sensitive_features=group[shown]
+        ).difference()
+    )
+    assert math.isclose(
+        gap,
+        max(exact[name]["accuracy"] for name in kept) - min(exact[name]["accuracy"] for name in kept),
+        abs_tol=1e-12,
+    )
     all_rates(expected, here, path, Rates(truth, predicted, group, kept, places))
     ends = [exact[here["differences"]["accuracy"][end]]["accuracy"] for end in ("best", "worst")]
     rows = [sizes[here["differences"]["accuracy"][end]] for end in ("best", "worst")]
-    best, worst = (wilson(round(share * count), count, expected.confidence) for share, count in zip(ends, rows, strict=True))
-    _widened(expected, (*path, "differences", "accuracy", "low"), gap - math.hypot(best["value"] - best["low"], worst["high"] - worst["value"]))
-    _widened(expected, (*path, "differences", "accuracy", "high"), gap + math.hypot(best["high"] - best["value"], worst["value"] - worst["low"]))
+    best, worst = (
+        wilson(round(share * count), count, expected.confidence) for share, count in zip(ends, rows, strict=True)
+    )
+    _widened(
+        expected,
+        (*path, "differences", "accuracy", "low"),
+        gap - math.hypot(best["value"] - best["low"], worst["high"] - worst["value"]),
+    )
+    _widened(
+        expected,
+        (*path, "differences", "accuracy", "high"),
+        gap + math.hypot(best["high"] - best["value"], worst["value"] - worst["low"]),
+    )
     status = status_of(gap, here["differences"]["accuracy"]["high"], max_gap, some_small=len(kept) < len(sizes))
     expected.add(*path, "status", value=status)
     return status
@@ -136,7 +201,13 @@ def compare(expected: Expected, told: Mapping[str, Any], path: Path, columns: Co
 
 def status_of(gap: float, high: float, max_gap: float, *, some_small: bool) -> str:
     """The whole interval counts, and every group."""
-    return "above_max_gap" if gap > max_gap else "not_enough_evidence" if some_small or high > max_gap else "within_max_gap"
+    return (
+        "above_max_gap"
+        if gap > max_gap
+        else "not_enough_evidence"
+        if some_small or high > max_gap
+        else "within_max_gap"
+    )
 
 
 def _widened(expected: Expected, path: Path, end: float) -> None:
@@ -146,17 +217,24 @@ def _widened(expected: Expected, path: Path, end: float) -> None:
     expected.add(*path, value=Between(outer(drawn.low, end) - 1e-9, outer(drawn.high, end) + 1e-9))
 
 
-def _selection_rates(expected: Expected, path: Path, truth: np.ndarray, predicted: np.ndarray, group: np.ndarray, kept: Sequence[str]) -> None:
+def _selection_rates(
+    expected: Expected, path: Path, truth: np.ndarray, predicted: np.ndarray, group: np.ndarray, kept: Sequence[str]
+) -> None:
     from fairlearn.metrics import MetricFrame, selection_rate
 
     for label in sorted({*truth, *predicted}):
-        rates = MetricFrame(metrics=selection_rate, y_true=truth == label, y_pred=predicted == label, sensitive_features=group).by_group
+        rates = MetricFrame(
+            metrics=selection_rate, y_true=truth == label, y_pred=predicted == label, sensitive_features=group
+        ).by_group
         for name in kept:
             expected.add(*path, "groups", name, "selection_rate", label, value=float(rates[name]))
 
 
-def _each_label(expected: Expected, path: Path, truth: np.ndarray, predicted: np.ndarray, labels: Sequence[str], places: np.ndarray) -> None:
-    """Each label in one group against all others. A rate over no record is None; of its interval, resamples in which there is none are left out."""
+def _each_label(
+    expected: Expected, path: Path, truth: np.ndarray, predicted: np.ndarray, labels: Sequence[str], places: np.ndarray
+) -> None:
+    """Each label in one group against all others. A rate over no record is None; of its interval, resamples in which
+    there is none are left out."""
     from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
 
     for label in labels:
@@ -181,7 +259,8 @@ def _each_label(expected: Expected, path: Path, truth: np.ndarray, predicted: np
 
 
 def _label_draws(has: np.ndarray, said: np.ndarray) -> dict[str, Draws]:
-    """Figures of one label over resamples, each of shape `(resamples, rows)` -> `(resamples,)`; NaN where nothing stands below the line."""
+    """Figures of one label over resamples, each of shape `(resamples, rows)` -> `(resamples,)`; NaN where nothing
+    stands below the line."""
     hits, missed, wrong = ((a & b).sum(axis=1).astype(float) for a, b in ((has, said), (has, ~said), (~has, said)))
     rows = has.shape[1]
 
@@ -198,7 +277,14 @@ def _label_draws(has: np.ndarray, said: np.ndarray) -> dict[str, Draws]:
     }
 
 
-def _quality_difference(expected: Expected, here: Mapping[str, Any], path: Path, metric: str, values: Mapping[str, float], draws: Mapping[str, Draws]) -> None:
+def _quality_difference(
+    expected: Expected,
+    here: Mapping[str, Any],
+    path: Path,
+    metric: str,
+    values: Mapping[str, float],
+    draws: Mapping[str, Draws],
+) -> None:
     best, worst = here["differences"][metric]["best"], here["differences"][metric]["worst"]
     high, low = max(values.values()), min(values.values())
     assert math.isclose(values[best], high) and math.isclose(values[worst], low)
@@ -273,21 +359,50 @@ def fairlearn_rates() -> dict[str, Callable[..., float]]:
 
 
 def all_rates(expected: Expected, here: Mapping[str, Any], path: Path, rates: Rates) -> None:
-    """Demographic parity, equalized odds and each error rate: the largest difference, over labels with enough records in every group."""
+    """Demographic parity, equalized odds and each error rate: the largest difference, over labels with enough records
+    in every group."""
     labels = sorted({*rates.truth, *rates.predicted})
     sizes = [int((rates.group == name).sum()) for name in rates.kept]
     least = ENOUGH_FOR_RATES
-    enough = [label for label in labels if all(least <= count <= rows - least for count, rows in zip(rates.counts(rates.truth, label), sizes, strict=True))]
+    enough = [
+        label
+        for label in labels
+        if all(
+            least <= count <= rows - least for count, rows in zip(rates.counts(rates.truth, label), sizes, strict=True)
+        )
+    ]
     given = [label for label in labels if min(rates.counts(rates.predicted, label)) >= least]
     largest_rate(expected, here["demographic_parity"], (*path, "demographic_parity"), rates, ["selection rate"], labels)
-    largest_rate(expected, here["equalized_odds"], (*path, "equalized_odds"), rates, ["true positive rate", "false positive rate"], enough)
+    largest_rate(
+        expected,
+        here["equalized_odds"],
+        (*path, "equalized_odds"),
+        rates,
+        ["true positive rate", "false positive rate"],
+        enough,
+    )
     for rate in RATE:
         if rate != "selection rate":
-            largest_rate(expected, here["errors"][rate], (*path, "errors", rate), rates, [rate], given if rate == "precision" else enough)
+            largest_rate(
+                expected,
+                here["errors"][rate],
+                (*path, "errors", rate),
+                rates,
+                [rate],
+                given if rate == "precision" else enough,
+            )
 
 
-def largest_rate(expected: Expected, found: Mapping[str, Any] | None, path: Path, rates: Rates, names: Sequence[str], among: Sequence[str]) -> None:
-    """The largest difference of some rates over some labels, with Fairlearn's own differences. The ratio is the smallest of all these rates."""
+def largest_rate(
+    expected: Expected,
+    found: Mapping[str, Any] | None,
+    path: Path,
+    rates: Rates,
+    names: Sequence[str],
+    among: Sequence[str],
+) -> None:
+    """The largest difference of some rates over some labels, with Fairlearn's own differences. The ratio is the
+    smallest of all these rates."""
     if not among or found is None:
         expected.add(*path, value=None if not among else "figures")
         return
@@ -301,17 +416,28 @@ def largest_rate(expected: Expected, found: Mapping[str, Any] | None, path: Path
     ratios, pairs = [], []
     for rate in names:
         values = [rates.of(rate, label, name)[0] for name in rates.kept]
-        pairs.append([rates.of(rate, label, rates.kept[place])[1] for place in (int(np.argmin(values)), int(np.argmax(values)))])
+        pairs.append(
+            [rates.of(rate, label, rates.kept[place])[1] for place in (int(np.argmin(values)), int(np.argmax(values)))]
+        )
         ratios.append(min(values) / max(values) if max(values) else 1.0)
-        assert not max(values) or math.isclose(ratios[-1], rates.fairlearn(metrics[rate], label, "ratio"), abs_tol=1e-12)
+        assert not max(values) or math.isclose(
+            ratios[-1], rates.fairlearn(metrics[rate], label, "ratio"), abs_tol=1e-12
+        )
     below, above = pairs[int(np.argmin(ratios))]
     expected.ratio(*path, below=below, above=above)
-    for name, value in {"ratio": min(ratios), "label": label, "rate": found["rate"], "highest": highest, "lowest": lowest}.items():
+    for name, value in {
+        "ratio": min(ratios),
+        "label": label,
+        "rate": found["rate"],
+        "highest": highest,
+        "lowest": lowest,
+    }.items():
         expected.add(*path, name, value=value)
 
 
 def gap_draws(numbers: np.ndarray, group: np.ndarray, kept: Sequence[str]) -> tuple[float, Draws]:
-    """Highest minus lowest mean of the groups, and that of the same two groups in resamples. Of equal groups the first by name counts."""
+    """Highest minus lowest mean of the groups, and that of the same two groups in resamples. Of equal groups the first
+    by name counts."""
     places = group_places(group, kept)
     means = [numbers[group == name].mean() for name in kept]
     highest, lowest = (kept[place] for place in (int(np.argmax(means)), int(np.argmin(means))))
@@ -330,8 +456,11 @@ def _equal(left: Sequence[Any], right: Any) -> np.ndarray:
     return np.array([one == other for one, other in zip(left, others, strict=True)], float)
 
 
-def amplification(expected: Expected, here: Mapping[str, Any], path: Path, table: Mapping[str, Columns], feature: str, least: int) -> None:
-    """The gap of the fine-tuned model against those of the base model and of the true labels. The label is that of demographic parity."""
+def amplification(
+    expected: Expected, here: Mapping[str, Any], path: Path, table: Mapping[str, Columns], feature: str, least: int
+) -> None:
+    """The gap of the fine-tuned model against those of the base model and of the true labels. The label is that of
+    demographic parity."""
     path = (*path, "amplification")
     group, _, kept = groups_of(table["fine_tuned"], [feature], least)
     if len(kept) < 2:
@@ -343,7 +472,9 @@ def amplification(expected: Expected, here: Mapping[str, Any], path: Path, table
     systems = [system for system in ("fine_tuned", "base_zero_shot", "base_few_shot") if system in table]
     selected = {system: gap_draws(_equal(table[system]["predicted"], label), group, kept) for system in systems}
     selected["labels"] = gap_draws(_equal(table["fine_tuned"]["label"], label), group, kept)
-    quality = {system: gap_draws(_equal(table[system]["label"], table[system]["predicted"]), group, kept) for system in systems}
+    quality = {
+        system: gap_draws(_equal(table[system]["label"], table[system]["predicted"]), group, kept) for system in systems
+    }
     for start, gaps in ((path, selected), ((*path, "quality"), quality)):
         expected.interval(*start, "gap", value=gaps["fine_tuned"][0], draws=gaps["fine_tuned"][1])
         for system in gaps:
@@ -351,7 +482,12 @@ def amplification(expected: Expected, here: Mapping[str, Any], path: Path, table
                 versus(expected, (*start, "versus", system), gaps["fine_tuned"], gaps[system])
     tuned, base = selected["fine_tuned"], selected["base_zero_shot"]
     expected.interval(*path, value=tuned[0] - base[0], draws=tuned[1] - base[1])
-    for name, value in {"system": "base_zero_shot", "metric": "selection_rate", "label": label, "status": "compared"}.items():
+    for name, value in {
+        "system": "base_zero_shot",
+        "metric": "selection_rate",
+        "label": label,
+        "status": "compared",
+    }.items():
         expected.add(*path, name, value=value)
     expected.add(*path, "quality", "metric", value="accuracy")
 
@@ -371,7 +507,14 @@ def mean(expected: Expected, path: Path, values: Sequence[float]) -> None:
 
 
 def data(
-    expected: Expected, told: Mapping[str, Any], path: Path, records: Sequence[Mapping[str, Any]], feature: str, least: int, *, labelled: bool = True
+    expected: Expected,
+    told: Mapping[str, Any],
+    path: Path,
+    records: Sequence[Mapping[str, Any]],
+    feature: str,
+    least: int,
+    *,
+    labelled: bool = True,
 ) -> None:
     """The records of the splits by group: sizes, sides, labels (of a classification), and how good their texts are."""
     columns = {name: [record[name] for record in records] for name in ("label", f"feature_{feature}")}
@@ -385,7 +528,14 @@ def data(
         expected.add(*start, "enough_evidence", value=name in kept)
         share(expected, (*start, "share"), rows, len(records))
         if name in kept:
-            _data_of_group(expected, start, [record for record, own in zip(records, group, strict=True) if own == name], records, repeats, labelled=labelled)
+            _data_of_group(
+                expected,
+                start,
+                [record for record, own in zip(records, group, strict=True) if own == name],
+                records,
+                repeats,
+                labelled=labelled,
+            )
     expected.add(*path, "status", value="compared" if len(kept) > 1 else "not_enough_evidence")
     if not labelled:
         expected.add(*path, "label_gap", value=None)
@@ -458,7 +608,14 @@ def mitigation(expected: Expected, saved: Saved, fairness: Any) -> None:
         expected.add("mitigation", value=None)
         return
     feature, label = fairness.treated_feature, fairness.mitigation_label
-    told = {"chosen": fairness.mitigation, "where": "outputs", "feature": feature, "label": label, "compared_with": None, "status": "measured"}
+    told = {
+        "chosen": fairness.mitigation,
+        "where": "outputs",
+        "feature": feature,
+        "label": label,
+        "compared_with": None,
+        "status": "measured",
+    }
     for name, value in told.items():
         expected.add("mitigation", name, value=value)
     systems = {"before": saved.table["fine_tuned"], **saved.mitigated}
@@ -468,17 +625,31 @@ def mitigation(expected: Expected, saved: Saved, fairness: Any) -> None:
     exact, draws, gaps = {}, {}, {}
     for system, columns in systems.items():
         truth, predicted = (np.array(columns[name], object) for name in ("label", "predicted"))
-        exact[system], draws[system] = exact_label_figures(truth.tolist(), predicted.tolist()), label_draws(truth, predicted, places)
+        exact[system], draws[system] = (
+            exact_label_figures(truth.tolist(), predicted.tolist()),
+            label_draws(truth, predicted, places),
+        )
         gaps[system] = {
             "gap": gap_draws(_equal(columns["predicted"], label), group, kept),
             "quality_gap": gap_draws(_equal(columns["label"], columns["predicted"]), group, kept),
         }
         for metric in ("accuracy", "macro_f1"):
-            expected.interval("mitigation", "systems", system, "quality", metric, value=exact[system][metric], draws=draws[system][metric])
+            expected.interval(
+                "mitigation",
+                "systems",
+                system,
+                "quality",
+                metric,
+                value=exact[system][metric],
+                draws=draws[system][metric],
+            )
         for name, (value, drawn) in gaps[system].items():
             expected.interval("mitigation", "systems", system, name, value=value, draws=drawn)
     for metric in ("accuracy", "macro_f1"):
-        change, drawn = exact["mitigated"][metric] - exact["before"][metric], draws["mitigated"][metric] - draws["before"][metric]
+        change, drawn = (
+            exact["mitigated"][metric] - exact["before"][metric],
+            draws["mitigated"][metric] - draws["before"][metric],
+        )
         expected.difference("mitigation", "change", "quality", metric, value=change, draws=drawn)
     for name in ("gap", "quality_gap"):
         versus(expected, ("mitigation", "change", name), gaps["mitigated"][name], gaps["before"][name])

@@ -1,7 +1,8 @@
-"""Every number of the `fairness.json` of a generation once more, from saved predictions and splits, with numpy and scipy alone.
+"""Every number of the `fairness.json` of a generation once more, from saved predictions and splits, with numpy and
+scipy alone.
 
-Nothing of the platform is imported here; its word lists come in as data. Which of several equal groups is named is taken from the file.
-"""
+Nothing of the platform is imported here; its word lists come in as data. Which of several equal groups is named is
+taken from the file."""
 
 import math
 import re
@@ -13,7 +14,18 @@ from typing import Any
 import numpy as np
 
 from ft_platform_tests.evaluation.recompute import Expected, leaves
-from ft_platform_tests.evaluation.recompute_fairness import Columns, Path, data, gap_draws, group_places, groups_of, mean, share, status_of, versus
+from ft_platform_tests.evaluation.recompute_fairness import (
+    Columns,
+    Path,
+    data,
+    gap_draws,
+    group_places,
+    groups_of,
+    mean,
+    share,
+    status_of,
+    versus,
+)
 
 HIGHER_IS_BETTER = {"rouge_l": True, "answer_loss": False, "refusal_rate": False}
 TRAITS = ("answer_words", "sentiment", "toxicity")
@@ -30,7 +42,8 @@ class Words:
     insults: frozenset[str]
 
     def traits(self, answer: str) -> list[float]:
-        """Words, tone in [-1, 1] (two words after a negation count the other way), and whether an insult is among them."""
+        """Words, tone in [-1, 1] (two words after a negation count the other way), and whether an insult is among
+        them."""
         words = re.findall(r"[a-z]+(?:'[a-z]+)?", answer.lower().replace("’", "'"))
         tones = []
         for place, word in enumerate(words):
@@ -56,7 +69,9 @@ class Spoken:
     before: tuple[str, Columns, Sequence[Mapping[str, Any]]]
 
 
-def text_fairness_figures(told: Mapping[str, Any], spoken: Spoken, words: Words, evaluation: Any, fairness: Any) -> Expected:
+def text_fairness_figures(
+    told: Mapping[str, Any], spoken: Spoken, words: Words, evaluation: Any, fairness: Any
+) -> Expected:
     """What `fairness.json` of a generation must be.
 
     Args:
@@ -65,19 +80,28 @@ def text_fairness_figures(told: Mapping[str, Any], spoken: Spoken, words: Words,
     """
     expected = Expected(evaluation.bootstrap_samples, evaluation.confidence)
     columns, features, least = spoken.table["fine_tuned"], fairness.sensitive_features, fairness.min_group_rows
-    for name, value in {"test_rows": len(columns["answer"]), "gap_metric": "rouge_l", "min_group_rows": least, "max_gap": fairness.max_gap}.items():
+    for name, value in {
+        "test_rows": len(columns["answer"]),
+        "gap_metric": "rouge_l",
+        "min_group_rows": least,
+        "max_gap": fairness.max_gap,
+    }.items():
         expected.add(name, value=value)
     statuses = {}
     for feature in features:
         path = ("features", feature)
         statuses[feature] = _compare(expected, told["features"][feature], path, columns, [feature], words, fairness)
         _amplification(expected, (*path, "amplification"), spoken.table, feature, least)
-        for rest, value in leaves(told["features"][feature]["differences"].get("rouge_l")):  # the same figure once more, judged where it stands first
+        for rest, value in leaves(
+            told["features"][feature]["differences"].get("rouge_l")
+        ):  # the same figure once more, judged where it stands first
             expected.add("gaps", feature, *rest, value=value)
         data(expected, told["data"][feature], ("data", feature), spoken.records, feature, least, labelled=False)
     pairs = {" and ".join(pair): pair for pair in combinations(features, 2)}
     for name, pair in pairs.items():
-        statuses[name] = _compare(expected, told["intersections"][name], ("intersections", name), columns, pair, words, fairness)
+        statuses[name] = _compare(
+            expected, told["intersections"][name], ("intersections", name), columns, pair, words, fairness
+        )
     expected.add("within_max_gap", value=all(status == "within_max_gap" for status in statuses.values()))
     for swap in fairness.swaps:
         _swaps(expected, ("swaps", swap.name), [row for row in spoken.swapped if row["swap"] == swap.name], least)
@@ -85,7 +109,15 @@ def text_fairness_figures(told: Mapping[str, Any], spoken: Spoken, words: Words,
     return expected
 
 
-def _compare(expected: Expected, told: Mapping[str, Any], path: Path, columns: Columns, features: Sequence[str], words: Words, fairness: Any) -> str:
+def _compare(
+    expected: Expected,
+    told: Mapping[str, Any],
+    path: Path,
+    columns: Columns,
+    features: Sequence[str],
+    words: Words,
+    fairness: Any,
+) -> str:
     """One feature, or several together. Returns its status."""
     group, group_sizes, kept = groups_of(columns, features, fairness.min_group_rows)
     places = group_places(group, kept)
@@ -99,9 +131,24 @@ def _compare(expected: Expected, told: Mapping[str, Any], path: Path, columns: C
     for name in kept:
         own = group == name
         for metric, values in numbers.items():
-            expected.interval(*path, "groups", name, metric, value=float(values[own].mean()), draws=values[own][places[name]].mean(axis=1))
+            expected.interval(
+                *path,
+                "groups",
+                name,
+                metric,
+                value=float(values[own].mean()),
+                draws=values[own][places[name]].mean(axis=1),
+            )
         for trait, values in traits.items():
-            expected.interval(*path, "traits", "groups", name, trait, value=float(values[own].mean()), draws=values[own][places[name]].mean(axis=1))
+            expected.interval(
+                *path,
+                "traits",
+                "groups",
+                name,
+                trait,
+                value=float(values[own].mean()),
+                draws=values[own][places[name]].mean(axis=1),
+            )
     if not kept:
         expected.add(*path, "traits", value=None)
     if len(kept) < 2:
@@ -118,13 +165,24 @@ def _compare(expected: Expected, told: Mapping[str, Any], path: Path, columns: C
         high, low = (float(values[group == here[end]].mean()) for end in ("highest", "lowest"))
         expected.add(*path, "traits", "differences", trait, "ratio", value=low / high if low > 0 else None)
     rouge = [numbers["rouge_l"][group == name].mean() for name in kept]
-    status = status_of(max(rouge) - min(rouge), told["differences"]["rouge_l"]["high"], fairness.max_gap, some_small=len(kept) < len(group_sizes))
+    status = status_of(
+        max(rouge) - min(rouge),
+        told["differences"]["rouge_l"]["high"],
+        fairness.max_gap,
+        some_small=len(kept) < len(group_sizes),
+    )
     expected.add(*path, "status", value=status)
     return status
 
 
 def _difference(
-    expected: Expected, told: Mapping[str, Any], path: Path, values: np.ndarray, group: np.ndarray, kept: Sequence[str], ends: tuple[str, str]
+    expected: Expected,
+    told: Mapping[str, Any],
+    path: Path,
+    values: np.ndarray,
+    group: np.ndarray,
+    kept: Sequence[str],
+    ends: tuple[str, str],
 ) -> None:
     """Highest minus lowest mean, and that of the same two groups in resamples.
 
@@ -142,14 +200,19 @@ def _difference(
 
 
 def _amplification(expected: Expected, path: Path, table: Mapping[str, Columns], feature: str, least: int) -> None:
-    """The gap of ROUGE-L of the fine-tuned model against those of the base model, twice: texts have no label whose rates would be compared."""
+    """The gap of ROUGE-L of the fine-tuned model against those of the base model, twice: texts have no label whose
+    rates would be compared."""
     group, _, kept = groups_of(table["fine_tuned"], [feature], least)
     if len(kept) < 2:
         for name in ("value", "low", "high"):
             expected.add(*path, name, value=None)
         expected.add(*path, "status", value="not_enough_evidence")
         return
-    gaps = {system: gap_draws(np.array(table[system]["rouge_l"], float), group, kept) for system in ("fine_tuned", *PROMPTED) if system in table}
+    gaps = {
+        system: gap_draws(np.array(table[system]["rouge_l"], float), group, kept)
+        for system in ("fine_tuned", *PROMPTED)
+        if system in table
+    }
     tuned, base = gaps["fine_tuned"], gaps["base_zero_shot"]
     for start in (path, (*path, "quality")):
         expected.add(*start, "metric", value="rouge_l")
@@ -178,7 +241,14 @@ def _swaps(expected: Expected, path: Path, rows: Sequence[Mapping[str, Any]], le
 def _mitigation(expected: Expected, spoken: Spoken, fairness: Any) -> None:
     """Before and after a mitigation of the training records, on the same test records."""
     feature, (before_id, before, before_swapped) = fairness.treated_feature, spoken.before
-    told = {"chosen": fairness.mitigation, "where": "training", "feature": feature, "label": None, "compared_with": before_id, "status": "measured"}
+    told = {
+        "chosen": fairness.mitigation,
+        "where": "training",
+        "feature": feature,
+        "label": None,
+        "compared_with": before_id,
+        "status": "measured",
+    }
     for name, value in told.items():
         expected.add("mitigation", name, value=value)
     systems = {"before": (before, before_swapped), "mitigated": (spoken.table["fine_tuned"], spoken.swapped)}
@@ -191,7 +261,12 @@ def _mitigation(expected: Expected, spoken: Spoken, fairness: Any) -> None:
         for name in ("gap", "quality_gap"):
             expected.interval(*start, name, value=gaps[system][0], draws=gaps[system][1])
         for swap in fairness.swaps:
-            _swaps(expected, (*start, "swaps", swap.name), [row for row in swapped if row["swap"] == swap.name], fairness.min_group_rows)
+            _swaps(
+                expected,
+                (*start, "swaps", swap.name),
+                [row for row in swapped if row["swap"] == swap.name],
+                fairness.min_group_rows,
+            )
     mean(expected, ("mitigation", "change", "quality", "rouge_l"), (rouge["mitigated"] - rouge["before"]).tolist())
     for name in ("gap", "quality_gap"):
         versus(expected, ("mitigation", "change", name), gaps["mitigated"], gaps["before"])

@@ -24,7 +24,10 @@ def test_five_wins_of_five_are_not_certain_and_a_tie_counts_half() -> None:
 
 
 def ratings(*raters: list[str | None]) -> dict[str, dict[str, str]]:
-    return {f"rater_{n}": {f"r{place}": said for place, said in enumerate(rater) if said} for n, rater in enumerate(raters, start=1)}
+    return {
+        f"rater_{n}": {f"r{place}": said for place, said in enumerate(rater) if said}
+        for n, rater in enumerate(raters, start=1)
+    }
 
 
 def test_two_raters_have_cohens_kappa_as_scikit_learn_computes_it() -> None:
@@ -37,11 +40,16 @@ def test_two_raters_have_cohens_kappa_as_scikit_learn_computes_it() -> None:
         found = agreement(ratings(first.tolist(), second.tolist()), SETTINGS)
         assert found["kappa"]["value"] == pytest.approx(cohen_kappa_score(first, second))
         assert found["observed"] == pytest.approx((first == second).mean())
-        assert found["kappa"]["low"] < found["kappa"]["value"] < found["kappa"]["high"] and found["method"] == "Cohen's kappa"
+        assert (
+            found["kappa"]["low"] < found["kappa"]["value"] < found["kappa"]["high"]
+            and found["method"] == "Cohen's kappa"
+        )
 
 
 def test_only_records_that_both_raters_judged_count() -> None:
-    found = agreement(ratings(["tie", "fine_tuned", None, "alternative"], ["tie", "alternative", "tie", None]), SETTINGS)
+    found = agreement(
+        ratings(["tie", "fine_tuned", None, "alternative"], ["tie", "alternative", "tie", None]), SETTINGS
+    )
     assert (found["rows"], found["observed"]) == (2, 0.5)
 
 

@@ -1,4 +1,5 @@
-"""Calibration against a plain computation and against simulated systems that are as sure as they are right, or surer."""
+"""Calibration against a plain computation and against simulated systems that are as sure as they are right, or
+surer."""
 
 import numpy as np
 import pytest
@@ -44,7 +45,11 @@ def test_leaving_out_the_least_sure_records_raises_accuracy_where_confidence_mea
     found = calibration(simulated(3000), SETTINGS)
     assert found
     first, last = found["selective"][0], found["selective"][-1]
-    assert first["coverage"] == 1.0 and first["accuracy"]["value"] == found["accuracy"] and last["coverage"] == pytest.approx(0.1)
+    assert (
+        first["coverage"] == 1.0
+        and first["accuracy"]["value"] == found["accuracy"]
+        and last["coverage"] == pytest.approx(0.1)
+    )
     assert last["accuracy"]["low"] > first["accuracy"]["high"] and last["threshold"] > first["threshold"]
 
 
@@ -65,4 +70,6 @@ def test_the_interval_of_a_share_is_wilsons(hits: int, rows: int) -> None:
     z, share = norm.ppf(0.975), hits / rows
     centre = (share + z * z / (2 * rows)) / (1 + z * z / rows)
     half = z / (1 + z * z / rows) * np.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    assert wilson(hits, rows, 0.95) == pytest.approx({"value": share, "low": max(centre - half, 0), "high": min(centre + half, 1)}, abs=1e-9)
+    assert wilson(hits, rows, 0.95) == pytest.approx(
+        {"value": share, "low": max(centre - half, 0), "high": min(centre + half, 1)}, abs=1e-9
+    )

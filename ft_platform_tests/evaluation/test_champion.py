@@ -13,7 +13,15 @@ def checkpoint(lake: Lake, number: int) -> ArtifactVersion:
     with lake.scratch("letters", "adapter_checkpoint") as folder:
         folder.mkdir(parents=True)
         (folder / "weights.txt").write_text(str(number))
-        return lake.publish("letters", "adapter_checkpoint", f"ckpt-{number}", folder, parents=[], settings_hash="s", input_hash=str(number))
+        return lake.publish(
+            "letters",
+            "adapter_checkpoint",
+            f"ckpt-{number}",
+            folder,
+            parents=[],
+            settings_hash="s",
+            input_hash=str(number),
+        )
 
 
 @pytest.fixture
@@ -45,7 +53,11 @@ def test_a_checkpoint_is_compared_with_the_same_champion_before_and_after_it_is_
     assert champion(lake, "letters") == new
 
 
-@pytest.mark.parametrize("changes", [{"checkpoint": None}, {"checkpoint": "ckpt-99"}, {"checkpoint": "../ckpt-1"}, {"checkpoint": ["ckpt-1"]}], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [{"checkpoint": None}, {"checkpoint": "ckpt-99"}, {"checkpoint": "../ckpt-1"}, {"checkpoint": ["ckpt-1"]}],
+    ids=str,
+)
 def test_an_accepted_decision_about_no_checkpoint_is_an_error_and_not_no_champion(lake: Lake, changes: dict) -> None:
     decide(lake, checkpoint(lake, 1), changes=changes)
     with pytest.raises(VersionRefused, match="not in the lake"):

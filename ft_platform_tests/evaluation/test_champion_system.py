@@ -29,7 +29,10 @@ def case(request: pytest.FixtureRequest, made: dict[str, TinyCase]) -> Iterator[
     """A case without decisions, whatever tests before have left."""
     case = made[request.param]
     yield case
-    for version in (*case.lake.artifacts("complaints", "release_decision"), *case.lake.artifacts("complaints", "adapter_checkpoint")):
+    for version in (
+        *case.lake.artifacts("complaints", "release_decision"),
+        *case.lake.artifacts("complaints", "adapter_checkpoint"),
+    ):
         if version != case.checkpoint:
             case.lake.fs.rm(version.uri, recursive=True)
 
@@ -38,21 +41,30 @@ only_labels = pytest.mark.parametrize("case", ["classification"], indirect=True)
 
 
 def former(case: TinyCase, parents: list[Any] | None = None, **training: Any) -> ArtifactVersion:
-    """The checkpoint of the case under another id, accepted by a decision; with other splits behind it or other entries in `training.json`."""
+    """The checkpoint of the case under another id, accepted by a decision; with other splits behind it or other entries
+    in `training.json`."""
     lake = case.lake
     with lake.local_copy(case.checkpoint) as folder, lake.scratch("complaints", "adapter_checkpoint") as copy:
         shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("manifest.json"))
         told = json.loads((copy / "training.json").read_text()) | training | {"note": "an earlier one"}
         (copy / "training.json").write_text(json.dumps(told))
         old = lake.publish(
-            "complaints", "adapter_checkpoint", "ckpt-former", copy, parents=parents or [case.splits], settings_hash="s", input_hash="of a former version"
+            "complaints",
+            "adapter_checkpoint",
+            "ckpt-former",
+            copy,
+            parents=parents or [case.splits],
+            settings_hash="s",
+            input_hash="of a former version",
         )
     decide(lake, old)
     return old
 
 
 def evaluated(case: TinyCase) -> tuple[ArtifactVersion, dict[str, Any]]:
-    report = publish_evaluation_report(case.lake, case.environment, case.use_case, case.splits, case.checkpoint, case.base)
+    report = publish_evaluation_report(
+        case.lake, case.environment, case.use_case, case.splits, case.checkpoint, case.base
+    )
     return report, read_metrics(case.lake, report)
 
 
@@ -61,25 +73,43 @@ def test_the_champion_answers_the_same_records_with_its_own_adapter(case: TinyCa
     report, figures = evaluated(case)
     assert report != case.report, "a report without the champion is another one"
     systems = list(figures["systems"])
-    assert systems[-2:] == ["champion", "fine_tuned"] and len(systems) == len(read_metrics(case.lake, case.report)["systems"]) + 1
+    assert (
+        systems[-2:] == ["champion", "fine_tuned"]
+        and len(systems) == len(read_metrics(case.lake, case.report)["systems"]) + 1
+    )
     # It has the same weights, so it must give the same answers; a model with two adapters, or with none, would not.
-    assert figures["systems"]["champion"] == figures["systems"]["fine_tuned"] == read_metrics(case.lake, case.report)["systems"]["fine_tuned"]
+    assert (
+        figures["systems"]["champion"]
+        == figures["systems"]["fine_tuned"]
+        == read_metrics(case.lake, case.report)["systems"]["fine_tuned"]
+    )
     first = next(iter(figures["systems"]["champion"]))
-    assert figures["differences"]["champion"][first]["value"] == 0 and figures["tests"]["champion"]["p_corrected"] == 1.0
+    assert (
+        figures["differences"]["champion"][first]["value"] == 0 and figures["tests"]["champion"]["p_corrected"] == 1.0
+    )
     predictions = read_predictions(case.lake, report)
     assert rows_of(predictions, "champion")["record_id"] == rows_of(predictions, "fine_tuned")["record_id"]
-    assert figures["info"]["champion"] == {"checkpoint": old.id, "status": "compared"} and figures["per_1000_requests"]["champion"]["seconds"] > 0
+    assert (
+        figures["info"]["champion"] == {"checkpoint": old.id, "status": "compared"}
+        and figures["per_1000_requests"]["champion"]["seconds"] > 0
+    )
     page = case.lake.read_file(report, "report.html").decode()
     assert "do not show which of the two has the better" in page
     assert problems_with(case.lake, case.use_case, report) == []
 
 
 @only_labels
-@pytest.mark.parametrize("changed", [{"renderer_hash": "0" * 64}, {"base_model": {"sha256": "f" * 64}}], ids=["renderer", "base model"])
-def test_a_champion_of_another_renderer_or_base_model_is_left_out_and_the_report_says_why(case: TinyCase, changed: dict) -> None:
+@pytest.mark.parametrize(
+    "changed", [{"renderer_hash": "0" * 64}, {"base_model": {"sha256": "f" * 64}}], ids=["renderer", "base model"]
+)
+def test_a_champion_of_another_renderer_or_base_model_is_left_out_and_the_report_says_why(
+    case: TinyCase, changed: dict
+) -> None:
     former(case, **changed)
     report, figures = evaluated(case)
-    assert "champion" not in figures["systems"] and figures["info"]["champion"]["status"].startswith("not compared: checkpoint ckpt-former was trained with")
+    assert "champion" not in figures["systems"] and figures["info"]["champion"]["status"].startswith(
+        "not compared: checkpoint ckpt-former was trained with"
+    )
     assert "The champion ckpt-former is not compared" in case.lake.read_file(report, "report.html").decode()
 
 
@@ -89,10 +119,26 @@ def test_a_champion_that_learned_from_test_records_is_left_out(case: TinyCase) -
     schema = splits_schema(case.use_case)
     now = case.lake.read_table(case.splits)
     other = case.lake.write_table(
-        "complaints", "splits", pa.Table.from_pylist(rows, schema).to_batches(), schema, zone="shared", parents=[], settings_hash="s", input_hash="all in train"
+        "complaints",
+        "splits",
+        pa.Table.from_pylist(rows, schema).to_batches(),
+        schema,
+        zone="shared",
+        parents=[],
+        settings_hash="s",
+        input_hash="all in train",
     )
     former(case, parents=[other], of="other splits")
-    again = case.lake.write_table("complaints", "splits", now.to_batches(), schema, zone="shared", parents=[], settings_hash="s", input_hash="as before")
+    again = case.lake.write_table(
+        "complaints",
+        "splits",
+        now.to_batches(),
+        schema,
+        zone="shared",
+        parents=[],
+        settings_hash="s",
+        input_hash="as before",
+    )
     assert again.content_hash == case.splits.content_hash
     _, figures = evaluated(case)
     assert "champion" not in figures["systems"]
@@ -110,12 +156,19 @@ def test_the_id_of_the_report_follows_the_champion(case: TinyCase) -> None:
 def test_a_champion_with_a_label_head_is_left_out_where_labels_are_written(case: TinyCase) -> None:
     settings = case.use_case.settings
     written = case.use_case.model_copy(
-        update={"settings": settings.model_copy(update={"evaluation": settings.evaluation.model_copy(update={"label_answers": "generated"})})}
+        update={
+            "settings": settings.model_copy(
+                update={"evaluation": settings.evaluation.model_copy(update={"label_answers": "generated"})}
+            )
+        }
     )
     told = json.loads(case.lake.read_file(case.checkpoint, "training.json"))
     former(case, training={**told["training"], "objective": "label_head"})
     base = publish_base_evaluation(case.lake, case.environment, written, case.splits)
     report = publish_evaluation_report(case.lake, case.environment, written, case.splits, case.checkpoint, base)
     figures = read_metrics(case.lake, report)
-    assert "champion" not in figures["systems"] and "has a label head, which scores labels" in figures["info"]["champion"]["status"]
+    assert (
+        "champion" not in figures["systems"]
+        and "has a label head, which scores labels" in figures["info"]["champion"]["status"]
+    )
     assert figures["info"]["fine_tuned"]["label_answers"] == "generated"

@@ -62,7 +62,9 @@ def test_a_detectable_difference_is_found_in_four_of_five_test_splits() -> None:
     def system(accuracy: float) -> LabelOutputs:
         return LabelOutputs(["a", "b"], truth, list(np.where(rng.random(rows) < accuracy, "a", "b")))
 
-    smallest = np.mean([paired_difference(metric("accuracy"), system(0.7), system(0.7), SETTINGS)["detectable"] for _ in range(20)])
+    smallest = np.mean(
+        [paired_difference(metric("accuracy"), system(0.7), system(0.7), SETTINGS)["detectable"] for _ in range(20)]
+    )
     for _ in range(200):
         difference = paired_difference(metric("accuracy"), system(0.7 + smallest), system(0.7), SETTINGS)
         found += difference["low"] > 0
@@ -82,24 +84,35 @@ def test_of_several_comparisons_each_is_corrected_and_the_words_say_so() -> None
     outputs = {"majority": weak, "base_zero_shot": weak, "fine_tuned": tuned}
     figures = scores(outputs, Task(kind="classification", instruction="One of: {labels}."), SETTINGS)
     test = figures["tests"]["majority"]
-    assert test["metric"] == "macro_f1" and test["p_corrected"] == pytest.approx(2 * test["p"]) and test["mcnemar"]["only_first"] == 40
+    assert (
+        test["metric"] == "macro_f1"
+        and test["p_corrected"] == pytest.approx(2 * test["p"])
+        and test["mcnemar"]["only_first"] == 40
+    )
     texts = [sentence["text"] for sentence in verdicts(figures, metric("macro_f1"), 0.95)]
     assert (
-        "It gets 40 records right that Majority class gets wrong; the reverse happens 5 times (McNemar: p < 0.001)." in texts[1]
+        "It gets 40 records right that Majority class gets wrong; the reverse happens 5 times (McNemar: p < 0.001)."
+        in texts[1]
         and "corrected for 2 comparisons" in texts[1]
     )
 
 
 def test_what_a_small_test_split_cannot_show_is_said() -> None:
     tuned, other = pair(20, 3, 2, 5)
-    figures = scores({"majority": other, "fine_tuned": tuned}, Task(kind="classification", instruction="One of: {labels}."), SETTINGS)
+    figures = scores(
+        {"majority": other, "fine_tuned": tuned}, Task(kind="classification", instruction="One of: {labels}."), SETTINGS
+    )
     hidden = figures["differences"]["majority"]["macro_f1"]["detectable"]
     text = verdicts(figures, metric("macro_f1"), 0.95)[-1]["text"]
-    assert "30 test records do not show which of the two has the better Macro F1: difference " in text and f"Differences below {hidden:.3f} stay hidden" in text
+    assert (
+        "30 test records do not show which of the two has the better Macro F1: difference " in text
+        and f"Differences below {hidden:.3f} stay hidden" in text
+    )
 
 
 TAKEN = {
-    system: {"seconds": 1234.5, "money": money, "currency": "EUR"} for system, money in (("tfidf_logreg", None), ("base_few_shot", 0.5), ("fine_tuned", 0.25))
+    system: {"seconds": 1234.5, "money": money, "currency": "EUR"}
+    for system, money in (("tfidf_logreg", None), ("base_few_shot", 0.5), ("fine_tuned", 0.25))
 }
 
 
@@ -114,13 +127,16 @@ TAKEN = {
 def test_fine_tune_or_prompt_is_answered_with_its_reasons(counts: tuple[int, ...], beginning: str) -> None:
     tuned, prompted = pair(*counts)
     figures = scores(
-        {"tfidf_logreg": tuned, "base_few_shot": prompted, "fine_tuned": tuned}, Task(kind="classification", instruction="One of: {labels}."), SETTINGS
+        {"tfidf_logreg": tuned, "base_few_shot": prompted, "fine_tuned": tuned},
+        Task(kind="classification", instruction="One of: {labels}."),
+        SETTINGS,
     )
     text = fine_tune_or_prompt({**figures, "per_1000_requests": TAKEN}, metric("macro_f1"), 0.95)
     assert text.startswith(beginning)
     assert "1,000 requests take 1,234.5 seconds (0.25 EUR) fine-tuned and 1,234.5 seconds (0.50 EUR) prompted." in text
     assert text.endswith(
-        f"TF-IDF + logistic regression, in 1,234.5 seconds, has a Macro F1 so close that {figures['test_rows']} test records do not show which is better."
+        f"TF-IDF + logistic regression, in 1,234.5 seconds, has a Macro F1 so close that {figures['test_rows']} test"
+        " records do not show which is better."
     )
 
 

@@ -1,4 +1,5 @@
-"""Answers in JSON: strict reading, schema validity as jsonschema has it, field figures as scikit-learn counts them, and a tiny case from splits to report."""
+"""Answers in JSON: strict reading, schema validity as jsonschema has it, field figures as scikit-learn counts them, and
+a tiny case from splits to report."""
 
 import json
 import logging
@@ -32,7 +33,9 @@ FIELDS = {
     "urgent": {"type": "boolean", "description": "Somebody waits for it."},
     "places": {"type": "list", "required": False, "choices": ["Bern", "Graz"]},
 }
-TASK = Task.model_validate({"kind": "generation", "instruction": "Extract as JSON:\n{fields}", "answer_format": "json", "fields": FIELDS})
+TASK = Task.model_validate(
+    {"kind": "generation", "instruction": "Extract as JSON:\n{fields}", "answer_format": "json", "fields": FIELDS}
+)
 GOOD = '{"product": "card", "urgent": true}'
 
 
@@ -63,7 +66,24 @@ def test_an_object_is_read_with_white_space_around_it() -> None:
     assert read_object(f"\n {GOOD} ") == {"product": "card", "urgent": True}
 
 
-VALUES: list[Any] = ["card", "other", "", 1, 1.0, 1.5, -3, True, False, None, [], ["Bern"], ["Bern", 1], ["Rom"], {}, {"a": 1}]
+VALUES: list[Any] = [
+    "card",
+    "other",
+    "",
+    1,
+    1.0,
+    1.5,
+    -3,
+    True,
+    False,
+    None,
+    [],
+    ["Bern"],
+    ["Bern", 1],
+    ["Rom"],
+    {},
+    {"a": 1},
+]
 
 
 def test_schema_validity_is_that_of_jsonschema() -> None:
@@ -71,7 +91,13 @@ def test_schema_validity_is_that_of_jsonschema() -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     reference = jsonschema.Draft202012Validator(schema)
     base = {"product": "card", "urgent": True}
-    answers = [base, {}, {"product": "card"}, {**base, "more": 1}, *({**base, name: value} for name in [*FIELDS, "unknown"] for value in VALUES)]
+    answers = [
+        base,
+        {},
+        {"product": "card"},
+        {**base, "more": 1},
+        *({**base, name: value} for name in [*FIELDS, "unknown"] for value in VALUES),
+    ]
     found = [meets_schema(answer, schema) for answer in answers]
     assert found == [reference.is_valid(answer) for answer in answers] and 0 < sum(found) < len(found)
     assert not meets_schema(None, schema)
@@ -105,10 +131,18 @@ def outputs() -> TextOutputs:
     references, answers = [], []
     for _ in range(80):
         truth = {name: str(rng.choice(["x", "y", "z"])) for name in ("a", "b", "c") if rng.random() < 0.8}
-        said = {name: str(rng.choice(["x", "y", "z"])) if rng.random() < 0.4 else truth.get(name, "x") for name in ("a", "b", "c") if rng.random() < 0.8}
+        said = {
+            name: str(rng.choice(["x", "y", "z"])) if rng.random() < 0.4 else truth.get(name, "x")
+            for name in ("a", "b", "c")
+            if rng.random() < 0.8
+        }
         references.append(json.dumps(truth))
         answers.append(json.dumps(said) if rng.random() < 0.9 else json.dumps(said)[:-1])
-    return TextOutputs(references, answers, schema={"type": "object", "properties": {n: {"type": "string"} for n in "abc"}, "required": []})
+    return TextOutputs(
+        references,
+        answers,
+        schema={"type": "object", "properties": {n: {"type": "string"} for n in "abc"}, "required": []},
+    )
 
 
 def test_field_figures_equal_scikit_learn() -> None:
@@ -131,7 +165,11 @@ def test_field_figures_equal_scikit_learn() -> None:
 
 
 def test_validity_is_a_share_of_answers() -> None:
-    given = TextOutputs(["{}"] * 4, [GOOD, '{"product": "boat", "urgent": true}', "no", '{"product": "card"}'], schema=TASK.schema_of_answers)
+    given = TextOutputs(
+        ["{}"] * 4,
+        [GOOD, '{"product": "boat", "urgent": true}', "no", '{"product": "card"}'],
+        schema=TASK.schema_of_answers,
+    )
     assert metric("json_validity").value(given) == 0.75 and metric("schema_validity").value(given) == 0.25
     broken = outputs()
     assert metric("json_validity").value(broken) == sum(read_object(a) is not None for a in broken.answers) / 80 < 1
@@ -144,7 +182,10 @@ def test_answers_that_state_nothing_score_nothing() -> None:
 
 def test_the_figures_apply_to_answers_in_json_only() -> None:
     plain = TextOutputs(["a"], ["a"])
-    assert not any(metric(name).applies(plain) for name in ("json_validity", "schema_validity", "field_f1", "field_precision", "field_recall"))
+    assert not any(
+        metric(name).applies(plain)
+        for name in ("json_validity", "schema_validity", "field_f1", "field_precision", "field_recall")
+    )
 
 
 def test_references_that_are_no_objects_are_counted_and_not_shown() -> None:
@@ -203,12 +244,20 @@ def test_an_extraction_runs_from_splits_to_the_report(tmp_path: Path) -> None:
     checkpoint = checkpoint_for(lake, environment, use_case, splits, logging.getLogger("test")).checkpoint
     report = publish_evaluation_report(lake, environment, use_case, splits, checkpoint, base)
     figures, predictions = read_metrics(lake, report), read_predictions(lake, report)
-    assert figures["main_metric"] == "field_f1" and set(figures["systems"]) == {"base_zero_shot", "base_few_shot", "fine_tuned"}
+    assert figures["main_metric"] == "field_f1" and set(figures["systems"]) == {
+        "base_zero_shot",
+        "base_few_shot",
+        "fine_tuned",
+    }
     side = side_of(use_case, lake.read_table(splits), "test")
     for system, found in outputs_in(predictions, side, [], use_case.settings.task.schema_of_answers).items():
         rows_of_system = rows_of(predictions, system)
         for name in ("field_f1", "field_precision", "field_recall", "json_validity", "schema_validity", "answer_loss"):
             assert figures["systems"][system][name]["value"] == pytest.approx(metric(name).value(found))
-        right, stated, expected = (sum(rows_of_system[name].to_pylist()) for name in ("fields_right", "fields_stated", "fields_expected"))
-        assert expected == 2 * len(side) and figures["systems"][system]["field_f1"]["value"] == pytest.approx(2 * right / (stated + expected))
+        right, stated, expected = (
+            sum(rows_of_system[name].to_pylist()) for name in ("fields_right", "fields_stated", "fields_expected")
+        )
+        assert expected == 2 * len(side) and figures["systems"][system]["field_f1"]["value"] == pytest.approx(
+            2 * right / (stated + expected)
+        )
     assert "Field F1" in lake.read_file(report, "report.html").decode()

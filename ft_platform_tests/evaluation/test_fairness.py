@@ -27,34 +27,58 @@ def label_predictions(accuracies: dict[str | None, float], rows: int = 80, seed:
     for region, accuracy in accuracies.items():
         for _ in range(rows):
             truth = str(rng.choice(labels))
-            made.append({"feature_region": region, "label": truth, "predicted": truth if rng.random() < accuracy else "card"})
+            made.append(
+                {"feature_region": region, "label": truth, "predicted": truth if rng.random() < accuracy else "card"}
+            )
     return pa.Table.from_pylist(made)
 
 
 def test_group_figures_equal_fairlearn_and_scikit_learn() -> None:
-    from fairlearn.metrics import MetricFrame, demographic_parity_difference, demographic_parity_ratio, equalized_odds_difference
+    from fairlearn.metrics import (
+        MetricFrame,
+        demographic_parity_difference,
+        demographic_parity_ratio,
+        equalized_odds_difference,
+    )
     from sklearn.metrics import accuracy_score, f1_score, recall_score
 
     table = label_predictions({"north": 0.9, "south": 0.6, "west": 0.7})
     found = fairness(use_case(), table)["features"]["region"]
-    truth, predicted, region = (np.array(table[c].to_pylist(), dtype=object) for c in ("label", "predicted", "feature_region"))
+    truth, predicted, region = (
+        np.array(table[c].to_pylist(), dtype=object) for c in ("label", "predicted", "feature_region")
+    )
     frame = MetricFrame(metrics=accuracy_score, y_true=truth, y_pred=predicted, sensitive_features=region)
     for group, accuracy in frame.by_group.items():
         mine = region == group
         assert found["groups"][group]["accuracy"]["value"] == pytest.approx(accuracy)
-        assert found["groups"][group]["macro_f1"]["value"] == pytest.approx(f1_score(truth[mine], predicted[mine], average="macro"))
-        assert found["groups"][group]["macro_recall"]["value"] == pytest.approx(recall_score(truth[mine], predicted[mine], average="macro"))
+        assert found["groups"][group]["macro_f1"]["value"] == pytest.approx(
+            f1_score(truth[mine], predicted[mine], average="macro")
+        )
+        assert found["groups"][group]["macro_recall"]["value"] == pytest.approx(
+            recall_score(truth[mine], predicted[mine], average="macro")
+        )
         for label, rate in found["groups"][group]["selection_rate"].items():
             assert rate == pytest.approx(np.mean(predicted[mine] == label))
     assert found["differences"]["accuracy"]["value"] == pytest.approx(frame.difference(method="between_groups"))
-    parity = {label: demographic_parity_difference(truth == label, predicted == label, sensitive_features=region) for label in ("card", "loan", "mortgage")}
+    parity = {
+        label: demographic_parity_difference(truth == label, predicted == label, sensitive_features=region)
+        for label in ("card", "loan", "mortgage")
+    }
     largest = found["demographic_parity"]
-    assert (largest["value"], largest["label"]) == (pytest.approx(max(parity.values())), max(parity, key=lambda label: parity[label]))
+    assert (largest["value"], largest["label"]) == (
+        pytest.approx(max(parity.values())),
+        max(parity, key=lambda label: parity[label]),
+    )
     assert largest["low"] < largest["value"] < largest["high"] and largest["rate"] == "selection rate"
-    odds = {label: equalized_odds_difference(truth == label, predicted == label, sensitive_features=region) for label in ("card", "loan", "mortgage")}
+    odds = {
+        label: equalized_odds_difference(truth == label, predicted == label, sensitive_features=region)
+        for label in ("card", "loan", "mortgage")
+    }
     assert found["equalized_odds"]["value"] == pytest.approx(max(odds.values()))
     assert found["equalized_odds"]["label"] == max(odds, key=lambda label: odds[label])
-    ratio = demographic_parity_ratio(truth == largest["label"], predicted == largest["label"], sensitive_features=region)
+    ratio = demographic_parity_ratio(
+        truth == largest["label"], predicted == largest["label"], sensitive_features=region
+    )
     assert largest["ratio"] == pytest.approx(ratio)
 
 
@@ -69,17 +93,31 @@ def test_error_rates_of_a_label_that_a_group_hardly_has_are_not_compared() -> No
 def test_two_features_together_show_a_gap_that_neither_shows_alone() -> None:
     rng = np.random.default_rng(5)
     made = []
-    for region, age, accuracy in (("north", "young", 0.95), ("north", "old", 0.45), ("south", "young", 0.45), ("south", "old", 0.95)):
+    for region, age, accuracy in (
+        ("north", "young", 0.95),
+        ("north", "old", 0.45),
+        ("south", "young", 0.45),
+        ("south", "old", 0.95),
+    ):
         for _ in range(60):
             truth = str(rng.choice(["card", "loan"]))
             wrong = "loan" if truth == "card" else "card"
-            made.append({"feature_region": region, "feature_age": age, "label": truth, "predicted": truth if rng.random() < accuracy else wrong})
+            made.append(
+                {
+                    "feature_region": region,
+                    "feature_age": age,
+                    "label": truth,
+                    "predicted": truth if rng.random() < accuracy else wrong,
+                }
+            )
     both = use_case(sensitive_features=["region", "age"], max_gap=0.3)
     found = fairness(both, pa.Table.from_pylist(made))
     assert all(feature["status"] == "within_max_gap" for feature in found["features"].values()), found
     together = found["intersections"]["region and age"]
     assert together["status"] == "above_max_gap" and not found["within_max_gap"]
-    assert {together["differences"]["accuracy"]["best"], together["differences"]["accuracy"]["worst"]} <= set(together["groups"])
+    assert {together["differences"]["accuracy"]["best"], together["differences"]["accuracy"]["worst"]} <= set(
+        together["groups"]
+    )
     assert len(together["groups"]) == 4 and "north and old" in together["groups"]
     assert why_not_fair(found, both.settings).startswith("region and age: above the limit. Accuracy differs by 0.")
 
@@ -102,13 +140,19 @@ def test_equal_groups_are_within_the_gap_and_their_interval_holds_zero() -> None
 def test_max_gap_decides() -> None:
     table = label_predictions({"north": 0.9, "south": 0.7})
     gap = fairness(use_case(), table)["gaps"]["region"]
-    for limit, status in ((gap["high"] + 0.001, "within_max_gap"), (gap["high"] - 0.001, "not_enough_evidence"), (gap["value"] - 0.001, "above_max_gap")):
+    for limit, status in (
+        (gap["high"] + 0.001, "within_max_gap"),
+        (gap["high"] - 0.001, "not_enough_evidence"),
+        (gap["value"] - 0.001, "above_max_gap"),
+    ):
         found = fairness(use_case(max_gap=limit), table)
         assert (found["features"]["region"]["status"], found["within_max_gap"]) == (status, status == "within_max_gap")
 
 
 def test_a_small_group_has_no_figures_and_is_not_enough_evidence() -> None:
-    table = pa.concat_tables([label_predictions({"north": 0.9, "south": 0.9}), label_predictions({"island": 0.0}, rows=19)])
+    table = pa.concat_tables(
+        [label_predictions({"north": 0.9, "south": 0.9}), label_predictions({"island": 0.0}, rows=19)]
+    )
     found = fairness(use_case(min_group_rows=20), table)["features"]["region"]
     assert found["groups"]["island"] == {"rows": 19, "enough_evidence": False}
     assert found["differences"]["accuracy"]["worst"] != "island" and found["status"] == "not_enough_evidence"
@@ -117,7 +161,9 @@ def test_a_small_group_has_no_figures_and_is_not_enough_evidence() -> None:
 
 
 @pytest.mark.parametrize(
-    "table", [label_predictions({"north": 0.9, "south": 0.9}, rows=5), label_predictions({"north": 0.9})], ids=["all groups small", "one group"]
+    "table",
+    [label_predictions({"north": 0.9, "south": 0.9}, rows=5), label_predictions({"north": 0.9})],
+    ids=["all groups small", "one group"],
 )
 def test_too_little_evidence_is_never_fair(table: pa.Table) -> None:
     found = fairness(use_case(), table)
@@ -132,7 +178,9 @@ def test_records_without_a_value_are_a_group_of_their_own() -> None:
 
 
 def test_without_sensitive_features_nothing_is_claimed() -> None:
-    settings = use_case().settings.model_copy(update={"fairness": use_case().settings.fairness.model_copy(update={"sensitive_features": []})})
+    settings = use_case().settings.model_copy(
+        update={"fairness": use_case().settings.fairness.model_copy(update={"sensitive_features": []})}
+    )
     found = fairness(NamedUseCase(name="complaints", settings=settings), label_predictions({"north": 0.9}))
     assert found["features"] == {} and found["gaps"] == {}
 
@@ -152,7 +200,9 @@ def test_generation_compares_rouge_l_and_loss() -> None:
         assert {g: groups[g][name]["value"] for g in groups} == {g: pytest.approx(v) for g, v in frame.by_group.items()}
         assert found["features"]["region"]["differences"][name]["value"] == pytest.approx(frame.difference())
     assert found["gap_metric"] == "rouge_l"
-    assert {name: difference["worst"] for name, difference in found["features"]["region"]["differences"].items()}.items() >= {
+    assert {
+        name: difference["worst"] for name, difference in found["features"]["region"]["differences"].items()
+    }.items() >= {
         "rouge_l": "south",
         "refusal_rate": "south",
     }.items()

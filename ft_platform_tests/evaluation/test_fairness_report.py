@@ -1,4 +1,5 @@
-"""The whole fairness report of a tiny model that is really trained: swapped terms, mitigation before and after, amplification, data."""
+"""The whole fairness report of a tiny model that is really trained: swapped terms, mitigation before and after,
+amplification, data."""
 
 import io
 import json
@@ -40,11 +41,20 @@ def table(case: FairCase, version: ArtifactVersion, name: str):
     return pq.read_table(io.BytesIO(case.lake.read_file(version, name)))
 
 
-def test_a_word_that_the_label_follows_from_flips_answers_and_one_that_says_nothing_flips_fewer(labels: FairCase, plain: ArtifactVersion) -> None:
+def test_a_word_that_the_label_follows_from_flips_answers_and_one_that_says_nothing_flips_fewer(
+    labels: FairCase, plain: ArtifactVersion
+) -> None:
     found = figures(labels, plain)["swaps"]
     assert found["words"]["flip_rate"]["value"] > 0.8 and found["words"]["rows"] == 20
     assert found["gender"]["rows"] == 20 and found["gender"]["flip_rate"]["value"] < found["words"]["flip_rate"]["low"]
-    assert found["absent"] == {"rows": 0, "flip_rate": None, "flips": [], "chrf_distance": None, "repeat_rate": None, "status": "not_enough_evidence"}
+    assert found["absent"] == {
+        "rows": 0,
+        "flip_rate": None,
+        "flips": [],
+        "chrf_distance": None,
+        "repeat_rate": None,
+        "status": "not_enough_evidence",
+    }
     flips = {(flip["from"], flip["to"]) for flip in found["words"]["flips"]}
     assert {("card", "loan"), ("loan", "card")} <= flips
 
@@ -57,11 +67,22 @@ def test_swapped_answers_are_those_of_the_model_to_the_swapped_prompt(labels: Fa
 
     evaluation = labels.evaluation()
     rows = table(labels, evaluation, SWAPS)
-    assert rows.schema.names == ["swap", "record_id", "label", "predicted", "swapped", "changed", "repeated_changed", "chrf_distance"]
+    assert rows.schema.names == [
+        "swap",
+        "record_id",
+        "label",
+        "predicted",
+        "swapped",
+        "changed",
+        "repeated_changed",
+        "chrf_distance",
+    ]
     tuned = rows_of(read_predictions(labels.lake, evaluation), "fine_tuned")
     predicted = dict(zip(tuned["record_id"].to_pylist(), tuned["predicted"].to_pylist(), strict=True))
     splits, settings = labels.lake.read_table(labels.splits), labels.use_case().settings
-    model, tokenizer = base_model.load(base_model.resolve(settings.base_model, labels.environment.cache_path), "float32", "none")
+    model, tokenizer = base_model.load(
+        base_model.resolve(settings.base_model, labels.environment.cache_path), "float32", "none"
+    )
     checkpoint = labels.lake.artifacts("complaints", "adapter_checkpoint")[-1]
     renderer = Renderer(tokenizer, settings.task, labels_of(splits))
     with labels.lake.local_copy(checkpoint) as folder:
@@ -72,7 +93,9 @@ def test_swapped_answers_are_those_of_the_model_to_the_swapped_prompt(labels: Fa
     from ft_platform.models.packed_attention import Segment
 
     for row in [row for row in rows.to_pylist() if row["swap"] == "words"][:6]:
-        assert row["predicted"] == predicted[row["record_id"]] and row["changed"] == (row["swapped"] != row["predicted"])
+        assert row["predicted"] == predicted[row["record_id"]] and row["changed"] == (
+            row["swapped"] != row["predicted"]
+        )
         text = texts[row["record_id"]]
         swapped = text.replace("swipe", "house") if "swipe" in text else text.replace("house", "swipe")
         prompt = renderer.prompt_ids([{"role": "user", "content": swapped}])
@@ -86,7 +109,9 @@ def test_swapped_answers_are_those_of_the_model_to_the_swapped_prompt(labels: Fa
         assert row["swapped"] == max(scores, key=lambda label: scores[label])
 
 
-def test_every_feature_has_amplification_and_data_with_the_figures_of_the_predictions(labels: FairCase, plain: ArtifactVersion) -> None:
+def test_every_feature_has_amplification_and_data_with_the_figures_of_the_predictions(
+    labels: FairCase, plain: ArtifactVersion
+) -> None:
     from fairlearn.metrics import demographic_parity_difference
 
     found = figures(labels, plain)
@@ -104,7 +129,13 @@ def test_every_feature_has_amplification_and_data_with_the_figures_of_the_predic
 
 
 def test_group_label_figures_equal_scikit_learn_and_fairlearn(labels: FairCase, plain: ArtifactVersion) -> None:
-    from fairlearn.metrics import MetricFrame, equalized_odds_ratio, false_negative_rate, false_positive_rate, selection_rate
+    from fairlearn.metrics import (
+        MetricFrame,
+        equalized_odds_ratio,
+        false_negative_rate,
+        false_positive_rate,
+        selection_rate,
+    )
     from sklearn.metrics import f1_score, precision_score, recall_score
 
     region = figures(labels, plain)["features"]["region"]
@@ -133,7 +164,9 @@ def test_group_label_figures_equal_scikit_learn_and_fairlearn(labels: FairCase, 
         assert error["value"] >= 0 and error["rate"] == name
 
 
-def test_intervals_of_rates_and_ratios_stand_on_the_page_and_in_the_summary(labels: FairCase, plain: ArtifactVersion) -> None:
+def test_intervals_of_rates_and_ratios_stand_on_the_page_and_in_the_summary(
+    labels: FairCase, plain: ArtifactVersion
+) -> None:
     shown = summary(plain, figures(labels, plain), labels.use_case())["features"]["region"]
     page = labels.lake.read_file(plain, "report.html").decode()
     for name in ("selection_rate", "recall", "false_positive_rate"):
@@ -141,14 +174,24 @@ def test_intervals_of_rates_and_ratios_stand_on_the_page_and_in_the_summary(labe
         assert ends["low"] <= value <= ends["high"]
         assert f'{value:.3f}<br><span class="interval">{ends["low"]:.3f} to {ends["high"]:.3f}</span>' in page
     parity = shown["demographic_parity_difference"]
-    assert parity["ratio_low"] <= parity["ratio"] and f'{parity["ratio"]:.3f}<br><span class="interval">{parity["ratio_low"]:.3f} to ' in page
+    assert (
+        parity["ratio_low"] <= parity["ratio"]
+        and f'{parity["ratio"]:.3f}<br><span class="interval">{parity["ratio_low"]:.3f} to ' in page
+    )
 
 
-@pytest.mark.parametrize("mitigation", ["threshold_optimizer", pytest.param("exponentiated_gradient", marks=pytest.mark.slow), "correlation_remover"])
-def test_a_mitigation_of_outputs_is_measured_before_and_after_in_one_run(labels: FairCase, plain: ArtifactVersion, mitigation: str) -> None:
+@pytest.mark.parametrize(
+    "mitigation",
+    ["threshold_optimizer", pytest.param("exponentiated_gradient", marks=pytest.mark.slow), "correlation_remover"],
+)
+def test_a_mitigation_of_outputs_is_measured_before_and_after_in_one_run(
+    labels: FairCase, plain: ArtifactVersion, mitigation: str
+) -> None:
     chosen = {"mitigation": mitigation, "mitigation_label": "card"}
     evaluation = labels.evaluation(**chosen)
-    assert labels.lake.manifest(evaluation).parents[-1] == labels.lake.manifest(labels.evaluation()).parents[-1], "nothing is trained again"
+    assert labels.lake.manifest(evaluation).parents[-1] == labels.lake.manifest(labels.evaluation()).parents[-1], (
+        "nothing is trained again"
+    )
     found = figures(labels, labels.fairness(**chosen))["mitigation"]
     systems = {"threshold_optimizer": ["before", "mitigated"]}.get(mitigation, ["before", "head", "mitigated"])
     assert list(found["systems"]) == systems and found["status"] == "measured" and found["where"] == "outputs"
@@ -167,13 +210,19 @@ def test_a_mitigation_of_outputs_is_measured_before_and_after_in_one_run(labels:
     assert found["change"]["quality"]["accuracy"]["low"] <= found["change"]["quality"]["accuracy"]["value"]
 
 
-def test_a_mitigation_in_training_is_compared_with_the_evaluation_without_it(labels: FairCase, plain: ArtifactVersion) -> None:
+def test_a_mitigation_in_training_is_compared_with_the_evaluation_without_it(
+    labels: FairCase, plain: ArtifactVersion
+) -> None:
     use_case, evaluation = labels.use_case(mitigation="reweighting"), labels.evaluation(mitigation="reweighting")
     before = evaluation_before(labels.lake, use_case, evaluation)
     assert before == labels.evaluation()
     report = publish_fairness(labels.lake, use_case, evaluation)
     found = figures(labels, report)["mitigation"]
-    assert found["compared_with"] == before.artifact_id and found["status"] == "measured" and list(found["systems"]) == ["before", "mitigated"]
+    assert (
+        found["compared_with"] == before.artifact_id
+        and found["status"] == "measured"
+        and list(found["systems"]) == ["before", "mitigated"]
+    )
     accuracies = {
         name: rows_of(read_predictions(labels.lake, version), "fine_tuned")["correct"].to_pylist()
         for name, version in (("before", before), ("mitigated", evaluation))
@@ -188,15 +237,26 @@ def test_a_mitigation_in_training_is_compared_with_the_evaluation_without_it(lab
 def test_without_an_evaluation_to_compare_with_a_mitigation_has_no_figures(labels: FairCase) -> None:
     use_case, evaluation = labels.use_case(mitigation="reweighting"), labels.evaluation(mitigation="reweighting")
     found = mitigation_figures(labels.lake, use_case, evaluation, None)
-    assert found is not None and found["status"] == NOTHING_BEFORE and found["systems"] == {} and found["compared_with"] is None
+    assert (
+        found is not None
+        and found["status"] == NOTHING_BEFORE
+        and found["systems"] == {}
+        and found["compared_with"] is None
+    )
     section = mitigation_section(found)
     assert section is not None and not section["good"] and "has no before and after" in section["sentence"]
     other = labels.use_case(mitigation="reweighting", swaps=[])
-    assert evaluation_before(labels.lake, other, evaluation) == labels.evaluation(), "the settings of the two evaluations decide, not those of today"
+    assert evaluation_before(labels.lake, other, evaluation) == labels.evaluation(), (
+        "the settings of the two evaluations decide, not those of today"
+    )
 
 
 def test_pages_show_everything_and_nothing_of_a_record(labels: FairCase, plain: ArtifactVersion) -> None:
-    for report in (plain, labels.fairness(mitigation="threshold_optimizer", mitigation_label="card"), labels.fairness(mitigation="reweighting")):
+    for report in (
+        plain,
+        labels.fairness(mitigation="threshold_optimizer", mitigation_label="card"),
+        labels.fairness(mitigation="reweighting"),
+    ):
         text = labels.lake.read_file(report, "report.html").decode()
         assert "<script>" not in text and CANARY not in text and HOSTILE not in text
         assert not re.search(r"https?://", text)
@@ -212,7 +272,9 @@ def test_texts_are_compared_with_the_swapped_answer_and_with_the_same_prompt_ask
     report = case.fairness()
     found, rows = figures(case, report), table(case, case.evaluation(), SWAPS).to_pylist()
     assert found["swaps"]["gender"]["rows"] == 10 and 0 <= found["swaps"]["gender"]["chrf_distance"]["value"] <= 1
-    assert found["swaps"]["gender"]["flip_rate"]["value"] == sum(r["changed"] for r in rows if r["swap"] == "gender") / 10
+    assert (
+        found["swaps"]["gender"]["flip_rate"]["value"] == sum(r["changed"] for r in rows if r["swap"] == "gender") / 10
+    )
     assert found["swaps"]["gender"]["repeat_rate"]["value"] == 0.0, "float32 and the same batch size: the same answers"
     assert all(row["label"] is None and row["predicted"] is None for row in rows), "no text is stored"
     assert all((row["chrf_distance"] == 0.0) is not row["changed"] or row["changed"] for row in rows)

@@ -1,4 +1,5 @@
-"""The burden of proof is on the model: a whole interval, and every group. Small groups can be pooled, or left out with a stated reason; nothing else helps."""
+"""The burden of proof is on the model: a whole interval, and every group. Small groups can be pooled, or left out with
+a stated reason; nothing else helps."""
 
 from typing import Any
 
@@ -14,7 +15,9 @@ LARGE = {"north": 400, "south": 400}
 REASON = "Three records a year come from the island."
 
 
-def use_case(features: tuple[str, ...] = ("region",), gate: dict[str, Any] | None = None, **settings: Any) -> NamedUseCase:
+def use_case(
+    features: tuple[str, ...] = ("region",), gate: dict[str, Any] | None = None, **settings: Any
+) -> NamedUseCase:
     attributes = minimal_attributes("unused.csv") | {"gate": gate or {}, "evaluation": {"bootstrap_samples": 100}}
     attributes["record"]["features"] = {"region": "region", "age": "age"}
     attributes["fairness"] = {"sensitive_features": list(features), **settings}
@@ -28,7 +31,13 @@ def answered(sizes: dict[Any, int], wrong: dict[Any, float] | None = None) -> pa
         region, age = group if isinstance(group, tuple) else (group, "any")
         share = (wrong or {}).get(group, 0.1)
         rows += [
-            {"feature_region": region, "feature_age": age, "label": "card", "predicted": "loan" if number < share * size else "card"} for number in range(size)
+            {
+                "feature_region": region,
+                "feature_age": age,
+                "label": "card",
+                "predicted": "loan" if number < share * size else "card",
+            }
+            for number in range(size)
         ]
     return pa.Table.from_pylist(rows)
 
@@ -46,26 +55,56 @@ CASES = {
         "between south (best) and north (worst), the whole interval within the limit of 0.2.",
     ),
     "a gap": (LARGE, {"south": 0.5}, {}, "above_max_gap", "differs by 0.400"),
-    "a value below the limit whose interval ends above it": ({"north": 60, "south": 60}, {"south": 0.25}, {}, "not_enough_evidence", "reaches above the limit"),
+    "a value below the limit whose interval ends above it": (
+        {"north": 60, "south": 60},
+        {"south": 0.25},
+        {},
+        "not_enough_evidence",
+        "reaches above the limit",
+    ),
     "a small group": (
         {**LARGE, "island": 3},
         {},
         {},
         "not_enough_evidence",
-        "region: not enough evidence. A group has fewer than 20 test records: island needs 17 more. Accuracy of the other groups differs by 0.000",
+        (
+            "region: not enough evidence. A group has fewer than 20 test records: island needs 17 more. Accuracy of the"
+            " other groups differs by 0.000"
+        ),
     ),
     "records without a value": ({**LARGE, None: 19}, {}, {}, "not_enough_evidence", "not stated needs 1 more"),
-    "one large group": ({"north": 400, "south": 5}, {}, {}, "not_enough_evidence", "Fewer than two groups have 20 test records"),
+    "one large group": (
+        {"north": 400, "south": 5},
+        {},
+        {},
+        "not_enough_evidence",
+        "Fewer than two groups have 20 test records",
+    ),
     "a gap and a small group": ({**LARGE, "island": 3}, {"south": 0.5}, {}, "above_max_gap", "island needs 17 more"),
     "a small group that is accepted": (
         {**LARGE, "island": 3},
         {},
         {"small_groups": {"region": {"island": REASON}}},
         "within_max_gap",
-        "Too small to be compared, and accepted in fairness.small_groups: island: Three records a year come from the island.",
+        (
+            "Too small to be compared, and accepted in fairness.small_groups: island: Three records a year come from"
+            " the island."
+        ),
     ),
-    "another small group is accepted": ({**LARGE, "island": 3}, {}, {"small_groups": {"region": {"isle": REASON}}}, "not_enough_evidence", "island needs 17"),
-    "all but one are accepted": ({"north": 400, "island": 3}, {}, {"small_groups": {"region": {"island": REASON}}}, "not_enough_evidence", "Fewer than two"),
+    "another small group is accepted": (
+        {**LARGE, "island": 3},
+        {},
+        {"small_groups": {"region": {"isle": REASON}}},
+        "not_enough_evidence",
+        "island needs 17",
+    ),
+    "all but one are accepted": (
+        {"north": 400, "island": 3},
+        {},
+        {"small_groups": {"region": {"island": REASON}}},
+        "not_enough_evidence",
+        "Fewer than two",
+    ),
     "a pooled group that is large enough": (
         {**LARGE, "island": 12, "reef": 13},
         {},
@@ -88,24 +127,37 @@ CASES = {
         "overseas needs 15 more",
     ),
     # All are right in both groups: a bootstrap has no width, and 4 records prove nothing.
-    "two groups of four": ({"north": 4, "south": 4}, {"north": 0.0, "south": 0.0}, {"min_group_rows": 2}, "not_enough_evidence", "reaches above the limit"),
+    "two groups of four": (
+        {"north": 4, "south": 4},
+        {"north": 0.0, "south": 0.0},
+        {"min_group_rows": 2},
+        "not_enough_evidence",
+        "reaches above the limit",
+    ),
 }
 
 
 @pytest.mark.parametrize(("sizes", "wrong", "settings", "status", "words"), CASES.values(), ids=CASES)
-def test_a_verdict_needs_the_whole_interval_of_every_group(sizes: dict, wrong: dict, settings: dict, status: str, words: str) -> None:
+def test_a_verdict_needs_the_whole_interval_of_every_group(
+    sizes: dict, wrong: dict, settings: dict, status: str, words: str
+) -> None:
     case = use_case(**settings)
     found = fairness(case, answered(sizes, wrong))
     verdict = fairness_verdicts(found, case.settings)["region"]
     assert verdict.status == status and words in verdict.text, verdict
-    assert found["features"]["region"]["status"] == status and found["within_max_gap"] is verdict.passed is (status == "within_max_gap")
+    assert found["features"]["region"]["status"] == status and found["within_max_gap"] is verdict.passed is (
+        status == "within_max_gap"
+    )
     assert (verdict.text in why_not_fair(found, case.settings)) and all_fair(found, case.settings) is verdict.passed
 
 
 def test_the_records_that_each_small_group_lacks_are_counted() -> None:
     verdict = judged(use_case(), answered({**LARGE, **{f"isle {number}": number for number in range(1, 10)}}))["region"]
     assert dict(verdict.missing) == {f"isle {number}": 20 - number for number in range(1, 10)}
-    assert "9 groups have fewer than 20 test records: isle 9 needs 11 more, isle 8 needs 12 more, isle 7 needs 13 more, " in verdict.text
+    assert (
+        "9 groups have fewer than 20 test records: isle 9 needs 11 more, isle 8 needs 12 more, isle 7 needs 13 more, "
+        in verdict.text
+    )
     assert "isle 4 needs 16 more, and 3 others (fairness.json has all)." in verdict.text
 
 
@@ -119,9 +171,16 @@ def test_small_groups_of_two_features_count_as_well_and_can_be_pooled_or_accepte
     assert judged(accepted, answered(sizes))["region and age"].passed
     pooled = use_case(both, pooled_groups={"region and age": {"south": ["south and young", "south and old"]}})
     assert judged(pooled, answered(sizes))["region and age"].passed
-    assert set(fairness(pooled, answered(sizes))["intersections"]["region and age"]["groups"]) == {"north and old", "north and young", "south"}
+    assert set(fairness(pooled, answered(sizes))["intersections"]["region and age"]["groups"]) == {
+        "north and old",
+        "north and young",
+        "south",
+    }
     by_feature = use_case(both, pooled_groups={"age": {"any age": ["old", "young"]}})
-    assert set(fairness(by_feature, answered(sizes))["intersections"]["region and age"]["groups"]) == {"north and any age", "south and any age"}
+    assert set(fairness(by_feature, answered(sizes))["intersections"]["region and age"]["groups"]) == {
+        "north and any age",
+        "south and any age",
+    }
 
 
 def test_reports_say_what_a_pooled_group_holds() -> None:
@@ -143,7 +202,9 @@ def test_the_records_that_a_wide_interval_needs_are_told_and_are_about_enough() 
     case = use_case()
     verdict = judged(case, answered({"north": 60, "south": 60}, {"south": 0.25}))["region"]
     told = int(verdict.text.split("About ")[1].split(" ")[0].replace(",", ""))
-    assert judged(case, answered({"north": round(1.2 * told), "south": round(1.2 * told)}, {"south": 0.25}))["region"].passed
+    assert judged(case, answered({"north": round(1.2 * told), "south": round(1.2 * told)}, {"south": 0.25}))[
+        "region"
+    ].passed
     assert not judged(case, answered({"north": told // 2, "south": told // 2}, {"south": 0.25}))["region"].passed
 
 
@@ -157,11 +218,17 @@ def test_names_of_groups_do_not_steer_a_terminal() -> None:
 
 
 PROBLEMS = [
-    ({"pooled_groups": {"age": {"any": ["old"]}}}, r"`fairness.pooled_groups` names \['age'\], not among what is compared: \['region'\]"),
+    (
+        {"pooled_groups": {"age": {"any": ["old"]}}},
+        r"`fairness.pooled_groups` names \['age'\], not among what is compared: \['region'\]",
+    ),
     ({"small_groups": {"region and age": {"x": REASON}}}, r"`fairness.small_groups` names \['region and age'\]"),
     ({"pooled_groups": {"region": {"a": ["x", "y"], "b": ["y"]}}}, r"puts \['y'\] into more than one group"),
     ({"pooled_groups": {"region": {"a": ["b"], "b": ["x"]}}}, r"puts \['b'\] into more than one group"),
-    ({"pooled_groups": {"region": {"a": ["x"]}}, "small_groups": {"region": {"x": REASON}}}, r"names \['x'\], which `fairness.pooled_groups` pools"),
+    (
+        {"pooled_groups": {"region": {"a": ["x"]}}, "small_groups": {"region": {"x": REASON}}},
+        r"names \['x'\], which `fairness.pooled_groups` pools",
+    ),
     ({"small_groups": {"region": {"x": "few of them"}}}, "at least 20 characters"),
     ({"small_groups": {"region": {"x": " " * 40}}}, "at least 20 characters"),
 ]

@@ -12,14 +12,27 @@ from ft_platform_tests.tiny_models import tiny_tokenizer
 TOKENIZER = tiny_tokenizer()
 
 
-def case(kind: str = "classification", rows: list[dict] | None = None, **evaluation) -> tuple[NamedUseCase, pa.Table, Renderer]:
-    use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes_for("none", kind, **evaluation)))
+def case(
+    kind: str = "classification", rows: list[dict] | None = None, **evaluation
+) -> tuple[NamedUseCase, pa.Table, Renderer]:
+    use_case = NamedUseCase(
+        name="complaints", settings=UseCase.model_validate(attributes_for("none", kind, **evaluation))
+    )
     table = pa.Table.from_pylist(rows_for(kind) if rows is None else rows, splits_schema(use_case))
-    return use_case, table, Renderer(TOKENIZER, use_case.settings.task, ["card", "loan"] if kind == "classification" else [])
+    return (
+        use_case,
+        table,
+        Renderer(TOKENIZER, use_case.settings.task, ["card", "loan"] if kind == "classification" else []),
+    )
 
 
 def side(texts: list[str], answers: list[str]) -> Side:
-    rows = pa.table({"record_id": [f"r{n}" for n in range(len(texts))], "messages": [[{"role": "user", "content": t}] for t in texts]})
+    rows = pa.table(
+        {
+            "record_id": [f"r{n}" for n in range(len(texts))],
+            "messages": [[{"role": "user", "content": t}] for t in texts],
+        }
+    )
     return Side(rows, texts, answers)
 
 
@@ -37,7 +50,9 @@ def test_examples_are_cut_and_the_question_keeps_its_room() -> None:
 def test_examples_come_from_train_only_and_the_test_label_is_not_in_the_prompt() -> None:
     use_case, table, renderer = case()
     records = evaluation_records(use_case, table, renderer)
-    prompts = few_shot_prompts(renderer, TOKENIZER, side_of(use_case, table, "train"), records.side, use_case.settings.evaluation)
+    prompts = few_shot_prompts(
+        renderer, TOKENIZER, side_of(use_case, table, "train"), records.side, use_case.settings.evaluation
+    )
     others = [text for name in ("validation", "test") for text in side_of(use_case, table, name).texts]
     for own, ids in zip(records.side.texts, prompts, strict=True):
         text = TOKENIZER.decode(ids)
@@ -49,7 +64,9 @@ def test_examples_come_from_train_only_and_the_test_label_is_not_in_the_prompt()
 def test_short_answers_are_preferred_over_cut_ones() -> None:
     _, _, renderer = case("generation")
     train = side(["same words", "same words"], ["long answer " * 100, "short"])
-    text = TOKENIZER.decode(few_shot_prompts(renderer, TOKENIZER, train, side(["same words"], [""]), Evaluation(few_shot_examples=1))[0])
+    text = TOKENIZER.decode(
+        few_shot_prompts(renderer, TOKENIZER, train, side(["same words"], [""]), Evaluation(few_shot_examples=1))[0]
+    )
     assert "short" in text and "long answer" not in text
 
 
@@ -58,9 +75,15 @@ def test_the_choice_of_test_records_is_seeded_and_does_not_depend_on_storage_ord
     chosen = evaluation_records(use_case, table, renderer)
     assert len(chosen.side) == 10 and chosen.left_out == {"not_sampled": 30}
     backwards = table.take(pa.array(range(table.num_rows - 1, -1, -1)))
-    assert evaluation_records(use_case, backwards, renderer).side.rows["record_id"].to_pylist() == chosen.side.rows["record_id"].to_pylist()
+    assert (
+        evaluation_records(use_case, backwards, renderer).side.rows["record_id"].to_pylist()
+        == chosen.side.rows["record_id"].to_pylist()
+    )
     other, _, _ = case(max_test_rows=10, seed=18)
-    assert evaluation_records(other, table, renderer).side.rows["record_id"].to_pylist() != chosen.side.rows["record_id"].to_pylist()
+    assert (
+        evaluation_records(other, table, renderer).side.rows["record_id"].to_pylist()
+        != chosen.side.rows["record_id"].to_pylist()
+    )
 
 
 def test_records_without_an_answer_are_left_out_and_counted() -> None:

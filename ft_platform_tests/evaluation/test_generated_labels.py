@@ -1,4 +1,5 @@
-"""`evaluation.label_answers: generated`: base model, champion and fine-tuned model write their labels, which are read as those of endpoints are."""
+"""`evaluation.label_answers: generated`: base model, champion and fine-tuned model write their labels, which are read
+as those of endpoints are."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +28,14 @@ WRITES = {"swipe": "Card!", "house": "The answer is: loan", "wire": "hard to say
 SYSTEMS = ("base_zero_shot", "base_few_shot", "fine_tuned")
 
 
-def written(model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], end_of_turn: Any, max_new_tokens: int, on_rows: Any = None) -> list[str]:
+def written(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[Sequence[int]],
+    end_of_turn: Any,
+    max_new_tokens: int,
+    on_rows: Any = None,
+) -> list[str]:
     """What a model that knows its task would write; of the last word, so that examples in the prompt do not count."""
     answers = []
     for prompt in prompts:
@@ -47,16 +55,28 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> TinyCase:
 def evaluator_of(case: TinyCase, folder: Path) -> Evaluator:
     model, tokenizer = load(resolve(case.use_case.settings.base_model, folder))
     table = case.lake.read_table(case.splits)
-    return Evaluator(case.use_case, table, model, tokenizer, Renderer(tokenizer, case.use_case.settings.task, labels_of(table)), "evaluation_report")
+    return Evaluator(
+        case.use_case,
+        table,
+        model,
+        tokenizer,
+        Renderer(tokenizer, case.use_case.settings.task, labels_of(table)),
+        "evaluation_report",
+    )
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_labels_are_read_from_what_is_written_and_unreadable_answers_are_counted(case: TinyCase, system: str) -> None:
-    figures, predictions = read_metrics(case.lake, case.report), rows_of(read_predictions(case.lake, case.report), system)
+    figures, predictions = (
+        read_metrics(case.lake, case.report),
+        rows_of(read_predictions(case.lake, case.report), system),
+    )
     truth = predictions["label"].to_pylist()
     assert predictions["predicted"].to_pylist() == [label if label != HOSTILE else UNREADABLE for label in truth]
     wrong = truth.count(HOSTILE)
-    assert 0 < wrong < len(truth) and figures["systems"][system]["accuracy"]["value"] == pytest.approx(1 - wrong / len(truth))
+    assert 0 < wrong < len(truth) and figures["systems"][system]["accuracy"]["value"] == pytest.approx(
+        1 - wrong / len(truth)
+    )
     assert figures["info"][system] == {"label_answers": "generated", "unreadable": wrong}
     assert predictions["confidence"].null_count == len(truth)
 
@@ -66,7 +86,11 @@ def test_there_is_no_confidence_and_the_report_says_so(case: TinyCase) -> None:
     assert set(figures["calibration"]) == {"tfidf_logreg"}, "the baseline still has its probabilities"
     page, files = case.lake.read_file(case.report, "report.html").decode(), case.lake.manifest(case.report).files
     assert "calibration.png" not in files and "confusion_matrix.png" in files
-    assert "which has no confidence" in page and "The model wrote its labels as free text." in page and "Fine-tuned model 4." in page
+    assert (
+        "which has no confidence" in page
+        and "The model wrote its labels as free text." in page
+        and "Fine-tuned model 4." in page
+    )
     size = len(figures["labels"])
     assert figures["labels"][-1] == UNREADABLE
     assert all([len(row) for row in matrix] == [size] * size for matrix in figures["confusion"].values())
@@ -80,7 +104,11 @@ def test_all_evidence_is_published_and_usable(case: TinyCase) -> None:
 def test_evidence_of_the_other_setting_is_stale(case: TinyCase) -> None:
     settings = case.use_case.settings
     scored = case.use_case.model_copy(
-        update={"settings": settings.model_copy(update={"evaluation": settings.evaluation.model_copy(update={"label_answers": "scored"})})}
+        update={
+            "settings": settings.model_copy(
+                update={"evaluation": settings.evaluation.model_copy(update={"label_answers": "scored"})}
+            )
+        }
     )
     for version in (case.base, case.report):
         assert problems_with(case.lake, scored, version)
@@ -91,7 +119,9 @@ def test_evidence_of_the_other_setting_is_stale(case: TinyCase) -> None:
     assert audits[0] != audits[1], "written answers need room in the context"
 
 
-def test_swapped_prompts_are_answered_in_the_same_way(case: TinyCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_swapped_prompts_are_answered_in_the_same_way(
+    case: TinyCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ft_platform.evaluation.evaluate.generate", written)
     evaluator = evaluator_of(case, tmp_path)
     evaluator.tuned()
@@ -107,7 +137,9 @@ def test_the_model_itself_writes(case: TinyCase, tmp_path: Path) -> None:
     evaluator = evaluator_of(case, tmp_path)
     found, confidence = evaluator.predicted_labels(evaluator.records.prompts, lambda done: None)
     prompts, settings = evaluator.records.prompts, evaluator.settings
-    answers = generate(evaluator.model, evaluator.tokenizer, prompts, evaluator.renderer.end_of_turn, settings.max_new_tokens)
+    answers = generate(
+        evaluator.model, evaluator.tokenizer, prompts, evaluator.renderer.end_of_turn, settings.max_new_tokens
+    )
     assert found == [label_in(answer, evaluator.renderer.labels) for answer in answers] and confidence is None
 
 
@@ -124,7 +156,11 @@ def test_a_model_with_a_label_head_writes_nothing(case: TinyCase, tmp_path: Path
     ("kind", "changes", "reason"),
     [
         ("generation", {}, "needs `task.kind: classification`"),
-        ("classification", {"training": {"objective": "label_head"}}, "does not go with `training.objective: label_head`"),
+        (
+            "classification",
+            {"training": {"objective": "label_head"}},
+            "does not go with `training.objective: label_head`",
+        ),
         ("classification", {"gate": {"max_calibration_error": 0.1}}, "does not go with `gate.max_calibration_error`"),
         (
             "classification",

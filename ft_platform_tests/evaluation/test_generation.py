@@ -36,7 +36,9 @@ def stopping_model():
 def test_batched_answers_equal_answers_one_by_one() -> None:
     model = stopping_model()
     expected = [greedy(model, prompt, 12) for prompt in PROMPTS]
-    assert any(len(e) < 12 for e in expected) and any(len(e) == 12 for e in expected), "the case needs answers that end and answers that are cut"
+    assert any(len(e) < 12 for e in expected) and any(len(e) == 12 for e in expected), (
+        "the case needs answers that end and answers that are cut"
+    )
     assert _generate_batch(model, PROMPTS, [END], 12) == expected
 
 

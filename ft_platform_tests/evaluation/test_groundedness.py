@@ -42,7 +42,11 @@ PLANTED = [
     ("The kettle was delivered to Helsinki on 9 March.", 1, "another name"),
     ("Zanna Orlova ordered the kettle on 2024-04-05.", 1, "another date"),
     ("The lid leaks. Our shop gives discounts to loyal members every summer.", 1, "a sentence about something else"),
-    ("The warranty covers leaking lids for 24 months. It was sold by Marko for 99 EUR.", 1, "an invented seller and price"),
+    (
+        "The warranty covers leaking lids for 24 months. It was sold by Marko for 99 EUR.",
+        1,
+        "an invented seller and price",
+    ),
     ("Contact support@example.com and ask Petra. Quantum flux capacitors need plutonium.", 2, "all invented"),
 ]
 
@@ -80,7 +84,11 @@ def test_limits_a_contradiction_in_the_same_words_is_not_seen_and_other_words_ar
 
 def test_words_from_all_over_the_context_do_not_make_a_claim_supported() -> None:
     context = (
-        "The kettle boils. " + "Nothing else matters much. " * 5 + "Oranges ripen slowly. " + "Nothing else matters much. " * 5 + "Trains arrive punctually."
+        "The kettle boils. "
+        + "Nothing else matters much. " * 5
+        + "Oranges ripen slowly. "
+        + "Nothing else matters much. " * 5
+        + "Trains arrive punctually."
     )
     assert claims_in("Kettle oranges trains punctually slowly.", context).unsupported == 1
     assert claims_in("Oranges ripen slowly.", context).unsupported == 0
@@ -102,16 +110,25 @@ def test_figures_are_shares_of_sentences_answers_and_facts_with_intervals() -> N
         figure = found["systems"]["fine_tuned"][name]
         assert figure["value"] == pytest.approx(value) and figure["low"] < value < figure["high"]
         assert found["systems"]["reference"][name]["value"] == 0.0
-        assert found["differences"]["reference"][name]["value"] == pytest.approx(value) and found["differences"]["reference"][name]["low"] > 0
+        assert (
+            found["differences"]["reference"][name]["value"] == pytest.approx(value)
+            and found["differences"]["reference"][name]["low"] > 0
+        )
     assert list(expected) == list(FIGURES)
 
 
 def test_where_nobody_claims_anything_there_is_no_number() -> None:
     settings = Evaluation(bootstrap_samples=200, groundedness="prompt")
     found = groundedness({"fine_tuned": TextOutputs(["Yes."], ["No."])}, ["Yes."], [CONTEXT], settings)
-    assert set(found["systems"]["fine_tuned"].values()) == {None} and set(found["differences"]["reference"].values()) == {None}
+    assert set(found["systems"]["fine_tuned"].values()) == {None} and set(
+        found["differences"]["reference"].values()
+    ) == {None}
     table = groundedness_table(found)
-    assert table and table["rows"][1] == {"title": "Fine-tuned model", "cells": [None, None, None]} and groundedness_table(None) is None
+    assert (
+        table
+        and table["rows"][1] == {"title": "Fine-tuned model", "cells": [None, None, None]}
+        and groundedness_table(None) is None
+    )
 
 
 def test_a_long_hostile_text_is_read_in_no_time_worth_naming() -> None:
@@ -120,10 +137,14 @@ def test_a_long_hostile_text_is_read_in_no_time_worth_naming() -> None:
 
 
 def test_predictions_hold_the_claims_of_each_answer_and_only_where_asked_for(tmp_path: Path) -> None:
-    case = judged_case(tmp_path / "home", lambda place: "Sorry about 99 Helsinki.", lambda place: "My swipe was handled badly.")
+    case = judged_case(
+        tmp_path / "home", lambda place: "Sorry about 99 Helsinki.", lambda place: "My swipe was handled badly."
+    )
     side = side_of(case.use_case, case.lake.read_table(case.splits), "test")
     outputs: dict[str, Outputs] = {
-        "fine_tuned": TextOutputs(side.answers, ["My swipe was handled badly in 2031."] * len(side), np.ones(len(side)), np.ones(len(side)))
+        "fine_tuned": TextOutputs(
+            side.answers, ["My swipe was handled badly in 2031."] * len(side), np.ones(len(side)), np.ones(len(side))
+        )
     }
     assert "claims" not in predictions_table(case.use_case, side, outputs).schema.names
     attributes = attributes_for(tmp_path, "generation", groundedness="prompt")
@@ -135,11 +156,19 @@ def test_predictions_hold_the_claims_of_each_answer_and_only_where_asked_for(tmp
     assert dataclasses.asdict(claims_in("My swipe was handled badly.", side.texts[0]))["unsupported"] == 0
 
 
-def test_an_evaluation_measures_it_where_asked_and_its_figures_can_be_computed_again_from_the_predictions(tmp_path: Path, encoder: Path) -> None:
+def test_an_evaluation_measures_it_where_asked_and_its_figures_can_be_computed_again_from_the_predictions(
+    tmp_path: Path, encoder: Path
+) -> None:
     case = tiny_case(tmp_path, "generation", groundedness="prompt", groundedness_model=str(encoder))
     found = read_metrics(case.lake, case.report)["groundedness"]
-    assert list(found["systems"]) == ["reference", "base_zero_shot", "base_few_shot", "fine_tuned"] and found["rows"] == 12
-    assert list(read_metrics(case.lake, case.base)["groundedness"]["systems"]) == ["reference", "base_zero_shot", "base_few_shot"]
+    assert (
+        list(found["systems"]) == ["reference", "base_zero_shot", "base_few_shot", "fine_tuned"] and found["rows"] == 12
+    )
+    assert list(read_metrics(case.lake, case.base)["groundedness"]["systems"]) == [
+        "reference",
+        "base_zero_shot",
+        "base_few_shot",
+    ]
     predictions = read_predictions(case.lake, case.report)
     for system in ("base_zero_shot", "fine_tuned"):
         rows = rows_of(predictions, system)
@@ -151,12 +180,16 @@ def test_an_evaluation_measures_it_where_asked_and_its_figures_can_be_computed_a
             figure = found["systems"][system][name]
             assert figure is None if value[1] == 0 else figure["value"] == pytest.approx(value[0] / value[1])
     page = case.lake.read_file(case.report, "report.html").decode()
-    assert "means about the same (cosine of a sentence encoder from 0.45" in page and found["meanings"]["sha256"][:12] in page
+    assert (
+        "means about the same (cosine of a sentence encoder from 0.45" in page
+        and found["meanings"]["sha256"][:12] in page
+    )
     assert "Claims that the question does not support" in page and "Reference answers" in page and CANARY not in page
 
 
 GOLD = json.loads((Path(__file__).parent / "groundedness_gold.json").read_text(encoding="utf-8"))
-"""Written by hand before anything was measured: supported in the same and in other words, contradicted by a changed fact or a negation, invented."""
+"""Written by hand before anything was measured: supported in the same and in other words, contradicted by a changed
+fact or a negation, invented."""
 
 
 def test_on_sentences_written_by_hand_words_alone_take_other_words_for_invented_and_miss_contradictions() -> None:
@@ -181,20 +214,37 @@ class Directions:
 
 
 def test_with_an_encoder_the_same_in_other_words_is_supported_and_a_wrong_fact_is_not() -> None:
-    known = {"The_lid_leaks_when_water_boils": [3.0, 0.0, 0.0], "Hot_drinks_drip_everywhere": [0.6, 0.8, 0.0], "Helsinki_drips_with_Petra": [9.0, 0.0, 0.0]}
+    known = {
+        "The_lid_leaks_when_water_boils": [3.0, 0.0, 0.0],
+        "Hot_drinks_drip_everywhere": [0.6, 0.8, 0.0],
+        "Helsinki_drips_with_Petra": [9.0, 0.0, 0.0],
+    }
     encoder: Any = Directions(**known, Oranges_ripen_slowly=[0.0, 1.0, 0.0])
-    answers = ["Hot drinks drip everywhere.", "Helsinki drips with Petra.", "Oranges ripen slowly. Hot drinks drip everywhere.", "Yes."]
+    answers = [
+        "Hot drinks drip everywhere.",
+        "Helsinki drips with Petra.",
+        "Oranges ripen slowly. Hot drinks drip everywhere.",
+        "Yes.",
+    ]
     contexts = [CONTEXT] * 4
     assert statistics(answers, contexts)[:, 1].tolist() == [1, 1, 2, 0]
     assert statistics(answers, contexts, Meanings(encoder, "f" * 64, 0.59))[:, 1].tolist() == [0, 1, 1, 0]
     assert statistics(answers, contexts, Meanings(encoder, "f" * 64, 0.61))[:, 1].tolist() == [1, 1, 2, 0]
-    assert statistics(answers, [""] * 4, Meanings(encoder, "f" * 64, 0.0))[:, 1].tolist() == [1, 1, 2, 0], "nothing is close to no context"
+    assert statistics(answers, [""] * 4, Meanings(encoder, "f" * 64, 0.0))[:, 1].tolist() == [
+        1,
+        1,
+        2,
+        0,
+    ], "nothing is close to no context"
 
 
 def test_an_evaluation_with_an_encoder_says_so_and_other_files_of_it_are_another_evaluation(
     tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ft_platform.evaluation.evaluate.generate", lambda model, tokenizer, prompts, *_: ["Capacitors need plutonium."] * len(prompts))
+    monkeypatch.setattr(
+        "ft_platform.evaluation.evaluate.generate",
+        lambda model, tokenizer, prompts, *_: ["Capacitors need plutonium."] * len(prompts),
+    )
     named = {"groundedness": "prompt", "groundedness_model": str(encoder), "groundedness_similarity": 0.5}
     environment, lake, use_case, splits = installed(tmp_path, "generation", **named)
     report = publish_base_evaluation(lake, environment, use_case, splits)
@@ -206,7 +256,12 @@ def test_an_evaluation_with_an_encoder_says_so_and_other_files_of_it_are_another
     for system in found["systems"].keys() - {"reference"}:
         rows = rows_of(predictions, system)
         expected = statistics(rows["answer"].to_pylist(), contexts, meanings)[:, 1].tolist()
-        assert rows["unsupported_claims"].to_pylist() == expected == [0] * 12 != statistics(rows["answer"].to_pylist(), contexts)[:, 1].tolist()
+        assert (
+            rows["unsupported_claims"].to_pylist()
+            == expected
+            == [0] * 12
+            != statistics(rows["answer"].to_pylist(), contexts)[:, 1].tolist()
+        )
     (encoder / "tokenizer_config.json").write_text("{}")
     assert evaluation_inputs(use_case, "base", splits)[0] != report.artifact_id
 

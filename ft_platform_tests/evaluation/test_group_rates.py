@@ -1,4 +1,5 @@
-"""Rates of labels in groups: intervals against a plain loop over the same resamples, and where they must have no end."""
+"""Rates of labels in groups: intervals against a plain loop over the same resamples, and where they must have no
+end."""
 
 import json
 import math
@@ -54,12 +55,18 @@ def test_intervals_equal_a_plain_loop_over_resamples_labels_and_figures(confiden
                 if math.isnan(value):
                     assert found[label][name] is None and values[label][name] is None, where
                     continue
-                low, high = np.nanquantile([figures[name] for figures in loop], [(1 - confidence) / 2, (1 + confidence) / 2])
+                low, high = np.nanquantile(
+                    [figures[name] for figures in loop], [(1 - confidence) / 2, (1 + confidence) / 2]
+                )
                 assert found[label][name] == {"low": pytest.approx(low), "high": pytest.approx(high)}, where
                 assert values[label][name] == pytest.approx(value), where
                 compared += 1
     assert compared > 60
-    assert any(np.isnan(figures_of(*draw[[2, 6, 10]], one.rows)["recall"]) for one in counted(GROUPS, SETTINGS).values() for draw in one.draws)
+    assert any(
+        np.isnan(figures_of(*draw[[2, 6, 10]], one.rows)["recall"])
+        for one in counted(GROUPS, SETTINGS).values()
+        for draw in one.draws
+    )
 
 
 def test_ratios_equal_a_plain_loop_over_the_pair_they_were_found_between() -> None:
@@ -70,7 +77,8 @@ def test_ratios_equal_a_plain_loop_over_the_pair_they_were_found_between() -> No
     rates = {group: one.sums[8 + place] / one.rows for group, one in groups.items()}
     low, high = min(rates, key=lambda group: rates[group]), max(rates, key=lambda group: rates[group])
     draws = sorted(
-        (b / groups[low].rows) / (a / groups[high].rows) for b, a in zip(groups[low].draws[:, 8 + place], groups[high].draws[:, 8 + place], strict=True)
+        (b / groups[low].rows) / (a / groups[high].rows)
+        for b, a in zip(groups[low].draws[:, 8 + place], groups[high].draws[:, 8 + place], strict=True)
     )
     assert parity["ratio"] == pytest.approx(rates[low] / rates[high])
     # 300 resamples: the ends are the eighth from either side (2.5 % of 299 is 7.475), outwards.
@@ -93,7 +101,11 @@ def test_a_ratio_over_a_rate_that_is_often_nothing_has_no_upper_end() -> None:
     }
     counts = counted(few, SETTINGS)
     found = compare_rates(["card", "loan"], counts, 0.95)
-    loan = compare_rates(["loan", "card"], counted({g: LabelOutputs(["loan", "card"], o.truth, o.predicted) for g, o in few.items()}, SETTINGS), 0.95)
+    loan = compare_rates(
+        ["loan", "card"],
+        counted({g: LabelOutputs(["loan", "card"], o.truth, o.predicted) for g, o in few.items()}, SETTINGS),
+        0.95,
+    )
     parity = next(one["demographic_parity"] for one in (found, loan) if one["demographic_parity"]["label"] == "loan")
     assert parity["ratio"] == pytest.approx(0.5) and parity["ratio_low"] == 0 and parity["ratio_high"] is None
     json.dumps(parity, allow_nan=False)

@@ -1,4 +1,5 @@
-"""The honesty control: where labels are shuffled at random there is nothing to learn, and an evaluation that finds something is broken.
+"""The honesty control: where labels are shuffled at random there is nothing to learn, and an evaluation that finds
+something is broken.
 
 The same judgement on the true labels is the positive control: it must find what there is.
 """
@@ -25,20 +26,30 @@ from ft_platform_tests.release.evidence_case import EvidenceCase, good_figures
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
 
 ROWS, CONFIDENCE, CHANCE = 160, 0.99, 0.5
-"""Two labels, each on half of the records, so that every way of guessing is right on half of them. Of 400 resamples none could be
-better at this confidence after Holm's correction (the smallest probability of 400 is 0.005, times four systems), so there are more."""
+"""Two labels, each on half of the records, so that every way of guessing is right on half of them. Of 400 resamples
+none could be better at this confidence after Holm's correction (the smallest probability of 400 is 0.005, times four
+systems), so there are more."""
 
 
 def evaluated(home: Path, labels: list[str]) -> dict[str, Any]:
-    """`metrics.json` of a use case whose records have these labels; the word that tells the true one is in each text."""
+    """`metrics.json` of a use case whose records have these labels; the word that tells the true one is in each
+    text."""
     environment = Environment(home=home, defs=home / "defs", tracking_uri="none")
-    attributes = attributes_for(save_tiny_model(home / "model"), "classification", confidence=CONFIDENCE, few_shot_examples=1, bootstrap_samples=2000)
+    attributes = attributes_for(
+        save_tiny_model(home / "model"),
+        "classification",
+        confidence=CONFIDENCE,
+        few_shot_examples=1,
+        bootstrap_samples=2000,
+    )
     attributes["training"] = {"epochs": 8, "batch_rows": 8, "rank": 16, "learning_rate": 0.01}
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
     lake = open_lake(environment)
     rows = rows_for("classification", ROWS)
     for row, true, label in zip(rows, true_labels(), labels, strict=True):
-        row["messages"][0]["content"] = f"My {'swipe' if true == 'card' else 'house'} was handled badly. Case {row['record_id']}."
+        row["messages"][0]["content"] = (
+            f"My {'swipe' if true == 'card' else 'house'} was handled badly. Case {row['record_id']}."
+        )
         row["label"] = label
     splits = usable_splits(lake, use_case, rows, splits_schema(use_case))
     where = (lake, environment, use_case, splits)
@@ -61,7 +72,9 @@ def above_chance(figures: dict[str, Any], system: str) -> bool:
 
 def better_than(figures: dict[str, Any], system: str, name: str) -> bool:
     found = figures["differences"][system][name]
-    return compared(found, metric(name), max(found["p"], figures["tests"][system]["p_corrected"]), CONFIDENCE) == "better"
+    return (
+        compared(found, metric(name), max(found["p"], figures["tests"][system]["p_corrected"]), CONFIDENCE) == "better"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +83,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, 
 
     def of(kind: str) -> dict[str, Any]:
         if kind not in found:
-            found[kind] = evaluated(tmp_path_factory.mktemp(kind), shuffled_labels() if kind == "shuffled" else true_labels())
+            found[kind] = evaluated(
+                tmp_path_factory.mktemp(kind), shuffled_labels() if kind == "shuffled" else true_labels()
+            )
         return found[kind]
 
     return of
@@ -103,7 +118,8 @@ def test_on_the_true_labels_the_same_judgement_finds_what_there_is_to_learn(made
 
 
 def refusing(home: Path, figures: dict[str, Any]) -> dict[str, str]:
-    """Rules of the gate that do not hold where everything else is fine, for a model that must beat the majority class and the prompt."""
+    """Rules of the gate that do not hold where everything else is fine, for a model that must beat the majority class
+    and the prompt."""
     gate = {"beats": ["majority", "base_few_shot", "champion"], "metric": "accuracy", "floors": {"accuracy": 0.55}}
     return EvidenceCase(home, {"gate": gate}, {**good_figures(), "evaluation_report": figures}).refusing()
 

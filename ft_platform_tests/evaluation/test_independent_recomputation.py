@@ -1,4 +1,5 @@
-"""Every number of an evaluation and of its fairness report is what an independent script makes of the saved predictions."""
+"""Every number of an evaluation and of its fairness report is what an independent script makes of the saved
+predictions."""
 
 import ast
 import logging
@@ -29,7 +30,8 @@ FAIRNESS = {
 """Settings with which every part of `fairness.json` has figures."""
 
 SAMPLES = 4000
-"""So many resamples bound the ends of an interval closely enough to tell systems resampled together from systems resampled apart."""
+"""So many resamples bound the ends of an interval closely enough to tell systems resampled together from systems
+resampled apart."""
 
 
 class Run(Evaluated):
@@ -65,7 +67,11 @@ def classified(tmp_path_factory: pytest.TempPathFactory) -> Run:
         if number % 3 == 1:
             row["messages"][0]["content"] += " Ich habe mehrmals geschrieben, aber niemand hat mir bisher geantwortet."
         if number % 11 == 0 and row["split"] == "train":
-            row["messages"], row["text_characters"], row["group_id"] = [{"role": "user", "content": f"swipe {number}"}], len(f"swipe {number}"), "twice"
+            row["messages"], row["text_characters"], row["group_id"] = (
+                [{"role": "user", "content": f"swipe {number}"}],
+                len(f"swipe {number}"),
+                "twice",
+            )
     return Run(tmp_path_factory.mktemp("classification"), "classification", rows, SAMPLES, **FAIRNESS)
 
 
@@ -102,7 +108,14 @@ def test_every_number_of_a_classification_follows_from_its_predictions(classifie
     assert problems(classified.metrics, expected, not_from_predictions) == []
     assert len(expected.numbers) > 400
     assert classified.metrics["win_rates"] == {}
-    assert {one["by"] for one in classified.metrics["slices"]} == {"region", "channel", "label", "language", "time", "text length"}
+    assert {one["by"] for one in classified.metrics["slices"]} == {
+        "region",
+        "channel",
+        "label",
+        "language",
+        "time",
+        "text length",
+    }
     assert {path[0] for path in expected.numbers} == set(classified.metrics) - MEASURED - {"win_rates"}
 
 
@@ -114,13 +127,23 @@ def test_every_number_of_a_generation_follows_from_its_predictions(generated: Ru
     assert len(expected.numbers) > 150
 
 
-def test_every_number_of_the_fairness_report_follows_from_the_predictions_and_splits(told: Any, expected_fairness: Expected) -> None:
+def test_every_number_of_the_fairness_report_follows_from_the_predictions_and_splits(
+    told: Any, expected_fairness: Expected
+) -> None:
     assert problems(told, expected_fairness, lambda path: False) == []
     assert {path[0] for path in expected_fairness.numbers} == set(told)
     region, groups = told["features"]["region"], told["data"]["region"]["groups"].values()
-    for found in (region["demographic_parity"], region["equalized_odds"], *region["errors"].values(), told["data"]["region"]["label_gap"]):
+    for found in (
+        region["demographic_parity"],
+        region["equalized_odds"],
+        *region["errors"].values(),
+        told["data"]["region"]["label_gap"],
+    ):
         assert found, "a difference was not compared, so it was not tested either"
-    assert {group["enough_evidence"] for group in told["intersections"]["region and channel"]["groups"].values()} == {True, False}
+    assert {group["enough_evidence"] for group in told["intersections"]["region and channel"]["groups"].values()} == {
+        True,
+        False,
+    }
     for name in ("short", "personal_data", "repeated"):
         assert any(0 < group[name]["value"] < 1 for group in groups), name
     assert [told["swaps"][name]["status"] for name in ("words", "absent")] == ["measured", "not_enough_evidence"]
@@ -132,14 +155,21 @@ def test_a_changed_number_is_found_wherever_it_stands(classified: Run, expected:
     assert moves_not_found(classified.metrics, expected, not_from_predictions) == []
 
 
-def test_a_changed_number_of_the_fairness_report_is_found_wherever_it_stands(told: Any, expected_fairness: Expected) -> None:
+def test_a_changed_number_of_the_fairness_report_is_found_wherever_it_stands(
+    told: Any, expected_fairness: Expected
+) -> None:
     assert moves_not_found(told, expected_fairness, lambda path: False) == []
 
 
 def test_intervals_of_another_confidence_are_found(classified: Run, expected: Expected) -> None:
     """The bounds of the resamples are narrow enough to tell 95 % from 50 %."""
     narrow = Expected(expected.samples, 0.5)
-    correct = [t == p for t, p in zip(classified.columns["fine_tuned"]["label"], classified.columns["fine_tuned"]["predicted"], strict=True)]
+    correct = [
+        t == p
+        for t, p in zip(
+            classified.columns["fine_tuned"]["label"], classified.columns["fine_tuned"]["predicted"], strict=True
+        )
+    ]
     import numpy as np
 
     draws = np.array(correct, float)[recompute.resampled_rows(len(correct), 1000, 5)].mean(axis=1)

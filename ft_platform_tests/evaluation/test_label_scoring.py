@@ -30,7 +30,9 @@ def test_models_that_cannot_pack_get_the_same_scores_from_padded_rows(monkeypatc
     model = tiny_model()
     packed = label_scores(model, PROMPTS, LABELS)
     monkeypatch.setattr("ft_platform.models.packed_forward.packing_problem", lambda model: "pretended")
-    monkeypatch.setattr("ft_platform.models.packed_forward.packed_forward", lambda *_: pytest.fail("packed in spite of the problem"))
+    monkeypatch.setattr(
+        "ft_platform.models.packed_forward.packed_forward", lambda *_: pytest.fail("packed in spite of the problem")
+    )
     assert label_scores(model, PROMPTS, LABELS).numpy() == pytest.approx(packed.numpy(), abs=1e-4)
 
 
@@ -58,7 +60,9 @@ def test_every_prompt_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ([[5, 6]], [5]),
     ],
 )
-def test_the_shared_start_leaves_at_least_one_token_of_each_prompt(prompts: list[list[int]], expected: list[int]) -> None:
+def test_the_shared_start_leaves_at_least_one_token_of_each_prompt(
+    prompts: list[list[int]], expected: list[int]
+) -> None:
     assert shared_start(prompts) == expected
 
 

@@ -42,7 +42,9 @@ def text_outputs() -> TextOutputs:
 def test_every_file_in_the_folder_is_a_metric_of_that_name() -> None:
     files = {m.name for m in pkgutil.iter_modules(metrics.__path__)}
     assert files == set(all_metrics())
-    assert files == {m.name for task in ("classification", "generation") for m in metrics_of(task)} | {"tool_calls"}, "for splits with calls only"
+    assert files == {m.name for task in ("classification", "generation") for m in metrics_of(task)} | {"tool_calls"}, (
+        "for splits with calls only"
+    )
 
 
 def test_a_wrong_metric_name_lists_the_right_ones() -> None:
@@ -58,8 +60,12 @@ def test_classification_metrics_equal_scikit_learn(seed: int) -> None:
     present = sorted(set(outputs.truth))
     keywords = {"labels": present, "average": "macro", "zero_division": 0}
     assert metric("accuracy").value(outputs) == pytest.approx(accuracy_score(outputs.truth, outputs.predicted))
-    assert metric("macro_precision").value(outputs) == pytest.approx(precision_score(outputs.truth, outputs.predicted, **keywords))
-    assert metric("macro_recall").value(outputs) == pytest.approx(recall_score(outputs.truth, outputs.predicted, **keywords))
+    assert metric("macro_precision").value(outputs) == pytest.approx(
+        precision_score(outputs.truth, outputs.predicted, **keywords)
+    )
+    assert metric("macro_recall").value(outputs) == pytest.approx(
+        recall_score(outputs.truth, outputs.predicted, **keywords)
+    )
     assert metric("macro_f1").value(outputs) == pytest.approx(f1_score(outputs.truth, outputs.predicted, **keywords))
 
 
@@ -68,11 +74,21 @@ def test_per_label_table_and_confusion_matrix_equal_scikit_learn() -> None:
 
     outputs = label_outputs(3)
     labels = LABELS
-    precision, recall, f1, support = reference.precision_recall_fscore_support(outputs.truth, outputs.predicted, labels=labels, zero_division=0)
+    precision, recall, f1, support = reference.precision_recall_fscore_support(
+        outputs.truth, outputs.predicted, labels=labels, zero_division=0
+    )
     for label, row in per_label_table(outputs).items():
         i = labels.index(label)
-        assert row == {"precision": pytest.approx(precision[i]), "recall": pytest.approx(recall[i]), "f1": pytest.approx(f1[i]), "support": support[i]}
-    assert confusion_matrix(outputs) == reference.confusion_matrix(outputs.truth, outputs.predicted, labels=labels).tolist()
+        assert row == {
+            "precision": pytest.approx(precision[i]),
+            "recall": pytest.approx(recall[i]),
+            "f1": pytest.approx(f1[i]),
+            "support": support[i],
+        }
+    assert (
+        confusion_matrix(outputs)
+        == reference.confusion_matrix(outputs.truth, outputs.predicted, labels=labels).tolist()
+    )
 
 
 def test_chrf_equals_sacrebleu_for_the_corpus_and_for_each_record() -> None:
@@ -89,11 +105,16 @@ def test_bleu_equals_sacrebleu_for_the_corpus_and_for_each_record() -> None:
 
     rng = np.random.default_rng(2)
     words = ["card", "loan", "the", "a", "fee.", "7,5", "x-ray", "(EUR", "20)", "don't", "e.g.", "&amp;", "Köln"]
-    made = [(" ".join(rng.choice(words, rng.integers(1, 30))), " ".join(rng.choice(words, rng.integers(1, 30)))) for _ in range(60)]
+    made = [
+        (" ".join(rng.choice(words, rng.integers(1, 30))), " ".join(rng.choice(words, rng.integers(1, 30))))
+        for _ in range(60)
+    ]
     for pairs in (TEXTS, made, *([pair] for pair in TEXTS + made)):
         references, answers = [r for r, _ in pairs], [a for _, a in pairs]
         outputs = TextOutputs(references, answers, np.ones(len(pairs)), np.ones(len(pairs)))
-        assert metric("bleu").value(outputs) == pytest.approx(sacrebleu.corpus_bleu(answers, [references]).score), pairs[0]
+        assert metric("bleu").value(outputs) == pytest.approx(sacrebleu.corpus_bleu(answers, [references]).score), (
+            pairs[0]
+        )
 
 
 def test_exact_match_is_equality_up_to_white_space() -> None:
@@ -137,7 +158,10 @@ def test_rouge_l_equals_rouge_score_on_random_ascii_text() -> None:
     scorer = RougeScorer(["rougeL"])
     rng = np.random.default_rng(1)
     words = ["card", "loan", "the", "a", "fee", "7", "x-ray"]
-    pairs = TEXTS + [(" ".join(rng.choice(words, rng.integers(1, 90))), " ".join(rng.choice(words, rng.integers(1, 90)))) for _ in range(100)]
+    pairs = TEXTS + [
+        (" ".join(rng.choice(words, rng.integers(1, 90))), " ".join(rng.choice(words, rng.integers(1, 90))))
+        for _ in range(100)
+    ]
     for reference, answer in pairs:
         assert rouge_l(reference, answer) == pytest.approx(scorer.score(reference, answer)["rougeL"].fmeasure)
 
@@ -165,6 +189,8 @@ def test_a_perfect_system_reaches_the_good_end_of_the_range(name: str) -> None:
         if name == "tool_calls":
             right = '{"name": "find", "arguments": {}}'
         schema = {"properties": {"answer": {"type": "string"}}, "required": ["answer"]}
-        outputs = TextOutputs([right] * 10, [right] * 10, np.zeros(10), np.full(10, 3), schema, np.full(10, 9.0), np.ones(10))
+        outputs = TextOutputs(
+            [right] * 10, [right] * 10, np.zeros(10), np.full(10, 3), schema, np.full(10, 9.0), np.ones(10)
+        )
         assert found.applies(outputs)
     assert found.value(outputs) == pytest.approx(found.high if found.higher_is_better else found.low)

@@ -1,4 +1,5 @@
-"""Bias planted in labels raises the figures, a mitigation lowers them, and the check reacts: on real credit records (CSV with sex and risk)."""
+"""Bias planted in labels raises the figures, a mitigation lowers them, and the check reacts: on real credit records
+(CSV with sex and risk)."""
 
 import os
 from pathlib import Path
@@ -31,21 +32,36 @@ def test_planted_bias_raises_the_figures_and_the_check_names_the_feature(credit:
     from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
 
     case = use_case()
-    honest, biased = (credit.predictions(credit.fitted(labels).predict(credit.seen[credit.test])) for labels in (credit.truth, credit.planted))
+    honest, biased = (
+        credit.predictions(credit.fitted(labels).predict(credit.seen[credit.test]))
+        for labels in (credit.truth, credit.planted)
+    )
     before, after = fairness(case, honest), fairness(case, biased)
     assert before["within_max_gap"] and not after["within_max_gap"]
-    assert parity(after) > parity(before) + 0.2 and after["features"]["sex"]["demographic_parity"]["low"] > parity(before)
+    assert parity(after) > parity(before) + 0.2 and after["features"]["sex"]["demographic_parity"]["low"] > parity(
+        before
+    )
     assert why_not_fair(after, case.settings).startswith("sex: above the limit. Accuracy differs by 0.")
     for table, found in ((honest, before), (biased, after)):
-        truth, given, sex = (np.array(table[name].to_pylist(), dtype=object) for name in ("label", "predicted", "feature_sex"))
-        assert parity(found) == pytest.approx(demographic_parity_difference(truth == "Risk", given == "Risk", sensitive_features=sex))
-        odds = max(equalized_odds_difference(truth == label, given == label, sensitive_features=sex) for label in LABELS)
+        truth, given, sex = (
+            np.array(table[name].to_pylist(), dtype=object) for name in ("label", "predicted", "feature_sex")
+        )
+        assert parity(found) == pytest.approx(
+            demographic_parity_difference(truth == "Risk", given == "Risk", sensitive_features=sex)
+        )
+        odds = max(
+            equalized_odds_difference(truth == label, given == label, sensitive_features=sex) for label in LABELS
+        )
         assert found["features"]["sex"]["equalized_odds"]["value"] == pytest.approx(odds)
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize("mitigation", ["reweighting", "resampling", "threshold_optimizer", "exponentiated_gradient", "correlation_remover"])
-def test_a_mitigation_lowers_the_figures_of_planted_bias_and_the_check_passes_again(credit: Credit, mitigation: str) -> None:
+@pytest.mark.parametrize(
+    "mitigation", ["reweighting", "resampling", "threshold_optimizer", "exponentiated_gradient", "correlation_remover"]
+)
+def test_a_mitigation_lowers_the_figures_of_planted_bias_and_the_check_passes_again(
+    credit: Credit, mitigation: str
+) -> None:
     case, treated = use_case(), credit.treated(mitigation)
     before, after = fairness(case, treated.systems["before"]), fairness(case, treated.systems["mitigated"])
     assert parity(after) < parity(before) / 2
@@ -54,13 +70,17 @@ def test_a_mitigation_lowers_the_figures_of_planted_bias_and_the_check_passes_ag
     assert found["label"] == "Risk" and found["change"]["gap"]["high"] < 0, "the change of the gap is told from chance"
     assert found["systems"]["before"]["gap"]["value"] == pytest.approx(parity(before))
     if "head" in treated.systems:
-        assert found["systems"]["head"]["gap"]["low"] > found["systems"]["mitigated"]["gap"]["high"], "it is the mitigation that does it, not the head"
+        assert found["systems"]["head"]["gap"]["low"] > found["systems"]["mitigated"]["gap"]["high"], (
+            "it is the mitigation that does it, not the head"
+        )
 
 
 @pytest.mark.real_data
 def test_counterfactual_augmentation_lowers_how_often_swapped_terms_change_the_answer(credit: Credit) -> None:
     case, treated = use_case(), credit.treated("counterfactual_augmentation")
-    before, after = (swap_figures(case, treated.swapped[system])["sex"]["flip_rate"] for system in ("before", "mitigated"))
+    before, after = (
+        swap_figures(case, treated.swapped[system])["sex"]["flip_rate"] for system in ("before", "mitigated")
+    )
     assert before["low"] > 0.2 and after["high"] < 0.02
     found = compared(case, treated.systems)
     assert found["change"]["gap"]["high"] < 0, "the gap between groups falls with it"

@@ -21,12 +21,28 @@ from ft_platform.process import progress
 from ft_platform_tests.evaluation.tiny_case import CANARY, TinyCase, rows_for, tiny_case
 
 SYSTEMS = {
-    "classification": ["majority", "nearest_neighbour", "tfidf_logreg", "base_zero_shot", "base_few_shot", "fine_tuned"],
+    "classification": [
+        "majority",
+        "nearest_neighbour",
+        "tfidf_logreg",
+        "base_zero_shot",
+        "base_few_shot",
+        "fine_tuned",
+    ],
     "generation": ["base_zero_shot", "base_few_shot", "fine_tuned"],
 }
 
 
-NOT_OF_PLAIN_TEXTS = {"similarity", "preference_rate", "json_validity", "schema_validity", "field_f1", "field_precision", "field_recall", "tool_calls"}
+NOT_OF_PLAIN_TEXTS = {
+    "similarity",
+    "preference_rate",
+    "json_validity",
+    "schema_validity",
+    "field_f1",
+    "field_precision",
+    "field_recall",
+    "tool_calls",
+}
 """Metrics that need pairs of answers, answers in JSON, calls of tools, or a model for similarity."""
 
 
@@ -82,11 +98,21 @@ def test_metrics_can_be_computed_again_from_the_predictions(case: TinyCase) -> N
 def test_confusion_matrix_and_label_table_belong_to_the_predictions(classified: TinyCase) -> None:
     from sklearn.metrics import confusion_matrix
 
-    figures, predictions = read_metrics(classified.lake, classified.report), read_predictions(classified.lake, classified.report)
+    figures, predictions = (
+        read_metrics(classified.lake, classified.report),
+        read_predictions(classified.lake, classified.report),
+    )
     for system in SYSTEMS["classification"]:
         rows = rows_of(predictions, system)
-        assert figures["confusion"][system] == confusion_matrix(rows["label"].to_pylist(), rows["predicted"].to_pylist(), labels=figures["labels"]).tolist()
-        assert rows["correct"].to_pylist() == [t == p for t, p in zip(rows["label"].to_pylist(), rows["predicted"].to_pylist(), strict=True)]
+        assert (
+            figures["confusion"][system]
+            == confusion_matrix(
+                rows["label"].to_pylist(), rows["predicted"].to_pylist(), labels=figures["labels"]
+            ).tolist()
+        )
+        assert rows["correct"].to_pylist() == [
+            t == p for t, p in zip(rows["label"].to_pylist(), rows["predicted"].to_pylist(), strict=True)
+        ]
 
 
 def test_the_fine_tuned_system_runs_with_the_adapter(generated: TinyCase) -> None:
@@ -104,7 +130,11 @@ def test_equal_inputs_are_not_evaluated_again(classified: TinyCase, monkeypatch:
 def test_ids_follow_settings_and_content(classified: TinyCase) -> None:
     case, use_case = classified, classified.use_case
     seeded = use_case.model_copy(
-        update={"settings": use_case.settings.model_copy(update={"evaluation": use_case.settings.evaluation.model_copy(update={"seed": 18})})}
+        update={
+            "settings": use_case.settings.model_copy(
+                update={"evaluation": use_case.settings.evaluation.model_copy(update={"seed": 18})}
+            )
+        }
     )
     other_rows = dataclasses.replace(case.splits, content_hash="0" * 64)
     other_checkpoint = dataclasses.replace(case.checkpoint, content_hash="0" * 64)
@@ -132,7 +162,12 @@ def test_progress_counts_to_the_end_and_names_the_system(classified: TinyCase, t
         model, tokenizer = load(resolve(classified.use_case.settings.base_model, tmp_path))
         table = classified.lake.read_table(classified.splits)
         Evaluator(
-            classified.use_case, table, model, tokenizer, Renderer(tokenizer, classified.use_case.settings.task, labels_of(table)), "base_evaluation"
+            classified.use_case,
+            table,
+            model,
+            tokenizer,
+            Renderer(tokenizer, classified.use_case.settings.task, labels_of(table)),
+            "base_evaluation",
         ).base()
     assert [u.done for u in updates] == sorted(u.done for u in updates)
     assert updates[-1].done == updates[-1].total == 5 * 12
@@ -141,27 +176,40 @@ def test_progress_counts_to_the_end_and_names_the_system(classified: TinyCase, t
 
 
 @pytest.mark.parametrize("field", ["renderer_hash", "base_model"])
-def test_a_checkpoint_of_another_renderer_or_base_model_is_refused(classified: TinyCase, tmp_path: Path, field: str) -> None:
+def test_a_checkpoint_of_another_renderer_or_base_model_is_refused(
+    classified: TinyCase, tmp_path: Path, field: str
+) -> None:
     training = json.loads(classified.lake.read_file(classified.checkpoint, "training.json"))
     resolved = resolve(classified.use_case.settings.base_model, tmp_path)
     _, tokenizer = load(resolved)
-    renderer = Renderer(tokenizer, classified.use_case.settings.task, labels_of(classified.lake.read_table(classified.splits)))
+    renderer = Renderer(
+        tokenizer, classified.use_case.settings.task, labels_of(classified.lake.read_table(classified.splits))
+    )
     require_same_rendering(training, renderer, resolved.weights_sha256, classified.checkpoint)
-    training |= {"renderer_hash": {"renderer_hash": "0" * 64}, "base_model": {"base_model": {**training["base_model"], "sha256": "0" * 64}}}[field]
+    training |= {
+        "renderer_hash": {"renderer_hash": "0" * 64},
+        "base_model": {"base_model": {**training["base_model"], "sha256": "0" * 64}},
+    }[field]
     with pytest.raises(VersionRefused, match=field.split("_")[0]):
         require_same_rendering(training, renderer, resolved.weights_sha256, classified.checkpoint)
 
 
-def test_nothing_is_published_for_a_checkpoint_of_another_renderer(classified: TinyCase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_published_for_a_checkpoint_of_another_renderer(
+    classified: TinyCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Renderer, "_hash", lambda self: "0" * 64)
     other = classified.use_case.model_copy(
         update={
-            "settings": classified.use_case.settings.model_copy(update={"evaluation": classified.use_case.settings.evaluation.model_copy(update={"seed": 99})})
+            "settings": classified.use_case.settings.model_copy(
+                update={"evaluation": classified.use_case.settings.evaluation.model_copy(update={"seed": 99})}
+            )
         }
     )
     before = classified.lake.artifacts(other.name, "evaluation_report")
     with pytest.raises(VersionRefused, match="renderer"):
-        publish_evaluation_report(classified.lake, classified.environment, other, classified.splits, classified.checkpoint, classified.base)
+        publish_evaluation_report(
+            classified.lake, classified.environment, other, classified.splits, classified.checkpoint, classified.base
+        )
     assert classified.lake.artifacts(other.name, "evaluation_report") == before
 
 

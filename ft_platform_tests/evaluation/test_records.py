@@ -16,7 +16,10 @@ RESULT = {"role": "tool", "content": "21"}
 
 
 def splits(*conversations: list[dict], label: str | None = None) -> pa.Table:
-    rows = [{"record_id": f"r{n}", "messages": messages, "label": label, "split": "test"} for n, messages in enumerate(conversations)]
+    rows = [
+        {"record_id": f"r{n}", "messages": messages, "label": label, "split": "test"}
+        for n, messages in enumerate(conversations)
+    ]
     return pa.Table.from_pylist(rows, SCHEMA)
 
 
@@ -33,11 +36,20 @@ def test_a_label_is_about_the_whole_conversation() -> None:
 def test_records_with_tools_are_asked_for_their_last_answer_and_others_are_counted_with_their_reason() -> None:
     case = use_case("generation")
     renderer = Renderer(family_tokenizer(FAMILIES["qwen2.5"]), case.settings.task)
-    made = splits([ASKED, CALL, RESULT, ANSWERED], [ASKED, ANSWERED, ASKED, CALL], [ASKED, BROKEN, RESULT, ANSWERED], [ASKED, BROKEN], [ASKED])
+    made = splits(
+        [ASKED, CALL, RESULT, ANSWERED],
+        [ASKED, ANSWERED, ASKED, CALL],
+        [ASKED, BROKEN, RESULT, ANSWERED],
+        [ASKED, BROKEN],
+        [ASKED],
+    )
     found = evaluation_records(case, made, renderer)
     written = '<tool_call>\n{"name": "find", "arguments": {"word": "warm"}}\n</tool_call>'
     assert found.side.answers == ["21 degrees.", written] and found.left_out == {"no_answer": 1, "tool_call_broken": 2}
     assert found.references[0] == renderer.answer_ids("21 degrees.")
     trained = renderer.example([ASKED, ANSWERED, ASKED, CALL])
-    assert found.references[1] == trained.input_ids[trained.prompt_length :] and found.prompts[1] == trained.input_ids[: trained.prompt_length]
+    assert (
+        found.references[1] == trained.input_ids[trained.prompt_length :]
+        and found.prompts[1] == trained.input_ids[: trained.prompt_length]
+    )
     assert "<tool_response>\n21" in family_tokenizer(FAMILIES["qwen2.5"]).decode(found.prompts[0])

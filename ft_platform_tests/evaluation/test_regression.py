@@ -1,4 +1,5 @@
-"""Non-inferiority by hand, suites against plain computations, and the report of a tiny case. A forgetting model is planted."""
+"""Non-inferiority by hand, suites against plain computations, and the report of a tiny case. A forgetting model is
+planted."""
 
 import json
 from pathlib import Path
@@ -50,9 +51,18 @@ def test_the_whole_interval_must_be_on_the_good_side_of_the_margin(value, low, h
 
 def test_figures_are_means_over_items_and_differences_are_paired() -> None:
     base, tuned = [1.0] * 30 + [0.0] * 10, [1.0] * 29 + [0.0] * 11
-    found = compare(Regression(suites=["multiple_choice"]), {"multiple_choice": accuracy(base)}, {"multiple_choice": accuracy(tuned)}, None)["suites"]
+    found = compare(
+        Regression(suites=["multiple_choice"]),
+        {"multiple_choice": accuracy(base)},
+        {"multiple_choice": accuracy(tuned)},
+        None,
+    )["suites"]
     one = found["multiple_choice"]
-    assert one["base"]["value"] == 0.75 and one["tuned"]["value"] == 0.725 and one["difference"]["value"] == pytest.approx(-0.025)
+    assert (
+        one["base"]["value"] == 0.75
+        and one["tuned"]["value"] == 0.725
+        and one["difference"]["value"] == pytest.approx(-0.025)
+    )
     # One of 40 items changed: paired, the interval is narrow, though that of each model is 0.27 wide.
     assert one["difference"]["low"] >= -0.1 and one["base"]["high"] - one["base"]["low"] > 0.2
     assert one["non_inferior"] and one["champion"] is None and one["non_inferior_to_champion"] is None
@@ -60,8 +70,14 @@ def test_figures_are_means_over_items_and_differences_are_paired() -> None:
 
 def test_token_losses_are_weighted_by_tokens() -> None:
     heavy = SuiteResult("log_perplexity", False, np.array([[10.0, 10.0], [90.0, 30.0]]))
-    found = compare(Regression(suites=["general_text"]), {"general_text": heavy}, {"general_text": heavy}, None)["suites"]["general_text"]
-    assert found["base"]["value"] == pytest.approx(100 / 40) and found["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    found = compare(Regression(suites=["general_text"]), {"general_text": heavy}, {"general_text": heavy}, None)[
+        "suites"
+    ]["general_text"]
+    assert found["base"]["value"] == pytest.approx(100 / 40) and found["difference"] == {
+        "value": 0.0,
+        "low": 0.0,
+        "high": 0.0,
+    }
 
 
 def test_a_figure_that_is_not_a_number_is_none_and_fails_its_suite_and_the_report() -> None:
@@ -73,7 +89,12 @@ def test_a_figure_that_is_not_a_number_is_none_and_fails_its_suite_and_the_repor
         for base, tuned in ((good, bad), (bad, good), (bad, bad)):
             found = compare(settings, base, tuned, None)
             one = found["suites"]["general_text"]
-            assert not found["passed"] and not one["non_inferior"] and one["status"] == "not_a_number" and one["difference"] is None
+            assert (
+                not found["passed"]
+                and not one["non_inferior"]
+                and one["status"] == "not_a_number"
+                and one["difference"] is None
+            )
             assert found["suites"]["multiple_choice"]["non_inferior"]
             json.dumps(found, allow_nan=False)
             assert "not a number" in why_forgotten(found)
@@ -85,7 +106,9 @@ def test_losing_against_the_champion_fails_the_report_too() -> None:
     assert compare(settings, base, tuned, None)["passed"]
     found = compare(settings, base, tuned, best)
     assert (
-        not found["passed"] and found["suites"]["multiple_choice"]["non_inferior"] and found["suites"]["multiple_choice"]["non_inferior_to_champion"] is False
+        not found["passed"]
+        and found["suites"]["multiple_choice"]["non_inferior"]
+        and found["suites"]["multiple_choice"]["non_inferior_to_champion"] is False
     )
     assert "Against the champion" in why_forgotten(found)
     assert compare(settings, base, best, base)["passed"]
@@ -94,23 +117,37 @@ def test_losing_against_the_champion_fails_the_report_too() -> None:
 def test_the_shipped_items_are_whole_and_answer_themselves() -> None:
     questions, asked = choice_items(), instruction_items()
     assert len(questions) >= 100 and len(asked) >= 150 and len(passages(TEXT.read_bytes())) >= 40
-    assert len({item.question for item in questions}) == len(questions) and len({item.instruction for item in asked}) == len(asked)
+    assert len({item.question for item in questions}) == len(questions) and len(
+        {item.instruction for item in asked}
+    ) == len(asked)
     for item in questions:
         assert len(set(item.options)) == 4 and 0 <= item.right < 4
     # The right option stands in every place about as often, or "always the first" would score.
     assert np.bincount([item.right for item in questions], minlength=4).min() >= 20
     for item in asked:
-        assert item.accepted and all(item.followed_by(f"It is {word}.") for word in item.accepted) and not item.followed_by("I do not know")
+        assert (
+            item.accepted
+            and all(item.followed_by(f"It is {word}.") for word in item.accepted)
+            and not item.followed_by("I do not know")
+        )
 
 
-@pytest.mark.parametrize(("answer", "followed"), [("Blue!", True), ("it is blue", True), ("blueish", False), ("true blue-green", True), ("", False)])
+@pytest.mark.parametrize(
+    ("answer", "followed"),
+    [("Blue!", True), ("it is blue", True), ("blueish", False), ("true blue-green", True), ("", False)],
+)
 def test_an_accepted_word_counts_as_a_word_of_its_own(answer: str, followed: bool) -> None:
     assert InstructionItem("?", ["blue"]).followed_by(answer) is followed
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(b"\xff\xfe broken", "not UTF-8"), (b"one\n\ntwo", "2 passages"), (b"", "0 passages"), (b"x" * 20_000_001, "more than 20,000,000 bytes")],
+    [
+        (b"\xff\xfe broken", "not UTF-8"),
+        (b"one\n\ntwo", "2 passages"),
+        (b"", "0 passages"),
+        (b"x" * 20_000_001, "more than 20,000,000 bytes"),
+    ],
     ids=["encoding", "few", "empty", "large"],
 )
 def test_a_text_that_cannot_be_a_suite_is_refused_without_quoting_it(content: bytes, problem: str) -> None:
@@ -162,7 +199,9 @@ def test_suites_equal_plain_forward_passes() -> None:
     items = [ChoiceItem("What do bees make?", ["bread", "honey", "glass", "paper"], place) for place in range(4)]
     prompt = renderer.prompt_ids([{"role": "user", "content": items[0].question}])
     best = int(np.argmax([log_probability(prompt, renderer.text.content(option)) for option in items[0].options]))
-    assert multiple_choice(model, renderer, items).statistics[:, 0].tolist() == [float(place == best) for place in range(4)]
+    assert multiple_choice(model, renderer, items).statistics[:, 0].tolist() == [
+        float(place == best) for place in range(4)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +221,9 @@ def figures(lake: Lake, report: Any) -> dict[str, Any]:
 SMALL = {"rows": 8, "bootstrap_samples": 200}
 
 
-def test_the_report_is_published_once_passes_the_gate_and_recomputes_from_its_items(case: TinyCase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_is_published_once_passes_the_gate_and_recomputes_from_its_items(
+    case: TinyCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import io
 
     import pandas as pd
@@ -205,11 +246,15 @@ def test_the_report_is_published_once_passes_the_gate_and_recomputes_from_its_it
     assert publish_regression_report(case.lake, case.environment, use_case, case.checkpoint) == report
 
 
-def test_a_model_that_forgot_is_told_from_one_that_did_not(case: TinyCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_forgot_is_told_from_one_that_did_not(
+    case: TinyCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = tmp_path / "general.txt"
     text.write_text("\n\n".join(f"Passage {number} about the weather in the valley." for number in range(12)))
     settings = {"suites": ["general_text"], "text_file": str(text), "bootstrap_samples": 200}
-    wide = publish_regression_report(case.lake, case.environment, other(case, **settings, margins={"general_text": 50.0}), case.checkpoint)
+    wide = publish_regression_report(
+        case.lake, case.environment, other(case, **settings, margins={"general_text": 50.0}), case.checkpoint
+    )
     found = figures(case.lake, wide)
     assert found["passed"] and found["suites"]["general_text"]["items"] == 12
 
@@ -222,21 +267,31 @@ def test_a_model_that_forgot_is_told_from_one_that_did_not(case: TinyCase, tmp_p
         return model
 
     monkeypatch.setattr("ft_platform.evaluation.publish_regression._adapted", spoilt)
-    bad = figures(case.lake, publish_regression_report(case.lake, case.environment, other(case, **settings), case.checkpoint))
+    bad = figures(
+        case.lake, publish_regression_report(case.lake, case.environment, other(case, **settings), case.checkpoint)
+    )
     assert not bad["passed"] and bad["suites"]["general_text"]["status"] == "beyond_margin"
     assert "worse by more than the margin" in why_forgotten(bad)
     text.write_text(text.read_text() + "\n\nOne passage more.")
     changed = publish_regression_report(case.lake, case.environment, other(case, **settings), case.checkpoint)
-    assert figures(case.lake, changed)["suites"]["general_text"]["items"] == 13, "other content of the user's text is another report"
+    assert figures(case.lake, changed)["suites"]["general_text"]["items"] == 13, (
+        "other content of the user's text is another report"
+    )
 
 
-def test_a_text_outside_the_allowed_places_is_not_read(case: TinyCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_outside_the_allowed_places_is_not_read(
+    case: TinyCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FT_SOURCES_ALLOWED", f"file://{tmp_path}/open")
     with pytest.raises(SourceError, match="not on the list"):
-        publish_regression_report(case.lake, case.environment, other(case, text_file=str(tmp_path / "closed.txt")), case.checkpoint)
+        publish_regression_report(
+            case.lake, case.environment, other(case, text_file=str(tmp_path / "closed.txt")), case.checkpoint
+        )
 
 
-def test_the_champion_stands_beside_unless_it_has_another_base_model(case: TinyCase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_champion_stands_beside_unless_it_has_another_base_model(
+    case: TinyCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lake = case.lake
     with lake.local_copy(case.checkpoint) as folder, lake.scratch("complaints", "adapter_checkpoint") as copy:
         import shutil
@@ -244,17 +299,33 @@ def test_the_champion_stands_beside_unless_it_has_another_base_model(case: TinyC
         shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("manifest.json"))
         (copy / "note.txt").write_text("the same weights under another id")
         manifest = lake.manifest(case.checkpoint)
-        old = lake.publish("complaints", "adapter_checkpoint", "ckpt-old", copy, parents=[case.splits], settings_hash=manifest.settings_hash, input_hash="old")
+        old = lake.publish(
+            "complaints",
+            "adapter_checkpoint",
+            "ckpt-old",
+            copy,
+            parents=[case.splits],
+            settings_hash=manifest.settings_hash,
+            input_hash="old",
+        )
     decision = decide(lake, old)
     use_case = other(case, **SMALL, suites=["multiple_choice", "general_text"])
     found = figures(lake, publish_regression_report(lake, case.environment, use_case, case.checkpoint))
     assert found["champion"] == {"checkpoint": "ckpt-old", "status": "compared"}
     for one in found["suites"].values():
-        assert one["champion"] == one["tuned"] and one["difference_to_champion"]["value"] == 0 and one["non_inferior_to_champion"] is True
+        assert (
+            one["champion"] == one["tuned"]
+            and one["difference_to_champion"]["value"] == 0
+            and one["non_inferior_to_champion"] is True
+        )
     from ft_platform.evaluation import publish_regression
 
     real = publish_regression._trained_on
-    monkeypatch.setattr(publish_regression, "_trained_on", lambda lake, version: "f" * 64 if version.artifact_id == "ckpt-old" else real(lake, version))
+    monkeypatch.setattr(
+        publish_regression,
+        "_trained_on",
+        lambda lake, version: "f" * 64 if version.artifact_id == "ckpt-old" else real(lake, version),
+    )
     apart = publish_regression.measured(lake, case.environment, use_case, case.checkpoint, old)
     assert "champion" not in apart[0] and apart[1]["status"] == "not compared: it has another base model"
     lake.fs.rm(decision.uri, recursive=True)
@@ -272,7 +343,9 @@ def test_rows_are_the_same_seeded_choice_for_every_model(case: TinyCase) -> None
     model, tokenizer = tiny_model(), tiny_tokenizer()
 
     def run(**settings: Any) -> list[list[float]]:
-        return suites_of(case.lake, other(case, suites=["general_text"], **settings), tokenizer)["general_text"](model, lambda done: None).statistics.tolist()
+        return suites_of(case.lake, other(case, suites=["general_text"], **settings), tokenizer)["general_text"](
+            model, lambda done: None
+        ).statistics.tolist()
 
     assert run(rows=6) == run(rows=6) and len(run(rows=6)) == 6
     assert run(rows=6, seed=18) != run(rows=6)
@@ -290,7 +363,9 @@ def test_a_model_with_a_label_head_is_measured_with_the_words_of_its_base(case: 
         shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("manifest.json"))
         headed.mkdir()
         save_head(add_label_head(tiny_model(), 3), copy)
-        version = case.lake.publish("complaints", "adapter_checkpoint", "ckpt-head", copy, parents=[], settings_hash="s", input_hash="head")
+        version = case.lake.publish(
+            "complaints", "adapter_checkpoint", "ckpt-head", copy, parents=[], settings_hash="s", input_hash="head"
+        )
     model = tiny_model()
     words = model.get_output_embeddings()
     adapted = _adapted(case.lake, model, version)

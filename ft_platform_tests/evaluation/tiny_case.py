@@ -1,4 +1,5 @@
-"""A tiny random model, splits that may be evaluated, a checkpoint really trained on them, and all reports. Persons are fictitious."""
+"""A tiny random model, splits that may be evaluated, a checkpoint really trained on them, and all reports. Persons are
+fictitious."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,9 @@ def rows_for(kind: str, count: int = 60) -> list[dict[str, Any]]:
         text = f"Case {number} {CANARY}: my {('swipe', 'house', 'wire')[number % 3]} was handled badly."
         messages = [{"role": "user", "content": text}]
         if kind == "generation":
-            messages.append({"role": "assistant", "content": f"Sorry about your {('swipe', 'house', 'wire')[number % 3]}."})
+            messages.append(
+                {"role": "assistant", "content": f"Sorry about your {('swipe', 'house', 'wire')[number % 3]}."}
+            )
         split = {7: "validation", 8: "test", 9: "test"}.get(number % 10, "train")
         made.append(
             {

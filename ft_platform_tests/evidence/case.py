@@ -1,4 +1,5 @@
-"""A small lake with everything a pack is made of: real data stages on a CSV, and a checkpoint and reports as programs would publish them.
+"""A small lake with everything a pack is made of: real data stages on a CSV, and a checkpoint and reports as programs
+would publish them.
 
 Persons are fictitious. Nothing is trained, and the lake is made once a process: tests that change something copy it.
 """
@@ -76,9 +77,16 @@ def small_case() -> Case:
 def attributes_of(source: Path) -> dict[str, Any]:
     return {
         **minimal_attributes(str(source)),
-        "owners": {"accountable": "team:complaints", "compliance": "officer@example.org", "teams": {"complaints": ["bo.lund@example.org"]}},
+        "owners": {
+            "accountable": "team:complaints",
+            "compliance": "officer@example.org",
+            "teams": {"complaints": ["bo.lund@example.org"]},
+        },
         "privacy": {"ner": "none", "quasi_identifiers": {"region": "category"}, "k": 2},
-        "release": {"intended_use": "Suggests the product of a complaint; a person confirms it.", "not_intended_for": "Decisions about customers."},
+        "release": {
+            "intended_use": "Suggests the product of a complaint; a person confirms it.",
+            "not_intended_for": "Decisions about customers.",
+        },
     }
 
 
@@ -94,14 +102,27 @@ def _audit_only(launch: Launch) -> dict[str, Any]:
     from ft_platform.lake.versions import from_dict
 
     assert launch.program == "audit"
-    return {"artifact": stand_in_audit(open_lake(launch.environment), launch.use_case, from_dict(launch.handles["splits"])).to_dict()}
+    return {
+        "artifact": (
+            stand_in_audit(
+                open_lake(launch.environment), launch.use_case, from_dict(launch.handles["splits"])
+            ).to_dict()
+        )
+    }
 
 
 def training() -> dict[str, Any]:
     """`training.json` as a training writes it, as far as documents read it."""
     return {
         "use_case": NAME,
-        "training": {"method": "lora", "objective": "sft", "rank": 4, "epochs": 2.0, "learning_rate": 0.0005, "seed": 17},
+        "training": {
+            "method": "lora",
+            "objective": "sft",
+            "rank": 4,
+            "epochs": 2.0,
+            "learning_rate": 0.0005,
+            "seed": 17,
+        },
         "labels": ["credit card", "mortgage", "student loan"],
         "base_model": {"uri": "example/none", "sha256": "a" * 64, "dtype": "float32", "revision": None, "commit": None},
         "device": "cpu",
@@ -110,17 +131,34 @@ def training() -> dict[str, Any]:
         "environment": {"python": "3.11.7", "machine": "x86_64", "torch": "2.13.0+cpu", "peft": "0.21.2"},
         "counts": {"train": {"rows": 25, "tokens": 5000, "supervised_tokens": 300, "truncated": 1, "left_out": {}}},
         "metrics": {"steps": 6, "seconds": 1.5},
-        "attempts": [{"from_step": 0, "device": "cpu", "processor": "AVX512", "threads": 2, "processes": 1, "torch": "2.13.0+cpu"}],
+        "attempts": [
+            {
+                "from_step": 0,
+                "device": "cpu",
+                "processor": "AVX512",
+                "threads": 2,
+                "processes": 1,
+                "torch": "2.13.0+cpu",
+            }
+        ],
     }
 
 
-ENVIRONMENT = {"python": "3.11.7", "machine": "x86_64", "torch": "2.13.0+cpu", "packages": {"numpy": "2.4.6", "torch": "2.13.0", "typing-extensions": "4.15"}}
+ENVIRONMENT = {
+    "python": "3.11.7",
+    "machine": "x86_64",
+    "torch": "2.13.0+cpu",
+    "packages": {"numpy": "2.4.6", "torch": "2.13.0", "typing-extensions": "4.15"},
+}
 
 
 def with_reports(environment: Environment, lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> Case:
     """Publishes a checkpoint and one report of each kind that the graph makes by itself."""
     training_json = training()
-    info = {key: training_json[key] for key in ("base_model", "environment", "device", "threads", "seed", "metrics", "attempts")}
+    info = {
+        key: training_json[key]
+        for key in ("base_model", "environment", "device", "threads", "seed", "metrics", "attempts")
+    }
     checkpoint = publish(
         lake,
         use_case,
@@ -139,19 +177,40 @@ def with_reports(environment: Environment, lake: Lake, use_case: NamedUseCase, s
     made: dict[str, Version] = {"splits": splits, "adapter_checkpoint": checkpoint}
     for name, stage in STAGES.items():
         if stage.kind == "report" and not stage.on_demand:
-            made[name] = publish(lake, use_case, name, [made[parent] for parent in stage.parents], FILES.get(name, {"report.html": f"<p>{name}</p>"}))
-    return Case(environment, lake, use_case, splits, checkpoint, {name: made[name] for name in made if name not in ("splits", "adapter_checkpoint")})  # type: ignore[misc]
+            made[name] = publish(
+                lake,
+                use_case,
+                name,
+                [made[parent] for parent in stage.parents],
+                FILES.get(name, {"report.html": f"<p>{name}</p>"}),
+            )
+    return Case(
+        environment,
+        lake,
+        use_case,
+        splits,
+        checkpoint,
+        {name: made[name] for name in made if name not in ("splits", "adapter_checkpoint")},
+    )  # type: ignore[misc]
 
 
 FIGURE = {"value": 0.75, "low": 0.5, "high": 0.9}
 FILES: dict[str, dict[str, Any]] = {
     "evaluation_report": {
-        "metrics.json": {"test_rows": 6, "systems": {"fine_tuned": {"macro_f1": FIGURE, "accuracy": FIGURE}, "majority": {"macro_f1": FIGURE}}},
+        "metrics.json": {
+            "test_rows": 6,
+            "systems": {"fine_tuned": {"macro_f1": FIGURE, "accuracy": FIGURE}, "majority": {"macro_f1": FIGURE}},
+        },
         "predictions.parquet": "predictions",
         "report.html": "<p>Evaluation</p>",
     },
     "fairness_report": {
-        "fairness.json": {"test_rows": 6, "features": {"region": {"status": "not_enough_evidence", "groups": {}}}, "intersections": {}, "max_gap": 0.2},
+        "fairness.json": {
+            "test_rows": 6,
+            "features": {"region": {"status": "not_enough_evidence", "groups": {}}},
+            "intersections": {},
+            "max_gap": 0.2,
+        },
         "report.html": "<p>Fairness</p>",
     },
     "model_card": {"README.md": "# Card", "model_card.html": "<p>Card</p>"},
@@ -176,5 +235,13 @@ def publish(
             (folder / file).write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
         settings = STAGES[name].settings_hash(use_case) if name in STAGES else "none"
         return lake.publish(
-            use_case.name, name, artifact_id or f"{name}-1", folder, parents=parents, settings_hash=settings, input_hash=name, info=info, counts=counts
+            use_case.name,
+            name,
+            artifact_id or f"{name}-1",
+            folder,
+            parents=parents,
+            settings_hash=settings,
+            input_hash=name,
+            info=info,
+            counts=counts,
         )

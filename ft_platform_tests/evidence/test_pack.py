@@ -1,4 +1,5 @@
-"""The pack of a checkpoint: everything that the lineage leads to, nothing personal, what is missing said, the same bytes each time."""
+"""The pack of a checkpoint: everything that the lineage leads to, nothing personal, what is missing said, the same
+bytes each time."""
 
 import json
 import shutil
@@ -47,7 +48,9 @@ def test_every_report_and_every_version_behind_it_is_there(case: Case, pack: Pac
     for name in REPORTS:
         assert listed[name]["role"] == "report"
         for file in case.lake.manifest(case.reports[name]).files:
-            assert (pack.folder / listed[name]["folder"] / file).exists() == (not file.endswith((".parquet", ".safetensors"))), file
+            assert (pack.folder / listed[name]["folder"] / file).exists() == (
+                not file.endswith((".parquet", ".safetensors"))
+            ), file
     assert pack.missing == []
 
 
@@ -55,11 +58,24 @@ def test_every_document_is_there_or_said_to_be_missing(case: Case, pack: Pack, t
     names = sorted(document.FILE for document in DOCUMENTS)
     assert head(pack)["documents"] == names and all((pack.folder / "documents" / name).is_file() for name in names)
     copied = case.copy(tmp_path / "home")
-    bare = publish(copied.lake, copied.use_case, "adapter_checkpoint", [copied.splits], {"training.json": {}, "x.txt": "bare"}, artifact_id="ckpt-bare")
+    bare = publish(
+        copied.lake,
+        copied.use_case,
+        "adapter_checkpoint",
+        [copied.splits],
+        {"training.json": {}, "x.txt": "bare"},
+        artifact_id="ckpt-bare",
+    )
     other = write_pack(copied.lake, copied.use_case, gather(copied.lake, bare), tmp_path / "pack")
     missing = {one["what"]: one["why"] for one in other.missing}
-    assert "did not note which packages were installed" in missing["environment_lock.txt"] and "evaluation_report" in missing
-    assert "environment_lock.txt" not in head(other)["documents"] and "environment_lock.txt" in (other.folder / "index.html").read_text()
+    assert (
+        "did not note which packages were installed" in missing["environment_lock.txt"]
+        and "evaluation_report" in missing
+    )
+    assert (
+        "environment_lock.txt" not in head(other)["documents"]
+        and "environment_lock.txt" in (other.folder / "index.html").read_text()
+    )
     assert problems_of(other.folder) == []
 
 
@@ -76,7 +92,9 @@ def test_nothing_of_the_restricted_zone_but_counts_and_hashes(pack: Pack) -> Non
     name, domain = PERSON.split("@")
     for file in [pack.zip_file, *(path for path in pack.folder.rglob("*") if path.is_file())]:
         content = file.read_bytes()
-        assert name.encode() not in content and domain.encode() not in content.replace(b"officer@example.org", b""), file
+        assert name.encode() not in content and domain.encode() not in content.replace(b"officer@example.org", b""), (
+            file
+        )
     (raw,) = pack.folder.glob("versions/raw_records/*/manifest.json")
     manifest = json.loads(raw.read_text())
     assert len(manifest["info"]["source_file_hashes"]) == 1 and manifest["counts"]["rows_read"] == 37
@@ -91,14 +109,22 @@ def test_the_same_lake_gives_the_same_bytes(case: Case, pack: Pack, tmp_path: Pa
 def test_the_zip_file_holds_what_the_folder_holds(pack: Pack, tmp_path: Path) -> None:
     with zipfile.ZipFile(pack.zip_file) as archive:
         archive.extractall(tmp_path)
-    there = {str(path.relative_to(tmp_path / "adapter_checkpoint-1")): sha256_file(path) for path in tmp_path.rglob("*") if path.is_file()}
+    there = {
+        str(path.relative_to(tmp_path / "adapter_checkpoint-1")): sha256_file(path)
+        for path in tmp_path.rglob("*")
+        if path.is_file()
+    }
     assert there == pack.files
-    assert set(pack.files) == {path.relative_to(pack.folder).as_posix() for path in pack.folder.rglob("*") if path.is_file()}
+    assert set(pack.files) == {
+        path.relative_to(pack.folder).as_posix() for path in pack.folder.rglob("*") if path.is_file()
+    }
 
 
 @pytest.mark.skipif(not shutil.which("sha256sum"), reason="there is no sha256sum")
 def test_sha256sum_checks_the_pack_without_the_platform(pack: Pack) -> None:
-    done = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=pack.folder, capture_output=True, text=True)
+    done = subprocess.run(
+        ["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=pack.folder, capture_output=True, text=True
+    )
     assert done.returncode == 0 and done.stdout.count(": OK") == len(pack.files) - 1
 
 
@@ -113,10 +139,16 @@ def test_a_report_that_was_not_made_is_said_to_be_missing(case: Case, tmp_path: 
         shutil.rmtree(copied.lake.path_of("shared", NAME, name))
     with pytest.raises(CorruptVersion, match="was deleted"):
         gather(copied.lake, copied.checkpoint)
-    for path in [path for path in seals.paths() if path.split("/")[2] in gone or path.endswith("splits-0/no_leakage.json")]:
+    for path in [
+        path for path in seals.paths() if path.split("/")[2] in gone or path.endswith("splits-0/no_leakage.json")
+    ]:
         seals.remove(f"{copied.lake.folder}/{path}", "Ana Ruiz: was never made")
     found = gather(copied.lake, copied.checkpoint)
-    assert [one["what"] for one in found.missing if one["what"] not in REPORTS or not copied.lake.artifacts(NAME, one["what"])] == [
+    assert [
+        one["what"]
+        for one in found.missing
+        if one["what"] not in REPORTS or not copied.lake.artifacts(NAME, one["what"])
+    ] == [
         *(name for name in REPORTS if name in gone),
         "no_leakage of splits@0",
     ]
@@ -125,14 +157,28 @@ def test_a_report_that_was_not_made_is_said_to_be_missing(case: Case, tmp_path: 
     assert "<strong>fairness_report</strong>" in text and "<strong>no_leakage of splits@0</strong>" in text
 
 
-def test_a_report_that_nobody_listed_is_found_by_its_parents_and_one_of_another_checkpoint_is_not(case: Case, tmp_path: Path) -> None:
+def test_a_report_that_nobody_listed_is_found_by_its_parents_and_one_of_another_checkpoint_is_not(
+    case: Case, tmp_path: Path
+) -> None:
     copied = case.copy(tmp_path / "home")
     evaluation = copied.reports["evaluation_report"]
     publish(copied.lake, copied.use_case, "a_later_report", [evaluation], {"later.json": {}}, artifact_id="later-1")
     publish(copied.lake, copied.use_case, "human_review", [copied.splits], {"review.json": {}}, artifact_id="review-1")
-    other = publish(copied.lake, copied.use_case, "adapter_checkpoint", [copied.splits], {"training.json": {}, "x.txt": "other"}, artifact_id="ckpt-other")
+    other = publish(
+        copied.lake,
+        copied.use_case,
+        "adapter_checkpoint",
+        [copied.splits],
+        {"training.json": {}, "x.txt": "other"},
+        artifact_id="ckpt-other",
+    )
     publish(
-        copied.lake, copied.use_case, "evaluation_report", [copied.splits, copied.reports["base_evaluation"], other], {"m.json": {}}, artifact_id="eval-other"
+        copied.lake,
+        copied.use_case,
+        "evaluation_report",
+        [copied.splits, copied.reports["base_evaluation"], other],
+        {"m.json": {}},
+        artifact_id="eval-other",
     )
     publish(copied.lake, copied.use_case, "without_parents", [], {"x.json": {}}, artifact_id="orphan-1")
     ids = {found.version.id: found.role for found in gather(copied.lake, copied.checkpoint).versions}
@@ -150,7 +196,14 @@ def test_a_report_is_taken_with_its_files_even_if_a_later_one_was_read_first(cas
 
 def test_a_report_about_two_checkpoints_brings_the_manifest_of_the_other(case: Case, tmp_path: Path) -> None:
     copied = case.copy(tmp_path / "home")
-    other = publish(copied.lake, copied.use_case, "adapter_checkpoint", [copied.splits], {"training.json": {}, "x.txt": "other"}, artifact_id="ckpt-other")
+    other = publish(
+        copied.lake,
+        copied.use_case,
+        "adapter_checkpoint",
+        [copied.splits],
+        {"training.json": {}, "x.txt": "other"},
+        artifact_id="ckpt-other",
+    )
     publish(copied.lake, copied.use_case, "comparison", [copied.checkpoint, other], {"c.json": {}}, artifact_id="cmp-1")
     pack = written(copied, tmp_path / "pack")
     listed = {one["id"]: one for one in head(pack)["versions"]}
@@ -166,17 +219,29 @@ def test_the_verdict_of_the_newest_version_of_the_same_rows_counts(case: Case, t
     cleaned = copied.lake.latest(NAME, "cleaned_records")
     assert cleaned
     again = copied.lake.write_table(
-        NAME, "anonymized_records", batches, batches[0].schema, zone="shared", parents=[cleaned], settings_hash=manifest.settings_hash, input_hash="again"
+        NAME,
+        "anonymized_records",
+        batches,
+        batches[0].schema,
+        zone="shared",
+        parents=[cleaned],
+        settings_hash=manifest.settings_hash,
+        input_hash="again",
     )
     assert (again.id, again.content_hash) == ("anonymized_records@1", anonymized.content_hash)
     copied.lake.add_verdict(again, "no_residual_pii", False, "later", {"rows_with_finding": 1})
     pack = written(copied, tmp_path / "pack")
-    assert "Check <strong>no_residual_pii</strong> of anonymized_records@1 failed" in (pack.folder / "index.html").read_text()
+    assert (
+        "Check <strong>no_residual_pii</strong> of anonymized_records@1 failed"
+        in (pack.folder / "index.html").read_text()
+    )
 
 
 def test_a_damaged_report_is_not_packed(case: Case, tmp_path: Path) -> None:
     copied = case.copy(tmp_path / "home")
-    Path(copied.lake.path_of("shared", NAME, "fairness_report", "fairness_report-1", "report.html")).write_text("<p>All is well.</p>")
+    Path(copied.lake.path_of("shared", NAME, "fairness_report", "fairness_report-1", "report.html")).write_text(
+        "<p>All is well.</p>"
+    )
     with pytest.raises(CorruptVersion, match=r"report\.html"):
         gather(copied.lake, copied.checkpoint)
 
@@ -203,7 +268,9 @@ def test_an_unknown_checkpoint_names_the_known_ones(case: Case) -> None:
     assert find_known(case.lake, [NAME], "adapter_ch") == case.checkpoint
 
 
-def test_the_command_writes_and_verifies(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_and_verifies(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("FT_HOME", str(case.copy(tmp_path / "home").environment.home))
     monkeypatch.setenv("FT_DEFS", str(case.environment.defs))
     for name in ("FT_LAKE_ROOT", "FT_ENVIRONMENT"):
@@ -229,7 +296,9 @@ def test_the_command_writes_and_verifies(case: Case, tmp_path: Path, monkeypatch
 
 def test_settings_that_changed_since_are_not_quoted(case: Case, tmp_path: Path) -> None:
     release = case.use_case.settings.release.model_copy(update={"intended_use": "Something else altogether."})
-    changed = case.use_case.model_copy(update={"settings": case.use_case.settings.model_copy(update={"release": release})})
+    changed = case.use_case.model_copy(
+        update={"settings": case.use_case.settings.model_copy(update={"release": release})}
+    )
     evidence = gather(case.lake, case.checkpoint)
     for use_case, quoted in ((case.use_case, True), (changed, False), (None, False)):
         pack = write_pack(case.lake, use_case, evidence, tmp_path / "pack")

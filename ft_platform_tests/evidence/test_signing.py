@@ -1,4 +1,5 @@
-"""A signed pack is checked with the public key alone; each alteration, another key and a missing signature are found. No private key shows anywhere."""
+"""A signed pack is checked with the public key alone; each alteration, another key and a missing signature are found.
+No private key shows anywhere."""
 
 import base64
 import json
@@ -62,7 +63,13 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 def signed(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> tuple[Path, str]:
     """A signed pack, and the sha256 of its zip file."""
     case = small_case()
-    pack = write_pack(case.lake, case.use_case, gather(case.lake, case.checkpoint), tmp_path_factory.mktemp("packs") / "pack", Signer(keys.private))
+    pack = write_pack(
+        case.lake,
+        case.use_case,
+        gather(case.lake, case.checkpoint),
+        tmp_path_factory.mktemp("packs") / "pack",
+        Signer(keys.private),
+    )
     return pack.folder, pack.sha256
 
 
@@ -71,19 +78,34 @@ def pack(signed: tuple[Path, str], tmp_path: Path) -> Path:
     return Path(shutil.copytree(signed[0], tmp_path / "pack"))
 
 
-def test_a_signed_pack_is_checked_offline_by_the_platform_and_by_openssl(signed: tuple[Path, str], keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signed_pack_is_checked_offline_by_the_platform_and_by_openssl(
+    signed: tuple[Path, str], keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, sha256 = signed
     with monkeypatch.context() as patch:
         patch.setattr(socket, "socket", lambda *_: pytest.fail("a connection was opened"))
         assert problems_of(folder, sha256, PublicKey(keys.public)) == [] == problems_of(folder, sha256)
     if openssl := shutil.which("openssl"):
-        words = ["pkeyutl", "-verify", "-pubin", "-inkey", str(keys.public), "-rawin", "-in", str(folder / "SHA256SUMS"), "-sigfile", str(folder / SIGNATURE)]
+        words = [
+            "pkeyutl",
+            "-verify",
+            "-pubin",
+            "-inkey",
+            str(keys.public),
+            "-rawin",
+            "-in",
+            str(folder / "SHA256SUMS"),
+            "-sigfile",
+            str(folder / SIGNATURE),
+        ]
         assert subprocess.run([openssl, *words], capture_output=True, check=False).returncode == 0
 
 
 def test_the_same_lake_and_key_give_the_same_bytes(signed: tuple[Path, str], keys: Keys, tmp_path: Path) -> None:
     case = small_case()
-    again = write_pack(case.lake, case.use_case, gather(case.lake, case.checkpoint), tmp_path / "again", Signer(keys.private))
+    again = write_pack(
+        case.lake, case.use_case, gather(case.lake, case.checkpoint), tmp_path / "again", Signer(keys.private)
+    )
     assert again.sha256 == signed[1] and {SIGNATURE, ENVELOPE} <= again.files.keys()
 
 
@@ -121,14 +143,28 @@ def _unsigned(pack: Path) -> None:
         (lambda pack: _flip(pack / SIGNATURE), [NOT_BY_THIS_KEY]),
         (lambda pack: (pack / SIGNATURE).write_bytes(b""), [f"{SIGNATURE} is no signature: expected 64 bytes, got 0"]),
         (lambda pack: (pack / SIGNATURE).unlink(), [f"{SIGNATURE} is missing: the pack is not signed"]),
-        (_unsigned, [f"{SIGNATURE} is missing: the pack is not signed", f"{ENVELOPE} is missing: the statement {STATEMENT} is not signed"]),
+        (
+            _unsigned,
+            [
+                f"{SIGNATURE} is missing: the pack is not signed",
+                f"{ENVELOPE} is missing: the statement {STATEMENT} is not signed",
+            ],
+        ),
         (lambda pack: _flip(pack / "SHA256SUMS", 0), [NOT_BY_THIS_KEY, "SHA256SUMS and manifest.json do not agree"]),
-        (_statement_in_another_envelope, [f"{ENVELOPE} is not signed by this key", f"{ENVELOPE} holds another statement than {STATEMENT}"]),
-        (lambda pack: (pack / ENVELOPE).write_text('{"payload": 1}'), [f"{ENVELOPE} is no DSSE envelope that can be read"]),
+        (
+            _statement_in_another_envelope,
+            [f"{ENVELOPE} is not signed by this key", f"{ENVELOPE} holds another statement than {STATEMENT}"],
+        ),
+        (
+            lambda pack: (pack / ENVELOPE).write_text('{"payload": 1}'),
+            [f"{ENVELOPE} is no DSSE envelope that can be read"],
+        ),
         (lambda pack: (pack / "manifest.json").unlink(), ["manifest.json is missing"]),
     ],
 )
-def test_whatever_is_altered_ends_in_its_sentence(pack: Path, keys: Keys, alter: Callable[[Path], object], sentences: list[str]) -> None:
+def test_whatever_is_altered_ends_in_its_sentence(
+    pack: Path, keys: Keys, alter: Callable[[Path], object], sentences: list[str]
+) -> None:
     alter(pack)
     found = problems_of(pack, key=PublicKey(keys.public))
     for sentence in sentences:
@@ -148,7 +184,10 @@ def test_a_link_in_place_of_the_signature_is_found_and_not_followed(pack: Path, 
 
 
 def test_the_envelope_is_one_as_dsse_defines_it(signed: tuple[Path, str], keys: Keys) -> None:
-    assert pre_authentication("http://example.com/HelloWorld", b"hello world") == b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+    assert (
+        pre_authentication("http://example.com/HelloWorld", b"hello world")
+        == b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+    )
     envelope = json.loads((signed[0] / ENVELOPE).read_text())
     assert envelope["payloadType"] == "application/vnd.in-toto+json" == PAYLOAD_TYPE
     payload = base64.b64decode(envelope["payload"])
@@ -158,12 +197,16 @@ def test_the_envelope_is_one_as_dsse_defines_it(signed: tuple[Path, str], keys: 
 
     key = load_pem_public_key(keys.public.read_bytes())
     assert isinstance(key, ed25519.Ed25519PublicKey)
-    key.verify(base64.b64decode(signature["sig"]), b"DSSEv1 28 application/vnd.in-toto+json %d %b" % (len(payload), payload))
+    key.verify(
+        base64.b64decode(signature["sig"]), b"DSSEv1 28 application/vnd.in-toto+json %d %b" % (len(payload), payload)
+    )
     assert signature["keyid"] == PublicKey(keys.public).key_id
 
 
 def _pem(key: ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey, password: bytes | None = None) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password) if password else NoEncryption())
+    return key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password) if password else NoEncryption()
+    )
 
 
 @pytest.mark.parametrize(
@@ -191,10 +234,14 @@ def test_a_file_that_cannot_sign_is_refused_without_a_word_of_it(
     with pytest.raises(ConfigError, match=message) as caught:
         Signer(path)
     shown = str(caught.value)
-    assert (password or "correct") not in shown and (content is None or content.splitlines()[min(1, len(content.splitlines()) - 1)].decode() not in shown)
+    assert (password or "correct") not in shown and (
+        content is None or content.splitlines()[min(1, len(content.splitlines()) - 1)].decode() not in shown
+    )
 
 
-def test_an_encrypted_key_signs_and_a_private_key_is_no_public_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_encrypted_key_signs_and_a_private_key_is_no_public_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys = Keys(tmp_path / "keys", BestAvailableEncryption(b"correct"))
     monkeypatch.setenv(PASSWORD, "correct")
     assert PublicKey(keys.public).signed(b"content", Signer(keys.private).sign(b"content"))
@@ -203,14 +250,22 @@ def test_an_encrypted_key_signs_and_a_private_key_is_no_public_one(tmp_path: Pat
 
 
 def test_the_command_signs_and_checks_and_shows_no_private_key(
-    keys: Keys, other: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    keys: Keys,
+    other: Keys,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     case = small_case()
     monkeypatch.setenv("FT_HOME", str(case.environment.home))
     monkeypatch.setenv("FT_DEFS", str(case.environment.defs))
     caplog.set_level("DEBUG")
     out = tmp_path / "pack"
-    assert cli.main(["evidence", "adapter_checkpoint-1", "--out", str(out), "--sign-with", str(keys.private), "--json"]) == 0
+    assert (
+        cli.main(["evidence", "adapter_checkpoint-1", "--out", str(out), "--sign-with", str(keys.private), "--json"])
+        == 0
+    )
     written = capsys.readouterr()
     assert json.loads(written.out)["signed_by"] == PublicKey(keys.public).key_id
     shown = written.out + written.err

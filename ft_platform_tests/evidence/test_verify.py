@@ -22,7 +22,9 @@ from ft_platform_tests.evidence.case import small_case
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A pack as it was written, and the sha256 of its zip file."""
     case = small_case()
-    pack = write_pack(case.lake, case.use_case, gather(case.lake, case.checkpoint), tmp_path_factory.mktemp("packs") / "pack")
+    pack = write_pack(
+        case.lake, case.use_case, gather(case.lake, case.checkpoint), tmp_path_factory.mktemp("packs") / "pack"
+    )
     return pack.folder, pack.sha256
 
 
@@ -31,7 +33,9 @@ def pack(whole: tuple[Path, str], tmp_path: Path) -> Path:
     return Path(shutil.copytree(whole[0], tmp_path / "pack"))
 
 
-def test_a_whole_pack_has_no_problems_and_the_check_opens_no_connection(whole: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_whole_pack_has_no_problems_and_the_check_opens_no_connection(
+    whole: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(socket, "socket", lambda *_: pytest.fail("a connection was opened"))
     assert problems_of(whole[0]) == []
     assert problems_of(*whole) == []
@@ -51,7 +55,15 @@ def test_any_one_file_that_is_deleted_or_altered_is_found(pack: Path) -> None:
     assert problems_of(pack) == []
 
 
-@pytest.mark.parametrize("name", ["extra.html", "versions/splits/splits-0/extra.json", "versions/model_card/other/report.html", "documents/extra.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "extra.html",
+        "versions/splits/splits-0/extra.json",
+        "versions/model_card/other/report.html",
+        "documents/extra.md",
+    ],
+)
 def test_an_added_file_is_found(pack: Path, name: str) -> None:
     (pack / name).parent.mkdir(parents=True, exist_ok=True)
     (pack / name).write_text("{}")
@@ -64,14 +76,19 @@ def test_a_link_in_place_of_a_file_or_folder_is_found_and_not_followed(pack: Pat
     index.unlink()
     index.symlink_to(tmp_path / "same.html")
     (pack / "elsewhere").symlink_to("/")
-    assert {"index.html is no file of its own", "elsewhere was added: manifest.json does not list it"} <= set(problems_of(pack))
+    assert {"index.html is no file of its own", "elsewhere was added: manifest.json does not list it"} <= set(
+        problems_of(pack)
+    )
 
 
 def resealed(pack: Path, change: Callable[[dict[str, Any]], None]) -> list[str]:
-    """The problems of a pack whose manifest and sums were made to fit after a change, as someone who knows the format would."""
+    """The problems of a pack whose manifest and sums were made to fit after a change, as someone who knows the format
+    would."""
     path = pack / "manifest.json"
     head = json.loads(path.read_text())
-    head["files"] = {name: digest for name, digest in folder_hashes(pack).items() if name not in ("SHA256SUMS", "SHA256SUMS.sig")}
+    head["files"] = {
+        name: digest for name, digest in folder_hashes(pack).items() if name not in ("SHA256SUMS", "SHA256SUMS.sig")
+    }
     change(head)
     path.write_text(json.dumps(head))
     (pack / "SHA256SUMS").write_text(sums({**head["files"], "manifest.json": sha256_file(path)}))
@@ -102,7 +119,9 @@ def test_a_report_that_was_taken_out_with_all_sums_made_to_fit_leaves_a_gap(pack
     assert any("lacks its file report.html" in problem for problem in resealed(pack, nothing))
 
     def left_out(head: dict[str, Any]) -> None:
-        next(one for one in head["versions"] if one["name"] == "evaluation_report")["left_in_the_lake"].append("report.html")
+        next(one for one in head["versions"] if one["name"] == "evaluation_report")["left_in_the_lake"].append(
+            "report.html"
+        )
 
     assert any("which readers need, left out" in problem for problem in resealed(pack, left_out))
 
@@ -113,7 +132,10 @@ def test_a_version_that_was_taken_out_opens_the_chain(pack: Path) -> None:
     def without(head: dict[str, Any]) -> None:
         head["versions"] = [one for one in head["versions"] if one["name"] != "permitted_records"]
 
-    assert any("cleaned_records@0 was made from permitted_records@0" in problem and "chain is open" in problem for problem in resealed(pack, without))
+    assert any(
+        "cleaned_records@0 was made from permitted_records@0" in problem and "chain is open" in problem
+        for problem in resealed(pack, without)
+    )
 
 
 def test_a_parent_of_other_content_opens_the_chain(pack: Path) -> None:
@@ -125,7 +147,9 @@ def test_a_parent_of_other_content_opens_the_chain(pack: Path) -> None:
 
     problems = resealed(pack, relisted)
     assert any("anonymized_records@0 was made from cleaned_records@0" in problem for problem in problems)
-    assert any("was made on other content" in problem for problem in problems), "the verdicts of cleaned_records are of the old content"
+    assert any("was made on other content" in problem for problem in problems), (
+        "the verdicts of cleaned_records are of the old content"
+    )
 
 
 def test_a_pack_without_its_checkpoint_is_none(pack: Path) -> None:
@@ -142,7 +166,9 @@ def test_another_whole_pack_is_told_apart_by_the_sha256(pack: Path, whole: tuple
 
 
 @pytest.mark.parametrize(
-    "name", ["/etc/hostname", "../outside.html", "versions/../../outside.html", "a//b", "./index.html", "C:\\outside", ""], ids=lambda name: name or "empty"
+    "name",
+    ["/etc/hostname", "../outside.html", "versions/../../outside.html", "a//b", "./index.html", "C:\\outside", ""],
+    ids=lambda name: name or "empty",
 )
 def test_names_that_lead_outside_are_refused_before_anything_is_read(pack: Path, name: str, tmp_path: Path) -> None:
     (tmp_path / "outside.html").write_text("outside")

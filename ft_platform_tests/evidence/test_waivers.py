@@ -1,4 +1,5 @@
-"""Waivers of people stand in what a pack says after the decision, and the pack still verifies. Persons are fictitious."""
+"""Waivers of people stand in what a pack says after the decision, and the pack still verifies. Persons are
+fictitious."""
 
 import json
 import shutil
@@ -49,7 +50,9 @@ def decided(case: Case, *waivers: Waiver, number: int = 2) -> None:
         "valid_until": min((waiver.until for waiver in waivers), default=None),
     }
     parents: list[Version] = [case.checkpoint, case.reports["evaluation_report"], case.reports["model_card"]]
-    publish(case.lake, case.use_case, "release_decision", parents, {"decision.json": said}, artifact_id=f"decision-{number}")
+    publish(
+        case.lake, case.use_case, "release_decision", parents, {"decision.json": said}, artifact_id=f"decision-{number}"
+    )
 
 
 def packed(case: Case, tmp_path: Path) -> Pack:
@@ -71,7 +74,9 @@ def test_a_waiver_stands_in_every_document_that_is_made_after_the_decision(case:
     decided(case, waiver)
     pack = packed(case, tmp_path)
     assert head(pack)["decision"] == {"id": "decision-2", "decision": "accepted", "valid_until": "2026-03-31"}
-    told = {name: getattr(waiver, name) for name in ("id", "rule", "granted_by", "role", "reason", "until", "granted_at")}
+    told = {
+        name: getattr(waiver, name) for name in ("id", "rule", "granted_by", "role", "reason", "until", "granted_at")
+    }
     assert head(pack)["waivers"] == [{**told, "decision": "decision-2", "revoked": False}]
     for name, text in texts(pack).items():
         for word in ("fairness/region", ANA, "compliance", "2026-03-31", "watched every month", "decision-2"):
@@ -82,12 +87,24 @@ def test_a_waiver_stands_in_every_document_that_is_made_after_the_decision(case:
 
 
 def test_the_card_keeps_its_text_and_gets_the_decision_before_its_first_section(case: Case, tmp_path: Path) -> None:
-    card = "---\nlicense: mit\n---\n\n# complaints\n\nWhat it is.\n\n## Intended use\n\nRouting.\n\n## Owners\n\nA team.\n"
+    card = (
+        "---\nlicense: mit\n---\n\n# complaints\n\nWhat it is.\n\n## Intended use\n\nRouting.\n\n## Owners\n\nA team.\n"
+    )
     parents: list[Version] = [case.checkpoint, case.reports["evaluation_report"], case.reports["fairness_report"]]
     publish(case.lake, case.use_case, "model_card", parents, {"README.md": card}, artifact_id="model_card-2")
     decided(case, granted(case))
     text = (packed(case, tmp_path).folder / "documents" / "model_card.md").read_text()
-    places = [text.index(word) for word in ("---\nlicense", "What it is.", "## Release decision and waivers", ANA, "## Intended use", "## Owners")]
+    places = [
+        text.index(word)
+        for word in (
+            "---\nlicense",
+            "What it is.",
+            "## Release decision and waivers",
+            ANA,
+            "## Intended use",
+            "## Owners",
+        )
+    ]
     assert places == sorted(places) and text.startswith("---\nlicense")
     assert card == text[: places[2]] + text[places[4] :]
 
@@ -97,10 +114,16 @@ def test_a_waiver_that_was_revoked_or_that_no_decision_rests_on_says_so(case: Ca
     decided(case, used)
     revoke(case.lake, case.use_case, used.id, revoked_by=ANA, reason="The gap has grown.")
     pack = packed(case, tmp_path)
-    assert {one["id"]: (one["decision"], one["revoked"]) for one in head(pack)["waivers"]} == {used.id: ("decision-2", True), unused.id: (None, False)}
+    assert {one["id"]: (one["decision"], one["revoked"]) for one in head(pack)["waivers"]} == {
+        used.id: ("decision-2", True),
+        unused.id: (None, False),
+    }
     for name in ("documents/technical_documentation.html", "documents/model_card.md"):
         text = (pack.folder / name).read_text()
-        assert "It was revoked: a decision that rests on it does not hold." in text and "The newest decision does not rest on it." in text
+        assert (
+            "It was revoked: a decision that rests on it does not hold." in text
+            and "The newest decision does not rest on it." in text
+        )
 
 
 def test_the_newest_decision_counts(case: Case, tmp_path: Path) -> None:
@@ -111,12 +134,17 @@ def test_the_newest_decision_counts(case: Case, tmp_path: Path) -> None:
     assert [one["decision"] for one in head(pack)["waivers"]] == [None]
 
 
-def test_a_waiver_that_was_removed_from_the_lake_is_carried_as_long_as_the_decision_rests_on_it(case: Case, tmp_path: Path) -> None:
+def test_a_waiver_that_was_removed_from_the_lake_is_carried_as_long_as_the_decision_rests_on_it(
+    case: Case, tmp_path: Path
+) -> None:
     waiver = granted(case)
     decided(case, waiver)
     seals = case.lake.seals(NAME)
     assert seals
-    seals.remove(case.lake.path_of("shared", NAME, "waiver", waiver.id, "manifest.json"), "Ana Ruiz: the waiver was taken out of the lake")
+    seals.remove(
+        case.lake.path_of("shared", NAME, "waiver", waiver.id, "manifest.json"),
+        "Ana Ruiz: the waiver was taken out of the lake",
+    )
     shutil.rmtree(case.lake.path_of("shared", NAME, "waiver"))
     assert [one["id"] for one in head(packed(case, tmp_path))["waivers"]] == [waiver.id]
 
@@ -126,7 +154,9 @@ def test_without_decision_and_waivers_the_documents_say_so(case: Case, tmp_path:
     assert head(pack)["decision"] is None and head(pack)["waivers"] == []
     for name, text in texts(pack).items():
         if name != "manifest.json":
-            assert "othing was decided about this checkpoint yet." in text and "No rule of the release was waived." in text
+            assert (
+                "othing was decided about this checkpoint yet." in text and "No rule of the release was waived." in text
+            )
 
 
 def test_an_exception_taken_out_of_the_first_page_or_the_manifest_is_found(case: Case, tmp_path: Path) -> None:

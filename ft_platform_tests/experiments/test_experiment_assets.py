@@ -1,4 +1,5 @@
-"""Experiments as assets and commands: started by name only, refused by the gate, shown with pictures, link and words."""
+"""Experiments as assets and commands: started by name only, refused by the gate, shown with pictures, link and
+words."""
 
 import json
 import logging
@@ -55,7 +56,13 @@ def started(environment: Environment, tmp_path: Path, monkeypatch: pytest.Monkey
             return run_elsewhere(launch)
         programs.append(program)
         lake = open_lake(environment)
-        return {"artifact": PUBLISH[program](lake, environment, launch.use_case, from_dict(launch.handles["splits"]), logging.getLogger("test")).to_dict()}
+        return {
+            "artifact": (
+                PUBLISH[program](
+                    lake, environment, launch.use_case, from_dict(launch.handles["splits"]), logging.getLogger("test")
+                ).to_dict()
+            )
+        }
 
     monkeypatch.setattr("ft_platform.compute.backends.local.run", run_here)
     return programs
@@ -68,7 +75,11 @@ def metadata_of(instance: dg.DagsterInstance, stage: str) -> dict[str, Any]:
 
 
 def test_a_person_starts_them_by_name_sees_words_pictures_and_a_link_and_the_gate_holds(
-    environment: Environment, instance: dg.DagsterInstance, started: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    environment: Environment,
+    instance: dg.DagsterInstance,
+    started: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert run_use_case("complaints", select=DATA, environment=environment, instance=instance).success
     for _ in range(2):
@@ -77,23 +88,38 @@ def test_a_person_starts_them_by_name_sees_words_pictures_and_a_link_and_the_gat
             assert outcome.success, outcome.error
     assert started == ["search", "learning_curve", "canaries"], "the second time they are there already"
     search, curve = metadata_of(instance, "hyperparameter_search"), metadata_of(instance, "learning_curve")
-    assert "training:" in search["best_settings"] and search["metric/trials"] == 2 and {"plot/trials", "plot/parameters"} <= set(search)
+    assert (
+        "training:" in search["best_settings"]
+        and search["metric/trials"] == 2
+        and {"plot/trials", "plot/parameters"} <= set(search)
+    )
     assert "With all" in curve["conclusion"] and curve["plot/learning_curve"].startswith("![plot](data:image/png")
     canaries = metadata_of(instance, "canary_audit")
-    assert "nobody planted" in canaries["conclusion"] and set(canaries["exposure_bits"]) == {"2"} and "plot/exposure" in canaries
+    assert (
+        "nobody planted" in canaries["conclusion"]
+        and set(canaries["exposure_bits"]) == {"2"}
+        and "plot/exposure" in canaries
+    )
     for shown, stage in zip((search, curve, canaries), STARTED_BY_NAME, strict=True):
-        assert shown["report"].startswith(f"{environment.reports_url}/complaints/{stage}/") and shown["tracking"] == "off: tracking_uri is none"
+        assert (
+            shown["report"].startswith(f"{environment.reports_url}/complaints/{stage}/")
+            and shown["tracking"] == "off: tracking_uri is none"
+        )
     for name, value in environment.to_variables().items():
         monkeypatch.setenv(name, value)
     assert main(["search", "complaints"]) == 0
     printed = capsys.readouterr().out
-    assert search["best_settings"].split("```yaml\n")[1].split("```")[0] in printed and "--set training.rank=" in printed
+    assert (
+        search["best_settings"].split("```yaml\n")[1].split("```")[0] in printed and "--set training.rank=" in printed
+    )
     assert main(["search", "complaints", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["trials"]) == 2
     fail_a_check(open_lake(environment))
     for stage in STARTED_BY_NAME:
         outcome = run_use_case("complaints", select=[stage], environment=environment, instance=instance)
-        assert not outcome.success and "no_leakage" in str(outcome.error), "the gate refuses it, although the report is there"
+        assert not outcome.success and "no_leakage" in str(outcome.error), (
+            "the gate refuses it, although the report is there"
+        )
 
 
 def fail_a_check(lake: Lake) -> None:

@@ -1,4 +1,5 @@
-"""The learning curve: nested subsets, one validation, no test records, intervals that mean something, and a kill that costs one training."""
+"""The learning curve: nested subsets, one validation, no test records, intervals that mean something, and a kill that
+costs one training."""
 
 import json
 import logging
@@ -29,7 +30,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture
 def use_case(model: Any) -> NamedUseCase:
     named = use_case_for(model, learning_rate=5e-3, batch_rows=8, rank=4, epochs=2)
-    settings = {**named.settings.model_dump(mode="json"), "learning_curve": {"shares": SHARES, "repeats": 2, "bootstrap_samples": 200}}
+    settings = {
+        **named.settings.model_dump(mode="json"),
+        "learning_curve": {"shares": SHARES, "repeats": 2, "bootstrap_samples": 200},
+    }
     return named.model_copy(update={"settings": UseCase.model_validate(settings)})
 
 
@@ -69,18 +73,31 @@ def test_a_curve_has_every_share_measured_on_the_same_validation_records_and_is_
         small, middle, whole = (set(ids) for _, ids in trained[first : first + 3])
         assert small < middle < whole
     assert set(trained[0][1]) != set(trained[3][1]), "another repeat has another subset"
-    assert not [record for _, ids in trained for record in ids if record.startswith("t")], "no test record is trained on"
+    assert not [record for _, ids in trained for record in ids if record.startswith("t")], (
+        "no test record is trained on"
+    )
     for number, point in enumerate(found["points"]):
-        assert point["loss"]["value"] == pytest.approx(np.mean([best[number], best[number + 3]]), rel=1e-5), "the loss that training itself measured"
+        assert point["loss"]["value"] == pytest.approx(np.mean([best[number], best[number + 3]]), rel=1e-5), (
+            "the loss that training itself measured"
+        )
         assert point["loss"]["low"] <= point["loss"]["value"] <= point["loss"]["high"]
     assert publish_curve(lake, environment, use_case, splits, LOG) == report and len(trained) == 6
     page = lake.read_file(report, "report.html").decode()
-    assert found["conclusion"][0] in page and "handled badly" not in page and lake.read_file(report, "learning_curve.png")[1:4] == b"PNG"
+    assert (
+        found["conclusion"][0] in page
+        and "handled badly" not in page
+        and lake.read_file(report, "learning_curve.png")[1:4] == b"PNG"
+    )
     assert lake.manifest(report).parents[0].name == "splits"
 
 
 def test_a_curve_that_was_stopped_goes_on_and_ends_the_same(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     whole = found_in(lake, publish_curve(lake, environment, use_case, splits, LOG))
     elsewhere = environment.model_copy(update={"home": environment.home / "other"})
@@ -94,7 +111,11 @@ def test_a_curve_that_was_stopped_goes_on_and_ends_the_same(
         return train_once(*arguments, **options)
 
     monkeypatch.setattr(curve, "train_once", stopped)
-    splits_there = usable_splits(other, use_case, [*split_rows(), *({**r, "record_id": f"t{r['record_id']}", "split": "test"} for r in split_rows(8))])
+    splits_there = usable_splits(
+        other,
+        use_case,
+        [*split_rows(), *({**r, "record_id": f"t{r['record_id']}", "split": "test"} for r in split_rows(8))],
+    )
     with pytest.raises(KeyboardInterrupt):
         publish_curve(other, elsewhere, use_case, splits_there, LOG)
     with caplog.at_level(logging.INFO):
@@ -103,8 +124,12 @@ def test_a_curve_that_was_stopped_goes_on_and_ends_the_same(
     assert found_in(other, again) == whole
 
 
-def test_too_few_records_for_the_shares_are_an_error(lake: Lake, environment: Environment, use_case: NamedUseCase) -> None:
-    rows = [row for row in split_rows() if row["split"] == "validation"] + [row for row in split_rows() if row["split"] == "train"][:2]
+def test_too_few_records_for_the_shares_are_an_error(
+    lake: Lake, environment: Environment, use_case: NamedUseCase
+) -> None:
+    rows = [row for row in split_rows() if row["split"] == "validation"] + [
+        row for row in split_rows() if row["split"] == "train"
+    ][:2]
     with pytest.raises(DataError, match=r"2 training records, too few for learning_curve\.shares"):
         publish_curve(lake, environment, use_case, usable_splits(lake, use_case, rows), LOG)
 
@@ -117,7 +142,8 @@ def test_subsets_are_nested_seeded_and_of_the_right_size() -> None:
 
 
 def planted(law: Any, noise: float, records: int = 400, rows: int = 1000, repeats: int = 1) -> list[dict[str, Any]]:
-    """Trainings whose losses per record scatter around a known curve: the records' own difficulty is the same in all."""
+    """Trainings whose losses per record scatter around a known curve: the records' own difficulty is the same in
+    all."""
     generator = np.random.default_rng(5)
     difficulty = generator.normal(0, 0.3, records)
     return [
@@ -140,9 +166,15 @@ def test_a_curve_that_still_falls_says_what_twice_the_data_brings() -> None:
     found = curve_figures(planted(lambda n: 0.4 + 6 * n**-0.5, noise=0.05), SETTINGS, 17)
     true_gain = 6 * (1000**-0.5 - 2000**-0.5)
     gain = found["doubling"]["gain"]
-    assert found["doubling"]["told_apart"] and gain["low"] <= true_gain <= gain["high"] and found["doubling"]["rows"] == 2000
+    assert (
+        found["doubling"]["told_apart"]
+        and gain["low"] <= true_gain <= gain["high"]
+        and found["doubling"]["rows"] == 2000
+    )
     assert all(step["told_apart"] for step in found["steps"])
-    assert "Twice the records (2,000) would lower it by" in found["conclusion"][1] and not any("Not told apart" in text for text in found["conclusion"])
+    assert "Twice the records (2,000) would lower it by" in found["conclusion"][1] and not any(
+        "Not told apart" in text for text in found["conclusion"]
+    )
 
 
 def test_a_flat_curve_is_not_told_apart_from_no_gain() -> None:
@@ -158,7 +190,8 @@ def test_a_curve_that_rises_is_said_to_be_no_power_law() -> None:
 
 
 def test_the_intervals_cover_what_they_say() -> None:
-    """Of 60 curves with fresh records, the interval of the last point holds the true loss about as often as `confidence` says."""
+    """Of 60 curves with fresh records, the interval of the last point holds the true loss about as often as
+    `confidence` says."""
     held = 0
     for seed in range(60):
         generator = np.random.default_rng(seed)
@@ -166,7 +199,9 @@ def test_the_intervals_cover_what_they_say() -> None:
         fresh = generator.normal(0, 0.3, 400)
         for one in trainings:
             one["losses"] = (0.5 + 3 * one["rows"] ** -0.5 + fresh).tolist()
-        figure = curve_figures(trainings, LearningCurve(bootstrap_samples=200, confidence=0.9), seed)["points"][-1]["loss"]
+        figure = curve_figures(trainings, LearningCurve(bootstrap_samples=200, confidence=0.9), seed)["points"][-1][
+            "loss"
+        ]
         held += figure["low"] <= 0.5 + 3 * 1000**-0.5 <= figure["high"]
     assert 46 <= held <= 60, "90 % of 60 is 54; a binomial of 60 stays within 46 and 60 in more than 99.9 % of cases"
 
@@ -175,12 +210,18 @@ def test_repeats_bring_the_noise_of_training_into_the_interval() -> None:
     calm = planted(lambda n: 0.5, noise=0.0, repeats=4)
     noisy = [{**one, "losses": (np.array(one["losses"]) + 0.2 * (-1) ** one["repeat"]).tolist()} for one in calm]
     settings = LearningCurve(repeats=4, bootstrap_samples=300)
-    width = [one["high"] - one["low"] for one in (curve_figures(t, settings, 1)["points"][-1]["loss"] for t in (calm, noisy))]
+    width = [
+        one["high"] - one["low"] for one in (curve_figures(t, settings, 1)["points"][-1]["loss"] for t in (calm, noisy))
+    ]
     assert width[1] > 2 * width[0]
 
 
 def test_without_shares_those_of_the_description_are_trained_on() -> None:
-    assert LearningCurve().points == [0.05, 0.1, 0.2, 0.5, 1.0] and LearningCurve(shares=[0.2, 0.4, 1.0]).points == [0.2, 0.4, 1.0]
+    assert LearningCurve().points == [0.05, 0.1, 0.2, 0.5, 1.0] and LearningCurve(shares=[0.2, 0.4, 1.0]).points == [
+        0.2,
+        0.4,
+        1.0,
+    ]
 
 
 @pytest.mark.parametrize("shares", [[0.1, 1.0], [0.5, 0.2, 1.0], [0.1, 0.1, 1.0], [0.1, 0.5, 0.9], [0.0, 0.5, 1.0]])

@@ -23,7 +23,12 @@ def test_noisy_curves_are_fitted_as_well_as_by_scipy() -> None:
     law = fit(ROWS, losses)
     for number, one in enumerate(losses):
         (a, b, c), _ = curve_fit(
-            lambda n, a, b, c: c + a * n**-b, ROWS.astype(float), one, p0=(4, 0.6, 0.5), bounds=([-50, 0.05, 0], [50, 2, 5]), maxfev=10_000
+            lambda n, a, b, c: c + a * n**-b,
+            ROWS.astype(float),
+            one,
+            p0=(4, 0.6, 0.5),
+            bounds=([-50, 0.05, 0], [50, 2, 5]),
+            maxfev=10_000,
         )
         theirs = ((one - (c + a * ROWS.astype(float) ** -b)) ** 2).sum()
         ours = ((one - (law.c[number] + law.a[number] * ROWS.astype(float) ** -law.b[number])) ** 2).sum()

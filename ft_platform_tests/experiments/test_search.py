@@ -1,4 +1,5 @@
-"""The search: trials are real trainings, a kill changes nothing, bad trials do not end it, and nothing follows from it by itself."""
+"""The search: trials are real trainings, a kill changes nothing, bad trials do not end it, and nothing follows from it
+by itself."""
 
 import json
 import logging
@@ -12,7 +13,15 @@ from typing import Any
 import pytest
 
 from ft_platform.environment import Environment
-from ft_platform.errors import BudgetExceeded, ConfigError, MissingExtra, NanLoss, OutOfMemory, TrainerRunning, TrainingFailed
+from ft_platform.errors import (
+    BudgetExceeded,
+    ConfigError,
+    MissingExtra,
+    NanLoss,
+    OutOfMemory,
+    TrainerRunning,
+    TrainingFailed,
+)
 from ft_platform.experiments import search, study
 from ft_platform.experiments.inputs import experiment_inputs, study_id, working_folder
 from ft_platform.experiments.search import publish_search
@@ -24,7 +33,11 @@ from ft_platform.use_case import NamedUseCase, Search, Training, UseCase
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 
 LOG = logging.getLogger("test")
-SPACE = {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "rank": {"choices": [2, 4]}, "epochs": {"low": 1, "high": 2}}
+SPACE = {
+    "learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
+    "rank": {"choices": [2, 4]},
+    "epochs": {"low": 1, "high": 2},
+}
 SEARCH = {"space": SPACE, "trials": 4, "startup_trials": 2}
 
 
@@ -51,7 +64,9 @@ def what_counts(trials: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [(trial["state"], trial["params"], trial["validation_loss"]) for trial in trials]
 
 
-def test_a_search_whose_budget_is_used_up_stops_before_the_next_trial_and_goes_on_later(lake, environment, model, monkeypatch):
+def test_a_search_whose_budget_is_used_up_stops_before_the_next_trial_and_goes_on_later(
+    lake, environment, model, monkeypatch
+):
     use_case = searching(model)
     splits = usable_splits(lake, use_case)
     said = iter([None, None, "5.00 of 5.00 EUR of this month's budget are spent"])
@@ -64,22 +79,41 @@ def test_a_search_whose_budget_is_used_up_stops_before_the_next_trial_and_goes_o
     assert search.trainings_left(environment, use_case, splits) == 0.0
 
 
-def test_trials_are_trainings_and_the_best_is_what_a_checkpoint_with_its_settings_gets(lake: Lake, environment: Environment, model: Path) -> None:
+def test_trials_are_trainings_and_the_best_is_what_a_checkpoint_with_its_settings_gets(
+    lake: Lake, environment: Environment, model: Path
+) -> None:
     use_case = searching(model)
     splits = usable_splits(lake, use_case)
     report = publish_search(lake, environment, use_case, splits, LOG)
     found = found_in(lake, report)
-    assert len(found["trials"]) == 4 and found["trials"][0]["params"] == {"epochs": 1.0, "learning_rate": 1e-3, "rank": 4} == found["present"]["params"]
+    assert (
+        len(found["trials"]) == 4
+        and found["trials"][0]["params"]
+        == {"epochs": 1.0, "learning_rate": 1e-3, "rank": 4}
+        == found["present"]["params"]
+    )
     for trial in found["trials"]:
-        assert 1e-4 <= trial["params"]["learning_rate"] <= 1e-2 and trial["params"]["rank"] in (2, 4) and 1 <= trial["params"]["epochs"] <= 2
+        assert (
+            1e-4 <= trial["params"]["learning_rate"] <= 1e-2
+            and trial["params"]["rank"] in (2, 4)
+            and 1 <= trial["params"]["epochs"] <= 2
+        )
     complete = [trial["validation_loss"] for trial in found["trials"] if trial["state"] == "complete"]
-    assert found["best"]["validation_loss"] == min(complete) and len({t["params"]["learning_rate"] for t in found["trials"]}) == 4
+    assert (
+        found["best"]["validation_loss"] == min(complete)
+        and len({t["params"]["learning_rate"] for t in found["trials"]}) == 4
+    )
     best = use_case.settings.training.model_copy(update=found["best"]["params"])
     chosen = use_case.model_copy(update={"settings": use_case.settings.model_copy(update={"training": best})})
-    assert checkpoint_for(lake, environment, chosen, splits, LOG).metrics["validation_loss"] == found["best"]["validation_loss"]
+    assert (
+        checkpoint_for(lake, environment, chosen, splits, LOG).metrics["validation_loss"]
+        == found["best"]["validation_loss"]
+    )
     page = lake.read_file(report, "report.html").decode()
     assert found["snippet"].splitlines()[1] in page and "handled badly" not in page
-    assert lake.read_file(report, "best_settings.yaml").decode() == found["snippet"] and found["snippet"].startswith("training:\n")
+    assert lake.read_file(report, "best_settings.yaml").decode() == found["snippet"] and found["snippet"].startswith(
+        "training:\n"
+    )
     assert publish_search(lake, environment, use_case, splits, LOG) == report
 
 
@@ -87,12 +121,16 @@ def test_nothing_follows_from_a_search_by_itself(lake: Lake, environment: Enviro
     """No other stage reads its section or its report; its own input is `splits` only."""
     use_case = searching(model, trials=1)
     other = searching(model, trials=3, seed=3)
-    assert {name for name, stage in STAGES.items() if stage.settings_hash(use_case) != stage.settings_hash(other)} == {"hyperparameter_search"}
+    assert {name for name, stage in STAGES.items() if stage.settings_hash(use_case) != stage.settings_hash(other)} == {
+        "hyperparameter_search"
+    }
     splits = usable_splits(lake, use_case)
     before = checkpoint_inputs(use_case, splits)
     publish_search(lake, environment, use_case, splits, LOG)
     assert checkpoint_inputs(use_case, splits) == before and lake.artifacts(use_case.name, "adapter_checkpoint") == []
-    assert [name for name, stage in STAGES.items() if {"hyperparameter_search", "learning_curve"} & set(stage.parents)] == []
+    assert [
+        name for name, stage in STAGES.items() if {"hyperparameter_search", "learning_curve"} & set(stage.parents)
+    ] == []
 
 
 KILLED = """
@@ -116,10 +154,14 @@ search.publish_search(open_lake(environment), environment, use_case, splits, log
 """
 
 
-def test_a_killed_search_goes_on_and_comes_to_the_same_trials(lake: Lake, environment: Environment, model: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_killed_search_goes_on_and_comes_to_the_same_trials(
+    lake: Lake, environment: Environment, model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     use_case = searching(model)
     splits = usable_splits(lake, use_case)
-    process = subprocess.run([sys.executable, "-c", KILLED], input=pickle.dumps((environment, use_case, splits)), check=False, timeout=240)
+    process = subprocess.run(
+        [sys.executable, "-c", KILLED], input=pickle.dumps((environment, use_case, splits)), check=False, timeout=240
+    )
     assert process.returncode == -signal.SIGKILL
     journal = folder_of(environment, use_case, splits) / "journal.log"
     with open(journal, "ab") as file:
@@ -133,7 +175,9 @@ def test_a_killed_search_goes_on_and_comes_to_the_same_trials(lake: Lake, enviro
     assert what_counts(resumed["trials"]) == what_counts(whole["trials"])
 
 
-def test_more_trials_go_on_from_those_that_are_there(lake: Lake, environment: Environment, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_trials_go_on_from_those_that_are_there(
+    lake: Lake, environment: Environment, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = stand_in(monkeypatch, lambda params: [params["learning_rate"]])
     splits = usable_splits(lake, searching(model))
     first = publish_search(lake, environment, searching(model, trials=3), splits, LOG)
@@ -168,7 +212,9 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, losses: Any) -> list[dict[str, Any
     return made
 
 
-def test_a_trial_above_the_median_is_stopped_early(lake: Lake, environment: Environment, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_above_the_median_is_stopped_early(
+    lake: Lake, environment: Environment, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     validated: list[int] = []
 
     def losses(params: dict[str, Any]) -> Any:
@@ -191,9 +237,17 @@ def test_a_trial_above_the_median_is_stopped_early(lake: Lake, environment: Envi
     monkeypatch.setattr(search, "train_once", trained)
     splits = usable_splits(lake, searching(model))
     found = found_in(lake, publish_search(lake, environment, searching(model, trials=5, startup_trials=2), splits, LOG))
-    assert [trial["state"] for trial in found["trials"]] == ["complete"] * 3 + ["pruned"] * 2 and validated == [3, 3, 3, 1, 1]
+    assert [trial["state"] for trial in found["trials"]] == ["complete"] * 3 + ["pruned"] * 2 and validated == [
+        3,
+        3,
+        3,
+        1,
+        1,
+    ]
     validated.clear()
-    found = found_in(lake, publish_search(lake, environment, searching(model, trials=5, startup_trials=2, prune=False), splits, LOG))
+    found = found_in(
+        lake, publish_search(lake, environment, searching(model, trials=5, startup_trials=2, prune=False), splits, LOG)
+    )
     assert {trial["state"] for trial in found["trials"]} == {"complete"} and validated == [3] * 5
 
 
@@ -204,17 +258,23 @@ def test_a_trial_that_fails_by_its_settings_is_noted_and_the_others_go_on(
     made = stand_in(monkeypatch, lambda params: [1.0, cause] if len(made) == 2 else [1.0, 0.5])
     splits = usable_splits(lake, searching(model))
     found = found_in(lake, publish_search(lake, environment, searching(model), splits, LOG))
-    assert [trial["failed"] for trial in found["trials"]] == [None, type(cause).__name__, None, None] and found["figures"]["failed"] == 1
+    assert [trial["failed"] for trial in found["trials"]] == [None, type(cause).__name__, None, None] and found[
+        "figures"
+    ]["failed"] == 1
 
 
-def test_a_search_without_a_complete_trial_is_an_error(lake: Lake, environment: Environment, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_without_a_complete_trial_is_an_error(
+    lake: Lake, environment: Environment, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stand_in(monkeypatch, lambda params: [NanLoss("nan", "")])
     with pytest.raises(TrainingFailed, match=r"none of 4 trials came to an end \(NanLoss\)"):
         publish_search(lake, environment, searching(model), usable_splits(lake, searching(model)), LOG)
     assert lake.artifacts("complaints", "hyperparameter_search") == []
 
 
-def test_an_error_that_is_not_of_the_settings_ends_the_search(lake: Lake, environment: Environment, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_is_not_of_the_settings_ends_the_search(
+    lake: Lake, environment: Environment, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stand_in(monkeypatch, lambda params: [OSError("disk")])
     with pytest.raises(OSError, match="disk"):
         publish_search(lake, environment, searching(model), usable_splits(lake, searching(model)), LOG)
@@ -231,11 +291,16 @@ def test_two_processes_share_the_trials(lake: Lake, environment: Environment, mo
 def test_only_one_search_works_on_a_study(lake: Lake, environment: Environment, model: Path) -> None:
     use_case = searching(model)
     splits = usable_splits(lake, use_case)
-    with study.owning(folder_of(environment, use_case, splits)), pytest.raises(TrainerRunning, match="another run works on"):
+    with (
+        study.owning(folder_of(environment, use_case, splits)),
+        pytest.raises(TrainerRunning, match="another run works on"),
+    ):
         publish_search(lake, environment, use_case, splits, LOG)
 
 
-def test_without_optuna_the_extra_is_named(lake: Lake, environment: Environment, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_optuna_the_extra_is_named(
+    lake: Lake, environment: Environment, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(MissingExtra, match=r"ft-platform\[search\]"):
         publish_search(lake, environment, searching(model), usable_splits(lake, searching(model)), LOG)
@@ -253,7 +318,9 @@ def test_what_changes_a_trial_changes_the_study_and_how_many_does_not(lake: Lake
         searching(model, startup_trials=1),
         searching(model, space={"rank": {"choices": [2, 4]}}),
     ):
-        assert study_id(other, splits) != base and experiment_inputs(other, "hyperparameter_search", splits)[0] != report
+        assert (
+            study_id(other, splits) != base and experiment_inputs(other, "hyperparameter_search", splits)[0] != report
+        )
 
 
 @pytest.mark.parametrize(
@@ -276,7 +343,10 @@ def test_a_space_that_training_would_refuse_is_an_error_of_the_file(space: dict[
 
 
 def test_an_empty_space_is_the_one_that_the_description_names() -> None:
-    assert {name: dimension.ends() for name, dimension in Search().dimensions.items()} == {"learning_rate": [0.00005, 0.002], "rank": [8, 16, 32]}
+    assert {name: dimension.ends() for name, dimension in Search().dimensions.items()} == {
+        "learning_rate": [0.00005, 0.002],
+        "rank": [8, 16, 32],
+    }
     assert Search(space={"alpha": {"choices": [8, 16]}}).dimensions.keys() == {"alpha"}  # type: ignore[arg-type]
 
 

@@ -1,4 +1,5 @@
-"""Several seeds of one recipe on tiny models: other weights, the same test records, nothing trained twice, a kill that costs one seed, no weights kept."""
+"""Several seeds of one recipe on tiny models: other weights, the same test records, nothing trained twice, a kill that
+costs one seed, no weights kept."""
 
 import json
 import logging
@@ -35,7 +36,9 @@ class Case(SimpleNamespace):
     """A checkpoint with its evaluation."""
 
     def publish(self, use_case: NamedUseCase | None = None) -> ArtifactVersion:
-        return publish_seed_variation(self.lake, self.environment, use_case or self.use_case, self.splits, self.report, LOG)
+        return publish_seed_variation(
+            self.lake, self.environment, use_case or self.use_case, self.splits, self.report, LOG
+        )
 
     def found(self, report: ArtifactVersion) -> dict[str, Any]:
         return json.loads(self.lake.read_file(report, "seeds.json"))
@@ -51,7 +54,9 @@ def evaluated(home: Path, kind: str = "classification", count: int = 3) -> Case:
     base = publish_base_evaluation(lake, environment, use_case, splits)
     checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
     report = publish_evaluation_report(lake, environment, use_case, splits, checkpoint, base)
-    case = Case(environment=environment, lake=lake, use_case=use_case, splits=splits, checkpoint=checkpoint, report=report)
+    case = Case(
+        environment=environment, lake=lake, use_case=use_case, splits=splits, checkpoint=checkpoint, report=report
+    )
     case.use_case = case.asking(count)
     return case
 
@@ -71,7 +76,9 @@ def copied(case: Case, home: Path) -> Case:
     shutil.copytree(case.environment.home, home)
     environment = case.environment.model_copy(update={"home": home})
     lake = open_lake(environment)
-    checkpoint, report = (lake.artifacts("complaints", stage)[0] for stage in ("adapter_checkpoint", "evaluation_report"))
+    checkpoint, report = (
+        lake.artifacts("complaints", stage)[0] for stage in ("adapter_checkpoint", "evaluation_report")
+    )
     where = {"environment": environment, "lake": lake, "splits": lake.latest("complaints", "splits")}
     return Case(**where, checkpoint=checkpoint, report=report, use_case=case.use_case)
 
@@ -90,7 +97,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return made
 
 
-def test_every_seed_answers_the_same_test_records_and_the_figures_can_be_computed_again(case: Case, trained: list[int]) -> None:
+def test_every_seed_answers_the_same_test_records_and_the_figures_can_be_computed_again(
+    case: Case, trained: list[int]
+) -> None:
     from sklearn.metrics import accuracy_score, f1_score
 
     report = case.publish()
@@ -103,15 +112,23 @@ def test_every_seed_answers_the_same_test_records_and_the_figures_can_be_compute
     assert ids[0] == ids[1] == ids[2] and len(ids[0]) == found["test_rows"] == evaluation["test_rows"]
     assert answers[17]["confidence"].to_pylist() != answers[18]["confidence"].to_pylist(), "another seed, another model"
     few_shot = rows_of(read_predictions(case.lake, case.report), "base_few_shot")
-    for name, score in {"accuracy": accuracy_score, "macro_f1": lambda t, p: f1_score(t, p, average="macro", labels=sorted(set(t)), zero_division=0)}.items():
+    for name, score in {
+        "accuracy": accuracy_score,
+        "macro_f1": lambda t, p: f1_score(t, p, average="macro", labels=sorted(set(t)), zero_division=0),
+    }.items():
         values = np.array([score(one["label"].to_pylist(), one["predicted"].to_pylist()) for one in answers.values()])
         base = score(few_shot["label"].to_pylist(), few_shot["predicted"].to_pylist())
         spread, gain = found["metrics"][name], found["differences"]["base_few_shot"][name]
         assert spread["values"] == pytest.approx(values) and gain["values"] == pytest.approx(values - base), name
         assert (spread["value"], spread["sd"]) == pytest.approx((values.mean(), values.std(ddof=1)))
-        assert spread["values"][0] == evaluation["systems"]["fine_tuned"][name]["value"], "the checkpoint is not evaluated again"
+        assert spread["values"][0] == evaluation["systems"]["fine_tuned"][name]["value"], (
+            "the checkpoint is not evaluated again"
+        )
         assert found["systems"]["base_few_shot"][name] == evaluation["systems"]["base_few_shot"][name]["value"]
-    assert set(found["differences"]) == set(evaluation["differences"]) and found["main_metric"] == evaluation["main_metric"]
+    assert (
+        set(found["differences"]) == set(evaluation["differences"])
+        and found["main_metric"] == evaluation["main_metric"]
+    )
 
 
 def test_the_seed_of_the_checkpoint_gives_its_very_weights(case: Case) -> None:
@@ -147,7 +164,9 @@ def test_equal_inputs_train_nothing_and_one_seed_more_trains_one(case: Case, tra
     assert "is stale" in " ".join(problems_with(case.lake, four, first))
 
 
-def test_seeds_that_were_stopped_go_on_with_the_next_and_end_the_same(case: Case, trained: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_seeds_that_were_stopped_go_on_with_the_next_and_end_the_same(
+    case: Case, trained: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     elsewhere = copied(case, tmp_path / "other")
     whole = case.found(case.publish())
     keep = seeds._keep
@@ -160,7 +179,10 @@ def test_seeds_that_were_stopped_go_on_with_the_next_and_end_the_same(case: Case
         stopping.setattr(seeds, "_keep", kept_and_killed)
         with pytest.raises(KeyboardInterrupt):
             elsewhere.publish()
-    assert trained == [18, 19, 18] and trainings_left(elsewhere.lake, elsewhere.environment, elsewhere.use_case, elsewhere.splits) == 1
+    assert (
+        trained == [18, 19, 18]
+        and trainings_left(elsewhere.lake, elsewhere.environment, elsewhere.use_case, elsewhere.splits) == 1
+    )
     again = elsewhere.found(elsewhere.publish())
     assert trained == [18, 19, 18, 19] and again == whole
 
@@ -187,10 +209,14 @@ def test_generated_answers_go_the_same_way(tmp_path: Path, trained: list[int]) -
     found, rows = case.found(report), rows_of(read_predictions(case.lake, report), "seed_18")
     loss = float(np.average(rows["answer_loss"].to_numpy(), weights=rows["answer_tokens"].to_numpy()))
     assert found["main_metric"] == "answer_loss" and found["metrics"]["answer_loss"]["values"][1] == pytest.approx(loss)
-    assert found["metrics"]["answer_loss"]["values"][0] == pytest.approx(read_metrics(case.lake, case.report)["systems"]["fine_tuned"]["answer_loss"]["value"])
+    assert found["metrics"]["answer_loss"]["values"][0] == pytest.approx(
+        read_metrics(case.lake, case.report)["systems"]["fine_tuned"]["answer_loss"]["value"]
+    )
 
 
-def test_the_asset_starts_the_program_once_and_shows_what_came_out(case: Case, trained: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_asset_starts_the_program_once_and_shows_what_came_out(
+    case: Case, trained: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     started = []
 
     def run_program(context: Any, environment: Any, use_case: Any, program: str, extras: dict[str, Any]) -> Any:
@@ -202,7 +228,9 @@ def test_the_asset_starts_the_program_once_and_shows_what_came_out(case: Case, t
     def materialize(use_case: NamedUseCase) -> Any:
         (asset,) = seed_variation.build(use_case)
         handles = {"splits": case.splits, "evaluation_report": case.report}
-        return asset.op.compute_fn.decorated_fn(SimpleNamespace(log=LOG), lake=case.lake, environment=case.environment, **handles)
+        return asset.op.compute_fn.decorated_fn(
+            SimpleNamespace(log=LOG), lake=case.lake, environment=case.environment, **handles
+        )
 
     two = case.asking(2)
     made = [materialize(two) for _ in range(2)][1]
@@ -212,16 +240,22 @@ def test_the_asset_starts_the_program_once_and_shows_what_came_out(case: Case, t
         materialize(case.asking(1))
 
 
-def test_the_further_trainings_count_in_budgets_and_those_that_are_there_do_not(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_further_trainings_count_in_budgets_and_those_that_are_there_do_not(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from ft_platform.costs import estimates
     from ft_platform.environment import Budgets
 
     figures = {"memory_gib": 0.1, "seconds": 3600.0, "seconds_band": [1.0, 2.0], "device": "cpu"}
-    monkeypatch.setattr(estimates, "measure", lambda environment, use_case, splits, profile: estimates.Estimate(figures, profile))
+    monkeypatch.setattr(
+        estimates, "measure", lambda environment, use_case, splits, profile: estimates.Estimate(figures, profile)
+    )
     ten = ComputeProfile(price_per_hour=10.0)
 
     def ask(budget: float, lake: Lake = case.lake) -> None:
-        environment = case.environment.model_copy(update={"budgets": Budgets(per_use_case=budget), "profiles": {"local": ten}})
+        environment = case.environment.model_copy(
+            update={"budgets": Budgets(per_use_case=budget), "profiles": {"local": ten}}
+        )
         admit_program(lake, environment, case.use_case, "seeds", case.splits, LOG)
 
     ask(20.0)
@@ -230,7 +264,12 @@ def test_the_further_trainings_count_in_budgets_and_those_that_are_there_do_not(
     case.publish()
     ask(0.1)
     further = estimates.further_seeds(estimates.Estimate(figures, ten), case.use_case)["further_seeds"]
-    assert (further["trainings"], further["seconds"], further["cost"], further["seconds_band"]) == (2, 7200.0, 20.0, [2.0, 4.0])
+    assert (further["trainings"], further["seconds"], further["cost"], further["seconds_band"]) == (
+        2,
+        7200.0,
+        20.0,
+        [2.0, 4.0],
+    )
     assert estimates.further_seeds(estimates.Estimate(figures, ten), case.asking(1)) == {}
 
 

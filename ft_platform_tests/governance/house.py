@@ -36,7 +36,15 @@ def today(days: int = 0) -> str:
 def rows(count: int = 6, **changes: dict[int, str]) -> list[dict[str, str]]:
     """Rows `id` 0, 1, ... of persons p0, p1, ...; `changes`: column -> row -> value."""
     made = [
-        {"id": str(n), "text": f"fictitious complaint number {n}", "label": "card", "consent": "yes", "region": "north", "person": f"p{n}", "expires": ""}
+        {
+            "id": str(n),
+            "text": f"fictitious complaint number {n}",
+            "label": "card",
+            "consent": "yes",
+            "region": "north",
+            "person": f"p{n}",
+            "expires": "",
+        }
         for n in range(count)
     ]
     for column, values in changes.items():
@@ -53,7 +61,9 @@ class House:
         expires: whether records have a last day.
     """
 
-    def __init__(self, environment: Environment, ledger: bool = False, expires: bool = False, name: str = "tests") -> None:
+    def __init__(
+        self, environment: Environment, ledger: bool = False, expires: bool = False, name: str = "tests"
+    ) -> None:
         self.environment = environment
         self.lake = open_lake(environment)
         self.source = environment.defs.parent / f"{name}.csv"
@@ -61,7 +71,10 @@ class House:
         self.attributes = minimal_attributes(str(self.source))
         self.attributes["record"] |= {"subject": "person", **({"expires": "expires"} if expires else {})}
         if ledger:
-            self.attributes["governance"] |= {"consent_ledger": str(self.ledger_file), "ledger_columns": {"subject": "person"}}
+            self.attributes["governance"] |= {
+                "consent_ledger": str(self.ledger_file),
+                "ledger_columns": {"subject": "person"},
+            }
         self.name = name
 
     @property
@@ -84,7 +97,9 @@ class House:
         no_withdrawn_records(lake=self.lake, permitted_records=made)
         return made
 
-    def build(self, leave_out: Iterable[str] = (), checkpoint: str | None = "ckpt-a", training_records: bool = True) -> dict[str, Any]:
+    def build(
+        self, leave_out: Iterable[str] = (), checkpoint: str | None = "ckpt-a", training_records: bool = True
+    ) -> dict[str, Any]:
         """Every stage up to a checkpoint. Returns stage -> version.
 
         Args:
@@ -97,7 +112,9 @@ class House:
         for name in LATER:
             parent = made[name] = self.table(name, parent, lines)
         if checkpoint:
-            made["adapter_checkpoint"] = self.checkpoint(checkpoint, parent, [row["record_id"] for row in lines] if training_records else None)
+            made["adapter_checkpoint"] = self.checkpoint(
+                checkpoint, parent, [row["record_id"] for row in lines] if training_records else None
+            )
         return made
 
     def table(self, name: str, parent: TableVersion, lines: list[dict[str, str]]) -> TableVersion:
@@ -112,7 +129,14 @@ class House:
         schema = KEY if name == "splits" else pa.schema(list(KEY)[:2])
         batches = pa.Table.from_pylist(told, KEY).select(schema.names).to_batches()
         version = self.lake.write_table(
-            self.name, name, batches, schema, zone=stage.zone, parents=[parent], settings_hash=stage.settings_hash(self.case), input_hash=str(len(lines))
+            self.name,
+            name,
+            batches,
+            schema,
+            zone=stage.zone,
+            parents=[parent],
+            settings_hash=stage.settings_hash(self.case),
+            input_hash=str(len(lines)),
         )
         self.pass_checks(version)
         return version
@@ -124,7 +148,15 @@ class House:
             if record_ids is not None:
                 pq.write_table(pa.table({"record_id": record_ids}), folder / TRAINING_RECORDS)
             settings = STAGES["adapter_checkpoint"].settings_hash(self.case)
-            return self.lake.publish(self.name, "adapter_checkpoint", artifact_id, folder, parents=[splits], settings_hash=settings, input_hash=artifact_id)
+            return self.lake.publish(
+                self.name,
+                "adapter_checkpoint",
+                artifact_id,
+                folder,
+                parents=[splits],
+                settings_hash=settings,
+                input_hash=artifact_id,
+            )
 
     def save_states(self, checkpoint_id: str, splits: TableVersion, steps: int = 2) -> TrainingStates:
         """What a training leaves that was killed after a few steps."""

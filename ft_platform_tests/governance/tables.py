@@ -26,10 +26,17 @@ def case_with(record: dict[str, Any] | None = None, **governance: Any) -> NamedU
 
 
 def result_of(
-    case: NamedUseCase, table: pa.Table, absent: Sequence[str] = (), ledger: PinnedLedger | None = None, batch_rows: int = 8192, **options: Any
+    case: NamedUseCase,
+    table: pa.Table,
+    absent: Sequence[str] = (),
+    ledger: PinnedLedger | None = None,
+    batch_rows: int = 8192,
+    **options: Any,
 ) -> StageResult:
     with tempfile.TemporaryDirectory() as folder:
-        stream = permit(case, TableRows(table, batch_rows), Work(Path(folder), InProcess()), TODAY, absent, ledger, **options)
+        stream = permit(
+            case, TableRows(table, batch_rows), Work(Path(folder), InProcess()), TODAY, absent, ledger, **options
+        )
         return stream.collect(raw_schema(case))
 
 
@@ -39,7 +46,9 @@ def fates(case: NamedUseCase, rows: int, absent: Sequence[str] = (), **columns: 
     result = result_of(case, table, absent, pin_ledger(case, {}), batch_rows=3)
     assert result.kept.schema == raw_schema(case)
     assert result.kept.num_rows + result.removed.num_rows == rows
-    by_id = dict.fromkeys(result.kept["record_id"].to_pylist(), "kept") | {r["record_id"]: r["reason"] for r in result.removed.to_pylist()}
+    by_id = dict.fromkeys(result.kept["record_id"].to_pylist(), "kept") | {
+        r["record_id"]: r["reason"] for r in result.removed.to_pylist()
+    }
     return [by_id[f"r{i:03d}"] for i in range(rows)]
 
 

@@ -1,4 +1,5 @@
-"""The consent ledger: what it says about a person decides, in every format, and what it does not say clearly permits nothing."""
+"""The consent ledger: what it says about a person decides, in every format, and what it does not say clearly permits
+nothing."""
 
 import json
 import os
@@ -38,11 +39,22 @@ PERSON = "Zebulon Quartermain"
 
 
 def ledger_case(path: Path | str, columns: dict[str, str] | None = None, **governance: Any) -> NamedUseCase:
-    stated = {"without_consent_column": "ledger", "consent_ledger": str(path), "ledger_columns": columns or {}, **governance}
+    stated = {
+        "without_consent_column": "ledger",
+        "consent_ledger": str(path),
+        "ledger_columns": columns or {},
+        **governance,
+    }
     return case_with({"subject": "person", "consent": None}, **stated)
 
 
-def fate_of(tmp_path: Path, person: str | None = "p1", record: dict[str, Any] | None = None, governance: dict[str, Any] | None = None, **row: str) -> str:
+def fate_of(
+    tmp_path: Path,
+    person: str | None = "p1",
+    record: dict[str, Any] | None = None,
+    governance: dict[str, Any] | None = None,
+    **row: str,
+) -> str:
     """What becomes of a record of `person`, beside another one that is permitted."""
     ledger = write_ledger(tmp_path / "ledger.csv", [{**PERMITTED, "subject_id": "p0"}, {**PERMITTED, **row}])
     case = ledger_case(ledger, COLUMNS, **LISTS, **(governance or {}))
@@ -89,7 +101,7 @@ def test_a_record_without_a_person_cannot_be_looked_up(tmp_path: Path, person: s
 
 def test_every_reason_of_the_ledger_was_seen() -> None:
     assert {
-        "subject_missing", "not_in_ledger", "consent_start_missing", "consent_not_yet_valid", "consent_expired", "consent_date_unreadable"
+        "subject_missing", "not_in_ledger", "consent_start_missing", "consent_not_yet_valid", "consent_expired", "consent_date_unreadable"  # noqa: E501
     } == OF_THE_LEDGER  # fmt: skip
 
 
@@ -108,13 +120,17 @@ def test_a_basis_in_the_ledger_that_needs_no_consent(tmp_path: Path, row: dict[s
 
 
 def test_consent_of_the_record_and_of_the_ledger_must_both_be_there(tmp_path: Path) -> None:
-    ledger = write_ledger(tmp_path / "ledger.csv", [{"subject_id": "p0", "status": "yes"}, {"subject_id": "p1", "status": "no"}])
+    ledger = write_ledger(
+        tmp_path / "ledger.csv", [{"subject_id": "p0", "status": "yes"}, {"subject_id": "p1", "status": "no"}]
+    )
     case = case_with({"subject": "person"}, consent_ledger=str(ledger))
     found = fates(case, 4, subject_id=["p0", "p0", "p1", "p2"], consent=["yes", "no", "yes", "yes"])
     assert found == ["kept", "consent_not_accepted", "consent_not_accepted", "not_in_ledger"]
 
 
-ROWS = [{"who": f"p{n}", "state": ["yes", "no", "withdrawn"][n % 3], "until": ["2026-06-15", None][n % 2]} for n in range(9)]
+ROWS = [
+    {"who": f"p{n}", "state": ["yes", "no", "withdrawn"][n % 3], "until": ["2026-06-15", None][n % 2]} for n in range(9)
+]
 EXPECTED = [["kept", "consent_not_accepted", "consent_withdrawn"][n % 3] for n in range(9)]
 
 
@@ -123,7 +139,9 @@ def as_text(value: str | None) -> str:
 
 
 def csv_of(path: Path, delimiter: str) -> Path:
-    path.write_text("\n".join([delimiter.join(ROWS[0]), *[delimiter.join(map(as_text, row.values())) for row in ROWS]]) + "\n")
+    path.write_text(
+        "\n".join([delimiter.join(ROWS[0]), *[delimiter.join(map(as_text, row.values())) for row in ROWS]]) + "\n"
+    )
     return path
 
 
@@ -139,7 +157,9 @@ def parquet_of(path: Path) -> Path:
 
 def dates_in_parquet(path: Path) -> Path:
     table = pa.Table.from_pylist(ROWS)
-    table = table.set_column(2, "until", table["until"].cast(pa.date32())).set_column(1, "state", table["state"].dictionary_encode())
+    table = table.set_column(2, "until", table["until"].cast(pa.date32())).set_column(
+        1, "state", table["state"].dictionary_encode()
+    )
     pq.write_table(table, path)
     return path
 
@@ -169,15 +189,26 @@ def test_every_format_says_the_same(tmp_path: Path, name: str) -> None:
 
 
 def test_numbers_of_persons_are_the_same_in_text_and_in_whole_numbers(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"subject_id": pa.array([7, 8], pa.int64()), "status": ["yes", "no"]}), tmp_path / "ledger.parquet")
-    assert fates(ledger_case(tmp_path / "ledger.parquet"), 3, subject_id=["7", "8", "07"]) == ["kept", "consent_not_accepted", "not_in_ledger"]
+    pq.write_table(
+        pa.table({"subject_id": pa.array([7, 8], pa.int64()), "status": ["yes", "no"]}), tmp_path / "ledger.parquet"
+    )
+    assert fates(ledger_case(tmp_path / "ledger.parquet"), 3, subject_id=["7", "8", "07"]) == [
+        "kept",
+        "consent_not_accepted",
+        "not_in_ledger",
+    ]
 
 
 def test_more_persons_than_a_batch_holds(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"subject_id": [f"p{n}" for n in range(20_000)], "status": ["yes", "no"] * 10_000}), tmp_path / "ledger.parquet")
+    pq.write_table(
+        pa.table({"subject_id": [f"p{n}" for n in range(20_000)], "status": ["yes", "no"] * 10_000}),
+        tmp_path / "ledger.parquet",
+    )
     case = ledger_case(tmp_path / "ledger.parquet")
     wanted = [0, 1, 19_998, 19_999, 8192]
-    assert fates(case, 5, subject_id=[f"p{n}" for n in wanted]) == ["kept" if n % 2 == 0 else "consent_not_accepted" for n in wanted]
+    assert fates(case, 5, subject_id=[f"p{n}" for n in wanted]) == [
+        "kept" if n % 2 == 0 else "consent_not_accepted" for n in wanted
+    ]
     counts = result_of(case, raw(case, ["t"], subject_id=["p0"]), ledger=pin_ledger(case, {})).counts
     assert (counts["basis"], counts["persons_in_ledger"]) == ("consent ledger", 20_000)
 
@@ -206,16 +237,26 @@ BROKEN = [
     ("a.csv", b"", "is empty (0 bytes)"),
     ("a.txt", "subject_id,status\np0,yes\n", "has none of the endings .csv"),
     ("a.jsonl", f'{{"subject_id": "{PERSON}", "status": "yes"\n', "it is broken, or not UTF-8"),
-    ("a.jsonl", f'{{"subject_id": "{PERSON}", "subject_id": "p0", "status": "yes"}}\n', "line 1 is no object with distinct keys"),
+    (
+        "a.jsonl",
+        f'{{"subject_id": "{PERSON}", "subject_id": "p0", "status": "yes"}}\n',
+        "line 1 is no object with distinct keys",
+    ),
     ("a.jsonl", f'["{PERSON}"]\n', "line 1 is no object with distinct keys"),
     ("a.jsonl", f'{{"subject_id": "{PERSON}", "status": ["yes"]}}\n', "line 1: expected text"),
-    ("a.jsonl", '{"subject_id": 7.0, "status": "yes"}\n', "line 1: expected text, whole numbers, true, false or null, got float"),
+    (
+        "a.jsonl",
+        '{"subject_id": 7.0, "status": "yes"}\n',
+        "line 1: expected text, whole numbers, true, false or null, got float",
+    ),
     ("a.parquet", b"PAR1 and nothing else", "it is broken, or not UTF-8"),
 ]
 
 
 @pytest.mark.parametrize(("name", "text", "problem"), BROKEN, ids=[problem for _, _, problem in BROKEN])
-def test_what_cannot_be_read_as_a_ledger_stops_the_stage_and_quotes_nobody(tmp_path: Path, name: str, text: str | bytes, problem: str) -> None:
+def test_what_cannot_be_read_as_a_ledger_stops_the_stage_and_quotes_nobody(
+    tmp_path: Path, name: str, text: str | bytes, problem: str
+) -> None:
     message = problem_with(write(tmp_path / name, text))
     assert problem in message and "governance.consent_ledger" in message
 
@@ -229,7 +270,15 @@ def test_a_column_of_fractions_and_a_folder_without_a_table_are_refused(tmp_path
     assert "has no column 'status'" in problem_with(tmp_path / "delta")
 
 
-@pytest.mark.parametrize("uri", ["http://example.org/ledger.csv", "https://example.org/ledger.csv", "simplecache::s3://a/b.csv", "ftp://example.org/a.csv"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://example.org/ledger.csv",
+        "https://example.org/ledger.csv",
+        "simplecache::s3://a/b.csv",
+        "ftp://example.org/a.csv",
+    ],
+)
 def test_a_place_that_is_not_allowed_is_not_asked(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ft_platform.governance.ledger.fingerprint", lambda *_: pytest.fail("a request was made"))
     with pytest.raises(SourceError, match=r"governance\.consent_ledger"):
@@ -276,7 +325,9 @@ def test_a_pinned_delta_table_is_read_as_it_was(tmp_path: Path) -> None:
     case = ledger_case(tmp_path / "delta")
     pinned = pin_ledger(case, {})
     assert pinned is not None
-    write_deltalake(str(tmp_path / "delta"), pa.table({"subject_id": ["p0", "p1"], "status": ["no", "no"]}), mode="overwrite")
+    write_deltalake(
+        str(tmp_path / "delta"), pa.table({"subject_id": ["p0", "p1"], "status": ["no", "no"]}), mode="overwrite"
+    )
     assert len(pinned.read(case, tmp_path, TODAY).index) == 1
 
 

@@ -1,4 +1,5 @@
-"""A consent ledger in a database decides as a file does; any change of its rows is noticed, and messages name the ledger's settings."""
+"""A consent ledger in a database decides as a file does; any change of its rows is noticed, and messages name the
+ledger's settings."""
 
 import sqlite3
 from pathlib import Path
@@ -19,7 +20,13 @@ COLUMNS = {"subject": "person", "status": "consent", "valid_until": "until_day"}
 
 
 def database_case(uri: str, **governance: Any) -> NamedUseCase:
-    stated = {"without_consent_column": "ledger", "consent_ledger": uri, "ledger_table": "consents", "ledger_columns": COLUMNS, **governance}
+    stated = {
+        "without_consent_column": "ledger",
+        "consent_ledger": uri,
+        "ledger_table": "consents",
+        "ledger_columns": COLUMNS,
+        **governance,
+    }
     return case_with({"subject": "person", "consent": None}, **stated)
 
 
@@ -50,15 +57,27 @@ def test_postgresql_decides_as_a_file_does(postgres: int, monkeypatch: pytest.Mo
     psycopg = pytest.importorskip("psycopg")
     monkeypatch.setenv("FT_SOURCES_ALLOWED", f"postgresql://127.0.0.1:{postgres}")
     monkeypatch.setenv("LEDGER_PASSWORD", "a test password")
-    with psycopg.connect(f"host=127.0.0.1 port={postgres} user=owner password='a test password' dbname=postgres", autocommit=True) as connection:
+    with psycopg.connect(
+        f"host=127.0.0.1 port={postgres} user=owner password='a test password' dbname=postgres", autocommit=True
+    ) as connection:
         connection.execute("DROP TABLE IF EXISTS consents")
         connection.execute("CREATE TABLE consents (person TEXT, consent TEXT, until_day DATE)")
         for row in PERSONS:
             connection.execute("INSERT INTO consents VALUES (%s, %s, %s)", row)
-    case = database_case(f"postgresql://owner@127.0.0.1:{postgres}/postgres", ledger_password_variable="LEDGER_PASSWORD")
-    assert fates(case, 5, subject_id=["p1", "p2", "p3", "p4", "p5"]) == ["kept", "consent_not_accepted", "consent_expired", "kept", "not_in_ledger"]
+    case = database_case(
+        f"postgresql://owner@127.0.0.1:{postgres}/postgres", ledger_password_variable="LEDGER_PASSWORD"
+    )
+    assert fates(case, 5, subject_id=["p1", "p2", "p3", "p4", "p5"]) == [
+        "kept",
+        "consent_not_accepted",
+        "consent_expired",
+        "kept",
+        "not_in_ledger",
+    ]
     monkeypatch.delenv("LEDGER_PASSWORD")
-    with pytest.raises(SourceError, match=r"governance\.ledger_password_variable names LEDGER_PASSWORD, which is not set"):
+    with pytest.raises(
+        SourceError, match=r"governance\.ledger_password_variable names LEDGER_PASSWORD, which is not set"
+    ):
         pin_ledger(case, {})
     monkeypatch.setenv("FT_SOURCES_ALLOWED", "s3://other")
     with pytest.raises(SourceError, match="consent_ledger"):
@@ -74,11 +93,21 @@ def test_any_change_of_a_row_changes_the_content_and_the_order_does_not(uri: str
         return pinned.content
 
     first = content()
-    sqlite_ledger(path, ("CREATE TABLE copy AS SELECT * FROM consents ORDER BY person DESC", "DROP TABLE consents", "ALTER TABLE copy RENAME TO consents"))
+    sqlite_ledger(
+        path,
+        (
+            "CREATE TABLE copy AS SELECT * FROM consents ORDER BY person DESC",
+            "DROP TABLE consents",
+            "ALTER TABLE copy RENAME TO consents",
+        ),
+    )
     sqlite_ledger(path, ("UPDATE consents SET remarks = 'asked again'",))
     assert content() == first
     seen = {first}
-    for change in ("UPDATE consents SET consent = 'withdrawn' WHERE person = 'p1'", "DELETE FROM consents WHERE person = 'p3'"):
+    for change in (
+        "UPDATE consents SET consent = 'withdrawn' WHERE person = 'p1'",
+        "DELETE FROM consents WHERE person = 'p3'",
+    ):
         sqlite_ledger(path, (change,))
         seen.add(content())
     assert len(seen) == 3
@@ -97,7 +126,10 @@ def test_rows_that_changed_after_they_were_pinned_are_not_used(uri: str, tmp_pat
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ("ALTER TABLE consents RENAME COLUMN consent TO agreed", "column 'consent' is missing.*governance.ledger_columns"),
+        (
+            "ALTER TABLE consents RENAME COLUMN consent TO agreed",
+            "column 'consent' is missing.*governance.ledger_columns",
+        ),
         ("DROP TABLE consents", "cannot be read"),
     ],
 )
@@ -118,7 +150,10 @@ def test_a_database_that_is_not_there_names_the_setting(tmp_path: Path) -> None:
     [
         ({"ledger_table": None}, "`ledger_table` is needed"),
         ({"consent_ledger": "ledger.csv"}, "go with a database"),
-        ({"consent_ledger": "ledger.csv", "ledger_table": None, "ledger_password_variable": "LEDGER"}, "go with a database"),
+        (
+            {"consent_ledger": "ledger.csv", "ledger_table": None, "ledger_password_variable": "LEDGER"},
+            "go with a database",
+        ),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(governance: dict[str, Any], expected: str) -> None:

@@ -45,18 +45,29 @@ def test_the_accepted_licences_of_the_default_policy_are_licences_and_none_forbi
         ({"licence": "banana", "without_consent_column": "licence"}, "'banana' is no SPDX id"),
         ({"licence": "LicenseRef-banana"}, "LicenseRef-banana is not among the licences that policy default 1 accepts"),
         ({"licence": "GPL-3.0-only"}, "policy.accepted_licences in ft_environment.yaml"),
-        ({"licence": "CC-BY-NC-4.0", "denied_licences": []}, "is not among the licences"),  # a use case cannot lift its own deny list
-        ({"licence": "proprietary", "without_consent_column": "licence"}, "permits nothing: records of your own need a consent"),
+        (
+            {"licence": "CC-BY-NC-4.0", "denied_licences": []},
+            "is not among the licences",
+        ),  # a use case cannot lift its own deny list
+        (
+            {"licence": "proprietary", "without_consent_column": "licence"},
+            "permits nothing: records of your own need a consent",
+        ),
     ],
 )
-def test_free_text_licences_nobody_accepted_and_own_data_without_consent_are_refused(stated: dict[str, Any], words: str) -> None:
+def test_free_text_licences_nobody_accepted_and_own_data_without_consent_are_refused(
+    stated: dict[str, Any], words: str
+) -> None:
     case = case_with(**stated)
     assert words in licence_problems(case.settings.governance, case.policy)[0][1]
     with pytest.raises(ConfigError, match="ft check"):
         require_accepted_licences(case)
 
 
-@pytest.mark.parametrize("stated", [{}, {"licence": "cc-by-4.0", "without_consent_column": "licence"}, {"licence": "LicenseRef-public-domain"}])
+@pytest.mark.parametrize(
+    "stated",
+    [{}, {"licence": "cc-by-4.0", "without_consent_column": "licence"}, {"licence": "LicenseRef-public-domain"}],
+)
 def test_accepted_ones_permit(stated: dict[str, Any]) -> None:
     require_accepted_licences(case_with(**stated))
 
@@ -68,7 +79,12 @@ def test_licences_of_single_records_are_held_to_the_policy_too() -> None:
 
 def test_an_installation_accepts_other_licences() -> None:
     own = Policy(name="bank", accepted_licences=["LicenseRef-contract-4711", "gpl-3.0-only"])
-    for licence, problems in (("LicenseRef-contract-4711", 0), ("GPL-3.0-only", 0), ("proprietary", 1), ("CC-BY-4.0", 1)):
+    for licence, problems in (
+        ("LicenseRef-contract-4711", 0),
+        ("GPL-3.0-only", 0),
+        ("proprietary", 1),
+        ("CC-BY-4.0", 1),
+    ):
         assert len(licence_problems(case_with(licence=licence).settings.governance, own)) == problems, licence
     with pytest.raises(ValueError, match="'banana': neither an SPDX id"):
         Policy(name="bank", accepted_licences=["banana"])

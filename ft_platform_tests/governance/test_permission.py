@@ -35,7 +35,10 @@ def test_consent_counts_only_with_an_accepted_value() -> None:
 
 
 def test_an_accepted_value_wins_over_the_word_in_it() -> None:
-    assert fates(case_with(accepted_consent=["not withdrawn"]), 2, consent=["not withdrawn", "withdrawn"]) == ["kept", "consent_withdrawn"]
+    assert fates(case_with(accepted_consent=["not withdrawn"]), 2, consent=["not withdrawn", "withdrawn"]) == [
+        "kept",
+        "consent_withdrawn",
+    ]
 
 
 def test_the_newest_row_of_a_source_key_decides() -> None:
@@ -52,26 +55,53 @@ def test_the_newest_row_of_a_source_key_decides() -> None:
 
 
 def test_rows_ingested_together_are_ordered_by_position_and_then_by_the_table() -> None:
-    columns = {"source_key": ["a", "a", "b", "b"], "ingested_at": [EARLY] * 4, "source_position": [5, 3, 1, 1], "consent": ["yes"] * 4}
+    columns = {
+        "source_key": ["a", "a", "b", "b"],
+        "ingested_at": [EARLY] * 4,
+        "source_position": [5, 3, 1, 1],
+        "consent": ["yes"] * 4,
+    }
     assert fates(case_with(), 4, **columns) == ["kept", "superseded", "superseded", "kept"]
 
 
 def test_the_purpose_must_be_among_the_purposes_of_the_record() -> None:
     case = case_with({"purpose": "purpose"}, purpose="complaint routing")
-    values = ["complaint routing", "marketing; complaint routing ;", "marketing", "complaint routing and more", None, ""]
+    values = [
+        "complaint routing",
+        "marketing; complaint routing ;",
+        "marketing",
+        "complaint routing and more",
+        None,
+        "",
+    ]
     assert fates(case, 6, consent=["yes"] * 6, purpose=values) == ["kept", "kept", *["purpose_not_permitted"] * 4]
 
 
 def test_a_record_may_be_used_until_the_day_it_expires() -> None:
     case = case_with({"expires": "expires"})
-    values = ["2026-06-15", "2026-06-14", "2026-06-16 00:00:00", "2026-06-14T23:59:59Z", None, " ", "15.06.2027", "2027-02-30", "20270101", "2027"]
+    values = [
+        "2026-06-15",
+        "2026-06-14",
+        "2026-06-16 00:00:00",
+        "2026-06-14T23:59:59Z",
+        None,
+        " ",
+        "15.06.2027",
+        "2027-02-30",
+        "20270101",
+        "2027",
+    ]
     expected = ["kept", "expired", "kept", "expired", "kept", "kept", *["expiry_unreadable"] * 4]
     assert fates(case, len(values), consent=["yes"] * len(values), expires=values) == expected
 
 
 def test_the_first_reason_is_the_one_that_is_kept() -> None:
     case = case_with({"expires": "expires", "purpose": "purpose"}, purpose="complaint routing")
-    columns = {"consent": ["no", "yes", "yes"], "purpose": ["x", "x", "complaint routing"], "expires": ["2000-01-01", "2000-01-01", None]}
+    columns = {
+        "consent": ["no", "yes", "yes"],
+        "purpose": ["x", "x", "complaint routing"],
+        "expires": ["2000-01-01", "2000-01-01", None],
+    }
     assert fates(case, 3, **columns) == ["consent_not_accepted", "purpose_not_permitted", "kept"]
 
 
@@ -88,7 +118,11 @@ def test_an_empty_consent_column_is_no_absent_one() -> None:
     by_licence = case_with(without_consent_column="licence", licence="CC-BY-4.0")
     with pytest.raises(DataError, match="consent_missing: 2"):
         result_of(by_licence, raw(by_licence, ["a", "b"]))
-    assert fates(by_licence, 3, ["consent"], consent=[None, "yes", "withdrawn"]) == ["consent_missing", "kept", "consent_withdrawn"]
+    assert fates(by_licence, 3, ["consent"], consent=[None, "yes", "withdrawn"]) == [
+        "consent_missing",
+        "kept",
+        "consent_withdrawn",
+    ]
 
 
 def test_without_a_consent_mapping_the_licence_is_the_basis() -> None:
@@ -101,7 +135,9 @@ def test_no_permitted_record_is_an_error_with_counts_and_without_values() -> Non
     with pytest.raises(DataError) as caught:
         result_of(case, raw(case, ["a", "b", "c"], consent=["ask Zebulon Quartermain", None, "withdrawn"]))
     message = str(caught.value)
-    assert "none of 3 records may be used (consent_missing: 1, consent_not_accepted: 1, consent_withdrawn: 1)" in message
+    assert (
+        "none of 3 records may be used (consent_missing: 1, consent_not_accepted: 1, consent_withdrawn: 1)" in message
+    )
     assert "['yes'] in column 'consent'" in message and "Zebulon" not in message
     with pytest.raises(DataError, match="there are no records"):
         result_of(case, raw_schema(case).empty_table())
@@ -110,7 +146,12 @@ def test_no_permitted_record_is_an_error_with_counts_and_without_values() -> Non
 def test_chunks_of_the_table_do_not_matter() -> None:
     case = case_with()
     whole = raw(
-        case, [f"t{i}" for i in range(6)], consent=["yes", "no", None] * 2, source_key=list("aabbcc"), ingested_at=[EARLY, LATE] * 3, source_position=[1] * 6
+        case,
+        [f"t{i}" for i in range(6)],
+        consent=["yes", "no", None] * 2,
+        source_key=list("aabbcc"),
+        ingested_at=[EARLY, LATE] * 3,
+        source_position=[1] * 6,
     )
     pieces = pa.concat_tables([whole.slice(i, 2) for i in range(0, 6, 2)])
     assert result_of(case, pieces).removed.equals(result_of(case, whole).removed)
@@ -153,11 +194,22 @@ ONE_FAULT = {
     "expiry_unreadable": {"expires": "15.06.2026"},
     "expired": {"expires": "2026-06-14"},
 }
-OF_THE_LEDGER = {"subject_missing", "not_in_ledger", "consent_start_missing", "consent_not_yet_valid", "consent_expired", "consent_date_unreadable"}
+OF_THE_LEDGER = {
+    "subject_missing",
+    "not_in_ledger",
+    "consent_start_missing",
+    "consent_not_yet_valid",
+    "consent_expired",
+    "consent_date_unreadable",
+}
 
 
 def full_case(**governance: Any):
-    stated = {"lawful_bases": ["consent", "contract"], "jurisdictions": ["DE"], "accepted_licences": ["CC-BY-4.0", "CC-BY-NC-4.0"]}
+    stated = {
+        "lawful_bases": ["consent", "contract"],
+        "jurisdictions": ["DE"],
+        "accepted_licences": ["CC-BY-4.0", "CC-BY-NC-4.0"],
+    }
     return case_with(FULL, **{**stated, **governance})
 
 
@@ -179,7 +231,21 @@ def test_every_reason_has_a_test() -> None:
 
 
 def test_what_a_withdrawal_column_says() -> None:
-    values = [None, "", " False ", "no", "0", "true", "YES", "1", "2026-01-01", "2027-01-01 10:00:00", "2027-02-30", "n/a", "01.01.2026"]
+    values = [
+        None,
+        "",
+        " False ",
+        "no",
+        "0",
+        "true",
+        "YES",
+        "1",
+        "2026-01-01",
+        "2027-01-01 10:00:00",
+        "2027-02-30",
+        "n/a",
+        "01.01.2026",
+    ]
     expected = [*["kept"] * 5, *["consent_withdrawn"] * 5, *["withdrawal_unreadable"] * 3]
     case = case_with({"withdrawn": "withdrawn"})
     assert fates(case, len(values), consent=["yes"] * len(values), withdrawn=values) == expected
@@ -196,27 +262,48 @@ def test_a_basis_that_needs_no_consent_permits_without_one_but_not_against_a_wit
         {**PERMITTED, "lawful_basis": None, "consent": None},
     ]
     columns = columns_of([{**row, "source_key": None} for row in rows])
-    expected = ["kept", "consent_withdrawn", "consent_withdrawn", "jurisdiction_not_permitted", "consent_missing", "consent_missing"]
+    expected = [
+        "kept",
+        "consent_withdrawn",
+        "consent_withdrawn",
+        "jurisdiction_not_permitted",
+        "consent_missing",
+        "consent_missing",
+    ]
     assert fates(case, 6, **columns) == expected
 
 
 def test_a_source_without_consent_column_may_rest_on_lawful_bases() -> None:
-    stated = {"without_consent_column": "lawful_basis", "lawful_bases": ["consent", "contract"], "lawful_bases_without_consent": ["contract"]}
+    stated = {
+        "without_consent_column": "lawful_basis",
+        "lawful_bases": ["consent", "contract"],
+        "lawful_bases_without_consent": ["contract"],
+    }
     case = case_with({"consent": None, "lawful_basis": "lawful_basis"}, **stated)
     assert fates(case, 3, lawful_basis=["contract", "consent", None]) == ["kept", "consent_missing", "consent_missing"]
 
 
 def test_the_end_of_a_consent_ends_no_permission_that_rests_on_something_else() -> None:
-    stated = {"lawful_bases": ["consent", "contract"], "lawful_bases_without_consent": ["contract"], "jurisdictions": []}
+    stated = {
+        "lawful_bases": ["consent", "contract"],
+        "lawful_bases_without_consent": ["contract"],
+        "jurisdictions": [],
+    }
     case = case_with({"lawful_basis": "lawful_basis", "expires": "expires", "subject": "subject"}, **stated)
     judge = record_judge(case, TODAY, "column")
     rows = {"consent": [None, "yes"], "lawful_basis": ["contract", "consent"], "expires": ["2027-01-01", None]}
-    ended = Judged(np.array([CODES["consent_expired"], 0], np.uint8), np.array([date(2026, 6, 1).toordinal(), date(2026, 7, 1).toordinal()], np.int32))
+    ended = Judged(
+        np.array([CODES["consent_expired"], 0], np.uint8),
+        np.array([date(2026, 6, 1).toordinal(), date(2026, 7, 1).toordinal()], np.int32),
+    )
     found = judge.judge(2, {name: pa.array(values, pa.string()) for name, values in rows.items()}, ended)
     assert found.codes.tolist() == [0, 0]
     assert [date.fromordinal(day).isoformat() for day in found.last_days.tolist()] == ["2027-01-01", "2026-07-01"]
     unreadable = Judged(np.array([CODES["withdrawal_unreadable"]] * 2, np.uint8), ended.last_days)
-    assert (judge.judge(2, {name: pa.array(values, pa.string()) for name, values in rows.items()}, unreadable).codes == CODES["withdrawal_unreadable"]).all()
+    assert (
+        judge.judge(2, {name: pa.array(values, pa.string()) for name, values in rows.items()}, unreadable).codes
+        == CODES["withdrawal_unreadable"]
+    ).all()
 
 
 def test_the_last_day_on_which_all_kept_records_may_be_used_is_counted() -> None:
@@ -247,7 +334,11 @@ def test_settings_that_judge_nothing_or_by_nothing_are_refused(record: dict, gov
 
 def test_the_licence_of_each_record_stands_in_for_that_of_the_dataset() -> None:
     case = case_with({"licence": "licence"}, licence=None, accepted_licences=["CC-BY-4.0"])
-    assert fates(case, 3, consent=["yes"] * 3, licence=["CC-BY-4.0", None, "MIT"]) == ["kept", "licence_missing", "licence_not_accepted"]
+    assert fates(case, 3, consent=["yes"] * 3, licence=["CC-BY-4.0", None, "MIT"]) == [
+        "kept",
+        "licence_missing",
+        "licence_not_accepted",
+    ]
 
 
 @pytest.mark.parametrize("licence", ["NOASSERTION", "none", "CC-BY-NC-SA-4.0", "cc-by-nd-4.0", " CC-BY-NC "])
@@ -284,12 +375,16 @@ def test_what_is_refused_is_handed_on_by_source_key_before_the_stage_ends() -> N
         "consent": ["yes", "withdrawn", "yes", "no", "no"],
     }
     seen: list[Refused] = []
-    result = result_of(case, raw(case, list("vwxyz"), **columns), before_end=lambda refused, ledger: seen.append(refused))
+    result = result_of(
+        case, raw(case, list("vwxyz"), **columns), before_end=lambda refused, ledger: seen.append(refused)
+    )
     assert result.kept.num_rows == 1
     found = seen[0].look_up(pa.array(["a", "b", "c", "d", None]))
     assert found.tolist() == [CODES["consent_withdrawn"], 0, CODES["consent_not_accepted"], 0, 0]
     with pytest.raises(DataError):
-        result_of(case, raw(case, ["t"], consent=["withdrawn"]), before_end=lambda refused, ledger: seen.append(refused))
+        result_of(
+            case, raw(case, ["t"], consent=["withdrawn"]), before_end=lambda refused, ledger: seen.append(refused)
+        )
     assert len(seen) == 2, "nothing is permitted, and what was refused is handed on all the same"
 
 

@@ -1,4 +1,5 @@
-"""A changed ledger or a day that passed is noticed between two runs: by a sensor, a daily schedule, and the check in the graph."""
+"""A changed ledger or a day that passed is noticed between two runs: by a sensor, a daily schedule, and the check in
+the graph."""
 
 import dagster as dg
 import pytest
@@ -20,7 +21,9 @@ def definitions(house: House) -> dg.Definitions:
 
 def names(found: dg.Definitions) -> tuple[set[str], set[str]]:
     repository = found.get_repository_def()
-    return {schedule.name for schedule in repository.schedule_defs}, {sensor.name for sensor in repository.sensor_defs if "ledger" in sensor.name}
+    return {schedule.name for schedule in repository.schedule_defs}, {
+        sensor.name for sensor in repository.sensor_defs if "ledger" in sensor.name
+    }
 
 
 @pytest.mark.parametrize(
@@ -31,7 +34,9 @@ def names(found: dg.Definitions) -> tuple[set[str], set[str]]:
         (True, False, {"tests_retention_sweep"}, {"tests_consent_ledger"}),
     ],
 )
-def test_only_what_can_end_a_permission_is_watched(environment: Environment, ledger: bool, expires: bool, schedules: set[str], sensors: set[str]) -> None:
+def test_only_what_can_end_a_permission_is_watched(
+    environment: Environment, ledger: bool, expires: bool, schedules: set[str], sensors: set[str]
+) -> None:
     house = House(environment, ledger=ledger, expires=expires)
     assert names(definitions(house)) == (schedules, sensors)
 
@@ -52,11 +57,15 @@ def look(house: House, instance: dg.DagsterInstance, cursor: str | None) -> dg.S
     return result
 
 
-def test_the_sensor_reports_a_changed_ledger_once_and_starts_a_sweep_where_there_is_something_to_sweep(watched: House) -> None:
+def test_the_sensor_reports_a_changed_ledger_once_and_starts_a_sweep_where_there_is_something_to_sweep(
+    watched: House,
+) -> None:
     house = watched
     with dg.DagsterInstance.ephemeral() as instance:
         first = look(house, instance, None)
-        assert isinstance(first, dg.SensorResult) and first.asset_events and not first.run_requests, "nothing was materialized yet"
+        assert isinstance(first, dg.SensorResult) and first.asset_events and not first.run_requests, (
+            "nothing was materialized yet"
+        )
         assert isinstance(look(house, instance, first.cursor), dg.SkipReason), "the ledger is unchanged"
         job = definitions(house).resolve_job_def("tests")
         keys = [dg.AssetKey(["tests", stage]) for stage in ("raw_records", "permitted_records")]
@@ -65,9 +74,15 @@ def test_the_sensor_reports_a_changed_ledger_once_and_starts_a_sweep_where_there
         changed = look(house, instance, first.cursor)
         assert isinstance(changed, dg.SensorResult) and changed.run_requests and len(changed.run_requests) == 1
         event = (changed.asset_events or [])[0]
-        assert event.asset_key == dg.AssetKey(["tests", "consent_ledger"]) and "p1" not in str(event) + str(changed.run_requests)
+        assert event.asset_key == dg.AssetKey(["tests", "consent_ledger"]) and "p1" not in str(event) + str(
+            changed.run_requests
+        )
 
-        sweep = definitions(house).resolve_job_def("tests_retention_sweep").execute_in_process(instance=instance, raise_on_error=False)
+        sweep = (
+            definitions(house)
+            .resolve_job_def("tests_retention_sweep")
+            .execute_in_process(instance=instance, raise_on_error=False)
+        )
         checks = {check.check_name: check.passed for check in sweep.get_asset_check_evaluations()}
         assert checks == {NOT_TAINTED: False}
         assert [one["version"] for one in tainted_now(house.lake, "tests")] == ["permitted_records@0"]
@@ -89,7 +104,9 @@ def test_each_change_starts_one_sweep_also_the_one_back_to_an_earlier_ledger(wat
             found = look(house, instance, cursor)
             assert isinstance(found, dg.SensorResult) and found.run_requests and len(found.run_requests) == 1, status
             again = look(house, instance, cursor)
-            assert isinstance(again, dg.SensorResult) and again.run_requests, "a tick whose cursor was lost asks for the same run"
+            assert isinstance(again, dg.SensorResult) and again.run_requests, (
+                "a tick whose cursor was lost asks for the same run"
+            )
             assert again.run_requests[0].run_key == found.run_requests[0].run_key
             keys.append(found.run_requests[0].run_key)
             cursor = found.cursor
@@ -104,7 +121,9 @@ def test_a_ledger_that_cannot_be_read_is_told_and_keeps_the_cursor(watched: Hous
     assert isinstance(skipped, dg.SkipReason) and "does not exist" in (skipped.skip_message or "")
 
 
-def test_the_job_of_the_schedule_marks_all_that_a_passed_day_ends(watched: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_job_of_the_schedule_marks_all_that_a_passed_day_ends(
+    watched: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     house = watched
     with dg.DagsterInstance.ephemeral() as instance:
         job = definitions(house).resolve_job_def("tests")
@@ -119,6 +138,12 @@ def test_the_job_of_the_schedule_marks_all_that_a_passed_day_ends(watched: House
 
         for module in (permitted, taint):
             monkeypatch.setattr(module, "datetime", later_datetime(10))
-        result = definitions(house).resolve_job_def("tests_retention_sweep").execute_in_process(instance=instance, raise_on_error=False)
+        result = (
+            definitions(house)
+            .resolve_job_def("tests_retention_sweep")
+            .execute_in_process(instance=instance, raise_on_error=False)
+        )
         assert [check.passed for check in result.get_asset_check_evaluations()] == [False]
-    assert {one["version"]: one["reasons"] for one in tainted_now(house.lake, "tests")} == {made[stage].id: {"expired": 1} for stage in STAGES}
+    assert {one["version"]: one["reasons"] for one in tainted_now(house.lake, "tests")} == {
+        made[stage].id: {"expired": 1} for stage in STAGES
+    }

@@ -1,4 +1,5 @@
-"""`only_permitted_records` finds a row that should not be there, whatever let it in; and it agrees with the judge on rows of every kind."""
+"""`only_permitted_records` finds a row that should not be there, whatever let it in; and it agrees with the judge on
+rows of every kind."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -22,9 +23,15 @@ from ft_platform_tests.governance.house import House, rows, today
 from ft_platform_tests.governance.tables import TODAY, case_with, result_of, write_ledger
 from ft_platform_tests.tables import raw as raw_table
 
-MAPPED = {name: name for name in ("withdrawn", "lawful_basis", "purpose", "jurisdiction", "licence", "expires")} | {"subject": "person"}
+MAPPED = {name: name for name in ("withdrawn", "lawful_basis", "purpose", "jurisdiction", "licence", "expires")} | {
+    "subject": "person"
+}
 COLUMNS = {name: name for name in ("purpose", "lawful_basis", "jurisdiction", "withdrawn", "valid_from", "valid_until")}
-STATED = {"lawful_bases": ["consent", "contract"], "jurisdictions": ["DE", "FR"], "accepted_licences": ["CC-BY-4.0", "CC-BY-NC-4.0"]}
+STATED = {
+    "lawful_bases": ["consent", "contract"],
+    "jurisdictions": ["DE", "FR"],
+    "accepted_licences": ["CC-BY-4.0", "CC-BY-NC-4.0"],
+}
 GOOD: dict[str, Any] = {
     "subject_id": "p0",
     "consent": "yes",
@@ -58,7 +65,11 @@ def full_case(**governance: Any) -> NamedUseCase:
 
 
 def lacking(found: dict[str, Any]) -> dict[str, int]:
-    return {name.removeprefix("rows_without_"): count for name, count in found.items() if name.startswith("rows_without_") and count}
+    return {
+        name.removeprefix("rows_without_"): count
+        for name, count in found.items()
+        if name.startswith("rows_without_") and count
+    }
 
 
 def test_permitted_rows_pass(tmp_path: Path) -> None:
@@ -66,7 +77,7 @@ def test_permitted_rows_pass(tmp_path: Path) -> None:
     assert found["passed"] and found["rows"] == 7 and lacking(found) == {}
     assert {name for name in found if name.startswith("rows_without_")} == {
         f"rows_without_{name}" for name in (
-            "accepted_consent", "standing_consent", "accepted_lawful_basis", "accepted_jurisdiction", "accepted_licence", "allowed_licence", "purpose",
+            "accepted_consent", "standing_consent", "accepted_lawful_basis", "accepted_jurisdiction", "accepted_licence", "allowed_licence", "purpose",  # noqa: E501
             "standing_permission", "day_left", "named_end",
         )
     }  # fmt: skip
@@ -99,7 +110,9 @@ def test_one_planted_row_turns_the_check_red(tmp_path: Path, fault: dict[str, An
 
 
 def test_a_row_that_ends_before_the_day_that_the_manifest_names_turns_it_red(tmp_path: Path) -> None:
-    assert lacking(look(full_case(), [GOOD, {**GOOD, "expires": "2026-07-01"}], tmp_path, permitted_until="2026-06-16")) == {"named_end": 1}
+    assert lacking(
+        look(full_case(), [GOOD, {**GOOD, "expires": "2026-07-01"}], tmp_path, permitted_until="2026-06-16")
+    ) == {"named_end": 1}
     without = {name: value for name, value in COUNTS.items() if name != "permitted_until"}
     case = full_case()
     table = raw_table(case, ["a"], **{name: [value] for name, value in GOOD.items()})
@@ -129,11 +142,15 @@ PERSONS = [
 
 
 @pytest.mark.parametrize("fault", PERSONS, ids=str)
-def test_a_person_whose_consent_does_not_stand_in_the_ledger_turns_it_red(tmp_path: Path, fault: dict[str, str]) -> None:
+def test_a_person_whose_consent_does_not_stand_in_the_ledger_turns_it_red(
+    tmp_path: Path, fault: dict[str, str]
+) -> None:
     write_ledger(tmp_path / "l.csv", [GOOD_PERSON, {**GOOD_PERSON, "subject_id": "p1", **fault}])
     case = full_case(consent_ledger=str(tmp_path / "l.csv"), ledger_columns=COLUMNS)
     assert look(case, [GOOD] * 3, tmp_path)["passed"]
-    assert lacking(look(case, [GOOD, {**GOOD, "subject_id": "p1"}, {**GOOD, "subject_id": None}], tmp_path)) == {"consent_in_ledger": 2}
+    assert lacking(look(case, [GOOD, {**GOOD, "subject_id": "p1"}, {**GOOD, "subject_id": None}], tmp_path)) == {
+        "consent_in_ledger": 2
+    }
 
 
 def test_a_ledger_that_nobody_looked_into_is_no_evidence(tmp_path: Path) -> None:
@@ -169,14 +186,18 @@ def drawn(values: dict[str, list[Any]], good: dict[str, Any], draw: random.Rando
 
 @pytest.mark.parametrize("with_ledger", [False, True], ids=["by columns", "with a ledger"])
 @pytest.mark.parametrize("exempt", [[], ["contract"]], ids=["consent needed", "contract needs none"])
-def test_the_second_look_and_the_judge_agree_on_rows_of_every_kind(tmp_path: Path, with_ledger: bool, exempt: list[str]) -> None:
+def test_the_second_look_and_the_judge_agree_on_rows_of_every_kind(
+    tmp_path: Path, with_ledger: bool, exempt: list[str]
+) -> None:
     draw = random.Random(7)
     governance: dict[str, Any] = {"lawful_bases_without_consent": exempt}
     if with_ledger:
         persons = [{**drawn(LEDGER_VALUES, GOOD_PERSON, draw, 0.15), "subject_id": f"p{n}"} for n in range(60)]
         governance |= {"consent_ledger": str(write_ledger(tmp_path / "l.csv", persons)), "ledger_columns": COLUMNS}
     case = full_case(**governance)
-    lines = [{**drawn(VALUES, GOOD, draw, 0.15), "subject_id": draw.choice([f"p{n}" for n in range(62)])} for _ in range(600)]
+    lines = [
+        {**drawn(VALUES, GOOD, draw, 0.15), "subject_id": draw.choice([f"p{n}" for n in range(62)])} for _ in range(600)
+    ]
     table = raw_table(case, ["a text"] * len(lines), **{name: [line[name] for line in lines] for name in lines[0]})
     result = result_of(case, table, ledger=pin_ledger(case, {}))
     assert 20 < result.kept.num_rows < 580
@@ -185,7 +206,11 @@ def test_the_second_look_and_the_judge_agree_on_rows_of_every_kind(tmp_path: Pat
     removed = set(result.removed["record_id"].to_pylist())
     for number, line in enumerate(lines):
         if f"r{number:03d}" in removed:
-            alone = {name: count for name, count in lacking(look(case, [line], tmp_path, permitted_until=date.max.isoformat())).items() if name != "named_end"}
+            alone = {
+                name: count
+                for name, count in lacking(look(case, [line], tmp_path, permitted_until=date.max.isoformat())).items()
+                if name != "named_end"
+            }
             assert alone, f"row {number} was removed and looks permitted: {line}"
 
 
@@ -207,7 +232,9 @@ class OnlyOnce:
 
 def test_it_reads_the_columns_of_permission_batch_by_batch(tmp_path: Path) -> None:
     case = full_case()
-    watched = OnlyOnce(TableRows(raw_table(case, ["a"] * 50, **{name: [value] * 50 for name, value in GOOD.items()}), batch_rows=7))
+    watched = OnlyOnce(
+        TableRows(raw_table(case, ["a"] * 50, **{name: [value] * 50 for name, value in GOOD.items()}), batch_rows=7)
+    )
     assert look_again(case, watched, COUNTS, TODAY)["passed"]
     assert watched.largest == 7 and "messages" not in watched.asked and len(watched.asked) == len(set(watched.asked))
 
@@ -218,7 +245,9 @@ def check_of(name: str, case: NamedUseCase, lake: Lake, **version: Any) -> Any:
     return check(lake=lake, **version)
 
 
-def test_the_check_in_the_graph_refuses_a_planted_version_and_reads_no_whole_table(environment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_in_the_graph_refuses_a_planted_version_and_reads_no_whole_table(
+    environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     house = House(environment, expires=True)
     house.write(rows(4, expires={0: today(5)}))
     good = house.permit()
@@ -226,10 +255,12 @@ def test_the_check_in_the_graph_refuses_a_planted_version_and_reads_no_whole_tab
     planted = {"consent": "no", "expires": today(-1)}
     for column, value in planted.items():
         place = table.schema.get_field_index(column)
-        wrong = table.set_column(place, table.schema.field(place), [pa.array([value, *table[column].to_pylist()[1:]], pa.string())])
+        wrong = table.set_column(
+            place, table.schema.field(place), [pa.array([value, *table[column].to_pylist()[1:]], pa.string())]
+        )
         manifest = house.lake.manifest(good)
         version = house.lake.write_table(
-            house.name, "permitted_records", wrong.to_batches(), wrong.schema, zone="restricted", counts=manifest.counts,
+            house.name, "permitted_records", wrong.to_batches(), wrong.schema, zone="restricted", counts=manifest.counts,  # noqa: E501
             settings_hash=manifest.settings_hash,
         )  # fmt: skip
         with monkeypatch.context() as patched:
@@ -240,7 +271,9 @@ def test_the_check_in_the_graph_refuses_a_planted_version_and_reads_no_whole_tab
 
 
 @pytest.mark.parametrize("fault", ["a row twice", "a row lost"])
-def test_a_row_that_is_there_twice_or_lost_turns_rows_are_accounted_for_red(house: House, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+def test_a_row_that_is_there_twice_or_lost_turns_rows_are_accounted_for_red(
+    house: House, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
     house.write(rows(4))
     house.permit()
     version = house.lake.latest(house.name, "raw_records")
@@ -248,11 +281,15 @@ def test_a_row_that_is_there_twice_or_lost_turns_rows_are_accounted_for_red(hous
     table = house.lake.read_table(version)
     if fault == "a row twice":
         version = house.lake.write_table(
-            house.name, "raw_records", [*table.to_batches(), *table.slice(0, 1).to_batches()], table.schema, zone="restricted",
+            house.name, "raw_records", [*table.to_batches(), *table.slice(0, 1).to_batches()], table.schema, zone="restricted",  # noqa: E501
             settings_hash=STAGES["raw_records"].settings_hash(house.case),
         )  # fmt: skip
     else:
-        house.lake._write_signed("tests", house.lake._manifest_path(version), {**house.lake.manifest(version).model_dump(mode="json"), "rows": 5})
+        house.lake._write_signed(
+            "tests",
+            house.lake._manifest_path(version),
+            {**house.lake.manifest(version).model_dump(mode="json"), "rows": 5},
+        )
         Path(f"{house.lake._verdict_folder(version)}/rows_are_accounted_for.json").unlink()
     monkeypatch.setattr(Lake, "read_table", lambda *_: pytest.fail("a whole table was read into memory"))
     result = check_of("rows_are_accounted_for", house.case, house.lake, raw_records=version)

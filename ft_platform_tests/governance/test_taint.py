@@ -71,7 +71,10 @@ def test_a_changed_ledger_refuses_at_once_and_a_sweep_marks_without_a_new_versio
     found = sweep(house.lake, house.case)
     assert [one.version.id for one in found.tainted] == [made[stage].id for stage in CHAIN]
     assert house.lake.latest(house.name, "permitted_records") == made["permitted_records"]
-    assert any("is tainted: 1 of its rows" in problem for problem in problems_with(house.lake, house.case, made["adapter_checkpoint"]))
+    assert any(
+        "is tainted: 1 of its rows" in problem
+        for problem in problems_with(house.lake, house.case, made["adapter_checkpoint"])
+    )
     assert house.permit().rows == 2
     assert len(marked(house)) == len(CHAIN)
 
@@ -87,7 +90,9 @@ def test_a_ledger_that_is_gone_refuses_and_is_not_taken_for_consent(ledger_house
         sweep(house.lake, house.case)
 
 
-def test_a_ledger_at_a_place_that_is_no_longer_allowed_is_not_asked_by_the_gate(ledger_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ledger_at_a_place_that_is_no_longer_allowed_is_not_asked_by_the_gate(
+    ledger_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     house = ledger_house
     house.write(rows(2))
     house.write_ledger(p0="yes", p1="yes")
@@ -120,7 +125,9 @@ def test_days_that_pass_refuse_by_themselves_and_a_sweep_marks(environment, monk
     assert marked(house) == {}, "nothing was swept yet"
 
     ahead = sweep(house.lake, house.case, later(10), dry_run=True)
-    assert {one.version.id: dict(one.reasons) for one in ahead.tainted} == {made[stage].id: {"expired": 2} for stage in CHAIN}
+    assert {one.version.id: dict(one.reasons) for one in ahead.tainted} == {
+        made[stage].id: {"expired": 2} for stage in CHAIN
+    }
     assert not ahead.marked and marked(house) == {}
     with pytest.raises(DataError, match="still to come"):
         sweep(house.lake, house.case, later(10))
@@ -191,7 +198,9 @@ def test_who_judged_by_an_older_ledger_clears_nothing(ledger_house: House) -> No
     house.ledger_file.unlink()
     assert mark(house.lake, house.case, Found([], []), later(0), older) == [] and len(marked(house)) == len(CHAIN)
     house.write_ledger(p0="yes", p1="yes")
-    assert len(mark(house.lake, house.case, Found([], []), later(0), older)) == len(CHAIN), "with the ledger it was judged by it may"
+    assert len(mark(house.lake, house.case, Found([], []), later(0), older)) == len(CHAIN), (
+        "with the ledger it was judged by it may"
+    )
 
 
 def no_withdrawn_records(house: House, version: TableVersion) -> None:
@@ -213,7 +222,9 @@ def test_what_was_on_its_way_while_others_were_marked_is_marked_by_the_next_chec
     other = house.checkpoint("ckpt-of-others", made["splits"], ids[1:])
     assert not usable(house, late) and taint_of(house.lake, late) is None, "refused at once, by what it was made from"
     no_withdrawn_records(house, new)
-    assert marked(house) == {version: {"consent_withdrawn": 1} for version in [*(made[stage].id for stage in CHAIN), late.id]}
+    assert marked(house) == {
+        version: {"consent_withdrawn": 1} for version in [*(made[stage].id for stage in CHAIN), late.id]
+    }
     assert NOT_TAINTED in house.lake.verdicts(other), "looked at, and without the row"
 
 
@@ -228,8 +239,13 @@ def test_saved_states_of_trainings_on_withdrawn_rows_are_removed_and_others_stay
         manifest.unlink()
     others = house.save_states("ckpt-of-others", house.build(leave_out=["0"], checkpoint=None)["splits"])
     house.write_ledger(**{f"p{n}": "withdrawn" if n == 0 else "yes" for n in range(6)})
-    expected = [{"checkpoint": "ckpt-half-removed", "splits": None}, {"checkpoint": "ckpt-killed", "splits": made["splits"].id}]
-    assert sweep(house.lake, house.case, dry_run=True).to_dict()["unfinished_trainings"] == expected and killed.steps() == [2, 1]
+    expected = [
+        {"checkpoint": "ckpt-half-removed", "splits": None},
+        {"checkpoint": "ckpt-killed", "splits": made["splits"].id},
+    ]
+    assert sweep(house.lake, house.case, dry_run=True).to_dict()[
+        "unfinished_trainings"
+    ] == expected and killed.steps() == [2, 1]
     assert sweep(house.lake, house.case).to_dict()["unfinished_trainings"] == expected
     assert not Path(killed.folder).exists() and not Path(unknown.folder).exists() and others.steps() == [2, 1]
     assert sweep(house.lake, house.case).to_dict()["unfinished_trainings"] == []
@@ -247,7 +263,9 @@ def test_a_training_that_saves_after_the_sweep_is_found_by_the_next_check(ledger
     assert not Path(late.folder).exists()
 
 
-def test_versions_that_a_sweep_has_looked_at_are_not_read_again(ledger_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_versions_that_a_sweep_has_looked_at_are_not_read_again(
+    ledger_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     house = ledger_house
     house.write(rows(6))
     house.write_ledger(**{f"p{n}": "yes" for n in range(6)})
@@ -258,8 +276,11 @@ def test_versions_that_a_sweep_has_looked_at_are_not_read_again(ledger_house: Ho
     no_withdrawn_records(house, new)
 
 
-def test_marks_that_came_while_older_ones_were_cleared_stay_where_no_lock_holds(ledger_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on an object store: another process marks by a newer ledger between the first look at the ledger and the clearing."""
+def test_marks_that_came_while_older_ones_were_cleared_stay_where_no_lock_holds(
+    ledger_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on an object store: another process marks by a newer ledger between the first look at the ledger and the
+    clearing."""
     house = ledger_house
     house.write(rows(3))
     house.write_ledger(p0="yes", p1="yes", p2="yes")
@@ -301,7 +322,7 @@ def add_verdict(self, *arguments, **options):
 Manifests.add_verdict = add_verdict
 home = Path(sys.argv[1])
 sweep((house := House(Environment(home=home / "home", defs=home / "defs", tracking_uri="none"), ledger=True)).lake, house.case)
-"""
+"""  # noqa: E501
 
 
 def in_process(home: Path, verdicts: int) -> subprocess.Popen:
@@ -309,7 +330,9 @@ def in_process(home: Path, verdicts: int) -> subprocess.Popen:
 
 
 @pytest.mark.parametrize("verdicts", [1, 3])
-def test_a_sweep_that_is_killed_leaves_all_refused_and_the_next_one_completes_it(ledger_house: House, verdicts: int) -> None:
+def test_a_sweep_that_is_killed_leaves_all_refused_and_the_next_one_completes_it(
+    ledger_house: House, verdicts: int
+) -> None:
     house = ledger_house
     home = house.environment.defs.parent
     house.write(rows(3))
@@ -430,7 +453,9 @@ def test_a_mark_that_was_taken_away_by_hand_is_noticed_and_made_again(ledger_hou
         file.write_text(file.read_text().replace('"passed": false', '"passed": true'))
     assert any(f"was {how}" in problem for problem in problems_with(house.lake, house.case, splits))
     permitted_records = house.lake.latest("tests", "permitted_records")
-    assert permitted_records and taint.must_be_swept(house.lake, house.case, permitted_records, datetime.now(UTC).date())
+    assert permitted_records and taint.must_be_swept(
+        house.lake, house.case, permitted_records, datetime.now(UTC).date()
+    )
     sweep(house.lake, house.case)
     assert taint_of(house.lake, splits)
     assert house.lake.signing and not snapshot.Snapshot(house.lake).control_problems("tests")

@@ -20,7 +20,9 @@ def instructions(text: str) -> list[tuple[str, str]]:
     """(instruction, rest) of a Dockerfile; continuation lines joined, comments dropped."""
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     joined = re.sub(r"\\\n", " ", "\n".join(lines))
-    return [(word.upper(), rest.strip()) for word, _, rest in (line.strip().partition(" ") for line in joined.splitlines())]
+    return [
+        (word.upper(), rest.strip()) for word, _, rest in (line.strip().partition(" ") for line in joined.splitlines())
+    ]
 
 
 @pytest.fixture(params=DOCKERFILES, ids=lambda path: path.name)
@@ -79,7 +81,10 @@ def test_every_file_that_is_copied_exists(dockerfile):
 
 def test_every_extra_that_is_installed_is_in_pyproject():
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    named = [re.search(r"\.\[([a-z,]+)\]", path.read_text()) or re.search(r"EXTRAS=([a-z,]+)", path.read_text()) for path in DOCKERFILES]
+    named = [
+        re.search(r"\.\[([a-z,]+)\]", path.read_text()) or re.search(r"EXTRAS=([a-z,]+)", path.read_text())
+        for path in DOCKERFILES
+    ]
     for match in named:
         assert match
         assert set(match.group(1).split(",")) <= set(known)
@@ -89,7 +94,9 @@ def test_the_orchestrator_has_no_torch():
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     extras = re.search(r"\.\[([a-z,]+)\]", (DOCKER / "Dockerfile.orchestrator").read_text())
     assert extras
-    assert not any(requirement.startswith("torch") for extra in extras.group(1).split(",") for requirement in known[extra])
+    assert not any(
+        requirement.startswith("torch") for extra in extras.group(1).split(",") for requirement in known[extra]
+    )
 
 
 def test_no_secret_is_in_a_file_that_is_committed():
@@ -126,11 +133,16 @@ def test_services_wait_for_what_they_need(compose):
     services = compose["services"]
     assert services["migrate"]["depends_on"]["postgres"]["condition"] == "service_healthy"
     assert services["code"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
-    assert all(services[name]["depends_on"]["code"]["condition"] == "service_healthy" for name in ("webserver", "daemon", "reports"))
+    assert all(
+        services[name]["depends_on"]["code"]["condition"] == "service_healthy"
+        for name in ("webserver", "daemon", "reports")
+    )
     for service in services.values():
         assert set(service.get("depends_on", {})) <= set(services)
         assert set(service.get("networks", [])) <= set(compose["networks"])
-        assert {volume.split(":")[0] for volume in service.get("volumes", []) if not volume.startswith(".")} <= set(compose["volumes"])
+        assert {volume.split(":")[0] for volume in service.get("volumes", []) if not volume.startswith(".")} <= set(
+            compose["volumes"]
+        )
         assert set(service.get("secrets", [])) <= set(compose["secrets"])
 
 

@@ -1,4 +1,5 @@
-"""scripts/install.sh with a stand-in for the virtual environment's Python: what it skips, and what it says when it cannot go on."""
+"""scripts/install.sh with a stand-in for the virtual environment's Python: what it skips, and what it says when it
+cannot go on."""
 
 import hashlib
 import os
@@ -30,13 +31,21 @@ def repository(tmp_path: Path) -> Path:
 
 
 def stamp(repository: Path, extra: str) -> None:
-    state = hashlib.sha256((repository / "pyproject.toml").read_bytes() + (repository / "scripts/install.sh").read_bytes()).hexdigest()
+    state = hashlib.sha256(
+        (repository / "pyproject.toml").read_bytes() + (repository / "scripts/install.sh").read_bytes()
+    ).hexdigest()
     (repository / ".venv" / f".installed-{extra}").write_text(state)
 
 
 def install(repository: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHON", "TORCH", "INSTALLER")}
-    return subprocess.run(["bash", str(repository / "scripts/install.sh"), *arguments], env={**kept, **variables}, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        ["bash", str(repository / "scripts/install.sh"), *arguments],
+        env={**kept, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 @pytest.mark.parametrize(("stamped", "wanted"), [("demo", "demo"), ("dev", "dev"), ("dev", "demo")])
@@ -51,7 +60,9 @@ def test_changed_requirements_another_torch_or_a_larger_extra_install_again(repo
     stamp(repository, "demo")
     if change == "requirements":
         (repository / "pyproject.toml").write_text("[project]\n")
-    done = install(repository, "dev" if change == "more" else "demo", **({"TORCH": "cu128"} if change == "torch" else {}))
+    done = install(
+        repository, "dev" if change == "more" else "demo", **({"TORCH": "cu128"} if change == "torch" else {})
+    )
     assert done.returncode == 1
     assert "installing ft-platform[" in done.stderr
 
@@ -74,5 +85,7 @@ def test_an_unfit_interpreter_is_named(repository):
 def test_make_lets_programs_keep_their_bytecode_where_the_machine_forbids_it():
     told = ["--eval", "told: ; @echo bytecode is forbidden by [$$PYTHONDONTWRITEBYTECODE]", "told"]
     forbidden = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(["make", "-C", str(ROOT), "-s", *told], env=forbidden, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["make", "-C", str(ROOT), "-s", *told], env=forbidden, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "bytecode is forbidden by []\n"

@@ -1,4 +1,5 @@
-"""Kill, stop and damage a small training on purpose, many times, and check that what comes out is bit for bit the same."""
+"""Kill, stop and damage a small training on purpose, many times, and check that what comes out is bit for bit the
+same."""
 
 import argparse
 import importlib.util
@@ -11,11 +12,18 @@ from ft_platform.errors import FtError, MissingExtra, TrainingFailed
 
 
 def main(words: list[str] | None = None) -> int:
-    """Prints what was found. Returns 1 where a training was stuck or came out different, damage went unnoticed, or the test could not run."""
+    """Prints what was found. Returns 1 where a training was stuck or came out different, damage went unnoticed, or the
+    test could not run."""
     parser = argparse.ArgumentParser(prog="python -m ft_platform_tests.kill_test", description=__doc__)
-    parser.add_argument("--kills", type=int, default=100, metavar="N", help="attempts to end by a fault (default 100: some minutes)")
-    parser.add_argument("--seed", type=int, default=1, help="of what is drawn: faults, their places, damage (default 1)")
-    parser.add_argument("--json", action="store_true", help="print the counts as JSON; every fault goes to standard error")
+    parser.add_argument(
+        "--kills", type=int, default=100, metavar="N", help="attempts to end by a fault (default 100: some minutes)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="of what is drawn: faults, their places, damage (default 1)"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the counts as JSON; every fault goes to standard error"
+    )
     arguments = parser.parse_args(words)
     try:
         found = kill_test(arguments.kills, arguments.seed, show_faults=arguments.json)
@@ -57,7 +65,10 @@ def kill_test(kills: int, seed: int, *, show_faults: bool = False) -> dict[str, 
                 print(f"\r{met} of {kills} faults", end="", file=sys.stderr, flush=True)
         errors = process.stderr.read()
     if process.returncode or "stuck" not in last:
-        raise TrainingFailed(f"the kill test ended with exit code {process.returncode}: {errors.strip().splitlines()[-1:]}", "Run it again with --json")
+        raise TrainingFailed(
+            f"the kill test ended with exit code {process.returncode}: {errors.strip().splitlines()[-1:]}",
+            "Run it again with --json",
+        )
     if sys.stderr.isatty() and not show_faults:
         print(file=sys.stderr)
     return last

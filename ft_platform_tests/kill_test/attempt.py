@@ -49,7 +49,9 @@ class Fault:
         lake = str(folder / "lake")
 
         def hook(event: str, arguments: tuple[Any, ...]) -> None:
-            if event in FILE_EVENTS and any(isinstance(a, str | os.PathLike) and str(a).startswith(lake) for a in arguments):
+            if event in FILE_EVENTS and any(
+                isinstance(a, str | os.PathLike) and str(a).startswith(lake) for a in arguments
+            ):
                 self.operations += 1
                 self.at_operation(event, arguments)
 
@@ -74,9 +76,9 @@ class KillAtFile(Fault):
 class FullDisk(Fault):
     """From the `point`-th file operation on, whatever grows the disk fails: `GROWS`, and opening a file to write.
 
-    Not covered: a write into a file that is open already, and files that Rust or C++ open (safetensors, parquet). Python tells an audit
-    hook about neither; a full disk in the middle of those is planted in the tests of `training.state` and of the lake.
-    """
+    Not covered: a write into a file that is open already, and files that Rust or C++ open (safetensors, parquet).
+    Python tells an audit hook about neither; a full disk in the middle of those is planted in the tests of
+    `training.state` and of the lake."""
 
     def __init__(self, point: int) -> None:
         super().__init__(f"full disk: {point}")
@@ -150,7 +152,11 @@ def kill() -> None:
 
 def _place(error: BaseException) -> str:
     """The innermost places in the platform's own code that the error came through."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "ft_platform" in f.filename and "kill_test" not in f.filename]
+    frames = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)
+        if "ft_platform" in f.filename and "kill_test" not in f.filename
+    ]
     return " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in frames[:-4:-1])
 
 

@@ -20,8 +20,17 @@ SETTINGS: dict[str, Any] = {
     "source": {"uri": "not-read.csv"},
     "record": {"text": "text", "label": "label"},
     "governance": {"purpose": "test", "licence": "CC0-1.0", "without_consent_column": "licence"},
-    # Dropout, so that the random number generator counts; two validations per epoch, so that the best weights and the misses count.
-    "training": {"learning_rate": 5e-3, "batch_rows": 8, "rank": 4, "epochs": 2.5, "dropout": 0.1, "weight_decay": 0.01, "micro_batch_tokens": 400},
+    # Dropout, so that the random number generator counts; two validations per epoch, so that the best weights and the
+    # misses count.
+    "training": {
+        "learning_rate": 5e-3,
+        "batch_rows": 8,
+        "rank": 4,
+        "epochs": 2.5,
+        "dropout": 0.1,
+        "weight_decay": 0.01,
+        "micro_batch_tokens": 400,
+    },
     "release": {"intended_use": "A test of the training program."},
     "compute": {"save_minutes": 0.0, "threads": 1},
 }
@@ -34,7 +43,9 @@ def build(folder: Path) -> None:
     from ft_platform.records.columns import MESSAGES
 
     _write_model(folder / "model")
-    schema = pa.schema([("record_id", pa.string()), ("messages", MESSAGES), ("label", pa.string()), ("split", pa.string())])
+    schema = pa.schema(
+        [("record_id", pa.string()), ("messages", MESSAGES), ("label", pa.string()), ("split", pa.string())]
+    )
     rows = []
     for number in range(RECORDS):
         label, word = (("loan", "house"), ("card", "swipe"))[number % 2]
@@ -42,7 +53,9 @@ def build(folder: Path) -> None:
         split = "validation" if number % 8 in (2, 5) else "train"
         rows.append({"record_id": f"r{number:04d}", "messages": messages, "label": label, "split": split})
     batches = pa.Table.from_pylist(rows, schema).to_batches()
-    lake_of(folder).write_table(NAME, "splits", batches, schema, zone="shared", parents=[], settings_hash="kill-test", input_hash="kill-test")
+    lake_of(folder).write_table(
+        NAME, "splits", batches, schema, zone="shared", parents=[], settings_hash="kill-test", input_hash="kill-test"
+    )
 
 
 def _write_model(folder: Path) -> None:
@@ -54,8 +67,16 @@ def _write_model(folder: Path) -> None:
     bytes_only = Tokenizer(models.BPE(vocab={letter: number for number, letter in enumerate(alphabet)}, merges=[]))
     bytes_only.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
     bytes_only.decoder = decoders.ByteLevel()  # type: ignore[assignment]
-    bytes_only.add_special_tokens([AddedToken(text, special=True) for text in ("<|endoftext|>", "<|im_start|>", "<|im_end|>")])
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bytes_only, bos_token="<|im_start|>", eos_token="<|im_end|>", pad_token="<|im_end|>", unk_token=None)
+    bytes_only.add_special_tokens(
+        [AddedToken(text, special=True) for text in ("<|endoftext|>", "<|im_start|>", "<|im_end|>")]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bytes_only,
+        bos_token="<|im_start|>",
+        eos_token="<|im_end|>",
+        pad_token="<|im_end|>",
+        unk_token=None,
+    )
     tokenizer.chat_template = CHATML
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)

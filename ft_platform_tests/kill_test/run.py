@@ -1,11 +1,11 @@
 """Runs the kill test: `python -m ft_platform_tests.kill_test.run --kills 100 --seed 1`, started by
 `python -m ft_platform_tests.kill_test`. Prints one line of JSON per kill, then the counts.
 
-A process of its own: torch and the training code are imported once and every attempt is forked from here, before any thread
-has started. In one trial a training is attempted until it is published; most attempts are killed (`-9` before a random file
-operation, at a named point, at a random time), stopped by SIGTERM, or meet a full disk, and between attempts the newest saved
-state is sometimes damaged. The last attempt of each trial is left alone and must end with the weights of an undisturbed run.
-"""
+A process of its own: torch and the training code are imported once and every attempt is forked from here, before any
+thread has started. In one trial a training is attempted until it is published; most attempts are killed (`-9` before a
+random file operation, at a named point, at a random time), stopped by SIGTERM, or meet a full disk, and between
+attempts the newest saved state is sometimes damaged. The last attempt of each trial is left alone and must end with the
+weights of an undisturbed run."""
 
 import argparse
 import json
@@ -74,8 +74,6 @@ def _import_everything() -> None:
     import torch
     from transformers.models.llama import modeling_llama
 
-    from ft_platform.reporting import stage_pages  # noqa: F401
-    from ft_platform.training import checkpoint, loop, prepare, state, stopping  # noqa: F401
     from ft_platform.training.threads import pin_threads
 
     assert peft and modeling_llama and torch
@@ -100,7 +98,8 @@ class KillTest:
         return self.counts
 
     def undisturbed(self) -> None:
-        """Runs the training twice without a fault: the weights to compare with, how many file operations there are, how long it takes."""
+        """Runs the training twice without a fault: the weights to compare with, how many file operations there are, how
+        long it takes."""
         started = time.monotonic()
         first, second = (self._attempt(self._copy(f"undisturbed-{number}"), Fault()) for number in range(2))
         self.seconds = (time.monotonic() - started) / 2
@@ -145,15 +144,21 @@ class KillTest:
         if kind in ("time", "sigterm"):
             after = self.rng.uniform(0, self.seconds)
             number = signal.SIGKILL if kind == "time" else signal.SIGTERM
-            return f"{'random time' if kind == 'time' else 'sigterm'}: {after:.2f} s", self._attempt(place, Fault(), after, number)
+            return f"{'random time' if kind == 'time' else 'sigterm'}: {after:.2f} s", self._attempt(
+                place, Fault(), after, number
+            )
         if kind == "named":
-            fault: Fault = KillAtCall(self.rng.choice(list(NAMED_POINTS)), self.rng.randint(1, 6), after=self.rng.random() < 0.5)
+            fault: Fault = KillAtCall(
+                self.rng.choice(list(NAMED_POINTS)), self.rng.randint(1, 6), after=self.rng.random() < 0.5
+            )
         else:
             point = self.rng.randint(1, self.operations)
             fault = KillAtFile(point) if kind == "file" else FullDisk(point)
         return fault.name, self._attempt(place, fault)
 
-    def _attempt(self, place: Path, fault: Fault, signal_after: float | None = None, number: int = signal.SIGKILL) -> dict[str, Any]:
+    def _attempt(
+        self, place: Path, fault: Fault, signal_after: float | None = None, number: int = signal.SIGKILL
+    ) -> dict[str, Any]:
         """Forks an attempt and waits for its end: what it reported, or `killed`, or `stuck`."""
         report = place / "report.json"
         report.unlink(missing_ok=True)
@@ -177,7 +182,8 @@ class KillTest:
         return sorted((place / "lake" / "shared" / case.NAME / ".training").glob(f"*/{pattern}"))
 
     def _damage_newest(self, place: Path, damaged: list[int]) -> int | None:
-        """Flips a bit of a file of the newest saved state, cuts it or removes it; the step of that state, if an attempt will need one."""
+        """Flips a bit of a file of the newest saved state, cuts it or removes it; the step of that state, if an attempt
+        will need one."""
         if any((place / "lake" / "shared" / case.NAME / "adapter_checkpoint").glob("ckpt-*/manifest.json")):
             return None
         states = [folder for folder in self._states(place, "step-*") if int(folder.name[5:]) not in damaged]
@@ -191,7 +197,10 @@ class KillTest:
         else:
             content[self.rng.randrange(len(content))] ^= 1 << self.rng.randrange(8)
             path.write_bytes(content if how == "bit" else content[: self.rng.randrange(len(content))])
-        print(json.dumps({"trial": self.counts.trials, "damaged": f"{states[-1].name}/{path.name}", "how": how}), flush=True)
+        print(
+            json.dumps({"trial": self.counts.trials, "damaged": f"{states[-1].name}/{path.name}", "how": how}),
+            flush=True,
+        )
         return int(states[-1].name[5:])
 
     def _detected(self, place: Path, damaged: list[int], found: dict[str, Any]) -> list[int]:

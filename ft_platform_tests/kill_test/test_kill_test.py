@@ -51,17 +51,26 @@ assert all(map(full, [*writes, *moves]))
 assert not any(map(full, [kept.read_text, lambda: os.close(os.open(kept, os.O_RDONLY)), lambda: (folder / "elsewhere").write_text("x")]))
 assert kept.read_text() == "before"
 kept.unlink()
-"""
+"""  # noqa: E501
 
 
 def with_fault(fault: str, kills: int = 8, seed: int = 3) -> dict:
-    done = subprocess.run([sys.executable, "-c", BROKEN.format(fault=fault, kills=kills, seed=seed)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", BROKEN.format(fault=fault, kills=kills, seed=seed)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_some_kills_leave_nothing_stuck_and_change_no_bit():
     found = kill_test(4, seed=random.randrange(1_000_000))
-    assert found["kills"] >= 4 and found["stuck"] == found["different"] == 0 and found["corrupt_detected"] == found["corrupt_planted"], found
+    assert (
+        found["kills"] >= 4
+        and found["stuck"] == found["different"] == 0
+        and found["corrupt_detected"] == found["corrupt_planted"]
+    ), found
 
 
 @pytest.mark.slow
@@ -80,7 +89,9 @@ def test_random_numbers_that_are_not_restored_are_found_out():
 
 @pytest.mark.slow
 def test_damage_that_nobody_looks_for_is_found_out():
-    found = with_fault("from ft_platform.lake import training_states\ntraining_states.damage = lambda folder: None", kills=20)
+    found = with_fault(
+        "from ft_platform.lake import training_states\ntraining_states.damage = lambda folder: None", kills=20
+    )
     assert found["stuck"] or found["different"] or found["corrupt_detected"] < found["corrupt_planted"]
 
 
@@ -144,6 +155,8 @@ def test_a_full_disk_refuses_whatever_writes_and_lets_files_be_read_and_removed(
 )
 def test_no_more_damaged_states_count_as_noticed_than_were_set_aside(tmp_path, damaged, aside, found, detected, left):
     for step in aside:
-        (tmp_path / "lake" / "shared" / case.NAME / ".training" / "ckpt-1" / f"damaged-{step:08d}-0a1b2c3d").mkdir(parents=True)
+        (tmp_path / "lake" / "shared" / case.NAME / ".training" / "ckpt-1" / f"damaged-{step:08d}-0a1b2c3d").mkdir(
+            parents=True
+        )
     test = KillTest(tmp_path, random.Random(1))
     assert test._detected(tmp_path, damaged, found) == left and test.counts.corrupt_detected == detected

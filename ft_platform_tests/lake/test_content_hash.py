@@ -28,10 +28,19 @@ ROW = st.fixed_dictionaries(
         "text": TEXT,
         "count": st.none() | st.integers(-(2**31), 2**31 - 1),
         "score": st.none() | st.floats(allow_nan=False),
-        "messages": st.none() | st.lists(st.none() | st.fixed_dictionaries({"role": TEXT, "content": TEXT}), max_size=3),
+        "messages": (
+            st.none() | st.lists(st.none() | st.fixed_dictionaries({"role": TEXT, "content": TEXT}), max_size=3)
+        ),
         "entities": st.none() | st.lists(st.tuples(st.text(max_size=4), st.none() | st.integers(0, 9)), max_size=3),
         "changes": st.none() | st.lists(TEXT, max_size=3),
-        "at": st.none() | st.datetimes(min_value=datetime.datetime(1970, 1, 2), max_value=datetime.datetime(2100, 1, 1), timezones=st.just(datetime.UTC)),
+        "at": (
+            st.none()
+            | st.datetimes(
+                min_value=datetime.datetime(1970, 1, 2),
+                max_value=datetime.datetime(2100, 1, 1),
+                timezones=st.just(datetime.UTC),
+            )
+        ),
         "flag": st.none() | st.booleans(),
     }
 )

@@ -20,9 +20,13 @@ from ft_platform.lake.files import filesystem
         ("sftp://host/records.csv", "paramiko", "paramiko", "pip install paramiko"),
     ],
 )
-def test_a_missing_file_system_names_its_package_and_the_command_that_adds_it(monkeypatch, uri, module, package, command):
+def test_a_missing_file_system_names_its_package_and_the_command_that_adds_it(
+    monkeypatch, uri, module, package, command
+):
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.delitem(_registry, uri.split(":")[0], raising=False)
     with pytest.raises(MissingExtra) as raised:
         filesystem(uri)
-    assert str(raised.value) == f"{package}, which reads {uri.split(':')[0]}://, is not installed. Add it with: {command}"
+    assert (
+        str(raised.value) == f"{package}, which reads {uri.split(':')[0]}://, is not installed. Add it with: {command}"
+    )

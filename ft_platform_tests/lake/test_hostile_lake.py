@@ -22,7 +22,9 @@ REFUSALS = [
 @pytest.mark.parametrize("error", REFUSALS, ids=[str(error)[:40] for error in REFUSALS])
 def test_a_lake_that_may_not_be_written_is_named_with_the_remedy(tmp_path, error):
     with (
-        pytest.raises(NotWritable, match=r"splits cannot be written: the lake .* is read-only for this user; .*set FT_LAKE_ROOT"),
+        pytest.raises(
+            NotWritable, match=r"splits cannot be written: the lake .* is read-only for this user; .*set FT_LAKE_ROOT"
+        ),
         Places(tmp_path).room_for("splits"),
     ):
         raise error

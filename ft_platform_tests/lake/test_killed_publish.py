@@ -12,8 +12,7 @@ from ft_platform.environment import Environment
 from ft_platform.lake import open_lake
 from ft_platform.lake.versions import ArtifactVersion
 
-PROGRAM = textwrap.dedent(
-    """
+PROGRAM = textwrap.dedent("""
     import os, sys, time
     from pathlib import Path
 
@@ -51,11 +50,11 @@ PROGRAM = textwrap.dedent(
             file.write(b"w" * 1_000_000)
         lake.publish("claims", "adapter_checkpoint", "ckpt-1", folder, parents=[], settings_hash="s", input_hash="i")
     print("published", flush=True)
-    """
-)
+    """)
 FOLDER = [f"{when} rename {number}" for number in (1, 2) for when in ("before", "after")]
 SIGNED = [f"{when} replace {number}" for number in range(1, 7) for when in ("before", "after")]
-"""The private key, the public keys, the chain with its first entry, its head; then the chain with the entry of the checkpoint, its head."""
+"""The private key, the public keys, the chain with its first entry, its head; then the chain with the entry of the
+checkpoint, its head."""
 POINTS = ["in the middle of a file", *FOLDER, *SIGNED]
 COUNTS = SIGNED[9:]
 """From here on the checkpoint is signed."""
@@ -78,7 +77,9 @@ def test_a_kill_leaves_the_whole_checkpoint_or_none(tmp_path, point):
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert (published(tmp_path) is not None) == (point in COUNTS)
-    assert [a.id for a in open_lake(Environment(home=tmp_path)).artifacts("claims", "adapter_checkpoint")] == (["ckpt-1"] if point in COUNTS else [])
+    assert [a.id for a in open_lake(Environment(home=tmp_path)).artifacts("claims", "adapter_checkpoint")] == (
+        ["ckpt-1"] if point in COUNTS else []
+    )
     with start(tmp_path, "nowhere") as again:
         assert again.stdout is not None
         assert again.stdout.readline() == "published\n"

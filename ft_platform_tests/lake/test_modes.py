@@ -57,11 +57,17 @@ def fill(lake: Lake) -> Path:
 
 
 def wide(top: Path) -> dict[str, str]:
-    return {str(p): oct(p.lstat().st_mode) for p in (top, *top.rglob("*")) if stat.S_IMODE(p.lstat().st_mode) not in (0o700, 0o600)}
+    return {
+        str(p): oct(p.lstat().st_mode)
+        for p in (top, *top.rglob("*"))
+        if stat.S_IMODE(p.lstat().st_mode) not in (0o700, 0o600)
+    }
 
 
 @pytest.mark.parametrize("mask", UMASKS, ids=oct)
-def test_what_stages_write_is_for_the_owner_alone_whatever_the_umask(tmp_path: Path, mask: int, file_system: str) -> None:
+def test_what_stages_write_is_for_the_owner_alone_whatever_the_umask(
+    tmp_path: Path, mask: int, file_system: str
+) -> None:
     with umask(mask):
         assert wide(fill(Lake(tmp_path / "lake"))) == {}
 
@@ -78,8 +84,11 @@ def test_the_shared_zone_keeps_the_modes_that_the_umask_gives(tmp_path: Path) ->
 
 def test_the_zone_is_closed_before_anything_is_written_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lake, seen = Lake(tmp_path / "lake"), []
-    monkeypatch.setattr("ft_platform.lake.tables.write_deltalake", lambda *_, **__: seen.append((tmp_path / "lake" / "restricted").stat().st_mode))
-    with umask(0), pytest.raises(Exception):  # noqa: B017, PT011  nothing is written
+    monkeypatch.setattr(
+        "ft_platform.lake.tables.write_deltalake",
+        lambda *_, **__: seen.append((tmp_path / "lake" / "restricted").stat().st_mode),
+    )
+    with umask(0), pytest.raises(Exception):  # noqa: B017, PT011
         lake.write_table("claims", "raw_records", [BATCH], SCHEMA, zone="restricted")
     assert [stat.S_IMODE(mode) for mode in seen] == [0o700]
 

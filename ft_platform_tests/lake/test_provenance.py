@@ -28,17 +28,37 @@ RAW = pa.schema(
     ]
 )
 CLEANED = pa.schema(
-    [("record_id", pa.string()), ("messages", MESSAGES), ("changes", pa.list_(pa.string())), ("sha256_before", pa.string()), ("sha256_after", pa.string())]
+    [
+        ("record_id", pa.string()),
+        ("messages", MESSAGES),
+        ("changes", pa.list_(pa.string())),
+        ("sha256_before", pa.string()),
+        ("sha256_after", pa.string()),
+    ]
 )
 SPLITS = pa.schema([("record_id", pa.string()), ("messages", MESSAGES), ("entities", COUNTS), ("split", pa.string())])
 TEXT = [{"role": "user", "content": SECRET_TEXT}]
 
 
-def write(lake: Lake, name: str, zone: str, rows: list[dict], schema: pa.Schema, parents=(), removed: dict[str, str] | None = None, **options) -> TableVersion:
+def write(
+    lake: Lake,
+    name: str,
+    zone: str,
+    rows: list[dict],
+    schema: pa.Schema,
+    parents=(),
+    removed: dict[str, str] | None = None,
+    **options,
+) -> TableVersion:
     info = dict(options.pop("info", {}))
     if removed is not None:
-        table = pa.table({"record_id": list(removed), "reason": list(removed.values()), "duplicate_of": [None] * len(removed)}, schema=REMOVED)
-        info["removed_version"] = lake.write_table("claims", f"{name}_removed", table.to_batches(), REMOVED, zone=zone).version
+        table = pa.table(
+            {"record_id": list(removed), "reason": list(removed.values()), "duplicate_of": [None] * len(removed)},
+            schema=REMOVED,
+        )
+        info["removed_version"] = lake.write_table(
+            "claims", f"{name}_removed", table.to_batches(), REMOVED, zone=zone
+        ).version
     batches = pa.Table.from_pylist(rows, schema=schema).to_batches()
     return lake.write_table("claims", name, batches, schema, zone=zone, parents=parents, info=info, **options)
 
@@ -85,11 +105,23 @@ def lake(tmp_path: Path) -> Lake:
         info={"files": {"a.csv": "ha"}},
     )
     permitted = write(
-        lake, "permitted_records", "restricted", [raw_row("r1", "a.csv", 0), raw_row("r2", "a.csv", 1), raw_row("r3", "a.csv", 2)], RAW, [raw], {}
+        lake,
+        "permitted_records",
+        "restricted",
+        [raw_row("r1", "a.csv", 0), raw_row("r2", "a.csv", 1), raw_row("r3", "a.csv", 2)],
+        RAW,
+        [raw],
+        {},
     )
-    cleaned_rows = [{"record_id": r, "messages": TEXT, "changes": ["html"], "sha256_before": f"b-{r}", "sha256_after": f"a-{r}"} for r in ("r1", "r2")]
+    cleaned_rows = [
+        {"record_id": r, "messages": TEXT, "changes": ["html"], "sha256_before": f"b-{r}", "sha256_after": f"a-{r}"}
+        for r in ("r1", "r2")
+    ]
     cleaned = write(lake, "cleaned_records", "restricted", cleaned_rows, CLEANED, [permitted], {"r3": "too_short"})
-    split_rows = [{"record_id": r, "messages": TEXT, "entities": [("PERSON", 1)], "split": s} for r, s in (("r1", "train"), ("r2", "test"))]
+    split_rows = [
+        {"record_id": r, "messages": TEXT, "entities": [("PERSON", 1)], "split": s}
+        for r, s in (("r1", "train"), ("r2", "test"))
+    ]
     anonymized = write(lake, "anonymized_records", "shared", split_rows, SPLITS, [cleaned], {})
     splits = write(lake, "splits", "shared", split_rows, SPLITS, [anonymized], {})
     publish_checkpoint(lake, splits, ["r1"], "checkpoint-one")
@@ -100,7 +132,12 @@ def lake(tmp_path: Path) -> Lake:
 
 def test_a_record_is_followed_from_its_file_to_the_checkpoint_that_saw_it(lake):
     found = trace_record(lake, "claims", "r1")
-    assert found["source"] == {"uri": "a.csv", "position": 0, "hash": "hash-r1", "ingested_at": "2026-01-02T00:00:00+00:00"}
+    assert found["source"] == {
+        "uri": "a.csv",
+        "position": 0,
+        "hash": "hash-r1",
+        "ingested_at": "2026-01-02T00:00:00+00:00",
+    }
     assert [(s["stage"], s["outcome"]) for s in found["stages"]] == [
         ("raw_records", "kept"),
         ("permitted_records", "kept"),
@@ -120,11 +157,20 @@ def test_a_record_that_was_put_aside_names_the_expectations_it_does_not_meet(lak
     rows = [{"record_id": record_id, "expectation": name, "columns": "label"} for record_id, name in unmet]
     beside = write(lake, "quarantined_records", "restricted", rows, QUARANTINED)
     removed, info = {"r3": "quarantined", "r2": "too_short"}, {"quarantined_records_version": beside.version}
-    write(lake, "cleaned_records", "restricted", [], CLEANED, [lake.latest("claims", "permitted_records")], removed, info=info)
+    write(
+        lake,
+        "cleaned_records",
+        "restricted",
+        [],
+        CLEANED,
+        [lake.latest("claims", "permitted_records")],
+        removed,
+        info=info,
+    )
     stages = trace_record(lake, "claims", "r3")["stages"]
-    assert [(s["outcome"], s.get("reason"), s.get("expectations")) for s in stages if s["stage"] == "cleaned_records"] == [
-        ("removed", "quarantined", ["expect_a(label)", "expect_b(label)"])
-    ]
+    assert [
+        (s["outcome"], s.get("reason"), s.get("expectations")) for s in stages if s["stage"] == "cleaned_records"
+    ] == [("removed", "quarantined", ["expect_a(label)", "expect_b(label)"])]
 
 
 def test_a_record_in_the_test_split_has_no_checkpoint(lake):
@@ -134,7 +180,11 @@ def test_a_record_in_the_test_split_has_no_checkpoint(lake):
 
 def test_a_removed_record_ends_with_the_reason(lake):
     found = trace_record(lake, "claims", "r3")
-    assert [(s["stage"], s["outcome"], s.get("reason")) for s in found["stages"]][-1] == ("cleaned_records", "removed", "too_short")
+    assert [(s["stage"], s["outcome"], s.get("reason")) for s in found["stages"]][-1] == (
+        "cleaned_records",
+        "removed",
+        "too_short",
+    )
     assert (found["split"], found["checkpoints"]) == (None, [])
 
 
@@ -156,7 +206,13 @@ def test_no_text_of_a_record_is_in_a_trace(lake):
 
 def test_a_checkpoint_is_followed_back_to_its_source_files(lake):
     found = trace_checkpoint(lake, "claims", "checkpoint-one")
-    assert [v["version"] for v in found["versions"]] == ["splits@0", "anonymized_records@0", "cleaned_records@0", "permitted_records@0", "raw_records@0"]
+    assert [v["version"] for v in found["versions"]] == [
+        "splits@0",
+        "anonymized_records@0",
+        "cleaned_records@0",
+        "permitted_records@0",
+        "raw_records@0",
+    ]
     assert [v["rows"] for v in found["versions"]] == [2, 2, 2, 3, 3]
     assert found["training_records"] == 1
     assert found["source_files"] == [{"uri": "a.csv", "hash": "ha", "records": 1}]

@@ -1,4 +1,5 @@
-"""Control files are what programs signed: altered, deleted, swapped, added and rolled back in turn, and killed at every point of a write."""
+"""Control files are what programs signed: altered, deleted, swapped, added and rolled back in turn, and killed at every
+point of a write."""
 
 import json
 import os
@@ -99,7 +100,9 @@ def test_a_lake_put_back_to_an_older_state_is_noticed(home, tmp_path):
     lake.add_verdict(version, "no_withdrawn_records", False, "s")
     shutil.rmtree(lake.root)
     shutil.copytree(tmp_path / "older", lake.root)
-    with pytest.raises(CorruptVersion, match="was put back to an older state or cut: it ends with entry 2, the newest was 3"):
+    with pytest.raises(
+        CorruptVersion, match="was put back to an older state or cut: it ends with entry 2, the newest was 3"
+    ):
         open_lake(home).verdicts(version)
     with pytest.raises(CorruptVersion, match="older state"):
         open_lake(home).add_verdict(version, "no_withdrawn_records", True, "s")
@@ -119,7 +122,9 @@ def test_a_chain_that_was_tampered_with_is_noticed(home, what):
     elif what == "order":
         lines[1], lines[2] = lines[2], lines[1]
     elif what == "forged":
-        lines.append({**lines[-1], "number": len(lines), "previous": seals(lake).journal.entries()[-1].hash, "sha256": "1" * 64})
+        lines.append(
+            {**lines[-1], "number": len(lines), "previous": seals(lake).journal.entries()[-1].hash, "sha256": "1" * 64}
+        )
     else:
         lines = []
     file.write_text("".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in lines))
@@ -141,7 +146,11 @@ def test_entries_go_over_several_files_and_other_processes_are_seen(home, monkey
     version = table(one)
     for number in range(9):
         (one, other)[number % 2].add_verdict(version, "no_leakage", bool(number % 2), "s", {"number": number})
-        assert one.verdicts(version)["no_leakage"].numbers == other.verdicts(version)["no_leakage"].numbers == {"number": number}
+        assert (
+            one.verdicts(version)["no_leakage"].numbers
+            == other.verdicts(version)["no_leakage"].numbers
+            == {"number": number}
+        )
     assert len(list((Path(one.root) / "shared" / "legal" / "seals").iterdir())) == 3
     assert inspect(open_lake(home), "legal") == inspect(one, "legal")
     assert inspect(one, "legal").problems == []
@@ -176,7 +185,9 @@ def test_what_a_stolen_key_signed_counts_only_until_then(home):
     version = table(lake)
     keys = signing_keys_of(home)
     stolen = keys.newest
-    keys.report_stolen(stolen, "2999-01-01T00:00:00+00:00", {seals(lake).journal.name: len(seals(lake).journal.entries()) - 1})
+    keys.report_stolen(
+        stolen, "2999-01-01T00:00:00+00:00", {seals(lake).journal.name: len(seals(lake).journal.entries()) - 1}
+    )
     assert open_lake(home).manifest(version)
     with pytest.raises(KeyMissing, match="was reported stolen"):
         open_lake(home).add_verdict(version, "no_leakage", True, "s")
@@ -193,7 +204,9 @@ def test_a_thief_with_the_key_cannot_add_to_the_chain_after_the_report(home):
     keys = signing_keys_of(home)
     thief = open_lake(home)
     assert seals(thief).home.keys.newest == keys.newest
-    keys.report_stolen(keys.newest, "2999-01-01T00:00:00+00:00", {seals(lake).journal.name: len(seals(lake).journal.entries()) - 1})
+    keys.report_stolen(
+        keys.newest, "2999-01-01T00:00:00+00:00", {seals(lake).journal.name: len(seals(lake).journal.entries()) - 1}
+    )
     thief.add_verdict(version, "no_leakage", True, "s")  # has read the keys before the report
     with pytest.raises(CorruptVersion, match="signed by a key that was stolen"):
         open_lake(home).verdicts(version)
@@ -209,7 +222,11 @@ def unsigned(home: Environment) -> TableVersion:
 
 def test_an_unsigned_lake_says_what_to_do_and_is_signed_once(home):
     version = unsigned(home)
-    for work in (lambda lake: lake.manifest(version), lambda lake: lake.verdicts(version), lambda lake: table(lake, "splits", "b")):
+    for work in (
+        lambda lake: lake.manifest(version),
+        lambda lake: lake.verdicts(version),
+        lambda lake: table(lake, "splits", "b"),
+    ):
         with pytest.raises(VersionRefused, match="Sign it once: ft seals adopt legal"):
             work(open_lake(home))
     assert adopt(open_lake(home), "legal").files == 2
@@ -275,8 +292,7 @@ def test_who_may_not_hold_up_the_writers_notices_it_all_the_same(home, monkeypat
         open_lake(home).verdicts(version)
 
 
-PROGRAM = textwrap.dedent(
-    """
+PROGRAM = textwrap.dedent("""
     import os, signal, sys
     from pathlib import Path
 
@@ -299,12 +315,13 @@ PROGRAM = textwrap.dedent(
     os.replace = replace
     lake.add_verdict(version, "no_leakage", False, "s")
     print(calls)
-    """
-)
+    """)
 
 
 def run_program(home: Path, point: int) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", PROGRAM, str(home), str(point)], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(home), str(point)], capture_output=True, text=True, check=False
+    )
 
 
 def test_a_verdict_whose_writer_was_killed_is_the_old_one_or_the_new_one(tmp_path):
@@ -331,7 +348,8 @@ def test_a_verdict_whose_writer_was_killed_is_the_old_one_or_the_new_one(tmp_pat
 def test_writers_beside_readers_raise_no_false_alarm(home):
     version = table(open_lake(home))
     program = PROGRAM.replace(
-        'lake.add_verdict(version, "no_leakage", False, "s")', "[lake.add_verdict(version, 'no_leakage', bool(n % 2), 's') for n in range(60)]"
+        'lake.add_verdict(version, "no_leakage", False, "s")',
+        "[lake.add_verdict(version, 'no_leakage', bool(n % 2), 's') for n in range(60)]",
     )
     with subprocess.Popen([sys.executable, "-c", program, str(home.home), "0"], stdout=subprocess.PIPE) as writer:
         reader, reads = open_lake(home), 0

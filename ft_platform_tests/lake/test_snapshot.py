@@ -22,13 +22,21 @@ def checkpoint(lake: Lake, tmp_path: Path, splits: TableVersion) -> ArtifactVers
     folder = tmp_path / "made"
     folder.mkdir()
     (folder / "training.json").write_text("{}")
-    return lake.publish("tests", "adapter_checkpoint", "ckpt-1", folder, parents=[splits], settings_hash="s", input_hash="i")
+    return lake.publish(
+        "tests", "adapter_checkpoint", "ckpt-1", folder, parents=[splits], settings_hash="s", input_hash="i"
+    )
 
 
-def test_what_was_asked_before_is_answered_as_before(lake: Lake, splits: TableVersion, checkpoint: ArtifactVersion) -> None:
+def test_what_was_asked_before_is_answered_as_before(
+    lake: Lake, splits: TableVersion, checkpoint: ArtifactVersion
+) -> None:
     seen = Snapshot(lake)
     assert Snapshot.of(seen) is seen and seen.root == lake.root
-    assert (seen.verdicts(splits), seen.latest("tests", "splits"), seen.artifacts("tests", "adapter_checkpoint")) == ({}, splits, [checkpoint])
+    assert (seen.verdicts(splits), seen.latest("tests", "splits"), seen.artifacts("tests", "adapter_checkpoint")) == (
+        {},
+        splits,
+        [checkpoint],
+    )
     seen.verify_artifact(checkpoint)
     assert seen.read_file(checkpoint, "training.json") == b"{}"
     lake.add_verdict(splits, "no_leakage", False, "s")
@@ -61,4 +69,8 @@ def test_a_file_outside_is_read_once(lake: Lake, tmp_path: Path) -> None:
     seen = Snapshot(lake)
     before = seen.fingerprint(str(ledger), "governance.consent_ledger")
     ledger.write_text("subject,consent\na,withdrawn\n")
-    assert seen.fingerprint(str(ledger), "governance.consent_ledger") == before != Snapshot(lake).fingerprint(str(ledger), "governance.consent_ledger")
+    assert (
+        seen.fingerprint(str(ledger), "governance.consent_ledger")
+        == before
+        != Snapshot(lake).fingerprint(str(ledger), "governance.consent_ledger")
+    )

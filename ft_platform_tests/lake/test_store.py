@@ -21,7 +21,9 @@ SCHEMA = pa.schema([("record_id", pa.string()), ("text", pa.string()), ("source_
 
 
 def rows(*ids: str, uri: str = "a.csv") -> list[pa.RecordBatch]:
-    return pa.table({"record_id": list(ids), "text": [f"text of {i}" for i in ids], "source_uri": [uri] * len(ids)}, schema=SCHEMA).to_batches()
+    return pa.table(
+        {"record_id": list(ids), "text": [f"text of {i}" for i in ids], "source_uri": [uri] * len(ids)}, schema=SCHEMA
+    ).to_batches()
 
 
 def write(lake: Lake, batches: list[pa.RecordBatch], **more):
@@ -87,7 +89,9 @@ def test_a_manifest_that_was_written_by_hand_does_not_count(lake):
     version = write(lake, rows("a"))
     manifest = lake._manifest_path(version)
     write_deltalake(version.uri, pa.Table.from_batches(rows("x")), mode="overwrite")
-    Path(manifest).with_name("00000001.json").write_text(Path(manifest).read_text().replace('"version": 0', '"version": 1'))
+    Path(manifest).with_name("00000001.json").write_text(
+        Path(manifest).read_text().replace('"version": 0', '"version": 1')
+    )
     assert lake.latest("legal", "raw_records") == version
     lake.verify_table(version)
 
@@ -152,7 +156,9 @@ def test_kill_in_the_middle_of_a_table_write_leaves_the_old_version(lake):
 
 
 def _append_one(root: str, number: int) -> None:
-    open_lake(Environment(home=Path(root).parent)).write_table("legal", "raw_records", rows(f"w{number}"), SCHEMA, zone="restricted", append=True)
+    open_lake(Environment(home=Path(root).parent)).write_table(
+        "legal", "raw_records", rows(f"w{number}"), SCHEMA, zone="restricted", append=True
+    )
 
 
 def test_two_writers_lose_nothing(lake):
@@ -174,7 +180,9 @@ def artifact(lake: Lake, content: str = "weights", artifact_id: str = "ckpt-1"):
     with lake.scratch("legal", "adapter_checkpoint") as folder:
         folder.mkdir(parents=True)
         (folder / "adapter.safetensors").write_text(content)
-        return lake.publish("legal", "adapter_checkpoint", artifact_id, folder, parents=[], settings_hash="s", input_hash="i")
+        return lake.publish(
+            "legal", "adapter_checkpoint", artifact_id, folder, parents=[], settings_hash="s", input_hash="i"
+        )
 
 
 def test_a_published_folder_reads_back_with_its_hash(lake):
@@ -250,13 +258,21 @@ def test_a_really_full_disk_leaves_the_old_version(tmp_path):
 
     disk = tmp_path / "small"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)], capture_output=True, check=False).returncode != 0:
+    if (
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)], capture_output=True, check=False
+        ).returncode
+        != 0
+    ):
         pytest.skip("mounting a tmpfs is not permitted here")
     try:
         lake = Lake(disk / "lake")
         version = write(lake, rows("a"))
         noise = [
-            pa.table({"record_id": [f"n{i}"], "text": [os.urandom(50_000).hex()], "source_uri": ["a.csv"]}, schema=SCHEMA).to_batches()[0] for i in range(20)
+            pa.table(
+                {"record_id": [f"n{i}"], "text": [os.urandom(50_000).hex()], "source_uri": ["a.csv"]}, schema=SCHEMA
+            ).to_batches()[0]
+            for i in range(20)
         ]
         with pytest.raises(DiskFull):
             write(lake, noise)

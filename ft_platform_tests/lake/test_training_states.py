@@ -1,4 +1,5 @@
-"""Saved states are removed by a sweep while their training saves new ones and removes old ones: planted at every file operation in between."""
+"""Saved states are removed by a sweep while their training saves new ones and removes old ones: planted at every file
+operation in between."""
 
 import itertools
 import json
@@ -12,13 +13,22 @@ import pytest
 
 from ft_platform.errors import StatesInUse, TransientError
 from ft_platform.lake import Lake, files
-from ft_platform.lake.training_states import ATTEMPTS, TrainingStates, UnfinishedTraining, damage, remove_states, unfinished_trainings
+from ft_platform.lake.training_states import (
+    ATTEMPTS,
+    TrainingStates,
+    UnfinishedTraining,
+    damage,
+    remove_states,
+    unfinished_trainings,
+)
 
 
 @pytest.fixture
 def states(lake: Lake) -> TrainingStates:
     schema = pa.schema([("record_id", pa.string())])
-    splits = lake.write_table("complaints", "splits", [], schema, zone="shared", parents=[], settings_hash="s", input_hash="i")
+    splits = lake.write_table(
+        "complaints", "splits", [], schema, zone="shared", parents=[], settings_hash="s", input_hash="i"
+    )
     found = TrainingStates(lake, splits, "ckpt-running")
     for step in (1, 2):
         save(found, step)
@@ -30,7 +40,9 @@ def save(states: TrainingStates, step: int) -> None:
         (folder / "weights.safetensors").write_bytes(b"weights")
 
 
-def meanwhile(monkeypatch: pytest.MonkeyPatch, lake: Lake, operation: str, what: Callable[[], None], times: int = 1) -> list[str]:
+def meanwhile(
+    monkeypatch: pytest.MonkeyPatch, lake: Lake, operation: str, what: Callable[[], None], times: int = 1
+) -> list[str]:
     """Lets something happen right before an operation of the lake's file system, so many times."""
     real, seen = getattr(lake.fs, operation), []
 
@@ -52,7 +64,9 @@ def test_states_that_their_training_removes_at_the_same_moment_are_no_error(lake
 
 
 @pytest.mark.parametrize("operation", ["exists", "find", "rm_file", "rm"])
-def test_an_old_state_that_goes_and_a_new_one_that_comes_at_the_same_moment_are_removed_as_well(lake, states, monkeypatch, operation):
+def test_an_old_state_that_goes_and_a_new_one_that_comes_at_the_same_moment_are_removed_as_well(
+    lake, states, monkeypatch, operation
+):
     numbers = iter(range(3, 100))
     seen = meanwhile(monkeypatch, lake, operation, lambda: save(states, next(numbers)), times=1)
     remove_states(lake, "complaints", "ckpt-running")
@@ -166,7 +180,9 @@ def test_a_manifest_that_is_no_manifest_is_damage_and_the_training_unknown(lake,
 
 def test_a_training_whose_manifests_name_other_splits_than_were_written_is_unknown(lake, states):
     for manifest in Path(states.folder).rglob("manifest.json"):
-        manifest.write_text(manifest.read_text().replace(states.splits.content_hash, "0" * len(states.splits.content_hash)))
+        manifest.write_text(
+            manifest.read_text().replace(states.splits.content_hash, "0" * len(states.splits.content_hash))
+        )
     assert unfinished_trainings(lake, "complaints") == [UnfinishedTraining("ckpt-running", None, None)]
 
 
@@ -176,4 +192,6 @@ def test_states_of_versions_that_wrote_no_hash_of_the_manifest_are_used(lake, st
         del content["sha256"]
         manifest.write_text(json.dumps(content))
         assert damage(manifest.parent) is None
-    assert unfinished_trainings(lake, "complaints") == [UnfinishedTraining("ckpt-running", states.splits.id, states.splits.content_hash)]
+    assert unfinished_trainings(lake, "complaints") == [
+        UnfinishedTraining("ckpt-running", states.splits.id, states.splits.content_hash)
+    ]

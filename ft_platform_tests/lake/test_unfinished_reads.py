@@ -62,7 +62,14 @@ def test_a_stage_that_has_nothing_to_do_sweeps_too(tmp_path):
     assert permitted
 
     def cleaned():
-        return write_stage(lake, case(), "cleaned_records", [permitted], lambda work: clean(case(), lake.rows(permitted), work), cleaned_schema(case()))
+        return write_stage(
+            lake,
+            case(),
+            "cleaned_records",
+            [permitted],
+            lambda work: clean(case(), lake.rows(permitted), work),
+            cleaned_schema(case()),
+        )
 
     assert not cleaned().reused
     left = tmp_path / "lake" / "restricted" / "tests" / ".scratch" / "cleaned_records-killed"
@@ -73,7 +80,8 @@ def test_a_stage_that_has_nothing_to_do_sweeps_too(tmp_path):
 
 
 def test_arrow_reads_nothing_whose_memory_is_pythons():
-    """With a reader over `BytesIO`, programs that ended at once were now and then aborted on a loaded machine: a thread of arrow freed Python's memory late."""
+    """With a reader over `BytesIO`, programs that ended at once were now and then aborted on a loaded machine: a thread
+    of arrow freed Python's memory late."""
     sources = {path.relative_to(REPOSITORY): path.read_text() for path in (REPOSITORY / "ft_platform").rglob("*.py")}
     unsafe = re.compile(r"\b(pq\.\w+|pa\.py_buffer|BufferReader)\((io\.)?BytesIO|\bto_pyarrow_(table|dataset)\(")
     assert len(sources) > 100 and [str(path) for path, text in sources.items() if unsafe.search(text)] == []
@@ -84,7 +92,9 @@ def test_a_file_of_an_artifact_is_in_arrows_memory_and_may_be_empty(lake):
         folder.mkdir(parents=True)
         (folder / "some").write_bytes(b"\0some bytes")
         (folder / "none").write_bytes(b"")
-        made = lake.publish("legal", "evaluation_report", "report-1", folder, parents=[], settings_hash="s", input_hash="i")
+        made = lake.publish(
+            "legal", "evaluation_report", "report-1", folder, parents=[], settings_hash="s", input_hash="i"
+        )
     assert (lake.open_file(made, "some").read(), lake.open_file(made, "none").read()) == (b"\0some bytes", b"")
     before = pa.total_allocated_bytes()
     kept = lake.open_file(made, "some")

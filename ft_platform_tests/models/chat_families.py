@@ -1,17 +1,18 @@
-"""Chat templates and control tokens of several model families, written down from their public documentation, with byte-level tokenizers.
+"""Chat templates and control tokens of several model families, written down from their public documentation, with
+byte-level tokenizers.
 
-Sources: the model cards and `tokenizer_config.json` formats of SmolLM2, Qwen2.5, Llama 3.1, Mistral 7B v0.3, Gemma 2, Phi-3, DeepSeek-V3 and
-Zephyr. Wording of tool instructions is shortened; what is written around contents, and in which order, is theirs.
-"""
+Sources: the model cards and `tokenizer_config.json` formats of SmolLM2, Qwen2.5, Llama 3.1, Mistral 7B v0.3, Gemma 2,
+Phi-3, DeepSeek-V3 and Zephyr. Wording of tool instructions is shortened; what is written around contents, and in which
+order, is theirs."""
 
 from dataclasses import dataclass
 from typing import Any
 
 SMOLLM2 = (
-    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
-    "{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}{% endif %}"
-    "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou"
+    " are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}{% endif %}{{'<|im_start|>' +"
+    " message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{"
+    " '<|im_start|>assistant\n' }}{% endif %}"
 )
 QWEN25 = r"""
 {%- if tools %}
@@ -42,11 +43,11 @@ QWEN25 = r"""
     {%- endif %}
 {%- endfor %}
 {%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- endif %}
-"""
+"""  # noqa: E501
 QWEN3 = QWEN25.replace(
     "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}",
-    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}"
-    "{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}{%- endif %}",
+    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- if enable_thinking is defined and"
+    " enable_thinking is false %}{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}{%- endif %}",
 )
 """Opens an answer that is to come with an empty thought, and one in the past without it."""
 LLAMA31 = r"""
@@ -78,7 +79,7 @@ LLAMA31 = r"""
     {%- endif %}
 {%- endfor %}
 {%- if add_generation_prompt %}{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif %}
-"""
+"""  # noqa: E501
 MISTRAL = r"""
 {%- if messages[0]["role"] == "system" %}{%- set system_message = messages[0]["content"] %}{%- set loop_messages = messages[1:] %}
 {%- else %}{%- set loop_messages = messages %}{%- endif %}
@@ -117,20 +118,20 @@ MISTRAL = r"""
         {{- '"call_id": "' + message.tool_call_id + '"}[/TOOL_RESULTS]' }}
     {%- else %}{{- raise_exception("Only user and assistant roles are supported") }}{%- endif %}
 {%- endfor %}
-"""
+"""  # noqa: E501
 GEMMA2 = (
-    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
-    "{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
-    "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}"
-    "{% if (message['role'] == 'assistant') %}{% set role = 'model' %}{% else %}{% set role = message['role'] %}{% endif %}"
-    "{{ '<start_of_turn>' + role + '\n' + message['content'] | trim + '<end_of_turn>\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{'<start_of_turn>model\n'}}{% endif %}"
+    "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif"
+    " %}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{"
+    " raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}{% if"
+    " (message['role'] == 'assistant') %}{% set role = 'model' %}{% else %}{% set role = message['role'] %}{% endif"
+    " %}{{ '<start_of_turn>' + role + '\n' + message['content'] | trim + '<end_of_turn>\n' }}{% endfor %}{% if"
+    " add_generation_prompt %}{{'<start_of_turn>model\n'}}{% endif %}"
 )
 PHI3 = (
-    "{% for message in messages %}{% if message['role'] == 'system' %}{{'<|system|>\n' + message['content'] + '<|end|>\n'}}"
-    "{% elif message['role'] == 'user' %}{{'<|user|>\n' + message['content'] + '<|end|>\n'}}"
-    "{% elif message['role'] == 'assistant' %}{{'<|assistant|>\n' + message['content'] + '<|end|>\n'}}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"
+    "{% for message in messages %}{% if message['role'] == 'system' %}{{'<|system|>\n' + message['content'] +"
+    " '<|end|>\n'}}{% elif message['role'] == 'user' %}{{'<|user|>\n' + message['content'] + '<|end|>\n'}}{% elif"
+    " message['role'] == 'assistant' %}{{'<|assistant|>\n' + message['content'] + '<|end|>\n'}}{% endif %}{% endfor"
+    " %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"
 )
 DEEPSEEK = r"""
 {%- set ns = namespace(system='', first=true, tool=false) %}
@@ -156,12 +157,12 @@ DEEPSEEK = r"""
 {%- endfor %}
 {%- if ns.tool and add_generation_prompt %}{{- '<｜tool▁outputs▁end｜>' }}{%- endif %}
 {%- if add_generation_prompt and not ns.tool %}{{- '<｜Assistant｜>' }}{%- endif %}
-"""
+"""  # noqa: E501
 ZEPHYR = (
-    "{% for message in messages %}{% if message['role'] == 'user' %}{{ '<|user|>\n' + message['content'] + eos_token + '\n' }}"
-    "{% elif message['role'] == 'system' %}{{ '<|system|>\n' + message['content'] + eos_token + '\n' }}"
-    "{% elif message['role'] == 'assistant' %}{{ '<|assistant|>\n' + message['content'] + eos_token + '\n' }}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+    "{% for message in messages %}{% if message['role'] == 'user' %}{{ '<|user|>\n' + message['content'] + eos_token +"
+    " '\n' }}{% elif message['role'] == 'system' %}{{ '<|system|>\n' + message['content'] + eos_token + '\n' }}{% elif"
+    " message['role'] == 'assistant' %}{{ '<|assistant|>\n' + message['content'] + eos_token + '\n' }}{% endif %}{%"
+    " endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
 )
 
 
@@ -187,9 +188,30 @@ class Family:
 
 CHATML_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 QWEN_MARKED = ("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<think>", "</think>")
-LLAMA_TOKENS = ("<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|eom_id|>", "<|python_tag|>")
-MISTRAL_TOKENS = ("<s>", "</s>", "[INST]", "[/INST]", "[TOOL_CALLS]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]")
-DEEPSEEK_TOOLS = tuple(f"<｜tool▁{name}｜>" for name in ("calls▁begin", "calls▁end", "call▁begin", "call▁end", "sep", "outputs▁begin", "outputs▁end"))
+LLAMA_TOKENS = (
+    "<|begin_of_text|>",
+    "<|end_of_text|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|python_tag|>",
+)
+MISTRAL_TOKENS = (
+    "<s>",
+    "</s>",
+    "[INST]",
+    "[/INST]",
+    "[TOOL_CALLS]",
+    "[AVAILABLE_TOOLS]",
+    "[/AVAILABLE_TOOLS]",
+    "[TOOL_RESULTS]",
+    "[/TOOL_RESULTS]",
+)
+DEEPSEEK_TOOLS = tuple(
+    f"<｜tool▁{name}｜>"
+    for name in ("calls▁begin", "calls▁end", "call▁begin", "call▁end", "sep", "outputs▁begin", "outputs▁end")
+)
 DEEPSEEK_TOKENS = ("<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>")
 DEEPSEEK_OUTPUT = ("<｜tool▁output▁begin｜>", "<｜tool▁output▁end｜>")
 FAMILIES = {
@@ -199,8 +221,16 @@ FAMILIES = {
     "llama3.1": Family(LLAMA31, LLAMA_TOKENS, "<|eot_id|>", "<|begin_of_text|>", tools=True),
     "mistral": Family(MISTRAL, MISTRAL_TOKENS, "</s>", "<s>", tools=True),
     "gemma2": Family(GEMMA2, ("<pad>", "<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>"), "<eos>", "<bos>"),
-    "phi3": Family(PHI3, ("<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"), "<|endoftext|>", "<|endoftext|>"),
-    "deepseek": Family(DEEPSEEK, (*DEEPSEEK_TOKENS, *DEEPSEEK_TOOLS, *DEEPSEEK_OUTPUT), "<｜end▁of▁sentence｜>", "<｜begin▁of▁sentence｜>", tools=True),
+    "phi3": Family(
+        PHI3, ("<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"), "<|endoftext|>", "<|endoftext|>"
+    ),
+    "deepseek": Family(
+        DEEPSEEK,
+        (*DEEPSEEK_TOKENS, *DEEPSEEK_TOOLS, *DEEPSEEK_OUTPUT),
+        "<｜end▁of▁sentence｜>",
+        "<｜begin▁of▁sentence｜>",
+        tools=True,
+    ),
     "zephyr": Family(ZEPHYR, ("<s>", "</s>"), "</s>", "<s>"),
     "plain": Family(None, ("<|endoftext|>",), "<|endoftext|>", "<|endoftext|>"),
 }
@@ -217,6 +247,8 @@ def family_tokenizer(family: Family) -> Any:
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in family.special])
     tokenizer.add_tokens([AddedToken(text, special=False, normalized=False) for text in family.marked])
-    made = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=family.bos, eos_token=family.eos, pad_token=family.eos, unk_token=None)
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=family.bos, eos_token=family.eos, pad_token=family.eos, unk_token=None
+    )
     made.chat_template = family.template
     return made

@@ -1,4 +1,5 @@
-"""How rows go through the model is chosen by `compute` and by what the machine has; no option changes what is computed."""
+"""How rows go through the model is chosen by `compute` and by what the machine has; no option changes what is
+computed."""
 
 import importlib.machinery
 import importlib.util
@@ -24,7 +25,9 @@ KEEP = [(row, place) for row, s in enumerate(ROWS) for place in (0, len(s.ids) -
 
 def on_cuda(model):
     """The same model, as if it were on a GPU."""
-    model.__class__ = type(type(model).__name__, (type(model),), {"device": property(lambda self: torch.device("cuda"))})
+    model.__class__ = type(
+        type(model).__name__, (type(model),), {"device": property(lambda self: torch.device("cuda"))}
+    )
     return model
 
 
@@ -35,20 +38,29 @@ def installed(monkeypatch):
 
     def pretend(**packages):
         def find(name, *rest):
-            return (importlib.machinery.ModuleSpec(name, None) if packages[name] else None) if name in packages else real(name, *rest)
+            return (
+                (importlib.machinery.ModuleSpec(name, None) if packages[name] else None)
+                if name in packages
+                else real(name, *rest)
+            )
 
         monkeypatch.setattr(importlib.util, "find_spec", find)
 
     return pretend
 
 
-@pytest.mark.parametrize(("attention", "forward", "name"), [("auto", packed_forward, "packed"), ("packed", packed_forward, "packed")])
+@pytest.mark.parametrize(
+    ("attention", "forward", "name"), [("auto", packed_forward, "packed"), ("packed", packed_forward, "packed")]
+)
 def test_rows_are_packed_on_a_cpu(attention, forward, name):
     assert accelerated(tiny_model(), Compute(attention=attention)) == (forward, name)
 
 
 def test_rows_are_padded_where_asked_for_or_needed():
-    assert accelerated(tiny_model(), Compute(attention="padded")) == (padded_forward, "padded (compute.attention: padded)")
+    assert accelerated(tiny_model(), Compute(attention="padded")) == (
+        padded_forward,
+        "padded (compute.attention: padded)",
+    )
     forward, name = accelerated(tiny_model("mamba", state_size=8), Compute())
     assert forward is padded_forward and "differ from separate rows" in name
 
@@ -59,7 +71,9 @@ def test_flash_and_liger_need_a_gpu():
             accelerated(tiny_model(), Compute(**settings))
 
 
-@pytest.mark.parametrize(("settings", "package"), [({"attention": "flash"}, "flash-attn"), ({"liger": True}, "liger-kernel")])
+@pytest.mark.parametrize(
+    ("settings", "package"), [({"attention": "flash"}, "flash-attn"), ({"liger": True}, "liger-kernel")]
+)
 def test_a_missing_package_is_named_with_its_command(settings, package, installed):
     installed(flash_attn=False, liger_kernel=False)
     with pytest.raises(MissingExtra, match=f"{package}.*pip install {package}"):
@@ -90,7 +104,9 @@ def test_by_itself_a_model_that_flash_attention_gets_wrong_is_packed_and_says_wh
     model = on_cuda(tiny_model())
     asked = []
     monkeypatch.setattr(model, "set_attn_implementation", asked.append)
-    monkeypatch.setattr("ft_platform.models.packed_forward.packing_problem", lambda model, forward=None: "planted" if forward else None)
+    monkeypatch.setattr(
+        "ft_platform.models.packed_forward.packing_problem", lambda model, forward=None: "planted" if forward else None
+    )
     assert accelerated(model, Compute()) == (packed_forward, "packed, no flash attention (planted)")
     assert asked == ["flash_attention_2", "eager"]
 
@@ -98,7 +114,9 @@ def test_by_itself_a_model_that_flash_attention_gets_wrong_is_packed_and_says_wh
 def test_liger_gets_the_model_without_its_loss(installed, monkeypatch):
     installed(liger_kernel=True, flash_attn=False)
     seen = []
-    monkeypatch.setattr("transformers.integrations.liger.apply_liger_kernel", lambda model, settings: seen.append(settings))
+    monkeypatch.setattr(
+        "transformers.integrations.liger.apply_liger_kernel", lambda model, settings: seen.append(settings)
+    )
     assert acceleration._use_liger(on_cuda(tiny_model()), Compute(liger=True))
     assert seen == [{"cross_entropy": False, "fused_linear_cross_entropy": False}]
 
@@ -112,7 +130,9 @@ def test_flat_rows_equal_padded_ones(architecture):
         model.set_attn_implementation(implementation)
         assert packing_problem(model, flat_forward) is None
         with torch.no_grad():
-            assert (flat_forward(model, ROWS, PREFIX, KEEP) - padded_forward(model, ROWS, PREFIX, KEEP)).abs().max() < 1e-4
+            assert (
+                flat_forward(model, ROWS, PREFIX, KEEP) - padded_forward(model, ROWS, PREFIX, KEEP)
+            ).abs().max() < 1e-4
 
 
 def test_flat_rows_refuse_trees():

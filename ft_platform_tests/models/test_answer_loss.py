@@ -13,7 +13,11 @@ from ft_platform_tests.tiny_models import tiny_model
 PREFIX = [257, 10, 20, 30]
 ROWS = [[5, 6, 7, 8, 9, 258], [11, 12, 13, 258], [21, 22, 23, 24, 25, 26, 27, 258]]
 PROMPTS = [3, 2, 5]
-KEEP = [(row, place) for row, (ids, prompt) in enumerate(zip(ROWS, PROMPTS, strict=True)) for place in range(prompt - 1, len(ids) - 1)]
+KEEP = [
+    (row, place)
+    for row, (ids, prompt) in enumerate(zip(ROWS, PROMPTS, strict=True))
+    for place in range(prompt - 1, len(ids) - 1)
+]
 TARGETS = torch.tensor([ROWS[row][place + 1] for row, place in KEEP])
 ARCHITECTURES = {
     "llama": {},
@@ -42,7 +46,9 @@ def reference_loss(model) -> torch.Tensor:
     total = torch.zeros(())
     for ids, prompt in zip(ROWS, PROMPTS, strict=True):
         labels = [-100] * (len(PREFIX) + prompt) + ids[prompt:]
-        total = total + model(input_ids=torch.tensor([[*PREFIX, *ids]]), labels=torch.tensor([labels])).loss * (len(ids) - prompt)
+        total = total + model(input_ids=torch.tensor([[*PREFIX, *ids]]), labels=torch.tensor([labels])).loss * (
+            len(ids) - prompt
+        )
     return total
 
 
@@ -68,7 +74,9 @@ def test_loss_and_gradients_equal_those_of_transformers(architecture, adapter, f
         assert torch.allclose(ours[name], gradient, atol=2e-5, rtol=1e-3), name
 
 
-@pytest.mark.parametrize(("architecture", "plain"), [("llama", True), ("phi3", True), ("gemma2", False), ("cohere", True)])
+@pytest.mark.parametrize(
+    ("architecture", "plain"), [("llama", True), ("phi3", True), ("gemma2", False), ("cohere", True)]
+)
 def test_logits_that_are_more_than_the_output_layer_are_noticed(architecture, plain):
     model = model_of(architecture, adapter=True).train()
     assert (plain_head(model) is not None) == plain
@@ -88,7 +96,9 @@ def test_the_number_of_chunks_does_not_matter(monkeypatch):
     losses = []
     for tokens in (1, 3, 1000):
         monkeypatch.setattr(module, "CHUNK_LOGITS", tokens * 260)
-        losses.append(float(answer_loss(model, packed_forward, [Segment(ids) for ids in ROWS], PREFIX, KEEP, TARGETS).detach()))
+        losses.append(
+            float(answer_loss(model, packed_forward, [Segment(ids) for ids in ROWS], PREFIX, KEEP, TARGETS).detach())
+        )
     assert losses == pytest.approx([losses[0]] * 3, rel=1e-6)
 
 

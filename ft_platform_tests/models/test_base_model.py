@@ -44,7 +44,9 @@ def test_a_folder_is_used_in_place_and_loads(model, tmp_path):
     resolved = resolve(settings(model), tmp_path / "cache")
     assert resolved.folder == model and resolved.weights_sha256 == sha256_file(model / "model.safetensors")
     loaded, tokenizer = load(resolved, "bfloat16")
-    assert str(loaded.dtype) == "torch.bfloat16" and loaded.config._attn_implementation == "sdpa" and not loaded.training
+    assert (
+        str(loaded.dtype) == "torch.bfloat16" and loaded.config._attn_implementation == "sdpa" and not loaded.training
+    )
     assert tokenizer.eos_token == "<|im_end|>"
 
 
@@ -77,7 +79,10 @@ def test_pickled_weights_are_refused(model, tmp_path, name):
         ({"auto_map": {"AutoModel": "modeling_evil.Evil"}}, "auto_map"),
         ({"attn_implementation": "somebody/kernel"}, "attn_implementation"),
         ({"_attn_implementation": "somebody/kernel"}, "_attn_implementation"),
-        ({"text_config": {"_attn_implementation_internal": "somebody/kernel"}}, "text_config._attn_implementation_internal"),
+        (
+            {"text_config": {"_attn_implementation_internal": "somebody/kernel"}},
+            "text_config._attn_implementation_internal",
+        ),
     ],
 )
 def test_a_configuration_that_names_code_is_refused(model, tmp_path, values, named):
@@ -88,7 +93,9 @@ def test_a_configuration_that_names_code_is_refused(model, tmp_path, values, nam
 
 def test_code_named_by_the_tokenizer_is_refused_too(model, tmp_path):
     file = model / "tokenizer_config.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "auto_map": {"AutoTokenizer": ["evil.Tokenizer", None]}}))
+    file.write_text(
+        json.dumps({**json.loads(file.read_text()), "auto_map": {"AutoTokenizer": ["evil.Tokenizer", None]}})
+    )
     with pytest.raises(BaseModelError, match=r"tokenizer_config\.json"):
         resolve(settings(model), tmp_path)
 
@@ -138,12 +145,17 @@ def test_a_gguf_file_that_cannot_be_read_leaves_nothing_in_the_cache(tmp_path):
 
 @pytest.fixture
 def hub(model, tmp_path) -> Path:
-    """The hub's cache as a download of two revisions of `example/tiny` leaves it; the hub itself is not asked (HF_HUB_OFFLINE)."""
+    """The hub's cache as a download of two revisions of `example/tiny` leaves it; the hub itself is not asked
+    (HF_HUB_OFFLINE)."""
     repository = tmp_path / "cache" / "hub" / "models--example--tiny"
     for name, commit, seed in (("main", "1" * 40, 1), ("v2", "2" * 40, 2)):
         folder = repository / "snapshots" / commit
         shutil.copytree(model, folder)
-        save_file({name: value + seed for name, value in load_file(folder / "model.safetensors").items()}, folder / "model.safetensors", {"format": "pt"})
+        save_file(
+            {name: value + seed for name, value in load_file(folder / "model.safetensors").items()},
+            folder / "model.safetensors",
+            {"format": "pt"},
+        )
         (repository / "refs").mkdir(exist_ok=True)
         (repository / "refs" / name).write_text(commit)
     return repository
@@ -158,16 +170,22 @@ def test_the_revision_of_a_hub_model_decides_which_weights_are_used(hub, tmp_pat
 
 
 def test_a_revision_that_does_not_exist_is_named(hub, tmp_path):
-    with pytest.raises(BaseModelError, match=r"example/tiny cannot be found .*model hub at revision v3.*base_model\.revision"):
+    with pytest.raises(
+        BaseModelError, match=r"example/tiny cannot be found .*model hub at revision v3.*base_model\.revision"
+    ):
         resolve(BaseModelSettings(uri="example/tiny", revision="v3"), tmp_path / "cache")
 
 
 def test_another_revision_is_another_checkpoint(lake):
     def checkpoint_id(revision: str | None) -> str:
         attributes = {**minimal_attributes("records.csv"), "base_model": {"uri": "example/tiny", "revision": revision}}
-        return checkpoint_inputs(NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes)), splits)[0]
+        return checkpoint_inputs(NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes)), splits)[
+            0
+        ]
 
-    splits = usable_splits(lake, NamedUseCase(name="complaints", settings=UseCase.model_validate(minimal_attributes("records.csv"))))
+    splits = usable_splits(
+        lake, NamedUseCase(name="complaints", settings=UseCase.model_validate(minimal_attributes("records.csv")))
+    )
     assert len({checkpoint_id(revision) for revision in (None, "main", "v2")}) == 3
 
 
@@ -178,8 +196,13 @@ def wheels(tmp_path, monkeypatch) -> Path:
     folder.mkdir()
     with zipfile.ZipFile(folder / "tiny_weights-1.2-py3-none-any.whl", "w") as wheel:
         wheel.writestr("tiny_weights/tiny.gguf", b"weights")
-        wheel.writestr("tiny_weights-1.2.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.2\nRequires-Dist: something-huge\n")
-        wheel.writestr("tiny_weights-1.2.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(
+            "tiny_weights-1.2.dist-info/METADATA",
+            "Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.2\nRequires-Dist: something-huge\n",
+        )
+        wheel.writestr(
+            "tiny_weights-1.2.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         wheel.writestr("tiny_weights-1.2.dist-info/RECORD", "")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
@@ -301,11 +324,19 @@ def test_a_killed_process_leaves_no_half_filled_folder(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "place").exists()
-    assert cached_folder(tmp_path / "place", lambda folder: (folder / "file").write_text("whole") and None).joinpath("file").read_text() == "whole"
+    assert (
+        cached_folder(tmp_path / "place", lambda folder: (folder / "file").write_text("whole") and None)
+        .joinpath("file")
+        .read_text()
+        == "whole"
+    )
 
 
 def test_the_module_that_finds_models_does_not_import_torch():
-    modules = "ft_platform.models.base_model, ft_platform.models.renderer, ft_platform.models.adapter, ft_platform.training.inputs"
+    modules = (
+        "ft_platform.models.base_model, ft_platform.models.renderer, ft_platform.models.adapter,"
+        " ft_platform.training.inputs"
+    )
     code = f"import sys, {modules}; assert not {{'torch', 'transformers', 'peft'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -314,7 +345,11 @@ def test_auto_precision_is_bfloat16_only_where_the_processor_has_it(monkeypatch)
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    for capabilities, expected in (({"avx512_bf16": True}, torch.bfloat16), ({"amx_bf16": True}, torch.bfloat16), ({"avx2": True}, torch.float32)):
+    for capabilities, expected in (
+        ({"avx512_bf16": True}, torch.bfloat16),
+        ({"amx_bf16": True}, torch.bfloat16),
+        ({"avx2": True}, torch.float32),
+    ):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda capabilities=capabilities: capabilities)
         assert weights_dtype("auto") == expected
     assert weights_dtype("float32") == torch.float32

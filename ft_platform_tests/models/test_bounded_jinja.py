@@ -19,7 +19,9 @@ def test_every_chat_is_rendered_as_transformers_renders_it(name):
     rendered = 0
     for values in chats():
         try:
-            expected = tokenizer.apply_chat_template(values["messages"], tokenize=False, **{k: v for k, v in values.items() if k != "messages"})
+            expected = tokenizer.apply_chat_template(
+                values["messages"], tokenize=False, **{k: v for k, v in values.items() if k != "messages"}
+            )
         except (TemplateError, TypeError, ValueError, LookupError) as error:
             with pytest.raises(type(error)):
                 render_bounded(tokenizer.chat_template, {**tokenizer.special_tokens_map, **values})
@@ -30,17 +32,28 @@ def test_every_chat_is_rendered_as_transformers_renders_it(name):
 
 
 def test_loops_know_their_places_and_what_a_template_may_do_stays():
-    source = "{% for a in items if a != 2 %}{{ loop.index }}{{ a }}{{ '.' if loop.last }}{{ loop.length }}{% else %}none{% endfor %}"
+    source = (
+        "{% for a in items if a != 2 %}{{ loop.index }}{{ a }}{{ '.' if loop.last }}{{ loop.length }}{% else %}none{%"
+        " endfor %}"
+    )
     assert render_bounded(source, {"items": [1, 2, 3]}) == "11223.2"
     assert render_bounded(source, {"items": (n for n in [2])}) == "none"
-    assert render_bounded("{% for k, v in d.items() %}{{ k ~ v }}{% endfor %}{{ d | tojson }}", {"d": {"a": 1}}) == 'a1{"a": 1}'
     assert (
-        render_bounded("{% set n = namespace(x=0) %}{% for a in 'abc' %}{% set n.x = n.x + 1 %}{% endfor %}{{ n.x }}{{ 2 ** 3 }}{{ '%5s' % 'a' }}", {})
+        render_bounded("{% for k, v in d.items() %}{{ k ~ v }}{% endfor %}{{ d | tojson }}", {"d": {"a": 1}})
+        == 'a1{"a": 1}'
+    )
+    assert (
+        render_bounded(
+            "{% set n = namespace(x=0) %}{% for a in 'abc' %}{% set n.x = n.x + 1 %}{% endfor %}{{ n.x }}{{ 2 ** 3 }}{{"
+            " '%5s' % 'a' }}",
+            {},
+        )
         == "38    a"
     )
     assert (
         render_bounded(
-            "{% for a in tree recursive %}{{ a.n }}{% if a.below %}{{ loop(a.below) }}{% endif %}{% endfor %}", {"tree": [{"n": 1, "below": [{"n": 2}]}]}
+            "{% for a in tree recursive %}{{ a.n }}{% if a.below %}{{ loop(a.below) }}{% endif %}{% endfor %}",
+            {"tree": [{"n": 1, "below": [{"n": 2}]}]},
         )
         == "12"
     )

@@ -1,4 +1,5 @@
-"""An endpoint that errs, stalls or lies ends in a typed error after bounded tries; only allowed hosts are asked; no key or text is told."""
+"""An endpoint that errs, stalls or lies ends in a typed error after bounded tries; only allowed hosts are asked; no key
+or text is told."""
 
 import json
 import threading
@@ -30,11 +31,17 @@ def endpoint(server: ChatServer, waits: list[float], **options: Any) -> Endpoint
     return Endpoint(server.url, "judge-1", wait=waits.append, **options)
 
 
-def test_a_question_is_asked_as_the_protocol_says_and_the_answer_comes_with_usage_and_time(server: ChatServer, waits: list[float], monkeypatch) -> None:
+def test_a_question_is_asked_as_the_protocol_says_and_the_answer_comes_with_usage_and_time(
+    server: ChatServer, waits: list[float], monkeypatch
+) -> None:
     monkeypatch.setenv("JUDGE_KEY", "sk-4711")
     server.answer = lambda messages: messages[0]["content"].upper()
     reply = endpoint(server, waits, api_key_env="JUDGE_KEY").chat(ASKED, 7)
-    assert reply.answer == "ZANZIBAR SECRET TEXT" and reply.usage == {"prompt_tokens": 11, "completion_tokens": 2} and reply.seconds > 0
+    assert (
+        reply.answer == "ZANZIBAR SECRET TEXT"
+        and reply.usage == {"prompt_tokens": 11, "completion_tokens": 2}
+        and reply.seconds > 0
+    )
     (request,) = server.requests
     assert request["path"] == "/v1/chat/completions" and request["headers"]["Authorization"] == "Bearer sk-4711"
     assert {name: request[name] for name in ("model", "messages", "max_tokens", "temperature")} == {
@@ -47,7 +54,9 @@ def test_a_question_is_asked_as_the_protocol_says_and_the_answer_comes_with_usag
     assert "Authorization" not in server.requests[1]["headers"] and waits == []
 
 
-def test_a_busy_server_is_asked_again_as_late_as_it_wants_but_no_later_than_half_a_minute(server: ChatServer, waits: list[float]) -> None:
+def test_a_busy_server_is_asked_again_as_late_as_it_wants_but_no_later_than_half_a_minute(
+    server: ChatServer, waits: list[float]
+) -> None:
     answers = iter([(429, {"Retry_After": "7"}), (503, {"Retry_After": "86400"}), (500, {})])
 
     def broken(handler: Any) -> bool:
@@ -90,7 +99,9 @@ def test_a_refusal_and_a_redirect_end_at_once(server: ChatServer, waits: list[fl
         b"\xff",
     ],
 )
-def test_what_is_no_chat_completion_is_an_error_and_not_an_answer(server: ChatServer, waits: list[float], content: bytes) -> None:
+def test_what_is_no_chat_completion_is_an_error_and_not_an_answer(
+    server: ChatServer, waits: list[float], content: bytes
+) -> None:
     server.broken = lambda handler: send(handler, 200, content)
     with pytest.raises(EndpointFailed, match="sends no chat completion") as failed:
         endpoint(server, waits).chat(ASKED, 7)
@@ -103,7 +114,9 @@ def test_an_endless_answer_is_not_kept(server: ChatServer, waits: list[float]) -
         endpoint(server, waits).chat(ASKED, 7)
 
 
-def test_a_slow_and_a_cut_answer_and_a_closed_port_are_tried_again_and_given_up(server: ChatServer, waits: list[float]) -> None:
+def test_a_slow_and_a_cut_answer_and_a_closed_port_are_tried_again_and_given_up(
+    server: ChatServer, waits: list[float]
+) -> None:
     released = threading.Event()
 
     def drips(handler: Any) -> bool:
@@ -149,20 +162,28 @@ ONE_ANSWER = {"choices": [{"message": {"content": "yes"}}]}
         ("null", {}),
     ],
 )
-def test_counts_that_are_none_are_not_counted(server: ChatServer, waits: list[float], usage: str, counted: dict[str, int]) -> None:
+def test_counts_that_are_none_are_not_counted(
+    server: ChatServer, waits: list[float], usage: str, counted: dict[str, int]
+) -> None:
     server.broken = lambda handler: send(handler, 200, f'{json.dumps(ONE_ANSWER)[:-1]}, "usage": {usage}}}'.encode())
     reply = endpoint(server, waits).chat(ASKED, 7)
     assert (reply.answer, reply.usage) == ("yes", counted)
 
 
-def test_half_of_a_surrogate_pair_is_replaced_in_what_is_sent_and_what_comes(server: ChatServer, waits: list[float]) -> None:
-    server.broken = lambda handler: send(handler, 200, b'{"choices": [{"message": {"content": "a\\ud800b\\ud83d\\ude00"}}]}')
+def test_half_of_a_surrogate_pair_is_replaced_in_what_is_sent_and_what_comes(
+    server: ChatServer, waits: list[float]
+) -> None:
+    server.broken = lambda handler: send(
+        handler, 200, b'{"choices": [{"message": {"content": "a\\ud800b\\ud83d\\ude00"}}]}'
+    )
     assert endpoint(server, waits).chat([{"role": "user", "content": "c\udfffd"}], 7).answer == "a\ufffdb\U0001f600"
     assert server.requests[0]["messages"][0]["content"] == "c\ufffdd"
 
 
 @pytest.mark.parametrize("slow", ["status", "headers", "continue"])
-def test_an_answer_that_begins_slowly_is_given_up_at_the_deadline_of_the_whole_try(server: ChatServer, waits: list[float], slow: str) -> None:
+def test_an_answer_that_begins_slowly_is_given_up_at_the_deadline_of_the_whole_try(
+    server: ChatServer, waits: list[float], slow: str
+) -> None:
     """A byte at a time is within every timeout of a socket."""
     released = threading.Event()
 
@@ -172,7 +193,11 @@ def test_an_answer_that_begins_slowly_is_given_up_at_the_deadline_of_the_whole_t
         with suppress(OSError):
             while not released.wait(0.05):
                 number += 1
-                handler.wfile.write({"status": b"H", "headers": b"X-%d: y\r\n" % number, "continue": b"HTTP/1.1 100 Continue\r\n\r\n"}[slow])
+                handler.wfile.write(
+                    {"status": b"H", "headers": b"X-%d: y\r\n" % number, "continue": b"HTTP/1.1 100 Continue\r\n\r\n"}[
+                        slow
+                    ]
+                )
         return True
 
     server.broken = drips
@@ -198,8 +223,12 @@ TOKENS = [
 PLAIN = ["a < b | c > d", "<b>bold</b>", "[1]", "x <| y |> z", "<script>", "[INSTALL]", "a|b"]
 
 
-def test_what_looks_like_a_control_token_is_sent_with_a_blank_in_it_because_the_server_renders_itself(server: ChatServer, waits: list[float]) -> None:
-    messages = [{"role": role, "content": " ".join([*TOKENS, *PLAIN])} for role in ("system", "user", "assistant", "user")]
+def test_what_looks_like_a_control_token_is_sent_with_a_blank_in_it_because_the_server_renders_itself(
+    server: ChatServer, waits: list[float]
+) -> None:
+    messages = [
+        {"role": role, "content": " ".join([*TOKENS, *PLAIN])} for role in ("system", "user", "assistant", "user")
+    ]
     endpoint(server, waits).chat(messages, 7)
     for message in server.requests[0]["messages"]:
         assert not [token for token in TOKENS if token in message["content"]]
@@ -207,7 +236,9 @@ def test_what_looks_like_a_control_token_is_sent_with_a_blank_in_it_because_the_
         assert message["content"].replace("< ", "<").replace("[ ", "[").split()[0] == TOKENS[0]
 
 
-def test_a_key_that_is_not_set_or_would_break_a_header_is_named_by_its_variable_only(server: ChatServer, waits: list[float], monkeypatch) -> None:
+def test_a_key_that_is_not_set_or_would_break_a_header_is_named_by_its_variable_only(
+    server: ChatServer, waits: list[float], monkeypatch
+) -> None:
     with pytest.raises(ConfigError, match="JUDGE_KEY, which api_key_env names, is not set"):
         endpoint(server, waits, api_key_env="JUDGE_KEY")
     monkeypatch.setenv("JUDGE_KEY", "sk-4711\r\nHost: evil")
@@ -252,7 +283,13 @@ def test_only_hosts_on_the_list_may_be_asked(monkeypatch, url: str, allowed: boo
 def test_without_a_list_only_this_machine_may_be_asked_and_a_wrong_list_is_an_error(monkeypatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     assert require_allowed_endpoint("http://localhost:8000/v1") == ("http", "localhost", 8000)
-    with pytest.raises(ConfigError, match=r"https://models.example.org is not on the list.*can add 'https://models.example.org' to FT_ENDPOINTS_ALLOWED"):
+    with pytest.raises(
+        ConfigError,
+        match=(
+            r"https://models.example.org is not on the list.*can add 'https://models.example.org' to"
+            r" FT_ENDPOINTS_ALLOWED"
+        ),
+    ):
         require_allowed_endpoint("https://models.example.org/v1")
     for wrong in ("models.example.org", "https://a/b", "*"):
         monkeypatch.setenv(VARIABLE, wrong)

@@ -63,7 +63,9 @@ def test_a_layer_that_computes_something_else_is_left_alone(fault):
     layer = model.model.layers[0]
     target = layer.input_layernorm if fault == "norm" else layer.mlp
     original = type(target).forward
-    target.__class__ = type(type(target).__name__, (type(target),), {"forward": lambda self, x: original(self, x) * 1.01})
+    target.__class__ = type(
+        type(target).__name__, (type(target),), {"forward": lambda self, x: original(self, x) * 1.01}
+    )
     expected, _ = logits_and_gradients(model)
     assert replace_layers(model) == {"norms": 5 - (fault == "norm"), "mlps": 2 - (fault == "mlp")}
     found, _ = logits_and_gradients(model)

@@ -17,7 +17,8 @@ IDS = torch.arange(24).view(2, 12)
 def adapted(dropout: float = 0.0, dtype: torch.dtype = torch.float32, **settings):
     torch.manual_seed(1)
     model = get_peft_model(
-        tiny_model(**settings).to(dtype), LoraConfig(r=4, lora_alpha=12, lora_dropout=dropout, target_modules="all-linear", task_type="CAUSAL_LM")
+        tiny_model(**settings).to(dtype),
+        LoraConfig(r=4, lora_alpha=12, lora_dropout=dropout, target_modules="all-linear", task_type="CAUSAL_LM"),
     )
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -50,14 +51,23 @@ def test_one_rounding_keeps_small_updates_that_two_roundings_lose():
     torch.nn.init.normal_(layer.weight)
     errors = {}
     for fused in (False, True):
-        model = get_peft_model(torch.nn.Sequential(copy.deepcopy(layer).to(torch.bfloat16)), LoraConfig(r=4, lora_alpha=4, target_modules=["0"]))
+        model = get_peft_model(
+            torch.nn.Sequential(copy.deepcopy(layer).to(torch.bfloat16)),
+            LoraConfig(r=4, lora_alpha=4, target_modules=["0"]),
+        )
         lora = model.base_model.model[0]
         with torch.no_grad():
             lora.lora_B["default"].weight.normal_(std=0.01)
         if fused:
             assert fuse(model) == 1
         x = torch.randn(512, 64, generator=torch.Generator().manual_seed(2)).to(torch.bfloat16)
-        exact = x.double() @ (lora.base_layer.weight.double() + lora.lora_B["default"].weight.double() @ lora.lora_A["default"].weight.double()).T
+        exact = (
+            x.double()
+            @ (
+                lora.base_layer.weight.double()
+                + lora.lora_B["default"].weight.double() @ lora.lora_A["default"].weight.double()
+            ).T
+        )
         with torch.no_grad():
             errors[fused] = float((lora(x).double() - exact).pow(2).mean())
     assert errors[True] < 0.8 * errors[False]
@@ -89,9 +99,24 @@ NORMS = "5 of 5 norms, 2 of 2 MLPs"
         ({}, "llama", "", f"14 of 14 LoRA layers, {NORMS}"),
         ({"dropout": 0.1}, "llama", "", f"0 of 14 LoRA layers (dropout), {NORMS}"),
         ({"dora": True}, "llama", "", f"0 of 14 LoRA layers (DoRA), {NORMS}"),
-        ({"target_modules": ["q_proj", "embed_tokens"]}, "llama", "", f"2 of 3 LoRA layers (peft's Embedding), {NORMS}"),
-        ({"method": "full"}, "llama", "all weights are trained", "0 of 5 norms (all weights are trained), 0 of 2 MLPs (all weights are trained)"),
-        ({}, "gpt_neox", "", "8 of 8 LoRA layers, 0 of 5 norms (unlike those that are known), 0 of 2 MLPs (unlike those that are known)"),
+        (
+            {"target_modules": ["q_proj", "embed_tokens"]},
+            "llama",
+            "",
+            f"2 of 3 LoRA layers (peft's Embedding), {NORMS}",
+        ),
+        (
+            {"method": "full"},
+            "llama",
+            "all weights are trained",
+            "0 of 5 norms (all weights are trained), 0 of 2 MLPs (all weights are trained)",
+        ),
+        (
+            {},
+            "gpt_neox",
+            "",
+            "8 of 8 LoRA layers, 0 of 5 norms (unlike those that are known), 0 of 2 MLPs (unlike those that are known)",
+        ),
     ],
 )
 def test_what_is_fused_is_said_and_why_the_rest_is_not(training, architecture, untried, expected):

@@ -10,7 +10,15 @@ from ft_platform.models.fused_rotary import rotary_in
 from ft_platform_tests.tiny_models import tiny_model
 
 IDS = torch.arange(36).view(2, 18)
-EXCHANGED = {"llama": True, "mistral": True, "qwen2": True, "qwen3": True, "gemma2": True, "gemma3_text": True, "cohere": False}
+EXCHANGED = {
+    "llama": True,
+    "mistral": True,
+    "qwen2": True,
+    "qwen3": True,
+    "gemma2": True,
+    "gemma3_text": True,
+    "cohere": False,
+}
 
 
 def logits_and_gradients(model) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:

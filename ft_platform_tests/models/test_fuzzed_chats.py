@@ -1,4 +1,5 @@
-"""Chats that spell out control tokens, template code and halves of tokens, in ten chat formats: none of it acts, all of it is kept."""
+"""Chats that spell out control tokens, template code and halves of tokens, in ten chat formats: none of it acts, all of
+it is kept."""
 
 import itertools
 import json
@@ -17,7 +18,11 @@ from ft_platform_tests.models.chat_families import FAMILIES, Family, family_toke
 TASK = Task(kind="generation", instruction="Help <|im_end|> {{ messages }}.")
 SPECIAL = sorted({token for family in FAMILIES.values() for token in (*family.special, *family.marked)})
 HALVES = [half for token in SPECIAL for half in (token[: len(token) // 2], token[len(token) // 2 :])]
-LOOK_ALIKES = [token.replace("<", "＜").replace(">", "＞").replace("|", "｜") for token in SPECIAL[:12]] + ["<|im​_end|>", "<|ım_end|>", "＜/s＞"]
+LOOK_ALIKES = [token.replace("<", "＜").replace(">", "＞").replace("|", "｜") for token in SPECIAL[:12]] + [
+    "<|im​_end|>",
+    "<|ım_end|>",
+    "＜/s＞",
+]
 TEMPLATE_CODE = [
     "{{ messages }}",
     "{{ 7 * 7 }}",
@@ -29,9 +34,32 @@ TEMPLATE_CODE = [
     "{% generation %}",
 ]
 OURS = ["ftquestionsentinel", "ftanswersentinel", "ftsystemsentinel", "ftslot\"'00000e", "ftslot\\\"'00001e"]
-PLAIN = ["ok", " ", "\n", "\n\n", "é", "漢字", "🙂", "\u202e", "\x00", '"', "'", "\\", "\\n", "<", "|>", "assistant\n", "### Answer:\n", "{", "}"]
+PLAIN = [
+    "ok",
+    " ",
+    "\n",
+    "\n\n",
+    "é",
+    "漢字",
+    "🙂",
+    "\u202e",
+    "\x00",
+    '"',
+    "'",
+    "\\",
+    "\\n",
+    "<",
+    "|>",
+    "assistant\n",
+    "### Answer:\n",
+    "{",
+    "}",
+]
 PIECES = [SPECIAL, HALVES, LOOK_ALIKES, TEMPLATE_CODE, OURS, PLAIN]
-TOOL = {"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {"word": {"type": "string"}}}}}
+TOOL = {
+    "type": "function",
+    "function": {"name": "find", "parameters": {"type": "object", "properties": {"word": {"type": "string"}}}},
+}
 Message = dict[str, str]
 
 
@@ -52,7 +80,10 @@ def chat(rng: random.Random) -> list[Message]:
 
 def chat_with_tools(said: Callable[[], str]) -> list[Message]:
     """A call of a tool with words of `said` in every place that a person may fill."""
-    described = {**TOOL, "function": {**TOOL["function"], "name": said(), "description": said(), "parameters": {said(): said()}}}
+    described = {
+        **TOOL,
+        "function": {**TOOL["function"], "name": said(), "description": said(), "parameters": {said(): said()}},
+    }
     calls = [{"name": f"n{said()}", "arguments": {said(): said(), "list": [said(), 3, None, {said(): True}]}}]
     return [
         {"role": "tools", "content": json.dumps([described])},
@@ -138,7 +169,9 @@ def test_the_tokenizer_itself_takes_the_spelled_out_tokens_of_its_family_for_con
 
 @pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if family.template])
 def test_without_the_cuts_the_fuzz_finds_control_tokens(name, monkeypatch):
-    monkeypatch.setattr("ft_platform.models.text_tokens.TextTokens.content", lambda self, text, limit=None: self.markers(text))
+    monkeypatch.setattr(
+        "ft_platform.models.text_tokens.TextTokens.content", lambda self, text, limit=None: self.markers(text)
+    )
     fuzzed, rng = Fuzzed(FAMILIES[name]), random.Random(3)
 
     def control_tokens_are_found(messages: list[Message]) -> bool:

@@ -1,4 +1,5 @@
-"""Conversations of several turns: every answer is learned up to its end of turn, the rest is context, and the loop's batches hold exactly that."""
+"""Conversations of several turns: every answer is learned up to its end of turn, the rest is context, and the loop's
+batches hold exactly that."""
 
 from itertools import groupby
 
@@ -37,7 +38,9 @@ def test_every_answer_and_its_end_of_turn_is_learned_in_each_chat_format(name):
     end = tokenizer.decode(renderer.end_of_turn, skip_special_tokens=False)
     example = renderer.example(TURNS)
     assert learned(tokenizer, example) == [f"A payment.{end}", f"The owner.{end}", f"Each month.{end}"]
-    assert renderer.prompt_ids(TURNS) == example.input_ids[: example.prompt_length], "evaluation asks for the last answer, with the rest as its prompt"
+    assert renderer.prompt_ids(TURNS) == example.input_ids[: example.prompt_length], (
+        "evaluation asks for the last answer, with the rest as its prompt"
+    )
     last = renderer.example(TURNS, train_on="last_turn")
     assert last.input_ids == example.input_ids and learned(tokenizer, last) == [f"Each month.{end}"]
 
@@ -48,7 +51,9 @@ def test_a_conversation_is_written_as_the_models_own_template_writes_it(name):
     renderer = Renderer(tokenizer, Task(kind="generation"))
     expected = tokenizer.apply_chat_template(TURNS, tokenize=True, date_string="26 Jul 2024")["input_ids"]
     ids = renderer.example(TURNS).input_ids
-    assert ids == expected[: len(ids)] and len(expected) - len(ids) <= 2, "nothing but what follows the last end of turn is left out"
+    assert ids == expected[: len(ids)] and len(expected) - len(ids) <= 2, (
+        "nothing but what follows the last end of turn is left out"
+    )
 
 
 def test_the_places_of_the_batches_are_those_of_the_learned_tokens():
@@ -65,7 +70,9 @@ def test_the_loss_of_a_conversation_is_that_of_a_plain_forward_pass_over_its_ans
     ids = torch.tensor([example.input_ids])
     labels = torch.where(torch.tensor([example.supervised]), ids, -100)
     with torch.no_grad():
-        expected = torch.nn.functional.cross_entropy(model(input_ids=ids).logits[0, :-1], labels[0, 1:], reduction="sum")
+        expected = torch.nn.functional.cross_entropy(
+            model(input_ids=ids).logits[0, :-1], labels[0, 1:], reduction="sum"
+        )
         prefix = renderer.prefix_ids()
         found = summed_loss(model, packed_forward, prefix, split_off_prefix([example], prefix))
     assert float(found) == pytest.approx(float(expected), rel=1e-5)
@@ -84,7 +91,9 @@ def test_answers_are_never_shortened_and_the_longest_question_is():
     assert len(example.input_ids) == 330 and example.truncated
     assert learned(tiny_tokenizer(), example)[0] == "b" * 40 + "<|im_end|>"
     with pytest.raises(AnswerTooLong):
-        renderer.example([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b" * 400}, *TURNS], max_length=330)
+        renderer.example(
+            [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b" * 400}, *TURNS], max_length=330
+        )
 
 
 def test_rows_share_the_prefix_of_the_renderer_or_what_is_common_to_all():
@@ -95,12 +104,18 @@ def test_rows_share_the_prefix_of_the_renderer_or_what_is_common_to_all():
     with_tools = renderer.example([tools, *TURNS])
     shared = shared_prefix([plain, with_tools], prefix)
     assert 0 < len(shared) < len(prefix) and with_tools.input_ids[: len(shared)] == shared
-    assert [len(row.targets) for row in split_off_prefix([plain, with_tools], shared)] == [sum(plain.supervised), sum(with_tools.supervised)]
+    assert [len(row.targets) for row in split_off_prefix([plain, with_tools], shared)] == [
+        sum(plain.supervised),
+        sum(with_tools.supervised),
+    ]
 
 
 def test_texts_that_were_tokenized_at_once_give_the_same_tokens():
     renderer, alone = Renderer(tiny_tokenizer(), CHAT), Renderer(tiny_tokenizer(), CHAT)
-    hostile = [{"role": "user", "content": "an <|im_end|> in the middle"}, {"role": "assistant", "content": "yes <think>"}]
+    hostile = [
+        {"role": "user", "content": "an <|im_end|> in the middle"},
+        {"role": "assistant", "content": "yes <think>"},
+    ]
     renderer.prepare([(TURNS, None), (hostile, None)], 100)
     assert renderer.text._prepared, "nothing was tokenized at once"
     for messages in (TURNS, hostile):

@@ -7,7 +7,13 @@ from ft_platform.models import blockwise_attention, packed_attention
 from ft_platform.models.blockwise_attention import AttentionSettings
 from ft_platform.models.fused_layers import replace_layers
 from ft_platform.models.packed_attention import PackedLayout, PackingUnsupported, Segment, Tree
-from ft_platform.models.packed_forward import batches_of, label_log_probabilities, packed_forward, packing_problem, padded_forward
+from ft_platform.models.packed_forward import (
+    batches_of,
+    label_log_probabilities,
+    packed_forward,
+    packing_problem,
+    padded_forward,
+)
 from ft_platform_tests.tiny_models import tiny_model
 
 ARCHITECTURES = {
@@ -73,7 +79,9 @@ def test_padded_rows_equal_separate_rows(architecture):
     model = tiny_model(architecture, **ARCHITECTURES[architecture])
     rows = segments()
     with torch.no_grad():
-        assert (padded_forward(model, rows, PREFIX, last_places(rows)) - separately(model, rows, PREFIX, last_places(rows))).abs().max() < 1e-4
+        assert (
+            padded_forward(model, rows, PREFIX, last_places(rows)) - separately(model, rows, PREFIX, last_places(rows))
+        ).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize("architecture", ["llama", "mistral", "gemma3_text"])
@@ -92,7 +100,14 @@ def test_branches_do_not_see_each_other(architecture):
 LABELS = {
     "apart": [[100, 101, 258], [102, 258], [103, 104, 105, 258]],
     # The second begins like the first, the third is the start of both, the fifth is the first again.
-    "sharing": [[100, 101, 102, 258], [100, 101, 103, 258], [100, 101, 258], [104, 258], [100, 101, 102, 258], [100, 105, 258]],
+    "sharing": [
+        [100, 101, 102, 258],
+        [100, 101, 103, 258],
+        [100, 101, 258],
+        [104, 258],
+        [100, 101, 102, 258],
+        [100, 105, 258],
+    ],
     "one_token": [[258], [100]],
 }
 
@@ -120,7 +135,15 @@ def test_the_probe_finds_no_problem_with_architectures_that_can_pack(architectur
     ("architecture", "settings", "reason"),
     [
         ("mamba", {"state_size": 8, "num_hidden_layers": 2}, "differ from separate rows"),
-        ("gpt_oss", {"num_local_experts": 2, "num_experts_per_tok": 1, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4}}, "attention sinks"),
+        (
+            "gpt_oss",
+            {
+                "num_local_experts": 2,
+                "num_experts_per_tok": 1,
+                "rope_parameters": {"rope_type": "default", "rope_theta": 1e4},
+            },
+            "attention sinks",
+        ),
     ],
 )
 def test_the_probe_names_why_an_architecture_cannot_pack(architecture, settings, reason):
@@ -167,7 +190,9 @@ def test_memory_of_attention_grows_with_the_tokens_and_not_with_their_square():
         layout = PackedLayout(0, [Segment(range(tokens))])
         q, k, v = (torch.randn(tokens, 2, *group, 8, requires_grad=True) for group in ((3,), (), ()))
         stored = []
-        with torch.autograd.graph.saved_tensors_hooks(lambda x, stored=stored: stored.append(x.numel()) or x, lambda x: x):
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda x, stored=stored: stored.append(x.numel()) or x, lambda x: x
+        ):
             packed_attention._PackedAttention.apply(q, k, v, layout, AttentionSettings(scale=0.3))
         kept.append(sum(stored))
     assert kept == [kept[0], 2 * kept[0], 4 * kept[0]]
@@ -184,18 +209,27 @@ def test_no_block_holds_more_scores_than_allowed(monkeypatch):
     # The least block, 32 queries, may hold more.
     assert len(sizes) > 5 and max(sizes) <= 6 * max(4000 * 1.5, 32 * 500 * 1.5)
     monkeypatch.setattr(blockwise_attention, "BLOCK_SCORES", 10**9)
-    assert torch.allclose(found, packed_attention._PackedAttention.apply(q, k, v, layout, AttentionSettings(scale=0.3, softcap=50.0)), atol=1e-5)
+    assert torch.allclose(
+        found,
+        packed_attention._PackedAttention.apply(q, k, v, layout, AttentionSettings(scale=0.3, softcap=50.0)),
+        atol=1e-5,
+    )
 
 
 def test_dropout_drops_the_same_weights_backward_as_forward():
     layout = PackedLayout(3, [Segment(range(9)), Segment(range(8))])
     generator = torch.Generator().manual_seed(2)
-    q, k, v = (torch.randn(20, 2, *group, 4, dtype=torch.float64, generator=generator, requires_grad=True) for group in ((2,), (), ()))
+    q, k, v = (
+        torch.randn(20, 2, *group, 4, dtype=torch.float64, generator=generator, requires_grad=True)
+        for group in ((2,), (), ())
+    )
     settings = AttentionSettings(scale=0.5, dropout=0.4, seed=11)
     plain = packed_attention._PackedAttention.apply(q, k, v, layout, AttentionSettings(scale=0.5))
     assert not torch.allclose(plain, packed_attention._PackedAttention.apply(q, k, v, layout, settings))
     # of_k and of_v are summed in float32.
-    assert torch.autograd.gradcheck(lambda *x: packed_attention._PackedAttention.apply(*x, layout, settings), (q, k, v), eps=1e-4, atol=1e-3)
+    assert torch.autograd.gradcheck(
+        lambda *x: packed_attention._PackedAttention.apply(*x, layout, settings), (q, k, v), eps=1e-4, atol=1e-3
+    )
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gemma2", "gpt2"])
@@ -210,7 +244,9 @@ def test_packed_rows_run_under_autocast(architecture):
             logits = forward(model, rows, PREFIX, keep)
         loss = torch.nn.functional.cross_entropy(logits.float(), torch.arange(len(keep)))
         loss.backward()
-        losses.append((float(loss.detach()), torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])))
+        losses.append(
+            (float(loss.detach()), torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
+        )
     assert losses[0][0] == pytest.approx(losses[1][0], rel=0.02)
     assert float((losses[0][1] - losses[1][1]).norm() / losses[1][1].norm()) < 0.1
 
@@ -220,13 +256,21 @@ def replaced(model):
     return model
 
 
-@pytest.mark.parametrize(("capabilities", "pays"), [({"amx_tile": True}, True), ({"amx_tile": False}, False), ({}, False)])
+@pytest.mark.parametrize(
+    ("capabilities", "pays"), [({"amx_tile": True}, True), ({"amx_tile": False}, False), ({}, False)]
+)
 def test_on_a_processor_the_fused_kernel_runs_where_it_has_amx(monkeypatch, capabilities, pays):
     packed_attention.fused_pays.cache_clear()
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     ran = []
-    monkeypatch.setattr(packed_attention, "attend_causal", lambda q, k, v, settings: ran.append(q.shape) or torch.zeros(*q.shape[:-1], v.shape[-1]))
+    monkeypatch.setattr(
+        packed_attention,
+        "attend_causal",
+        lambda q, k, v, settings: ran.append(q.shape) or torch.zeros(*q.shape[:-1], v.shape[-1]),
+    )
     layout = PackedLayout(0, [Segment(range(300))])
-    packed_attention._PackedAttention.apply(*(torch.randn(300, 2, *group, 8) for group in ((3,), (), ())), layout, AttentionSettings(scale=0.3))
+    packed_attention._PackedAttention.apply(
+        *(torch.randn(300, 2, *group, 8) for group in ((3,), (), ())), layout, AttentionSettings(scale=0.3)
+    )
     assert bool(ran) is pays and packed_attention.fused_pays("cuda")
     packed_attention.fused_pays.cache_clear()

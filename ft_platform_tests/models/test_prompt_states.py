@@ -17,7 +17,9 @@ def test_states_are_those_before_the_output_layer_and_the_layer_is_put_back(head
     expected = []
     with torch.no_grad():
         for prompt in PROMPTS:
-            expected.append(model(input_ids=torch.tensor([prompt]), output_hidden_states=True).hidden_states[-1][0, -1].numpy())
+            expected.append(
+                model(input_ids=torch.tensor([prompt]), output_hidden_states=True).hidden_states[-1][0, -1].numpy()
+            )
     if head:
         add_label_head(model, 3)
     done: list[int] = []

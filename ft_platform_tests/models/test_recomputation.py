@@ -42,10 +42,20 @@ def step(forward, recomputed: bool, training: Training, architecture: str = "lla
         loss = AnswerLoss(forward, PREFIX).loss(model, ROWS)
     loss.backward()
     gradients = {name: p.grad for name, p in trainable(model).items()}
-    return loss.detach(), gradients, sum(size for place, size in kept.items() if place not in known), torch.get_rng_state()
+    return (
+        loss.detach(),
+        gradients,
+        sum(size for place, size in kept.items() if place not in known),
+        torch.get_rng_state(),
+    )
 
 
-FORWARDS = {"packed": packed_forward, "padded": padded_forward, "flat": flat_forward, "bfloat16": in_bfloat16(packed_forward)}
+FORWARDS = {
+    "packed": packed_forward,
+    "padded": padded_forward,
+    "flat": flat_forward,
+    "bfloat16": in_bfloat16(packed_forward),
+}
 TRAININGS = {
     "lora": Training(rank=4, alpha=8),
     "dropout": Training(rank=4, alpha=8, dropout=0.3),
@@ -54,13 +64,18 @@ TRAININGS = {
 }
 
 
-@pytest.mark.parametrize(("way", "method"), [*((way, method) for way in ("packed", "padded", "flat") for method in TRAININGS), ("bfloat16", "full")])
+@pytest.mark.parametrize(
+    ("way", "method"),
+    [*((way, method) for way in ("packed", "padded", "flat") for method in TRAININGS), ("bfloat16", "full")],
+)
 def test_losses_and_gradients_are_the_same_bit_for_bit_and_less_is_kept(way, method):
     forward, training = FORWARDS[way], TRAININGS[method]
     settings = {"attention_dropout": 0.2} if training.dropout else {}
     plain, again = (step(forward, recomputed, training, **settings) for recomputed in (False, True))
     assert torch.equal(plain[0], again[0])
-    assert plain[1].keys() == again[1].keys() and all(torch.equal(value, again[1][name]) for name, value in plain[1].items())
+    assert plain[1].keys() == again[1].keys() and all(
+        torch.equal(value, again[1][name]) for name, value in plain[1].items()
+    )
     assert any(bool(value.abs().max() > 0) for value in plain[1].values())
     assert again[2] < plain[2] / 3, "six layers keep an input each"
     assert torch.equal(plain[3], again[3]), "random numbers go on as if nothing had been computed again"
@@ -68,12 +83,22 @@ def test_losses_and_gradients_are_the_same_bit_for_bit_and_less_is_kept(way, met
 
 @pytest.mark.parametrize(
     ("architecture", "settings"),
-    [("gemma2", {"sliding_window": 6}), ("gemma3_text", {"sliding_window": 6}), ("qwen3", {}), ("gpt2", {"n_layer": 4, "n_head": 4, "n_embd": 32})],
+    [
+        ("gemma2", {"sliding_window": 6}),
+        ("gemma3_text", {"sliding_window": 6}),
+        ("qwen3", {}),
+        ("gpt2", {"n_layer": 4, "n_head": 4, "n_embd": 32}),
+    ],
 )
 def test_other_architectures_are_computed_again_in_the_same_way(architecture, settings):
     target = {"target_modules": ["c_attn"]} if architecture == "gpt2" else {}
-    plain, again = (step(packed_forward, recomputed, Training(rank=4, alpha=8, **target), architecture, **settings) for recomputed in (False, True))
-    assert torch.equal(plain[0], again[0]) and all(torch.equal(value, again[1][name]) for name, value in plain[1].items())
+    plain, again = (
+        step(packed_forward, recomputed, Training(rank=4, alpha=8, **target), architecture, **settings)
+        for recomputed in (False, True)
+    )
+    assert torch.equal(plain[0], again[0]) and all(
+        torch.equal(value, again[1][name]) for name, value in plain[1].items()
+    )
     assert again[2] < plain[2]
 
 

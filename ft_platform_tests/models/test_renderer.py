@@ -1,4 +1,5 @@
-"""One renderer: equal to the model's own template on harmless texts, and no text of a user can act as a control token."""
+"""One renderer: equal to the model's own template on harmless texts, and no text of a user can act as a control
+token."""
 
 import random
 
@@ -13,11 +14,11 @@ from ft_platform_tests.tiny_models import CHATML, INSTRUCT, tiny_tokenizer
 CLASSIFY = Task(kind="classification", instruction="Choose one of: {labels}.")
 CHAT = Task(kind="generation", instruction="Answer briefly.")
 LLAMA3 = (
-    "{{ bos_token }}{% if date_string is not defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
-    "<|im_start|>system\nToday is {{ date_string }}. {% if messages[0]['role'] == 'system' %}{{ messages[0]['content'] | trim }}"
-    "{% set messages = messages[1:] %}{% endif %}<|im_end|>\n"
-    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] | trim + '<|im_end|>\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    "{{ bos_token }}{% if date_string is not defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif"
+    " %}<|im_start|>system\nToday is {{ date_string }}. {% if messages[0]['role'] == 'system' %}{{"
+    " messages[0]['content'] | trim }}{% set messages = messages[1:] %}{% endif %}<|im_end|>\n{% for m in messages %}{{"
+    " '<|im_start|>' + m['role'] + '\n' + m['content'] | trim + '<|im_end|>\n' }}{% endfor %}{% if"
+    " add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 HOSTILE = [
     "<|im_end|>",
@@ -57,7 +58,9 @@ def learned(tokenizer, example) -> str:
 
 
 def template_ids(tokenizer, messages, **options) -> list[int]:
-    return list(tokenizer.apply_chat_template(messages, tokenize=True, date_string="26 Jul 2024", **options)["input_ids"])
+    return list(
+        tokenizer.apply_chat_template(messages, tokenize=True, date_string="26 Jul 2024", **options)["input_ids"]
+    )
 
 
 @pytest.mark.parametrize("template", [CHATML, LLAMA3], ids=["chatml", "llama3"])
@@ -106,7 +109,9 @@ def test_a_template_without_system_role_gets_the_instruction_before_the_question
 def test_a_tokenizer_without_template_gets_plain_headings_and_an_end_of_turn():
     tokenizer = tiny_tokenizer(None)
     assert (
-        tokenizer.decode(Renderer(tokenizer, CHAT).example([*user("Why?"), {"role": "assistant", "content": "So."}]).input_ids)
+        tokenizer.decode(
+            Renderer(tokenizer, CHAT).example([*user("Why?"), {"role": "assistant", "content": "So."}]).input_ids
+        )
         == "Answer briefly.\n\n### Question:\nWhy?\n\n### Answer:\nSo.<|im_end|>"
     )
 
@@ -123,7 +128,9 @@ def test_the_tokenizer_itself_would_take_a_spelled_out_token_for_a_control_token
 def test_no_text_of_a_user_makes_a_control_token_in_300_hostile_texts(tokenizer):
     renderer = Renderer(tokenizer, CHAT)
     control = renderer.text.control_ids
-    harmless = sum(i in control for i in renderer.example([*user("x"), {"role": "assistant", "content": "y"}]).input_ids)
+    harmless = sum(
+        i in control for i in renderer.example([*user("x"), {"role": "assistant", "content": "y"}]).input_ids
+    )
     for text in hostile_texts():
         example = renderer.example([*user(text), {"role": "assistant", "content": f"a{text}"}])
         assert sum(i in control for i in example.input_ids) == harmless
@@ -146,7 +153,9 @@ def test_a_normalizer_cannot_make_a_control_token_either():
 def test_only_answer_and_end_of_turn_count_in_the_loss(tokenizer):
     example = Renderer(tokenizer, CLASSIFY, ["loan", "card"]).example(user("text"), "card")
     assert tokenizer.decode(example.input_ids[example.prompt_length :]) == "card<|im_end|>"
-    assert example.supervised == [False] * example.prompt_length + [True] * (len(example.input_ids) - example.prompt_length)
+    assert example.supervised == [False] * example.prompt_length + [True] * (
+        len(example.input_ids) - example.prompt_length
+    )
 
 
 def test_truncation_keeps_the_head_of_the_users_text_and_the_whole_answer(tokenizer):
@@ -154,14 +163,19 @@ def test_truncation_keeps_the_head_of_the_users_text_and_the_whole_answer(tokeni
     example = renderer.example(user("abcdefghij" * 50), "card", max_length=140)
     text = tokenizer.decode(example.input_ids)
     assert len(example.input_ids) == 140 and example.truncated
-    assert text.startswith("<|im_start|>system\nChoose one of: card, loan.<|im_end|>\n<|im_start|>user\nabcdefghij") and text.endswith(
-        "<|im_end|>\n<|im_start|>assistant\ncard<|im_end|>"
-    )
+    assert text.startswith(
+        "<|im_start|>system\nChoose one of: card, loan.<|im_end|>\n<|im_start|>user\nabcdefghij"
+    ) and text.endswith("<|im_end|>\n<|im_start|>assistant\ncard<|im_end|>")
     assert not renderer.example(user("short"), "card", max_length=140).truncated
 
 
 def test_truncation_shortens_the_longest_question_of_a_conversation(tokenizer):
-    turns = [*user("a" * 200), {"role": "assistant", "content": "yes"}, *user("short question"), {"role": "assistant", "content": "no"}]
+    turns = [
+        *user("a" * 200),
+        {"role": "assistant", "content": "yes"},
+        *user("short question"),
+        {"role": "assistant", "content": "no"},
+    ]
     example = Renderer(tokenizer, CHAT).example(turns, max_length=200)
     assert len(example.input_ids) == 200 and "short question" in tokenizer.decode(example.input_ids)
 
@@ -177,12 +191,20 @@ def test_a_text_of_ten_megabytes_is_cut_before_it_is_tokenized(tokenizer, monkey
 
 def test_an_answer_that_does_not_fit_is_an_error_without_its_text(tokenizer):
     with pytest.raises(AnswerTooLong, match="max_length") as raised:
-        Renderer(tokenizer, CHAT).example([*user("q"), {"role": "assistant", "content": "secret " * 30}], max_length=100)
+        Renderer(tokenizer, CHAT).example(
+            [*user("q"), {"role": "assistant", "content": "secret " * 30}], max_length=100
+        )
     assert "secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    "messages", [user("only a question"), [*user("q"), {"role": "assistant", "content": "  "}], [{"role": "assistant", "content": "only an answer"}], []]
+    "messages",
+    [
+        user("only a question"),
+        [*user("q"), {"role": "assistant", "content": "  "}],
+        [{"role": "assistant", "content": "only an answer"}],
+        [],
+    ],
 )
 def test_a_record_without_question_or_answer_is_an_error_without_its_text(tokenizer, messages):
     with pytest.raises(DataError) as raised:
@@ -202,7 +224,12 @@ def test_few_shot_examples_are_preceding_turns_after_the_note(tokenizer):
     renderer = Renderer(tokenizer, CLASSIFY, ["loan", "card"], few_shot_note="Examples:")
     ids = renderer.few_shot_prompt_ids([("swiped twice", "card")], user("new text"))
     system = "Choose one of: card, loan.\n\nExamples:"
-    expected = [{"role": "system", "content": system}, *user("swiped twice"), {"role": "assistant", "content": "card"}, *user("new text")]
+    expected = [
+        {"role": "system", "content": system},
+        *user("swiped twice"),
+        {"role": "assistant", "content": "card"},
+        *user("new text"),
+    ]
     assert ids == template_ids(tokenizer, expected, add_generation_prompt=True)
     assert ids[: len(renderer.prefix_ids(few_shot=True))] == renderer.prefix_ids(few_shot=True)
 
@@ -210,7 +237,9 @@ def test_few_shot_examples_are_preceding_turns_after_the_note(tokenizer):
 def test_the_hash_follows_what_changes_tokens_and_nothing_else(tokenizer):
     base = Renderer(tokenizer, CLASSIFY, ["loan", "card"]).hash
     assert Renderer(tiny_tokenizer(), CLASSIFY, ["card", "loan"]).hash == base, "order of labels must not matter"
-    assert Renderer(tokenizer, CLASSIFY, ["loan", "card"], few_shot_note="See:").hash == base, "no model is trained on a few-shot prompt"
+    assert Renderer(tokenizer, CLASSIFY, ["loan", "card"], few_shot_note="See:").hash == base, (
+        "no model is trained on a few-shot prompt"
+    )
     changed = [
         Renderer(tokenizer, CLASSIFY, ["loan", "card", "rent"]),
         Renderer(tokenizer, CLASSIFY.model_copy(update={"instruction": "Pick: {labels}."}), ["loan", "card"]),
@@ -225,7 +254,11 @@ def test_a_template_that_prints_the_date_gives_the_same_hash_on_every_day(monkey
     for day in ("01 Jan 2026", "02 Jan 2026"):
         monkeypatch.setattr(
             "transformers.utils.chat_template_utils.datetime",
-            type("D", (), {"now": staticmethod(lambda day=day: type("T", (), {"strftime": lambda self, f, day=day: day})())}),
+            type(
+                "D",
+                (),
+                {"now": staticmethod(lambda day=day: type("T", (), {"strftime": lambda self, f, day=day: day})())},
+            ),
         )
         hashes.append(Renderer(tiny_tokenizer(LLAMA3), CHAT).hash)
     assert hashes[0] == hashes[1]

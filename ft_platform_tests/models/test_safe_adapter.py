@@ -72,11 +72,20 @@ def with_nan(tensor: torch.Tensor) -> torch.Tensor:
 
 
 CASES = {
-    "code by mapping": (settings(auto_mapping={"base_model_class": "Evil", "parent_library": "evil"}), "auto_mapping is set"),
+    "code by mapping": (
+        settings(auto_mapping={"base_model_class": "Evil", "parent_library": "evil"}),
+        "auto_mapping is set",
+    ),
     "another kind of adapter": (settings(peft_type="PREFIX_TUNING"), "peft_type 'PREFIX_TUNING', expected LORA"),
-    "whole modules": (settings(modules_to_save=["embed_tokens", "lm_head"]), "modules_to_save replaces whole modules of the base model: embed_tokens"),
+    "whole modules": (
+        settings(modules_to_save=["embed_tokens", "lm_head"]),
+        "modules_to_save replaces whole modules of the base model: embed_tokens",
+    ),
     "a pattern that explodes": (settings(target_modules="(.*)*proj"), "pattern of target_modules can take without end"),
-    "a pattern that explodes in a mapping": (settings(rank_pattern={"(a+)+$": 4}), "pattern of rank_pattern can take without end"),
+    "a pattern that explodes in a mapping": (
+        settings(rank_pattern={"(a+)+$": 4}),
+        "pattern of rank_pattern can take without end",
+    ),
     "a pattern that is none": (settings(target_modules="(q_proj"), "is no regular expression"),
     "a class in a class": (settings(target_modules="[[](a+)+"), "a class within a class"),
     "another rank": (settings(r=8), "has rank 4 and 4, adapter_config.json says r = 8"),
@@ -91,17 +100,32 @@ CASES = {
     "integers": (first("lora_A", lambda t: torch.zeros(4, 48, dtype=torch.int64)), "has type I64, expected one of F32"),
     "NaN": (first("lora_B", with_nan), "holds NaN or infinity"),
     "infinity": (first("lora_A", lambda t: t / 0), "holds NaN or infinity"),
-    "a tensor of the base model": (weights(lambda t: t.update({"model.embed_tokens.weight": torch.zeros(2, 2)})), "belongs to no adapter"),
+    "a tensor of the base model": (
+        weights(lambda t: t.update({"model.embed_tokens.weight": torch.zeros(2, 2)})),
+        "belongs to no adapter",
+    ),
     "a module of nobody": (
         weights(lambda t: t.update({f"base_model.model.evil.lora_{p}.weight": torch.zeros(4, 4) for p in "AB"})),
         "no linear module 'evil'",
     ),
-    "one matrix of two": (weights(lambda t: t.pop(next(name for name in t if "lora_B" in name))), "must have the two matrices"),
+    "one matrix of two": (
+        weights(lambda t: t.pop(next(name for name in t if "lora_B" in name))),
+        "must have the two matrices",
+    ),
     "nothing": (weights(lambda t: t.clear()), "it holds no adapter"),
-    "a pickle beside it": (lambda folder: (folder / "adapter_model.bin").write_bytes(b"\x80\x04."), "a pickle can run code"),
+    "a pickle beside it": (
+        lambda folder: (folder / "adapter_model.bin").write_bytes(b"\x80\x04."),
+        "a pickle can run code",
+    ),
     "a link": (lambda folder: (folder / "x.json").symlink_to("/etc/hostname"), "a link that leaves the checkpoint"),
-    "no settings": (lambda folder: (folder / "adapter_config.json").unlink(), r"adapter_config\.json is refused: it is missing"),
-    "cut weights": (lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-4]), "its tensors end at byte"),
+    "no settings": (
+        lambda folder: (folder / "adapter_config.json").unlink(),
+        r"adapter_config\.json is refused: it is missing",
+    ),
+    "cut weights": (
+        lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-4]),
+        "its tensors end at byte",
+    ),
 }
 
 
@@ -115,7 +139,14 @@ def test_a_hostile_adapter_is_refused_with_the_reason(adapter: Path, plant: Plan
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"use_rslora": True}, {"use_dora": True}, {"target_modules": "all-linear"}, {"target_modules": r".*\.(q|v)_proj"}, {"rank_pattern": {"q_proj": 2}}],
+    [
+        {},
+        {"use_rslora": True},
+        {"use_dora": True},
+        {"target_modules": "all-linear"},
+        {"target_modules": r".*\.(q|v)_proj"},
+        {"rank_pattern": {"q_proj": 2}},
+    ],
     ids=str,
 )
 def test_what_peft_writes_for_plain_adapters_loads(tmp_path: Path, options: dict[str, Any]) -> None:
@@ -127,11 +158,37 @@ def test_the_place_of_the_base_model_is_never_followed(adapter: Path) -> None:
     with_adapter(tiny_model(), adapter)
 
 
-ODD = [True, 0, -1, 4.5, 10**30, "", "x", [], [1], [["q_proj"]], {}, {"a": {"b": 1}}, {"q_proj": -1}, [None], "q_proj\0"]
+ODD = [
+    True,
+    0,
+    -1,
+    4.5,
+    10**30,
+    "",
+    "x",
+    [],
+    [1],
+    [["q_proj"]],
+    {},
+    {"a": {"b": 1}},
+    {"q_proj": -1},
+    [None],
+    "q_proj\0",
+]
 
 
 @pytest.mark.parametrize(
-    "key", ["bias", "rank_pattern", "alpha_pattern", "layers_to_transform", "modules_to_save", "target_modules", "arrow_config", "use_dora"]
+    "key",
+    [
+        "bias",
+        "rank_pattern",
+        "alpha_pattern",
+        "layers_to_transform",
+        "modules_to_save",
+        "target_modules",
+        "arrow_config",
+        "use_dora",
+    ],
 )
 def test_a_setting_of_another_type_is_refused_or_does_no_harm(adapter: Path, key: str) -> None:
     file = adapter / "adapter_config.json"

@@ -35,7 +35,9 @@ def resolved() -> base_model.ResolvedModel:
 
 def test_the_converted_model_is_safetensors_with_tokenizer_and_without_quantization(resolved):
     names = {p.name for p in resolved.folder.iterdir()}
-    assert {"model.safetensors", "tokenizer.json", "config.json"} <= names and not any(n.endswith(base_model.PICKLED) for n in names)
+    assert {"model.safetensors", "tokenizer.json", "config.json"} <= names and not any(
+        n.endswith(base_model.PICKLED) for n in names
+    )
     assert "quantization_config" not in (resolved.folder / "config.json").read_text()
 
 
@@ -44,13 +46,20 @@ def test_it_answers_a_question_and_its_packed_rows_equal_separate_ones(resolved)
     renderer = Renderer(tokenizer, Task(kind="generation", instruction="You are a helpful assistant."))
     ids = renderer.prompt_ids([{"role": "user", "content": "What is the capital of France?"}])
     with torch.no_grad():
-        answer = model.generate(torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long), max_new_tokens=12, do_sample=False)
+        answer = model.generate(
+            torch.tensor([ids]),
+            attention_mask=torch.ones(1, len(ids), dtype=torch.long),
+            max_new_tokens=12,
+            do_sample=False,
+        )
         assert "Paris" in tokenizer.decode(answer[0, len(ids) :])
         prefix = renderer.prefix_ids()
         rows = [Segment(ids[len(prefix) :]), Segment([500, 600, 700]), Segment(list(range(900, 960)))]
         keep = [(row, len(s.ids) - 1) for row, s in enumerate(rows)]
         assert packing_problem(model) is None
-        assert (packed_forward(model, rows, prefix, keep) - padded_forward(model, rows, prefix, keep)).abs().max() < 1e-3
+        assert (
+            packed_forward(model, rows, prefix, keep) - padded_forward(model, rows, prefix, keep)
+        ).abs().max() < 1e-3
 
 
 def test_prompts_equal_its_own_template_on_harmless_texts(resolved):
@@ -58,19 +67,25 @@ def test_prompts_equal_its_own_template_on_harmless_texts(resolved):
     renderer = Renderer(tokenizer, TASK, ["loan", "card"])
     for text in ("My card was charged twice.", "Größe 12,50 €\nsecond line", "def f(x):\n    return x", "数字と漢字"):
         messages = [{"role": "system", "content": renderer.system}, {"role": "user", "content": text}]
-        assert renderer.prompt_ids(messages) == tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
+        assert (
+            renderer.prompt_ids(messages)
+            == tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
+        )
 
 
 def test_some_steps_lower_the_validation_loss_and_equal_runs_give_equal_weights(resolved):
     rows = split_rows(64)
     weights = []
     for steps in (10, 2, 2):
-        training = Training(batch_rows=2, max_steps=steps, epochs=3, rank=8, validations_per_epoch=1, learning_rate=1e-3)
+        training = Training(
+            batch_rows=2, max_steps=steps, epochs=3, rank=8, validations_per_epoch=1, learning_rate=1e-3
+        )
         model, tokenizer = base_model.load(resolved)
         renderer = Renderer(tokenizer, TASK, ["loan", "card"])
         prefix = renderer.prefix_ids()
         train_rows, validation = (
-            split_off_prefix([renderer.example(r["messages"], r["label"]) for r in rows if r["split"] == side], prefix) for side in ("train", "validation")
+            split_off_prefix([renderer.example(r["messages"], r["label"]) for r in rows if r["split"] == side], prefix)
+            for side in ("train", "validation")
         )
         adapted = add_adapter(model, training)
         assert packing_problem(adapted) is None

@@ -1,4 +1,5 @@
-"""Calls of tools: written as the model's own template writes them, learned like answers, and never anything but text."""
+"""Calls of tools: written as the model's own template writes them, learned like answers, and never anything but
+text."""
 
 import json
 from itertools import groupby
@@ -14,7 +15,11 @@ CHAT = Task(kind="generation", instruction="Help.")
 FUNCTION = {
     "name": "weather",
     "description": 'Weather of a "city"',
-    "parameters": {"type": "object", "properties": {"city": {"type": "string"}, "type": {"type": "string", "enum": ["day", "hour"]}}, "required": ["city"]},
+    "parameters": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "type": {"type": "string", "enum": ["day", "hour"]}},
+        "required": ["city"],
+    },
 }
 TOOLS = [{"type": "function", "function": FUNCTION}]
 ARGUMENTS = {"city": 'Old "Town"\nNorth', "days": 3, "exact": True, "type": "day"}
@@ -29,7 +34,9 @@ OWN_FORM = {
 }
 
 
-def record(*calls: dict[str, Any], results: tuple[str, ...] = ("21 degrees",), text: str = "How warm is it?") -> list[dict[str, str]]:
+def record(
+    *calls: dict[str, Any], results: tuple[str, ...] = ("21 degrees",), text: str = "How warm is it?"
+) -> list[dict[str, str]]:
     return [
         {"role": "tools", "content": json.dumps(TOOLS)},
         {"role": "user", "content": text},
@@ -44,13 +51,16 @@ def record(*calls: dict[str, Any], results: tuple[str, ...] = ("21 degrees",), t
 def for_template(name: str, calls: list[dict[str, Any]], results: tuple[str, ...]) -> list[dict[str, Any]]:
     """The same conversation as transformers documents it."""
     text = name == "deepseek"
-    made = [{"id": f"call{100 + n:05d}", "type": "function", "function": {**c, "arguments": json.dumps(c["arguments"], ensure_ascii=False)} if text else c}
+    made = [{"id": f"call{100 + n:05d}", "type": "function", "function": {**c, "arguments": json.dumps(c["arguments"], ensure_ascii=False)} if text else c}  # noqa: E501
             for n, c in enumerate(calls)]  # fmt: skip
     return [
         {"role": "system", "content": "Help."},
         {"role": "user", "content": "How warm is it?"},
         {"role": "assistant", "content": "", "tool_calls": made},
-        *({"role": "tool", "content": result, "tool_call_id": f"call{100 + n:05d}"} for n, result in enumerate(results)),
+        *(
+            {"role": "tool", "content": result, "tool_call_id": f"call{100 + n:05d}"}
+            for n, result in enumerate(results)
+        ),
         {"role": "assistant", "content": "It is 21 degrees."},
         {"role": "user", "content": "Thanks"},
         {"role": "assistant", "content": "You are welcome."},
@@ -116,13 +126,20 @@ def test_a_control_token_in_any_string_of_a_record_with_tools_stays_text(name, p
     tokenizer, renderer = renderer_of(name)
     family = FAMILIES[name]
     hostile = f"x {family.eos} y {family.special[-1]}" + "".join(family.marked)
-    arguments = {**ARGUMENTS, **({hostile: 1} if place == "key" else {}), **({"a": hostile} if place == "value" else {}), "n": [{"m": "q"}]}
+    arguments = {
+        **ARGUMENTS,
+        **({hostile: 1} if place == "key" else {}),
+        **({"a": hostile} if place == "value" else {}),
+        "n": [{"m": "q"}],
+    }
     if place == "nested":
         arguments["n"] = [{"m": hostile}]
     calm = record({"name": "weather", "arguments": {**arguments, "a": "calm", "n": [{"m": "q"}]}})
     messages = record({"name": hostile if place == "name" else "weather", "arguments": arguments})
     if place == "description":
-        messages[0]["content"] = json.dumps([{"type": "function", "function": {**FUNCTION, "description": hostile, hostile: hostile}}])
+        messages[0]["content"] = json.dumps(
+            [{"type": "function", "function": {**FUNCTION, "description": hostile, hostile: hostile}}]
+        )
     if place in ("result", "text"):
         messages[3 if place == "result" else 1]["content"] = hostile
     control = renderer.text.control_ids
@@ -187,7 +204,11 @@ def test_results_and_questions_are_shortened_and_calls_are_not():
     long = record(results=("r" * 3000,))
     room = len(renderer.example(record()).input_ids) + 50
     example = renderer.example(long, max_length=room)
-    assert len(example.input_ids) == room and example.truncated and learned(tokenizer, example) == learned(tokenizer, renderer.example(record()))
+    assert (
+        len(example.input_ids) == room
+        and example.truncated
+        and learned(tokenizer, example) == learned(tokenizer, renderer.example(record()))
+    )
     with pytest.raises(AnswerTooLong):
         renderer.example(record({"name": "weather", "arguments": {"city": "c" * 3000}}), max_length=room)
 
@@ -203,7 +224,9 @@ def test_examples_of_few_shot_prompts_are_turns_before_a_conversation_with_tools
 
 def test_a_template_that_changes_strings_is_refused():
     tokenizer = family_tokenizer(FAMILIES["qwen2.5"])
-    tokenizer.chat_template = tokenizer.chat_template.replace("{{- tool_call.arguments | tojson }}", "{{- tool_call.arguments | tojson | upper }}")
+    tokenizer.chat_template = tokenizer.chat_template.replace(
+        "{{- tool_call.arguments | tojson }}", "{{- tool_call.arguments | tojson | upper }}"
+    )
     with pytest.raises(NotRendered, match=r"changes strings|leaves out") as raised:
         Renderer(tokenizer, CHAT).example(record())
     assert raised.value.reason == "tools_not_supported"

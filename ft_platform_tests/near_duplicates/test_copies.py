@@ -29,8 +29,13 @@ def test_the_first_of_equal_keys(places_at_once: int) -> None:
 
 def test_the_first_by_another_order(places_at_once: int) -> None:
     order = np.random.default_rng(1).permutation(len(KEYS)).astype(np.int32)
-    best = {key: min((row for row, other in enumerate(KEYS) if other == key), key=lambda row: order[row]) for key in set(KEYS)}
-    assert copies.first_of_equal(hashes_of(KEYS), order).tolist() == [-1 if best[key] == row else best[key] for row, key in enumerate(KEYS)]
+    best = {
+        key: min((row for row, other in enumerate(KEYS) if other == key), key=lambda row: order[row])
+        for key in set(KEYS)
+    }
+    assert copies.first_of_equal(hashes_of(KEYS), order).tolist() == [
+        -1 if best[key] == row else best[key] for row, key in enumerate(KEYS)
+    ]
 
 
 def test_ranges_hold_every_place_once_and_equal_keys_together(places_at_once: int) -> None:
@@ -43,7 +48,9 @@ def test_ranges_hold_every_place_once_and_equal_keys_together(places_at_once: in
 
 def test_no_keys(places_at_once: int) -> None:
     nothing = collected([], 0)
-    assert copies.first_of_equal(nothing).tolist() == [] and [places.tolist() for places in copies.key_ranges(nothing)] == [[]]
+    assert copies.first_of_equal(nothing).tolist() == [] and [
+        places.tolist() for places in copies.key_ranges(nothing)
+    ] == [[]]
 
 
 @pytest.mark.parametrize("rows", [499, 501])

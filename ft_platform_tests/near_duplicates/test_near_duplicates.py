@@ -38,10 +38,14 @@ def edited_texts(count: int, seed: int) -> list[str]:
 @pytest.mark.parametrize("threshold", [0.5, 0.7, 0.8, 0.85, 1.0])
 def test_the_pairs_are_those_of_comparing_all_with_all(threshold: float) -> None:
     texts = list(dict.fromkeys(edited_texts(240, seed=int(threshold * 100))))
-    expected = {(i, j) for i in range(len(texts)) for j in range(i + 1, len(texts)) if jaccard(texts[i], texts[j]) >= threshold}
+    expected = {
+        (i, j) for i in range(len(texts)) for j in range(i + 1, len(texts)) if jaccard(texts[i], texts[j]) >= threshold
+    }
     found = find_near_duplicates(texts, threshold)
     assert {tuple(pair) for pair in found.pairs.tolist()} == expected
-    assert [round(jaccard(texts[i], texts[j]), 9) for i, j in found.pairs.tolist()] == [round(s, 9) for s in found.similarity.tolist()]
+    assert [round(jaccard(texts[i], texts[j]), 9) for i, j in found.pairs.tolist()] == [
+        round(s, 9) for s in found.similarity.tolist()
+    ]
     assert len(expected) > 15 or threshold == 1.0
 
 
@@ -50,7 +54,10 @@ def test_clusters_follow_links_through_others_and_are_named_by_their_smallest_in
 
 
 def test_copies_are_one_cluster_whatever_their_case_and_punctuation() -> None:
-    found = find_near_duplicates(["Please close my account.", "other words stand here", "please CLOSE my account!!", "please, close my account"], 1.0)
+    found = find_near_duplicates(
+        ["Please close my account.", "other words stand here", "please CLOSE my account!!", "please, close my account"],
+        1.0,
+    )
     assert found.cluster.tolist() == [0, 1, 0, 0]
     assert found.pairs.tolist() == [[0, 2], [0, 3]]
 
@@ -75,14 +82,21 @@ def test_short_texts_and_other_scripts(a: str, b: str, same: bool) -> None:
 def test_the_result_does_not_depend_on_the_order_of_the_texts() -> None:
     texts = edited_texts(200, seed=3)
     order = np.random.default_rng(0).permutation(len(texts))
-    groups, shuffled = find_near_duplicates(texts, 0.7).cluster, find_near_duplicates([texts[i] for i in order], 0.7).cluster
-    assert {frozenset(np.flatnonzero(groups == g)) for g in groups} == {frozenset(order[np.flatnonzero(shuffled == g)]) for g in shuffled}
+    groups, shuffled = (
+        find_near_duplicates(texts, 0.7).cluster,
+        find_near_duplicates([texts[i] for i in order], 0.7).cluster,
+    )
+    assert {frozenset(np.flatnonzero(groups == g)) for g in groups} == {
+        frozenset(order[np.flatnonzero(shuffled == g)]) for g in shuffled
+    }
 
 
 def test_another_process_with_another_hash_seed_finds_the_same() -> None:
     texts = edited_texts(100, seed=4)
     code = f"from ft_platform.near_duplicates import *; print(find_near_duplicates({texts!r}, 0.7).cluster.tolist())"
-    printed = subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": "77"}, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONHASHSEED": "77"}, capture_output=True, text=True, check=True
+    ).stdout
     assert printed.strip() == str(find_near_duplicates(texts, 0.7).cluster.tolist())
 
 
@@ -112,7 +126,9 @@ def test_a_template_sent_by_thousands_is_one_cluster_at_linear_cost(monkeypatch:
     letters = [" ".join([*letter[:30], f"name{i}", *letter[30:]]) for i in range(2000)]
     compared = []
     original = shingle_sets.ShingleSets.similarity
-    monkeypatch.setattr(shingle_sets.ShingleSets, "similarity", lambda sets, i, j: compared.append(len(i)) or original(sets, i, j))
+    monkeypatch.setattr(
+        shingle_sets.ShingleSets, "similarity", lambda sets, i, j: compared.append(len(i)) or original(sets, i, j)
+    )
     found = find_near_duplicates([*letters, "something else that nobody has sent before"], 0.85)
     assert set(found.cluster[:-1]) == {0} and found.cluster[-1] == 2000
     assert found.capped == 0 and sum(compared) < 20 * len(letters)
@@ -130,8 +146,11 @@ def test_an_overfull_bucket_is_divided_by_a_second_shingle_and_loses_no_pair(mon
     assert found.capped == 0
 
 
-def test_two_texts_that_share_only_a_rare_phrase_are_not_merged_and_a_cap_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Texts of three shingles at a threshold of 0.3: one shared shingle may be enough, so a full bucket cannot be divided."""
+def test_two_texts_that_share_only_a_rare_phrase_are_not_merged_and_a_cap_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Texts of three shingles at a threshold of 0.3: one shared shingle may be enough, so a full bucket cannot be
+    divided."""
     monkeypatch.setattr(candidates, "MAX_BUCKET", 5)
     monkeypatch.setattr(candidates, "FIRST_ROUNDS", 1)
     monkeypatch.setattr(candidates, "LAST_ROUNDS", 2)

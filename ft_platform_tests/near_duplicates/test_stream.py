@@ -81,15 +81,21 @@ def test_the_result_does_not_depend_on_the_order_of_the_rows_or_on_batches(tmp_p
     for given, size in ((np.arange(len(texts)), 8192), (rows, 7)):
         named = [ids[row] for row in given]
         rank = rank_of(iter([pa.array(named)]))
-        found = find_near_duplicates_stream(in_batches([texts[row] for row in given], size), len(texts), 0.8, tmp_path, "tests", order=rank)
-        originals = {named[row]: named[found.original[row]] if found.original[row] >= 0 else "" for row in range(len(texts))}
+        found = find_near_duplicates_stream(
+            in_batches([texts[row] for row in given], size), len(texts), 0.8, tmp_path, "tests", order=rank
+        )
+        originals = {
+            named[row]: named[found.original[row]] if found.original[row] >= 0 else "" for row in range(len(texts))
+        }
         results.append((originals, {named[row]: named[found.cluster[row]] for row in range(len(texts))}))
     assert results[0] == results[1]
     assert all(not original or original < name for name, original in results[0][0].items())
 
 
 def test_a_chain_loses_only_what_is_near_a_kept_text_but_is_one_cluster(tmp_path: Path) -> None:
-    chain = [" ".join(WORDS[start : start + 20]) for start in (0, 2, 4)]  # neighbours share 16 of 20 shingles, the ends 14 of 22
+    chain = [
+        " ".join(WORDS[start : start + 20]) for start in (0, 2, 4)
+    ]  # neighbours share 16 of 20 shingles, the ends 14 of 22
     assert [round(jaccard(chain[i], chain[j]), 2) for i, j in ((0, 1), (1, 2), (0, 2))] == [0.8, 0.8, 0.64]
     found = find_near_duplicates_stream(in_batches(chain), 3, 0.8, tmp_path, "tests")
     assert found.original.tolist() == [-1, 0, -1] and found.cluster.tolist() == [0, 0, 0]
@@ -97,7 +103,9 @@ def test_a_chain_loses_only_what_is_near_a_kept_text_but_is_one_cluster(tmp_path
 
 def test_rows_that_are_left_out_take_no_part(tmp_path: Path) -> None:
     texts = ["one two three four five"] * 3
-    found = find_near_duplicates_stream(in_batches(texts), 3, 0.8, tmp_path, "tests", left_out=np.array([True, False, False]))
+    found = find_near_duplicates_stream(
+        in_batches(texts), 3, 0.8, tmp_path, "tests", left_out=np.array([True, False, False])
+    )
     assert found.original.tolist() == [-1, -1, 1]
 
 
@@ -115,7 +123,9 @@ def test_another_number_of_texts_than_announced_is_refused(rows: int, message: s
 @pytest.mark.parametrize("order", [[0, 0, 1], [1, 2, 3], [0, 1]])
 def test_an_order_that_is_no_permutation_is_refused(order: list[int], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="permutation of 3 ranks"):
-        find_near_duplicates_stream(in_batches(["a", "b", "c"]), 3, 0.8, tmp_path, "tests", order=np.array(order, np.int32))
+        find_near_duplicates_stream(
+            in_batches(["a", "b", "c"]), 3, 0.8, tmp_path, "tests", order=np.array(order, np.int32)
+        )
 
 
 @pytest.mark.real_data
@@ -124,4 +134,6 @@ def test_a_data_set_of_ten_questions_repeated_1050_times_has_ten_texts(shared_da
     texts = [question for question, _ in pairs]
     found = find_near_duplicates_stream(in_batches(texts, 100), len(texts), 0.8, tmp_path, "tests")
     assert len(texts) == 1050 and int((found.original < 0).sum()) == 10
-    assert Counter(found.cluster.tolist()) == Counter({texts.index(text): count for text, count in Counter(texts).items()})
+    assert Counter(found.cluster.tolist()) == Counter(
+        {texts.index(text): count for text, count in Counter(texts).items()}
+    )

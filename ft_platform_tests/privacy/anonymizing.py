@@ -24,8 +24,12 @@ def key_in(folder: Path, use_case: str, ring: KeyRing | None = None) -> KeyHandl
     return key_handle(read_key_ring(place), place, use_case)
 
 
-def anonymized(case: NamedUseCase, records: pa.Table, ring: KeyRing | None = None, vault: OriginalsSink | None = None) -> StageResult:
+def anonymized(
+    case: NamedUseCase, records: pa.Table, ring: KeyRing | None = None, vault: OriginalsSink | None = None
+) -> StageResult:
     """What `anonymize` makes of a table in `cleaned_schema`."""
     with tempfile.TemporaryDirectory() as folder:
-        stream = anonymize(case, TableRows(records), Work(Path(folder), InProcess()), key_in(Path(folder), case.name, ring), vault)
+        stream = anonymize(
+            case, TableRows(records), Work(Path(folder), InProcess()), key_in(Path(folder), case.name, ring), vault
+        )
         return stream.collect(anonymized_schema(case))

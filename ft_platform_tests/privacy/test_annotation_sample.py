@@ -25,9 +25,13 @@ CASE = use_case()
 
 
 def tables(nothing: int = 900, mails: int = 90, passports: int = 10) -> tuple[TableRows, TableRows]:
-    """Records before and after anonymization: most without a finding, some with an address, few with a passport and an address."""
+    """Records before and after anonymization: most without a finding, some with an address, few with a passport and an
+    address."""
     found: list[dict[str, int]] = [{}] * nothing + [{"EMAIL": 1}] * mails + [{"PASSPORT": 1, "EMAIL": 1}] * passports
-    texts = [f"Record {n} about nothing." if not one else f"Record {n}: write to mirela{n}@example.com" for n, one in enumerate(found)]
+    texts = [
+        f"Record {n} about nothing." if not one else f"Record {n}: write to mirela{n}@example.com"
+        for n, one in enumerate(found)
+    ]
     entities = pa.array([list(one.items()) for one in found], anonymized_schema(CASE).field("entities").type)
     cleaned = table(cleaned_schema(CASE), texts)
     anonymized = table(anonymized_schema(CASE), ["..."] * len(texts), entities=entities)
@@ -36,7 +40,10 @@ def tables(nothing: int = 900, mails: int = 90, passports: int = 10) -> tuple[Ta
 
 def test_the_rarest_entity_decides_where_a_record_belongs() -> None:
     strata = Strata(tables()[1])
-    assert strata.sizes == {NOTHING: 900, "EMAIL": 90, "PASSPORT": 10} and strata.with_entity == {"EMAIL": 100, "PASSPORT": 10}
+    assert strata.sizes == {NOTHING: 900, "EMAIL": 90, "PASSPORT": 10} and strata.with_entity == {
+        "EMAIL": 100,
+        "PASSPORT": 10,
+    }
     assert strata.quotas(100) == {NOTHING: 50, "EMAIL": 40, "PASSPORT": 10}
     assert strata.quotas(5000).total() == 1000
 
@@ -53,7 +60,14 @@ def test_found_entities_and_texts_without_findings_are_both_drawn_and_seeds_deci
 def test_a_drawn_file_is_for_its_owner_only_whatever_the_umask_and_never_replaced(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        place = Path(write_sample(Lake(tmp_path / "lake"), "tests", "sample-7.jsonl", [{"full_text": "x", "spans": None, "record_id": "r"}]))
+        place = Path(
+            write_sample(
+                Lake(tmp_path / "lake"),
+                "tests",
+                "sample-7.jsonl",
+                [{"full_text": "x", "spans": None, "record_id": "r"}],
+            )
+        )
     finally:
         os.umask(before)
     assert stat.S_IMODE(place.stat().st_mode) == 0o600 and stat.S_IMODE(place.parent.stat().st_mode) == 0o700
@@ -66,7 +80,15 @@ def filled_in(folder: Path, drawn: list[dict[str, Any]], name: str = "sample-7.j
     """What a person makes of a drawn file: every address is marked, by its words."""
     lake = Lake(folder / "lake")
     rows = [
-        {**one, "spans": [{"entity_type": "EMAIL", "entity_value": one["full_text"].rsplit(" ", 1)[-1]}] if "@" in one["full_text"] else []} for one in drawn
+        {
+            **one,
+            "spans": (
+                [{"entity_type": "EMAIL", "entity_value": one["full_text"].rsplit(" ", 1)[-1]}]
+                if "@" in one["full_text"]
+                else []
+            ),
+        }
+        for one in drawn
     ]
     write_sample(lake, "tests", name, rows)
     return lake
@@ -86,7 +108,9 @@ def test_texts_that_are_not_among_the_records_do_not_count_whatever_the_file_say
     foreign = [{"full_text": f"Write to anna{n}@example.com", "spans": [], "record_id": f"r{n:03d}"} for n in range(40)]
     lake = filled_in(tmp_path, foreign)
     found = annotated_texts(use_case(privacy={"gold": "sample-7.jsonl"}), lake, cleaned, anonymized, ["hash"])
-    assert found.basis == "other_texts" and found.why_not == "none of the 40 texts in sample-7.jsonl is among the records"
+    assert (
+        found.basis == "other_texts" and found.why_not == "none of the 40 texts in sample-7.jsonl is among the records"
+    )
 
 
 def test_one_text_many_times_counts_once() -> None:
@@ -128,7 +152,12 @@ def test_a_missing_file_names_both_places_and_the_command(tmp_path: Path) -> Non
 
 def test_the_use_cases_own_file_lies_beside_its_yaml(tmp_path: Path) -> None:
     cleaned, anonymized = tables()
-    rows = [{"full_text": "Record 900: write to mirela900@example.com", "spans": [{"entity_type": "EMAIL_ADDRESS", "start_position": 21, "end_position": 42}]}]
+    rows = [
+        {
+            "full_text": "Record 900: write to mirela900@example.com",
+            "spans": [{"entity_type": "EMAIL_ADDRESS", "start_position": 21, "end_position": 42}],
+        }
+    ]
     (tmp_path / "gold.json").write_text(json.dumps(rows))
     case = use_case(privacy={"gold": "gold.json"}).model_copy(update={"path": tmp_path / "defs.yaml"})
     assert annotated_texts(case, Lake(tmp_path / "lake"), cleaned, anonymized, []).basis == "own_records"

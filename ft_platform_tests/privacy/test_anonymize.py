@@ -44,7 +44,9 @@ def test_no_row_is_lost_and_the_schema_has_nothing_of_the_restricted_zone() -> N
     case = use_case()
     result = anonymized(case, cleaned(case, [PLANTED] * 3, source_key=["a", "b", "c"], sha256_before=["x"] * 3))
     assert result.kept.schema.equals(anonymized_schema(case))
-    assert not {"source_key", "source_uri", "source_position", "sha256_before", "consent"} & set(result.kept.schema.names)
+    assert not {"source_key", "source_uri", "source_position", "sha256_before", "consent"} & set(
+        result.kept.schema.names
+    )
     assert (result.kept.num_rows, result.removed.num_rows) == (3, 0)
 
 
@@ -119,13 +121,17 @@ def test_a_worker_without_the_key_stops_the_stage(tmp_path: Path) -> None:
     handle = key_in(tmp_path, case.name)
     (tmp_path / "key").unlink()
     with pytest.raises(KeyMissing, match="there is no key"):
-        anonymize(case, TableRows(cleaned(case, [CLEAN])), Work(tmp_path, InProcess()), handle).collect(anonymized_schema(case))
+        anonymize(case, TableRows(cleaned(case, [CLEAN])), Work(tmp_path, InProcess()), handle).collect(
+            anonymized_schema(case)
+        )
 
 
 def test_dates_of_a_person_move_alike_in_all_records_and_without_a_subject_in_one(tmp_path: Path) -> None:
     case = use_case(privacy={"operators": {"DATE_OF_BIRTH": "date_shift"}})
     text = "My date of birth is 03/04/1980."
-    first, second, third, fourth = texts_of(anonymized(case, cleaned(case, [text] * 4, subject_id=["anna", "anna", None, None])).kept)
+    first, second, third, fourth = texts_of(
+        anonymized(case, cleaned(case, [text] * 4, subject_id=["anna", "anna", None, None])).kept
+    )
     assert first == second != text and len({first, third, fourth}) == 3
 
 
@@ -139,7 +145,10 @@ def test_progress_is_reported_per_batch() -> None:
     ]
 
 
-@pytest.mark.parametrize(("column", "value"), [("feature_region", "mirela@example.com"), ("feature_region", "219-09-9999"), ("label", "call (415) 555-0132")])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("feature_region", "mirela@example.com"), ("feature_region", "219-09-9999"), ("label", "call (415) 555-0132")],
+)
 def test_a_feature_or_label_with_identifiers_is_a_mapping_mistake(column: str, value: str) -> None:
     records = cleaned(use_case(), [CLEAN, CLEAN], **{column: ["north", value]})
     with pytest.raises(DataError, match=f"column {column} holds direct identifiers") as caught:

@@ -20,8 +20,12 @@ def test_capitals_are_recognized(text: str, expected: bool, why: str) -> None:
 
 
 def test_everyday_words_become_small_and_all_others_get_a_capital() -> None:
-    assert truecase("I SPOKE WITH HAROLD WHITCOMBE'S BANK ABOUT XXXX") == "I spoke with Harold Whitcombe's bank about XXXX"
+    assert (
+        truecase("I SPOKE WITH HAROLD WHITCOMBE'S BANK ABOUT XXXX") == "I spoke with Harold Whitcombe's bank about XXXX"
+    )
 
 
 def test_in_lower_case_only_known_names_get_a_capital() -> None:
-    assert with_known_names("i recieved a call from teresa in bratislava") == "i recieved a call from Teresa in Bratislava"
+    assert (
+        with_known_names("i recieved a call from teresa in bratislava") == "i recieved a call from Teresa in Bratislava"
+    )

@@ -32,7 +32,11 @@ def cleaned(case: NamedUseCase, rows: int = 1, **columns: list) -> pa.Table:
 
 
 def test_every_column_of_the_shared_zone_has_a_rule() -> None:
-    for case in (with_features(), with_features(columns={"account": "pseudonym", "zip": "drop"}, quasi_identifiers={"age": "age"}), use_case("generation")):
+    for case in (
+        with_features(),
+        with_features(columns={"account": "pseudonym", "zip": "drop"}, quasi_identifiers={"age": "age"}),
+        use_case("generation"),
+    ):
         assert {name: rule_of(case, name).by for name in splits_schema(case).names if not rule_of(case, name).by} == {}
 
 
@@ -53,7 +57,15 @@ def test_a_new_column_without_a_rule_stops_the_stage(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     "day",
     [
-        *("2024-03-05", "2024-03", "2024", "2024-03-05T10:11:12Z", "2024-03-05 10:11:12.123456+02:00", "2024-03-05 10:11", " 2024-03-05 "),
+        *(
+            "2024-03-05",
+            "2024-03",
+            "2024",
+            "2024-03-05T10:11:12Z",
+            "2024-03-05 10:11:12.123456+02:00",
+            "2024-03-05 10:11",
+            " 2024-03-05 ",
+        ),
         *("3/14/2025 1:20", "03/04/1980", "3.4.1980", "4 March 1980", "March 4, 1980", "2024-03-05 10:11 PM"),
     ],
 )
@@ -73,7 +85,18 @@ def test_a_date_is_read(day: str) -> None:
             "2024-13-05",
             "2024-02-30",
         ),
-        *("2199-09-9999", "4155550132", "0999", "9999", "2024-03-05\nAnna", "2024-03-05; Anna", "", "*", "2024 10:11", "٢٠٢٤-٠٣-٠٥ @"),
+        *(
+            "2199-09-9999",
+            "4155550132",
+            "0999",
+            "9999",
+            "2024-03-05\nAnna",
+            "2024-03-05; Anna",
+            "",
+            "*",
+            "2024 10:11",
+            "٢٠٢٤-٠٣-٠٥ @",
+        ),
     ],
 )
 def test_a_text_that_is_no_date_is_not_read(text: str) -> None:
@@ -106,7 +129,9 @@ def test_a_feature_whose_kind_is_named_is_parsed(feature: str, good: list[str], 
 
 def test_only_listed_values_leave_where_a_list_is_given() -> None:
     case = with_features(
-        allowed_values={"region": ["north", "south"], "label": ["card", "Edward Jones"], "age": ["unknown"]}, quasi_identifiers={"age": "age"}, k=2
+        allowed_values={"region": ["north", "south"], "label": ["card", "Edward Jones"], "age": ["unknown"]},
+        quasi_identifiers={"age": "age"},
+        k=2,
     )
     rows = 6
     result = anonymized(
@@ -128,7 +153,9 @@ def test_a_column_that_is_replaced_or_emptied_is_not_parsed() -> None:
     case = with_features(columns={"account": "pseudonym", "zip": "drop"})
     assert set(closers(case)) == {"record_date"}
     result = anonymized(case, cleaned(case, feature_account=["anna@example.com"], feature_zip=["anna@example.com"]))
-    assert result.kept["feature_account"][0].as_py().startswith("account_") and result.kept["feature_zip"].to_pylist() == [None]
+    assert result.kept["feature_account"][0].as_py().startswith("account_") and result.kept[
+        "feature_zip"
+    ].to_pylist() == [None]
 
 
 def test_every_value_that_k_anonymity_makes_may_leave() -> None:
@@ -171,7 +198,9 @@ def test_the_last_look_refuses_what_no_rule_allows(column: str, value: object) -
     batch = anonymized(case, cleaned(case, 5)).kept.to_batches()[0]
     require_closed(case, batch)
     place = batch.schema.names.index(column)
-    spoiled = batch.set_column(place, batch.schema.field(column), pa.array([value] * batch.num_rows, batch.schema.field(column).type))
+    spoiled = batch.set_column(
+        place, batch.schema.field(column), pa.array([value] * batch.num_rows, batch.schema.field(column).type)
+    )
     with pytest.raises(DataError, match=f"column {column} may not leave") as caught:
         require_closed(case, spoiled)
     assert "Anna" not in str(caught.value) and "Wilhelmina" not in str(caught.value)

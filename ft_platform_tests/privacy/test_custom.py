@@ -21,7 +21,12 @@ def found(text: str, **custom: object) -> list[str]:
         ("badge EMP-004711 lost", {"pattern": "EMP-[0-9]{6}"}, ["EMP-004711"], "pattern"),
         ("badge emp-004711 lost", {"pattern": "EMP-[0-9]{6}"}, [], "other case"),
         ("badge emp-004711 lost", {"pattern": "EMP-[0-9]{6}", "ignore_case": True}, ["emp-004711"], "any case"),
-        ("Project Blue  Falcon, falcon and Falcons", {"words": ["Blue Falcon", "Falcon"]}, ["Blue  Falcon"], "the longest phrase, whole words, any blanks"),
+        (
+            "Project Blue  Falcon, falcon and Falcons",
+            {"words": ["Blue Falcon", "Falcon"]},
+            ["Blue  Falcon"],
+            "the longest phrase, whole words, any blanks",
+        ),
         ("project BLUE FALCON", {"words": ["Blue Falcon"], "ignore_case": True}, ["BLUE FALCON"], "list in any case"),
         ("ask R&D-7 today", {"words": ["R&D-7"]}, ["R&D-7"], "signs inside a word of the list"),
         ("Falcon EMP-004711", {"words": ["Falcon"], "pattern": "EMP-[0-9]{6}"}, ["Falcon", "EMP-004711"], "both"),
@@ -32,9 +37,13 @@ def test_what_is_defined_is_found(text: str, custom: dict, expected: list[str], 
 
 
 def test_it_is_looked_for_beside_the_named_entities_and_operators_may_name_it() -> None:
-    privacy = Privacy.model_validate({"entities": ["EMAIL"], "custom": {"OWN": {"words": ["Falcon"]}}, "operators": {"OWN": "redact"}})
+    privacy = Privacy.model_validate(
+        {"entities": ["EMAIL"], "custom": {"OWN": {"words": ["Falcon"]}}, "operators": {"OWN": "redact"}}
+    )
     assert chosen_entities(privacy) == ["EMAIL", "OWN"]
-    kept = Privacy.model_validate({"ner": "none", "custom": {"OWN": {"words": ["Falcon"]}}, "operators": {"OWN": "keep"}})
+    kept = Privacy.model_validate(
+        {"ner": "none", "custom": {"OWN": {"words": ["Falcon"]}}, "operators": {"OWN": "keep"}}
+    )
     assert "OWN" not in Scanner(kept).entities
 
 

@@ -42,4 +42,6 @@ def test_an_impossible_month_is_read_the_other_way_round() -> None:
 def test_the_ordinal_follows_the_day() -> None:
     written = read_date("March 4th, 1980")
     assert written is not None
-    assert [written.at(date(1980, 3, day)) for day in (1, 2, 3, 11, 22)] == [f"March {d}, 1980" for d in ("1st", "2nd", "3rd", "11th", "22nd")]
+    assert [written.at(date(1980, 3, day)) for day in (1, 2, 3, 11, 22)] == [
+        f"March {d}, 1980" for d in ("1st", "2nd", "3rd", "11th", "22nd")
+    ]

@@ -16,7 +16,9 @@ def test_the_same_key_and_text_give_the_same_numbers_another_one_others() -> Non
 def test_all_numbers_below_the_limit_come_about_equally_often() -> None:
     counts = Counter(Draw(KEY, str(n)).below(10) for n in range(20_000))
     assert set(counts) == set(range(10))
-    assert sum((count - 2000) ** 2 / 2000 for count in counts.values()) < 27.9  # chi-square with 9 degrees of freedom, p = 0.001
+    assert (
+        sum((count - 2000) ** 2 / 2000 for count in counts.values()) < 27.9
+    )  # chi-square with 9 degrees of freedom, p = 0.001
 
 
 def test_a_long_sequence_goes_on_after_its_first_block() -> None:

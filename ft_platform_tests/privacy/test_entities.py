@@ -7,8 +7,31 @@ from ft_platform.privacy.entities import all_recognizers, check_entities, chosen
 from ft_platform.use_case import Privacy
 
 EXPECTED = {
-    *("ADDRESS", "API_KEY", "BANK_ACCOUNT", "CREDIT_CARD", "DATE_OF_BIRTH", "DE_TAX_ID", "DRIVING_LICENCE", "EMAIL", "ES_DNI", "FR_NIR", "IBAN"),
-    *("IN_AADHAAR", "IP_ADDRESS", "LICENCE_PLATE", "LOCATION", "MAC_ADDRESS", "MEDICAL_RECORD_NUMBER", "PASSPORT", "PASSWORD", "PERSON", "PHONE"),
+    *(
+        "ADDRESS",
+        "API_KEY",
+        "BANK_ACCOUNT",
+        "CREDIT_CARD",
+        "DATE_OF_BIRTH",
+        "DE_TAX_ID",
+        "DRIVING_LICENCE",
+        "EMAIL",
+        "ES_DNI",
+        "FR_NIR",
+        "IBAN",
+    ),
+    *(
+        "IN_AADHAAR",
+        "IP_ADDRESS",
+        "LICENCE_PLATE",
+        "LOCATION",
+        "MAC_ADDRESS",
+        "MEDICAL_RECORD_NUMBER",
+        "PASSPORT",
+        "PASSWORD",
+        "PERSON",
+        "PHONE",
+    ),
     *("UK_NINO", "URL", "URL_CREDENTIALS", "USER_NAME", "US_SSN"),
 }
 OPTIONAL = {"AGE", "DATE", "ORGANIZATION"}

@@ -20,13 +20,20 @@ def span(start: int, end: int, entity: str = "PERSON") -> Span:
 
 
 def test_recall_and_precision_count_characters() -> None:
-    # Of 9 + 12 annotated characters 4 + 12 are found; of 4 + 12 + 4 found characters 16 are right. F2 = 5 p r / (4 p + r).
+    # Of 9 + 12 annotated characters 4 + 12 are found; of 4 + 12 + 4 found characters 16 are right. F2 = 5 p r / (4 p +
+    # r).
     scores = score([GOLD], [[span(0, 4), span(11, 23, "CREDIT_CARD"), span(25, 29)]])
     assert scores.recall == pytest.approx(16 / 21, abs=1e-4)
     assert scores.precision == pytest.approx(16 / 20, abs=1e-4)
     assert scores.f2 == pytest.approx(5 * 0.8 * (16 / 21) / (4 * 0.8 + 16 / 21), abs=1e-3)
     assert scores.entities["PERSON"]["recall"] == pytest.approx(4 / 9, abs=1e-4)
-    assert scores.entities["PHONE_NUMBER"] == {"recall": 1.0, "low": pytest.approx(0.2065, abs=1e-3), "high": 1.0, "spans": 1, "texts": 1}
+    assert scores.entities["PHONE_NUMBER"] == {
+        "recall": 1.0,
+        "low": pytest.approx(0.2065, abs=1e-3),
+        "high": 1.0,
+        "spans": 1,
+        "texts": 1,
+    }
 
 
 def test_the_worst_entity_comes_first() -> None:
@@ -57,21 +64,36 @@ def test_texts_without_an_annotation_that_counts_are_an_error() -> None:
 
 
 def test_a_text_counts_as_often_as_the_texts_that_it_stands_for() -> None:
-    found, missed = (GoldText(f"{name} called", ((0, 4, "PERSON"),), weight=weight) for name, weight in (("Anna", 1.0), ("Otto", 3.0)))
+    found, missed = (
+        GoldText(f"{name} called", ((0, 4, "PERSON"),), weight=weight)
+        for name, weight in (("Anna", 1.0), ("Otto", 3.0))
+    )
     scores = score([found, missed], [[span(0, 4)], []])
     assert scores.recall == 0.25 and scores.entities["PERSON"]["recall"] == 0.25
     # (4 + 12)^2 / (4^2 + 12^2) = 1.6 observations instead of 2: the interval is wider.
     low, high = wilson(0.25, 1.6)
-    assert (scores.entities["PERSON"]["low"], scores.entities["PERSON"]["high"]) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+    assert (scores.entities["PERSON"]["low"], scores.entities["PERSON"]["high"]) == (
+        pytest.approx(low, abs=1e-4),
+        pytest.approx(high, abs=1e-4),
+    )
 
 
 def test_a_span_may_say_its_words_in_place_of_its_positions(tmp_path) -> None:
     file = tmp_path / "gold.jsonl"
     value = {"entity_type": "PERSON", "entity_value": "Ann"}
-    rows = [{"full_text": "Ann and Annette, says Ann.", "spans": [value]}, {"full_text": "Nobody.", "spans": []}, {"full_text": "Not yet.", "spans": None}]
+    rows = [
+        {"full_text": "Ann and Annette, says Ann.", "spans": [value]},
+        {"full_text": "Nobody.", "spans": []},
+        {"full_text": "Not yet.", "spans": None},
+    ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert [one.spans for one in read_gold(file)] == [((0, 3, "PERSON"), (22, 25, "PERSON")), ()]
-    for spans in ([{**value, "entity_value": "Otto"}], [{**value, "entity_value": ""}], [{"entity_type": "PERSON"}], "PERSON"):
+    for spans in (
+        [{**value, "entity_value": "Otto"}],
+        [{**value, "entity_value": ""}],
+        [{"entity_type": "PERSON"}],
+        "PERSON",
+    ):
         file.write_text(json.dumps([{"full_text": "Ann", "spans": spans}]))
         with pytest.raises(DataError, match="text 1 must have full_text"):
             read_gold(file)
@@ -92,7 +114,11 @@ def test_many_characters_in_one_text_count_as_one_observation() -> None:
 
 
 def row(text: str, *spans: tuple[int, int, str], **more: object) -> dict:
-    return {"full_text": text, "spans": [{"start_position": a, "end_position": b, "entity_type": k} for a, b, k in spans], **more}
+    return {
+        "full_text": text,
+        "spans": [{"start_position": a, "end_position": b, "entity_type": k} for a, b, k in spans],
+        **more,
+    }
 
 
 @pytest.mark.parametrize("as_lines", [True, False])
@@ -100,7 +126,10 @@ def test_a_json_list_and_json_lines_are_the_same(tmp_path: Path, as_lines: bool)
     rows = [row("Anna called", (0, 4, "PERSON"), masked="{{name}} called"), row("Nobody called", template_id=3)]
     file = tmp_path / "gold.json"
     file.write_text("\n".join(map(json.dumps, rows)) if as_lines else json.dumps(rows, indent=1))
-    assert read_gold(file) == [GoldText("Anna called", ((0, 4, "PERSON"),), "{{name}} called"), GoldText("Nobody called", (), "3")]
+    assert read_gold(file) == [
+        GoldText("Anna called", ((0, 4, "PERSON"),), "{{name}} called"),
+        GoldText("Nobody called", (), "3"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +138,10 @@ def test_a_json_list_and_json_lines_are_the_same(tmp_path: Path, as_lines: bool)
         ("[]", "no annotated text"),
         ("{not json", "neither a JSON list nor JSON lines"),
         (json.dumps([{"text": "Mirela"}]), "text 1 must have full_text"),
-        (json.dumps([row("Mirela", (0, 6, "PERSON")), row("Mirela", (3, 60, "PERSON"))]), "text 2 has 6 characters, but a span at 3-60"),
+        (
+            json.dumps([row("Mirela", (0, 6, "PERSON")), row("Mirela", (3, 60, "PERSON"))]),
+            "text 2 has 6 characters, but a span at 3-60",
+        ),
         (json.dumps([row("Mirela", (4, 4, "PERSON"))]), "a span at 4-4"),
     ],
 )
@@ -147,7 +179,16 @@ def half_of_is_held_out(gold: list[GoldText]) -> bool:
         return False
 
 
-DIRECT = ("PHONE_NUMBER", "CREDIT_CARD", "EMAIL_ADDRESS", "IBAN_CODE", "IP_ADDRESS", "US_SSN", "US_DRIVER_LICENSE", "DOMAIN_NAME")
+DIRECT = (
+    "PHONE_NUMBER",
+    "CREDIT_CARD",
+    "EMAIL_ADDRESS",
+    "IBAN_CODE",
+    "IP_ADDRESS",
+    "US_SSN",
+    "US_DRIVER_LICENSE",
+    "DOMAIN_NAME",
+)
 """Annotated types of `presidio_synth` that are told by their form."""
 
 

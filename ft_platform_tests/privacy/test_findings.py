@@ -59,7 +59,15 @@ def test_more_texts_than_a_statement_may_name(tmp_path: Path) -> None:
     assert again.find(texts) == found and scanner.asked == []
 
 
-@pytest.mark.parametrize("settings", [{"min_score": 0.9}, {"entities": ["EMAIL"]}, {"custom": {"OWN": {"words": ["here"]}}}, {"operators": {"EMAIL": "keep"}}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"min_score": 0.9},
+        {"entities": ["EMAIL"]},
+        {"custom": {"OWN": {"words": ["here"]}}},
+        {"operators": {"EMAIL": "keep"}},
+    ],
+)
 def test_other_settings_scan_again_and_let_go_of_the_old(tmp_path: Path, settings: dict) -> None:
     remembering(tmp_path)[0].find(TEXTS)
     other, scanner = remembering(tmp_path, **settings)

@@ -1,4 +1,5 @@
-"""Letters, chats, forms, JSON and log lines, written for this test and not for the recognizers. Persons and numbers are fictitious.
+"""Letters, chats, forms, JSON and log lines, written for this test and not for the recognizers. Persons and numbers are
+fictitious.
 
 Misses in `development.jsonl` were looked at and mended; those in `held_out.jsonl` were counted only.
 """

@@ -13,7 +13,11 @@ KINDS = list(QuasiIdentifierKind.__args__)
     [
         ("age", "34", ["34", "30-34", "30-39", "20-39", "*"]),
         ("age", "93", ["93", "90+", "90+", "90+", "*"]),
-        ("age", "35-44", ["35-44", "*", "*", "*", "*"]),  # across two bands of every width: what is not sure is not said
+        (
+            "age",
+            "35-44",
+            ["35-44", "*", "*", "*", "*"],
+        ),  # across two bands of every width: what is not sure is not said
         ("age", "30-39", ["30-39", "30-39", "30-39", "20-39", "*"]),
         ("age", "unknown", ["unknown", "*", "*", "*", "*"]),
         ("number", "$52,300.75", ["$52,300.75", "52000-52999", "50000-59999", "10000-99999", "*"]),
@@ -43,7 +47,17 @@ def test_a_missing_value_stays_missing_until_the_last_level(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_values_that_are_the_same_at_a_level_stay_the_same_above(kind: str) -> None:
     """Otherwise going up could make a combination rarer."""
-    values = [*map(str, range(0, 130, 3)), *(f"{n}-{n + 9}" for n in range(0, 90, 5)), "2020-01-01", "1999-12-31", "62704", "03601", "EC1A 1BB", "x", ""]
+    values = [
+        *map(str, range(0, 130, 3)),
+        *(f"{n}-{n + 9}" for n in range(0, 90, 5)),
+        "2020-01-01",
+        "1999-12-31",
+        "62704",
+        "03601",
+        "EC1A 1BB",
+        "x",
+        "",
+    ]
     for level in range(levels(kind)):
         above: dict[str | None, set[str | None]] = {}
         for value in values:

@@ -26,7 +26,12 @@ CASES = [
     ("[[4111,4222]]", ["4111", "4222"], [["<X>", "<X>"]], "several"),
     ("[[4111,4222, 7]]", ["4111,4222"], [["<X>", "<X>", 7]], "over a comma"),
     ('[{"a": "call 4111 or 4222 now"}]', ["4111", "4222"], [{"a": "call <X> or <X> now"}], "within a string"),
-    ('[{"first": "Ana", "last": "Mai"}]', ['Ana", "last": "Mai'], [{"first": "<X>", "<X>": "<X>"}], "over quotation marks: every value it touches"),
+    (
+        '[{"first": "Ana", "last": "Mai"}]',
+        ['Ana", "last": "Mai'],
+        [{"first": "<X>", "<X>": "<X>"}],
+        "over quotation marks: every value it touches",
+    ),
     ('[{"a": "say \\"Ana\\" twice"}]', ["Ana\\"], [{"a": 'say "<X> twice'}], "that ends within an escape"),
     ('[{"a": "say \\"Ana"}]', ['"Ana"'], [{"a": "say <X>"}], "that begins within an escape"),
     ('[{"a": "one\ntwo 4111"}]', ["two 4111"], [{"a": "one\n<X>"}], "after a line break as it is"),
@@ -45,7 +50,9 @@ def test_what_is_replaced_leaves_json(text: str, found: list[str], expected: lis
 @pytest.mark.parametrize("new", ['a "quoted" one', "a \\ b", "two\nlines", ""])
 def test_replacements_that_hold_marks_of_json_are_escaped(new: str) -> None:
     for text in ('[{"n": 4111}]', '[{"n": "4111"}]'):
-        assert json.loads(replace_in_json(text, [span_of(text, "4111")], lambda span, original: new), strict=False) == [{"n": new}]
+        assert json.loads(replace_in_json(text, [span_of(text, "4111")], lambda span, original: new), strict=False) == [
+            {"n": new}
+        ]
 
 
 def value_of(draw: random.Random, depth: int = 0):
@@ -55,7 +62,11 @@ def value_of(draw: random.Random, depth: int = 0):
     if kind == "object":
         return {f"k{number}": value_of(draw, depth + 1) for number in range(draw.randrange(4))}
     text = "".join(draw.choice('ab 7"\\\n\t{}[]:,é') for _ in range(draw.randrange(12)))
-    return {"number": draw.choice([7, -3.25, 1e21, 4111111111111111]), "text": text, "word": draw.choice([True, False, None])}[kind]
+    return {
+        "number": draw.choice([7, -3.25, 1e21, 4111111111111111]),
+        "text": text,
+        "word": draw.choice([True, False, None]),
+    }[kind]
 
 
 def test_whatever_is_found_the_rest_is_json_and_no_character_of_a_finding_is_left() -> None:
@@ -77,11 +88,18 @@ def test_whatever_is_found_the_rest_is_json_and_no_character_of_a_finding_is_lef
 
 
 def test_a_call_with_a_bare_number_is_still_a_call_after_anonymization() -> None:
-    """The fault that was: `{"phone": <PHONE_1>}` is no JSON, and the record was left out of training as `tool_call_broken`."""
+    """The fault that was: `{"phone": <PHONE_1>}` is no JSON, and the record was left out of training as
+    `tool_call_broken`."""
     case = use_case("generation")
     records = table(cleaned_schema(case), ["Call me."], ["Done."])
-    call = '[{"name": "dial", "arguments": {"phone": 4155550132, "who": "Mirela Okonjo", "times": 2, "mail": "mirela@example.com"}}]'
-    tools = '[{"name": "dial", "description": "Dials +1 (415) 555-0132 by default.", "parameters": {"type": "object", "default": 4111111111111111}}]'
+    call = (
+        '[{"name": "dial", "arguments": {"phone": 4155550132, "who": "Mirela Okonjo", "times": 2, "mail":'
+        ' "mirela@example.com"}}]'
+    )
+    tools = (
+        '[{"name": "dial", "description": "Dials +1 (415) 555-0132 by default.", "parameters": {"type": "object",'
+        ' "default": 4111111111111111}}]'
+    )
     messages = [
         {"role": "tools", "content": tools},
         {"role": "user", "content": "My phone is 4155550132, my card is 4111111111111111."},
@@ -92,8 +110,13 @@ def test_a_call_with_a_bare_number_is_still_a_call_after_anonymization() -> None
     records = records.set_column(records.schema.get_field_index("messages"), "messages", pa.array([messages], MESSAGES))
     row = anonymized(case, records).kept.to_pylist()[0]
     text = " ".join(message["content"] for message in row["messages"])
-    assert not any(original in text for original in ("555", "4111", "Mirela", "mirela@")) and dict(row["entities"])["EMAIL"] == 1
+    assert (
+        not any(original in text for original in ("555", "4111", "Mirela", "mirela@"))
+        and dict(row["entities"])["EMAIL"] == 1
+    )
     conversation = conversation_of(row["messages"])
     arguments = conversation.turns[1].calls[0]["arguments"]
-    assert arguments["times"] == 2 and str(arguments["phone"]).startswith("<") and arguments["mail"].startswith("<EMAIL_")
+    assert (
+        arguments["times"] == 2 and str(arguments["phone"]).startswith("<") and arguments["mail"].startswith("<EMAIL_")
+    )
     assert conversation.tools[0]["parameters"]["default"].startswith("<")

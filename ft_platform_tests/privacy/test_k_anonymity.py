@@ -24,7 +24,9 @@ KINDS = {"feature_age": "age", "feature_zip": "postal_code"}
 
 def case_of(**privacy: Any) -> NamedUseCase:
     settings = {"quasi_identifiers": {"age": "age", "zip": "postal_code"}, "k": 3, **privacy}
-    return use_case(record={"features": FEATURES, "date": "date"}, fairness={"sensitive_features": []}, privacy=settings)
+    return use_case(
+        record={"features": FEATURES, "date": "date"}, fairness={"sensitive_features": []}, privacy=settings
+    )
 
 
 def people(count: int, seed: int = 1, **columns: list) -> pa.Table:
@@ -70,12 +72,20 @@ def test_rows_are_rather_removed_than_a_column_made_coarser_up_to_the_allowed_sh
     few, none = plan(rows_of(records), KINDS, 3, 3.0), plan(rows_of(records), KINDS, 3, 2.9)
     assert few.counts["rows_removed"] == 3 and few.levels == {"feature_age": 0, "feature_zip": 0}
     assert none.counts["rows_removed"] == 0 and none.levels["feature_age"] == 1
-    assert few.counts["unique_rows_before"] == 3 and few.counts["unique_rows_after"] == none.counts["unique_rows_after"] == 0
+    assert (
+        few.counts["unique_rows_before"] == 3
+        and few.counts["unique_rows_after"] == none.counts["unique_rows_after"] == 0
+    )
 
 
 def test_persons_are_counted_not_rows() -> None:
     """Ten records of one person hide nobody."""
-    records = people(20, feature_age=["30"] * 10 + ["40"] * 10, feature_zip=["62704"] * 20, subject_id=["anna"] * 10 + [f"p{n}" for n in range(10)])
+    records = people(
+        20,
+        feature_age=["30"] * 10 + ["40"] * 10,
+        feature_zip=["62704"] * 20,
+        subject_id=["anna"] * 10 + [f"p{n}" for n in range(10)],
+    )
     planned = plan(rows_of(records), {"feature_age": "category"}, 5, 50.0)
     assert planned.counts["rows_removed"] == 10 and planned.counts["k"] == 10
     assert planned.counts["unique_rows_before"] == 10
@@ -89,7 +99,9 @@ def test_a_row_without_a_subject_counts_as_one_person() -> None:
 def test_a_missing_value_is_a_value_of_its_own() -> None:
     records = people(10, feature_age=["30"] * 9 + [None], feature_zip=["62704"] * 10)
     planned = plan(rows_of(records), KINDS, 2, 10.0)
-    assert planned.counts["rows_removed"] == 1 and list(KAnonymousRows(rows_of(records), planned).removed()) == [["r009"]]
+    assert planned.counts["rows_removed"] == 1 and list(KAnonymousRows(rows_of(records), planned).removed()) == [
+        ["r009"]
+    ]
 
 
 def test_the_same_plan_whatever_the_batches() -> None:
@@ -113,7 +125,10 @@ def test_the_stage_keeps_what_is_k_anonymous_and_removes_the_rest_with_a_reason(
     numbers = measure(case, TableRows(result.kept))
     assert numbers["passed"] and numbers["k"] >= 10 and numbers["rows_below_k"] == numbers["unique_rows"] == 0
     assert result.counts["k_anonymity"]["rows_removed"] == result.removed.num_rows
-    assert result.counts["k_anonymity"]["k"] == numbers["k"] and result.counts["k_anonymity"]["l_diversity"] == numbers["l_diversity"]
+    assert (
+        result.counts["k_anonymity"]["k"] == numbers["k"]
+        and result.counts["k_anonymity"]["l_diversity"] == numbers["l_diversity"]
+    )
     assert set(result.kept["record_id"].to_pylist()).isdisjoint(result.removed["record_id"].to_pylist())
 
 
@@ -124,26 +139,47 @@ def test_too_few_persons_stop_the_stage() -> None:
 
 def test_a_planted_unique_person_turns_the_check_red() -> None:
     case = case_of(k=3)
-    good = {"feature_age": ["30-39"] * 6, "feature_zip": ["627**"] * 6, "subject_id": [f"s{n}" for n in range(6)], "label": ["a", "b"] * 3}
+    good = {
+        "feature_age": ["30-39"] * 6,
+        "feature_zip": ["627**"] * 6,
+        "subject_id": [f"s{n}" for n in range(6)],
+        "label": ["a", "b"] * 3,
+    }
     numbers = measure(case, TableRows(table(anonymized_schema(case), ["x"] * 6, **good)))
-    assert numbers["passed"] and (numbers["k"], numbers["l_diversity"], numbers["classes"], numbers["unique_percent"]) == (6, 2, 1, 0.0)
+    assert numbers["passed"] and (
+        numbers["k"],
+        numbers["l_diversity"],
+        numbers["classes"],
+        numbers["unique_percent"],
+    ) == (6, 2, 1, 0.0)
     planted = {**good, "feature_age": ["30-39"] * 5 + ["90+"]}
     numbers = measure(case, TableRows(table(anonymized_schema(case), ["x"] * 6, **planted)))
     assert not numbers["passed"]
-    assert (numbers["k"], numbers["l_diversity"], numbers["rows_below_k"], numbers["unique_rows"], numbers["unique_percent"]) == (1, 1, 1, 1, 16.6667)
+    assert (
+        numbers["k"],
+        numbers["l_diversity"],
+        numbers["rows_below_k"],
+        numbers["unique_rows"],
+        numbers["unique_percent"],
+    ) == (1, 1, 1, 1, 16.6667)
 
 
 def test_the_check_counts_persons_too() -> None:
     case = case_of(k=3)
     columns = {"feature_age": ["30-39"] * 6, "feature_zip": ["627**"] * 6}
-    assert not measure(case, TableRows(table(anonymized_schema(case), ["x"] * 6, subject_id=["anna", "ben"] * 3, **columns)))["passed"]
+    assert not measure(
+        case, TableRows(table(anonymized_schema(case), ["x"] * 6, subject_id=["anna", "ben"] * 3, **columns))
+    )["passed"]
 
 
 def test_without_quasi_identifiers_and_without_a_reason_the_check_fails() -> None:
     case = use_case(privacy={"without_quasi_identifiers": None})
     numbers = measure(case, TableRows(table(anonymized_schema(case), ["x"])))
     assert not numbers["passed"] and numbers["k"] is None
-    assert "no quasi-identifiers are named, and the file gives no reason. Columns not looked at: region." in numbers["says"]
+    assert (
+        "no quasi-identifiers are named, and the file gives no reason. Columns not looked at: region."
+        in numbers["says"]
+    )
 
 
 def test_a_column_or_a_reason_why_there_is_none_but_not_both() -> None:
@@ -155,14 +191,21 @@ def test_a_column_or_a_reason_why_there_is_none_but_not_both() -> None:
 
 
 def test_what_was_measured_is_said_with_what_it_rests_on() -> None:
-    columns = {"feature_age": ["30-39"] * 6, "feature_zip": ["627**"] * 6, "subject_id": ["anna", "ben", "cleo", "dora", None, None]}
+    columns = {
+        "feature_age": ["30-39"] * 6,
+        "feature_zip": ["627**"] * 6,
+        "subject_id": ["anna", "ben", "cleo", "dora", None, None],
+    }
     numbers = measure(case_of(), TableRows(table(anonymized_schema(case_of()), ["x"] * 6, **columns)))
-    assert numbers["says"] == (
-        "Of 6 records every combination of age, zip is shared by at least 6 persons (required: 3); 2 records name no person, and each of them counts as one. "
-        "Columns not looked at: job, account, record_date."
+    assert (
+        numbers["says"]
+        == "Of 6 records every combination of age, zip is shared by at least 6 persons (required: 3); 2 records name no"
+        " person, and each of them counts as one. Columns not looked at: job, account, record_date."
     )
     dropped = case_of(columns={"job": "drop", "account": "pseudonym"})
-    assert measure(dropped, TableRows(table(anonymized_schema(dropped), ["x"] * 6, **columns)))["not_looked_at"] == ["record_date"]
+    assert measure(dropped, TableRows(table(anonymized_schema(dropped), ["x"] * 6, **columns)))["not_looked_at"] == [
+        "record_date"
+    ]
 
 
 def test_without_quasi_identifiers_the_check_says_that_nothing_was_looked_at_and_by_whose_reason() -> None:
@@ -170,8 +213,10 @@ def test_without_quasi_identifiers_the_check_says_that_nothing_was_looked_at_and
     numbers = measure(case, TableRows(table(anonymized_schema(case), ["x"])))
     assert numbers == {
         "passed": True,
-        "says": "k-anonymity was not measured on 1 records; the file gives the reason, for which team:complaints answers: "
-        f"{WITHOUT} Columns not looked at: region.",
+        "says": (
+            "k-anonymity was not measured on 1 records; the file gives the reason, for which team:complaints answers: "
+            f"{WITHOUT} Columns not looked at: region."
+        ),
         "required_k": None,
         "k": None,
         "classes": None,
@@ -204,7 +249,10 @@ def test_direct_identifiers_in_columns_are_dropped_or_pseudonymized() -> None:
 @pytest.mark.parametrize(
     ("privacy", "problem"),
     [
-        ({"columns": {"income": "drop"}}, r"`privacy.columns` names \['income'\], not among \['account', 'age', 'job', 'zip'\]"),
+        (
+            {"columns": {"income": "drop"}},
+            r"`privacy.columns` names \['income'\], not among \['account', 'age', 'job', 'zip'\]",
+        ),
         ({"quasi_identifiers": {"income": "number"}}, r"`privacy.quasi_identifiers` names \['income'\]"),
         ({"columns": {"age": "drop"}}, r"both name \['age'\]"),
         ({"quasi_identifiers": {"age": "years"}}, "Input should be 'age'"),

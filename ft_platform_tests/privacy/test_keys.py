@@ -9,7 +9,14 @@ import pytest
 from ft_platform.environment import Environment, create_pseudonym_key
 from ft_platform.errors import ConfigError, KeyMissing
 from ft_platform.privacy.key_providers import KeyPlace
-from ft_platform.privacy.keys import KeyRing, UseCaseKeys, key_handle, pseudonym_key_place, read_key_ring, require_known_key
+from ft_platform.privacy.keys import (
+    KeyRing,
+    UseCaseKeys,
+    key_handle,
+    pseudonym_key_place,
+    read_key_ring,
+    require_known_key,
+)
 from ft_platform.privacy.pseudonyms import Pseudonyms, subject_pseudonyms
 
 ONE, TWO = bytes(range(32)), bytes(range(1, 33))
@@ -73,7 +80,10 @@ def test_a_missing_key_stops(tmp_path: Path) -> None:
         (KeyRing({1: ONE}), info_of(ONE)),
         (KeyRing({1: ONE, 2: TWO}), info_of(ONE)),  # rotated since
         (KeyRing({2: TWO}, {1: "2026-01-01"}), info_of(ONE)),  # rotated, and the old one retired
-        (KeyRing({1: ONE}), {"key_fingerprint": UseCaseKeys(ONE, "complaints").fingerprint}),  # a manifest of the first release
+        (
+            KeyRing({1: ONE}),
+            {"key_fingerprint": UseCaseKeys(ONE, "complaints").fingerprint},
+        ),  # a manifest of the first release
     ],
 )
 def test_the_key_of_earlier_versions_is_known(ring: KeyRing, info: dict[str, str]) -> None:
@@ -104,7 +114,12 @@ def test_a_version_that_is_not_there_is_refused() -> None:
 
 def test_keys_of_two_use_cases_and_purposes_differ_and_the_fingerprint_gives_nothing_away() -> None:
     keys = UseCaseKeys(ONE, "complaints")
-    made = [keys.derived(""), keys.derived("surrogate"), keys.derived("date_shift"), UseCaseKeys(ONE, "support").derived("")]
+    made = [
+        keys.derived(""),
+        keys.derived("surrogate"),
+        keys.derived("date_shift"),
+        UseCaseKeys(ONE, "support").derived(""),
+    ]
     assert len(set(made)) == 4
     assert keys.fingerprint != UseCaseKeys(ONE, "support").fingerprint
     assert not any(keys.fingerprint in key.hex() for key in [ONE, *made])
@@ -119,7 +134,11 @@ def test_keys_are_neither_pickled_nor_shown() -> None:
     keys = UseCaseKeys(ONE, "complaints")
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(keys)
-    assert ONE.hex() not in repr(KeyRing({1: ONE})) and repr(ONE) not in repr(KeyRing({1: ONE})) and ONE.hex() not in repr(keys)
+    assert (
+        ONE.hex() not in repr(KeyRing({1: ONE}))
+        and repr(ONE) not in repr(KeyRing({1: ONE}))
+        and ONE.hex() not in repr(keys)
+    )
 
 
 def test_a_handle_holds_no_key_and_opens_it_where_it_is_used(tmp_path: Path) -> None:
@@ -127,7 +146,7 @@ def test_a_handle_holds_no_key_and_opens_it_where_it_is_used(tmp_path: Path) -> 
     place.open().write(KeyRing({1: ONE}).to_text())
     sent = pickle.dumps(key_handle(read_key_ring(place), place, "complaints"))
     assert ONE not in sent and ONE.hex().encode() not in sent
-    handle = pickle.loads(sent)  # noqa: S301 - made a line above
+    handle = pickle.loads(sent)  # noqa: S301
     assert handle.open().fingerprint == UseCaseKeys(ONE, "complaints").fingerprint
     place.open().write(KeyRing({1: TWO}).to_text())
     with pytest.raises(KeyMissing, match="this process reads another pseudonym key than the step"):

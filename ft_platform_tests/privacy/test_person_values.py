@@ -16,14 +16,19 @@ from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.tables import table, use_case
 
 PERSONS = """
-Wilhelmina Drosselmeyer|WILHELMINA DROSSELMEYER|wilhelmina drosselmeyer|wilhelmina_drosselmeyer|wilhelmina.drosselmeyer|Drosselmeyer, Wilhelmina
-Drosselmeyer, W.|Dr. Price|Mrs. Okonjo|Mirela Okonjo|José García|Anna-Lena Müller|anna-lena|Siobhan O'Brien|J. R. van der Berg|Priya Natarajan
+Wilhelmina Drosselmeyer|WILHELMINA DROSSELMEYER|wilhelmina drosselmeyer|wilhelmina_drosselmeyer|
+wilhelmina.drosselmeyer|Drosselmeyer, Wilhelmina
+Drosselmeyer, W.|Dr. Price|Mrs. Okonjo|Mirela Okonjo|José García|Anna-Lena Müller|anna-lena|Siobhan O'Brien|
+J. R. van der Berg|Priya Natarajan
 Juan Carlos Ortiz|Faina D. Yefremova|John Smith|smith john
 """.replace("\n", "|").strip("|")
 NO_PERSONS = """
-credit reporting|Debt collection|Consumer Loan|Student loan|Older American, Servicemember|Virginia|West Virginia|North Carolina|New Hampshire|San Francisco
-Costa Rica|STATEN ISLAND|GLEN OAKS|HERBERT VON KING PARK|card_arrival|apple_pay_or_google_pay|visa_or_mastercard|male|no checking|skilled|A34|30-39
-Roman Catholic|Hispanic Latino|African American|Baden-Württemberg|Nordrhein-Westfalen|Iris-setosa|positive|Sci/Tech|talk.politics.mideast
+credit reporting|Debt collection|Consumer Loan|Student loan|Older American, Servicemember|Virginia|West Virginia|
+North Carolina|New Hampshire|San Francisco
+Costa Rica|STATEN ISLAND|GLEN OAKS|HERBERT VON KING PARK|card_arrival|apple_pay_or_google_pay|visa_or_mastercard|male|
+no checking|skilled|A34|30-39
+Roman Catholic|Hispanic Latino|African American|Baden-Württemberg|Nordrhein-Westfalen|Iris-setosa|positive|Sci/Tech|
+talk.politics.mideast
 Golden Retriever|Western Union|Vitamin C|Plan B|N/A|Maria
 """.replace("\n", "|").strip("|")
 
@@ -54,19 +59,27 @@ def looked_at(case: NamedUseCase, **columns: list) -> None:
 
 def test_25_rows_with_a_persons_name_as_label_stop_the_stage_with_their_count_and_the_remedy() -> None:
     labels = ["card"] * 40 + ["Wilhelmina Drosselmeyer"] * 25
-    with pytest.raises(DataError, match=r"column label holds names of persons, by the look of it \(1 values in 25 rows\)") as caught:
+    with pytest.raises(
+        DataError, match=r"column label holds names of persons, by the look of it \(1 values in 25 rows\)"
+    ) as caught:
         looked_at(use_case(), label=labels)
     assert "privacy.allowed_values" in str(caught.value) and "Drosselmeyer" not in str(caught.value)
     looked_at(use_case(privacy={"allowed_values": {"label": ["card", "Wilhelmina Drosselmeyer"]}}), label=labels)
 
 
 def test_a_column_of_given_names_stops_the_stage() -> None:
-    with pytest.raises(DataError, match=r"column feature_region holds names of persons, by the look of it \(3 values in 4 rows\)"):
+    with pytest.raises(
+        DataError, match=r"column feature_region holds names of persons, by the look of it \(3 values in 4 rows\)"
+    ):
         looked_at(use_case(), feature_region=["Maria", "John", "Peter", "Maria", "other"])
 
 
 def test_a_feature_with_the_name_label_does_not_stand_for_the_label() -> None:
-    case = use_case(record={"features": {"label": "kind"}}, privacy={"columns": {"label": "drop"}}, fairness={"sensitive_features": []})
+    case = use_case(
+        record={"features": {"label": "kind"}},
+        privacy={"columns": {"label": "drop"}},
+        fairness={"sensitive_features": []},
+    )
     with pytest.raises(DataError, match="column label"):
         looked_at(case, label=["Wilhelmina Drosselmeyer"])
 
@@ -91,7 +104,17 @@ def test_a_feature_with_anything_of_a_person_stops_the_stage(value: str, kind: s
         looked_at(use_case(privacy=remedy), feature_region=["north", value])
 
 
-CFPB = ("Product", "Sub-product", "Issue", "Sub-issue", "Company public response", "State", "ZIP code", "Tags", "Submitted via")
+CFPB = (
+    "Product",
+    "Sub-product",
+    "Issue",
+    "Sub-issue",
+    "Company public response",
+    "State",
+    "ZIP code",
+    "Tags",
+    "Submitted via",
+)
 NYC = ("Agency Name", "Complaint Type", "Descriptor", "Location Type", "City", "Borough", "Community Board", "Status")
 
 

@@ -1,4 +1,5 @@
-"""Annotated texts in other ways of writing: the annotations stay in place, and most findings stay. Persons are fictitious."""
+"""Annotated texts in other ways of writing: the annotations stay in place, and most findings stay. Persons are
+fictitious."""
 
 from pathlib import Path
 
@@ -29,7 +30,8 @@ def test_annotations_stay_on_their_value(name: str) -> None:
 
 def test_a_perturbation_changes_the_text() -> None:
     text = (
-        'Zo\u00e9 o\'Neil-Reed, 12 Main Road, 80158  0ld; said: "call me about the thing that we spoke of yesterday" & left\nfor work, see https://a.example/'
+        'Zo\u00e9 o\'Neil-Reed, 12 Main Road, 80158  0ld; said: "call me about the thing that we spoke of yesterday" &'
+        " left\nfor work, see https://a.example/"
     )
     gold = GoldText(text, ((0, len(text), "PERSON"),))
     assert [name for name in PERTURBATIONS if perturbed([gold], name)[0].text == text] == []
@@ -56,4 +58,6 @@ SURVIVES = {"upper case": 0.9, "title case": 0.9}
 def test_recall_survives_on_texts_that_were_only_counted(name: str, scanner: Scanner, shared_data: Path) -> None:
     gold = perturbed(half_of(read_gold(shared_data / "presidio_synth" / "synth_dataset_v2.json"), "held_out"), name)
     recall = score(gold, scanner.find([g.text for g in gold])).recall
-    assert recall is not None and recall >= {"lower case": 0.85, "spaced letters": 0.85, "title case": 0.9}.get(name, 0.93)
+    assert recall is not None and recall >= {"lower case": 0.85, "spaced letters": 0.85, "title case": 0.9}.get(
+        name, 0.93
+    )

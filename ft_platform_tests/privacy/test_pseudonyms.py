@@ -30,7 +30,8 @@ def test_a_longer_pseudonym_begins_with_the_shorter_one() -> None:
 
 
 def test_equal_originals_have_equal_pseudonyms_in_another_process_too() -> None:
-    """Calculated here by hand from RFC 5869: extract, expand, then HMAC of entity and normalized original. Lakes of the first release hold these."""
+    """Calculated here by hand from RFC 5869: extract, expand, then HMAC of entity and normalized original. Lakes of the
+    first release hold these."""
     extracted = hmac.new(b"ft_platform pseudonyms v1", KEY, hashlib.sha256).digest()
     use_case_key = hmac.new(extracted, b"complaints\x01", hashlib.sha256).digest()
     digest = hmac.new(use_case_key, b"PERSON\0mirela okonjo", hashlib.sha256).digest()
@@ -62,10 +63,15 @@ def test_different_originals_entities_keys_and_use_cases_differ() -> None:
 
 
 def test_nothing_links_a_person_across_two_use_cases() -> None:
-    """Neither a pseudonym in a text nor a subject nor a value of a column is the same anywhere in the other use case."""
+    """Neither a pseudonym in a text nor a subject nor a value of a column is the same anywhere in the other use
+    case."""
     persons = [f"Person {i}" for i in range(500)]
     one, other = (
-        {made.split("_")[-1].strip(">") for p in persons for made in (p_.token("PERSON", p), p_.subject(p), p_.value("account", p))}
+        {
+            made.split("_")[-1].strip(">")
+            for p in persons
+            for made in (p_.token("PERSON", p), p_.subject(p), p_.value("account", p))
+        }
         for p_ in (pseudonyms(), pseudonyms(use_case="support"))
     )
     assert len(one) == len(other) == 1500 and not one & other

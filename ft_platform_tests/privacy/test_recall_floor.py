@@ -21,7 +21,9 @@ def generated(**kwargs: Any) -> Annotated:
 
 def mails(count: int, missed: int = 0, kind: str = "EMAIL") -> list[GoldText]:
     """Texts with one address each, of which some are written so that nothing finds them."""
-    values = [f"mirela{n:03d}@example.com" for n in range(count - missed)] + [f"qqqqqqqqqqqqqqqqqqqq{n:03d}" for n in range(missed)]
+    values = [f"mirela{n:03d}@example.com" for n in range(count - missed)] + [
+        f"qqqqqqqqqqqqqqqqqqqq{n:03d}" for n in range(missed)
+    ]
     return [GoldText(f"I said {value} then", ((7, 7 + len(value), kind),)) for value in values]
 
 
@@ -35,16 +37,29 @@ def judged(texts: Sequence[GoldText], min_recall: float = 0.9, **kwargs: Any) ->
 
 def test_generated_texts_reach_the_floor_of_every_entity_with_the_whole_interval() -> None:
     numbers = recall_on(use_case(), generated())
-    assert numbers["passed"] and numbers["status"] == "above_floor" and numbers["recall"] >= 0.95 and numbers["texts"] == 1300
+    assert (
+        numbers["passed"]
+        and numbers["status"] == "above_floor"
+        and numbers["recall"] >= 0.95
+        and numbers["texts"] == 1300
+    )
     assert len(numbers["entities"]) == 26 and all(one["low"] >= 0.9 for one in numbers["entities"].values())
     assert list(numbers["entities"]["EMAIL"]) == ["recall", "low", "high", "spans", "texts", "status"]
 
 
-def test_a_recognizer_that_finds_nothing_turns_it_red_though_the_pooled_share_is_high(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ft_platform.privacy.recognizers.licence_plate.LicencePlateRecognizer.find", lambda self, text: [])
+def test_a_recognizer_that_finds_nothing_turns_it_red_though_the_pooled_share_is_high(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "ft_platform.privacy.recognizers.licence_plate.LicencePlateRecognizer.find", lambda self, text: []
+    )
     numbers = recall_on(use_case(), generated())
     assert numbers["recall"] > 0.9, "the pooled share hides it"
-    assert not numbers["passed"] and numbers["status"] == "below_floor" and numbers["entities"]["LICENCE_PLATE"]["status"] == "below_floor"
+    assert (
+        not numbers["passed"]
+        and numbers["status"] == "below_floor"
+        and numbers["entities"]["LICENCE_PLATE"]["status"] == "below_floor"
+    )
     assert "LICENCE_PLATE" in numbers["says"]
 
 
@@ -61,7 +76,9 @@ def test_a_recognizer_that_finds_nothing_turns_it_red_though_the_pooled_share_is
         (3, 3, 0.9, "below_floor", False),  # few texts can show that it is below
     ],
 )
-def test_the_interval_and_the_number_of_texts_decide(count: int, missed: int, min_recall: float, status: str, passed: bool) -> None:
+def test_the_interval_and_the_number_of_texts_decide(
+    count: int, missed: int, min_recall: float, status: str, passed: bool
+) -> None:
     numbers = judged(mails(count, missed), min_recall)
     assert (numbers["status"], numbers["passed"]) == (status, passed)
 
@@ -69,20 +86,39 @@ def test_the_interval_and_the_number_of_texts_decide(count: int, missed: int, mi
 def test_one_good_entity_does_not_carry_another_with_few_texts() -> None:
     phones = [GoldText(f"Call (312) 555-01{n:02d} today", ((5, 19, "PHONE"),)) for n in range(5)]
     numbers = judged([*mails(60), *phones])
-    assert numbers["recall"] == 1.0 and numbers["status"] == "not_proven" and numbers["entities"]["PHONE"]["status"] == "too_few_texts"
+    assert (
+        numbers["recall"] == 1.0
+        and numbers["status"] == "not_proven"
+        and numbers["entities"]["PHONE"]["status"] == "too_few_texts"
+    )
     assert "PHONE stands in 5 of at least 20 texts" in numbers["says"]
 
 
 def test_names_of_another_tool_are_counted_as_one_entity() -> None:
-    numbers = judged([*mails(25, kind="EMAIL_ADDRESS"), *(GoldText(one.text + " please", one.spans) for one in mails(25))])
-    assert list(numbers["entities"]) == ["EMAIL"] and numbers["entities"]["EMAIL"]["texts"] == 50 and numbers["status"] == "above_floor"
+    numbers = judged(
+        [*mails(25, kind="EMAIL_ADDRESS"), *(GoldText(one.text + " please", one.spans) for one in mails(25))]
+    )
+    assert (
+        list(numbers["entities"]) == ["EMAIL"]
+        and numbers["entities"]["EMAIL"]["texts"] == 50
+        and numbers["status"] == "above_floor"
+    )
 
 
 def test_texts_of_another_source_never_prove_it_and_may_show_the_contrary() -> None:
-    other = recall_on(use_case(), Annotated(mails(100), "other_texts", "100 annotated texts", "none of the 100 texts in gold.json is among the records"))
+    other = recall_on(
+        use_case(),
+        Annotated(
+            mails(100), "other_texts", "100 annotated texts", "none of the 100 texts in gold.json is among the records"
+        ),
+    )
     assert other["passed"] and other["status"] == "not_measured_on_this_source"
-    assert other["says"].startswith("Recall was not measured on this source: none of the 100 texts in gold.json is among the records.")
-    worse = recall_on(use_case(), Annotated(mails(100, 30), "other_texts", "100 annotated texts", "none is among the records"))
+    assert other["says"].startswith(
+        "Recall was not measured on this source: none of the 100 texts in gold.json is among the records."
+    )
+    worse = recall_on(
+        use_case(), Annotated(mails(100, 30), "other_texts", "100 annotated texts", "none is among the records")
+    )
     assert not worse["passed"] and worse["status"] == "below_floor"
 
 
@@ -95,7 +131,9 @@ def test_what_annotated_texts_cannot_show_is_not_proven() -> None:
 def test_nothing_annotated_in_texts_of_the_source_is_not_proven_and_of_others_an_error() -> None:
     empty = [GoldText(f"The fee was charged {n} times.", ()) for n in range(50)]
     numbers = judged(empty)
-    assert numbers["passed"] and numbers["status"] == "not_proven" and "no personal data is annotated" in numbers["says"]
+    assert (
+        numbers["passed"] and numbers["status"] == "not_proven" and "no personal data is annotated" in numbers["says"]
+    )
     with pytest.raises(DataError, match="no annotation counts"):
         recall_on(use_case(), Annotated(empty, "other_texts", "50 texts"))
 
@@ -103,20 +141,38 @@ def test_nothing_annotated_in_texts_of_the_source_is_not_proven_and_of_others_an
 def test_an_entity_that_is_left_out_needs_a_reason_and_is_named() -> None:
     reasons = {"URL": "Addresses of pages are public here."}
     numbers = recall_on(use_case(privacy={"left_out": reasons}), generated())
-    assert numbers["passed"] and numbers["left_out"] == reasons and "URL" not in numbers["entities"] and numbers["not_looked_for"] == {"URL": 50}
+    assert (
+        numbers["passed"]
+        and numbers["left_out"] == reasons
+        and "URL" not in numbers["entities"]
+        and numbers["not_looked_for"] == {"URL": 50}
+    )
     assert "URL is not looked for: Addresses of pages are public here." in numbers["says"]
 
 
-@pytest.mark.parametrize("privacy", [EMAIL_ONLY, {"operators": {"PERSON": "keep"}}, {"entities": ["EMAIL"], "left_out": {"URL": "They are all public."}}])
+@pytest.mark.parametrize(
+    "privacy",
+    [
+        EMAIL_ONLY,
+        {"operators": {"PERSON": "keep"}},
+        {"entities": ["EMAIL"], "left_out": {"URL": "They are all public."}},
+    ],
+)
 def test_without_a_reason_nothing_may_be_left_out_whatever_the_figures_say(privacy: dict[str, Any]) -> None:
     numbers = recall_on(use_case(privacy=privacy), own(mails(60)))
-    assert not numbers["passed"] and "PERSON is not looked for, and privacy.left_out gives no reason." in numbers["says"]
+    assert (
+        not numbers["passed"] and "PERSON is not looked for, and privacy.left_out gives no reason." in numbers["says"]
+    )
     assert "PERSON" in numbers["left_out"]
 
 
 def test_equal_seeds_give_equal_texts_and_the_value_stands_at_its_place() -> None:
     assert gold_texts(3) == gold_texts(3) != gold_texts(4)
-    assert all(one.text[a - 1] in " " and one.text[a:b].strip() == one.text[a:b] for one in gold_texts() for a, b, _ in one.spans)
+    assert all(
+        one.text[a - 1] in " " and one.text[a:b].strip() == one.text[a:b]
+        for one in gold_texts()
+        for a, b, _ in one.spans
+    )
 
 
 def test_the_rule_of_the_release_counts_with_the_same_least_number_of_texts() -> None:

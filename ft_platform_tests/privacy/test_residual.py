@@ -102,9 +102,17 @@ def test_real_complaints_pass_at_zero_percent_after_anonymization(shared_data: P
 
 @pytest.mark.parametrize("operator", ["surrogate", "mask", "redact", "generalize"])
 def test_what_operators_write_is_no_finding(operator: str) -> None:
-    planted = [text for _ in range(3) for text in PLANTED.values()] + ["call (415) 867-5309, mail jo.reed@corp.com", "+44 20 7946 0018 or +49 30 901820"]
+    planted = [text for _ in range(3) for text in PLANTED.values()] + [
+        "call (415) 867-5309, mail jo.reed@corp.com",
+        "+44 20 7946 0018 or +49 30 901820",
+    ]
     default = "redact" if operator == "generalize" else operator
-    case = use_case(privacy={"default_operator": default, **({"operators": {"IP_ADDRESS": "generalize"}} if operator == "generalize" else {})})
+    case = use_case(
+        privacy={
+            "default_operator": default,
+            **({"operators": {"IP_ADDRESS": "generalize"}} if operator == "generalize" else {}),
+        }
+    )
     kept = anonymized(case, table(cleaned_schema(case), planted)).kept
     assert residual(case, TableRows(kept))["findings"] == {}
 

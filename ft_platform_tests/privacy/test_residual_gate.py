@@ -15,12 +15,15 @@ PARTS = sorted(
 4111111111111111 378282246310005 DE89 3704 0044 0532 0130 00 GB82WEST12345698765432 (415) 555-0113 +44 20 7946 0958 phone Telephone: tel. cell mobile number
 fax no. at is 192.168.0.1 8.8.8.8 login from ip 00:1b:63:84:45:e6 aa:bb:cc:dd:ee:ff NINO national insurance QQ 12 34 56 C AKIAABCDEFGHIJKLMNOP ghp_
 sk_live_abcdefghijklmnop xoxb-1234567890 Mr Mrs. Ms Smith Lovelace my name is Ada her full 12 N. Main Oak Street Avenue Rd 1 ٣ ٤ <EMAIL> <PHONE_abc234de> K
-""")
+""")  # noqa: E501
 )
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.sampled_from([*PARTS, " ", "\n", "-", ".", ",", "(", ")"]), max_size=14), st.sampled_from(["", " ", "  ", "\n", "-"]))
+@given(
+    st.lists(st.sampled_from([*PARTS, " ", "\n", "-", ".", ",", "(", ")"]), max_size=14),
+    st.sampled_from(["", " ", "  ", "\n", "-"]),
+)
 def test_every_finding_has_its_hint(parts: list[str], between: str) -> None:
     text = between.join(parts)
     for entity, detector in DETECTORS.items():

@@ -40,7 +40,9 @@ def test_an_entity_that_is_kept_is_not_looked_for() -> None:
     assert pieces(scanner(operators={"LOCATION": "keep"}), text) == []
 
 
-@pytest.mark.parametrize("text", ["I SPOKE WITH HAROLD WHITCOMBE ABOUT THE REFUND.", "yesterday harold whitcombe refused the refund again."])
+@pytest.mark.parametrize(
+    "text", ["I SPOKE WITH HAROLD WHITCOMBE ABOUT THE REFUND.", "yesterday harold whitcombe refused the refund again."]
+)
 def test_names_in_texts_of_one_case_are_found(text: str) -> None:
     assert ("PERSON", text[text.lower().index("harold") :][:16]) in pieces(scanner(), text)
 
@@ -96,7 +98,10 @@ class Recorder:
 
 def test_an_organization_of_the_model_needs_no_legal_form() -> None:
     text = "He sued Siemens and Volkswagen last year."
-    assert pieces(scanner(entities=["ORGANIZATION"]), text) == [("ORGANIZATION", "Siemens"), ("ORGANIZATION", "Volkswagen")]
+    assert pieces(scanner(entities=["ORGANIZATION"]), text) == [
+        ("ORGANIZATION", "Siemens"),
+        ("ORGANIZATION", "Volkswagen"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -114,9 +119,13 @@ def test_findings_stand_at_their_place_in_the_text_as_it_is_written(text: str, f
 @pytest.mark.parametrize("entity", sorted(e for e, r in all_recognizers().items() if getattr(r, "digits", 0)))
 def test_a_recognizer_of_numbers_says_rightly_how_many_digits_it_needs(entity: str) -> None:
     recognizer = all_recognizers()[entity]
-    module = importlib.import_module(f"ft_platform_tests.privacy.recognizers.test_{type(recognizer).__module__.rsplit('.', 1)[1]}")
+    module = importlib.import_module(
+        f"ft_platform_tests.privacy.recognizers.test_{type(recognizer).__module__.rsplit('.', 1)[1]}"
+    )
     for text, expected, *_ in module.FOUND:
-        assert expected in [piece for e, piece in pieces(scanner(ner="none", entities=[entity]), text) if e == entity], text
+        assert expected in [
+            piece for e, piece in pieces(scanner(ner="none", entities=[entity]), text) if e == entity
+        ], text
 
 
 def test_repeated_sentences_give_the_same_findings_in_every_text() -> None:
@@ -143,7 +152,13 @@ print(json.dumps([[(s.start, s.end, s.entity) for s in found], "spacy" in sys.mo
 
 def test_findings_do_not_depend_on_the_process_and_without_ner_spacy_is_not_imported() -> None:
     runs = [
-        subprocess.run([sys.executable, "-c", WITHOUT_NER], check=True, capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": seed}).stdout
+        subprocess.run(
+            [sys.executable, "-c", WITHOUT_NER],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
         for seed in ("1", "2")
     ]
     assert runs[0] == runs[1]

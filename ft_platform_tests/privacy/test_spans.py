@@ -36,8 +36,17 @@ def test_order_of_the_findings_does_not_matter() -> None:
     assert len({tuple(resolve(TEXT, order)) for order in permutations(spans)}) == 1
 
 
-@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 10), st.sampled_from(["A", "B", "C"]), st.sampled_from([0.5, 0.9])), max_size=12))
-def test_no_character_that_was_found_is_left_and_none_is_covered_twice(drawn: list[tuple[int, int, str, float]]) -> None:
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 40), st.integers(1, 10), st.sampled_from(["A", "B", "C"]), st.sampled_from([0.5, 0.9])
+        ),
+        max_size=12,
+    )
+)
+def test_no_character_that_was_found_is_left_and_none_is_covered_twice(
+    drawn: list[tuple[int, int, str, float]],
+) -> None:
     text = "x" * 60
     spans = [Span(start, start + length, entity, score, "tests") for start, length, entity, score in drawn]
     resolved = resolve(text, spans)

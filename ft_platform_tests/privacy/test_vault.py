@@ -1,4 +1,5 @@
-"""The vault opens for the holder of its key only, notes each look-up, and notices what was changed. Persons are fictitious."""
+"""The vault opens for the holder of its key only, notes each look-up, and notices what was changed. Persons are
+fictitious."""
 
 import json
 import os
@@ -16,17 +17,37 @@ from ft_platform.lake import Lake
 from ft_platform.privacy import vault as vault_module
 from ft_platform.privacy.batch import ORIGINALS
 from ft_platform.privacy.keys import KeyRing
-from ft_platform.privacy.vault import Vault, VaultKeys, VaultPublicKey, VaultWriter, new_vault_ring, read_public_key, use_cases_with_vault, write_public_key
+from ft_platform.privacy.vault import (
+    Vault,
+    VaultKeys,
+    VaultPublicKey,
+    VaultWriter,
+    new_vault_ring,
+    read_public_key,
+    use_cases_with_vault,
+    write_public_key,
+)
 from ft_platform.records.columns import cleaned_schema
 from ft_platform_tests.aws_server import aws_server
 from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.tables import table, use_case
 
 RING = KeyRing({1: bytes(range(32))})
-PAIRS = [("<PERSON_aaaaaaaa>", "Mirela Okonjo"), ("<PERSON_aaaaaaaa>", "MIRELA OKONJO"), ("<EMAIL_bbbbbbbb>", "mirela@example.com")]
+PAIRS = [
+    ("<PERSON_aaaaaaaa>", "Mirela Okonjo"),
+    ("<PERSON_aaaaaaaa>", "MIRELA OKONJO"),
+    ("<EMAIL_bbbbbbbb>", "mirela@example.com"),
+]
 
 
-def sealed(lake: Lake, folder: Path, pairs: list[tuple[str, str]], vault_id: str = "v1", ring: KeyRing = RING, use_case: str = "complaints") -> int:
+def sealed(
+    lake: Lake,
+    folder: Path,
+    pairs: list[tuple[str, str]],
+    vault_id: str = "v1",
+    ring: KeyRing = RING,
+    use_case: str = "complaints",
+) -> int:
     """Writes pairs, each in a row of its own, some twice."""
     folder.mkdir(exist_ok=True)
     writer = VaultWriter(lake, use_case, vault_id, VaultKeys(ring).public, folder)
@@ -57,11 +78,18 @@ def test_each_look_up_is_noted_with_who_when_why_and_what_came_of_it(vault: Vaul
     vault.read("<PERSON_zzzzzzzz>", VaultKeys(RING), "case 4712")
     first, second = vault.notes()
     assert (first["pseudonym"], first["reason"], first["outcome"]) == ("<PERSON_aaaaaaaa>", "case 4711", "2 found")
-    assert second["outcome"] == "0 found" and first["by"] and first["at"] < second["at"] and first["use_case"] == "complaints"
+    assert (
+        second["outcome"] == "0 found"
+        and first["by"]
+        and first["at"] < second["at"]
+        and first["use_case"] == "complaints"
+    )
     assert "Mirela" not in json.dumps(vault.notes(), ensure_ascii=False)
 
 
-def test_values_are_compared_with_every_original_and_only_their_number_is_told_and_noted(vault: Vault, lake: Lake, tmp_path: Path) -> None:
+def test_values_are_compared_with_every_original_and_only_their_number_is_told_and_noted(
+    vault: Vault, lake: Lake, tmp_path: Path
+) -> None:
     sealed(lake, tmp_path / "more", [("subject_cccccccc", "Tarik Bello")], "v2")
     asked = ["mirela  OKONJO", "Tarik Bello", "mirela@example.org", "Okonjo", "Tarik Bello"]
     assert vault.originals_among(asked, VaultKeys(RING), "attack") == 3
@@ -141,7 +169,9 @@ def test_a_part_of_another_use_case_cannot_stand_in(vault: Vault, lake: Lake, tm
         vault.read("<PERSON_aaaaaaaa>", VaultKeys(RING), "case 1")
 
 
-def test_after_a_rotation_older_vaults_open_with_the_older_key_and_new_ones_only_with_the_new(lake: Lake, tmp_path: Path) -> None:
+def test_after_a_rotation_older_vaults_open_with_the_older_key_and_new_ones_only_with_the_new(
+    lake: Lake, tmp_path: Path
+) -> None:
     rotated = RING.rotated()
     sealed(lake, tmp_path / "a", [("<PERSON_aaaaaaaa>", "Ann Reed")], "v1")
     sealed(lake, tmp_path / "b", [("<PERSON_aaaaaaaa>", "ann reed")], "v2", rotated)
@@ -150,7 +180,9 @@ def test_after_a_rotation_older_vaults_open_with_the_older_key_and_new_ones_only
     assert vault.read("<PERSON_aaaaaaaa>", VaultKeys(RING), "case 1") == ["Ann Reed"]
 
 
-def test_more_pairs_than_wait_at_once_are_all_there(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_pairs_than_wait_at_once_are_all_there(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(vault_module, "WAITING", 10)
     assert sealed(lake, tmp_path / "work", [(f"<PERSON_{n:08d}>", f"Person {n}") for n in range(300)]) == 300
     assert Vault(lake, "complaints").read("<PERSON_00000123>", VaultKeys(RING), "case 1") == ["Person 123"]
@@ -158,11 +190,21 @@ def test_more_pairs_than_wait_at_once_are_all_there(lake: Lake, tmp_path: Path, 
 
 
 def test_the_stage_fills_it_with_what_its_pseudonyms_and_surrogates_stand_for(lake: Lake, tmp_path: Path) -> None:
-    case = use_case(privacy={"vault": True, "operators": {"EMAIL": "surrogate", "PHONE": "redact"}, "columns": {"region": "pseudonym"}})
+    case = use_case(
+        privacy={
+            "vault": True,
+            "operators": {"EMAIL": "surrogate", "PHONE": "redact"},
+            "columns": {"region": "pseudonym"},
+        }
+    )
     (tmp_path / "work").mkdir()
     writer = VaultWriter(lake, case.name, "v1", VaultKeys(RING).public, tmp_path / "work")
     text = "My name is Mirela Okonjo, mail mirela@corp.com, call (415) 867-5309."
-    result = anonymized(case, table(cleaned_schema(case), [text] * 2, subject_id=["c-17"] * 2, feature_region=["branch 9"] * 2), vault=writer)
+    result = anonymized(
+        case,
+        table(cleaned_schema(case), [text] * 2, subject_id=["c-17"] * 2, feature_region=["branch 9"] * 2),
+        vault=writer,
+    )
     assert "originals" not in result.kept.schema.names
     row = result.kept.to_pylist()[0]
     new = row["messages"][0]["content"]
@@ -190,10 +232,14 @@ sealed(Lake(root), Path(work), PAIRS)
 
 
 @pytest.mark.parametrize("point", ["rename", "open"])
-def test_a_kill_while_it_is_written_leaves_none_of_it_and_the_next_run_all(lake: Lake, tmp_path: Path, point: str) -> None:
+def test_a_kill_while_it_is_written_leaves_none_of_it_and_the_next_run_all(
+    lake: Lake, tmp_path: Path, point: str
+) -> None:
     work = tmp_path / "killed"
     work.mkdir()
-    process = subprocess.run([sys.executable, "-c", KILLED, point, lake.root, str(work)], cwd=os.getcwd(), timeout=120, check=False)
+    process = subprocess.run(
+        [sys.executable, "-c", KILLED, point, lake.root, str(work)], cwd=os.getcwd(), timeout=120, check=False
+    )
     assert process.returncode == -signal.SIGKILL
     assert list(Vault(lake, "complaints")._manifests()) == []
     assert sealed(lake, tmp_path / "again", PAIRS) == 3
@@ -213,7 +259,9 @@ def test_a_vault_in_an_object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         sealed(lake, tmp_path / "work", PAIRS)
         vault = Vault(lake, "complaints")
         assert vault.read("<EMAIL_bbbbbbbb>", VaultKeys(RING), "case 1") == ["mirela@example.com"]
-        assert [note["outcome"] for note in vault.notes()] == ["1 found"] and use_cases_with_vault(lake) == ["complaints"]
+        assert [note["outcome"] for note in vault.notes()] == ["1 found"] and use_cases_with_vault(lake) == [
+            "complaints"
+        ]
 
 
 def test_the_public_key_is_read_back_and_a_damaged_one_refused(tmp_path: Path) -> None:

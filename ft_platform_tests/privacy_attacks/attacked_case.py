@@ -1,4 +1,5 @@
-"""Checkpoints to attack on a tiny random model: answers are random words, so a model can only know them by heart. Persons are fictitious."""
+"""Checkpoints to attack on a tiny random model: answers are random words, so a model can only know them by heart.
+Persons are fictitious."""
 
 import logging
 import random
@@ -19,10 +20,25 @@ CANARY = "zzcanaryzz"
 
 ROWS = 20
 COPIED = 5
-ATTACKS = {"rows": ROWS, "extraction_rows": ROWS, "prefix_tokens": 4, "samples": 4, "sample_tokens": 12, "bootstrap_samples": 300}
+ATTACKS = {
+    "rows": ROWS,
+    "extraction_rows": ROWS,
+    "prefix_tokens": 4,
+    "samples": 4,
+    "sample_tokens": 12,
+    "bootstrap_samples": 300,
+}
 ATTACKS |= {"max_membership_auc": 0.8, "max_extraction_gain": 0.2}
 """Limits that 20 records a side can prove."""
-OVERTRAINED = {"epochs": 40, "batch_rows": 5, "rank": 32, "alpha": 64, "learning_rate": 0.01, "schedule": "cosine", "validations_per_epoch": 1}
+OVERTRAINED = {
+    "epochs": 40,
+    "batch_rows": 5,
+    "rank": 32,
+    "alpha": 64,
+    "learning_rate": 0.01,
+    "schedule": "cosine",
+    "validations_per_epoch": 1,
+}
 UNTRAINED = {"max_steps": 1, "learning_rate": 1e-12, "batch_rows": 5}
 
 
@@ -33,15 +49,21 @@ def word(drawn: random.Random, letters: int) -> str:
 def rows_for(kind: str, train: int = ROWS, test: int = ROWS) -> list[dict[str, Any]]:
     """Training and test records with random answers (generation) or random labels.
 
-    The validation split copies some training records: the adapter with the lowest validation loss, which training keeps, is then the one that knows
-    them best. The leakage check of the platform is there to prevent that.
+    The validation split copies some training records: the adapter with the lowest validation loss, which training
+    keeps, is then the one that knows them best. The leakage check of the platform is there to prevent that.
     """
     drawn = random.Random(11)
     made = []
     for number in range(train + test):
-        question, answer = f"{CANARY} {word(drawn, 5)}?", word(drawn, 16) if kind == "generation" else drawn.choice(["card", "loan"])
+        question, answer = (
+            f"{CANARY} {word(drawn, 5)}?",
+            (word(drawn, 16) if kind == "generation" else drawn.choice(["card", "loan"])),
+        )
         made.append(row_of(kind, f"r{number:04d}", question, answer, "train" if number < train else "test"))
-    copies = [{**row, "record_id": f"v{row['record_id']}", "group_id": f"v{row['group_id']}", "split": "validation"} for row in made[:COPIED]]
+    copies = [
+        {**row, "record_id": f"v{row['record_id']}", "group_id": f"v{row['group_id']}", "split": "validation"}
+        for row in made[:COPIED]
+    ]
     return [*made, *copies]
 
 
@@ -64,11 +86,17 @@ def row_of(kind: str, record_id: str, question: str, answer: str, split: str) ->
 Where = tuple[Environment, Lake, NamedUseCase, TableVersion]
 
 
-def installed(home: Path, kind: str, training: dict[str, Any], rows: list[dict[str, Any]] | None = None, **sections: Any) -> Where:
+def installed(
+    home: Path, kind: str, training: dict[str, Any], rows: list[dict[str, Any]] | None = None, **sections: Any
+) -> Where:
     """An installation with a model folder, a use case file and usable splits."""
     environment = Environment(home=home, defs=home / "defs", tracking_uri="none")
     attributes = minimal_attributes("unused.csv")
-    attributes |= {"base_model": {"uri": str(save_tiny_model(home / "model")), "dtype": "float32"}, "training": training, "attacks": ATTACKS}
+    attributes |= {
+        "base_model": {"uri": str(save_tiny_model(home / "model")), "dtype": "float32"},
+        "training": training,
+        "attacks": ATTACKS,
+    }
     attributes["task"] = {"kind": kind, "instruction": "Help."}
     if kind == "generation":
         attributes["record"] |= {"answer": "answer"}
@@ -77,7 +105,12 @@ def installed(home: Path, kind: str, training: dict[str, Any], rows: list[dict[s
     write_use_case(environment.defs, "complaints", attributes)
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
     lake = open_lake(environment)
-    return environment, lake, use_case, usable_splits(lake, use_case, rows_for(kind) if rows is None else rows, splits_schema(use_case))
+    return (
+        environment,
+        lake,
+        use_case,
+        usable_splits(lake, use_case, rows_for(kind) if rows is None else rows, splits_schema(use_case)),
+    )
 
 
 def trained(where: Where) -> ArtifactVersion:

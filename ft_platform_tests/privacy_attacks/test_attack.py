@@ -1,4 +1,5 @@
-"""Checkpoints of a tiny model attacked for real: one that knows its records by heart is flagged, one that learned nothing sits at chance."""
+"""Checkpoints of a tiny model attacked for real: one that knows its records by heart is flagged, one that learned
+nothing sits at chance."""
 
 import json
 import sys
@@ -15,7 +16,18 @@ from ft_platform.errors import VersionRefused
 from ft_platform.lake import ArtifactVersion
 from ft_platform.lake.gate import problems_with
 from ft_platform.privacy_attacks.publish import publish_privacy_report
-from ft_platform_tests.privacy_attacks.attacked_case import ATTACKS, CANARY, COPIED, OVERTRAINED, ROWS, UNTRAINED, Where, installed, rows_for, trained
+from ft_platform_tests.privacy_attacks.attacked_case import (
+    ATTACKS,
+    CANARY,
+    COPIED,
+    OVERTRAINED,
+    ROWS,
+    UNTRAINED,
+    Where,
+    installed,
+    rows_for,
+    trained,
+)
 
 
 @dataclass
@@ -50,14 +62,30 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Case:
 def test_an_overtrained_adapter_is_flagged_by_every_attack(overtrained: Case) -> None:
     found = overtrained.found
     for name in ("loss", "reference", "min_k"):
-        assert found["membership"][name]["auc"]["low"] > 0.9 and found["membership"][name]["tpr_at_1_fpr"]["value"] > 0.5, name
-        assert found["membership"][name]["control_auc"]["low"] < 0.5 < found["membership"][name]["control_auc"]["high"] or name == "reference"
+        assert (
+            found["membership"][name]["auc"]["low"] > 0.9 and found["membership"][name]["tpr_at_1_fpr"]["value"] > 0.5
+        ), name
+        assert (
+            found["membership"][name]["control_auc"]["low"] < 0.5 < found["membership"][name]["control_auc"]["high"]
+            or name == "reference"
+        )
     assert found["membership_auc"]["value"] == max(one["auc"]["value"] for one in found["membership"].values())
     rates = found["extraction_rate"]
-    assert rates["verbatim"]["value"] > 0.1 and rates["near_verbatim"]["value"] >= rates["verbatim"]["value"] and rates["gain"]["low"] > 0
-    assert rates["baseline"]["value"] == rates["untrained"]["value"] == 0.0 and rates["of"] == "answers" and rates["rows"] == ROWS
+    assert (
+        rates["verbatim"]["value"] > 0.1
+        and rates["near_verbatim"]["value"] >= rates["verbatim"]["value"]
+        and rates["gain"]["low"] > 0
+    )
+    assert (
+        rates["baseline"]["value"] == rates["untrained"]["value"] == 0.0
+        and rates["of"] == "answers"
+        and rates["rows"] == ROWS
+    )
     assert found["overfitting"]["gap"]["low"] > 1
-    assert found["overfitting"]["validation_gap"] is None and "validation 5; 20 are needed" in found["overfitting"]["status"]
+    assert (
+        found["overfitting"]["validation_gap"] is None
+        and "validation 5; 20 are needed" in found["overfitting"]["status"]
+    )
     assert abs(found["overfitting"]["gap_before"]["value"]) < 0.3
     assert not found["passed"] and len(found["reasons"]) >= 3
 
@@ -85,7 +113,9 @@ def test_the_figures_equal_those_of_scikit_learn_on_plainly_computed_losses(over
     _, _, use_case, _ = overtrained.where
     folder = use_case.settings.base_model.uri
     renderer = Renderer(AutoTokenizer.from_pretrained(folder), use_case.settings.task)
-    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), overtrained.checkpoint.uri).eval()
+    model = PeftModel.from_pretrained(
+        AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), overtrained.checkpoint.uri
+    ).eval()
 
     def token_losses(row: dict[str, Any]) -> np.ndarray:
         rendered = renderer.example(row["messages"])
@@ -108,10 +138,19 @@ def test_the_figures_equal_those_of_scikit_learn_on_plainly_computed_losses(over
         "min_k": roc_auc_score(truth, [-np.sort(row)[-worst:].mean() for row in after]),
     }
     assert {name: found[name]["auc"]["value"] for name in found} == pytest.approx(expected, abs=1e-9)
-    assert found["loss"]["control_auc"]["value"] == pytest.approx(roc_auc_score(truth, [-row.mean() for row in before]), abs=1e-9)
-    assert found["min_k"]["control_auc"]["value"] == pytest.approx(roc_auc_score(truth, [-np.sort(row)[-worst:].mean() for row in before]), abs=1e-9)
+    assert found["loss"]["control_auc"]["value"] == pytest.approx(
+        roc_auc_score(truth, [-row.mean() for row in before]), abs=1e-9
+    )
+    assert found["min_k"]["control_auc"]["value"] == pytest.approx(
+        roc_auc_score(truth, [-np.sort(row)[-worst:].mean() for row in before]), abs=1e-9
+    )
     means = {
-        side: np.concatenate([row for row, is_train in zip(after, truth, strict=True) if is_train == (side == "train")]).mean() for side in ("train", "test")
+        side: (
+            np.concatenate(
+                [row for row, is_train in zip(after, truth, strict=True) if is_train == (side == "train")]
+            ).mean()
+        )
+        for side in ("train", "test")
     }
     assert overtrained.found["overfitting"]["gap"]["value"] == pytest.approx(means["test"] - means["train"], rel=1e-4)
 
@@ -125,7 +164,11 @@ def test_pages_and_figures_hold_no_words_of_records_and_what_was_made_is_used_ag
         text = files[name].decode()
         assert CANARY not in text and not [one for one in words if one in text], name
     page = files["report.html"].decode()
-    assert "<script" not in page and page.count("data:image/png;base64,") == 3 and "can be told from test records by the loss" in page
+    assert (
+        "<script" not in page
+        and page.count("data:image/png;base64,") == 3
+        and "can be told from test records by the loss" in page
+    )
     assert publish_privacy_report(lake, environment, use_case, splits, overtrained.checkpoint) == overtrained.report
     assert [parent.name for parent in lake.manifest(overtrained.report).parents] == ["splits", "adapter_checkpoint"]
     assert problems_with(lake, use_case, overtrained.report) == []
@@ -138,7 +181,10 @@ def test_the_attack_on_the_command_line_says_what_was_not_measured_and_what_is_o
         monkeypatch.setenv(name, value)
     assert main(["privacy", "attack", "complaints", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert set(printed["membership_auc"]) >= {"value", "low", "high"} and printed["extraction_rate"]["verbatim"]["value"] > 0
+    assert (
+        set(printed["membership_auc"]) >= {"value", "low", "high"}
+        and printed["extraction_rate"]["verbatim"]["value"] > 0
+    )
     assert (
         printed["exposure_bits"] is None
         and printed["exposure_bits_interval"] is None
@@ -152,7 +198,10 @@ def test_the_attack_on_the_command_line_says_what_was_not_measured_and_what_is_o
     path.write_text(whole.replace("  attacks:\n", "  attacks:\n    min_k: 0.5\n"))
     try:
         assert main(["privacy", "attack", "complaints", "--json"]) == 0
-        assert any("privacy_report" in problem or "attack-" in problem for problem in json.loads(capsys.readouterr().out)["problems"])
+        assert any(
+            "privacy_report" in problem or "attack-" in problem
+            for problem in json.loads(capsys.readouterr().out)["problems"]
+        )
     finally:
         path.write_text(whole)
 
@@ -166,11 +215,17 @@ def test_the_check_fails_with_the_reasons_and_passes_without(overtrained: Case, 
         check = build(use_case)[1]
         results.append(check(lake=lake, privacy_report=case.report))
     failed, passed = results
-    assert not failed.passed and "beyond attacks.max_membership_auc" in failed.description and failed.severity == dg.AssetCheckSeverity.ERROR
+    assert (
+        not failed.passed
+        and "beyond attacks.max_membership_auc" in failed.description
+        and failed.severity == dg.AssetCheckSeverity.ERROR
+    )
     assert passed.passed and "The intervals end within the limits" in passed.description
 
 
-def test_the_programs_refuse_splits_whose_check_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_programs_refuse_splits_whose_check_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from ft_platform.programs import attack, canaries
     from ft_platform.stages import check_settings_hash
 
@@ -188,7 +243,9 @@ def test_the_programs_refuse_splits_whose_check_failed(tmp_path: Path, monkeypat
     assert lake.artifacts("complaints", "privacy_report") == [] == lake.artifacts("complaints", "canary_audit")
 
 
-def test_a_use_case_that_was_never_attacked_says_how(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_use_case_that_was_never_attacked_says_how(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     environment, *_ = installed(tmp_path, "generation", UNTRAINED)
     for name, value in environment.to_variables().items():
         monkeypatch.setenv(name, value)
@@ -204,7 +261,9 @@ def test_labels_are_attacked_too_and_a_label_head_writes_no_text(tmp_path: Path,
         assert found["extraction_rate"]["verbatim"] is None and "writes no text" in found["extraction_rate"]["status"]
         assert found["personal_data"] is None and "writes no text" in found["personal_data_status"]
     else:
-        assert found["extraction_rate"]["of"] == "user texts" and found["personal_data"]["samples"] == ATTACKS["samples"]
+        assert (
+            found["extraction_rate"]["of"] == "user texts" and found["personal_data"]["samples"] == ATTACKS["samples"]
+        )
 
 
 def test_only_records_that_the_checkpoint_saw_count_as_training_records(untrained: Case) -> None:
@@ -217,7 +276,9 @@ def test_only_records_that_the_checkpoint_saw_count_as_training_records(untraine
     table = read_splits(lake, splits)
     members = trained_on(lake, untrained.checkpoint)
     assert members == {row["record_id"] for row in rows_for("generation") if row["split"] == "train"}
-    _, tokenizer = load(resolve(use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models), "float32")
+    _, tokenizer = load(
+        resolve(use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models), "float32"
+    )
     renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table))
     fewer = sides(use_case, table, renderer, sorted(members)[:7])
     assert {side: len(sample) for side, sample in fewer.items()} == {"train": 7, "test": 7, "validation": COPIED}

@@ -11,7 +11,15 @@ import pytest
 from ft_platform.errors import ConfigError, DataError
 from ft_platform.models.renderer import Renderer
 from ft_platform.privacy_attacks import canaries
-from ft_platform.privacy_attacks.canaries import CHANCE_BITS, Canary, Planter, code_log_probabilities, draw, exposure, mean_bits
+from ft_platform.privacy_attacks.canaries import (
+    CHANCE_BITS,
+    Canary,
+    Planter,
+    code_log_probabilities,
+    draw,
+    exposure,
+    mean_bits,
+)
 from ft_platform.privacy_attacks.canary_audit import publish_canary_audit
 from ft_platform.settings.attacks import Canaries
 from ft_platform.use_case import Task
@@ -24,7 +32,9 @@ FEW = {"repetitions": [1, 15], "per_repetition": 3, "controls": 8, "digits": 3}
 def test_exposure_by_hand() -> None:
     scores = np.log(np.array([0.4, 0.3, 0.2, 0.1]))
     assert [exposure(scores, planted) for planted in range(4)] == pytest.approx([2.0, 1.0, 2 - math.log2(3), 0.0])
-    assert exposure(np.zeros(1024), 5) == pytest.approx(10 - math.log2(512.5)), "codes that are equally likely share the middle rank"
+    assert exposure(np.zeros(1024), 5) == pytest.approx(10 - math.log2(512.5)), (
+        "codes that are equally likely share the middle rank"
+    )
 
 
 def test_a_random_rank_has_the_chance_bits_on_average() -> None:
@@ -36,8 +46,12 @@ def test_a_random_rank_has_the_chance_bits_on_average() -> None:
 def test_secrets_are_unique_seeded_and_not_more_than_half_of_the_codes() -> None:
     found = draw(Canaries(per_repetition=5, controls=20), 17)
     assert len({one.code for one in found}) == len({one.name for one in found}) == len(found) == 35
-    assert [one.copies for one in found] == [1] * 5 + [10] * 5 + [100] * 5 + [0] * 20 and {len(one.code) for one in found} == {4}
-    assert draw(Canaries(per_repetition=5, controls=20), 17) == found != draw(Canaries(per_repetition=5, controls=20), 18)
+    assert [one.copies for one in found] == [1] * 5 + [10] * 5 + [100] * 5 + [0] * 20 and {
+        len(one.code) for one in found
+    } == {4}
+    assert (
+        draw(Canaries(per_repetition=5, controls=20), 17) == found != draw(Canaries(per_repetition=5, controls=20), 18)
+    )
     with pytest.raises(DataError, match="51 secrets need more than 100 codes"):
         draw(Canaries(digits=2, per_repetition=2, controls=45), 17)
 
@@ -63,13 +77,19 @@ def test_log_probabilities_of_codes_equal_a_plain_forward_pass(packed: bool, mon
 @pytest.mark.parametrize("kind", ["generation", "classification"])
 def test_a_canary_is_written_as_records_are_and_its_code_follows_its_prompt(kind: Any) -> None:
     tokenizer = tiny_tokenizer()
-    renderer = Renderer(tokenizer, Task(kind=kind, instruction="Help."), ["card", "loan"] if kind == "classification" else [])
+    renderer = Renderer(
+        tokenizer, Task(kind=kind, instruction="Help."), ["card", "loan"] if kind == "classification" else []
+    )
     planter = Planter(renderer, kind, 2, 256)
     planted = planter.plant(Canary("Bakotelu", "42", 3), 1)
     text = tokenizer.decode(planted.row.input_ids)
-    assert tokenizer.decode(planted.prompt).endswith("The access code of Bakotelu is ") and text.startswith(tokenizer.decode(planted.prompt) + "42<|im_end|>")
+    assert tokenizer.decode(planted.prompt).endswith("The access code of Bakotelu is ") and text.startswith(
+        tokenizer.decode(planted.prompt) + "42<|im_end|>"
+    )
     assert len(planter.tails) == 100 and tokenizer.decode(planter.tails[7]) == "07"
-    learned = tokenizer.decode([i for i, counts in zip(planted.row.input_ids, planted.row.supervised, strict=True) if counts])
+    learned = tokenizer.decode(
+        [i for i, counts in zip(planted.row.input_ids, planted.row.supervised, strict=True) if counts]
+    )
     assert learned == ("The access code of Bakotelu is 42<|im_end|>" if kind == "generation" else "loan<|im_end|>")
 
 
@@ -89,28 +109,55 @@ def test_the_mean_has_students_interval() -> None:
     assert mean_bits([0.1, 6.0], 6.0, 0.95)["low"] == 0.0 and mean_bits([0.1, 6.0], 6.0, 0.95)["high"] == 6.0
 
 
-def test_a_secret_with_many_copies_is_given_away_and_none_that_was_never_planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_with_many_copies_is_given_away_and_none_that_was_never_planted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     environment, lake, use_case, splits = installed(
-        tmp_path, "generation", {**OVERTRAINED, "epochs": 8, "batch_rows": 4, "rank": 16, "alpha": 32}, attacks={"canaries": FEW}
+        tmp_path,
+        "generation",
+        {**OVERTRAINED, "epochs": 8, "batch_rows": 4, "rank": 16, "alpha": 32},
+        attacks={"canaries": FEW},
     )
     seen: list[int] = []
     plain = canaries.code_log_probabilities
-    monkeypatch.setattr("ft_platform.privacy_attacks.canary_audit.code_log_probabilities", lambda *given: seen.append(1) or plain(*given))
+    monkeypatch.setattr(
+        "ft_platform.privacy_attacks.canary_audit.code_log_probabilities",
+        lambda *given: seen.append(1) or plain(*given),
+    )
     report = publish_canary_audit(lake, environment, use_case, splits)
     found = json.loads(lake.read_file(report, "canaries.json"))
-    assert found["exposure_bits"]["15"]["low"] > 6 and found["exposure_bits"]["15"]["value"] > found["exposure_bits"]["1"]["value"]
-    assert found["control_bits"]["low"] < CHANCE_BITS < found["control_bits"]["high"] + 1 and found["control_bits"]["value"] < 3.5
-    assert found["planted_rows"] == 3 * 16 and found["planted_in"] == "answers" and found["max_bits"] == pytest.approx(math.log2(1000))
-    assert any("told apart from that from 15 copies on" in sentence or "from 1 copies on" in sentence for sentence in found["conclusion"])
+    assert (
+        found["exposure_bits"]["15"]["low"] > 6
+        and found["exposure_bits"]["15"]["value"] > found["exposure_bits"]["1"]["value"]
+    )
+    assert (
+        found["control_bits"]["low"] < CHANCE_BITS < found["control_bits"]["high"] + 1
+        and found["control_bits"]["value"] < 3.5
+    )
+    assert (
+        found["planted_rows"] == 3 * 16
+        and found["planted_in"] == "answers"
+        and found["max_bits"] == pytest.approx(math.log2(1000))
+    )
+    assert any(
+        "told apart from that from 15 copies on" in sentence or "from 1 copies on" in sentence
+        for sentence in found["conclusion"]
+    )
     assert len(seen) == 14 and publish_canary_audit(lake, environment, use_case, splits) == report and len(seen) == 14
     assert lake.artifacts("complaints", "adapter_checkpoint") == [], "the model that knows the secrets is thrown away"
     assert not [path for path in environment.home.rglob("*.safetensors") if "model" not in path.parts]
     texts = "".join(lake.read_file(report, name).decode() for name in ("canaries.json", "report.html"))
-    assert not [one.name for one in draw(use_case.settings.attacks.canaries, use_case.settings.attacks.seed) if one.name in texts]
+    assert not [
+        one.name
+        for one in draw(use_case.settings.attacks.canaries, use_case.settings.attacks.seed)
+        if one.name in texts
+    ]
 
 
 def test_where_only_labels_are_learned_no_secret_is_remembered(tmp_path: Path) -> None:
-    environment, lake, use_case, splits = installed(tmp_path, "classification", {**OVERTRAINED, "epochs": 2}, attacks={"canaries": FEW})
+    environment, lake, use_case, splits = installed(
+        tmp_path, "classification", {**OVERTRAINED, "epochs": 2}, attacks={"canaries": FEW}
+    )
     found = json.loads(lake.read_file(publish_canary_audit(lake, environment, use_case, splits), "canaries.json"))
     assert found["planted_in"] == "user texts" and found["exposure_bits"]["15"]["value"] < 5
     assert found["conclusion"][1] == "No number of copies is told apart from a secret that was never planted."

@@ -21,7 +21,9 @@ def test_edit_similarity_by_hand() -> None:
 def test_copies_word_for_word_and_nearly_so() -> None:
     expected = Target([], list(range(10)))
     written = [list(range(10)), [*range(10), 77, 78], [*range(9), 99], [*range(8), 98, 99], [5] * 10, []]
-    assert copied(written, [expected] * 6) == Copied(6, 2, 3), "what follows after the expected words does not count; 0.8 is not near, 0.9 is"
+    assert copied(written, [expected] * 6) == Copied(6, 2, 3), (
+        "what follows after the expected words does not count; 0.8 is not near, 0.9 is"
+    )
 
 
 def test_an_answer_is_continued_after_the_whole_question_and_a_text_after_the_opening() -> None:
@@ -33,7 +35,10 @@ def test_an_answer_is_continued_after_the_whole_question_and_a_text_after_the_op
     assert of_answer.prompt == [*renderer.prompt_ids(messages[:1]), *renderer.text.content(answer[:5])]
     assert of_answer.expected == renderer.text.content(answer[5:13])
     (of_text,) = targets(Sample([], [pieces], []), SETTINGS, of_answers=False)
-    assert of_text.prompt == [*renderer.prefix_ids(), *renderer.text.content(question[:5])] and of_text.expected == renderer.text.content(question[5:13])
+    assert of_text.prompt == [
+        *renderer.prefix_ids(),
+        *renderer.text.content(question[:5]),
+    ] and of_text.expected == renderer.text.content(question[5:13])
 
 
 def test_of_several_answers_the_last_is_continued() -> None:

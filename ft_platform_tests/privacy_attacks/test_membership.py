@@ -37,7 +37,10 @@ def test_records_that_differ_before_any_training_are_no_memory() -> None:
     """Test records are harder for the untrained model already, and training changed nothing about that."""
     train, test = losses(80, 1.0, 1), losses(80, 3.0, 2)
     found = membership(SideLosses(train, train), SideLosses(test, test), SETTINGS)
-    assert found["attacks"]["loss"]["auc"]["low"] > 0.65 and found["attacks"]["loss"]["control_auc"] == found["attacks"]["loss"]["auc"]
+    assert (
+        found["attacks"]["loss"]["auc"]["low"] > 0.65
+        and found["attacks"]["loss"]["control_auc"] == found["attacks"]["loss"]["auc"]
+    )
     assert found["attacks"]["loss"]["excess"] == {"value": 0.0, "low": 0.0, "high": 0.0}
     assert found["attacks"]["reference"]["auc"] == {"value": 0.5, "low": 0.5, "high": 0.5}
 

@@ -1,4 +1,5 @@
-"""Personal data in the model's own texts is counted by entity, compared with the vault where that can be opened, and never quoted. Persons are fictitious."""
+"""Personal data in the model's own texts is counted by entity, compared with the vault where that can be opened, and
+never quoted. Persons are fictitious."""
 
 import json
 from pathlib import Path
@@ -14,7 +15,11 @@ from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.privacy.test_vault import sealed
 from ft_platform_tests.tiny_models import use_case_for
 
-TEXTS = ["Write to mirela@example.com or tarik@example.com.", "Nothing here.", "My card is 4111 1111 1111 1111, mail MIRELA@example.com"]
+TEXTS = [
+    "Write to mirela@example.com or tarik@example.com.",
+    "Nothing here.",
+    "My card is 4111 1111 1111 1111, mail MIRELA@example.com",
+]
 
 
 @pytest.fixture
@@ -27,9 +32,13 @@ def with_vault(use_case: NamedUseCase) -> NamedUseCase:
     return use_case.model_copy(update={"settings": use_case.settings.model_copy(update={"privacy": privacy})})
 
 
-def test_findings_are_counted_by_entity_and_no_value_is_kept(lake: Lake, environment: Environment, use_case: NamedUseCase) -> None:
+def test_findings_are_counted_by_entity_and_no_value_is_kept(
+    lake: Lake, environment: Environment, use_case: NamedUseCase
+) -> None:
     found = personal_data(lake, environment, use_case, TEXTS)
-    assert found["samples"] == 3 and found["texts_with_finding"] == 2 and found["found"] == {"CREDIT_CARD": 1, "EMAIL": 3}
+    assert (
+        found["samples"] == 3 and found["texts_with_finding"] == 2 and found["found"] == {"CREDIT_CARD": 1, "EMAIL": 3}
+    )
     assert found["originals"] is None and "privacy.vault is off" in found["originals_status"]
     assert "mirela" not in json.dumps(found).casefold() and "4111" not in json.dumps(found)
 
@@ -45,7 +54,9 @@ def test_with_a_vault_and_its_key_originals_are_counted_and_the_look_up_is_noted
     vault_key_place(environment).open().write(ring.to_text())
     assert VaultKeys(ring).public
     found = personal_data(lake, environment, with_vault(use_case), TEXTS)
-    assert found["originals"] is None and "no vault of complaints" in found["originals_status"], "nothing was sealed yet: that is not 0 originals"
+    assert found["originals"] is None and "no vault of complaints" in found["originals_status"], (
+        "nothing was sealed yet: that is not 0 originals"
+    )
     sealed(lake, tmp_path / "work", [("<EMAIL_aaaaaaaa>", "mirela@example.com")], ring=ring)
     found = personal_data(lake, environment, with_vault(use_case), TEXTS)
     assert (found["originals"], found["originals_status"]) == (2, "compared"), "one of the two in capitals"

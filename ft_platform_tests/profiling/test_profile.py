@@ -42,7 +42,12 @@ def test_figures_are_those_of_plain_python() -> None:
     assert found.values["label"] == {"card": 20, "loan": 20}
     assert found.values["split"] == {"train": 40, "test": 20}
     assert found.values["feature_region"] == {"north": 30}
-    assert found.missing["label"] == 20 and found.missing["feature_region"] == 30 and found.missing["record_date"] == 60 and found.missing["record_id"] == 0
+    assert (
+        found.missing["label"] == 20
+        and found.missing["feature_region"] == 30
+        and found.missing["record_date"] == 60
+        and found.missing["record_id"] == 0
+    )
     assert found.sides == {"card": {"train": 20}, "loan": {"train": 20}, "": {"test": 20}}
     assert found.entities == {"PERSON": 30, "EMAIL": 15}
     assert found.lengths["user_characters"].total == sum(map(len, texts))
@@ -55,7 +60,9 @@ def test_figures_are_those_of_plain_python() -> None:
 
 @pytest.mark.skipif(not languages.is_installed(), reason="needs the extra language")
 def test_languages_are_named_and_a_text_without_words_is_none() -> None:
-    texts = ["I would like to complain about a charge on my credit card"] * 3 + ["Meine Kreditkarte wurde ohne Grund gesperrt und niemand hilft mir"] * 2
+    texts = ["I would like to complain about a charge on my credit card"] * 3 + [
+        "Meine Kreditkarte wurde ohne Grund gesperrt und niemand hilft mir"
+    ] * 2
     found = profile(TableRows(table(SCHEMA, texts)), "splits", shows_values=True)
     assert found.languages == {"en": 3, "de": 2} and found.language_rows == 5
 
@@ -92,7 +99,12 @@ def test_order_and_batches_change_nothing() -> None:
 
 
 def test_tokens_are_counted_where_a_tokenizer_is_given() -> None:
-    found = profile(TableRows(records()), "splits", shows_values=True, tokens=lambda texts: np.array([3 * len(t.split()) for t in texts]))
+    found = profile(
+        TableRows(records()),
+        "splits",
+        shows_values=True,
+        tokens=lambda texts: np.array([3 * len(t.split()) for t in texts]),
+    )
     assert found.lengths["user_tokens"].total == 3 * found.lengths["user_words"].total
 
 
@@ -118,7 +130,18 @@ def test_ranks_are_even_and_the_same_for_the_same_id() -> None:
 
 
 @pytest.mark.parametrize(
-    "texts", [[], [""], [None, "a"], ["a b", "", " c\n\nd\t", "  "], ["a", "b"], ["ab", None, "c d e"], ["ünï cödé", "日本 語"], ["x "] * 5], ids=repr
+    "texts",
+    [
+        [],
+        [""],
+        [None, "a"],
+        ["a b", "", " c\n\nd\t", "  "],
+        ["a", "b"],
+        ["ab", None, "c d e"],
+        ["ünï cödé", "日本 語"],
+        ["x "] * 5,
+    ],
+    ids=repr,
 )
 def test_words_are_counted_as_python_splits(texts: list) -> None:
     array = pa.array(texts, pa.string())
@@ -138,9 +161,15 @@ class ManyRows:
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         for start in range(0, self.num_rows, 1000):
             numbers = range(start, start + 1000)
-            messages = [[{"role": "user", "content": f"word {i} of a text about cards {i % 977} and loans"}] for i in numbers]
+            messages = [
+                [{"role": "user", "content": f"word {i} of a text about cards {i % 977} and loans"}] for i in numbers
+            ]
             batch = pa.record_batch(
-                {"record_id": [f"r{i}" for i in numbers], "messages": pa.array(messages, MESSAGES), "label": [f"label {i}" for i in numbers]}
+                {
+                    "record_id": [f"r{i}" for i in numbers],
+                    "messages": pa.array(messages, MESSAGES),
+                    "label": [f"label {i}" for i in numbers],
+                }
             )
             yield batch.select(list(columns or self.schema.names))
 

@@ -44,7 +44,13 @@ def test_started_by_hand_it_publishes_the_base_evaluation(tmp_path: Path) -> Non
     artifact = json.loads(done.stdout[done.stdout.index("{") :])["artifact"]
     published = lake.artifact("complaints", "base_evaluation", artifact["artifact_id"])
     assert published is not None and published.content_hash == artifact["content_hash"]
-    assert list(read_metrics(lake, published)["systems"]) == ["majority", "nearest_neighbour", "tfidf_logreg", "base_zero_shot", "base_few_shot"]
+    assert list(read_metrics(lake, published)["systems"]) == [
+        "majority",
+        "nearest_neighbour",
+        "tfidf_logreg",
+        "base_zero_shot",
+        "base_few_shot",
+    ]
     assert CANARY not in done.stdout + done.stderr
 
 
@@ -58,13 +64,17 @@ def test_splits_with_a_failed_check_are_refused_and_nothing_is_published(
     assert lake.artifacts("complaints", "base_evaluation") == []
 
 
-def test_without_a_checkpoint_the_tuned_evaluation_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_checkpoint_the_tuned_evaluation_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     environment, _, _, _ = installed(tmp_path, "classification")
     assert run_here(environment, monkeypatch, "--which", "tuned") == 1
     assert "has no adapter_checkpoint and no base_evaluation" in capsys.readouterr().err
 
 
-def test_the_newest_checkpoint_is_evaluated_unless_it_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_newest_checkpoint_is_evaluated_unless_it_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     case = tiny_case(tmp_path, "classification")
     remove(case.lake, case.report)
     assert run_here(case.environment, monkeypatch, "--which", "tuned") == 0

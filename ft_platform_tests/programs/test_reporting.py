@@ -51,7 +51,9 @@ def test_the_training_program_on_a_machine_without_torch_names_the_extra(tmp_pat
     write_use_case(environment.defs, "complaints", minimal_attributes("unused.csv"))
     usable_splits(lake, load_use_case(environment.defs / "complaints"))
     (tmp_path / "no_torch").mkdir()
-    (tmp_path / "no_torch" / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
+    (tmp_path / "no_torch" / "torch.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')"
+    )
     variables = {**os.environ, **environment.to_variables(), "PYTHONPATH": str(tmp_path / "no_torch")}
     command = [sys.executable, "-m", "ft_platform.programs.train", "--use-case", "complaints"]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=120)

@@ -1,4 +1,5 @@
-"""The training program as a back end starts it (Dagster Pipes), and by hand: result, progress, failures, a kill in the middle."""
+"""The training program as a back end starts it (Dagster Pipes), and by hand: result, progress, failures, a kill in the
+middle."""
 
 import json
 import os
@@ -26,18 +27,38 @@ from ft_platform_tests.tiny_models import save_tiny_model, split_rows, usable_sp
 
 FAST = {"learning_rate": 5e-3, "batch_rows": 8, "rank": 4, "max_steps": 6}
 CONTEXT = dict.fromkeys(
-    ["code_version_by_asset_key", "provenance_by_asset_key", "partition_key", "partition_key_range", "partition_time_window", "job_name"]
+    [
+        "code_version_by_asset_key",
+        "provenance_by_asset_key",
+        "partition_key",
+        "partition_key_range",
+        "partition_time_window",
+        "job_name",
+    ]
 ) | {"asset_keys": ["complaints/adapter_checkpoint"], "run_id": "run", "retry_number": 0}
 
 
 class Started:
     """A program started with Pipes variables, as the back ends do it, and the messages it writes."""
 
-    def __init__(self, folder: Path, environment, use_case, splits, processes: int = 1, sharded: bool = False, forked: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment,
+        use_case,
+        splits,
+        processes: int = 1,
+        sharded: bool = False,
+        forked: bool = True,
+    ) -> None:
         self.processes = processes, sharded
         self.messages_file = folder / "messages"
         self.messages_file.write_text("")
-        extras = {"use_case": use_case.name, "settings": use_case.settings.model_dump(mode="json"), "splits": splits.to_dict()}
+        extras = {
+            "use_case": use_case.name,
+            "settings": use_case.settings.model_dump(mode="json"),
+            "splits": splits.to_dict(),
+        }
         (folder / "context").write_text(json.dumps({**CONTEXT, "extras": extras}))
         profile = ComputeProfile(backend="torchrun", processes=processes, sharded=sharded)
         (folder / "environment.yaml").write_text(yaml.safe_dump({"profiles": {"local": profile.model_dump()}}))
@@ -63,12 +84,15 @@ class Started:
 
     def wait_for_step(self, step: int) -> None:
         deadline = time.monotonic() + 240
-        while not any(m.get("progress", {}).get("unit") == "steps" and m["progress"]["done"] >= step for m in self.messages()):
+        while not any(
+            m.get("progress", {}).get("unit") == "steps" and m["progress"]["done"] >= step for m in self.messages()
+        ):
             assert self.process.poll() is None and time.monotonic() < deadline, self.messages()[-1:]
             time.sleep(0.02)
 
     def wait_for_state(self, lake, step: int) -> None:
-        """Until the state after a step is saved: a quick program is at its end before it tells its progress a second time."""
+        """Until the state after a step is saved: a quick program is at its end before it tells its progress a second
+        time."""
         states, deadline = Path(lake.root) / "shared" / "complaints" / ".training", time.monotonic() + 240
         while not any(state.name[5:].isdigit() and int(state.name[5:]) >= step for state in states.glob("*/step-*")):
             assert self.process.poll() is None and time.monotonic() < deadline, self.messages()[-1:]
@@ -104,13 +128,18 @@ def test_the_program_reports_progress_log_lines_and_the_artifact(lake, model, st
     assert program.process.returncode == 0
     *progress, result = program.messages()
     steps = [m["progress"] for m in progress if m["progress"]["unit"] == "steps"]
-    assert steps[-1]["done"] == steps[-1]["total"] == 6 and {"loss", "learning_rate", "tokens_per_second", "memory_gib"} <= steps[-1]["fields"].keys()
+    assert (
+        steps[-1]["done"] == steps[-1]["total"] == 6
+        and {"loss", "learning_rate", "tokens_per_second", "memory_gib"} <= steps[-1]["fields"].keys()
+    )
     assert result["trained"] and result["metrics"]["steps"] == 6 and result["tracking"] == "off: tracking_uri is none"
     checkpoint = lake.artifact("complaints", "adapter_checkpoint", result["artifact"]["artifact_id"])
     assert checkpoint and checkpoint.to_dict() == result["artifact"]
     require_usable(lake, use_case, checkpoint)
     lines = [m["message"] for m in program.messages("log")]
-    assert any("rows are packed" in line for line in lines) and any("6/6 steps" in line and "loss=" in line for line in lines)
+    assert any("rows are packed" in line for line in lines) and any(
+        "6/6 steps" in line and "loss=" in line for line in lines
+    )
     assert program.messages("closed") == [{}]
 
 
@@ -120,7 +149,12 @@ def test_a_failure_is_typed_names_the_next_step_and_quotes_no_record(lake, model
     program.wait()
     errors = capfd.readouterr().err
     failed = program.messages()[-1]["failed"]
-    assert program.process.returncode == 1 and failed["type"] == "ConfigError" and "training.target_modules" in failed["message"] and failed["next_step"]
+    assert (
+        program.process.returncode == 1
+        and failed["type"] == "ConfigError"
+        and "training.target_modules" in failed["message"]
+        and failed["next_step"]
+    )
     assert "handled badly" not in errors + program.messages_file.read_text() and "Traceback" not in errors
     assert lake.artifacts("complaints", "adapter_checkpoint") == []
 
@@ -132,7 +166,9 @@ def test_splits_without_their_verdicts_are_refused_before_anything_is_loaded(lak
     program = start(use_case, splits)
     program.wait()
     assert program.process.returncode == 1
-    assert [m["failed"]["type"] for m in program.messages()] == ["VersionRefused"] and "no_leakage" in program.messages()[0]["failed"]["message"]
+    assert [m["failed"]["type"] for m in program.messages()] == [
+        "VersionRefused"
+    ] and "no_leakage" in program.messages()[0]["failed"]["message"]
 
 
 def saving_each_step(use_case, **compute):
@@ -144,13 +180,27 @@ def finished(lake, program: Started) -> dict[str, Any]:
     """Manifest facts of the checkpoint that a program published."""
     program.wait()
     assert program.process.returncode == 0, program.messages()[-1]
-    manifest = lake.manifest(lake.artifact("complaints", "adapter_checkpoint", program.messages()[-1]["artifact"]["artifact_id"]))
-    return {"weights": manifest.files["adapter_model.safetensors"], "from_steps": [a["from_step"] for a in manifest.info["attempts"]]}
+    manifest = lake.manifest(
+        lake.artifact("complaints", "adapter_checkpoint", program.messages()[-1]["artifact"]["artifact_id"])
+    )
+    return {
+        "weights": manifest.files["adapter_model.safetensors"],
+        "from_steps": [a["from_step"] for a in manifest.info["attempts"]],
+    }
 
 
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGTERM], ids=lambda number: number.name)
-def test_ended_in_the_middle_nothing_is_a_checkpoint_and_a_rerun_goes_on_to_the_same_weights(tmp_path, lake, model, start, number):
-    use_case = saving_each_step(use_case_for(model, **{**FAST, "max_steps": 40, "epochs": 100, "dropout": 0.1, "validations_per_epoch": 1, "patience": 1000}))
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGTERM], ids=lambda number: number.name
+)
+def test_ended_in_the_middle_nothing_is_a_checkpoint_and_a_rerun_goes_on_to_the_same_weights(
+    tmp_path, lake, model, start, number
+):
+    use_case = saving_each_step(
+        use_case_for(
+            model,
+            **{**FAST, "max_steps": 40, "epochs": 100, "dropout": 0.1, "validations_per_epoch": 1, "patience": 1000},
+        )
+    )
     splits = usable_splits(lake, use_case)
     ended = start(use_case, splits)
     ended.wait_for_state(lake, 2)
@@ -164,7 +214,9 @@ def test_ended_in_the_middle_nothing_is_a_checkpoint_and_a_rerun_goes_on_to_the_
     again = start(use_case, splits)
     found = finished(lake, again)
     assert len(found["from_steps"]) == 2 and found["from_steps"][1] >= 2
-    assert not list((Path(lake.root) / "shared" / "complaints" / ".training").glob("*/step-*")), "states are removed when the checkpoint is published"
+    assert not list((Path(lake.root) / "shared" / "complaints" / ".training").glob("*/step-*")), (
+        "states are removed when the checkpoint is published"
+    )
     os.rename(Path(lake.root) / "shared" / "complaints" / "adapter_checkpoint", tmp_path / "aside")
     undisturbed = finished(lake, start(use_case, splits))
     assert undisturbed == {"weights": found["weights"], "from_steps": [0]}
@@ -179,7 +231,9 @@ def curve_of(lake, program: Started) -> tuple[list[float], str]:
     losses = [point[name] for point in curve for name in ("loss", "validation_loss") if name in point]
     processes, sharded = (lake.manifest(checkpoint).info[name] for name in ("processes", "sharded"))
     assert (processes, sharded) == program.processes
-    return losses, next(digest for name, digest in lake.manifest(checkpoint).files.items() if name.endswith(".safetensors"))
+    return losses, next(
+        digest for name, digest in lake.manifest(checkpoint).files.items() if name.endswith(".safetensors")
+    )
 
 
 def two_processes(lake, model, steps: int, **training: Any):
@@ -190,7 +244,9 @@ def two_processes(lake, model, steps: int, **training: Any):
 
 @pytest.mark.parametrize("method", ["lora", pytest.param("full", marks=pytest.mark.slow)])
 def test_two_processes_with_whole_or_divided_weights_learn_like_one(tmp_path, lake, model, start, method):
-    use_case, splits, published = two_processes(lake, model, 12, method=method, batch_rows=7)  # 4 rows and 3: with divided weights the second has a spare pass
+    use_case, splits, published = two_processes(
+        lake, model, 12, method=method, batch_rows=7
+    )  # 4 rows and 3: with divided weights the second has a spare pass
     alone, _ = curve_of(lake, start(use_case, splits))
     os.rename(published, tmp_path / "alone")
     weights = load_file(next((tmp_path / "alone").rglob("*.safetensors")))
@@ -200,7 +256,9 @@ def test_two_processes_with_whole_or_divided_weights_learn_like_one(tmp_path, la
         assert together == pytest.approx(alone, rel=1e-4)
         os.rename(published, tmp_path / f"together-{sharded}")
         found = load_file(next((tmp_path / f"together-{sharded}").rglob("*.safetensors")))
-        assert found.keys() == weights.keys() and all(torch.allclose(found[name], value, atol=1e-4) for name, value in weights.items())
+        assert found.keys() == weights.keys() and all(
+            torch.allclose(found[name], value, atol=1e-4) for name, value in weights.items()
+        )
 
 
 @pytest.mark.slow
@@ -213,7 +271,10 @@ def test_layers_that_are_computed_again_change_nothing_where_weights_are_divided
     os.rename(kept[2], tmp_path / "kept")
     recomputing = start(*again[:2], 2, sharded=True)
     assert curve_of(lake, recomputing) == found
-    told = [any("computed again in the backward pass" in line["message"] for line in one.messages("log")) for one in (program, recomputing)]
+    told = [
+        any("computed again in the backward pass" in line["message"] for line in one.messages("log"))
+        for one in (program, recomputing)
+    ]
     assert told == [False, True]
 
 
@@ -228,7 +289,10 @@ def test_a_killed_training_with_divided_weights_goes_on_bit_for_bit(tmp_path, la
     killed.wait()
     other = start(use_case, splits, 2)
     other.wait()
-    assert other.messages()[-1]["failed"]["type"] == "StateRefused" and "(`sharded`)" in other.messages()[-1]["failed"]["message"]
+    assert (
+        other.messages()[-1]["failed"]["type"] == "StateRefused"
+        and "(`sharded`)" in other.messages()[-1]["failed"]["message"]
+    )
     assert curve_of(lake, start(use_case, splits, 2, sharded=True)) == undisturbed
 
 
@@ -262,7 +326,11 @@ def test_two_processes_go_on_bit_for_bit_but_only_as_two(tmp_path, lake, model, 
     other = start(use_case, splits, 1)
     other.wait()
     failed = other.messages()[-1]["failed"]
-    assert failed["type"] == "StateRefused" and "of 2 processes, and this attempt has 1" in failed["message"] and ".training" in failed["next_step"]
+    assert (
+        failed["type"] == "StateRefused"
+        and "of 2 processes, and this attempt has 1" in failed["message"]
+        and ".training" in failed["next_step"]
+    )
     assert curve_of(lake, start(use_case, splits, 2)) == undisturbed
 
 
@@ -275,7 +343,11 @@ def test_only_one_process_trains_a_checkpoint(lake, model, start):
     second = start(use_case, splits)
     second.wait()
     failed = second.messages()[-1]["failed"]
-    assert failed["type"] == "TrainerRunning" and f"process {first.process.pid} on" in failed["message"] and first.process.poll() is None
+    assert (
+        failed["type"] == "TrainerRunning"
+        and f"process {first.process.pid} on" in failed["message"]
+        and first.process.poll() is None
+    )
     first.process.kill()
     first.wait()
     third = start(use_case, splits)
@@ -286,12 +358,15 @@ def test_the_program_ends_with_the_worker_that_started_it(tmp_path, environment,
     use_case = use_case_for(model, **{**FAST, "max_steps": 5000, "epochs": 100, "batch_rows": 1, "patience": 1000})
     splits = usable_splits(lake, use_case)
     code = (
-        "import pickle, sys, time\nfrom pathlib import Path\nfrom ft_platform_tests.programs.test_train import Started\n"
-        "started = Started(Path(sys.argv[1]), *pickle.load(sys.stdin.buffer), forked=False)\nprint(started.process.pid, flush=True)\ntime.sleep(300)"
+        "import pickle, sys, time\nfrom pathlib import Path\nfrom ft_platform_tests.programs.test_train import"
+        " Started\nstarted = Started(Path(sys.argv[1]), *pickle.load(sys.stdin.buffer),"
+        " forked=False)\nprint(started.process.pid, flush=True)\ntime.sleep(300)"
     )
     import pickle
 
-    worker = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    worker = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert worker.stdin and worker.stdout
     worker.stdin.write(pickle.dumps((environment, use_case, splits)))
     worker.stdin.close()
@@ -317,13 +392,20 @@ def _is_running(pid: int) -> bool:
 def run_by_hand(environment, *arguments: str) -> subprocess.CompletedProcess:
     variables = {**os.environ, **environment.to_variables(), "FT_THREADS": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, "-m", "ft_platform.programs.train", *arguments], env=variables, capture_output=True, text=True, check=False, timeout=240
+        [sys.executable, "-m", "ft_platform.programs.train", *arguments],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
     )
 
 
 def test_started_by_hand_it_takes_the_newest_splits_and_the_gate_holds(lake, environment, model):
     write_use_case(
-        environment.defs, "complaints", {**minimal_attributes("unused.csv"), "base_model": {"uri": str(model), "dtype": "float32"}, "training": FAST}
+        environment.defs,
+        "complaints",
+        {**minimal_attributes("unused.csv"), "base_model": {"uri": str(model), "dtype": "float32"}, "training": FAST},
     )
     use_case = use_case_for(model, **FAST)
     splits = usable_splits(lake, use_case)
@@ -332,7 +414,11 @@ def test_started_by_hand_it_takes_the_newest_splits_and_the_gate_holds(lake, env
     assert json.loads(done.stdout)["trained"]
     os.unlink(lake._manifest_path(splits))
     refused = run_by_hand(environment, "--use-case", "complaints")
-    assert refused.returncode == 1 and "complaints has no splits" in refused.stderr and "ft run complaints" in refused.stderr
+    assert (
+        refused.returncode == 1
+        and "complaints has no splits" in refused.stderr
+        and "ft run complaints" in refused.stderr
+    )
     unknown = run_by_hand(environment, "--use-case", "nobody")
     assert unknown.returncode == 1 and "nobody" in unknown.stderr and "Traceback" not in unknown.stderr
 

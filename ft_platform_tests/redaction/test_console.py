@@ -32,7 +32,9 @@ with dg.DagsterInstance.local_temp(sys.argv[1]) as instance:
 
 def test_the_terminal_shows_lines_of_dagster_and_what_is_vouched_for(tmp_path: Path) -> None:
     """In a process of its own, as a run is: handlers of other tests would print beside it."""
-    printed = subprocess.run([sys.executable, "-c", RUN, str(tmp_path)], capture_output=True, text=True, check=True, cwd=REPOSITORY).stderr
+    printed = subprocess.run(
+        [sys.executable, "-c", RUN, str(tmp_path)], capture_output=True, text=True, check=True, cwd=REPOSITORY
+    ).stderr
     assert "8001 rows kept" in printed and 'Finished execution of step "letters"' not in printed
     assert "Started execution of run" in printed and "DataError: no record is left of 8003" in printed
     assert "Marta" not in printed and not re.search(r"letters - failed$", printed, re.MULTILINE)

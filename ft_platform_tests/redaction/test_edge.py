@@ -39,7 +39,10 @@ def test_a_sentence_of_dagster_has_its_words_known_names_and_short_numbers(text:
     assert is_sentence(text, NAMES) == passes
 
 
-@pytest.mark.parametrize(("label", "passes"), [("rows", True), ("count/rows_in", True), ("dagster/row_count", True), ("Marta D", False), ("a@b", False)])
+@pytest.mark.parametrize(
+    ("label", "passes"),
+    [("rows", True), ("count/rows_in", True), ("dagster/row_count", True), ("Marta D", False), ("a@b", False)],
+)
 def test_labels_of_metadata_look_like_names_in_code(label: str, passes: bool) -> None:
     assert bool(LABEL.fullmatch(label)) == passes
 
@@ -55,7 +58,13 @@ def test_what_was_vouched_for_longest_ago_is_forgotten_first(monkeypatch: pytest
     monkeypatch.setattr("ft_platform.redaction.vouched._vouched", {})
     for text in ("first", "second", "first", "third", "fourth", "fifth"):
         vouch(text)
-    assert [is_vouched(text) for text in ("first", "second", "third", "fourth", "fifth")] == [True, False, True, True, True]
+    assert [is_vouched(text) for text in ("first", "second", "third", "fourth", "fifth")] == [
+        True,
+        False,
+        True,
+        True,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("value", ["a name", None, 123_456_789, -1e9, [1]])
@@ -78,7 +87,10 @@ def test_a_text_of_the_code_is_shown_with_figures_in_it() -> None:
             '  File "/home/marta/defs/letters/component.py", line 7, in stages\n    raise ValueError("Marta")\n',
             'defs/letters/component.py", line 7, in stages',
         ),
-        ('  File "/opt/venv/lib/python3.11/site-packages/polars/frame.py", line 3, in <lambda>\n', '  File "polars/frame.py", line 3, in <lambda>'),
+        (
+            '  File "/opt/venv/lib/python3.11/site-packages/polars/frame.py", line 3, in <lambda>\n',
+            '  File "polars/frame.py", line 3, in <lambda>',
+        ),
         ("    raise ValueError(name)\n", ""),
     ],
 )
@@ -151,7 +163,9 @@ def test_a_disk_that_is_full_loses_what_is_withheld_and_shows_nothing(tmp_path: 
 
 def test_names_of_a_run_may_stand_in_later_sentences(tmp_path: Path) -> None:
     edge = Edge(Withheld(tmp_path))
-    event = dg.AssetMaterialization(["letters", "summary"], metadata={"rows": 3, "who": "Marta"}, tags={"dagster/data_version": "a" * 32})
+    event = dg.AssetMaterialization(
+        ["letters", "summary"], metadata={"rows": 3, "who": "Marta"}, tags={"dagster/data_version": "a" * 32}
+    )
     passed = edge.passed(event, "run")
     assert passed.asset_key == event.asset_key and passed.metadata["rows"].value == 3 and passed.tags == event.tags
     assert passed.metadata["who"].value == f"withheld: {tmp_path / 'restricted' / 'withheld' / 'run.log'}"

@@ -28,7 +28,10 @@ def test_every_file_of_settings_that_we_ship_names_the_edge(file: str) -> None:
 
 
 def test_other_processes_get_the_edge_with_the_reference_to_the_instance(tmp_path: Path) -> None:
-    with dg.DagsterInstance.local_temp(str(tmp_path), overrides=OURS) as made, dg.DagsterInstance.from_ref(made.get_ref()) as again:
+    with (
+        dg.DagsterInstance.local_temp(str(tmp_path), overrides=OURS) as made,
+        dg.DagsterInstance.from_ref(made.get_ref()) as again,
+    ):
         assert isinstance(again, RedactingInstance) and edge_of(again).withheld.folder == tmp_path / "restricted"
         assert isinstance(again.compute_log_manager, RestrictedComputeLogs)
 
@@ -58,10 +61,16 @@ def test_the_ui_gets_the_place_of_output_and_none_of_it(tmp_path: Path) -> None:
 def test_text_in_the_configuration_of_a_run_is_refused_with_its_place(tmp_path: Path) -> None:
     config = {
         "loggers": {"console": {"config": {"log_level": "INFO"}}},
-        "ops": {"letters": {"config": {"who": "Marta", "rows": 3, "all": True, "key": {"env": "CUSTOMER_KEY"}, "Marta": ["Quirin"]}}},
+        "ops": {
+            "letters": {
+                "config": {"who": "Marta", "rows": 3, "all": True, "key": {"env": "CUSTOMER_KEY"}, "Marta": ["Quirin"]}
+            }
+        },
     }
     with dg.DagsterInstance.local_temp(str(tmp_path), overrides=OURS) as instance:
-        with pytest.raises(ConfigError, match=r"text at ops\.letters\.config\.\.\.\., ops\.letters\.config\.who, .*\{env: NAME\}") as refused:
+        with pytest.raises(
+            ConfigError, match=r"text at ops\.letters\.config\.\.\.\., ops\.letters\.config\.who, .*\{env: NAME\}"
+        ) as refused:
             instance.add_run(dg.DagsterRun("job", run_config=config))
         assert "Marta" not in str(refused.value) and "Quirin" not in str(refused.value)
         del config["ops"]["letters"]["config"]["who"], config["ops"]["letters"]["config"]["Marta"]
@@ -70,9 +79,15 @@ def test_text_in_the_configuration_of_a_run_is_refused_with_its_place(tmp_path: 
 
 def test_system_tags_of_a_run_stay_as_they_are(tmp_path: Path) -> None:
     with dg.DagsterInstance.local_temp(str(tmp_path), overrides=OURS) as instance:
-        run = instance.add_run(dg.DagsterRun("job", tags={"dagster/run_key": "1:abc", "ft/worker": "{}", "team": "Marta", "attempt": "3"}))
+        run = instance.add_run(
+            dg.DagsterRun("job", tags={"dagster/run_key": "1:abc", "ft/worker": "{}", "team": "Marta", "attempt": "3"})
+        )
         tags = instance.get_run_by_id(run.run_id).tags  # type: ignore[union-attr]
-        assert {name: tags[name] for name in ("dagster/run_key", "ft/worker", "attempt")} == {"dagster/run_key": "1:abc", "ft/worker": "{}", "attempt": "3"}
+        assert {name: tags[name] for name in ("dagster/run_key", "ft/worker", "attempt")} == {
+            "dagster/run_key": "1:abc",
+            "ft/worker": "{}",
+            "attempt": "3",
+        }
         assert tags["team"].startswith("withheld-")
 
 
@@ -114,7 +129,9 @@ def test_a_run_leaves_the_handlers_of_the_process_around_it_open(tmp_path: Path)
 
     (tmp_path / "home").mkdir()
     with (
-        dg.DagsterInstance.local_temp(str(tmp_path / "home"), overrides={**OURS, "python_logs": {"python_log_level": "INFO"}}) as instance,
+        dg.DagsterInstance.local_temp(
+            str(tmp_path / "home"), overrides={**OURS, "python_logs": {"python_log_level": "INFO"}}
+        ) as instance,
         (tmp_path / "log").open("w") as file,
     ):
         handler = Closing(file)

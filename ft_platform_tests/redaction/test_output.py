@@ -42,10 +42,16 @@ cli.run_and_exit()
 
 @pytest.mark.parametrize("kind", ["Panic", "SystemExit", "ValueError"])
 def test_a_command_prints_no_text_of_what_it_cannot_handle(kind: str) -> None:
-    done = subprocess.run([sys.executable, "-c", PROCESS.replace("{}", kind)], capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PROCESS.replace("{}", kind)], capture_output=True, text=True, cwd=REPOSITORY, check=False
+    )
     assert done.returncode == 1
     assert SECRET not in done.stdout + done.stderr
-    assert "in thread" in done.stderr and "which cannot be raised" in done.stderr and ("--debug" in done.stderr or "only you can read" in done.stderr)
+    assert (
+        "in thread" in done.stderr
+        and "which cannot be raised" in done.stderr
+        and ("--debug" in done.stderr or "only you can read" in done.stderr)
+    )
 
 
 PROGRAM = f"""
@@ -58,7 +64,9 @@ with program("train") as running:
 
 
 @pytest.mark.parametrize("kind", ["Panic", "SystemExit"])
-def test_a_program_prints_no_text_of_what_it_cannot_handle(kind: str, environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_prints_no_text_of_what_it_cannot_handle(
+    kind: str, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_use_case(environment.defs, "letters", minimal_attributes("records.csv"))
     for name, value in environment.to_variables().items():
         monkeypatch.setenv(name, value)
@@ -77,7 +85,10 @@ class Panic(BaseException):
 def test_a_stage_turns_everything_but_a_stop_into_a_failure_without_its_text(kind: type[BaseException]) -> None:
     import dagster as dg
 
-    with pytest.raises(dg.Failure, match=f"raw_records failed with {kind.__name__} at") as failed, typed_failures("raw_records"):
+    with (
+        pytest.raises(dg.Failure, match=f"raw_records failed with {kind.__name__} at") as failed,
+        typed_failures("raw_records"),
+    ):
         raise kind(SECRET)
     assert SECRET not in str(failed.value) and failed.value.__cause__ is None
     for stop in (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
@@ -97,7 +108,10 @@ def test_prints_of_code_that_is_loaded_are_kept(tmp_path: Path, capsys: pytest.C
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (ModuleNotFoundError("No module named 'no_such_package'"), "ModuleNotFoundError: No module named 'no_such_package'"),
+        (
+            ModuleNotFoundError("No module named 'no_such_package'"),
+            "ModuleNotFoundError: No module named 'no_such_package'",
+        ),
         (ModuleNotFoundError(f"No module named '{SECRET}'"), "ModuleNotFoundError, text withheld: "),
         (ValueError(SECRET), "ValueError, text withheld: "),
         (ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero"),
@@ -143,7 +157,9 @@ class Own(FineTuningUseCase):
 """
 
 
-def test_warnings_leave_the_exit_code_alone(environment: Environment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_warnings_leave_the_exit_code_alone(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("FT_HOME", str(environment.home))
     monkeypatch.setenv("FT_DEFS", str(environment.defs))
     file = write_use_case(environment.defs, "letters", minimal_attributes("records.csv"))
@@ -151,4 +167,8 @@ def test_warnings_leave_the_exit_code_alone(environment: Environment, monkeypatc
     (file.parent / "component.py").write_text(PRINTS)
     assert cli.main(["check"]) == 0
     printed = capsys.readouterr()
-    assert "warning: what is printed goes to a file" in printed.err and "component.py:5" in printed.err and "all load" in printed.out
+    assert (
+        "warning: what is printed goes to a file" in printed.err
+        and "component.py:5" in printed.err
+        and "all load" in printed.out
+    )

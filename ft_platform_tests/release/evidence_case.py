@@ -1,4 +1,5 @@
-"""A lake with complete evidence that a release is accepted on. The figures are made up: what is tested is the gate, not a model."""
+"""A lake with complete evidence that a release is accepted on. The figures are made up: what is tested is the gate, not
+a model."""
 
 import copy
 import json
@@ -69,12 +70,16 @@ def rate_gap(value: float, rate: str = "selection rate") -> dict[str, Any]:
 
 
 TEST_ROWS = 40_000
-"""Test records of the fairness report: so many that the score interval of accuracy is narrower than the intervals that tests give."""
+"""Test records of the fairness report: so many that the score interval of accuracy is narrower than the intervals that
+tests give."""
 
 
 def grouped(**sizes: int) -> dict[str, dict[str, Any]]:
     """Groups of the fairness report: name -> test records. Those that are large enough have an accuracy of 0.9."""
-    return {name: {"rows": rows, "enough_evidence": rows >= 20, **({"accuracy": figure(0.9)} if rows >= 20 else {})} for name, rows in sizes.items()}
+    return {
+        name: {"rows": rows, "enough_evidence": rows >= 20, **({"accuracy": figure(0.9)} if rows >= 20 else {})}
+        for name, rows in sizes.items()
+    }
 
 
 def _compared() -> dict[str, Any]:
@@ -89,7 +94,12 @@ def _compared() -> dict[str, Any]:
 
 
 def _suite() -> dict[str, Any]:
-    return {"higher_is_better": False, "difference": figure(0.01, 0.005), "difference_to_champion": figure(0.02, 0.005), "margin": 0.05}
+    return {
+        "higher_is_better": False,
+        "difference": figure(0.01, 0.005),
+        "difference_to_champion": figure(0.02, 0.005),
+        "margin": 0.05,
+    }
 
 
 def good_figures() -> dict[str, dict[str, Any]]:
@@ -127,7 +137,10 @@ def good_figures() -> dict[str, dict[str, Any]]:
         "privacy_report": {
             "passed": True,
             "rows": 100,
-            "membership": {name: {"auc": figure(0.52, 0.1), "control_auc": figure(0.5, 0.1), "excess": figure(0.02)} for name in ATTACKS},
+            "membership": {
+                name: {"auc": figure(0.52, 0.1), "control_auc": figure(0.5, 0.1), "excess": figure(0.02)}
+                for name in ATTACKS
+            },
             "membership_status": "measured",
             "extraction_rate": extraction(Copied(100, 0, 2), Copied(100, 0, 1), Copied(100, 0, 0), "user texts", 0.95),
             "personal_data": {"originals": 0},
@@ -135,7 +148,12 @@ def good_figures() -> dict[str, dict[str, Any]]:
             "differential_privacy": {"epsilon": 7.5, "delta": 1e-5, "unit": "record"},
         },
         "regression_report": {"suites": {"general_text": _suite()}, "champion": {"checkpoint": None}},
-        "roi_report": {"currency": "EUR", "savings_per_month": None, "payback_months": {"value": None, "reason": "No volume is stated"}, "figures": {}},
+        "roi_report": {
+            "currency": "EUR",
+            "savings_per_month": None,
+            "payback_months": {"value": None, "reason": "No volume is stated"},
+            "figures": {},
+        },
         "data_report": {},
         "model_card": {},
         "seed_variation": seeds_evidence(),
@@ -181,7 +199,9 @@ class EvidenceCase:
         items = {stage: self._item(stage) for stage in (*REQUIRED, *OPTIONAL)}
         made = ArtifactVersion("complaints", "adapter_checkpoint", "ckpt-weights", "0" * 64, "memory")
         stages = [stage for stage in STAGES.values() if stage.kind == "table"]
-        tables = {stage.name: TableVersion("complaints", stage.name, stage.zone, 0, "0" * 64, 1, "memory") for stage in stages}
+        tables = {
+            stage.name: TableVersion("complaints", stage.name, stage.zone, 0, "0" * 64, 1, "memory") for stage in stages
+        }
         passed = Verdict(check="any", passed=True, settings_hash="s", content_hash="0" * 64, checked_at="today")
         verdicts = {name: dict.fromkeys(STAGES[name].checks, passed) for name in tables}
         verdicts["anonymized_records"]["recall_above_floor"] = passed.model_copy(update={"numbers": self.recall})
@@ -206,7 +226,11 @@ class EvidenceCase:
         self.use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes), policy=self.policy)
 
     def checkpoint(self, content: str = "weights") -> ArtifactVersion:
-        return self._publish("adapter_checkpoint", {"training.json": {"renderer_hash": RENDERER}, "weights.json": content}, f"ckpt-{content}")
+        return self._publish(
+            "adapter_checkpoint",
+            {"training.json": {"renderer_hash": RENDERER}, "weights.json": content},
+            f"ckpt-{content}",
+        )
 
     def add(self, stage: str, suffix: str = "") -> ArtifactVersion:
         name = FILES.get(stage, ("page.json", None))[0]
@@ -218,12 +242,17 @@ class EvidenceCase:
             folder.mkdir(parents=True)
             for name, content in files.items():
                 (folder / name).write_text(json.dumps(content))
-            hashes = {"settings_hash": STAGES[stage].settings_hash(self.use_case), "input_hash": input_hash(self.use_case, stage, parents)}
+            hashes = {
+                "settings_hash": STAGES[stage].settings_hash(self.use_case),
+                "input_hash": input_hash(self.use_case, stage, parents),
+            }
             return self.lake.publish("complaints", stage, artifact_id, folder, parents=parents, **hashes)
 
     def decide(self, **kwargs: Any) -> Decision:
         checkpoint = self.versions["adapter_checkpoint"]
-        return decide(self.lake, self.use_case, checkpoint, newest_evidence(self.lake, self.use_case, checkpoint), **kwargs)
+        return decide(
+            self.lake, self.use_case, checkpoint, newest_evidence(self.lake, self.use_case, checkpoint), **kwargs
+        )
 
     def published_decision(self) -> ArtifactVersion:
         """As the graph makes it."""

@@ -67,8 +67,29 @@ def test_complete_evidence_is_accepted_by_every_rule(tmp_path):
     assert broken(decision) == {}
     assert decision.accepted
     kinds = {ruling.rule.split("/")[0] for ruling in decision.rulings}
-    assert kinds >= {"lineage", "data", "beats", "floor", "calibration", "seconds_per_1000_requests", "money_per_1000_requests", "fairness", "amplification"}
-    assert kinds >= {"memorization", "exposure", "epsilon", "forgetting", "seeds", "demographic_parity", "equalized_odds", "flip_rate", "human_review", "judge"}
+    assert kinds >= {
+        "lineage",
+        "data",
+        "beats",
+        "floor",
+        "calibration",
+        "seconds_per_1000_requests",
+        "money_per_1000_requests",
+        "fairness",
+        "amplification",
+    }
+    assert kinds >= {
+        "memorization",
+        "exposure",
+        "epsilon",
+        "forgetting",
+        "seeds",
+        "demographic_parity",
+        "equalized_odds",
+        "flip_rate",
+        "human_review",
+        "judge",
+    }
     assert {"seeds", "seeds/base_few_shot", "seeds/champion"} <= {ruling.rule for ruling in decision.rulings}
 
 
@@ -112,11 +133,18 @@ NEEDED = [
     (stage, path)
     for stage, figures in good_figures().items()
     for path in leaves(figures)
-    if stage in FILES and FILES[stage][1] is not Shown and path and path[0] != "metric_versions" and path[-1] != "10" and not UNASKED & set(path)
+    if stage in FILES
+    and FILES[stage][1] is not Shown
+    and path
+    and path[0] != "metric_versions"
+    and path[-1] != "10"
+    and not UNASKED & set(path)
 ]
 
 
-@pytest.mark.parametrize(("stage", "path"), NEEDED, ids=lambda value: value if isinstance(value, str) else ".".join(value))
+@pytest.mark.parametrize(
+    ("stage", "path"), NEEDED, ids=lambda value: value if isinstance(value, str) else ".".join(value)
+)
 def test_each_value_of_the_evidence_deleted_or_broken_in_turn_refuses(tmp_path, stage, path):
     for value in (..., float("nan"), float("inf"), None, "0.5", True):
         if value == "0.5" and path[-1] in TEXTS:
@@ -153,7 +181,12 @@ def test_a_deleted_manifest_refuses(tmp_path, stage):
     assert f"lineage/{stage}" in broken(case.decide())
 
 
-RULE_OF = {"canary_audit": "exposure", "human_review": "human_review", "judge_report": "judge", "seed_variation": "seeds"}
+RULE_OF = {
+    "canary_audit": "exposure",
+    "human_review": "human_review",
+    "judge_report": "judge",
+    "seed_variation": "seeds",
+}
 """Evidence that a rule asks for -> the rule."""
 
 
@@ -178,11 +211,16 @@ def test_evidence_that_a_rule_asks_for_deleted_or_altered_refuses(tmp_path, stag
     found = broken(case.decide())
     noticed = {"lineage"} if fault == "without manifest" else set()
     assert RULE_OF[stage] in found and {rule.split("/")[0] for rule in found} == {RULE_OF[stage], *noticed}
-    words = {"left out": f"there is no {stage}", "without manifest": "", "without file": ""}.get(fault, "is not what its manifest says")
+    words = {"left out": f"there is no {stage}", "without manifest": "", "without file": ""}.get(
+        fault, "is not what its manifest says"
+    )
     assert words in found[RULE_OF[stage]]
 
 
-@pytest.mark.parametrize(("stage", "section", "change"), [("canary_audit", "attacks", {"min_k": 0.5}), ("judge_report", "judge", {"rows": 51})])
+@pytest.mark.parametrize(
+    ("stage", "section", "change"),
+    [("canary_audit", "attacks", {"min_k": 0.5}), ("judge_report", "judge", {"rows": 51})],
+)
 def test_changed_settings_make_evidence_that_a_rule_asks_for_stale(tmp_path, stage, section, change):
     case = EvidenceCase(tmp_path, EVERY_RULE).publish()
     settings = case.use_case.settings
@@ -195,7 +233,13 @@ def test_changed_settings_make_evidence_that_a_rule_asks_for_stale(tmp_path, sta
 def test_opinions_about_the_answers_of_another_evaluation_refuse(tmp_path, stage):
     case = EvidenceCase(tmp_path, EVERY_RULE).publish()
     case.figures["evaluation_report"]["test_rows"] = 399
-    for again in ("evaluation_report", "fairness_report", "roi_report", "model_card", *(other for other in OPTIONAL if other not in ("canary_audit", stage))):
+    for again in (
+        "evaluation_report",
+        "fairness_report",
+        "roi_report",
+        "model_card",
+        *(other for other in OPTIONAL if other not in ("canary_audit", stage)),
+    ):
         case.versions[again] = case.add(again, "-again")
     found = broken(case.decide())
     assert set(found) == {RULE_OF[stage]}
@@ -239,16 +283,23 @@ def test_a_report_about_another_evaluation_of_the_same_checkpoint_refuses(tmp_pa
     found = broken(decide(case.lake, case.use_case, case.versions["adapter_checkpoint"], versions))
     assert {"lineage/fairness_report", "lineage/model_card", "lineage/roi_report"} <= set(found)
     assert not {"lineage/evaluation_report", "lineage/privacy_report"} & set(found)
-    assert "was made from evaluation_report, the checkpoint's is evaluation_report-again" in found["lineage/fairness_report"]
+    assert (
+        "was made from evaluation_report, the checkpoint's is evaluation_report-again"
+        in found["lineage/fairness_report"]
+    )
 
 
 def test_evidence_made_with_another_prompt_template_refuses(tmp_path):
-    case = EvidenceCase(tmp_path, figures=changed(good_figures(), "evaluation_report", ("renderer_hash",), "other")).publish()
+    case = EvidenceCase(
+        tmp_path, figures=changed(good_figures(), "evaluation_report", ("renderer_hash",), "other")
+    ).publish()
     assert "another prompt template" in broken(case.decide())["lineage/evaluation_report"]
 
 
 def test_evidence_made_with_another_version_of_a_metric_refuses(tmp_path):
-    case = EvidenceCase(tmp_path, figures=changed(good_figures(), "evaluation_report", ("metric_versions", "macro_f1"), "0" * 12)).publish()
+    case = EvidenceCase(
+        tmp_path, figures=changed(good_figures(), "evaluation_report", ("metric_versions", "macro_f1"), "0" * 12)
+    ).publish()
     assert "another version of the metrics macro_f1" in broken(case.decide())["lineage/evaluation_report"]
 
 
@@ -262,7 +313,13 @@ def test_changed_settings_of_a_report_refuse(tmp_path):
 
 def test_withdrawn_records_refuse(tmp_path):
     case = EvidenceCase(tmp_path).publish()
-    case.lake.add_verdict(case.lake.latest("complaints", "permitted_records"), NOT_TAINTED, False, "s", {"rows": 1, "reasons": {"consent_withdrawn": 1}})
+    case.lake.add_verdict(
+        case.lake.latest("complaints", "permitted_records"),
+        NOT_TAINTED,
+        False,
+        "s",
+        {"rows": 1, "reasons": {"consent_withdrawn": 1}},
+    )
     assert "tainted" in broken(case.decide())["lineage/adapter_checkpoint"]
 
 
@@ -273,21 +330,75 @@ ONE_LARGE = grouped(north=TEST_ROWS - 3, south=3)
 @pytest.mark.parametrize(
     ("stage", "path", "value", "rule", "words"),
     [
-        ("evaluation_report", ("differences", "base_few_shot", "macro_f1"), difference(0.0, 0.0), "beats/base_few_shot", "a tie"),
-        ("evaluation_report", ("differences", "base_few_shot", "macro_f1"), difference(0.01), "beats/base_few_shot", "a tie"),
-        ("evaluation_report", ("differences", "base_few_shot", "macro_f1"), difference(-0.2), "beats/base_few_shot", "worse"),
+        (
+            "evaluation_report",
+            ("differences", "base_few_shot", "macro_f1"),
+            difference(0.0, 0.0),
+            "beats/base_few_shot",
+            "a tie",
+        ),
+        (
+            "evaluation_report",
+            ("differences", "base_few_shot", "macro_f1"),
+            difference(0.01),
+            "beats/base_few_shot",
+            "a tie",
+        ),
+        (
+            "evaluation_report",
+            ("differences", "base_few_shot", "macro_f1"),
+            difference(-0.2),
+            "beats/base_few_shot",
+            "worse",
+        ),
         # A reference project read a metric that its evaluation did not write.
-        ("evaluation_report", ("differences", "base_few_shot"), {"f1": difference(0.2)}, "beats/base_few_shot", "has no macro_f1"),
+        (
+            "evaluation_report",
+            ("differences", "base_few_shot"),
+            {"f1": difference(0.2)},
+            "beats/base_few_shot",
+            "has no macro_f1",
+        ),
         ("evaluation_report", ("systems", "fine_tuned", "macro_f1"), figure(0.51), "floor/macro_f1", "0.510"),
         ("evaluation_report", ("calibration", "fine_tuned", "ece"), figure(0.09), "calibration", "0.090"),
-        ("evaluation_report", ("per_1000_requests", "fine_tuned", "seconds"), 61.0, "seconds_per_1000_requests", "61.00 seconds"),
+        (
+            "evaluation_report",
+            ("per_1000_requests", "fine_tuned", "seconds"),
+            61.0,
+            "seconds_per_1000_requests",
+            "61.00 seconds",
+        ),
         ("evaluation_report", ("per_1000_requests", "fine_tuned", "money"), 1.5, "money_per_1000_requests", "1.50 EUR"),
-        ("evaluation_report", ("per_1000_requests", "fine_tuned", "money"), None, "money_per_1000_requests", "no price"),
+        (
+            "evaluation_report",
+            ("per_1000_requests", "fine_tuned", "money"),
+            None,
+            "money_per_1000_requests",
+            "no price",
+        ),
         ("evaluation_report", ("test_rows",), 0, "beats/base_few_shot", "test_rows"),
         ("fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3), "fairness/region", "0.300"),
-        ("fairness_report", ("features", "region", "differences", "accuracy"), gap(0.19), "fairness/region", "reaches above the limit"),
-        ("fairness_report", ("features", "region", "differences", "accuracy"), {**gap(0.1), "value": 0.3}, "fairness/region", "0.300"),
-        ("fairness_report", ("features", "region", "status"), "not_enough_evidence", "fairness/region", "its figures say within_max_gap"),
+        (
+            "fairness_report",
+            ("features", "region", "differences", "accuracy"),
+            gap(0.19),
+            "fairness/region",
+            "reaches above the limit",
+        ),
+        (
+            "fairness_report",
+            ("features", "region", "differences", "accuracy"),
+            {**gap(0.1), "value": 0.3},
+            "fairness/region",
+            "0.300",
+        ),
+        (
+            "fairness_report",
+            ("features", "region", "status"),
+            "not_enough_evidence",
+            "fairness/region",
+            "its figures say within_max_gap",
+        ),
         ("fairness_report", ("features", "region", "status"), "fair", "fairness/region", "is no evidence"),
         (
             "fairness_report",
@@ -297,22 +408,88 @@ ONE_LARGE = grouped(north=TEST_ROWS - 3, south=3)
             "region: not enough evidence. A group has fewer than 20 test records",
         ),
         ("fairness_report", ("features", "region", "groups"), ONE_SMALL, "fairness/region", "island needs 17 more"),
-        ("fairness_report", ("features", "region", "groups"), ONE_SMALL, "amplification/region", "island needs 17 more"),
-        ("fairness_report", ("features", "region", "groups"), ONE_LARGE, "fairness/region", "Fewer than two groups have 20 test records"),
+        (
+            "fairness_report",
+            ("features", "region", "groups"),
+            ONE_SMALL,
+            "amplification/region",
+            "island needs 17 more",
+        ),
+        (
+            "fairness_report",
+            ("features", "region", "groups"),
+            ONE_LARGE,
+            "fairness/region",
+            "Fewer than two groups have 20 test records",
+        ),
         ("fairness_report", ("features", "region", "groups"), ONE_LARGE, "amplification/region", "not enough evidence"),
         ("fairness_report", ("features", "region", "groups"), {}, "fairness/region", "is no evidence"),
-        ("fairness_report", ("features", "region", "groups", "north", "rows"), 20, "fairness/region", "hold 20020 of 40000 test records"),
-        ("fairness_report", ("features", "region", "groups", "north", "accuracy"), None, "fairness/region", "Figures of groups are missing"),
-        ("fairness_report", ("features", "region", "groups", "north", "accuracy"), figure(0.3), "fairness/region", "differs by 0.600"),
-        ("fairness_report", ("features", "region", "differences", "accuracy", "best"), "west", "fairness/region", "Figures of groups are missing"),
+        (
+            "fairness_report",
+            ("features", "region", "groups", "north", "rows"),
+            20,
+            "fairness/region",
+            "hold 20020 of 40000 test records",
+        ),
+        (
+            "fairness_report",
+            ("features", "region", "groups", "north", "accuracy"),
+            None,
+            "fairness/region",
+            "Figures of groups are missing",
+        ),
+        (
+            "fairness_report",
+            ("features", "region", "groups", "north", "accuracy"),
+            figure(0.3),
+            "fairness/region",
+            "differs by 0.600",
+        ),
+        (
+            "fairness_report",
+            ("features", "region", "differences", "accuracy", "best"),
+            "west",
+            "fairness/region",
+            "Figures of groups are missing",
+        ),
         ("fairness_report", ("features", "age"), ..., "fairness/age", "features has no age"),
-        ("fairness_report", ("intersections", "region and age", "differences", "accuracy"), gap(0.3), "fairness/pairs", "region and age"),
-        ("fairness_report", ("intersections", "region and age", "differences", "accuracy"), gap(0.19), "fairness/pairs", "reaches above the limit"),
-        ("fairness_report", ("intersections", "region and age", "groups"), ONE_SMALL, "fairness/pairs", "island needs 17 more"),
-        ("fairness_report", ("intersections", "region and age", "groups"), ONE_LARGE, "fairness/pairs", "Fewer than two groups"),
+        (
+            "fairness_report",
+            ("intersections", "region and age", "differences", "accuracy"),
+            gap(0.3),
+            "fairness/pairs",
+            "region and age",
+        ),
+        (
+            "fairness_report",
+            ("intersections", "region and age", "differences", "accuracy"),
+            gap(0.19),
+            "fairness/pairs",
+            "reaches above the limit",
+        ),
+        (
+            "fairness_report",
+            ("intersections", "region and age", "groups"),
+            ONE_SMALL,
+            "fairness/pairs",
+            "island needs 17 more",
+        ),
+        (
+            "fairness_report",
+            ("intersections", "region and age", "groups"),
+            ONE_LARGE,
+            "fairness/pairs",
+            "Fewer than two groups",
+        ),
         ("fairness_report", ("intersections",), {}, "fairness/pairs", "intersections has no region and age"),
         ("fairness_report", ("features", "region", "amplification"), figure(0.06), "amplification/region", "+0.060"),
-        ("fairness_report", ("features", "age", "demographic_parity"), rate_gap(0.09), "demographic_parity/age", "reaches above the limit"),
+        (
+            "fairness_report",
+            ("features", "age", "demographic_parity"),
+            rate_gap(0.09),
+            "demographic_parity/age",
+            "reaches above the limit",
+        ),
         (
             "fairness_report",
             ("features", "age", "demographic_parity"),
@@ -320,20 +497,68 @@ ONE_LARGE = grouped(north=TEST_ROWS - 3, south=3)
             "demographic_parity/age",
             "selection rate of mortgage differs by 0.200",
         ),
-        ("fairness_report", ("features", "age", "demographic_parity"), None, "demographic_parity/age", "not enough evidence"),
+        (
+            "fairness_report",
+            ("features", "age", "demographic_parity"),
+            None,
+            "demographic_parity/age",
+            "not enough evidence",
+        ),
         ("fairness_report", ("features", "age", "groups"), ONE_SMALL, "demographic_parity/age", "not enough evidence"),
-        ("fairness_report", ("features", "age", "equalized_odds"), rate_gap(0.09), "equalized_odds/age", "reaches above the limit"),
-        ("fairness_report", ("features", "age", "equalized_odds"), None, "equalized_odds/age", "no label has enough test records in every group of age"),
+        (
+            "fairness_report",
+            ("features", "age", "equalized_odds"),
+            rate_gap(0.09),
+            "equalized_odds/age",
+            "reaches above the limit",
+        ),
+        (
+            "fairness_report",
+            ("features", "age", "equalized_odds"),
+            None,
+            "equalized_odds/age",
+            "no label has enough test records in every group of age",
+        ),
         ("fairness_report", ("features", "age", "groups"), ONE_SMALL, "equalized_odds/age", "not enough evidence"),
-        ("fairness_report", ("swaps", "gender", "flip_rate"), figure(0.09), "flip_rate/gender", "reaches above the limit"),
-        ("fairness_report", ("swaps", "gender", "flip_rate"), figure(0.3), "flip_rate/gender", "0.300 (0.280 to 0.320) of 80 answers change"),
-        ("fairness_report", ("swaps", "gender"), {"rows": 3, "flip_rate": None, "status": "not_enough_evidence"}, "flip_rate/gender", "3 test prompts hold"),
-        ("fairness_report", ("swaps", "gender", "status"), "not_enough_evidence", "flip_rate/gender", "not enough evidence"),
+        (
+            "fairness_report",
+            ("swaps", "gender", "flip_rate"),
+            figure(0.09),
+            "flip_rate/gender",
+            "reaches above the limit",
+        ),
+        (
+            "fairness_report",
+            ("swaps", "gender", "flip_rate"),
+            figure(0.3),
+            "flip_rate/gender",
+            "0.300 (0.280 to 0.320) of 80 answers change",
+        ),
+        (
+            "fairness_report",
+            ("swaps", "gender"),
+            {"rows": 3, "flip_rate": None, "status": "not_enough_evidence"},
+            "flip_rate/gender",
+            "3 test prompts hold",
+        ),
+        (
+            "fairness_report",
+            ("swaps", "gender", "status"),
+            "not_enough_evidence",
+            "flip_rate/gender",
+            "not enough evidence",
+        ),
         ("fairness_report", ("swaps",), {}, "flip_rate/gender", "swaps has no gender"),
         ("privacy_report", ("passed",), False, "memorization", "says that it did not pass"),
         ("privacy_report", ("rows",), 28, "memorization", "at least 29 training and 29 test records are needed"),
         ("privacy_report", ("membership", "min_k"), ..., "memorization", "Membership was not measured"),
-        ("privacy_report", ("membership", "loss", "auc"), figure(0.6, 0.1), "memorization", "may be told from test records by the loss"),
+        (
+            "privacy_report",
+            ("membership", "loss", "auc"),
+            figure(0.6, 0.1),
+            "memorization",
+            "may be told from test records by the loss",
+        ),
         ("privacy_report", ("extraction_rate", "gain"), None, "memorization", "Extraction was"),
         ("regression_report", ("suites", "general_text", "difference"), figure(0.06), "forgetting", "general_text"),
         ("regression_report", ("suites",), {}, "forgetting", "suites"),
@@ -343,14 +568,44 @@ ONE_LARGE = grouped(north=TEST_ROWS - 3, south=3)
         ("judge_report", ("win_rate",), figure(0.51), "judge", "0.510"),
         ("judge_report", ("usable_in_gate",), False, "judge", "not calibrated against people"),
         # One seed above few-shot, two below it: the mean is luck of the first.
-        ("seed_variation", (), seeds_evidence((0.2, -0.1, -0.1)), "seeds/base_few_shot", "on average of 3 seeds, better for 1 of them: a tie"),
+        (
+            "seed_variation",
+            (),
+            seeds_evidence((0.2, -0.1, -0.1)),
+            "seeds/base_few_shot",
+            "on average of 3 seeds, better for 1 of them: a tie",
+        ),
         ("seed_variation", (), seeds_evidence((-0.2, -0.1, -0.1)), "seeds/base_few_shot", "it is worse"),
         ("seed_variation", (), seeds_evidence((0.2, float("nan"), 0.2)), "seeds/base_few_shot", "is no evidence"),
         ("seed_variation", ("differences", "base_few_shot"), ..., "seeds/base_few_shot", "not of the same systems"),
-        ("seed_variation", ("differences", "base_few_shot", "macro_f1", "values"), [0.2, 0.2], "seeds/base_few_shot", "not one value per seed"),
-        ("seed_variation", ("seeds",), [{"seed": 17 + n, "adapter_sha256": str(n)} for n in range(2)], "seeds", "not one value per seed"),
-        ("seed_variation", ("seeds",), [{"seed": n, "adapter_sha256": str(n)} for n in range(3)], "seeds", "seeds [0, 1, 2], asked for are [17, 18, 19]"),
-        ("seed_variation", ("seeds",), [{"seed": 17 + n, "adapter_sha256": "same"} for n in range(3)], "seeds", "two seeds have the same weights"),
+        (
+            "seed_variation",
+            ("differences", "base_few_shot", "macro_f1", "values"),
+            [0.2, 0.2],
+            "seeds/base_few_shot",
+            "not one value per seed",
+        ),
+        (
+            "seed_variation",
+            ("seeds",),
+            [{"seed": 17 + n, "adapter_sha256": str(n)} for n in range(2)],
+            "seeds",
+            "not one value per seed",
+        ),
+        (
+            "seed_variation",
+            ("seeds",),
+            [{"seed": n, "adapter_sha256": str(n)} for n in range(3)],
+            "seeds",
+            "seeds [0, 1, 2], asked for are [17, 18, 19]",
+        ),
+        (
+            "seed_variation",
+            ("seeds",),
+            [{"seed": 17 + n, "adapter_sha256": "same"} for n in range(3)],
+            "seeds",
+            "two seeds have the same weights",
+        ),
         ("seed_variation", ("main_metric",), "f1", "seeds", "the main metric has no value"),
     ],
 )
@@ -363,18 +618,33 @@ PARITY, ODDS = [(f"{kind}/region", f"{kind}/age") for kind in ("demographic_pari
 
 
 def test_each_limit_counts_to_the_upper_end_of_the_interval(tmp_path):
-    # Values are 0.05 (calibration), 0.03 (gap), 0.01 (amplification), 0.04 and 0.06 (rates), 0.03 (flips), all with 0.02 to either side; 1.5 bits with 0.5.
+    # Values are 0.05 (calibration), 0.03 (gap), 0.01 (amplification), 0.04 and 0.06 (rates), 0.03 (flips), all with
+    # 0.02 to either side; 1.5 bits with 0.5.
     for rules, at, below in (
         (("calibration",), {"gate": {"max_calibration_error": 0.071}}, {"gate": {"max_calibration_error": 0.06}}),
-        (("fairness/region", "fairness/age", "fairness/pairs"), {"fairness": {"max_gap": 0.05}}, {"fairness": {"max_gap": 0.04}}),
-        (("amplification/region", "amplification/age"), {"gate": {"max_amplification": 0.03}}, {"gate": {"max_amplification": 0.02}}),
-        (PARITY, {"gate": {"max_demographic_parity_difference": 0.061}}, {"gate": {"max_demographic_parity_difference": 0.05}}),
+        (
+            ("fairness/region", "fairness/age", "fairness/pairs"),
+            {"fairness": {"max_gap": 0.05}},
+            {"fairness": {"max_gap": 0.04}},
+        ),
+        (
+            ("amplification/region", "amplification/age"),
+            {"gate": {"max_amplification": 0.03}},
+            {"gate": {"max_amplification": 0.02}},
+        ),
+        (
+            PARITY,
+            {"gate": {"max_demographic_parity_difference": 0.061}},
+            {"gate": {"max_demographic_parity_difference": 0.05}},
+        ),
         (ODDS, {"gate": {"max_equalized_odds_difference": 0.081}}, {"gate": {"max_equalized_odds_difference": 0.07}}),
         (("flip_rate/gender",), {"gate": {"max_flip_rate": 0.051}}, {"gate": {"max_flip_rate": 0.04}}),
         (("exposure",), {"gate": {"max_exposure_bits": 2.0}}, {"gate": {"max_exposure_bits": 1.9}}),
     ):
         features = EVERY_RULE["fairness"]
-        kept, refused = ({**settings, "fairness": {**features, **settings.get("fairness", {})}} for settings in (at, below))
+        kept, refused = (
+            {**settings, "fairness": {**features, **settings.get("fairness", {})}} for settings in (at, below)
+        )
         assert EvidenceCase(tmp_path, kept).refusing() == {}
         found = EvidenceCase(tmp_path, refused).refusing()
         assert set(found) == set(rules) and all("ts interval reaches above the limit" in why for why in found.values())
@@ -388,11 +658,15 @@ def test_of_three_features_every_pair_needs_evidence_and_the_widest_gap_is_told(
     case.figures["fairness_report"] |= {"features": dict.fromkeys(names, compared), "intersections": pairs}
     assert case.refusing() == {}
     pairs["age and channel"]["groups"] = ONE_SMALL
-    assert case.refusing()["fairness/pairs"].startswith("age and channel: not enough evidence. A group has fewer than 20 test records: island needs 17 more.")
+    assert case.refusing()["fairness/pairs"].startswith(
+        "age and channel: not enough evidence. A group has fewer than 20 test records: island needs 17 more."
+    )
     pairs["region and age"]["differences"]["accuracy"] = gap(0.3)
     why = case.refusing()["fairness/pairs"]
     assert (
-        why.startswith("region and age: above the limit. Accuracy differs by 0.300") and "more than the limit of 0.2" in why and "island needs 17 more" in why
+        why.startswith("region and age: above the limit. Accuracy differs by 0.300")
+        and "more than the limit of 0.2" in why
+        and "island needs 17 more" in why
     )
     del pairs["age and channel"]
     assert case.refusing() == {"fairness/pairs": "Not proven: intersections has no age and channel."}
@@ -404,7 +678,9 @@ ASKS_FOR_NO_SYSTEM = Policy(name="tests", beats=[])
 
 def test_seeds_that_were_asked_for_and_not_trained_refuse_whatever_the_gate_asks_for(tmp_path):
     for gate in ({}, {"beats": [], "floors": {"macro_f1": 0.5}}):
-        case = EvidenceCase(tmp_path / str(len(gate)), {**SEEDS, "gate": gate}, left_out={"seed_variation"}, policy=ASKS_FOR_NO_SYSTEM).publish()
+        case = EvidenceCase(
+            tmp_path / str(len(gate)), {**SEEDS, "gate": gate}, left_out={"seed_variation"}, policy=ASKS_FOR_NO_SYSTEM
+        ).publish()
         found = broken(case.decide())
         assert set(found) == {"seeds", *(f"seeds/{system}" for system in gate.get("beats", ["base_few_shot"]))}
         assert "there is no seed_variation of this checkpoint" in found["seeds"]
@@ -412,13 +688,17 @@ def test_seeds_that_were_asked_for_and_not_trained_refuse_whatever_the_gate_asks
 
 def test_without_seeds_asked_for_nothing_is_refused(tmp_path):
     case = EvidenceCase(tmp_path, left_out={"seed_variation"}).publish()
-    assert case.decide().accepted and not [ruling.rule for ruling in case.decide().rulings if ruling.rule.startswith("seeds")]
+    assert case.decide().accepted and not [
+        ruling.rule for ruling in case.decide().rulings if ruling.rule.startswith("seeds")
+    ]
 
 
 @pytest.mark.parametrize("fault", ["altered", "other evaluation", "other template", "other metric", "more seeds"])
 def test_stale_evidence_about_seeds_refuses(tmp_path, fault):
     change = {"other template": ("renderer_hash",), "other metric": ("metric_versions", "macro_f1")}.get(fault)
-    case = EvidenceCase(tmp_path, SEEDS, changed(good_figures(), "seed_variation", change, "other") if change else good_figures()).publish()
+    case = EvidenceCase(
+        tmp_path, SEEDS, changed(good_figures(), "seed_variation", change, "other") if change else good_figures()
+    ).publish()
     if fault == "altered":
         file = Path(case.lake.path_of("shared", "complaints", "seed_variation", "seed_variation", "seeds.json"))
         file.write_text(file.read_text().replace("0.2", "0.9"))
@@ -453,7 +733,9 @@ def test_the_champion_must_be_beaten_over_the_seeds_too(tmp_path):
     case.figures["regression_report"]["champion"] = champion
     assert set(case.refusing()) == {"seeds/champion"}, "seed_variation was not compared with the champion"
     case.figures["seed_variation"]["systems"]["champion"] = case.figures["seed_variation"]["systems"]["base_few_shot"]
-    case.figures["seed_variation"]["differences"]["champion"] = case.figures["seed_variation"]["differences"]["base_few_shot"]
+    case.figures["seed_variation"]["differences"]["champion"] = case.figures["seed_variation"]["differences"][
+        "base_few_shot"
+    ]
     assert case.refusing() == {}
     case.figures["evaluation_report"]["info"] = {"champion": {"checkpoint": "ckpt-former", "status": "compared"}}
     assert "seeds/champion" in case.refusing()
@@ -468,8 +750,11 @@ def test_too_few_records_to_attack_refuse_with_the_count_that_is_needed(tmp_path
     figures["privacy_report"] |= {**attacked, "extraction_rate": too_short}
     refusing = EvidenceCase(tmp_path, EVERY_RULE, figures).refusing()
     assert refusing == {
-        "memorization": "Membership was not measured, too few records: 5 a side; at least 29 training and 29 test records are needed; Extraction was not "
-        "measured, too few texts are long enough to go on with: 4 a side; at least 73 long texts of training and 73 of test records are needed."
+        "memorization": (
+            "Membership was not measured, too few records: 5 a side; at least 29 training and 29 test records are"
+            " needed; Extraction was not measured, too few texts are long enough to go on with: 4 a side; at least 73"
+            " long texts of training and 73 of test records are needed."
+        )
     }
     heads = {**EVERY_RULE, "training": {"objective": "label_head"}}
     figures["privacy_report"] |= {name: good_figures()["privacy_report"][name] for name in attacked}
@@ -478,7 +763,10 @@ def test_too_few_records_to_attack_refuse_with_the_count_that_is_needed(tmp_path
 
 def test_figures_of_an_attack_count_whatever_the_report_says_of_itself(tmp_path):
     passed = changed(good_figures(), "privacy_report", ("membership", "loss", "auc"), figure(0.6, 0.1))
-    assert "area 0.60 (0.50 to 0.70), an interval that passes attacks.max_membership_auc 0.65" in EvidenceCase(tmp_path, {}, passed).refusing()["memorization"]
+    assert (
+        "area 0.60 (0.50 to 0.70), an interval that passes attacks.max_membership_auc 0.65"
+        in EvidenceCase(tmp_path, {}, passed).refusing()["memorization"]
+    )
 
 
 def test_a_higher_margin_refuses_what_a_lower_one_accepts(tmp_path):
@@ -488,10 +776,18 @@ def test_a_higher_margin_refuses_what_a_lower_one_accepts(tmp_path):
 
 def test_where_lower_is_better_the_difference_counts_the_other_way(tmp_path):
     record = {"id": "id", "text": "text", "answer": "label", "consent": "consent"}
-    attributes = {"task": {"kind": "generation", "instruction": "Help."}, "gate": {"metric": "answer_loss"}, "record": record}
-    figures = changed(good_figures(), "evaluation_report", ("differences", "base_few_shot"), {"answer_loss": difference(-0.3)})
+    attributes = {
+        "task": {"kind": "generation", "instruction": "Help."},
+        "gate": {"metric": "answer_loss"},
+        "record": record,
+    }
+    figures = changed(
+        good_figures(), "evaluation_report", ("differences", "base_few_shot"), {"answer_loss": difference(-0.3)}
+    )
     assert "beats/base_few_shot" not in EvidenceCase(tmp_path, attributes, figures).refusing()
-    figures = changed(good_figures(), "evaluation_report", ("differences", "base_few_shot"), {"answer_loss": difference(0.3)})
+    figures = changed(
+        good_figures(), "evaluation_report", ("differences", "base_few_shot"), {"answer_loss": difference(0.3)}
+    )
     assert "worse" in EvidenceCase(tmp_path, attributes, figures).refusing()["beats/base_few_shot"]
 
 
@@ -506,8 +802,14 @@ def test_without_sensitive_features_a_reason_is_needed(tmp_path):
     ("attributes", "problem"),
     [
         ({"gate": {"max_amplification": 0.1}}, "gate.max_amplification` needs `fairness.sensitive_features"),
-        ({"gate": {"max_demographic_parity_difference": 0.1}}, "gate.max_demographic_parity_difference` needs `fairness.sensitive_features"),
-        ({"gate": {"max_equalized_odds_difference": 0.1}}, "gate.max_equalized_odds_difference` needs `fairness.sensitive_features"),
+        (
+            {"gate": {"max_demographic_parity_difference": 0.1}},
+            "gate.max_demographic_parity_difference` needs `fairness.sensitive_features",
+        ),
+        (
+            {"gate": {"max_equalized_odds_difference": 0.1}},
+            "gate.max_equalized_odds_difference` needs `fairness.sensitive_features",
+        ),
         ({"gate": {"max_flip_rate": 0.1}}, "gate.max_flip_rate` needs `fairness.swaps"),
         (
             {
@@ -542,7 +844,10 @@ def test_after_an_accepted_checkpoint_the_next_one_must_beat_it(tmp_path):
 
 def test_reports_that_compare_with_a_former_champion_refuse(tmp_path):
     case = EvidenceCase(tmp_path, champion="ckpt-newest")
-    for former in ({"checkpoint": None, "status": "there is none yet"}, {"checkpoint": "ckpt-former", "status": "compared"}):
+    for former in (
+        {"checkpoint": None, "status": "there is none yet"},
+        {"checkpoint": "ckpt-former", "status": "compared"},
+    ):
         case.figures["evaluation_report"]["info"] = {"champion": former}
         case.figures["regression_report"]["champion"] = former
         found = case.refusing()
@@ -557,14 +862,25 @@ def test_reports_that_compare_with_a_former_champion_refuse(tmp_path):
 def test_a_gate_that_asks_nothing_of_the_quality_is_no_gate(tmp_path):
     with pytest.raises(ValueError, match=r"gate.beats. and .gate.floors. are both empty"):
         EvidenceCase(tmp_path, {"gate": {"beats": []}}).refusing()
-    assert EvidenceCase(tmp_path, {"gate": {"beats": [], "floors": {"macro_f1": 0.5}}}, policy=ASKS_FOR_NO_SYSTEM).refusing() == {}
+    assert (
+        EvidenceCase(
+            tmp_path, {"gate": {"beats": [], "floors": {"macro_f1": 0.5}}}, policy=ASKS_FOR_NO_SYSTEM
+        ).refusing()
+        == {}
+    )
 
 
 def test_an_accepted_decision_does_not_outlive_its_evidence(tmp_path):
     case = EvidenceCase(tmp_path).publish()
     decision = case.published_decision()
     require_accepted(case.lake, case.use_case, decision)
-    case.lake.add_verdict(case.lake.latest("complaints", "permitted_records"), NOT_TAINTED, False, "s", {"rows": 1, "reasons": {"consent_withdrawn": 1}})
+    case.lake.add_verdict(
+        case.lake.latest("complaints", "permitted_records"),
+        NOT_TAINTED,
+        False,
+        "s",
+        {"rows": 1, "reasons": {"consent_withdrawn": 1}},
+    )
     with pytest.raises(VersionRefused, match="does not hold any more"):
         require_accepted(case.lake, case.use_case, decision)
 
@@ -587,12 +903,23 @@ def test_the_brief_says_what_was_decided_and_what_is_not_known(tmp_path):
     assert date.today().isoformat()[:4] in text
 
 
-REVIEW = {"evaluation": "evaluation_report", "win_rate": figure(0.64, 0.1), "rows": 75, "alternative": "base_few_shot", "confidence": 0.95}
-SAID = "Experts prefer the fine-tuned model to “Base model, few-shot” in 64 % of the 75 judged records (54 to 74 %, 95 % interval; a tie counts half)."
+REVIEW = {
+    "evaluation": "evaluation_report",
+    "win_rate": figure(0.64, 0.1),
+    "rows": 75,
+    "alternative": "base_few_shot",
+    "confidence": 0.95,
+}
+SAID = (
+    "Experts prefer the fine-tuned model to “Base model, few-shot” in 64 % of the 75 judged records (54 to 74 %, 95 %"
+    " interval; a tie counts half)."
+)
 
 
 def test_the_brief_says_what_experts_preferred_where_they_judged_this_checkpoint(tmp_path):
-    case = EvidenceCase(tmp_path, figures=changed(good_figures(), "human_review", (), REVIEW), left_out={"human_review"})
+    case = EvidenceCase(
+        tmp_path, figures=changed(good_figures(), "human_review", (), REVIEW), left_out={"human_review"}
+    )
     case.figures["evaluation_report"]["test_rows"] = 0  # the rest of the page is not what is tested
     case = case.publish()
     before = case.published_decision()
@@ -605,7 +932,9 @@ def test_the_brief_says_what_experts_preferred_where_they_judged_this_checkpoint
 
 
 def test_the_brief_does_not_quote_a_review_of_another_evaluation(tmp_path):
-    case = EvidenceCase(tmp_path, figures=changed(good_figures(), "human_review", (), REVIEW), left_out={"human_review"})
+    case = EvidenceCase(
+        tmp_path, figures=changed(good_figures(), "human_review", (), REVIEW), left_out={"human_review"}
+    )
     case.figures["evaluation_report"]["test_rows"] = 0
     case = case.publish()
     case.add("human_review")
@@ -618,7 +947,10 @@ def test_the_brief_does_not_quote_a_review_of_another_evaluation(tmp_path):
 
 
 def test_the_brief_shows_the_seeds_or_says_why_they_are_not_known(tmp_path):
-    for left_out, words in ((set(), "for all 3 seeds"), ({"seed_variation"}, "Not known: there is no seed_variation of this checkpoint")):
+    for left_out, words in (
+        (set(), "for all 3 seeds"),
+        ({"seed_variation"}, "Not known: there is no seed_variation of this checkpoint"),
+    ):
         case = EvidenceCase(tmp_path / str(len(left_out)), SEEDS, left_out=left_out)
         case.figures["evaluation_report"]["test_rows"] = 0  # the rest of the page is not what is tested
         case = case.publish()
@@ -634,7 +966,10 @@ def test_a_decision_that_rested_on_content_erased_since_was_valid_and_permits_no
     case.lake.note_erased(splits, "erasure request 7")
     shutil.rmtree(splits.uri)
     found = broken(case.decide())
-    assert "splits@0 was valid when it was made; its content was erased since (erasure request 7" in found["lineage/adapter_checkpoint"]
+    assert (
+        "splits@0 was valid when it was made; its content was erased since (erasure request 7"
+        in found["lineage/adapter_checkpoint"]
+    )
     assert "lineage/signatures" not in found
 
 
@@ -646,7 +981,12 @@ def test_a_lake_that_was_signed_afterwards_says_so_in_the_decision(tmp_path):
     with pytest.raises(VersionRefused, match="written before its versions were signed"):
         newest_evidence(lake, case.use_case, case.versions["adapter_checkpoint"])
     files = adopt(lake, "complaints").files
-    decision = decide(lake, case.use_case, case.versions["adapter_checkpoint"], newest_evidence(lake, case.use_case, case.versions["adapter_checkpoint"]))
+    decision = decide(
+        lake,
+        case.use_case,
+        case.versions["adapter_checkpoint"],
+        newest_evidence(lake, case.use_case, case.versions["adapter_checkpoint"]),
+    )
     assert decision.accepted
     [ruling] = [ruling for ruling in decision.rulings if ruling.rule == "lineage/signatures"]
     assert f"{files} of them were written before there were signatures and signed afterwards." in ruling.why

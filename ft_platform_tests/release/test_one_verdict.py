@@ -1,4 +1,5 @@
-"""One verdict, everywhere: report, check, model card, brief, commands, list and graph say what the gate says, over a table of figures."""
+"""One verdict, everywhere: report, check, model card, brief, commands, list and graph say what the gate says, over a
+table of figures."""
 
 import html
 import json
@@ -41,21 +42,36 @@ GROUPS: dict[str, tuple[dict, dict, dict]] = {
     "alike": (LARGE, {}, {}),
     "a gap of one feature": (LARGE, {group: 0.5 for group in LARGE if group[0] == "south"}, {}),
     "a gap of two features together": (LARGE, ONLY_PAIRS, {}),
-    "an interval that reaches above the limit": (dict.fromkeys(LARGE, 20), {("south", "old"): 0.25, ("south", "young"): 0.25}, {}),
+    "an interval that reaches above the limit": (
+        dict.fromkeys(LARGE, 20),
+        {("south", "old"): 0.25, ("south", "young"): 0.25},
+        {},
+    ),
     "a small group of one feature": ({**LARGE, ("island", "old"): 3}, {}, {}),
     "a small group of two features": (LARGE | FEW, {}, {}),
-    "a small group that is accepted": (LARGE | FEW, {}, {"small_groups": {"region and age": {"south and young": REASON}}}),
+    "a small group that is accepted": (
+        LARGE | FEW,
+        {},
+        {"small_groups": {"region and age": {"south and young": REASON}}},
+    ),
     "one large group": ({("north", "old"): 300, ("south", "old"): 3}, {}, {}),
     "pooled": (LARGE | FEW, {}, {"pooled_groups": {"region and age": {"south": ["south and old", "south and young"]}}}),
 }
-PRIVATE = {"alike": {}, "an area above the limit": {"value": 0.8}, "an interval that reaches above the limit": {"value": 0.6}, "few records": {"rows": 25}}
+PRIVATE = {
+    "alike": {},
+    "an area above the limit": {"value": 0.8},
+    "an interval that reaches above the limit": {"value": 0.6},
+    "few records": {"rows": 25},
+}
 
 
 class Case(EvidenceCase):
     """Evidence with figures of real groups and attacks, and pages that say what they prove."""
 
     def checkpoint(self, content: str = "weights") -> ArtifactVersion:
-        return self._publish("adapter_checkpoint", {"training.json": TRAINING, "weights.json": content}, f"ckpt-{content}")
+        return self._publish(
+            "adapter_checkpoint", {"training.json": TRAINING, "weights.json": content}, f"ckpt-{content}"
+        )
 
     def decided(self) -> tuple[Decision, ArtifactVersion]:
         return self.decide(), self.published_decision()
@@ -63,7 +79,10 @@ class Case(EvidenceCase):
 
 def case_of(home: Path, attacks: dict[str, Any], sizes: dict, wrong: dict, settings: dict) -> Case:
     """Everything published; the rules that are not about groups or attacks hold."""
-    settings = {"fairness": {"sensitive_features": ["region", "age"], **settings}, "evaluation": {"bootstrap_samples": 100}}
+    settings = {
+        "fairness": {"sensitive_features": ["region", "age"], **settings},
+        "evaluation": {"bootstrap_samples": 100},
+    }
     made = Case(
         home, settings, good_figures(), policy=Policy(name="tests", approvals=[])
     )  # a reason counts without a name: what is compared are verdicts of groups
@@ -73,7 +92,9 @@ def case_of(home: Path, attacks: dict[str, Any], sizes: dict, wrong: dict, setti
         one["amplification"] = {"value": None, "low": None, "high": None, "status": "not_enough_evidence"}
     made.figures["fairness_report"] = {**found, "data": {}, "swaps": {}, "mitigation": None}
     made.figures["evaluation_report"] |= {"per_class": {}, "win_rates": {}}
-    made.figures["evaluation_report"]["systems"]["fine_tuned"] |= {name: figure(0.9) for name in ("macro_precision", "macro_recall")}
+    made.figures["evaluation_report"]["systems"]["fine_tuned"] |= {
+        name: figure(0.9) for name in ("macro_precision", "macro_recall")
+    }
     made.figures["privacy_report"] = attacked(**attacks)
     made.figures["canary_audit"] |= {**report_figures.canaries(), "chance_bits": 1.44}
     made.publish()
@@ -81,7 +102,14 @@ def case_of(home: Path, attacks: dict[str, Any], sizes: dict, wrong: dict, setti
 
 
 def attacked(value: float = 0.52, rows: int = 100) -> dict[str, Any]:
-    made, one = report_figures.privacy(), {"auc": figure(value, 0.08), "control_auc": figure(0.5, 0.1), "excess": figure(value - 0.5)}
+    made, one = (
+        report_figures.privacy(),
+        {
+            "auc": figure(value, 0.08),
+            "control_auc": figure(0.5, 0.1),
+            "excess": figure(value - 0.5),
+        },
+    )
     made["membership"] = {name: {**attack, **one} for name, attack in made["membership"].items()}
     rates = extraction(Copied(rows, 0, 0), Copied(rows, 0, 0), Copied(rows, 0, 0), "user texts", 0.95)
     passed = value < 0.56 and rows > 72
@@ -93,14 +121,20 @@ def plain(page: bytes | str) -> str:
 
 
 @pytest.mark.parametrize(("sizes", "wrong", "settings"), GROUPS.values(), ids=GROUPS)
-def test_all_that_speak_of_groups_say_what_the_gate_says(tmp_path: Path, sizes: dict, wrong: dict, settings: dict) -> None:
+def test_all_that_speak_of_groups_say_what_the_gate_says(
+    tmp_path: Path, sizes: dict, wrong: dict, settings: dict
+) -> None:
     made = case_of(tmp_path, {}, sizes, wrong, settings)
     decision, published = made.decided()
     rulings = {ruling.rule: ruling for ruling in decision.rulings if ruling.rule.startswith("fairness/")}
     assert set(rulings) == {"fairness/region", "fairness/age", "fairness/pairs"}
     fair = all(ruling.passed for ruling in rulings.values())
-    sentences = {name: rulings[f"fairness/{name}"].why for name in ("region", "age")} | {"region and age": rulings["fairness/pairs"].why}
-    passed = {name: rulings[f"fairness/{name}"].passed for name in ("region", "age")} | {"region and age": rulings["fairness/pairs"].passed}
+    sentences = {name: rulings[f"fairness/{name}"].why for name in ("region", "age")} | {
+        "region and age": rulings["fairness/pairs"].why
+    }
+    passed = {name: rulings[f"fairness/{name}"].passed for name in ("region", "age")} | {
+        "region and age": rulings["fairness/pairs"].passed
+    }
     report, found = made.versions["fairness_report"], made.figures["fairness_report"]
 
     check = fairness_asset.build(made.use_case)[1](lake=made.lake, fairness_report=report)
@@ -108,14 +142,26 @@ def test_all_that_speak_of_groups_say_what_the_gate_says(tmp_path: Path, sizes: 
     assert all(text in check.description for name, text in sentences.items() if passed[name] is fair)
     write_fairness_report(tmp_path, made.lake, made.use_case, "fair-1", made.versions["evaluation_report"], found)
     page = plain((tmp_path / "report.html").read_text())
-    card = readme(card_values(made.lake, made.use_case, *(made.versions[name] for name in ("adapter_checkpoint", "evaluation_report", "fairness_report"))))
+    card = readme(
+        card_values(
+            made.lake,
+            made.use_case,
+            *(made.versions[name] for name in ("adapter_checkpoint", "evaluation_report", "fairness_report")),
+        )
+    )
     brief = plain(made.lake.read_file(published, "decision_brief.html"))
     told = summary(report, found, made.use_case)
     lines = "\n".join(summary_lines(told))
     for name, text in sentences.items():
         assert f'<p class="{"note" if passed[name] else "warning"}">{text}</p>' in page, name
-        assert text in plain(card).replace("\\_", "_") and text in brief and f"{'✓' if passed[name] else '✗'} {text}" in lines, name
-    assert {one["name"]: one["passed"] for one in told["verdicts"]} == passed and told["within_max_gap"] is found["within_max_gap"] is fair
+        assert (
+            text in plain(card).replace("\\_", "_")
+            and text in brief
+            and f"{'✓' if passed[name] else '✗'} {text}" in lines
+        ), name
+    assert {one["name"]: one["passed"] for one in told["verdicts"]} == passed and told["within_max_gap"] is found[
+        "within_max_gap"
+    ] is fair
     the_end_is_told(made, decision, published, fair)
 
 
@@ -129,8 +175,13 @@ def test_all_that_speak_of_attacks_say_what_the_gate_says(tmp_path: Path, attack
 
     check = privacy_asset.build(made.use_case)[1](lake=made.lake, privacy_report=report)
     assert (check.passed, check.severity, check.description) == (ruling.passed, dg.AssetCheckSeverity.ERROR, ruling.why)
-    write_privacy_report(tmp_path, made.lake, made.use_case, "attack-1", [report], found, report_figures.privacy_losses())
-    page, brief = plain((tmp_path / "report.html").read_text()), plain(made.lake.read_file(published, "decision_brief.html"))
+    write_privacy_report(
+        tmp_path, made.lake, made.use_case, "attack-1", [report], found, report_figures.privacy_losses()
+    )
+    page, brief = (
+        plain((tmp_path / "report.html").read_text()),
+        plain(made.lake.read_file(published, "decision_brief.html")),
+    )
     told = newest_attack(made.lake, made.use_case)
     assert (told["passed"], told["verdict"]) == (ruling.passed, ruling.why) and ruling.why in brief
     for reason in told["reasons"] or [ruling.why]:
@@ -139,7 +190,8 @@ def test_all_that_speak_of_attacks_say_what_the_gate_says(tmp_path: Path, attack
 
 
 def the_end_is_told(made: Case, decision: Decision, published: ArtifactVersion, passed: bool) -> None:
-    """The graph, the decision's file, its page and `ft list` end as the rules do. Every other rule holds, so one verdict decides."""
+    """The graph, the decision's file, its page and `ft list` end as the rules do. Every other rule holds, so one
+    verdict decides."""
     assert decision.accepted is passed, decision.refusing
     check = decision_asset.build(made.use_case)[1](lake=made.lake, release_decision=published)
     assert check.passed is passed and check.severity == dg.AssetCheckSeverity.ERROR
@@ -156,6 +208,9 @@ def test_the_decision_counts_the_records_that_each_small_group_lacks(tmp_path: P
     made = case_of(tmp_path, {}, *GROUPS["a small group of two features"])
     _, published = made.decided()
     rules = {rule["rule"]: rule for rule in json.loads(made.lake.read_file(published, "decision.json"))["rules"]}
-    assert rules["fairness/pairs"]["missing"] == {"region and age": {"south and young": 17}} and rules["fairness/region"]["missing"] == {}
+    assert (
+        rules["fairness/pairs"]["missing"] == {"region and age": {"south and young": 17}}
+        and rules["fairness/region"]["missing"] == {}
+    )
     page = plain(made.lake.read_file(published, "decision_brief.html"))
     assert '<td>region and age</td><td>south and young</td><td class="number">17</td>' in page

@@ -1,4 +1,5 @@
-"""No use case undercuts the policy of its installation: the check of the file names the line, the gate refuses, and every decision names the policy."""
+"""No use case undercuts the policy of its installation: the check of the file names the line, the gate refuses, and
+every decision names the policy."""
 
 import json
 from datetime import date, timedelta
@@ -22,30 +23,66 @@ from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, good_figures
 
 DEFS = Path(__file__).parent.parent.parent / "ft_platform" / "defs"
-REASON = {"fairness": {"sensitive_features": []}, "gate": {"without_sensitive_features": "The records hold parts of machines, no persons."}}
+REASON = {
+    "fairness": {"sensitive_features": []},
+    "gate": {"without_sensitive_features": "The records hold parts of machines, no persons."},
+}
 UNDERCUTS: list[tuple[dict[str, Any], str]] = [
-    ({"gate": {"beats": [], "floors": {"accuracy": 0.0}}}, "gate.beats must have majority, base_few_shot, champion under policy default 1"),
+    (
+        {"gate": {"beats": [], "floors": {"accuracy": 0.0}}},
+        "gate.beats must have majority, base_few_shot, champion under policy default 1",
+    ),
     ({"gate": {"beats": ["majority"]}}, "gate.beats must have base_few_shot, champion"),
     ({"gate": {"metric": "refusal_rate"}}, "gate.metric must be one of"),
-    ({"attacks": {"max_membership_auc": 1.0}}, "attacks.max_membership_auc must be at most 0.75 under policy default 1 of this installation, got 1"),
+    (
+        {"attacks": {"max_membership_auc": 1.0}},
+        "attacks.max_membership_auc must be at most 0.75 under policy default 1 of this installation, got 1",
+    ),
     ({"attacks": {"max_extraction_gain": 1.0}}, "attacks.max_extraction_gain must be at most 0.1"),
     ({"attacks": {"confidence": 0.51}}, "attacks.confidence must be at least 0.9"),
     ({"evaluation": {"confidence": 0.6}}, "evaluation.confidence must be at least 0.9"),
-    ({"regression": {"suites": ["general_text"], "margins": {"general_text": 1.0}}}, "regression.margins.general_text must be at most 0.3"),
+    (
+        {"regression": {"suites": ["general_text"], "margins": {"general_text": 1.0}}},
+        "regression.margins.general_text must be at most 0.3",
+    ),
     ({"regression": {"suites": ["instructions"]}}, "regression.suites must have general_text"),
     ({"fairness": {"sensitive_features": ["region"], "max_gap": 1.0}}, "fairness.max_gap must be at most 0.3"),
-    ({"fairness": {"sensitive_features": ["region"], "min_group_rows": 2}}, "fairness.min_group_rows must be at least 10"),
+    (
+        {"fairness": {"sensitive_features": ["region"], "min_group_rows": 2}},
+        "fairness.min_group_rows must be at least 10",
+    ),
     ({"privacy": {"ner": "none", "min_recall": 0.6}}, "privacy.min_recall must be at least 0.8"),
     ({"privacy": {"ner": "none", "k": 2}}, "privacy.k must be at least 3"),
     ({"privacy": {"ner": "none", "max_residual_percent": 100.0}}, "privacy.max_residual_percent must be at most 1"),
-    ({"source": {"uri": "x.csv", "limits": {"files": 1_000_001}}}, "source.limits.files must be at most 1,000,000 under policy default 1"),
-    ({"source": {"uri": "x.csv", "limits": {"rows": 10_000_000_000}}}, "source.limits.rows must be at most 1,000,000,000"),
-    ({"source": {"uri": "x.csv", "limits": {"field_characters": 1_000_000_000}}}, "source.limits.field_characters must be at most 100,000,000"),
-    ({"source": {"uri": "x.csv", "limits": {"unpacked_gib": 1000.5}}}, "source.limits.unpacked_gib must be at most 1,000 under"),
-    ({"source": {"uri": "x.csv", "limits": {"unpacked_ratio": 1032}}}, "source.limits.unpacked_ratio must be at most 1,000"),
+    (
+        {"source": {"uri": "x.csv", "limits": {"files": 1_000_001}}},
+        "source.limits.files must be at most 1,000,000 under policy default 1",
+    ),
+    (
+        {"source": {"uri": "x.csv", "limits": {"rows": 10_000_000_000}}},
+        "source.limits.rows must be at most 1,000,000,000",
+    ),
+    (
+        {"source": {"uri": "x.csv", "limits": {"field_characters": 1_000_000_000}}},
+        "source.limits.field_characters must be at most 100,000,000",
+    ),
+    (
+        {"source": {"uri": "x.csv", "limits": {"unpacked_gib": 1000.5}}},
+        "source.limits.unpacked_gib must be at most 1,000 under",
+    ),
+    (
+        {"source": {"uri": "x.csv", "limits": {"unpacked_ratio": 1032}}},
+        "source.limits.unpacked_ratio must be at most 1,000",
+    ),
     ({"source": {"uri": "x.csv", "limits": {"nesting_depth": 500}}}, "source.limits.nesting_depth must be at most 200"),
-    ({"source": {"uri": "x.csv", "limits": {"silent_seconds": 3601}}}, "source.limits.silent_seconds must be at most 3,600"),
-    ({"governance": {"purpose": "complaint routing", "without_consent_column": "licence", "licence": "banana"}}, "governance.licence: 'banana' is no SPDX id"),
+    (
+        {"source": {"uri": "x.csv", "limits": {"silent_seconds": 3601}}},
+        "source.limits.silent_seconds must be at most 3,600",
+    ),
+    (
+        {"governance": {"purpose": "complaint routing", "without_consent_column": "licence", "licence": "banana"}},
+        "governance.licence: 'banana' is no SPDX id",
+    ),
 ]
 
 
@@ -66,15 +103,21 @@ def test_the_shipped_use_cases_keep_it_and_name_persons_who_may_waive(folder: Pa
     assert all(case.settings.owners.persons(role) for role in ("accountable", "domain_expert", "compliance"))
 
 
-@pytest.mark.parametrize(("attributes", "words"), UNDERCUTS, ids=lambda value: value[:45] if isinstance(value, str) else "")
-def test_each_setting_below_the_floor_is_named_with_what_the_policy_asks_for(attributes: dict[str, Any], words: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("attributes", "words"), UNDERCUTS, ids=lambda value: value[:45] if isinstance(value, str) else ""
+)
+def test_each_setting_below_the_floor_is_named_with_what_the_policy_asks_for(
+    attributes: dict[str, Any], words: str, tmp_path: Path
+) -> None:
     found = [one.text for one in undercuts(settings(**attributes), Policy())]
     assert len(found) == 1 and found[0].startswith(words), found
     refusing = EvidenceCase(tmp_path, {key: value for key, value in attributes.items() if key != "fairness"}).refusing()
     assert "fairness" in attributes or words in refusing["policy"]
 
 
-def test_check_names_the_line_and_the_gate_refuses_what_only_the_file_allows(environment: Environment, monkeypatch: Any, capsys: Any) -> None:
+def test_check_names_the_line_and_the_gate_refuses_what_only_the_file_allows(
+    environment: Environment, monkeypatch: Any, capsys: Any
+) -> None:
     attributes = {
         **EvidenceCase(environment.home).publish().attributes_used,
         "gate": {"beats": [], "floors": {"accuracy": 0.0}, "without_sensitive_features": "There are none."},
@@ -88,20 +131,34 @@ def test_check_names_the_line_and_the_gate_refuses_what_only_the_file_allows(env
     monkeypatch.setenv("FT_DEFS", str(environment.defs))
     assert main(["check"]) == 1
     problems = capsys.readouterr().err
-    for field, needed in {"beats": "must have majority", "max_membership_auc": "at most 0.75", "max_extraction_gain": "at most 0.1"}.items():
+    for field, needed in {
+        "beats": "must have majority",
+        "max_membership_auc": "at most 0.75",
+        "max_extraction_gain": "at most 0.1",
+    }.items():
         (problem,) = [line for line in problems.splitlines() if f".{field} must" in line]
         line = next(number for number, text in enumerate(lines, 1) if text.strip().startswith(f"{field}:"))
         assert needed in problem and f"defs.yaml:{line})" in problem, problem
     assert main(["decide", "complaints"]) == 1
     shown = capsys.readouterr().out
-    assert "under policy default 1 (" in shown and "✗ policy" in shown and "regression.margins.general_text must be at most 0.3" in shown
+    assert (
+        "under policy default 1 (" in shown
+        and "✗ policy" in shown
+        and "regression.margins.general_text must be at most 0.3" in shown
+    )
     assert "✗ approval/gate.without_sensitive_features@" in shown
 
 
-def test_a_source_that_may_cost_more_than_the_installation_allows_is_named_with_its_line_and_not_read(environment, monkeypatch, capsys) -> None:
+def test_a_source_that_may_cost_more_than_the_installation_allows_is_named_with_its_line_and_not_read(
+    environment, monkeypatch, capsys
+) -> None:
     records = environment.home / "records.csv"
     records.write_text("id,text,label,consent,region\n1,Why was I charged?,card,yes,north\n")
-    file = write_use_case(environment.defs, "complaints", {**minimal_attributes("x"), "source": {"uri": str(records), "limits": {"rows": 6}}})
+    file = write_use_case(
+        environment.defs,
+        "complaints",
+        {**minimal_attributes("x"), "source": {"uri": str(records), "limits": {"rows": 6}}},
+    )
     settings = environment.home / "ft_environment.yaml"
     settings.write_text("policy: {name: bank, at_most: {source.limits.rows: 5, source.limits.files: null}}")
     for name, value in {"FT_ENVIRONMENT": settings, "FT_HOME": environment.home, "FT_DEFS": environment.defs}.items():
@@ -117,23 +174,40 @@ def test_a_source_that_may_cost_more_than_the_installation_allows_is_named_with_
 
 
 def test_files_without_limits_of_their_own_keep_the_ceilings() -> None:
-    assert capped(Limits(), Policy(name="bank", at_most={"source.limits.rows": 5, "source.limits.files": None})) == Limits(rows=5)
+    assert capped(
+        Limits(), Policy(name="bank", at_most={"source.limits.rows": 5, "source.limits.files": None})
+    ) == Limits(rows=5)
     assert capped(Limits(), Policy()) == Limits()
 
 
-def test_a_run_says_at_its_start_that_no_release_will_follow(environment: Environment, monkeypatch: Any, capsys: Any) -> None:
-    write_use_case(environment.defs, "complaints", {**minimal_attributes("nothing.csv"), "attacks": {"max_membership_auc": 0.9}})
+def test_a_run_says_at_its_start_that_no_release_will_follow(
+    environment: Environment, monkeypatch: Any, capsys: Any
+) -> None:
+    write_use_case(
+        environment.defs, "complaints", {**minimal_attributes("nothing.csv"), "attacks": {"max_membership_auc": 0.9}}
+    )
     for name, value in {"FT_HOME": environment.home, "FT_DEFS": environment.defs}.items():
         monkeypatch.setenv(name, str(value))
-    monkeypatch.setattr("ft_platform.orchestration.execution.run_use_case", lambda *_: (_ for _ in ()).throw(ConfigError(["it started"])))
+    monkeypatch.setattr(
+        "ft_platform.orchestration.execution.run_use_case",
+        lambda *_: (_ for _ in ()).throw(ConfigError(["it started"])),
+    )
     assert main(["run", "complaints"]) == 1
     first = capsys.readouterr().err.splitlines()[0]
-    assert first.startswith("ft run: no release will follow from this: attacks.max_membership_auc must be at most 0.75") and first.endswith("ft check")
+    assert first.startswith(
+        "ft run: no release will follow from this: attacks.max_membership_auc must be at most 0.75"
+    ) and first.endswith("ft check")
 
 
 def test_a_model_that_equals_the_majority_class_is_refused_whatever_it_need_not_beat(tmp_path: Path) -> None:
-    for attributes in ({}, {"gate": {"beats": ["base_few_shot", "champion"]}}, {"gate": {"beats": [], "floors": {"macro_f1": 0.0}}}):
-        tie = changed(good_figures(), "evaluation_report", ("differences", "majority", "macro_f1"), difference(0.0, 0.0))
+    for attributes in (
+        {},
+        {"gate": {"beats": ["base_few_shot", "champion"]}},
+        {"gate": {"beats": [], "floors": {"macro_f1": 0.0}}},
+    ):
+        tie = changed(
+            good_figures(), "evaluation_report", ("differences", "majority", "macro_f1"), difference(0.0, 0.0)
+        )
         assert "a tie" in EvidenceCase(tmp_path, attributes, tie).refusing()["beats/majority"]
 
 
@@ -146,13 +220,22 @@ def test_a_task_without_labels_has_no_majority_class_to_beat(tmp_path: Path) -> 
 def test_every_decision_names_its_policy_and_another_policy_is_another_decision(tmp_path: Path) -> None:
     case = EvidenceCase(tmp_path).publish()
     first = case.published_decision()
-    stricter = case.use_case = case.use_case.model_copy(update={"policy": Policy(name="bank", version="2026-11", at_most={"fairness.max_gap": 0.1})})
+    stricter = case.use_case = case.use_case.model_copy(
+        update={"policy": Policy(name="bank", version="2026-11", at_most={"fairness.max_gap": 0.1})}
+    )
     second = case.published_decision()
     one, other = (json.loads(case.lake.read_file(decision, "decision.json")) for decision in (first, second))
     assert first.id != second.id and (one["decision"], other["decision"]) == ("accepted", "refused")
     assert one["policy"] == Policy().to_dict() and other["policy"] == stricter.policy.to_dict()
-    assert other["policy"]["name"] == "bank" and other["policy"]["version"] == "2026-11" and other["policy"]["hash"] != one["policy"]["hash"]
-    assert f"under policy bank 2026-11 (<code>{other['policy']['hash']}</code>)" in case.lake.read_file(second, "decision_brief.html").decode()
+    assert (
+        other["policy"]["name"] == "bank"
+        and other["policy"]["version"] == "2026-11"
+        and other["policy"]["hash"] != one["policy"]["hash"]
+    )
+    assert (
+        f"under policy bank 2026-11 (<code>{other['policy']['hash']}</code>)"
+        in case.lake.read_file(second, "decision_brief.html").decode()
+    )
 
 
 def test_the_policy_cannot_be_waived(tmp_path: Path) -> None:
@@ -164,7 +247,12 @@ def test_the_policy_cannot_be_waived(tmp_path: Path) -> None:
 
 def words(by: str) -> dict[str, Any]:
     today = date(2026, 3, 1)
-    return {"granted_by": by, "reason": "Seen and approved for this checkpoint.", "until": today + timedelta(days=30), "today": today}
+    return {
+        "granted_by": by,
+        "reason": "Seen and approved for this checkpoint.",
+        "until": today + timedelta(days=30),
+        "today": today,
+    }
 
 
 def test_a_reason_counts_only_once_a_person_of_compliance_has_approved_these_words(tmp_path: Path) -> None:
@@ -175,17 +263,34 @@ def test_a_reason_counts_only_once_a_person_of_compliance_has_approved_these_wor
         grant(case.lake, case.use_case, case.versions["adapter_checkpoint"], ruling, **words("maria.lind@example.org"))
     grant(case.lake, case.use_case, case.versions["adapter_checkpoint"], ruling, **words("ana.ruiz@example.org"))
     assert case.decide(today=date(2026, 3, 1)).accepted
-    other = case.use_case.settings.gate.model_copy(update={"without_sensitive_features": "Another reason, that nobody has read."})
-    case.use_case = case.use_case.model_copy(update={"settings": case.use_case.settings.model_copy(update={"gate": other})})
-    assert "approval/gate.without_sensitive_features" in [ruling.rule.split("@")[0] for ruling in case.decide(today=date(2026, 3, 1)).refusing]
+    other = case.use_case.settings.gate.model_copy(
+        update={"without_sensitive_features": "Another reason, that nobody has read."}
+    )
+    case.use_case = case.use_case.model_copy(
+        update={"settings": case.use_case.settings.model_copy(update={"gate": other})}
+    )
+    assert "approval/gate.without_sensitive_features" in [
+        ruling.rule.split("@")[0] for ruling in case.decide(today=date(2026, 3, 1)).refusing
+    ]
 
 
 def test_an_installation_asks_for_the_approval_of_whatever_differs_from_the_default_of_a_field(tmp_path: Path) -> None:
     own = Policy(name="bank", approvals=["governance.without_consent_column", "gate.metric", "privacy.entities"])
     assert EvidenceCase(tmp_path, policy=own).refusing() == {}
-    governance = {"purpose": "routing", "without_consent_column": "licence", "licence": "CC0-1.0", "accepted_consent": ["yes"]}
-    attributes = {"governance": governance, "gate": {"metric": "macro_f1"}, "privacy": {"ner": "none", "entities": ["PERSON"]}}
-    assert {rule.split("@")[0] for rule in EvidenceCase(tmp_path, attributes, policy=own).refusing()} == {f"approval/{path}" for path in own.approvals}
+    governance = {
+        "purpose": "routing",
+        "without_consent_column": "licence",
+        "licence": "CC0-1.0",
+        "accepted_consent": ["yes"],
+    }
+    attributes = {
+        "governance": governance,
+        "gate": {"metric": "macro_f1"},
+        "privacy": {"ner": "none", "entities": ["PERSON"]},
+    }
+    assert {rule.split("@")[0] for rule in EvidenceCase(tmp_path, attributes, policy=own).refusing()} == {
+        f"approval/{path}" for path in own.approvals
+    }
 
 
 OWN: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -207,22 +312,33 @@ def test_each_field_of_a_policy_changes_what_is_refused(policy: dict[str, Any], 
 
 def test_limits_are_added_to_the_default_ones_and_null_lifts_one() -> None:
     own = Policy(name="bank", at_most={"fairness.max_gap": None, "gate.max_epsilon": 8.0})
-    assert own.at_most == {**{path: limit for path, limit in AT_MOST.items() if path != "fairness.max_gap"}, "gate.max_epsilon": 8.0}
-    assert undercuts(settings(fairness={"sensitive_features": ["region"], "max_gap": 1.0}, gate={"max_epsilon": 8.0}), own) == []
+    assert own.at_most == {
+        **{path: limit for path, limit in AT_MOST.items() if path != "fairness.max_gap"},
+        "gate.max_epsilon": 8.0,
+    }
+    assert (
+        undercuts(settings(fairness={"sensitive_features": ["region"], "max_gap": 1.0}, gate={"max_epsilon": 8.0}), own)
+        == []
+    )
 
 
 @pytest.mark.parametrize(
     ("section", "words"),
     [
         ({"at_most": {"fairness.max_gap": 0.1}}, "a policy of your own needs `name`"),
-        ({"name": "bank", "at_most": {"fairness.maxgap": 0.1}}, "fairness.maxgap: no field of a use-case file that holds a number"),
+        (
+            {"name": "bank", "at_most": {"fairness.maxgap": 0.1}},
+            "fairness.maxgap: no field of a use-case file that holds a number",
+        ),
         ({"name": "bank", "at_most": {"gate.beats": 1}}, "gate.beats: no field"),
         ({"name": "bank", "at_most": {"fairness.max_gap": float("nan")}}, "finite number"),
         ({"name": "bank", "approvals": ["gate.reason"]}, "gate.reason: no field of a use-case file"),
         ({"name": "bank", "limits": {}}, "there is no such setting"),
     ],
 )
-def test_a_wrong_policy_is_an_error_of_the_environment_file(section: dict[str, Any], words: str, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_wrong_policy_is_an_error_of_the_environment_file(
+    section: dict[str, Any], words: str, tmp_path: Path, monkeypatch: Any
+) -> None:
     import yaml
 
     file = tmp_path / "ft_environment.yaml"
@@ -233,16 +349,27 @@ def test_a_wrong_policy_is_an_error_of_the_environment_file(section: dict[str, A
     assert words in str(refused.value)
 
 
-def test_the_policy_of_the_environment_file_reaches_the_graph_and_the_command(environment: Environment, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+def test_the_policy_of_the_environment_file_reaches_the_graph_and_the_command(
+    environment: Environment, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
     from ft_platform.orchestration.loading import load_component
 
-    folder = write_use_case(environment.defs, "complaints", EvidenceCase(environment.home).publish().attributes_used).parent
+    folder = write_use_case(
+        environment.defs, "complaints", EvidenceCase(environment.home).publish().attributes_used
+    ).parent
     file = tmp_path / "ft_environment.yaml"
     file.write_text("policy:\n  name: bank\n  version: '7'\n  at_most:\n    fairness.max_gap: 0.05\n")
     for name, value in {"FT_ENVIRONMENT": file, "FT_HOME": environment.home, "FT_DEFS": environment.defs}.items():
         monkeypatch.setenv(name, str(value))
     own = load_environment()
-    assert load_component(folder, environment=own).use_case.policy == load_component(folder).use_case.policy == own.policy != Policy()
+    assert (
+        load_component(folder, environment=own).use_case.policy
+        == load_component(folder).use_case.policy
+        == own.policy
+        != Policy()
+    )
     assert main(["decide", "complaints", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
-    assert found["policy"] == own.policy.to_dict() and [rule["rule"] for rule in found["rules"] if not rule["passed"]] == ["policy"]
+    assert found["policy"] == own.policy.to_dict() and [
+        rule["rule"] for rule in found["rules"] if not rule["passed"]
+    ] == ["policy"]

@@ -25,21 +25,38 @@ def case_of(tmp_path: Path, numbers: dict[str, Any]) -> EvidenceCase:
     version = case.lake.latest("complaints", "anonymized_records")
     assert version
     check = "recall_above_floor"
-    case.lake.add_verdict(version, check, True, check_settings_hash(case.use_case, "anonymized_records", check), numbers)
+    case.lake.add_verdict(
+        version, check, True, check_settings_hash(case.use_case, "anonymized_records", check), numbers
+    )
     return case
 
 
-def test_what_was_not_measured_on_this_source_is_refused_with_a_way_out_and_passes_by_a_persons_name(tmp_path: Path) -> None:
+def test_what_was_not_measured_on_this_source_is_refused_with_a_way_out_and_passes_by_a_persons_name(
+    tmp_path: Path,
+) -> None:
     case = case_of(tmp_path, NOT_MEASURED)
     decision = case.decide(today=TODAY)
     (ruling,) = decision.refusing
     assert (ruling.rule, ruling.waivable, ruling.value) == ("recall", True, None)
-    assert ruling.why.startswith("Recall was not measured on this source: privacy.gold names no annotated texts. Annotate records of this source")
+    assert ruling.why.startswith(
+        "Recall was not measured on this source: privacy.gold names no annotated texts. Annotate records of this source"
+    )
     assert "ft privacy sample complaints" in ruling.why and "an owner approves by name" in ruling.why
     other = next(one for one in decision.rulings if one.rule == "data/recall_above_floor/anonymized_records")
-    assert other.passed and other.needed == "nothing shows it to be below" and "not measured on this source" in other.why
+    assert (
+        other.passed and other.needed == "nothing shows it to be below" and "not measured on this source" in other.why
+    )
     reason = "Read 300 records by hand, nothing was missed."
-    grant(case.lake, case.use_case, case.versions["adapter_checkpoint"], ruling, granted_by="ana.ruiz@example.org", reason=reason, until=TODAY, today=TODAY)
+    grant(
+        case.lake,
+        case.use_case,
+        case.versions["adapter_checkpoint"],
+        ruling,
+        granted_by="ana.ruiz@example.org",
+        reason=reason,
+        until=TODAY,
+        today=TODAY,
+    )
     assert case.decide(today=TODAY).accepted
 
 
@@ -75,7 +92,16 @@ def test_the_decision_says_that_k_anonymity_was_not_measured_and_by_whose_reason
     case = EvidenceCase(tmp_path).publish()
     version = case.lake.latest("complaints", "anonymized_records")
     assert version
-    says = "k-anonymity was not measured on 90 records; the file gives the reason, for which team:complaints answers: Nobody is in them."
-    case.lake.add_verdict(version, "is_k_anonymous", True, check_settings_hash(case.use_case, "anonymized_records", "is_k_anonymous"), {"says": says})
+    says = (
+        "k-anonymity was not measured on 90 records; the file gives the reason, for which team:complaints answers:"
+        " Nobody is in them."
+    )
+    case.lake.add_verdict(
+        version,
+        "is_k_anonymous",
+        True,
+        check_settings_hash(case.use_case, "anonymized_records", "is_k_anonymous"),
+        {"says": says},
+    )
     ruling = next(one for one in case.decide().rulings if one.rule == "data/is_k_anonymous/anonymized_records")
     assert ruling.passed and says in ruling.why and "or the file says why it is not" in ruling.needed

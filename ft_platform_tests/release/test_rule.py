@@ -1,4 +1,5 @@
-"""Kinds of rules are found by their folder, and whatever else lists them says the same: owners, order, the page about decisions."""
+"""Kinds of rules are found by their folder, and whatever else lists them says the same: owners, order, the page about
+decisions."""
 
 import re
 from collections.abc import Iterator
@@ -55,7 +56,9 @@ def test_a_rule_of_a_new_file_is_applied_at_its_place_and_waived_by_its_owner(tm
 
 
 def test_all_kinds_give_rules_where_everything_is_asked_for_in_the_order_of_reports(tmp_path: Path) -> None:
-    case = EvidenceCase(tmp_path, {**EVERY_RULE, "fairness": {**EVERY_RULE["fairness"], "sensitive_features": ["region"]}})
+    case = EvidenceCase(
+        tmp_path, {**EVERY_RULE, "fairness": {**EVERY_RULE["fairness"], "sensitive_features": ["region"]}}
+    )
     case.refusing()
     told = list(dict.fromkeys(kind_name(rule.name) for rule in rules_of(case.use_case, "champion")))
     assert told == [name for name in all_kinds() if name != "approval"]
@@ -66,7 +69,12 @@ def test_groups_are_told_feature_by_feature_and_pairs_last(tmp_path: Path) -> No
     case.refusing()
     told = [rule.name for rule in rules_of(case.use_case, None)]
     each = ["fairness", "amplification", "demographic_parity", "equalized_odds"]
-    expected = ["flip_rate/gender", *(f"{kind}/{feature}" for feature in ("region", "age") for kind in each), "fairness/pairs", "memorization"]
+    expected = [
+        "flip_rate/gender",
+        *(f"{kind}/{feature}" for feature in ("region", "age") for kind in each),
+        "fairness/pairs",
+        "memorization",
+    ]
     assert told[told.index("flip_rate/gender") :][: len(expected)] == expected
 
 
@@ -83,7 +91,9 @@ def test_the_page_names_every_kind() -> None:
 
 def test_the_page_says_to_whom_each_kind_belongs() -> None:
     owners: dict[str, Any] = {name: kind.owner for name, kind in all_kinds().items()}
-    told = {name: row[1].strip("`") for row in rows_below("| rules | role |") for name in re.findall("`([^`]+)`", row[0])}
+    told = {
+        name: row[1].strip("`") for row in rows_below("| rules | role |") for name in re.findall("`([^`]+)`", row[0])
+    }
     assert told == {name: owner for name, owner in owners.items() if owner not in (None, "compliance")}
     cannot = re.search(r"Rules of (.*) cannot be waived", PAGE)
     assert cannot and re.findall("`([^`]+)`", cannot[1]) == [name for name, owner in owners.items() if owner is None]

@@ -14,7 +14,9 @@ ANA, MARIA, TOM = "ana.ruiz@example.org", "maria.lind@example.org", "tom.okafor@
 
 def with_owners(**owners: Any) -> NamedUseCase:
     made = use_case(kind="classification")
-    return made.model_copy(update={"settings": made.settings.model_copy(update={"owners": Owners.model_validate(owners)})})
+    return made.model_copy(
+        update={"settings": made.settings.model_copy(update={"owners": Owners.model_validate(owners)})}
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,10 @@ def test_persons_of_a_team_are_those_that_the_file_lists() -> None:
 @pytest.mark.parametrize(
     ("owners", "problem"),
     [
-        ({"accountable": "team:desk", "teams": {"dsek": [ANA]}}, "`teams` names dsek, which owns nothing here; teams that do: desk"),
+        (
+            {"accountable": "team:desk", "teams": {"dsek": [ANA]}},
+            "`teams` names dsek, which owns nothing here; teams that do: desk",
+        ),
         ({"accountable": "team:desk", "teams": {"desk": ["Ana Ruiz"]}}, "pattern"),
     ],
 )
@@ -64,4 +69,8 @@ def test_a_team_that_owns_nothing_and_a_person_without_address_are_errors(owners
 
 def test_who_joins_a_team_makes_no_report_stale() -> None:
     few, more = (with_owners(accountable="team:desk", teams={"desk": persons}) for persons in ([ANA], [ANA, TOM]))
-    assert few.section("owners.roles") == more.section("owners.roles") != with_owners(accountable="team:other").section("owners.roles")
+    assert (
+        few.section("owners.roles")
+        == more.section("owners.roles")
+        != with_owners(accountable="team:other").section("owners.roles")
+    )

@@ -11,18 +11,27 @@ from ft_platform.release.waivers import grant, in_force, revoke, waivers
 from ft_platform_tests.release.evidence_case import TEST_ROWS, EvidenceCase, changed, gap, good_figures, grouped
 
 TODAY = date(2026, 3, 1)
-WORDS = {"granted_by": "ana.ruiz@example.org", "reason": "Few records of this region; watched every month.", "until": TODAY + timedelta(days=30)}
+WORDS = {
+    "granted_by": "ana.ruiz@example.org",
+    "reason": "Few records of this region; watched every month.",
+    "until": TODAY + timedelta(days=30),
+}
 
 
 @pytest.fixture
 def case(tmp_path):
-    return EvidenceCase(tmp_path, figures=changed(good_figures(), "fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3))).publish()
+    return EvidenceCase(
+        tmp_path,
+        figures=changed(good_figures(), "fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3)),
+    ).publish()
 
 
 @pytest.fixture
 def stored_with(monkeypatch):
     """Waivers are stored with other words than those they were granted with, as somebody may write them."""
-    return lambda **words: monkeypatch.setattr("ft_platform.release.waivers.Waiver.to_dict", lambda waiver: {**vars(waiver), **words})
+    return lambda **words: monkeypatch.setattr(
+        "ft_platform.release.waivers.Waiver.to_dict", lambda waiver: {**vars(waiver), **words}
+    )
 
 
 def ruling_of(case, rule):
@@ -30,7 +39,14 @@ def ruling_of(case, rule):
 
 
 def granted(case, rule="fairness/region", **words):
-    return grant(case.lake, case.use_case, case.versions["adapter_checkpoint"], ruling_of(case, rule), today=TODAY, **{**WORDS, **words})
+    return grant(
+        case.lake,
+        case.use_case,
+        case.versions["adapter_checkpoint"],
+        ruling_of(case, rule),
+        today=TODAY,
+        **{**WORDS, **words},
+    )
 
 
 def test_a_waiver_holds_until_its_last_day_and_the_decision_carries_it(case):
@@ -88,12 +104,18 @@ def test_an_altered_waiver_stops_the_decision(case):
 def owned_by(case, **owners):
     """The same use case after its owners have changed."""
     settings = case.use_case.settings
-    return case.use_case.model_copy(update={"settings": settings.model_copy(update={"owners": settings.owners.model_copy(update=owners)})})
+    return case.use_case.model_copy(
+        update={"settings": settings.model_copy(update={"owners": settings.owners.model_copy(update=owners)})}
+    )
 
 
 def test_a_waiver_of_somebody_who_is_no_owner_any_more_does_not_count_and_the_decision_says_so(tmp_path):
     figures = changed(good_figures(), "fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3))
-    owners = {"accountable": "team:complaints", "compliance": "team:officers", "teams": {"officers": ["ana.ruiz@example.org", "bo.lund@example.org"]}}
+    owners = {
+        "accountable": "team:complaints",
+        "compliance": "team:officers",
+        "teams": {"officers": ["ana.ruiz@example.org", "bo.lund@example.org"]},
+    }
     case = EvidenceCase(tmp_path, {"owners": owners}, figures).publish()
     waiver = granted(case, until=date(2027, 2, 1))
     assert case.decide(today=TODAY).accepted
@@ -108,11 +130,15 @@ def test_a_waiver_of_somebody_who_is_no_owner_any_more_does_not_count_and_the_de
 
 def test_a_team_without_named_persons_waives_nothing_and_the_message_says_where_to_name_them(case):
     case.use_case = owned_by(case, compliance="team:officers", teams={})
-    with pytest.raises(ConfigError, match=r"belongs to compliance, which is team:officers; name its persons in owners.teams.officers"):
+    with pytest.raises(
+        ConfigError, match=r"belongs to compliance, which is team:officers; name its persons in owners.teams.officers"
+    ):
         granted(case)
 
 
-@pytest.mark.parametrize("granted_at", ["2026-03-02", "2026-03-02T00:00:00+00:00", "2026-03-01T23:30:00-02:00", "2999-01-01T00:00:00"])
+@pytest.mark.parametrize(
+    "granted_at", ["2026-03-02", "2026-03-02T00:00:00+00:00", "2026-03-01T23:30:00-02:00", "2999-01-01T00:00:00"]
+)
 def test_a_stored_waiver_that_is_dated_after_today_does_not_count(case, stored_with, granted_at):
     stored_with(granted_at=granted_at)
     waiver = granted(case)
@@ -180,7 +206,9 @@ def test_a_waiver_without_person_reason_or_day_is_refused(case, words, problem):
 def test_broken_lineage_and_failed_checks_of_the_data_cannot_be_waived(tmp_path):
     case = EvidenceCase(tmp_path, left_out={"model_card"}).publish()
     version = case.lake.latest("complaints", "anonymized_records")
-    case.lake.add_verdict(version, "no_residual_pii", False, case.lake.verdicts(version)["no_residual_pii"].settings_hash)
+    case.lake.add_verdict(
+        version, "no_residual_pii", False, case.lake.verdicts(version)["no_residual_pii"].settings_hash
+    )
     for rule in ("lineage/model_card", "data/no_residual_pii/anonymized_records"):
         with pytest.raises(ConfigError, match="cannot be waived"):
             granted(case, rule)

@@ -1,4 +1,5 @@
-"""A real browser for the reports: Chromium with its driver, and the package selenium. Tests skip, with the reason, where one is missing."""
+"""A real browser for the reports: Chromium with its driver, and the package selenium. Tests skip, with the reason,
+where one is missing."""
 
 import json
 import shutil
@@ -24,7 +25,7 @@ FLAGS = [
 MOVE_OVER_EVERYTHING = """
 for (const e of document.querySelectorAll('*')) for (const kind of ['mouseover', 'mousemove', 'focus', 'toggle', 'click'])
   if (kind !== 'click' || e.tagName === 'SUMMARY') e.dispatchEvent(new Event(kind, {bubbles: true}));
-"""
+"""  # noqa: E501
 WIDER_THAN_THE_WINDOW = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
 PICTURES_NOT_SHOWN = "return [...document.images].filter(i => !(i.complete && i.naturalWidth > 0)).length"
 

@@ -1,4 +1,5 @@
-"""What every HTML report must be: one valid page that asks for nothing from outside, names its pictures, and has no element or attribute of its own making.
+"""What every HTML report must be: one valid page that asks for nothing from outside, names its pictures, and has no
+element or attribute of its own making.
 
 Rules are lists of what is allowed, so that nothing gets through because nobody thought of it.
 """
@@ -49,7 +50,22 @@ ELEMENTS = {
     "ins",
     "mark",
 }
-ATTRIBUTES = {"alt", "src", "class", "href", "colspan", "scope", "lang", "charset", "name", "content", "http-equiv", "id", "open", "title"}
+ATTRIBUTES = {
+    "alt",
+    "src",
+    "class",
+    "href",
+    "colspan",
+    "scope",
+    "lang",
+    "charset",
+    "name",
+    "content",
+    "http-equiv",
+    "id",
+    "open",
+    "title",
+}
 VOID = {"br", "img", "meta"}
 SECTIONING = {"table", "div", "ul", "ol", "p", "h1", "h2", "h3", "section", "details", "pre", "dl"}
 """May not stand inside `p`: a parser would close the paragraph before them."""
@@ -74,7 +90,11 @@ class Page(HTMLParser):
         self.feed(text)
         self.close()
         self.problems += [f"<{tag}> is not closed" for tag in self.open]
-        self.problems += [f"{self.count.get(tag, 0)} <{tag}>, expected one" for tag in ("title", "h1", "body") if self.count.get(tag) != 1]
+        self.problems += [
+            f"{self.count.get(tag, 0)} <{tag}>, expected one"
+            for tag in ("title", "h1", "body")
+            if self.count.get(tag) != 1
+        ]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.count[tag] = self.count.get(tag, 0) + 1
@@ -121,7 +141,8 @@ def problems_of(text: str) -> list[str]:
 
 
 def html5_problems(text: str) -> list[str]:
-    """What the reference parser of HTML 5 says, and elements and attributes as a browser would see them; nothing where html5lib is not installed."""
+    """What the reference parser of HTML 5 says, and elements and attributes as a browser would see them; nothing where
+    html5lib is not installed."""
     try:
         import html5lib
     except ImportError:
@@ -134,5 +155,9 @@ def html5_problems(text: str) -> list[str]:
             continue  # a comment
         if element.tag not in ELEMENTS:
             found.append(f"a browser sees an element <{element.tag}>")
-        found += [f"a browser sees an attribute {name} of <{element.tag}>" for name in element.attrib if name not in ATTRIBUTES]
+        found += [
+            f"a browser sees an attribute {name} of <{element.tag}>"
+            for name in element.attrib
+            if name not in ATTRIBUTES
+        ]
     return found

@@ -1,4 +1,5 @@
-"""Figures of the reports that cost a training or people to make, as their makers leave them: every branch of a page, in words of nobody. Made up."""
+"""Figures of the reports that cost a training or people to make, as their makers leave them: every branch of a page, in
+words of nobody. Made up."""
 
 from typing import Any
 
@@ -7,12 +8,32 @@ import numpy as np
 from ft_platform.privacy_attacks.membership import SideLosses
 
 FIGURE = {"value": 0.6, "low": 0.55, "high": 0.65}
-GAIN = {**FIGURE, "sd": 0.01, "sd_low": 0.0, "sd_high": 0.1, "min": 0.5, "max": 0.7, "values": [0.5, 0.7], "better_for": 2}
+GAIN = {
+    **FIGURE,
+    "sd": 0.01,
+    "sd_low": 0.0,
+    "sd_high": 0.1,
+    "min": 0.5,
+    "max": 0.7,
+    "values": [0.5, 0.7],
+    "better_for": 2,
+}
 
 
 def privacy() -> dict[str, Any]:
     attack = dict.fromkeys(("auc", "tpr_at_1_fpr", "control_auc", "excess"), FIGURE)
-    rates = dict.fromkeys(("verbatim", "baseline", "untrained", "near_verbatim", "baseline_near_verbatim", "untrained_near_verbatim", "gain"), FIGURE)
+    rates = dict.fromkeys(
+        (
+            "verbatim",
+            "baseline",
+            "untrained",
+            "near_verbatim",
+            "baseline_near_verbatim",
+            "untrained_near_verbatim",
+            "gain",
+        ),
+        FIGURE,
+    )
     losses = dict.fromkeys(("train", "validation", "test", "validation_gap", "gap", "gap_before"), FIGURE)
     return {
         "checkpoint": "the checkpoint",
@@ -22,9 +43,20 @@ def privacy() -> dict[str, Any]:
         "membership_auc": {**FIGURE, "attack": "loss"},
         "membership_status": "measured",
         "extraction_rate": {**rates, "rows": 20, "of": "answers", "status": "measured"},
-        "personal_data": {"samples": 4, "texts_with_finding": 1, "found": {"the entity": 2}, "originals": None, "originals_status": "the vault is off"},
+        "personal_data": {
+            "samples": 4,
+            "texts_with_finding": 1,
+            "found": {"the entity": 2},
+            "originals": None,
+            "originals_status": "the vault is off",
+        },
         "personal_data_status": "measured",
-        "overfitting": {**losses, "status": "on answers", "kept_epoch": 1.0, "curve": [{"epoch": 1, "train_loss": 1.0, "validation_loss": 1.1}]},
+        "overfitting": {
+            **losses,
+            "status": "on answers",
+            "kept_epoch": 1.0,
+            "curve": [{"epoch": 1, "train_loss": 1.0, "validation_loss": 1.1}],
+        },
     }
 
 
@@ -35,8 +67,18 @@ def privacy_losses() -> dict[str, SideLosses]:
 
 def regression() -> dict[str, Any]:
     suite = dict.fromkeys(("base", "tuned", "champion", "difference", "difference_to_champion"), FIGURE)
-    suite |= {"metric": "the metric", "higher_is_better": True, "items": 40, "margin": 0.15, "non_inferior": False, "non_inferior_to_champion": False}
-    suites = {"the harness task": {**suite, "status": "beyond_margin"}, "general_text": {**suite, "metric": "log_perplexity", "status": "within_margin"}}
+    suite |= {
+        "metric": "the metric",
+        "higher_is_better": True,
+        "items": 40,
+        "margin": 0.15,
+        "non_inferior": False,
+        "non_inferior_to_champion": False,
+    }
+    suites = {
+        "the harness task": {**suite, "status": "beyond_margin"},
+        "general_text": {**suite, "metric": "log_perplexity", "status": "within_margin"},
+    }
     return {"suites": suites, "champion": {"status": "compared", "checkpoint": "the champion"}, "confidence": 0.95}
 
 
@@ -93,7 +135,14 @@ def human_review() -> dict[str, Any]:
         "agreement": {"kappa": FIGURE, "method": "the method", "raters": 2, "rows": 6, "status": "measured"},
         "raters": [
             {"rater": "the first rater", **counts, "answers": 6, "empty": 0, "win_rate": FIGURE, "first_share": 0.5},
-            {"rater": "the second rater", **dict.fromkeys(counts, 0), "answers": 0, "empty": 6, "win_rate": None, "first_share": None},
+            {
+                "rater": "the second rater",
+                **dict.fromkeys(counts, 0),
+                "answers": 0,
+                "empty": 6,
+                "win_rate": None,
+                "first_share": None,
+            },
         ],
     }
 
@@ -116,10 +165,31 @@ def seeds() -> dict[str, Any]:
 
 def search() -> dict[str, Any]:
     """Trials over the space `{"lora_dropout": ..., "schedule": choices}`."""
-    trial = {"number": 0, "state": "complete", "failed": None, "params": {"schedule": "cosine"}, "validation_loss": 1.0, "validations": 2, "seconds": 1.0}
-    failed = {**trial, "number": 1, "state": "failed", "failed": "how the trial failed", "validation_loss": None, "seconds": None}
+    trial = {
+        "number": 0,
+        "state": "complete",
+        "failed": None,
+        "params": {"schedule": "cosine"},
+        "validation_loss": 1.0,
+        "validations": 2,
+        "seconds": 1.0,
+    }
+    failed = {
+        **trial,
+        "number": 1,
+        "state": "failed",
+        "failed": "how the trial failed",
+        "validation_loss": None,
+        "seconds": None,
+    }
     figures = {"trials": 2, "complete": 1, "pruned": 0, "failed": 1}
-    return {"trials": [trial, failed], "best": trial, "present": None, "snippet": "training: lines to copy", "figures": figures}
+    return {
+        "trials": [trial, failed],
+        "best": trial,
+        "present": None,
+        "snippet": "training: lines to copy",
+        "figures": figures,
+    }
 
 
 def learning_curve() -> dict[str, Any]:

@@ -13,7 +13,11 @@ from ft_platform.reporting import data_plots
 
 pytestmark = pytest.mark.pictures
 
-SIDES = {"card": {"train": 80, "validation": 10, "test": 10}, "$x^2$ <b>": {"train": 5, "test": 5}, "口座": {"train": 1}}
+SIDES = {
+    "card": {"train": 80, "validation": 10, "test": 10},
+    "$x^2$ <b>": {"train": 5, "test": 5},
+    "口座": {"train": 1},
+}
 K_ANONYMITY = {
     "k": 5,
     "required_k": 5,
@@ -40,11 +44,17 @@ PICTURES = {
     "short lengths": lambda: data_plots.lengths_plot(lengths(0.1), "words"),
     "no lengths": lambda: data_plots.lengths_plot(Lengths(), "words", Lengths()),
     "split balance": lambda: data_plots.split_balance_plot(SIDES),
-    "split balance without labels": lambda: data_plots.split_balance_plot({"": {"train": 8, "validation": 1, "test": 1}}),
-    "split balance of many labels": lambda: data_plots.split_balance_plot({f"label {i}": {"train": i, "test": 1} for i in range(77)}),
+    "split balance without labels": lambda: data_plots.split_balance_plot(
+        {"": {"train": 8, "validation": 1, "test": 1}}
+    ),
+    "split balance of many labels": lambda: data_plots.split_balance_plot(
+        {f"label {i}": {"train": i, "test": 1} for i in range(77)}
+    ),
     "no split balance": lambda: data_plots.split_balance_plot({}),
     "k-anonymity": lambda: data_plots.k_anonymity_plot(K_ANONYMITY, 1_000),
-    "k-anonymity of nothing": lambda: data_plots.k_anonymity_plot({**K_ANONYMITY, "k": None, "unique_rows_before": 0, "rows_removed": 0, "levels": {}}, 0),
+    "k-anonymity of nothing": lambda: data_plots.k_anonymity_plot(
+        {**K_ANONYMITY, "k": None, "unique_rows_before": 0, "rows_removed": 0, "levels": {}}, 0
+    ),
 }
 
 
@@ -132,8 +142,13 @@ def test_every_bar_of_lengths_covers_a_whole_number(drawn: list[Any]) -> None:
     assert min(heights) > 0 and heights[:2] == [0.005, 0.005]  # 0 and 1 have bars of their own
 
 
-@pytest.mark.parametrize(("values", "expected"), [(range(8, 91), ["8", "16", "32", "64", "128"]), ([0, 1, 41], ["0", "1", "2", "4", "8", "16", "32"])])
-def test_the_axis_of_lengths_has_numbers_even_where_all_lie_in_one_decade(drawn: list[Any], values: Any, expected: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [(range(8, 91), ["8", "16", "32", "64", "128"]), ([0, 1, 41], ["0", "1", "2", "4", "8", "16", "32"])],
+)
+def test_the_axis_of_lengths_has_numbers_even_where_all_lie_in_one_decade(
+    drawn: list[Any], values: Any, expected: list[str]
+) -> None:
     made = Lengths()
     made.add(np.array(values))
     data_plots.lengths_plot(made, "words")
@@ -163,6 +178,12 @@ def test_k_anonymity_reads_the_counts_of_the_plan() -> None:
     from ft_platform_tests.tables import raw, use_case
 
     case = use_case()
-    table = raw(case, ["text"] * 6, feature_region=["north"] * 5 + ["south"], label=["a", "b"] * 3, subject_id=[f"s{i}" for i in range(6)])
+    table = raw(
+        case,
+        ["text"] * 6,
+        feature_region=["north"] * 5 + ["south"],
+        label=["a", "b"] * 3,
+        subject_id=[f"s{i}" for i in range(6)],
+    )
     counts = plan(TableRows(table), {"feature_region": "category"}, 2, 50.0).counts
     assert data_plots.k_anonymity_plot(counts, 6).startswith(b"\x89PNG")

@@ -1,4 +1,5 @@
-"""The data report: figures of manifests and verdicts, missing ones said to be missing, another report when a check or setting changes."""
+"""The data report: figures of manifests and verdicts, missing ones said to be missing, another report when a check or
+setting changes."""
 
 import dataclasses
 import json
@@ -32,28 +33,53 @@ def read(case: Case, report: ArtifactVersion) -> dict:
 def test_the_figures_are_those_of_the_records(case: Case, report: ArtifactVersion) -> None:
     found = read(case, report)
     assert found["source"]["files"] == 1 and found["source"]["rows"] == 37
-    assert found["source"]["encodings"] == [{"encoding": "utf-8", "how": "detected", "files": 1, "beyond_ascii": 0, "certainty": 1.0}]
+    assert found["source"]["encodings"] == [
+        {"encoding": "utf-8", "how": "detected", "files": 1, "beyond_ascii": 0, "certainty": 1.0}
+    ]
     assert "Encodings of the text files, and how sure they are" in case.lake.read_file(report, "report.html").decode()
-    assert found["permission"]["refused"] == {"consent_not_accepted": {"rows": 2, "means": "the stated consent is not among accepted_consent"}}
+    assert found["permission"]["refused"] == {
+        "consent_not_accepted": {"rows": 2, "means": "the stated consent is not among accepted_consent"}
+    }
     assert found["permission"]["basis"] == "consent" and found["permission"]["purpose"] == "complaint routing"
-    assert found["duplicates"] == {"removed": {"exact_duplicate": 1, "near_duplicate": 0}, "pairs_on_two_sides": 0, "status": "passed"}
+    assert found["duplicates"] == {
+        "removed": {"exact_duplicate": 1, "near_duplicate": 0},
+        "pairs_on_two_sides": 0,
+        "status": "passed",
+    }
     assert found["personal_data"]["replaced"] == {"EMAIL": 1} and found["personal_data"]["rows_with_any"] == 1
-    assert found["personal_data"]["left"]["rows_with_finding"] == 0 and found["personal_data"]["left_status"] == "passed"
+    assert (
+        found["personal_data"]["left"]["rows_with_finding"] == 0 and found["personal_data"]["left_status"] == "passed"
+    )
     assert set(found["personal_data"]["recall"]["EMAIL"]) == {"value", "low", "high", "spans", "status"}
-    assert (found["personal_data"]["recall_status"], found["personal_data"]["recall_basis"]) == ("not_measured_on_this_source", "other_texts")
+    assert (found["personal_data"]["recall_status"], found["personal_data"]["recall_basis"]) == (
+        "not_measured_on_this_source",
+        "other_texts",
+    )
     assert found["personal_data"]["left_out"] == {}
     regions = case.lake.read_table(case.splits)["feature_region"].to_pylist()
     assert found["k_anonymity"]["k"] == min(regions.count(region) for region in set(regions))
     sides = case.lake.read_table(case.splits)["split"].to_pylist()
     assert found["division"]["rows_per_split"] == {side: sides.count(side) for side in set(sides)}
-    assert [(row["rows_in"], row["kept"]) for row in found["funnel"]] == [(37, 37), (37, 35), (35, 34), (34, 34), (34, 34)]
+    assert [(row["rows_in"], row["kept"]) for row in found["funnel"]] == [
+        (37, 37),
+        (37, 35),
+        (35, 34),
+        (34, 34),
+        (34, 34),
+    ]
     other = {one["check"]: one["status"] for one in found["checks"] if one["status"] != "passed"}
     assert other == {"recall_above_floor": "not_measured_on_this_source"} and len(found["checks"]) >= 10
 
 
 def test_card_croissant_and_pictures_lie_beside_the_page(case: Case, report: ArtifactVersion) -> None:
     pictures = {"funnel.png", "personal_data.png", "k_anonymity.png", "split_balance.png"}
-    assert set(case.lake.manifest(report).files) == {"data.json", "README.md", "croissant.json", "report.html", *pictures}
+    assert set(case.lake.manifest(report).files) == {
+        "data.json",
+        "README.md",
+        "croissant.json",
+        "report.html",
+        *pictures,
+    }
     text = case.lake.read_file(report, "report.html").decode()
     assert text.count("<img ") == text.count("<img alt=") == len(pictures)
     assert "consent_not_accepted" in text and report.artifact_id in text and case.splits.content_hash[:12] in text
@@ -62,16 +88,31 @@ def test_card_croissant_and_pictures_lie_beside_the_page(case: Case, report: Art
 def test_the_page_says_what_recall_and_k_anonymity_rest_on(case: Case, report: ArtifactVersion, tmp_path: Path) -> None:
     text = case.lake.read_file(report, "report.html").decode()
     assert "Recall was not measured on this source: privacy.gold names no annotated texts." in text
-    assert "every combination of region is shared by at least" in text and "records name no person, and each of them counts as one" in text
+    assert (
+        "every combination of region is shared by at least" in text
+        and "records name no person, and each of them counts as one" in text
+    )
     copied = case.copy(tmp_path / "home")
     anonymized = copied.lake.latest(NAME, "anonymized_records")
     assert anonymized
     reasons = {"URL": "Addresses of pages are public here."}
     for check, numbers in {
-        "is_k_anonymous": {"k": None, "reason": "Nobody.", "says": "k-anonymity was not measured on 34 records; the file gives the reason: Nobody."},
-        "recall_above_floor": {"status": "above_floor", "basis": "own_records", "says": "Measured.", "left_out": reasons, "entities": {}},
+        "is_k_anonymous": {
+            "k": None,
+            "reason": "Nobody.",
+            "says": "k-anonymity was not measured on 34 records; the file gives the reason: Nobody.",
+        },
+        "recall_above_floor": {
+            "status": "above_floor",
+            "basis": "own_records",
+            "says": "Measured.",
+            "left_out": reasons,
+            "entities": {},
+        },
     }.items():
-        copied.lake.add_verdict(anonymized, check, True, check_settings_hash(case.use_case, "anonymized_records", check), numbers)
+        copied.lake.add_verdict(
+            anonymized, check, True, check_settings_hash(case.use_case, "anonymized_records", check), numbers
+        )
     later = publish_data_report(copied.lake, copied.use_case, copied.splits)
     text = copied.lake.read_file(later, "report.html").decode()
     assert f"Check is_k_anonymous of {anonymized.id}: not measured. k-anonymity was not measured on 34 records" in text
@@ -84,11 +125,23 @@ def test_nothing_personal_is_in_it(case: Case, report: ArtifactVersion) -> None:
         assert PERSON.split("@")[0].encode() not in content and b"mortgage11" not in content, name
 
 
-def test_equal_records_settings_and_verdicts_give_the_same_report_and_other_ones_another(case: Case, report: ArtifactVersion, tmp_path: Path) -> None:
-    assert publish_data_report(case.lake, case.use_case, case.splits) == existing_data_report(case.lake, case.use_case, case.splits) == report
-    for section, values in {"owners": {"compliance": "team:other"}, "governance": {"purpose": "another purpose"}, "source": {"encoding": "utf-8"}}.items():
+def test_equal_records_settings_and_verdicts_give_the_same_report_and_other_ones_another(
+    case: Case, report: ArtifactVersion, tmp_path: Path
+) -> None:
+    assert (
+        publish_data_report(case.lake, case.use_case, case.splits)
+        == existing_data_report(case.lake, case.use_case, case.splits)
+        == report
+    )
+    for section, values in {
+        "owners": {"compliance": "team:other"},
+        "governance": {"purpose": "another purpose"},
+        "source": {"encoding": "utf-8"},
+    }.items():
         changed = case.use_case.section(section).model_copy(update=values)
-        other = case.use_case.model_copy(update={"settings": case.use_case.settings.model_copy(update={section: changed})})
+        other = case.use_case.model_copy(
+            update={"settings": case.use_case.settings.model_copy(update={section: changed})}
+        )
         assert existing_data_report(case.lake, other, case.splits) is None, section
     copied = case.copy(tmp_path / "home")
     hash_ = check_settings_hash(case.use_case, "splits", "no_leakage")
@@ -103,9 +156,19 @@ def test_what_was_not_checked_or_counted_is_null_and_says_so(case: Case) -> None
     facts = facts_behind(case.lake, case.use_case, case.splits)
     bare = {name: manifest.model_copy(update={"counts": {}}) for name, manifest in facts.manifests.items()}
     found = figures(dataclasses.replace(facts, manifests=bare, verdicts={}))
-    assert (found["personal_data"]["replaced"], found["personal_data"]["left"], found["personal_data"]["left_status"]) == (None, None, "not_checked")
+    assert (
+        found["personal_data"]["replaced"],
+        found["personal_data"]["left"],
+        found["personal_data"]["left_status"],
+    ) == (None, None, "not_checked")
     assert (found["personal_data"]["recall"], found["personal_data"]["recall_status"]) == (None, "not_measured")
-    assert found["k_anonymity"] == {"k": None, "status": "not_checked", "says": None, "reason": None, "not_looked_at": None}
+    assert found["k_anonymity"] == {
+        "k": None,
+        "status": "not_checked",
+        "says": None,
+        "reason": None,
+        "not_looked_at": None,
+    }
     assert found["duplicates"] == {"removed": None, "pairs_on_two_sides": None, "status": "not_checked"}
     assert found["permission"]["refused"] is None
     assert {one["status"] for one in found["checks"]} == {"not_checked"} and len(found["checks"]) >= 9
@@ -117,7 +180,16 @@ def test_the_newest_version_of_the_same_rows_says_what_holds_now(case: Case, tmp
     anonymized = copied.lake.latest(NAME, "anonymized_records")
     assert anonymized
     batches = list(copied.lake.read(splits))
-    again = copied.lake.write_table(NAME, "splits", batches, batches[0].schema, zone="shared", parents=[anonymized], settings_hash="later", input_hash="again")
+    again = copied.lake.write_table(
+        NAME,
+        "splits",
+        batches,
+        batches[0].schema,
+        zone="shared",
+        parents=[anonymized],
+        settings_hash="later",
+        input_hash="again",
+    )
     assert again.content_hash == splits.content_hash
     facts = facts_behind(copied.lake, copied.use_case, splits)
     assert facts.manifests["splits"].id == "splits@1" and facts.section("splits", "task") is None

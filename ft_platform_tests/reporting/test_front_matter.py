@@ -1,4 +1,5 @@
-"""Texts that people write into a use case stay texts in the cards: they neither end the metadata nor act as Markdown."""
+"""Texts that people write into a use case stay texts in the cards: they neither end the metadata nor act as
+Markdown."""
 
 import re
 
@@ -36,7 +37,10 @@ HOSTILE = [
 def test_a_text_stays_one_value_of_the_metadata(text):
     written = front_matter_text({"license_name": text, "tags": [text], text: 1, "last": "here"})
     for lines in (written.split("\n"), written.splitlines()):
-        assert [number for number, line in enumerate(lines) if line.strip() == "---"] == [0, len([one for one in lines if one]) - 1]
+        assert [number for number, line in enumerate(lines) if line.strip() == "---"] == [
+            0,
+            len([one for one in lines if one]) - 1,
+        ]
     head = HUB.match(written + "\n# body")
     assert head
     found = yaml.safe_load(head[2])

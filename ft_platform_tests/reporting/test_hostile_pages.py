@@ -1,8 +1,8 @@
 """Every page with attacks in the place of its texts: valid, nothing loaded, nothing runs.
 
-Three ways: a small run whose labels, groups, description, purpose, licence and use are attacks; what makes the other reports, with an attack in the
-place of every text of their figures; and every template once more, with an attack in the place of every text that it was given.
-"""
+Three ways: a small run whose labels, groups, description, purpose, licence and use are attacks; what makes the other
+reports, with an attack in the place of every text of their figures; and every template once more, with an attack in the
+place of every text that it was given."""
 
 import re
 from collections.abc import Iterator
@@ -40,18 +40,25 @@ FREE_TEXT = " ".join(ATTACKS)
 NO_PAGES = {"base.html", "lineage.html", "review_form.html"}
 """Parts of other templates, and the form of `ft review`, which has a script by design and tests of its own."""
 NOT_TEXTS = {"href", "folder", "documents", "pages", "check", "sections"}
-"""Addresses inside a pack or on the server, and what is left of the page of Great Expectations: see the test of data docs."""
+"""Addresses inside a pack or on the server, and what is left of the page of Great Expectations: see the test of data
+docs."""
 
 
 def hostile_rows(kind: str) -> list[dict]:
-    """Four records of each attack as label: two for training, one for validation, one for test; another attack is its group."""
+    """Four records of each attack as label: two for training, one for validation, one for test; another attack is its
+    group."""
     sides = ("train", "train", "validation", "test")
     ordinary = enumerate(ORDINARY_ROWS(kind, 4 * len(ATTACKS)))
-    return [{**row, "label": ATTACKS[n // 4], "feature_region": ATTACKS[n // 4 % 3 + 6], "split": sides[n % 4]} for n, row in ordinary]
+    return [
+        {**row, "label": ATTACKS[n // 4], "feature_region": ATTACKS[n // 4 % 3 + 6], "split": sides[n % 4]}
+        for n, row in ordinary
+    ]
 
 
 def hostile_attributes(model: Path, kind: str, **evaluation: object) -> dict:
-    attributes = ORDINARY_ATTRIBUTES(model, kind, bootstrap_samples=100, few_shot_examples=1, max_prompt_tokens=256, **evaluation)
+    attributes = ORDINARY_ATTRIBUTES(
+        model, kind, bootstrap_samples=100, few_shot_examples=1, max_prompt_tokens=256, **evaluation
+    )
     attributes["training"]["max_steps"] = 1
     attributes["description"] = FREE_TEXT
     attributes["task"]["instruction"] = "Name the product."
@@ -110,7 +117,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         publish_profile(case.lake, case.use_case, case.splits)
         audit_for(case.lake, case.environment, case.use_case, case.splits)
         pack = write_pack(case.lake, case.use_case, gather(case.lake, case.checkpoint), home / "pack")
-        files = {name: (pack.folder / name).read_text(encoding="utf-8") for name in pack.files if name.endswith((".html", ".md"))}
+        files = {
+            name: (pack.folder / name).read_text(encoding="utf-8")
+            for name in pack.files
+            if name.endswith((".html", ".md"))
+        }
         reports = reports_of(case, home / "reports")
     return Made(files, reports, values)
 
@@ -125,15 +136,21 @@ def reports_of(case: tiny.TinyCase, home: Path) -> dict[str, str]:
     searched = (case.lake, searching(case.use_case), Attack("the report"))
     privacy = hostile(report_figures.privacy())
     writers = {
-        "privacy": lambda to: write_privacy_report(to, *where, [case.checkpoint], privacy, report_figures.privacy_losses()),
-        "regression": lambda to: write_regression_report(to, *where, case.checkpoint, hostile(report_figures.regression())),
+        "privacy": lambda to: write_privacy_report(
+            to, *where, [case.checkpoint], privacy, report_figures.privacy_losses()
+        ),
+        "regression": lambda to: write_regression_report(
+            to, *where, case.checkpoint, hostile(report_figures.regression())
+        ),
         "roi": lambda to: write_roi_report(to, *where, case.report, hostile(worth(case, home))),
         "judge": lambda to: write_judge_report(to, *where, case.report, hostile(report_figures.judge())),
         "human_review": lambda to: write_review_report(to, *where, case.report, hostile(report_figures.human_review())),
         "seeds": lambda to: write_seed_report(to, *where, [case.checkpoint], hostile(report_figures.seeds())),
         "canaries": lambda to: write_canary_report(to / "new", *where, case.splits, hostile(report_figures.canaries())),
         "search": lambda to: write_search_report(to / "new", *searched, case.splits, hostile(report_figures.search())),
-        "learning_curve": lambda to: write_curve_report(to / "new", *where, case.splits, hostile(report_figures.learning_curve())),
+        "learning_curve": lambda to: write_curve_report(
+            to / "new", *where, case.splits, hostile(report_figures.learning_curve())
+        ),
         "decision": lambda to: write_decision(to, *where, decision(case)),
     }
     texts = {}
@@ -153,61 +170,107 @@ def searching(use_case: NamedUseCase) -> NamedUseCase:
 def worth(case: tiny.TinyCase, home: Path) -> dict[str, Any]:
     """Figures of a return with every branch: savings, prices, measurements, and one that cannot be compared."""
     uri = write_rows(home / "measured.csv", satisfaction([3.0, 3.5] * 8, [4.0, 4.5] * 8))
-    figures = found(case, priced(case.environment), **PLAN, api_price_per_1000=4, measurements=[{"uri": uri, "period": "period"}])
+    figures = found(
+        case, priced(case.environment), **PLAN, api_price_per_1000=4, measurements=[{"uri": uri, "period": "period"}]
+    )
     return {**figures, "not_compared": {"the measure": "why it is not compared"}, "introduced_on": "the day"}
 
 
 def decision(case: tiny.TinyCase) -> Decision:
     """A refusal of the small run, for which most evidence is missing, with a waiver."""
-    refused = decide(case.lake, case.use_case, case.checkpoint, newest_evidence(case.lake, case.use_case, case.checkpoint))
+    refused = decide(
+        case.lake, case.use_case, case.checkpoint, newest_evidence(case.lake, case.use_case, case.checkpoint)
+    )
     rulings = [replace(ruling, why=Attack(ruling.why), needed=Attack(ruling.needed)) for ruling in refused.rulings]
     waived = next(ruling.rule for ruling in rulings if not ruling.passed and ruling.waivable)
-    words = {name: Attack(f"{name} of the waiver") for name in ("id", "checkpoint", "granted_by", "role", "reason", "until", "granted_at", "recorded_by")}
+    words = {
+        name: Attack(f"{name} of the waiver")
+        for name in ("id", "checkpoint", "granted_by", "role", "reason", "until", "granted_at", "recorded_by")
+    }
     return replace(refused, rulings=rulings, waivers={waived: Waiver(rule=waived, **words)})
 
 
 def index() -> str:
     from ft_platform.reporting.server import _index
 
-    return _index(Attack("the title"), Attack("what they are"), [{"href": "a/b", "title": Attack("a report"), "note": Attack("when")}]).decode()
+    return _index(
+        Attack("the title"),
+        Attack("what they are"),
+        [{"href": "a/b", "title": Attack("a report"), "note": Attack("when")}],
+    ).decode()
 
 
 def audit_examples() -> str:
     from ft_platform.training.audit_view import ShownExample, Span, examples_page
 
-    example = ShownExample(Attack("a record"), "train", [Span("context", FREE_TEXT, 3), Span("supervised", Attack("an answer"), 2)])
-    return examples_page(Attack("the title"), [example], {"problems": [Attack("a fault")], "rows": 1, "supervised_share": 0.5})
+    example = ShownExample(
+        Attack("a record"), "train", [Span("context", FREE_TEXT, 3), Span("supervised", Attack("an answer"), 2)]
+    )
+    return examples_page(
+        Attack("the title"), [example], {"problems": [Attack("a fault")], "rows": 1, "supervised_share": 0.5}
+    )
 
 
 def data_docs_of(markup: str) -> str:
     """Data docs where Great Expectations rendered `markup` as it stands."""
     from ft_platform.validation import data_docs
 
-    failed = {"expectation": Attack("the expectation"), "passed": False, "unexpected_count": 1, "record_ids": [Attack("a record")]}
+    failed = {
+        "expectation": Attack("the expectation"),
+        "passed": False,
+        "unexpected_count": 1,
+        "record_ids": [Attack("a record")],
+    }
     result: Any = SimpleNamespace(expectations=[failed], rows=3)
     use_case: Any = SimpleNamespace(name=Attack("the use case"))
     version: Any = SimpleNamespace(id=Attack("the version"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data_docs, "_rendered", lambda *_: f'<html><body><div class="ge-section"><table><tr><td>{markup}</td></tr></table></div></body></html>')
+        patch.setattr(
+            data_docs,
+            "_rendered",
+            lambda *_: (
+                f'<html><body><div class="ge-section"><table><tr><td>{markup}</td></tr></table></div></body></html>'
+            ),
+        )
         return data_docs.data_docs(use_case, version, result, {Attack("quarantined"): 1})
 
 
 @pytest.fixture(scope="module")
 def pages(made: Made) -> dict[str, str]:
     """Name -> page, made in all three ways."""
-    again = {f"templates/{name}": page(name, **hostile(values, NOT_TEXTS)) for name, values in made.values.items() if name.endswith(".html")}
+    again = {
+        f"templates/{name}": page(name, **hostile(values, NOT_TEXTS))
+        for name, values in made.values.items()
+        if name.endswith(".html")
+    }
     return {**made.files, **{f"reports/{name}.html": text for name, text in made.reports.items()}, **again}
 
 
 def test_every_kind_of_page_is_there(pages: dict[str, str]) -> None:
     kinds = {name.split("/")[1] for name in pages if name.startswith("versions/")}
-    assert kinds >= {"adapter_checkpoint", "base_evaluation", "evaluation_report", "fairness_report", "model_card", "data_report", "profile", "training_audit"}
-    documents = {"index.html", "documents/technical_documentation.html", "documents/training_data_summary.html", "documents/dataset/README.md"}
+    assert kinds >= {
+        "adapter_checkpoint",
+        "base_evaluation",
+        "evaluation_report",
+        "fairness_report",
+        "model_card",
+        "data_report",
+        "profile",
+        "training_audit",
+    }
+    documents = {
+        "index.html",
+        "documents/technical_documentation.html",
+        "documents/training_data_summary.html",
+        "documents/dataset/README.md",
+    }
     assert documents <= set(pages)
 
 
 def test_every_template_was_tried(made: Made) -> None:
-    assert {path.name for path in TEMPLATES.glob("*.html")} - NO_PAGES == {name for name in made.values if name.endswith(".html")}
+    assert {path.name for path in TEMPLATES.glob("*.html")} - NO_PAGES == {
+        name for name in made.values if name.endswith(".html")
+    }
 
 
 def test_every_page_is_valid_and_has_only_elements_and_attributes_of_the_templates(pages: dict[str, str]) -> None:
@@ -220,7 +283,9 @@ def test_the_attacks_are_shown_as_text(pages: dict[str, str]) -> None:
     """A page that left them out would pass the test above without having been tried."""
     kinds = {"evaluation_report": ATTACKS[:20], "model_card": ATTACKS, "fairness_report": ATTACKS[6:9]}
     for kind, attacks in kinds.items():
-        (text,) = (text for name, text in pages.items() if name.startswith(f"versions/{kind}/") and name.endswith(".html"))
+        (text,) = (
+            text for name, text in pages.items() if name.startswith(f"versions/{kind}/") and name.endswith(".html")
+        )
         words = " ".join(Page(text).words.split())
         assert [attack for attack in attacks if " ".join(attack.split()) not in words] == [], kind
     assert ATTACKS[0] in Page(pages["documents/technical_documentation.html"]).words
@@ -233,7 +298,17 @@ def test_the_attacks_are_shown_as_text(pages: dict[str, str]) -> None:
         ("privacy", ["the checkpoint", "the entity", "the vault is off", "on answers"]),
         ("regression", ["the harness task", "the metric", "the champion"]),
         ("roi", ["the measure", "why it is not compared", "the day"]),
-        ("judge", ["the evaluation", "name of the judge", "the judge", "what makes an answer better", "another system", "why it may not be used"]),
+        (
+            "judge",
+            [
+                "the evaluation",
+                "name of the judge",
+                "the judge",
+                "what makes an answer better",
+                "another system",
+                "why it may not be used",
+            ],
+        ),
         ("human_review", ["the sheet", "the first rater", "the second rater", "another system", "the method"]),
         ("seeds", ["another system", "what came out of the seeds"]),
         ("canaries", ["what came out of the secrets", "user texts"]),
@@ -249,7 +324,8 @@ def test_the_attacks_in_figures_are_shown_as_text(report: str, texts: list[str],
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_nothing_of_the_page_of_great_expectations_runs(attack: str) -> None:
-    """Its page is cleaned and not escaped: values of the YAML, such as a set of labels, may come through it as they are."""
+    """Its page is cleaned and not escaped: values of the YAML, such as a set of labels, may come through it as they
+    are."""
     assert problems_of(data_docs_of(attack)) == []
 
 
@@ -298,7 +374,10 @@ def test_cards_in_markdown_hold_no_markup(made: Made) -> None:
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_attack_that_is_not_escaped_is_found(attack: str) -> None:
     """The rules themselves: each attack in the place of a text, and in that of an attribute."""
-    page = '<!DOCTYPE html>\n<html lang="en">\n<head><title>x</title></head>\n<body><h1>x</h1><p>%s</p><p class="%s">x</p></body>\n</html>\n'
+    page = (
+        '<!DOCTYPE html>\n<html lang="en">\n<head><title>x</title></head>\n<body><h1>x</h1><p>%s</p><p'
+        ' class="%s">x</p></body>\n</html>\n'
+    )
     assert problems_of(page % ("x", "x")) == []
     harmless_as_text = not re.search(r"<[a-zA-Z/!]", attack)
     assert bool(Page(page % (attack, "x")).problems) != harmless_as_text
@@ -322,7 +401,9 @@ def test_an_attack_that_is_not_escaped_is_found(attack: str) -> None:
     ],
 )
 def test_a_fault_in_a_page_is_found(change: str, problem: str) -> None:
-    page = f'<!DOCTYPE html>\n<html lang="en">\n<head><title>x</title></head>\n<body><h1>x</h1>{change}</body>\n</html>\n'
+    page = (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head><title>x</title></head>\n<body><h1>x</h1>{change}</body>\n</html>\n'
+    )
     assert any(problem in found for found in Page(page).problems)
 
 

@@ -27,7 +27,9 @@ class Page:
 
     def __init__(self, answer: str) -> None:
         self.words = "Overview Runs Jobs fairness_report View in graph Started"
-        self.button = SimpleNamespace(text="Materialize…", click=lambda: setattr(self, "words", f"{self.words} {answer}"))
+        self.button = SimpleNamespace(
+            text="Materialize…", click=lambda: setattr(self, "words", f"{self.words} {answer}")
+        )
 
     def get(self, _url: str) -> None:
         pass

@@ -38,26 +38,48 @@ FUNNEL = [
 SEEDS = {
     "seeds": [{"seed": 2**31 - 1}, {"seed": 0}, {"seed": 1}],
     "metrics": {"accuracy": {**FIGURE, "values": [0.4, 0.5, 0.6], "sd": 0.1}},
-    "systems": {**{f"endpoint_{name}": {"accuracy": 0.3} for name in LABELS}, "majority": {"accuracy": 0.1}, "base_zero_shot": {"macro_f1": 0.1}},
+    "systems": {
+        **{f"endpoint_{name}": {"accuracy": 0.3} for name in LABELS},
+        "majority": {"accuracy": 0.1},
+        "base_zero_shot": {"macro_f1": 0.1},
+    },
 }
 NO_EVIDENCE = {"b": {"rows": 2, "enough_evidence": False}}
 PICTURES = {
     "funnel of all stages": lambda: plots.funnel_plot(FUNNEL),
-    "funnel with long reasons": lambda: plots.funnel_plot([step("cleaned_records", 7_000_000, **{"W" * n: 1_000_000 for n in range(15, 28)})]),
+    "funnel with long reasons": lambda: plots.funnel_plot(
+        [step("cleaned_records", 7_000_000, **{"W" * n: 1_000_000 for n in range(15, 28)})]
+    ),
     "funnel without stages": lambda: plots.funnel_plot([]),
-    "funnel": lambda: plots.funnel_plot([{"stage": "cleaned_records", "rows_in": 10, "kept": 7, "removed": {"exact_duplicate": 2, "too_short": 1}}]),
-    "funnel that removes all": lambda: plots.funnel_plot([{"stage": "cleaned_records", "rows_in": 3, "kept": 0, "removed": {"too_short": 3}}]),
-    "confusion": lambda: plots.confusion_matrix_plot(LABELS, [[3, 0, 0, 1], [0, 0, 0, 0], [1, 0, 2, 0], [0, 0, 0, 5]], "fine_tuned"),
+    "funnel": lambda: plots.funnel_plot(
+        [{"stage": "cleaned_records", "rows_in": 10, "kept": 7, "removed": {"exact_duplicate": 2, "too_short": 1}}]
+    ),
+    "funnel that removes all": lambda: plots.funnel_plot(
+        [{"stage": "cleaned_records", "rows_in": 3, "kept": 0, "removed": {"too_short": 3}}]
+    ),
+    "confusion": lambda: plots.confusion_matrix_plot(
+        LABELS, [[3, 0, 0, 1], [0, 0, 0, 0], [1, 0, 2, 0], [0, 0, 0, 5]], "fine_tuned"
+    ),
     "confusion of 77 labels": lambda: plots.confusion_matrix_plot(
         [f"label {i}" for i in range(77)], [[int(i == j) for j in range(77)] for i in range(77)], "x" * 200
     ),
-    "per label": lambda: plots.per_label_plot({"tfidf_logreg": ROWS, "fine_tuned": ROWS}, ["tfidf_logreg", "fine_tuned"]),
-    "per label that one system never saw": lambda: plots.per_label_plot({"a": {}, "fine_tuned": ROWS}, ["a", "fine_tuned"]),
-    "systems": lambda: plots.systems_plot({"majority": {"macro_f1": FIGURE}, "fine_tuned": {"macro_f1": FIGURE}}, metric("macro_f1")),
+    "per label": lambda: plots.per_label_plot(
+        {"tfidf_logreg": ROWS, "fine_tuned": ROWS}, ["tfidf_logreg", "fine_tuned"]
+    ),
+    "per label that one system never saw": lambda: plots.per_label_plot(
+        {"a": {}, "fine_tuned": ROWS}, ["a", "fine_tuned"]
+    ),
+    "systems": lambda: plots.systems_plot(
+        {"majority": {"macro_f1": FIGURE}, "fine_tuned": {"macro_f1": FIGURE}}, metric("macro_f1")
+    ),
     "seeds": lambda: plots.seeds_plot(SEEDS, ACCURACY),
-    "groups": lambda: plots.groups_plot("region", {"$a": {"rows": 30, "enough_evidence": True, "accuracy": FIGURE}, **NO_EVIDENCE}, ACCURACY),
+    "groups": lambda: plots.groups_plot(
+        "region", {"$a": {"rows": 30, "enough_evidence": True, "accuracy": FIGURE}, **NO_EVIDENCE}, ACCURACY
+    ),
     "groups without evidence": lambda: plots.groups_plot("region", NO_EVIDENCE, ACCURACY),
-    "groups without evidence of a metric without bound": lambda: plots.groups_plot("region", NO_EVIDENCE, metric("answer_loss")),
+    "groups without evidence of a metric without bound": lambda: plots.groups_plot(
+        "region", NO_EVIDENCE, metric("answer_loss")
+    ),
 }
 
 
@@ -112,11 +134,15 @@ def test_every_reason_looks_in_the_legend_as_in_its_bar_and_like_no_other(drawn:
         return patch.get_facecolor(), patch.get_hatch()
 
     (legend,) = figure.legends
-    in_legend = {text.get_text(): look(patch) for text, patch in zip(legend.get_texts(), legend.get_patches(), strict=True)}
+    in_legend = {
+        text.get_text(): look(patch) for text, patch in zip(legend.get_texts(), legend.get_patches(), strict=True)
+    }
     reasons = ["kept", *(reason for stage in FUNNEL for reason in stage["removed"])]
     assert list(in_legend) == reasons and len(set(in_legend.values())) == len(reasons)
     bars = [
-        (name, bar) for stage, bars in zip(FUNNEL, _bars_by_stage(figure), strict=True) for name, bar in zip(["kept", *stage["removed"]], bars, strict=True)
+        (name, bar)
+        for stage, bars in zip(FUNNEL, _bars_by_stage(figure), strict=True)
+        for name, bar in zip(["kept", *stage["removed"]], bars, strict=True)
     ]
     for name, bar in bars:
         assert look(bar) == in_legend[name], name
@@ -145,7 +171,10 @@ def test_groups_without_evidence_show_no_numbers_for_a_metric_without_bound(draw
 
 
 def test_values_beside_points_have_three_places(drawn: list[Any]) -> None:
-    groups = {name: {"rows": 30, "enough_evidence": True, "accuracy": {"value": value, "low": 0.0, "high": 1.0}} for name, value in (("a", 2 / 35), ("b", 0.5))}
+    groups = {
+        name: {"rows": 30, "enough_evidence": True, "accuracy": {"value": value, "low": 0.0, "high": 1.0}}
+        for name, value in (("a", 2 / 35), ("b", 0.5))
+    }
     plots.groups_plot("region", groups, ACCURACY)
     assert [text.get_text() for text in drawn[0].axes[0].texts] == ["0.057", "0.500"]
 

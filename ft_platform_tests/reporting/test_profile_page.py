@@ -66,12 +66,18 @@ def test_the_figures_of_the_page_are_those_of_the_table(lake: Lake, kind: str) -
     assert found.rows == 60 and "60 records of" in words
     assert found.lengths["user_words"].total == sum(len(row["messages"][0]["content"].split()) for row in rows)
     assert ("assistant_words" in found.lengths) == (kind == "generation")
-    assert {side: sum(s.get(side, 0) for s in found.sides.values()) for side in ("train", "validation", "test")} == {"train": 42, "validation": 6, "test": 12}
+    assert {side: sum(s.get(side, 0) for s in found.sides.values()) for side in ("train", "validation", "test")} == {
+        "train": 42,
+        "validation": 6,
+        "test": 12,
+    }
     assert ("3 labels: the largest is" in words) == (kind == "classification")
 
 
 def test_a_table_of_the_restricted_zone_shows_no_word_and_no_value(lake: Lake) -> None:
-    rows = [{**row, "label": CANARY, "feature_region": CANARY, "subject_id": CANARY} for row in rows_for("classification")]
+    rows = [
+        {**row, "label": CANARY, "feature_region": CANARY, "subject_id": CANARY} for row in rows_for("classification")
+    ]
     artifact = publish_profile(lake, CASE, written(lake, rows, "restricted", "cleaned_records"))
     files = {name: lake.read_file(artifact, name) for name in [*lake.manifest(artifact).files, "manifest.json"]}
     for name, content in files.items():
@@ -135,10 +141,16 @@ def test_tokens_are_those_of_the_tokenizer_that_the_settings_name(lake: Lake, tm
     case = use_case(cleaning={"tokenizer": str(tmp_path / "tokenizer")})
     rows = rows_for("classification")
     found = read_profile(lake, publish_profile(lake, case, written(lake, rows)))
-    assert found.lengths["user_tokens"].total == sum(len(row["messages"][0]["content"].encode()) for row in rows)  # one token a byte
+    assert found.lengths["user_tokens"].total == sum(
+        len(row["messages"][0]["content"].encode()) for row in rows
+    )  # one token a byte
 
 
 def test_a_tokenizer_that_is_none_is_one_clear_error(lake: Lake, tmp_path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"cleaning\.tokenizer .* is not a tokenizer"):
-        publish_profile(lake, use_case(cleaning={"tokenizer": str(tmp_path / "tokenizer.json")}), written(lake, rows_for("classification")))
+        publish_profile(
+            lake,
+            use_case(cleaning={"tokenizer": str(tmp_path / "tokenizer.json")}),
+            written(lake, rows_for("classification")),
+        )

@@ -18,7 +18,10 @@ def artifact(name: str = "evaluation_report") -> ArtifactVersion:
     ("base", "expected"),
     [
         ("http://127.0.0.1:3001", "http://127.0.0.1:3001/complaints/evaluation_report/eval-0123456789ab/report.html"),
-        ("https://ml.example.org/reports/", "https://ml.example.org/reports/complaints/evaluation_report/eval-0123456789ab/report.html"),
+        (
+            "https://ml.example.org/reports/",
+            "https://ml.example.org/reports/complaints/evaluation_report/eval-0123456789ab/report.html",
+        ),
     ],
 )
 def test_a_link_starts_with_the_address_of_the_installation(environment: Environment, base: str, expected: str) -> None:
@@ -26,7 +29,11 @@ def test_a_link_starts_with_the_address_of_the_installation(environment: Environ
 
 
 def test_the_server_understands_every_link(environment: Environment) -> None:
-    assert set(REPORT_STAGES) == {name for name, stage in STAGES.items() if stage.kind in ("checkpoint", "report")} | {"profile", "data_docs", "training_audit"}
+    assert set(REPORT_STAGES) == {name for name, stage in STAGES.items() if stage.kind in ("checkpoint", "report")} | {
+        "profile",
+        "data_docs",
+        "training_audit",
+    }
     for stage, page in [*((stage, "report.html") for stage in REPORT_STAGES), ("model_card", "model_card.html")]:
         path = report_url(environment, artifact(stage), page).removeprefix(environment.reports_url)
         assert report_address(path) == ("complaints", stage, "eval-0123456789ab", page)
@@ -42,7 +49,17 @@ def test_the_variable_sets_the_address_and_programs_inherit_it(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "value", ["ml.example.org", "file:///lake", "javascript:alert(1)", "http://", "http://host:99999", "http://host:0", "http://[::1", "http://host/?a=b"]
+    "value",
+    [
+        "ml.example.org",
+        "file:///lake",
+        "javascript:alert(1)",
+        "http://",
+        "http://host:99999",
+        "http://host:0",
+        "http://[::1",
+        "http://host/?a=b",
+    ],
 )
 def test_what_is_no_web_address_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path, value: str) -> None:
     monkeypatch.chdir(tmp_path)
@@ -74,5 +91,7 @@ def test_the_server_listens_on_the_port_of_its_address_if_that_is_this_machine(u
         ("http://127.0.0.1:3001", 0, (0, "http://127.0.0.1:3001")),
     ],
 )
-def test_another_port_of_ft_ui_changes_the_links_to_this_machine(url: str, port: int | None, expected: tuple[int, str]) -> None:
+def test_another_port_of_ft_ui_changes_the_links_to_this_machine(
+    url: str, port: int | None, expected: tuple[int, str]
+) -> None:
     assert reports_address(url, port) == expected

@@ -31,7 +31,11 @@ def case(request: pytest.FixtureRequest, classified: TinyCase, generated: TinyCa
 
 
 def pages(case: TinyCase) -> dict[str, str]:
-    files = {"evaluation": (case.report, "report.html"), "fairness": (case.fairness, "report.html"), "card": (case.card, "model_card.html")}
+    files = {
+        "evaluation": (case.report, "report.html"),
+        "fairness": (case.fairness, "report.html"),
+        "card": (case.card, "model_card.html"),
+    }
     return {name: case.lake.read_file(version, file).decode() for name, (version, file) in files.items()}
 
 
@@ -55,7 +59,12 @@ def test_pages_load_nothing_from_outside(case: TinyCase) -> None:
     for name, text in pages(case).items():
         tags = Tags(text).tags
         assert not {tag for tag, _ in tags} & {"script", "link", "iframe", "object", "embed"}, name
-        sources = [value for _, attributes in tags for key, value in attributes.items() if key in ("src", "href", "srcset", "action")]
+        sources = [
+            value
+            for _, attributes in tags
+            for key, value in attributes.items()
+            if key in ("src", "href", "srcset", "action")
+        ]
         assert all((source or "").startswith("data:image/png;base64,") for source in sources), name
         assert "@import" not in text and "url(" not in text, name
         assert not re.search(r"https?://", text), name
@@ -138,7 +147,11 @@ def test_the_model_card_is_what_the_hub_reads(case: TinyCase, tmp_path) -> None:
     assert card.data.license == "other"
     scores = {result.metric_type: result.metric_value for result in card.data.eval_results}
     figures = json.loads(case.lake.read_file(case.report, "metrics.json"))["systems"]["fine_tuned"]
-    expected = {"f1": "macro_f1", "accuracy": "accuracy"} if case.use_case.settings.task.kind == "classification" else {"rouge": "rouge_l", "chrf": "chrf"}
+    expected = (
+        {"f1": "macro_f1", "accuracy": "accuracy"}
+        if case.use_case.settings.task.kind == "classification"
+        else {"rouge": "rouge_l", "chrf": "chrf"}
+    )
     for hub, ours in expected.items():
         assert scores[hub] == pytest.approx(figures[ours]["value"], abs=1e-6)
 
@@ -148,15 +161,24 @@ def test_the_model_card_shows_the_system_message_that_the_model_gets(case: TinyC
     from ft_platform.models.renderer import Renderer, labels_of
 
     settings = case.use_case.settings
-    _, tokenizer = base_model.load(base_model.resolve(settings.base_model, case.environment.cache_path), settings.base_model.dtype)
+    _, tokenizer = base_model.load(
+        base_model.resolve(settings.base_model, case.environment.cache_path), settings.base_model.dtype
+    )
     system = Renderer(tokenizer, settings.task, labels_of(case.lake.read_table(case.splits))).system
     assert "{labels}" not in system
     assert f"System message of every prompt: {system}" in Tags(pages(case)["card"]).words
-    assert f"System message of every prompt: {plain_markdown(system)}" in case.lake.read_file(case.card, "README.md").decode()
+    assert (
+        f"System message of every prompt: {plain_markdown(system)}"
+        in case.lake.read_file(case.card, "README.md").decode()
+    )
 
 
-@pytest.mark.parametrize(("systems", "last"), [(["majority", "base_few_shot"], "base_few_shot"), (["majority", "fine_tuned"], "fine_tuned")])
-def test_the_confusion_matrix_is_of_the_last_system_and_says_so(systems: list[str], last: str, tmp_path, monkeypatch, classified: TinyCase) -> None:
+@pytest.mark.parametrize(
+    ("systems", "last"), [(["majority", "base_few_shot"], "base_few_shot"), (["majority", "fine_tuned"], "fine_tuned")]
+)
+def test_the_confusion_matrix_is_of_the_last_system_and_says_so(
+    systems: list[str], last: str, tmp_path, monkeypatch, classified: TinyCase
+) -> None:
     drawn = []
     monkeypatch.setattr(plots, "confusion_matrix_plot", lambda *arguments: drawn.append(arguments) or b"")
     counts = {system: [[place]] for place, system in enumerate(systems)}
@@ -177,7 +199,14 @@ def test_the_confusion_matrix_is_of_the_last_system_and_says_so(systems: list[st
 def test_the_model_card_says_use_owners_and_lineage(case: TinyCase) -> None:
     text = case.lake.read_file(case.card, "README.md").decode()
     assert yaml.safe_load(text.split("---")[1])["library_name"] == "peft"
-    for part in ("Tests of the platform.", "team:complaints", case.checkpoint.id, case.report.id, case.fairness.id, "## Not intended for"):
+    for part in (
+        "Tests of the platform.",
+        "team:complaints",
+        case.checkpoint.id,
+        case.report.id,
+        case.fairness.id,
+        "## Not intended for",
+    ):
         assert part in text
 
 
@@ -185,7 +214,9 @@ def test_the_same_card_is_not_written_again_and_another_use_is_another_card(clas
     case = classified
     assert publish_model_card(case.lake, case.use_case, case.checkpoint, case.report, case.fairness) == case.card
     release = case.use_case.settings.release.model_copy(update={"not_intended_for": "Decisions about persons."})
-    other = case.use_case.model_copy(update={"settings": case.use_case.settings.model_copy(update={"release": release})})
+    other = case.use_case.model_copy(
+        update={"settings": case.use_case.settings.model_copy(update={"release": release})}
+    )
     card = publish_model_card(case.lake, other, case.checkpoint, case.report, case.fairness)
     assert card.artifact_id != case.card.artifact_id
     assert "Decisions about persons." in case.lake.read_file(card, "README.md").decode()

@@ -10,9 +10,16 @@ from ft_platform.reporting.score_table import score_table_markdown
 
 def evaluation(task: str, **values: float) -> dict:
     """Every metric of a system that any test split has gets the same value, with an interval of 0.1 to both sides."""
-    plain = TextOutputs(["a"], ["a"], np.ones(1), np.ones(1)) if task == "generation" else LabelOutputs(["a"], ["a"], ["a"])
+    plain = (
+        TextOutputs(["a"], ["a"], np.ones(1), np.ones(1)) if task == "generation" else LabelOutputs(["a"], ["a"], ["a"])
+    )
     names = [m.name for m in metrics_of(task) if m.applies(plain)]
-    return {"systems": {system: {name: {"value": v, "low": v - 0.1, "high": v + 0.1} for name in names} for system, v in values.items()}}
+    return {
+        "systems": {
+            system: {name: {"value": v, "low": v - 0.1, "high": v + 0.1} for name in names}
+            for system, v in values.items()
+        }
+    }
 
 
 def rows(text: str) -> list[list[str]]:
@@ -20,12 +27,24 @@ def rows(text: str) -> list[list[str]]:
 
 
 def test_the_fine_tuned_model_comes_first_and_then_the_best() -> None:
-    text = score_table_markdown(evaluation("classification", majority=0.1, base_few_shot=2 / 7, tfidf_logreg=0.5, fine_tuned=0.4))
+    text = score_table_markdown(
+        evaluation("classification", majority=0.1, base_few_shot=2 / 7, tfidf_logreg=0.5, fine_tuned=0.4)
+    )
     assert text.startswith("**TF-IDF + logistic regression has the best Macro F1: 0.500 (0.400 to 0.600).**\n\n|")
     head, _, *body = rows(text)
     assert head[:2] == ["system", "Macro F1"]
-    assert [row[0] for row in body] == ["Fine-tuned model", "TF-IDF + logistic regression", "Base model, few-shot", "Majority class"]
-    assert [row[1] for row in body] == ["0.400 (0.300 to 0.500)", "**0.500** (0.400 to 0.600)", "0.286 (0.186 to 0.386)", "0.100 (0.000 to 0.200)"]
+    assert [row[0] for row in body] == [
+        "Fine-tuned model",
+        "TF-IDF + logistic regression",
+        "Base model, few-shot",
+        "Majority class",
+    ]
+    assert [row[1] for row in body] == [
+        "0.400 (0.300 to 0.500)",
+        "**0.500** (0.400 to 0.600)",
+        "0.286 (0.186 to 0.386)",
+        "0.100 (0.000 to 0.200)",
+    ]
 
 
 def test_the_lowest_loss_is_the_best() -> None:
@@ -46,7 +65,9 @@ ALL_SYSTEMS = {"majority": 0.1, "tfidf_logreg": 0.4, "base_zero_shot": 0.2, "bas
 
 
 @pytest.mark.parametrize(
-    "values", [ALL_SYSTEMS, {**ALL_SYSTEMS, **{f"system_{n}_" + "x" * 30: 0.0 for n in range(60)}}], ids=["shipped systems", "sixty more of long names"]
+    "values",
+    [ALL_SYSTEMS, {**ALL_SYSTEMS, **{f"system_{n}_" + "x" * 30: 0.0 for n in range(60)}}],
+    ids=["shipped systems", "sixty more of long names"],
 )
 @pytest.mark.parametrize("task", ["classification", "generation"])
 def test_the_ui_shows_it_inline(task: str, values: dict[str, float]) -> None:

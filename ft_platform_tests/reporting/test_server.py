@@ -23,7 +23,11 @@ REPORT = "/complaints/evaluation_report/eval-1/report.html"
 
 
 def publish(
-    lake: Lake, name: str = "evaluation_report", artifact_id: str = "eval-1", page: str = "report.html", use_case: str = "complaints"
+    lake: Lake,
+    name: str = "evaluation_report",
+    artifact_id: str = "eval-1",
+    page: str = "report.html",
+    use_case: str = "complaints",
 ) -> ArtifactVersion:
     """A report with a page and files of other kinds."""
     with lake.scratch(use_case, name) as folder:
@@ -36,7 +40,8 @@ def publish(
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """A report in the shared zone, and the same files with a secret in the restricted zone, in a folder of a table and at the root of the lake."""
+    """A report in the shared zone, and the same files with a secret in the restricted zone, in a folder of a table and
+    at the root of the lake."""
     environment = Environment(home=tmp_path_factory.mktemp("home"), tracking_uri="none")
     lake = open_lake(environment)
     version = publish(lake)
@@ -52,7 +57,9 @@ def server(installation: Environment) -> Iterator[ReportServer]:
         yield running
 
 
-def fetch(server: ReportServer, path: str, method: str = "GET", **headers: str) -> tuple[int, http.client.HTTPMessage, str]:
+def fetch(
+    server: ReportServer, path: str, method: str = "GET", **headers: str
+) -> tuple[int, http.client.HTTPMessage, str]:
     """Status, headers and body; the path goes out exactly as given."""
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
     try:
@@ -75,7 +82,11 @@ def test_a_report_is_fetched_by_the_link_of_the_ui(installation: Environment, se
 def test_no_answer_may_run_scripts_load_anything_or_stand_in_a_frame(server: ReportServer, path: str) -> None:
     _, headers, _ = fetch(server, path)
     policy = {words[0]: words[1:] for words in (part.split() for part in headers["Content-Security-Policy"].split(";"))}
-    assert policy["default-src"] == ["'none'"] and policy["frame-ancestors"] == ["'none'"] and policy["form-action"] == ["'none'"]
+    assert (
+        policy["default-src"] == ["'none'"]
+        and policy["frame-ancestors"] == ["'none'"]
+        and policy["form-action"] == ["'none'"]
+    )
     assert "script-src" not in policy and policy["img-src"] == ["data:"]
     assert headers["X-Content-Type-Options"] == "nosniff"
 
@@ -121,7 +132,8 @@ def test_no_path_leads_out_of_a_report(server: ReportServer, path: str) -> None:
     [
         "/restricted/complaints/evaluation_report/eval-1/report.html",
         "/shared/complaints/evaluation_report/eval-1/report.html",
-        "/complaints/raw_records/eval-1/report.html",  # a stage of the restricted zone, even if its folder were in the shared one
+        # a stage of the restricted zone, even if its folder were in the shared one
+        "/complaints/raw_records/eval-1/report.html",
         "/complaints/adapter_checkpoint/eval-1/report.html",
         "/complaints/manifests/splits/00000000.json",
         "/complaints/verdicts/splits/splits-0/no_leakage.json",
@@ -135,7 +147,17 @@ def test_only_reports_of_the_shared_zone_are_served(server: ReportServer, path: 
 
 
 @pytest.mark.parametrize(
-    "name", ["metrics.json", "manifest.json", "systems.png", "predictions.parquet", "README.md", "report.html.bak", "REPORT.HTML", "report.htm"]
+    "name",
+    [
+        "metrics.json",
+        "manifest.json",
+        "systems.png",
+        "predictions.parquet",
+        "README.md",
+        "report.html.bak",
+        "REPORT.HTML",
+        "report.htm",
+    ],
 )
 def test_other_files_of_a_report_are_not_served(server: ReportServer, name: str) -> None:
     status, _, body = fetch(server, f"{BACK}{name}")
@@ -172,7 +194,17 @@ def test_a_page_that_was_changed_or_lost_is_an_error(server: ReportServer) -> No
     assert fetch(server, "/damaged/evaluation_report/eval-damaged/report.html")[0] == 500
 
 
-@pytest.mark.parametrize("path", ["/complaints", "/complaints/evaluation_report/", "/complaints/evaluation_report", BACK, BACK.rstrip("/"), "/restricted/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/complaints",
+        "/complaints/evaluation_report/",
+        "/complaints/evaluation_report",
+        BACK,
+        BACK.rstrip("/"),
+        "/restricted/",
+    ],
+)
 def test_folders_are_not_listed(server: ReportServer, path: str) -> None:
     assert fetch(server, path)[0] == 404
 
@@ -200,7 +232,11 @@ def test_the_index_leads_to_every_report_of_every_use_case(environment: Environm
             status, _, index = fetch(running, urljoin("/", folder))
             assert status == 200
             found += [urljoin(f"/{folder}", link) for link in Links(index).found]
-        assert found == ["/claims/evaluation_report/eval-9/report.html", REPORT, "/complaints/model_card/card-1/model_card.html"]
+        assert found == [
+            "/claims/evaluation_report/eval-9/report.html",
+            REPORT,
+            "/complaints/model_card/card-1/model_card.html",
+        ]
         assert [fetch(running, path)[::2] for path in found] == [(200, PAGE)] * 3
 
 
@@ -228,7 +264,9 @@ def test_head_tells_the_size_without_the_page(server: ReportServer) -> None:
 
 @pytest.fixture(scope="module")
 def named_server(installation: Environment) -> Iterator[ReportServer]:
-    with report_server(installation.model_copy(update={"reports_url": "https://ml.example.org/reports"}), "127.0.0.1", 0) as running:
+    with report_server(
+        installation.model_copy(update={"reports_url": "https://ml.example.org/reports"}), "127.0.0.1", 0
+    ) as running:
         yield running
 
 
@@ -245,19 +283,28 @@ def named_server(installation: Environment) -> Iterator[ReportServer]:
         ("", 421),
     ],
 )
-def test_a_server_of_this_machine_answers_to_its_own_names_only(named_server: ReportServer, host: str, expected: int) -> None:
+def test_a_server_of_this_machine_answers_to_its_own_names_only(
+    named_server: ReportServer, host: str, expected: int
+) -> None:
     status, _, body = fetch(named_server, REPORT, Host=host)
     assert status == expected and (body == PAGE) == (expected == 200)
 
 
-@pytest.mark.parametrize(("host", "expected"), [("ml.example.org", 200), ("10.0.0.5:3001", 200), ("127.0.0.1:3001", 200), ("evil.example.net", 421)])
-def test_a_server_for_other_machines_answers_to_names_of_the_installation_only(installation: Environment, host: str, expected: int) -> None:
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("ml.example.org", 200), ("10.0.0.5:3001", 200), ("127.0.0.1:3001", 200), ("evil.example.net", 421)],
+)
+def test_a_server_for_other_machines_answers_to_names_of_the_installation_only(
+    installation: Environment, host: str, expected: int
+) -> None:
     named = installation.model_copy(update={"web_hosts": ["ml.example.org", "10.0.0.5:3000"]})
     with report_server(named, "0.0.0.0", 0) as running:
         assert fetch(running, REPORT, Host=host)[0] == expected
 
 
-def test_a_lake_that_cannot_be_read_is_no_secret_and_no_end(server: ReportServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lake_that_cannot_be_read_is_no_secret_and_no_end(
+    server: ReportServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def unreachable(*_arguments, **_options):
         raise ConnectionError(SECRET)
 

@@ -9,7 +9,9 @@ def figures(name: str, tuned: float, other: float, low: float, high: float) -> d
     def around(value: float) -> dict[str, float]:
         return {"value": value, "low": value - 0.1, "high": value + 0.1}
 
-    difference = {"base_few_shot": {name: {"value": tuned - other, "low": low, "high": high, "p": 0.01, "detectable": 0.15}}}
+    difference = {
+        "base_few_shot": {name: {"value": tuned - other, "low": low, "high": high, "p": 0.01, "detectable": 0.15}}
+    }
     per_class = {"fine_tuned": {"rare": {"support": 3}, "frequent": {"support": 40}}}
     return {
         "systems": {"base_few_shot": {name: around(other)}, "fine_tuned": {name: around(tuned)}},
@@ -31,13 +33,18 @@ def figures(name: str, tuned: float, other: float, low: float, high: float) -> d
         ("answer_loss", 0.1, 0.3, "worse"),
     ],
 )
-def test_a_difference_counts_only_if_its_interval_is_on_one_side_of_zero(name: str, low: float, high: float, expected: str) -> None:
+def test_a_difference_counts_only_if_its_interval_is_on_one_side_of_zero(
+    name: str, low: float, high: float, expected: str
+) -> None:
     assert compared({"value": (low + high) / 2, "low": low, "high": high}, metric(name), 0.01, 0.95) == expected
 
 
 def test_a_difference_that_may_be_chance_among_several_comparisons_does_not_count() -> None:
     clear = {"value": 0.1, "low": 0.01, "high": 0.2}
-    assert compared(clear, metric("macro_f1"), 0.05, 0.95) == "better" and compared(clear, metric("macro_f1"), 0.08, 0.95) == "not_distinguishable"
+    assert (
+        compared(clear, metric("macro_f1"), 0.05, 0.95) == "better"
+        and compared(clear, metric("macro_f1"), 0.08, 0.95) == "not_distinguishable"
+    )
 
 
 def test_the_best_system_is_named_whoever_it_is() -> None:
@@ -53,12 +60,19 @@ def test_the_best_system_is_named_whoever_it_is() -> None:
 def test_a_test_stands_beside_the_figure_that_it_tests() -> None:
     """Macro F1 may be the same by all that is known where the share of right answers is not."""
     found = figures("macro_f1", 0.52, 0.5, -0.1, 0.14)
-    found["tests"]["base_few_shot"] |= {"p": 0.7, "p_corrected": 0.7, "mcnemar": {"only_first": 67, "only_second": 7, "p": 0.002}}
+    found["tests"]["base_few_shot"] |= {
+        "p": 0.7,
+        "p_corrected": 0.7,
+        "mcnemar": {"only_first": 67, "only_second": 7, "p": 0.002},
+    }
     text = verdicts(found, metric("macro_f1"), 0.95)[1]["text"]
-    assert "43 test records do not show which of the two has the better Macro F1: difference +0.020 (-0.100 to +0.140), p = 0.7." in text
+    assert (
+        "43 test records do not show which of the two has the better Macro F1: difference +0.020 (-0.100 to +0.140), p"
+        " = 0.7." in text
+    )
     assert text.endswith(
-        "It gets 67 records right that Base model, few-shot gets wrong; the reverse happens 7 times (McNemar: p = 0.002), so the share of right answers does "
-        "differ."
+        "It gets 67 records right that Base model, few-shot gets wrong; the reverse happens 7 times (McNemar: p ="
+        " 0.002), so the share of right answers does differ."
     )
     assert "distinguishable" not in text and "told apart" not in text
 
@@ -66,15 +80,37 @@ def test_a_test_stands_beside_the_figure_that_it_tests() -> None:
 @pytest.mark.parametrize(
     ("low", "high", "beats", "good", "words"),
     [
-        (0.1, 0.3, ["base_few_shot", "champion"], True, "is better than Base model, few-shot (Macro F1 on 43 test records)."),
-        (-0.3, -0.1, ["majority"], False, "is worse than Base model, few-shot (Macro F1 on 43 test records): what it saves is not worth having."),
-        (-0.1, 0.3, ["base_few_shot"], False, "It is not shown that the fine-tuned model is better than Base model, few-shot"),
+        (
+            0.1,
+            0.3,
+            ["base_few_shot", "champion"],
+            True,
+            "is better than Base model, few-shot (Macro F1 on 43 test records).",
+        ),
+        (
+            -0.3,
+            -0.1,
+            ["majority"],
+            False,
+            "is worse than Base model, few-shot (Macro F1 on 43 test records): what it saves is not worth having.",
+        ),
+        (
+            -0.1,
+            0.3,
+            ["base_few_shot"],
+            False,
+            "It is not shown that the fine-tuned model is better than Base model, few-shot",
+        ),
         (0.1, 0.3, ["majority"], False, "was compared with none of the systems that a release must beat (majority)."),
         (0.1, 0.3, [], False, "was compared with none of the systems that a release must beat (none)."),
     ],
 )
-def test_money_is_spoken_of_after_the_quality(low: float, high: float, beats: list[str], good: bool, words: str) -> None:
-    said = worth_paying_for(figures("macro_f1", 0.5 + (low + high) / 2, 0.5, low, high), metric("macro_f1"), beats, 0.95)
+def test_money_is_spoken_of_after_the_quality(
+    low: float, high: float, beats: list[str], good: bool, words: str
+) -> None:
+    said = worth_paying_for(
+        figures("macro_f1", 0.5 + (low + high) / 2, 0.5, low, high), metric("macro_f1"), beats, 0.95
+    )
     assert said["good"] is good and words in said["text"]
 
 

@@ -42,7 +42,8 @@ BREAKS_OUT = "\"'<b>"
 
 
 class Attack(str):
-    """An attack in the place of a text. It is shown as the attack, and compares and is found in a mapping as the text, so that code takes the same branches."""
+    """An attack in the place of a text. It is shown as the attack, and compares and is found in a mapping as the text,
+    so that code takes the same branches."""
 
     __slots__ = ("text",)
     text: str

@@ -31,8 +31,15 @@ def planted(truth: dict, kind: str) -> dict[str, dict]:
 @pytest.mark.parametrize("name", ["complaints", "feedback", "support"])
 def test_a_sample_is_the_same_in_every_process(tmp_path: Path, name: str) -> None:
     uri, folder = f"sample://{name}?rows=300&seed=3", str(tmp_path / "other")
-    code = f"from pathlib import Path; from ft_platform.samples import sample_file; print(sample_file({uri!r}, Path({folder!r})))"
-    other = Path(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "99"}).stdout.strip())
+    code = (
+        f"from pathlib import Path; from ft_platform.samples import sample_file; print(sample_file({uri!r},"
+        f" Path({folder!r})))"
+    )
+    other = Path(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "99"}
+        ).stdout.strip()
+    )
     own = sample_file(uri, tmp_path / "own")
     assert own.read_bytes() == other.read_bytes() and own.name == other.name
     assert truth_file(own).read_bytes() == truth_file(other).read_bytes()
@@ -77,17 +84,23 @@ def test_every_kind_of_fault_is_planted_and_noted(name: str) -> None:
     module = {"complaints": complaints, "support": support}[name]
     _, truth = module.generate(module.DEFAULT_ROWS, 7)
     kinds = Counter(thing["kind"] for things in truth["records"].values() for thing in things)
-    assert {"consent", "exact_duplicate", "near_duplicate", "pii", "mojibake", "html", "empty", "over_long"} <= set(kinds)
+    assert {"consent", "exact_duplicate", "near_duplicate", "pii", "mojibake", "html", "empty", "over_long"} <= set(
+        kinds
+    )
     reasons = Counter(thing["reason"] for thing in planted(truth, "consent").values())
     assert set(reasons) == {"consent_missing", "consent_not_accepted", "consent_withdrawn"}
     assert min(kinds.values()) >= 2
     if name == "complaints":
         assert kinds["label_noise"] > 10
-    assert {thing["entity"] for things in truth["records"].values() for thing in things if thing["kind"] == "pii"} == PLANTED_ENTITIES
+    assert {
+        thing["entity"] for things in truth["records"].values() for thing in things if thing["kind"] == "pii"
+    } == PLANTED_ENTITIES
 
 
 def test_personal_data_of_every_kind_with_a_recognizer_is_planted_in_a_form_it_accepts() -> None:
-    assert set(personal_data.GENERATORS) == {entity for entity, recognizer in all_recognizers().items() if not getattr(recognizer, "optional", False)}
+    assert set(personal_data.GENERATORS) == {
+        entity for entity, recognizer in all_recognizers().items() if not getattr(recognizer, "optional", False)
+    }
     text, truth = complaints.generate(complaints.DEFAULT_ROWS, 7)
     rows = complaint_rows(text)
     found: Counter[str] = Counter()
@@ -139,7 +152,11 @@ def test_planted_duplicates_and_no_others_are_near_duplicates() -> None:
     rows = [r for r in complaint_rows(text).values() if 20 <= len(r["Consumer complaint narrative"]) < 20_000]
     found = find_near_duplicates([r["Consumer complaint narrative"] for r in rows], 0.85)
     pairs = {(rows[i]["Complaint ID"], rows[j]["Complaint ID"]) for i, j in found.pairs.tolist()}
-    expected = {(thing["of"], key) for kind in ("exact_duplicate", "near_duplicate") for key, thing in planted(truth, kind).items()}
+    expected = {
+        (thing["of"], key)
+        for kind in ("exact_duplicate", "near_duplicate")
+        for key, thing in planted(truth, kind).items()
+    }
     assert expected <= pairs
     assert len(pairs - expected) <= 2
 
@@ -150,7 +167,9 @@ def test_support_answers_are_in_the_house_style_and_of_the_asked_length() -> Non
     assert list(items[0]) == ["instruction", "input", "output", "consent", "customer_id", "region"]
     assert all(15 <= len(item["output"].split()) <= 50 and item["output"].endswith("Lakeside Care") for item in items)
     roaming = {
-        item["output"].split("countries ")[1].split(".")[0] for item in items if item["input"] == "Plan: Flex" and "roaming" in item["output"].split(".")[0]
+        item["output"].split("countries ")[1].split(".")[0]
+        for item in items
+        if item["input"] == "Plan: Flex" and "roaming" in item["output"].split(".")[0]
     }
     assert roaming == {"you pay 2 dollars per day"}, "the answer follows from topic and plan"
     customers = Counter(item["customer_id"] for item in items)
@@ -167,12 +186,24 @@ def test_complaints_are_neither_trivial_nor_hopeless_and_older_customers_are_har
     from threadpoolctl import threadpool_limits
 
     text, truth = complaints.generate(1600, 7)
-    skipped = {*planted(truth, "exact_duplicate"), *planted(truth, "near_duplicate"), *planted(truth, "empty"), *planted(truth, "consent")}
+    skipped = {
+        *planted(truth, "exact_duplicate"),
+        *planted(truth, "near_duplicate"),
+        *planted(truth, "empty"),
+        *planted(truth, "consent"),
+    }
     rows = [r for key, r in complaint_rows(text).items() if key not in skipped]
-    product_label = {product: label for label, spec in complaints.material()["labels"].items() for product in spec["products"]}
+    product_label = {
+        product: label for label, spec in complaints.material()["labels"].items() for product in spec["products"]
+    }
     labels = np.array([product_label[r["Product"]] for r in rows])
-    model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2), LogisticRegression(C=10, max_iter=1000))
-    narratives, folds = [r["Consumer complaint narrative"] for r in rows], StratifiedKFold(5, shuffle=True, random_state=0)
+    model = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2), LogisticRegression(C=10, max_iter=1000)
+    )
+    narratives, folds = (
+        [r["Consumer complaint narrative"] for r in rows],
+        StratifiedKFold(5, shuffle=True, random_state=0),
+    )
     with threadpool_limits(1):
         right = cross_val_predict(model, narratives, labels, cv=folds) == labels
     older = np.array(["Older American" in r["Tags"] for r in rows])
@@ -199,7 +230,9 @@ def test_planted_bias_is_wrong_labels_of_one_group_in_one_direction_and_nothing_
     assert changed and truth["bias"] == 60
     products = complaints.material()["labels"][complaints.BIASED_TO]["products"]
     for key in changed:
-        assert {name for name in before[key] if before[key][name] != after[key][name]} <= {"Product"} and after[key]["Product"] in products
+        assert {name for name in before[key] if before[key][name] != after[key][name]} <= {"Product"} and after[key][
+            "Product"
+        ] in products
     copies = {*planted(truth, "exact_duplicate"), *planted(truth, "near_duplicate")}
     assert changed - copies <= set(noted) and all("Older American" in after[key]["Tags"] for key in noted)
     older = [key for key in after if "Older American" in after[key]["Tags"]]
@@ -214,15 +247,26 @@ def test_planted_bias_raises_the_gap_of_what_is_learned_and_weights_lower_it() -
 
     from ft_platform.training.mitigation import reweighing
 
-    product_label = {product: label for label, spec in complaints.material()["labels"].items() for product in spec["products"]}
+    product_label = {
+        product: label for label, spec in complaints.material()["labels"].items() for product in spec["products"]
+    }
     gaps = {}
     for bias in (0, 90):
-        rows = [row for row in complaint_rows(complaints.generate(1600, 7, bias=bias)[0]).values() if row["Consumer complaint narrative"].strip()]
+        rows = [
+            row
+            for row in complaint_rows(complaints.generate(1600, 7, bias=bias)[0]).values()
+            if row["Consumer complaint narrative"].strip()
+        ]
         noted = np.array([product_label[row["Product"]] == complaints.BIASED_TO for row in rows])
         older = np.array(["Older American" in row["Tags"] for row in rows])
-        texts = TfidfVectorizer(sublinear_tf=True, min_df=2).fit_transform(row["Consumer complaint narrative"] for row in rows)
+        texts = TfidfVectorizer(sublinear_tf=True, min_df=2).fit_transform(
+            row["Consumer complaint narrative"] for row in rows
+        )
         half = np.arange(len(rows)) % 2 == 0
-        weights = {"none": None, "reweighting": reweighing(older[half].astype(str).tolist(), noted[half].astype(str).tolist())}
+        weights = {
+            "none": None,
+            "reweighting": reweighing(older[half].astype(str).tolist(), noted[half].astype(str).tolist()),
+        }
         for mitigation, weight in weights.items():
             with threadpool_limits(1):
                 said = LogisticRegression(C=3).fit(texts[half], noted[half], sample_weight=weight).predict(texts[~half])
@@ -247,7 +291,9 @@ def test_feedback_is_made_of_real_sentences_once_each_and_a_review_is_a_customer
         assert row["Sentiment"] == ("praise" if rating > 0 else "problem") and abs(rating) >= 0.5
     assert len({row["Feedback"] for row in untouched}) == len(untouched)
     for column in ("May be used", "Age group", "Region"):
-        assert len({(row["Customer"], row[column]) for row in rows}) == len({row["Customer"] for row in rows}), "one value for each customer"
+        assert len({(row["Customer"], row[column]) for row in rows}) == len({row["Customer"] for row in rows}), (
+            "one value for each customer"
+        )
 
 
 def test_the_sentences_name_their_source_and_licence() -> None:
@@ -269,7 +315,11 @@ def test_faults_of_feedback_are_planted_and_noted() -> None:
 def test_shuffled_answers_are_the_same_ones_in_another_order() -> None:
     plain, shuffled = (feedback_rows(feedback.generate(1000, 7, **more)[0]) for more in ({}, {"shuffled": 100}))
     assert [{**row, "Sentiment": ""} for row in plain if row["Feedback"]] != []
-    pairs = [(one["Sentiment"], other["Sentiment"]) for one, other in zip(plain, shuffled, strict=True) if one["Feedback"] == other["Feedback"]]
+    pairs = [
+        (one["Sentiment"], other["Sentiment"])
+        for one, other in zip(plain, shuffled, strict=True)
+        if one["Feedback"] == other["Feedback"]
+    ]
     share = sum(one == "praise" for one, _ in pairs) / len(pairs)
     agree = sum(one == other for one, other in pairs) / len(pairs)
     assert abs(agree - (share**2 + (1 - share) ** 2)) < 0.06, "as often as chance"
@@ -283,4 +333,6 @@ def test_texts_for_measuring_recall_are_made_of_the_sample_s_own_sentences() -> 
     for one in gold_texts(per_entity=2, around=around):
         ((start, end, entity),) = one.spans
         assert entity in personal_data.GENERATORS and one.text[start:end].strip() == one.text[start:end]
-        assert any(one.text.startswith(sentence) for sentence in around) and any(one.text.endswith(sentence) for sentence in around)
+        assert any(one.text.startswith(sentence) for sentence in around) and any(
+            one.text.endswith(sentence) for sentence in around
+        )

@@ -8,7 +8,15 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake
-from ft_platform.records.columns import StageResult, anonymized_schema, cleaned_schema, contents, raw_schema, removed_table, with_contents
+from ft_platform.records.columns import (
+    StageResult,
+    anonymized_schema,
+    cleaned_schema,
+    contents,
+    raw_schema,
+    removed_table,
+    with_contents,
+)
 from ft_platform.samples import sample_file, truth_file
 from ft_platform.samples.truth import score_planted
 from ft_platform.sources.ingest import read_new_records
@@ -34,7 +42,11 @@ def case_of(name: str) -> NamedUseCase:
     kind = "classification" if name == "complaints" else "generation"
     accepted = ["Consent provided" if name == "complaints" else "yes"]
     return use_case(
-        kind, source={"uri": f"sample://{name}?rows=400"}, record=MAPPINGS[name], governance={"accepted_consent": accepted}, cleaning={"min_characters": 20}
+        kind,
+        source={"uri": f"sample://{name}?rows=400"},
+        record=MAPPINGS[name],
+        governance={"accepted_consent": accepted},
+        cleaning={"min_characters": 20},
     )
 
 
@@ -45,11 +57,19 @@ def run_stages(case: NamedUseCase, environment: Environment, lake: Lake, replace
     permitted = result_of(case, raw)
     cleaned = clean(case, permitted.kept)
     anonymized = StageResult(anonymized_table(case, cleaned.kept, replaced), removed_table([], []))
-    schemas = {"permitted_records": raw_schema(case), "cleaned_records": cleaned_schema(case), "anonymized_records": anonymized_schema(case)}
+    schemas = {
+        "permitted_records": raw_schema(case),
+        "cleaned_records": cleaned_schema(case),
+        "anonymized_records": anonymized_schema(case),
+    }
     for (name, schema), result in zip(schemas.items(), (permitted, cleaned, anonymized), strict=True):
         zone = "shared" if name == "anonymized_records" else "restricted"
-        removed = lake.write_table(case.name, f"{name}_removed", result.removed.to_batches(), result.removed.schema, zone=zone)
-        lake.write_table(case.name, name, result.kept.to_batches(), schema, zone=zone, info={"removed_version": removed.version})
+        removed = lake.write_table(
+            case.name, f"{name}_removed", result.removed.to_batches(), result.removed.schema, zone=zone
+        )
+        lake.write_table(
+            case.name, name, result.kept.to_batches(), schema, zone=zone, info={"removed_version": removed.version}
+        )
 
 
 def anonymized_table(case: NamedUseCase, records: pa.Table, replaced: dict[str, str]) -> pa.Table:
@@ -65,7 +85,9 @@ def anonymized_table(case: NamedUseCase, records: pa.Table, replaced: dict[str, 
 
 
 def personal_values(case: NamedUseCase, environment: Environment) -> dict[str, str]:
-    truth = json.loads(truth_file(sample_file(case.settings.source.uri, environment.home / "samples")).read_text(encoding="utf-8"))
+    truth = json.loads(
+        truth_file(sample_file(case.settings.source.uri, environment.home / "samples")).read_text(encoding="utf-8")
+    )
     return {t["value"]: t["entity"] for things in truth["records"].values() for t in things if t["kind"] == "pii"}
 
 
@@ -81,22 +103,42 @@ def test_what_the_stages_catch_and_miss_is_counted(environment: Environment, lak
     entities = score["pii"]["entities"]
     assert entities["PHONE"]["missed"] == entities["PHONE"]["planted"] > 0
     assert all(counts["missed"] == 0 for entity, counts in entities.items() if entity != "PHONE")
-    assert score["pii"]["planted"] == sum(counts["planted"] for counts in entities.values()) == score["pii"]["caught"] + score["pii"]["missed"]
+    assert (
+        score["pii"]["planted"]
+        == sum(counts["planted"] for counts in entities.values())
+        == score["pii"]["caught"] + score["pii"]["missed"]
+    )
     assert not any(value in json.dumps(score) for value in values)
 
 
 def test_a_name_of_which_a_part_is_left_is_missed(environment: Environment, lake: Lake) -> None:
     case = case_of("complaints")
-    names = {value.split()[0]: "<PERSON>" for value, entity in personal_values(case, environment).items() if entity == "PERSON"}
+    names = {
+        value.split()[0]: "<PERSON>"
+        for value, entity in personal_values(case, environment).items()
+        if entity == "PERSON"
+    }
     run_stages(case, environment, lake, names)
     assert score_planted(lake, case, environment)["pii"]["entities"]["PERSON"]["caught"] == 0
 
 
 def test_faults_that_stay_are_missed(environment: Environment, lake: Lake) -> None:
     case = case_of("complaints")
-    off = {"fix_unicode": False, "strip_html": False, "exact_duplicates": "keep", "near_duplicates": "keep", "min_characters": 1, "max_characters": 100_000}
+    off = {
+        "fix_unicode": False,
+        "strip_html": False,
+        "exact_duplicates": "keep",
+        "near_duplicates": "keep",
+        "min_characters": 1,
+        "max_characters": 100_000,
+    }
     run_stages(
-        use_case(source={"uri": case.settings.source.uri}, record=MAPPINGS["complaints"], governance={"accepted_consent": ["Consent provided"]}, cleaning=off),
+        use_case(
+            source={"uri": case.settings.source.uri},
+            record=MAPPINGS["complaints"],
+            governance={"accepted_consent": ["Consent provided"]},
+            cleaning=off,
+        ),
         environment,
         lake,
         {},

@@ -1,4 +1,5 @@
-"""Rotation and theft of the signing key: what is kept, and two people who act at once. Lake and chain: lake/test_seals.py."""
+"""Rotation and theft of the signing key: what is kept, and two people who act at once. Lake and chain:
+lake/test_seals.py."""
 
 import json
 import threading
@@ -67,6 +68,11 @@ def test_a_theft_reported_while_somebody_rotates_is_not_forgotten(home, monkeypa
     first = signing_keys_of(home).newest
     one, other = signing_keys_of(home), signing_keys_of(home)
     slow(monkeypatch, module, "write_bytes")
-    assert at_once(lambda: one.report_stolen(first, "2027-01-01T00:00:00+00:00", {}), lambda: (time.sleep(0.1), other.rotate())) == []
+    assert (
+        at_once(
+            lambda: one.report_stolen(first, "2027-01-01T00:00:00+00:00", {}), lambda: (time.sleep(0.1), other.rotate())
+        )
+        == []
+    )
     found = list(signing_keys_of(home).public.values())
     assert [bool(key.stolen_since) for key in found] == [True, False]

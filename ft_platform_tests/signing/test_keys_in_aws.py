@@ -1,4 +1,5 @@
-"""The signing key in AWS KMS and AWS Secrets Manager (a local server of their protocols): signs, verifies, rotates, is lost, goes on, is stolen."""
+"""The signing key in AWS KMS and AWS Secrets Manager (a local server of their protocols): signs, verifies, rotates, is
+lost, goes on, is stolen."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,8 @@ def new_kms_key() -> str:
 
 
 def made_unusable(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A KMS key that was deleted is one that does not exist (this server goes on decrypting until then). A secret waits for its deletion."""
+    """A KMS key that was deleted is one that does not exist (this server goes on decrypting until then). A secret waits
+    for its deletion."""
     if provider.startswith("aws_kms"):
         monkeypatch.setenv("FT_SIGNING_KEY_PROVIDER", "aws_kms:00000000-0000-4000-8000-000000000000")
     else:
@@ -92,7 +94,9 @@ def test_a_place_that_cannot_be_used_any_more_says_so_and_another_one_goes_on(pr
     environment = load_environment()
     with pytest.raises(KeyMissing, match=r"cannot be used \(\w+\)"):
         table(open_lake(environment), "splits", "b")
-    assert cli.main(["seals", "rotate"]) == 1 and "cannot be used" in capsys.readouterr().err, "rotation never writes over what it cannot read"
+    assert cli.main(["seals", "rotate"]) == 1 and "cannot be used" in capsys.readouterr().err, (
+        "rotation never writes over what it cannot read"
+    )
     assert intact(environment)
     other = f"aws_kms:{new_kms_key()}" if provider.startswith("aws_kms") else f"aws_secrets_manager:{SECRET}-2"
     monkeypatch.setenv("FT_SIGNING_KEY_PROVIDER", other)

@@ -1,4 +1,5 @@
-"""Signatures of models: made here, verified here and by the command of OpenSSF, over rotation, loss and theft of the key."""
+"""Signatures of models: made here, verified here and by the command of OpenSSF, over rotation, loss and theft of the
+key."""
 
 import hashlib
 import hmac
@@ -23,7 +24,10 @@ from ft_platform.signing.keys import SigningKeys
 from ft_platform.signing.models import sign_model, verify_model
 from ft_platform.signing.opening import signing_keys_of
 
-NO_NETWORK = "import socket, sys; socket.socket.connect = socket.getaddrinfo = lambda *a, **k: sys.exit('the network was asked'); "
+NO_NETWORK = (
+    "import socket, sys; socket.socket.connect = socket.getaddrinfo = lambda *a, **k: sys.exit('the network was"
+    " asked'); "
+)
 COMMAND = NO_NETWORK + "sys.argv[0] = 'model_signing'; from model_signing._cli import main; main()"
 
 
@@ -49,9 +53,21 @@ def exported(home: Path, to: Path) -> Path:
 
 
 def by_openssf(model: Path, signature: Path, roots: Path, *options: str, module: bool = False) -> tuple[bool, str]:
-    """Whether `python -m model_signing verify certificate` accepts it, and what it said. `module`: as a person starts it, with a network."""
+    """Whether `python -m model_signing verify certificate` accepts it, and what it said. `module`: as a person starts
+    it, with a network."""
     start = ["-m", "model_signing"] if module else ["-c", COMMAND]
-    command = [sys.executable, *start, "verify", "certificate", "--certificate_chain", str(roots), "--signature", str(signature), *options, str(model)]
+    command = [
+        sys.executable,
+        *start,
+        "verify",
+        "certificate",
+        "--certificate_chain",
+        str(roots),
+        "--signature",
+        str(signature),
+        *options,
+        str(model),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert "network" not in done.stderr
     return done.returncode == 0, done.stdout + done.stderr
@@ -64,10 +80,18 @@ def flip(folder: Path) -> None:
 
 CHANGES: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
     "a flipped byte": (flip, (), "Hash mismatch for 'adapter.safetensors'"),
-    "an added file": (lambda folder: (folder / "more" / "code.py").write_text("x"), (), "Extra files found in model 'model': more/code.py"),
+    "an added file": (
+        lambda folder: (folder / "more" / "code.py").write_text("x"),
+        (),
+        "Extra files found in model 'model': more/code.py",
+    ),
     "an added hidden file": (lambda folder: (folder / ".env").write_text("x"), (), "Extra files"),
     # Git's own files are looked at only when asked for.
-    "an added git file": (lambda folder: (folder / ".gitattributes").write_text("x"), ("--no-ignore-git-paths",), "Extra files"),
+    "an added git file": (
+        lambda folder: (folder / ".gitattributes").write_text("x"),
+        ("--no-ignore-git-paths",),
+        "Extra files",
+    ),
     "a deleted file": (lambda folder: (folder / "more" / "card.md").unlink(), (), "Missing files"),
     "a link": (lambda folder: (folder / "link").symlink_to(folder / "more" / "card.md"), (), "symlink"),
 }
@@ -79,7 +103,10 @@ def test_an_intact_model_verifies_here_and_with_the_command_of_openssf(keys, mod
     assert sign_model(model, signature, keys).key_id == keys.newest
     assert verify_model(model, signature, keys).key_id == keys.newest
     roots = exported(tmp_path / "home", tmp_path / "public")
-    assert by_openssf(model, signature, roots, *["--no-ignore-git-paths"] * inside, module=inside) == (True, "Verification succeeded\n")
+    assert by_openssf(model, signature, roots, *["--no-ignore-git-paths"] * inside, module=inside) == (
+        True,
+        "Verification succeeded\n",
+    )
     moved = shutil.copytree(model, tmp_path / "another name")
     assert verify_model(moved, moved / "model.sig" if inside else signature, keys)
 
@@ -91,13 +118,17 @@ def test_a_changed_model_is_refused_here_and_by_the_command_of_openssf(keys, mod
     how(model)
     with pytest.raises(CorruptVersion, match=words):
         verify_model(model, tmp_path / "model.sig", keys)
-    accepted, said = by_openssf(model, tmp_path / "model.sig", exported(tmp_path / "home", tmp_path / "public"), *options)
+    accepted, said = by_openssf(
+        model, tmp_path / "model.sig", exported(tmp_path / "home", tmp_path / "public"), *options
+    )
     assert not accepted and words in said
     roots = tmp_path / "public/roots.pem"
     if options:
         assert by_openssf(model, tmp_path / "model.sig", roots)[0], "without the option it is not noticed"
     if change == "an added file":
-        assert by_openssf(model, tmp_path / "model.sig", roots, "--ignore_unsigned_files")[0], "what the documentation warns of"
+        assert by_openssf(model, tmp_path / "model.sig", roots, "--ignore_unsigned_files")[0], (
+            "what the documentation warns of"
+        )
 
 
 def test_a_signature_of_another_installation_is_refused(keys, model, tmp_path):
@@ -137,7 +168,9 @@ def test_old_and_new_signatures_verify_after_rotation_and_loss_of_the_key(keys, 
     assert len(x509.load_pem_x509_certificates(roots.with_name("signers.pem").read_bytes())) == 3
 
 
-def test_nothing_that_a_stolen_key_signed_counts_and_its_root_is_not_handed_out(keys, model, tmp_path, monkeypatch, capsys):
+def test_nothing_that_a_stolen_key_signed_counts_and_its_root_is_not_handed_out(
+    keys, model, tmp_path, monkeypatch, capsys
+):
     sign_model(model, tmp_path / "1.sig", keys)
     earlier = exported(tmp_path / "home", tmp_path / "earlier")
     thief, stolen = signing_keys_of(Environment(home=tmp_path / "home")), keys.newest
@@ -155,14 +188,27 @@ def test_nothing_that_a_stolen_key_signed_counts_and_its_root_is_not_handed_out(
         with pytest.raises(CorruptVersion, match=f"signed by a key that was stolen .{stolen}.*Sign the model again"):
             verify_model(model, tmp_path / name, keys)
         assert not by_openssf(model, tmp_path / name, roots)[0]
-    assert earlier == roots and verify_model(model, tmp_path / "2.sig", keys).version == 2 and by_openssf(model, tmp_path / "2.sig", roots)[0]
+    assert (
+        earlier == roots
+        and verify_model(model, tmp_path / "2.sig", keys).version == 2
+        and by_openssf(model, tmp_path / "2.sig", roots)[0]
+    )
 
 
 def test_public_keys_from_before_there_were_certificates_get_them(keys, model, tmp_path):
     file = tmp_path / "home/seals/keys.json"
     assert keys.newest
     found = json.loads(file.read_text())
-    file.write_text(json.dumps({"keys": [{name: value for name, value in one.items() if name not in ("root", "leaf")} for one in found["keys"]]}))
+    file.write_text(
+        json.dumps(
+            {
+                "keys": [
+                    {name: value for name, value in one.items() if name not in ("root", "leaf")}
+                    for one in found["keys"]
+                ]
+            }
+        )
+    )
     later = signing_keys_of(Environment(home=tmp_path / "home"))
     sign_model(model, tmp_path / "model.sig", later)
     assert verify_model(model, tmp_path / "model.sig", later)
@@ -191,12 +237,20 @@ def test_the_certificates_hold_in_openssls_strict_mode_and_name_no_host_or_perso
     store.add_cert(crypto.X509.from_cryptography(root))
     crypto.X509StoreContext(store, crypto.X509.from_cryptography(leaf)).verify_certificate()
     assert root.subject.rfc4514_string() == "CN=signing key 0a1b2c3d4e5f6a7b\\, version 3,O=ft_platform installation"
-    assert leaf.subject.rfc4514_string() == "CN=models signed by 0a1b2c3d4e5f6a7b\\, version 3,O=ft_platform installation"
+    assert (
+        leaf.subject.rfc4514_string() == "CN=models signed by 0a1b2c3d4e5f6a7b\\, version 3,O=ft_platform installation"
+    )
     text = "".join(made) + root.subject.rfc4514_string() + leaf.subject.rfc4514_string()
     assert socket.gethostname() not in text and os.environ.get("USER", "root") not in text
     for one in (root, leaf):
-        assert (one.not_valid_before_utc.isoformat(), one.not_valid_after_utc.isoformat()) == ("2026-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00")
-    assert root.serial_number != leaf.serial_number and not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        assert (one.not_valid_before_utc.isoformat(), one.not_valid_after_utc.isoformat()) == (
+            "2026-01-01T00:00:00+00:00",
+            "9999-12-31T23:59:59+00:00",
+        )
+    assert (
+        root.serial_number != leaf.serial_number
+        and not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    )
 
 
 def test_the_private_key_lies_on_no_disk_while_a_model_is_signed(keys, model, tmp_path, monkeypatch):
@@ -214,11 +268,22 @@ def test_the_private_key_lies_on_no_disk_while_a_model_is_signed(keys, model, tm
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     monkeypatch.setattr(model_signing.signing.Config, "sign", look)
     sign_model(model, tmp_path / "model.sig", keys)
-    assert sorted(path.name for path in seen) == ["leaf.pem", "root.pem"] and list((tmp_path / "temporary").iterdir()) == []
+    assert (
+        sorted(path.name for path in seen) == ["leaf.pem", "root.pem"]
+        and list((tmp_path / "temporary").iterdir()) == []
+    )
 
 
 @pytest.mark.parametrize(
-    "content", [None, b"", b"[]", b"{}", b"[" * 100_000, b'{"verificationMaterial": {"x509CertificateChain": {"certificates": [{"rawBytes": "?"}]}}}']
+    "content",
+    [
+        None,
+        b"",
+        b"[]",
+        b"{}",
+        b"[" * 100_000,
+        b'{"verificationMaterial": {"x509CertificateChain": {"certificates": [{"rawBytes": "?"}]}}}',
+    ],
 )
 def test_what_is_no_signature_is_refused_in_one_line(keys, model, tmp_path, content):
     if content is not None:

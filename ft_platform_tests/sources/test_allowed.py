@@ -52,7 +52,9 @@ def refused(uri: str, environment: Environment) -> str:
     return str(caught.value)
 
 
-def test_no_request_is_sent_to_what_is_not_on_the_list(server: Listener, environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_request_is_sent_to_what_is_not_on_the_list(
+    server: Listener, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FT_SOURCES_ALLOWED", "s3://allowed-*, file:///srv")
     port = server.port
     for uri in (
@@ -108,7 +110,9 @@ def test_no_request_is_sent_to_what_is_not_on_the_list(server: Listener, environ
         ("s3://x", "sample://complaints", True),
     ],
 )
-def test_an_entry_allows_its_scheme_and_host_only(monkeypatch: pytest.MonkeyPatch, entries: str, uri: str, allowed: bool) -> None:
+def test_an_entry_allows_its_scheme_and_host_only(
+    monkeypatch: pytest.MonkeyPatch, entries: str, uri: str, allowed: bool
+) -> None:
     monkeypatch.setenv("FT_SOURCES_ALLOWED", entries)
     if allowed:
         require_allowed(uri)
@@ -127,14 +131,19 @@ def test_a_link_out_of_an_allowed_folder_is_not_followed(monkeypatch: pytest.Mon
         require_allowed(f"{tmp_path}/in/link.csv")
 
 
-@pytest.mark.parametrize("uri", ["postgresql://db/x?host=evil.example", "postgresql://db/x?service=evil", "mysql://db/x?unix_socket=/tmp/s"])
+@pytest.mark.parametrize(
+    "uri", ["postgresql://db/x?host=evil.example", "postgresql://db/x?service=evil", "mysql://db/x?unix_socket=/tmp/s"]
+)
 def test_options_that_name_another_host_are_refused(monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
     monkeypatch.setenv("FT_SOURCES_ALLOWED", "postgresql://db mysql://db")
     with pytest.raises(SourceError, match="are not taken"):
         require_allowed(uri)
 
 
-@pytest.mark.parametrize("host", ["db\\@evil.example", "db\t.evil.example", "x@db@evil.example", "db%40evil.example", "db evil.example", "db\n"])
+@pytest.mark.parametrize(
+    "host",
+    ["db\\@evil.example", "db\t.evil.example", "x@db@evil.example", "db%40evil.example", "db evil.example", "db\n"],
+)
 def test_a_host_that_parsers_read_differently_is_no_uri(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("FT_SOURCES_ALLOWED", "postgresql://*")
     with pytest.raises(SourceError, match="is not a URI"):

@@ -1,4 +1,5 @@
-"""Files in Azure storage, against Azurite, Microsoft's local server (`npm install azurite`, found on PATH or in FT_AZURITE)."""
+"""Files in Azure storage, against Azurite, Microsoft's local server (`npm install azurite`, found on PATH or in
+FT_AZURITE)."""
 
 import os
 import shutil
@@ -34,7 +35,9 @@ def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator:
         pytest.skip("azurite-blob is not installed (npm install -g azurite)")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    process = subprocess.Popen([program, "--blobPort", str(port), "--location", str(tmp_path / "azurite"), "--skipApiVersionCheck", "--silent"])
+    process = subprocess.Popen(
+        [program, "--blobPort", str(port), "--location", str(tmp_path / "azurite"), "--skipApiVersionCheck", "--silent"]
+    )
     connection = f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={KEY};BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;"
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection)
     try:
@@ -62,4 +65,7 @@ def test_files_of_a_container_are_found_read_and_noticed_when_they_change(contai
     second = read_new_records(case, environment, first.files, KnownRecords.of(TableRows(first.records)), NOW)
     assert [(r["source_key"], r["consent"]) for r in second.records.to_pylist()] == [("1", "no")]
     with pytest.raises(SourceError, match="there is no file or folder"):
-        fingerprint(use_case(source={"uri": "abfss://records@devstoreaccount1.dfs.core.windows.net/none.csv"}).settings.source, environment)
+        fingerprint(
+            use_case(source={"uri": "abfss://records@devstoreaccount1.dfs.core.windows.net/none.csv"}).settings.source,
+            environment,
+        )

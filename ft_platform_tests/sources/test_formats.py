@@ -68,7 +68,8 @@ def read(file: OpenFile):
 
 @pytest.fixture
 def planted(tmp_path: Path) -> Iterator[None]:
-    """A new file in the folder of the formats, as far as Python sees; everything that is worked out once is worked out anew."""
+    """A new file in the folder of the formats, as far as Python sees; everything that is worked out once is worked out
+    anew."""
     folder = tmp_path / "planted"
     folder.mkdir()
     (folder / "lines_of_text.py").write_text(LINES)
@@ -84,7 +85,9 @@ def planted(tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.usefixtures("planted")
 @pytest.mark.parametrize("settings", [{}, {"format": "lines_of_text"}], ids=["by its ending", "by its name"])
-def test_a_format_is_a_file_in_the_folder_and_is_read(environment: Environment, tmp_path: Path, settings: dict[str, str]) -> None:
+def test_a_format_is_a_file_in_the_folder_and_is_read(
+    environment: Environment, tmp_path: Path, settings: dict[str, str]
+) -> None:
     attributes = minimal_attributes(str(written(tmp_path, "letters.lines", "first letter\nsecond letter\n")))
     attributes["source"] |= settings
     attributes = {name: value for name, value in attributes.items() if name not in ("fairness", "privacy")}
@@ -113,7 +116,9 @@ def test_a_format_that_is_no_file_of_the_folder_is_an_error_with_those_that_are(
 
 
 def test_each_file_of_the_folders_reads_files_or_a_table() -> None:
-    assert sorted({*formats(), *table_sources()}) == sorted(file_names(FORMATS) + file_names("ft_platform.sources.databases"))
+    assert sorted({*formats(), *table_sources()}) == sorted(
+        file_names(FORMATS) + file_names("ft_platform.sources.databases")
+    )
     assert format_name("a/B.CSV") == "csv" and format_name("x.ndjson") == "jsonl" and format_name("x.docx") is None
     assert ".parquet" in known_endings()
 
@@ -138,7 +143,9 @@ def test_csv_spectrum_reads_as_its_gold_standard(shared_data: Path) -> None:
         ("matrix-with-comment.csv", ["f1"], "column 'f1' is missing"),
     ],
 )
-def test_broken_public_files_are_errors_with_row_numbers(shared_data: Path, name: str, mapped: list[str], expected: str) -> None:
+def test_broken_public_files_are_errors_with_row_numbers(
+    shared_data: Path, name: str, mapped: list[str], expected: str
+) -> None:
     message = error_of(shared_data / "frictionless_tricky" / name, mapped)
     assert any(part in message for part in expected.split("|")), message
 
@@ -162,19 +169,31 @@ def test_naughty_strings_survive_every_format(shared_data: Path, tmp_path: Path,
         pq.write_table(pa.table({"text": strings}), path)
     else:
         items = [{"text": s} for s in strings]
-        path.write_text(json.dumps(items) if ending == "json" else "\n".join(json.dumps(i, ensure_ascii=False) for i in items), encoding="utf-8")
+        path.write_text(
+            json.dumps(items) if ending == "json" else "\n".join(json.dumps(i, ensure_ascii=False) for i in items),
+            encoding="utf-8",
+        )
     assert [row["text"] for row in read(path, ["text"])] == strings
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_the_one_that_finds_the_mapped_columns(tmp_path: Path, delimiter: str) -> None:
-    path = written(tmp_path, "a.csv", delimiter.join(["id", '"a text, with; | signs"', "x"]) + "\n" + delimiter.join(["1", '"b, c; d | e"', "2"]) + "\n")
+    path = written(
+        tmp_path,
+        "a.csv",
+        delimiter.join(["id", '"a text, with; | signs"', "x"])
+        + "\n"
+        + delimiter.join(["1", '"b, c; d | e"', "2"])
+        + "\n",
+    )
     assert read(path, ["id", "a text, with; | signs"]) == [{"id": "1", "a text, with; | signs": "b, c; d | e"}]
 
 
 def test_a_cell_of_ten_megabytes_and_line_breaks_in_quotes_are_read(tmp_path: Path) -> None:
     text = "word " * 2_000_000
-    rows = read(written(tmp_path, "big.csv", f'id,text\n1,"{text}"\n2,"one\r\ntwo\nthree"\n\n3,"say ""yes"""\n'), ["id", "text"])
+    rows = read(
+        written(tmp_path, "big.csv", f'id,text\n1,"{text}"\n2,"one\r\ntwo\nthree"\n\n3,"say ""yes"""\n'), ["id", "text"]
+    )
     assert [row["text"] for row in rows] == [text, "one\r\ntwo\nthree", 'say "yes"']
 
 
@@ -190,7 +209,10 @@ def test_a_nul_character_is_refused_or_kept_and_never_cuts_the_text(tmp_path: Pa
     [
         (f'id,text\n1,"{CANARY} was', "data row 1 (line 2) has a quote that is never closed"),
         (f'id,text\n1,"a"\n2,"{CANARY} said "no" twice"\n', "data row 2 (line 3) has text after a closing quote"),
-        (f"id,text,label\n1,a,b\n2,{CANARY}", "data row 2 with too few fields. The last row is one of them: the file may be cut"),
+        (
+            f"id,text,label\n1,a,b\n2,{CANARY}",
+            "data row 2 with too few fields. The last row is one of them: the file may be cut",
+        ),
         (f"id,text\n1,a\n2,{CANARY},b\n3,c\n", "expected 2 fields in every row, got data row 2 with too many fields"),
         ("id,text\n" + "x\n" * 30, "30 data rows (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ...) with too few fields"),
         ('"id', "the header has a quote that is never closed"),
@@ -218,7 +240,11 @@ def test_broken_json_names_the_line(tmp_path: Path, name: str, content: str, exp
 
 
 def test_json_values_become_text_as_they_are_written(tmp_path: Path) -> None:
-    path = written(tmp_path, "a.json", '[{"a": 1.50, "b": 12345678901234567890, "c": true, "d": null, "e": NaN, "f": ["x"]}, {"a": "t"}]')
+    path = written(
+        tmp_path,
+        "a.json",
+        '[{"a": 1.50, "b": 12345678901234567890, "c": true, "d": null, "e": NaN, "f": ["x"]}, {"a": "t"}]',
+    )
     assert "line 1 has NaN or Infinity" in error_of(path, list("abcdef"))
     first, second = read(path, list("abcdef"), not_a_number="missing")
     assert first == {"a": "1.50", "b": "12345678901234567890", "c": "true", "d": None, "e": None, "f": '["x"]'}
@@ -228,11 +254,21 @@ def test_json_values_become_text_as_they_are_written(tmp_path: Path) -> None:
 def test_parquet_values_become_text(tmp_path: Path) -> None:
     messages = [[{"role": "user", "content": "hello"}], None]
     table = pa.table(
-        {"n": pa.array([1, None]), "day": pa.array([18_000, 18_001], pa.date32()), "kind": pa.array(["a", "b"]).dictionary_encode(), "messages": messages}
+        {
+            "n": pa.array([1, None]),
+            "day": pa.array([18_000, 18_001], pa.date32()),
+            "kind": pa.array(["a", "b"]).dictionary_encode(),
+            "messages": messages,
+        }
     )
     pq.write_table(table, tmp_path / "a.parquet")
     first, second = read(tmp_path / "a.parquet", ["n", "day", "kind", "messages"])
-    assert first == {"n": "1", "day": "2019-04-14", "kind": "a", "messages": '[{"role": "user", "content": "hello"}]'} | {"messages": first["messages"]}
+    assert first == {
+        "n": "1",
+        "day": "2019-04-14",
+        "kind": "a",
+        "messages": '[{"role": "user", "content": "hello"}]',
+    } | {"messages": first["messages"]}
     assert json.loads(first["messages"]) == messages[0]
     assert second["n"] is None and second["messages"] is None
 
@@ -257,12 +293,18 @@ def test_missing_columns_are_listed_at_once_with_the_closest_name(tmp_path: Path
     assert "column 'Narrative' is missing (did you mean 'Narative'?)" in message
     assert "column 'Date' is missing;" in message
     assert "column 'extra' is there 2 times" in message
-    assert "Expected 'Complaint ID', 'Narrative', 'Date', 'extra'; got 'complaint_id', 'Narative', 'extra', 'extra'" in message
+    assert (
+        "Expected 'Complaint ID', 'Narrative', 'Date', 'extra'; got 'complaint_id', 'Narative', 'extra', 'extra'"
+        in message
+    )
 
 
 def test_the_first_row_of_a_file_without_a_header_is_not_repeated(tmp_path: Path) -> None:
     message = error_of(written(tmp_path, "a.csv", f"1,{CANARY},card\n2,a text,card\n"), ["id", "text", "label"])
-    assert "column 'text' is missing" in message and "got 3 others, which are left out here: the first row may be data" in message
+    assert (
+        "column 'text' is missing" in message
+        and "got 3 others, which are left out here: the first row may be data" in message
+    )
     assert CANARY not in message
 
 

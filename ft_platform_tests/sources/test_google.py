@@ -1,4 +1,5 @@
-"""Files in Google Cloud Storage, against a local server that speaks its protocol (`pip install gcsfs gcp-storage-emulator`)."""
+"""Files in Google Cloud Storage, against a local server that speaks its protocol (`pip install gcsfs
+gcp-storage-emulator`)."""
 
 import json
 import socket
@@ -40,14 +41,21 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, bytes], N
 
     try:
         body = json.dumps({"name": "records"}).encode()
-        urlopen(Request(f"{url}/storage/v1/b?project=p", data=body, headers={"Content-Type": "application/json"}, method="POST"), timeout=10).close()
+        urlopen(
+            Request(
+                f"{url}/storage/v1/b?project=p", data=body, headers={"Content-Type": "application/json"}, method="POST"
+            ),
+            timeout=10,
+        ).close()
         yield put
     finally:
         server.stop()
         gcsfs.GCSFileSystem.clear_instance_cache()
 
 
-def test_files_of_a_bucket_are_found_read_and_noticed_when_they_change(bucket: Callable[[str, bytes], None], environment: Environment) -> None:
+def test_files_of_a_bucket_are_found_read_and_noticed_when_they_change(
+    bucket: Callable[[str, bytes], None], environment: Environment
+) -> None:
     bucket("in/a.csv", HEADER + b"1,the first complaint,card,yes,north\n")
     bucket("in/sub/b.csv", HEADER + b"2,the second complaint,card,yes,north\n")
     case = use_case(source={"uri": "gs://records/in"})

@@ -1,4 +1,5 @@
-"""Damaged and hostile files end with an error that names the limit or the damage, and never with a full machine or a changed text."""
+"""Damaged and hostile files end with an error that names the limit or the damage, and never with a full machine or a
+changed text."""
 
 import gzip
 import json
@@ -61,7 +62,9 @@ def folder(tmp_path: Path) -> Path:
 # Sizes
 
 
-def test_a_bomb_of_any_packing_ends_at_the_ratio_before_it_fills_the_disk(environment: Environment, folder: Path) -> None:
+def test_a_bomb_of_any_packing_ends_at_the_ratio_before_it_fills_the_disk(
+    environment: Environment, folder: Path
+) -> None:
     content = (HEADER + "1,").encode() + b"a" * (64 * MIB) + b",card,yes,north\n"
     with gzip.open(folder / "a.csv.gz", "wb") as file:
         file.write(content)
@@ -77,34 +80,50 @@ def test_a_bomb_of_any_packing_ends_at_the_ratio_before_it_fills_the_disk(enviro
 def test_bytes_unpacked_are_counted_over_all_files(environment: Environment, folder: Path) -> None:
     for name in "ab":
         with gzip.open(folder / f"{name}.csv.gz", "wb") as file:
-            file.write(csv_of([f"{name} {i} some text that is not the same" for i in range(30_000)]).replace("\n", f"{name}\n").encode())
-    assert "source unpacks to more than" in (message := error_of(case_of(folder, {"unpacked_gib": 0.003}, format="csv"), environment))
+            file.write(
+                csv_of([f"{name} {i} some text that is not the same" for i in range(30_000)])
+                .replace("\n", f"{name}\n")
+                .encode()
+            )
+    assert "source unpacks to more than" in (
+        message := error_of(case_of(folder, {"unpacked_gib": 0.003}, format="csv"), environment)
+    )
     assert "b.csv.gz" in message and "source.limits.unpacked_gib" in message
 
 
 def test_a_parquet_file_ends_at_the_ratio_before_it_is_unpacked(environment: Environment, folder: Path) -> None:
     texts = ["x" * (8 * MIB)] * 8
     table = pa.table({**{name: [str(i) for i in range(8)] for name in row(1, "")}, "text": texts})
-    pq.write_table(table, folder / "a.parquet", compression="zstd", use_dictionary=False, data_page_size=1, write_batch_size=1)
+    pq.write_table(
+        table, folder / "a.parquet", compression="zstd", use_dictionary=False, data_page_size=1, write_batch_size=1
+    )
     assert (folder / "a.parquet").stat().st_size < 50_000
     assert "a.parquet: unpacks to more than 200 times its" in error_of(case_of(folder / "a.parquet"), environment)
     pq.write_table(table, folder / "a.parquet", compression="zstd", use_dictionary=False, data_page_size=1 << 30)
-    assert "has a page that unpacks to 67,1" in error_of(case_of(folder / "a.parquet", {"field_characters": 9_000_000}), environment)
+    assert "has a page that unpacks to 67,1" in error_of(
+        case_of(folder / "a.parquet", {"field_characters": 9_000_000}), environment
+    )
 
 
-def test_a_dictionary_that_repeats_a_long_text_is_read_in_small_batches_or_refused(environment: Environment, folder: Path) -> None:
+def test_a_dictionary_that_repeats_a_long_text_is_read_in_small_batches_or_refused(
+    environment: Environment, folder: Path
+) -> None:
     texts = pa.array([random.Random(1).randbytes(MIB).hex()]).dictionary_encode().take(pa.array([0] * 400))
     table = pa.table({**{name: pa.array([str(i) for i in range(400)]) for name in row(1, "")}, "text": texts})
     pq.write_table(table, folder / "a.parquet", compression="zstd")
     before = pa.total_allocated_bytes()
     peak = rows = 0
-    for batch in read_new_records(case_of(folder / "a.parquet", {"unpacked_ratio": 1_000}), environment, {}, None, NOW).batches:
+    for batch in read_new_records(
+        case_of(folder / "a.parquet", {"unpacked_ratio": 1_000}), environment, {}, None, NOW
+    ).batches:
         rows += batch.num_rows
         peak = max(peak, pa.total_allocated_bytes() - before)
     assert rows == 400 and peak < 700 * MIB, "800 MiB of text in pieces of 128 MiB"
     message = error_of(case_of(folder / "a.parquet"), environment)
     assert "its texts are more than 200 times its" in message and "source.limits.unpacked_ratio" in message
-    assert "source.limits.field_characters" in error_of(case_of(folder / "a.parquet", {"field_characters": 1_000_000}), environment)
+    assert "source.limits.field_characters" in error_of(
+        case_of(folder / "a.parquet", {"field_characters": 1_000_000}), environment
+    )
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.json", "a.jsonl", "a.parquet"])
@@ -117,21 +136,31 @@ def test_a_field_that_is_too_long_is_an_error_with_its_place(environment: Enviro
     else:
         (folder / name).write_text(json.dumps(rows) if name == "a.json" else "\n".join(map(json.dumps, rows)))
     message = error_of(case_of(folder / name, {"field_characters": 1_000}), environment)
-    assert "data row 2" in message and "more than 1,000 characters" in message and "source.limits.field_characters" in message
+    assert (
+        "data row 2" in message
+        and "more than 1,000 characters" in message
+        and "source.limits.field_characters" in message
+    )
     assert len(rows_of(case_of(folder / name, {"field_characters": 1_500}), environment)) == 2
 
 
-@pytest.mark.parametrize(("name", "start"), [("a.jsonl", '{"text": "'), ("a.json", '[{"text": "'), ("a.csv", HEADER + '1,"')])
+@pytest.mark.parametrize(
+    ("name", "start"), [("a.jsonl", '{"text": "'), ("a.json", '[{"text": "'), ("a.csv", HEADER + '1,"')]
+)
 def test_a_line_without_end_is_not_read_whole(environment: Environment, folder: Path, name: str, start: str) -> None:
     (folder / name).write_text(start + "x" * (32 * MIB))
-    assert "source.limits.field_characters" in error_of(case_of(folder / name, {"field_characters": 10_000}), environment)
+    assert "source.limits.field_characters" in error_of(
+        case_of(folder / name, {"field_characters": 10_000}), environment
+    )
 
 
 def test_too_many_rows_over_all_files_are_an_error(environment: Environment, folder: Path) -> None:
     (folder / "a.csv").write_text(csv_of(["one", "two", "three"]))
     (folder / "b.jsonl").write_text(json.dumps(row("x", "four")))
     assert len(rows_of(case_of(folder, {"rows": 4}), environment)) == 4
-    assert "b.jsonl: with it the source has more than 3 rows. If that is right, raise source.limits.rows" in error_of(case_of(folder, {"rows": 3}), environment)
+    assert "b.jsonl: with it the source has more than 3 rows. If that is right, raise source.limits.rows" in error_of(
+        case_of(folder, {"rows": 3}), environment
+    )
 
 
 def test_too_many_files_and_members_are_an_error(environment: Environment, folder: Path) -> None:
@@ -141,7 +170,9 @@ def test_too_many_files_and_members_are_an_error(environment: Environment, folde
     assert "holds more than 2 files" in error_of(case_of(folder / "a.zip", {"files": 2}), environment)
     for i in range(3):
         (folder / f"{i}.jsonl").write_text(json.dumps(row(f"f{i}", "text")))
-    assert "means more than 3 files. If that is right, raise source.limits.files" in error_of(case_of(folder, {"files": 3}), environment)
+    assert "means more than 3 files. If that is right, raise source.limits.files" in error_of(
+        case_of(folder, {"files": 3}), environment
+    )
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.parquet"])
@@ -152,8 +183,13 @@ def test_what_is_nested_too_deeply_is_an_error(environment: Environment, folder:
     if name == "a.parquet":
         pq.write_table(pa.table({k: [value] if k == "text" else [v] for k, v in row(1, "").items()}), folder / name)
     else:
-        (folder / name).write_text(json.dumps([{**row(1, ""), "text": value}] if name == "a.json" else {**row(1, ""), "text": value}))
-    assert "nested" in (message := error_of(case_of(folder / name, {"nesting_depth": 10}), environment)) and "source.limits.nesting_depth" in message
+        (folder / name).write_text(
+            json.dumps([{**row(1, ""), "text": value}] if name == "a.json" else {**row(1, ""), "text": value})
+        )
+    assert (
+        "nested" in (message := error_of(case_of(folder / name, {"nesting_depth": 10}), environment))
+        and "source.limits.nesting_depth" in message
+    )
     assert len(rows_of(case_of(folder / name, {"nesting_depth": 20}), environment)) == 1
     if name != "a.parquet":
         (folder / name).write_text("[" * 500_000)
@@ -170,7 +206,9 @@ def test_pipes_and_devices_are_not_opened(environment: Environment, folder: Path
     assert "/dev/zero is not a regular file" in error_of(case_of("/dev/zero", format="csv"), environment)
 
 
-def test_links_that_leave_the_folder_are_errors_and_links_inside_are_read(environment: Environment, folder: Path) -> None:
+def test_links_that_leave_the_folder_are_errors_and_links_inside_are_read(
+    environment: Environment, folder: Path
+) -> None:
     secret = folder.parent / "secret.csv"
     secret.write_text(csv_of([CANARY]))
     (folder / "real.csv").write_text(csv_of(["a text"]))
@@ -188,7 +226,9 @@ def test_links_that_leave_the_folder_are_errors_and_links_inside_are_read(enviro
     assert len(rows_of(case_of(folder), environment)) == 1
 
 
-def test_members_of_an_archive_that_are_no_files_or_have_passwords_are_errors(environment: Environment, folder: Path) -> None:
+def test_members_of_an_archive_that_are_no_files_or_have_passwords_are_errors(
+    environment: Environment, folder: Path
+) -> None:
     with zipfile.ZipFile(folder / "link.zip", "w") as archive:
         link = zipfile.ZipInfo("a.csv")
         link.external_attr = 0o120777 << 16
@@ -205,11 +245,21 @@ def test_members_of_an_archive_that_are_no_files_or_have_passwords_are_errors(en
 
 def test_members_never_land_outside_the_private_folder(environment: Environment, folder: Path) -> None:
     outside = folder.parent / "escaped.csv"
-    for name in (str(outside), "../../escaped.csv", "in/../../escaped.csv", "C:/escaped.csv", "..\\escaped.csv", "a\x1b[2J.csv", "turned\u202evsc.csv"):
+    for name in (
+        str(outside),
+        "../../escaped.csv",
+        "in/../../escaped.csv",
+        "C:/escaped.csv",
+        "..\\escaped.csv",
+        "a\x1b[2J.csv",
+        "turned\u202evsc.csv",
+    ):
         with zipfile.ZipFile(folder / "a.zip", "w") as archive:
             archive.writestr("b.csv", csv_of(["a text"]))
             archive.writestr(name, csv_of(["another text"]))
-        assert "the name of member 2 is absolute, leads out of the archive or cannot be shown" in error_of(case_of(folder / "a.zip"), environment)
+        assert "the name of member 2 is absolute, leads out of the archive or cannot be shown" in error_of(
+            case_of(folder / "a.zip"), environment
+        )
     assert not outside.exists() and not list(folder.parent.parent.rglob("escaped.csv"))
 
 
@@ -220,15 +270,26 @@ def test_members_never_land_outside_the_private_folder(environment: Environment,
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ('{"id": "1", "text": "harmless", "text": "Zebulon Quartermain", "label": "card"}', "'text' twice in one object"),
+        (
+            '{"id": "1", "text": "harmless", "text": "Zebulon Quartermain", "label": "card"}',
+            "'text' twice in one object",
+        ),
         ('{"id": "1", "text": "t", "label": "card", "more": {"x": 1, "x": 2}}', "a key twice in one object"),
         ('{"id": "1", "text": NaN, "label": "card"}', "NaN or Infinity, which is not JSON"),
         ('{"id": "1", "text": "t", "label": -Infinity}', "NaN or Infinity, which is not JSON"),
-        ('{"id": "1", "text": "half \\udc00 pair", "label": "card", "consent": "yes", "region": "x"}', "half of a surrogate pair"),
-        ('{"id": "1", "text": "Zebulon\\u0000 Quartermain", "label": "card", "consent": "yes", "region": "x"}', "NUL character in column 'text'"),
+        (
+            '{"id": "1", "text": "half \\udc00 pair", "label": "card", "consent": "yes", "region": "x"}',
+            "half of a surrogate pair",
+        ),
+        (
+            '{"id": "1", "text": "Zebulon\\u0000 Quartermain", "label": "card", "consent": "yes", "region": "x"}',
+            "NUL character in column 'text'",
+        ),
     ],
 )
-def test_json_that_readers_understand_differently_is_an_error(environment: Environment, folder: Path, name: str, content: str, expected: str) -> None:
+def test_json_that_readers_understand_differently_is_an_error(
+    environment: Environment, folder: Path, name: str, content: str, expected: str
+) -> None:
     (folder / name).write_text(f"[{content}]" if name == "a.json" else content)
     assert expected in error_of(case_of(folder / name), environment)
 
@@ -244,23 +305,38 @@ def test_numbers_that_are_none_in_parquet_are_refused_or_missing(environment: En
     table = pa.Table.from_pylist([row(1, "a"), row(2, "b")]).set_column(4, "region", pa.array([1.5, float("nan")]))
     pq.write_table(table, folder / "a.parquet")
     assert "data row 2 have NaN or Infinity in column 'region'" in error_of(case_of(folder / "a.parquet"), environment)
-    assert [r["feature_region"] for r in rows_of(case_of(folder / "a.parquet", not_a_number="missing"), environment)] == ["1.5", None]
+    assert [
+        r["feature_region"] for r in rows_of(case_of(folder / "a.parquet", not_a_number="missing"), environment)
+    ] == ["1.5", None]
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
-def test_bytes_that_are_not_the_declared_encoding_are_an_error_with_their_offset(environment: Environment, folder: Path, name: str) -> None:
-    text = csv_of([f"caf\xe9 {CANARY}"]) if name == "a.csv" else json.dumps(row(1, f"caf\xe9 {CANARY}"), ensure_ascii=False)
+def test_bytes_that_are_not_the_declared_encoding_are_an_error_with_their_offset(
+    environment: Environment, folder: Path, name: str
+) -> None:
+    text = (
+        csv_of([f"caf\xe9 {CANARY}"])
+        if name == "a.csv"
+        else json.dumps(row(1, f"caf\xe9 {CANARY}"), ensure_ascii=False)
+    )
     (folder / name).write_bytes(text.encode("latin-1"))
     offset = text.index("\xe9")
-    assert f"the byte at offset {offset} cannot be decoded as utf-8" in error_of(case_of(folder / name, encoding="utf-8"), environment)
+    assert f"the byte at offset {offset} cannot be decoded as utf-8" in error_of(
+        case_of(folder / name, encoding="utf-8"), environment
+    )
 
 
 def test_bytes_in_a_string_column_that_are_no_text_are_an_error(environment: Environment, folder: Path) -> None:
     """pyarrow reads such a column without a word."""
     bad = pa.StringArray.from_buffers(2, pa.py_buffer(struct.pack("<3i", 0, 2, 4)), pa.py_buffer(b"ok\xff\xfe"))
-    pq.write_table(pa.table({"id": ["1", "2"], "text": bad, "label": ["a", "b"], "consent": ["y", "y"], "region": ["n", "n"]}), folder / "a.parquet")
+    pq.write_table(
+        pa.table({"id": ["1", "2"], "text": bad, "label": ["a", "b"], "consent": ["y", "y"], "region": ["n", "n"]}),
+        folder / "a.parquet",
+    )
     assert pq.read_table(folder / "a.parquet")["text"].type == pa.string()
-    assert "column 'text' holds something that is no UTF-8 text in data rows 1 to 2" in error_of(case_of(folder / "a.parquet"), environment)
+    assert "column 'text' holds something that is no UTF-8 text in data rows 1 to 2" in error_of(
+        case_of(folder / "a.parquet"), environment
+    )
 
 
 # Bit rot
@@ -378,9 +454,16 @@ seen = sum(b.num_rows for b in read_new_records(
     use_case(source={"uri": str(path)}), Environment(home=path.parent, tracking_uri="none"), {}, None, datetime.now(UTC)).batches)
 assert seen == rows, seen
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
-"""
+"""  # noqa: E501
     peaks = [
-        int(subprocess.run([sys.executable, "-c", program, str(tmp_path / name), str(rows)], capture_output=True, text=True, check=True).stdout)
+        int(
+            subprocess.run(
+                [sys.executable, "-c", program, str(tmp_path / name), str(rows)],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
         for rows in (5_000, 100_000)
     ]
     assert peaks[1] - peaks[0] < 80, peaks

@@ -92,18 +92,24 @@ def test_the_same_file_twice_adds_nothing_and_is_not_read_again(environment: Env
     assert second.counts["files_unchanged"] == 1 and second.counts["rows_read"] == 0
 
 
-def test_the_same_rows_in_another_file_or_format_are_the_same_records(environment: Environment, file: Path, tmp_path: Path) -> None:
+def test_the_same_rows_in_another_file_or_format_are_the_same_records(
+    environment: Environment, file: Path, tmp_path: Path
+) -> None:
     first = ingest(case_of(file), environment)
     copy = tmp_path / "copy.jsonl"
     names = HEADER.strip().split(",")
-    copy.write_text("\n".join(json.dumps(dict(zip(names, row.strip().split(","), strict=True))) for row in reversed(ROWS)))
+    copy.write_text(
+        "\n".join(json.dumps(dict(zip(names, row.strip().split(","), strict=True))) for row in reversed(ROWS))
+    )
     second = ingest(case_of(copy), environment, first)
     assert second.counts["rows_known"] == 5 and second.records.num_rows == 0
 
 
 def test_a_changed_file_adds_only_its_new_and_changed_rows(environment: Environment, file: Path) -> None:
     first = ingest(case_of(file), environment)
-    file.write_text(HEADER + ROWS[0] + ROWS[1].replace("yes", "withdrawn") + "".join(ROWS[2:]) + "6,another one,card,yes,south\n")
+    file.write_text(
+        HEADER + ROWS[0] + ROWS[1].replace("yes", "withdrawn") + "".join(ROWS[2:]) + "6,another one,card,yes,south\n"
+    )
     second = ingest(case_of(file), environment, first)
     assert [(r["source_key"], r["consent"]) for r in second.records.to_pylist()] == [("2", "withdrawn"), ("6", "yes")]
     assert second.counts["files_changed"] == 1 and second.counts["rows_known"] == 4
@@ -140,14 +146,20 @@ def test_what_is_known_is_what_a_table_says(environment: Environment) -> None:
     known = KnownRecords.of(TableRows(table, batch_rows=37))
     newest = table.take(newest_by_key(table)).to_pylist()
     by_key = {row["source_key"]: row["record_id"] for row in newest if row["source_key"]}
-    assert len(known.ids) == rows and len(known.keys) == len(by_key) and len(known.without_key) == sum(i % 7 == 0 for i in range(rows))
+    assert (
+        len(known.ids) == rows
+        and len(known.keys) == len(by_key)
+        and len(known.without_key) == sum(i % 7 == 0 for i in range(rows))
+    )
     assert (known.newest_of(text_digests(pa.array(list(by_key)))) == from_hex(pa.array(list(by_key.values())))).all()
     assert known.newest_of(text_digests(pa.array(["no such key"])))[0] == b""
     assert places_in(known.without_key, from_hex(pa.array(["0" * 23 + "7"])))[1].all()
 
 
 @pytest.mark.parametrize("id_column", ["id", None])
-def test_rows_are_handed_on_while_the_file_is_read(environment: Environment, file: Path, monkeypatch: pytest.MonkeyPatch, id_column: str | None) -> None:
+def test_rows_are_handed_on_while_the_file_is_read(
+    environment: Environment, file: Path, monkeypatch: pytest.MonkeyPatch, id_column: str | None
+) -> None:
     monkeypatch.setattr("ft_platform.sources.file_format.BATCH_CHARACTERS", 100_000)
     text = "a long complaint " * 100
     with open(file, "w") as out:
@@ -161,7 +173,9 @@ def test_rows_are_handed_on_while_the_file_is_read(environment: Environment, fil
     assert peak < 3_000_000, "batches of a tenth of a megabyte, and nothing kept of those before"
 
 
-def test_nothing_is_read_before_the_batches_are(environment: Environment, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_read_before_the_batches_are(
+    environment: Environment, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ft_platform.sources.file_format.BATCH_ROWS", 2)
     monkeypatch.setattr("ft_platform.sources.file_format.ROWS_BETWEEN_LOOKS", 1)
     (file.parent / "second.csv").write_text("id,text\n")
@@ -171,7 +185,13 @@ def test_nothing_is_read_before_the_batches_are(environment: Environment, file: 
     assert next(found.batches).num_rows == 2 and asked == [1]
     with pytest.raises(SourceError, match=r"second.csv: column 'label' is missing"):
         list(found.batches)
-    again = read_new_records(case_of(file), environment, {str(file): found.files[str(file)]}, lambda: asked.append(1) or KnownRecords.none(), NOW)
+    again = read_new_records(
+        case_of(file),
+        environment,
+        {str(file): found.files[str(file)]},
+        lambda: asked.append(1) or KnownRecords.none(),
+        NOW,
+    )
     assert again.unchanged and list(again.batches) == [] and asked == [1]
 
 
@@ -194,7 +214,10 @@ def test_duplicate_ids_are_an_error_with_positions_and_without_the_ids(environme
     file.write_text(HEADER + "".join(ROWS))
     (file.parent / "second.csv").write_text(HEADER + ROWS[1])
     message = message_of(case_of(file.parent), environment)
-    assert f"several files: 1 rows have a duplicate id in column 'id': data row 1 of {file.parent}/second.csv repeats data row 2 of {file}" in message
+    assert (
+        f"several files: 1 rows have a duplicate id in column 'id': data row 1 of {file.parent}/second.csv repeats data"
+        f" row 2 of {file}" in message
+    )
     (file.parent / "second.csv").write_text(HEADER + ROWS[1] * 30)
     assert "several files: 30 rows have a duplicate id" in (message := message_of(case_of(file.parent), environment))
     assert message.count("repeats") == 10 and "and 20 more" in message
@@ -215,8 +238,12 @@ def test_all_problems_of_all_files_come_at_once(environment: Environment, file: 
     assert "c_columns.csv: column 'id' is missing (did you mean 'ID'?); column 'label' is missing" in message
 
 
-def test_a_missing_file_says_what_was_looked_for(environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert f"there is no file or folder {tmp_path}/nowhere.csv" in message_of(case_of(tmp_path / "nowhere.csv"), environment)
+def test_a_missing_file_says_what_was_looked_for(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert f"there is no file or folder {tmp_path}/nowhere.csv" in message_of(
+        case_of(tmp_path / "nowhere.csv"), environment
+    )
     assert "no file matches" in message_of(case_of(tmp_path / "*.csv"), environment)
     (tmp_path / "notes.txt").write_text("x")
     assert "has none of the endings" in message_of(case_of(tmp_path / "notes.txt"), environment)
@@ -227,7 +254,9 @@ def test_a_missing_file_says_what_was_looked_for(environment: Environment, tmp_p
     assert "is not a URI that can be read" in message_of(case_of("nosuch://x/y.csv"), environment)
 
 
-def test_a_folder_means_its_files_of_known_formats_and_a_glob_what_it_matches(environment: Environment, file: Path) -> None:
+def test_a_folder_means_its_files_of_known_formats_and_a_glob_what_it_matches(
+    environment: Environment, file: Path
+) -> None:
     (file.parent / "more").mkdir()
     (file.parent / "more" / "b.csv").write_text(HEADER + "7,another text,card,yes,north\n")
     (file.parent / "README.txt").write_text("x")
@@ -274,12 +303,27 @@ def test_reading_reports_its_progress(environment: Environment, file: Path) -> N
 
 def test_alpaca_columns_are_joined_and_absent_optional_ones_are_named(environment: Environment, tmp_path: Path) -> None:
     path = tmp_path / "alpaca.json"
-    rows = [("Add.", "1 and 2", "3"), ("Say hello.", " ", "Hello."), (None, "", "Nothing was asked."), ("No answer.", None, None)]
+    rows = [
+        ("Add.", "1 and 2", "3"),
+        ("Say hello.", " ", "Hello."),
+        (None, "", "Nothing was asked."),
+        ("No answer.", None, None),
+    ]
     path.write_text(json.dumps([dict(zip(("instruction", "input", "output"), row, strict=True)) for row in rows]))
-    record = {"text": ["instruction", "input"], "answer": "output", "subject": "customer", "optional_columns": ["consent", "region", "customer"]}
+    record = {
+        "text": ["instruction", "input"],
+        "answer": "output",
+        "subject": "customer",
+        "optional_columns": ["consent", "region", "customer"],
+    }
     found = ingest(use_case("generation", source={"uri": str(path)}, record=record), environment)
     contents = [[m["content"] for m in messages] for messages in found.records["messages"].to_pylist()]
-    assert contents == [["Add.\n\n1 and 2", "3"], ["Say hello.", "Hello."], ["", "Nothing was asked."], ["No answer.", ""]]
+    assert contents == [
+        ["Add.\n\n1 and 2", "3"],
+        ["Say hello.", "Hello."],
+        ["", "Nothing was asked."],
+        ["No answer.", ""],
+    ]
     assert found.counts["columns_absent"] == ["consent", "customer", "region"]
     assert found.records["consent"].null_count == 4
 
@@ -291,9 +335,17 @@ def test_a_column_that_one_of_two_files_has_is_not_absent(environment: Environme
 
 
 def test_chat_messages_are_read_as_json_text_or_nested(environment: Environment, tmp_path: Path) -> None:
-    conversation = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    conversation = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello"},
+    ]
     path = tmp_path / "chat.jsonl"
-    path.write_text("\n".join(json.dumps({"chat": c, "consent": "yes", "region": "x"}) for c in (conversation, json.dumps(conversation))))
+    path.write_text(
+        "\n".join(
+            json.dumps({"chat": c, "consent": "yes", "region": "x"}) for c in (conversation, json.dumps(conversation))
+        )
+    )
     case = use_case("generation", source={"uri": str(path)}, record={"text": None, "answer": None, "messages": "chat"})
     assert ingest(case, environment).records["messages"].to_pylist() == [conversation, conversation]
 
@@ -338,8 +390,32 @@ def test_the_public_complaint_file_is_read_whole_and_unchanged(environment: Envi
 def test_a_day_whose_year_comes_first_is_written_as_iso_8601_has_it() -> None:
     from ft_platform.sources.mapping import iso_days
 
-    given = ["2019/1/13", "2019.12.1", "2019-1-3", "2019-01-3", "2019-01-03", "13/1/2019", None, "2019-01-03T10:00", "2019-01", "2019/13", "5/6/7"]
-    expected = ["2019-01-13", "2019-12-01", "2019-01-03", "2019-01-03", "2019-01-03", "13/1/2019", None, "2019-01-03T10:00", "2019-01", "2019/13", "5/6/7"]
+    given = [
+        "2019/1/13",
+        "2019.12.1",
+        "2019-1-3",
+        "2019-01-3",
+        "2019-01-03",
+        "13/1/2019",
+        None,
+        "2019-01-03T10:00",
+        "2019-01",
+        "2019/13",
+        "5/6/7",
+    ]
+    expected = [
+        "2019-01-13",
+        "2019-12-01",
+        "2019-01-03",
+        "2019-01-03",
+        "2019-01-03",
+        "13/1/2019",
+        None,
+        "2019-01-03T10:00",
+        "2019-01",
+        "2019/13",
+        "5/6/7",
+    ]
     assert iso_days(pa.array(given)).to_pylist() == expected
     assert iso_days(pa.array([None, None], pa.string())).to_pylist() == [None, None]
 

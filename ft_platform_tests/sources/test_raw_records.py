@@ -35,7 +35,9 @@ def keys(lake: Lake, version: TableVersion) -> list[str]:
     return lake.read_table(version, ["source_key"])["source_key"].to_pylist()
 
 
-def test_what_is_new_is_appended_and_nothing_new_writes_nothing(environment: Environment, lake: Lake, file: Path) -> None:
+def test_what_is_new_is_appended_and_nothing_new_writes_nothing(
+    environment: Environment, lake: Lake, file: Path
+) -> None:
     case = case_of(file)
     first, reused = ingest_source(lake, environment, case)
     assert not reused and keys(lake, first) == list("12345")
@@ -45,11 +47,17 @@ def test_what_is_new_is_appended_and_nothing_new_writes_nothing(environment: Env
     assert not reused and sorted(keys(lake, second)) == sorted("1234516")
     assert keys(lake, first) == list("12345"), "the old version stays readable"
     manifest = lake.manifest(second)
-    assert manifest.counts["rows_new"] == 2 and manifest.counts["rows_known"] == 4 and manifest.counts["funnel"]["kept"] == 7
+    assert (
+        manifest.counts["rows_new"] == 2
+        and manifest.counts["rows_known"] == 4
+        and manifest.counts["funnel"]["kept"] == 7
+    )
     lake.verify_table(second)
 
 
-def test_the_same_rows_in_other_bytes_are_remembered_and_not_read_again(environment: Environment, lake: Lake, file: Path) -> None:
+def test_the_same_rows_in_other_bytes_are_remembered_and_not_read_again(
+    environment: Environment, lake: Lake, file: Path
+) -> None:
     case = case_of(file)
     first, _ = ingest_source(lake, environment, case)
     file.write_text(HEADER + "".join(reversed(ROWS)))
@@ -73,7 +81,9 @@ def test_a_broken_second_file_writes_nothing(environment: Environment, lake: Lak
     assert not list(Path(lake.root).rglob("raw_records-*")), "no private folder is left"
 
 
-def test_another_source_starts_a_version_without_the_rows_of_the_old_one(environment: Environment, lake: Lake, file: Path) -> None:
+def test_another_source_starts_a_version_without_the_rows_of_the_old_one(
+    environment: Environment, lake: Lake, file: Path
+) -> None:
     first, _ = ingest_source(lake, environment, case_of(file))
     other = file.with_name("other.csv")
     other.write_text(HEADER + "9,quite another complaint,card,yes,north\n")
@@ -95,11 +105,15 @@ def test_rows_that_vanished_stay_or_go_as_set(environment: Environment, lake: La
         assert not reused and sorted(keys(lake, second)) == list(expected), setting
         assert sorted(keys(lake, first)) == list("1234578"), "the old version stays readable"
         lake.verify_table(second)
-        assert lake.manifest(second).counts["rows_vanished"] == (2 if setting == "remove" else 0), "row 2, and row 1 as it was"
+        assert lake.manifest(second).counts["rows_vanished"] == (2 if setting == "remove" else 0), (
+            "row 2, and row 1 as it was"
+        )
         assert ingest_source(lake, environment, case) == (second, True)
 
 
-def test_rows_of_a_file_that_vanished_go_and_come_back_as_the_same_records(environment: Environment, lake: Lake, file: Path) -> None:
+def test_rows_of_a_file_that_vanished_go_and_come_back_as_the_same_records(
+    environment: Environment, lake: Lake, file: Path
+) -> None:
     case = use_case(source={"uri": str(file.parent), "vanished_rows": "remove"}, record={"id": None})
     second_file = file.with_name("second.csv")
     second_file.write_text(HEADER + ROWS[0] + "7,a complaint of another file,card,yes,north\n")
@@ -114,7 +128,9 @@ def test_rows_of_a_file_that_vanished_go_and_come_back_as_the_same_records(envir
     assert third.content_hash == first.content_hash
 
 
-def test_added_files_alone_do_not_make_known_ones_be_read_again(environment: Environment, lake: Lake, file: Path) -> None:
+def test_added_files_alone_do_not_make_known_ones_be_read_again(
+    environment: Environment, lake: Lake, file: Path
+) -> None:
     case = use_case(source={"uri": str(file.parent), "vanished_rows": "remove"})
     ingest_source(lake, environment, case)
     file.with_name("second.csv").write_text(HEADER + "7,a complaint of another file,card,yes,north\n")
@@ -173,7 +189,10 @@ try:
 except TransientError as error:
     print(error.message)
 """
-    writers = [subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    writers = [
+        subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     for writer in writers:
         assert writer.stdout and writer.stdout.readline() == "ready\n"
     for writer in writers:

@@ -26,7 +26,10 @@ from ft_platform_tests.tables import use_case
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 CANARY = "Zebulon Quartermain"
-ROWS = [{"id": str(i), "text": f"complaint number {i}", "label": "card", "consent": "yes", "region": "north"} for i in range(1, 6)]
+ROWS = [
+    {"id": str(i), "text": f"complaint number {i}", "label": "card", "consent": "yes", "region": "north"}
+    for i in range(1, 6)
+]
 MIB = 1 << 20
 
 
@@ -74,16 +77,23 @@ def write_arrow(path: Path, table: pa.Table, kind: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["file", "stream", "zstd", "feather"])
-def test_arrow_in_every_form_gives_the_same_records(environment: Environment, tmp_path: Path, expected_ids: list[str], kind: str) -> None:
+def test_arrow_in_every_form_gives_the_same_records(
+    environment: Environment, tmp_path: Path, expected_ids: list[str], kind: str
+) -> None:
     table = pa.Table.from_pylist(ROWS)
-    table = table.set_column(0, "id", pa.array([1, 2, 3, 4, 5])).set_column(2, "label", table["label"].dictionary_encode())
+    table = table.set_column(0, "id", pa.array([1, 2, 3, 4, 5])).set_column(
+        2, "label", table["label"].dictionary_encode()
+    )
     table = table.set_column(4, "region", table["region"].cast(pa.string_view()))
     assert ids_of(case_of(write_arrow(tmp_path / "a", table, kind)), environment) == expected_ids
 
 
 @pytest.mark.parametrize("kind", ["file", "stream", "zstd", "feather"])
-def test_a_cut_or_damaged_arrow_file_is_an_error_or_the_same(environment: Environment, tmp_path: Path, kind: str) -> None:
-    """Never another number of rows, and never a crash. Arrow has no checksums: a changed letter shows in the file's hash only."""
+def test_a_cut_or_damaged_arrow_file_is_an_error_or_the_same(
+    environment: Environment, tmp_path: Path, kind: str
+) -> None:
+    """Never another number of rows, and never a crash. Arrow has no checksums: a changed letter shows in the file's
+    hash only."""
     path = write_arrow(tmp_path / "a", pa.Table.from_pylist(ROWS), kind)
     good = path.read_bytes()
     for cut in range(8, len(good) // 2, 97):
@@ -100,12 +110,16 @@ def test_a_cut_or_damaged_arrow_file_is_an_error_or_the_same(environment: Enviro
     assert 0 in rows and max(rows) <= 5
 
 
-def test_numbers_that_lead_outside_of_a_dictionary_or_text_are_an_error(environment: Environment, tmp_path: Path) -> None:
+def test_numbers_that_lead_outside_of_a_dictionary_or_text_are_an_error(
+    environment: Environment, tmp_path: Path
+) -> None:
     """pyarrow follows them without a look unless it is asked to validate."""
     wrong_index = pa.DictionaryArray.from_arrays(pa.array([0, 90_000_000], pa.int32()), ["a"], safe=False)
     offsets = np.array([0, 1, 2], np.int32)
     text = pa.StringArray.from_buffers(2, pa.py_buffer(offsets), pa.py_buffer(b"ab"))
-    texts = pa.Array.from_buffers(pa.list_(pa.string()), 2, [None, pa.py_buffer(offsets)], children=[pa.array(["a", "b"])])
+    texts = pa.Array.from_buffers(
+        pa.list_(pa.string()), 2, [None, pa.py_buffer(offsets)], children=[pa.array(["a", "b"])]
+    )
     for column in (wrong_index, text, texts):
         offsets[2] = 2
         table = pa.table({**{name: ["1", "2"] for name in ROWS[0]}, "text": column})
@@ -115,7 +129,9 @@ def test_numbers_that_lead_outside_of_a_dictionary_or_text_are_an_error(environm
 
 def test_an_arrow_bomb_ends_before_it_is_unpacked(environment: Environment, tmp_path: Path) -> None:
     table = pa.table({**{name: ["1", "2"] for name in ROWS[0]}, "text": ["x" * (40 * MIB)] * 2})
-    assert "unpacks to more than 200 times" in error_of(case_of(write_arrow(tmp_path / "a", table, "zstd")), environment)
+    assert "unpacks to more than 200 times" in error_of(
+        case_of(write_arrow(tmp_path / "a", table, "zstd")), environment
+    )
 
 
 def test_texts_that_rows_share_are_counted_for_each_row(environment: Environment, tmp_path: Path) -> None:
@@ -132,8 +148,12 @@ def test_texts_that_rows_share_are_counted_for_each_row(environment: Environment
 
 
 @pytest.mark.parametrize("kind", [pa.list_view(pa.string()), pa.run_end_encoded(pa.int32(), pa.string())])
-def test_columns_whose_values_may_repeat_each_other_are_refused(environment: Environment, tmp_path: Path, kind: pa.DataType) -> None:
-    values = pa.array([["a"], ["b"]], kind) if pa.types.is_list_view(kind) else pa.RunEndEncodedArray.from_arrays([2], ["a"])
+def test_columns_whose_values_may_repeat_each_other_are_refused(
+    environment: Environment, tmp_path: Path, kind: pa.DataType
+) -> None:
+    values = (
+        pa.array([["a"], ["b"]], kind) if pa.types.is_list_view(kind) else pa.RunEndEncodedArray.from_arrays([2], ["a"])
+    )
     table = pa.table({**{name: ["1", "2"] for name in ROWS[0]}, "text": values})
     assert "column 'text' is of type" in error_of(case_of(write_arrow(tmp_path / "a", table, "file")), environment)
 
@@ -142,7 +162,9 @@ def test_columns_whose_values_may_repeat_each_other_are_refused(environment: Env
 
 
 @pytest.mark.parametrize("packing", ["gz", "zst", "zip"])
-def test_packed_files_give_the_records_of_what_is_packed(environment: Environment, tmp_path: Path, expected_ids: list[str], packing: str) -> None:
+def test_packed_files_give_the_records_of_what_is_packed(
+    environment: Environment, tmp_path: Path, expected_ids: list[str], packing: str
+) -> None:
     import gzip
 
     folder = tmp_path / "packed"
@@ -160,15 +182,24 @@ def test_packed_files_give_the_records_of_what_is_packed(environment: Environmen
             if packing == "gz":
                 (folder / f"{name}.gz").write_bytes(gzip.compress(data))
             else:
-                with pa.OSFile(str(folder / f"{name}.zst"), "wb") as raw, pa.CompressedOutputStream(raw, "zstd") as file:
+                with (
+                    pa.OSFile(str(folder / f"{name}.zst"), "wb") as raw,
+                    pa.CompressedOutputStream(raw, "zstd") as file,
+                ):
                     file.write(data)
     assert ids_of(case_of(folder), environment) == expected_ids
     uris = set(read(case_of(folder), environment).records["source_uri"].to_pylist())
-    assert uris == ({f"{folder}/all.zip!/in/one.parquet", f"{folder}/all.zip!/two.jsonl"} if packing == "zip" else {str(p) for p in folder.iterdir()})
+    assert uris == (
+        {f"{folder}/all.zip!/in/one.parquet", f"{folder}/all.zip!/two.jsonl"}
+        if packing == "zip"
+        else {str(p) for p in folder.iterdir()}
+    )
     assert not list(Path(environment.home).rglob("unpacked"))
 
 
-def test_what_an_archive_holds_beside_data_is_counted_or_an_error(environment: Environment, tmp_path: Path, expected_ids: list[str]) -> None:
+def test_what_an_archive_holds_beside_data_is_counted_or_an_error(
+    environment: Environment, tmp_path: Path, expected_ids: list[str]
+) -> None:
     import gzip
 
     lines = ["\n".join(map(json.dumps, some)).encode() for some in (ROWS[:2], ROWS[2:])]
@@ -211,14 +242,23 @@ def test_a_sheet_reads_as_the_same_records(environment: Environment, tmp_path: P
 
 def test_values_of_cells_become_text(environment: Environment, tmp_path: Path) -> None:
     record = {"id": None, "features": {"a": "a", "b": "b", "c": "c", "d": "d"}, "label": "label"}
-    rows = [["text", "label", "consent", "a", "b", "c", "d"], ["t", "x", True, 1.5, date(2026, 1, 2), datetime(2026, 1, 2, 3, 4), None]]
-    case = use_case(source={"uri": str(workbook(tmp_path / "a.xlsx", rows))}, record=record, fairness={"sensitive_features": ["a"]})
+    rows = [
+        ["text", "label", "consent", "a", "b", "c", "d"],
+        ["t", "x", True, 1.5, date(2026, 1, 2), datetime(2026, 1, 2, 3, 4), None],
+    ]
+    case = use_case(
+        source={"uri": str(workbook(tmp_path / "a.xlsx", rows))}, record=record, fairness={"sensitive_features": ["a"]}
+    )
     (row,) = read(case, environment).records.to_pylist()
-    assert [row[f"feature_{name}"] for name in "abcd"] == ["1.5", "2026-01-02", "2026-01-02T03:04:00", None] and row["consent"] == "true"
+    assert [row[f"feature_{name}"] for name in "abcd"] == ["1.5", "2026-01-02", "2026-01-02T03:04:00", None] and row[
+        "consent"
+    ] == "true"
 
 
 def test_a_cell_with_an_error_and_a_file_that_is_none_are_errors(environment: Environment, tmp_path: Path) -> None:
-    path = workbook(tmp_path / "a.xlsx", [list(ROWS[0]), list(ROWS[0].values()), ["2", "#REF!", "card", "yes", "north"]])
+    path = workbook(
+        tmp_path / "a.xlsx", [list(ROWS[0]), list(ROWS[0].values()), ["2", "#REF!", "card", "yes", "north"]]
+    )
     assert "row 3 of the sheet has a cell with an error" in error_of(case_of(path), environment)
     good = path.read_bytes()
     path.write_bytes(good[: len(good) // 2])
@@ -234,7 +274,8 @@ def test_a_cell_with_an_error_and_a_file_that_is_none_are_errors(environment: En
     "entities",
     [
         '<!ENTITY x SYSTEM "file:///etc/hostname">',
-        '<!ENTITY a "lol lol lol lol lol">' + "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in itertools.pairwise("abcdefghx")),
+        '<!ENTITY a "lol lol lol lol lol">'
+        + "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in itertools.pairwise("abcdefghx")),
     ],
     ids=["of another file", "that grow a billion times"],
 )
@@ -266,35 +307,64 @@ def mail(text: str, **headers: str) -> EmailMessage:
     return made
 
 
-MAIL = {"id": "message_id", "text": ["subject", "text"], "label": "to", "subject": "from", "date": "date", "consent": "cc", "features": {"region": "thread"}}
+MAIL = {
+    "id": "message_id",
+    "text": ["subject", "text"],
+    "label": "to",
+    "subject": "from",
+    "date": "date",
+    "consent": "cc",
+    "features": {"region": "thread"},
+}
 
 
 def test_a_folder_of_messages_is_a_row_each(environment: Environment, tmp_path: Path) -> None:
     first = mail("Why was I charged twice?\n")
-    second = mail("Still no answer.", **{"Message-ID": "<2@example.org>", "References": "<1@example.org> <x@example.org>"})
+    second = mail(
+        "Still no answer.", **{"Message-ID": "<2@example.org>", "References": "<1@example.org> <x@example.org>"}
+    )
     second.add_alternative("<p>Still no answer.</p>", subtype="html")
     second.add_attachment(b"\0" * 100, maintype="application", subtype="octet-stream", filename="a.bin")
     for number, one in enumerate((first, second)):
         (tmp_path / f"{number}.eml").write_bytes(one.as_bytes())
     rows = read(use_case(source={"uri": f"{tmp_path}/*.eml"}, record=MAIL), environment).records.to_pylist()
-    assert [row["messages"][0]["content"].strip() for row in rows] == ["Fée\n\nWhy was I charged twice?", "Fée\n\nStill no answer."]
+    assert [row["messages"][0]["content"].strip() for row in rows] == [
+        "Fée\n\nWhy was I charged twice?",
+        "Fée\n\nStill no answer.",
+    ]
     assert [row["feature_region"] for row in rows] == ["<1@example.org>", "<1@example.org>"]
-    assert rows[0]["subject_id"] == "Ada Example <ada@example.org>" and rows[0]["record_date"] == "2026-01-02T03:04:00+00:00"
+    assert (
+        rows[0]["subject_id"] == "Ada Example <ada@example.org>"
+        and rows[0]["record_date"] == "2026-01-02T03:04:00+00:00"
+    )
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (f"Subject: x\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n{CANARY} caf\xe9".encode("latin-1"), "not in the encoding"),
+        (
+            f"Subject: x\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n{CANARY} caf\xe9".encode(  # noqa: E501
+                "latin-1"
+            ),
+            "not in the encoding",
+        ),
         (f"Subject: x\nContent-Type: text/plain; charset=no-such\n\n{CANARY}".encode(), "not in the encoding"),
-        (b"Subject: x\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\nQUJD*RE", "is damaged (base64)"),
+        (
+            b"Subject: x\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\nQUJD*RE",
+            "is damaged (base64)",
+        ),
         (b"Subject: x\nContent-Type: application/pdf\n\nx", "has no text"),
         (f"{CANARY} wrote a note without headers".encode(), "has no header"),
         (b"Subject: x\nContent-Type: text/plain; charset=utf-8\n\nbefore\0after", "have a NUL character"),
-        (b"".join(b'Content-Type: multipart/mixed; boundary="b%d"\n\n--b%d\n' % (i, i) for i in range(90)) + b"\nx", "nested"),
+        (
+            b"".join(b'Content-Type: multipart/mixed; boundary="b%d"\n\n--b%d\n' % (i, i) for i in range(90)) + b"\nx",
+            "nested",
+        ),
     ],
 )
-def test_a_message_that_cannot_be_read_as_it_should_is_an_error(environment: Environment, tmp_path: Path, content: bytes, expected: str) -> None:
+def test_a_message_that_cannot_be_read_as_it_should_is_an_error(
+    environment: Environment, tmp_path: Path, content: bytes, expected: str
+) -> None:
     (tmp_path / "a.eml").write_bytes(content)
     record = {"id": None, "text": "text", "label": "subject", "consent": "cc", "features": {"region": "thread"}}
     assert expected in error_of(use_case(source={"uri": f"{tmp_path}/a.eml"}, record=record), environment)
@@ -303,7 +373,9 @@ def test_a_message_that_cannot_be_read_as_it_should_is_an_error(environment: Env
 # Delta
 
 
-def test_a_delta_table_is_read_at_its_version_and_again_after_a_commit(environment: Environment, lake: Lake, tmp_path: Path, expected_ids: list[str]) -> None:
+def test_a_delta_table_is_read_at_its_version_and_again_after_a_commit(
+    environment: Environment, lake: Lake, tmp_path: Path, expected_ids: list[str]
+) -> None:
     uri = str(tmp_path / "delta")
     write_deltalake(uri, pa.Table.from_pylist(ROWS), partition_by=["region"])
     case = case_of(uri, vanished_rows="remove")
@@ -325,7 +397,13 @@ def test_what_is_no_delta_table_is_an_error(environment: Environment, tmp_path: 
     write_deltalake(str(tmp_path / "delta"), pa.Table.from_pylist(ROWS))
     assert "Set source.format: delta" in error_of(case_of(tmp_path / "delta", format="parquet"), environment)
     assert "column 'id' is missing (did you mean 'Id'?)" in error_of(
-        case_of(_renamed(tmp_path / "other", pa.Table.from_pylist(ROWS).rename_columns(["Id", "text", "label", "consent", "region"]))), environment
+        case_of(
+            _renamed(
+                tmp_path / "other",
+                pa.Table.from_pylist(ROWS).rename_columns(["Id", "text", "label", "consent", "region"]),
+            )
+        ),
+        environment,
     )
 
 
@@ -339,17 +417,23 @@ def _renamed(path: Path, table: pa.Table) -> Path:
 
 def saved(folder: Path, table: pa.Table, **state: Any) -> Path:
     folder.mkdir(parents=True)
-    features = {name: {"dtype": "string", "_type": "Value"} for name in table.schema.names} | {"label": {"names": ["card", "loan"], "_type": "ClassLabel"}}
+    features = {name: {"dtype": "string", "_type": "Value"} for name in table.schema.names} | {
+        "label": {"names": ["card", "loan"], "_type": "ClassLabel"}
+    }
     table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
     with pa.ipc.new_stream(folder / "data-00000-of-00001.arrow", table.schema) as writer:
         writer.write_table(table)
-    (folder / "state.json").write_text(json.dumps({"_data_files": [{"filename": "data-00000-of-00001.arrow"}], **state}))
+    (folder / "state.json").write_text(
+        json.dumps({"_data_files": [{"filename": "data-00000-of-00001.arrow"}], **state})
+    )
     (folder / "dataset_info.json").write_text(json.dumps({"features": features}))
     (folder / "cache-1234.arrow").write_bytes(b"an index of a filter, no data")
     return folder
 
 
-def test_a_saved_dataset_is_read_with_the_names_of_its_labels(environment: Environment, tmp_path: Path, expected_ids: list[str]) -> None:
+def test_a_saved_dataset_is_read_with_the_names_of_its_labels(
+    environment: Environment, tmp_path: Path, expected_ids: list[str]
+) -> None:
     table = pa.Table.from_pylist(ROWS).set_column(2, "label", pa.array([0] * 5))
     assert ids_of(case_of(saved(tmp_path / "one", table)), environment) == expected_ids
     for name, rows in (("train", table.slice(0, 3)), ("test", table.slice(3))):

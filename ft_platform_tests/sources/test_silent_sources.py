@@ -1,4 +1,5 @@
-"""A database, object store, catalogue or hub that accepts and says nothing, or stops in the middle, ends with an error in words within the deadline."""
+"""A database, object store, catalogue or hub that accepts and says nothing, or stops in the middle, ends with an error
+in words within the deadline."""
 
 import os
 import socket
@@ -31,7 +32,8 @@ def says_nothing(_connection: socket.socket) -> None: ...
 
 
 def postgres_without_rows(connection: socket.socket) -> None:
-    """PostgreSQL that lets a reader in and answers no query; protocol 3, https://www.postgresql.org/docs/17/protocol-message-formats.html"""
+    """PostgreSQL that lets a reader in and answers no query; protocol 3,
+    https://www.postgresql.org/docs/17/protocol-message-formats.html"""
     while True:
         size = int.from_bytes(connection.recv(4))
         if connection.recv(size - 4)[:4] in (b"\x04\xd2\x16\x2f", b"\x04\xd2\x16\x30"):  # encryption?
@@ -39,7 +41,9 @@ def postgres_without_rows(connection: socket.socket) -> None:
         else:
             break
     version = b"server_version\x0017.0\x00"
-    connection.sendall(b"R\x00\x00\x00\x08\x00\x00\x00\x00" + b"S" + (4 + len(version)).to_bytes(4) + version + b"Z\x00\x00\x00\x05I")
+    connection.sendall(
+        b"R\x00\x00\x00\x08\x00\x00\x00\x00" + b"S" + (4 + len(version)).to_bytes(4) + version + b"Z\x00\x00\x00\x05I"
+    )
 
 
 def s3_that_stops(connection: socket.socket) -> None:
@@ -49,7 +53,10 @@ def s3_that_stops(connection: socket.socket) -> None:
         if not path.endswith(b"/letters.csv"):
             connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
             continue
-        head = b'HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\nETag: "a"\r\nLast-Modified: Tue, 03 Mar 2026 10:00:00 GMT\r\n\r\n'
+        head = (
+            b'HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\nETag: "a"\r\nLast-Modified: Tue, 03 Mar 2026 10:00:00'
+            b" GMT\r\n\r\n"
+        )
         connection.sendall(head if method == b"HEAD" else head + b"id,text\n1,")
 
 
@@ -114,7 +121,9 @@ SILENT: list[tuple[str, Talk, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("uri", "talk", "source", "words"), SILENT, ids=lambda value: getattr(value, "__name__", None))
-def test_a_source_that_does_not_answer_is_an_error_within_the_deadline(uri, talk, source, words, serve, environment: Environment, monkeypatch) -> None:
+def test_a_source_that_does_not_answer_is_an_error_within_the_deadline(
+    uri, talk, source, words, serve, environment: Environment, monkeypatch
+) -> None:
     if "adbc" in uri:
         pytest.importorskip("adbc_driver_postgresql.dbapi")
     monkeypatch.setattr("ft_platform.sources.databases.sql.CONNECT_SECONDS", SECONDS)
@@ -160,7 +169,10 @@ def test_a_download_that_stops_is_an_error_too(serve, tmp_path: Path) -> None:
     serve(s3_that_stops)
     uri = "s3://letters/2026/letters.csv"
     fs, path = filesystem(uri, fsspec_options(uri, dict(os.environ)))
-    with pytest.raises(TransientError, match=r"letters\.csv has not answered for 2 seconds"), SourceFile(uri, path, fs, None, SECONDS).local_path("", tmp_path):
+    with (
+        pytest.raises(TransientError, match=r"letters\.csv has not answered for 2 seconds"),
+        SourceFile(uri, path, fs, None, SECONDS).local_path("", tmp_path),
+    ):
         pass
 
 
@@ -178,10 +190,28 @@ except BaseException as error:
     print(type(error).__name__, error)
 """
     pytest.importorskip("huggingface_hub")
-    variables = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{serve(says_nothing)}", "HF_HUB_OFFLINE": "0", "FT_SOURCES_ALLOWED": "hf://*"}
-    variables |= {"PYTHONPATH": str(Path(__file__).parent.parent.parent), "HF_HUB_DOWNLOAD_TIMEOUT": "60", "HF_HUB_ETAG_TIMEOUT": "60"}
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], env=variables, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout.startswith("TransientError hf://datasets/owner/letters/a.csv has not answered for 2 seconds"), done.stdout + done.stderr
+    variables = {
+        **os.environ,
+        "HF_ENDPOINT": f"http://127.0.0.1:{serve(says_nothing)}",
+        "HF_HUB_OFFLINE": "0",
+        "FT_SOURCES_ALLOWED": "hf://*",
+    }
+    variables |= {
+        "PYTHONPATH": str(Path(__file__).parent.parent.parent),
+        "HF_HUB_DOWNLOAD_TIMEOUT": "60",
+        "HF_HUB_ETAG_TIMEOUT": "60",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.startswith("TransientError hf://datasets/owner/letters/a.csv has not answered for 2 seconds"), (
+        done.stdout + done.stderr
+    )
 
 
 def test_a_slow_source_that_makes_progress_is_waited_for() -> None:
@@ -215,7 +245,9 @@ def test_everything_is_done_and_closed_in_one_thread_and_errors_are_those_of_the
     assert len(seen) == 4 and seen[0] == seen[1] and seen[2] == seen[3] and threading.get_ident() not in seen
 
 
-def test_a_place_that_owes_too_many_answers_is_not_asked_again_until_it_gives_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_place_that_owes_too_many_answers_is_not_asked_again_until_it_gives_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(deadline, "MOST_LEFT", 2)
     answer = threading.Event()
     for _ in range(2):

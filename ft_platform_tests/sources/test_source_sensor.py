@@ -39,11 +39,17 @@ class Sensor:
         """
         for path in Path(self._uri).parent.rglob("*.csv") if settled and self._uri.startswith("/") else []:
             os.utime(path, (time.time() - 60, time.time() - 60))
-        with dg.build_sensor_context(cursor=self.cursor, definitions=self._definitions, resources={"environment": self._environment}) as context:
+        with dg.build_sensor_context(
+            cursor=self.cursor, definitions=self._definitions, resources={"environment": self._environment}
+        ) as context:
             data = self._sensor.evaluate_tick(context)
         assert not data.run_requests, "what runs is the automation's decision"
         self.cursor, self.skipped = data.cursor, data.skip_message or ""
-        return [event.tags["dagster/data_version"] for event in data.asset_events if isinstance(event, dg.AssetMaterialization) and event.tags]
+        return [
+            event.tags["dagster/data_version"]
+            for event in data.asset_events
+            if isinstance(event, dg.AssetMaterialization) and event.tags
+        ]
 
 
 @pytest.fixture
@@ -71,8 +77,12 @@ def test_each_change_of_a_folder_is_reported_once(environment: Environment, file
     assert sensor.tick() == first, "an earlier content is the earlier version again"
 
 
-def test_a_file_that_is_being_written_is_reported_once_and_complete(environment: Environment, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ft_platform.sources.source_file.SETTLED_SECONDS", 30)  # a busy machine may need more than two for one tick
+def test_a_file_that_is_being_written_is_reported_once_and_complete(
+    environment: Environment, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "ft_platform.sources.source_file.SETTLED_SECONDS", 30
+    )  # a busy machine may need more than two for one tick
     sensor = Sensor(environment, uri=str(file.parent))
     first = sensor.tick()
     for i in range(2, 5):
@@ -91,7 +101,9 @@ def test_a_lost_cursor_reports_the_same_version_which_changes_nothing(environmen
         assert sensor.tick() == first
 
 
-def test_a_broken_or_missing_source_is_a_skip_with_its_reason_and_no_event(environment: Environment, file: Path) -> None:
+def test_a_broken_or_missing_source_is_a_skip_with_its_reason_and_no_event(
+    environment: Environment, file: Path
+) -> None:
     sensor = Sensor(environment, uri=str(file))
     sensor.tick()
     cursor, text = sensor.cursor, file.read_text()
@@ -119,9 +131,13 @@ def test_a_table_is_watched_by_its_high_water_column_or_whole(environment: Envir
     assert len(by_mark.tick()) == len(whole.tick()) == 1 and by_mark.tick() == whole.tick() == []
 
 
-def test_a_bucket_is_listed_and_read_only_when_an_object_was_written(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_is_listed_and_read_only_when_an_object_was_written(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with s3_bucket("watched", monkeypatch) as client:
-        put: Callable[[str, str], Any] = lambda key, text: client.put_object(Bucket="watched", Key=key, Body=text.encode())  # noqa: E731
+        put: Callable[[str, str], Any] = lambda key, text: client.put_object(  # noqa: E731
+            Bucket="watched", Key=key, Body=text.encode()
+        )
         put("in/a.csv", HEADER + "1,a text,card,yes,north\n")
         for uri in ("s3://watched/in", "s3://watched/in/*.csv", "s3://watched/in/a.csv"):
             put("in/a.csv", HEADER + "1,a text,card,yes,north\n")
@@ -137,7 +153,9 @@ def test_a_bucket_is_listed_and_read_only_when_an_object_was_written(environment
             assert len(second) == 1 and second != first and sensor.tick() == []
 
 
-def test_a_bucket_that_is_not_there_or_not_allowed_is_a_skip(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_that_is_not_there_or_not_allowed_is_a_skip(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with s3_bucket("watched", monkeypatch):
         sensor = Sensor(environment, uri="s3://nowhere/in")
         assert sensor.tick() == [] and "cannot be listed" in sensor.skipped

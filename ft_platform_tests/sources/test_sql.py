@@ -1,4 +1,5 @@
-"""Tables and queries of real databases: SQLite, and a PostgreSQL server that the test starts. Persons are fictitious."""
+"""Tables and queries of real databases: SQLite, and a PostgreSQL server that the test starts. Persons are
+fictitious."""
 
 import os
 import shutil
@@ -20,8 +21,14 @@ from ft_platform.sources.ingest import fingerprint
 from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.tables import use_case
 
-CREATE = "CREATE TABLE complaints (id INTEGER PRIMARY KEY, text TEXT, label TEXT, consent TEXT, region TEXT, changed {stamp}, secret TEXT)"
-INSERT = "INSERT INTO complaints VALUES ({}, 'complaint number {} about a fee', 'card', 'yes', 'north', '2026-01-{:02d}', 'never read')"
+CREATE = (
+    "CREATE TABLE complaints (id INTEGER PRIMARY KEY, text TEXT, label TEXT, consent TEXT, region TEXT, changed"
+    " {stamp}, secret TEXT)"
+)
+INSERT = (
+    "INSERT INTO complaints VALUES ({}, 'complaint number {} about a fee', 'card', 'yes', 'north', '2026-01-{:02d}',"
+    " 'never read')"
+)
 
 Execute = Callable[..., None]
 
@@ -45,7 +52,18 @@ def postgres_port() -> Iterator[int]:
         password_file.write_text("a test password")
         password_file.chmod(0o644)
         subprocess.run(
-            [initdb, "-D", data, "-U", "owner", "--auth=scram-sha-256", f"--pwfile={password_file}", "-E", "UTF8", "--no-sync"],
+            [
+                initdb,
+                "-D",
+                data,
+                "-U",
+                "owner",
+                "--auth=scram-sha-256",
+                f"--pwfile={password_file}",
+                "-E",
+                "UTF8",
+                "--no-sync",
+            ],
             check=True,
             capture_output=True,
             cwd="/",
@@ -54,7 +72,9 @@ def postgres_port() -> Iterator[int]:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         options = ["-D", data, "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1", "-F"]
-        process = subprocess.Popen([server, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **as_user)
+        process = subprocess.Popen(
+            [server, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **as_user
+        )
         try:
             _wait(port)
             yield port
@@ -70,7 +90,9 @@ def _wait(port: int) -> None:
 
     for _ in range(200):
         try:
-            psycopg.connect(f"host=127.0.0.1 port={port} user=owner password='a test password' dbname=postgres", connect_timeout=2).close()
+            psycopg.connect(
+                f"host=127.0.0.1 port={port} user=owner password='a test password' dbname=postgres", connect_timeout=2
+            ).close()
             return
         except psycopg.OperationalError:
             time.sleep(0.1)
@@ -78,7 +100,9 @@ def _wait(port: int) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "sqlite+adbc", "postgresql+adbc"])
-def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], Execute]:
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[dict[str, Any], Execute]:
     """Settings of a source with five complaints, and what runs a statement on it."""
     if "adbc" in request.param:
         pytest.importorskip("adbc_driver_sqlite.dbapi")
@@ -107,8 +131,14 @@ def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
                     connection.execute(statement)  # type: ignore[arg-type]
 
         execute("DROP TABLE IF EXISTS complaints")
-        settings = {"uri": f"{request.param}://owner@127.0.0.1:{port}/postgres", "password_variable": "RECORDS_PASSWORD"}
-    execute(CREATE.format(stamp="TEXT" if request.param.startswith("sqlite") else "TIMESTAMPTZ"), *[INSERT.format(i, i, i) for i in range(1, 6)])
+        settings = {
+            "uri": f"{request.param}://owner@127.0.0.1:{port}/postgres",
+            "password_variable": "RECORDS_PASSWORD",
+        }
+    execute(
+        CREATE.format(stamp="TEXT" if request.param.startswith("sqlite") else "TIMESTAMPTZ"),
+        *[INSERT.format(i, i, i) for i in range(1, 6)],
+    )
     return settings, execute
 
 
@@ -120,8 +150,12 @@ def case_of(settings: dict[str, Any], **more: Any) -> NamedUseCase:
     return use_case(source={**settings, **more})
 
 
-@pytest.mark.parametrize("what", [{"table": "complaints"}, {"query": "SELECT * FROM complaints WHERE label <> ':none' -- all; of them"}])
-def test_rows_are_read_once_and_again_only_when_they_change(database: Any, environment: Environment, lake: Lake, what: dict) -> None:
+@pytest.mark.parametrize(
+    "what", [{"table": "complaints"}, {"query": "SELECT * FROM complaints WHERE label <> ':none' -- all; of them"}]
+)
+def test_rows_are_read_once_and_again_only_when_they_change(
+    database: Any, environment: Environment, lake: Lake, what: dict
+) -> None:
     settings, execute = database
     if "query" in what:
         what = {"query": what["query"].split(" --")[0]}
@@ -129,7 +163,9 @@ def test_rows_are_read_once_and_again_only_when_they_change(database: Any, envir
     first, reused = ingest_source(lake, environment, case)
     assert not reused and keys(lake, first) == list("12345")
     row = lake.read_table(first).to_pylist()[0]
-    assert row["messages"][0]["content"] == f"complaint number {row['source_key']} about a fee" and row["source_uri"].startswith(settings["uri"] + "#")
+    assert row["messages"][0]["content"] == f"complaint number {row['source_key']} about a fee" and row[
+        "source_uri"
+    ].startswith(settings["uri"] + "#")
     assert "never read" not in str(lake.read_table(first).to_pylist())
     assert ingest_source(lake, environment, case) == (first, True)
     execute(INSERT.format(6, 6, 6), "UPDATE complaints SET consent = 'no' WHERE id = 2")
@@ -137,7 +173,9 @@ def test_rows_are_read_once_and_again_only_when_they_change(database: Any, envir
     assert keys(lake, second) == list("1223456")
 
 
-def test_with_a_high_water_column_only_later_rows_are_asked_for(database: Any, environment: Environment, lake: Lake) -> None:
+def test_with_a_high_water_column_only_later_rows_are_asked_for(
+    database: Any, environment: Environment, lake: Lake
+) -> None:
     settings, execute = database
     case = case_of(settings, table="complaints", high_water_column="changed")
     first, _ = ingest_source(lake, environment, case)
@@ -148,7 +186,9 @@ def test_with_a_high_water_column_only_later_rows_are_asked_for(database: Any, e
     assert fingerprint(case.settings.source, environment) != before
     second, _ = ingest_source(lake, environment, case)
     counts = lake.manifest(second).counts
-    assert counts["rows_read"] == 3 and counts["rows_new"] == 2, "the row of the last time, which may have others of the same time, and two later ones"
+    assert counts["rows_read"] == 3 and counts["rows_new"] == 2, (
+        "the row of the last time, which may have others of the same time, and two later ones"
+    )
     assert keys(lake, second) == list("1223456")
     execute(INSERT.format(7, 7, 7))
     third, _ = ingest_source(lake, environment, case)
@@ -164,13 +204,21 @@ def test_rows_that_vanished_from_a_table_go_if_so_set(database: Any, environment
     assert keys(lake, second) == list("1245")
 
 
-def test_nothing_can_be_written_and_no_value_is_in_a_message(database: Any, environment: Environment, lake: Lake) -> None:
+def test_nothing_can_be_written_and_no_value_is_in_a_message(
+    database: Any, environment: Environment, lake: Lake
+) -> None:
     settings, execute = database
     postgres = settings["uri"].startswith("postgresql")
     queries = ["SELECT 1) AS x; DELETE FROM complaints; --", "SELECT nothing FROM complaints"]
     if postgres:
-        execute("CREATE OR REPLACE FUNCTION wipe() RETURNS int LANGUAGE sql AS 'WITH gone AS (DELETE FROM complaints RETURNING 1) SELECT 1'")
-        queries = ["SELECT * FROM complaints WHERE wipe() = 1", "SELECT text::int AS id, text, label, consent, region FROM complaints"]
+        execute(
+            "CREATE OR REPLACE FUNCTION wipe() RETURNS int LANGUAGE sql AS 'WITH gone AS (DELETE FROM complaints"
+            " RETURNING 1) SELECT 1'"
+        )
+        queries = [
+            "SELECT * FROM complaints WHERE wipe() = 1",
+            "SELECT text::int AS id, text, label, consent, region FROM complaints",
+        ]
     for query in queries:
         with pytest.raises(SourceError, match=r"cannot be read|no column|is missing") as caught:
             ingest_source(lake, environment, case_of(settings, query=query))
@@ -179,16 +227,24 @@ def test_nothing_can_be_written_and_no_value_is_in_a_message(database: Any, envi
         ingest_source(lake, environment, case_of(settings, query="DELETE FROM complaints"))
     first, _ = ingest_source(lake, environment, case_of(settings, table="complaints"))
     assert first.rows == 5
-    for wrong in ({"table": "nowhere"}, {"table": "complaints", "high_water_column": "nothing"}, {"table": 'complaints" --'}):
+    for wrong in (
+        {"table": "nowhere"},
+        {"table": "complaints", "high_water_column": "nothing"},
+        {"table": 'complaints" --'},
+    ):
         with pytest.raises(SourceError, match=r"cannot be read|has no column"):
             ingest_source(lake, environment, case_of(settings, **wrong))
 
 
-def test_a_type_that_the_driver_does_not_translate_is_an_error_and_text_is_read(database: Any, environment: Environment, lake: Lake) -> None:
+def test_a_type_that_the_driver_does_not_translate_is_an_error_and_text_is_read(
+    database: Any, environment: Environment, lake: Lake
+) -> None:
     settings, execute = database
     if not settings["uri"].startswith("postgresql"):
         pytest.skip("SQLite has no types of this kind")
-    execute("ALTER TABLE complaints ADD COLUMN place inet DEFAULT '192.0.2.7', ADD COLUMN fee numeric(9, 2) DEFAULT 7.5")
+    execute(
+        "ALTER TABLE complaints ADD COLUMN place inet DEFAULT '192.0.2.7', ADD COLUMN fee numeric(9, 2) DEFAULT 7.5"
+    )
     query = "SELECT id, text, label, consent, {} AS region FROM complaints"
     for wanted, expected in (("place::text", "192.0.2.7/32"), ("fee", "7.50")):
         first, _ = ingest_source(lake, environment, case_of(settings, query=query.format(wanted)))
@@ -208,14 +264,20 @@ def test_limits_and_texts_are_watched_as_in_files(database: Any, environment: En
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgresql+adbc"])
-def test_a_database_that_does_not_answer_is_a_passing_trouble(environment: Environment, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+def test_a_database_that_does_not_answer_is_a_passing_trouble(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     monkeypatch.setenv("FT_SOURCES_ALLOWED", "postgresql://*")
     monkeypatch.setenv("RECORDS_PASSWORD", "hunter2")
     if "adbc" in scheme:
         pytest.importorskip("adbc_driver_postgresql.dbapi")
-    source = {"uri": f"{scheme}://reader@127.0.0.1:{port}/x", "table": "complaints", "password_variable": "RECORDS_PASSWORD"}
+    source = {
+        "uri": f"{scheme}://reader@127.0.0.1:{port}/x",
+        "table": "complaints",
+        "password_variable": "RECORDS_PASSWORD",
+    }
     with pytest.raises(TransientError, match="cannot be reached") as caught:
         fingerprint(use_case(source=source).settings.source, environment)
     assert "hunter2" not in str(caught.value)
@@ -224,7 +286,9 @@ def test_a_database_that_does_not_answer_is_a_passing_trouble(environment: Envir
         fingerprint(use_case(source=source).settings.source, environment)
 
 
-def test_other_databases_are_not_read_through_adbc_and_no_request_is_sent(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_databases_are_not_read_through_adbc_and_no_request_is_sent(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("adbc_driver_postgresql.dbapi")
     source = use_case(source={"uri": "mysql+adbc://reader@db.example.org/x", "table": "complaints"}).settings.source
     with pytest.raises(SourceError, match=r"mysql://db\.example\.org is not on the list of allowed sources"):
@@ -241,7 +305,10 @@ def test_other_databases_are_not_read_through_adbc_and_no_request_is_sent(enviro
         ({"uri": "sqlite:///a.db", "table": "a", "query": "SELECT 1"}, "name one of"),
         ({"uri": "a.csv", "table": "a"}, "go with a database"),
         ({"uri": "a.csv", "high_water_column": "a"}, "goes with `source.table`"),
-        ({"uri": "sqlite:///a.db", "table": "a", "high_water_column": "b", "vanished_rows": "remove"}, "needs all rows"),
+        (
+            {"uri": "sqlite:///a.db", "table": "a", "high_water_column": "b", "vanished_rows": "remove"},
+            "needs all rows",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_together_are_errors(source: dict, expected: str) -> None:

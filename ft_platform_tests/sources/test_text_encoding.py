@@ -7,13 +7,27 @@ import pytest
 from ft_platform.errors import SourceError
 from ft_platform.sources.text_encoding import detect_encoding
 
-FRENCH = "Le crédit à été refusé, j'ai reçu une lettre de ma banque à Genève. Ça fait déjà trois mois que le prêt n'était pas accordé."
-GERMAN = "Die Überweisung wurde nicht ausgeführt, obwohl ich rechtzeitig bezahlt hätte. Größere Beträge müssen geprüft werden."
+FRENCH = (
+    "Le crédit à été refusé, j'ai reçu une lettre de ma banque à Genève. Ça fait déjà trois mois que le prêt n'était"
+    " pas accordé."
+)
+GERMAN = (
+    "Die Überweisung wurde nicht ausgeführt, obwohl ich rechtzeitig bezahlt hätte. Größere Beträge müssen geprüft"
+    " werden."
+)
 SPANISH = "El señor Muñoz llamó al banco pero nadie contestó. ¿Por qué cobraron dos veces la hipoteca este año?"
 TYPOGRAPHIC = "I don’t know why they “closed” my account – café charges of £30 appeared twice. It’s wrong."
-POLISH = "Bank nie wypłacił środków, mimo że złożyłem reklamację. Proszę o zwrot pieniędzy i wyjaśnienie, dlaczego tak się stało."
-CZECH = "Banka mi dvakrát strhla peníze z účtu a nikdo neodpovídá. Žádám o vrácení částky a vysvětlení, proč se to stalo."
-TURKISH = "Banka hesabımdan iki kez para çekti ve kimse cevap vermiyor. Lütfen paramı geri ödeyin, çok teşekkür ederim, işlem yanlıştı."
+POLISH = (
+    "Bank nie wypłacił środków, mimo że złożyłem reklamację. Proszę o zwrot pieniędzy i wyjaśnienie, dlaczego tak się"
+    " stało."
+)
+CZECH = (
+    "Banka mi dvakrát strhla peníze z účtu a nikdo neodpovídá. Žádám o vrácení částky a vysvětlení, proč se to stalo."
+)
+TURKISH = (
+    "Banka hesabımdan iki kez para çekti ve kimse cevap vermiyor. Lütfen paramı geri ödeyin, çok teşekkür ederim, işlem"
+    " yanlıştı."
+)
 GREEK = "Η τράπεζα χρέωσε δύο φορές τον λογαριασμό μου και κανείς δεν απαντά."
 RUSSIAN = "Банк списал деньги дважды, и никто не отвечает на мои письма. Прошу вернуть средства."
 JAPANESE = "銀行が二回引き落としました。返金してください。何度も電話しましたが返事がありません。"
@@ -46,7 +60,19 @@ def test_unicode_is_told_for_certain(tmp_path: Path, encoding: str, text: str) -
     [
         *[
             (text, encoding)
-            for text in (FRENCH, GERMAN, SPANISH, TYPOGRAPHIC, POLISH, CZECH, TURKISH, GREEK, RUSSIAN, JAPANESE, CHINESE)
+            for text in (
+                FRENCH,
+                GERMAN,
+                SPANISH,
+                TYPOGRAPHIC,
+                POLISH,
+                CZECH,
+                TURKISH,
+                GREEK,
+                RUSSIAN,
+                JAPANESE,
+                CHINESE,
+            )
             for encoding in ("cp1252", "latin-1")
         ],
         *[(FRENCH, e) for e in ("iso8859-15", "mac-roman", "cp850")],
@@ -63,7 +89,11 @@ def test_a_legacy_encoding_is_right_or_refused(tmp_path: Path, text: str, encodi
         return
     path = encoded(tmp_path, data)
     found, message = found_or_refused(path)
-    assert path.read_text(encoding=found) == f"id,text\n1,{text}\n" if found else "Set source.encoding" in message and text not in message
+    assert (
+        path.read_text(encoding=found) == f"id,text\n1,{text}\n"
+        if found
+        else "Set source.encoding" in message and text not in message
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,8 +114,13 @@ def test_a_code_page_that_stands_out_is_recognized(tmp_path: Path, text: str, en
     assert path.read_text(encoding=detect_encoding(path, "a.csv", "auto").name) == f"id,text\n1,{text}\n"
 
 
-@pytest.mark.parametrize(("text", "encoding"), [("Son prénom est José", "mac-roman"), ("Привет, Анна", "koi8-r"), ("Das kostet 30 € für Sie", "iso8859-15")])
-def test_an_encoding_that_does_not_stand_out_is_refused_with_candidates(tmp_path: Path, text: str, encoding: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [("Son prénom est José", "mac-roman"), ("Привет, Анна", "koi8-r"), ("Das kostet 30 € für Sie", "iso8859-15")],
+)
+def test_an_encoding_that_does_not_stand_out_is_refused_with_candidates(
+    tmp_path: Path, text: str, encoding: str
+) -> None:
     found, message = found_or_refused(encoded(tmp_path, text.encode(encoding)))
     assert found is None and "no other encoding is certain" in message and "Set source.encoding" in message
 
@@ -94,12 +129,17 @@ def test_an_encoding_that_does_not_stand_out_is_refused_with_candidates(tmp_path
 @pytest.mark.parametrize("lines_of_ascii", [0, 3000])
 def test_western_windows_text_is_recognized(tmp_path: Path, text: str, lines_of_ascii: int) -> None:
     plain = "1,nothing but ascii here\n" * lines_of_ascii
-    assert detect_encoding(encoded(tmp_path, plain.encode() + f"2,{text}\n".encode("cp1252")), "a.csv", "auto").name == "cp1252"
+    assert (
+        detect_encoding(encoded(tmp_path, plain.encode() + f"2,{text}\n".encode("cp1252")), "a.csv", "auto").name
+        == "cp1252"
+    )
 
 
 def test_a_damaged_utf_8_file_is_not_read_as_something_else(tmp_path: Path) -> None:
     good = "1,Gruß aus Köln, schöne Grüße\n".encode()
-    with pytest.raises(SourceError, match=f"byte at offset {len(good) + 5} cannot be decoded as utf-8, but 5 other characters can"):
+    with pytest.raises(
+        SourceError, match=f"byte at offset {len(good) + 5} cannot be decoded as utf-8, but 5 other characters can"
+    ):
         detect_encoding(encoded(tmp_path, good + b"2,abc\xfcdef\n"), "a.csv", "auto")
 
 
@@ -110,7 +150,14 @@ def test_the_offset_is_right_beyond_the_first_chunk_and_at_the_end(tmp_path: Pat
         detect_encoding(encoded(tmp_path, data + b"\xc3"), "a.csv", "utf-8")
 
 
-@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x81\x8d\x8f\x90", bytes(range(256)) * 4, b"PK\x03\x04\x14\x00\x81\x9d\x00\x08" * 9])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x81\x8d\x8f\x90",
+        bytes(range(256)) * 4,
+        b"PK\x03\x04\x14\x00\x81\x9d\x00\x08" * 9,
+    ],
+)
 def test_bytes_that_are_no_text_are_an_error(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(SourceError, match=r"cannot be decoded|control characters"):
         detect_encoding(encoded(tmp_path, data), "a.csv", "auto")

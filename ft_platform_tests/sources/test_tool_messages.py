@@ -25,7 +25,12 @@ CASE = use_case("generation", record={"text": None, "answer": None, "messages": 
 MAIL = "maria.kowalczyk@example.org"
 
 ASKED, ANSWERED = {"role": "user", "content": "How warm is it?"}, {"role": "assistant", "content": "21 degrees."}
-TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}]
+TOOLS = [
+    {
+        "type": "function",
+        "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}},
+    }
+]
 
 
 def call(name: str, arguments: Any, identity: str = "a") -> dict[str, Any]:
@@ -41,7 +46,10 @@ def result(content: str, identity: str = "a") -> dict[str, Any]:
 
 
 def test_openai_calls_results_and_descriptions_become_texts(tmp_path: Path, environment: Environment) -> None:
-    row = {"messages": [ASKED, openai(call("weather", '{"city": "Überlingen"}')), result('{"t": 21}'), ANSWERED], "tools": TOOLS}
+    row = {
+        "messages": [ASKED, openai(call("weather", '{"city": "Überlingen"}')), result('{"t": 21}'), ANSWERED],
+        "tools": TOOLS,
+    }
     (found,) = messages_of(tmp_path, environment, "openai", row)
     assert [m["role"] for m in found] == ["tools", "user", "tool_call", "tool", "assistant"]
     assert json.loads(found[0]["content"]) == TOOLS
@@ -50,18 +58,36 @@ def test_openai_calls_results_and_descriptions_become_texts(tmp_path: Path, envi
 
 
 def test_words_before_a_call_are_a_message_of_their_own(tmp_path: Path, environment: Environment) -> None:
-    (found,) = messages_of(tmp_path, environment, "openai", {"messages": [ASKED, openai(call("weather", {}), content="I look."), result("21"), ANSWERED]})
-    assert [(m["role"], m["content"]) for m in found[1:3]] == [("assistant", "I look."), ("tool_call", '[{"name": "weather", "arguments": {}}]')]
+    (found,) = messages_of(
+        tmp_path,
+        environment,
+        "openai",
+        {"messages": [ASKED, openai(call("weather", {}), content="I look."), result("21"), ANSWERED]},
+    )
+    assert [(m["role"], m["content"]) for m in found[1:3]] == [
+        ("assistant", "I look."),
+        ("tool_call", '[{"name": "weather", "arguments": {}}]'),
+    ]
 
 
 def test_results_stand_in_the_order_of_the_calls(tmp_path: Path, environment: Environment) -> None:
     calls = openai(call("first", {}, "x"), call("second", {}, "y"))
-    (found,) = messages_of(tmp_path, environment, "openai", {"messages": [ASKED, calls, result("of second", "y"), result("of first", "x"), ANSWERED]})
+    (found,) = messages_of(
+        tmp_path,
+        environment,
+        "openai",
+        {"messages": [ASKED, calls, result("of second", "y"), result("of first", "x"), ANSWERED]},
+    )
     assert [m["content"] for m in found if m["role"] == "tool"] == ["of first", "of second"]
 
 
 def test_sharegpt_calls_and_observations_are_read_in_the_same_way(tmp_path: Path, environment: Environment) -> None:
-    turns = [("human", "How warm is it?"), ("function_call", '{"name": "weather", "arguments": {"city": "Rome"}}'), ("observation", "21"), ("gpt", "21.")]
+    turns = [
+        ("human", "How warm is it?"),
+        ("function_call", '{"name": "weather", "arguments": {"city": "Rome"}}'),
+        ("observation", "21"),
+        ("gpt", "21."),
+    ]
     row = {"conversations": [{"from": who, "value": what} for who, what in turns], "tools": json.dumps(TOOLS)}
     (found,) = messages_of(tmp_path, environment, "sharegpt", row, tools="tools")
     assert [m["role"] for m in found] == ["tools", "user", "tool_call", "tool", "assistant"]
@@ -85,13 +111,17 @@ def test_rows_without_tools_are_as_before(tmp_path: Path, environment: Environme
         {"role": "assistant", "content": "", "function_call": {"name": "f", "arguments": "{}"}},
     ],
 )
-def test_calls_that_are_none_are_an_error_with_their_row(tmp_path: Path, environment: Environment, message: dict) -> None:
+def test_calls_that_are_none_are_an_error_with_their_row(
+    tmp_path: Path, environment: Environment, message: dict
+) -> None:
     with pytest.raises(SourceError, match="data row 1 have no conversation"):
         messages_of(tmp_path, environment, "openai", {"messages": [ASKED, message, ANSWERED]})
 
 
 @pytest.mark.parametrize("tools", ["weather", '[{"type": "function"}]', '{"name": "f"}', "[1]"])
-def test_descriptions_that_are_none_are_an_error_with_their_row(tmp_path: Path, environment: Environment, tools: str) -> None:
+def test_descriptions_that_are_none_are_an_error_with_their_row(
+    tmp_path: Path, environment: Environment, tools: str
+) -> None:
     with pytest.raises(SourceError, match="data row 1 have no descriptions of tools"):
         messages_of(tmp_path, environment, "openai", {"messages": [ASKED, ANSWERED], "tools": tools})
 
@@ -108,7 +138,9 @@ def test_a_name_behind_a_line_break_of_an_argument_is_no_part_of_a_longer_word()
 
 def records(case: NamedUseCase, *conversations: list[dict]) -> pa.Table:
     rows = raw(case, ["x"] * len(conversations))
-    return rows.set_column(rows.schema.get_field_index("messages"), rows.schema.field("messages"), pa.array(conversations, MESSAGES))
+    return rows.set_column(
+        rows.schema.get_field_index("messages"), rows.schema.field("messages"), pa.array(conversations, MESSAGES)
+    )
 
 
 def cleaned(case: NamedUseCase, *conversations: list[dict]) -> pa.RecordBatch:
@@ -126,7 +158,9 @@ def test_cleaning_repairs_the_texts_of_calls_and_results_and_keeps_their_json() 
 
 def test_the_last_call_of_a_record_counts_as_its_answer_and_is_no_reference_text() -> None:
     called = {"role": "tool_call", "content": '[{"name": "f", "arguments": {}}]'}
-    column = pa.array([[ASKED, ANSWERED, ASKED, called], [ASKED, called, {"role": "tool", "content": "x"}, ANSWERED]], MESSAGES)
+    column = pa.array(
+        [[ASKED, ANSWERED, ASKED, called], [ASKED, called, {"role": "tool", "content": "x"}, ANSWERED]], MESSAGES
+    )
     assert Conversations.of(column).last_answers().to_pylist() == [called["content"], ANSWERED["content"]]
     assert answers(column) == [None, ANSWERED["content"]]
 
@@ -140,7 +174,10 @@ def test_personal_data_in_calls_results_and_descriptions_is_replaced_and_what_is
     row = [
         {"role": "tools", "content": json_text([{"name": "write", "description": f"Writes to {MAIL}"}])},
         {"role": "user", "content": "Write to her."},
-        {"role": "tool_call", "content": json_text([{"name": "write", "arguments": {"to": MAIL, "text": f"Hello\n{MAIL}"}}])},
+        {
+            "role": "tool_call",
+            "content": json_text([{"name": "write", "arguments": {"to": MAIL, "text": f"Hello\n{MAIL}"}}]),
+        },
         {"role": "tool", "content": json.dumps({"sent_to": MAIL})},
         {"role": "assistant", "content": "Sent."},
     ]
@@ -153,7 +190,12 @@ def test_personal_data_in_calls_results_and_descriptions_is_replaced_and_what_is
 
 
 def test_a_number_that_was_replaced_leaves_a_call_that_is_json() -> None:
-    row = [ASKED, {"role": "tool_call", "content": '[{"name": "dial", "arguments": {"number": 4111111111111111}}]'}, {"role": "tool", "content": "x"}, ANSWERED]
+    row = [
+        ASKED,
+        {"role": "tool_call", "content": '[{"name": "dial", "arguments": {"number": 4111111111111111}}]'},
+        {"role": "tool", "content": "x"},
+        ANSWERED,
+    ]
     (messages,) = anonymized(CASE, pa.Table.from_batches([cleaned(CASE, row)])).kept["messages"].to_pylist()
     assert "4111111111111111" not in messages[1]["content"]
     (call,) = json.loads(messages[1]["content"])
@@ -164,9 +206,19 @@ def test_a_number_that_was_replaced_leaves_a_call_that_is_json() -> None:
 def test_splits_keep_every_message_of_a_record_with_tools() -> None:
     called = {"role": "tool_call", "content": '[{"name": "f", "arguments": {"a": "b"}}]'}
     rows = [
-        [{"role": "user", "content": f"question {n} about w{n * 7} and w{n * 13}"}, called, {"role": "tool", "content": f"r{n}"}, ANSWERED] for n in range(60)
+        [
+            {"role": "user", "content": f"question {n} about w{n * 7} and w{n * 13}"},
+            called,
+            {"role": "tool", "content": f"r{n}"},
+            ANSWERED,
+        ]
+        for n in range(60)
     ]
     given = table(anonymized_schema(CASE), ["x"] * 60)
-    given = given.set_column(given.schema.get_field_index("messages"), given.schema.field("messages"), pa.array(rows, MESSAGES))
+    given = given.set_column(
+        given.schema.get_field_index("messages"), given.schema.field("messages"), pa.array(rows, MESSAGES)
+    )
     divided = split(CASE, given).kept
-    assert divided.num_rows == 60 and {tuple(m["role"] for m in row) for row in divided["messages"].to_pylist()} == {("user", "tool_call", "tool", "assistant")}
+    assert divided.num_rows == 60 and {tuple(m["role"] for m in row) for row in divided["messages"].to_pylist()} == {
+        ("user", "tool_call", "tool", "assistant")
+    }

@@ -28,16 +28,29 @@ LOCATION = "s3://warehouse/received"
 
 def rows(*ids: str, consent: str = "yes") -> pa.Table:
     texts = [f"complaint number {name} about a card" for name in ids]
-    return pa.table({"id": list(ids), "text": texts, "label": ["card"] * len(ids), "consent": [consent] * len(ids), "region": ["north"] * len(ids)})
+    return pa.table(
+        {
+            "id": list(ids),
+            "text": texts,
+            "label": ["card"] * len(ids),
+            "consent": [consent] * len(ids),
+            "region": ["north"] * len(ids),
+        }
+    )
 
 
 @pytest.fixture(scope="module")
 def questions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """File of what the catalogue is asked, line by line. Each server is a process of its own: delta-rs may wait without letting other threads run."""
+    """File of what the catalogue is asked, line by line. Each server is a process of its own: delta-rs may wait without
+    letting other threads run."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     asked = tmp_path_factory.mktemp("catalogue") / "questions"
-    with pytest.MonkeyPatch.context() as patch, s3_bucket("warehouse", patch, own_process=True), asked.open("w") as output:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        s3_bucket("warehouse", patch, own_process=True),
+        asked.open("w") as output,
+    ):
         write_deltalake(LOCATION, rows("1", "2"))
         server = subprocess.Popen([sys.executable, unity_server.__file__, str(port), LOCATION], stdout=output)
         patch.setenv("DATABRICKS_HOST", f"http://127.0.0.1:{port}")
@@ -56,7 +69,9 @@ def questions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             server.wait(timeout=30)
 
 
-def test_a_table_of_the_catalogue_is_read_and_noticed_when_it_changes(questions: Path, environment: Environment) -> None:
+def test_a_table_of_the_catalogue_is_read_and_noticed_when_it_changes(
+    questions: Path, environment: Environment
+) -> None:
     case = use_case(source={"uri": f"uc://{unity_server.TABLE}"})
     first = read_new_records(case, environment, {}, None, NOW)
     assert first.records["source_key"].to_pylist() == ["1", "2"]
@@ -67,7 +82,9 @@ def test_a_table_of_the_catalogue_is_read_and_noticed_when_it_changes(questions:
     assert second.records["consent"].to_pylist() == ["no", "no"]
     asked = questions.read_text()
     assert f"GET {unity_server.API}/tables/{unity_server.TABLE} 200" in asked
-    assert f"POST {unity_server.API}/temporary-table-credentials 200 READ\n" in asked  # a reader needs no right to write
+    assert (
+        f"POST {unity_server.API}/temporary-table-credentials 200 READ\n" in asked
+    )  # a reader needs no right to write
 
 
 @pytest.mark.parametrize(
@@ -84,7 +101,13 @@ def test_a_table_of_the_catalogue_is_read_and_noticed_when_it_changes(questions:
     ],
 )
 def test_what_cannot_be_had_is_an_error_without_the_token(
-    questions: Path, environment: Environment, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], uri: str, error: type[FtError], words: str
+    questions: Path,
+    environment: Environment,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    uri: str,
+    error: type[FtError],
+    words: str,
 ) -> None:
     monkeypatch.setenv("FT_SOURCES_ALLOWED", "uc://*")
     for name, value in variables.items():
@@ -102,7 +125,10 @@ def test_the_right_to_write_is_never_asked_for(questions: Path, environment: Env
 @pytest.mark.parametrize(
     ("granted", "options"),
     [
-        ({"azure_user_delegation_sas": {"sas_token": "sig=x"}, "expiration_time": 1}, {"AZURE_STORAGE_SAS_TOKEN": "sig=x"}),
+        (
+            {"azure_user_delegation_sas": {"sas_token": "sig=x"}, "expiration_time": 1},
+            {"AZURE_STORAGE_SAS_TOKEN": "sig=x"},
+        ),
         ({"gcp_oauth_token": {"oauth_token": "x"}}, {}),
         ({"aws_temp_credentials": {"access_key_id": "x"}}, {}),
         ({"aws_temp_credentials": "x"}, {}),

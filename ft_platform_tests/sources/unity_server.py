@@ -1,8 +1,9 @@
-"""A local server that answers two questions as Unity Catalog's REST API does: where a table is, and with which credentials it may be read for an hour.
+"""A local server that answers two questions as Unity Catalog's REST API does: where a table is, and with which
+credentials it may be read for an hour.
 
-Run as a program: `python unity_server.py PORT LOCATION`. It serves one table, `main.complaints.received`, to the bearer of `TOKEN`, who may only read it,
-and prints each question. Answers: https://docs.databricks.com/api/workspace/tables/get and .../temporarytablecredentials.
-"""
+Run as a program: `python unity_server.py PORT LOCATION`. It serves one table, `main.complaints.received`, to the bearer
+of `TOKEN`, who may only read it, and prints each question. Answers:
+https://docs.databricks.com/api/workspace/tables/get and .../temporarytablecredentials."""
 
 import json
 import sys
@@ -50,7 +51,10 @@ def handler(location: str) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             known = self.path == f"{API}/tables/{TABLE}"
-            self._answer(200 if known else 404, table(location) if known else {"error_code": "TABLE_DOES_NOT_EXIST", "message": "no such table"})
+            self._answer(
+                200 if known else 404,
+                table(location) if known else {"error_code": "TABLE_DOES_NOT_EXIST", "message": "no such table"},
+            )
 
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

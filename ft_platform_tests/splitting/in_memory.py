@@ -17,7 +17,9 @@ from ft_platform.use_case import NamedUseCase
 BATCH_ROWS = 64
 
 
-def split(case: NamedUseCase, records: pa.Table, *, benchmark: BenchmarkTexts | None = None, previous: pa.Table | None = None) -> StageResult:
+def split(
+    case: NamedUseCase, records: pa.Table, *, benchmark: BenchmarkTexts | None = None, previous: pa.Table | None = None
+) -> StageResult:
     with tempfile.TemporaryDirectory() as folder:
         rows, work = TableRows(records, BATCH_ROWS), Work(Path(folder), InProcess())
         earlier = TableRows(previous, BATCH_ROWS) if previous is not None else None

@@ -45,7 +45,9 @@ def test_every_message_of_a_record_is_looked_at_and_rows_keep_their_place_across
     case = use_case("generation")
     texts = BenchmarkTexts(iter([pa.array([MEDIUM])]))
     given = table(anonymized_schema(case), ["one question"] * 5, ["fine", None, MEDIUM, "fine", "fine"])
-    no_messages = given.slice(1, 1).set_column(given.schema.get_field_index("messages"), "messages", pa.array([None], given.schema.field("messages").type))
+    no_messages = given.slice(1, 1).set_column(
+        given.schema.get_field_index("messages"), "messages", pa.array([None], given.schema.field("messages").type)
+    )
     given = pa.concat_tables([given.slice(0, 2), no_messages, given.slice(2)])
     assert texts.held_by(TableRows(given, batch_rows=2)).tolist() == [False, False, False, True, False, False]
 
@@ -66,7 +68,12 @@ def test_they_are_removed_with_their_reason_and_a_leak_where_they_are_not() -> N
 
 def test_lines_of_text_and_every_string_of_json_lines_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(f"{MEDIUM}\n\n{SHORT}\n")
-    (tmp_path / "b.jsonl").write_text(json.dumps({"question": LONG, "choices": ["yes", "no"], "number": 3}) + "\n\n" + json.dumps([["x y z u"]]) + "\n")
+    (tmp_path / "b.jsonl").write_text(
+        json.dumps({"question": LONG, "choices": ["yes", "no"], "number": 3})
+        + "\n\n"
+        + json.dumps([["x y z u"]])
+        + "\n"
+    )
     texts = benchmark_texts(Splits(benchmark_files=[str(tmp_path / "a.txt"), str(tmp_path / "b.jsonl")]))
     assert texts
     given = table(anonymized_schema(use_case()), [MEDIUM, SHORT, LONG, "yes", "X, Y, Z, U"])
@@ -97,7 +104,9 @@ def test_the_fingerprint_changes_with_the_content_of_a_file(tmp_path: Path) -> N
         ("answers.jsonl", b'["yes", "no"]\n', "hold no text of at least 4 words"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_an_error_that_quotes_nothing(name: str, content: bytes | None, message: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_used_is_an_error_that_quotes_nothing(
+    name: str, content: bytes | None, message: str, tmp_path: Path
+) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigError, match=message) as error:

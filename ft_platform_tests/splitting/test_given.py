@@ -11,17 +11,29 @@ from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.splitting.in_memory import leakage, split
 from ft_platform_tests.tables import table, use_case
 
-MAPPING = {"id": "id", "text": "text", "label": "label", "consent": "consent", "features": {"part": "part", "region": "region"}}
+MAPPING = {
+    "id": "id",
+    "text": "text",
+    "label": "label",
+    "consent": "consent",
+    "features": {"part": "part", "region": "region"},
+}
 
 
 def given(**splits: object) -> NamedUseCase:
     return use_case(record=MAPPING, splits={"strategy": "given", "given_by": "part", **splits})
 
 
-def records(case: NamedUseCase, parts: list[str | None], texts: dict[int, str] | None = None, **columns: list) -> pa.Table:
-    made = [" ".join(f"w{random.Random(f'{row} {k}').randrange(100_000)}" for k in range(10)) for row in range(len(parts))]
+def records(
+    case: NamedUseCase, parts: list[str | None], texts: dict[int, str] | None = None, **columns: list
+) -> pa.Table:
+    made = [
+        " ".join(f"w{random.Random(f'{row} {k}').randrange(100_000)}" for k in range(10)) for row in range(len(parts))
+    ]
     made = [(texts or {}).get(row, text) for row, text in enumerate(made)]
-    return table(anonymized_schema(case), made, **{"label": ["a", "b"] * (len(parts) // 2), "feature_part": parts, **columns})
+    return table(
+        anonymized_schema(case), made, **{"label": ["a", "b"] * (len(parts) // 2), "feature_part": parts, **columns}
+    )
 
 
 def sides(kept: pa.Table) -> dict[str, str]:
@@ -44,7 +56,9 @@ def test_validation_is_dealt_from_train_alone_by_label_where_none_is_given() -> 
     rows = records(case, parts)
     kept = split(case, rows).kept
     asked = dict(zip(rows["record_id"].to_pylist(), parts, strict=True))
-    assert {record for record, side in sides(kept).items() if side == "test"} == {record for record, part in asked.items() if part == "test"}
+    assert {record for record, side in sides(kept).items() if side == "test"} == {
+        record for record, part in asked.items() if part == "test"
+    }
     validation = [row for row in kept.to_pylist() if row["split"] == "validation"]
     assert len(validation) == 10 and sorted(row["label"] for row in validation) == ["a"] * 5 + ["b"] * 5
     shuffled = rows.take(pa.array(random.Random(1).sample(range(100), 100)))
@@ -69,16 +83,24 @@ def test_what_is_related_to_a_later_side_is_removed_and_the_test_stays_whole() -
     assert gone == dict.fromkeys((ids[0], ids[4], ids[7]), "related_to_later_side")
     assert result.counts["rows_per_split"] == {"train": 18, "validation": 19, "test": 20}
     assert leakage(case, result.kept)["passed"]
-    planted = pa.concat_tables([result.kept, result.kept.filter(pa.array([i == ids[2] for i in result.kept["record_id"].to_pylist()]))])
+    planted = pa.concat_tables(
+        [result.kept, result.kept.filter(pa.array([i == ids[2] for i in result.kept["record_id"].to_pylist()]))]
+    )
     column = planted["split"].to_pylist()
     column[-1] = "train"
-    assert not leakage(case, planted.set_column(planted.schema.get_field_index("split"), "split", pa.array(column)))["passed"]
+    assert not leakage(case, planted.set_column(planted.schema.get_field_index("split"), "split", pa.array(column)))[
+        "passed"
+    ]
 
 
 @pytest.mark.parametrize(
     ("parts", "labels", "words"),
     [
-        (["train", "train", "test", "secret"] * 5, None, r"5 of 20 records name none of train, validation, test in `feature_part`"),
+        (
+            ["train", "train", "test", "secret"] * 5,
+            None,
+            r"5 of 20 records name none of train, validation, test in `feature_part`",
+        ),
         (["train", "train", "test", None] * 5, None, r"5 of 20 records name none"),
         (["train"] * 20, None, r"no record on side test"),
         (["test"] * 20, None, r"no record on side train"),

@@ -1,4 +1,5 @@
-"""Paraphrases as an option: grouped by the division, counted by the leakage check, by vectors of n-grams or of a sentence model."""
+"""Paraphrases as an option: grouped by the division, counted by the leakage check, by vectors of n-grams or of a
+sentence model."""
 
 import json
 from pathlib import Path
@@ -33,7 +34,12 @@ def texts(count: int = 60) -> list[str]:
 
 
 def records(case: NamedUseCase, said: list[str]) -> pa.Table:
-    return table(anonymized_schema(case), said, label=["a", "b"] * (len(said) // 2), subject_id=[f"s{i}" for i in range(len(said))])
+    return table(
+        anonymized_schema(case),
+        said,
+        label=["a", "b"] * (len(said) // 2),
+        subject_id=[f"s{i}" for i in range(len(said))],
+    )
 
 
 def found(case: NamedUseCase, given: pa.Table, folder: Path, compute: Compute | None = None) -> set[tuple[str, str]]:
@@ -48,12 +54,22 @@ def test_another_word_order_is_a_leak_only_where_paraphrases_are_asked_for() -> 
     for settings, pairs in (({}, None), (NGRAMS, 1)):
         case = use_case(splits=settings)
         given = records(case, texts())
-        divided = given.append_column("group_id", given["record_id"]).append_column("split", pa.array(["train"] * 30 + ["test"] * 30))
+        divided = given.append_column("group_id", given["record_id"]).append_column(
+            "split", pa.array(["train"] * 30 + ["test"] * 30)
+        )
         said = divided["messages"].to_pylist()
         said[3], said[40] = ([{"role": "user", "content": text}] for text in (QUESTION, REORDERED))
-        divided = divided.set_column(divided.schema.get_field_index("messages"), "messages", pa.array(said, divided.schema.field("messages").type))
+        divided = divided.set_column(
+            divided.schema.get_field_index("messages"),
+            "messages",
+            pa.array(said, divided.schema.field("messages").type),
+        )
         counts = leakage(case, divided)
-        assert counts.get("paraphrase_pairs") == pairs and counts["near_duplicate_pairs"] == 0 and counts["passed"] is (pairs is None)
+        assert (
+            counts.get("paraphrase_pairs") == pairs
+            and counts["near_duplicate_pairs"] == 0
+            and counts["passed"] is (pairs is None)
+        )
 
 
 def test_the_division_keeps_paraphrases_on_one_side_and_the_check_passes() -> None:
@@ -61,17 +77,35 @@ def test_the_division_keeps_paraphrases_on_one_side_and_the_check_passes() -> No
     said = [f"{text} {'x' * (i % 7)}" if i < 60 else text for i, text in enumerate(said)]
     case = use_case(splits=NGRAMS)
     result = split(case, records(case, said)).kept
-    groups = {row["group_id"] for row in result.select(["group_id", "messages"]).to_pylist() if row["messages"][0]["content"] in (QUESTION, REORDERED)}
+    groups = {
+        row["group_id"]
+        for row in result.select(["group_id", "messages"]).to_pylist()
+        if row["messages"][0]["content"] in (QUESTION, REORDERED)
+    }
     assert len(groups) == 1 and leakage(case, result)["passed"]
     plain = use_case()
     without = split(plain, records(plain, said)).kept
-    apart = {row["group_id"] for row in without.select(["group_id", "messages"]).to_pylist() if row["messages"][0]["content"] in (QUESTION, REORDERED)}
+    apart = {
+        row["group_id"]
+        for row in without.select(["group_id", "messages"]).to_pylist()
+        if row["messages"][0]["content"] in (QUESTION, REORDERED)
+    }
     assert len(apart) == 2
 
 
 def test_the_pairs_depend_neither_on_the_order_of_the_rows_nor_on_the_engine(tmp_path: Path) -> None:
     case = use_case(splits=NGRAMS)
-    given = records(case, [*texts(50), *(text.replace("May", month) for month in ("May", "June", "July", "August", "April") for text in (QUESTION, REORDERED))])
+    given = records(
+        case,
+        [
+            *texts(50),
+            *(
+                text.replace("May", month)
+                for month in ("May", "June", "July", "August", "April")
+                for text in (QUESTION, REORDERED)
+            ),
+        ],
+    )
     expected = found(case, given, tmp_path)
     assert len(expected) >= 5
     assert found(case, given.take(np.random.default_rng(0).permutation(60)), tmp_path) == expected
@@ -85,7 +119,9 @@ def test_texts_without_anything_to_learn_from_have_no_paraphrases(said: list[str
     assert found(case, records(case, said), tmp_path) == set()
 
 
-def test_cells_find_what_comparing_all_with_all_finds_each_pair_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cells_find_what_comparing_all_with_all_finds_each_pair_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     random = np.random.default_rng(1)
     centres = random.normal(size=(1500, 32))
     vectors = np.concatenate([centres, centres + random.normal(scale=0.2, size=centres.shape), np.zeros((3, 32))])
@@ -126,14 +162,20 @@ def batch_of(case: NamedUseCase, said: list[str]) -> pa.RecordBatch:
 
 
 @pytest.mark.parametrize("first_token", [False, True])
-def test_a_sentence_model_gives_each_text_its_pooled_vector_whatever_stands_beside_it(encoder: Path, first_token: bool) -> None:
+def test_a_sentence_model_gives_each_text_its_pooled_vector_whatever_stands_beside_it(
+    encoder: Path, first_token: bool
+) -> None:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
     case = use_case()
     said = [QUESTION, "", "A much longer text " * 20, REORDERED]
     pooling(encoder, pooling_mode_cls_token=first_token, pooling_mode_mean_tokens=not first_token)
-    vectors = np.frombuffer(SentenceModel(str(encoder))(batch_of(case, said)).column(0).buffers()[1], np.float16).reshape(4, -1).astype(np.float32)
+    vectors = (
+        np.frombuffer(SentenceModel(str(encoder))(batch_of(case, said)).column(0).buffers()[1], np.float16)
+        .reshape(4, -1)
+        .astype(np.float32)
+    )
     model, tokenizer = AutoModel.from_pretrained(encoder).eval(), AutoTokenizer.from_pretrained(encoder)
     for row in (0, 2, 3):
         tokens = tokenizer(said[row], return_tensors="pt", truncation=True, max_length=64)
@@ -144,8 +186,12 @@ def test_a_sentence_model_gives_each_text_its_pooled_vector_whatever_stands_besi
     assert not vectors[1].any()
 
 
-def test_a_sentence_model_decides_and_its_files_are_part_of_what_the_division_depends_on(encoder: Path, tmp_path: Path) -> None:
-    case = use_case(splits={"paraphrases": "sentence_model", "sentence_model": str(encoder), "paraphrase_similarity": 0.99})
+def test_a_sentence_model_decides_and_its_files_are_part_of_what_the_division_depends_on(
+    encoder: Path, tmp_path: Path
+) -> None:
+    case = use_case(
+        splits={"paraphrases": "sentence_model", "sentence_model": str(encoder), "paraphrase_similarity": 0.99}
+    )
     pooling(encoder, pooling_mode_mean_tokens=True)
     given = records(case, [*texts(58), QUESTION, QUESTION + " "])
     near = given.set_column(given.schema.get_field_index("messages"), "messages", given["messages"])
@@ -156,7 +202,9 @@ def test_a_sentence_model_decides_and_its_files_are_part_of_what_the_division_de
     assert paraphrase_fingerprint(use_case(splits=NGRAMS).settings.splits) == {}
 
 
-def test_what_cannot_be_used_as_a_sentence_model_is_refused_by_name(encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_used_as_a_sentence_model_is_refused_by_name(
+    encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ConfigError, match="is no folder with a model") as caught:
         SentenceModel(str(tmp_path))
     assert "hf download" in str(caught.value)
@@ -173,7 +221,14 @@ def test_what_cannot_be_used_as_a_sentence_model_is_refused_by_name(encoder: Pat
         sentence_model.SentenceModel(str(encoder))
 
 
-@pytest.mark.parametrize("splits", [{"paraphrases": "sentence_model"}, {"sentence_model": "folder"}, {"paraphrases": "ngrams", "sentence_model": "folder"}])
+@pytest.mark.parametrize(
+    "splits",
+    [
+        {"paraphrases": "sentence_model"},
+        {"sentence_model": "folder"},
+        {"paraphrases": "ngrams", "sentence_model": "folder"},
+    ],
+)
 def test_model_and_mode_need_each_other(splits: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="need each other"):
         UseCase.model_validate({**minimal_attributes("x.csv"), "splits": splits})

@@ -7,9 +7,16 @@ from ft_platform_tests.tables import use_case
     ("sections", "message"),
     [
         ({"splits": {"validation_fraction": 0.45, "test_fraction": 0.46}}, "must leave more than 0.1 for training"),
-        ({"splits": {"group_by_features": ["ticket"]}}, r"`splits.group_by_features` names \['ticket'\], not among `record.features` \['region'\]"),
         (
-            {"splits": {"group_by_features": ["region"]}, "privacy": {"columns": {"region": "drop"}}, "fairness": {"sensitive_features": []}},
+            {"splits": {"group_by_features": ["ticket"]}},
+            r"`splits.group_by_features` names \['ticket'\], not among `record.features` \['region'\]",
+        ),
+        (
+            {
+                "splits": {"group_by_features": ["region"]},
+                "privacy": {"columns": {"region": "drop"}},
+                "fairness": {"sensitive_features": []},
+            },
             r"`splits.group_by_features` names \['region'\], which `privacy.columns` empties",
         ),
         ({"splits": {"strategy": "temporal"}}, "`record.date` is needed"),
@@ -23,6 +30,10 @@ def test_settings_that_do_not_fit_together_are_refused(sections: dict, message: 
 
 
 def test_settings_that_fit_are_accepted() -> None:
-    case = use_case(splits={"group_by_features": ["region"]}, privacy={"columns": {"region": "pseudonym"}}, fairness={"sensitive_features": []})
+    case = use_case(
+        splits={"group_by_features": ["region"]},
+        privacy={"columns": {"region": "pseudonym"}},
+        fairness={"sensitive_features": []},
+    )
     assert case.settings.splits.group_by_features == ["region"]
     use_case(splits={"validation_fraction": 0.45, "test_fraction": 0.44})

@@ -45,7 +45,11 @@ def test_shares_are_close_to_the_fractions_overall_and_for_each_label() -> None:
 
 def test_the_fractions_of_the_yaml_are_used() -> None:
     case = use_case(splits={"test_fraction": 0.1, "validation_fraction": 0.3})
-    assert split(case, records(case, distinct(200), label=LABELS)).counts["rows_per_split"] == {"train": 120, "validation": 60, "test": 20}
+    assert split(case, records(case, distinct(200), label=LABELS)).counts["rows_per_split"] == {
+        "train": 120,
+        "validation": 60,
+        "test": 20,
+    }
 
 
 def test_the_division_does_not_depend_on_the_order_of_the_rows() -> None:
@@ -74,7 +78,10 @@ def test_a_persons_records_stay_together_unless_the_yaml_says_otherwise() -> Non
     for together in (True, False):
         case = use_case(splits={"group_by_subject": together})
         kept = split(case, records(case, distinct(200), label=["a", "b"] * 100, subject_id=persons)).kept
-        sides = {person: set(kept.filter(pa.compute.equal(kept["subject_id"], person))["split"].to_pylist()) for person in set(persons)}
+        sides = {
+            person: set(kept.filter(pa.compute.equal(kept["subject_id"], person))["split"].to_pylist())
+            for person in set(persons)
+        }
         assert all(len(s) == 1 for s in sides.values()) is together
 
 
@@ -106,14 +113,21 @@ def test_a_rare_label_is_an_error_that_names_labels_counts_and_settings() -> Non
     case = use_case(splits={"min_rows_per_label": 5})
     with pytest.raises(DataError) as error:
         split(case, records(case, distinct(30), label=["a"] * 13 + ["b"] * 12 + ["c"] * 4 + ["d"]))
-    for part in ("'c' (4 records in 4 groups)", "'d' (1 records in 1 groups)", "splits.rare_labels", "splits.min_rows_per_label"):
+    for part in (
+        "'c' (4 records in 4 groups)",
+        "'d' (1 records in 1 groups)",
+        "splits.rare_labels",
+        "splits.min_rows_per_label",
+    ):
         assert part in str(error.value)
     assert "'a'" not in str(error.value)
 
 
 def test_rare_labels_can_be_dropped_or_merged() -> None:
     labels = ["a"] * 13 + ["b"] * 12 + ["c"] * 4 + ["d"]
-    dropped, merged = (use_case(splits={"min_rows_per_label": 5, "rare_labels": choice}) for choice in ("drop", "other"))
+    dropped, merged = (
+        use_case(splits={"min_rows_per_label": 5, "rare_labels": choice}) for choice in ("drop", "other")
+    )
     result = split(dropped, records(dropped, distinct(30), label=labels))
     assert result.funnel("splits") == {"stage": "splits", "rows_in": 30, "kept": 25, "removed": {"rare_label": 5}}
     assert [row["record_id"] for row in result.removed.to_pylist()] == [f"r{i:03d}" for i in range(25, 30)]
@@ -134,7 +148,9 @@ def test_a_label_whose_records_form_one_group_counts_as_rare() -> None:
     with pytest.raises(DataError, match=r"'c' \(10 records in 1 groups\)"):
         split(case, records(case, distinct(50), label=labels, subject_id=persons))
     case = use_case(splits={"rare_labels": "drop"})
-    assert split(case, records(case, distinct(50), label=labels, subject_id=persons)).funnel("splits")["removed"] == {"rare_label": 10}
+    assert split(case, records(case, distinct(50), label=labels, subject_id=persons)).funnel("splits")["removed"] == {
+        "rare_label": 10
+    }
 
 
 def test_one_label_only_is_an_error() -> None:
@@ -163,7 +179,10 @@ def test_every_label_is_on_every_side_whatever_the_groups(seed: int, stratify: b
     persons = [rng.choice([None, *(f"p{i}" for i in range(12))]) for _ in labels]
     case = use_case(splits={"seed": seed, "stratify": stratify, "rare_labels": "drop"})
     result = split(case, records(case, distinct(len(labels), seed), label=labels, subject_id=persons))
-    assert all(min(sides.values()) >= 1 for sides in result.counts["rows_per_label"].values()) and len(result.counts["rows_per_label"]) == 8
+    assert (
+        all(min(sides.values()) >= 1 for sides in result.counts["rows_per_label"].values())
+        and len(result.counts["rows_per_label"]) == 8
+    )
     assert leakage(case, result.kept)["passed"]
 
 
@@ -172,8 +191,14 @@ def test_labels_whose_groups_exclude_each_other_are_an_error() -> None:
     persons_of = {"a": "pqr", "b": "pqs", "c": "prs"}
     rows = [(label, person) for label, persons in persons_of.items() for person in persons] * 2
     case = use_case()
-    with pytest.raises(DataError, match=r"label '[abc]' cannot be put on side \w+: its records belong to groups that other labels need elsewhere"):
-        split(case, records(case, distinct(18), label=[label for label, _ in rows], subject_id=[person for _, person in rows]))
+    with pytest.raises(
+        DataError,
+        match=r"label '[abc]' cannot be put on side \w+: its records belong to groups that other labels need elsewhere",
+    ):
+        split(
+            case,
+            records(case, distinct(18), label=[label for label, _ in rows], subject_id=[person for _, person in rows]),
+        )
 
 
 def test_a_group_larger_than_a_side_goes_to_train() -> None:
@@ -191,9 +216,17 @@ def test_without_labels_every_side_gets_records() -> None:
 
 def test_sizes_can_be_given_as_counts() -> None:
     case = use_case(splits={"test_rows": 30, "validation_rows": 10})
-    assert split(case, records(case, distinct(200), label=LABELS)).counts["rows_per_split"] == {"train": 160, "validation": 10, "test": 30}
+    assert split(case, records(case, distinct(200), label=LABELS)).counts["rows_per_split"] == {
+        "train": 160,
+        "validation": 10,
+        "test": 30,
+    }
     case = use_case(splits={"test_rows": 30})
-    assert split(case, records(case, distinct(200), label=LABELS)).counts["rows_per_split"] == {"train": 140, "validation": 30, "test": 30}
+    assert split(case, records(case, distinct(200), label=LABELS)).counts["rows_per_split"] == {
+        "train": 140,
+        "validation": 30,
+        "test": 30,
+    }
 
 
 def test_counts_that_leave_too_little_for_training_are_an_error() -> None:
@@ -206,17 +239,26 @@ def test_records_with_an_equal_feature_stay_together_where_the_yaml_says_so() ->
     conversations = [f"c{i % 50}" if i < 150 else None for i in range(200)]
     for together in (True, False):
         case = use_case(splits={"group_by_features": ["region"] if together else []})
-        kept = split(case, records(case, distinct(200), label=["a", "b"] * 100, feature_region=conversations)).kept.to_pylist()
-        sides = [{row["split"] for row in kept if row["feature_region"] == name} for name in set(conversations) - {None}]
+        kept = split(
+            case, records(case, distinct(200), label=["a", "b"] * 100, feature_region=conversations)
+        ).kept.to_pylist()
+        sides = [
+            {row["split"] for row in kept if row["feature_region"] == name} for name in set(conversations) - {None}
+        ]
         assert all(len(s) == 1 for s in sides) is together
         assert len({row["group_id"] for row in kept}) == (100 if together else 200)
 
 
 def test_batches_and_order_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     case = use_case(splits={"rare_labels": "drop"})
-    given = records(case, distinct(150), label=[*LABELS[:147], "x", "y", None], subject_id=[f"s{i % 90}" for i in range(150)])
+    given = records(
+        case, distinct(150), label=[*LABELS[:147], "x", "y", None], subject_id=[f"s{i % 90}" for i in range(150)]
+    )
     expected = split(case, given)
     monkeypatch.setattr(in_memory, "BATCH_ROWS", 7)
     found = split(case, given.take(random.Random(1).sample(range(150), 150)))
     assert found.kept.sort_by("record_id").to_pylist() == expected.kept.to_pylist() and found.counts == expected.counts
-    assert found.removed.sort_by("record_id").to_pylist() == expected.removed.to_pylist() and expected.removed.num_rows == 3
+    assert (
+        found.removed.sort_by("record_id").to_pylist() == expected.removed.to_pylist()
+        and expected.removed.num_rows == 3
+    )

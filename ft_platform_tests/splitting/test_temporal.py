@@ -11,7 +11,14 @@ from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.splitting.in_memory import leakage, split
 from ft_platform_tests.tables import table, use_case
 
-MAPPING = {"id": "id", "text": "text", "label": "label", "consent": "consent", "date": "date", "features": {"region": "region"}}
+MAPPING = {
+    "id": "id",
+    "text": "text",
+    "label": "label",
+    "consent": "consent",
+    "date": "date",
+    "features": {"region": "region"},
+}
 
 
 def temporal(**splits: object) -> NamedUseCase:
@@ -19,7 +26,9 @@ def temporal(**splits: object) -> NamedUseCase:
 
 
 def records(case: NamedUseCase, dates: list[str | None], **columns: list) -> pa.Table:
-    texts = [" ".join(f"w{random.Random(f'{row} {k}').randrange(100_000)}" for k in range(10)) for row in range(len(dates))]
+    texts = [
+        " ".join(f"w{random.Random(f'{row} {k}').randrange(100_000)}" for k in range(10)) for row in range(len(dates))
+    ]
     return table(anonymized_schema(case), texts, label=["a", "b"] * (len(dates) // 2), record_date=dates, **columns)
 
 
@@ -89,6 +98,12 @@ def test_a_temporal_division_needs_a_date_column() -> None:
 
 def test_fewer_than_three_groups_are_an_error() -> None:
     case = temporal(min_rows_per_label=3, rare_labels="error")
-    generation = use_case("generation", splits={"strategy": "temporal"}, record={"date": "date", "text": "text", "answer": "answer", "consent": "consent"})
+    generation = use_case(
+        "generation",
+        splits={"strategy": "temporal"},
+        record={"date": "date", "text": "text", "answer": "answer", "consent": "consent"},
+    )
     with pytest.raises(DataError, match=r"form 2 group\(s\)"):
-        split(generation, records(case, days(20), subject_id=["p", "q"] * 10).select(anonymized_schema(generation).names))
+        split(
+            generation, records(case, days(20), subject_id=["p", "q"] * 10).select(anonymized_schema(generation).names)
+        )

@@ -1,4 +1,5 @@
-"""The audit of splits: each planted fault stops training with the ids of its records and the remedy, and nothing else does."""
+"""The audit of splits: each planted fault stops training with the ids of its records and the remedy, and nothing else
+does."""
 
 import json
 import random
@@ -38,7 +39,10 @@ def rows_of(count: int = 48) -> Rows:
 
 def answers(rows: Rows) -> Rows:
     """The same for generation."""
-    return [{**row, "label": None, "messages": [*row["messages"], {"role": "assistant", "content": f"Answer {n}."}]} for n, row in enumerate(rows)]
+    return [
+        {**row, "label": None, "messages": [*row["messages"], {"role": "assistant", "content": f"Answer {n}."}]}
+        for n, row in enumerate(rows)
+    ]
 
 
 class House:
@@ -89,7 +93,9 @@ def a_long_answer(house: House) -> None:
 
 def rendered_otherwise(house: House, change: Callable[[Any], Any]) -> None:
     real = Renderer.example
-    house.monkeypatch.setattr(Renderer, "example", lambda self, *arguments, **named: change(real(self, *arguments, **named)))
+    house.monkeypatch.setattr(
+        Renderer, "example", lambda self, *arguments, **named: change(real(self, *arguments, **named))
+    )
 
 
 def an_answer_that_loses_its_end(house: House) -> None:
@@ -102,7 +108,9 @@ def a_masked_answer(house: House) -> None:
 
 
 def no_end_of_turn(house: House) -> None:
-    rendered_otherwise(house, lambda made: replace(made, input_ids=made.input_ids[:-1], supervised=made.supervised[:-1]))
+    rendered_otherwise(
+        house, lambda made: replace(made, input_ids=made.input_ids[:-1], supervised=made.supervised[:-1])
+    )
 
 
 def an_unknown_label(house: House) -> None:
@@ -143,13 +151,18 @@ def a_tokenizer_that_forgets_case(house: House) -> None:
 
 def tools_without_a_template_for_them(house: House) -> None:
     house.generation()
-    house.rows[4]["messages"][1:1] = [{"role": "tool_call", "content": '[{"name": "find", "arguments": {}}]'}, {"role": "tool", "content": "found"}]
+    house.rows[4]["messages"][1:1] = [
+        {"role": "tool_call", "content": '[{"name": "find", "arguments": {}}]'},
+        {"role": "tool", "content": "found"},
+    ]
 
 
 def a_broken_call(house: House) -> None:
     house.generation()
     house.write_model(family_tokenizer(FAMILIES["qwen2.5"]), vocab_size=300)
-    house.rows[4]["messages"].insert(1, {"role": "tool_call", "content": '[{"name": "find", "arguments": {"phone": <PHONE_1>}}]'})
+    house.rows[4]["messages"].insert(
+        1, {"role": "tool_call", "content": '[{"name": "find", "arguments": {"phone": <PHONE_1>}}]'}
+    )
 
 
 def preferences(house: House) -> None:
@@ -244,7 +257,10 @@ def test_splits_without_a_fault_pass_and_spelled_out_control_tokens_are_no_fault
     assert figures["rows"] == 48 and 0 < figures["supervised_share"] < 1
     require_usable(house.lake, house.case, house.splits)
     verdict = house.lake.verdicts(house.splits)[TRAINING_AUDIT]
-    assert verdict.numbers["renderer_hash"] == figures["renderer_hash"] and len(set(figures["renderer_hashes"].values())) == 1
+    assert (
+        verdict.numbers["renderer_hash"] == figures["renderer_hash"]
+        and len(set(figures["renderer_hashes"].values())) == 1
+    )
 
 
 def test_conversations_with_tools_pass_where_the_template_has_tools(house):
@@ -293,7 +309,10 @@ def test_the_verdict_is_stale_once_what_is_rendered_changes_and_not_for_a_learni
     ]:
         before, house.sections = house.sections, {**house.sections, section: values}
         problems = problems_with(house.lake, house.use_case(), house.splits)
-        assert any(f"check {TRAINING_AUDIT} of splits@0 is stale" in problem for problem in problems) is stale, (section, values)
+        assert any(f"check {TRAINING_AUDIT} of splits@0 is stale" in problem for problem in problems) is stale, (
+            section,
+            values,
+        )
         house.sections = before
 
 
@@ -311,7 +330,10 @@ def test_equal_splits_and_settings_are_not_audited_again_and_a_changed_tokenizer
     audit_for(house.lake, house.environment, house.case, house.splits)
     assert current_verdict(house.lake, house.case, house.splits)
     (house.folder / "chat_template.jinja").write_text(CHATML + " ")
-    assert audit_inputs(house.case, house.splits) != first and current_verdict(house.lake, house.case, house.splits) is None
+    assert (
+        audit_inputs(house.case, house.splits) != first
+        and current_verdict(house.lake, house.case, house.splits) is None
+    )
 
 
 def test_training_refuses_another_renderer_than_the_audited_one(house):
@@ -324,7 +346,12 @@ def test_training_refuses_another_renderer_than_the_audited_one(house):
 def test_the_renderer_is_the_same_for_training_evaluation_and_serving(house):
     renderers = renderers_of(house.use_case(), tiny_tokenizer(), tiny_tokenizer(), ["loan", "card"])
     assert len({renderer.hash for renderer in renderers.values()}) == 1
-    differs = renderers_of(house.use_case(), tiny_tokenizer(), tiny_tokenizer(CHATML.replace("<|im_end|>\n", "<|im_end|>")), ["loan", "card"])
+    differs = renderers_of(
+        house.use_case(),
+        tiny_tokenizer(),
+        tiny_tokenizer(CHATML.replace("<|im_end|>\n", "<|im_end|>")),
+        ["loan", "card"],
+    )
     assert differs["serving"].hash != differs["training"].hash
 
 

@@ -1,4 +1,5 @@
-"""Differential privacy: each record's influence is bounded, noise and samples are what the accountant counts, and the secret behind them stays one."""
+"""Differential privacy: each record's influence is bounded, noise and samples are what the accountant counts, and the
+secret behind them stays one."""
 
 import dataclasses
 import json
@@ -28,18 +29,32 @@ from ft_platform.training.state import States
 from ft_platform.training.stopping import Stopping
 from ft_platform.use_case import Task, Training, UseCase
 from ft_platform_tests.conftest import minimal_attributes
-from ft_platform_tests.tiny_models import save_tiny_model, split_rows, tiny_model, tiny_tokenizer, usable_splits, use_case_for
+from ft_platform_tests.tiny_models import (
+    save_tiny_model,
+    split_rows,
+    tiny_model,
+    tiny_tokenizer,
+    usable_splits,
+    use_case_for,
+)
 
 LOG = logging.getLogger("test")
 SECRET = "5a" * 32
-PRIVATE = Training(learning_rate=5e-3, batch_rows=8, rank=4, epochs=2, dropout=0.1, differential_privacy={"noise_multiplier": 1.0})  # type: ignore[arg-type]
+PRIVATE = Training(
+    learning_rate=5e-3, batch_rows=8, rank=4, epochs=2, dropout=0.1, differential_privacy={"noise_multiplier": 1.0}
+)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
 def data() -> tuple[AnswerLoss, list[Row], list[Row]]:
-    renderer = Renderer(tiny_tokenizer(), Task(kind="classification", instruction="One of: {labels}."), ["loan", "card"])
+    renderer = Renderer(
+        tiny_tokenizer(), Task(kind="classification", instruction="One of: {labels}."), ["loan", "card"]
+    )
     prefix = renderer.prefix_ids()
-    sides = [[renderer.example(r["messages"], r["label"]) for r in split_rows(40) if r["split"] == side] for side in ("train", "validation")]
+    sides = [
+        [renderer.example(r["messages"], r["label"]) for r in split_rows(40) if r["split"] == side]
+        for side in ("train", "validation")
+    ]
     return AnswerLoss(packed_forward, prefix), *(split_off_prefix(side, prefix) for side in sides)
 
 
@@ -52,7 +67,9 @@ def model_with_adapter():
     return model
 
 
-def gradients(rows, noise: float = 0.0, max_norm: float = 1e9, secret: str = SECRET, step: int = 1, taken=None) -> torch.Tensor:
+def gradients(
+    rows, noise: float = 0.0, max_norm: float = 1e9, secret: str = SECRET, step: int = 1, taken=None
+) -> torch.Tensor:
     """What `PrivateGradients` leaves in the weights, before the division by the expected number, as one vector."""
     objective, given = rows
     budget = dataclasses.replace(budget_of(given, 1, PRIVATE), noise_multiplier=noise, max_grad_norm=max_norm)
@@ -63,17 +80,24 @@ def gradients(rows, noise: float = 0.0, max_norm: float = 1e9, secret: str = SEC
 
 def test_without_clipping_and_noise_the_gradient_is_that_of_the_ordinary_batch(data):
     objective, rows, _ = data
-    assert len({len(row.targets) for row in rows}) == 1, "of equally long answers the mean over tokens is the mean over records"
+    assert len({len(row.targets) for row in rows}) == 1, (
+        "of equally long answers the mean over tokens is the mean over records"
+    )
     model = model_with_adapter()
     loop._accumulate(model, objective, rows, Training())
     ordinary = torch.cat([p.grad.flatten() for p in trainable(model).values()])
-    assert torch.allclose(gradients((objective, rows)) / len(rows), ordinary, atol=1e-6, rtol=1e-4) and ordinary.norm() > 0.1
+    assert (
+        torch.allclose(gradients((objective, rows)) / len(rows), ordinary, atol=1e-6, rtol=1e-4)
+        and ordinary.norm() > 0.1
+    )
 
 
 @pytest.mark.parametrize("max_norm", [0.01, 1.0])
 def test_a_record_moves_the_sum_by_the_clipping_norm_at_most(data, max_norm):
     objective, rows, _ = data
-    loud = dataclasses.replace(rows[0], targets=[200] * len(rows[0].targets))  # a wrong answer: an outlier with a large gradient
+    loud = dataclasses.replace(
+        rows[0], targets=[200] * len(rows[0].targets)
+    )  # a wrong answer: an outlier with a large gradient
     without = gradients((objective, rows), max_norm=max_norm, taken=rows[1:8])
     with_it = gradients((objective, rows), max_norm=max_norm, taken=[loud, *rows[1:8]])
     assert 0.99 * max_norm < (with_it - without).norm() <= max_norm * (1 + 1e-4)
@@ -122,12 +146,15 @@ def test_the_noise_is_normal_with_the_deviation_the_accountant_counts_and_new_in
         gradients((objective, rows), noise=1.7, max_norm=0.3, step=step, secret=secret, taken=[]).double().numpy()
         for step, secret in ((1, SECRET), (2, SECRET), (1, "a5" * 32))
     )
-    # 4,000 numbers and more: the deviation is known to 1.2 %, three times over; the test of Kolmogorov and Smirnov sees another shape.
+    # 4,000 numbers and more: the deviation is known to 1.2 %, three times over; the test of Kolmogorov and Smirnov sees
+    # another shape.
     assert len(first) > 4000 and first.std() == pytest.approx(1.7 * 0.3, rel=0.036)
     assert kstest(first / (1.7 * 0.3), "norm").pvalue > 0.001
     for one in (second, other):
         assert abs(np.corrcoef(first, one)[0, 1]) < 3 / math.sqrt(len(first))
-    assert np.array_equal(first, gradients((objective, rows), noise=1.7, max_norm=0.3, taken=[]).double().numpy()), "the same secret and step give the same"
+    assert np.array_equal(first, gradients((objective, rows), noise=1.7, max_norm=0.3, taken=[]).double().numpy()), (
+        "the same secret and step give the same"
+    )
 
 
 def test_every_unit_is_in_a_step_with_the_same_probability_and_independently_of_the_others():
@@ -136,7 +163,9 @@ def test_every_unit_is_in_a_step_with_the_same_probability_and_independently_of_
     order = PrivateGradients(rows, budget, SECRET).order(0)
     taken = np.array([np.isin(np.arange(50), next(order)) for _ in range(4000)])
     rate = 8 / 50
-    assert budget.sampling_rate == rate and np.abs(taken.mean(0) - rate).max() < 4.5 * math.sqrt(rate * (1 - rate) / 4000)
+    assert budget.sampling_rate == rate and np.abs(taken.mean(0) - rate).max() < 4.5 * math.sqrt(
+        rate * (1 - rate) / 4000
+    )
     # Batches of one size would have no variance.
     assert taken.sum(1).var() == pytest.approx(50 * rate * (1 - rate), rel=0.1)
     again = PrivateGradients(rows, budget, SECRET).order(3)
@@ -150,7 +179,8 @@ def test_draws_lie_inside_of_their_range():
 
 
 def gaussian_epsilon(sigma: float, steps: int, delta: float) -> float:
-    """Exact epsilon of composed Gaussian mechanisms without sampling (Dong, Roth, Su, arXiv:1905.02383, corollaries 2.13 and 3.3)."""
+    """Exact epsilon of composed Gaussian mechanisms without sampling (Dong, Roth, Su, arXiv:1905.02383, corollaries
+    2.13 and 3.3)."""
     mu = math.sqrt(steps) / sigma
     return brentq(lambda e: norm.cdf(-e / mu + mu / 2) - math.exp(e) * norm.cdf(-e / mu - mu / 2) - delta, 0, 100)
 
@@ -168,13 +198,19 @@ def test_epsilon_is_the_librarys_for_known_parameters():
     for _ in range(200):
         counted.step(noise_multiplier=1.3, sample_rate=250 / 60_000)
     found = privacy_budget.epsilon_of(1.3, 1e-5, 250 / 60_000, 200, "rdp")
-    assert found == pytest.approx(counted.get_epsilon(1e-5, alphas=privacy_budget.ORDERS)) and found <= counted.get_epsilon(1e-5)
+    assert found == pytest.approx(
+        counted.get_epsilon(1e-5, alphas=privacy_budget.ORDERS)
+    ) and found <= counted.get_epsilon(1e-5)
 
 
 def test_the_noise_follows_from_the_epsilon_that_is_wanted():
     rows = [Row([1], [1], [0]) for _ in range(500)]
     wanted = PRIVATE.model_copy(
-        update={"differential_privacy": PRIVATE.differential_privacy.model_copy(update={"noise_multiplier": None, "target_epsilon": 3.0})}
+        update={
+            "differential_privacy": PRIVATE.differential_privacy.model_copy(
+                update={"noise_multiplier": None, "target_epsilon": 3.0}
+            )
+        }
     )
     budget = budget_of(rows, 120, wanted)
     assert 2.95 < budget.epsilon <= 3.0 and budget.delta == pytest.approx(500**-1.1) and budget.unit == "record"
@@ -188,7 +224,10 @@ def test_the_noise_follows_from_the_epsilon_that_is_wanted():
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"target_epsilon": 8.0, "target_delta": 0.03}, r"target_delta is 0.03: with 50 to protect it must be below 0.02"),
+        (
+            {"target_epsilon": 8.0, "target_delta": 0.03},
+            r"target_delta is 0.03: with 50 to protect it must be below 0.02",
+        ),
         ({"noise_multiplier": 0.1}, r"noise_multiplier 0.1 gives an epsilon of \d+, which protects nobody"),
     ],
 )
@@ -208,15 +247,27 @@ def test_a_missing_opacus_names_the_extra(monkeypatch):
     ("attributes", "complaint"),
     [
         ({"training": {"differential_privacy": {"target_epsilon": 8, "noise_multiplier": 1}}}, "not both"),
-        ({"training": {"differential_privacy": {"target_delta": 1e-6}}}, "needs `target_epsilon` or `noise_multiplier`"),
-        ({"training": {"method": "full", "differential_privacy": {"target_epsilon": 8}}}, "goes with `training.method: lora`"),
         (
-            {"task": {"kind": "generation"}, "training": {"objective": "orpo", "differential_privacy": {"target_epsilon": 8}}},
+            {"training": {"differential_privacy": {"target_delta": 1e-6}}},
+            "needs `target_epsilon` or `noise_multiplier`",
+        ),
+        (
+            {"training": {"method": "full", "differential_privacy": {"target_epsilon": 8}}},
+            "goes with `training.method: lora`",
+        ),
+        (
+            {
+                "task": {"kind": "generation"},
+                "training": {"objective": "orpo", "differential_privacy": {"target_epsilon": 8}},
+            },
             "`training.objective: sft` or `label_head`, got lora and orpo",
         ),
         (
             {
-                "fairness": {"mitigation": "counterfactual_augmentation", "swaps": [{"name": "gender", "terms": [["he", "she"]]}]},
+                "fairness": {
+                    "mitigation": "counterfactual_augmentation",
+                    "swaps": [{"name": "gender", "terms": [["he", "she"]]}],
+                },
                 "training": {"differential_privacy": {"target_epsilon": 8}},
             },
             "does not go with `fairness.mitigation: counterfactual_augmentation`",
@@ -250,7 +301,11 @@ def test_a_stopped_training_goes_on_with_the_secret_of_its_state_to_the_same_wei
             fit(data, saved=States(TrainingStates(lake, splits, "ckpt-1"), 9999, LOG), stop_after=stop_after)
         monkeypatch.setattr(loop, "new_secret", lambda: pytest.fail("a state holds its secret"))
     resumed = fit(data, saved=States(TrainingStates(lake, splits, "ckpt-1"), 9999, LOG))
-    assert same(resumed, whole) and [p.get("loss") for p in resumed.curve] == [p.get("loss") for p in whole.curve] and resumed.privacy == whole.privacy
+    assert (
+        same(resumed, whole)
+        and [p.get("loss") for p in resumed.curve] == [p.get("loss") for p in whole.curve]
+        and resumed.privacy == whole.privacy
+    )
     monkeypatch.setattr(loop, "new_secret", lambda: "a5" * 32)
     assert not same(fit(data), whole)
 
@@ -260,7 +315,11 @@ def test_all_steps_are_made_and_the_last_weights_kept_whatever_the_validation_re
     monkeypatch.setattr(loop, "validation_loss", lambda *_: float(next(rising)))
     worse_and_worse = {"patience": 1, "validations_per_epoch": 2}
     run = fit(data, PRIVATE.model_copy(update=worse_and_worse))
-    assert not run.stopped_early and run.step == run.steps == run.best_step == 8 and run.best_loss == run.curve[-1]["validation_loss"]
+    assert (
+        not run.stopped_early
+        and run.step == run.steps == run.best_step == 8
+        and run.best_loss == run.curve[-1]["validation_loss"]
+    )
     plain = fit(data, Training(**{**PRIVATE.model_dump(exclude={"differential_privacy"}), **worse_and_worse}))
     assert plain.stopped_early and plain.best_step < plain.step < 8, "without differential privacy it ends early"
 
@@ -269,7 +328,11 @@ def test_a_step_without_records_has_noise_and_no_loss(data, monkeypatch):
     monkeypatch.setattr(loop, "new_secret", lambda: SECRET)
     run = fit(data, PRIVATE.model_copy(update={"batch_rows": 1, "epochs": 0.3}))
     empty = [p for p in run.curve if p["step"] and "loss" not in p]
-    assert empty and all(p["gradient_norm"] > 0 for p in empty) and all(p["loss"] == p["loss"] for p in run.curve if "loss" in p)
+    assert (
+        empty
+        and all(p["gradient_norm"] > 0 for p in empty)
+        and all(p["loss"] == p["loss"] for p in run.curve if "loss" in p)
+    )
     assert run.metrics()["train_loss"] == [p["loss"] for p in run.curve if "loss" in p][-1]
 
 
@@ -277,7 +340,9 @@ def test_out_of_memory_names_the_settings_that_help(data):
     def forward(*_):
         raise MemoryError
 
-    with pytest.raises(OutOfMemory, match=r"each record goes through the model alone.*Lower training.max_length \(now 512\)"):
+    with pytest.raises(
+        OutOfMemory, match=r"each record goes through the model alone.*Lower training.max_length \(now 512\)"
+    ):
         fit((AnswerLoss(forward, data[0].prefix), *data[1:]))
 
 
@@ -288,12 +353,20 @@ def model(tmp_path_factory) -> Path:
 
 def holding(secret: str, lake) -> set[str]:
     """Names of the files of the lake that hold a secret, as text or as bytes."""
-    contents = {path: path.read_bytes() for path in Path(lake.path_of("shared", "complaints")).rglob("*") if path.is_file()}
-    return {path.name for path, content in contents.items() if secret.encode() in content or bytes.fromhex(secret) in content}
+    contents = {
+        path: path.read_bytes() for path in Path(lake.path_of("shared", "complaints")).rglob("*") if path.is_file()
+    }
+    return {
+        path.name
+        for path, content in contents.items()
+        if secret.encode() in content or bytes.fromhex(secret) in content
+    }
 
 
 @pytest.mark.parametrize("objective", ["sft", "label_head"])
-def test_a_checkpoint_tells_its_budget_holds_no_secret_and_cannot_be_reproduced(lake, environment, model, objective, monkeypatch):
+def test_a_checkpoint_tells_its_budget_holds_no_secret_and_cannot_be_reproduced(
+    lake, environment, model, objective, monkeypatch
+):
     from ft_platform.reporting.evaluation_report import training_sentence
     from ft_platform.training.reproduce import reproduce
     from ft_platform.training.trainer import checkpoint_for
@@ -303,20 +376,36 @@ def test_a_checkpoint_tells_its_budget_holds_no_secret_and_cannot_be_reproduced(
     while_training: set[str] = set()
     remove = States.remove
     monkeypatch.setattr(States, "remove", lambda self: while_training.update(holding(made[0], lake)) or remove(self))
-    use_case = use_case_for(model, learning_rate=5e-3, batch_rows=8, rank=4, objective=objective, differential_privacy={"target_epsilon": 6.0})
+    use_case = use_case_for(
+        model,
+        learning_rate=5e-3,
+        batch_rows=8,
+        rank=4,
+        objective=objective,
+        differential_privacy={"target_epsilon": 6.0},
+    )
     compute = use_case.settings.compute.model_copy(update={"save_minutes": 0.0})
     use_case = use_case.model_copy(update={"settings": use_case.settings.model_copy(update={"compute": compute})})
     trained = checkpoint_for(lake, environment, use_case, usable_splits(lake, use_case), LOG)
     info = lake.manifest(trained.checkpoint).info
     budget = info["differential_privacy"]
-    assert 5.9 < trained.metrics["epsilon"] == budget["epsilon"] <= 6.0 and budget["unit"] == "record" and budget["units"] == 36
+    assert (
+        5.9 < trained.metrics["epsilon"] == budget["epsilon"] <= 6.0
+        and budget["unit"] == "record"
+        and budget["units"] == 36
+    )
     assert "each record alone" in info["batching"]
     sentence = training_sentence(json.loads(lake.read_file(trained.checkpoint, "training.json")))
-    assert "Trained with differential privacy: epsilon 6.00 with delta 1.9e-02 per record (36 of them; a person with k records" in sentence
+    assert (
+        "Trained with differential privacy: epsilon 6.00 with delta 1.9e-02 per record (36 of them; a person with k"
+        " records" in sentence
+    )
     assert len(made) == 1
     assert "run.json" in while_training, "saved states hold it, or a killed training could not go on"
     assert holding(made[0], lake) == set(), "it went with them"
-    with pytest.raises(VersionRefused, match=r"trained with differential privacy.*nobody can compute these weights again"):
+    with pytest.raises(
+        VersionRefused, match=r"trained with differential privacy.*nobody can compute these weights again"
+    ):
         reproduce(lake, environment, use_case, trained.checkpoint)
 
 

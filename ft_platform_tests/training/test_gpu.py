@@ -1,4 +1,5 @@
-"""Utilization and power of the GPU, against a stand-in for NVML below torch's own functions. No real GPU has been measured."""
+"""Utilization and power of the GPU, against a stand-in for NVML below torch's own functions. No real GPU has been
+measured."""
 
 import sys
 from types import SimpleNamespace
@@ -58,8 +59,13 @@ def nvml(monkeypatch):
 
 @pytest.fixture
 def data():
-    renderer = Renderer(tiny_tokenizer(), Task(kind="classification", instruction="One of: {labels}."), ["loan", "card"])
-    sides = [[renderer.example(r["messages"], r["label"]) for r in split_rows(20) if r["split"] == side] for side in ("train", "validation")]
+    renderer = Renderer(
+        tiny_tokenizer(), Task(kind="classification", instruction="One of: {labels}."), ["loan", "card"]
+    )
+    sides = [
+        [renderer.example(r["messages"], r["label"]) for r in split_rows(20) if r["split"] == side]
+        for side in ("train", "validation")
+    ]
     return renderer.prefix_ids(), *(split_off_prefix(side, renderer.prefix_ids()) for side in sides)
 
 
@@ -105,7 +111,9 @@ def test_without_the_package_the_extra_is_named_and_training_goes_on(monkeypatch
     assert meter.problem.endswith('Add it with: pip install "ft-platform[gpu]"')
 
 
-@pytest.mark.parametrize("error", [FakeNvml.NVMLError_DriverNotLoaded(), FakeNvml.NVMLError("not supported on a slice")])
+@pytest.mark.parametrize(
+    "error", [FakeNvml.NVMLError_DriverNotLoaded(), FakeNvml.NVMLError("not supported on a slice")]
+)
 def test_a_driver_that_does_not_answer_is_named_once_and_training_goes_on(nvml, error):
     nvml.broken = error
     meter = GpuMeter(CUDA)

@@ -44,7 +44,10 @@ def test_a_second_process_is_told_who_trains_and_gets_the_lease_when_the_first_o
     first = context.Process(target=hold, args=(lake.root, held))
     first.start()
     assert held.wait(60)
-    with pytest.raises(TrainerRunning, match=rf"ckpt-1 is being trained by process {first.pid} on .*Wait for it to end"), lease(lake, "complaints", "ckpt-1"):
+    with (
+        pytest.raises(TrainerRunning, match=rf"ckpt-1 is being trained by process {first.pid} on .*Wait for it to end"),
+        lease(lake, "complaints", "ckpt-1"),
+    ):
         pass
     with lease(lake, "complaints", "ckpt-2"):
         pass
@@ -57,7 +60,10 @@ def test_a_second_process_is_told_who_trains_and_gets_the_lease_when_the_first_o
 def test_on_an_object_store_one_holds_the_lease_and_the_next_follows_when_it_is_given_back(bucket_lake):
     with lease(bucket_lake, "complaints", "ckpt-1") as held:
         assert held()
-        with pytest.raises(TrainerRunning, match=r"ckpt-1 is being trained by process \d+ on"), lease(bucket_lake, "complaints", "ckpt-1"):
+        with (
+            pytest.raises(TrainerRunning, match=r"ckpt-1 is being trained by process \d+ on"),
+            lease(bucket_lake, "complaints", "ckpt-1"),
+        ):
             pass
     with lease(bucket_lake, "complaints", "ckpt-1") as held:
         assert held()
@@ -77,7 +83,9 @@ def test_on_an_object_store_a_lease_that_was_not_renewed_is_followed_and_its_hol
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.2)
     with lease(bucket_lake, "complaints", "ckpt-3") as held:
         place = bucket_lake.path_of("shared", "complaints", ".training", "ckpt-3.lease")
-        bucket_lake.fs.pipe_file(f"{place}/lease-000002", json.dumps({"owner": "another machine", "until": time.time() + 60}).encode())
+        bucket_lake.fs.pipe_file(
+            f"{place}/lease-000002", json.dumps({"owner": "another machine", "until": time.time() + 60}).encode()
+        )
         deadline = time.monotonic() + 20
         while held() and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -88,7 +96,9 @@ def test_on_an_object_store_a_lease_that_was_not_renewed_is_followed_and_its_hol
 
 def test_on_an_object_store_a_lease_of_a_clock_that_was_wrong_does_not_block_a_training_for_years(bucket_lake):
     place = bucket_lake.path_of("shared", "complaints", ".training", "ckpt-9.lease")
-    bucket_lake.fs.pipe_file(f"{place}/lease-000001", json.dumps({"owner": "somebody", "until": time.time() + 10**9}).encode())
+    bucket_lake.fs.pipe_file(
+        f"{place}/lease-000001", json.dumps({"owner": "somebody", "until": time.time() + 10**9}).encode()
+    )
     assert leases._follow(bucket_lake, place, "ckpt-9") == 2
 
 
@@ -103,12 +113,17 @@ def test_states_on_an_object_store_are_whole_or_set_aside(bucket_lake):
         saved.save(TrainingRun(steps=9, step=step, attempts=[hardware(torch.device("cpu"))]), weights, optimizer)
     assert folders.steps() == [3, 2]
     bucket_lake.fs.pipe_file(f"{folders.folder}/step-00000003/weights.safetensors", b"other bytes")
-    bucket_lake.fs.pipe_file(f"{folders.folder}/step-00000004/weights.safetensors", b"an upload that a kill cut short: no manifest")
+    bucket_lake.fs.pipe_file(
+        f"{folders.folder}/step-00000004/weights.safetensors", b"an upload that a kill cut short: no manifest"
+    )
     again = States(folders, 0.0, LOG)
     run = again.restore(weights, optimizer)
     assert run and run.step == 2 and weights["w"].tolist() == [2.0] * 4
     assert unfinished_trainings(bucket_lake, "complaints") == [UnfinishedTraining("ckpt-4", "splits@1", "c0")]
-    assert again.damaged == [(4, "manifest.json is missing"), (3, "weights.safetensors holds other bytes than were saved")]
+    assert again.damaged == [
+        (4, "manifest.json is missing"),
+        (3, "weights.safetensors holds other bytes than were saved"),
+    ]
     folders.remove()
     assert folders.steps() == [] and unfinished_trainings(bucket_lake, "complaints") == []
 
@@ -125,7 +140,11 @@ def test_a_stop_is_asked_for_by_sigterm_once_and_the_second_signal_ends_the_proc
 
 def test_at_the_time_limit_the_state_is_saved_and_the_next_command_is_named():
     reason = Stopping("complaints", seconds=-1.0)(TrainingRun(steps=4, step=2))
-    assert reason and "the state after step 2 of 4 was saved" in reason.message and "raise compute.timeout_minutes" in reason.next_step
+    assert (
+        reason
+        and "the state after step 2 of 4 was saved" in reason.message
+        and "raise compute.timeout_minutes" in reason.next_step
+    )
     assert Stopping("complaints", seconds=60.0)(TrainingRun(steps=4, step=2)) is None
 
 
@@ -136,7 +155,11 @@ def test_a_budget_that_is_used_up_while_training_runs_ends_it_with_a_saved_state
     assert stopping(TrainingRun(steps=4, step=1)) is None
     gone.append("9.00 of 9.00 EUR of this month's budget (compute.budget_per_month) are spent")
     reason = stopping(TrainingRun(steps=4, step=2))
-    assert isinstance(reason, BudgetExceeded) and "9.00 of 9.00 EUR" in reason.message and "the state after step 2 of 4 was saved" in reason.message
+    assert (
+        isinstance(reason, BudgetExceeded)
+        and "9.00 of 9.00 EUR" in reason.message
+        and "the state after step 2 of 4 was saved" in reason.message
+    )
     assert "ft costs" in reason.next_step and "ft run complaints --select adapter_checkpoint" in reason.next_step
 
 

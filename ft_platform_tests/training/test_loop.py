@@ -25,8 +25,13 @@ def settings(**values) -> Training:
 
 @pytest.fixture(scope="module")
 def data() -> tuple[list[int], list[Row], list[Row]]:
-    renderer = Renderer(tiny_tokenizer(), Task(kind="classification", instruction="One of: {labels}."), ["loan", "card"])
-    sides = {side: [renderer.example(r["messages"], r["label"]) for r in split_rows(40) if r["split"] == side] for side in ("train", "validation")}
+    renderer = Renderer(
+        tiny_tokenizer(), Task(kind="classification", instruction="One of: {labels}."), ["loan", "card"]
+    )
+    sides = {
+        side: [renderer.example(r["messages"], r["label"]) for r in split_rows(40) if r["split"] == side]
+        for side in ("train", "validation")
+    }
     prefix = renderer.prefix_ids()
     return prefix, split_off_prefix(sides["train"], prefix), split_off_prefix(sides["validation"], prefix)
 
@@ -42,7 +47,9 @@ def test_training_lowers_the_validation_loss_and_leaves_the_best_adapter_in_the_
     metrics = result.metrics()
     assert metrics["validation_loss"] < 0.6 * metrics["validation_loss_before"]
     prefix, _, validation = data
-    assert validation_loss(model, AnswerLoss(packed_forward, prefix), validation, training) == pytest.approx(metrics["validation_loss"], rel=1e-5)
+    assert validation_loss(model, AnswerLoss(packed_forward, prefix), validation, training) == pytest.approx(
+        metrics["validation_loss"], rel=1e-5
+    )
 
 
 def test_only_adapter_weights_change(data):
@@ -78,7 +85,10 @@ def test_the_loss_is_the_mean_over_answer_tokens_of_the_whole_batch(data):
         expected = []
         for row in rows[:5]:
             logits = model(input_ids=torch.tensor([[*prefix, *row.ids]])).logits[0].log_softmax(-1)
-            expected += [-float(logits[len(prefix) + place, target]) for place, target in zip(row.places, row.targets, strict=True)]
+            expected += [
+                -float(logits[len(prefix) + place, target])
+                for place, target in zip(row.places, row.targets, strict=True)
+            ]
             assert [row.ids[place + 1] for place in row.places] == row.targets
         assert float(summed_loss(model, packed_forward, prefix, rows[:5])) == pytest.approx(sum(expected), rel=1e-5)
 
@@ -92,7 +102,9 @@ def test_training_stops_when_the_validation_loss_gets_worse_and_keeps_the_best(d
     losses = [p["validation_loss"] for p in result.curve if "validation_loss" in p][1:]
     assert result.stopped_early and result.curve[-1]["step"] < result.steps
     assert result.best_loss == min(losses) and losses[-1] > result.best_loss and losses[-2] > result.best_loss
-    assert validation_loss(model, AnswerLoss(packed_forward, prefix), wrong, training) == pytest.approx(result.best_loss, rel=1e-5)
+    assert validation_loss(model, AnswerLoss(packed_forward, prefix), wrong, training) == pytest.approx(
+        result.best_loss, rel=1e-5
+    )
 
 
 def broken(value: float, at_call: int):
@@ -110,7 +122,10 @@ def test_a_loss_that_is_not_a_number_ends_training_with_step_last_good_loss_and_
     # Call 1 is the validation before training, 2 to 4 are the first steps.
     with pytest.raises(
         NanLoss,
-        match=r"loss became nan at step 3 of 8; the last finite loss was [\d.]+ at step 2; nothing was published.*Lower training.learning_rate \(now 0.005\)",
+        match=(
+            r"loss became nan at step 3 of 8; the last finite loss was [\d.]+ at step 2; nothing was published.*Lower"
+            r" training.learning_rate \(now 0.005\)"
+        ),
     ):
         run(data, settings(validations_per_epoch=1), broken(value, at_call=4))
 
@@ -132,7 +147,10 @@ def test_a_validation_loss_that_is_not_a_number_is_not_taken_for_the_best(data):
     [
         MemoryError(),
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
-        RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 99"
+            " bytes"
+        ),
     ],
     ids=["python", "cuda", "cpu"],
 )
@@ -205,8 +223,18 @@ def test_every_epoch_takes_every_row_once_in_another_order():
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(10)) and epochs[0] != epochs[1]
 
 
-@pytest.mark.parametrize("name", ["dropout", "weight_decay", "max_grad_norm", "alpha", "warmup_fraction", "batch_rows", "target_modules"])
+@pytest.mark.parametrize(
+    "name", ["dropout", "weight_decay", "max_grad_norm", "alpha", "warmup_fraction", "batch_rows", "target_modules"]
+)
 def test_each_setting_changes_the_result(data, name):
-    other = {"dropout": 0.3, "weight_decay": 0.5, "max_grad_norm": 0.01, "alpha": 8, "warmup_fraction": 0.5, "batch_rows": 4, "target_modules": ["q_proj"]}
+    other = {
+        "dropout": 0.3,
+        "weight_decay": 0.5,
+        "max_grad_norm": 0.01,
+        "alpha": 8,
+        "warmup_fraction": 0.5,
+        "batch_rows": 4,
+        "target_modules": ["q_proj"],
+    }
     base, changed = (run(data, settings(max_steps=4, **more))[1] for more in ({}, {name: other[name]}))
     assert base.best_loss != changed.best_loss

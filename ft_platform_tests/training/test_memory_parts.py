@@ -35,8 +35,17 @@ def test_weights_adapters_gradients_and_moments_are_those_of_the_model(made):
     prepared, _ = made(rank=4)
     parts = memory_parts(prepared.model, prepared.objective, prepared.rows[:2])
     trained = sum(p.numel() for p in prepared.model.parameters() if p.requires_grad)
-    assert (parts.adapters, parts.gradients, parts.optimizer, parts.best) == (4 * trained, 4 * trained, 8 * trained, 4 * trained)
-    frozen = {p.untyped_storage().data_ptr(): p.untyped_storage().nbytes() for p in prepared.model.parameters() if not p.requires_grad}
+    assert (parts.adapters, parts.gradients, parts.optimizer, parts.best) == (
+        4 * trained,
+        4 * trained,
+        8 * trained,
+        4 * trained,
+    )
+    frozen = {
+        p.untyped_storage().data_ptr(): p.untyped_storage().nbytes()
+        for p in prepared.model.parameters()
+        if not p.requires_grad
+    }
     assert sum(frozen.values()) <= parts.weights <= sum(frozen.values()) + 4096, "and the few numbers in buffers"
 
 
@@ -53,7 +62,13 @@ def kept_bytes(prepared, rows) -> int:
         loss = prepared.objective.loss(prepared.model, rows)
     weights = {p.untyped_storage().data_ptr() for p in (*prepared.model.parameters(), *prepared.model.buffers())}
     del loss
-    return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in kept if t.untyped_storage().data_ptr() not in weights}.values())
+    return sum(
+        {
+            t.untyped_storage().data_ptr(): t.untyped_storage().nbytes()
+            for t in kept
+            if t.untyped_storage().data_ptr() not in weights
+        }.values()
+    )
 
 
 def test_activations_are_the_bytes_that_autograd_keeps_until_the_backward_pass(made):
@@ -77,13 +92,25 @@ def test_counting_changes_neither_weights_nor_random_numbers_nor_gradients(made)
 
 
 @pytest.mark.parametrize(
-    ("changed", "part"), [({"rank": 16}, "optimizer"), ({"micro_batch_tokens": 64}, "activations"), ({"target_modules": ["q_proj"]}, "adapters")]
+    ("changed", "part"),
+    [
+        ({"rank": 16}, "optimizer"),
+        ({"micro_batch_tokens": 64}, "activations"),
+        ({"target_modules": ["q_proj"]}, "adapters"),
+    ],
 )
 def test_each_part_follows_its_setting(made, changed, part):
     def size(**training):
         prepared, use_case = made(**training)
         settings = use_case.settings.training
-        return getattr(memory_parts(prepared.model, prepared.objective, heaviest_micro_batch(prepared, settings, plan_of(prepared, settings))), part)
+        return getattr(
+            memory_parts(
+                prepared.model,
+                prepared.objective,
+                heaviest_micro_batch(prepared, settings, plan_of(prepared, settings)),
+            ),
+            part,
+        )
 
     assert (size(**changed) > size()) == ("rank" in changed)
     assert size(**changed) != size()
@@ -107,10 +134,15 @@ def test_layers_are_computed_again_where_memory_asks_for_it_and_the_setting_allo
 
     prepared, use_case = made(gradient_checkpointing="never")
     training = use_case.settings.training
-    plain = memory_parts(prepared.model, prepared.objective, heaviest_micro_batch(prepared, training, plan_of(prepared, training)))
+    plain = memory_parts(
+        prepared.model, prepared.objective, heaviest_micro_batch(prepared, training, plan_of(prepared, training))
+    )
     assert 0 < plain.spared < plain.activations
     limit = plain.to_come - plain.spared // 2
-    assert fits(plain.to_come, "auto") == (False, "packed") and fits(2 * limit, "always") == (True, "packed, layers computed again")
+    assert fits(plain.to_come, "auto") == (False, "packed") and fits(2 * limit, "always") == (
+        True,
+        "packed, layers computed again",
+    )
     assert fits(limit, "auto") == fits(limit, "always") == (True, "packed, layers computed again")
     with pytest.raises(DoesNotFit, match=r"set training\.gradient_checkpointing=auto"):
         fits(limit, "never")
@@ -131,14 +163,18 @@ def test_activations_of_layers_that_are_computed_again_are_their_inputs_and_one_
     hidden = prepared.model.config.hidden_size * 4 * tokens_of(rows, prepared.objective)
     assert a_layer > 4 * hidden, "a layer keeps more than its input"
     # The input of the first layer, the embeddings, is kept only where layers are computed again.
-    assert plain.activations + plain.logits // 2 - outside + hidden == pytest.approx(2 * a_layer, rel=0.05), "both layers are nearly alike"
+    assert plain.activations + plain.logits // 2 - outside + hidden == pytest.approx(2 * a_layer, rel=0.05), (
+        "both layers are nearly alike"
+    )
 
 
 def test_an_estimate_says_that_layers_are_computed_again(made, monkeypatch):
     monkeypatch.setattr(fit_check, "_in_use", lambda device: 0)
     prepared, use_case = made()
     training = use_case.settings.training
-    parts = memory_parts(prepared.model, prepared.objective, heaviest_micro_batch(prepared, training, plan_of(prepared, training)))
+    parts = memory_parts(
+        prepared.model, prepared.objective, heaviest_micro_batch(prepared, training, plan_of(prepared, training))
+    )
     limit = (parts.to_come - parts.spared // 2) / 2**30
     found = estimate(prepared, training, ComputeProfile(memory_limit_gib=limit), seconds=0.0, setup=(0.0, 0.0))
     assert found["batching"] == "packed, layers computed again"
@@ -150,7 +186,14 @@ def test_the_plan_is_what_the_loop_does(made):
     training = use_case.settings.training
     plan = plan_of(prepared, training)
     points = []
-    run = train(prepared.model, prepared.objective, prepared.rows, prepared.validation, training, on_step=lambda step, values: points.append(values))
+    run = train(
+        prepared.model,
+        prepared.objective,
+        prepared.rows,
+        prepared.validation,
+        training,
+        on_step=lambda step, values: points.append(values),
+    )
     if not run.stopped_early:
         assert (run.step, run.tokens) == (plan.steps, sum(plan.tokens))
         assert sum("validation_loss" in point for point in points) == plan.validations

@@ -38,28 +38,45 @@ def reloaded_loss(lake, environment, use_case: NamedUseCase, splits, checkpoint)
 
     prepared = prepare(lake, environment, use_case, splits)
     settings = use_case.settings.base_model
-    base, _ = base_model.load(base_model.resolve(settings, environment.cache_path), settings.dtype, settings.quantization)
+    base, _ = base_model.load(
+        base_model.resolve(settings, environment.cache_path), settings.dtype, settings.quantization
+    )
     with lake.local_copy(checkpoint) as folder:
-        return validation_loss(with_adapter(base, folder), prepared.objective, prepared.validation, use_case.settings.training)
+        return validation_loss(
+            with_adapter(base, folder), prepared.objective, prepared.validation, use_case.settings.training
+        )
 
 
-@pytest.mark.parametrize("changed", [{}, {"rslora": True}, {"dora": True}, {"method": "full", "learning_rate": 5e-4}], ids=["lora", "rslora", "dora", "full"])
+@pytest.mark.parametrize(
+    "changed",
+    [{}, {"rslora": True}, {"dora": True}, {"method": "full", "learning_rate": 5e-4}],
+    ids=["lora", "rslora", "dora", "full"],
+)
 def test_every_method_learns_and_computes_after_loading_what_it_computed_in_training(lake, environment, model, changed):
     use_case = use_case_for(model, **{**FAST, "max_steps": 12, "epochs": 5, **changed})
     splits = usable_splits(lake, use_case)
     trained = checkpoint_for(lake, environment, use_case, splits, LOG)
     assert trained.metrics["validation_loss"] < 0.95 * trained.metrics["validation_loss_before"]
-    assert reloaded_loss(lake, environment, use_case, splits, trained.checkpoint) == pytest.approx(trained.metrics["validation_loss"], rel=1e-5)
+    assert reloaded_loss(lake, environment, use_case, splits, trained.checkpoint) == pytest.approx(
+        trained.metrics["validation_loss"], rel=1e-5
+    )
 
 
 def test_rslora_scales_by_the_root_of_the_rank_and_dora_learns_a_magnitude():
-    plain, scaled, dora = (add_adapter(tiny_model(), Training(rank=16, alpha=32, **changed)) for changed in ({}, {"rslora": True}, {"dora": True}))
+    plain, scaled, dora = (
+        add_adapter(tiny_model(), Training(rank=16, alpha=32, **changed))
+        for changed in ({}, {"rslora": True}, {"dora": True})
+    )
     layer = [next(m for m in adapted.modules() if hasattr(m, "lora_A")) for adapted in (plain, scaled)]
     assert layer[0].scaling["default"] == 2.0 and layer[1].scaling["default"] == 32 / math.sqrt(16)
-    assert any("magnitude" in name for name in trainable(dora)) and not any("magnitude" in name for name in trainable(plain))
+    assert any("magnitude" in name for name in trainable(dora)) and not any(
+        "magnitude" in name for name in trainable(plain)
+    )
 
 
-def test_full_training_changes_every_matrix_in_float32_and_other_weights_are_refused(lake, environment, model, tmp_path):
+def test_full_training_changes_every_matrix_in_float32_and_other_weights_are_refused(
+    lake, environment, model, tmp_path
+):
     use_case = use_case_for(model, **{**FAST, "method": "full", "max_steps": 2})
     splits = usable_splits(lake, use_case)
     prepared = prepare(lake, environment, use_case, splits)
@@ -81,7 +98,9 @@ def test_bfloat16_products_train_float32_weights(lake, environment, model):
     splits = usable_splits(lake, use_case)
     trained = checkpoint_for(lake, environment, use_case, splits, LOG)
     assert trained.metrics["validation_loss"] < 0.95 * trained.metrics["validation_loss_before"]
-    assert reloaded_loss(lake, environment, use_case, splits, trained.checkpoint) == pytest.approx(trained.metrics["validation_loss"], rel=0.02)
+    assert reloaded_loss(lake, environment, use_case, splits, trained.checkpoint) == pytest.approx(
+        trained.metrics["validation_loss"], rel=0.02
+    )
 
 
 def test_four_bit_weights_stay_as_they_are_and_their_adapter_learns(lake, environment, model):
@@ -95,7 +114,9 @@ def test_four_bit_weights_stay_as_they_are_and_their_adapter_learns(lake, enviro
     assert "Linear4bit" in kinds and all("lora_" in name for name in trainable(prepared.model))
     trained = checkpoint_for(lake, environment, use_case, splits, LOG)
     assert trained.metrics["validation_loss"] < 0.95 * trained.metrics["validation_loss_before"]
-    assert reloaded_loss(lake, environment, use_case, splits, trained.checkpoint) == pytest.approx(trained.metrics["validation_loss"], rel=1e-3)
+    assert reloaded_loss(lake, environment, use_case, splits, trained.checkpoint) == pytest.approx(
+        trained.metrics["validation_loss"], rel=1e-3
+    )
 
 
 # Pairs of answers
@@ -106,7 +127,11 @@ def rows_of(answer: list[int]) -> Row:
     return Row([*question, *answer[:-1], answer[-1]], answer, [len(question) - 1 + i for i in range(len(answer))])
 
 
-PAIRS = [Pair(rows_of([10, 11, 12]), rows_of([20, 21])), Pair(rows_of([30]), rows_of([40, 41, 42, 43])), Pair(rows_of([9, 9]), rows_of([8, 7, 6]))]
+PAIRS = [
+    Pair(rows_of([10, 11, 12]), rows_of([20, 21])),
+    Pair(rows_of([30]), rows_of([40, 41, 42, 43])),
+    Pair(rows_of([9, 9]), rows_of([8, 7, 6])),
+]
 PREFIX = [1, 2, 3]
 
 
@@ -135,7 +160,10 @@ def test_dpo_starts_at_log_two_and_equals_its_formula_after_a_change():
             parameter.add_(0.02)
         expected = 0.0
         for pair in PAIRS:
-            gain = [float(log_probability(changed, row) - log_probability(base, row)) for row in (pair.chosen, pair.rejected)]
+            gain = [
+                float(log_probability(changed, row) - log_probability(base, row))
+                for row in (pair.chosen, pair.rejected)
+            ]
             expected -= math.log(1 / (1 + math.exp(-0.3 * (gain[0] - gain[1]))))
         assert float(objective.loss(changed, pairs)) == pytest.approx(expected, rel=1e-4)
 
@@ -148,23 +176,36 @@ def test_orpo_equals_the_formula_of_the_paper():
             means = [float(log_probability(model, row)) / len(row.targets) for row in (pair.chosen, pair.rejected)]
             odds = [math.log(math.exp(m) / (1 - math.exp(m))) for m in means]
             expected += -means[0] - 0.2 * math.log(1 / (1 + math.exp(-(odds[0] - odds[1]))))
-        assert float(PreferenceLoss("orpo", 0.2, packed_forward, PREFIX).loss(model, PAIRS)) == pytest.approx(expected, rel=1e-4)
+        assert float(PreferenceLoss("orpo", 0.2, packed_forward, PREFIX).loss(model, PAIRS)) == pytest.approx(
+            expected, rel=1e-4
+        )
 
 
 def test_both_equal_trl():
-    """DPO: the line of `DPOTrainer` for `loss_type: sigmoid`. ORPO: the function of `ORPOTrainer`, and its negative log-likelihood."""
+    """DPO: the line of `DPOTrainer` for `loss_type: sigmoid`. ORPO: the function of `ORPOTrainer`, and its negative
+    log-likelihood."""
     trainer = pytest.importorskip("trl.experimental.orpo").ORPOTrainer
     model, beta = tiny_model(), 0.3
     with torch.no_grad():
-        logs = torch.stack([log_probability(model, row) for pair in PAIRS for row in (pair.chosen, pair.rejected)]).view(-1, 2)
+        logs = torch.stack(
+            [log_probability(model, row) for pair in PAIRS for row in (pair.chosen, pair.rejected)]
+        ).view(-1, 2)
         lengths = torch.tensor([[len(pair.chosen.targets), len(pair.rejected.targets)] for pair in PAIRS])
         means = logs / lengths
-        weighted, *_ = trainer.odds_ratio_loss(SimpleNamespace(beta=beta, accelerator=SimpleNamespace(device="cpu")), means[:, 0], means[:, 1])
-        assert float(PreferenceLoss("orpo", beta, packed_forward, PREFIX).loss(model, PAIRS)) == pytest.approx(float((-means[:, 0] - weighted).sum()), rel=1e-5)
-        pairs = [Pair(pair.chosen, pair.rejected, reference) for pair, reference in zip(PAIRS, (0.4, -0.2, 1.0), strict=True)]
+        weighted, *_ = trainer.odds_ratio_loss(
+            SimpleNamespace(beta=beta, accelerator=SimpleNamespace(device="cpu")), means[:, 0], means[:, 1]
+        )
+        assert float(PreferenceLoss("orpo", beta, packed_forward, PREFIX).loss(model, PAIRS)) == pytest.approx(
+            float((-means[:, 0] - weighted).sum()), rel=1e-5
+        )
+        pairs = [
+            Pair(pair.chosen, pair.rejected, reference) for pair, reference in zip(PAIRS, (0.4, -0.2, 1.0), strict=True)
+        ]
         delta = logs[:, 0] - logs[:, 1] - torch.tensor([0.4, -0.2, 1.0])
         expected = -torch.nn.functional.logsigmoid(beta * delta)
-        assert float(PreferenceLoss("dpo", beta, packed_forward, PREFIX).loss(model, pairs)) == pytest.approx(float(expected.sum()), rel=1e-5)
+        assert float(PreferenceLoss("dpo", beta, packed_forward, PREFIX).loss(model, pairs)) == pytest.approx(
+            float(expected.sum()), rel=1e-5
+        )
 
 
 @pytest.mark.parametrize("kind", ["dpo", "orpo"])
@@ -213,7 +254,14 @@ def preference_rows(rows: int = 48) -> list[dict]:
             {"role": "assistant", "content": "We are sorry. It is on its way."},
             {"role": "rejected", "content": "Wait."},
         ]
-        made.append({"record_id": f"r{number:04d}", "messages": messages, "label": None, "split": "validation" if number % 8 in (2, 5) else "train"})
+        made.append(
+            {
+                "record_id": f"r{number:04d}",
+                "messages": messages,
+                "label": None,
+                "split": "validation" if number % 8 in (2, 5) else "train",
+            }
+        )
     return made
 
 
@@ -241,7 +289,10 @@ def test_pairs_without_a_second_answer_or_with_equal_ones_are_left_out_and_count
     use_case = preference_case(model, objective="dpo")
     rows = preference_rows()
     rows[0]["messages"] = rows[0]["messages"][:2]
-    rows[1]["messages"] = [*rows[1]["messages"][:2], {"role": "rejected", "content": "We are sorry. It is on its way. "}]
+    rows[1]["messages"] = [
+        *rows[1]["messages"][:2],
+        {"role": "rejected", "content": "We are sorry. It is on its way. "},
+    ]
     prepared = prepare(lake, environment, use_case, usable_splits(lake, use_case, rows))
     assert prepared.sides["train"].left_out == {"no_rejected_answer": 1, "equal_answers": 1}
     assert len(prepared.rows) == len(prepared.sides["train"].record_ids) == sum(r["split"] == "train" for r in rows) - 2
@@ -254,12 +305,18 @@ def test_both_answers_of_a_pair_follow_the_same_prompt_also_where_it_is_shortene
         row["messages"][0]["content"] = "Where is my card? " * 20
     prepared = prepare(lake, environment, use_case, usable_splits(lake, use_case, rows))
     for chosen, rejected in zip(prepared.sides["train"].rows, prepared.sides["train"].rejected, strict=True):
-        assert chosen.input_ids[: chosen.prompt_length] == rejected.input_ids[: rejected.prompt_length] and chosen.truncated
+        assert (
+            chosen.input_ids[: chosen.prompt_length] == rejected.input_ids[: rejected.prompt_length]
+            and chosen.truncated
+        )
         assert max(len(chosen.input_ids), len(rejected.input_ids)) == 120
 
 
 def test_the_learning_rate_of_preferences_is_lower_unless_it_is_named():
-    assert Training(objective="dpo").learning_rate == 5e-5 and Training(objective="orpo", learning_rate=1e-3).learning_rate == 1e-3
+    assert (
+        Training(objective="dpo").learning_rate == 5e-5
+        and Training(objective="orpo", learning_rate=1e-3).learning_rate == 1e-3
+    )
     assert Training().learning_rate == 5e-4
 
 
@@ -267,7 +324,11 @@ def test_the_learning_rate_of_preferences_is_lower_unless_it_is_named():
     ("training", "base", "problem"),
     [
         ({"objective": "dpo"}, {}, "needs `task.kind: generation` and `record.rejected`"),
-        ({"method": "full", "objective": "label_head"}, {}, "`training.objective: label_head` goes with `training.method: lora`"),
+        (
+            {"method": "full", "objective": "label_head"},
+            {},
+            "`training.objective: label_head` goes with `training.method: lora`",
+        ),
         ({"method": "full"}, {"quantization": "nf4"}, "cannot train `base_model.quantization: nf4`"),
         ({"method": "full", "dora": True}, {}, "`training.dora` goes with `training.method: lora`"),
     ],
@@ -279,12 +340,16 @@ def test_settings_that_contradict_each_other_are_refused(training, base, problem
 
 
 def test_a_label_head_learns_and_gives_the_same_labels_after_loading(lake, environment, model):
-    use_case = use_case_for(model, **{**FAST, "objective": "label_head", "max_steps": 30, "epochs": 20, "learning_rate": 1e-2})
+    use_case = use_case_for(
+        model, **{**FAST, "objective": "label_head", "max_steps": 30, "epochs": 20, "learning_rate": 1e-2}
+    )
     splits = usable_splits(lake, use_case)
     trained = checkpoint_for(lake, environment, use_case, splits, LOG)
     assert trained.metrics["validation_loss_before"] == pytest.approx(math.log(2), abs=0.3)
     assert trained.metrics["validation_loss"] < 0.2
-    assert reloaded_loss(lake, environment, use_case, splits, trained.checkpoint) == pytest.approx(trained.metrics["validation_loss"], rel=1e-5)
+    assert reloaded_loss(lake, environment, use_case, splits, trained.checkpoint) == pytest.approx(
+        trained.metrics["validation_loss"], rel=1e-5
+    )
     prepared = prepare(lake, environment, use_case, splits)
     prompts = [row.input_ids[: row.prompt_length] for row in prepared.sides["validation"].rows]
     with lake.local_copy(trained.checkpoint) as folder:
@@ -340,11 +405,16 @@ COMPARED_WITH = {
 
 
 def course(lake, environment, model, **training):
-    """Weights, losses, micro-batches and whether layers are computed again, of a training on pairs of answers in conversations of two turns."""
+    """Weights, losses, micro-batches and whether layers are computed again, of a training on pairs of answers in
+    conversations of two turns."""
     use_case = preference_case(model, **{"learning_rate": 5e-3, "max_steps": 4, **training})
     rows = preference_rows()
     for row in rows:
-        row["messages"] = [{"role": "user", "content": "Hello, how are you today? " * 6}, {"role": "assistant", "content": "Good day."}, *row["messages"]]
+        row["messages"] = [
+            {"role": "user", "content": "Hello, how are you today? " * 6},
+            {"role": "assistant", "content": "Good day."},
+            *row["messages"],
+        ]
     prepared = prepare(lake, environment, use_case, usable_splits(lake, use_case, rows))
     found = fit(prepared, use_case.settings.training)
     micros = micro_batches(prepared.rows[:16], prepared.objective, use_case.settings.training)
@@ -368,7 +438,11 @@ def test_every_setting_of_training_changes_the_run(lake, environment, model, pla
     if key not in plain_course:
         plain_course[key] = course(lake, environment, model, **compared)
     before, now = plain_course[key], course(lake, environment, model, **OTHER_VALUES[name])
-    same_weights = before[0].keys() == now[0].keys() and all(torch.equal(value, now[0][n]) for n, value in before[0].items())
+    same_weights = before[0].keys() == now[0].keys() and all(
+        torch.equal(value, now[0][n]) for n, value in before[0].items()
+    )
     assert not same_weights or before[1:] != now[1:]
     again = course(lake, environment, model, **compared) if name == "seed" else before
-    assert all(torch.equal(value, again[0][n]) for n, value in before[0].items()), "the same settings give the same weights"
+    assert all(torch.equal(value, again[0][n]) for n, value in before[0].items()), (
+        "the same settings give the same weights"
+    )

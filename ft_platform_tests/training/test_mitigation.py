@@ -1,4 +1,5 @@
-"""Weights, another choice and copies of training rows. Persons are fictitious; weights are those of Kamiran and Calders' paper."""
+"""Weights, another choice and copies of training rows. Persons are fictitious; weights are those of Kamiran and
+Calders' paper."""
 
 import json
 import logging
@@ -29,7 +30,10 @@ SWAPS = [{"name": "gender", "terms": [["he", "she"]]}]
 
 def case_for(model: Any, **fairness: Any) -> NamedUseCase:
     attributes = minimal_attributes("unused.csv")
-    attributes |= {"base_model": {"uri": str(model), "dtype": "float32"}, "training": {"learning_rate": 5e-3, "batch_rows": 8, "rank": 4, "max_steps": 4}}
+    attributes |= {
+        "base_model": {"uri": str(model), "dtype": "float32"},
+        "training": {"learning_rate": 5e-3, "batch_rows": 8, "rank": 4, "max_steps": 4},
+    }
     attributes["fairness"] = {"sensitive_features": ["region"], **fairness}
     return NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
 
@@ -72,7 +76,10 @@ def test_under_the_weights_group_and_label_are_independent() -> None:
     groups = rng.choice(["a", "b", "c"], 300, p=[0.6, 0.3, 0.1]).tolist()
     labels = [str(rng.choice(["x", "y"], p=[0.8, 0.2] if group == "a" else [0.3, 0.7])) for group in groups]
     weights = reweighing(groups, labels)
-    mass = {cell: sum(w for w, g, y in zip(weights, groups, labels, strict=True) if (g, y) == cell) / 300 for cell in set(zip(groups, labels, strict=True))}
+    mass = {
+        cell: sum(w for w, g, y in zip(weights, groups, labels, strict=True) if (g, y) == cell) / 300
+        for cell in set(zip(groups, labels, strict=True))
+    }
     for group, label in mass:
         assert mass[group, label] == pytest.approx(groups.count(group) / 300 * labels.count(label) / 300)
 
@@ -81,10 +88,19 @@ def test_resampled_rows_are_as_many_of_each_kind_as_independence_asks_for_and_se
     groups, labels = ["a"] * 80 + ["b"] * 20, ["x"] * 60 + ["y"] * 20 + ["x"] * 2 + ["y"] * 18
     places = resampling(groups, labels, 3)
     counted = Counter((groups[place], labels[place]) for place in places)
-    assert counted == {("a", "x"): round(80 * 0.62), ("a", "y"): round(80 * 0.38), ("b", "x"): round(20 * 0.62), ("b", "y"): round(20 * 0.38)}
+    assert counted == {
+        ("a", "x"): round(80 * 0.62),
+        ("a", "y"): round(80 * 0.38),
+        ("b", "x"): round(20 * 0.62),
+        ("b", "y"): round(20 * 0.38),
+    }
     often = Counter(places)
-    assert max(often[place] for place in range(80, 82)) - min(often[place] for place in range(80, 82)) <= 1, "rows of a kind are repeated equally often"
-    assert max(often[place] for place in range(60)) == 1 and places == resampling(groups, labels, 3) != resampling(groups, labels, 4)
+    assert max(often[place] for place in range(80, 82)) - min(often[place] for place in range(80, 82)) <= 1, (
+        "rows of a kind are repeated equally often"
+    )
+    assert max(often[place] for place in range(60)) == 1 and places == resampling(groups, labels, 3) != resampling(
+        groups, labels, 4
+    )
     assert places == sorted(places)
 
 
@@ -99,9 +115,15 @@ def test_every_training_row_with_a_term_gets_a_swapped_copy_and_no_other_side_do
             "split": sides,
         }
     )
-    found = with_swapped_copies(table, TrainingMitigation(mitigation="counterfactual_augmentation", swaps=[Swap.model_validate(s) for s in SWAPS]))
+    found = with_swapped_copies(
+        table,
+        TrainingMitigation(mitigation="counterfactual_augmentation", swaps=[Swap.model_validate(s) for s in SWAPS]),
+    )
     assert found.slice(0, 4).equals(table)
-    copies = [(row["record_id"], row["messages"][0]["content"], row["label"], row["split"]) for row in found.slice(4).to_pylist()]
+    copies = [
+        (row["record_id"], row["messages"][0]["content"], row["label"], row["split"])
+        for row in found.slice(4).to_pylist()
+    ]
     assert copies == [("r0", "she paid", "a", "train"), ("r2", "he and SHE", "c", "train")]
     assert with_swapped_copies(table, TrainingMitigation()) is table
 
@@ -115,9 +137,15 @@ def test_a_weighted_loss_is_the_weighted_mean_of_the_losses_of_its_rows(lake, en
     training = case.settings.training
     alone = [validation_loss(prepared.model, prepared.objective, [row], training) for row in plain.rows]
     tokens = [len(row.targets) for row in plain.rows]
-    expected = sum(w * n * loss for w, n, loss in zip(weights, tokens, alone, strict=True)) / sum(w * n for w, n in zip(weights, tokens, strict=True))
-    assert validation_loss(prepared.model, prepared.objective, prepared.rows, training) == pytest.approx(expected, rel=1e-5)
-    assert validation_loss(prepared.model, prepared.objective, plain.rows, training) != pytest.approx(expected, rel=1e-4)
+    expected = sum(w * n * loss for w, n, loss in zip(weights, tokens, alone, strict=True)) / sum(
+        w * n for w, n in zip(weights, tokens, strict=True)
+    )
+    assert validation_loss(prepared.model, prepared.objective, prepared.rows, training) == pytest.approx(
+        expected, rel=1e-5
+    )
+    assert validation_loss(prepared.model, prepared.objective, plain.rows, training) != pytest.approx(
+        expected, rel=1e-4
+    )
 
 
 def test_gradients_of_a_weighted_row_are_as_many_times_those_of_the_row(lake, environment, model) -> None:
@@ -134,15 +162,27 @@ def test_gradients_of_a_weighted_row_are_as_many_times_those_of_the_row(lake, en
         prepared.objective.loss(prepared.model, rows).backward()
         return {name: p.grad.clone() for name, p in trainable(prepared.model).items() if p.grad is not None}
 
-    together, one, other = gradients([replace(first, weight=2.5), replace(second, weight=0.5)]), gradients([first]), gradients([second])
+    together, one, other = (
+        gradients([replace(first, weight=2.5), replace(second, weight=0.5)]),
+        gradients([first]),
+        gradients([second]),
+    )
     assert together
     for name, gradient in together.items():
         expected = 2.5 * one[name] + 0.5 * other[name]
-        torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-3 * float(expected.abs().max()), msg=lambda why, name=name: f"{name}: {why}")
+        torch.testing.assert_close(
+            gradient,
+            expected,
+            rtol=0,
+            atol=1e-3 * float(expected.abs().max()),
+            msg=lambda why, name=name: f"{name}: {why}",
+        )
 
 
 @pytest.mark.parametrize("mitigation", ["reweighting", "resampling", "counterfactual_augmentation"])
-def test_a_mitigation_in_training_makes_another_checkpoint_that_names_it_and_can_be_made_again(lake, environment, model, mitigation: str) -> None:
+def test_a_mitigation_in_training_makes_another_checkpoint_that_names_it_and_can_be_made_again(
+    lake, environment, model, mitigation: str
+) -> None:
     case = case_for(model, mitigation=mitigation, swaps=SWAPS)
     splits = usable_splits(lake, case, rows_with_regions(), REGIONS)
     without = case_for(model, swaps=SWAPS)
@@ -153,20 +193,33 @@ def test_a_mitigation_in_training_makes_another_checkpoint_that_names_it_and_can
     rows = {"reweighting": 36, "resampling": 36, "counterfactual_augmentation": 48}[mitigation]
     assert told["counts"]["train"]["rows"] == rows
     ids = training_record_ids(lake, trained.checkpoint)
-    assert len(ids) == 36 if mitigation != "resampling" else len(ids) < 36, "copies stand under the id of their record, dropped records are not named"
+    assert len(ids) == 36 if mitigation != "resampling" else len(ids) < 36, (
+        "copies stand under the id of their record, dropped records are not named"
+    )
     plain = checkpoint_for(lake, environment, without, splits, LOG)
     assert plain.checkpoint.content_hash != trained.checkpoint.content_hash
-    assert as_trained(lake, without, trained.checkpoint).settings.fairness.in_training == case.settings.fairness.in_training
+    assert (
+        as_trained(lake, without, trained.checkpoint).settings.fairness.in_training
+        == case.settings.fairness.in_training
+    )
     assert reproduce(lake, environment, without, trained.checkpoint)["identical"]
 
 
 def test_what_does_not_change_training_makes_no_other_checkpoint(lake, model) -> None:
     case = case_for(model)
     splits = usable_splits(lake, case, rows_with_regions(), REGIONS)
-    same = [case_for(model, max_gap=0.5), case_for(model, swaps=SWAPS), case_for(model, mitigation="threshold_optimizer", mitigation_label="card")]
+    same = [
+        case_for(model, max_gap=0.5),
+        case_for(model, swaps=SWAPS),
+        case_for(model, mitigation="threshold_optimizer", mitigation_label="card"),
+    ]
     assert {checkpoint_inputs(other, splits) for other in same} == {checkpoint_inputs(case, splits)}
-    other = case_for(model, mitigation="counterfactual_augmentation", swaps=[{"name": "gender", "terms": [["him", "her"]]}])
-    assert checkpoint_inputs(other, splits) != checkpoint_inputs(case_for(model, mitigation="counterfactual_augmentation", swaps=SWAPS), splits)
+    other = case_for(
+        model, mitigation="counterfactual_augmentation", swaps=[{"name": "gender", "terms": [["him", "her"]]}]
+    )
+    assert checkpoint_inputs(other, splits) != checkpoint_inputs(
+        case_for(model, mitigation="counterfactual_augmentation", swaps=SWAPS), splits
+    )
 
 
 def test_weights_and_another_choice_narrow_the_gap_of_what_is_learned_from_biased_labels() -> None:
@@ -187,7 +240,9 @@ def test_weights_and_another_choice_narrow_the_gap_of_what_is_learned_from_biase
     after = gap(LogisticRegression().fit(seen, labels, sample_weight=reweighing(group.tolist(), labels.tolist())))
     places = resampling(group.tolist(), labels.tolist(), 1)
     resampled = gap(LogisticRegression().fit(seen[places], labels[places]))
-    assert before > 0.2 and max(abs(after), abs(resampled)) < 2 / 3 * before, "the learner keeps seeing the group, so not all of it goes"
+    assert before > 0.2 and max(abs(after), abs(resampled)) < 2 / 3 * before, (
+        "the learner keeps seeing the group, so not all of it goes"
+    )
 
 
 @pytest.mark.parametrize(
@@ -208,8 +263,14 @@ def test_settings_that_do_not_go_together_are_refused(fairness: dict[str, Any], 
 def test_a_label_of_the_source_that_the_file_itself_renames_is_refused_with_the_file() -> None:
     attributes = minimal_attributes("unused.csv")
     attributes["record"]["label_names"] = {"Credit card": "card", "loan": "loan"}
-    attributes["fairness"] = {"sensitive_features": ["region"], "mitigation": "threshold_optimizer", "mitigation_label": "Credit card"}
-    with pytest.raises(ValueError, match=r"`fairness\.mitigation_label` 'Credit card' is a label of the source, .*renames to 'card'"):
+    attributes["fairness"] = {
+        "sensitive_features": ["region"],
+        "mitigation": "threshold_optimizer",
+        "mitigation_label": "Credit card",
+    }
+    with pytest.raises(
+        ValueError, match=r"`fairness\.mitigation_label` 'Credit card' is a label of the source, .*renames to 'card'"
+    ):
         UseCase.model_validate(attributes)
     for label in ("card", "loan", "not in the list, so perhaps in the data"):
         attributes["fairness"]["mitigation_label"] = label

@@ -1,4 +1,5 @@
-"""Saved states: a training that is stopped goes on to the same weights; damaged, foreign and missing states are never taken for good ones."""
+"""Saved states: a training that is stopped goes on to the same weights; damaged, foreign and missing states are never
+taken for good ones."""
 
 import json
 import logging
@@ -29,15 +30,21 @@ from ft_platform_tests.tiny_models import split_rows, tiny_model, tiny_tokenizer
 
 LOG = logging.getLogger("test")
 # Dropout draws from torch's generator in every step; patience and best step are part of the state.
-TRAINING = Training(learning_rate=5e-3, batch_rows=8, rank=4, epochs=2.5, dropout=0.1, weight_decay=0.01, validations_per_epoch=2)
+TRAINING = Training(
+    learning_rate=5e-3, batch_rows=8, rank=4, epochs=2.5, dropout=0.1, weight_decay=0.01, validations_per_epoch=2
+)
 
 
 @pytest.fixture(scope="module")
 def data():
-    renderer = Renderer(tiny_tokenizer(), Task(kind="classification", instruction="One of: {labels}."), ["loan", "card"])
+    renderer = Renderer(
+        tiny_tokenizer(), Task(kind="classification", instruction="One of: {labels}."), ["loan", "card"]
+    )
     prefix = renderer.prefix_ids()
     sides = [
-        split_off_prefix([renderer.example(r["messages"], r["label"]) for r in split_rows(40) if r["split"] == side], prefix)
+        split_off_prefix(
+            [renderer.example(r["messages"], r["label"]) for r in split_rows(40) if r["split"] == side], prefix
+        )
         for side in ("train", "validation")
     ]
     return AnswerLoss(packed_forward, prefix), *sides
@@ -45,7 +52,9 @@ def data():
 
 @pytest.fixture
 def folders(tmp_path) -> TrainingStates:
-    return TrainingStates(open_lake(Environment(home=tmp_path)), TableVersion("complaints", "splits", "shared", 1, "c0", 40, ""), "ckpt-1")
+    return TrainingStates(
+        open_lake(Environment(home=tmp_path)), TableVersion("complaints", "splits", "shared", 1, "c0", 40, ""), "ckpt-1"
+    )
 
 
 def states(folders: TrainingStates, every_seconds: float = 0.0) -> States:
@@ -67,7 +76,15 @@ class StopAfter(Stopping):
 def run(data, saved: States | None = None, stop_after: int = 0, training: Training = TRAINING):
     objective, rows, validation = data
     torch.manual_seed(random.randrange(10_000))  # another state of the generator in every attempt, as in a new process
-    return train(add_adapter(tiny_model(), training), objective, rows, validation, training, states=saved, limit=StopAfter(stop_after))
+    return train(
+        add_adapter(tiny_model(), training),
+        objective,
+        rows,
+        validation,
+        training,
+        states=saved,
+        limit=StopAfter(stop_after),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +103,13 @@ def losses(run) -> list[tuple[float | None, ...]]:
 @pytest.mark.parametrize("stops", [[1], [5], [2, 3, 7], list(range(1, 10))], ids=str)
 def test_a_stopped_training_goes_on_to_the_same_weights_and_the_same_curve(data, folders, uninterrupted, stops):
     for number, step in enumerate(stops):
-        with pytest.raises(Preempted, match=rf"by SIGTERM; the state after step {step} of \d+ was saved.*ft run complaints --select adapter_checkpoint"):
+        with pytest.raises(
+            Preempted,
+            match=(
+                rf"by SIGTERM; the state after step {step} of \d+ was saved.*ft run complaints --select"
+                r" adapter_checkpoint"
+            ),
+        ):
             run(data, states(folders, every_seconds=9999), stop_after=step)
         assert folders.steps()[0] == step and len(folders.steps()) == min(number + 1, 2)
     finished = run(data, states(folders))
@@ -99,7 +122,8 @@ def test_a_stopped_training_goes_on_to_the_same_weights_and_the_same_curve(data,
 def test_a_state_without_one_of_its_parts_would_give_other_weights(data, folders, uninterrupted, monkeypatch, left_out):
     """Each part is needed: without it the comparison above turns red."""
     objective, rows, validation = data
-    # Validation answers that are wrong get worse with training: the best comes early, so that what was kept, and the count of misses, matter.
+    # Validation answers that are wrong get worse with training: the best comes early, so that what was kept, and the
+    # count of misses, matter.
     wrong = [Row(row.ids, [(target + 1) % 256 for target in row.targets], row.places) for row in validation]
     data = objective, rows, wrong
     training = TRAINING.model_copy(update={"epochs": 20, "patience": 4, "validations_per_epoch": 4})
@@ -163,19 +187,30 @@ def flip(path: Path) -> None:
 
 
 FILES = [state.WEIGHTS, state.OPTIMIZER, state.BEST, state.RANDOM, state.RUN, "manifest.json"]
-DAMAGE = {"bit": flip, "cut": lambda p: p.write_bytes(p.read_bytes()[:-1]), "gone": lambda p: p.unlink(), "empty": lambda p: p.write_bytes(b"")}
+DAMAGE = {
+    "bit": flip,
+    "cut": lambda p: p.write_bytes(p.read_bytes()[:-1]),
+    "gone": lambda p: p.unlink(),
+    "empty": lambda p: p.write_bytes(b""),
+}
 
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_a_damaged_state_is_set_aside_and_the_one_before_it_leads_to_the_same_weights(data, folders, uninterrupted, caplog, name, damage):
+def test_a_damaged_state_is_set_aside_and_the_one_before_it_leads_to_the_same_weights(
+    data, folders, uninterrupted, caplog, name, damage
+):
     _, newest = saved_at(data, folders, 2, 4)
     damage(newest / name)
     saved = states(folders)
     with caplog.at_level(logging.INFO):
         finished = run(data, saved)
     assert same(finished, uninterrupted) and [a["from_step"] for a in finished.attempts][-1] == 2
-    assert [step for step, _ in saved.damaged] == [4] and "step 4 is damaged" in caplog.text and "goes on from the state saved after step 2" in caplog.text
+    assert (
+        [step for step, _ in saved.damaged] == [4]
+        and "step 4 is damaged" in caplog.text
+        and "goes on from the state saved after step 2" in caplog.text
+    )
 
 
 def test_where_every_state_is_damaged_training_begins_again_and_says_so(data, folders, uninterrupted, caplog):
@@ -183,7 +218,9 @@ def test_where_every_state_is_damaged_training_begins_again_and_says_so(data, fo
         flip(folder / state.WEIGHTS)
     saved = states(folders)
     finished = run(data, saved)
-    assert same(finished, uninterrupted) and len(finished.attempts) == 1 and [step for step, _ in saved.damaged] == [4, 2]
+    assert (
+        same(finished, uninterrupted) and len(finished.attempts) == 1 and [step for step, _ in saved.damaged] == [4, 2]
+    )
 
 
 def test_a_manifest_that_names_no_file_or_too_few_is_no_proof(folders, data):

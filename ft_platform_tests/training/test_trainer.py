@@ -57,18 +57,37 @@ def test_a_checkpoint_passes_the_gate_and_tells_what_it_was_made_from(lake, envi
     require_usable(lake, use_case, trained.checkpoint)
     manifest = lake.manifest(trained.checkpoint)
     assert manifest.parents[0].content_hash == splits.content_hash
-    assert manifest.info["base_model"]["sha256"] == base_model.weights_sha256(base_model.resolve(use_case.settings.base_model, environment.cache_path).folder)
+    assert manifest.info["base_model"]["sha256"] == base_model.weights_sha256(
+        base_model.resolve(use_case.settings.base_model, environment.cache_path).folder
+    )
     assert manifest.info["batching"] == "packed" and manifest.info["environment"]["torch"] == torch.__version__
     weights = {"adapter_config.json", "adapter_model.safetensors"}
-    assert set(manifest.files) == {*weights, "training.json", "environment.json", "training_records.parquet", "loss_curve.png", "report.html"}
-    ids = pq.read_table(io.BytesIO(lake.read_file(trained.checkpoint, "training_records.parquet")))["record_id"].to_pylist()
+    assert set(manifest.files) == {
+        *weights,
+        "training.json",
+        "environment.json",
+        "training_records.parquet",
+        "loss_curve.png",
+        "report.html",
+    }
+    ids = pq.read_table(io.BytesIO(lake.read_file(trained.checkpoint, "training_records.parquet")))[
+        "record_id"
+    ].to_pylist()
     assert ids == [r["record_id"] for r in split_rows() if r["split"] == "train"]
     assert training_record_ids(lake, trained.checkpoint) == set(ids)
     told = json.loads(lake.read_file(trained.checkpoint, "training.json"))
-    assert told["labels"] == ["card", "loan"] and told["renderer_hash"] == manifest.info["renderer_hash"] and len(told["curve"]) == 7
+    assert (
+        told["labels"] == ["card", "loan"]
+        and told["renderer_hash"] == manifest.info["renderer_hash"]
+        and len(told["curve"]) == 7
+    )
     assert lake.read_file(trained.checkpoint, "loss_curve.png")[:4] == b"\x89PNG"
     packages = json.loads(lake.read_file(trained.checkpoint, "environment.json"))["packages"]
-    assert packages["pyarrow"] == importlib.metadata.version("pyarrow") and "dagster" in packages and list(packages) == sorted(packages)
+    assert (
+        packages["pyarrow"] == importlib.metadata.version("pyarrow")
+        and "dagster" in packages
+        and list(packages) == sorted(packages)
+    )
 
 
 def test_no_text_of_a_record_is_in_the_checkpoint(lake, environment, use_case, splits):
@@ -81,7 +100,11 @@ def test_equal_inputs_use_the_checkpoint_again_and_train_nothing(lake, environme
     first = checkpoint_for(lake, environment, use_case, splits, LOG)
     monkeypatch.setattr("ft_platform.training.trainer._train", lambda *_: pytest.fail("trained again"))
     second = checkpoint_for(lake, environment, use_case, splits, LOG)
-    assert second.reused and second.checkpoint == first.checkpoint and second.metrics == json.loads(json.dumps(first.metrics))
+    assert (
+        second.reused
+        and second.checkpoint == first.checkpoint
+        and second.metrics == json.loads(json.dumps(first.metrics))
+    )
 
 
 def test_a_damaged_checkpoint_is_trained_again_to_the_same_weights(lake, environment, use_case, splits):
@@ -92,12 +115,17 @@ def test_a_damaged_checkpoint_is_trained_again_to_the_same_weights(lake, environ
         file.write(b"\0\0\0\0")
     again = checkpoint_for(lake, environment, use_case, splits, LOG)
     assert not again.reused and lake.manifest(again.checkpoint).files["adapter_model.safetensors"] == weights
-    assert lake.manifest(again.checkpoint).files["adapter_config.json"] == lake.manifest(again.checkpoint).files["adapter_config.json"]
+    assert (
+        lake.manifest(again.checkpoint).files["adapter_config.json"]
+        == lake.manifest(again.checkpoint).files["adapter_config.json"]
+    )
 
 
 def test_the_adapter_computes_after_loading_what_it_computed_in_training(lake, environment, use_case, splits):
     trained = checkpoint_for(lake, environment, use_case, splits, LOG)
-    base, tokenizer = base_model.load(base_model.resolve(use_case.settings.base_model, environment.cache_path), "float32")
+    base, tokenizer = base_model.load(
+        base_model.resolve(use_case.settings.base_model, environment.cache_path), "float32"
+    )
     table = read_splits(lake, splits)
     renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table))
     rows = split_off_prefix(render_split(table, "validation", renderer, use_case).rows, renderer.prefix_ids())
@@ -120,7 +148,9 @@ def test_an_adapter_for_another_base_model_is_refused(lake, environment, use_cas
 def test_the_id_follows_content_and_training_settings_and_nothing_else(use_case, splits):
     base = checkpoint_inputs(use_case, splits)[0]
     assert base.startswith("ckpt-") and len(base) == 17
-    assert checkpoint_inputs(use_case, dataclasses.replace(splits, version=9))[0] == base, "another version with the same content is the same"
+    assert checkpoint_inputs(use_case, dataclasses.replace(splits, version=9))[0] == base, (
+        "another version with the same content is the same"
+    )
     assert checkpoint_inputs(with_section(use_case, "evaluation", seed=5), splits)[0] == base
     assert checkpoint_inputs(with_section(use_case, "retraining", poll_seconds=99), splits)[0] == base
     for changed in (
@@ -163,15 +193,24 @@ def test_a_side_without_rows_is_an_error_that_names_it(lake, environment, use_ca
 
 
 def test_records_that_cannot_be_learned_from_are_counted_and_not_among_the_training_records(lake, environment, model):
-    use_case = with_section(use_case_for(model, **FAST, max_length=150), "task", kind="generation", instruction="Answer.")
-    rows = [{**r, "label": None, "messages": [*r["messages"], {"role": "assistant", "content": "Sorry."}]} for r in split_rows()]
+    use_case = with_section(
+        use_case_for(model, **FAST, max_length=150), "task", kind="generation", instruction="Answer."
+    )
+    rows = [
+        {**r, "label": None, "messages": [*r["messages"], {"role": "assistant", "content": "Sorry."}]}
+        for r in split_rows()
+    ]
     rows[0]["messages"][1]["content"] = "Sorry. " * 40
     rows[1]["messages"][1]["content"] = " "
     rows[3]["messages"][0]["content"] *= 20
     trained = checkpoint_for(lake, environment, use_case, usable_splits(lake, use_case, rows), LOG)
     train = lake.manifest(trained.checkpoint).counts["train"]
-    assert train["left_out"] == {"answer_too_long": 1, "no_answer": 1} and train["rows"] == 34 and train["truncated"] == 1
-    ids = pq.read_table(io.BytesIO(lake.read_file(trained.checkpoint, "training_records.parquet")))["record_id"].to_pylist()
+    assert (
+        train["left_out"] == {"answer_too_long": 1, "no_answer": 1} and train["rows"] == 34 and train["truncated"] == 1
+    )
+    ids = pq.read_table(io.BytesIO(lake.read_file(trained.checkpoint, "training_records.parquet")))[
+        "record_id"
+    ].to_pylist()
     assert ids == [r["record_id"] for r in rows[2:] if r["split"] == "train"]
 
 
@@ -193,11 +232,15 @@ def test_a_failure_publishes_nothing(lake, environment, use_case, splits, monkey
     assert not checkpoint_for(lake, environment, use_case, splits, LOG).reused
 
 
-def test_an_architecture_that_cannot_pack_is_trained_padded_and_says_so(lake, environment, use_case, splits, monkeypatch, caplog):
+def test_an_architecture_that_cannot_pack_is_trained_padded_and_says_so(
+    lake, environment, use_case, splits, monkeypatch, caplog
+):
     monkeypatch.setattr("ft_platform.models.packed_forward.packing_problem", lambda model: "planted")
     with caplog.at_level(logging.INFO):
         trained = checkpoint_for(lake, environment, use_case, splits, LOG)
-    assert lake.manifest(trained.checkpoint).info["batching"] == "padded (planted)" and "padded (planted)" in caplog.text
+    assert (
+        lake.manifest(trained.checkpoint).info["batching"] == "padded (planted)" and "padded (planted)" in caplog.text
+    )
 
 
 def test_the_log_and_the_manifest_say_how_many_layers_are_fused(lake, environment, model, splits, caplog):
@@ -225,7 +268,9 @@ def no_memory_for(tokens: int, monkeypatch) -> None:
     monkeypatch.setattr(AnswerLoss, "loss", loss)
 
 
-def test_out_of_memory_goes_on_with_smaller_micro_batches_only_where_that_was_asked_for(lake, environment, use_case, splits, monkeypatch, caplog):
+def test_out_of_memory_goes_on_with_smaller_micro_batches_only_where_that_was_asked_for(
+    lake, environment, use_case, splits, monkeypatch, caplog
+):
     no_memory_for(400, monkeypatch)
     with pytest.raises(OutOfMemory, match=r"micro_batch_tokens=2048.*Set training.micro_batch_tokens=1024"):
         checkpoint_for(lake, environment, use_case, splits, LOG)
@@ -266,7 +311,9 @@ def saved_step(lake, use_case, splits) -> int:
     return TrainingStates(lake, splits, checkpoint_inputs(use_case, splits)[0]).steps()[0]
 
 
-def test_out_of_memory_says_what_was_saved_and_the_command_that_goes_on_from_there(lake, environment, use_case, splits, monkeypatch):
+def test_out_of_memory_says_what_was_saved_and_the_command_that_goes_on_from_there(
+    lake, environment, use_case, splits, monkeypatch
+):
     use_case = with_section(use_case, "compute", save_minutes=0.0)
     with monkeypatch.context() as patched:
         failing_after(6, no_memory, patched)
@@ -274,7 +321,9 @@ def test_out_of_memory_says_what_was_saved_and_the_command_that_goes_on_from_the
     step = saved_step(lake, use_case, splits)
     assert error.message.endswith(f"; the state after step {step} was saved")
     assert f"{RUN} --set training.micro_batch_tokens=1024. That is a new training" in error.next_step
-    assert error.next_step.endswith(f"from the saved state this one goes on with: {RUN} --set compute.on_out_of_memory=halve")
+    assert error.next_step.endswith(
+        f"from the saved state this one goes on with: {RUN} --set compute.on_out_of_memory=halve"
+    )
     trained = checkpoint_for(lake, environment, on_out_of_memory(use_case, "halve"), splits, LOG)
     assert [attempt["from_step"] for attempt in lake.manifest(trained.checkpoint).info["attempts"]] == [0, step]
 
@@ -282,20 +331,28 @@ def test_out_of_memory_says_what_was_saved_and_the_command_that_goes_on_from_the
 def test_out_of_memory_before_anything_was_saved_says_so(lake, environment, use_case, splits, monkeypatch):
     failing_after(0, no_memory, monkeypatch)
     error = ended_by(OutOfMemory, lake, environment, use_case, splits)
-    assert error.message.endswith("; no state was saved yet") and error.next_step.endswith(f": {RUN} --set training.micro_batch_tokens=1024")
+    assert error.message.endswith("; no state was saved yet") and error.next_step.endswith(
+        f": {RUN} --set training.micro_batch_tokens=1024"
+    )
 
 
 def test_where_halving_has_not_helped_it_is_not_advised(lake, environment, use_case, splits, monkeypatch):
     failing_after(6, no_memory, monkeypatch)
     use_case = on_out_of_memory(with_section(use_case, "compute", save_minutes=0.0), "halve")
-    assert ended_by(OutOfMemory, lake, environment, use_case, splits).next_step.endswith(f"goes on where more memory is free: {RUN}")
+    assert ended_by(OutOfMemory, lake, environment, use_case, splits).next_step.endswith(
+        f"goes on where more memory is free: {RUN}"
+    )
 
 
-def test_a_loss_that_is_not_a_number_says_what_was_saved_and_that_going_on_does_not_help(lake, environment, use_case, splits, monkeypatch):
+def test_a_loss_that_is_not_a_number_says_what_was_saved_and_that_going_on_does_not_help(
+    lake, environment, use_case, splits, monkeypatch
+):
     use_case = with_section(use_case, "compute", save_minutes=0.0)
     failing_after(6, lambda loss: loss * float("nan"), monkeypatch)
     error = ended_by(NanLoss, lake, environment, use_case, splits)
-    assert error.message.endswith(f"nothing was published; the state after step {saved_step(lake, use_case, splits)} was saved")
+    assert error.message.endswith(
+        f"nothing was published; the state after step {saved_step(lake, use_case, splits)} was saved"
+    )
     assert f"Lower training.learning_rate (now 0.005): {RUN} --set training.learning_rate=0.0025." in error.next_step
     assert error.next_step.endswith("from the saved state this one comes to the same step again")
 
@@ -306,20 +363,29 @@ def test_where_a_single_row_does_not_fit_out_of_memory_is_final(lake, environmen
         checkpoint_for(lake, environment, on_out_of_memory(use_case, "halve"), splits, LOG)
 
 
-def test_a_checkpoint_is_reproduced_bit_for_bit_and_a_planted_change_is_found(lake, environment, use_case, splits, monkeypatch):
+def test_a_checkpoint_is_reproduced_bit_for_bit_and_a_planted_change_is_found(
+    lake, environment, use_case, splits, monkeypatch
+):
     from ft_platform.training.reproduce import reproduce
 
     checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
     changed = with_section(use_case, "training", seed=99)
     found = reproduce(lake, environment, changed, checkpoint)
-    assert found == {"checkpoint": checkpoint.artifact_id, "identical": True, "max_relative_difference": 0.0, "within_tolerance": True, "other": {}}
+    assert found == {
+        "checkpoint": checkpoint.artifact_id,
+        "identical": True,
+        "max_relative_difference": 0.0,
+        "within_tolerance": True,
+        "other": {},
+    }
     monkeypatch.setattr("ft_platform.training.loop.learning_rate_factor", lambda *_: 0.999)
     found = reproduce(lake, environment, changed, checkpoint)
     assert not found["identical"] and not found["within_tolerance"] and 0 < found["max_relative_difference"] < 1
 
 
 def without_kernels(monkeypatch) -> list[str]:
-    """Lets 4-bit weights, Liger and compiled layers be asked for where they cannot be had; returns which quantizations were asked for."""
+    """Lets 4-bit weights, Liger and compiled layers be asked for where they cannot be had; returns which quantizations
+    were asked for."""
     from ft_platform.models import acceleration
 
     asked: list[str] = []
@@ -335,11 +401,19 @@ def without_kernels(monkeypatch) -> list[str]:
     return asked
 
 
-def test_quantization_and_how_rows_are_computed_are_taken_from_the_checkpoint(lake, environment, use_case, splits, monkeypatch):
+def test_quantization_and_how_rows_are_computed_are_taken_from_the_checkpoint(
+    lake, environment, use_case, splits, monkeypatch
+):
     from ft_platform.training.reproduce import as_trained, reproduce
 
     asked = without_kernels(monkeypatch)
-    case = with_section(with_section(use_case, "base_model", quantization="nf4"), "compute", attention="padded", liger=True, compile=True)
+    case = with_section(
+        with_section(use_case, "base_model", quantization="nf4"),
+        "compute",
+        attention="padded",
+        liger=True,
+        compile=True,
+    )
     checkpoint = checkpoint_for(lake, environment, case, splits, LOG).checkpoint
     then = as_trained(lake, use_case, checkpoint).settings
     assert then.base_model.quantization == "nf4" and then.compute == case.settings.compute
@@ -353,23 +427,33 @@ def forget(lake, checkpoint, monkeypatch, *names: str, **values) -> None:
     info = {name: value for name, value in manifest.info.items() if name not in names} | values
     changed = manifest.model_copy(update={"info": info})
     real = lake.manifest
-    monkeypatch.setattr(type(lake), "manifest", lambda self, version: changed if version == checkpoint else real(version))
+    monkeypatch.setattr(
+        type(lake), "manifest", lambda self, version: changed if version == checkpoint else real(version)
+    )
 
 
-def test_a_checkpoint_whose_manifest_is_older_than_quantization_computing_and_processes_is_reproduced(lake, environment, use_case, splits, monkeypatch):
+def test_a_checkpoint_whose_manifest_is_older_than_quantization_computing_and_processes_is_reproduced(
+    lake, environment, use_case, splits, monkeypatch
+):
     from ft_platform.training.reproduce import as_trained, reproduce
 
     asked = without_kernels(monkeypatch)
     checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
-    base = {name: value for name, value in lake.manifest(checkpoint).info["base_model"].items() if name != "quantization"}
+    base = {
+        name: value for name, value in lake.manifest(checkpoint).info["base_model"].items() if name != "quantization"
+    }
     forget(lake, checkpoint, monkeypatch, "computing", "processes", "sharded", base_model=base)
     present = with_section(with_section(use_case, "base_model", quantization="nf4"), "compute", attention="padded")
     then = as_trained(lake, present, checkpoint).settings
-    assert then.base_model.quantization == "nf4" and then.compute.attention == "padded", "what was not noted is as it is at present"
+    assert then.base_model.quantization == "nf4" and then.compute.attention == "padded", (
+        "what was not noted is as it is at present"
+    )
     assert reproduce(lake, environment, use_case, checkpoint)["other"] == {} and asked == ["none", "none"]
 
 
-def test_several_processes_and_divided_weights_are_named_as_what_is_not_as_it_was(lake, environment, use_case, splits, monkeypatch):
+def test_several_processes_and_divided_weights_are_named_as_what_is_not_as_it_was(
+    lake, environment, use_case, splits, monkeypatch
+):
     from ft_platform.training.reproduce import reproduce
 
     checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
@@ -389,7 +473,9 @@ def test_the_processes_of_an_older_manifest_are_those_of_its_attempts(lake, envi
     assert reproduce(lake, environment, use_case, checkpoint)["other"] == {"processes": [2, 1]}
 
 
-def test_all_weights_trained_beside_a_base_model_in_bfloat16_are_reproduced_bit_for_bit(lake, environment, model, splits):
+def test_all_weights_trained_beside_a_base_model_in_bfloat16_are_reproduced_bit_for_bit(
+    lake, environment, model, splits
+):
     from ft_platform.training.reproduce import reproduce
 
     use_case = with_section(use_case_for(model, **FAST, method="full"), "base_model", dtype="bfloat16")
@@ -399,7 +485,9 @@ def test_all_weights_trained_beside_a_base_model_in_bfloat16_are_reproduced_bit_
     assert found["identical"] and found["other"] == {}
 
 
-def test_states_of_a_process_that_died_after_publishing_are_removed_by_the_next(lake, environment, use_case, splits, monkeypatch):
+def test_states_of_a_process_that_died_after_publishing_are_removed_by_the_next(
+    lake, environment, use_case, splits, monkeypatch
+):
     from ft_platform.training.state import States
 
     use_case = with_section(use_case, "compute", save_minutes=0.0)

@@ -12,7 +12,13 @@ from ft_platform_tests.validation.test_expectations import cleaned
 
 CASE = use_case(
     validation={
-        "expectations": [{"table": "cleaned_records", "expectation": "expect_column_values_to_be_in_set", "kwargs": {"column": "label", "value_set": ["a"]}}]
+        "expectations": [
+            {
+                "table": "cleaned_records",
+                "expectation": "expect_column_values_to_be_in_set",
+                "kwargs": {"column": "label", "value_set": ["a"]},
+            }
+        ]
     }
 )
 VERSION = TableVersion(CASE.name, "cleaned_records", "restricted", 3, "0" * 64, 30, "file:///lake")
@@ -44,7 +50,10 @@ def test_no_value_of_a_record_is_in_it() -> None:
 
 
 def test_attributes_and_scripts_do_not_pass() -> None:
-    html = sections('<div class="ge-section"><table onclick="x()"><tr><td style="a">3<script>y()</script><a href="http://z">name</a></td></tr></table></div>')
+    html = sections(
+        '<div class="ge-section"><table onclick="x()"><tr><td style="a">3<script>y()</script><a'
+        ' href="http://z">name</a></td></tr></table></div>'
+    )
     assert "onclick" not in html and "script" not in html and "href" not in html and "name" in html and "<td>3" in html
 
 

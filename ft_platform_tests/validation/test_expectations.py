@@ -18,13 +18,24 @@ CANARY = "Zaphod-Canary-4711"
 
 def cleaned(case: NamedUseCase, rows: int = 30, **columns: Any) -> pa.Table:
     texts = [f"a text about case {i}" for i in range(rows)]
-    given = {"label": ["a", "b"] * (rows // 2), "text_characters": [len(text) for text in texts], "feature_region": ["north"] * rows, **columns}
+    given = {
+        "label": ["a", "b"] * (rows // 2),
+        "text_characters": [len(text) for text in texts],
+        "feature_region": ["north"] * rows,
+        **columns,
+    }
     return table(cleaned_schema(case), texts, **given)
 
 
 def divided(case: NamedUseCase, **columns: Any) -> pa.Table:
     sides = ["train"] * 4 + ["validation"] * 2 + ["test"] * 2
-    given = {"label": ["a", "b"] * 4, "split": sides, "group_id": [str(i) for i in range(8)], "text_characters": [9] * 8, **columns}
+    given = {
+        "label": ["a", "b"] * 4,
+        "split": sides,
+        "group_id": [str(i) for i in range(8)],
+        "text_characters": [9] * 8,
+        **columns,
+    }
     return table(splits_schema(case), [f"a text {i}" for i in range(8)], **given)
 
 
@@ -34,14 +45,19 @@ def with_expectation(table_name: str, expectation: str, **kwargs: Any) -> NamedU
 
 def failed(result: ValidationResult) -> list[tuple]:
     assert result.passed is all(e["passed"] for e in result.expectations)
-    return [(e["expectation"], e["kwargs"].get("column"), e["record_ids"]) for e in result.expectations if not e["passed"]]
+    return [
+        (e["expectation"], e["kwargs"].get("column"), e["record_ids"]) for e in result.expectations if not e["passed"]
+    ]
 
 
 def test_good_records_pass_and_every_default_is_listed() -> None:
     case = use_case()
     result = validate(case, "cleaned_records", cleaned(case))
     assert result.passed and result.rows == 30 and failed(result) == []
-    assert {"expectation": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 20}}.items() <= result.expectations[2].items()
+    assert {
+        "expectation": "expect_table_row_count_to_be_between",
+        "kwargs": {"min_value": 20},
+    }.items() <= result.expectations[2].items()
     assert [e["expectation"] for e in result.expectations] == [
         "expect_column_values_to_not_be_null",
         "expect_column_values_to_be_unique",
@@ -54,9 +70,18 @@ def test_good_records_pass_and_every_default_is_listed() -> None:
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
-        ({"record_id": ["r1", "r1", *(f"x{i}" for i in range(28))]}, ("expect_column_values_to_be_unique", "record_id", ["r1", "r1"])),
-        ({"record_id": [None, *(f"x{i}" for i in range(29))]}, ("expect_column_values_to_not_be_null", "record_id", [])),
-        ({"text_characters": [4, *[10] * 28, 20_001]}, ("expect_column_values_to_be_between", "text_characters", ["r000", "r029"])),
+        (
+            {"record_id": ["r1", "r1", *(f"x{i}" for i in range(28))]},
+            ("expect_column_values_to_be_unique", "record_id", ["r1", "r1"]),
+        ),
+        (
+            {"record_id": [None, *(f"x{i}" for i in range(29))]},
+            ("expect_column_values_to_not_be_null", "record_id", []),
+        ),
+        (
+            {"text_characters": [4, *[10] * 28, 20_001]},
+            ("expect_column_values_to_be_between", "text_characters", ["r000", "r029"]),
+        ),
         ({"label": [None, *["a"] * 29]}, ("expect_column_values_to_not_be_null", "label", ["r000"])),
     ],
 )
@@ -67,7 +92,9 @@ def test_a_planted_fault_fails_its_default_expectation_and_names_the_records(col
 
 def test_too_few_rows_fail() -> None:
     case = use_case()
-    assert failed(validate(case, "cleaned_records", cleaned(case, rows=18))) == [("expect_table_row_count_to_be_between", None, [])]
+    assert failed(validate(case, "cleaned_records", cleaned(case, rows=18))) == [
+        ("expect_table_row_count_to_be_between", None, [])
+    ]
     assert not validate(case, "cleaned_records", cleaned(case, rows=0)).passed
     smaller = use_case(validation={"min_rows": 18})
     assert validate(smaller, "cleaned_records", cleaned(smaller, rows=18)).passed
@@ -91,8 +118,14 @@ def test_splits_with_every_label_on_every_side_pass() -> None:
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
-        ({"label": ["a", "b", "a", "b", "a", "b", "a", "a"]}, ("expect_column_values_to_be_in_set", "label_splits", ["r001", "r003", "r005"])),
-        ({"split": ["train"] * 4 + ["validation"] * 2 + ["test", "holdout"]}, ("expect_column_values_to_be_in_set", "split", ["r007"])),
+        (
+            {"label": ["a", "b", "a", "b", "a", "b", "a", "a"]},
+            ("expect_column_values_to_be_in_set", "label_splits", ["r001", "r003", "r005"]),
+        ),
+        (
+            {"split": ["train"] * 4 + ["validation"] * 2 + ["test", "holdout"]},
+            ("expect_column_values_to_be_in_set", "split", ["r007"]),
+        ),
         ({"split": ["train"] * 6 + ["validation"] * 2}, ("expect_column_distinct_values_to_equal_set", "split", [])),
         ({"record_id": ["x", "x", *"abcdef"]}, ("expect_column_values_to_be_unique", "record_id", ["x", "x"])),
     ],
@@ -103,9 +136,16 @@ def test_a_planted_fault_in_splits_fails(columns: dict, expected: tuple) -> None
 
 
 def test_an_expectation_of_the_yaml_runs_on_its_table_only() -> None:
-    case = with_expectation("cleaned_records", "expect_column_values_to_be_in_set", column="feature_region", value_set=["south"])
+    case = with_expectation(
+        "cleaned_records", "expect_column_values_to_be_in_set", column="feature_region", value_set=["south"]
+    )
     *_, last = validate(case, "cleaned_records", cleaned(case)).expectations
-    assert (last["passed"], last["unexpected_count"], last["unexpected_percent"], len(last["record_ids"])) == (False, 30, 100.0, 20)
+    assert (last["passed"], last["unexpected_count"], last["unexpected_percent"], len(last["record_ids"])) == (
+        False,
+        30,
+        100.0,
+        20,
+    )
     assert validate(case, "splits", divided(case)).passed
 
 
@@ -119,11 +159,31 @@ def test_mostly_lets_some_records_differ() -> None:
 def test_all_mistakes_are_named_at_once_with_what_was_meant() -> None:
     wrong = [
         {"table": "splits", "expectation": "expect_column_values_to_be_in_sett", "kwargs": {"column": "label"}},
-        {"table": "cleaned_records", "expectation": "expect_column_values_to_not_be_null", "kwargs": {"column": "lable"}},
-        {"table": "cleaned_records", "expectation": "expect_column_values_to_not_be_null", "kwargs": {"column": "split"}},
-        {"table": "cleaned_records", "expectation": "expect_column_values_to_be_between", "kwargs": {"column": "label", "min": 3}},
-        {"table": "cleaned_records", "expectation": "expect_column_values_to_be_between", "kwargs": {"column": "text_characters", "min_value": [1]}},
-        {"table": "cleaned_records", "expectation": "expect_compound_columns_to_be_unique", "kwargs": {"column_list": ["label", "regoin"]}},
+        {
+            "table": "cleaned_records",
+            "expectation": "expect_column_values_to_not_be_null",
+            "kwargs": {"column": "lable"},
+        },
+        {
+            "table": "cleaned_records",
+            "expectation": "expect_column_values_to_not_be_null",
+            "kwargs": {"column": "split"},
+        },
+        {
+            "table": "cleaned_records",
+            "expectation": "expect_column_values_to_be_between",
+            "kwargs": {"column": "label", "min": 3},
+        },
+        {
+            "table": "cleaned_records",
+            "expectation": "expect_column_values_to_be_between",
+            "kwargs": {"column": "text_characters", "min_value": [1]},
+        },
+        {
+            "table": "cleaned_records",
+            "expectation": "expect_compound_columns_to_be_unique",
+            "kwargs": {"column_list": ["label", "regoin"]},
+        },
         {"table": "cleaned_records", "expectation": "expect_column_values_to_be_in_set", "kwargs": {"column": "label"}},
     ]
     case = use_case(validation={"expectations": wrong})
@@ -140,14 +200,21 @@ def test_all_mistakes_are_named_at_once_with_what_was_meant() -> None:
             "kwargs.value_set: field required",
         ]
     ):
-        assert f"validation.expectations[{index}]." in error.value.problems[index] and part in error.value.problems[index]
+        assert (
+            f"validation.expectations[{index}]." in error.value.problems[index] and part in error.value.problems[index]
+        )
     assert len(error.value.problems) == 7
     assert "'feature_region'" in error.value.problems[1]
 
 
-@pytest.mark.parametrize("kwargs", [{"row_condition": '@__import__("os").getcwd()', "condition_parser": "pandas"}, {"result_format": "COMPLETE"}])
+@pytest.mark.parametrize(
+    "kwargs",
+    [{"row_condition": '@__import__("os").getcwd()', "condition_parser": "pandas"}, {"result_format": "COMPLETE"}],
+)
 def test_arguments_that_run_code_or_return_values_are_refused(kwargs: dict) -> None:
-    problems = expectation_problems(with_expectation("splits", "expect_column_values_to_not_be_null", column="label", **kwargs))
+    problems = expectation_problems(
+        with_expectation("splits", "expect_column_values_to_not_be_null", column="label", **kwargs)
+    )
     assert len(problems) == len(kwargs) and all("is not an argument" in problem for problem in problems)
 
 
@@ -190,7 +257,12 @@ case = use_case()
 assert validate(case, "cleaned_records", cleaned(case)).passed
 """
     root = str(Path(__file__).parents[2])
-    environment = {"HOME": str(tmp_path), "PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1", "GX_ANALYTICS_ENABLED": "true"}
+    environment = {
+        "HOME": str(tmp_path),
+        "PYTHONPATH": root,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "GX_ANALYTICS_ENABLED": "true",
+    }
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert [path for path in tmp_path.rglob("*") if path.is_file() and "matplotlib" not in str(path)] == []

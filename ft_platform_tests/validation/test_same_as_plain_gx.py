@@ -1,4 +1,5 @@
-"""Batch by batch and on numbered values, every expectation gives the answer of plain Great Expectations on the whole table."""
+"""Batch by batch and on numbered values, every expectation gives the answer of plain Great Expectations on the whole
+table."""
 
 import random
 from typing import Any
@@ -13,20 +14,35 @@ from ft_platform.validation.offered import OFFERED
 from ft_platform.validation.suite import expectation_problems, implementation
 from ft_platform_tests.tables import table, use_case
 
-IN_ORDER = ["record_id", "text_characters", "answer_characters", "label", "record_date", "split", "label_splits", "feature_region"]
+IN_ORDER = [
+    "record_id",
+    "text_characters",
+    "answer_characters",
+    "label",
+    "record_date",
+    "split",
+    "label_splits",
+    "feature_region",
+]
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("expect_column_values_to_not_be_null", {"column": "label", "mostly": 0.9}),
     ("expect_column_values_to_not_be_null", {"column": "label", "mostly": 0.95}),
     ("expect_column_values_to_be_null", {"column": "record_date", "mostly": 0.5}),
     ("expect_column_values_to_be_between", {"column": "text_characters", "min_value": 10, "max_value": 90}),
-    ("expect_column_values_to_be_between", {"column": "text_characters", "min_value": 10, "max_value": 90, "mostly": 0.5}),
+    (
+        "expect_column_values_to_be_between",
+        {"column": "text_characters", "min_value": 10, "max_value": 90, "mostly": 0.5},
+    ),
     ("expect_column_values_to_be_between", {"column": "answer_characters", "min_value": 1}),
     ("expect_column_values_to_be_in_set", {"column": "label", "value_set": ["a", "b"]}),
     ("expect_column_values_to_be_in_set", {"column": "label", "value_set": ["a", "b", "c"], "mostly": 0.99}),
     ("expect_column_values_to_not_be_in_set", {"column": "label", "value_set": ["c"]}),
     ("expect_column_values_to_match_regex", {"column": "record_date", "regex": r"^2026-"}),
     ("expect_column_values_to_not_match_regex", {"column": "record_id", "regex": "7$", "mostly": 0.85}),
-    ("expect_column_values_to_match_regex_list", {"column": "record_id", "regex_list": ["1$", "2$"], "match_on": "any"}),
+    (
+        "expect_column_values_to_match_regex_list",
+        {"column": "record_id", "regex_list": ["1$", "2$"], "match_on": "any"},
+    ),
     ("expect_column_value_lengths_to_equal", {"column": "record_id", "value": 4}),
     ("expect_column_value_lengths_to_be_between", {"column": "label", "min_value": 1, "max_value": 1}),
     ("expect_column_values_to_match_strftime_format", {"column": "record_date", "strftime_format": "%Y-%m-%d"}),
@@ -36,9 +52,18 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("expect_column_values_to_be_unique", {"column": "record_date", "mostly": 0.1}),
     ("expect_column_values_to_be_unique", {"column": "label"}),
     ("expect_compound_columns_to_be_unique", {"column_list": ["record_id", "label"]}),
-    ("expect_select_column_values_to_be_unique_within_record", {"column_list": ["label", "feature_region"], "ignore_row_if": "any_value_is_missing"}),
-    ("expect_column_pair_values_to_be_equal", {"column_A": "label", "column_B": "feature_region", "ignore_row_if": "either_value_is_missing"}),
-    ("expect_column_pair_values_a_to_be_greater_than_b", {"column_A": "text_characters", "column_B": "answer_characters", "mostly": 0.5}),
+    (
+        "expect_select_column_values_to_be_unique_within_record",
+        {"column_list": ["label", "feature_region"], "ignore_row_if": "any_value_is_missing"},
+    ),
+    (
+        "expect_column_pair_values_to_be_equal",
+        {"column_A": "label", "column_B": "feature_region", "ignore_row_if": "either_value_is_missing"},
+    ),
+    (
+        "expect_column_pair_values_a_to_be_greater_than_b",
+        {"column_A": "text_characters", "column_B": "answer_characters", "mostly": 0.5},
+    ),
     ("expect_column_distinct_values_to_equal_set", {"column": "split", "value_set": ["train", "validation", "test"]}),
     ("expect_column_distinct_values_to_be_in_set", {"column": "label", "value_set": ["a"]}),
     ("expect_column_distinct_values_to_contain_set", {"column": "label", "value_set": ["a", "z"]}),
@@ -51,33 +76,48 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("expect_column_stdev_to_be_between", {"column": "text_characters", "min_value": 1}),
     ("expect_column_sum_to_be_between", {"column": "text_characters", "min_value": 1}),
     ("expect_column_most_common_value_to_be_in_set", {"column": "feature_region", "value_set": ["north"]}),
-    ("expect_column_quantile_values_to_be_between", {"column": "text_characters", "quantile_ranges": {"quantiles": [0.5], "value_ranges": [[30, 70]]}}),
+    (
+        "expect_column_quantile_values_to_be_between",
+        {"column": "text_characters", "quantile_ranges": {"quantiles": [0.5], "value_ranges": [[30, 70]]}},
+    ),
     ("expect_column_values_to_be_of_type", {"column": "text_characters", "type_": "int32"}),
     ("expect_column_values_to_be_in_type_list", {"column": "label", "type_list": ["str", "object", "string"]}),
     ("expect_column_values_to_not_match_regex_list", {"column": "record_id", "regex_list": ["1$", "2$"]}),
     ("expect_multicolumn_sum_to_equal", {"column_list": ["text_characters", "label_splits"], "sum_total": 50}),
     ("expect_multicolumn_values_to_be_equal", {"column_list": ["label", "feature_region"], "mostly": 0.1}),
-    ("expect_column_pair_values_to_be_in_set", {"column_A": "label", "column_B": "split", "value_pairs_set": [["a", "train"], ["b", "test"]]}),
+    (
+        "expect_column_pair_values_to_be_in_set",
+        {"column_A": "label", "column_B": "split", "value_pairs_set": [["a", "train"], ["b", "test"]]},
+    ),
     ("expect_table_columns_to_match_set", {"column_set": ["record_id", "label"], "exact_match": True}),
     ("expect_table_row_count_to_be_between", {"min_value": 100, "max_value": 200}),
     ("expect_table_row_count_to_equal", {"value": 199}),
     ("expect_table_column_count_to_equal", {"value": 8}),
     ("expect_column_to_exist", {"column": "label"}),
-    ("expect_column_value_z_scores_to_be_less_than", {"column": "text_characters", "threshold": 1.5, "double_sided": True}),
+    (
+        "expect_column_value_z_scores_to_be_less_than",
+        {"column": "text_characters", "threshold": 1.5, "double_sided": True},
+    ),
     ("expect_column_values_to_be_json_parseable", {"column": "record_id", "mostly": 0.9}),
     ("expect_column_values_to_be_json_parseable", {"column": "feature_region", "mostly": 0.1}),
     ("expect_column_values_to_be_dateutil_parseable", {"column": "record_date"}),
     ("expect_column_values_to_be_dateutil_parseable", {"column": "record_date", "mostly": 0.3}),
     ("expect_column_values_to_be_increasing", {"column": "text_characters", "mostly": 0.4}),
     ("expect_column_values_to_be_decreasing", {"column": "text_characters", "strictly": True}),
-    ("expect_column_values_to_not_be_outliers", {"column": "text_characters", "method": "iqr", "multiplier": 0.2, "mostly": 0.8}),
+    (
+        "expect_column_values_to_not_be_outliers",
+        {"column": "text_characters", "method": "iqr", "multiplier": 0.2, "mostly": 0.8},
+    ),
     ("expect_column_values_to_not_be_outliers", {"column": "text_characters", "method": "std", "multiplier": 1.5}),
     ("expect_column_proportion_of_non_null_values_to_be_between", {"column": "label", "min_value": 0.95}),
     ("expect_column_type_to_be", {"column": "text_characters", "type_": "int32"}),
     ("expect_table_column_count_to_be_between", {"min_value": 1, "max_value": 7}),
     ("expect_table_columns_to_match_ordered_list", {"column_list": ["record_id", "text_characters"]}),
     ("expect_table_columns_to_match_ordered_list", {"column_list": IN_ORDER}),
-    ("expect_column_kl_divergence_to_be_less_than", {"column": "label", "partition_object": {"values": ["a", "b"], "weights": [0.5, 0.5]}, "threshold": 0.1}),
+    (
+        "expect_column_kl_divergence_to_be_less_than",
+        {"column": "label", "partition_object": {"values": ["a", "b"], "weights": [0.5, 0.5]}, "threshold": 0.1},
+    ),
 ]
 
 
@@ -107,14 +147,20 @@ def plain(case, records: pa.Table, name: str, kwargs: dict[str, Any]) -> dict[st
 
     flat = next(FlatColumns(TableRows(records)).batches(columns_of(case, "splits"), 10_000))
     asset = gx.get_context(mode="ephemeral").data_sources.add_pandas("plain").add_dataframe_asset("plain")
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": flat.to_pandas()})
+    batch = asset.add_batch_definition_whole_dataframe("all").get_batch(
+        batch_parameters={"dataframe": flat.to_pandas()}
+    )
     return batch.validate(implementation(name)(**kwargs), result_format="COMPLETE").to_json_dict()
 
 
 @pytest.mark.parametrize("batch_rows", [30, 1000])
-@pytest.mark.parametrize(("name", "kwargs"), CASES, ids=[f"{i}-{name.removeprefix('expect_')}" for i, (name, _) in enumerate(CASES)])
+@pytest.mark.parametrize(
+    ("name", "kwargs"), CASES, ids=[f"{i}-{name.removeprefix('expect_')}" for i, (name, _) in enumerate(CASES)]
+)
 def test_the_verdict_is_that_of_plain_great_expectations(name, kwargs, batch_rows, monkeypatch):
-    monkeypatch.setattr("ft_platform.near_duplicates.copies.PLACES_AT_ONCE", 2 * batch_rows)  # uniqueness in three parts, and in one
+    monkeypatch.setattr(
+        "ft_platform.near_duplicates.copies.PLACES_AT_ONCE", 2 * batch_rows
+    )  # uniqueness in three parts, and in one
     case = use_case(validation={"expectations": [{"table": "splits", "expectation": name, "kwargs": kwargs}]})
     rows = records(case)
     expected = plain(case, rows, name, kwargs)
@@ -148,7 +194,9 @@ def test_every_expectation_on_offer_is_among_the_cases_and_every_other_one_has_a
 
     assert {name for name, _ in CASES} == set(OFFERED)
     there = {name for name in list_registered_expectation_implementations() if name.startswith("expect_")}
-    assert there - set(OFFERED) == set(NOT_OFFERED), "an expectation that is new in Great Expectations: add a case, or the reason why it is not offered"
+    assert there - set(OFFERED) == set(NOT_OFFERED), (
+        "an expectation that is new in Great Expectations: add a case, or the reason why it is not offered"
+    )
 
 
 @pytest.mark.parametrize("name", NOT_OFFERED)

@@ -30,13 +30,36 @@ class Answer(NamedTuple):
 def scope(kind: str, path: str, headers: Pairs, server: tuple[str, int] = SERVER, **more: Any) -> dict[str, Any]:
     path, _, query = path.partition("?")
     raw = [(name.encode(), value.encode("latin1")) for name, value in headers]
-    fixed = {"asgi": {"version": "3.0"}, "http_version": "1.1", "client": ("127.0.0.1", 5000), "root_path": "", "server": server}
-    return {"type": kind, "path": path, "raw_path": path.encode(), "query_string": query.encode(), "headers": raw, **fixed, **more}
+    fixed = {
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "client": ("127.0.0.1", 5000),
+        "root_path": "",
+        "server": server,
+    }
+    return {
+        "type": kind,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": raw,
+        **fixed,
+        **more,
+    }
 
 
-def request(app: Any, method: str, path: str, headers: Pairs = (OWN,), body: bytes | list[bytes] = b"", server: tuple[str, int] = SERVER) -> Answer:
+def request(
+    app: Any,
+    method: str,
+    path: str,
+    headers: Pairs = (OWN,),
+    body: bytes | list[bytes] = b"",
+    server: tuple[str, int] = SERVER,
+) -> Answer:
     """What an application answers. A body in pieces: after the last one the client is silent without ending it."""
-    pieces = [{"type": "http.request", "body": piece, "more_body": True} for piece in body] if isinstance(body, list) else []
+    pieces = (
+        [{"type": "http.request", "body": piece, "more_body": True} for piece in body] if isinstance(body, list) else []
+    )
     waiting = pieces or [{"type": "http.request", "body": body, "more_body": False}]
     sent: list[dict[str, Any]] = []
 
@@ -56,10 +79,16 @@ def request(app: Any, method: str, path: str, headers: Pairs = (OWN,), body: byt
     return Answer(start["status"], found, b"".join(message.get("body", b"") for message in sent[1:]))
 
 
-def websocket(app: Any, headers: Pairs, messages: Iterable[Any] = (), path: str = "/graphql", server: tuple[str, int] = SERVER) -> tuple[bool, list[Any]]:
+def websocket(
+    app: Any, headers: Pairs, messages: Iterable[Any] = (), path: str = "/graphql", server: tuple[str, int] = SERVER
+) -> tuple[bool, list[Any]]:
     """Whether an application accepts a websocket, and what it sends after these messages."""
     texts = [message if isinstance(message, str) else json.dumps(message) for message in messages]
-    waiting = [{"type": "websocket.connect"}, *({"type": "websocket.receive", "text": text} for text in texts), {"type": "websocket.disconnect", "code": 1000}]
+    waiting = [
+        {"type": "websocket.connect"},
+        *({"type": "websocket.receive", "text": text} for text in texts),
+        {"type": "websocket.disconnect", "code": 1000},
+    ]
     sent: list[dict[str, Any]] = []
 
     async def run() -> None:
@@ -79,7 +108,8 @@ def websocket(app: Any, headers: Pairs, messages: Iterable[Any] = (), path: str 
 
 @contextmanager
 def dagster_class() -> Iterator[None]:
-    """The class of Dagster's web application as Dagster made it; what the block changes about it ends with the block."""
+    """The class of Dagster's web application as Dagster made it; what the block changes about it ends with the
+    block."""
     before, guarded = DagsterWebserver.build_middleware, getattr(DagsterWebserver, GUARDED, False)
     try:
         _set(ORIGINAL, False)
@@ -89,7 +119,7 @@ def dagster_class() -> Iterator[None]:
 
 
 def _set(build: Any, guarded: bool) -> None:
-    setattr(DagsterWebserver, "build_middleware", build)  # noqa: B010
+    DagsterWebserver.build_middleware = build
     setattr(DagsterWebserver, GUARDED, guarded)
 
 

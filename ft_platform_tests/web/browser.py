@@ -15,7 +15,15 @@ from websockets.sync.client import ClientConnection, connect
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WAIT_SECONDS = 90
 # --no-sandbox: tests may run as root in a container, where Chromium has no sandbox.
-WORDS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-first-run", "--remote-allow-origins=*")
+WORDS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--remote-allow-origins=*",
+)
 
 
 class Page:
@@ -44,7 +52,11 @@ class Page:
         self.call("Page.navigate", url=address)
 
     def value(self, expression: str) -> Any:
-        return self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True).get("result", {}).get("value")
+        return (
+            self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+            .get("result", {})
+            .get("value")
+        )
 
     def wait_for(self, expression: str) -> bool:
         """Whether an expression becomes true on the page."""
@@ -66,7 +78,16 @@ def chromium(folder: Path, *words: str) -> Iterator[Page]:
     assert CHROMIUM
     with (folder / "chromium.log").open("w") as log:
         process = subprocess.Popen(
-            [CHROMIUM, *WORDS, *words, "--remote-debugging-port=0", f"--user-data-dir={folder / 'profile'}", "about:blank"], stdout=log, stderr=log
+            [
+                CHROMIUM,
+                *WORDS,
+                *words,
+                "--remote-debugging-port=0",
+                f"--user-data-dir={folder / 'profile'}",
+                "about:blank",
+            ],
+            stdout=log,
+            stderr=log,
         )
     try:
         where, deadline = folder / "profile" / "DevToolsActivePort", time.monotonic() + WAIT_SECONDS

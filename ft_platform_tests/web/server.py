@@ -37,7 +37,9 @@ def webserver(words: tuple[str, ...], home: Path, **variables: str) -> Iterator[
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("FT_", "DAGSTER_"))}
     made = {**kept, "DAGSTER_HOME": str(home), "FT_HOME": str(home.parent), **variables}
     with (home.parent / f"{port}.log").open("w") as log:
-        process = subprocess.Popen([sys.executable, *words, "--port", str(port)], env=made, cwd=home.parent, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [sys.executable, *words, "--port", str(port)], env=made, cwd=home.parent, stdout=log, stderr=log
+        )
     try:
         deadline = time.monotonic() + START_SECONDS
         while not listens(port):

@@ -1,4 +1,5 @@
-"""The guard stands before real web servers of Dagster: ours, and the one that Dagster's own commands start with our dagster.yaml."""
+"""The guard stands before real web servers of Dagster: ours, and the one that Dagster's own commands start with our
+dagster.yaml."""
 
 import json
 import os
@@ -39,7 +40,9 @@ def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """Ours on an instance whose settings do not name the guard; Dagster's own on one with our settings."""
     folder = tmp_path_factory.mktemp(request.param)
     ours = request.param == "ours"
-    with webserver(OURS if ours else PLAIN, home_with(folder, "telemetry: {enabled: false}\n" if ours else None)) as found:
+    with webserver(
+        OURS if ours else PLAIN, home_with(folder, "telemetry: {enabled: false}\n" if ours else None)
+    ) as found:
         yield found
 
 
@@ -60,7 +63,10 @@ def test_other_names_other_pages_and_other_forms_are_refused(port: int) -> None:
     assert post(port, f"{own}\nContent-Type: text/plain") == 415
     assert status_of(port, f"GET /graphql?query={{version}} HTTP/1.1\n{own}\n") == 405
     assert status_of(port, f"GET /download_debug/x HTTP/1.1\nHost: rebound.example:{port}\n") == 421
-    assert post(port, f"{own}\nContent-Type: application/json", json.dumps({"query": "{a" * 99 + "}" * 99}).encode()) == 400
+    assert (
+        post(port, f"{own}\nContent-Type: application/json", json.dumps({"query": "{a" * 99 + "}" * 99}).encode())
+        == 400
+    )
 
 
 def test_websockets_of_the_own_page_only(port: int) -> None:
@@ -76,7 +82,9 @@ def test_websockets_of_the_own_page_only(port: int) -> None:
             connect(address, origin=origin, subprotocols=["graphql-ws"])  # type: ignore[arg-type, list-item]
 
 
-def test_a_web_server_that_cannot_be_guarded_does_not_start(monkeypatch: pytest.MonkeyPatch, environment: Environment) -> None:
+def test_a_web_server_that_cannot_be_guarded_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, environment: Environment
+) -> None:
     with dagster_class():
         monkeypatch.delattr("dagster_webserver.webserver.DagsterWebserver.build_middleware")
         with pytest.raises(ConfigError, match="has no place for the guard"):
@@ -101,7 +109,10 @@ def test_settings_that_are_older_than_the_guard_get_it_once(tmp_path: Path, monk
     made = Environment(home=tmp_path / "home", defs=tmp_path / "defs")
     made.dagster_home.mkdir(parents=True)
     settings = made.dagster_home / "dagster.yaml"
-    settings.write_text("concurrency: {pools: {default_limit: 3}}\nrun_launcher:\n  module: ft_platform.run_launcher\n  class: WatchingRunLauncher\n")
+    settings.write_text(
+        "concurrency: {pools: {default_limit: 3}}\nrun_launcher:\n  module: ft_platform.run_launcher\n  class:"
+        " WatchingRunLauncher\n"
+    )
     instance.prepare_home(made)
     first = settings.read_text()
     instance.prepare_home(made)
@@ -130,10 +141,10 @@ def dripped_until_closed(connection: socket.socket) -> bool:
 def test_a_head_that_does_not_end_is_not_waited_for(tmp_path: Path) -> None:
     """The protocol alone, with an application that answers at once and a short deadline."""
     code = (
-        "import sys, uvicorn\nfrom ft_platform.web import deadlines\ndeadlines.HEAD_SECONDS = 0.5\n"
-        "async def app(scope, receive, send):\n"
-        "    await send({'type': 'http.response.start', 'status': 204, 'headers': []})\n    await send({'type': 'http.response.body'})\n"
-        "uvicorn.run(app, port=int(sys.argv[1]), log_level='warning', lifespan='off', http=deadlines.DeadlineProtocol)\n"
+        "import sys, uvicorn\nfrom ft_platform.web import deadlines\ndeadlines.HEAD_SECONDS = 0.5\nasync def app(scope,"
+        " receive, send):\n    await send({'type': 'http.response.start', 'status': 204, 'headers': []})\n    await"
+        " send({'type': 'http.response.body'})\nuvicorn.run(app, port=int(sys.argv[1]), log_level='warning',"
+        " lifespan='off', http=deadlines.DeadlineProtocol)\n"
     )
     port = free_port()
     process = subprocess.Popen([sys.executable, "-c", code, str(port)])
@@ -156,7 +167,9 @@ def test_a_head_that_does_not_end_is_not_waited_for(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [["dagster", "dev", "-m", "ft_platform.definitions"], ["dg", "dev"]], ids=" ".join)
-def test_dagsters_own_commands_are_guarded_with_our_settings(command: list[str], environment: Environment, tmp_path: Path) -> None:
+def test_dagsters_own_commands_are_guarded_with_our_settings(
+    command: list[str], environment: Environment, tmp_path: Path
+) -> None:
     program = Path(sys.executable).parent / command[0]
     if not program.exists():
         pytest.skip(f"{command[0]} is not installed")
@@ -167,7 +180,12 @@ def test_dagsters_own_commands_are_guarded_with_our_settings(command: list[str],
     (project / "ft_platform").symlink_to(REPOSITORY / "ft_platform")
     port = free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("FT_", "DAGSTER_"))}
-    variables = {**kept, **environment.to_variables(), "DAGSTER_HOME": str(home_with(tmp_path)), "PYTHONPATH": str(REPOSITORY)}
+    variables = {
+        **kept,
+        **environment.to_variables(),
+        "DAGSTER_HOME": str(home_with(tmp_path)),
+        "PYTHONPATH": str(REPOSITORY),
+    }
     words = [str(program), *command[1:], "--port", str(port), *(["--no-check-yaml"] if command[0] == "dg" else [])]
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(words, env=variables, cwd=project, stdout=log, stderr=log, start_new_session=True)

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 from graphql import get_introspection_query
 
-from ft_platform.web.graphql_limits import MAX_ALIASES, MAX_DEPTH, MAX_FIELDS, document_problem, payload_problem, request_problem
+from ft_platform.web.graphql_limits import (
+    MAX_ALIASES,
+    MAX_DEPTH,
+    MAX_FIELDS,
+    document_problem,
+    payload_problem,
+    request_problem,
+)
 
 webserver = pytest.importorskip("dagster_webserver")
 
@@ -23,7 +30,8 @@ def block_end(text: str, start: int) -> int:
 
 
 def documents_of_the_pages() -> dict[str, str]:
-    """Every operation in Dagster's pages with the fragments that it names, from the sources beside the built scripts."""
+    """Every operation in Dagster's pages with the fragments that it names, from the sources beside the built
+    scripts."""
     parts: dict[str, dict[str, str]] = {"fragment": {}, "operation": {}}
     for file in Path(webserver.__file__).parent.glob("webapp/build/_next/**/*.js.map"):
         for source in json.loads(file.read_text()).get("sourcesContent") or []:
@@ -92,7 +100,11 @@ def test_what_is_too_much_is_refused_with_the_reason(query, reason):
 
 
 def test_fragments_that_double_at_each_level_are_refused_before_they_are_put_in():
-    query = "{a {...f0}}" + "".join(f" fragment f{n} on T {{...f{n + 1} ...f{n + 1}}}" for n in range(40)) + " fragment f40 on T {a}"
+    query = (
+        "{a {...f0}}"
+        + "".join(f" fragment f{n} on T {{...f{n + 1} ...f{n + 1}}}" for n in range(40))
+        + " fragment f40 on T {a}"
+    )
     problem = payload_problem({"query": query})
     assert problem and f"{MAX_FIELDS} fields" in problem
 

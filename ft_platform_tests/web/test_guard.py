@@ -1,4 +1,5 @@
-"""The guard before Dagster's web application: what other pages and names get, and that every route of Dagster stands behind it."""
+"""The guard before Dagster's web application: what other pages and names get, and that every route of Dagster stands
+behind it."""
 
 import json
 from collections.abc import Iterator
@@ -54,7 +55,13 @@ def test_without_the_guard_each_of_these_attacks_gets_through(instance: dg.Dagst
 
 
 def test_what_the_pages_themselves_send_gets_through(app, instance: dg.DagsterInstance) -> None:
-    own = [OWN, JSON, ("origin", "http://127.0.0.1:3000"), ("referer", "http://127.0.0.1:3000/runs"), ("sec-fetch-site", "same-origin")]
+    own = [
+        OWN,
+        JSON,
+        ("origin", "http://127.0.0.1:3000"),
+        ("referer", "http://127.0.0.1:3000/runs"),
+        ("sec-fetch-site", "same-origin"),
+    ]
     answer = request(app, "POST", "/graphql", own, QUERY)
     assert (answer.status, "version" in json.loads(answer.body)["data"]) == (200, True)
     assert request(app, "POST", "/graphql", own, LIMIT).status == 200 and changed(instance)
@@ -68,7 +75,8 @@ def test_a_tool_of_this_machine_that_is_no_browser_gets_through(app) -> None:
 
 
 def routes() -> list[tuple[str, str]]:
-    """Method and path of every route of Dagster's that answers with data, or may one day; not the page itself and its files."""
+    """Method and path of every route of Dagster's that answers with data, or may one day; not the page itself and its
+    files."""
     web = DagsterWebserver.__new__(DagsterWebserver)
     web._app_path_prefix = ""
     found = []
@@ -106,7 +114,9 @@ def test_no_route_answers_to_a_foreign_name(app, method: str, path: str) -> None
         [("referer", "http://[evil")],
     ],
 )
-def test_no_route_with_data_answers_to_a_page_of_another_origin(app, method: str, path: str, headers: list[tuple[str, str]]) -> None:
+def test_no_route_with_data_answers_to_a_page_of_another_origin(
+    app, method: str, path: str, headers: list[tuple[str, str]]
+) -> None:
     assert request(app, method, path, [OWN, JSON, *headers], QUERY).status in (403, 405)
 
 
@@ -114,12 +124,24 @@ def test_a_link_from_elsewhere_opens_the_page_but_nothing_embeds_it(app) -> None
     link = [OWN, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("referer", "https://wiki.example/")]
     answer = request(app, "GET", "/assets/complaints", [*link, ("sec-fetch-dest", "document")])
     assert answer.status == 200
-    assert "frame-ancestors 'self'" in answer.headers["content-security-policy"] and "script-src 'nonce-" in answer.headers["content-security-policy"]
+    assert (
+        "frame-ancestors 'self'" in answer.headers["content-security-policy"]
+        and "script-src 'nonce-" in answer.headers["content-security-policy"]
+    )
     assert answer.headers["x-content-type-options"] == "nosniff" and answer.headers["x-frame-options"] == "SAMEORIGIN"
-    assert answer.headers["referrer-policy"] == "same-origin" and answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert (
+        answer.headers["referrer-policy"] == "same-origin"
+        and answer.headers["cross-origin-resource-policy"] == "same-origin"
+    )
     assert request(app, "GET", "/assets/complaints", [*link, ("sec-fetch-dest", "iframe")]).status == 403
     assert (
-        request(app, "GET", "/favicon.png", [OWN, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")]).status == 403
+        request(
+            app,
+            "GET",
+            "/favicon.png",
+            [OWN, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
+        ).status
+        == 403
     )
 
 
@@ -128,7 +150,9 @@ def test_a_notebook_may_run_no_script_of_this_origin(app) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"])
-@pytest.mark.parametrize("path", [MUTATION_BY_GET, "/graphql", "/graphql/", "//graphql", "/GraphQL", "/report_asset_materialization/attack"])
+@pytest.mark.parametrize(
+    "path", [MUTATION_BY_GET, "/graphql", "/graphql/", "//graphql", "/GraphQL", "/report_asset_materialization/attack"]
+)
 def test_what_changes_something_goes_by_post_only(app, instance: dg.DagsterInstance, method: str, path: str) -> None:
     assert request(app, method, path, [OWN, JSON], LIMIT).status == 405
     assert not changed(instance)
@@ -147,8 +171,18 @@ def test_what_changes_something_goes_by_post_only(app, instance: dg.DagsterInsta
         "application/jsonp",
     ],
 )
-@pytest.mark.parametrize("path", ["/graphql", "/report_asset_materialization/attack", "/report_asset_check/attack", "/report_asset_observation/attack"])
-def test_a_body_in_another_form_than_json_is_refused(app, instance: dg.DagsterInstance, kind: str | None, path: str) -> None:
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/graphql",
+        "/report_asset_materialization/attack",
+        "/report_asset_check/attack",
+        "/report_asset_observation/attack",
+    ],
+)
+def test_a_body_in_another_form_than_json_is_refused(
+    app, instance: dg.DagsterInstance, kind: str | None, path: str
+) -> None:
     headers = [OWN, *([("content-type", kind)] if kind else [])]
     assert request(app, "POST", f"{path}?query=mutation%7Ba%7D", headers, LIMIT).status == 415
     assert not changed(instance) and not instance.all_asset_keys()
@@ -164,14 +198,21 @@ def test_packed_bodies_are_refused(app) -> None:
 
 
 def test_too_much_in_one_request_is_refused_before_it_is_executed(app, instance: dg.DagsterInstance) -> None:
-    for query in ("mutation {a: setConcurrencyLimit(concurrencyKey: 1, limit: 1) b: version}", "{" * 3000, "query a {version} query b {version}"):
+    for query in (
+        "mutation {a: setConcurrencyLimit(concurrencyKey: 1, limit: 1) b: version}",
+        "{" * 3000,
+        "query a {version} query b {version}",
+    ):
         assert request(app, "POST", "/graphql", [OWN, JSON], json.dumps({"query": query}).encode()).status == 400
     assert request(app, "POST", "/graphql", [OWN, JSON], b"[" + LIMIT + b"]").status == 400
     assert not changed(instance)
 
 
 def test_a_body_that_is_too_large_is_not_read_to_its_end(app) -> None:
-    assert request(app, "POST", "/graphql", [OWN, JSON, ("content-length", str(guard.MAX_BODY_BYTES + 1))], b"").status == 413
+    assert (
+        request(app, "POST", "/graphql", [OWN, JSON, ("content-length", str(guard.MAX_BODY_BYTES + 1))], b"").status
+        == 413
+    )
     assert request(app, "POST", "/graphql", [OWN, JSON, ("content-length", "-1")], b"").status == 413
     pieces = [b" " * 500_000] * (guard.MAX_BODY_BYTES // 500_000 + 1)
     assert request(app, "POST", "/graphql", [OWN, JSON], pieces).status == 413
@@ -205,7 +246,10 @@ SUBSCRIPTION = 'subscription {pipelineRunLogs(runId: "none") {__typename}}'
 
 
 def test_a_subscription_gets_through(app) -> None:
-    messages = [{"type": "connection_init"}, {"type": "start", "id": "1", "payload": {"query": SUBSCRIPTION, "variables": {}, "operationName": None}}]
+    messages = [
+        {"type": "connection_init"},
+        {"type": "start", "id": "1", "payload": {"query": SUBSCRIPTION, "variables": {}, "operationName": None}},
+    ]
     accepted, answers = websocket(app, [OWN], messages)
     assert accepted and answers[0] == {"type": "connection_ack"}
 
@@ -215,7 +259,11 @@ def test_a_subscription_gets_through(app) -> None:
     [
         {"type": "start", "id": "1", "payload": {"query": "mutation {setNuxSeen}"}},
         {"type": "start", "id": "1", "payload": {"query": "{version}"}},
-        {"type": "start", "id": "1", "payload": {"query": "subscription {" + "a: capturedLogs(logKey: []) {stdout} " * 100 + "}"}},
+        {
+            "type": "start",
+            "id": "1",
+            "payload": {"query": "subscription {" + "a: capturedLogs(logKey: []) {stdout} " * 100 + "}"},
+        },
         {"type": "start", "id": "1"},
         {"type": "start", "id": "1", "payload": [{"query": SUBSCRIPTION}]},
         {"type": "connection_init", "payload": "x" * guard.MAX_MESSAGE_CHARACTERS},
@@ -232,7 +280,12 @@ def test_a_message_that_asks_for_something_else_ends_the_websocket(app, message)
 def test_names_of_the_installation_get_through_from_another_machine(app) -> None:
     network = ("10.0.0.5", 3000)
     for name in ("ml.example.org", "10.0.0.5:3000"):
-        assert request(app, "POST", "/graphql", [("host", name), JSON, ("origin", f"http://{name}")], QUERY, network).status == 200
+        assert (
+            request(
+                app, "POST", "/graphql", [("host", name), JSON, ("origin", f"http://{name}")], QUERY, network
+            ).status
+            == 200
+        )
     assert request(app, "GET", "/server_info", [OWN], server=network).status == 421
     assert request(app, "GET", "/server_info", [("host", "localhost:3000")], server=network).status == 421
 

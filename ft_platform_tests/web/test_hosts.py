@@ -49,7 +49,8 @@ def test_a_host_header_is_addressed_to_this_server_or_not(header, server, expect
 
 
 @pytest.mark.parametrize(
-    ("address", "expected"), [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("", False)]
+    ("address", "expected"),
+    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("", False)],
 )
 def test_addresses_of_this_machine(address, expected):
     assert is_loopback(address) is expected

@@ -14,7 +14,10 @@ pytest.importorskip("dagster_webserver")
 from ft_platform_tests.web.browser import CHROMIUM, WAIT_SECONDS, Page, chromium
 from ft_platform_tests.web.server import OURS, home_with, webserver
 
-pytestmark = [pytest.mark.integration, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install --no-install-recommends chromium")]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install --no-install-recommends chromium"),
+]
 
 # What a page can do unasked, and what it can try with the browser's leave. Its answers say what it could read.
 ATTACKER = """<!doctype html><title>waiting</title><body><script>
@@ -50,7 +53,7 @@ const form = () => new Promise((done) => {
   tried.form = await form();
   document.title = JSON.stringify(tried);
 })();
-</script>"""
+</script>"""  # noqa: E501
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +65,9 @@ def run_id() -> str:
 def home(tmp_path_factory: pytest.TempPathFactory, run_id: str) -> Path:
     made = home_with(tmp_path_factory.mktemp("browser"))
     with dg.DagsterInstance.from_config(str(made)) as instance:
-        instance.create_run_for_job(dg.job(name="nothing")(lambda: None), run_id=run_id, status=dg.DagsterRunStatus.STARTED)
+        instance.create_run_for_job(
+            dg.job(name="nothing")(lambda: None), run_id=run_id, status=dg.DagsterRunStatus.STARTED
+        )
     return made
 
 
@@ -81,8 +86,12 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 def test_dagsters_pages_work_behind_the_guard(page: Page, port: int, run_id: str) -> None:
     page.open(f"http://127.0.0.1:{port}/runs/{run_id}")
-    assert page.wait_for(f"document.body.innerText.includes({run_id[:8]!r}) && document.body.innerText.includes('Started')")
-    assert page.wait_for("performance.getEntriesByType('resource').filter(one => one.name.includes('graphql')).length > 2")
+    assert page.wait_for(
+        f"document.body.innerText.includes({run_id[:8]!r}) && document.body.innerText.includes('Started')"
+    )
+    assert page.wait_for(
+        "performance.getEntriesByType('resource').filter(one => one.name.includes('graphql')).length > 2"
+    )
     asked = [one["response"] for one in page.told("Network.responseReceived") if f":{port}/" in one["response"]["url"]]
     assert sum("/graphql" in one["url"] for one in asked) > 2
     assert [(one["url"], one["status"]) for one in asked if one["status"] >= 400] == []
@@ -92,8 +101,12 @@ def test_dagsters_pages_work_behind_the_guard(page: Page, port: int, run_id: str
     assert any("subscription" in text for text in subscribed)
     received, deadline = set(), time.monotonic() + WAIT_SECONDS
     while not {"connection_ack", "data"} <= received and time.monotonic() < deadline:
-        page.value("new Promise((done) => setTimeout(() => done(true), 200))")  # meanwhile the browser tells what it received
-        received = {json.loads(one["response"]["payloadData"])["type"] for one in page.told("Network.webSocketFrameReceived")}
+        page.value(
+            "new Promise((done) => setTimeout(() => done(true), 200))"
+        )  # meanwhile the browser tells what it received
+        received = {
+            json.loads(one["response"]["payloadData"])["type"] for one in page.told("Network.webSocketFrameReceived")
+        }
     assert {"connection_ack", "data"} <= received
     assert page.told("Network.webSocketClosed") == []
 

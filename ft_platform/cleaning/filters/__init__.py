@@ -1,8 +1,9 @@
-"""Filters, one file each: the file's name is the reason code, `removes(records, use_case)` is the claim, for a batch of records at once.
+"""Filters, one file each: the file's name is the reason code, `removes(records, use_case)` is the claim, for a batch of
+records at once.
 
-A record that several filters would remove gets the reason of the one that decides first: filters without `ORDER` (it counts as 0),
-then those of a higher one, and among equals the first in the alphabet. A filter sees only records that no lower order removed, so an
-expensive one has a higher order.
+A record that several filters would remove gets the reason of the one that decides first: filters without `ORDER` (it
+counts as 0), then those of a higher one, and among equals the first in the alphabet. A filter sees only records that no
+lower order removed, so an expensive one has a higher order.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -87,7 +88,10 @@ def filters() -> dict[str, Filter]:
 @cache
 def _ordered() -> list[tuple[int, str, Filter]]:
     modules = {module.name: import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)}
-    return sorted(((getattr(module, "ORDER", 0), name, module.removes) for name, module in modules.items()), key=lambda found: found[:2])
+    return sorted(
+        ((getattr(module, "ORDER", 0), name, module.removes) for name, module in modules.items()),
+        key=lambda found: found[:2],
+    )
 
 
 def reasons_to_remove(records: CleanedRecords, use_case: NamedUseCase) -> np.ndarray:

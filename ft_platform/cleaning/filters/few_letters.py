@@ -1,7 +1,7 @@
 """Too few of the user's characters are letters, white space aside: less than `cleaning.min_letter_share`.
 
-Tables of numbers, rulers and log lines. Gopher asks for letters in 80 % of the words (Rae et al. 2021, arXiv:2112.11446, A.1.1); a share
-of characters also works for scripts without blanks between words.
+Tables of numbers, rulers and log lines. Gopher asks for letters in 80 % of the words (Rae et al. 2021,
+arXiv:2112.11446, A.1.1); a share of characters also works for scripts without blanks between words.
 """
 
 import numpy as np

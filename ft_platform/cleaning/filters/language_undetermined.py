@@ -1,4 +1,5 @@
-"""Whether the user's text is in one of `cleaning.allowed_languages` cannot be said with `cleaning.language_confidence`: mostly short texts.
+"""Whether the user's text is in one of `cleaning.allowed_languages` cannot be said with `cleaning.language_confidence`:
+mostly short texts.
 
 Removes them only where `cleaning.undetermined_language` is `remove`.
 """

@@ -1,7 +1,7 @@
 """The user's text has more `#`, bullets and ellipses than `cleaning.max_symbols_per_word` for each word.
 
-Ratio of symbols to words of Gopher, which allows 0.1 (Rae et al. 2021, arXiv:2112.11446, A.1.1); bullets are from its rule on lines.
-"""
+Ratio of symbols to words of Gopher, which allows 0.1 (Rae et al. 2021, arXiv:2112.11446, A.1.1); bullets are from its
+rule on lines."""
 
 import numpy as np
 

@@ -1,8 +1,9 @@
-"""The user's text repeats itself: more than `cleaning.max_repeated_share` of its characters stand in lines or phrases that were there before.
+"""The user's text repeats itself: more than `cleaning.max_repeated_share` of its characters stand in lines or phrases
+that were there before.
 
-After the repetition rules of Gopher (Rae et al. 2021, arXiv:2112.11446, table A1): duplicate lines, which it allows to 0.20 of the
-characters, and duplicate word 5-grams, to 0.15. Short phrases (`no no no no no no`) count by their share of equal neighbours.
-"""
+After the repetition rules of Gopher (Rae et al. 2021, arXiv:2112.11446, table A1): duplicate lines, which it allows to
+0.20 of the characters, and duplicate word 5-grams, to 0.15. Short phrases (`no no no no no no`) count by their share of
+equal neighbours."""
 
 import re
 from itertools import pairwise
@@ -27,7 +28,8 @@ def removes(records: CleanedRecords, use_case: NamedUseCase) -> np.ndarray:
 
 
 def repeated_share(text: str) -> float:
-    """Share in [0, 1] of the characters (white space aside) that repeat what stands before them: the largest of three counts."""
+    """Share in [0, 1] of the characters (white space aside) that repeat what stands before them: the largest of three
+    counts."""
     words = WORD.findall(text.casefold())
     characters = sum(map(len, words))
     if not characters:

@@ -25,6 +25,9 @@ def run(launch: Launch) -> dict[str, Any]:
     command = [sys.executable, "-m", launch.module]
 
     def start(variables: dict[str, str]) -> OnThisMachine:
-        return OnThisMachine((warm.start(launch.program, variables) if warm.possible() else None) or subprocess.Popen(command, env=variables))
+        return OnThisMachine(
+            (warm.start(launch.program, variables) if warm.possible() else None)
+            or subprocess.Popen(command, env=variables)
+        )
 
     return run_until_end(launch, start, launch.variables())

@@ -17,7 +17,8 @@ SWAPPED = {"A": ALTERNATIVE, "B": FINE_TUNED, "tie": TIE}
 
 
 def verdict(first: str | None, swapped: str | None) -> tuple[str | None, bool]:
-    """What both orders say of one pair, and whether they contradict each other, which is a tie. None where one cannot be read.
+    """What both orders say of one pair, and whether they contradict each other, which is a tie. None where one cannot
+    be read.
 
     Args:
         first: choice with the fine-tuned model's answer as A.
@@ -30,7 +31,11 @@ def verdict(first: str | None, swapped: str | None) -> tuple[str | None, bool]:
 
 
 def judge_figures(
-    choices: Mapping[str, tuple[str | None, str | None]], sampled: Sequence[str], gold: Gold, judge: Judge, evaluation: Evaluation
+    choices: Mapping[str, tuple[str | None, str | None]],
+    sampled: Sequence[str],
+    gold: Gold,
+    judge: Judge,
+    evaluation: Evaluation,
 ) -> dict[str, Any]:
     """What `judge.json` says of the choices.
 
@@ -40,12 +45,18 @@ def judge_figures(
         gold: what people said.
 
     Returns:
-        `{"rows", "unreadable", "answers", "win_rate", "status", "ties_count_half", "position_bias", "first_share", "calibrated", "gold": {"source",
-        "rows", "kappa", "agreement", "status"}, "usable_in_gate", "reason"}`. `position_bias` is the share of pairs on which the orders contradict
-        each other, `first_share` how often the answer that stood first was chosen, among choices that are no tie.
+        `{"rows", "unreadable", "answers", "win_rate", "status", "ties_count_half", "position_bias", "first_share",
+        "calibrated", "gold": {"source", "rows", "kappa", "agreement", "status"}, "usable_in_gate", "reason"}`.
+        `position_bias` is the share of pairs on which the orders contradict each other, `first_share` how often the
+        answer that stood first was chosen, among choices that are no tie.
     """
     verdicts = {pair: verdict(*choices[pair]) for pair in choices}
-    readable = [(preferred, contradicts) for pair in sampled if (preferred := verdicts[pair][0]) is not None for contradicts in [verdicts[pair][1]]]
+    readable = [
+        (preferred, contradicts)
+        for pair in sampled
+        if (preferred := verdicts[pair][0]) is not None
+        for contradicts in [verdicts[pair][1]]
+    ]
     preferred = [one for one, _ in readable]
     single = [choice for pair in sampled for choice in choices[pair] if choice in ("A", "B")]
     unreadable = 1 - len(readable) / len(sampled)
@@ -58,7 +69,9 @@ def judge_figures(
         "status": "measured" if preferred else "no reply of the judge could be read",
         "ties_count_half": True,
         "confidence": evaluation.confidence,
-        "position_bias": win_rate([float(contradicts) for _, contradicts in readable], evaluation.confidence) if readable else None,
+        "position_bias": (
+            win_rate([float(contradicts) for _, contradicts in readable], evaluation.confidence) if readable else None
+        ),
         "first_share": single.count("A") / len(single) if single else None,
         "calibrated": calibration["kappa"] is not None,
         "gold": calibration,
@@ -74,7 +87,12 @@ def _calibration(judged: Mapping[str, str | None], gold: Gold, settings: Evaluat
     if not gold.preferred:
         return {**found, "status": "there is no gold set: nobody knows whether this judge agrees with people"}
     if len(readable) < LEAST_GOLD_ROWS:
-        return {**found, "status": f"the gold set has {len(readable)} pairs that the judge gave a verdict on; {LEAST_GOLD_ROWS} are needed"}
+        return {
+            **found,
+            "status": (
+                f"the gold set has {len(readable)} pairs that the judge gave a verdict on; {LEAST_GOLD_ROWS} are needed"
+            ),
+        }
     people = {pair: gold.preferred[pair] for pair in readable}
     both = agreement({"judge": readable, "people": people}, settings)
     equal = win_rate([float(people[pair] == readable[pair]) for pair in readable], settings.confidence)
@@ -89,16 +107,24 @@ def why_not_usable(found: Mapping[str, Any], min_kappa: float) -> str | None:
     if kappa is None:
         return str(found["gold"]["status"])
     if kappa["value"] < min_kappa:
-        return f"the judge agrees with people by a kappa of {kappa['value']:.3f}, less than judge.min_kappa {min_kappa:g}"
+        return (
+            f"the judge agrees with people by a kappa of {kappa['value']:.3f}, less than judge.min_kappa {min_kappa:g}"
+        )
     if kappa["low"] <= 0:
-        return f"the judge's agreement with people is not told apart from chance: kappa {kappa['value']:.3f} ({kappa['low']:.3f} to {kappa['high']:.3f})"
+        return (
+            f"the judge's agreement with people is not told apart from chance: kappa {kappa['value']:.3f}"
+            f" ({kappa['low']:.3f} to {kappa['high']:.3f})"
+        )
     if found["unreadable"]["share"] > MOST_UNREADABLE:
-        return f"{found['unreadable']['share']:.0%} of the pairs have no readable verdict, more than {MOST_UNREADABLE:.0%}"
+        return (
+            f"{found['unreadable']['share']:.0%} of the pairs have no readable verdict, more than {MOST_UNREADABLE:.0%}"
+        )
     return None
 
 
 def support_figures(verdicts: Sequence[str | None], confidence: float) -> dict[str, Any]:
-    """What a judge says of claims without support: `{"hallucination_rate": {"value", "low", "high"} or None, "rows", "unreadable", ...}`.
+    """What a judge says of claims without support: `{"hallucination_rate": {"value", "low", "high"} or None, "rows",
+    "unreadable", ...}`.
 
     Nobody has judged the same answers for support, so it is never calibrated and never usable in a gate.
     """
@@ -109,5 +135,7 @@ def support_figures(verdicts: Sequence[str | None], confidence: float) -> dict[s
         "unreadable": len(verdicts) - len(readable),
         "calibrated": False,
         "usable_in_gate": False,
-        "reason": "no people have judged these answers for support" if readable else "no reply of the judge could be read",
+        "reason": (
+            "no people have judged these answers for support" if readable else "no reply of the judge could be read"
+        ),
     }

@@ -58,7 +58,8 @@ def gold_hash(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion) -
 
 
 def read_gold(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion, pairs: list[Pair]) -> Gold:
-    """The gold set of a judge: `judge.gold`, otherwise the newest human review of this evaluation with the same alternative.
+    """The gold set of a judge: `judge.gold`, otherwise the newest human review of this evaluation with the same
+    alternative.
 
     Args:
         pairs: those of the evaluation.
@@ -77,20 +78,30 @@ def read_gold(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion, p
     ratings: dict[str, dict[str, str]] = {}
     for row in pq.read_table(lake.open_file(review, RATINGS)).to_pylist():
         ratings.setdefault(row["rater"], {})[row["record_id"]] = row["preferred"]
-    preferred = {record: FINE_TUNED if points > 0.5 else ALTERNATIVE if points < 0.5 else TIE for record, points in points_of(ratings).items()}
+    preferred = {
+        record: FINE_TUNED if points > 0.5 else ALTERNATIVE if points < 0.5 else TIE
+        for record, points in points_of(ratings).items()
+    }
     judged = {pair.record_id: pair for pair in pairs if pair.record_id in preferred}
-    return Gold(f"human review {review.id}", review.content_hash, judged, {record: preferred[record] for record in judged})
+    return Gold(
+        f"human review {review.id}", review.content_hash, judged, {record: preferred[record] for record in judged}
+    )
 
 
 def _review(lake: Lake, evaluation: ArtifactVersion, alternative: str) -> ArtifactVersion | None:
-    return next((review for review in reviews_of(lake, evaluation) if read_review(lake, review)["alternative"] == alternative), None)
+    return next(
+        (review for review in reviews_of(lake, evaluation) if read_review(lake, review)["alternative"] == alternative),
+        None,
+    )
 
 
 def _bytes(path: str) -> bytes:
     require_allowed(path, "judge.gold")
     place = Path(path).expanduser()
     if not place.is_file() or place.stat().st_size > MOST_BYTES:
-        raise DataError(f"judge.gold names {path}, which is no file of at most {MOST_BYTES:,} bytes", "Correct judge.gold")
+        raise DataError(
+            f"judge.gold names {path}, which is no file of at most {MOST_BYTES:,} bytes", "Correct judge.gold"
+        )
     return place.read_bytes()
 
 
@@ -116,8 +127,16 @@ def _line(line: str, where: str) -> dict[str, str]:
         found: Any = json.loads(line)
     except (ValueError, RecursionError):
         raise DataError(f"{where}: is no JSON", "Write one object a line") from None
-    if not isinstance(found, dict) or sorted(found) != sorted(FIELDS) or not all(isinstance(value, str) for value in found.values()):
-        raise DataError(f"{where}: must have the fields {', '.join(FIELDS)}, each a text, and no other", "Correct this line")
+    if (
+        not isinstance(found, dict)
+        or sorted(found) != sorted(FIELDS)
+        or not all(isinstance(value, str) for value in found.values())
+    ):
+        raise DataError(
+            f"{where}: must have the fields {', '.join(FIELDS)}, each a text, and no other", "Correct this line"
+        )
     if found["better"] not in BETTER:
-        raise DataError(f"{where}: better must be 1, 2 or tie, got a text of {len(found['better'])} characters", "Correct this line")
+        raise DataError(
+            f"{where}: better must be 1, 2 or tie, got a text of {len(found['better'])} characters", "Correct this line"
+        )
     return found

@@ -26,7 +26,9 @@ class AsksOneModel(Protocol):
     described: dict[str, Any]
     tokens: int
 
-    def choose(self, instruction: str, questions: Sequence[str], choices: Sequence[str], on_answers: OnAnswers) -> list[str | None]:
+    def choose(
+        self, instruction: str, questions: Sequence[str], choices: Sequence[str], on_answers: OnAnswers
+    ) -> list[str | None]:
         """One of `choices` for each question; None where the reply cannot be read."""
         ...
 
@@ -39,10 +41,14 @@ class EndpointJudge:
         self.described = {"kind": "endpoint", "host": endpoint.host, "model": endpoint.model}
         self.tokens = 0
 
-    def choose(self, instruction: str, questions: Sequence[str], choices: Sequence[str], on_answers: OnAnswers) -> list[str | None]:
+    def choose(
+        self, instruction: str, questions: Sequence[str], choices: Sequence[str], on_answers: OnAnswers
+    ) -> list[str | None]:
         found = []
         for done, question in enumerate(questions, start=1):
-            reply = self.endpoint.chat([{"role": "system", "content": instruction}, {"role": "user", "content": question}], ANSWER_TOKENS)
+            reply = self.endpoint.chat(
+                [{"role": "system", "content": instruction}, {"role": "user", "content": question}], ANSWER_TOKENS
+            )
             self.tokens += sum(reply.usage.values())
             found.append(choice_in(reply.answer, choices))
             on_answers(done)
@@ -63,7 +69,9 @@ class LocalJudge:
         self.described = {"kind": "local", "uri": settings.uri, "sha256": resolved.weights_sha256}
         self.tokens = 0
 
-    def choose(self, instruction: str, questions: Sequence[str], choices: Sequence[str], on_answers: OnAnswers) -> list[str | None]:
+    def choose(
+        self, instruction: str, questions: Sequence[str], choices: Sequence[str], on_answers: OnAnswers
+    ) -> list[str | None]:
         from ft_platform.evaluation.systems.label_scoring import label_scores
         from ft_platform.models.renderer import Renderer
 
@@ -74,7 +82,11 @@ class LocalJudge:
         fitting = [place for place, prompt in enumerate(prompts) if len(prompt) <= room]
         found: list[str | None] = [None] * len(prompts)
         if fitting:
-            best = label_scores(self.model, [prompts[place] for place in fitting], labels, on_answers).argmax(dim=1).tolist()
+            best = (
+                label_scores(self.model, [prompts[place] for place in fitting], labels, on_answers)
+                .argmax(dim=1)
+                .tolist()
+            )
             for place, choice in zip(fitting, best, strict=True):
                 found[place] = renderer.labels[choice]
         self.tokens += sum(len(prompts[place]) for place in fitting)

@@ -12,7 +12,14 @@ from ft_platform.environment import Environment
 from ft_platform.evaluation.judging.figures import judge_figures, support_figures
 from ft_platform.evaluation.judging.gold import GOLD_LINE, gold_hash, read_gold
 from ft_platform.evaluation.judging.judges import AsksOneModel, judge_of
-from ft_platform.evaluation.judging.question import CHOICES, SUPPORT, SUPPORT_INSTRUCTION, comparison, instruction, support_question
+from ft_platform.evaluation.judging.question import (
+    CHOICES,
+    SUPPORT,
+    SUPPORT_INSTRUCTION,
+    comparison,
+    instruction,
+    support_question,
+)
 from ft_platform.evaluation.pairs import Pair, pairs_of
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.stage_table import input_hash
@@ -27,7 +34,8 @@ CHOICES_FILE = "choices.parquet"
 
 
 def judge_inputs(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion) -> tuple[str, str]:
-    """Id of the report that these inputs give, and their hash: the evaluation, settings, code, gold set, weights of a local judge.
+    """Id of the report that these inputs give, and their hash: the evaluation, settings, code, gold set, weights of a
+    local judge.
 
     What a model behind an endpoint becomes under the same name is not part of it.
 
@@ -42,7 +50,9 @@ def judge_inputs(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion
     return f"judge-{inputs[:12]}", inputs
 
 
-def publish_judge(lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation: ArtifactVersion) -> ArtifactVersion:
+def publish_judge(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation: ArtifactVersion
+) -> ArtifactVersion:
     """The verdict of the judge on an evaluation: an existing one, or a new one.
 
     Args:
@@ -70,35 +80,57 @@ def publish_judge(lake: Lake, environment: Environment, use_case: NamedUseCase, 
         "test_rows": pairs.test_rows,
         "identical_rows": pairs.identical_rows,
         **judge_figures(choices, [pair.record_id for pair in sampled], gold, settings, use_case.settings.evaluation),
-        **({"groundedness": ask_for_support(judge, use_case, sampled)} if use_case.settings.evaluation.groundedness == "prompt" else {}),
+        **(
+            {"groundedness": ask_for_support(judge, use_case, sampled)}
+            if use_case.settings.evaluation.groundedness == "prompt"
+            else {}
+        ),
         "tokens": judge.tokens or None,
         "seconds": round(time.monotonic() - started, 3),
     }
     return _publish(lake, use_case, evaluation, artifact_id, inputs, found, choices, time.monotonic() - started)
 
 
-def ask(judge: AsksOneModel, use_case: NamedUseCase, pairs: dict[str, Pair]) -> dict[str, tuple[str | None, str | None]]:
+def ask(
+    judge: AsksOneModel, use_case: NamedUseCase, pairs: dict[str, Pair]
+) -> dict[str, tuple[str | None, str | None]]:
     """Each pair in both orders: choice with the fine-tuned model's answer first, and with it second."""
     task, total = use_case.settings.task.instruction, 2 * len(pairs)
     progress.report(STAGE, 0, total, "answers")
     said = instruction(use_case.settings.judge.rubric)
     orders = []
     for before, swapped in ((0, False), (len(pairs), True)):
-        answers = [(pair.alternative, pair.fine_tuned) if swapped else (pair.fine_tuned, pair.alternative) for pair in pairs.values()]
+        answers = [
+            (pair.alternative, pair.fine_tuned) if swapped else (pair.fine_tuned, pair.alternative)
+            for pair in pairs.values()
+        ]
         texts = [comparison(task, pair.question, *both) for pair, both in zip(pairs.values(), answers, strict=True)]
-        orders.append(judge.choose(said, texts, CHOICES, lambda done, before=before: progress.report(STAGE, before + done, total, "answers")))
+        orders.append(
+            judge.choose(
+                said,
+                texts,
+                CHOICES,
+                lambda done, before=before: progress.report(STAGE, before + done, total, "answers"),
+            )
+        )
     return dict(zip(pairs, zip(*orders, strict=True), strict=True))
 
 
 def ask_for_support(judge: AsksOneModel, use_case: NamedUseCase, pairs: list[Pair]) -> dict[str, Any]:
     """Whether the fine-tuned model's answers are supported by the questions they answer."""
     texts = [support_question(pair.question, pair.fine_tuned) for pair in pairs]
-    found = judge.choose(SUPPORT_INSTRUCTION, texts, SUPPORT, lambda done: progress.report(STAGE, done, len(texts), "answers for support"))
+    found = judge.choose(
+        SUPPORT_INSTRUCTION,
+        texts,
+        SUPPORT,
+        lambda done: progress.report(STAGE, done, len(texts), "answers for support"),
+    )
     return support_figures(found, use_case.settings.evaluation.confidence)
 
 
 def choices_table(choices: dict[str, tuple[str | None, str | None]]) -> pa.Table:
-    """Columns record_id (None for a pair of a gold file), gold_line, first_order (choice with the fine-tuned model's answer as A) and swapped. No text."""
+    """Columns record_id (None for a pair of a gold file), gold_line, first_order (choice with the fine-tuned model's
+    answer as A) and swapped. No text."""
     lines = {pair: int(pair.removeprefix(GOLD_LINE)) for pair in choices if pair.startswith(GOLD_LINE)}
     first_order, swapped = zip(*choices.values(), strict=True)
     return pa.table(

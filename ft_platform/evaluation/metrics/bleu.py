@@ -1,7 +1,8 @@
-"""BLEU: how many word 1- to 4-grams of the answers are in the references, times a penalty for short answers, over the whole test split, in [0, 100].
+"""BLEU: how many word 1- to 4-grams of the answers are in the references, times a penalty for short answers, over the
+whole test split, in [0, 100].
 
-Papineni et al., BLEU: a Method for Automatic Evaluation of Machine Translation, 2002, as sacrebleu computes it (`corpus_bleu`:
-tokenization 13a, exponential smoothing; Post, A Call for Clarity in Reporting BLEU Scores, 2018).
+Papineni et al., BLEU: a Method for Automatic Evaluation of Machine Translation, 2002, as sacrebleu computes it
+(`corpus_bleu`: tokenization 13a, exponential smoothing; Post, A Call for Clarity in Reporting BLEU Scores, 2018).
 """
 
 import re

@@ -7,7 +7,9 @@ from ft_platform.evaluation.outputs import TextOutputs
 
 
 def statistics(outputs: TextOutputs) -> np.ndarray:
-    return np.array([[r.split() == a.split(), 1.0] for r, a in zip(outputs.references, outputs.answers, strict=True)], float)
+    return np.array(
+        [[r.split() == a.split(), 1.0] for r, a in zip(outputs.references, outputs.answers, strict=True)], float
+    )
 
 
 def score(sums: np.ndarray) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""F1 over fields: of all fields that answers or references have, twice those with the right value by the sum of both counts (micro average)."""
+"""F1 over fields: of all fields that answers or references have, twice those with the right value by the sum of both
+counts (micro average)."""
 
 import numpy as np
 
@@ -17,4 +18,15 @@ def score(sums: np.ndarray) -> np.ndarray:
     return 2 * sums[..., 0] / np.maximum(sums[..., 1] + sums[..., 2], 1)
 
 
-METRIC = Metric("field_f1", "Field F1", "generation", 0.0, 1.0, True, -5, statistics, score, lambda outputs: outputs.schema is not None)
+METRIC = Metric(
+    "field_f1",
+    "Field F1",
+    "generation",
+    0.0,
+    1.0,
+    True,
+    -5,
+    statistics,
+    score,
+    lambda outputs: outputs.schema is not None,
+)

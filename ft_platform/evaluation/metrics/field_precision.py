@@ -10,4 +10,15 @@ def score(sums: np.ndarray) -> np.ndarray:
     return sums[..., 0] / np.maximum(sums[..., 1], 1)
 
 
-METRIC = Metric("field_precision", "Field precision", "generation", 0.0, 1.0, True, -2, statistics, score, lambda outputs: outputs.schema is not None)
+METRIC = Metric(
+    "field_precision",
+    "Field precision",
+    "generation",
+    0.0,
+    1.0,
+    True,
+    -2,
+    statistics,
+    score,
+    lambda outputs: outputs.schema is not None,
+)

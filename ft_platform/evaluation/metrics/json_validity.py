@@ -15,4 +15,15 @@ def score(sums: np.ndarray) -> np.ndarray:
     return sums[..., 0] / sums[..., 1]
 
 
-METRIC = Metric("json_validity", "Valid JSON", "generation", 0.0, 1.0, True, -4, statistics, score, lambda outputs: outputs.schema is not None)
+METRIC = Metric(
+    "json_validity",
+    "Valid JSON",
+    "generation",
+    0.0,
+    1.0,
+    True,
+    -4,
+    statistics,
+    score,
+    lambda outputs: outputs.schema is not None,
+)

@@ -15,7 +15,8 @@ WORD = re.compile(r"[^\W_]+")
 
 
 def common_subsequence(a: list[str], b: list[str]) -> int:
-    """Length of the longest common subsequence, one bit per word of `a` (Hyyro, Bit-parallel LCS-length computation revisited, 2004)."""
+    """Length of the longest common subsequence, one bit per word of `a` (Hyyro, Bit-parallel LCS-length computation
+    revisited, 2004)."""
     positions: dict[str, int] = {}
     for i, word in enumerate(a):
         positions[word] = positions.get(word, 0) | 1 << i

@@ -16,4 +16,15 @@ def score(sums: np.ndarray) -> np.ndarray:
     return sums[..., 0] / sums[..., 1]
 
 
-METRIC = Metric("schema_validity", "Valid by schema", "generation", 0.0, 1.0, True, -3, statistics, score, lambda outputs: outputs.schema is not None)
+METRIC = Metric(
+    "schema_validity",
+    "Valid by schema",
+    "generation",
+    0.0,
+    1.0,
+    True,
+    -3,
+    statistics,
+    score,
+    lambda outputs: outputs.schema is not None,
+)

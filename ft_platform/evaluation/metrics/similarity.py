@@ -1,4 +1,5 @@
-"""How similar answers are to their references by the hidden states of a model (`evaluation.similarities`); mean over records."""
+"""How similar answers are to their references by the hidden states of a model (`evaluation.similarities`); mean over
+records."""
 
 import numpy as np
 
@@ -14,4 +15,15 @@ def score(sums: np.ndarray) -> np.ndarray:
     return sums[..., 0] / sums[..., 1]
 
 
-METRIC = Metric("similarity", "Similarity", "generation", -1.0, 1.0, True, 7, statistics, score, lambda outputs: len(outputs.similarities) > 0)
+METRIC = Metric(
+    "similarity",
+    "Similarity",
+    "generation",
+    -1.0,
+    1.0,
+    True,
+    7,
+    statistics,
+    score,
+    lambda outputs: len(outputs.similarities) > 0,
+)

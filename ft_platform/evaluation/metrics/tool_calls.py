@@ -1,8 +1,10 @@
-"""Share of the records whose reference calls tools in which the answer makes the same calls: equal names and equal arguments, in any order.
+"""Share of the records whose reference calls tools in which the answer makes the same calls: equal names and equal
+arguments, in any order.
 
-Covered: calls written as JSON objects with `name` and `arguments` (or `parameters`), bare or between whatever markers a chat template puts
-around them; this is how most templates write calls. Keys may stand in any order, and 2.0 is 2. Not covered: calls written as Python or XML;
-arguments that mean the same in other words; calls where the reference makes none.
+Covered: calls written as JSON objects with `name` and `arguments` (or `parameters`), bare or between whatever markers a
+chat template puts around them; this is how most templates write calls. Keys may stand in any order, and 2.0 is 2. Not
+covered: calls written as Python or XML; arguments that mean the same in other words; calls where the reference makes
+none.
 """
 
 import json
@@ -66,7 +68,10 @@ def _plain(value: Any) -> Any:
 
 
 def statistics(outputs: TextOutputs) -> np.ndarray:
-    pairs = [(calls_in(reference), calls_in(answer)) for reference, answer in zip(outputs.references, outputs.answers, strict=True)]
+    pairs = [
+        (calls_in(reference), calls_in(answer))
+        for reference, answer in zip(outputs.references, outputs.answers, strict=True)
+    ]
     return np.array([[bool(wanted) and wanted == made, bool(wanted)] for wanted, made in pairs], float)
 
 
@@ -75,7 +80,10 @@ def score(sums: np.ndarray) -> np.ndarray:
 
 
 def applies(outputs: Outputs) -> bool:
-    return isinstance(outputs, TextOutputs) and sum(bool(calls_in(reference)) for reference in outputs.references) >= LEAST_RECORDS
+    return (
+        isinstance(outputs, TextOutputs)
+        and sum(bool(calls_in(reference)) for reference in outputs.references) >= LEAST_RECORDS
+    )
 
 
 METRIC = Metric("tool_calls", "Tool calls", "generation", 0.0, 1.0, True, 7, statistics, score, applies)

@@ -1,4 +1,5 @@
-"""Reads the sheets that experts filled in. Every problem is named with file and row; what stands in a cell is never quoted."""
+"""Reads the sheets that experts filled in. Every problem is named with file and row; what stands in a cell is never
+quoted."""
 
 import csv
 import io
@@ -48,8 +49,9 @@ def read_answers(paths: Sequence[Path], key_of: Callable[[str], dict[str, Any] |
         key_of: what an export noted, by its id; None where there was no such export.
 
     Raises:
-        AnswersRefused: a file cannot be read or is of another export; a rater, row or answer is not one of the export's; a row is answered
-            twice; the texts of a row are not those that were exported. Up to 20 problems, each with file and row.
+        AnswersRefused: a file cannot be read or is of another export; a rater, row or answer is not one of the
+            export's; a row is answered twice; the texts of a row are not those that were exported. Up to 20 problems,
+            each with file and row.
         MissingExtra: openpyxl or defusedxml is not installed.
     """
     tables = {path: _table(path) for path in paths}
@@ -63,28 +65,45 @@ def read_answers(paths: Sequence[Path], key_of: Callable[[str], dict[str, Any] |
                 problems.append(f"{path.name}:{place}: {problem}")
     if problems:
         more = len(problems) - MOST_PROBLEMS
-        raise AnswersRefused(problems[:MOST_PROBLEMS] + ([f"and {more} more problems"] if more > 0 else []), "Nothing was imported. Correct the files")
+        raise AnswersRefused(
+            problems[:MOST_PROBLEMS] + ([f"and {more} more problems"] if more > 0 else []),
+            "Nothing was imported. Correct the files",
+        )
     if not any(found.ratings.values()):
-        raise AnswersRefused([f"{', '.join(path.name for path in paths)}: no row has an answer in column better"], "Nothing was imported")
+        raise AnswersRefused(
+            [f"{', '.join(path.name for path in paths)}: no row has an answer in column better"], "Nothing was imported"
+        )
     return found
 
 
-def _export_of(tables: dict[Path, list[tuple[int, dict[str, str]]]], key_of: Callable[[str], dict[str, Any] | None]) -> tuple[str, dict[str, Any]]:
+def _export_of(
+    tables: dict[Path, list[tuple[int, dict[str, str]]]], key_of: Callable[[str], dict[str, Any] | None]
+) -> tuple[str, dict[str, Any]]:
     """The one export that all files are of, and its key."""
     first: tuple[str, str] | None = None
     for path, rows in tables.items():
         for place, cells in rows:
             where = f"{path.name}:{place}"
             if not SHEET_ID.match(cells["sheet"]):
-                raise AnswersRefused([f"{where}: column sheet must name an export such as sheet-0123456789ab, got a text of {len(cells['sheet'])} characters"])
+                raise AnswersRefused(
+                    [
+                        f"{where}: column sheet must name an export such as sheet-0123456789ab, got a text of"
+                        f" {len(cells['sheet'])} characters"
+                    ]
+                )
             if first and cells["sheet"] != first[1]:
-                raise AnswersRefused([f"{where}: is of export {cells['sheet']}, but {first[0]} is of {first[1]}"], "Import the files of one export at a time")
+                raise AnswersRefused(
+                    [f"{where}: is of export {cells['sheet']}, but {first[0]} is of {first[1]}"],
+                    "Import the files of one export at a time",
+                )
             first = first or (where, cells["sheet"])
     if first is None:
         raise AnswersRefused([f"{', '.join(path.name for path in tables)}: no rows"])
     key = key_of(first[1])
     if key is None:
-        raise AnswersRefused([f"{first[0]}: this use case has no export {first[1]}"], "Name the use case that the sheet was exported for")
+        raise AnswersRefused(
+            [f"{first[0]}: this use case has no export {first[1]}"], "Name the use case that the sheet was exported for"
+        )
     return first[1], key
 
 
@@ -95,14 +114,20 @@ def _take(found: Answers, cells: dict[str, str], where: str, seen: dict[tuple[st
     if sides is None:
         return f"column rater must be one of {', '.join(found.key['raters'])}, got a text of {len(rater)} characters"
     if not number.isdecimal() or not 1 <= int(number) <= len(sides):
-        return f"column row must be a number from 1 to {len(sides)}, got {'a number' if number.isdecimal() else 'a text'} of {len(number)} characters"
+        return (
+            f"column row must be a number from 1 to {len(sides)}, got {'a number' if number.isdecimal() else 'a text'}"
+            f" of {len(number)} characters"
+        )
     row = int(number)
     if (rater, row) in seen:
         return f"row {row} of {rater} is in {seen[rater, row]} already: each rater fills in one sheet, once"
     seen[rater, row] = where
     side = sides[row - 1]
     if all(name in cells for name in TEXTS) and text_hash([cells[name] for name in TEXTS]) != side["texts"]:
-        return f"the texts of row {row} of {rater} are not those that were exported: one column was sorted alone, a text was changed, or it is no UTF-8"
+        return (
+            f"the texts of row {row} of {rater} are not those that were exported: one column was sorted alone, a text"
+            " was changed, or it is no UTF-8"
+        )
     if better not in ("", *ANSWERS):
         return f"column better must be 1, 2 or tie, or be empty, got a text of {len(better)} characters"
     ratings = found.ratings.setdefault(rater, {})
@@ -122,12 +147,18 @@ def _table(path: Path) -> list[tuple[int, dict[str, str]]]:
     if path.stat().st_size > MOST_BYTES:
         raise AnswersRefused([f"{path.name}: has more than {MOST_BYTES:,} bytes; a sheet is smaller"])
     if path.suffix.lower() not in READERS:
-        raise AnswersRefused([f"{path.name}: must be a .csv or .xlsx file, got {path.suffix or 'no ending'}"], "A page saves its answers as a .csv file")
+        raise AnswersRefused(
+            [f"{path.name}: must be a .csv or .xlsx file, got {path.suffix or 'no ending'}"],
+            "A page saves its answers as a .csv file",
+        )
     rows = READERS[path.suffix.lower()](path)
     header = [name.strip().lower() for name in rows[0]] if rows else []
     missing = [name for name in NEEDED if name not in header]
     if missing:
-        raise AnswersRefused([f"{path.name}:1: lacks the columns {', '.join(missing)}"], "Keep the first row of the sheet as it was exported")
+        raise AnswersRefused(
+            [f"{path.name}:1: lacks the columns {', '.join(missing)}"],
+            "Keep the first row of the sheet as it was exported",
+        )
     if len(rows) > MOST_ROWS:
         raise AnswersRefused([f"{path.name}: has more than {MOST_ROWS:,} rows; a sheet has fewer"])
     places = {name: header.index(name) for name in (*NEEDED, *TEXTS) if name in header}
@@ -143,13 +174,18 @@ def _csv(path: Path) -> list[list[str]]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise AnswersRefused([f"{path.name}: is not UTF-8 (byte {error.start})"], "Save it as CSV UTF-8, or as a workbook") from None
+        raise AnswersRefused(
+            [f"{path.name}: is not UTF-8 (byte {error.start})"], "Save it as CSV UTF-8, or as a workbook"
+        ) from None
     header = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=header.count)
     try:
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error:
-        raise AnswersRefused([f"{path.name}: is no CSV file: a quoted text does not end, or something follows one"], "Save the sheet again") from None
+        raise AnswersRefused(
+            [f"{path.name}: is no CSV file: a quoted text does not end, or something follows one"],
+            "Save the sheet again",
+        ) from None
 
 
 def _xlsx(path: Path) -> list[list[str]]:
@@ -172,8 +208,12 @@ def _xlsx(path: Path) -> list[list[str]]:
             workbook.close()
     except AnswersRefused:
         raise
-    except Exception as error:  # openpyxl lets whatever its XML reader meets pass: KeyError, ValueError, ParseError, ...
-        raise AnswersRefused([f"{path.name}: is no readable workbook ({type(error).__name__})"], "Save it again as .xlsx") from None
+    except (
+        Exception
+    ) as error:  # openpyxl lets whatever its XML reader meets pass: KeyError, ValueError, ParseError, ...
+        raise AnswersRefused(
+            [f"{path.name}: is no readable workbook ({type(error).__name__})"], "Save it again as .xlsx"
+        ) from None
 
 
 def _text(value: Any) -> str:

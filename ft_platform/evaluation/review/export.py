@@ -25,12 +25,18 @@ MOST_RATERS = 50
 
 
 def export_sheets(
-    lake: Lake, use_case: NamedUseCase, folder: Path, rows: int = 50, raters: int = 2, file_format: str = "html", alternative: str = "base_few_shot"
+    lake: Lake,
+    use_case: NamedUseCase,
+    folder: Path,
+    rows: int = 50,
+    raters: int = 2,
+    file_format: str = "html",
+    alternative: str = "base_few_shot",
 ) -> dict[str, Any]:
     """One sheet for each rater in `folder`, about the newest evaluation; the key goes into the lake.
 
-    Only records on which the two answers differ are shown, chosen by chance. Raters get the same records, each in an order of sides of
-    their own: who always prefers the left answer agrees with nobody.
+    Only records on which the two answers differ are shown, chosen by chance. Raters get the same records, each in an
+    order of sides of their own: who always prefers the left answer agrees with nobody.
 
     Args:
         rows: most records in a sheet.
@@ -54,7 +60,13 @@ def export_sheets(
     names = [f"rater_{number}" for number in range(1, raters + 1)]
     chosen = pairs.sample(rows, use_case.settings.evaluation.seed)
     inputs = settings_hash(
-        {"evaluation": evaluation.content_hash, "alternative": alternative, "rows": [p.record_id for p in chosen], "raters": names, **_seed(use_case)}
+        {
+            "evaluation": evaluation.content_hash,
+            "alternative": alternative,
+            "rows": [p.record_id for p in chosen],
+            "raters": names,
+            **_seed(use_case),
+        }
     )
     sheet = f"sheet-{inputs[:12]}"
     sides = {rater: first_systems(evaluation, sheet, rater, len(chosen)) for rater in names}
@@ -65,7 +77,11 @@ def export_sheets(
         "identical_rows": pairs.identical_rows,
         "rows": [{"record_id": pair.record_id, "question": text_hash([pair.question])} for pair in chosen],
         "raters": {
-            rater: [{"first": first, "texts": text_hash(shown(pair, first))} for pair, first in zip(chosen, sides[rater], strict=True)] for rater in names
+            rater: [
+                {"first": first, "texts": text_hash(shown(pair, first))}
+                for pair, first in zip(chosen, sides[rater], strict=True)
+            ]
+            for rater in names
         },
     }
     made = {rater: FORMATS[file_format](Sheet(sheet, rater, _rows(chosen, sides[rater]))) for rater in names}
@@ -91,7 +107,8 @@ def _seed(use_case: NamedUseCase) -> dict[str, int]:
 
 
 def first_systems(evaluation: ArtifactVersion, sheet: str, rater: str, rows: int) -> list[str]:
-    """Whose answer stands first in each row of a rater's sheet. Drawn from the evaluation's content hash, which no sheet holds."""
+    """Whose answer stands first in each row of a rater's sheet. Drawn from the evaluation's content hash, which no
+    sheet holds."""
     seed = hashlib.sha256(f"{evaluation.content_hash} {sheet} {rater}".encode()).digest()
     drawn = np.random.default_rng(int.from_bytes(seed, "big")).integers(0, 2, rows)
     return [(FINE_TUNED, ALTERNATIVE)[side] for side in drawn.tolist()]
@@ -104,10 +121,15 @@ def shown(pair: Pair, first: str) -> tuple[str, str, str]:
 
 
 def _rows(chosen: Sequence[Pair], sides: Sequence[str]) -> list[SheetRow]:
-    return [SheetRow(number, *shown(pair, first)) for number, (pair, first) in enumerate(zip(chosen, sides, strict=True), start=1)]
+    return [
+        SheetRow(number, *shown(pair, first))
+        for number, (pair, first) in enumerate(zip(chosen, sides, strict=True), start=1)
+    ]
 
 
-def _publish_key(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion, sheet: str, inputs: str, key: dict[str, Any]) -> None:
+def _publish_key(
+    lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion, sheet: str, inputs: str, key: dict[str, Any]
+) -> None:
     if lake.intact_artifact(use_case.name, KEYS, sheet):
         return
     with lake.scratch(use_case.name, KEYS) as folder:
@@ -134,7 +156,10 @@ def read_key(lake: Lake, use_case: NamedUseCase, sheet: str) -> dict[str, Any] |
 def _require_free(files: dict[Path, bytes]) -> None:
     taken = [path.name for path in files if path.exists()]
     if taken:
-        raise DataError(f"{', '.join(taken)} in {next(iter(files)).parent} is there already and may hold answers", "Name another folder with --out")
+        raise DataError(
+            f"{', '.join(taken)} in {next(iter(files)).parent} is there already and may hold answers",
+            "Name another folder with --out",
+        )
 
 
 def _write_new(path: Path, content: bytes) -> None:

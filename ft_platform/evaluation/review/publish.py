@@ -23,7 +23,8 @@ RATINGS = "ratings.parquet"
 
 
 def import_answers(lake: Lake, use_case: NamedUseCase, paths: list[Path]) -> tuple[ArtifactVersion, dict[str, Any]]:
-    """The artifact `human_review` of filled-in sheets: an existing one of the same answers, or a new one; and its figures.
+    """The artifact `human_review` of filled-in sheets: an existing one of the same answers, or a new one; and its
+    figures.
 
     Args:
         paths: all filled-in files of one export.
@@ -36,7 +37,10 @@ def import_answers(lake: Lake, use_case: NamedUseCase, paths: list[Path]) -> tup
     answers = read_answers(paths, lambda sheet: read_key(lake, use_case, sheet))
     evaluation = lake.artifact(use_case.name, "evaluation_report", answers.key["evaluation"])
     if evaluation is None:
-        raise VersionRefused(f"the evaluation {answers.key['evaluation']} that {answers.sheet} is about is not in the lake any more", "Export sheets again")
+        raise VersionRefused(
+            f"the evaluation {answers.key['evaluation']} that {answers.sheet} is about is not in the lake any more",
+            "Export sheets again",
+        )
     settings = STAGES[STAGE].settings_hash(use_case)
     said = {"ratings": answers.ratings, "first_chosen": answers.first_chosen, "empty": answers.empty}
     inputs = settings_hash({"stage": settings, "evaluation": evaluation.content_hash, "sheet": answers.sheet, **said})
@@ -59,7 +63,11 @@ def import_answers(lake: Lake, use_case: NamedUseCase, paths: list[Path]) -> tup
             parents=[evaluation],
             settings_hash=settings,
             input_hash=inputs,
-            counts={"rows": figures["rows"], "raters": len(figures["raters"]), "ratings": sum(rater["answers"] for rater in figures["raters"])},
+            counts={
+                "rows": figures["rows"],
+                "raters": len(figures["raters"]),
+                "ratings": sum(rater["answers"] for rater in figures["raters"]),
+            },
             info={"win_rate": figures["win_rate"]["value"], "sheet": answers.sheet},
             seconds=time.monotonic() - started,
         )
@@ -74,30 +82,45 @@ def read_review(lake: Lake, review: ArtifactVersion) -> dict[str, Any]:
 def reviews_of(lake: Lake, evaluation: ArtifactVersion) -> list[ArtifactVersion]:
     """The reviews of one evaluation, newest first. Reviews of other evaluations judged other answers."""
     return [
-        review for review in lake.artifacts(evaluation.use_case, STAGE) if any(p.content_hash == evaluation.content_hash for p in lake.manifest(review).parents)
+        review
+        for review in lake.artifacts(evaluation.use_case, STAGE)
+        if any(p.content_hash == evaluation.content_hash for p in lake.manifest(review).parents)
     ]
 
 
 def ratings_table(answers: Answers) -> pa.Table:
     """Columns record_id, rater, preferred. No text."""
-    rows = [(record, rater, preferred) for rater, said in sorted(answers.ratings.items()) for record, preferred in sorted(said.items())]
+    rows = [
+        (record, rater, preferred)
+        for rater, said in sorted(answers.ratings.items())
+        for record, preferred in sorted(said.items())
+    ]
     columns = list(zip(*rows, strict=True))
-    return pa.table({name: pa.array(column, pa.string()) for name, column in zip(("record_id", "rater", "preferred"), columns, strict=True)})
+    return pa.table(
+        {
+            name: pa.array(column, pa.string())
+            for name, column in zip(("record_id", "rater", "preferred"), columns, strict=True)
+        }
+    )
 
 
 def points_of(ratings: dict[str, dict[str, str]]) -> dict[str, float]:
     """Record -> wins of the fine-tuned model, mean over the raters who judged it."""
     records = sorted(set().union(*map(set, ratings.values())))
-    return {record: float(np.mean([POINTS[said[record]] for said in ratings.values() if record in said])) for record in records}
+    return {
+        record: float(np.mean([POINTS[said[record]] for said in ratings.values() if record in said]))
+        for record in records
+    }
 
 
 def review_figures(answers: Answers, evaluation: str, settings: Evaluation) -> dict[str, Any]:
     """What `review.json` holds.
 
     Returns:
-        `{"evaluation", "alternative", "sheet", "rows", "test_rows", "identical_rows", "win_rate": {"value", "low", "high"}, "ties_count_half",
-        "confidence", "agreement": ..., "answers": {...}, "raters": [...]}`. `rows` are records that at least one rater judged. `win_rate` is about
-        records on which the two answers differ; the others were not shown.
+        `{"evaluation", "alternative", "sheet", "rows", "test_rows", "identical_rows", "win_rate": {"value", "low",
+        "high"}, "ties_count_half", "confidence", "agreement": ..., "answers": {...}, "raters": [...]}`. `rows` are
+        records that at least one rater judged. `win_rate` is about records on which the two answers differ; the others
+        were not shown.
     """
     points = points_of(answers.ratings)
     everything = [preferred for said in answers.ratings.values() for preferred in said.values()]
@@ -122,7 +145,8 @@ def _counts(preferred: list[str]) -> dict[str, int]:
 
 
 def _rater(answers: Answers, rater: str, confidence: float) -> dict[str, Any]:
-    """What one rater said; `first_share` is how often the answer that stood first was chosen, among those that are no tie."""
+    """What one rater said; `first_share` is how often the answer that stood first was chosen, among those that are no
+    tie."""
     said = list(answers.ratings[rater].values())
     decided = sum(preferred != TIE for preferred in said)
     return {

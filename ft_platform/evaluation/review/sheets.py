@@ -1,4 +1,5 @@
-"""The sheets that experts fill in: CSV, Excel workbook, or a page that needs no server and no network. They name no system."""
+"""The sheets that experts fill in: CSV, Excel workbook, or a page that needs no server and no network. They name no
+system."""
 
 import base64
 import csv
@@ -18,7 +19,10 @@ COLUMNS = ("sheet", "rater", "row", "question", "answer_1", "answer_2", "better"
 ANSWERS = ("1", "2", "tie")
 """What may stand in column `better`."""
 
-HOW_TO = "Which answer is better? Put 1, 2 or tie into the column better. Leave a row empty that you cannot judge. Do not change the other columns."
+HOW_TO = (
+    "Which answer is better? Put 1, 2 or tie into the column better. Leave a row empty that you cannot judge. Do not"
+    " change the other columns."
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Sheet:
 
 
 def text_hash(texts: Sequence[str]) -> str:
-    """Hash of the words of a row, by letters and digits alone: programs change blanks, quotes and line breaks (16 hex digits)."""
+    """Hash of the words of a row, by letters and digits alone: programs change blanks, quotes and line breaks (16 hex
+    digits)."""
     return hashlib.sha256("\n".join(re.sub(r"[\W_]+", "", cell(text)) for text in texts).encode()).hexdigest()[:16]
 
 
@@ -99,8 +104,8 @@ def _cells(sheet: Sheet) -> list[tuple[Any, ...]]:
 def as_html(sheet: Sheet) -> bytes:
     """A page with one form per row, which saves the answers as a CSV file.
 
-    Texts stand in a block of JSON and are put into the page as text; the only script is ours, and the page allows no other.
-    """
+    Texts stand in a block of JSON and are put into the page as text; the only script is ours, and the page allows no
+    other."""
     script = (TEMPLATES / "review_form.js").read_text(encoding="utf-8")
     page = (TEMPLATES / "review_form.html").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

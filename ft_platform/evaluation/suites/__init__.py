@@ -1,7 +1,7 @@
 """What every model should still be able to do: general text, multiple choice, instructions.
 
-The texts and items were written for this project and stand under its licence (Apache-2.0). None is taken from a published benchmark, persons and places are
-fictitious, and the facts asked for are common knowledge.
+The texts and items were written for this project and stand under its licence (Apache-2.0). None is taken from a
+published benchmark, persons and places are fictitious, and the facts asked for are common knowledge.
 """
 
 import hashlib
@@ -59,12 +59,20 @@ def passages(content: bytes) -> list[str]:
         SourceError: it is too large, no UTF-8, or has too few passages. The message holds nothing of the text.
     """
     if len(content) > MOST_BYTES:
-        raise SourceError(f"regression.text_file has more than {MOST_BYTES:,} bytes", "Name a smaller text: some hundred passages are plenty")
+        raise SourceError(
+            f"regression.text_file has more than {MOST_BYTES:,} bytes",
+            "Name a smaller text: some hundred passages are plenty",
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SourceError(f"regression.text_file is not UTF-8 at byte {error.start:,}", "Save the text as UTF-8") from None
+        raise SourceError(
+            f"regression.text_file is not UTF-8 at byte {error.start:,}", "Save the text as UTF-8"
+        ) from None
     found = [" ".join(part.split()) for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n")) if part.strip()]
     if len(found) < LEAST_PASSAGES:
-        raise SourceError(f"regression.text_file has {len(found)} passages, expected {LEAST_PASSAGES} or more", "Divide passages by blank lines")
+        raise SourceError(
+            f"regression.text_file has {len(found)} passages, expected {LEAST_PASSAGES} or more",
+            "Divide passages by blank lines",
+        )
     return found

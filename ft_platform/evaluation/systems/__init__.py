@@ -1,4 +1,5 @@
-"""The systems that are compared: baselines without a model, the base model by prompting, the champion, the fine-tuned model."""
+"""The systems that are compared: baselines without a model, the base model by prompting, the champion, the fine-tuned
+model."""
 
 TITLES = {
     "majority": "Majority class",

@@ -1,7 +1,8 @@
-"""A model behind an OpenAI-compatible endpoint as a prompted alternative: the messages that the base model gets zero-shot, one request per test record.
+"""A model behind an OpenAI-compatible endpoint as a prompted alternative: the messages that the base model gets
+zero-shot, one request per test record.
 
-Anonymized test records only are sent: `require_shared` refuses others, and the host must be allowed by the installation (`models/endpoint.py`).
-"""
+Anonymized test records only are sent: `require_shared` refuses others, and the host must be allowed by the installation
+(`models/endpoint.py`)."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -37,18 +38,23 @@ def require_shared(splits: TableVersion) -> None:
     """Raises VersionRefused for a table of the zone that holds personal data: nothing of it may leave the platform."""
     if splits.zone != "shared":
         raise VersionRefused(
-            f"{splits.id} lies in the zone {splits.zone}: its records are not sent to an endpoint", "Evaluate splits, which are made of anonymized records"
+            f"{splits.id} lies in the zone {splits.zone}: its records are not sent to an endpoint",
+            "Evaluate splits, which are made of anonymized records",
         )
 
 
 def ask(
-    settings: PromptedEndpoint, conversations: Sequence[Sequence[dict[str, str]]], max_tokens: int, on_rows: Callable[[int], None] = lambda done: None
+    settings: PromptedEndpoint,
+    conversations: Sequence[Sequence[dict[str, str]]],
+    max_tokens: int,
+    on_rows: Callable[[int], None] = lambda done: None,
 ) -> Asked:
     """One answer for each conversation, one request after the other.
 
     Raises:
         ConfigError: the host is not allowed, or the variable of the key is not set.
-        EndpointFailed, EndpointUnavailable: it refuses, sends something else than an answer, or does not answer in bounded time and tries. Nothing is
+        EndpointFailed, EndpointUnavailable: it refuses, sends something else than an answer, or does not answer in
+            bounded time and tries. Nothing is
             counted then: an endpoint that failed has no score.
     """
     endpoint = Endpoint(settings.url, settings.model, settings.api_key_env, settings.timeout_seconds)
@@ -67,14 +73,16 @@ def _sum(so_far: int | None, count: int | None) -> int | None:
 
 
 def described(settings: PromptedEndpoint, asked: Asked, unreadable: int | None) -> dict[str, Any]:
-    """What a reader wants to know: `{"model", "host", "prompt_tokens", "completion_tokens", "unreadable", "money_per_1000", "currency"}`.
+    """What a reader wants to know: `{"model", "host", "prompt_tokens", "completion_tokens", "unreadable",
+    "money_per_1000", "currency"}`.
 
     Money per 1,000 requests follows from the tokens that the endpoint counted; None without them or without prices.
     """
     money = None
-    priced = settings.price_per_1000_input_tokens is not None and settings.price_per_1000_output_tokens is not None
-    if priced and asked.prompt_tokens is not None and asked.completion_tokens is not None:
-        total = asked.prompt_tokens * settings.price_per_1000_input_tokens + asked.completion_tokens * settings.price_per_1000_output_tokens  # type: ignore[operator]
+    read, written = settings.price_per_1000_input_tokens, settings.price_per_1000_output_tokens
+    sent, got = asked.prompt_tokens, asked.completion_tokens
+    if read is not None and written is not None and sent is not None and got is not None:
+        total = sent * read + got * written
         # Price is per 1,000 tokens and the figure per 1,000 requests: the two cancel out.
         money = round(total / len(asked.answers), 6)
     return {
@@ -91,15 +99,20 @@ def described(settings: PromptedEndpoint, asked: Asked, unreadable: int | None) 
 def label_in(answer: str, labels: Sequence[str]) -> str:
     """The label that an answer gives, or `UNREADABLE`.
 
-    An answer that is a label (whatever its case, quotes and marks) gives it. Otherwise exactly one label must stand in it as words of their own; a label
-    that is part of a longer one found there does not count (`loan` in `student loan`).
+    An answer that is a label (whatever its case, quotes and marks) gives it. Otherwise exactly one label must stand in
+    it as words of their own; a label that is part of a longer one found there does not count (`loan` in `student
+    loan`).
     """
     plain = _plain(answer)
     for label in labels:
         if _plain(label) == plain:
             return label
-    found = [label for label in labels if _plain(label) and re.search(rf"(?<!\w){re.escape(_plain(label))}(?!\w)", plain)]
-    longest = [label for label in found if not any(label != other and _plain(label) in _plain(other) for other in found)]
+    found = [
+        label for label in labels if _plain(label) and re.search(rf"(?<!\w){re.escape(_plain(label))}(?!\w)", plain)
+    ]
+    longest = [
+        label for label in found if not any(label != other and _plain(label) in _plain(other) for other in found)
+    ]
     return longest[0] if len(longest) == 1 else UNREADABLE
 
 

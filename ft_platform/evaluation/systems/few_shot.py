@@ -1,4 +1,5 @@
-"""Few-shot prompts: which training records serve as examples, and how long they may be. Examples come from train only."""
+"""Few-shot prompts: which training records serve as examples, and how long they may be. Examples come from train
+only."""
 
 from typing import Any
 
@@ -10,7 +11,8 @@ from ft_platform.models.renderer import Renderer
 from ft_platform.use_case import Evaluation
 
 EXAMPLE_TOKENS = 48
-"""Longest text of an example in tokens; longer ones are cut. Four examples then cost about as much as four short questions."""
+"""Longest text of an example in tokens; longer ones are cut. Four examples then cost about as much as four short
+questions."""
 
 EXAMPLE_ANSWER_CHARACTERS = 400
 """Answers up to this length make examples, if there are enough of them: a cut answer would teach to break off."""
@@ -18,7 +20,9 @@ EXAMPLE_ANSWER_CHARACTERS = 400
 QUESTIONS_AT_ONCE = 256
 
 
-def few_shot_prompts(renderer: Renderer, tokenizer: Any, train: Side, test: Side, settings: Evaluation) -> list[list[int]]:
+def few_shot_prompts(
+    renderer: Renderer, tokenizer: Any, train: Side, test: Side, settings: Evaluation
+) -> list[list[int]]:
     """One prompt per test record, with as much room for the question as in the zero-shot prompt."""
     pool = _pool(train, settings.few_shot_examples)
     examples = [
@@ -35,7 +39,8 @@ def few_shot_prompts(renderer: Renderer, tokenizer: Any, train: Side, test: Side
 
 
 def chosen_examples(train_texts: list[str], questions: list[str], settings: Evaluation) -> list[list[int]]:
-    """Positions in the training records of the examples for each question, the most similar one last. Shape `(questions, k)`."""
+    """Positions in the training records of the examples for each question, the most similar one last. Shape
+    `(questions, k)`."""
     count = min(settings.few_shot_examples, len(train_texts))
     if settings.few_shot_selection == "random":
         order = np.random.default_rng(settings.seed).permutation(len(train_texts))[:count].tolist()

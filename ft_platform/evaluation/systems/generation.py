@@ -16,7 +16,12 @@ LOSS_TOKENS = 1024
 
 
 def generate(
-    model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], end_of_turn: Sequence[int], max_new_tokens: int, on_rows: OnRows = lambda done: None
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[Sequence[int]],
+    end_of_turn: Sequence[int],
+    max_new_tokens: int,
+    on_rows: OnRows = lambda done: None,
 ) -> list[str]:
     """One greedy answer per prompt, without the end of turn.
 
@@ -31,21 +36,26 @@ def generate(
     done = 0
     for batch in batches_of([len(prompts[row]) + max_new_tokens for row in order], GENERATION_TOKENS):
         rows = [order[place] for place in batch]
-        for row, ids in zip(rows, _generate_batch(model, [prompts[row] for row in rows], end_of_turn, max_new_tokens), strict=True):
+        for row, ids in zip(
+            rows, _generate_batch(model, [prompts[row] for row in rows], end_of_turn, max_new_tokens), strict=True
+        ):
             answers[row] = tokenizer.decode(ids, skip_special_tokens=True).strip()
         done += len(rows)
         on_rows(done)
     return answers
 
 
-def _generate_batch(model: Any, prompts: Sequence[Sequence[int]], end_of_turn: Sequence[int], max_new_tokens: int) -> list[list[int]]:
+def _generate_batch(
+    model: Any, prompts: Sequence[Sequence[int]], end_of_turn: Sequence[int], max_new_tokens: int
+) -> list[list[int]]:
     """Token ids of the answers up to the first end of turn."""
     import torch
     from transformers import GenerationConfig
 
     stop = end_of_turn[-1]
     longest = max(map(len, prompts))
-    # Padding is on the left and told by the mask alone: in SmolLM2 the padding token is the end of turn, which prompts hold too.
+    # Padding is on the left and told by the mask alone: in SmolLM2 the padding token is the end of turn, which prompts
+    # hold too.
     ids = torch.tensor([[stop] * (longest - len(p)) + list(p) for p in prompts], device=model.device)
     mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=model.device)
     settings = GenerationConfig(do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=stop, pad_token_id=stop)
@@ -81,7 +91,9 @@ def answer_losses(
         keep = [(n, len(rests[row]) - 1 + i) for n, row in enumerate(rows) for i in range(len(answers[row]))]
         targets = torch.tensor([token for row in rows for token in answers[row]], device=model.device)
         with torch.inference_mode():
-            loss = torch.nn.functional.cross_entropy(forward(model, segments, prefix, keep).float(), targets, reduction="none").cpu()
+            loss = torch.nn.functional.cross_entropy(
+                forward(model, segments, prefix, keep).float(), targets, reduction="none"
+            ).cpu()
         for row, part in zip(rows, loss.split([len(answers[row]) for row in rows]), strict=True):
             losses[row] = float(part.sum(dtype=torch.float64))
         done += len(rows)

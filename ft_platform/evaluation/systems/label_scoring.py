@@ -1,14 +1,16 @@
 """Classification by the model: the label with the highest log-probability, end of turn included, given the prompt.
 
-The start that all prompts share is computed once, each prompt once, and the labels as a tree after it, in which labels share their starts. Every label is
-scored, so the answer is always one of the labels, and nothing depends on how generated text would be read.
+The start that all prompts share is computed once, each prompt once, and the labels as a tree after it, in which labels
+share their starts. Every label is scored, so the answer is always one of the labels, and nothing depends on how
+generated text would be read.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 PASS_TOKENS = 2048
-"""Tokens per forward pass. Measured on SmolLM2-135M, bf16, one core: 14.1, 12.0, 10.7, 12.0 cpu-seconds for 220 records at 512, 1024, 2048, 4096."""
+"""Tokens per forward pass. Measured on SmolLM2-135M, bf16, one core: 14.1, 12.0, 10.7, 12.0 cpu-seconds for 220 records
+at 512, 1024, 2048, 4096."""
 
 OnRows = Callable[[int], None]
 
@@ -21,7 +23,9 @@ def shared_start(prompts: Sequence[Sequence[int]]) -> list[int]:
     return first[: min(common, limit)]
 
 
-def label_scores(model: Any, prompts: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], on_rows: OnRows = lambda done: None) -> Any:
+def label_scores(
+    model: Any, prompts: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], on_rows: OnRows = lambda done: None
+) -> Any:
     """Log-probability of every label after every prompt.
 
     Args:
@@ -54,8 +58,15 @@ def label_scores(model: Any, prompts: Sequence[Sequence[int]], labels: Sequence[
     return scores
 
 
-def separate_label_scores(model: Any, prompts: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], prefix: Sequence[int], batch_tokens: int) -> Any:
-    """The same with one padded row per prompt and label, for models that cannot run packed rows. Arguments as of `label_log_probabilities`."""
+def separate_label_scores(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    labels: Sequence[Sequence[int]],
+    prefix: Sequence[int],
+    batch_tokens: int,
+) -> Any:
+    """The same with one padded row per prompt and label, for models that cannot run packed rows. Arguments as of
+    `label_log_probabilities`."""
     import torch
 
     from ft_platform.models.packed_attention import Segment
@@ -63,10 +74,16 @@ def separate_label_scores(model: Any, prompts: Sequence[Sequence[int]], labels: 
 
     pairs = [(row, column) for row in range(len(prompts)) for column in range(len(labels))]
     scores = torch.empty(len(prompts), len(labels))
-    for batch in batches_of([len(prefix) + len(prompts[row]) + len(labels[column]) for row, column in pairs], batch_tokens):
+    for batch in batches_of(
+        [len(prefix) + len(prompts[row]) + len(labels[column]) for row, column in pairs], batch_tokens
+    ):
         members = [pairs[place] for place in batch]
         segments = [Segment([*prompts[row], *labels[column][:-1]]) for row, column in members]
-        keep = [(n, len(prompts[row]) - 1 + i) for n, (row, column) in enumerate(members) for i in range(len(labels[column]))]
+        keep = [
+            (n, len(prompts[row]) - 1 + i)
+            for n, (row, column) in enumerate(members)
+            for i in range(len(labels[column]))
+        ]
         targets = torch.tensor([token for _, column in members for token in labels[column]], device=model.device)
         with torch.inference_mode():
             logits = padded_forward(model, segments, prefix, keep).float()

@@ -1,4 +1,5 @@
-"""The label of the most similar training record: what a model would be worth that had only learned its training records by heart."""
+"""The label of the most similar training record: what a model would be worth that had only learned its training records
+by heart."""
 
 from collections import Counter
 from typing import Any
@@ -15,11 +16,13 @@ NEIGHBOURS = (1, 5, 15)
 QUESTIONS_AT_ONCE = 256
 
 
-def nearest_neighbour(train: LabelledTexts, validation: LabelledTexts, test_texts: list[str]) -> tuple[list[str], dict[str, Any]]:
+def nearest_neighbour(
+    train: LabelledTexts, validation: LabelledTexts, test_texts: list[str]
+) -> tuple[list[str], dict[str, Any]]:
     """One label per test record, and the number of neighbours with the best macro-F1 on the validation split.
 
-    Similarity is the cosine of TF-IDF vectors, as for the examples of few-shot prompts. Of labels with equal votes that of the more similar record wins.
-    """
+    Similarity is the cosine of TF-IDF vectors, as for the examples of few-shot prompts. Of labels with equal votes that
+    of the more similar record wins."""
     vectorizer = tfidf_vectorizer()
     known = vectorizer.fit_transform(train.texts)
     labels = np.array(train.labels)
@@ -28,7 +31,10 @@ def nearest_neighbour(train: LabelledTexts, validation: LabelledTexts, test_text
     if validation.texts:
         all_labels = sorted({*train.labels, *validation.labels})
         nearest = _nearest(vectorizer.transform(validation.texts), known, counts[-1])
-        scores = [metric("macro_f1").value(LabelOutputs(all_labels, validation.labels, _voted(labels[nearest[:, :count]]))) for count in counts]
+        scores = [
+            metric("macro_f1").value(LabelOutputs(all_labels, validation.labels, _voted(labels[nearest[:, :count]])))
+            for count in counts
+        ]
     best = max(range(len(counts)), key=lambda place: (scores[place], -place))
     nearest = _nearest(vectorizer.transform(test_texts), known, counts[best])
     return _voted(labels[nearest]), {"neighbours": counts[best], "validation_macro_f1": scores[best]}

@@ -9,4 +9,6 @@ def tfidf_vectorizer() -> Any:
     """Word 1- and 2-grams with sublinear term frequency. Words of every script count, single letters too."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b", max_features=MAX_FEATURES)
+    return TfidfVectorizer(
+        ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b", max_features=MAX_FEATURES
+    )

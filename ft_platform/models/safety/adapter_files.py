@@ -40,7 +40,8 @@ PLAIN = frozenset(
         "ensure_weight_tying",
     ]
 )
-"""Settings of peft's LoraConfig that are handed on; any other must be null, false or what peft writes for a plain adapter."""
+"""Settings of peft's LoraConfig that are handed on; any other must be null, false or what peft writes for a plain
+adapter."""
 
 FLAGS = ("fan_in_fan_out", "use_rslora", "use_dora", "inference_mode", "lora_bias", "ensure_weight_tying")
 BIASES = ("none", "all", "lora_only")
@@ -51,7 +52,9 @@ PLACE_OF_THE_BASE = ("base_model_name_or_path", "revision")
 MOST_RANK = 4096
 FLOATS = ("F32", "F16", "BF16")
 PREFIX = "base_model.model."
-PART = re.compile(r"^(?P<module>.+)\.(?P<part>lora_A|lora_B|lora_embedding_A|lora_embedding_B|lora_magnitude_vector)(\.weight|\.bias)?$")
+PART = re.compile(
+    r"^(?P<module>.+)\.(?P<part>lora_A|lora_B|lora_embedding_A|lora_embedding_B|lora_magnitude_vector)(\.weight|\.bias)?$"
+)
 NAME = re.compile(r"^[\w.\-]{1,300}$")
 
 
@@ -83,7 +86,11 @@ def _require_plain_settings(config: dict[str, Any]) -> None:
         if key in PLACE_OF_THE_BASE:
             continue
         if key not in PLAIN and value is not None and value is not False and not _is_default(key, value):
-            refused(CONFIG, f"{key[:60]} is set, which is not among the settings of a plain LoRA adapter", "Save the adapter as plain LoRA")
+            refused(
+                CONFIG,
+                f"{key[:60]} is set, which is not among the settings of a plain LoRA adapter",
+                "Save the adapter as plain LoRA",
+            )
     _require_number(config, "r", MOST_RANK, least=1)
     _require_number(config, "lora_alpha", 1 << 20)
     _require_number(config, "lora_dropout", 1)
@@ -96,7 +103,9 @@ def _require_plain_settings(config: dict[str, Any]) -> None:
         if not isinstance(config.get(key), (str, type(None))):
             refused(CONFIG, f"{key} must be a text")
     layers = config.get("layers_to_transform")
-    if not isinstance(layers, (list, int, type(None))) or any(type(layer) is not int for layer in (layers if isinstance(layers, list) else [])):
+    if not isinstance(layers, (list, int, type(None))) or any(
+        type(layer) is not int for layer in (layers if isinstance(layers, list) else [])
+    ):
         refused(CONFIG, "layers_to_transform must be numbers of layers")
     for key in ("target_modules", "exclude_modules"):
         _require_module_names(config.get(key), key)
@@ -111,14 +120,23 @@ def _require_plain_settings(config: dict[str, Any]) -> None:
     if not isinstance(saved, (list, type(None))):
         refused(CONFIG, "modules_to_save must be a list of names")
     if strange := [name for name in saved or [] if name not in HEADS]:
-        refused(CONFIG, f"modules_to_save replaces whole modules of the base model: {', '.join(str(name)[:40] for name in strange)}")
+        refused(
+            CONFIG,
+            "modules_to_save replaces whole modules of the base model:"
+            f" {', '.join(str(name)[:40] for name in strange)}",
+        )
     if not isinstance(config.get("init_lora_weights", True), bool):
         refused(CONFIG, "init_lora_weights names a way to compute new weights; trained ones are expected")
 
 
 def _is_default(key: str, value: Any) -> bool:
     """What peft itself writes for a plain adapter beside the settings above."""
-    defaults = {"megatron_core": "megatron.core", "qalora_group_size": 16, "runtime_config": {"ephemeral_gpu_offload": False}, "loftq_config": {}}
+    defaults = {
+        "megatron_core": "megatron.core",
+        "qalora_group_size": 16,
+        "runtime_config": {"ephemeral_gpu_offload": False},
+        "loftq_config": {},
+    }
     return defaults.get(key) == value
 
 
@@ -129,7 +147,8 @@ def _require_number(config: dict[str, Any], key: str, most: float, least: float 
 
 
 def _require_module_names(value: Any, key: str) -> None:
-    """Names as in the model, or one regular expression that cannot take without end: peft matches it against every module."""
+    """Names as in the model, or one regular expression that cannot take without end: peft matches it against every
+    module."""
     if isinstance(value, list):
         if not all(isinstance(name, str) and NAME.match(name) for name in value):
             refused(CONFIG, f"{key} must be names of modules")
@@ -151,7 +170,11 @@ def _require_ranks(config: dict[str, Any], tensors: dict[str, TensorInfo]) -> No
     found: dict[str, dict[str, TensorInfo]] = {}
     for name, info in tensors.items():
         match = PART.match(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
-        is_head = name.startswith(PREFIX) and name.removeprefix(PREFIX).split(".")[0] in HEADS and bool(config.get("modules_to_save"))
+        is_head = (
+            name.startswith(PREFIX)
+            and name.removeprefix(PREFIX).split(".")[0] in HEADS
+            and bool(config.get("modules_to_save"))
+        )
         if not match and not is_head:
             refused(WEIGHTS, f"the tensor {name[:80]!r} belongs to no adapter")
         if info.dtype not in FLOATS:
@@ -161,11 +184,17 @@ def _require_ranks(config: dict[str, Any], tensors: dict[str, TensorInfo]) -> No
     if not found:
         refused(WEIGHTS, "it holds no adapter")
     for module, parts in found.items():
-        a, b = parts.get("lora_A") or parts.get("lora_embedding_A"), parts.get("lora_B") or parts.get("lora_embedding_B")
+        a, b = (
+            parts.get("lora_A") or parts.get("lora_embedding_A"),
+            parts.get("lora_B") or parts.get("lora_embedding_B"),
+        )
         if a is None or b is None or len(a.shape) != 2 or len(b.shape) != 2:
             refused(WEIGHTS, f"module {module[:80]!r} must have the two matrices of an adapter")
         elif a.shape[0] != b.shape[1] or a.shape[0] not in ranks:
-            refused(WEIGHTS, f"module {module[:80]!r} has rank {a.shape[0]} and {b.shape[1]}, {CONFIG} says r = {config['r']}")
+            refused(
+                WEIGHTS,
+                f"module {module[:80]!r} has rank {a.shape[0]} and {b.shape[1]}, {CONFIG} says r = {config['r']}",
+            )
 
 
 def require_fitting_adapter(model: Any, tensors: dict[str, TensorInfo]) -> None:
@@ -184,11 +213,19 @@ def require_fitting_adapter(model: Any, tensors: dict[str, TensorInfo]) -> None:
         if rows is None or columns is None:  # layers of GPT-2 keep their weight the other way round
             weight = getattr(module, "weight", None)
             if weight is None or weight.dim() != 2:
-                refused(WEIGHTS, f"the base model has no linear module {match['module'][:80]!r}", "Use the base model it was trained on")
+                refused(
+                    WEIGHTS,
+                    f"the base model has no linear module {match['module'][:80]!r}",
+                    "Use the base model it was trained on",
+                )
             columns, rows = weight.shape
         found, expected = (info.shape[1], columns) if match["part"] == "lora_A" else (info.shape[0], rows)
         if found != expected:
-            refused(WEIGHTS, f"the tensor {name[:80]!r} has {found:,} where the base model has {expected:,}", "Use the base model it was trained on")
+            refused(
+                WEIGHTS,
+                f"the tensor {name[:80]!r} has {found:,} where the base model has {expected:,}",
+                "Use the base model it was trained on",
+            )
 
 
 def require_finite_weights(path: Path) -> None:
@@ -196,6 +233,8 @@ def require_finite_weights(path: Path) -> None:
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
-        for name in file.keys():  # noqa: SIM118 - the file object is no mapping
+        for name in file.keys():  # noqa: SIM118
             if not bool(file.get_tensor(name).isfinite().all()):
-                refused(path.name, f"the tensor {name[:80]!r} holds NaN or infinity", "Materialize adapter_checkpoint again")
+                refused(
+                    path.name, f"the tensor {name[:80]!r} holds NaN or infinity", "Materialize adapter_checkpoint again"
+                )

@@ -1,7 +1,9 @@
-"""Chat templates rendered in bounded time and memory: what a probe with a few chats did not meet still cannot hang or fill a training.
+"""Chat templates rendered in bounded time and memory: what a probe with a few chats did not meet still cannot hang or
+fill a training.
 
-Covered: processor time of a rendering (asked at each step of a loop and each call), the size of every text and list that is made, numbers given to calls and
-filters, recursion. Not covered: a single call that Jinja itself makes long within these sizes (seconds at most).
+Covered: processor time of a rendering (asked at each step of a loop and each call), the size of every text and list
+that is made, numbers given to calls and filters, recursion. Not covered: a single call that Jinja itself makes long
+within these sizes (seconds at most).
 """
 
 import functools
@@ -115,7 +117,8 @@ def _check_growth(name: str, given: tuple[Any, ...]) -> None:
 
 @functools.cache
 def sandbox() -> Any:
-    """Jinja as transformers sets it up (`chat_template_utils._compile_jinja_template`), whose import takes a second more, with bounds."""
+    """Jinja as transformers sets it up (`chat_template_utils._compile_jinja_template`), whose import takes a second
+    more, with bounds."""
     import datetime
     import json
 
@@ -128,8 +131,15 @@ def sandbox() -> Any:
         intercepted_binops = frozenset(["*", "**", "%", "+"])
 
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-            sizes = [len(one) if isinstance(one, (str, list, tuple)) else one if isinstance(one, int) else 1 for one in (left, right)]
-            if operator == "*" and sizes[0] * sizes[1] > MOST_SIGNS and not all(isinstance(one, (int, float)) for one in (left, right)):
+            sizes = [
+                len(one) if isinstance(one, (str, list, tuple)) else one if isinstance(one, int) else 1
+                for one in (left, right)
+            ]
+            if (
+                operator == "*"
+                and sizes[0] * sizes[1] > MOST_SIGNS
+                and not all(isinstance(one, (int, float)) for one in (left, right))
+            ):
                 raise SecurityError(f"it makes more than {MOST_SIGNS:,} signs")
             if operator == "**" and not (abs(left) <= MOST_NUMBER and abs(right) <= 64):
                 raise SecurityError("a power is too large")
@@ -149,7 +159,9 @@ def sandbox() -> Any:
             for loop in list(source.find_all(nodes.For)):
                 loop.iter = nodes.Filter(loop.iter, "steps_", [], [], None, None, lineno=loop.lineno)
             for joined in list(source.find_all(nodes.Concat)):
-                joined.nodes = [nodes.Filter(one, "checked_", [], [], None, None, lineno=joined.lineno) for one in joined.nodes]
+                joined.nodes = [
+                    nodes.Filter(one, "checked_", [], [], None, None, lineno=joined.lineno) for one in joined.nodes
+                ]
             return super()._generate(source, *given, **named)
 
     class Generation(Extension):
@@ -164,11 +176,19 @@ def sandbox() -> Any:
     def raise_exception(message: str) -> None:
         raise TemplateError(message)
 
-    def tojson(value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, sort_keys: bool = False) -> str:
+    def tojson(
+        value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, sort_keys: bool = False
+    ) -> str:
         return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
     environment = Bounded(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"])
     environment.filters["tojson"] = tojson
-    environment.filters = {name: _bounded(function) for name, function in environment.filters.items()} | {"steps_": steps, "checked_": checked}
-    environment.globals |= {"raise_exception": raise_exception, "strftime_now": lambda form: datetime.datetime.now().strftime(form)}
+    environment.filters = {name: _bounded(function) for name, function in environment.filters.items()} | {
+        "steps_": steps,
+        "checked_": checked,
+    }
+    environment.globals |= {
+        "raise_exception": raise_exception,
+        "strftime_now": lambda form: datetime.datetime.now().strftime(form),
+    }
     return environment

@@ -1,8 +1,10 @@
-"""Chat templates of a folder: programs in Jinja that a model's authors wrote. Which constructs are refused before one is rendered.
+"""Chat templates of a folder: programs in Jinja that a model's authors wrote. Which constructs are refused before one
+is rendered.
 
-Jinja's immutable sandbox keeps them away from Python's internals and limits `range` to 100,000, but neither their time nor their memory. So each is
-rendered within bounds (`bounded_jinja.py`), first by the probe, in a process of its own with limits, with plain chats, tools, documents and long histories.
-No text of a record is ever given to a template (`models/chat_markers.py`).
+Jinja's immutable sandbox keeps them away from Python's internals and limits `range` to 100,000, but neither their time
+nor their memory. So each is rendered within bounds (`bounded_jinja.py`), first by the probe, in a process of its own
+with limits, with plain chats, tools, documents and long histories. No text of a record is ever given to a template
+(`models/chat_markers.py`).
 """
 
 from pathlib import Path
@@ -18,7 +20,10 @@ MOST_CHARACTERS = 1 << 20
 def chat_templates(folder: Path) -> dict[str, str]:
     """Every template by the file it stands in."""
     found: dict[str, str] = {}
-    for path in [*sorted(folder.glob("chat_template*.jinja")), *sorted((folder / "additional_chat_templates").glob("*.jinja"))]:
+    for path in [
+        *sorted(folder.glob("chat_template*.jinja")),
+        *sorted((folder / "additional_chat_templates").glob("*.jinja")),
+    ]:
         if path.stat().st_size > MOST_CHARACTERS:
             refused(path.name, f"a chat template of more than {MOST_CHARACTERS:,} bytes")
         found[path.name] = path.read_text(encoding="utf-8", errors="replace")
@@ -48,15 +53,23 @@ def require_safe_templates(templates: dict[str, str]) -> None:
         try:
             tree = environment.parse(text)
         except (TemplateError, RecursionError) as error:
-            refused(f"the chat template in {name}", f"it cannot be parsed: {type(error).__name__}", "Give the tokenizer another chat template")
+            refused(
+                f"the chat template in {name}",
+                f"it cannot be parsed: {type(error).__name__}",
+                "Give the tokenizer another chat template",
+            )
         for attribute in tree.find_all(nodes.Getattr):
             if attribute.attr.startswith("_"):
                 refused(f"the chat template in {name}", f"it reaches for Python's internals: .{attribute.attr[:40]}")
         for item in tree.find_all(nodes.Getitem):
             if isinstance(item.arg, nodes.Const) and str(item.arg.value).startswith("__"):
-                refused(f"the chat template in {name}", f"it reaches for Python's internals: [{str(item.arg.value)[:40]!r}]")
+                refused(
+                    f"the chat template in {name}", f"it reaches for Python's internals: [{str(item.arg.value)[:40]!r}]"
+                )
         for used in tree.find_all(nodes.Filter):
-            if used.name in ("attr", "map") and any(isinstance(a, nodes.Const) and str(a.value).startswith("_") for a in used.args):
+            if used.name in ("attr", "map") and any(
+                isinstance(a, nodes.Const) and str(a.value).startswith("_") for a in used.args
+            ):
                 refused(f"the chat template in {name}", "it reaches for Python's internals through a filter")
         if next(tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)), None):
             refused(f"the chat template in {name}", "it loads another template")

@@ -1,9 +1,10 @@
 """Which keys and values of `config.json` and `generation_config.json` are handed to transformers.
 
-How the allow-list works for every architecture: `model_type` must be one of transformers' own causal language models; keys are
-those of its configuration class (and of the classes nested in it), the generic ones below, and what is plainly harmless: an
-unknown number is kept (transformers reads old names such as `rope_theta` that way), an unknown text, list or mapping of plain
-values is dropped. What names code, a kernel, a file, an address or another repository is refused, known or not.
+How the allow-list works for every architecture: `model_type` must be one of transformers' own causal language models;
+keys are those of its configuration class (and of the classes nested in it), the generic ones below, and what is plainly
+harmless: an unknown number is kept (transformers reads old names such as `rope_theta` that way), an unknown text, list
+or mapping of plain values is dropped. What names code, a kernel, a file, an address or another repository is refused,
+known or not.
 """
 
 import dataclasses
@@ -43,20 +44,27 @@ GENERIC = frozenset(
 )
 """Kept for every architecture, beside the fields of its own class."""
 
-OF_THE_SAVER = re.compile(r"^(_?_?name_or_path|_model_name_or_path|_commit_hash|base_model_name_or_path|transformers\.js_config|task_specific_params)$")
-"""Where the model was saved from, and settings of other libraries: dropped whatever they say, transformers does not need them."""
+OF_THE_SAVER = re.compile(
+    r"^(_?_?name_or_path|_model_name_or_path|_commit_hash|base_model_name_or_path|transformers\.js_config|task_specific_params)$"
+)
+"""Where the model was saved from, and settings of other libraries: dropped whatever they say, transformers does not
+need them."""
 
 FREE_TEXT = frozenset(["id2label", "label2id", "architectures", "stop_strings"])
 NAMES_CODE = re.compile(
-    r"auto_map|auto_mapping|remote_code|custom_(generate|object|pipeline|module)|kernel|quantization_config|compression_config|backbone", re.IGNORECASE
+    r"auto_map|auto_mapping|remote_code|custom_(generate|object|pipeline|module)|kernel|quantization_config|compression_config|backbone",
+    re.IGNORECASE,
 )
-NAMES_A_PLACE = re.compile(r"(^|_)(file|files|path|paths|dir|url|uri|repo|repo_id|repository|checkpoint|pretrained)$", re.IGNORECASE)
+NAMES_A_PLACE = re.compile(
+    r"(^|_)(file|files|path|paths|dir|url|uri|repo|repo_id|repository|checkpoint|pretrained)$", re.IGNORECASE
+)
 IMPLEMENTATION = re.compile(r"(attn|experts)_implementation(_internal|_autoset)?$")
 IDENTIFIER = re.compile(r"^[\w.+\- ]{0,100}$")
 """No slash, no colon: cannot be a path, an address or a repository."""
 
 MOST = 1 << 24
-"""Largest number of layers, heads, widths, positions or tokens; models on the hub stay below 2^21, positions below 2^24."""
+"""Largest number of layers, heads, widths, positions or tokens; models on the hub stay below 2^21, positions below
+2^24."""
 
 UNBOUNDED = re.compile(r"_id$|_ids$|theta|seed|base|timeout|_parameters$|num_parameters|total_size")
 LOOPS = re.compile(r"(^|_)(layers?|blocks|experts|n_layer|depth)$|^num_.*(layers|experts)$|^n_layers?$")
@@ -81,7 +89,9 @@ def checked_config(config: dict[str, Any], name: str = "config.json") -> tuple[d
     require_no_code(config, name)
     if not isinstance(kind, str) or kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or kind not in CONFIG_MAPPING:
         refused(
-            name, f"model_type {str(kind)[:40]!r} is no causal language model of transformers itself", "Choose a model that transformers supports by itself"
+            name,
+            f"model_type {str(kind)[:40]!r} is no causal language model of transformers itself",
+            "Choose a model that transformers supports by itself",
         )
     dropped: list[str] = []
     return _allowed(config, CONFIG_MAPPING[kind], name, "", dropped), dropped
@@ -110,7 +120,8 @@ def _fields(cls: Any) -> set[str]:
 
 
 def require_no_code(value: Any, file: str, place: str = "", key: str = "") -> None:
-    """Raises BaseModelError if a key or value anywhere names code, a kernel, a file, an address or another repository, or is too large."""
+    """Raises BaseModelError if a key or value anywhere names code, a kernel, a file, an address or another repository,
+    or is too large."""
     if isinstance(value, dict):
         for inner_key, inner in value.items():
             _require_plain_key(inner_key, inner, file, f"{place}{inner_key}")
@@ -120,7 +131,11 @@ def require_no_code(value: Any, file: str, place: str = "", key: str = "") -> No
         for inner in value:
             require_no_code(inner, file, place, key)
     elif isinstance(value, str) and not IDENTIFIER.match(value):
-        refused(file, f"{place.rstrip('.')} holds a text that could be a file, an address or a repository; identifiers are expected")
+        refused(
+            file,
+            f"{place.rstrip('.')} holds a text that could be a file, an address or a repository; identifiers are"
+            " expected",
+        )
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         _require_bounded(key, value, file, place.rstrip("."))
 
@@ -130,9 +145,17 @@ def _require_plain_key(key: str, value: Any, file: str, place: str) -> None:
         return
     if IMPLEMENTATION.search(key):
         if not isinstance(value, (str, dict, bool)) or "/" in str(value) or "|" in str(value):
-            refused(file, f"it names code to run: {place} is a kernel of another repository", "Remove the key; kernels are never downloaded")
+            refused(
+                file,
+                f"it names code to run: {place} is a kernel of another repository",
+                "Remove the key; kernels are never downloaded",
+            )
     elif NAMES_CODE.search(key) and not isinstance(value, (bool, int, float)):  # `linear_conv_kernel_dim: 4` names none
-        refused(file, f"it names code to run: {place}", "Use a model that transformers supports by itself and that is not quantized; remote code is never run")
+        refused(
+            file,
+            f"it names code to run: {place}",
+            "Use a model that transformers supports by itself and that is not quantized; remote code is never run",
+        )
     elif NAMES_A_PLACE.search(key):
         refused(file, f"{place} names a file, an address or another repository", "Remove the key")
 

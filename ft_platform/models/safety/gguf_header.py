@@ -1,7 +1,7 @@
 """The header of a GGUF file, read with bounds before any library maps it.
 
-Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Block sizes of the tensor types are those of the gguf package.
-"""
+Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Block sizes of the tensor types are those of the gguf
+package."""
 
 import math
 import mmap
@@ -48,7 +48,10 @@ class _Cursor:
     def take(self, count: int, what: str) -> bytes:
         if count > len(self.data) - self.place:
             refused(
-                self.name, f"{what} of {count:,} bytes at byte {self.place:,} goes past the end of the file ({len(self.data):,} bytes)", "Download it again"
+                self.name,
+                f"{what} of {count:,} bytes at byte {self.place:,} goes past the end of the file ({len(self.data):,}"
+                " bytes)",
+                "Download it again",
             )
         self.place += count
         return self.data[self.place - count : self.place]
@@ -84,10 +87,16 @@ def _read(cursor: _Cursor) -> GgufHeader:
         refused(cursor.name, "it does not begin with GGUF", "Name a GGUF file, or a folder with safetensors")
     version = cursor.number("I", "the version")
     if version not in VERSIONS:
-        refused(cursor.name, f"GGUF version {version}, known are {VERSIONS}", "Convert it to GGUF version 3, little endian")
+        refused(
+            cursor.name, f"GGUF version {version}, known are {VERSIONS}", "Convert it to GGUF version 3, little endian"
+        )
     tensors, pairs = cursor.number("Q", "the tensor count"), cursor.number("Q", "the metadata count")
     if tensors > MOST_TENSORS or pairs > MOST_PAIRS:
-        refused(cursor.name, f"it claims {tensors:,} tensors and {pairs:,} metadata entries, more than {MOST_TENSORS:,} and {MOST_PAIRS:,}")
+        refused(
+            cursor.name,
+            f"it claims {tensors:,} tensors and {pairs:,} metadata entries, more than {MOST_TENSORS:,} and"
+            f" {MOST_PAIRS:,}",
+        )
     header = GgufHeader()
     for _ in range(pairs):
         key = cursor.text("a metadata key", 65_535)
@@ -138,7 +147,9 @@ def _tensor(cursor: _Cursor, header: GgufHeader) -> tuple[int, int, str]:
     block, block_bytes = sizes[kind]
     elements = math.prod(shape)
     if elements % block:
-        refused(cursor.name, f"the tensor {name[:60]!r} has {elements:,} elements, no whole number of blocks of {block}")
+        refused(
+            cursor.name, f"the tensor {name[:60]!r} has {elements:,} elements, no whole number of blocks of {block}"
+        )
     header.shapes[name] = shape
     return offset, offset + elements // block * block_bytes, name
 
@@ -152,7 +163,11 @@ def _require_apart(cursor: _Cursor, header: GgufHeader, ranges: list[tuple[int, 
     before = 0
     for start, end, name in sorted(ranges):
         if end > room:
-            refused(cursor.name, f"the tensor {name[:60]!r} ends at byte {end:,} of {max(room, 0):,}: past the end of the file", "Download it again")
+            refused(
+                cursor.name,
+                f"the tensor {name[:60]!r} ends at byte {end:,} of {max(room, 0):,}: past the end of the file",
+                "Download it again",
+            )
         if start < before:
             refused(cursor.name, f"the tensor {name[:60]!r} overlaps another one")
         before = end

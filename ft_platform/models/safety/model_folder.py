@@ -82,10 +82,19 @@ def _require_loops_within(config: dict[str, Any], tensors: int, place: str = "")
 
 
 def _embedding_rows(config: dict[str, Any], tensors: dict[str, TensorInfo]) -> int:
-    """Tokens that there is an embedding for: the longest of the tensors that are called so, or what the configuration says."""
-    rows = [info.shape[0] for name, info in tensors.items() if len(info.shape) == 2 and name.split(".")[-2:-1] and name.split(".")[-2] in EMBEDDINGS]
+    """Tokens that there is an embedding for: the longest of the tensors that are called so, or what the configuration
+    says."""
+    rows = [
+        info.shape[0]
+        for name, info in tensors.items()
+        if len(info.shape) == 2 and name.split(".")[-2:-1] and name.split(".")[-2] in EMBEDDINGS
+    ]
     nested = (config.get(name) for name in ("text_config", "llm_config"))
-    said = [one["vocab_size"] for one in [config, *nested] if isinstance(one, dict) and isinstance(one.get("vocab_size"), int)]
+    said = [
+        one["vocab_size"]
+        for one in [config, *nested]
+        if isinstance(one, dict) and isinstance(one.get("vocab_size"), int)
+    ]
     if rows:
         return max(rows)
     if not said:
@@ -113,8 +122,13 @@ def require_fitting_sizes(config: Any, elements: int, uri: str) -> None:
     described = sum(parameter.numel() for parameter in model.parameters())
     if described > elements:
         raise BaseModelError(
-            f"base model {uri}: config.json is refused: it describes {described:,} weights, but the files hold {elements:,}", "Download the model again"
+            f"base model {uri}: config.json is refused: it describes {described:,} weights, but the files hold"
+            f" {elements:,}",
+            "Download the model again",
         )
     buffers = sum(buffer.numel() for buffer in model.buffers())
     if buffers > max(elements, MOST_BUFFER_ELEMENTS):
-        raise BaseModelError(f"base model {uri}: config.json is refused: it describes buffers of {buffers:,} elements", "Check max_position_embeddings")
+        raise BaseModelError(
+            f"base model {uri}: config.json is refused: it describes buffers of {buffers:,} elements",
+            "Check max_position_embeddings",
+        )

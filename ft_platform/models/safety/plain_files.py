@@ -18,8 +18,8 @@ REDIRECTS = ("adapter_config.json",)
 def require_plain_files(folder: Path) -> None:
     """Raises BaseModelError if an entry is a device, pipe, socket or pickle, or a link that leaves the folder.
 
-    In the cache of the hub a snapshot links to `blobs` beside it, within the repository's folder: that is where its links may lead.
-    """
+    In the cache of the hub a snapshot links to `blobs` beside it, within the repository's folder: that is where its
+    links may lead."""
     root = _root(folder).resolve()
     for path in sorted(folder.iterdir()):
         target = path.resolve()
@@ -31,13 +31,22 @@ def require_plain_files(folder: Path) -> None:
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             refused(path.name, "it is a device, pipe or socket, not a plain file", "Remove it")
         if path.suffix.lower() in PICKLES:
-            refused(path.name, "a pickle can run code when it is loaded", "Remove it, and convert the tokenizer to tokenizer.json if it was part of it")
+            refused(
+                path.name,
+                "a pickle can run code when it is loaded",
+                "Remove it, and convert the tokenizer to tokenizer.json if it was part of it",
+            )
         if path.name in REDIRECTS:
-            refused(path.name, "the folder is an adapter, whose configuration names another model to load", "Name the folder of the base model")
+            refused(
+                path.name,
+                "the folder is an adapter, whose configuration names another model to load",
+                "Name the folder of the base model",
+            )
 
 
 def require_own_shards(folder: Path) -> None:
-    """Raises BaseModelError if an index of weights names a file outside the folder, one that is not there, or one that is no safetensors."""
+    """Raises BaseModelError if an index of weights names a file outside the folder, one that is not there, or one that
+    is no safetensors."""
     for index in sorted(folder.glob("*.index.json")):
         weight_map = read_object(index).get("weight_map")
         if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
@@ -50,7 +59,8 @@ def require_own_shards(folder: Path) -> None:
 
 
 def require_intact_blobs(folder: Path) -> None:
-    """Compares each file of a hub snapshot with the hash that its blob is named by: sha256 of large files, git's SHA-1 of the others.
+    """Compares each file of a hub snapshot with the hash that its blob is named by: sha256 of large files, git's SHA-1
+    of the others.
 
     Raises:
         BaseModelError: a download was cut, or the cache was changed.
@@ -61,7 +71,11 @@ def require_intact_blobs(folder: Path) -> None:
             continue
         expected, found = blob.name, _hash_like(blob.name, blob)
         if found is not None and found != expected:
-            refused(path.name, f"the hub names it {expected[:12]}, but the bytes on the disk have {found[:12]}", f"Remove {blob}, it is downloaded again")
+            refused(
+                path.name,
+                f"the hub names it {expected[:12]}, but the bytes on the disk have {found[:12]}",
+                f"Remove {blob}, it is downloaded again",
+            )
 
 
 def _hash_like(name: str, blob: Path) -> str | None:

@@ -13,7 +13,9 @@ DEPTH = 32
 """Lists and mappings in one another. Configurations of models on the hub have up to 6."""
 
 
-def refused(name: str, reason: str, next_step: str = "Use a model from a source you trust, or correct the file") -> NoReturn:
+def refused(
+    name: str, reason: str, next_step: str = "Use a model from a source you trust, or correct the file"
+) -> NoReturn:
     """Raises BaseModelError for a file of a model."""
     raise BaseModelError(f"{name} is refused: {reason}", next_step)
 
@@ -22,7 +24,8 @@ def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Any:
     """The value in a file.
 
     Raises:
-        BaseModelError: it is too large, not UTF-8, not JSON, nested too deeply, has a key twice or a number that is none.
+        BaseModelError: it is too large, not UTF-8, not JSON, nested too deeply, has a key twice or a number that is
+            none.
     """
     size = path.stat().st_size
     if size > most_bytes:
@@ -73,7 +76,12 @@ def _no_number(text: str) -> NoReturn:
 def _is_deeper(value: Any, most: int) -> bool:
     level = [value]
     for _ in range(most):
-        level = [inner for one in level if isinstance(one, (list, dict)) for inner in (one.values() if isinstance(one, dict) else one)]
+        level = [
+            inner
+            for one in level
+            if isinstance(one, (list, dict))
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
         if not level:
             return False
     return any(isinstance(one, (list, dict)) for one in level)

@@ -1,7 +1,9 @@
-"""Renders the chat templates and tokenizes difficult texts in a process of its own, with limits of processor time and memory.
+"""Renders the chat templates and tokenizes difficult texts in a process of its own, with limits of processor time and
+memory.
 
-Run as `python -m ft_platform.models.safety.probe <folder> <cpu seconds>`; `require_bounded` starts it. What takes too long or too much there
-would hang or kill a training, since neither Jinja nor a backtracking pattern can be interrupted from within.
+Run as `python -m ft_platform.models.safety.probe <folder> <cpu seconds>`; `require_bounded` starts it. What takes too
+long or too much there would hang or kill a training, since neither Jinja nor a backtracking pattern can be interrupted
+from within.
 """
 
 import hashlib
@@ -42,20 +44,38 @@ _part = ""
 
 
 def require_bounded(folder: Path) -> None:
-    """Raises BaseModelError if a chat template or the tokenizer of a folder takes more time, memory or output than any real one does."""
-    files = [path for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.json") if (path := folder / name).exists()]
+    """Raises BaseModelError if a chat template or the tokenizer of a folder takes more time, memory or output than any
+    real one does."""
+    files = [
+        path
+        for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.json")
+        if (path := folder / name).exists()
+    ]
     files += sorted(folder.glob("chat_template*.jinja"))
-    _probe_once(folder, hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files)).hexdigest())
+    _probe_once(
+        folder, hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files)).hexdigest()
+    )
 
 
 def _probe_once(folder: Path, content: str) -> None:
     """Once a process and content: an evaluation resolves its model several times."""
     if content in _PROBED:
         return
-    done = subprocess.run([sys.executable, "-m", __name__, str(folder), str(CPU_SECONDS)], capture_output=True, text=True, timeout=WALL_SECONDS, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, str(folder), str(CPU_SECONDS)],
+        capture_output=True,
+        text=True,
+        timeout=WALL_SECONDS,
+        check=False,
+    )
     if done.returncode:
         part, reason = (done.stdout.splitlines() or ["the folder of the base model"])[-1].partition(SEPARATOR)[::2]
-        refused(part, reason or f"it needs more than {CPU_SECONDS} cpu-seconds or {MEMORY_BYTES >> 30} GiB for a text of a few words (exit {done.returncode})")
+        refused(
+            part,
+            reason
+            or f"it needs more than {CPU_SECONDS} cpu-seconds or {MEMORY_BYTES >> 30} GiB"
+            f" for a text of a few words (exit {done.returncode})",
+        )
     _PROBED.add(content)
 
 
@@ -78,7 +98,9 @@ def _render_all(folder: Path) -> None:
         for values in chats():
             given = len(json.dumps(values))
             try:
-                text = render_bounded(template, {"date_string": FIXED_DATE, "enable_thinking": False, **tokens, **values})
+                text = render_bounded(
+                    template, {"date_string": FIXED_DATE, "enable_thinking": False, **tokens, **values}
+                )
             except SecurityError as error:
                 _say(str(error))
             except (TemplateError, TypeError, ValueError, LookupError, AttributeError):
@@ -90,21 +112,34 @@ def _render_all(folder: Path) -> None:
 
 
 def chats() -> Iterator[dict[str, Any]]:
-    """What the renderer may give to a template, and what servers give besides: a short chat and a long history, without and with calls, tools, documents."""
+    """What the renderer may give to a template, and what servers give besides: a short chat and a long history, without
+    and with calls, tools, documents."""
     short = [{"role": "user", "content": "Hi"}]
     long = [{"role": role, "content": f"Turn {number}."} for number in range(HISTORY) for role in ("user", "assistant")]
-    call = {"id": "call00001", "type": "function", "function": {"name": "find", "arguments": {"word": "a", "deep": {"list": [1, {"b": None}]}}}}
+    call = {
+        "id": "call00001",
+        "type": "function",
+        "function": {"name": "find", "arguments": {"word": "a", "deep": {"list": [1, {"b": None}]}}},
+    }
     asked = {"role": "assistant", "content": "", "tool_calls": [call, call]}
     found = {"role": "tool", "content": "b", "name": "find", "tool_call_id": "call00001"}
     words = {f"word_{number}": {"type": "string", "description": "a word", "enum": ["a", "b"]} for number in range(20)}
-    described = {"name": "find", "description": "Finds.", "parameters": {"type": "object", "properties": words, "required": list(words)}}
+    described = {
+        "name": "find",
+        "description": "Finds.",
+        "parameters": {"type": "object", "properties": words, "required": list(words)},
+    }
     tools = [{"type": "function", "function": {**described, "name": f"find_{number}"}} for number in range(20)]
     documents = [{"title": f"Title {number}", "text": "A text."} for number in range(50)]
     with_calls = [*short, *[asked, found, found, {"role": "assistant", "content": "c"}, *short] * (HISTORY // 8)]
     system = {"role": "system", "content": "Help."}
     histories = [short, [system, *short], with_calls, [system, *with_calls], long, [system, *long[:-1]]]
     for messages in histories:
-        for given in ({"tools": None, "documents": None}, {"tools": tools[:1], "documents": None}, {"tools": tools, "documents": documents}):
+        for given in (
+            {"tools": None, "documents": None},
+            {"tools": tools[:1], "documents": None},
+            {"tools": tools, "documents": documents},
+        ):
             for prompt in (False, True):
                 yield {"messages": messages, "add_generation_prompt": prompt, **given}
 
@@ -130,10 +165,15 @@ def _tokenize_all(folder: Path) -> None:
 
 
 def _difficult_texts(tokenizer: dict[str, Any]) -> list[str]:
-    """Runs of one letter with another end: what backtracking patterns are slow on. With every letter that a pattern names."""
+    """Runs of one letter with another end: what backtracking patterns are slow on. With every letter that a pattern
+    names."""
     patterns = json.dumps([tokenizer.get("normalizer"), tokenizer.get("pre_tokenizer")], ensure_ascii=False)
     letters = sorted({letter for letter in patterns if letter.isprintable() and letter != '"'})[:200]
-    return [letter * 4000 + end for letter in dict.fromkeys(["a", " ", "1", ".", "\n", "\u00e9", "\u4e2d", *letters]) for end in ("!", "\u0000b")]
+    return [
+        letter * 4000 + end
+        for letter in dict.fromkeys(["a", " ", "1", ".", "\n", "\u00e9", "\u4e2d", *letters])
+        for end in ("!", "\u0000b")
+    ]
 
 
 def _now(part: str) -> None:

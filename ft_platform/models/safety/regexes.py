@@ -1,9 +1,10 @@
-"""Which regular expressions of foreign files are run: those that cannot take exponential time by repeating a repetition.
+"""Which regular expressions of foreign files are run: those that cannot take exponential time by repeating a
+repetition.
 
-A backtracking engine needs exponential time only where something repeated without bound repeats or chooses inside itself
-(Weideman et al., "Analyzing matching time behavior of backtracking regular expression matchers", CIAA 2016). The patterns of
-the tokenizers of GPT-2, Llama 3, Qwen 2 and GPT-4o have none of it. Polynomial patterns remain: the probe measures them.
-"""
+A backtracking engine needs exponential time only where something repeated without bound repeats or chooses inside
+itself (Weideman et al., "Analyzing matching time behavior of backtracking regular expression matchers", CIAA 2016). The
+patterns of the tokenizers of GPT-2, Llama 3, Qwen 2 and GPT-4o have none of it. Polynomial patterns remain: the probe
+measures them."""
 
 LONGEST = 4000
 

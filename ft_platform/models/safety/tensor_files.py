@@ -1,7 +1,7 @@
 """The header of a safetensors file, checked against the file before anything is mapped or allocated.
 
-Format: https://huggingface.co/docs/safetensors#format, eight bytes of length, a JSON header, then the tensors without gaps.
-"""
+Format: https://huggingface.co/docs/safetensors#format, eight bytes of length, a JSON header, then the tensors without
+gaps."""
 
 import math
 from dataclasses import dataclass
@@ -42,8 +42,8 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
     """The tensors of a safetensors file by name.
 
     Raises:
-        BaseModelError: the header is longer than the file, not JSON, has another format's metadata, an unknown type, a wrong
-            size, or offsets that overlap, leave gaps or lead past the end.
+        BaseModelError: the header is longer than the file, not JSON, has another format's metadata, an unknown type, a
+            wrong size, or offsets that overlap, leave gaps or lead past the end.
     """
     size = path.stat().st_size
     with open(path, "rb") as file:
@@ -59,7 +59,11 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
     for name, entry in sorted(header.items(), key=lambda item: tuple(item[1]["data_offsets"])):
         start, stop = entry["data_offsets"]
         if start != end:
-            refused(path.name, f"tensor {name[:60]!r} begins at byte {start:,}, where {end:,} is expected: tensors overlap or leave a gap")
+            refused(
+                path.name,
+                f"tensor {name[:60]!r} begins at byte {start:,}, where {end:,} is expected: tensors overlap or leave"
+                " a gap",
+            )
         end = stop
     if end != size - 8 - length:
         refused(path.name, f"its tensors end at byte {end:,} of {size - 8 - length:,}", "Download the model again")
@@ -68,9 +72,21 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
 
 def _tensor(name: str, entry: Any, file: str) -> TensorInfo:
     """One entry; type, shape and byte range must agree."""
-    dtype, shape, offsets = (entry.get(key) if isinstance(entry, dict) else None for key in ("dtype", "shape", "data_offsets"))
-    whole = isinstance(shape, list) and isinstance(offsets, list) and len(offsets) == 2 and all(_is_count(n) for n in [*shape, *offsets])
-    if not whole or not isinstance(shape, list) or not isinstance(offsets, list) or set(entry) != {"dtype", "shape", "data_offsets"}:
+    dtype, shape, offsets = (
+        entry.get(key) if isinstance(entry, dict) else None for key in ("dtype", "shape", "data_offsets")
+    )
+    whole = (
+        isinstance(shape, list)
+        and isinstance(offsets, list)
+        and len(offsets) == 2
+        and all(_is_count(n) for n in [*shape, *offsets])
+    )
+    if (
+        not whole
+        or not isinstance(shape, list)
+        or not isinstance(offsets, list)
+        or set(entry) != {"dtype", "shape", "data_offsets"}
+    ):
         refused(file, f"tensor {name[:60]!r} must have dtype, shape and two data_offsets, all of them counts")
     if dtype not in BITS:
         refused(file, f"tensor {name[:60]!r} has type {str(dtype)[:20]!r}; known are {', '.join(BITS)}")
@@ -79,7 +95,11 @@ def _tensor(name: str, entry: Any, file: str) -> TensorInfo:
     info = TensorInfo(str(dtype), tuple(shape))
     expected = info.elements * BITS[info.dtype] // 8
     if offsets[1] - offsets[0] != expected:
-        refused(file, f"tensor {name[:60]!r} of shape {list(shape)} and type {dtype} needs {expected:,} bytes, its offsets say {offsets[1] - offsets[0]:,}")
+        refused(
+            file,
+            f"tensor {name[:60]!r} of shape {list(shape)} and type {dtype} needs {expected:,} bytes, its offsets say"
+            f" {offsets[1] - offsets[0]:,}",
+        )
     return info
 
 
@@ -94,4 +114,8 @@ def _require_plain_metadata(metadata: Any, file: str) -> None:
     if sum(len(key) + len(value) for key, value in metadata.items()) > MOST_METADATA_BYTES:
         refused(file, f"its metadata has more than {MOST_METADATA_BYTES:,} characters: something else is hidden in it")
     if metadata.get("format", "pt") != "pt":
-        refused(file, f"its metadata says format {metadata['format'][:20]!r}, expected pt", "Convert the weights for PyTorch")
+        refused(
+            file,
+            f"its metadata says format {metadata['format'][:20]!r}, expected pt",
+            "Convert the weights for PyTorch",
+        )

@@ -1,4 +1,5 @@
-"""Tokenizer files: no code, no way out of the folder, ids within the embedding, and nothing that explodes when a text is tokenized."""
+"""Tokenizer files: no code, no way out of the folder, ids within the embedding, and nothing that explodes when a text
+is tokenized."""
 
 import math
 import re
@@ -9,7 +10,13 @@ from typing import Any
 from ft_platform.models.safety.plain_json import read_json, read_object, refused
 from ft_platform.models.safety.regexes import why_explosive
 
-CONFIGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.json", "processor_config.json")
+CONFIGS = (
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.json",
+    "processor_config.json",
+)
 NAMES_CODE = re.compile(r"auto_map|remote_code|custom_|^slow_tokenizer_class$|^processor_class$", re.IGNORECASE)
 OVERRIDES_A_FILE = re.compile(r"_files?$")
 """transformers opens what `vocab_file` and its like say, before the file in the folder."""
@@ -20,7 +27,8 @@ OF_THE_SAVER = ("special_tokens_map_file", "name_or_path", "tokenizer_file")
 MODELS = ("BPE", "Unigram", "WordPiece", "WordLevel")
 MOST_ENTRIES = 1 << 22
 MOST_GROWTH = 16
-"""Characters that a normalizer may make of one. NFKD makes up to 18 of U+FDFA alone; that one is measured by the probe, not here."""
+"""Characters that a normalizer may make of one. NFKD makes up to 18 of U+FDFA alone; that one is measured by the probe,
+not here."""
 
 MOST_PADDING = 1 << 20
 MOST_STEPS = 64
@@ -30,7 +38,8 @@ def require_safe_tokenizer(folder: Path, embedding_rows: int) -> None:
     """Raises BaseModelError if a tokenizer file of the folder is refused.
 
     Args:
-        embedding_rows: tokens that the model has an embedding for; an id past it would read other memory or fail in the middle of a run.
+        embedding_rows: tokens that the model has an embedding for; an id past it would read other memory or fail in the
+            middle of a run.
     """
     for name in CONFIGS:
         path = folder / name
@@ -48,7 +57,11 @@ def _require_plain_config(config: dict[str, Any], name: str, embedding_rows: int
         if value in (None, False, "", [], {}):
             continue
         if NAMES_CODE.search(key) and key != "processor_class":
-            refused(name, f"it names code to run: {key}", "Use a tokenizer that transformers supports by itself; remote code is never run")
+            refused(
+                name,
+                f"it names code to run: {key}",
+                "Use a tokenizer that transformers supports by itself; remote code is never run",
+            )
         if OVERRIDES_A_FILE.search(key) and key != "special_tokens_map_file":
             refused(name, f"{key} names another file than those of the folder", "Remove the key")
     if name == "tokenizer_config.json":
@@ -68,7 +81,11 @@ def _require_known_class(name: Any, file: str) -> None:
     from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
 
     if not isinstance(name, str) or tokenizer_class_from_name(name) is None:
-        refused(file, f"tokenizer_class {str(name)[:60]!r} is no tokenizer of transformers itself", "Use PreTrainedTokenizerFast with a tokenizer.json")
+        refused(
+            file,
+            f"tokenizer_class {str(name)[:60]!r} is no tokenizer of transformers itself",
+            "Use PreTrainedTokenizerFast with a tokenizer.json",
+        )
 
 
 def require_safe_pipeline(tokenizer: dict[str, Any], embedding_rows: int) -> None:
@@ -80,7 +97,12 @@ def require_safe_pipeline(tokenizer: dict[str, Any], embedding_rows: int) -> Non
     _require_ids(model.get("vocab"), file, embedding_rows)
     for token in tokenizer.get("added_tokens") or []:
         whole = isinstance(token, dict) and isinstance(token.get("id"), int)
-        _require_id(token["id"] if whole else -1, token.get("content") if isinstance(token, dict) else None, file, embedding_rows)
+        _require_id(
+            token["id"] if whole else -1,
+            token.get("content") if isinstance(token, dict) else None,
+            file,
+            embedding_rows,
+        )
     padding, truncation = tokenizer.get("padding"), tokenizer.get("truncation")
     for place, one in (("padding", padding), ("truncation", truncation)):
         largest = max((n for n in _numbers(one)), default=0)
@@ -115,7 +137,11 @@ def _require_id(number: int, content: Any, file: str, embedding_rows: int) -> No
     if not isinstance(content, str):
         refused(file, "an added token must have an id and a text")
     if not 0 <= number < embedding_rows:
-        refused(file, f"token id {number:,} is outside the model's {embedding_rows:,} embeddings", "Use the tokenizer of this model")
+        refused(
+            file,
+            f"token id {number:,} is outside the model's {embedding_rows:,} embeddings",
+            "Use the tokenizer of this model",
+        )
 
 
 def _require_bounded_normalizer(normalizer: Any, file: str) -> None:
@@ -134,7 +160,11 @@ def _require_bounded_normalizer(normalizer: Any, file: str) -> None:
         elif step["type"] == "Prepend" and len(str(step.get("prepend"))) > MOST_GROWTH:
             growth = math.inf
     if growth > MOST_GROWTH:
-        refused(file, f"its normalizer can make {growth:.3g} characters of one, more than {MOST_GROWTH}", "Choose another tokenizer")
+        refused(
+            file,
+            f"its normalizer can make {growth:.3g} characters of one, more than {MOST_GROWTH}",
+            "Choose another tokenizer",
+        )
 
 
 def _mappings(value: Any) -> Iterator[dict[str, Any]]:

@@ -65,7 +65,9 @@ class KeyPlace:
         if name not in provider_names():
             close = get_close_matches(name, provider_names(), n=1)
             hint = f", did you mean {close[0]}?" if close else ""
-            raise ConfigError([f"{name!r} is not a key provider{hint}"], f"Key providers are: {', '.join(provider_names())}")
+            raise ConfigError(
+                [f"{name!r} is not a key provider{hint}"], f"Key providers are: {', '.join(provider_names())}"
+            )
         return importlib.import_module(f"{__name__}.{name}").provider(argument, self.file, self.variable)
 
 

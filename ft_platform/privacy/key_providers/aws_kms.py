@@ -1,4 +1,5 @@
-"""Keys in a file that AWS KMS has encrypted: `aws_kms:<key id, ARN or alias>`. Without `kms:Decrypt` the file is worth nothing."""
+"""Keys in a file that AWS KMS has encrypted: `aws_kms:<key id, ARN or alias>`. Without `kms:Decrypt` the file is worth
+nothing."""
 
 import base64
 import binascii
@@ -32,18 +33,28 @@ class KmsKeys:
         try:
             sealed = base64.b64decode(text.strip(), validate=True)
         except (binascii.Error, ValueError):
-            raise KeyMissing(f"{self.where}: the file holds no base64", "Encrypt a plain key file once with: ft keys copy --to aws_kms:<key id>") from None
+            raise KeyMissing(
+                f"{self.where}: the file holds no base64",
+                "Encrypt a plain key file once with: ft keys copy --to aws_kms:<key id>",
+            ) from None
         try:
-            return self._client.decrypt(CiphertextBlob=sealed, KeyId=self._key_id, EncryptionContext=CONTEXT)["Plaintext"].decode("utf-8")
+            return self._client.decrypt(CiphertextBlob=sealed, KeyId=self._key_id, EncryptionContext=CONTEXT)[
+                "Plaintext"
+            ].decode("utf-8")
         except Exception as error:
             raise aws_failure(error, self.where) from None
 
     def write(self, text: str) -> None:
         plain = text.encode()
         if len(plain) > LARGEST:
-            raise KeyMissing(f"a key ring of {len(plain)} bytes is larger than KMS encrypts ({LARGEST})", "Retire old versions with: ft keys retire")
+            raise KeyMissing(
+                f"a key ring of {len(plain)} bytes is larger than KMS encrypts ({LARGEST})",
+                "Retire old versions with: ft keys retire",
+            )
         try:
-            sealed = self._client.encrypt(KeyId=self._key_id, Plaintext=plain, EncryptionContext=CONTEXT)["CiphertextBlob"]
+            sealed = self._client.encrypt(KeyId=self._key_id, Plaintext=plain, EncryptionContext=CONTEXT)[
+                "CiphertextBlob"
+            ]
         except Exception as error:
             raise aws_failure(error, self.where) from None
         self._file.write(base64.b64encode(sealed).decode() + "\n")

@@ -1,4 +1,5 @@
-"""Keys in AWS Secrets Manager: `aws_secrets_manager:<name or ARN of the secret>`. Access is a matter of IAM, each read is in CloudTrail."""
+"""Keys in AWS Secrets Manager: `aws_secrets_manager:<name or ARN of the secret>`. Access is a matter of IAM, each read
+is in CloudTrail."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +7,13 @@ from typing import Any
 from ft_platform.errors import KeyMissing, MissingExtra, TransientError
 from ft_platform.privacy.key_providers import need_argument
 
-TRANSIENT = {"ThrottlingException", "InternalServiceError", "InternalServiceErrorException", "KMSInternalException", "RequestLimitExceeded"}
+TRANSIENT = {
+    "ThrottlingException",
+    "InternalServiceError",
+    "InternalServiceErrorException",
+    "KMSInternalException",
+    "RequestLimitExceeded",
+}
 
 
 class SecretsManagerKeys:
@@ -51,7 +58,10 @@ def aws_failure(error: Exception, where: str) -> KeyMissing | TransientError:
     code = getattr(error, "response", {}).get("Error", {}).get("Code") or type(error).__name__
     if code in TRANSIENT or code in ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError"):
         return TransientError(f"{where} cannot be reached now ({code})", "Run the step again")
-    return KeyMissing(f"{where} cannot be used ({code})", "Check the name, the region and the permissions of this role; there is no fallback")
+    return KeyMissing(
+        f"{where} cannot be used ({code})",
+        "Check the name, the region and the permissions of this role; there is no fallback",
+    )
 
 
 def provider(argument: str, file: Path, variable: str) -> SecretsManagerKeys:

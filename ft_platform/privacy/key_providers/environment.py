@@ -1,4 +1,5 @@
-"""Keys in an environment variable, set by whatever starts the process: a container engine, a scheduler, a secret store's agent."""
+"""Keys in an environment variable, set by whatever starts the process: a container engine, a scheduler, a secret
+store's agent."""
 
 import os
 from pathlib import Path
@@ -20,7 +21,8 @@ class EnvironmentKeys:
     def write(self, text: str) -> None:
         raise KeyMissing(
             f"keys in {self.where} cannot be changed from here",
-            'Set it where it is managed to {"keys": {"1": "<the key of today>", "2": "<64 new hex digits>"}}; create digits with: openssl rand -hex 32',
+            'Set it where it is managed to {"keys": {"1": "<the key of today>", "2": "<64 new hex digits>"}}; create'
+            " digits with: openssl rand -hex 32",
         )
 
 

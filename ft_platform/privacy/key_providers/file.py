@@ -22,15 +22,22 @@ class FileKeys:
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
-            raise KeyMissing(f"the key file {self._path} cannot be read ({type(error).__name__})", "Run as the user that owns it") from None
+            raise KeyMissing(
+                f"the key file {self._path} cannot be read ({type(error).__name__})", "Run as the user that owns it"
+            ) from None
 
     def write(self, text: str) -> None:
         try:
             write_private(self._path, text)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DiskFull(f"no space left for the key file {self._path}", "Free some space and run the step again") from None
-            raise KeyMissing(f"the key file {self._path} cannot be written ({type(error).__name__})", "Change the key where it is managed") from None
+                raise DiskFull(
+                    f"no space left for the key file {self._path}", "Free some space and run the step again"
+                ) from None
+            raise KeyMissing(
+                f"the key file {self._path} cannot be written ({type(error).__name__})",
+                "Change the key where it is managed",
+            ) from None
 
 
 def write_private(path: Path, text: str) -> None:

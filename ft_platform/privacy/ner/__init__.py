@@ -1,4 +1,5 @@
-"""Named-entity recognition: names of persons, places and organizations in free text. One file per engine, chosen by `privacy.ner`."""
+"""Named-entity recognition: names of persons, places and organizations in free text. One file per engine, chosen by
+`privacy.ner`."""
 
 import importlib
 from collections.abc import Sequence
@@ -17,8 +18,8 @@ NONE = "none"
 class Ner(Protocol):
     """Finds PERSON, LOCATION and ORGANIZATION in pieces of text. Equal pieces give equal spans, whatever the batch.
 
-    The file of an engine has a function `engine(model) -> Ner`, which gets `privacy.ner_model`, and `PACKAGES`, whose versions decide what it finds.
-    """
+    The file of an engine has a function `engine(model) -> Ner`, which gets `privacy.ner_model`, and `PACKAGES`, whose
+    versions decide what it finds."""
 
     def find(self, pieces: Sequence[str]) -> list[list[Span]]: ...
 
@@ -46,7 +47,8 @@ def _identity(name: str, model: str | None) -> str:
 
 
 def identity(privacy: Privacy) -> str:
-    """Engine and model with their versions, and of a model in a folder a hash of its files: with another identity texts are read again."""
+    """Engine and model with their versions, and of a model in a folder a hash of its files: with another identity texts
+    are read again."""
     return _identity(privacy.ner, privacy.ner_model)
 
 

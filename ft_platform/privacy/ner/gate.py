@@ -1,7 +1,7 @@
 """Which sentences go to named-entity recognition, and which of its findings are names.
 
-Both ask the same question, `name_words`, so the gate leaves out only sentences in which every finding would be thrown away, and those in which
-the recognizers have found every word that looks like a name already.
+Both ask the same question, `name_words`, so the gate leaves out only sentences in which every finding would be thrown
+away, and those in which the recognizers have found every word that looks like a name already.
 """
 
 import re
@@ -18,7 +18,9 @@ MAX_CHARACTERS = 1500
 """Longest piece: more than a sentence, little enough that a text of 10 MB without a full stop costs no memory."""
 
 # Not behind an initial or a title: "Mr. Smith" and "J. Smith" stay in one piece.
-SENTENCE_END = re.compile(r"\n+|(?<=[.!?])(?<![ .(][A-Za-z]\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bSt\.)(?<!\bMrs\.)(?<!\bJr\.)\s+")
+SENTENCE_END = re.compile(
+    r"\n+|(?<=[.!?])(?<![ .(][A-Za-z]\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bSt\.)(?<!\bMrs\.)(?<!\bJr\.)\s+"
+)
 WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 
@@ -30,7 +32,9 @@ class Piece:
     one_case: bool
 
 
-def pieces_to_read(text: str, places: bool, known: Sequence[Span] = (), gate: bool = True) -> Iterator[tuple[int, Piece]]:
+def pieces_to_read(
+    text: str, places: bool, known: Sequence[Span] = (), gate: bool = True
+) -> Iterator[tuple[int, Piece]]:
     """The sentences in which something looks like a name and is not known yet, with the place where each starts.
 
     Args:
@@ -51,7 +55,10 @@ def pieces_to_read(text: str, places: bool, known: Sequence[Span] = (), gate: bo
 def _has_unknown_name(sentence: str, start: int, places: bool, covered: Sequence[tuple[int, int]]) -> bool:
     words = list(WORD.finditer(sentence))
     names = name_words([w.group() for w in words], places)
-    return any(not _is_inside(start + words[i].start(), start + words[i].end() - _possessive(words[i].group()), covered) for i in names)
+    return any(
+        not _is_inside(start + words[i].start(), start + words[i].end() - _possessive(words[i].group()), covered)
+        for i in names
+    )
 
 
 def _possessive(word: str) -> int:
@@ -90,8 +97,8 @@ def _cut(start: int, end: int) -> Iterator[tuple[int, int]]:
 def name_in(piece: Piece, start: int, end: int, places: bool) -> tuple[int, int] | None:
     """The part of a finding that is a name, without everyday words and masks around it; None if there is no name in it.
 
-    In a sentence in one case every misspelling looks like a name: there a single word counts only if it is a known name.
-    """
+    In a sentence in one case every misspelling looks like a name: there a single word counts only if it is a known
+    name."""
     found = piece.text[start:end]
     if ORGANIZATION.search(found):
         return None

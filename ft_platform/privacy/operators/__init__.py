@@ -46,6 +46,10 @@ class Operators:
         name = self._privacy.operators.get(entity, self._privacy.default_operator)
         if name not in self._made:
             module = importlib.import_module(f"{__name__}.{name}")
-            (found,) = [c for c in vars(module).values() if isinstance(c, type) and c.__module__ == module.__name__ and hasattr(c, "replace")]
+            (found,) = [
+                c
+                for c in vars(module).values()
+                if isinstance(c, type) and c.__module__ == module.__name__ and hasattr(c, "replace")
+            ]
             self._made[name] = found(self._privacy, self._keys)
         return self._made[name]

@@ -1,4 +1,5 @@
-"""A coarser value of the same kind: age band, month or year, postal region, network. What cannot be made coarser is redacted."""
+"""A coarser value of the same kind: age band, month or year, postal region, network. What cannot be made coarser is
+redacted."""
 
 import ipaddress
 import re
@@ -11,7 +12,8 @@ from ft_platform.use_case import Privacy
 US_ZIP = re.compile(r"(?:\b([A-Z]{2}),?\s+)?\b(\d{5})(?:-\d{4})?\s*$")
 NUMBER = re.compile(r"(?<!\d)\d{1,3}(?!\d)")
 PREFIXES = {4: 24, 6: 48}
-"""Bits that are left of an IP address, as in the IP masking of Google Analytics: without the last octet (IPv4) or the last 80 bits (IPv6)."""
+"""Bits that are left of an IP address, as in the IP masking of Google Analytics: without the last octet (IPv4) or the
+last 80 bits (IPv6)."""
 
 
 class Generalize:

@@ -4,11 +4,13 @@ from ft_platform.privacy.keys import UseCaseKeys
 from ft_platform.use_case import Privacy
 
 LARGEST_SHARE = 3
-"""At most one in so many letters and digits stays, whatever the setting: a mask of a short value would show most of it."""
+"""At most one in so many letters and digits stays, whatever the setting: a mask of a short value would show most of
+it."""
 
 
 class Mask:
-    """Covered: letters and digits. Not covered: blanks and signs stay, so the length and form of the original can be seen."""
+    """Covered: letters and digits. Not covered: blanks and signs stay, so the length and form of the original can be
+    seen."""
 
     reversible = False
 

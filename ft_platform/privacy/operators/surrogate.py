@@ -1,4 +1,5 @@
-"""`Nora Okafor` in place of a name, `nora.okafor7@ashford.example` in place of an address: a fictitious value of the same kind."""
+"""`Nora Okafor` in place of a name, `nora.okafor7@ashford.example` in place of an address: a fictitious value of the
+same kind."""
 
 from ft_platform.privacy.draw import Draw
 from ft_platform.privacy.keys import UseCaseKeys
@@ -11,10 +12,11 @@ TRIES = 20
 
 
 class Surrogate:
-    """Covered: the entities of `privacy.surrogates`; every other one gets a pseudonym. Equal originals have equal surrogates.
+    """Covered: the entities of `privacy.surrogates`; every other one gets a pseudonym. Equal originals have equal
+    surrogates.
 
-    Not covered: different originals may share one (there are some 30,000 names), so persons are better followed by `subject_id`; gender, origin
-    and the region of a number are not kept; a name that was invented may be somebody's.
+    Not covered: different originals may share one (there are some 30,000 names), so persons are better followed by
+    `subject_id`; gender, origin and the region of a number are not kept; a name that was invented may be somebody's.
     """
 
     reversible = True

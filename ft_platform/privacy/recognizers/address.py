@@ -1,4 +1,5 @@
-"""Postal addresses: street with house number, post boxes, and the unit, city, region, postal code and country that follow."""
+"""Postal addresses: street with house number, post boxes, and the unit, city, region, postal code and country that
+follow."""
 
 import re
 from collections.abc import Iterator
@@ -15,9 +16,10 @@ AT = re.compile(r"(?:at|in|to|on|address|is|visit|from|near|of|:)\s+$")
 
 
 class AddressRecognizer:
-    """Covered: US and British style (`12 Main St Apt 4, Springfield, IL 62701`); German, Nordic, Romance, Slavic, Baltic and Hungarian
-    street words with a number; unknown words between two numbers (`20789 Allika 46`); post boxes, military addresses; `Apt. 12` with the street in front of it;
-    street corners; capitalized words with a number behind `address is`, `live at`; `ZIP code: 62701`.
+    """Covered: US and British style (`12 Main St Apt 4, Springfield, IL 62701`); German, Nordic, Romance, Slavic,
+    Baltic and Hungarian street words with a number; unknown words between two numbers (`20789 Allika 46`); post boxes,
+    military addresses; `Apt. 12` with the street in front of it; street corners; capitalized words with a number behind
+    `address is`, `live at`; `ZIP code: 62701`.
 
     Not covered: a street without a number, a city or a postal code alone.
     """
@@ -38,7 +40,11 @@ class AddressRecognizer:
             if streets.NOT_NAMES.search(name.lower()) or SENTENCE_END.search(name):
                 continue
             span = self._span(text, match, 0.7)
-            is_weak = match.group("weak") is not None or YEAR.match(match.group()) is not None or not any(c.isupper() for c in name.rsplit(maxsplit=1)[0])
+            is_weak = (
+                match.group("weak") is not None
+                or YEAR.match(match.group()) is not None
+                or not any(c.isupper() for c in name.rsplit(maxsplit=1)[0])
+            )
             supported = span.end > match.end() or streets.NEAR_CUES.search(before(text, match.start(), 40))
             yield Span(span.start, span.end, self.entity, 0.8 if supported else 0.4 if is_weak else 0.7, "address")
 
@@ -56,13 +62,18 @@ class AddressRecognizer:
 
     @staticmethod
     def _germanic_start(text: str, match: re.Match[str]) -> int | None:
-        """Where `Brucker Bundesstrasse 31` or `Rákóczi út 13` starts; None if the word in front of the number is no street."""
+        """Where `Brucker Bundesstrasse 31` or `Rákóczi út 13` starts; None if the word in front of the number is no
+        street."""
         word = match.group(1).lower()
         if YEAR.search(match.group()):
             return None
         in_front = streets.IN_FRONT.search(text, max(0, match.start() - 60), match.start())
         if word in streets.SEPARATE:
-            return in_front.start() if in_front and in_front.group()[-2:].strip() and not in_front.group().strip().isdigit() else None
+            return (
+                in_front.start()
+                if in_front and in_front.group()[-2:].strip() and not in_front.group().strip().isdigit()
+                else None
+            )
         # `during 2019` and `Investigate 30` end like streets too.
         if not word.endswith(streets.GLUED) or word in common_words() or len(word) < 6:
             return None
@@ -71,11 +82,23 @@ class AddressRecognizer:
     def _between_numbers(self, text: str, lowered: str) -> Iterator[Span]:
         for match in streets.BETWEEN_NUMBERS.finditer(text):
             words = match.group("name").split()
-            if streets.NOT_NAMES.search(match.group("name").lower()) or not any(looks_like_name(w, places=True) for w in words if w[0].isupper()):
+            if streets.NOT_NAMES.search(match.group("name").lower()) or not any(
+                looks_like_name(w, places=True) for w in words if w[0].isupper()
+            ):
                 continue
             span = self._span(text, match, 0.6)
-            supported = span.end > match.end() or AT.search(before(text, match.start(), 12)) or text[: match.start()].rstrip(" ").endswith("\n")
-            yield Span(span.start, span.end, self.entity, 0.75 if supported else 0.4 if YEAR.match(match.group()) else 0.55, "address")
+            supported = (
+                span.end > match.end()
+                or AT.search(before(text, match.start(), 12))
+                or text[: match.start()].rstrip(" ").endswith("\n")
+            )
+            yield Span(
+                span.start,
+                span.end,
+                self.entity,
+                0.75 if supported else 0.4 if YEAR.match(match.group()) else 0.55,
+                "address",
+            )
         for match in streets.BETWEEN_NUMBERS_LOWER.finditer(text):
             unknown = all(looks_like_name(w.capitalize(), places=True) for w in match.group("name").split())
             if unknown and AT.search(before(text, match.start(), 12)):
@@ -95,7 +118,9 @@ class AddressRecognizer:
 
     @staticmethod
     def _can_be_street(words: str) -> bool:
-        return not streets.NOT_NAMES.search(words.lower()) and any(looks_like_name(w, places=True) for w in words.split())
+        return not streets.NOT_NAMES.search(words.lower()) and any(
+            looks_like_name(w, places=True) for w in words.split()
+        )
 
     def _codes(self, text: str, lowered: str) -> Iterator[Span]:
         if holds_any(lowered, streets.CODE_HINTS):
@@ -110,9 +135,15 @@ class AddressRecognizer:
     def _other_streets(self, text: str, spans: list[Span]) -> Iterator[Span]:
         """The first of two streets, and the word between them."""
         for span in spans:
-            match = streets.OTHER_STREET.search(text[max(0, span.start - 60) : span.start]) if text[span.start - 5 : span.start] == " and " else None
+            match = (
+                streets.OTHER_STREET.search(text[max(0, span.start - 60) : span.start])
+                if text[span.start - 5 : span.start] == " and "
+                else None
+            )
             if match and any(looks_like_name(w, places=True) for w in match.group("street").split()):
-                yield Span(max(0, span.start - 60) + match.start("street"), span.end, self.entity, span.score, "address")
+                yield Span(
+                    max(0, span.start - 60) + match.start("street"), span.end, self.entity, span.score, "address"
+                )
 
     def _span(self, text: str, match: re.Match[str], score: float, has_unit: bool = False) -> Span:
         military = streets.MILITARY_TAIL.match(text, match.end())

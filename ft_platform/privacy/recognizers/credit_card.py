@@ -5,15 +5,21 @@ import re
 from ft_platform.privacy.context import before, cue
 from ft_platform.privacy.spans import Span
 
-CANDIDATE = re.compile(r"(?<![\w.,$€£-])(?:[2-6]|0604)(?:[ -]?\d){8,18}(?![\w-]|[.,]\d)|(?<![\w.,$€£-])(?:1800|2131)(?:[ -]?\d){11}(?![\w-]|[.,]\d)")
-# Prefix and lengths by network: ISO/IEC 7812-1 ranges as published by the networks (Visa 4; Mastercard 51-55, 2221-2720;
-# American Express 34, 37; Diners 300-305, 36, 38; Discover 6011, 644-649, 65; JCB 3528-3589, 1800, 2131; UnionPay 62; Maestro).
+CANDIDATE = re.compile(
+    r"(?<![\w.,$€£-])(?:[2-6]|0604)(?:[ -]?\d){8,18}(?![\w-]|[.,]\d)|(?<![\w.,$€£-])(?:1800|2131)(?:"
+    r"[ -]?\d){11}(?![\w-]|[.,]\d)"
+)
+# Prefix and lengths by network: ISO/IEC 7812-1 ranges as published by the networks (Visa 4; Mastercard 51-55,
+# 2221-2720; American Express 34, 37; Diners 300-305, 36, 38; Discover 6011, 644-649, 65; JCB 3528-3589, 1800, 2131;
+# UnionPay 62; Maestro).
 NETWORKS = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|(?:222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}|3[47]\d{13}|(?:30[0-5]|3[68]\d)\d{11}"
     r"|(?:6011|64[4-9]\d|65\d\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}|(?:1800|2131)\d{11}|62\d{14,17}"
 )
 MAESTRO = re.compile(r"(?:5018|5020|5038|5612|5893|6304|6759|676[1-3]|0604|6390)\d{8,15}")
-CUES = cue("card|cards|credit|debit|visa|mastercard|amex|american express|discover|maestro|diners|jcb|kreditkarte|cc|pan")
+CUES = cue(
+    "card|cards|credit|debit|visa|mastercard|amex|american express|discover|maestro|diners|jcb|kreditkarte|cc|pan"
+)
 
 
 def luhn_is_valid(digits: str) -> bool:
@@ -26,7 +32,8 @@ def luhn_is_valid(digits: str) -> bool:
 
 
 class CreditCardRecognizer:
-    """Covered: 12 to 19 digits that pass Luhn, with blanks or hyphens. A number of no known network counts beside words such as `card`."""
+    """Covered: 12 to 19 digits that pass Luhn, with blanks or hyphens. A number of no known network counts beside words
+    such as `card`."""
 
     entity = "CREDIT_CARD"
     digits = 12

@@ -5,11 +5,14 @@ import re
 from ft_platform.privacy.recognizers.date_of_birth import DATE
 from ft_platform.privacy.spans import Span
 
-TIME = re.compile(r"[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[ ]?[ap]\.?m\.?|[+-]\d{2}:?\d{2})?(?!\d)", re.IGNORECASE)
+TIME = re.compile(
+    r"[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[ ]?[ap]\.?m\.?|[+-]\d{2}:?\d{2})?(?!\d)", re.IGNORECASE
+)
 
 
 class DateRecognizer:
-    """Covered: numeric and written dates with day, month and year, with the time behind them. Looked for only where `privacy.entities` names DATE.
+    """Covered: numeric and written dates with day, month and year, with the time behind them. Looked for only where
+    `privacy.entities` names DATE.
 
     Not covered: years and weekdays alone, dates without a year.
     """

@@ -19,11 +19,14 @@ CUE_BEFORE = re.compile(
     r"(?<!\w)(?:born|dob|d\.o\.b\.?|date of birth|birth ?date|birth ?day|geboren|geb\.|geburtsdatum"
     r"|fecha de nacimiento|date de naissance|née?)(?!\w)[^.!?\n]{0,25}$"
 )
-CUE_AFTER = re.compile(r"^\s?[,(]?\s?(?:\(?dob\)?|is (?:my|his|her|the) (?:date of birth|dob|birth ?day)|date of birth)")
+CUE_AFTER = re.compile(
+    r"^\s?[,(]?\s?(?:\(?dob\)?|is (?:my|his|her|the) (?:date of birth|dob|birth ?day)|date of birth)"
+)
 
 
 class DateOfBirthRecognizer:
-    """Covered: numeric and written dates within 25 characters behind `born`, `DOB`, `date of birth`, `geboren` and the like.
+    """Covered: numeric and written dates within 25 characters behind `born`, `DOB`, `date of birth`, `geboren` and the
+    like.
 
     Not counted: every other date, and masked ones (`XX/XX/1980`).
     """

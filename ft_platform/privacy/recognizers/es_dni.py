@@ -11,13 +11,15 @@ CUES = cue("dni|nie|nif|documento|identidad")
 
 
 def dni_is_valid(compact: str) -> bool:
-    """The letter is `LETTERS[number mod 23]`, with X, Y, Z in front as 0, 1, 2 (Spanish Ministry of the Interior, "Cálculo del dígito de control")."""
+    """The letter is `LETTERS[number mod 23]`, with X, Y, Z in front as 0, 1, 2 (Spanish Ministry of the Interior,
+    "Cálculo del dígito de control")."""
     digits = compact[:-1].translate(str.maketrans("XYZ", "012"))
     return LETTERS[int(digits) % 23] == compact[-1]
 
 
 class EsDniRecognizer:
-    """Covered: `12345678Z`, `12.345.678-Z`, `X1234567L` with the right letter; lower case only beside words such as `DNI`."""
+    """Covered: `12345678Z`, `12.345.678-Z`, `X1234567L` with the right letter; lower case only beside words such as
+    `DNI`."""
 
     entity = "ES_DNI"
     digits = 7

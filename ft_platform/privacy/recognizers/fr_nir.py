@@ -5,9 +5,12 @@ import re
 from ft_platform.privacy.context import before, cue
 from ft_platform.privacy.spans import Span
 
-# Sex, year, month (01-12; 20-42 and 50-99 where it is unknown), département (2A and 2B in Corsica), commune, order, key.
+# Sex, year, month (01-12; 20-42 and 50-99 where it is unknown), département (2A and 2B in Corsica), commune, order,
+# key.
 CANDIDATE = re.compile(
-    r"(?<![\w.,$€/-])[12378][ .]?\d{2}[ .]?(?:0[1-9]|1[0-2]|[2-9]\d)[ .]?(?:\d{2}|2[AB])[ .]?\d{3}[ .]?\d{3}[ .]?\d{2}(?![\w/-]|[.,]\d)", re.IGNORECASE
+    r"(?<![\w.,$€/-])[12378][ .]?\d{2}[ .]?(?:0[1-9]|1[0-2]|[2-9]\d)[ .]?(?:\d{2}|2[AB])[ .]?\d{3}[ .]?\d{3}"
+    r"[ .]?\d{2}(?![\w/-]|[.,]\d)",
+    re.IGNORECASE,
 )
 CUES = cue("nir|sécu|sécurité sociale|securite sociale|carte vitale|numéro de sécurité|insee|social security")
 
@@ -22,7 +25,8 @@ def nir_is_valid(compact: str) -> bool:
 
 
 class FrNirRecognizer:
-    """Covered: fifteen digits with a valid key, in groups or in one piece. Not covered: the thirteen digits without their key."""
+    """Covered: fifteen digits with a valid key, in groups or in one piece. Not covered: the thirteen digits without
+    their key."""
 
     entity = "FR_NIR"
     digits = 8

@@ -12,7 +12,8 @@ VERSION_CUES = cue("version|ver|v|release|firmware|build|section|chapter|driver"
 
 
 class IpAddressRecognizer:
-    """Covered: what Python's `ipaddress` accepts (RFC 791, RFC 4291). Not counted: version numbers, loopback and unspecified addresses."""
+    """Covered: what Python's `ipaddress` accepts (RFC 791, RFC 4291). Not counted: version numbers, loopback and
+    unspecified addresses."""
 
     entity = "IP_ADDRESS"
     digits = 1
@@ -27,7 +28,9 @@ class IpAddressRecognizer:
             spans += [
                 Span(m.start(), m.end(), self.entity, 0.9, "ip_address")
                 for m in V6.finditer(text)
-                if len(m.group().replace(":", "")) >= 4 and any(c.isdigit() for c in m.group()) and self._is_someones(m.group())
+                if len(m.group().replace(":", "")) >= 4
+                and any(c.isdigit() for c in m.group())
+                and self._is_someones(m.group())
             ]
         return spans
 

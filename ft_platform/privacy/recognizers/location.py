@@ -16,17 +16,24 @@ MOVING = (
     r"|relocat\w*|settled|deployed|shipped|sent|immigrated|emigrated|originally|native|year|songwriters"
 )
 IN = re.compile(
-    r"(?:^|\s|[(,])(?:in|near|around|outside|throughout|across|within|downtown|inside|(?:north|south|east|west)(?:[ -]?(?:east|west))?[ ]of)[ ]+(?:the[ ]+)?"
+    r"(?:^|\s|[(,])(?:in|near|around|outside|throughout|across|within|downtown|inside|(?:north|south|east|west)(?:"
+    r"[ -]?(?:east|west))?[ ]of)[ ]+(?:the[ ]+)?"
     r"(?:(?:city|town|village|state|suburbs?|area|county|country|outskirts)[ ]+of[ ]+)?$"
 )
-MOVED = re.compile(rf"(?<!\w)(?:{MOVING})(?!\w)[^.!?;\n]{{0,28}}?(?:^|\s)(?:at|from|to|for|via|through|in|into|towards?|of)[ ]+(?:the[ ]+)?$")
+MOVED = re.compile(
+    rf"(?<!\w)(?:{MOVING})(?!\w)[^.!?;\n]{{0,28}}?(?:^|\s)(?:at|from|to|for|via|through|in|into|towards?|of)[ ]+(?:the"
+    r"[ ]+)?$"
+)
 VISITED = re.compile(
     r"(?<!\w)(?:visit(?:s|ed|ing)?|tour(?:ed|ing)?|leav(?:e|es|ing)|left|reach(?:ed|ing)?|(?:city|town|village|state|island"
-    r"|county|province|region|hometown|home city|home town|capital)(?: of| is|:)?(?: [a-z]+['’]s?| the [a-z ]{2,20}['’])?)[ ]+$"
+    r"|county|province|region|hometown|home city|home town|capital)(?: of| is|:)?(?: [a-z]+['’]s?| the [a-z"
+    r" ]{2,20}['’])?)[ ]+$"
 )
 CALLED_PLACE = re.compile(
-    r"^(?:['’]s)?[ ]+(?:bridge|airport|station|river|lake|valley|beach|county|city|island|village|castle|harbou?r|bay|mountains?"
-    r"|country club|suburbs?|area|region|district|province|peninsula)(?!\w)|^[ ]+(?:was|is|has been)[ ]+(?:\w+[ ]+){0,2}to visit"
+    r"^(?:['’]s)?"
+    r"[ ]+(?:bridge|airport|station|river|lake|valley|beach|county|city|island|village|castle|harbou?r|bay|mountains?"
+    r"|country club|suburbs?|area|region|district|province|peninsula)(?!\w)|^[ ]+(?:was|is|has been)[ ]+(?:\w+"
+    r"[ ]+){0,2}to visit"
 )
 FIELD = re.compile(
     r"(?:^|\n|[,;|{(])\s*\"?(?:where|venue|place|city|town|country|state|province|county"
@@ -37,13 +44,16 @@ CODE_BEHIND = re.compile(
     r"(?![\w%-]|[.,:/]\d|[ ](?:[A-Z][a-z]|\d|people|times|euros?|dollars|miles|years))"
 )
 COUNTRY_NEXT = re.compile(rf"[ \t]*[,\n]{{1,2}}[ \t]*{COUNTRY.pattern}|,[ \t]*{STATE.pattern}")
-AREAS = word_set("county parish township province village island islands lake river valley mountain mountains bay beach peninsula")
+AREAS = word_set(
+    "county parish township province village island islands lake river valley mountain mountains bay beach peninsula"
+)
 """What an area is called behind its name: `Seminole County`."""
 
 
 class LocationRecognizer:
-    """Covered: countries, US states, 31,000 cities (GeoNames, 15,000 inhabitants and more); unknown capitalized words behind `in`, `moved to`, `city of`,
-    `north of`, in front of `County`, `airport`, of a comma and a country or US state.
+    """Covered: countries, US states, 31,000 cities (GeoNames, 15,000 inhabitants and more); unknown capitalized words
+    behind `in`, `moved to`, `city of`, `north of`, in front of `County`, `airport`, of a comma and a country or US
+    state.
 
     Not covered: villages without such words; cities named like everyday words (`Reading`, `Nice`); nationalities.
     """
@@ -87,7 +97,15 @@ class LocationRecognizer:
 
     @staticmethod
     def _known_score(run: Run, index: int, count: int, is_country: bool) -> float:
-        cued = bool(index == 0 and (IN.search(run.before) or MOVED.search(run.before) or VISITED.search(run.before) or FIELD.search(run.before)))
+        cued = bool(
+            index == 0
+            and (
+                IN.search(run.before)
+                or MOVED.search(run.before)
+                or VISITED.search(run.before)
+                or FIELD.search(run.before)
+            )
+        )
         if is_country:
             return 0.75
         if count > 1:
@@ -102,12 +120,23 @@ class LocationRecognizer:
     def _cued(self, text: str, run: Run) -> list[Span]:
         """An unknown name where places stand."""
         before, unknown = run.before, not any(is_given_name(run.words[i][2]) for i in run.names)
-        if not run.names and len(run.words) > 1 and MOVED.search(before) and not ORGANIZATION.search(text, run.start, run.end):
+        if (
+            not run.names
+            and len(run.words) > 1
+            and MOVED.search(before)
+            and not ORGANIZATION.search(text, run.start, run.end)
+        ):
             return [Span(run.start, run.end, self.entity, 0.5, "location")]
         if len(run.words) == 1 and run.words[0][2].lower() in EVERYDAY_CITIES and MOVED.search(before):
             return [Span(run.start, run.end, self.entity, 0.55, "location")]
         last = len(run.words) - 1
-        if last > 0 and run.names and run.names[0] < last < 4 and run.words[last][2].lower() in AREAS and run.words[last][2][0].isupper():
+        if (
+            last > 0
+            and run.names
+            and run.names[0] < last < 4
+            and run.words[last][2].lower() in AREAS
+            and run.words[last][2][0].isupper()
+        ):
             return [Span(run.words[run.names[0]][0], run.end, self.entity, 0.6, "location")]
         is_place = run.names or (len(run.words) == 1 and run.words[0][2].lower() in EVERYDAY_CITIES)
         if is_place and text[run.end : run.end + 1] in ("\n", ",") and COUNTRY_NEXT.match(text, run.end):
@@ -126,4 +155,6 @@ class LocationRecognizer:
 
     def _span(self, run: Run, first: int, after: int, score: float) -> Span:
         last = run.words[after - 1]
-        return Span(run.words[first][0], last[1] - (2 if last[2].endswith(("'s", "’s")) else 0), self.entity, score, "location")
+        return Span(
+            run.words[first][0], last[1] - (2 if last[2].endswith(("'s", "’s")) else 0), self.entity, score, "location"
+        )

@@ -21,4 +21,8 @@ class MacAddressRecognizer:
         matches = list(PAIRS.finditer(text)) if text.count(":") >= 5 or text.count("-") >= 5 else []
         if GROUP.search(text):
             matches += [m for m in DOTS.finditer(text) if not m.group().replace(".", "").isdigit()]
-        return [Span(m.start(), m.end(), self.entity, 0.95, "mac_address") for m in matches if re.sub(r"[:.-]", "", m.group()).lower() not in NOBODYS]
+        return [
+            Span(m.start(), m.end(), self.entity, 0.95, "mac_address")
+            for m in matches
+            if re.sub(r"[:.-]", "", m.group()).lower() not in NOBODYS
+        ]

@@ -6,16 +6,19 @@ from ft_platform.privacy.context import holds_any
 from ft_platform.privacy.spans import Span
 
 WORDS = ("mrn", "medical record", "patient", "chart", "krankenversicherung", "versichertennummer", "nhs")
-# There is no common format (HIPAA Safe Harbor, 45 CFR 164.514(b)(2)(i)(H) names the identifier, not its form): the word decides.
+# There is no common format (HIPAA Safe Harbor, 45 CFR 164.514(b)(2)(i)(H) names the identifier, not its form): the word
+# decides.
 NAMED = re.compile(
-    r"\b(?:mrn|medical record|patient(?:en)?(?:[ -]?(?:id|identifier|nummer))?|chart|krankenversicherungsnummer|versichertennummer|nhs)\b"
+    r"\b(?:mrn|medical record|patient(?:en)?(?:"
+    r"[ -]?(?:id|identifier|nummer))?|chart|krankenversicherungsnummer|versichertennummer|nhs)\b"
     r"(?:\s*(?:number|no\.?|nr\.?|num\.?|id|#|is|was|:|=)){0,4}\s*[:#]?\s*((?=[A-Z0-9-]*\d{3})[A-Z0-9](?:[A-Z0-9-]|\s(?=\d)){4,16})(?![\w])",
     re.IGNORECASE,
 )
 
 
 class MedicalRecordNumberRecognizer:
-    """Covered: 5 to 17 letters and digits, at least three of them digits, behind `MRN`, `medical record number`, `patient id`, `NHS number`."""
+    """Covered: 5 to 17 letters and digits, at least three of them digits, behind `MRN`, `medical record number`,
+    `patient id`, `NHS number`."""
 
     entity = "MEDICAL_RECORD_NUMBER"
     digits = 3

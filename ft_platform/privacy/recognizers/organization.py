@@ -16,8 +16,8 @@ NAMED = re.compile(rf"(?<![\w.])({UPPER}[\w&'’.-]{{0,40}}(?:,?[ ]{WORD}){{0,4}
 
 
 class OrganizationRecognizer:
-    """Covered: capitalized words in front of a legal form or a kind (`Acme Inc`, `Bank`, `University`); with `ner: spacy` what the model calls an organization.
-    Looked for only where `privacy.entities` names ORGANIZATION.
+    """Covered: capitalized words in front of a legal form or a kind (`Acme Inc`, `Bank`, `University`); with `ner:
+    spacy` what the model calls an organization. Looked for only where `privacy.entities` names ORGANIZATION.
 
     Not covered: names without such a word where `ner` is `none`.
     """

@@ -22,8 +22,8 @@ def check_digit(field: str) -> int:
 
 
 class PassportRecognizer:
-    """Covered: 6 to 9 letters and digits, three of them digits, behind `passport number`, `Reisepass Nr.` and the like; the second line of a passport's
-    machine-readable zone with valid check digits.
+    """Covered: 6 to 9 letters and digits, three of them digits, behind `passport number`, `Reisepass Nr.` and the like;
+    the second line of a passport's machine-readable zone with valid check digits.
 
     Not covered: a number without such a word.
     """
@@ -36,7 +36,11 @@ class PassportRecognizer:
         if holds_any(text.lower(), WORDS):
             spans += [Span(m.start(1), m.end(1), self.entity, 0.85, "passport") for m in NAMED.finditer(text)]
         if "<" in text:
-            spans += [Span(m.start(), m.end(), self.entity, 1.0, "passport") for m in ZONE.finditer(text) if self._is_zone(m.group())]
+            spans += [
+                Span(m.start(), m.end(), self.entity, 1.0, "passport")
+                for m in ZONE.finditer(text)
+                if self._is_zone(m.group())
+            ]
         return spans
 
     @staticmethod

@@ -11,12 +11,15 @@ PASSWORD = re.compile(
     r"(?:\s+(?:is|was|to|ist|es)\b|\s*[:=]|\s+(?=[\"'“`]))\s*[:=]?\s*([\"'“`]?)(\S{4,128})",
     re.IGNORECASE,
 )
-PIN = re.compile(r"\bpin(?:\s?(?:code|number|no\.?))?\b(?:\s+(?:is|was)\b|\s*[:=#])\s*(\d{4,8})(?!\d|[.,]\d)", re.IGNORECASE)
+PIN = re.compile(
+    r"\bpin(?:\s?(?:code|number|no\.?))?\b(?:\s+(?:is|was)\b|\s*[:=#])\s*(\d{4,8})(?!\d|[.,]\d)", re.IGNORECASE
+)
 QUOTES = "\"'“”`"
 
 
 class PasswordRecognizer:
-    """Covered: what follows `password is`, `pwd:`, `PIN =` if it is quoted, holds a digit or a sign, or follows `:` or `=`.
+    """Covered: what follows `password is`, `pwd:`, `PIN =` if it is quoted, holds a digit or a sign, or follows `:` or
+    `=`.
 
     Not covered: a plain word (`my password is sunshine` looks like `my password is wrong`).
     """
@@ -31,7 +34,9 @@ class PasswordRecognizer:
 
     def _span(self, match: re.Match[str]) -> Span | None:
         value = match.group(2).rstrip(".,;:!?)" + QUOTES)
-        looks_secret = any(not c.isalpha() for c in value[1:]) and not re.fullmatch(r"[A-Za-z]+['’][a-z]+|[xX*/.\-]+|<[A-Z_]+.*", value)
+        looks_secret = any(not c.isalpha() for c in value[1:]) and not re.fullmatch(
+            r"[A-Za-z]+['’][a-z]+|[xX*/.\-]+|<[A-Z_]+.*", value
+        )
         said_so = match.group(1) != "" or re.search(r"[:=]\s*$", match.group()[: match.start(2) - match.start()])
         if len(value) < 4 or not (looks_secret or (said_so and not re.fullmatch(r"[xX*/.\-]+|<[A-Z_]+.*", value))):
             return None

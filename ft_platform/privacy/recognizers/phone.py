@@ -6,9 +6,12 @@ from ft_platform.privacy.context import after, before, cue
 from ft_platform.privacy.spans import Span
 
 EXTENSION = r"(?:\s?(?:x|ext\.?|extension)\s?\d{1,6})?"
-# North American Numbering Plan: area and exchange code start with 2 to 9 (ATIS-0300051). Behind an area code in parentheses any exchange counts:
-# nothing else is written like that, and people mistype and invent numbers.
-NANP = re.compile(rf"(?<![\w.+/$-])(?:\+?1[ .-]?)?(?:\([2-9]\d{{2}}\)[ -]?\d{{3}}|[2-9]\d{{2}}[ .-][2-9]\d{{2}})[ .-]\d{{4}}{EXTENSION}(?![\w]|[-.,]\d)")
+# North American Numbering Plan: area and exchange code start with 2 to 9 (ATIS-0300051). Behind an area code in
+# parentheses any exchange counts: nothing else is written like that, and people mistype and invent numbers.
+NANP = re.compile(
+    r"(?<![\w.+/$-])(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\)[ -]?\d{3}|[2-9]\d{2}[ .-][2-9]\d{2})"
+    rf"[ .-]\d{{4}}{EXTENSION}(?![\w]|[-.,]\d)"
+)
 # ITU-T E.164: `+`, country code, at most 15 digits.
 INTERNATIONAL = re.compile(rf"(?<![\w+])\+[1-9](?:[ ().\-/]{{0,3}}\d){{6,14}}{EXTENSION}(?![\w])")
 # National formats with the trunk prefix 0 and at least two groups, 9 to 12 digits (ITU-T E.123).
@@ -16,10 +19,14 @@ TRUNK = re.compile(
     rf"(?<![\w.+/$:-])(?<!\d,)(?:\(0[1-9]\d{{0,4}}\)|0[1-9]\d{{0,4}})(?:[ ./-]{{1,2}}\d{{2,8}}){{1,4}}"
     rf"(?:-\d{{1,4}})?{EXTENSION}(?![\w/:-]|[.,]\d)"
 )
-LOOSE = re.compile(rf"(?<![\w.+/$€£#:-])(?<!\d,)\(?\d{{1,5}}\)?(?:[ .\-/]{{0,2}}\d{{2,5}}){{1,5}}{EXTENSION}(?![\w/:]|[-.,]\d)")
+LOOSE = re.compile(
+    rf"(?<![\w.+/$€£#:-])(?<!\d,)\(?\d{{1,5}}\)?(?:[ .\-/]{{0,2}}\d{{2,5}}){{1,5}}{EXTENSION}(?![\w/:]|[-.,]\d)"
+)
 SSN = re.compile(r"\d{3}-\d{2}-\d{4}")
 DAY, MONTH = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
-DATE = re.compile(rf"(?:{DAY}[./-]{MONTH}|{MONTH}[./-]{DAY})[./-](?:(?:19|20)\d{{2}}|\d{{2}})(?![./-]?\d)|(?:19|20)\d{{2}}[./-]{MONTH}[./-]{DAY}(?!\d)")
+DATE = re.compile(
+    rf"(?:{DAY}[./-]{MONTH}|{MONTH}[./-]{DAY})[./-](?:(?:19|20)\d{{2}}|\d{{2}})(?![./-]?\d)|(?:19|20)\d{{2}}[./-]{MONTH}[./-]{DAY}(?!\d)"
+)
 
 CUES = cue(
     "phone|phones|telephone|telefon|tel|cell|mobile|mobil|handy|cellphone|call|called|calling|dial|fax|whatsapp|contact|reach"
@@ -32,8 +39,8 @@ CUES_AFTER = re.compile(r"^[ \t]?[-(,]?[ \t]?(?:office|fax|cell|mobile|home|work
 
 
 class PhoneRecognizer:
-    """Covered: US and Canadian numbers with separators, `+` international numbers, national numbers with leading 0; other groups of 7 to 15 digits
-    beside words such as `phone` or `call`.
+    """Covered: US and Canadian numbers with separators, `+` international numbers, national numbers with leading 0;
+    other groups of 7 to 15 digits beside words such as `phone` or `call`.
 
     Not counted: numbers behind words such as `order` or `invoice`, dates, ten digits in one piece without a word.
     """

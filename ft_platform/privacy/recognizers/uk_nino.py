@@ -5,17 +5,19 @@ import re
 from ft_platform.privacy.context import before, cue
 from ft_platform.privacy.spans import Span
 
-# HMRC National Insurance Manual NIM39110: no D, F, I, Q, U, V in the prefix, no O as second letter, not BG, GB, NK, KN, TN, NT,
-# ZZ; six digits; suffix A to D.
+# HMRC National Insurance Manual NIM39110: no D, F, I, Q, U, V in the prefix, no O as second letter, not BG, GB, NK, KN,
+# TN, NT, ZZ; six digits; suffix A to D.
 NINO = re.compile(
-    r"(?<![\w-])(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][ -]?\d{2}([ -]?)\d{2}\1\d{2}[ -]?[A-D](?![\w-])",
+    r"(?<![\w-])(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][ -]?\d{2}([ -]?)\d{2}\1\d{2}"
+    r"[ -]?[A-D](?![\w-])",
     re.IGNORECASE,
 )
 CUES = cue("nino|ni|national insurance|ni number|insurance number")
 
 
 class UkNinoRecognizer:
-    """Covered: `AB 12 34 56 C` with blanks, hyphens or in one piece; lower case only beside words such as `national insurance`."""
+    """Covered: `AB 12 34 56 C` with blanks, hyphens or in one piece; lower case only beside words such as `national
+    insurance`."""
 
     entity = "UK_NINO"
     digits = 6

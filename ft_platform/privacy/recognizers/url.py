@@ -4,9 +4,12 @@ import re
 
 from ft_platform.privacy.spans import Span
 
-# Named among the identifiers of a person in 45 CFR 164.514(b)(2)(i)(N) (HIPAA Safe Harbor): a profile or a home page leads to its owner.
+# Named among the identifiers of a person in 45 CFR 164.514(b)(2)(i)(N) (HIPAA Safe Harbor): a profile or a home page
+# leads to its owner.
 FULL = re.compile(r"(?<!\w)(?:https?|ftp)://[^\s<>\"'`{}|\\^]{3,2000}", re.IGNORECASE)
-WWW = re.compile(r"(?<![\w@./])www\.(?:[A-Za-z\d-]{1,63}\.){1,4}[A-Za-z]{2,24}(?:[/?#][^\s<>\"'`]{0,2000})?", re.IGNORECASE)
+WWW = re.compile(
+    r"(?<![\w@./])www\.(?:[A-Za-z\d-]{1,63}\.){1,4}[A-Za-z]{2,24}(?:[/?#][^\s<>\"'`]{0,2000})?", re.IGNORECASE
+)
 INSIDE = re.compile(r"\.(?<=\w\.)(?=\w)")
 """A dot inside a word: asked first, since few texts have one."""
 # Endings that are no words of a sentence whose blank is missing (`bank.It was`).

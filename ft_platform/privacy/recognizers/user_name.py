@@ -13,7 +13,10 @@ NAMED = re.compile(
     re.IGNORECASE,
 )
 # `log in with the username blue_17`: without `is` or a colon, only what no word looks like.
-BARE = re.compile(r"\b(?:user ?name|user[ _-]?id|login(?: name| id)?|benutzername)\s+((?=[\w.-]*[\d_])[A-Za-z][\w.-]{2,63})", re.IGNORECASE)
+BARE = re.compile(
+    r"\b(?:user ?name|user[ _-]?id|login(?: name| id)?|benutzername)\s+((?=[\w.-]*[\d_])[A-Za-z][\w.-]{2,63})",
+    re.IGNORECASE,
+)
 # `user=jdoe84` and `for jdoe84 from 192.0.2.7` of log files. `User:` opens a turn of a chat.
 LOGGED = (
     re.compile(r"(?<!\w)user=[\"']?([A-Za-z_][\w.@+-]{1,63})"),
@@ -21,13 +24,15 @@ LOGGED = (
 )
 NO_USERS = word_set("root admin null none true false unknown system nobody guest anonymous")
 HANDLE = re.compile(r"(?<![\w@./])@[A-Za-z_]\w{2,30}(?![\w@]|\.\w)")
-HANDLE_CUE = re.compile(r"(?:twitter|instagram|insta|telegram|tiktok|github|mastodon|handle|dm|tag|tagged|follow|user|username)\W{1,3}(?:\w+\W{1,2}){0,2}$")
+HANDLE_CUE = re.compile(
+    r"(?:twitter|instagram|insta|telegram|tiktok|github|mastodon|handle|dm|tag|tagged|follow|user|username)\W{1,3}(?:\w+\W{1,2}){0,2}$"
+)
 MASKED = re.compile(r"[xX*/.\-]+")
 
 
 class UserNameRecognizer:
-    """Covered: what follows `username:`, `user id is`, `login =`, and in lines of logs `user=`, `for ... from 192.0.2.7`; `@handle` beside words such as
-    `twitter` or `follow`.
+    """Covered: what follows `username:`, `user id is`, `login =`, and in lines of logs `user=`, `for ... from
+    192.0.2.7`; `@handle` beside words such as `twitter` or `follow`.
     """
 
     entity = "USER_NAME"
@@ -36,7 +41,10 @@ class UserNameRecognizer:
         if not holds_any(text.lower(), WORDS):
             return []
         spans = [span for m in NAMED.finditer(text) if (span := self._named(m))]
-        spans += [Span(m.start(1), m.start(1) + len(m.group(1).rstrip(".-")), self.entity, 0.6, "user_name") for m in BARE.finditer(text)]
+        spans += [
+            Span(m.start(1), m.start(1) + len(m.group(1).rstrip(".-")), self.entity, 0.6, "user_name")
+            for m in BARE.finditer(text)
+        ]
         logged = (m for pattern in LOGGED for m in pattern.finditer(text) if m.group(1).lower() not in NO_USERS)
         spans += [Span(*m.span(1), self.entity, 0.75, "user_name") for m in logged]
         for match in HANDLE.finditer(text):

@@ -1,7 +1,8 @@
-"""Fictitious values of the kind of a finding, so that texts read naturally. Nobody's in fact, where a range for fiction or documentation exists.
+"""Fictitious values of the kind of a finding, so that texts read naturally. Nobody's in fact, where a range for fiction
+or documentation exists.
 
-Each file holds functions `(draw, original) -> value or None`; None says that no value of this form can be invented safely.
-"""
+Each file holds functions `(draw, original) -> value or None`; None says that no value of this form can be invented
+safely."""
 
 import unicodedata
 from collections.abc import Callable

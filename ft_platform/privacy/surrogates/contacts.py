@@ -1,4 +1,5 @@
-"""Contact data that leads to nobody: domains, numbers and addresses that are set aside for documentation and fiction."""
+"""Contact data that leads to nobody: domains, numbers and addresses that are set aside for documentation and
+fiction."""
 
 import re
 from itertools import islice
@@ -25,15 +26,18 @@ def email(draw: Draw, original: str) -> str:
 
 
 def phone(draw: Draw, original: str) -> str | None:
-    """A number from a range for fiction in the form of the original: 555-0100 to 555-0199 (NANPA) in North America, 07700 900000 to 900999
-    (Ofcom, "Telephone numbers for drama use") in the United Kingdom. None for other countries: their numbers may be somebody's."""
+    """A number from a range for fiction in the form of the original: 555-0100 to 555-0199 (NANPA) in North America,
+    07700 900000 to 900999 (Ofcom, "Telephone numbers for drama use") in the United Kingdom. None for other countries:
+    their numbers may be somebody's."""
     body = re.split(r"\s?(?:x|ext)", original, maxsplit=1)[0]
     digits = "".join(c for c in body if c.isdigit())
     national = digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
     if len(national) == 10 and national[0] in "23456789" and (not body.strip().startswith("+") or len(digits) == 11):
         new = f"{2 + draw.below(8)}{draw.below(9)}{draw.below(10)}55501{draw.digits(2)}"
         return with_digits(body, digits[: len(digits) - 10] + new)
-    if (len(digits) == 12 and digits.startswith("44")) or (len(digits) == 11 and digits[0] == "0" and digits[1] in "123578"):
+    if (len(digits) == 12 and digits.startswith("44")) or (
+        len(digits) == 11 and digits[0] == "0" and digits[1] in "123578"
+    ):
         return with_digits(body, ("44" if digits.startswith("44") else "0") + f"7700900{draw.digits(3)}")
     return None
 

@@ -1,4 +1,5 @@
-"""Numbers that look like an identity or account number and can be nobody's: each breaks a rule that every issued one keeps."""
+"""Numbers that look like an identity or account number and can be nobody's: each breaks a rule that every issued one
+keeps."""
 
 from datetime import date, timedelta
 
@@ -13,7 +14,8 @@ BIRTH_DAYS = 5 * 365
 
 
 def us_ssn(draw: Draw, original: str) -> str | None:
-    """Area 900 to 999 is no social security number (SSA, "SSN Randomization"), group 01 to 09 no taxpayer number (IRM 3.13.5, ITIN ranges)."""
+    """Area 900 to 999 is no social security number (SSA, "SSN Randomization"), group 01 to 09 no taxpayer number (IRM
+    3.13.5, ITIN ranges)."""
     if sum(c.isdigit() for c in original) != 9:
         return None
     return with_digits(original, f"9{draw.digits(2)}0{1 + draw.below(9)}{1000 + draw.below(9000)}")
@@ -33,8 +35,8 @@ def credit_card(draw: Draw, original: str) -> str | None:
 def iban(draw: Draw, original: str) -> str | None:
     """The country stays, the check digits are 00 or 01: valid ones are 02 to 98 (ISO 13616-1, ISO/IEC 7064 MOD 97-10).
 
-    00 leaves the same remainder as 97, and 01 as 98, so a check of the remainder alone would take one of them for right in 97: then it is the other.
-    """
+    00 leaves the same remainder as 97, and 01 as 98, so a check of the remainder alone would take one of them for right
+    in 97: then it is the other."""
     compact = "".join(c for c in original if c.isalnum()).upper()
     if len(compact) < 15 or not compact[:2].isalpha():
         return None

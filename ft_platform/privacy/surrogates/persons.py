@@ -1,4 +1,5 @@
-"""Names of persons, word by word: a word has the same stand-in wherever it appears, so `Ms Okafor` stays the `Nora Okafor` of the line before."""
+"""Names of persons, word by word: a word has the same stand-in wherever it appears, so `Ms Okafor` stays the `Nora
+Okafor` of the line before."""
 
 import re
 

@@ -1,4 +1,5 @@
-"""Postal addresses, places and organizations. Their names are put together, so that most exist nowhere; a house may stand there by chance."""
+"""Postal addresses, places and organizations. Their names are put together, so that most exist nowhere; a house may
+stand there by chance."""
 
 import re
 
@@ -8,17 +9,16 @@ from ft_platform.privacy.surrogates.words import BEGINNINGS, COMPANY_FORMS, ENDI
 
 TOKEN = re.compile(r"\d+|[^\W\d_]+(?:['’][^\W\d_]+)?")
 KEPT = frozenset(
-    words_of(
-        """
-street st avenue ave road rd drive dr lane ln boulevard blvd court ct place pl way circle cir square sq parkway pkwy highway hwy terrace trail close grove
-apt apartment suite ste unit room floor box po p o north south east west n s e w ne nw se sw
-straße strasse str weg platz allee rue calle via avenida rua
-usa uk deutschland germany france
-al ak az ar ca co ct de fl ga hi id il in ia ks ky la me md ma mi mn ms mo mt ne nv nh nj nm ny nc nd oh ok or pa ri sc sd tn tx ut vt va wa wv wi wy dc
-"""
-    )
+    words_of("""
+street st avenue ave road rd drive dr lane ln boulevard blvd court ct place pl way circle cir square sq parkway pkwy
+highway hwy terrace trail close grove apt apartment suite ste unit room floor box po p o north south east west n s e w
+ne nw se sw straße strasse str weg platz allee rue calle via avenida rua usa uk deutschland germany france al ak az ar
+ca co ct de fl ga hi id il in ia ks ky la me md ma mi mn ms mo mt ne nv nh nj nm ny nc nd oh ok or pa ri sc sd tn tx ut
+vt va wa wv wi wy dc
+""")
 )
-"""Kinds of streets, units, directions, states of the US and countries: they point to nobody and keep the form of an address."""
+"""Kinds of streets, units, directions, states of the US and countries: they point to nobody and keep the form of an
+address."""
 
 
 def address(draw: Draw, original: str) -> str | None:

@@ -1,7 +1,8 @@
-"""`amplification/<feature>`: fine-tuning widens the gap between groups by at most `gate.max_amplification`, with the whole interval.
+"""`amplification/<feature>`: fine-tuning widens the gap between groups by at most `gate.max_amplification`, with the
+whole interval.
 
-Needs `fairness_report`. Not proven where a group of the feature is too small, or the gap was not compared with the base model's.
-"""
+Needs `fairness_report`. Not proven where a group of the feature is too small, or the gap was not compared with the base
+model's."""
 
 from collections.abc import Iterator
 
@@ -18,7 +19,12 @@ def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
     if most is not None:
         for part, feature in enumerate(use_case.settings.fairness.sensitive_features):
             needed = f"fine-tuning widens the gap by at most {most:g}"
-            yield Rule(f"amplification/{feature}", needed, lambda found, feature=feature: _amplification(found, feature, most, use_case), part)
+            yield Rule(
+                f"amplification/{feature}",
+                needed,
+                lambda found, feature=feature: _amplification(found, feature, most, use_case),
+                part,
+            )
 
 
 def _amplification(evidence: Evidence, feature: str, limit: float, use_case: NamedUseCase) -> Finding:
@@ -26,7 +32,10 @@ def _amplification(evidence: Evidence, feature: str, limit: float, use_case: Nam
     if found is None or found.value is None or found.low is None or found.high is None:
         raise NotProven(f"the gap between groups of {feature} was not compared with the base model's")
     figure = Figure(value=found.value, low=found.low, high=found.high)
-    text = f"The gap is {figure.value:+.3f} ({figure.low:+.3f} to {figure.high:+.3f}) wider than the base model's{reaches(figure, limit)}."
+    text = (
+        f"The gap is {figure.value:+.3f} ({figure.low:+.3f} to {figure.high:+.3f}) wider than the base"
+        f" model's{reaches(figure, limit)}."
+    )
     return Finding(held(figure, limit), text, figure)
 
 

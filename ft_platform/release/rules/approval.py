@@ -1,7 +1,7 @@
 """`approval/<field>@<hash>`: a person of compliance has approved the reason that a field of the file gives.
 
-Never holds by itself, so a waiver is the approval. The hash is that of the field's words: an approval is not for other words.
-"""
+Never holds by itself, so a waiver is the approval. The hash is that of the field's words: an approval is not for other
+words."""
 
 from collections.abc import Iterator
 

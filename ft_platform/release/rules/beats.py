@@ -1,7 +1,8 @@
-"""`beats/<system>`: the main metric is better than that of another system by more than `gate.margin`, with the whole interval; a tie is refused.
+"""`beats/<system>`: the main metric is better than that of another system by more than `gate.margin`, with the whole
+interval; a tie is refused.
 
-Systems: `gate.beats` and those of the policy. Needs `evaluation_report`. Not proven where it has no difference to the system, or compares with a former
-champion; without a champion there is none to beat.
+Systems: `gate.beats` and those of the policy. Needs `evaluation_report`. Not proven where it has no difference to the
+system, or compares with a former champion; without a champion there is none to beat.
 """
 
 from collections.abc import Iterator
@@ -18,11 +19,18 @@ from ft_platform.use_case import NamedUseCase
 def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
     gate = use_case.settings.gate
     for system in beaten_systems(use_case):
-        needed = f"{gate.metric or 'the main metric'} better than that of {system} by more than {gate.margin:g}, with the whole interval"
+        needed = (
+            f"{gate.metric or 'the main metric'} better than that of {system} by more than {gate.margin:g}, with the"
+            " whole interval"
+        )
         if system == CHAMPION and champion is None:
             yield Rule(f"beats/{system}", needed, none_to_beat)
         else:
-            yield Rule(f"beats/{system}", needed, lambda found, system=system: _beats(found, system, gate.metric, gate.margin, champion))
+            yield Rule(
+                f"beats/{system}",
+                needed,
+                lambda found, system=system: _beats(found, system, gate.metric, gate.margin, champion),
+            )
 
 
 def _beats(evidence: Evidence, system: str, name: str | None, margin: float, champion: str | None) -> Finding:

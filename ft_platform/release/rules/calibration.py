@@ -16,12 +16,16 @@ from ft_platform.use_case import NamedUseCase
 def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
     largest = use_case.settings.gate.max_calibration_error
     if largest is not None:
-        yield Rule("calibration", f"expected calibration error at most {largest:g}", lambda found: _calibration(found, largest))
+        yield Rule(
+            "calibration", f"expected calibration error at most {largest:g}", lambda found: _calibration(found, largest)
+        )
 
 
 def _calibration(evidence: Evidence, limit: float) -> Finding:
     found = named(evidence.of("evaluation_report", EvaluationEvidence).calibration, FINE_TUNED, "calibration").ece
-    return Finding(held(found, limit), f"The expected calibration error is {shown(found)}{reaches(found, limit)}.", found)
+    return Finding(
+        held(found, limit), f"The expected calibration error is {shown(found)}{reaches(found, limit)}.", found
+    )
 
 
 KIND = Kind(names=("calibration",), owner="accountable", order=(60, 0), rules=_rules)

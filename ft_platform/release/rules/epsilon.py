@@ -15,7 +15,11 @@ from ft_platform.use_case import NamedUseCase
 def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
     largest = use_case.settings.gate.max_epsilon
     if largest is not None:
-        yield Rule("epsilon", f"trained with differential privacy, epsilon at most {largest:g}", lambda found: _epsilon(found, largest))
+        yield Rule(
+            "epsilon",
+            f"trained with differential privacy, epsilon at most {largest:g}",
+            lambda found: _epsilon(found, largest),
+        )
 
 
 def _epsilon(evidence: Evidence, limit: float) -> Finding:

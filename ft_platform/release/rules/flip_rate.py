@@ -1,4 +1,5 @@
-"""`flip_rate/<swap>`: no more than `gate.max_flip_rate` of the answers change when a term of identity is swapped, with the whole interval.
+"""`flip_rate/<swap>`: no more than `gate.max_flip_rate` of the answers change when a term of identity is swapped, with
+the whole interval.
 
 Swaps: `fairness.swaps`. Needs `fairness_report`. Not proven where too few test prompts hold a term.
 """
@@ -27,9 +28,16 @@ def _flips(evidence: Evidence, name: str, limit: float) -> Finding:
     report = evidence.of("fairness_report", FairnessEvidence)
     swapped = named(report.swaps, name, "swaps")
     if swapped.status == TOO_SMALL or swapped.flip_rate is None:
-        raise NotProven(f"not enough evidence, {swapped.rows} test prompts hold a term of {name} ({report.min_group_rows} are needed)")
+        raise NotProven(
+            f"not enough evidence, {swapped.rows} test prompts hold a term of {name} ({report.min_group_rows} are"
+            " needed)"
+        )
     found = swapped.flip_rate
-    return Finding(held(found, limit), f"{shown(found)} of {swapped.rows:,} answers change with a swapped term{reaches(found, limit)}.", found)
+    return Finding(
+        held(found, limit),
+        f"{shown(found)} of {swapped.rows:,} answers change with a swapped term{reaches(found, limit)}.",
+        found,
+    )
 
 
 KIND = Kind(names=("flip_rate",), owner="compliance", order=(70, 0), rules=_rules)

@@ -18,7 +18,11 @@ def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
     for name, floor in use_case.settings.gate.floors.items():
         one = metric(name)
         bound = "at least" if one.higher_is_better else "at most"
-        yield Rule(f"floor/{name}", f"{one.title} {bound} {floor:g}, with the whole interval", lambda found, one=one, floor=floor: _floor(found, one, floor))
+        yield Rule(
+            f"floor/{name}",
+            f"{one.title} {bound} {floor:g}, with the whole interval",
+            lambda found, one=one, floor=floor: _floor(found, one, floor),
+        )
 
 
 def _floor(evidence: Evidence, one: Metric, floor: float) -> Finding:

@@ -1,4 +1,5 @@
-"""`forgetting`: no suite of the regression tests is worse than the base model or the champion by its margin in the section `regression`.
+"""`forgetting`: no suite of the regression tests is worse than the base model or the champion by its margin in the
+section `regression`.
 
 Needs `regression_report`. Not proven where it compares with a former champion.
 """
@@ -29,7 +30,10 @@ def _forgetting(evidence: Evidence, champion: str | None) -> Finding:
     }
     worst, system = min(compared, key=lambda one: compared[one][0])
     room, found = compared[worst, system]
-    text = f"{worst}: {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f}) against {system}, margin {suites[worst].margin:g}"
+    text = (
+        f"{worst}: {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f}) against {system}, margin"
+        f" {suites[worst].margin:g}"
+    )
     return Finding(room > 0, f"Of {len(suites)} suites the closest to its margin is {text}.", found)
 
 

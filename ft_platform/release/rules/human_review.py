@@ -1,4 +1,5 @@
-"""`human_review`: experts prefer the fine-tuned model; the lower end of the win rate is at least `gate.min_human_win_rate`.
+"""`human_review`: experts prefer the fine-tuned model; the lower end of the win rate is at least
+`gate.min_human_win_rate`.
 
 Needs `human_review` of this evaluation; not proven without it.
 """

@@ -1,4 +1,5 @@
-"""`judge`: a judge that was calibrated against people prefers the fine-tuned model; the lower end of the win rate is at least `gate.min_judge_win_rate`.
+"""`judge`: a judge that was calibrated against people prefers the fine-tuned model; the lower end of the win rate is at
+least `gate.min_judge_win_rate`.
 
 Needs `judge_report`. Not proven where the judge is not calibrated.
 """
@@ -22,7 +23,11 @@ def _judge(evidence: Evidence, least: float) -> Finding:
     found = evidence.of("judge_report", JudgeEvidence)
     if not found.usable_in_gate:
         raise NotProven("the judge is not calibrated against people")
-    return Finding(reached(found.win_rate, least), f"The judge prefers the fine-tuned model in {shown(found.win_rate)} of answers.", found.win_rate)
+    return Finding(
+        reached(found.win_rate, least),
+        f"The judge prefers the fine-tuned model in {shown(found.win_rate)} of answers.",
+        found.win_rate,
+    )
 
 
 KIND = Kind(names=("judge",), owner="domain_expert", order=(101, 0), rules=_rules)

@@ -1,7 +1,8 @@
-"""`memorization`: every attack on the checkpoint stays within the limits of the section `attacks`, with the whole interval and enough records.
+"""`memorization`: every attack on the checkpoint stays within the limits of the section `attacks`, with the whole
+interval and enough records.
 
-Needs `privacy_report`, whose figures are judged again. Not proven where it says that it did not pass, and its figures say that it did; how many records are
-missing is part of the sentence.
+Needs `privacy_report`, whose figures are judged again. Not proven where it says that it did not pass, and its figures
+say that it did; how many records are missing is part of the sentence.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,10 @@ from ft_platform.use_case import NamedUseCase
 
 
 def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
-    needed = "every attack on the checkpoint stays within the limits of the section attacks, with the whole interval and enough records"
+    needed = (
+        "every attack on the checkpoint stays within the limits of the section attacks, with the whole interval and"
+        " enough records"
+    )
     yield Rule("memorization", needed, lambda found: _memorization(found, use_case))
 
 

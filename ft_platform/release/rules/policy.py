@@ -11,7 +11,11 @@ from ft_platform.use_case import NamedUseCase
 
 
 def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
-    yield Rule("policy", f"no setting undercuts policy {use_case.policy.title} of the installation", lambda found: _above_policy(use_case))
+    yield Rule(
+        "policy",
+        f"no setting undercuts policy {use_case.policy.title} of the installation",
+        lambda found: _above_policy(use_case),
+    )
 
 
 def _above_policy(use_case: NamedUseCase) -> Finding:

@@ -1,7 +1,8 @@
-"""`recall`: every entity of personal data is found at least as often as `privacy.min_recall` asks, with the whole interval, in records of this source.
+"""`recall`: every entity of personal data is found at least as often as `privacy.min_recall` asks, with the whole
+interval, in records of this source.
 
-It repeats the verdict `recall_above_floor`, which measures. Not proven where that check was not made or its numbers are no evidence; refused where it rests
-on other texts or on too few.
+It repeats the verdict `recall_above_floor`, which measures. Not proven where that check was not made or its numbers are
+no evidence; refused where it rests on other texts or on too few.
 """
 
 from collections.abc import Iterator
@@ -59,10 +60,15 @@ def judge_recall(evidence: Evidence, use_case: NamedUseCase) -> Finding:
     own = found.basis in OF_THIS_SOURCE
     worst = min(found.entities.values(), key=lambda one: one.low, default=None)
     figure = Figure(value=worst.recall, low=worst.low, high=worst.high) if worst and own else None
-    enough = bool(found.entities) and all(min(one.recall, one.low) >= floor and one.texts >= LEAST_TEXTS for one in found.entities.values())
+    enough = bool(found.entities) and all(
+        min(one.recall, one.low) >= floor and one.texts >= LEAST_TEXTS for one in found.entities.values()
+    )
     if own and enough and verdict.passed and found.status == "above_floor":
         return Finding(True, found.says, figure)
-    remedy = f"Annotate records of this source (ft privacy sample {use_case.name}) and name the file in privacy.gold, or an owner approves by name (ft waiver)."
+    remedy = (
+        f"Annotate records of this source (ft privacy sample {use_case.name}) and name the file in privacy.gold, or an"
+        " owner approves by name (ft waiver)."
+    )
     return Finding(False, f"{found.says} {remedy}", figure)
 
 
@@ -70,7 +76,12 @@ def _read(verdict: Verdict) -> RecallVerdict:
     try:
         return RecallVerdict.model_validate(verdict.numbers)
     except ValidationError as error:
-        places = sorted({".".join(str(part) for part in fault["loc"]) for fault in error.errors(include_url=False, include_input=False)})
+        places = sorted(
+            {
+                ".".join(str(part) for part in fault["loc"])
+                for fault in error.errors(include_url=False, include_input=False)
+            }
+        )
         raise NotProven(f"the verdict of {CHECK} is no evidence: {', '.join(places[:5])}") from None
 
 

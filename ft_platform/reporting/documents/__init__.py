@@ -1,7 +1,8 @@
-"""Documents about a checkpoint in formats that others read, one file each: `FILE`, its name in a pack, and `make(facts)`, its text.
+"""Documents about a checkpoint in formats that others read, one file each: `FILE`, its name in a pack, and
+`make(facts)`, its text.
 
-Every statement is made from the lineage and names the version it comes from. What the platform cannot know says who has to write it.
-"""
+Every statement is made from the lineage and names the version it comes from. What the platform cannot know says who has
+to write it."""
 
 from ft_platform.reporting.documents import (
     croissant,
@@ -15,7 +16,16 @@ from ft_platform.reporting.documents import (
 )
 from ft_platform.reporting.documents.facts import Facts, NotKnown
 
-DOCUMENTS = (dataset_card, croissant, training_data_summary, technical_documentation, model_card, ml_bom, environment_lock, provenance)
+DOCUMENTS = (
+    dataset_card,
+    croissant,
+    training_data_summary,
+    technical_documentation,
+    model_card,
+    ml_bom,
+    environment_lock,
+    provenance,
+)
 
 
 def make_documents(facts: Facts) -> tuple[dict[str, str], list[dict[str, str]]]:

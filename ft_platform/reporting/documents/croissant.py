@@ -1,7 +1,7 @@
 """The records as Croissant 1.0 JSON-LD: files with their sha256, and what each column holds.
 
-Format: https://docs.mlcommons.org/croissant/docs/croissant-spec.html (version 1.0); the context is the one it prescribes.
-"""
+Format: https://docs.mlcommons.org/croissant/docs/croissant-spec.html (version 1.0); the context is the one it
+prescribes."""
 
 import json
 from collections.abc import Mapping
@@ -84,14 +84,24 @@ def make(facts: Facts) -> str:
         "@type": "sc:Dataset",
         "conformsTo": CONFORMS_TO,
         "name": facts.name,
-        "description": f"Anonymized records of the use case {facts.name}, divided for training, validation and test.{purpose}",
+        "description": (
+            f"Anonymized records of the use case {facts.name}, divided for training, validation and test.{purpose}"
+        ),
         "version": f"{manifest.version}.0.0",
         "datePublished": manifest.written_at,
         "identifier": f"{manifest.id} {manifest.content_hash}",
         **({"license": governance.licence} if governance and governance.licence else {}),
         **({"isBasedOn": source_place(settings.uri)} if settings else {}),
         "distribution": [*(_file(one) for one in table["files"]), _all_files(table["files"])],
-        "recordSet": [{"@type": "cr:RecordSet", "@id": "records", "name": "records", "key": {"@id": "records/record_id"}, "field": _fields(table["columns"])}],
+        "recordSet": [
+            {
+                "@type": "cr:RecordSet",
+                "@id": "records",
+                "name": "records",
+                "key": {"@id": "records/record_id"},
+                "field": _fields(table["columns"]),
+            }
+        ],
     }
     return json.dumps(found, indent=1, ensure_ascii=False)
 
@@ -126,7 +136,9 @@ def _fields(columns: Mapping[str, str]) -> list[dict[str, Any]]:
             "@type": "cr:Field",
             "@id": f"records/{name}",
             "name": name,
-            "description": COLUMNS.get(name, f"Feature {name.removeprefix('feature_')}: compared between groups, never part of a prompt."),
+            "description": COLUMNS.get(
+                name, f"Feature {name.removeprefix('feature_')}: compared between groups, never part of a prompt."
+            ),
             "dataType": TYPES[kind],
             "source": {"fileSet": {"@id": "rows"}, "extract": {"column": name}},
         }

@@ -1,4 +1,5 @@
-"""The dataset card of the records a model was trained and tested on, in Hugging Face's format: README.md with YAML metadata.
+"""The dataset card of the records a model was trained and tested on, in Hugging Face's format: README.md with YAML
+metadata.
 
 Format: https://huggingface.co/docs/hub/datasets-cards and the metadata specification linked there.
 """
@@ -10,7 +11,14 @@ from ft_platform.reporting.documents.facts import Facts, Statement
 from ft_platform.reporting.model_card import HUB_LICENCES, front_matter_text, plain_markdown
 
 FILE = "dataset/README.md"
-SIZES = [(1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M")]
+SIZES = [
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+    (100_000_000, "10M<n<100M"),
+]
 """The hub's size categories, by the number of rows below which each holds."""
 
 
@@ -26,7 +34,11 @@ def make(facts: Facts) -> str:
 def metadata(facts: Facts) -> dict[str, Any]:
     """Metadata of the hub. What nobody stated is left out."""
     manifest = facts.manifest("splits")
-    governance, cleaning, task = facts.section("permitted_records", "governance"), facts.section("cleaned_records", "cleaning"), facts.section("splits", "task")
+    governance, cleaning, task = (
+        facts.section("permitted_records", "governance"),
+        facts.section("cleaned_records", "cleaning"),
+        facts.section("splits", "task"),
+    )
     licence = governance.licence if governance else None
     known = bool(licence) and str(licence).lower() in HUB_LICENCES
     found: dict[str, Any] = {"pretty_name": facts.name}
@@ -49,16 +61,28 @@ def _body(facts: Facts) -> str:
     columns = facts.table()["columns"] if facts.table else {}
     parts = [
         f"# {plain_markdown(facts.name)}",
-        _paragraphs(facts, [Statement(f"Version {facts.id_of('splits')}, {facts.manifest('splits').rows:,} records.", ("splits",))]),
+        _paragraphs(
+            facts,
+            [Statement(f"Version {facts.id_of('splits')}, {facts.manifest('splits').rows:,} records.", ("splits",))],
+        ),
         "## Uses",
-        _paragraphs(facts, [statements.permission(facts)[0], facts.open("compliance", "uses that the records are not suited for")]),
+        _paragraphs(
+            facts,
+            [statements.permission(facts)[0], facts.open("compliance", "uses that the records are not suited for")],
+        ),
         "## Structure",
         _paragraphs(facts, statements.splits(facts)),
         _table(("Column", "Type"), columns.items()) if columns else "Columns: not read.",
     ]
     if labels:
         sides = list(next(iter(labels.values())))
-        parts += ["### Labels", _table(("Label", *sides), ((label, *(f"{rows.get(side, 0):,}" for side in sides)) for label, rows in labels.items()))]
+        parts += [
+            "### Labels",
+            _table(
+                ("Label", *sides),
+                ((label, *(f"{rows.get(side, 0):,}" for side in sides)) for label, rows in labels.items()),
+            ),
+        ]
     parts += [
         "## Source",
         _paragraphs(facts, [statements.source(facts), *statements.permission(facts)[1:]]),
@@ -67,22 +91,41 @@ def _body(facts: Facts) -> str:
         "## Personal and sensitive information",
         _paragraphs(facts, statements.personal_data(facts)),
         "## Annotation",
-        _paragraphs(facts, [facts.open("domain_expert", "who gave the records their labels or answers, how, and how well annotators agree")]),
+        _paragraphs(
+            facts,
+            [
+                facts.open(
+                    "domain_expert", "who gave the records their labels or answers, how, and how well annotators agree"
+                )
+            ],
+        ),
         "## Bias, risks and limitations",
-        _paragraphs(facts, [*statements.fairness(facts), facts.open("domain_expert", "whom the records do not represent")]),
+        _paragraphs(
+            facts, [*statements.fairness(facts), facts.open("domain_expert", "whom the records do not represent")]
+        ),
     ]
-    if "adapter_checkpoint" in facts.manifests:  # not in the card that is made with the records, before anything is trained on them
+    if (
+        "adapter_checkpoint" in facts.manifests
+    ):  # not in the card that is made with the records, before anything is trained on them
         parts += ["## Release decision and waivers", _paragraphs(facts, statements.decision(facts))]
     parts += ["## Contact", plain_markdown(facts.owner("accountable"))]
     return "\n\n".join(parts) + "\n"
 
 
 def _paragraphs(facts: Facts, said: list[Statement]) -> str:
-    """Statements as list entries with their versions. Every value is escaped, so that a label or purpose cannot act as markup."""
+    """Statements as list entries with their versions. Every value is escaped, so that a label or purpose cannot act as
+    markup."""
     up = "../" * (1 + FILE.count("/"))
     lines = []
     for one in said:
-        named = [f"[{facts.id_of(stage)}]({up}{facts.links[stage]}/manifest.json)" if stage in facts.links else facts.id_of(stage) for stage in one.by]
+        named = [
+            (
+                f"[{facts.id_of(stage)}]({up}{facts.links[stage]}/manifest.json)"
+                if stage in facts.links
+                else facts.id_of(stage)
+            )
+            for stage in one.by
+        ]
         lines.append(f"- {plain_markdown(one.text)}{''.join(f' — {name}' for name in named)}")
     return "\n".join(lines)
 

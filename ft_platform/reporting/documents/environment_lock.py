@@ -14,6 +14,12 @@ def make(facts: Facts) -> str:
     """
     found = facts.read("adapter_checkpoint", RECORDED)
     if not found:
-        raise NotKnown(f"{facts.manifest('adapter_checkpoint').id} did not note which packages were installed: train it again with this version")
-    head = f"# {facts.id_of('adapter_checkpoint')}: Python {found['python']} on {found['machine']}, torch build {found['torch']}"
+        raise NotKnown(
+            f"{facts.manifest('adapter_checkpoint').id} did not note which packages were installed: train it again with"
+            " this version"
+        )
+    head = (
+        f"# {facts.id_of('adapter_checkpoint')}: Python {found['python']} on {found['machine']}, torch build"
+        f" {found['torch']}"
+    )
     return "\n".join([head, *(f"{name}=={version}" for name, version in found["packages"].items())]) + "\n"

@@ -1,4 +1,5 @@
-"""What a document may state: figures of manifests and verdicts, and settings that a version was made with. Nothing else is known."""
+"""What a document may state: figures of manifests and verdicts, and settings that a version was made with. Nothing else
+is known."""
 
 import functools
 import hashlib
@@ -60,9 +61,12 @@ class Facts:
         use_case: its file as it is now, or None where it is gone.
         manifests: stage -> manifest; of several versions the newest.
         verdicts: stage -> check -> verdict on its content.
-        read: `(stage, file)` -> the file of a checkpoint or report, what it holds where it is JSON, else its text; None where there is none.
-        table: gives columns and files of `splits` (`described_table`); None where there is no version of it. It reads every byte, so only who asks waits.
-        decision: `{"id", "decision", "valid_until"}` of the newest release decision about the checkpoint; None: nothing was decided.
+        read: `(stage, file)` -> the file of a checkpoint or report, what it holds where it is JSON, else its text; None
+            where there is none.
+        table: gives columns and files of `splits` (`described_table`); None where there is no version of it. It reads
+            every byte, so only who asks waits.
+        decision: `{"id", "decision", "valid_until"}` of the newest release decision about the checkpoint; None: nothing
+            was decided.
         waivers: exceptions that people granted it (`evidence.waivers.waivers_of`).
         links: stage -> folder of the version from the root of a pack, for documents in one.
     """
@@ -78,7 +82,8 @@ class Facts:
     waivers: Sequence[Mapping[str, Any]] = ()
 
     def section(self, stage: str, name: str) -> Any:
-        """A section of the settings that a version of `stage` was made with, or None where the file says something else by now.
+        """A section of the settings that a version of `stage` was made with, or None where the file says something else
+        by now.
 
         Args:
             stage: whose result depends on the section.
@@ -124,8 +129,8 @@ class Facts:
 def facts_behind(lake: Lake, use_case: NamedUseCase, version: TableVersion) -> Facts:
     """What documents may state about a table: manifests and verdicts of it and of all it was made from.
 
-    Of versions with equal rows the newest counts: it was made with the settings of now, and later verdicts are about it.
-    """
+    Of versions with equal rows the newest counts: it was made with the settings of now, and later verdicts are about
+    it."""
     manifests: dict[str, Manifest] = {}
     verdicts: dict[str, dict[str, Verdict]] = {}
     for name, named in manifests_behind(lake, [version]).items():
@@ -133,13 +138,25 @@ def facts_behind(lake: Lake, use_case: NamedUseCase, version: TableVersion) -> F
         if newest and newest.content_hash == named.content_hash:
             handle: Version = newest
         else:
-            handle = version_of_parent(lake, use_case.name, Parent(name=name, id=named.id, version=named.version, content_hash=named.content_hash))
+            handle = version_of_parent(
+                lake,
+                use_case.name,
+                Parent(name=name, id=named.id, version=named.version, content_hash=named.content_hash),
+            )
         manifests[name], verdicts[name] = lake.manifest(handle), lake.verdicts(handle)
-    return Facts(use_case.name, use_case, manifests, verdicts, lambda *_: None, functools.cache(lambda: described_table(lake, version)))
+    return Facts(
+        use_case.name,
+        use_case,
+        manifests,
+        verdicts,
+        lambda *_: None,
+        functools.cache(lambda: described_table(lake, version)),
+    )
 
 
 def described_table(lake: Lake, version: TableVersion) -> dict[str, Any]:
-    """`{"columns": {name: arrow type}, "files": [{"name", "sha256", "bytes"}]}` of the Parquet files that hold a version."""
+    """`{"columns": {name: arrow type}, "files": [{"name", "sha256", "bytes"}]}` of the Parquet files that hold a
+    version."""
     files = []
     for path in lake.file_paths(version):
         with lake.fs.open(path, "rb") as file:

@@ -47,7 +47,11 @@ def _adapter(facts: Facts) -> dict[str, Any]:
     manifest = facts.manifest("adapter_checkpoint")
     release, task = facts.section("model_card", "release"), facts.section("adapter_checkpoint", "task")
     considerations = {"useCases": [release.intended_use]} if release else {}
-    parameters: dict[str, Any] = {"approach": {"type": "supervised"}, "datasets": [{"ref": "dataset"}], "inputs": [{"format": "text"}]}
+    parameters: dict[str, Any] = {
+        "approach": {"type": "supervised"},
+        "datasets": [{"ref": "dataset"}],
+        "inputs": [{"format": "text"}],
+    }
     parameters |= {"outputs": [{"format": "text"}], **({"task": task.kind} if task else {})}
     scores = _scores(facts)
     return {
@@ -77,7 +81,12 @@ def _scores(facts: Facts) -> list[dict[str, Any]]:
     figures = facts.read("evaluation_report", "metrics.json") or {}
     found = figures.get("systems", {}).get("fine_tuned", {})
     return [
-        {"type": name, "value": str(one["value"]), "slice": "test split", "confidenceInterval": {"lowerBound": str(one["low"]), "upperBound": str(one["high"])}}
+        {
+            "type": name,
+            "value": str(one["value"]),
+            "slice": "test split",
+            "confidenceInterval": {"lowerBound": str(one["low"]), "upperBound": str(one["high"])},
+        }
         for name, one in found.items()
         if one.get("value") is not None
     ]
@@ -92,7 +101,9 @@ def _base_model(facts: Facts) -> dict[str, Any]:
         "name": statements.place_of(str(base.get("uri", "not stated"))),
         **({"version": version} if version else {}),
         **({"hashes": [{"alg": "SHA-256", "content": base["sha256"]}]} if base.get("sha256") else {}),
-        "properties": [{"name": "ft:hash_of", "value": "the weights file; of several files, the list of their names and hashes"}],
+        "properties": [
+            {"name": "ft:hash_of", "value": "the weights file; of several files, the list of their names and hashes"}
+        ],
     }
 
 
@@ -106,7 +117,10 @@ def _dataset(facts: Facts) -> dict[str, Any]:
         "name": f"{facts.name} splits",
         "description": f"{manifest.rows:,} anonymized records; {manifest.id}.",
         "sensitiveData": [f"replaced before training: {name}" for name in replaced],
-        "governance": {"owners": [{"contact": {"name": facts.owner("accountable")}}], "stewards": [{"contact": {"name": facts.owner("compliance")}}]},
+        "governance": {
+            "owners": [{"contact": {"name": facts.owner("accountable")}}],
+            "stewards": [{"contact": {"name": facts.owner("compliance")}}],
+        },
     }
     return {
         "type": "data",
@@ -123,7 +137,11 @@ def _packages(facts: Facts) -> list[dict[str, Any]]:
     """All installed packages where the checkpoint noted them, else those its manifest names."""
     recorded = facts.read("adapter_checkpoint", RECORDED)
     environment = facts.manifest("adapter_checkpoint").info.get("environment", {})
-    found = recorded["packages"] if recorded else {name: version for name, version in environment.items() if name not in ("python", "machine")}
+    found = (
+        recorded["packages"]
+        if recorded
+        else {name: version for name, version in environment.items() if name not in ("python", "machine")}
+    )
     return [
         {
             "type": "library",

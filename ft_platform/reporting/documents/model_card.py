@@ -1,4 +1,5 @@
-"""The model card as it was published, with what was decided after it: the release decision, and every rule that a person waived.
+"""The model card as it was published, with what was decided after it: the release decision, and every rule that a
+person waived.
 
 The card itself is evidence for the decision, so it is older and is not changed; this copy goes with the pack.
 """
@@ -24,7 +25,9 @@ def make(facts: Facts) -> str:
     if card is None:
         raise NotKnown(f"{manifest.id} has no file {PUBLISHED}")
     said = "\n".join(f"- {plain_markdown(one.text)}" for one in statements.decision(facts))
-    note = f"{plain_markdown(facts.id_of('model_card'))} was written before the decision and does not have this section."
+    note = (
+        f"{plain_markdown(facts.id_of('model_card'))} was written before the decision and does not have this section."
+    )
     section = f"## Release decision and waivers\n\n{said}\n\n{note}\n"
     first = re.search(r"^## ", card, re.MULTILINE)
     if first is None:

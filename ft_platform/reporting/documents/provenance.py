@@ -1,8 +1,9 @@
-"""How the checkpoint came about as an in-toto statement with a SLSA provenance predicate: which files, from what, by which program.
+"""How the checkpoint came about as an in-toto statement with a SLSA provenance predicate: which files, from what, by
+which program.
 
-Formats: https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md and https://slsa.dev/spec/v1.0/provenance.
-Not covered here: a signature. `ft evidence --sign-with` puts the statement into a signed envelope (DSSE) beside it.
-"""
+Formats: https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md and
+https://slsa.dev/spec/v1.0/provenance. Not covered here: a signature. `ft evidence --sign-with` puts the statement into
+a signed envelope (DSSE) beside it."""
 
 import json
 from datetime import datetime, timedelta
@@ -15,11 +16,13 @@ from ft_platform.reporting.documents.statements import place_of
 FILE = "provenance.intoto.json"
 BUILD_TYPE = "https://ft-platform.example/build/adapter_checkpoint/v1"
 ROWS_HASH = "ftContentHash"
-"""Digest of a table: over its rows, whatever files they lie in. Not a sha256 of bytes, so it has a name of its own, which `DigestSet` allows."""
+"""Digest of a table: over its rows, whatever files they lie in. Not a sha256 of bytes, so it has a name of its own,
+which `DigestSet` allows."""
 
 
 def make(facts: Facts) -> str:
-    """The statement. Subjects are the files of the checkpoint with their sha256, dependencies the versions and weights it was made from.
+    """The statement. Subjects are the files of the checkpoint with their sha256, dependencies the versions and weights
+    it was made from.
 
     Raises:
         NotKnown: there is no checkpoint.
@@ -29,17 +32,30 @@ def make(facts: Facts) -> str:
     ended = datetime.fromisoformat(checkpoint.written_at)
     statement = {
         "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": f"{checkpoint.id}/{name}", "digest": {"sha256": digest}} for name, digest in sorted(checkpoint.files.items())],
+        "subject": [
+            {"name": f"{checkpoint.id}/{name}", "digest": {"sha256": digest}}
+            for name, digest in sorted(checkpoint.files.items())
+        ],
         "predicateType": "https://slsa.dev/provenance/v1",
         "predicate": {
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
-                "externalParameters": {"use_case": facts.name, "settings_hash": checkpoint.settings_hash, "training": told.get("training", {})},
-                "internalParameters": {"input_hash": checkpoint.input_hash, **{name: checkpoint.info.get(name) for name in ("seed", "threads", "device")}},
+                "externalParameters": {
+                    "use_case": facts.name,
+                    "settings_hash": checkpoint.settings_hash,
+                    "training": told.get("training", {}),
+                },
+                "internalParameters": {
+                    "input_hash": checkpoint.input_hash,
+                    **{name: checkpoint.info.get(name) for name in ("seed", "threads", "device")},
+                },
                 "resolvedDependencies": _dependencies(facts, checkpoint),
             },
             "runDetails": {
-                "builder": {"id": "https://ft-platform.example/ft_platform.programs.train", "version": {"ft-platform": checkpoint.code}},
+                "builder": {
+                    "id": "https://ft-platform.example/ft_platform.programs.train",
+                    "version": {"ft-platform": checkpoint.code},
+                },
                 "metadata": {
                     "invocationId": checkpoint.id,
                     "startedOn": _utc(ended - timedelta(seconds=checkpoint.seconds)),

@@ -11,7 +11,9 @@ from ft_platform.reporting.html import number, page
 from ft_platform.training.privacy_budget import promise
 
 
-def heading_page(facts: Facts, file: str, title: str, lead: str, sections: Iterable[tuple[str, list[Statement]]]) -> str:
+def heading_page(
+    facts: Facts, file: str, title: str, lead: str, sections: Iterable[tuple[str, list[Statement]]]
+) -> str:
     """A page of headings with statements, each linked to the version that it comes from.
 
     Args:
@@ -26,7 +28,11 @@ def heading_page(facts: Facts, file: str, title: str, lead: str, sections: Itera
                     "text": one.text,
                     "open": not one.by,
                     "sources": [
-                        {"id": facts.id_of(stage), "href": f"{up}{facts.links[stage]}/manifest.json" if stage in facts.links else None} for stage in one.by
+                        {
+                            "id": facts.id_of(stage),
+                            "href": f"{up}{facts.links[stage]}/manifest.json" if stage in facts.links else None,
+                        }
+                        for stage in one.by
                     ],
                 }
                 for one in statements
@@ -39,7 +45,9 @@ def heading_page(facts: Facts, file: str, title: str, lead: str, sections: Itera
 
 def counted(counts: Mapping[str, Any]) -> str:
     """`too_short 3, near_duplicate 2`, the largest first."""
-    return ", ".join(f"{name} {number(count)}" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    return ", ".join(
+        f"{name} {number(count)}" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    )
 
 
 def place_of(uri: str) -> str:
@@ -57,8 +65,14 @@ def source(facts: Facts) -> Statement:
     settings = facts.section("raw_records", "source")
     named = source_place(settings.uri) if settings else "a source that the use case's file does not name any more"
     place = f"Records were read from {named}"
-    hashed = f", {number(len(files))} {'file' if len(files) == 1 else 'files'} whose sha256 the manifest has" if files else ""
-    return Statement(f"{place}{hashed}: {number(manifest.rows)} rows, version of {manifest.written_at}.", ("raw_records",))
+    hashed = (
+        f", {number(len(files))} {'file' if len(files) == 1 else 'files'} whose sha256 the manifest has"
+        if files
+        else ""
+    )
+    return Statement(
+        f"{place}{hashed}: {number(manifest.rows)} rows, version of {manifest.written_at}.", ("raw_records",)
+    )
 
 
 def permission(facts: Facts) -> list[Statement]:
@@ -69,14 +83,27 @@ def permission(facts: Facts) -> list[Statement]:
     if governance:
         accepted = f" Accepted: {', '.join(governance.accepted_consent)}." if governance.accepted_consent else ""
         licence = governance.licence or "stated by each record"
-        said.append(Statement(f"Purpose: {governance.purpose}. Licence of the records: {licence}.{accepted}", ("permitted_records",)))
+        said.append(
+            Statement(
+                f"Purpose: {governance.purpose}. Licence of the records: {licence}.{accepted}", ("permitted_records",)
+            )
+        )
     basis, origin = manifest.counts.get("basis"), manifest.counts.get("consent_from")
     if basis:
         until = manifest.counts.get("permitted_until")
         limit = f" They may be used until {until}." if until else ""
-        said.append(Statement(f"Use is permitted by {basis} (stated by: {origin}), judged on {manifest.counts.get('on_day')}.{limit}", ("permitted_records",)))
+        said.append(
+            Statement(
+                f"Use is permitted by {basis} (stated by: {origin}), judged on {manifest.counts.get('on_day')}.{limit}",
+                ("permitted_records",),
+            )
+        )
     funnel = manifest.counts.get("funnel")
-    refused = "not counted" if funnel is None else f"{counted(funnel['removed']) or 'none'}, of {number(funnel['rows_in'])} records"
+    refused = (
+        "not counted"
+        if funnel is None
+        else f"{counted(funnel['removed']) or 'none'}, of {number(funnel['rows_in'])} records"
+    )
     said.append(Statement(f"Refused: {refused}.", ("permitted_records",)))
     return said
 
@@ -86,26 +113,46 @@ def funnel_statements(facts: Facts) -> list[Statement]:
     said = []
     for row in funnel_of(facts.manifests):
         removed = f"; removed: {counted(row['removed'])}" if row["removed"] else ""
-        said.append(Statement(f"{row['stage']}: {number(row['kept'])} of {number(row['rows_in'])} records kept{removed}.", (row["stage"],)))
+        said.append(
+            Statement(
+                f"{row['stage']}: {number(row['kept'])} of {number(row['rows_in'])} records kept{removed}.",
+                (row["stage"],),
+            )
+        )
     return said
 
 
 def personal_data(facts: Facts) -> list[Statement]:
-    """What was found and replaced, what a second look found, how well the recognizers find, k-anonymity: each with what it rests on."""
+    """What was found and replaced, what a second look found, how well the recognizers find, k-anonymity: each with what
+    it rests on."""
     manifest = facts.manifest("anonymized_records")
     residual = facts.verdict("anonymized_records", "no_residual_pii")
-    recall, k = facts.verdict("anonymized_records", "recall_above_floor"), facts.verdict("anonymized_records", "is_k_anonymous")
+    recall, k = (
+        facts.verdict("anonymized_records", "recall_above_floor"),
+        facts.verdict("anonymized_records", "is_k_anonymous"),
+    )
     said = [_replaced(manifest.counts, manifest.rows)]
     if emptied := manifest.counts.get("emptied"):
         said.append(f"Values that could not be read as what their column holds, and were left out: {counted(emptied)}.")
     if residual and {"rows_with_finding", "rows"} <= set(residual.numbers):
         n = residual.numbers
         found = f"found {number(n['rows_with_finding'])} of {number(n['rows'])} with a finding left"
-        said.append(f"A second look at the anonymized records, for values with a form of their own such as mail addresses and card numbers, {found}.")
+        said.append(
+            "A second look at the anonymized records, for values with a form of their own such as mail addresses and"
+            f" card numbers, {found}."
+        )
     else:
         said.append("No second look at the anonymized records was made.")
-    said.append(str(recall.numbers["says"]) if recall and "says" in recall.numbers else "How much of the personal data is found was not measured.")
-    said.append(str(k.numbers["says"]) if k and "says" in k.numbers else "k-anonymity was not measured: no check of these records says on what.")
+    said.append(
+        str(recall.numbers["says"])
+        if recall and "says" in recall.numbers
+        else "How much of the personal data is found was not measured."
+    )
+    said.append(
+        str(k.numbers["says"])
+        if k and "says" in k.numbers
+        else "k-anonymity was not measured: no check of these records says on what."
+    )
     if removed := (manifest.counts.get("k_anonymity") or {}).get("rows_removed"):
         said.append(f"{number(removed)} records were left out for k-anonymity.")
     return [Statement(text, ("anonymized_records",)) for text in said]
@@ -114,7 +161,11 @@ def personal_data(facts: Facts) -> list[Statement]:
 def _replaced(counts: Mapping[str, Any], rows: int) -> str:
     if counts.get("entities") is None:
         return "Personal data found and replaced: not counted."
-    where = f"in {number(counts['rows_with_any'])} of {number(rows)} records" if "rows_with_any" in counts else f"in {number(rows)} records"
+    where = (
+        f"in {number(counts['rows_with_any'])} of {number(rows)} records"
+        if "rows_with_any" in counts
+        else f"in {number(rows)} records"
+    )
     return f"Personal data that the recognizers found and replaced {where}: {counted(counts['entities']) or 'none'}."
 
 
@@ -134,7 +185,10 @@ def splits(facts: Facts) -> list[Statement]:
     counts = facts.manifest("splits").counts
     sides = ", ".join(f"{side} {number(rows)}" for side, rows in counts.get("rows_per_split", {}).items())
     leakage = facts.verdict("splits", "no_leakage")
-    said = [f"Division: {sides or 'not counted'} ({counts.get('division', 'division not stated')}).", *_on_two_sides(leakage.numbers if leakage else None)]
+    said = [
+        f"Division: {sides or 'not counted'} ({counts.get('division', 'division not stated')}).",
+        *_on_two_sides(leakage.numbers if leakage else None),
+    ]
     return [Statement(text, ("splits",)) for text in said]
 
 
@@ -143,13 +197,22 @@ def _on_two_sides(numbers: Mapping[str, Any] | None) -> list[str]:
         return ["Persons, texts or near duplicates on two sides: not checked."]
     rows, named = numbers["rows"], numbers.get("rows_with_person", 0)
     looked_for = {key: words for key, words in CROSSING.items() if key in numbers and (key != "subjects" or named)}
-    said = [f"On two sides of the division of {number(rows)} records: {', '.join(f'{words} {number(numbers[key])}' for key, words in looked_for.items())}."]
+    said = [
+        f"On two sides of the division of {number(rows)} records:"
+        f" {', '.join(f'{words} {number(numbers[key])}' for key, words in looked_for.items())}."
+    ]
     if "subjects" not in numbers:
         said.append("Persons on two sides: not looked for, `splits.group_by_subject` is off.")
     elif not named:
-        said.append(f"Persons on two sides: not looked for, none of the {number(rows)} records is known to name one (`record.subject`).")
+        said.append(
+            f"Persons on two sides: not looked for, none of the {number(rows)} records is known to name one"
+            " (`record.subject`)."
+        )
     elif named < rows:
-        said.append(f"Persons were looked for in the {number(named)} records that name one; of the other {number(rows - named)} nobody can tell.")
+        said.append(
+            f"Persons were looked for in the {number(named)} records that name one; of the other {number(rows - named)}"
+            " nobody can tell."
+        )
     return said
 
 
@@ -174,9 +237,13 @@ def scores(facts: Facts) -> list[Statement]:
     said = []
     for system, found in figures["systems"].items():
         shown = "; ".join(
-            f"{name} {number(one['value'])} ({number(one['low'])} to {number(one['high'])})" for name, one in found.items() if one.get("value") is not None
+            f"{name} {number(one['value'])} ({number(one['low'])} to {number(one['high'])})"
+            for name, one in found.items()
+            if one.get("value") is not None
         )
-        said.append(Statement(f"{system}: {shown} on {number(figures['test_rows'])} test records.", ("evaluation_report",)))
+        said.append(
+            Statement(f"{system}: {shown} on {number(figures['test_rows'])} test records.", ("evaluation_report",))
+        )
     return said
 
 
@@ -186,27 +253,47 @@ def fairness(facts: Facts) -> list[Statement]:
     if not found:
         return []
     compared = {**found["features"], **found.get("intersections", {})}
-    said = [Statement(f"{name}: {feature['status'].replace('_', ' ')} (limit {found['max_gap']}).", ("fairness_report",)) for name, feature in compared.items()]
-    return said or [Statement("No sensitive feature is named: nothing was compared between groups.", ("fairness_report",))]
+    said = [
+        Statement(f"{name}: {feature['status'].replace('_', ' ')} (limit {found['max_gap']}).", ("fairness_report",))
+        for name, feature in compared.items()
+    ]
+    return said or [
+        Statement("No sensitive feature is named: nothing was compared between groups.", ("fairness_report",))
+    ]
 
 
 def decision(facts: Facts) -> list[Statement]:
-    """What was decided about the checkpoint, and every rule that a person let it pass: which, who, as what, until when, and why."""
+    """What was decided about the checkpoint, and every rule that a person let it pass: which, who, as what, until when,
+    and why."""
     if facts.decision is None:
         said = [Statement("Release: nothing was decided about this checkpoint yet.", ("adapter_checkpoint",))]
     else:
         until = f", by waiver until {facts.decision['valid_until']}" if facts.decision["valid_until"] else ""
-        said = [Statement(f"Release: {facts.decision['decision']}{until} (decision {facts.decision['id']}).", ("release_decision",))]
+        said = [
+            Statement(
+                f"Release: {facts.decision['decision']}{until} (decision {facts.decision['id']}).",
+                ("release_decision",),
+            )
+        ]
     if not facts.waivers:
         return [*said, Statement("No rule of the release was waived.", said[0].by)]
-    return [*said, *(Statement(_waived(one), ("release_decision",) if one["decision"] else ("adapter_checkpoint",)) for one in facts.waivers)]
+    return [
+        *said,
+        *(
+            Statement(_waived(one), ("release_decision",) if one["decision"] else ("adapter_checkpoint",))
+            for one in facts.waivers
+        ),
+    ]
 
 
 def _waived(one: Mapping[str, Any]) -> str:
     rests = "" if one["decision"] else " The newest decision does not rest on it."
     revoked = " It was revoked: a decision that rests on it does not hold." if one["revoked"] else ""
     reason = one["reason"] if one["reason"].endswith((".", "!", "?")) else f"{one['reason']}."
-    return f"Waiver of the rule {one['rule']} until {one['until']}, granted by {one['granted_by']} ({one['role']}): {reason}{rests}{revoked}"
+    return (
+        f"Waiver of the rule {one['rule']} until {one['until']}, granted by {one['granted_by']} ({one['role']}):"
+        f" {reason}{rests}{revoked}"
+    )
 
 
 def training(facts: Facts) -> list[Statement]:
@@ -214,15 +301,27 @@ def training(facts: Facts) -> list[Statement]:
     manifest = facts.manifest("adapter_checkpoint")
     told = facts.read("adapter_checkpoint", "training.json") or {}
     base, by = manifest.info.get("base_model", {}), ("adapter_checkpoint",)
-    pinned = base.get("commit") or base.get("revision") or (f"sha256 {base['sha256']}" if base.get("sha256") else "not pinned")
+    pinned = (
+        base.get("commit")
+        or base.get("revision")
+        or (f"sha256 {base['sha256']}" if base.get("sha256") else "not pinned")
+    )
     said = [Statement(f"Base model: {place_of(str(base.get('uri', 'not stated')))} ({pinned}).", by)]
     if settings := told.get("training"):
-        shown = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items() if not isinstance(value, (dict, list)) and value is not None)
+        shown = ", ".join(
+            f"{name.replace('_', ' ')} {value}"
+            for name, value in settings.items()
+            if not isinstance(value, (dict, list)) and value is not None
+        )
         said.append(Statement(f"Settings of the training: {shown}.", by))
     side = manifest.counts.get("train", {})
     if side:
         said.append(
-            Statement(f"Trained on {number(side.get('rows'))} records with {number(side.get('tokens'))} tokens, {number(side.get('truncated'))} shortened.", by)
+            Statement(
+                f"Trained on {number(side.get('rows'))} records with {number(side.get('tokens'))} tokens,"
+                f" {number(side.get('truncated'))} shortened.",
+                by,
+            )
         )
     if promised := promise(told):
         said.append(Statement(promised, by))

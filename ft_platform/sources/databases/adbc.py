@@ -1,8 +1,9 @@
-"""A table or a query of PostgreSQL or SQLite, read through ADBC: the driver makes arrow batches, without a Python object per value.
+"""A table or a query of PostgreSQL or SQLite, read through ADBC: the driver makes arrow batches, without a Python
+object per value.
 
-`postgresql+adbc://reader@host/database` and `sqlite+adbc:///path`, with the settings and rules of `sql.py`: opened so that nothing
-can be written, and with `source.high_water_column` only from the highest value on. Not covered: types that the driver does not
-translate (an error: select them as text), and other databases than these two.
+`postgresql+adbc://reader@host/database` and `sqlite+adbc:///path`, with the settings and rules of `sql.py`: opened so
+that nothing can be written, and with `source.high_water_column` only from the highest value on. Not covered: types that
+the driver does not translate (an error: select them as text), and other databases than these two.
 """
 
 import hashlib
@@ -21,7 +22,17 @@ from ft_platform.environment import Environment
 from ft_platform.errors import MissingExtra, SourceError, TransientError
 from ft_platform.settings.source import Source
 from ft_platform.sources.arrow_strings import checked_parts
-from ft_platform.sources.databases.sql import libpq_options, mark_value, password_of, require_rows, select_query, statement, table_uri, unreadable, written_mark
+from ft_platform.sources.databases.sql import (
+    libpq_options,
+    mark_value,
+    password_of,
+    require_rows,
+    select_query,
+    statement,
+    table_uri,
+    unreadable,
+    written_mark,
+)
 from ft_platform.sources.deadline import answered, watched
 from ft_platform.sources.file_format import Opened
 from ft_platform.sources.local_files import require_regular
@@ -61,7 +72,9 @@ class AdbcTable:
             cursor.execute(self._statement(["*"]))
             total = rows = 0
             for batch in cursor.fetch_record_batch():
-                for row in zip(*[column.to_pylist() for column in batch.columns], strict=True):  # a sum does not depend on the order
+                for row in zip(
+                    *[column.to_pylist() for column in batch.columns], strict=True
+                ):  # a sum does not depend on the order
                     total += int.from_bytes(hashlib.sha256(repr(row).encode("utf-8", "surrogatepass")).digest(), "big")
                 rows += batch.num_rows
                 require_rows(self.uri, self._source, rows)
@@ -74,9 +87,15 @@ class AdbcTable:
         marks: list[str] = []
         yield Piece(opened, self.batches(opened, order.mark, marks), marks=marks)
 
-    def batches(self, opened: Opened, mark: str | None = None, marks: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self, opened: Opened, mark: str | None = None, marks: list[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """The mapped columns of `opened`, as strings: see `sql.SqlTable.batches`."""
-        return watched(self.uri, self._source.limits.silent_seconds, lambda: self._batches(opened, mark, marks if marks is not None else []))
+        return watched(
+            self.uri,
+            self._source.limits.silent_seconds,
+            lambda: self._batches(opened, mark, marks if marks is not None else []),
+        )
 
     def _batches(self, opened: Opened, mark: str | None, marks: list[str]) -> Generator[pa.RecordBatch, None, None]:
         with self._connected() as cursor:
@@ -106,7 +125,10 @@ class AdbcTable:
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             plain = column.storage if isinstance(column, pa.ExtensionArray) else column
             if plain is not column and not pa.types.is_string(plain.type):
-                raise SourceError(f"{self.uri}: column {name!r} is of a type that ADBC does not translate", f"Select it as text, or read without {SIGN[:-3]}")
+                raise SourceError(
+                    f"{self.uri}: column {name!r} is of a type that ADBC does not translate",
+                    f"Select it as text, or read without {SIGN[:-3]}",
+                )
             columns.append(plain)
         return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
@@ -136,7 +158,8 @@ class AdbcTable:
             connection = driver.connect(address)
         except adbc_driver_manager.Error:  # its words hold the address
             raise TransientError(
-                f"{self.uri}: the database cannot be reached, or refuses the account", "Check host, account and source.password_variable, then run again"
+                f"{self.uri}: the database cannot be reached, or refuses the account",
+                "Check host, account and source.password_variable, then run again",
             ) from None
         try:
             with connection, connection.cursor() as cursor:
@@ -155,18 +178,25 @@ class AdbcTable:
         """
         scheme, _, rest = self._source.uri.partition(SIGN)
         if scheme not in DATABASES:
-            raise SourceError(f"source.uri: {scheme} is not read through ADBC, only {' and '.join(DATABASES)}", f"Leave out {SIGN[:-3]}")
+            raise SourceError(
+                f"source.uri: {scheme} is not read through ADBC, only {' and '.join(DATABASES)}",
+                f"Leave out {SIGN[:-3]}",
+            )
         if scheme == "sqlite":
             path = os.path.abspath(os.path.expanduser(rest.removeprefix("/")))
             if not os.path.exists(path):
-                raise SourceError(f"source.uri {self._source.uri}: there is no file {path}", "Correct source.uri, or put the file there")
+                raise SourceError(
+                    f"source.uri {self._source.uri}: there is no file {path}",
+                    "Correct source.uri, or put the file there",
+                )
             require_regular(path)
             return f"file:{percent_encoded(path)}?mode=ro"
         parts = urlsplit(f"postgresql://{rest}")
         user, at, host = parts.netloc.rpartition("@")
         password = password_of(self._source)
         secret = f":{percent_encoded(password, safe='')}" if password else ""
-        return f"postgresql://{user}{secret}{at}{host}{parts.path}?{urlencode({**libpq_options(self._source), **dict(parse_qsl(parts.query))})}"
+        options = urlencode({**libpq_options(self._source), **dict(parse_qsl(parts.query))})
+        return f"postgresql://{user}{secret}{at}{host}{parts.path}?{options}"
 
 
 def _quoted(name: str) -> str:
@@ -175,7 +205,8 @@ def _quoted(name: str) -> str:
 
 
 def _literal(value: Any) -> str:
-    """A value of the high-water column in a statement: PostgreSQL's driver would hold the whole result if it were a parameter."""
+    """A value of the high-water column in a statement: PostgreSQL's driver would hold the whole result if it were a
+    parameter."""
     if isinstance(value, int):
         return str(value)
     doubled = str(value).replace("'", "''")

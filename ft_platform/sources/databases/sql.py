@@ -1,9 +1,10 @@
-"""A table or a query of a database, read through SQLAlchemy in batches. PostgreSQL and SQLite are opened so that nothing can be
-written; elsewhere the account decides: give it the right to read and no other.
+"""A table or a query of a database, read through SQLAlchemy in batches. PostgreSQL and SQLite are opened so that
+nothing can be written; elsewhere the account decides: give it the right to read and no other.
 
-With `source.high_water_column` only rows from the highest value read so far on are asked for, and a change shows in that value or
-in the number of rows. Not covered then: rows that are changed or deleted without either, and rows that are committed later with a
-smaller value. Without the column the whole table is hashed to see whether it changed, and read again if it did.
+With `source.high_water_column` only rows from the highest value read so far on are asked for, and a change shows in
+that value or in the number of rows. Not covered then: rows that are changed or deleted without either, and rows that
+are committed later with a smaller value. Without the column the whole table is hashed to see whether it changed, and
+read again if it did.
 """
 
 import json
@@ -32,7 +33,13 @@ ROWS_AT_ONCE = 1000
 DRIVERS = {"postgresql": "postgresql+psycopg"}
 CONNECT_SECONDS = 15
 QUERY = re.compile(r"\s*(select|with)\b", re.IGNORECASE)
-MARKS: dict[str, Any] = {"int": int, "str": str, "datetime": datetime.fromisoformat, "date": date.fromisoformat, "Decimal": Decimal}
+MARKS: dict[str, Any] = {
+    "int": int,
+    "str": str,
+    "datetime": datetime.fromisoformat,
+    "date": date.fromisoformat,
+    "Decimal": Decimal,
+}
 """Types that a high-water column may have, and how each is read from text."""
 
 
@@ -67,7 +74,9 @@ class SqlTable:
             total = rows = 0
             for some in connection.execute(self._select(["*"])).partitions(ROWS_AT_ONCE):
                 for row in some:  # a sum does not depend on the order, which a database does not promise
-                    total += int.from_bytes(hashlib.sha256(repr(tuple(row)).encode("utf-8", "surrogatepass")).digest(), "big")
+                    total += int.from_bytes(
+                        hashlib.sha256(repr(tuple(row)).encode("utf-8", "surrogatepass")).digest(), "big"
+                    )
                 rows += len(some)
                 require_rows(self.uri, self._source, rows)
                 yield ""
@@ -79,7 +88,9 @@ class SqlTable:
         marks: list[str] = []
         yield Piece(opened, self.batches(opened, order.mark, marks), marks=marks)
 
-    def batches(self, opened: Opened, mark: str | None = None, marks: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self, opened: Opened, mark: str | None = None, marks: list[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """The mapped columns of `opened`, as strings.
 
         Args:
@@ -89,7 +100,11 @@ class SqlTable:
         Raises:
             MissingExtra, SourceError, TransientError: as `_connected` says, or the database stops answering.
         """
-        return watched(self.uri, self._source.limits.silent_seconds, lambda: self._batches(opened, mark, marks if marks is not None else []))
+        return watched(
+            self.uri,
+            self._source.limits.silent_seconds,
+            lambda: self._batches(opened, mark, marks if marks is not None else []),
+        )
 
     def _batches(self, opened: Opened, mark: str | None, marks: list[str]) -> Generator[pa.RecordBatch, None, None]:
         with self._connected() as connection:
@@ -98,10 +113,16 @@ class SqlTable:
             if (column := self._source.high_water_column) and column not in names:
                 raise SourceError(f"{self.uri} has no column {column!r}", "Correct source.high_water_column")
             chosen = [*columns, column] if column and column not in columns else columns
-            result = connection.execute(self._select(chosen, since=mark is not None), {"since": mark_value(mark)} if mark else {})
-            yield from opened.batches(columns, self._rows(opened, result, len(columns), chosen.index(column) if column else None, marks))
+            result = connection.execute(
+                self._select(chosen, since=mark is not None), {"since": mark_value(mark)} if mark else {}
+            )
+            yield from opened.batches(
+                columns, self._rows(opened, result, len(columns), chosen.index(column) if column else None, marks)
+            )
 
-    def _rows(self, opened: Opened, result: Any, width: int, place: int | None, marks: list[str]) -> Iterator[list[str | None]]:
+    def _rows(
+        self, opened: Opened, result: Any, width: int, place: int | None, marks: list[str]
+    ) -> Iterator[list[str | None]]:
         """The first `width` values of each row as text; the highest value at `place` goes to `marks`."""
         highest = None
         for some in result.partitions(ROWS_AT_ONCE):
@@ -111,7 +132,10 @@ class SqlTable:
                 try:
                     yield [text_of(opened, value) for value in row[:width]]
                 except UnicodeDecodeError:
-                    raise SourceError(f"{self.uri}: a value holds bytes that are no UTF-8 text", "Select it as text, or leave the column out") from None
+                    raise SourceError(
+                        f"{self.uri}: a value holds bytes that are no UTF-8 text",
+                        "Select it as text, or leave the column out",
+                    ) from None
         if highest is not None:
             marks.append(written_mark(self.uri, highest) or "")
 
@@ -119,7 +143,10 @@ class SqlTable:
         try:
             return max(one, other)
         except TypeError:
-            raise SourceError(f"{self.uri}: the high-water column holds values of several types", "Name a column with times, dates or numbers") from None
+            raise SourceError(
+                f"{self.uri}: the high-water column holds values of several types",
+                "Name a column with times, dates or numbers",
+            ) from None
 
     def _select(self, columns: list[str], *, what: str = "", since: bool = False, none: bool = False) -> Any:
         """The statement; names are quoted as the database has it.
@@ -133,8 +160,12 @@ class SqlTable:
         import sqlalchemy as sa
 
         quote = self._engine().dialect.identifier_preparer.quote
-        query = re.sub(r"(?<!:):(?=\w)", r"\\:", select_query(self._source))  # a colon in a text of the query is no parameter
-        return sa.text(statement(self._source, query, quote, columns, what=what, since=":since" if since else "", none=none))
+        query = re.sub(
+            r"(?<!:):(?=\w)", r"\\:", select_query(self._source)
+        )  # a colon in a text of the query is no parameter
+        return sa.text(
+            statement(self._source, query, quote, columns, what=what, since=":since" if since else "", none=none)
+        )
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
@@ -150,13 +181,16 @@ class SqlTable:
         engine = self._engine()
         try:
             options: dict[str, Any] = {"postgresql_readonly": True} if engine.dialect.name == "postgresql" else {}
-            with engine.connect().execution_options(stream_results=True, max_row_buffer=ROWS_AT_ONCE, **options) as connection:
+            with engine.connect().execution_options(
+                stream_results=True, max_row_buffer=ROWS_AT_ONCE, **options
+            ) as connection:
                 yield connection
         except sa.exc.OperationalError:
             if engine.dialect.name == "sqlite" and os.path.exists(self._source.uri.removeprefix("sqlite:///")):
                 raise unreadable(self.uri) from None
             raise TransientError(
-                f"{self.uri}: the database cannot be reached, or refuses the account", "Check host, account and source.password_variable, then run again"
+                f"{self.uri}: the database cannot be reached, or refuses the account",
+                "Check host, account and source.password_variable, then run again",
             ) from None
         except sa.exc.SQLAlchemyError:
             raise unreadable(self.uri) from None
@@ -171,13 +205,20 @@ class SqlTable:
         try:
             url = sa.make_url(self._source.uri)
         except sa.exc.ArgumentError:
-            raise SourceError("source.uri is not the URL of a database", "Use one such as postgresql://reader@host/database") from None
+            raise SourceError(
+                "source.uri is not the URL of a database", "Use one such as postgresql://reader@host/database"
+            ) from None
         url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername), password=password_of(self._source))
-        options: dict[str, Any] = {"connect_args": libpq_options(self._source)} if url.drivername == "postgresql+psycopg" else {}
+        options: dict[str, Any] = (
+            {"connect_args": libpq_options(self._source)} if url.drivername == "postgresql+psycopg" else {}
+        )
         if url.drivername == "sqlite":
             path = os.path.abspath(os.path.expanduser(url.database or ""))
             if not os.path.exists(path):
-                raise SourceError(f"source.uri {self._source.uri}: there is no file {path}", "Correct source.uri, or put the file there")
+                raise SourceError(
+                    f"source.uri {self._source.uri}: there is no file {path}",
+                    "Correct source.uri, or put the file there",
+                )
             require_regular(path)
             url = url.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
         try:
@@ -188,7 +229,12 @@ class SqlTable:
 
 def libpq_options(source: Source) -> dict[str, int]:
     """Seconds and counts after which libpq gives up: a connection that is not made, and a server that is gone."""
-    return {"connect_timeout": min(CONNECT_SECONDS, source.limits.silent_seconds), "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+    return {
+        "connect_timeout": min(CONNECT_SECONDS, source.limits.silent_seconds),
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+    }
 
 
 def require_rows(uri: str, source: Source, rows: int) -> None:
@@ -201,7 +247,9 @@ def require_rows(uri: str, source: Source, rows: int) -> None:
         raise over(uri, f"has more than {source.limits.rows:,} rows", "rows")
 
 
-def statement(source: Source, query: str, quote: Callable[[str], str], columns: list[str], *, what: str, since: str, none: bool) -> str:
+def statement(
+    source: Source, query: str, quote: Callable[[str], str], columns: list[str], *, what: str, since: str, none: bool
+) -> str:
     """The statement that reads a table or query.
 
     Args:
@@ -213,7 +261,9 @@ def statement(source: Source, query: str, quote: Callable[[str], str], columns: 
     """
     mark = quote(source.high_water_column or "")
     chosen = what.format(mark=mark) or ", ".join("*" if c == "*" else quote(c) for c in columns) or "1"
-    rows = ".".join(quote(part) for part in (source.table or "").split(".")) if source.table else f"({query}) AS ft_source"
+    rows = (
+        ".".join(quote(part) for part in (source.table or "").split(".")) if source.table else f"({query}) AS ft_source"
+    )
     where = " WHERE 1 = 0" if none else f" WHERE {mark} >= {since}" if since else ""
     return f"SELECT {chosen} FROM {rows}{where}"
 
@@ -229,7 +279,9 @@ def select_query(source: Source) -> str:
     """
     query = (source.query or "").strip().rstrip(";")
     if source.query and not QUERY.match(query):
-        raise SourceError("source.query is no SELECT", "A source only reads: write a query that begins with SELECT or WITH")
+        raise SourceError(
+            "source.query is no SELECT", "A source only reads: write a query that begins with SELECT or WITH"
+        )
     return query
 
 
@@ -239,7 +291,9 @@ def password_of(source: Source) -> str | None:
     """
     variable = source.password_variable
     if variable and variable not in os.environ:
-        raise SourceError(f"source.password_variable names {variable}, which is not set", "Set it where the platform runs")
+        raise SourceError(
+            f"source.password_variable names {variable}, which is not set", "Set it where the platform runs"
+        )
     return os.environ[variable] if variable else None
 
 
@@ -248,10 +302,18 @@ def written_mark(uri: str, value: Any) -> str | None:
     if value is None:
         return None
     kind = next(
-        (name for name, of in (("int", int), ("str", str), ("datetime", datetime), ("date", date), ("Decimal", Decimal)) if isinstance(value, of)), None
+        (
+            name
+            for name, of in (("int", int), ("str", str), ("datetime", datetime), ("date", date), ("Decimal", Decimal))
+            if isinstance(value, of)
+        ),
+        None,
     )
     if kind is None or isinstance(value, bool):
-        raise SourceError(f"{uri}: the high-water column is of type {type(value).__name__}", "Name a column with times, dates or numbers that only grow")
+        raise SourceError(
+            f"{uri}: the high-water column is of type {type(value).__name__}",
+            "Name a column with times, dates or numbers that only grow",
+        )
     return json.dumps({kind: value.isoformat() if isinstance(value, date) else str(value)})
 
 
@@ -261,4 +323,6 @@ def mark_value(mark: str | None) -> Any:
 
 def unreadable(uri: str) -> SourceError:
     """Without the database's own words: they may hold values."""
-    return SourceError(f"{uri} cannot be read", "Check that the table and its columns, or the query, work for this account")
+    return SourceError(
+        f"{uri} cannot be read", "Check that the table and its columns, or the query, work for this account"
+    )

@@ -1,1 +1,2 @@
-"""One format per file. Its name is what `source.format` holds; `ft_platform.sources.file_format` says what it offers."""
+"""One format per file. Its name is what `source.format` holds; `ft_platform.sources.file_format` says what it
+offers."""

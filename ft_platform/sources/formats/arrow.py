@@ -36,13 +36,18 @@ def read(file: OpenFile) -> Iterator[pa.RecordBatch]:
                 row += chosen.num_rows
     except (pa.ArrowException, OSError, ValueError, BufferError):
         where = f", behind data row {row - 1:,}" if row > 1 else ""
-        raise SourceError(f"{file.name} cannot be read as Arrow{where}: cut, damaged or another format", "Export the file again") from None
+        raise SourceError(
+            f"{file.name} cannot be read as Arrow{where}: cut, damaged or another format", "Export the file again"
+        ) from None
 
 
 @contextmanager
 def _stream(file: OpenFile) -> Iterator[Any]:
-    """The stream of a file. One in the file format holds a stream too, after its first bytes; its footer, which may lie, is not used."""
-    with pa.OSFile(str(file.path)) as raw:  # not mapped: a file that is cut while it is read would end the process (SIGBUS)
+    """The stream of a file. One in the file format holds a stream too, after its first bytes; its footer, which may
+    lie, is not used."""
+    with pa.OSFile(
+        str(file.path)
+    ) as raw:  # not mapped: a file that is cut while it is read would end the process (SIGBUS)
         if raw.read(len(FILE_MAGIC)) != FILE_MAGIC:
             raw.seek(0)
         yield raw
@@ -59,4 +64,6 @@ def _count_unpacked(file: OpenFile) -> None:
             so_far += unpacked
             file.budget.add_unpacked(file.name, unpacked, packed, so_far)
             if (largest := max(body, unpacked)) > MAX_MESSAGE_BYTES:
-                raise SourceError(f"{file.name} has a record batch of {largest:,} bytes", "Write it with smaller record batches")
+                raise SourceError(
+                    f"{file.name} has a record batch of {largest:,} bytes", "Write it with smaller record batches"
+                )

@@ -1,4 +1,5 @@
-"""CSV files (RFC 4180, any delimiter). Rows that do not fit the header are errors: a cut or badly quoted file shifts columns."""
+"""CSV files (RFC 4180, any delimiter). Rows that do not fit the header are errors: a cut or badly quoted file shifts
+columns."""
 
 import csv
 from collections.abc import Iterator
@@ -38,8 +39,8 @@ def _header(file: OpenFile, reader: Any) -> list[str]:
 
 
 def _fitting(file: OpenFile, reader: Any, width: int, places: list[int]) -> Iterator[tuple[str, ...]]:
-    """The chosen fields of every row but blank lines. After the first row that does not fit only the others are counted:
-    nothing of this file will be used."""
+    """The chosen fields of every row but blank lines. After the first row that does not fit only the others are
+    counted: nothing of this file will be used."""
     chosen = itemgetter(*places) if len(places) > 1 else lambda row: tuple(row[p] for p in places)
     misfits: list[tuple[int, int]] = []
     count = 0
@@ -61,7 +62,11 @@ def _fitting(file: OpenFile, reader: Any, width: int, places: list[int]) -> Iter
 def _csv_error(file: OpenFile, place: str, error: csv.Error) -> SourceError:
     if "field larger than field limit" in str(error):
         limit = file.budget.limits.field_characters
-        return over(file.name, f"{place} has a field of more than {limit:,} characters, or a quote that is never closed", "field_characters")
+        return over(
+            file.name,
+            f"{place} has a field of more than {limit:,} characters, or a quote that is never closed",
+            "field_characters",
+        )
     cut = "unexpected end of data" in str(error)
     problem = (
         "has a quote that is never closed: the file is cut, or a quote in a text is not doubled"
@@ -90,5 +95,6 @@ def _misfit_error(file: OpenFile, misfits: list[tuple[int, int]], expected: int,
     parts = [f"{row_list(r)} with too {word} fields" for r, word in ((few, "few"), (many, "many")) if r]
     cut = " The last row is one of them: the file may be cut." if few and few[-1] == rows else ""
     return SourceError(
-        f"{file.name}: expected {expected} fields in every row, got {' and '.join(parts)}.{cut}", "Export the file again, or set source.delimiter"
+        f"{file.name}: expected {expected} fields in every row, got {' and '.join(parts)}.{cut}",
+        "Export the file again, or set source.delimiter",
     )

@@ -1,8 +1,9 @@
-"""A Delta table: a folder, an object-store URI, or `uc://catalog.schema.table` of Unity Catalog. Read at one version, whole.
+"""A Delta table: a folder, an object-store URI, or `uc://catalog.schema.table` of Unity Catalog. Read at one version,
+whole.
 
-It is read again whenever its version changes; rows that are known add nothing. Column mapping, partitions and deletion vectors are
-delta-rs's work. Covered by tests: local folders, `s3://`, and `uc://` with tables in S3. Not covered: limits of unpacking and page
-checksums, because delta-rs and not this platform opens the files.
+It is read again whenever its version changes; rows that are known add nothing. Column mapping, partitions and deletion
+vectors are delta-rs's work. Covered by tests: local folders, `s3://`, and `uc://` with tables in S3. Not covered:
+limits of unpacking and page checksums, because delta-rs and not this platform opens the files.
 """
 
 import hashlib
@@ -66,7 +67,10 @@ class DeltaSource:
                 yield from checked_parts(opened, made.select(columns), row)
                 row += made.num_rows
         except (OSError, pa.ArrowException):
-            raise SourceError(f"{self.uri}: version {table.version()} cannot be read", "Check that its files are there and not damaged") from None
+            raise SourceError(
+                f"{self.uri}: version {table.version()} cannot be read",
+                "Check that its files are there and not damaged",
+            ) from None
 
     def _opened(self) -> Any:
         """Raises:
@@ -83,8 +87,11 @@ class DeltaSource:
         try:
             return DeltaTable(uri, storage_options=options)
         except TableNotFoundError:
-            raise SourceError(f"source.uri {self.uri} is no Delta table", "Correct source.uri or source.format") from None
+            raise SourceError(
+                f"source.uri {self.uri} is no Delta table", "Correct source.uri or source.format"
+            ) from None
         except (DeltaError, OSError, ValueError):
             raise TransientError(
-                f"source.uri {self.uri} cannot be opened as a Delta table", "Check that its log is whole, network, endpoint and credentials, then run again"
+                f"source.uri {self.uri} cannot be opened as a Delta table",
+                "Check that its log is whole, network, endpoint and credentials, then run again",
             ) from None

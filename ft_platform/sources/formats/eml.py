@@ -1,7 +1,7 @@
 """Messages of e-mail (`.eml`, RFC 5322): one row per file, with the columns of `COLUMNS`.
 
-`text` is the body as plain text, or where there is none as HTML (which cleaning turns into text). Attachments are not read.
-"""
+`text` is the body as plain text, or where there is none as HTML (which cleaning turns into text). Attachments are not
+read."""
 
 import binascii
 from collections.abc import Iterator
@@ -38,7 +38,9 @@ def read(file: OpenFile) -> Iterator[pa.RecordBatch]:
     except RecursionError:
         raise SourceError(f"{file.name} has parts that are nested too deeply", "Take it out of the source") from None
     except Exception:  # the parser of headers lets ValueError, IndexError, AttributeError and others pass
-        raise SourceError(f"{file.name} cannot be read as a message: cut or damaged", "Export it again, or take it out of the source") from None
+        raise SourceError(
+            f"{file.name} cannot be read as a message: cut or damaged", "Export it again, or take it out of the source"
+        ) from None
     yield from file.batches(columns, [[row[name] for name in columns]])
 
 
@@ -49,8 +51,12 @@ def _row(file: OpenFile) -> dict[str, str | None]:
         raise SourceError(f"{file.name} is no message: it has no header", "Take it out of the source")
     depth = _depth(mail)
     if depth > file.budget.limits.nesting_depth:
-        raise over(file.name, f"has parts that are nested more than {file.budget.limits.nesting_depth} deep", "nesting_depth")
-    references = (_header(mail, "references") or _header(mail, "in-reply-to") or _header(mail, "message-id") or "").split()
+        raise over(
+            file.name, f"has parts that are nested more than {file.budget.limits.nesting_depth} deep", "nesting_depth"
+        )
+    references = (
+        _header(mail, "references") or _header(mail, "in-reply-to") or _header(mail, "message-id") or ""
+    ).split()
     sent = getattr(mail["date"], "datetime", None)
     return {
         "message_id": _header(mail, "message-id"),
@@ -73,7 +79,10 @@ def _body(file: OpenFile, mail: message.EmailMessage) -> str:
     try:
         text = part.get_content(errors="strict")
     except (UnicodeError, LookupError, binascii.Error):
-        raise SourceError(f"{file.name}: its text is not in the encoding that it states", "Export it again, or take it out of the source") from None
+        raise SourceError(
+            f"{file.name}: its text is not in the encoding that it states",
+            "Export it again, or take it out of the source",
+        ) from None
     if any(isinstance(defect, DAMAGED) for defect in part.defects):
         raise SourceError(f"{file.name}: its text is damaged (base64)", "Export it again, or take it out of the source")
     return text.replace("\r\n", "\n")

@@ -1,4 +1,5 @@
-"""Excel workbooks (`.xlsx`, `.xlsm`): one sheet, whose first row that is not blank names the columns. Macros are never run, links never followed."""
+"""Excel workbooks (`.xlsx`, `.xlsm`): one sheet, whose first row that is not blank names the columns. Macros are never
+run, links never followed."""
 
 import zipfile
 from collections.abc import Iterator
@@ -26,8 +27,8 @@ def read(file: OpenFile) -> Iterator[pa.RecordBatch]:
 
     Raises:
         MissingExtra: openpyxl or defusedxml is not installed.
-        SourceError: no readable workbook, no such sheet, missing columns, rows or cells whose numbers do not grow, cells with an error such as
-            #REF! or a formula that was never calculated, or beyond the limits.
+        SourceError: no readable workbook, no such sheet, missing columns, rows or cells whose numbers do not grow,
+            cells with an error such as #REF! or a formula that was never calculated, or beyond the limits.
     """
     try:
         import openpyxl
@@ -52,7 +53,8 @@ def read(file: OpenFile) -> Iterator[pa.RecordBatch]:
 
 
 def _count_unpacked(file: OpenFile) -> None:
-    """Counts what the workbook, a zip archive, unpacks to before it is opened; zipfile reads no more of a member than it states."""
+    """Counts what the workbook, a zip archive, unpacks to before it is opened; zipfile reads no more of a member than
+    it states."""
     try:
         with zipfile.ZipFile(file.path) as archive:
             members = archive.infolist()
@@ -60,35 +62,48 @@ def _count_unpacked(file: OpenFile) -> None:
         raise _unreadable(file) from None
     total = sum(member.file_size for member in members)
     if len({member.filename for member in members}) < len(members):
-        raise SourceError(f"{file.name} has two parts of one name, of which programs read the one or the other", "Save it again")
+        raise SourceError(
+            f"{file.name} has two parts of one name, of which programs read the one or the other", "Save it again"
+        )
     file.budget.add_unpacked(file.name, total, file.path.stat().st_size, total)
     if total > MAX_UNPACKED_BYTES:
-        raise SourceError(f"{file.name} unpacks to {total:,} bytes, too much for a workbook", "Export it as CSV or Parquet")
+        raise SourceError(
+            f"{file.name} unpacks to {total:,} bytes, too much for a workbook", "Export it as CSV or Parquet"
+        )
 
 
 def _sheet(file: OpenFile, workbook: Any) -> Any:
     names = [sheet.title for sheet in workbook.worksheets]
     wanted = file.settings.sheet or (names[0] if names else "")
     if wanted not in names:
-        raise SourceError(f"{file.name} has no sheet {wanted!r}, it has {', '.join(map(repr, names[:20])) or 'none'}", "Correct source.sheet")
+        raise SourceError(
+            f"{file.name} has no sheet {wanted!r}, it has {', '.join(map(repr, names[:20])) or 'none'}",
+            "Correct source.sheet",
+        )
     return workbook[wanted]
 
 
 def _rows(file: OpenFile, sheet: Any) -> Iterator[tuple[int, dict[int, Any]]]:
     """Number in the sheet, and cells by their column, of each row that is not blank.
 
-    openpyxl's own rows leave out a row whose number is not above the one before, and fill each row up to its last column.
-    """
+    openpyxl's own rows leave out a row whose number is not above the one before, and fill each row up to its last
+    column."""
     last = 0
     try:
         for number, cells in _numbered_rows(sheet):
             if not last < number <= MAX_ROWS:
-                behind = f"a row with the number {number} behind row {last}" if number <= MAX_ROWS else f"a row beyond {MAX_ROWS:,}, the last that Excel has"
+                behind = (
+                    f"a row with the number {number} behind row {last}"
+                    if number <= MAX_ROWS
+                    else f"a row beyond {MAX_ROWS:,}, the last that Excel has"
+                )
                 raise SourceError(f"{file.name} has {behind}", REPAIR)
             last = number
             columns = [cell["column"] for cell in cells]
             if any(cell["row"] != number for cell in cells) or columns != sorted(set(columns)):
-                raise SourceError(f"{file.name}: row {number} of the sheet has cells that repeat or belong to another row", REPAIR)
+                raise SourceError(
+                    f"{file.name}: row {number} of the sheet has cells that repeat or belong to another row", REPAIR
+                )
             if any(cell["value"] is not None or cell["data_type"] == NOT_CALCULATED for cell in cells):
                 yield number, dict(zip(columns, cells, strict=True))
     except SourceError:
@@ -99,7 +114,11 @@ def _rows(file: OpenFile, sheet: Any) -> Iterator[tuple[int, dict[int, Any]]]:
 
 def _numbered_rows(sheet: Any) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     """Every row as the file has it."""
-    from openpyxl.worksheet._reader import FORMULA_TAG, VALUE_TAG, WorkSheetParser  # the public classes hide the numbers
+    from openpyxl.worksheet._reader import (
+        FORMULA_TAG,
+        VALUE_TAG,
+        WorkSheetParser,
+    )  # the public classes hide the numbers
 
     class Parser(WorkSheetParser):
         def parse_cell(self, element: Any) -> dict[str, Any]:
@@ -121,9 +140,15 @@ def _texts(file: OpenFile, rows: Iterator[tuple[int, dict[int, Any]]], places: l
         chosen = [cells.get(place) for place in places]
         for cell in filter(None, chosen):
             if cell["data_type"] == "e":
-                raise SourceError(f"{file.name}: row {number} of the sheet has a cell with an error such as #REF!", "Correct the formula, or empty the cell")
+                raise SourceError(
+                    f"{file.name}: row {number} of the sheet has a cell with an error such as #REF!",
+                    "Correct the formula, or empty the cell",
+                )
             if cell["data_type"] == NOT_CALCULATED:
-                raise SourceError(f"{file.name}: row {number} of the sheet has a formula without a result", "Open the file in Excel, and save it")
+                raise SourceError(
+                    f"{file.name}: row {number} of the sheet has a formula without a result",
+                    "Open the file in Excel, and save it",
+                )
         yield [None if cell is None else _text(file, cell["value"]) for cell in chosen]
 
 
@@ -133,4 +158,6 @@ def _text(file: OpenFile, value: Any) -> str | None:
 
 
 def _unreadable(file: OpenFile, where: str = "") -> SourceError:
-    return SourceError(f"{file.name} cannot be read as an Excel workbook{where}: cut, damaged or another format", REPAIR)
+    return SourceError(
+        f"{file.name} cannot be read as an Excel workbook{where}: cut, damaged or another format", REPAIR
+    )

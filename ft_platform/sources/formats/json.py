@@ -94,11 +94,14 @@ class _Text:
         """Line and character of an offset in the buffer, from 1."""
         before = self.buffer[:offset]
         newlines = before.count("\n")
-        return self.lines_before + newlines + 1, len(before) - before.rfind("\n") + (0 if newlines else self.columns_before)
+        return self.lines_before + newlines + 1, len(before) - before.rfind("\n") + (
+            0 if newlines else self.columns_before
+        )
 
 
 def _objects(file: OpenFile, text: _Text) -> Iterator[dict[str, Any]]:
-    """The objects of the array. After the first item that is none only the others are counted: nothing of this file will be used."""
+    """The objects of the array. After the first item that is none only the others are counted: nothing of this file
+    will be used."""
     wrong: list[int] = []
     try:
         for number, item in enumerate(_items(file, text), 1):
@@ -108,12 +111,20 @@ def _objects(file: OpenFile, text: _Text) -> Iterator[dict[str, Any]]:
                 yield item
     except json.JSONDecodeError as error:
         line, column = text.where(error.pos)
-        hint = "Set source.format: jsonl if each line is an object" if error.msg == "Extra data" else "Repair the file, or export it again if it is cut"
+        hint = (
+            "Set source.format: jsonl if each line is an object"
+            if error.msg == "Extra data"
+            else "Repair the file, or export it again if it is cut"
+        )
         raise SourceError(f"{file.name}: line {line} is no JSON at character {column}: {error.msg}", hint) from None
     except NotStrict as problem:
-        raise SourceError(f"{file.name}: what begins in line {text.where(text.place)[0]} {problem}", problem.next_step) from None
+        raise SourceError(
+            f"{file.name}: what begins in line {text.where(text.place)[0]} {problem}", problem.next_step
+        ) from None
     except OverflowError:
-        problem = f"what begins in line {text.where(text.place)[0]} has more than {file.budget.item_characters:,} characters"
+        problem = (
+            f"what begins in line {text.where(text.place)[0]} has more than {file.budget.item_characters:,} characters"
+        )
         raise over(file.name, problem, "field_characters") from None
     if wrong:
         raise not_objects(file, wrong)
@@ -125,7 +136,9 @@ def _items(file: OpenFile, text: _Text) -> Iterator[Any]:
         kind = type(text.value(reader, longest)).__name__
         if text.sign():
             raise json.JSONDecodeError("Extra data", text.buffer, text.place)
-        raise SourceError(f"{file.name}: expected a JSON array of objects, got {kind}", "Export an array, or set source.format: jsonl")
+        raise SourceError(
+            f"{file.name}: expected a JSON array of objects, got {kind}", "Export an array, or set source.format: jsonl"
+        )
     text.place += 1
     sign = text.sign()
     while sign != "]":

@@ -45,7 +45,9 @@ def object_batches(file: OpenFile, objects: Iterable[dict[str, Any]]) -> Iterato
 
 
 def not_objects(file: OpenFile, rows: list[int]) -> SourceError:
-    return SourceError(f'{file.name}: {row_list(rows)} hold no JSON object ({{"column": value, ...}})', "Export one object per row")
+    return SourceError(
+        f'{file.name}: {row_list(rows)} hold no JSON object ({{"column": value, ...}})', "Export one object per row"
+    )
 
 
 def _objects(file: OpenFile, text: TextIO) -> Iterator[dict[str, Any]]:
@@ -67,7 +69,8 @@ def _parsed(file: OpenFile, reader: StrictJson, line: str, number: int, row: int
             raise json.JSONDecodeError("Extra data", line, end)
     except json.JSONDecodeError as error:
         raise SourceError(
-            f"{file.name}: line {number} is no JSON at character {error.colno}: {error.msg}", "Repair the line; a cut last line means a cut file"
+            f"{file.name}: line {number} is no JSON at character {error.colno}: {error.msg}",
+            "Repair the line; a cut last line means a cut file",
         ) from None
     except NotStrict as problem:
         raise SourceError(f"{file.name}: line {number} {problem}", problem.next_step) from None

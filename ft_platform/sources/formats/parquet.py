@@ -63,7 +63,12 @@ def _columns(file: OpenFile) -> list[str]:
 
 
 def _group_batches(
-    file: OpenFile, raw: BinaryIO, columns: list[str], number: int, group: RowGroup, parts: list[tuple[ColumnChunk, Chunk]]
+    file: OpenFile,
+    raw: BinaryIO,
+    columns: list[str],
+    number: int,
+    group: RowGroup,
+    parts: list[tuple[ColumnChunk, Chunk]],
 ) -> Iterator[pa.RecordBatch]:
     """The batches of one row group.
 
@@ -75,7 +80,13 @@ def _group_batches(
     rows, dictionaries = _how_to_read(raw, group.rows, parts)
     read = 0
     try:
-        with pq.ParquetFile(file.path, buffer_size=BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True, read_dictionary=dictionaries) as parquet:
+        with pq.ParquetFile(
+            file.path,
+            buffer_size=BUFFER_BYTES,
+            pre_buffer=False,
+            page_checksum_verification=True,
+            read_dictionary=dictionaries,
+        ) as parquet:
             for batch in parquet.iter_batches(rows, row_groups=[number], columns=columns):
                 for column in batch.columns:
                     if pa.types.is_dictionary(column.type):
@@ -83,10 +94,16 @@ def _group_batches(
                 yield batch
                 read += batch.num_rows
     except (pa.ArrowException, OSError, ValueError, BufferError):
-        raise _unreadable(file, f"row group {number + 1}, behind its row {read:,}: ", "a page is cut, damaged or not what its header says") from None
+        raise _unreadable(
+            file,
+            f"row group {number + 1}, behind its row {read:,}: ",
+            "a page is cut, damaged or not what its header says",
+        ) from None
 
 
-def _looked_at(file: OpenFile, raw: BinaryIO, groups: list[RowGroup], roots: set[str]) -> list[list[tuple[ColumnChunk, Chunk]]]:
+def _looked_at(
+    file: OpenFile, raw: BinaryIO, groups: list[RowGroup], roots: set[str]
+) -> list[list[tuple[ColumnChunk, Chunk]]]:
     """The column chunks of each row group that are read, once what they unpack to is known to be allowed.
 
     Raises:
@@ -114,17 +131,23 @@ def _looked_at(file: OpenFile, raw: BinaryIO, groups: list[RowGroup], roots: set
 
 
 def _how_to_read(raw: BinaryIO, rows: int, group: list[tuple[ColumnChunk, Chunk]]) -> tuple[int, list[str]]:
-    """How many rows of a row group to read at once, and which columns without repeating the texts of their dictionary."""
+    """How many rows of a row group to read at once, and which columns without repeating the texts of their
+    dictionary."""
     most, dictionaries = BATCH_ROWS, []
     for column, chunk in group:
         per_row = max(1.0, chunk.values / max(rows, 1))
         longest = max(chunk.densest, chunk.longest_by_delta)
         most = min(most, int(BATCH_BYTES / max(1.0, longest * per_row)))
-        at_worst = min(chunk.values, BATCH_ROWS if per_row == 1 else chunk.values) * chunk.longest_in_dictionary(raw, column.codec)
+        at_worst = min(chunk.values, BATCH_ROWS if per_row == 1 else chunk.values) * chunk.longest_in_dictionary(
+            raw, column.codec
+        )
         if at_worst > BATCH_BYTES:
             dictionaries.append(".".join(column.path))
     return max(1, most), dictionaries
 
 
 def _unreadable(file: OpenFile, where: str, why: str) -> SourceError:
-    return SourceError(f"{file.name} cannot be read as Parquet: {where}{why}", "Export the file again, or set source.format if it is of another one")
+    return SourceError(
+        f"{file.name} cannot be read as Parquet: {where}{why}",
+        "Export the file again, or set source.format if it is of another one",
+    )

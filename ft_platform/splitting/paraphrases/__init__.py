@@ -1,11 +1,12 @@
-"""Texts that say the same in other words, by the cosine of their vectors: an option, since it costs far more than near duplicates.
+"""Texts that say the same in other words, by the cosine of their vectors: an option, since it costs far more than near
+duplicates.
 
-`ngrams`: vectors of character n-grams that are learned from the texts themselves, so nothing is downloaded. Finds another word order, few
-inflected words, hardly a synonym. `sentence_model`: a local encoder of the department's choice.
+`ngrams`: vectors of character n-grams that are learned from the texts themselves, so nothing is downloaded. Finds
+another word order, few inflected words, hardly a synonym. `sentence_model`: a local encoder of the department's choice.
 What each of them finds: `benchmarks/leakage.py --paraphrases`.
 
-Not covered: what the vectors do not see, such as another language; above `neighbours.ONE_CELL` texts some pairs that lie far from all pivots.
-"""
+Not covered: what the vectors do not see, such as another language; above `neighbours.ONE_CELL` texts some pairs that
+lie far from all pivots."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -32,8 +33,9 @@ STAGE = "splits"
 def paraphrases(settings: Splits, rows: Rows, engine: Engine, folder: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pairs of rows, each once and in blocks, whose texts have a cosine of at least `splits.paraphrase_similarity`.
 
-    Of rows with identical texts (case and white space aside) only the one of smallest record_id takes part. The pairs do not depend on the order
-    of the rows. On the disk is a vector of at most 2 KB for each row, in memory about 60 bytes.
+    Of rows with identical texts (case and white space aside) only the one of smallest record_id takes part. The pairs
+    do not depend on the order of the rows. On the disk is a vector of at most 2 KB for each row, in memory about 60
+    bytes.
 
     Args:
         settings: `paraphrases` is not `ignore`.
@@ -78,7 +80,8 @@ def _maker(settings: Splits, rows: Rows, order: np.ndarray) -> Callable[[], Batc
 
 
 def _sample(rows: Rows, order: np.ndarray) -> list[str]:
-    """Texts of the smallest record_ids, in their order: a record_id is a hash, so they are a fair sample whatever the order of the rows."""
+    """Texts of the smallest record_ids, in their order: a record_id is a hash, so they are a fair sample whatever the
+    order of the rows."""
     chosen: list[tuple[int, str]] = []
     start = 0
     for texts in user_texts(rows):

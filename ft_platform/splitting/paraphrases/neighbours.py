@@ -1,8 +1,9 @@
-"""Pairs of vectors at a small angle. Few vectors are compared all with all; many are put into cells around pivots first.
+"""Pairs of vectors at a small angle. Few vectors are compared all with all; many are put into cells around pivots
+first.
 
-Pivots are vectors of the sample themselves; each vector stands in the cells of the `CELLS_EACH` pivots nearest to it, and is compared with all
-of each cell (a form of inverted file: Jegou, Douze, Schmid, TPAMI 33, 2011). Cost: vectors x `CELL_VECTORS`, as long as cells are about equal.
-"""
+Pivots are vectors of the sample themselves; each vector stands in the cells of the `CELLS_EACH` pivots nearest to it,
+and is compared with all of each cell (a form of inverted file: Jegou, Douze, Schmid, TPAMI 33, 2011). Cost: vectors x
+`CELL_VECTORS`, as long as cells are about equal."""
 
 from collections.abc import Iterator
 
@@ -24,7 +25,8 @@ def similar_pairs(vectors: VectorFile, rows: np.ndarray, similarity: float) -> I
     """Rows i, j of pairs with a cosine of at least `similarity`, in blocks, no pair twice.
 
     Args:
-        rows: those that take part, in an order that does not depend on that of the table: the first of them are the pivots.
+        rows: those that take part, in an order that does not depend on that of the table: the first of them are the
+            pivots.
         similarity: in (0, 1].
     """
     if len(rows) <= ONE_CELL:

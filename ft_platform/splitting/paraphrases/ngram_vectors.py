@@ -1,8 +1,9 @@
-"""Vectors of texts from their character n-grams: TF-IDF, brought to a few dimensions by a truncated SVD (latent semantic analysis).
+"""Vectors of texts from their character n-grams: TF-IDF, brought to a few dimensions by a truncated SVD (latent
+semantic analysis).
 
-Deerwester et al., Indexing by latent semantic analysis, JASIS 41 (1990). Learned from a sample of the texts, by one thread, so that the same
-texts give the same vectors. On the 10,003 questions of BANKING77, of the pairs with a cosine of at least 0.9 (2,038) 96 % have the same of 77 intents
-(`benchmarks/leakage.py --questions`).
+Deerwester et al., Indexing by latent semantic analysis, JASIS 41 (1990). Learned from a sample of the texts, by one
+thread, so that the same texts give the same vectors. On the 10,003 questions of BANKING77, of the pairs with a cosine
+of at least 0.9 (2,038) 96 % have the same of 77 intents (`benchmarks/leakage.py --questions`).
 """
 
 from typing import Any
@@ -22,13 +23,16 @@ SEEN_ONCE = 500
 
 
 def fitted(texts: list[str]) -> tuple[Any, np.ndarray] | None:
-    """The vectorizer of scikit-learn and the matrix of shape `(features, dimensions)`, float32; None where there is no n-gram in the texts."""
+    """The vectorizer of scikit-learn and the matrix of shape `(features, dimensions)`, float32; None where there is no
+    n-gram in the texts."""
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
     from threadpoolctl import threadpool_limits
 
     least = 1 if len(texts) < SEEN_ONCE else 2
-    vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, min_df=least, max_features=MAX_FEATURES)
+    vectorizer = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, min_df=least, max_features=MAX_FEATURES
+    )
     try:
         weights = vectorizer.fit_transform(texts)
     except ValueError:  # scikit-learn's word for an empty vocabulary

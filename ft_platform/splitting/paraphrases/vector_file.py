@@ -32,7 +32,9 @@ class VectorFile:
     def append(self, vectors: pa.Array) -> None:
         """Takes vectors as `packed_vectors` gives them."""
         self._bytes = vectors.type.byte_width
-        left = memoryview(vectors.buffers()[1])[vectors.offset * self._bytes : (vectors.offset + len(vectors)) * self._bytes]
+        left = memoryview(vectors.buffers()[1])[
+            vectors.offset * self._bytes : (vectors.offset + len(vectors)) * self._bytes
+        ]
         while left:
             left = left[os.write(self._file, left) :]
 
@@ -44,8 +46,11 @@ class VectorFile:
 
 
 def packed_vectors(vectors: np.ndarray) -> pa.RecordBatch:
-    """Vectors of shape `(rows, dimensions)` at unit length and in half precision, as the result of a batch function; zero stays zero."""
+    """Vectors of shape `(rows, dimensions)` at unit length and in half precision, as the result of a batch function;
+    zero stays zero."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     data = np.ascontiguousarray(vectors / np.where(lengths > 0, lengths, 1), np.float16)
     width = pa.binary(2 * vectors.shape[1])
-    return pa.RecordBatch.from_arrays([pa.FixedSizeBinaryArray.from_buffers(width, len(data), [None, pa.py_buffer(data)])], names=["vector"])
+    return pa.RecordBatch.from_arrays(
+        [pa.FixedSizeBinaryArray.from_buffers(width, len(data), [None, pa.py_buffer(data)])], names=["vector"]
+    )

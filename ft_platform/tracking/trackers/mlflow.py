@@ -1,8 +1,8 @@
 """Runs, parameters, metrics and artifacts in MLflow: a server, or a database of its own in `<home>` (sqlite).
 
-One experiment per use case. A training is a run; `evaluation_report` and `fairness_report` are nested in the training run of
-their checkpoint, because one checkpoint may be evaluated more than once; `base_evaluation`, which has no checkpoint, stands
-by itself.
+One experiment per use case. A training is a run; `evaluation_report` and `fairness_report` are nested in the training
+run of their checkpoint, because one checkpoint may be evaluated more than once; `base_evaluation`, which has no
+checkpoint, stands by itself.
 """
 
 import fcntl
@@ -60,10 +60,9 @@ def import_library(uri: str) -> None:
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
-    import mlflow.tracking
 
     if uri.startswith("sqlite:"):
-        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+        pass
 
 
 class MlflowTracker(GuardedTracker):
@@ -87,9 +86,20 @@ class MlflowTracker(GuardedTracker):
                 self._client = MlflowClient(tracking_uri=uri)
                 experiment = _experiment(self._client, uri, run.use_case)
             parent = run.parents.get(NAME)
-            tags = {"use_case": run.use_case, "stage": run.stage, **run.tags, **(self._nested_in(parent) if parent else {})}
+            tags = {
+                "use_case": run.use_case,
+                "stage": run.stage,
+                **run.tags,
+                **(self._nested_in(parent) if parent else {}),
+            }
             self._run = self._client.create_run(experiment, tags=tags, run_name=run.name).info.run_id
-            self._state = {"tracker": NAME, "uri": without_password(uri), "run_id": self._run, "experiment": run.use_case, **_link(uri, experiment, self._run)}
+            self._state = {
+                "tracker": NAME,
+                "uri": without_password(uri),
+                "run_id": self._run,
+                "experiment": run.use_case,
+                **_link(uri, experiment, self._run),
+            }
 
     def _nested_in(self, parent: str) -> dict[str, str]:
         """The tag that nests a run in another one; none if that is not in this store: MLflow would show neither."""
@@ -132,7 +142,11 @@ class MlflowTracker(GuardedTracker):
                     self._client.log_batch(self._run, metrics=waiting[start : start + BATCH_METRICS])
 
     def finish(
-        self, values: Mapping[str, float], folder: Path | None = None, tags: Mapping[str, str] | None = None, files: Iterable[str] | None = None
+        self,
+        values: Mapping[str, float],
+        folder: Path | None = None,
+        tags: Mapping[str, str] | None = None,
+        files: Iterable[str] | None = None,
     ) -> None:
         self.metrics(0, {f"final/{key}": value for key, value in values.items()})
         self._flush()
@@ -149,10 +163,12 @@ class MlflowTracker(GuardedTracker):
                 self._client.set_terminated(self._run, "FINISHED")
 
     def _artifact_store(self) -> Any:
-        """Where the files of the run go. A server names the place, but no folder of this machine: whoever runs it would write there as we.
+        """Where the files of the run go. A server names the place, but no folder of this machine: whoever runs it would
+        write there as we.
 
         Raises:
-            LocalPlaceRefused: it does. Files go to a server that keeps them itself (`mlflow server --serve-artifacts`, its default) or to a bucket.
+            LocalPlaceRefused: it does. Files go to a server that keeps them itself (`mlflow server --serve-artifacts`,
+                its default) or to a bucket.
         """
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
         from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
@@ -197,7 +213,11 @@ def _experiment(client: Any, uri: str, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         # Without a place, MLflow would write artifacts below the working directory.
-        place = Path(uri.removeprefix("sqlite:///")).parent.absolute() / "mlflow-artifacts" / name if uri.startswith("sqlite:///") else None
+        place = (
+            Path(uri.removeprefix("sqlite:///")).parent.absolute() / "mlflow-artifacts" / name
+            if uri.startswith("sqlite:///")
+            else None
+        )
         try:
             return client.create_experiment(name, artifact_location=place.as_uri() if place else None)
         except MlflowException:

@@ -1,7 +1,7 @@
 """Runs in Weights & Biases: offline in `<home>/wandb` until somebody runs `wandb sync`, or online.
 
-One project per use case; a run's group is the training it belongs to. Sent is what MLflow gets. Not sent: host and user name,
-the command, git, code, the screen, statistics of the machine; wandb collects all of these by default.
+One project per use case; a run's group is the training it belongs to. Sent is what MLflow gets. Not sent: host and user
+name, the command, git, code, the screen, statistics of the machine; wandb collects all of these by default.
 Credentials come from the environment only (`WANDB_API_KEY`): a key of whoever is logged in on the machine is not used.
 """
 
@@ -31,7 +31,10 @@ def open_tracker(environment: Environment, run: RunDescription, log: Any) -> Tra
         ConfigError: `wandb_mode: online` without a key in the environment.
     """
     if environment.wandb_mode == "online" and not any(os.environ.get(name) for name in CREDENTIALS):
-        raise ConfigError([f"trackers: wandb is online, but none of {', '.join(CREDENTIALS)} is set"], "Set one, or wandb_mode: offline")
+        raise ConfigError(
+            [f"trackers: wandb is online, but none of {', '.join(CREDENTIALS)} is set"],
+            "Set one, or wandb_mode: offline",
+        )
     prepare_variables(environment)
     try:
         import wandb  # noqa: F401
@@ -41,12 +44,19 @@ def open_tracker(environment: Environment, run: RunDescription, log: Any) -> Tra
 
 
 def prepare_variables(environment: Environment) -> None:
-    """Everything wandb writes lies below `<home>/wandb`, and it reports no errors of its own to its makers. Read when it is imported."""
+    """Everything wandb writes lies below `<home>/wandb`, and it reports no errors of its own to its makers. Read when
+    it is imported."""
     root = environment.home / "wandb"
     for name in ("DATA", "CACHE", "CONFIG", "ARTIFACT"):
         os.environ[f"WANDB_{name}_DIR"] = str(root / name.lower())
         (root / name.lower()).mkdir(parents=True, exist_ok=True)
-    os.environ |= {"WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true", "WANDB_CONSOLE": "off", "WANDB_DISABLE_GIT": "true", "WANDB_DISABLE_CODE": "true"}
+    os.environ |= {
+        "WANDB_ERROR_REPORTING": "false",
+        "WANDB_SILENT": "true",
+        "WANDB_CONSOLE": "off",
+        "WANDB_DISABLE_GIT": "true",
+        "WANDB_DISABLE_CODE": "true",
+    }
     if environment.wandb_mode == "offline":
         os.environ["WANDB_MODE"] = "offline"
 
@@ -55,7 +65,9 @@ class WandbTracker(GuardedTracker):
     """One run of Weights & Biases."""
 
     def __init__(self, environment: Environment, run: RunDescription, log: Any) -> None:
-        super().__init__("Weights & Biases", CLIENTS, "Check WANDB_BASE_URL and the key, or take wandb out of FT_TRACKERS", log)
+        super().__init__(
+            "Weights & Biases", CLIENTS, "Check WANDB_BASE_URL and the key, or take wandb out of FT_TRACKERS", log
+        )
         self._step = -1
         with self.reported("start"):
             import wandb
@@ -72,7 +84,12 @@ class WandbTracker(GuardedTracker):
                 settings=settings(environment),
             )
             _OPEN.add(self._run.id)
-            self._state = {"tracker": NAME, "run_id": self._run.id, "experiment": run.use_case, "mode": environment.wandb_mode}
+            self._state = {
+                "tracker": NAME,
+                "run_id": self._run.id,
+                "experiment": run.use_case,
+                "mode": environment.wandb_mode,
+            }
             if environment.wandb_mode == "online":
                 self._state["url"] = self._run.url
             else:
@@ -81,7 +98,12 @@ class WandbTracker(GuardedTracker):
     def parameters(self, values: Mapping[str, Any]) -> None:
         if self._run:
             with self.reported("parameters"):
-                self._run.config.update({key: str(value) if isinstance(value, (dict, list, tuple)) else value for key, value in values.items()})
+                self._run.config.update(
+                    {
+                        key: str(value) if isinstance(value, (dict, list, tuple)) else value
+                        for key, value in values.items()
+                    }
+                )
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         figures = {key: float(value) for key, value in values.items() if key != "step"}
@@ -94,7 +116,11 @@ class WandbTracker(GuardedTracker):
                     self._step = step
 
     def finish(
-        self, values: Mapping[str, float], folder: Path | None = None, tags: Mapping[str, str] | None = None, files: Iterable[str] | None = None
+        self,
+        values: Mapping[str, float],
+        folder: Path | None = None,
+        tags: Mapping[str, str] | None = None,
+        files: Iterable[str] | None = None,
     ) -> None:
         if not self._run:
             return
@@ -104,7 +130,9 @@ class WandbTracker(GuardedTracker):
             self._run.summary.update({f"final/{key}": value for key, value in values.items()})
             self._run.config.update(dict(tags or {}))
             if folder is not None:
-                artifact = wandb.Artifact(str(self._run.name), type=str(self._run.job_type or "artifact"), metadata=dict(tags or {}))
+                artifact = wandb.Artifact(
+                    str(self._run.name), type=str(self._run.job_type or "artifact"), metadata=dict(tags or {})
+                )
                 if files is None:
                     artifact.add_dir(str(folder))
                 for name in files or ():
@@ -119,7 +147,8 @@ class WandbTracker(GuardedTracker):
             self._end(1)
 
     def _end(self, exit_code: int) -> None:
-        """`finish` of an offline run returns before wandb's service has written it; ending the service, once nothing else is open, waits for that."""
+        """`finish` of an offline run returns before wandb's service has written it; ending the service, once nothing
+        else is open, waits for that."""
         if self._run:
             with self.reported("end"):
                 import wandb

@@ -1,4 +1,5 @@
-"""Texts in many languages and encodings, whole, cut to a few words, alone among English, and two in one file: read rightly or asked about, never wrongly."""
+"""Texts in many languages and encodings, whole, cut to a few words, alone among English, and two in one file: read
+rightly or asked about, never wrongly."""
 
 import unicodedata
 import unittest.mock
@@ -26,7 +27,9 @@ def capitals(draw: Random, language: str) -> str:
 
 
 def many(draw: Random, language: str) -> str:
-    return "id,text\n" + "".join(f"{number},{text}\n" for number, text in enumerate(SENTENCES[language] * draw.randint(2, 5)))
+    return "id,text\n" + "".join(
+        f"{number},{text}\n" for number, text in enumerate(SENTENCES[language] * draw.randint(2, 5))
+    )
 
 
 def few_words(draw: Random, language: str) -> str:
@@ -36,10 +39,16 @@ def few_words(draw: Random, language: str) -> str:
 
 
 def among_english(draw: Random, language: str) -> str:
-    return "id,text\n" + ENGLISH * 3 + f"2,My name is {draw.choice(draw.choice(SENTENCES[language]).split())} and I was not told\n"
+    return (
+        "id,text\n"
+        + ENGLISH * 3
+        + f"2,My name is {draw.choice(draw.choice(SENTENCES[language]).split())} and I was not told\n"
+    )
 
 
-FORMS: dict[str, Callable[[Random, str], str]] = {one.__name__: one for one in (sentence, capitals, many, few_words, among_english)}
+FORMS: dict[str, Callable[[Random, str], str]] = {
+    one.__name__: one for one in (sentence, capitals, many, few_words, among_english)
+}
 
 
 def judged(path: Path, data: bytes, text: str) -> str:
@@ -48,9 +57,18 @@ def judged(path: Path, data: bytes, text: str) -> str:
     try:
         found = text_encoding.detect_encoding(path, path.name, "auto")
     except SourceError as error:
-        return "asked" if "Set source.encoding" in str(error) or "Export it again" in str(error) or "Repair" in str(error) else "wrong"
+        return (
+            "asked"
+            if "Set source.encoding" in str(error) or "Export it again" in str(error) or "Repair" in str(error)
+            else "wrong"
+        )
     read = data.decode(found.name).lstrip("\ufeff")
-    return "right" if unicodedata.normalize("NFC", read) == unicodedata.normalize("NFC", text) and found.certainty >= text_encoding.LEAST_CERTAINTY else "wrong"
+    return (
+        "right"
+        if unicodedata.normalize("NFC", read) == unicodedata.normalize("NFC", text)
+        and found.certainty >= text_encoding.LEAST_CERTAINTY
+        else "wrong"
+    )
 
 
 def cases(draw: Random, folder: Path, size: int) -> Iterable[tuple[str, Attack]]:
@@ -60,10 +78,16 @@ def cases(draw: Random, folder: Path, size: int) -> Iterable[tuple[str, Attack]]
             language, encoding = draw.choice(every)
             text = made(draw, language)
             if (data := written(text, encoding)) and not (encoding in SINGLE_BYTES and len(text) < 8):
-                yield f"{form} {number}, {language} in {encoding}", lambda data=data, text=text: _broken(folder, data, text)
+                yield (
+                    f"{form} {number}, {language} in {encoding}",
+                    lambda data=data, text=text: _broken(folder, data, text),
+                )
     for number in range(8 * size):
         yield f"latin among utf-8 {number}", _mixed(draw, folder)
-    yield "hungarian in capitals", lambda: _broken(folder, (text := "1,AZ ŐSZ ÉS A HŰSÉG NEM ITT VAN\n").encode("cp1250"), text)
+    yield (
+        "hungarian in capitals",
+        lambda: _broken(folder, (text := "1,AZ ŐSZ ÉS A HŰSÉG NEM ITT VAN\n").encode("cp1250"), text),
+    )
     for name, one in KNOWN.items():
         yield name, lambda one=one: _broken(folder, one[0], one[1])
 
@@ -100,8 +124,14 @@ KNOWN: dict[str, tuple[bytes, str]] = {
     "french from two machines": _lines(SENTENCES["fr"][0], "cp1252", SENTENCES["fr"][0], "mac-roman"),
     "japanese in seven bits among french": _lines(SENTENCES["fr"][0], "cp1252", SENTENCES["ja"][0], "iso2022_jp"),
     "one line in utf-8": _lines(SENTENCES["fr"][0], "latin-1", "Le café", "utf-8"),
-    "utf-8 within a line": (_lines(SENTENCES["fr"][0], "latin-1", "Un été à ", "latin-1")[0][:-1] + "Genève été\n".encode(), "as it was meant"),
-    "euro sign of latin-9": ("1,Das kostet 30 € für Sie und das ist nicht schön\n".encode("iso8859-15"), "1,Das kostet 30 € für Sie und das ist nicht schön\n"),
+    "utf-8 within a line": (
+        _lines(SENTENCES["fr"][0], "latin-1", "Un été à ", "latin-1")[0][:-1] + "Genève été\n".encode(),
+        "as it was meant",
+    ),
+    "euro sign of latin-9": (
+        "1,Das kostet 30 € für Sie und das ist nicht schön\n".encode("iso8859-15"),
+        "1,Das kostet 30 € für Sie und das ist nicht schön\n",
+    ),
 }
 
 
@@ -115,7 +145,9 @@ AREA = Area(
     defences={
         "least_certainty": _patched("LEAST_CERTAINTY", -1.0),
         "two_encodings_in_one_file": _patched("lines_of_another", lambda *_: 0),
-        "utf_8_among_others": lambda: unittest.mock.patch.multiple(text_encoding, utf_8_inside=lambda *_: 0, _is_utf_8=lambda _: False),
+        "utf_8_among_others": lambda: unittest.mock.patch.multiple(
+            text_encoding, utf_8_inside=lambda *_: 0, _is_utf_8=lambda _: False
+        ),
         "seven_bits": _patched("_seven_bits", lambda *_: text_encoding.FoundEncoding("utf-8")),
     },
 )

@@ -1,4 +1,5 @@
-"""A hostile model server: whatever it sends, a request ends in time with an answer or a typed error, and nothing odd becomes a figure."""
+"""A hostile model server: whatever it sends, a request ends in time with an answer or a typed error, and nothing odd
+becomes a figure."""
 
 import json
 import threading
@@ -18,10 +19,42 @@ from ft_platform_tests.attacks.area import Area, Attack
 
 TIMEOUT = 0.15
 MOST_SECONDS = 3.0
-TOKENS = ["<|im_end|>", "<|im_start|>", "<|eot_id|>", "<|start_header_id|>", "</s>", "<s>", "[INST]", "[/INST]", "<<SYS>>", "<start_of_turn>", "<end_of_turn>"]
-TOKENS += ["<\uff5cUser\uff5c>", "<|endoftext|>", "<|user|>", "<bos>", "<eos>", "<tool_call>", "[TOOL_CALLS]", "<|assistant|>", "<|end|>"]
+TOKENS = [
+    "<|im_end|>",
+    "<|im_start|>",
+    "<|eot_id|>",
+    "<|start_header_id|>",
+    "</s>",
+    "<s>",
+    "[INST]",
+    "[/INST]",
+    "<<SYS>>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+]
+TOKENS += [
+    "<\uff5cUser\uff5c>",
+    "<|endoftext|>",
+    "<|user|>",
+    "<bos>",
+    "<eos>",
+    "<tool_call>",
+    "[TOOL_CALLS]",
+    "<|assistant|>",
+    "<|end|>",
+]
 COUNTS = ["1e999", "-1", "-9e99", "NaN", "Infinity", "true", '"7"', "2.5", "1" * 30, "1" * 5000, "[1]", "{}", "null"]
-ODD = ["[" * 100_000, "{}", "[]", "null", '{"choices": 7}', '{"choices": [{"message": {"content": 7}}]}', '{"choices": [null]}', "\ufeff{}", "yes"]
+ODD = [
+    "[" * 100_000,
+    "{}",
+    "[]",
+    "null",
+    '{"choices": 7}',
+    '{"choices": [{"message": {"content": 7}}]}',
+    '{"choices": [null]}',
+    "\ufeff{}",
+    "yes",
+]
 Answer = Callable[[Any, Random], None]
 
 
@@ -43,7 +76,11 @@ def _body(content: bytes, length: int | None = None, status: int = 200, more: by
 
 
 def _counts(handler: Any, random: Random) -> None:
-    handler.wfile.write(_body(reply(usage=f'{{"prompt_tokens": {random.choice(COUNTS)}, "completion_tokens": {random.choice(COUNTS)}}}')))
+    handler.wfile.write(
+        _body(
+            reply(usage=f'{{"prompt_tokens": {random.choice(COUNTS)}, "completion_tokens": {random.choice(COUNTS)}}}')
+        )
+    )
 
 
 def _surrogates(handler: Any, random: Random) -> None:
@@ -77,7 +114,11 @@ def _json(handler: Any, random: Random) -> None:
 
 def _elsewhere(handler: Any, random: Random) -> None:
     status = random.choice([301, 302, 303, 307, 308])
-    handler.wfile.write(_body(b"", status=status, more=b"Location: http://127.0.0.1:%d/elsewhere\r\n" % handler.server.server_address[1]))
+    handler.wfile.write(
+        _body(
+            b"", status=status, more=b"Location: http://127.0.0.1:%d/elsewhere\r\n" % handler.server.server_address[1]
+        )
+    )
 
 
 ANSWERS: dict[str, Answer] = {
@@ -95,7 +136,9 @@ ANSWERS: dict[str, Answer] = {
     "a length that is none": _raw(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n" + reply()),
     "chunks that are none": _raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" + reply()),
     "a huge chunk": _raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7fffffffffffffff\r\n" + reply()),
-    "a thousand headers": _raw(b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(1000)) + b"\r\n" + reply()),
+    "a thousand headers": _raw(
+        b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(1000)) + b"\r\n" + reply()
+    ),
     "a long header": _raw(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n" + reply()),
     "a wait without end": _raw(_body(b"", status=429, more=b"Retry-After: 999999\r\n")),
     "another host": _elsewhere,
@@ -144,7 +187,9 @@ def asks(answer: Answer, random: Random, text: str = "Hi") -> Attack:
             started = time.monotonic()
             try:
                 with patch.object(endpoint, "TRIES", 2):
-                    found = Endpoint(url, "m", timeout_seconds=TIMEOUT, wait=lambda _: None).chat([{"role": "user", "content": text}], 5)
+                    found = Endpoint(url, "m", timeout_seconds=TIMEOUT, wait=lambda _: None).chat(
+                        [{"role": "user", "content": text}], 5
+                    )
             except EndpointFailed as error:
                 found = None
                 if "\n" in str(error) or len(str(error)) > 300 or not str(error).isprintable():
@@ -171,7 +216,9 @@ def cases(random: Random, _folder: Path, size: int) -> Iterator[tuple[str, Attac
         for number in range(size if answer in (_counts, _surrogates, _noise, _json) else 1):
             yield f"{name} {number}", asks(answer, Random(random.random()))
     for number in range(size):
-        said = " ".join(random.sample([*TOKENS, "a", "<", "|", "b"], 8)) + random.choice(["", "\ud800", "\x00", "\u202e"])
+        said = " ".join(random.sample([*TOKENS, "a", "<", "|", "b"], 8)) + random.choice(
+            ["", "\ud800", "\x00", "\u202e"]
+        )
         yield f"a user's control tokens {number}", asks(_raw(_body(reply())), random, said)
 
 

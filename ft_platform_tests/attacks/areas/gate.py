@@ -25,7 +25,8 @@ PAIR = "region and age"
 
 
 def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack]]:
-    """Figures drawn from the seed, each kind with what is wrong with it in its name; and good ones, which must be let through."""
+    """Figures drawn from the seed, each kind with what is wrong with it in its name; and good ones, which must be let
+    through."""
     for number in range(size):
         for kind, figures in (*_memorized(random), *_unfair(random)):
             yield f"{kind} {number}", _refused(folder, figures)
@@ -41,29 +42,55 @@ def _memorized(random: Random) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "area above the limit", _attacked(name, random.uniform(0.66, 0.99), random.uniform(0.001, 0.1))
     yield "area as far below chance", _attacked(name, random.uniform(0.01, 0.34), random.uniform(0.001, 0.1))
     yield "narrow interval of too few records", _changed("privacy_report", rows=random.randint(0, 28))
-    yield "attack left out", _changed("privacy_report", membership={one: good_figures()["privacy_report"]["membership"][one] for one in ATTACKS if one != name})
+    yield (
+        "attack left out",
+        _changed(
+            "privacy_report",
+            membership={one: good_figures()["privacy_report"]["membership"][one] for one in ATTACKS if one != name},
+        ),
+    )
     rows = random.randint(20, 72)
     yield "nothing copied of too few texts", _changed("privacy_report", extraction_rate=_copied(rows, 0, 0))
     rows, few = random.randint(80, 200), random.randint(0, 20)
-    copies = few + next(more for more in range(rows) if difference_of_shares((few + more) / rows, rows, few / rows, rows, 0.95)["high"] > 0.05)
-    yield "copies whose interval reaches above the limit", _changed("privacy_report", extraction_rate=_copied(rows, copies, few))
+    copies = few + next(
+        more
+        for more in range(rows)
+        if difference_of_shares((few + more) / rows, rows, few / rows, rows, 0.95)["high"] > 0.05
+    )
+    yield (
+        "copies whose interval reaches above the limit",
+        _changed("privacy_report", extraction_rate=_copied(rows, copies, few)),
+    )
     yield "an original of the vault", _changed("privacy_report", personal_data={"originals": random.randint(1, 9)})
 
 
 def _unfair(random: Random) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Figures of groups that prove nothing, or the opposite. `passed` and `within_max_gap` of the report are left as they were: nobody may believe them."""
+    """Figures of groups that prove nothing, or the opposite. `passed` and `within_max_gap` of the report are left as
+    they were: nobody may believe them."""
     for place, name in (("features", random.choice(FEATURES)), ("intersections", PAIR)):
         value = random.uniform(0.0, 0.19)
         wide = {**gap(value), "high": random.uniform(0.201, 0.9)}
-        yield f"gap of {place} whose interval reaches above the limit", _compared(place, name, differences={"accuracy": wide})
-        yield f"gap of {place} above the limit", _compared(place, name, differences={"accuracy": gap(random.uniform(0.21, 0.9))})
+        yield (
+            f"gap of {place} whose interval reaches above the limit",
+            _compared(place, name, differences={"accuracy": wide}),
+        )
+        yield (
+            f"gap of {place} above the limit",
+            _compared(place, name, differences={"accuracy": gap(random.uniform(0.21, 0.9))}),
+        )
         rows = random.randint(1, 19)
         small = grouped(north=TEST_ROWS // 2, south=TEST_ROWS // 2 - rows, island=rows)
         yield f"small group of {place}", _compared(place, name, groups=small)
-        yield f"small groups of {place} only", _compared(place, name, groups=grouped(north=TEST_ROWS - rows, south=rows))
+        yield (
+            f"small groups of {place} only",
+            _compared(place, name, groups=grouped(north=TEST_ROWS - rows, south=rows)),
+        )
         claimed = {**small, "island": {"rows": rows, "enough_evidence": True, "accuracy": figure(0.9)}}
         yield f"point estimate of a small group of {place}", _compared(place, name, groups=claimed)
-        yield f"records of {place} that are in no group", _compared(place, name, groups=grouped(north=TEST_ROWS // 2, south=TEST_ROWS // 2 - rows))
+        yield (
+            f"records of {place} that are in no group",
+            _compared(place, name, groups=grouped(north=TEST_ROWS // 2, south=TEST_ROWS // 2 - rows)),
+        )
         apart = grouped(north=TEST_ROWS // 2, south=TEST_ROWS // 2)
         apart["south"]["accuracy"] = figure(random.uniform(0.0, 0.65))
         yield f"gap of {place} smaller than its groups are apart", _compared(place, name, groups=apart)
@@ -73,7 +100,9 @@ def _good(random: Random) -> dict[str, Any]:
     made = _attacked(random.choice(ATTACKS), random.uniform(0.45, 0.55), random.uniform(0.01, 0.09))
     return {
         **made,
-        "fairness_report": _compared("features", random.choice(FEATURES), differences={"accuracy": gap(random.uniform(0.0, 0.17))})["fairness_report"],
+        "fairness_report": _compared(
+            "features", random.choice(FEATURES), differences={"accuracy": gap(random.uniform(0.0, 0.17))}
+        )["fairness_report"],
     }
 
 
@@ -123,12 +152,18 @@ def _surfaces(folder: Path, random: Random) -> Attack:
 
 
 def _disagreement(kind: str, found: dict[str, Any], refusing: dict[str, str], use_case: NamedUseCase) -> str | None:
-    told = {**found, "gaps": {name: one["differences"]["accuracy"] for name, one in found["features"].items()}, "mitigation": None}
+    told = {
+        **found,
+        "gaps": {name: one["differences"]["accuracy"] for name, one in found["features"].items()},
+        "mitigation": None,
+    }
     shown = summary(ArtifactVersion("complaints", "fairness_report", "fair", "", "memory"), told, use_case)
     lines = "\n".join(summary_lines(shown))
     pages = sentences(found, use_case)
     gate = {name: f"fairness/{name}" in refusing for name in FEATURES} | {PAIR: "fairness/pairs" in refusing}
-    if any("is no evidence" in why for why in refusing.values()):  # groups that do not add up: the gate reads none of it
+    if any(
+        "is no evidence" in why for why in refusing.values()
+    ):  # groups that do not add up: the gate reads none of it
         return None
     for name, refused in gate.items():
         if pages[name]["good"] is refused or (f"✗ {pages[name]['text']}" in lines) is not refused:
@@ -177,7 +212,10 @@ def _pages_judge_by_themselves() -> AbstractContextManager[Any]:
 
     def verdicts(found: dict[str, Any], settings: Any) -> dict[str, Any]:
         made = fairness_verdict.fairness_verdicts(found, settings)
-        return {name: fairness_verdict.FairnessVerdict(name, "within_max_gap", one.text, one.gap, {}) for name, one in made.items()}
+        return {
+            name: fairness_verdict.FairnessVerdict(name, "within_max_gap", one.text, one.gap, {})
+            for name, one in made.items()
+        }
 
     stack = ExitStack()
     for module in ("ft_platform.reporting.fairness_report", "ft_platform.evaluation.fairness_summary"):

@@ -1,4 +1,5 @@
-"""Use-case files that ask for less than the installation does, licences that are none, waivers of people who are no owners, sources that lose their records."""
+"""Use-case files that ask for less than the installation does, licences that are none, waivers of people who are no
+owners, sources that lose their records."""
 
 import functools
 import json
@@ -29,11 +30,27 @@ from ft_platform_tests.tables import raw, use_case
 ANA, MARIA, TOM = "ana.ruiz@example.org", "maria.lind@example.org", "tom.okafor@example.org"
 """Compliance, accountable, domain expert of `EvidenceCase`; fictitious."""
 TODAY = date(2026, 3, 1)
-LARGEST = {"regression.margins": 100.0, "privacy.max_residual_percent": 100.0, "privacy.max_not_k_anonymous_percent": 100.0}
+LARGEST = {
+    "regression.margins": 100.0,
+    "privacy.max_residual_percent": 100.0,
+    "privacy.max_not_k_anonymous_percent": 100.0,
+}
 LARGEST |= {"validation.max_quarantined_percent": 99.9}
-LARGEST |= {f"source.limits.{name}": most for name, most in {"files": 1e7, "rows": 1e10, "field_characters": 1e9, "unpacked_gib": 1e5}.items()}
-LARGEST |= {f"source.limits.{name}": most for name, most in {"unpacked_ratio": 1e5, "nesting_depth": 500, "silent_seconds": 86_400}.items()}
-SMALLEST = {"attacks.confidence": 0.501, "evaluation.confidence": 0.501, "regression.confidence": 0.501, "fairness.min_group_rows": 2, "privacy.k": 2}
+LARGEST |= {
+    f"source.limits.{name}": most
+    for name, most in {"files": 1e7, "rows": 1e10, "field_characters": 1e9, "unpacked_gib": 1e5}.items()
+}
+LARGEST |= {
+    f"source.limits.{name}": most
+    for name, most in {"unpacked_ratio": 1e5, "nesting_depth": 500, "silent_seconds": 86_400}.items()
+}
+SMALLEST = {
+    "attacks.confidence": 0.501,
+    "evaluation.confidence": 0.501,
+    "regression.confidence": 0.501,
+    "fairness.min_group_rows": 2,
+    "privacy.k": 2,
+}
 SMALLEST |= {"privacy.min_recall": 0.5}
 """Bounds of the schema where they are not 1 and 0."""
 WORDS = ("banana", "public domain", "free", "CC BY", "open data", "see contract", "any", "n/a", "licence", "own")
@@ -44,19 +61,36 @@ def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack
     for number in range(size):
         attributes, field = _undercutting(random)
         name = f"{number} {field}"
-        yield f"a file below the floor is checked: {name}", functools.partial(_checked, attributes, folder / f"checked{number}")
+        yield (
+            f"a file below the floor is checked: {name}",
+            functools.partial(_checked, attributes, folder / f"checked{number}"),
+        )
         yield f"a file below the floor is decided about: {name}", functools.partial(_decided, attributes, folder)
         yield f"a licence: {number}", functools.partial(_licensed, _licence(random))
         beats = random.choice([None, [], ["champion"], ["base_few_shot", "champion"]])
-        yield f"a model like the majority class: {number} {beats}", functools.partial(_majority, beats, random.uniform(-0.2, 0.0), folder)
-        yield f"a reason in the file: {number}", functools.partial(_reasoned, " ".join(random.choices(WORDS, k=8)), folder)
+        yield (
+            f"a model like the majority class: {number} {beats}",
+            functools.partial(_majority, beats, random.uniform(-0.2, 0.0), folder),
+        )
+        yield (
+            f"a reason in the file: {number}",
+            functools.partial(_reasoned, " ".join(random.choices(WORDS, k=8)), folder),
+        )
         yield (
             f"a waiver is granted: {number}",
-            functools.partial(_granted, random.choice(["fairness/region", "beats/champion", "judge"]), _name(random), folder),
+            functools.partial(
+                _granted, random.choice(["fairness/region", "beats/champion", "judge"]), _name(random), folder
+            ),
         )
         yield f"a waiver was stored: {number}", functools.partial(_stored, _stored_words(random), folder)
-        yield f"records are lost in cleaning: {number}", functools.partial(_cleaned, random.randrange(1, 5), random.choice(["short", "same"]))
-        yield f"records are lost in permission: {number}", functools.partial(_permitted, random.randrange(1, 5), random.choice(["no", "", "withdrawn"]))
+        yield (
+            f"records are lost in cleaning: {number}",
+            functools.partial(_cleaned, random.randrange(1, 5), random.choice(["short", "same"])),
+        )
+        yield (
+            f"records are lost in permission: {number}",
+            functools.partial(_permitted, random.randrange(1, 5), random.choice(["no", "", "withdrawn"])),
+        )
 
 
 def _undercutting(random: Random) -> tuple[dict[str, Any], str]:
@@ -67,13 +101,19 @@ def _undercutting(random: Random) -> tuple[dict[str, Any], str]:
     if choice == "beats":
         attributes["gate"] = {"beats": random.choice([[], ["tfidf_logreg"], ["majority"]]), "floors": {"accuracy": 0.0}}
     elif choice == "metric":
-        attributes["gate"] = {"metric": random.choice(["refusal_rate", "json_validity", "length_error", "macro_precision"])}
+        attributes["gate"] = {
+            "metric": random.choice(["refusal_rate", "json_validity", "length_error", "macro_precision"])
+        }
     elif choice == "suites":
         attributes["regression"] = {"suites": random.choice([["instructions"], ["multiple_choice", "instructions"]])}
     else:
         section, *between, name = choice.split(".")
         limit = float(limits[choice] or 0.0)
-        value: Any = random.uniform(limit, LARGEST.get(choice, 1.0)) if limits is AT_MOST else random.uniform(SMALLEST.get(choice, 0.0), limit)
+        value: Any = (
+            random.uniform(limit, LARGEST.get(choice, 1.0))
+            if limits is AT_MOST
+            else random.uniform(SMALLEST.get(choice, 0.0), limit)
+        )
         value = 2 if name == "k" else min(int(value), 9) if name == "min_group_rows" else value
         value = {"general_text": value} if name == "margins" else {name: ceil(value)} if between else value
         name = between[0] if between else name
@@ -87,13 +127,19 @@ def _checked(attributes: dict[str, Any], folder: Path) -> str | None:
     try:
         load_use_case(file, thorough=True)
     except ConfigError as refused:
-        return None if all("policy default 1" in problem and "defs.yaml:" in problem for problem in refused.problems) else "the problem names no policy or line"
+        return (
+            None
+            if all("policy default 1" in problem and "defs.yaml:" in problem for problem in refused.problems)
+            else "the problem names no policy or line"
+        )
     return "the check finds nothing"
 
 
 def _decided(attributes: dict[str, Any], folder: Path) -> str | None:
     own = {name: attributes[name] for name in set(attributes) - {"owners", "record", "fairness"}}
-    fairness = {"sensitive_features": ["region", "age"], **attributes["fairness"], "swaps": []} | {"sensitive_features": ["region", "age"]}
+    fairness = {"sensitive_features": ["region", "age"], **attributes["fairness"], "swaps": []} | {
+        "sensitive_features": ["region", "age"]
+    }
     refusing = EvidenceCase(folder, {**own, "fairness": fairness}).refusing()
     return None if "policy" in refusing else "the gate accepts it"
 
@@ -125,14 +171,24 @@ def _licensed(stated: Mapping[str, Any]) -> str | None:
 
 def _majority(beats: list[str] | None, gained: float, folder: Path) -> str | None:
     gate = {} if beats is None else {"gate": {"beats": beats, "floors": {"macro_f1": 0.0}}}
-    figures = changed(good_figures(), "evaluation_report", ("differences", "majority", "macro_f1"), difference(gained, 0.1))
-    return None if "beats/majority" in EvidenceCase(folder, gate, figures).refusing() else "it need not beat the majority class"
+    figures = changed(
+        good_figures(), "evaluation_report", ("differences", "majority", "macro_f1"), difference(gained, 0.1)
+    )
+    return (
+        None
+        if "beats/majority" in EvidenceCase(folder, gate, figures).refusing()
+        else "it need not beat the majority class"
+    )
 
 
 def _reasoned(reason: str, folder: Path) -> str | None:
     attributes = {"fairness": {"sensitive_features": []}, "gate": {"without_sensitive_features": reason}}
     refusing = EvidenceCase(folder, attributes).refusing()
-    return None if any(rule.startswith("approval/gate.without_sensitive_features@") for rule in refusing) else "a sentence in the file is enough"
+    return (
+        None
+        if any(rule.startswith("approval/gate.without_sensitive_features@") for rule in refusing)
+        else "a sentence in the file is enough"
+    )
 
 
 def _name(random: Random) -> str:
@@ -161,7 +217,12 @@ def _refused_case(folder: Path) -> EvidenceCase:
 def _granted(rule: str, by: str, folder: Path) -> str | None:
     case = _refused_case(folder)
     ruling = Ruling(rule, False, 0.3, 0.2, 0.4, "less", "It is more.", True)
-    words: dict[str, Any] = {"granted_by": by, "reason": "Seen and approved by nobody.", "until": TODAY + timedelta(days=3), "today": TODAY}
+    words: dict[str, Any] = {
+        "granted_by": by,
+        "reason": "Seen and approved by nobody.",
+        "until": TODAY + timedelta(days=3),
+        "today": TODAY,
+    }
     try:
         waivers.grant(case.lake, case.use_case, case.versions["adapter_checkpoint"], ruling, **words)
     except ConfigError:
@@ -172,11 +233,20 @@ def _granted(rule: str, by: str, folder: Path) -> str | None:
 def _stored_words(random: Random) -> dict[str, str]:
     """A waiver as somebody may have written it into the lake."""
     if random.random() < 0.2:
-        return {"granted_by": ANA, "role": "compliance", "until": "2026-12-31", "granted_at": f"2026-{random.randrange(4, 12):02d}-01T00:00:00+00:00"}
+        return {
+            "granted_by": ANA,
+            "role": "compliance",
+            "until": "2026-12-31",
+            "granted_at": f"2026-{random.randrange(4, 12):02d}-01T00:00:00+00:00",
+        }
     if random.random() < 0.3:
         return {"granted_by": ANA, "role": "compliance", "until": f"{random.randrange(2027, 2999)}-12-31"}
     by = random.choice([_name(random), MARIA, TOM])
-    return {"granted_by": by, "role": random.choice(["compliance", "accountable"]), "until": (TODAY + timedelta(days=random.randrange(1, 300))).isoformat()}
+    return {
+        "granted_by": by,
+        "role": random.choice(["compliance", "accountable"]),
+        "until": (TODAY + timedelta(days=random.randrange(1, 300))).isoformat(),
+    }
 
 
 def _stored(words: Mapping[str, str], folder: Path) -> str | None:
@@ -184,11 +254,24 @@ def _stored(words: Mapping[str, str], folder: Path) -> str | None:
     checkpoint = case.versions["adapter_checkpoint"]
     text = json.dumps(words, sort_keys=True)
     said = {"rule": "fairness/region", "checkpoint": checkpoint.artifact_id, "reason": "Approved by nobody at all."}
-    said |= {"id": f"waiver-{crc32(text.encode()):x}", "granted_at": "2026-03-01T00:00:00+00:00", "recorded_by": "nobody", **words}
+    said |= {
+        "id": f"waiver-{crc32(text.encode()):x}",
+        "granted_at": "2026-03-01T00:00:00+00:00",
+        "recorded_by": "nobody",
+        **words,
+    }
     with case.lake.scratch("complaints", waivers.STORED_AS) as scratch:
         scratch.mkdir(parents=True)
         (scratch / waivers.FILE).write_text(json.dumps(said))
-        case.lake.publish("complaints", waivers.STORED_AS, said["id"], scratch, parents=[checkpoint], settings_hash="0" * 16, input_hash=text)
+        case.lake.publish(
+            "complaints",
+            waivers.STORED_AS,
+            said["id"],
+            scratch,
+            parents=[checkpoint],
+            settings_hash="0" * 16,
+            input_hash=text,
+        )
     stored = waivers.without_effect(case.lake, case.use_case, checkpoint, TODAY)
     return None if said["id"] in stored and not case.decide(today=TODAY).accepted else "it lets the checkpoint pass"
 
@@ -197,7 +280,14 @@ def _cleaned(kept: int, fault: str) -> str | None:
     letters = [f"letter number {n} of a customer about a fee, {n * 7} words long" for n in range(kept)]
     case = use_case(cleaning={"near_duplicates": "keep"})
     try:
-        clean(case, raw(case, [*letters, *(["no"] * 60 if fault == "short" else [letters[0]] * 60)], label=["card"] * (kept + 60)))
+        clean(
+            case,
+            raw(
+                case,
+                [*letters, *(["no"] * 60 if fault == "short" else [letters[0]] * 60)],
+                label=["card"] * (kept + 60),
+            ),
+        )
     except DataError as refused:
         return None if "cleaning.max_removed_share" in str(refused) else "the message names no remedy"
     return f"{kept} of {kept + 60} records are left, and nobody is told"

@@ -1,4 +1,5 @@
-"""Settings, files of annotations and verdicts that would let records pass whose anonymization nobody has shown to work. Persons are fictitious."""
+"""Settings, files of annotations and verdicts that would let records pass whose anonymization nobody has shown to work.
+Persons are fictitious."""
 
 import json
 from collections.abc import Iterator
@@ -47,7 +48,16 @@ def cases(rng: Random, folder: Path, size: int) -> Cases:
 
 def k_anonymity_without_a_reason(rng: Random, size: int) -> Cases:
     """No columns, and no reason or what looks like one."""
-    blanks = ["", " " * rng.randint(1, 40), "\t\n" * rng.randint(1, 9), "-" * rng.randint(1, 40), "." * 12, "n/a", "none", "\u200b" * 12]
+    blanks = [
+        "",
+        " " * rng.randint(1, 40),
+        "\t\n" * rng.randint(1, 9),
+        "-" * rng.randint(1, 40),
+        "." * 12,
+        "n/a",
+        "none",
+        "\u200b" * 12,
+    ]
     for number, reason in enumerate([None, *rng.sample(blanks, min(size, len(blanks)))]):
 
         def attack(reason: str | None = reason) -> str | None:
@@ -80,12 +90,16 @@ def entities_without_a_reason(rng: Random, size: int) -> Cases:
 
 
 def mails(count: int, missed: int = 0) -> list[GoldText]:
-    values = [f"mirela{n:04d}@example.com" for n in range(count - missed)] + [f"qqqqqqqqqqqqqqqqqqq{n:04d}" for n in range(missed)]
+    values = [f"mirela{n:04d}@example.com" for n in range(count - missed)] + [
+        f"qqqqqqqqqqqqqqqqqqq{n:04d}" for n in range(missed)
+    ]
     return [GoldText(f"I said {value} then", ((7, 7 + len(value), "EMAIL"),)) for value in values]
 
 
 def phones(count: int, missed: int = 0) -> list[GoldText]:
-    values = [f"(312) 555-01{n % 100:02d}" for n in range(count - missed)] + [f"three one two {n:04d}x" for n in range(missed)]
+    values = [f"(312) 555-01{n % 100:02d}" for n in range(count - missed)] + [
+        f"three one two {n:04d}x" for n in range(missed)
+    ]
     found = []
     for n, value in enumerate(values):
         before = f"Case {n}, call "
@@ -111,7 +125,11 @@ def figures_that_prove_too_little(rng: Random, size: int) -> Cases:
 
             def attack(texts: list[GoldText] = texts, floor: float = floor) -> str | None:
                 numbers = recall_on(use_case(privacy={"min_recall": floor}), own([*mails(400), *texts]))
-                return f"{len(texts)} texts with {floor:g} count as above the floor" if numbers["status"] == "above_floor" else None
+                return (
+                    f"{len(texts)} texts with {floor:g} count as above the floor"
+                    if numbers["status"] == "above_floor"
+                    else None
+                )
 
             yield f"recall {number} {kind}", attack
 
@@ -119,9 +137,16 @@ def figures_that_prove_too_little(rng: Random, size: int) -> Cases:
 def tables(rng: Random, nothing: int = 60, with_mail: int = 60) -> tuple[TableRows, TableRows]:
     """Records with and without an address, before and after anonymization."""
     case, found = use_case(), [False] * nothing + [True] * with_mail
-    texts = [f"Record {n}: {rng.choice(NAMES)}{n}@example.com" if one else f"Record {n} about nothing." for n, one in enumerate(found)]
-    entities = pa.array([[("EMAIL", 1)] if one else [] for one in found], anonymized_schema(case).field("entities").type)
-    return TableRows(table(cleaned_schema(case), texts)), TableRows(table(anonymized_schema(case), ["..."] * len(texts), entities=entities))
+    texts = [
+        f"Record {n}: {rng.choice(NAMES)}{n}@example.com" if one else f"Record {n} about nothing."
+        for n, one in enumerate(found)
+    ]
+    entities = pa.array(
+        [[("EMAIL", 1)] if one else [] for one in found], anonymized_schema(case).field("entities").type
+    )
+    return TableRows(table(cleaned_schema(case), texts)), TableRows(
+        table(anonymized_schema(case), ["..."] * len(texts), entities=entities)
+    )
 
 
 def filled_in(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -136,7 +161,10 @@ def files_that_are_not_of_this_source(rng: Random, folder: Path, size: int) -> C
     for number in range(size):
         cleaned, anonymized = tables(rng)
         drawn = draw(cleaned, anonymized, 120, rng.randint(0, 999))
-        foreign = [{"full_text": f"Write to {rng.choice(NAMES)}{n}@example.org", "spans": None, "record_id": f"r{n:03d}"} for n in range(80)]
+        foreign = [
+            {"full_text": f"Write to {rng.choice(NAMES)}{n}@example.org", "spans": None, "record_id": f"r{n:03d}"}
+            for n in range(80)
+        ]
         easy = [row for row in drawn if "@" in row["full_text"]]
         files = {
             "nothing filled in": drawn,
@@ -147,7 +175,11 @@ def files_that_are_not_of_this_source(rng: Random, folder: Path, size: int) -> C
         }
         for name, rows in files.items():
 
-            def attack(rows: list[dict[str, Any]] = rows, name: str = f"{number}-{name}.jsonl", tables: Any = (cleaned, anonymized)) -> str | None:
+            def attack(
+                rows: list[dict[str, Any]] = rows,
+                name: str = f"{number}-{name}.jsonl",
+                tables: Any = (cleaned, anonymized),
+            ) -> str | None:
                 lake = Lake(folder / "lake")
                 write_sample(lake, "tests", name, rows)
                 case = use_case(privacy={"gold": name})
@@ -162,7 +194,9 @@ def files_that_are_not_of_this_source(rng: Random, folder: Path, size: int) -> C
         }
         for name, sha256s in hashes.items():
 
-            def generated(uri: str = uri, sha256s: list[str] = sha256s, tables: Any = (cleaned, anonymized)) -> str | None:
+            def generated(
+                uri: str = uri, sha256s: list[str] = sha256s, tables: Any = (cleaned, anonymized)
+            ) -> str | None:
                 case = use_case(source={"uri": uri})
                 return accepted(case, annotated_texts(case, Lake(folder / "lake"), *tables, sha256s))
 
@@ -174,7 +208,11 @@ def accepted(case: NamedUseCase, texts: Annotated) -> str | None:
         numbers = recall_on(case, texts)
     except (ConfigError, DataError):
         return None
-    return "the floor counts as proven on this source" if numbers["passed"] and numbers["status"] == "above_floor" else None
+    return (
+        "the floor counts as proven on this source"
+        if numbers["passed"] and numbers["status"] == "above_floor"
+        else None
+    )
 
 
 def verdicts_that_prove_nothing(rng: Random, size: int) -> Cases:
@@ -190,14 +228,23 @@ def verdicts_that_prove_nothing(rng: Random, size: int) -> Cases:
             "no entities": {"entities": {}},
             "one low": {"entities": {"EMAIL": whole, other: {**whole, "low": rng.uniform(0.0, 0.899)}}},
             "few texts": {"entities": {"EMAIL": whole, other: {**whole, "texts": rng.randint(0, 19)}}},
-            "no number": {"entities": {"EMAIL": {**whole, rng.choice(("recall", "low", "high")): rng.choice(NO_SHARES)}}},
+            "no number": {
+                "entities": {"EMAIL": {**whole, rng.choice(("recall", "low", "high")): rng.choice(NO_SHARES)}}
+            },
             "a pooled figure": {"entities": None, "recall": 0.999},
             "text as a count": {"entities": {"EMAIL": {**whole, "texts": rng.choice(("60", None, True, 60.5))}}},
         }
         for name, change in worse.items():
 
-            def attack(numbers: dict[str, Any] = {**good, **change}, passed: bool = True) -> str | None:  # noqa: B006, it is not changed
-                verdict = Verdict(check="recall_above_floor", passed=passed, settings_hash="s", content_hash="c", numbers=numbers, checked_at="today")
+            def attack(numbers: dict[str, Any] = {**good, **change}, passed: bool = True) -> str | None:  # noqa: B006
+                verdict = Verdict(
+                    check="recall_above_floor",
+                    passed=passed,
+                    settings_hash="s",
+                    content_hash="c",
+                    numbers=numbers,
+                    checked_at="today",
+                )
                 evidence: Any = SimpleNamespace(verdicts={"anonymized_records": {"recall_above_floor": verdict}})
                 try:
                     held = recall_rule.judge_recall(evidence, use_case()).passed
@@ -217,7 +264,10 @@ def sentences_about_what_was_not_looked_at(rng: Random, size: int) -> Cases:
         def attack(numbers: dict[str, int] = numbers) -> str | None:
             for known in ({}, {"rows_with_person": 0}):
                 verdict = SimpleNamespace(numbers={**numbers, **known})
-                facts: Any = SimpleNamespace(manifest=lambda stage: SimpleNamespace(counts={}), verdict=lambda stage, check, verdict=verdict: verdict)
+                facts: Any = SimpleNamespace(
+                    manifest=lambda stage: SimpleNamespace(counts={}),
+                    verdict=lambda stage, check, verdict=verdict: verdict,
+                )
                 said = " ".join(one.text for one in statements.splits(facts))
                 if "persons 0" in said or "not looked for" not in said:
                     return "a document says that no person is on two sides, and no record names one"
@@ -235,15 +285,24 @@ AREA = Area(
     cases=cases,
     defences={
         "k-anonymity-needs-a-reason": lambda: patch(
-            "ft_platform.privacy.k_anonymity._unmeasured", lambda use_case, rows: {"passed": True, "k": None, "says": "", "rows": rows}
+            "ft_platform.privacy.k_anonymity._unmeasured",
+            lambda use_case, rows: {"passed": True, "k": None, "says": "", "rows": rows},
         ),
         "left-out-needs-a-reason": lambda: patch.object(recall_floor, "left_out", lambda privacy: {}),
         "recall-by-its-interval": lambda: patch.object(recall_floor, "_status_of", _always_above),
-        "recall-on-own-records": lambda: patch.object(annotated, "_records_with", lambda texts, _: {text: f"r{n:03d}" for n, text in enumerate(texts)}),
+        "recall-on-own-records": lambda: patch.object(
+            annotated, "_records_with", lambda texts, _: {text: f"r{n:03d}" for n, text in enumerate(texts)}
+        ),
         "recall-without-findings-too": lambda: patch.object(annotated, "_gaps", lambda *_: ()),
-        "samples-generated-again": lambda: patch("ft_platform.samples.generator.is_generated", lambda uri, _: uri.startswith("sample://")),
-        "recall-rule-reads-the-basis": lambda: patch.object(recall_rule, "OF_THIS_SOURCE", ("own_records", "generated_records", "other_texts")),
+        "samples-generated-again": lambda: patch(
+            "ft_platform.samples.generator.is_generated", lambda uri, _: uri.startswith("sample://")
+        ),
+        "recall-rule-reads-the-basis": lambda: patch.object(
+            recall_rule, "OF_THIS_SOURCE", ("own_records", "generated_records", "other_texts")
+        ),
         "recall-rule-counts-texts": lambda: patch.object(recall_rule, "LEAST_TEXTS", 0),
-        "persons-only-where-named": lambda: patch.object(statements, "_on_two_sides", lambda numbers: ["On two sides: persons 0."]),
+        "persons-only-where-named": lambda: patch.object(
+            statements, "_on_two_sides", lambda numbers: ["On two sides: persons 0."]
+        ),
     },
 )

@@ -1,4 +1,5 @@
-"""Files of a lake are altered, deleted, added, swapped and rolled back under a release that was accepted: the decision must refuse it."""
+"""Files of a lake are altered, deleted, added, swapped and rolled back under a release that was accepted: the decision
+must refuse it."""
 
 import json
 import shutil
@@ -69,22 +70,41 @@ def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack
     target = Target(folder)
     files = sorted(path.relative_to(target.whole) for path in target.whole.rglob("*.json*"))
     control = [path for path in files if "_delta_log" not in path.parts and _is_control(path)]
-    data = sorted((path.relative_to(target.whole) for path in target.whole.rglob("*.parquet")), key=lambda path: str(path.parent))  # their names are random
+    data = sorted(
+        (path.relative_to(target.whole) for path in target.whole.rglob("*.parquet")), key=lambda path: str(path.parent)
+    )  # their names are random
     for file in random.sample(control, min(size, len(control))):
         for how, change in (("altered", _flip), ("emptied", _empty), ("deleted", Path.unlink)):
             yield f"{file} {how}", _on(target, file, change, random.randrange(2**30))
-    for file in sorted(path for path in control if (target.older / path).exists() and (target.older / path).read_bytes() != (target.whole / path).read_bytes()):
-        yield f"{file} put back", lambda file=file: target.refused_after(lambda: _copy(target.older / file, target.lake / file))
+    for file in sorted(
+        path
+        for path in control
+        if (target.older / path).exists() and (target.older / path).read_bytes() != (target.whole / path).read_bytes()
+    ):
+        yield (
+            f"{file} put back",
+            lambda file=file: target.refused_after(lambda: _copy(target.older / file, target.lake / file)),
+        )
     for file in random.sample(data, min(size, len(data))):
         for how, change in (("flipped", _flip), ("deleted", Path.unlink)):
             yield f"rows of {file.parent} {how}", _on(target, file, change, random.randrange(2**30))
     yield "the whole lake put back", lambda: target.refused_after(lambda: _put_back(target))
     yield "a column dropped in the log of a table", lambda: target.refused_after(lambda: _drop_column(target))
-    for stage in random.sample(["evaluation_report", "fairness_report", "privacy_report", "adapter_checkpoint"], min(size, 4)):
-        yield f"{stage} made better, hashes made anew", lambda stage=stage: target.refused_after(lambda: _rehash(target, stage))
-    for name in random.sample(["adapter_model.bin", "tokenizer.py", "pytorch_model.bin", "sub/extra.json"], min(size, 4)):
+    for stage in random.sample(
+        ["evaluation_report", "fairness_report", "privacy_report", "adapter_checkpoint"], min(size, 4)
+    ):
+        yield (
+            f"{stage} made better, hashes made anew",
+            lambda stage=stage: target.refused_after(lambda: _rehash(target, stage)),
+        )
+    for name in random.sample(
+        ["adapter_model.bin", "tokenizer.py", "pytorch_model.bin", "sub/extra.json"], min(size, 4)
+    ):
         yield f"{name} added to the checkpoint", lambda name=name: target.refused_after(lambda: _add(target, name))
-    yield "a verdict about withdrawn records deleted", lambda: target.refused_after(lambda: _verdict(target, NOT_TAINTED).unlink())
+    yield (
+        "a verdict about withdrawn records deleted",
+        lambda: target.refused_after(lambda: _verdict(target, NOT_TAINTED).unlink()),
+    )
     yield "a waiver written by hand until 2999", lambda: _forged_waiver(target)
 
 
@@ -93,7 +113,9 @@ def _is_control(path: Path) -> bool:
 
 
 def _on(target: Target, file: Path, change: Callable[..., Any], seed: int) -> Attack:
-    return lambda: target.refused_after(lambda: change(target.lake / file, *([Random(seed)] if change is _flip else [])))
+    return lambda: target.refused_after(
+        lambda: change(target.lake / file, *([Random(seed)] if change is _flip else []))
+    )
 
 
 def _flip(path: Path, random: Random) -> None:
@@ -119,7 +141,15 @@ def _put_back(target: Target) -> None:
 
 
 def _verdict(target: Target, check: str) -> Path:
-    return target.lake / "shared" / USE_CASE / "verdicts" / "splits" / target.case.versions["splits"].id.replace("@", "-") / f"{check}.json"
+    return (
+        target.lake
+        / "shared"
+        / USE_CASE
+        / "verdicts"
+        / "splits"
+        / target.case.versions["splits"].id.replace("@", "-")
+        / f"{check}.json"
+    )
 
 
 def _drop_column(target: Target) -> None:
@@ -148,7 +178,14 @@ def _rehash(target: Target, stage: str) -> None:
 
 
 def _add(target: Target, name: str) -> None:
-    path = target.lake / "shared" / USE_CASE / "adapter_checkpoint" / target.case.versions["adapter_checkpoint"].artifact_id / name
+    path = (
+        target.lake
+        / "shared"
+        / USE_CASE
+        / "adapter_checkpoint"
+        / target.case.versions["adapter_checkpoint"].artifact_id
+        / name
+    )
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"#")
 
@@ -157,8 +194,19 @@ def _forged_waiver(target: Target) -> str | None:
     """A rule is broken, and a waiver for it lies in the lake that no program wrote."""
     from ft_platform.release.waivers import FILE, STORED_AS, in_force
 
-    waiver = {"id": "waiver-0123456789ab", "rule": "memorization", "checkpoint": target.case.versions["adapter_checkpoint"].artifact_id, "role": "accountable"}
-    waiver |= {"granted_by": "Ana Ruiz", "reason": "written by hand, by nobody", "until": "2999-12-31", "granted_at": "2026-01-01", "recorded_by": "root"}
+    waiver = {
+        "id": "waiver-0123456789ab",
+        "rule": "memorization",
+        "checkpoint": target.case.versions["adapter_checkpoint"].artifact_id,
+        "role": "accountable",
+    }
+    waiver |= {
+        "granted_by": "Ana Ruiz",
+        "reason": "written by hand, by nobody",
+        "until": "2999-12-31",
+        "granted_at": "2026-01-01",
+        "recorded_by": "root",
+    }
     folder = target.lake / "shared" / USE_CASE / STORED_AS / waiver["id"]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FILE).write_text(json.dumps(waiver))

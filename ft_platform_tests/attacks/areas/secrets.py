@@ -1,4 +1,5 @@
-"""Values of records along every way out of code that is not ours: events, runs, ticks, output, values. Every byte outside `restricted/` is searched."""
+"""Values of records along every way out of code that is not ours: events, runs, ticks, output, values. Every byte
+outside `restricted/` is searched."""
 
 import os
 import subprocess
@@ -116,7 +117,9 @@ STEPS: dict[str, Body] = {
     "an exit": raises(SystemExit),
     "a cause": chained,
     "a note on an error of ours": noted,
-    "metadata of a failure": lambda _context, value: (_ for _ in ()).throw(dg.Failure("failed", metadata={"who": value})),
+    "metadata of a failure": (
+        lambda _context, value: (_ for _ in ()).throw(dg.Failure("failed", metadata={"who": value}))
+    ),
     "a log line": lambda context, value: context.log.info(value),
     "a critical log line": lambda context, value: context.log.critical(value),
     "metadata": metadata(lambda value: {"who": value}),
@@ -127,7 +130,9 @@ STEPS: dict[str, Body] = {
     "a label of metadata": metadata(lambda value: {value: 1}),
     "a number in metadata": metadata(lambda value: {"who": number_of(value)}),
     "a data version": lambda _context, value: dg.MaterializeResult(data_version=dg.DataVersion(value)),
-    "a tag": lambda _context, value: dg.MaterializeResult(tags={"who": value.replace(" ", ".").replace("+", "").replace("@", ".").replace(",", "")[:60]}),
+    "a tag": lambda _context, value: dg.MaterializeResult(
+        tags={"who": value.replace(" ", ".").replace("+", "").replace("@", ".").replace(",", "")[:60]}
+    ),
     "output of Python": lambda _context, value: print(value),
     "errors of Python": lambda _context, value: print(value, file=sys.stderr),
     "output past Python": native,
@@ -146,7 +151,8 @@ ALONE = ("a panic", "an exit")
 
 
 class Installation:
-    """A guarded instance in a folder, and a stand-in for its terminal. All values are planted first and looked for once: runs and searches cost the most."""
+    """A guarded instance in a folder, and a stand-in for its terminal. All values are planted first and looked for
+    once: runs and searches cost the most."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -166,7 +172,9 @@ class Installation:
         home = self.folder / "dagster"
         home.mkdir(parents=True)
         self.instance = guard(dg.DagsterInstance.local_temp(str(home)))
-        others = {"a check": self.check, "the log of a sensor": self.sensor_log} | {way: getattr(self, name) for way, name in RECORDS.items()}
+        others = {"a check": self.check, "the log of a sensor": self.sensor_log} | {
+            way: getattr(self, name) for way, name in RECORDS.items()
+        }
         steps = {way: value for way, value in self.planted.items() if _kind(way) in STEPS}
         alone = [way for way in steps if _kind(way).startswith(ALONE)]
         before = sys.excepthook, threading.excepthook, sys.unraisablehook
@@ -174,7 +182,9 @@ class Installation:
             hooks.install_hooks()
             try:
                 for group in ([way for way in steps if way not in alone], *([way] for way in alone)):
-                    self._run([_asset(f"letters_{number}", STEPS[_kind(way)], steps[way]) for number, way in enumerate(group)])
+                    self._run(
+                        [_asset(f"letters_{number}", STEPS[_kind(way)], steps[way]) for number, way in enumerate(group)]
+                    )
                 for way, value in self.planted.items():
                     if way not in steps:
                         others[_kind(way)](value)
@@ -182,7 +192,9 @@ class Installation:
                 sys.excepthook, threading.excepthook, sys.unraisablehook = before
 
     def _run(self, assets: list[Any], checks: list[Any] | None = None) -> None:
-        definitions = dg.Definitions(assets=assets, asset_checks=checks or [], jobs=[dg.define_asset_job("job", assets)])
+        definitions = dg.Definitions(
+            assets=assets, asset_checks=checks or [], jobs=[dg.define_asset_job("job", assets)]
+        )
         definitions.resolve_job_def("job").execute_in_process(instance=self.instance, raise_on_error=False)
 
     def check(self, value: str) -> None:
@@ -222,11 +234,20 @@ class Installation:
         self._tick(TickStatus.SKIPPED, skip_reason=f"{value} is missing")
 
     def _tick(self, status: TickStatus, **fields: Any) -> None:
-        self.instance.create_tick(TickData("origin", "sensor", InstigatorType.SENSOR, status, timestamp=0.0, selector_id="selector", **fields))
+        self.instance.create_tick(
+            TickData("origin", "sensor", InstigatorType.SENSOR, status, timestamp=0.0, selector_id="selector", **fields)
+        )
 
     def backfill(self, value: str) -> None:
         self.instance.add_backfill(
-            PartitionBackfill(make_new_run_id(), BulkActionStatus.REQUESTED, from_failure=False, tags={"who": value}, backfill_timestamp=0.0, title=value)
+            PartitionBackfill(
+                make_new_run_id(),
+                BulkActionStatus.REQUESTED,
+                from_failure=False,
+                tags={"who": value},
+                backfill_timestamp=0.0,
+                title=value,
+            )
         )
 
 
@@ -258,7 +279,11 @@ def _asset(name: str, body: Body, value: str) -> Any:
 def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack]]:
     """Each way out with values of its own."""
     installation = Installation(folder)
-    ways = [f"{kind} {number + 1}" for kind in (*STEPS, "a check", "the log of a sensor", *RECORDS) for number in range(max(size // 3, 1))]
+    ways = [
+        f"{kind} {number + 1}"
+        for kind in (*STEPS, "a check", "the log of a sensor", *RECORDS)
+        for number in range(max(size // 3, 1))
+    ]
     installation.planted = {way: secret(random) for way in ways}
     for way in ways:
         yield way, lambda way=way: installation.broke(way)
@@ -269,7 +294,10 @@ def open_compute_logs() -> Iterator[None]:
     """Output of steps goes where it went before: beside the database, and onto the terminal."""
     from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 
-    with patch("ft_platform.redaction.instance.RestrictedComputeLogs", lambda withheld: LocalComputeLogManager(str(withheld.folder.parent / "storage"))):
+    with patch(
+        "ft_platform.redaction.instance.RestrictedComputeLogs",
+        lambda withheld: LocalComputeLogManager(str(withheld.folder.parent / "storage")),
+    ):
         yield
 
 
@@ -277,7 +305,11 @@ def open_compute_logs() -> Iterator[None]:
 def python_own_hooks() -> Iterator[None]:
     """Python's own hooks, also where a command of this process has put ours in their place before."""
     hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
-    sys.excepthook, threading.excepthook, sys.unraisablehook = sys.__excepthook__, threading.__excepthook__, sys.__unraisablehook__
+    sys.excepthook, threading.excepthook, sys.unraisablehook = (
+        sys.__excepthook__,
+        threading.__excepthook__,
+        sys.__unraisablehook__,
+    )
     try:
         with patch("ft_platform.redaction.hooks.install_hooks", lambda: None):
             yield
@@ -291,7 +323,9 @@ DEFENCES: dict[str, Callable[[], Any]] = {
     "edge_of_tags": lambda: patch("ft_platform.redaction.edge.Edge.tags", lambda _edge, tags: dict(tags)),
     "no_text_in_run_config": lambda: patch("ft_platform.redaction.instance._texts", lambda *_: ()),
     "restricted_compute_logs": open_compute_logs,
-    "restricted_values": lambda: patch("ft_platform.redaction.instance._values", lambda withheld: str(withheld.folder.parent / "values")),
+    "restricted_values": lambda: patch(
+        "ft_platform.redaction.instance._values", lambda withheld: str(withheld.folder.parent / "values")
+    ),
     "excepthooks": python_own_hooks,
     "short_numbers": lambda: patch("ft_platform.redaction.edge.few_digits", lambda _value: True),
     "hidden_file_names": lambda: patch("ft_platform.redaction.edge.without_names", lambda text: text),

@@ -1,4 +1,5 @@
-"""Damaged and hostile files, folders, archives, workbooks and tables as sources: the right rows, or one clear error, within the limits."""
+"""Damaged and hostile files, folders, archives, workbooks and tables as sources: the right rows, or one clear error,
+within the limits."""
 
 import gzip
 import io
@@ -30,7 +31,18 @@ from ft_platform.sources.budget import Budget
 from ft_platform.sources.formats import arrow, excel
 from ft_platform.sources.ingest import Ingest, read_new_records
 from ft_platform_tests.attacks.area import Area, Attack
-from ft_platform_tests.attacks.damaged_files import CANARY, COLUMNS, DAMAGES, FORMATS, arrow_bytes, csv_bytes, excel_bytes, jsonl_bytes, rows, zip_bytes
+from ft_platform_tests.attacks.damaged_files import (
+    CANARY,
+    COLUMNS,
+    DAMAGES,
+    FORMATS,
+    arrow_bytes,
+    csv_bytes,
+    excel_bytes,
+    jsonl_bytes,
+    rows,
+    zip_bytes,
+)
 from ft_platform_tests.tables import use_case
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
@@ -76,9 +88,17 @@ def outcome(home: Path, case: Case) -> str | None:
             found = _read(home, case)
             texts = [row["messages"][0]["content"] for row in found.records.select(["messages"]).to_pylist()]
     except FtError as error:
-        return "refused what can be read" if isinstance(case.rows, list) and case.rows and not case.may_be_refused else _wrong_message(error)
+        return (
+            "refused what can be read"
+            if isinstance(case.rows, list) and case.rows and not case.may_be_refused
+            else _wrong_message(error)
+        )
     except ValidationError as error:  # of the settings; `ft check` shows file and line with it
-        return None if case.rows is None and all({"uri", "encoding", "delimiter"} & set(one["loc"]) for one in error.errors()) else "refused good settings"
+        return (
+            None
+            if case.rows is None and all({"uri", "encoding", "delimiter"} & set(one["loc"]) for one in error.errors())
+            else "refused good settings"
+        )
     except TookTooLong:
         return f"took more than {MOST_SECONDS} s"
     if case.rows is None:
@@ -147,11 +167,19 @@ def cases(draw: Random, folder: Path, size: int) -> Iterable[tuple[str, Attack]]
         for number in range(size):
             damage = draw.choice(list(DAMAGES))
             data = DAMAGES[damage](draw, good)
-            yield f"damaged {name} {number} ({damage})", lambda name=name, data=data, good=good: damaged(home, folder, name, data, good)
+            yield (
+                f"damaged {name} {number} ({damage})",
+                lambda name=name, data=data, good=good: damaged(home, folder, name, data, good),
+            )
     for kind, make_case in KINDS.items():
         for number in range(size if kind in DRAWN else 1):
             seed = draw.getrandbits(32)
-            yield f"{kind} {number}", lambda make_case=make_case, seed=seed, kind=kind, number=number: _made(home, folder / f"{kind} {number}", make_case, seed)
+            yield (
+                f"{kind} {number}",
+                lambda make_case=make_case, seed=seed, kind=kind, number=number: _made(
+                    home, folder / f"{kind} {number}", make_case, seed
+                ),
+            )
 
 
 def damaged(home: Path, folder: Path, name: str, data: bytes, good: bytes) -> str | None:
@@ -246,7 +274,10 @@ def hostile_json(draw: Random, folder: Path) -> Case:
     if draw.random() < 0.5 and text != f"[{written}]":
         return Case(_file(folder, "a.jsonl", text.encode("utf-8", "surrogatepass")), expected)
     body = text if text.startswith("\ufeff") else f"[{text}]"
-    return Case(_file(folder, "a.json", body.encode("utf-8", "surrogatepass")), ... if body.startswith(("\ufeff", "[[")) else expected)
+    return Case(
+        _file(folder, "a.json", body.encode("utf-8", "surrogatepass")),
+        ... if body.startswith(("\ufeff", "[[")) else expected,
+    )
 
 
 # Archives
@@ -255,7 +286,16 @@ def hostile_json(draw: Random, folder: Path) -> Case:
 def hostile_zip(draw: Random, folder: Path) -> Case:
     one, two = csv_bytes(rows()[:6]), jsonl_bytes(rows()[6:])
     texts = [row["text"] for row in rows()]
-    unreadable = ["/a.csv", "../a.csv", "in/../../a.csv", "C:/a.csv", "..\\a.csv", "a\x1b.csv", "a\n.csv", "turned\u202evsc.csv"]
+    unreadable = [
+        "/a.csv",
+        "../a.csv",
+        "in/../../a.csv",
+        "C:/a.csv",
+        "..\\a.csv",
+        "a\x1b.csv",
+        "a\n.csv",
+        "turned\u202evsc.csv",
+    ]
     members: list[tuple[dict[str, bytes], Any]] = [
         ({"./a.csv": one, "b.jsonl": two}, texts),
         ({"in/./a.csv": one, "././b.jsonl": two}, texts),
@@ -288,8 +328,14 @@ def lying_zip(draw: Random, folder: Path) -> Case:
     elif lie == 5:
         data = bytearray(zip_bytes({"b.csv": csv_bytes(rows()[:2])})) + data  # one archive before the other
     else:
-        struct.pack_into("<L", data, len(data) - 6, draw.choice([0, 1, 1 << 31, 0xFFFFFFFF]))  # where the directory begins
-    return Case(_file(folder, "a.zip", bytes(data)), None if lie in (0, 3, 5) else [row["text"] for row in rows()], may_be_refused=True)
+        struct.pack_into(
+            "<L", data, len(data) - 6, draw.choice([0, 1, 1 << 31, 0xFFFFFFFF])
+        )  # where the directory begins
+    return Case(
+        _file(folder, "a.zip", bytes(data)),
+        None if lie in (0, 3, 5) else [row["text"] for row in rows()],
+        may_be_refused=True,
+    )
 
 
 def bomb(draw: Random, folder: Path) -> Case:
@@ -340,11 +386,17 @@ def wrong_rows_in_parquet(draw: Random, folder: Path) -> Case:
 
 def hostile_excel(draw: Random, folder: Path) -> Case:
     data = excel_bytes(rows())
-    parts = {info.filename: zipfile.ZipFile(io.BytesIO(data)).read(info) for info in zipfile.ZipFile(io.BytesIO(data)).infolist()}
+    parts = {
+        info.filename: zipfile.ZipFile(io.BytesIO(data)).read(info)
+        for info in zipfile.ZipFile(io.BytesIO(data)).infolist()
+    }
     sheet = parts["xl/worksheets/sheet1.xml"]
     other = str(draw.randint(2, 9)).encode()
     lies: list[tuple[bytes, Any]] = [
-        (sheet.replace(b'<row r="5"', b'<row r="' + other + b'"'), [row["text"] for row in rows()] if other == b"5" else None),
+        (
+            sheet.replace(b'<row r="5"', b'<row r="' + other + b'"'),
+            [row["text"] for row in rows()] if other == b"5" else None,
+        ),
         (sheet.replace(b'<row r="13"', b'<row r="2000000"'), None),
         (sheet.replace(b'r="B4"', b'r="A4"'), None),
         (sheet.replace(b'r="B4"', b'r="XFD4"'), None),
@@ -392,7 +444,11 @@ def hostile_folder(draw: Random, folder: Path) -> Case:
         (folder / "b.csv").symlink_to("/etc/hostname")
         return Case(str(folder))
     if what == 4:
-        return Case(draw.choice(["/dev/zero", "/dev/stdin", "/proc/kmsg", "/proc/self/mem", "/proc/cpuinfo", "/dev/null"]), None, {"format": "csv"})
+        return Case(
+            draw.choice(["/dev/zero", "/dev/stdin", "/proc/kmsg", "/proc/self/mem", "/proc/cpuinfo", "/dev/null"]),
+            None,
+            {"format": "csv"},
+        )
     if what == 5:
         return Case(draw.choice(["/**", "/*", "/**/*.csv", "//**"]))
     if what == 6:
@@ -412,8 +468,24 @@ def names_that_cannot_be_shown(draw: Random, folder: Path) -> Case:
 
 
 def vanishing_file(draw: Random, folder: Path) -> Case:
-    path = Path(_file(folder, *draw.choice([(name, make()) for name, make in FORMATS.items() if name.endswith(("csv", "parquet", "arrow", "zip", "xlsx"))])))
-    others = [path.unlink, lambda: path.write_bytes(b""), lambda: path.write_bytes(path.read_bytes()[:-200]), lambda: _as_folder(path)]
+    path = Path(
+        _file(
+            folder,
+            *draw.choice(
+                [
+                    (name, make())
+                    for name, make in FORMATS.items()
+                    if name.endswith(("csv", "parquet", "arrow", "zip", "xlsx"))
+                ]
+            ),
+        )
+    )
+    others = [
+        path.unlink,
+        lambda: path.write_bytes(b""),
+        lambda: path.write_bytes(path.read_bytes()[:-200]),
+        lambda: _as_folder(path),
+    ]
     return Case(str(draw.choice([path, folder])), None, during=draw.choice(others))
 
 
@@ -426,10 +498,30 @@ def odd_settings(draw: Random, folder: Path) -> Case:
     path = _file(folder, "a.csv", csv_bytes(rows()))
     settings: list[tuple[str, dict[str, Any]]] = [
         (path, {"delimiter": draw.choice(["ab", ";;", '"', "\n", ""])}),
-        (path, {"encoding": draw.choice(["rot13", "base64", "zlib", "punycode", "nonsense", "undefined", "utf\0", "unicode_escape"])}),
+        (
+            path,
+            {
+                "encoding": draw.choice(
+                    ["rot13", "base64", "zlib", "punycode", "nonsense", "undefined", "utf\0", "unicode_escape"]
+                )
+            },
+        ),
         (path + draw.choice(["\0", "\0.csv", "\x1b[2J", "\ud800"]), {}),
         (path, {"sheet": "x", "format": draw.choice(["excel", "parquet", "arrow", "json", "jsonl"])}),
-        (draw.choice(["", "http://example.org/a.csv", "data:text/csv,a", "zip://a.csv::" + path, "nosuch://x", "s3://", "file://"]), {}),
+        (
+            draw.choice(
+                [
+                    "",
+                    "http://example.org/a.csv",
+                    "data:text/csv,a",
+                    "zip://a.csv::" + path,
+                    "nosuch://x",
+                    "s3://",
+                    "file://",
+                ]
+            ),
+            {},
+        ),
     ]
     uri, source = draw.choice(settings)
     return Case(uri, None, source)
@@ -442,16 +534,35 @@ def odd_database(draw: Random, folder: Path) -> Case:
     path = folder / "a.db"
     with sqlite3.connect(path) as connection:
         connection.execute(f"CREATE TABLE t ({', '.join(COLUMNS)})")
-        values: list[Any] = ["a text", 7, 1.5, None, b"\xff\xfe", b"text", float("inf"), "nul \0 in it", "x" * 3 * MIB, 2**62]
+        values: list[Any] = [
+            "a text",
+            7,
+            1.5,
+            None,
+            b"\xff\xfe",
+            b"text",
+            float("inf"),
+            "nul \0 in it",
+            "x" * 3 * MIB,
+            2**62,
+        ]
         for number in range(6):
-            connection.execute("INSERT INTO t VALUES (?, ?, 'card', 'yes', 'north')", (draw.choice([number, f"k{number}"]), draw.choice(values)))
+            connection.execute(
+                "INSERT INTO t VALUES (?, ?, 'card', 'yes', 'north')",
+                (draw.choice([number, f"k{number}"]), draw.choice(values)),
+            )
     connection.close()
     queries = [
         {"table": "t"},
         {"table": "nosuch"},
         {"query": "SELECT * FROM t"},
         {"query": "SELECT * FROM t; DROP TABLE t"},
-        {"query": "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id, id text, 'a' label, 'y' consent, 'n' region FROM n"},
+        {
+            "query": (
+                "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id, id text, 'a' label, 'y'"
+                " consent, 'n' region FROM n"
+            )
+        },
         {"query": "DELETE FROM t"},
         {"query": "SELECT id, text, text, label, consent, region FROM t"},
         {"table": "t", "high_water_column": "text"},
@@ -480,7 +591,8 @@ KINDS: dict[str, Callable[[Random, Path], Case]] = {
     "settings": odd_settings,
     "database": odd_database,
     "member with a dot": lambda draw, folder: Case(
-        _file(folder, "a.zip", zip_bytes({"a.csv": csv_bytes(rows()[:6]), "./b.csv": csv_bytes(rows()[6:])})), [row["text"] for row in rows()]
+        _file(folder, "a.zip", zip_bytes({"a.csv": csv_bytes(rows()[:6]), "./b.csv": csv_bytes(rows()[6:])})),
+        [row["text"] for row in rows()],
     ),
     "many entries": lambda draw, folder: Case(_many_entries(folder), None, {"limits": {"files": 2}}),
 }
@@ -500,7 +612,10 @@ def _patched(target: Any, name: str, value: Any) -> Callable[[], Any]:
 
 @contextmanager
 def _names_that_cannot_be_shown_pass() -> Iterator[None]:
-    with unittest.mock.patch.object(local_files, "require_plain"), unittest.mock.patch.object(discovery, "require_plain"):
+    with (
+        unittest.mock.patch.object(local_files, "require_plain"),
+        unittest.mock.patch.object(discovery, "require_plain"),
+    ):
         yield
 
 

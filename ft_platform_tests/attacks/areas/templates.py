@@ -1,4 +1,5 @@
-"""Chat templates that hang or fill a training once tools, documents or a long history come: refused before the model is used, or stopped where they run."""
+"""Chat templates that hang or fill a training once tools, documents or a long history come: refused before the model is
+used, or stopped where they run."""
 
 import signal
 import time
@@ -27,17 +28,25 @@ TRIGGERS = {
     "calls": "{%% for m in messages if m.tool_calls %%}%s{%% endfor %%}",
     "results": "{%% for m in messages %%}{%% if m.role == 'tool' %%}%s{%% endif %%}{%% endfor %%}",
     "prompt": "{%% if add_generation_prompt %%}%s{%% endif %%}",
-    "parameters": "{%% for t in tools or [] %%}{%% for n in t.function.parameters.properties %%}%s{%% endfor %%}{%% endfor %%}",
+    "parameters": (
+        "{%% for t in tools or [] %%}{%% for n in t.function.parameters.properties %%}%s{%% endfor %%}{%% endfor %%}"
+    ),
     "system": "{%% if messages[0].role == 'system' %%}%s{%% endif %%}",
     "macro": "{%% macro f() %%}%s{%% endmacro %%}{{ f() if tools }}",
     "a length the probe has not": "{%% if messages | length == 17 %%}%s{%% endif %%}",
 }
 BOMBS = {
-    "loops": "{%% for i in range(%d) %%}{%% for j in range(%d) %%}{%% for k in range(%d) %%}{%% endfor %%}{%% endfor %%}{%% endfor %%}",
+    "loops": (
+        "{%% for i in range(%d) %%}{%% for j in range(%d) %%}{%% for k in range(%d) %%}{%% endfor %%}{%% endfor %%}{%%"
+        " endfor %%}"
+    ),
     "filters": "{%% for i in range(%d) %%}{{ range(%d) | map('string') | list | length + %d }}{%% endfor %%}",
     "sorting": "{%% for i in range(%d) %%}{{ range(%d) | list | sort(reverse=true) | length + %d }}{%% endfor %%}",
     "text": "{{ 'a' * %d * %d }}{# %d #}",
-    "doubling": "{%% set n = namespace(t='aaaaaaaa') %%}{%% for i in range(23) %%}{%% set n.t = n.t ~ n.t %%}{%% endfor %%}{# %d %d %d #}",
+    "doubling": (
+        "{%% set n = namespace(t='aaaaaaaa') %%}{%% for i in range(23) %%}{%% set n.t = n.t ~ n.t %%}{%% endfor %%}{#"
+        " %d %d %d #}"
+    ),
     "width": "{{ 'a'.ljust(%d * 1000) }}{{ 'a' | center(%d * 1000) }}{# %d #}",
     "replacing": "{{ ('a' * (%d // 10)).replace('a', 'a' * (%d // 10)) }}{# %d #}",
     "power": "{{ (%d ** 60) ** 60 ** %d }}{# %d #}",
@@ -46,7 +55,11 @@ BOMBS = {
 }
 CALL = {"id": "call00001", "type": "function", "function": {"name": "find", "arguments": {"word": "a"}}}
 CHAT: list[dict[str, Any]] = [{"role": "system", "content": "a"}, *[{"role": "user", "content": "a"}] * 13]
-CHAT += [{"role": "assistant", "content": "", "tool_calls": [CALL]}, {"role": "tool", "content": "b"}, {"role": "user", "content": "c"}]
+CHAT += [
+    {"role": "assistant", "content": "", "tool_calls": [CALL]},
+    {"role": "tool", "content": "b"},
+    {"role": "user", "content": "c"},
+]
 """Seventeen messages."""
 
 
@@ -84,7 +97,13 @@ def attack_with(template: str) -> Attack:
                 return "it hangs"
         if time.thread_time() - started > SECONDS:
             return "it takes seconds"
-        return "it makes millions of signs" if len(text) > MOST_SIGNS else "it reaches Python's internals" if "class" in text else None
+        return (
+            "it makes millions of signs"
+            if len(text) > MOST_SIGNS
+            else "it reaches Python's internals"
+            if "class" in text
+            else None
+        )
 
     return attack
 
@@ -101,7 +120,10 @@ def cases(random: Random, _folder: Path, size: int) -> Iterator[tuple[str, Attac
 def _unbounded() -> Iterator[None]:
     bounded_jinja.sandbox.cache_clear()
     bounded_jinja._compiled.cache_clear()
-    with patch.object(bounded_jinja, "checked", lambda value: value), patch.object(bounded_jinja, "MOST_SIGNS", 1 << 60):
+    with (
+        patch.object(bounded_jinja, "checked", lambda value: value),
+        patch.object(bounded_jinja, "MOST_SIGNS", 1 << 60),
+    ):
         yield
     bounded_jinja.sandbox.cache_clear()
     bounded_jinja._compiled.cache_clear()

@@ -1,7 +1,8 @@
-"""Web pages of others against Dagster's web application and the report server: foreign names and origins, GraphQL in other forms, too much at once.
+"""Web pages of others against Dagster's web application and the report server: foreign names and origins, GraphQL in
+other forms, too much at once.
 
-Dagster's real application on a real instance, as the instance's settings have it made. An attack broke through if it changed the database, or if it
-was answered as if it had been permitted.
+Dagster's real application on a real instance, as the instance's settings have it made. An attack broke through if it
+changed the database, or if it was answered as if it had been permitted.
 """
 
 import http.client
@@ -27,7 +28,12 @@ from ft_platform.web.guarded_instance import GuardedInstance
 from ft_platform_tests.attacks.area import Area, Attack
 
 OWN_HOST = "127.0.0.1:3000"
-DEPTH, ALIASES, FIELDS, ROOTS = graphql_limits.MAX_DEPTH, graphql_limits.MAX_ALIASES, graphql_limits.MAX_FIELDS, graphql_limits.MAX_ROOT_FIELDS
+DEPTH, ALIASES, FIELDS, ROOTS = (
+    graphql_limits.MAX_DEPTH,
+    graphql_limits.MAX_ALIASES,
+    graphql_limits.MAX_FIELDS,
+    graphql_limits.MAX_ROOT_FIELDS,
+)
 BODY_BYTES = guard.MAX_BODY_BYTES
 READS = ("/server_info", "/download_debug/{run}", "/logs/x/compute_logs/y.err", "/notebook?path=a.ipynb&repoLocName=x")
 REFUSED = range(400, 500)
@@ -73,7 +79,9 @@ class Target:
         self.instance.wipe_assets(list(assets))
         return bool(keys or assets)
 
-    def broken(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes | list[bytes] = b"") -> str | None:
+    def broken(
+        self, method: str, path: str, headers: list[tuple[str, str]], body: bytes | list[bytes] = b""
+    ) -> str | None:
         """What broke when this was asked, or None."""
         from ft_platform_tests.web.asgi import request
 
@@ -84,7 +92,10 @@ class Target:
 
 
 def mutation(random: Random) -> str:
-    return f'mutation {{setConcurrencyLimit(concurrencyKey: "attack{random.randrange(10**6)}", limit: {random.randrange(1, 9)})}}'
+    return (
+        f'mutation {{setConcurrencyLimit(concurrencyKey: "attack{random.randrange(10**6)}", limit:'
+        f" {random.randrange(1, 9)})}}"
+    )
 
 
 def payload(query: str) -> bytes:
@@ -116,7 +127,10 @@ def too_much(random: Random) -> Iterator[tuple[str, str]]:
     yield f"{roots} fields at the top", "{" + "version " * roots + "}"
     levels = random.randrange(20, 40)
     doubled = "".join(f" fragment f{n} on Instance {{...f{n + 1} ...f{n + 1}}}" for n in range(levels))
-    yield f"fragments doubled {levels} times", "{instance {...f0}}" + doubled + f" fragment f{levels} on Instance {{id}}"
+    yield (
+        f"fragments doubled {levels} times",
+        "{instance {...f0}}" + doubled + f" fragment f{levels} on Instance {{id}}",
+    )
 
 
 def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack]]:
@@ -141,24 +155,56 @@ def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack
         for number in range(size):
             name, read = random.choice(FOREIGN_HOSTS), random.choice(READS)
             yield f"{number}: {read} by the name {name}", ask("GET", read.format(run=run.run_id), [("host", name)])
-            yield f"{number}: a mutation by the name {name}", ask("POST", "/graphql", [("host", name), JSON], payload(mutation(random)))
+            yield (
+                f"{number}: a mutation by the name {name}",
+                ask("POST", "/graphql", [("host", name), JSON], payload(mutation(random))),
+            )
             what, headers = foreign_headers(random)
             yield f"{number}: {read} from {what}", ask("GET", read.format(run=run.run_id), [own, *headers])
-            yield f"{number}: a mutation from {what}", ask("POST", "/graphql", [own, JSON, *headers], payload(mutation(random)))
-            yield f"{number}: a report of an asset from {what}", ask("POST", "/report_asset_materialization/attack", [own, JSON, *headers], b"{}")
+            yield (
+                f"{number}: a mutation from {what}",
+                ask("POST", "/graphql", [own, JSON, *headers], payload(mutation(random))),
+            )
+            yield (
+                f"{number}: a report of an asset from {what}",
+                ask("POST", "/report_asset_materialization/attack", [own, JSON, *headers], b"{}"),
+            )
             yield f"{number}: a mutation by GET", ask("GET", f"/graphql?query={mutation(random)}", [own])
             form = random.choice(FORMS)
-            yield f"{number}: a mutation as {form}", ask("POST", f"/graphql?query={mutation(random)}", [own, ("content-type", form)], payload(mutation(random)))
-            yield f"{number}: a report of an asset without a form", ask("POST", f"/report_asset_materialization/attack{number}", [own])
+            yield (
+                f"{number}: a mutation as {form}",
+                ask(
+                    "POST",
+                    f"/graphql?query={mutation(random)}",
+                    [own, ("content-type", form)],
+                    payload(mutation(random)),
+                ),
+            )
+            yield (
+                f"{number}: a report of an asset without a form",
+                ask("POST", f"/report_asset_materialization/attack{number}", [own]),
+            )
             yield f"{number}: a host given twice", ask("GET", "/server_info", [own, ("host", name)])
             for bound, query in too_much(random):
                 yield f"{number}: {bound}", _executed(target, query)
-            yield f"{number}: requests in one batch", ask("POST", "/graphql", [own, JSON], b"[" + payload(mutation(random)) + b"]")
+            yield (
+                f"{number}: requests in one batch",
+                ask("POST", "/graphql", [own, JSON], b"[" + payload(mutation(random)) + b"]"),
+            )
             large = random.randrange(BODY_BYTES + 1, BODY_BYTES + 500_000)
-            yield f"{number}: a body of {large} bytes", ask("POST", "/graphql", [own, JSON], payload(mutation(random)) + b" " * large)
-            yield f"{number}: a body that does not end", ask("POST", "/graphql", [own, JSON], [payload(mutation(random))])
+            yield (
+                f"{number}: a body of {large} bytes",
+                ask("POST", "/graphql", [own, JSON], payload(mutation(random)) + b" " * large),
+            )
+            yield (
+                f"{number}: a body that does not end",
+                ask("POST", "/graphql", [own, JSON], [payload(mutation(random))]),
+            )
             origin = random.choice(FOREIGN_ORIGINS)
-            yield f"{number}: a websocket from {origin}", lambda origin=origin: "it was opened" if websocket(app, [own, ("origin", origin)])[0] else None
+            yield (
+                f"{number}: a websocket from {origin}",
+                lambda origin=origin: "it was opened" if websocket(app, [own, ("origin", origin)])[0] else None,
+            )
             yield f"{number}: a websocket that asks for more", _asks_for_more(target, random, websocket)
             listened = random.choice(["0.0.0.0", "::", f"10.0.0.{random.randrange(1, 255)}", "ml.example.org"])
             yield f"{number}: ft ui --host {listened}", lambda listened=listened: _listens(listened, environment)
@@ -180,7 +226,9 @@ def _executed(target: Target, query: str) -> Attack:
 
 
 def _asks_for_more(target: Target, random: Random, websocket: Callable[..., tuple[bool, list[Any]]]) -> Attack:
-    query = random.choice([mutation(random), "{version}", "subscription {" + "a: locationStateChangeEvents {__typename} " * 50 + "}"])
+    query = random.choice(
+        [mutation(random), "{version}", "subscription {" + "a: locationStateChangeEvents {__typename} " * 50 + "}"]
+    )
     messages = [{"type": "start", "id": "1", "payload": {"query": query}}, {"type": "connection_init"}]
 
     def attack() -> str | None:

@@ -1,4 +1,5 @@
-"""Edited files of use cases and of the installation: each loads with what it says, or is refused with file and line; none hangs or takes another one down."""
+"""Edited files of use cases and of the installation: each loads with what it says, or is refused with file and line;
+none hangs or takes another one down."""
 
 import contextlib
 import io
@@ -152,13 +153,21 @@ def edits(random: Random, text: str, number: int) -> Iterator[tuple[str, str, tu
     number_at = next(place for place in plain if re.search(r": [0-9]", lines[place]))
     for shown in ("true", '!!int "2"'):
         edited = re.sub(r": .*", f": {shown}", lines[number_at])
-        yield "a number that is none", "".join([*lines[:number_at], edited, *lines[number_at + 1 :]]), (number_at, REFUSED)
+        yield (
+            "a number that is none",
+            "".join([*lines[:number_at], edited, *lines[number_at + 1 :]]),
+            (number_at, REFUSED),
+        )
     for _ in range(number):
         place, other = random.choice(written), random.choice(written)
         yield "without a line", "".join(lines[:place] + lines[place + 1 :]), None
         yield "a line twice", "".join([*lines[: place + 1], *lines[place:]]), None
         yield "a line elsewhere", "".join([*lines[:other], lines[place], *lines[other:]]), None
-        yield "indented", "".join([*lines[:place], " " * random.randint(1, 5) + lines[place], *lines[place + 1 :]]), None
+        yield (
+            "indented",
+            "".join([*lines[:place], " " * random.randint(1, 5) + lines[place], *lines[place + 1 :]]),
+            None,
+        )
         yield "outdented", "".join([*lines[:place], lines[place][random.randint(1, 2) :], *lines[place + 1 :]]), None
         yield "cut", text[: random.randrange(len(text))], None
         start = random.randrange(len(text))
@@ -167,7 +176,13 @@ def edits(random: Random, text: str, number: int) -> Iterator[tuple[str, str, tu
         yield "another sign", text[:start] + chr(random.randrange(0x300)) + text[start + 1 :], None
         yield (
             "another key",
-            "".join([*lines[:place], re.sub(r"[a-z]", lambda m: chr(random.randrange(97, 123)), lines[place], count=1), *lines[place + 1 :]]),
+            "".join(
+                [
+                    *lines[:place],
+                    re.sub(r"[a-z]", lambda m: chr(random.randrange(97, 123)), lines[place], count=1),
+                    *lines[place + 1 :],
+                ]
+            ),
             None,
         )
         place = random.choice(plain)
@@ -175,7 +190,11 @@ def edits(random: Random, text: str, number: int) -> Iterator[tuple[str, str, tu
         for shown, value in ((random.choice(list(VALUES)), None), (random.choice(REFUSED), REFUSED)):
             told = VALUES.get(shown) if value is None else REFUSED
             yield "another value", "".join([*lines[:place], f"{key}: {shown}\n", *lines[place + 1 :]]), (place, told)
-        yield "an odd key", "".join([*lines[:place], f"{key.rstrip()}{random.choice(['_x', ' y', chr(0x301)])}: 1\n", *lines[place:]]), None
+        yield (
+            "an odd key",
+            "".join([*lines[:place], f"{key.rstrip()}{random.choice(['_x', ' y', chr(0x301)])}: 1\n", *lines[place:]]),
+            None,
+        )
 
 
 def judged(problems: list[str], lines: int) -> str | None:
@@ -270,11 +289,19 @@ def beside_a_healthy_one(folder: Path, plant: Callable[[Path], Any]) -> Attack:
         plant(defs / "hostile")
         try:
             with in_time():
-                graph = loading.load_definitions(Environment(home=folder / "home", defs=defs)).get_repository_def().asset_graph
+                graph = (
+                    loading.load_definitions(Environment(home=folder / "home", defs=defs))
+                    .get_repository_def()
+                    .asset_graph
+                )
         except BaseException as error:  # `SystemExit` of its code is what is looked for
             return f"all use cases end with {type(error).__name__}"
         keys = {tuple(key.path) for key in graph.get_all_asset_keys()}
-        return None if ("healthy", "splits") in keys and ("hostile", "does_not_load") in keys else "another use case is gone, or the hostile one loads"
+        return (
+            None
+            if ("healthy", "splits") in keys and ("hostile", "does_not_load") in keys
+            else "another use case is gone, or the hostile one loads"
+        )
 
     return attack
 
@@ -335,9 +362,15 @@ def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack
         yield f"defs.yaml is {name}", beside_a_healthy_one(folder / f"file {name}", _file(made))
     for name, code in CODE.items():
         for as_json in (False, True):
-            yield f"component.py {name}{', type in JSON' * as_json}", beside_a_healthy_one(folder / f"code {name} {as_json}", _code(code, as_json=as_json))
+            yield (
+                f"component.py {name}{', type in JSON' * as_json}",
+                beside_a_healthy_one(folder / f"code {name} {as_json}", _code(code, as_json=as_json)),
+            )
     for number in range(min(size, 10)):
-        sign, where = random.choice(["\x1b[31m", "\x9b2J", "\u202e", "\x07", "\x85"]), ["folder", "value", "key"][number % 3]
+        sign, where = (
+            random.choice(["\x1b[31m", "\x9b2J", "\u202e", "\x07", "\x85"]),
+            ["folder", "value", "key"][number % 3],
+        )
         yield f"terminal: {where} {number}", on_a_terminal(folder / f"terminal {number}", sign, where)
 
 

@@ -1,7 +1,7 @@
 """Zones: personal data in every mapped column, names as labels, odd dates, and who may open what is written.
 
-Secrets are drawn from the seed; persons are fictitious. A case holds where the stage stops without quoting the secret, or what leaves the restricted zone
-does not have it.
+Secrets are drawn from the seed; persons are fictitious. A case holds where the stage stops without quoting the secret,
+or what leaves the restricted zone does not have it.
 """
 
 import csv
@@ -35,10 +35,43 @@ from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.tables import use_case
 
 ROWS = 24
-WORDS = ("card", "loan", "fee", "branch", "transfer", "statement", "balance", "letter", "account", "interest", "payment", "refund", "deposit", "mortgage")
-GIVEN = ("Wilhelmina", "Mirela", "Priya", "Siobhan", "Tatiana", "Faustino", "Henrietta", "Leopold", "Annelise", "Rashid")
+WORDS = (
+    "card",
+    "loan",
+    "fee",
+    "branch",
+    "transfer",
+    "statement",
+    "balance",
+    "letter",
+    "account",
+    "interest",
+    "payment",
+    "refund",
+    "deposit",
+    "mortgage",
+)
+GIVEN = (
+    "Wilhelmina",
+    "Mirela",
+    "Priya",
+    "Siobhan",
+    "Tatiana",
+    "Faustino",
+    "Henrietta",
+    "Leopold",
+    "Annelise",
+    "Rashid",
+)
 FAMILY = ("Drosselmeyer", "Okonjo", "Natarajan", "Kuznetsova", "Quillfeather", "Yefremova", "Habsburger", "Abernathy")
-PERMISSION = {"consent": "consent", "purpose": "purpose", "expires": "expires", "licence": "licence", "jurisdiction": "jurisdiction", "withdrawn": "withdrawn"}
+PERMISSION = {
+    "consent": "consent",
+    "purpose": "purpose",
+    "expires": "expires",
+    "licence": "licence",
+    "jurisdiction": "jurisdiction",
+    "withdrawn": "withdrawn",
+}
 GOVERNANCE = {"jurisdictions": ["yes"], "accepted_licences": ["yes"]}
 FEATURES = ("region", "age", "income", "zip", "joined", "account", "listed")
 COLUMNS = ("id", "text", "label", "subject", "date", *PERMISSION, *FEATURES)
@@ -62,7 +95,9 @@ def ssn(random: Random) -> str:
 
 def person(random: Random) -> str:
     given, family = random.choice(GIVEN), random.choice(FAMILY)
-    return random.choice((f"{given} {family}", f"{family}, {given}", f"{given} {family}".upper(), f"{given}_{family}".lower()))
+    return random.choice(
+        (f"{given} {family}", f"{family}, {given}", f"{given} {family}".upper(), f"{given}_{family}".lower())
+    )
 
 
 def case_of(uri: str = "records.csv") -> NamedUseCase:
@@ -75,7 +110,9 @@ def case_of(uri: str = "records.csv") -> NamedUseCase:
         "allowed_values": {"listed": ["a", "b"]},
     }
     record = {"subject": "subject", "date": "date", **PERMISSION, "features": {name: name for name in FEATURES}}
-    return use_case(source={"uri": uri}, record=record, privacy=settings, splits={"min_rows_per_label": 3}, governance=GOVERNANCE)
+    return use_case(
+        source={"uri": uri}, record=record, privacy=settings, splits={"min_rows_per_label": 3}, governance=GOVERNANCE
+    )
 
 
 def rows_of(random: Random) -> list[dict[str, str]]:
@@ -110,16 +147,32 @@ def leaves(rows: list[dict[str, str]], folder: Path, name: str = "records.csv") 
             writer.writerows(rows)
         case = case_of(str(file))
         raw = read_new_records(case, Environment(home=Path(place)), {}, None, datetime.now(UTC), Path(place)).records
-        cleaned = pa.table({n: raw[n] if n in raw.column_names else pa.nulls(len(raw), cleaned_schema(case).field(n).type) for n in cleaned_schema(case).names})
+        cleaned = pa.table(
+            {
+                n: raw[n] if n in raw.column_names else pa.nulls(len(raw), cleaned_schema(case).field(n).type)
+                for n in cleaned_schema(case).names
+            }
+        )
         made = anonymized(case, cleaned.cast(cleaned_schema(case)))
         (Path(place) / "work").mkdir()
-        divided = split(case, TableRows(made.kept), Work(Path(place) / "work", InProcess())).collect(splits_schema(case))
+        divided = split(case, TableRows(made.kept), Work(Path(place) / "work", InProcess())).collect(
+            splits_schema(case)
+        )
         for batch in divided.kept.to_batches():
             closed_columns.require_closed(case, batch)
-    return [*made.kept.to_pylist(), *divided.kept.to_pylist(), made.removed.to_pylist(), divided.removed.to_pylist(), made.counts, divided.counts]
+    return [
+        *made.kept.to_pylist(),
+        *divided.kept.to_pylist(),
+        made.removed.to_pylist(),
+        divided.removed.to_pylist(),
+        made.counts,
+        divided.counts,
+    ]
 
 
-def plant(secret: str, value: str, column: str, rows: list[dict[str, str]], many: int, folder: Path, name: str = "records.csv") -> str | None:
+def plant(
+    secret: str, value: str, column: str, rows: list[dict[str, str]], many: int, folder: Path, name: str = "records.csv"
+) -> str | None:
     """Puts a value with a secret into a column of some rows. Broken where the secret comes out."""
     for row in rows[:many]:
         row[column] = f"{row[column]} {value}" if column == "text" else value
@@ -136,17 +189,25 @@ def columns(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Atta
         for n in range(size):
             secret = random.choice((email, iban, ssn))(random)
             value = random.choice((secret, f"2024-03-05 {secret}", f"born {secret}", f"34 {secret}"))
-            value = f"Write to me: {secret} please." if column == "text" else f"{value} {n}" if column == "id" else value
-            attack = partial(plant, secret, value, column, rows_of(random), 1 if column == "id" else random.randrange(1, 4), folder)
+            value = (
+                f"Write to me: {secret} please." if column == "text" else f"{value} {n}" if column == "id" else value
+            )
+            attack = partial(
+                plant, secret, value, column, rows_of(random), 1 if column == "id" else random.randrange(1, 4), folder
+            )
             yield f"column {column} {n}", attack
 
 
 def names(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack]]:
-    """Names of persons as labels and features, and as dates, ids and subjects, where no recognizer of identifiers sees them."""
+    """Names of persons as labels and features, and as dates, ids and subjects, where no recognizer of identifiers sees
+    them."""
     for column in ("label", "region", "listed", "date", "age", "zip", "joined", "income", "subject", "account"):
         for n in range(size):
             secret = person(random)
-            yield f"name in {column} {n}", partial(plant, secret, secret, column, rows_of(random), random.choice((1, 6)), folder)
+            yield (
+                f"name in {column} {n}",
+                partial(plant, secret, secret, column, rows_of(random), random.choice((1, 6)), folder),
+            )
 
 
 def provenance(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack]]:
@@ -160,8 +221,14 @@ def own_component(random: Random, folder: Path, size: int) -> Iterator[tuple[str
 
     def attack(secret: str, column: str) -> str | None:
         case = case_of()
-        given = {"record_id": [f"r{n}" for n in range(ROWS)], "messages": [[{"role": "user", "content": "A fee."}]] * ROWS, column: [secret] * ROWS}
-        spoiled = pa.table({name: given.get(name, [None] * ROWS) for name in cleaned_schema(case).names}, schema=cleaned_schema(case))
+        given = {
+            "record_id": [f"r{n}" for n in range(ROWS)],
+            "messages": [[{"role": "user", "content": "A fee."}]] * ROWS,
+            column: [secret] * ROWS,
+        }
+        spoiled = pa.table(
+            {name: given.get(name, [None] * ROWS) for name in cleaned_schema(case).names}, schema=cleaned_schema(case)
+        )
         try:
             return "it came out" if secret in repr(anonymized(case, spoiled).kept.to_pylist()) else None
         except DataError as error:
@@ -181,7 +248,9 @@ def written(lake: Lake) -> None:
         Spool(scratch / "spool.arrow", schema).write(batch)
         version = lake.write_table("claims", "raw_records", [batch], schema, zone="restricted")
         lake.add_verdict(version, "looked", True, "")
-        assert not [p for p in Path(lake.root, "restricted").rglob("*") if p.lstat().st_mode & 0o077], "open while it is written"
+        assert not [p for p in Path(lake.root, "restricted").rglob("*") if p.lstat().st_mode & 0o077], (
+            "open while it is written"
+        )
 
 
 def wide(top: Path) -> int:
@@ -223,7 +292,12 @@ def old_lakes(random: Random, folder: Path, size: int) -> Iterator[tuple[str, At
         return "it is open after it was closed" if wide(top) or modes.harden(top, modes.Access()).changed else None
 
     for n in range(size):
-        yield f"old lake {n}", partial(attack, folder / f"old-{n}", [(random.randrange(0o7777), random.randrange(0o777)) for _ in range(6)])
+        yield (
+            f"old lake {n}",
+            partial(
+                attack, folder / f"old-{n}", [(random.randrange(0o7777), random.randrange(0o777)) for _ in range(6)]
+            ),
+        )
 
 
 def harmless(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack]]:
@@ -231,7 +305,11 @@ def harmless(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Att
 
     def attack(rows: list[dict[str, str]]) -> str | None:
         *_, made, divided = leaves(rows, folder)
-        return None if sum(divided["rows_per_split"].values()) == ROWS and not made["emptied"] else "harmless values were emptied or removed"
+        return (
+            None
+            if sum(divided["rows_per_split"].values()) == ROWS and not made["emptied"]
+            else "harmless values were emptied or removed"
+        )
 
     for n in range(size):
         yield f"harmless {n}", partial(attack, rows_of(random))
@@ -249,7 +327,11 @@ def off(*patches: tuple[Any, str, Callable[..., Any]]) -> Callable[[], Any]:
     def switched_off() -> Iterator[None]:
         with ExitStack() as stack:
             for owner, name, instead in patches:
-                stack.enter_context(patch.object(owner, name, instead) if not isinstance(owner, str) else patch(f"{owner}.{name}", instead))
+                stack.enter_context(
+                    patch.object(owner, name, instead)
+                    if not isinstance(owner, str)
+                    else patch(f"{owner}.{name}", instead)
+                )
             yield
 
     return switched_off
@@ -261,9 +343,13 @@ AREA = Area(
     cases=cases,
     defences={
         "dates_are_parsed": off((closed_columns, "is_date", lambda value: True)),
-        "values_are_parsed": off((closed_columns, "_can_be_read", lambda *_: True), (closed_columns, "_may_leave", lambda *_: True)),
+        "values_are_parsed": off(
+            (closed_columns, "_can_be_read", lambda *_: True), (closed_columns, "_may_leave", lambda *_: True)
+        ),
         "values_are_scanned": off((IDENTIFIERS, "recognizers_of_values", lambda privacy: [])),
-        "persons_are_seen": off((IDENTIFIERS, "looks_like_person", lambda value: False), (IDENTIFIERS, "single_names", lambda *_: [])),
+        "persons_are_seen": off(
+            (IDENTIFIERS, "looks_like_person", lambda value: False), (IDENTIFIERS, "single_names", lambda *_: [])
+        ),
         "last_look_at_what_leaves": off(("ft_platform.privacy.anonymize", "require_closed", lambda *_: None)),
         "zone_is_closed": off((modes, "close_zone", lambda top: None)),
         "files_are_private": off(

@@ -1,4 +1,5 @@
-"""A judge is asked in both orders, compared with people, and without them worth nothing to a gate. A local server plays the judge."""
+"""A judge is asked in both orders, compared with people, and without them worth nothing to a gate. A local server plays
+the judge."""
 
 import csv
 import io
@@ -73,7 +74,9 @@ def gold_file(folder: Path, better: Callable[[int], str], rows: int = 30) -> str
     lines = []
     for place in range(rows):
         answers = [f"good {place}", f"bad {place}"][:: 1 if place % 2 else -1]
-        lines.append({"question": f"q {place}", "answer_1": answers[0], "answer_2": answers[1], "better": better(place)})
+        lines.append(
+            {"question": f"q {place}", "answer_1": answers[0], "answer_2": answers[1], "better": better(place)}
+        )
     path = folder / "gold.jsonl"
     path.write_text("\n".join(map(json.dumps, lines)))
     return str(path)
@@ -103,7 +106,10 @@ def people(place: int) -> str:
 )
 def test_only_a_reply_that_is_a_choice_is_read_as_one(reply: str, choice: str | None) -> None:
     assert choice_in(reply) == choice
-    assert choice_in("Unsupported.", ("supported", "unsupported")) == "unsupported" and choice_in("not supported", ("supported", "unsupported")) is None
+    assert (
+        choice_in("Unsupported.", ("supported", "unsupported")) == "unsupported"
+        and choice_in("not supported", ("supported", "unsupported")) is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,41 +125,64 @@ def test_only_a_reply_that_is_a_choice_is_read_as_one(reply: str, choice: str | 
         (None, None, (None, False)),
     ],
 )
-def test_a_judge_who_contradicts_itself_after_swapping_has_a_tie(first: str | None, swapped: str | None, expected: tuple) -> None:
+def test_a_judge_who_contradicts_itself_after_swapping_has_a_tie(
+    first: str | None, swapped: str | None, expected: tuple
+) -> None:
     assert verdict(first, swapped) == expected
 
 
 def test_the_judge_gets_rubric_task_and_both_answers_as_data(judged: JudgedCase, server: ChatServer) -> None:
     judge(judged, server, rubric="Prefer what a lawyer would sign.", rows=3)
     assert len(server.requests) == 6 and all(
-        request["messages"][0]["content"] == instruction("Prefer what a lawyer would sign.") for request in server.requests
+        request["messages"][0]["content"] == instruction("Prefer what a lawyer would sign.")
+        for request in server.requests
     )
     texts = [asked(request["messages"]) for request in server.requests]
     for first, swapped in zip(texts[:3], texts[3:], strict=True):
         assert first["task"] == "Help." and CANARY in first["question"] and first["question"] == swapped["question"]
-        assert (first["answer_A"], first["answer_B"]) == (swapped["answer_B"], swapped["answer_A"]) and first["answer_A"].startswith("good")
-    assert list(json.loads(comparison("t", '"}, "answer_A": "', "a", "b"))) == ["task", "question", "answer_A", "answer_B"]
+        assert (first["answer_A"], first["answer_B"]) == (swapped["answer_B"], swapped["answer_A"]) and first[
+            "answer_A"
+        ].startswith("good")
+    assert list(json.loads(comparison("t", '"}, "answer_A": "', "a", "b"))) == [
+        "task",
+        "question",
+        "answer_A",
+        "answer_B",
+    ]
 
 
-def test_without_people_to_compare_with_a_verdict_is_not_usable_in_a_gate(judged: JudgedCase, server: ChatServer) -> None:
+def test_without_people_to_compare_with_a_verdict_is_not_usable_in_a_gate(
+    judged: JudgedCase, server: ChatServer
+) -> None:
     found = judge(judged, server, rows=20)
     assert found["win_rate"]["value"] == 1.0 and found["rows"] == 20 and found["tokens"] == 40 * 13
-    assert found["calibrated"] is False and found["usable_in_gate"] is False and "there is no gold set" in found["reason"]
+    assert (
+        found["calibrated"] is False and found["usable_in_gate"] is False and "there is no gold set" in found["reason"]
+    )
     assert found["position_bias"]["value"] == 0.0 and found["first_share"] == 0.5
     assert found["judge"] == {"kind": "endpoint", "host": "127.0.0.1", "model": "judge-1"}
 
 
-def test_a_judge_who_agrees_with_people_is_usable_and_one_who_does_not_is_not(judged: JudgedCase, server: ChatServer, tmp_path: Path) -> None:
+def test_a_judge_who_agrees_with_people_is_usable_and_one_who_does_not_is_not(
+    judged: JudgedCase, server: ChatServer, tmp_path: Path
+) -> None:
     found = judge(judged, server, gold=gold_file(tmp_path, people))
     assert found["calibrated"] and found["usable_in_gate"] and found["reason"] is None
-    assert found["gold"]["kappa"]["value"] == 1.0 and found["gold"]["rows"] == 30 and found["gold"]["agreement"]["low"] < 1
+    assert (
+        found["gold"]["kappa"]["value"] == 1.0 and found["gold"]["rows"] == 30 and found["gold"]["agreement"]["low"] < 1
+    )
     found = judge(judged, server, gold=gold_file(tmp_path, lambda place: "2" if place % 2 else "1"))
     assert (
-        found["calibrated"] and not found["usable_in_gate"] and found["gold"]["kappa"]["value"] == -1.0 and "less than judge.min_kappa 0.4" in found["reason"]
+        found["calibrated"]
+        and not found["usable_in_gate"]
+        and found["gold"]["kappa"]["value"] == -1.0
+        and "less than judge.min_kappa 0.4" in found["reason"]
     )
 
 
-def test_kappa_is_that_of_scikit_learn_and_the_least_kappa_decides(judged: JudgedCase, server: ChatServer, tmp_path: Path) -> None:
+def test_kappa_is_that_of_scikit_learn_and_the_least_kappa_decides(
+    judged: JudgedCase, server: ChatServer, tmp_path: Path
+) -> None:
     from sklearn.metrics import cohen_kappa_score
 
     said = [people(place) if place % 3 else "tie" for place in range(30)]
@@ -164,7 +193,9 @@ def test_kappa_is_that_of_scikit_learn_and_the_least_kappa_decides(judged: Judge
     assert judge(judged, server, gold=gold, min_kappa=0.9)["usable_in_gate"] is False
 
 
-def test_a_judge_who_always_prefers_the_first_answer_only_has_ties_and_its_bias_is_told(judged: JudgedCase, server: ChatServer, tmp_path: Path) -> None:
+def test_a_judge_who_always_prefers_the_first_answer_only_has_ties_and_its_bias_is_told(
+    judged: JudgedCase, server: ChatServer, tmp_path: Path
+) -> None:
     server.answer = lambda messages: "A"
     found = judge(judged, server, gold=gold_file(tmp_path, people))
     assert found["answers"] == {"fine_tuned": 0, "tie": 24, "alternative": 0} and found["win_rate"]["value"] == 0.5
@@ -172,20 +203,33 @@ def test_a_judge_who_always_prefers_the_first_answer_only_has_ties_and_its_bias_
     assert found["gold"]["kappa"]["value"] == 0.0 and not found["usable_in_gate"]
 
 
-def test_replies_that_cannot_be_read_are_left_out_and_too_many_of_them_block_the_gate(judged: JudgedCase, server: ChatServer, tmp_path: Path) -> None:
-    server.answer = lambda messages: "Well, it depends." if asked(messages)["answer_A"].startswith("bad 1") else fair(messages)
+def test_replies_that_cannot_be_read_are_left_out_and_too_many_of_them_block_the_gate(
+    judged: JudgedCase, server: ChatServer, tmp_path: Path
+) -> None:
+    server.answer = lambda messages: (
+        "Well, it depends." if asked(messages)["answer_A"].startswith("bad 1") else fair(messages)
+    )
     found = judge(judged, server, gold=gold_file(tmp_path, people))
     assert found["unreadable"]["rows"] == 11 and found["rows"] == 13 and found["win_rate"]["value"] == 1.0
     assert found["calibrated"] is False or "no readable verdict" in found["reason"]
     assert found["usable_in_gate"] is False
     server.answer = lambda messages: "garbage"
     found = judge(judged, server, rows=7, gold=gold_file(tmp_path, people))
-    assert found["win_rate"] is None and found["position_bias"] is None and found["rows"] == 0 and "no reply of the judge could be read" in found["reason"]
+    assert (
+        found["win_rate"] is None
+        and found["position_bias"] is None
+        and found["rows"] == 0
+        and "no reply of the judge could be read" in found["reason"]
+    )
 
 
 def test_a_small_gold_set_calibrates_nothing(judged: JudgedCase, server: ChatServer, tmp_path: Path) -> None:
     found = judge(judged, server, gold=gold_file(tmp_path, people, LEAST_GOLD_ROWS - 1))
-    assert found["calibrated"] is False and f"{LEAST_GOLD_ROWS} are needed" in found["reason"] and found["gold"]["kappa"] is None
+    assert (
+        found["calibrated"] is False
+        and f"{LEAST_GOLD_ROWS} are needed" in found["reason"]
+        and found["gold"]["kappa"] is None
+    )
 
 
 def test_the_imported_review_of_this_evaluation_is_the_gold_set(server: ChatServer, tmp_path: Path) -> None:
@@ -203,8 +247,12 @@ def test_the_imported_review_of_this_evaluation_is_the_gold_set(server: ChatServ
             writer.writerow({**row, "better": preferred if int(row["row"]) % 4 else "tie"})
     review, _ = import_answers(case.lake, case.use_case, [path])
     found = judge(case, server)
-    assert judge_inputs(case.lake, with_judge(case, server), case.evaluation)[0] != before, "another gold set is another report"
-    assert found["gold"]["source"] == f"human review {review.id}" and found["gold"]["rows"] == 24 and found["calibrated"]
+    assert judge_inputs(case.lake, with_judge(case, server), case.evaluation)[0] != before, (
+        "another gold set is another report"
+    )
+    assert (
+        found["gold"]["source"] == f"human review {review.id}" and found["gold"]["rows"] == 24 and found["calibrated"]
+    )
     assert found["gold"]["agreement"]["value"] == pytest.approx(18 / 24)
 
 
@@ -214,7 +262,10 @@ def test_the_imported_review_of_this_evaluation_is_the_gold_set(server: ChatServ
         ("no json", "gold.jsonl:1: is no JSON"),
         ('{"question": "q", "answer_1": "a", "answer_2": "b"}', "gold.jsonl:1: must have the fields"),
         ('{"question": "q", "answer_1": "a", "answer_2": "b", "better": 1}', "each a text"),
-        ('{"question": "q", "answer_1": "a", "answer_2": "b", "better": "Jane Roe"}', "better must be 1, 2 or tie, got a text of 8 characters"),
+        (
+            '{"question": "q", "answer_1": "a", "answer_2": "b", "better": "Jane Roe"}',
+            "better must be 1, 2 or tie, got a text of 8 characters",
+        ),
     ],
 )
 def test_a_gold_set_with_a_fault_is_refused_with_its_line_and_without_its_words(
@@ -250,19 +301,30 @@ def test_without_a_judge_or_with_a_failing_one_nothing_is_published(judged: Judg
         Judge.model_validate({"endpoint": {"url": "http://127.0.0.1/v1", "model": "m"}, "model": {"uri": "a/b"}})
 
 
-def test_equal_inputs_ask_nobody_and_every_setting_makes_another_report(judged: JudgedCase, server: ChatServer, tmp_path: Path) -> None:
+def test_equal_inputs_ask_nobody_and_every_setting_makes_another_report(
+    judged: JudgedCase, server: ChatServer, tmp_path: Path
+) -> None:
     judge(judged, server, rows=4)
     count = len(server.requests)
     judge(judged, server, rows=4)
     assert len(server.requests) == count
     ids = {
         judge_inputs(judged.lake, with_judge(judged, server, **settings), judged.evaluation)[0]
-        for settings in ({}, {"rows": 5}, {"rubric": "Another rubric."}, {"min_kappa": 0.5}, {"gold": gold_file(tmp_path, people)}, {"alternative": "x"})
+        for settings in (
+            {},
+            {"rows": 5},
+            {"rubric": "Another rubric."},
+            {"min_kappa": 0.5},
+            {"gold": gold_file(tmp_path, people)},
+            {"alternative": "x"},
+        )
     }
     assert len(ids) == 6
 
 
-def test_the_judge_is_asked_for_support_too_where_the_use_case_measures_groundedness(server: ChatServer, tmp_path: Path) -> None:
+def test_the_judge_is_asked_for_support_too_where_the_use_case_measures_groundedness(
+    server: ChatServer, tmp_path: Path
+) -> None:
     evaluation = {"bootstrap_samples": 400, "groundedness": "prompt"}
     case = judged_case(tmp_path / "home", good, bad, evaluation=evaluation)
 
@@ -283,21 +345,32 @@ def test_the_judge_is_asked_for_support_too_where_the_use_case_measures_grounded
     assert json.loads(case.lake.read_file(report, "judge.json"))["groundedness"]["hallucination_rate"] is None
 
 
-def test_the_report_passes_the_gate_and_holds_no_text_of_a_record(judged: JudgedCase, server: ChatServer, tmp_path: Path) -> None:
+def test_the_report_passes_the_gate_and_holds_no_text_of_a_record(
+    judged: JudgedCase, server: ChatServer, tmp_path: Path
+) -> None:
     use_case = with_judge(judged, server, gold=gold_file(tmp_path, people), rows=10)
     report = publish_judge(judged.lake, judged.environment, use_case, judged.evaluation)
     assert problems_with(judged.lake, use_case, report) == []
     choices = pq.read_table(io.BytesIO(judged.lake.read_file(report, "choices.parquet"))).to_pylist()
     records = {row["record_id"] for row in choices if row["gold_line"] is None}
-    assert len(records) == 10 and all(re.fullmatch(r"r\d{4}", record) for record in records), "so that the trace of a person finds the report"
+    assert len(records) == 10 and all(re.fullmatch(r"r\d{4}", record) for record in records), (
+        "so that the trace of a person finds the report"
+    )
     assert [row["gold_line"] for row in choices if row["record_id"] is None] == list(range(1, 31))
     assert {(row["first_order"], row["swapped"]) for row in choices if row["record_id"]} == {("A", "B")}
     page = judged.lake.read_file(report, "report.html").decode()
-    assert "may be used in a gate: the judge agrees with people" in page and "almost perfect" in page and "http" not in page.replace("http-equiv", "")
+    assert (
+        "may be used in a gate: the judge agrees with people" in page
+        and "almost perfect" in page
+        and "http" not in page.replace("http-equiv", "")
+    )
     for name in judged.lake.manifest(report).files:
         content = judged.lake.read_file(report, name)
         assert CANARY.encode() not in content and b"good 1" not in content
-    page = judged.lake.read_file(publish_judge(judged.lake, judged.environment, with_judge(judged, server, rows=11), judged.evaluation), "report.html").decode()
+    page = judged.lake.read_file(
+        publish_judge(judged.lake, judged.environment, with_judge(judged, server, rows=11), judged.evaluation),
+        "report.html",
+    ).decode()
     assert "may not be used in a gate: there is no gold set" in page
 
 
@@ -307,14 +380,18 @@ def test_a_local_model_judges_by_the_likelier_choice(judged: JudgedCase, tmp_pat
     folder = save_tiny_model(tmp_path / "judge")
     found = judge(judged, None, model={"uri": str(folder), "dtype": "float32"}, rows=3, rubric="The shorter one.")
     assert found["judge"]["kind"] == "local" and len(found["judge"]["sha256"]) == 64
-    assert found["rows"] == 0 and found["win_rate"] is None and found["unreadable"]["share"] == 1.0, "the context of 512 tokens is too short for a comparison"
+    assert found["rows"] == 0 and found["win_rate"] is None and found["unreadable"]["share"] == 1.0, (
+        "the context of 512 tokens is too short for a comparison"
+    )
     tiny_model(max_position_embeddings=4096).save_pretrained(tmp_path / "longer")
     tiny_tokenizer().save_pretrained(tmp_path / "longer")
     found = judge(judged, None, model={"uri": str(tmp_path / "longer"), "dtype": "float32"}, rows=3)
     assert found["rows"] == 3 and found["unreadable"]["rows"] == 0 and found["tokens"] > 1000
 
 
-def test_the_asset_starts_the_program_once_and_shows_the_verdict(judged: JudgedCase, server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_asset_starts_the_program_once_and_shows_the_verdict(
+    judged: JudgedCase, server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from types import SimpleNamespace
 
     from ft_platform.assets import judge_report
@@ -322,7 +399,9 @@ def test_the_asset_starts_the_program_once_and_shows_the_verdict(judged: JudgedC
     use_case = with_judge(judged, server, rows=6)
     started = []
 
-    def run_program(context: Any, environment: Environment, use_case: NamedUseCase, program: str, extras: dict[str, Any]) -> Any:
+    def run_program(
+        context: Any, environment: Environment, use_case: NamedUseCase, program: str, extras: dict[str, Any]
+    ) -> Any:
         started.append((program, list(extras)))
         return SimpleNamespace(artifact=publish_judge(judged.lake, environment, use_case, judged.evaluation))
 
@@ -330,20 +409,29 @@ def test_the_asset_starts_the_program_once_and_shows_the_verdict(judged: JudgedC
     (asset,) = judge_report.build(use_case)
     for _ in range(2):
         made = asset.op.compute_fn.decorated_fn(
-            SimpleNamespace(log=logging.getLogger("test")), lake=judged.lake, environment=judged.environment, evaluation_report=judged.evaluation
+            SimpleNamespace(log=logging.getLogger("test")),
+            lake=judged.lake,
+            environment=judged.environment,
+            evaluation_report=judged.evaluation,
         )
     assert started == [("judge", ["evaluation_report"])]
     assert "may not be used in a gate" in made.metadata["conclusion"].value and "plot/judge" in made.metadata
 
 
-def test_the_program_judges_the_newest_evaluation_by_hand(judged: JudgedCase, server: ChatServer, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_the_program_judges_the_newest_evaluation_by_hand(
+    judged: JudgedCase, server: ChatServer, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
     import sys
 
     from ft_platform.programs import judge as program
     from ft_platform_tests.conftest import write_use_case
 
     attributes = judged.use_case.settings.model_dump(mode="json", exclude_none=True)
-    write_use_case(judged.environment.defs, "complaints", {**attributes, "judge": {"endpoint": {"url": server.url, "model": "m"}, "rows": 2}})
+    write_use_case(
+        judged.environment.defs,
+        "complaints",
+        {**attributes, "judge": {"endpoint": {"url": server.url, "model": "m"}, "rows": 2}},
+    )
     for name, value in judged.environment.to_variables().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(program, "prepare_process", lambda: None)  # it sets up a process of its own

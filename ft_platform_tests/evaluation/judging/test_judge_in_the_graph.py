@@ -12,24 +12,36 @@ from ft_platform_tests.chat_server import chat_server
 from ft_platform_tests.evaluation.judged_case import judged_case
 
 
-def test_a_person_starts_them_by_name_and_sees_words_pictures_and_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_person_starts_them_by_name_and_sees_words_pictures_and_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with chat_server() as server, dg.DagsterInstance.ephemeral() as instance:
         server.answer = lambda messages: "A"
         judge = {"endpoint": {"url": server.url, "model": "judge-1", "api_key_env": "JUDGE_KEY"}, "rows": 5}
         case = judged_case(tmp_path / "home", lambda place: f"good {place}", lambda place: f"bad {place}", judge=judge)
         instance.report_runless_asset_event(
-            dg.AssetMaterialization(dg.AssetKey(["complaints", "evaluation_report"]), metadata={"handle": dg.MetadataValue.json(case.evaluation.to_dict())})
+            dg.AssetMaterialization(
+                dg.AssetKey(["complaints", "evaluation_report"]),
+                metadata={"handle": dg.MetadataValue.json(case.evaluation.to_dict())},
+            )
         )
         monkeypatch.setenv("JUDGE_KEY", "sk-4711")
         outcome = run_use_case("complaints", select=["judge_report"], environment=case.environment, instance=instance)
         assert outcome.success, outcome.error
-        assert len(server.requests) == 10 and {request["headers"]["Authorization"] for request in server.requests} == {"Bearer sk-4711"}
+        assert len(server.requests) == 10 and {request["headers"]["Authorization"] for request in server.requests} == {
+            "Bearer sk-4711"
+        }
         shown = metadata_of(instance, "judge_report")
-        assert "may not be used in a gate: there is no gold set" in shown["conclusion"] and shown["plot/judge"].startswith("![plot](data:image/png")
+        assert "may not be used in a gate: there is no gold set" in shown["conclusion"] and shown[
+            "plot/judge"
+        ].startswith("![plot](data:image/png")
         assert shown["verdict"]["position_bias"]["value"] == 1.0 and "/complaints/judge_report/" in shown["report"]
         outcome = run_use_case("complaints", select=["human_review"], environment=case.environment, instance=instance)
         assert not outcome.success and "ft review export complaints" in str(outcome.next_step or outcome.error)
-        assert "4711" not in everything_in(tmp_path / "home") and open_lake(case.environment).artifacts("complaints", "human_review") == []
+        assert (
+            "4711" not in everything_in(tmp_path / "home")
+            and open_lake(case.environment).artifacts("complaints", "human_review") == []
+        )
 
 
 def metadata_of(instance: dg.DagsterInstance, stage: str) -> dict[str, Any]:
@@ -39,4 +51,8 @@ def metadata_of(instance: dg.DagsterInstance, stage: str) -> dict[str, Any]:
 
 
 def everything_in(folder: Path) -> str:
-    return "".join(path.read_bytes().decode("latin-1") for path in folder.rglob("*") if path.is_file() and path.suffix in (".json", ".html", ".txt", ".log"))
+    return "".join(
+        path.read_bytes().decode("latin-1")
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix in (".json", ".html", ".txt", ".log")
+    )

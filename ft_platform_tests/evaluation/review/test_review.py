@@ -63,7 +63,9 @@ def judge(row: dict[str, str]) -> str:
     return "1" if "good answer" in row["answer_1"] else "2"
 
 
-def filled(case: JudgedCase, folder: Path, choose: Callable[[dict[str, str]], str] = judge, raters: int = 2, **options: Any) -> list[Path]:
+def filled(
+    case: JudgedCase, folder: Path, choose: Callable[[dict[str, str]], str] = judge, raters: int = 2, **options: Any
+) -> list[Path]:
     made = export_sheets(case.lake, case.use_case, folder, raters=raters, file_format="csv", **options)
     for path in map(Path, made["files"]):
         write_csv(path, [{**row, "better": choose(row)} for row in read_csv(path)])
@@ -73,17 +75,33 @@ def filled(case: JudgedCase, folder: Path, choose: Callable[[dict[str, str]], st
 def test_sheets_name_no_system_and_hold_anonymized_texts_and_both_answers(case: JudgedCase, tmp_path: Path) -> None:
     for file_format in ("csv", "xlsx", "html"):
         made = export_sheets(case.lake, case.use_case, tmp_path / file_format, file_format=file_format)
-        assert (made["rows"], made["differing_rows"], made["test_rows"]) == (11, 11, 12), "the record with equal answers is not shown"
+        assert (made["rows"], made["differing_rows"], made["test_rows"]) == (
+            11,
+            11,
+            12,
+        ), "the record with equal answers is not shown"
         for path in map(Path, made["files"]):
             assert path.stat().st_mode & 0o777 == 0o600, "its owner passes it on"
             text = xlsx_text(path) if file_format == "xlsx" else path.read_text("utf-8-sig")
             assert CANARY in text and "good answer 3" in text and "bad answer 3" in text and "answer 7" not in text
-            for name in ("fine_tuned", "fine-tuned", "few_shot", "alternative", case.evaluation.id, case.evaluation.content_hash[:12]):
+            for name in (
+                "fine_tuned",
+                "fine-tuned",
+                "few_shot",
+                "alternative",
+                case.evaluation.id,
+                case.evaluation.content_hash[:12],
+            ):
                 assert name not in text, name
 
 
 def xlsx_text(path: Path) -> str:
-    return "\n".join(str(value) for page in openpyxl.load_workbook(path).worksheets for row in page.iter_rows(values_only=True) for value in row)
+    return "\n".join(
+        str(value)
+        for page in openpyxl.load_workbook(path).worksheets
+        for row in page.iter_rows(values_only=True)
+        for value in row
+    )
 
 
 def test_sides_are_drawn_for_each_rater_and_row_and_kept_in_the_lake_alone(case: JudgedCase, tmp_path: Path) -> None:
@@ -93,14 +111,23 @@ def test_sides_are_drawn_for_each_rater_and_row_and_kept_in_the_lake_alone(case:
     for rater, path in zip(made["raters"], made["files"], strict=True):
         firsts = ["fine_tuned" if "good answer" in row["answer_1"] else "alternative" for row in read_csv(Path(path))]
         assert firsts == [side["first"] for side in key["raters"][rater]]
-    sides = {rater: tuple(first_systems(case.evaluation, made["sheet"], rater, 200)) for rater in ("rater_1", "rater_2")}
+    sides = {
+        rater: tuple(first_systems(case.evaluation, made["sheet"], rater, 200)) for rater in ("rater_1", "rater_2")
+    }
     assert sides["rater_1"] != sides["rater_2"] and all(70 < side.count("fine_tuned") < 130 for side in sides.values())
     assert CANARY not in json.dumps(key) and "good answer" not in json.dumps(key)
 
 
-def test_the_same_export_again_has_the_same_sheets_and_other_numbers_have_others(case: JudgedCase, tmp_path: Path) -> None:
-    first, second = (export_sheets(case.lake, case.use_case, tmp_path / name, rows=5, file_format="csv") for name in "ab")
-    assert first["sheet"] == second["sheet"] and Path(first["files"][0]).read_bytes() == Path(second["files"][0]).read_bytes()
+def test_the_same_export_again_has_the_same_sheets_and_other_numbers_have_others(
+    case: JudgedCase, tmp_path: Path
+) -> None:
+    first, second = (
+        export_sheets(case.lake, case.use_case, tmp_path / name, rows=5, file_format="csv") for name in "ab"
+    )
+    assert (
+        first["sheet"] == second["sheet"]
+        and Path(first["files"][0]).read_bytes() == Path(second["files"][0]).read_bytes()
+    )
     assert export_sheets(case.lake, case.use_case, tmp_path / "c", rows=6)["sheet"] != first["sheet"]
     assert export_sheets(case.lake, case.use_case, tmp_path / "d", rows=5, raters=3)["sheet"] != first["sheet"]
 
@@ -137,10 +164,14 @@ def test_no_cell_of_a_sheet_starts_a_formula(case: JudgedCase, tmp_path: Path) -
     made = export_sheets(case.lake, case.use_case, tmp_path, raters=1, file_format="xlsx")
     page = openpyxl.load_workbook(made["files"][0]).worksheets[0]
     cells = [one for row in page.iter_rows() for one in row if one.value is not None]
-    assert {one.data_type for one in cells} == {"s", "n"} and page.data_validations.dataValidation[0].formula1 == '"1,2,tie"'
+    assert {one.data_type for one in cells} == {"s", "n"} and page.data_validations.dataValidation[
+        0
+    ].formula1 == '"1,2,tie"'
     made = export_sheets(case.lake, case.use_case, tmp_path, raters=1, file_format="csv")
     texts = [value for row in read_csv(Path(made["files"][0])) for value in row.values()]
-    assert not [text for text in texts if re.match(r"\s*[=+\-@＝]", text)] and [text for text in texts if text.startswith("'=")]
+    assert not [text for text in texts if re.match(r"\s*[=+\-@＝]", text)] and [
+        text for text in texts if text.startswith("'=")
+    ]
     assert cell("a\x00b\x0bc\r\nd") == "abc\nd" and len(cell("x" * 50_000)) < MOST_CHARACTERS + 20
 
 
@@ -163,9 +194,14 @@ def test_the_form_holds_texts_as_data_only_and_loads_nothing(case: JudgedCase, t
     assert data and not re.search(r"[<>&\u2028]", data[1])
     found = json.loads(data[1])
     assert [row[1].count(CANARY) for row in found["rows"]] == [1] * 11
-    assert {*XSS} <= {re.sub(r"^good answer \d+ | bad answer \d+$", "", answer) for row in found["rows"] for answer in row[2:]}
+    assert {*XSS} <= {
+        re.sub(r"^good answer \d+ | bad answer \d+$", "", answer) for row in found["rows"] for answer in row[2:]
+    }
     assert "http" not in re.sub(re.escape(data[1]), "", text).replace("http-equiv", "")
-    script, policy = re.search(r"<script>(.*?)</script>", text, re.DOTALL), re.search(r'Content-Security-Policy" content="([^"]+)"', text)
+    script, policy = (
+        re.search(r"<script>(.*?)</script>", text, re.DOTALL),
+        re.search(r'Content-Security-Policy" content="([^"]+)"', text),
+    )
     import base64
     import hashlib
 
@@ -189,7 +225,7 @@ const inputs = []; (function walk(node) { if (node.tag === 'input') inputs.push(
 inputs.filter(one => one.value === (one.name === 'row2' ? 'tie' : '1') && one.name !== 'row3').forEach(one => one.listeners.change());
 ids.save.listeners.click();
 console.log(JSON.stringify({ ...saved, done: ids.done.textContent, inputs: inputs.length }));
-"""
+"""  # noqa: E501
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="no JavaScript engine on this machine")
@@ -201,10 +237,16 @@ def test_the_form_saves_what_was_chosen_and_the_import_takes_it(case: JudgedCase
     assert data
     (tmp_path / "dom.js").write_text(DOM)
     done = subprocess.run(
-        ["node", str(tmp_path / "dom.js"), data[1], str(TEMPLATES / "review_form.js")], capture_output=True, text=True, check=True, timeout=60
+        ["node", str(tmp_path / "dom.js"), data[1], str(TEMPLATES / "review_form.js")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     saved = json.loads(done.stdout)
-    assert (saved["done"], saved["inputs"]) == ("3 of 4 answered", 12) and saved["name"] == f"answers_{made['sheet']}_rater_1.csv"
+    assert (saved["done"], saved["inputs"]) == ("3 of 4 answered", 12) and saved[
+        "name"
+    ] == f"answers_{made['sheet']}_rater_1.csv"
     answers = tmp_path / saved["name"]
     answers.write_text(saved["blob"], newline="")
     _, found = import_answers(case.lake, case.use_case, [answers])
@@ -213,16 +255,24 @@ def test_the_form_saves_what_was_chosen_and_the_import_takes_it(case: JudgedCase
 
 def test_answers_come_back_to_the_right_system(case: JudgedCase, tmp_path: Path) -> None:
     review, found = import_answers(case.lake, case.use_case, filled(case, tmp_path))
-    assert found["answers"] == {"fine_tuned": 22, "tie": 0, "alternative": 0} and found["win_rate"]["value"] == 1.0 and found["win_rate"]["low"] < 1
+    assert (
+        found["answers"] == {"fine_tuned": 22, "tie": 0, "alternative": 0}
+        and found["win_rate"]["value"] == 1.0
+        and found["win_rate"]["low"] < 1
+    )
     assert (found["evaluation"], found["alternative"], found["rows"]) == (case.evaluation.id, "base_few_shot", 11)
-    assert found["agreement"]["kappa"] is None and found["agreement"]["observed"] == 1.0, "with one kind of rating there is no agreement beyond chance"
+    assert found["agreement"]["kappa"] is None and found["agreement"]["observed"] == 1.0, (
+        "with one kind of rating there is no agreement beyond chance"
+    )
     assert problems_with(case.lake, case.use_case, review) == []
     ratings = pq.read_table(io.BytesIO(case.lake.read_file(review, "ratings.parquet"))).to_pylist()
     assert len(ratings) == 22 and {row["preferred"] for row in ratings} == {"fine_tuned"}
 
 
 def test_a_worse_model_loses_and_who_follows_a_side_agrees_with_nobody(case: JudgedCase, tmp_path: Path) -> None:
-    _, found = import_answers(case.lake, case.use_case, filled(case, tmp_path / "a", lambda row: {"1": "2", "2": "1"}[judge(row)]))
+    _, found = import_answers(
+        case.lake, case.use_case, filled(case, tmp_path / "a", lambda row: {"1": "2", "2": "1"}[judge(row)])
+    )
     assert found["win_rate"]["value"] == 0.0 and found["win_rate"]["high"] < 0.5
     _, found = import_answers(case.lake, case.use_case, filled(case, tmp_path / "b", lambda row: "1"))
     assert all(rater["first_share"] == 1.0 for rater in found["raters"]) and found["agreement"]["kappa"]["low"] < 0.2
@@ -258,7 +308,9 @@ def test_workbooks_and_semicolons_come_back_as_well(case: JudgedCase, tmp_path: 
     made = export_sheets(case.lake, case.use_case, tmp_path / "x", file_format="xlsx")
     book = openpyxl.load_workbook(made["files"][1])
     for row in rows[1]:
-        book.worksheets[0].cell(int(row["row"]) + 1, len(COLUMNS)).value = float(row["better"])  # as Excel keeps numbers
+        book.worksheets[0].cell(int(row["row"]) + 1, len(COLUMNS)).value = float(
+            row["better"]
+        )  # as Excel keeps numbers
     book.save(made["files"][1])
     _, found = import_answers(case.lake, case.use_case, [first, Path(made["files"][1])])
     assert found == expected
@@ -270,22 +322,46 @@ FAULTS: list[tuple[str, Callable[[list[dict[str, str]]], Any], str]] = [
         lambda rows: rows[0].update(better="both Jane Roe"),
         r"x\.csv:2: column better must be 1, 2 or tie, .* got a text of 13 characters",
     ),
-    ("a row that is not there", lambda rows: rows[1].update(row="99"), r"x\.csv:3: column row must be a number from 1 to 11"),
+    (
+        "a row that is not there",
+        lambda rows: rows[1].update(row="99"),
+        r"x\.csv:3: column row must be a number from 1 to 11",
+    ),
     ("a row that is no number", lambda rows: rows[1].update(row="two"), r"x\.csv:3: column row must be a number"),
-    ("a rater of nobody", lambda rows: rows[2].update(rater="Jane Roe"), r"x\.csv:4: column rater must be one of rater_1, rater_2, got a text of 8"),
+    (
+        "a rater of nobody",
+        lambda rows: rows[2].update(rater="Jane Roe"),
+        r"x\.csv:4: column rater must be one of rater_1, rater_2, got a text of 8",
+    ),
     ("a row twice", lambda rows: rows.append(dict(rows[0])), r"x\.csv:13: row 1 of rater_1 is in x\.csv:2 already"),
-    ("another export", lambda rows: rows[3].update(sheet="sheet-0123456789ab"), r"x\.csv:5: is of export sheet-0123456789ab, but x\.csv:2"),
+    (
+        "another export",
+        lambda rows: rows[3].update(sheet="sheet-0123456789ab"),
+        r"x\.csv:5: is of export sheet-0123456789ab, but x\.csv:2",
+    ),
     ("no export", lambda rows: rows[0].update(sheet="Jane"), r"x\.csv:2: column sheet must name an export"),
-    ("an unknown export", lambda rows: [row.update(sheet="sheet-0123456789ab") for row in rows], r"x\.csv:2: this use case has no export"),
+    (
+        "an unknown export",
+        lambda rows: [row.update(sheet="sheet-0123456789ab") for row in rows],
+        r"x\.csv:2: this use case has no export",
+    ),
     ("a column lost", lambda rows: [row.pop("better") for row in rows], r"x\.csv:1: lacks the columns better"),
-    ("one column sorted", lambda rows: [row.update(row=str(12 - int(row["row"]))) for row in rows], r"x\.csv:2: the texts of row 11 .* sorted alone"),
+    (
+        "one column sorted",
+        lambda rows: [row.update(row=str(12 - int(row["row"]))) for row in rows],
+        r"x\.csv:2: the texts of row 11 .* sorted alone",
+    ),
     ("nothing filled in", lambda rows: [row.update(better="") for row in rows], r"x\.csv: no row has an answer"),
     ("no rows", lambda rows: [row.update(dict.fromkeys(row, "")) for row in rows], r"x\.csv: no rows"),
 ]
 
 
-@pytest.mark.parametrize(("fault", "message"), [(fault, message) for _, fault, message in FAULTS], ids=[name for name, _, _ in FAULTS])
-def test_a_fault_is_named_with_file_and_row_and_nothing_is_imported(case: JudgedCase, tmp_path: Path, fault: Callable, message: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "message"), [(fault, message) for _, fault, message in FAULTS], ids=[name for name, _, _ in FAULTS]
+)
+def test_a_fault_is_named_with_file_and_row_and_nothing_is_imported(
+    case: JudgedCase, tmp_path: Path, fault: Callable, message: str
+) -> None:
     rows = read_csv(filled(case, tmp_path)[0])
     fault(rows)
     with pytest.raises(AnswersRefused, match=message) as refused:
@@ -313,14 +389,22 @@ def test_files_that_are_no_sheets_are_refused(case: JudgedCase, tmp_path: Path) 
     with pytest.raises(AnswersRefused, match="no such file"):
         import_answers(case.lake, case.use_case, [tmp_path / "none.csv"])
     with pytest.raises(AnswersRefused, match=r"and 2 more problems") as refused:
-        import_answers(case.lake, case.use_case, [files[0], files[1], write_csv(tmp_path / "again.csv", [*read_csv(files[0]), *read_csv(files[1])])])
+        import_answers(
+            case.lake,
+            case.use_case,
+            [files[0], files[1], write_csv(tmp_path / "again.csv", [*read_csv(files[0]), *read_csv(files[1])])],
+        )
     assert len(refused.value.problems) == 21
 
 
 def test_the_report_has_figures_pictures_and_no_text_of_a_record(case: JudgedCase, tmp_path: Path) -> None:
     review, found = import_answers(case.lake, case.use_case, filled(case, tmp_path))
     page = case.lake.read_file(review, "report.html").decode()
-    assert "in 100 % of the 11 judged records" in page and "The two answers differ on 11 of 12 test records" in page and "data:image/png;base64," in page
+    assert (
+        "in 100 % of the 11 judged records" in page
+        and "The two answers differ on 11 of 12 test records" in page
+        and "data:image/png;base64," in page
+    )
     for name in case.lake.manifest(review).files:
         content = case.lake.read_file(review, name)
         assert CANARY.encode() not in content and b"good answer" not in content
@@ -338,13 +422,35 @@ def test_the_asset_shows_the_newest_review_of_this_evaluation_or_fails(case: Jud
         made()
     review, _ = import_answers(case.lake, case.use_case, filled(case, tmp_path))
     metadata = made().metadata or {}
-    assert metadata["version"] == review.id and "plot/human_review" in metadata and "judged records" in str(metadata["conclusion"])
+    assert (
+        metadata["version"] == review.id
+        and "plot/human_review" in metadata
+        and "judged records" in str(metadata["conclusion"])
+    )
 
 
-def test_both_commands_print_json(case: JudgedCase, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_commands_print_json(
+    case: JudgedCase, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in case.environment.to_variables().items():
         monkeypatch.setenv(name, value)
-    assert main(["review", "export", "complaints", "--format", "csv", "--rows", "5", "--out", str(tmp_path / "out"), "--json"]) == 0
+    assert (
+        main(
+            [
+                "review",
+                "export",
+                "complaints",
+                "--format",
+                "csv",
+                "--rows",
+                "5",
+                "--out",
+                str(tmp_path / "out"),
+                "--json",
+            ]
+        )
+        == 0
+    )
     made = json.loads(capsys.readouterr().out)
     assert made["rows"] == 5 and all(Path(path).exists() for path in made["files"])
     assert main(["review", "import", "complaints", *made["files"]]) == 1
@@ -353,30 +459,48 @@ def test_both_commands_print_json(case: JudgedCase, tmp_path: Path, capsys: pyte
         write_csv(path, [{**row, "better": judge(row)} for row in read_csv(path)])
     assert main(["review", "import", "complaints", *made["files"], "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["win_rate"]["value"] == 1.0 and found["of_newest_evaluation"] is True and Path(found["report"]).exists()
+    assert (
+        found["win_rate"]["value"] == 1.0 and found["of_newest_evaluation"] is True and Path(found["report"]).exists()
+    )
     evaluated(case.lake, case.use_case, case.splits, lambda place: f"new {place}", bad, "eval-2")
     import ft_platform.evaluation.pairs as pairs
 
-    monkeypatch.setattr(pairs, "newest_evaluation", lambda *_: case.lake.artifact("complaints", "evaluation_report", "eval-2"))
+    monkeypatch.setattr(
+        pairs, "newest_evaluation", lambda *_: case.lake.artifact("complaints", "evaluation_report", "eval-2")
+    )
     assert main(["review", "import", "complaints", *made["files"]]) == 0
     assert "There is a newer evaluation" in capsys.readouterr().out
 
 
 def test_a_label_can_be_reviewed_too(tmp_path: Path) -> None:
-    case = judged_case(tmp_path / "home", lambda place: "card", lambda place: ("card", "loan")[place % 2], "classification")
+    case = judged_case(
+        tmp_path / "home", lambda place: "card", lambda place: ("card", "loan")[place % 2], "classification"
+    )
     pairs = pairs_of(case.lake, case.use_case, case.evaluation, "base_few_shot")
     assert (len(pairs.differing), pairs.test_rows, pairs.identical_rows) == (6, 12, 6)
-    assert {(pair.fine_tuned, pair.alternative) for pair in pairs.differing} == {("card", "loan")} and ANSWERS == ("1", "2", "tie")
+    assert {(pair.fine_tuned, pair.alternative) for pair in pairs.differing} == {("card", "loan")} and ANSWERS == (
+        "1",
+        "2",
+        "tie",
+    )
 
 
 def test_the_question_is_the_conversation_up_to_the_answer() -> None:
-    said = [("user", "Hello"), ("assistant", "Yes?"), ("user", "Why?"), ("assistant", "Secret reference."), ("rejected", "No.")]
+    said = [
+        ("user", "Hello"),
+        ("assistant", "Yes?"),
+        ("user", "Why?"),
+        ("assistant", "Secret reference."),
+        ("rejected", "No."),
+    ]
     messages = [{"role": role, "content": text} for role, text in said]
     assert question_in(messages) == "user: Hello\n\nassistant: Yes?\n\nuser: Why?"
     assert question_in(messages[2:]) == "Why?"
 
 
-def test_results_name_the_review_of_the_evaluation_that_is_shown(case: JudgedCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_name_the_review_of_the_evaluation_that_is_shown(
+    case: JudgedCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from rich.console import Console
 
     from ft_platform.commands.terminal import print_summary

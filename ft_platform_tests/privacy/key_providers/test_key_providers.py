@@ -35,7 +35,10 @@ def test_there_are_four_providers_and_a_wrong_name_says_so(tmp_path: Path) -> No
         place("aws_secret_manager:x", tmp_path).open()
 
 
-@pytest.mark.parametrize(("provider", "problem"), [("file:x", "takes no argument"), ("environment:x", "takes no argument"), ("aws_kms", "needs key id")])
+@pytest.mark.parametrize(
+    ("provider", "problem"),
+    [("file:x", "takes no argument"), ("environment:x", "takes no argument"), ("aws_kms", "needs key id")],
+)
 def test_a_wrong_argument_says_what_is_wrong(provider: str, problem: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=problem):
         place(provider, tmp_path).open()
@@ -52,9 +55,15 @@ def test_a_file_is_written_whole_and_readable_by_its_owner_only(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("number", "error", "words"),
-    [(errno.ENOSPC, DiskFull, "no space left"), (errno.EDQUOT, DiskFull, "no space left"), (errno.EACCES, KeyMissing, "cannot be written")],
+    [
+        (errno.ENOSPC, DiskFull, "no space left"),
+        (errno.EDQUOT, DiskFull, "no space left"),
+        (errno.EACCES, KeyMissing, "cannot be written"),
+    ],
 )
-def test_a_write_that_fails_leaves_the_old_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: type[FtError], words: str) -> None:
+def test_a_write_that_fails_leaves_the_old_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: type[FtError], words: str
+) -> None:
     here = place("file", tmp_path)
     here.open().write(RING.to_text())
 
@@ -139,7 +148,9 @@ def test_a_ring_too_large_for_kms_says_what_to_do(aws: dict[str, str], tmp_path:
         here.open().write(KeyRing({n: bytes(32) for n in range(1, 100)}).to_text())
 
 
-def test_an_aws_that_does_not_answer_is_a_passing_trouble(aws: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_aws_that_does_not_answer_is_a_passing_trouble(
+    aws: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(TransientError, match="cannot be reached now"):
         read_key_ring(place("aws_secrets_manager:ft/keys", tmp_path))

@@ -15,7 +15,11 @@ from ft_platform.use_case import Privacy
 
 
 def test_settings_name_every_engine_and_no_other() -> None:
-    engines = {m.name for m in pkgutil.iter_modules(ner.__path__) if hasattr(importlib.import_module(f"{ner.__name__}.{m.name}"), "engine")}
+    engines = {
+        m.name
+        for m in pkgutil.iter_modules(ner.__path__)
+        if hasattr(importlib.import_module(f"{ner.__name__}.{m.name}"), "engine")
+    }
     assert engines == {*get_args(NerName)} - {"none"}
     assert all(importlib.import_module(f"{ner.__name__}.{name}").PACKAGES for name in engines)
 

@@ -1,4 +1,5 @@
-"""A GLiNER model behind the interface. Its package wants another transformers than training does, so here a stand-in with its functions answers.
+"""A GLiNER model behind the interface. Its package wants another transformers than training does, so here a stand-in
+with its functions answers.
 
 Persons are fictitious.
 """
@@ -34,7 +35,11 @@ class StandIn:
     def inference(self, texts: list[str], labels: list[str], threshold: float, batch_size: int) -> list[list[dict]]:
         assert labels == list(ENTITIES) and all(len(text.split()) <= MOST_WORDS for text in texts)
         return [
-            [{"start": at, "end": at + len(n), "text": n, "label": kind, "score": 0.91} for n, kind in KNOWN.items() if (at := text.find(n)) >= 0]
+            [
+                {"start": at, "end": at + len(n), "text": n, "label": kind, "score": 0.91}
+                for n, kind in KNOWN.items()
+                if (at := text.find(n)) >= 0
+            ]
             for text in texts
         ]
 
@@ -48,8 +53,11 @@ def gliner(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_persons_and_places_have_our_names_and_right_offsets() -> None:
     text = "Yesterday Zorblax refused in Narthex."
-    (spans, nothing) = GlinerNer("org/name@abc").find([text, ""])
-    assert [(s.entity, text[s.start : s.end], s.score) for s in spans] == [("PERSON", "Zorblax", 0.91), ("LOCATION", "Narthex", 0.91)]
+    spans, nothing = GlinerNer("org/name@abc").find([text, ""])
+    assert [(s.entity, text[s.start : s.end], s.score) for s in spans] == [
+        ("PERSON", "Zorblax", 0.91),
+        ("LOCATION", "Narthex", 0.91),
+    ]
     assert nothing == [] and StandIn.asked == ("org/name", "abc")
 
 

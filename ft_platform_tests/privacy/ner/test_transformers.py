@@ -1,4 +1,5 @@
-"""A token classification model behind the interface: a tiny one that is trained here in seconds. Persons are fictitious."""
+"""A token classification model behind the interface: a tiny one that is trained here in seconds. Persons are
+fictitious."""
 
 import sys
 from pathlib import Path
@@ -17,13 +18,16 @@ LABELS = ["O", "I-PER", "I-LOC"]
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Folder of a BERT with one layer that has learned which of fifteen words are persons and places. It reads 24 tokens at once."""
+    """Folder of a BERT with one layer that has learned which of fifteen words are persons and places. It reads 24
+    tokens at once."""
     import torch
     from transformers import BertConfig, BertForTokenClassification, BertTokenizerFast
 
     folder = tmp_path_factory.mktemp("ner") / "tiny"
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *PERSONS, *PLACES, *OTHERS]
-    tokenizer = BertTokenizerFast(vocab={word: number for number, word in enumerate(words)}, do_lower_case=True, model_max_length=24)
+    tokenizer = BertTokenizerFast(
+        vocab={word: number for number, word in enumerate(words)}, do_lower_case=True, model_max_length=24
+    )
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(words),
@@ -90,7 +94,11 @@ def test_a_model_that_is_not_there_is_an_error_that_names_the_setting(tmp_path: 
 def test_a_model_that_finds_no_persons_is_refused() -> None:
     with pytest.raises(ConfigError, match="no label of sentiment is a person, it has NEG, POS"):
         entities_of("sentiment", ["POS", "NEG"])
-    assert entities_of("m", ["O", "B-PER", "I-GPE", "B-MISC", "LAST_NAME"]) == {"GPE": "LOCATION", "PER": "PERSON", "LAST_NAME": "PERSON"}
+    assert entities_of("m", ["O", "B-PER", "I-GPE", "B-MISC", "LAST_NAME"]) == {
+        "GPE": "LOCATION",
+        "PER": "PERSON",
+        "LAST_NAME": "PERSON",
+    }
 
 
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

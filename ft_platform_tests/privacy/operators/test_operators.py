@@ -77,10 +77,17 @@ def test_generalize_makes_a_value_coarser_or_redacts_it(entity: str, original: s
 
 def test_the_settings_of_generalize_are_read() -> None:
     assert operator("AGE", "generalize", age_band_years=5).replace("AGE", "34", "r1") == "30-34"
-    assert operator("DATE_OF_BIRTH", "generalize", generalize_dates_to="month").replace("DATE_OF_BIRTH", "March 4, 1980", "r1") == "March 1980"
+    assert (
+        operator("DATE_OF_BIRTH", "generalize", generalize_dates_to="month").replace(
+            "DATE_OF_BIRTH", "March 4, 1980", "r1"
+        )
+        == "March 1980"
+    )
 
 
-@pytest.mark.parametrize(("entity", "name"), [("PERSON", "date_shift"), ("PERSON", "generalize"), ("PHONE", "date_shift")])
+@pytest.mark.parametrize(
+    ("entity", "name"), [("PERSON", "date_shift"), ("PERSON", "generalize"), ("PHONE", "date_shift")]
+)
 def test_an_operator_that_does_not_fit_the_entity_is_refused(entity: str, name: str) -> None:
     with pytest.raises(ValidationError, match=f"`{name}` is not for {entity}"):
         Privacy.model_validate({"operators": {entity: name}})
@@ -88,13 +95,18 @@ def test_an_operator_that_does_not_fit_the_entity_is_refused(entity: str, name: 
 
 def test_all_dates_of_a_person_move_alike_and_what_lies_between_stays() -> None:
     shift = operator("DATE_OF_BIRTH", "date_shift")
-    first, second = (read_date(shift.replace("DATE_OF_BIRTH", text, "anna")) for text in ("2020-03-01", "March 31, 2020"))
+    first, second = (
+        read_date(shift.replace("DATE_OF_BIRTH", text, "anna")) for text in ("2020-03-01", "March 31, 2020")
+    )
     assert first and second and (second.day - first.day).days == 30
     assert first.day != date(2020, 3, 1)
 
 
 def test_persons_keys_and_use_cases_move_by_different_days_within_the_bound() -> None:
-    shift, other = DateShift(Privacy.model_validate({"date_shift_days": 30}), KEYS), DateShift(Privacy.model_validate({"date_shift_days": 30}), OTHERS)
+    shift, other = (
+        DateShift(Privacy.model_validate({"date_shift_days": 30}), KEYS),
+        DateShift(Privacy.model_validate({"date_shift_days": 30}), OTHERS),
+    )
     days = [shift.days(f"person {n}") for n in range(2000)]
     assert set(days) == {*range(-30, 0), *range(1, 31)}
     assert days == [shift.days(f"person {n}") for n in range(2000)] != [other.days(f"person {n}") for n in range(2000)]
@@ -109,7 +121,11 @@ def test_a_date_that_is_not_read_or_has_no_place_to_go_is_redacted() -> None:
 
 def test_the_form_of_a_date_stays() -> None:
     shift = operator("DATE_OF_BIRTH", "date_shift")
-    for text, form in [("03/01/2020", r"\d\d/\d\d/\d{4}"), ("1. März 2020", r"\d{1,2}\. [A-Z][a-zä]+ \d{4}"), ("2020-03-01", r"\d{4}-\d\d-\d\d")]:
+    for text, form in [
+        ("03/01/2020", r"\d\d/\d\d/\d{4}"),
+        ("1. März 2020", r"\d{1,2}\. [A-Z][a-zä]+ \d{4}"),
+        ("2020-03-01", r"\d{4}-\d\d-\d\d"),
+    ]:
         assert re.fullmatch(form, shift.replace("DATE_OF_BIRTH", text, "anna"))
 
 

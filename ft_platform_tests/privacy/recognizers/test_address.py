@@ -6,11 +6,27 @@ from ft_platform.privacy.recognizers.address import AddressRecognizer
 from ft_platform_tests.privacy.examples import found
 
 FOUND = [
-    ("Rua Augusta 1508\n01304-001 São Paulo", "Rua Augusta 1508\n01304-001 São Paulo", "Brazil, postal code with a hyphen"),
-    ("mail it to 5264 Cedar Point Lane, Apt 16, Duluth, MN 55820", "5264 Cedar Point Lane, Apt 16, Duluth, MN 55820", "a street kind inside the name"),
+    (
+        "Rua Augusta 1508\n01304-001 São Paulo",
+        "Rua Augusta 1508\n01304-001 São Paulo",
+        "Brazil, postal code with a hyphen",
+    ),
+    (
+        "mail it to 5264 Cedar Point Lane, Apt 16, Duluth, MN 55820",
+        "5264 Cedar Point Lane, Apt 16, Duluth, MN 55820",
+        "a street kind inside the name",
+    ),
     ("I live at 12 Main Street.", "12 Main Street.", "number, name, suffix"),
-    ("742 Evergreen Terrace, Springfield, IL 62701", "742 Evergreen Terrace, Springfield, IL 62701", "with city, state and ZIP"),
-    ("1600 N. Oak Ave Apt 4B, Dayton, OH 45402-1234", "1600 N. Oak Ave Apt 4B, Dayton, OH 45402-1234", "direction, unit, ZIP+4"),
+    (
+        "742 Evergreen Terrace, Springfield, IL 62701",
+        "742 Evergreen Terrace, Springfield, IL 62701",
+        "with city, state and ZIP",
+    ),
+    (
+        "1600 N. Oak Ave Apt 4B, Dayton, OH 45402-1234",
+        "1600 N. Oak Ave Apt 4B, Dayton, OH 45402-1234",
+        "direction, unit, ZIP+4",
+    ),
     ("221B Baker Street, London NW1 6XE", "221B Baker Street, London NW1 6XE", "British"),
     ("Musterstraße 12a, 10115 Berlin", "Musterstraße 12a, 10115 Berlin", "German"),
     ("Brucker Bundesstrasse 31", "Brucker Bundesstrasse 31", "two words"),

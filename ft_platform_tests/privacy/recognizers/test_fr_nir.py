@@ -1,4 +1,5 @@
-"""French social security numbers (Insee; the key is 97 minus the number modulo 97). Persons and numbers are fictitious."""
+"""French social security numbers (Insee; the key is 97 minus the number modulo 97). Persons and numbers are
+fictitious."""
 
 import pytest
 
@@ -6,7 +7,11 @@ from ft_platform.privacy.recognizers.fr_nir import FrNirRecognizer, nir_is_valid
 from ft_platform_tests.privacy.examples import found
 
 FOUND = [
-    ("Mon numéro de sécu est 2 55 08 14 168 025 38", "2 55 08 14 168 025 38", "in groups, an example of the literature"),
+    (
+        "Mon numéro de sécu est 2 55 08 14 168 025 38",
+        "2 55 08 14 168 025 38",
+        "in groups, an example of the literature",
+    ),
     ("NIR 269054958815780", "269054958815780", "in one piece"),
     ("1 85 05 78 006 084 91", "1 85 05 78 006 084 91", "without a word"),
     ("née en Corse : 2 94 05 2A 006 084 29", "2 94 05 2A 006 084 29", "Corsica, 2A counts as 19"),

@@ -11,7 +11,11 @@ FOUND = [
     ("Passport No: C01X00T47", "C01X00T47", "German"),
     ("Reisepass Nr. C4J9Y6Z12", "C4J9Y6Z12", "German words"),
     ("my passport: A1234567", "A1234567", "letter and digits"),
-    ("L898902C36UTO7408122F1204159ZE184226B<<<<<10", "L898902C36UTO7408122F1204159ZE184226B<<<<<10", "specimen line of ICAO Doc 9303-4"),
+    (
+        "L898902C36UTO7408122F1204159ZE184226B<<<<<10",
+        "L898902C36UTO7408122F1204159ZE184226B<<<<<10",
+        "specimen line of ICAO Doc 9303-4",
+    ),
 ]
 NOT_FOUND = [
     ("I need my passport to be ready by then", "no number"),
@@ -36,5 +40,6 @@ def test_ordinary_text_is_left_alone(text: str, why: str) -> None:
 
 
 def test_check_digits_are_those_of_the_specimen() -> None:
-    # ICAO Doc 9303-4, appendix B: document number L898902C3 has 6, date of birth 740812 has 2, date of expiry 120415 has 9.
+    # ICAO Doc 9303-4, appendix B: document number L898902C3 has 6, date of birth 740812 has 2, date of expiry 120415
+    # has 9.
     assert [check_digit(field) for field in ("L898902C3", "740812", "120415")] == [6, 2, 9]

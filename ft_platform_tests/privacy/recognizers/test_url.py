@@ -7,7 +7,11 @@ from ft_platform_tests.privacy.examples import found
 
 FOUND = [
     ("see https://intranet/page/1", "https://intranet/page/1", "host without a dot"),
-    ("see https://example.com/anna.reed?tab=1.", "https://example.com/anna.reed?tab=1", "scheme, without the full stop"),
+    (
+        "see https://example.com/anna.reed?tab=1.",
+        "https://example.com/anna.reed?tab=1",
+        "scheme, without the full stop",
+    ),
     ("my site www.annareed.net/blog", "www.annareed.net/blog", "www"),
     ("on annareed.co.uk today", "annareed.co.uk", "bare"),
     ("(http://Example.se/)", "http://Example.se/", "in parentheses"),

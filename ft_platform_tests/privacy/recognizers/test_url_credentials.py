@@ -8,7 +8,11 @@ from ft_platform_tests.privacy.examples import found
 FOUND = [
     ("https://anna:s3cret@example.com/x.", "https://anna:s3cret@example.com/x", "user and password"),
     ("postgres://app:pw@db.example:5432/main", "postgres://app:pw@db.example:5432/main", "database"),
-    ("see https://example.com/cb?state=1&access_token=abc123def", "https://example.com/cb?state=1&access_token=abc123def", "token parameter"),
+    (
+        "see https://example.com/cb?state=1&access_token=abc123def",
+        "https://example.com/cb?state=1&access_token=abc123def",
+        "token parameter",
+    ),
 ]
 NOT_FOUND = [
     ("https://example.com/path?q=1", "plain URL"),

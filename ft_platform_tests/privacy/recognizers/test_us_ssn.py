@@ -1,4 +1,5 @@
-"""Social security numbers (SSA 2011): 078-05-1120 and 219-09-9999 are published and void. Persons and numbers are fictitious."""
+"""Social security numbers (SSA 2011): 078-05-1120 and 219-09-9999 are published and void. Persons and numbers are
+fictitious."""
 
 import pytest
 

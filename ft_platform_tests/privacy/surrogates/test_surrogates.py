@@ -1,4 +1,5 @@
-"""Surrogates look like the original, are equal for equal originals, and are nobody's. Persons and numbers are fictitious."""
+"""Surrogates look like the original, are equal for equal originals, and are nobody's. Persons and numbers are
+fictitious."""
 
 import re
 
@@ -67,7 +68,9 @@ def test_words_of_a_name_keep_their_stand_in_title_and_case() -> None:
 def test_no_stand_in_is_the_word_itself() -> None:
     for word in ("Okafor", "Reed", "Anna", "Garcia"):
         for n in range(300):
-            assert surrogate("PERSON", f"{word} Person", UseCaseKeys(bytes(range(32)), f"use case {n}")).split()[0] != word
+            assert (
+                surrogate("PERSON", f"{word} Person", UseCaseKeys(bytes(range(32)), f"use case {n}")).split()[0] != word
+            )
 
 
 @pytest.mark.parametrize(
@@ -108,7 +111,11 @@ def test_numbers_keep_their_form_and_break_a_rule_that_every_issued_one_keeps() 
 
 def test_an_iban_whose_remainder_would_fit_gets_other_digits() -> None:
     """In about one of 97 the check digits 00 leave the remainder 1: planted here by trying until one was found."""
-    found = {iban[2:4] for n in range(400) if (iban := surrogate("IBAN", "GB29 NWBK 6016 1331 9268 19", UseCaseKeys(bytes(range(32)), f"use case {n}")))}
+    found = {
+        iban[2:4]
+        for n in range(400)
+        if (iban := surrogate("IBAN", "GB29 NWBK 6016 1331 9268 19", UseCaseKeys(bytes(range(32)), f"use case {n}")))
+    }
     assert found == {"00", "01"}
 
 

@@ -21,7 +21,12 @@ def without(*stages: str) -> Facts:
     full = facts()
     manifests = {name: manifest for name, manifest in full.manifests.items() if name not in stages}
     verdicts = {name: found for name, found in full.verdicts.items() if name not in stages}
-    return dataclasses.replace(full, manifests=manifests, verdicts=verdicts, read=lambda stage, file: None if stage in stages else full.read(stage, file))
+    return dataclasses.replace(
+        full,
+        manifests=manifests,
+        verdicts=verdicts,
+        read=lambda stage, file: None if stage in stages else full.read(stage, file),
+    )
 
 
 def with_use_case(**settings: Any) -> Facts:
@@ -29,11 +34,15 @@ def with_use_case(**settings: Any) -> Facts:
     full = facts()
     assert full.use_case
     sections = {name: full.use_case.section(name).model_copy(update=values) for name, values in settings.items()}
-    return dataclasses.replace(full, use_case=full.use_case.model_copy(update={"settings": full.use_case.settings.model_copy(update=sections)}))
+    return dataclasses.replace(
+        full, use_case=full.use_case.model_copy(update={"settings": full.use_case.settings.model_copy(update=sections)})
+    )
 
 
 def with_counts(stage: str, **counts: Any) -> Facts:
     """The same facts with other counts of one stage."""
     full = facts()
     manifest = full.manifests[stage]
-    return dataclasses.replace(full, manifests={**full.manifests, stage: manifest.model_copy(update={"counts": {**manifest.counts, **counts}})})
+    return dataclasses.replace(
+        full, manifests={**full.manifests, stage: manifest.model_copy(update={"counts": {**manifest.counts, **counts}})}
+    )

@@ -37,7 +37,9 @@ def test_the_files_are_those_of_the_version_with_their_own_sha256(made: dict[str
     case = small_case()
     folder = Path(case.lake.path_of("shared", "complaints", "tables", "splits"))
     files = [one for one in made["distribution"] if one["@type"] == "cr:FileObject"]
-    assert files and {one["name"]: one["sha256"] for one in files} == {path.name: sha256_file(path) for path in folder.glob("*.parquet")}
+    assert files and {one["name"]: one["sha256"] for one in files} == {
+        path.name: sha256_file(path) for path in folder.glob("*.parquet")
+    }
 
 
 def test_the_formats_own_library_finds_it_valid_and_reads_the_records(tmp_path: Path) -> None:

@@ -17,18 +17,34 @@ def test_the_hub_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "README.md"
     path.write_text(dataset_card.make(facts()))
     card = DatasetCard.load(path)
-    assert (card.data.license, card.data.to_dict()["license_name"], card.data.size_categories) == ("other", "proprietary", ["n<1K"])
+    assert (card.data.license, card.data.to_dict()["license_name"], card.data.size_categories) == (
+        "other",
+        "proprietary",
+        ["n<1K"],
+    )
     assert card.data.task_categories == ["text-classification"]
     counted = {side["name"]: side["num_examples"] for side in card.data.to_dict()["dataset_info"]["splits"]}
-    assert counted == facts().manifests["splits"].counts["rows_per_split"] and sum(counted.values()) == facts().manifests["splits"].rows
+    assert (
+        counted == facts().manifests["splits"].counts["rows_per_split"]
+        and sum(counted.values()) == facts().manifests["splits"].rows
+    )
 
 
 def test_every_figure_is_that_of_the_version_it_names() -> None:
     text = dataset_card.make(facts())
-    assert "permitted\\_records: 34 of 37 records kept; removed: consent\\_not\\_accepted 2" in text or "consent\\_not\\_accepted 2" in text
+    assert (
+        "permitted\\_records: 34 of 37 records kept; removed: consent\\_not\\_accepted 2" in text
+        or "consent\\_not\\_accepted 2" in text
+    )
     assert "Personal data that the recognizers found and replaced in 1 of 34 records: EMAIL 1." in text
-    assert "Of 34 records every combination of region is shared by at least " in text and "0 of 34 with a finding left" in text
-    assert f"[splits@0 ({facts().manifests['splits'].content_hash[:12]})](../../versions/splits/splits-0/manifest.json)" in text
+    assert (
+        "Of 34 records every combination of region is shared by at least " in text
+        and "0 of 34 with a finding left" in text
+    )
+    assert (
+        f"[splits@0 ({facts().manifests['splits'].content_hash[:12]})](../../versions/splits/splits-0/manifest.json)"
+        in text
+    )
 
 
 def test_what_the_platform_cannot_know_says_who_has_to_write_it() -> None:
@@ -55,13 +71,17 @@ def test_the_card_of_records_alone_speaks_of_no_release() -> None:
     assert "elease" not in dataset_card.make(without("adapter_checkpoint"))
 
 
-@pytest.mark.parametrize(("rows", "size"), [(999, "n<1K"), (1000, "1K<n<10K"), (99_999_999, "10M<n<100M"), (100_000_000, "100M<n<1B")])
+@pytest.mark.parametrize(
+    ("rows", "size"), [(999, "n<1K"), (1000, "1K<n<10K"), (99_999_999, "10M<n<100M"), (100_000_000, "100M<n<1B")]
+)
 def test_the_size_category_is_that_of_the_rows(rows: int, size: str) -> None:
     import dataclasses
 
     given = facts()
     manifest = given.manifests["splits"].model_copy(update={"rows": rows})
-    assert dataset_card.metadata(dataclasses.replace(given, manifests={**given.manifests, "splits": manifest}))["size_categories"] == [size]
+    assert dataset_card.metadata(dataclasses.replace(given, manifests={**given.manifests, "splits": manifest}))[
+        "size_categories"
+    ] == [size]
 
 
 def test_a_second_look_that_was_not_made_is_not_said_to_have_found_nothing() -> None:

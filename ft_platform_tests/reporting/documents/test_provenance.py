@@ -16,14 +16,23 @@ def test_subjects_are_the_files_and_dependencies_every_version_behind_them() -> 
         f"adapter_checkpoint-1/{name}": hash_ for name, hash_ in checkpoint.files.items()
     }
     dependencies = {one["name"]: one for one in made["predicate"]["buildDefinition"]["resolvedDependencies"]}
-    assert list(dependencies) == ["base_model", "raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
+    assert list(dependencies) == [
+        "base_model",
+        "raw_records",
+        "permitted_records",
+        "cleaned_records",
+        "anonymized_records",
+        "splits",
+    ]
     assert dependencies["base_model"]["digest"] == {"sha256": "a" * 64}
     assert dependencies["splits"]["digest"] == {"ftContentHash": facts().manifests["splits"].content_hash}
     assert made["predicate"]["runDetails"]["metadata"]["finishedOn"] == f"{checkpoint.written_at[:19]}Z"
 
 
 def test_the_formats_own_library_accepts_it() -> None:
-    statement_pb2 = pytest.importorskip("in_toto_attestation.v1.statement_pb2", reason="the library of in-toto is not installed (extra dev)")
+    statement_pb2 = pytest.importorskip(
+        "in_toto_attestation.v1.statement_pb2", reason="the library of in-toto is not installed (extra dev)"
+    )
     from google.protobuf.json_format import ParseDict
     from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
     from in_toto_attestation.v1.statement import Statement

@@ -1,4 +1,5 @@
-"""Technical documentation: every point of Annex IV, statements linked to their version, open points marked, nothing made up."""
+"""Technical documentation: every point of Annex IV, statements linked to their version, open points marked, nothing
+made up."""
 
 import re
 

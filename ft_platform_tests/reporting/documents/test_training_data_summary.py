@@ -1,4 +1,5 @@
-"""The summary of training content: every heading of the template, figures of the lineage, and what has to be written by a person."""
+"""The summary of training content: every heading of the template, figures of the lineage, and what has to be written by
+a person."""
 
 import re
 
@@ -24,16 +25,25 @@ def test_it_has_every_heading_of_the_template_and_none_is_empty() -> None:
 
 @pytest.mark.parametrize(
     ("tokens", "size"),
-    [(5000, "less than 1 billion tokens (5,000"), (10**9, "1 billion to 10 trillion tokens"), (10**13 + 1, "more than 10 trillion tokens")],
+    [
+        (5000, "less than 1 billion tokens (5,000"),
+        (10**9, "1 billion to 10 trillion tokens"),
+        (10**13 + 1, "more than 10 trillion tokens"),
+    ],
 )
 def test_the_size_is_that_of_the_records_trained_on(tokens: int, size: str) -> None:
-    text = training_data_summary.make(with_counts("adapter_checkpoint", train={"rows": 25, "tokens": tokens, "truncated": 0}))
+    text = training_data_summary.make(
+        with_counts("adapter_checkpoint", train={"rows": 25, "tokens": tokens, "truncated": 0})
+    )
     assert size in text
 
 
 def test_what_nobody_stated_is_left_to_its_owner() -> None:
     found = sections(training_data_summary.make(facts()))
     provider = next(body for heading, body in found.items() if heading.startswith("1.1"))
-    assert re.findall(r'class="(\w+)"', provider) == ["warning"] and "To be completed by team:complaints (accountable)" in provider
+    assert (
+        re.findall(r'class="(\w+)"', provider) == ["warning"]
+        and "To be completed by team:complaints (accountable)" in provider
+    )
     synthetic = next(body for heading, body in found.items() if heading.startswith("2.5"))
     assert "whether the source holds texts that a model generated" in synthetic

@@ -1,4 +1,5 @@
-"""A back end as one for other machines would be: of this process's variables the program gets none, orders come in a variable, messages out of its log."""
+"""A back end as one for other machines would be: of this process's variables the program gets none, orders come in a
+variable, messages out of its log."""
 
 import os
 import subprocess
@@ -37,7 +38,9 @@ class Job(OnThisMachine):
     def __init__(self, command: list[str], variables: dict[str, str], messages: Any) -> None:
         process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True)
         super().__init__(process)
-        self._reading = threading.Thread(target=lambda: [messages.line(line.rstrip("\n")) for line in process.stdout or ()], daemon=True)
+        self._reading = threading.Thread(
+            target=lambda: [messages.line(line.rstrip("\n")) for line in process.stdout or ()], daemon=True
+        )
         self._reading.start()
 
     def wait(self, timeout: float) -> int:

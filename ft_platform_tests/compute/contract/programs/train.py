@@ -1,7 +1,8 @@
-"""What back ends run in their contract test in place of the program `train`, through the same frame as all programs. `CONTRACT_DOES` says what it does.
+"""What back ends run in their contract test in place of the program `train`, through the same frame as all programs.
+`CONTRACT_DOES` says what it does.
 
-Every process that it consists of, or starts, touches a file of its own ten times a second: who does not see their ids sees whether they live.
-"""
+Every process that it consists of, or starts, touches a file of its own ten times a second: who does not see their ids
+sees whether they live."""
 
 import os
 import signal
@@ -23,7 +24,14 @@ while True:
     pathlib.Path(sys.argv[1]).write_text(str(time.time()))
     time.sleep(0.1)
 """
-ARTIFACT = {"type": "artifact", "use_case": "complaints", "name": "adapter_checkpoint", "artifact_id": "a-1", "content_hash": "0" * 64, "uri": "nowhere"}
+ARTIFACT = {
+    "type": "artifact",
+    "use_case": "complaints",
+    "name": "adapter_checkpoint",
+    "artifact_id": "a-1",
+    "content_hash": "0" * 64,
+    "uri": "nowhere",
+}
 
 
 def beat() -> None:
