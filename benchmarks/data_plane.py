@@ -248,8 +248,8 @@ def run_pandas(source: Path) -> dict[str, Any]:
     from sklearn.model_selection import GroupShuffleSplit
 
     from ft_platform.cleaning.repair import repair
+    from ft_platform.keys.key_ring import UseCaseKeys
     from ft_platform.privacy.batch import replace_spans
-    from ft_platform.privacy.keys import UseCaseKeys
     from ft_platform.privacy.operators import Operators
     from ft_platform.privacy.scan import Scanner
     from ft_platform.use_case import Cleaning, Privacy

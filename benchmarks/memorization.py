@@ -103,9 +103,9 @@ def measure(
     folder: Path, cache: Path, training: dict[str, Any], copies: int = 1, own_validation: bool = False
 ) -> dict[str, Any]:
     from ft_platform.environment import Environment
-    from ft_platform.privacy_attacks.publish import publish_privacy_report
+    from ft_platform.publishing.privacy import publish_privacy_report
+    from ft_platform.publishing.training import checkpoint_for
     from ft_platform.records.columns import splits_schema
-    from ft_platform.training.trainer import checkpoint_for
     from ft_platform.use_case import NamedUseCase, UseCase
     from ft_platform_tests.conftest import minimal_attributes
     from ft_platform_tests.tiny_models import usable_splits

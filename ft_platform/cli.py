@@ -50,9 +50,9 @@ from ft_platform.commands import (
 )
 from ft_platform.commands import list as list_command
 from ft_platform.errors import ConfigError, FtError
+from ft_platform.process.hooks import install_hooks, native_errors_dropped
 from ft_platform.process.printable import printable_streams
 from ft_platform.process.system_errors import in_words
-from ft_platform.redaction.hooks import install_hooks, native_errors_dropped
 
 COMMANDS = {
     "demo": demo,

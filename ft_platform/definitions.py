@@ -7,7 +7,7 @@ import dagster as dg
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration.loading import load_definitions, prepare_variables
-from ft_platform.redaction.hooks import install_hooks
+from ft_platform.process.hooks import install_hooks
 from ft_platform.redaction.settings_file import instance_problems
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ft_platform.errors import ConfigError
 from ft_platform.settings.environment_file import environment_file
 from ft_platform.settings.file_names import NameOfFile
 from ft_platform.settings.hosts import authority
 from ft_platform.settings.policy import Policy
+from ft_platform.use_case.policy_fields import with_known_fields
 from ft_platform.use_case.yaml_file import YamlFile, read_yaml
 
 STORAGE_VARIABLES = (
@@ -116,6 +117,11 @@ class ComputeProfile(BaseModel):
             raise ValueError("`sharded` needs 2 or more `processes`")
         import_module(f"{BACKENDS}.{self.backend}").check(self)
         return self
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether programs run on this machine, so that its memory is theirs."""
+        return import_module(f"{BACKENDS}.{self.backend}").MEMORY == "here"
 
 
 class Budgets(BaseModel):
@@ -282,7 +288,7 @@ class Environment(BaseModel):
     budgets: Budgets = Field(
         default_factory=Budgets, description="Most money that programs may cost in a month. Default: no limit."
     )
-    policy: Policy = Field(
+    policy: Annotated[Policy, AfterValidator(with_known_fields)] = Field(
         default_factory=Policy,
         description="What no use case may undercut, whatever its file says. Default: the policy `default`.",
     )

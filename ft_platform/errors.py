@@ -4,7 +4,7 @@ text."""
 from typing import Any
 
 from ft_platform.process.printable import printable
-from ft_platform.redaction.vouched import vouch
+from ft_platform.process.vouched import vouch
 
 
 class FtError(Exception):

@@ -121,11 +121,11 @@ class StandInBackend:
 
 def run_here(launch: Launch) -> dict[str, Any]:
     """Does what the programs do, without a process of their own."""
-    from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
-    from ft_platform.evaluation.publish_regression import publish_regression_report
-    from ft_platform.privacy_attacks.publish import publish_privacy_report
-    from ft_platform.training.audit import audit_for
-    from ft_platform.training.trainer import checkpoint_for
+    from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+    from ft_platform.publishing.privacy import publish_privacy_report
+    from ft_platform.publishing.regression import publish_regression_report
+    from ft_platform.publishing.training import checkpoint_for
+    from ft_platform.publishing.training_audit import audit_for
 
     lake, environment, use_case, program, extras = (
         open_lake(launch.environment),

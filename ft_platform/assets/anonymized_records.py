@@ -32,8 +32,8 @@ def build(use_case: NamedUseCase) -> list:
         Pseudonyms are equal for equal originals and keyed: without the key nobody can tell whether a given name is
         behind one. A missing or another key stops the stage.
         """
+        from ft_platform.keys.key_ring import key_handle, pseudonym_key_place, read_key_ring, require_known_key
         from ft_platform.privacy.anonymize import anonymize
-        from ft_platform.privacy.keys import key_handle, pseudonym_key_place, read_key_ring, require_known_key
         from ft_platform.privacy.ner import identity
         from ft_platform.privacy.vault import VaultWriter, read_public_key
         from ft_platform.reporting.data_plots import entity_counts_plot, k_anonymity_plot

@@ -34,7 +34,7 @@ def data_docs_link(lake: Lake, environment: Environment, version: TableVersion) 
 
 
 def _judge(lake: Lake, use_case: NamedUseCase, version: TableVersion) -> tuple[bool, dict[str, Any]]:
-    from ft_platform.validation.data_docs import publish_data_docs
+    from ft_platform.reporting.data_docs import publish_data_docs
     from ft_platform.validation.expectations import validate
     from ft_platform.validation.quarantine import quarantined_percent
 

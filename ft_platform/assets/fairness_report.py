@@ -18,7 +18,7 @@ from ft_platform.assets.stage import (
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import require_usable
-from ft_platform.redaction.vouched import VouchedLog
+from ft_platform.process.vouched import VouchedLog
 from ft_platform.use_case import NamedUseCase
 
 
@@ -36,10 +36,10 @@ def build(use_case: NamedUseCase) -> list:
 
         A group below the minimum size shows as not enough evidence, never as fair.
         """
-        from ft_platform.evaluation.fairness import publish_fairness
         from ft_platform.evaluation.fairness_summary import summary
         from ft_platform.evaluation.inputs import fairness_inputs
         from ft_platform.evaluation.mitigation_figures import evaluation_before
+        from ft_platform.publishing.fairness import publish_fairness
 
         require_usable(lake, use_case, evaluation_report)
         artifact_id, _ = fairness_inputs(

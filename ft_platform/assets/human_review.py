@@ -21,7 +21,7 @@ def build(use_case: NamedUseCase) -> list:
 
         The newest review of this evaluation that `ft review import` published. Without one it fails: reviews of older
         answers do not count."""
-        from ft_platform.evaluation.review.publish import read_review, reviews_of
+        from ft_platform.evaluation.review.figures import read_review, reviews_of
         from ft_platform.reporting.review_report import review_sentences
 
         require_usable(lake, use_case, evaluation_report)

@@ -26,7 +26,7 @@ def build(use_case: NamedUseCase) -> list:
 
         Its agreement with people is measured on a gold set; without one, or below `judge.min_kappa`, the verdict cannot
         be used in a gate."""
-        from ft_platform.evaluation.judging.publish import judge_inputs
+        from ft_platform.publishing.judge import judge_inputs
         from ft_platform.reporting.judge_report import judge_sentences
 
         require_usable(lake, use_case, evaluation_report)

@@ -14,8 +14,8 @@ from ft_platform.assets.stage import judged, key, materialized, stage, tags, wit
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.stage_table import input_hash
+from ft_platform.process.hidden_names import source_place
 from ft_platform.records.columns import raw_schema
-from ft_platform.redaction.hidden_names import source_place
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
 

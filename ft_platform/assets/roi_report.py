@@ -37,7 +37,7 @@ def build(use_case: NamedUseCase) -> list:
         Payback, break-even and sensitivity follow from them. What was neither measured nor declared shows as not
         measured."""
         from ft_platform.business.inputs import roi_inputs
-        from ft_platform.business.publish import FIGURES, publish_roi
+        from ft_platform.publishing.roi import FIGURES, publish_roi
 
         require_usable(lake, use_case, evaluation_report)
         artifact_id, _ = roi_inputs(lake, environment, use_case, evaluation_report)

@@ -18,9 +18,9 @@ from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.orchestration import automation
 from ft_platform.process import progress
 from ft_platform.process.memory import give_back
+from ft_platform.process.vouched import vouch
 from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.redaction.settings import shown_settings
-from ft_platform.redaction.vouched import vouch
 from ft_platform.reporting.report_urls import report_url
 from ft_platform.stages import ON_DEMAND, STAGES, Zone, check_settings_hash
 from ft_platform.tracking.runs import runs_of

@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.lake.versions import Version, from_dict
+from ft_platform.process.vouched import vouch
 from ft_platform.redaction.metadata import vouched_metadata
-from ft_platform.redaction.vouched import vouch
 
 HANDLE = "handle"
 

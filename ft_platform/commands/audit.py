@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.errors import VersionRefused
     from ft_platform.lake import open_lake
     from ft_platform.process.progress import listening
-    from ft_platform.training.audit import audit_for
+    from ft_platform.publishing.training_audit import audit_for
     from ft_platform.training.audit_verdict import read_figures
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     figures = read_figures(lake, audit)
     examples = _examples(lake, environment, use_case, splits, arguments) if arguments.show or arguments.html else []
     if arguments.html:
-        from ft_platform.training.audit_view import examples_page
+        from ft_platform.reporting.audit_examples import examples_page
 
         arguments.html.write_text(
             examples_page(f"{use_case.name}: records of {splits.id} as they are trained on", examples, figures),

@@ -82,9 +82,9 @@ def _plan(environment: Any, use_case: Any) -> tuple[dict[str, Any] | None, str]:
     """The figures of the newest splits, measured now unless an equal training was measured here within a week; or why
     there are none."""
     from ft_platform.commands.estimate import newest_splits
-    from ft_platform.costs.estimates import further_seeds, kept, measure
     from ft_platform.errors import VersionRefused
     from ft_platform.lake import open_lake
+    from ft_platform.training.estimates import further_seeds, kept, measure
 
     try:
         splits = newest_splits(open_lake(environment), use_case)

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _export(lake: Any, use_case: Any, arguments: argparse.Namespace) -> dict[str, Any]:
-    from ft_platform.evaluation.review.export import export_sheets
+    from ft_platform.publishing.review_sheets import export_sheets
 
     made = export_sheets(
         lake, use_case, arguments.out, arguments.rows, arguments.raters, arguments.format, arguments.alternative
@@ -87,7 +87,7 @@ def _export(lake: Any, use_case: Any, arguments: argparse.Namespace) -> dict[str
 
 def _import(lake: Any, use_case: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     from ft_platform.evaluation.pairs import newest_evaluation
-    from ft_platform.evaluation.review.publish import import_answers
+    from ft_platform.publishing.review import import_answers
     from ft_platform.reporting.review_report import review_sentences
 
     report, found = import_answers(lake, use_case, arguments.files)

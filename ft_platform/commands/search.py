@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"search": report.id, **found}, indent=1))
         return 0
-    from ft_platform.experiments.search_report import conclusion
+    from ft_platform.reporting.search_report import conclusion
 
     settings = " ".join(f"--set training.{name}={value}" for name, value in found["best"]["params"].items())
     print(f"{report.id}\n")

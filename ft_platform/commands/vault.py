@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _init(environment: "Environment", _arguments: argparse.Namespace) -> int:
-    from ft_platform.privacy.keys import read_key_ring, vault_key_place
+    from ft_platform.keys.key_ring import read_key_ring, vault_key_place
     from ft_platform.privacy.vault import VaultKeys, new_vault_ring, write_public_key
 
     place = vault_key_place(environment)
@@ -66,7 +66,7 @@ def _init(environment: "Environment", _arguments: argparse.Namespace) -> int:
 
 
 def _rotate(environment: "Environment", _arguments: argparse.Namespace) -> int:
-    from ft_platform.privacy.keys import read_key_ring, vault_key_place
+    from ft_platform.keys.key_ring import read_key_ring, vault_key_place
     from ft_platform.privacy.vault import VaultKeys, write_public_key
 
     place = vault_key_place(environment)
@@ -83,7 +83,7 @@ def _rotate(environment: "Environment", _arguments: argparse.Namespace) -> int:
 
 def _read(environment: "Environment", arguments: argparse.Namespace) -> int:
     from ft_platform.errors import KeyMissing
-    from ft_platform.privacy.keys import read_key_ring, vault_key_place
+    from ft_platform.keys.key_ring import read_key_ring, vault_key_place
     from ft_platform.privacy.vault import VaultKeys
 
     vault = _vault(environment, arguments.use_case)

@@ -16,8 +16,8 @@ from dagster_pipes import PIPES_PROTOCOL_VERSION_FIELD
 
 from ft_platform import errors
 from ft_platform.process import progress
+from ft_platform.process.vouched import vouch
 from ft_platform.redaction.metadata import vouched_metadata
-from ft_platform.redaction.vouched import vouch
 
 POLL_SECONDS = 0.05
 OBSERVATION_SECONDS = 10.0

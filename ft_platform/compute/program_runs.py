@@ -9,11 +9,11 @@ from ft_platform.compute import warm
 from ft_platform.compute.backend import Launch, backend
 from ft_platform.costs.metering import metered
 from ft_platform.environment import Environment
-from ft_platform.experiments.trainings_left import admit_program
+from ft_platform.experiments.admission import admit_program
 from ft_platform.lake import open_lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.process.program_variables import program_variables
-from ft_platform.redaction.vouched import VouchedLog
+from ft_platform.process.vouched import VouchedLog
 from ft_platform.use_case import NamedUseCase
 
 

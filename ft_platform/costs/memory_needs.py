@@ -1,6 +1,5 @@
 """Whether a training fits into the memory that there is."""
 
-from ft_platform.compute.backend import backend
 from ft_platform.environment import ComputeProfile
 from ft_platform.errors import DoesNotFit
 from ft_platform.use_case import NamedUseCase
@@ -37,7 +36,7 @@ def require_memory(needed_gib: float, profile: ComputeProfile, use_case: NamedUs
 def memory_limit(profile: ComputeProfile, device: str = "cpu") -> float | None:
     """GiB that a training may need: what the profile says, else what this machine has, for a training on its CPU; None:
     not known here."""
-    here = device == "cpu" and backend(profile.backend).MEMORY == "here"
+    here = device == "cpu" and profile.runs_here
     return machine_gib() if profile.memory_limit_gib is None and here else profile.memory_limit_gib
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
 from ft_platform.evaluation.groundedness import Meanings
 from ft_platform.evaluation.json_answers import require_json_references
@@ -21,7 +22,10 @@ from ft_platform.evaluation.systems.label_scoring import label_scores
 from ft_platform.evaluation.systems.majority import majority
 from ft_platform.evaluation.systems.nearest_neighbour import nearest_neighbour
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
-from ft_platform.models.renderer import Renderer
+from ft_platform.lake import Lake, TableVersion
+from ft_platform.models import base_model
+from ft_platform.models.base_model import ResolvedModel
+from ft_platform.models.renderer import Renderer, labels_of
 from ft_platform.process import progress
 from ft_platform.settings.evaluation import PromptedEndpoint
 from ft_platform.use_case import NamedUseCase
@@ -251,3 +255,19 @@ class Evaluator:
         yield tick
         self.evaluated.seconds[system] = round(time.monotonic() - started, 3)
         self.evaluated.answer_seconds.setdefault(system, self.evaluated.seconds[system])
+
+
+def ready_evaluator(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, stage: str
+) -> tuple[Evaluator, ResolvedModel]:
+    """The base model ready to evaluate, and where its weights are."""
+    lake.verify_table(splits)
+    table = lake.read_table(splits)
+    resolved = base_model.resolve(
+        use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models
+    )
+    model, tokenizer = base_model.load(
+        resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization
+    )
+    renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table), use_case.settings.evaluation.few_shot_note)
+    return Evaluator(use_case, table, model, tokenizer, renderer, stage), resolved

@@ -7,7 +7,6 @@ nobody can release the best of several seeds.
 
 import hashlib
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,16 +18,14 @@ import pyarrow.parquet as pq
 from ft_platform.environment import Environment
 from ft_platform.errors import TrainingFailed
 from ft_platform.evaluation.champion_system import require_same_rendering
-from ft_platform.evaluation.evaluate import Evaluator
-from ft_platform.evaluation.files import PREDICTIONS, read_predictions
+from ft_platform.evaluation.evaluate import Evaluator, ready_evaluator
+from ft_platform.evaluation.files import read_predictions
 from ft_platform.evaluation.metric import metric_versions
 from ft_platform.evaluation.predictions import outputs_in, predictions_table, rows_of
-from ft_platform.evaluation.publish import ready_evaluator
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.similarities import add_similarities
-from ft_platform.experiments.inputs import experiment_inputs, recipe_id, require_several, seeds_of, working_folder
+from ft_platform.experiments.inputs import recipe_id, seeds_of, working_folder
 from ft_platform.experiments.seed_figures import seed_figures, seed_sentences
-from ft_platform.experiments.study import owning
 from ft_platform.experiments.training_once import train_once, with_training
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.files import folder_hashes, fsync_path
@@ -37,8 +34,6 @@ from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.process import progress
 from ft_platform.process.memory import give_back
-from ft_platform.stages import STAGES
-from ft_platform.tracking import figure_metrics, finish_report, parent_tags, tracker_for
 from ft_platform.use_case import NamedUseCase
 
 STAGE = "seed_variation"
@@ -68,65 +63,6 @@ class Answered:
     predictions: pa.Table
 
 
-def publish_seed_variation(
-    lake: Lake,
-    environment: Environment,
-    use_case: NamedUseCase,
-    splits: TableVersion,
-    evaluation: ArtifactVersion,
-    log: Any,
-) -> ArtifactVersion:
-    """The artifact `seed_variation` of an evaluation: an existing one, or a new one after the trainings that are
-    missing. One that was killed goes on with the next seed.
-
-    Args:
-        splits, evaluation: versions that passed the gate.
-        log: a logger.
-
-    Raises:
-        ConfigError: `seed_variation.seeds` is 1.
-        VersionRefused: the checkpoint was trained with another base model or renderer, or evaluated on other test
-            records.
-        TrainingFailed: two seeds gave the same weights.
-        TrainerRunning: the same seeds are being trained.
-        BudgetExceeded, NanLoss, OutOfMemory: as in training.
-    """
-    require_several(use_case)
-    artifact_id, inputs = experiment_inputs(use_case, STAGE, splits, evaluation)
-    if existing := lake.intact_artifact(use_case.name, STAGE, artifact_id):
-        return existing
-    from ft_platform.experiments.seed_report import write_seed_report
-
-    started = time.monotonic()
-    recipe = recipe_id(use_case, splits)
-    folder = working_folder(environment, STAGE, use_case, recipe)
-    parents = [splits, evaluation]
-    with owning(folder), tracker_for(environment, use_case, STAGE, artifact_id, parent_tags(parents), log) as tracker:
-        tracker.parameters({"seeds": seeds_of(use_case), **use_case.settings.training.model_dump(mode="json")})
-        found, further = _measured(lake, environment, use_case, splits, evaluation, folder, log)
-        with lake.scratch(use_case.name, STAGE) as place:
-            place.mkdir(parents=True)
-            (place / FIGURES).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
-            pq.write_table(further, place / PREDICTIONS)
-            write_seed_report(place, lake, use_case, artifact_id, parents, found)
-            report = lake.publish(
-                use_case.name,
-                STAGE,
-                artifact_id,
-                place,
-                parents=parents,
-                settings_hash=STAGES[STAGE].settings_hash(use_case),
-                input_hash=inputs,
-                counts={"seeds": len(found["seeds"]), "test_rows": found["test_rows"]},
-                info={"recipe": recipe, "tracking": tracker.state()},
-                seconds=time.monotonic() - started,
-            )
-        for file in folder.glob("*.parquet"):  # the published table holds them
-            file.unlink()
-        finish_report(tracker, lake, report, _metrics(found))
-    return report
-
-
 def trainings_left(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> float:
     """How many trainings are still to be made. Unpublished ones that were made on another machine are not known
     here."""
@@ -135,7 +71,7 @@ def trainings_left(lake: Lake, environment: Environment, use_case: NamedUseCase,
     return float(len(set(seeds_of(use_case)[1:]) - set(made)))
 
 
-def _measured(
+def measured(
     lake: Lake,
     environment: Environment,
     use_case: NamedUseCase,
@@ -273,12 +209,3 @@ def _made(lake: Lake, use_case: NamedUseCase, recipe: str, folder: Path) -> dict
         training = SeedTraining(**json.loads((table.schema.metadata or {})[DETAILS]))
         found[training.seed] = Answered(training, table.replace_schema_metadata(None))
     return found
-
-
-def _metrics(found: Mapping[str, Any]) -> dict[str, float]:
-    """The main metric and the gains over the other systems, for the tracker."""
-    main = found["main_metric"]
-    values = {**figure_metrics(main, found["metrics"][main]), f"{main}_sd": found["metrics"][main]["sd"]}
-    for system, gains in found["differences"].items():
-        values |= figure_metrics(f"{FINE_TUNED}_minus_{system}/{main}", gains[main])
-    return values

@@ -51,8 +51,7 @@ def train_once(
     """
     from ft_platform.costs.budgets import used_up
     from ft_platform.training.fit_check import fitting_parts
-    from ft_platform.training.prepare import prepare
-    from ft_platform.training.trainer import fit
+    from ft_platform.training.prepare import fit, prepare
 
     training, profile = use_case.settings.training, environment.profile(use_case.settings.compute.profile)
     if gone := used_up(lake, environment, use_case, profile):

@@ -7,7 +7,7 @@ import dagster as dg
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 
 from ft_platform.orchestration.run_launcher import gone_from_here
-from ft_platform.redaction.vouched import vouch
+from ft_platform.process.vouched import vouch
 
 OPEN = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 

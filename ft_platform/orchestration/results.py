@@ -32,7 +32,7 @@ def collect_results(
     "run_id", "systems": {system: {metric: {"value", "low", "high"}}}, "differences" (fine-tuned minus system, the same
     shape), "main_metric", "per_1000_requests", "test_rows", "funnel", "trained", "reused",
     "seconds", "report", "decision", "unfinished_run", "warnings"}`, `planted` where the records are a sample, and
-    `human_review` (`evaluation.review.publish.review_figures`) where experts judged the answers. The scores are those
+    `human_review` (`evaluation.review.figures.review_figures`) where experts judged the answers. The scores are those
     of the evaluation report that the run made or used again, or that its fairness report or model card is about;
     another run has no systems. `decision` is what the run's release decision says: `{"decision", "checkpoint", "words",
     "broken": {rule: why}, "waived", "brief"}`, or None; `words` say it beside how the run ended, as `ft list` does:
@@ -146,7 +146,7 @@ def _evaluated(lake: Lake, name: str, report_id: str) -> dict[str, Any]:
         name: metrics[name] for name in ("systems", "differences", "main_metric", "per_1000_requests", "test_rows")
     }
     found = {**compared, "report": f"{report.uri}/{REPORT}"}
-    from ft_platform.evaluation.review.publish import read_review, reviews_of
+    from ft_platform.evaluation.review.figures import read_review, reviews_of
 
     if review := next(iter(reviews_of(lake, report)), None):
         found["human_review"] = {"review": review.id, **read_review(lake, review)}

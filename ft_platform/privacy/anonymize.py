@@ -10,13 +10,13 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from ft_platform.errors import DataError
+from ft_platform.keys.key_ring import KeyHandle
 from ft_platform.lake.stage_table import Work
 from ft_platform.privacy.batch import BatchAnonymizer
 from ft_platform.privacy.closed_columns import ClosedRows, require_closed
 from ft_platform.privacy.column_identifiers import require_no_identifiers
 from ft_platform.privacy.entities import chosen_entities
 from ft_platform.privacy.k_anonymity import NOT_K_ANONYMOUS, KAnonymousRows, plan, quasi_identifiers
-from ft_platform.privacy.keys import KeyHandle
 from ft_platform.process.progress import report
 from ft_platform.records.columns import StageStream, removed_table
 from ft_platform.records.rows import Rows

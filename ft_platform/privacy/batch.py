@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ft_platform.keys.key_ring import KeyHandle
 from ft_platform.privacy.findings import RememberedFindings
 from ft_platform.privacy.json_texts import ROLES as JSON_ROLES
 from ft_platform.privacy.json_texts import Replace, replace_in_json
-from ft_platform.privacy.keys import KeyHandle
 from ft_platform.privacy.operators import Operators
 from ft_platform.privacy.pseudonyms import Pseudonyms
 from ft_platform.privacy.scan import Scanner

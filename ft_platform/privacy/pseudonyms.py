@@ -6,7 +6,7 @@ import hmac
 import unicodedata
 
 from ft_platform.environment import Environment
-from ft_platform.privacy.keys import UseCaseKeys, pseudonym_key_place, read_key_ring
+from ft_platform.keys.key_ring import UseCaseKeys, pseudonym_key_place, read_key_ring
 
 LENGTH = 8
 """Base32 digits of a pseudonym in a text: 40 bits. Chance that any two of n originals of an entity share one: about n^2
@@ -34,7 +34,7 @@ SAME_DIGITS = {
 
 
 class Pseudonyms:
-    """Makes the pseudonyms of one use case: truncated HMAC-SHA-256 in base32 (`privacy.keys` says why not a cipher).
+    """Makes the pseudonyms of one use case: truncated HMAC-SHA-256 in base32 (`keys.key_ring` says why not a cipher).
 
     Args:
         keys: of the use case; another use case gives other pseudonyms for the same person.

@@ -26,10 +26,10 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform.errors import ConfigError, CorruptVersion, KeyMissing
+from ft_platform.keys.key_ring import KEY_BYTES, KeyRing
+from ft_platform.keys.providers.file import write_private
 from ft_platform.lake import files
 from ft_platform.lake.places import Places
-from ft_platform.privacy.key_providers.file import write_private
-from ft_platform.privacy.keys import KEY_BYTES, KeyRing
 from ft_platform.records.rows import Spool
 
 SHARDS = 64

@@ -40,7 +40,7 @@ def _originals(
     lake: Lake, environment: Environment, use_case: NamedUseCase, values: Sequence[str]
 ) -> tuple[int | None, str]:
     from ft_platform.errors import KeyMissing
-    from ft_platform.privacy.keys import read_key_ring, vault_key_place
+    from ft_platform.keys.key_ring import read_key_ring, vault_key_place
     from ft_platform.privacy.vault import Vault, VaultKeys
 
     if not use_case.settings.privacy.vault:

@@ -16,7 +16,7 @@ def main() -> None:
     )  # this program forks no process, so the tokenizer may use all cores
     prepare_process()
     from ft_platform.errors import VersionRefused
-    from ft_platform.training.audit import audit_for
+    from ft_platform.publishing.training_audit import audit_for
     from ft_platform.training.audit_verdict import read_figures
 
     with program("audit") as running:

@@ -16,8 +16,8 @@ def main() -> None:
     """Refuses unusable versions, evaluates unless the artifact exists, publishes it and reports it."""
     prepare_process()
     from ft_platform.errors import VersionRefused
-    from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
     from ft_platform.lake.gate import require_usable
+    from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 
     with program("evaluate") as running:
         which = running.extras.get("which") or _which_by_hand()

@@ -11,10 +11,10 @@ from ft_platform.training.threads import pin_threads
 def main() -> None:
     """Refuses an unusable evaluation, asks the judge unless the artifact exists, publishes it and reports it."""
     prepare_process()
-    from ft_platform.evaluation.judging.publish import publish_judge
     from ft_platform.evaluation.pairs import newest_evaluation
     from ft_platform.lake.gate import require_usable
     from ft_platform.lake.versions import ArtifactVersion, from_dict
+    from ft_platform.publishing.judge import publish_judge
 
     with program("judge") as running:
         handed = running.extras.get("evaluation_report")

@@ -12,9 +12,9 @@ def main() -> None:
     """Refuses an unusable checkpoint, measures unless the artifact exists, publishes it and reports it."""
     prepare_process()
     from ft_platform.errors import VersionRefused
-    from ft_platform.evaluation.publish_regression import publish_regression_report
     from ft_platform.lake.gate import require_usable
     from ft_platform.lake.versions import ArtifactVersion, from_dict
+    from ft_platform.publishing.regression import publish_regression_report
 
     with program("regression") as running:
         handed = running.extras.get("checkpoint")

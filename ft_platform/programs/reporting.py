@@ -23,7 +23,7 @@ from ft_platform.errors import ConfigError, FtError, MissingExtra, VersionRefuse
 from ft_platform.lake import TableVersion, open_lake
 from ft_platform.lake.versions import from_dict
 from ft_platform.process import progress
-from ft_platform.redaction.hooks import install_hooks, place_of_error
+from ft_platform.process.hooks import install_hooks, place_of_error
 from ft_platform.training.threads import threads
 from ft_platform.use_case import NamedUseCase, UseCase
 
@@ -102,7 +102,7 @@ class Program:
             raise VersionRefused(f"{self.use_case.name} has no splits", f"Run: ft run {self.use_case.name}")
         require_usable(self.lake, self.use_case, splits)
         if self._pipes is None:
-            from ft_platform.experiments.trainings_left import admit_program
+            from ft_platform.experiments.admission import admit_program
 
             admit_program(self.lake, self.environment, self.use_case, self.name, splits, self.log)
         return splits

@@ -8,7 +8,7 @@ from ft_platform.training.threads import pin_threads
 def main() -> None:
     """Refuses unusable splits, makes the trials that are missing, publishes the report."""
     prepare_process()
-    from ft_platform.experiments.search import publish_search
+    from ft_platform.publishing.search import publish_search
 
     with program("search") as running:
         splits = running.usable_splits()

@@ -13,9 +13,9 @@ def main() -> None:
     prepare_process()
     from ft_platform.evaluation.pairs import newest_evaluation
     from ft_platform.experiments.inputs import require_several
-    from ft_platform.experiments.seeds import publish_seed_variation
     from ft_platform.lake.gate import require_usable
     from ft_platform.lake.versions import ArtifactVersion, from_dict
+    from ft_platform.publishing.seeds import publish_seed_variation
 
     with program("seeds") as running:
         require_several(running.use_case)

@@ -11,10 +11,10 @@ from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.scheduler.instigation import InstigatorTick, TickData
 
 from ft_platform.errors import ConfigError
+from ft_platform.process.vouched import is_vouched
 from ft_platform.redaction.compute_logs import RestrictedComputeLogs
 from ft_platform.redaction.console import MARK, Passed, use_for_runs
 from ft_platform.redaction.edge import LABEL, Edge
-from ft_platform.redaction.vouched import is_vouched
 from ft_platform.redaction.withheld import Withheld, private
 from ft_platform.web.guarded_instance import GuardedInstance
 

@@ -6,8 +6,8 @@ from typing import Any
 from dagster._core.definitions.metadata import normalize_metadata_value
 from dagster_shared.serdes import pack_value
 
+from ft_platform.process.vouched import vouch
 from ft_platform.redaction.edge import vouched_form
-from ft_platform.redaction.vouched import vouch
 
 
 def vouched_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ft_platform.redaction.hidden_names import source_place
+from ft_platform.process.hidden_names import source_place
 
 PLACES = ("uri", "consent_ledger", "gold", "text_file", "benchmarks", "checksums")
 """Settings that may name files of data."""

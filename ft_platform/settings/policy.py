@@ -146,19 +146,7 @@ class Policy(Section):
     @classmethod
     def are_added_to_the_defaults(cls, value: Limits, info: Any) -> Limits:
         defaults = AT_MOST if info.field_name == "at_most" else AT_LEAST
-        unknown = [path for path in value if path not in defaults and not _has_numbers(path)]
-        if unknown:
-            raise ValueError(
-                f"{', '.join(unknown)}: no field of a use-case file that holds a number (`ft schema` lists them)"
-            )
         return {path: limit for path, limit in sorted({**defaults, **value}.items()) if limit is not None}
-
-    @field_validator("approvals")
-    @classmethod
-    def are_fields(cls, value: list[str]) -> list[str]:
-        if unknown := [path for path in value if path not in APPROVALS and _kind_of(path) in (None, "section")]:
-            raise ValueError(f"{', '.join(unknown)}: no field of a use-case file (`ft schema` lists them)")
-        return value
 
     @field_validator("accepted_licences")
     @classmethod
@@ -185,21 +173,3 @@ class Policy(Section):
         """As decisions name it. `hash`: 16 hex digits that change with anything in it."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
         return {"name": self.name, "version": self.version, "hash": hashlib.sha256(text.encode()).hexdigest()[:16]}
-
-
-def _has_numbers(path: str) -> bool:
-    return (_kind_of(path) or "") in (
-        "a number",
-        "a whole number",
-        "a mapping of names to a number",
-        "a mapping of names to a whole number",
-    )
-
-
-def _kind_of(path: str) -> str | None:
-    """What a field of a use-case file holds; None where there is none."""
-    from ft_platform.use_case.fields import (
-        fields,
-    )  # the schema of a use case takes a moment to build, and the default policy does not need it
-
-    return fields()[path].kind if path in fields() else None

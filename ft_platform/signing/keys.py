@@ -23,9 +23,9 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from ft_platform.errors import ConfigError, CorruptVersion, KeyMissing
+from ft_platform.keys.key_ring import KeyRing, read_key_ring
+from ft_platform.keys.providers import KeyPlace
 from ft_platform.lake.files import locked, write_bytes
-from ft_platform.privacy.key_providers import KeyPlace
-from ft_platform.privacy.keys import KeyRing, read_key_ring
 from ft_platform.signing.certificates import certificates, model_key
 
 FILE = "keys.json"

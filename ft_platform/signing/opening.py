@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def signing_keys_of(environment: Environment) -> "SigningKeys":
     """What signs and verifies manifests, verdicts and decisions."""
-    from ft_platform.privacy.key_providers import KeyPlace
+    from ft_platform.keys.providers import KeyPlace
     from ft_platform.signing.keys import (
         SigningKeys,
     )  # it writes with the lake's functions, and the lake is opened with it

@@ -15,7 +15,7 @@ import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
 
 from ft_platform.errors import SourceError
-from ft_platform.redaction.hidden_names import hide
+from ft_platform.process.hidden_names import hide
 from ft_platform.settings.source import Limits
 from ft_platform.sources.checksums import require_known
 from ft_platform.sources.deadline import answered, once

@@ -9,52 +9,14 @@ from typing import Any
 import pyarrow as pa
 
 from ft_platform.environment import Environment
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake import Lake, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.renderer import Renderer, labels_in
 from ft_platform.models.tokenizer import load_tokenizer
-from ft_platform.stages import AUDIT_PAGE, TRAINING_AUDIT, check_settings_hash
-from ft_platform.training.audit_faults import KINDS
 from ft_platform.training.audit_rows import RowAudit, decoder
-from ft_platform.training.audit_verdict import FIGURES, add_verdict, audit_inputs, current_verdict, existing_audit
 from ft_platform.use_case import NamedUseCase, Task
 
 REPORT = "report.html"
-
-
-def audit_for(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion:
-    """The audit of these splits: an existing one, or a new one. Its verdict is stored with the splits.
-
-    Raises:
-        BaseModelError: the base model or its tokenizer cannot be loaded.
-        CorruptVersion, VersionRefused: the splits are not those of the handle.
-    """
-    audit = existing_audit(lake, use_case, splits) or _audit(lake, environment, use_case, splits)
-    if current_verdict(lake, use_case, splits) is None:
-        add_verdict(lake, use_case, splits, audit)
-    return audit
-
-
-def _audit(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion:
-    started = time.monotonic()
-    figures = figures_of(lake, environment, use_case, splits)
-    audit_id, inputs = audit_inputs(use_case, splits)
-    with lake.scratch(use_case.name, AUDIT_PAGE) as folder:
-        folder.mkdir(parents=True)
-        (folder / FIGURES).write_text(json.dumps(figures, indent=1), encoding="utf-8")
-        (folder / REPORT).write_text(_page(use_case, splits, figures), encoding="utf-8")
-        return lake.publish(
-            use_case.name,
-            AUDIT_PAGE,
-            audit_id,
-            folder,
-            parents=[splits],
-            settings_hash=check_settings_hash(use_case, "splits", TRAINING_AUDIT),
-            input_hash=inputs,
-            counts={"rows": figures["rows"]},
-            info={"table": splits.name, "version": splits.id, "content_hash": splits.content_hash},
-            seconds=time.monotonic() - started,
-        )
 
 
 def figures_of(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> dict[str, Any]:
@@ -96,10 +58,3 @@ def renderers_of(use_case: NamedUseCase, tokenizer: Any, loaded_again: Any, labe
         "evaluation": Renderer(tokenizer, task, labels, use_case.settings.evaluation.few_shot_note),
         "serving": Renderer(loaded_again, Task.model_validate(told["task"]), told["labels"]),
     }
-
-
-def _page(use_case: NamedUseCase, splits: TableVersion, figures: dict[str, Any]) -> str:
-    from ft_platform.reporting.html import page
-
-    title = f"Audit of {splits.id} of {use_case.name}"
-    return page("training_audit.html", title=title, figures=figures, kinds=KINDS, version=splits.id)

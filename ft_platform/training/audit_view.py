@@ -127,10 +127,3 @@ def coloured(example: ShownExample, *, colours: bool) -> "Text":
         opening, closing = ("", "") if colours else MARKS[span.kind]
         text.append(f"{opening}{span.text}{closing}", STYLES[span.kind] if colours else "")
     return text
-
-
-def examples_page(title: str, examples: list[ShownExample], figures: dict[str, Any]) -> str:
-    """One HTML file with the examples and what the audit found."""
-    from ft_platform.reporting.html import page
-
-    return page("audit_examples.html", title=title, examples=examples, figures=figures)

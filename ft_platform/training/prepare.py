@@ -142,3 +142,10 @@ def _learning(
     if training.objective == "dpo":
         pairs = [with_reference(model, forward, prefix, side, training.micro_batch_tokens) for side in pairs]
     return PreferenceLoss(training.objective, training.beta, forward, prefix), pairs[0], pairs[1]
+
+
+def fit(prepared: Prepared, training: Training, **options: Any) -> Any:
+    """`training.loop.train` on what was prepared; `options` are its `on_step`, `states` and `limit`."""
+    from ft_platform.training.loop import train
+
+    return train(prepared.model, prepared.objective, prepared.rows, prepared.validation, training, **options)

@@ -19,8 +19,7 @@ from ft_platform.settings.fairness import Fairness, TrainingMitigation
 from ft_platform.settings.training import BaseModelSettings, Training
 from ft_platform.training.checkpoint import environment_versions, write_weights
 from ft_platform.training.fit_check import fitting_parts
-from ft_platform.training.prepare import Prepared, prepare
-from ft_platform.training.trainer import fit
+from ft_platform.training.prepare import Prepared, fit, prepare
 from ft_platform.use_case import NamedUseCase, Task
 
 GPU_TOLERANCE = 1e-2

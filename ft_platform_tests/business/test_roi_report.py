@@ -9,9 +9,9 @@ import pytest
 
 from ft_platform import cli
 from ft_platform.assets.stage import pictures_of
-from ft_platform.business.publish import outdated
 from ft_platform.errors import CorruptVersion, DataError
 from ft_platform.lake.gate import problems_with
+from ft_platform.publishing.roi import outdated
 from ft_platform.reporting.roi_words import amount, conclusion, figure_sentence
 from ft_platform_tests.business.cases import PLAN, found, priced, published, satisfaction, with_business, write_rows
 from ft_platform_tests.evaluation.tiny_case import TinyCase

@@ -10,8 +10,8 @@ import pytest
 
 from ft_platform import cli
 from ft_platform.environment import Environment
+from ft_platform.keys.key_ring import KeyRing
 from ft_platform.lake import Lake
-from ft_platform.privacy.keys import KeyRing
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
 from ft_platform.validation.quarantine import QUARANTINED
 from ft_platform_tests.conftest import write_use_case

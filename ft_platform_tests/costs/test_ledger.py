@@ -162,7 +162,7 @@ def test_rows_of_a_month_are_those_that_started_in_it(lake: Lake):
 
 def test_the_ledger_needs_no_dagster_and_no_heavy_library():
     code = (
-        "import sys, ft_platform.costs.admission; print(sorted({'dagster', 'torch', 'mlflow', 'matplotlib'} &"
+        "import sys, ft_platform.experiments.admission; print(sorted({'dagster', 'torch', 'mlflow', 'matplotlib'} &"
         " set(sys.modules)))"
     )
     found = subprocess.run(

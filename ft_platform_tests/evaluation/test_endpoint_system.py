@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from ft_platform.errors import ConfigError, EndpointFailed, EndpointUnavailable, VersionRefused
 from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.predictions import rows_of
-from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
 from ft_platform.evaluation.systems.endpoint import UNREADABLE, Asked, described, label_in
 from ft_platform.models.renderer import Renderer
+from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.settings.evaluation import Evaluation, PromptedEndpoint
 from ft_platform.use_case import Task
 from ft_platform_tests.chat_server import ChatServer, chat_server, send
@@ -172,10 +172,10 @@ def test_labels_are_read_counted_and_paid_for(
 def test_free_answers_have_no_losses_and_all_systems_are_compared_by_what_they_share(
     server: ChatServer, tmp_path: Path
 ) -> None:
-    from ft_platform.evaluation.fairness import publish_fairness
+    from ft_platform.publishing.fairness import publish_fairness
+    from ft_platform.publishing.training import checkpoint_for
     from ft_platform.reporting.model_card import publish_model_card
     from ft_platform.reporting.score_table import score_table_markdown
-    from ft_platform.training.trainer import checkpoint_for
 
     environment, lake, use_case, splits = installed(tmp_path, "generation", endpoints=[settings(server)])
     server.answer = lambda messages: next(

@@ -17,10 +17,10 @@ from ft_platform.evaluation.json_answers import field_counts, meets_schema, read
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.outputs import TextOutputs
 from ft_platform.evaluation.predictions import outputs_in, rows_of
-from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
 from ft_platform.evaluation.records import side_of
 from ft_platform.lake import open_lake
 from ft_platform.models.renderer import Renderer
+from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.records.columns import splits_schema
 from ft_platform.use_case import NamedUseCase, Task, UseCase
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for
@@ -229,7 +229,7 @@ def test_settings_that_cannot_be_meant_are_refused(task: dict) -> None:
 
 def test_an_extraction_runs_from_splits_to_the_report(tmp_path: Path) -> None:
     from ft_platform.environment import Environment
-    from ft_platform.training.trainer import checkpoint_for
+    from ft_platform.publishing.training import checkpoint_for
 
     attributes = attributes_for(save_tiny_model(tmp_path / "model"), "generation")
     attributes["task"] = TASK.model_dump(mode="json")

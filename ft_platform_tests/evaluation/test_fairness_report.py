@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from ft_platform.evaluation.fairness import publish_fairness
 from ft_platform.evaluation.fairness_outputs import MITIGATED, SWAPS, groups_of
 from ft_platform.evaluation.fairness_summary import summary
 from ft_platform.evaluation.files import read_predictions
@@ -18,6 +17,7 @@ from ft_platform.evaluation.predictions import rows_of
 from ft_platform.evaluation.records import side_of
 from ft_platform.lake import ArtifactVersion
 from ft_platform.lake.gate import problems_with
+from ft_platform.publishing.fairness import publish_fairness
 from ft_platform.reporting.fairness_sections import mitigation_section
 from ft_platform_tests.evaluation.fair_case import FairCase, fair_case
 from ft_platform_tests.evaluation.tiny_case import CANARY, HOSTILE

@@ -16,9 +16,9 @@ from ft_platform.evaluation.groundedness import FIGURES, Meanings, claims_in, gr
 from ft_platform.evaluation.inputs import evaluation_inputs
 from ft_platform.evaluation.outputs import Outputs, TextOutputs
 from ft_platform.evaluation.predictions import predictions_table, rows_of
-from ft_platform.evaluation.publish import publish_base_evaluation
 from ft_platform.evaluation.records import questions_of, side_of
 from ft_platform.models.sentence_encoder import encoder_fingerprint
+from ft_platform.publishing.evaluation import publish_base_evaluation
 from ft_platform.reporting.evaluation_report import groundedness_table
 from ft_platform.use_case import Evaluation, UseCase
 from ft_platform_tests.evaluation.judged_case import judged_case

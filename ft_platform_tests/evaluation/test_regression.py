@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from ft_platform.assets.regression_report import why_forgotten
 from ft_platform.errors import SourceError, VersionRefused
-from ft_platform.evaluation.publish_regression import publish_regression_report, suites_of
 from ft_platform.evaluation.regression import SuiteResult, compare, general_text, judged, multiple_choice
 from ft_platform.evaluation.suites import TEXT, ChoiceItem, InstructionItem, choice_items, instruction_items, passages
 from ft_platform.lake import Lake
 from ft_platform.lake.gate import problems_with
+from ft_platform.publishing.regression import publish_regression_report, suites_of
 from ft_platform.settings.regression import Regression
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.evaluation.decisions import decide
@@ -266,7 +266,7 @@ def test_a_model_that_forgot_is_told_from_one_that_did_not(
                 parameter.mul_(3.0)
         return model
 
-    monkeypatch.setattr("ft_platform.evaluation.publish_regression._adapted", spoilt)
+    monkeypatch.setattr("ft_platform.publishing.regression._adapted", spoilt)
     bad = figures(
         case.lake, publish_regression_report(case.lake, case.environment, other(case, **settings), case.checkpoint)
     )
@@ -318,7 +318,7 @@ def test_the_champion_stands_beside_unless_it_has_another_base_model(
             and one["difference_to_champion"]["value"] == 0
             and one["non_inferior_to_champion"] is True
         )
-    from ft_platform.evaluation import publish_regression
+    from ft_platform.publishing import regression as publish_regression
 
     real = publish_regression._trained_on
     monkeypatch.setattr(
@@ -332,7 +332,7 @@ def test_the_champion_stands_beside_unless_it_has_another_base_model(
 
 
 def test_a_checkpoint_of_another_base_model_is_refused(case: TinyCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ft_platform.evaluation.publish_regression._trained_on", lambda *_: "f" * 64)
+    monkeypatch.setattr("ft_platform.publishing.regression._trained_on", lambda *_: "f" * 64)
     with pytest.raises(VersionRefused, match="trained on base model ffffffffffff"):
         publish_regression_report(case.lake, case.environment, other(case, rows=9), case.checkpoint)
 
@@ -352,8 +352,8 @@ def test_rows_are_the_same_seeded_choice_for_every_model(case: TinyCase) -> None
 
 
 def test_a_model_with_a_label_head_is_measured_with_the_words_of_its_base(case: TinyCase, tmp_path: Path) -> None:
-    from ft_platform.evaluation.publish_regression import _adapted
     from ft_platform.models.label_head import add_label_head, head_of, save_head
+    from ft_platform.publishing.regression import _adapted
     from ft_platform_tests.tiny_models import tiny_model
 
     headed = tmp_path / "headed"

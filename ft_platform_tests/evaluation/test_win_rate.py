@@ -12,10 +12,10 @@ from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.outputs import TextOutputs
 from ft_platform.evaluation.predictions import outputs_in
-from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
 from ft_platform.evaluation.records import side_of
 from ft_platform.evaluation.win_rate import win_rates
 from ft_platform.lake import open_lake
+from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.records.columns import splits_schema
 from ft_platform.use_case import Evaluation, NamedUseCase, UseCase
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for
@@ -65,7 +65,7 @@ def test_training_on_pairs_is_measured_on_the_pairs_of_the_test_split(tmp_path: 
 
     from ft_platform.models.base_model import load, resolve
     from ft_platform.models.renderer import Renderer
-    from ft_platform.training.trainer import checkpoint_for
+    from ft_platform.publishing.training import checkpoint_for
 
     attributes = attributes_for(save_tiny_model(tmp_path / "model"), "generation")
     attributes["record"] |= {"rejected": "rejected"}

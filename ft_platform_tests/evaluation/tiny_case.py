@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.environment import Environment
-from ft_platform.evaluation.fairness import publish_fairness
-from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
+from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+from ft_platform.publishing.fairness import publish_fairness
 from ft_platform.records.columns import splits_schema
 from ft_platform.reporting.model_card import publish_model_card
 from ft_platform.use_case import NamedUseCase, UseCase
@@ -89,7 +89,7 @@ def tiny_case(home: Path, kind: str, **evaluation: Any) -> TinyCase:
     """Trains and evaluates. A few seconds."""
     import logging
 
-    from ft_platform.training.trainer import checkpoint_for
+    from ft_platform.publishing.training import checkpoint_for
 
     environment, lake, use_case, splits = installed(home, kind, **evaluation)
     base = publish_base_evaluation(lake, environment, use_case, splits)

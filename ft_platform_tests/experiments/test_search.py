@@ -24,11 +24,11 @@ from ft_platform.errors import (
 )
 from ft_platform.experiments import search, study
 from ft_platform.experiments.inputs import experiment_inputs, study_id, working_folder
-from ft_platform.experiments.search import publish_search
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
+from ft_platform.publishing.search import publish_search
+from ft_platform.publishing.training import checkpoint_for
 from ft_platform.stages import STAGES
 from ft_platform.training.inputs import checkpoint_inputs
-from ft_platform.training.trainer import checkpoint_for
 from ft_platform.use_case import NamedUseCase, Search, Training, UseCase
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 

@@ -16,15 +16,16 @@ from ft_platform.environment import ComputeProfile
 from ft_platform.errors import BudgetExceeded, ConfigError, TrainingFailed, VersionRefused
 from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.predictions import rows_of
-from ft_platform.evaluation.publish import publish_base_evaluation, publish_evaluation_report
 from ft_platform.experiments import seeds
+from ft_platform.experiments.admission import admit_program
 from ft_platform.experiments.inputs import seeds_of
-from ft_platform.experiments.seeds import publish_seed_variation, trainings_left, weights_digest
-from ft_platform.experiments.trainings_left import admit_program
+from ft_platform.experiments.seeds import trainings_left, weights_digest
 from ft_platform.lake import ArtifactVersion, Lake, open_lake
 from ft_platform.lake.gate import problems_with
+from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+from ft_platform.publishing.seeds import publish_seed_variation
+from ft_platform.publishing.training import checkpoint_for
 from ft_platform.release.evidence import typed
-from ft_platform.training.trainer import checkpoint_for
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.evaluation.tiny_case import HOSTILE, installed
 from ft_platform_tests.reporting.page_rules import problems_of
@@ -243,8 +244,8 @@ def test_the_asset_starts_the_program_once_and_shows_what_came_out(
 def test_the_further_trainings_count_in_budgets_and_those_that_are_there_do_not(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ft_platform.costs import estimates
     from ft_platform.environment import Budgets
+    from ft_platform.training import estimates
 
     figures = {"memory_gib": 0.1, "seconds": 3600.0, "seconds_band": [1.0, 2.0], "device": "cpu"}
     monkeypatch.setattr(

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.errors import ConfigError, CorruptVersion, KeyMissing
+from ft_platform.keys.key_ring import KeyRing
 from ft_platform.lake import Lake
 from ft_platform.privacy import vault as vault_module
 from ft_platform.privacy.batch import ORIGINALS
-from ft_platform.privacy.keys import KeyRing
 from ft_platform.privacy.vault import (
     Vault,
     VaultKeys,

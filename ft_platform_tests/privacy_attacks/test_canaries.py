@@ -20,7 +20,7 @@ from ft_platform.privacy_attacks.canaries import (
     exposure,
     mean_bits,
 )
-from ft_platform.privacy_attacks.canary_audit import publish_canary_audit
+from ft_platform.publishing.canaries import publish_canary_audit
 from ft_platform.settings.attacks import Canaries
 from ft_platform.use_case import Task
 from ft_platform_tests.privacy_attacks.attacked_case import OVERTRAINED, installed

@@ -104,9 +104,9 @@ class Made:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    from ft_platform.publishing.training_audit import audit_for
     from ft_platform.reporting.data_report import publish_data_report
     from ft_platform.reporting.profile_page import publish_profile
-    from ft_platform.training.audit import audit_for
 
     home = tmp_path_factory.mktemp("hostile")
     with watched() as values, pytest.MonkeyPatch.context() as patch:
@@ -128,9 +128,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 def reports_of(case: tiny.TinyCase, home: Path) -> dict[str, str]:
     """Reports that take more than one training or people, from figures with an attack in the place of every text."""
-    from ft_platform.experiments.curve_report import write_curve_report
-    from ft_platform.experiments.search_report import write_search_report
-    from ft_platform.experiments.seed_report import write_seed_report
+    from ft_platform.reporting.curve_report import write_curve_report
+    from ft_platform.reporting.search_report import write_search_report
+    from ft_platform.reporting.seed_report import write_seed_report
 
     where = (case.lake, case.use_case, Attack("the report"))
     searched = (case.lake, searching(case.use_case), Attack("the report"))
@@ -201,7 +201,8 @@ def index() -> str:
 
 
 def audit_examples() -> str:
-    from ft_platform.training.audit_view import ShownExample, Span, examples_page
+    from ft_platform.reporting.audit_examples import examples_page
+    from ft_platform.training.audit_view import ShownExample, Span
 
     example = ShownExample(
         Attack("a record"), "train", [Span("context", FREE_TEXT, 3), Span("supervised", Attack("an answer"), 2)]
@@ -213,7 +214,7 @@ def audit_examples() -> str:
 
 def data_docs_of(markup: str) -> str:
     """Data docs where Great Expectations rendered `markup` as it stands."""
-    from ft_platform.validation import data_docs
+    from ft_platform.reporting import data_docs
 
     failed = {
         "expectation": Attack("the expectation"),

@@ -16,8 +16,9 @@ from ft_platform.lake import Lake
 from ft_platform.lake.gate import problems_with, require_usable
 from ft_platform.models.renderer import NotRendered, Renderer
 from ft_platform.models.text_tokens import TextTokens
+from ft_platform.publishing.training_audit import audit_for
 from ft_platform.stages import TRAINING_AUDIT
-from ft_platform.training.audit import audit_for, renderers_of
+from ft_platform.training.audit import renderers_of
 from ft_platform.training.audit_faults import KINDS, REASONS, Found
 from ft_platform.training.audit_verdict import audit_inputs, current_verdict, read_figures, require_audited_renderer
 from ft_platform.use_case import Audit, NamedUseCase

@@ -367,9 +367,9 @@ def holding(secret: str, lake) -> set[str]:
 def test_a_checkpoint_tells_its_budget_holds_no_secret_and_cannot_be_reproduced(
     lake, environment, model, objective, monkeypatch
 ):
+    from ft_platform.publishing.training import checkpoint_for
     from ft_platform.reporting.evaluation_report import training_sentence
     from ft_platform.training.reproduce import reproduce
-    from ft_platform.training.trainer import checkpoint_for
 
     made: list[str] = []
     monkeypatch.setattr(loop, "new_secret", lambda: made.append(new_secret()) or made[-1])
@@ -442,7 +442,7 @@ def test_an_estimate_says_what_will_be_promised_and_counts_every_record_alone(la
 
 
 def test_divided_weights_are_refused(lake, environment, model, monkeypatch):
-    from ft_platform.training import trainer
+    from ft_platform.publishing import training as trainer
 
     use_case = use_case_for(model, differential_privacy={"target_epsilon": 6.0})
     profile = ComputeProfile(backend="torchrun", processes=2, sharded=True)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from ft_platform.errors import DataError
 from ft_platform.evaluation.agreement import ALTERNATIVE, FINE_TUNED, TIE
 from ft_platform.evaluation.pairs import Pair
-from ft_platform.evaluation.review.publish import RATINGS, points_of, read_review, reviews_of
+from ft_platform.evaluation.review.figures import RATINGS, points_of, read_review, reviews_of
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.settings.allowed_sources import require_allowed
 from ft_platform.use_case import NamedUseCase

@@ -1,19 +1,16 @@
 """The sheets that experts fill in: CSV, Excel workbook, or a page that needs no server and no network. They name no
 system."""
 
-import base64
 import csv
 import hashlib
 import io
-import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ft_platform.errors import MissingExtra
-from ft_platform.reporting.cells import cell
-from ft_platform.reporting.html import TEMPLATES
+from ft_platform.records.cells import cell
 
 COLUMNS = ("sheet", "rater", "row", "question", "answer_1", "answer_2", "better")
 ANSWERS = ("1", "2", "tie")
@@ -99,25 +96,3 @@ def as_xlsx(sheet: Sheet) -> bytes:
 
 def _cells(sheet: Sheet) -> list[tuple[Any, ...]]:
     return [(sheet.sheet, sheet.rater, row.row, *map(cell, row.texts()), "") for row in sheet.rows]
-
-
-def as_html(sheet: Sheet) -> bytes:
-    """A page with one form per row, which saves the answers as a CSV file.
-
-    Texts stand in a block of JSON and are put into the page as text; the only script is ours, and the page allows no
-    other."""
-    script = (TEMPLATES / "review_form.js").read_text(encoding="utf-8")
-    page = (TEMPLATES / "review_form.html").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    data = {"sheet": sheet.sheet, "rater": sheet.rater, "rows": [[row.row, *row.texts()] for row in sheet.rows]}
-    values = {"SCRIPT_HASH": f"sha256-{digest}", "SCRIPT": script, "DATA": json_in_html(data)}
-    return re.sub(r"\{\{ ([A-Z_]+) \}\}", lambda found: values[found[1]], page).encode()
-
-
-def json_in_html(value: Any) -> str:
-    """JSON that can stand in a `<script>` block: no sign in it can end the block or begin a tag or comment."""
-    text = json.dumps(value, ensure_ascii=True)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-FORMATS: dict[str, Callable[[Sheet], bytes]] = {"csv": as_csv, "xlsx": as_xlsx, "html": as_html}

@@ -5,7 +5,7 @@ import pkgutil
 from functools import cache
 from typing import Protocol
 
-from ft_platform.privacy.keys import UseCaseKeys
+from ft_platform.keys.key_ring import UseCaseKeys
 from ft_platform.use_case import Privacy
 
 

@@ -1,6 +1,6 @@
 """`**** **** **** 1111`: the form of a finding and its last characters."""
 
-from ft_platform.privacy.keys import UseCaseKeys
+from ft_platform.keys.key_ring import UseCaseKeys
 from ft_platform.use_case import Privacy
 
 LARGEST_SHARE = 3

@@ -1,6 +1,6 @@
 """`<PERSON_k3f9q2ab>`: equal for equal originals of a use case."""
 
-from ft_platform.privacy.keys import UseCaseKeys
+from ft_platform.keys.key_ring import UseCaseKeys
 from ft_platform.privacy.pseudonyms import Pseudonyms
 from ft_platform.use_case import Privacy
 

@@ -1,6 +1,6 @@
 """`<PERSON>`: the kind of a finding and nothing else."""
 
-from ft_platform.privacy.keys import UseCaseKeys
+from ft_platform.keys.key_ring import UseCaseKeys
 from ft_platform.use_case import Privacy
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ft_platform.redaction.hidden_names import source_place
+from ft_platform.process.hidden_names import source_place
 from ft_platform.reporting.documents.facts import Facts, NotKnown
 
 FILE = "dataset/croissant.json"

@@ -22,8 +22,8 @@ from dagster._utils.error import serializable_error_info_from_exc_info
 
 from ft_platform.assets.stage import with_typed_failures
 from ft_platform.errors import FtError, SourceError
-from ft_platform.redaction import hooks
-from ft_platform.redaction.hidden_names import hide
+from ft_platform.process import hooks
+from ft_platform.process.hidden_names import hide
 from ft_platform.redaction.instance import guard
 from ft_platform.redaction.output import output_to
 from ft_platform_tests.attacks.area import Area, Attack
@@ -311,7 +311,7 @@ def python_own_hooks() -> Iterator[None]:
         sys.__unraisablehook__,
     )
     try:
-        with patch("ft_platform.redaction.hooks.install_hooks", lambda: None):
+        with patch("ft_platform.process.hooks.install_hooks", lambda: None):
             yield
     finally:
         sys.excepthook, threading.excepthook, sys.unraisablehook = hooks

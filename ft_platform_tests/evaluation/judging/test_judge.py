@@ -16,11 +16,11 @@ import pytest
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, DataError, EndpointFailed, SourceError
 from ft_platform.evaluation.judging.figures import LEAST_GOLD_ROWS, verdict
-from ft_platform.evaluation.judging.publish import judge_inputs, publish_judge
 from ft_platform.evaluation.judging.question import choice_in, comparison, instruction
-from ft_platform.evaluation.review.export import export_sheets
-from ft_platform.evaluation.review.publish import import_answers
 from ft_platform.lake.gate import problems_with
+from ft_platform.publishing.judge import judge_inputs, publish_judge
+from ft_platform.publishing.review import import_answers
+from ft_platform.publishing.review_sheets import export_sheets
 from ft_platform.use_case import Judge, NamedUseCase
 from ft_platform_tests.chat_server import ChatServer, chat_server, send
 from ft_platform_tests.evaluation.judged_case import XSS, JudgedCase, judged_case

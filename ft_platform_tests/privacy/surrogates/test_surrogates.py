@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from ft_platform.privacy.keys import UseCaseKeys
+from ft_platform.keys.key_ring import UseCaseKeys
 from ft_platform.privacy.operators.surrogate import Surrogate
 from ft_platform.privacy.recognizers.credit_card import luhn_is_valid
 from ft_platform.privacy.surrogates import SURROGATES, plain

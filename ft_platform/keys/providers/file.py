@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 from ft_platform.errors import DiskFull, KeyMissing
-from ft_platform.privacy.key_providers import need_no_argument
+from ft_platform.keys.providers import need_no_argument
 
 
 class FileKeys:

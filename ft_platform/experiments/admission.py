@@ -1,33 +1,31 @@
 """Whether a program may start: there is budget for it, and it fits into memory. Asked where programs are launched,
 before anything is paid for."""
 
-from collections.abc import Callable
 from typing import Any
 
-from ft_platform.costs import estimates
 from ft_platform.costs.budgets import limits_of, require_budget
 from ft_platform.costs.memory_needs import require_memory
 from ft_platform.environment import Environment
+from ft_platform.experiments import curve, search, seeds
 from ft_platform.experiments.inputs import experiment_inputs
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.stages import STAGES
+from ft_platform.training import estimates
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case import NamedUseCase
 
-TrainingsLeft = Callable[[TableVersion, dict[str, Any]], float]
 EXPERIMENTS = {
     stage.program: stage.name for stage in STAGES.values() if stage.program and stage.trains and stage.kind == "report"
 }
 """Program -> what it makes, of those that train and publish a report only."""
 
 
-def admit(
+def admit_program(
     lake: Lake,
     environment: Environment,
     use_case: NamedUseCase,
     program: str,
     splits: TableVersion | None,
-    trainings_left: TrainingsLeft,
     log: Any,
 ) -> None:
     """Refuses a program that would go beyond a budget or would not fit.
@@ -35,10 +33,6 @@ def admit(
     What a training costs in advance is known from the estimate of an equal one on this machine; where a budget and a
     price are set and there is none, it is made now. A search, a learning curve and further seeds count once for each
     training that they still make. Programs that do not train may start while the budget has something left.
-
-    Args:
-        trainings_left: trainings on all training records that the program still makes, from the figures of the estimate
-            of one.
 
     Raises:
         BudgetExceeded, DoesNotFit: with numbers, setting and next step.
@@ -59,7 +53,7 @@ def admit(
         return
     at_once = use_case.settings.search.parallel if program == "search" else 1
     require_memory(estimate.figures["memory_gib"] * at_once, profile, use_case, str(estimate.figures["device"]))
-    expected = estimate.money * trainings_left(splits, estimate.figures)
+    expected = estimate.money * trainings_left(lake, environment, use_case, program, splits, estimate.figures)
     require_budget(lake, environment, use_case, profile, program, round(expected, 4))
 
 
@@ -72,3 +66,27 @@ def _is_made(lake: Lake, use_case: NamedUseCase, program: str, splits: TableVers
         experiment_inputs(use_case, stage, splits) if program in EXPERIMENTS else checkpoint_inputs(use_case, splits)
     )
     return lake.intact_artifact(use_case.name, stage, made) is not None
+
+
+def trainings_left(
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    program: str,
+    splits: TableVersion,
+    figures: dict[str, Any],
+) -> float:
+    """How many trainings on all training records a program still makes, at most; a training on a share of them counts
+    as that share.
+
+    Args:
+        figures: of the estimate of one training.
+    """
+    if program == "train":
+        return 1.0
+    if program == "canaries":
+        return 1.0 + use_case.settings.attacks.canaries.rows / figures["examples"]
+    if program == "seeds":
+        return seeds.trainings_left(lake, environment, use_case, splits)
+    left = search.trainings_left if program == "search" else curve.trainings_left
+    return left(environment, use_case, splits)

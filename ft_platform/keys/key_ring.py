@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
 
 from ft_platform.errors import ConfigError, KeyMissing
-from ft_platform.privacy.key_providers import KeyPlace
+from ft_platform.keys.providers import KeyPlace
 
 if TYPE_CHECKING:
     from ft_platform.environment import Environment

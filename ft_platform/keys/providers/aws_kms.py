@@ -6,9 +6,9 @@ import binascii
 from pathlib import Path
 
 from ft_platform.errors import KeyMissing
-from ft_platform.privacy.key_providers import need_argument
-from ft_platform.privacy.key_providers.aws_secrets_manager import aws_client, aws_failure
-from ft_platform.privacy.key_providers.file import FileKeys
+from ft_platform.keys.providers import need_argument
+from ft_platform.keys.providers.aws_secrets_manager import aws_client, aws_failure
+from ft_platform.keys.providers.file import FileKeys
 
 CONTEXT = {"application": "ft_platform", "content": "key ring"}
 """Encryption context: bound to the ciphertext and shown in CloudTrail, so that a policy can ask for it."""

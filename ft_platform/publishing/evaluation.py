@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from ft_platform.environment import Environment
 from ft_platform.evaluation.champion import champion
 from ft_platform.evaluation.champion_system import CHAMPION, require_same_rendering, why_not_comparable
-from ft_platform.evaluation.evaluate import Evaluated, Evaluator
+from ft_platform.evaluation.evaluate import Evaluated, Evaluator, ready_evaluator
 from ft_platform.evaluation.fairness_outputs import fairness_tables
 from ft_platform.evaluation.files import METRICS, PREDICTIONS, read_metrics, read_predictions
 from ft_platform.evaluation.groundedness import groundedness, meanings_of
@@ -26,7 +26,6 @@ from ft_platform.evaluation.systems.endpoint import require_shared
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
-from ft_platform.models.renderer import Renderer, labels_of
 from ft_platform.stages import STAGES
 from ft_platform.tracking import Tracker, figure_metrics, finish_report, parent_tags, tracker_for, training_run
 from ft_platform.use_case import NamedUseCase
@@ -148,22 +147,6 @@ def _with_adapter_of(lake: Lake, checkpoint: ArtifactVersion, evaluator: Evaluat
     with lake.local_copy(checkpoint) as folder:
         evaluator.model = with_adapter(evaluator.model, folder)
         return evaluator.tuned(system)
-
-
-def ready_evaluator(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, stage: str
-) -> tuple[Evaluator, ResolvedModel]:
-    """The base model ready to evaluate, and where its weights are."""
-    lake.verify_table(splits)
-    table = lake.read_table(splits)
-    resolved = base_model.resolve(
-        use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models
-    )
-    model, tokenizer = base_model.load(
-        resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization
-    )
-    renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table), use_case.settings.evaluation.few_shot_note)
-    return Evaluator(use_case, table, model, tokenizer, renderer, stage), resolved
 
 
 def _parameters(use_case: NamedUseCase, weights_sha256: str) -> dict[str, Any]:

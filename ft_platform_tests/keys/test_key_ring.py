@@ -8,8 +8,7 @@ import pytest
 
 from ft_platform.environment import Environment, create_pseudonym_key
 from ft_platform.errors import ConfigError, KeyMissing
-from ft_platform.privacy.key_providers import KeyPlace
-from ft_platform.privacy.keys import (
+from ft_platform.keys.key_ring import (
     KeyRing,
     UseCaseKeys,
     key_handle,
@@ -17,6 +16,7 @@ from ft_platform.privacy.keys import (
     read_key_ring,
     require_known_key,
 )
+from ft_platform.keys.providers import KeyPlace
 from ft_platform.privacy.pseudonyms import Pseudonyms, subject_pseudonyms
 
 ONE, TWO = bytes(range(32)), bytes(range(1, 33))

@@ -15,7 +15,7 @@ from ft_platform.tracking import Tracker, tracker_for
 from ft_platform.training.fit_check import require_fit
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.training.lease import lease
-from ft_platform.training.prepare import Prepared, prepare
+from ft_platform.training.prepare import Prepared, fit, prepare
 from ft_platform.use_case import NamedUseCase, Training
 
 STAGE = "adapter_checkpoint"
@@ -230,13 +230,6 @@ def _promised(prepared: Prepared, training: Training) -> str:
     from ft_platform.training.private_gradients import budget_of
 
     return budget_of(prepared.rows, planned_steps(len(prepared.rows), training)[0], training).in_words()
-
-
-def fit(prepared: Prepared, training: Training, **options: Any) -> Any:
-    """`training.loop.train` on what was prepared; `options` are its `on_step`, `states` and `limit`."""
-    from ft_platform.training.loop import train
-
-    return train(prepared.model, prepared.objective, prepared.rows, prepared.validation, training, **options)
 
 
 def _halved(prepared: Prepared, training: Training) -> Training | None:

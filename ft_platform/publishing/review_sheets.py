@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ import numpy as np
 from ft_platform.errors import ConfigError, DataError
 from ft_platform.evaluation.agreement import ALTERNATIVE, FINE_TUNED
 from ft_platform.evaluation.pairs import Pair, newest_evaluation, pairs_of
-from ft_platform.evaluation.review.sheets import FORMATS, Sheet, SheetRow, text_hash
+from ft_platform.evaluation.review.sheets import Sheet, SheetRow, as_csv, as_xlsx, text_hash
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import require_usable
+from ft_platform.reporting.review_form import as_html
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase, settings_hash
 
@@ -22,6 +23,7 @@ KEYS = "review_sheets"
 """Artifacts that say which answer of a sheet is whose."""
 KEY = "key.json"
 MOST_RATERS = 50
+FORMATS: dict[str, Callable[[Sheet], bytes]] = {"csv": as_csv, "xlsx": as_xlsx, "html": as_html}
 
 
 def export_sheets(
@@ -40,7 +42,7 @@ def export_sheets(
 
     Args:
         rows: most records in a sheet.
-        file_format: a name in `sheets.FORMATS`.
+        file_format: a name in `FORMATS`.
         alternative: system to compare with.
 
     Returns:

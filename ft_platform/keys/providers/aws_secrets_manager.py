@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import KeyMissing, MissingExtra, TransientError
-from ft_platform.privacy.key_providers import need_argument
+from ft_platform.keys.providers import need_argument
 
 TRANSIENT = {
     "ThrottlingException",

@@ -4,7 +4,7 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any
 
-from ft_platform.redaction.digits import few_digits
+from ft_platform.process.digits import few_digits
 
 LIMIT = 200_000
 """Texts that are remembered; a run has about 500. Those longest ago are forgotten first."""

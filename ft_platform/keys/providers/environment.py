@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from ft_platform.errors import KeyMissing
-from ft_platform.privacy.key_providers import need_no_argument
+from ft_platform.keys.providers import need_no_argument
 
 
 class EnvironmentKeys:

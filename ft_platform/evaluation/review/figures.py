@@ -1,77 +1,19 @@
 """What experts said, as figures: the artifact `human_review` of an evaluation."""
 
 import json
-import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.agreement import ALTERNATIVE, FINE_TUNED, POINTS, TIE, agreement, win_rate
-from ft_platform.evaluation.review.answers import Answers, read_answers
-from ft_platform.evaluation.review.export import read_key
+from ft_platform.evaluation.review.answers import Answers
 from ft_platform.lake import ArtifactVersion, Lake
-from ft_platform.stages import STAGES
-from ft_platform.use_case import Evaluation, NamedUseCase, settings_hash
+from ft_platform.use_case import Evaluation
 
 STAGE = "human_review"
 REVIEW = "review.json"
 RATINGS = "ratings.parquet"
-
-
-def import_answers(lake: Lake, use_case: NamedUseCase, paths: list[Path]) -> tuple[ArtifactVersion, dict[str, Any]]:
-    """The artifact `human_review` of filled-in sheets: an existing one of the same answers, or a new one; and its
-    figures.
-
-    Args:
-        paths: all filled-in files of one export.
-
-    Raises:
-        AnswersRefused: with every problem of the files.
-        VersionRefused: the evaluation that was judged is not in the lake any more, or is damaged.
-    """
-    started = time.monotonic()
-    answers = read_answers(paths, lambda sheet: read_key(lake, use_case, sheet))
-    evaluation = lake.artifact(use_case.name, "evaluation_report", answers.key["evaluation"])
-    if evaluation is None:
-        raise VersionRefused(
-            f"the evaluation {answers.key['evaluation']} that {answers.sheet} is about is not in the lake any more",
-            "Export sheets again",
-        )
-    settings = STAGES[STAGE].settings_hash(use_case)
-    said = {"ratings": answers.ratings, "first_chosen": answers.first_chosen, "empty": answers.empty}
-    inputs = settings_hash({"stage": settings, "evaluation": evaluation.content_hash, "sheet": answers.sheet, **said})
-    artifact_id = f"review-{inputs[:12]}"
-    if existing := lake.intact_artifact(use_case.name, STAGE, artifact_id):
-        return existing, read_review(lake, existing)
-    from ft_platform.reporting.review_report import write_review_report
-
-    figures = review_figures(answers, evaluation.id, use_case.settings.evaluation)
-    with lake.scratch(use_case.name, STAGE) as folder:
-        folder.mkdir(parents=True)
-        pq.write_table(ratings_table(answers), folder / RATINGS)
-        (folder / REVIEW).write_text(json.dumps(figures, indent=1), encoding="utf-8")
-        write_review_report(folder, lake, use_case, artifact_id, evaluation, figures)
-        report = lake.publish(
-            use_case.name,
-            STAGE,
-            artifact_id,
-            folder,
-            parents=[evaluation],
-            settings_hash=settings,
-            input_hash=inputs,
-            counts={
-                "rows": figures["rows"],
-                "raters": len(figures["raters"]),
-                "ratings": sum(rater["answers"] for rater in figures["raters"]),
-            },
-            info={"win_rate": figures["win_rate"]["value"], "sheet": answers.sheet},
-            seconds=time.monotonic() - started,
-        )
-    return report, figures
 
 
 def read_review(lake: Lake, review: ArtifactVersion) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Rings of secret keys, and where they are kept: files, variables, key services."""
