@@ -147,6 +147,7 @@ def plain(rows: ParquetRows, use_case: Any) -> list[tuple[bool, int | None]]:
 
 def measured_here(which: str, rows: int, folder: Path) -> dict[str, Any]:
     """Seconds and peak memory of this process, after the imports and after the file was written."""
+    import great_expectations  # noqa: F401
 
     use_case, table = case(), written(folder / "records.parquet", rows)
     memory = PeakMemory()

@@ -17,6 +17,7 @@ import pytest
 
 from ft_platform.tracking import tracker, tracker_for
 from ft_platform_tests.attacks.areas.endpoints import ANSWERS, hostile_server
+from ft_platform_tests.test_tracking import empty_store  # noqa: F401
 from ft_platform_tests.tiny_models import use_case_for
 
 LOG = logging.getLogger("test")
@@ -46,7 +47,10 @@ def test_a_server_that_hangs_or_answers_garbage_costs_a_warning(environment, tmp
 
 
 def test_what_only_the_environment_of_mlflow_names_gets_nothing(
-    environment, empty_store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    environment,
+    empty_store,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     environment.home.mkdir(exist_ok=True)
     shutil.copy(empty_store, environment.home / "mlflow.db")

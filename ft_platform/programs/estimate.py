@@ -43,10 +43,8 @@ def _estimate(orders: dict, began: float) -> dict:
     splits = from_dict(orders["splits"])
     assert isinstance(splits, TableVersion)
     pin_threads()
-    if (
-        "mlflow" in environment.trackers and environment.mlflow_uri != "none"
-    ):  # the training program has it in memory as well
-        pass
+    if "mlflow" in environment.trackers and environment.mlflow_uri != "none":
+        import mlflow.tracking  # noqa: F401  # the training program has it in memory as well
     from ft_platform.training.estimate import cpu_seconds, estimate
     from ft_platform.training.prepare import prepare
 

@@ -143,6 +143,7 @@ def implementation(name: str) -> Any:
 def _import_quietly() -> None:
     """Great Expectations reads this once, at import: without it, each validation run is reported to its makers."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations  # noqa: F401
 
 
 def _closest(name: str, names: Sequence[str], alike: float = 0.6) -> str:

@@ -153,6 +153,8 @@ def two_writers(home: Path) -> dict[str, Any]:
 
 def main(folder: Path, how: str, step: int) -> None:
     """Every run is in the same folder."""
+    import sklearn.decomposition
+    import sklearn.feature_extraction.text  # noqa: F401  # imported here, so that no child does
 
     stop = {"kill": killed, "full": full}.get(how, killed)
     home, start = folder / "run", folder / "start"

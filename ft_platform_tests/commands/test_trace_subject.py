@@ -14,6 +14,7 @@ from ft_platform.keys.key_ring import KeyRing
 from ft_platform.lake import Lake
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
 from ft_platform.validation.quarantine import QUARANTINED
+from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.governance.house import House, rows
 
@@ -21,7 +22,7 @@ PERSON = "Zebulon Quartermain"
 
 
 @pytest.fixture
-def house(installation: Environment) -> House:
+def house(installation: Environment) -> House:  # noqa: F811
     """`letters`: three rows of the person, of which one was withdrawn after a checkpoint had been trained on it."""
     made = House(installation, name="letters")
     write_use_case(installation.defs, "letters", made.attributes)
@@ -167,7 +168,7 @@ def test_rows_whose_raw_record_is_gone_are_found_by_the_keyed_pseudonym(house, c
     }
 
 
-def test_rows_whose_pseudonym_nobody_can_make_any_more_are_found_by_their_records(house, capsys, installation):
+def test_rows_whose_pseudonym_nobody_can_make_any_more_are_found_by_their_records(house, capsys, installation):  # noqa: F811
     before = traced(capsys, PERSON)
     ring = KeyRing.from_text(installation.key_path.read_text(), "the key file").rotated()
     installation.key_path.write_text(ring.without(1).to_text())
@@ -175,7 +176,7 @@ def test_rows_whose_pseudonym_nobody_can_make_any_more_are_found_by_their_record
     assert traced(capsys, PERSON) == before
 
 
-def test_without_the_key_there_is_no_answer(house, capsys, installation):
+def test_without_the_key_there_is_no_answer(house, capsys, installation):  # noqa: F811
     installation.key_path.unlink()
     assert "there is no key" in failed(capsys, PERSON)
 

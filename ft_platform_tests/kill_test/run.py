@@ -74,6 +74,8 @@ def _import_everything() -> None:
     import torch
     from transformers.models.llama import modeling_llama
 
+    from ft_platform.reporting import stage_pages  # noqa: F401
+    from ft_platform.training import checkpoint, loop, prepare, state, stopping  # noqa: F401
     from ft_platform.training.threads import pin_threads
 
     assert peft and modeling_llama and torch

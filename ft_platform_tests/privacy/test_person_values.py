@@ -16,18 +16,18 @@ from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.tables import table, use_case
 
 PERSONS = """
-Wilhelmina Drosselmeyer|WILHELMINA DROSSELMEYER|wilhelmina drosselmeyer|wilhelmina_drosselmeyer|
+Wilhelmina Drosselmeyer|WILHELMINA DROSSELMEYER|wilhelmina drosselmeyer|wilhelmina_drosselmeyer
 wilhelmina.drosselmeyer|Drosselmeyer, Wilhelmina
-Drosselmeyer, W.|Dr. Price|Mrs. Okonjo|Mirela Okonjo|José García|Anna-Lena Müller|anna-lena|Siobhan O'Brien|
+Drosselmeyer, W.|Dr. Price|Mrs. Okonjo|Mirela Okonjo|José García|Anna-Lena Müller|anna-lena|Siobhan O'Brien
 J. R. van der Berg|Priya Natarajan
 Juan Carlos Ortiz|Faina D. Yefremova|John Smith|smith john
 """.replace("\n", "|").strip("|")
 NO_PERSONS = """
-credit reporting|Debt collection|Consumer Loan|Student loan|Older American, Servicemember|Virginia|West Virginia|
+credit reporting|Debt collection|Consumer Loan|Student loan|Older American, Servicemember|Virginia|West Virginia
 North Carolina|New Hampshire|San Francisco
-Costa Rica|STATEN ISLAND|GLEN OAKS|HERBERT VON KING PARK|card_arrival|apple_pay_or_google_pay|visa_or_mastercard|male|
+Costa Rica|STATEN ISLAND|GLEN OAKS|HERBERT VON KING PARK|card_arrival|apple_pay_or_google_pay|visa_or_mastercard|male
 no checking|skilled|A34|30-39
-Roman Catholic|Hispanic Latino|African American|Baden-Württemberg|Nordrhein-Westfalen|Iris-setosa|positive|Sci/Tech|
+Roman Catholic|Hispanic Latino|African American|Baden-Württemberg|Nordrhein-Westfalen|Iris-setosa|positive|Sci/Tech
 talk.politics.mideast
 Golden Retriever|Western Union|Vitamin C|Plan B|N/A|Maria
 """.replace("\n", "|").strip("|")

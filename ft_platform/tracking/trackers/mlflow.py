@@ -60,9 +60,10 @@ def import_library(uri: str) -> None:
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+    import mlflow.tracking
 
     if uri.startswith("sqlite:"):
-        pass
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 
 class MlflowTracker(GuardedTracker):
