@@ -13,8 +13,8 @@ from ft_platform.environment import Environment
 from ft_platform.errors import FtError, SourceError, TransientError
 from ft_platform.lake.files import filesystem, fsspec_options
 from ft_platform.process.file_names import require_plain
-from ft_platform.release.policy import require_ceilings
 from ft_platform.settings.allowed_sources import require_allowed, scheme_of
+from ft_platform.settings.ceilings import require_ceilings
 from ft_platform.settings.source import Source
 from ft_platform.sources.budget import over
 from ft_platform.sources.checksums import MAX_CHARACTERS, is_checksum_file, known_hashes, lists_beside
