@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.name is not None:
         from ft_platform.repository.write import write_repository
 
-        written = write_repository(Path.cwd() / arguments.name)
+        written = write_repository(Path.cwd(), arguments.name)
         print(f"{arguments.name}/ is written: {len(written)} files. README.md says what each command does.")
         print(f"Go on with: cd {arguments.name} && ft new contract_questions && ft check")
         return 0
