@@ -8,7 +8,7 @@ HELP = (
     "Write a repository for your use cases; without a name, create this installation's folders, pseudonym key and"
     " Dagster instance (ft run does it too)."
 )
-EXAMPLES = ["ft init acme && cd acme && ft new contract_questions", "ft init", "FT_HOME=/srv/ft ft init"]
+EXAMPLES = ["ft init acme", "ft init", "FT_HOME=/srv/ft ft init"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

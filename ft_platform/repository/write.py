@@ -23,10 +23,7 @@ def write_repository(parent: Path, name: str) -> list[Path]:
     """
     if not NAME.fullmatch(name):
         raise ConfigError(
-            [
-                f"a repository's name is 2 to 61 lower case letters, digits, `-` and `_`, a letter first, got"
-                f" {name!r}"
-            ]
+            [f"a repository's name is 2 to 61 lower case letters, digits, `-` and `_`, a letter first, got {name!r}"]
         )
     folder = parent / name
     texts = {

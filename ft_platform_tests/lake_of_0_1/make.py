@@ -28,7 +28,7 @@ def main() -> int:
 
     assert __version__ == "0.1.0", "made by the version before"
     Figure.savefig = dot  # pyright: ignore[reportAttributeAccessIssue]
-    sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    sizes: dict[str, Any] = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
     tiny_model(**sizes, num_key_value_heads=1, head_dim=4).save_pretrained("model")
     tiny_tokenizer().save_pretrained("model")
     write_csv(Path("records.csv"), records(10))
