@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
+from ft_platform.orchestration.identities import is_served_here
 from ft_platform.orchestration.permission_watch import permission_watch
 from ft_platform.orchestration.sensors import measurements_sensor, source_sensor
 from ft_platform.orchestration.shared import by_itself, prepared_environment
@@ -73,7 +74,11 @@ class FineTuningUseCase(dg.Component):
         graph = dg.Definitions(assets=stage_assets, asset_checks=checks, jobs=jobs, sensors=self._sensors())
         if "permitted_records" in stages:
             graph = dg.Definitions.merge(graph, permission_watch(self.use_case))
-        return by_itself(graph, load_environment()) if context else graph
+        if context is None:
+            return graph
+        environment = load_environment()
+        served = is_served_here(environment, self.use_case.name)
+        return by_itself(graph, environment) if served else dg.Definitions()
 
     def _sensors(self) -> list[dg.SensorDefinition]:
         measures = "roi_report" in self.stages() and self.use_case.settings.business.measurements
