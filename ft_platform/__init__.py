@@ -1,3 +1,3 @@
 """Fine-tune LLMs on Dagster: one YAML file becomes one lineage graph."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -15,12 +15,15 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ft_platform.errors import ConfigError
-from ft_platform.settings.environment_file import environment_file
+from ft_platform.settings.environment_file import CHECKOUT, environment_file
 from ft_platform.settings.file_names import NameOfFile
 from ft_platform.settings.hosts import authority
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case.policy_fields import with_known_fields
 from ft_platform.use_case.yaml_file import YamlFile, read_yaml
+
+SHIPPED = Path(__file__).parent / "defs"
+"""The use cases of the package."""
 
 STORAGE_VARIABLES = (
     "AWS_ENDPOINT_URL",
@@ -281,7 +284,7 @@ class Environment(BaseModel):
             " its own. Needs root. Default: all run under the account that starts them."
         ),
     )
-    defs: Path = Field(default=Path(__file__).parent / "defs", description="Folder of the use cases. Variable FT_DEFS.")
+    defs: Path = Field(default=SHIPPED, description="Folder of the use cases. Variable FT_DEFS, default: the shipped.")
     profiles: dict[str, ComputeProfile] = Field(
         default_factory=lambda: {"local": ComputeProfile()}, description="Compute profiles by name."
     )
@@ -338,6 +341,20 @@ class Environment(BaseModel):
                 f"must be an address like http://127.0.0.1:3001 or https://ml.example.org/reports, got {value!r}"
             )
         return value
+
+    @property
+    def writable_defs(self) -> Path:
+        """Where new use cases are written: never into an installed package, whose next version would remove them.
+
+        Raises:
+            ConfigError: the use cases are those of an installed package.
+        """
+        if self.defs.resolve().is_relative_to(SHIPPED.parent.resolve()) and not (CHECKOUT / "pyproject.toml").is_file():
+            raise ConfigError(
+                ["there is no folder for use cases here: the package has its own, and an upgrade replaces it"],
+                "Make a repository once: ft init NAME && cd NAME",
+            )
+        return self.defs
 
     @property
     def lake_uri(self) -> str:

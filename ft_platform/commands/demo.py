@@ -3,7 +3,6 @@ refuse."""
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ft_platform.commands.run import add_run_arguments, run_and_collect, show
@@ -29,10 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ends with 0 where the release is accepted, with `--control` where it is refused; with 1 otherwise."""
-    from ft_platform.environment import load_environment
+    from ft_platform.environment import SHIPPED, load_environment
     from ft_platform.reporting.demo_summary import summary
 
-    environment = load_environment()
+    environment = load_environment().model_copy(update={"defs": SHIPPED})
     name = CONTROL if arguments.control else USE_CASE
     if arguments.control:
         environment = with_control(environment)
@@ -54,9 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
 def with_control(environment: "Environment") -> "Environment":
     """An environment whose only use case is the control: the file of the demo with another source, and nothing else
     changed."""
-    from ft_platform.environment import Environment
+    from ft_platform.environment import SHIPPED, Environment
 
-    shipped = Path(__file__).parents[1] / "defs" / USE_CASE / "defs.yaml"
+    shipped = SHIPPED / USE_CASE / "defs.yaml"
     lines: list[Any] = shipped.read_text(encoding="utf-8").splitlines(keepends=True)
     changed = [
         line.rstrip("\n") + "&shuffled=100\n" if line.strip().startswith("uri: sample://") else line for line in lines

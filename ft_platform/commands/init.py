@@ -1,16 +1,28 @@
-"""ft init: the folders, the pseudonym key and the Dagster instance of an installation."""
+"""ft init: a repository for use cases; without a name, the folders, the pseudonym key and the Dagster instance of an
+installation."""
 
 import argparse
+from pathlib import Path
 
-HELP = "Create this installation's folders, pseudonym key and Dagster instance (ft run does it too)."
-EXAMPLES = ["ft init", "FT_HOME=/srv/ft ft init"]
+HELP = (
+    "Write a repository for your use cases; without a name, create this installation's folders, pseudonym key and"
+    " Dagster instance (ft run does it too)."
+)
+EXAMPLES = ["ft init acme", "ft init", "FT_HOME=/srv/ft ft init"]
 
 
-def add_arguments(_parser: argparse.ArgumentParser) -> None:
-    pass
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", help="folder of the new repository: lower case letters, digits, `-` and `_`")
 
 
-def run(_arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.name is not None:
+        from ft_platform.repository.write import write_repository
+
+        written = write_repository(Path.cwd(), arguments.name)
+        print(f"{arguments.name}/ is written: {len(written)} files. README.md says what each command does.")
+        print(f"Go on with: cd {arguments.name} && ft new contract_questions && ft check")
+        return 0
     from ft_platform.environment import load_environment
     from ft_platform.orchestration.execution import prepare_home
 

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.use_case.scaffold import check_name, scaffold_yaml
 
     check_name(arguments.name)
-    folder = load_environment().defs / arguments.name
+    folder = load_environment().writable_defs / arguments.name
     if folder.exists():
         raise ConfigError([f"{shown(folder)} is there already"], "Choose another name, or edit it")
     folder.mkdir(parents=True)

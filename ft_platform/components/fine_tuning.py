@@ -9,8 +9,10 @@ from pydantic import BaseModel
 
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
+from ft_platform.orchestration.identities import is_served_here
 from ft_platform.orchestration.permission_watch import permission_watch
 from ft_platform.orchestration.sensors import measurements_sensor, source_sensor
+from ft_platform.orchestration.shared import by_itself, prepared_environment
 from ft_platform.stages import ON_DEMAND, STAGES
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform.use_case.scaffold import scaffold_yaml
@@ -41,8 +43,13 @@ class FineTuningUseCase(dg.Component):
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> "FineTuningUseCase":
+        """By Dagster's own loader, in a project that uses the component.
+
+        Raises:
+            ConfigError: the instance would store texts of records.
+        """
         assert isinstance(attributes, UseCase)
-        policy = load_environment().policy
+        policy = prepared_environment().policy
         return cls(
             NamedUseCase(name=context.path.name, settings=attributes, path=context.path / "defs.yaml", policy=policy)
         )
@@ -65,7 +72,13 @@ class FineTuningUseCase(dg.Component):
         )
         jobs = [job, *on_demand_jobs(self.use_case, stages)]
         graph = dg.Definitions(assets=stage_assets, asset_checks=checks, jobs=jobs, sensors=self._sensors())
-        return dg.Definitions.merge(graph, permission_watch(self.use_case)) if "permitted_records" in stages else graph
+        if "permitted_records" in stages:
+            graph = dg.Definitions.merge(graph, permission_watch(self.use_case))
+        if context is None:
+            return graph
+        environment = load_environment()
+        served = is_served_here(environment, self.use_case.name)
+        return by_itself(graph, environment) if served else dg.Definitions()
 
     def _sensors(self) -> list[dg.SensorDefinition]:
         measures = "roi_report" in self.stages() and self.use_case.settings.business.measurements

@@ -56,7 +56,7 @@ class Manifest(BaseModel):
     )
     settings_hash: str
     code: str = Field(
-        description="Version of the package that wrote it, and a hash of its files: `0.1.0+3f9c0a1b2d4e`."
+        description="Version of the package that wrote it, and a hash of its files: `0.2.0+3f9c0a1b2d4e`."
     )
     parents: list[Parent]
     counts: dict[str, Any] = Field(description="Rows in, kept, removed by reason, and what else the stage counted.")

@@ -15,13 +15,14 @@ from dagster_shared.check import CheckError
 from ft_platform.environment import Environment, create_pseudonym_key
 from ft_platform.errors import ConfigError, FtError, StateDamaged
 from ft_platform.lake.modes import close_zone
+from ft_platform.orchestration.shared import prepare_variables
 from ft_platform.process.system_errors import in_words
-from ft_platform.settings.environment_file import note_environment_file
+from ft_platform.settings.environment_file import beside_environment_file, note_environment_file
 from ft_platform.use_case.yaml_file import read_bytes
 
 INSTANCE_SETTINGS = Path(__file__).parent.parent / "dagster.yaml"
-"""The settings that a new instance gets. `dagster.yaml` at the root of the repository is the same file, for Dagster's
-own commands."""
+"""The settings that a new instance gets where no `dagster.yaml` lies beside `ft_environment.yaml`. That at the root of
+the repository is the same file, for Dagster's own commands."""
 
 RESTORE = "Correct it, or move it away: the next run writes the packaged settings"
 
@@ -33,8 +34,6 @@ def prepare_home(environment: Environment) -> None:
         ConfigError: the instance has no settings yet and the packaged ones are missing: without them nothing would
             limit the pool `gpu`, and two trainings would share one device.
     """
-    from ft_platform.orchestration.loading import prepare_variables
-
     prepare_variables()
     home = environment.dagster_home
     with told(home):
@@ -48,12 +47,13 @@ def _prepare(environment: Environment, home: Path) -> None:
         create_pseudonym_key(environment)
         note_environment_file(environment.home)
         if not (home / "dagster.yaml").exists():
-            if not INSTANCE_SETTINGS.exists():
+            settings = beside_environment_file("dagster.yaml") or INSTANCE_SETTINGS
+            if not settings.exists():
                 raise ConfigError(
-                    [f"the settings of the Dagster instance are missing: there is no {INSTANCE_SETTINGS}"],
+                    [f"the settings of the Dagster instance are missing: there is no {settings}"],
                     "Install ft-platform again",
                 )
-            shutil.copy(INSTANCE_SETTINGS, home / "dagster.yaml")
+            shutil.copyfile(settings, home / "dagster.yaml")
         _mend(home / "dagster.yaml")
         with _opened(home) as instance:
             _create_storage(instance)

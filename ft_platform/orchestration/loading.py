@@ -13,17 +13,15 @@ from typing import Any
 
 import dagster as dg
 
-from ft_platform.assets.version_io import VersionIOManager
 from ft_platform.components.fine_tuning import FineTuningUseCase
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError
-from ft_platform.lake import Lake, open_lake
 from ft_platform.orchestration.identities import is_served_here
+from ft_platform.orchestration.shared import resources, with_places
 from ft_platform.process.printable import printable
 from ft_platform.redaction.console import console_logger
 from ft_platform.redaction.own_code import prints_kept, said_of
 from ft_platform.redaction.withheld import Withheld
-from ft_platform.stages import STAGES
 from ft_platform.use_case.file import (
     FILE_NAME,
     component_type,
@@ -72,7 +70,7 @@ def load_definitions(
         "automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING
     )
     shared = dg.Definitions(
-        resources=_resources(environment),
+        resources=resources(environment),
         executor=dg.in_process_executor,
         loggers={"console": console_logger(Withheld(environment.dagster_home))},
         sensors=[sensor] if loaded else [],
@@ -112,7 +110,7 @@ def build(folder: Path, environment: Environment, overrides: dict[str, Any] | No
     with _own_code(folder, Withheld(environment.dagster_home)):
         made = with_places(load_component(folder, overrides, environment).build_defs(), environment)
         # By itself: in the graph of all, a stage that it leaves out and another one reads would be a problem of all.
-        dg.Definitions.merge(dg.Definitions(resources=_resources(environment)), made).get_repository_def()
+        dg.Definitions.merge(dg.Definitions(resources=resources(environment)), made).get_repository_def()
         return made
 
 
@@ -157,44 +155,6 @@ def _words(error: BaseException) -> str:
         return "its text cannot be shown"
 
 
-def with_places(definitions: dg.Definitions, environment: Environment) -> dg.Definitions:
-    """The same definitions; each stage also says where its versions lie. Dagster shows that in the overview of an
-    asset."""
-    root = environment.lake_uri if "://" in environment.lake_uri else str(Path(environment.lake_uri).absolute())
-
-    def placed(spec: dg.AssetSpec) -> dg.AssetSpec:
-        use_case, name = spec.key.path[0], spec.key.path[-1]
-        if name not in STAGES:
-            return spec
-        stage = STAGES[name]
-        folder = [name] if stage.kind in ("checkpoint", "report") else ["tables", name]
-        return spec.merge_attributes(
-            metadata={"dagster/uri": "/".join([root.rstrip("/"), stage.zone, use_case, *folder])}
-        )
-
-    # `Definitions.map_asset_specs` would do the same. It is in preview, and every start of the UI then warns of it
-    # twice a process.
-    return dg.Definitions(
-        assets=[
-            (
-                asset.map_asset_specs(placed)
-                if isinstance(asset, dg.AssetsDefinition)
-                else placed(asset)
-                if isinstance(asset, dg.AssetSpec)
-                else asset
-            )
-            for asset in definitions.assets or []
-        ],
-        asset_checks=definitions.asset_checks,
-        schedules=definitions.schedules,
-        sensors=definitions.sensors,
-        jobs=definitions.jobs,
-        resources=definitions.resources,
-        executor=definitions.executor,
-        loggers=definitions.loggers,
-    )
-
-
 def load_component(
     folder: Path, overrides: dict[str, Any] | None = None, environment: Environment | None = None
 ) -> FineTuningUseCase:
@@ -236,18 +196,3 @@ def _broken(path: Path, message: str) -> dg.Definitions:
         metadata={"file": file, "error": dg.MetadataValue.md(f"```\n{message}\n```")},
     )
     return dg.Definitions(assets=[shown_as])
-
-
-def _resources(environment: Environment) -> dict[str, Any]:
-    @dg.resource(description="Versioned tables, checkpoints and reports.")
-    def lake(_context: Any) -> Lake:
-        return open_lake(environment)
-
-    return {"lake": lake, "environment": environment, "versions": VersionIOManager()}
-
-
-def prepare_variables() -> None:
-    """Settings that must be there before heavy libraries are imported, in every process that loads the graph."""
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

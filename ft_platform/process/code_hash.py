@@ -15,7 +15,7 @@ NO_CODE = ("__pycache__", "defs")
 
 @cache
 def code() -> str:
-    """`0.1.0+3f9c0a1b2d4e`: version of the package, and hash of its files as this process found them first."""
+    """`0.2.0+3f9c0a1b2d4e`: version of the package, and hash of its files as this process found them first."""
     return f"{__version__}+{files_hash(PACKAGE)}"
 
 

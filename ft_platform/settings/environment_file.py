@@ -51,6 +51,14 @@ def environment_file() -> Path | None:
     return above or own or _first([CHECKOUT], trusted=here)
 
 
+def beside_environment_file(name: str) -> Path | None:
+    """A file in the folder of the settings in force, or None; also where another account than theirs put it there."""
+    settings = environment_file()
+    file = settings.with_name(name) if settings else None
+    trusted = (0, os.geteuid(), settings.lstat().st_uid if settings else 0)
+    return file if file and file.is_file() and file.lstat().st_uid in trusted else None
+
+
 def note_environment_file(home: Path) -> None:
     """Notes in a home which file is in force, so that later commands find it from any folder."""
     found = environment_file()

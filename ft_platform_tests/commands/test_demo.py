@@ -12,7 +12,7 @@ import yaml
 
 from ft_platform.commands import demo
 from ft_platform.commands.demo import CONTROL, USE_CASE, with_control
-from ft_platform.environment import Environment
+from ft_platform.environment import SHIPPED, Environment
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case.file import find_use_cases, load_use_case, use_case_folder
 
@@ -49,6 +49,15 @@ def ran(monkeypatch: pytest.MonkeyPatch, environment: Environment) -> Callable[.
         return ended, output.getvalue(), asked[0]
 
     return run
+
+
+def test_it_runs_the_shipped_use_case_also_where_there_are_use_cases_of_ones_own(
+    monkeypatch: pytest.MonkeyPatch, environment: Environment
+) -> None:
+    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr(demo, "run_and_collect", lambda name, arguments, used: (len(find_use_cases(used.defs)), None))
+    assert find_use_cases(environment.defs) == []
+    assert demo.run(argparse.Namespace(control=False)) == len(find_use_cases(SHIPPED))
 
 
 def test_it_says_what_was_gained_what_it_cost_and_what_comes_next(ran: Callable[..., tuple[int, str, str]]) -> None:
@@ -90,7 +99,7 @@ def test_a_run_that_fails_or_stops_early_keeps_its_exit_code(ran: Callable[..., 
 def test_the_control_differs_from_the_demo_in_its_source_and_in_nothing_else(environment: Environment) -> None:
     control = with_control(environment)
     assert [folder.name for folder in find_use_cases(control.defs)] == [CONTROL]
-    one = load_use_case(use_case_folder(demo.Path(demo.__file__).parents[1] / "defs", USE_CASE), {}, environment)
+    one = load_use_case(use_case_folder(SHIPPED, USE_CASE), {}, environment)
     other = load_use_case(use_case_folder(control.defs, CONTROL), {}, control)
     told, changed = one.settings.model_dump(mode="json"), other.settings.model_dump(mode="json")
     assert changed["source"].pop("uri") == told["source"].pop("uri") + "&shuffled=100"
@@ -99,7 +108,7 @@ def test_the_control_differs_from_the_demo_in_its_source_and_in_nothing_else(env
 
 def test_the_demo_asks_for_nothing_less_than_the_rules_do() -> None:
     """No field of `gate`, no limit, no reason that stands for evidence is set in its file."""
-    file = demo.Path(demo.__file__).parents[1] / "defs" / USE_CASE / "defs.yaml"
+    file = SHIPPED / USE_CASE / "defs.yaml"
     settings = yaml.safe_load(file.read_text(encoding="utf-8"))["attributes"]
     assert "gate" not in settings and "regression" not in settings and "without_" not in json.dumps(settings)
     assert set(settings["attacks"]) == {"rows"} and settings["attacks"]["rows"] > 100, (

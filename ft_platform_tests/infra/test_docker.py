@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ft_platform import __version__
+
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "infra" / "docker"
 DOCKERFILES = sorted(DOCKER.glob("Dockerfile.*"))
@@ -37,6 +39,11 @@ def compose() -> dict:
 
 def test_both_images_are_there():
     assert [path.name for path in DOCKERFILES] == ["Dockerfile.orchestrator", "Dockerfile.worker"]
+
+
+def test_the_images_have_the_version_of_the_package(compose):
+    images = {service["image"] for service in compose["services"].values() if "ft-platform" in service.get("image", "")}
+    assert images == {f"ft-platform-{name}:{__version__}" for name in ("orchestrator", "worker")}
 
 
 def test_every_line_is_an_instruction_and_the_first_one_is_from(dockerfile):
