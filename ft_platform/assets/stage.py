@@ -51,7 +51,6 @@ def stage(use_case: NamedUseCase, name: str) -> dict[str, Any]:
     """Arguments of `@dg.asset` for one stage of one use case."""
     spec = STAGES[name]
     settings = use_case.settings
-    gpu = spec.program is not None
     return {
         "name": name,
         "key_prefix": use_case.name,
@@ -59,14 +58,13 @@ def stage(use_case: NamedUseCase, name: str) -> dict[str, Any]:
         "ins": {parent: dg.AssetIn(key=key(use_case, parent)) for parent in spec.parents},
         "owners": [settings.owners.of(spec.role)],
         "kinds": KINDS[spec.kind],
-        "tags": tags(use_case, spec.zone, settings.compute.profile if gpu else "in_process"),
+        "tags": tags(use_case, spec.zone, settings.compute.profile if spec.program else "in_process"),
         "metadata": {
             "settings": dg.MetadataValue.json(shown_settings({s: _plain(use_case.section(s)) for s in spec.reads}))
         },
         "code_version": code_version(use_case, name),
         "automation_condition": automation.condition_of(use_case, name),
         "io_manager_key": "versions",
-        "pool": "gpu" if gpu else None,
         "output_required": True,
     }
 

@@ -1,5 +1,6 @@
 """Runs a program on the back end of a use case's compute profile. All back ends run the same programs."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ import dagster as dg
 
 from ft_platform.compute import warm
 from ft_platform.compute.backend import Launch, backend
+from ft_platform.compute.pool import place_in_pool
 from ft_platform.costs.metering import metered
 from ft_platform.environment import Environment
 from ft_platform.experiments.admission import admit_program
@@ -14,7 +16,11 @@ from ft_platform.lake import open_lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.process.program_variables import program_variables
 from ft_platform.process.vouched import VouchedLog
+from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
+
+MODEL_PROGRAMS = {stage.program for stage in STAGES.values() if stage.program}
+"""Those that wait for a place in the pool; an audit loads no model."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +64,12 @@ def run_program(
     profile = environment.profile(use_case.settings.compute.profile)
     lake = open_lake(environment)
     splits = from_dict(handles["splits"]) if "splits" in handles else None
-    admit_program(
-        lake,
-        environment,
-        use_case,
-        program,
-        splits if isinstance(splits, TableVersion) else None,
-        VouchedLog(context.log),
-    )
-    with metered(lake, use_case, profile, program, context.run.run_id, cpu_elsewhere=warm.cpu_seconds) as run:
-        values = backend(profile.backend).run(Launch(context, environment, profile, use_case, program, handles))
-        artifact = from_dict(values["artifact"])
-        assert isinstance(artifact, ArtifactVersion)
-        run.note(values)
+    training_splits = splits if isinstance(splits, TableVersion) else None
+    with place_in_pool(context) if program in MODEL_PROGRAMS else nullcontext():
+        admit_program(lake, environment, use_case, program, training_splits, VouchedLog(context.log))
+        with metered(lake, use_case, profile, program, context.run.run_id, cpu_elsewhere=warm.cpu_seconds) as run:
+            values = backend(profile.backend).run(Launch(context, environment, profile, use_case, program, handles))
+            artifact = from_dict(values["artifact"])
+            assert isinstance(artifact, ArtifactVersion)
+            run.note(values)
     return ProgramResult(artifact, values, run.row())

@@ -81,12 +81,9 @@ def test_what_is_outside_has_owner_tags_and_place_too_and_says_when_nothing_watc
     assert ("it is off" in str(graph.get(dg.AssetKey(["complaints", "source"])).description)) is off
 
 
-def test_steps_that_run_a_model_share_the_gpu_pool(repository):
-    pools = {
-        stage: repository.asset_graph.get(dg.AssetKey(["complaints", stage])).assets_def.op.pool for stage in STAGES
-    }
-    assert {stage for stage, pool in pools.items() if pool == "gpu"} == {
-        stage.name for stage in STAGES.values() if stage.program
+def test_no_step_waits_in_a_pool_before_it_knows_whether_a_program_is_needed(repository):
+    assert {repository.asset_graph.get(dg.AssetKey(["complaints", stage])).assets_def.op.pool for stage in STAGES} == {
+        None
     }
 
 

@@ -1,0 +1,84 @@
+"""The place in the pool `gpu`: waited for only by programs that load a model, said while it is waited for, freed at the
+end."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from ft_platform.compute import pool, program_runs
+from ft_platform.compute.pool import POOL, place_in_pool
+from ft_platform.process import progress
+
+OTHER = "11111111-2222-4333-8444-555555555555"
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    settings = {"concurrency": {"pools": {"default_limit": 1, "granularity": "op"}}}
+    with dg.instance_for_test(settings) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "LOOK_SECONDS", 0.02)
+
+
+def materialized(instance: dg.DagsterInstance, does: Any) -> dg.ExecuteInProcessResult:
+    @dg.asset
+    def step(context: dg.AssetExecutionContext) -> None:
+        with place_in_pool(context):
+            does(context)
+
+    return dg.materialize([step], instance=instance, raise_on_error=False)
+
+
+def holders(instance: dg.DagsterInstance) -> list[str]:
+    return [slot.run_id for slot in instance.event_log_storage.get_concurrency_info(POOL).claimed_slots]
+
+
+def test_a_program_has_the_place_while_it_runs_and_not_after(instance: dg.DagsterInstance) -> None:
+    seen: list[Any] = []
+    result = materialized(instance, lambda context: seen.append((context.run.run_id, holders(instance))))
+    assert seen == [(result.run_id, [result.run_id])]
+    assert not holders(instance)
+
+
+def test_a_failure_frees_it_too(instance: dg.DagsterInstance) -> None:
+    def fail(_context: Any) -> None:
+        raise RuntimeError("the program failed")
+
+    assert not materialized(instance, fail).success
+    assert not holders(instance)
+    assert not instance.event_log_storage.get_concurrency_info(POOL).pending_steps
+
+
+def test_who_waits_says_for_whom_and_goes_on_when_the_place_is_free(instance: dg.DagsterInstance) -> None:
+    storage = instance.event_log_storage
+    storage.initialize_concurrency_limit_to_default(POOL)
+    assert storage.claim_concurrency_slot(POOL, OTHER, "training").is_claimed
+    waiting, ran = threading.Event(), []
+
+    def freed() -> None:
+        assert waiting.wait(60)
+        time.sleep(0.1)
+        ran.append("the other ended")
+        storage.free_concurrency_slot_for_step(OTHER, "training")
+
+    other = threading.Thread(target=freed)
+    other.start()
+    with progress.listening(lambda update: waiting.set() if "waits_for" in update.fields else None):
+        result = materialized(instance, lambda _context: ran.append("this one runs"))
+    other.join()
+    assert result.success and ran == ["the other ended", "this one runs"]
+    said = [event.user_message for event in instance.all_logs(result.run_id) if "waits for" in event.user_message]
+    assert said == [f"waits for a place in the pool `gpu`: run {OTHER[:8]} has it"]
+
+
+def test_an_audit_waits_for_nobody() -> None:
+    assert "audit" not in program_runs.MODEL_PROGRAMS
+    assert {"train", "evaluate", "regression", "attack"} <= program_runs.MODEL_PROGRAMS
