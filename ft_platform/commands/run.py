@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ft_platform.environment import Environment
     from ft_platform.orchestration.runs import RunOutcome
+    from ft_platform.use_case import NamedUseCase
 
 HELP = "Run a use case, or some of its stages, and show progress and results."
 EXAMPLES = [
@@ -81,6 +82,8 @@ def run_and_collect(
     if below := [one.text for one in undercuts(use_case.settings, use_case.policy)]:
         print(f"ft run: no release will follow from this: {'; '.join(below)}. Lines: ft check", file=sys.stderr)
     stages = [stage for text in arguments.select for stage in text.split(",") if stage]
+    for line in _plan(environment, use_case, stages):
+        print(line, file=sys.stderr if arguments.json else sys.stdout, flush=True)
     # The run's own output goes elsewhere: code of a use case, or a library, may print a record.
     with (
         terminal(sys.stderr if arguments.json else sys.stdout) as stream,
@@ -92,6 +95,16 @@ def run_and_collect(
     if not outcome.success:
         return _failed(name, outcome, arguments), None
     return 0, collect_results(environment, use_case, outcome)
+
+
+def _plan(environment: "Environment", use_case: "NamedUseCase", stages: list[str]) -> list[str]:
+    from ft_platform.lake import open_lake
+    from ft_platform.orchestration.execution import prepare_home
+    from ft_platform.orchestration.plan import plan
+    from ft_platform.stages import DEFAULT_STAGES
+
+    prepare_home(environment)  # the keys that the lake is opened with
+    return plan(open_lake(environment), environment, use_case, stages or DEFAULT_STAGES).lines()
 
 
 def _failed(name: str, outcome: "RunOutcome", arguments: argparse.Namespace) -> int:

@@ -8,7 +8,9 @@ the last saved state to the same weights, bit for bit on a CPU with the same num
 
 import itertools
 import math
+import statistics
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -117,6 +119,8 @@ class _Loop:
         self.run.gpu = GpuMeter(model.device)
         self.run.attempts.append({"from_step": self.run.step, **hardware(model.device)})
         self.began = time.monotonic() - self.run.seconds
+        self.step_seconds: deque[float] = deque(maxlen=32)
+        self.validation_seconds = 0.0
 
     def _new_run(self) -> TrainingRun:
         if not self.training.differential_privacy.on:
@@ -174,7 +178,8 @@ class _Loop:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.run.tokens += tokens
-        speed = round(tokens / (time.monotonic() - begun), 1)
+        self.step_seconds.append(time.monotonic() - begun)
+        speed = round(tokens / self.step_seconds[-1], 1)
         return {
             "step": step,
             **figures,
@@ -189,7 +194,9 @@ class _Loop:
         run = self.run
         run.step = int(point["step"])
         if validates:
+            begun = time.monotonic()
             point["validation_loss"] = validation_loss(self.model, self.objective, self.validation, self.training)
+            self.validation_seconds = time.monotonic() - begun
             self._require_finite("validation loss", point["validation_loss"], run.step)
             if run.step and self.private:
                 if run.step == self.steps:
@@ -201,7 +208,14 @@ class _Loop:
         run.curve.append(point)
         self.on_step(run.step, point)
         if run.step:
-            _report(run, point)
+            _report(run, point, 0.0 if run.stopped_early else self.seconds_left())
+
+    def seconds_left(self) -> float:
+        """By the last steps of this attempt, but not its first, which also compiles and fills caches; and by the last
+        validation."""
+        ahead = range(self.run.step + 1, self.steps + 1)
+        pace = statistics.median(list(self.step_seconds)[1:] or self.step_seconds or [0.0])
+        return pace * len(ahead) + self.validation_seconds * sum(map(self.validates_after, ahead))
 
     def save_or_end(self) -> None:
         """Saves the state where it is due or training ends before its last step.
@@ -318,10 +332,9 @@ def _keep(run: TrainingRun, loss: float, weights: dict[str, torch.nn.Parameter])
     }
 
 
-def _report(run: TrainingRun, point: dict[str, float]) -> None:
+def _report(run: TrainingRun, point: dict[str, float], left: float) -> None:
     if not processes.is_first():
         return
-    left = 0.0 if run.stopped_early else run.seconds / run.step * (run.steps - run.step)
     fields = {name: value for name, value in point.items() if name not in ("step", "gradient_norm")}
     progress.report(
         STAGE, run.step, run.steps, "steps", **fields, memory_gib=round(peak_gib(), 2), seconds_left=round(left)

@@ -137,6 +137,7 @@ KILLED = """
 import logging, os, pickle, signal, sys
 from ft_platform.lake import open_lake
 from ft_platform.experiments import search
+from ft_platform.publishing.search import publish_search
 from ft_platform.experiments.training_once import train_once
 environment, use_case, splits = pickle.load(sys.stdin.buffer)
 from ft_platform.lake import Lake
@@ -150,7 +151,7 @@ def killed(*arguments):
         on_step(number, values)
     return train_once(*others, step)
 search.train_once = killed
-search.publish_search(open_lake(environment), environment, use_case, splits, logging.getLogger())
+publish_search(open_lake(environment), environment, use_case, splits, logging.getLogger())
 """
 
 

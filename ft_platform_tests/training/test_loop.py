@@ -1,6 +1,7 @@
 """The loop: exact accumulation, best adapter kept, early stop, typed failures, equal results from equal seeds."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from ft_platform.errors import ConfigError, NanLoss, OutOfMemory
 from ft_platform.models.packed_forward import packed_forward, padded_forward
 from ft_platform.models.renderer import Renderer
 from ft_platform.process import progress
+from ft_platform.training import loop
 from ft_platform.training.batches import Row, split_off_prefix, training_order
 from ft_platform.training.loop import planned_steps, train, validation_loss
 from ft_platform.training.lora import add_adapter, learning_rate_factor, trainable
@@ -238,3 +240,16 @@ def test_each_setting_changes_the_result(data, name):
     }
     base, changed = (run(data, settings(max_steps=4, **more))[1] for more in ({}, {name: other[name]}))
     assert base.best_loss != changed.best_loss
+
+
+def test_the_first_step_of_an_attempt_says_nothing_about_the_time_left():
+    at = SimpleNamespace(
+        run=SimpleNamespace(step=3),
+        steps=6,
+        step_seconds=[24.0, 6.0, 6.5],
+        validation_seconds=2.0,
+        validates_after=lambda step: step == 6,
+    )
+    assert loop._Loop.seconds_left(at) == 3 * 6.25 + 2.0
+    at.step_seconds = [24.0]
+    assert loop._Loop.seconds_left(at) == 3 * 24.0 + 2.0

@@ -1,0 +1,93 @@
+"""What a run will do, as far as one can say before it has read anything."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ft_platform.environment import Environment
+from ft_platform.errors import FtError
+from ft_platform.lake import Lake
+from ft_platform.lake.manifest import Manifest
+from ft_platform.stages import STAGES
+from ft_platform.training.estimates import kept
+from ft_platform.use_case import NamedUseCase
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One stage of a run.
+
+    Attributes:
+        why: it will be made: `first time`, `settings changed`, `not readable`, `after <stage>`. Empty: used again,
+            unless what it is made from has changed.
+        seconds: it took when it was made last; None: never, or that cannot be read.
+    """
+
+    stage: str
+    why: str
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The stages of a run in their order, and what the training needs where it was measured (`ft estimate`)."""
+
+    stages: list[Planned]
+    memory_gib: float | None = None
+
+    @property
+    def made(self) -> list[Planned]:
+        return [one for one in self.stages if one.why]
+
+    def lines(self) -> list[str]:
+        """In words, for the terminal."""
+        used = [one.stage for one in self.stages if not one.why]
+        found = [f"Used again if their inputs are unchanged: {', '.join(used)}"] if used else []
+        if not self.made:
+            return found
+        known = [one.seconds for one in self.made if one.seconds is not None]
+        new = len(self.made) - len(known)
+        time = [f"about {max(sum(known) / 60, 0.1):.1f} minutes by the last run"] if known else []
+        time += [f"{new} with no time known yet"] if new else []
+        memory = [f"training needs about {self.memory_gib:.1f} GiB"] if self.memory_gib else []
+        reasons: dict[str, list[str]] = {}
+        for one in self.made:
+            reasons.setdefault("follow from these" if one.why.startswith("after ") else one.why, []).append(one.stage)
+        told = "; ".join(f"{', '.join(stages)} ({why})" for why, stages in reasons.items())
+        return [f"To be made: {told}", f"  {', '.join([*time, *memory])}", *found]
+
+
+def plan(lake: Lake, environment: Environment, use_case: NamedUseCase, stages: Sequence[str]) -> Plan:
+    """What a run of these stages will do, from the newest manifest of each. Reads no data."""
+    found: dict[str, Planned] = {}
+    for name in (name for name in STAGES if name in stages):
+        try:
+            manifest, unreadable = _newest(lake, use_case.name, name), False
+        except FtError:  # damaged or not signed: the run itself says so
+            manifest, unreadable = None, True
+        before = [parent for parent in STAGES[name].parents if parent in found and found[parent].why]
+        if manifest is None:
+            why = "not readable" if unreadable else "first time"
+        elif manifest.settings_hash != STAGES[name].settings_hash(use_case):
+            why = "settings changed"
+        else:
+            why = f"after {before[0]}" if before else ""
+        found[name] = Planned(name, why, manifest.seconds if manifest else None)
+    return Plan(list(found.values()), _memory(lake, environment, use_case))
+
+
+def _newest(lake: Lake, use_case: str, name: str) -> Manifest | None:
+    if STAGES[name].kind in ("table", "quarantine"):
+        table = lake.latest(use_case, name)
+        return lake.manifest(table) if table else None
+    made = lake.artifacts(use_case, name)
+    return lake.manifest(made[0]) if made else None
+
+
+def _memory(lake: Lake, environment: Environment, use_case: NamedUseCase) -> float | None:
+    try:
+        splits = lake.latest(use_case.name, "splits")
+        profile = environment.profile(use_case.settings.compute.profile)
+        estimate = kept(environment, use_case, splits, profile) if splits else None
+    except FtError:
+        return None
+    return float(estimate.figures["memory_gib"]) if estimate else None

@@ -1,0 +1,50 @@
+"""What `ft run` says before it begins: which stages it will make and why, which it will use again."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from ft_platform.environment import Environment
+from ft_platform.lake import open_lake
+from ft_platform.orchestration.plan import Plan, plan
+from ft_platform.use_case.file import load_use_case
+from ft_platform_tests.conftest import minimal_attributes, write_use_case
+from ft_platform_tests.graph import Graph, records, write_csv
+
+DATA = ["raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
+
+
+def planned(environment: Environment, **overrides: object) -> Plan:
+    case = load_use_case(environment.defs / "complaints", overrides, environment)
+    return plan(open_lake(environment), environment, case, [*DATA, "adapter_checkpoint"])
+
+
+@pytest.fixture
+def graph(environment: Environment, tmp_path: Path, quick_stages: None, without_audit: None) -> Graph:
+    write_use_case(
+        environment.defs, "complaints", minimal_attributes(str(write_csv(tmp_path / "complaints.csv", records())))
+    )
+    return Graph(environment, "complaints", dg.DagsterInstance.ephemeral())
+
+
+def test_the_plan_follows_what_was_made_and_what_was_changed(graph: Graph, environment: Environment) -> None:
+    first = planned(environment)
+    assert {one.why for one in first.stages} == {"first time"} and first.lines()[1:] == ["  6 with no time known yet"]
+    assert graph.run(*DATA).success
+
+    again = planned(environment)
+    assert [one.why for one in again.stages] == ["", "", "", "", "", "first time"]
+    assert again.lines()[-1] == f"Used again if their inputs are unchanged: {', '.join(DATA)}"
+    assert "adapter_checkpoint (first time)" in again.lines()[0]
+
+    changed = planned(environment, **{"cleaning.min_characters": 3})
+    assert [one.why for one in changed.stages] == [
+        *("", "", "settings changed", "after cleaned_records", "after anonymized_records"),
+        "first time",
+    ]
+    assert "minutes by the last run, 1 with no time known yet" in changed.lines()[1]
+
+    lake = open_lake(environment)
+    Path(lake._manifest_path(lake.latest("complaints", "splits"))).write_text("{}")
+    assert next(one.why for one in planned(environment).stages if one.stage == "splits") == "not readable"
