@@ -62,6 +62,7 @@ class FineTuningUseCase(dg.Component):
             self.use_case.name,
             selection=dg.AssetSelection.groups(self.use_case.name),
             description=self.use_case.settings.description,
+            tags=run_tags(self.use_case),
         )
         jobs = [job, *on_demand_jobs(self.use_case, stages)]
         graph = dg.Definitions(assets=stage_assets, asset_checks=checks, jobs=jobs, sensors=self._sensors())
@@ -70,6 +71,11 @@ class FineTuningUseCase(dg.Component):
     def _sensors(self) -> list[dg.SensorDefinition]:
         measures = "roi_report" in self.stages() and self.use_case.settings.business.measurements
         return [source_sensor(self.use_case), *([measurements_sensor(self.use_case)] if measures else [])]
+
+
+def run_tags(use_case: NamedUseCase) -> dict[str, str]:
+    """Tags of the jobs of a use case and of their runs."""
+    return {"ft/use_case": use_case.name, "ft/task": use_case.settings.task.kind}
 
 
 def require_parents(use_case: NamedUseCase, stages: Mapping[str, Any]) -> None:
@@ -102,6 +108,9 @@ def on_demand_jobs(use_case: NamedUseCase, stages: Mapping[str, Any]) -> list[An
     description = "Experiments: they publish reports, and nothing else follows from them."
     return [
         dg.define_asset_job(
-            f"{use_case.name}{ON_DEMAND}", selection=dg.AssetSelection.assets(*keys), description=description
+            f"{use_case.name}{ON_DEMAND}",
+            selection=dg.AssetSelection.assets(*keys),
+            description=description,
+            tags=run_tags(use_case),
         )
     ]

@@ -14,6 +14,8 @@ from ft_platform.errors import ConfigError
 from ft_platform.redaction.compute_logs import RestrictedComputeLogs
 from ft_platform.redaction.console import MARK, Passed, use_for_runs
 from ft_platform.redaction.edge import LABEL, Edge
+from ft_platform.redaction.run_origin import with_origin
+from ft_platform.redaction.temporary import installed
 from ft_platform.redaction.vouched import is_vouched
 from ft_platform.redaction.withheld import Withheld, private
 from ft_platform.web.guarded_instance import GuardedInstance
@@ -27,10 +29,10 @@ LOCAL_OUTPUT = "LocalComputeLogManager"
 
 class RedactingInstance(GuardedInstance):
     """Dagster's instance behind an edge that withholds what may be personal data (`ft_platform.redaction`), and whose
-    web servers are guarded."""
+    web servers are guarded. Without DAGSTER_HOME it is the installation's own, as for `ft`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **installed(kwargs))
         guard(self)
 
 
@@ -99,7 +101,7 @@ def _values(withheld: Withheld) -> str:
 
 
 def _run(edge: Edge, run: dg.DagsterRun) -> dg.DagsterRun:
-    """A run without other people's tags.
+    """A run of the code location, without other people's tags.
 
     Raises:
         ConfigError: its configuration has text.
@@ -114,7 +116,7 @@ def _run(edge: Edge, run: dg.DagsterRun) -> dg.DagsterRun:
             "Put it into an environment variable and name that, {env: NAME}, or into the use case's YAML. Numbers and"
             " yes or no are fine",
         )
-    return run.with_tags(edge.tags(run.tags))
+    return with_origin(run.with_tags(edge.tags(run.tags)))
 
 
 def _texts(config: Any, place: tuple[str, ...]) -> Iterator[str]:
