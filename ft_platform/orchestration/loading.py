@@ -19,11 +19,11 @@ from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError
 from ft_platform.lake import Lake, open_lake
 from ft_platform.orchestration.identities import is_served_here
+from ft_platform.orchestration.places import with_places
 from ft_platform.process.printable import printable
 from ft_platform.redaction.console import console_logger
 from ft_platform.redaction.own_code import prints_kept, said_of
 from ft_platform.redaction.withheld import Withheld
-from ft_platform.stages import STAGES
 from ft_platform.use_case.file import (
     FILE_NAME,
     component_type,
@@ -108,9 +108,9 @@ def build(folder: Path, environment: Environment, overrides: dict[str, Any] | No
         ConfigError: with file and line of every problem, also of the code in its own folder.
     """
     if not has_own_component(folder):
-        return with_places(load_component(folder, overrides, environment).build_defs(), environment)
+        return with_places(load_component(folder, overrides, environment).build_defs(), environment, folder / FILE_NAME)
     with _own_code(folder, Withheld(environment.dagster_home)):
-        made = with_places(load_component(folder, overrides, environment).build_defs(), environment)
+        made = with_places(load_component(folder, overrides, environment).build_defs(), environment, folder / FILE_NAME)
         # By itself: in the graph of all, a stage that it leaves out and another one reads would be a problem of all.
         dg.Definitions.merge(dg.Definitions(resources=_resources(environment)), made).get_repository_def()
         return made
@@ -155,44 +155,6 @@ def _words(error: BaseException) -> str:
         return str(getattr(error, "msg", error))
     except Exception:  # the class is the use case's own
         return "its text cannot be shown"
-
-
-def with_places(definitions: dg.Definitions, environment: Environment) -> dg.Definitions:
-    """The same definitions; each stage also says where its versions lie. Dagster shows that in the overview of an
-    asset."""
-    root = environment.lake_uri if "://" in environment.lake_uri else str(Path(environment.lake_uri).absolute())
-
-    def placed(spec: dg.AssetSpec) -> dg.AssetSpec:
-        use_case, name = spec.key.path[0], spec.key.path[-1]
-        if name not in STAGES:
-            return spec
-        stage = STAGES[name]
-        folder = [name] if stage.kind in ("checkpoint", "report") else ["tables", name]
-        return spec.merge_attributes(
-            metadata={"dagster/uri": "/".join([root.rstrip("/"), stage.zone, use_case, *folder])}
-        )
-
-    # `Definitions.map_asset_specs` would do the same. It is in preview, and every start of the UI then warns of it
-    # twice a process.
-    return dg.Definitions(
-        assets=[
-            (
-                asset.map_asset_specs(placed)
-                if isinstance(asset, dg.AssetsDefinition)
-                else placed(asset)
-                if isinstance(asset, dg.AssetSpec)
-                else asset
-            )
-            for asset in definitions.assets or []
-        ],
-        asset_checks=definitions.asset_checks,
-        schedules=definitions.schedules,
-        sensors=definitions.sensors,
-        jobs=definitions.jobs,
-        resources=definitions.resources,
-        executor=definitions.executor,
-        loggers=definitions.loggers,
-    )
 
 
 def load_component(
