@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import dagster as dg
+from dagster._core.definitions.data_version import CODE_VERSION_TAG
 from pydantic import BaseModel
 
 from ft_platform.assets.columns import column_lineage, column_schema
@@ -188,6 +189,8 @@ def materialized(
     return dg.MaterializeResult(
         value=version,
         data_version=dg.DataVersion(version.content_hash[:32]),
+        # Of the settings that this run had: the definition has those of the file.
+        tags={CODE_VERSION_TAG: code_version(use_case, version.name)} if version.name in STAGES else None,
         metadata=vouched_metadata({name: _said(name, value) for name, value in shown.items() if _is_there(value)}),
     )
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration.permission_watch import permission_watch
+from ft_platform.orchestration.run_settings import USE_CASE_TAG
 from ft_platform.orchestration.sensors import measurements_sensor, source_sensor
 from ft_platform.stages import ON_DEMAND, STAGES
 from ft_platform.use_case import NamedUseCase, UseCase
@@ -75,7 +76,7 @@ class FineTuningUseCase(dg.Component):
 
 def run_tags(use_case: NamedUseCase) -> dict[str, str]:
     """Tags of the jobs of a use case and of their runs."""
-    return {"ft/use_case": use_case.name, "ft/task": use_case.settings.task.kind}
+    return {USE_CASE_TAG: use_case.name, "ft/task": use_case.settings.task.kind}
 
 
 def require_parents(use_case: NamedUseCase, stages: Mapping[str, Any]) -> None:

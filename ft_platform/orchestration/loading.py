@@ -18,12 +18,14 @@ from ft_platform.components.fine_tuning import FineTuningUseCase
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError
 from ft_platform.lake import Lake, open_lake
+from ft_platform.orchestration import run_settings
 from ft_platform.orchestration.identities import is_served_here
 from ft_platform.orchestration.places import with_places
 from ft_platform.process.printable import printable
 from ft_platform.redaction.console import console_logger
 from ft_platform.redaction.own_code import prints_kept, said_of
 from ft_platform.redaction.withheld import Withheld
+from ft_platform.use_case import NamedUseCase
 from ft_platform.use_case.file import (
     FILE_NAME,
     component_type,
@@ -57,11 +59,12 @@ def load_definitions(
         )
     loaded = []
     own = []
+    use_cases: list[NamedUseCase] = []
     for name, folder in {folder.name: folder for folder in folders}.items():
         try:
             if problem := same_name(name, folders):
                 raise ConfigError([problem])
-            loaded.append(build(folder, environment, overrides))
+            loaded.append(build(folder, environment, overrides, use_cases))
         except (FtError, dg.DagsterError) as error:
             if only:
                 raise
@@ -72,7 +75,7 @@ def load_definitions(
         "automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING
     )
     shared = dg.Definitions(
-        resources=_resources(environment),
+        resources=_resources(environment, use_cases),
         executor=dg.in_process_executor,
         loggers={"console": console_logger(Withheld(environment.dagster_home))},
         sensors=[sensor] if loaded else [],
@@ -101,19 +104,38 @@ def _fitting(
     return own
 
 
-def build(folder: Path, environment: Environment, overrides: dict[str, Any] | None = None) -> dg.Definitions:
+def build(
+    folder: Path,
+    environment: Environment,
+    overrides: dict[str, Any] | None = None,
+    use_cases: list[NamedUseCase] | None = None,
+) -> dg.Definitions:
     """The graph of one use case.
+
+    Args:
+        use_cases: gets the one that the stages read their settings from.
 
     Raises:
         ConfigError: with file and line of every problem, also of the code in its own folder.
     """
     if not has_own_component(folder):
-        return with_places(load_component(folder, overrides, environment).build_defs(), environment, folder / FILE_NAME)
+        return _graph(load_component(folder, overrides, environment), environment, use_cases)
     with _own_code(folder, Withheld(environment.dagster_home)):
-        made = with_places(load_component(folder, overrides, environment).build_defs(), environment, folder / FILE_NAME)
+        made = _graph(load_component(folder, overrides, environment), environment, use_cases)
         # By itself: in the graph of all, a stage that it leaves out and another one reads would be a problem of all.
-        dg.Definitions.merge(dg.Definitions(resources=_resources(environment)), made).get_repository_def()
+        dg.Definitions.merge(dg.Definitions(resources=_resources(environment, [])), made).get_repository_def()
         return made
+
+
+def _graph(
+    component: FineTuningUseCase, environment: Environment, use_cases: list[NamedUseCase] | None
+) -> dg.Definitions:
+    use_case = component.use_case
+    assert use_case.path
+    definitions = with_places(component.build_defs(), environment, use_case.path)
+    if use_cases is not None:
+        use_cases.append(use_case)
+    return definitions
 
 
 def component_problems(folders: list[Path], environment: Environment) -> list[str]:
@@ -200,12 +222,14 @@ def _broken(path: Path, message: str) -> dg.Definitions:
     return dg.Definitions(assets=[shown_as])
 
 
-def _resources(environment: Environment) -> dict[str, Any]:
-    @dg.resource(description="Versioned tables, checkpoints and reports.")
+def _resources(environment: Environment, use_cases: list[NamedUseCase]) -> dict[str, Any]:
+    # Every stage needs the lake, so the settings of a run are there before any stage begins.
+    @dg.resource(description="Versioned tables, checkpoints and reports.", required_resource_keys={run_settings.NAME})
     def lake(_context: Any) -> Lake:
         return open_lake(environment)
 
-    return {"lake": lake, "environment": environment, "versions": VersionIOManager()}
+    settings = run_settings.settings_resource(environment, use_cases)
+    return {"lake": lake, "environment": environment, "versions": VersionIOManager(), run_settings.NAME: settings}
 
 
 def prepare_variables() -> None:

@@ -18,11 +18,14 @@ from ft_platform.redaction.run_origin import with_origin
 from ft_platform.redaction.temporary import installed
 from ft_platform.redaction.vouched import is_vouched
 from ft_platform.redaction.withheld import Withheld, private
+from ft_platform.use_case.fields import fields
 from ft_platform.web.guarded_instance import GuardedInstance
 
 INSTANCE = TypeVar("INSTANCE", bound=dg.DagsterInstance)
 FREE_CONFIG = ("loggers", "execution")
 """Parts of a run's configuration that only Dagster's own code reads."""
+SETTINGS = ("resources", "settings", "config")
+"""Where a run's configuration has settings of its use case (`orchestration.run_settings`)."""
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)
 LOCAL_OUTPUT = "LocalComputeLogManager"
 
@@ -130,8 +133,16 @@ def _texts(config: Any, place: tuple[str, ...]) -> Iterator[str]:
     elif isinstance(config, list | tuple):
         for value in config:
             yield from _texts(value, place)
-    elif isinstance(config, str) and config and not is_vouched(config):
+    elif isinstance(config, str) and config and not is_vouched(config) and not _is_choice(place, config):
         yield ".".join(place)
+
+
+def _is_choice(place: tuple[str, ...], text: str) -> bool:
+    """Whether it is one of the words that the schema of a use case offers at this place of a run's settings."""
+    if place[:3] != SETTINGS:
+        return False
+    field = fields().get(".".join(place[3:]))
+    return field is not None and field.kind.startswith("one of ") and f"`{text}`" in field.kind
 
 
 def _tick(edge: Edge, tick: TickData) -> TickData:
