@@ -285,7 +285,8 @@ DEFAULT_STAGES = tuple(name for name, stage in STAGES.items() if not stage.on_de
 
 DATA_DOCS = "data_docs"
 AUDIT_PAGE = "training_audit"
-PAGES = (DATA_DOCS, "profile", AUDIT_PAGE)
+PICTURES = "pictures"
+PAGES = (DATA_DOCS, "profile", AUDIT_PAGE, PICTURES)
 """Reports about one version of a table, written beside the stages: counts and names of settings only, so they lie in
 the shared zone."""
 

@@ -2,9 +2,9 @@
 
 import dagster as dg
 
+from ft_platform.assets.pictures import pictures_of
 from ft_platform.assets.stage import (
     materialized,
-    pictures_of,
     report_link,
     stage,
     tracking,
@@ -52,11 +52,12 @@ def build(use_case: NamedUseCase) -> list:
         manifest = lake.manifest(checkpoint)
         metrics = {f"metric/{k}": v for k, v in manifest.info.get("metrics", {}).items() if isinstance(v, (int, float))}
         return materialized(
+            use_case,
             checkpoint,
             manifest,
             reused=not trained,
             rows=train_rows(lake, checkpoint),
-            pictures=pictures_of(lake, checkpoint),
+            **pictures_of(lake, environment, checkpoint),
             trained=trained,
             **tracking(manifest),
             **report_link(environment, checkpoint, manifest),

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import check_result, judged, key, materialized, stage, with_typed_failures
 from ft_platform.environment import Environment
@@ -73,14 +74,16 @@ def build(use_case: NamedUseCase) -> list:
         if "k_anonymity" in counts:
             pictures["k_anonymity"] = k_anonymity_plot(counts["k_anonymity"], counts["funnel"]["rows_in"])
         return materialized(
+            use_case,
             written.version,
             written.manifest,
             reused=written.reused,
-            pictures=pictures,
+            **pictures_of_table(lake, environment, written.version, pictures),
             **profile_link(lake, environment, use_case, written.version),
             key_version=keys.version,
             entities=dg.MetadataValue.json(counts["entities"]),
             emptied=dg.MetadataValue.json(counts["emptied"]),
+            **({"k": counts["k_anonymity"]["k"]} if "k_anonymity" in counts else {}),
             k_anonymity=dg.MetadataValue.json(counts.get("k_anonymity") or unmeasured),
         )
 

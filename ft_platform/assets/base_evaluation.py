@@ -4,7 +4,8 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, tracking, with_typed_failures
+from ft_platform.assets.pictures import pictures_of
+from ft_platform.assets.stage import materialized, report_link, stage, tracking, with_typed_failures
 from ft_platform.compute.program_runs import run_program
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
@@ -33,14 +34,16 @@ def build(use_case: NamedUseCase) -> list:
             report = run_program(
                 context, environment, use_case, "evaluate", {"which": "base", "splits": splits.to_dict()}
             ).artifact
-        return evaluated(lake, environment, report, reused=reused)
+        return evaluated(lake, use_case, environment, report, reused=reused)
 
     return [base_evaluation]
 
 
-def evaluated(lake: Lake, environment: Environment, report: ArtifactVersion, *, reused: bool) -> dg.MaterializeResult:
+def evaluated(
+    lake: Lake, use_case: NamedUseCase, environment: Environment, report: ArtifactVersion, *, reused: bool
+) -> dg.MaterializeResult:
     """The result of an evaluation asset: every score with its interval, the fine-tuned model first, and the report's
-    pictures."""
+    pictures. Lines in "Plots" are the fine-tuned model's scores, and of the others the main one."""
     from ft_platform.evaluation.scores import FINE_TUNED
     from ft_platform.reporting.score_table import score_table_markdown
 
@@ -50,17 +53,18 @@ def evaluated(lake: Lake, environment: Environment, report: ArtifactVersion, *, 
         f"score/{system}/{metric}": round(figure["value"], 4)
         for system, figures in systems.items()
         for metric, figure in figures.items()
+        if system == FINE_TUNED or metric == metrics.get("main_metric", metric)
     }
     manifest = lake.manifest(report)
     return materialized(
+        use_case,
         report,
         manifest,
         reused=reused,
         rows=metrics["test_rows"],
-        pictures=pictures_of(lake, report),
+        **pictures_of(lake, environment, report),
         score_table=dg.MetadataValue.md(score_table_markdown(metrics)),
         **report_link(environment, report, manifest),
-        test_rows=metrics["test_rows"],
         scores=dg.MetadataValue.json(systems),
         **tracking(manifest),
         **scores,

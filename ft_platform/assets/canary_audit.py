@@ -5,7 +5,8 @@ import json
 import dagster as dg
 
 from ft_platform.assets.experiment import experiment_report
-from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, tracking, with_typed_failures
+from ft_platform.assets.pictures import pictures_of
+from ft_platform.assets.stage import materialized, report_link, stage, tracking, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.use_case import NamedUseCase
@@ -28,10 +29,11 @@ def build(use_case: NamedUseCase) -> list:
         report, reused = experiment_report(context, lake, environment, use_case, "canary_audit", "canaries", splits)
         found, manifest = json.loads(lake.read_file(report, "canaries.json")), lake.manifest(report)
         return materialized(
+            use_case,
             report,
             manifest,
             reused=reused,
-            pictures=pictures_of(lake, report),
+            **pictures_of(lake, environment, report),
             conclusion=dg.MetadataValue.md(" ".join(found["conclusion"])),
             exposure_bits=dg.MetadataValue.json(found["exposure_bits"]),
             **report_link(environment, report, manifest),

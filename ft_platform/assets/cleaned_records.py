@@ -3,6 +3,7 @@
 import dagster as dg
 
 from ft_platform.assets.expectations import CHECK, DESCRIPTION, expectations_check
+from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import key, materialized, stage, with_typed_failures
 from ft_platform.environment import Environment
@@ -48,7 +49,8 @@ def build(use_case: NamedUseCase) -> list:
             "lengths": lengths_plot(*counts["characters"].values()),
         }
         links = profile_link(lake, environment, use_case, written.version)
-        return materialized(written.version, written.manifest, reused=written.reused, pictures=pictures, **links)
+        shown = pictures_of_table(lake, environment, written.version, pictures)
+        return materialized(use_case, written.version, written.manifest, reused=written.reused, **shown, **links)
 
     @dg.asset_check(asset=key(use_case, "cleaned_records"), name=CHECK, blocking=True, description=DESCRIPTION)
     @with_typed_failures

@@ -4,7 +4,8 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, with_typed_failures
+from ft_platform.assets.pictures import pictures_of
+from ft_platform.assets.stage import materialized, report_link, stage, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.gate import require_usable
@@ -29,11 +30,12 @@ def build(use_case: NamedUseCase) -> list:
         report = publish_data_report(lake, use_case, splits)
         found, manifest = json.loads(lake.read_file(report, "data.json")), lake.manifest(report)
         return materialized(
+            use_case,
             report,
             manifest,
             reused=reused,
             rows=splits.rows,
-            pictures=pictures_of(lake, report),
+            **pictures_of(lake, environment, report),
             checks={one["check"]: one["status"] for one in found["checks"]},
             **report_link(environment, report, manifest),
         )

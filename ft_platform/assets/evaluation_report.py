@@ -44,6 +44,6 @@ def build(use_case: NamedUseCase) -> list:
                 "evaluate",
                 {"which": "tuned", **{k: v.to_dict() for k, v in handles.items()}},
             ).artifact
-        return evaluated(lake, environment, report, reused=reused)
+        return evaluated(lake, use_case, environment, report, reused=reused)
 
     return [evaluation_report]

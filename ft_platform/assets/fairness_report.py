@@ -5,11 +5,11 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.pictures import pictures_of
 from ft_platform.assets.stage import (
     judged,
     key,
     materialized,
-    pictures_of,
     report_link,
     stage,
     tracking,
@@ -50,11 +50,12 @@ def build(use_case: NamedUseCase) -> list:
         found = json.loads(lake.read_file(report, "fairness.json"))
         manifest, told = lake.manifest(report), summary(report, found, use_case)
         return materialized(
+            use_case,
             report,
             manifest,
             reused=reused,
             rows=found["test_rows"],
-            pictures=pictures_of(lake, report),
+            **pictures_of(lake, environment, report),
             features=dg.MetadataValue.json(
                 {name: _without_groups(feature) for name, feature in told["features"].items()}
             ),

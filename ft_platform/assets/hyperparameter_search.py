@@ -6,7 +6,8 @@ import json
 import dagster as dg
 
 from ft_platform.assets.experiment import experiment_report
-from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, tracking, with_typed_failures
+from ft_platform.assets.pictures import pictures_of
+from ft_platform.assets.stage import materialized, report_link, stage, tracking, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.use_case import NamedUseCase
@@ -30,10 +31,11 @@ def build(use_case: NamedUseCase) -> list:
         )
         found, manifest = json.loads(lake.read_file(report, "search.json")), lake.manifest(report)
         return materialized(
+            use_case,
             report,
             manifest,
             reused=reused,
-            pictures=pictures_of(lake, report),
+            **pictures_of(lake, environment, report),
             best_settings=dg.MetadataValue.md(f"```yaml\n{found['snippet']}```"),
             **report_link(environment, report, manifest),
             **{f"metric/{name}": value for name, value in found["figures"].items()},

@@ -4,7 +4,8 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, with_typed_failures
+from ft_platform.assets.pictures import pictures_of
+from ft_platform.assets.stage import materialized, report_link, stage, with_typed_failures
 from ft_platform.compute.program_runs import run_program
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake
@@ -39,11 +40,12 @@ def build(use_case: NamedUseCase) -> list:
             ).artifact
         found, manifest = json.loads(lake.read_file(report, "judge.json")), lake.manifest(report)
         return materialized(
+            use_case,
             report,
             manifest,
             reused=reused,
             rows=found["rows"],
-            pictures=pictures_of(lake, report),
+            **pictures_of(lake, environment, report),
             conclusion=dg.MetadataValue.md("\n\n".join(sentence["text"] for sentence in judge_sentences(found))),
             verdict=dg.MetadataValue.json({name: value for name, value in found.items() if name != "rubric"}),
             **report_link(environment, report, manifest),

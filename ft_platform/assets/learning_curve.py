@@ -5,7 +5,8 @@ import json
 import dagster as dg
 
 from ft_platform.assets.experiment import experiment_report
-from ft_platform.assets.stage import materialized, pictures_of, report_link, stage, tracking, with_typed_failures
+from ft_platform.assets.pictures import pictures_of
+from ft_platform.assets.stage import materialized, report_link, stage, tracking, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.use_case import NamedUseCase
@@ -29,10 +30,11 @@ def build(use_case: NamedUseCase) -> list:
         )
         found, manifest = json.loads(lake.read_file(report, "learning_curve.json")), lake.manifest(report)
         return materialized(
+            use_case,
             report,
             manifest,
             reused=reused,
-            pictures=pictures_of(lake, report),
+            **pictures_of(lake, environment, report),
             conclusion=dg.MetadataValue.md(" ".join(found["conclusion"])),
             points=dg.MetadataValue.json(found["points"]),
             **report_link(environment, report, manifest),

@@ -33,6 +33,7 @@ def build(use_case: NamedUseCase) -> list:
         body = text.split("---", 2)[-1] if text.startswith("---") else text
         manifest = lake.manifest(card)
         return materialized(
+            use_case,
             card,
             manifest,
             reused=reused,

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import check_result, judged, key, materialized, stage, tags, with_typed_failures
 from ft_platform.environment import Environment
@@ -65,11 +66,13 @@ def build(use_case: NamedUseCase) -> list:
             ledger=pinned.content if pinned else "",
             mapping=settings_hash({"record": use_case.settings.record}),
         )
+        pictures = {"funnel": funnel_plot([written.manifest.counts["funnel"]])}
         return materialized(
+            use_case,
             written.version,
             written.manifest,
             reused=written.reused,
-            pictures={"funnel": funnel_plot([written.manifest.counts["funnel"]])},
+            **pictures_of_table(lake, environment, written.version, pictures),
             **profile_link(lake, environment, use_case, written.version),
             tainted=dg.MetadataValue.json(tainted_now(lake, use_case.name)),
         )

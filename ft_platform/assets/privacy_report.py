@@ -4,11 +4,11 @@ import json
 
 import dagster as dg
 
+from ft_platform.assets.pictures import pictures_of
 from ft_platform.assets.stage import (
     judged,
     key,
     materialized,
-    pictures_of,
     report_link,
     stage,
     tracking,
@@ -47,11 +47,12 @@ def build(use_case: NamedUseCase) -> list:
             report = run_program(context, environment, use_case, "attack", handles).artifact
         found, manifest = json.loads(lake.read_file(report, FIGURES)), lake.manifest(report)
         return materialized(
+            use_case,
             report,
             manifest,
             reused=reused,
             rows=found["rows"],
-            pictures=pictures_of(lake, report),
+            **pictures_of(lake, environment, report),
             figures=dg.MetadataValue.json(
                 {name: found[name] for name in ("membership_auc", "extraction_rate", "personal_data")}
             ),

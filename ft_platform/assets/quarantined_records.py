@@ -23,6 +23,7 @@ def build(use_case: NamedUseCase) -> list:
         version = lake.beside(cleaned_records, "quarantined_records")
         by_expectation = "\n".join(f"- {rows} × `{name}`" for name, rows in counts["expectations"].items()) or "none"
         return materialized(
+            use_case,
             version,
             lake.manifest(version),
             **data_docs_link(lake, environment, cleaned_records),

@@ -52,6 +52,7 @@ def build(use_case: NamedUseCase) -> list:
         manifest = lake.manifest(version)
         files = shown_files(manifest.info["files"])
         return materialized(
+            use_case,
             version,
             manifest,
             reused=reused,

@@ -6,11 +6,11 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.pictures import pictures_of
 from ft_platform.assets.stage import (
     judged,
     key,
     materialized,
-    pictures_of,
     report_link,
     stage,
     tracking,
@@ -54,11 +54,12 @@ def build(use_case: NamedUseCase) -> list:
         found = json.loads(lake.read_file(report, "regression.json"))
         manifest = lake.manifest(report)
         return materialized(
+            use_case,
             report,
             manifest,
             reused=reused,
             rows=train_rows(lake, adapter_checkpoint),
-            pictures=pictures_of(lake, report),
+            **pictures_of(lake, environment, report),
             **report_link(environment, report, manifest),
             passed=found["passed"],
             suites=dg.MetadataValue.json(found["suites"]),

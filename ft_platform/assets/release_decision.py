@@ -5,7 +5,8 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.stage import key, materialized, pictures_of, report_link, stage, train_rows, with_typed_failures
+from ft_platform.assets.pictures import pictures_of
+from ft_platform.assets.stage import key, materialized, report_link, stage, train_rows, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.process.vouched import vouch
@@ -49,12 +50,14 @@ def build(use_case: NamedUseCase) -> list:
         manifest = lake.manifest(decision)
         found = json.loads(lake.read_file(decision, "decision.json"))
         return materialized(
+            use_case,
             decision,
             manifest,
             reused=decision.id in before,
             rows=train_rows(lake, adapter_checkpoint),
-            pictures=pictures_of(lake, decision),
+            **pictures_of(lake, environment, decision),
             decision=found["decision"],
+            broken_rules=sum(not rule["passed"] and not rule["waiver"] for rule in found["rules"]),
             rules=dg.MetadataValue.md(_rules_table(found)),
             **report_link(environment, decision, manifest, "decision_brief.html"),
         )

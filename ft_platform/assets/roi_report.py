@@ -4,7 +4,8 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.stage import key, materialized, pictures_of, report_link, stage, tags, with_typed_failures
+from ft_platform.assets.pictures import pictures_of
+from ft_platform.assets.stage import key, materialized, report_link, stage, tags, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import require_usable
@@ -45,11 +46,12 @@ def build(use_case: NamedUseCase) -> list:
         report = publish_roi(lake, environment, use_case, evaluation_report)
         found, manifest = json.loads(lake.read_file(report, FIGURES)), lake.manifest(report)
         return materialized(
+            use_case,
             report,
             manifest,
             reused=reused,
             rows=found["test_rows"],
-            pictures=pictures_of(lake, report),
+            **pictures_of(lake, environment, report),
             figures=dg.MetadataValue.json(found["figures"]),
             payback_months=dg.MetadataValue.json(found["payback_months"]),
             **report_link(environment, report, manifest),

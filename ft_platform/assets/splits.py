@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.assets.expectations import CHECK, DESCRIPTION, expectations_check
+from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import check_result, judged, key, materialized, report_link, stage, with_typed_failures
 from ft_platform.compute.program_runs import run_program
@@ -61,9 +62,10 @@ def build(use_case: NamedUseCase) -> list:
             "funnel_from_source": funnel_plot(funnel(lake, use_case.name)),
             "split_balance": split_balance_plot(counts["rows_per_label"] or {"": counts["rows_per_split"]}),
         }
+        shown = pictures_of_table(lake, environment, written.version, pictures)
         links = profile_link(lake, environment, use_case, written.version)
         return materialized(
-            written.version, written.manifest, reused=written.reused, pictures=pictures, **links, **rows
+            use_case, written.version, written.manifest, reused=written.reused, **shown, **links, **rows
         )
 
     @dg.asset_check(

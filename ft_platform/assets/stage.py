@@ -1,16 +1,19 @@
 """What all stages share as Dagster assets: keys, owners, tags, automation, failures and metadata, each decided in one
 place."""
 
-import base64
 import functools
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import dagster as dg
+from dagster._core.definitions.data_version import CODE_VERSION_TAG
 from pydantic import BaseModel
 
+from ft_platform.assets.columns import column_lineage, column_schema
+from ft_platform.assets.lines import counts_table, said
 from ft_platform.environment import Environment
 from ft_platform.errors import FtError
 from ft_platform.lake import Lake, Manifest, Verdict
@@ -25,6 +28,11 @@ from ft_platform.reporting.report_urls import report_url
 from ft_platform.stages import ON_DEMAND, STAGES, Zone, check_settings_hash
 from ft_platform.tracking.runs import runs_of
 from ft_platform.use_case import NamedUseCase, settings_hash
+
+FRESH = ("raw_records", "permitted_records")
+FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=30), warn_window=timedelta(days=23))
+"""Of what reads the source and the consents: a withdrawal must have reached it within a month (Art. 12(3) GDPR). Other
+stages have none: their age is no fault, only other content is."""
 
 KINDS = {
     "table": {"deltalake"},
@@ -59,8 +67,10 @@ def stage(use_case: NamedUseCase, name: str) -> dict[str, Any]:
         "owners": [settings.owners.of(spec.role)],
         "kinds": KINDS[spec.kind],
         "tags": tags(use_case, spec.zone, settings.compute.profile if spec.program else "in_process"),
+        "freshness_policy": FRESHNESS if name in FRESH else None,
         "metadata": {
-            "settings": dg.MetadataValue.json(shown_settings({s: _plain(use_case.section(s)) for s in spec.reads}))
+            **column_schema(use_case, name),
+            "settings": dg.MetadataValue.json(shown_settings({s: _plain(use_case.section(s)) for s in spec.reads})),
         },
         "code_version": code_version(use_case, name),
         "automation_condition": automation.condition_of(use_case, name),
@@ -144,12 +154,12 @@ def with_typed_failures(function: Callable[..., RESULT]) -> Callable[..., RESULT
 
 
 def materialized(
+    use_case: NamedUseCase,
     version: Version,
     manifest: Manifest,
     *,
     reused: bool = False,
     rows: int | None = None,
-    pictures: Mapping[str, bytes] | None = None,
     **metadata: Any,
 ) -> dg.MaterializeResult:
     """The result of an asset: handle, data version and what the UI shows.
@@ -157,57 +167,53 @@ def materialized(
     Args:
         reused: nothing was computed, because an equal version was there.
         rows: records that a checkpoint was trained on or a report is about; a table has its own.
-        pictures: name -> PNG.
     """
     counts = {k: v for k, v in manifest.counts.items() if isinstance(v, (int, float, str))}
-    if isinstance(version, TableVersion):
-        rows = manifest.rows
     shown: dict[str, Any] = {
-        **({"dagster/row_count": rows} if rows is not None else {}),
+        **({"dagster/row_count": manifest.rows} if isinstance(version, TableVersion) else {"records": rows}),
         "dagster/uri": version.uri,
-        **{f"plot/{name}": picture(png) for name, png in (pictures or {}).items()},
-        **metadata,
+        **column_lineage(use_case, version.name),
+        **dict(sorted(metadata.items(), key=lambda item: item[0].startswith("plot/"))),
         "content_hash": version.content_hash,
         "version": version.id,
         "settings_hash": manifest.settings_hash or NONE,
         "seconds": manifest.seconds,
         "reused": reused,
-        **{f"count/{k}": v for k, v in counts.items()},
+        "counts": dg.MetadataValue.md(counts_table(counts)),
     }
-    if "funnel" in manifest.counts:
-        shown["removed"] = dg.MetadataValue.json(manifest.counts["funnel"]["removed"])
+    if funnel := manifest.counts.get("funnel"):
+        shown["removed"] = dg.MetadataValue.json(funnel["removed"])
+        shown["removed_rows"] = sum(funnel["removed"].values())
     return dg.MaterializeResult(
         value=version,
         data_version=dg.DataVersion(version.content_hash[:32]),
-        metadata=vouched_metadata({name: _said(value) for name, value in shown.items()}),
+        # Of the settings that this run had: the definition has those of the file.
+        tags={CODE_VERSION_TAG: code_version(use_case, version.name)} if version.name in STAGES else None,
+        metadata=vouched_metadata({name: _said(name, value) for name, value in shown.items() if _is_there(value)}),
     )
 
 
-def _said(value: Any) -> Any:
+def _is_there(value: Any) -> bool:
+    return value is not None and value != dg.MetadataValue.md("")
+
+
+def _said(name: str, value: Any) -> Any:
     """A list or mapping with nothing in it is said in a word: the UI would hide it behind a button."""
-    return NONE if isinstance(value, dg.JsonMetadataValue) and value.value in ([], {}) else value
+    return NONE if isinstance(value, dg.JsonMetadataValue) and value.value in ([], {}) else said(name, value)
 
 
 def tracking(manifest: Manifest) -> dict[str, Any]:
     """The tracked runs of a checkpoint or report, or why there are none; a link for each that a browser can open."""
     state = manifest.info.get("tracking")
-    links = {
-        f"tracking/{name}": dg.MetadataValue.url(run["url"]) for name, run in runs_of(state).items() if run.get("url")
-    }
+    links = {f"tracking/{name}": _link(run) for name, run in runs_of(state).items() if run.get("url")}
     return {"tracking": dg.MetadataValue.json(state) if isinstance(state, dict) else str(state), **links}
 
 
-def picture(png: bytes) -> dg.MetadataValue:
-    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")
-
-
-def pictures_of(lake: Lake, artifact: ArtifactVersion) -> dict[str, bytes]:
-    """Every plot of a checkpoint or report by name."""
-    return {
-        name.removesuffix(".png"): lake.read_file(artifact, name)
-        for name in lake.manifest(artifact).files
-        if name.endswith(".png")
-    }
+def _link(run: Mapping[str, Any]) -> dg.MetadataValue:
+    """A run in a database file can be opened while somebody serves the file."""
+    if served_by := run.get("served_by"):
+        return dg.MetadataValue.md(f"[open the run]({run['url']}) while `{served_by}` runs")
+    return dg.MetadataValue.url(run["url"])
 
 
 def report_link(
@@ -248,7 +254,7 @@ def judged(
 
 def check_result(verdict: Verdict) -> dg.AssetCheckResult:
     numbers = {
-        k: _said(dg.MetadataValue.json(v)) if isinstance(v, (dict, list)) else v for k, v in verdict.numbers.items()
+        k: _said(k, dg.MetadataValue.json(v)) if isinstance(v, (dict, list)) else v for k, v in verdict.numbers.items()
     }
     metadata = vouched_metadata({**numbers, "checked_at": verdict.checked_at})
     return dg.AssetCheckResult(passed=verdict.passed, metadata=metadata, severity=dg.AssetCheckSeverity.ERROR)

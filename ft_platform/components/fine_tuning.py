@@ -11,6 +11,7 @@ from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration.identities import is_served_here
 from ft_platform.orchestration.permission_watch import permission_watch
+from ft_platform.orchestration.run_settings import USE_CASE_TAG
 from ft_platform.orchestration.sensors import measurements_sensor, source_sensor
 from ft_platform.orchestration.shared import by_itself, prepared_environment
 from ft_platform.stages import ON_DEMAND, STAGES
@@ -69,6 +70,7 @@ class FineTuningUseCase(dg.Component):
             self.use_case.name,
             selection=dg.AssetSelection.groups(self.use_case.name),
             description=self.use_case.settings.description,
+            tags=run_tags(self.use_case),
         )
         jobs = [job, *on_demand_jobs(self.use_case, stages)]
         graph = dg.Definitions(assets=stage_assets, asset_checks=checks, jobs=jobs, sensors=self._sensors())
@@ -78,11 +80,16 @@ class FineTuningUseCase(dg.Component):
             return graph
         environment = load_environment()
         served = is_served_here(environment, self.use_case.name)
-        return by_itself(graph, environment) if served else dg.Definitions()
+        return by_itself(graph, self.use_case, environment) if served else dg.Definitions()
 
     def _sensors(self) -> list[dg.SensorDefinition]:
         measures = "roi_report" in self.stages() and self.use_case.settings.business.measurements
         return [source_sensor(self.use_case), *([measurements_sensor(self.use_case)] if measures else [])]
+
+
+def run_tags(use_case: NamedUseCase) -> dict[str, str]:
+    """Tags of the jobs of a use case and of their runs."""
+    return {USE_CASE_TAG: use_case.name, "ft/task": use_case.settings.task.kind}
 
 
 def require_parents(use_case: NamedUseCase, stages: Mapping[str, Any]) -> None:
@@ -115,6 +122,9 @@ def on_demand_jobs(use_case: NamedUseCase, stages: Mapping[str, Any]) -> list[An
     description = "Experiments: they publish reports, and nothing else follows from them."
     return [
         dg.define_asset_job(
-            f"{use_case.name}{ON_DEMAND}", selection=dg.AssetSelection.assets(*keys), description=description
+            f"{use_case.name}{ON_DEMAND}",
+            selection=dg.AssetSelection.assets(*keys),
+            description=description,
+            tags=run_tags(use_case),
         )
     ]

@@ -17,16 +17,15 @@ from dagster_pipes import PIPES_PROTOCOL_VERSION_FIELD
 from ft_platform import errors
 from ft_platform.process import progress
 from ft_platform.process.vouched import vouch
-from ft_platform.redaction.metadata import vouched_metadata
 
 POLL_SECONDS = 0.05
-OBSERVATION_SECONDS = 10.0
-"""Time between two points of the live curves in the UI. Each is a row in the event log."""
+LINE_SECONDS = 10.0
+"""Time between two lines of progress in the log of a run. Each is a row in the event log."""
 
 
 class LiveMessages:
-    """Stands between a message reader and Dagster's handler: progress goes to listeners at once, the rest on to
-    Dagster.
+    """Stands between a message reader and Dagster's handler: progress goes to listeners at once and into the log of the
+    run now and then, the rest on to Dagster.
 
     The programs are ours, and what they log are figures: those lines are vouched for. Messages of a program that
     somebody else starts do not come by here."""
@@ -34,7 +33,7 @@ class LiveMessages:
     def __init__(self, handler: PipesMessageHandler, context: dg.AssetExecutionContext) -> None:
         self._handler = handler
         self._context = context
-        self._observed_at = 0.0
+        self._said_at = 0.0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._handler, name)
@@ -56,14 +55,12 @@ class LiveMessages:
 
     def _live(self, update: progress.Update) -> None:
         progress.publish(update)
-        numbers = {k: float(f"{v:.5g}") for k, v in update.fields.items() if isinstance(v, (int, float))}
+        figures = [f"{name} {value:.5g}" for name, value in update.fields.items() if isinstance(value, (int, float))]
         finished = update.total is not None and update.done >= update.total
-        if numbers and (finished or time.monotonic() - self._observed_at > OBSERVATION_SECONDS):
-            self._observed_at = time.monotonic()
-            metadata = {update.unit: update.done, **{f"live/{k}": v for k, v in numbers.items()}}
-            self._context.instance.report_runless_asset_event(
-                dg.AssetObservation(self._context.asset_key, metadata=vouched_metadata(metadata))
-            )
+        if figures and (finished or time.monotonic() - self._said_at > LINE_SECONDS):
+            self._said_at = time.monotonic()
+            of = f"{update.done} of {update.total}" if update.total is not None else str(update.done)
+            self._context.log.info(vouch(f"{of} {update.unit}: {', '.join(figures)}"))
 
 
 class LiveMessageReader(dg.PipesMessageReader):

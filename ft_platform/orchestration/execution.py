@@ -1,5 +1,6 @@
 """Runs a use case from the command line: the same assets as in the UI, on the same instance, in this process."""
 
+import json
 import os
 import signal
 import sys
@@ -91,7 +92,7 @@ def _run(
             asset_selection=selection,
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            tags=this_process().tag(),
+            tags={**this_process().tag(), **readable_tags(select, overrides)},
         )
         events = (
             edge.passed(event, result.run_id, keep=False) for event in result.all_events if event.event_type in EVENTS
@@ -100,6 +101,17 @@ def _run(
         if outcome.stopped:
             outcome.stopped_by = last_signal() or signal.SIGINT
     return outcome
+
+
+def readable_tags(select: list[str] | None, overrides: dict[str, Any] | None) -> dict[str, str]:
+    """What was typed: the command, its stages, and the settings it changed. A setting with text shows its name only:
+    it may name a person's file."""
+    changed = [
+        f"{path}={json.dumps(value)}" if isinstance(value, int | float | bool | None) else path
+        for path, value in (overrides or {}).items()
+    ]
+    told = {"ft/command": "ft run", "ft/select": " ".join(select or []), "ft/set": " ".join(changed)}
+    return {name: value for name, value in told.items() if value}
 
 
 def _begin_programs(environment: Environment, name: str, overrides: dict[str, Any] | None) -> None:

@@ -17,11 +17,13 @@ from ft_platform.components.fine_tuning import FineTuningUseCase
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError
 from ft_platform.orchestration.identities import is_served_here
-from ft_platform.orchestration.shared import resources, with_places
+from ft_platform.orchestration.places import with_places
+from ft_platform.orchestration.shared import resources
 from ft_platform.process.printable import printable
 from ft_platform.redaction.console import console_logger
 from ft_platform.redaction.own_code import prints_kept, said_of
 from ft_platform.redaction.withheld import Withheld
+from ft_platform.use_case import NamedUseCase
 from ft_platform.use_case.file import (
     FILE_NAME,
     component_type,
@@ -55,11 +57,12 @@ def load_definitions(
         )
     loaded = []
     own = []
+    use_cases: list[NamedUseCase] = []
     for name, folder in {folder.name: folder for folder in folders}.items():
         try:
             if problem := same_name(name, folders):
                 raise ConfigError([problem])
-            loaded.append(build(folder, environment, overrides))
+            loaded.append(build(folder, environment, overrides, use_cases))
         except (FtError, dg.DagsterError) as error:
             if only:
                 raise
@@ -70,7 +73,7 @@ def load_definitions(
         "automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING
     )
     shared = dg.Definitions(
-        resources=resources(environment),
+        resources=resources(environment, use_cases),
         executor=dg.in_process_executor,
         loggers={"console": console_logger(Withheld(environment.dagster_home))},
         sensors=[sensor] if loaded else [],
@@ -99,19 +102,38 @@ def _fitting(
     return own
 
 
-def build(folder: Path, environment: Environment, overrides: dict[str, Any] | None = None) -> dg.Definitions:
+def build(
+    folder: Path,
+    environment: Environment,
+    overrides: dict[str, Any] | None = None,
+    use_cases: list[NamedUseCase] | None = None,
+) -> dg.Definitions:
     """The graph of one use case.
+
+    Args:
+        use_cases: gets the one that the stages read their settings from.
 
     Raises:
         ConfigError: with file and line of every problem, also of the code in its own folder.
     """
     if not has_own_component(folder):
-        return with_places(load_component(folder, overrides, environment).build_defs(), environment)
+        return _graph(load_component(folder, overrides, environment), environment, use_cases)
     with _own_code(folder, Withheld(environment.dagster_home)):
-        made = with_places(load_component(folder, overrides, environment).build_defs(), environment)
+        made = _graph(load_component(folder, overrides, environment), environment, use_cases)
         # By itself: in the graph of all, a stage that it leaves out and another one reads would be a problem of all.
-        dg.Definitions.merge(dg.Definitions(resources=resources(environment)), made).get_repository_def()
+        dg.Definitions.merge(dg.Definitions(resources=resources(environment, [])), made).get_repository_def()
         return made
+
+
+def _graph(
+    component: FineTuningUseCase, environment: Environment, use_cases: list[NamedUseCase] | None
+) -> dg.Definitions:
+    use_case = component.use_case
+    assert use_case.path
+    definitions = with_places(component.build_defs(), environment, use_case.path)
+    if use_cases is not None:
+        use_cases.append(use_case)
+    return definitions
 
 
 def component_problems(folders: list[Path], environment: Environment) -> list[str]:

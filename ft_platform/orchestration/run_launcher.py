@@ -27,7 +27,8 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._grpc.types import GetCurrentRunsResult
 from dagster._serdes import deserialize_value
 
-WORKER_TAG = "ft/worker"
+WORKER_TAG = ".dagster/ft_worker"
+"""The UI shows no tag that begins with `.dagster/`."""
 LOCAL = ("localhost", "127.0.0.1", "::1")
 POLLS_UNREACHABLE = 2
 """A code server over the network may miss one poll; at the second its runs are failed."""

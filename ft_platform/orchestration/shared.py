@@ -2,7 +2,6 @@
 component, Dagster itself."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -11,11 +10,13 @@ from ft_platform.assets.version_io import VersionIOManager
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.lake import Lake, open_lake
+from ft_platform.orchestration import run_settings
+from ft_platform.orchestration.places import with_places
 from ft_platform.process.hooks import install_hooks
 from ft_platform.redaction.console import console_logger
 from ft_platform.redaction.settings_file import instance_problems
 from ft_platform.redaction.withheld import Withheld
-from ft_platform.stages import STAGES
+from ft_platform.use_case import NamedUseCase
 
 
 def prepared_environment() -> Environment:
@@ -39,63 +40,37 @@ def prepare_variables() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 
-def resources(environment: Environment) -> dict[str, Any]:
-    """Resource -> what stages ask for under that name."""
+def resources(environment: Environment, use_cases: list[NamedUseCase]) -> dict[str, Any]:
+    """Resource -> what stages ask for under that name.
 
-    @dg.resource(description="Versioned tables, checkpoints and reports.")
+    Args:
+        use_cases: those that the stages read their settings from; it may grow until a run starts.
+    """
+
+    # Every stage needs the lake, so the settings of a run are there before any stage begins.
+    @dg.resource(description="Versioned tables, checkpoints and reports.", required_resource_keys={run_settings.NAME})
     def lake(_context: Any) -> Lake:
         return open_lake(environment)
 
-    return {"lake": lake, "environment": environment, "versions": VersionIOManager()}
+    settings = run_settings.settings_resource(environment, use_cases)
+    return {"lake": lake, "environment": environment, "versions": VersionIOManager(), run_settings.NAME: settings}
 
 
-_SHARED: dict[str, dg.Definitions] = {}
+_SHARED: dict[str, tuple[dg.Definitions, list[NamedUseCase]]] = {}
 
 
-def by_itself(definitions: dg.Definitions, environment: Environment) -> dg.Definitions:
+def by_itself(definitions: dg.Definitions, use_case: NamedUseCase, environment: Environment) -> dg.Definitions:
     """The graph of one use case with all that it needs, for Dagster's own loader. It merges graphs only where what has
     one name is one object: for each environment these are made once."""
-    logger = console_logger(Withheld(environment.dagster_home))
-    shared = _SHARED.setdefault(
-        environment.model_dump_json(),
-        dg.Definitions(resources=resources(environment), loggers={"console": logger}),
-    )
-    return dg.Definitions.merge(shared, with_places(definitions, environment))
-
-
-def with_places(definitions: dg.Definitions, environment: Environment) -> dg.Definitions:
-    """The same definitions; each stage also says where its versions lie. Dagster shows that in the overview of an
-    asset."""
-    root = environment.lake_uri if "://" in environment.lake_uri else str(Path(environment.lake_uri).absolute())
-
-    def placed(spec: dg.AssetSpec) -> dg.AssetSpec:
-        use_case, name = spec.key.path[0], spec.key.path[-1]
-        if name not in STAGES:
-            return spec
-        stage = STAGES[name]
-        folder = [name] if stage.kind in ("checkpoint", "report") else ["tables", name]
-        return spec.merge_attributes(
-            metadata={"dagster/uri": "/".join([root.rstrip("/"), stage.zone, use_case, *folder])}
+    of = environment.model_dump_json()
+    if of not in _SHARED:
+        use_cases: list[NamedUseCase] = []
+        logger = console_logger(Withheld(environment.dagster_home))
+        _SHARED[of] = (
+            dg.Definitions(resources=resources(environment, use_cases), loggers={"console": logger}),
+            use_cases,
         )
-
-    # `Definitions.map_asset_specs` would do the same. It is in preview, and every start of the UI then warns of it
-    # twice a process.
-    return dg.Definitions(
-        assets=[
-            (
-                asset.map_asset_specs(placed)
-                if isinstance(asset, dg.AssetsDefinition)
-                else placed(asset)
-                if isinstance(asset, dg.AssetSpec)
-                else asset
-            )
-            for asset in definitions.assets or []
-        ],
-        asset_checks=definitions.asset_checks,
-        schedules=definitions.schedules,
-        sensors=definitions.sensors,
-        jobs=definitions.jobs,
-        resources=definitions.resources,
-        executor=definitions.executor,
-        loggers=definitions.loggers,
-    )
+    shared, loaded = _SHARED[of]
+    loaded[:] = [one for one in loaded if one.name != use_case.name] + [use_case]
+    assert use_case.path
+    return dg.Definitions.merge(shared, with_places(definitions, environment, use_case.path))

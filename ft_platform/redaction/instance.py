@@ -15,22 +15,27 @@ from ft_platform.process.vouched import is_vouched
 from ft_platform.redaction.compute_logs import RestrictedComputeLogs
 from ft_platform.redaction.console import MARK, Passed, use_for_runs
 from ft_platform.redaction.edge import LABEL, Edge
+from ft_platform.redaction.run_origin import with_origin
+from ft_platform.redaction.temporary import installed
 from ft_platform.redaction.withheld import Withheld, private
+from ft_platform.use_case.fields import fields
 from ft_platform.web.guarded_instance import GuardedInstance
 
 INSTANCE = TypeVar("INSTANCE", bound=dg.DagsterInstance)
 FREE_CONFIG = ("loggers", "execution")
 """Parts of a run's configuration that only Dagster's own code reads."""
+SETTINGS = ("resources", "settings", "config")
+"""Where a run's configuration has settings of its use case (`orchestration.run_settings`)."""
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)
 LOCAL_OUTPUT = "LocalComputeLogManager"
 
 
 class RedactingInstance(GuardedInstance):
     """Dagster's instance behind an edge that withholds what may be personal data (`ft_platform.redaction`), and whose
-    web servers are guarded."""
+    web servers are guarded. Without DAGSTER_HOME it is the installation's own, as for `ft`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **installed(kwargs))
         guard(self)
 
 
@@ -99,7 +104,7 @@ def _values(withheld: Withheld) -> str:
 
 
 def _run(edge: Edge, run: dg.DagsterRun) -> dg.DagsterRun:
-    """A run without other people's tags.
+    """A run of the code location, without other people's tags.
 
     Raises:
         ConfigError: its configuration has text.
@@ -114,7 +119,7 @@ def _run(edge: Edge, run: dg.DagsterRun) -> dg.DagsterRun:
             "Put it into an environment variable and name that, {env: NAME}, or into the use case's YAML. Numbers and"
             " yes or no are fine",
         )
-    return run.with_tags(edge.tags(run.tags))
+    return with_origin(run.with_tags(edge.tags(run.tags)))
 
 
 def _texts(config: Any, place: tuple[str, ...]) -> Iterator[str]:
@@ -128,8 +133,16 @@ def _texts(config: Any, place: tuple[str, ...]) -> Iterator[str]:
     elif isinstance(config, list | tuple):
         for value in config:
             yield from _texts(value, place)
-    elif isinstance(config, str) and config and not is_vouched(config):
+    elif isinstance(config, str) and config and not is_vouched(config) and not _is_choice(place, config):
         yield ".".join(place)
+
+
+def _is_choice(place: tuple[str, ...], text: str) -> bool:
+    """Whether it is one of the words that the schema of a use case offers at this place of a run's settings."""
+    if place[:3] != SETTINGS:
+        return False
+    field = fields().get(".".join(place[3:]))
+    return field is not None and field.kind.startswith("one of ") and f"`{text}`" in field.kind
 
 
 def _tick(edge: Edge, tick: TickData) -> TickData:

@@ -1,4 +1,4 @@
-"""Addresses of HTML reports: what links in the UI are made of, and what the report server accepts."""
+"""Addresses of HTML reports and pictures: what links in the UI are made of, and what the report server accepts."""
 
 import re
 from typing import NamedTuple
@@ -16,7 +16,7 @@ REPORT_STAGES = (*(stage.name for stage in STAGES.values() if stage.kind in ("ch
 USE_CASE = r"(?P<use_case>[a-z][a-z0-9_]{1,60})"
 INDEX = re.compile(f"/{USE_CASE}/")
 PAGE = re.compile(
-    rf"/{USE_CASE}/(?P<stage>{'|'.join(REPORT_STAGES)})/(?P<artifact_id>[A-Za-z0-9][A-Za-z0-9_-]{{0,99}})/(?P<page>[a-z][a-z0-9_]{{0,60}}\.html)"
+    rf"/{USE_CASE}/(?P<stage>{'|'.join(REPORT_STAGES)})/(?P<artifact_id>[A-Za-z0-9][A-Za-z0-9_-]{{0,99}})/(?P<page>[a-z][a-z0-9_]{{0,60}}\.(?:html|png))"
 )
 """Neither `.` before the ending, nor `/` inside a part, nor `%` can match: there is no path that leads anywhere
 else."""
@@ -39,7 +39,7 @@ def server_port(reports_url: str) -> int:
 
 
 def report_url(environment: Environment, artifact: ArtifactVersion, page: str = "report.html") -> str:
-    """Address of an HTML page of a report, for a browser.
+    """Address of an HTML page or a picture of a report, for a browser.
 
     Args:
         environment: its `reports_url` is where browsers reach the report server.
@@ -56,7 +56,6 @@ def use_case_of_index(path: str) -> str | None:
 
 
 def report_address(path: str) -> ReportAddress | None:
-    """The page that the path of a request names, as sent and not decoded; None for everything that is no page of a
-    report."""
+    """The page or picture that the path of a request names, as sent and not decoded; None for everything else."""
     found = PAGE.fullmatch(path)
     return ReportAddress(**found.groupdict()) if found else None

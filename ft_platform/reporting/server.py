@@ -1,8 +1,8 @@
-"""The report server: HTML reports of the lake over HTTP, read-only, for the links in Dagster's UI.
+"""The report server: HTML reports of the lake and their pictures over HTTP, read-only, for the links in Dagster's UI.
 
-Covered: only pages that the manifest of a report in the shared zone lists, only if their bytes are those of the
-manifest; no script runs in them; only requests by a name of this machine or the installation are answered, so that a
-web page which points its own name here (DNS rebinding) reads nothing.
+Covered: only pages and pictures that the manifest of a report in the shared zone lists, only if their bytes are those
+of the manifest; no script runs in them; only requests by a name of this machine or the installation are answered, so
+that a web page which points its own name here (DNS rebinding) reads nothing.
 Not covered: users and passwords, and encryption. Whoever reaches the port reads every report: put a proxy with a login
 before it, as before Dagster's UI.
 """
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ft_platform.environment import Environment
@@ -37,7 +37,6 @@ HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "private, no-cache",
 }
@@ -51,14 +50,28 @@ WORDS = {
 }
 
 
+class Page(NamedTuple):
+    """What is served.
+
+    Attributes:
+        shown_by: whose pages may embed it. A picture is for Dagster's UI, which lies at another port. Browsers do not
+            count ports of one address as one site, so any page may show a picture whose address it knows; none can
+            read it.
+    """
+
+    content: bytes
+    kind: str = "text/html; charset=utf-8"
+    shown_by: str = "same-origin"
+
+
 class Reports:
     """The reports of a lake as pages."""
 
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
 
-    def page(self, path: str) -> bytes | None:
-        """The HTML page at the path of a request, or None if there is none.
+    def page(self, path: str) -> Page | None:
+        """The page or picture at the path of a request, or None if there is none.
 
         Raises:
             CorruptVersion: its bytes or its manifest are not what was published.
@@ -71,10 +84,13 @@ class Reports:
             links = self.links(use_case)
             return _index(f"Reports of {use_case}", "reports, the newest of each kind first", links) if links else None
         address = report_address(path)
-        return self.report(address) if address else None
+        content = self.report(address) if address else None
+        if content is None or address is None:
+            return None
+        return Page(content, "image/png", "cross-origin") if address.page.endswith(".png") else Page(content)
 
     def report(self, address: ReportAddress) -> bytes | None:
-        """The bytes of one page of a report, or None if there is none."""
+        """The bytes of one page or picture of a report, or None if there is none."""
         use_case, stage, artifact_id, page = address
         artifact = self.lake.artifact(use_case, stage, artifact_id, verify=False)
         expected = self.lake.manifest(artifact).files.get(page) if artifact else None
@@ -105,7 +121,8 @@ class Reports:
         for stage in REPORT_STAGES:
             for artifact in self.lake.artifacts(use_case, stage):
                 manifest = self.lake.manifest(artifact)
-                paths = [f"{stage}/{artifact.artifact_id}/{name}" for name in manifest.files]
+                names = [name for name in manifest.files if name.endswith(".html")]
+                paths = [f"{stage}/{artifact.artifact_id}/{name}" for name in names]
                 found += [
                     {"href": path, "title": f"{stage} {artifact.artifact_id}", "note": manifest.written_at}
                     for path in paths
@@ -114,10 +131,10 @@ class Reports:
         return found
 
 
-def _index(title: str, what: str, links: list[dict[str, str]]) -> bytes:
+def _index(title: str, what: str, links: list[dict[str, str]]) -> Page:
     from ft_platform.reporting.html import page
 
-    return page("reports_index.html", title=title, what=what, links=links).encode()
+    return Page(page("reports_index.html", title=title, what=what, links=links).encode())
 
 
 class ReportHandler(BaseHTTPRequestHandler):
@@ -134,27 +151,28 @@ class ReportHandler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
-    def _answer(self) -> tuple[HTTPStatus, bytes | None]:
+    def _answer(self) -> tuple[HTTPStatus, Page | None]:
         if not self.server.is_addressed_by(self.headers.get("Host")):
             return HTTPStatus.MISDIRECTED_REQUEST, None
         try:
-            content = self.server.reports.page(self.path.partition("?")[0])
+            page = self.server.reports.page(self.path.partition("?")[0])
         except CorruptVersion as error:
             LOG.warning(str(error))
             return HTTPStatus.INTERNAL_SERVER_ERROR, None
         except Exception as error:  # whatever an object store raises; the client is told, the server goes on
             LOG.warning(f"the lake cannot be read: {type(error).__name__}")
             return HTTPStatus.SERVICE_UNAVAILABLE, None
-        return (HTTPStatus.OK, content) if content is not None else (HTTPStatus.NOT_FOUND, None)
+        return (HTTPStatus.OK, page) if page is not None else (HTTPStatus.NOT_FOUND, None)
 
-    def _send(self, status: HTTPStatus, page: bytes | None) -> None:
-        content = page if page is not None else f"{WORDS[status]}\n".encode()
+    def _send(self, status: HTTPStatus, page: Page | None) -> None:
+        page = page or Page(f"{WORDS[status]}\n".encode(), "text/plain; charset=utf-8")
         self.send_response(status)
-        self.send_header("Content-Type", f"text/{'html' if page is not None else 'plain'}; charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Content-Type", page.kind)
+        self.send_header("Content-Length", str(len(page.content)))
+        self.send_header("Cross-Origin-Resource-Policy", page.shown_by)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(content)
+            self.wfile.write(page.content)
 
     def end_headers(self) -> None:
         for name, value in HEADERS.items():

@@ -3,6 +3,8 @@
 import functools
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,17 @@ class NamedUseCase(BaseModel):
     def section(self, name: str) -> Any:
         """A section, or with a dot what one holds (`fairness.in_training`)."""
         return functools.reduce(getattr, name.split("."), self.settings)
+
+    @contextmanager
+    def having(self, settings: UseCase) -> Iterator[None]:
+        """While it is open, this use case has other settings, everywhere in this process: a run that was started with
+        settings of its own is the only one in its process, and its graph was loaded before they were known."""
+        before = self.settings
+        vars(self)["settings"] = settings  # frozen for everybody else
+        try:
+            yield
+        finally:
+            vars(self)["settings"] = before
 
 
 def settings_hash(parts: dict[str, Any]) -> str:

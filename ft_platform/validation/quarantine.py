@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform.lake.stage_table import Work
+from ft_platform.records.column_lineage import QUARANTINED
 from ft_platform.records.columns import StageStream, removed_table
 from ft_platform.records.rows import Spool
 from ft_platform.use_case import Expectation, NamedUseCase, settings_hash
@@ -24,12 +25,6 @@ from ft_platform.validation.suite import added_expectations
 
 TABLE = "quarantined_records"
 REASON = "quarantined"
-QUARANTINED = pa.schema(
-    [pa.field("record_id", pa.string()), pa.field("expectation", pa.string()), pa.field("columns", pa.string())]
-)
-"""One row per record and expectation that it does not meet. Never a value: the record stays readable in the version
-before."""
-
 CHUNK_BYTES = 1 << 30
 """Bytes of records that wait on the disk until Great Expectations looks at them together."""
 

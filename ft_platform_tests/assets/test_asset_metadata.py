@@ -4,7 +4,6 @@ says "reused".
 The whole graph runs on a CSV with a tiny random model; the programs run in this process.
 """
 
-import base64
 import html.parser
 import json
 import re
@@ -19,12 +18,16 @@ from ft_platform.environment import Environment, create_pseudonym_key
 from ft_platform.lake import open_lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.orchestration.execution import RunOutcome, run_use_case
+from ft_platform.orchestration.loading import load_definitions
 from ft_platform.reporting.server import report_server
 from ft_platform.stages import DEFAULT_STAGES, STAGES
-from ft_platform_tests.conftest import minimal_attributes, write_use_case
+from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, run_here, write_csv
 from ft_platform_tests.tiny_models import save_tiny_model
 
+LONGEST_SHOWN_AT_ONCE = 1000
+"""Characters of Markdown from which on Dagster's UI (1.13.27) shows a button in place of the text."""
+ALTERNATIVES = ("majority", "nearest_neighbour", "tfidf_logreg", "base_zero_shot", "base_few_shot")
 PICTURES = {
     "permitted_records": {"funnel"},
     "cleaned_records": {"funnel", "changes", "lengths"},
@@ -74,6 +77,9 @@ class Made:
                 if event and event.asset_materialization
             }
             self.second = self.run(instance)
+            keys = [dg.AssetKey(["complaints", stage]) for stage in DEFAULT_STAGES]
+            self.observations = sum(len(instance.fetch_observations(key, limit=1).records) for key in keys)
+        self.definitions = load_definitions(self.environment, only="complaints")
 
     def run(self, instance: dg.DagsterInstance) -> RunOutcome:
         outcome = run_use_case("complaints", environment=self.environment, instance=instance)
@@ -97,15 +103,15 @@ def test_every_stage_shows_its_records_and_where_it_lies(made, stage):
     assert shown["dagster/uri"].value == version.uri
     assert shown["content_hash"].value == version.content_hash
     if isinstance(version, TableVersion):
-        expected = version.rows
-    elif stage == "data_report":
+        assert shown["dagster/row_count"].value == version.rows
+        return
+    if stage == "data_report":
         expected = made.version("splits").rows
     elif stage in ("adapter_checkpoint", "regression_report", "model_card", "release_decision"):
         expected = made.lake.manifest(made.version("adapter_checkpoint")).counts["train"]["rows"]
     else:
         expected = shown_test_rows(made)
-    assert expected > 0 or stage == "quarantined_records"
-    assert shown["dagster/row_count"].value == expected
+    assert shown["records"].value == str(expected) and "dagster/row_count" not in shown
 
 
 def shown_test_rows(made: Made) -> int:
@@ -132,14 +138,107 @@ def test_the_link_to_the_report_of_a_stage_opens_it(made, stage):
 
 
 @pytest.mark.parametrize("stage", list(PICTURES))
-def test_key_pictures_are_shown_in_the_ui_itself(made, stage):
+def test_key_pictures_are_shown_in_the_ui_without_a_click(made, stage):
     pictures = {
         name.removeprefix("plot/"): value.value for name, value in made.shown[stage].items() if name.startswith("plot/")
     }
     assert set(pictures) == PICTURES[stage]
-    for text in pictures.values():
-        assert re.fullmatch(r"!\[plot\]\(data:image/png;base64,([A-Za-z0-9+/=]+)\)", text)
-        assert base64.b64decode(text.partition("base64,")[2][:-1]).startswith(b"\x89PNG")
+    with report_server(made.environment, "127.0.0.1", 0) as server:
+        for text in pictures.values():
+            assert len(text) < LONGEST_SHOWN_AT_ONCE
+            found = re.fullmatch(r"!\[plot\]\(http://127.0.0.1:3001(/[\w./-]+\.png)\)", text)
+            assert found, text
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}{found[1]}", timeout=10) as answer:
+                assert answer.read().startswith(b"\x89PNG") and answer.headers["Content-Type"] == "image/png"
+
+
+LINES = {
+    "raw_records": set(),
+    "permitted_records": set(),
+    "anonymized_records": {"k"},
+    "base_evaluation": {f"score/{one}/macro_f1" for one in ALTERNATIVES},
+    "evaluation_report": {
+        *(f"score/{one}/macro_f1" for one in ALTERNATIVES),
+        *(f"score/fine_tuned/{metric}" for metric in ("macro_f1", "accuracy", "macro_precision", "macro_recall")),
+    },
+    "adapter_checkpoint": {
+        "cost/money",
+        "cost/seconds",
+        "metric/validation_loss",
+        "metric/train_loss",
+        "metric/tokens_per_second",
+        "metric/peak_memory_gib",
+    },
+    "release_decision": {"broken_rules"},
+}
+
+
+@pytest.mark.parametrize("stage", list(DEFAULT_STAGES))
+def test_only_numbers_worth_a_line_are_drawn_in_plots(made, stage):
+    drawn = {
+        name
+        for name, value in made.shown[stage].items()
+        if isinstance(value, dg.IntMetadataValue | dg.FloatMetadataValue)
+    }
+    table = isinstance(made.version(stage), TableVersion)
+    own = {"seconds", *(("dagster/row_count",) if table else ())}
+    own |= {"removed_rows"} if table and stage != "quarantined_records" else set()
+    assert drawn == own | LINES.get(stage, set())
+    if counts := made.shown[stage].get("counts"):
+        assert counts.value.startswith("| | |\n| --- | --- |\n| ") and len(counts.value) < LONGEST_SHOWN_AT_ONCE
+
+
+TABLES = [stage for stage in DEFAULT_STAGES if STAGES[stage].kind in ("table", "quarantine")]
+
+
+@pytest.mark.parametrize("stage", TABLES)
+def test_a_table_has_its_columns_and_where_they_come_from(made, stage):
+    spec = made.definitions.resolve_asset_graph().get(dg.AssetKey(["complaints", stage]))
+    columns = [column.name for column in spec.metadata["dagster/column_schema"].columns]
+    assert columns == made.lake.read_table(made.version(stage)).column_names
+    if stage == "raw_records":
+        assert "dagster/column_lineage" not in made.shown[stage], "columns of a source are named in its file only"
+        return
+    lineage = made.shown[stage]["dagster/column_lineage"].value.deps_by_column
+    parent = STAGES[stage].parents[0]
+    known = set(made.lake.read_table(made.version(parent)).column_names)
+    for column, sources in lineage.items():
+        assert column in columns
+        assert {(source.asset_key.path[-1], source.column_name in known) for source in sources} == {(parent, True)}
+    assert set(columns) - set(lineage) == ({"expectation", "columns"} if stage == "quarantined_records" else set())
+
+
+def test_what_a_column_is_computed_from_stands_in_its_description(made):
+    spec = made.definitions.resolve_asset_graph().get(dg.AssetKey(["complaints", "splits"]))
+    described = {column.name: column.description for column in spec.metadata["dagster/column_schema"].columns}
+    assert described["split"] == "train, validation or test; from subject_id, messages, label of anonymized_records"
+    assert described["label"] == "the class" and described["feature_region"] is None
+
+
+def test_a_report_has_no_columns(made):
+    spec = made.definitions.resolve_asset_graph().get(dg.AssetKey(["complaints", "model_card"]))
+    assert not {"dagster/column_schema", "dagster/column_lineage"} & {*spec.metadata, *made.shown["model_card"]}
+
+
+@pytest.mark.parametrize("stage", list(DEFAULT_STAGES))
+def test_an_asset_leads_to_its_code_and_its_settings(made, stage):
+    spec = made.definitions.resolve_asset_graph().get(dg.AssetKey(["complaints", stage]))
+    code, settings = spec.metadata["dagster/code_references"].value.code_references
+    assert Path(code.file_path) == REPOSITORY / "ft_platform" / "assets" / f"{stage}.py"
+    lines = Path(code.file_path).read_text().splitlines()[code.line_number - 1 :]
+    assert next(line for line in lines if "def " in line).split("(")[0].strip() == f"def {stage}"
+    assert Path(settings.file_path) == made.environment.defs / "complaints" / "defs.yaml"
+
+
+def test_what_reads_source_and_consents_has_to_be_fresh(made):
+    graph = made.definitions.resolve_asset_graph()
+    policies = {stage: graph.get(dg.AssetKey(["complaints", stage])).freshness_policy for stage in DEFAULT_STAGES}
+    assert {stage for stage, policy in policies.items() if policy} == {"raw_records", "permitted_records"}
+    assert policies["permitted_records"].fail_window.to_timedelta().days == 30
+
+
+def test_no_observation_buries_a_materialization(made):
+    assert made.observations == 0
 
 
 @pytest.mark.parametrize(
@@ -155,6 +254,11 @@ def test_lists_with_nothing_in_them_are_said_in_a_word(made):
     ]
     assert empty == []
     assert made.shown["cleaned_records"]["removed"].value == "none"
+
+
+def test_pictures_come_after_what_is_said_in_words(made):
+    names = list(made.shown["evaluation_report"])
+    assert names.index("score_table") < names.index("report") < names.index("plot/systems")
 
 
 @pytest.mark.parametrize("stage", ["base_evaluation", "adapter_checkpoint"])

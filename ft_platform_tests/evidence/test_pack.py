@@ -43,7 +43,7 @@ def head(pack: Pack) -> dict:
 def test_every_report_and_every_version_behind_it_is_there(case: Case, pack: Pack) -> None:
     listed = {one["name"]: one for one in head(pack)["versions"]}
     tables = {"raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"}
-    assert set(listed) == {*tables, "adapter_checkpoint", *REPORTS, "training_audit", "data_docs"}
+    assert set(listed) == {*tables, "adapter_checkpoint", *REPORTS, "training_audit", "data_docs", "pictures"}
     assert {one["role"] for one in listed.values()} == {"checkpoint", "report", "ancestor"}
     for name in REPORTS:
         assert listed[name]["role"] == "report"

@@ -90,10 +90,12 @@ def test_a_person_starts_them_by_name_sees_words_pictures_and_a_link_and_the_gat
     search, curve = metadata_of(instance, "hyperparameter_search"), metadata_of(instance, "learning_curve")
     assert (
         "training:" in search["best_settings"]
-        and search["metric/trials"] == 2
+        and search["metric/trials"] == "2"
         and {"plot/trials", "plot/parameters"} <= set(search)
     )
-    assert "With all" in curve["conclusion"] and curve["plot/learning_curve"].startswith("![plot](data:image/png")
+    assert "With all" in curve["conclusion"] and curve["plot/learning_curve"].startswith(
+        f"![plot]({environment.reports_url}/complaints/learning_curve/"
+    )
     canaries = metadata_of(instance, "canary_audit")
     assert (
         "nobody planted" in canaries["conclusion"]

@@ -151,7 +151,8 @@ def test_only_reports_of_the_shared_zone_are_served(server: ReportServer, path: 
     [
         "metrics.json",
         "manifest.json",
-        "systems.png",
+        "systems.PNG",
+        "other.png",
         "predictions.parquet",
         "README.md",
         "report.html.bak",
@@ -176,6 +177,13 @@ def test_other_files_of_a_report_are_not_served(server: ReportServer, name: str)
 )
 def test_what_is_not_there_is_not_found(server: ReportServer, path: str) -> None:
     assert fetch(server, path)[0] == 404
+
+
+def test_a_picture_may_be_shown_by_the_ui_beside_the_server_and_a_page_by_none(server: ReportServer) -> None:
+    status, headers, body = fetch(server, f"{BACK}systems.png")
+    assert (status, body, headers["Content-Type"]) == (200, SECRET, "image/png")
+    assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert fetch(server, REPORT)[1]["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
 def test_a_page_that_no_manifest_lists_is_not_served(server: ReportServer) -> None:

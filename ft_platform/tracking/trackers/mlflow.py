@@ -25,6 +25,8 @@ BATCH_METRICS = 900
 """MLflow takes at most 1000 metrics in one call."""
 HERE = ("", "file", "runs", "models")
 """Schemes of places that are, or lead to, a folder of this machine."""
+UI = "http://127.0.0.1:5000"
+"""Where `mlflow ui` listens unless it is told otherwise."""
 CLIENTS = ("mlflow", "sqlalchemy", "requests", "urllib3", "boto3", "botocore", "azure", "google")
 """MLflow passes the errors of artifact stores on."""
 
@@ -189,10 +191,11 @@ class MlflowTracker(GuardedTracker):
 
 
 def _link(uri: str, experiment: str, run: str) -> dict[str, str]:
-    """Where a browser finds the run: of a server only, a database file has no address."""
-    if urlsplit(uri).scheme not in ("http", "https"):
-        return {}
-    return {"url": f"{without_password(uri).rstrip('/')}/#/experiments/{experiment}/runs/{run}"}
+    """Where a browser finds the run; in a database file once a person serves it, and how."""
+    page = f"#/experiments/{experiment}/runs/{run}"
+    if urlsplit(uri).scheme in ("http", "https"):
+        return {"url": f"{without_password(uri).rstrip('/')}/{page}"}
+    return {"url": f"{UI}/{page}", "served_by": f"mlflow ui --backend-store-uri {without_password(uri)}"}
 
 
 @contextmanager
