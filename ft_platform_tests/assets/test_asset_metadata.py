@@ -19,8 +19,8 @@ from ft_platform.environment import Environment, create_pseudonym_key
 from ft_platform.lake import open_lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.orchestration.execution import RunOutcome, run_use_case
-from ft_platform.reporting.server import report_server
 from ft_platform.stages import DEFAULT_STAGES, STAGES
+from ft_platform.web.report_server import report_server
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, run_here, write_csv
 from ft_platform_tests.tiny_models import save_tiny_model

@@ -191,7 +191,7 @@ def decision(case: tiny.TinyCase) -> Decision:
 
 
 def index() -> str:
-    from ft_platform.reporting.server import _index
+    from ft_platform.reporting.site import _index
 
     return _index(
         Attack("the title"),
