@@ -71,7 +71,10 @@ class ReportServer:
     def __init__(self, lake: Lake, host: str, port: int, names: Iterable[str | None]) -> None:
         self.reports = Reports(lake)
         self._names = {*LOOPBACK, host, *(found.name for name in names if (found := authority(name)))}
-        self._socket = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((host, port))
+        self._socket.listen()
         self.server_name, self.server_port = self._socket.getsockname()[:2]
         config = uvicorn.Config(
             Starlette(routes=[Route("/{path:path}", self._answer)]),
