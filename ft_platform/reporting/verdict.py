@@ -146,13 +146,18 @@ PROMPTED = ("base_zero_shot", "base_few_shot")
 ENDPOINT = "endpoint_"
 
 
+def best_prompt(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metric: Metric) -> str:
+    """The best of the systems that are prompted."""
+    return best_system(
+        {name: found for name, found in systems.items() if name in PROMPTED or name.startswith(ENDPOINT)}, metric
+    )
+
+
 def fine_tune_or_prompt(figures: Mapping[str, Any], main: Metric, confidence: float) -> str:
     """Whether fine-tuning is worth it on this evidence, against the best prompt and the cheapest alternative, with the
     reasons."""
     systems, differences, tests = figures["systems"], figures["differences"], figures["tests"]
-    prompt = best_system(
-        {name: found for name, found in systems.items() if name in PROMPTED or name.startswith(ENDPOINT)}, main
-    )
+    prompt = best_prompt(systems, main)
     found, name, p = differences[prompt][main.name], TITLES.get(prompt, prompt), tests[prompt]["p_corrected"]
     judged = compared(found, main, p, confidence)
     gap = f"{main.title} {_signed(found)}, {probability(p)} corrected"
