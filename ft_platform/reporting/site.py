@@ -5,17 +5,27 @@ manifest.
 """
 
 import hashlib
+from collections.abc import Callable
 
 from ft_platform.errors import CorruptVersion
 from ft_platform.lake import Lake
-from ft_platform.reporting.report_urls import REPORT_STAGES, ReportAddress, report_address, use_case_of_index
+from ft_platform.release.standing import newest_standing
+from ft_platform.reporting.home import home_page, newer_than
+from ft_platform.reporting.html import page
+from ft_platform.reporting.report_urls import ReportAddress, report_address, use_case_of_index
+
+BODY = b"<body>\n"
 
 
 class Reports:
-    """The reports of a lake as pages."""
+    """The reports of a lake as pages.
 
-    def __init__(self, lake: Lake) -> None:
-        self.lake = lake
+    Args:
+        describe: says what a use case does, in a sentence, or nothing.
+    """
+
+    def __init__(self, lake: Lake, describe: Callable[[str], str] = lambda name: "") -> None:
+        self.lake, self.describe = lake, describe
 
     def page(self, path: str) -> bytes | None:
         """The HTML page at the path of a request, or None if there is none.
@@ -24,29 +34,39 @@ class Reports:
             CorruptVersion: its bytes or its manifest are not what was published.
         """
         if path == "/":
-            return _index(
-                "Reports", "use cases", [{"href": f"{name}/", "title": name, "note": ""} for name in self.use_cases()]
-            )
+            return _index("Use cases", "use cases", [self._entry(name) for name in self.use_cases()])
         if use_case := use_case_of_index(path):
-            links = self.links(use_case)
-            return _index(f"Reports of {use_case}", "reports, the newest of each kind first", links) if links else None
+            found = home_page(self.lake, use_case, self.describe(use_case))
+            return found.encode() if found else None
         address = report_address(path)
-        return self.report(address) if address else None
+        content = self.report(address) if address else None
+        return self._with_way_home(address, content) if address and content is not None else None
+
+    def _entry(self, name: str) -> dict[str, str]:
+        standing = newest_standing(self.lake, name)
+        return {"href": f"{name}/", "title": name, "note": standing.words if standing else "no release decision yet"}
+
+    def _with_way_home(self, address: ReportAddress, content: bytes) -> bytes:
+        """A report with links to the home page of its use case, and to the newer report that replaces it. They are
+        added here, because the same page also lies in evidence packs, where they would lead nowhere."""
+        newer = newer_than(self.lake, address)
+        way = page("way_home.html", use_case=address.use_case, newer=newer)
+        return content.replace(BODY, BODY + way.encode(), 1)
 
     def report(self, address: ReportAddress) -> bytes | None:
         """The bytes of one page of a report, or None if there is none."""
-        use_case, stage, artifact_id, page = address
+        use_case, stage, artifact_id, file = address
         artifact = self.lake.artifact(use_case, stage, artifact_id, verify=False)
-        expected = self.lake.manifest(artifact).files.get(page) if artifact else None
+        expected = self.lake.manifest(artifact).files.get(file) if artifact else None
         if artifact is None or expected is None:
             return None
         try:
-            content = self.lake.read_file(artifact, page)
+            content = self.lake.read_file(artifact, file)
         except FileNotFoundError:
             content = b""
         if hashlib.sha256(content).hexdigest() != expected:
             raise CorruptVersion(
-                f"{page} of {artifact_id} of {use_case} is not what its manifest says", f"Materialize {stage} again"
+                f"{file} of {artifact_id} of {use_case} is not what its manifest says", f"Materialize {stage} again"
             )
         return content
 
@@ -59,22 +79,6 @@ class Reports:
         names = [path.rstrip("/").rsplit("/", 1)[-1] for path in self.lake.fs.ls(folder, detail=False)]
         return sorted(name for name in names if use_case_of_index(f"/{name}/"))
 
-    def links(self, use_case: str) -> list[dict[str, str]]:
-        """Every page of every report of a use case."""
-        found = []
-        for stage in REPORT_STAGES:
-            for artifact in self.lake.artifacts(use_case, stage):
-                manifest = self.lake.manifest(artifact)
-                paths = [f"{stage}/{artifact.artifact_id}/{name}" for name in manifest.files]
-                found += [
-                    {"href": path, "title": f"{stage} {artifact.artifact_id}", "note": manifest.written_at}
-                    for path in paths
-                    if report_address(f"/{use_case}/{path}")
-                ]
-        return found
-
 
 def _index(title: str, what: str, links: list[dict[str, str]]) -> bytes:
-    from ft_platform.reporting.html import page
-
     return page("reports_index.html", title=title, what=what, links=links).encode()

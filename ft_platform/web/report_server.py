@@ -22,10 +22,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from ft_platform.environment import Environment
-from ft_platform.errors import ConfigError, CorruptVersion
-from ft_platform.lake import Lake, open_lake
+from ft_platform.errors import ConfigError, CorruptVersion, FtError
+from ft_platform.lake import open_lake
 from ft_platform.reporting.site import Reports
 from ft_platform.settings.hosts import LOOPBACK, authority
+from ft_platform.use_case.file import load_use_case, use_case_folder
 from ft_platform.web.deadlines import DeadlineProtocol
 
 LOG = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class ReportServer:
     client sends.
 
     Args:
+        reports: what is served.
         host, port: address to listen on; port 0: any free one.
         names: by which it is addressed, besides `host` and this machine's own, with or without a port.
 
@@ -68,8 +70,8 @@ class ReportServer:
         OverflowError: no port has this number.
     """
 
-    def __init__(self, lake: Lake, host: str, port: int, names: Iterable[str | None]) -> None:
-        self.reports = Reports(lake)
+    def __init__(self, reports: Reports, host: str, port: int, names: Iterable[str | None]) -> None:
+        self.reports = reports
         self._names = {*LOOPBACK, host, *(found.name for name in names if (found := authority(name)))}
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -116,6 +118,14 @@ class ReportServer:
         return _refused(HTTPStatus.NOT_FOUND) if page is None else HTMLResponse(page)
 
 
+def _description(environment: Environment, name: str) -> str:
+    """What the file of a use case says that it does; nothing where there is no file, or one with mistakes."""
+    try:
+        return load_use_case(use_case_folder(environment.defs, name), environment=environment).settings.description
+    except FtError:
+        return ""
+
+
 def _refused(status: HTTPStatus) -> Response:
     return PlainTextResponse(f"{WORDS[status]}\n", status)
 
@@ -127,10 +137,10 @@ def report_server(environment: Environment, host: str, port: int) -> Iterator[Re
     Raises:
         ConfigError: the address cannot be listened on.
     """
-    lake = open_lake(environment)
+    reports = Reports(open_lake(environment), lambda name: _description(environment, name))
     names = [urlsplit(environment.reports_url).netloc.rpartition("@")[2], *environment.web_hosts]
     try:
-        server = ReportServer(lake, host, port, names)
+        server = ReportServer(reports, host, port, names)
     except (OSError, OverflowError) as error:
         reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "no port has this number"
         raise ConfigError(

@@ -232,7 +232,8 @@ def test_the_index_leads_to_every_report_of_every_use_case(environment: Environm
         for folder in Links(body).found:
             status, _, index = fetch(running, urljoin("/", folder))
             assert status == 200
-            found += [urljoin(f"/{folder}", link) for link in Links(index).found]
+            links = dict.fromkeys(link for link in Links(index).found if link.endswith(".html"))
+            found += [urljoin(f"/{folder}", link) for link in links]
         assert found == [
             "/claims/evaluation_report/eval-9/report.html",
             REPORT,
@@ -370,7 +371,7 @@ def test_a_lake_in_a_bucket_is_served_in_the_same_way(s3_environment: Environmen
     with report_server(s3_environment, "127.0.0.1", 0) as running:
         assert fetch(running, REPORT)[::2] == (200, PAGE)
         assert Links(fetch(running, "/")[2]).found == ["complaints/"]
-        assert Links(fetch(running, "/complaints/")[2]).found == ["evaluation_report/eval-1/report.html"]
+        assert "evaluation_report/eval-1/report.html" in Links(fetch(running, "/complaints/")[2]).found
         for path in (
             "/restricted/complaints/evaluation_report/eval-1/report.html",
             f"{BACK}../../../../../report.html",
