@@ -163,8 +163,9 @@ def _compliance_officer(known: Known) -> list[str]:
         )
         said += [rule["why"] for rule in rules if rule["rule"] == "memorization"]
     if known.data:
-        refused = sum(one["rows"] for one in known.data["permission"]["refused"].values())
-        said.append(f"{refused:,} records were left out because nothing permits their use.")
+        if (refused := known.data["permission"]["refused"]) is not None:
+            count = sum(one["rows"] for one in refused.values())
+            said.append(f"{count:,} records were left out because nothing permits their use.")
         if says := known.data["k_anonymity"]["says"]:
             said.append(says)
     return said
