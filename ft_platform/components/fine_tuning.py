@@ -11,7 +11,6 @@ from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration.permission_watch import permission_watch
 from ft_platform.orchestration.sensors import measurements_sensor, source_sensor
-from ft_platform.reporting.report_urls import home_url
 from ft_platform.stages import ON_DEMAND, STAGES
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform.use_case.scaffold import scaffold_yaml
@@ -58,12 +57,7 @@ class FineTuningUseCase(dg.Component):
         require_parents(self.use_case, stages)
         built = [item for build in stages.values() for item in build(self.use_case)]
         checks = [item for item in built if isinstance(item, dg.AssetChecksDefinition)]
-        home = {"home": dg.MetadataValue.url(home_url(load_environment(), self.use_case.name))}
-        stage_assets = [
-            item.map_asset_specs(lambda spec: spec.merge_attributes(metadata=home))
-            for item in built
-            if not isinstance(item, dg.AssetChecksDefinition)
-        ]
+        stage_assets = [item for item in built if not isinstance(item, dg.AssetChecksDefinition)]
         job = dg.define_asset_job(
             self.use_case.name,
             selection=dg.AssetSelection.groups(self.use_case.name),

@@ -23,6 +23,7 @@ from ft_platform.process.printable import printable
 from ft_platform.redaction.console import console_logger
 from ft_platform.redaction.own_code import prints_kept, said_of
 from ft_platform.redaction.withheld import Withheld
+from ft_platform.reporting.report_urls import home_url
 from ft_platform.stages import STAGES
 from ft_platform.use_case.file import (
     FILE_NAME,
@@ -158,12 +159,13 @@ def _words(error: BaseException) -> str:
 
 
 def with_places(definitions: dg.Definitions, environment: Environment) -> dg.Definitions:
-    """The same definitions; each stage also says where its versions lie. Dagster shows that in the overview of an
-    asset."""
+    """The same definitions; each asset also links the home page of its use case, and each stage says where its versions
+    lie. Dagster shows that in the overview of an asset."""
     root = environment.lake_uri if "://" in environment.lake_uri else str(Path(environment.lake_uri).absolute())
 
     def placed(spec: dg.AssetSpec) -> dg.AssetSpec:
         use_case, name = spec.key.path[0], spec.key.path[-1]
+        spec = spec.merge_attributes(metadata={"home": dg.MetadataValue.url(home_url(environment, use_case))})
         if name not in STAGES:
             return spec
         stage = STAGES[name]

@@ -7,7 +7,7 @@ from typing import Any
 from ft_platform.evaluation.metric import Metric
 from ft_platform.evaluation.systems import TITLES
 from ft_platform.reporting.figure import short
-from ft_platform.reporting.html import number, percent
+from ft_platform.reporting.formats import number, percent
 
 MOST = 8
 """Figures in one text; the table beside the picture has all."""

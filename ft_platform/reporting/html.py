@@ -4,9 +4,10 @@ a phone, and for dark windows."""
 import base64
 import html
 import re
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ft_platform.reporting.formats import day, number, percent
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -46,29 +47,9 @@ def page(template: str, **values: Any) -> str:
     return environment.get_template(template).render(**values)
 
 
-def number(value: float | int | None) -> str:
-    """A score with three places after the point, a count with thousands separated."""
-    if value is None:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
-
-
-def percent(value: float) -> str:
-    return f"{100 * value:.0f} %"
-
-
 def picture(png: bytes) -> str:
     """Source of an `<img>`."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
-
-
-def day(written_at: str) -> str:
-    """A moment of a manifest as people write it: `27 November 2026, 21:42 UTC`; any other text as it is."""
-    try:
-        moment = datetime.fromisoformat(written_at)
-    except ValueError:
-        return written_at
-    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
 
 
 def with_contents(content: "Markup") -> "Markup":

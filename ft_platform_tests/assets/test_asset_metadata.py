@@ -123,7 +123,7 @@ def test_the_link_to_the_report_of_a_stage_opens_it(made, stage):
         with urllib.request.urlopen(address, timeout=10) as answer:
             page = answer.read()
             assert answer.status == 200 and answer.headers.get_content_type() == "text/html"
-    assert page == Path(shown["report_file"].value).read_bytes()
+    assert re.sub(rb"<header .*?</header>", b"", page, flags=re.DOTALL) == Path(shown["report_file"].value).read_bytes()
     names = {
         "model_card": made.version("adapter_checkpoint").artifact_id,
         "quarantined_records": made.version("cleaned_records").id,
