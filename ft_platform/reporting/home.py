@@ -158,6 +158,7 @@ def known_of(lake: Lake, name: str, newest: Mapping[str, ArtifactVersion]) -> Kn
     checkpoint = newest.get("adapter_checkpoint")
     return Known(
         name=name,
+        checkpoint=checkpoint.artifact_id if checkpoint else None,
         standing=standing_of(lake, decision) if decision else None,
         decision=read("release_decision", "decision.json"),
         evaluation=read("evaluation_report", METRICS),
@@ -173,6 +174,8 @@ def _verdict(known: Known) -> list[tuple[str, list[str]]]:
     state = known.standing.state if known.standing else None
     said = [RELEASE[state]]
     rows = [("Verdict", said)]
+    if known.decision and known.checkpoint and known.decision["checkpoint"] != known.checkpoint:
+        said.append(f"That was decided about {known.decision['checkpoint']}; {known.checkpoint} is newer.")
     if known.evaluation:
         said.append(plain_words.quality(known.evaluation, known.people))
         rows.append(("What it gains", [plain_words.gain(known.evaluation, known.confidence)["text"]]))

@@ -32,12 +32,14 @@ class Known:
     """What the newest reports of a use case say, each None where there is none or it cannot be read.
 
     Attributes:
+        checkpoint: id of the newest one.
         decision: `decision.json`. evaluation: `metrics.json`. returns: `roi.json`. data: `data.json`.
         training: what the manifest of the checkpoint notes.
         regression: `regression.json`. review: `review.json`.
     """
 
     name: str
+    checkpoint: str | None = None
     standing: Standing | None = None
     decision: Mapping[str, Any] | None = None
     evaluation: Mapping[str, Any] | None = None

@@ -148,6 +148,11 @@ def test_every_report_leads_home_and_an_older_one_to_the_newer(published: Lake) 
     assert older.replace(older[older.index("<header") : older.index("</header>") + len("</header>")], "") == BODY
 
 
+def test_a_decision_about_an_older_checkpoint_is_said_to_be_one(published: Lake) -> None:
+    publish(published, "adapter_checkpoint", "ckpt-2")
+    assert "That was decided about ckpt-1; ckpt-2 is newer." in (home_page(published, "letters") or "")
+
+
 def test_the_index_says_how_each_use_case_stands(published: Lake) -> None:
     assert "release accepted" in (Reports(published).page("/") or b"").decode()
 
