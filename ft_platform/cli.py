@@ -131,8 +131,31 @@ def build_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(sub)
+        for action in sub._actions:
+            if action.dest == "use_case":
+                vars(action)["completer"] = use_case_names
         sub.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
     return parser
+
+
+def complete(parser: argparse.ArgumentParser) -> None:
+    """Answers the shell where it asks how a line goes on (docs/how_to/complete_commands.md); returns otherwise."""
+    if "_ARGCOMPLETE" not in os.environ:
+        return
+    import argcomplete
+
+    argcomplete.autocomplete(parser)
+
+
+def use_case_names(**_: object) -> list[str]:
+    """Names that complete the argument `use_case`; none where the settings cannot be read."""
+    from ft_platform.environment import load_environment
+    from ft_platform.use_case.file import find_use_cases
+
+    try:
+        return [folder.name for folder in find_use_cases(load_environment().defs)]
+    except FtError:
+        return []
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -140,6 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     number."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
+    complete(parser)
     if not words:
         parser.print_help()
         return 0

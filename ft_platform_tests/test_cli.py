@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import re
 import stat
 import subprocess
@@ -84,6 +85,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, result: SimpleNamespace) -> list[t
         "reused": ["raw_records"],
         "seconds": {"total": 61.0},
         "report": "/lake/report.html",
+        "decision": None,
+        "differences": {},
     }
     monkeypatch.setattr(execution, "run_use_case", run_use_case)
     monkeypatch.setattr(results, "collect_results", lambda *_: found)
@@ -386,3 +389,34 @@ def test_init_creates_home_and_key_once(capsys, installation):
     shown = capsys.readouterr().out
     assert "was there" in shown and key not in shown
     assert (installation / "home/vault/pseudonym.key").read_text() == key
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [("ft expl", ["explain "]), ("ft explain le", ["letters "]), ("ft list --js", ["--json "])],
+)
+def test_the_shell_completes_commands_options_and_use_cases(line, expected, installation, tmp_path):
+    pytest.importorskip("argcomplete", reason="the package argcomplete is not installed")
+    answer = tmp_path / "answer"
+    asked = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(answer),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+        "COMP_TYPE": "9",
+    }
+    subprocess.run([sys.executable, "-m", "ft_platform.cli"], env={**os.environ, **asked}, check=True, timeout=120)
+    assert answer.read_text().split("\n") == expected
+
+
+def test_explain_tells_every_section_and_names_them_where_one_is_unknown(capsys, installation):
+    assert cli.main(["explain", "letters", "--settings"]) == 0
+    shown = capsys.readouterr().out
+    assert "training: How it is fine-tuned." in shown and "gate: What a checkpoint must show" in shown
+    assert "owners: Who answers for what." in shown and "  rank " in shown
+    assert cli.main(["explain", "letters", "--settings", "--json"]) == 0
+    sections = json.loads(capsys.readouterr().out)["sections"]
+    assert {"source", "privacy", "training", "gate", "release"} <= set(sections)
+    assert cli.main(["explain", "letters", "trainng"]) == 1
+    assert "Name one of owners, task, source" in capsys.readouterr().err

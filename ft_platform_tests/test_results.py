@@ -2,6 +2,7 @@
 run made."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -400,8 +401,44 @@ def test_a_decision_that_was_altered_is_never_shown_as_accepted(environment, use
     file.write_text(file.read_text().replace("refused", "accepted"))
     assert cli.main(["list", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert (row["release"], row["release_of_last_run"], row["ended"]) == (
+    assert (row["decision"], row["decision_of_last_run"], row["ended"]) == (
         "unreadable",
         False,
         "never run (earlier: release decision cannot be read)",
     )
+
+
+def test_list_names_decision_figure_and_end_for_programs(environment, use_case, lake, capsys, monkeypatch):
+    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    assert cli.main(["list", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert [row[name] for name in ("use_case", "decision", "metric", "value", "ended_at")] == ["letters", *[None] * 4]
+    publish_report(lake, "one", 0.5)
+    decided(lake, "d", "accepted")
+    note_run(environment, {"release_decision": {"version": "d"}}, job="letters")
+    assert cli.main(["list", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["use_case"], row["decision"], row["metric"], row["value"]) == ("letters", "accepted", "macro_f1", 0.5)
+    assert datetime.fromisoformat(row["ended_at"]).tzinfo is not None
+    assert cli.main(["list"]) == 0
+    assert "  succeeded, release accepted  macro_f1 0.500  " in capsys.readouterr().out
+
+
+def test_results_for_programs_name_decision_seconds_and_gain(environment, use_case, lake, capsys, monkeypatch):
+    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    scores = {
+        system: {"macro_f1": {"value": value, "low": value - 0.1, "high": value + 0.1}}
+        for system, value in {"base_zero_shot": 0.6, "base_few_shot": 0.5, "fine_tuned": 0.8}.items()
+    }
+    over = {"base_zero_shot": {"macro_f1": {"value": 0.2, "low": 0.1, "high": 0.3}}}
+    metrics = {"systems": scores, "differences": over, "main_metric": "macro_f1", "per_1000_requests": {}}
+    publish(lake, "evaluation_report", "one", {"metrics.json": json.dumps({**metrics, "test_rows": 12})})
+    decided(lake, "d", "accepted")
+    stages = {"adapter_checkpoint": {"version": "c", "trained": True}, "evaluation_report": {"version": "one"}}
+    note_run(environment, {**stages, "release_decision": {"version": "d"}}, job="letters")
+    assert cli.main(["results", "letters", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["decision"], found["trained"], found["systems"]) == ("accepted", True, scores)
+    assert found["seconds"] > 0 and set(found["stage_seconds"]) == {*stages, "release_decision"}
+    gain = {"value": 0.2, "low": 0.1, "high": 0.3, "metric": "macro_f1", "over": "base_zero_shot"}
+    assert found["gain_over_prompting"] == gain and found["release"]["checkpoint"] == "ckpt-1"

@@ -99,7 +99,7 @@ def _write(arguments: argparse.Namespace) -> int:
     from ft_platform.evidence.pack import write_pack
     from ft_platform.evidence.signing import Signer
     from ft_platform.lake import open_lake
-    from ft_platform.reporting.server import Reports
+    from ft_platform.reporting.site import Reports
 
     signer = Signer(Path(arguments.sign_with)) if arguments.sign_with else None
     environment = load_environment()

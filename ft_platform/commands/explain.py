@@ -1,12 +1,18 @@
-"""ft explain: what a training will do, in figures, and where each of its settings comes from."""
+"""ft explain: what a use case will do: its training in figures, and every setting with where it comes from."""
 
 import argparse
 import json
 import sys
 from typing import Any
 
-HELP = "Say what a training will do: examples, tokens, steps, memory, time, cost, and every setting with its default."
+LONGEST = 60
+"""Characters of a value on the terminal; --json has all."""
+HELP = (
+    "Say what a use case will do: every setting with its default and meaning, and what its training takes (examples,"
+    " tokens, steps, memory, time, cost)."
+)
 EXAMPLES = [
+    "ft explain complaint_routing",
     "ft explain complaint_routing training",
     "ft explain complaint_routing training --settings",
     "ft explain complaint_routing training --json",
@@ -15,7 +21,7 @@ EXAMPLES = [
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", help="name of the use case (ft list)")
-    parser.add_argument("section", choices=["training"], help="what is to be explained")
+    parser.add_argument("section", nargs="?", help="one section of its file, e.g. training (default: all)")
     parser.add_argument("--settings", action="store_true", help="the settings only; measures nothing")
     parser.add_argument(
         "--set",
@@ -30,24 +36,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
+    from ft_platform.errors import ConfigError
     from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
 
     environment = load_environment()
     use_case = load_use_case(
         use_case_folder(environment.defs, arguments.use_case), parse_overrides(arguments.overrides), environment
     )
-    settings = settings_of(use_case.settings.training)
-    plan, why_not = (None, "") if arguments.settings else _plan(environment, use_case)
+    sections = sections_of(use_case.settings)
+    if arguments.section and arguments.section not in sections:
+        raise ConfigError([f"a use case has no section {arguments.section!r}"], f"Name one of {', '.join(sections)}")
+    chosen = {name: what for name, what in sections.items() if arguments.section in (None, name)}
+    settings = {name: settings_of(use_case.section(name), name) for name in chosen}
+    wanted = not arguments.settings and "training" in chosen
+    plan, why_not = _plan(environment, use_case) if wanted else (None, "")
     if arguments.json:
-        print(
-            json.dumps(
-                {"use_case": use_case.name, "settings": settings, "plan": plan, "no_plan": why_not},
-                indent=1,
-                ensure_ascii=False,
-                default=str,
-            )
-        )
+        found = {"use_case": use_case.name, "plan": plan, "no_plan": why_not}
+        told = {"settings": settings[arguments.section]} if arguments.section else {"sections": settings}
+        print(json.dumps({**found, **told}, indent=1, ensure_ascii=False, default=str))
         return 0
+    if not arguments.section:
+        print(f"{use_case.name}: {use_case.settings.description}\n")
     if plan is not None:
         from ft_platform.commands.estimate import print_estimate
 
@@ -55,16 +64,35 @@ def run(arguments: argparse.Namespace) -> int:
         print()
     elif why_not:
         print(f"{why_not}\n")
-    _print_settings(settings)
+    for name, rows in settings.items():
+        if not arguments.section:
+            print(f"{name}: {chosen[name]}")
+        _print_settings(rows)
+        print()
+    print("* differs from the default")
     return 0
 
 
-def settings_of(section: Any) -> list[dict[str, Any]]:
-    """Every field of a section of the YAML: its value, its default, whether the YAML sets it, and what it means."""
+def sections_of(settings: Any) -> dict[str, str]:
+    """The sections of a use case's file in its order: name -> what they are about."""
+    from pydantic import BaseModel
+
+    fields = type(settings).model_fields
+    return {
+        name: one.description or "" for name, one in fields.items() if isinstance(getattr(settings, name), BaseModel)
+    }
+
+
+def settings_of(section: Any, name_of_section: str = "training") -> list[dict[str, Any]]:
+    """Every field of a section of the YAML: its value, its default, whether the YAML sets it, and what it means. Names
+    of data files, words to look for and queries are withheld, as in Dagster's UI."""
+    from ft_platform.redaction.settings import shown_settings
+
     found = []
+    values = shown_settings({name_of_section: section.model_dump(mode="json")})[name_of_section]
     for name, field in type(section).model_fields.items():
         default = None if field.is_required() else field.get_default(call_default_factory=True)
-        value = getattr(section, name)
+        value, default = values[name], _plain(default)
         found.append(
             {
                 "setting": name,
@@ -76,6 +104,10 @@ def settings_of(section: Any) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
 
 
 def _plan(environment: Any, use_case: Any) -> tuple[dict[str, Any] | None, str]:
@@ -101,11 +133,13 @@ def _plan(environment: Any, use_case: Any) -> tuple[dict[str, Any] | None, str]:
 def _print_settings(settings: list[dict[str, Any]]) -> None:
     width = max(len(row["setting"]) for row in settings)
     for row in settings:
-        origin = f"default {row['default']}" if row["changed"] else "default"
+        origin = f"default {_shown(row['default'])}" if row["changed"] else "default"
         mark = "*" if row["changed"] else " "
         print(f"{mark} {row['setting']:<{width}}  {_shown(row['value']):<14} ({origin})  {row['meaning']}")
-    print("\n* differs from the default")
 
 
 def _shown(value: Any) -> str:
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    if value is None or value == {} or value == []:
+        return "none"
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

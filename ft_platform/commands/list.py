@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ft_platform.environment import Environment
     from ft_platform.orchestration.runs import LastRun
 
-HELP = "List the use cases, how their last run ended, and whether a release was accepted."
+HELP = "List the use cases: how the last run ended, whether a release was accepted, the last figure."
 EXAMPLES = ["ft list", "ft list --json"]
 ELSEWHERE = "elsewhere"
 """The state of a use case that has an account and an installation of its own (`identities`)."""
@@ -33,13 +33,17 @@ def run(arguments: argparse.Namespace) -> int:
             {
                 **_row(environment, folder, runs[folder.name].state),
                 **_release(environment, folder.name, runs[folder.name]),
+                "ended_at": runs[folder.name].ended_at,
             }
             if is_served_here(environment, folder.name)
             else {
                 **_row(environment, folder, ELSEWHERE),
-                "release": None,
-                "release_of_last_run": False,
+                "decision": None,
+                "decision_of_last_run": False,
                 "ended": ELSEWHERE,
+                "metric": None,
+                "value": None,
+                "ended_at": None,
             }
         )
         for folder in folders
@@ -48,33 +52,46 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return 0
     width, ended = (max((len(row[name]) for row in rows), default=0) for name in ("use_case", "ended"))
+    figure = max((len(_figure(row)) for row in rows), default=0)
     for row in rows:
-        print(f"{row['use_case']:<{width}}  {row['task'] or '-':<14}  {row['ended']:<{ended}}  {row['description']}")
+        print(
+            f"{row['use_case']:<{width}}  {row['task'] or '-':<14}  {row['ended']:<{ended}}  {_figure(row):<{figure}} "
+            f" {row['description']}"
+        )
     if not rows:
         print("There is no use case yet. Write one with: ft new <name>")
     return 0
 
 
+def _figure(row: dict[str, Any]) -> str:
+    """The last figure: `macro_f1 0.868`."""
+    return "-" if row["value"] is None else f"{row['metric']} {row['value']:.3f}"
+
+
 def _release(environment: "Environment", name: str, last: "LastRun") -> dict[str, Any]:
-    """`release` (`accepted`, `refused`, `ended`, `unreadable` or None), whether the last run decided it, and all of it
-    in words beside how that run ended."""
+    """`decision` (`accepted`, `refused`, `ended`, `unreadable` or None), whether the last run made it, and all of it in
+    words beside how that run ended; `metric` and `value` of the newest evaluation."""
     from ft_platform.errors import FtError
     from ft_platform.lake import open_lake
     from ft_platform.release.standing import newest_standing
+    from ft_platform.reporting.home import headline
 
     decided = last.outcome.artifacts.get("release_decision") if last.outcome and not last.unfinished else None
     try:
-        found = newest_standing(open_lake(environment), name, decided)
+        lake = open_lake(environment)
+        found, figure = newest_standing(lake, name, decided), headline(lake, name)
     except FtError:  # an object store that is out of reach: how the run ended is known all the same
         return {
-            "release": "unreadable",
-            "release_of_last_run": False,
+            "decision": "unreadable",
+            "decision_of_last_run": False,
             "ended": f"{last.state}, release decision cannot be read",
+            "metric": None,
+            "value": None,
         }
     if found is None:
-        return {"release": None, "release_of_last_run": False, "ended": last.state}
+        return {"decision": None, "decision_of_last_run": False, "ended": last.state, **figure}
     words = f"{last.state}, {found.words}" if decided else f"{last.state} (earlier: {found.words})"
-    return {"release": found.state, "release_of_last_run": bool(decided), "ended": words}
+    return {"decision": found.state, "decision_of_last_run": bool(decided), "ended": words, **figure}
 
 
 def _row(environment: "Environment", folder: Path, state: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """ft reports: the report server alone, for an installation whose Dagster UI runs elsewhere."""
 
 import argparse
+import importlib.util
 
 HELP = "Serve the HTML reports of the lake, read-only, for the links in Dagster's UI. `ft ui` does it too."
 EXAMPLES = ["ft reports", "ft reports --host 0.0.0.0 --port 3001"]
@@ -17,9 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
+    from ft_platform.errors import MissingExtra
     from ft_platform.orchestration.ui_processes import StopSignals
     from ft_platform.reporting.report_urls import server_port
-    from ft_platform.reporting.server import report_server
+
+    if importlib.util.find_spec("uvicorn") is None:
+        raise MissingExtra("uvicorn", "ui")
+    from ft_platform.web.report_server import report_server
 
     environment = load_environment()
     port = server_port(environment.reports_url) if arguments.port is None else arguments.port

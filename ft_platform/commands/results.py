@@ -15,14 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.commands.terminal import print_summary
     from ft_platform.environment import load_environment
-    from ft_platform.orchestration.results import collect_results
+    from ft_platform.orchestration.results import collect_results, for_programs
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
     found = collect_results(environment, use_case)
     if arguments.json:
-        print(json.dumps(found, indent=1, ensure_ascii=False))
+        print(json.dumps(for_programs(found), indent=1, ensure_ascii=False))
     else:
         print_summary(found)
     return 0

@@ -57,9 +57,10 @@ def run_and_show(name: str, arguments: argparse.Namespace) -> int:
 def show(found: dict[str, Any], arguments: argparse.Namespace) -> None:
     """Prints `results.collect_results`."""
     from ft_platform.commands.terminal import print_summary
+    from ft_platform.orchestration.results import for_programs
 
     if arguments.json:
-        print(json.dumps(found, indent=1, ensure_ascii=False))
+        print(json.dumps(for_programs(found), indent=1, ensure_ascii=False))
     else:
         print_summary(found)
 

@@ -1,5 +1,5 @@
-"""Where a stage's versions lie and where its code stands. Dagster shows both beside an asset, the code as links that
-open the file in an editor."""
+"""Where the versions of a stage lie, where its code stands and which page tells of it. Dagster shows this beside an
+asset, the code as links that open the file in an editor."""
 
 import inspect
 import warnings
@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.environment import Environment
+from ft_platform.reporting.report_urls import home_url
 from ft_platform.stages import STAGES
 
 
@@ -43,12 +44,13 @@ def _placed(asset: Any, environment: Environment, settings: Path) -> Any:
 
 def _versions(spec: dg.AssetSpec, environment: Environment) -> dict[str, Any]:
     use_case, name = spec.key.path[0], spec.key.path[-1]
+    home = {"home": dg.MetadataValue.url(home_url(environment, use_case))}
     if name not in STAGES:
-        return {}
+        return home
     root = environment.lake_uri if "://" in environment.lake_uri else str(Path(environment.lake_uri).absolute())
     stage = STAGES[name]
     folder = [name] if stage.kind in ("checkpoint", "report") else ["tables", name]
-    return {"dagster/uri": "/".join([root.rstrip("/"), stage.zone, use_case, *folder])}
+    return {**home, "dagster/uri": "/".join([root.rstrip("/"), stage.zone, use_case, *folder])}
 
 
 def _lines(asset: dg.AssetsDefinition) -> list[tuple[Path, int]]:

@@ -88,6 +88,23 @@ def collect_results(
     return found
 
 
+def for_programs(found: dict[str, Any]) -> dict[str, Any]:
+    """Results as `--json` prints them: `{"decision": "accepted", "refused" or None, "trained", "seconds", "systems",
+    "gain_over_prompting": {"value", "low", "high", "metric", "over"} or None, ...}` and all that `collect_results` has,
+    with the decision as `release` and the seconds of each stage as `stage_seconds`."""
+    from ft_platform.reporting.verdict import gain_over_prompting
+
+    decision, seconds = found["decision"], found["seconds"]
+    return {
+        **found,
+        "decision": decision["decision"] if decision else None,
+        "release": decision,
+        "seconds": seconds.get("total"),
+        "stage_seconds": {stage: taken for stage, taken in seconds.items() if stage != "total"},
+        "gain_over_prompting": gain_over_prompting(found),
+    }
+
+
 def _ended_well(outcome: "RunOutcome | None", unfinished: str | None, name: str) -> "RunOutcome":
     if outcome is None:
         if unfinished:

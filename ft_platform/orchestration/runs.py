@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -71,10 +72,12 @@ class LastRun:
     Attributes:
         outcome: of the newest run that ended, or None.
         unfinished: id of a newer run that has not ended, or None.
+        ended_at: when the run of `outcome` ended, as manifests write it, or None.
     """
 
     outcome: RunOutcome | None = None
     unfinished: str | None = None
+    ended_at: str | None = None
 
     @property
     def state(self) -> str:
@@ -144,7 +147,12 @@ def last_runs(environment: Environment, use_cases: Iterable[str]) -> dict[str, L
         for record in _newest_first(instance):
             for name in sorted(open_names & _use_cases_of(record.dagster_run)):
                 if record.dagster_run.is_finished:
-                    found[name] = LastRun(_outcome_from(instance, record, name), unfinished.get(name))
+                    ended = record.end_time and datetime.fromtimestamp(record.end_time, UTC)
+                    found[name] = LastRun(
+                        _outcome_from(instance, record, name),
+                        unfinished.get(name),
+                        ended.isoformat(timespec="seconds") if ended else None,
+                    )
                     open_names.discard(name)
                 else:
                     unfinished.setdefault(name, record.dagster_run.run_id)

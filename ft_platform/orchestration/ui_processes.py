@@ -101,7 +101,7 @@ def _signal_group(process: subprocess.Popen, number: int) -> bool:
 def main(words: Sequence[str]) -> int:
     """Returns 0 after a stop, or 1 after one clear line on standard error."""
     from ft_platform.reporting.report_urls import LOOPBACK
-    from ft_platform.reporting.server import report_server
+    from ft_platform.web.report_server import report_server
 
     host, port, *command = words
     with StopSignals() as stop:

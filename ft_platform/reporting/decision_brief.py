@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ft_platform.evaluation.metric import Metric, metric
+from ft_platform.evaluation.slices import slice_metric
 from ft_platform.lake import Lake
 from ft_platform.lake.manifest import now
 from ft_platform.release.evidence import FILES, Item
+from ft_platform.reporting import alt_texts, plain_words
 from ft_platform.reporting.fairness_report import sentences
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import seeds_plot, systems_plot
 from ft_platform.reporting.review_report import preference_sentence
-from ft_platform.reporting.roi_words import conclusion, figure_sentence
+from ft_platform.reporting.roi_words import conclusion, figure_sentence, people_right
 from ft_platform.reporting.verdict import fine_tune_or_prompt, slice_sentences, verdicts
 from ft_platform.use_case import NamedUseCase
 
@@ -61,6 +63,7 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
         "licence": settings.governance.licence or "not stated",
         "base_model": settings.base_model.uri,
         "training_rows": manifests["adapter_checkpoint"].counts.get("train", {}).get("rows") if manifests else None,
+        "short": _short(found, evaluation, use_case, _figures(lake, evidence.items["roi_report"])),
         "quality": _quality(evaluation, use_case, main),
         "people": _people(_figures(lake, evidence.items["human_review"])),
         "seeds": _seeds(seeds, use_case),
@@ -73,11 +76,39 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
             if item.problems and stage in _asked(decision)
         },
         "lineage": lineage_rows(manifests),
+        "alts": {
+            "systems": alt_texts.systems(evaluation["systems"], main) if evaluation and main else "",
+            "seeds": alt_texts.seeds(seeds, metric(seeds["main_metric"])) if seeds else "",
+        },
         "pictures": {
             **({"systems": systems_plot(evaluation["systems"], main)} if evaluation and main else {}),
             **({"seeds": seeds_plot(seeds, metric(seeds["main_metric"]))} if seeds else {}),
         },
     }
+
+
+def _short(
+    found: Mapping[str, Any],
+    evaluation: Mapping[str, Any] | None,
+    use_case: NamedUseCase,
+    roi: Mapping[str, Any] | None,
+) -> list[tuple[str, list[str]]]:
+    """What a domain expert needs in half a minute."""
+    broken = sum(not rule["passed"] and not rule["waiver"] for rule in found["rules"])
+    verdict = (
+        "Every rule for a release holds."
+        if not broken
+        else f"It may not be released: {broken} of {len(found['rules'])} rules are broken."
+    )
+    rows = [("Verdict", [verdict])]
+    if evaluation:
+        confidence = use_case.settings.evaluation.confidence
+        counts = slice_metric(use_case) in plain_words.COUNTED
+        rows[0][1].append(plain_words.quality(evaluation, people_right(roi)))
+        rows.append(("What it gains", [plain_words.gain(evaluation, confidence)["text"]]))
+        worse = plain_words.worse_for(evaluation["slices"], confidence, counts)
+        rows.append(("For whom it is worse", [*plain_words.fair_to_groups(found), *worse]))
+    return [*rows, ("What to do next", plain_words.next_after_decision(found))]
 
 
 def _asked(decision: "Decision") -> set[str]:

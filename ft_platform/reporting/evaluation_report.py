@@ -19,8 +19,9 @@ from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.manifest import now
 from ft_platform.lake.versions import Version
-from ft_platform.reporting import plots
+from ft_platform.reporting import alt_texts, plain_words, plots
 from ft_platform.reporting.evidence_plots import calibration_plot, slices_plot
+from ft_platform.reporting.figure import short
 from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
@@ -75,6 +76,9 @@ def write_report(
     pictures = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))}
     tuned = rows_of(pq.read_table(folder / PREDICTIONS), FINE_TUNED)
     wrong = mistakes(use_case, tuned, records=1)
+    confidence, counts = settings.evaluation.confidence, slice_metric(use_case) in plain_words.COUNTED
+    training = json.loads(lake.read_file(checkpoint, "training.json"))
+    gain = plain_words.gain(figures, confidence)
     has_curve = "loss_curve.png" in manifests["adapter_checkpoint"].files
     text = page(
         "evaluation_report.html",
@@ -82,6 +86,13 @@ def write_report(
         use_case=use_case.name,
         artifact_id=artifact_id,
         written_at=now(),
+        short=[
+            ("Verdict", [plain_words.quality(figures)]),
+            ("What it gains", [gain["text"]]),
+            ("For whom it is worse", plain_words.worse_for(figures["slices"], confidence, counts)),
+            ("What to do next", plain_words.next_after_evaluation(figures, confidence, use_case.name)),
+        ],
+        good=gain["good"],
         verdicts=verdicts(figures, main, settings.evaluation.confidence),
         advice=fine_tune_or_prompt(figures, main, settings.evaluation.confidence),
         requests=[(TITLES.get(system, system), one) for system, one in figures["per_1000_requests"].items()],
@@ -100,13 +111,15 @@ def write_report(
         per_class=[{"label": label, **row} for label, row in figures["per_class"].get("fine_tuned", {}).items()],
         funnel=funnel,
         left_out=figures["left_out"],
-        training=training_sentence(json.loads(lake.read_file(checkpoint, "training.json"))),
+        training=training_sentence(training),
         limits=limits(figures, main, settings.evaluation, EXAMPLE_TOKENS),
         times=[
             *((row["stage"], row["seconds"]) for row in lineage_rows(manifests)),
             *((TITLES.get(s, s), t) for s, t in figures["seconds"].items()),
         ],
         lineage=lineage_rows(manifests),
+        loss=loss_of(training),
+        alts=picture_alts(figures, FINE_TUNED),
         pictures={**pictures, "loss_curve": lake.read_file(checkpoint, "loss_curve.png") if has_curve else None},
     )
     (folder / REPORT).write_text(text, encoding="utf-8")
@@ -147,6 +160,28 @@ def groundedness_table(found: Mapping[str, Any] | None) -> dict[str, Any] | None
         for system, figures in found["systems"].items()
     ]
     return {"head": [one.title for one in FIGURES.values()], "rows": rows, "meanings": found["meanings"]}
+
+
+def picture_alts(figures: Mapping[str, Any], system: str) -> dict[str, str]:
+    """What `write_pictures` shows, by the name of the picture.
+
+    Args:
+        system: the last one, which the pictures of one system are about.
+    """
+    labels = [{"label": label, **row} for label, row in figures["per_class"].get(system, {}).items()]
+    alts = {"systems": alt_texts.systems(figures["systems"], metric(figures["main_metric"]))}
+    if figures["confusion"]:
+        alts["confusion_matrix"] = alt_texts.confusion(figures["labels"], figures["confusion"][system])
+        alts["per_class"] = alt_texts.labels(labels, TITLES.get(system, short(system)))
+    if system in figures["calibration"]:
+        alts["calibration"] = alt_texts.calibration(figures["calibration"][system])
+    return alts
+
+
+def loss_of(training: Mapping[str, Any]) -> dict[str, float]:
+    """Validation loss before and after, from a checkpoint's `training.json`."""
+    found = training["metrics"]
+    return {"before": found["validation_loss_before"], "after": found["validation_loss"]}
 
 
 def training_sentence(training: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from ft_platform.evaluation.metric import metric
 from ft_platform.lake import Lake
 from ft_platform.lake.manifest import now
 from ft_platform.lake.versions import Version
+from ft_platform.reporting import alt_texts
 from ft_platform.reporting.fairness_plots import trade_off_plot
 from ft_platform.reporting.fairness_sections import (
     amplification_rows,
@@ -67,7 +68,13 @@ def write_fairness_report(
         written_at=now(),
         found=found,
         features=[
-            {"name": name, "sentence": said[name], **feature_tables(feature)} for name, feature in compared.items()
+            {
+                "name": name,
+                "sentence": said[name],
+                "alt": alt_texts.groups(name, largest_groups(feature["groups"]), gap_metric),
+                **feature_tables(feature),
+            }
+            for name, feature in compared.items()
         ],
         nothing_compared=nothing_compared(use_case.settings),
         data={name: data_section(feature, MOST_GROUPS) for name, feature in found["data"].items()},

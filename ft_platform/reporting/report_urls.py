@@ -49,6 +49,11 @@ def report_url(environment: Environment, artifact: ArtifactVersion, page: str = 
     return "/".join([environment.reports_url.rstrip("/"), artifact.use_case, artifact.name, artifact.artifact_id, page])
 
 
+def home_url(environment: Environment, use_case: str) -> str:
+    """Address of the home page of a use case, for a browser."""
+    return f"{environment.reports_url.rstrip('/')}/{use_case}/"
+
+
 def use_case_of_index(path: str) -> str | None:
     """The use case whose reports the path of a request asks for, or None."""
     found = INDEX.fullmatch(path)

@@ -8,6 +8,7 @@ from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.metric import metric
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.manifest import now
+from ft_platform.reporting import alt_texts
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.roi_plots import change_plot, payback_plot, tornado_plot
@@ -24,12 +25,6 @@ from ft_platform.reporting.roi_words import (
 )
 from ft_platform.reporting.verdict import worth_paying_for
 from ft_platform.use_case import NamedUseCase
-
-ALT = {
-    "change": "Change of each figure",
-    "tornado": "Sensitivity of the savings",
-    "payback": "Savings minus investment by month",
-}
 
 
 def write_roi_report(
@@ -77,7 +72,12 @@ def write_roi_report(
             for name, one in found["assumptions"].items()
         ],
         programs=with_money(found["programs"]),
-        pictures={ALT[name]: png for name, png in pictures.items()},
+        pictures=pictures,
+        alts={
+            "change": alt_texts.changes(found["figures"], TITLES),
+            "tornado": alt_texts.sensitivity(found["sensitivity"], found["currency"]),
+            "payback": f"Savings minus investment by month. {' '.join(one['text'] for one in conclusion(found))}",
+        },
         lineage=lineage_rows(manifests_behind(lake, [evaluation])),
     )
     (folder / "report.html").write_text(text, encoding="utf-8")

@@ -21,6 +21,8 @@ NOT_RELEASED = (
     "Nothing is saved before the model is released, and release_decision decides about that after this page: see its"
     " decision brief."
 )
+HANDLED_RIGHTLY = "share of cases handled rightly"
+"""Unit of an accuracy that is compared with people; any other one is compared with a prompt."""
 PART_WORDS = {"labour": "work", "errors": "errors", "requests": "requests to the model"}
 
 
@@ -47,6 +49,12 @@ def with_interval(found: Mapping[str, Any] | None, unit: str = "") -> str:
     unit = f" {unit}" if unit else ""
     high = "no upper end" if found["high"] is None else amount(found["high"])
     return f"{amount(found['value'])} ({amount(found['low'])} to {high}){unit}"
+
+
+def people_right(found: Mapping[str, Any] | None) -> float | None:
+    """Share of cases that people handle rightly without the model, measured or declared; None where it is not known."""
+    accuracy = found["figures"].get("accuracy") if found else None
+    return accuracy["before"]["value"] if accuracy and accuracy["unit"] == HANDLED_RIGHTLY else None
 
 
 def improved(figure: Mapping[str, Any]) -> bool | None:

@@ -10,7 +10,7 @@ from ft_platform.evaluation.metric import metrics_of
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.manifest import now
 from ft_platform.lake.versions import Version
-from ft_platform.reporting.evaluation_report import REPORT, metric_table, training_sentence
+from ft_platform.reporting.evaluation_report import REPORT, loss_of, metric_table, picture_alts, training_sentence
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.use_case import NamedUseCase
@@ -54,7 +54,8 @@ def write_base_report(
         confidence=settings.evaluation.confidence,
         bootstrap_samples=settings.evaluation.bootstrap_samples,
         systems=metric_table(figures["systems"], metrics_of(settings.task.kind)),
-        pictures={path.stem.replace("_", " "): path.read_bytes() for path in sorted(folder.glob("*.png"))},
+        pictures={path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))},
+        alts=picture_alts(figures, list(figures["systems"])[-1]),
         lineage=lineage_rows(manifests_behind(lake, parents)),
     )
     (folder / REPORT).write_text(text, encoding="utf-8")
@@ -82,6 +83,7 @@ def write_training_report(
             "batching": training["batching"],
             **training["environment"],
         },
+        loss=loss_of(training),
         loss_curve=(folder / "loss_curve.png").read_bytes(),
         lineage=lineage_rows(manifests_behind(lake, [splits])),
     )

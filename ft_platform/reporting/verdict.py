@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ft_platform.evaluation.metric import Metric
+from ft_platform.evaluation.metric import Metric, metric
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.systems import TITLES
 from ft_platform.reporting.figure import short
@@ -146,13 +146,31 @@ PROMPTED = ("base_zero_shot", "base_few_shot")
 ENDPOINT = "endpoint_"
 
 
+def is_prompted(system: str) -> bool:
+    return system in PROMPTED or system.startswith(ENDPOINT)
+
+
+def best_prompt(systems: Mapping[str, Mapping[str, Mapping[str, float]]], main: Metric) -> str:
+    """The best of the systems that are prompted."""
+    return best_system({name: found for name, found in systems.items() if is_prompted(name)}, main)
+
+
+def gain_over_prompting(figures: Mapping[str, Any]) -> dict[str, Any] | None:
+    """How much better the fine-tuned model is than the best prompt, by the main metric: `{"value", "low", "high",
+    "metric", "over"}`; None where no prompt was evaluated."""
+    if not any(is_prompted(system) for system in figures["differences"]):
+        return None
+    main = metric(figures["main_metric"])
+    over = best_prompt(figures["systems"], main)
+    found = figures["differences"][over][main.name]
+    return {**{name: found[name] for name in ("value", "low", "high")}, "metric": main.name, "over": over}
+
+
 def fine_tune_or_prompt(figures: Mapping[str, Any], main: Metric, confidence: float) -> str:
     """Whether fine-tuning is worth it on this evidence, against the best prompt and the cheapest alternative, with the
     reasons."""
     systems, differences, tests = figures["systems"], figures["differences"], figures["tests"]
-    prompt = best_system(
-        {name: found for name, found in systems.items() if name in PROMPTED or name.startswith(ENDPOINT)}, main
-    )
+    prompt = best_prompt(systems, main)
     found, name, p = differences[prompt][main.name], TITLES.get(prompt, prompt), tests[prompt]["p_corrected"]
     judged = compared(found, main, p, confidence)
     gap = f"{main.title} {_signed(found)}, {probability(p)} corrected"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ft_platform import cli
-from ft_platform.assets.stage import pictures_of
 from ft_platform.errors import CorruptVersion, DataError
+from ft_platform.lake import ArtifactVersion
 from ft_platform.lake.gate import problems_with
 from ft_platform.publishing.roi import outdated
 from ft_platform.reporting.roi_words import amount, conclusion, figure_sentence
@@ -158,8 +158,13 @@ def test_the_page_says_everything_and_loads_nothing(case: TinyCase, tmp_path: Pa
         case.report.artifact_id,
     ):
         assert part in words, part
-    assert set(pictures_of(case.lake, report)) == {"change", "tornado", "payback"}
-    assert all(png.startswith(b"\x89PNG") for png in pictures_of(case.lake, report).values())
+    assert set(pictures(case, report)) == {"change.png", "tornado.png", "payback.png"}
+    assert all(png.startswith(b"\x89PNG") for png in pictures(case, report).values())
+
+
+def pictures(case: TinyCase, report: ArtifactVersion) -> dict[str, bytes]:
+    names = [name for name in case.lake.manifest(report).files if name.endswith(".png")]
+    return {name: case.lake.read_file(report, name) for name in names}
 
 
 def test_the_page_opens_with_the_quality_and_the_release_and_not_with_what_is_saved(case: TinyCase) -> None:
@@ -181,7 +186,7 @@ def test_a_use_case_without_business_figures_says_not_measured(case: TinyCase) -
         and "Savings and payback: not measured." in words
     )
     assert "0.000" not in words.split("Fine-tuned or prompted")[0].split("Before and after")[1].split("Efficiency")[1]
-    assert set(pictures_of(case.lake, report)) == {"change"}
+    assert set(pictures(case, report)) == {"change.png"}
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,9 @@ ELEMENTS = {
     "del",
     "ins",
     "mark",
+    "main",
+    "nav",
+    "header",
 }
 ATTRIBUTES = {
     "alt",
@@ -65,6 +68,9 @@ ATTRIBUTES = {
     "id",
     "open",
     "title",
+    "role",
+    "tabindex",
+    "aria-label",
 }
 VOID = {"br", "img", "meta"}
 SECTIONING = {"table", "div", "ul", "ol", "p", "h1", "h2", "h3", "section", "details", "pre", "dl"}

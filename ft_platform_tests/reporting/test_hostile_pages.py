@@ -21,6 +21,7 @@ from ft_platform.release.decide import Decision, decide, newest_evidence
 from ft_platform.release.waivers import Waiver
 from ft_platform.reporting.canary_report import write_canary_report
 from ft_platform.reporting.decision_brief import write_decision
+from ft_platform.reporting.home import home_page
 from ft_platform.reporting.html import TEMPLATES, page
 from ft_platform.reporting.judge_report import write_judge_report
 from ft_platform.reporting.privacy_report import write_privacy_report
@@ -37,7 +38,7 @@ from ft_platform_tests.reporting.xss import ATTACKS, Attack, hostile
 
 pytestmark = pytest.mark.pictures
 FREE_TEXT = " ".join(ATTACKS)
-NO_PAGES = {"base.html", "lineage.html", "review_form.html"}
+NO_PAGES = {"base.html", "lineage.html", "review_form.html", "way_home.html"}
 """Parts of other templates, and the form of `ft review`, which has a script by design and tests of its own."""
 NOT_TEXTS = {"href", "folder", "documents", "pages", "check", "sections"}
 """Addresses inside a pack or on the server, and what is left of the page of Great Expectations: see the test of data
@@ -123,6 +124,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
             if name.endswith((".html", ".md"))
         }
         reports = reports_of(case, home / "reports")
+        reports["home"] = home_page(case.lake, case.use_case.name, FREE_TEXT) or ""
     return Made(files, reports, values)
 
 
@@ -191,7 +193,7 @@ def decision(case: tiny.TinyCase) -> Decision:
 
 
 def index() -> str:
-    from ft_platform.reporting.server import _index
+    from ft_platform.reporting.site import _index
 
     return _index(
         Attack("the title"),

@@ -21,10 +21,10 @@ from ft_platform.commands import ui
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration.instance import INSTANCE_SETTINGS
-from ft_platform.reporting.server import ReportServer, report_server
 from ft_platform.settings import hosts
 from ft_platform.web import graphql_limits, guard
 from ft_platform.web.guarded_instance import GuardedInstance
+from ft_platform.web.report_server import ReportServer, report_server
 from ft_platform_tests.attacks.area import Area, Attack
 
 OWN_HOST = "127.0.0.1:3000"

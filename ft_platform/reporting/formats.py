@@ -1,0 +1,23 @@
+"""Figures and moments as people write them."""
+
+from datetime import datetime
+
+
+def number(value: float | int | None) -> str:
+    """A score with three places after the point, a count with thousands separated."""
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+def day(written_at: str) -> str:
+    """A moment of a manifest as people write it: `27 November 2026, 21:42 UTC`; any other text as it is."""
+    try:
+        moment = datetime.fromisoformat(written_at)
+    except ValueError:
+        return written_at
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"

@@ -1,0 +1,245 @@
+"""The home page of a use case: the verdict in plain words, three examples, what matters to each reader, every report.
+
+All figures come from manifests, verdicts and published reports of the shared zone. Examples are labels, confidence and
+the id of a record, which is a hash; no text of a record is in them, as in every report.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ft_platform.evaluation.files import METRICS, PREDICTIONS
+from ft_platform.evaluation.metric import metric
+from ft_platform.evaluation.predictions import rows_of
+from ft_platform.evaluation.scores import FINE_TUNED
+from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.release.standing import ACCEPTED, standing_of
+from ft_platform.reporting import plain_words
+from ft_platform.reporting.html import page, percent
+from ft_platform.reporting.personas import Known, cards
+from ft_platform.reporting.report_urls import REPORT_STAGES, ReportAddress, report_address
+
+TITLES = {
+    "adapter_checkpoint": "Training",
+    "base_evaluation": "Alternatives to fine-tuning",
+    "evaluation_report": "Evaluation",
+    "regression_report": "What it has forgotten",
+    "fairness_report": "Fairness",
+    "privacy_report": "Privacy of the training records",
+    "roi_report": "Return on investment",
+    "data_report": "Data",
+    "hyperparameter_search": "Search for settings",
+    "learning_curve": "Learning curve",
+    "canary_audit": "Planted secrets",
+    "human_review": "What experts prefer",
+    "judge_report": "What a judging model prefers",
+    "seed_variation": "Luck of the seed",
+    "model_card": "Model card",
+    "release_decision": "Release decision",
+    "data_docs": "Expectations",
+    "profile": "Profile",
+    "training_audit": "Training audit",
+}
+"""Stage -> what its reports are called."""
+FIRST = ("release_decision", "evaluation_report")
+"""Reports at the top of the list."""
+RELEASE = {
+    "accepted": "It may be released.",
+    "refused": "It may not be released.",
+    "ended": "It may no longer be released, because a waiver has ended.",
+    "unreadable": "Its release decision was altered or cannot be read, so it may not be released.",
+    None: "Nothing is decided about a release yet.",
+}
+
+
+def home_page(lake: Lake, name: str, description: str = "") -> str | None:
+    """The page, or None where the use case has no report yet."""
+    reports = reports_of(lake, name)
+    if not reports:
+        return None
+    newest = {one["stage"]: one["artifact"] for one in reversed(reports) if one["newest"]}
+    known = known_of(lake, name, newest)
+    return page(
+        "home.html",
+        title=f"{name}: home",
+        use_case=name,
+        description=description,
+        short=_verdict(known),
+        good=known.standing is not None and known.standing.state == ACCEPTED,
+        examples=_examples(lake, newest.get("evaluation_report"), known.evaluation),
+        cards=cards(known, {stage: _href(lake, artifact) for stage, artifact in newest.items()}, TITLES),
+        reports=[one for one in reports if one["newest"]],
+        older=[one for one in reports if not one["newest"]],
+    )
+
+
+def reports_of(lake: Lake, name: str, stages: Sequence[str] = REPORT_STAGES) -> list[dict[str, Any]]:
+    """Every page of every report: `{"stage", "artifact", "href", "title", "status", "written_at", "newest"}`, the
+    decision and the evaluation first, of each kind the newest first."""
+    found = []
+    for stage in sorted(stages, key=lambda stage: FIRST.index(stage) if stage in FIRST else len(FIRST)):
+        seen: set[str] = set()
+        for artifact in lake.artifacts(name, stage):
+            manifest = lake.manifest(artifact)
+            table = str(manifest.info.get("table") or artifact.artifact_id.partition("-")[0])
+            about = f" of {table}" if stage in ("data_docs", "profile") else ""
+            for file in manifest.files:
+                href = f"{stage}/{artifact.artifact_id}/{file}"
+                if file.endswith(".html") and report_address(f"/{name}/{href}"):
+                    found.append(
+                        {
+                            "stage": stage,
+                            "artifact": artifact,
+                            "href": href,
+                            "title": f"{TITLES.get(stage, stage)}{about}",
+                            "status": _status(lake, artifact),
+                            "written_at": manifest.written_at,
+                            "newest": about not in seen,
+                        }
+                    )
+            seen.add(about)
+    return found
+
+
+def newer_than(lake: Lake, address: ReportAddress) -> str | None:
+    """Address of the report that replaces another one, from the home page; None where that one is the newest."""
+    reports = reports_of(lake, address.use_case, [address.stage])
+    own = f"{address.stage}/{address.artifact_id}/{address.page}"
+    title = next((one["title"] for one in reports if one["href"] == own), None)
+    return next(
+        (one["href"] for one in reports if one["newest"] and one["title"] == title and one["href"] != own), None
+    )
+
+
+def _status(lake: Lake, artifact: ArtifactVersion) -> str:
+    """Accepted or refused, or what its checks came to."""
+    if artifact.name == "release_decision":
+        return standing_of(lake, artifact).words
+    checks = lake.verdicts(artifact)
+    failed = [check for check, verdict in checks.items() if not verdict.passed]
+    if failed:
+        return f"failed: {', '.join(failed)}"
+    return f"passed: {', '.join(checks)}" if checks else "written"
+
+
+def _href(lake: Lake, artifact: ArtifactVersion) -> str | None:
+    """The page of an artifact, from the home page."""
+    files = [file for file in lake.manifest(artifact).files if file.endswith(".html")]
+    paths = [f"{artifact.name}/{artifact.artifact_id}/{file}" for file in files]
+    return next((path for path in paths if report_address(f"/{artifact.use_case}/{path}")), None)
+
+
+def intact_file(lake: Lake, artifact: ArtifactVersion | None, file: str) -> bytes | None:
+    """A file of a report, or None where there is none or its bytes are not those of the manifest."""
+    expected = lake.manifest(artifact).files.get(file) if artifact else None
+    if artifact is None or expected is None:
+        return None
+    try:
+        content = lake.read_file(artifact, file)
+    except FileNotFoundError:
+        return None
+    return content if hashlib.sha256(content).hexdigest() == expected else None
+
+
+def known_of(lake: Lake, name: str, newest: Mapping[str, ArtifactVersion]) -> Known:
+    """What the newest reports of a use case say; one that is damaged says nothing."""
+
+    def read(stage: str, file: str) -> Any:
+        content = intact_file(lake, newest.get(stage), file)
+        try:
+            return json.loads(content) if content else None
+        except ValueError:
+            return None
+
+    decision = newest.get("release_decision")
+    checkpoint = newest.get("adapter_checkpoint")
+    return Known(
+        name=name,
+        checkpoint=checkpoint.artifact_id if checkpoint else None,
+        standing=standing_of(lake, decision) if decision else None,
+        decision=read("release_decision", "decision.json"),
+        evaluation=read("evaluation_report", METRICS),
+        training=lake.manifest(checkpoint).info if checkpoint else None,
+        returns=read("roi_report", "roi.json"),
+        data=read("data_report", "data.json"),
+        regression=read("regression_report", "regression.json"),
+        review=read("human_review", "review.json"),
+    )
+
+
+def _verdict(known: Known) -> list[tuple[str, list[str]]]:
+    state = known.standing.state if known.standing else None
+    said = [RELEASE[state]]
+    rows = [("Verdict", said)]
+    if known.decision and known.checkpoint and known.decision["checkpoint"] != known.checkpoint:
+        said.append(f"That was decided about {known.decision['checkpoint']}; {known.checkpoint} is newer.")
+    if known.evaluation:
+        said.append(plain_words.quality(known.evaluation, known.people))
+        rows.append(("What it gains", [plain_words.gain(known.evaluation, known.confidence)["text"]]))
+        counts = plain_words.counted(known.evaluation) == "accuracy"
+        fair = plain_words.fair_to_groups(known.decision) if known.decision else []
+        worse = plain_words.worse_for(known.evaluation["slices"], known.confidence, counts)
+        rows.append(("For whom it is worse", [*fair, *worse]))
+    if known.decision:
+        rows.append(("What to do next", plain_words.next_after_decision(known.decision)))
+    elif known.evaluation:
+        following = plain_words.next_after_evaluation(known.evaluation, known.confidence, known.name)
+        rows.append(("What to do next", following))
+    else:
+        rows.append(("What to do next", [f"Train and evaluate it: ft run {known.name}"]))
+    return rows
+
+
+def _examples(
+    lake: Lake, evaluation: ArtifactVersion | None, figures: Mapping[str, Any] | None
+) -> list[dict[str, str]]:
+    """Up to three records of the test split: one that fine-tuning gets right and the prompt wrong, the surest mistake,
+    and the answer that the model was least sure of. Labels and ids only; none for answers that are texts."""
+    content = intact_file(lake, evaluation, PREDICTIONS)
+    try:
+        predictions = pq.read_table(pa.BufferReader(content)) if content else None
+    except pa.ArrowInvalid:
+        predictions = None
+    if predictions is None or figures is None or "predicted" not in predictions.schema.names:
+        return []
+    prompt = plain_words.best_prompt(figures["systems"], metric(figures["main_metric"]))
+    prompted = {row["record_id"]: row for row in rows_of(predictions, prompt).to_pylist()}
+    rows = sorted(rows_of(predictions, FINE_TUNED).to_pylist(), key=lambda row: -(row["confidence"] or 0))
+    gained = (
+        row
+        for row in rows
+        if row["predicted"] == row["label"] and prompted.get(row["record_id"], row)["predicted"] != row["label"]
+    )
+    chosen = {
+        "What fine-tuning gained": next(gained, None),
+        "Its surest mistake": next((row for row in rows if row["predicted"] != row["label"]), None),
+        "Where it was least sure": rows[-1] if rows and rows[-1]["confidence"] is not None else None,
+    }
+    return [_example(title, row, prompted) for title, row in chosen.items() if row]
+
+
+def _example(title: str, row: Mapping[str, Any], prompted: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    sure = "" if row["confidence"] is None else f", {percent(row['confidence'])} sure"
+    other = prompted.get(row["record_id"])
+    return {
+        "title": title,
+        "right": row["label"],
+        "given": f"{row['predicted']}{sure}",
+        "prompted": (other["predicted"] if other else None) or "no answer",
+        "record_id": row["record_id"],
+    }
+
+
+def headline(lake: Lake, name: str) -> dict[str, Any]:
+    """`{"metric", "value"}` of the newest evaluation report; None where there is none or it cannot be read."""
+    content = intact_file(lake, next(iter(lake.artifacts(name, "evaluation_report")), None), METRICS)
+    try:
+        figures = json.loads(content or b"")
+        main = figures["main_metric"]
+        return {"metric": main, "value": figures["systems"][FINE_TUNED][main]["value"]}
+    except (ValueError, KeyError):
+        return {"metric": None, "value": None}

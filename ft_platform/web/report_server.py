@@ -1,0 +1,158 @@
+"""The report server: the pages of `reporting.site` over HTTP, read-only, for the links in Dagster's UI.
+
+Covered: only paths that `reporting.site` knows are answered, as they were sent and never decoded; no script runs in a
+page; only requests by a name of this machine or the installation are answered, so that a web page which points its own
+name here (DNS rebinding) reads nothing; a client that does not finish its request is disconnected.
+Not covered: users and passwords, and encryption. Whoever reaches the port reads every report: put a proxy with a login
+before it, as before Dagster's UI.
+"""
+
+import logging
+import socket
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from ft_platform.environment import Environment
+from ft_platform.errors import ConfigError, CorruptVersion, FtError
+from ft_platform.lake import open_lake
+from ft_platform.reporting.site import Reports
+from ft_platform.settings.hosts import LOOPBACK, authority
+from ft_platform.use_case.file import load_use_case, use_case_folder
+from ft_platform.web.deadlines import DeadlineProtocol
+
+LOG = logging.getLogger(__name__)
+SECONDS_TO_FINISH = 3
+"""An answer that is under way when the server stops gets this long."""
+
+EMBEDDING = "Cross-Origin-Resource-Policy"
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "private, no-cache",
+    "Server": "ft-reports",
+}
+"""Of every answer, those to requests that cannot be parsed among them."""
+WORDS = {
+    HTTPStatus.NOT_FOUND: "There is no such report.",
+    HTTPStatus.MISDIRECTED_REQUEST: (
+        "This server is addressed by another name: that in FT_REPORTS_URL, or one in FT_WEB_HOSTS."
+    ),
+    HTTPStatus.INTERNAL_SERVER_ERROR: "This report is damaged: it is not what its manifest says. Materialize it again.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The lake cannot be read at the moment.",
+}
+
+
+class ReportServer:
+    """Listens from its creation on; `serve` answers GET and HEAD. Requests are not logged: their paths are whatever a
+    client sends.
+
+    Args:
+        reports: what is served.
+        host, port: address to listen on; port 0: any free one.
+        names: by which it is addressed, besides `host` and this machine's own, with or without a port.
+
+    Raises:
+        OSError: the address cannot be listened on.
+        OverflowError: no port has this number.
+    """
+
+    def __init__(self, reports: Reports, host: str, port: int, names: Iterable[str | None]) -> None:
+        self.reports = reports
+        self._names = {*LOOPBACK, host, *(found.name for name in names if (found := authority(name)))}
+        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((host, port))
+        self._socket.listen()
+        self.server_name, self.server_port = self._socket.getsockname()[:2]
+        config = uvicorn.Config(
+            Starlette(routes=[Route("/{path:path}", self._answer)]),
+            http=DeadlineProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            headers=list(HEADERS.items()),
+            timeout_graceful_shutdown=SECONDS_TO_FINISH,
+        )
+        self._server = uvicorn.Server(config)
+
+    def serve(self) -> None:
+        """Answers until `stop` is called."""
+        self._server.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+
+    def is_addressed_by(self, host: str | None) -> bool:
+        """Whether a request with this `Host` header is meant for this server; browsers always send one."""
+        found = authority(host)
+        return host is None or (found is not None and found.name in self._names)
+
+    def _answer(self, request: Request) -> Response:
+        if not self.is_addressed_by(request.headers.get("host")):
+            return _refused(HTTPStatus.MISDIRECTED_REQUEST)
+        try:
+            page = self.reports.page(request.scope["raw_path"].decode("latin-1"))
+        except CorruptVersion as error:
+            LOG.warning(str(error))
+            return _refused(HTTPStatus.INTERNAL_SERVER_ERROR)
+        except Exception as error:  # whatever an object store raises; the client is told, the server goes on
+            LOG.warning(f"the lake cannot be read: {type(error).__name__}")
+            return _refused(HTTPStatus.SERVICE_UNAVAILABLE)
+        if page is None:
+            return _refused(HTTPStatus.NOT_FOUND)
+        return Response(page.content, media_type=page.kind, headers={EMBEDDING: page.shown_by})
+
+
+def _description(environment: Environment, name: str) -> str:
+    """What the file of a use case says that it does; nothing where there is no file, or one with mistakes."""
+    try:
+        return load_use_case(use_case_folder(environment.defs, name), environment=environment).settings.description
+    except FtError:
+        return ""
+
+
+def _refused(status: HTTPStatus) -> Response:
+    return PlainTextResponse(f"{WORDS[status]}\n", status, {EMBEDDING: "same-origin"})
+
+
+@contextmanager
+def report_server(environment: Environment, host: str, port: int) -> Iterator[ReportServer]:
+    """Serves the reports of an installation in a thread while the block runs.
+
+    Raises:
+        ConfigError: the address cannot be listened on.
+    """
+    reports = Reports(open_lake(environment), lambda name: _description(environment, name))
+    names = [urlsplit(environment.reports_url).netloc.rpartition("@")[2], *environment.web_hosts]
+    try:
+        server = ReportServer(reports, host, port, names)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "no port has this number"
+        raise ConfigError(
+            [f"reports cannot be served on {host}, port {port}: {reason}"],
+            "Choose another one with --reports-port, or with FT_REPORTS_URL",
+        ) from None
+    thread = threading.Thread(target=server.serve, name="reports", daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        thread.join()

@@ -1,0 +1,59 @@
+"""Every page in a real browser: axe finds no barrier, and nothing is wider than a phone, in light and in dark."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ft_platform.reporting.html import page
+from ft_platform.reporting.site import Reports
+from ft_platform_tests.evaluation.tiny_case import TinyCase, tiny_case
+from ft_platform_tests.reporting.axe import axe_script, barriers
+from ft_platform_tests.reporting.browser import browser
+
+pytestmark = pytest.mark.pictures
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Any]:
+    axe_script()
+    with browser() as chrome:
+        yield chrome
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> TinyCase:
+    from ft_platform.publishing.training_audit import audit_for
+    from ft_platform.reporting.data_report import publish_data_report
+    from ft_platform.reporting.profile_page import publish_profile
+
+    case = tiny_case(tmp_path_factory.mktemp("barriers"), "classification")
+    publish_data_report(case.lake, case.use_case, case.splits)
+    publish_profile(case.lake, case.use_case, case.splits)
+    audit_for(case.lake, case.environment, case.use_case, case.splits)
+    return case
+
+
+def test_no_page_of_a_use_case_has_a_barrier(case: TinyCase, chrome: Any, tmp_path: Path) -> None:
+    from ft_platform.reporting.home import reports_of
+
+    served = Reports(case.lake)
+    paths = ["/", "/complaints/", *(f"/complaints/{one['href']}" for one in reports_of(case.lake, "complaints"))]
+    assert len(paths) >= 9
+    found = {}
+    for place, path in enumerate(paths):
+        file = tmp_path / f"{place}.html"
+        file.write_bytes(served.page(path) or b"")
+        found[path] = barriers(chrome, file.as_uri(), axe_script())
+    assert {path: problems for path, problems in found.items() if problems} == {}
+
+
+def test_a_planted_barrier_and_a_page_that_is_too_wide_are_found(chrome: Any, tmp_path: Path) -> None:
+    text = page("reports_index.html", title="x", what="x", links=[])
+    file = tmp_path / "planted.html"
+    file.write_text(text.replace("</main>", '<img src="data:,"><p style="width: 500px">wide</p></main>'))
+    found = barriers(chrome, file.as_uri(), axe_script())
+    assert set(found) == {"wide, light", "wide, dark", "phone, light", "phone, dark"}
+    assert any(one.startswith("image-alt: ") for one in found["wide, dark"])
+    assert any("pixels wider" in one for one in found["phone, light"])
