@@ -90,12 +90,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show(found: "Draft") -> None:
+    """What was seen, without a value; the reasons stand in the file."""
     from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
-    from ft_platform.proposal.shapes import shape_table
+    from ft_platform.proposal.shapes import HEADERS, shape_of
 
-    console, proposal = Console(highlight=False, soft_wrap=True), found.proposal
-    console.print(shape_table(proposal.columns, found.looked.rows, proposal.roles()))
-    for path, reason in proposal.why.items():
-        if path.startswith(("record.", "task.", "training.", "fairness.")):
-            console.print(f"{path}: {reason}", markup=False)
+    table = Table(title="Columns, and the characters of five rows", title_justify="left", box=None, pad_edge=False)
+    for header in HEADERS:
+        right = header in ("empty", "different", "characters")
+        table.add_column(header, justify="right" if right else "left", overflow="fold")
+    for row in shape_of(found.proposal.columns, found.looked.rows, found.proposal.roles()):
+        table.add_row(*map(Text, row))
+    Console(highlight=False).print(table)

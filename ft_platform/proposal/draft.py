@@ -1,5 +1,6 @@
 """The file of a new use case for a source: looked at, proposed, rendered, and checked that it loads."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,15 @@ import numpy as np
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
 from ft_platform.proposal.propose import Proposal, propose, rounded_length
-from ft_platform.proposal.rendered import rendered_lengths
+from ft_platform.proposal.rendered import GROWS, rendered_lengths
 from ft_platform.settings.source import Source
 from ft_platform.sources.looking import Looked, look
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case import NamedUseCase
 from ft_platform.use_case.problems import schema_problems
 from ft_platform.use_case.scaffold import BASE_MODEL, nested, scaffold_yaml
 
+MOST_TOKENS = 2048
+"""Of a proposed `training.max_length`: what `training.micro_batch_tokens` holds by default."""
 CHARACTERS_PER_TOKEN = 3
 """Where no tokenizer is there: fewer than English text has, so that rows are rather thought too long than too short."""
 
@@ -78,14 +81,22 @@ def _set_max_length(made: Proposal, use_case: NamedUseCase, looked: Looked, envi
     training by it."""
     lengths = rendered_lengths(use_case, looked.rows, environment)
     if lengths:
-        most = float(np.quantile(lengths, 0.99))
-        why = f"tokens: 99 of 100 rendered rows have at most {round(most):,}"
+        most, fixed = float(np.quantile(lengths.rows, 0.99)), max(lengths.fixed)
+        needed = max(most, fixed) * GROWS
+        why = f"tokens: 99 of 100 rendered rows have at most {round(most):,}; a third more, as replaced names are longer"
+        if fixed > most:
+            why = f"tokens: the longest answer needs {fixed:,}; a third more, as replaced names are longer"
     else:
         columns = [one for one in made.columns if one.name in _mapped(made) and one.kind in ("text", "list", "code")]
-        most = sum(one.lengths[2] for one in columns) / CHARACTERS_PER_TOKEN + 64
+        needed = sum(one.lengths[2] for one in columns) / CHARACTERS_PER_TOKEN + 64
         why = "tokens, from the characters of the texts: the base model is not on this machine"
-    longest = UseCase.model_fields["training"].annotation.model_fields["max_length"].default * 4  # type: ignore[union-attr]
-    length = rounded_length(most)
-    if length > longest:
-        why += f"; cut at {longest:,}, because longer rows cost much memory"
-    made.set("training.max_length", min(length, longest), why)
+    length = rounded_length(needed)
+    if length > MOST_TOKENS:
+        why += f"; no more than {MOST_TOKENS:,}, because long rows cost memory"
+        long = sum(one * GROWS > MOST_TOKENS for one in lengths.fixed) if lengths else 0
+        if long:
+            share = math.ceil(100 * long / looked.rows.num_rows + 1) / 100
+            made.set("audit.max_left_out_share", share, f"{long:,} rows or more have longer answers, and are left out")
+    made.set("training.max_length", min(length, MOST_TOKENS), why)
+    if lengths and lengths.with_tools:
+        made.why["base_model.uri"] = "knows no tools: name one that does, or rows with calls of tools stop the audit"

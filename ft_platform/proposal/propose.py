@@ -235,5 +235,5 @@ def feature_name(column: str) -> str:
 
 
 def rounded_length(tokens: float) -> int:
-    """A `training.max_length` that holds rows of so many tokens and a tenth more: replaced names are longer."""
-    return max(64, 32 * math.ceil(tokens * 1.1 / 32))
+    """A `training.max_length` of so many tokens."""
+    return max(64, 32 * math.ceil(tokens / 32))
