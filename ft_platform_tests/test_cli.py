@@ -146,7 +146,7 @@ def test_a_setting_that_does_not_exist_is_named(capsys):
 
 
 def test_every_problem_of_a_file_has_its_line(capsys, installation):
-    text = scaffold_yaml("bad", "classification").replace("rank: 16", "rank: 0").replace("epochs: 2.0", "epochs: -1")
+    text = scaffold_yaml("bad", every_field=True).replace("rank: 16", "rank: 0").replace("epochs: 2.0", "epochs: -1")
     add_use_case(installation, "bad", text)
     assert cli.main(["check"]) == 1
     captured = capsys.readouterr()

@@ -69,8 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"warning: {warning}", file=sys.stderr)
         for problem in problems:
             print(problem, file=sys.stderr)
-        for name, one in sources.items():
-            print(_said(name, one))
+        if only and only in sources:
+            print(_said(only, sources[only]))
         print(
             f"{len(names)} use case{'' if len(names) == 1 else 's'} in {shown(defs)}: "
             + (f"{len(problems)} problems" if problems else "all load")

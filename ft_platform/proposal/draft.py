@@ -57,7 +57,7 @@ def draft(
         "source.uri": uri,
         **made.values,
         "release.intended_use": "Not stated yet: say what the model may be used for.",
-        **BASE_MODEL,
+        **({} if "base_model.uri" in stated else BASE_MODEL),
         **stated,
     }
     made.why["source.uri"] = f"{looked.rows.num_rows:,} rows looked at{', all there are' if looked.complete else ''}"
