@@ -234,3 +234,11 @@ def test_traces_are_readable(capsys):
     )
     text = capsys.readouterr().out
     assert "splits@0" in text and "trained on 7 records" in text and "a.csv  7 records" in text
+
+
+def test_an_error_keeps_its_begin_and_its_end_in_five_lines():
+    from ft_platform.commands.terminal import shortened
+
+    assert shortened("short. Do this") == "short. Do this"
+    told = shortened("check failed: " + "word " * 400 + "All of it: ft audit letters")
+    assert len(told) <= 5 * 120 and told.startswith("check failed: word") and told.endswith("ft audit letters")
