@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 HELP = (
     "Check every use-case file (each problem with file, line, expected and got) and the columns of its source, name the"
-    " settings and policy in force, and warn where others may read. Of one use case, also lead some rows through the data"
-    " stages and the training audit; nothing is written to the lake."
+    " settings and policy in force, and warn where others may read. Of one use case, also lead some rows through the"
+    " data stages and the training audit; nothing is written to the lake."
 )
 EXAMPLES = ["ft check", "ft check complaint_routing", "ft check --files", "ft check --json"]
 
@@ -53,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     sources: dict[str, Any] = {}
     if not arguments.files:
         for folder in folders:
+            if not only and folder.name in environment.identities:
+                continue  # its source is for its own account to read
             told = _source(folder, environment, rehearsed=bool(only) and not problems)
             problems += told.pop("problems", [])
             warnings += told.pop("warnings", [])

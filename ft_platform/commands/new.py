@@ -60,15 +60,21 @@ def run(arguments: argparse.Namespace) -> int:
         from ft_platform.proposal.draft import draft
 
         stated = parse_overrides(arguments.stated)
-        found = draft(
-            arguments.name, arguments.source, environment, stated, arguments.kind, every_field=arguments.all
-        )
-    text = found.text if found else scaffold_yaml(arguments.name, arguments.kind or "classification", every_field=arguments.all)
+        found = draft(arguments.name, arguments.source, environment, stated, arguments.kind, every_field=arguments.all)
+    text = (
+        found.text
+        if found
+        else scaffold_yaml(arguments.name, arguments.kind or "classification", every_field=arguments.all)
+    )
     folder.mkdir(parents=True)
     (folder / FILE_NAME).write_text(text, encoding="utf-8")
     path, lines = shown(folder / FILE_NAME), text.count("\n")
     if arguments.json:
-        record = {p.removeprefix("record."): v for p, v in found.proposal.values.items() if p.startswith("record.")} if found else {}
+        record = (
+            {p.removeprefix("record."): v for p, v in found.proposal.values.items() if p.startswith("record.")}
+            if found
+            else {}
+        )
         print(
             json.dumps(
                 {"path": path, "lines": lines, "record": record, "why": found.proposal.why if found else {}},

@@ -20,7 +20,9 @@ def licence_problems(governance: Governance, policy: Policy) -> list[tuple[tuple
         (("accepted_licences", position), licence) for position, licence in enumerate(governance.accepted_licences)
     ]
     found = governance.unstated()
-    found += [(place, text) for place, licence in stated if licence != TO_BE_STATED and (text := _problem(licence, policy))]
+    found += [
+        (place, text) for place, licence in stated if licence != TO_BE_STATED and (text := _problem(licence, policy))
+    ]
     if governance.without_consent_column == "licence" and canonical_licence(governance.licence or "") == PROPRIETARY:
         text = (
             "records of your own need a consent, a ledger or a lawful basis; only the licence of a published dataset"

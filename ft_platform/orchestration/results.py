@@ -31,9 +31,10 @@ def collect_results(
     `funnel` and `planted` are of the versions that the run made or used again, and of those behind them. `{"use_case",
     "run_id", "systems": {system: {metric: {"value", "low", "high"}}}, "differences" (fine-tuned minus system, the same
     shape), "main_metric", "per_1000_requests", "test_rows", "funnel", "trained", "reused",
-    "seconds", "report", "data_report", "decision", "unfinished_run", "warnings"}`, `planted` where the records are a sample, and
-    `human_review` (`evaluation.review.publish.review_figures`) where experts judged the answers. The scores are those
-    of the evaluation report that the run made or used again, or that its fairness report or model card is about;
+    "seconds", "report", "data_report", "decision", "unfinished_run", "warnings"}`, `planted` where the records are a
+    sample, and `human_review` (`evaluation.review.publish.review_figures`) where experts judged the answers. The scores
+    are those of the evaluation report that the run made or used again, or that its fairness report or model card is
+    about;
     another run has no systems. `decision` is what the run's release decision says: `{"decision", "checkpoint", "words",
     "broken": {rule: why}, "waived", "brief"}`, or None; `words` say it beside how the run ended, as `ft list` does:
     `succeeded, release refused`.

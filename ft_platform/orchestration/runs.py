@@ -214,7 +214,9 @@ def _note_check(outcome: RunOutcome, event: dg.DagsterEvent, use_case: str) -> N
         outcome.failed_stage = check.asset_key.path[-1]
         outcome.error = f"check {check.check_name} of {outcome.failed_stage} failed: {said_by_check(check.metadata)}"
         outcome.next_step = (
-            f"All of it: ft audit {use_case}" if check.check_name == TRAINING_AUDIT else "All of it: its report in ft ui"
+            f"All of it: ft audit {use_case}"
+            if check.check_name == TRAINING_AUDIT
+            else "All of it: its report in ft ui"
         )
 
 

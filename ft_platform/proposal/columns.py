@@ -2,7 +2,6 @@
 file."""
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -99,7 +98,8 @@ def _kind(different: pa.Array, words: float) -> tuple[Kind, frozenset[str]]:
         return "number", frozenset()
     if _share(different, DATE) >= MOST:
         return "date", frozenset()
-    for sign, kind in (("[", "list"), ("{", "object")):
+    nested: tuple[tuple[str, Kind], ...] = (("[", "list"), ("{", "object"))
+    for sign, kind in nested:
         if pc.all(pc.starts_with(different, sign)).as_py() and (keys := _keys(different)) is not None:
             return kind, keys
     return ("code" if words <= 2 else "text"), frozenset()

@@ -33,7 +33,13 @@ class Draft:
 
 
 def draft(
-    name: str, uri: str, environment: Environment, stated: dict[str, Any], kind: str | None, *, every_field: bool = False
+    name: str,
+    uri: str,
+    environment: Environment,
+    stated: dict[str, Any],
+    kind: str | None,
+    *,
+    every_field: bool = False,
 ) -> Draft:
     """The file of a new use case for a source.
 
@@ -83,7 +89,9 @@ def _set_max_length(made: Proposal, use_case: NamedUseCase, looked: Looked, envi
     if lengths:
         most, fixed = float(np.quantile(lengths.rows, 0.99)), max(lengths.fixed)
         needed = max(most, fixed) * GROWS
-        why = f"tokens: 99 of 100 rendered rows have at most {round(most):,}; a third more, as replaced names are longer"
+        why = (
+            f"tokens: 99 of 100 rendered rows have at most {round(most):,}; a third more, as replaced names are longer"
+        )
         if fixed > most:
             why = f"tokens: the longest answer needs {fixed:,}; a third more, as replaced names are longer"
     else:

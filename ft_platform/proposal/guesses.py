@@ -22,7 +22,17 @@ LABEL_NAMES = (
     *("product", "complaint type", "issue", "department", "team", "queue", "risk", "outcome", "priority", "rating"),
 )
 DATE_NAMES = ("received", "created", "date", "day", "time", "timestamp", "opened", "datum", "eingang")
-CONSENT_NAMES = ("consent", "consented", "permission", "opt in", "optin", "may be used", "einwilligung", "gdpr", "dsgvo")
+CONSENT_NAMES = (
+    "consent",
+    "consented",
+    "permission",
+    "opt in",
+    "optin",
+    "may be used",
+    "einwilligung",
+    "gdpr",
+    "dsgvo",
+)
 LICENCE_NAMES = ("licence", "license", "lizenz", "copyright")
 SUBJECT_NAMES = ("customer", "client", "user", "person", "patient", "account", "member", "subject", "kunde", "author")
 SENSITIVE_NAMES = (
@@ -89,9 +99,15 @@ def guess_messages(columns: Columns) -> Guess | None:
 
 def guess_answer(columns: Columns) -> Guess | None:
     """An answer in words, by its name."""
-    able = [one for one in columns if one.kind == "text" and one.words >= TEXT_WORDS and one.different > one.filled / 10]
+    able = [
+        one for one in columns if one.kind == "text" and one.words >= TEXT_WORDS and one.different > one.filled / 10
+    ]
     found = _first_by_name(able, ANSWER_NAMES)
-    return Guess((found.name,), f"its name says so, and its texts have {found.words:g} words at the median") if found else None
+    return (
+        Guess((found.name,), f"its name says so, and its texts have {found.words:g} words at the median")
+        if found
+        else None
+    )
 
 
 def guess_id(columns: Columns) -> Guess | None:
@@ -101,7 +117,9 @@ def guess_id(columns: Columns) -> Guess | None:
     if found:
         return Guess((found.name,), f"all {found.rows:,} values are there and different, and its name says so")
     first = able[0] if able and able[0] is columns[0] else None
-    return Guess((first.name,), f"the first column; all {first.rows:,} values are there and different") if first else None
+    return (
+        Guess((first.name,), f"the first column; all {first.rows:,} values are there and different") if first else None
+    )
 
 
 def guess_text(columns: Columns) -> Guess | None:
@@ -117,7 +135,9 @@ def guess_text(columns: Columns) -> Guess | None:
     if not able:
         return None
     best = max(able, key=lambda one: one.lengths[1] * (2 if named(one, TEXT_NAMES) else 1))
-    return Guess((best.name,), f"the longest texts: {best.lengths[1]:,} characters and {best.words:g} words at the median")
+    return Guess(
+        (best.name,), f"the longest texts: {best.lengths[1]:,} characters and {best.words:g} words at the median"
+    )
 
 
 def guess_joined(columns: Columns) -> Guess | None:
@@ -130,7 +150,9 @@ def guess_joined(columns: Columns) -> Guess | None:
     ]
     if not able:
         return None
-    return Guess(tuple(able[:JOINED]), f"no column holds sentences, so {len(able[:JOINED])} that describe a row are joined")
+    return Guess(
+        tuple(able[:JOINED]), f"no column holds sentences, so {len(able[:JOINED])} that describe a row are joined"
+    )
 
 
 def guess_label(columns: Columns) -> Guess | None:
@@ -194,7 +216,9 @@ def without(columns: Columns, *guesses: Guess | None) -> list[Column]:
 def _by_name_and_few_values(columns: Columns, names: Sequence[str], what: str) -> Guess | None:
     able = [one for one in columns if one.different <= 50 and one.filled and one.kind in ("code", "text", "yes or no")]
     found = _first_by_name(able, names)
-    return Guess((found.name,), f"its name says that its {found.different:,} different values {what}") if found else None
+    return (
+        Guess((found.name,), f"its name says that its {found.different:,} different values {what}") if found else None
+    )
 
 
 GUESSES: dict[str, Callable[[Columns], Guess | None]] = {

@@ -46,7 +46,9 @@ class Proposal:
         found: dict[str, list[str]] = {}
         for path, value in self.values.items():
             if path.startswith("record.") and path not in ("record.chat_format", "record.optional_columns"):
-                for column in value if isinstance(value, list) else value.values() if isinstance(value, dict) else [value]:
+                for column in (
+                    value if isinstance(value, list) else value.values() if isinstance(value, dict) else [value]
+                ):
                     found.setdefault(str(column), []).append(path.removeprefix("record."))
         return found
 
@@ -95,7 +97,9 @@ def _guesses(columns: list[Column], stated: dict[str, Any], kind: str | None) ->
 
 def _columns_in(stated: dict[str, Any]) -> set[str]:
     values = [value for path, value in stated.items() if path.startswith("record.")]
-    return {str(one) for v in values for one in (v if isinstance(v, list) else v.values() if isinstance(v, dict) else [v])}
+    return {
+        str(one) for v in values for one in (v if isinstance(v, list) else v.values() if isinstance(v, dict) else [v])
+    }
 
 
 def _kind(guessed: dict[str, Guess], kind: str | None) -> tuple[str, str]:
@@ -115,7 +119,7 @@ def _record(made: Proposal, looked: Looked, guessed: dict[str, Guess], stated: d
     _chat_format(made, looked)
     if made.values["task.kind"] == "classification" and not {"record.label"} & {*made.values, *stated}:
         raise ConfigError(
-            ["no column has an answer, or sorts the rows into groups: there is nothing that a model could learn to say"],
+            ["no column has an answer, or sorts the rows into groups: there is nothing that a model could learn"],
             "Name one: --set record.label=COLUMN or --set record.answer=COLUMN",
         )
     if found := guessed.get("sensitive"):
@@ -190,9 +194,15 @@ def _governance(made: Proposal, name: str, guessed: dict[str, Guess], stated: di
     if "consent" in guessed or "record.consent" in stated:
         _ask(made, "governance.accepted_consent", [TO_BE_STATED], "which values of the consent column permit this use?")
     else:
-        made.set("governance.without_consent_column", "licence", "no column seems to state a consent; or `ledger`, `lawful_basis`")
+        made.set(
+            "governance.without_consent_column",
+            "licence",
+            "no column seems to state a consent; or `ledger`, `lawful_basis`",
+        )
     if "licence" in guessed:
-        _ask(made, "governance.accepted_licences", [TO_BE_STATED], "which values of the licence column permit this use?")
+        _ask(
+            made, "governance.accepted_licences", [TO_BE_STATED], "which values of the licence column permit this use?"
+        )
     else:
         question = "licence of the data: an SPDX id such as CC-BY-4.0, or `proprietary` for records of your own"
         _ask(made, "governance.licence", TO_BE_STATED, question)
@@ -207,10 +217,12 @@ def _data_stages(made: Proposal, looked: Looked, guessed: dict[str, Guess]) -> N
     by_name = {one.name: one for one in made.columns}
     text = made.values.get("record.text")
     if isinstance(text, str) and (shortest := by_name[text].lengths[0]) < SHORT:
-        made.set("cleaning.min_characters", max(1, shortest // 2), f"one text in twenty has {shortest} characters or fewer")
-    kinds = {
-        name: _quasi_kind(by_name[column]) for name, column in made.values.get("record.features", {}).items()
-    } | ({"record_date": "date"} if "date" in guessed else {})
+        made.set(
+            "cleaning.min_characters", max(1, shortest // 2), f"one text in twenty has {shortest} characters or fewer"
+        )
+    kinds = {name: _quasi_kind(by_name[column]) for name, column in made.values.get("record.features", {}).items()} | (
+        {"record_date": "date"} if "date" in guessed else {}
+    )
     if kinds:
         made.set("privacy.quasi_identifiers", kinds, "made coarser until five persons share each combination")
     else:

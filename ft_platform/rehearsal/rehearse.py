@@ -58,8 +58,8 @@ class Rehearsal:
 
 
 def rehearse(use_case: NamedUseCase, looked: Looked, environment: Environment, rows: int = ROWS) -> Rehearsal:
-    """Leads rows through raw_records, permitted_records, cleaned_records, anonymized_records, splits and the audit, up to
-    the first that refuses them. Writes nothing to the lake; the key of pseudonyms is drawn and thrown away."""
+    """Leads rows through the stages up to `splits` and through the audit, until one refuses them. Writes nothing to the
+    lake; the key of pseudonyms is drawn and thrown away."""
     chosen = sampled(looked.rows, rows)
     found = Rehearsal(chosen.num_rows, looked.rows.num_rows)
     part = use_case if looked.complete and chosen.num_rows == looked.rows.num_rows else _for_some_rows(use_case)
@@ -151,10 +151,9 @@ def _audit(use_case: NamedUseCase, table: pa.Table, environment: Environment, fo
     seen = audit.run(lambda columns: table.select(columns).to_batches(), table.num_rows)
     advice = _room(use_case, renderer, table) if {"prompt_shortened", "answer_truncated"} & _found(seen.counts) else ""
     for kinds, told in ((seen.blocking(), found.problems), (seen.warnings(), found.hints)):
-        told += [
-            f"{kind}: {seen.counts[kind]:,} of {seen.rows:,} rows: {KINDS[kind].meaning}. {advice or KINDS[kind].remedy}"
-            for kind in kinds
-        ]
+        for kind in kinds:
+            remedy = advice or KINDS[kind].remedy
+            told.append(f"{kind}: {seen.counts[kind]:,} of {seen.rows:,} rows: {KINDS[kind].meaning}. {remedy}")
     prefix = len(renderer.prefix_ids())
     if settings.training.objective == "label_head" and "{labels}" in settings.task.instruction and prefix > 64:
         found.hints.append(
@@ -176,7 +175,9 @@ def _room(use_case: NamedUseCase, renderer: Any, table: pa.Table) -> str:
     for batch in table.select(COLUMNS).to_batches():
         for _, messages, answer in records_of(batch, use_case):
             try:
-                lengths.append(len(renderer.example([m for m in messages if m["role"] != "rejected"], answer).input_ids))
+                lengths.append(
+                    len(renderer.example([m for m in messages if m["role"] != "rejected"], answer).input_ids)
+                )
             except NotRendered:
                 continue
     if not lengths:

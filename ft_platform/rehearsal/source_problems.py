@@ -31,8 +31,8 @@ def _missing(settings: UseCase, looked: Looked) -> Iterator[tuple[Place, str]]:
         yield place, f"{'.'.join(map(str, place))}: the source has no column {column!r}{hint}{there}"
     for place, column in wanted:
         if column in looked.differing:
-            words = f"some files of the source have no column {column!r}: name it in record.optional_columns, or leave them out"
-            yield place, f"{'.'.join(map(str, place))}: {words}"
+            words = f"some files of the source have no column {column!r}: leave them out"
+            yield place, f"{'.'.join(map(str, place))}: {words}, or name it in record.optional_columns"
 
 
 def _mapped(settings: UseCase) -> Iterator[tuple[Place, str]]:
@@ -76,7 +76,7 @@ def _consent(settings: UseCase, looked: Looked) -> Iterator[tuple[Place, str]]:
             ("governance", "accepted_consent"),
             (
                 f"governance.accepted_consent: none of its values stands in column {name!r}, which has"
-                f" {pc.count_distinct(stated).as_py():,} others in {len(stated):,} rows: they are compared letter by letter"
+                f" {pc.count_distinct(stated).as_py():,} others in {len(stated):,} rows: every letter counts"
             ),
         )
 
@@ -88,7 +88,7 @@ def _labels(settings: UseCase, looked: Looked) -> Iterator[tuple[Place, str]]:
     values = pc.drop_null(_values(looked, str(name)))
     counts: dict[str, int] = {}
     for one in pc.value_counts(values).to_pylist():
-        label = settings.record.label_names.get(one["values"], one["values"])
+        label = settings.record.label_names.get(str(one["values"]), str(one["values"]))
         counts[label] = counts.get(label, 0) + one["counts"]
     if len(counts) < 2 and looked.complete:
         yield ("record", "label"), f"record.label: column {name!r} has {len(counts)} different values; two are needed"

@@ -176,7 +176,9 @@ class Governance(Section):
         values = {("licence",): self.licence} | {
             (name, 0): next(iter(getattr(self, name)), None) for name in ("accepted_consent", "accepted_licences")
         }
-        return [(place, f"is still to be stated: {questions[place]}") for place, v in values.items() if v == TO_BE_STATED]
+        return [
+            (place, f"is still to be stated: {questions[place]}") for place, v in values.items() if v == TO_BE_STATED
+        ]
 
     def ledger_fields(self) -> dict[str, str]:
         """What the ledger holds -> its column there; `subject` and `status` always."""

@@ -2,10 +2,10 @@
 it.
 
 OpenAI: `[{"role": "user", "content": "..."}]`, a content may be a list of text parts. ShareGPT: `[{"from": "human",
-"value": "..."}]`. Schema-guided dialogues: `[{"speaker": "USER", "utterance": "..."}]`, where SYSTEM is the model. Prompt
-and answer of TRL and LLaMA-Factory: each a text, a message, or a list of messages; an answer that holds a user message
-is the whole conversation. Tools (`sources.tool_messages`): OpenAI's `tool_calls` and `tool`, ShareGPT's `function_call`
-and `observation`; the descriptions of the tools are a column of their own.
+"value": "..."}]`. Schema-guided dialogues: `[{"speaker": "USER", "utterance": "..."}]`, where SYSTEM is the model.
+Prompt and answer of TRL and LLaMA-Factory: each a text, a message, or a list of messages; an answer that holds a user
+message is the whole conversation. Tools (`sources.tool_messages`): OpenAI's `tool_calls` and `tool`, ShareGPT's
+`function_call` and `observation`; the descriptions of the tools are a column of their own.
 Sources: platform.openai.com/docs "Chat completions"; LLaMA-Factory `data/README.md`; huggingface.co/docs/trl "Dataset
 formats". Not covered: pictures and sounds (an error), and `weight` of single messages.
 """

@@ -104,9 +104,9 @@ class Opened:
         Raises:
             SourceError: the first row of the file is data, as far as it shows.
         """
-        if from_first_row and any(one.strip() and not any(map(str.isalpha, one)) or "@" in one for one in got):
+        if from_first_row and any((one.strip() and not any(map(str.isalpha, one))) or "@" in one for one in got):
             raise SourceError(
-                f"{self.name}: the first row holds numbers or addresses in place of names of columns, so it may be data",
+                f"{self.name}: the first row holds numbers or addresses and no names of columns, so it may be data",
                 "Put a row with the names of the columns above it",
             )
         return [one for one in got if one.strip() and got.count(one) == 1 and (_is_name(one) or not from_first_row)]

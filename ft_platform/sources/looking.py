@@ -60,7 +60,9 @@ def look(source: Source, environment: Environment, rows: int = ROWS, seconds: fl
         ConfigError, SourceError: it is missing, not allowed, or cannot be read as it should; or the look took too long.
         TransientError: the object store or database does not answer.
     """
-    limits = source.limits.model_copy(update={"silent_seconds": max(1, min(source.limits.silent_seconds, int(seconds)))})
+    limits = source.limits.model_copy(
+        update={"silent_seconds": max(1, min(source.limits.silent_seconds, int(seconds)))}
+    )
     bounded = source.model_copy(update={"limits": limits})
     return _within(seconds, source.uri, lambda: _look(bounded, environment, rows, time.monotonic() + seconds * 0.75))
 
@@ -76,8 +78,8 @@ def _look(source: Source, environment: Environment, most: int, until: float) -> 
     parts: list[pa.Table] = []
     with TemporaryDirectory(prefix="ft-look-") as private:
         order = Order(source, None, Path(private), Budget(source.limits))
-        cut = any([_cut(part, order, parts, most, until) for part in found.parts])
-    return _looked(source, found, parts, cut, most)
+        cuts = [_cut(part, order, parts, most, until) for part in found.parts]
+    return _looked(source, found, parts, any(cuts), most)
 
 
 def _cut(part: Part, order: Order, parts: list[pa.Table], most: int, until: float) -> bool:
@@ -107,7 +109,7 @@ def _enough(parts: list[pa.Table], most: int, until: float) -> bool:
 def _require_small(part: Part) -> None:
     if isinstance(part, SourceFile) and not part.is_local and (size := part.fs.size(part.path) or 0) > FETCHED_BYTES:
         raise SourceError(
-            f"{part.uri} has {size >> 20:,} MiB, and an object of more than {FETCHED_BYTES >> 20} is not fetched for a look",
+            f"{part.uri} has {size >> 20:,} MiB: objects of more than {FETCHED_BYTES >> 20} are not fetched for it",
             "Look at a smaller file of the same columns",
         )
 

@@ -148,7 +148,7 @@ class Found:
     def supervised_share(self) -> float:
         return self.supervised / self.tokens if self.tokens else 0.0
 
-    def judge_share(self, *, scored: bool) -> None:
+    def judge_share(self, *, scored: bool = False) -> None:
         """Call once all rows are added.
 
         Args:

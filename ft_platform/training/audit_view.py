@@ -91,7 +91,9 @@ def shown_examples(
     found: list[tuple[str, Rendered]] = []
     for record_id, messages, answer in [record for part in batch.to_batches() for record in records_of(part, use_case)]:
         try:
-            found.append((record_id, renderer.example(messages, answer, row_room(training, renderer, answer), training.train_on)))
+            found.append(
+                (record_id, renderer.example(messages, answer, row_room(training, renderer, answer), training.train_on))
+            )
         except NotRendered:
             continue
     longest = max((len(example.input_ids) for _, example in found), default=0)

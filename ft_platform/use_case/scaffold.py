@@ -102,7 +102,7 @@ def scaffold_yaml(
         f"# Use case {name}: one file, one lineage graph from raw records to an evaluated checkpoint.",
         "# It runs as it is, on sample data of fictitious persons: put your own source and columns in."
         if values is None
-        else "# Proposed from the source; correct what is wrong. Columns that are not named here never enter the platform.",
+        else "# Proposed from the source: correct what is wrong. Columns that are not named never enter the platform.",
         f"#   check it:  ft check {name}      run it:  ft run {name}      every other field:  ft schema, ft new --all",
         f"type: {COMPONENT_TYPE}",
         "attributes:",

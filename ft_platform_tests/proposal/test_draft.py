@@ -25,7 +25,9 @@ def complaints(path: Path, rows: int = 120) -> Path:
             team = ("cards", "loans", "accounts")[number % 3]
             text = f"{PERSON} writes: please look at case {number}, about my {team}, and answer me soon."
             day = f"2024-01-{1 + number % 28:02d}"
-            writer.writerow([1000 + number, text, team, ("f", "m")[number % 2], ("granted", "refused")[number % 2], day])
+            writer.writerow(
+                [1000 + number, text, team, ("f", "m")[number % 2], ("granted", "refused")[number % 2], day]
+            )
     return path
 
 
@@ -85,7 +87,9 @@ def test_what_a_person_states_is_taken_and_not_asked_again(environment, tmp_path
 
 def test_without_a_column_of_consent_the_licence_is_the_question(environment, tmp_path):
     path = tmp_path / "a.jsonl"
-    path.write_text("\n".join(json.dumps({"text": f"What is the {n}th of them?", "label": "ab"[n % 2]}) for n in range(60)))
+    path.write_text(
+        "\n".join(json.dumps({"text": f"What is the {n}th of them?", "label": "ab"[n % 2]}) for n in range(60))
+    )
     governance = yaml.safe_load(drafted(environment, path).text)["attributes"]["governance"]
     assert governance["without_consent_column"] == "licence" and governance["licence"] == "to be stated"
 
@@ -169,7 +173,11 @@ def test_a_file_without_names_of_columns_is_refused_without_its_first_row(enviro
         ("sgd_dialogues/dialogues_005.json", "generation", {"id": "dialogue_id", "messages": "turns"}),
         ("llamafactory_demo/alpaca_en_demo.json", "generation", {"text": ["instruction", "input"], "answer": "output"}),
         ("llamafactory_demo/dpo_en_demo.json", "generation", {"answer": "chosen", "rejected": "rejected"}),
-        ("llamafactory_demo/glaive_toolcall_en_demo.json", "generation", {"messages": "conversations", "tools": "tools"}),
+        (
+            "llamafactory_demo/glaive_toolcall_en_demo.json",
+            "generation",
+            {"messages": "conversations", "tools": "tools"},
+        ),
     ],
 )
 def test_public_data_sets_get_the_columns_that_their_authors_meant(environment, shared_data, file, kind, record):

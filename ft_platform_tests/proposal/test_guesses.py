@@ -1,5 +1,7 @@
 """Each guess about a column: good, near miss, and nothing."""
 
+from typing import Any
+
 import pytest
 
 from ft_platform.proposal.columns import Column
@@ -19,7 +21,7 @@ from ft_platform.proposal.guesses import (
 )
 
 
-def column(name, kind="code", different=4, words=1.0, **more):
+def column(name: str, kind: Any = "code", different: int = 4, words: float = 1.0, **more: Any) -> Column:
     rows = more.pop("rows", 1000)
     return Column(name, kind, rows, more.pop("filled", rows), different, more.pop("lengths", (1, 5, 9)), words, **more)
 
@@ -28,7 +30,7 @@ def texts(name, length=100, words=20.0, different=990):
     return column(name, "text", different, words, lengths=(length // 2, length, length * 2))
 
 
-UNIQUE = {"different": 1000}
+UNIQUE: dict[str, Any] = {"different": 1000}
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,11 @@ UNIQUE = {"different": 1000}
         (guess_answer, [texts("question"), texts("answer")], "answer"),
         (guess_answer, [column("answer", different=3)], None),  # few values: a label
         (guess_answer, [texts("text")], None),
-        (guess_date, [column("Closed", "date", year_first=True), column("Created", "date", year_first=True)], "Created"),
+        (
+            guess_date,
+            [column("Closed", "date", year_first=True), column("Created", "date", year_first=True)],
+            "Created",
+        ),
         (guess_date, [column("Created", "date")], None),  # 3/4/2025 is a day in March or in April
         (guess_date, [column("Created", "date", year_first=True, filled=300)], None),  # mostly empty
         (guess_consent, [column("Consumer consent provided?", different=5)], "Consumer consent provided?"),

@@ -13,7 +13,27 @@ from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import save_tiny_model
 
-WORDS = "about my card that the machine kept and the loan that I asked for last week in the branch".split()
+WORDS = [
+    "about",
+    "my",
+    "card",
+    "that",
+    "the",
+    "machine",
+    "kept",
+    "and",
+    "the",
+    "loan",
+    "that",
+    "I",
+    "asked",
+    "for",
+    "last",
+    "week",
+    "in",
+    "the",
+    "branch",
+]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +65,12 @@ def case(model: Path, **sections: dict[str, Any]) -> NamedUseCase:
 def test_rows_that_come_through_are_counted_stage_by_stage(environment: Environment, model: Path) -> None:
     found = rehearse(case(model), looked(consent=["no"] * 10 + ["yes"] * 50), environment)
     assert found.problems == []
-    assert (found.rows, found.kept["raw_records"], found.kept["permitted_records"], found.kept["splits"]) == (60, 60, 50, 50)
+    assert (found.rows, found.kept["raw_records"], found.kept["permitted_records"], found.kept["splits"]) == (
+        60,
+        60,
+        50,
+        50,
+    )
     assert found.removed["permitted_records"] == {"consent_not_accepted": 10}
 
 
