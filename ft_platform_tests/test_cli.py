@@ -386,3 +386,15 @@ def test_init_creates_home_and_key_once(capsys, installation):
     shown = capsys.readouterr().out
     assert "was there" in shown and key not in shown
     assert (installation / "home/vault/pseudonym.key").read_text() == key
+
+
+def test_an_error_of_many_problems_is_five_lines_and_names_the_command_that_has_all(capsys, installation):
+    text = scaffold_yaml("bad", every_field=True)
+    for name in ("rank", "epochs", "batch_rows", "patience", "alpha", "max_length", "seed"):
+        text = re.sub(rf"^    {name}: .*$", f"    {name}: -1", text, flags=re.MULTILINE)
+    add_use_case(installation, "bad", text)
+    assert cli.main(["run", "bad"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 5 and lines[-1].startswith("ft run: and ") and lines[-1].endswith("ft check")
+    assert cli.main(["check"]) == 1
+    assert len(capsys.readouterr().err.splitlines()) >= 7

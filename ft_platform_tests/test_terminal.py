@@ -237,7 +237,7 @@ def test_traces_are_readable(capsys):
 
 
 def test_an_error_keeps_its_begin_and_its_end_in_five_lines():
-    from ft_platform.commands.terminal import shortened
+    from ft_platform.commands import shortened
 
     assert shortened("short. Do this") == "short. Do this"
     told = shortened("check failed: " + "word " * 400 + "All of it: ft audit letters")

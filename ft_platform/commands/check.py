@@ -115,7 +115,7 @@ def _source(folder: Path, environment: "Environment", *, rehearsed: bool) -> dic
 
 def _at(use_case: "NamedUseCase", place: tuple[str | int, ...], text: str) -> str:
     """A problem with its place in the file."""
-    from ft_platform.commands.terminal import shortened
+    from ft_platform.commands import shortened
     from ft_platform.use_case.file import FILE_NAME, shown
     from ft_platform.use_case.yaml_file import read_yaml
 

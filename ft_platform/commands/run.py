@@ -120,7 +120,7 @@ def leading_to(stage: str) -> list[str]:
 def _failed(name: str, outcome: "RunOutcome", arguments: argparse.Namespace) -> int:
     """Says why a run did not end well. Returns the exit code, for a run that a signal ended the one that shells give
     it."""
-    from ft_platform.commands.terminal import shortened
+    from ft_platform.commands import shortened
 
     reason = " ".join(" ".join(filter(None, [outcome.error, outcome.next_step])).split())
     if outcome.stopped:

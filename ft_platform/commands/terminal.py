@@ -35,8 +35,6 @@ SYSTEMS = {
 }
 MAIN_METRICS = ("macro_precision", "macro_recall", "macro_f1")
 SHA256_DIGITS = 64
-MESSAGE_CHARACTERS = 5 * 120
-"""What an error may have on a terminal."""
 WIDE = 110
 """Columns of a terminal from which all metrics are shown, not the main ones only."""
 
@@ -157,14 +155,6 @@ class ProgressView:
         now = time.monotonic()
         lines = [f"{line.mark} {line.text(now)}" for line in self._lines.values()]
         return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
-
-
-def shortened(text: str) -> str:
-    """A message of at most five lines on a terminal of 120 columns; its end, which says what to do, stays."""
-    if len(text) <= MESSAGE_CHARACTERS:
-        return text
-    start, end = text[: MESSAGE_CHARACTERS * 2 // 3], text[-(MESSAGE_CHARACTERS // 3 - 5) :]
-    return f"{start.rsplit(' ', 1)[0]} ... {end.split(' ', 1)[-1]}"
 
 
 def print_summary(found: dict[str, Any], console: Console | None = None) -> None:
