@@ -242,7 +242,7 @@ def test_a_failed_run_ends_with_code_1_and_one_line(capsys, monkeypatch):
         outcome(success=False, failed_stage="splits", error="one class only", next_step="Look at record.label"),
     )
     assert cli.main(["run", "letters"]) == 1
-    assert capsys.readouterr().err == "ft run: splits failed: one class only Look at record.label\n"
+    assert capsys.readouterr().err == "ft run: splits failed: one class only. Look at record.label\n"
     assert cli.main(["run", "letters", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["failed_stage"] == "splits"
 

@@ -122,7 +122,9 @@ def _failed(name: str, outcome: "RunOutcome", arguments: argparse.Namespace) -> 
     it."""
     from ft_platform.commands import shortened
 
-    reason = " ".join(" ".join(filter(None, [outcome.error, outcome.next_step])).split())
+    error = outcome.error or ""
+    error += "." if outcome.next_step and error and error[-1] not in ".!?:" else ""
+    reason = " ".join(" ".join(filter(None, [error, outcome.next_step])).split())
     if outcome.stopped:
         reason = f"stopped. {outcome.next_step}"
     if arguments.json:

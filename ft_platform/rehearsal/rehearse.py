@@ -71,6 +71,8 @@ def rehearse(use_case: NamedUseCase, looked: Looked, environment: Environment, r
             found.kept[stage] = table.num_rows
             for stage, make, schema in _stages(part, looked, work, environment):
                 table = _made(found, stage, make(TableRows(table)), schema)
+                if stage == "anonymized_records":
+                    _look_again(part, table, found)
             stage = "the training audit"
             _audit(part, table, environment, found)
     except FtError as error:
@@ -129,6 +131,19 @@ def _made(found: Rehearsal, stage: str, stream: StageStream, schema: pa.Schema) 
         reasons = reason_counts(made.removed)
         found.removed[stage] = {reason: count for reason, count in reasons.items() if reason != "rare_label"}
     return made.kept
+
+
+def _look_again(use_case: NamedUseCase, table: pa.Table, found: Rehearsal) -> None:
+    """The second scan for personal data, whose verdict stops a run."""
+    from ft_platform.privacy.residual import residual
+
+    seen = residual(use_case, TableRows(table))
+    if not seen["passed"]:
+        entities = ", ".join(f"{entity} {count:,}" for entity, count in seen["findings"].items())
+        found.problems.append(
+            f"no_residual_pii: {seen['rows_with_finding']:,} of {seen['rows']:,} rows still hold what looks like"
+            f" personal data ({entities}). Leave these rows out, or allow them with privacy.max_residual_percent"
+        )
 
 
 def _audit(use_case: NamedUseCase, table: pa.Table, environment: Environment, found: Rehearsal) -> None:

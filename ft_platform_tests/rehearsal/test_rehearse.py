@@ -99,6 +99,17 @@ def test_labels_in_the_prompt_of_a_label_head_are_a_hint(environment: Environmen
     assert not rehearse(case(model, task={"instruction": "Name it."}, training=scored), looked(), environment).hints
 
 
+def test_personal_data_that_the_second_scan_still_finds_is_a_problem_without_its_text(
+    environment: Environment, model: Path
+) -> None:
+    privacy = {"entities": ["IBAN"], "left_out": {}}
+    texts = looked().rows.column("text").to_pylist()
+    texts[7] += " Write to erika.musterfrau@example.org"  # fictitious
+    found = rehearse(case(model, privacy=privacy), looked(text=texts), environment)
+    (problem,) = [one for one in found.problems if one.startswith("no_residual_pii: 1 of 60 rows")]
+    assert "erika" not in problem and "EMAIL" in problem
+
+
 def test_some_rows_are_not_asked_for_what_only_all_rows_can_have(environment: Environment, model: Path) -> None:
     rows = looked(complete=False, label=["rare", *["loan", "card"] * 29, "card"], region=[str(n) for n in range(60)])
     attributes = {"quasi_identifiers": {"region": "category"}, "without_quasi_identifiers": None}
