@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from ft_platform import __version__
 from ft_platform.commands import (
+    MESSAGE_LINES,
     audit,
     check,
     costs,
@@ -43,6 +44,7 @@ from ft_platform.commands import (
     schema,
     seals,
     search,
+    shortened,
     trace,
     ui,
     vault,
@@ -247,7 +249,13 @@ def _become_account(use_case: str) -> None:
 
 def _lines(error: FtError) -> list[str]:
     if isinstance(error, ConfigError):
-        return [*error.problems, *([error.next_step] if error.next_step else [])]
+        problems, last = error.problems, [error.next_step] if error.next_step else []
+        shown = MESSAGE_LINES - 1 - len(last)
+        if (
+            type(error) is ConfigError and len(problems) > shown + 1
+        ):  # sheets that people filled in are named row by row
+            problems = [*problems[:shown], f"and {len(problems) - shown} more; those of a use case: ft check"]
+        return [*problems, *last]
     return [" ".join(str(error).split())]
 
 
@@ -255,7 +263,7 @@ def _failed(arguments: argparse.Namespace, lines: list[str]) -> int:
     if arguments.debug:
         traceback.print_exc()
     for line in lines:
-        print(f"ft {arguments.command}: {line}", file=sys.stderr)
+        print(shortened(f"ft {arguments.command}: {line}"), file=sys.stderr)
     return 1
 
 

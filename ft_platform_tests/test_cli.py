@@ -149,7 +149,7 @@ def test_a_setting_that_does_not_exist_is_named(capsys):
 
 
 def test_every_problem_of_a_file_has_its_line(capsys, installation):
-    text = scaffold_yaml("bad", "classification").replace("rank: 16", "rank: 0").replace("epochs: 2.0", "epochs: -1")
+    text = scaffold_yaml("bad", every_field=True).replace("rank: 16", "rank: 0").replace("epochs: 2.0", "epochs: -1")
     add_use_case(installation, "bad", text)
     assert cli.main(["check"]) == 1
     captured = capsys.readouterr()
@@ -245,7 +245,7 @@ def test_a_failed_run_ends_with_code_1_and_one_line(capsys, monkeypatch):
         outcome(success=False, failed_stage="splits", error="one class only", next_step="Look at record.label"),
     )
     assert cli.main(["run", "letters"]) == 1
-    assert capsys.readouterr().err == "ft run: splits failed: one class only Look at record.label\n"
+    assert capsys.readouterr().err == "ft run: splits failed: one class only. Look at record.label\n"
     assert cli.main(["run", "letters", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["failed_stage"] == "splits"
 
@@ -420,3 +420,15 @@ def test_explain_tells_every_section_and_names_them_where_one_is_unknown(capsys,
     assert {"source", "privacy", "training", "gate", "release"} <= set(sections)
     assert cli.main(["explain", "letters", "trainng"]) == 1
     assert "Name one of owners, task, source" in capsys.readouterr().err
+
+
+def test_an_error_of_many_problems_is_five_lines_and_names_the_command_that_has_all(capsys, installation):
+    text = scaffold_yaml("bad", every_field=True)
+    for name in ("rank", "epochs", "batch_rows", "patience", "alpha", "max_length", "seed"):
+        text = re.sub(rf"^    {name}: .*$", f"    {name}: -1", text, flags=re.MULTILINE)
+    add_use_case(installation, "bad", text)
+    assert cli.main(["run", "bad"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 5 and lines[-1].startswith("ft run: and ") and lines[-1].endswith("ft check")
+    assert cli.main(["check"]) == 1
+    assert len(capsys.readouterr().err.splitlines()) >= 7

@@ -1,4 +1,4 @@
-"""The file that `ft new` writes: complete, loads as it is, and says the truth about every field."""
+"""The file that `ft new` writes: some thirty lines, or every field with the truth about it; it loads as it is."""
 
 import os
 import shutil
@@ -16,22 +16,44 @@ from ft_platform.use_case.scaffold import check_name, scaffold_yaml
 from ft_platform_tests.conftest import REPOSITORY
 
 
-def write(folder: Path, kind) -> Path:
+def write(folder: Path, kind, every_field: bool) -> Path:
     folder.mkdir(parents=True)
-    (folder / "defs.yaml").write_text(scaffold_yaml(folder.name, kind), encoding="utf-8")
+    (folder / "defs.yaml").write_text(scaffold_yaml(folder.name, kind, every_field=every_field), encoding="utf-8")
     return folder
 
 
+@pytest.mark.parametrize("every_field", [False, True])
 @pytest.mark.parametrize("kind", ["classification", "generation"])
-def test_the_written_file_loads_as_it_is_on_sample_data(tmp_path, kind):
-    use_case = load_use_case(write(tmp_path / "contract_questions", kind))
+def test_the_written_file_loads_as_it_is_on_sample_data(tmp_path, kind, every_field):
+    use_case = load_use_case(write(tmp_path / "contract_questions", kind, every_field), thorough=True)
     assert use_case.settings.task.kind == kind
     assert use_case.settings.source.uri.startswith("sample://")
 
 
 @pytest.mark.parametrize("kind", ["classification", "generation"])
+def test_a_department_reads_some_forty_lines_with_the_same_values(kind):
+    short, every = scaffold_yaml("x1", kind), scaffold_yaml("x1", kind, every_field=True)
+    assert short.count("\n") <= 40
+    assert max(map(len, short.splitlines())) <= 120
+    for section, values in yaml.safe_load(short)["attributes"].items():
+        whole = yaml.safe_load(every)["attributes"][section]
+        assert values == whole if not isinstance(values, dict) else values.items() <= whole.items()
+
+
+def test_values_stand_in_the_order_of_the_schema_with_their_reasons():
+    values = {"record.text": ["a" * 60, "b" * 60], "description": "What it does.", "task.kind": "generation"}
+    text = scaffold_yaml("x1", values=values, why={"record.text": "the texts", "task.kind": "answers in words"})
+    assert text.splitlines()[5:] == [
+        "  description: What it does.",
+        "  task: {kind: generation} # answers in words",
+        "  # the texts",
+        f"  record: {{text: [{'a' * 60}, {'b' * 60}]}}",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["classification", "generation"])
 def test_every_field_of_the_schema_is_in_it(kind):
-    values = yaml.safe_load(scaffold_yaml("x1", kind))["attributes"]
+    values = yaml.safe_load(scaffold_yaml("x1", kind, every_field=True))["attributes"]
     for path, field in fields().items():
         if "[]" in path:
             continue
@@ -44,7 +66,7 @@ def test_every_field_of_the_schema_is_in_it(kind):
 
 
 def test_each_field_is_explained_with_its_bounds_and_default_right_above_it():
-    lines = scaffold_yaml("x1", "classification").splitlines()
+    lines = scaffold_yaml("x1", every_field=True).splitlines()
     position = lines.index("    rank: 16")
     assert (
         lines[position - 1]

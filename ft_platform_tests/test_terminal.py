@@ -234,3 +234,24 @@ def test_traces_are_readable(capsys):
     )
     text = capsys.readouterr().out
     assert "splits@0" in text and "trained on 7 records" in text and "a.csv  7 records" in text
+
+
+def test_an_error_keeps_its_begin_and_its_end_in_five_lines():
+    from ft_platform.commands import shortened
+
+    assert shortened("short. Do this") == "short. Do this"
+    told = shortened("check failed: " + "word " * 400 + "All of it: ft audit letters")
+    assert len(told) <= 5 * 120 and told.startswith("check failed: word") and told.endswith("ft audit letters")
+
+
+def test_a_failed_check_is_told_in_a_sentence_its_first_problems_or_plain_figures():
+    from types import SimpleNamespace
+
+    from ft_platform.orchestration.runs import said_by_check
+
+    def said(**numbers):
+        return said_by_check({name: SimpleNamespace(value=value) for name, value in numbers.items()})
+
+    assert said(says="Too little is found.", rows=3) == "Too little is found."
+    assert said(rows=3, problems=["one.", "two.", "three."], faults={"a": 1}) == "one. two. And 1 more."
+    assert said(rows=3, percent=0.5, record_ids={"a": ["b"]}, checked_at="today") == "rows 3, percent 0.5"

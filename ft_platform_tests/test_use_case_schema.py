@@ -33,7 +33,7 @@ def test_a_shipped_file_is_valid_by_the_json_schema(folder):
 
 def test_the_json_schema_is_a_valid_schema_and_refuses_what_the_loader_refuses():
     jsonschema.Draft202012Validator.check_schema(file_schema())
-    good = yaml.safe_load(scaffold_yaml("x1", "classification"))
+    good = yaml.safe_load(scaffold_yaml("x1", every_field=True))
     jsonschema.validate(good, file_schema())
     for section, field, value in [
         ("training", "learning_rate", -1),
@@ -175,7 +175,7 @@ def test_no_field_is_accepted_and_ignored():
 
 @pytest.mark.parametrize("part", ["requirements", "post_processing", "template_vars_module"])
 def test_parts_of_dagsters_component_file_that_nothing_reads_are_refused(tmp_path, part):
-    good = yaml.safe_load(scaffold_yaml("x1", "classification"))
+    good = yaml.safe_load(scaffold_yaml("x1", every_field=True))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**good, part: {"env": ["A"]}}, file_schema())
     (tmp_path / "x1").mkdir()
@@ -195,7 +195,7 @@ def test_facts_say_kind_bounds_and_default():
 
 
 def test_a_list_that_is_too_long_says_how_long_it_may_be(tmp_path):
-    values = yaml.safe_load(scaffold_yaml("x1", "classification"))
+    values = yaml.safe_load(scaffold_yaml("x1", every_field=True))
     values["attributes"]["training"]["target_modules"] = ["q_proj"] * 1001
     values["attributes"]["validation"] = {
         "expectations": [{"table": "splits", "expectation": "expect_x", "kwargs": dict.fromkeys(map(str, range(51)))}]

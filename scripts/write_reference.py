@@ -14,7 +14,7 @@ INTRODUCTION = f"""# The use-case file, field by field
 Written by `python scripts/write_reference.py` from `ft_platform/use_case.py`; do not edit it by hand.
 
 A use case is one file, `ft_platform/defs/<use_case>/defs.yaml`. The folder's name is the use case's name, its asset group and
-the prefix of its asset keys. `ft new <use_case>` writes a complete one, `ft check` checks it, `ft schema` prints its JSON Schema.
+the prefix of its asset keys. `ft new <use_case> --source FILE` writes one for your data, `--all` with every field, `ft check` checks it, `ft schema` prints its JSON Schema.
 
 - `type` is `{COMPONENT_TYPE}`, or `.<module>.<Class>` of a Python file beside it that changes the graph of this use case alone.
 - `attributes` holds the sections below. Unknown fields are errors, and no value is made to fit: `epochs: true` and `epochs: "2"` are errors too.
@@ -42,8 +42,8 @@ def page() -> str:
         ]
     parts += [
         "## A complete file\n",
-        "What `ft new my_use_case` writes:\n",
-        f"```yaml\n{scaffold_yaml('my_use_case').rstrip()}\n```\n",
+        "What `ft new my_use_case --all` writes:\n",
+        f"```yaml\n{scaffold_yaml('my_use_case', every_field=True).rstrip()}\n```\n",
     ]
     return "\n".join(parts)
 

@@ -1,17 +1,28 @@
-"""ft check: every use-case file, all problems at once; and who else may read the private folders, as warnings."""
+"""ft check: every use-case file and its source, all problems at once; and who else may read the private folders, as
+warnings."""
 
 import argparse
 import json
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ft_platform.environment import Environment
+    from ft_platform.rehearsal.rehearse import Rehearsal
+    from ft_platform.use_case import NamedUseCase
 
 HELP = (
-    "Check every use-case file (each problem with file, line, expected and got), name the settings and policy in force,"
-    " and warn where others may read."
+    "Check every use-case file (each problem with file, line, expected and got) and the columns of its source, name the"
+    " settings and policy in force, and warn where others may read. Of one use case, also lead some rows through the"
+    " data stages and the training audit; nothing is written to the lake."
 )
-EXAMPLES = ["ft check", "ft check --json"]
+EXAMPLES = ["ft check", "ft check complaint_routing", "ft check --files", "ft check --json"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("use_case", nargs="?", help="check this one only, and rehearse its data stages on some rows")
+    parser.add_argument("--files", action="store_true", help="the files only: no source is opened")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -22,13 +33,13 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.redaction.lint import own_code_warnings
     from ft_platform.redaction.settings_file import instance_problems
     from ft_platform.settings.environment_file import environment_file
-    from ft_platform.use_case.file import find_use_cases, has_own_component, shown, validate_all
+    from ft_platform.use_case.file import find_use_cases, has_own_component, shown, use_case_folder, validate_all
 
     environment, settings = load_environment(), environment_file()
-    defs = environment.defs
-    folders = find_use_cases(defs)
+    defs, only = environment.defs, arguments.use_case
+    folders = [use_case_folder(defs, only)] if only else find_use_cases(defs)
     names = [folder.name for folder in folders]
-    problems = [*validate_all(defs, environment), *instance_problems(environment.dagster_home)]
+    problems = [*validate_all(defs, environment, only), *instance_problems(environment.dagster_home)]
     warnings: list[str] = []
     if own := [folder for folder in folders if has_own_component(folder)]:
         from ft_platform.orchestration.loading import component_problems
@@ -39,13 +50,19 @@ def run(arguments: argparse.Namespace) -> int:
         warnings += problems_of(environment)
     except ConfigError as error:  # a group that does not exist
         problems += error.problems
+    sources: dict[str, Any] = {}
+    if not arguments.files:
+        for folder in folders:
+            if not only and folder.name in environment.identities:
+                continue  # its source is for its own account to read
+            told = _source(folder, environment, rehearsed=bool(only) and not problems)
+            problems += told.pop("problems", [])
+            warnings += told.pop("warnings", [])
+            sources |= {folder.name: told} if told else {}
     if arguments.json:
         found = {"settings": str(settings) if settings else None, "policy": environment.policy.title}
-        print(
-            json.dumps(
-                {"use_cases": names, "problems": problems, "warnings": warnings, **found}, indent=1, ensure_ascii=False
-            )
-        )
+        told = {"use_cases": names, "problems": problems, "warnings": warnings, "sources": sources, **found}
+        print(json.dumps(told, indent=1, ensure_ascii=False))
     else:
         print(
             f"Settings: {shown(settings) if settings else 'no ft_environment.yaml'}. Policy: {environment.policy.title}"
@@ -54,8 +71,67 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"warning: {warning}", file=sys.stderr)
         for problem in problems:
             print(problem, file=sys.stderr)
+        if only and only in sources:
+            print(_said(only, sources[only]))
         print(
             f"{len(names)} use case{'' if len(names) == 1 else 's'} in {shown(defs)}: "
             + (f"{len(problems)} problems" if problems else "all load")
         )
     return 1 if problems else 0
+
+
+def _source(folder: Path, environment: "Environment", *, rehearsed: bool) -> dict[str, Any]:
+    """What the source of a use case has, what is wrong with it, and how rows fare; empty where the file does not load,
+    which is said elsewhere."""
+    from ft_platform.errors import ConfigError, FtError
+    from ft_platform.rehearsal.source_problems import source_problems
+    from ft_platform.sources.looking import look
+    from ft_platform.use_case.file import load_use_case
+
+    try:
+        use_case = load_use_case(folder, environment=environment)
+    except ConfigError:
+        return {}
+    try:
+        looked = look(use_case.settings.source, environment)
+    except FtError as error:
+        return {"problems": [_at(use_case, ("source", "uri"), " ".join(str(error).split()))]}
+    found: dict[str, Any] = {
+        "rows": looked.rows.num_rows,
+        "complete": looked.complete,
+        "files": looked.files,
+        "columns": looked.rows.num_columns,
+        "problems": [_at(use_case, place, text) for place, text in source_problems(use_case.settings, looked)],
+    }
+    if rehearsed and not found["problems"]:
+        from ft_platform.rehearsal.rehearse import rehearse
+
+        done: Rehearsal = rehearse(use_case, looked, environment)
+        found["rehearsal"] = {"rows": done.rows, "kept": done.kept, "removed": done.removed}
+        found["problems"] += [f"{use_case.name}: {problem}" for problem in done.problems]
+        found["warnings"] = [f"{use_case.name}: {hint}" for hint in done.hints]
+    return found
+
+
+def _at(use_case: "NamedUseCase", place: tuple[str | int, ...], text: str) -> str:
+    """A problem with its place in the file."""
+    from ft_platform.commands import shortened
+    from ft_platform.use_case.file import FILE_NAME, shown
+    from ft_platform.use_case.yaml_file import read_yaml
+
+    path = use_case.path or Path()
+    file = path / FILE_NAME if path.is_dir() else path
+    return f"{shortened(text)} ({shown(file)}:{read_yaml(file).line_of(('attributes', *place))})"
+
+
+def _said(name: str, one: dict[str, Any]) -> str:
+    """A line about the source of a use case, and one about its rehearsal."""
+    rows = f"{one['rows']:,} rows{'' if one['complete'] else ' looked at'}, {one['columns']} columns"
+    lines = [f"{name}: {rows}"]
+    if done := one.get("rehearsal"):
+        kept = ", ".join(f"{stage} {count:,}" for stage, count in done["kept"].items())
+        lines.append(f"  of {done['rows']:,} rows led through: {kept}")
+        reasons = {reason: count for of in done["removed"].values() for reason, count in of.items()}
+        if reasons:
+            lines.append(f"  removed: {', '.join(f'{reason} {count:,}' for reason, count in reasons.items())}")
+    return "\n".join(lines)

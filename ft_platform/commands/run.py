@@ -14,6 +14,7 @@ HELP = "Run a use case, or some of its stages, and show progress and results."
 EXAMPLES = [
     "ft run complaint_routing",
     "ft run complaint_routing --set source.uri=complaints.csv --set training.epochs=1",
+    "ft run complaint_routing --until data_report",
     "ft run complaint_routing --select raw_records permitted_records cleaned_records",
 ]
 
@@ -35,6 +36,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--select", action="extend", nargs="+", default=[], metavar="STAGE", help="run these stages only"
     )
+    parser.add_argument("--until", metavar="STAGE", help="run this stage and all that lead to it")
     parser.add_argument(
         "--json", action="store_true", help="print the results as JSON; progress goes to standard error"
     )
@@ -83,6 +85,8 @@ def run_and_collect(
     if below := [one.text for one in undercuts(use_case.settings, use_case.policy)]:
         print(f"ft run: no release will follow from this: {'; '.join(below)}. Lines: ft check", file=sys.stderr)
     stages = [stage for text in arguments.select for stage in text.split(",") if stage]
+    if arguments.until:
+        stages = list(dict.fromkeys([*leading_to(arguments.until), *stages]))
     for line in _plan(environment, use_case, stages):
         print(line, file=sys.stderr if arguments.json else sys.stdout, flush=True)
     # The run's own output goes elsewhere: code of a use case, or a library, may print a record.
@@ -108,10 +112,33 @@ def _plan(environment: "Environment", use_case: "NamedUseCase", stages: list[str
     return plan(open_lake(environment), environment, use_case, stages or DEFAULT_STAGES).lines()
 
 
+def leading_to(stage: str) -> list[str]:
+    """The stages that a stage is built from, and itself, in the order of the graph.
+
+    Raises:
+        ConfigError: there is no such stage.
+    """
+    from ft_platform.errors import ConfigError
+    from ft_platform.stages import STAGES
+    from ft_platform.use_case.file import did_you_mean
+
+    if stage not in STAGES:
+        hint = did_you_mean(stage, STAGES) or f"; there are {', '.join(STAGES)}"
+        raise ConfigError([f"--until {stage}: there is no such stage{hint}"])
+    needed = {stage}
+    for name in reversed(STAGES):
+        needed |= set(STAGES[name].parents) if name in needed else set()
+    return [name for name in STAGES if name in needed]
+
+
 def _failed(name: str, outcome: "RunOutcome", arguments: argparse.Namespace) -> int:
     """Says why a run did not end well. Returns the exit code, for a run that a signal ended the one that shells give
     it."""
-    reason = " ".join(" ".join(filter(None, [outcome.error, outcome.next_step])).split())
+    from ft_platform.commands import shortened
+
+    error = outcome.error or ""
+    error += "." if outcome.next_step and error and error[-1] not in ".!?:" else ""
+    reason = " ".join(" ".join(filter(None, [error, outcome.next_step])).split())
     if outcome.stopped:
         reason = f"stopped. {outcome.next_step}"
     if arguments.json:
@@ -123,5 +150,6 @@ def _failed(name: str, outcome: "RunOutcome", arguments: argparse.Namespace) -> 
             "error": reason,
         }
         print(json.dumps(found, indent=1, ensure_ascii=False))
-    print(f"ft run: {outcome.failed_stage or name} {'was' if outcome.stopped else 'failed:'} {reason}", file=sys.stderr)
+    told = f"ft run: {outcome.failed_stage or name} {'was' if outcome.stopped else 'failed:'} {reason}"
+    print(shortened(told), file=sys.stderr)
     return 128 + outcome.stopped_by if outcome.stopped_by else 1

@@ -181,6 +181,8 @@ def print_summary(found: dict[str, Any], console: Console | None = None) -> None
         console.print("Nothing was trained in this run.")
     if total := found["seconds"].get("total"):
         console.print(f"Time: {_clock(total)}")
+    if found.get("data_report"):
+        console.print(f"Data report: {found['data_report']}", soft_wrap=True)
     if found["report"]:
         console.print(f"Report: {found['report']}", soft_wrap=True)
     if decision := found.get("decision"):

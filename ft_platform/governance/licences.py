@@ -1,7 +1,8 @@
-"""Whether the licences that a use case names are licences, and such as the policy of the installation accepts."""
+"""Whether a use case states what permits the use of its records, and whether the licences that it names are licences,
+and such as the policy of the installation accepts."""
 
 from ft_platform.errors import ConfigError
-from ft_platform.settings.governance import Governance
+from ft_platform.settings.governance import TO_BE_STATED, Governance
 from ft_platform.settings.licences import PROPRIETARY, canonical_licence
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case import NamedUseCase
@@ -10,14 +11,18 @@ REMEDY = "a licence is added by whoever runs the installation: policy.accepted_l
 
 
 def licence_problems(governance: Governance, policy: Policy) -> list[tuple[tuple[str | int, ...], str]]:
-    """Each licence of the section that is none or is not accepted: its place in the section, and a sentence."""
+    """Each licence of the section that is none or is not accepted, and each permission that is still to be stated: its
+    place in the section, and a sentence."""
     stated: list[tuple[tuple[str | int, ...], str]] = (
         [(("licence",), governance.licence)] if (governance.licence or "").strip() and governance.licence else []
     )
     stated += [
         (("accepted_licences", position), licence) for position, licence in enumerate(governance.accepted_licences)
     ]
-    found = [(place, text) for place, licence in stated if (text := _problem(licence, policy))]
+    found = governance.unstated()
+    found += [
+        (place, text) for place, licence in stated if licence != TO_BE_STATED and (text := _problem(licence, policy))
+    ]
     if governance.without_consent_column == "licence" and canonical_licence(governance.licence or "") == PROPRIETARY:
         text = (
             "records of your own need a consent, a ledger or a lawful basis; only the licence of a published dataset"
@@ -28,7 +33,7 @@ def licence_problems(governance: Governance, policy: Policy) -> list[tuple[tuple
 
 
 def require_accepted_licences(use_case: NamedUseCase) -> None:
-    """Returns if every licence of the use case is accepted.
+    """Returns if every licence of the use case is accepted, and nothing is still to be stated.
 
     Raises:
         ConfigError: one is not.
@@ -36,7 +41,7 @@ def require_accepted_licences(use_case: NamedUseCase) -> None:
     if found := licence_problems(use_case.settings.governance, use_case.policy):
         place = use_case.path or use_case.name
         raise ConfigError(
-            [f"governance.{'.'.join(map(str, where))} of {place}: {text}" for where, text in found[:3]],
+            [f"governance.{where[0]} of {place}: {text}" for where, text in found[:3]],
             "See them with their lines: ft check",
         )
 

@@ -43,6 +43,20 @@ def is_hub(uri: str) -> bool:
     return "://" not in uri and not Path(uri).expanduser().exists() and HUB_ID.match(uri) is not None
 
 
+def is_here(settings: BaseModelSettings, cache: Path) -> bool:
+    """Whether `find` downloads nothing: a folder or file, an installed package, or something in the cache."""
+    if match := PYPI_URI.match(settings.uri):
+        try:
+            if importlib.metadata.version(match["package"]) == match["version"]:
+                return True
+        except importlib.metadata.PackageNotFoundError:
+            pass
+        return any((cache / "pypi").glob(f"{match['package']}-{match['version']}-*"))
+    if is_hub(settings.uri):
+        return (cache / "hub" / f"models--{settings.uri.replace('/', '--')}").exists()
+    return "://" not in settings.uri and Path(settings.uri).expanduser().exists()
+
+
 def find(settings: BaseModelSettings, cache: Path) -> Path:
     """A folder of the model, or its GGUF file, on this machine.
 

@@ -31,9 +31,10 @@ def collect_results(
     `funnel` and `planted` are of the versions that the run made or used again, and of those behind them. `{"use_case",
     "run_id", "systems": {system: {metric: {"value", "low", "high"}}}, "differences" (fine-tuned minus system, the same
     shape), "main_metric", "per_1000_requests", "test_rows", "funnel", "trained", "reused",
-    "seconds", "report", "decision", "unfinished_run", "warnings"}`, `planted` where the records are a sample, and
-    `human_review` (`evaluation.review.figures.review_figures`) where experts judged the answers. The scores are those
-    of the evaluation report that the run made or used again, or that its fairness report or model card is about;
+    "seconds", "report", "data_report", "decision", "unfinished_run", "warnings"}`, `planted` where the records are a
+    sample, and `human_review` (`evaluation.review.figures.review_figures`) where experts judged the answers. The scores
+    are those of the evaluation report that the run made or used again, or that its fairness report or model card is
+    about;
     another run has no systems. `decision` is what the run's release decision says: `{"decision", "checkpoint", "words",
     "broken": {rule: why}, "waived", "brief"}`, or None; `words` say it beside how the run ended, as `ft list` does:
     `succeeded, release refused`.
@@ -75,6 +76,7 @@ def collect_results(
         "reused": run.reused,
         "seconds": run.seconds,
         "report": None,
+        "data_report": _data_report(lake, name, run.artifacts.get("data_report")),
         "decision": _decided(lake, name, run.artifacts.get(DECISION)),
         "unfinished_run": unfinished,
     }
@@ -135,6 +137,12 @@ def _report_of(lake: Lake, name: str, artifacts: dict[str, str]) -> str | None:
         if report := next((parent.id for parent in parents if parent.name == EVALUATION), None):
             return report
     return None
+
+
+def _data_report(lake: Lake, name: str, report_id: str | None) -> str | None:
+    """Page of the data report that the run made or used again."""
+    found = lake.artifact(name, "data_report", report_id, verify=False) if report_id else None
+    return f"{found.uri}/{REPORT}" if found else None
 
 
 def _decided(lake: Lake, name: str, decision_id: str | None) -> dict[str, Any] | None:

@@ -16,8 +16,10 @@ from ft_platform.environment import Environment
 from ft_platform.lake.versions import Version, from_dict
 from ft_platform.orchestration.instance import existing_instance
 from ft_platform.orchestration.lost_runs import mend_lost_runs
-from ft_platform.stages import STAGES
+from ft_platform.stages import STAGES, TRAINING_AUDIT
 
+SHOWN_PROBLEMS = 2
+"""Of a failed check: an error on a terminal has five lines at most."""
 PAGE = 100
 """Runs that are fetched at once."""
 
@@ -218,7 +220,12 @@ def _note_check(outcome: RunOutcome, event: dg.DagsterEvent, use_case: str) -> N
         and check.asset_key.path[0] == use_case
     ):
         outcome.failed_stage = check.asset_key.path[-1]
-        outcome.error = f"check {check.check_name} of {outcome.failed_stage} failed: {_numbers_of(check.metadata)}"
+        outcome.error = f"check {check.check_name} of {outcome.failed_stage} failed: {said_by_check(check.metadata)}"
+        outcome.next_step = (
+            f"All of it: ft audit {use_case}"
+            if check.check_name == TRAINING_AUDIT
+            else "All of it: its report in ft ui"
+        )
 
 
 def _stages(keys: Iterable[dg.AssetKey | None], use_case: str) -> set[str]:
@@ -243,13 +250,19 @@ def _message_of(failure: Any) -> str:
     return said
 
 
-def _numbers_of(metadata: Any) -> str:
-    """What a check says in words, or its numbers."""
+def said_by_check(metadata: Any) -> str:
+    """What a check says, in a few lines of a terminal: its own sentence, its first problems, or its figures. Lists and
+    mappings stay in its report."""
     if "says" in metadata:
         return str(metadata["says"].value)
-    shown = {
-        k: v.value
-        for k, v in metadata.items()
-        if k not in ("results", "checked_at", "report", "report_file") and v.value not in (None, NONE)
-    }
-    return ", ".join(f"{k} {v}" for k, v in shown.items())
+    problems = metadata["problems"].value if "problems" in metadata else None
+    if isinstance(problems, list) and problems:
+        more = f" And {len(problems) - SHOWN_PROBLEMS} more." if len(problems) > SHOWN_PROBLEMS else ""
+        return " ".join(map(str, problems[:SHOWN_PROBLEMS])) + more
+    return ", ".join(
+        f"{name} {one.value}"
+        for name, one in metadata.items()
+        if name not in ("checked_at", "report", "report_file")
+        and one.value not in (None, NONE)
+        and not isinstance(one.value, (dict, list))
+    )

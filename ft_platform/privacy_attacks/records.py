@@ -16,7 +16,7 @@ from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.provenance import TRAINING_RECORDS
 from ft_platform.models.renderer import NotRendered, Piece, Rendered, Renderer
 from ft_platform.models.turns import REJECTED, up_to_last_answer
-from ft_platform.training.dataset import COLUMNS, preference_pair, records_of
+from ft_platform.training.dataset import COLUMNS, preference_pair, records_of, row_room
 from ft_platform.use_case import NamedUseCase
 
 AT_ONCE = 200
@@ -99,8 +99,9 @@ def _rendered(
                         conversation = up_to_last_answer([m for m in messages if m["role"] != REJECTED])
                         pieces = renderer.pieces(conversation, None, training.max_length)
                     else:
-                        rendered = renderer.example(messages, answer, training.max_length, training.train_on)
-                        pieces = renderer.pieces(messages, answer, training.max_length)
+                        room = row_room(training, renderer, answer)
+                        rendered = renderer.example(messages, answer, room, training.train_on)
+                        pieces = renderer.pieces(messages, answer, room)
                 except NotRendered:
                     continue
                 yield rendered, pieces, answer or ""

@@ -13,6 +13,8 @@ LedgerField = Literal[
 ]
 Value = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 """A value as the source, the ledger or SPDX writes it."""
+TO_BE_STATED = "to be stated"
+"""What `ft new` writes where only a person can say what permits the use of the records. It permits nothing."""
 MOST_VALUES = 500
 LEDGER_DEFAULTS = {"subject": "subject_id", "status": "status"}
 DENIED_LICENCES = ["NONE", "NOASSERTION", "unknown", "CC-*-NC*", "CC-*-ND*"]
@@ -162,6 +164,21 @@ class Governance(Section):
         """Whether a licence is on the deny list."""
         name = licence.strip().casefold()
         return any(fnmatchcase(name, pattern.strip().casefold()) for pattern in self.denied_licences)
+
+    def unstated(self) -> list[tuple[tuple[str | int, ...], str]]:
+        """Places where a person has not said yet what permits the use of the records, each with the question."""
+        questions = {
+            ("licence",): "what is the licence of the dataset? An SPDX id such as `CC-BY-4.0`, or `proprietary` for"
+            " records of your own",
+            ("accepted_consent", 0): "which values of the consent column permit this use?",
+            ("accepted_licences", 0): "which values of the licence column permit this use?",
+        }
+        values = {("licence",): self.licence} | {
+            (name, 0): next(iter(getattr(self, name)), None) for name in ("accepted_consent", "accepted_licences")
+        }
+        return [
+            (place, f"is still to be stated: {questions[place]}") for place, v in values.items() if v == TO_BE_STATED
+        ]
 
     def ledger_fields(self) -> dict[str, str]:
         """What the ledger holds -> its column there; `subject` and `status` always."""

@@ -2,9 +2,10 @@
 it.
 
 OpenAI: `[{"role": "user", "content": "..."}]`, a content may be a list of text parts. ShareGPT: `[{"from": "human",
-"value": "..."}]`. Prompt and answer of TRL: each a text, or a list of messages; an answer that holds a user message is
-the whole conversation. Tools (`sources.tool_messages`): OpenAI's `tool_calls` and `tool`, ShareGPT's `function_call`
-and `observation`; the descriptions of the tools are a column of their own.
+"value": "..."}]`. Schema-guided dialogues: `[{"speaker": "USER", "utterance": "..."}]`, where SYSTEM is the model.
+Prompt and answer of TRL and LLaMA-Factory: each a text, a message, or a list of messages; an answer that holds a user
+message is the whole conversation. Tools (`sources.tool_messages`): OpenAI's `tool_calls` and `tool`, ShareGPT's
+`function_call` and `observation`; the descriptions of the tools are a column of their own.
 Sources: platform.openai.com/docs "Chat completions"; LLaMA-Factory `data/README.md`; huggingface.co/docs/trl "Dataset
 formats". Not covered: pictures and sounds (an error), and `weight` of single messages.
 """
@@ -23,6 +24,8 @@ from ft_platform.sources.file_format import row_list
 from ft_platform.sources.tool_messages import call_message, described_tools, in_order_of_calls
 
 ROLES = ("system", "user", "assistant", "tool")
+SPEAKERS = {"user": "user", "system": "assistant", "assistant": "assistant"}
+"""Of schema-guided dialogues (arXiv:1909.05855)."""
 OTHER_NAMES = {
     "human": "user",
     "gpt": "assistant",
@@ -61,9 +64,9 @@ def conversations(values: pa.Array, file_name: str, first_row: int, tools: pa.Ar
     return _checked(rows, file_name, first_row, "the messages column")
 
 
-def has_lists(column: pa.Array) -> bool:
-    """Whether a text of the column may be a JSON list."""
-    return bool(pc.any(pc.starts_with(pc.utf8_ltrim_whitespace(column), "[")).as_py())
+def has_messages(column: pa.Array) -> bool:
+    """Whether a text of the column may be a message, or a list of them, as JSON."""
+    return bool(pc.any(pc.match_substring_regex(column, r"^\s*[\[{]")).as_py())
 
 
 def prompted(
@@ -153,6 +156,8 @@ def _messages(item: dict[str, Any]) -> list[Message]:
     Raises:
         KeyError, TypeError, ValueError: it is none, or holds more than text and calls of tools.
     """
+    if "utterance" in item:
+        return [{"role": SPEAKERS[item["speaker"].lower()], "content": item["utterance"]}]
     role = item["role"] if "role" in item else item["from"]
     content = (
         item.get("content")
@@ -184,7 +189,7 @@ def _with_rejected(messages: list[Message] | None, rejected: str | None) -> list
     if messages is None or rejected is None:
         return messages
     try:
-        said = _parsed(rejected) if rejected.lstrip().startswith("[") else None
+        said = _said(rejected)
     except _Repeated:
         return None
     if said and said[-1]["role"] != "assistant":
@@ -192,11 +197,20 @@ def _with_rejected(messages: list[Message] | None, rejected: str | None) -> list
     return [*messages, {"role": "rejected", "content": said[-1]["content"] if said else rejected}]
 
 
+def _said(text: str) -> list[Message] | None:
+    """The messages of a text: a list of them, or one; None where it is a plain text.
+
+    Raises:
+        _Repeated: a key is there twice.
+    """
+    start = text.lstrip()[:1]
+    return _parsed(text if start == "[" else f"[{text}]") if start in ("[", "{") else None
+
+
 def _prompted(prompt: str, answer: str) -> list[Message] | None:
-    """A text that begins like a list and is none is a text."""
+    """A text that begins like messages and is none is a text."""
     try:
-        asked = _parsed(prompt) if prompt.lstrip().startswith("[") else None
-        said = _parsed(answer) if answer.lstrip().startswith("[") else None
+        asked, said = _said(prompt), _said(answer)
     except _Repeated:
         return None
     if said and any(m["role"] == "user" for m in said):

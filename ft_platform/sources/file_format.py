@@ -47,6 +47,7 @@ class Opened:
         absent: optional columns that it lacks; set by `require`.
         packed_bytes: what it takes where it lies; None of a table, whose database or log says nothing of it.
         text_bytes: bytes of all texts that were read from it so far.
+        all_columns: it is looked at before anything is mapped: `require` maps whatever it has.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Opened:
     absent: list[str] = field(default_factory=list)
     packed_bytes: int | None = None
     text_bytes: int = 0
+    all_columns: bool = False
 
     def require(self, columns: Iterable[str], from_first_row: bool = False) -> list[str]:
         """The mapped columns that are among `columns`, in the mapping's order.
@@ -69,15 +71,16 @@ class Opened:
             SourceError: a mapped column is missing and not optional, or is there twice.
         """
         got = list(columns)
+        if self.all_columns:
+            self.mapped = self._headers(got, from_first_row)
+            return self.mapped
         missing = [c for c in self.mapped if c not in got and c not in self.optional]
         twice = [c for c in self.mapped if got.count(c) > 1]
         problems = [f"column {c!r} is missing{_suggestion(c, got)}" for c in missing] + [
             f"column {c!r} is there {got.count(c)} times" for c in twice
         ]
         if problems:
-            names = [
-                one for one in got if not from_first_row or (len(one) <= 40 and one.count(" ") <= 3 and "@" not in one)
-            ][:40]  # longer ones may be data
+            names = [one for one in got if not from_first_row or _is_name(one)][:40]  # others may be data
             listed = ", ".join(map(repr, names)) + (
                 f" and {len(got) - len(names)} more" if len(got) > len(names) else ""
             )
@@ -94,6 +97,19 @@ class Opened:
             )
         self.absent = [c for c in self.mapped if c not in got]
         return [c for c in self.mapped if c in got]
+
+    def _headers(self, got: list[str], from_first_row: bool) -> list[str]:
+        """The columns that can be named: not blank, and there once.
+
+        Raises:
+            SourceError: the first row of the file is data, as far as it shows.
+        """
+        if from_first_row and any((one.strip() and not any(map(str.isalpha, one))) or "@" in one for one in got):
+            raise SourceError(
+                f"{self.name}: the first row holds numbers or addresses and no names of columns, so it may be data",
+                "Put a row with the names of the columns above it",
+            )
+        return [one for one in got if one.strip() and got.count(one) == 1 and (_is_name(one) or not from_first_row)]
 
     def batches(self, columns: list[str], rows: Iterable[Sequence[str | None]]) -> Iterator[pa.RecordBatch]:
         """Arrow batches of strings from rows with a value for each of `columns`, in order.
@@ -243,3 +259,8 @@ def _is_unicode(text: str | None) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _is_name(header: str) -> bool:
+    """Whether a cell of the first row is the name of a column, and not a person's data in a file without names."""
+    return len(header) <= 40 and header.count(" ") <= 3 and "@" not in header

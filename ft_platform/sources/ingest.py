@@ -149,6 +149,21 @@ def read_new_records(
     return Ingest(files, not to_read and not whole, whole, batches(), counts, marks, ids, raw_schema(use_case))
 
 
+def records_in(use_case: NamedUseCase, rows: pa.Table, name: str, ingested_at: datetime) -> pa.Table:
+    """Rows that were looked at (`sources.looking`) as the records that `read_new_records` would make of them.
+
+    Raises:
+        SourceError: rows without an id, with a repeated one, or that are no conversations.
+    """
+    settings = use_case.settings
+    order = Order(settings.source, settings.record, Path(), Budget(settings.source.limits))
+    reading = _Reading(use_case, RecordIds(use_case.name), ingested_at, order)
+    reading.keys.start_file(name)
+    batches = [_new_records(reading, batch, name, "", 1) for batch in rows.combine_chunks().to_batches()]
+    _raise_problems(reading)
+    return pa.Table.from_batches(batches, schema=raw_schema(use_case))
+
+
 def _raise_problems(reading: _Reading) -> None:
     if not reading.problems and (repeated := reading.keys.error(reading.use_case.settings.record.id)):
         raise repeated

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from ft_platform.errors import SourceError
 from ft_platform.records.columns import MESSAGES
-from ft_platform.sources.conversations import conversations, has_lists, prompted
+from ft_platform.sources.conversations import conversations, has_messages, prompted
 from ft_platform.sources.file_format import nul_error, row_list
 from ft_platform.use_case import NamedUseCase, RecordMapping
 
@@ -120,7 +120,7 @@ def _messages(use_case: NamedUseCase, batch: pa.RecordBatch, file_name: str, fir
     answer = pc.fill_null(_column(batch, record.answer), "")
     rejected = _column(batch, record.rejected) if record.rejected else None
     if record.chat_format in LISTS_OF_MESSAGES and any(
-        has_lists(column) for column in (asked, answer, rejected) if column is not None
+        has_messages(column) for column in (asked, answer, rejected) if column is not None
     ):
         return _without_nul(use_case, prompted(asked, answer, file_name, first_row, rejected), file_name, first_row)
     return interleaved(

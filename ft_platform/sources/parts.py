@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -18,16 +18,31 @@ class Order:
     """How a part is to be read.
 
     Attributes:
+        record: the mapping; None reads every column.
         folder: private folder for copies and for what is unpacked.
         budget: of the whole reading.
         mark: of a table with a high-water column, the value up to which its rows are known.
     """
 
     source: Source
-    record: RecordMapping
+    record: RecordMapping | None
     folder: Path
     budget: Budget
     mark: str | None = None
+
+    def opened(self, name: str) -> Opened:
+        """What a reader of a table is asked to read."""
+        return Opened(name, **self.asked())
+
+    def asked(self) -> dict[str, Any]:
+        """What every reader is told, as arguments of `Opened`."""
+        return {
+            "mapped": self.record.columns() if self.record else [],
+            "optional": frozenset(self.record.optional_columns if self.record else ()),
+            "settings": self.source,
+            "budget": self.budget,
+            "all_columns": self.record is None,
+        }
 
 
 @dataclass
@@ -65,11 +80,11 @@ class Part(Protocol):
         """
         ...
 
-    def pieces(self, sha256: str, order: Order) -> Iterator[Piece]:
+    def pieces(self, sha256: str | None, order: Order) -> Iterator[Piece]:
         """What is in it, each to be used up before the next.
 
         Args:
-            sha256: the hash it had.
+            sha256: the hash it had; None where it is only looked at, and may change meanwhile.
 
         Raises:
             SourceError: it cannot be read, or changed since.

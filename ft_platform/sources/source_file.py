@@ -73,7 +73,7 @@ class SourceFile:
         require_known(self.uri, found, self.known_sha256)
         return found
 
-    def pieces(self, sha256: str, order: Order) -> Iterator[Piece]:
+    def pieces(self, sha256: str | None, order: Order) -> Iterator[Piece]:
         """What is in it: the file itself, or what is packed in it, each to be used up before the next.
 
         Raises:
@@ -89,7 +89,7 @@ class SourceFile:
                 piece = _opened(one, order)
                 yield replace(piece, batches=self._watched(piece, sha256, order))
 
-    def _watched(self, piece: Piece, sha256: str, order: Order) -> Iterator[pa.RecordBatch]:
+    def _watched(self, piece: Piece, sha256: str | None, order: Order) -> Iterator[pa.RecordBatch]:
         """The batches of a piece; an error names the row, or that the file changed."""
         rows = 0
         try:
@@ -99,7 +99,7 @@ class SourceFile:
                     rows += batch.num_rows
         except SourceError:
             with plain_failures(self.uri):
-                if self.is_local and self._sha256() != sha256:
+                if self.is_local and sha256 and self._sha256() != sha256:
                     raise _changed(self.uri) from None
             raise
 
@@ -136,11 +136,12 @@ class SourceFile:
         return (self.uri, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
     @contextmanager
-    def local_path(self, expected_sha256: str, folder: Path | None = None) -> Iterator[Path]:
+    def local_path(self, expected_sha256: str | None, folder: Path | None = None) -> Iterator[Path]:
         """A local file with exactly the hashed bytes: the file itself, or a private download that is removed
         afterwards.
 
         Args:
+            expected_sha256: the hash it had; None where it is only looked at.
             folder: where downloads go. Default: the system's temporary folder.
 
         Raises:
@@ -148,7 +149,7 @@ class SourceFile:
         """
         if self.is_local:
             yield Path(self.path)
-            if self._sha256() != expected_sha256:
+            if expected_sha256 and self._sha256() != expected_sha256:
                 raise _changed(self.uri)
             return
         with tempfile.TemporaryDirectory(prefix="ft-source-", dir=folder) as private:
@@ -161,7 +162,8 @@ class SourceFile:
                 lambda: once(lambda: self.fs.get_file(self.path, str(target), **parts)),
                 written,
             )
-            if SourceFile(str(target), str(target), LocalFileSystem()).sha256() != expected_sha256:
+            copied = SourceFile(str(target), str(target), LocalFileSystem())
+            if expected_sha256 and copied.sha256() != expected_sha256:
                 raise _changed(self.uri)
             yield target
 
@@ -186,16 +188,7 @@ def _opened(one: Unpacked, order: Order) -> Piece:
     reader = formats()[format_name(one.inner_name, order.source.format) or ""]
     encoding = detect_encoding(one.path, one.name, order.source.encoding) if reader.IS_TEXT else None
     name = encoding.name if encoding else ""
-    record = order.record
-    opened = OpenFile(
-        one.name,
-        record.columns(),
-        frozenset(record.optional_columns),
-        order.source,
-        order.budget,
-        path=one.path,
-        encoding=name,
-    )
+    opened = OpenFile(one.name, **order.asked(), path=one.path, encoding=name)
     opened.packed_bytes = one.path.stat().st_size
     return Piece(opened, reader.read(opened), encoding)
 

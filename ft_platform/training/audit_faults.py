@@ -41,7 +41,15 @@ KINDS: dict[str, Kind] = {
         "no answer, or no question before it", "Check record.answer, record.label or record.messages", _left_out
     ),
     "answer_truncated": Kind(
-        "the answer does not fit, or is cut", "Raise training.max_length, or remove these records", _left_out
+        "the answer does not fit, or is cut",
+        "Raise training.max_length, shorten task.instruction ({labels} writes every label into each prompt), or remove"
+        " these records",
+        _left_out,
+    ),
+    "instruction_too_long": Kind(
+        "the instruction alone fills training.max_length",
+        "Raise training.max_length, or shorten task.instruction: a label head needs no {labels} in it",
+        _left_out,
     ),
     "answer_masked": Kind(
         "an answer of which no token counts in the loss", "Report it: the renderer masks what should be learned"
@@ -140,8 +148,14 @@ class Found:
     def supervised_share(self) -> float:
         return self.supervised / self.tokens if self.tokens else 0.0
 
-    def judge_share(self) -> None:
-        """Call once all rows are added."""
+    def judge_share(self, *, scored: bool = False) -> None:
+        """Call once all rows are added.
+
+        Args:
+            scored: labels are scored and not written: one target a record is all there can be.
+        """
+        if scored and self.supervised:
+            return
         if self.supervised_share < self.audit.min_supervised_share or not self.supervised:
             self.counts["low_supervised_share"] = 1
 

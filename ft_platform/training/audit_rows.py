@@ -19,7 +19,7 @@ from ft_platform.models.turns import TOOL_ROLES, conversation_of, up_to_last_ans
 from ft_platform.process import progress
 from ft_platform.records.columns import SIDES
 from ft_platform.training.audit_faults import REASONS, Found
-from ft_platform.training.dataset import AT_ONCE, COLUMNS, preference_pair, preferred_and_not, records_of
+from ft_platform.training.dataset import AT_ONCE, COLUMNS, preference_pair, preferred_and_not, records_of, row_room
 from ft_platform.use_case import NamedUseCase
 
 ANSWER_TOKENS = 8192
@@ -58,6 +58,11 @@ class RowAudit:
     def __post_init__(self) -> None:
         self.found = Found(self.use_case.settings.audit)
 
+    @property
+    def _scored(self) -> bool:
+        """A label head scores the labels: no answer is written, learned or in need of room."""
+        return self.use_case.settings.training.objective == "label_head"
+
     def run(self, read: Callable[[list[str]], Iterable[pa.RecordBatch]], rows: int) -> Found:
         """Looks at all rows.
 
@@ -70,7 +75,7 @@ class RowAudit:
                 self._batch(batch.slice(start, AT_ONCE))
                 progress.report("splits", self.found.rows, rows, "rows audited")
         self._add_duplicates(read)
-        self.found.judge_share()
+        self.found.judge_share(scored=self._scored)
         return self.found
 
     def _add_duplicates(self, read: Callable[[list[str]], Iterable[pa.RecordBatch]]) -> None:
@@ -124,7 +129,9 @@ class RowAudit:
                 examples = self._examples(side, messages, answer, longest)
             except NotRendered as error:
                 if side != "test" or error.reason != "answer_too_long":
-                    self.found.add(REASONS.get(error.reason, error.reason), record_id)
+                    too_long = self._scored and error.reason == "answer_too_long"
+                    fault = "instruction_too_long" if too_long else REASONS.get(error.reason, error.reason)
+                    self.found.add(fault, record_id)
                 digests.append(NOT_RENDERED)
                 continue
             digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
@@ -140,7 +147,8 @@ class RowAudit:
         """What training renders of a record: one row, or the two of a preference."""
         training = self.use_case.settings.training
         if not training.compares_answers or side == "test":
-            return [Example(self.renderer.example(messages, answer, longest, training.train_on), answer)]
+            room = longest if side == "test" else row_room(training, self.renderer, answer)
+            return [Example(self.renderer.example(messages, answer, room, training.train_on), answer)]
         rows = preference_pair(self.renderer, messages, training.max_length)
         return [Example(row, said) for row, said in zip(rows, preferred_and_not(messages), strict=True)]
 
@@ -152,13 +160,14 @@ class RowAudit:
             answer_tokens = settings.evaluation.max_new_tokens if written else 0
             length = min(rendered.prompt_length, settings.evaluation.max_prompt_tokens) + answer_tokens
         else:
+            length = rendered.prompt_length if self._scored else length
             self.found.tokens += length
-            self.found.supervised += sum(rendered.supervised)
+            self.found.supervised += 1 if self._scored else sum(rendered.supervised)
             if rendered.truncated:
                 yield "prompt_shortened"
         if self.context_length is not None and length > self.context_length:
             yield "longer_than_context"
-        if fault := self._answer_fault(messages, example.answer, rendered):
+        if not self._scored and (fault := self._answer_fault(messages, example.answer, rendered)):
             yield fault
         if self._acts_as_control(messages, example.answer, rendered):
             yield "control_token_in_text"

@@ -12,7 +12,7 @@ from ft_platform.lake.manifest import Verdict
 from ft_platform.stages import AUDIT_PAGE, TRAINING_AUDIT, check_settings_hash
 from ft_platform.use_case import NamedUseCase, settings_hash
 
-CODE_VERSION = 3
+CODE_VERSION = 4
 """Raise when the audit finds other things in the same rows."""
 FIGURES = "audit.json"
 TOKENIZER_FILES = (

@@ -16,7 +16,7 @@ from ft_platform.errors import VersionRefused
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.gate import version_of_parent
 from ft_platform.models.renderer import NotRendered, Rendered, Renderer
-from ft_platform.training.dataset import COLUMNS, records_of
+from ft_platform.training.dataset import COLUMNS, records_of, row_room
 from ft_platform.use_case import NamedUseCase
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ def shown_examples(
     found: list[tuple[str, Rendered]] = []
     for record_id, messages, answer in [record for part in batch.to_batches() for record in records_of(part, use_case)]:
         try:
-            found.append((record_id, renderer.example(messages, answer, training.max_length, training.train_on)))
+            found.append(
+                (record_id, renderer.example(messages, answer, row_room(training, renderer, answer), training.train_on))
+            )
         except NotRendered:
             continue
     longest = max((len(example.input_ids) for _, example in found), default=0)

@@ -12,7 +12,7 @@ from ft_platform.lake import Lake, TableVersion
 from ft_platform.models.renderer import NotRendered, Rendered, Renderer
 from ft_platform.models.turns import REJECTED, up_to_last_answer
 from ft_platform.process import progress
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case import NamedUseCase, Training
 
 COLUMNS = ["record_id", "messages", "label", "split"]
 AT_ONCE = 1000
@@ -96,7 +96,9 @@ def render_split(table: pa.Table, split: str, renderer: Renderer, use_case: Name
                     example, rejected = preference_pair(renderer, messages, training.max_length)
                     rendered.rejected.append(rejected)
                 else:
-                    example = renderer.example(messages, answer, training.max_length, training.train_on)
+                    example = renderer.example(
+                        messages, answer, row_room(training, renderer, answer), training.train_on
+                    )
             except NotRendered as error:
                 rendered.left_out[error.reason] = rendered.left_out.get(error.reason, 0) + 1
                 continue
@@ -113,6 +115,12 @@ def render_split(table: pa.Table, split: str, renderer: Renderer, use_case: Name
             "Check record.label or record.answer, splits, and training.max_length",
         )
     return rendered
+
+
+def row_room(training: Training, renderer: Renderer, answer: str | None) -> int:
+    """Tokens that a rendered record may have. A label head writes no answer: its prompt alone may fill `max_length`."""
+    scored = training.objective == "label_head" and answer
+    return training.max_length + (len(renderer.answer_ids(answer)) if scored and answer else 0)
 
 
 def preference_pair(

@@ -17,5 +17,7 @@ def checkpoint_inputs(use_case: NamedUseCase, splits: TableVersion) -> tuple[str
     base = Path(use_case.settings.base_model.uri).expanduser()
     # A folder or file can change under the same name; a pinned package, revision or sha256 cannot.
     weights = {"base_model": weights_sha256(base)} if base.exists() else {}
-    inputs = input_hash(use_case, "adapter_checkpoint", [splits], **weights)
+    # Earlier versions left room for an answer that a label head does not write: long prompts were a few tokens shorter.
+    room = {"room": "prompt"} if use_case.settings.training.objective == "label_head" else {}
+    inputs = input_hash(use_case, "adapter_checkpoint", [splits], **weights, **room)
     return f"ckpt-{inputs[:12]}", inputs

@@ -168,10 +168,14 @@ def load_use_case(
     return NamedUseCase(name=name, settings=settings, path=file, policy=environment.policy)
 
 
-def validate_all(defs: Path, environment: Environment | None = None) -> list[str]:
+def validate_all(defs: Path, environment: Environment | None = None, only: str | None = None) -> list[str]:
     """Every problem of every use case in `defs`, those of expectations and of the installation's policy too. Empty: all
-    of them load."""
-    folders = find_use_cases(defs)
+    of them load.
+
+    Args:
+        only: name of the one use case to look at.
+    """
+    folders = [folder for folder in find_use_cases(defs) if only in (None, folder.name)]
     if not folders:
         return [f"there is no use case in {shown(defs)}"]
     problems = [

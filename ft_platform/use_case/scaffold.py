@@ -1,6 +1,7 @@
-"""A complete, commented use-case file for a new use case, written from the schema, so that it cannot go stale.
+"""The file of a new use case: what a department edits in some thirty lines, or every field of the schema with its
+explanation, so that it cannot go stale.
 
-It loads as it is: its source is the sample data of its kind.
+It loads as it is: its source is the sample data of its kind, or what was proposed for a source.
 """
 
 import textwrap
@@ -63,25 +64,99 @@ STARTS: dict[Kind, dict[str, Any]] = {
 }
 """What a new file says where the schema has no default, or where the sample data needs it."""
 
+SAMPLE_COMMENTS = {
+    "owners.accountable": "an e-mail address or team:<name>",
+    "source.uri": "a file, folder, glob, bucket (s3://...) or database; `ft new --source` looks at one",
+    "record.id": "unique; without it records are identified by content",
+    "record.consent": "columns that are not named here never enter the platform",
+    "record.features": "for fairness only; they never enter a prompt",
+    "governance.accepted_consent": "every other value, and none, removes the record",
+    "governance.licence": "of the dataset: an SPDX id, or `proprietary` for records of your own",
+    "privacy.quasi_identifiers": "made coarser until five persons share each combination",
+    "splits.rare_labels": "labels with fewer than five records are left out",
+    "base_model.uri": "or a hub id, a folder, s3://...",
+}
+"""What stands behind the values of a new file on sample data."""
+
 WIDTH = 110
 
 
-def scaffold_yaml(name: str, kind: Kind = "classification") -> str:
-    """Text of `defs/<name>/defs.yaml`."""
-    lines = [
+def scaffold_yaml(
+    name: str,
+    kind: Kind = "classification",
+    *,
+    values: dict[str, Any] | None = None,
+    why: dict[str, str] | None = None,
+    every_field: bool = False,
+) -> str:
+    """Text of `defs/<name>/defs.yaml`.
+
+    Args:
+        values: path -> value in place of those of the sample data.
+        why: path -> what stands behind its value as a comment; not with `every_field`.
+        every_field: also those that have a default, each explained.
+    """
+    start = STARTS[kind] if values is None else values
+    written = _every_field(start) if every_field else _short(start, SAMPLE_COMMENTS if why is None else why)
+    head = [
         f"# Use case {name}: one file, one lineage graph from raw records to an evaluated checkpoint.",
-        (
-            "# It runs as it is, on sample data of fictitious persons. Change what is between `owners` and `governance`"
-            " first."
-        ),
-        f"#   check it:  ft check        run it:  ft run {name}        see it:  ft ui",
+        "# It runs as it is, on sample data of fictitious persons: put your own source and columns in."
+        if values is None
+        else "# Proposed from the source: correct what is wrong. Columns that are not named never enter the platform.",
+        f"#   check it:  ft check {name}      run it:  ft run {name}      every other field:  ft schema, ft new --all",
         f"type: {COMPONENT_TYPE}",
         "attributes:",
     ]
+    return "\n".join([*head, *written]) + "\n"
+
+
+def nested(values: dict[str, Any]) -> dict[str, Any]:
+    """Attributes of a use case from path -> value, in the order of the schema."""
+    made: dict[str, Any] = {}
+    for path in fields():
+        if path in values:
+            *sections, last = path.split(".")
+            target = made
+            for section in sections:
+                target = target.setdefault(section, {})
+            target[last] = values[path]
+    return made
+
+
+def _every_field(start: dict[str, Any]) -> list[str]:
+    lines: list[str] = []
     for field in fields().values():
         if "[]" not in field.path:
-            lines += _section(field) if field.is_section else _value(field, STARTS[kind])
-    return "\n".join(lines) + "\n"
+            lines += _section(field) if field.is_section else _value(field, start)
+    return lines
+
+
+def _short(start: dict[str, Any], why: dict[str, str]) -> list[str]:
+    """A line for each value, with its reason behind it; a section of one value is one line."""
+    lines: list[str] = []
+    for section, value in nested(start).items():
+        if not isinstance(value, dict):
+            lines += _with_reason(f"  {section}: {inline_yaml(value)}", why.get(section, ""))
+        elif len(value) == 1:
+            lines += _with_reason(f"  {section}: {inline_yaml(value)}", why.get(f"{section}.{next(iter(value))}", ""))
+        else:
+            lines.append(f"  {section}:")
+            for name, one in value.items():
+                lines += _with_reason(f"    {name}: {inline_yaml(one)}", why.get(f"{section}.{name}", ""))
+    return lines
+
+
+def _with_reason(line: str, reason: str) -> list[str]:
+    """The line with its reason as a comment, above it where both do not fit into one. Long lists go on below."""
+    if len(line) > 120 and line.endswith("]"):
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        lines = textwrap.wrap(line, 118, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        return [*_comment(reason, len(indent) - 2), *lines]
+    if not reason:
+        return [line]
+    if len(f"{line} # {reason}") <= 120:
+        return [f"{line} # {reason}"]
+    return [*_comment(reason, len(line) - len(line.lstrip())), line]
 
 
 def _section(field: UseCaseField) -> list[str]:

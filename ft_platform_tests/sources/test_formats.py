@@ -102,7 +102,7 @@ def test_a_format_is_a_file_in_the_folder_and_stands_in_schema_scaffold_and_refe
     for path in ("source.format", "business.measurements[].format"):
         assert "`lines_of_text`" in fields()[path].kind and "`csv`" in fields()[path].kind
     assert "lines_of_text" in json.dumps(file_schema()["$defs"]["Source"]["properties"]["format"]["enum"])
-    assert "lines_of_text" in scaffold_yaml("letters")
+    assert "lines_of_text" in scaffold_yaml("letters", every_field=True)
     assert ".lines" in known_endings()
 
 

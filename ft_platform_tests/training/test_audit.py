@@ -183,11 +183,17 @@ def a_long_rejected_answer(house: House) -> None:
     house.rows[4]["messages"][-1]["content"] = "long " * 80
 
 
+def an_instruction_that_fills_the_row(house: House) -> None:
+    house.sections["training"] = {"objective": "label_head", "max_length": 40}
+    house.sections["task"] = {"instruction": "Name the product of the complaint. " * 9}
+
+
 PLANTED = [
     (few_tokens_to_learn, "low_supervised_share", None),
     (no_label, "answer_missing", ["r0004"]),
     (a_long_answer, "answer_truncated", ["r0004"]),
     (an_answer_that_loses_its_end, "answer_truncated", None),
+    (an_instruction_that_fills_the_row, "instruction_too_long", None),
     (a_masked_answer, "answer_masked", None),
     (no_end_of_turn, "end_of_turn_missing", None),
     (an_unknown_label, "answer_outside_labels", ["r0002"]),
@@ -221,6 +227,32 @@ def test_a_label_head_needs_no_second_answer(house):
     figures = house.audited()
     assert figures["passed"] and not any(figures["faults"].values())
     assert figures["renderer_hash"] == plain["renderer_hash"]
+
+
+def test_a_label_head_needs_no_room_for_an_answer(house):
+    """The prompt may fill the row; where the label is written, the same prompt is shortened."""
+    longest = max(len(row["messages"][0]["content"]) for row in house.rows)
+    for row in house.rows:
+        row["messages"][0]["content"] = row["messages"][0]["content"].ljust(longest, ".")
+    house.sections["training"] = {"objective": "label_head", "max_length": 300}
+    house.audited()
+    (row,) = {len(found) for found in prompts(house)}
+    house.sections["training"] = {"objective": "label_head", "max_length": row}
+    assert not any(house.audited()["faults"].values())
+    house.sections["training"] = {"objective": "sft", "max_length": row}
+    assert house.audited()["faults"]["prompt_shortened"]
+
+
+def test_a_label_head_is_not_held_to_a_share_of_learned_tokens(house):
+    house.sections["training"] = {"objective": "label_head", "max_length": 300}
+    house.sections["audit"] = {"min_supervised_share": 0.5}
+    assert house.audited()["passed"]
+
+
+def prompts(house: House) -> list[list[int]]:
+    tokenizer = tiny_tokenizer()
+    renderer = Renderer(tokenizer, house.case.settings.task, ["card", "loan"])
+    return [renderer.prompt_ids(row["messages"]) for row in house.rows]
 
 
 def test_preferences_pass_and_both_answers_count_in_the_loss(house):

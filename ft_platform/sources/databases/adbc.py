@@ -81,9 +81,8 @@ class AdbcTable:
                 yield ""
             yield hashlib.sha256(f"{rows}:{total % (1 << 256):x}".encode()).hexdigest()
 
-    def pieces(self, sha256: str, order: Order) -> Iterator[Piece]:
-        record = order.record
-        opened = Opened(self.uri, record.columns(), frozenset(record.optional_columns), order.source, order.budget)
+    def pieces(self, sha256: str | None, order: Order) -> Iterator[Piece]:
+        opened = order.opened(self.uri)
         marks: list[str] = []
         yield Piece(opened, self.batches(opened, order.mark, marks), marks=marks)
 

@@ -53,9 +53,8 @@ class DeltaSource:
         self._table = answered(self.uri, self._silent_seconds, lambda: once(self._opened))
         return hashlib.sha256(f"{self._table.metadata().id}:{self._table.version()}".encode()).hexdigest()
 
-    def pieces(self, sha256: str, order: Order) -> Iterator[Piece]:
-        record = order.record
-        opened = Opened(self.uri, record.columns(), frozenset(record.optional_columns), order.source, order.budget)
+    def pieces(self, sha256: str | None, order: Order) -> Iterator[Piece]:
+        opened = order.opened(self.uri)
         yield Piece(opened, watched(self.uri, self._silent_seconds, lambda: self._batches(opened)))
 
     def _batches(self, opened: Opened) -> Generator[pa.RecordBatch, None, None]:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Any, TextIO
 
 import pyarrow as pa
 
 from ft_platform.errors import SourceError
 from ft_platform.sources.budget import over
-from ft_platform.sources.file_format import OpenFile, as_text, row_list
+from ft_platform.sources.file_format import BATCH_ROWS, OpenFile, as_text, row_list
 from ft_platform.sources.strict_json import NotStrict, StrictJson
 
 ENDINGS = (".jsonl", ".ndjson")
@@ -33,6 +34,10 @@ def object_batches(file: OpenFile, objects: Iterable[dict[str, Any]]) -> Iterato
         SourceError: no object has a column that is needed.
     """
     seen: dict[str, None] = {}
+    if file.all_columns:
+        some = list(islice(objects := iter(objects), BATCH_ROWS))
+        file.require({key: None for item in some for key in item})
+        objects = chain(some, objects)
 
     def rows() -> Iterator[list[str | None]]:
         for item in objects:
@@ -41,7 +46,8 @@ def object_batches(file: OpenFile, objects: Iterable[dict[str, Any]]) -> Iterato
             yield [as_text(item.get(column)) for column in file.mapped]
 
     yield from file.batches(file.mapped, rows())
-    file.require(seen)
+    if not file.all_columns:
+        file.require(seen)
 
 
 def not_objects(file: OpenFile, rows: list[int]) -> SourceError:

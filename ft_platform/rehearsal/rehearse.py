@@ -1,0 +1,204 @@
+"""Some rows of a source on their way through the data stages and the training audit, in a private folder that is gone
+afterwards.
+
+Covered: what the stages remove and refuse, and every fault of `training.audit_faults`. Not covered: what depends on how
+many rows there are (rare labels, k-anonymity, shares of labels), checks by Great Expectations, and recall.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_bytes
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ft_platform.engines.in_process import InProcess
+from ft_platform.environment import Environment
+from ft_platform.errors import FtError
+from ft_platform.lake.stage_table import Work
+from ft_platform.records.columns import (
+    StageStream,
+    anonymized_schema,
+    cleaned_schema,
+    raw_schema,
+    reason_counts,
+    splits_schema,
+)
+from ft_platform.records.rows import TableRows
+from ft_platform.sources.ingest import records_in
+from ft_platform.sources.looking import Looked, sampled
+from ft_platform.use_case import NamedUseCase
+
+ROWS = 500
+"""Rows that are led through: seconds, also where texts are long."""
+
+
+@dataclass
+class Rehearsal:
+    """How far rows came.
+
+    Attributes:
+        rows: how many were led through, of `of` that were looked at.
+        kept: stage -> rows that it kept.
+        removed: stage -> reason -> rows.
+        problems: what stops a run, in sentences.
+        hints: what does not, and is worth knowing.
+    """
+
+    rows: int
+    of: int
+    kept: dict[str, int] = field(default_factory=dict)
+    removed: dict[str, dict[str, int]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+
+
+def rehearse(use_case: NamedUseCase, looked: Looked, environment: Environment, rows: int = ROWS) -> Rehearsal:
+    """Leads rows through the stages up to `splits` and through the audit, until one refuses them. Writes nothing to the
+    lake; the key of pseudonyms is drawn and thrown away."""
+    chosen = sampled(looked.rows, rows)
+    found = Rehearsal(chosen.num_rows, looked.rows.num_rows)
+    part = use_case if looked.complete and chosen.num_rows == looked.rows.num_rows else _for_some_rows(use_case)
+    stage = "raw_records"
+    try:
+        with TemporaryDirectory(prefix="ft-rehearsal-") as private:
+            work = Work(Path(private), InProcess())
+            table = records_in(part, chosen, use_case.settings.source.uri, datetime.now(UTC))
+            found.kept[stage] = table.num_rows
+            for stage, make, schema in _stages(part, looked, work, environment):
+                table = _made(found, stage, make(TableRows(table)), schema)
+                if stage == "anonymized_records":
+                    _look_again(part, table, found)
+            stage = "the training audit"
+            _audit(part, table, environment, found)
+    except FtError as error:
+        found.problems.append(f"{stage} of {found.rows:,} rows: {' '.join(str(error).split())}")
+    return found
+
+
+def _for_some_rows(use_case: NamedUseCase) -> NamedUseCase:
+    """The use case without what asks for many rows."""
+    settings = use_case.settings
+    splits = settings.splits.model_copy(
+        update={"min_rows_per_label": 3, "rare_labels": "drop" if settings.splits.rare_labels == "error" else "other"}
+    )
+    privacy = settings.privacy.model_copy(update={"k": 1})
+    return use_case.model_copy(update={"settings": settings.model_copy(update={"splits": splits, "privacy": privacy})})
+
+
+def _stages(
+    use_case: NamedUseCase, looked: Looked, work: Work, environment: Environment
+) -> list[tuple[str, Callable[[TableRows], StageStream], pa.Schema]]:
+    from ft_platform.cleaning.clean import clean
+    from ft_platform.governance.ledger import pin_ledger
+    from ft_platform.governance.permission import permit
+    from ft_platform.keys.key_ring import KeyRing, key_handle
+    from ft_platform.keys.providers import KeyPlace
+    from ft_platform.privacy.anonymize import anonymize
+    from ft_platform.splitting.benchmark_texts import benchmark_texts
+    from ft_platform.splitting.split import split
+
+    today, absent = datetime.now(UTC).date(), set(use_case.settings.record.columns()) - set(looked.rows.schema.names)
+    place = KeyPlace("file", work.folder / "key", "FT_REHEARSAL_KEY")
+    ring = KeyRing({1: token_bytes(32)})
+    place.open().write(ring.to_text())
+    handle = key_handle(ring, place, use_case.name)
+    ledger = pin_ledger(use_case, environment.storage_options())
+    return [
+        (
+            "permitted_records",
+            lambda rows: permit(use_case, rows, work, today, absent, ledger),
+            raw_schema(use_case),
+        ),
+        ("cleaned_records", lambda rows: clean(use_case, rows, work), cleaned_schema(use_case)),
+        ("anonymized_records", lambda rows: anonymize(use_case, rows, work, handle), anonymized_schema(use_case)),
+        (
+            "splits",
+            lambda rows: split(use_case, rows, work, benchmark_texts(use_case.settings.splits)),
+            splits_schema(use_case),
+        ),
+    ]
+
+
+def _made(found: Rehearsal, stage: str, stream: StageStream, schema: pa.Schema) -> pa.Table:
+    made = stream.collect(schema)
+    found.kept[stage] = made.kept.num_rows
+    if made.removed.num_rows:
+        reasons = reason_counts(made.removed)
+        found.removed[stage] = {reason: count for reason, count in reasons.items() if reason != "rare_label"}
+    return made.kept
+
+
+def _look_again(use_case: NamedUseCase, table: pa.Table, found: Rehearsal) -> None:
+    """The second scan for personal data, whose verdict stops a run."""
+    from ft_platform.privacy.residual import residual
+
+    seen = residual(use_case, TableRows(table))
+    if not seen["passed"]:
+        entities = ", ".join(f"{entity} {count:,}" for entity, count in seen["findings"].items())
+        found.problems.append(
+            f"no_residual_pii: {seen['rows_with_finding']:,} of {seen['rows']:,} rows still hold what looks like"
+            f" personal data ({entities}). Leave these rows out, or allow them with privacy.max_residual_percent"
+        )
+
+
+def _audit(use_case: NamedUseCase, table: pa.Table, environment: Environment, found: Rehearsal) -> None:
+    from ft_platform.models import base_model
+    from ft_platform.models.model_sources import is_here
+    from ft_platform.models.renderer import labels_of
+    from ft_platform.models.tokenizer import load_tokenizer
+    from ft_platform.training.audit import renderers_of
+    from ft_platform.training.audit_faults import KINDS
+    from ft_platform.training.audit_rows import RowAudit, decoder
+
+    settings = use_case.settings
+    if not is_here(settings.base_model, environment.cache_path):
+        found.hints.append(f"the training audit was not tried: {settings.base_model.uri} is not on this machine yet")
+        return
+    resolved = base_model.resolve(settings.base_model, environment.cache_path, environment.unpinned_base_models)
+    loaded = load_tokenizer(resolved)
+    renderer = renderers_of(use_case, loaded.tokenizer, loaded.tokenizer, labels_of(table))["training"]
+    audit = RowAudit(use_case, renderer, decoder(loaded.tokenizer), loaded.context_length)
+    seen = audit.run(lambda columns: table.select(columns).to_batches(), table.num_rows)
+    advice = _room(use_case, renderer, table) if {"prompt_shortened", "answer_truncated"} & _found(seen.counts) else ""
+    for kinds, told in ((seen.blocking(), found.problems), (seen.warnings(), found.hints)):
+        for kind in kinds:
+            remedy = advice or KINDS[kind].remedy
+            told.append(f"{kind}: {seen.counts[kind]:,} of {seen.rows:,} rows: {KINDS[kind].meaning}. {remedy}")
+    prefix = len(renderer.prefix_ids())
+    if settings.training.objective == "label_head" and "{labels}" in settings.task.instruction and prefix > 64:
+        found.hints.append(
+            f"task.instruction writes all labels into every prompt, {prefix:,} tokens with them: a label head needs no"
+            " {labels}"
+        )
+
+
+def _found(counts: dict[str, int]) -> set[str]:
+    return {kind for kind, count in counts.items() if count}
+
+
+def _room(use_case: NamedUseCase, renderer: Any, table: pa.Table) -> str:
+    """A `training.max_length` that would do, from rows without a bound."""
+    from ft_platform.models.renderer import NotRendered
+    from ft_platform.training.dataset import COLUMNS, records_of
+
+    lengths = []
+    for batch in table.select(COLUMNS).to_batches():
+        for _, messages, answer in records_of(batch, use_case):
+            try:
+                lengths.append(
+                    len(renderer.example([m for m in messages if m["role"] != "rejected"], answer).input_ids)
+                )
+            except NotRendered:
+                continue
+    if not lengths:
+        return ""
+    most = round(float(np.quantile(lengths, 0.99)))
+    return (
+        f"99 of 100 rows have at most {most:,} tokens, {len(renderer.prefix_ids()):,} of them the instruction: raise"
+        f" training.max_length ({use_case.settings.training.max_length:,}), or shorten what is long"
+    )

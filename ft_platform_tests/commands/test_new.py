@@ -1,0 +1,113 @@
+"""ft new and ft check: three commands from a file to a report, JSON with the promised keys, lines for every problem."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from ft_platform import cli
+from ft_platform.errors import ConfigError
+
+SECRET = "Erika Musterfrau"
+"""Fictitious."""
+
+
+@pytest.fixture(autouse=True)
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FT_DEFS", str(tmp_path / "defs"))
+    (tmp_path / "defs").mkdir()
+    for name in ("FT_LAKE_ROOT", "FT_KEY_FILE", "FT_PSEUDONYM_KEY", "FT_ENVIRONMENT", "DAGSTER_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    with open(tmp_path / "letters.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["Message", "Team"])
+        for number in range(90):
+            team = ("cards", "loans", "accounts")[number % 3]
+            writer.writerow([f"{SECRET} asks about the {team} of customer {number} once more.", team])
+    return tmp_path
+
+
+STATED = ["--set", "governance.licence=CC-BY-4.0", "--set", "base_model.uri=example/none"]
+
+
+def test_json_has_the_promised_keys(capsys) -> None:
+    assert cli.main(["new", "letters", "--source", "letters.csv", "--json", *STATED]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == {"path", "lines", "record", "why"}
+    assert found["record"] == {"text": "Message", "label": "Team"}
+    assert found["lines"] == len(Path(found["path"]).read_text().splitlines()) <= 40
+    assert found["why"]["record.label"] == "3 different values, and its name says so"
+
+
+def test_the_terminal_shows_shapes_the_question_and_the_next_commands_and_no_value(capsys) -> None:
+    assert cli.main(["new", "letters", "--source", "letters.csv", *STATED[2:]]) == 0
+    out = capsys.readouterr().out
+    assert "Message" in out and "five rows" in out
+    assert "Yours to answer, or nothing is used: governance.licence (defs/letters/defs.yaml:" in out
+    assert "ft check letters && ft run letters --until data_report" in out
+    assert SECRET not in out and "cards" not in out
+
+
+def test_check_says_what_is_to_be_answered_and_then_leads_rows_through(capsys) -> None:
+    cli.main(["new", "letters", "--source", "letters.csv", *STATED[2:]])
+    capsys.readouterr()
+    assert cli.main(["check", "letters"]) == 1
+    assert "governance.licence: is still to be stated" in capsys.readouterr().err
+    file = Path("defs/letters/defs.yaml")
+    file.write_text(file.read_text().replace("to be stated", "CC-BY-4.0"))
+    assert cli.main(["check", "letters"]) == 0
+    captured = capsys.readouterr()
+    assert "letters: 90 rows, 2 columns" in captured.out and "of 90 rows led through: raw_records 90" in captured.out
+    assert SECRET not in captured.out + captured.err
+    assert not (Path("home") / "lake").exists()
+    assert cli.main(["check", "letters", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sources"]["letters"]["rehearsal"]["kept"]["raw_records"] == 90
+
+
+def test_a_column_that_is_not_there_has_its_line_and_the_nearest_one(capsys) -> None:
+    cli.main(["new", "letters", "--source", "letters.csv", *STATED])
+    file = Path("defs/letters/defs.yaml")
+    file.write_text(file.read_text().replace("label: Team", "label: Teem"))
+    line = next(n for n, text in enumerate(file.read_text().splitlines(), 1) if "Teem" in text)
+    capsys.readouterr()
+    assert cli.main(["check"]) == 1
+    told = "record.label: the source has no column 'Teem'; did you mean Team? The source has: Message, Team"
+    assert f"{told} (defs/letters/defs.yaml:{line})" in capsys.readouterr().err
+    assert cli.main(["check", "--files"]) == 0
+
+
+def test_a_source_that_is_not_there_is_a_problem_of_its_use_case_and_others_go_on(capsys) -> None:
+    for name in ("letters", "others"):
+        cli.main(["new", name, "--source", "letters.csv", *STATED])
+    file = Path("defs/letters/defs.yaml")
+    file.write_text(file.read_text().replace("letters.csv", "lost.csv"))
+    capsys.readouterr()
+    assert cli.main(["check", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["problems"]) == 1 and "there is no file or folder" in found["problems"][0]
+    assert found["sources"]["others"]["rows"] == 90
+
+
+def test_all_writes_every_field_with_the_proposed_values(capsys) -> None:
+    assert cli.main(["new", "letters", "--source", "letters.csv", "--all", *STATED]) == 0
+    text = Path("defs/letters/defs.yaml").read_text()
+    assert text.count("\n") > 500 and "    label: Team\n" in text
+    assert cli.main(["check"]) == 0
+
+
+def test_set_without_a_source_is_refused(capsys) -> None:
+    assert cli.main(["new", "letters", *STATED]) == 1
+    assert "--set goes with --source" in capsys.readouterr().err
+
+
+def test_until_runs_what_a_stage_is_built_from() -> None:
+    from ft_platform.commands.run import leading_to
+
+    stages = ["raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
+    assert leading_to("data_report") == [*stages, "data_report"]
+    assert leading_to("raw_records") == ["raw_records"]
+    with pytest.raises(ConfigError, match=r"--until data_reprot: there is no such stage; did you mean data_report\?"):
+        leading_to("data_reprot")

@@ -1,0 +1,122 @@
+"""Some rows led through the data stages and the audit: what would stop a run is found, and nothing is written."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from ft_platform.environment import Environment
+from ft_platform.rehearsal.rehearse import rehearse
+from ft_platform.sources.looking import Looked
+from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform_tests.conftest import minimal_attributes
+from ft_platform_tests.tiny_models import save_tiny_model
+
+WORDS = [
+    "about",
+    "my",
+    "card",
+    "that",
+    "the",
+    "machine",
+    "kept",
+    "and",
+    "the",
+    "loan",
+    "that",
+    "I",
+    "asked",
+    "for",
+    "last",
+    "week",
+    "in",
+    "the",
+    "branch",
+]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+def looked(rows: int = 60, complete: bool = True, **changed: list) -> Looked:
+    texts = [f"Case {number}: {' '.join(WORDS[number % 9 :])} {number * 7}" for number in range(rows)]
+    columns = {
+        "id": [str(number) for number in range(rows)],
+        "text": texts,
+        "label": [("loan", "card")[number % 2] for number in range(rows)],
+        "consent": ["yes"] * rows,
+        "region": ["north"] * rows,
+        **changed,
+    }
+    return Looked(pa.table(columns), complete, 1)
+
+
+def case(model: Path, **sections: dict[str, Any]) -> NamedUseCase:
+    attributes = {**minimal_attributes("unused.csv"), "base_model": {"uri": str(model), "dtype": "float32"}}
+    for section, values in sections.items():
+        attributes[section] = {**attributes.get(section, {}), **values}
+    attributes["cleaning"] |= {"near_duplicates": "keep"}
+    return NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
+
+
+def test_rows_that_come_through_are_counted_stage_by_stage(environment: Environment, model: Path) -> None:
+    found = rehearse(case(model), looked(consent=["no"] * 10 + ["yes"] * 50), environment)
+    assert found.problems == []
+    assert (found.rows, found.kept["raw_records"], found.kept["permitted_records"], found.kept["splits"]) == (
+        60,
+        60,
+        50,
+        50,
+    )
+    assert found.removed["permitted_records"] == {"consent_not_accepted": 10}
+
+
+def test_nothing_is_written_to_the_installation(environment: Environment, model: Path) -> None:
+    before = sorted(environment.home.rglob("*"))
+    rehearse(case(model), looked(), environment)
+    assert sorted(environment.home.rglob("*")) == before
+
+
+def test_the_first_stage_that_refuses_is_named_and_no_text_is(environment: Environment, model: Path) -> None:
+    found = rehearse(case(model), looked(consent=["no"] * 60), environment)
+    assert len(found.problems) == 1 and found.problems[0].startswith("permitted_records of 60 rows:")
+    assert "machine" not in found.problems[0]
+
+
+def test_answers_that_do_not_fit_are_found_with_the_length_that_would_do(environment: Environment, model: Path) -> None:
+    found = rehearse(case(model, training={"max_length": 32}), looked(), environment)
+    assert any("answer_truncated" in problem and "99 of 100 rows have at most" in problem for problem in found.problems)
+
+
+def test_labels_in_the_prompt_of_a_label_head_are_a_hint(environment: Environment, model: Path) -> None:
+    instruction = {"instruction": "Name the product, and take your time for it. " * 3 + "One of: {labels}."}
+    scored = {"objective": "label_head"}
+    hints = rehearse(case(model, task=instruction, training=scored), looked(), environment).hints
+    assert any("a label head needs no {labels}" in hint for hint in hints)
+    assert not rehearse(case(model, task={"instruction": "Name it."}, training=scored), looked(), environment).hints
+
+
+def test_personal_data_that_the_second_scan_still_finds_is_a_problem_without_its_text(
+    environment: Environment, model: Path
+) -> None:
+    privacy = {"entities": ["IBAN"], "left_out": {}}
+    texts = looked().rows.column("text").to_pylist()
+    texts[7] += " Write to erika.musterfrau@example.org"  # fictitious
+    found = rehearse(case(model, privacy=privacy), looked(text=texts), environment)
+    (problem,) = [one for one in found.problems if one.startswith("no_residual_pii: 1 of 60 rows")]
+    assert "erika" not in problem and "EMAIL" in problem
+
+
+def test_some_rows_are_not_asked_for_what_only_all_rows_can_have(environment: Environment, model: Path) -> None:
+    rows = looked(complete=False, label=["rare", *["loan", "card"] * 29, "card"], region=[str(n) for n in range(60)])
+    attributes = {"quasi_identifiers": {"region": "category"}, "without_quasi_identifiers": None}
+    assert rehearse(case(model, privacy=attributes), rows, environment).problems == []
+    assert rehearse(case(model, privacy=attributes), Looked(rows.rows, True, 1), environment).problems
+
+
+def test_a_base_model_that_is_not_here_is_not_fetched(environment: Environment) -> None:
+    found = rehearse(case(Path("example/none")), looked(), environment)
+    assert found.problems == [] and "the training audit was not tried" in found.hints[0]
