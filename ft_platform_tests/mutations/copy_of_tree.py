@@ -1,0 +1,96 @@
+"""A copy of the repository in which faults are planted, one at a time, and tests are run."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ft_platform_tests.mutations.faults import Fault
+
+TESTS_FAILED, INTERRUPTED, NOTHING_RUN = 1, 2, 5
+"""Exit codes of pytest; 0: all passed, 2: also where a file of tests could not be imported."""
+LINE = re.compile(r"^(?:FAILED|ERROR) (\S.*?)(?: - .*)?$", re.MULTILINE)
+
+
+class CannotRun(Exception):
+    """The tests could not be run, e.g. because a path is wrong."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run of tests came to.
+
+    Attributes:
+        test: id of the first test that failed, or the file that could not be imported; None: all passed.
+    """
+
+    test: str | None
+
+
+class CopyOfTree:
+    """A copy of every file that git tracks or does not ignore.
+
+    Args:
+        root: of the repository; nothing in it is changed.
+        folder: where the copy is made.
+    """
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.folder = folder
+        listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.run(listed, cwd=root, capture_output=True, text=True, check=True).stdout.split("\0")
+        for name in filter(None, names):
+            if (root / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(root / name, folder / name)
+        self._clock = 1_000_000_000
+
+    @contextmanager
+    def planted(self, fault: Fault) -> Iterator[None]:
+        """The fault is there inside the block."""
+        path = self.folder / "ft_platform" / fault.file
+        whole = path.read_text(encoding="utf-8")
+        assert whole.count(fault.old) == 1, fault.name
+        self._write(path, whole.replace(fault.old, fault.new))
+        try:
+            yield
+        finally:
+            self._write(path, whole)
+
+    def _write(self, path: Path, text: str) -> None:
+        """Each time another second: bytecode counts as fresh if time and size of its source are the same."""
+        self._clock += 10
+        path.write_text(text, encoding="utf-8")
+        os.utime(path, (self._clock, self._clock))
+
+    def run(self, tests: Sequence[str], tier: str, workers: int = 0) -> Found:
+        """Runs tests until the first fails.
+
+        Args:
+            tests: paths or ids.
+            tier: expression of markers; empty: every test.
+            workers: processes; 0: none beside this one.
+
+        Raises:
+            CannotRun: pytest neither passed nor named what failed.
+        """
+        words = [*tests, "-x", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", "-m", tier, "-n", str(workers)]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "FT_"))}
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *words],
+            cwd=self.folder,
+            env={**kept, "PYTHONPATH": str(self.folder)},
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode in (0, NOTHING_RUN):
+            return Found(None)
+        failed = LINE.search(done.stdout)
+        if done.returncode not in (TESTS_FAILED, INTERRUPTED) or failed is None:
+            raise CannotRun(f"pytest ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return Found(failed[1])
