@@ -7,6 +7,8 @@ import pytest
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import Graph, StandInBackend, records, write_csv
 
+pytestmark = pytest.mark.integration
+
 WATCHED = (
     "raw_records",
     "permitted_records",
@@ -74,6 +76,7 @@ def test_a_change_that_is_reported_again_requests_nothing_more(graph, backend, c
     assert backend.started.count("train") == 1
 
 
+@pytest.mark.smoke  # seam: graph
 def test_identical_content_requests_no_training(graph, backend, csv_file):
     write_csv(csv_file, records())
     assert not graph.look_at_source(), "the same bytes are no change"

@@ -11,6 +11,8 @@ from ft_platform.orchestration.execution import run_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import StandInBackend, records, write_csv
 
+pytestmark = pytest.mark.integration
+
 DATA = ["raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
 CANARY = "Zebulon Quartermain"
 

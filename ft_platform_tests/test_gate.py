@@ -146,6 +146,7 @@ def test_a_fault_anywhere_in_the_ancestry_is_named(graph, use_case, fault):
         require_usable(lake, use_case, splits)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("start", [by_button, by_cli], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.__name__)
 def test_training_is_refused_from_the_ui_and_the_cli(graph, backend, fault, start):
@@ -154,6 +155,7 @@ def test_training_is_refused_from_the_ui_and_the_cli(graph, backend, fault, star
     assert backend.started == []
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("fault", [fail_a_check, write_a_newer_parent, withdraw_a_row], ids=lambda f: f.__name__)
 def test_a_program_started_by_hand_is_refused(graph, fault):
     fault(open_lake(graph.environment))
@@ -161,12 +163,14 @@ def test_a_program_started_by_hand_is_refused(graph, fault):
     assert open_lake(graph.environment).artifacts("complaints", "adapter_checkpoint") == []
 
 
+@pytest.mark.integration
 def test_a_training_run_requested_by_automation_is_refused(graph, backend):
     fail_a_check(open_lake(graph.environment))
     graph.settle(["adapter_checkpoint"])
     assert backend.started == []
 
 
+@pytest.mark.integration
 def test_a_changed_checkpoint_is_refused_downstream(graph, use_case):
     assert graph.run("adapter_checkpoint").success
     lake = open_lake(graph.environment)
@@ -192,6 +196,7 @@ def a_second_copy(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     return [*rows, {**rows[0], "id": "zzz9"}]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("changed", [a_row_without_consent, a_second_copy], ids=lambda f: f.__name__)
 def test_new_rows_that_do_not_reach_the_splits_refuse_nothing(graph, use_case, backend, tmp_path, changed):
     lake = open_lake(graph.environment)
@@ -204,6 +209,7 @@ def test_new_rows_that_do_not_reach_the_splits_refuse_nothing(graph, use_case, b
     assert graph.run("adapter_checkpoint").success
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "setting", [{"governance.purpose": "another purpose, of the same rows"}, {"source.encoding": "utf-8"}], ids=str
 )
@@ -245,6 +251,7 @@ def publish_stand_in(graph: Graph, use_case, name: str) -> None:
     )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "stage", ["base_evaluation", "evaluation_report", "fairness_report", "privacy_report", "roi_report", "model_card"]
 )
@@ -260,6 +267,7 @@ def test_everything_after_training_refuses_as_well(graph, use_case, backend, sta
     assert backend.started == before
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("stage", ["evaluation_report", "privacy_report", "model_card"])
 def test_a_tainted_checkpoint_is_refused_by_what_comes_after_it(graph, use_case, backend, stage):
     assert graph.run("adapter_checkpoint").success

@@ -19,6 +19,7 @@ def loaded_after(code: str) -> set[str]:
     return set(line.split()[1:])
 
 
+@pytest.mark.integration
 def test_the_code_location_loads_without_heavy_libraries():
     loaded = loaded_after("from ft_platform.definitions import defs; defs().get_repository_def()")
     assert "dagster" in loaded

@@ -131,6 +131,7 @@ def assert_both_get_the_same_events(lake: Any, both: Environment, use_case: Name
         )
 
 
+@pytest.mark.components(name="mlflow")
 @pytest.mark.slow  # starting the server takes half a minute
 def test_a_server_and_wandb_get_the_same_events_and_the_run_has_a_link(
     lake: Any, both: Environment, use_case: NamedUseCase

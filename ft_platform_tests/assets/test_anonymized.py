@@ -251,6 +251,7 @@ def run_and_die(environment: Environment, after_rows: int) -> None:
     raise SystemExit(f"not killed: {run(environment)}")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("vault", [False, True])
 def test_a_kill_in_the_middle_leaves_nothing_and_the_next_run_comes_to_the_same_rows(
     environment: Environment, tmp_path: Path, vault: bool, monkeypatch: pytest.MonkeyPatch
@@ -275,6 +276,7 @@ def test_a_kill_in_the_middle_leaves_nothing_and_the_next_run_comes_to_the_same_
     assert newest(other)[1].content_hash == whole.content_hash
 
 
+@pytest.mark.integration
 def test_without_quasi_identifiers_or_a_reason_nothing_may_be_trained_and_the_run_says_why(
     environment: Environment, tmp_path: Path
 ) -> None:

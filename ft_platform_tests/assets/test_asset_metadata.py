@@ -25,6 +25,8 @@ from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, run_here, write_csv
 from ft_platform_tests.tiny_models import save_tiny_model
 
+pytestmark = pytest.mark.integration
+
 PICTURES = {
     "permitted_records": {"funnel"},
     "cleaned_records": {"funnel", "changes", "lengths"},

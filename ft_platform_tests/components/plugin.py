@@ -47,4 +47,3 @@ class Outcomes:
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Outcomes(), "outcomes of components")
-

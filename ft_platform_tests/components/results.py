@@ -63,9 +63,7 @@ def note(root: Path, component: str, outcomes: Iterable[tuple[str, str]]) -> Res
     """
     outcomes = list(outcomes)
     covers = sorted({*COMPONENTS[component].covers, *(file for file, _ in outcomes)})
-    counts: dict[str, Any] = {
-        kind: sum(one == kind for _, one in outcomes) for kind in ("passed", "failed", "skipped")
-    }
+    counts: dict[str, Any] = {kind: sum(one == kind for _, one in outcomes) for kind in ("passed", "failed", "skipped")}
     made = Result(
         component=component,
         commit=commit(root),

@@ -66,4 +66,6 @@ def test_a_result_carries_commit_date_and_counts_and_is_stale_once_what_it_cover
 def test_the_rest_of_the_page_stays(root):
     results.write_table(root)
     text = (root / results.PAGE).read_text()
-    assert text.startswith("before\n<!-- components -->\n| component |") and text.endswith("<!-- /components -->\nafter\n")
+    assert text.startswith("before\n<!-- components -->\n| component |") and text.endswith(
+        "<!-- /components -->\nafter\n"
+    )

@@ -50,6 +50,7 @@ def installation(tmp_path: Path) -> dict[str, str]:
     return {**kept, "PATH": path, "FT_HOME": str(tmp_path / "home"), "FT_DEFS": str(tmp_path / "defs")}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(b.info in RUNNABLE for b in blocks(page))], ids=lambda page: page.name
 )

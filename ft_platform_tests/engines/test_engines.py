@@ -17,6 +17,8 @@ from ft_platform.lake.content_hash import ContentHash
 from ft_platform.records.rows import TableRows
 from ft_platform.use_case import Compute
 
+pytestmark = pytest.mark.integration
+
 TABLE = pa.table({"record_id": [f"{i:04d}" for i in range(3000)], "text": [f"Text {i}" for i in range(3000)]})
 
 
@@ -43,7 +45,13 @@ def die() -> BatchFunction:
     return apply
 
 
-@pytest.fixture(params=["in_process", "processes", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.fixture(
+    params=[
+        "in_process",
+        "processes",
+        pytest.param("ray", marks=[pytest.mark.slow, pytest.mark.components(name="ray")]),
+    ]
+)
 def engine(request) -> Engine:
     if request.param == "ray" and not importlib.util.find_spec("ray"):
         pytest.skip("needs the extra `ray`")

@@ -113,7 +113,7 @@ FAULTS = [
     Fault(
         "artifact_bytes_not_compared",
         "lake/artifacts.py",
-        '.hexdigest() != expected:  # type: ignore[arg-type]',
+        ".hexdigest() != expected:  # type: ignore[arg-type]",
         '.hexdigest() == "":  # type: ignore[arg-type]',
         "altered weights are evaluated and released",
     ),
@@ -162,15 +162,15 @@ FAULTS = [
     Fault(
         "any_source_allowed",
         "settings/allowed_sources.py",
-        "return fnmatchcase(target, wanted.lower().rstrip(\"/\"))",
+        'return fnmatchcase(target, wanted.lower().rstrip("/"))',
         "return bool(wanted)",
         "a use case reads from hosts that the installation did not list",
     ),
     Fault(
         "dropout_of_everything",
         "settings/training.py",
-        "        default=0.0,\n        ge=0.0,\n        le=0.9,\n        description=(\n            \"Dropout in [0, 0.9]",
-        "        default=0.0,\n        ge=0.0,\n        le=1.0,\n        description=(\n            \"Dropout in [0, 0.9]",
+        'le=0.9,\n        description=(\n            "Dropout in [0, 0.9]',
+        'le=1.0,\n        description=(\n            "Dropout in [0, 0.9]',
         "a setting out of its bounds loads",
     ),
     Fault(
@@ -309,8 +309,8 @@ FAULTS = [
     Fault(
         "check_cannot_fail",
         "assets/splits.py",
-        'return bool(numbers.pop("passed")), numbers\n\n        return judged(lake, use_case, splits, "no_leakage", judge)',
-        'return bool(numbers.pop("passed") or True), numbers\n\n        return judged(lake, use_case, splits, "no_leakage", judge)',  # noqa: E501
+        "numbers = leakage(use_case, lake.rows(splits), folder, benchmark_texts(use_case.settings.splits))",
+        'numbers = {**leakage(use_case, lake.rows(splits), folder), "passed": True}',
         "the check of the graph passes whatever leaks",
     ),
     Fault(

@@ -52,6 +52,7 @@ def with_section(use_case, name: str, **values):
     return use_case.model_copy(update={"settings": use_case.settings.model_copy(update={name: section})})
 
 
+@pytest.mark.smoke  # seam: training
 def test_a_checkpoint_passes_the_gate_and_tells_what_it_was_made_from(lake, environment, use_case, splits):
     trained = checkpoint_for(lake, environment, use_case, splits, LOG)
     require_usable(lake, use_case, trained.checkpoint)
