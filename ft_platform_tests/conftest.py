@@ -101,8 +101,12 @@ def lake(environment: Environment) -> Lake:
 
 @pytest.fixture
 def quick_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests that run the data stages many times: no profiles of tables, recall measured on a tenth of the annotated
-    texts."""
+    """For tests that run the data stages many times."""
+    make_stages_quick(monkeypatch)
+
+
+def make_stages_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No profiles of tables, recall measured on a tenth of the annotated texts."""
     from ft_platform.samples.gold import gold_texts
 
     monkeypatch.setattr("ft_platform.samples.gold.gold_texts", partial(gold_texts, per_entity=2))

@@ -93,7 +93,6 @@ def test_complete_evidence_is_accepted_by_every_rule(tmp_path):
     assert {"seeds", "seeds/base_few_shot", "seeds/champion"} <= {ruling.rule for ruling in decision.rulings}
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("stage", REQUIRED)
 def test_a_missing_report_refuses(tmp_path, stage):
     children = {name for name in STAGES if stage in STAGES[name].parents}
@@ -677,7 +676,6 @@ SEEDS = {"seed_variation": {"seeds": 3}}
 ASKS_FOR_NO_SYSTEM = Policy(name="tests", beats=[])
 
 
-@pytest.mark.integration
 def test_seeds_that_were_asked_for_and_not_trained_refuse_whatever_the_gate_asks_for(tmp_path):
     for gate in ({}, {"beats": [], "floors": {"macro_f1": 0.5}}):
         case = EvidenceCase(

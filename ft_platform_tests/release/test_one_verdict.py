@@ -120,7 +120,6 @@ def plain(page: bytes | str) -> str:
     return html.unescape(page.decode() if isinstance(page, bytes) else page)
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize(("sizes", "wrong", "settings"), GROUPS.values(), ids=GROUPS)
 def test_all_that_speak_of_groups_say_what_the_gate_says(
     tmp_path: Path, sizes: dict, wrong: dict, settings: dict
@@ -166,7 +165,6 @@ def test_all_that_speak_of_groups_say_what_the_gate_says(
     the_end_is_told(made, decision, published, fair)
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("attacks", PRIVATE.values(), ids=PRIVATE)
 def test_all_that_speak_of_attacks_say_what_the_gate_says(tmp_path: Path, attacks: dict[str, Any]) -> None:
     made = case_of(tmp_path, attacks, *GROUPS["alike"])

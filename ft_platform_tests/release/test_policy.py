@@ -217,7 +217,6 @@ def test_a_task_without_labels_has_no_majority_class_to_beat(tmp_path: Path) -> 
     assert "beats/majority" not in EvidenceCase(tmp_path, attributes).refusing()
 
 
-@pytest.mark.integration
 def test_every_decision_names_its_policy_and_another_policy_is_another_decision(tmp_path: Path) -> None:
     case = EvidenceCase(tmp_path).publish()
     first = case.published_decision()
@@ -256,7 +255,6 @@ def words(by: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.integration
 def test_a_reason_counts_only_once_a_person_of_compliance_has_approved_these_words(tmp_path: Path) -> None:
     case = EvidenceCase(tmp_path, REASON).publish()
     (ruling,) = case.decide(today=date(2026, 3, 1)).refusing

@@ -49,7 +49,6 @@ def granted(case, rule="fairness/region", **words):
     )
 
 
-@pytest.mark.integration
 def test_a_waiver_holds_until_its_last_day_and_the_decision_carries_it(case):
     assert not case.decide(today=TODAY).accepted
     waiver = granted(case)
@@ -79,7 +78,6 @@ def test_the_brief_names_the_waiver(case):
     assert "ana.ruiz@example.org" in text and WORDS["reason"] in text
 
 
-@pytest.mark.integration
 def test_a_waiver_is_for_one_checkpoint(case):
     granted(case)
     case.versions["adapter_checkpoint"] = case.checkpoint("next")
@@ -130,7 +128,6 @@ def test_a_waiver_of_somebody_who_is_no_owner_any_more_does_not_count_and_the_de
     assert "Waivers without effect" in page and waiver.id in page
 
 
-@pytest.mark.integration
 def test_a_team_without_named_persons_waives_nothing_and_the_message_says_where_to_name_them(case):
     case.use_case = owned_by(case, compliance="team:officers", teams={})
     with pytest.raises(
@@ -150,7 +147,6 @@ def test_a_stored_waiver_that_is_dated_after_today_does_not_count(case, stored_w
     assert not decision.accepted and decision.to_dict()["waivers_without_effect"] == {waiver.id: why}
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("granted_at", ["2026-03-01", "2026-03-02T01:30:00+02:00", "2026-02-28T23:59:59"])
 def test_a_waiver_of_today_counts_whatever_its_zone(case, stored_with, granted_at):
     stored_with(granted_at=granted_at)
@@ -158,7 +154,6 @@ def test_a_waiver_of_today_counts_whatever_its_zone(case, stored_with, granted_a
     assert case.decide(today=TODAY).accepted
 
 
-@pytest.mark.integration
 def test_a_stored_waiver_that_lasts_longer_than_any_may_counts_at_no_time(case, stored_with):
     stored_with(until="2028-03-01")
     waiver = granted(case)
@@ -167,7 +162,6 @@ def test_a_stored_waiver_that_lasts_longer_than_any_may_counts_at_no_time(case, 
         assert case.decide(today=today).to_dict()["waivers_without_effect"] == {waiver.id: why}, today
 
 
-@pytest.mark.integration
 def test_a_revocation_counts_at_once_whenever_it_is_dated(case, monkeypatch):
     waiver = granted(case)
     monkeypatch.setattr("ft_platform.lake.manifests.now", lambda *_: "2999-01-01T00:00:00+00:00")
@@ -175,7 +169,6 @@ def test_a_revocation_counts_at_once_whenever_it_is_dated(case, monkeypatch):
     assert not case.decide(today=TODAY).accepted and waivers(case.lake, case.use_case) == [(waiver, True)]
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("field", ["until", "granted_at"])
 def test_a_stored_waiver_without_a_day_stops_the_decision(case, stored_with, field):
     stored_with(**{field: "some day"})
@@ -184,7 +177,6 @@ def test_a_stored_waiver_without_a_day_stops_the_decision(case, stored_with, fie
         case.decide(today=TODAY)
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("by", ["Ana Ruiz", "", "nobody@example.org"])
 def test_only_a_person_of_the_owners_ends_a_waiver(case, by):
     waiver = granted(case)
