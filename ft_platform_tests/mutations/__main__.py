@@ -1,7 +1,8 @@
 """Plants faults in a copy of the tree and says which tier of tests caught each.
 
-Tests of the fault's own package are tried first, then the whole tier, each until the first test fails; that test must
-pass without the fault. `make test-all` holds every test of `make test`, so what the one catches the other catches."""
+Tests named after the file are tried first, then those of its package, then the whole tier, each until the first test
+fails; that test must pass without the fault. `make test-all` holds every test of `make test`, so what the one catches
+the other catches."""
 
 import argparse
 import json
@@ -26,7 +27,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=sorted(names), metavar="FAULT", help="these faults only")
     parser.add_argument("--tier", choices=list(TIERS), help="this tier only; default: test, then test-all")
     parser.add_argument("--tests", nargs="+", metavar="PATH", help="these tests, instead of the whole tier")
-    parser.add_argument("--own", action="store_true", help="tests of the fault's package only: quick, a lower bound")
+    parser.add_argument("--own", action="store_true", help="not the whole tier: quick, a lower bound")
     parser.add_argument("--workers", type=int, default=2, help="processes for a whole tier (default 2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the scorecard there")
     arguments = parser.parse_args(words)
@@ -73,11 +74,16 @@ def caught(tree: CopyOfTree, fault: Fault, tier: str, arguments: argparse.Namesp
 
 def steps(root: Path, fault: Fault, arguments: argparse.Namespace) -> list[tuple[list[str], int]]:
     """Tests to run one after the other, each with its number of processes."""
-    own = f"ft_platform_tests/{fault.package}"
-    near = [place for place in (own, f"ft_platform_tests/test_{fault.package}.py") if (root / place).exists()]
     if arguments.tests:
         return [(arguments.tests, 0)]
-    return [*([(near, 0)] if near else []), *([] if arguments.own else [(["ft_platform_tests"], arguments.workers)])]
+    stem = Path(fault.file).stem
+    named = [str(path.relative_to(root)) for path in sorted((root / "ft_platform_tests").rglob(f"test_{stem}.py"))]
+    folder = f"ft_platform_tests/{fault.package}"
+    near = [list(fault.tests) or named, [folder] if (root / folder).is_dir() else []]
+    return [
+        *((tests, 0) for tests in near if tests),
+        *([] if arguments.own else [(["ft_platform_tests"], arguments.workers)]),
+    ]
 
 
 if __name__ == "__main__":

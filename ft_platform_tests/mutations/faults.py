@@ -8,10 +8,11 @@ class Fault:
     """One replacement in one file of `ft_platform`.
 
     Attributes:
-        file: below `ft_platform`; its first folder names the test folder that is tried first.
+        file: below `ft_platform`; its first folder is the package, whose test folder has the same name.
         old: text that stands in the file once.
         new: what replaces it.
         why: what goes wrong.
+        tests: to try first; default: those that are named after the file.
     """
 
     name: str
@@ -19,6 +20,7 @@ class Fault:
     old: str
     new: str
     why: str
+    tests: tuple[str, ...] = ()
 
     @property
     def package(self) -> str:
@@ -39,6 +41,7 @@ FAULTS = [
         "self._sides = sides[self._index.order]",
         "self._sides = sides",
         "records change sides when more data comes",
+        ("ft_platform_tests/splitting/test_sticky.py",),
     ),
     Fault(
         "gate_failed_check",
@@ -46,6 +49,7 @@ FAULTS = [
         "elif not verdict.passed:",
         "elif verdict.passed is None:",
         "training starts on a version whose check failed",
+        ("ft_platform_tests/test_gate.py",),
     ),
     Fault(
         "gate_stale_settings",
@@ -53,6 +57,7 @@ FAULTS = [
         "if manifest.settings_hash != stage.settings_hash(use_case):",
         "if not manifest.settings_hash:",
         "a version made with other settings counts as current",
+        ("ft_platform_tests/test_gate.py",),
     ),
     Fault(
         "withdrawn_consent",
@@ -60,6 +65,7 @@ FAULTS = [
         "found[no_consent_needed & ~np.isin(found, COUNTS_ALWAYS)] = PERMITTED",
         "found[no_consent_needed] = PERMITTED",
         "a withdrawal is ignored where the lawful basis needs no consent",
+        ("ft_platform_tests/governance/test_permission.py",),
     ),
     Fault(
         "expired_a_day_late",
@@ -67,6 +73,7 @@ FAULTS = [
         'return passed if today > last else ""',
         'return passed if (today - last).days > 1 else ""',
         "a record is used on the day after its permission ended",
+        ("ft_platform_tests/governance/test_permission.py",),
     ),
     Fault(
         "iban_without_check_digits",
@@ -74,6 +81,7 @@ FAULTS = [
         "return int(digits) % 97 == 1",
         "return int(digits) % 97 >= 1",
         "account numbers are found by their shape, whatever their check digits",
+        ("ft_platform_tests/privacy/recognizers",),
     ),
     Fault(
         "pseudonym_without_key",
@@ -109,6 +117,7 @@ FAULTS = [
         "os.rename(source, staged)",
         "os.makedirs(staged) or [shutil.copy(p, staged) for p in source.iterdir() if p.is_file()]",
         "subfolders of a checkpoint are lost on the way to its place",
+        ("ft_platform_tests/lake/test_files.py",),
     ),
     Fault(
         "artifact_bytes_not_compared",
@@ -116,6 +125,7 @@ FAULTS = [
         ".hexdigest() != expected:  # type: ignore[arg-type]",
         '.hexdigest() == "":  # type: ignore[arg-type]',
         "altered weights are evaluated and released",
+        ("ft_platform_tests/lake/test_store.py",),
     ),
     Fault(
         "accuracy_of_absent_labels",
@@ -123,6 +133,7 @@ FAULTS = [
         "present = support > 0",
         "present = support >= 0",
         "labels that no test record has pull the macro score down",
+        ("ft_platform_tests/evaluation/test_metrics.py",),
     ),
     Fault(
         "one_sided_interval",
@@ -144,6 +155,7 @@ FAULTS = [
         "if not ruling.passed and not (ruling.waivable and ruling.rule in self.waivers)",
         "if not ruling.passed and ruling.rule not in self.waivers",
         "a waiver lifts a rule that nobody may waive",
+        ("ft_platform_tests/release/test_waivers.py",),
     ),
     Fault(
         "waiver_a_day_longer",
@@ -165,6 +177,7 @@ FAULTS = [
         'return fnmatchcase(target, wanted.lower().rstrip("/"))',
         "return bool(wanted)",
         "a use case reads from hosts that the installation did not list",
+        ("ft_platform_tests/sources/test_allowed.py",),
     ),
     Fault(
         "dropout_of_everything",
@@ -172,6 +185,7 @@ FAULTS = [
         'le=0.9,\n        description=(\n            "Dropout in [0, 0.9]',
         'le=1.0,\n        description=(\n            "Dropout in [0, 0.9]',
         "a setting out of its bounds loads",
+        ("ft_platform_tests/docs/test_docs.py",),
     ),
     Fault(
         "id_without_source_key",
@@ -179,6 +193,7 @@ FAULTS = [
         "counts = self._seen_in_file.of(contents) + occurrences(contents)",
         "counts = self._seen_in_file.of(contents)",
         "equal rows within one batch share one record id",
+        ("ft_platform_tests/sources/test_ingest.py",),
     ),
     Fault(
         "filter_off_by_one",
@@ -186,6 +201,7 @@ FAULTS = [
         "records.characters < use_case",
         "records.characters <= use_case",
         "texts of exactly the shortest length are removed",
+        ("ft_platform_tests/cleaning/test_filters.py",),
     ),
     Fault(
         "copies_of_near_duplicates_stay",
@@ -193,6 +209,7 @@ FAULTS = [
         "return np.where(repeated >= 0, found.original[repeated], found.original), found.capped",
         "return found.original, found.capped",
         "exact copies of a near duplicate survive cleaning",
+        ("ft_platform_tests/cleaning",),
     ),
     Fault(
         "near_duplicates_missed",
@@ -200,6 +217,7 @@ FAULTS = [
         ">= self._threshold - EPSILON",
         "> self._threshold + 0.1",
         "near duplicates in overfull buckets are kept",
+        ("ft_platform_tests/near_duplicates/test_near_duplicates.py",),
     ),
     Fault(
         "quarantine_leaks",
@@ -214,6 +232,7 @@ FAULTS = [
         'REPORT_FILES = (".html", ".png", ".json")',
         'REPORT_FILES = (".html", ".png", ".json", ".parquet")',
         "what is about single records reaches the tracker",
+        ("ft_platform_tests/evaluation/test_tracked_evaluation.py",),
     ),
     Fault(
         "long_numbers_pass",
@@ -228,6 +247,7 @@ FAULTS = [
         "folder.mkdir(exist_ok=True, mode=0o700)\n    if folder.stat().st_mode & 0o077:\n        folder.chmod(0o700)",
         "folder.mkdir(exist_ok=True)",
         "everybody on the machine may read withheld texts",
+        ("ft_platform_tests/redaction",),
     ),
     Fault(
         "stolen_key_signs",
@@ -263,6 +283,7 @@ FAULTS = [
         "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)",
         "two processes train one checkpoint at once",
+        ("ft_platform_tests/training/test_lease.py",),
     ),
     Fault(
         "earlier_answers_learned",
@@ -291,6 +312,7 @@ FAULTS = [
         'values["minutes_with"] + (1 - values["adoption"]) * values["minutes_before"]',
         'values["minutes_with"]',
         "cases that the model does not answer cost nothing",
+        ("ft_platform_tests/business/test_roi.py",),
     ),
     Fault(
         "drift_by_chance",
@@ -305,6 +327,7 @@ FAULTS = [
         "AC.any_deps_match(AC.data_version_changed())",
         "AC.any_deps_updated()",
         "identical data starts a training",
+        ("ft_platform_tests/test_automation.py",),
     ),
     Fault(
         "check_cannot_fail",
@@ -312,6 +335,7 @@ FAULTS = [
         "numbers = leakage(use_case, lake.rows(splits), folder, benchmark_texts(use_case.settings.splits))",
         'numbers = {**leakage(use_case, lake.rows(splits), folder), "passed": True}',
         "the check of the graph passes whatever leaks",
+        ("ft_platform_tests/assets/test_splits.py",),
     ),
     Fault(
         "altered_evidence_verifies",
@@ -326,6 +350,7 @@ FAULTS = [
         "autoescape=True",
         "autoescape=False",
         "a label of a record runs as a script in a report",
+        ("ft_platform_tests/reporting/documents",),
     ),
     Fault(
         "result_lost",
@@ -333,6 +358,7 @@ FAULTS = [
         '*lines, rest = (rest + file.read()).split(b"\\n")',
         '*lines, rest = file.read().split(b"\\n")',
         "a message that was read in two parts is lost",
+        ("ft_platform_tests/test_pipes.py",),
     ),
     Fault(
         "text_of_failure",
@@ -347,6 +373,7 @@ FAULTS = [
         "return (None if problems else settings), problems",
         "return settings, problems[:0]",
         "a use case with mistakes loads without a word",
+        ("ft_platform_tests/test_use_case_file.py",),
     ),
     Fault(
         "batches_out_of_order",
@@ -354,6 +381,7 @@ FAULTS = [
         "while under_way:\n                yield _result(under_way.popleft())",
         "while under_way:\n                yield _result(under_way.pop())",
         "rows of a stage change their order with the number of workers",
+        ("ft_platform_tests/engines",),
     ),
     Fault(
         "lost_rows_unseen",
@@ -368,6 +396,7 @@ FAULTS = [
         "if path.suffix in PICKLED:",
         "if path.suffix in PICKLED[:1]:",
         "a pickle in an adapter is opened",
+        ("ft_platform_tests/models/test_safe_adapter.py",),
     ),
     Fault(
         "ctrl_c_succeeds",
@@ -375,5 +404,6 @@ FAULTS = [
         "return 128 + signal.SIGINT",
         "return 0",
         "a command that was stopped says that it succeeded",
+        ("ft_platform_tests/test_cli.py",),
     ),
 ]

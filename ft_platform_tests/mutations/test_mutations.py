@@ -25,6 +25,10 @@ def test_a_fault_changes_one_place_and_leaves_python(fault):
     assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(text))
 
 
+def test_the_tests_that_are_tried_first_exist():
+    assert all((REPOSITORY / place).exists() for fault in FAULTS for place in fault.tests)
+
+
 def test_there_are_at_least_thirty_faults_in_at_least_twenty_packages():
     assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 30
     assert len({fault.package for fault in FAULTS}) >= 20
