@@ -1,5 +1,6 @@
 """A copy of the repository in which faults are planted, one at a time, and tests are run."""
 
+import json
 import os
 import re
 import shutil
@@ -8,8 +9,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from ft_platform_tests.mutations import started
 from ft_platform_tests.mutations.faults import Fault
 
 TESTS_FAILED, INTERRUPTED, NOTHING_RUN = 1, 2, 5
@@ -49,6 +52,7 @@ class CopyOfTree:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(root / name, folder / name)
         self._clock = 1_000_000_000
+        self._output = folder / "pytest_output.txt"
 
     @contextmanager
     def planted(self, fault: Fault) -> Iterator[None]:
@@ -80,17 +84,26 @@ class CopyOfTree:
             CannotRun: pytest neither passed nor named what failed.
         """
         words = [*tests, "-x", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", "-m", tier, "-n", str(workers)]
+        assert self._started.stdin and self._started.stdout
+        print(json.dumps(words), file=self._started.stdin, flush=True)
+        answer = self._started.stdout.readline()
+        code, said = int(answer or -1), self._output.read_text(encoding="utf-8", errors="replace")
+        if code in (0, NOTHING_RUN):
+            return Found(None)
+        failed = LINE.search(said)
+        if code not in (TESTS_FAILED, INTERRUPTED) or failed is None:
+            raise CannotRun(f"pytest ended with {code}:\n{said[-2000:]}")
+        return Found(failed[1])
+
+    @cached_property
+    def _started(self) -> "subprocess.Popen[str]":
+        """The process that forks for each run."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "FT_"))}
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", *words],
+        return subprocess.Popen(
+            [sys.executable, str(Path(started.__file__)), str(self._output)],
             cwd=self.folder,
             env={**kept, "PYTHONPATH": str(self.folder)},
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             text=True,
         )
-        if done.returncode in (0, NOTHING_RUN):
-            return Found(None)
-        failed = LINE.search(done.stdout)
-        if done.returncode not in (TESTS_FAILED, INTERRUPTED) or failed is None:
-            raise CannotRun(f"pytest ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-        return Found(failed[1])
