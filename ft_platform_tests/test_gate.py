@@ -149,7 +149,6 @@ def test_a_fault_anywhere_in_the_ancestry_is_named(graph, use_case, fault):
         require_usable(lake, use_case, splits)
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("start", [by_button, by_cli], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.__name__)
 def test_training_is_refused_from_the_ui_and_the_cli(graph, backend, fault, start):
@@ -166,14 +165,12 @@ def test_a_program_started_by_hand_is_refused(graph, fault):
     assert open_lake(graph.environment).artifacts("complaints", "adapter_checkpoint") == []
 
 
-@pytest.mark.integration
 def test_a_training_run_requested_by_automation_is_refused(graph, backend):
     fail_a_check(open_lake(graph.environment))
     graph.settle(["adapter_checkpoint"])
     assert backend.started == []
 
 
-@pytest.mark.integration
 def test_a_changed_checkpoint_is_refused_downstream(graph, use_case):
     assert graph.run("adapter_checkpoint").success
     lake = open_lake(graph.environment)
@@ -199,7 +196,6 @@ def a_second_copy(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     return [*rows, {**rows[0], "id": "zzz9"}]
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("changed", [a_row_without_consent, a_second_copy], ids=lambda f: f.__name__)
 def test_new_rows_that_do_not_reach_the_splits_refuse_nothing(graph, use_case, backend, template, changed):
     lake = open_lake(graph.environment)
@@ -212,7 +208,14 @@ def test_new_rows_that_do_not_reach_the_splits_refuse_nothing(graph, use_case, b
     assert graph.run("adapter_checkpoint").success
 
 
-@pytest.mark.integration
+def test_a_version_that_was_made_with_other_settings_is_stale(graph):
+    """What the seals cannot see: the manifest is as it was written, and the YAML is not."""
+    lake = open_lake(graph.environment)
+    changed = load_use_case(graph.environment.defs / "complaints", {"cleaning.min_characters": 6})
+    problems = problems_with(lake, changed, lake.latest("complaints", "splits"))
+    assert [problem for problem in problems if "settings or code of cleaned_records changed" in problem]
+
+
 @pytest.mark.parametrize(
     "setting", [{"governance.purpose": "another purpose, of the same rows"}, {"source.encoding": "utf-8"}], ids=str
 )
@@ -254,7 +257,6 @@ def publish_stand_in(graph: Graph, use_case, name: str) -> None:
     )
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize(
     "stage", ["base_evaluation", "evaluation_report", "fairness_report", "privacy_report", "roi_report", "model_card"]
 )
@@ -270,7 +272,6 @@ def test_everything_after_training_refuses_as_well(graph, use_case, backend, sta
     assert backend.started == before
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("stage", ["evaluation_report", "privacy_report", "model_card"])
 def test_a_tainted_checkpoint_is_refused_by_what_comes_after_it(graph, use_case, backend, stage):
     assert graph.run("adapter_checkpoint").success

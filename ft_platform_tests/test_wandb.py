@@ -25,6 +25,8 @@ from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.mlflow_server import mlflow_server
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 
+pytestmark = pytest.mark.integration
+
 LOG = logging.getLogger("test")
 TAGS = {"splits": "splits@0", "content_hash": "ab" * 32}
 

@@ -58,6 +58,7 @@ def everything_below(folder: Path) -> bytes:
     return b"".join(p.read_bytes() for p in folder.rglob("*") if p.is_file())
 
 
+@pytest.mark.integration
 def test_equal_within_a_use_case_and_unlinkable_across_two_on_the_same_rows(
     environment: Environment, tmp_path: Path
 ) -> None:
@@ -122,6 +123,7 @@ def test_a_manifest_of_the_first_release_and_its_key_file_are_read(environment: 
     assert "the pseudonym key is not the one" in run(environment).error
 
 
+@pytest.mark.integration
 def test_a_rotated_key_makes_new_pseudonyms_once_and_the_old_version_can_be_asked_for(
     environment: Environment, tmp_path: Path
 ) -> None:

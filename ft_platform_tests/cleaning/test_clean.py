@@ -353,6 +353,7 @@ def test_the_function_of_a_batch_travels_to_other_processes() -> None:
     assert pickle.loads(pickle.dumps(cleaner))(batch).equals(cleaner(batch))  # noqa: S301
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "engine", ["processes", pytest.param("ray", marks=[pytest.mark.slow, pytest.mark.components(name="ray")])]
 )
