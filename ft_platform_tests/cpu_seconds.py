@@ -55,8 +55,9 @@ class Costs:
         terminalreporter.section(f"{sum(self.seconds.values()):.0f} processor seconds in {len(ordered)} tests")
         for test, seconds in ordered[: config.getoption("cpu_top")]:
             terminalreporter.write_line(f"{seconds:8.2f} {test}")
-        if config.getoption("cpu_json"):
-            config.getoption("cpu_json").write_text(json.dumps(dict(ordered), indent=0))
+        file: Path | None = config.getoption("cpu_json")
+        if file:
+            file.write_text(json.dumps(dict(ordered), indent=0))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -172,7 +172,6 @@ def test_old_and_new_signatures_verify_after_rotation_and_loss_of_the_key(keys, 
     assert len(x509.load_pem_x509_certificates(roots.with_name("signers.pem").read_bytes())) == 3
 
 
-@pytest.mark.integration
 def test_nothing_that_a_stolen_key_signed_counts_and_its_root_is_not_handed_out(
     keys, model, tmp_path, monkeypatch, capsys
 ):
