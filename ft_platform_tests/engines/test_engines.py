@@ -17,8 +17,6 @@ from ft_platform.lake.content_hash import ContentHash
 from ft_platform.records.rows import TableRows
 from ft_platform.use_case import Compute
 
-pytestmark = pytest.mark.integration
-
 TABLE = pa.table({"record_id": [f"{i:04d}" for i in range(3000)], "text": [f"Text {i}" for i in range(3000)]})
 
 
@@ -71,6 +69,7 @@ def test_the_same_rows_in_the_same_order_on_every_engine(engine):
     assert digests[0] == digests[1]
 
 
+@pytest.mark.integration
 def test_only_the_columns_asked_for_are_handed_out(engine):
     batches = list(engine.map(TableRows(TABLE, batch_rows=1000), functools.partial(names_of), ["text"]))
     assert {b.schema.names[0] for b in batches} == {"seen_text"}
@@ -80,17 +79,20 @@ def names_of() -> BatchFunction:
     return lambda batch: pa.RecordBatch.from_arrays([batch.column(0)], names=[f"seen_{','.join(batch.schema.names)}"])
 
 
+@pytest.mark.integration
 def test_an_error_in_a_batch_comes_out_typed(engine):
     with pytest.raises(DataError, match="a row is impossible") as caught:
         list(engine.map(TableRows(TABLE), refuse))
     assert caught.value.next_step == "Look at the source"
 
 
+@pytest.mark.integration
 def test_a_worker_that_dies_is_a_clear_error():
     with pytest.raises(TransientError, match="worker process ended"):
         list(Processes(1).map(TableRows(TABLE), die))
 
 
+@pytest.mark.integration
 def test_a_reader_that_stops_early_ends_the_workers():
     results = Processes(2).map(TableRows(TABLE, batch_rows=10), functools.partial(shout, "?"))
     assert next(results).num_rows == 10
